@@ -1,0 +1,88 @@
+import { onnx } from '../../proto/onnx.js';
+import { scalarTensor } from '../onnx/scalar.js';
+import type { FloatType } from '../onnx/types.js';
+import { constantValue, type Form, stepsOf } from './forms.js';
+
+const AttributeType = onnx.AttributeProto.AttributeType;
+/** The opset in which Clip's bounds became inputs. */
+const CLIP_INPUTS = 11;
+/** The opset in which the arithmetic operators began to broadcast by themselves. */
+const BROADCASTING = 7;
+
+export interface Emission {
+  readonly form: Form;
+  /** Sharpness; 1 is Mish. */
+  readonly beta: number;
+  /** Element type of the site; undefined will do for a form that needs no constant. */
+  readonly type: FloatType | undefined;
+  /** Version of ONNX's operators where the nodes go. */
+  readonly opset: number;
+  /** Name of the site's input. */
+  readonly x: string;
+  /** Name of the site's output. */
+  readonly y: string;
+  /** What the names of the new nodes start with. */
+  readonly prefix: string;
+  /** A name that nothing else has. */
+  readonly fresh: (wanted: string) => string;
+  /** The name of a scalar constant visible at the site, made when first asked for. */
+  readonly constant: (label: string, value: number, type: FloatType) => string;
+}
+
+/** Whether the form needs constants, and so a known element type, at this sharpness. */
+export function needsConstants(form: Form, beta: number): boolean {
+  return stepsOf(form, beta !== 1).some((step) => step.inputs.some((name) => name in form.constants));
+}
+
+/** The nodes that compute y = x · tanh(softplus(βx)) in this form, in topological order. */
+export function emit(emission: Emission): onnx.INodeProto[] {
+  const { form, beta, opset, x, y, prefix, fresh } = emission;
+  const names = new Map([
+    ['x', x],
+    ['y', y],
+  ]);
+  return stepsOf(form, beta !== 1).map((step) => {
+    const attributes: onnx.IAttributeProto[] = [];
+    const operands = step.inputs.filter((name) => {
+      if (step.op !== 'Clip' || opset >= CLIP_INPUTS || !(name in form.constants)) return true;
+      attributes.push({
+        name: name === 'cap' ? 'max' : 'min',
+        type: AttributeType.FLOAT,
+        f: asFloat32(value(emission, name)),
+      });
+      return false;
+    });
+    const hasConstant = operands.some((name) => name in form.constants);
+    if (hasConstant && opset < BROADCASTING)
+      attributes.push({ name: 'broadcast', type: AttributeType.INT, i: 1 });
+    const input = operands.map((name) => {
+      if (!(name in form.constants)) return names.get(name) ?? name;
+      return emission.constant(name, value(emission, name), known(emission));
+    });
+    const path = step.output === 'y' ? `${prefix}/mish` : `${prefix}/mish/${step.output}`;
+    const name = fresh(path);
+    if (step.output !== 'y') names.set(step.output, name);
+    return { opType: step.op, name, input, output: [names.get(step.output) ?? y], attribute: attributes };
+  });
+}
+
+/** A Constant node for a scalar; its one attribute form that every opset knows is `value`. */
+export function constantNode(name: string, value: number, type: FloatType): onnx.INodeProto {
+  const attribute = [{ name: 'value', type: AttributeType.TENSOR, t: scalarTensor(value, type) }];
+  return { opType: 'Constant', name, output: [name], attribute };
+}
+
+function value(emission: Emission, label: string): number {
+  return constantValue(emission.form.constants[label] ?? 0, known(emission), emission.beta);
+}
+
+/** Callers check `needsConstants` first; without constants the type is never asked for. */
+function known({ type, form }: Emission): FloatType {
+  if (type === undefined) throw new Error(`the ${form.name} form needs an element type`);
+  return type;
+}
+
+/** A float attribute cannot hold float64's lowest value; float32's does as well, being below every cap. */
+function asFloat32(value: number): number {
+  return Math.max(value, -(2 - 2 ** -23) * 2 ** 127);
+}

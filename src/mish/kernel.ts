@@ -1,0 +1,54 @@
+import { onnx } from '../../proto/onnx.js';
+import { FLOAT_TYPES, type FloatType } from '../onnx/types.js';
+import { constantNode, emit } from './emit.js';
+import { FORMS, type FormName } from './forms.js';
+
+export type Kernel =
+  | { readonly kind: 'mish'; readonly form: FormName; readonly beta: number }
+  | { readonly kind: 'relu' }
+  | { readonly kind: 'leakyrelu'; readonly alpha: number };
+
+/** IR version by the opset it came with, so that old opsets do not come in new files. */
+const irFor = (opset: number) => (opset >= 22 ? 10 : opset >= 18 ? 8 : opset >= 13 ? 7 : 4);
+
+/**
+ * A model of one activation: input `x` and output `y`, both [N] of the element type, N free.
+ * For measuring a kernel by itself.
+ */
+export function kernelModel(kernel: Kernel, type: FloatType, opset: number): Uint8Array {
+  const constants = new Map<string, onnx.INodeProto>();
+  const nodes = ((): onnx.INodeProto[] => {
+    if (kernel.kind === 'relu') return [{ opType: 'Relu', input: ['x'], output: ['y'] }];
+    if (kernel.kind === 'leakyrelu') {
+      const alpha = { name: 'alpha', type: onnx.AttributeProto.AttributeType.FLOAT, f: kernel.alpha };
+      return [{ opType: 'LeakyRelu', input: ['x'], output: ['y'], attribute: [alpha] }];
+    }
+    return emit({
+      form: FORMS[kernel.form],
+      beta: kernel.beta,
+      type,
+      opset,
+      x: 'x',
+      y: 'y',
+      prefix: 'kernel',
+      fresh: (name) => name,
+      constant: (label, value) => {
+        constants.set(label, constantNode(label, value, type));
+        return label;
+      },
+    });
+  })();
+  const shape = { dim: [{ dimParam: 'N' }] };
+  const value = (name: string) => ({ name, type: { tensorType: { elemType: FLOAT_TYPES[type], shape } } });
+  return onnx.ModelProto.encode({
+    irVersion: irFor(opset),
+    producerName: 'onnx-mish',
+    opsetImport: [{ domain: '', version: opset }],
+    graph: {
+      name: 'kernel',
+      node: [...constants.values(), ...nodes],
+      input: [value('x')],
+      output: [value('y')],
+    },
+  }).finish();
+}

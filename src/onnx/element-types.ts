@@ -1,0 +1,172 @@
+import { attribute, type Node, type OnnxDocument, type Scope } from './document.js';
+import { DataType } from './types.js';
+
+/** The element type of a value as seen from a scope; undefined where the model does not tell. */
+export type ElementTypes = (scope: Scope, name: string) => number | undefined;
+
+const words = (text: string) => new Set(text.trim().split(/\s+/));
+
+/** Operators whose inputs and outputs all have one element type. */
+const UNIFORM = words(`
+  Abs Acos Acosh Add Asin Asinh Atan Atanh AveragePool Ceil Celu Clip Concat Conv ConvTranspose Cos Cosh
+  Div Einsum Elu Erf Exp Floor Gelu Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish
+  Hardmax InstanceNormalization LRN LeakyRelu Log LogSoftmax LpNormalization LpPool MatMul Max Mean Min Mish
+  Mul Neg PRelu Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Sub Sum Swish
+  Tan Tanh ThresholdedRelu`);
+
+/** Operators whose first input and first output have one element type, whatever the others have. */
+const FIRST = words(`
+  BatchNormalization Compress CumSum DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND
+  GridSample GroupNormalization Identity LayerNormalization LpNormalization MaxPool MaxRoiPool
+  MeanVarianceNormalization Mod Pad Pow RMSNormalization ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
+  ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Reshape Resize ReverseSequence RoiAlign
+  RNN LSTM GRU Scatter ScatterElements ScatterND Slice SpaceToDepth Squeeze Tile TopK Transpose Trilu
+  Unsqueeze Upsample`);
+
+const INT_RESULTS = words('ArgMax ArgMin NonMaxSuppression NonZero Shape Size');
+const BOOL_RESULTS = words('And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor');
+
+/**
+ * Works out element types: what the model declares (inputs, initializers, value_info), carried along
+ * the operators whose types are tied, forwards and backwards, into nested graphs and into functions from
+ * the places that call them. A type that contradictory calls give stays unknown.
+ */
+export function inferElementTypes(document: OnnxDocument): ElementTypes {
+  const known = new Map<Scope, Map<string, number>>();
+  const defined = new Map<Scope, Set<string>>();
+  for (const scope of document.scopes) {
+    const types = new Map<string, number>();
+    const names = new Set<string>();
+    for (const value of [...scope.values.values(), ...scope.outputs, ...scope.inputs]) {
+      if (value.elemType !== 0) types.set(value.name, value.elemType);
+    }
+    for (const value of scope.inputs) names.add(value.name);
+    for (const tensor of scope.initializers.values()) {
+      types.set(tensor.name, tensor.elemType);
+      names.add(tensor.name);
+    }
+    for (const node of scope.nodes) for (const output of node.outputs) names.add(output);
+    known.set(scope, types);
+    defined.set(scope, names);
+  }
+
+  let changed = true;
+  const home = (from: Scope, name: string): Scope => {
+    for (let scope: Scope | undefined = from; scope !== undefined; scope = scope.parent) {
+      if (defined.get(scope)?.has(name)) return scope;
+    }
+    return from;
+  };
+  const get: ElementTypes = (scope, name) => known.get(home(scope, name))?.get(name);
+  const set = (scope: Scope, name: string | undefined, type: number | undefined) => {
+    if (name === undefined || name === '' || type === undefined || type === 0) return;
+    const types = known.get(home(scope, name));
+    if (types === undefined || types.has(name)) return;
+    types.set(name, type);
+    changed = true;
+  };
+  const tie = (scope: Scope, names: readonly (string | undefined)[]) => {
+    let type: number | undefined;
+    for (const name of names) if (name !== undefined && name !== '') type ??= get(scope, name);
+    if (type !== undefined) for (const name of names) set(scope, name, type);
+  };
+
+  const callees = new Map(document.functions.map((scope) => [calleeKey(scope.callee), scope]));
+  const calls = new Map<Scope, Map<Node, (number | undefined)[]>>(); // argument types by calling node
+
+  function visit(scope: Scope, node: Node): void {
+    const { opType, inputs, outputs } = node;
+    const callee = callees.get(calleeKey({ domain: node.domain, name: opType, overload: node.overload }));
+    if (callee !== undefined) {
+      call(scope, node, callee);
+      return;
+    }
+    if (node.domain !== '') return;
+    if (UNIFORM.has(opType)) tie(scope, [...inputs, ...outputs]);
+    else if (FIRST.has(opType)) tie(scope, [inputs[0], outputs[0]]);
+    else if (INT_RESULTS.has(opType)) set(scope, outputs[0], DataType.INT64);
+    else if (BOOL_RESULTS.has(opType)) set(scope, outputs[0], DataType.BOOL);
+    else if (opType === 'Split') tie(scope, [inputs[0], ...outputs]);
+    else if (opType === 'Where') tie(scope, [inputs[1], inputs[2], outputs[0]]);
+    else if (opType === 'Range') tie(scope, [...inputs, outputs[0]]);
+    else if (opType === 'CastLike') tie(scope, [inputs[1], outputs[0]]);
+    else if (opType === 'DequantizeLinear') tie(scope, [inputs[1], outputs[0]]);
+    else if (opType === 'Cast') set(scope, outputs[0], attribute(node, 'to')?.i);
+    else if (opType === 'Constant') set(scope, outputs[0], constantType(node));
+    else if (opType === 'ConstantOfShape') {
+      set(scope, outputs[0], attribute(node, 'value')?.tensor?.elemType ?? DataType.FLOAT);
+    } else if (opType === 'If') {
+      for (const branch of bodies(node)) {
+        branch.outputs.forEach((output, index) => {
+          cross(scope, outputs[index], branch, output.name);
+        });
+      }
+    } else if (opType === 'Loop' || opType === 'Scan') loop(scope, node);
+  }
+
+  /** One value under two names, in two scopes. */
+  function cross(outer: Scope, name: string | undefined, inner: Scope, innerName: string | undefined): void {
+    if (name === undefined || name === '' || innerName === undefined || innerName === '') return;
+    set(inner, innerName, get(outer, name));
+    set(outer, name, get(inner, innerName));
+  }
+
+  function loop(scope: Scope, node: Node): void {
+    for (const body of bodies(node)) {
+      // A Loop's body also takes the iteration number and the condition, and gives the condition back.
+      const isLoop = node.opType === 'Loop';
+      if (isLoop) {
+        set(body, body.inputs[0]?.name, DataType.INT64);
+        set(body, body.inputs[1]?.name, DataType.BOOL);
+      }
+      const [given, taken] = isLoop ? [2, 1] : [0, 0];
+      node.inputs.slice(given).forEach((name, index) => {
+        cross(scope, name, body, body.inputs[index + given]?.name);
+      });
+      node.outputs.forEach((name, index) => {
+        cross(scope, name, body, body.outputs[index + taken]?.name);
+      });
+    }
+  }
+
+  function call(scope: Scope, node: Node, callee: Scope): void {
+    const types = node.inputs.map((name) => (name === '' ? undefined : get(scope, name)));
+    calls.set(callee, (calls.get(callee) ?? new Map()).set(node, types));
+    callee.outputs.forEach((output, index) => {
+      set(scope, node.outputs[index], get(callee, output.name));
+    });
+  }
+
+  while (changed) {
+    changed = false;
+    for (const scope of document.scopes) for (const node of scope.nodes) visit(scope, node);
+    for (const scope of document.scopes) {
+      for (const node of scope.nodes.toReversed()) visit(scope, node);
+    }
+    for (const [callee, callers] of calls) {
+      callee.inputs.forEach((input, index) => {
+        const types = new Set([...callers.values()].map((list) => list[index]));
+        if (types.size === 1) set(callee, input.name, types.values().next().value);
+      });
+    }
+  }
+  return get;
+}
+
+function constantType(node: Node): number | undefined {
+  for (const { name, tensor } of node.attributes) {
+    if (tensor !== undefined) return tensor.elemType;
+    if (name === 'value_float' || name === 'value_floats') return DataType.FLOAT;
+    if (name === 'value_int' || name === 'value_ints') return DataType.INT64;
+    if (name === 'value_string' || name === 'value_strings') return DataType.STRING;
+  }
+  return undefined;
+}
+
+function bodies(node: Node): Scope[] {
+  return node.attributes.flatMap((attribute) => attribute.graphs ?? []);
+}
+
+function calleeKey(callee: Scope['callee']): string | undefined {
+  return callee && `${callee.domain}\0${callee.name}\0${callee.overload}`;
+}

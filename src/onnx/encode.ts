@@ -1,0 +1,36 @@
+import $protobuf from 'protobufjs/minimal.js';
+import { onnx } from '../../proto/onnx.js';
+
+/** A non-negative integer below 2^53 as a protobuf varint. */
+export function varint(value: number): Uint8Array {
+  return $protobuf.Writer.create().uint64(value).finish();
+}
+
+/** A LEN field: tag, length and the encoded message. */
+export function messageField(number: number, message: Uint8Array): Uint8Array {
+  return $protobuf.Writer.create()
+    .uint32(number * 8 + 2)
+    .bytes(message)
+    .finish();
+}
+
+/** A node as a field of its scope: number 1 in a graph, 7 in a function. */
+export function nodeField(scope: 'graph' | 'function', node: onnx.INodeProto): Uint8Array {
+  return messageField(scope === 'graph' ? 1 : 7, onnx.NodeProto.encode(node).finish());
+}
+
+/** A metadata_props entry as a field of the model. */
+export function metadataField(key: string, value: string): Uint8Array {
+  return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());
+}
+
+/** The byte strings one after the other. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

@@ -1,0 +1,97 @@
+import $protobuf from 'protobufjs/minimal.js';
+import { OnnxMishError } from './error.js';
+import type { ByteSource } from './source.js';
+import { replace, type Spliced } from './splice.js';
+
+/**
+ * What turns a written file back into its source, as JSON that fits in a metadata entry.
+ * `edits` are in file order: bytes kept since the last edit, bytes to drop, base64 of the bytes that stood there.
+ * What follows the first `size` bytes of the file was appended, the record itself among it.
+ */
+interface Patch {
+  readonly v: 1;
+  /** Length of the written file without what was appended. */
+  readonly size: number;
+  /** FNV-1a of all the bytes to drop, to notice a file that has been changed since. */
+  readonly check: number;
+  readonly edits: readonly (readonly [kept: number, drop: number, restore: string])[];
+}
+
+/** The record that undoes a splice. Call it before anything is appended to the end of the file. */
+export async function inversePatch(spliced: Spliced): Promise<string> {
+  const { source } = spliced;
+  let check = FNV_START;
+  let at = 0;
+  const edits: [number, number, string][] = [];
+  for (const { start, end, bytes } of spliced.replacements) {
+    const old = await source.read(start, end - start);
+    check = fnv1a(check, bytes);
+    edits.push([start - at, bytes.length, $protobuf.util.base64.encode(old, 0, old.length)]);
+    at = end;
+  }
+  return JSON.stringify({ v: 1, size: spliced.size, check, edits } satisfies Patch);
+}
+
+/** The source again, from the file that was written and its record. Throws `cannot-undo` when they do not fit. */
+export async function applyPatch(written: ByteSource, record: string): Promise<Spliced> {
+  const changed = () =>
+    new OnnxMishError(
+      'cannot-undo',
+      'the file has been changed since the swap, so its bytes cannot be restored',
+      {
+        where: written.name,
+        fix: 'Take the original file from where it is kept',
+      },
+    );
+  const patch = parse(record);
+  if (patch === undefined || patch.size > written.size) throw changed();
+  let check = FNV_START;
+  let at = 0;
+  const replacements = [];
+  for (const [kept, drop, restore] of patch.edits) {
+    const start = at + kept;
+    at = start + drop;
+    const bytes = decode(restore);
+    if (at > patch.size || bytes === undefined) throw changed();
+    check = fnv1a(check, await written.read(start, drop));
+    replacements.push({ start, end: at, bytes });
+  }
+  if (check !== patch.check) throw changed();
+  replacements.push({ start: patch.size, end: written.size, bytes: new Uint8Array(0) });
+  return replace(written, replacements);
+}
+
+function parse(record: string): Patch | undefined {
+  const count = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  try {
+    const patch: unknown = JSON.parse(record);
+    if (typeof patch !== 'object' || patch === null) return undefined;
+    const { v, size, check, edits } = patch as Record<string, unknown>;
+    if (v !== 1 || !count(size) || !count(check) || !Array.isArray(edits)) return undefined;
+    const sound = edits.every(
+      (edit) => Array.isArray(edit) && count(edit[0]) && count(edit[1]) && typeof edit[2] === 'string',
+    );
+    return sound ? (patch as Patch) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function decode(base64: string): Uint8Array | undefined {
+  const bytes = new Uint8Array($protobuf.util.base64.length(base64));
+  try {
+    $protobuf.util.base64.decode(base64, bytes, 0);
+    return bytes;
+  } catch {
+    return undefined;
+  }
+}
+
+const FNV_START = 0x811c9dc5;
+
+/** FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/). */
+function fnv1a(hash: number, bytes: Uint8Array): number {
+  let h = hash;
+  for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+  return h;
+}

@@ -1,0 +1,196 @@
+import { OnnxMishError } from './error.js';
+import type { ByteSource } from './source.js';
+
+/** Wire types of the protobuf encoding (https://protobuf.dev/programming-guides/encoding/). */
+export const Wire = { VARINT: 0, I64: 1, LEN: 2, GROUP: 3, GROUP_END: 4, I32: 5 } as const;
+
+/** One field of a message, by absolute offsets: tag at `start`, value in [`body`, `end`). */
+export interface Field {
+  readonly number: number;
+  readonly wire: number;
+  readonly start: number;
+  /** Where the length varint of a LEN field stands; otherwise equal to `body`. */
+  readonly lengthAt: number;
+  readonly body: number;
+  readonly end: number;
+}
+
+/** Reads tags and lengths of a source through a small window, and trusts none of them. */
+export interface Reader {
+  readonly source: ByteSource;
+  /** What is being read, for messages; the scanner keeps it up to date. */
+  place: string | (() => string);
+  /** The field that starts at `at` in a message that ends at `end`. A promise only when the window has to move. */
+  field(at: number, end: number): Field | Promise<Field>;
+  /** The bytes [start, end). Valid until the next call. */
+  bytes(start: number, end: number): Uint8Array | Promise<Uint8Array>;
+  /** An error at this byte offset. */
+  fail(what: string, at: number, cause?: unknown): OnnxMishError;
+}
+
+const WINDOW = 64 * 1024;
+const LONGEST_PREFIX = 5; // bytes of a tag or a length, which are 32-bit numbers; protobuf takes no more
+const LONGEST_VALUE = 10; // bytes of a 64-bit number
+const LONGEST_HEADER = LONGEST_PREFIX + LONGEST_VALUE;
+const MAX_GROUP_DEPTH = 100; // protobuf's own default recursion limit
+
+/** A reader over a source. */
+export function createReader(source: ByteSource): Reader {
+  let window = source.bytes ?? new Uint8Array(0);
+  let base = 0;
+  let cursor = 0; // of the varint being read
+
+  const holds = (start: number, end: number) => start >= base && end <= base + window.length;
+
+  async function move(start: number, atLeast: number): Promise<void> {
+    const length = Math.min(Math.max(atLeast, WINDOW), source.size - start);
+    window = await source.read(start, length);
+    base = start;
+    if (window.length !== length) throw reader.fail('the file ended while it was being read', start);
+  }
+
+  /** The varint at `cursor`, exact up to 2^53. */
+  function varint(end: number, longest: number): number {
+    const start = cursor;
+    let value = 0;
+    for (let index = 0; index < longest; index++) {
+      if (cursor >= end) throw reader.fail('the message ends inside a number', start);
+      const byte = window[cursor++ - base] ?? 0;
+      value += (byte & 0x7f) * 2 ** (7 * index);
+      if (byte < 0x80) return value;
+    }
+    throw reader.fail(`a number is longer than ${longest} bytes`, start);
+  }
+
+  function header(at: number, end: number): Field {
+    cursor = at;
+    const tag = varint(end, LONGEST_PREFIX);
+    const number = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (number < 1 || number > 0x1fffffff) throw reader.fail(`field number ${number} does not exist`, at);
+    const lengthAt = cursor;
+    switch (wire) {
+      case Wire.VARINT:
+        varint(end, LONGEST_VALUE);
+        return { number, wire, start: at, lengthAt, body: lengthAt, end: cursor };
+      case Wire.I64:
+      case Wire.I32: {
+        const stop = lengthAt + (wire === Wire.I64 ? 8 : 4);
+        if (stop > end) throw reader.fail('the message ends inside a fixed-size number', at);
+        return { number, wire, start: at, lengthAt, body: lengthAt, end: stop };
+      }
+      case Wire.LEN: {
+        const length = varint(end, LONGEST_PREFIX);
+        const body = cursor;
+        if (length > end - body) {
+          throw reader.fail(
+            `a length of ${length} bytes leaves only ${end - body} bytes to read; the file is truncated or corrupt`,
+            at,
+          );
+        }
+        return { number, wire, start: at, lengthAt, body, end: body + length };
+      }
+      case Wire.GROUP:
+      case Wire.GROUP_END:
+        return { number, wire, start: at, lengthAt, body: lengthAt, end: lengthAt };
+      default:
+        throw reader.fail(`wire type ${wire} does not exist`, at);
+    }
+  }
+
+  /** A group carries no length: its end is found by walking it. Nobody writes groups, but they are valid unknown fields. */
+  async function group(open: Field, end: number): Promise<Field> {
+    const stack = [open.number];
+    let at = open.body;
+    while (stack.length > 0) {
+      if (at >= end) throw reader.fail('a group is not closed', open.start);
+      if (stack.length > MAX_GROUP_DEPTH) throw reader.fail('groups are nested too deeply', at);
+      const limit = Math.min(at + LONGEST_HEADER, end);
+      if (!holds(at, limit)) await move(at, limit - at);
+      const field = header(at, end);
+      if (field.wire === Wire.GROUP) stack.push(field.number);
+      else if (field.wire === Wire.GROUP_END && stack.pop() !== field.number) {
+        throw reader.fail('a group is closed that was not open', at);
+      }
+      at = field.end;
+    }
+    return { ...open, end: at };
+  }
+
+  function field(at: number, end: number): Field | Promise<Field> {
+    const limit = Math.min(at + LONGEST_HEADER, end);
+    if (!holds(at, limit)) return move(at, limit - at).then(() => field(at, end));
+    const found = header(at, end);
+    if (found.wire === Wire.GROUP) return group(found, end);
+    if (found.wire === Wire.GROUP_END) throw reader.fail('a group is closed that was not open', at);
+    return found;
+  }
+
+  function bytes(start: number, end: number): Uint8Array | Promise<Uint8Array> {
+    if (holds(start, end)) return window.subarray(start - base, end - base);
+    if (end - start > WINDOW) return source.read(start, end - start);
+    return move(start, end - start).then(() => window.subarray(start - base, end - base));
+  }
+
+  const reader: Reader = {
+    source,
+    place: 'the model',
+    field,
+    bytes,
+    fail(what, at, cause) {
+      const place = typeof this.place === 'string' ? this.place : this.place();
+      return new OnnxMishError('malformed', what, {
+        where: `${source.name}, byte ${at}, in ${place}`,
+        cause,
+      });
+    },
+  };
+  return reader;
+}
+
+/** Calls `visit` for each field of the message in [start, end), in order. */
+export async function walk(
+  reader: Reader,
+  start: number,
+  end: number,
+  visit: (field: Field) => undefined | Promise<void>,
+): Promise<void> {
+  let at = start;
+  while (at < end) {
+    const next = reader.field(at, end);
+    const field = next instanceof Promise ? await next : next;
+    const pending = visit(field);
+    if (pending !== undefined) await pending;
+    at = field.end;
+  }
+}
+
+/**
+ * The message in [start, end) without its heavy fields: what is left is again a message, small enough to
+ * decode. `visit` returns true for a field to leave out, and may note where it is.
+ */
+export async function light(
+  reader: Reader,
+  start: number,
+  end: number,
+  visit: (field: Field) => boolean,
+): Promise<Uint8Array> {
+  const kept: { start: number; end: number }[] = [];
+  await walk(reader, start, end, (field) => {
+    if (visit(field)) return undefined;
+    const last = kept.at(-1);
+    if (last !== undefined && last.end === field.start) last.end = field.end;
+    else kept.push({ start: field.start, end: field.end });
+    return undefined;
+  });
+  const [only] = kept;
+  if (only === undefined) return new Uint8Array(0);
+  if (kept.length === 1) return reader.bytes(only.start, only.end);
+  const out = new Uint8Array(kept.reduce((sum, range) => sum + range.end - range.start, 0));
+  let at = 0;
+  for (const range of kept) {
+    out.set(await reader.bytes(range.start, range.end), at);
+    at += range.end - range.start;
+  }
+  return out;
+}

@@ -1,0 +1,92 @@
+import type { onnx } from '../../proto/onnx.js';
+import { DataType, FLOAT_TYPES, type FloatType } from './types.js';
+
+const view = new DataView(new ArrayBuffer(8));
+
+/** A float16 bit pattern as a number (IEEE 754 binary16). */
+export function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The float16 bit pattern nearest to a number, ties to even. */
+export function toHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (size >= 65520) return sign | 0x7c00;
+  if (size < 2 ** -14) return sign | roundEven(size * 2 ** 24);
+  const exponent = Math.floor(Math.log2(size));
+  const fraction = roundEven((size / 2 ** exponent - 1) * 1024);
+  return sign | (((exponent + 15) << 10) + fraction); // a fraction of 1024 carries into the exponent
+}
+
+function roundEven(value: number): number {
+  const low = Math.floor(value);
+  const rest = value - low;
+  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+}
+
+/** A bfloat16 bit pattern as a number: the upper half of a float32. */
+export function fromBfloat16(bits: number): number {
+  view.setUint32(0, (bits & 0xffff) << 16);
+  return view.getFloat32(0);
+}
+
+/** The bfloat16 bit pattern nearest to a number, ties to even. */
+export function toBfloat16(value: number): number {
+  view.setFloat32(0, value);
+  const bits = view.getUint32(0);
+  if (Number.isNaN(value)) return 0x7fc0;
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+/** A rank-0 tensor of this element type holding `value`, with its data in raw_data. */
+export function scalarTensor(value: number, type: FloatType): onnx.ITensorProto {
+  const size = type === 'f64' ? 8 : type === 'f32' ? 4 : 2;
+  const raw = new DataView(new ArrayBuffer(size));
+  if (type === 'f64') raw.setFloat64(0, value, true);
+  else if (type === 'f32') raw.setFloat32(0, value, true);
+  else raw.setUint16(0, type === 'f16' ? toHalf(value) : toBfloat16(value), true);
+  return { dataType: FLOAT_TYPES[type], rawData: new Uint8Array(raw.buffer) };
+}
+
+/** The value of a one-element float or integer tensor whose data stands in the message; else undefined. */
+export function scalarValue(tensor: onnx.TensorProto): number | undefined {
+  if (tensor.dims.some((dim) => dim !== 1)) return undefined;
+  const raw = tensor.rawData;
+  if (raw.length > 0) {
+    const data = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    const read = RAW_READERS[tensor.dataType];
+    return read !== undefined && data.byteLength === read.size ? read.get(data) : undefined;
+  }
+  switch (tensor.dataType) {
+    case DataType.FLOAT:
+      return tensor.floatData[0];
+    case DataType.DOUBLE:
+      return tensor.doubleData[0];
+    case DataType.INT64:
+      return tensor.int64Data[0];
+    case DataType.INT32:
+      return tensor.int32Data[0];
+    case DataType.FLOAT16:
+      return tensor.int32Data[0] === undefined ? undefined : fromHalf(tensor.int32Data[0]);
+    case DataType.BFLOAT16:
+      return tensor.int32Data[0] === undefined ? undefined : fromBfloat16(tensor.int32Data[0]);
+    default:
+      return undefined;
+  }
+}
+
+const RAW_READERS: Record<number, { size: number; get: (data: DataView) => number }> = {
+  [DataType.FLOAT]: { size: 4, get: (data) => data.getFloat32(0, true) },
+  [DataType.DOUBLE]: { size: 8, get: (data) => data.getFloat64(0, true) },
+  [DataType.INT64]: { size: 8, get: (data) => Number(data.getBigInt64(0, true)) },
+  [DataType.INT32]: { size: 4, get: (data) => data.getInt32(0, true) },
+  [DataType.FLOAT16]: { size: 2, get: (data) => fromHalf(data.getUint16(0, true)) },
+  [DataType.BFLOAT16]: { size: 2, get: (data) => fromBfloat16(data.getUint16(0, true)) },
+};

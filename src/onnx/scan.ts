@@ -1,0 +1,407 @@
+import { onnx } from '../../proto/onnx.js';
+import type {
+  Attribute,
+  Frame,
+  MetadataEntry,
+  Node,
+  OnnxDocument,
+  Scope,
+  Span,
+  Tensor,
+  Value,
+} from './document.js';
+import { OnnxMishError } from './error.js';
+import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
+import { scalarValue } from './scalar.js';
+import { sniff } from './sniff.js';
+import { type ModelInput, toSource } from './source.js';
+
+const MAX_GRAPH_DEPTH = 100;
+/** Data of a tensor up to this many bytes is read, for the scalars among them; the rest stays in the file. */
+const SMALL = 16;
+
+// Field numbers that the walk has to know; the schema is proto/onnx.proto3.
+const MODEL = { doc: 6, graph: 7, metadata: 14, training: 20, functions: 25, configuration: 26 };
+const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
+const FUNCTION = { node: 7, doc: 8, attributeProto: 11, valueInfo: 12, metadata: 14 };
+const NODE = { name: 3, attribute: 5, doc: 6, metadata: 9, devices: 10 };
+const ATTRIBUTE = { s: 4, tensor: 5, graph: 6, tensors: 10, graphs: 11, doc: 13, sparse: 22, sparses: 23 };
+const ATTRIBUTE_LISTS = [7, 8, 9, 14, 15]; // floats, ints, strings, type_proto(s)
+const TENSOR_DATA = [4, 5, 6, 7, 9, 10, 11];
+const TENSOR_TEXT = [12, 16]; // doc_string, metadata_props
+const SPARSE = { values: 1, indices: 2 };
+
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+interface ScopeDraft extends Draft<Scope> {
+  inputs: Value[];
+  outputs: Value[];
+  initializers: Map<string, Tensor>;
+  values: Map<string, Value>;
+  nodes: Node[];
+  opsets: Map<string, number>;
+}
+
+/**
+ * Reads the structure of a model and notes where each part lies; the weights are skipped over.
+ * Throws `not-onnx` when the file is something else, `malformed` when it breaks off or makes no sense.
+ */
+export async function scan(input: ModelInput): Promise<OnnxDocument> {
+  const source = toSource(input);
+  const reader = createReader(source);
+  try {
+    return await scanModel(reader);
+  } catch (error) {
+    // Only now ask what else it might be: whatever reads as a model is one.
+    const head = await source.read(0, Math.min(512, source.size));
+    const other = sniff(head);
+    if (other === undefined || !(error instanceof OnnxMishError) || error.code !== 'malformed') throw error;
+    throw new OnnxMishError('not-onnx', other.what, { where: source.name, fix: other.fix, cause: error });
+  }
+}
+
+async function scanModel(reader: Reader): Promise<OnnxDocument> {
+  const { source } = reader;
+  const graphs: Field[] = [];
+  const functions: Field[] = [];
+  const entries: Field[] = [];
+  const bytes = await light(reader, 0, source.size, ({ number, wire, ...rest }) => {
+    const field = { number, wire, ...rest };
+    if (wire !== Wire.LEN) return false;
+    if (number === MODEL.graph) graphs.push(field);
+    else if (number === MODEL.functions) functions.push(field);
+    else if (number === MODEL.metadata) entries.push(field);
+    else return number === MODEL.doc || number === MODEL.training || number === MODEL.configuration;
+    return true;
+  });
+  const model = decode(reader, onnx.ModelProto, bytes, 0);
+  if (graphs.length === 0) {
+    throw new OnnxMishError(
+      'malformed',
+      'the file holds no graph, so it is no ONNX model or a truncated one',
+      {
+        where: source.name,
+        fix: 'Check that it was copied or downloaded whole',
+      },
+    );
+  }
+  const opsets = opsetMap(model.opsetImport);
+  // Until IR 3 there was one operator set, and no import to name it.
+  if (opsets.size === 0 && model.irVersion >= 3) {
+    throw new OnnxMishError('malformed', 'the model imports no operator set; the file may be truncated', {
+      where: source.name,
+      fix: 'Check that it was copied or downloaded whole',
+    });
+  }
+
+  const context: Context = { reader, scopes: [], external: [] };
+  const graph = newScope(context, 'graph', 'graph', undefined, opsets);
+  for (const field of graphs) await scanGraph(context, graph, field, undefined, 0);
+  const locals: Scope[] = [];
+  for (const field of functions) locals.push(await scanFunction(context, field));
+  const metadata: MetadataEntry[] = [];
+  for (const field of entries) {
+    reader.place = 'metadata_props';
+    const { key, value } = decode(
+      reader,
+      onnx.StringStringEntryProto,
+      await reader.bytes(field.body, field.end),
+      field.body,
+    );
+    metadata.push({ key, value, span: spanOf(field) });
+  }
+  const producer = `${model.producerName} ${model.producerVersion}`.trim();
+  const { scopes, external } = context;
+  return {
+    source,
+    irVersion: model.irVersion,
+    producer,
+    graph,
+    functions: locals,
+    scopes,
+    metadata,
+    external,
+  };
+}
+
+interface Context {
+  readonly reader: Reader;
+  readonly scopes: Scope[];
+  readonly external: { tensor: Tensor; scope: string }[];
+}
+
+function newScope(
+  context: Context,
+  kind: Scope['kind'],
+  path: string,
+  parent: Scope | undefined,
+  opsets: Map<string, number>,
+): ScopeDraft {
+  const scope = {
+    kind,
+    path,
+    parent,
+    inputs: [],
+    outputs: [],
+    initializers: new Map(),
+    values: new Map(),
+    nodes: [],
+    opsets,
+  } as unknown as ScopeDraft;
+  scope.root = parent?.root ?? scope;
+  context.scopes.push(scope);
+  return scope;
+}
+
+/** Reads one occurrence of a graph field into `scope`; protobuf merges several occurrences, and so does this. */
+async function scanGraph(
+  context: Context,
+  scope: ScopeDraft,
+  field: Field,
+  parent: Frame | undefined,
+  depth: number,
+): Promise<void> {
+  const { reader } = context;
+  if (depth > MAX_GRAPH_DEPTH)
+    throw reader.fail(`graphs are nested more than ${MAX_GRAPH_DEPTH} deep`, field.start);
+  const frame = frameOf(field, parent);
+  await walk(reader, field.body, field.end, (part) => {
+    if (part.wire !== Wire.LEN) return undefined;
+    switch (part.number) {
+      case GRAPH.node:
+        return scanNode(context, scope, part, frame, depth);
+      case GRAPH.initializer:
+        return scanTensor(context, scope, part, 'an initializer').then((tensor) => {
+          scope.initializers.set(tensor.name, tensor);
+        });
+      case GRAPH.sparse:
+        return scanSparse(context, scope, part).then((values) => {
+          if (values !== undefined) scope.initializers.set(values.name, values);
+        });
+      case GRAPH.input:
+        return scanValue(reader, scope, part).then((value) => void scope.inputs.push(value));
+      case GRAPH.output:
+        return scanValue(reader, scope, part).then((value) => void scope.outputs.push(value));
+      case GRAPH.valueInfo:
+        return scanValue(reader, scope, part).then((value) => void scope.values.set(value.name, value));
+      default:
+        return undefined;
+    }
+  });
+}
+
+async function scanFunction(context: Context, field: Field): Promise<Scope> {
+  const { reader } = context;
+  const frame = frameOf(field, undefined);
+  const nodes: Field[] = [];
+  const values: Field[] = [];
+  reader.place = 'a function';
+  const heavy = [FUNCTION.doc, FUNCTION.attributeProto, FUNCTION.metadata];
+  const bytes = await light(reader, field.body, field.end, (part) => {
+    if (part.wire !== Wire.LEN) return false;
+    if (part.number === FUNCTION.node) nodes.push(part);
+    else if (part.number === FUNCTION.valueInfo) values.push(part);
+    else return heavy.includes(part.number);
+    return true;
+  });
+  const proto = decode(reader, onnx.FunctionProto, bytes, field.body);
+  const path = `function ${proto.domain}.${proto.name}${proto.overload === '' ? '' : `:${proto.overload}`}`;
+  const scope = newScope(context, 'function', path, undefined, opsetMap(proto.opsetImport));
+  scope.callee = { domain: proto.domain, name: proto.name, overload: proto.overload };
+  scope.inputs = proto.input.map((name) => ({ name, elemType: 0, dims: undefined }));
+  scope.outputs = proto.output.map((name) => ({ name, elemType: 0, dims: undefined }));
+  for (const part of values) {
+    const value = await scanValue(reader, scope, part);
+    scope.values.set(value.name, value);
+  }
+  for (const part of nodes) await scanNode(context, scope, part, frame, 0);
+  return scope;
+}
+
+async function scanNode(
+  context: Context,
+  scope: ScopeDraft,
+  field: Field,
+  frame: Frame,
+  depth: number,
+): Promise<void> {
+  const { reader } = context;
+  const index = scope.nodes.length;
+  reader.place = () => `node ${index} of ${scope.path}`;
+  const parts: Field[] = [];
+  const bytes = await light(reader, field.body, field.end, (part) => {
+    if (part.wire !== Wire.LEN) return false;
+    if (part.number === NODE.attribute) parts.push(part);
+    else return part.number === NODE.doc || part.number === NODE.metadata || part.number === NODE.devices;
+    return true;
+  });
+  const proto = decode(reader, onnx.NodeProto, bytes, field.body);
+  // Reserve the place now: a nested graph's nodes are read before this node is complete.
+  const attributes: Attribute[] = [];
+  scope.nodes.push({
+    opType: proto.opType,
+    domain: defaultDomain(proto.domain),
+    overload: proto.overload,
+    name: proto.name,
+    inputs: proto.input,
+    outputs: proto.output,
+    attributes,
+    index,
+    span: spanOf(field),
+    frame,
+    lossyNames: [proto.name, ...proto.input, ...proto.output].some((name) => name.includes('\ufffd')),
+  });
+  const nodeFrame = parts.length > 0 ? frameOf(field, frame) : frame;
+  const label = proto.name !== '' ? proto.name : `${proto.opType}#${index}`;
+  for (const part of parts)
+    attributes.push(await scanAttribute(context, scope, part, nodeFrame, label, depth));
+}
+
+async function scanAttribute(
+  context: Context,
+  scope: Scope,
+  field: Field,
+  frame: Frame,
+  node: string,
+  depth: number,
+): Promise<Attribute> {
+  const { reader } = context;
+  const tensors: Field[] = [];
+  const graphs: Field[] = [];
+  const sparse: Field[] = [];
+  const bytes = await light(reader, field.body, field.end, (part) => {
+    if (part.wire !== Wire.LEN) return false;
+    const { number } = part;
+    if (number === ATTRIBUTE.tensor || number === ATTRIBUTE.tensors) tensors.push(part);
+    else if (number === ATTRIBUTE.graph || number === ATTRIBUTE.graphs) graphs.push(part);
+    else if (number === ATTRIBUTE.sparse || number === ATTRIBUTE.sparses) sparse.push(part);
+    else {
+      const size = part.end - part.body;
+      const bulky = number === ATTRIBUTE.s || ATTRIBUTE_LISTS.includes(number);
+      return number === ATTRIBUTE.doc || (bulky && size > 4096);
+    }
+    return true;
+  });
+  const proto = decode(reader, onnx.AttributeProto, bytes, field.body);
+  const attribute: Draft<Attribute> = { name: proto.name, type: proto.type, f: proto.f, i: proto.i };
+  if (proto.refAttrName !== '') attribute.ref = proto.refAttrName;
+  if (proto.s.length > 0) attribute.s = text(proto.s);
+  if (proto.strings.length > 0) attribute.strings = proto.strings.map(text);
+
+  for (const part of tensors) {
+    const tensor = await scanTensor(context, scope, part, `attribute ${proto.name} of node ${node}`);
+    if (part.number === ATTRIBUTE.tensor) attribute.tensor = tensor;
+  }
+  for (const part of sparse) {
+    const values = await scanSparse(context, scope, part);
+    if (values !== undefined && part.number === ATTRIBUTE.sparse) attribute.tensor = values;
+  }
+  if (graphs.length > 0)
+    attribute.graphs = await scanBodies(context, scope, graphs, frameOf(field, frame), {
+      label: `${node}.${proto.name}`,
+      depth: depth + 1,
+    });
+  return attribute;
+}
+
+/** The graphs of an attribute: `g`, whose occurrences merge into one graph, and each of `graphs`. */
+async function scanBodies(
+  context: Context,
+  scope: Scope,
+  fields: readonly Field[],
+  frame: Frame,
+  { label, depth }: { label: string; depth: number },
+): Promise<Scope[]> {
+  const bodies: Scope[] = [];
+  let single: ScopeDraft | undefined;
+  for (const field of fields) {
+    let body: ScopeDraft;
+    if (field.number === ATTRIBUTE.graph && single !== undefined) body = single;
+    else {
+      const nth = field.number === ATTRIBUTE.graphs ? `[${bodies.length}]` : '';
+      body = newScope(
+        context,
+        'graph',
+        `${scope.path}/${label}${nth}`,
+        scope,
+        scope.opsets as Map<string, number>,
+      );
+      bodies.push(body);
+      if (field.number === ATTRIBUTE.graph) single = body;
+    }
+    await scanGraph(context, body, field, frame, depth);
+  }
+  return bodies;
+}
+
+async function scanTensor(context: Context, scope: Scope, field: Field, place: string): Promise<Tensor> {
+  const { reader } = context;
+  reader.place = () => `${place} of ${scope.path}`;
+  const bytes = await light(reader, field.body, field.end, (part) => {
+    if (part.wire !== Wire.LEN) return false;
+    if (TENSOR_DATA.includes(part.number)) return part.end - part.body > SMALL;
+    return TENSOR_TEXT.includes(part.number);
+  });
+  const proto = decode(reader, onnx.TensorProto, bytes, field.body);
+  const tensor: Draft<Tensor> = { name: proto.name, dims: proto.dims, elemType: proto.dataType };
+  if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
+    tensor.external = new Map(proto.externalData.map((entry) => [entry.key ?? '', entry.value ?? '']));
+    context.external.push({ tensor, scope: scope.path });
+  } else {
+    const scalar = scalarValue(proto);
+    if (scalar !== undefined) tensor.scalar = scalar;
+  }
+  return tensor;
+}
+
+/** Of a sparse tensor, its `values`: they carry the name and the element type. */
+async function scanSparse(context: Context, scope: Scope, field: Field): Promise<Tensor | undefined> {
+  let values: Tensor | undefined;
+  await walk(context.reader, field.body, field.end, (part) => {
+    if (part.wire !== Wire.LEN || (part.number !== SPARSE.values && part.number !== SPARSE.indices))
+      return undefined;
+    return scanTensor(context, scope, part, 'a sparse tensor').then((tensor) => {
+      if (part.number === SPARSE.values) values = tensor;
+    });
+  });
+  return values;
+}
+
+async function scanValue(reader: Reader, scope: Scope, field: Field): Promise<Value> {
+  reader.place = () => `a value_info of ${scope.path}`;
+  const proto = decode(reader, onnx.ValueInfoProto, await reader.bytes(field.body, field.end), field.body);
+  const tensor = proto.type?.tensorType;
+  const dims = tensor?.shape?.dim?.map((dim) => {
+    if (dim.dimParam != null && dim.dimParam !== '') return dim.dimParam;
+    return dim.dimValue ?? null;
+  });
+  const known = tensor?.shape == null ? undefined : (dims ?? []);
+  return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
+}
+
+function decode<T>(reader: Reader, type: { decode(bytes: Uint8Array): T }, bytes: Uint8Array, at: number): T {
+  try {
+    return type.decode(bytes);
+  } catch (cause) {
+    throw reader.fail('the message cannot be decoded', at, cause);
+  }
+}
+
+function opsetMap(imports: readonly onnx.IOperatorSetIdProto[]): Map<string, number> {
+  return new Map(imports.map((entry) => [defaultDomain(entry.domain ?? ''), entry.version ?? 0]));
+}
+
+/** 'ai.onnx' is another spelling of ONNX's own domain. */
+function defaultDomain(domain: string): string {
+  return domain === 'ai.onnx' ? '' : domain;
+}
+
+function spanOf(field: Field): Span {
+  return { start: field.start, end: field.end };
+}
+
+function frameOf(field: Field, parent: Frame | undefined): Frame {
+  return { lengthAt: field.lengthAt, start: field.body, end: field.end, parent };
+}
+
+const utf8 = new TextDecoder();
+const text = (bytes: Uint8Array) => utf8.decode(bytes);

@@ -1,0 +1,119 @@
+import type { Frame, Span } from './document.js';
+import { varint } from './encode.js';
+import { OnnxMishError } from './error.js';
+import type { ByteSource } from './source.js';
+
+/** Bytes to put in the place of [start, end) of the source; start === end inserts. */
+export interface Edit extends Span {
+  readonly bytes: Uint8Array;
+  /** The innermost message that encloses the place; none at the model's own level. */
+  readonly frame: Frame | undefined;
+}
+
+/** A flat replacement: what an `Edit` becomes once the lengths around it are replacements too. */
+export interface Replacement extends Span {
+  readonly bytes: Uint8Array;
+}
+
+/** A file as a list of pieces: ranges copied from the source, and new bytes. */
+export interface Spliced {
+  readonly source: ByteSource;
+  /** Length in bytes. */
+  readonly size: number;
+  readonly pieces: readonly (Span | Uint8Array)[];
+  /** What was replaced, in source order, length prefixes included. */
+  readonly replacements: readonly Replacement[];
+  /** The whole file in memory. */
+  bytes(): Promise<Uint8Array>;
+  /** The file as a Blob that shares the source's parts; for a source that is not a Blob, a copy of it. */
+  blob(): Promise<Blob>;
+}
+
+/**
+ * Applies edits to a source, and recomputes the length prefix of every message around them; all other
+ * bytes are the source's own. Edits must not overlap; no edits give the source back byte for byte.
+ */
+export function splice(source: ByteSource, edits: readonly Edit[]): Spliced {
+  return replace(source, [...edits.map(flat), ...lengths(edits)]);
+}
+
+const flat = ({ start, end, bytes }: Edit): Replacement => ({ start, end, bytes });
+
+/** The length prefixes that the edits change. */
+function lengths(edits: readonly Edit[]): Replacement[] {
+  const growth = new Map<Frame, number>();
+  const add = (frame: Frame, bytes: number) => growth.set(frame, (growth.get(frame) ?? 0) + bytes);
+  for (const { frame, start, end, bytes } of edits) {
+    if (frame !== undefined) add(frame, bytes.length - (end - start));
+  }
+  // Innermost first: a prefix that becomes longer makes the message around it longer as well.
+  const depth = (frame: Frame): number => (frame.parent === undefined ? 0 : 1 + depth(frame.parent));
+  const levels: Set<Frame>[] = [];
+  for (const start of growth.keys()) {
+    for (let frame: Frame | undefined = start; frame !== undefined; frame = frame.parent) {
+      const level = depth(frame);
+      levels[level] ??= new Set();
+      levels[level].add(frame);
+    }
+  }
+  const prefixes: Replacement[] = [];
+  for (const level of levels.toReversed()) {
+    for (const frame of level) {
+      const grown = growth.get(frame) ?? 0;
+      if (grown === 0) continue;
+      const bytes = varint(frame.end - frame.start + grown);
+      const width = frame.start - frame.lengthAt;
+      prefixes.push({ start: frame.lengthAt, end: frame.start, bytes });
+      if (frame.parent !== undefined) add(frame.parent, grown + bytes.length - width);
+    }
+  }
+  return prefixes;
+}
+
+/** Applies flat replacements to a source. */
+export function replace(source: ByteSource, unordered: readonly Replacement[]): Spliced {
+  const replacements = unordered.toSorted((a, b) => a.start - b.start || a.end - b.end);
+  const pieces: (Span | Uint8Array)[] = [];
+  let at = 0;
+  let size = source.size;
+  for (const { start, end, bytes } of replacements) {
+    if (start < at || end < start || end > source.size) {
+      throw new OnnxMishError('bad-usage', `edits overlap or leave the file at byte ${start}`, {
+        where: source.name,
+      });
+    }
+    if (start > at) pieces.push({ start: at, end: start });
+    if (bytes.length > 0) pieces.push(bytes);
+    size += bytes.length - (end - start);
+    at = end;
+  }
+  if (at < source.size) pieces.push({ start: at, end: source.size });
+  return {
+    source,
+    size,
+    pieces,
+    replacements,
+    async bytes() {
+      const out = new Uint8Array(size);
+      let to = 0;
+      for (const piece of pieces) {
+        const bytes =
+          piece instanceof Uint8Array ? piece : await source.read(piece.start, piece.end - piece.start);
+        out.set(bytes, to);
+        to += bytes.length;
+      }
+      return out;
+    },
+    async blob() {
+      const { blob } = source;
+      if (blob === undefined) return new Blob([(await this.bytes()) as Uint8Array<ArrayBuffer>]);
+      return new Blob(
+        pieces.map((piece) =>
+          piece instanceof Uint8Array
+            ? (piece as Uint8Array<ArrayBuffer>)
+            : blob.slice(piece.start, piece.end),
+        ),
+      );
+    },
+  };
+}
