@@ -27,8 +27,12 @@ pbjs('-d'); // the types are read off the doc comments
 pbjs('--no-comments'); // which the code itself can do without
 
 // ONNX's reference schema is proto2, where a string may hold any bytes; proto3 code would refuse the file.
-const code = readFileSync(js, 'utf8').replaceAll('.stringVerify()', '.string()');
-writeFileSync(js, code);
+const lenient = readFileSync(js, 'utf8').replaceAll('.stringVerify()', '.string()');
+
+// --force-number types 64-bit integers as numbers, yet the reader returns Long wherever `long` is installed.
+const helper = 'const $number = (value) => (typeof value === "number" ? value : value.toNumber());';
+const numeric = lenient.replaceAll(/reader\.(u?int64)\(\)/g, '$number(reader.$1())');
+writeFileSync(js, numeric.replace('const $Reader', () => `${helper}\nconst $Reader`));
 
 // With --force-number nothing in the types needs Long.
 const types = readFileSync(dts, 'utf8').replace(/^import Long.*\n/m, '');

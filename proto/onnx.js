@@ -1,6 +1,7 @@
 /*eslint-disable block-scoped-var, id-length, no-control-regex, no-magic-numbers, no-mixed-operators, no-prototype-builtins, no-redeclare, no-shadow, no-var, sort-vars, default-case, jsdoc/require-param*/
 import $protobuf from "protobufjs/minimal.js";
 
+const $number = (value) => (typeof value === "number" ? value : value.toNumber());
 const $Reader = $protobuf.Reader, $Writer = $protobuf.Writer, $util = $protobuf.util;
 const $Object = $util.global.Object, $undefined = $util.global.undefined, $Error = $util.global.Error, $RangeError = $util.global.RangeError;
 
@@ -167,7 +168,7 @@ export const onnx = $root.onnx = (() => {
                 case 3: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.i = value;
                         else
                             delete message.i;
@@ -219,7 +220,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.ints && message.ints.length))
                             message.ints = [];
-                        message.ints.push(reader.int64());
+                        message.ints.push($number(reader.int64()));
                         continue;
                     }
                 case 9: {
@@ -712,7 +713,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.key = value;
                         else
                             delete message.key;
@@ -729,7 +730,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.value && message.value.length))
                             message.value = [];
-                        message.value.push(reader.int64());
+                        message.value.push($number(reader.int64()));
                         continue;
                     }
                 }
@@ -946,7 +947,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.device && message.device.length))
                             message.device = [];
-                        message.device.push(reader.int64());
+                        message.device.push($number(reader.int64()));
                         continue;
                     }
                 case 3: {
@@ -1046,7 +1047,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.axis = value;
                         else
                             delete message.axis;
@@ -1149,7 +1150,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        message.dimValue = reader.int64();
+                        message.dimValue = $number(reader.int64());
                         message.dim = "dimValue";
                         continue;
                     }
@@ -1163,7 +1164,7 @@ export const onnx = $root.onnx = (() => {
                 case 3: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.numShards = value;
                         else
                             delete message.numShards;
@@ -1402,7 +1403,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.irVersion = value;
                         else
                             delete message.irVersion;
@@ -1438,7 +1439,7 @@ export const onnx = $root.onnx = (() => {
                 case 5: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.modelVersion = value;
                         else
                             delete message.modelVersion;
@@ -2131,7 +2132,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.dims && message.dims.length))
                             message.dims = [];
-                        message.dims.push(reader.int64());
+                        message.dims.push($number(reader.int64()));
                         continue;
                     }
                 case 2: {
@@ -2196,7 +2197,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.int64Data && message.int64Data.length))
                             message.int64Data = [];
-                        message.int64Data.push(reader.int64());
+                        message.int64Data.push($number(reader.int64()));
                         continue;
                     }
                 case 8: {
@@ -2242,7 +2243,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.uint64Data && message.uint64Data.length))
                             message.uint64Data = [];
-                        message.uint64Data.push(reader.uint64());
+                        message.uint64Data.push($number(reader.uint64()));
                         continue;
                     }
                 case 12: {
@@ -2387,7 +2388,7 @@ export const onnx = $root.onnx = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                            if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                                 message.begin = value;
                             else
                                 delete message.begin;
@@ -2396,7 +2397,7 @@ export const onnx = $root.onnx = (() => {
                     case 2: {
                             if (wireType !== 0)
                                 break;
-                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                            if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                                 message.end = value;
                             else
                                 delete message.end;
@@ -2515,7 +2516,7 @@ export const onnx = $root.onnx = (() => {
                             break;
                         if (!(message.dims && message.dims.length))
                             message.dims = [];
-                        message.dims.push(reader.int64());
+                        message.dims.push($number(reader.int64()));
                         continue;
                     }
                 }
@@ -2687,7 +2688,7 @@ export const onnx = $root.onnx = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            message.dimValue = reader.int64();
+                            message.dimValue = $number(reader.int64());
                             message.value = "dimValue";
                             continue;
                         }
@@ -3472,7 +3473,7 @@ export const onnx = $root.onnx = (() => {
                 case 2: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
                             message.version = value;
                         else
                             delete message.version;

@@ -72,6 +72,8 @@ export interface Scope {
   readonly path: string;
   /** The graph around a nested graph, whose names it sees. A function has none. */
   readonly parent: Scope | undefined;
+  /** The node whose attribute a nested graph is. */
+  readonly owner: Node | undefined;
   /** The graph or function at the top of this nesting. */
   readonly root: Scope;
   readonly inputs: readonly Value[];

@@ -38,7 +38,6 @@ interface ScopeDraft extends Draft<Scope> {
   initializers: Map<string, Tensor>;
   values: Map<string, Value>;
   nodes: Node[];
-  opsets: Map<string, number>;
 }
 
 /**
@@ -94,7 +93,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   }
 
   const context: Context = { reader, scopes: [], external: [] };
-  const graph = newScope(context, 'graph', 'graph', undefined, opsets);
+  const graph = newScope(context, 'graph', 'graph', opsets);
   for (const field of graphs) await scanGraph(context, graph, field, undefined, 0);
   const locals: Scope[] = [];
   for (const field of functions) locals.push(await scanFunction(context, field));
@@ -129,17 +128,24 @@ interface Context {
   readonly external: { tensor: Tensor; scope: string }[];
 }
 
+/** The node, and its scope, that a nested graph belongs to. */
+interface Owner {
+  readonly scope: Scope;
+  readonly node: Node;
+}
+
 function newScope(
   context: Context,
   kind: Scope['kind'],
   path: string,
-  parent: Scope | undefined,
-  opsets: Map<string, number>,
+  opsets: ReadonlyMap<string, number>,
+  owner?: Owner,
 ): ScopeDraft {
   const scope = {
     kind,
     path,
-    parent,
+    parent: owner?.scope,
+    owner: owner?.node,
     inputs: [],
     outputs: [],
     initializers: new Map(),
@@ -147,7 +153,7 @@ function newScope(
     nodes: [],
     opsets,
   } as unknown as ScopeDraft;
-  scope.root = parent?.root ?? scope;
+  scope.root = owner?.scope.root ?? scope;
   context.scopes.push(scope);
   return scope;
 }
@@ -205,7 +211,7 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   });
   const proto = decode(reader, onnx.FunctionProto, bytes, field.body);
   const path = `function ${proto.domain}.${proto.name}${proto.overload === '' ? '' : `:${proto.overload}`}`;
-  const scope = newScope(context, 'function', path, undefined, opsetMap(proto.opsetImport));
+  const scope = newScope(context, 'function', path, opsetMap(proto.opsetImport));
   scope.callee = { domain: proto.domain, name: proto.name, overload: proto.overload };
   scope.inputs = proto.input.map((name) => ({ name, elemType: 0, dims: undefined }));
   scope.outputs = proto.output.map((name) => ({ name, elemType: 0, dims: undefined }));
@@ -237,7 +243,7 @@ async function scanNode(
   const proto = decode(reader, onnx.NodeProto, bytes, field.body);
   // Reserve the place now: a nested graph's nodes are read before this node is complete.
   const attributes: Attribute[] = [];
-  scope.nodes.push({
+  const node: Node = {
     opType: proto.opType,
     domain: defaultDomain(proto.domain),
     overload: proto.overload,
@@ -249,19 +255,18 @@ async function scanNode(
     span: spanOf(field),
     frame,
     lossyNames: [proto.name, ...proto.input, ...proto.output].some((name) => name.includes('\ufffd')),
-  });
+  };
+  scope.nodes.push(node);
   const nodeFrame = parts.length > 0 ? frameOf(field, frame) : frame;
-  const label = proto.name !== '' ? proto.name : `${proto.opType}#${index}`;
   for (const part of parts)
-    attributes.push(await scanAttribute(context, scope, part, nodeFrame, label, depth));
+    attributes.push(await scanAttribute(context, { scope, node }, part, nodeFrame, depth));
 }
 
 async function scanAttribute(
   context: Context,
-  scope: Scope,
+  owner: Owner,
   field: Field,
   frame: Frame,
-  node: string,
   depth: number,
 ): Promise<Attribute> {
   const { reader } = context;
@@ -288,29 +293,35 @@ async function scanAttribute(
   if (proto.strings.length > 0) attribute.strings = proto.strings.map(text);
 
   for (const part of tensors) {
-    const tensor = await scanTensor(context, scope, part, `attribute ${proto.name} of node ${node}`);
+    const tensor = await scanTensor(
+      context,
+      owner.scope,
+      part,
+      `attribute ${proto.name} of node ${owner.node.index}`,
+    );
     if (part.number === ATTRIBUTE.tensor) attribute.tensor = tensor;
   }
   for (const part of sparse) {
-    const values = await scanSparse(context, scope, part);
+    const values = await scanSparse(context, owner.scope, part);
     if (values !== undefined && part.number === ATTRIBUTE.sparse) attribute.tensor = values;
   }
-  if (graphs.length > 0)
-    attribute.graphs = await scanBodies(context, scope, graphs, frameOf(field, frame), {
-      label: `${node}.${proto.name}`,
-      depth: depth + 1,
-    });
+  if (graphs.length > 0) {
+    attribute.graphs = await scanBodies(context, owner, proto.name, graphs, frameOf(field, frame), depth + 1);
+  }
   return attribute;
 }
 
 /** The graphs of an attribute: `g`, whose occurrences merge into one graph, and each of `graphs`. */
 async function scanBodies(
   context: Context,
-  scope: Scope,
+  owner: Owner,
+  attribute: string,
   fields: readonly Field[],
   frame: Frame,
-  { label, depth }: { label: string; depth: number },
+  depth: number,
 ): Promise<Scope[]> {
+  const { scope, node } = owner;
+  const label = node.name !== '' ? node.name : `${node.opType}#${node.index}`;
   const bodies: Scope[] = [];
   let single: ScopeDraft | undefined;
   for (const field of fields) {
@@ -318,13 +329,8 @@ async function scanBodies(
     if (field.number === ATTRIBUTE.graph && single !== undefined) body = single;
     else {
       const nth = field.number === ATTRIBUTE.graphs ? `[${bodies.length}]` : '';
-      body = newScope(
-        context,
-        'graph',
-        `${scope.path}/${label}${nth}`,
-        scope,
-        scope.opsets as Map<string, number>,
-      );
+      const path = `${scope.path}/${label}.${attribute}${nth}`;
+      body = newScope(context, 'graph', path, scope.opsets, owner);
       bodies.push(body);
       if (field.number === ATTRIBUTE.graph) single = body;
     }

@@ -1,0 +1,106 @@
+import type { OnnxDocument, Value } from '../onnx/document.js';
+import { opsetOf } from '../onnx/document.js';
+import { scan } from '../onnx/scan.js';
+import type { ModelInput } from '../onnx/source.js';
+import { FLOAT_TYPES, typeName } from '../onnx/types.js';
+import type { FormName } from './forms.js';
+import { history, type Operation } from './metadata.js';
+import { recognise } from './recognise.js';
+import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
+import { findSites, type SiteOptions, siteLabel } from './sites.js';
+
+export interface ValueSummary {
+  readonly name: string;
+  /** `f32`, `i64`, ...; `unknown` for what is no tensor. */
+  readonly elemType: string;
+  /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
+  readonly dims: readonly (number | string | null)[] | undefined;
+}
+
+export interface MishSummary {
+  readonly form: FormName;
+  readonly beta: number;
+  readonly elemType: string;
+  readonly scope: string;
+  readonly label: string;
+  /** Name of its result. */
+  readonly output: string;
+}
+
+/** What a model is, as far as swapping is concerned. */
+export interface Inspection {
+  /** Length in bytes. */
+  readonly bytes: number;
+  readonly irVersion: number;
+  readonly producer: string;
+  /** Version of ONNX's own operators. */
+  readonly opset: number;
+  /** Every operator set imported by the model, '' being ONNX's own. */
+  readonly opsets: Readonly<Record<string, number>>;
+  /** The inputs that have to be fed: those that are no initializers. */
+  readonly inputs: readonly ValueSummary[];
+  readonly outputs: readonly ValueSummary[];
+  /** Nodes in all graphs and functions. */
+  readonly nodes: number;
+  /** Graphs inside attributes of nodes. */
+  readonly nestedGraphs: number;
+  readonly functions: number;
+  /** How many nodes of each operator; `domain.Op` outside ONNX's own domain. */
+  readonly operators: Readonly<Record<string, number>>;
+  readonly sites: readonly SiteReport[];
+  readonly skipped: readonly SkipReport[];
+  /** Mish that is in the model already. */
+  readonly mish: readonly MishSummary[];
+  /** What onnx-mish has done to it, oldest first. */
+  readonly history: readonly Operation[];
+  /** Files that hold tensors of the model, relative to its folder. */
+  readonly externalData: readonly string[];
+}
+
+/** Describes a model: what it takes and gives, which activations it has, and which Mish. Throws as `scan` does. */
+export async function inspect(input: ModelInput, options: SiteOptions = {}): Promise<Inspection> {
+  const document = await scan(input);
+  const { graph, scopes } = document;
+  const found = findSites(document, options);
+  const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
+  return {
+    bytes: document.source.size,
+    irVersion: document.irVersion,
+    producer: document.producer,
+    opset: opsetOf(graph),
+    opsets: Object.fromEntries(graph.opsets),
+    inputs: graph.inputs.filter(({ name }) => !graph.initializers.has(name)).map(summary),
+    outputs: graph.outputs.map(summary),
+    nodes: scopes.reduce((sum, scope) => sum + scope.nodes.length, 0),
+    nestedGraphs: scopes.filter((scope) => scope.parent !== undefined).length,
+    functions: document.functions.length,
+    operators: countOperators(document),
+    sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
+    skipped: found.skipped.map(skipReport),
+    mish: recognise(document).map(({ form, beta, type, scope, node }) => ({
+      form: form.name,
+      beta,
+      elemType: typeName(type && FLOAT_TYPES[type]),
+      scope: scope.path,
+      label: siteLabel({ node, scope }),
+      output: node.outputs[0] ?? '',
+    })),
+    history: history(document),
+    externalData: [...new Set(locations)].sort(),
+  };
+}
+
+function summary({ name, elemType, dims }: Value): ValueSummary {
+  return { name, elemType: typeName(elemType), dims };
+}
+
+function countOperators({ scopes }: OnnxDocument): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const scope of scopes) {
+    for (const { domain, opType } of scope.nodes) {
+      const name = domain === '' ? opType : `${domain}.${opType}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  }
+  return Object.fromEntries([...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)));
+}

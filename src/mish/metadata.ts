@@ -1,0 +1,82 @@
+import type { OnnxDocument } from '../onnx/document.js';
+import { concat, metadataField } from '../onnx/encode.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { applyPatch, inversePatch } from '../onnx/patch.js';
+import { scan } from '../onnx/scan.js';
+import type { ModelInput } from '../onnx/source.js';
+import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import { VERSION } from '../version.js';
+
+/** The metadata_props entry that says what was done, as JSON. */
+const RECORD = 'onnx-mish';
+/** The entry from which `undo` restores the bytes that were there before. */
+const UNDO = 'onnx-mish.undo';
+
+/** One thing done to a model. */
+export interface Operation {
+  readonly operation: 'swap' | 'retarget';
+  /** Version of onnx-mish that did it. */
+  readonly version: string;
+  readonly form: string;
+  /** Sharpness; 1 is Mish. Absent where each site kept its own. */
+  readonly beta?: number;
+  /** Number of sites rewritten. */
+  readonly sites: number;
+}
+
+/** What onnx-mish has done to this model so far, oldest first. A record it cannot read counts as none. */
+export function history(document: OnnxDocument): Operation[] {
+  const entry = document.metadata.find(({ key }) => key === RECORD);
+  if (entry === undefined) return [];
+  try {
+    const operations: unknown = JSON.parse(entry.value).operations;
+    return Array.isArray(operations) ? operations.filter(isOperation) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isOperation(value: unknown): value is Operation {
+  if (typeof value !== 'object' || value === null) return false;
+  const { operation, form, sites } = value as Partial<Operation>;
+  return (
+    (operation === 'swap' || operation === 'retarget') &&
+    typeof form === 'string' &&
+    typeof sites === 'number'
+  );
+}
+
+/** Applies the edits, and appends the record of the operation and, if wanted, what undoes it. */
+export async function spliceWithRecord(
+  document: OnnxDocument,
+  edits: readonly Edit[],
+  operation: Omit<Operation, 'version'>,
+  undoable: boolean,
+): Promise<Spliced> {
+  const { source } = document;
+  const old: Edit[] = document.metadata
+    .filter(({ key }) => key === RECORD || key === UNDO)
+    .map(({ span }) => ({ ...span, bytes: new Uint8Array(0), frame: undefined }));
+  const changes = [...edits, ...old];
+  const operations = [...history(document), { ...operation, version: VERSION }];
+  const entries = [metadataField(RECORD, JSON.stringify({ operations }))];
+  if (undoable) entries.push(metadataField(UNDO, await inversePatch(splice(source, changes))));
+  const end = source.size;
+  return splice(source, [...changes, { start: end, end, bytes: concat(entries), frame: undefined }]);
+}
+
+/**
+ * The model as it was before the last swap or retarget, byte for byte.
+ * Throws `cannot-undo` when there is no record or the file has been changed since.
+ */
+export async function undo(input: ModelInput): Promise<Spliced> {
+  const { source, metadata } = await scan(input);
+  const entry = metadata.find(({ key }) => key === UNDO);
+  if (entry === undefined) {
+    throw new OnnxMishError('cannot-undo', 'the model has no record of what it was before', {
+      where: source.name,
+      fix: 'It was never swapped, or swapped with --no-undo',
+    });
+  }
+  return applyPatch(source, entry.value);
+}

@@ -1,0 +1,93 @@
+import type { OnnxDocument } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { FORMS, type FormName } from './forms.js';
+import type { SwapReport } from './report.js';
+import type { Found, Site, Skip } from './sites.js';
+
+/** What to swap, as `swap --dry-run --json` prints it. Edit it, and give it back with `--plan`. */
+export interface Plan {
+  readonly schema: 'onnx-mish/plan@1';
+  readonly form: FormName;
+  readonly beta: number;
+  /** The sites to swap. `scope` and `output` identify one; `beta` may differ from site to site. */
+  readonly sites: readonly {
+    readonly scope: string;
+    readonly output: string;
+    readonly beta?: number | undefined;
+  }[];
+  /** The sites to leave alone; moving one of these to `sites` overrides its reason, unless that cannot be. */
+  readonly skipped: readonly unknown[];
+}
+
+const SCHEMA = 'onnx-mish/plan@1';
+
+/** The plan that a dry run stands for. */
+export function planOf({ form, beta, sites, skipped }: SwapReport): Plan {
+  return { schema: SCHEMA, form, beta, sites, skipped };
+}
+
+/** Checks a parsed JSON document. Throws `bad-plan`, naming the key that is wrong. */
+export function parsePlan(json: unknown, where = 'plan'): Plan {
+  const bad = (what: string): never => {
+    throw new OnnxMishError('bad-plan', what, { where, fix: 'Make one with `swap --dry-run --json`' });
+  };
+  if (typeof json !== 'object' || json === null) return bad('a plan is a JSON object');
+  const { schema, form, beta = 1, sites, skipped = [] } = json as Record<string, unknown>;
+  if (schema !== SCHEMA) bad(`schema has to be '${SCHEMA}'`);
+  if (typeof form !== 'string' || !Object.hasOwn(FORMS, form))
+    bad(`form has to be one of ${Object.keys(FORMS).join(', ')}`);
+  if (typeof beta !== 'number') bad('beta has to be a number');
+  if (!Array.isArray(sites)) return bad('sites has to be a list');
+  if (!Array.isArray(skipped)) bad('skipped has to be a list');
+  sites.forEach((site: unknown, index) => {
+    const { scope, output, beta } = (site ?? {}) as Record<string, unknown>;
+    if (typeof scope !== 'string') bad(`sites[${index}].scope has to be a string`);
+    if (typeof output !== 'string') bad(`sites[${index}].output has to be a string`);
+    if (beta !== undefined && typeof beta !== 'number') bad(`sites[${index}].beta has to be a number`);
+  });
+  return {
+    schema: SCHEMA,
+    form: form as FormName,
+    beta: beta as number,
+    sites,
+    skipped: skipped as unknown[],
+  };
+}
+
+/** Reasons that a plan may not override: there is no Mish to put there. */
+const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed']);
+
+/** The sites a plan names, taken from those found. Throws `bad-plan` when one is not there or cannot be swapped. */
+export function applyPlan(document: OnnxDocument, plan: Plan, found: Found): Found {
+  const where = document.source.name;
+  const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
+  const known = new Map<string, Site | Skip>();
+  for (const entry of [...found.sites, ...found.skipped]) {
+    known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
+  }
+  const sites = plan.sites.map(({ scope, output }): Site => {
+    const entry = known.get(key(scope, output));
+    if (entry === undefined) {
+      throw new OnnxMishError(
+        'bad-plan',
+        `the plan names an activation '${output}' in ${scope}, and there is none`,
+        {
+          where,
+          fix: 'Make a new plan with `swap --dry-run --json`; this one is of another model',
+        },
+      );
+    }
+    if ('reason' in entry && FINAL.has(entry.reason)) {
+      throw new OnnxMishError('bad-plan', `the plan swaps '${output}' in ${scope}, but ${entry.why}`, {
+        where,
+        fix: 'Take it out of the plan’s sites',
+      });
+    }
+    known.delete(key(scope, output));
+    return entry;
+  });
+  const skipped = [...known.values()].map(
+    (entry): Skip => ('reason' in entry ? entry : { ...entry, reason: 'excluded', why: 'not in the plan' }),
+  );
+  return { sites, skipped };
+}

@@ -1,0 +1,112 @@
+import type { Node, Scope } from '../onnx/document.js';
+import { inferElementTypes } from '../onnx/element-types.js';
+import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
+import { scan } from '../onnx/scan.js';
+import type { ModelInput } from '../onnx/source.js';
+import { type Spliced, splice } from '../onnx/splice.js';
+import type { FormName } from './forms.js';
+import { spliceWithRecord } from './metadata.js';
+import { notesOn } from './notes.js';
+import { type Recognised, recognise } from './recognise.js';
+import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
+import { rewrite } from './rewriter.js';
+import { checkOpset, formObstacle } from './sites.js';
+import { chooseForm, type FormOptions } from './swap.js';
+
+export interface RetargetOptions extends FormOptions {
+  /** Keep in the model what `undo` needs; true unless given. */
+  readonly undo?: boolean | undefined;
+}
+
+/** What a retarget did. */
+export interface RetargetReport {
+  readonly form: FormName;
+  /** Rewritten; `kind` is the form each had. */
+  readonly sites: readonly SiteReport[];
+  /** Mish that stays in the form it has, and why. */
+  readonly skipped: readonly SkipReport[];
+  /** Number of sites that had the form already. */
+  readonly unchanged: number;
+  readonly notes: readonly string[];
+  /** Sizes in bytes. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/**
+ * Rewrites the Mish that is already in a model into another form of the same function. A node of the old
+ * form whose result is used elsewhere, or is an output, stays. Throws as `swap` does.
+ */
+export async function retarget(
+  input: ModelInput,
+  options: RetargetOptions,
+): Promise<{ output: Spliced; report: RetargetReport }> {
+  const document = await scan(input);
+  const form = chooseForm(options);
+  const index = indexGraphs(document);
+  const found = recognise(document, index, inferElementTypes(document));
+  const others = found.filter((mish) => mish.form !== form);
+  const sites: Recognised[] = [];
+  const skipped: SkipReport[] = [];
+  for (const mish of others) {
+    checkOpset(form, mish.scope, document.source.name, mish.form.name);
+    const obstacle = formObstacle(form, mish.type, mish.scope, mish.beta);
+    if (obstacle === undefined) sites.push(mish);
+    else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
+  }
+
+  const targets = sites.map((mish) => ({ ...mish, form }));
+  const edits = rewrite(document, targets, unused(sites, index));
+  const output =
+    sites.length === 0
+      ? splice(document.source, [])
+      : await spliceWithRecord(
+          document,
+          edits,
+          { operation: 'retarget', form: form.name, sites: sites.length },
+          options.undo ?? true,
+        );
+  const report: RetargetReport = {
+    form: form.name,
+    sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta })),
+    skipped,
+    unchanged: found.length - others.length,
+    notes: notesOn(form, new Set(sites.map((mish) => mish.type))),
+    bytesIn: document.source.size,
+    bytesOut: output.size,
+  };
+  return { output, report };
+}
+
+function asSite({ node, scope, form, type }: Recognised) {
+  return { node, scope, kind: form.name, alpha: undefined, type };
+}
+
+/** The nodes that nobody reads any more once these sites are rewritten: inner ones, and Constants of the old form. */
+function unused(sites: readonly Recognised[], index: GraphIndex): Set<Node> {
+  const gone = new Set<Node>(sites.map((mish) => mish.node));
+  const candidates = new Map<Node, Scope>();
+  for (const { scope, inner, constants } of sites) {
+    for (const node of inner) candidates.set(node, scope);
+    for (const name of constants) {
+      const home = index.home(scope, name);
+      const node = home && index.producer(home, name);
+      if (home !== undefined && node !== undefined) candidates.set(node, home);
+    }
+  }
+  const removed = new Set<Node>();
+  const isFree = (node: Node, scope: Scope) =>
+    node.outputs.every((name) =>
+      index.uses(scope, name).every((use) => use.kind === 'input' && gone.has(use.node)),
+    );
+  // A node is free once its readers are gone, so the pass repeats until nothing more comes loose.
+  for (let before = -1; before !== removed.size; ) {
+    before = removed.size;
+    for (const [node, scope] of candidates) {
+      if (removed.has(node) || !isFree(node, scope)) continue;
+      removed.add(node);
+      gone.add(node);
+    }
+  }
+  return removed;
+}

@@ -1,0 +1,93 @@
+import type { onnx } from '../../proto/onnx.js';
+import { type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { concat, nodeField } from '../onnx/encode.js';
+import type { Edit } from '../onnx/splice.js';
+import type { FloatType } from '../onnx/types.js';
+import { constantNode, emit } from './emit.js';
+import type { Form } from './forms.js';
+
+/** One Mish to write: where, from what, in which form. */
+export interface Target {
+  readonly scope: Scope;
+  /** The node whose place the new ones take; the last of them makes its output. */
+  readonly node: Node;
+  /** Name of the value to apply Mish to. */
+  readonly x: string;
+  readonly type: FloatType | undefined;
+  readonly form: Form;
+  readonly beta: number;
+}
+
+/**
+ * The edits that put Mish at these places and take the `removed` nodes out. Constants become Constant
+ * nodes at the head of the graph or function: those work at every IR version, are seen by nested graphs,
+ * and, unlike initializers before IR 4, do not become inputs of the model.
+ */
+export function rewrite(
+  document: OnnxDocument,
+  targets: readonly Target[],
+  removed: Iterable<Node> = [],
+): Edit[] {
+  const fresh = namer(document);
+  const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
+  const edits: Edit[] = [];
+
+  const constantIn =
+    (root: Scope) =>
+    (label: string, value: number, type: FloatType): string => {
+      const made = constants.get(root) ?? new Map();
+      constants.set(root, made);
+      const key = `${label} ${type} ${value}`;
+      const known = made.get(key);
+      if (known !== undefined) return known.name;
+      const name = fresh(`mish/${type}/${label}`);
+      made.set(key, { name, node: constantNode(name, value, type) });
+      return name;
+    };
+
+  for (const { scope, node, x, type, form, beta } of targets) {
+    const y = node.outputs[0] ?? '';
+    const nodes = emit({
+      form,
+      beta,
+      type,
+      opset: opsetOf(scope),
+      x,
+      y,
+      prefix: (node.name || y).replace(/\/mish$/, ''),
+      fresh,
+      constant: constantIn(scope.root),
+    });
+    const bytes = concat(nodes.map((proto) => nodeField(scope.kind, proto)));
+    edits.push({ ...node.span, bytes, frame: node.frame });
+  }
+  for (const node of removed) edits.push({ ...node.span, bytes: new Uint8Array(0), frame: node.frame });
+  for (const [root, made] of constants) {
+    const [first] = root.nodes; // a root that holds a site, at whatever depth, has a node
+    if (first === undefined) continue;
+    const bytes = concat([...made.values()].map(({ node }) => nodeField(root.kind, node)));
+    edits.push({ start: first.span.start, end: first.span.start, bytes, frame: first.frame });
+  }
+  return edits;
+}
+
+/** Hands out names that no value and no node of the whole document has, whatever its scope. */
+function namer(document: OnnxDocument): (wanted: string) => string {
+  const taken = new Set<string>();
+  for (const scope of document.scopes) {
+    for (const value of [...scope.inputs, ...scope.outputs]) taken.add(value.name);
+    for (const name of scope.initializers.keys()) taken.add(name);
+    for (const name of scope.values.keys()) taken.add(name);
+    for (const node of scope.nodes) {
+      taken.add(node.name);
+      for (const name of node.inputs) taken.add(name);
+      for (const name of node.outputs) taken.add(name);
+    }
+  }
+  return (wanted) => {
+    let name = wanted;
+    for (let count = 2; taken.has(name); count++) name = `${wanted}_${count}`;
+    taken.add(name);
+    return name;
+  };
+}

@@ -1,0 +1,160 @@
+import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { inferElementTypes } from '../onnx/element-types.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { indexGraphs } from '../onnx/graph-index.js';
+import { type FloatType, floatType, typeName } from '../onnx/types.js';
+import { needsConstants } from './emit.js';
+import { arithmeticUse, quantizedUse } from './flow.js';
+import type { Form } from './forms.js';
+import { alphaOf, fusedActivation, KINDS, kindOf } from './kinds.js';
+
+/** One activation that can be swapped. */
+export interface Site {
+  readonly node: Node;
+  readonly scope: Scope;
+  readonly kind: string;
+  readonly alpha: number | string | undefined;
+  readonly type: FloatType | undefined;
+}
+
+/** Why an activation was left alone, for a program to act on. */
+export type SkipReason =
+  /** Integers have no Mish. */
+  | 'integer'
+  /** The element type is not known, and the form needs constants of it. */
+  | 'unknown-type'
+  /** The form has no operator for the element type at this opset. */
+  | 'type-not-in-form'
+  /** A Relu that calculates a size, an index, a count. */
+  | 'arithmetic'
+  /** A quantisation scale was calibrated for the old activation. */
+  | 'quantized'
+  /** Inside another operator. */
+  | 'fused'
+  /** Left out by `include`, `exclude` or `only`. */
+  | 'excluded'
+  /** Not a node as the operator's specification has it. */
+  | 'malformed';
+
+/** An activation that stays, and why. */
+export interface Skip extends Site {
+  readonly reason: SkipReason;
+  /** The reason as a sentence fragment for people. */
+  readonly why: string;
+}
+
+export interface SiteOptions {
+  /** Kinds to swap: relu and leakyrelu unless given. */
+  readonly only?: readonly string[] | undefined;
+  /** Globs on node name or output name; a site has to match one. */
+  readonly include?: readonly string[] | undefined;
+  /** Globs on node name or output name; a site must match none. */
+  readonly exclude?: readonly string[] | undefined;
+}
+
+/** The activations of a document: those to swap, and those that stay, each with its reason. */
+export interface Found {
+  readonly sites: readonly Site[];
+  readonly skipped: readonly Skip[];
+}
+
+/** Finds every activation in every graph and function. Throws `bad-usage` for a kind that does not exist. */
+export function findSites(document: OnnxDocument, options: SiteOptions = {}): Found {
+  const kinds = new Set(options.only ?? KINDS.filter((kind) => kind.byDefault).map((kind) => kind.name));
+  for (const name of kinds) {
+    if (!KINDS.some((kind) => kind.name === name)) {
+      throw new OnnxMishError('bad-usage', `there is no kind of activation called '${name}'`, {
+        fix: `Choose from ${KINDS.map((kind) => kind.name).join(', ')}`,
+      });
+    }
+  }
+  const included = globs(options.include);
+  const excluded = globs(options.exclude);
+  const index = indexGraphs(document);
+  const types = inferElementTypes(document);
+  const sites: Site[] = [];
+  const skipped: Skip[] = [];
+
+  for (const scope of document.scopes) {
+    for (const node of scope.nodes) {
+      const kind = kindOf(node);
+      if (kind === undefined) {
+        const why = fusedActivation(node);
+        const inside = { node, scope, kind: node.opType, alpha: undefined, type: undefined };
+        if (why !== undefined) skipped.push({ ...inside, reason: 'fused', why });
+        continue;
+      }
+      // Other kinds are only mentioned when asked for; a Relu that is not asked for is worth a line.
+      if (!kinds.has(kind.name) && !kind.byDefault) continue;
+      const x = node.inputs[0] ?? '';
+      const y = node.outputs[0] ?? '';
+      const elemType = types(scope, x) ?? types(scope, y);
+      const site: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type: floatType(elemType) };
+      const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
+
+      if (!kinds.has(kind.name)) skip('excluded', 'left out by --only');
+      else if (x === '' || y === '' || node.outputs.length > 1)
+        skip('malformed', 'it lacks its input or output');
+      else if (node.lossyNames) skip('malformed', 'its names are not valid UTF-8');
+      else if (elemType !== undefined && floatType(elemType) === undefined) {
+        skip('integer', `its elements are ${typeName(elemType)}, and Mish is for floats`);
+      } else if (included !== undefined && !included(node)) skip('excluded', 'left out by --include');
+      else if (excluded?.(node)) skip('excluded', 'left out by --exclude');
+      else {
+        const arithmetic = arithmeticUse(index, scope, y);
+        const quantized = quantizedUse(index, scope, y);
+        if (arithmetic !== undefined) skip('arithmetic', arithmetic);
+        else if (quantized !== undefined) skip('quantized', quantized);
+        else sites.push(site);
+      }
+    }
+  }
+  return { sites, skipped };
+}
+
+/** A test for `*` (any run of characters, slashes too) and `?` (any one character) in names. */
+function globs(patterns: readonly string[] | undefined): ((node: Node) => boolean) | undefined {
+  if (patterns === undefined || patterns.length === 0) return undefined;
+  const expressions = patterns.map((pattern) => {
+    const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');
+    return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+  });
+  const test = (name: string) => name !== '' && expressions.some((expression) => expression.test(name));
+  return (node) => test(node.name) || node.outputs.some(test);
+}
+
+/** Why a form cannot be written at a place for this element type; undefined when it can. */
+export function formObstacle(
+  form: Form,
+  type: FloatType | undefined,
+  scope: Scope,
+  beta: number,
+): { readonly reason: SkipReason; readonly why: string } | undefined {
+  if (type === undefined) {
+    if (!needsConstants(form, beta)) return undefined;
+    const why = `its element type is not known, and the ${form.name} form needs constants of it (--form softplus does not, or run shape inference first)`;
+    return { reason: 'unknown-type', why };
+  }
+  const opset = opsetOf(scope);
+  if (opset >= form.types[type]) return undefined;
+  return {
+    reason: 'type-not-in-form',
+    why: `the ${form.name} form takes ${type} from opset ${form.types[type]} on, and this is opset ${opset}`,
+  };
+}
+
+/** Throws `unsupported-form` when a scope's opset lacks an operator of the form. */
+export function checkOpset(form: Form, scope: Scope, source: string, fallback = 'softplus'): void {
+  const opset = opsetOf(scope);
+  if (opset >= form.opset) return;
+  throw new OnnxMishError(
+    'unsupported-form',
+    `the ${form.name} form needs opset ${form.opset}, and ${scope.root.path === 'graph' ? 'the model' : scope.root.path} imports opset ${opset}`,
+    { where: source, fix: `Use --form ${fallback}, or convert the model to opset ${form.opset} first` },
+  );
+}
+
+/** How reports name a site: its scope and its label. */
+export function siteLabel({ node, scope }: Pick<Site, 'node' | 'scope'>): string {
+  return scope.path === 'graph' ? nodeLabel(node) : `${scope.path}: ${nodeLabel(node)}`;
+}

@@ -1,0 +1,140 @@
+import type { OnnxDocument } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { scan } from '../onnx/scan.js';
+import type { ModelInput } from '../onnx/source.js';
+import { type Spliced, splice } from '../onnx/splice.js';
+import { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './forms.js';
+import { spliceWithRecord } from './metadata.js';
+import { notesOn } from './notes.js';
+import { applyPlan, type Plan } from './plan.js';
+import { type SwapReport, siteReport, skipReport } from './report.js';
+import { rewrite } from './rewriter.js';
+import {
+  checkOpset,
+  findSites,
+  formObstacle,
+  type Site,
+  type SiteOptions,
+  type Skip,
+  siteLabel,
+} from './sites.js';
+
+export interface FormOptions {
+  /** How to write Mish; `softplus` unless given. */
+  readonly form?: FormName | undefined;
+  /** The provider the model is for, which chooses the form. */
+  readonly target?: Target | undefined;
+}
+
+export interface SwapOptions extends SiteOptions, FormOptions {
+  /** Sharpness β of x · tanh(softplus(βx)): 1 is Mish, ReLU is the limit. */
+  readonly beta?: number | undefined;
+  /** Keep in the model what `undo` needs; true unless given. */
+  readonly undo?: boolean | undefined;
+  /** Fail with `skipped` when a site had to be left alone for another reason than the caller's own choice. */
+  readonly strict?: boolean | undefined;
+  /** The sites to swap, chosen beforehand, in place of `only`, `include` and `exclude`. */
+  readonly plan?: Plan | undefined;
+}
+
+/**
+ * Replaces the activations of a model with Mish and leaves every other byte as it is. Without a site the
+ * output is the input. Nothing is written and the input is not changed.
+ *
+ * Throws `not-onnx` or `malformed` for a bad file, `bad-usage` for bad options, `unsupported-form` when the
+ * model's opset lacks an operator of the form, `bad-plan`, and `skipped` under `strict`.
+ */
+export async function swap(
+  input: ModelInput,
+  options: SwapOptions = {},
+): Promise<{ output: Spliced; report: SwapReport }> {
+  const document = await scan(input);
+  const form = chooseForm(options.plan ?? options);
+  const beta = checkBeta(options.plan?.beta ?? options.beta);
+  const { sites, skipped } = select(document, form, beta, options);
+  if (options.strict) refuseSkipped(skipped, document.source.name);
+
+  const edits = rewrite(
+    document,
+    sites.map((site) => ({ ...site, x: site.node.inputs[0] ?? '', form })),
+  );
+  const output =
+    sites.length === 0
+      ? splice(document.source, [])
+      : await spliceWithRecord(
+          document,
+          edits,
+          { operation: 'swap', form: form.name, beta, sites: sites.length },
+          options.undo ?? true,
+        );
+  const report: SwapReport = {
+    form: form.name,
+    beta,
+    sites: sites.map(siteReport),
+    skipped: skipped.map(skipReport),
+    notes: notesOn(form, new Set(sites.map((site) => site.type))),
+    bytesIn: document.source.size,
+    bytesOut: output.size,
+  };
+  return { output, report };
+}
+
+interface Chosen extends Site {
+  readonly beta: number;
+}
+
+function select(
+  document: OnnxDocument,
+  form: Form,
+  beta: number,
+  options: SwapOptions,
+): { sites: Chosen[]; skipped: Skip[] } {
+  const all = findSites(document, options);
+  const found = options.plan === undefined ? all : applyPlan(document, options.plan, all);
+  const betas = new Map(options.plan?.sites.map((site) => [`${site.scope}\0${site.output}`, site.beta]));
+  const sites: Chosen[] = [];
+  const skipped = [...found.skipped];
+  for (const site of found.sites) {
+    checkOpset(form, site.scope, document.source.name);
+    const own = betas.get(`${site.scope.path}\0${site.node.outputs[0]}`);
+    const sharpness = own === undefined ? beta : checkBeta(own);
+    const obstacle = formObstacle(form, site.type, site.scope, sharpness);
+    if (obstacle === undefined) sites.push({ ...site, beta: sharpness });
+    else skipped.push({ ...site, ...obstacle });
+  }
+  return { sites, skipped };
+}
+
+/** The form that options name or a target asks for. Throws `bad-usage` for names that do not exist. */
+export function chooseForm({ form, target }: FormOptions): Form {
+  if (target !== undefined && !TARGETS.includes(target)) {
+    throw new OnnxMishError('bad-usage', `there is no target '${target}'`, {
+      fix: `Choose from ${TARGETS.join(', ')}`,
+    });
+  }
+  const name = form ?? (target === undefined ? 'softplus' : FORM_FOR[target]);
+  const chosen = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
+  if (chosen !== undefined) return chosen;
+  throw new OnnxMishError('bad-usage', `there is no form '${name}'`, {
+    fix: `Choose from ${Object.keys(FORMS).join(', ')}`,
+  });
+}
+
+/** The sharpness, 1 unless given. Throws `bad-usage` unless it is a finite positive number. */
+export function checkBeta(beta = 1): number {
+  if (Number.isFinite(beta) && beta > 0) return beta;
+  throw new OnnxMishError('bad-usage', `the sharpness β cannot be ${beta}`, {
+    fix: 'Give a finite number above 0; 1 is Mish, larger values come closer to ReLU',
+  });
+}
+
+function refuseSkipped(skipped: readonly Skip[], source: string): void {
+  const failures = skipped.filter(({ reason }) => reason !== 'excluded');
+  const [first] = failures;
+  if (first === undefined) return;
+  const rest = failures.length > 1 ? `, and ${failures.length - 1} more` : '';
+  throw new OnnxMishError('skipped', `${siteLabel(first)} cannot be swapped: ${first.why}${rest}`, {
+    where: source,
+    fix: 'Leave it out with --exclude, or drop --strict',
+  });
+}
