@@ -70,7 +70,11 @@ export async function spliceWithRecord(
  * Throws `cannot-undo` when there is no record or the file has been changed since.
  */
 export async function undo(input: ModelInput): Promise<Spliced> {
-  const { source, metadata } = await scan(input);
+  return undoDocument(await scan(input));
+}
+
+/** `undo` for a document that has been scanned already. */
+export async function undoDocument({ source, metadata }: OnnxDocument): Promise<Spliced> {
   const entry = metadata.find(({ key }) => key === UNDO);
   if (entry === undefined) {
     throw new OnnxMishError('cannot-undo', 'the model has no record of what it was before', {

@@ -1,4 +1,4 @@
-import type { Node, Scope } from '../onnx/document.js';
+import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import { inferElementTypes } from '../onnx/element-types.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
@@ -41,7 +41,14 @@ export async function retarget(
   input: ModelInput,
   options: RetargetOptions,
 ): Promise<{ output: Spliced; report: RetargetReport }> {
-  const document = await scan(input);
+  return retargetDocument(await scan(input), options);
+}
+
+/** `retarget` for a document that has been scanned already. */
+export async function retargetDocument(
+  document: OnnxDocument,
+  options: RetargetOptions,
+): Promise<{ output: Spliced; report: RetargetReport }> {
   const form = chooseForm(options);
   const index = indexGraphs(document);
   const found = recognise(document, index, inferElementTypes(document));

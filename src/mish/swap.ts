@@ -48,7 +48,14 @@ export async function swap(
   input: ModelInput,
   options: SwapOptions = {},
 ): Promise<{ output: Spliced; report: SwapReport }> {
-  const document = await scan(input);
+  return swapDocument(await scan(input), options);
+}
+
+/** `swap` for a document that has been scanned already. */
+export async function swapDocument(
+  document: OnnxDocument,
+  options: SwapOptions = {},
+): Promise<{ output: Spliced; report: SwapReport }> {
   const form = chooseForm(options.plan ?? options);
   const beta = checkBeta(options.plan?.beta ?? options.beta);
   const { sites, skipped } = select(document, form, beta, options);

@@ -1,0 +1,35 @@
+import { OnnxMishError } from '../onnx/error.js';
+
+const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
+  ENOENT: ['there is no such file', 'Check the path'],
+  EACCES: ['permission denied', 'Check who may read and write there'],
+  EPERM: ['the operation is not permitted', 'Check who may read and write there'],
+  EISDIR: ['this is a folder', 'Name a file'],
+  ENOTDIR: ['part of the path is no folder', 'Check the path'],
+  EROFS: ['the file system is read-only', 'Choose another place with -o'],
+  ENOSPC: ['the disk is full', 'Free some space or choose another place with -o; nothing was left behind'],
+  EDQUOT: [
+    'the disk quota is used up',
+    'Free some space or choose another place with -o; nothing was left behind',
+  ],
+  EMFILE: ['too many files are open', 'Raise the limit with `ulimit -n`'],
+  EIO: ['the disk reports an error', 'Check the disk; nothing was left behind'],
+};
+
+/** A failure of the file system in the words of an `OnnxMishError`; other errors as they are. */
+export function fileError(error: unknown, path: string): unknown {
+  if (error instanceof OnnxMishError || !(error instanceof Error)) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) return error;
+  const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, undefined];
+  return new OnnxMishError('io', what, { where: path, fix, cause: error });
+}
+
+/** Runs file work on one path, so that its failures name it. */
+export async function onFile<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}

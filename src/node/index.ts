@@ -1,0 +1,12 @@
+// What needs a file system: the same functions, from path to path.
+
+export { type ModelFile, openModel } from './model-file.js';
+export {
+  type FileOptions,
+  outputName,
+  retargetFile,
+  swapFile,
+  undoFile,
+  type Written,
+} from './transform.js';
+export { streamModel, type WriteOptions, writeModel } from './write.js';

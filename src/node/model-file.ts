@@ -1,0 +1,71 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { OnnxMishError } from '../onnx/error.js';
+import type { ByteSource } from '../onnx/source.js';
+import { onFile } from './errors.js';
+
+/** A model on disk, open for reading. */
+export interface ModelFile extends ByteSource {
+  readonly path: string;
+  /** The open file, for copying ranges of it. */
+  readonly handle: FileHandle;
+  /** Rejects with `io` when the file has been written to since it was opened. */
+  checkUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens a model file. Throws `io` when it cannot be read. The caller closes it. */
+export async function openModel(path: string): Promise<ModelFile> {
+  const handle = await onFile(path, () => open(path, 'r'));
+  try {
+    const before = await onFile(path, () => handle.stat());
+    if (!before.isFile()) {
+      throw new OnnxMishError(
+        'io',
+        before.isDirectory() ? 'this is a folder' : 'this is not a regular file',
+        {
+          where: path,
+          fix: 'Name the .onnx file; a pipe is read with `-`',
+        },
+      );
+    }
+    return {
+      name: path,
+      path,
+      handle,
+      size: before.size,
+      read: (offset, length) => readExactly(handle, path, offset, length),
+      async checkUnchanged() {
+        const now = await onFile(path, () => handle.stat());
+        if (now.size === before.size && now.mtimeMs === before.mtimeMs) return;
+        throw new OnnxMishError('io', 'the file was changed by another process while it was being read', {
+          where: path,
+          fix: 'Run the command again once nothing writes to it; nothing was left behind',
+        });
+      },
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function readExactly(
+  handle: FileHandle,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await onFile(path, () => handle.read(bytes, done, length - done, offset + done));
+    if (bytesRead === 0) {
+      throw new OnnxMishError('io', `the file ends at byte ${offset + done}, before it should`, {
+        where: path,
+        fix: 'It was cut while it was being read',
+      });
+    }
+    done += bytesRead;
+  }
+  return bytes;
+}

@@ -1,0 +1,96 @@
+import { realpath, rm } from 'node:fs/promises';
+import { dirname, parse, resolve } from 'node:path';
+import { undoDocument } from '../mish/metadata.js';
+import type { SwapReport } from '../mish/report.js';
+import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
+import { type SwapOptions, swapDocument } from '../mish/swap.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { scan } from '../onnx/scan.js';
+import type { Spliced } from '../onnx/splice.js';
+import { copyDataFiles, dataFiles } from './external-data.js';
+import { openModel } from './model-file.js';
+import { type WriteOptions, writeModel } from './write.js';
+
+export interface FileOptions extends WriteOptions {
+  /** Where to write; beside the input under a name made from its own unless given. */
+  readonly output?: string | undefined;
+}
+
+/** What was written. */
+export interface Written<Report> {
+  readonly output: string;
+  /** Data files copied along, for an output in another folder. */
+  readonly copied: readonly string[];
+  readonly report: Report;
+}
+
+/** `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`. */
+export function outputName(input: string, tag: string): string {
+  const { dir, name, ext } = parse(input);
+  return `${dir === '' ? '' : `${dir}/`}${name}.${tag}${ext || '.onnx'}`;
+}
+
+/** `swap` from file to file. Throws what `swap` throws, `io` and `external-data`. */
+export function swapFile(
+  input: string,
+  options: SwapOptions & FileOptions = {},
+): Promise<Written<SwapReport>> {
+  return transform(input, options, 'mish', (document) => swapDocument(document, options));
+}
+
+/** `retarget` from file to file. Throws what `retarget` throws, `io` and `external-data`. */
+export function retargetFile(
+  input: string,
+  options: RetargetOptions & FileOptions,
+): Promise<Written<RetargetReport>> {
+  return transform(input, options, options.target ?? options.form ?? 'softplus', (document) =>
+    retargetDocument(document, options),
+  );
+}
+
+/** `undo` from file to file. Throws what `undo` throws, `io` and `external-data`. */
+export function undoFile(input: string, options: FileOptions = {}): Promise<Written<{ bytes: number }>> {
+  return transform(input, options, 'undone', async (document) => {
+    const output = await undoDocument(document);
+    return { output, report: { bytes: output.size } };
+  });
+}
+
+async function transform<Report>(
+  input: string,
+  options: FileOptions,
+  tag: string,
+  work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
+): Promise<Written<Report>> {
+  const path = options.output ?? outputName(input, tag);
+  await refuseInput(input, path, options.force ?? false);
+  const file = await openModel(input);
+  const copied: string[] = [];
+  try {
+    const document = await scan(file);
+    const from = dirname(resolve(input));
+    const files = await dataFiles(document, from);
+    const { output, report } = await work(document);
+    await copyDataFiles(files, from, dirname(resolve(path)), options.force ?? false, copied);
+    await writeModel(output, path, { ...options, verify: () => file.checkUnchanged() });
+    return { output: path, copied, report };
+  } catch (error) {
+    // Data without its model is of no use. With force it may have replaced what was there; then it stays.
+    if (!options.force) await Promise.all(copied.map((data) => rm(data, { force: true })));
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The input may be replaced when that is asked for, never by accident or through a link. */
+async function refuseInput(input: string, output: string, force: boolean): Promise<void> {
+  if (force) return;
+  const real = (path: string) => realpath(path).catch(() => resolve(path));
+  if ((await real(input)) !== (await real(output))) return;
+  throw new OnnxMishError('io', 'this is the input itself', {
+    where: output,
+    fix: 'Choose another name with -o, or replace the input with --force',
+  });
+}
