@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { buffer, text } from 'node:stream/consumers';
+import { onFile } from '../node/errors.js';
+import { openModel } from '../node/model-file.js';
+import type { FileOptions, Written } from '../node/transform.js';
+import { streamModel, writeModel } from '../node/write.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { scan } from '../onnx/scan.js';
+import { type ByteSource, toSource } from '../onnx/source.js';
+import type { Spliced } from '../onnx/splice.js';
+
+/** The model that an argument names: a file, or standard input for `-`. The caller closes it. */
+export async function modelArgument(path: string): Promise<ByteSource & { close: () => Promise<void> }> {
+  if (path !== '-') return openModel(path);
+  const bytes = new Uint8Array(await buffer(process.stdin));
+  return { ...toSource(bytes, 'standard input'), close: async () => {} };
+}
+
+/**
+ * A transformation with standard input or output on one side. Data files of a piped model have no folder
+ * to be found in or copied to, so a piped model must not have any.
+ */
+export async function piped<Report>(
+  input: string,
+  output: string,
+  options: FileOptions,
+  work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
+): Promise<Written<Report>> {
+  const source = await modelArgument(input);
+  try {
+    const document = await scan(source);
+    const [external] = document.external;
+    if (external !== undefined) {
+      throw new OnnxMishError(
+        'external-data',
+        `tensor '${external.tensor.name}' has its data in another file`,
+        {
+          where: source.name,
+          fix: 'Name files for input and output; such a model cannot go through a pipe',
+        },
+      );
+    }
+    const { output: model, report } = await work(document);
+    if (output === '-') await streamModel(model, process.stdout, options);
+    else await writeModel(model, output, options);
+    return { output, copied: [], report };
+  } finally {
+    await source.close();
+  }
+}
+
+/** A JSON file, or standard input for `-`. Throws `io`, or `bad-usage` when it is no JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  const content = path === '-' ? await text(process.stdin) : await onFile(path, () => readFile(path, 'utf8'));
+  try {
+    return JSON.parse(content);
+  } catch (cause) {
+    throw new OnnxMishError('bad-usage', 'this is no JSON', { where: path, fix: 'Check the file', cause });
+  }
+}

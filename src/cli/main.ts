@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { OnnxMishError } from '../onnx/error.js';
+import { VERSION } from '../version.js';
+import { EXIT, exitCode, reportError } from './exit.js';
+
+/** Each command's file is loaded only when it is called, or when help lists them all. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }>>> = {
+  inspect: () => import('./inspect.js'),
+  swap: () => import('./swap.js'),
+  undo: () => import('./undo.js'),
+  retarget: () => import('./retarget.js'),
+  validate: () => import('./validate.js'),
+  doctor: () => import('./doctor.js'),
+};
+
+const EXAMPLES = `
+Examples:
+  $ onnx-mish swap model.onnx                     write model.mish.onnx beside it
+  $ onnx-mish swap model.onnx --target cpu        in the form that is fast on the CPU
+  $ onnx-mish validate model.onnx model.mish.onnx how far apart they are, and how fast each is
+  $ onnx-mish undo model.mish.onnx                the original again, byte for byte
+
+Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider is not available.`;
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('onnx-mish')
+    .description('Replace ReLU and LeakyReLU in trained ONNX models with Mish, and measure what that does.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(add --help for the options)');
+  const chosen = COMMANDS[argv[2] ?? ''];
+  for (const load of chosen === undefined ? Object.values(COMMANDS) : [chosen]) {
+    const { command } = await load();
+    program.addCommand(prepare(command()));
+  }
+  prepare(program);
+  if (argv.length <= 2) program.help({ error: true });
+  await program.parseAsync(argv);
+}
+
+/** Errors are thrown rather than ending the process, so that exit codes are decided in one place. */
+function prepare(command: Command): Command {
+  return command.exitOverride().showHelpAfterError('(add --help for the options)');
+}
+
+main(process.argv).catch((error: unknown) => {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage; // commander has printed it already
+    return;
+  }
+  reportError(error, process.argv);
+  process.exitCode = error instanceof OnnxMishError ? exitCode(error) : EXIT.usage;
+});
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.done);
+});

@@ -1,0 +1,63 @@
+import { Command } from 'commander';
+import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
+import { type FileOptions, retargetFile } from '../node/transform.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { interruptible } from './exit.js';
+import { piped } from './files.js';
+import { commonOptions, formOptions, outputOptions } from './options.js';
+import { progress } from './progress.js';
+import { describeSkipped } from './swap.js';
+import { clean, integer } from './text.js';
+
+export function command(): Command {
+  const retarget = new Command('retarget')
+    .summary('rewrite Mish that is in a model in another form')
+    .description(
+      'Rewrites the Mish in a model, whoever put it there, in the form that suits a provider. The function stays the same.',
+    )
+    .argument('<model>', 'an ONNX file; - is standard input');
+  outputOptions(retarget, '<model>.<target>.onnx');
+  formOptions(retarget).option('--no-undo', 'leave out the record from which `undo` restores the original');
+  return commonOptions(retarget)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
+  $ onnx-mish retarget model.onnx --form native`,
+    )
+    .action(run);
+}
+
+async function run(input: string, flags: RetargetOptions & FileOptions & { json?: boolean }): Promise<void> {
+  if (flags.form === undefined && flags.target === undefined) {
+    throw new OnnxMishError('bad-usage', 'retarget needs to know the form', {
+      fix: 'Name a provider with --target, or a form with --form',
+    });
+  }
+  const bar = progress('writing');
+  const options = { ...flags, signal: interruptible(), onProgress: bar.update };
+  const output = flags.output ?? (input === '-' ? '-' : undefined);
+  const written =
+    input === '-' || output === '-'
+      ? await piped(input, output ?? '-', options, (document) => retargetDocument(document, options))
+      : await retargetFile(input, options);
+  bar.end();
+  const print = written.output === '-' ? console.error : console.log;
+  if (flags.json) print(JSON.stringify({ input, output: written.output, ...written.report }, null, 2));
+  else print(describe(written.report, input, written.output));
+}
+
+function describe(report: RetargetReport, input: string, output: string): string {
+  const { form, sites, skipped, unchanged, notes, bytesIn, bytesOut } = report;
+  const lines = [`${clean(input)} → ${clean(output)}`];
+  const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
+  if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
+  if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
+  if (sites.length + unchanged + skipped.length === 0)
+    lines.push('  there is no Mish in it: the output is the input, byte for byte');
+  lines.push(...describeSkipped(skipped));
+  lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
+  for (const note of notes) lines.push(`  note: ${note}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,116 @@
+import { Command } from 'commander';
+import { parsePlan, planOf } from '../mish/plan.js';
+import type { SkipReport, SwapReport } from '../mish/report.js';
+import { type SwapOptions, swapDocument } from '../mish/swap.js';
+import { type FileOptions, swapFile } from '../node/transform.js';
+import { scan } from '../onnx/scan.js';
+import { interruptible } from './exit.js';
+import { modelArgument, piped, readJson } from './files.js';
+import { commonOptions, formOptions, number, outputOptions, siteOptions } from './options.js';
+import { progress } from './progress.js';
+import { clean, integer, plural } from './text.js';
+
+interface Flags extends SwapOptions, FileOptions {
+  dryRun?: boolean;
+  plan?: never;
+  json?: boolean;
+}
+
+export function command(): Command {
+  const swap = new Command('swap')
+    .summary('replace activations with Mish')
+    .description('Replaces ReLU and LeakyReLU nodes with Mish. Every other byte of the model stays as it is.')
+    .argument('<model>', 'an ONNX file; - is standard input');
+  outputOptions(swap, '<model>.mish.onnx');
+  formOptions(swap);
+  swap.option('--beta <number>', 'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit', number);
+  siteOptions(swap)
+    .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
+    .option('--plan <file>', 'swap the sites that an edited plan lists')
+    .option('--strict', 'fail (exit code 1) when an activation had to be left alone')
+    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+  return commonOptions(swap)
+    .addHelpText(
+      'after',
+      `
+Forms:
+  softplus  Softplus, Tanh, Mul: the textbook subgraph; best on GPUs (the default)
+  exp       the same function exactly; the fast one on CPU and WASM, the only one on WebGL
+  native    ONNX's Mish operator, from opset 18 on
+
+Examples:
+  $ onnx-mish swap model.onnx
+  $ onnx-mish swap model.onnx --target webgl -o public/model.onnx
+  $ onnx-mish swap model.onnx --only leakyrelu --exclude '/head/*'
+  $ onnx-mish swap model.onnx --dry-run --json > plan.json
+  $ onnx-mish swap model.onnx --plan plan.json
+  $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`,
+    )
+    .action(run);
+}
+
+async function run(input: string, flags: Omit<Flags, 'plan'> & { plan?: string }): Promise<void> {
+  const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
+  const options: SwapOptions & FileOptions = { ...flags, plan, signal: interruptible() };
+  if (flags.dryRun) return dryRun(input, options, flags.json ?? false);
+
+  const bar = progress('writing');
+  const output = flags.output ?? (input === '-' ? '-' : undefined);
+  const withBar = { ...options, onProgress: bar.update };
+  const written =
+    input === '-' || output === '-'
+      ? await piped(input, output ?? '-', withBar, (document) => swapDocument(document, options))
+      : await swapFile(input, withBar);
+  bar.end();
+  // With the model on standard output, words have to go elsewhere.
+  const print = written.output === '-' ? console.error : console.log;
+  if (flags.json) print(JSON.stringify({ input, output: written.output, ...written.report }, null, 2));
+  else print(describe(written.report, input, written.output, written.copied));
+}
+
+async function dryRun(input: string, options: SwapOptions, json: boolean): Promise<void> {
+  const source = await modelArgument(input);
+  try {
+    const { report } = await swapDocument(await scan(source), options);
+    console.log(json ? JSON.stringify(planOf(report), null, 2) : describe(report, input, undefined, []));
+  } finally {
+    await source.close();
+  }
+}
+
+function describe(
+  report: SwapReport,
+  input: string,
+  output: string | undefined,
+  copied: readonly string[],
+): string {
+  const { form, beta, sites, skipped, notes, bytesIn, bytesOut } = report;
+  const lines = [
+    output === undefined
+      ? `${clean(input)}: nothing written (dry run)`
+      : `${clean(input)} → ${clean(output)}`,
+  ];
+  const kinds = [...new Set(sites.map((site) => site.kind))];
+  const of = kinds.map((kind) => plural(sites.filter((site) => site.kind === kind).length, kind)).join(', ');
+  const sharpness = beta === 1 ? '' : `, β = ${beta}`;
+  lines.push(
+    sites.length === 0
+      ? '  nothing to swap: the output is the input, byte for byte'
+      : `  ${of} → Mish in the ${form} form${sharpness}`,
+  );
+  lines.push(...describeSkipped(skipped));
+  const grown = bytesIn === 0 ? 0 : (100 * (bytesOut - bytesIn)) / bytesIn;
+  lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`);
+  for (const path of copied) lines.push(`  copied ${clean(path)}`);
+  for (const note of notes) lines.push(`  note: ${note}`);
+  return lines.join('\n');
+}
+
+/** One line for each activation that stays, the reasons that repeat counted after the first few. */
+export function describeSkipped(skipped: readonly SkipReport[], most = 8): string[] {
+  const lines = skipped
+    .slice(0, most)
+    .map(({ kind, label, why }) => `  kept ${kind} ${clean(label)}: ${clean(why)}`);
+  if (skipped.length > most) lines.push(`  kept ${skipped.length - most} more (--json lists all)`);
+  return lines;
+}
