@@ -26,9 +26,10 @@ export interface Target {
 export function rewrite(
   document: OnnxDocument,
   targets: readonly Target[],
-  removed: Iterable<Node> = [],
+  removed: ReadonlySet<Node> = new Set(),
 ): Edit[] {
-  const fresh = namer(document);
+  const leaving = new Set([...targets.map((target) => target.node), ...removed]);
+  const fresh = namer(document, leaving);
   const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
   const edits: Edit[] = [];
 
@@ -71,15 +72,15 @@ export function rewrite(
   return edits;
 }
 
-/** Hands out names that no value and no node of the whole document has, whatever its scope. */
-function namer(document: OnnxDocument): (wanted: string) => string {
+/** Hands out names that no value and no node that stays has, whatever its scope. */
+function namer(document: OnnxDocument, leaving: ReadonlySet<Node>): (wanted: string) => string {
   const taken = new Set<string>();
   for (const scope of document.scopes) {
     for (const value of [...scope.inputs, ...scope.outputs]) taken.add(value.name);
     for (const name of scope.initializers.keys()) taken.add(name);
     for (const name of scope.values.keys()) taken.add(name);
     for (const node of scope.nodes) {
-      taken.add(node.name);
+      if (!leaving.has(node)) taken.add(node.name);
       for (const name of node.inputs) taken.add(name);
       for (const name of node.outputs) taken.add(name);
     }

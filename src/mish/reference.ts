@@ -1,0 +1,94 @@
+// Reference maths in float64, without overflow or cancellation anywhere on the real line.
+// Mish: D. Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", 2019, arXiv:1908.08681.
+
+/** ln(1 + e^x). */
+export function softplus(x: number): number {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+/** 1 / (1 + e^-x). */
+export function sigmoid(x: number): number {
+  if (x >= 0) return 1 / (1 + Math.exp(-x));
+  const e = Math.exp(x);
+  return e / (1 + e);
+}
+
+/** x · sigmoid(x), also called SiLU. At -Infinity its limit, -0. */
+export function swish(x: number): number {
+  return x === Number.NEGATIVE_INFINITY ? -0 : x * sigmoid(x);
+}
+
+/** max(0, x). */
+export function relu(x: number): number {
+  return x > 0 || Number.isNaN(x) ? x : 0;
+}
+
+/** x where x ≥ 0, else alpha · x. */
+export function leakyRelu(x: number, alpha = 0.01): number {
+  return x >= 0 || Number.isNaN(x) ? x : alpha * x;
+}
+
+/** tanh(softplus(x)): with e = e^x and w = e(e + 2) it is w / (w + 2), in which nothing cancels. */
+function gate(x: number): number {
+  if (x >= 20) return 1; // 2 / w < 2^-53
+  const e = Math.exp(x);
+  const w = e * (e + 2);
+  return w / (w + 2);
+}
+
+/**
+ * x · tanh(softplus(βx)): Mish for β = 1. At -Infinity it gives the limit, -0, where the ONNX operators
+ * (and PyTorch) compute -Infinity · 0 = NaN.
+ */
+export function mish(x: number, beta = 1): number {
+  if (x === Number.NEGATIVE_INFINITY) return -0;
+  const sharp = beta * x;
+  return sharp < SUBNORMAL ? timesExp(x, sharp) : x * gate(sharp);
+}
+
+/** Below this e^x is about to lose digits, and every gate and derivative is a multiple of it. */
+const SUBNORMAL = -700;
+
+/** factor · e^x, rounded only once where e^x itself is too small to be normal. */
+function timesExp(factor: number, x: number): number {
+  return factor * Math.exp(x + 64) * Math.exp(-64);
+}
+
+/**
+ * Mish's first derivative, e^x ω / δ² with ω = 4(x + 1) + 4e^2x + e^3x + e^x(4x + 6) and δ = 2e^x + e^2x + 2
+ * (the paper's closed form). For x > 0 numerator and denominator are scaled by e^-4x, so that neither overflows.
+ */
+export function mishDerivative(x: number): number {
+  if (x > 40) return 1; // what is missing is 4x e^-2x
+  if (x < -760) return -0; // below the smallest double
+  if (x < SUBNORMAL) return timesExp(x + 1, x);
+  if (x > 0) {
+    const n = Math.exp(-x);
+    const omega = 4 * (x + 1) * n ** 3 + 4 * n + 1 + (4 * x + 6) * n ** 2;
+    const delta = 2 * n + 1 + 2 * n ** 2;
+    return omega / delta ** 2;
+  }
+  const e = Math.exp(x);
+  const omega = 4 * (x + 1) + 4 * e ** 2 + e ** 3 + e * (4 * x + 6);
+  const delta = 2 * e + e ** 2 + 2;
+  return (e * omega) / delta ** 2;
+}
+
+/**
+ * The same derivative in the paper's other form, Δ(x) · swish(x) + f(x) / x, whose factor
+ * Δ(x) = sech²(softplus(x)) acts on the gradient like a preconditioner. f(x) / x is tanh(softplus(x)).
+ */
+export function mishDerivativeBySwish(x: number): number {
+  if (x > 40) return 1;
+  if (x < -760) return -0;
+  if (x < SUBNORMAL) return timesExp(x, x) + timesExp(1, x);
+  return sechSquaredOfSoftplus(x) * swish(x) + gate(x);
+}
+
+/** sech²(softplus(x)) = 4p² / (p² + 1)² with p = 1 + e^x, written without the cancellation of 1 - tanh². */
+function sechSquaredOfSoftplus(x: number): number {
+  const n = Math.exp(-Math.abs(x));
+  if (x > 0) return (4 * (n * (1 + n)) ** 2) / ((1 + n) ** 2 + n ** 2) ** 2;
+  const p = 1 + n;
+  return (4 * p ** 2) / (p ** 2 + 1) ** 2;
+}
