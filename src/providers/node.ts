@@ -1,0 +1,201 @@
+// The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
+import type * as Ort from 'onnxruntime-node';
+import { OnnxMishError } from '../onnx/error.js';
+import type { Tensor, Tensors, TypedArray } from './tensor.js';
+import type { Availability, Provider, ProviderName, Session, SessionOptions, ValueInfo } from './types.js';
+
+/** ONNX Runtime's name of each element type. */
+const ORT_TYPES: Readonly<Record<string, string>> = {
+  f32: 'float32',
+  f64: 'float64',
+  f16: 'float16',
+  bool: 'bool',
+  string: 'string',
+  i8: 'int8',
+  u8: 'uint8',
+  i16: 'int16',
+  u16: 'uint16',
+  i32: 'int32',
+  u32: 'uint32',
+  i64: 'int64',
+  u64: 'uint64',
+};
+const SHORT_TYPES = new Map(Object.entries(ORT_TYPES).map(([short, long]) => [long, short]));
+
+let loading: Promise<typeof Ort> | undefined;
+
+async function ort(): Promise<typeof Ort> {
+  loading ??= import('onnxruntime-node').catch((cause) => {
+    throw new OnnxMishError('provider-unavailable', 'onnxruntime-node cannot be loaded', {
+      fix: 'Install it with `npm install onnxruntime-node`',
+      cause,
+    });
+  });
+  const module = await loading;
+  module.env.logLevel = 'error'; // its warnings are about the graph's style, not about results
+  return module;
+}
+
+const IN_BROWSER: Availability = {
+  available: false,
+  reason: 'it runs in a browser, which this version of onnx-mish cannot drive yet',
+  fix: 'Leave it out of --providers',
+};
+
+/** A provider of this process. Asking is free; the availability says whether it can be used. */
+export function nodeProvider(name: ProviderName): Provider {
+  return {
+    name,
+    get version() {
+      return version;
+    },
+    availability: () => availability(name),
+    open: (model, options) => open(name, model, options),
+  };
+}
+
+let version = 'unknown';
+
+async function availability(name: ProviderName): Promise<Availability> {
+  if (name === 'wasm' || name === 'webgl') return IN_BROWSER;
+  const { listSupportedBackends, env } = await ort();
+  version = env.versions.node ?? env.versions.common;
+  const backends = listSupportedBackends().map((backend) => backend.name);
+  if (!backends.includes(name)) {
+    return {
+      available: false,
+      reason: `this build of onnxruntime-node has ${backends.join(', ')}, not ${name}`,
+      fix: `${name} needs another operating system or build of ONNX Runtime`,
+    };
+  }
+  if (name === 'cpu') return { available: true };
+  // Whether libraries, driver and device are there shows only when a session is made.
+  try {
+    const session = await create(name, IDENTITY);
+    await session.release();
+    return { available: true };
+  } catch (error) {
+    return { available: false, ...diagnose(name, error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** x → Identity → y, float32 [1]: the smallest model that shows whether a provider works. */
+const IDENTITY = Uint8Array.from(
+  atob('CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0='),
+  (character) => character.charCodeAt(0),
+);
+
+function diagnose(name: ProviderName, message: string): { reason: string; fix: string } {
+  const first = message.split('\n')[0]?.slice(0, 300) ?? '';
+  if (name === 'cuda' || name === 'tensorrt') {
+    if (/shared library|cannot open shared object|libonnxruntime_providers/i.test(message)) {
+      return {
+        reason: 'the CUDA libraries of ONNX Runtime are not installed',
+        fix: 'Run `ONNXRUNTIME_NODE_INSTALL=force npm rebuild onnxruntime-node` where its download is reachable; CUDA 12 and cuDNN 9 have to be there too',
+      };
+    }
+    if (/driver/i.test(message))
+      return { reason: `the NVIDIA driver does not do: ${first}`, fix: 'Update the NVIDIA driver' };
+    if (/no CUDA-capable device|device/i.test(message)) {
+      return { reason: `no usable CUDA device: ${first}`, fix: 'Check `nvidia-smi`' };
+    }
+  }
+  if (name === 'webgpu' && /adapter/i.test(message)) {
+    return {
+      reason: 'there is no WebGPU adapter',
+      fix: 'It needs a GPU with a Vulkan, Metal or D3D12 driver',
+    };
+  }
+  return { reason: first, fix: `See ONNX Runtime’s notes on its ${name} provider` };
+}
+
+function create(
+  name: ProviderName,
+  model: string | Uint8Array,
+  options: SessionOptions = {},
+): Promise<Ort.InferenceSession> {
+  const { threads, optimisation = 'all', allowFallback = false } = options;
+  const settings: Ort.InferenceSession.SessionOptions = {
+    executionProviders: [name],
+    graphOptimizationLevel: optimisation,
+    logSeverityLevel: 3,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    // A number labelled with a provider has to come from that provider.
+    ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
+  };
+  // The overloads take one or the other, not the union.
+  return ort().then(({ InferenceSession }) =>
+    typeof model === 'string'
+      ? InferenceSession.create(model, settings)
+      : InferenceSession.create(model, settings),
+  );
+}
+
+async function open(
+  name: ProviderName,
+  model: string | Uint8Array,
+  options: SessionOptions | undefined,
+): Promise<Session> {
+  const module = await ort();
+  const label = typeof model === 'string' ? model : 'the model';
+  const failed = (what: string, cause: unknown) =>
+    new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${message(cause)}`, {
+      where: label,
+      cause,
+    });
+  const start = performance.now();
+  const session = await create(name, model, options).catch((cause: unknown) => {
+    throw failed('cannot open it', cause);
+  });
+  const createMs = performance.now() - start;
+  const convert = (feeds: Tensors) =>
+    Object.fromEntries(Object.entries(feeds).map(([key, tensor]) => [key, toOrt(module, tensor)]));
+  const call = (feeds: Record<string, Ort.Tensor>) =>
+    session.run(feeds).catch((cause: unknown) => {
+      throw failed('failed to run it', cause);
+    });
+  return {
+    inputs: session.inputMetadata.map(valueInfo),
+    outputs: session.outputMetadata.map(valueInfo),
+    createMs,
+    async run(feeds) {
+      const results = await call(convert(feeds));
+      return Object.fromEntries(
+        Object.entries(results).map(([key, value]) => [key, fromOrt(value as Ort.Tensor)]),
+      );
+    },
+    async time(feeds) {
+      const ready = convert(feeds);
+      const begin = performance.now();
+      await call(ready);
+      return performance.now() - begin;
+    },
+    close: () => session.release(),
+  };
+}
+
+function message(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {
+  if (!metadata.isTensor) return { name: metadata.name, elemType: 'unknown', dims: [] };
+  const elemType = SHORT_TYPES.get(metadata.type) ?? metadata.type;
+  return { name: metadata.name, elemType, dims: metadata.shape };
+}
+
+function toOrt(module: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor {
+  const type = ORT_TYPES[elemType];
+  if (type === undefined) {
+    throw new OnnxMishError('run-failed', `onnxruntime-node takes no ${elemType} tensors`);
+  }
+  return new module.Tensor(type as 'float32', data as Float32Array, dims);
+}
+
+function fromOrt(value: Ort.Tensor): Tensor {
+  return {
+    elemType: SHORT_TYPES.get(value.type) ?? value.type,
+    dims: value.dims,
+    data: value.data as TypedArray | string[],
+  };
+}

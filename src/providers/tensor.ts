@@ -1,0 +1,58 @@
+import { fromBfloat16, fromHalf } from '../onnx/scalar.js';
+
+export type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** A tensor in memory, in row-major order. f16 and bf16 are bit patterns in a Uint16Array, bool is 0 or 1. */
+export interface Tensor {
+  /** `f32`, `i64`, ...: the short names of onnx/types.ts. */
+  readonly elemType: string;
+  readonly dims: readonly number[];
+  readonly data: TypedArray | readonly string[];
+}
+
+/** Values by name: what a model is fed, and what it gives. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+const ARRAYS: Readonly<Record<string, (length: number) => TypedArray>> = {
+  f32: (length) => new Float32Array(length),
+  f64: (length) => new Float64Array(length),
+  f16: (length) => new Uint16Array(length),
+  bf16: (length) => new Uint16Array(length),
+  i8: (length) => new Int8Array(length),
+  u8: (length) => new Uint8Array(length),
+  bool: (length) => new Uint8Array(length),
+  i16: (length) => new Int16Array(length),
+  u16: (length) => new Uint16Array(length),
+  i32: (length) => new Int32Array(length),
+  u32: (length) => new Uint32Array(length),
+  i64: (length) => new BigInt64Array(length),
+  u64: (length) => new BigUint64Array(length),
+};
+
+/** An array of zeros that holds elements of this type; undefined for types that no array holds. */
+export function arrayFor(elemType: string, length: number): TypedArray | undefined {
+  return ARRAYS[elemType]?.(length);
+}
+
+/** The number of elements of a shape; 1 for a scalar. */
+export function elementCount(dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * dim, 1);
+}
+
+/** The elements as numbers; undefined for strings. Integers beyond 2^53 are rounded. */
+export function toNumbers({ elemType, data }: Tensor): ArrayLike<number> | undefined {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
+  if (elemType === 'f16') return Float32Array.from(data as Uint16Array, fromHalf);
+  if (elemType === 'bf16') return Float32Array.from(data as Uint16Array, fromBfloat16);
+  return ArrayBuffer.isView(data) ? data : undefined;
+}
