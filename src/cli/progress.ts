@@ -14,3 +14,16 @@ export function progress(label: string): { update: (done: number, total: number)
     },
   };
 }
+
+/** A line on standard error that says what is being done, only where somebody watches. */
+export function steps(): { update: (step: string) => void; end: () => void } {
+  const shows = process.stderr.isTTY === true;
+  return {
+    update(step) {
+      if (shows) process.stderr.write(`\r\u001b[K${step} …`);
+    },
+    end() {
+      if (shows) process.stderr.write('\r\u001b[K');
+    },
+  };
+}

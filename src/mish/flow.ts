@@ -1,8 +1,7 @@
-import { attribute, type Node, type Scope } from '../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import type { ElementTypes } from '../onnx/element-types.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
-
-const LOOP_CONDITION = 'its result is the condition of a Loop';
 
 const words = (text: string) => new Set(text.trim().split(/\s+/));
 
@@ -27,6 +26,9 @@ const MOVES =
   words(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
   Expand Tile Gather DepthToSpace SpaceToDepth`);
 
+/** Operators that put values beside others, under one scale. */
+const JOINS = words('Concat Pad');
+
 /** What arithmetic on a few numbers is made of. Layers with weights are not in it: behind them is another signal. */
 const ARITHMETIC = new Set([
   ...MOVES,
@@ -34,84 +36,218 @@ const ARITHMETIC = new Set([
     ReduceProd ReduceSum Round Sign Sqrt Sub Sum Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Where`),
 ]);
 
-/** Inputs that are a shape, a size or an index although their type may be float. */
+/** Inputs that are a shape, a size or an index, or choose indices, although their type may be float or bool. */
 const SIZES: Readonly<Record<string, readonly number[]>> = {
+  Compress: [1],
+  NonZero: [0],
   OneHot: [0, 1],
   Range: [0, 1, 2],
   Resize: [1, 2, 3],
   Upsample: [1],
 };
 
-/**
- * Why a Relu's result is a number the graph calculates with rather than an activation: it reaches a cast
- * to an integer, a shape or index, a trip count or a condition, through arithmetic only. Else undefined.
- */
-export function arithmeticUse(index: GraphIndex, scope: Scope, output: string): string | undefined {
-  return follow(index, scope, output, ARITHMETIC, ({ node, slot }) => {
-    if (node.domain !== '') return undefined;
-    if (node.opType === 'Cast') {
-      const to = attribute(node, 'to')?.i ?? 0;
-      if (INTEGERS.includes(to)) return 'its result is cast to an integer';
-    }
-    if (node.opType === 'If') return 'its result decides an If';
-    if (node.opType === 'Loop' && slot === 0) return 'its result is the trip count of a Loop';
-    if (node.opType === 'Loop' && slot === 1) return LOOP_CONDITION;
-    if (SIZES[node.opType]?.includes(slot)) return `its result is a size or index of ${node.opType}`;
-    return undefined;
-  });
+/** Says where the result of a site goes. */
+export interface Flow {
+  /**
+   * Why a Relu's result is a number the graph calculates with rather than an activation: it reaches a cast
+   * to an integer, a shape or index, a trip count or a condition, through arithmetic only. Else undefined.
+   */
+  arithmeticUse(scope: Scope, output: string): string | undefined;
+  /** Why a site is tied to a quantisation: a scale calibrated for the old activation follows it. Else undefined. */
+  quantizedUse(scope: Scope, output: string): string | undefined;
 }
 
-/** Why a site is tied to a quantisation: a scale calibrated for the old activation follows it. Else undefined. */
-export function quantizedUse(index: GraphIndex, scope: Scope, output: string): string | undefined {
-  return follow(index, scope, output, MOVES, ({ node }) =>
-    /^(Dynamic)?QuantizeLinear$/.test(node.opType)
-      ? 'it feeds QuantizeLinear, whose scale was calibrated for the old activation'
-      : undefined,
-  );
+/** Prepares to follow values through a document, into the functions it calls and out of them. */
+export function createFlow(document: OnnxDocument, index: GraphIndex, types: ElementTypes): Flow {
+  const calls = indexCalls(document);
+  const arithmetic: Question = {
+    through: (node) => ARITHMETIC.has(node.opType) || node.opType === 'Cast' || node.opType === 'CastLike',
+    judge: (use) => arithmeticVerdict(use, types),
+    condition: 'its result is the condition of a Loop',
+  };
+  const quantized: Question = {
+    through: (node) => MOVES.has(node.opType) || JOINS.has(node.opType),
+    judge: ({ node }) =>
+      /^(Dynamic)?QuantizeLinear$/.test(node.opType)
+        ? 'it feeds QuantizeLinear, whose scale was calibrated for the old activation'
+        : undefined,
+    condition: undefined,
+  };
+  const ask = (question: Question) => {
+    const follower = createFollower(question, index, calls);
+    return (scope: Scope, output: string) => follower(scope, output);
+  };
+  return { arithmeticUse: ask(arithmetic), quantizedUse: ask(quantized) };
 }
 
-/** Walks forward from a value through the given operators, until `judge` says something of a use. */
-function follow(
-  index: GraphIndex,
-  scope: Scope,
-  output: string,
-  through: ReadonlySet<string>,
-  judge: (use: Extract<Use, { kind: 'input' }>) => string | undefined,
-): string | undefined {
-  const queue: { scope: Scope; name: string }[] = [{ scope, name: output }];
-  const seen = new Map<Scope, Set<string>>();
-  for (const value of queue) {
-    const names = seen.get(value.scope) ?? new Set();
-    if (names.has(value.name)) continue;
-    seen.set(value.scope, names.add(value.name));
-    for (const use of index.uses(value.scope, value.name)) {
-      if (use.kind === 'output') {
-        const outer = leave(use.scope, use.slot);
-        if (outer === 'condition') return through === ARITHMETIC ? LOOP_CONDITION : undefined;
-        if (outer !== undefined) queue.push(outer);
-        continue;
-      }
-      const verdict = judge(use);
-      if (verdict !== undefined) return verdict;
-      const { node } = use;
-      const passes = node.domain === '' && (through.has(node.opType) || isArithmeticCast(node, through));
-      if (!passes) continue;
-      for (const name of node.outputs) if (name !== '') queue.push({ scope: use.scope, name });
-    }
-  }
+type InputUse = Extract<Use, { kind: 'input' }>;
+
+function arithmeticVerdict({ node, slot, scope }: InputUse, types: ElementTypes): string | undefined {
+  const { opType } = node;
+  if (node.domain !== '') return undefined;
+  if (opType === 'Cast' && INTEGERS.includes(attribute(node, 'to')?.i ?? 0)) return CAST;
+  if (opType === 'CastLike' && slot === 0 && INTEGERS.includes(types(scope, node.inputs[1] ?? '') ?? 0))
+    return CAST;
+  if (opType === 'If') return 'its result decides an If';
+  if (opType === 'Loop' && slot === 0) return 'its result is the trip count of a Loop';
+  if (opType === 'Loop' && slot === 1) return 'its result is the condition of a Loop';
+  if (SIZES[opType]?.includes(slot)) return `its result is a size or index of ${opType}`;
   return undefined;
 }
 
-/** Where output `slot` of a nested graph comes out. */
-function leave(scope: Scope, slot: number): { scope: Scope; name: string } | 'condition' | undefined {
-  const { parent, owner } = scope;
-  if (parent === undefined || owner === undefined) return undefined;
-  if (owner.opType === 'Loop' && slot === 0) return 'condition';
-  const name = owner.outputs[owner.opType === 'Loop' ? slot - 1 : slot] ?? '';
-  return name === '' ? undefined : { scope: parent, name };
+const CAST = 'its result is cast to an integer';
+
+/** What is asked of every place that a value reaches. */
+interface Question {
+  /** Whether the result of an operator of ONNX's own is still the value that is followed. */
+  readonly through: (node: Node) => boolean;
+  readonly judge: (use: InputUse) => string | undefined;
+  /** The verdict on a value that a Loop's body gives back as its condition. */
+  readonly condition: string | undefined;
 }
 
-/** A cast to bool or to another float is arithmetic as well; to an integer has been judged already. */
-function isArithmeticCast(node: Node, through: ReadonlySet<string>): boolean {
-  return through === ARITHMETIC && node.opType === 'Cast';
+/** What following a value inside one graph or function came to. */
+interface Outcome {
+  readonly verdict: string | undefined;
+  /** The outputs of the function that the value reaches. */
+  readonly exits: ReadonlySet<number>;
+}
+
+const NOWHERE: Outcome = { verdict: undefined, exits: new Set() };
+
+function createFollower(question: Question, index: GraphIndex, calls: Calls) {
+  const summaries = new Map<Scope, Outcome[]>();
+
+  /** What comes of an argument in a function; worked out once for all calls. */
+  function inside(callee: Scope, slot: number): Outcome {
+    const known = summaries.get(callee) ?? [];
+    summaries.set(callee, known);
+    const name = callee.inputs[slot]?.name;
+    if (name === undefined) return NOWHERE;
+    if (known[slot] === undefined) {
+      known[slot] = NOWHERE; // what a function that calls itself, which ONNX forbids, finds here
+      known[slot] = follow(callee, name);
+    }
+    return known[slot];
+  }
+
+  /** Walks forward from a value, without leaving the function it is in. */
+  function follow(start: Scope, output: string): Outcome {
+    const queue: Place[] = [{ scope: start, name: output }];
+    const seen = new Map<Scope, Set<string>>();
+    const exits = new Set<number>();
+    for (const { scope, name } of queue) {
+      const names = seen.get(scope) ?? new Set();
+      if (name === '' || names.has(name)) continue;
+      seen.set(scope, names.add(name));
+      for (const use of index.uses(scope, name)) {
+        if (use.kind === 'output') {
+          if (use.scope.kind === 'function') exits.add(use.slot);
+          if (isCondition(use.scope, use.slot) && question.condition !== undefined)
+            return { verdict: question.condition, exits };
+          queue.push(...leave(use.scope, use.slot));
+          continue;
+        }
+        const { node, slot } = use;
+        const callee = calls.callee(node);
+        const called = callee === undefined ? undefined : inside(callee, slot);
+        const verdict = callee === undefined ? question.judge(use) : called?.verdict;
+        if (verdict !== undefined) return { verdict, exits };
+        const onward =
+          called !== undefined
+            ? [...called.exits].map((exit) => node.outputs[exit] ?? '')
+            : node.domain === '' && question.through(node)
+              ? node.outputs
+              : [];
+        for (const name of onward) queue.push({ scope: use.scope, name });
+        queue.push(...enter(node, slot));
+      }
+    }
+    return { verdict: undefined, exits };
+  }
+
+  return (scope: Scope, output: string): string | undefined => {
+    const queue: Place[] = [{ scope, name: output }];
+    const seen = new Set<string>();
+    for (const place of queue) {
+      const { verdict, exits } = follow(place.scope, place.name);
+      if (verdict !== undefined) return verdict;
+      // A function's result is followed at each of its calls.
+      const { root } = place.scope;
+      for (const exit of exits) {
+        const key = `${root.path}\0${exit}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        for (const call of calls.callers(root)) {
+          queue.push({ scope: call.scope, name: call.node.outputs[exit] ?? '' });
+        }
+      }
+    }
+    return undefined;
+  };
+}
+
+interface Place {
+  readonly scope: Scope;
+  readonly name: string;
+}
+
+function isCondition({ owner }: Scope, slot: number): boolean {
+  return owner?.domain === '' && owner.opType === 'Loop' && slot === 0;
+}
+
+/** Where output `slot` of a nested graph comes out: of its node, and at the head of the next iteration. */
+function leave(scope: Scope, slot: number): Place[] {
+  const { parent, owner } = scope;
+  if (parent === undefined || owner === undefined) return [];
+  const isLoop = owner.opType === 'Loop';
+  const places = [{ scope: parent, name: owner.outputs[isLoop ? slot - 1 : slot] ?? '' }];
+  const carried =
+    isLoop || owner.opType === 'Scan'
+      ? scope.inputs.length - (isLoop ? 1 : (attribute(owner, 'num_scan_inputs')?.i ?? 0))
+      : 0;
+  if (slot < carried) places.push({ scope, name: scope.inputs[isLoop ? slot + 1 : slot]?.name ?? '' });
+  return places;
+}
+
+/** Where input `slot` of a Loop or Scan goes in. */
+function enter(node: Node, slot: number): Place[] {
+  if (node.domain !== '' || (node.opType !== 'Loop' && node.opType !== 'Scan')) return [];
+  return node.attributes
+    .flatMap(({ graphs }) => graphs ?? [])
+    .map((body) => {
+      // Up to opset 8 a Scan's first input is the lengths of the sequences.
+      const shift = node.opType === 'Scan' && opsetOf(body) < 9 ? 1 : 0;
+      return { scope: body, name: body.inputs[slot - shift]?.name ?? '' };
+    });
+}
+
+interface Calls {
+  /** The function of the model that a node calls. */
+  callee(node: Node): Scope | undefined;
+  /** Every node that calls a function, with its scope. */
+  callers(callee: Scope): readonly { readonly node: Node; readonly scope: Scope }[];
+}
+
+function indexCalls(document: OnnxDocument): Calls {
+  const key = (domain: string, name: string, overload: string) => `${domain}\0${name}\0${overload}`;
+  const functions = new Map<string, Scope>();
+  for (const scope of document.functions) {
+    const { callee } = scope;
+    if (callee !== undefined) functions.set(key(callee.domain, callee.name, callee.overload), scope);
+  }
+  const callee = (node: Node) => functions.get(key(node.domain, node.opType, node.overload));
+  const callers = new Map<Scope, { node: Node; scope: Scope }[]>();
+  if (functions.size > 0) {
+    for (const scope of document.scopes) {
+      for (const node of scope.nodes) {
+        const called = callee(node);
+        if (called === undefined) continue;
+        const list = callers.get(called);
+        if (list === undefined) callers.set(called, [{ node, scope }]);
+        else list.push({ node, scope });
+      }
+    }
+  }
+  return { callee, callers: (scope) => callers.get(scope) ?? [] };
 }

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import os from 'node:os';
+import { onFile } from './errors.js';
+
+/** The machine, as reports show it; memory in bytes. */
+export function host() {
+  const cpus = os.cpus();
+  return {
+    os: `${os.type()} ${os.release()}`,
+    arch: os.arch(),
+    cpu: cpus[0]?.model.trim() ?? 'unknown',
+    cores: cpus.length,
+    memory: os.totalmem(),
+    node: process.versions.node,
+  };
+}
+
+/** SHA-256 of a file, in hexadecimal. Throws `io`. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await onFile(path, async () => {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  });
+  return hash.digest('hex');
+}
+
+/** SHA-256 of bytes, in hexadecimal. */
+export function hashBytes(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

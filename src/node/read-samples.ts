@@ -1,0 +1,83 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { unzipSync } from 'fflate';
+import { OnnxMishError } from '../onnx/error.js';
+import { decodeTensor } from '../onnx/tensor-data.js';
+import { onFile } from './errors.js';
+
+/** Data from disk, as bytes by name: what it means is the reader's business. */
+export type SampleFiles =
+  /** The arrays of an .npz, or the one of an .npy under its file's name. */
+  | { readonly kind: 'arrays'; readonly files: ReadonlyMap<string, Uint8Array> }
+  /** ONNX test cases: input_0.pb and so on, output_0.pb and so on. */
+  | { readonly kind: 'cases'; readonly cases: readonly TestCase[] };
+
+export interface TestCase {
+  readonly inputs: ReturnType<typeof decodeTensor>[];
+  readonly outputs: ReturnType<typeof decodeTensor>[];
+}
+
+/** An .npz may say that it unpacks to anything; this much is believed. */
+const MOST_BYTES = 8 * 2 ** 30;
+
+/** Reads an .npz, an .npy or a folder in the ONNX test layout. Throws `io` or `bad-data`. */
+export async function readSamples(path: string): Promise<SampleFiles> {
+  const info = await onFile(path, () => stat(path));
+  if (info.isDirectory()) return { kind: 'cases', cases: await readCases(path) };
+  const bytes = new Uint8Array(await onFile(path, () => readFile(path)));
+  if (bytes[0] === 0x93) return { kind: 'arrays', files: new Map([[basename(path, '.npy'), bytes]]) };
+  return { kind: 'arrays', files: unzip(bytes, path) };
+}
+
+function unzip(bytes: Uint8Array, path: string): Map<string, Uint8Array> {
+  let total = 0;
+  try {
+    const entries = unzipSync(bytes, {
+      filter: ({ name, originalSize }) => {
+        total += originalSize;
+        if (total > MOST_BYTES) throw new Error('it unpacks to more than 8 GiB');
+        return name.endsWith('.npy');
+      },
+    });
+    return new Map(Object.entries(entries).map(([name, data]) => [name.slice(0, -4), data]));
+  } catch (cause) {
+    throw new OnnxMishError('bad-data', `this is no .npz archive: ${(cause as Error).message}`, {
+      where: path,
+      fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
+      cause,
+    });
+  }
+}
+
+/** `folder` itself, or its test_data_set_0, test_data_set_1, ... */
+async function readCases(folder: string): Promise<TestCase[]> {
+  const names = await onFile(folder, () => readdir(folder));
+  const sets = names.filter((name) => name.startsWith('test_data_set_')).sort(byNumber);
+  const folders = sets.length > 0 ? sets.map((name) => join(folder, name)) : [folder];
+  const cases = await Promise.all(folders.map(readCase));
+  if (cases.every(({ inputs }) => inputs.length === 0)) {
+    throw new OnnxMishError('bad-data', 'there is no input_0.pb in it', {
+      where: folder,
+      fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
+    });
+  }
+  return cases;
+}
+
+async function readCase(folder: string): Promise<TestCase> {
+  const names = (await onFile(folder, () => readdir(folder))).sort(byNumber);
+  const read = (pattern: RegExp) =>
+    Promise.all(
+      names
+        .filter((name) => pattern.test(name))
+        .map(async (name) => {
+          const path = join(folder, name);
+          return decodeTensor(new Uint8Array(await onFile(path, () => readFile(path))), path);
+        }),
+    );
+  return { inputs: await read(/^input_\d+\.pb$/), outputs: await read(/^output_\d+\.pb$/) };
+}
+
+function byNumber(a: string, b: string): number {
+  return Number(/\d+/.exec(a)?.[0]) - Number(/\d+/.exec(b)?.[0]) || (a < b ? -1 : 1);
+}

@@ -1,0 +1,63 @@
+import { onnx } from '../../proto/onnx.js';
+import { OnnxMishError } from './error.js';
+import { DataType, typeName } from './types.js';
+
+/** A decoded tensor: raw little-endian bytes, or strings. */
+export interface TensorData {
+  readonly name: string;
+  readonly elemType: string;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array | readonly string[];
+}
+
+/** Reads a serialised TensorProto whole, as the ONNX test layout's input_0.pb holds it. Throws `bad-data`. */
+export function decodeTensor(bytes: Uint8Array, where: string): TensorData {
+  let proto: onnx.TensorProto;
+  try {
+    proto = onnx.TensorProto.decode(bytes);
+  } catch (cause) {
+    throw new OnnxMishError('bad-data', 'this is no tensor', {
+      where,
+      fix: 'Give a serialised TensorProto',
+      cause,
+    });
+  }
+  const elemType = typeName(proto.dataType);
+  const base = { name: proto.name, elemType, dims: proto.dims };
+  if (proto.dataType === DataType.STRING) {
+    const text = new TextDecoder();
+    return { ...base, data: proto.stringData.map((value) => text.decode(value)) };
+  }
+  return { ...base, data: proto.rawData.length > 0 ? proto.rawData : typedBytes(proto, where) };
+}
+
+function typedBytes(proto: onnx.TensorProto, where: string): Uint8Array {
+  const bytes = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  switch (proto.dataType) {
+    case DataType.FLOAT:
+      return bytes(Float32Array.from(proto.floatData));
+    case DataType.DOUBLE:
+      return bytes(Float64Array.from(proto.doubleData));
+    case DataType.INT64:
+      return bytes(BigInt64Array.from(proto.int64Data, BigInt));
+    case DataType.UINT64:
+      return bytes(BigUint64Array.from(proto.uint64Data, BigInt));
+    case DataType.UINT32:
+      return bytes(Uint32Array.from(proto.uint64Data));
+    case DataType.INT32:
+      return bytes(Int32Array.from(proto.int32Data));
+    case DataType.FLOAT16:
+    case DataType.BFLOAT16:
+    case DataType.UINT16:
+    case DataType.INT16:
+      return bytes(Uint16Array.from(proto.int32Data));
+    case DataType.BOOL:
+    case DataType.INT8:
+    case DataType.UINT8:
+      return bytes(Uint8Array.from(proto.int32Data));
+    default:
+      throw new OnnxMishError('bad-data', `tensors of type ${typeName(proto.dataType)} cannot be read`, {
+        where,
+      });
+  }
+}

@@ -1,0 +1,11 @@
+// Validation: what the swapped model gives, how right it is and how fast.
+
+export { type Dataset, type ShapeOptions, seededFeeds } from './feeds.js';
+export { type Latency, type LatencyOptions, measureLatency } from './latency.js';
+export { accuracy, type Drift, driftMeter, looksLikeScores } from './metrics.js';
+export { parseNpy } from './npy.js';
+export { parseReport, REPORT_SCHEMA, type Report, reportJsonSchema, reportSchema } from './report.js';
+export { sampledFeeds, testCaseFeeds } from './samples.js';
+export { type Sweep, sweep, sweepPoints } from './sweep.js';
+export type { Thresholds } from './thresholds.js';
+export { type Candidate, type ValidateOptions, validate } from './validate.js';

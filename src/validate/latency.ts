@@ -1,0 +1,98 @@
+import type { Tensors } from '../providers/tensor.js';
+import type { Session } from '../providers/types.js';
+import { createRandom } from './random.js';
+import { mean, quantile, type Ratio, ratioOfMedians } from './statistics.js';
+
+export interface LatencyOptions {
+  /** Pairs to run at the least; 30 unless given. */
+  readonly minPairs?: number | undefined;
+  /** Seconds to go on for at the least; 2 unless given. */
+  readonly minSeconds?: number | undefined;
+  /** Seconds after which it ends even short of `minPairs`, once it has five; 60 unless given. */
+  readonly maxSeconds?: number | undefined;
+  /** Pairs that are run first and not counted; 3 unless given. */
+  readonly warmup?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** The clock in milliseconds, for deciding when to end. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Milliseconds. */
+export interface Timing {
+  readonly createMs: number;
+  readonly firstMs: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly mean: number;
+}
+
+export interface Latency {
+  /** Number of pairs. */
+  readonly n: number;
+  readonly original: Timing;
+  readonly swapped: Timing;
+  /** Swapped over original, by the medians. */
+  readonly ratio: Ratio;
+}
+
+/**
+ * Times two sessions in turns, so that whatever slows the machine down slows both: original and swapped
+ * run one after the other, and which goes first alternates.
+ */
+export async function measureLatency(
+  original: Session,
+  swapped: Session,
+  feeds: readonly [original: Tensors, swapped: Tensors],
+  options: LatencyOptions = {},
+): Promise<Latency> {
+  const {
+    minPairs = 30,
+    minSeconds = 2,
+    maxSeconds = 60,
+    warmup = 3,
+    now = () => performance.now(),
+  } = options;
+  const first: [number, number] = [await original.time(feeds[0]), await swapped.time(feeds[1])];
+  for (let pair = 1; pair < warmup; pair++) {
+    await original.time(feeds[0]);
+    await swapped.time(feeds[1]);
+  }
+  const pairs: [swapped: number, original: number][] = [];
+  const start = now();
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const seconds = (now() - start) / 1000;
+    if (pairs.length >= minPairs && seconds >= minSeconds) break;
+    if (pairs.length >= Math.min(5, minPairs) && seconds >= maxSeconds) break;
+    if (pairs.length % 2 === 0) {
+      const before = await original.time(feeds[0]);
+      pairs.push([await swapped.time(feeds[1]), before]);
+    } else {
+      const after = await swapped.time(feeds[1]);
+      pairs.push([after, await original.time(feeds[0])]);
+    }
+  }
+  const timing = (session: Session, firstMs: number, times: number[]): Timing => ({
+    createMs: session.createMs,
+    firstMs,
+    p50: quantile(times, 0.5),
+    p90: quantile(times, 0.9),
+    p99: quantile(times, 0.99),
+    mean: mean(times),
+  });
+  return {
+    n: pairs.length,
+    original: timing(
+      original,
+      first[0],
+      pairs.map(([, time]) => time),
+    ),
+    swapped: timing(
+      swapped,
+      first[1],
+      pairs.map(([time]) => time),
+    ),
+    ratio: ratioOfMedians(pairs, createRandom(1)),
+  };
+}

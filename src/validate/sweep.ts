@@ -1,0 +1,131 @@
+import { type Kernel, kernelModel } from '../mish/kernel.js';
+import { mish } from '../mish/reference.js';
+import { fromHalf, toHalf } from '../onnx/scalar.js';
+import type { FloatType } from '../onnx/types.js';
+import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
+import type { Provider, SessionOptions } from '../providers/types.js';
+
+/** Error of a Mish kernel against the float64 formula. */
+export interface Sweep {
+  readonly form: string;
+  readonly beta: number;
+  readonly elemType: string;
+  readonly opset: number;
+  /** Number of finite points. */
+  readonly n: number;
+  /** The largest absolute error, and the x it is at. */
+  readonly maxAbs: number | null;
+  readonly maxAbsAt: number | null;
+  /** The largest error in units in the last place of the exact value. */
+  readonly maxUlp: number | null;
+  readonly maxUlpAt: number | null;
+  /** Finite points at which it gave NaN or an infinity. */
+  readonly broken: number;
+  /** What it gives for +Infinity, -Infinity and NaN; every form gives NaN for -Infinity, where the limit is -0. */
+  readonly atInfinity: string | null;
+  readonly atMinusInfinity: string | null;
+  readonly atNaN: string | null;
+  /** Why there are no figures. */
+  readonly problem: string | null;
+}
+
+/** The largest finite value, and what one unit in the last place of a value is. */
+const RANGE = {
+  f16: { max: 65504, bits: 10, lowest: -24 },
+  f32: { max: (2 - 2 ** -23) * 2 ** 127, bits: 23, lowest: -149 },
+  f64: { max: Number.MAX_VALUE, bits: 52, lowest: -1074 },
+} as const;
+
+type Swept = keyof typeof RANGE;
+
+function ulp(value: number, { bits, lowest }: (typeof RANGE)[Swept]): number {
+  const size = Math.abs(value);
+  const exponent = size === 0 ? lowest : Math.floor(Math.log2(size)) - bits;
+  return 2 ** Math.max(exponent, lowest);
+}
+
+/**
+ * The points: [-20, 20] in steps of 1/64, dense near 0, every power of two of the type with both signs,
+ * subnormals, and the edges ±0, ±88, ±1e4 and the largest value. Each is exact in the element type.
+ */
+export function sweepPoints(type: Swept): number[] {
+  const { max, bits, lowest } = RANGE[type];
+  const points: number[] = [0, -0];
+  for (let step = -1280; step <= 1280; step++) points.push(step / 64);
+  for (let step = 1; step <= 256; step++) points.push(step / 4096, -step / 4096);
+  for (let exponent = lowest; 2 ** exponent <= max; exponent++) points.push(2 ** exponent, -(2 ** exponent));
+  for (const edge of [2 ** (lowest + bits) * (1 - 2 ** -bits), 17, 88, 88.75, 104, 1e4, max])
+    points.push(edge, -edge);
+  const exact =
+    type === 'f16' ? (x: number) => fromHalf(toHalf(x)) : type === 'f32' ? Math.fround : (x: number) => x;
+  return points.map(exact).filter(Number.isFinite);
+}
+
+/** Runs the form's kernel over the points on a provider. Never throws: what fails is said in `problem`. */
+export async function sweep(
+  provider: Provider,
+  kernel: Extract<Kernel, { kind: 'mish' }>,
+  type: FloatType,
+  opset: number,
+  options?: SessionOptions,
+): Promise<Sweep> {
+  const base = { form: kernel.form, beta: kernel.beta, elemType: type, opset };
+  const nothing = { n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, broken: 0 };
+  const unsaid = { atInfinity: null, atMinusInfinity: null, atNaN: null };
+  if (type === 'bf16')
+    return { ...base, ...nothing, ...unsaid, problem: 'bf16 cannot be fed from JavaScript' };
+  try {
+    const points = sweepPoints(type);
+    const all = [...points, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+    const session = await provider.open(kernelModel(kernel, type, opset), options);
+    try {
+      const { y } = await session.run({ x: toTensor(all, type) });
+      const got = y && toNumbers(y);
+      if (got === undefined) throw new Error('the kernel gave nothing');
+      const special = (offset: number) => String(got[points.length + offset]);
+      return {
+        ...base,
+        ...compare(points, got, type, kernel.beta),
+        atInfinity: special(0),
+        atMinusInfinity: special(1),
+        atNaN: special(2),
+        problem: null,
+      };
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    return {
+      ...base,
+      ...nothing,
+      ...unsaid,
+      problem: error instanceof Error ? error.message : String(error),
+    };
+  }
+}
+
+function toTensor(values: readonly number[], type: Swept): Tensor {
+  const data = arrayFor(type, values.length) as Float32Array;
+  values.forEach((value, index) => {
+    data[index] = type === 'f16' ? toHalf(value) : value;
+  });
+  return { elemType: type, dims: [values.length], data };
+}
+
+function compare(points: readonly number[], got: ArrayLike<number>, type: Swept, beta: number) {
+  const worst = { maxAbs: 0, maxAbsAt: 0, maxUlp: 0, maxUlpAt: 0 };
+  let broken = 0;
+  points.forEach((x, index) => {
+    const value = got[index] ?? Number.NaN;
+    const exact = mish(x, beta);
+    if (!Number.isFinite(value)) {
+      broken++;
+      return;
+    }
+    const error = Math.abs(value - exact);
+    if (error > worst.maxAbs) Object.assign(worst, { maxAbs: error, maxAbsAt: x });
+    const ulps = error / ulp(exact, RANGE[type]);
+    if (ulps > worst.maxUlp) Object.assign(worst, { maxUlp: ulps, maxUlpAt: x });
+  });
+  return { n: points.length, ...worst, broken };
+}

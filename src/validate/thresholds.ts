@@ -1,0 +1,78 @@
+import type { ProviderRow, Verdict } from './report.js';
+
+/** Limits that a validation has to keep. Shares are 0 to 1, errors absolute, SQNR in dB. */
+export interface Thresholds {
+  readonly maxAbs?: number | undefined;
+  readonly minCosine?: number | undefined;
+  readonly minSqnr?: number | undefined;
+  /** Share of rows whose highest class is the original's. */
+  readonly minAgreement?: number | undefined;
+  /** Labelled accuracy of the swapped model. */
+  readonly minTop1?: number | undefined;
+  /** Labelled accuracy of the original minus that of the swapped model. */
+  readonly maxTop1Drop?: number | undefined;
+  readonly maxLatencyRatio?: number | undefined;
+  /** Largest absolute error of the Mish kernel. */
+  readonly maxKernelError?: number | undefined;
+}
+
+type Measured = Pick<ProviderRow, 'drift' | 'accuracy' | 'latency' | 'kernel'>;
+
+interface Rule {
+  readonly name: keyof Thresholds;
+  readonly sense: 'max' | 'min';
+  /** The values that must keep the limit; null for one that could not be measured. */
+  readonly values: (row: Measured) => readonly (number | null)[];
+}
+
+const infiniteIfExact = (sqnr: number | null, maxAbs: number | null) =>
+  sqnr === null && maxAbs === 0 ? Number.MAX_VALUE : sqnr;
+
+const RULES: readonly Rule[] = [
+  { name: 'maxAbs', sense: 'max', values: ({ drift }) => drift.map(({ maxAbs }) => maxAbs) },
+  { name: 'minCosine', sense: 'min', values: ({ drift }) => drift.map(({ cosine }) => cosine) },
+  {
+    name: 'minSqnr',
+    sense: 'min',
+    values: ({ drift }) => drift.map(({ sqnr, maxAbs }) => infiniteIfExact(sqnr, maxAbs)),
+  },
+  {
+    name: 'minAgreement',
+    sense: 'min',
+    values: ({ drift }) => drift.flatMap(({ top1 }) => (top1 === null ? [] : [top1])),
+  },
+  {
+    name: 'minTop1',
+    sense: 'min',
+    values: ({ accuracy }) => (accuracy === null ? [] : [accuracy.swapped.top1]),
+  },
+  {
+    name: 'maxTop1Drop',
+    sense: 'max',
+    values: ({ accuracy }) => (accuracy === null ? [] : [accuracy.original.top1 - accuracy.swapped.top1]),
+  },
+  {
+    name: 'maxLatencyRatio',
+    sense: 'max',
+    values: ({ latency }) => (latency === null ? [] : [latency.ratio.value]),
+  },
+  {
+    name: 'maxKernelError',
+    sense: 'max',
+    values: ({ kernel }) => kernel.map(({ maxAbs, broken }) => (broken > 0 ? null : maxAbs)),
+  },
+];
+
+/** Holds a provider's figures against the limits. What could not be measured has not been kept. */
+export function judge(provider: string, row: Measured, thresholds: Thresholds): Verdict[] {
+  return RULES.flatMap(({ name, sense, values }): Verdict[] => {
+    const limit = thresholds[name];
+    if (limit === undefined) return [];
+    const measured = values(row);
+    const known = measured.filter((value) => value !== null);
+    const worst = known.length === 0 ? null : sense === 'max' ? Math.max(...known) : Math.min(...known);
+    const complete = measured.length > 0 && known.length === measured.length;
+    const kept = worst !== null && (sense === 'max' ? worst <= limit : worst >= limit);
+    return [{ provider, threshold: name, limit, value: worst, passed: complete && kept }];
+  });
+}
