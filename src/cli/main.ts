@@ -43,7 +43,10 @@ async function main(argv: readonly string[]): Promise<void> {
 
 /** Errors are thrown rather than ending the process, so that exit codes are decided in one place. */
 function prepare(command: Command): Command {
-  return command.exitOverride().showHelpAfterError('(add --help for the options)');
+  return command
+    .helpOption('-h, --help', 'print this help')
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options)');
 }
 
 main(process.argv).catch((error: unknown) => {

@@ -1,22 +1,19 @@
 import { basename } from 'node:path';
-import { Command, type Command as CommandType } from 'commander';
-import { inspect } from '../mish/inspect.js';
+import { Command } from 'commander';
 import { type FormOptions, swap } from '../mish/swap.js';
-import { hashBytes, hashFile, host } from '../node/host.js';
 import { openModel } from '../node/model-file.js';
 import { readSamples, type SampleFiles, type TestCase } from '../node/read-samples.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { TensorData } from '../onnx/tensor-data.js';
-import { nodeProvider } from '../providers/node.js';
 import { arrayFor, elementCount } from '../providers/tensor.js';
-import { PROVIDERS, type ProviderName, type ValueInfo } from '../providers/types.js';
+import { PROVIDERS, type ValueInfo } from '../providers/types.js';
 import { renderTerminal } from '../report/terminal.js';
 import { type Dataset, type ShapeOptions, seededFeeds } from '../validate/feeds.js';
+import { bytesCandidate, fileCandidate, validateFiles } from '../validate/files.js';
 import { parseNpy } from '../validate/npy.js';
-import type { ModelInfo } from '../validate/report.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../validate/samples.js';
 import type { Thresholds } from '../validate/thresholds.js';
-import { type Candidate, validate } from '../validate/validate.js';
+import type { Candidate } from '../validate/validate.js';
 import { EXIT, interruptible } from './exit.js';
 import { collect, commonOptions, count, formOptions, list, number } from './options.js';
 import { steps } from './progress.js';
@@ -24,7 +21,7 @@ import { clean } from './text.js';
 
 interface Flags extends FormOptions, Thresholds {
   beta?: number;
-  providers: string[];
+  providers?: string[];
   data?: string;
   labels?: string;
   shape?: string[];
@@ -38,7 +35,7 @@ interface Flags extends FormOptions, Thresholds {
   json?: boolean;
 }
 
-export function command(): CommandType {
+export function command(): Command {
   const command = new Command('validate')
     .summary('compare a swapped model with its original')
     .description(
@@ -93,19 +90,16 @@ Examples:
 }
 
 async function run(originalPath: string, swappedPath: string | undefined, flags: Flags): Promise<void> {
-  const providers = flags.providers.map(providerName);
-  const original = await fileCandidate(originalPath);
+  const original = await fileCandidate(originalPath, basename(originalPath));
   const swapped =
-    swappedPath === undefined ? await swappedInMemory(originalPath, flags) : await fileCandidate(swappedPath);
+    swappedPath === undefined
+      ? await swappedInMemory(originalPath, flags)
+      : await fileCandidate(swappedPath, basename(swappedPath));
   const files = flags.data === undefined ? undefined : await readSamples(flags.data);
   const bar = steps();
-  const report = await validate({
-    original,
-    swapped,
-    providers: providers.map(nodeProvider),
-    cpu: nodeProvider('cpu'),
+  const report = await validateFiles(original, swapped, {
+    providers: flags.providers,
     data: (inputs, outputs) => dataset(files, inputs, outputs, flags),
-    host: host(),
     session: { threads: flags.threads },
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
     thresholds: flags,
@@ -119,55 +113,14 @@ async function run(originalPath: string, swappedPath: string | undefined, flags:
   else if (report.providers.some((row) => row.status === 'unavailable')) process.exitCode = EXIT.unavailable;
 }
 
-function providerName(name: string): ProviderName {
-  const known = PROVIDERS.find((provider) => provider === name);
-  if (known !== undefined) return known;
-  throw new OnnxMishError('bad-usage', `there is no provider '${name}'`, {
-    fix: `Choose from ${PROVIDERS.join(', ')}`,
-  });
-}
-
-async function fileCandidate(path: string): Promise<Candidate> {
-  const file = await openModel(path);
-  try {
-    return { model: path, info: await modelInfo(basename(path), await inspect(file), await hashFile(path)) };
-  } finally {
-    await file.close();
-  }
-}
-
 async function swappedInMemory(path: string, flags: Flags): Promise<Candidate> {
   const file = await openModel(path);
   try {
     const { output, report } = await swap(file, { form: flags.form, target: flags.target, beta: flags.beta });
-    const bytes = await output.bytes();
-    const inspection = await inspect(bytes);
-    if (inspection.externalData.length > 0) {
-      throw new OnnxMishError('external-data', 'a model with external data cannot be swapped in memory', {
-        where: path,
-        fix: 'Swap it to a file with `onnx-mish swap`, and give that as the second argument',
-      });
-    }
-    const name = `${basename(path)} (swapped in memory, ${report.form} form)`;
-    return { model: bytes, info: await modelInfo(name, inspection, hashBytes(bytes)) };
+    return bytesCandidate(await output.bytes(), `${basename(path)} (swapped in memory, ${report.form} form)`);
   } finally {
     await file.close();
   }
-}
-
-async function modelInfo(
-  name: string,
-  inspection: Awaited<ReturnType<typeof inspect>>,
-  sha256: string,
-): Promise<ModelInfo> {
-  const groups = new Map<string, ModelInfo['mish'][number]>();
-  for (const { form, beta, elemType } of inspection.mish) {
-    const key = `${form} ${beta} ${elemType}`;
-    const group = groups.get(key) ?? { form, beta, elemType, count: 0 };
-    groups.set(key, { ...group, count: group.count + 1 });
-  }
-  const { bytes, opset, sites } = inspection;
-  return { name, bytes, sha256, opset, activations: sites.length, mish: [...groups.values()] };
 }
 
 function dataset(

@@ -32,7 +32,7 @@ async function ort(): Promise<typeof Ort> {
     });
   });
   const module = await loading;
-  module.env.logLevel = 'error'; // its warnings are about the graph's style, not about results
+  module.env.logLevel = 'fatal'; // what fails comes back as an error; the log would say it a second time
   return module;
 }
 
@@ -118,7 +118,7 @@ function create(
   const settings: Ort.InferenceSession.SessionOptions = {
     executionProviders: [name],
     graphOptimizationLevel: optimisation,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     // A number labelled with a provider has to come from that provider.
     ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),

@@ -68,6 +68,8 @@ export function renderTerminal(report: Report, { colour, clean }: TerminalOption
     '',
     driftTable(report, clean),
     '',
+    kernelTable(report, clean),
+    '',
     latencyTable(report),
   ];
   const labelled = report.providers.filter((row) => row.accuracy !== null);
@@ -90,34 +92,45 @@ export function renderTerminal(report: Report, { colour, clean }: TerminalOption
 const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');
 
 function driftTable(report: Report, clean: Clean): string {
-  const rows = ran(report).flatMap((row) => [
-    ...row.drift.map((drift) => [
-      row.provider,
-      `drift of ${clean(drift.output)}`,
-      ...(drift.problem === null
-        ? [
-            figure(drift.maxAbs),
-            figure(drift.meanAbs),
-            figure(drift.rmse),
-            figure(drift.cosine, 4),
-            drift.maxAbs === 0 ? 'exact' : figure(drift.sqnr),
-            percent(drift.top1),
-            percent(drift.top5),
-          ]
-        : [clean(drift.problem)]),
-    ]),
-    ...row.kernel.map(({ form, elemType, maxAbs, maxAbsAt, maxUlp, problem }) => [
-      row.provider,
-      `kernel ${form} ${elemType}`,
+  const rows = ran(report).flatMap(({ provider, drift, expected, parity }) => {
+    const lines = (what: string, drifts: ProviderRow['drift']) =>
+      drifts.map((one) => [provider, `${what} ${clean(one.output)}`, ...driftFigures(one, clean)]);
+    return [
+      ...lines('drift of', drift),
+      ...lines('original against expected', expected ?? []),
+      ...lines('original against CPU', parity?.original ?? []),
+      ...lines('swapped against CPU', parity?.swapped ?? []),
+    ];
+  });
+  const head = ['provider', 'outputs', 'max abs', 'mean abs', 'RMSE', 'cosine', 'SQNR dB', 'top-1', 'top-5'];
+  return plainTable(head, rows);
+}
+
+function driftFigures(drift: ProviderRow['drift'][number], clean: Clean): string[] {
+  if (drift.problem !== null) return [clean(drift.problem)];
+  return [
+    drift.broken > 0 ? `${drift.broken} not finite` : figure(drift.maxAbs),
+    figure(drift.meanAbs),
+    figure(drift.rmse),
+    figure(drift.cosine, 4),
+    drift.maxAbs === 0 ? 'exact' : figure(drift.sqnr),
+    percent(drift.top1),
+    percent(drift.top5),
+  ];
+}
+
+function kernelTable(report: Report, clean: Clean): string {
+  const rows = ran(report).flatMap(({ provider, kernel }) =>
+    kernel.map(({ form, beta, elemType, maxAbs, maxAbsAt, maxUlp, maxUlpAt, problem }) => [
+      provider,
+      `${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`}`,
       ...(problem === null
-        ? [figure(maxAbs), '', '', '', '', '', `at x = ${figure(maxAbsAt)}, ${figure(maxUlp)} ulp`]
+        ? [figure(maxAbs), figure(maxAbsAt), figure(maxUlp), figure(maxUlpAt)]
         : [clean(problem)]),
     ]),
-  ]);
-  return plainTable(
-    ['provider', '', 'max abs', 'mean abs', 'RMSE', 'cosine', 'SQNR dB', 'top-1', 'top-5'],
-    rows,
   );
+  if (rows.length === 0) return 'kernel: there is no Mish to measure';
+  return plainTable(['provider', 'kernel against float64', 'max abs', 'at x', 'max ulp', 'at x'], rows);
 }
 
 function latencyTable(report: Report): string {

@@ -1,6 +1,7 @@
 // Validation: what the swapped model gives, how right it is and how fast.
 
 export { type Dataset, type ShapeOptions, seededFeeds } from './feeds.js';
+export { bytesCandidate, type FileValidation, fileCandidate, validateFiles } from './files.js';
 export { type Latency, type LatencyOptions, measureLatency } from './latency.js';
 export { accuracy, type Drift, driftMeter, looksLikeScores } from './metrics.js';
 export { parseNpy } from './npy.js';

@@ -1,0 +1,84 @@
+import { type Inspection, inspect } from '../mish/inspect.js';
+import { hashBytes, hashFile, host } from '../node/host.js';
+import { openModel } from '../node/model-file.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { nodeProvider } from '../providers/node.js';
+import { PROVIDERS, type ProviderName } from '../providers/types.js';
+import { type ShapeOptions, seededFeeds } from './feeds.js';
+import type { ModelInfo, Report } from './report.js';
+import { type Candidate, type ValidateOptions, validate } from './validate.js';
+
+/** A model file as a candidate for validation. Throws as `inspect` does, and `io`. */
+export async function fileCandidate(path: string, name = path): Promise<Candidate> {
+  const file = await openModel(path);
+  try {
+    return { model: path, info: modelInfo(name, await inspect(file), await hashFile(path)) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Model bytes as a candidate. Throws `external-data` when tensors are in other files, which bytes cannot find. */
+export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<Candidate> {
+  const inspection = await inspect(bytes);
+  if (inspection.externalData.length > 0) {
+    throw new OnnxMishError('external-data', 'a model with external data cannot be run from memory', {
+      where: name,
+      fix: 'Swap it to a file with `onnx-mish swap`, and give that as the second argument',
+    });
+  }
+  return { model: bytes, info: modelInfo(name, inspection, hashBytes(bytes)) };
+}
+
+function modelInfo(name: string, { bytes, opset, sites, mish }: Inspection, sha256: string): ModelInfo {
+  const groups = new Map<string, ModelInfo['mish'][number]>();
+  for (const { form, beta, elemType } of mish) {
+    const key = `${form} ${beta} ${elemType}`;
+    const group = groups.get(key) ?? { form, beta, elemType, count: 0 };
+    groups.set(key, { ...group, count: group.count + 1 });
+  }
+  return { name, bytes, sha256, opset, activations: sites.length, mish: [...groups.values()] };
+}
+
+export interface FileValidation
+  extends Partial<
+      Pick<ValidateOptions, 'data' | 'session' | 'latency' | 'thresholds' | 'signal' | 'onProgress'>
+    >,
+    ShapeOptions {
+  /** `cpu` unless given. */
+  readonly providers?: readonly string[] | undefined;
+  /** Seed of the noise that is fed where no `data` is given. */
+  readonly seed?: number | undefined;
+  /** How many different noises to feed; 4 unless given. */
+  readonly runs?: number | undefined;
+}
+
+/**
+ * Compares two model files, or candidates, on providers of this process. Throws as `validate` does, and
+ * `bad-usage` for a provider that does not exist.
+ */
+export async function validateFiles(
+  original: string | Candidate,
+  swapped: string | Candidate,
+  options: FileValidation = {},
+): Promise<Report> {
+  const providers = (options.providers ?? ['cpu']).map(providerName).map(nodeProvider);
+  const { seed, runs = 4 } = options;
+  return validate({
+    data: (inputs) => seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) }),
+    ...options,
+    original: typeof original === 'string' ? await fileCandidate(original) : original,
+    swapped: typeof swapped === 'string' ? await fileCandidate(swapped) : swapped,
+    providers,
+    cpu: nodeProvider('cpu'),
+    host: host(),
+  });
+}
+
+function providerName(name: string): ProviderName {
+  const known = PROVIDERS.find((provider) => provider === name);
+  if (known !== undefined) return known;
+  throw new OnnxMishError('bad-usage', `there is no provider '${name}'`, {
+    fix: `Choose from ${PROVIDERS.join(', ')}`,
+  });
+}
