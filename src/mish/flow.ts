@@ -1,7 +1,8 @@
-import { attribute, type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
+import type { Calls } from './calls.js';
 
 const words = (text: string) => new Set(text.trim().split(/\s+/));
 
@@ -58,8 +59,7 @@ export interface Flow {
 }
 
 /** Prepares to follow values through a document, into the functions it calls and out of them. */
-export function createFlow(document: OnnxDocument, index: GraphIndex, types: ElementTypes): Flow {
-  const calls = indexCalls(document);
+export function createFlow(index: GraphIndex, types: ElementTypes, calls: Calls): Flow {
   const arithmetic: Question = {
     through: (node) => ARITHMETIC.has(node.opType) || node.opType === 'Cast' || node.opType === 'CastLike',
     judge: (use) => arithmeticVerdict(use, types),
@@ -68,16 +68,15 @@ export function createFlow(document: OnnxDocument, index: GraphIndex, types: Ele
   const quantized: Question = {
     through: (node) => MOVES.has(node.opType) || JOINS.has(node.opType),
     judge: ({ node }) =>
-      /^(Dynamic)?QuantizeLinear$/.test(node.opType)
+      node.opType === 'QuantizeLinear' // DynamicQuantizeLinear chooses its scale at run time
         ? 'it feeds QuantizeLinear, whose scale was calibrated for the old activation'
         : undefined,
     condition: undefined,
   };
-  const ask = (question: Question) => {
-    const follower = createFollower(question, index, calls);
-    return (scope: Scope, output: string) => follower(scope, output);
+  return {
+    arithmeticUse: createFollower(arithmetic, index, calls),
+    quantizedUse: createFollower(quantized, index, calls),
   };
-  return { arithmeticUse: ask(arithmetic), quantizedUse: ask(quantized) };
 }
 
 type InputUse = Extract<Use, { kind: 'input' }>;
@@ -220,34 +219,4 @@ function enter(node: Node, slot: number): Place[] {
       const shift = node.opType === 'Scan' && opsetOf(body) < 9 ? 1 : 0;
       return { scope: body, name: body.inputs[slot - shift]?.name ?? '' };
     });
-}
-
-interface Calls {
-  /** The function of the model that a node calls. */
-  callee(node: Node): Scope | undefined;
-  /** Every node that calls a function, with its scope. */
-  callers(callee: Scope): readonly { readonly node: Node; readonly scope: Scope }[];
-}
-
-function indexCalls(document: OnnxDocument): Calls {
-  const key = (domain: string, name: string, overload: string) => `${domain}\0${name}\0${overload}`;
-  const functions = new Map<string, Scope>();
-  for (const scope of document.functions) {
-    const { callee } = scope;
-    if (callee !== undefined) functions.set(key(callee.domain, callee.name, callee.overload), scope);
-  }
-  const callee = (node: Node) => functions.get(key(node.domain, node.opType, node.overload));
-  const callers = new Map<Scope, { node: Node; scope: Scope }[]>();
-  if (functions.size > 0) {
-    for (const scope of document.scopes) {
-      for (const node of scope.nodes) {
-        const called = callee(node);
-        if (called === undefined) continue;
-        const list = callers.get(called);
-        if (list === undefined) callers.set(called, [{ node, scope }]);
-        else list.push({ node, scope });
-      }
-    }
-  }
-  return { callee, callers: (scope) => callers.get(scope) ?? [] };
 }

@@ -30,19 +30,18 @@ export function alphaOf(node: Node): number | string | undefined {
 }
 
 const ACTIVATION = /relu/i;
+const RECURRENT: readonly string[] = ['RNN', 'LSTM', 'GRU'];
 
-/** Why a node has a ReLU inside that cannot be taken out; undefined when it has none. */
+/** Why a node has a ReLU inside that cannot be taken out; undefined when it has none. Not for calls of functions. */
 export function fusedActivation(node: Node): string | undefined {
-  const { opType } = node;
-  if (node.domain === '' && (opType === 'RNN' || opType === 'LSTM' || opType === 'GRU')) {
-    const inside = attribute(node, 'activations')?.strings?.find((name) => ACTIVATION.test(name));
-    return inside && `${inside} is built into the ${opType} operator`;
-  }
-  if (node.domain === '') return undefined;
-  if (/^Fused/.test(opType)) {
-    const inside = attribute(node, 'activation')?.s;
-    return inside !== undefined && ACTIVATION.test(inside) ? `${inside} is fused into ${opType}` : undefined;
-  }
+  const { opType, domain } = node;
+  const inside = attribute(node, 'activations')?.strings?.find((name) => ACTIVATION.test(name));
+  if (inside !== undefined && (domain !== '' || RECURRENT.includes(opType)))
+    return `${inside} is built into the ${opType} operator`;
+  if (domain === '') return undefined;
+  // FusedConv, FusedGemm, NhwcFusedConv and, in a model that ONNX Runtime saved, its blocked Conv; MoE.
+  const fused = attribute(node, 'activation')?.s ?? attribute(node, 'activation_type')?.s;
+  if (fused !== undefined && ACTIVATION.test(fused)) return `${fused} is fused into ${opType}`;
   // com.microsoft.QLinearLeakyRelu and its like compute on quantised integers.
   if (/^QLinear/.test(opType) && ACTIVATION.test(opType)) return `${opType} computes on quantised integers`;
   return undefined;

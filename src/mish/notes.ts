@@ -1,10 +1,21 @@
-import type { FloatType } from '../onnx/types.js';
+import { opsetOf } from '../onnx/document.js';
 import { FORM_FOR, type Form, type Target } from './forms.js';
+import type { Site } from './sites.js';
 
-/** One line for each way in which a form is slow or cannot run, with the target that helps. */
-export function notesOn(form: Form, types: ReadonlySet<FloatType | undefined>): string[] {
-  if (types.size === 0) return [];
+/** The first opset whose arithmetic operators ONNX Runtime has kernels for. */
+const RUNS_FROM = 7;
+
+/** One line for each way in which a form is slow or cannot run at these sites, with the remedy. */
+export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>[]): string[] {
+  if (sites.length === 0) return [];
+  const types = new Set(sites.map((site) => site.type));
   const notes: string[] = [];
+  const opset = sites.reduce((least, { scope }) => Math.min(least, opsetOf(scope)), RUNS_FROM);
+  if (opset < RUNS_FROM) {
+    notes.push(
+      `ONNX Runtime has no Mul before opset ${RUNS_FROM}, and this is opset ${opset}; convert the model to opset ${RUNS_FROM} to run it there`,
+    );
+  }
   const told = new Set<Target>();
   for (const { on, type, says } of form.limits) {
     if (type !== undefined && !types.has(type)) continue;

@@ -1,8 +1,9 @@
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { FORMS, type FormName } from './forms.js';
+import { KINDS } from './kinds.js';
 import type { SwapReport } from './report.js';
-import type { Found, Site, Skip } from './sites.js';
+import { type Found, findSites, type Site, type Skip } from './sites.js';
 
 /** What to swap, as `swap --dry-run --json` prints it. Edit it, and give it back with `--plan`. */
 export interface Plan {
@@ -21,9 +22,10 @@ export interface Plan {
 
 const SCHEMA = 'onnx-mish/plan@1';
 
-/** The plan that a dry run stands for. */
+/** The plan that a dry run stands for. Sites follow its sharpness, save those that had another. */
 export function planOf({ form, beta, sites, skipped }: SwapReport): Plan {
-  return { schema: SCHEMA, form, beta, sites, skipped };
+  const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
+  return { schema: SCHEMA, form, beta, sites: planned, skipped };
 }
 
 /** Checks a parsed JSON document. Throws `bad-plan`, naming the key that is wrong. */
@@ -57,8 +59,9 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
 /** Reasons that a plan may not override: there is no Mish to put there. */
 const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed']);
 
-/** The sites a plan names, taken from those found. Throws `bad-plan` when one is not there or cannot be swapped. */
-export function applyPlan(document: OnnxDocument, plan: Plan, found: Found): Found {
+/** The sites a plan names, of whatever kind. Throws `bad-plan` when one is not there or cannot be swapped. */
+export function applyPlan(document: OnnxDocument, plan: Plan): Found {
+  const found = findSites(document, { only: KINDS.map((kind) => kind.name) });
   const where = document.source.name;
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
   const known = new Map<string, Site | Skip>();
@@ -86,8 +89,11 @@ export function applyPlan(document: OnnxDocument, plan: Plan, found: Found): Fou
     known.delete(key(scope, output));
     return entry;
   });
-  const skipped = [...known.values()].map(
-    (entry): Skip => ('reason' in entry ? entry : { ...entry, reason: 'excluded', why: 'not in the plan' }),
-  );
+  const optional = new Set(KINDS.filter((kind) => !kind.byDefault).map((kind) => kind.name));
+  const skipped = [...known.values()]
+    .filter((entry) => !optional.has(entry.kind))
+    .map(
+      (entry): Skip => ('reason' in entry ? entry : { ...entry, reason: 'excluded', why: 'not in the plan' }),
+    );
   return { sites, skipped };
 }

@@ -1,7 +1,7 @@
 import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from '../onnx/document.js';
 import { type ElementTypes, inferElementTypes } from '../onnx/element-types.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
-import { type FloatType, floatType } from '../onnx/types.js';
+import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantValue, FORMS, type Form, type Step, stepsOf } from './forms.js';
 
 /** Mish found in a model. */
@@ -47,10 +47,12 @@ export function recognise(
     for (const node of scope.nodes.toReversed()) {
       if (node.domain !== '' || claimed.has(node)) continue;
       for (const { form, steps } of patterns) {
-        const match = matchResult(node, form, steps, { scope, index });
+        const match = matchResult(node, form, steps, { scope, index, types });
         if (match === undefined) continue;
         const x = match.names.get('x') ?? '';
-        for (const inner of match.nodes) claimed.add(inner);
+        // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
+        const own = new Set(match.nodes);
+        for (const inner of own) if (isPrivate(inner, own, scope, index)) claimed.add(inner);
         found.push({
           form,
           beta: match.beta ?? 1,
@@ -68,9 +70,17 @@ export function recognise(
   return found.reverse();
 }
 
+/** Whether only nodes of the pattern read what a node makes. */
+function isPrivate(node: Node, pattern: ReadonlySet<Node>, scope: Scope, index: GraphIndex): boolean {
+  return node.outputs.every((name) =>
+    index.uses(scope, name).every((use) => use.kind === 'input' && pattern.has(use.node)),
+  );
+}
+
 interface Where {
   readonly scope: Scope;
   readonly index: GraphIndex;
+  readonly types: ElementTypes;
 }
 
 function matchResult(node: Node, form: Form, steps: readonly Step[], where: Where): Match | undefined {
@@ -86,6 +96,7 @@ interface Pattern extends Where {
 
 function matchStep(node: Node, step: Step, pattern: Pattern, match: Match): Match | undefined {
   if (node.opType !== step.op || node.domain !== '' || node.outputs.length !== 1) return undefined;
+  if (node.lossyNames) return undefined; // names that cannot be written again
   const start = { ...match, nodes: [...match.nodes, node] };
   if (step.op === 'Clip' && node.inputs.length === 1) return matchClipAttributes(node, step, pattern, start);
   if (node.inputs.length !== step.inputs.length) return undefined;
@@ -120,7 +131,9 @@ function matchOperand(name: string, label: string, pattern: Pattern, match: Matc
   if (label === 'x') return { ...match, names };
   if (label in pattern.form.constants) {
     const tensor = constantTensor(pattern, name);
-    const beta = matchConstant(tensor?.scalar, floatType(tensor?.elemType), label, pattern.form, match.beta);
+    // Behind a constant of more dimensions than x the result would have them too.
+    if (tensor === undefined || tensor.dims.length > rankOf(pattern, match.names.get('x'))) return undefined;
+    const beta = matchConstant(tensor.scalar, floatType(tensor.elemType), label, pattern.form, match.beta);
     return beta === 'no' ? undefined : { ...match, names, beta };
   }
   const step = pattern.steps.find(({ output }) => output === label);
@@ -133,10 +146,11 @@ function matchOperand(name: string, label: string, pattern: Pattern, match: Matc
 function matchClipAttributes(node: Node, step: Step, pattern: Pattern, match: Match): Match | undefined {
   const max = attribute(node, 'max')?.f;
   const min = attribute(node, 'min')?.f ?? Number.NEGATIVE_INFINITY;
-  const { cap } = pattern.form.constants;
-  const known = cap !== undefined && typeof cap === 'object' ? Object.values(cap) : [];
-  if (max === undefined || !known.includes(max) || min > -65504) return undefined;
   const [x, label] = [node.inputs[0] ?? '', step.inputs[0] ?? ''];
+  const type = floatType(pattern.types(pattern.scope, x));
+  const { cap } = pattern.form.constants;
+  if (type === undefined || cap === undefined || max !== constantValue(cap, type, 1) || min > -65504)
+    return undefined;
   return matchOperand(x, label, pattern, match);
 }
 
@@ -172,5 +186,18 @@ function constantTensor({ scope, index }: Where, name: string): Tensor | undefin
     if (tensor !== undefined) return tensor;
   }
   const node = index.producer(home, name);
-  return node?.opType === 'Constant' && node.domain === '' ? attribute(node, 'value')?.tensor : undefined;
+  if (node?.opType !== 'Constant' || node.domain !== '') return undefined;
+  const float = attribute(node, 'value_float');
+  if (float !== undefined && float.ref === undefined)
+    return { name, dims: [], elemType: DataType.FLOAT, scalar: float.f };
+  return attribute(node, 'value')?.tensor;
+}
+
+/** The rank of a value where the model declares it; 0, which every value has at least, where it does not. */
+function rankOf({ scope, index }: Where, name = ''): number {
+  const home = index.home(scope, name);
+  if (home === undefined) return 0;
+  const value =
+    home.values.get(name) ?? [...home.inputs, ...home.outputs].find((value) => value.name === name);
+  return value?.dims?.length ?? home.initializers.get(name)?.dims.length ?? 0;
 }

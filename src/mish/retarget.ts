@@ -62,8 +62,10 @@ export async function retargetDocument(
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
 
-  const targets = sites.map((mish) => ({ ...mish, form }));
-  const edits = rewrite(document, targets, unused(sites, index));
+  const removed = unused(sites, index);
+  // A result that only others of the sites read goes with them.
+  const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, form }));
+  const edits = rewrite(document, targets, removed);
   const output =
     sites.length === 0
       ? splice(document.source, [])
@@ -78,7 +80,7 @@ export async function retargetDocument(
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta })),
     skipped,
     unchanged: found.length - others.length,
-    notes: notesOn(form, new Set(sites.map((mish) => mish.type))),
+    notes: notesOn(form, sites),
     bytesIn: document.source.size,
     bytesOut: output.size,
   };

@@ -18,6 +18,16 @@ export interface Target {
   readonly beta: number;
 }
 
+/** The operators whose bodies are known to see the names around them. */
+const OPEN: readonly string[] = ['If', 'Loop', 'Scan'];
+
+/** The outermost scope whose names are visible here: where constants go, to be made once. */
+function constantsHome(scope: Scope): Scope {
+  const { parent, owner } = scope;
+  const isOpen = owner?.domain === '' && OPEN.includes(owner.opType);
+  return parent !== undefined && isOpen ? constantsHome(parent) : scope;
+}
+
 /**
  * The edits that put Mish at these places and take the `removed` nodes out. Constants become Constant
  * nodes at the head of the graph or function: those work at every IR version, are seen by nested graphs,
@@ -34,10 +44,10 @@ export function rewrite(
   const edits: Edit[] = [];
 
   const constantIn =
-    (root: Scope) =>
+    (home: Scope) =>
     (label: string, value: number, type: FloatType): string => {
-      const made = constants.get(root) ?? new Map();
-      constants.set(root, made);
+      const made = constants.get(home) ?? new Map();
+      constants.set(home, made);
       const key = `${label} ${type} ${value}`;
       const known = made.get(key);
       if (known !== undefined) return known.name;
@@ -57,16 +67,16 @@ export function rewrite(
       y,
       prefix: (node.name || y).replace(/\/mish$/, ''),
       fresh,
-      constant: constantIn(scope.root),
+      constant: constantIn(constantsHome(scope)),
     });
     const bytes = concat(nodes.map((proto) => nodeField(scope.kind, proto)));
     edits.push({ ...node.span, bytes, frame: node.frame });
   }
   for (const node of removed) edits.push({ ...node.span, bytes: new Uint8Array(0), frame: node.frame });
-  for (const [root, made] of constants) {
-    const [first] = root.nodes; // a root that holds a site, at whatever depth, has a node
+  for (const [home, made] of constants) {
+    const [first] = home.nodes; // a scope that holds a site, at whatever depth, has a node
     if (first === undefined) continue;
-    const bytes = concat([...made.values()].map(({ node }) => nodeField(root.kind, node)));
+    const bytes = concat([...made.values()].map(({ node }) => nodeField(home.kind, node)));
     edits.push({ start: first.span.start, end: first.span.start, bytes, frame: first.frame });
   }
   return edits;

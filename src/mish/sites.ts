@@ -2,9 +2,11 @@ import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '..
 import { inferElementTypes } from '../onnx/element-types.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { indexGraphs } from '../onnx/graph-index.js';
+import { roundTo } from '../onnx/scalar.js';
 import { type FloatType, floatType, typeName } from '../onnx/types.js';
+import { indexCalls } from './calls.js';
 import { needsConstants } from './emit.js';
-import { arithmeticUse, quantizedUse } from './flow.js';
+import { createFlow } from './flow.js';
 import type { Form } from './forms.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './kinds.js';
 
@@ -68,10 +70,11 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}): Fo
       });
     }
   }
-  const included = globs(options.include);
-  const excluded = globs(options.exclude);
+  const choice = choiceOf(options);
   const index = indexGraphs(document);
   const types = inferElementTypes(document);
+  const calls = indexCalls(document);
+  const flow = createFlow(index, types, calls);
   const sites: Site[] = [];
   const skipped: Skip[] = [];
 
@@ -79,9 +82,10 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}): Fo
     for (const node of scope.nodes) {
       const kind = kindOf(node);
       if (kind === undefined) {
-        const why = fusedActivation(node);
+        const why = calls.callee(node) === undefined ? fusedActivation(node) : undefined;
+        if (why === undefined) continue;
         const inside = { node, scope, kind: node.opType, alpha: undefined, type: undefined };
-        if (why !== undefined) skipped.push({ ...inside, reason: 'fused', why });
+        skipped.push({ ...inside, ...(choice(node) ?? { reason: 'fused', why }) });
         continue;
       }
       // Other kinds are only mentioned when asked for; a Relu that is not asked for is worth a line.
@@ -91,18 +95,19 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}): Fo
       const elemType = types(scope, x) ?? types(scope, y);
       const site: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type: floatType(elemType) };
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
+      // What the caller leaves out is no failure, whatever else is the matter with it.
+      const chosen = choice(node);
 
       if (!kinds.has(kind.name)) skip('excluded', 'left out by --only');
+      else if (chosen !== undefined) skipped.push({ ...site, ...chosen });
       else if (x === '' || y === '' || node.outputs.length > 1)
         skip('malformed', 'it lacks its input or output');
       else if (node.lossyNames) skip('malformed', 'its names are not valid UTF-8');
       else if (elemType !== undefined && floatType(elemType) === undefined) {
         skip('integer', `its elements are ${typeName(elemType)}, and Mish is for floats`);
-      } else if (included !== undefined && !included(node)) skip('excluded', 'left out by --include');
-      else if (excluded?.(node)) skip('excluded', 'left out by --exclude');
-      else {
-        const arithmetic = arithmeticUse(index, scope, y);
-        const quantized = quantizedUse(index, scope, y);
+      } else {
+        const arithmetic = flow.arithmeticUse(scope, y);
+        const quantized = flow.quantizedUse(scope, y);
         if (arithmetic !== undefined) skip('arithmetic', arithmetic);
         else if (quantized !== undefined) skip('quantized', quantized);
         else sites.push(site);
@@ -110,6 +115,18 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}): Fo
     }
   }
   return { sites, skipped };
+}
+
+/** Whether `include` and `exclude` leave a node out. */
+function choiceOf({ include, exclude }: SiteOptions) {
+  const included = globs(include);
+  const excluded = globs(exclude);
+  return (node: Node): Pick<Skip, 'reason' | 'why'> | undefined => {
+    if (included !== undefined && !included(node))
+      return { reason: 'excluded', why: 'left out by --include' };
+    if (excluded?.(node)) return { reason: 'excluded', why: 'left out by --exclude' };
+    return undefined;
+  };
 }
 
 /** A test for `*` (any run of characters, slashes too) and `?` (any one character) in names. */
@@ -135,12 +152,23 @@ export function formObstacle(
     const why = `its element type is not known, and the ${form.name} form needs constants of it (--form softplus does not, or run shape inference first)`;
     return { reason: 'unknown-type', why };
   }
+  if (!isRepresentable(beta, type)) {
+    return { reason: 'type-not-in-form', why: `${type} cannot hold the sharpness ${beta} or its reciprocal` };
+  }
   const opset = opsetOf(scope);
   if (opset >= form.types[type]) return undefined;
   return {
     reason: 'type-not-in-form',
     why: `the ${form.name} form takes ${type} from opset ${form.types[type]} on, and this is opset ${opset}`,
   };
+}
+
+/** Whether a sharpness and its reciprocal are finite and above zero in an element type. */
+function isRepresentable(beta: number, type: FloatType): boolean {
+  return [beta, 1 / beta].every((value) => {
+    const rounded = roundTo(value, type);
+    return rounded > 0 && Number.isFinite(rounded);
+  });
 }
 
 /** Throws `unsupported-form` when a scope's opset lacks an operator of the form. */

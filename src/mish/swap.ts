@@ -71,7 +71,7 @@ export async function swapDocument(
       : await spliceWithRecord(
           document,
           edits,
-          { operation: 'swap', form: form.name, beta, sites: sites.length },
+          { operation: 'swap', form: form.name, ...commonBeta(sites), sites: sites.length },
           options.undo ?? true,
         );
   const report: SwapReport = {
@@ -79,7 +79,7 @@ export async function swapDocument(
     beta,
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
-    notes: notesOn(form, new Set(sites.map((site) => site.type))),
+    notes: notesOn(form, sites),
     bytesIn: document.source.size,
     bytesOut: output.size,
   };
@@ -96,9 +96,9 @@ function select(
   beta: number,
   options: SwapOptions,
 ): { sites: Chosen[]; skipped: Skip[] } {
-  const all = findSites(document, options);
-  const found = options.plan === undefined ? all : applyPlan(document, options.plan, all);
-  const betas = new Map(options.plan?.sites.map((site) => [`${site.scope}\0${site.output}`, site.beta]));
+  const { plan } = options;
+  const found = plan === undefined ? findSites(document, options) : applyPlan(document, plan);
+  const betas = new Map(plan?.sites.map((site) => [`${site.scope}\0${site.output}`, site.beta]));
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {
@@ -110,6 +110,12 @@ function select(
     else skipped.push({ ...site, ...obstacle });
   }
   return { sites, skipped };
+}
+
+/** The sharpness of all sites, if they have one in common. */
+function commonBeta(sites: readonly Chosen[]): { beta?: number } {
+  const [beta, ...others] = new Set(sites.map((site) => site.beta));
+  return beta === undefined || others.length > 0 ? {} : { beta };
 }
 
 /** The form that options name or a target asks for. Throws `bad-usage` for names that do not exist. */

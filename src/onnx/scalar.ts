@@ -45,6 +45,13 @@ export function toBfloat16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
+/** The value of an element type that is nearest to a number. */
+export function roundTo(value: number, type: FloatType): number {
+  if (type === 'f16') return fromHalf(toHalf(value));
+  if (type === 'bf16') return fromBfloat16(toBfloat16(value));
+  return type === 'f32' ? Math.fround(value) : value;
+}
+
 /** A rank-0 tensor of this element type holding `value`, with its data in raw_data. */
 export function scalarTensor(value: number, type: FloatType): onnx.ITensorProto {
   const size = type === 'f64' ? 8 : type === 'f32' ? 4 : 2;

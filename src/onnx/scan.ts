@@ -92,7 +92,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     });
   }
 
-  const context: Context = { reader, scopes: [], external: [] };
+  const context: Context = { reader, scopes: [], external: [], paths: new Set() };
   const graph = newScope(context, 'graph', 'graph', opsets);
   for (const field of graphs) await scanGraph(context, graph, field, undefined, 0);
   const locals: Scope[] = [];
@@ -126,6 +126,7 @@ interface Context {
   readonly reader: Reader;
   readonly scopes: Scope[];
   readonly external: { tensor: Tensor; scope: string }[];
+  readonly paths: Set<string>;
 }
 
 /** The node, and its scope, that a nested graph belongs to. */
@@ -141,9 +142,13 @@ function newScope(
   opsets: ReadonlyMap<string, number>,
   owner?: Owner,
 ): ScopeDraft {
+  // A path identifies a scope, in a plan for one; the names it is made of need not be unique.
+  let unique = path;
+  for (let count = 2; context.paths.has(unique); count++) unique = `${path}#${count}`;
+  context.paths.add(unique);
   const scope = {
     kind,
-    path,
+    path: unique,
     parent: owner?.scope,
     owner: owner?.node,
     inputs: [],

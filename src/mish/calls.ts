@@ -1,0 +1,33 @@
+import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+
+/** Which nodes call which functions of the model. */
+export interface Calls {
+  /** The function of the model that a node calls. */
+  callee(node: Node): Scope | undefined;
+  /** Every node that calls a function, with its scope. */
+  callers(callee: Scope): readonly { readonly node: Node; readonly scope: Scope }[];
+}
+
+/** Builds the index of a document; one pass over its nodes. */
+export function indexCalls(document: OnnxDocument): Calls {
+  const key = (domain: string, name: string, overload: string) => `${domain}\0${name}\0${overload}`;
+  const functions = new Map<string, Scope>();
+  for (const scope of document.functions) {
+    const { callee } = scope;
+    if (callee !== undefined) functions.set(key(callee.domain, callee.name, callee.overload), scope);
+  }
+  const callee = (node: Node) => functions.get(key(node.domain, node.opType, node.overload));
+  const callers = new Map<Scope, { node: Node; scope: Scope }[]>();
+  if (functions.size > 0) {
+    for (const scope of document.scopes) {
+      for (const node of scope.nodes) {
+        const called = callee(node);
+        if (called === undefined) continue;
+        const list = callers.get(called);
+        if (list === undefined) callers.set(called, [{ node, scope }]);
+        else list.push({ node, scope });
+      }
+    }
+  }
+  return { callee, callers: (scope) => callers.get(scope) ?? [] };
+}
