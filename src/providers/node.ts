@@ -91,7 +91,7 @@ function diagnose(name: ProviderName, message: string): { reason: string; fix: s
     if (/shared library|cannot open shared object|libonnxruntime_providers/i.test(message)) {
       return {
         reason: 'the CUDA libraries of ONNX Runtime are not installed',
-        fix: 'Run `ONNXRUNTIME_NODE_INSTALL=force npm rebuild onnxruntime-node` where its download is reachable; CUDA 12 and cuDNN 9 have to be there too',
+        fix: 'Run `ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node` where its download is reachable; CUDA 12 and cuDNN 9 have to be there too',
       };
     }
     if (/driver/i.test(message))

@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Session } from '../../src/providers/types.js';
+import { measureLatency } from '../../src/validate/latency.js';
+import { createRandom } from '../../src/validate/random.js';
+import { quantile, ratioOfMedians } from '../../src/validate/statistics.js';
+
+/** A session that takes the time it is told, on a clock that only it moves. */
+function fakes(originalMs: (run: number) => number, swappedMs: (run: number) => number) {
+  let clock = 0;
+  const calls: string[] = [];
+  const session = (name: string, ms: (run: number) => number): Session => {
+    let run = 0;
+    return {
+      inputs: [],
+      outputs: [],
+      createMs: 5,
+      run: async () => ({}),
+      time: async () => {
+        calls.push(name);
+        const time = ms(run++);
+        clock += time;
+        return time;
+      },
+      close: async () => {},
+    };
+  };
+  return { original: session('o', originalMs), swapped: session('s', swappedMs), now: () => clock, calls };
+}
+
+describe('latency', () => {
+  test('alternates the two and which goes first, after a warm-up that does not count', async () => {
+    const { original, swapped, now, calls } = fakes(
+      (run) => (run < 2 ? 100 : 1),
+      (run) => (run < 2 ? 200 : 2),
+    );
+    const result = await measureLatency(original, swapped, [{}, {}], {
+      minPairs: 4,
+      minSeconds: 0,
+      warmup: 2,
+      now,
+    });
+    expect(calls.join('')).toBe('ososossoosso');
+    expect(result).toMatchObject({
+      n: 4,
+      original: { createMs: 5, firstMs: 100, p50: 1, p90: 1, p99: 1, mean: 1 },
+      swapped: { firstMs: 200, p50: 2 },
+      ratio: { value: 2, low: 2, high: 2 },
+    });
+  });
+
+  test('goes on for the given time, and ends early only when a run takes ages', async () => {
+    const fast = fakes(
+      () => 5,
+      () => 5,
+    );
+    const { n } = await measureLatency(fast.original, fast.swapped, [{}, {}], {
+      minSeconds: 2,
+      now: fast.now,
+    });
+    expect(n).toBe(200);
+    const slow = fakes(
+      () => 10_000,
+      () => 20_000,
+    );
+    const ended = await measureLatency(slow.original, slow.swapped, [{}, {}], {
+      maxSeconds: 60,
+      now: slow.now,
+    });
+    expect(ended.n).toBe(5);
+  });
+
+  test('stops when told to', async () => {
+    const { original, swapped, now } = fakes(
+      () => 1,
+      () => 1,
+    );
+    const signal = AbortSignal.abort();
+    await expect(measureLatency(original, swapped, [{}, {}], { signal, now })).rejects.toThrow();
+  });
+});
+
+describe('statistics', () => {
+  test('quantiles interpolate as NumPy’s default does', () => {
+    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
+    expect(quantile([1, 2, 3, 4, 5], 0.9)).toBeCloseTo(4.6, 12);
+    expect(quantile([7], 0.99)).toBe(7);
+    expect(quantile([], 0.5)).toBeNaN();
+  });
+
+  test('the interval holds the ratio and narrows with more samples', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const random = createRandom(seed);
+        const pairs = (n: number) =>
+          Array.from({ length: n }, (): [number, number] => [3 + random(), 1 + 0.1 * random()]);
+        const [few, many] = [
+          ratioOfMedians(pairs(20), random, 300),
+          ratioOfMedians(pairs(2000), random, 300),
+        ];
+        for (const { low, value, high } of [few, many]) {
+          expect(low).toBeLessThanOrEqual(value);
+          expect(high).toBeGreaterThanOrEqual(value);
+        }
+        expect(many.high - many.low).toBeLessThan(few.high - few.low);
+      }),
+      { numRuns: 5, seed: 3 },
+    );
+  });
+});

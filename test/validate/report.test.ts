@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { validateFiles } from '../../src/validate/files.js';
+import { parseReport, reportJsonSchema } from '../../src/validate/report.js';
+import committed from '../../src/validate/report.schema.json' with { type: 'json' };
+import { judge } from '../../src/validate/thresholds.js';
+import { REAL_MODELS } from '../support/models.js';
+
+test('the committed JSON Schema is the one the code has', () => {
+  expect(committed).toEqual(JSON.parse(JSON.stringify(reportJsonSchema())));
+});
+
+test('what is no report is refused by the name of its field', async () => {
+  const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, { runs: 1, latency: false });
+  expect(parseReport(JSON.parse(JSON.stringify(report)))).toEqual(report);
+  const wrong = { ...report, host: { ...report.host, cores: 'two' } };
+  expect(() => parseReport(wrong, 'r.json')).toThrow(
+    expect.objectContaining({
+      code: 'bad-data',
+      where: 'r.json',
+      what: expect.stringContaining('host.cores'),
+    }),
+  );
+  expect(() => parseReport({ ...report, schema: 'onnx-mish/report@2' })).toThrow(/schema/);
+});
+
+describe('thresholds', () => {
+  const drift = {
+    output: 'y',
+    n: 10,
+    maxAbs: 0.5,
+    meanAbs: 0.1,
+    rmse: 0.2,
+    cosine: 0.99,
+    sqnr: 20,
+    top1: 0.9,
+    top5: 1,
+    broken: 0,
+    problem: null,
+  };
+  const row = { drift: [drift], kernel: [], accuracy: null, latency: null };
+
+  test.each([
+    ['maxAbs', 0.5, true],
+    ['maxAbs', 0.4, false],
+    ['minCosine', 0.99, true],
+    ['minCosine', 0.999, false],
+    ['minSqnr', 20, true],
+    ['minSqnr', 21, false],
+    ['minAgreement', 0.9, true],
+    ['minAgreement', 0.95, false],
+  ] as const)('%s %s: %s', (name, limit, passed) => {
+    expect(judge('cpu', row, { [name]: limit })).toMatchObject([{ threshold: name, limit, passed }]);
+  });
+
+  test('what could not be measured has not been kept', () => {
+    for (const name of ['minTop1', 'maxTop1Drop', 'maxLatencyRatio', 'maxKernelError'] as const) {
+      expect(judge('cpu', row, { [name]: 1 })).toMatchObject([{ value: null, passed: false }]);
+    }
+    const broken = { ...row, drift: [drift, { ...drift, maxAbs: null }] };
+    expect(judge('cpu', broken, { maxAbs: 1 })).toMatchObject([{ value: 0.5, passed: false }]);
+  });
+
+  test('the worst output counts, and identical outputs keep any SQNR', () => {
+    const two = { ...row, drift: [drift, { ...drift, maxAbs: 2 }] };
+    expect(judge('cpu', two, { maxAbs: 1 })).toMatchObject([{ value: 2, passed: false }]);
+    const same = { ...row, drift: [{ ...drift, maxAbs: 0, sqnr: null }] };
+    expect(judge('cpu', same, { minSqnr: 100 })).toMatchObject([{ passed: true }]);
+  });
+
+  test('none asked for, none judged', () => {
+    expect(judge('cpu', row, {})).toEqual([]);
+  });
+});

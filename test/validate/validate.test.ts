@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { swap } from '../../src/mish/swap.js';
+import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
+import { sampledFeeds } from '../../src/validate/samples.js';
+import { floats, model, node, value } from '../support/model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+
+/** A two-class classifier: class 0 for x > 0, through a Relu whose swap can change the answer. */
+const classifier = model({
+  nodes: [
+    node('MatMul', ['x', 'w'], ['hidden']),
+    node('Relu', ['hidden'], ['active']),
+    node('MatMul', ['active', 'v'], ['y']),
+  ],
+  inputs: [value('x', 1, ['N', 1])],
+  outputs: [value('y', 1, ['N', 2])],
+  initializers: [floats('w', [1, 2], [1, -1]), floats('v', [2, 2], [1, 0, 0, 1])],
+});
+
+const data = { x: { elemType: 'f64', dims: [4, 1], data: Float64Array.of(2, 3, -2, -3) } };
+const labels = { elemType: 'i64', dims: [4], data: BigInt64Array.of(0n, 0n, 1n, 0n) };
+
+describe('a small classifier', async () => {
+  const original = await bytesCandidate(classifier, 'original');
+  const { output } = await swap(classifier, { form: 'exp' });
+  const swapped = await bytesCandidate(await output.bytes(), 'swapped');
+
+  test('against its swap: drift, agreement, labelled accuracy, kernel, verdicts', async () => {
+    const report = await validateFiles(original, swapped, {
+      data: (inputs) => sampledFeeds({ ...data, y: labels }, inputs, { labels: 'y' }),
+      latency: { minPairs: 5, minSeconds: 0 },
+      thresholds: { minTop1: 0.75, maxTop1Drop: 0, maxAbs: 0.01 },
+    });
+    const [row] = report.providers;
+    expect(row?.accuracy).toEqual({
+      output: 'y',
+      original: { n: 4, top1: 0.75, top5: 1 },
+      swapped: { n: 4, top1: 0.75, top5: 1 },
+    });
+    // Mish(-2) where ReLU gives 0 is the largest difference.
+    expect(row?.drift[0]?.maxAbs).toBeCloseTo(0.2525, 3);
+    expect(row?.drift[0]).toMatchObject({ output: 'y', n: 8, top1: 1 });
+    expect(row?.kernel).toMatchObject([{ form: 'exp', beta: 1, elemType: 'f32', problem: null }]);
+    expect(row?.latency?.n).toBeGreaterThanOrEqual(5);
+    expect(report.models).toMatchObject({
+      original: { activations: 1, mish: [] },
+      swapped: { activations: 0, mish: [{ form: 'exp', count: 1 }] },
+    });
+    expect(report.data).toMatchObject({ source: 'npz', runs: 4, samples: 4, labelled: true });
+    expect(report.verdicts.map(({ threshold, passed }) => [threshold, passed])).toEqual([
+      ['maxAbs', false],
+      ['minTop1', true],
+      ['maxTop1Drop', true],
+    ]);
+    expect(report.passed).toBe(false);
+  });
+
+  test('against itself: nothing', async () => {
+    const report = await validateFiles(original, original, {
+      dims: { N: 3 },
+      latency: false,
+      thresholds: { maxAbs: 0 },
+    });
+    expect(report.providers[0]?.drift).toMatchObject([{ maxAbs: 0, broken: 0, cosine: 1, top1: 1 }]);
+    expect(report.passed).toBe(true);
+  });
+
+  test('a provider that is not there is a row with a reason and a remedy', async () => {
+    const report = await validateFiles(original, swapped, {
+      providers: ['webgl', 'cpu'],
+      dims: { N: 1 },
+      latency: false,
+    });
+    expect(report.providers.map(({ provider, status }) => [provider, status])).toEqual([
+      ['webgl', 'unavailable'],
+      ['cpu', 'ran'],
+    ]);
+    expect(report.providers[0]?.reason).toMatch(/browser/);
+    expect(report.providers[0]?.fix).not.toBeNull();
+  });
+
+  test('a dimension that nothing resolves is an error that names it', async () => {
+    await expect(validateFiles(original, swapped, {})).rejects.toThrow(/'N'.*--dim 'N=1'/s);
+  });
+
+  test('the same seed gives the same drift, another one another', async () => {
+    const run = async (seed: number) => {
+      const { providers, data } = await validateFiles(original, swapped, {
+        seed,
+        dims: { N: 8 },
+        latency: false,
+      });
+      return { drift: providers[0]?.drift, hash: data.sha256 };
+    };
+    expect(await run(1)).toEqual(await run(1));
+    expect((await run(1)).hash).not.toBe((await run(2)).hash);
+  });
+});
+
+test('a real model: every form gives the same outputs', async () => {
+  const bytes = bytesOf(REAL_MODELS.embedding);
+  const dims = { unk__314: 1 };
+  const results = [];
+  for (const form of ['softplus', 'exp'] as const) {
+    const { output } = await swap(bytes, { form });
+    results.push(await bytesCandidate(await output.bytes(), form));
+  }
+  const [softplus, exp] = results;
+  if (softplus === undefined || exp === undefined) throw new Error('no results');
+  const { providers } = await validateFiles(softplus, exp, { dims, runs: 2, latency: false });
+  expect(providers[0]?.drift[0]?.sqnr).toBeGreaterThan(90);
+  const swapped = await validateFiles(REAL_MODELS.embedding, exp, { dims, runs: 2, latency: false });
+  expect(swapped.providers[0]?.drift[0]?.sqnr).toBeLessThan(30); // and the swap itself is far from nothing
+});
