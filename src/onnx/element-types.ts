@@ -1,4 +1,4 @@
-import { attribute, type Node, type OnnxDocument, type Scope } from './document.js';
+import { attribute, type Node, type OnnxDocument, type Scope, type Value } from './document.js';
 import { DataType } from './types.js';
 
 /** The element type of a value as seen from a scope; undefined where the model does not tell. */
@@ -32,6 +32,21 @@ const BOOL_RESULTS = words('And Equal Greater GreaterOrEqual IsInf IsNaN Less Le
  * the places that call them. A type that contradictory calls give stays unknown.
  */
 export function inferElementTypes(document: OnnxDocument): ElementTypes {
+  // A function that is called with its own result tells its type only once one is assumed: so the calls whose
+  // types are known speak for the others, and where in the end they do not agree, the assumption is taken back.
+  const open = new Set<Value>();
+  for (;;) {
+    const { types, unsettled } = infer(document, open);
+    if (unsettled.length === 0) return types;
+    for (const input of unsettled) open.add(input);
+  }
+}
+
+/** One round; the types of the function inputs in `open` are not taken from the calls. */
+function infer(
+  document: OnnxDocument,
+  open: ReadonlySet<Value>,
+): { types: ElementTypes; unsettled: readonly Value[] } {
   const known = new Map<Scope, Map<string, number>>();
   const defined = new Map<Scope, Set<string>>();
   for (const scope of document.scopes) {
@@ -145,12 +160,24 @@ export function inferElementTypes(document: OnnxDocument): ElementTypes {
     }
     for (const [callee, callers] of calls) {
       callee.inputs.forEach((input, index) => {
-        const types = new Set([...callers.values()].map((list) => list[index]));
-        if (types.size === 1) set(callee, input.name, types.values().next().value);
+        if (open.has(input)) return;
+        const [type, ...others] = argumentTypes(callers, index).filter((type) => type !== undefined);
+        if (others.length === 0) set(callee, input.name, type);
       });
     }
   }
-  return get;
+  const unsettled = [...calls].flatMap(([callee, callers]) =>
+    callee.inputs.filter((input, index) => !open.has(input) && argumentTypes(callers, index).length > 1),
+  );
+  return { types: get, unsettled };
+}
+
+/** The different types, unknown among them, that the calls of a function give one of its inputs. */
+function argumentTypes(
+  callers: ReadonlyMap<Node, readonly (number | undefined)[]>,
+  index: number,
+): (number | undefined)[] {
+  return [...new Set([...callers.values()].map((types) => types[index]))];
 }
 
 function constantType(node: Node): number | undefined {
