@@ -32,10 +32,11 @@ export interface Form {
   readonly types: Readonly<Record<FloatType, number>>;
   readonly steps: readonly Step[];
   readonly constants: Readonly<Record<string, Constant>>;
-  /** Where ONNX Runtime cannot run it, or runs it slowly, and for which element types if not all. */
+  /** Where ONNX Runtime cannot run it, or runs it slowly; for which element types and before which opset, if not all. */
   readonly limits: readonly {
     readonly on: readonly Target[];
     readonly type?: FloatType;
+    readonly before?: number;
     readonly says: string;
   }[];
 }
@@ -88,7 +89,10 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
       { op: 'Mul', inputs: ['x', 'ratio'], output: 'y' },
     ],
     constants: { beta: 'beta', floor: FLOOR, cap: CAP, two: 2 },
-    limits: [{ on: ['webgpu', 'cuda'], says: 'seven small kernels cost more than three on a GPU' }],
+    limits: [
+      { on: ['cpu', 'wasm'], type: 'f64', before: 12, says: 'ONNX Runtime has no Clip for float64' },
+      { on: ['webgpu', 'cuda'], says: 'seven small kernels cost more than three on a GPU' },
+    ],
   },
   native: {
     name: 'native',

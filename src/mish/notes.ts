@@ -8,7 +8,6 @@ const RUNS_FROM = 7;
 /** One line for each way in which a form is slow or cannot run at these sites, with the remedy. */
 export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>[]): string[] {
   if (sites.length === 0) return [];
-  const types = new Set(sites.map((site) => site.type));
   const notes: string[] = [];
   const opset = sites.reduce((least, { scope }) => Math.min(least, opsetOf(scope)), RUNS_FROM);
   if (opset < RUNS_FROM) {
@@ -17,13 +16,23 @@ export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>
     );
   }
   const told = new Set<Target>();
-  for (const { on, type, says } of form.limits) {
-    if (type !== undefined && !types.has(type)) continue;
+  for (const { on, type, before, says } of form.limits) {
+    const applies = sites.some(
+      (site) =>
+        (type === undefined || site.type === type) && (before === undefined || opsetOf(site.scope) < before),
+    );
+    if (!applies) continue;
     const open = on.filter((target) => !told.has(target));
     const [first] = open;
     if (first === undefined) continue;
     for (const target of open) told.add(target);
-    notes.push(`${open.join(' and ')}: ${says}; --target ${first} writes the ${FORM_FOR[first]} form`);
+    const remedy =
+      before === undefined
+        ? `--target ${first} writes the ${FORM_FOR[first]} form`
+        : `convert the model to opset ${before} first`;
+    notes.push(
+      `${open.join(' and ')}: ${says}${before === undefined ? '' : ` before opset ${before}`}; ${remedy}`,
+    );
   }
   return notes;
 }
