@@ -32,7 +32,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for the options)');
   const chosen = COMMANDS[argv[2] ?? ''];
-  for (const load of chosen === undefined ? Object.values(COMMANDS) : [chosen]) {
+  const version = argv[2] === '-V' || argv[2] === '--version';
+  for (const load of chosen !== undefined ? [chosen] : version ? [] : Object.values(COMMANDS)) {
     const { command } = await load();
     program.addCommand(prepare(command()));
   }

@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Span } from '../onnx/document.js';
+import { concat } from '../onnx/encode.js';
 import { OnnxMishError } from '../onnx/error.js';
+import type { ByteSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import { writeAtomically } from './atomic.js';
 import { fileError, onFile } from './errors.js';
@@ -17,6 +19,8 @@ export interface WriteOptions {
 }
 
 const BLOCK = 1024 * 1024;
+/** What one vectored write takes at the most (IOV_MAX). */
+const MOST_PARTS = 1024;
 /** Copies under way at once: reading and writing overlap, and memory stays a few blocks. */
 const WORKERS = 3;
 
@@ -28,10 +32,11 @@ export async function writeModel(model: Spliced, path: string, options: WriteOpt
   });
 }
 
-interface Job extends Span {
+/** Consecutive pieces of the output, a block or less of them. */
+interface Job {
   /** Offset in the output. */
   readonly to: number;
-  readonly bytes?: Uint8Array;
+  readonly parts: readonly (Span | Uint8Array)[];
 }
 
 async function copyPieces(
@@ -44,12 +49,13 @@ async function copyPieces(
   let done = 0;
   let failed = false;
   const worker = async () => {
-    for (const job of jobs) {
+    for (const { to, parts } of jobs) {
       if (failed) return;
       checkAborted(options.signal, path);
-      const bytes = job.bytes ?? (await model.source.read(job.start, job.end - job.start));
-      await onFile(path, () => writeExactly(handle, bytes, job.to));
-      done += bytes.length;
+      const buffers = await readParts(model.source, parts);
+      const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
+      await onFile(path, () => writeExactly(handle, buffers, length, to));
+      done += length;
       options.onProgress?.(done, model.size);
     }
   };
@@ -63,27 +69,60 @@ async function copyPieces(
   if (failure !== undefined) throw failure.reason;
 }
 
-/** The pieces in blocks, each with its place in the output. */
+/** The pieces in blocks, each with its place in the output: large ones cut up, small ones together. */
 function* blocks(model: Spliced): Generator<Job> {
   let to = 0;
+  let parts: (Span | Uint8Array)[] = [];
+  let length = 0;
   for (const piece of model.pieces) {
-    if (piece instanceof Uint8Array) {
-      yield { start: 0, end: 0, to, bytes: piece };
-      to += piece.length;
-      continue;
-    }
-    for (let start = piece.start; start < piece.end; start += BLOCK) {
-      const end = Math.min(start + BLOCK, piece.end);
-      yield { start, end, to };
-      to += end - start;
+    const size = piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
+    for (let done = 0; done < size; ) {
+      const take = Math.min(BLOCK - length, size - done);
+      parts.push(
+        piece instanceof Uint8Array
+          ? piece.subarray(done, done + take)
+          : { start: piece.start + done, end: piece.start + done + take },
+      );
+      done += take;
+      length += take;
+      if (length < BLOCK && parts.length < MOST_PARTS) continue;
+      yield { to, parts };
+      to += length;
+      [parts, length] = [[], 0];
     }
   }
+  if (length > 0) yield { to, parts };
 }
 
-async function writeExactly(handle: FileHandle, bytes: Uint8Array, to: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, to + done);
-    done += bytesWritten;
+async function readParts(source: ByteSource, parts: Job['parts']): Promise<Uint8Array[]> {
+  const buffers: Uint8Array[] = [];
+  for (const part of parts) {
+    if (part instanceof Uint8Array) buffers.push(part);
+    else if (source.bytes !== undefined) buffers.push(source.bytes.subarray(part.start, part.end));
+    else buffers.push(await source.read(part.start, part.end - part.start));
+  }
+  return buffers;
+}
+
+async function writeExactly(
+  handle: FileHandle,
+  buffers: readonly Uint8Array[],
+  length: number,
+  to: number,
+): Promise<void> {
+  const { bytesWritten } = await handle.writev([...buffers], to);
+  if (bytesWritten === length) return;
+  // A short write, which disks that fill up give: the rest one by one, which brings out the error.
+  let skip = bytesWritten;
+  let at = to + bytesWritten;
+  for (const buffer of buffers) {
+    const rest = buffer.subarray(Math.min(skip, buffer.length));
+    skip -= buffer.length - rest.length;
+    for (let done = 0; done < rest.length; ) {
+      const { bytesWritten } = await handle.write(rest, done, rest.length - done, at);
+      done += bytesWritten;
+      at += bytesWritten;
+    }
   }
 }
 
@@ -94,9 +133,9 @@ export async function streamModel(
   options: WriteOptions = {},
 ): Promise<void> {
   let done = 0;
-  for (const job of blocks(model)) {
+  for (const { parts } of blocks(model)) {
     checkAborted(options.signal, 'standard output');
-    const bytes = job.bytes ?? (await model.source.read(job.start, job.end - job.start));
+    const bytes = concat(await readParts(model.source, parts));
     await new Promise<void>((resolve, reject) => {
       stream.write(bytes, (error) => (error ? reject(fileError(error, 'standard output')) : resolve()));
     });
