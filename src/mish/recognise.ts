@@ -43,6 +43,7 @@ export function recognise(
   const found: Recognised[] = [];
   for (const scope of document.scopes) {
     const claimed = new Set<Node>();
+    const here: Recognised[] = [];
     // Backwards, so that a pattern's last node is met before the nodes that lead to it.
     for (const node of scope.nodes.toReversed()) {
       if (node.domain !== '' || claimed.has(node)) continue;
@@ -53,7 +54,7 @@ export function recognise(
         // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
         const own = new Set(match.nodes);
         for (const inner of own) if (isPrivate(inner, own, scope, index)) claimed.add(inner);
-        found.push({
+        here.push({
           form,
           beta: match.beta ?? 1,
           scope,
@@ -66,8 +67,9 @@ export function recognise(
         break;
       }
     }
+    found.push(...here.reverse());
   }
-  return found.reverse();
+  return found;
 }
 
 /** Whether only nodes of the pattern read what a node makes. */
