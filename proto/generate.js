@@ -31,8 +31,15 @@ const lenient = readFileSync(js, 'utf8').replaceAll('.stringVerify()', '.string(
 
 // --force-number types 64-bit integers as numbers, yet the reader returns Long wherever `long` is installed.
 const helper = 'const $number = (value) => (typeof value === "number" ? value : value.toNumber());';
-const numeric = lenient.replaceAll(/reader\.(u?int64)\(\)/g, '$number(reader.$1())');
-writeFileSync(js, numeric.replace('const $Reader', () => `${helper}\nconst $Reader`));
+const listHelper =
+  'const $numbers = (list) => { for (let i = 0; i < list.length; i++) list[i] = $number(list[i]); };';
+const numeric = lenient
+  .replaceAll(/reader\.(u?int64)\(\)/g, '$number(reader.$1())')
+  .replaceAll(/reader\.(u?int64)s\((message\.\w+)\);/g, '$numbers(reader.$1s($2));'); // packed lists
+writeFileSync(
+  js,
+  numeric.replace('const $Reader', () => `${helper}\n${listHelper}\nconst $Reader`),
+);
 
 // With --force-number nothing in the types needs Long.
 const types = readFileSync(dts, 'utf8').replace(/^import Long.*\n/m, '');

@@ -2,6 +2,7 @@
 import $protobuf from "protobufjs/minimal.js";
 
 const $number = (value) => (typeof value === "number" ? value : value.toNumber());
+const $numbers = (list) => { for (let i = 0; i < list.length; i++) list[i] = $number(list[i]); };
 const $Reader = $protobuf.Reader, $Writer = $protobuf.Writer, $util = $protobuf.util;
 const $Object = $util.global.Object, $undefined = $util.global.undefined, $Error = $util.global.Error, $RangeError = $util.global.RangeError;
 
@@ -213,7 +214,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.ints && message.ints.length))
                                 message.ints = [];
-                            reader.int64s(message.ints);
+                            $numbers(reader.int64s(message.ints));
                             continue;
                         }
                         if (wireType !== 0)
@@ -723,7 +724,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.value && message.value.length))
                                 message.value = [];
-                            reader.int64s(message.value);
+                            $numbers(reader.int64s(message.value));
                             continue;
                         }
                         if (wireType !== 0)
@@ -940,7 +941,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.device && message.device.length))
                                 message.device = [];
-                            reader.int64s(message.device);
+                            $numbers(reader.int64s(message.device));
                             continue;
                         }
                         if (wireType !== 0)
@@ -2125,7 +2126,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.dims && message.dims.length))
                                 message.dims = [];
-                            reader.int64s(message.dims);
+                            $numbers(reader.int64s(message.dims));
                             continue;
                         }
                         if (wireType !== 0)
@@ -2190,7 +2191,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.int64Data && message.int64Data.length))
                                 message.int64Data = [];
-                            reader.int64s(message.int64Data);
+                            $numbers(reader.int64s(message.int64Data));
                             continue;
                         }
                         if (wireType !== 0)
@@ -2236,7 +2237,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.uint64Data && message.uint64Data.length))
                                 message.uint64Data = [];
-                            reader.uint64s(message.uint64Data);
+                            $numbers(reader.uint64s(message.uint64Data));
                             continue;
                         }
                         if (wireType !== 0)
@@ -2509,7 +2510,7 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.dims && message.dims.length))
                                 message.dims = [];
-                            reader.int64s(message.dims);
+                            $numbers(reader.int64s(message.dims));
                             continue;
                         }
                         if (wireType !== 0)

@@ -104,9 +104,19 @@ function unused(sites: readonly Recognised[], index: GraphIndex): Set<Node> {
     }
   }
   const removed = new Set<Node>();
+  // The inputs of the sites stay readers, of other nodes now: Mish of a value inside another Mish.
+  const readers = new Map<Scope, Map<string, Node[]>>();
+  for (const { scope, x, node } of sites) {
+    const home = index.home(scope, x);
+    if (home === undefined) continue;
+    const names = readers.get(home) ?? new Map<string, Node[]>();
+    readers.set(home, names.set(x, [...(names.get(x) ?? []), node]));
+  }
   const isFree = (node: Node, scope: Scope) =>
-    node.outputs.every((name) =>
-      index.uses(scope, name).every((use) => use.kind === 'input' && gone.has(use.node)),
+    node.outputs.every(
+      (name) =>
+        index.uses(scope, name).every((use) => use.kind === 'input' && gone.has(use.node)) &&
+        (readers.get(scope)?.get(name) ?? []).every((site) => removed.has(site)),
     );
   // A node is free once its readers are gone, so the pass repeats until nothing more comes loose.
   for (let before = -1; before !== removed.size; ) {
