@@ -30,11 +30,16 @@ export async function openModel(path: string): Promise<ModelFile> {
         },
       );
     }
-    const fromFile = (offset: number, length: number) => readExactly(handle, path, offset, length);
+    const readInto = (target: Uint8Array, offset: number) => readExactly(handle, path, target, offset);
+    const fromFile = async (offset: number, length: number) => {
+      const bytes = new Uint8Array(length);
+      await readInto(bytes, offset);
+      return bytes;
+    };
     // One read of a small file is quicker than many of its parts.
     const memory = before.size <= SMALL ? toSource(await fromFile(0, before.size)) : undefined;
     return {
-      ...(memory ?? { size: before.size, read: fromFile }),
+      ...(memory ?? { size: before.size, read: fromFile, readInto }),
       name: path,
       path,
       handle,
@@ -57,12 +62,13 @@ export async function openModel(path: string): Promise<ModelFile> {
 async function readExactly(
   handle: FileHandle,
   path: string,
+  bytes: Uint8Array,
   offset: number,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await onFile(path, () => handle.read(bytes, done, length - done, offset + done));
+): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await onFile(path, () =>
+      handle.read(bytes, done, bytes.length - done, offset + done),
+    );
     if (bytesRead === 0) {
       throw new OnnxMishError('io', `the file ends at byte ${offset + done}, before it should`, {
         where: path,
@@ -71,5 +77,4 @@ async function readExactly(
     }
     done += bytesRead;
   }
-  return bytes;
 }

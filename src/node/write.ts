@@ -18,7 +18,9 @@ export interface WriteOptions {
   readonly verify?: (() => Promise<void>) | undefined;
 }
 
-const BLOCK = 1024 * 1024;
+const BLOCK = 2 * 1024 * 1024;
+/** Bytes after which the disk is told to begin, so that the flush at the end finds little left to do. */
+const FLUSH_EVERY = 64 * 1024 * 1024;
 /** What one vectored write takes at the most (IOV_MAX). */
 const MOST_PARTS = 1024;
 /** Copies under way at once: reading and writing overlap, and memory stays a few blocks. */
@@ -48,15 +50,24 @@ async function copyPieces(
   const jobs = blocks(model);
   let done = 0;
   let failed = false;
+  let flushed = 0;
+  let flush: Promise<void> | undefined;
   const worker = async () => {
+    const block = model.source.readInto && new Uint8Array(BLOCK);
     for (const { to, parts } of jobs) {
       if (failed) return;
       checkAborted(options.signal, path);
-      const buffers = await readParts(model.source, parts);
+      const buffers = await readParts(model.source, parts, block);
       const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
       await onFile(path, () => writeExactly(handle, buffers, length, to));
       done += length;
       options.onProgress?.(done, model.size);
+      if (done - flushed < FLUSH_EVERY || flush !== undefined) continue;
+      flushed = done;
+      flush = onFile(path, () => handle.datasync()).then(() => {
+        flush = undefined;
+      });
+      flush.catch(() => {}); // it is awaited below
     }
   };
   const stop = (error: unknown) => {
@@ -64,8 +75,9 @@ async function copyPieces(
     throw error;
   };
   // All of them settle before anybody closes the file under them.
-  const results = await Promise.allSettled(Array.from({ length: WORKERS }, () => worker().catch(stop)));
-  const failure = results.find((result) => result.status === 'rejected');
+  const copies = await Promise.allSettled(Array.from({ length: WORKERS }, () => worker().catch(stop)));
+  const flushes = await Promise.allSettled([flush]);
+  const failure = [...copies, ...flushes].find((result) => result.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
 }
 
@@ -94,12 +106,23 @@ function* blocks(model: Spliced): Generator<Job> {
   if (length > 0) yield { to, parts };
 }
 
-async function readParts(source: ByteSource, parts: Job['parts']): Promise<Uint8Array[]> {
+/** The bytes of a block's parts; those from the source land in `block`, one after the other, if there is one. */
+async function readParts(
+  source: ByteSource,
+  parts: Job['parts'],
+  block?: Uint8Array | undefined,
+): Promise<Uint8Array[]> {
   const buffers: Uint8Array[] = [];
+  let used = 0;
   for (const part of parts) {
     if (part instanceof Uint8Array) buffers.push(part);
     else if (source.bytes !== undefined) buffers.push(source.bytes.subarray(part.start, part.end));
-    else buffers.push(await source.read(part.start, part.end - part.start));
+    else if (block !== undefined && source.readInto !== undefined) {
+      const target = block.subarray(used, used + part.end - part.start);
+      await source.readInto(target, part.start);
+      used += target.length;
+      buffers.push(target);
+    } else buffers.push(await source.read(part.start, part.end - part.start));
   }
   return buffers;
 }

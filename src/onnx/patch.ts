@@ -1,5 +1,6 @@
 import $protobuf from 'protobufjs/minimal.js';
 import { OnnxMishError } from './error.js';
+import { createReader } from './reader.js';
 import type { ByteSource } from './source.js';
 import { replace, type Spliced } from './splice.js';
 
@@ -19,12 +20,12 @@ interface Patch {
 
 /** The record that undoes a splice. Call it before anything is appended to the end of the file. */
 export async function inversePatch(spliced: Spliced): Promise<string> {
-  const { source } = spliced;
+  const reader = createReader(spliced.source); // whose window holds many small replacements at once
   let check = FNV_START;
   let at = 0;
   const edits: [number, number, string][] = [];
   for (const { start, end, bytes } of spliced.replacements) {
-    const old = await source.read(start, end - start);
+    const old = await reader.bytes(start, end);
     check = fnv1a(check, bytes);
     edits.push([start - at, bytes.length, $protobuf.util.base64.encode(old, 0, old.length)]);
     at = end;
@@ -45,6 +46,7 @@ export async function applyPatch(written: ByteSource, record: string): Promise<S
     );
   const patch = parse(record);
   if (patch === undefined || patch.size > written.size) throw changed();
+  const reader = createReader(written);
   let check = FNV_START;
   let at = 0;
   const replacements = [];
@@ -53,7 +55,7 @@ export async function applyPatch(written: ByteSource, record: string): Promise<S
     at = start + drop;
     const bytes = decode(restore);
     if (at > patch.size || bytes === undefined) throw changed();
-    check = fnv1a(check, await written.read(start, drop));
+    check = fnv1a(check, await reader.bytes(start, at));
     replacements.push({ start, end: at, bytes });
   }
   if (check !== patch.check) throw changed();

@@ -6,6 +6,8 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly the bytes [offset, offset + length); rejects when the source ends before. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills `target` with the bytes from `offset` on, where that saves an allocation. */
+  readInto?(target: Uint8Array, offset: number): Promise<void>;
   /** All bytes, where they are in memory anyway. */
   readonly bytes?: Uint8Array;
   /** The Blob behind it, whose slices an output can share. */
