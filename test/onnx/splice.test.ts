@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { onnx } from '../../proto/onnx.js';
+import { undo } from '../../src/mish/metadata.js';
+import { swap } from '../../src/mish/swap.js';
+import { scan } from '../../src/onnx/scan.js';
+import { toSource } from '../../src/onnx/source.js';
+import { replace, splice } from '../../src/onnx/splice.js';
+import { arbitraryModel } from '../support/arbitrary-model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { align, parse } from '../support/wire.js';
+
+const SITES = new Set(['Relu', 'LeakyRelu']);
+const options = { numRuns: 300, seed: 20261123 };
+
+/** All but the replaced nodes, the new ones and the record is the source's, in order. */
+function checkSplice(source: Uint8Array, output: Uint8Array, sites: number): void {
+  const { removed, inserted } = align(source, output, SITES);
+  expect(removed).toHaveLength(sites);
+  const metadata = inserted.filter(({ level }) => level === 'model').map(({ field }) => field.number);
+  expect(metadata).toEqual([14, 14]);
+  for (const { level, field } of inserted) {
+    if (level === 'model') continue;
+    expect([level, field.number]).toEqual(level === 'graph' ? ['graph', 1] : ['function', 7]);
+  }
+}
+
+describe('any model, however oddly encoded', () => {
+  test('without edits comes out byte for byte', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryModel, async ({ bytes }) => {
+        const output = await splice((await scan(bytes)).source, []).bytes();
+        expect(Buffer.compare(output, bytes)).toBe(0);
+      }),
+      options,
+    );
+  });
+
+  test.each(['softplus', 'exp', 'native'] as const)(
+    'in the %s form keeps every other byte, in order',
+    async (form) => {
+      await fc.assert(
+        fc.asyncProperty(arbitraryModel, async ({ bytes, sites }) => {
+          const { output, report } = await swap(bytes, { form });
+          expect(report.sites).toHaveLength(sites);
+          const written = await output.bytes();
+          expect(written).toHaveLength(output.size);
+          if (sites === 0) expect(Buffer.compare(written, bytes)).toBe(0);
+          else checkSplice(bytes, written, sites);
+        }),
+        options,
+      );
+    },
+  );
+
+  test('is there again after undo, byte for byte', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        arbitraryModel,
+        fc.constantFrom('softplus' as const, 'exp' as const),
+        async (model, form) => {
+          fc.pre(model.sites > 0);
+          const { output } = await swap(model.bytes, { form });
+          const restored = await undo(await output.bytes());
+          expect(Buffer.compare(await restored.bytes(), model.bytes)).toBe(0);
+        },
+      ),
+      options,
+    );
+  });
+
+  test('changes no more when swapped again', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryModel, async ({ bytes }) => {
+        const once = await (await swap(bytes)).output.bytes();
+        const twice = await (await swap(once)).output.bytes();
+        expect(Buffer.compare(twice, once)).toBe(0);
+      }),
+      { ...options, numRuns: 100 },
+    );
+  });
+
+  test('gives the same bytes every time, from bytes and from a Blob', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryModel, async ({ bytes }) => {
+        const first = await (await swap(bytes, { form: 'exp' })).output.bytes();
+        const { output } = await swap(new Blob([bytes as Uint8Array<ArrayBuffer>]), { form: 'exp' });
+        expect(Buffer.compare(first, await output.bytes())).toBe(0);
+        expect(Buffer.compare(first, new Uint8Array(await (await output.blob()).arrayBuffer()))).toBe(0);
+      }),
+      { ...options, numRuns: 100 },
+    );
+  });
+});
+
+describe.each(Object.entries(REAL_MODELS))('the real model %s', (_, path) => {
+  const bytes = bytesOf(path);
+
+  test.each(['softplus', 'exp'] as const)('in the %s form keeps every other byte', async (form) => {
+    const { output, report } = await swap(bytes, { form });
+    expect(report.sites.length).toBeGreaterThan(0);
+    checkSplice(bytes, await output.bytes(), report.sites.length);
+  });
+
+  test('decodes to the same messages but for the nodes', async () => {
+    const { output } = await swap(bytes, { form: 'exp' });
+    const [before, after] = [onnx.ModelProto.decode(bytes), onnx.ModelProto.decode(await output.bytes())];
+    for (const model of [before, after]) {
+      model.metadataProps = model.metadataProps.filter(({ key }) => !key?.startsWith('onnx-mish'));
+      if (model.graph) model.graph.node = [];
+    }
+    expect(after).toEqual(before);
+  });
+});
+
+describe('replace', () => {
+  const source = toSource(Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  const edit = (start: number, end: number, ...bytes: number[]) => ({
+    start,
+    end,
+    bytes: Uint8Array.from(bytes),
+  });
+
+  test('replaces, inserts and removes in any order given', async () => {
+    const out = await replace(source, [
+      edit(8, 9),
+      edit(2, 4, 20, 30, 40),
+      edit(2, 2, 99),
+      edit(10, 10, 100),
+    ]).bytes();
+    expect([...out]).toEqual([0, 1, 99, 20, 30, 40, 4, 5, 6, 7, 9, 100]);
+  });
+
+  test.each([[[edit(2, 5), edit(4, 6)]], [[edit(5, 4)]], [[edit(8, 11)]], [[edit(-1, 2)]]])(
+    'refuses edits that overlap or leave the file',
+    (edits) => {
+      expect(() => replace(source, edits)).toThrow(expect.objectContaining({ code: 'bad-usage' }));
+    },
+  );
+
+  test('keeps lengths right when they grow by a byte, at every level', async () => {
+    // One site in a graph of just under 128 bytes: its length prefix, and those around it, become longer.
+    for (let pad = 0; pad < 140; pad++) {
+      const relu = new onnx.NodeProto({
+        opType: 'Relu',
+        input: ['x'],
+        output: ['y'],
+        docString: 'd'.repeat(pad),
+      });
+      const graph = { node: [relu], name: 'g', output: [{ name: 'y' }] };
+      const branch = { name: 'then_branch', type: 5, g: graph };
+      const outer = { node: [{ opType: 'If', input: ['c'], output: ['y'], attribute: [branch] }], name: 'o' };
+      const bytes = onnx.ModelProto.encode({
+        irVersion: 8,
+        opsetImport: [{ version: 18 }],
+        graph: outer,
+      }).finish();
+      const written = await (await swap(bytes)).output.bytes();
+      checkSplice(bytes, written, 1);
+      expect(parse(written).find(({ number }) => number === 7)?.body.length).toBeGreaterThan(100);
+      expect(Buffer.compare(await (await undo(written)).bytes(), bytes)).toBe(0);
+    }
+  });
+});
