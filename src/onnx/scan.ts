@@ -12,13 +12,11 @@ import type {
 } from './document.js';
 import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
-import { scalarValue } from './scalar.js';
+import { decode, scanSparse, scanTensor, scanValue } from './scan-values.js';
 import { sniff } from './sniff.js';
 import { type ModelInput, toSource } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
-/** Data of a tensor up to this many bytes is read, for the scalars among them; the rest stays in the file. */
-const SMALL = 16;
 
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, metadata: 14, training: 20, functions: 25, configuration: 26 };
@@ -27,9 +25,6 @@ const FUNCTION = { node: 7, doc: 8, attributeProto: 11, valueInfo: 12, metadata:
 const NODE = { name: 3, attribute: 5, doc: 6, metadata: 9, devices: 10 };
 const ATTRIBUTE = { s: 4, tensor: 5, graph: 6, tensors: 10, graphs: 11, doc: 13, sparse: 22, sparses: 23 };
 const ATTRIBUTE_LISTS = [7, 8, 9, 14, 15]; // floats, ints, strings, type_proto(s)
-const TENSOR_DATA = [4, 5, 6, 7, 9, 10, 11];
-const TENSOR_TEXT = [12, 16]; // doc_string, metadata_props
-const SPARSE = { values: 1, indices: 2 };
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
 interface ScopeDraft extends Draft<Scope> {
@@ -342,59 +337,6 @@ async function scanBodies(
     await scanGraph(context, body, field, frame, depth);
   }
   return bodies;
-}
-
-async function scanTensor(context: Context, scope: Scope, field: Field, place: string): Promise<Tensor> {
-  const { reader } = context;
-  reader.place = () => `${place} of ${scope.path}`;
-  const bytes = await light(reader, field.body, field.end, (part) => {
-    if (part.wire !== Wire.LEN) return false;
-    if (TENSOR_DATA.includes(part.number)) return part.end - part.body > SMALL;
-    return TENSOR_TEXT.includes(part.number);
-  });
-  const proto = decode(reader, onnx.TensorProto, bytes, field.body);
-  const tensor: Draft<Tensor> = { name: proto.name, dims: proto.dims, elemType: proto.dataType };
-  if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
-    tensor.external = new Map(proto.externalData.map((entry) => [entry.key ?? '', entry.value ?? '']));
-    context.external.push({ tensor, scope: scope.path });
-  } else {
-    const scalar = scalarValue(proto);
-    if (scalar !== undefined) tensor.scalar = scalar;
-  }
-  return tensor;
-}
-
-/** Of a sparse tensor, its `values`: they carry the name and the element type. */
-async function scanSparse(context: Context, scope: Scope, field: Field): Promise<Tensor | undefined> {
-  let values: Tensor | undefined;
-  await walk(context.reader, field.body, field.end, (part) => {
-    if (part.wire !== Wire.LEN || (part.number !== SPARSE.values && part.number !== SPARSE.indices))
-      return undefined;
-    return scanTensor(context, scope, part, 'a sparse tensor').then((tensor) => {
-      if (part.number === SPARSE.values) values = tensor;
-    });
-  });
-  return values;
-}
-
-async function scanValue(reader: Reader, scope: Scope, field: Field): Promise<Value> {
-  reader.place = () => `a value_info of ${scope.path}`;
-  const proto = decode(reader, onnx.ValueInfoProto, await reader.bytes(field.body, field.end), field.body);
-  const tensor = proto.type?.tensorType;
-  const dims = tensor?.shape?.dim?.map((dim) => {
-    if (dim.dimParam != null && dim.dimParam !== '') return dim.dimParam;
-    return dim.dimValue ?? null;
-  });
-  const known = tensor?.shape == null ? undefined : (dims ?? []);
-  return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
-}
-
-function decode<T>(reader: Reader, type: { decode(bytes: Uint8Array): T }, bytes: Uint8Array, at: number): T {
-  try {
-    return type.decode(bytes);
-  } catch (cause) {
-    throw reader.fail('the message cannot be decoded', at, cause);
-  }
 }
 
 function opsetMap(imports: readonly onnx.IOperatorSetIdProto[]): Map<string, number> {
