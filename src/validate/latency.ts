@@ -10,6 +10,8 @@ export interface LatencyOptions {
   readonly minSeconds?: number | undefined;
   /** Seconds after which it ends even short of `minPairs`, once it has five; 60 unless given. */
   readonly maxSeconds?: number | undefined;
+  /** Pairs after which it ends in any case: more do not narrow the interval; 1000 unless given. */
+  readonly maxPairs?: number | undefined;
   /** Pairs that are run first and not counted; 3 unless given. */
   readonly warmup?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -50,6 +52,7 @@ export async function measureLatency(
     minPairs = 30,
     minSeconds = 2,
     maxSeconds = 60,
+    maxPairs = 1000,
     warmup = 3,
     now = () => performance.now(),
   } = options;
@@ -63,6 +66,7 @@ export async function measureLatency(
   for (;;) {
     options.signal?.throwIfAborted();
     const seconds = (now() - start) / 1000;
+    if (pairs.length >= Math.max(minPairs, maxPairs)) break;
     if (pairs.length >= minPairs && seconds >= minSeconds) break;
     if (pairs.length >= Math.min(5, minPairs) && seconds >= maxSeconds) break;
     if (pairs.length % 2 === 0) {

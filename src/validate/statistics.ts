@@ -2,7 +2,7 @@ import type { Random } from './random.js';
 
 /** The q-th quantile (0 to 1) by linear interpolation between the nearest ranks; NaN of nothing. */
 export function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = Float64Array.from(values).sort(); // by value, and many times quicker than an array's sort
   const position = q * (sorted.length - 1);
   const low = sorted[Math.floor(position)] ?? Number.NaN;
   const high = sorted[Math.ceil(position)] ?? Number.NaN;
