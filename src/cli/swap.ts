@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { KINDS } from '../mish/kinds.js';
 import { parsePlan, planOf } from '../mish/plan.js';
 import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
@@ -8,7 +9,7 @@ import { interruptible } from './exit.js';
 import { modelArgument, piped, readJson } from './files.js';
 import { commonOptions, formOptions, number, outputOptions, siteOptions } from './options.js';
 import { progress } from './progress.js';
-import { clean, integer, plural } from './text.js';
+import { clean, integer } from './text.js';
 
 interface Flags extends SwapOptions, FileOptions {
   dryRun?: boolean;
@@ -91,7 +92,9 @@ function describe(
       : `${clean(input)} → ${clean(output)}`,
   ];
   const kinds = [...new Set(sites.map((site) => site.kind))];
-  const of = kinds.map((kind) => plural(sites.filter((site) => site.kind === kind).length, kind)).join(', ');
+  const of = kinds
+    .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
+    .join(', ');
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   lines.push(
     sites.length === 0
@@ -106,11 +109,16 @@ function describe(
   return lines.join('\n');
 }
 
+/** ONNX's name of a kind of activation. */
+function operator(kind: string): string {
+  return KINDS.find(({ name }) => name === kind)?.opType ?? kind;
+}
+
 /** One line for each activation that stays, the reasons that repeat counted after the first few. */
 export function describeSkipped(skipped: readonly SkipReport[], most = 8): string[] {
   const lines = skipped
     .slice(0, most)
-    .map(({ kind, label, why }) => `  kept ${kind} ${clean(label)}: ${clean(why)}`);
+    .map(({ kind, label, why }) => `  kept ${operator(kind)} ${clean(label)}: ${clean(why)}`);
   if (skipped.length > most) lines.push(`  kept ${skipped.length - most} more (--json lists all)`);
   return lines;
 }
