@@ -15,7 +15,8 @@ export function sigmoid(x: number): number {
 
 /** x · sigmoid(x), also called SiLU. At -Infinity its limit, -0. */
 export function swish(x: number): number {
-  return x === Number.NEGATIVE_INFINITY ? -0 : x * sigmoid(x);
+  if (x === Number.NEGATIVE_INFINITY) return -0;
+  return x < SUBNORMAL ? timesExp(x, x) : x * sigmoid(x);
 }
 
 /** max(0, x). */
@@ -81,7 +82,7 @@ export function mishDerivative(x: number): number {
 export function mishDerivativeBySwish(x: number): number {
   if (x > 40) return 1;
   if (x < -760) return -0;
-  if (x < SUBNORMAL) return timesExp(x, x) + timesExp(1, x);
+  if (x < SUBNORMAL) return swish(x) + timesExp(1, x);
   return sechSquaredOfSoftplus(x) * swish(x) + gate(x);
 }
 

@@ -121,6 +121,10 @@ test('the other activations', () => {
   expect([relu(Number.NaN), leakyRelu(Number.NaN)]).toEqual([Number.NaN, Number.NaN]);
   expect(swish(1)).toBeCloseTo(0.7310585786300049, 15);
   expect(swish(Number.NEGATIVE_INFINITY)).toBe(-0);
+  expect(swish(-Number.MAX_VALUE)).toBe(-0);
+  // e^-720 alone is subnormal and has lost digits; the product must not. With 1 + e^x = 1 it is mish.
+  for (const x of [-700.5, -709, -720]) expect(error(swish(x), mish(x))).toBeLessThan(4 * ULP);
+  expect(Math.abs(swish(-720) - -720 * Math.exp(-700) * Math.exp(-20))).toBeLessThan(1e-323);
   fc.assert(
     fc.property(near, (x) => {
       expect(sigmoid(x) + sigmoid(-x)).toBeCloseTo(1, 14);
