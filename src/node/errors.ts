@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { OnnxMishError } from '../onnx/error.js';
 
 const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
@@ -6,6 +7,8 @@ const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
   EPERM: ['the operation is not permitted', 'Check who may read and write there'],
   EISDIR: ['this is a folder', 'Name a file'],
   ENOTDIR: ['part of the path is no folder', 'Check the path'],
+  ELOOP: ['the links in this path lead in a circle', 'Check the path'],
+  ENAMETOOLONG: ['the name is too long', 'Choose a shorter one'],
   EROFS: ['the file system is read-only', 'Choose another place with -o'],
   ENOSPC: ['the disk is full', 'Free some space or choose another place with -o; nothing was left behind'],
   EDQUOT: [
@@ -23,6 +26,12 @@ export function fileError(error: unknown, path: string): unknown {
   if (code === undefined) return error;
   const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, undefined];
   return new OnnxMishError('io', what, { where: path, fix, cause: error });
+}
+
+/** The error for a path that names something else than a file. */
+export function notAFile(there: Stats, path: string): OnnxMishError {
+  const what = there.isDirectory() ? 'this is a folder' : 'this is not a regular file';
+  return new OnnxMishError('io', what, { where: path, fix: 'Name a file; for a pipe write -' });
 }
 
 /** Runs file work on one path, so that its failures name it. */

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { OnnxMishError } from '../onnx/error.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
-import { onFile } from './errors.js';
+import { notAFile, onFile } from './errors.js';
 
 /** A model on disk, open for reading. */
 export interface ModelFile extends ByteSource {
@@ -20,16 +20,7 @@ export async function openModel(path: string): Promise<ModelFile> {
   const handle = await onFile(path, () => open(path, 'r'));
   try {
     const before = await onFile(path, () => handle.stat());
-    if (!before.isFile()) {
-      throw new OnnxMishError(
-        'io',
-        before.isDirectory() ? 'this is a folder' : 'this is not a regular file',
-        {
-          where: path,
-          fix: 'Name the .onnx file; a pipe is read with `-`',
-        },
-      );
-    }
+    if (!before.isFile()) throw notAFile(before, path);
     const readInto = (target: Uint8Array, offset: number) => readExactly(handle, path, target, offset);
     const fromFile = async (offset: number, length: number) => {
       const bytes = new Uint8Array(length);

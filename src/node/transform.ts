@@ -1,4 +1,4 @@
-import { realpath, rm } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, parse, resolve } from 'node:path';
 import { undoDocument } from '../mish/metadata.js';
 import type { SwapReport } from '../mish/report.js';
@@ -8,7 +8,8 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
-import { copyDataFiles, dataFiles } from './external-data.js';
+import { checkTarget } from './atomic.js';
+import { type Copied, copyDataFiles, plannedCopies, removeCopied } from './external-data.js';
 import { openModel } from './model-file.js';
 import { type WriteOptions, writeModel } from './write.js';
 
@@ -28,7 +29,8 @@ export interface Written<Report> {
 /** `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`. */
 export function outputName(input: string, tag: string): string {
   const { dir, name, ext } = parse(input);
-  return `${dir === '' ? '' : `${dir}/`}${name}.${tag}${ext || '.onnx'}`;
+  const folder = dir === '' || dir.endsWith('/') ? dir : `${dir}/`;
+  return `${folder}${name}.${tag}${ext || '.onnx'}`;
 }
 
 /** `swap` from file to file. Throws what `swap` throws, `io` and `external-data`. */
@@ -64,20 +66,39 @@ async function transform<Report>(
   work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
 ): Promise<Written<Report>> {
   const path = options.output ?? outputName(input, tag);
-  await refuseInput(input, path, options.force ?? false);
+  const force = options.force ?? false;
+  await refuseInput(input, path, force);
+  await checkTarget(path, force);
   const file = await openModel(input);
-  const copied: string[] = [];
+  const copied: Copied = { files: [], folders: [] };
   try {
     const document = await scan(file);
-    const from = dirname(resolve(input));
-    const files = await dataFiles(document, from);
+    const copies = await plannedCopies(document, dirname(resolve(input)), path);
     const { output, report } = await work(document);
-    await copyDataFiles(files, from, dirname(resolve(path)), options.force ?? false, copied);
-    await writeModel(output, path, { ...options, verify: () => file.checkUnchanged() });
-    return { output: path, copied, report };
+    const dataBytes = copies.reduce((sum, { bytes }) => sum + bytes, 0);
+    const tell = (done: number) => options.onProgress?.(done, dataBytes + output.size);
+    let done = 0;
+    await copyDataFiles(copies, copied, {
+      force,
+      signal: options.signal,
+      onCopied: (bytes) => {
+        done += bytes;
+        tell(done);
+      },
+    });
+    await writeModel(output, path, {
+      force,
+      signal: options.signal,
+      onProgress: (written) => tell(dataBytes + written),
+      verify: async () => {
+        await file.checkUnchanged();
+        await options.verify?.();
+      },
+    });
+    return { output: path, copied: copied.files, report };
   } catch (error) {
-    // Data without its model is of no use. With force it may have replaced what was there; then it stays.
-    if (!options.force) await Promise.all(copied.map((data) => rm(data, { force: true })));
+    // With force it may have replaced what was there; then it stays.
+    if (!force) await removeCopied(copied);
     throw error;
   } finally {
     await file.close();

@@ -127,7 +127,8 @@ async function readParts(
   return buffers;
 }
 
-async function writeExactly(
+/** Writes all of the buffers at an offset, also where the system takes them in parts. */
+export async function writeExactly(
   handle: FileHandle,
   buffers: readonly Uint8Array[],
   length: number,
@@ -167,7 +168,8 @@ export async function streamModel(
   }
 }
 
-function checkAborted(signal: AbortSignal | undefined, where: string): void {
+/** Throws `aborted` once the signal says so. */
+export function checkAborted(signal: AbortSignal | undefined, where: string): void {
   if (signal?.aborted) {
     throw new OnnxMishError('aborted', 'interrupted', { where, fix: 'Nothing was left behind' });
   }

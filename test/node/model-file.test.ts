@@ -1,0 +1,128 @@
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdir, rm, symlink, truncate, utimes } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { openModel } from '../../src/node/index.js';
+import { tempFolder } from '../support/folder.js';
+import { failure } from '../support/graph.js';
+
+// A file on either side of the size up to which it is read at once.
+const SIZES = { small: 100_000, large: 9_000_000 };
+
+const bytesOf = (size: number) =>
+  Uint8Array.from({ length: size }, (_, index) => (index * 7 + (index >> 8)) & 255);
+
+test.each(Object.entries(SIZES))('a %s file reads as it is, at any place', async (_, size) => {
+  const folder = await tempFolder();
+  const bytes = bytesOf(size);
+  const file = await openModel(await folder.write('model.onnx', bytes));
+  try {
+    expect(file).toMatchObject({ size, path: folder.at('model.onnx'), name: folder.at('model.onnx') });
+    for (const [offset, length] of [
+      [0, 10],
+      [size - 10, 10],
+      [1234, 70_000],
+      [size, 0],
+    ] as const) {
+      const read = Buffer.from(await file.read(offset, length));
+      expect(read.equals(bytes.subarray(offset, offset + length))).toBe(true);
+    }
+    await file.checkUnchanged();
+  } finally {
+    await file.close();
+  }
+});
+
+test('a large file is not held in memory, and says where it ends too early', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('model.onnx', bytesOf(SIZES.large));
+  const file = await openModel(path);
+  try {
+    expect(file.bytes).toBeUndefined();
+    await truncate(path, 8_500_000);
+    expect(await failure(file.read(8_499_990, 100))).toMatchObject({
+      code: 'io',
+      where: path,
+      what: 'the file ends at byte 8500000, before it should',
+    });
+    expect(await failure(file.checkUnchanged())).toMatchObject({ code: 'io' });
+  } finally {
+    await file.close();
+  }
+});
+
+test('a file that is written to while it is open is noticed', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('model.onnx', bytesOf(SIZES.small));
+  for (const change of [
+    () => appendFile(path, 'x'),
+    () => utimes(path, new Date(0), new Date(1_000_000_000_000)), // as a write of the same size does
+  ]) {
+    const file = await openModel(path);
+    try {
+      await file.checkUnchanged();
+      await change();
+      expect(await failure(file.checkUnchanged())).toMatchObject({
+        code: 'io',
+        where: path,
+        what: 'the file was changed by another process while it was being read',
+      });
+    } finally {
+      await file.close();
+    }
+  }
+});
+
+test('a file that is removed while it is open can still be read', async () => {
+  const folder = await tempFolder();
+  const bytes = bytesOf(SIZES.large);
+  const path = await folder.write('model.onnx', bytes);
+  const file = await openModel(path);
+  try {
+    await rm(path);
+    expect(await file.read(8_999_998, 2)).toEqual(bytes.subarray(-2));
+  } finally {
+    await file.close();
+  }
+});
+
+test('what cannot be opened is an error that names it', async () => {
+  const folder = await tempFolder();
+  await folder.write('file', 'x');
+  await symlink('loop', folder.at('loop'));
+  const cases = {
+    'absent.onnx': 'there is no such file',
+    'file/model.onnx': 'part of the path is no folder',
+    '.': 'this is a folder',
+    loop: 'the links in this path lead in a circle',
+    ['n'.repeat(300)]: 'the name is too long',
+  };
+  for (const [name, what] of Object.entries(cases)) {
+    const path = `${folder.path}/${name}`;
+    expect(await failure(openModel(path)), name).toMatchObject({ code: 'io', where: path, what });
+  }
+});
+
+test('devices and pipes are no model files', async () => {
+  expect(await failure(openModel('/dev/null'))).toMatchObject({
+    code: 'io',
+    where: '/dev/null',
+    what: 'this is not a regular file',
+  });
+});
+
+test('a link to a model is as good as the model', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('store'));
+  await folder.write('store/blob', bytesOf(100));
+  await symlink('store/blob', folder.at('model.onnx'));
+  const file = await openModel(folder.at('model.onnx'));
+  expect(file.size).toBe(100);
+  await file.close();
+});
+
+test('handles are given back when opening fails half-way', async () => {
+  const folder = await tempFolder();
+  const open = () => execFileSync('ls', ['-l', `/proc/${process.pid}/fd`], { encoding: 'utf8' });
+  await failure(openModel(folder.path));
+  if (process.platform === 'linux') expect(open()).not.toContain(folder.path);
+});
