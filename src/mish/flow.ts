@@ -113,63 +113,90 @@ interface Outcome {
 }
 
 const NOWHERE: Outcome = { verdict: undefined, exits: new Set() };
+const DEEPEST_CALL = 200; // functions that call functions; a file may claim more than the stack holds
 
 function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   const summaries = new Map<Scope, Outcome[]>();
+  /** Verdicts that are final, '' where there is none, so that a chain of sites is not walked once for each. */
+  const settled = new Map<Scope, Map<string, string>>();
+  let depth = 0;
+
+  function settle({ scope, name }: Place, verdict: string): void {
+    const values = settled.get(scope);
+    if (values === undefined) settled.set(scope, new Map([[name, verdict]]));
+    else values.set(name, verdict);
+  }
 
   /** What comes of an argument in a function; worked out once for all calls. */
   function inside(callee: Scope, slot: number): Outcome {
     const known = summaries.get(callee) ?? [];
     summaries.set(callee, known);
     const name = callee.inputs[slot]?.name;
-    if (name === undefined) return NOWHERE;
+    if (name === undefined || depth > DEEPEST_CALL) return NOWHERE;
     if (known[slot] === undefined) {
       known[slot] = NOWHERE; // what a function that calls itself, which ONNX forbids, finds here
-      known[slot] = follow(callee, name);
+      depth++;
+      known[slot] = follow({ scope: callee, name });
+      depth--;
     }
     return known[slot];
   }
 
   /** Walks forward from a value, without leaving the function it is in. */
-  function follow(start: Scope, output: string): Outcome {
-    const queue: Place[] = [{ scope: start, name: output }];
+  function follow(start: Place): Outcome {
+    const queue: Step[] = [{ ...start, from: undefined }];
+    const walked: Step[] = [];
     const seen = new Map<Scope, Set<string>>();
     const exits = new Set<number>();
-    for (const { scope, name } of queue) {
+    for (const step of queue) {
+      const { scope, name } = step;
       const names = seen.get(scope) ?? new Set();
       if (name === '' || names.has(name)) continue;
       seen.set(scope, names.add(name));
-      for (const use of index.uses(scope, name)) {
-        if (use.kind === 'output') {
-          if (use.scope.kind === 'function') exits.add(use.slot);
-          if (isCondition(use.scope, use.slot) && question.condition !== undefined)
-            return { verdict: question.condition, exits };
-          queue.push(...leave(use.scope, use.slot));
-          continue;
-        }
-        const { node, slot } = use;
-        const callee = calls.callee(node);
-        const called = callee === undefined ? undefined : inside(callee, slot);
-        const verdict = callee === undefined ? question.judge(use) : called?.verdict;
-        if (verdict !== undefined) return { verdict, exits };
-        const onward =
-          called !== undefined
-            ? [...called.exits].map((exit) => node.outputs[exit] ?? '')
-            : node.domain === '' && question.through(node)
-              ? node.outputs
-              : [];
-        for (const name of onward) queue.push({ scope: use.scope, name });
-        queue.push(...enter(node, slot));
+      walked.push(step);
+      const known = settled.get(scope)?.get(name);
+      const next = known === undefined ? onward(step, exits) : known === '' ? [] : known;
+      if (typeof next === 'string') {
+        for (let at: Step | undefined = step; at !== undefined; at = at.from) settle(at, next);
+        return { verdict: next, exits };
+      }
+      for (const place of next) queue.push({ ...place, from: step });
+    }
+    // Where a function can be left, its callers have a say as well.
+    if (exits.size === 0) for (const step of walked) settle(step, '');
+    return { verdict: undefined, exits };
+  }
+
+  /** The verdict on a value, or where it goes next; the outputs of a function that it reaches join `exits`. */
+  function onward({ scope, name }: Place, exits: Set<number>): string | Place[] {
+    const places: Place[] = [];
+    for (const use of index.uses(scope, name)) {
+      if (use.kind === 'output') {
+        if (use.scope.kind === 'function') exits.add(use.slot);
+        if (question.condition !== undefined && isCondition(use.scope, use.slot)) return question.condition;
+        places.push(...leave(use.scope, use.slot));
+        continue;
+      }
+      const { node, slot } = use;
+      const callee = calls.callee(node);
+      const called = callee && inside(callee, slot);
+      const verdict = called === undefined ? question.judge(use) : called.verdict;
+      if (verdict !== undefined) return verdict;
+      places.push(...enter(node, slot));
+      if (called !== undefined) {
+        for (const exit of called.exits) places.push({ scope: use.scope, name: node.outputs[exit] ?? '' });
+      } else if (node.domain === '' && question.through(node)) {
+        for (const output of node.outputs) places.push({ scope: use.scope, name: output });
       }
     }
-    return { verdict: undefined, exits };
+    return places;
   }
 
   return (scope: Scope, output: string): string | undefined => {
     const queue: Place[] = [{ scope, name: output }];
     const seen = new Set<string>();
     for (const place of queue) {
-      const { verdict, exits } = follow(place.scope, place.name);
+      const { verdict, exits } = follow(place);
       if (verdict !== undefined) return verdict;
       // A function's result is followed at each of its calls.
       const { root } = place.scope;
@@ -189,6 +216,11 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
 interface Place {
   readonly scope: Scope;
   readonly name: string;
+}
+
+/** A place on the way, and the one before it. */
+interface Step extends Place {
+  readonly from: Step | undefined;
 }
 
 function isCondition({ owner }: Scope, slot: number): boolean {

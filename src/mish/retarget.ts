@@ -110,7 +110,10 @@ function unused(sites: readonly Recognised[], index: GraphIndex): Set<Node> {
     const home = index.home(scope, x);
     if (home === undefined) continue;
     const names = readers.get(home) ?? new Map<string, Node[]>();
-    readers.set(home, names.set(x, [...(names.get(x) ?? []), node]));
+    readers.set(home, names);
+    const list = names.get(x);
+    if (list === undefined) names.set(x, [node]);
+    else list.push(node);
   }
   const isFree = (node: Node, scope: Scope) =>
     node.outputs.every(

@@ -95,9 +95,12 @@ function namer(document: OnnxDocument, leaving: ReadonlySet<Node>): (wanted: str
       for (const name of node.outputs) taken.add(name);
     }
   }
+  const counts = new Map<string, number>(); // where to go on counting, for nodes that all have one name
   return (wanted) => {
     let name = wanted;
-    for (let count = 2; taken.has(name); count++) name = `${wanted}_${count}`;
+    let count = counts.get(wanted) ?? 1;
+    while (taken.has(name)) name = `${wanted}_${++count}`;
+    counts.set(wanted, count);
     taken.add(name);
     return name;
   };

@@ -220,6 +220,17 @@ describe('activations inside other operators are reported as fused', () => {
   });
 });
 
+test.each(OPTIMISERS)("ONNX's own domain by its other name, ai.onnx; optimiser %s", async (optimiser) => {
+  const source = model({
+    nodes: [node('Relu', ['x'], ['y'], {}, { domain: 'ai.onnx' })],
+    inputs: [value('x', F32, ['N'])],
+    outputs: [value('y', F32, ['N'])],
+  });
+  const { bytes, report } = await swapped(source, { form: 'exp' });
+  expect(report.sites).toHaveLength(1);
+  expectMish((await run(bytes, { x: f32(POINTS) }, optimiser)).y, POINTS);
+});
+
 test('a node that is not as the specification has it is left alone', async () => {
   const bad = [node('Relu', [], ['a']), node('Relu', ['x'], []), node('Relu', ['x'], ['b', 'c'])];
   const { output, report } = await swap(model({ nodes: bad }));

@@ -39,9 +39,14 @@ export async function swapped(bytes: Uint8Array, options: SwapOptions = {}) {
   return { bytes: await output.bytes(), report };
 }
 
-/** A model of one Relu from x to y. */
+/** A model of one Relu from x to y, which have one type unless said. */
 export function reluModel(parts: Partial<ModelParts> = {}): Uint8Array {
-  return model({ nodes: [node('Relu', ['x'], ['y'], {}, { name: 'act' })], ...parts });
+  const y = parts.inputs?.map(({ type }): onnx.IValueInfoProto => ({ name: 'y', ...(type ? { type } : {}) }));
+  return model({
+    nodes: [node('Relu', ['x'], ['y'], {}, { name: 'act' })],
+    ...(y === undefined ? {} : { outputs: y }),
+    ...parts,
+  });
 }
 
 /** The error that a promise rejects with; fails when it does not. */
