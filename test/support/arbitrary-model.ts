@@ -94,14 +94,12 @@ function chain({
             sites: inner.sites,
           })),
         );
-      return fc
-        .tuple(branch('then_branch'), branch('else_branch'))
-        .chain(([yes, no]) =>
-          node('If', 'condition', y, [yes.bytes, no.bytes]).map((bytes) => ({
-            bytes,
-            sites: yes.sites + no.sites,
-          })),
-        );
+      return fc.tuple(branch('then_branch'), branch('else_branch')).chain(([yes, no]) =>
+        node('If', 'condition', y, [yes.bytes, no.bytes]).map((bytes) => ({
+          bytes,
+          sites: yes.sites + no.sites,
+        })),
+      );
     });
     return fc.tuple(...nodes).chain((made) =>
       fc.tuple(...made.map(({ bytes }) => asField(1, fc.constant(bytes)))).map((fields) => ({
