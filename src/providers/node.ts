@@ -68,8 +68,8 @@ async function availability(name: ProviderName): Promise<Availability> {
       fix: `${name} needs another operating system or build of ONNX Runtime`,
     };
   }
-  if (name === 'cpu') return { available: true };
-  // Whether libraries, driver and device are there shows only when a session is made.
+  // Whether libraries, driver and device are there shows only when a session is made. The first session of a
+  // process also starts ONNX Runtime itself, which should not count as the time some model takes to open.
   try {
     const session = await create(name, IDENTITY);
     await session.release();
@@ -95,7 +95,7 @@ function diagnose(name: ProviderName, message: string): { reason: string; fix: s
       };
     }
     if (/driver/i.test(message))
-      return { reason: `the NVIDIA driver does not do: ${first}`, fix: 'Update the NVIDIA driver' };
+      return { reason: `the NVIDIA driver is too old or missing: ${first}`, fix: 'Update the NVIDIA driver' };
     if (/no CUDA-capable device|device/i.test(message)) {
       return { reason: `no usable CUDA device: ${first}`, fix: 'Check `nvidia-smi`' };
     }
@@ -141,6 +141,9 @@ async function open(
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${message(cause)}`, {
       where: label,
+      fix: /could not find an implementation|not implemented/i.test(message(cause))
+        ? `${name} has no kernel for that operator and type. If it is of Mish, write it in another form: \`onnx-mish retarget --form exp\``
+        : undefined,
       cause,
     });
   const start = performance.now();
@@ -189,13 +192,23 @@ function toOrt(module: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor
   if (type === undefined) {
     throw new OnnxMishError('run-failed', `onnxruntime-node takes no ${elemType} tensors`);
   }
+  if (elemType === 'f16') return halfTensor(data as Uint16Array, dims);
   return new module.Tensor(type as 'float32', data as Float32Array, dims);
 }
 
-function fromOrt(value: Ort.Tensor): Tensor {
-  return {
-    elemType: SHORT_TYPES.get(value.type) ?? value.type,
-    dims: value.dims,
-    data: value.data as TypedArray | string[],
-  };
+/**
+ * A float16 tensor. From Node 24 on there is a Float16Array; ONNX Runtime's Tensor makes one of the bit patterns
+ * it is given, and its own native side then cannot read it ("not enough space: expected 6344, got 0", 1.30.0).
+ * That side reads four fields and asks for no class, so it gets those.
+ */
+function halfTensor(data: Uint16Array, dims: readonly number[]): Ort.Tensor {
+  const fields = { type: 'float16', data, dims, size: data.length, location: 'cpu' } as const;
+  return fields as unknown as Ort.Tensor;
+}
+
+function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
+  const elemType = SHORT_TYPES.get(type) ?? type;
+  if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
+  const { buffer, byteOffset, length } = data as Uint16Array; // or a Float16Array, see halfTensor
+  return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
 }

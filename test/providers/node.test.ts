@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeProvider } from '../../src/providers/node.js';
 import type { Tensor } from '../../src/providers/tensor.js';
@@ -43,6 +46,39 @@ describe('the CPU', () => {
     expect(await session.time(feeds)).toBeGreaterThan(0);
     expect(session.createMs).toBeGreaterThan(0);
     await session.close();
+  });
+
+  test('finds external data beside a model that is opened by path', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-test-'));
+    try {
+      const externalData = [{ key: 'location', value: 'weights.bin' }];
+      const bytes = model({
+        nodes: [node('Add', ['x', 'w'], ['y'])],
+        inputs: [value('x', 1, [2])],
+        outputs: [value('y', 1, [2])],
+        initializers: [{ name: 'w', dataType: 1, dims: [2], dataLocation: 1, externalData }],
+      });
+      writeFileSync(join(folder, 'weights.bin'), Float32Array.of(10, 20));
+      writeFileSync(join(folder, 'model.onnx'), bytes);
+      const session = await cpu.open(join(folder, 'model.onnx'));
+      const { y } = await session.run({ x: { elemType: 'f32', dims: [2], data: Float32Array.of(1, 2) } });
+      expect(y?.data).toEqual(Float32Array.of(11, 22));
+      await session.close();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('says what to do where it has no kernel', async () => {
+    const bytes = model({
+      opset: 22,
+      nodes: [node('Softplus', ['x'], ['y'])],
+      inputs: [value('x', 16, [2])],
+      outputs: [value('y', 16, [2])],
+    });
+    await expect(cpu.open(bytes)).rejects.toThrow(
+      expect.objectContaining({ code: 'run-failed', fix: expect.stringContaining('another form') }),
+    );
   });
 
   test('refuses a bad model and bad feeds in our words', async () => {
