@@ -1,5 +1,6 @@
 import type { Tensors } from '../providers/tensor.js';
 import type { Session } from '../providers/types.js';
+import { stopIfAborted } from './abort.js';
 import { createRandom } from './random.js';
 import { mean, quantile, type Ratio, ratioOfMedians } from './statistics.js';
 
@@ -14,6 +15,8 @@ export interface LatencyOptions {
   readonly maxPairs?: number | undefined;
   /** Pairs that are run first and not counted; 3 unless given. */
   readonly warmup?: number | undefined;
+  /** Milliseconds of each session's very first run, where that is past; else the first runs here are it. */
+  readonly first?: readonly [original: number, swapped: number] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** The clock in milliseconds, for deciding when to end. */
   readonly now?: (() => number) | undefined;
@@ -40,7 +43,8 @@ export interface Latency {
 
 /**
  * Times two sessions in turns, so that whatever slows the machine down slows both: original and swapped
- * run one after the other, and which goes first alternates.
+ * run one after the other, and which goes first alternates. It ends after `minPairs` and `minSeconds`, whichever
+ * is later, or when one of the upper limits is reached. Throws `aborted`, and `run-failed` as the sessions do.
  */
 export async function measureLatency(
   original: Session,
@@ -55,16 +59,19 @@ export async function measureLatency(
     maxPairs = 1000,
     warmup = 3,
     now = () => performance.now(),
+    signal,
   } = options;
-  const first: [number, number] = [await original.time(feeds[0]), await swapped.time(feeds[1])];
-  for (let pair = 1; pair < warmup; pair++) {
-    await original.time(feeds[0]);
-    await swapped.time(feeds[1]);
+  let first = options.first;
+  for (let pair = 0; pair < Math.max(1, warmup); pair++) {
+    stopIfAborted(signal);
+    const times = [await original.time(feeds[0]), await swapped.time(feeds[1])] as const;
+    first ??= times;
   }
+  const [firstOriginal = Number.NaN, firstSwapped = Number.NaN] = first ?? [];
   const pairs: [swapped: number, original: number][] = [];
   const start = now();
   for (;;) {
-    options.signal?.throwIfAborted();
+    stopIfAborted(signal);
     const seconds = (now() - start) / 1000;
     if (pairs.length >= Math.max(minPairs, maxPairs)) break;
     if (pairs.length >= minPairs && seconds >= minSeconds) break;
@@ -89,12 +96,12 @@ export async function measureLatency(
     n: pairs.length,
     original: timing(
       original,
-      first[0],
+      firstOriginal,
       pairs.map(([, time]) => time),
     ),
     swapped: timing(
       swapped,
-      first[1],
+      firstSwapped,
       pairs.map(([time]) => time),
     ),
     ratio: ratioOfMedians(pairs, createRandom(1)),
