@@ -1,33 +1,54 @@
+import { CommanderError } from 'commander';
 import { OnnxMishError } from '../onnx/error.js';
+import { sayJson } from './say.js';
 import { clean } from './text.js';
 
 export const EXIT = { done: 0, threshold: 1, usage: 2, unavailable: 3, interrupted: 130 } as const;
 
 /** The exit code an error stands for. */
-export function exitCode(error: OnnxMishError): number {
+export function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (!(error instanceof OnnxMishError)) return EXIT.usage;
   if (error.code === 'provider-unavailable') return EXIT.unavailable;
   if (error.code === 'aborted') return EXIT.interrupted;
   return error.code === 'skipped' ? EXIT.threshold : EXIT.usage;
 }
 
-/** Prints an error to standard error; with --json the one JSON document on standard output is the error as well. */
+/** Prints an error to standard error; with --json the one JSON document is the error as well. */
 export function reportError(error: unknown, argv: readonly string[]): void {
-  const known = error instanceof OnnxMishError;
-  if (known && argv.includes('--json')) {
-    const { code, what, where, fix } = error;
-    console.log(JSON.stringify({ error: { code, what, where, fix } }, null, 2));
-  }
-  if (known) {
+  if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
+  if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
+  if (error instanceof CommanderError) return; // commander has said it on standard error
+  if (error instanceof OnnxMishError) {
     const where = error.where === undefined ? '' : `${error.where}: `;
     console.error(`onnx-mish: ${clean(where)}${clean(error.what)}`);
     if (error.fix !== undefined) console.error(`  ${clean(error.fix)}.`);
   } else {
-    console.error(`onnx-mish: ${clean(error instanceof Error ? error.message : String(error))}`);
+    console.error(`onnx-mish: ${clean(messageOf(error))}`);
     console.error(
       '  This is a defect of onnx-mish. Run the command again with --debug and report what it prints.',
     );
   }
   if (argv.includes('--debug') && error instanceof Error) console.error(error);
+}
+
+function errorDocument(error: unknown) {
+  if (error instanceof OnnxMishError) {
+    const { code, what, where, fix } = error;
+    return { code, what, where, fix };
+  }
+  if (error instanceof CommanderError) {
+    return {
+      code: 'bad-usage',
+      what: error.message.replace(/^error: /, ''),
+      fix: 'Add --help for the options',
+    };
+  }
+  return { code: 'defect', what: messageOf(error), fix: 'Report what --debug prints' };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A signal that Ctrl-C or a polite kill aborts, so that what is under way is cleaned up first. */

@@ -1,20 +1,40 @@
 import { readFile } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
-import { onFile } from '../node/errors.js';
+import { checkTarget } from '../node/atomic.js';
+import { fileError, onFile } from '../node/errors.js';
 import { openModel } from '../node/model-file.js';
 import type { FileOptions, Written } from '../node/transform.js';
-import { streamModel, writeModel } from '../node/write.js';
+import { checkAborted, streamModel, writeModel } from '../node/write.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
+import { giveStandardOutput } from './say.js';
 
 /** The model that an argument names: a file, or standard input for `-`. The caller closes it. */
-export async function modelArgument(path: string): Promise<ByteSource & { close: () => Promise<void> }> {
+export async function modelArgument(
+  path: string,
+  signal?: AbortSignal | undefined,
+): Promise<ByteSource & { close: () => Promise<void>; checkUnchanged?: () => Promise<void> }> {
   if (path !== '-') return openModel(path);
-  const bytes = new Uint8Array(await buffer(process.stdin));
-  return { ...toSource(bytes, 'standard input'), close: async () => {} };
+  // Whoever pipes into us may take for ever; Ctrl-C has to end that, too.
+  const stdin = signal === undefined ? process.stdin : addAbortSignal(signal, process.stdin);
+  try {
+    const bytes = new Uint8Array(await buffer(stdin));
+    return { ...toSource(bytes, 'standard input'), close: async () => {} };
+  } catch (error) {
+    checkAborted(signal, 'standard input');
+    throw fileError(error, 'standard input');
+  }
+}
+
+/** Where a command writes: what `-o` says, or standard output for a model from standard input. */
+export function outputArgument(input: string, output: string | undefined): string | undefined {
+  const chosen = output ?? (input === '-' ? '-' : undefined);
+  if (chosen === '-') giveStandardOutput();
+  return chosen;
 }
 
 /**
@@ -27,7 +47,8 @@ export async function piped<Report>(
   options: FileOptions,
   work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
 ): Promise<Written<Report>> {
-  const source = await modelArgument(input);
+  if (output !== '-') await checkTarget(output, options.force ?? false);
+  const source = await modelArgument(input, options.signal);
   try {
     const document = await scan(source);
     const [external] = document.external;
@@ -44,6 +65,7 @@ export async function piped<Report>(
     const { output: model, report } = await work(document);
     if (output === '-') await streamModel(model, process.stdout, options);
     else await writeModel(model, output, options);
+    await source.checkUnchanged?.(); // too late to take it back, not too late to say so
     return { output, copied: [], report };
   } finally {
     await source.close();

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
-import { OnnxMishError } from '../onnx/error.js';
+import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { EXIT, exitCode, reportError } from './exit.js';
+import { clean } from './text.js';
 
 /** Each command's file is loaded only when it is called, or when help lists them all. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }>>> = {
@@ -44,19 +44,19 @@ async function main(argv: readonly string[]): Promise<void> {
 
 /** Errors are thrown rather than ending the process, so that exit codes are decided in one place. */
 function prepare(command: Command): Command {
-  return command
-    .helpOption('-h, --help', 'print this help')
-    .exitOverride()
-    .showHelpAfterError('(add --help for the options)');
+  return (
+    command
+      .helpOption('-h, --help', 'print this help')
+      .exitOverride()
+      // Commander repeats arguments, and a file's name can be one by a shell's `*`.
+      .configureOutput({ outputError: (text, write) => write(text.split('\n').map(clean).join('\n')) })
+      .showHelpAfterError('(add --help for the options)')
+  );
 }
 
 main(process.argv).catch((error: unknown) => {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage; // commander has printed it already
-    return;
-  }
   reportError(error, process.argv);
-  process.exitCode = error instanceof OnnxMishError ? exitCode(error) : EXIT.usage;
+  process.exitCode = exitCode(error);
 });
 
 // A reader that has seen enough (`| head`) is no failure.

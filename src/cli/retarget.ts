@@ -3,11 +3,12 @@ import { type RetargetOptions, type RetargetReport, retargetDocument } from '../
 import { type FileOptions, retargetFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { interruptible } from './exit.js';
-import { piped } from './files.js';
+import { outputArgument, piped } from './files.js';
 import { commonOptions, formOptions, outputOptions } from './options.js';
 import { progress } from './progress.js';
+import { say, sayJson } from './say.js';
 import { describeSkipped } from './swap.js';
-import { clean, integer } from './text.js';
+import { clean, describeCopied, integer } from './text.js';
 
 export function command(): Command {
   const retarget = new Command('retarget')
@@ -35,20 +36,18 @@ async function run(input: string, flags: RetargetOptions & FileOptions & { json?
       fix: 'Name a provider with --target, or a form with --form',
     });
   }
+  const output = outputArgument(input, flags.output);
   const bar = progress('writing');
   const options = { ...flags, signal: interruptible(), onProgress: bar.update };
-  const output = flags.output ?? (input === '-' ? '-' : undefined);
-  const written =
-    input === '-' || output === '-'
-      ? await piped(input, output ?? '-', options, (document) => retargetDocument(document, options))
-      : await retargetFile(input, options);
-  bar.end();
-  const print = written.output === '-' ? console.error : console.log;
-  if (flags.json) print(JSON.stringify({ input, output: written.output, ...written.report }, null, 2));
-  else print(describe(written.report, input, written.output));
+  const { report, ...written } = await (input === '-' || output === '-'
+    ? piped(input, output ?? '-', options, (document) => retargetDocument(document, options))
+    : retargetFile(input, options)
+  ).finally(bar.end);
+  if (flags.json) sayJson({ input, ...written, ...report });
+  else say(describe(report, input, written.output, written.copied));
 }
 
-function describe(report: RetargetReport, input: string, output: string): string {
+function describe(report: RetargetReport, input: string, output: string, copied: readonly string[]): string {
   const { form, sites, skipped, unchanged, notes, bytesIn, bytesOut } = report;
   const lines = [`${clean(input)} → ${clean(output)}`];
   const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
@@ -58,6 +57,7 @@ function describe(report: RetargetReport, input: string, output: string): string
     lines.push('  there is no Mish in it: the output is the input, byte for byte');
   lines.push(...describeSkipped(skipped));
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
+  lines.push(...describeCopied(copied));
   for (const note of notes) lines.push(`  note: ${note}`);
   return lines.join('\n');
 }

@@ -55,8 +55,7 @@ export async function run(
     thresholds: flags,
     signal: interruptible(),
     onProgress: bar.update,
-  });
-  bar.end();
+  }).finally(bar.end);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
   console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
   if (!report.passed) process.exitCode = EXIT.threshold;

@@ -1,15 +1,17 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { KINDS } from '../mish/kinds.js';
 import { parsePlan, planOf } from '../mish/plan.js';
 import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
 import { type FileOptions, swapFile } from '../node/transform.js';
+import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import { interruptible } from './exit.js';
-import { modelArgument, piped, readJson } from './files.js';
+import { modelArgument, outputArgument, piped, readJson } from './files.js';
 import { commonOptions, formOptions, number, outputOptions, siteOptions } from './options.js';
 import { progress } from './progress.js';
-import { clean, integer } from './text.js';
+import { say, sayJson } from './say.js';
+import { clean, describeCopied, integer } from './text.js';
 
 interface Flags extends SwapOptions, FileOptions {
   dryRun?: boolean;
@@ -25,9 +27,11 @@ export function command(): Command {
   outputOptions(swap, '<model>.mish.onnx');
   formOptions(swap);
   swap.option('--beta <number>', 'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit', number);
+  const plan = new Option('--plan <file>', 'swap the sites that an edited plan lists, as it says');
+  plan.conflicts(['form', 'target', 'beta', 'only', 'include', 'exclude']);
   siteOptions(swap)
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
-    .option('--plan <file>', 'swap the sites that an edited plan lists')
+    .addOption(plan)
     .option('--strict', 'fail (exit code 1) when an activation had to be left alone')
     .option('--no-undo', 'leave out the record from which `undo` restores the original');
   return commonOptions(swap)
@@ -51,29 +55,31 @@ Examples:
 }
 
 async function run(input: string, flags: Omit<Flags, 'plan'> & { plan?: string }): Promise<void> {
+  if (input === '-' && flags.plan === '-') {
+    throw new OnnxMishError('bad-usage', 'model and plan cannot both come from standard input', {
+      fix: 'Name a file for one of them',
+    });
+  }
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
-  const options: SwapOptions & FileOptions = { ...flags, plan, signal: interruptible() };
-  if (flags.dryRun) return dryRun(input, options, flags.json ?? false);
+  if (flags.dryRun) return dryRun(input, { ...flags, plan }, flags.json ?? false);
 
+  const output = outputArgument(input, flags.output);
   const bar = progress('writing');
-  const output = flags.output ?? (input === '-' ? '-' : undefined);
-  const withBar = { ...options, onProgress: bar.update };
-  const written =
-    input === '-' || output === '-'
-      ? await piped(input, output ?? '-', withBar, (document) => swapDocument(document, options))
-      : await swapFile(input, withBar);
-  bar.end();
-  // With the model on standard output, words have to go elsewhere.
-  const print = written.output === '-' ? console.error : console.log;
-  if (flags.json) print(JSON.stringify({ input, output: written.output, ...written.report }, null, 2));
-  else print(describe(written.report, input, written.output, written.copied));
+  const options = { ...flags, plan, signal: interruptible(), onProgress: bar.update };
+  const { report, ...written } = await (input === '-' || output === '-'
+    ? piped(input, output ?? '-', options, (document) => swapDocument(document, options))
+    : swapFile(input, options)
+  ).finally(bar.end);
+  if (flags.json) sayJson({ input, ...written, ...report });
+  else say(describe(report, input, written.output, written.copied));
 }
 
 async function dryRun(input: string, options: SwapOptions, json: boolean): Promise<void> {
   const source = await modelArgument(input);
   try {
     const { report } = await swapDocument(await scan(source), options);
-    console.log(json ? JSON.stringify(planOf(report), null, 2) : describe(report, input, undefined, []));
+    if (json) sayJson(planOf(report));
+    else say(describe(report, input, undefined, []));
   } finally {
     await source.close();
   }
@@ -104,7 +110,7 @@ function describe(
   lines.push(...describeSkipped(skipped));
   const grown = bytesIn === 0 ? 0 : (100 * (bytesOut - bytesIn)) / bytesIn;
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`);
-  for (const path of copied) lines.push(`  copied ${clean(path)}`);
+  lines.push(...describeCopied(copied));
   for (const note of notes) lines.push(`  note: ${note}`);
   return lines.join('\n');
 }

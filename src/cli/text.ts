@@ -16,6 +16,11 @@ export function plural(count: number, noun: string): string {
   return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** One line for each data file that was copied along. */
+export function describeCopied(copied: readonly string[]): string[] {
+  return copied.map((path) => `  copied ${clean(path)}`);
+}
+
 /** Two or more columns, each as wide as its longest cell; the last is not padded. */
 export function columns(rows: readonly (readonly string[])[], indent = '  '): string {
   const widths: number[] = [];

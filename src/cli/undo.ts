@@ -2,9 +2,11 @@ import { Command } from 'commander';
 import { undoDocument } from '../mish/metadata.js';
 import { type FileOptions, undoFile } from '../node/transform.js';
 import { interruptible } from './exit.js';
-import { piped } from './files.js';
+import { outputArgument, piped } from './files.js';
 import { commonOptions, outputOptions } from './options.js';
-import { clean, integer } from './text.js';
+import { progress } from './progress.js';
+import { say, sayJson } from './say.js';
+import { clean, describeCopied, integer } from './text.js';
 
 export function command(): Command {
   const undo = new Command('undo')
@@ -26,17 +28,21 @@ Examples:
 }
 
 async function run(input: string, flags: FileOptions & { json?: boolean }): Promise<void> {
-  const options = { ...flags, signal: interruptible() };
-  const output = flags.output ?? (input === '-' ? '-' : undefined);
-  const written =
-    input === '-' || output === '-'
-      ? await piped(input, output ?? '-', options, async (document) => {
-          const restored = await undoDocument(document);
-          return { output: restored, report: { bytes: restored.size } };
-        })
-      : await undoFile(input, options);
-  const print = written.output === '-' ? console.error : console.log;
-  const { bytes } = written.report;
-  if (flags.json) print(JSON.stringify({ input, output: written.output, bytes }, null, 2));
-  else print(`${clean(input)} → ${clean(written.output)}\n  ${integer(bytes)} bytes, as before the swap`);
+  const output = outputArgument(input, flags.output);
+  const bar = progress('writing');
+  const options = { ...flags, onProgress: bar.update, signal: interruptible() };
+  const { report, ...written } = await (input === '-' || output === '-'
+    ? piped(input, output ?? '-', options, async (document) => {
+        const restored = await undoDocument(document);
+        return { output: restored, report: { bytes: restored.size } };
+      })
+    : undoFile(input, options)
+  ).finally(bar.end);
+  if (flags.json) return sayJson({ input, ...written, ...report });
+  const lines = [
+    `${clean(input)} → ${clean(written.output)}`,
+    `  ${integer(report.bytes)} bytes, as before the swap`,
+    ...describeCopied(written.copied),
+  ];
+  say(lines.join('\n'));
 }
