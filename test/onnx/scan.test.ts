@@ -7,6 +7,7 @@ import type { ByteSource } from '../../src/onnx/source.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { floats, model, modelProto, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { int, len } from '../support/wire.js';
 
 /** A source like a file: it counts what is read, and never gives more than was asked for. */
 function fileLike(bytes: Uint8Array): ByteSource & { total: () => number; largest: () => number } {
@@ -211,6 +212,24 @@ describe('the view', () => {
       ['inside', 'graph', 'inside.bin'],
       ['weights', 'graph', 'weights.bin'],
     ]);
+  });
+
+  test('reads repeated numbers packed or not, and merges what comes twice', async () => {
+    const tensor = (dims: number[]) => len(5, [...dims, ...int(2, 1), ...len(8, 'w')]);
+    const build = (fields: number[]) =>
+      Uint8Array.from([
+        ...int(1, 3),
+        ...int(1, 8),
+        ...len(8, int(2, 17)),
+        ...len(8, int(2, 18)),
+        ...len(7, fields),
+      ]);
+    const packed = await scan(build(tensor(len(1, [2, 3, 4]))));
+    const loose = await scan(build(tensor([...int(1, 2), ...len(1, [3]), ...int(1, 4, 3)])));
+    expect(loose.graph.initializers).toEqual(packed.graph.initializers);
+    expect(loose.graph.initializers.get('w')?.dims).toEqual([2, 3, 4]);
+    expect(packed.irVersion).toBe(8); // of a singular field the last one counts
+    expect(opsetOf(packed.graph)).toBe(18); // and of two imports of a domain as well
   });
 
   test('takes a model of before IR 3, which imports no operator set, for opset 1', async () => {
