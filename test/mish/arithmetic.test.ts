@@ -163,6 +163,12 @@ describe('across the borders of functions', () => {
     expect(await skips({ nodes, functions: [act], domains })).toEqual({ b: 'arithmetic' });
   });
 
+  test('each of two in a row within a function, whose caller casts the result', async () => {
+    const two = local('Two', [node('Relu', ['a'], ['h']), node('Relu', ['h'], ['b'])]);
+    const nodes = [call('Two', 'x', 'p'), toInt('p', 'n'), node('Neg', ['x'], ['y'])];
+    expect(await skips({ nodes, functions: [two], domains })).toEqual({ h: 'arithmetic', b: 'arithmetic' });
+  });
+
   test('a Relu whose result a function casts', async () => {
     const nodes = [relu, call('Count', 'r', 'y')];
     expect(await skips({ nodes, functions: [count], domains })).toEqual({ r: 'arithmetic' });

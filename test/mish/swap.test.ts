@@ -43,7 +43,7 @@ describe('names', () => {
         node('Add', ['k', 'mish/f32/cap'], ['y']),
       ],
       inputs: [vector('x'), value('mish/f32/cap', F32, [])],
-      initializers: [floats('mish/f32/two', [], [0.5])],
+      initializers: [floats('mish/f32/two', [], [0.5]), floats('mish/f32/floor', [], [0])], // nobody reads the second
       values: [vector('act/mish/ratio')],
       outputs: [vector('y')],
     });
@@ -53,7 +53,7 @@ describe('names', () => {
     expect(new Set(names).size).toBe(names.length);
     const results = nodes.flatMap(({ output }) => output ?? []);
     expect(new Set(results).size).toBe(results.length);
-    const taken = ['mish/f32/cap', 'mish/f32/two', 'act/mish/ratio'];
+    const taken = ['mish/f32/cap', 'mish/f32/two', 'mish/f32/floor', 'act/mish/ratio'];
     for (const name of taken) expect(results).not.toContain(name);
     const { y } = await run(bytes, { x: f32(POINTS), 'mish/f32/cap': f32([0.25], []) }, optimiser);
     expectClose(
