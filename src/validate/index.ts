@@ -1,9 +1,10 @@
 // Validation: what the swapped model gives, how right it is and how fast.
 
+export { type Accuracy, accuracy } from './accuracy.js';
 export { type Dataset, type ShapeOptions, seededFeeds } from './feeds.js';
 export { bytesCandidate, type FileValidation, fileCandidate, validateFiles } from './files.js';
 export { type Latency, type LatencyOptions, measureLatency } from './latency.js';
-export { accuracy, type Drift, driftMeter, looksLikeScores } from './metrics.js';
+export { type Drift, driftMeter, looksLikeScores } from './metrics.js';
 export { parseNpy } from './npy.js';
 export { parseReport, REPORT_SCHEMA, type Report, reportJsonSchema, reportSchema } from './report.js';
 export { sampledFeeds, testCaseFeeds } from './samples.js';

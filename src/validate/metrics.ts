@@ -1,6 +1,9 @@
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
 
-/** How far an output is from its reference, over all runs. */
+/**
+ * How far an output is from its reference, over all runs. The figures are null where the two cannot be compared
+ * and where anything is broken: a mean over what happens to be finite would say that all is well.
+ */
 export interface Drift {
   readonly output: string;
   /** Number of elements compared. */
@@ -12,21 +15,31 @@ export interface Drift {
   readonly cosine: number | null;
   /** Signal to quantisation noise: 10 log10(Σ reference² / Σ difference²), in dB; null stands for infinite when `maxAbs` is 0. */
   readonly sqnr: number | null;
-  /** The share of rows whose highest (five highest) classes agree, where the output looks like class scores. */
+  /** The share of rows whose highest class agrees, where the output looks like class scores. */
   readonly top1: number | null;
+  /** The share of rows whose five highest classes are the same, in any order; null for five classes or fewer. */
   readonly top5: number | null;
-  /** Elements that are NaN or infinite in one of the two and not the same in the other. */
+  /** Elements that are NaN in one of the two or in both, or infinite in one and not the same in the other. */
   readonly broken: number;
   /** What makes the two impossible to compare. */
   readonly problem: string | null;
 }
 
 /**
- * Whether an output looks like class scores: floats, [batch, classes] with at least two classes. A vector of
- * features has that shape as well; then agreement says whether its largest element stayed the largest.
+ * Whether an output looks like class scores: floats, [batch, classes] with at least two classes, or the same
+ * with axes of length 1 after it ([1, 1000, 1, 1], as SqueezeNet ends). Sequences [batch, time, classes] and maps
+ * [batch, classes, height, width] do not. A vector of features has the shape of scores as well; then agreement
+ * says whether its largest element stayed the largest.
  */
-export function looksLikeScores({ elemType, dims }: Pick<Tensor, 'elemType' | 'dims'>): boolean {
-  return /^(f|bf)\d/.test(elemType) && dims.length === 2 && (dims[1] ?? 0) >= 2;
+export function looksLikeScores(output: Pick<Tensor, 'elemType' | 'dims'>): boolean {
+  return classesOf(output) !== undefined;
+}
+
+/** The number of classes of an output that looks like class scores. */
+export function classesOf({ elemType, dims }: Pick<Tensor, 'elemType' | 'dims'>): number | undefined {
+  const [, classes = 0, ...rest] = dims;
+  const scores = /^(f|bf)\d/.test(elemType) && classes >= 2 && rest.every((dim) => dim === 1);
+  return scores ? classes : undefined;
 }
 
 /** Adds up the difference between two tensors, run after run; `result` closes it. */
@@ -35,6 +48,7 @@ export interface DriftMeter {
   result(): Drift;
 }
 
+/** A meter for the output of this name. */
 export function driftMeter(output: string): DriftMeter {
   let n = 0;
   let maxAbs = 0;
@@ -45,14 +59,14 @@ export function driftMeter(output: string): DriftMeter {
   let dot = 0;
   let broken = 0;
   let problem: string | null = null;
-  const rows = { n: 0, top1: 0, top5: 0 };
+  const rows = { n: 0, top1: 0, ofMany: 0, top5: 0 };
 
   function compare(a: ArrayLike<number>, b: ArrayLike<number>): void {
     for (let index = 0; index < a.length; index++) {
       const [x, y] = [a[index] ?? 0, b[index] ?? 0];
       n++;
       if (!Number.isFinite(x) || !Number.isFinite(y)) {
-        if (!Object.is(x, y)) broken++;
+        if (Number.isNaN(x) || x !== y) broken++; // two NaN are no agreement
         continue;
       }
       const difference = Math.abs(x - y);
@@ -83,29 +97,31 @@ export function driftMeter(output: string): DriftMeter {
         return;
       }
       compare(a, b);
-      if (!looksLikeScores(reference)) return;
-      const classes = reference.dims[1] ?? 0;
+      const classes = classesOf(reference);
+      if (classes === undefined) return;
       for (let row = 0; row < (reference.dims[0] ?? 0); row++) {
         const [want, have] = [highest(a, row, classes), highest(b, row, classes)];
         rows.n++;
-        if (want[0] === have[0]) rows.top1++;
-        if (want.every((label) => have.includes(label))) rows.top5++;
+        if (want[0] !== undefined && want[0] === have[0]) rows.top1++;
+        if (classes <= TOP) continue; // any order of five has the same five
+        rows.ofMany++;
+        if (want.length > 0 && want.every((label) => have.includes(label))) rows.top5++;
       }
     },
     result() {
-      const usable = problem === null && n > 0;
-      const share = (count: number) => (usable && rows.n > 0 ? count / rows.n : null);
+      const usable = problem === null && n > 0 && broken === 0;
+      const share = (count: number, of: number) => (problem === null && of > 0 ? count / of : null);
       const number = (value: number) => (usable && Number.isFinite(value) ? value : null);
       return {
         output,
         n,
-        maxAbs: number(broken > 0 ? Number.NaN : maxAbs),
+        maxAbs: number(maxAbs),
         meanAbs: number(sumAbs / n),
         rmse: number(Math.sqrt(squares / n)),
         cosine: number(reference2 === 0 && got2 === 0 ? 1 : dot / Math.sqrt(reference2 * got2)),
         sqnr: number(10 * Math.log10(reference2 / squares)),
-        top1: share(rows.top1),
-        top5: share(rows.top5),
+        top1: share(rows.top1, rows.n),
+        top5: share(rows.top5, rows.ofMany),
         broken,
         problem,
       };
@@ -113,35 +129,20 @@ export function driftMeter(output: string): DriftMeter {
   };
 }
 
-/** The five highest classes of a row, the highest first; the first of equals wins. */
-export function highest(scores: ArrayLike<number>, row: number, classes: number, count = 5): number[] {
-  const order = Array.from({ length: classes }, (_, label) => label);
-  const score = (label: number) => scores[row * classes + label] ?? Number.NEGATIVE_INFINITY;
-  return order.sort((a, b) => score(b) - score(a) || a - b).slice(0, count);
-}
+const TOP = 5;
 
-/** Labelled accuracy, 0 to 1. */
-export interface Accuracy {
-  readonly n: number;
-  readonly top1: number;
-  readonly top5: number;
-}
-
-/** The share of samples whose label is the highest class, and among the five highest. */
-export function accuracy(outputs: readonly Tensor[], labels: readonly number[]): Accuracy {
-  let n = 0;
-  let top1 = 0;
-  let top5 = 0;
-  for (const output of outputs) {
-    const scores = toNumbers(output);
-    const classes = output.dims[1] ?? 0;
-    if (scores === undefined) continue;
-    for (let row = 0; row < (output.dims[0] ?? 0) && n < labels.length; row++) {
-      const label = labels[n++] ?? Number.NaN;
-      const best = highest(scores, row, classes);
-      if (best[0] === label) top1++;
-      if (best.includes(label)) top5++;
-    }
+/** The five highest classes of a row, the highest first; the first of equals wins. None where a score is NaN. */
+export function highest(scores: ArrayLike<number>, row: number, classes: number): number[] {
+  const best: number[] = [];
+  const score = (label: number) => scores[row * classes + label] ?? Number.NaN;
+  for (let label = 0; label < classes; label++) {
+    const own = score(label);
+    if (Number.isNaN(own)) return [];
+    let rank = best.length;
+    while (rank > 0 && own > score(best[rank - 1] ?? 0)) rank--;
+    if (rank >= TOP) continue;
+    best.splice(rank, 0, label);
+    best.length = Math.min(best.length, TOP);
   }
-  return { n, top1: top1 / n, top5: top5 / n };
+  return best;
 }

@@ -1,3 +1,4 @@
+import { OnnxMishError } from '../onnx/error.js';
 import type { ProviderRow, Verdict } from './report.js';
 
 /** Limits that a validation has to keep. Shares are 0 to 1, errors absolute, SQNR in dB. */
@@ -63,9 +64,23 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Holds a provider's figures against the limits. What could not be measured has not been kept. */
+/** Throws `bad-usage` for a limit that is not finite. */
+export function checkThresholds(thresholds: Thresholds): void {
+  for (const { name } of RULES) {
+    const limit = thresholds[name];
+    if (limit === undefined || Number.isFinite(limit)) continue;
+    throw new OnnxMishError('bad-usage', `the threshold ${name} is ${limit}`, {
+      fix: 'Give a finite number',
+    });
+  }
+}
+
+/**
+ * Holds a provider's figures against the limits. What could not be measured has not been kept. Outputs that
+ * are not finite or cannot be compared fail whatever was asked for, as `maxBroken`.
+ */
 export function judge(provider: string, row: Measured, thresholds: Thresholds): Verdict[] {
-  return RULES.flatMap(({ name, sense, values }): Verdict[] => {
+  const asked = RULES.flatMap(({ name, sense, values }): Verdict[] => {
     const limit = thresholds[name];
     if (limit === undefined) return [];
     const measured = values(row);
@@ -75,4 +90,12 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds): 
     const kept = worst !== null && (sense === 'max' ? worst <= limit : worst >= limit);
     return [{ provider, threshold: name, limit, value: worst, passed: complete && kept }];
   });
+  return [...brokenOutputs(provider, row), ...asked];
+}
+
+function brokenOutputs(provider: string, { drift }: Measured): Verdict[] {
+  const comparable = drift.every(({ problem }) => problem === null);
+  const broken = drift.reduce((sum, output) => sum + output.broken, 0);
+  if (comparable && broken === 0) return [];
+  return [{ provider, threshold: 'maxBroken', limit: 0, value: comparable ? broken : null, passed: false }];
 }

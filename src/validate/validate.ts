@@ -1,13 +1,12 @@
 import type { FormName } from '../mish/forms.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { FloatType } from '../onnx/types.js';
-import type { Tensor, Tensors } from '../providers/tensor.js';
 import type { Provider, Session, SessionOptions, ValueInfo } from '../providers/types.js';
 import { VERSION } from '../version.js';
+import { type Both, compare } from './compare.js';
 import type { Dataset } from './feeds.js';
 import { hashFeeds } from './hash.js';
 import { type LatencyOptions, measureLatency } from './latency.js';
-import { accuracy, type Drift, driftMeter, looksLikeScores } from './metrics.js';
 import {
   type Host,
   type ModelInfo,
@@ -17,7 +16,7 @@ import {
   type Report,
 } from './report.js';
 import { sweep } from './sweep.js';
-import { judge, type Thresholds } from './thresholds.js';
+import { checkThresholds, judge, type Thresholds } from './thresholds.js';
 
 /** A model to validate: what to open, and what is known of it. */
 export interface Candidate {
@@ -48,27 +47,31 @@ export interface ValidateOptions {
 /**
  * Compares a swapped model with its original on each provider: kernel error, drift of every output,
  * parity with the CPU, labelled accuracy, latency. A provider that is missing or fails is a row that says
- * so. Throws `bad-data` when feeds and model do not fit, `run-failed` when one of the models does not even
- * run on the CPU, `aborted`.
+ * so. Throws `bad-data` when feeds and models do not fit, `run-failed` when one of the models does not even
+ * run on the CPU, `bad-usage` for a threshold that is no number, `aborted`.
  */
 export async function validate(options: ValidateOptions): Promise<Report> {
   const { original, swapped, cpu, thresholds = {}, onProgress = () => {} } = options;
+  checkThresholds(thresholds);
   onProgress('opening the models');
   await cpu.availability(); // which also tells the version
-  const models = await openBoth(cpu, options);
+  const baseline = await openBoth(cpu, options);
   try {
-    const dataset = options.data(models.original.inputs, models.original.outputs);
-    onProgress('running on the CPU');
-    const baseline = await runBoth(models, dataset, options.signal);
-    const providers: ProviderRow[] = [];
-    for (const provider of options.providers) {
+    checkInputs(baseline);
+    const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
+    const rows = new Map<Provider, ProviderRow>();
+    const isCpu = ({ name }: Provider) => name === cpu.name;
+    // The CPU comes first: as the reference of the others it would have run before its first run is timed.
+    for (const provider of options.providers.toSorted((a, b) => Number(isCpu(b)) - Number(isCpu(a)))) {
       onProgress(`measuring on ${provider.name}`);
-      providers.push(
-        provider.name === cpu.name
-          ? await measure(provider, models, baseline, dataset, options)
-          : await runElsewhere(provider, baseline, dataset, options),
+      rows.set(
+        provider,
+        isCpu(provider)
+          ? await measure(provider, baseline, undefined, dataset, options)
+          : await measureElsewhere(provider, baseline, dataset, options),
       );
     }
+    const providers = options.providers.flatMap((provider) => rows.get(provider) ?? []);
     const verdicts = providers
       .filter((row) => row.status !== 'unavailable')
       .flatMap((row) => judge(row.provider, row, thresholds));
@@ -85,145 +88,112 @@ export async function validate(options: ValidateOptions): Promise<Report> {
         verdicts.every((verdict) => verdict.passed) && providers.every((row) => row.status !== 'failed'),
     } satisfies Report);
   } finally {
-    await closeBoth(models);
+    await closeBoth(baseline);
   }
 }
 
-interface Both<T> {
-  readonly original: T;
-  readonly swapped: T;
-}
-
 async function openBoth(provider: Provider, options: ValidateOptions): Promise<Both<Session>> {
-  const original = await provider.open(options.original.model, options.session);
+  const original = await openOne(provider, options.original, options.session);
   try {
-    return { original, swapped: await provider.open(options.swapped.model, options.session) };
+    return { original, swapped: await openOne(provider, options.swapped, options.session) };
   } catch (error) {
     await original.close();
     throw error;
   }
 }
 
-async function closeBoth({ original, swapped }: Both<Session>): Promise<void> {
-  await original.close();
-  await swapped.close();
+/** Opens a model; what fails is told by the model's name, since bytes have none of their own. */
+async function openOne(
+  provider: Provider,
+  { model, info }: Candidate,
+  options: SessionOptions | undefined,
+): Promise<Session> {
+  try {
+    return await provider.open(model, options);
+  } catch (error) {
+    if (!(error instanceof OnnxMishError)) throw error;
+    throw new OnnxMishError(error.code, error.what, { where: info.name, fix: error.fix, cause: error.cause });
+  }
 }
 
-/** What both models give for every feed. */
-async function runBoth(
-  models: Both<Session>,
-  dataset: Dataset,
-  signal: AbortSignal | undefined,
-): Promise<Both<Tensors[]>> {
-  const results: Both<Tensors[]> = { original: [], swapped: [] };
-  for (const feeds of dataset.feeds) {
-    if (signal?.aborted) throw new OnnxMishError('aborted', 'interrupted');
-    results.original.push(await models.original.run(feeds));
-    results.swapped.push(await models.swapped.run(feeds));
-  }
-  return results;
+async function closeBoth({ original, swapped }: Both<Session>): Promise<void> {
+  await Promise.allSettled([original.close(), swapped.close()]);
+}
+
+/** Both models are fed the same, so they have to take the same. */
+function checkInputs({ original, swapped }: Both<Session>): void {
+  const list = ({ inputs }: Session) =>
+    inputs.map(({ name, elemType }) => `'${name}' (${elemType})`).toSorted();
+  const [before, after] = [list(original), list(swapped)];
+  if (before.join() === after.join()) return;
+  throw new OnnxMishError(
+    'bad-data',
+    `the inputs of the swapped model are ${after.join(', ')}, and those of the original ${before.join(', ')}`,
+    { fix: 'Give a model and the one that a swap made of it' },
+  );
 }
 
 const EMPTY = { kernel: [], drift: [], parity: null, expected: null, accuracy: null, latency: null };
 
-async function runElsewhere(
+async function measureElsewhere(
   provider: Provider,
-  baseline: Both<Tensors[]>,
+  baseline: Both<Session>,
   dataset: Dataset,
   options: ValidateOptions,
 ): Promise<ProviderRow> {
-  const available = await provider.availability();
-  if (!available.available) {
-    const { reason, fix } = available;
-    return { provider: provider.name, status: 'unavailable', reason, fix, ...EMPTY };
-  }
   try {
+    const available = await provider.availability();
+    if (!available.available) {
+      const { reason, fix } = available;
+      return { provider: provider.name, status: 'unavailable', reason, fix, ...EMPTY };
+    }
     const models = await openBoth(provider, options);
     try {
-      const results = await runBoth(models, dataset, options.signal);
-      const row = await measure(provider, models, results, dataset, options);
-      const parity = {
-        original: drifts(models.original, baseline.original, results.original),
-        swapped: drifts(models.swapped, baseline.swapped, results.swapped),
-      };
-      return { ...row, parity };
+      return await measure(provider, models, baseline, dataset, options);
     } finally {
       await closeBoth(models);
     }
   } catch (error) {
-    if (!(error instanceof OnnxMishError) || error.code === 'aborted') throw error;
-    return {
-      provider: provider.name,
-      status: 'failed',
-      reason: error.what,
-      fix: error.fix ?? null,
-      ...EMPTY,
-    };
+    if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
+    // Whatever it was, the rows of the other providers still come.
+    const known = error instanceof OnnxMishError;
+    const reason = known ? error.what : error instanceof Error ? error.message : String(error);
+    const fix = known ? (error.fix ?? null) : null;
+    return { provider: provider.name, status: 'failed', reason, fix, ...EMPTY };
   }
 }
 
 async function measure(
   provider: Provider,
   models: Both<Session>,
-  results: Both<Tensors[]>,
+  reference: Both<Session> | undefined,
   dataset: Dataset,
   options: ValidateOptions,
 ): Promise<ProviderRow> {
-  const { swapped } = options;
+  const { swapped, signal, latency } = options;
+  const [feeds] = dataset.feeds;
+  const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal };
+  // Before anything else has run: later there is no first run any more.
+  const first =
+    timed && feeds && ([await models.original.time(feeds), await models.swapped.time(feeds)] as const);
+  const comparison = await compare(models, reference, dataset, signal);
   const kernel = [];
   for (const { form, beta, elemType } of swapped.info.mish) {
     const mish = { kind: 'mish', form: form as FormName, beta } as const;
     kernel.push(await sweep(provider, mish, elemType as FloatType, swapped.info.opset, options.session));
   }
-  const [feeds] = dataset.feeds;
-  const latency =
-    options.latency === false || feeds === undefined
-      ? null
-      : await measureLatency(models.original, models.swapped, [feeds, feeds], {
-          ...options.latency,
-          signal: options.signal,
-        });
   return {
     provider: provider.name,
     status: 'ran',
     reason: null,
     fix: null,
     kernel,
-    drift: drifts(models.original, results.original, results.swapped),
-    parity: null,
-    expected:
-      dataset.expected === undefined ? null : drifts(models.original, dataset.expected, results.original),
-    accuracy: labelled(results, dataset.labels),
-    latency,
+    ...comparison,
+    latency:
+      timed && feeds
+        ? await measureLatency(models.original, models.swapped, [feeds, feeds], { first, ...timed })
+        : null,
   };
-}
-
-function drifts(session: Session, references: readonly Tensors[], got: readonly Tensors[]): Drift[] {
-  return session.outputs.map(({ name }) => {
-    const meter = driftMeter(name);
-    references.forEach((reference, run) => {
-      meter.add(reference[name], got[run]?.[name]);
-    });
-    return meter.result();
-  });
-}
-
-/** Accuracy at the first output that looks like class scores. Throws `bad-data` where there is none. */
-function labelled(results: Both<Tensors[]>, labels: readonly number[] | undefined): ProviderRow['accuracy'] {
-  const [first] = results.original;
-  if (labels === undefined || first === undefined) return null;
-  const output = Object.keys(first).find((name) => looksLikeScores(first[name] as Tensor));
-  if (output === undefined) {
-    throw new OnnxMishError('bad-data', 'no output looks like class scores, so labels say nothing', {
-      fix: 'Leave out --labels',
-    });
-  }
-  const of = (runs: readonly Tensors[]) =>
-    accuracy(
-      runs.map((run) => run[output] as Tensor),
-      labels,
-    );
-  return { output, original: of(results.original), swapped: of(results.swapped) };
 }
 
 async function describeData(dataset: Dataset): Promise<Report['data']> {

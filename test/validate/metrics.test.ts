@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Tensor } from '../../src/providers/tensor.js';
-import { accuracy, driftMeter, looksLikeScores } from '../../src/validate/metrics.js';
+import { driftMeter, highest, looksLikeScores } from '../../src/validate/metrics.js';
 
 const tensor = (dims: number[], data: number[]): Tensor => ({
   elemType: 'f64',
@@ -64,16 +64,24 @@ describe('drift', () => {
     );
   });
 
-  test('is nothing between equals, NaN and infinities included', () => {
-    const same = tensor([3], [1, Number.NaN, Number.POSITIVE_INFINITY]);
+  test('is nothing between equals, infinities included', () => {
+    const same = tensor([3], [1, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
     expect(drift(same, same)).toMatchObject({ maxAbs: 0, broken: 0, sqnr: null });
+    expect(drift(tensor([2], [0, -0]), tensor([2], [-0, 0]))).toMatchObject({ maxAbs: 0, broken: 0 });
   });
 
-  test('does not let a NaN pass', () => {
-    expect(drift(tensor([2], [1, 2]), tensor([2], [1, Number.NaN]))).toMatchObject({
-      maxAbs: null,
-      broken: 1,
-    });
+  test('has no figures where anything is NaN, in one of the two or in both', () => {
+    const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
+    const [fine, bad] = [tensor([1, 3], [1, 2, 3]), tensor([1, 3], [1, Number.NaN, 3])];
+    for (const [a, b] of [
+      [fine, bad],
+      [bad, fine],
+      [bad, bad],
+    ] as const) {
+      expect(drift(a, b)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
+    }
+    const infinite = tensor([1, 3], [1, Number.POSITIVE_INFINITY, 3]);
+    expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
   });
 
   test('says when there is nothing to compare', () => {
@@ -95,6 +103,10 @@ describe('drift', () => {
     const a = tensor([2, 6], [9, 8, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
     const b = tensor([2, 6], [8, 9, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
     expect(drift(a, b)).toMatchObject({ top1: 0.5, top5: 1 });
+    expect(drift(tensor([1, 5], [1, 2, 3, 4, 5]), tensor([1, 5], [5, 4, 3, 2, 1]))).toMatchObject({
+      top1: 0,
+      top5: null, // any five of five are the same
+    });
     expect(drift(tensor([6], [1, 2, 3, 4, 5, 6]), tensor([6], [1, 2, 3, 4, 5, 6])).top1).toBeNull();
   });
 });
@@ -105,9 +117,18 @@ test('class scores are [batch, classes] of floats', () => {
   expect(looksLikeScores({ elemType: 'i64', dims: [1, 10] })).toBe(false);
   expect(looksLikeScores({ elemType: 'f32', dims: [1, 1] })).toBe(false);
   expect(looksLikeScores({ elemType: 'f32', dims: [1, 1, 1, 96] })).toBe(false);
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 1000, 1, 1] })).toBe(true);
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 21, 64, 64] })).toBe(false);
 });
 
-test('labelled accuracy counts over all runs', () => {
-  const outputs = [tensor([2, 3], [0, 1, 2, 5, 1, 2]), tensor([1, 3], [1, 9, 2])];
-  expect(accuracy(outputs, [2, 1, 1])).toEqual({ n: 3, top1: 2 / 3, top5: 1 });
+test('the five highest are those of a sort, the first of equals first', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 30 }), (scores) => {
+      const order = scores.map((_, label) => label);
+      const sorted = order.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+      expect(highest(scores, 0, scores.length)).toEqual(sorted.slice(0, 5));
+    }),
+  );
+  expect(highest([9, 9, 1, 3, 2], 1, 2)).toEqual([1, 0]);
+  expect(highest([1, Number.NaN], 0, 2)).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { validateFiles } from '../../src/validate/files.js';
 import { parseReport, reportJsonSchema } from '../../src/validate/report.js';
 import committed from '../../src/validate/report.schema.json' with { type: 'json' };
-import { judge } from '../../src/validate/thresholds.js';
+import { checkThresholds, judge } from '../../src/validate/thresholds.js';
 import { REAL_MODELS } from '../support/models.js';
 
 test('the committed JSON Schema is the one the code has', () => {
@@ -65,6 +65,21 @@ describe('thresholds', () => {
     expect(judge('cpu', two, { maxAbs: 1 })).toMatchObject([{ value: 2, passed: false }]);
     const same = { ...row, drift: [{ ...drift, maxAbs: 0, sqnr: null }] };
     expect(judge('cpu', same, { minSqnr: 100 })).toMatchObject([{ passed: true }]);
+  });
+
+  test('outputs that are not finite or cannot be compared fail unasked', () => {
+    const nan = { ...row, drift: [drift, { ...drift, broken: 3 }] };
+    const verdict = { threshold: 'maxBroken', limit: 0, passed: false };
+    expect(judge('cpu', nan, {})).toEqual([{ ...verdict, provider: 'cpu', value: 3 }]);
+    const shapes = { ...row, drift: [{ ...drift, problem: 'its shape is [1] and should be [2]' }] };
+    expect(judge('cpu', shapes, {})).toEqual([{ ...verdict, provider: 'cpu', value: null }]);
+  });
+
+  test('have to be numbers', () => {
+    for (const maxAbs of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => checkThresholds({ maxAbs })).toThrow(expect.objectContaining({ code: 'bad-usage' }));
+    }
+    checkThresholds({ maxAbs: 0, minSqnr: undefined });
   });
 
   test('none asked for, none judged', () => {

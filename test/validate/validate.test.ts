@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { swap } from '../../src/mish/swap.js';
+import { host } from '../../src/node/host.js';
+import { OnnxMishError } from '../../src/onnx/error.js';
+import { nodeProvider } from '../../src/providers/node.js';
+import type { Provider } from '../../src/providers/types.js';
+import { seededFeeds } from '../../src/validate/feeds.js';
 import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
 import { sampledFeeds } from '../../src/validate/samples.js';
+import { validate } from '../../src/validate/validate.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 
@@ -94,6 +100,124 @@ describe('a small classifier', async () => {
     };
     expect(await run(1)).toEqual(await run(1));
     expect((await run(1)).hash).not.toBe((await run(2)).hash);
+  });
+});
+
+describe('models that do not belong together', async () => {
+  const relu = (input: string, output: string, op = 'Relu') =>
+    bytesCandidate(
+      model({
+        nodes: [node(op, [input], [output])],
+        inputs: [value(input, 1, [2])],
+        outputs: [value(output, 1, [2])],
+      }),
+      `${input} to ${output}`,
+    );
+
+  test('by their inputs are refused', async () => {
+    await expect(validateFiles(await relu('x', 'y'), await relu('q', 'y'))).rejects.toThrow(
+      /swapped model are 'q' \(f32\).*original 'x' \(f32\)/,
+    );
+  });
+
+  test('by their outputs have not passed', async () => {
+    const report = await validateFiles(await relu('x', 'y'), await relu('x', 'z'), { latency: false });
+    expect(report.providers[0]?.drift[0]?.problem).toMatch(/does not give it/);
+    expect(report.passed).toBe(false);
+  });
+
+  test('NaN everywhere has not passed either', async () => {
+    const log = await relu('x', 'y', 'Log'); // of noise, half of which is negative
+    const report = await validateFiles(log, log, { runs: 20, latency: false, thresholds: { maxAbs: 1 } });
+    expect(report.verdicts.map(({ threshold, passed }) => [threshold, passed])).toEqual([
+      ['maxBroken', false],
+      ['maxAbs', false],
+    ]);
+    expect(report.passed).toBe(false);
+  });
+
+  test('a model that ONNX Runtime refuses is called by its name', async () => {
+    const bad = await relu('x', 'y', 'NoSuchOperator');
+    await expect(validateFiles(await relu('x', 'y'), bad)).rejects.toThrow(
+      expect.objectContaining({ code: 'run-failed', where: 'x to y' }),
+    );
+  });
+
+  test('a threshold that is no number is refused before anything runs', async () => {
+    const thresholds = { maxAbs: Number.POSITIVE_INFINITY };
+    await expect(validateFiles('missing', 'missing', { thresholds })).rejects.toThrow();
+    const x = await relu('x', 'y');
+    await expect(validateFiles(x, x, { thresholds })).rejects.toThrow(
+      expect.objectContaining({ code: 'bad-usage' }),
+    );
+  });
+});
+
+describe('other providers', async () => {
+  const x = await bytesCandidate(classifier, 'x');
+  const cpu = nodeProvider('cpu');
+  const inputs: Parameters<typeof validate>[0]['data'] = (infos) => seededFeeds(infos, { dims: { N: 2 } });
+  const run = (providers: Provider[], signal?: AbortSignal) =>
+    validate({
+      original: x,
+      swapped: x,
+      providers,
+      cpu,
+      data: inputs,
+      host: host(),
+      latency: { minPairs: 1, minSeconds: 0 },
+      signal,
+    });
+  /** A provider that adds an offset to all it gives. */
+  const off = (offset: number): Provider => ({
+    ...cpu,
+    name: 'cuda',
+    open: async (bytes, options) => {
+      const session = await cpu.open(bytes, options);
+      return {
+        ...session,
+        run: async (feeds) => {
+          const { y } = await session.run(feeds);
+          const data = Float32Array.from(y?.data as Float32Array, (number) => number + offset);
+          return { y: { elemType: 'f32', dims: y?.dims ?? [], data } };
+        },
+      };
+    },
+  });
+
+  test('are held against the CPU', async () => {
+    const { providers } = await run([off(0.5), cpu]);
+    expect(providers.map(({ provider, status }) => [provider, status])).toEqual([
+      ['cuda', 'ran'],
+      ['cpu', 'ran'],
+    ]);
+    const [{ drift, parity } = { drift: [], parity: null }] = providers;
+    expect(drift[0]?.maxAbs).toBe(0); // both are off by as much
+    for (const one of [parity?.original[0], parity?.swapped[0]]) {
+      expect(one?.maxAbs).toBeCloseTo(0.5, 6);
+      expect(one?.meanAbs).toBeCloseTo(0.5, 6);
+    }
+    expect(providers[1]?.parity).toBeNull();
+  });
+
+  test('that break are rows that say how, and the others still come', async () => {
+    const breaks = (error: Error): Provider => ({ ...cpu, name: 'cuda', open: () => Promise.reject(error) });
+    const { providers, passed } = await run([breaks(new TypeError('no such thing')), cpu]);
+    expect(providers).toMatchObject([
+      { provider: 'cuda', status: 'failed', reason: 'no such thing' },
+      { provider: 'cpu', status: 'ran' },
+    ]);
+    expect(passed).toBe(false);
+    const known = new OnnxMishError('run-failed', 'what', { fix: 'do this' });
+    expect((await run([breaks(known), cpu])).providers[0]).toMatchObject({ reason: 'what', fix: 'do this' });
+  });
+
+  test('stop when told to', async () => {
+    for (const provider of [cpu, off(0)]) {
+      await expect(run([provider], AbortSignal.abort())).rejects.toThrow(
+        expect.objectContaining({ code: 'aborted' }),
+      );
+    }
   });
 });
 
