@@ -5,6 +5,7 @@ import { stopIfAborted } from './abort.js';
 import { type Accuracy, type AccuracyMeter, accuracyMeter } from './accuracy.js';
 import type { Dataset } from './feeds.js';
 import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from './metrics.js';
+import { own } from './own.js';
 
 /** One for each of the two models. */
 export interface Both<T> {
@@ -37,7 +38,7 @@ export async function compare(
 ): Promise<Comparison> {
   const outputs = models.original.outputs.map(({ name }) => name);
   const drift = outputMeters(outputs);
-  const known = outputMeters(outputs);
+  const known = outputMeters(outputs.filter((name) => expected?.some((run) => own(run, name) !== undefined)));
   const parity = {
     original: outputMeters(outputs),
     swapped: outputMeters(models.swapped.outputs.map(({ name }) => name)),
@@ -55,8 +56,8 @@ export async function compare(
     }
     if (labels === undefined) continue;
     accuracy ??= accuracyMeters(outputs, original, labels);
-    accuracy.original.add(original[accuracy.output]);
-    accuracy.swapped.add(swapped[accuracy.output]);
+    accuracy.original.add(own(original, accuracy.output));
+    accuracy.swapped.add(own(swapped, accuracy.output));
   }
   return {
     drift: drift.results(),
@@ -80,7 +81,7 @@ function outputMeters(names: readonly string[]) {
   const meters = new Map<string, DriftMeter>(names.map((name) => [name, driftMeter(name)]));
   return {
     add(reference: Tensors, got: Tensors): void {
-      for (const [name, meter] of meters) meter.add(reference[name], got[name]);
+      for (const [name, meter] of meters) meter.add(own(reference, name), own(got, name));
     },
     results: () => [...meters.values()].map((meter) => meter.result()),
   };
@@ -89,7 +90,7 @@ function outputMeters(names: readonly string[]) {
 /** Meters at the first output that looks like class scores. */
 function accuracyMeters(outputs: readonly string[], first: Tensors, labels: readonly number[]) {
   const output = outputs.find((name) => {
-    const tensor = first[name];
+    const tensor = own(first, name);
     return tensor !== undefined && looksLikeScores(tensor);
   });
   if (output === undefined) {

@@ -2,6 +2,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import { toBfloat16, toHalf } from '../onnx/scalar.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import type { ValueInfo } from '../providers/types.js';
+import { own } from './own.js';
 import { createRandom, normal, type Random } from './random.js';
 
 /** What runs are fed: one `Tensors` a run. */
@@ -9,9 +10,11 @@ export interface Dataset {
   readonly source: 'seed' | 'npz' | 'onnx-test';
   readonly seed?: number;
   readonly feeds: readonly Tensors[];
+  /** How many samples the feeds are; runs times the first dimension of the first input unless given. */
+  readonly samples?: number;
   /** The class of every sample, in the order of the feeds. */
   readonly labels?: readonly number[];
-  /** What the original is known to give, a `Tensors` a run. */
+  /** What the original is known to give, a `Tensors` a run; outputs that are not in it are not checked. */
   readonly expected?: readonly Tensors[];
 }
 
@@ -24,10 +27,11 @@ export interface ShapeOptions {
 
 /**
  * The shape to feed an input with. Throws `bad-data`, with the option to give, where a dimension is free
- * and nothing says its size.
+ * and nothing says its size. ONNX Runtime gives no dims for a scalar and for an unknown rank: any shape fits
+ * those, and without one it is a scalar.
  */
-export function resolveShape(input: ValueInfo, { shapes = {}, dims = {} }: ShapeOptions): number[] {
-  const given = shapes[input.name];
+export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): number[] {
+  const given = own(shapes, input.name);
   const model = input.dims;
   if (given !== undefined) {
     const fits =
@@ -35,18 +39,16 @@ export function resolveShape(input: ValueInfo, { shapes = {}, dims = {} }: Shape
       given.every(
         (dim, axis) => typeof model[axis] === 'string' || model[axis] === dim || Number(model[axis]) < 0,
       );
-    if (fits) return [...given];
+    if (fits || model.length === 0) return [...given];
     throw new OnnxMishError(
       'bad-data',
       `the shape [${given}] does not fit input '${input.name}', which is [${model}]`,
-      {
-        fix: 'Correct --shape',
-      },
+      { fix: 'Correct --shape' },
     );
   }
   return model.map((dim, axis) => {
     if (typeof dim === 'number' && dim >= 0) return dim;
-    const size = typeof dim === 'string' ? dims[dim] : undefined;
+    const size = typeof dim === 'string' ? own(dims, dim) : undefined;
     if (size !== undefined) return size;
     const named = typeof dim === 'string' && dim !== '';
     const example = model.map((other) => (typeof other === 'number' && other >= 0 ? other : 1)).join('x');

@@ -1,14 +1,17 @@
 import { OnnxMishError } from '../onnx/error.js';
-import { toHalf } from '../onnx/scalar.js';
-import { arrayFor, elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { ValueInfo } from '../providers/types.js';
+import { convert } from './convert.js';
 import { type Dataset, resolveShape, type ShapeOptions } from './feeds.js';
+import { own } from './own.js';
 
 /**
  * Cuts arrays into feeds. The first axis of every array counts samples; an input whose first dimension is
- * a number takes that many a run, one that is free takes what `dims` or `shapes` say, or one. Arrays go to
- * the input of their name; a single array goes to a single input. `labels` names the array of classes.
- * Throws `bad-data` where arrays and inputs do not fit.
+ * a number takes that many a run, one that is free takes what `dims` or `shapes` say, or one; samples that do not
+ * fill the last run are left out. A scalar input takes one element a run. An array that is one whole feed (a
+ * sampling rate, a first state) is fed to every run. Arrays go to the input of their name; a single array goes
+ * to a single input. `labels` names the array of classes, one a sample. Throws `bad-data` where arrays and
+ * inputs do not fit.
  */
 export function sampledFeeds(
   arrays: Readonly<Record<string, Tensor>>,
@@ -16,82 +19,122 @@ export function sampledFeeds(
   options: ShapeOptions & { readonly labels?: string | undefined },
 ): Dataset {
   const { labels } = options;
-  if (labels !== undefined && arrays[labels] === undefined) {
-    throw new OnnxMishError('bad-data', `there is no array '${labels}' for the labels`, {
-      fix: `The arrays are ${Object.keys(arrays).join(', ')}`,
-    });
-  }
   const names = Object.keys(arrays).filter((name) => name !== labels);
   const pick = (input: ValueInfo): Tensor => {
-    const [only] = names;
+    const [only = ''] = names;
     const array =
-      arrays[input.name] ?? (inputs.length === 1 && names.length === 1 ? arrays[only ?? ''] : undefined);
+      own(arrays, input.name) ?? (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
     if (array !== undefined) return array;
     throw new OnnxMishError('bad-data', `there is no array for input '${input.name}'`, {
       fix: `Name one after it; the arrays are ${names.join(', ')}`,
     });
   };
-  const batches = inputs.map((input) => cut(input, pick(input), options));
-  const runs = Math.min(...batches.map((list) => list.length));
-  if (!(runs > 0) || !Number.isFinite(runs)) {
+  const cuts = inputs.map((input) => cut(input, pick(input), options));
+  const runs = Math.max(0, ...cuts.map((one) => one.runs));
+  const leading = cuts.find((one) => one.runs === runs);
+  if (leading === undefined || runs === 0) {
     throw new OnnxMishError('bad-data', 'there are not enough samples for one run', {
       fix: 'Give at least as many as the model’s batch dimension',
     });
   }
+  for (const { runs: few, whole, name } of cuts) {
+    if (few === runs || whole) continue;
+    throw new OnnxMishError(
+      'bad-data',
+      `the samples for input '${name}' are enough for ${few} runs, and those for '${leading.name}' for ${runs}`,
+      { fix: 'Give as many samples for each input' },
+    );
+  }
   const feeds = Array.from({ length: runs }, (_, run) =>
-    Object.fromEntries(inputs.map((input, index) => [input.name, batches[index]?.[run] as Tensor])),
+    Object.fromEntries(cuts.map(({ name, at, whole }) => [name, at(whole ? 0 : run)])),
   );
-  const classes = labels === undefined ? undefined : Array.from(toNumbers(arrays[labels] as Tensor) ?? []);
-  return { source: 'npz', feeds, ...(classes === undefined ? {} : { labels: classes }) };
+  const samples = runs * leading.batch;
+  if (labels === undefined) return { source: 'npz', feeds, samples };
+  return { source: 'npz', feeds, samples, labels: classes(arrays, labels, leading).slice(0, samples) };
+}
+
+/** The samples of one input. */
+interface Cut {
+  readonly name: string;
+  /** Samples in the array, and how many of them a run takes. */
+  readonly count: number;
+  readonly batch: number;
+  readonly runs: number;
+  /** Whether the array is one feed, to be repeated where other inputs have more. */
+  readonly whole: boolean;
+  readonly at: (run: number) => Tensor;
 }
 
 /** The feeds of one input: consecutive samples in its batch size, converted to its type. */
-function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Tensor[] {
-  const [batchDim] = input.dims;
-  const free = typeof batchDim === 'string' || Number(batchDim) < 0;
-  const named = typeof batchDim === 'string' ? options.dims?.[batchDim] : undefined;
-  const batch = options.shapes?.[input.name]?.[0] ?? named ?? (free ? 1 : Number(batchDim ?? 1));
-  const inner = array.dims.slice(1);
-  const dims = [batch, ...inner];
-  const converted = convert(array, input);
-  if (dims.length !== input.dims.length) {
+function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
+  const { name, elemType } = input;
+  const data = convert(array, elemType, name);
+  const [count = 1, ...inner] = array.dims;
+  const given = own(options.shapes, name);
+  // No dims stand for a scalar, and for an unknown rank as well, which then is whatever the samples have.
+  const scalar = input.dims.length === 0 && given === undefined && inner.length === 0;
+  const batch = scalar ? 1 : batchSize(input, given, options);
+  const dims = scalar ? [] : [batch, ...inner];
+  if (input.dims.length > 0 && dims.length !== input.dims.length) {
     throw new OnnxMishError(
       'bad-data',
-      `the samples for input '${input.name}' have shape [${array.dims}], and the input is [${input.dims}]`,
+      `the samples for input '${name}' have shape [${array.dims}], and the input is [${input.dims}]`,
       { fix: 'The first axis counts samples, the others are the input’s own' },
     );
   }
-  resolveShape(input, { shapes: { [input.name]: dims } }); // refuses what does not fit
+  resolveShape(input, { shapes: { [name]: dims } }); // refuses what does not fit
   const length = elementCount(dims);
-  const runs = Math.floor((array.dims[0] ?? 0) / batch);
-  return Array.from({ length: runs }, (_, run) => ({
-    elemType: input.elemType,
-    dims,
-    data: converted.slice(run * length, (run + 1) * length),
-  }));
+  const runs = Math.floor(count / Math.max(1, batch));
+  const part = (run: number) => [run * length, (run + 1) * length] as const;
+  return {
+    name,
+    count,
+    batch,
+    runs,
+    whole: runs === 1 && count === batch,
+    at: (run) => ({
+      elemType,
+      dims,
+      // A view where that is possible: samples are large.
+      data: 'subarray' in data ? data.subarray(...part(run)) : data.slice(...part(run)),
+    }),
+  };
 }
 
-/** NumPy makes float64 and int64 unless told otherwise: numbers go into the type the model takes. */
-function convert(array: Tensor, { name, elemType }: ValueInfo) {
-  const { data } = array;
-  if (array.elemType === elemType && ArrayBuffer.isView(data)) return data;
-  const out = arrayFor(elemType, elementCount(array.dims));
-  const numbers = toNumbers(array);
-  if (out === undefined || numbers === undefined) {
-    throw new OnnxMishError(
-      'bad-data',
-      `input '${name}' is ${elemType}, and its samples are ${array.elemType}`,
-      {
-        fix: 'Save the samples in a numeric type',
-      },
+function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dims }: ShapeOptions): number {
+  const [dim] = input.dims;
+  if (given !== undefined) return given[0] ?? 1;
+  if (typeof dim === 'string') return own(dims, dim) ?? 1;
+  return dim === undefined || dim < 0 ? 1 : dim;
+}
+
+/** The labels: whole numbers, one a sample. */
+function classes(
+  arrays: Readonly<Record<string, Tensor>>,
+  name: string,
+  { count, name: input }: Cut,
+): number[] {
+  const array = own(arrays, name);
+  const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { fix });
+  if (array === undefined) {
+    throw bad(
+      `there is no array '${name}' for the labels`,
+      `The arrays are ${Object.keys(arrays).join(', ')}`,
     );
   }
-  for (let index = 0; index < numbers.length; index++) {
-    const value = numbers[index] ?? 0;
-    if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[index] = BigInt(Math.round(value));
-    else out[index] = elemType === 'f16' ? toHalf(value) : value;
+  const numbers = Array.from(toNumbers(array) ?? []);
+  const [, ...inner] = array.dims;
+  if (array.dims.length === 0 || elementCount(inner) !== 1 || !numbers.every(Number.isInteger)) {
+    throw bad(
+      `the labels '${name}' are ${array.elemType} [${array.dims}]`,
+      'Give the number of its class for each sample: for one-hot labels, y.argmax(axis=1)',
+    );
   }
-  return out;
+  if (numbers.length === count) return numbers;
+  throw bad(
+    `there are ${numbers.length} labels in '${name}' for ${count} samples of '${input}'`,
+    'Give one label for each sample',
+  );
 }
 
 /** A tensor of an ONNX test case with its name, from onnx/tensor-data.ts. */
@@ -100,22 +143,36 @@ export interface NamedTensor {
   readonly tensor: Tensor;
 }
 
-/** The feeds of an ONNX test case: inputs in order, matched by name where names are given. */
+/**
+ * The feeds of ONNX test cases: by name where every tensor carries one that the model knows, else in order,
+ * as the layout has it. Throws `bad-data` for an input without a tensor.
+ */
 export function testCaseFeeds(
   cases: readonly { readonly inputs: readonly NamedTensor[]; readonly outputs: readonly NamedTensor[] }[],
   inputs: readonly ValueInfo[],
   outputs: readonly ValueInfo[],
 ): Dataset {
-  const assign = (values: readonly ValueInfo[], tensors: readonly NamedTensor[]): Tensors =>
-    Object.fromEntries(
-      values.flatMap((value, index) => {
-        const found = tensors.find(({ name }) => name === value.name) ?? tensors[index];
-        return found === undefined ? [] : [[value.name, found.tensor]];
+  const assign = (values: readonly ValueInfo[], tensors: readonly NamedTensor[]): Tensors => {
+    const named = tensors.every((one) => values.some(({ name }) => name === one.name));
+    return Object.fromEntries(
+      values.flatMap(({ name }, index) => {
+        const found = named ? tensors.find((one) => one.name === name) : tensors[index];
+        return found === undefined ? [] : [[name, found.tensor]];
       }),
     );
+  };
+  const feeds = cases.map((test) => assign(inputs, test.inputs));
+  for (const [index, feed] of feeds.entries()) {
+    const missing = inputs.find(({ name }) => own(feed, name) === undefined);
+    if (missing === undefined) continue;
+    throw new OnnxMishError('bad-data', `test case ${index} has no tensor for input '${missing.name}'`, {
+      fix: 'Give an input_N.pb for each input of the model',
+    });
+  }
+  const known = cases.some((test) => test.outputs.length > 0);
   return {
     source: 'onnx-test',
-    feeds: cases.map((test) => assign(inputs, test.inputs)),
-    expected: cases.map((test) => assign(outputs, test.outputs)),
+    feeds,
+    ...(known ? { expected: cases.map((test) => assign(outputs, test.outputs)) } : {}),
   };
 }

@@ -205,7 +205,7 @@ async function describeData(dataset: Dataset): Promise<Report['data']> {
     source: dataset.source,
     seed: dataset.seed ?? null,
     runs,
-    samples: dataset.source === 'npz' ? runs * batch : runs,
+    samples: dataset.samples ?? runs * batch,
     shapes,
     sha256: await hashFeeds(dataset.feeds),
     labelled: dataset.labels !== undefined,

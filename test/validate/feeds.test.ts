@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import type { Tensor } from '../../src/providers/tensor.js';
 import { resolveShape, seededFeeds } from '../../src/validate/feeds.js';
 import { createRandom, normal } from '../../src/validate/random.js';
-import { sampledFeeds } from '../../src/validate/samples.js';
 
 const image = { name: 'x', elemType: 'f32', dims: ['batch', 3, 'height', 4] };
 
@@ -27,6 +26,15 @@ describe('shapes', () => {
         expect.objectContaining({ fix: "Give its size with --shape 'x=1x2'" }),
       );
     }
+  });
+
+  test('of an unknown rank, which ONNX Runtime shows as no dims, are what is given', () => {
+    expect(resolveShape({ ...image, dims: [] }, { shapes: { x: [2, 2] } })).toEqual([2, 2]);
+  });
+
+  test('are looked up by names that every object has', () => {
+    expect(resolveShape({ name: 'constructor', elemType: 'f32', dims: [2] }, { shapes: {} })).toEqual([2]);
+    expect(() => resolveShape({ ...image, dims: ['toString'] }, { dims: {} })).toThrow(/'toString'/);
   });
 
   test('refuse what contradicts the model', () => {
@@ -85,51 +93,5 @@ describe('noise', () => {
       }),
       { numRuns: 30, seed: 1 },
     );
-  });
-});
-
-describe('samples', () => {
-  const f64 = (dims: number[], data: number[]): Tensor => ({
-    elemType: 'f64',
-    dims,
-    data: Float64Array.from(data),
-  });
-
-  test('are cut into batches of the model’s size and converted to its type', () => {
-    const input = { name: 'x', elemType: 'f32', dims: [2, 2] };
-    const { feeds } = sampledFeeds({ x: f64([5, 2], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) }, [input], {});
-    expect(feeds.map(({ x }) => x)).toEqual([
-      { elemType: 'f32', dims: [2, 2], data: Float32Array.of(0, 1, 2, 3) },
-      { elemType: 'f32', dims: [2, 2], data: Float32Array.of(4, 5, 6, 7) },
-    ]);
-  });
-
-  test('go one by one into a free batch dimension, unless it is given', () => {
-    const input = { name: 'x', elemType: 'f32', dims: ['batch', 1] };
-    const arrays = { only: f64([3, 1], [1, 2, 3]) };
-    expect(sampledFeeds(arrays, [input], {}).feeds).toHaveLength(3);
-    expect(sampledFeeds(arrays, [input], { dims: { batch: 3 } }).feeds).toHaveLength(1);
-  });
-
-  test('carry labels', () => {
-    const input = { name: 'x', elemType: 'f32', dims: ['n', 1] };
-    const arrays = {
-      x: f64([2, 1], [1, 2]),
-      y: { elemType: 'i64', dims: [2], data: BigInt64Array.of(4n, 2n) },
-    };
-    expect(sampledFeeds(arrays, [input], { labels: 'y' }).labels).toEqual([4, 2]);
-    expect(() => sampledFeeds(arrays, [input], { labels: 'z' })).toThrow(/no array 'z'.*x, y/);
-  });
-
-  test('say what does not fit', () => {
-    const input = { name: 'x', elemType: 'f32', dims: [4, 2] };
-    expect(() => sampledFeeds({ a: f64([4, 2], []), b: f64([4, 2], []) }, [input], {})).toThrow(
-      /no array for input 'x'.*a, b/,
-    );
-    expect(() => sampledFeeds({ x: f64([3, 2], [1, 2, 3, 4, 5, 6]) }, [input], {})).toThrow(
-      /not enough samples/,
-    );
-    expect(() => sampledFeeds({ x: f64([4, 3], Array(12).fill(0)) }, [input], {})).toThrow(/does not fit/);
-    expect(() => sampledFeeds({ x: f64([4], [1, 2, 3, 4]) }, [input], {})).toThrow(/samples for input 'x'/);
   });
 });
