@@ -1,9 +1,15 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { PROVIDERS } from '../providers/types.js';
 import { collect, commonOptions, count, formOptions, list, number } from './options.js';
 import type { Flags } from './run-validate.js';
 
 export function command(): Command {
+  const providers = new Option(
+    '--providers <names>',
+    `execution providers, comma-separated: ${PROVIDERS.join(', ')}`,
+  )
+    .argParser(list)
+    .default(['cpu'], 'cpu');
   const command = new Command('validate')
     .summary('compare a swapped model with its original')
     .description(
@@ -11,9 +17,7 @@ export function command(): Command {
     )
     .argument('<original>', 'the model before the swap')
     .argument('[swapped]', 'the model after it; without it the original is swapped in memory')
-    .option('--providers <names>', `execution providers, comma-separated: ${PROVIDERS.join(', ')}`, list, [
-      'cpu',
-    ])
+    .addOption(providers)
     .option(
       '--data <path>',
       'samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (default: noise)',

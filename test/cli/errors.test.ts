@@ -1,0 +1,194 @@
+import { gzipSync, strToU8, zipSync } from 'fflate';
+import { expect, test } from 'vitest';
+import { cli, cliJson } from '../support/cli.js';
+import { externalModel } from '../support/external.js';
+import { tempFolder } from '../support/folder.js';
+import { reluModel } from '../support/graph.js';
+import { model, node } from '../support/model.js';
+
+const LFS = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`;
+
+/** What was given instead of a model, and the whole of standard error. */
+const NOT_ONNX: [string, Uint8Array | string, string][] = [
+  ['empty', '', 'the file is empty\n  Check that the export or download finished.\n'],
+  ['lfs', LFS, 'this is a Git LFS pointer, not the model itself\n  Fetch the model with `git lfs pull`.\n'],
+  [
+    'zip',
+    zipSync({ 'm.onnx': reluModel() }),
+    'this is a zip archive (a PyTorch .pt file is one too)\n  Unpack it and pass the .onnx file inside, or export the model to ONNX.\n',
+  ],
+  ['gzip', gzipSync(reluModel()), 'this is a gzip archive\n  Unpack it and pass the .onnx file inside.\n'],
+  [
+    'ort',
+    strToU8('\u0018\0\0\0ORTM\0\0\0\0'),
+    'this is a model in ORT format, which ONNX Runtime has already optimised\n  Pass the .onnx file it was made from, and convert the swapped model again.\n',
+  ],
+  [
+    'html',
+    '<!DOCTYPE html>\n<html><body>404</body></html>\n',
+    'this is an HTML page, probably an error or login page saved under the name of the model\n  Download the model again, by the link that leads to the file itself.\n',
+  ],
+];
+
+test.each(NOT_ONNX)(
+  '%s instead of a model: said exactly, exit 2, nothing written',
+  async (name, content, says) => {
+    const folder = await tempFolder();
+    await folder.write(name, content);
+    const result = await cli(['swap', name], { cwd: folder.path });
+    expect(result).toMatchObject({ code: 2, stdout: '', stderr: `onnx-mish: ${name}: ${says}` });
+    expect(await folder.list()).toEqual([name]);
+  },
+);
+
+test('a truncated model says at which byte it breaks', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel().subarray(0, 60));
+  const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^onnx-mish: m\.onnx.*byte \d+/);
+});
+
+test('an output that exists is refused, and replaced with --force', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel());
+  await folder.write('m.mish.onnx', 'old');
+  const run = (...more: string[]) => cli(['swap', 'm.onnx', ...more], { cwd: folder.path });
+  expect(await run()).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr:
+      'onnx-mish: m.mish.onnx: the file exists already\n  Choose another name with -o, or overwrite it with --force.\n',
+  });
+  expect(new TextDecoder().decode(await folder.read('m.mish.onnx'))).toBe('old');
+  expect(await run('--force')).toMatchObject({ code: 0, stderr: '' });
+  expect(await run('-f')).toMatchObject({ code: 0, stderr: '' });
+  expect(await run('-o', 'm.onnx')).toMatchObject({
+    code: 2,
+    stderr:
+      'onnx-mish: m.onnx: this is the input itself\n  Choose another name with -o, or replace the input with --force.\n',
+  });
+});
+
+test('an opset below the form’s is refused with the one it needs', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel({ opset: 17 }));
+  expect(await cli(['swap', 'm.onnx', '--form', 'native'], { cwd: folder.path })).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr:
+      'onnx-mish: m.onnx: the native form needs opset 18, and the model imports opset 17\n  Use --form softplus, or convert the model to opset 18 first.\n',
+  });
+  expect(await folder.list()).toEqual(['m.onnx']);
+});
+
+test('external data that cannot be followed names the tensor', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', externalModel('../secret.bin'));
+  const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
+  expect(code).toBe(2);
+  expect(stderr).toBe(
+    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder and name it relative to that.\n",
+  );
+});
+
+test('with --json an error is the one document, and standard error says the same to people', async () => {
+  const folder = await tempFolder();
+  await folder.write('lfs', LFS);
+  await folder.write('plain.onnx', model({ nodes: [node('Relu', ['x'], ['y'])] }));
+  await folder.write('bad.json', '{');
+  const cases: [string[], string, string | undefined][] = [
+    [['inspect', 'lfs'], 'not-onnx', 'lfs'],
+    [['swap', 'lfs'], 'not-onnx', 'lfs'],
+    [['swap', 'lfs', '--dry-run'], 'not-onnx', 'lfs'],
+    [['undo', 'plain.onnx'], 'cannot-undo', 'plain.onnx'],
+    [['retarget', 'lfs', '--form', 'exp'], 'not-onnx', 'lfs'],
+    [['retarget', 'plain.onnx'], 'bad-usage', undefined],
+    [['validate', 'absent.onnx'], 'io', 'absent.onnx'],
+    [['swap', 'plain.onnx', '--plan', 'bad.json'], 'bad-usage', 'bad.json'],
+    [['swap', 'plain.onnx', '-o', 'absent/out.onnx'], 'io', 'absent/out.onnx'],
+  ];
+  for (const [args, code, where] of cases) {
+    const result = await cliJson(args, { cwd: folder.path });
+    expect(result.code, args.join(' ')).toBe(2);
+    expect(result.json).toEqual({
+      error: {
+        code,
+        what: expect.any(String),
+        fix: expect.any(String),
+        ...(where === undefined ? {} : { where }),
+      },
+    });
+    expect(result.stderr).toContain(
+      `onnx-mish: ${where === undefined ? '' : `${where}: `}${result.json.error.what}\n`,
+    );
+  }
+});
+
+const OTHER = 65534; // nobody: somebody who is not the superuser, whom nothing is forbidden
+
+test.skipIf(process.getuid?.() !== 0)('what may not be read or written is said so', async () => {
+  const folder = await tempFolder();
+  const { chmod } = await import('node:fs/promises');
+  await chmod(folder.path, 0o755);
+  await folder.write('m.onnx', reluModel());
+  await folder.write('secret.onnx', reluModel());
+  await chmod(folder.at('secret.onnx'), 0o600);
+  const run = (...args: string[]) => cli(args, { cwd: folder.path, uid: OTHER });
+  const says = (path: string) =>
+    `onnx-mish: ${path}: permission denied\n  Check who may read and write there.\n`;
+  expect(await run('inspect', 'm.onnx')).toMatchObject({ code: 0 });
+  expect(await run('inspect', 'secret.onnx')).toMatchObject({ code: 2, stderr: says('secret.onnx') });
+  expect(await run('swap', 'm.onnx')).toMatchObject({ code: 2, stderr: says('m.mish.onnx') });
+  expect(await folder.list()).toEqual(['m.onnx', 'secret.onnx']);
+});
+
+const RAW = '\u001b]0;owned\u0007\u001b[31mred\r\n\u009b2J\u202e';
+const HARMLESS = '\\u001b]0;owned\\u0007\\u001b[31mred\\u000d\\u000a\\u009b2J\\u202e';
+
+test('names from a model are printed harmlessly', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write(
+    'm.onnx',
+    model({
+      nodes: [
+        node('Relu', ['x'], ['z'], {}, { name: RAW }),
+        node('Cast', ['z'], ['i'], { to: 7 }),
+        node('Relu', ['x'], ['y'], {}, { name: `${RAW}2` }),
+        node(RAW, ['y'], ['q'], {}, { domain: RAW }),
+      ],
+      domains: { [RAW]: 1 },
+    }),
+  );
+  for (const args of [
+    ['inspect', path],
+    ['swap', path, '--dry-run'],
+    ['swap', path, '--strict'],
+  ]) {
+    const { stdout, stderr } = await cli(args);
+    const shown = stdout + stderr;
+    expect(shown, args.join(' ')).toContain(HARMLESS);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+  }
+  const { json } = await cliJson(['inspect', path]);
+  expect(json.sites[0].node).toBe(`${RAW}2`);
+});
+
+test('names of files and arguments are printed harmlessly', async () => {
+  const folder = await tempFolder();
+  const name = RAW.replaceAll('/', '');
+  await folder.write(name, reluModel());
+  for (const args of [
+    ['inspect', name],
+    ['swap', name],
+    ['inspect', `${name}.absent`],
+    [name],
+    ['swap', 'a', '--form', name],
+  ]) {
+    const { stdout, stderr } = await cli(args, { cwd: folder.path });
+    expect(stdout + stderr, JSON.stringify(args)).toContain('\\u001b]0;owned\\u0007');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+  }
+});

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { VERSION } from '../../src/version.js';
+import { cli, cliJson } from '../support/cli.js';
+import { tempFolder } from '../support/folder.js';
+import { reluModel } from '../support/graph.js';
+
+const COMMANDS = ['inspect', 'swap', 'undo', 'retarget', 'validate', 'doctor'];
+
+test('without arguments: the help, as an error', async () => {
+  const { code, stdout, stderr } = await cli([]);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('Usage: onnx-mish [options] [command]');
+});
+
+test.each(['--help', '-h'])('%s lists every command, with examples and exit codes', async (flag) => {
+  const { code, stdout, stderr } = await cli([flag]);
+  expect([code, stderr]).toEqual([0, '']);
+  for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} .*\\w`, 'm'));
+  expect(stdout).toContain('Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 ');
+  expect(stdout).toContain('$ onnx-mish swap model.onnx ');
+});
+
+test.each(COMMANDS)('%s --help has a description, its options and examples', async (command) => {
+  const { code, stdout, stderr } = await cli([command, '--help']);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(new RegExp(`^Usage: onnx-mish ${command} \\[options\\]`));
+  expect(stdout).toMatch(/^ {2}--json .*\w/m);
+  expect(stdout).toMatch(/^ {2}--debug .*\w/m);
+  expect(stdout).not.toMatch(/default: [[{]/); // defaults in words, not in JSON
+  const [, examples = ''] = stdout.split('\nExamples:\n');
+  expect(examples).toMatch(new RegExp(`^  \\$ (cat .* \\| )?onnx-mish ${command}`));
+  // Every option of an example is one that the command has.
+  for (const option of examples.match(/ --?[a-z][a-z0-9-]*/g) ?? []) {
+    expect(stdout, option).toMatch(new RegExp(`^  (-\\w, )?${option.trim()}\\b|^  ${option.trim()}, `, 'm'));
+  }
+});
+
+test.each(['--version', '-V'])('%s is the version', async (flag) => {
+  expect(await cli([flag])).toMatchObject({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+});
+
+test.each([
+  [['swop', 'm.onnx'], "error: unknown command 'swop'\n(Did you mean swap?)\n"],
+  [['--nonsense'], "error: unknown option '--nonsense'\n"],
+  [['swap'], "error: missing required argument 'model'\n"],
+  [['swap', 'a', 'b'], "error: too many arguments for 'swap'. Expected 1 argument but got 2.\n"],
+  [['swap', 'm.onnx', '--fast'], "error: unknown option '--fast'\n"],
+  [
+    ['swap', 'm.onnx', '--form', 'tanh'],
+    "error: option '--form <form>' argument 'tanh' is invalid. Allowed choices are softplus, exp, native.\n",
+  ],
+  [
+    ['swap', 'm.onnx', '--target', 'tpu'],
+    "error: option '--target <provider>' argument 'tpu' is invalid. Allowed choices are cpu, wasm, webgl, webgpu, cuda.\n",
+  ],
+  [
+    ['swap', 'm.onnx', '--form', 'exp', '--target', 'cpu'],
+    "error: option '--form <form>' cannot be used with option '--target <provider>'\n",
+  ],
+  [
+    ['swap', 'm.onnx', '--plan', 'p.json', '--beta', '2'],
+    "error: option '--plan <file>' cannot be used with option '--beta <number>'\n",
+  ],
+  [
+    ['swap', 'm.onnx', '--beta', 'two'],
+    "error: option '--beta <number>' argument 'two' is invalid. It has to be a number.\n",
+  ],
+  [
+    ['validate', 'm.onnx', '--seed', '-1'],
+    "error: option '--seed <number>' argument '-1' is invalid. It has to be a whole number from 0 up.\n",
+  ],
+  [
+    ['validate', 'm.onnx', '--runs', '1.5'],
+    "error: option '--runs <number>' argument '1.5' is invalid. It has to be a whole number from 0 up.\n",
+  ],
+])('%j is bad usage', async (args, message) => {
+  const { code, stdout, stderr } = await cli(args);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toBe(`${message}(add --help for the options)\n`);
+  const { json } = await cliJson(args);
+  const [what = ''] = message.replace(/^error: /, '').split('\n');
+  expect(json.error).toMatchObject({ code: 'bad-usage', what: expect.stringContaining(what) });
+});
+
+test.each([
+  [['swap', 'm.onnx', '--only', 'relu,gelu'], "onnx-mish: there is no kind of activation called 'gelu'\n"],
+  [['swap', 'm.onnx', '--beta', '0'], 'onnx-mish: '],
+  [['swap', 'm.onnx', '--beta', 'Infinity'], 'onnx-mish: '],
+  [
+    ['retarget', 'm.onnx'],
+    'onnx-mish: retarget needs to know the form\n  Name a provider with --target, or a',
+  ],
+  [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
+  [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
+  [['validate', 'm.onnx', '--shape', 'x=a'], "onnx-mish: 'a' is no shape\n  Write sizes as 1x3x224x224.\n"],
+  [['validate', 'm.onnx', '--dim', 'N=-1'], 'onnx-mish: '],
+  [['validate', 'm.onnx', '--labels', 'y'], 'onnx-mish: --labels needs samples\n'],
+  [['validate', 'm.onnx', '--providers', 'tpu'], "onnx-mish: there is no provider 'tpu'\n"],
+])('%j is bad usage, found by the command itself', async (args, message) => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel());
+  const { code, stdout, stderr } = await cli(args, { cwd: folder.path });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain('    at ');
+  expect(await folder.list()).toEqual(['m.onnx']);
+});
+
+test('a stack trace is for --debug', async () => {
+  const { code, stderr } = await cli(['inspect', '/absent.onnx', '--debug']);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^onnx-mish: \/absent\.onnx: there is no such file\n {2}Check the path\.\n/);
+  expect(stderr).toMatch(/OnnxMishError: .*\n {4}at /);
+});

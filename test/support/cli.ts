@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const root = new URL('../../', import.meta.url);
+const { bin } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+
+/** The command as it is published; `npm run build` makes it. */
+export const MAIN: string = fileURLToPath(new URL(bin['onnx-mish'], root));
+
+export interface CliOptions {
+  cwd?: string;
+  /** Standard input; empty unless given. */
+  input?: Uint8Array | string;
+  env?: Record<string, string>;
+  /** Options for Node itself. */
+  node?: string[];
+  /** As this user, for what the superuser is never refused. */
+  uid?: number;
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output as it came. */
+  readonly bytes: Uint8Array;
+}
+
+/** Starts the real command. Standard input is left open. */
+export function start(args: readonly string[], options: CliOptions = {}): ChildProcess {
+  const { cwd, env = {}, node = [], uid } = options;
+  return spawn(process.execPath, [...node, MAIN, ...args], {
+    cwd,
+    // Nothing of the test runner's own, which sets colours and Node options.
+    env: { PATH: process.env.PATH ?? '', ...env },
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+}
+
+/** How a command ended, and what it printed. */
+export async function outcome(child: ChildProcess): Promise<Outcome> {
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error('its output goes elsewhere');
+  const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve([code, signal]));
+  });
+  const [bytes, errors, [code, signal]] = await Promise.all([buffer(stdout), buffer(stderr), ended]);
+  return {
+    code,
+    signal,
+    stdout: bytes.toString(),
+    stderr: errors.toString(),
+    bytes: Uint8Array.from(bytes),
+  };
+}
+
+/** Runs the real command to its end. */
+export function cli(args: readonly string[], options: CliOptions = {}): Promise<Outcome> {
+  const child = start(args, options);
+  child.stdin?.on('error', () => {}); // it may end before it has read everything
+  child.stdin?.end(options.input ?? '');
+  return outcome(child);
+}
+
+/** Runs the command with --json; fails unless standard output is one JSON document. */
+export async function cliJson(args: readonly string[], options: CliOptions = {}) {
+  const result = await cli([...args, '--json'], options);
+  return { ...result, json: JSON.parse(result.stdout) };
+}
