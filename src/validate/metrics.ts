@@ -118,7 +118,7 @@ export function driftMeter(output: string): DriftMeter {
         maxAbs: number(maxAbs),
         meanAbs: number(sumAbs / n),
         rmse: number(Math.sqrt(squares / n)),
-        cosine: number(reference2 === 0 && got2 === 0 ? 1 : dot / Math.sqrt(reference2 * got2)),
+        cosine: number(cosine(dot, reference2, got2)),
         sqnr: number(10 * Math.log10(reference2 / squares)),
         top1: share(rows.top1, rows.n),
         top5: share(rows.top5, rows.ofMany),
@@ -127,6 +127,13 @@ export function driftMeter(output: string): DriftMeter {
       };
     },
   };
+}
+
+/** From the sums of squares; two zero vectors point the same way, NaN where only one is zero. */
+function cosine(dot: number, reference2: number, got2: number): number {
+  if (reference2 === 0 && got2 === 0) return 1;
+  // Squares of numbers below 1e-154 lose digits, which may carry it beyond 1.
+  return Math.max(-1, Math.min(1, dot / (Math.sqrt(reference2) * Math.sqrt(got2))));
 }
 
 const TOP = 5;

@@ -23,7 +23,7 @@ const sweep = z.object({
   atMinusInfinity: z
     .string()
     .nullable()
-    .describe('What it gives for -Infinity: NaN in every form; the limit is -0'),
+    .describe('What it gives for -Infinity: NaN in every form, which is no failure; the limit is -0'),
   atNaN: z.string().nullable().describe('What it gives for NaN'),
   problem: z.string().nullable().describe('Why there are no figures'),
 });
@@ -31,99 +31,158 @@ const sweep = z.object({
 const drift = z.object({
   output: z.string().describe('Name of the output'),
   n: count.describe('Elements compared'),
-  maxAbs: measured.describe('Largest absolute difference'),
+  maxAbs: measured.describe(
+    'Largest absolute difference; null, as the other figures, where any element is broken',
+  ),
   meanAbs: measured.describe('Mean absolute difference'),
   rmse: measured.describe('Root of the mean squared difference'),
-  cosine: measured.describe('Cosine of the angle between the two outputs'),
+  cosine: measured.describe('Cosine of the angle between the two outputs, each taken as one vector'),
   sqnr: measured.describe('Signal to noise ratio in dB; null for identical outputs, whose maxAbs is 0'),
   top1: share
     .nullable()
     .describe('Share of rows whose highest class agrees; null where it is no class score'),
-  top5: share.nullable().describe('Share of rows whose five highest classes agree'),
-  broken: count.describe('Elements that are not finite in one of the two only'),
+  top5: share
+    .nullable()
+    .describe(
+      'Share of rows with the same five highest classes, in any order; null for five classes or fewer',
+    ),
+  broken: count.describe(
+    'Elements that are NaN in one of the two or in both, or infinite in one and not the same in the other',
+  ),
   problem: z.string().nullable().describe('What makes the two impossible to compare'),
 });
 
-const accuracy = z.object({ n: count, top1: share, top5: share });
+const accuracy = z.object({
+  n: count.describe('Labelled samples'),
+  top1: share.describe('Share of them whose label is the highest class'),
+  top5: share.describe('Share of them whose label is among the five highest classes'),
+});
+
+const milliseconds = (what: string) => z.number().nonnegative().describe(`${what}, in milliseconds`);
 
 const timing = z.object({
-  createMs: z.number().describe('Milliseconds to create the session'),
-  firstMs: z.number().describe('Milliseconds of the first run'),
-  p50: z.number().describe('Median, in milliseconds'),
-  p90: z.number(),
-  p99: z.number(),
-  mean: z.number(),
+  createMs: milliseconds('Time to create the session'),
+  firstMs: milliseconds('Time of the very first run'),
+  p50: milliseconds('Median'),
+  p90: milliseconds('90th percentile'),
+  p99: milliseconds('99th percentile'),
+  mean: milliseconds('Mean'),
 });
 
 const latency = z.object({
-  n: count.describe('Pairs of runs, original and swapped in turns'),
-  original: timing,
-  swapped: timing,
+  n: count.describe('Pairs of runs, original and swapped in turns, after a warm-up'),
+  original: timing.describe('The original'),
+  swapped: timing.describe('The swapped model'),
   ratio: z
-    .object({ value: z.number(), low: z.number(), high: z.number() })
-    .describe('Swapped over original by their medians, with the 95 % interval'),
+    .object({
+      value: z.number().describe('The ratio'),
+      low: z.number().describe('Lower end of its 95 % interval'),
+      high: z.number().describe('Upper end of it'),
+    })
+    .describe('Swapped over original by their medians, with the 95 % interval by bootstrap over the pairs'),
 });
 
 const providerRow = z.object({
   provider: z.string().describe('The execution provider asked for'),
-  status: z.enum(['ran', 'failed', 'unavailable']),
+  status: z.enum(['ran', 'failed', 'unavailable']).describe('Whether it ran'),
   reason: z.string().nullable().describe('Why it did not run'),
   fix: z.string().nullable().describe('What to do about it'),
   kernel: z.array(sweep).describe('The kernel of each form in use against the float64 formula'),
   drift: z.array(drift).describe('Swapped against original, both on this provider'),
   parity: z
-    .object({ original: z.array(drift), swapped: z.array(drift) })
+    .object({
+      original: z.array(drift).describe('The original here against the original on the CPU'),
+      swapped: z.array(drift).describe('The swapped model here against the swapped model on the CPU'),
+    })
     .nullable()
     .describe('Each model on this provider against itself on the CPU; null for the CPU'),
   expected: z.array(drift).nullable().describe('The original against the outputs the test case expects'),
-  accuracy: z.object({ output: z.string(), original: accuracy, swapped: accuracy }).nullable(),
-  latency: latency.nullable(),
+  accuracy: z
+    .object({
+      output: z.string().describe('The output that is taken for class scores'),
+      original: accuracy.describe('The original'),
+      swapped: accuracy.describe('The swapped model'),
+    })
+    .nullable()
+    .describe('Accuracy by the labels; null without labels'),
+  latency: latency.nullable().describe('Null when it was not measured'),
 });
 
 const model = z.object({
-  name: z.string(),
-  bytes: count,
-  sha256: z.string(),
-  opset: count,
+  name: z.string().describe('What it was called: the name of its file'),
+  bytes: count.describe('Length of its file, external data not counted'),
+  sha256: z.string().describe('Of its file'),
+  opset: count.describe('Version of ONNX’s own operators'),
   activations: count.describe('ReLU and LeakyReLU nodes that could be swapped'),
-  mish: z.array(z.object({ form: z.string(), beta: z.number(), elemType: z.string(), count })),
+  mish: z
+    .array(
+      z.object({
+        form: z.string().describe('How it is written'),
+        beta: z.number().describe('Its sharpness; 1 is Mish'),
+        elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
+        count: count.describe('How many there are'),
+      }),
+    )
+    .describe('The Mish in it, by form'),
 });
 
 const verdict = z.object({
-  provider: z.string(),
-  threshold: z.string(),
-  limit: z.number(),
-  value: measured.describe('The worst value; null when it could not be measured, which fails'),
-  passed: z.boolean(),
+  provider: z.string().describe('Where it was measured'),
+  threshold: z
+    .string()
+    .describe('maxAbs and so on; maxBroken is judged unasked, and appears when it is not kept'),
+  limit: z.number().describe('What was asked for'),
+  value: measured.describe(
+    'The worst value; null when it could not be measured, which fails; 1.8e308 for the SQNR of identical outputs',
+  ),
+  passed: z.boolean().describe('Whether the limit was kept'),
 });
 
 /** What a validation found. */
 export const reportSchema = z.object({
-  schema: z.literal(REPORT_SCHEMA),
+  schema: z.literal(REPORT_SCHEMA).describe('Version of this document'),
   created: z.iso.datetime().describe('When it was made, UTC'),
-  tool: z.object({ name: z.literal('onnx-mish'), version: z.string() }),
-  host: z.object({
-    os: z.string(),
-    arch: z.string(),
-    cpu: z.string(),
-    cores: count,
-    memory: count.describe('Bytes'),
-    node: z.string(),
-    onnxruntime: z.string().describe('Version of onnxruntime-node'),
-  }),
-  models: z.object({ original: model, swapped: model }),
-  data: z.object({
-    source: z.enum(['seed', 'npz', 'onnx-test']),
-    seed: count.nullable(),
-    runs: count.describe('How many times each model is fed'),
-    samples: count.describe('Runs times the batch size'),
-    shapes: z.record(z.string(), z.array(count)).describe('Shape of each input'),
-    sha256: z.string().describe('Of all feeds, in order'),
-    labelled: z.boolean(),
-  }),
-  providers: z.array(providerRow),
-  verdicts: z.array(verdict),
-  passed: z.boolean().describe('Every threshold was kept'),
+  tool: z
+    .object({
+      name: z.literal('onnx-mish').describe('Always the same'),
+      version: z.string().describe('Its version'),
+    })
+    .describe('What made it'),
+  host: z
+    .object({
+      os: z.string().describe('Operating system and its version'),
+      arch: z.string().describe('Processor architecture'),
+      cpu: z.string().describe('Processor model'),
+      cores: count.describe('Logical processors'),
+      memory: count.describe('Bytes'),
+      node: z.string().describe('Version of Node'),
+      onnxruntime: z.string().describe('Version of onnxruntime-node'),
+    })
+    .describe('Where it was made'),
+  models: z
+    .object({
+      original: model.describe('Before the swap'),
+      swapped: model.describe('After it'),
+    })
+    .describe('What was compared'),
+  data: z
+    .object({
+      source: z.enum(['seed', 'npz', 'onnx-test']).describe('Noise, arrays, or ONNX test cases'),
+      seed: count.nullable().describe('Seed of the noise; null for other sources'),
+      runs: count.describe('How many times each model is fed'),
+      samples: count.describe('Runs times the batch size'),
+      shapes: z.record(z.string(), z.array(count)).describe('Shape of each input, in the first run'),
+      sha256: z.string().describe('Of all feeds, in order'),
+      labelled: z.boolean().describe('Whether there were labels'),
+    })
+    .describe('What the models were fed'),
+  providers: z.array(providerRow).describe('A row for each provider that was asked for'),
+  verdicts: z.array(verdict).describe('Each threshold on each provider that is there'),
+  passed: z
+    .boolean()
+    .describe(
+      'Whether every threshold was kept and no provider failed; an unavailable provider keeps none and breaks none',
+    ),
 });
 
 export type Report = z.infer<typeof reportSchema>;
@@ -147,7 +206,11 @@ export function parseReport(json: unknown, where = 'report'): Report {
   );
 }
 
-/** The schema as a JSON Schema document (draft 2020-12), which is published as onnx-mish/report.schema.json. */
+/**
+ * The schema as a JSON Schema document (draft 2020-12), which is published as onnx-mish/report.schema.json. It
+ * allows fields that it does not know, as `parseReport` does: a later minor version may add some.
+ */
 export function reportJsonSchema(): object {
-  return { $id: REPORT_SCHEMA, title: 'onnx-mish validation report', ...z.toJSONSchema(reportSchema) };
+  const schema = z.toJSONSchema(reportSchema, { io: 'input' });
+  return { $id: REPORT_SCHEMA, title: 'onnx-mish validation report', ...schema };
 }

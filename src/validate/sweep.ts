@@ -1,5 +1,6 @@
 import { type Kernel, kernelModel } from '../mish/kernel.js';
 import { mish } from '../mish/reference.js';
+import { OnnxMishError } from '../onnx/error.js';
 import { fromHalf, toHalf } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
@@ -38,10 +39,18 @@ const RANGE = {
 
 type Swept = keyof typeof RANGE;
 
-function ulp(value: number, { bits, lowest }: (typeof RANGE)[Swept]): number {
+function isSwept(type: string): type is Swept {
+  return Object.hasOwn(RANGE, type);
+}
+
+/** One unit in the last place of a value: the distance to the next larger one of the type. */
+export function ulp(value: number, type: Swept): number {
+  const { bits, lowest } = RANGE[type];
   const size = Math.abs(value);
-  const exponent = size === 0 ? lowest : Math.floor(Math.log2(size)) - bits;
-  return 2 ** Math.max(exponent, lowest);
+  if (size === 0) return 2 ** lowest;
+  let exponent = Math.floor(Math.log2(size));
+  if (2 ** exponent > size) exponent--; // the logarithm of a value just below a power of two is rounded up to it
+  return 2 ** Math.max(exponent - bits, lowest);
 }
 
 /**
@@ -72,8 +81,14 @@ export async function sweep(
   const base = { form: kernel.form, beta: kernel.beta, elemType: type, opset };
   const nothing = { n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, broken: 0 };
   const unsaid = { atInfinity: null, atMinusInfinity: null, atNaN: null };
-  if (type === 'bf16')
-    return { ...base, ...nothing, ...unsaid, problem: 'bf16 cannot be fed from JavaScript' };
+  if (!isSwept(type)) {
+    return {
+      ...base,
+      ...nothing,
+      ...unsaid,
+      problem: `${type} cannot be fed to ONNX Runtime from JavaScript`,
+    };
+  }
   try {
     const points = sweepPoints(type);
     const all = [...points, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
@@ -99,7 +114,7 @@ export async function sweep(
       ...base,
       ...nothing,
       ...unsaid,
-      problem: error instanceof Error ? error.message : String(error),
+      problem: error instanceof OnnxMishError ? error.what : String(error),
     };
   }
 }
@@ -124,7 +139,7 @@ function compare(points: readonly number[], got: ArrayLike<number>, type: Swept,
     }
     const error = Math.abs(value - exact);
     if (error > worst.maxAbs) Object.assign(worst, { maxAbs: error, maxAbsAt: x });
-    const ulps = error / ulp(exact, RANGE[type]);
+    const ulps = error / ulp(exact, type);
     if (ulps > worst.maxUlp) Object.assign(worst, { maxUlp: ulps, maxUlpAt: x });
   });
   return { n: points.length, ...worst, broken };

@@ -5,8 +5,29 @@ import committed from '../../src/validate/report.schema.json' with { type: 'json
 import { checkThresholds, judge } from '../../src/validate/thresholds.js';
 import { REAL_MODELS } from '../support/models.js';
 
+interface Schema {
+  description?: string;
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  anyOf?: Schema[];
+}
+
 test('the committed JSON Schema is the one the code has', () => {
   expect(committed).toEqual(JSON.parse(JSON.stringify(reportJsonSchema())));
+});
+
+test('every field is described', () => {
+  const undescribed: string[] = [];
+  const visit = (schema: Schema, path: string) => {
+    for (const [name, field] of Object.entries(schema.properties ?? {})) {
+      if (field.description === undefined) undescribed.push(`${path}.${name}`);
+      visit(field, `${path}.${name}`);
+    }
+    if (schema.items !== undefined) visit(schema.items, `${path}[]`);
+    for (const choice of schema.anyOf ?? []) visit(choice, path);
+  };
+  visit(committed as Schema, 'report');
+  expect(undescribed).toEqual([]);
 });
 
 test('what is no report is refused by the name of its field', async () => {

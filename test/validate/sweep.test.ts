@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FORMS, type FormName } from '../../src/mish/forms.js';
 import { fromHalf, toHalf } from '../../src/onnx/scalar.js';
 import { nodeProvider } from '../../src/providers/node.js';
-import { sweep, sweepPoints } from '../../src/validate/sweep.js';
+import { sweep, sweepPoints, ulp } from '../../src/validate/sweep.js';
 
 const cpu = nodeProvider('cpu');
 const forms = Object.keys(FORMS) as FormName[];
@@ -16,6 +16,26 @@ describe('the points', () => {
     expect(Math.max(...points)).toBe({ f16: 65504, f32: 3.4028234663852886e38, f64: Number.MAX_VALUE }[type]);
     expect(points.some((x) => Object.is(x, -0))).toBe(true);
     expect(points).toContain({ f16: 2 ** -24, f32: 2 ** -149, f64: 5e-324 }[type]);
+  });
+});
+
+describe('a unit in the last place', () => {
+  test('is the distance to the next float64', () => {
+    const bits = new DataView(new ArrayBuffer(8));
+    const next = (x: number) => {
+      bits.setFloat64(0, x);
+      bits.setBigUint64(0, bits.getBigUint64(0) + 1n);
+      return bits.getFloat64(0);
+    };
+    for (const x of sweepPoints('f64').filter((x) => x > 0 && x < Number.MAX_VALUE)) {
+      for (const near of [x, next(x), x * (1 - 2 ** -53)]) expect(ulp(near, 'f64')).toBe(next(near) - near);
+    }
+  });
+
+  test('of other types, by their definitions', () => {
+    expect([ulp(1, 'f32'), ulp(-1.99, 'f32'), ulp(2, 'f32')]).toEqual([2 ** -23, 2 ** -23, 2 ** -22]);
+    expect([ulp(0, 'f32'), ulp(2 ** -140, 'f32')]).toEqual([2 ** -149, 2 ** -149]);
+    expect([ulp(1, 'f16'), ulp(65504, 'f16'), ulp(0, 'f16')]).toEqual([2 ** -10, 32, 2 ** -24]);
   });
 });
 
@@ -47,6 +67,7 @@ describe('on the CPU', () => {
     const kernel = { kind: 'mish', form: 'native', beta: 1 } as const;
     expect((await sweep(cpu, kernel, 'f32', 13)).problem).toMatch(/Mish/);
     expect((await sweep(cpu, kernel, 'bf16', 22)).problem).toMatch(/bf16/);
+    expect((await sweep(cpu, kernel, 'unknown' as 'bf16', 22)).problem).toMatch(/unknown cannot be fed/);
   });
 });
 
