@@ -56,58 +56,94 @@ export function plainTable(head: readonly string[], rows: readonly (readonly str
 /** The report for a terminal: what was compared, a line per provider and output, the verdicts. */
 export function renderTerminal(report: Report, { colour, clean }: TerminalOptions): string {
   const paint = createColors(colour);
-  const { models, host, data } = report;
+  const safe = cleaned(report, clean) as Report;
+  const { models, host, data } = safe;
   const mish = models.swapped.mish.map(({ form, beta, elemType, count }) => {
     return `${count} Mish (${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`})`;
   });
   const from =
     data.source === 'seed' ? `seeded noise (seed ${data.seed})` : `${data.samples} samples (${data.source})`;
   const lines = [
-    `${clean(models.original.name)} against ${clean(models.swapped.name)}: ${mish.join(', ') || 'no Mish in it'}`,
-    paint.dim(`ONNX Runtime ${host.onnxruntime}, ${clean(host.cpu)}, ${host.cores} cores; fed with ${from}`),
+    `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish in it'}`,
+    paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; fed with ${from}`),
     '',
-    driftTable(report, clean),
+    driftTable(safe),
     '',
-    kernelTable(report, clean),
+    kernelTable(safe),
     '',
-    latencyTable(report),
+    latencyTable(safe),
   ];
-  const labelled = report.providers.filter((row) => row.accuracy !== null);
-  if (labelled.length > 0) lines.push('', accuracyTable(labelled, clean));
-  for (const { provider, status, reason, fix } of report.providers) {
-    if (status === 'ran') continue;
+  const labelled = safe.providers.filter((row) => row.accuracy !== null);
+  if (labelled.length > 0) lines.push('', accuracyTable(labelled));
+  const absent = safe.providers.filter((row) => row.status !== 'ran');
+  if (absent.length > 0) lines.push('');
+  for (const { provider, status, reason, fix } of absent) {
     const word = status === 'failed' ? paint.red('failed') : paint.yellow('not available');
-    lines.push(`${provider}: ${word}: ${clean(reason ?? '')}`);
-    if (fix !== null) lines.push(`  ${clean(fix)}.`);
+    lines.push(`${provider}: ${word}: ${reason ?? ''}`);
+    if (fix !== null) lines.push(`  ${fix}.`);
   }
-  if (report.verdicts.length > 0) lines.push('');
-  for (const { provider, threshold, limit, value, passed } of report.verdicts) {
+  if (safe.verdicts.length > 0) lines.push('');
+  for (const { provider, threshold, limit, value, passed } of safe.verdicts) {
     const mark = passed ? paint.green('pass') : paint.red('FAIL');
     const sense = threshold.startsWith('max') ? '≤' : '≥';
-    lines.push(`${mark}  ${provider} ${threshold}: ${figure(value, 4)} ${sense} ${figure(limit, 4)}`);
+    lines.push(`${mark}  ${provider} ${threshold}: ${measured(value)} ${sense} ${figure(limit, 4)}`);
   }
   return lines.join('\n');
 }
 
+/** The same value with every text in it made harmless: a report may have been read from a file. */
+function cleaned(value: unknown, clean: Clean): unknown {
+  if (typeof value === 'string') return clean(value);
+  if (Array.isArray(value)) return value.map((item) => cleaned(item, clean));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cleaned(item, clean)]));
+}
+
+const LONGEST = 60;
+
+/** A name that is too long for a line, with its middle left out. */
+function short(name: string): string {
+  const characters = [...name];
+  if (characters.length <= LONGEST) return name;
+  const half = (LONGEST - 2) / 2;
+  return `${characters.slice(0, half).join('')}…${characters.slice(-half).join('')}`;
+}
+
+/** The value of a verdict; identical outputs have an SQNR beyond every number. */
+function measured(value: number | null): string {
+  if (value === null) return 'not measured';
+  return value === Number.MAX_VALUE ? 'exact' : figure(value, 4);
+}
+
 const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');
 
-function driftTable(report: Report, clean: Clean): string {
-  const rows = ran(report).flatMap(({ provider, drift, expected, parity }) => {
-    const lines = (what: string, drifts: ProviderRow['drift']) =>
-      drifts.map((one) => [provider, `${what} ${clean(one.output)}`, ...driftFigures(one, clean)]);
+function driftTable(report: Report): string {
+  const lines = ran(report).flatMap(({ provider, drift, expected, parity }) => {
+    const each = (what: string, drifts: ProviderRow['drift']) =>
+      drifts.map((one) => ({ provider, what: `${what} ${short(one.output)}`, one }));
     return [
-      ...lines('drift of', drift),
-      ...lines('original against expected', expected ?? []),
-      ...lines('original against CPU', parity?.original ?? []),
-      ...lines('swapped against CPU', parity?.swapped ?? []),
+      ...each('drift of', drift),
+      ...each('original against expected', expected ?? []),
+      ...each('original against CPU', parity?.original ?? []),
+      ...each('swapped against CPU', parity?.swapped ?? []),
     ];
   });
   const head = ['provider', 'outputs', 'max abs', 'mean abs', 'RMSE', 'cosine', 'SQNR dB', 'top-1', 'top-5'];
-  return plainTable(head, rows);
+  const rows = lines.map(({ provider, what, one }) => [provider, what, ...driftFigures(one)]);
+  const problems = lines.map(({ provider, what, one: { problem } }) => ({ provider, what, problem }));
+  return [plainTable(head, rows), ...explained(problems)].join('\n');
 }
 
-function driftFigures(drift: ProviderRow['drift'][number], clean: Clean): string[] {
-  if (drift.problem !== null) return [clean(drift.problem)];
+/** A line for each row that has no figures, with the reason, which is too long for a column. */
+function explained(
+  rows: readonly { readonly provider: string; readonly what: string; readonly problem: string | null }[],
+): string[] {
+  return rows.flatMap(({ provider, what, problem }) =>
+    problem === null ? [] : [`${provider}  ${what}: ${problem}`],
+  );
+}
+
+function driftFigures(drift: ProviderRow['drift'][number]): string[] {
   return [
     drift.broken > 0 ? `${drift.broken} not finite` : figure(drift.maxAbs),
     figure(drift.meanAbs),
@@ -119,18 +155,23 @@ function driftFigures(drift: ProviderRow['drift'][number], clean: Clean): string
   ];
 }
 
-function kernelTable(report: Report, clean: Clean): string {
-  const rows = ran(report).flatMap(({ provider, kernel }) =>
-    kernel.map(({ form, beta, elemType, maxAbs, maxAbsAt, maxUlp, maxUlpAt, problem }) => [
-      provider,
-      `${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`}`,
-      ...(problem === null
-        ? [figure(maxAbs), figure(maxAbsAt), figure(maxUlp), figure(maxUlpAt)]
-        : [clean(problem)]),
-    ]),
+function kernelTable(report: Report): string {
+  const lines = ran(report).flatMap(({ provider, kernel }) =>
+    kernel.map((one) => {
+      const { form, elemType, beta } = one;
+      return { provider, what: `${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`}`, one };
+    }),
   );
-  if (rows.length === 0) return 'kernel: there is no Mish to measure';
-  return plainTable(['provider', 'kernel against float64', 'max abs', 'at x', 'max ulp', 'at x'], rows);
+  if (lines.length === 0) return 'kernel: there is no Mish to measure';
+  const rows = lines.map(({ provider, what, one }) => [
+    provider,
+    what,
+    ...[one.maxAbs, one.maxAbsAt, one.maxUlp, one.maxUlpAt].map((value) => figure(value)),
+    one.problem === null ? String(one.broken) : '–',
+  ]);
+  const head = ['provider', 'kernel against float64', 'max abs', 'at x', 'max ulp', 'at x', 'not finite'];
+  const problems = lines.map(({ provider, what, one: { problem } }) => ({ provider, what, problem }));
+  return [plainTable(head, rows), ...explained(problems)].join('\n');
 }
 
 function latencyTable(report: Report): string {
@@ -152,21 +193,21 @@ function latencyTable(report: Report): string {
   );
 }
 
-function accuracyTable(rows: readonly ProviderRow[], clean: Clean): string {
+function accuracyTable(rows: readonly ProviderRow[]): string {
   const lines = rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { output, original, swapped } = accuracy;
     return [
       [
         provider,
-        `original, ${clean(output)}`,
+        `original, ${short(output)}`,
         percent(original.top1),
         percent(original.top5),
         String(original.n),
       ],
       [
         provider,
-        `swapped, ${clean(output)}`,
+        `swapped, ${short(output)}`,
         percent(swapped.top1),
         percent(swapped.top5),
         String(swapped.n),

@@ -66,4 +66,60 @@ describe('a report', async () => {
     const text = renderTerminal(evil as typeof report, { colour: false, clean });
     expect(text).toContain('drift of \\u001b[2Jgone\\u000a');
   });
+
+  test('lets no text through unharmed, and no long name fill the screen', () => {
+    const bell = 'x\u0007';
+    const poison = (value: unknown): unknown => {
+      if (typeof value === 'string') return `${value}${bell}`;
+      if (Array.isArray(value)) return value.map(poison);
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poison(item)]));
+    };
+    // A report read from a file may say anything, but a status is one of three.
+    const status = report.providers.map((row) => ({ ...(poison(row) as typeof row), status: row.status }));
+    const evil = { ...(poison(report) as typeof report), providers: status };
+    expect(renderTerminal(evil, { colour: false, clean })).not.toContain('\u0007');
+    const named = { ...report.models.original, name: `${'a'.repeat(9000)}z` };
+    const long = { ...report, models: { ...report.models, original: named } };
+    const [first = ''] = renderTerminal(long, { colour: false, clean }).split('\n');
+    expect(first).toMatch(/^a{29}…a{28}z against /);
+  });
+
+  test('says what could not be compared, measured or kept', () => {
+    const [row] = report.providers;
+    const [drift] = row?.drift ?? [];
+    if (row === undefined || drift === undefined) throw new Error('no drift');
+    const problem = 'its shape is [1] and should be [2]';
+    const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
+    const kernel = {
+      ...{ form: 'native', beta: 4, elemType: 'f32', opset: 18, n: 9, maxAbs: 1, maxAbsAt: 2, maxUlp: 3 },
+      ...{ maxUlpAt: 4, broken: 6, atInfinity: null, atMinusInfinity: null, atNaN: null, problem: null },
+    };
+    const bad = {
+      ...row,
+      drift: [
+        { ...drift, ...nothing, output: 'y', problem },
+        { ...drift, ...nothing, output: 'z', broken: 3 },
+      ],
+      kernel: [kernel, { ...kernel, form: 'exp', maxAbs: null, problem: 'no kernel' }],
+    };
+    const verdict = { provider: 'cpu', limit: 1, passed: false };
+    const text = renderTerminal(
+      {
+        ...report,
+        providers: [bad],
+        verdicts: [
+          { ...verdict, threshold: 'maxAbs', value: null },
+          { ...verdict, threshold: 'minSqnr', value: Number.MAX_VALUE, passed: true },
+        ],
+      },
+      { colour: false, clean },
+    );
+    expect(text).toMatch(/^cpu {2}drift of y: its shape is \[1\] and should be \[2\]$/m);
+    expect(text).toMatch(/^cpu {7}drift of z +3 not finite/m);
+    expect(text).toMatch(/^cpu {7}native, f32, β 4 +1 +2 +3 +4 +6$/m);
+    expect(text).toMatch(/^cpu {2}exp, f32, β 4: no kernel$/m);
+    expect(text).toMatch(/^FAIL {2}cpu maxAbs: not measured ≤ 1$/m);
+    expect(text).toMatch(/^pass {2}cpu minSqnr: exact ≥ 1$/m);
+  });
 });
