@@ -54,6 +54,25 @@ test('with the model on standard output, --json and errors go to standard error'
   expect(failed.stderr).toContain('onnx-mish: standard input: this is a text file');
 });
 
+test('an input that is written to while it is piped out is no success', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', MODEL);
+  const meddle = `data:text/javascript,${encodeURIComponent(`
+    import { appendFileSync } from 'node:fs';
+    const { write } = process.stdout;
+    process.stdout.write = function (...args) {
+      appendFileSync('m.onnx', 'x');
+      return write.apply(this, args);
+    };
+  `)}`;
+  const { code, stderr } = await cli(['swap', 'm.onnx', '-o', '-'], {
+    cwd: folder.path,
+    node: ['--import', meddle],
+  });
+  expect(code).toBe(2);
+  expect(stderr).toContain('m.onnx: the file was changed by another process while it was being read\n');
+});
+
 test('a dry run of standard input prints its plan', async () => {
   const { code, json } = await cliJson(['swap', '-', '--dry-run'], { input: MODEL });
   expect([code, json.schema]).toEqual([0, 'onnx-mish/plan@1']);

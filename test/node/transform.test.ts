@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { link, mkdir, realpath, stat, symlink } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { expect, test } from 'vitest';
@@ -154,5 +155,21 @@ test('a check of the caller is made before anything has its name', async () => {
     throw new Error('not like this');
   };
   expect(await failure(swapFile(input, { verify }))).toMatchObject({ message: 'not like this' });
+  expect(await folder.list()).toEqual(['net.onnx']);
+});
+
+test('an input that is written to meanwhile gives no output', async () => {
+  const folder = await tempFolder();
+  const input = await folder.write('net.onnx', reluModel());
+  const onProgress = () => appendFileSync(input, 'x');
+  for (const start of [swapFile, retargetFile]) {
+    const work = start(input, { form: 'exp', onProgress });
+    expect(await failure(work)).toMatchObject({
+      code: 'io',
+      where: input,
+      what: 'the file was changed by another process while it was being read',
+    });
+    await folder.write('net.onnx', reluModel());
+  }
   expect(await folder.list()).toEqual(['net.onnx']);
 });
