@@ -12,15 +12,18 @@ test('without arguments: the help, as an error', async () => {
   expect(stderr).toContain('Usage: onnx-mish [options] [command]');
 });
 
-test.each(['--help', '-h'])('%s lists every command, with examples and exit codes', async (flag) => {
-  const { code, stdout, stderr } = await cli([flag]);
-  expect([code, stderr]).toEqual([0, '']);
-  for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} .*\\w`, 'm'));
-  expect(stdout).toContain('Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 ');
-  expect(stdout).toContain('$ onnx-mish swap model.onnx ');
-});
+test.concurrent.each(['--help', '-h'])(
+  '%s lists every command, with examples and exit codes',
+  async (flag) => {
+    const { code, stdout, stderr } = await cli([flag]);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} .*\\w`, 'm'));
+    expect(stdout).toContain('Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 ');
+    expect(stdout).toContain('$ onnx-mish swap model.onnx ');
+  },
+);
 
-test.each(COMMANDS)('%s --help has a description, its options and examples', async (command) => {
+test.concurrent.each(COMMANDS)('%s --help has a description, its options and examples', async (command) => {
   const { code, stdout, stderr } = await cli([command, '--help']);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toMatch(new RegExp(`^Usage: onnx-mish ${command} \\[options\\]`));
@@ -35,11 +38,11 @@ test.each(COMMANDS)('%s --help has a description, its options and examples', asy
   }
 });
 
-test.each(['--version', '-V'])('%s is the version', async (flag) => {
+test.concurrent.each(['--version', '-V'])('%s is the version', async (flag) => {
   expect(await cli([flag])).toMatchObject({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
 });
 
-test.each([
+test.concurrent.each([
   [['swop', 'm.onnx'], "error: unknown command 'swop'\n(Did you mean swap?)\n"],
   [['--nonsense'], "error: unknown option '--nonsense'\n"],
   [['swap'], "error: missing required argument 'model'\n"],
