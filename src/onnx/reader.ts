@@ -141,6 +141,7 @@ export function createReader(source: ByteSource): Reader {
       const place = typeof this.place === 'string' ? this.place : this.place();
       return new OnnxMishError('malformed', what, {
         where: `${source.name}, byte ${at}, in ${place}`,
+        fix: 'Check that the file was copied or downloaded whole; if it was, it is not a valid ONNX model',
         cause,
       });
     },

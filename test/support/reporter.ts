@@ -5,7 +5,13 @@ export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const count = { passed: 0, failed: 0, skipped: 0, pending: 0 };
     for (const module of modules) {
-      for (const test of module.children.allTests()) count[test.result().state]++;
+      for (const test of module.children.allTests()) {
+        const result = test.result();
+        count[result.state]++;
+        if (result.state === 'skipped') {
+          console.log(`skipped: ${test.fullName}: ${result.note ?? 'no reason given'}`);
+        }
+      }
       // A file that does not even load has no tests to fail.
       if (module.state() === 'failed' && module.errors().length > 0) count.failed++;
     }
