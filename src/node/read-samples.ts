@@ -39,6 +39,7 @@ function unzip(bytes: Uint8Array, path: string): Map<string, Uint8Array> {
         return name.endsWith('.npy');
       },
     });
+    if (Object.keys(entries).length === 0) throw new Error('there is no .npy in it');
     return new Map(Object.entries(entries).map(([name, data]) => [name.slice(0, -4), data]));
   } catch (cause) {
     throw new OnnxMishError('bad-data', `this is no .npz archive: ${(cause as Error).message}`, {

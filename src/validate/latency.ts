@@ -11,7 +11,7 @@ export interface LatencyOptions {
   readonly minSeconds?: number | undefined;
   /** Seconds after which it ends even short of `minPairs`, once it has five; 60 unless given. */
   readonly maxSeconds?: number | undefined;
-  /** Pairs after which it ends in any case: more do not narrow the interval; 1000 unless given. */
+  /** Pairs after which it ends even short of `minSeconds`, unless `minPairs` are more; 10,000 unless given. */
   readonly maxPairs?: number | undefined;
   /** Pairs that are run first and not counted; 3 unless given. */
   readonly warmup?: number | undefined;
@@ -56,7 +56,7 @@ export async function measureLatency(
     minPairs = 30,
     minSeconds = 2,
     maxSeconds = 60,
-    maxPairs = 1000,
+    maxPairs = 10_000,
     warmup = 3,
     now = () => performance.now(),
     signal,

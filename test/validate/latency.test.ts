@@ -70,6 +70,20 @@ describe('latency', () => {
     expect(ended.n).toBe(5);
   });
 
+  test('does not count beyond the most pairs, but for the least that were asked for', async () => {
+    for (const [minPairs, n] of [
+      [30, 100],
+      [200, 200],
+    ] as const) {
+      const { original, swapped, now } = fakes(
+        () => 0.01,
+        () => 0.01,
+      );
+      const options = { minPairs, maxPairs: 100, now };
+      expect((await measureLatency(original, swapped, [{}, {}], options)).n).toBe(n);
+    }
+  });
+
   test('stops when told to', async () => {
     const { original, swapped, now } = fakes(
       () => 1,
