@@ -1,14 +1,11 @@
 import { Command } from 'commander';
 import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
-import { type FileOptions, retargetFile } from '../node/transform.js';
+import { retargetFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { interruptible } from './exit.js';
-import { outputArgument, piped } from './files.js';
 import { commonOptions, formOptions, outputOptions } from './options.js';
-import { progress } from './progress.js';
-import { say, sayJson } from './say.js';
 import { describeSkipped } from './swap.js';
-import { clean, describeCopied, integer } from './text.js';
+import { integer } from './text.js';
+import { runTransformation, type TransformFlags } from './transform.js';
 
 export function command(): Command {
   const retarget = new Command('retarget')
@@ -30,34 +27,25 @@ Examples:
     .action(run);
 }
 
-async function run(input: string, flags: RetargetOptions & FileOptions & { json?: boolean }): Promise<void> {
+async function run(input: string, flags: RetargetOptions & TransformFlags): Promise<void> {
   if (flags.form === undefined && flags.target === undefined) {
     throw new OnnxMishError('bad-usage', 'retarget needs to know the form', {
       fix: 'Name a provider with --target, or a form with --form',
     });
   }
-  const output = outputArgument(input, flags.output);
-  const bar = progress('writing');
-  const options = { ...flags, signal: interruptible(), onProgress: bar.update };
-  const { report, ...written } = await (input === '-' || output === '-'
-    ? piped(input, output ?? '-', options, (document) => retargetDocument(document, options))
-    : retargetFile(input, options)
-  ).finally(bar.end);
-  if (flags.json) sayJson({ input, ...written, ...report });
-  else say(describe(report, input, written.output, written.copied));
+  return runTransformation(input, flags, { file: retargetFile, document: retargetDocument, describe });
 }
 
-function describe(report: RetargetReport, input: string, output: string, copied: readonly string[]): string {
+function describe(report: RetargetReport): string[] {
   const { form, sites, skipped, unchanged, notes, bytesIn, bytesOut } = report;
-  const lines = [`${clean(input)} → ${clean(output)}`];
+  const lines = [];
   const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
   if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
   if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
-  if (sites.length + unchanged + skipped.length === 0)
+  if (sites.length + unchanged + skipped.length === 0) {
     lines.push('  there is no Mish in it: the output is the input, byte for byte');
+  }
   lines.push(...describeSkipped(skipped));
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
-  lines.push(...describeCopied(copied));
-  for (const note of notes) lines.push(`  note: ${note}`);
-  return lines.join('\n');
+  return [...lines, ...notes.map((note) => `  note: ${note}`)];
 }

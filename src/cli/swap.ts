@@ -3,21 +3,17 @@ import { KINDS } from '../mish/kinds.js';
 import { parsePlan, planOf } from '../mish/plan.js';
 import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
-import { type FileOptions, swapFile } from '../node/transform.js';
+import { swapFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
-import { interruptible } from './exit.js';
-import { modelArgument, outputArgument, piped, readJson } from './files.js';
+import { modelArgument, readJson } from './files.js';
 import { commonOptions, formOptions, number, outputOptions, siteOptions } from './options.js';
-import { progress } from './progress.js';
 import { say, sayJson } from './say.js';
-import { clean, describeCopied, integer } from './text.js';
+import { clean, integer } from './text.js';
+import { runTransformation, type TransformFlags } from './transform.js';
 
-interface Flags extends SwapOptions, FileOptions {
-  dryRun?: boolean;
-  plan?: never;
-  json?: boolean;
-}
+type Flags = Omit<SwapOptions, 'plan'> &
+  TransformFlags & { readonly dryRun?: boolean; readonly plan?: string };
 
 export function command(): Command {
   const swap = new Command('swap')
@@ -54,7 +50,7 @@ Examples:
     .action(run);
 }
 
-async function run(input: string, flags: Omit<Flags, 'plan'> & { plan?: string }): Promise<void> {
+async function run(input: string, flags: Flags): Promise<void> {
   if (input === '-' && flags.plan === '-') {
     throw new OnnxMishError('bad-usage', 'model and plan cannot both come from standard input', {
       fix: 'Name a file for one of them',
@@ -63,15 +59,8 @@ async function run(input: string, flags: Omit<Flags, 'plan'> & { plan?: string }
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
   if (flags.dryRun) return dryRun(input, { ...flags, plan }, flags.json ?? false);
 
-  const output = outputArgument(input, flags.output);
-  const bar = progress('writing');
-  const options = { ...flags, plan, signal: interruptible(), onProgress: bar.update };
-  const { report, ...written } = await (input === '-' || output === '-'
-    ? piped(input, output ?? '-', options, (document) => swapDocument(document, options))
-    : swapFile(input, options)
-  ).finally(bar.end);
-  if (flags.json) sayJson({ input, ...written, ...report });
-  else say(describe(report, input, written.output, written.copied));
+  const options: SwapOptions & TransformFlags = { ...flags, plan };
+  return runTransformation(input, options, { file: swapFile, document: swapDocument, describe });
 }
 
 async function dryRun(input: string, options: SwapOptions, json: boolean): Promise<void> {
@@ -79,40 +68,27 @@ async function dryRun(input: string, options: SwapOptions, json: boolean): Promi
   try {
     const { report } = await swapDocument(await scan(source), options);
     if (json) sayJson(planOf(report));
-    else say(describe(report, input, undefined, []));
+    else say([`${clean(input)}: nothing written (dry run)`, ...describe(report)].join('\n'));
   } finally {
     await source.close();
   }
 }
 
-function describe(
-  report: SwapReport,
-  input: string,
-  output: string | undefined,
-  copied: readonly string[],
-): string {
-  const { form, beta, sites, skipped, notes, bytesIn, bytesOut } = report;
-  const lines = [
-    output === undefined
-      ? `${clean(input)}: nothing written (dry run)`
-      : `${clean(input)} → ${clean(output)}`,
-  ];
+function describe({ form, beta, sites, skipped, notes, bytesIn, bytesOut }: SwapReport): string[] {
   const kinds = [...new Set(sites.map((site) => site.kind))];
   const of = kinds
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
-  lines.push(
+  const grown = bytesIn === 0 ? 0 : (100 * (bytesOut - bytesIn)) / bytesIn;
+  return [
     sites.length === 0
       ? '  nothing to swap: the output is the input, byte for byte'
       : `  ${of} → Mish in the ${form} form${sharpness}`,
-  );
-  lines.push(...describeSkipped(skipped));
-  const grown = bytesIn === 0 ? 0 : (100 * (bytesOut - bytesIn)) / bytesIn;
-  lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`);
-  lines.push(...describeCopied(copied));
-  for (const note of notes) lines.push(`  note: ${note}`);
-  return lines.join('\n');
+    ...describeSkipped(skipped),
+    `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`,
+    ...notes.map((note) => `  note: ${note}`),
+  ];
 }
 
 /** ONNX's name of a kind of activation. */

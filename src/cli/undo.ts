@@ -1,12 +1,9 @@
 import { Command } from 'commander';
 import { undoDocument } from '../mish/metadata.js';
-import { type FileOptions, undoFile } from '../node/transform.js';
-import { interruptible } from './exit.js';
-import { outputArgument, piped } from './files.js';
+import { undoFile } from '../node/transform.js';
 import { commonOptions, outputOptions } from './options.js';
-import { progress } from './progress.js';
-import { say, sayJson } from './say.js';
-import { clean, describeCopied, integer } from './text.js';
+import { integer } from './text.js';
+import { runTransformation, type TransformFlags } from './transform.js';
 
 export function command(): Command {
   const undo = new Command('undo')
@@ -27,22 +24,13 @@ Examples:
     .action(run);
 }
 
-async function run(input: string, flags: FileOptions & { json?: boolean }): Promise<void> {
-  const output = outputArgument(input, flags.output);
-  const bar = progress('writing');
-  const options = { ...flags, onProgress: bar.update, signal: interruptible() };
-  const { report, ...written } = await (input === '-' || output === '-'
-    ? piped(input, output ?? '-', options, async (document) => {
-        const restored = await undoDocument(document);
-        return { output: restored, report: { bytes: restored.size } };
-      })
-    : undoFile(input, options)
-  ).finally(bar.end);
-  if (flags.json) return sayJson({ input, ...written, ...report });
-  const lines = [
-    `${clean(input)} → ${clean(written.output)}`,
-    `  ${integer(report.bytes)} bytes, as before the swap`,
-    ...describeCopied(written.copied),
-  ];
-  say(lines.join('\n'));
+function run(input: string, flags: TransformFlags): Promise<void> {
+  return runTransformation(input, flags, {
+    file: undoFile,
+    async document(document) {
+      const output = await undoDocument(document);
+      return { output, report: { bytes: output.size } };
+    },
+    describe: ({ bytes }) => [`  ${integer(bytes)} bytes, as before the swap`],
+  });
 }
