@@ -58,7 +58,10 @@ export async function run(
   }).finally(bar.end);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
   console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
-  if (!report.passed) process.exitCode = EXIT.threshold;
+  const failed =
+    report.verdicts.some(({ passed }) => !passed) ||
+    report.providers.some(({ status }) => status === 'failed');
+  if (failed) process.exitCode = EXIT.threshold;
   else if (report.providers.some((row) => row.status === 'unavailable')) process.exitCode = EXIT.unavailable;
 }
 

@@ -10,7 +10,10 @@ export interface TensorData {
   readonly data: Uint8Array | readonly string[];
 }
 
-/** Reads a serialised TensorProto whole, as the ONNX test layout's input_0.pb holds it. Throws `bad-data`. */
+/**
+ * Reads a serialised TensorProto whole, as the ONNX test layout's input_0.pb holds it.
+ * 64-bit integers are exact in raw_data, and up to 2^53 in the typed fields. Throws `bad-data`.
+ */
 export function decodeTensor(bytes: Uint8Array, where: string): TensorData {
   let proto: onnx.TensorProto;
   try {

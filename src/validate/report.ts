@@ -181,7 +181,7 @@ export const reportSchema = z.object({
   passed: z
     .boolean()
     .describe(
-      'Whether every threshold was kept and no provider failed; an unavailable provider keeps none and breaks none',
+      'Whether a provider ran, none failed, and every threshold was kept; an unavailable one keeps none and breaks none',
     ),
 });
 

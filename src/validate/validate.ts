@@ -85,7 +85,9 @@ export async function validate(options: ValidateOptions): Promise<Report> {
       providers,
       verdicts,
       passed:
-        verdicts.every((verdict) => verdict.passed) && providers.every((row) => row.status !== 'failed'),
+        verdicts.every((verdict) => verdict.passed) &&
+        providers.every((row) => row.status !== 'failed') &&
+        providers.some((row) => row.status === 'ran'),
     } satisfies Report);
   } finally {
     await closeBoth(baseline);

@@ -83,6 +83,13 @@ describe('a small classifier', async () => {
     ]);
     expect(report.providers[0]?.reason).toMatch(/browser/);
     expect(report.providers[0]?.fix).not.toBeNull();
+    expect(report.passed).toBe(true);
+    const alone = await validateFiles(original, swapped, {
+      providers: ['webgl'],
+      dims: { N: 1 },
+      latency: false,
+    });
+    expect(alone.passed).toBe(false); // nothing was measured
   });
 
   test('a dimension that nothing resolves is an error that names it', async () => {
