@@ -92,7 +92,7 @@ function asSite({ node, scope, form, type }: Recognised) {
 }
 
 /** The nodes that nobody reads any more once these sites are rewritten: inner ones, and Constants of the old form. */
-function unused(sites: readonly Recognised[], index: GraphIndex): Set<Node> {
+function unused(sites: readonly Recognised[], index: GraphIndex): Map<Node, Scope> {
   const gone = new Set<Node>(sites.map((mish) => mish.node));
   const candidates = new Map<Node, Scope>();
   for (const { scope, inner, constants } of sites) {
@@ -103,7 +103,7 @@ function unused(sites: readonly Recognised[], index: GraphIndex): Set<Node> {
       if (home !== undefined && node !== undefined) candidates.set(node, home);
     }
   }
-  const removed = new Set<Node>();
+  const removed = new Map<Node, Scope>();
   // The inputs of the sites stay readers, of other nodes now: Mish of a value inside another Mish.
   const readers = new Map<Scope, Map<string, Node[]>>();
   for (const { scope, x, node } of sites) {
@@ -126,7 +126,7 @@ function unused(sites: readonly Recognised[], index: GraphIndex): Set<Node> {
     before = removed.size;
     for (const [node, scope] of candidates) {
       if (removed.has(node) || !isFree(node, scope)) continue;
-      removed.add(node);
+      removed.set(node, scope);
       gone.add(node);
     }
   }

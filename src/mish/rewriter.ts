@@ -29,16 +29,16 @@ function constantsHome(scope: Scope): Scope {
 }
 
 /**
- * The edits that put Mish at these places and take the `removed` nodes out. Constants become Constant
- * nodes at the head of the graph or function: those work at every IR version, are seen by nested graphs,
- * and, unlike initializers before IR 4, do not become inputs of the model.
+ * The edits that put Mish at these places and take the `removed` nodes out, with what value_info says of
+ * their outputs. Constants become Constant nodes at the head of the graph or function: those work at every
+ * IR version, are seen by nested graphs, and, unlike initializers before IR 4, do not become inputs.
  */
 export function rewrite(
   document: OnnxDocument,
   targets: readonly Target[],
-  removed: ReadonlySet<Node> = new Set(),
+  removed: ReadonlyMap<Node, Scope> = new Map(),
 ): Edit[] {
-  const leaving = new Set([...targets.map((target) => target.node), ...removed]);
+  const leaving = new Set([...targets.map((target) => target.node), ...removed.keys()]);
   const fresh = namer(document, leaving);
   const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
   const edits: Edit[] = [];
@@ -72,7 +72,14 @@ export function rewrite(
     const bytes = concat(nodes.map((proto) => nodeField(scope.kind, proto)));
     edits.push({ ...node.span, bytes, frame: node.frame });
   }
-  for (const node of removed) edits.push({ ...node.span, bytes: new Uint8Array(0), frame: node.frame });
+  const nothing = new Uint8Array(0);
+  for (const [node, scope] of removed) {
+    edits.push({ ...node.span, bytes: nothing, frame: node.frame });
+    for (const name of node.outputs) {
+      const info = scope.values.get(name);
+      if (info !== undefined) edits.push({ ...info.span, bytes: nothing, frame: info.frame });
+    }
+  }
   for (const [home, made] of constants) {
     const [first] = home.nodes; // a scope that holds a site, at whatever depth, has a node
     if (first === undefined) continue;

@@ -65,6 +65,12 @@ export interface Value {
   readonly dims: readonly (number | string | null)[] | undefined;
 }
 
+/** A value_info entry, with its place. */
+export interface PlacedValue extends Value {
+  readonly span: Span;
+  readonly frame: Frame;
+}
+
 /** A graph, a body of a control-flow operator, or a model-local function. */
 export interface Scope {
   readonly kind: 'graph' | 'function';
@@ -80,7 +86,7 @@ export interface Scope {
   readonly outputs: readonly Value[];
   readonly initializers: ReadonlyMap<string, Tensor>;
   /** value_info of intermediate values, by name. */
-  readonly values: ReadonlyMap<string, Value>;
+  readonly values: ReadonlyMap<string, PlacedValue>;
   readonly nodes: readonly Node[];
   /** Operator set version by domain ('' is ONNX's own); a nested graph has its root's. */
   readonly opsets: ReadonlyMap<string, number>;

@@ -5,6 +5,7 @@ import type {
   MetadataEntry,
   Node,
   OnnxDocument,
+  PlacedValue,
   Scope,
   Span,
   Tensor,
@@ -31,7 +32,7 @@ interface ScopeDraft extends Draft<Scope> {
   inputs: Value[];
   outputs: Value[];
   initializers: Map<string, Tensor>;
-  values: Map<string, Value>;
+  values: Map<string, PlacedValue>;
   nodes: Node[];
 }
 
@@ -188,7 +189,9 @@ async function scanGraph(
       case GRAPH.output:
         return scanValue(reader, scope, part).then((value) => void scope.outputs.push(value));
       case GRAPH.valueInfo:
-        return scanValue(reader, scope, part).then((value) => void scope.values.set(value.name, value));
+        return scanValue(reader, scope, part).then((value) => {
+          scope.values.set(value.name, { ...value, span: spanOf(part), frame });
+        });
       default:
         return undefined;
     }
@@ -217,7 +220,7 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   scope.outputs = proto.output.map((name) => ({ name, elemType: 0, dims: undefined }));
   for (const part of values) {
     const value = await scanValue(reader, scope, part);
-    scope.values.set(value.name, value);
+    scope.values.set(value.name, { ...value, span: spanOf(part), frame });
   }
   for (const part of nodes) await scanNode(context, scope, part, frame, 0);
   return scope;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import type { FormName } from '../../src/mish/forms.js';
+import { undo } from '../../src/mish/metadata.js';
 import { mish } from '../../src/mish/reference.js';
 import { type RetargetOptions, retarget } from '../../src/mish/retarget.js';
+import { scan } from '../../src/onnx/scan.js';
 import { graph, LOOP_INITIALIZERS, loopNode } from '../support/bodies.js';
 import { allNodes, decode, ops, reluModel, swapped } from '../support/graph.js';
 import { expectClose, expectMish, POINTS } from '../support/mish.js';
@@ -94,6 +96,12 @@ describe('a model that somebody else exported', () => {
     expect(work(bytes)).not.toContain('Softplus');
     expectClose((await run(yolo, { x: f32(POINTS) }, optimiser)).y, exact);
     expectClose((await run(bytes, { x: f32(POINTS) }, optimiser)).y, exact);
+  });
+
+  test('loses the value_info of what it no longer has, and keeps the rest', async () => {
+    const { bytes } = await retargeted(yolo, { form: 'exp' });
+    expect([...(await scan(bytes)).graph.values.keys()]).toEqual(['h']);
+    expect(await (await undo(bytes)).bytes()).toEqual(yolo);
   });
 
   test('has no site for a swap, and a swap does not touch it', async () => {

@@ -141,7 +141,7 @@ describe('the view', () => {
       { name: 'x', elemType: 1, dims: ['N', 4] },
       { name: 's', elemType: 7, dims: undefined },
     ]);
-    expect(graph.values.get('h')).toEqual({ name: 'h', elemType: 10, dims: [2] });
+    expect(graph.values.get('h')).toMatchObject({ name: 'h', elemType: 10, dims: [2] });
     expect(graph.initializers.get('w')).toEqual({ name: 'w', dims: [2], elemType: 1 });
     expect(graph.initializers.get('one')).toEqual({ name: 'one', dims: [], elemType: 1, scalar: 3 });
     expect(graph.nodes).toMatchObject([{ opType: 'Relu', domain: '', name: 'act', index: 0 }]);
