@@ -1,8 +1,8 @@
+import type { Calls } from '../onnx/calls.js';
 import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
-import type { Calls } from './calls.js';
 
 const words = (text: string) => new Set(text.trim().split(/\s+/));
 

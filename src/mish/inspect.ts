@@ -1,5 +1,5 @@
-import type { OnnxDocument, Value } from '../onnx/document.js';
-import { opsetOf } from '../onnx/document.js';
+import { analyse } from '../onnx/analysis.js';
+import { type OnnxDocument, opsetOf, type Value } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
@@ -61,7 +61,8 @@ export interface Inspection {
 export async function inspect(input: ModelInput, options: SiteOptions = {}): Promise<Inspection> {
   const document = await scan(input);
   const { graph, scopes } = document;
-  const found = findSites(document, options);
+  const analysis = analyse(document);
+  const found = findSites(document, options, analysis);
   const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
   return {
     bytes: document.source.size,
@@ -77,7 +78,7 @@ export async function inspect(input: ModelInput, options: SiteOptions = {}): Pro
     operators: countOperators(document),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
-    mish: recognise(document).map(({ form, beta, type, scope, node }) => ({
+    mish: recognise(document, analysis).map(({ form, beta, type, scope, node }) => ({
       form: form.name,
       beta,
       elemType: typeName(type && FLOAT_TYPES[type]),

@@ -46,7 +46,10 @@ function isOperation(value: unknown): value is Operation {
   );
 }
 
-/** Applies the edits, and appends the record of the operation and, if wanted, what undoes it. */
+/**
+ * Applies the edits, and appends the record of the operation and, if wanted, what undoes it. An operation on no
+ * site leaves no record: the output is the source, byte for byte.
+ */
 export async function spliceWithRecord(
   document: OnnxDocument,
   edits: readonly Edit[],
@@ -54,6 +57,7 @@ export async function spliceWithRecord(
   undoable: boolean,
 ): Promise<Spliced> {
   const { source } = document;
+  if (operation.sites === 0) return splice(source, []);
   const old: Edit[] = document.metadata
     .filter(({ key }) => key === RECORD || key === UNDO)
     .map(({ span }) => ({ ...span, bytes: new Uint8Array(0), frame: undefined }));

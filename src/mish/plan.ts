@@ -59,8 +59,13 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
 /** Reasons that a plan may not override: there is no Mish to put there. */
 const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed']);
 
+/** What a plan chose: sites, some with a sharpness of their own. */
+export interface Planned extends Found {
+  readonly sites: readonly (Site & { readonly beta?: number | undefined })[];
+}
+
 /** The sites a plan names, of whatever kind. Throws `bad-plan` when one is not there or cannot be swapped. */
-export function applyPlan(document: OnnxDocument, plan: Plan): Found {
+export function applyPlan(document: OnnxDocument, plan: Plan): Planned {
   const found = findSites(document, { only: KINDS.map((kind) => kind.name) });
   const where = document.source.name;
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
@@ -68,7 +73,7 @@ export function applyPlan(document: OnnxDocument, plan: Plan): Found {
   for (const entry of [...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
   }
-  const sites = plan.sites.map(({ scope, output }): Site => {
+  const sites = plan.sites.map(({ scope, output, beta }) => {
     const entry = known.get(key(scope, output));
     if (entry === undefined) {
       throw new OnnxMishError(
@@ -87,7 +92,7 @@ export function applyPlan(document: OnnxDocument, plan: Plan): Found {
       });
     }
     known.delete(key(scope, output));
-    return entry;
+    return { ...entry, beta };
   });
   const optional = new Set(KINDS.filter((kind) => !kind.byDefault).map((kind) => kind.name));
   const skipped = [...known.values()]

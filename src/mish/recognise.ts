@@ -1,6 +1,7 @@
+import { type Analysis, analyse } from '../onnx/analysis.js';
 import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from '../onnx/document.js';
-import { type ElementTypes, inferElementTypes } from '../onnx/element-types.js';
-import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
+import type { ElementTypes } from '../onnx/element-types.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantValue, FORMS, type Form, type Step, stepsOf } from './forms.js';
 
@@ -33,8 +34,7 @@ const NOTHING: Match = { names: new Map(), nodes: [], beta: undefined };
 /** Finds Mish in every form, with or without a sharpness, in every graph and function. */
 export function recognise(
   document: OnnxDocument,
-  index: GraphIndex = indexGraphs(document),
-  types: ElementTypes = inferElementTypes(document),
+  { index, types }: Pick<Analysis, 'index' | 'types'> = analyse(document),
 ): Recognised[] {
   // The sharpened recipes first: they contain the plain ones.
   const patterns = [true, false].flatMap((scaled) =>

@@ -1,9 +1,9 @@
+import { analyse } from '../onnx/analysis.js';
 import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
-import { inferElementTypes } from '../onnx/element-types.js';
-import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
-import { type Spliced, splice } from '../onnx/splice.js';
+import type { Spliced } from '../onnx/splice.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
 import { notesOn } from './notes.js';
@@ -50,8 +50,8 @@ export async function retargetDocument(
   options: RetargetOptions,
 ): Promise<{ output: Spliced; report: RetargetReport }> {
   const form = chooseForm(options);
-  const index = indexGraphs(document);
-  const found = recognise(document, index, inferElementTypes(document));
+  const analysis = analyse(document);
+  const found = recognise(document, analysis);
   const others = found.filter((mish) => mish.form !== form);
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
@@ -62,19 +62,12 @@ export async function retargetDocument(
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
 
-  const removed = unused(sites, index);
+  const removed = unused(sites, analysis.index);
   // A result that only others of the sites read goes with them.
   const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, form }));
   const edits = rewrite(document, targets, removed);
-  const output =
-    sites.length === 0
-      ? splice(document.source, [])
-      : await spliceWithRecord(
-          document,
-          edits,
-          { operation: 'retarget', form: form.name, sites: sites.length },
-          options.undo ?? true,
-        );
+  const operation = { operation: 'retarget', form: form.name, sites: sites.length } as const;
+  const output = await spliceWithRecord(document, edits, operation, options.undo ?? true);
   const report: RetargetReport = {
     form: form.name,
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta })),

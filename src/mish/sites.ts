@@ -1,10 +1,8 @@
+import { type Analysis, analyse } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
-import { inferElementTypes } from '../onnx/element-types.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { indexGraphs } from '../onnx/graph-index.js';
 import { roundTo } from '../onnx/scalar.js';
 import { type FloatType, floatType, typeName } from '../onnx/types.js';
-import { indexCalls } from './calls.js';
 import { needsConstants } from './emit.js';
 import { createFlow } from './flow.js';
 import type { Form } from './forms.js';
@@ -60,8 +58,11 @@ export interface Found {
   readonly skipped: readonly Skip[];
 }
 
-/** Finds every activation in every graph and function. Throws `bad-usage` for a kind that does not exist. */
-export function findSites(document: OnnxDocument, options: SiteOptions = {}): Found {
+/**
+ * Finds every activation in every graph and function; `analysis` spares what is known already. Throws `bad-usage`
+ * for a kind that does not exist.
+ */
+export function findSites(document: OnnxDocument, options: SiteOptions = {}, analysis?: Analysis): Found {
   const kinds = new Set(options.only ?? KINDS.filter((kind) => kind.byDefault).map((kind) => kind.name));
   for (const name of kinds) {
     if (!KINDS.some((kind) => kind.name === name)) {
@@ -71,9 +72,7 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}): Fo
     }
   }
   const choice = choiceOf(options);
-  const index = indexGraphs(document);
-  const types = inferElementTypes(document);
-  const calls = indexCalls(document);
+  const { index, types, calls } = analysis ?? analyse(document);
   const flow = createFlow(index, types, calls);
   const sites: Site[] = [];
   const skipped: Skip[] = [];

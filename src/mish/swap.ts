@@ -2,11 +2,11 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
-import { type Spliced, splice } from '../onnx/splice.js';
+import type { Spliced } from '../onnx/splice.js';
 import { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
 import { notesOn } from './notes.js';
-import { applyPlan, type Plan } from './plan.js';
+import { applyPlan, type Plan, type Planned } from './plan.js';
 import { type SwapReport, siteReport, skipReport } from './report.js';
 import { rewrite } from './rewriter.js';
 import {
@@ -65,15 +65,13 @@ export async function swapDocument(
     document,
     sites.map((site) => ({ ...site, x: site.node.inputs[0] ?? '', form })),
   );
-  const output =
-    sites.length === 0
-      ? splice(document.source, [])
-      : await spliceWithRecord(
-          document,
-          edits,
-          { operation: 'swap', form: form.name, ...commonBeta(sites), sites: sites.length },
-          options.undo ?? true,
-        );
+  const operation = {
+    operation: 'swap',
+    form: form.name,
+    ...commonBeta(sites),
+    sites: sites.length,
+  } as const;
+  const output = await spliceWithRecord(document, edits, operation, options.undo ?? true);
   const report: SwapReport = {
     form: form.name,
     beta,
@@ -97,14 +95,12 @@ function select(
   options: SwapOptions,
 ): { sites: Chosen[]; skipped: Skip[] } {
   const { plan } = options;
-  const found = plan === undefined ? findSites(document, options) : applyPlan(document, plan);
-  const betas = new Map(plan?.sites.map((site) => [`${site.scope}\0${site.output}`, site.beta]));
+  const found: Planned = plan === undefined ? findSites(document, options) : applyPlan(document, plan);
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {
     checkOpset(form, site.scope, document.source.name);
-    const own = betas.get(`${site.scope.path}\0${site.node.outputs[0]}`);
-    const sharpness = own === undefined ? beta : checkBeta(own);
+    const sharpness = site.beta === undefined ? beta : checkBeta(site.beta);
     const obstacle = formObstacle(form, site.type, site.scope, sharpness);
     if (obstacle === undefined) sites.push({ ...site, beta: sharpness });
     else skipped.push({ ...site, ...obstacle });

@@ -1,4 +1,6 @@
+import { type Calls, indexCalls } from './calls.js';
 import { attribute, type Node, type OnnxDocument, type Scope, type Value } from './document.js';
+import { type GraphIndex, indexGraphs } from './graph-index.js';
 import { DataType } from './types.js';
 
 /** The element type of a value as seen from a scope; undefined where the model does not tell. */
@@ -31,12 +33,16 @@ const BOOL_RESULTS = words('And Equal Greater GreaterOrEqual IsInf IsNaN Less Le
  * the operators whose types are tied, forwards and backwards, into nested graphs and into functions from
  * the places that call them. A type that contradictory calls give stays unknown.
  */
-export function inferElementTypes(document: OnnxDocument): ElementTypes {
+export function inferElementTypes(
+  document: OnnxDocument,
+  index: GraphIndex = indexGraphs(document),
+  calls: Calls = indexCalls(document),
+): ElementTypes {
   // A function that is called with its own result tells its type only once one is assumed: so the calls whose
   // types are known speak for the others, and where in the end they do not agree, the assumption is taken back.
   const open = new Set<Value>();
   for (;;) {
-    const { types, unsettled } = infer(document, open);
+    const { types, unsettled } = infer(document, index, calls, open);
     if (unsettled.length === 0) return types;
     for (const input of unsettled) open.add(input);
   }
@@ -45,33 +51,24 @@ export function inferElementTypes(document: OnnxDocument): ElementTypes {
 /** One round; the types of the function inputs in `open` are not taken from the calls. */
 function infer(
   document: OnnxDocument,
+  index: GraphIndex,
+  { callee: calleeOf }: Calls,
   open: ReadonlySet<Value>,
 ): { types: ElementTypes; unsettled: readonly Value[] } {
   const known = new Map<Scope, Map<string, number>>();
-  const defined = new Map<Scope, Set<string>>();
   for (const scope of document.scopes) {
     const types = new Map<string, number>();
-    const names = new Set<string>();
     for (const value of [...scope.values.values(), ...scope.outputs, ...scope.inputs]) {
       if (value.elemType !== 0) types.set(value.name, value.elemType);
     }
-    for (const value of scope.inputs) names.add(value.name);
     for (const tensor of scope.initializers.values()) {
       types.set(tensor.name, tensor.elemType);
-      names.add(tensor.name);
     }
-    for (const node of scope.nodes) for (const output of node.outputs) names.add(output);
     known.set(scope, types);
-    defined.set(scope, names);
   }
 
   let changed = true;
-  const home = (from: Scope, name: string): Scope => {
-    for (let scope: Scope | undefined = from; scope !== undefined; scope = scope.parent) {
-      if (defined.get(scope)?.has(name)) return scope;
-    }
-    return from;
-  };
+  const home = (from: Scope, name: string): Scope => index.home(from, name) ?? from;
   const get: ElementTypes = (scope, name) => known.get(home(scope, name))?.get(name);
   const set = (scope: Scope, name: string | undefined, type: number | undefined) => {
     if (name === undefined || name === '' || type === undefined || type === 0) return;
@@ -86,12 +83,11 @@ function infer(
     if (type !== undefined) for (const name of names) set(scope, name, type);
   };
 
-  const callees = new Map(document.functions.map((scope) => [calleeKey(scope.callee), scope]));
-  const calls = new Map<Scope, Map<Node, (number | undefined)[]>>(); // argument types by calling node
+  const given = new Map<Scope, Map<Node, (number | undefined)[]>>(); // argument types by calling node
 
   function visit(scope: Scope, node: Node): void {
     const { opType, inputs, outputs } = node;
-    const callee = callees.get(calleeKey({ domain: node.domain, name: opType, overload: node.overload }));
+    const callee = calleeOf(node);
     if (callee !== undefined) {
       call(scope, node, callee);
       return;
@@ -146,7 +142,7 @@ function infer(
 
   function call(scope: Scope, node: Node, callee: Scope): void {
     const types = node.inputs.map((name) => (name === '' ? undefined : get(scope, name)));
-    calls.set(callee, (calls.get(callee) ?? new Map()).set(node, types));
+    given.set(callee, (given.get(callee) ?? new Map()).set(node, types));
     callee.outputs.forEach((output, index) => {
       set(scope, node.outputs[index], get(callee, output.name));
     });
@@ -158,7 +154,7 @@ function infer(
     for (const scope of document.scopes) {
       for (const node of scope.nodes.toReversed()) visit(scope, node);
     }
-    for (const [callee, callers] of calls) {
+    for (const [callee, callers] of given) {
       callee.inputs.forEach((input, index) => {
         if (open.has(input)) return;
         const [type, ...others] = argumentTypes(callers, index).filter((type) => type !== undefined);
@@ -166,7 +162,7 @@ function infer(
       });
     }
   }
-  const unsettled = [...calls].flatMap(([callee, callers]) =>
+  const unsettled = [...given].flatMap(([callee, callers]) =>
     callee.inputs.filter((input, index) => !open.has(input) && argumentTypes(callers, index).length > 1),
   );
   return { types: get, unsettled };
@@ -192,8 +188,4 @@ function constantType(node: Node): number | undefined {
 
 function bodies(node: Node): Scope[] {
   return node.attributes.flatMap((attribute) => attribute.graphs ?? []);
-}
-
-function calleeKey(callee: Scope['callee']): string | undefined {
-  return callee && `${callee.domain}\0${callee.name}\0${callee.overload}`;
 }

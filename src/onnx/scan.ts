@@ -13,7 +13,7 @@ import type {
 } from './document.js';
 import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
-import { decode, scanSparse, scanTensor, scanValue } from './scan-values.js';
+import { decode, scanSparse, scanTensor, scanValue, type TensorContext } from './scan-values.js';
 import { sniff } from './sniff.js';
 import { type ModelInput, toSource } from './source.js';
 
@@ -21,9 +21,9 @@ const MAX_GRAPH_DEPTH = 100;
 
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, metadata: 14, training: 20, functions: 25, configuration: 26 };
-const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
+const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
 const FUNCTION = { node: 7, doc: 8, attributeProto: 11, valueInfo: 12, metadata: 14 };
-const NODE = { name: 3, attribute: 5, doc: 6, metadata: 9, devices: 10 };
+const NODE = { attribute: 5, doc: 6, metadata: 9, devices: 10 };
 const ATTRIBUTE = { s: 4, tensor: 5, graph: 6, tensors: 10, graphs: 11, doc: 13, sparse: 22, sparses: 23 };
 const ATTRIBUTE_LISTS = [7, 8, 9, 14, 15]; // floats, ints, strings, type_proto(s)
 
@@ -59,8 +59,8 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   const graphs: Field[] = [];
   const functions: Field[] = [];
   const entries: Field[] = [];
-  const bytes = await light(reader, 0, source.size, ({ number, wire, ...rest }) => {
-    const field = { number, wire, ...rest };
+  const bytes = await light(reader, 0, source.size, (field) => {
+    const { number, wire } = field;
     if (wire !== Wire.LEN) return false;
     if (number === MODEL.graph) graphs.push(field);
     else if (number === MODEL.functions) functions.push(field);
@@ -118,10 +118,8 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   };
 }
 
-interface Context {
-  readonly reader: Reader;
+interface Context extends TensorContext {
   readonly scopes: Scope[];
-  readonly external: { tensor: Tensor; scope: string }[];
   readonly paths: Set<string>;
 }
 

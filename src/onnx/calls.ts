@@ -1,4 +1,4 @@
-import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+import type { Node, OnnxDocument, Scope } from './document.js';
 
 /** Which nodes call which functions of the model. */
 export interface Calls {
