@@ -54,6 +54,14 @@ export function nodeProvider(name: ProviderName): Provider {
   };
 }
 
+const RUNTIME = {
+  name: 'onnxruntime-node',
+  browser: null,
+  renderer: null,
+  software: null,
+  simd: null,
+} as const;
+
 let version = 'unknown';
 
 async function availability(name: ProviderName): Promise<Availability> {
@@ -161,6 +169,7 @@ async function open(
     inputs: session.inputMetadata.map(valueInfo),
     outputs: session.outputMetadata.map(valueInfo),
     createMs,
+    runtime: { ...RUNTIME, version, threads: options?.threads ?? null },
     async run(feeds) {
       const results = await call(convert(feeds));
       return Object.fromEntries(

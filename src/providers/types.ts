@@ -18,6 +18,54 @@ export interface SessionOptions {
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;
   /** Let nodes that the provider cannot run fall back to the CPU; false unless given. */
   readonly allowFallback?: boolean | undefined;
+  /** Which of several devices to run on, for the providers that have them. */
+  readonly deviceId?: number | undefined;
+  /** What a run takes and gives, for WebGL, whose models must say every dimension beforehand. */
+  readonly shapes?: Shapes | undefined;
+  /** Have ONNX Runtime time every kernel, for `Session.profile`. */
+  readonly profile?: boolean | undefined;
+}
+
+/** Dimensions by name. */
+export interface Shapes {
+  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  readonly outputs: Readonly<Record<string, readonly number[]>>;
+}
+
+/** What a session really ran on. */
+export interface Runtime {
+  /** onnxruntime-node or onnxruntime-web. */
+  readonly name: string;
+  readonly version: string;
+  /** Name and version of the browser; null outside one. */
+  readonly browser: string | null;
+  /** What the GPU calls itself; null where none is used. */
+  readonly renderer: string | null;
+  /** Whether that GPU is a program on the CPU. */
+  readonly software: boolean | null;
+  /** Null where ONNX Runtime chose. */
+  readonly threads: number | null;
+  /** Whether WebAssembly had SIMD; null outside a browser. */
+  readonly simd: boolean | null;
+}
+
+/** Where the nodes of a model ran. */
+export interface Placement {
+  /** Nodes by execution provider. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Those that ran elsewhere than on the provider that was asked for. */
+  readonly moved: readonly { readonly node: string; readonly op: string; readonly provider: string }[];
+}
+
+/** One kernel of one run, as ONNX Runtime's profiler saw it. */
+export interface KernelTime {
+  /** Name of the node, which ONNX Runtime's optimiser may have made of several. */
+  readonly node: string;
+  readonly op: string;
+  /** The execution provider, by ONNX Runtime's name: CPUExecutionProvider and so on. */
+  readonly provider: string;
+  /** Microseconds. */
+  readonly us: number;
 }
 
 /** A model, open on a provider. */
@@ -26,10 +74,19 @@ export interface Session {
   readonly outputs: readonly ValueInfo[];
   /** Milliseconds it took to open. */
   readonly createMs: number;
+  readonly runtime: Runtime;
+  /** The form that the Mish in the model was rewritten to, because the provider cannot run the one it had. */
+  readonly retargeted?: string | undefined;
+  /** What a reader of its figures has to know. */
+  readonly notes?: readonly string[] | undefined;
+  /** Where the nodes run; undefined where that cannot vary or is not known. */
+  readonly placement?: Placement | undefined;
   /** Runs the model once. Throws `run-failed`. */
   run(feeds: Tensors): Promise<Tensors>;
   /** Runs the model once and drops the results; returns milliseconds, conversions not counted. */
   time(feeds: Tensors): Promise<number>;
+  /** Ends the profiling that was asked for and gives every kernel of every run since the session was opened. */
+  profile?(): Promise<KernelTime[]>;
   close(): Promise<void>;
 }
 

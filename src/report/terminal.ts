@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
-import type { ProviderRow, Report } from '../validate/report.js';
+import type { KernelSweep, ProviderRow, Report } from '../validate/report.js';
 
 /** Text from a model, harmless on a terminal. */
 type Clean = (text: string) => string;
@@ -155,11 +155,17 @@ function driftFigures(drift: ProviderRow['drift'][number]): string[] {
   ];
 }
 
+/** `Mish (exp form)`, `LeakyReLU (0.1)`: what a sweep measured. */
+export function activation({ kind, form, beta, alpha }: KernelSweep): string {
+  if (kind === 'relu') return 'ReLU';
+  if (kind === 'leakyrelu') return `LeakyReLU (${figure(alpha)})`;
+  return `Mish (${form}${beta === 1 ? '' : `, β ${figure(beta)}`})`;
+}
+
 function kernelTable(report: Report): string {
   const lines = ran(report).flatMap(({ provider, kernel }) =>
     kernel.map((one) => {
-      const { form, elemType, beta } = one;
-      return { provider, what: `${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`}`, one };
+      return { provider, what: `${activation(one)}, ${one.elemType}`, one };
     }),
   );
   if (lines.length === 0) return 'kernel: there is no Mish to measure';

@@ -30,6 +30,8 @@ export interface Timing {
   readonly p90: number;
   readonly p99: number;
   readonly mean: number;
+  /** 101 quantiles, from the fastest run to the slowest. */
+  readonly quantiles: number[];
 }
 
 export interface Latency {
@@ -91,6 +93,7 @@ export async function measureLatency(
     p90: quantile(times, 0.9),
     p99: quantile(times, 0.99),
     mean: mean(times),
+    quantiles: Array.from({ length: 101 }, (_, step) => quantile(times, step / 100)),
   });
   return {
     n: pairs.length,

@@ -9,6 +9,8 @@ export interface Drift {
   /** Number of elements compared. */
   readonly n: number;
   readonly maxAbs: number | null;
+  /** The largest absolute value of the reference. */
+  readonly scale: number | null;
   readonly meanAbs: number | null;
   readonly rmse: number | null;
   /** Cosine of the angle between the two, all elements as one vector. */
@@ -52,6 +54,7 @@ export interface DriftMeter {
 export function driftMeter(output: string): DriftMeter {
   let n = 0;
   let maxAbs = 0;
+  let scale = 0;
   let sumAbs = 0;
   let squares = 0;
   let reference2 = 0;
@@ -71,6 +74,7 @@ export function driftMeter(output: string): DriftMeter {
       }
       const difference = Math.abs(x - y);
       if (difference > maxAbs) maxAbs = difference;
+      if (Math.abs(x) > scale) scale = Math.abs(x);
       sumAbs += difference;
       squares += difference * difference;
       reference2 += x * x;
@@ -116,6 +120,7 @@ export function driftMeter(output: string): DriftMeter {
         output,
         n,
         maxAbs: number(maxAbs),
+        scale: number(scale),
         meanAbs: number(sumAbs / n),
         rmse: number(Math.sqrt(squares / n)),
         cosine: number(cosine(dot, reference2, got2)),

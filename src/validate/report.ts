@@ -9,8 +9,10 @@ const measured = z.number().nullable();
 const share = z.number().min(0).max(1);
 
 const sweep = z.object({
-  form: z.string().describe('The form of Mish'),
-  beta: z.number().describe('Its sharpness; 1 is Mish'),
+  kind: z.enum(['mish', 'relu', 'leakyrelu']).default('mish').describe('The function'),
+  form: z.string().nullable().describe('The form of Mish; null for the original activations'),
+  beta: z.number().nullable().describe('The sharpness of Mish; 1 is Mish itself'),
+  alpha: measured.default(null).describe('The slope of LeakyReLU below 0'),
   elemType: z.string().describe('f16, f32 or f64'),
   opset: count.describe('Opset of the one-kernel model'),
   n: count.describe('Finite points tried'),
@@ -25,6 +27,16 @@ const sweep = z.object({
     .nullable()
     .describe('What it gives for -Infinity: NaN in every form, which is no failure; the limit is -0'),
   atNaN: z.string().nullable().describe('What it gives for NaN'),
+  curve: z
+    .array(
+      z.object({
+        x: z.number().describe('Where the largest error of this part is'),
+        abs: z.number().describe('Absolute error there'),
+        ulp: z.number().describe('Largest error of this part in units in the last place'),
+      }),
+    )
+    .default([])
+    .describe('The largest error in each of 160 equal parts of [-20, 20]'),
   problem: z.string().nullable().describe('Why there are no figures'),
 });
 
@@ -34,6 +46,7 @@ const drift = z.object({
   maxAbs: measured.describe(
     'Largest absolute difference; null, as the other figures, where any element is broken',
   ),
+  scale: measured.default(null).describe('Largest absolute value of the reference'),
   meanAbs: measured.describe('Mean absolute difference'),
   rmse: measured.describe('Root of the mean squared difference'),
   cosine: measured.describe('Cosine of the angle between the two outputs, each taken as one vector'),
@@ -67,6 +80,10 @@ const timing = z.object({
   p90: milliseconds('90th percentile'),
   p99: milliseconds('99th percentile'),
   mean: milliseconds('Mean'),
+  quantiles: z
+    .array(z.number().nonnegative())
+    .default([])
+    .describe('101 quantiles, from the fastest run to the slowest, in milliseconds'),
 });
 
 const latency = z.object({
@@ -82,12 +99,149 @@ const latency = z.object({
     .describe('Swapped over original by their medians, with the 95 % interval by bootstrap over the pairs'),
 });
 
+const runtime = z.object({
+  name: z.string().describe('onnxruntime-node or onnxruntime-web'),
+  version: z.string().describe('Its version'),
+  browser: z.string().nullable().describe('Name and version of the browser; null outside one'),
+  renderer: z.string().nullable().describe('What the GPU calls itself; null where none is used'),
+  software: z
+    .boolean()
+    .nullable()
+    .describe('Whether that GPU is a program on the CPU, whose latency says nothing of a real one'),
+  threads: count.nullable().describe('Threads it was allowed; null where ONNX Runtime chose'),
+  simd: z.boolean().nullable().describe('Whether WebAssembly had SIMD; null outside a browser'),
+});
+
+const placement = z.object({
+  counts: z.record(z.string(), count).describe('Nodes by the execution provider they ran on'),
+  moved: z
+    .array(
+      z.object({
+        node: z.string().describe('Name of the node'),
+        op: z.string().describe('Its operator'),
+        provider: z.string().describe('Where it ran'),
+      }),
+    )
+    .describe('The nodes that ran elsewhere than on the provider that was asked for'),
+});
+
+const parting = z
+  .object({
+    node: z.string().describe('Name of the node'),
+    op: z.string().describe('Its operator'),
+    output: z.string().describe('Its output'),
+    maxAbs: measured.describe('Largest absolute difference there'),
+    sqnr: measured.describe('Signal to noise ratio there, in dB'),
+  })
+  .nullable();
+
+const modelProfile = z.object({
+  runs: count.describe('Runs that were profiled'),
+  totalUs: z.number().describe('Microseconds a run spends in operators'),
+  operators: z
+    .array(
+      z.object({
+        op: z.string().describe('The operator, as ONNX Runtime runs it after its own optimisation'),
+        provider: z.string().describe('The execution provider it ran on'),
+        calls: z.number().describe('Kernels a run'),
+        us: z.number().describe('Microseconds a run'),
+      }),
+    )
+    .describe('Time by operator, the most expensive first'),
+  sites: z
+    .array(
+      z.object({
+        node: z.string().describe('Name of the site'),
+        us: z.number().describe('Microseconds a run, of all nodes of the site'),
+      }),
+    )
+    .describe('Time by site: the activation, or the nodes of the Mish in its place'),
+});
+
+const profile = z.object({
+  original: modelProfile.describe('The original'),
+  swapped: modelProfile.describe('The swapped model'),
+  mishUs: z.number().describe('Microseconds a run that the nodes of Mish take'),
+  lostFusionUs: z
+    .number()
+    .describe('Microseconds a run by which everything else is slower: what the lost fusion costs'),
+  forms: z
+    .array(
+      z.object({
+        form: z.string().describe('The form'),
+        us: measured.describe('Microseconds of a run in operators; null where it does not run'),
+      }),
+    )
+    .describe('What the model would take in each form'),
+});
+
+const moments = z
+  .object({
+    mean: z.number().describe('Mean'),
+    std: z.number().describe('Standard deviation'),
+    min: z.number().describe('Minimum'),
+    max: z.number().describe('Maximum'),
+  })
+  .nullable();
+
+const run = z.object({
+  model: z.enum(['original', 'swapped']).describe('The model'),
+  provider: z.string().describe('Where it ran'),
+});
+
+const layers = z.object({
+  a: run.describe('The reference'),
+  b: run.describe('What is held against it'),
+  rows: z
+    .array(
+      z.object({
+        node: z.string().describe('Name of the node, or of its first output where it has none'),
+        op: z.string().describe('Its operator in a'),
+        output: z.string().describe('Name of the tensor'),
+        site: z.boolean().describe('Whether it is the output of a site'),
+        n: count.describe('Elements compared'),
+        a: moments.describe('Of the tensor in a; null where anything is not finite'),
+        b: moments.describe('Of the tensor in b'),
+        maxAbs: measured.describe('Largest absolute difference'),
+        cosine: measured.describe('Cosine of the angle between the two'),
+        sqnr: measured.describe('Signal to noise ratio in dB; null for identical tensors'),
+        problem: z.string().nullable().describe('What makes the two impossible to compare'),
+      }),
+    )
+    .describe('A row for each tensor that both have, in topological order'),
+});
+
 const providerRow = z.object({
   provider: z.string().describe('The execution provider asked for'),
   status: z.enum(['ran', 'failed', 'unavailable']).describe('Whether it ran'),
   reason: z.string().nullable().describe('Why it did not run'),
   fix: z.string().nullable().describe('What to do about it'),
-  kernel: z.array(sweep).describe('The kernel of each form in use against the float64 formula'),
+  runtime: runtime.nullable().default(null).describe('What it ran on; null where it did not run'),
+  notes: z.array(z.string()).default([]).describe('What a reader of this row has to know'),
+  retargeted: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('The form that the swapped model was rewritten to in memory to run here; null for none'),
+  placement: z
+    .object({
+      original: placement.describe('The original'),
+      swapped: placement.describe('The swapped model'),
+    })
+    .nullable()
+    .default(null)
+    .describe('Where the nodes ran; null where that is not known or cannot vary'),
+  parting: z
+    .object({
+      original: parting.describe('Of the original; null where it does not part'),
+      swapped: parting.describe('Of the swapped model'),
+    })
+    .default({ original: null, swapped: null })
+    .describe('The first site at which a model parts from itself on the CPU'),
+  profile: profile.nullable().default(null).describe('Where the time goes; null unless it was asked for'),
+  kernel: z
+    .array(sweep)
+    .describe('Each form of Mish and each original activation in use, against the float64 formula'),
   drift: z.array(drift).describe('Swapped against original, both on this provider'),
   parity: z
     .object({
@@ -136,6 +290,7 @@ const verdict = z.object({
     'The worst value; null when it could not be measured, which fails; 1.8e308 for the SQNR of identical outputs',
   ),
   passed: z.boolean().describe('Whether the limit was kept'),
+  binding: z.boolean().default(true).describe('Whether it decides; false for a finding'),
 });
 
 /** What a validation found. */
@@ -167,7 +322,9 @@ export const reportSchema = z.object({
     .describe('What was compared'),
   data: z
     .object({
-      source: z.enum(['seed', 'npz', 'onnx-test']).describe('Noise, arrays, or ONNX test cases'),
+      source: z
+        .enum(['seed', 'npz', 'onnx-test', 'images'])
+        .describe('Noise, arrays, ONNX test cases, or a folder of images'),
       seed: count.nullable().describe('Seed of the noise; null for other sources'),
       runs: count.describe('How many times each model is fed'),
       samples: count.describe('Runs times the batch size'),
@@ -177,6 +334,7 @@ export const reportSchema = z.object({
     })
     .describe('What the models were fed'),
   providers: z.array(providerRow).describe('A row for each provider that was asked for'),
+  layers: z.array(layers).default([]).describe('Tensors inside the models, side by side, where asked for'),
   verdicts: z.array(verdict).describe('Each threshold on each provider that is there'),
   passed: z
     .boolean()
@@ -188,6 +346,14 @@ export const reportSchema = z.object({
 export type Report = z.infer<typeof reportSchema>;
 export type ProviderRow = z.infer<typeof providerRow>;
 export type ModelInfo = z.infer<typeof model>;
+export type KernelSweep = z.infer<typeof sweep>;
+export type Runtime = z.infer<typeof runtime>;
+export type Placement = z.infer<typeof placement>;
+export type Parting = z.infer<typeof parting>;
+export type Profile = z.infer<typeof profile>;
+export type ModelProfile = z.infer<typeof modelProfile>;
+export type LayerComparison = z.infer<typeof layers>;
+export type LayerRow = LayerComparison['rows'][number];
 export type Host = z.infer<typeof reportSchema>['host'];
 export type Verdict = z.infer<typeof verdict>;
 

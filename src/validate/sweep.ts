@@ -6,10 +6,14 @@ import type { FloatType } from '../onnx/types.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
 import type { Provider, SessionOptions } from '../providers/types.js';
 
-/** Error of a Mish kernel against the float64 formula. */
+/** Error of the kernel of an activation against the float64 formula. */
 export interface Sweep {
-  readonly form: string;
-  readonly beta: number;
+  readonly kind: Kernel['kind'];
+  /** The form and sharpness of Mish; null for the others. */
+  readonly form: string | null;
+  readonly beta: number | null;
+  /** The slope of LeakyReLU below 0; null for the others. */
+  readonly alpha: number | null;
   readonly elemType: string;
   readonly opset: number;
   /** Number of finite points. */
@@ -26,6 +30,8 @@ export interface Sweep {
   readonly atInfinity: string | null;
   readonly atMinusInfinity: string | null;
   readonly atNaN: string | null;
+  /** The largest error in each of 160 equal parts of [-20, 20]. */
+  readonly curve: { x: number; abs: number; ulp: number }[];
   /** Why there are no figures. */
   readonly problem: string | null;
 }
@@ -70,16 +76,31 @@ export function sweepPoints(type: Swept): number[] {
   return points.map(exact).filter(Number.isFinite);
 }
 
-/** Runs the form's kernel over the points on a provider. Never throws: what fails is said in `problem`. */
+/** What the kernel computes, in float64. */
+function formula(kernel: Kernel): (x: number) => number {
+  if (kernel.kind === 'mish') return (x) => mish(x, kernel.beta);
+  if (kernel.kind === 'relu') return (x) => Math.max(0, x);
+  const alpha = Math.fround(kernel.alpha); // the attribute is a float32
+  return (x) => (x < 0 ? alpha * x : x);
+}
+
+/** Runs the kernel over the points on a provider. Never throws: what fails is said in `problem`. */
 export async function sweep(
   provider: Provider,
-  kernel: Extract<Kernel, { kind: 'mish' }>,
+  kernel: Kernel,
   type: FloatType,
   opset: number,
   options?: SessionOptions,
 ): Promise<Sweep> {
-  const base = { form: kernel.form, beta: kernel.beta, elemType: type, opset };
-  const nothing = { n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, broken: 0 };
+  const base = {
+    kind: kernel.kind,
+    form: kernel.kind === 'mish' ? kernel.form : null,
+    beta: kernel.kind === 'mish' ? kernel.beta : null,
+    alpha: kernel.kind === 'leakyrelu' ? kernel.alpha : null,
+    elemType: type,
+    opset,
+  };
+  const nothing = { curve: [], n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, broken: 0 };
   const unsaid = { atInfinity: null, atMinusInfinity: null, atNaN: null };
   if (!isSwept(type)) {
     return {
@@ -92,7 +113,9 @@ export async function sweep(
   try {
     const points = sweepPoints(type);
     const all = [...points, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
-    const session = await provider.open(kernelModel(kernel, type, opset), options);
+    const dims = [all.length];
+    const shapes = { inputs: { x: dims }, outputs: { y: dims } };
+    const session = await provider.open(kernelModel(kernel, type, opset), { ...options, shapes });
     try {
       const { y } = await session.run({ x: toTensor(all, type) });
       const got = y && toNumbers(y);
@@ -100,7 +123,7 @@ export async function sweep(
       const special = (offset: number) => String(got[points.length + offset]);
       return {
         ...base,
-        ...compare(points, got, type, kernel.beta),
+        ...compare(points, got, type, formula(kernel)),
         atInfinity: special(0),
         atMinusInfinity: special(1),
         atNaN: special(2),
@@ -127,12 +150,20 @@ function toTensor(values: readonly number[], type: Swept): Tensor {
   return { elemType: type, dims: [values.length], data };
 }
 
-function compare(points: readonly number[], got: ArrayLike<number>, type: Swept, beta: number) {
+const PARTS = { count: 160, from: -20, to: 20 };
+
+function compare(
+  points: readonly number[],
+  got: ArrayLike<number>,
+  type: Swept,
+  formula: (x: number) => number,
+) {
   const worst = { maxAbs: 0, maxAbsAt: 0, maxUlp: 0, maxUlpAt: 0 };
+  const parts = new Map<number, { x: number; abs: number; ulp: number }>();
   let broken = 0;
   points.forEach((x, index) => {
     const value = got[index] ?? Number.NaN;
-    const exact = mish(x, beta);
+    const exact = formula(x);
     if (!Number.isFinite(value)) {
       broken++;
       return;
@@ -141,6 +172,16 @@ function compare(points: readonly number[], got: ArrayLike<number>, type: Swept,
     if (error > worst.maxAbs) Object.assign(worst, { maxAbs: error, maxAbsAt: x });
     const ulps = error / ulp(exact, type);
     if (ulps > worst.maxUlp) Object.assign(worst, { maxUlp: ulps, maxUlpAt: x });
+    if (x < PARTS.from || x > PARTS.to) return;
+    const width = (PARTS.to - PARTS.from) / PARTS.count;
+    const part = Math.min(PARTS.count - 1, Math.floor((x - PARTS.from) / width));
+    const before = parts.get(part) ?? { x, abs: 0, ulp: 0 };
+    parts.set(part, {
+      x: error > before.abs ? x : before.x,
+      abs: Math.max(before.abs, error),
+      ulp: Math.max(before.ulp, ulps),
+    });
   });
-  return { n: points.length, ...worst, broken };
+  const curve = [...parts].sort(([a], [b]) => a - b).map(([, part]) => part);
+  return { n: points.length, ...worst, broken, curve };
 }

@@ -88,7 +88,7 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds): 
     const worst = known.length === 0 ? null : sense === 'max' ? Math.max(...known) : Math.min(...known);
     const complete = measured.length > 0 && known.length === measured.length;
     const kept = worst !== null && (sense === 'max' ? worst <= limit : worst >= limit);
-    return [{ provider, threshold: name, limit, value: worst, passed: complete && kept }];
+    return [{ provider, threshold: name, limit, value: worst, passed: complete && kept, binding: true }];
   });
   return [...brokenOutputs(provider, row), ...asked];
 }
@@ -97,5 +97,6 @@ function brokenOutputs(provider: string, { drift }: Measured): Verdict[] {
   const comparable = drift.every(({ problem }) => problem === null);
   const broken = drift.reduce((sum, output) => sum + output.broken, 0);
   if (comparable && broken === 0) return [];
-  return [{ provider, threshold: 'maxBroken', limit: 0, value: comparable ? broken : null, passed: false }];
+  const value = comparable ? broken : null;
+  return [{ provider, threshold: 'maxBroken', limit: 0, value, passed: false, binding: true }];
 }

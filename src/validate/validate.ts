@@ -9,6 +9,7 @@ import { hashFeeds } from './hash.js';
 import { type LatencyOptions, measureLatency } from './latency.js';
 import {
   type Host,
+  type KernelSweep,
   type ModelInfo,
   type ProviderRow,
   parseReport,
@@ -83,6 +84,7 @@ export async function validate(options: ValidateOptions): Promise<Report> {
       models: { original: original.info, swapped: swapped.info },
       data: await describeData(dataset),
       providers,
+      layers: [],
       verdicts,
       passed:
         verdicts.every((verdict) => verdict.passed) &&
@@ -135,7 +137,20 @@ function checkInputs({ original, swapped }: Both<Session>): void {
   );
 }
 
-const EMPTY = { kernel: [], drift: [], parity: null, expected: null, accuracy: null, latency: null };
+const EMPTY = {
+  runtime: null,
+  notes: [],
+  retargeted: null,
+  placement: null,
+  parting: { original: null, swapped: null },
+  profile: null,
+  kernel: [],
+  drift: [],
+  parity: null,
+  expected: null,
+  accuracy: null,
+  latency: null,
+};
 
 async function measureElsewhere(
   provider: Provider,
@@ -179,7 +194,7 @@ async function measure(
   const first =
     timed && feeds && ([await models.original.time(feeds), await models.swapped.time(feeds)] as const);
   const comparison = await compare(models, reference, dataset, signal);
-  const kernel = [];
+  const kernel: KernelSweep[] = [];
   for (const { form, beta, elemType } of swapped.info.mish) {
     const mish = { kind: 'mish', form: form as FormName, beta } as const;
     kernel.push(await sweep(provider, mish, elemType as FloatType, swapped.info.opset, options.session));
@@ -189,6 +204,12 @@ async function measure(
     status: 'ran',
     reason: null,
     fix: null,
+    runtime: models.original.runtime,
+    notes: [],
+    retargeted: null,
+    placement: null,
+    parting: { original: null, swapped: null },
+    profile: null,
     kernel,
     ...comparison,
     latency:
