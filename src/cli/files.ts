@@ -5,8 +5,9 @@ import { checkTarget } from '../node/atomic.js';
 import { fileError, onFile } from '../node/errors.js';
 import { openModel } from '../node/model-file.js';
 import type { FileOptions, Written } from '../node/transform.js';
-import { checkAborted, streamModel, writeModel } from '../node/write.js';
+import { streamModel, writeModel } from '../node/write.js';
 import type { OnnxDocument } from '../onnx/document.js';
+import { stopIfAborted } from '../onnx/abort.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
@@ -25,7 +26,7 @@ export async function modelArgument(
     const bytes = new Uint8Array(await buffer(stdin));
     return { ...toSource(bytes, 'standard input'), close: async () => {} };
   } catch (error) {
-    checkAborted(signal, 'standard input');
+    stopIfAborted(signal, 'standard input');
     throw fileError(error, 'standard input');
   }
 }

@@ -1,14 +1,15 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, open, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { stopIfAborted } from '../onnx/abort.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { writeAtomically } from './atomic.js';
 import { onFile } from './errors.js';
-import { checkAborted, writeExactly } from './write.js';
+import { writeExactly } from './write.js';
 
 /** A file of tensors beside a model. */
-interface DataFile {
+export interface DataFile {
   /** As the model names it, relative to its folder. */
   readonly location: string;
   readonly path: string;
@@ -20,7 +21,7 @@ interface DataFile {
  * The data files of a model in a folder. Throws `external-data` for a location that is empty, absolute or
  * leads out of the folder, by `..` or through a link: what it names is not the model's to read.
  */
-async function dataFiles(document: OnnxDocument, folder: string): Promise<DataFile[]> {
+export async function dataFiles(document: OnnxDocument, folder: string): Promise<DataFile[]> {
   const found = new Map<string, DataFile>();
   for (const { tensor, scope } of document.external) {
     const location = tensor.external?.get('location') ?? '';
@@ -105,7 +106,7 @@ export async function copyDataFiles(
   },
 ): Promise<void> {
   for (const { from, to, bytes } of copies) {
-    checkAborted(options.signal, from);
+    stopIfAborted(options.signal, from);
     await makeFolder(dirname(to), copied.folders);
     await writeAtomically(to, options.force, async (temporary) => {
       if (await clone(from, temporary)) options.onCopied(bytes);
@@ -153,7 +154,7 @@ async function copy(
     try {
       const block = new Uint8Array(BLOCK);
       for (let at = 0; ; ) {
-        checkAborted(signal, from);
+        stopIfAborted(signal, from);
         const { bytesRead } = await onFile(from, () => source.read(block, 0, BLOCK, at));
         if (bytesRead === 0) break;
         await onFile(to, () => writeExactly(target, [block.subarray(0, bytesRead)], bytesRead, at));

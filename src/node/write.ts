@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { stopIfAborted } from '../onnx/abort.js';
 import type { Span } from '../onnx/document.js';
 import { concat } from '../onnx/encode.js';
-import { OnnxMishError } from '../onnx/error.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import { writeAtomically } from './atomic.js';
@@ -56,7 +56,7 @@ async function copyPieces(
     const block = model.source.readInto && new Uint8Array(BLOCK);
     for (const { to, parts } of jobs) {
       if (failed) return;
-      checkAborted(options.signal, path);
+      stopIfAborted(options.signal, path);
       const buffers = await readParts(model.source, parts, block);
       const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
       await onFile(path, () => writeExactly(handle, buffers, length, to));
@@ -158,19 +158,12 @@ export async function streamModel(
 ): Promise<void> {
   let done = 0;
   for (const { parts } of blocks(model)) {
-    checkAborted(options.signal, 'standard output');
+    stopIfAborted(options.signal, 'standard output');
     const bytes = concat(await readParts(model.source, parts));
     await new Promise<void>((resolve, reject) => {
       stream.write(bytes, (error) => (error ? reject(fileError(error, 'standard output')) : resolve()));
     });
     done += bytes.length;
     options.onProgress?.(done, model.size);
-  }
-}
-
-/** Throws `aborted` once the signal says so. */
-export function checkAborted(signal: AbortSignal | undefined, where: string): void {
-  if (signal?.aborted) {
-    throw new OnnxMishError('aborted', 'interrupted', { where, fix: 'Nothing was left behind' });
   }
 }

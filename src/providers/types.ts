@@ -1,7 +1,17 @@
 import type { Tensors } from './tensor.js';
 
 /** Every execution provider that can be asked for. */
-export const PROVIDERS = ['cpu', 'cuda', 'tensorrt', 'webgpu', 'dml', 'coreml', 'wasm', 'webgl'] as const;
+export const PROVIDERS = [
+  'cpu',
+  'wasm',
+  'webgl',
+  'webgpu',
+  'cuda',
+  'tensorrt',
+  'dml',
+  'coreml',
+  'webgpu-native',
+] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
 
 /** What a session says of an input or output: dims are numbers, symbols, or '' where nothing is known. */
@@ -85,6 +95,16 @@ export interface Session {
   run(feeds: Tensors): Promise<Tensors>;
   /** Runs the model once and drops the results; returns milliseconds, conversions not counted. */
   time(feeds: Tensors): Promise<number>;
+  /**
+   * Times this session and another of the same provider in turns, quicker than run by run: milliseconds of each
+   * pair, this session's first. `firstOfAll` says which of the two begins.
+   */
+  pairs?(
+    other: Session,
+    feeds: readonly [own: Tensors, other: Tensors],
+    count: number,
+    firstOfAll: 0 | 1,
+  ): Promise<[own: number, other: number][]>;
   /** Ends the profiling that was asked for and gives every kernel of every run since the session was opened. */
   profile?(): Promise<KernelTime[]>;
   close(): Promise<void>;
@@ -100,6 +120,10 @@ export interface Provider {
   /** Version of the ONNX Runtime behind it. */
   readonly version: string;
   availability(): Promise<Availability>;
+  /** Throws `unsupported-model` for a model that this provider is known not to run, before anything is started. */
+  check?(model: string | Uint8Array): Promise<void>;
   /** Opens a model by its path, where its external data is found beside it, or from its bytes. Throws `run-failed`. */
   open(model: string | Uint8Array, options?: SessionOptions): Promise<Session>;
+  /** Lets go of whatever it started: a browser. It can be used again afterwards. */
+  close?(): Promise<void>;
 }

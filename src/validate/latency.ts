@@ -1,6 +1,6 @@
 import type { Tensors } from '../providers/tensor.js';
 import type { Session } from '../providers/types.js';
-import { stopIfAborted } from './abort.js';
+import { stopIfAborted } from '../onnx/abort.js';
 import { createRandom } from './random.js';
 import { mean, quantile, type Ratio, ratioOfMedians } from './statistics.js';
 

@@ -1,0 +1,125 @@
+import { constants } from 'node:fs';
+import { access, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { OnnxMishError } from '../../onnx/error.js';
+
+/** A browser to start. */
+export interface FoundBrowser {
+  readonly path: string;
+  /** Where it was found, in words. */
+  readonly source: string;
+}
+
+/** Read, in this order, when no browser is named. */
+const VARIABLES = ['ONNX_MISH_BROWSER', 'CHROME_PATH', 'CHROME_BIN'];
+
+const COMMANDS = [
+  'google-chrome',
+  'google-chrome-stable',
+  'chrome',
+  'microsoft-edge',
+  'microsoft-edge-stable',
+  'chromium',
+  'chromium-browser',
+];
+
+/** Where installers put Chrome, Edge and Chromium on systems that do not use the PATH for it. */
+function installedPaths(): string[] {
+  if (process.platform === 'darwin') {
+    return ['Google Chrome', 'Microsoft Edge', 'Chromium'].map(
+      (name) => `/Applications/${name}.app/Contents/MacOS/${name}`,
+    );
+  }
+  if (process.platform === 'win32') {
+    const folders = ['PROGRAMFILES', 'PROGRAMFILES(X86)', 'LOCALAPPDATA'].flatMap(
+      (name) => process.env[name] ?? [],
+    );
+    const programs = ['Google\\Chrome\\Application\\chrome.exe', 'Microsoft\\Edge\\Application\\msedge.exe'];
+    return programs.flatMap((program) => folders.map((folder) => join(folder, program)));
+  }
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  return COMMANDS.flatMap((command) => folders.map((folder) => join(folder, command)));
+}
+
+/**
+ * The browser to run web providers in: the one named, else by the environment (ONNX_MISH_BROWSER, CHROME_PATH,
+ * CHROME_BIN), else an installed Chrome, Edge or Chromium, else the one that the package @sparticuz/chromium
+ * brings, where that is installed. Throws `bad-usage` for a named one that cannot be run,
+ * `provider-unavailable` when there is none.
+ */
+export async function findBrowser(named?: string): Promise<FoundBrowser> {
+  const [variable] = VARIABLES.filter((name) => (process.env[name] ?? '') !== '');
+  const asked = named ?? (variable === undefined ? undefined : process.env[variable]);
+  if (asked !== undefined) {
+    if (await canRun(asked))
+      return { path: asked, source: named === undefined ? `$${variable}` : '--browser' };
+    throw new OnnxMishError('bad-usage', 'this is no browser that can be run', {
+      where: asked,
+      fix: `Correct ${named === undefined ? `the environment variable ${variable}` : '--browser'}`,
+    });
+  }
+  for (const path of installedPaths()) if (await canRun(path)) return { path, source: 'installed' };
+  const packaged = await packagedBrowser();
+  if (packaged !== undefined) return packaged;
+  throw new OnnxMishError('provider-unavailable', 'no browser was found', {
+    fix: 'Install Chrome, Edge or Chromium, name one with --browser, or run `npm install @sparticuz/chromium` (Linux on x64)',
+  });
+}
+
+async function canRun(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The browser of @sparticuz/chromium. It comes compressed and unpacks itself into the temporary folder, where half
+ * a browser of a process that was killed would be taken for a whole one: so it unpacks into a folder
+ * of its own, which then gets its name in one step and is kept.
+ */
+async function packagedBrowser(): Promise<FoundBrowser | undefined> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
+  const name = '@sparticuz/chromium'; // not a dependency: it is there where somebody installed it
+  const module: unknown = await import(name).catch(() => undefined);
+  const chromium = (module as { default?: { executablePath?: () => Promise<string> } } | undefined)?.default;
+  if (typeof chromium?.executablePath !== 'function') return undefined;
+  const uid = process.getuid?.() ?? 0;
+  const version = await packageVersion(name);
+  const folder = join(tmpdir(), `onnx-mish-chromium-${version}-${uid}`);
+  const found = { path: join(folder, 'chromium'), source: name };
+  const mine = async () => (await stat(folder)).uid === uid;
+  if ((await canRun(found.path)) && (await mine())) return found;
+  const own = await mkdtemp(join(tmpdir(), 'onnx-mish-unpack-'));
+  const before = process.env.TMPDIR;
+  try {
+    process.env.TMPDIR = own; // it asks for the temporary folder, and takes no other
+    await chromium.executablePath();
+    await rename(own, folder).catch(async (error) => {
+      if (!(await canRun(found.path)) || !(await mine())) throw error; // else another process was faster
+    });
+    return found;
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+async function packageVersion(name: string): Promise<string> {
+  const { createRequire } = await import('node:module');
+  const { readFile } = await import('node:fs/promises');
+  const require = createRequire(import.meta.url);
+  // Its exports hide package.json, which lies two folders above what they name or less.
+  for (let folder = require.resolve(name); folder !== join(folder, '..'); folder = join(folder, '..')) {
+    try {
+      const manifest: unknown = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+      const { version, name: found } = manifest as { version?: string; name?: string };
+      if (found === name && version !== undefined) return version;
+    } catch {}
+  }
+  return 'unknown';
+}

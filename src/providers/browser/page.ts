@@ -1,0 +1,158 @@
+import type { Browser } from 'playwright-core';
+import { stopIfAborted } from '../../onnx/abort.js';
+import { OnnxMishError } from '../../onnx/error.js';
+import type { FoundBrowser } from './find.js';
+import type { Answer, Call, Request, Value } from './protocol.js';
+import { type Content, type PageServer, servePage } from './server.js';
+
+/** A page in a browser of its own, with what is needed to talk to it. */
+export interface Page extends Pick<PageServer, 'offer' | 'receive'> {
+  /** Name and version of the browser. */
+  readonly browser: string;
+  /** Whether the page can still be talked to. */
+  readonly alive: boolean;
+  /**
+   * Calls the page. Throws `run-failed` with what the page says went wrong, when it crashes or does not answer in
+   * time, and `aborted`; after the last three it is dead.
+   */
+  call<K extends Call>(method: K, request: Request<K>): Promise<Value<K>>;
+  /** Ends the browser and the server, whatever state they are in. */
+  close(): Promise<void>;
+}
+
+export interface PageOptions {
+  readonly browser: FoundBrowser;
+  readonly files: ReadonlyMap<string, Content>;
+  /** More for the browser's command line. */
+  readonly args: readonly string[];
+  /** How long one call may take. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** For every browser: no traffic of its own, and no /dev/shm, which in a container is too small for tensors. */
+const ARGS = [
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-dev-shm-usage',
+  '--no-first-run',
+];
+
+/** Starts a browser with a page in it. Throws `provider-unavailable` when it does not start, `aborted`. */
+export async function openPage(options: PageOptions): Promise<Page> {
+  const { browser: found, files, args, timeoutMs, signal } = options;
+  stopIfAborted(signal);
+  const { chromium } = await import('playwright-core');
+  const server = await servePage(files);
+  let browser: Browser | undefined;
+  try {
+    browser = await chromium.launch({
+      executablePath: found.path,
+      headless: true,
+      args: [...ARGS, ...args],
+      timeout: timeoutMs,
+      // The command line cleans up on these itself, and says so with its exit code.
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
+    });
+    return await attach(browser, server, options);
+  } catch (cause) {
+    await Promise.allSettled([browser?.close(), server.close()]);
+    if (cause instanceof OnnxMishError) throw cause;
+    throw new OnnxMishError('provider-unavailable', `the browser does not start: ${firstLine(cause)}`, {
+      where: found.path,
+      fix: 'Start it by hand to see why, or name another with --browser',
+      cause,
+    });
+  }
+}
+
+async function attach(browser: Browser, server: PageServer, options: PageOptions): Promise<Page> {
+  const { timeoutMs, signal } = options;
+  let alive = true;
+  let die: (reason: OnnxMishError) => void = () => {};
+  const death = new Promise<never>((_, reject) => {
+    die = (reason) => {
+      alive = false;
+      reject(reason);
+    };
+  });
+  death.catch(() => {}); // it may die while nobody waits
+  const failed = (what: string, fix?: string) => new OnnxMishError('run-failed', what, { fix });
+  const onAbort = () => die(new OnnxMishError('aborted', 'interrupted', { fix: 'Nothing was left behind' }));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  browser.on('disconnected', () => die(failed('the browser ended in the middle of it')));
+
+  /** Waits for something of the page, but not beyond its death or the time it has. */
+  async function within<T>(what: string, work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = failed(
+          `the page did not answer within ${timeoutMs / 1000} s (${what})`,
+          'Allow more with --timeout',
+        );
+        die(error);
+        reject(error);
+      }, timeoutMs);
+    });
+    work.catch(() => {}); // when death is quicker, it fails with nobody listening
+    try {
+      return await Promise.race([work, death, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  const close = async () => {
+    signal?.removeEventListener('abort', onAbort);
+    alive = false;
+    await Promise.allSettled([browser.close(), server.close()]);
+  };
+  try {
+    stopIfAborted(signal);
+    const page = await within('opening', browser.newPage());
+    page.on('crash', () =>
+      die(failed('the page crashed', 'Memory is the usual reason: try a smaller batch or model')),
+    );
+    await within('loading', page.goto(server.url, { timeout: timeoutMs }));
+    return {
+      browser: `Chromium ${browser.version()}`,
+      get alive() {
+        return alive;
+      },
+      offer: server.offer,
+      receive: server.receive,
+      async call<K extends Call>(method: K, request: Request<K>): Promise<Value<K>> {
+        if (!alive) await death;
+        const asked = page.evaluate<Answer<Value<K>>, [string, unknown]>(
+          ([name, argument]) => (globalThis as unknown as InPage<Value<K>>).onnxMish(name, argument),
+          [method, request],
+        );
+        const answer = await within(method, asked).catch((cause: unknown) => {
+          if (cause instanceof OnnxMishError) throw cause;
+          throw new OnnxMishError('run-failed', `the page cannot be talked to: ${firstLine(cause)}`, {
+            cause,
+          });
+        });
+        if ('error' in answer) throw failed(answer.error);
+        return answer.value;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The page's side, as `evaluate` sees it. */
+interface InPage<T> {
+  onnxMish(method: string, request: unknown): Promise<Answer<T>>;
+}
+
+function firstLine(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.split('\n')[0]?.slice(0, 300) ?? '';
+}

@@ -1,0 +1,262 @@
+import { readdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { dataFiles } from '../../node/external-data.js';
+import { openModel } from '../../node/model-file.js';
+import { OnnxMishError } from '../../onnx/error.js';
+import { scan } from '../../onnx/scan.js';
+import type { Tensors } from '../tensor.js';
+import { decodeTensors, encodeTensors } from '../transfer.js';
+import type { Availability, Provider, Runtime, Session, SessionOptions } from '../types.js';
+import { findBrowser } from './find.js';
+import { openPage, type Page } from './page.js';
+import type { PageFacts, WebProvider } from './protocol.js';
+import type { Content } from './server.js';
+import { checkForWebgl, prepareForWebgl } from './webgl.js';
+
+export interface BrowserSettings {
+  /** Path of the browser; one is looked for unless given. */
+  readonly browser?: string | undefined;
+  /** Milliseconds that opening a model or running it may take; 120,000 unless given. */
+  readonly timeoutMs?: number | undefined;
+  /** Threads of WebAssembly; ONNX Runtime's own choice unless given. */
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A page with ONNX Runtime in it. */
+interface Started {
+  readonly page: Page;
+  readonly facts: PageFacts;
+}
+
+const TIMEOUT_MS = 120_000;
+
+/**
+ * A provider of ONNX Runtime Web, in a browser of its own: so that what brings one down leaves the others alone.
+ * The browser starts when the provider is first used, and ends with `close`.
+ */
+export function browserProvider(name: WebProvider, settings: BrowserSettings = {}): Provider {
+  let starting: Promise<Started> | undefined;
+  let version = 'unknown';
+
+  async function start(): Promise<Started> {
+    if (starting !== undefined && !(await starting.catch(() => undefined))?.page.alive) await close();
+    starting ??= startPage(name, settings);
+    const started = await starting;
+    version = started.facts.version;
+    return started;
+  }
+
+  async function close(): Promise<void> {
+    const ending = starting;
+    starting = undefined;
+    await ending?.then(({ page }) => page.close()).catch(() => {});
+  }
+
+  return {
+    name,
+    get version() {
+      return version;
+    },
+    async availability() {
+      try {
+        const { facts } = await start();
+        return facts.missing === undefined ? { available: true } : explain(facts.missing);
+      } catch (error) {
+        if (!(error instanceof OnnxMishError) || error.code !== 'provider-unavailable') throw error;
+        const { what, where, fix = '' } = error;
+        return { available: false, reason: where === undefined ? what : `${what} (${where})`, fix };
+      }
+    },
+    ...(name === 'webgl' ? { check: checkForWebgl } : {}),
+    async open(model, options) {
+      const prepared =
+        name === 'webgl' ? await prepareForWebgl(model, options?.shapes) : { model, external: [] };
+      return openSession(await start(), prepared, options);
+    },
+    close,
+  };
+}
+
+const MISSING: Readonly<Record<NonNullable<PageFacts['missing']>, { reason: string; fix: string }>> = {
+  webgl2: {
+    reason: 'the browser has no WebGL 2',
+    fix: 'Update the graphics driver, or name another browser with --browser',
+  },
+  'float-textures': {
+    reason: 'its WebGL cannot render to float textures (EXT_color_buffer_float), which ONNX Runtime needs',
+    fix: 'Update the graphics driver, or name another browser with --browser',
+  },
+  webgpu: {
+    reason: 'the browser has no WebGPU',
+    fix: 'Name a newer Chrome or Edge with --browser',
+  },
+  'webgpu-adapter': {
+    reason: 'the browser has WebGPU, but no adapter for it',
+    fix: 'It needs a GPU with a Vulkan, Metal or D3D12 driver',
+  },
+};
+
+function explain(missing: NonNullable<PageFacts['missing']>): Availability {
+  return { available: false, ...MISSING[missing] };
+}
+
+/** The GPU where there is one; where there is none, Chromium's own in software. */
+const HARDWARE = [
+  '--enable-gpu',
+  '--ignore-gpu-blocklist',
+  '--enable-unsafe-swiftshader',
+  '--enable-unsafe-webgpu',
+  '--enable-features=Vulkan',
+];
+const SOFTWARE = [
+  ...HARDWARE,
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
+  '--use-webgpu-adapter=swiftshader',
+];
+
+async function startPage(name: WebProvider, settings: BrowserSettings): Promise<Started> {
+  const { signal, threads, timeoutMs = TIMEOUT_MS } = settings;
+  const browser = await findBrowser(settings.browser);
+  const files = await pageFiles();
+  const attempt = async (args: readonly string[]): Promise<Started> => {
+    const page = await openPage({ browser, files, args, timeoutMs, signal });
+    try {
+      const facts = await page.call('start', {
+        provider: name,
+        ...(threads === undefined ? {} : { threads }),
+      });
+      return { page, facts };
+    } catch (error) {
+      await page.close();
+      throw error;
+    }
+  };
+  const first = await attempt(HARDWARE);
+  if (first.facts.missing === undefined) return first;
+  await first.page.close();
+  return attempt(SOFTWARE);
+}
+
+/** The page, our part of it, and ONNX Runtime Web's own files. */
+async function pageFiles(): Promise<ReadonlyMap<string, Content>> {
+  const script = fileURLToPath(new URL('../../../dist/page/harness.js', import.meta.url));
+  const ort = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
+  const names = (await readdir(ort)).filter((file) => /^ort[\w.-]*\.(mjs|wasm)$/.test(file));
+  return new Map<string, Content>([
+    ['index.html', new TextEncoder().encode(PAGE)],
+    ['harness.js', { file: script }],
+    ...names.map((file): [string, Content] => [file, { file: join(ort, file) }]),
+  ]);
+}
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>onnx-mish</title>
+<script type="module" src="harness.js"></script>
+</html>
+`;
+
+/** A model on its way to the page. */
+interface Prepared {
+  readonly model: string | Uint8Array;
+  /** The form its Mish was rewritten to. */
+  readonly retargeted?: string | undefined;
+  readonly notes?: readonly string[] | undefined;
+}
+
+let nextId = 0;
+/** Which session of its page a session is. */
+const ids = new WeakMap<Session, number>();
+
+async function openSession(
+  { page, facts }: Started,
+  { model, retargeted, notes = [] }: Prepared,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const id = nextId++;
+  const offered: { withdraw(): void }[] = [];
+  const offer = (content: Content) => {
+    const one = page.offer(content);
+    offered.push(one);
+    return one.path;
+  };
+  const withdraw = () => {
+    for (const one of offered.splice(0)) one.withdraw();
+  };
+  /** Feeds that have been sent to stay. */
+  const kept = new WeakMap<Tensors, string>();
+  const keep = (feeds: Tensors): string => {
+    const path = kept.get(feeds) ?? offer(encodeTensors(feeds));
+    kept.set(feeds, path);
+    return path;
+  };
+  try {
+    const external = typeof model === 'string' ? await externalFiles(model) : [];
+    const { optimisation = 'all', allowFallback = true } = options;
+    const opened = await page.call('open', {
+      id,
+      model: offer(typeof model === 'string' ? { file: model } : model),
+      external: external.map(({ location, path }) => ({ path: location, url: offer({ file: path }) })),
+      optimisation,
+      allowFallback,
+    });
+    withdraw(); // the page has it now
+    const session: Session = {
+      inputs: opened.inputs,
+      outputs: opened.outputs,
+      createMs: opened.createMs,
+      runtime: runtimeOf(page, facts),
+      retargeted,
+      notes,
+      placement: opened.placement,
+      async run(feeds) {
+        const known = kept.get(feeds);
+        const sent = known === undefined ? page.offer(encodeTensors(feeds)) : undefined;
+        const results = page.receive();
+        try {
+          await page.call('run', { id, feeds: known ?? sent?.path ?? '', results: results.path });
+          return decodeTensors(await results.bytes);
+        } finally {
+          sent?.withdraw();
+          results.withdraw();
+        }
+      },
+      time: (feeds) => page.call('time', { id, feeds: keep(feeds) }),
+      pairs(other, feeds, count, firstOfAll) {
+        const theirs = ids.get(other);
+        if (theirs === undefined)
+          throw new OnnxMishError('run-failed', 'the two sessions are on different pages');
+        const sent = [keep(feeds[0]), keep(feeds[1])] as const;
+        return page.call('pairs', { sessions: [id, theirs], feeds: sent, pairs: count, firstOfAll });
+      },
+      async close() {
+        withdraw();
+        if (page.alive) await page.call('close', { id });
+      },
+    };
+    ids.set(session, id);
+    return session;
+  } catch (error) {
+    withdraw();
+    throw error;
+  }
+}
+
+/** The files of tensors beside a model. */
+async function externalFiles(path: string) {
+  const file = await openModel(path);
+  try {
+    return await dataFiles(await scan(file), dirname(path));
+  } finally {
+    await file.close();
+  }
+}
+
+function runtimeOf(page: Page, { version, renderer, software, threads, simd }: PageFacts): Runtime {
+  return { name: 'onnxruntime-web', version, browser: page.browser, renderer, software, threads, simd };
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+
+/** Something to send: bytes, or a file that is streamed. */
+export type Content = Uint8Array | { readonly file: string };
+
+/** A server for one page. */
+export interface PageServer {
+  /** The page's address. */
+  readonly url: string;
+  /** Offers something under a new address until it is withdrawn. */
+  offer(content: Content, type?: string): { readonly path: string; withdraw(): void };
+  /** An address that takes one upload; its bytes. */
+  receive(): { readonly path: string; readonly bytes: Promise<Uint8Array<ArrayBuffer>>; withdraw(): void };
+  close(): Promise<void>;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  mjs: 'text/javascript; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  wasm: 'application/wasm',
+};
+const BYTES = 'application/octet-stream';
+
+/** For every answer. The isolation is what lets WebAssembly have threads. */
+const HEADERS = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:",
+};
+
+/**
+ * Serves a page, its files and its models to a browser on this machine: bound to the loopback interface, on
+ * a port that the system chooses, under a path that cannot be guessed, and for requests with its own Host only, so
+ * that no other page can reach it by a name that resolves here. A request is looked up in a table, never in the
+ * file system; whatever is not in it gets an empty 404.
+ *
+ * @param files What the page consists of, by name; `index.html` is the page.
+ */
+export async function servePage(files: ReadonlyMap<string, Content>): Promise<PageServer> {
+  const root = `/${randomBytes(24).toString('base64url')}/`;
+  const offered = new Map<string, { content: Content; type: string }>();
+  for (const [name, content] of files) {
+    offered.set(root + name, { content, type: TYPES[name.split('.').at(-1) ?? ''] ?? BYTES });
+  }
+  const awaited = new Map<string, { resolve: (bytes: Uint8Array<ArrayBuffer>) => void }>();
+  let host = '';
+  let next = 0;
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = request.url ?? '';
+    const found = request.headers.host === host ? offered.get(url) : undefined;
+    const upload = request.headers.host === host ? awaited.get(url) : undefined;
+    if (found !== undefined && request.method === 'GET') {
+      const { content, type } = found;
+      response.writeHead(200, { ...HEADERS, 'Content-Type': type });
+      if (content instanceof Uint8Array) response.end(content);
+      else await pipeline(createReadStream(content.file, { highWaterMark: 1 << 20 }), response);
+    } else if (upload !== undefined && request.method === 'POST') {
+      awaited.delete(url);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      upload.resolve(new Uint8Array(Buffer.concat(chunks)));
+      response.writeHead(204, HEADERS).end();
+    } else {
+      response.writeHead(404, { Connection: 'close' }).end();
+    }
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const name = () => `${root}${next++}`;
+  return {
+    url: `http://${host}${root}index.html`,
+    offer(content, type = BYTES) {
+      const path = name();
+      offered.set(path, { content, type });
+      return { path, withdraw: () => void offered.delete(path) };
+    },
+    receive() {
+      const path = name();
+      const bytes = new Promise<Uint8Array<ArrayBuffer>>((resolve) => awaited.set(path, { resolve }));
+      return { path, bytes, withdraw: () => void awaited.delete(path) };
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
