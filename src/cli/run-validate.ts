@@ -28,6 +28,10 @@ export interface Flags extends FormOptions, Thresholds {
   seed: number;
   runs: number;
   threads?: number;
+  browser?: string;
+  timeout: number;
+  allowFallback?: boolean;
+  deviceId?: number;
   latency: boolean;
   pairs?: number;
   seconds?: number;
@@ -50,7 +54,9 @@ export async function run(
   const report = await validateFiles(original, swapped, {
     providers: flags.providers,
     data: (inputs, outputs) => dataset(files, inputs, outputs, flags),
-    session: { threads: flags.threads },
+    session: { threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
+    browser: flags.browser,
+    timeoutMs: 1000 * flags.timeout,
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
     thresholds: flags,
     signal: interruptible(),
@@ -59,7 +65,7 @@ export async function run(
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
   console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
   const failed =
-    report.verdicts.some(({ passed }) => !passed) ||
+    report.verdicts.some(({ passed, binding }) => binding && !passed) ||
     report.providers.some(({ status }) => status === 'failed');
   if (failed) process.exitCode = EXIT.threshold;
   else if (report.providers.some((row) => row.status === 'unavailable')) process.exitCode = EXIT.unavailable;

@@ -28,6 +28,10 @@ export function command(): Command {
     .option('--seed <number>', 'seed of the noise', count, 0)
     .option('--runs <number>', 'how many different noises to feed', count, 4)
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
+    .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for, see doctor)')
+    .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', number, 120)
+    .option('--allow-fallback', 'let nodes that a provider cannot run move to the CPU, and list them')
+    .option('--device-id <number>', 'which GPU cuda and tensorrt run on', count)
     .option('--no-latency', 'do not measure latency')
     .option('--pairs <number>', 'pairs of runs to time at the least (default: 30)', count)
     .option('--seconds <number>', 'seconds to time for at the least (default: 2)', number);
@@ -44,7 +48,12 @@ export function command(): Command {
       'largest ratio of median latencies, swapped over original',
       number,
     )
-    .option('--max-kernel-error <number>', 'largest absolute error of the Mish kernel', number);
+    .option('--max-kernel-error <number>', 'largest absolute error of a kernel', number)
+    .option(
+      '--max-parity <share>',
+      'largest difference from the CPU, as a share of the largest output (default: by provider)',
+      number,
+    );
   return commonOptions(command)
     .addHelpText(
       'after',

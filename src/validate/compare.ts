@@ -1,7 +1,7 @@
+import { stopIfAborted } from '../onnx/abort.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Session } from '../providers/types.js';
-import { stopIfAborted } from '../onnx/abort.js';
 import { type Accuracy, type AccuracyMeter, accuracyMeter } from './accuracy.js';
 import type { Dataset } from './feeds.js';
 import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from './metrics.js';

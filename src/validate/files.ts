@@ -2,7 +2,8 @@ import { type Inspection, inspect } from '../mish/inspect.js';
 import { hashBytes, hashFile, host } from '../node/host.js';
 import { openModel } from '../node/model-file.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { nodeProvider } from '../providers/node.js';
+import type { BrowserSettings } from '../providers/browser/provider.js';
+import { getProvider } from '../providers/get.js';
 import { PROVIDERS, type ProviderName } from '../providers/types.js';
 import { type ShapeOptions, seededFeeds } from './feeds.js';
 import type { ModelInfo, Report } from './report.js';
@@ -31,20 +32,36 @@ export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<C
 }
 
 function modelInfo(name: string, { bytes, opset, sites, mish }: Inspection, sha256: string): ModelInfo {
-  const groups = new Map<string, ModelInfo['mish'][number]>();
-  for (const { form, beta, elemType } of mish) {
-    const key = `${form} ${beta} ${elemType}`;
-    const group = groups.get(key) ?? { form, beta, elemType, count: 0 };
-    groups.set(key, { ...group, count: group.count + 1 });
+  const kinds = sites.map(({ kind, alpha, elemType }) => {
+    return { kind, alpha: typeof alpha === 'number' ? alpha : null, elemType };
+  });
+  return {
+    name,
+    bytes,
+    sha256,
+    opset,
+    activations: sites.length,
+    kinds: counted(kinds),
+    mish: counted(mish.map(({ form, beta, elemType }) => ({ form, beta, elemType }))),
+  };
+}
+
+/** Each different one, with how often it is there. */
+function counted<T extends object>(items: readonly T[]): (T & { count: number })[] {
+  const groups = new Map<string, T & { count: number }>();
+  for (const item of items) {
+    const key = JSON.stringify(item);
+    groups.set(key, { ...item, count: (groups.get(key)?.count ?? 0) + 1 });
   }
-  return { name, bytes, sha256, opset, activations: sites.length, mish: [...groups.values()] };
+  return [...groups.values()];
 }
 
 export interface FileValidation
   extends Partial<
       Pick<ValidateOptions, 'data' | 'session' | 'latency' | 'thresholds' | 'signal' | 'onProgress'>
     >,
-    ShapeOptions {
+    ShapeOptions,
+    Pick<BrowserSettings, 'browser' | 'timeoutMs'> {
   /** `cpu` unless given. */
   readonly providers?: readonly string[] | undefined;
   /** Seed of the noise that is fed where no `data` is given. */
@@ -54,7 +71,7 @@ export interface FileValidation
 }
 
 /**
- * Compares two model files, or candidates, on providers of this process. Throws as `validate` does, and
+ * Compares two model files, or candidates, on providers of this process and of a browser. Throws as `validate` does, and
  * `bad-usage` for a provider that does not exist.
  */
 export async function validateFiles(
@@ -62,7 +79,11 @@ export async function validateFiles(
   swapped: string | Candidate,
   options: FileValidation = {},
 ): Promise<Report> {
-  const providers = (options.providers ?? ['cpu']).map(providerName).map(nodeProvider);
+  const { browser, timeoutMs, signal, session } = options;
+  const settings = { browser, timeoutMs, signal, threads: session?.threads };
+  const providers = (options.providers ?? ['cpu'])
+    .map(providerName)
+    .map((name) => getProvider(name, settings));
   const { seed, runs = 4 } = options;
   return validate({
     data: (inputs) => seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) }),
@@ -70,7 +91,7 @@ export async function validateFiles(
     original: typeof original === 'string' ? await fileCandidate(original) : original,
     swapped: typeof swapped === 'string' ? await fileCandidate(swapped) : swapped,
     providers,
-    cpu: nodeProvider('cpu'),
+    cpu: getProvider('cpu'),
     host: host(),
   });
 }

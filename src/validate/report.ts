@@ -20,6 +20,9 @@ const sweep = z.object({
   maxAbsAt: measured.describe('The x of maxAbs'),
   maxUlp: measured.describe('Largest error in units in the last place of the exact value'),
   maxUlpAt: measured.describe('The x of maxUlp'),
+  maxScaled: measured
+    .default(null)
+    .describe('Largest error divided by the larger of 1 and the exact value, which the verdict goes by'),
   broken: count.describe('Finite points at which the kernel gave NaN or an infinity'),
   atInfinity: z.string().nullable().describe('What the kernel gives for +Infinity'),
   atMinusInfinity: z
@@ -268,6 +271,17 @@ const model = z.object({
   sha256: z.string().describe('Of its file'),
   opset: count.describe('Version of ONNX’s own operators'),
   activations: count.describe('ReLU and LeakyReLU nodes that could be swapped'),
+  kinds: z
+    .array(
+      z.object({
+        kind: z.string().describe('relu, leakyrelu and so on'),
+        alpha: measured.describe('The slope of LeakyReLU below 0; null for the others'),
+        elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
+        count: count.describe('How many there are'),
+      }),
+    )
+    .default([])
+    .describe('Those activations by kind'),
   mish: z
     .array(
       z.object({
@@ -284,7 +298,9 @@ const verdict = z.object({
   provider: z.string().describe('Where it was measured'),
   threshold: z
     .string()
-    .describe('maxAbs and so on; maxBroken is judged unasked, and appears when it is not kept'),
+    .describe(
+      'maxAbs and so on. Judged unasked: maxParity and maxOriginalParity (against the CPU), maxKernel, and maxBroken, which appears when it is not kept',
+    ),
   limit: z.number().describe('What was asked for'),
   value: measured.describe(
     'The worst value; null when it could not be measured, which fails; 1.8e308 for the SQNR of identical outputs',

@@ -24,6 +24,8 @@ export interface Sweep {
   /** The largest error in units in the last place of the exact value. */
   readonly maxUlp: number | null;
   readonly maxUlpAt: number | null;
+  /** The largest error divided by the larger of 1 and the exact value. */
+  readonly maxScaled: number | null;
   /** Finite points at which it gave NaN or an infinity. */
   readonly broken: number;
   /** What it gives for +Infinity, -Infinity and NaN; every form gives NaN for -Infinity, where the limit is -0. */
@@ -100,7 +102,16 @@ export async function sweep(
     elemType: type,
     opset,
   };
-  const nothing = { curve: [], n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, broken: 0 };
+  const nothing = {
+    curve: [],
+    n: 0,
+    maxAbs: null,
+    maxAbsAt: null,
+    maxUlp: null,
+    maxUlpAt: null,
+    maxScaled: null,
+    broken: 0,
+  };
   const unsaid = { atInfinity: null, atMinusInfinity: null, atNaN: null };
   if (!isSwept(type)) {
     return {
@@ -158,7 +169,7 @@ function compare(
   type: Swept,
   formula: (x: number) => number,
 ) {
-  const worst = { maxAbs: 0, maxAbsAt: 0, maxUlp: 0, maxUlpAt: 0 };
+  const worst = { maxAbs: 0, maxAbsAt: 0, maxUlp: 0, maxUlpAt: 0, maxScaled: 0 };
   const parts = new Map<number, { x: number; abs: number; ulp: number }>();
   let broken = 0;
   points.forEach((x, index) => {
@@ -170,6 +181,7 @@ function compare(
     }
     const error = Math.abs(value - exact);
     if (error > worst.maxAbs) Object.assign(worst, { maxAbs: error, maxAbsAt: x });
+    worst.maxScaled = Math.max(worst.maxScaled, error / Math.max(1, Math.abs(exact)));
     const ulps = error / ulp(exact, type);
     if (ulps > worst.maxUlp) Object.assign(worst, { maxUlp: ulps, maxUlpAt: x });
     if (x < PARTS.from || x > PARTS.to) return;

@@ -1,5 +1,7 @@
 import { OnnxMishError } from '../onnx/error.js';
+import type { Drift } from './metrics.js';
 import type { ProviderRow, Verdict } from './report.js';
+import { toleranceFor } from './tolerance.js';
 
 /** Limits that a validation has to keep. Shares are 0 to 1, errors absolute, SQNR in dB. */
 export interface Thresholds {
@@ -13,11 +15,16 @@ export interface Thresholds {
   /** Labelled accuracy of the original minus that of the swapped model. */
   readonly maxTop1Drop?: number | undefined;
   readonly maxLatencyRatio?: number | undefined;
-  /** Largest absolute error of the Mish kernel. */
+  /** Largest absolute error of a kernel. */
   readonly maxKernelError?: number | undefined;
+  /**
+   * Largest difference of any output of the swapped model from the same on the CPU, as a share of the largest value
+   * there; `toleranceFor` the provider unless given.
+   */
+  readonly maxParity?: number | undefined;
 }
 
-type Measured = Pick<ProviderRow, 'drift' | 'accuracy' | 'latency' | 'kernel'>;
+type Measured = Pick<ProviderRow, 'drift' | 'accuracy' | 'latency' | 'kernel' | 'parity'>;
 
 interface Rule {
   readonly name: keyof Thresholds;
@@ -66,7 +73,7 @@ const RULES: readonly Rule[] = [
 
 /** Throws `bad-usage` for a limit that is not finite. */
 export function checkThresholds(thresholds: Thresholds): void {
-  for (const { name } of RULES) {
+  for (const name of [...RULES.map((rule) => rule.name), 'maxParity'] as const) {
     const limit = thresholds[name];
     if (limit === undefined || Number.isFinite(limit)) continue;
     throw new OnnxMishError('bad-usage', `the threshold ${name} is ${limit}`, {
@@ -77,9 +84,11 @@ export function checkThresholds(thresholds: Thresholds): void {
 
 /**
  * Holds a provider's figures against the limits. What could not be measured has not been kept. Outputs that
- * are not finite or cannot be compared fail whatever was asked for, as `maxBroken`.
+ * are not finite or cannot be compared fail whatever was asked for, as `maxBroken`; kernels and parity with the CPU
+ * are held against `toleranceFor` the provider and the element type. A wrong original is a finding, not a failure:
+ * the swapped model may be right where it is wrong.
  */
-export function judge(provider: string, row: Measured, thresholds: Thresholds): Verdict[] {
+export function judge(provider: string, row: Measured, thresholds: Thresholds, elemType = 'f32'): Verdict[] {
   const asked = RULES.flatMap(({ name, sense, values }): Verdict[] => {
     const limit = thresholds[name];
     if (limit === undefined) return [];
@@ -90,7 +99,42 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds): 
     const kept = worst !== null && (sense === 'max' ? worst <= limit : worst >= limit);
     return [{ provider, threshold: name, limit, value: worst, passed: complete && kept, binding: true }];
   });
-  return [...brokenOutputs(provider, row), ...asked];
+  return [...brokenOutputs(provider, row), ...unasked(provider, row, thresholds, elemType), ...asked];
+}
+
+/** How far outputs are from the CPU's, as a share of the largest value there; null where that cannot be said. */
+export function shareOfScale({ maxAbs, scale }: Pick<Drift, 'maxAbs' | 'scale'>): number | null {
+  if (maxAbs === null || scale === null) return null;
+  return maxAbs === 0 ? 0 : maxAbs / Math.max(scale, Number.MIN_VALUE);
+}
+
+function unasked(provider: string, row: Measured, thresholds: Thresholds, elemType: string): Verdict[] {
+  const { kernel, parity } = row;
+  const tolerance = toleranceFor(provider, elemType);
+  const worst = (values: readonly (number | null)[]) =>
+    values.every((value) => value !== null) ? Math.max(0, ...values.map(Number)) : null;
+  const verdict = (threshold: string, limit: number, value: number | null, binding = true): Verdict => {
+    return { provider, threshold, limit, value, passed: value !== null && value <= limit, binding };
+  };
+  const verdicts: Verdict[] = [];
+  if (parity !== null) {
+    const limit = thresholds.maxParity ?? tolerance.parity;
+    const [original, swapped] = [parity.original, parity.swapped].map((drifts) =>
+      worst(drifts.map(shareOfScale)),
+    );
+    verdicts.push(
+      verdict('maxParity', limit, swapped ?? null),
+      verdict('maxOriginalParity', limit, original ?? null, false),
+    );
+  }
+  // Each type has a limit of its own, so that the worst is the one furthest beyond its own.
+  for (const type of new Set(kernel.map((sweep) => sweep.elemType))) {
+    const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.kind === 'mish');
+    if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // told in the table
+    const value = worst(measured.map(({ maxScaled, broken }) => (broken > 0 ? null : maxScaled)));
+    verdicts.push(verdict('maxKernel', toleranceFor(provider, type).kernel, value));
+  }
+  return verdicts;
 }
 
 function brokenOutputs(provider: string, { drift }: Measured): Verdict[] {

@@ -1,7 +1,9 @@
 import type { FormName } from '../mish/forms.js';
+import type { Kernel } from '../mish/kernel.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { FloatType } from '../onnx/types.js';
-import type { Provider, Session, SessionOptions, ValueInfo } from '../providers/types.js';
+import type { Tensors } from '../providers/tensor.js';
+import type { Placement, Provider, Session, SessionOptions, Shapes, ValueInfo } from '../providers/types.js';
 import { VERSION } from '../version.js';
 import { type Both, compare } from './compare.js';
 import type { Dataset } from './feeds.js';
@@ -75,7 +77,7 @@ export async function validate(options: ValidateOptions): Promise<Report> {
     const providers = options.providers.flatMap((provider) => rows.get(provider) ?? []);
     const verdicts = providers
       .filter((row) => row.status !== 'unavailable')
-      .flatMap((row) => judge(row.provider, row, thresholds));
+      .flatMap((row) => judge(row.provider, row, thresholds, floatsOf(original.info, swapped.info)));
     return parseReport({
       schema: REPORT_SCHEMA,
       created: new Date().toISOString(),
@@ -87,7 +89,7 @@ export async function validate(options: ValidateOptions): Promise<Report> {
       layers: [],
       verdicts,
       passed:
-        verdicts.every((verdict) => verdict.passed) &&
+        verdicts.every(({ passed, binding }) => passed || !binding) &&
         providers.every((row) => row.status !== 'failed') &&
         providers.some((row) => row.status === 'ran'),
     } satisfies Report);
@@ -96,10 +98,22 @@ export async function validate(options: ValidateOptions): Promise<Report> {
   }
 }
 
-async function openBoth(provider: Provider, options: ValidateOptions): Promise<Both<Session>> {
-  const original = await openOne(provider, options.original, options.session);
+/** The element type that decides how exact the models can be: half precision where any activation has it. */
+function floatsOf(...models: readonly ModelInfo[]): string {
+  const types = models.flatMap(({ mish, kinds }) => [...mish, ...kinds].map(({ elemType }) => elemType));
+  return types.find((type) => type === 'f16' || type === 'bf16') ?? types[0] ?? 'f32';
+}
+
+async function openBoth(
+  provider: Provider,
+  options: ValidateOptions,
+  shapes?: Both<Shapes>,
+): Promise<Both<Session>> {
+  const { session } = options;
+  const original = await openOne(provider, options.original, { ...session, shapes: shapes?.original });
   try {
-    return { original, swapped: await openOne(provider, options.swapped, options.session) };
+    const swapped = await openOne(provider, options.swapped, { ...session, shapes: shapes?.swapped });
+    return { original, swapped };
   } catch (error) {
     await original.close();
     throw error;
@@ -158,13 +172,15 @@ async function measureElsewhere(
   dataset: Dataset,
   options: ValidateOptions,
 ): Promise<ProviderRow> {
+  const { original, swapped } = options;
   try {
+    for (const { model } of [original, swapped]) await provider.check?.(model);
     const available = await provider.availability();
     if (!available.available) {
       const { reason, fix } = available;
       return { provider: provider.name, status: 'unavailable', reason, fix, ...EMPTY };
     }
-    const models = await openBoth(provider, options);
+    const models = await openBoth(provider, options, await shapesOf(baseline, dataset));
     try {
       return await measure(provider, models, baseline, dataset, options);
     } finally {
@@ -177,7 +193,21 @@ async function measureElsewhere(
     const reason = known ? error.what : error instanceof Error ? error.message : String(error);
     const fix = known ? (error.fix ?? null) : null;
     return { provider: provider.name, status: 'failed', reason, fix, ...EMPTY };
+  } finally {
+    await provider.close?.();
   }
+}
+
+/** What the models take and give in the first run, for providers that have to know beforehand. */
+async function shapesOf(baseline: Both<Session>, { feeds }: Dataset): Promise<Both<Shapes> | undefined> {
+  const [first] = feeds;
+  if (first === undefined) return undefined;
+  const dims = (tensors: Tensors) =>
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dims]));
+  const shapes = async (session: Session) => {
+    return { inputs: dims(first), outputs: dims(await session.run(first)) };
+  };
+  return { original: await shapes(baseline.original), swapped: await shapes(baseline.swapped) };
 }
 
 async function measure(
@@ -187,7 +217,7 @@ async function measure(
   dataset: Dataset,
   options: ValidateOptions,
 ): Promise<ProviderRow> {
-  const { swapped, signal, latency } = options;
+  const { signal, latency } = options;
   const [feeds] = dataset.feeds;
   const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal };
   // Before anything else has run: later there is no first run any more.
@@ -195,28 +225,51 @@ async function measure(
     timed && feeds && ([await models.original.time(feeds), await models.swapped.time(feeds)] as const);
   const comparison = await compare(models, reference, dataset, signal);
   const kernel: KernelSweep[] = [];
-  for (const { form, beta, elemType } of swapped.info.mish) {
-    const mish = { kind: 'mish', form: form as FormName, beta } as const;
-    kernel.push(await sweep(provider, mish, elemType as FloatType, swapped.info.opset, options.session));
+  for (const { activation, type, opset } of kernelsIn(options, models.swapped.retargeted)) {
+    kernel.push(await sweep(provider, activation, type, opset, options.session));
   }
+  const { original, swapped } = models;
   return {
     provider: provider.name,
     status: 'ran',
     reason: null,
     fix: null,
-    runtime: models.original.runtime,
-    notes: [],
-    retargeted: null,
-    placement: null,
+    runtime: swapped.runtime,
+    notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? [])])],
+    retargeted: swapped.retargeted ?? null,
+    placement: placementOf(models),
     parting: { original: null, swapped: null },
     profile: null,
     kernel,
     ...comparison,
     latency:
-      timed && feeds
-        ? await measureLatency(models.original, models.swapped, [feeds, feeds], { first, ...timed })
-        : null,
+      timed && feeds ? await measureLatency(original, swapped, [feeds, feeds], { first, ...timed }) : null,
   };
+}
+
+function placementOf({ original, swapped }: Both<Session>): ProviderRow['placement'] {
+  if (original.placement === undefined || swapped.placement === undefined) return null;
+  const copy = ({ counts, moved }: Placement) => ({ counts: { ...counts }, moved: [...moved] });
+  return { original: copy(original.placement), swapped: copy(swapped.placement) };
+}
+
+/** The activations whose kernels are worth a sweep: the Mish of the swapped model, and what it was before. */
+function kernelsIn(
+  { original, swapped }: ValidateOptions,
+  retargeted: string | undefined,
+): { activation: Kernel; type: FloatType; opset: number }[] {
+  const mish = swapped.info.mish.map(({ form, beta, elemType }) => {
+    const activation = { kind: 'mish', form: (retargeted ?? form) as FormName, beta } as const;
+    return { activation, type: elemType as FloatType, opset: swapped.info.opset };
+  });
+  const before = original.info.kinds.flatMap(({ kind, alpha, elemType }) => {
+    const activation: Kernel | undefined =
+      kind === 'relu' ? { kind } : kind === 'leakyrelu' && alpha !== null ? { kind, alpha } : undefined;
+    return activation === undefined
+      ? []
+      : [{ activation, type: elemType as FloatType, opset: original.info.opset }];
+  });
+  return [...mish, ...before];
 }
 
 async function describeData(dataset: Dataset): Promise<Report['data']> {

@@ -1,7 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { dataFiles } from '../../node/external-data.js';
 import { openModel } from '../../node/model-file.js';
 import { OnnxMishError } from '../../onnx/error.js';
@@ -143,12 +142,13 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
 
 /** The page, our part of it, and ONNX Runtime Web's own files. */
 async function pageFiles(): Promise<ReadonlyMap<string, Content>> {
-  const script = fileURLToPath(new URL('../../../dist/page/harness.js', import.meta.url));
-  const ort = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
+  const require = createRequire(import.meta.url);
+  const script = join(dirname(require.resolve('onnx-mish/package.json')), 'dist', 'page', 'harness.js');
+  const ort = dirname(require.resolve('onnxruntime-web/wasm'));
   const names = (await readdir(ort)).filter((file) => /^ort[\w.-]*\.(mjs|wasm)$/.test(file));
   return new Map<string, Content>([
     ['index.html', new TextEncoder().encode(PAGE)],
-    ['harness.js', { file: script }],
+    ['harness.js', await readFile(script)],
     ...names.map((file): [string, Content] => [file, { file: join(ort, file) }]),
   ]);
 }

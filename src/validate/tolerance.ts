@@ -1,0 +1,50 @@
+/** What a provider may differ by before it counts as wrong. */
+export interface Tolerance {
+  /** Of a kernel: the error divided by the larger of 1 and the exact value. */
+  readonly kernel: number;
+  /** Of a model's output: the largest difference from the CPU's, divided by the largest value there. */
+  readonly parity: number;
+}
+
+/**
+ * By element type, the kernel's part: rounding, with room for a fast exponential. f32 on a CPU was measured at 2e-6;
+ * GPUs are allowed exponentials of 3 + 2|x| units in the last place (GLSL ES 3.00, 4.5.1; WGSL, 14.6.2) and a
+ * tanh that is 1e-5 off (WGSL). f16 rounds to 2^-11, and a form rounds several times.
+ */
+const KERNEL: Readonly<Record<string, { cpu: number; gpu: number }>> = {
+  f64: { cpu: 1e-12, gpu: 1e-12 },
+  f32: { cpu: 1e-5, gpu: 1e-4 },
+  f16: { cpu: 4e-3, gpu: 8e-3 },
+};
+
+/**
+ * By provider, for f32 models. 1e-4 and 1e-3 are the absolute errors that onnxruntime-web's own tests of models
+ * allow WASM, and WebGL and WebGPU (js/web/test/test-runner.ts), here relative to the size of the output. CUDA
+ * and TensorRT multiply in TF32 unless told otherwise, which has 10 bits of mantissa; CoreML may compute in f16.
+ */
+const PARITY: Readonly<Record<string, number>> = {
+  cpu: 1e-4,
+  wasm: 1e-4,
+  webgl: 1e-3,
+  webgpu: 1e-3,
+  'webgpu-native': 1e-3,
+  cuda: 1e-2,
+  tensorrt: 1e-2,
+  dml: 1e-3,
+  coreml: 5e-2,
+};
+
+/** f16 carries 11 bits of mantissa, and errors add up through a network. */
+const HALF_PARITY = 5e-2;
+
+const ON_CPU = new Set(['cpu', 'wasm']);
+
+/** The tolerance for a provider and the element type of the model's floats. */
+export function toleranceFor(provider: string, elemType: string): Tolerance {
+  const kernel = KERNEL[elemType] ?? { cpu: 1e-5, gpu: 1e-4 };
+  const parity = PARITY[provider] ?? 1e-3;
+  return {
+    kernel: ON_CPU.has(provider) ? kernel.cpu : kernel.gpu,
+    parity: elemType === 'f16' || elemType === 'bf16' ? Math.max(parity, HALF_PARITY) : parity,
+  };
+}
