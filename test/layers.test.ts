@@ -6,7 +6,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { VERSION } from '../src/version.js';
 
 const root = fileURLToPath(new URL('../src/', import.meta.url));
-const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
 
 /** From the top down: imports go to the right, never to the left. */
 const LAYERS = [
@@ -46,13 +46,16 @@ test('imports point down', () => {
 
 describe('what is fenced off', () => {
   test.each([
-    [/^node:/, /^(node|cli)\/|^providers\/node\.ts$/],
-    [/^onnxruntime-/, /^providers\/node\.ts$/],
+    [/^node:/, /^(node|cli)\/|^providers\/(node\.ts$|browser\/)/],
+    [/^onnxruntime-node/, /^providers\/node\.ts$/],
+    [/^onnxruntime-web/, /^web\/harness\.ts$/],
+    [/^playwright-core$/, /^providers\/browser\/page\.ts$/],
     [/^protobufjs/, /^onnx\//],
     [/\/proto\/onnx\.js$/, /^(onnx|mish)\//],
     [/^commander$/, /^cli\//],
     [/^zod$/, /^validate\/report\.ts$/],
     [/^fflate$/, /^node\//],
+    [/^(preact|vega)/, /^report\/html\//],
   ])('%s is imported by %s only', (target, allowed) => {
     const users = imports.filter((entry) => target.test(entry.target));
     expect(users.length).toBeGreaterThan(0);

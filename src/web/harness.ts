@@ -148,9 +148,11 @@ async function findPlacement(
 async function call(id: number, feeds: Feeds): Promise<Ort.InferenceSession.ReturnType> {
   const session = sessions.get(id);
   if (session === undefined) throw new Error('the session is closed');
-  const results = await session.run(feeds);
+  const [outcome] = await Promise.allSettled([session.run(feeds)]);
+  // Then what fails first says little, and what does not fail is wrong.
   if (context?.isContextLost()) throw new Error('the WebGL context was lost');
-  return results;
+  if (outcome.status === 'rejected') throw outcome.reason;
+  return outcome.value;
 }
 
 /** ONNX Runtime makes its WebGL context with its first session. */

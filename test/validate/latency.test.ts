@@ -5,6 +5,16 @@ import { measureLatency } from '../../src/validate/latency.js';
 import { createRandom } from '../../src/validate/random.js';
 import { quantile, ratioOfMedians } from '../../src/validate/statistics.js';
 
+const NOWHERE = {
+  name: 'none',
+  version: '0',
+  browser: null,
+  renderer: null,
+  software: null,
+  threads: null,
+  simd: null,
+};
+
 /** A session that takes the time it is told, on a clock that only it moves. */
 function fakes(originalMs: (run: number) => number, swappedMs: (run: number) => number) {
   let clock = 0;
@@ -15,6 +25,7 @@ function fakes(originalMs: (run: number) => number, swappedMs: (run: number) => 
       inputs: [],
       outputs: [],
       createMs: 5,
+      runtime: NOWHERE,
       run: async () => ({}),
       time: async () => {
         calls.push(name);

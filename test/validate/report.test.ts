@@ -49,6 +49,7 @@ describe('thresholds', () => {
     output: 'y',
     n: 10,
     maxAbs: 0.5,
+    scale: 10,
     meanAbs: 0.1,
     rmse: 0.2,
     cosine: 0.99,
@@ -58,7 +59,7 @@ describe('thresholds', () => {
     broken: 0,
     problem: null,
   };
-  const row = { drift: [drift], kernel: [], accuracy: null, latency: null };
+  const row = { drift: [drift], kernel: [], accuracy: null, latency: null, parity: null };
 
   test.each([
     ['maxAbs', 0.5, true],
@@ -90,10 +91,31 @@ describe('thresholds', () => {
 
   test('outputs that are not finite or cannot be compared fail unasked', () => {
     const nan = { ...row, drift: [drift, { ...drift, broken: 3 }] };
-    const verdict = { threshold: 'maxBroken', limit: 0, passed: false };
+    const verdict = { threshold: 'maxBroken', limit: 0, passed: false, binding: true };
     expect(judge('cpu', nan, {})).toEqual([{ ...verdict, provider: 'cpu', value: 3 }]);
     const shapes = { ...row, drift: [{ ...drift, problem: 'its shape is [1] and should be [2]' }] };
     expect(judge('cpu', shapes, {})).toEqual([{ ...verdict, provider: 'cpu', value: null }]);
+  });
+
+  test('parity with the CPU is judged unasked, by what the provider may differ', () => {
+    const parity = { original: [{ ...drift, maxAbs: 5 }], swapped: [{ ...drift, maxAbs: 0.005 }] };
+    expect(judge('webgl', { ...row, parity }, {})).toEqual([
+      { provider: 'webgl', threshold: 'maxParity', limit: 1e-3, value: 0.0005, passed: true, binding: true },
+      // A wrong original is a finding: what was asked about is the swapped model.
+      {
+        provider: 'webgl',
+        threshold: 'maxOriginalParity',
+        limit: 1e-3,
+        value: 0.5,
+        passed: false,
+        binding: false,
+      },
+    ]);
+    expect(judge('wasm', { ...row, parity }, {})[0]).toMatchObject({ limit: 1e-4, passed: false });
+    expect(judge('wasm', { ...row, parity }, { maxParity: 0.01 })[0]).toMatchObject({ passed: true });
+    expect(judge('wasm', { ...row, parity }, {}, 'f16')[0]).toMatchObject({ limit: 0.05, passed: true });
+    const lost = { original: [drift], swapped: [{ ...drift, maxAbs: null }] };
+    expect(judge('wasm', { ...row, parity: lost }, {})[0]).toMatchObject({ value: null, passed: false });
   });
 
   test('have to be numbers', () => {

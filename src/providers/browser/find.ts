@@ -91,17 +91,31 @@ async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   const version = await packageVersion(name);
   const folder = join(tmpdir(), `onnx-mish-chromium-${version}-${uid}`);
   const found = { path: join(folder, 'chromium'), source: name };
-  const mine = async () => (await stat(folder)).uid === uid;
-  if ((await canRun(found.path)) && (await mine())) return found;
+  // One after the other, as the temporary folder is the whole process's.
+  const unpacked = unpacking.then(async () => {
+    if (!(await canRun(found.path))) await unpack(() => chromium.executablePath?.(), folder);
+  });
+  unpacking = unpacked.catch(() => {});
+  await unpacked;
+  if (process.getuid === undefined || (await stat(folder)).uid === uid) return found;
+  throw new OnnxMishError('io', 'this folder belongs to somebody else, who may have put anything into it', {
+    where: folder,
+    fix: 'Remove it, or name a browser with --browser',
+  });
+}
+
+let unpacking: Promise<void> = Promise.resolve();
+
+/** Unpacks into a temporary folder of its own, and moves that to where it belongs. */
+async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
   const own = await mkdtemp(join(tmpdir(), 'onnx-mish-unpack-'));
   const before = process.env.TMPDIR;
   try {
     process.env.TMPDIR = own; // it asks for the temporary folder, and takes no other
-    await chromium.executablePath();
+    await chromium();
     await rename(own, folder).catch(async (error) => {
-      if (!(await canRun(found.path)) || !(await mine())) throw error; // else another process was faster
+      if (!(await canRun(join(folder, 'chromium')))) throw error; // else another process was faster
     });
-    return found;
   } finally {
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;

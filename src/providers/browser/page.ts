@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core';
+import type { Browser, BrowserServer } from 'playwright-core';
 import { stopIfAborted } from '../../onnx/abort.js';
 import { OnnxMishError } from '../../onnx/error.js';
 import type { FoundBrowser } from './find.js';
@@ -44,9 +44,11 @@ export async function openPage(options: PageOptions): Promise<Page> {
   stopIfAborted(signal);
   const { chromium } = await import('playwright-core');
   const server = await servePage(files);
-  let browser: Browser | undefined;
+  let process: BrowserServer | undefined;
   try {
-    browser = await chromium.launch({
+    // As a server, because that can be killed: a plain close waits for a page that hangs.
+    process = await chromium.launchServer({
+      host: '127.0.0.1',
       executablePath: found.path,
       headless: true,
       args: [...ARGS, ...args],
@@ -56,9 +58,10 @@ export async function openPage(options: PageOptions): Promise<Page> {
       handleSIGTERM: false,
       handleSIGHUP: false,
     });
-    return await attach(browser, server, options);
+    const browser = await chromium.connect(process.wsEndpoint(), { timeout: timeoutMs });
+    return await attach({ browser, process, server }, options);
   } catch (cause) {
-    await Promise.allSettled([browser?.close(), server.close()]);
+    await Promise.allSettled([process?.kill(), server.close()]);
     if (cause instanceof OnnxMishError) throw cause;
     throw new OnnxMishError('provider-unavailable', `the browser does not start: ${firstLine(cause)}`, {
       where: found.path,
@@ -68,7 +71,10 @@ export async function openPage(options: PageOptions): Promise<Page> {
   }
 }
 
-async function attach(browser: Browser, server: PageServer, options: PageOptions): Promise<Page> {
+async function attach(
+  { browser, process, server }: { browser: Browser; process: BrowserServer; server: PageServer },
+  options: PageOptions,
+): Promise<Page> {
   const { timeoutMs, signal } = options;
   let alive = true;
   let die: (reason: OnnxMishError) => void = () => {};
@@ -108,7 +114,7 @@ async function attach(browser: Browser, server: PageServer, options: PageOptions
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
     alive = false;
-    await Promise.allSettled([browser.close(), server.close()]);
+    await Promise.allSettled([process.kill(), server.close()]);
   };
   try {
     stopIfAborted(signal);
@@ -132,9 +138,14 @@ async function attach(browser: Browser, server: PageServer, options: PageOptions
         );
         const answer = await within(method, asked).catch((cause: unknown) => {
           if (cause instanceof OnnxMishError) throw cause;
-          throw new OnnxMishError('run-failed', `the page cannot be talked to: ${firstLine(cause)}`, {
-            cause,
-          });
+          // What goes wrong in the page is an answer; this is the way there.
+          const ended = /closed|disconnected/i.test(firstLine(cause));
+          const error = failed(
+            ended ? 'the browser ended in the middle of it' : `the page cannot be talked to: ${firstLine(cause)}`,
+          );
+          die(error);
+          throw error;
+        });
         });
         if ('error' in answer) throw failed(answer.error);
         return answer.value;

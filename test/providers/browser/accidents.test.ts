@@ -1,0 +1,127 @@
+import { readdirSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { findBrowser } from '../../../src/providers/browser/find.js';
+import type { WebProvider } from '../../../src/providers/browser/protocol.js';
+import { type BrowserSettings, browserProvider } from '../../../src/providers/browser/provider.js';
+import { tempFolder } from '../../support/folder.js';
+import { model, node, value } from '../../support/model.js';
+import { type Descendant, descendants } from '../../support/processes.js';
+
+const browsers = () => descendants().filter(({ args }) => args.includes('--user-data-dir'));
+
+const relu = model({
+  nodes: [node('Relu', ['x'], ['y'])],
+  inputs: [value('x', 1, [1])],
+  outputs: [value('y', 1, [1])],
+});
+const feeds = { x: { elemType: 'f32', dims: [1], data: Float32Array.of(-1) } };
+
+/** A process of the browser, by what its command line holds. */
+function part(what: string): Descendant {
+  const found = descendants().find(({ args }) => args.includes(what));
+  if (found === undefined) throw new Error(`no process ${what}`);
+  return found;
+}
+
+/** The browser itself is the one without a type. */
+function main(): Descendant {
+  const found = browsers().find(({ args }) => !args.includes('--type='));
+  if (found === undefined) throw new Error('no browser');
+  return found;
+}
+
+/** Runs until something happens, which is done once it runs. */
+async function during(name: WebProvider, accident: () => void, settings?: BrowserSettings) {
+  const provider = browserProvider(name, settings);
+  try {
+    const session = await provider.open(relu);
+    const endless = session.pairs?.(session, [feeds, feeds], 1e9, 0);
+    endless?.catch(() => {});
+    accident();
+    const error = await endless?.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    await session.close(); // of a session that is gone
+    return { provider, error };
+  } catch (error) {
+    await provider.close?.();
+    throw error;
+  }
+}
+
+describe.runIf(process.platform === 'linux')('a browser', () => {
+  // In a temporary folder of its own, since other tests have browsers too, which come and go.
+  let temporary = '';
+  beforeEach(async () => {
+    await findBrowser(); // which unpacks the package's, once for all
+    temporary = (await tempFolder()).path;
+    vi.stubEnv('ONNX_MISH_BROWSER', (await findBrowser()).path);
+    vi.stubEnv('TMPDIR', temporary);
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    expect(browsers()).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  test('that is killed ends what runs, and the next one starts', async () => {
+    const { provider, error } = await during('wasm', () => process.kill(main().pid, 'SIGKILL'));
+    expect(error).toMatchObject({ code: 'run-failed' });
+    expect(String(error)).toMatch(/browser ended|cannot be talked to/);
+    const session = await provider.open(relu);
+    expect((await session.run(feeds)).y?.data).toEqual(Float32Array.of(0));
+    await provider.close?.();
+  });
+
+  test('whose page crashes says so', async () => {
+    const { provider, error } = await during('wasm', () =>
+      process.kill(part('--type=renderer').pid, 'SIGKILL'),
+    );
+    expect(error).toMatchObject({ code: 'run-failed', what: 'the page crashed', fix: /Memory/ });
+    const session = await provider.open(relu);
+    expect((await session.run(feeds)).y?.data).toEqual(Float32Array.of(0));
+    await provider.close?.();
+  });
+
+  test('whose page hangs is given up', async () => {
+    const { provider, error } = await during(
+      'wasm',
+      () => process.kill(part('--type=renderer').pid, 'SIGSTOP'),
+      {
+        timeoutMs: 3000,
+      },
+    );
+    expect(error).toMatchObject({
+      code: 'run-failed',
+      what: 'the page did not answer within 3 s (pairs)',
+      fix: 'Allow more with --timeout',
+    });
+    await provider.close?.();
+  });
+
+  test('that loses its GPU says so', async () => {
+    const { provider, error } = await during('webgl', () =>
+      process.kill(part('--type=gpu-process').pid, 'SIGKILL'),
+    );
+    expect(error).toMatchObject({ code: 'run-failed', what: 'the WebGL context was lost' });
+    await provider.close?.();
+  });
+
+  test('ends when it is told to, in the middle of a run', async () => {
+    const controller = new AbortController();
+    const { provider, error } = await during('wasm', () => controller.abort(), { signal: controller.signal });
+    expect(error).toMatchObject({ code: 'aborted' });
+    await expect(provider.open(relu)).rejects.toThrow(expect.objectContaining({ code: 'aborted' }));
+    await provider.close?.();
+  });
+
+  test('that cannot be started is not there, with the reason', async () => {
+    const provider = browserProvider('wasm', { browser: '/bin/false' });
+    expect(await provider.availability()).toMatchObject({
+      available: false,
+      reason: expect.stringMatching(/does not start.*\/bin\/false/),
+      fix: expect.stringMatching(/--browser/),
+    });
+  });
+});
