@@ -141,11 +141,12 @@ async function attach(
           // What goes wrong in the page is an answer; this is the way there.
           const ended = /closed|disconnected/i.test(firstLine(cause));
           const error = failed(
-            ended ? 'the browser ended in the middle of it' : `the page cannot be talked to: ${firstLine(cause)}`,
+            ended
+              ? 'the browser ended in the middle of it'
+              : `the page cannot be talked to: ${firstLine(cause)}`,
           );
           die(error);
           throw error;
-        });
         });
         if ('error' in answer) throw failed(answer.error);
         return answer.value;
