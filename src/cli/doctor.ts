@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { FORM_FOR, TARGETS } from '../mish/forms.js';
-import { nodeProvider } from '../providers/node.js';
+import type { BrowserSettings } from '../providers/browser/provider.js';
+import { getProvider } from '../providers/get.js';
 import { PROVIDERS, type ProviderName } from '../providers/types.js';
-import { sweep } from '../validate/sweep.js';
+import { type Sweep, sweep } from '../validate/sweep.js';
+import { toleranceFor } from '../validate/tolerance.js';
 import { commonOptions } from './options.js';
 import { clean, columns } from './text.js';
 
@@ -16,37 +18,68 @@ interface Diagnosis {
 export function command(): Command {
   const command = new Command('doctor')
     .summary('which execution providers work here')
-    .description('Runs a Mish kernel on every execution provider, and says what is missing where it cannot.');
+    .description('Runs a Mish kernel on every execution provider, and says what is missing where it cannot.')
+    .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for)');
   return commonOptions(command)
-    .addHelpText('after', '\nExamples:\n  $ onnx-mish doctor')
-    .action(async (flags: { json?: boolean }) => {
+    .addHelpText(
+      'after',
+      `
+The browser is the one named, else that of the environment variable ONNX_MISH_BROWSER, CHROME_PATH or CHROME_BIN,
+else an installed Chrome, Edge or Chromium, else the one of the npm package @sparticuz/chromium (Linux on x64).
+webgpu is that of the browser, webgpu-native that of onnxruntime-node.
+
+Examples:
+  $ onnx-mish doctor
+  $ onnx-mish doctor --browser /usr/bin/chromium`,
+    )
+    .action(async ({ json, browser }: { json?: boolean; browser?: string }) => {
       const found: Diagnosis[] = [];
-      for (const name of PROVIDERS) found.push(await diagnose(name));
-      if (flags.json) console.log(JSON.stringify(found, null, 2));
-      else
-        console.log(
-          columns(
-            found.map(({ provider, works, says }) => [provider, works ? 'works' : 'no', clean(says)]),
-            '',
-          ),
-        );
+      for (const name of PROVIDERS) found.push(await diagnose(name, { browser }));
+      if (json) console.log(JSON.stringify(found, null, 2));
+      else {
+        const lines = found.map(({ provider, works, says }) => [
+          provider,
+          works ? 'works' : 'no',
+          clean(says),
+        ]);
+        console.log(columns(lines, ''));
+      }
     });
 }
 
-/** The error a working f32 kernel stays below: rounding, with room for a fast exponential. */
-const TOLERANCE = 1e-4;
-
-async function diagnose(name: ProviderName): Promise<Diagnosis> {
-  const provider = nodeProvider(name);
-  const availability = await provider.availability();
-  if (!availability.available) {
-    const { reason, fix } = availability;
-    return { provider: name, works: false, says: `${reason}. ${fix}.`, fix };
+async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<Diagnosis> {
+  const provider = getProvider(name, settings);
+  try {
+    const availability = await provider.availability();
+    if (!availability.available) {
+      const { reason, fix } = availability;
+      return { provider: name, works: false, says: `${reason}. ${fix}.`, fix };
+    }
+    const target = TARGETS.find((known) => known === name.replace('-native', ''));
+    const form = target === undefined ? 'softplus' : FORM_FOR[target];
+    const result = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', 18);
+    const { maxScaled, problem, runtime } = result;
+    if (problem !== null) return { provider: name, works: false, says: problem, fix: null };
+    const right = maxScaled !== null && maxScaled < toleranceFor(name, 'f32').kernel;
+    const parts = [
+      `ONNX Runtime ${runtime?.version ?? provider.version}`,
+      ...describe(runtime),
+      `the ${form} form is ${maxScaled?.toExponential(1)} from exact at most${right ? '' : ', which is too much'}`,
+      ...(name === 'webgl' ? [DEPRECATED] : []),
+    ];
+    return { provider: name, works: right, says: parts.join(', '), fix: null };
+  } finally {
+    await provider.close?.();
   }
-  const target = TARGETS.find((known) => known === name);
-  const form = target === undefined ? 'softplus' : FORM_FOR[target];
-  const { maxAbs, problem } = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', 18);
-  const says = `ONNX Runtime ${provider.version}, the ${form} form is ${maxAbs?.toExponential(1)} from exact at most`;
-  if (problem !== null) return { provider: name, works: false, says: problem, fix: null };
-  return { provider: name, works: maxAbs !== null && maxAbs < TOLERANCE, says, fix: null };
+}
+
+const DEPRECATED = 'to be deprecated and then removed by ONNX Runtime (microsoft/onnxruntime#32241)';
+
+function describe(runtime: Sweep['runtime']): string[] {
+  const { browser = null, renderer = null, software = null, threads = null } = runtime ?? {};
+  return [
+    ...(browser === null ? [] : [browser]),
+    ...(browser === null || threads === null ? [] : [`${threads} ${threads === 1 ? 'thread' : 'threads'}`]),
+    ...(renderer === null ? [] : [`${software ? 'software rendering by ' : ''}${renderer}`]),
+  ];
 }

@@ -4,7 +4,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import { fromHalf, toHalf } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
-import type { Provider, SessionOptions } from '../providers/types.js';
+import type { Provider, Runtime, SessionOptions } from '../providers/types.js';
 
 /** Error of the kernel of an activation against the float64 formula. */
 export interface Sweep {
@@ -34,6 +34,8 @@ export interface Sweep {
   readonly atNaN: string | null;
   /** The largest error in each of 160 equal parts of [-20, 20]. */
   readonly curve: { x: number; abs: number; ulp: number }[];
+  /** What it ran on. */
+  readonly runtime?: Runtime | undefined;
   /** Why there are no figures. */
   readonly problem: string | null;
 }
@@ -138,6 +140,7 @@ export async function sweep(
         atInfinity: special(0),
         atMinusInfinity: special(1),
         atNaN: special(2),
+        runtime: session.runtime,
         problem: null,
       };
     } finally {
