@@ -1,0 +1,34 @@
+import type { ComponentChildren } from 'preact';
+import { renderToStringAsync } from 'preact-render-to-string';
+import { short } from '../figures.js';
+import { Raw } from './parts.js';
+import { SCRIPT, STYLE } from './style.js';
+
+/** A whole HTML document, which may do nothing but run our own script and style itself. */
+export async function htmlDocument(title: string, body: ComponentChildren): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(SCRIPT)));
+  const policy = [
+    "default-src 'none'",
+    "style-src 'unsafe-inline'",
+    'img-src data:',
+    `script-src 'sha256-${btoa(String.fromCharCode(...digest))}'`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  const page = (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content={policy} />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{short(title, 120)}</title>
+        <Raw tag="style" text={STYLE} />
+      </head>
+      <body>
+        {body}
+        <Raw tag="script" text={SCRIPT} />
+      </body>
+    </html>
+  );
+  return `<!doctype html>\n${await renderToStringAsync(page)}\n`;
+}
