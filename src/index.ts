@@ -1,5 +1,11 @@
 // The core: no file, no console, nothing of Node. A page, a worker and the command line import the same.
 
+export {
+  type FixedRelu,
+  type FixReluOptions,
+  type FixReluReport,
+  fixRelu,
+} from './mish/fix-relu.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
 export { type Inspection, inspect, type MishSummary, type ValueSummary } from './mish/inspect.js';
 export { type Operation, undo } from './mish/metadata.js';

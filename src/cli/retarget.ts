@@ -15,13 +15,19 @@ export function command(): Command {
     )
     .argument('<model>', 'an ONNX file; - is standard input');
   outputOptions(retarget, '<model>.<target>.onnx');
-  formOptions(retarget).option('--no-undo', 'leave out the record from which `undo` restores the original');
+  formOptions(retarget)
+    .option(
+      '--fix-relu',
+      'also write Relu as LeakyRelu with slope 0: WebGL can be wrong on a Conv with a Relu',
+    )
+    .option('--no-undo', 'leave out the record from which `undo` restores the original');
   return commonOptions(retarget)
     .addHelpText(
       'after',
       `
 Examples:
   $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
+  $ onnx-mish retarget resnet.onnx --target webgl --fix-relu
   $ onnx-mish retarget model.onnx --form native`,
     )
     .action(run);
@@ -37,12 +43,13 @@ async function run(input: string, flags: RetargetOptions & TransformFlags): Prom
 }
 
 function describe(report: RetargetReport): string[] {
-  const { form, sites, skipped, unchanged, notes, bytesIn, bytesOut } = report;
+  const { form, sites, skipped, relus, unchanged, notes, bytesIn, bytesOut } = report;
   const lines = [];
   const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
   if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
   if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
-  if (sites.length + unchanged + skipped.length === 0) {
+  if (relus.length > 0) lines.push(`  ${integer(relus.length)} Relu → LeakyRelu with slope 0`);
+  if (sites.length + relus.length + unchanged + skipped.length === 0) {
     lines.push('  there is no Mish in it: the output is the input, byte for byte');
   }
   lines.push(...describeSkipped(skipped));

@@ -14,7 +14,7 @@ const UNDO = 'onnx-mish.undo';
 
 /** One thing done to a model. */
 export interface Operation {
-  readonly operation: 'swap' | 'retarget';
+  readonly operation: 'swap' | 'retarget' | 'fix-relu';
   /** Version of onnx-mish that did it. */
   readonly version: string;
   readonly form: string;
@@ -40,37 +40,38 @@ function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false;
   const { operation, form, sites } = value as Partial<Operation>;
   return (
-    (operation === 'swap' || operation === 'retarget') &&
+    (operation === 'swap' || operation === 'retarget' || operation === 'fix-relu') &&
     typeof form === 'string' &&
     typeof sites === 'number'
   );
 }
 
 /**
- * Applies the edits, and appends the record of the operation and, if wanted, what undoes it. An operation on no
- * site leaves no record: the output is the source, byte for byte.
+ * Applies the edits, and appends the record of the operations and, if wanted, what undoes them all at once. An
+ * operation on no site leaves no record; without any, the output is the source, byte for byte.
  */
 export async function spliceWithRecord(
   document: OnnxDocument,
   edits: readonly Edit[],
-  operation: Omit<Operation, 'version'>,
+  operations: readonly Omit<Operation, 'version'>[],
   undoable: boolean,
 ): Promise<Spliced> {
   const { source } = document;
-  if (operation.sites === 0) return splice(source, []);
+  const done = operations.filter(({ sites }) => sites > 0);
+  if (done.length === 0) return splice(source, []);
   const old: Edit[] = document.metadata
     .filter(({ key }) => key === RECORD || key === UNDO)
     .map(({ span }) => ({ ...span, bytes: new Uint8Array(0), frame: undefined }));
   const changes = [...edits, ...old];
-  const operations = [...history(document), { ...operation, version: VERSION }];
-  const entries = [metadataField(RECORD, JSON.stringify({ operations }))];
+  const all = [...history(document), ...done.map((operation) => ({ ...operation, version: VERSION }))];
+  const entries = [metadataField(RECORD, JSON.stringify({ operations: all }))];
   if (undoable) entries.push(metadataField(UNDO, await inversePatch(splice(source, changes))));
   const end = source.size;
   return splice(source, [...changes, { start: end, end, bytes: concat(entries), frame: undefined }]);
 }
 
 /**
- * The model as it was before the last swap or retarget, byte for byte.
+ * The model as it was before the last swap, retarget or fix, byte for byte.
  * Throws `cannot-undo` when there is no record or the file has been changed since.
  */
 export async function undo(input: ModelInput): Promise<Spliced> {

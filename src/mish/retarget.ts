@@ -4,6 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
+import { type FixedRelu, type ReluFixes, reluFixes } from './fix-relu.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
 import { notesOn } from './notes.js';
@@ -16,6 +17,8 @@ import { chooseForm, type FormOptions } from './swap.js';
 export interface RetargetOptions extends FormOptions {
   /** Keep in the model what `undo` needs; true unless given. */
   readonly undo?: boolean | undefined;
+  /** Rewrite Relu as LeakyRelu with slope 0, which WebGL does not fuse; see `fixRelu`. */
+  readonly fixRelu?: boolean | undefined;
 }
 
 /** What a retarget did. */
@@ -23,8 +26,10 @@ export interface RetargetReport {
   readonly form: FormName;
   /** Rewritten; `kind` is the form each had. */
   readonly sites: readonly SiteReport[];
-  /** Mish that stays in the form it has, and why. */
+  /** Mish that stays in the form it has, and Relu that `fixRelu` leaves alone, and why. */
   readonly skipped: readonly SkipReport[];
+  /** Relu that became LeakyRelu. */
+  readonly relus: readonly FixedRelu[];
   /** Number of sites that had the form already. */
   readonly unchanged: number;
   readonly notes: readonly string[];
@@ -32,6 +37,8 @@ export interface RetargetReport {
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
+
+const NO_FIXES: ReluFixes = { edits: [], relus: [], skipped: [] };
 
 /**
  * Rewrites the Mish that is already in a model into another form of the same function. A node of the old
@@ -65,13 +72,18 @@ export async function retargetDocument(
   const removed = unused(sites, analysis.index);
   // A result that only others of the sites read goes with them.
   const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, form }));
-  const edits = rewrite(document, targets, removed);
-  const operation = { operation: 'retarget', form: form.name, sites: sites.length } as const;
-  const output = await spliceWithRecord(document, edits, operation, options.undo ?? true);
+  const relu = options.fixRelu ? reluFixes(document, analysis) : NO_FIXES;
+  const edits = [...rewrite(document, targets, removed), ...relu.edits];
+  const operations = [
+    { operation: 'retarget', form: form.name, sites: sites.length },
+    { operation: 'fix-relu', form: 'leakyrelu', sites: relu.relus.length },
+  ] as const;
+  const output = await spliceWithRecord(document, edits, operations, options.undo ?? true);
   const report: RetargetReport = {
     form: form.name,
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta })),
-    skipped,
+    skipped: [...skipped, ...relu.skipped],
+    relus: relu.relus,
     unchanged: found.length - others.length,
     notes: notesOn(form, sites),
     bytesIn: document.source.size,

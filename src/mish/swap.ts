@@ -71,7 +71,7 @@ export async function swapDocument(
     ...commonBeta(sites),
     sites: sites.length,
   } as const;
-  const output = await spliceWithRecord(document, edits, operation, options.undo ?? true);
+  const output = await spliceWithRecord(document, edits, [operation], options.undo ?? true);
   const report: SwapReport = {
     form: form.name,
     beta,
