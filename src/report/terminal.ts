@@ -1,6 +1,11 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
-import type { KernelSweep, ProviderRow, Report } from '../validate/report.js';
+import type { LayerComparison, ProviderRow, Report } from '../validate/report.js';
+import type { Comparison } from './compare.js';
+import { activation, figure, mapText, percent, short, verdictText, verdictWord } from './figures.js';
+import { ratioText, SOFTWARE, summarise } from './summary.js';
+
+export { figure, percent };
 
 /** Text from a model, harmless on a terminal. */
 type Clean = (text: string) => string;
@@ -12,22 +17,12 @@ export interface TerminalOptions {
   readonly clean: Clean;
 }
 
-/** A number in at most three significant digits; `–` for none. */
-export function figure(value: number | null | undefined, digits = 3): string {
-  if (value === null || value === undefined) return '–';
-  if (value === 0) return '0';
-  const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace('e+', 'e');
-  return String(Number(value.toPrecision(digits)));
-}
-
-/** `98.2 %`. */
-export function percent(share: number | null): string {
-  return share === null ? '–' : `${figure(100 * share)} %`;
-}
-
-/** A plain table: no borders but a line under the head. */
-export function plainTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A plain table: no borders, the first columns aligned to the left and figures to the right. */
+export function plainTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  leftColumns = 2,
+): string {
   const none = [
     'top',
     'top-mid',
@@ -43,7 +38,7 @@ export function plainTable(head: readonly string[], rows: readonly (readonly str
     head: [...head],
     chars: { ...Object.fromEntries([...none, ...inner].map((name) => [name, ''])), middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: head.map((_, index) => (index < 2 ? 'left' : 'right')),
+    colAligns: head.map((_, index) => (index < leftColumns ? 'left' : 'right')),
   });
   for (const row of rows) table.push([...row]);
   return table
@@ -53,66 +48,135 @@ export function plainTable(head: readonly string[], rows: readonly (readonly str
     .join('\n');
 }
 
-/** The report for a terminal: what was compared, a line per provider and output, the verdicts. */
+/** The report for a terminal: what was compared, a line per provider, then the figures, and the verdicts. */
 export function renderTerminal(report: Report, { colour, clean }: TerminalOptions): string {
   const paint = createColors(colour);
-  const safe = cleaned(report, clean) as Report;
+  const safe = mapText(report, (text) => short(clean(text), LONGEST));
   const { models, host, data } = safe;
   const mish = models.swapped.mish.map(({ form, beta, elemType, count }) => {
     return `${count} Mish (${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`})`;
   });
   const from =
     data.source === 'seed' ? `seeded noise (seed ${data.seed})` : `${data.samples} samples (${data.source})`;
-  const lines = [
-    `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish in it'}`,
-    paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; fed with ${from}`),
-    '',
-    driftTable(safe),
-    '',
-    kernelTable(safe),
-    '',
-    latencyTable(safe),
-  ];
   const labelled = safe.providers.filter((row) => row.accuracy !== null);
-  if (labelled.length > 0) lines.push('', accuracyTable(labelled));
-  const absent = safe.providers.filter((row) => row.status !== 'ran');
-  if (absent.length > 0) lines.push('');
-  for (const { provider, status, reason, fix } of absent) {
-    const word = status === 'failed' ? paint.red('failed') : paint.yellow('not available');
-    lines.push(`${provider}: ${word}: ${reason ?? ''}`);
-    if (fix !== null) lines.push(`  ${fix}.`);
+  const sections = [
+    [
+      `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish in it'}`,
+      paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; fed with ${from}`),
+    ],
+    [summaryTable(safe, paint)],
+    [driftTable(safe)],
+    [kernelTable(safe)],
+    [latencyTable(safe)],
+    labelled.length > 0 ? [accuracyTable(labelled)] : [],
+    safe.providers.flatMap(remarks),
+    safe.layers.map(layersLine),
+    safe.verdicts.map((verdict) => {
+      const word = verdictWord(verdict);
+      return `${painted(paint, word)}  ${verdict.provider} ${verdictText(verdict)}`;
+    }),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+/** What changed between two reports, for a terminal: warnings, then a table per provider of what is not the same. */
+export function renderComparison(comparison: Comparison, { colour, clean }: TerminalOptions): string {
+  const paint = createColors(colour);
+  const { warnings, general, providers } = mapText(comparison, (text) => short(clean(text), LONGEST));
+  const sections = [
+    { title: 'report', changes: general },
+    ...providers.map(({ provider, changes }) => ({ title: provider, changes })),
+  ].map(({ title, changes }) => {
+    const rows = changes.filter(({ same }) => !same);
+    const alike = changes.length - rows.length;
+    const rest = alike === 0 ? [] : [`${alike} of ${changes.length} are the same`];
+    if (rows.length === 0) return `${title}: ${rest.join()}`;
+    const cells = rows.map(({ what, a, b, change }) => [short(what), short(a), short(b), change]);
+    return [plainTable([title, 'before', 'after', 'change'], cells, 3), ...rest].join('\n');
+  });
+  return [...warnings.map((warning) => `${paint.yellow('differs')}  ${warning}`), ...sections].join('\n\n');
+}
+
+/** Characters of any text: a message of ONNX Runtime fits, a screenful does not. */
+const LONGEST = 600;
+
+type Paint = ReturnType<typeof createColors>;
+
+/** Verdicts are what colour is for, and nothing else. */
+function painted(paint: Paint, word: string): string {
+  if (word === 'pass') return paint.green(word);
+  if (word === 'FAIL' || word === 'failed') return paint.red(word);
+  return word === 'ran' ? word : paint.yellow(word);
+}
+
+function summaryTable(report: Report, paint: Paint): string {
+  if (report.providers.length === 0) return 'no provider was asked for';
+  const rows = summarise(report).map((row) => [
+    ...[row.provider, painted(paint, row.verdict), row.runtime],
+    ...[row.drift, row.parity, row.kernel, row.original, row.swapped],
+    row.software ? `${row.ratio} ${SOFTWARE}` : row.ratio,
+  ]);
+  const head = [
+    'provider',
+    'verdict',
+    'runtime',
+    'drift dB',
+    'parity dB',
+    'kernel',
+    'p50 ms',
+    'swapped',
+    'ratio',
+  ];
+  return plainTable(head, rows, 3);
+}
+
+/** What there is to say of a provider in words: why it did not run, where it ran and parted, what it cost. */
+function remarks(row: ProviderRow): string[] {
+  const { provider, status, reason, fix, runtime, notes, retargeted, placement, parting, profile } = row;
+  const said: string[] = [];
+  if (status !== 'ran') said.push(`${status === 'failed' ? 'failed' : 'not available'}: ${reason ?? ''}`);
+  if (fix !== null) said.push(`fix: ${fix}`);
+  if (runtime?.renderer != null) {
+    said.push(`renderer: ${runtime.renderer}${runtime.software ? ` (${SOFTWARE})` : ''}`);
   }
-  if (safe.verdicts.length > 0) lines.push('');
-  for (const { provider, threshold, limit, value, passed } of safe.verdicts) {
-    const mark = passed ? paint.green('pass') : paint.red('FAIL');
-    const sense = threshold.startsWith('max') ? '≤' : '≥';
-    lines.push(`${mark}  ${provider} ${threshold}: ${measured(value)} ${sense} ${figure(limit, 4)}`);
+  if (retargeted !== null) said.push(`the swapped model was rewritten to the ${retargeted} form in memory`);
+  for (const model of ['original', 'swapped'] as const) {
+    const moved = placement?.[model].moved ?? [];
+    const nodes = moved
+      .slice(0, MOST_MOVED)
+      .map(({ node, op, provider }) => `${short(node)} (${op}) on ${provider}`);
+    const more = moved.length > nodes.length ? ' …' : '';
+    if (moved.length > 0)
+      said.push(`${moved.length} nodes of the ${model} ran elsewhere: ${nodes.join(', ')}${more}`);
+    const at = parting[model];
+    if (at !== null) {
+      said.push(
+        `the ${model} parts from the CPU at ${short(at.node)} (${at.op}): max abs ${figure(at.maxAbs)}, SQNR ${figure(at.sqnr)} dB`,
+      );
+    }
   }
-  return lines.join('\n');
+  if (profile !== null) {
+    const { original, swapped, mishUs, lostFusionUs } = profile;
+    said.push(
+      `a run takes ${figure(original.totalUs)} µs in operators, swapped ${figure(swapped.totalUs)} µs: ${figure(mishUs)} µs in Mish, ${figure(lostFusionUs)} µs of lost fusion`,
+    );
+  }
+  return [...said, ...notes].map((line) => `${provider}: ${line}`);
 }
 
-/** The same value with every text in it made harmless: a report may have been read from a file. */
-function cleaned(value: unknown, clean: Clean): unknown {
-  if (typeof value === 'string') return clean(value);
-  if (Array.isArray(value)) return value.map((item) => cleaned(item, clean));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cleaned(item, clean)]));
-}
+const MOST_MOVED = 3;
 
-const LONGEST = 60;
-
-/** A name that is too long for a line, with its middle left out. */
-function short(name: string): string {
-  const characters = [...name];
-  if (characters.length <= LONGEST) return name;
-  const half = (LONGEST - 2) / 2;
-  return `${characters.slice(0, half).join('')}…${characters.slice(-half).join('')}`;
-}
-
-/** The value of a verdict; identical outputs have an SQNR beyond every number. */
-function measured(value: number | null): string {
-  if (value === null) return 'not measured';
-  return value === Number.MAX_VALUE ? 'exact' : figure(value, 4);
+/** The tensor at which two models are furthest apart. */
+function layersLine({ a, b, rows }: LayerComparison): string {
+  const of = `${b.model} on ${b.provider} against ${a.model} on ${a.provider}`;
+  const [worst] = rows
+    .flatMap((row) => (row.sqnr === null ? [] : [{ ...row, sqnr: row.sqnr }]))
+    .toSorted((one, other) => one.sqnr - other.sqnr);
+  const at = worst && `, furthest apart at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`;
+  return `layers of ${of}: ${rows.length} tensors${at ?? ', all the same'}`;
 }
 
 const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');
@@ -155,13 +219,6 @@ function driftFigures(drift: ProviderRow['drift'][number]): string[] {
   ];
 }
 
-/** `Mish (exp form)`, `LeakyReLU (0.1)`: what a sweep measured. */
-export function activation({ kind, form, beta, alpha }: KernelSweep): string {
-  if (kind === 'relu') return 'ReLU';
-  if (kind === 'leakyrelu') return `LeakyReLU (${figure(alpha)})`;
-  return `Mish (${form}${beta === 1 ? '' : `, β ${figure(beta)}`})`;
-}
-
 function kernelTable(report: Report): string {
   const lines = ran(report).flatMap(({ provider, kernel }) =>
     kernel.map((one) => {
@@ -181,15 +238,16 @@ function kernelTable(report: Report): string {
 }
 
 function latencyTable(report: Report): string {
-  const rows = ran(report).flatMap(({ provider, latency }: ProviderRow) => {
+  const rows = ran(report).flatMap(({ provider, latency, runtime }) => {
     if (latency === null) return [];
     const { original, swapped, ratio, n } = latency;
+    const mark = runtime?.software ? `, ${SOFTWARE}` : '';
     const line = (name: string, { p50, p90, p99, mean, firstMs, createMs }: typeof original) => [
       provider,
-      name,
+      `${name}${mark}`,
       ...[p50, p90, p99, mean, firstMs, createMs].map((value) => figure(value)),
     ];
-    const interval = `${figure(ratio.value)} × (${figure(ratio.low)} to ${figure(ratio.high)}, ${n} pairs)`;
+    const interval = `${ratioText(ratio).slice(0, -1)}, ${n} pairs)`;
     return [line('original', original), [...line('swapped', swapped), interval]];
   });
   if (rows.length === 0) return 'latency: not measured';

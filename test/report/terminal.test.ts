@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { clean } from '../../src/cli/text.js';
-import { figure, percent, plainTable, renderTerminal } from '../../src/report/terminal.js';
+import { compareReports } from '../../src/report/compare.js';
+import { figure, percent, plainTable, renderComparison, renderTerminal } from '../../src/report/terminal.js';
 import { validateFiles } from '../../src/validate/files.js';
 import { REAL_MODELS } from '../support/models.js';
+import { hostileReport, richReport } from '../support/reports.js';
 
 describe('figures', () => {
   test.each([
@@ -34,7 +36,6 @@ describe('a report', async () => {
   const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, {
     runs: 1,
     latency: { minPairs: 5, minSeconds: 0 },
-    providers: ['cpu', 'webgl'],
     thresholds: { maxAbs: 0, minSqnr: 10, maxLatencyRatio: 0 },
   });
 
@@ -43,7 +44,7 @@ describe('a report', async () => {
     expect(text).not.toContain('\u001b');
     expect(text).toMatch(/^cpu {7}drift of \S+ +0 /m);
     expect(text).toMatch(/exact/);
-    expect(text).toMatch(/^webgl: not available: /m);
+    expect(text).toMatch(/^cpu {7}FAIL +onnxruntime-node \S+ +exact /m);
     expect(text).toMatch(/^pass {2}cpu maxAbs: 0 ≤ 0$/m);
     expect(text).toMatch(/^FAIL {2}cpu maxLatencyRatio: /m);
     expect(text).toMatch(/ × \(.* to .*, 5 pairs\)$/m);
@@ -92,6 +93,7 @@ describe('a report', async () => {
     const problem = 'its shape is [1] and should be [2]';
     const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
     const kernel = {
+      ...{ kind: 'mish' as const, alpha: null, maxScaled: null, curve: [] },
       ...{ form: 'native', beta: 4, elemType: 'f32', opset: 18, n: 9, maxAbs: 1, maxAbsAt: 2, maxUlp: 3 },
       ...{ maxUlpAt: 4, broken: 6, atInfinity: null, atMinusInfinity: null, atNaN: null, problem: null },
     };
@@ -103,7 +105,7 @@ describe('a report', async () => {
       ],
       kernel: [kernel, { ...kernel, form: 'exp', maxAbs: null, problem: 'no kernel' }],
     };
-    const verdict = { provider: 'cpu', limit: 1, passed: false };
+    const verdict = { provider: 'cpu', limit: 1, passed: false, binding: true };
     const text = renderTerminal(
       {
         ...report,
@@ -117,9 +119,51 @@ describe('a report', async () => {
     );
     expect(text).toMatch(/^cpu {2}drift of y: its shape is \[1\] and should be \[2\]$/m);
     expect(text).toMatch(/^cpu {7}drift of z +3 not finite/m);
-    expect(text).toMatch(/^cpu {7}native, f32, β 4 +1 +2 +3 +4 +6$/m);
-    expect(text).toMatch(/^cpu {2}exp, f32, β 4: no kernel$/m);
+    expect(text).toMatch(/^cpu {7}Mish \(native, β 4\), f32 +1 +2 +3 +4 +6$/m);
+    expect(text).toMatch(/^cpu {2}Mish \(exp, β 4\), f32: no kernel$/m);
     expect(text).toMatch(/^FAIL {2}cpu maxAbs: not measured ≤ 1$/m);
     expect(text).toMatch(/^pass {2}cpu minSqnr: exact ≥ 1$/m);
+  });
+
+  test('has a line per provider at the top, and what there is to say of each below', () => {
+    const text = renderTerminal(richReport(report), { colour: false, clean });
+    const lines = text.split('\n\n')[1]?.split('\n') ?? [];
+    expect(lines[0]).toMatch(
+      /^provider +verdict +runtime +drift dB +parity dB +kernel +p50 ms +swapped +ratio$/,
+    );
+    expect(lines[1]).toMatch(/^cpu +FAIL +onnxruntime-node /);
+    expect(lines[2]).toMatch(/^webgl +FAIL +onnxruntime-web 1.30.0, Chromium \S+ .* software rendering$/);
+    expect(lines[3]).toMatch(/^webgpu +not available /);
+    expect(lines[4]).toMatch(/^wasm +failed /);
+    expect(lines).toHaveLength(5);
+    expect(text).toMatch(/^webgl +swapped, software rendering +\d/m);
+    expect(text).toContain('webgl: the swapped parts from the CPU at mish_12 (Mul): max abs 0.0021');
+    expect(text).toContain('webgl: WebGL runs in float32');
+    expect(text).toContain('webgpu: fix: Start Chrome with');
+    expect(text).toMatch(/^finding {2}webgl maxOriginalParity: 0.7 ≤ 0.001$/m);
+  });
+
+  test('compared with another, says what changed, and first what makes it unfair', () => {
+    const later = richReport(report);
+    const other = {
+      ...later,
+      host: { ...later.host, cpu: 'Z80' },
+      data: { ...later.data, sha256: 'f'.repeat(64), seed: 9 },
+    };
+    const same = renderComparison(compareReports(report, report), { colour: false, clean });
+    expect(same).toMatch(/^report: 3 of 3 are the same\n\ncpu: (\d+) of \1 are the same$/);
+    const text = renderComparison(compareReports(report, other), { colour: false, clean });
+    expect(text).toMatch(/^differs {2}The models were fed with different data \(noise of seed 0, .*seed 9/);
+    expect(text).toMatch(
+      /^differs {2}The hosts differ \(processor: .* and Z80\): latencies are not comparable$/m,
+    );
+    expect(text).toMatch(/^status +not asked for +ran/m);
+  });
+
+  test('survives a hostile report', () => {
+    const text = renderTerminal(hostileReport(richReport(report)), { colour: false, clean });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: none may come through
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u202e]/);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThan(4000);
   });
 });

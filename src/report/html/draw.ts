@@ -58,3 +58,23 @@ export async function draw(spec: object, { height, labels }: Canvas): Promise<st
     view.finalize();
   }
 }
+
+/** What both models of a pair are called and drawn in; the original above, the swapped one below. */
+export const MODELS = ['original', 'swapped'] as const;
+export const MODEL_LEGEND = MODELS.map((name, index) => ({ name, colour: colour(index) }));
+export const modelColour = {
+  field: 'model',
+  type: 'nominal',
+  scale: { domain: MODELS, range: [colour(0), colour(1)] },
+  legend: null,
+} as const;
+export const modelOffset = { field: 'model', scale: { domain: MODELS } } as const;
+
+/** What the pointer is told over a mark. */
+export const tip = { field: 'tip' } as const;
+
+/** The names of rows: a line for each that the label has. */
+export const rowAxis = { title: null, labelExpr: "split(datum.label, '\\n')", domain: false } as const;
+
+/** The same for labels that start with a number on a line of its own, which tells names apart that are cut alike. */
+export const numberedAxis = { ...rowAxis, labelExpr: "split(datum.label, '\\n')[1]" } as const;

@@ -1,8 +1,9 @@
 import type { ModelInfo, Report } from '../../validate/report.js';
 import { figure, verdictText, verdictWord } from '../figures.js';
 import { SOFTWARE, summarise } from '../summary.js';
-import { driftChart, kernelChart, latencyChart, layersChart, ratioChart } from './charts.js';
 import { htmlDocument } from './document.js';
+import { driftChart, kernelChart, layersChart } from './error-charts.js';
+import { latencyChart, ratioChart } from './latency-charts.js';
 import { type Chart, ChartCard, Facts, Name, Pill, Table } from './parts.js';
 import { profileCharts } from './profile-charts.js';
 import { ProviderCard } from './provider.js';

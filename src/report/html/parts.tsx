@@ -91,6 +91,7 @@ const TONES: Readonly<Record<string, string>> = {
   failed: 'bad',
   'did not pass': 'bad',
   finding: 'warn',
+  differs: 'warn',
   'not available': 'warn',
 };
 

@@ -1,10 +1,8 @@
 import type { ModelProfile, Profile } from '../../validate/report.js';
 import { figure, short } from '../figures.js';
-import { MODEL_LEGEND } from './charts.js';
-import { colour, draw } from './draw.js';
+import { draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, numberedAxis, tip } from './draw.js';
 import type { Chart } from './parts.js';
 
-const MODELS = ['original', 'swapped'] as const;
 const MOST_BARS = 12;
 
 interface Bar {
@@ -93,16 +91,11 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | '
           type: 'nominal',
           sort: null,
           scale: { paddingInner: 0.3 },
-          axis: { title: null, domain: false, labelExpr: "split(datum.label, '\\n')[1]" },
+          axis: numberedAxis,
         },
-        ...(alone ? {} : { yOffset: { field: 'model', scale: { domain: MODELS } } }),
-        color: {
-          field: 'model',
-          type: 'nominal',
-          scale: { domain: MODELS, range: [colour(0), colour(1)] },
-          legend: null,
-        },
-        description: { field: 'tip' },
+        ...(alone ? {} : { yOffset: modelOffset }),
+        color: modelColour,
+        description: tip,
       },
     },
     { height: shown.length * (alone ? 22 : 30), labels: shown.map(({ name }) => short(name, 22)) },

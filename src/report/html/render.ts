@@ -9,3 +9,9 @@ export async function renderHtml(report: Report): Promise<string> {
   const { reportPage } = await import('./page.js');
   return reportPage(mapText(report, printable));
 }
+
+/** What changed from one report to another, the earlier one first, as a page of the same kind. */
+export async function renderHtmlComparison(a: Report, b: Report): Promise<string> {
+  const { comparisonPage } = await import('./comparison.js');
+  return comparisonPage(mapText(a, printable), mapText(b, printable));
+}

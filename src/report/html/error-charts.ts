@@ -1,187 +1,13 @@
 import type { Drift } from '../../validate/metrics.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report.js';
 import { activation, figure, short, sqnrOf } from '../figures.js';
-import { ratioText, SOFTWARE } from '../summary.js';
-import { colour, draw } from './draw.js';
+import { colour, draw, numberedAxis, tip } from './draw.js';
 import type { Cell, Chart } from './parts.js';
 
-const MODELS = ['original', 'swapped'] as const;
-export const MODEL_LEGEND = MODELS.map((name, index) => ({ name, colour: colour(index) }));
-const modelColour = {
-  field: 'model',
-  type: 'nominal',
-  scale: { domain: MODELS, range: [colour(0), colour(1)] },
-  legend: null,
-} as const;
-/** Original above, swapped below, on the line of what they are of. */
-const modelOffset = { field: 'model', scale: { domain: MODELS } } as const;
-const tip = { field: 'tip' } as const;
-/** The names of rows: two lines where there is a second thing to say. */
-const rowAxis = { title: null, labelExpr: "split(datum.label, '\\n')", domain: false } as const;
-const ROW = 46;
 /** Outputs that a chart has room for; the table has all. */
 const MOST_OUTPUTS = 16;
 /** Points that a chart can show apart from each other. */
 const MOST_POINTS = 800;
-
-const softly = ({ provider, runtime }: ProviderRow, longest = 18) =>
-  `${short(provider, longest)}${runtime?.software ? `\n${SOFTWARE}` : ''}`;
-
-/** Latency of both models on every provider: each run a tick, the middle half a bar, the median a dot. */
-export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
-  const lines = rows.flatMap((row) =>
-    row.latency === null
-      ? []
-      : MODELS.map((model) => ({
-          row,
-          model,
-          timing: row.latency?.[model] as Timing,
-          n: row.latency?.n ?? 0,
-        })),
-  );
-  if (lines.length === 0) return undefined;
-  const boxes = lines.map(({ row, model, timing }) => {
-    const at = (part: number) =>
-      timing.quantiles[Math.round(part * (timing.quantiles.length - 1))] ?? timing.p50;
-    const spread = `middle half ${figure(at(0.25))} to ${figure(at(0.75))} ms`;
-    return {
-      row: softly(row),
-      model,
-      low: at(0.25),
-      high: at(0.75),
-      p50: timing.p50,
-      tip: `${short(row.provider)}, ${model}\nmedian ${figure(timing.p50)} ms\n${spread}${row.runtime?.software ? `\n${SOFTWARE}` : ''}`,
-    };
-  });
-  const runs = lines.flatMap(({ row, model, timing }) =>
-    timing.quantiles.map((ms) => ({ row: softly(row), model, ms })),
-  );
-  const y = { field: 'row', type: 'nominal', sort: null, axis: rowAxis, scale: { paddingInner: 0.3 } };
-  const x = (field: string) => ({
-    field,
-    type: 'quantitative',
-    scale: { type: 'log', nice: false },
-    axis: { title: 'milliseconds, log scale', tickCount: 4, format: '~g' },
-  });
-  const positive = (field: string) => ({ filter: `isValid(datum.${field}) && datum.${field} > 0` });
-  const svg = await draw(
-    {
-      encoding: { y, yOffset: modelOffset, color: modelColour },
-      layer: [
-        {
-          data: { values: runs },
-          transform: [positive('ms')],
-          mark: { type: 'tick', thickness: 1, opacity: 0.35, aria: false },
-          encoding: { x: x('ms') },
-        },
-        {
-          data: { values: boxes },
-          transform: [positive('low')],
-          mark: { type: 'bar', height: { band: 0.34 }, opacity: 0.75, cornerRadius: 2 },
-          encoding: { x: x('low'), x2: { field: 'high' }, description: tip },
-        },
-        {
-          data: { values: boxes },
-          transform: [positive('p50')],
-          mark: {
-            type: 'point',
-            filled: true,
-            size: 42,
-            opacity: 1,
-            stroke: 'var(--card)',
-            strokeWidth: 1.5,
-          },
-          encoding: { x: x('p50'), description: tip },
-        },
-      ],
-    },
-    { height: ROW * (lines.length / 2), labels: boxes.map(({ row }) => row) },
-  );
-  return {
-    title: 'Latency',
-    caption: 'Each percentile a tick, the middle half a bar, the median a dot.',
-    legend: MODEL_LEGEND,
-    svg,
-    head: ['provider', 'model', 'p50 ms', 'p90', 'p99', 'mean', 'first run', 'session', 'pairs', 'note'],
-    rows: lines.map(({ row, model, timing: { p50, p90, p99, mean, firstMs, createMs }, n }) => [
-      ...[row.provider, model, p50, p90, p99, mean, firstMs, createMs, n],
-      row.runtime?.software ? SOFTWARE : '',
-    ]),
-  };
-}
-
-type Timing = NonNullable<ProviderRow['latency']>['original'];
-
-/** What the swap costs on every provider, with its interval; left of the line at 1 it saves. */
-export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
-  const values = rows.flatMap((row) =>
-    row.latency === null
-      ? []
-      : [
-          {
-            ...row.latency.ratio,
-            row: softly(row),
-            tip: `${short(row.provider)}: ${ratioText(row.latency.ratio)}${row.runtime?.software ? `\n${SOFTWARE}` : ''}`,
-          },
-        ],
-  );
-  if (values.length === 0) return undefined;
-  const drawn = values.filter(({ value, low, high }) => [value, low, high].every((one) => one > 0));
-  // Never so narrow that noise looks like a difference.
-  const widest = Math.max(
-    1.25,
-    ...drawn.flatMap(({ low, high }) => [high * 1.05, 1.05 / low]).filter(Number.isFinite),
-  );
-  const scale = { type: 'log', domain: [1 / widest, widest], nice: false, clamp: true };
-  const x = {
-    type: 'quantitative',
-    scale,
-    axis: { title: 'swapped ÷ original, log scale', tickCount: 5, format: '~g' },
-  };
-  const svg = await draw(
-    {
-      data: { values: drawn },
-      encoding: { y: { field: 'row', type: 'nominal', sort: null, axis: rowAxis } },
-      layer: [
-        {
-          data: { values: [{ one: 1 }] },
-          mark: { type: 'rule', color: 'var(--ink)', strokeDash: [3, 3], aria: false },
-          encoding: { x: { ...x, field: 'one' }, y: null },
-        },
-        {
-          mark: { type: 'bar', height: 5, color: colour(1), opacity: 0.45, cornerRadius: 3 },
-          encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, description: tip },
-        },
-        {
-          mark: { type: 'point', filled: true, size: 60, color: colour(1), opacity: 1 },
-          encoding: { x: { ...x, field: 'value' }, description: tip },
-        },
-      ],
-    },
-    { height: ROW * 0.8 * Math.max(1, drawn.length), labels: drawn.map(({ row }) => row) },
-  );
-  return {
-    title: 'What the swap costs',
-    caption: 'Ratio of the medians with its 95 % interval; right of the line the swapped model is slower.',
-    legend: [],
-    svg: drawn.length === 0 ? null : svg,
-    head: ['provider', 'ratio', 'low', 'high', 'pairs', 'note'],
-    rows: rows.flatMap(({ provider, latency, runtime }) =>
-      latency === null
-        ? []
-        : [
-            [
-              provider,
-              latency.ratio.value,
-              latency.ratio.low,
-              latency.ratio.high,
-              latency.n,
-              runtime?.software ? SOFTWARE : '',
-            ],
-          ],
-    ),
-  };
-}
 
 /** The error of each kernel of one provider along x. */
 export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Chart | undefined> {
@@ -330,7 +156,7 @@ export async function driftChart(
           field: 'row',
           type: 'nominal',
           sort: null,
-          axis: { ...rowAxis, labelExpr: "split(datum.label, '\\n')[1]", grid: true },
+          axis: { ...numberedAxis, grid: true },
         },
         yOffset: { field: 'series', scale: { domain: series } },
         color: {
