@@ -71,7 +71,9 @@ const harness: Harness = {
     const tensors = Object.fromEntries(
       Object.entries(outputs).map(([name, value]) => [name, fromOrt(value as Ort.Tensor)]),
     );
-    const response = await fetch(results, { method: 'POST', body: encodeTensors(tensors) });
+    // A Blob, which Chromium sends ten times as fast as the same bytes in an array.
+    const body = new Blob([encodeTensors(tensors)]);
+    const response = await fetch(results, { method: 'POST', body });
     if (!response.ok) throw new Error(`the outputs could not be sent: status ${response.status}`);
   },
 
