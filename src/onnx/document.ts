@@ -63,6 +63,9 @@ export interface Value {
   readonly elemType: number;
   /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
   readonly dims: readonly (number | string | null)[] | undefined;
+  /** Its place in a graph; a function's inputs and outputs are names only. */
+  readonly span?: Span;
+  readonly frame?: Frame;
 }
 
 /** A value_info entry, with its place. */

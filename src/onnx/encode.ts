@@ -19,6 +19,15 @@ export function nodeField(scope: 'graph' | 'function', node: onnx.INodeProto): U
   return messageField(scope === 'graph' ? 1 : 7, onnx.NodeProto.encode(node).finish());
 }
 
+/** A tensor value as a graph's input or output. */
+export function valueField(
+  kind: 'input' | 'output',
+  { name, elemType, dims }: { name: string; elemType: number; dims: readonly number[] },
+): Uint8Array {
+  const type = { tensorType: { elemType, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } };
+  return messageField(kind === 'input' ? 11 : 12, onnx.ValueInfoProto.encode({ name, type }).finish());
+}
+
 /** A metadata_props entry as a field of the model. */
 export function metadataField(key: string, value: string): Uint8Array {
   return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());

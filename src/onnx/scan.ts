@@ -169,6 +169,11 @@ async function scanGraph(
   if (depth > MAX_GRAPH_DEPTH)
     throw reader.fail(`graphs are nested more than ${MAX_GRAPH_DEPTH} deep`, field.start);
   const frame = frameOf(field, parent);
+  const placed = async (part: Field): Promise<PlacedValue> => ({
+    ...(await scanValue(reader, scope, part)),
+    span: spanOf(part),
+    frame,
+  });
   await walk(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return undefined;
     switch (part.number) {
@@ -183,13 +188,11 @@ async function scanGraph(
           if (values !== undefined) scope.initializers.set(values.name, values);
         });
       case GRAPH.input:
-        return scanValue(reader, scope, part).then((value) => void scope.inputs.push(value));
+        return placed(part).then((value) => void scope.inputs.push(value));
       case GRAPH.output:
-        return scanValue(reader, scope, part).then((value) => void scope.outputs.push(value));
+        return placed(part).then((value) => void scope.outputs.push(value));
       case GRAPH.valueInfo:
-        return scanValue(reader, scope, part).then((value) => {
-          scope.values.set(value.name, { ...value, span: spanOf(part), frame });
-        });
+        return placed(part).then((value) => void scope.values.set(value.name, value));
       default:
         return undefined;
     }

@@ -1,0 +1,29 @@
+import { analyse } from '../onnx/analysis.js';
+import type { OnnxDocument, Value } from '../onnx/document.js';
+import { valueField } from '../onnx/encode.js';
+import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import { DataType } from '../onnx/types.js';
+import type { Shapes } from './types.js';
+
+/**
+ * The model with the dimensions of its inputs and outputs written as numbers, and the types of its outputs: WebGL
+ * refuses dimensions that are symbols or missing. Those that `shapes` does not name stay as they are, as do inputs
+ * that only stand for an initializer.
+ */
+export function withShapes(document: OnnxDocument, shapes: Shapes): Spliced {
+  const { source, graph } = document;
+  const { types } = analyse(document);
+  const edit =
+    (kind: 'input' | 'output', known: Shapes['inputs']) =>
+    ({ name, elemType: given, span, frame }: Value): Edit[] => {
+      const dims = Object.hasOwn(known, name) ? known[name] : undefined;
+      if (dims === undefined || span === undefined || frame === undefined) return [];
+      const elemType = given || types(graph, name) || DataType.FLOAT;
+      return [{ ...span, bytes: valueField(kind, { name, elemType, dims }), frame }];
+    };
+  const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+  return splice(source, [
+    ...inputs.flatMap(edit('input', shapes.inputs)),
+    ...graph.outputs.flatMap(edit('output', shapes.outputs)),
+  ]);
+}
