@@ -1,22 +1,58 @@
 import { FORM_FOR } from '../../mish/forms.js';
 import { retargetDocument } from '../../mish/retarget.js';
 import { openModel } from '../../node/model-file.js';
+import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Shapes } from '../types.js';
+import { withShapes } from '../webgl-shapes.js';
 
+/** Since WebGL is going away, every figure of it says so. */
+export const WEBGL_IS_ENDING =
+  'ONNX Runtime has announced that WebGL will be deprecated and then removed (microsoft/onnxruntime#32241); WebGPU and WASM stay';
+
+/** A model as WebGL takes it. */
+export interface WebglModel {
+  readonly model: Uint8Array;
+  /** The form its Mish was rewritten to; undefined where that was not needed. */
+  readonly retargeted: string | undefined;
+  readonly notes: readonly string[];
+}
+
+/**
+ * An in-memory copy of a model that WebGL can run: Mish in a form of operators that it has, and the dimensions of
+ * inputs and outputs as numbers.
+ */
+export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | undefined): Promise<WebglModel> {
+  return withDocument(model, async (document) => {
+    const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
+    const changed = report.sites.length > 0;
+    const runnable = changed ? await scan(await output.bytes()) : document;
+    const bytes = await (shapes === undefined ? output : withShapes(runnable, shapes)).bytes();
+    return {
+      model: bytes,
+      retargeted: changed ? report.form : undefined,
+      notes: [
+        ...(changed
+          ? [`WebGL has no Softplus and no Mish: the ${report.form} form of the model was run`]
+          : []),
+        WEBGL_IS_ENDING,
+      ],
+    };
+  });
+}
+
+/** Throws `unsupported-model`, with all the nodes that WebGL cannot run. */
 export async function checkForWebgl(_model: string | Uint8Array): Promise<void> {}
 
-export async function prepareForWebgl(
+async function withDocument<T>(
   model: string | Uint8Array,
-  _shapes: Shapes | undefined,
-): Promise<{ model: Uint8Array; retargeted?: string; notes: string[] }> {
-  const file = typeof model === 'string' ? await openModel(model) : undefined;
+  use: (document: OnnxDocument) => Promise<T>,
+): Promise<T> {
+  if (typeof model !== 'string') return use(await scan(model));
+  const file = await openModel(model);
   try {
-    const document = await scan(file ?? (model as Uint8Array));
-    const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
-    const bytes = await output.bytes();
-    return { model: bytes, ...(report.sites.length > 0 ? { retargeted: report.form } : {}), notes: [] };
+    return await use(await scan(file));
   } finally {
-    await file?.close();
+    await file.close();
   }
 }
