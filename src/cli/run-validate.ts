@@ -16,6 +16,7 @@ import type { Candidate } from '../validate/validate.js';
 import { EXIT, interruptible } from './exit.js';
 import { steps } from './progress.js';
 import { clean } from './text.js';
+import { checkViews, writeViews } from './views.js';
 
 /** The command's options, as commander gives them. */
 export interface Flags extends FormOptions, Thresholds {
@@ -36,6 +37,9 @@ export interface Flags extends FormOptions, Thresholds {
   pairs?: number;
   seconds?: number;
   json?: boolean;
+  report?: string;
+  junit?: string;
+  force?: boolean;
 }
 
 /** Compares, prints the report, and sets the exit code. */
@@ -44,6 +48,8 @@ export async function run(
   swappedPath: string | undefined,
   flags: Flags,
 ): Promise<void> {
+  const views = { html: flags.report, junit: flags.junit, force: flags.force };
+  await checkViews(views); // before minutes are spent on what cannot be written
   const original = await fileCandidate(originalPath, basename(originalPath));
   const swapped =
     swappedPath === undefined
@@ -64,6 +70,7 @@ export async function run(
   }).finally(bar.end);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
   console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
+  await writeViews(report, views);
   const failed =
     report.verdicts.some(({ passed, binding }) => binding && !passed) ||
     report.providers.some(({ status }) => status === 'failed');

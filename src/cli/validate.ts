@@ -54,6 +54,10 @@ export function command(): Command {
       'largest difference from the CPU, as a share of the largest output (default: by provider)',
       number,
     );
+  command
+    .option('--report <file>', 'write the report as one HTML file that needs nothing else')
+    .option('--junit <file>', 'write JUnit XML for a build server')
+    .option('-f, --force', 'overwrite files that exist');
   return commonOptions(command)
     .addHelpText(
       'after',
@@ -64,6 +68,7 @@ is not there makes it 3; the others still run. --json prints an onnx-mish/report
 Examples:
   $ onnx-mish validate model.onnx model.mish.onnx
   $ onnx-mish validate model.onnx --target cpu --dim batch=1
+  $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
   $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 0.01
   $ onnx-mish validate model.onnx model.mish.onnx --json > report.json`,
     )
