@@ -25,6 +25,8 @@ const SHORT_TYPES = new Map(Object.entries(ORT_TYPES).map(([short, long]) => [lo
 let loading: Promise<typeof Ort> | undefined;
 
 async function ort(): Promise<typeof Ort> {
+  // ONNX Runtime reports to its makers unless told not to, and leaves files in the temporary and home folders for it.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   loading ??= import('onnxruntime-node').catch((cause) => {
     throw new OnnxMishError('provider-unavailable', 'onnxruntime-node cannot be loaded', {
       fix: 'Install it with `npm install onnxruntime-node`',
