@@ -25,6 +25,29 @@ export function short(name: string, longest = 60): string {
   return `${characters.slice(0, half).join('')}…${characters.slice(-half).join('')}`;
 }
 
+/**
+ * Names cut to fit beside each other: what they all start and end with, up to a `/`, goes first, since it tells
+ * none of them apart.
+ */
+export function tellApart(names: readonly string[], longest: number): string[] {
+  const [first = ''] = names;
+  if (names.length < 2 || names.every((name) => name.length <= longest)) {
+    return names.map((name) => short(name, longest));
+  }
+  const parts = (name: string) => name.split('/');
+  const shared = (from: (name: string) => string | undefined) =>
+    names.every((name) => from(name) === from(first));
+  const most = Math.min(...names.map((name) => parts(name).length)) - 1;
+  let head = 0;
+  while (head < most && shared((name) => parts(name)[head])) head += 1;
+  let tail = 0;
+  while (head + tail < most && shared((name) => parts(name).at(-1 - tail))) tail += 1;
+  return names.map((name) => {
+    const own = parts(name).slice(head, tail === 0 ? undefined : -tail);
+    return short(`${head > 0 ? '…' : ''}${own.join('/')}${tail > 0 ? '…' : ''}`, longest);
+  });
+}
+
 /** `Mish (exp form)`, `LeakyReLU (0.1)`: what a sweep measured. */
 export function activation({ kind, form, beta, alpha }: KernelSweep): string {
   if (kind === 'relu') return 'ReLU';

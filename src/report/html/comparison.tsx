@@ -25,7 +25,7 @@ export async function comparisonPage(a: Report, b: Report): Promise<string> {
       </h1>
       {warnings.map((warning) => (
         <p key={warning}>
-          <Pill word="differs" /> {warning}
+          <Pill word="differs" /> <Name text={warning} longest={600} />
         </p>
       ))}
       <h2>Report</h2>

@@ -14,15 +14,27 @@ const CONFIG = {
     labelColor: 'var(--soft)',
     titleColor: 'var(--soft)',
     titleFontWeight: 'normal',
-    labelFontSize: 11,
-    titleFontSize: 11,
+    labelFontSize: 11.5,
+    titleFontSize: 11.5,
     gridColor: 'var(--line)',
     gridOpacity: 0.6,
     domainColor: 'var(--line)',
     tickColor: 'var(--line)',
     labelLimit: 1000,
+    labelFlush: false,
   },
-  axisY: { grid: false, ticks: false, labelPadding: 8 },
+  // A title above its axis takes no room beside it, and is read without turning the head.
+  axisY: {
+    ...{ grid: false, ticks: false, labelPadding: 8 },
+    ...{
+      titleAngle: 0,
+      titleAlign: 'left',
+      titleAnchor: 'end',
+      titleX: -38,
+      titleY: -12,
+      titleBaseline: 'bottom',
+    },
+  },
 } as const;
 
 /** What a chart draws on: how high its plot is, and the labels of its rows, which need room on the left. */
@@ -41,12 +53,12 @@ export async function draw(spec: object, { height, labels }: Canvas): Promise<st
     0,
     ...(labels ?? []).flatMap((label) => label.split('\n').map(({ length }) => length)),
   );
-  const left = labels === undefined ? 54 : Math.max(40, 14 + 6.4 * longest);
+  const left = labels === undefined ? 46 : Math.max(40, 14 + 6.6 * longest);
   const right = 14;
   const whole = {
     width: WIDTH - left - right,
     height,
-    padding: { left, right, top: 8, bottom: 40 },
+    padding: { left, right, top: labels === undefined ? 28 : 8, bottom: 40 },
     autosize: 'none',
     ...spec,
     config: CONFIG,
@@ -78,3 +90,17 @@ export const rowAxis = { title: null, labelExpr: "split(datum.label, '\\n')", do
 
 /** The same for labels that start with a number on a line of its own, which tells names apart that are cut alike. */
 export const numberedAxis = { ...rowAxis, labelExpr: "split(datum.label, '\\n')[1]" } as const;
+
+/** Places on a log axis that read well: 1, 2 and 5 of each power of ten, or powers alone where they are many. */
+export function logTicks(values: readonly number[]): number[] {
+  const known = values.filter((value) => value > 0 && Number.isFinite(value));
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const powers = Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low));
+  const step = Math.max(1, Math.ceil(powers / 6));
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += step) {
+    for (const digit of powers <= 2 ? [1, 2, 5] : [1]) ticks.push(Number(`${digit}e${power}`));
+  }
+  const shown = ticks.filter((tick) => tick >= low && tick <= high);
+  return shown.length > 1 ? shown : [low, high].map((value) => Number(value.toPrecision(2)));
+}

@@ -1,7 +1,7 @@
 import type { Drift } from '../../validate/metrics.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report.js';
-import { activation, figure, short, sqnrOf } from '../figures.js';
-import { colour, draw, numberedAxis, tip } from './draw.js';
+import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
+import { colour, draw, logTicks, numberedAxis, tip } from './draw.js';
 import type { Cell, Chart } from './parts.js';
 
 /** Outputs that a chart has room for; the table has all. */
@@ -42,7 +42,13 @@ export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Ch
       field: 'abs',
       type: 'quantitative',
       scale: { type: 'log', nice: false },
-      axis: { title: 'absolute error, log scale', grid: true, tickCount: 5, format: '.0e', domain: false },
+      axis: {
+        title: 'absolute error, log scale',
+        grid: true,
+        values: logTicks(values.map(({ abs }) => abs)),
+        format: '.0e',
+        domain: false,
+      },
     },
     color,
   };
@@ -131,12 +137,13 @@ export async function driftChart(
           .slice(0, MOST_OUTPUTS)
           .map(({ output }) => output),
   );
+  const labels = tellApart(outputs, 20);
   const values = lines
     .filter(({ drift }) => drawn.has(drift.output))
     .map(({ series, drift }) => {
       const at = drift.maxAbs === 0 && drift.broken === 0 ? top : drift.sqnr;
       // Numbered, for names that are alike when cut.
-      const label = short(drift.output, 20);
+      const label = labels[outputs.indexOf(drift.output)] ?? '';
       const row = `${outputs.indexOf(drift.output)}\n${label}`;
       const text = `${short(drift.output)}\n${short(series)}: ${sqnrOf(drift)}${drift.sqnr === null ? '' : ' dB'}`;
       return { row, label, series, at, exact: at === top, tip: `${text}\nmax abs ${figure(drift.maxAbs)}` };

@@ -1,7 +1,17 @@
 import type { ProviderRow } from '../../validate/report.js';
 import { figure, short } from '../figures.js';
 import { ratioText, SOFTWARE } from '../summary.js';
-import { colour, draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, rowAxis, tip } from './draw.js';
+import {
+  colour,
+  draw,
+  logTicks,
+  MODEL_LEGEND,
+  MODELS,
+  modelColour,
+  modelOffset,
+  rowAxis,
+  tip,
+} from './draw.js';
 import type { Chart } from './parts.js';
 
 /** Height of a provider's row. */
@@ -40,12 +50,13 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
   const runs = lines.flatMap(({ row, model, timing }) =>
     timing.quantiles.map((ms) => ({ row: softly(row), model, ms })),
   );
+  const ticks = logTicks(runs.length > 0 ? runs.map(({ ms }) => ms) : boxes.map(({ p50 }) => p50));
   const y = { field: 'row', type: 'nominal', sort: null, axis: rowAxis, scale: { paddingInner: 0.3 } };
   const x = (field: string) => ({
     field,
     type: 'quantitative',
     scale: { type: 'log', nice: false },
-    axis: { title: 'milliseconds, log scale', tickCount: 4, format: '~g' },
+    axis: { title: 'milliseconds, log scale', values: ticks, format: '~g' },
   });
   const positive = (field: string) => ({ filter: `isValid(datum.${field}) && datum.${field} > 0` });
   const svg = await draw(
@@ -111,16 +122,18 @@ export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | 
   );
   if (values.length === 0) return undefined;
   const drawn = values.filter(({ value, low, high }) => [value, low, high].every((one) => one > 0));
-  // Never so narrow that noise looks like a difference.
-  const widest = Math.max(
-    1.25,
-    ...drawn.flatMap(({ low, high }) => [high * 1.05, 1.05 / low]).filter(Number.isFinite),
-  );
-  const scale = { type: 'log', domain: [1 / widest, widest], nice: false, clamp: true };
+  // Never so narrow that noise looks like a difference, and always with the 1.
+  const ends = drawn.flatMap(({ low, high }) => [low / 1.04, high * 1.04]).filter(Number.isFinite);
+  const domain = [Math.min(0.85, ...ends), Math.max(1.18, ...ends)] as const;
   const x = {
     type: 'quantitative',
-    scale,
-    axis: { title: 'swapped ÷ original, log scale', tickCount: 5, format: '~g' },
+    scale: { type: 'log', domain, nice: false, clamp: true },
+    axis: {
+      title: 'swapped ÷ original, log scale',
+      values: ratioTicks(...domain),
+      format: '~g',
+      grid: false,
+    },
   };
   const svg = await draw(
     {
@@ -165,4 +178,12 @@ export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | 
           ],
     ),
   };
+}
+
+/** Places on the axis of ratios, around the 1, as dense as there is room for. */
+function ratioTicks(low: number, high: number): number[] {
+  const near = [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5];
+  const far = [0.3, 0.5, 0.7, 1, 1.4, 2, 3, 4];
+  const ticks = high / low < 1.7 ? near : high / low < 5 ? far : [1, ...logTicks([low, high])];
+  return ticks.filter((tick) => tick >= low && tick <= high);
 }

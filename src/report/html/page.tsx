@@ -11,7 +11,7 @@ import { ProviderCard } from './provider.js';
 /** The page of one report, whose text has to be printable. */
 export async function reportPage(report: Report): Promise<string> {
   const { original, swapped } = report.models;
-  const { main, layers, profiles } = await drawAll(report);
+  const { speed, outputs, kernels, layers, profiles } = await drawAll(report);
   return htmlDocument(
     `${original.name} against ${swapped.name}`,
     <>
@@ -20,7 +20,10 @@ export async function reportPage(report: Report): Promise<string> {
       <div class="wide">
         {report.providers.length === 0 ? <p>No provider was asked for.</p> : <SummaryTable report={report} />}
       </div>
-      {main.length > 0 && <Charts title="Measurements" charts={main} />}
+      {speed.length > 0 && <Charts title="Speed" charts={speed} />}
+      {outputs.length > 0 && <Charts title="Outputs" charts={outputs} />}
+      <Accuracy report={report} />
+      {kernels.length > 0 && <Charts title="Kernels" charts={kernels} />}
       {layers.length > 0 && <Charts title="Inside the models" charts={layers} />}
       {profiles.length > 0 && <Charts title="Where the time goes" charts={profiles} />}
       {report.providers.length > 0 && <h2>Providers</h2>}
@@ -30,7 +33,6 @@ export async function reportPage(report: Report): Promise<string> {
         ))}
       </div>
       <Verdicts report={report} />
-      <Accuracy report={report} />
     </>,
   );
 }
@@ -48,19 +50,20 @@ async function drawAll(report: Report) {
       (parity?.[model] ?? []).map((one) => ({ series: `${provider}, ${model}`, drift: one })),
     ),
   );
-  const main = await Promise.all([
-    latencyChart(providers),
-    ratioChart(providers),
-    driftChart('Drift of the outputs', 'Swapped against original, both on the same provider.', drift),
+  const speed = await Promise.all([latencyChart(providers), ratioChart(providers)]);
+  const outputs = await Promise.all([
+    driftChart('Drift', 'Swapped against original, both on the same provider.', drift),
     driftChart('Parity with the CPU', 'Each model against itself on the CPU.', parity),
     driftChart('Against the expected outputs', 'The original against what the test case expects.', expected),
-    ...providers.map(kernelChart),
   ]);
+  const kernels = await Promise.all(providers.map(kernelChart));
   const profiles = await Promise.all(
     providers.map(({ provider, profile }) => (profile === null ? [] : profileCharts(provider, profile))),
   );
   return {
-    main: main.filter((chart) => chart !== undefined),
+    speed: speed.filter((chart) => chart !== undefined),
+    outputs: outputs.filter((chart) => chart !== undefined),
+    kernels: kernels.filter((chart) => chart !== undefined),
     layers: await Promise.all(report.layers.map(layersChart)),
     profiles: profiles.flat(),
   };
@@ -87,7 +90,7 @@ function Head({ report }: { report: Report }) {
   return (
     <header>
       <p class="eyebrow">
-        {tool.name} {tool.version}, {created}
+        {tool.name} <Name text={tool.version} />, {created}
       </p>
       <h1>
         <Name text={models.original.name} /> <i>→</i> <Name text={models.swapped.name} />
@@ -97,7 +100,7 @@ function Head({ report }: { report: Report }) {
         <span>
           {ran} of {providers.length} providers ran; {count('pass')} of {words.length - count('finding')}{' '}
           limits kept
-          {count('finding') > 0 && `; ${count('finding')} findings`}
+          {count('finding') > 0 && `; ${count('finding')} ${count('finding') === 1 ? 'finding' : 'findings'}`}
         </span>
       </div>
       <div class="grid facts">
@@ -111,7 +114,7 @@ function Head({ report }: { report: Report }) {
               samples: `${data.samples} in ${data.runs} runs${data.labelled ? ', labelled' : ''}`,
               shapes: Object.entries(data.shapes).map(([name, dims]) => (
                 <div key={name}>
-                  <Name text={name} longest={24} /> {dims.join(' × ') || 'scalar'}
+                  <Name text={name} longest={24} />: {dims.join(' × ') || 'scalar'}
                 </div>
               )),
               'SHA-256': <Hash text={data.sha256} />,
@@ -146,8 +149,8 @@ function Model({ title, model }: { title: string; model: ModelInfo }) {
               ? model.activations
               : model.kinds.map(({ kind, alpha, elemType, count }) => (
                   <div key={`${kind} ${alpha} ${elemType}`}>
-                    {count} {kind}
-                    {alpha !== null && ` (${figure(alpha)})`}, {elemType}
+                    {count} <Name text={kind} />
+                    {alpha !== null && ` (${figure(alpha)})`}, <Name text={elemType} />
                   </div>
                 )),
           Mish:
@@ -155,7 +158,7 @@ function Model({ title, model }: { title: string; model: ModelInfo }) {
               ? 'none'
               : model.mish.map(({ form, beta, elemType, count }) => (
                   <div key={`${form} ${beta} ${elemType}`}>
-                    {count} in {form} form, {elemType}
+                    {count} in <Name text={form} /> form, <Name text={elemType} />
                     {beta !== 1 && `, β ${figure(beta)}`}
                   </div>
                 )),
@@ -250,7 +253,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
   if (rows.length === 0) return null;
   return (
     <>
-      <h2>Labelled accuracy</h2>
+      <h3 class="above">Labelled accuracy</h3>
       <div class="wide">
         <Table head={['provider', 'model', 'output', 'top-1 %', 'top-5 %', 'samples']} rows={rows} />
       </div>

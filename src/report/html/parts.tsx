@@ -63,7 +63,10 @@ export function Table({ head, rows }: { head: readonly string[]; rows: readonly 
 }
 
 function content(cell: Cell) {
-  if (typeof cell === 'string') return <Name text={cell} />;
+  // What is short stays on a line; a table that is too wide scrolls.
+  if (typeof cell === 'string') {
+    return cell.length <= 28 ? <span class="nowrap">{cell}</span> : <Name text={cell} />;
+  }
   return typeof cell === 'object' && cell !== null ? cell : figure(cell, 4);
 }
 
@@ -76,7 +79,7 @@ export function Facts({ facts }: { facts: Readonly<Record<string, ComponentChild
           what !== null && (
             <>
               <dt>{term}</dt>
-              <dd>{what}</dd>
+              <dd>{typeof what === 'string' ? <Name text={what} longest={160} /> : what}</dd>
             </>
           ),
       )}

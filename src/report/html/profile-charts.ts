@@ -1,5 +1,5 @@
 import type { ModelProfile, Profile } from '../../validate/report.js';
-import { figure, short } from '../figures.js';
+import { figure, short, tellApart } from '../figures.js';
 import { draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, numberedAxis, tip } from './draw.js';
 import type { Chart } from './parts.js';
 
@@ -61,13 +61,17 @@ function merged(profile: Profile, list: (one: ModelProfile) => { name: string; u
 
 async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | 'legend' | 'svg'>> {
   const shown = bars.slice(0, MOST_BARS);
+  const labels = tellApart(
+    shown.map(({ name }) => name),
+    22,
+  );
   const values = shown.flatMap(({ name, ...us }, index) =>
     MODELS.flatMap((model) => {
       const time = us[model];
       if (time === null || !Number.isFinite(time)) return [];
       return [
         {
-          row: `${index}\n${short(name, 22)}`,
+          row: `${index}\n${labels[index]}`,
           model,
           us: time,
           tip: `${short(name)}, ${model}: ${figure(time)} µs`,
@@ -83,6 +87,7 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | '
       encoding: {
         x: {
           field: 'us',
+          stack: null,
           type: 'quantitative',
           axis: { title: 'microseconds a run', tickCount: 5, format: '~s' },
         },
@@ -98,7 +103,7 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | '
         description: tip,
       },
     },
-    { height: shown.length * (alone ? 22 : 30), labels: shown.map(({ name }) => short(name, 22)) },
+    { height: shown.length * (alone ? 22 : 30), labels },
   );
   return {
     caption:

@@ -1,7 +1,10 @@
 import type { Placement, ProviderRow } from '../../validate/report.js';
-import { figure } from '../figures.js';
+import { figure, short } from '../figures.js';
 import { ratioText, SOFTWARE } from '../summary.js';
 import { Facts, Name, Pill, Table } from './parts.js';
+
+/** Characters of a message: what ONNX Runtime has to say fits. */
+const MESSAGE = 600;
 
 /** Everything about a provider that is no chart. */
 export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: string }) {
@@ -14,10 +17,14 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
         </h3>
         <Pill word={verdict} />
       </div>
-      {reason !== null && <p>{reason}</p>}
+      {reason !== null && (
+        <p>
+          <Name text={reason} longest={MESSAGE} />
+        </p>
+      )}
       {fix !== null && (
         <p>
-          <b>Fix:</b> {fix}
+          <b>Fix:</b> <Name text={fix} longest={MESSAGE} />
         </p>
       )}
       <Facts
@@ -28,7 +35,7 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
           GPU: runtime?.software ? <Pill word={SOFTWARE} /> : null,
           threads: runtime?.threads ?? null,
           SIMD: runtime?.simd == null ? null : runtime.simd ? 'yes' : 'no',
-          'retargeted to': retargeted && `${retargeted} form, in memory`,
+          'retargeted to': retargeted && `${short(retargeted)} form, in memory`,
           latency: latency && (
             <>
               {figure(latency.original.p50)} → {figure(latency.swapped.p50)} ms, {ratioText(latency.ratio)}
@@ -43,7 +50,9 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
       {notes.length > 0 && (
         <ul class="notes">
           {notes.map((note) => (
-            <li key={note}>{note}</li>
+            <li key={note}>
+              <Name text={note} longest={MESSAGE} />
+            </li>
           ))}
         </ul>
       )}
@@ -65,7 +74,8 @@ function partings(parting: ProviderRow['parting']) {
         `${model} parts at`,
         at && (
           <>
-            <Name text={at.node} /> ({at.op}), SQNR {figure(at.sqnr)} dB, max abs {figure(at.maxAbs)}
+            <Name text={at.node} /> (<Name text={at.op} />
+            ), SQNR {figure(at.sqnr)} dB, max abs {figure(at.maxAbs)}
           </>
         ),
       ];
@@ -74,7 +84,7 @@ function partings(parting: ProviderRow['parting']) {
 }
 
 function Moved({ title, placement: { counts, moved } }: { title: string; placement: Placement }) {
-  const where = Object.entries(counts).map(([name, count]) => `${count} on ${name}`);
+  const where = Object.entries(counts).map(([name, count]) => `${count} on ${short(name)}`);
   const line = `Nodes of the ${title}: ${where.join(', ') || 'unknown'}`;
   if (moved.length === 0) return <p class="soft">{line}</p>;
   return (

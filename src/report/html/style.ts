@@ -14,14 +14,15 @@ body { margin: 0 auto; padding: 24px 20px 64px; max-width: 1320px; background: v
 h1 { font-size: 26px; line-height: 1.25; margin: 2px 0 10px; font-weight: 650; }
 h1 i { font-style: normal; color: var(--soft); font-weight: 400; padding: 0 2px; }
 h2 { font-size: 19px; margin: 36px 0 12px; font-weight: 650; }
-h3 { font-size: 15px; margin: 0; font-weight: 650; }
+h3 { font-size: 15px; margin: 0; font-weight: 650; } h3.above { margin: 20px 0 8px; }
 p { margin: 6px 0; } .soft, figcaption { color: var(--soft); font-size: 13px; }
 .eyebrow { color: var(--soft); font-size: 13px; margin: 0; }
-.grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 370px), 1fr)); align-items: stretch; }
+.grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr)); align-items: stretch; }
+.grid > :only-child { max-width: 640px; }
 .facts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); margin-top: 20px; }
 .card, .wide { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; min-width: 0; }
 figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; margin: 6px 0 2px; }
-.chart > svg, .chart > div { max-width: 560px; margin: 0 auto; }
+.chart > svg, .chart > div { max-width: 470px; margin: 0 auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 8px 0 0; font-size: 14px; }
 dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
 .pill { display: inline-block; padding: 1px 10px; border-radius: 99px; font-size: 13px; font-weight: 650; white-space: nowrap;
@@ -32,7 +33,7 @@ dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
 .head { display: flex; justify-content: space-between; gap: 12px; align-items: baseline; }
 .scroll { overflow-x: auto; max-height: 70vh; }
 table { border-collapse: collapse; font-size: 13px; min-width: min(100%, 720px); overflow-wrap: break-word; }
-th { text-align: left; color: var(--soft); font-weight: 500; } th, td { padding: 5px 14px 5px 0; vertical-align: top; border-bottom: 1px solid var(--line); }
+th { white-space: nowrap; text-align: left; color: var(--soft); font-weight: 500; } th, td { padding: 5px 14px 5px 0; vertical-align: top; border-bottom: 1px solid var(--line); }
 thead th { position: sticky; top: 0; background: var(--card); vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr > :last-child { padding-right: 4px; } tbody tr:last-child td { border-bottom: 0; }
@@ -45,7 +46,7 @@ code { font: 13px/1.4 ui-monospace, monospace; }
 .tip { position: fixed; z-index: 1; max-width: min(320px, 90vw); padding: 5px 9px; border-radius: 6px; font-size: 13px; pointer-events: none;
   background: var(--ink); color: var(--card); white-space: pre-line; }
 .tip[hidden] { display: none; }
-@media (max-width: 520px) { body { padding: 16px 12px 48px; } h1 { font-size: 21px; } .card, .wide { padding: 12px; } }
+@media (max-width: 520px) { body { padding: 16px 12px 48px; } h1 { font-size: 19px; } .card, .wide { padding: 12px; } }
 @media print { body { max-width: none; background: none; } .card, .wide { break-inside: avoid; } }
 `;
 
