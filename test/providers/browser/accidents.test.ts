@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { Server } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findBrowser } from '../../../src/providers/browser/find.js';
 import type { WebProvider } from '../../../src/providers/browser/protocol.js';
@@ -105,6 +106,29 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
       process.kill(part('--type=gpu-process').pid, 'SIGKILL'),
     );
     expect(error).toMatchObject({ code: 'run-failed', what: 'the WebGL context was lost' });
+    await provider.close?.();
+  });
+
+  test.each(['the page’s server', 'the browser’s own'])('whose port closes says so: %s', async (which) => {
+    // Handles of this process: the server that the page gets its tensors from, and the one to talk to the browser by.
+    const servers = () =>
+      (process as unknown as { _getActiveHandles(): unknown[] })
+        ._getActiveHandles()
+        .filter((handle) => handle instanceof Server && handle.listening);
+    const before = new Set(servers());
+    const provider = browserProvider('wasm');
+    const session = await provider.open(relu);
+    const opened = servers().filter((server) => !before.has(server)) as Server[];
+    expect(opened).toHaveLength(2);
+    const server = opened[which === 'the page’s server' ? 0 : 1];
+    server?.close();
+    server?.closeAllConnections();
+    await expect(session.run(feeds)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'run-failed',
+        what: expect.stringMatching(/lost the process|browser ended/),
+      }),
+    );
     await provider.close?.();
   });
 

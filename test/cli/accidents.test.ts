@@ -1,0 +1,116 @@
+// What happens to a validation in a browser when something dies in the middle of it. ONNX_MISH_ROUNDS says how
+// often each accident is tried (1), at moments that nobody chose.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { findBrowser } from '../../src/providers/browser/find.js';
+import { createRandom } from '../../src/validate/random.js';
+import { MAIN, outcome, start } from '../support/cli.js';
+import { tempFolder } from '../support/folder.js';
+import { REAL_MODELS } from '../support/models.js';
+import { type Descendant, descendants } from '../support/processes.js';
+
+const ROUNDS = Number(process.env.ONNX_MISH_ROUNDS ?? 1);
+const random = createRandom(Date.now());
+
+const ARGS = ['validate', REAL_MODELS.alexa, '--providers', 'wasm,webgl', '--seconds', '1', '--runs', '2'];
+
+/** Whether this is the superuser of a system that lets it mount things. */
+const canMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm']).status === 0;
+if (!canMount) console.log('not tried: validation without shared memory, which needs to be root on Linux');
+
+let browser = '';
+beforeAll(async () => {
+  browser = (await findBrowser()).path; // unpacked once, outside of the folders that have to be empty afterwards
+});
+
+/** A validation on its way, with a temporary folder of its own. */
+async function validation() {
+  const temporary = (await tempFolder()).path;
+  const child = start(ARGS, { env: { TMPDIR: temporary, ONNX_MISH_BROWSER: browser } });
+  child.stdin?.end();
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, ended: outcome(child), temporary };
+}
+
+/** The browser that a validation has started, as soon as it has. */
+async function browserOf({ pid }: ChildProcess): Promise<Descendant | undefined> {
+  for (let tries = 0; tries < 2000; tries++) {
+    const found = descendants(pid).find(
+      ({ args }) => args.includes('--user-data-dir') && !args.includes('--type='),
+    );
+    if (found !== undefined) return found;
+    await setTimeout(2);
+  }
+  return undefined;
+}
+
+/** Nothing is left of it: no process, no file. Zombies have nobody left to wait for them, and are none of ours. */
+async function expectNothingLeft(temporary: string) {
+  const left = () => descendants(1).filter(({ args }) => args.includes(temporary));
+  for (let tries = 0; left().length > 0 && tries < 500; tries++) await setTimeout(2);
+  expect(left()).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
+}
+
+const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
+
+describe.runIf(process.platform === 'linux')('a validation', () => {
+  test.each(rounds)('whose browser is killed says so, and goes on elsewhere (%i)', async () => {
+    const { child, ended, temporary } = await validation();
+    const victim = await browserOf(child);
+    await setTimeout(1500 * random());
+    let killed = false;
+    try {
+      process.kill(victim?.pid ?? 0, 'SIGKILL');
+      killed = true;
+    } catch {} // it was done already
+    const { code, stdout, stderr } = await ended;
+    if (killed)
+      expect(stdout + stderr).toMatch(/wasm: (failed|not available): the browser (ended|does not start)/);
+    expect(stdout).toMatch(/^webgl +pass/m);
+    if (killed) expect(code).not.toBe(0);
+    await expectNothingLeft(temporary);
+  });
+
+  test.each(rounds)('that is interrupted stops at once and leaves nothing behind (%i)', async () => {
+    const { child, ended, temporary } = await validation();
+    await setTimeout(300 + 3000 * random());
+    const begun = performance.now();
+    child.kill('SIGINT');
+    const { code, stderr, stdout } = await ended;
+    if (stdout !== '') return; // it was quicker
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/interrupted/);
+    expect(performance.now() - begun).toBeLessThan(5000);
+    await expectNothingLeft(temporary);
+  });
+
+  test.each(rounds)('that is killed outright leaves no process (%i)', async () => {
+    const { child, ended } = await validation();
+    const victim = await browserOf(child);
+    await setTimeout(500 * random());
+    child.kill('SIGKILL');
+    await ended;
+    // The browser ends by itself when its pipe does.
+    const alive = () => descendants(1).some(({ pid }) => pid === victim?.pid);
+    for (let tries = 0; alive() && tries < 2000; tries++) await setTimeout(2);
+    expect(alive()).toBe(false);
+  });
+
+  test.runIf(canMount).each(rounds)('does without shared memory (%i)', async () => {
+    const temporary = (await tempFolder()).path;
+    // A /dev/shm of its own, which is full.
+    const full =
+      'mount -t tmpfs -o size=4k tmpfs /dev/shm && head -c 4096 /dev/zero > /dev/shm/full && exec "$@"';
+    const command = [process.execPath, MAIN, ...ARGS];
+    const env = { PATH: process.env.PATH ?? '', TMPDIR: temporary, ONNX_MISH_BROWSER: browser };
+    const child = spawn('unshare', ['--mount', 'sh', '-c', full, 'sh', ...command], { env });
+    const { code, stdout } = await outcome(child);
+    expect(stdout).toMatch(/^wasm +pass/m);
+    expect(stdout).toMatch(/^webgl +pass/m);
+    expect(code).toBe(0);
+    await expectNothingLeft(temporary);
+  });
+});
