@@ -1,6 +1,8 @@
 // The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
 import type * as Ort from 'onnxruntime-node';
+import { loaderSays } from '../node/native.js';
 import { OnnxMishError } from '../onnx/error.js';
+import { diagnose } from './diagnose.js';
 import type { Tensor, Tensors, TypedArray } from './tensor.js';
 import type { Availability, Provider, ProviderName, Session, SessionOptions, ValueInfo } from './types.js';
 
@@ -72,11 +74,7 @@ async function availability(name: ProviderName): Promise<Availability> {
   version = env.versions.node ?? env.versions.common;
   const backends = listSupportedBackends().map((backend) => backend.name);
   if (!backends.includes(name)) {
-    return {
-      available: false,
-      reason: `this build of onnxruntime-node has ${backends.join(', ')}, not ${name}`,
-      fix: `${name} needs another operating system or build of ONNX Runtime`,
-    };
+    return { available: false, ...diagnose(name, 'backend not found', process) };
   }
   // Whether libraries, driver and device are there shows only when a session is made. The first session of a
   // process also starts ONNX Runtime itself, which should not count as the time some model takes to open.
@@ -85,7 +83,10 @@ async function availability(name: ProviderName): Promise<Availability> {
     await session.release();
     return { available: true };
   } catch (error) {
-    return { available: false, ...diagnose(name, error instanceof Error ? error.message : String(error)) };
+    const { platform, arch } = process;
+    const nvidia = platform === 'linux' && (name === 'cuda' || name === 'tensorrt');
+    const loader = nvidia ? loaderSays(name) : undefined;
+    return { available: false, ...diagnose(name, message(error), { platform, arch, loader }) };
   }
 }
 
@@ -94,30 +95,6 @@ const IDENTITY = Uint8Array.from(
   atob('CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0='),
   (character) => character.charCodeAt(0),
 );
-
-function diagnose(name: ProviderName, message: string): { reason: string; fix: string } {
-  const first = message.split('\n')[0]?.slice(0, 300) ?? '';
-  if (name === 'cuda' || name === 'tensorrt') {
-    if (/shared library|cannot open shared object|libonnxruntime_providers/i.test(message)) {
-      return {
-        reason: 'the CUDA libraries of ONNX Runtime are not installed',
-        fix: 'Run `ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node` where its download is reachable; CUDA 12 and cuDNN 9 have to be there too',
-      };
-    }
-    if (/driver/i.test(message))
-      return { reason: `the NVIDIA driver is too old or missing: ${first}`, fix: 'Update the NVIDIA driver' };
-    if (/no CUDA-capable device|device/i.test(message)) {
-      return { reason: `no usable CUDA device: ${first}`, fix: 'Check `nvidia-smi`' };
-    }
-  }
-  if (name === 'webgpu' && /adapter/i.test(message)) {
-    return {
-      reason: 'there is no WebGPU adapter',
-      fix: 'It needs a GPU with a Vulkan, Metal or D3D12 driver',
-    };
-  }
-  return { reason: first, fix: `See ONNX Runtime’s notes on its ${name} provider` };
-}
 
 function create(
   name: ProviderName,
