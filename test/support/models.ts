@@ -14,6 +14,14 @@ export const REAL_MODELS = {
   alexa: `${wakeWord}alexa_v0.1.onnx`,
   /** PyTorch, opset 13: 4 Relu and an If. */
   jarvis: `${wakeWord}hey_jarvis_v0.1.onnx`,
+  /** PyTorch, opset 13: 2 Relu, LayerNorm in parts. */
+  mycroft: `${wakeWord}hey_mycroft_v0.1.onnx`,
+  /** PyTorch, opset 14: the same. */
+  rhasspy: `${wakeWord}hey_rhasspy_v0.1.onnx`,
+  /** PyTorch, opset 13: 3 Relu. */
+  timer: `${wakeWord}timer_v0.1.onnx`,
+  /** PyTorch, opset 13: 2 Relu. */
+  weather: `${wakeWord}weather_v0.1.onnx`,
   /** Paddle2ONNX, opset 11: 12 Relu. */
   detector: `${ocr}ch_PP-OCRv4_det_infer.onnx`,
   /** Paddle2ONNX, opset 9: 15 Relu. */

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { FORMS, type FormName } from '../../src/mish/forms.js';
+import { swap } from '../../src/mish/swap.js';
+import { bytesCandidate, fileCandidate, validateFiles } from '../../src/validate/files.js';
+import type { ProviderRow } from '../../src/validate/report.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+
+/** WebGPU compiles for seconds on a software GPU, so it runs the form that is meant for it. */
+const providersFor = (form: FormName) => ['wasm', 'webgl', ...(form === 'softplus' ? ['webgpu'] : [])];
+
+/** Real models that every provider runs. */
+const EVERYWHERE = ['alexa', 'mycroft', 'rhasspy', 'timer', 'weather'] as const;
+
+async function rows(path: string, form: FormName, providers = providersFor(form), shapes = {}) {
+  const { output } = await swap(bytesOf(path), { form });
+  const swapped = await bytesCandidate(await output.bytes(), 'swapped');
+  const report = await validateFiles(await fileCandidate(path), swapped, {
+    providers,
+    shapes,
+    runs: 2,
+    latency: { minPairs: 3, minSeconds: 0, warmup: 1 },
+  });
+  const verdicts = (provider: string) => report.verdicts.filter((verdict) => verdict.provider === provider);
+  return report.providers.map((row) => ({ row, verdicts: verdicts(row.provider) }));
+}
+
+const FITTING = Object.keys(FORMS).filter((form) => form !== 'native') as FormName[]; // their opsets are older
+
+describe.each(EVERYWHERE)('%s in the browser', (name) => {
+  test.each(FITTING)('in the %s form is right on every provider', async (form) => {
+    for (const { row, verdicts } of await rows(REAL_MODELS[name], form)) {
+      const { provider } = row;
+      expect({ provider, status: row.status, reason: row.reason }).toEqual({
+        provider,
+        status: 'ran',
+        reason: null,
+      });
+      expect(row.parity?.swapped[0]?.n).toBeGreaterThan(0);
+      for (const verdict of verdicts) expect(verdict).toMatchObject({ passed: true });
+      expect(verdicts.map(({ threshold }) => threshold)).toEqual([
+        'maxParity',
+        'maxOriginalParity',
+        'maxKernel',
+      ]);
+      expect(row.latency?.n).toBe(3);
+      expect(row.retargeted).toBe(provider === 'webgl' && form !== 'exp' ? 'exp' : null);
+      expect(formsOf(row)).toEqual([row.retargeted ?? form]);
+      if (provider === 'webgl') expect(row.notes.join()).toMatch(/microsoft\/onnxruntime#32241/);
+      if (provider === 'webgpu')
+        expect(row.placement?.swapped.counts).toHaveProperty('WebGpuExecutionProvider');
+    }
+  });
+});
+
+function formsOf({ kernel }: ProviderRow) {
+  return kernel.filter(({ kind }) => kind === 'mish').map(({ form }) => form);
+}
+
+describe('a convolutional net', () => {
+  test('is right on WASM in every form, and on WebGPU in the softplus form', async () => {
+    const shapes = { x: [1, 3, 48, 64] };
+    const path = REAL_MODELS.classifier;
+    const found = [
+      ...(await rows(path, 'softplus', ['wasm', 'webgpu'], shapes)),
+      ...(await rows(path, 'exp', ['wasm'], shapes)),
+    ];
+    expect(found).toHaveLength(3);
+    for (const { row, verdicts } of found) {
+      expect({ status: row.status, reason: row.reason }).toEqual({ status: 'ran', reason: null });
+      for (const verdict of verdicts) expect(verdict).toMatchObject({ passed: true });
+    }
+  });
+});
