@@ -62,7 +62,11 @@ function warnings(a: Report, b: Report): string[] {
   ];
   const away =
     hosts.length === 0 ? [] : [`The hosts differ (${hosts.join('; ')}): latencies are not comparable`];
-  return [...feeds, ...away, ...differ('Versions of onnx-mish', a.tool.version, b.tool.version)];
+  const models =
+    a.models.original.sha256 === b.models.original.sha256
+      ? []
+      : ['The originals are not the same model: nothing but their names may be alike'];
+  return [...models, ...feeds, ...away, ...differ('Versions of onnx-mish', a.tool.version, b.tool.version)];
 }
 
 function feed({ data }: Report): string {

@@ -92,7 +92,7 @@ export function renderComparison(comparison: Comparison, { colour, clean }: Term
   ].map(({ title, changes }) => {
     const rows = changes.filter(({ same }) => !same);
     const alike = changes.length - rows.length;
-    const rest = alike === 0 ? [] : [`${alike} of ${changes.length} are the same`];
+    const rest = alike === 0 ? [] : [`unchanged: ${alike} of ${changes.length}`];
     if (rows.length === 0) return `${title}: ${rest.join()}`;
     const cells = rows.map(({ what, a, b, change }) => [short(what), short(a), short(b), change]);
     return [plainTable([title, 'before', 'after', 'change'], cells, 3), ...rest].join('\n');

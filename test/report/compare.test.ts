@@ -75,6 +75,14 @@ test('another model under the same name is another model', () => {
   ]);
 });
 
+test('another original is said first of all', () => {
+  const { original } = rich.models;
+  const models = { ...rich.models, original: { ...original, sha256: 'f'.repeat(64) } };
+  expect(compareReports(rich, { ...rich, models }).warnings[0]).toMatch(
+    /^The originals are not the same model/,
+  );
+});
+
 test('a provider that is in one report only', () => {
   const { providers } = compareReports(real, rich);
   expect(providers.map(({ provider }) => provider)).toEqual(['cpu', 'webgl', 'webgpu', 'wasm']);

@@ -151,7 +151,7 @@ describe('a report', async () => {
       data: { ...later.data, sha256: 'f'.repeat(64), seed: 9 },
     };
     const same = renderComparison(compareReports(report, report), { colour: false, clean });
-    expect(same).toMatch(/^report: 3 of 3 are the same\n\ncpu: (\d+) of \1 are the same$/);
+    expect(same).toMatch(/^report: unchanged: 3 of 3\n\ncpu: unchanged: (\d+) of \1$/);
     const text = renderComparison(compareReports(report, other), { colour: false, clean });
     expect(text).toMatch(/^differs {2}The models were fed with different data \(noise of seed 0, .*seed 9/);
     expect(text).toMatch(

@@ -70,7 +70,7 @@ function Changes({ changes }: { changes: readonly Change[] }) {
       )}
       {alike.length > 0 && (
         <details>
-          <summary>{alike.length} are the same</summary>
+          <summary>Unchanged: {alike.length}</summary>
           <Table head={['figure', 'both']} rows={alike} />
         </details>
       )}

@@ -12,6 +12,7 @@ const LONGEST = 48;
 
 /** A name from a model, cut to fit, whole under the pointer. */
 export function Name({ text, longest = LONGEST }: { text: string; longest?: number }) {
+  if (text === '') return <span class="name soft">(no name)</span>;
   const cut = short(text, longest);
   return cut === text ? (
     <span class="name">{text}</span>
