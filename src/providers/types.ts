@@ -78,6 +78,14 @@ export interface KernelTime {
   readonly us: number;
 }
 
+/** Times of two sessions in turns. */
+export interface Pairs {
+  /** Milliseconds of each pair, in the order in which the sessions were named. */
+  readonly times: readonly (readonly [number, number])[];
+  /** How many runs each time is the mean of: more than one where a run is too short for the clock. */
+  readonly repeats: number;
+}
+
 /** A model, open on a provider. */
 export interface Session {
   readonly inputs: readonly ValueInfo[];
@@ -96,15 +104,15 @@ export interface Session {
   /** Runs the model once and drops the results; returns milliseconds, conversions not counted. */
   time(feeds: Tensors): Promise<number>;
   /**
-   * Times this session and another of the same provider in turns, quicker than run by run: milliseconds of each
-   * pair, this session's first. `firstOfAll` says which of the two begins.
+   * Times this session and another of the same provider in turns, quicker than run by run. `firstOfAll` says which
+   * of the two begins.
    */
   pairs?(
     other: Session,
     feeds: readonly [own: Tensors, other: Tensors],
     count: number,
     firstOfAll: 0 | 1,
-  ): Promise<[own: number, other: number][]>;
+  ): Promise<Pairs>;
   /** Ends the profiling that was asked for and gives every kernel of every run since the session was opened. */
   profile?(): Promise<KernelTime[]>;
   close(): Promise<void>;

@@ -5,11 +5,26 @@ import type { ValueInfo } from '../providers/types.js';
 import { own } from './own.js';
 import { createRandom, normal, type Random } from './random.js';
 
-/** What runs are fed: one `Tensors` a run. */
-export interface Dataset {
-  readonly source: 'seed' | 'npz' | 'onnx-test';
+/** Feeds that are made as they are asked for, each time anew: more of them than memory holds. */
+export interface LazyFeeds extends AsyncIterable<Tensors> {
+  /** How many there are. */
+  readonly length: number;
+}
+
+/** One `Tensors` a run. `for await` goes over either kind. */
+export type Feeds = readonly Tensors[] | LazyFeeds;
+
+/** The first of them; undefined where there are none. */
+export async function firstFeed(feeds: Feeds): Promise<Tensors | undefined> {
+  for await (const feed of feeds) return feed;
+  return undefined;
+}
+
+/** What runs are fed. */
+export interface Dataset<F extends Feeds = readonly Tensors[]> {
+  readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly seed?: number;
-  readonly feeds: readonly Tensors[];
+  readonly feeds: F;
   /** How many samples the feeds are; runs times the first dimension of the first input unless given. */
   readonly samples?: number;
   /** The class of every sample, in the order of the feeds. */

@@ -1,7 +1,7 @@
-import type { Tensors } from '../providers/tensor.js';
+import type { Feeds } from './feeds.js';
 
 /** SHA-256 of all feeds, as a chain over names, shapes and bytes, so that they need not be joined in memory. */
-export async function hashFeeds(feeds: readonly Tensors[]): Promise<string> {
+export async function hashFeeds(feeds: Feeds): Promise<string> {
   let state = new Uint8Array(32);
   const add = async (bytes: Uint8Array) => {
     const joined = new Uint8Array(state.length + bytes.length);
@@ -10,7 +10,7 @@ export async function hashFeeds(feeds: readonly Tensors[]): Promise<string> {
     state = new Uint8Array(await crypto.subtle.digest('SHA-256', joined));
   };
   const text = new TextEncoder();
-  for (const run of feeds) {
+  for await (const run of feeds) {
     for (const [name, { elemType, dims, data }] of Object.entries(run)) {
       await add(text.encode(JSON.stringify([name, elemType, dims])));
       await add(

@@ -37,6 +37,8 @@ export interface Timing {
 export interface Latency {
   /** Number of pairs. */
   readonly n: number;
+  /** How many runs each time is the mean of. */
+  readonly repeats: number;
   readonly original: Timing;
   readonly swapped: Timing;
   /** Swapped over original, by the medians. */
@@ -88,6 +90,7 @@ export async function measureLatency(
   }
   const [firstOriginal = Number.NaN, firstSwapped = Number.NaN] = first ?? [];
   const pairs: [swapped: number, original: number][] = [];
+  let repeats = 1;
   const start = now();
   for (;;) {
     stopIfAborted(signal);
@@ -110,9 +113,9 @@ export async function measureLatency(
       1,
       Math.min(Math.floor(CHUNK_MS / perPair), enough, Math.max(minPairs, maxPairs) - pairs.length),
     );
-    for (const [before, after] of await original.pairs(swapped, feeds, count, beginsWith)) {
-      pairs.push([after, before]);
-    }
+    const timed = await original.pairs(swapped, feeds, count, beginsWith);
+    for (const [before, after] of timed.times) pairs.push([after, before]);
+    repeats = timed.repeats;
   }
   const timing = (session: Session, firstMs: number, times: number[]): Timing => ({
     createMs: session.createMs,
@@ -125,6 +128,7 @@ export async function measureLatency(
   });
   return {
     n: pairs.length,
+    repeats,
     original: timing(
       original,
       firstOriginal,

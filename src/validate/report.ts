@@ -91,6 +91,7 @@ const timing = z.object({
 
 const latency = z.object({
   n: count.describe('Pairs of runs, original and swapped in turns, after a warm-up'),
+  repeats: count.default(1).describe('Runs that each time is the mean of, for a clock too coarse for one'),
   original: timing.describe('The original'),
   swapped: timing.describe('The swapped model'),
   ratio: z

@@ -19,7 +19,7 @@ export interface Thresholds {
   readonly maxKernelError?: number | undefined;
   /**
    * Largest difference of any output of the swapped model from the same on the CPU, as a share of the largest value
-   * there; `toleranceFor` the provider unless given.
+   * that either model gives there; `toleranceFor` the provider unless given.
    */
   readonly maxParity?: number | undefined;
 }
@@ -102,10 +102,9 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds, e
   return [...brokenOutputs(provider, row), ...unasked(provider, row, thresholds, elemType), ...asked];
 }
 
-/** How far outputs are from the CPU's, as a share of the largest value there; null where that cannot be said. */
-export function shareOfScale({ maxAbs, scale }: Pick<Drift, 'maxAbs' | 'scale'>): number | null {
-  if (maxAbs === null || scale === null) return null;
-  return maxAbs === 0 ? 0 : maxAbs / Math.max(scale, Number.MIN_VALUE);
+/** A difference as a share of the largest value; 0 for none, whatever the values. */
+function shareOfScale(maxAbs: number, scale: number): number {
+  return maxAbs === 0 ? 0 : Math.min(Number.MAX_VALUE, maxAbs / scale);
 }
 
 function unasked(provider: string, row: Measured, thresholds: Thresholds, elemType: string): Verdict[] {
@@ -119,12 +118,16 @@ function unasked(provider: string, row: Measured, thresholds: Thresholds, elemTy
   const verdicts: Verdict[] = [];
   if (parity !== null) {
     const limit = thresholds.maxParity ?? tolerance.parity;
-    const [original, swapped] = [parity.original, parity.swapped].map((drifts) =>
-      worst(drifts.map(shareOfScale)),
-    );
+    // What an output can be is known from both models: one whose probabilities are all next to 0 says little of it.
+    const scales = new Map<string, number>();
+    for (const { output, scale } of [...parity.original, ...parity.swapped]) {
+      scales.set(output, Math.max(scales.get(output) ?? 0, scale ?? 0));
+    }
+    const share = ({ output, maxAbs }: Drift) =>
+      maxAbs === null ? null : shareOfScale(maxAbs, scales.get(output) ?? 0);
     verdicts.push(
-      verdict('maxParity', limit, swapped ?? null),
-      verdict('maxOriginalParity', limit, original ?? null, false),
+      verdict('maxParity', limit, worst(parity.swapped.map(share))),
+      verdict('maxOriginalParity', limit, worst(parity.original.map(share)), false),
     );
   }
   // Each type has a limit of its own, so that the worst is the one furthest beyond its own.

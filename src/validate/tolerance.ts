@@ -2,7 +2,7 @@
 export interface Tolerance {
   /** Of a kernel: the error divided by the larger of 1 and the exact value. */
   readonly kernel: number;
-  /** Of a model's output: the largest difference from the CPU's, divided by the largest value there. */
+  /** Of an output: the largest difference from the CPU's, divided by the largest value that either model gives there. */
   readonly parity: number;
 }
 

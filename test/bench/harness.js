@@ -137,7 +137,7 @@ async function measureRuns(provider) {
         const times = await run();
         return { times, wall: (performance.now() - start) / times.length };
       };
-      const ourRuns = async () => (await session.pairs(session, [feeds, feeds], RUNS / 2, 0)).flat();
+      const ourRuns = async () => (await session.pairs(session, [feeds, feeds], RUNS / 2, 0)).times.flat();
       const bareRuns = () => page.runs(RUNS);
       const first = round % 2 === 0;
       const a = first ? await one(ourRuns) : await one(bareRuns);

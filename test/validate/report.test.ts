@@ -114,6 +114,9 @@ describe('thresholds', () => {
     expect(judge('wasm', { ...row, parity }, {})[0]).toMatchObject({ limit: 1e-4, passed: false });
     expect(judge('wasm', { ...row, parity }, { maxParity: 0.01 })[0]).toMatchObject({ passed: true });
     expect(judge('wasm', { ...row, parity }, {}, 'f16')[0]).toMatchObject({ limit: 0.05, passed: true });
+    // Outputs next to 0 are held against what the output can be, which the original shows.
+    const small = { original: [{ ...drift, maxAbs: 0 }], swapped: [{ ...drift, maxAbs: 1e-6, scale: 1e-6 }] };
+    expect(judge('wasm', { ...row, parity: small }, {})[0]).toMatchObject({ value: 1e-7, passed: true });
     const lost = { original: [drift], swapped: [{ ...drift, maxAbs: null }] };
     expect(judge('wasm', { ...row, parity: lost }, {})[0]).toMatchObject({ value: null, passed: false });
   });

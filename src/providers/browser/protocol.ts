@@ -1,4 +1,4 @@
-import type { Placement, ValueInfo } from '../types.js';
+import type { Pairs, Placement, ValueInfo } from '../types.js';
 
 /** The execution providers of a browser. */
 export const WEB_PROVIDERS = ['wasm', 'webgl', 'webgpu'] as const;
@@ -48,8 +48,7 @@ export interface Calls {
   run(request: { id: number; feeds: string; results: string }): void;
   /** Milliseconds of one run. The feeds stay in the page. */
   time(request: { id: number; feeds: string }): number;
-  /** Milliseconds of each pair, in the order of `sessions`. */
-  pairs(request: PairsRequest): [number, number][];
+  pairs(request: PairsRequest): Pairs;
   close(request: { id: number }): void;
 }
 
