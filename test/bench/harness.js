@@ -143,7 +143,7 @@ async function measureRuns(provider) {
       const a = first ? await one(ourRuns) : await one(bareRuns);
       const b = first ? await one(bareRuns) : await one(ourRuns);
       const [own, other] = first ? [a, b] : [b, a];
-      own.times.forEach((time, index) => reported.push([time, other.times[index]]));
+      reported.push(...own.times.map((time, index) => [time, other.times[index]]));
       wall.push([own.wall, other.wall]);
     }
     const base = median(reported.map(([, time]) => time));
