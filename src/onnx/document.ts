@@ -32,6 +32,7 @@ export interface Attribute {
   readonly i: number;
   readonly s?: string;
   readonly strings?: readonly string[];
+  readonly ints?: readonly number[];
   readonly tensor?: Tensor;
   readonly graphs?: readonly Scope[];
   /** The attribute of the enclosing function that this one stands for. */

@@ -1,0 +1,144 @@
+import { type Analysis, analyse } from '../onnx/analysis.js';
+import { nodeLabel, type OnnxDocument, type Tensor } from '../onnx/document.js';
+import { DataType, typeName } from '../onnx/types.js';
+import {
+  type Finding,
+  type NodeFacts,
+  type Problem,
+  type ProblemKind,
+  problemAt,
+  webglFacts,
+} from './webgl-facts.js';
+import { type OpsetRange, WEBGL_OPERATORS } from './webgl-operators.js';
+import { RULES } from './webgl-rules.js';
+
+/**
+ * What keeps a model from running on WebGL, as far as it can be told beforehand. Dimensions that are symbols are
+ * none of it: `withShapes` writes them. What is not known of a model is given the benefit of the doubt.
+ */
+export function webglProblems(document: OnnxDocument, analysis: Analysis = analyse(document)): Problem[] {
+  return [
+    ...modelFindings(document).map((finding) => ({ ...finding, node: null, op: null, opset: null })),
+    ...webglFacts(document, analysis).flatMap((facts) =>
+      nodeFindings(facts, analysis).map((finding) => problemAt(facts, finding)),
+    ),
+  ];
+}
+
+/** Element types that WebGL reads; it computes all of them as float32. */
+const READABLE: readonly number[] = [
+  DataType.FLOAT,
+  DataType.DOUBLE,
+  DataType.INT8,
+  DataType.UINT8,
+  DataType.INT16,
+  DataType.UINT16,
+  DataType.INT32,
+  DataType.UINT32,
+  DataType.INT64,
+  DataType.UINT64,
+  DataType.BOOL,
+  DataType.STRING,
+];
+/** Types that can be read from a file and not be given to a model. */
+const NO_FEEDS: readonly number[] = [DataType.INT64, DataType.UINT64, DataType.STRING];
+
+function modelFindings({ irVersion, graph, external }: OnnxDocument): Finding[] {
+  const findings: Finding[] = [];
+  const add = (kind: ProblemKind, message: string) => findings.push({ kind, message });
+  if (irVersion < 3) add('ir-version', `WebGL reads models from IR version 3 on, and this is ${irVersion}`);
+  for (const { name, elemType } of graph.inputs.filter(({ name }) => !graph.initializers.has(name))) {
+    if (!READABLE.includes(elemType) || NO_FEEDS.includes(elemType))
+      add('element-type', `WebGL takes no ${typeName(elemType)}, which the input ${name} is`);
+  }
+  for (const { name, elemType } of graph.outputs) {
+    if (elemType !== 0 && !READABLE.includes(elemType))
+      add('element-type', `WebGL gives no ${typeName(elemType)}, which the output ${name} is`);
+    if (graph.initializers.has(name) || graph.inputs.some((input) => input.name === name))
+      add('outputs', `WebGL takes no output that no node makes, such as ${name}`);
+  }
+  for (const tensor of graph.initializers.values()) findings.push(...tensorFindings(tensor, tensor.name));
+  for (const { tensor } of external.slice(0, 1))
+    add('external-data', `WebGL reads no other files, and the data of ${tensor.name} is in one`);
+  return findings;
+}
+
+/** What WebGL cannot read of a tensor in the model. */
+function tensorFindings({ elemType, scalar }: Tensor, name: string): Finding[] {
+  if (!READABLE.includes(elemType))
+    return [{ kind: 'element-type', message: `WebGL reads no ${typeName(elemType)}, which ${name} is` }];
+  const [least, most] = elemType === DataType.UINT64 ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+  const isWide = elemType === DataType.INT64 || elemType === DataType.UINT64;
+  if (!isWide || scalar === undefined || (scalar >= least && scalar <= most)) return [];
+  return [{ kind: 'value', message: `WebGL has integers of 32 bits, and ${name} is ${scalar}` }];
+}
+
+const GRAPHS: readonly number[] = [5, 10]; // AttributeProto.AttributeType
+const READ_ATTRIBUTES: readonly number[] = [1, 2, 3, 4, 6, 7, 8, 9];
+/** Operators that WebGL takes out of the graph or reads with it; for the last, its `value` is all it reads. */
+const SEVERAL_OUTPUTS: readonly string[] = ['Split', 'Dropout'];
+const MAX_RANK = 6;
+/** These only give a tensor other dimensions. */
+const RESHAPES: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity', 'Shape'];
+
+function nodeFindings(facts: NodeFacts, { calls }: Analysis): Finding[] {
+  const { node, opset } = facts;
+  const { opType, domain } = node;
+  const one = (kind: ProblemKind, message: string): Finding[] => [{ kind, message }];
+  if (node.attributes.some(({ type }) => GRAPHS.includes(type)))
+    return one('graph-attribute', `WebGL runs no operator with graphs inside, such as ${opType}`);
+  if (calls.callee(node) !== undefined)
+    return one('function', `WebGL has no functions of a model's own, such as ${domain}.${opType}`);
+  const isFused = domain === 'com.microsoft' && opType === 'FusedConv';
+  if (domain !== '' && !isFused)
+    return one('domain', `WebGL has no operators of the domain ${domain}, such as ${opType}`);
+  const attributes = node.attributes.flatMap(({ name, type, tensor }) => {
+    if (!READ_ATTRIBUTES.includes(type))
+      return one('attribute', `WebGL cannot read the attribute ${name} of ${opType}`);
+    return tensor === undefined ? [] : tensorFindings(tensor, `the ${name} of ${nodeLabel(node)}`);
+  });
+  if (opType === 'Constant') {
+    const isRead = node.attributes.length === 1 && node.attributes[0]?.tensor !== undefined;
+    return isRead ? attributes : one('attribute', 'WebGL reads Constant only with the attribute value');
+  }
+  const ranges = isFused
+    ? [[1] as const]
+    : Object.hasOwn(WEBGL_OPERATORS, opType)
+      ? WEBGL_OPERATORS[opType]
+      : [];
+  if (ranges === undefined || ranges.length === 0) return one('operator', `WebGL has no ${opType}`);
+  if (!ranges.some(([first, last = opset]) => first <= opset && opset <= last))
+    return one('opset', `WebGL has ${opType} in opset ${rangesText(ranges)}, and this is opset ${opset}`);
+  return [...attributes, ...everywhere(facts), ...(RULES[opType]?.(facts) ?? [])];
+}
+
+/** What holds for all operators. */
+function everywhere({ node, dims }: NodeFacts): Finding[] {
+  const { opType, inputs, outputs } = node;
+  const findings: Finding[] = [];
+  const omitted = inputs.indexOf('');
+  const mayOmit = opType === 'Resize' && (inputs.length === 3 || inputs.length === 4);
+  if (omitted !== -1 && !mayOmit)
+    findings.push({
+      kind: 'inputs',
+      message: `WebGL takes no input that is left out, as number ${omitted + 1} of ${opType} is here`,
+    });
+  if (outputs.length > 1 && !SEVERAL_OUTPUTS.includes(opType))
+    findings.push({ kind: 'outputs', message: `WebGL computes only the first output of ${opType}` });
+  const rank = Math.max(...inputs.map((_, slot) => dims(slot)?.length ?? 0));
+  if (rank > MAX_RANK && !RESHAPES.includes(opType))
+    findings.push({
+      kind: 'rank',
+      message: `WebGL has at most ${MAX_RANK} dimensions, and ${opType} is given ${rank}`,
+    });
+  return findings;
+}
+
+/** `1 to 12 and 14 on` for [1, 12], [14]. */
+function rangesText(ranges: readonly OpsetRange[]): string {
+  return ranges
+    .map(([first, last]) =>
+      last === undefined ? `${first} on` : first === last ? `${first}` : `${first} to ${last}`,
+    )
+    .join(' and ');
+}
