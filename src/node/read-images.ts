@@ -1,0 +1,130 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { OnnxMishError } from '../onnx/error.js';
+import { onFile } from './errors.js';
+
+/** A folder with a subfolder for each class. */
+export interface ImageFolder {
+  /** The names of the subfolders, sorted. */
+  readonly classes: readonly string[];
+  /** The images by class and name, each with the number of its class. */
+  readonly images: readonly { readonly path: string; readonly label: number }[];
+}
+
+const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
+
+/**
+ * Lists the images in `folder/<class>/`, at any depth. A class's number is the position of its folder's name in
+ * sorted order (by code units, as in torchvision's ImageFolder), empty folders counted; if every name is a whole
+ * number, it is that number. So for some classes of a larger set, name the folders by the classes' numbers. Names
+ * that start with a dot, and files that are no images by their extension, are left out. Throws `io` or `bad-data`.
+ */
+export async function listImages(folder: string): Promise<ImageFolder> {
+  const classes: string[] = [];
+  for (const name of (await onFile(folder, () => readdir(folder))).sort()) {
+    if (name.startsWith('.')) continue;
+    const path = join(folder, name);
+    if ((await onFile(path, () => stat(path))).isDirectory()) classes.push(name);
+  }
+  const numbered = classes.every((name) => /^\d+$/.test(name));
+  const images: { path: string; label: number }[] = [];
+  for (const [index, name] of classes.entries()) {
+    const path = join(folder, name);
+    const files = await onFile(path, () => readdir(path, { recursive: true }));
+    const label = numbered ? Number(name) : index;
+    images.push(
+      ...files
+        .filter(isImage)
+        .sort()
+        .map((file) => ({ path: join(path, file), label })),
+    );
+  }
+  if (images.length > 0) return { classes, images };
+  throw new OnnxMishError('bad-data', 'there are no images in its subfolders', {
+    where: folder,
+    fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
+  });
+}
+
+function isImage(path: string): boolean {
+  return EXTENSIONS.has(extname(path).toLowerCase()) && !/(^|[\\/])\./.test(path);
+}
+
+/** An image as bytes: red, green and blue of each pixel, row by row. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Decodes an image, resizes it so that it just covers `width` x `height` or, with `resize`, so that its shorter side
+ * is that long, and crops the centre. The filter is a triangle, as wide as the scale asks for. The EXIF orientation
+ * is applied, colours become sRGB of 8 bits, gray becomes three equal channels, transparency is put on black, and of
+ * an animation the first frame counts.
+ *
+ * torchvision's Resize(256) and CenterCrop(224) of a PIL image is `{ width: 224, height: 224, resize: 256 }`: the same
+ * sizes, the same crop, the same filter. What remains is rounding: up to 2 steps of 255, 6 where an
+ * image is enlarged (test/node/read-images.py). Without `resize` the crop takes in what those two leave out, an eighth of the shorter side.
+ * Throws `io`, and `bad-data` for what is no image, a broken one, or one that is too small for the crop.
+ */
+export async function decodeImage(
+  path: string,
+  { width, height, resize }: { width: number; height: number; resize?: number | undefined },
+): Promise<RgbImage> {
+  const { default: sharp } = await import('sharp'); // 20 MB of native code that only images need
+  const bytes = await onFile(path, () => readFile(path));
+  try {
+    const image = sharp(bytes, { autoOrient: true });
+    const { autoOrient: found } = await image.metadata();
+    const fitted = sizeBefore(found, { width, height, resize });
+    if (fitted.width < width || fitted.height < height) {
+      throw new Error(`resized to ${fitted.width} x ${fitted.height} it is smaller than the crop`);
+    }
+    const { data, info } = await image
+      .flatten()
+      .toColourspace('srgb')
+      // Shrinking while a JPEG is read is quicker, and far from what models were trained with.
+      .resize({ ...fitted, fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false })
+      .extract({
+        left: middle(fitted.width - width),
+        top: middle(fitted.height - height),
+        width,
+        height,
+      })
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return { width, height, data: info.channels === 3 ? data : spread(data) };
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new OnnxMishError('bad-data', `this image cannot be used: ${said}`, {
+      where: path,
+      fix: 'Repair it or take it out of the folder',
+      cause,
+    });
+  }
+}
+
+/** The size before the crop: the shorter side as asked for, the longer one cut to whole pixels. */
+function sizeBefore(
+  from: { width: number; height: number },
+  { width, height, resize }: { width: number; height: number; resize?: number | undefined },
+): { width: number; height: number } {
+  const wide = resize === undefined ? from.width * height >= from.height * width : from.width >= from.height;
+  return wide
+    ? { width: Math.floor(((resize ?? height) * from.width) / from.height), height: resize ?? height }
+    : { width: resize ?? width, height: Math.floor(((resize ?? width) * from.height) / from.width) };
+}
+
+/** Half of the pixels that a crop leaves over; Python's `round`, which torchvision uses, takes a half to the even. */
+function middle(over: number): number {
+  const half = Math.floor(over / 2);
+  return over % 2 === 0 ? half : half + (half % 2);
+}
+
+/** One channel as three. */
+function spread(gray: Uint8Array): Uint8Array {
+  const data = new Uint8Array(gray.length * 3);
+  for (const [index, value] of gray.entries()) data.fill(value, index * 3, index * 3 + 3);
+  return data;
+}
