@@ -12,6 +12,8 @@ import {
 import { type OpsetRange, WEBGL_OPERATORS } from './webgl-operators.js';
 import { RULES } from './webgl-rules.js';
 
+export type { Problem, ProblemKind } from './webgl-facts.js';
+
 /**
  * What keeps a model from running on WebGL, as far as it can be told beforehand. Dimensions that are symbols are
  * none of it: `withShapes` writes them. What is not known of a model is given the benefit of the doubt.
@@ -70,7 +72,7 @@ function tensorFindings({ elemType, scalar }: Tensor, name: string): Finding[] {
   const [least, most] = elemType === DataType.UINT64 ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
   const isWide = elemType === DataType.INT64 || elemType === DataType.UINT64;
   if (!isWide || scalar === undefined || (scalar >= least && scalar <= most)) return [];
-  return [{ kind: 'value', message: `WebGL has integers of 32 bits, and ${name} is ${scalar}` }];
+  return [{ kind: 'value', message: `WebGL has integers of 32 bits, and ${name} needs more` }];
 }
 
 const GRAPHS: readonly number[] = [5, 10]; // AttributeProto.AttributeType
