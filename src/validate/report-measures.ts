@@ -185,7 +185,7 @@ const moments = z
   })
   .nullable();
 
-export const run = z.object({
+const run = z.object({
   model: z.enum(['original', 'swapped']).describe('The model'),
   provider: z.string().describe('Where it ran'),
 });

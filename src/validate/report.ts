@@ -11,7 +11,6 @@ import {
   parting,
   placement,
   profile,
-  run,
   runtime,
   sweep,
 } from './report-measures.js';
