@@ -22,8 +22,6 @@ export type ErrorCode =
   | 'bad-data'
   /** An execution provider that was asked for is not there. */
   | 'provider-unavailable'
-  /** A model with parts that an execution provider is known not to run. */
-  | 'unsupported-model'
   /** ONNX Runtime refused the model or failed to run it. */
   | 'run-failed'
   /** Stopped by the caller. */

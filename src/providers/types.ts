@@ -122,14 +122,22 @@ export type Availability =
   | { readonly available: true }
   | { readonly available: false; readonly reason: string; readonly fix: string };
 
+/** Why a model cannot run on a provider. */
+export interface Unsupported {
+  readonly reason: string;
+  readonly fix: string;
+  /** A line for each node that stands in the way, with its operator, opset and name. */
+  readonly nodes: readonly string[];
+}
+
 /** A way to run models. */
 export interface Provider {
   readonly name: ProviderName;
   /** Version of the ONNX Runtime behind it. */
   readonly version: string;
   availability(): Promise<Availability>;
-  /** Throws `unsupported-model` for a model that this provider is known not to run, before anything is started. */
-  check?(model: string | Uint8Array): Promise<void>;
+  /** What this provider is known not to run of a model, found out before anything is started; undefined for nothing. */
+  check?(model: string | Uint8Array): Promise<Unsupported | undefined>;
   /** Opens a model by its path, where its external data is found beside it, or from its bytes. Throws `run-failed`. */
   open(model: string | Uint8Array, options?: SessionOptions): Promise<Session>;
   /** Lets go of whatever it started: a browser. It can be used again afterwards. */

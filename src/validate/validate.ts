@@ -151,6 +151,9 @@ function checkInputs({ original, swapped }: Both<Session>): void {
   );
 }
 
+/** How many nodes that a provider cannot run are listed. */
+const MOST_NODES = 50;
+
 const EMPTY = {
   runtime: null,
   notes: [],
@@ -174,7 +177,26 @@ async function measureElsewhere(
 ): Promise<ProviderRow> {
   const { original, swapped } = options;
   try {
-    for (const { model } of [original, swapped]) await provider.check?.(model);
+    for (const [which, { model }] of [
+      ['original', original],
+      ['swapped model', swapped],
+    ] as const) {
+      const unsupported = await provider.check?.(model);
+      if (unsupported === undefined) continue;
+      const { reason, fix, nodes } = unsupported;
+      const notes = [
+        ...nodes.slice(0, MOST_NODES),
+        ...(nodes.length > MOST_NODES ? [`and ${nodes.length - MOST_NODES} more`] : []),
+      ];
+      return {
+        provider: provider.name,
+        status: 'failed',
+        ...EMPTY,
+        reason: `the ${which} cannot run there: ${reason}`,
+        fix,
+        notes,
+      };
+    }
     const available = await provider.availability();
     if (!available.available) {
       const { reason, fix } = available;

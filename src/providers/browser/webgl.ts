@@ -3,7 +3,8 @@ import { retargetDocument } from '../../mish/retarget.js';
 import { openModel } from '../../node/model-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
-import type { Shapes } from '../types.js';
+import type { Shapes, Unsupported } from '../types.js';
+import { webglProblems } from '../webgl-check.js';
 import { withShapes } from '../webgl-shapes.js';
 
 /** Since WebGL is going away, every figure of it says so. */
@@ -41,8 +42,27 @@ export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | und
   });
 }
 
-/** Throws `unsupported-model`, with all the nodes that WebGL cannot run. */
-export async function checkForWebgl(_model: string | Uint8Array): Promise<void> {}
+/** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */
+export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported | undefined> {
+  return withDocument(model, async (document) => {
+    const problems = webglProblems(await inWebglForm(document));
+    if (problems.length === 0) return undefined;
+    const reasons = [...new Set(problems.map(({ message }) => message))];
+    const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';
+    return {
+      reason: `${reasons.slice(0, 3).join('; ')}${more}`,
+      fix: 'Run it on wasm or webgpu',
+      nodes: problems.map(({ node, op, opset, message }) =>
+        node === null ? message : `${op} (opset ${opset}) ‘${node}’: ${message}`,
+      ),
+    };
+  });
+}
+
+async function inWebglForm(document: OnnxDocument): Promise<OnnxDocument> {
+  const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
+  return report.sites.length > 0 ? scan(await output.bytes()) : document;
+}
 
 async function withDocument<T>(
   model: string | Uint8Array,
