@@ -65,9 +65,7 @@ export function renderTerminal(report: Report, { colour, clean }: TerminalOption
       paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; fed with ${from}`),
     ],
     [summaryTable(safe, paint)],
-    [driftTable(safe)],
-    [kernelTable(safe)],
-    [latencyTable(safe)],
+    ...(ran(safe).length > 0 ? [[driftTable(safe)], [kernelTable(safe)], [latencyTable(safe)]] : []),
     labelled.length > 0 ? [accuracyTable(labelled)] : [],
     safe.providers.flatMap(remarks),
     safe.layers.map(layersLine),
@@ -142,7 +140,10 @@ function remarks(row: ProviderRow): string[] {
   if (runtime?.renderer != null) {
     said.push(`renderer: ${runtime.renderer}${runtime.software ? ` (${SOFTWARE})` : ''}`);
   }
-  if (retargeted !== null) said.push(`the swapped model was rewritten to the ${retargeted} form in memory`);
+  if (retargeted !== null)
+    said.push(
+      `the swapped model was rewritten in memory to the ${retargeted} form, as ${provider} cannot run its own`,
+    );
   for (const model of ['original', 'swapped'] as const) {
     const moved = placement?.[model].moved ?? [];
     const nodes = moved
