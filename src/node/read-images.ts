@@ -59,14 +59,15 @@ export interface RgbImage {
 
 /**
  * Decodes an image, resizes it so that it just covers `width` x `height` or, with `resize`, so that its shorter side
- * is that long, and crops the centre. The filter is a triangle, as wide as the scale asks for. The EXIF orientation
- * is applied, colours become sRGB of 8 bits, gray becomes three equal channels, transparency is put on black, and of
- * an animation the first frame counts.
+ * is that long (no less than the crop), and crops the centre. The filter is a triangle, as wide as the scale asks for.
+ * The EXIF orientation is applied, colours become sRGB of 8 bits, gray becomes three equal channels, transparency is
+ * put on black, and of an animation the first frame counts.
  *
  * torchvision's Resize(256) and CenterCrop(224) of a PIL image is `{ width: 224, height: 224, resize: 256 }`: the same
- * sizes, the same crop, the same filter. What remains is rounding: up to 2 steps of 255, 6 where an
- * image is enlarged (test/node/read-images.py). Without `resize` the crop takes in what those two leave out, an eighth of the shorter side.
- * Throws `io`, and `bad-data` for what is no image, a broken one, or one that is too small for the crop.
+ * sizes, the same crop, the same filter. What remains is rounding: up to 2 steps of 255, 6 where an image is enlarged
+ * (test/node/read-images.py); and PIL drops transparency, where this puts it on black. Without `resize` the crop takes
+ * in what those two leave out, an eighth of the shorter side. Throws `io`, and `bad-data` for what is no image, or a
+ * broken one.
  */
 export async function decodeImage(
   path: string,
@@ -78,9 +79,6 @@ export async function decodeImage(
     const image = sharp(bytes, { autoOrient: true });
     const { autoOrient: found } = await image.metadata();
     const fitted = sizeBefore(found, { width, height, resize });
-    if (fitted.width < width || fitted.height < height) {
-      throw new Error(`resized to ${fitted.width} x ${fitted.height} it is smaller than the crop`);
-    }
     const { data, info } = await image
       .flatten()
       .toColourspace('srgb')

@@ -78,6 +78,13 @@ export function imageFeeds(
   const picks = evenly(source.labels.length, options.limit);
   const { batch, width, height } = input;
   const box: Box = { width, height, resize: options.resize };
+  const least = Math.max(width, height);
+  if (options.resize !== undefined && options.resize < least) {
+    throw bad(
+      `images with a shorter side of ${options.resize} cannot be cropped to ${width} x ${height}`,
+      `Give at least --resize ${least}, or leave it out`,
+    );
+  }
   const runs = picks.length / batch;
   if (!Number.isInteger(runs)) {
     const most = Math.floor(runs) * batch;
@@ -221,17 +228,21 @@ function evenly(count: number, limit = count): number[] {
 /** Decoding is done on other threads; this many at once keep them busy. */
 const AHEAD = 8;
 
-/** The results of `work` in order, with the next ones under way. */
+/** The results of `work` in order, with the next ones under way; none is any more when the reader leaves. */
 async function* ahead<T>(items: readonly number[], work: (item: number) => Promise<T>): AsyncGenerator<T> {
   const running: Promise<T>[] = [];
-  for (const item of items) {
-    const promise = work(item);
-    promise.catch(() => {}); // it is thrown where it is awaited, unless nobody gets that far
-    running.push(promise);
-    if (running.length < AHEAD) continue;
-    yield await (running.shift() as Promise<T>);
+  try {
+    for (const item of items) {
+      const promise = work(item);
+      promise.catch(() => {}); // it is thrown where it is awaited, unless nobody gets that far
+      running.push(promise);
+      if (running.length < AHEAD) continue;
+      yield await (running.shift() as Promise<T>);
+    }
+    for (const promise of running) yield await promise;
+  } finally {
+    await Promise.allSettled(running); // else they would disturb what is timed next
   }
-  for (const promise of running) yield await promise;
 }
 
 function bad(what: string, fix: string): OnnxMishError {
