@@ -14,12 +14,13 @@ import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../validate/sampl
 import type { Thresholds } from '../validate/thresholds.js';
 import type { Candidate } from '../validate/validate.js';
 import { EXIT, interruptible } from './exit.js';
+import { type ImageFlags, readImages } from './image-options.js';
 import { steps } from './progress.js';
 import { clean } from './text.js';
 import { checkViews, writeViews } from './views.js';
 
 /** The command's options, as commander gives them. */
-export interface Flags extends FormOptions, Thresholds {
+export interface Flags extends FormOptions, Thresholds, ImageFlags {
   beta?: number;
   providers?: string[];
   data?: string;
@@ -56,10 +57,12 @@ export async function run(
       ? await swappedInMemory(originalPath, flags)
       : await fileCandidate(swappedPath, basename(swappedPath));
   const files = flags.data === undefined ? undefined : await readSamples(flags.data);
+  const images = await readImages(flags);
   const bar = steps();
   const report = await validateFiles(original, swapped, {
     providers: flags.providers,
-    data: (inputs, outputs) => dataset(files, inputs, outputs, flags),
+    data: (inputs, outputs) =>
+      images?.(inputs, shapeOptions(flags)) ?? dataset(files, inputs, outputs, flags),
     session: { threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
     browser: flags.browser,
     timeoutMs: 1000 * flags.timeout,
@@ -94,10 +97,7 @@ function dataset(
   outputs: readonly ValueInfo[],
   flags: Flags,
 ): Dataset {
-  const shape: ShapeOptions = {
-    shapes: Object.fromEntries(pairs(flags.shape, '--shape').map(([name, text]) => [name, sizes(text)])),
-    dims: Object.fromEntries(pairs(flags.dim, '--dim').map(([name, text]) => [name, sizes(text)[0] ?? 0])),
-  };
+  const shape = shapeOptions(flags);
   if (files === undefined) {
     if (flags.labels !== undefined) {
       throw new OnnxMishError('bad-usage', '--labels needs samples', {
@@ -109,6 +109,13 @@ function dataset(
   if (files.kind === 'cases') return testCaseFeeds(files.cases.map(namedTensors), inputs, outputs);
   const arrays = Object.fromEntries([...files.files].map(([name, bytes]) => [name, parseNpy(bytes, name)]));
   return sampledFeeds(arrays, inputs, { ...shape, labels: flags.labels });
+}
+
+function shapeOptions(flags: Flags): ShapeOptions {
+  return {
+    shapes: Object.fromEntries(pairs(flags.shape, '--shape').map(([name, text]) => [name, sizes(text)])),
+    dims: Object.fromEntries(pairs(flags.dim, '--dim').map(([name, text]) => [name, sizes(text)[0] ?? 0])),
+  };
 }
 
 /** `name=text`, split at the last `=`, since names may hold one. */

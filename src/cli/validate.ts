@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { PROVIDERS } from '../providers/types.js';
+import { imageOptions } from './image-options.js';
 import { collect, commonOptions, count, formOptions, list, number } from './options.js';
 import type { Flags } from './run-validate.js';
 
@@ -22,7 +23,8 @@ export function command(): Command {
       '--data <path>',
       'samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (default: noise)',
     )
-    .option('--labels <array>', 'the array of the .npz that holds the classes')
+    .option('--labels <array>', 'the array of the .npz that holds the classes');
+  imageOptions(command)
     .option('--shape <input=1x3x224x224>', 'the shape to feed an input with (repeatable)', collect)
     .option('--dim <symbol=1>', 'the size of a symbolic dimension (repeatable)', collect)
     .option('--seed <number>', 'seed of the noise', count, 0)
@@ -62,14 +64,18 @@ export function command(): Command {
     .addHelpText(
       'after',
       `
-A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for and
-is not there makes it 3; the others still run. --json prints an onnx-mish/report@1 (onnx-mish/report.schema.json).
+wasm, webgl and webgpu run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
+is held against what its provider may be off by; an original that is wrong on a provider is a finding and fails
+nothing. A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for
+and is not there makes it 3; the others still run. --json prints an onnx-mish/report@1
+(onnx-mish/report.schema.json), which \`onnx-mish report\` shows again.
 
 Examples:
   $ onnx-mish validate model.onnx model.mish.onnx
   $ onnx-mish validate model.onnx --target cpu --dim batch=1
   $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
   $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 0.01
+  $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   $ onnx-mish validate model.onnx model.mish.onnx --json > report.json`,
     )
     .action(async (original: string, swapped: string | undefined, flags: Flags) => {

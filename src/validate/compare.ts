@@ -3,7 +3,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Session } from '../providers/types.js';
 import { type Accuracy, type AccuracyMeter, accuracyMeter } from './accuracy.js';
-import type { Dataset } from './feeds.js';
+import type { Dataset, Feeds } from './feeds.js';
 import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from './metrics.js';
 import { own } from './own.js';
 
@@ -33,7 +33,7 @@ export interface Comparison {
 export async function compare(
   models: Both<Session>,
   reference: Both<Session> | undefined,
-  { feeds, expected, labels }: Dataset,
+  { feeds, expected, labels }: Dataset<Feeds>,
   signal: AbortSignal | undefined,
 ): Promise<Comparison> {
   const outputs = models.original.outputs.map(({ name }) => name);
@@ -44,7 +44,9 @@ export async function compare(
     swapped: outputMeters(models.swapped.outputs.map(({ name }) => name)),
   };
   let accuracy: (Both<AccuracyMeter> & { readonly output: string }) | undefined;
-  for (const [run, feed] of feeds.entries()) {
+  let run = -1;
+  for await (const feed of feeds) {
+    run++;
     stopIfAborted(signal);
     const original = await models.original.run(feed);
     const swapped = await models.swapped.run(feed);

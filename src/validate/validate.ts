@@ -6,7 +6,7 @@ import type { Tensors } from '../providers/tensor.js';
 import type { Placement, Provider, Session, SessionOptions, Shapes, ValueInfo } from '../providers/types.js';
 import { VERSION } from '../version.js';
 import { type Both, compare } from './compare.js';
-import type { Dataset } from './feeds.js';
+import { type Dataset, type Feeds, firstFeed } from './feeds.js';
 import { hashFeeds } from './hash.js';
 import { type LatencyOptions, measureLatency } from './latency.js';
 import {
@@ -36,7 +36,7 @@ export interface ValidateOptions {
   /** The reference for parity. */
   readonly cpu: Provider;
   /** Makes the feeds, once the inputs and outputs of the original are known. */
-  readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset;
+  readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
   readonly host: Omit<Host, 'onnxruntime'>;
   readonly session?: SessionOptions | undefined;
   /** False to measure none. */
@@ -172,7 +172,7 @@ const EMPTY = {
 async function measureElsewhere(
   provider: Provider,
   baseline: Both<Session>,
-  dataset: Dataset,
+  dataset: Dataset<Feeds>,
   options: ValidateOptions,
 ): Promise<ProviderRow> {
   const { original, swapped } = options;
@@ -221,8 +221,11 @@ async function measureElsewhere(
 }
 
 /** What the models take and give in the first run, for providers that have to know beforehand. */
-async function shapesOf(baseline: Both<Session>, { feeds }: Dataset): Promise<Both<Shapes> | undefined> {
-  const [first] = feeds;
+async function shapesOf(
+  baseline: Both<Session>,
+  { feeds }: Dataset<Feeds>,
+): Promise<Both<Shapes> | undefined> {
+  const first = await firstFeed(feeds);
   if (first === undefined) return undefined;
   const dims = (tensors: Tensors) =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dims]));
@@ -236,11 +239,11 @@ async function measure(
   provider: Provider,
   models: Both<Session>,
   reference: Both<Session> | undefined,
-  dataset: Dataset,
+  dataset: Dataset<Feeds>,
   options: ValidateOptions,
 ): Promise<ProviderRow> {
   const { signal, latency } = options;
-  const [feeds] = dataset.feeds;
+  const feeds = await firstFeed(dataset.feeds);
   const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal };
   // Before anything else has run: later there is no first run any more.
   const first =
@@ -294,8 +297,8 @@ function kernelsIn(
   return [...mish, ...before];
 }
 
-async function describeData(dataset: Dataset): Promise<Report['data']> {
-  const [first = {}] = dataset.feeds;
+async function describeData(dataset: Dataset<Feeds>): Promise<Report['data']> {
+  const first = (await firstFeed(dataset.feeds)) ?? {};
   const shapes = Object.fromEntries(Object.entries(first).map(([name, { dims }]) => [name, [...dims]]));
   const runs = dataset.feeds.length;
   const batch = Object.values(shapes)[0]?.[0] ?? 1;

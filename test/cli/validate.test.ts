@@ -71,12 +71,16 @@ test('a threshold that is kept and one that is not', async () => {
   const kept = await validate(...BATCH, ...QUICK, '--max-abs', '1', '--max-kernel-error', '0.0001');
   expect(kept.code).toBe(0);
   expect(kept.json.verdicts).toMatchObject([
+    { threshold: 'maxKernel', passed: true }, // unasked
     { threshold: 'maxAbs', limit: 1, passed: true },
     { threshold: 'maxKernelError', passed: true },
   ]);
   const missed = await validate(...BATCH, ...QUICK, '--max-abs', '0.000001');
   expect(missed.code).toBe(1);
-  expect(missed.json).toMatchObject({ passed: false, verdicts: [{ threshold: 'maxAbs', passed: false }] });
+  expect(missed.json).toMatchObject({
+    passed: false,
+    verdicts: [{ threshold: 'maxKernel' }, { threshold: 'maxAbs', passed: false }],
+  });
   const people = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK, '--max-abs', '0.000001'], {
     cwd: folder.path,
   });
@@ -87,23 +91,31 @@ test('a threshold that is kept and one that is not', async () => {
 test('a threshold that cannot be measured is not kept', async () => {
   const { code, json } = await validate(...BATCH, ...QUICK, '--max-latency-ratio', '100');
   expect(code).toBe(1);
-  expect(json.verdicts).toEqual([
-    { provider: 'cpu', threshold: 'maxLatencyRatio', limit: 100, value: null, passed: false },
-  ]);
+  expect(json.verdicts).toContainEqual({
+    provider: 'cpu',
+    threshold: 'maxLatencyRatio',
+    limit: 100,
+    value: null,
+    passed: false,
+    binding: true,
+  });
 });
 
+/** One that this system never has. */
+const ABSENT = process.platform === 'darwin' ? 'dml' : 'coreml';
+
 test('a provider that is not there: the others run, exit 3', async () => {
-  const { code, json } = await validate(...BATCH, ...QUICK, '--providers', 'cpu,webgl');
+  const { code, json } = await validate(...BATCH, ...QUICK, '--providers', `cpu,${ABSENT}`);
   expect(code).toBe(3);
   expect(json.providers).toMatchObject([
     { provider: 'cpu', status: 'ran' },
-    { provider: 'webgl', status: 'unavailable', reason: expect.any(String), fix: expect.any(String) },
+    { provider: ABSENT, status: 'unavailable', reason: expect.any(String), fix: expect.any(String) },
   ]);
-  const people = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK, '--providers', 'webgl,cpu'], {
+  const people = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK, '--providers', `${ABSENT},cpu`], {
     cwd: folder.path,
   });
   expect(people.code).toBe(3);
-  expect(people.stdout).toMatch(/^webgl: not available: .*\w/m);
+  expect(people.stdout).toMatch(new RegExp(`^${ABSENT}: not available: .*\\w`, 'm'));
 });
 
 test('a free dimension is named with the flag that sets it', async () => {
@@ -212,10 +224,47 @@ test('doctor has a line for every provider, and exits 0', async () => {
   expect(lines[0]).toMatch(
     /^cpu +works +ONNX Runtime \d+\.\d+\.\d+, the exp form is \d.*e-\d+ from exact at most$/,
   );
+  // The browser is in the package, so these work wherever the tests run.
+  for (const name of ['wasm', 'webgl', 'webgpu']) {
+    const line = lines.find((one) => one.startsWith(`${name} `));
+    expect(line).toMatch(
+      /works +ONNX Runtime \d+\.\d+\.\d+, Chromium \d+\..*, the (exp|softplus) form is \d/,
+    );
+  }
+  expect(stdout).toMatch(/^webgl .*microsoft\/onnxruntime#32241/m);
   for (const { works, says, fix } of json) {
     expect(says).toMatch(/\w/);
     if (!works) expect(says).toContain(fix ?? '');
   }
+});
+
+test('the web providers run in a browser, and the report is written as HTML and JUnit XML', async () => {
+  const out = ['--report', 'out.html', '--junit', 'out.xml'];
+  const { code, json } = await validate(...BATCH, '--no-latency', '--providers', 'cpu,wasm,webgl', ...out);
+  expect(code).toBe(0);
+  expect(json.providers.map(({ provider, status }: Record<string, string>) => [provider, status])).toEqual([
+    ['cpu', 'ran'],
+    ['wasm', 'ran'],
+    ['webgl', 'ran'],
+  ]);
+  const html = new TextDecoder().decode(await folder.read('out.html'));
+  expect(html).toMatch(/^<!doctype html>/i);
+  expect(html).toContain('webgl');
+  expect(new TextDecoder().decode(await folder.read('out.xml'))).toMatch(/^<\?xml .*<testsuites/s);
+  // Not over what is there, and said before anything runs.
+  const again = await cli(['validate', 'm.onnx', ...BATCH, ...out], { cwd: folder.path });
+  expect(again.code).toBe(2);
+  expect(again.stderr).toContain('--force');
+});
+
+test('a browser that does not start is not there: exit 3', async () => {
+  const where = ['--providers', 'cpu,wasm', '--browser', '/bin/false'];
+  const { code, json } = await validate(...BATCH, ...QUICK, ...where);
+  expect(code).toBe(3);
+  expect(json.providers[1]).toMatchObject({
+    status: 'unavailable',
+    reason: expect.stringContaining('/bin/false'),
+  });
 });
 
 test('a model that ONNX Runtime cannot run is an error, not a crash', async () => {
