@@ -54,7 +54,7 @@ function modelFindings({ irVersion, graph, external }: OnnxDocument): Finding[] 
       add('element-type', `WebGL takes no ${typeName(elemType)}, which the input ${name} is`);
   }
   for (const { name, elemType } of graph.outputs) {
-    if (elemType !== 0 && !READABLE.includes(elemType))
+    if (elemType !== 0 && (!READABLE.includes(elemType) || elemType === DataType.STRING))
       add('element-type', `WebGL gives no ${typeName(elemType)}, which the output ${name} is`);
     if (graph.initializers.has(name) || graph.inputs.some((input) => input.name === name))
       add('outputs', `WebGL takes no output that no node makes, such as ${name}`);

@@ -221,7 +221,8 @@ const MISTAKES: Readonly<Record<string, (facts: NodeFacts) => string | undefined
   Cast: ({ int, type }) => {
     const isFloat = floatType(type(0)) !== undefined;
     const to = int('to');
-    if (!isFloat || to === undefined || floatType(to) !== undefined) return undefined;
+    if (!isFloat || to === undefined || floatType(to) !== undefined || to === DataType.STRING)
+      return undefined;
     return to === DataType.BOOL
       ? 'WebGL casts to bool without making it 0 or 1'
       : 'WebGL casts to integers without rounding';

@@ -157,7 +157,7 @@ const sum: Rule = all(takesFloats, ({ node, dims }) => {
 const cast: Rule = all(
   ({ int }) => {
     const to = int('to') ?? 0;
-    const isKnown = to >= 1 && to <= 13 && to !== DataType.FLOAT16;
+    const isKnown = to >= 1 && to <= 13 && to !== DataType.FLOAT16 && to !== DataType.STRING;
     return when(!isKnown, 'element-type', `WebGL has no ${typeName(to)} to cast to`);
   },
   ({ type }) => when(type(0) === DataType.STRING, 'element-type', 'WebGL casts no strings'),
@@ -168,6 +168,15 @@ const squeeze: Rule = ({ node, opset }) =>
     ? when(node.inputs.length < 2, 'inputs', "WebGL's Squeeze needs its axes")
     : when(attribute(node, 'axes') === undefined, 'attribute', "WebGL's Squeeze needs its axes");
 
+const dropout: Rule = all(mostInputs(1, 'takes one input only'), ({ node, scope }) => {
+  const mask = node.outputs[1] ?? '';
+  const isUsed =
+    mask !== '' &&
+    (scope.outputs.some(({ name }) => name === mask) ||
+      scope.nodes.some(({ inputs }) => inputs.includes(mask)));
+  return when(isUsed, 'outputs', "WebGL's Dropout gives no mask");
+});
+
 /** What the operators refuse, by their names. */
 export const RULES: Readonly<Record<string, Rule>> = {
   AveragePool: pool,
@@ -176,10 +185,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
     ranks(0, (rank) => rank >= 3, 'three or more dimensions'),
   ),
   Cast: cast,
-  Clip: constants(11, [1, 2], 'its bounds'),
+  Clip: (facts) => (facts.has(2) ? constants(11, [1, 2], 'its bounds')(facts) : []),
   Conv: conv,
   ConvTranspose: conv,
-  Dropout: mostInputs(1, 'takes one input only'),
+  Dropout: dropout,
   FusedConv: conv,
   Gather: takesNumbers,
   Gemm: gemm,

@@ -21,7 +21,8 @@ export function withShapes(document: OnnxDocument, shapes: Shapes): Spliced {
       const elemType = given || types(graph, name) || DataType.FLOAT;
       return [{ ...span, bytes: valueField(kind, { name, elemType, dims }), frame }];
     };
-  const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+  // An input without an element type is no tensor.
+  const inputs = graph.inputs.filter(({ name, elemType }) => elemType !== 0 && !graph.initializers.has(name));
   return splice(source, [
     ...inputs.flatMap(edit('input', shapes.inputs)),
     ...graph.outputs.flatMap(edit('output', shapes.outputs)),
