@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { fixRelu } from '../../src/mish/fix-relu.js';
+import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import { webglMistakes } from '../../src/providers/webgl-mistakes.js';
 import { swapped } from '../support/graph.js';
@@ -10,6 +11,7 @@ import {
   fusedOutput,
   readFusedOutput,
   readOutput,
+  residualNet,
   sharedPlainProgram,
   sharedProgram,
 } from '../support/webgl-models.js';
@@ -65,6 +67,16 @@ describe('Relu after Conv', () => {
     const { bytes: mish } = await swapped(bytes, { form: 'exp' });
     expect(await webglError(page, mish, BELOW)).toBeLessThan(1e-6);
     expect(await messages(mish)).toEqual([]);
+  });
+
+  test('a residual net is wrong by much, and right with either rewrite', async () => {
+    expect(await webglError(page, residualNet())).toBeGreaterThan(1);
+    expect(await messages(residualNet())).not.toEqual([]);
+    for (const { output } of [await fixRelu(residualNet()), await swap(residualNet(), { form: 'exp' })]) {
+      const bytes = await output.bytes();
+      expect(await webglError(page, bytes)).toBeLessThan(1e-5);
+      expect(await messages(bytes)).toEqual([]);
+    }
   });
 
   test('Sigmoid and Clip are mixed up just as well', async () => {

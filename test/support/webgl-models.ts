@@ -52,3 +52,34 @@ export function readOutput(): Uint8Array {
 export function readFusedOutput(): Uint8Array {
   return pixelModel([conv('x', 'c'), activation('Relu', 'c', 'y'), activation('Neg', 'y', 'z')], ['y', 'z']);
 }
+
+/** A residual net as ResNet has it: blocks of Conv, Relu, Conv of the same shape, Add, Relu. */
+export function residualNet(blocks = 3, channels = 4, size = 8): Uint8Array {
+  const image = [1, channels, size, size];
+  const shape = [channels, channels, 3, 3];
+  const weights = (name: string, seed: number) => {
+    const count = shape.reduce((product, length) => product * length, 1);
+    const data = Array.from({ length: count }, (_, place) => Math.sin((place + 1) * 12.9898 + seed) / 4);
+    return floats(name, shape, data);
+  };
+  const nodes: onnx.INodeProto[] = [];
+  const initializers: onnx.ITensorProto[] = [];
+  let from = 'x';
+  for (let block = 0; block < blocks; block++) {
+    const name = (part: string) => `${part}${block}`;
+    const to = block === blocks - 1 ? 'y' : name('out');
+    const layer = (x: string, part: string) => {
+      initializers.push(weights(name(`${part}_w`), initializers.length));
+      return node('Conv', [x, name(`${part}_w`)], [name(part)], { pads: [1, 1, 1, 1] }, { name: name(part) });
+    };
+    nodes.push(
+      layer(from, 'a'),
+      node('Relu', [name('a')], [name('r')]),
+      layer(name('r'), 'b'),
+      node('Add', [name('b'), from], [name('s')]),
+      node('Relu', [name('s')], [to]),
+    );
+    from = to;
+  }
+  return model({ nodes, inputs: [value('x', F32, image)], outputs: [value('y', F32, image)], initializers });
+}
