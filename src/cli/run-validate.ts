@@ -34,6 +34,7 @@ export interface Flags extends FormOptions, Thresholds, ImageFlags {
   timeout: number;
   allowFallback?: boolean;
   deviceId?: number;
+  perLayer?: boolean;
   latency: boolean;
   pairs?: number;
   seconds?: number;
@@ -68,6 +69,7 @@ export async function run(
     timeoutMs: 1000 * flags.timeout,
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
     thresholds: flags,
+    perLayer: flags.perLayer,
     signal: interruptible(),
     onProgress: bar.update,
   }).finally(bar.end);

@@ -34,6 +34,10 @@ export function command(): Command {
     .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', number, 120)
     .option('--allow-fallback', 'let nodes that a provider cannot run move to the CPU, and list them')
     .option('--device-id <number>', 'which GPU cuda and tensorrt run on', count)
+    .option(
+      '--per-layer',
+      'compare the tensors inside as well: original and swapped, each provider and the CPU',
+    )
     .option('--no-latency', 'do not measure latency')
     .option('--pairs <number>', 'pairs of runs to time at the least (default: 30)', count)
     .option('--seconds <number>', 'seconds to time for at the least (default: 2)', number);

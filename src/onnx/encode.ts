@@ -28,6 +28,11 @@ export function valueField(
   return messageField(kind === 'input' ? 11 : 12, onnx.ValueInfoProto.encode({ name, type }).finish());
 }
 
+/** A graph's output, of a type that is left open. */
+export function outputField(name: string): Uint8Array {
+  return messageField(12, onnx.ValueInfoProto.encode({ name }).finish());
+}
+
 /** A metadata_props entry as a field of the model. */
 export function metadataField(key: string, value: string): Uint8Array {
   return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());

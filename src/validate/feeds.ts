@@ -16,8 +16,17 @@ export type Feeds = readonly Tensors[] | LazyFeeds;
 
 /** The first of them; undefined where there are none. */
 export async function firstFeed(feeds: Feeds): Promise<Tensors | undefined> {
-  for await (const feed of feeds) return feed;
-  return undefined;
+  return (await firstFeeds(feeds, 1))[0];
+}
+
+/** The first so many of them, or fewer. */
+export async function firstFeeds(feeds: Feeds, count: number): Promise<Tensors[]> {
+  const found: Tensors[] = [];
+  for await (const feed of feeds) {
+    found.push(feed);
+    if (found.length >= count) break;
+  }
+  return found;
 }
 
 /** What runs are fed. */

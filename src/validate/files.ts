@@ -58,7 +58,10 @@ function counted<T extends object>(items: readonly T[]): (T & { count: number })
 
 export interface FileValidation
   extends Partial<
-      Pick<ValidateOptions, 'data' | 'session' | 'latency' | 'thresholds' | 'signal' | 'onProgress'>
+      Pick<
+        ValidateOptions,
+        'data' | 'session' | 'latency' | 'thresholds' | 'perLayer' | 'signal' | 'onProgress'
+      >
     >,
     ShapeOptions,
     Pick<BrowserSettings, 'browser' | 'timeoutMs'> {

@@ -1,5 +1,4 @@
 import { OnnxMishError } from '../onnx/error.js';
-import type { Drift } from './metrics.js';
 import type { ProviderRow, Verdict } from './report.js';
 import { toleranceFor } from './tolerance.js';
 
@@ -102,9 +101,22 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds, e
   return [...brokenOutputs(provider, row), ...unasked(provider, row, thresholds, elemType), ...asked];
 }
 
-/** A difference as a share of the largest value; 0 for none, whatever the values. */
-function shareOfScale(maxAbs: number, scale: number): number {
-  return maxAbs === 0 ? 0 : Math.min(Number.MAX_VALUE, maxAbs / scale);
+/**
+ * How far each output of a model is from the CPU's, as a share of the largest value that either model gives there: an
+ * output whose probabilities are all next to 0 says little of what it can be. Null where it could not be compared.
+ */
+export function parityShare(
+  parity: NonNullable<ProviderRow['parity']>,
+  which: 'original' | 'swapped',
+): (number | null)[] {
+  const scales = new Map<string, number>();
+  for (const { output, scale } of [...parity.original, ...parity.swapped]) {
+    scales.set(output, Math.max(scales.get(output) ?? 0, scale ?? 0));
+  }
+  return parity[which].map(({ output, maxAbs }) => {
+    if (maxAbs === null || maxAbs === 0) return maxAbs;
+    return Math.min(Number.MAX_VALUE, maxAbs / (scales.get(output) ?? 0));
+  });
 }
 
 function unasked(provider: string, row: Measured, thresholds: Thresholds, elemType: string): Verdict[] {
@@ -118,16 +130,9 @@ function unasked(provider: string, row: Measured, thresholds: Thresholds, elemTy
   const verdicts: Verdict[] = [];
   if (parity !== null) {
     const limit = thresholds.maxParity ?? tolerance.parity;
-    // What an output can be is known from both models: one whose probabilities are all next to 0 says little of it.
-    const scales = new Map<string, number>();
-    for (const { output, scale } of [...parity.original, ...parity.swapped]) {
-      scales.set(output, Math.max(scales.get(output) ?? 0, scale ?? 0));
-    }
-    const share = ({ output, maxAbs }: Drift) =>
-      maxAbs === null ? null : shareOfScale(maxAbs, scales.get(output) ?? 0);
     verdicts.push(
-      verdict('maxParity', limit, worst(parity.swapped.map(share))),
-      verdict('maxOriginalParity', limit, worst(parity.original.map(share)), false),
+      verdict('maxParity', limit, worst(parityShare(parity, 'swapped'))),
+      verdict('maxOriginalParity', limit, worst(parityShare(parity, 'original')), false),
     );
   }
   // Each type has a limit of its own, so that the worst is the one furthest beyond its own.

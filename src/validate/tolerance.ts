@@ -1,3 +1,5 @@
+import type { ModelInfo } from './report.js';
+
 /** What a provider may differ by before it counts as wrong. */
 export interface Tolerance {
   /** Of a kernel: the error divided by the larger of 1 and the exact value. */
@@ -47,4 +49,10 @@ export function toleranceFor(provider: string, elemType: string): Tolerance {
     kernel: ON_CPU.has(provider) ? kernel.cpu : kernel.gpu,
     parity: elemType === 'f16' || elemType === 'bf16' ? Math.max(parity, HALF_PARITY) : parity,
   };
+}
+
+/** The element type that decides how exact the models can be: half precision where any activation has it. */
+export function floatsOf(...models: readonly ModelInfo[]): string {
+  const types = models.flatMap(({ mish, kinds }) => [...mish, ...kinds].map(({ elemType }) => elemType));
+  return types.find((type) => type === 'f16' || type === 'bf16') ?? types[0] ?? 'f32';
 }

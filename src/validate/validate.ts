@@ -8,6 +8,7 @@ import { VERSION } from '../version.js';
 import { type Both, compare } from './compare.js';
 import { type Dataset, type Feeds, firstFeed } from './feeds.js';
 import { hashFeeds } from './hash.js';
+import { layersInside, partings } from './inside.js';
 import { type LatencyOptions, measureLatency } from './latency.js';
 import {
   type Host,
@@ -20,6 +21,7 @@ import {
 } from './report.js';
 import { sweep } from './sweep.js';
 import { checkThresholds, judge, type Thresholds } from './thresholds.js';
+import { floatsOf } from './tolerance.js';
 
 /** A model to validate: what to open, and what is known of it. */
 export interface Candidate {
@@ -42,6 +44,8 @@ export interface ValidateOptions {
   /** False to measure none. */
   readonly latency?: LatencyOptions | false | undefined;
   readonly thresholds?: Thresholds | undefined;
+  /** Compare the tensors inside as well: original and swapped on the CPU, and each provider with the CPU. */
+  readonly perLayer?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what is being done. */
   readonly onProgress?: ((step: string) => void) | undefined;
@@ -86,7 +90,7 @@ export async function validate(options: ValidateOptions): Promise<Report> {
       models: { original: original.info, swapped: swapped.info },
       data: await describeData(dataset),
       providers,
-      layers: [],
+      layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
       verdicts,
       passed:
         verdicts.every(({ passed, binding }) => passed || !binding) &&
@@ -96,12 +100,6 @@ export async function validate(options: ValidateOptions): Promise<Report> {
   } finally {
     await closeBoth(baseline);
   }
-}
-
-/** The element type that decides how exact the models can be: half precision where any activation has it. */
-function floatsOf(...models: readonly ModelInfo[]): string {
-  const types = models.flatMap(({ mish, kinds }) => [...mish, ...kinds].map(({ elemType }) => elemType));
-  return types.find((type) => type === 'f16' || type === 'bf16') ?? types[0] ?? 'f32';
 }
 
 async function openBoth(
@@ -263,7 +261,7 @@ async function measure(
     notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? [])])],
     retargeted: swapped.retargeted ?? null,
     placement: placementOf(models),
-    parting: { original: null, swapped: null },
+    parting: await partings(provider, comparison, dataset, options),
     profile: null,
     kernel,
     ...comparison,

@@ -1,10 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { withDocument } from '../../node/document.js';
 import { dataFiles } from '../../node/external-data.js';
-import { openModel } from '../../node/model-file.js';
 import { OnnxMishError } from '../../onnx/error.js';
-import { scan } from '../../onnx/scan.js';
 import type { Tensors } from '../tensor.js';
 import { decodeTensors, encodeTensors } from '../transfer.js';
 import type { Availability, Provider, Runtime, Session, SessionOptions } from '../types.js';
@@ -196,7 +195,10 @@ async function openSession(
     return path;
   };
   try {
-    const external = typeof model === 'string' ? await externalFiles(model) : [];
+    const external =
+      typeof model === 'string'
+        ? await withDocument(model, (document) => dataFiles(document, dirname(model)))
+        : [];
     const { optimisation = 'all', allowFallback = true } = options;
     const opened = await page.call('open', {
       id,
@@ -244,16 +246,6 @@ async function openSession(
   } catch (error) {
     withdraw();
     throw error;
-  }
-}
-
-/** The files of tensors beside a model. */
-async function externalFiles(path: string) {
-  const file = await openModel(path);
-  try {
-    return await dataFiles(await scan(file), dirname(path));
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { FORM_FOR } from '../../mish/forms.js';
 import { retargetDocument } from '../../mish/retarget.js';
-import { openModel } from '../../node/model-file.js';
+import { withDocument } from '../../node/document.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Shapes, Unsupported } from '../types.js';
@@ -62,17 +62,4 @@ export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported |
 async function inWebglForm(document: OnnxDocument): Promise<OnnxDocument> {
   const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
   return report.sites.length > 0 ? scan(await output.bytes()) : document;
-}
-
-async function withDocument<T>(
-  model: string | Uint8Array,
-  use: (document: OnnxDocument) => Promise<T>,
-): Promise<T> {
-  if (typeof model !== 'string') return use(await scan(model));
-  const file = await openModel(model);
-  try {
-    return await use(await scan(file));
-  } finally {
-    await file.close();
-  }
 }

@@ -1,0 +1,17 @@
+import type { OnnxDocument } from '../onnx/document.js';
+import { scan } from '../onnx/scan.js';
+import { openModel } from './model-file.js';
+
+/** The document of a model, by its path or from its bytes, for as long as it is used. Throws as `scan` does, and `io`. */
+export async function withDocument<T>(
+  model: string | Uint8Array,
+  use: (document: OnnxDocument) => Promise<T> | T,
+): Promise<T> {
+  if (typeof model !== 'string') return use(await scan(model));
+  const file = await openModel(model);
+  try {
+    return await use(await scan(file));
+  } finally {
+    await file.close();
+  }
+}

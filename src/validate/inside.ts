@@ -1,0 +1,73 @@
+// What happens to the tensors inside of the models.
+import type { Provider } from '../providers/types.js';
+import { type Dataset, type Feeds, firstFeeds } from './feeds.js';
+import { compareLayers, type LayerRun } from './layers.js';
+import { firstParting } from './parting.js';
+import type { LayerComparison, ProviderRow } from './report.js';
+import { parityShare } from './thresholds.js';
+import { floatsOf, toleranceFor } from './tolerance.js';
+import type { ValidateOptions } from './validate.js';
+
+/** How many runs the tensors inside are compared over. */
+const LAYER_RUNS = 2;
+
+/** Original against swapped on the CPU, and then each provider that ran against the CPU. */
+export async function layersInside(
+  rows: readonly ProviderRow[],
+  dataset: Dataset<Feeds>,
+  options: ValidateOptions,
+): Promise<LayerComparison[]> {
+  const { original, swapped, cpu, signal, onProgress = () => {} } = options;
+  const feeds = await firstFeeds(dataset.feeds, LAYER_RUNS);
+  const run = (which: 'original' | 'swapped', provider: Provider): LayerRun => {
+    return { which, provider, model: (which === 'original' ? original : swapped).model };
+  };
+  const both = { a: run('original', cpu), b: run('swapped', cpu) };
+  const elsewhere = options.providers
+    .filter(
+      ({ name }) => name !== cpu.name && rows.some((row) => row.provider === name && row.status === 'ran'),
+    )
+    .map((provider) => ({ a: run('swapped', cpu), b: run('swapped', provider) }));
+  const found: LayerComparison[] = [];
+  for (const { a, b } of [both, ...elsewhere]) {
+    const what = `comparing the tensors inside, ${a.which} on ${a.provider.name} with ${b.which} on ${b.provider.name}`;
+    try {
+      found.push(
+        await compareLayers({
+          ...{ a, b, feeds, signal },
+          // Every operator as the models have it, or the fusions that a provider may get wrong.
+          session: { ...options.session, optimisation: a.which === b.which ? 'all' : 'disabled' },
+          onProgress: (done, of) => onProgress(`${what}: ${done} of ${of}`),
+        }),
+      );
+    } finally {
+      await b.provider.close?.();
+    }
+  }
+  return found;
+}
+
+/** Where the models part from themselves on the CPU, for those of which that is known to happen. */
+export async function partings(
+  provider: Provider,
+  { parity }: Pick<ProviderRow, 'parity'>,
+  dataset: Dataset<Feeds>,
+  options: ValidateOptions,
+): Promise<ProviderRow['parting']> {
+  const found: ProviderRow['parting'] = { original: null, swapped: null };
+  if (parity === null) return found;
+  const { original, swapped, cpu, session, signal, thresholds = {} } = options;
+  const limit =
+    thresholds.maxParity ?? toleranceFor(provider.name, floatsOf(original.info, swapped.info)).parity;
+  const feeds = await firstFeeds(dataset.feeds, 1);
+  for (const [which, { model }] of [
+    ['original', original],
+    ['swapped', swapped],
+  ] as const) {
+    if (parityShare(parity, which).every((share) => share !== null && share <= limit)) continue;
+    const [a, b] = [cpu, provider].map((where): LayerRun => ({ which, model, provider: where }));
+    if (a === undefined || b === undefined) continue;
+    found[which] = await firstParting({ a, b, feeds, session, signal }, limit);
+  }
+  return found;
+}

@@ -1,0 +1,221 @@
+import { recognise } from '../mish/recognise.js';
+import { findSites } from '../mish/sites.js';
+import { withChanged } from '../node/beside.js';
+import { withDocument } from '../node/document.js';
+import { stopIfAborted } from '../onnx/abort.js';
+import { analyse } from '../onnx/analysis.js';
+import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { exposeTensors } from '../onnx/expose.js';
+import type { Tensors } from '../providers/tensor.js';
+import type { Provider, Session, SessionOptions } from '../providers/types.js';
+import { type DriftMeter, driftMeter } from './metrics.js';
+import { type MomentsMeter, momentsMeter } from './moments.js';
+import { own } from './own.js';
+import type { LayerComparison, LayerRow } from './report.js';
+
+/** A model on a provider. */
+export interface LayerRun {
+  readonly which: 'original' | 'swapped';
+  /** A path, where external data is found beside it, or the bytes. */
+  readonly model: string | Uint8Array;
+  readonly provider: Provider;
+}
+
+export interface LayerOptions {
+  /** The reference, on a provider that runs any model: the CPU. */
+  readonly a: LayerRun;
+  readonly b: LayerRun;
+  readonly feeds: readonly Tensors[];
+  /** The outputs of sites only; of all nodes unless given. */
+  readonly sitesOnly?: boolean | undefined;
+  /** Tensors of one pass, at the most; 48 unless given. */
+  readonly chunk?: number | undefined;
+  /** Bytes of tensors that one pass may have in memory on each side, about; 256 MiB unless given. */
+  readonly bytes?: number | undefined;
+  readonly session?: SessionOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, of: number) => void) | undefined;
+}
+
+/** A tensor that both models have. */
+interface Shared {
+  readonly node: string;
+  readonly op: string;
+  readonly output: string;
+  readonly site: boolean;
+}
+
+/**
+ * Compares the tensors inside of two models that have the same name, in topological order: the one model against the
+ * other, or a model on one provider against itself on another. A swap keeps the names of what its sites give.
+ *
+ * Tensors become outputs of copies of the models, a few at a time, so that memory holds no more than those; the
+ * price is a run for each few. A tensor that is an output cannot be fused away: with `optimisation: 'disabled'` every
+ * operator runs as the model has it; the default keeps the fusions that are left, in which a wrong kernel may be.
+ * A tensor that stops a pass gets a row that says why. Throws `run-failed` for the models as such, `aborted`.
+ */
+export async function compareLayers(options: LayerOptions): Promise<LayerComparison> {
+  const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
+  const shared = (await sharedTensors(a.model, b.model)).filter(({ site }) => site || !sitesOnly);
+  const rows: LayerRow[] = [];
+  let size = chunk;
+  for (let at = 0; at < shared.length; ) {
+    stopIfAborted(signal);
+    onProgress?.(at, shared.length);
+    const part = shared.slice(at, at + size);
+    const result = await comparePart(part, options);
+    rows.push(...result.rows);
+    at += part.length;
+    // What comes next is about as large as what came last.
+    size = Math.max(1, Math.min(chunk, Math.floor((bytes * part.length) / Math.max(1, result.bytes))));
+  }
+  if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
+  return {
+    a: { model: a.which, provider: a.provider.name },
+    b: { model: b.which, provider: b.provider.name },
+    rows,
+  };
+}
+
+/** The tensors that nodes of both main graphs give, in the order of the first. */
+async function sharedTensors(a: string | Uint8Array, b: string | Uint8Array): Promise<Shared[]> {
+  const [first, second] = [await withDocument(a, describe), await withDocument(b, describe)];
+  const sites = new Set([...first.sites, ...second.sites]);
+  const theirs = new Set(second.made.map(({ output }) => output));
+  return first.made
+    .filter(({ output }) => theirs.has(output))
+    .map((made) => ({ ...made, site: sites.has(made.output) }));
+}
+
+function describe(document: OnnxDocument) {
+  const { graph } = document;
+  const analysis = analyse(document);
+  const made = graph.nodes.flatMap((node) =>
+    node.outputs
+      .filter((output) => output !== '')
+      .map((output) => ({ node: nodeLabel(node), op: node.opType, output })),
+  );
+  const sites = [...findSites(document, {}, analysis).sites, ...recognise(document, analysis)];
+  const names = sites.flatMap(({ node, scope }) => (scope === graph ? (node.outputs[0] ?? []) : []));
+  return { made, sites: names };
+}
+
+/** Compares some tensors; halves them until what fails is alone. */
+async function comparePart(
+  part: readonly Shared[],
+  options: LayerOptions,
+): Promise<{ rows: LayerRow[]; bytes: number }> {
+  try {
+    return await runPart(part, options);
+  } catch (error) {
+    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
+    const [only] = part;
+    if (part.length === 1 && only !== undefined) {
+      const nothing = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null };
+      return { rows: [{ ...only, ...nothing, problem: error.what }], bytes: 0 };
+    }
+    const half = Math.ceil(part.length / 2);
+    const [left, right] = [
+      await comparePart(part.slice(0, half), options),
+      await comparePart(part.slice(half), options),
+    ];
+    return { rows: [...left.rows, ...right.rows], bytes: left.bytes + right.bytes };
+  }
+}
+
+interface Meters {
+  readonly drift: DriftMeter;
+  readonly a: MomentsMeter;
+  readonly b: MomentsMeter;
+}
+
+async function runPart(
+  part: readonly Shared[],
+  options: LayerOptions,
+): Promise<{ rows: LayerRow[]; bytes: number }> {
+  const { a, b, feeds, session, signal } = options;
+  const names = part.map(({ output }) => output);
+  const meters = part.map(
+    ({ output }): Meters => ({ drift: driftMeter(output), a: momentsMeter(), b: momentsMeter() }),
+  );
+  let bytes = 0;
+  let other: Session | undefined;
+  await withExposed(a, names, session, (reference) =>
+    withExposedModel(b, names, async (model) => {
+      try {
+        for (const feed of feeds) {
+          stopIfAborted(signal);
+          const want = await reference.run(feed);
+          const shapes = { inputs: dims(feed), outputs: dims(want) };
+          other ??= await b.provider.open(model, { ...session, shapes });
+          const got = await other.run(feed);
+          bytes = Math.max(bytes, sizeOf(want));
+          part.forEach(({ output }, index) => {
+            const meter = meters[index];
+            meter?.drift.add(own(want, output), own(got, output));
+            meter?.a.add(own(want, output));
+            meter?.b.add(own(got, output));
+          });
+        }
+      } finally {
+        await other?.close();
+      }
+    }),
+  );
+  const rows = part.map((tensor, index): LayerRow => {
+    const {
+      n = 0,
+      maxAbs = null,
+      cosine = null,
+      sqnr = null,
+      broken = 0,
+      problem = null,
+    } = meters[index]?.drift.result() ?? {};
+    return {
+      ...tensor,
+      ...{ n, maxAbs, cosine, sqnr },
+      a: meters[index]?.a.result() ?? null,
+      b: meters[index]?.b.result() ?? null,
+      problem: problem ?? (broken > 0 ? `${broken} of its elements are not finite` : null),
+    };
+  });
+  return { rows, bytes };
+}
+
+async function withExposed<T>(
+  run: LayerRun,
+  names: readonly string[],
+  options: SessionOptions | undefined,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  return withExposedModel(run, names, async (model) => {
+    const session = await run.provider.open(model, options);
+    try {
+      return await use(session);
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+function withExposedModel<T>(
+  { model }: LayerRun,
+  names: readonly string[],
+  use: (model: string | Uint8Array) => Promise<T>,
+): Promise<T> {
+  return withDocument(model, (document) =>
+    withChanged(model, exposeTensors(document, names), document.external.length > 0, use),
+  );
+}
+
+function dims(tensors: Tensors): Record<string, readonly number[]> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dims]));
+}
+
+function sizeOf(tensors: Tensors): number {
+  return Object.values(tensors).reduce(
+    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
+    0,
+  );
+}
