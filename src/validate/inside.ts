@@ -35,6 +35,7 @@ export async function layersInside(
       found.push(
         await compareLayers({
           ...{ a, b, feeds, signal },
+          copies: a.which === b.which,
           // Every operator as the models have it, or the fusions that a provider may get wrong.
           session: { ...options.session, optimisation: a.which === b.which ? 'all' : 'disabled' },
           onProgress: (done, of) => onProgress(`${what}: ${done} of ${of}`),

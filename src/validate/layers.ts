@@ -7,7 +7,7 @@ import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { exposeTensors } from '../onnx/expose.js';
-import type { Tensors } from '../providers/tensor.js';
+import type { Tensor, Tensors } from '../providers/tensor.js';
 import type { Provider, Session, SessionOptions } from '../providers/types.js';
 import { type DriftMeter, driftMeter } from './metrics.js';
 import { type MomentsMeter, momentsMeter } from './moments.js';
@@ -27,6 +27,8 @@ export interface LayerOptions {
   readonly a: LayerRun;
   readonly b: LayerRun;
   readonly feeds: readonly Tensors[];
+  /** Have tensors copied out, see `exposeTensors`; for comparing providers. */
+  readonly copies?: boolean | undefined;
   /** The outputs of sites only; of all nodes unless given. */
   readonly sitesOnly?: boolean | undefined;
   /** Tensors of one pass, at the most; 48 unless given. */
@@ -134,35 +136,41 @@ async function runPart(
   part: readonly Shared[],
   options: LayerOptions,
 ): Promise<{ rows: LayerRow[]; bytes: number }> {
-  const { a, b, feeds, session, signal } = options;
+  const { a, b, feeds, session, signal, copies } = options;
   const names = part.map(({ output }) => output);
   const meters = part.map(
     ({ output }): Meters => ({ drift: driftMeter(output), a: momentsMeter(), b: momentsMeter() }),
   );
   let bytes = 0;
   let other: Session | undefined;
-  await withExposed(a, names, session, (reference) =>
-    withExposedModel(b, names, async (model) => {
-      try {
-        for (const feed of feeds) {
-          stopIfAborted(signal);
-          const want = await reference.run(feed);
-          const shapes = { inputs: dims(feed), outputs: dims(want) };
-          other ??= await b.provider.open(model, { ...session, shapes });
-          const got = await other.run(feed);
-          bytes = Math.max(bytes, sizeOf(want));
-          part.forEach(({ output }, index) => {
-            const meter = meters[index];
-            meter?.drift.add(own(want, output), own(got, output));
-            meter?.a.add(own(want, output));
-            meter?.b.add(own(got, output));
-          });
+  await withExposed(a, names, copies, async (before) => {
+    const reference = await a.provider.open(before.model, session);
+    try {
+      await withExposed(b, names, copies, async (after) => {
+        try {
+          for (const feed of feeds) {
+            stopIfAborted(signal);
+            const want = await reference.run(feed);
+            const shapes = { inputs: dims(feed), outputs: dims(want) };
+            other ??= await b.provider.open(after.model, { ...session, shapes });
+            const got = await other.run(feed);
+            bytes = Math.max(bytes, sizeOf(want));
+            part.forEach(({ output }, index) => {
+              const meter = meters[index];
+              const [x, y] = [before.get(want, output), after.get(got, output)];
+              meter?.drift.add(x, y);
+              meter?.a.add(x);
+              meter?.b.add(y);
+            });
+          }
+        } finally {
+          await other?.close();
         }
-      } finally {
-        await other?.close();
-      }
-    }),
-  );
+      });
+    } finally {
+      await reference.close();
+    }
+  });
   const rows = part.map((tensor, index): LayerRow => {
     const {
       n = 0,
@@ -183,30 +191,23 @@ async function runPart(
   return { rows, bytes };
 }
 
-async function withExposed<T>(
-  run: LayerRun,
-  names: readonly string[],
-  options: SessionOptions | undefined,
-  use: (session: Session) => Promise<T>,
-): Promise<T> {
-  return withExposedModel(run, names, async (model) => {
-    const session = await run.provider.open(model, options);
-    try {
-      return await use(session);
-    } finally {
-      await session.close();
-    }
-  });
+interface ExposedModel {
+  readonly model: string | Uint8Array;
+  /** A tensor among the outputs of a run. */
+  get(outputs: Tensors, name: string): Tensor | undefined;
 }
 
-function withExposedModel<T>(
+function withExposed<T>(
   { model }: LayerRun,
   names: readonly string[],
-  use: (model: string | Uint8Array) => Promise<T>,
+  copies: boolean | undefined,
+  use: (exposed: ExposedModel) => Promise<T>,
 ): Promise<T> {
-  return withDocument(model, (document) =>
-    withChanged(model, exposeTensors(document, names), document.external.length > 0, use),
-  );
+  return withDocument(model, (document) => {
+    const { model: changed, outputs } = exposeTensors(document, names, { copies });
+    const get = (tensors: Tensors, name: string) => own(tensors, outputs.get(name) ?? name);
+    return withChanged(model, changed, document.external.length > 0, (given) => use({ model: given, get }));
+  });
 }
 
 function dims(tensors: Tensors): Record<string, readonly number[]> {
