@@ -1,6 +1,7 @@
 // What needs a file system: the same functions, from path to path.
 
 export { type ModelFile, openModel } from './model-file.js';
+export { decodeImage, type ImageFolder, listImages } from './read-images.js';
 export {
   type FileOptions,
   outputName,

@@ -1,8 +1,9 @@
 // Validation: what the swapped model gives, how right it is and how fast.
 
 export { type Accuracy, accuracy } from './accuracy.js';
-export { type Dataset, type ShapeOptions, seededFeeds } from './feeds.js';
+export { type Dataset, type Feeds, type LazyFeeds, type ShapeOptions, seededFeeds } from './feeds.js';
 export { bytesCandidate, type FileValidation, fileCandidate, validateFiles } from './files.js';
+export { type ImageOptions, type ImageSource, imageFeeds, type Pixels } from './images.js';
 export { type Latency, type LatencyOptions, measureLatency } from './latency.js';
 export { type Drift, driftMeter, looksLikeScores } from './metrics.js';
 export { parseNpy } from './npy.js';
