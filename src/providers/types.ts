@@ -97,6 +97,8 @@ export interface Session {
   readonly retargeted?: string | undefined;
   /** What a reader of its figures has to know. */
   readonly notes?: readonly string[] | undefined;
+  /** Why its outputs may be wrong, of what is known of the provider; of interest where they are. */
+  readonly suspicions?: readonly string[] | undefined;
   /** Where the nodes run; undefined where that cannot vary or is not known. */
   readonly placement?: Placement | undefined;
   /** Runs the model once. Throws `run-failed`. */

@@ -1,5 +1,6 @@
 // What happens to the tensors inside of the models.
-import type { Provider } from '../providers/types.js';
+import type { Provider, Session } from '../providers/types.js';
+import type { Both } from './compare.js';
 import { type Dataset, type Feeds, firstFeeds } from './feeds.js';
 import { compareLayers, type LayerRun } from './layers.js';
 import { firstParting } from './parting.js';
@@ -48,15 +49,25 @@ export async function layersInside(
   return found;
 }
 
-/** Where the models part from themselves on the CPU, for those of which that is known to happen. */
+/** What is found where a model is not on a provider what it is on the CPU. */
+export interface Partings {
+  /** The first site of each model that differs. */
+  readonly parting: ProviderRow['parting'];
+  /** Why that may be. */
+  readonly suspicions: readonly string[];
+}
+
+/** Where the models part from themselves on the CPU, for those of which it is known that they do, and why. */
 export async function partings(
   provider: Provider,
+  models: Both<Session>,
   { parity }: Pick<ProviderRow, 'parity'>,
   dataset: Dataset<Feeds>,
   options: ValidateOptions,
-): Promise<ProviderRow['parting']> {
-  const found: ProviderRow['parting'] = { original: null, swapped: null };
-  if (parity === null) return found;
+): Promise<Partings> {
+  const parting: ProviderRow['parting'] = { original: null, swapped: null };
+  const suspicions = new Set<string>();
+  if (parity === null) return { parting, suspicions: [] };
   const { original, swapped, cpu, session, signal, thresholds = {} } = options;
   const limit =
     thresholds.maxParity ?? toleranceFor(provider.name, floatsOf(original.info, swapped.info)).parity;
@@ -68,7 +79,8 @@ export async function partings(
     if (parityShare(parity, which).every((share) => share !== null && share <= limit)) continue;
     const [a, b] = [cpu, provider].map((where): LayerRun => ({ which, model, provider: where }));
     if (a === undefined || b === undefined) continue;
-    found[which] = await firstParting({ a, b, feeds, session, signal }, limit);
+    parting[which] = await firstParting({ a, b, feeds, session, signal }, limit);
+    for (const suspicion of models[which].suspicions ?? []) suspicions.add(`${which}: ${suspicion}`);
   }
-  return found;
+  return { parting, suspicions: [...suspicions] };
 }

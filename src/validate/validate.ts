@@ -252,16 +252,17 @@ async function measure(
     kernel.push(await sweep(provider, activation, type, opset, options.session));
   }
   const { original, swapped } = models;
+  const { parting, suspicions } = await partings(provider, models, comparison, dataset, options);
   return {
     provider: provider.name,
     status: 'ran',
     reason: null,
     fix: null,
     runtime: swapped.runtime,
-    notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? [])])],
+    notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions])],
     retargeted: swapped.retargeted ?? null,
     placement: placementOf(models),
-    parting: await partings(provider, comparison, dataset, options),
+    parting,
     profile: null,
     kernel,
     ...comparison,

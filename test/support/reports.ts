@@ -68,6 +68,7 @@ export function richReport(real: Report): Report {
     parity: { original: parity, swapped: parity.map((one) => ({ ...one, sqnr: 71.9 })) },
     latency: {
       n: latency.n,
+      repeats: 1,
       original: scaled(latency.original, 14),
       swapped: scaled(latency.swapped, 19),
       ratio: { value: 1.36, low: 1.21, high: 1.55 },

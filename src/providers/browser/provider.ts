@@ -166,6 +166,7 @@ interface Prepared {
   /** The form its Mish was rewritten to. */
   readonly retargeted?: string | undefined;
   readonly notes?: readonly string[] | undefined;
+  readonly suspicions?: readonly string[] | undefined;
 }
 
 let nextId = 0;
@@ -174,7 +175,7 @@ const ids = new WeakMap<Session, number>();
 
 async function openSession(
   { page, facts }: Started,
-  { model, retargeted, notes = [] }: Prepared,
+  { model, retargeted, notes, suspicions }: Prepared,
   options: SessionOptions = {},
 ): Promise<Session> {
   const id = nextId++;
@@ -215,6 +216,7 @@ async function openSession(
       runtime: runtimeOf(page, facts),
       retargeted,
       notes,
+      suspicions,
       placement: opened.placement,
       async run(feeds) {
         const known = kept.get(feeds);

@@ -5,6 +5,7 @@ import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Shapes, Unsupported } from '../types.js';
 import { webglProblems } from '../webgl-check.js';
+import { webglMistakes } from '../webgl-mistakes.js';
 import { withShapes } from '../webgl-shapes.js';
 
 /** Since WebGL is going away, every figure of it says so. */
@@ -17,6 +18,8 @@ export interface WebglModel {
   /** The form its Mish was rewritten to; undefined where that was not needed. */
   readonly retargeted: string | undefined;
   readonly notes: readonly string[];
+  /** Where WebGL is known to compute something else without a word. */
+  readonly suspicions: readonly string[];
 }
 
 /**
@@ -32,14 +35,22 @@ export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | und
     return {
       model: bytes,
       retargeted: changed ? report.form : undefined,
-      notes: [
-        ...(changed
-          ? [`WebGL has no Softplus and no Mish: the ${report.form} form of the model was run`]
-          : []),
-        WEBGL_IS_ENDING,
-      ],
+      notes: [WEBGL_IS_ENDING],
+      suspicions: suspicionsOf(runnable),
     };
   });
+}
+
+/** How many of them are told. */
+const MOST_SUSPICIONS = 5;
+
+function suspicionsOf(document: OnnxDocument): string[] {
+  const mistakes = webglMistakes(document);
+  const more = mistakes.length - MOST_SUSPICIONS;
+  return [
+    ...mistakes.slice(0, MOST_SUSPICIONS).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`),
+    ...(more > 0 ? [`and ${more} more of the kind`] : []),
+  ];
 }
 
 /** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */

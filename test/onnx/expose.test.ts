@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { onnx } from '../../proto/onnx.js';
+import { exposeTensors } from '../../src/onnx/expose.js';
+import { scan } from '../../src/onnx/scan.js';
+import { nodeProvider } from '../../src/providers/node.js';
+import { seededFeeds } from '../../src/validate/feeds.js';
+import { model, node, value } from '../support/model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+
+const named = (bytes: Uint8Array) => onnx.ModelProto.decode(bytes).graph?.output?.map(({ name }) => name);
+
+const chain = model({
+  nodes: [node('Exp', ['x'], ['a']), node('Shape', ['a'], ['s']), node('Relu', ['a'], ['y'])],
+  inputs: [value('x', 1, [2])],
+  outputs: [value('y', 1, [2])],
+});
+
+describe('tensors of the inside', () => {
+  test('become outputs, and nothing else changes', async () => {
+    const { model: exposed, outputs } = exposeTensors(await scan(chain), ['a', 's', 'y', 'a']);
+    const bytes = await exposed.bytes();
+    expect(named(bytes)).toEqual(['y', 'a', 's']);
+    expect([...outputs]).toEqual([
+      ['y', 'y'],
+      ['a', 'a'],
+      ['s', 's'],
+    ]);
+    // Two insertions, and the lengths around them.
+    const { nodes, ...before } = { ...onnx.ModelProto.decode(chain).graph, nodes: [], output: [] };
+    expect({ ...onnx.ModelProto.decode(bytes).graph, output: [] }).toEqual(
+      expect.objectContaining({ ...before, output: [] }),
+    );
+    expect(nodes).toEqual([]);
+  });
+
+  test('are copied by a node of their own, if they are floats and it is asked for', async () => {
+    const names = ['a', 's', 'y'];
+    const { model: exposed, outputs } = exposeTensors(await scan(chain), names, { copies: true });
+    expect(named(await exposed.bytes())).toEqual(['y', 'a/copy', 's']);
+    expect(outputs.get('a')).toBe('a/copy');
+    const session = await nodeProvider('cpu').open(await exposed.bytes());
+    const x = { elemType: 'f32', dims: [2], data: Float32Array.of(-1, 2) };
+    const got = await session.run({ x });
+    expect(got['a/copy']?.data).toEqual(Float32Array.of(Math.exp(-1), Math.exp(2)));
+    expect(got.s?.data).toEqual(BigInt64Array.of(2n));
+    await session.close();
+  });
+
+  test('get names that are free', async () => {
+    const clash = model({
+      nodes: [node('Relu', ['x'], ['a']), node('Relu', ['a'], ['a/copy']), node('Relu', ['a/copy'], ['y'])],
+      inputs: [value('x', 1, [2])],
+      outputs: [value('y', 1, [2])],
+    });
+    const { outputs } = exposeTensors(await scan(clash), ['a', 'a/copy'], { copies: true });
+    expect([outputs.get('a'), outputs.get('a/copy')]).toEqual(['a/copy_1', 'a/copy/copy']);
+  });
+
+  test.each(['nothing', '', 'x'])('that no node gives are refused: %j', async (name) => {
+    const document = await scan(chain);
+    expect(() => exposeTensors(document, [name])).toThrow(expect.objectContaining({ code: 'bad-data' }));
+  });
+
+  test.each([false, true])(
+    'of a real model leave its outputs what they were (copies: %s)',
+    async (copies) => {
+      const bytes = bytesOf(REAL_MODELS.timer);
+      const document = await scan(bytes);
+      const all = document.graph.nodes.flatMap(({ outputs }) => outputs);
+      const { model: exposed } = exposeTensors(document, all, { copies });
+      const cpu = nodeProvider('cpu');
+      const [before, after] = [await cpu.open(bytes), await cpu.open(await exposed.bytes())];
+      const [feeds = {}] = seededFeeds(before.inputs, {}).feeds;
+      const [want, got] = [await before.run(feeds), await after.run(feeds)];
+      expect(Object.keys(got)).toHaveLength(all.length);
+      for (const [name, { data }] of Object.entries(want)) expect(got[name]?.data).toEqual(data);
+      await Promise.all([before.close(), after.close()]);
+    },
+  );
+});

@@ -1,0 +1,184 @@
+import { describe, expect, test } from 'vitest';
+import { swap } from '../../src/mish/swap.js';
+import { browserProvider } from '../../src/providers/browser/provider.js';
+import { nodeProvider } from '../../src/providers/node.js';
+import { seededFeeds } from '../../src/validate/feeds.js';
+import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
+import { compareLayers, type LayerRun } from '../../src/validate/layers.js';
+import { momentsMeter } from '../../src/validate/moments.js';
+import { firstParting } from '../../src/validate/parting.js';
+import { BIAS_BYTES, externalModel } from '../support/external.js';
+import { tempFolder } from '../support/folder.js';
+import { model, node, value } from '../support/model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { residualNet } from '../support/webgl-models.js';
+
+const cpu = nodeProvider('cpu');
+const run = (bytes: LayerRun['model'], which: LayerRun['which'] = 'original', provider = cpu): LayerRun => ({
+  model: bytes,
+  which,
+  provider,
+});
+
+async function feedsFor(bytes: Uint8Array | string, count = 2) {
+  const session = await cpu.open(bytes);
+  await session.close();
+  return seededFeeds(session.inputs, { count }).feeds;
+}
+
+describe('a real model against its swap', async () => {
+  const bytes = bytesOf(REAL_MODELS.timer);
+  const { output } = await swap(bytes, { form: 'exp' });
+  const swapped = run(await output.bytes(), 'swapped');
+  const feeds = await feedsFor(bytes);
+
+  test('has a row for each tensor of both, in order, with the sites marked', async () => {
+    const { a, b, rows } = await compareLayers({ a: run(bytes), b: swapped, feeds });
+    expect([a, b]).toEqual([
+      { model: 'original', provider: 'cpu' },
+      { model: 'swapped', provider: 'cpu' },
+    ]);
+    expect(rows.map(({ op, site }) => (site ? `${op}*` : op))).toEqual([
+      ...['Flatten', 'Gemm', 'Relu*', 'Gemm', 'Relu*', 'Gemm', 'Relu*', 'Softmax'],
+    ]);
+    const [flatten, gemm, relu] = rows;
+    expect(flatten).toMatchObject({ maxAbs: 0, sqnr: null, problem: null });
+    expect(gemm?.maxAbs).toBe(0); // before the first site nothing has changed
+    expect(relu?.maxAbs).toBeGreaterThan(0.3); // Mish and ReLU are 0.30884 apart at the most
+    expect(relu?.maxAbs).toBeLessThan(0.30885);
+    expect(relu?.a?.min).toBe(0);
+    expect(relu?.b?.min).toBeCloseTo(-0.3088, 3);
+  });
+
+  test('is the same in passes of one tensor, and of few bytes', async () => {
+    const whole = await compareLayers({ a: run(bytes), b: swapped, feeds });
+    expect(await compareLayers({ a: run(bytes), b: swapped, feeds, chunk: 1 })).toEqual(whole);
+    expect(await compareLayers({ a: run(bytes), b: swapped, feeds, chunk: 3, bytes: 1000 })).toEqual(whole);
+  });
+
+  test('is the same whether tensors are outputs or copied out', async () => {
+    const session = { optimisation: 'disabled' } as const;
+    const direct = await compareLayers({ a: run(bytes), b: swapped, feeds, session });
+    expect(await compareLayers({ a: run(bytes), b: swapped, feeds, session, copies: true })).toEqual(direct);
+  });
+
+  test('against itself is the same everywhere', async () => {
+    for (const row of (await compareLayers({ a: run(bytes), b: run(bytes), feeds })).rows) {
+      expect(row).toMatchObject({ maxAbs: 0, problem: null, a: row.b });
+      expect(row.cosine).toBeCloseTo(1, 12);
+    }
+  });
+
+  test('sites only', async () => {
+    const { rows } = await compareLayers({ a: run(bytes), b: swapped, feeds, sitesOnly: true });
+    expect(rows.map(({ op }) => op)).toEqual(['Relu', 'Relu', 'Relu']);
+  });
+
+  test('is in the report where it is asked for', async () => {
+    const report = await validateFiles(
+      await bytesCandidate(bytes, 'original'),
+      await bytesCandidate(await output.bytes(), 'swapped'),
+      { providers: ['cpu', 'wasm'], perLayer: true, latency: false, runs: 1 },
+    );
+    expect(report.layers.map(({ a, b }) => [a.model, a.provider, b.model, b.provider])).toEqual([
+      ['original', 'cpu', 'swapped', 'cpu'],
+      ['swapped', 'cpu', 'swapped', 'wasm'],
+    ]);
+    for (const { sqnr, problem } of report.layers[1]?.rows ?? []) {
+      expect(problem).toBeNull();
+      expect(sqnr ?? 200).toBeGreaterThan(100); // dB; null for identical tensors
+    }
+  });
+});
+
+test('moments are those of all elements, over runs', () => {
+  const meter = momentsMeter();
+  const values = Array.from({ length: 1000 }, (_, index) => 1e6 + Math.sin(index));
+  for (const part of [values.slice(0, 300), values.slice(300)]) {
+    meter.add({ elemType: 'f64', dims: [part.length], data: Float64Array.from(part) });
+  }
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  const std = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length);
+  const result = meter.result();
+  expect(result?.mean).toBeCloseTo(mean, 6);
+  expect(result?.std).toBeCloseTo(std, 6);
+  expect(result).toMatchObject({ min: Math.min(...values), max: Math.max(...values) });
+  meter.add({ elemType: 'f64', dims: [1], data: Float64Array.of(Number.NaN) });
+  expect(meter.result()).toBeNull();
+  expect(momentsMeter().result()).toBeNull();
+});
+
+test('a tensor that cannot be an output has a row that says why', async () => {
+  const sequence = model({
+    nodes: [
+      node('Relu', ['x'], ['r']),
+      node('SequenceConstruct', ['r', 'r'], ['list']),
+      node('SequenceAt', ['list', 'at'], ['z']),
+      node('Relu', ['z'], ['y']),
+    ],
+    inputs: [value('x', 1, [2])],
+    outputs: [value('y', 1, [2])],
+    initializers: [{ name: 'at', dataType: 7, dims: [], rawData: new Uint8Array(8) }],
+  });
+  const { rows } = await compareLayers({
+    a: run(sequence),
+    b: run(sequence),
+    feeds: await feedsFor(sequence),
+  });
+  expect(rows.map(({ output, problem }) => [output, problem === null])).toEqual([
+    ['r', true],
+    ['list', false],
+    ['z', true],
+    ['y', true],
+  ]);
+});
+
+test('a model with external data leaves nothing beside it', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('model.onnx', externalModel('weights.bin'));
+  await folder.write('weights.bin', BIAS_BYTES);
+  const x = { elemType: 'f32', dims: [1, 4], data: new Float32Array(4) };
+  const { rows } = await compareLayers({ a: run(path), b: run(path), feeds: [{ x }] });
+  expect(rows.map(({ output, maxAbs }) => [output, maxAbs])).toEqual([
+    ['z', 0],
+    ['y', 0],
+  ]);
+  expect(await folder.list()).toEqual(['model.onnx', 'weights.bin']);
+});
+
+test('nothing to feed is an error', async () => {
+  const bytes = bytesOf(REAL_MODELS.timer);
+  await expect(compareLayers({ a: run(bytes), b: run(bytes), feeds: [] })).rejects.toThrow(
+    expect.objectContaining({ code: 'bad-data' }),
+  );
+});
+
+test('WebGL’s mistake on a residual net is found, placed and explained, and the swapped model is right', async () => {
+  const bytes = residualNet();
+  const report = await validateFiles(
+    await bytesCandidate(bytes, 'residual'),
+    await bytesCandidate(await (await swap(bytes, { form: 'softplus' })).output.bytes(), 'swapped'),
+    { providers: ['webgl'], latency: false, runs: 1 },
+  );
+  const [row] = report.providers;
+  expect(report.verdicts).toMatchObject([
+    { threshold: 'maxParity', passed: true },
+    { threshold: 'maxOriginalParity', passed: false, binding: false },
+    { threshold: 'maxKernel', passed: true },
+  ]);
+  expect(report.passed).toBe(true);
+  // The first Conv of the second kind that is run as one of the first is in the first block.
+  expect(row?.parting).toMatchObject({ original: { op: 'Relu', output: 'out0' }, swapped: null });
+  expect(row?.notes.join()).toMatch(/Conv ‘b0’: WebGL may run it as a0.*--fix-relu/);
+});
+
+test('nothing parts where nothing is wrong', async () => {
+  const bytes = residualNet();
+  const feeds = await feedsFor(bytes, 1);
+  const wasm = browserProvider('wasm');
+  try {
+    expect(await firstParting({ a: run(bytes), b: run(bytes, 'original', wasm), feeds }, 1e-4)).toBeNull();
+  } finally {
+    await wasm.close?.();
+  }
+});
