@@ -35,6 +35,7 @@ export interface Flags extends FormOptions, Thresholds, ImageFlags {
   allowFallback?: boolean;
   deviceId?: number;
   perLayer?: boolean;
+  profile?: boolean;
   latency: boolean;
   pairs?: number;
   seconds?: number;
@@ -70,6 +71,7 @@ export async function run(
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
     thresholds: flags,
     perLayer: flags.perLayer,
+    profile: flags.profile,
     signal: interruptible(),
     onProgress: bar.update,
   }).finally(bar.end);

@@ -38,6 +38,7 @@ export function command(): Command {
       '--per-layer',
       'compare the tensors inside as well: original and swapped, each provider and the CPU',
     )
+    .option('--profile', 'say where the time goes, on the providers of onnxruntime-node')
     .option('--no-latency', 'do not measure latency')
     .option('--pairs <number>', 'pairs of runs to time at the least (default: 30)', count)
     .option('--seconds <number>', 'seconds to time for at the least (default: 2)', number);

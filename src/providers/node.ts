@@ -1,6 +1,7 @@
 // The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
 import type * as Ort from 'onnxruntime-node';
 import { loaderSays } from '../node/native.js';
+import { profileFolder } from '../node/ort-profile.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { diagnose } from './diagnose.js';
 import type { Tensor, Tensors, TypedArray } from './tensor.js';
@@ -100,13 +101,16 @@ function create(
   name: ProviderName,
   model: string | Uint8Array,
   options: SessionOptions = {},
+  profilePrefix?: string,
 ): Promise<Ort.InferenceSession> {
-  const { threads, optimisation = 'all', allowFallback = false } = options;
+  const { threads, optimisation = 'all', allowFallback = false, deviceId } = options;
+  const hasDevices = name === 'cuda' || name === 'tensorrt' || name === 'dml';
   const settings: Ort.InferenceSession.SessionOptions = {
-    executionProviders: [name],
+    executionProviders: [deviceId !== undefined && hasDevices ? { name, deviceId } : name],
     graphOptimizationLevel: optimisation,
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     // A number labelled with a provider has to come from that provider.
     ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
   };
@@ -133,8 +137,10 @@ async function open(
         : undefined,
       cause,
     });
+  const profile = options?.profile === true ? await profileFolder() : undefined;
   const start = performance.now();
-  const session = await create(name, model, options).catch((cause: unknown) => {
+  const session = await create(name, model, options, profile?.prefix).catch(async (cause: unknown) => {
+    await profile?.remove();
     throw failed('cannot open it', cause);
   });
   const createMs = performance.now() - start;
@@ -161,7 +167,18 @@ async function open(
       await call(ready);
       return performance.now() - begin;
     },
-    close: () => session.release(),
+    ...(profile === undefined
+      ? {}
+      : {
+          async profile() {
+            session.endProfiling();
+            return profile.kernels();
+          },
+        }),
+    async close() {
+      await session.release(); // which writes the profile, where nobody has asked for it
+      await profile?.remove();
+    },
   };
 }
 

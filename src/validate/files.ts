@@ -60,7 +60,7 @@ export interface FileValidation
   extends Partial<
       Pick<
         ValidateOptions,
-        'data' | 'session' | 'latency' | 'thresholds' | 'perLayer' | 'signal' | 'onProgress'
+        'data' | 'session' | 'latency' | 'thresholds' | 'perLayer' | 'profile' | 'signal' | 'onProgress'
       >
     >,
     ShapeOptions,

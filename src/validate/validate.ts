@@ -10,6 +10,7 @@ import { type Dataset, type Feeds, firstFeed } from './feeds.js';
 import { hashFeeds } from './hash.js';
 import { layersInside, partings } from './inside.js';
 import { type LatencyOptions, measureLatency } from './latency.js';
+import { observePlacement, profileModels } from './profile.js';
 import {
   type Host,
   type KernelSweep,
@@ -46,6 +47,8 @@ export interface ValidateOptions {
   readonly thresholds?: Thresholds | undefined;
   /** Compare the tensors inside as well: original and swapped on the CPU, and each provider with the CPU. */
   readonly perLayer?: boolean | undefined;
+  /** Have ONNX Runtime's profiler say where the time goes, on the providers of this process. */
+  readonly profile?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what is being done. */
   readonly onProgress?: ((step: string) => void) | undefined;
@@ -252,6 +255,8 @@ async function measure(
     kernel.push(await sweep(provider, activation, type, opset, options.session));
   }
   const { original, swapped } = models;
+  const native = swapped.runtime.browser === null;
+  const both = { original: options.original.model, swapped: options.swapped.model };
   const { parting, suspicions } = await partings(provider, models, comparison, dataset, options);
   return {
     provider: provider.name,
@@ -261,9 +266,18 @@ async function measure(
     runtime: swapped.runtime,
     notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions])],
     retargeted: swapped.retargeted ?? null,
-    placement: placementOf(models),
+    placement:
+      native && feeds && provider.name !== 'cpu' && options.session?.allowFallback === true
+        ? {
+            original: observed(await observePlacement(provider, both.original, feeds, options)),
+            swapped: observed(await observePlacement(provider, both.swapped, feeds, options)),
+          }
+        : placementOf(models),
     parting,
-    profile: null,
+    profile:
+      native && feeds && options.profile === true
+        ? await profileModels(provider, both, feeds, options)
+        : null,
     kernel,
     ...comparison,
     latency:
@@ -273,8 +287,11 @@ async function measure(
 
 function placementOf({ original, swapped }: Both<Session>): ProviderRow['placement'] {
   if (original.placement === undefined || swapped.placement === undefined) return null;
-  const copy = ({ counts, moved }: Placement) => ({ counts: { ...counts }, moved: [...moved] });
-  return { original: copy(original.placement), swapped: copy(swapped.placement) };
+  return { original: observed(original.placement), swapped: observed(swapped.placement) };
+}
+
+function observed({ counts, moved }: Placement) {
+  return { counts: { ...counts }, moved: [...moved] };
 }
 
 /** The activations whose kernels are worth a sweep: the Mish of the swapped model, and what it was before. */

@@ -1,0 +1,168 @@
+import { FORMS, type FormName } from '../mish/forms.js';
+import { recognise } from '../mish/recognise.js';
+import { retargetDocument } from '../mish/retarget.js';
+import { findSites } from '../mish/sites.js';
+import { withChanged } from '../node/beside.js';
+import { withDocument } from '../node/document.js';
+import { stopIfAborted } from '../onnx/abort.js';
+import { analyse } from '../onnx/analysis.js';
+import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import type { Tensors } from '../providers/tensor.js';
+import type { KernelTime, Placement, Provider, SessionOptions } from '../providers/types.js';
+import type { Both } from './compare.js';
+import type { ModelProfile, Profile } from './report.js';
+
+export interface ProfileOptions {
+  readonly session?: SessionOptions | undefined;
+  /** Runs to profile, after one that does not count; 10 unless given. */
+  readonly runs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Model = string | Uint8Array;
+
+/**
+ * Where the time of both models goes on a provider of this process, by ONNX Runtime's own profiler: by operator, by
+ * site, and what the swap costs beyond the nodes of Mish themselves, as the original's activations are fused into what
+ * comes before them. Throws `run-failed`, `aborted`, and `bad-usage` for a provider that has no profiler.
+ */
+export async function profileModels(
+  provider: Provider,
+  models: Both<Model>,
+  feeds: Tensors,
+  options: ProfileOptions = {},
+): Promise<Profile> {
+  const measure = (model: Model) => profileModel(provider, model, feeds, options);
+  const original = await measure(models.original);
+  const swapped = await measure(models.swapped);
+  const inSites = (profile: ModelProfile) => profile.sites.reduce((sum, { us }) => sum + us, 0);
+  const mishUs = inSites(swapped);
+  const forms: Profile['forms'] = [];
+  for (const form of Object.keys(FORMS) as FormName[]) {
+    forms.push({ form, us: await inForm(models.swapped, form, measure) });
+  }
+  const lostFusionUs = swapped.totalUs - mishUs - (original.totalUs - inSites(original));
+  return { original, swapped, mishUs, lostFusionUs, forms };
+}
+
+/** What the model takes with all its Mish in a form; null where that cannot be written or does not run. */
+async function inForm(
+  model: Model,
+  form: FormName,
+  measure: (model: Model) => Promise<ModelProfile>,
+): Promise<number | null> {
+  try {
+    return await withDocument(model, async (document) => {
+      const { output, report } = await retargetDocument(document, { form, undo: false });
+      if (report.skipped.length > 0) return null;
+      const external = document.external.length > 0;
+      return withChanged(model, output, external, async (changed) => (await measure(changed)).totalUs);
+    });
+  } catch (error) {
+    const cannot = error instanceof OnnxMishError && ['unsupported-form', 'run-failed'].includes(error.code);
+    if (cannot) return null;
+    throw error;
+  }
+}
+
+/** Profiles one model. Throws as `profileModels` does. */
+export async function profileModel(
+  provider: Provider,
+  model: Model,
+  feeds: Tensors,
+  { session: sessionOptions, runs = 10, signal }: ProfileOptions = {},
+): Promise<ModelProfile> {
+  const sites = await withDocument(model, siteNodes);
+  const kernels = await profiledRuns(provider, model, feeds, {
+    session: sessionOptions,
+    runs: runs + 1,
+    signal,
+  });
+  // The first run fills caches and pools. Each has the same kernels, unless a loop's length depends on its data.
+  const counted = kernels.length % (runs + 1) === 0 ? runs : runs + 1;
+  return summariseKernels(kernels.slice(-counted * Math.floor(kernels.length / (runs + 1))), counted, sites);
+}
+
+/** Where the nodes of a model run, found out by running it once. Throws as `profileModels` does. */
+export async function observePlacement(
+  provider: Provider,
+  model: Model,
+  feeds: Tensors,
+  options: ProfileOptions = {},
+): Promise<Placement> {
+  return placementOf(await profiledRuns(provider, model, feeds, { ...options, runs: 1 }), provider.name);
+}
+
+/** Kernels by execution provider, and those on the CPU where another was asked for. */
+export function placementOf(kernels: readonly KernelTime[], asked: string): Placement {
+  const counts: Record<string, number> = {};
+  for (const { provider } of kernels) counts[provider] = (counts[provider] ?? 0) + 1;
+  const moved = kernels
+    .filter(({ provider }) => asked !== 'cpu' && provider === 'CPUExecutionProvider')
+    .map(({ node, op, provider }) => ({ node, op, provider }));
+  return { counts, moved };
+}
+
+async function profiledRuns(
+  provider: Provider,
+  model: Model,
+  feeds: Tensors,
+  { session: options, runs = 1, signal }: ProfileOptions,
+): Promise<KernelTime[]> {
+  const session = await provider.open(model, { ...options, profile: true });
+  try {
+    if (session.profile === undefined) {
+      throw new OnnxMishError('bad-usage', `ONNX Runtime profiles nothing on ${provider.name}`);
+    }
+    for (let run = 0; run < runs; run++) {
+      stopIfAborted(signal);
+      await session.run(feeds);
+    }
+    return await session.profile();
+  } finally {
+    await session.close();
+  }
+}
+
+/** The name of each node that belongs to a site, and the site's. */
+function siteNodes(document: OnnxDocument): Map<string, string> {
+  const analysis = analyse(document);
+  const owners = new Map<string, string>();
+  for (const { node } of findSites(document, {}, analysis).sites) {
+    owners.set(node.name, nodeLabel(node));
+  }
+  for (const { node, inner } of recognise(document, analysis)) {
+    for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
+  }
+  owners.delete(''); // what has no name cannot be told from the rest
+  return owners;
+}
+
+/** Adds up kernels: microseconds a run, by operator and by site. A site that was fused away has none of its own. */
+export function summariseKernels(
+  kernels: readonly KernelTime[],
+  runs: number,
+  sites: ReadonlyMap<string, string>,
+): ModelProfile {
+  const operators = new Map<string, { op: string; provider: string; calls: number; us: number }>();
+  const bySite = new Map<string, number>([...sites.values()].map((site) => [site, 0]));
+  let totalUs = 0;
+  for (const { node, op, provider, us } of kernels) {
+    const share = us / runs;
+    totalUs += share;
+    const key = `${op} ${provider}`;
+    const sum = operators.get(key) ?? { op, provider, calls: 0, us: 0 };
+    operators.set(key, { ...sum, calls: sum.calls + 1 / runs, us: sum.us + share });
+    const site = sites.get(node);
+    if (site !== undefined) bySite.set(site, (bySite.get(site) ?? 0) + share);
+  }
+  return {
+    runs,
+    totalUs,
+    operators: [...operators.values()]
+      .map((sum) => ({ ...sum, calls: Number(sum.calls.toFixed(3)) }))
+      .sort((a, b) => b.us - a.us),
+    sites: [...bySite].map(([node, us]) => ({ node, us })),
+  };
+}
