@@ -164,6 +164,10 @@ function remarks(row: ProviderRow): string[] {
     said.push(
       `a run takes ${figure(original.totalUs)} µs in operators, swapped ${figure(swapped.totalUs)} µs: ${figure(mishUs)} µs in Mish, ${figure(lostFusionUs)} µs of lost fusion`,
     );
+    const forms = profile.forms.map(
+      ({ form, us }) => `${form} ${us === null ? 'cannot run' : `${figure(us)} µs`}`,
+    );
+    if (forms.length > 0) said.push(`a run of the swapped model in each form: ${forms.join(', ')}`);
   }
   return [...said, ...notes].map((line) => `${provider}: ${line}`);
 }

@@ -1,0 +1,132 @@
+import { readdirSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { swap } from '../../src/mish/swap.js';
+import { nodeProvider } from '../../src/providers/node.js';
+import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
+import {
+  observePlacement,
+  placementOf,
+  profileModel,
+  profileModels,
+  summariseKernels,
+} from '../../src/validate/profile.js';
+import { tempFolder } from '../support/folder.js';
+import { model, node, value } from '../support/model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+
+const cpu = nodeProvider('cpu');
+const sum = (values: readonly { us: number }[]) => values.reduce((total, { us }) => total + us, 0);
+
+let temporary = '';
+beforeEach(async () => {
+  temporary = (await tempFolder()).path;
+  vi.stubEnv('TMPDIR', temporary);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
+const x = { elemType: 'f32', dims: [1, 3, 48, 64], data: new Float32Array(3 * 48 * 64).fill(0.1) };
+
+describe('a real model', () => {
+  test('its parts add up, and Mish is found in them', async () => {
+    const original = bytesOf(REAL_MODELS.classifier);
+    const { output, report } = await swap(original, { form: 'softplus' });
+    const both = { original, swapped: await output.bytes() };
+    const profile = await profileModels(cpu, both, { x }, { runs: 3 });
+    for (const one of [profile.original, profile.swapped]) {
+      expect(one.runs).toBe(3);
+      expect(sum(one.operators)).toBeCloseTo(one.totalUs, 3);
+      expect(one.sites).toHaveLength(report.sites.length);
+      expect(one.operators.map(({ us }) => us)).toEqual(
+        one.operators.map(({ us }) => us).toSorted((a, b) => b - a),
+      );
+      for (const { provider } of one.operators) expect(provider).toBe('CPUExecutionProvider');
+    }
+    expect(sum(profile.swapped.sites)).toBeCloseTo(profile.mishUs, 3);
+    const calls = (op: string) => profile.swapped.operators.find((one) => one.op === op)?.calls;
+    expect(calls('Softplus')).toBe(report.sites.length);
+    // What is not Mish in the one against what is no activation in the other.
+    const rest =
+      profile.swapped.totalUs - profile.mishUs - (profile.original.totalUs - sum(profile.original.sites));
+    expect(profile.lostFusionUs).toBeCloseTo(rest, 3);
+    expect(profile.forms.map(({ form, us }) => [form, us === null])).toEqual([
+      ['softplus', false],
+      ['exp', false],
+      ['native', true], // its opset is 9
+    ]);
+  });
+
+  test('is in the report where it is asked for', async () => {
+    const bytes = bytesOf(REAL_MODELS.classifier);
+    const original = await bytesCandidate(bytes, 'original');
+    const swapped = await bytesCandidate(await (await swap(bytes)).output.bytes(), 'swapped');
+    const options = { shapes: { x: [1, 3, 48, 64] }, runs: 1, latency: false } as const;
+    const [row] = (await validateFiles(original, swapped, { ...options, profile: true })).providers;
+    expect(row?.profile?.mishUs).toBeGreaterThan(0);
+    expect((await validateFiles(original, swapped, options)).providers[0]?.profile).toBeNull();
+  });
+});
+
+test('the figures are those of a run', () => {
+  const kernel = (name: string, op: string, us: number) => ({
+    node: name,
+    op,
+    provider: 'CPUExecutionProvider',
+    us,
+  });
+  const run = [kernel('conv', 'Conv', 10), kernel('act/mish/tanh', 'Tanh', 4), kernel('act/mish', 'Mul', 2)];
+  const sites = new Map([
+    ['act/mish/tanh', 'act/mish'],
+    ['act/mish', 'act/mish'],
+    ['gone', 'gone'],
+  ]);
+  expect(summariseKernels([...run, ...run], 2, sites)).toEqual({
+    runs: 2,
+    totalUs: 16,
+    operators: [
+      { op: 'Conv', provider: 'CPUExecutionProvider', calls: 1, us: 10 },
+      { op: 'Tanh', provider: 'CPUExecutionProvider', calls: 1, us: 4 },
+      { op: 'Mul', provider: 'CPUExecutionProvider', calls: 1, us: 2 },
+    ],
+    // Fused away: it has no time of its own.
+    sites: [
+      { node: 'act/mish', us: 6 },
+      { node: 'gone', us: 0 },
+    ],
+  });
+});
+
+test('placement tells what fell back to the CPU', async () => {
+  const kernel = (name: string, provider: string) => ({ node: name, op: 'Relu', provider, us: 1 });
+  const kernels = [kernel('a', 'CUDAExecutionProvider'), kernel('b', 'CPUExecutionProvider')];
+  expect(placementOf(kernels, 'cuda')).toEqual({
+    counts: { CUDAExecutionProvider: 1, CPUExecutionProvider: 1 },
+    moved: [{ node: 'b', op: 'Relu', provider: 'CPUExecutionProvider' }],
+  });
+  expect(placementOf(kernels, 'cpu').moved).toEqual([]);
+  const seen = await observePlacement(cpu, bytesOf(REAL_MODELS.classifier), { x });
+  expect(Object.keys(seen.counts)).toEqual(['CPUExecutionProvider']);
+});
+
+describe('a profile that is not finished', () => {
+  const relu = model({
+    nodes: [node('Relu', ['x'], ['y'])],
+    inputs: [value('x', 1, [1])],
+    outputs: [value('y', 1, [1])],
+  });
+
+  test('leaves no file', async () => {
+    const session = await cpu.open(relu, { profile: true });
+    await session.run({ x: { elemType: 'f32', dims: [1], data: Float32Array.of(1) } });
+    await session.close();
+  });
+
+  test('nor when the model cannot be opened, or run', async () => {
+    await expect(cpu.open(Uint8Array.of(1, 2, 3), { profile: true })).rejects.toThrow();
+    await expect(profileModel(cpu, relu, {})).rejects.toThrow(
+      expect.objectContaining({ code: 'run-failed' }),
+    );
+  });
+});
