@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { FORM_FOR, TARGETS } from '../mish/forms.js';
+import { WEBGL_IS_ENDING } from '../providers/browser/prepare-webgl.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';
 import { getProvider } from '../providers/get.js';
 import { PROVIDERS, type ProviderName } from '../providers/types.js';
@@ -65,15 +66,13 @@ async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<
       `ONNX Runtime ${runtime?.version ?? provider.version}`,
       ...describe(runtime),
       `the ${form} form is ${maxScaled?.toExponential(1)} from exact at most${right ? '' : ', which is too much'}`,
-      ...(name === 'webgl' ? [DEPRECATED] : []),
     ];
-    return { provider: name, works: right, says: parts.join(', '), fix: null };
+    const says = `${parts.join(', ')}${name === 'webgl' ? `. ${WEBGL_IS_ENDING}` : ''}`;
+    return { provider: name, works: right, says, fix: null };
   } finally {
     await provider.close?.();
   }
 }
-
-const DEPRECATED = 'to be deprecated and then removed by ONNX Runtime (microsoft/onnxruntime#32241)';
 
 function describe(runtime: Sweep['runtime']): string[] {
   const { browser = null, renderer = null, software = null, threads = null } = runtime ?? {};

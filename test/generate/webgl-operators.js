@@ -1,4 +1,4 @@
-// Generates src/providers/webgl-operators.ts from the document of the installed onnxruntime-web. Run it with
+// Generates src/providers/webgl/operators.ts from the document of the installed onnxruntime-web. Run it with
 // `npm run webgl-operators` after an update. With a file as its argument it writes there instead; the test that the
 // committed table is current does.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const out = process.argv[2] ?? join(root, 'src/providers/webgl-operators.ts');
+const out = process.argv[2] ?? join(root, 'src/providers/webgl/operators.ts');
 const ort = join(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'), '../..');
 const { version } = JSON.parse(readFileSync(join(ort, 'package.json'), 'utf8'));
 const document = readFileSync(join(ort, 'docs/webgl-operators.md'), 'utf8');

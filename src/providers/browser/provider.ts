@@ -9,9 +9,9 @@ import { decodeTensors, encodeTensors } from '../transfer.js';
 import type { Availability, Provider, Runtime, Session, SessionOptions } from '../types.js';
 import { findBrowser } from './find.js';
 import { openPage, type Page } from './page.js';
+import { checkForWebgl, prepareForWebgl } from './prepare-webgl.js';
 import type { PageFacts, WebProvider } from './protocol.js';
 import type { Content } from './server.js';
-import { checkForWebgl, prepareForWebgl } from './webgl.js';
 
 export interface BrowserSettings {
   /** Path of the browser; one is looked for unless given. */

@@ -4,9 +4,9 @@ import { withDocument } from '../../node/document.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Shapes, Unsupported } from '../types.js';
-import { webglProblems } from '../webgl-check.js';
-import { webglMistakes } from '../webgl-mistakes.js';
-import { withShapes } from '../webgl-shapes.js';
+import { webglProblems } from '../webgl/check.js';
+import { webglMistakes } from '../webgl/mistakes.js';
+import { withShapes } from '../webgl/shapes.js';
 
 /** Since WebGL is going away, every figure of it says so. */
 export const WEBGL_IS_ENDING =

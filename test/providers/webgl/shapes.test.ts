@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
-import { scan } from '../../src/onnx/scan.js';
-import type { Shapes } from '../../src/providers/types.js';
-import { withShapes } from '../../src/providers/webgl-shapes.js';
-import { floats, model, node, value } from '../support/model.js';
-import { bytesOf, REAL_MODELS } from '../support/models.js';
-import { f32, load, run } from '../support/run.js';
+import { scan } from '../../../src/onnx/scan.js';
+import type { Shapes } from '../../../src/providers/types.js';
+import { withShapes } from '../../../src/providers/webgl/shapes.js';
+import { floats, model, node, value } from '../../support/model.js';
+import { bytesOf, REAL_MODELS } from '../../support/models.js';
+import { f32, load, run } from '../../support/run.js';
 
 // An older schema, built by others.
 const { onnx: old } = createRequire(import.meta.url)('onnx-proto') as {

@@ -1,4 +1,4 @@
-import type { Analysis } from '../onnx/analysis.js';
+import type { Analysis } from '../../onnx/analysis.js';
 import {
   attribute,
   type Node,
@@ -7,7 +7,7 @@ import {
   opsetOf,
   type Scope,
   type Tensor,
-} from '../onnx/document.js';
+} from '../../onnx/document.js';
 
 /** What is the matter, for a program to act on. */
 export type ProblemKind =

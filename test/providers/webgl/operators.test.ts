@@ -4,17 +4,17 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { WEBGL_OPERATORS, WEBGL_OPERATORS_VERSION } from '../../src/providers/webgl-operators.js';
-import { tempFolder } from '../support/folder.js';
+import { WEBGL_OPERATORS, WEBGL_OPERATORS_VERSION } from '../../../src/providers/webgl/operators.js';
+import { tempFolder } from '../../support/folder.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const dist = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
 
 test('the table is what the installed onnxruntime-web’s document gives', async () => {
   const folder = await tempFolder();
   const out = folder.at('webgl-operators.ts');
   execFileSync(process.execPath, [join(root, 'test/generate/webgl-operators.js'), out]);
-  const committed = readFileSync(join(root, 'src/providers/webgl-operators.ts'), 'utf8');
+  const committed = readFileSync(join(root, 'src/providers/webgl/operators.ts'), 'utf8');
   expect(readFileSync(out, 'utf8')).toBe(committed);
   const { version } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8'));
   expect(WEBGL_OPERATORS_VERSION).toBe(version);

@@ -1,6 +1,6 @@
-import { type Analysis, analyse } from '../onnx/analysis.js';
-import { nodeLabel, type OnnxDocument, type Tensor } from '../onnx/document.js';
-import { DataType, typeName } from '../onnx/types.js';
+import { type Analysis, analyse } from '../../onnx/analysis.js';
+import { nodeLabel, type OnnxDocument, type Tensor } from '../../onnx/document.js';
+import { DataType, typeName } from '../../onnx/types.js';
 import {
   type Finding,
   type NodeFacts,
@@ -8,11 +8,11 @@ import {
   type ProblemKind,
   problemAt,
   webglFacts,
-} from './webgl-facts.js';
-import { type OpsetRange, WEBGL_OPERATORS } from './webgl-operators.js';
-import { RULES } from './webgl-rules.js';
+} from './facts.js';
+import { type OpsetRange, WEBGL_OPERATORS } from './operators.js';
+import { RULES } from './rules.js';
 
-export type { Problem, ProblemKind } from './webgl-facts.js';
+export type { Problem, ProblemKind } from './facts.js';
 
 /**
  * What keeps a model from running on WebGL, as far as it can be told beforehand. Dimensions that are symbols are

@@ -1,11 +1,11 @@
-import { type Analysis, analyse } from '../onnx/analysis.js';
-import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
-import { DataType, floatType } from '../onnx/types.js';
-import { type Dims, type NodeFacts, type Problem, problemAt, webglFacts } from './webgl-facts.js';
+import { type Analysis, analyse } from '../../onnx/analysis.js';
+import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
+import { DataType, floatType } from '../../onnx/types.js';
+import { type Dims, type NodeFacts, type Problem, problemAt, webglFacts } from './facts.js';
 
 /**
  * What WebGL of onnxruntime-web 1.30.0 may compute wrong in a model without a word, as far as it can be told
- * beforehand; `test/providers/webgl-mistakes.md` names the places in its code. Where dimensions are not known, nodes
+ * beforehand; `test/providers/webgl/mistakes.md` names the places in its code. Where dimensions are not known, nodes
  * that may have the same ones are taken to have them.
  */
 export function webglMistakes(document: OnnxDocument, analysis: Analysis = analyse(document)): Problem[] {

@@ -1,6 +1,6 @@
-import { attribute } from '../onnx/document.js';
-import { DataType, typeName } from '../onnx/types.js';
-import type { Finding, NodeFacts, ProblemKind } from './webgl-facts.js';
+import { attribute } from '../../onnx/document.js';
+import { DataType, typeName } from '../../onnx/types.js';
+import type { Finding, NodeFacts, ProblemKind } from './facts.js';
 
 // What WebGL's operators refuse though they are in its list. Each rule was seen to be so: the test runs them all.
 

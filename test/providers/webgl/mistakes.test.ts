@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { onnx } from '../../proto/onnx.js';
-import { fixRelu } from '../../src/mish/fix-relu.js';
-import { swap } from '../../src/mish/swap.js';
-import { scan } from '../../src/onnx/scan.js';
-import { webglMistakes } from '../../src/providers/webgl-mistakes.js';
-import { swapped } from '../support/graph.js';
-import { floats, ints, model, node, value } from '../support/model.js';
-import { bytesOf, REAL_MODELS } from '../support/models.js';
+import type { onnx } from '../../../proto/onnx.js';
+import { fixRelu } from '../../../src/mish/fix-relu.js';
+import { swap } from '../../../src/mish/swap.js';
+import { scan } from '../../../src/onnx/scan.js';
+import { webglMistakes } from '../../../src/providers/webgl/mistakes.js';
+import { swapped } from '../../support/graph.js';
+import { floats, ints, model, node, value } from '../../support/model.js';
+import { bytesOf, REAL_MODELS } from '../../support/models.js';
 import {
   fusedOutput,
   readFusedOutput,
@@ -14,9 +14,9 @@ import {
   residualNet,
   sharedPlainProgram,
   sharedProgram,
-} from '../support/webgl-models.js';
-import { openWebglPage, type WebglPage } from '../support/webgl-page.js';
-import { numbers, webglError } from '../support/webgl-run.js';
+} from '../../support/webgl-models.js';
+import { openWebglPage, type WebglPage } from '../../support/webgl-page.js';
+import { numbers, webglError } from '../../support/webgl-run.js';
 
 let page: WebglPage;
 beforeAll(async () => {

@@ -1,14 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { onnx } from '../../proto/onnx.js';
-import { scan } from '../../src/onnx/scan.js';
-import { type ProblemKind, webglProblems } from '../../src/providers/webgl-check.js';
-import { graph } from '../support/bodies.js';
-import { externalModel } from '../support/external.js';
-import { swapped } from '../support/graph.js';
-import { type AttributeValue, floats, ints, type ModelParts, model, node, value } from '../support/model.js';
-import { bytesOf, REAL_MODELS } from '../support/models.js';
-import { openWebglPage, type WebglPage } from '../support/webgl-page.js';
-import { feedsFor, numbers, webglError } from '../support/webgl-run.js';
+import type { onnx } from '../../../proto/onnx.js';
+import { scan } from '../../../src/onnx/scan.js';
+import { type ProblemKind, webglProblems } from '../../../src/providers/webgl/check.js';
+import { graph } from '../../support/bodies.js';
+import { externalModel } from '../../support/external.js';
+import { swapped } from '../../support/graph.js';
+import {
+  type AttributeValue,
+  floats,
+  ints,
+  type ModelParts,
+  model,
+  node,
+  value,
+} from '../../support/model.js';
+import { bytesOf, REAL_MODELS } from '../../support/models.js';
+import { openWebglPage, type WebglPage } from '../../support/webgl-page.js';
+import { feedsFor, numbers, webglError } from '../../support/webgl-run.js';
 
 let page: WebglPage;
 beforeAll(async () => {
