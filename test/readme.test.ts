@@ -47,11 +47,13 @@ describe('the README', () => {
     const commands = lines.filter((line) => line.startsWith('onnx-mish '));
     expect(commands.length).toBeGreaterThanOrEqual(7);
     for (const command of commands) {
-      const words = command.split(/\s+/).slice(1);
+      const [line = '', into] = command.split(' > ');
+      const words = line.split(/\s+/).slice(1);
       // The second swap of the list would be refused, rightly: the first one's output is there.
       const force = words[0] === 'swap' && existsSync(join(folder, 'model.mish.onnx')) ? ['--force'] : [];
       const { stdout } = await run(process.execPath, [cli, ...words, ...force], { cwd: folder });
       expect(stdout, command).not.toBe('');
+      if (into !== undefined) writeFileSync(join(folder, into), stdout);
     }
     const [original, again] = ['model.onnx', 'again.onnx'].map((name) => readFileSync(join(folder, name)));
     expect(again).toEqual(original);

@@ -141,7 +141,11 @@ async function open(
   const start = performance.now();
   const session = await create(name, model, options, profile?.prefix).catch(async (cause: unknown) => {
     await profile?.remove();
-    throw failed('cannot open it', cause);
+    // What is wrong with the device is not the model's fault: a --device-id that there is not, say.
+    if (!/CUDA failure|CUDNN failure|DXGI/.test(message(cause))) throw failed('cannot open it', cause);
+    const { platform, arch } = process;
+    const { reason, fix } = diagnose(name, message(cause), { platform, arch, deviceId: options?.deviceId });
+    throw new OnnxMishError('run-failed', reason, { where: label, fix, cause });
   });
   const createMs = performance.now() - start;
   const convert = (feeds: Tensors) =>
