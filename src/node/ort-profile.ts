@@ -21,15 +21,14 @@ export interface ProfileFolder {
   remove(): Promise<void>;
 }
 
-/** As much of an event as is read here: Chrome's trace format, with ONNX Runtime's own arguments. */
-interface Event {
-  readonly cat?: string;
-  readonly name?: string;
-  readonly dur?: number;
-  readonly args?: { readonly op_name?: string; readonly provider?: string };
-}
+/**
+ * A kernel in ONNX Runtime's profile. It is JSON in the shape of Chrome's traces, but the names of nodes stand in it as
+ * they are, quotes and all (1.30.0), so what is around them is looked for.
+ */
+const KERNEL =
+  /\{"cat" : "Node","pid" :\d+,"tid" :\d+,"dur" :(\d+),"ts" :\d+,"ph" : "X","name" :"([\s\S]*?)_kernel_time","args" : \{([\s\S]*?)\}\},?\r?\n/g;
 
-const KERNEL = '_kernel_time';
+const argument = (args: string, name: string) => new RegExp(`"${name}" : "([^"]*)"`).exec(args)?.[1] ?? '';
 
 /** A temporary folder for one session's profile. */
 export async function profileFolder(): Promise<ProfileFolder> {
@@ -40,12 +39,13 @@ export async function profileFolder(): Promise<ProfileFolder> {
       const [file] = await readdir(folder);
       if (file === undefined)
         throw new OnnxMishError('io', 'ONNX Runtime wrote no profile', { where: folder });
-      const events: readonly Event[] = JSON.parse(await readFile(join(folder, file), 'utf8'));
-      return events.flatMap(({ cat, name = '', dur = 0, args }): Kernel[] => {
-        if (cat !== 'Node' || !name.endsWith(KERNEL)) return [];
-        const node = name.slice(0, -KERNEL.length);
-        return [{ node, op: args?.op_name ?? '', provider: args?.provider ?? '', us: dur }];
-      });
+      const text = await readFile(join(folder, file), 'utf8');
+      return [...text.matchAll(KERNEL)].map(([, us, node = '', args = '']) => ({
+        node,
+        op: argument(args, 'op_name'),
+        provider: argument(args, 'provider'),
+        us: Number(us),
+      }));
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };

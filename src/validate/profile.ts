@@ -12,6 +12,7 @@ import type { Tensors } from '../providers/tensor.js';
 import type { KernelTime, Placement, Provider, SessionOptions } from '../providers/types.js';
 import type { Both } from './compare.js';
 import type { ModelProfile, Profile } from './report.js';
+import { quantile } from './statistics.js';
 
 export interface ProfileOptions {
   readonly session?: SessionOptions | undefined;
@@ -139,30 +140,23 @@ function siteNodes(document: OnnxDocument): Map<string, string> {
   return owners;
 }
 
-/** Adds up kernels: microseconds a run, by operator and by site. A site that was fused away has none of its own. */
+/** Adds up the kernels of a run, by operator and by site. A site that was fused away has none of its own. */
 export function summariseKernels(
   kernels: readonly KernelTime[],
-  runs: number,
   sites: ReadonlyMap<string, string>,
-): ModelProfile {
+): Omit<ModelProfile, 'runs'> {
   const operators = new Map<string, { op: string; provider: string; calls: number; us: number }>();
   const bySite = new Map<string, number>([...sites.values()].map((site) => [site, 0]));
-  let totalUs = 0;
   for (const { node, op, provider, us } of kernels) {
-    const share = us / runs;
-    totalUs += share;
     const key = `${op} ${provider}`;
     const sum = operators.get(key) ?? { op, provider, calls: 0, us: 0 };
-    operators.set(key, { ...sum, calls: sum.calls + 1 / runs, us: sum.us + share });
+    operators.set(key, { ...sum, calls: sum.calls + 1, us: sum.us + us });
     const site = sites.get(node);
-    if (site !== undefined) bySite.set(site, (bySite.get(site) ?? 0) + share);
+    if (site !== undefined) bySite.set(site, (bySite.get(site) ?? 0) + us);
   }
   return {
-    runs,
-    totalUs,
-    operators: [...operators.values()]
-      .map((sum) => ({ ...sum, calls: Number(sum.calls.toFixed(3)) }))
-      .sort((a, b) => b.us - a.us),
+    totalUs: kernels.reduce((sum, { us }) => sum + us, 0),
+    operators: [...operators.values()].sort((a, b) => b.us - a.us),
     sites: [...bySite].map(([node, us]) => ({ node, us })),
   };
 }

@@ -4,6 +4,7 @@ import { swap } from '../../src/mish/swap.js';
 import { nodeProvider } from '../../src/providers/node.js';
 import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
 import {
+  medianRun,
   observePlacement,
   placementOf,
   profileModel,
@@ -82,8 +83,7 @@ test('the figures are those of a run', () => {
     ['act/mish', 'act/mish'],
     ['gone', 'gone'],
   ]);
-  expect(summariseKernels([...run, ...run], 2, sites)).toEqual({
-    runs: 2,
+  expect(summariseKernels(run, sites)).toEqual({
     totalUs: 16,
     operators: [
       { op: 'Conv', provider: 'CPUExecutionProvider', calls: 1, us: 10 },
@@ -96,6 +96,12 @@ test('the figures are those of a run', () => {
       { node: 'gone', us: 0 },
     ],
   });
+  // The first run does not count, and one that was disturbed hardly.
+  const slower = (times: number) => run.map((one) => ({ ...one, us: one.us * times }));
+  expect(medianRun([...slower(9), ...run, ...slower(100), ...run], 4)).toEqual(run);
+  // Runs that are not alike are shared out.
+  const uneven = [...run, kernel('conv', 'Conv', 10)];
+  expect(sum(medianRun(uneven, 2))).toBeCloseTo(sum(uneven) / 2, 9);
 });
 
 test('placement tells what fell back to the CPU', async () => {

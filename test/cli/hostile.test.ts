@@ -1,0 +1,73 @@
+import { chromium } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import { findBrowser } from '../../src/providers/browser/find.js';
+import { cli } from '../support/cli.js';
+import { tempFolder } from '../support/folder.js';
+import { model, node, value } from '../support/model.js';
+
+/** Stands for bytes that are no UTF-8, in a name of the same length. */
+const PLACEHOLDER = 'not valid UTF-8';
+
+const NAMES = {
+  'a script': '</script><script>alert(1)</script>',
+  'an attribute': '"><img src=x onerror=alert(1)>',
+  'a very long one': 'n'.repeat(10_000),
+  'no UTF-8': PLACEHOLDER,
+} as const;
+
+/** Two activations whose nodes, and the tensor between them, have the name. */
+function named(name: string): Uint8Array {
+  const bytes = model({
+    nodes: [
+      node('Relu', ['x'], [`${name} t`], {}, { name }),
+      node('Relu', [`${name} t`], ['y'], {}, { name: `${name} 2` }),
+    ],
+    inputs: [value('x', 1, [4])],
+    outputs: [value('y', 1, [4])],
+  });
+  const text = new TextEncoder().encode(PLACEHOLDER);
+  const at = (from: number) =>
+    bytes.findIndex((_, i) => i >= from && text.every((byte, j) => bytes[i + j] === byte));
+  for (let found = at(0); found >= 0; found = at(found + 1))
+    bytes.set([0xff, 0xfe, 0xc3, 0x28, 0xed, 0xa0], found);
+  return bytes;
+}
+
+describe.each(Object.entries(NAMES))('names that are %s', (_, name) => {
+  test('are text in every view, and the browser runs nothing of them', async () => {
+    const folder = await tempFolder();
+    await folder.write('m.onnx', named(name));
+    const views = ['--report', 'out.html', '--junit', 'out.xml'];
+    const args = ['validate', 'm.onnx', '--providers', 'cpu,wasm,webgl', '--runs', '1', '--seconds', '0.01'];
+    const result = await cli([...args, '--per-layer', '--profile', ...views], { cwd: folder.path });
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(result.stdout).toMatch(/^webgl +pass/m);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect(result.stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+    const html = new TextDecoder('utf-8', { fatal: true }).decode(await folder.read('out.html'));
+    expect(html).not.toContain('<img src=x');
+    expect(html).not.toContain('<script>alert');
+
+    const browser = await chromium.launch({ executablePath: (await findBrowser()).path });
+    try {
+      const page = await browser.newPage();
+      const seen: string[] = [];
+      page.on('dialog', (dialog) => {
+        seen.push(`dialog ${dialog.message()}`);
+        void dialog.dismiss();
+      });
+      page.on('request', (request) => request.url().startsWith('file:') || seen.push(request.url()));
+      page.on('console', (message) => message.type() === 'error' && seen.push(message.text()));
+      page.on('pageerror', (error) => seen.push(String(error)));
+      await page.goto(`file://${folder.at('out.html')}`);
+      for (const summary of await page.locator('summary').all()) await summary.click();
+      expect(seen).toEqual([]);
+      expect(await page.locator('img').count()).toBe(0);
+      if (name !== PLACEHOLDER && name.length < 100) {
+        expect(await page.locator('body').innerText()).toContain(name.slice(0, 20));
+      }
+    } finally {
+      await browser.close();
+    }
+  });
+});
