@@ -75,14 +75,29 @@ export async function profileModel(
   { session: sessionOptions, runs = 10, signal }: ProfileOptions = {},
 ): Promise<ModelProfile> {
   const sites = await withDocument(model, siteNodes);
-  const kernels = await profiledRuns(provider, model, feeds, {
-    session: sessionOptions,
-    runs: runs + 1,
-    signal,
+  const options = { session: sessionOptions, runs: runs + 1, signal };
+  const kernels = medianRun(await profiledRuns(provider, model, feeds, options), runs + 1);
+  return { runs, ...summariseKernels(kernels, sites) };
+}
+
+/**
+ * One run out of several, by the median of each kernel, which a busy machine moves less than the mean. The first run is
+ * left out: it fills caches and pools. All runs have the same kernels, unless a loop's length depends on its data:
+ * then what there is of each node is shared out.
+ */
+export function medianRun(kernels: readonly KernelTime[], runs: number): KernelTime[] {
+  const each = kernels.length / runs;
+  const first = kernels.slice(0, each);
+  const same = kernels.every(({ node, op }, index) => {
+    const like = first[index % each];
+    return like?.node === node && like.op === op;
   });
-  // The first run fills caches and pools. Each has the same kernels, unless a loop's length depends on its data.
-  const counted = kernels.length % (runs + 1) === 0 ? runs : runs + 1;
-  return summariseKernels(kernels.slice(-counted * Math.floor(kernels.length / (runs + 1))), counted, sites);
+  if (!Number.isInteger(each) || !same) return kernels.map((kernel) => ({ ...kernel, us: kernel.us / runs }));
+  return first.map((kernel, place) => {
+    const times: number[] = [];
+    for (let index = place + each; index < kernels.length; index += each) times.push(kernels[index]?.us ?? 0);
+    return times.length === 0 ? kernel : { ...kernel, us: quantile(times, 0.5) };
+  });
 }
 
 /** Where the nodes of a model run, found out by running it once. Throws as `profileModels` does. */
