@@ -68,10 +68,10 @@ describe('the README', () => {
       `import { readFileSync } from 'node:fs';
 const bytes = new Uint8Array(readFileSync('model.onnx'));
 ${code}
-console.log(JSON.stringify([sites.length, report.form, Buffer.compare(original, bytes), providers[0].status]));`,
+console.log(JSON.stringify([sites.length, report.form, Buffer.compare(original, bytes), ...result.providers.map(({ status }) => status), html.slice(0, 15)]));`,
     );
     const { stdout } = await run(process.execPath, [script], { cwd: folder });
-    expect(JSON.parse(stdout)).toEqual([1, 'exp', 0, 'ran']);
+    expect(JSON.parse(stdout)).toEqual([1, 'exp', 0, 'ran', 'ran', '<!doctype html>']);
   });
 
   test('names scripts that there are', () => {

@@ -40,6 +40,9 @@ export interface LayerOptions {
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
+/** Tensors of the first pass, when nothing is known of their size. */
+const FIRST = 4;
+
 /** A tensor that both models have. */
 interface Shared {
   readonly node: string;
@@ -61,7 +64,7 @@ export async function compareLayers(options: LayerOptions): Promise<LayerCompari
   const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
   const shared = (await sharedTensors(a.model, b.model)).filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
-  let size = chunk;
+  let size = Math.min(chunk, FIRST);
   for (let at = 0; at < shared.length; ) {
     stopIfAborted(signal);
     onProgress?.(at, shared.length);
@@ -69,8 +72,9 @@ export async function compareLayers(options: LayerOptions): Promise<LayerCompari
     const result = await comparePart(part, options);
     rows.push(...result.rows);
     at += part.length;
-    // What comes next is about as large as what came last.
-    size = Math.max(1, Math.min(chunk, Math.floor((bytes * part.length) / Math.max(1, result.bytes))));
+    // What comes next is about as large as what came last, or a few times that.
+    const fitting = Math.floor((bytes * part.length) / Math.max(1, result.bytes));
+    size = Math.max(1, Math.min(chunk, fitting, 4 * size));
   }
   if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
   return {

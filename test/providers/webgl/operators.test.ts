@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,4 +39,11 @@ test('and what its code resolves, in every opset', () => {
     for (let opset = 1; opset <= 30; opset++)
       expect(`${op} ${opset} ${listed(op, opset) ?? false}`).toBe(`${op} ${opset} ${resolves(op, opset)}`);
   }
+});
+
+test('onnxruntime-web is held at releases that have WebGL', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // A patch release may come by itself; the next minor one may be the one without WebGL.
+  expect(dependencies['onnxruntime-web']).toMatch(/^~\d+\.\d+\.\d+$/);
+  expect(existsSync(join(dist, 'ort.webgl.min.mjs'))).toBe(true);
 });
