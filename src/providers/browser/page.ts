@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser, BrowserServer } from 'playwright-core';
 import { stopIfAborted } from '../../onnx/abort.js';
 import { OnnxMishError } from '../../onnx/error.js';
@@ -44,6 +47,8 @@ export async function openPage(options: PageOptions): Promise<Page> {
   stopIfAborted(signal);
   const { chromium } = await import('playwright-core');
   const server = await servePage(files);
+  // The browser's own, since one that is killed does not tidy up.
+  const temporary = await mkdtemp(join(tmpdir(), 'onnx-mish-browser-'));
   let process: BrowserServer | undefined;
   try {
     // As a server, because that can be killed: a plain close waits for a page that hangs.
@@ -52,6 +57,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
       executablePath: found.path,
       headless: true,
       args: [...ARGS, ...args],
+      env: { ...environment(), TMPDIR: temporary },
       timeout: timeoutMs,
       // The command line cleans up on these itself, and says so with its exit code.
       handleSIGINT: false,
@@ -59,9 +65,10 @@ export async function openPage(options: PageOptions): Promise<Page> {
       handleSIGHUP: false,
     });
     const browser = await chromium.connect(process.wsEndpoint(), { timeout: timeoutMs });
-    return await attach({ browser, process, server }, options);
+    return await attach({ browser, process, server, temporary }, options);
   } catch (cause) {
     await Promise.allSettled([process?.kill(), server.close()]);
+    await remove(temporary);
     if (cause instanceof OnnxMishError) throw cause;
     throw new OnnxMishError('provider-unavailable', `the browser does not start: ${firstLine(cause)}`, {
       where: found.path,
@@ -71,10 +78,26 @@ export async function openPage(options: PageOptions): Promise<Page> {
   }
 }
 
-async function attach(
-  { browser, process, server }: { browser: Browser; process: BrowserServer; server: PageServer },
-  options: PageOptions,
-): Promise<Page> {
+/** What has to be ended. */
+interface Running {
+  readonly browser: Browser;
+  readonly process: BrowserServer;
+  readonly server: PageServer;
+  /** The browser's temporary folder. */
+  readonly temporary: string;
+}
+
+function environment(): Record<string, string> {
+  const entries = Object.entries(globalThis.process.env);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** Processes of a browser that was killed may still write for a moment. */
+function remove(folder: string): Promise<void> {
+  return rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}
+
+async function attach({ browser, process, server, temporary }: Running, options: PageOptions): Promise<Page> {
   const { timeoutMs, signal } = options;
   let alive = true;
   let die: (reason: OnnxMishError) => void = () => {};
@@ -115,6 +138,7 @@ async function attach(
     signal?.removeEventListener('abort', onAbort);
     alive = false;
     await Promise.allSettled([process.kill(), server.close()]);
+    await remove(temporary);
   };
   try {
     stopIfAborted(signal);
