@@ -5,8 +5,8 @@ import { activation, figure, sqnrOf, verdictWord } from './figures.js';
 /** A provider in one line. */
 export interface Summary {
   readonly provider: string;
-  /** `pass`, `FAIL`, `failed`, `not available`, or `ran` where nothing was asked of it. */
-  readonly verdict: 'pass' | 'FAIL' | 'failed' | 'not available' | 'ran';
+  /** `finding` where every limit was kept and there is something to know; `ran` where nothing was asked of it. */
+  readonly verdict: 'pass' | 'finding' | 'FAIL' | 'failed' | 'not available' | 'ran';
   /** `onnxruntime-web 1.30.0, Chrome 140`. */
   readonly runtime: string;
   /** Worst SQNR of swapped against original, in words. */
@@ -61,6 +61,7 @@ function verdictOf({ verdicts }: Report, { provider, status }: ProviderRow): Sum
   if (status === 'unavailable') return 'not available';
   const own = verdicts.filter((verdict) => verdict.provider === provider).map(verdictWord);
   if (own.includes('FAIL')) return 'FAIL';
+  if (own.includes('finding')) return 'finding';
   return own.includes('pass') ? 'pass' : 'ran';
 }
 
