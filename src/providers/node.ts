@@ -4,26 +4,9 @@ import { loaderSays } from '../node/native.js';
 import { profileFolder } from '../node/ort-profile.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { diagnose } from './diagnose.js';
+import { elemTypeOf, ortType } from './ort-types.js';
 import type { Tensor, Tensors, TypedArray } from './tensor.js';
 import type { Availability, Provider, ProviderName, Session, SessionOptions, ValueInfo } from './types.js';
-
-/** ONNX Runtime's name of each element type. */
-const ORT_TYPES: Readonly<Record<string, string>> = {
-  f32: 'float32',
-  f64: 'float64',
-  f16: 'float16',
-  bool: 'bool',
-  string: 'string',
-  i8: 'int8',
-  u8: 'uint8',
-  i16: 'int16',
-  u16: 'uint16',
-  i32: 'int32',
-  u32: 'uint32',
-  i64: 'int64',
-  u64: 'uint64',
-};
-const SHORT_TYPES = new Map(Object.entries(ORT_TYPES).map(([short, long]) => [long, short]));
 
 let loading: Promise<typeof Ort> | undefined;
 
@@ -192,12 +175,12 @@ function message(cause: unknown): string {
 
 function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {
   if (!metadata.isTensor) return { name: metadata.name, elemType: 'unknown', dims: [] };
-  const elemType = SHORT_TYPES.get(metadata.type) ?? metadata.type;
+  const elemType = elemTypeOf(metadata.type);
   return { name: metadata.name, elemType, dims: metadata.shape };
 }
 
 function toOrt(module: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor {
-  const type = ORT_TYPES[elemType];
+  const type = ortType(elemType);
   if (type === undefined) {
     throw new OnnxMishError('run-failed', `onnxruntime-node takes no ${elemType} tensors`);
   }
@@ -216,7 +199,7 @@ function halfTensor(data: Uint16Array, dims: readonly number[]): Ort.Tensor {
 }
 
 function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
-  const elemType = SHORT_TYPES.get(type) ?? type;
+  const elemType = elemTypeOf(type);
   if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
   const { buffer, byteOffset, length } = data as Uint16Array; // or a Float16Array, see halfTensor
   return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };

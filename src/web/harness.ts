@@ -1,27 +1,11 @@
 // The page that a browser provider loads: ONNX Runtime Web, driven by the process that started the browser.
 import type * as Ort from 'onnxruntime-web';
 import type { Harness, PageFacts, WebProvider } from '../providers/browser/protocol.js';
+import { elemTypeOf, ortType } from '../providers/ort-types.js';
 import type { Tensor, Tensors, TypedArray } from '../providers/tensor.js';
 import { decodeTensors, encodeTensors } from '../providers/transfer.js';
 import type { Placement, ValueInfo } from '../providers/types.js';
 import { readPlacement } from './placement.js';
-
-const ORT_TYPES: Readonly<Record<string, Ort.Tensor.Type>> = {
-  f32: 'float32',
-  f64: 'float64',
-  f16: 'float16',
-  bool: 'bool',
-  string: 'string',
-  i8: 'int8',
-  u8: 'uint8',
-  i16: 'int16',
-  u16: 'uint16',
-  i32: 'int32',
-  u32: 'uint32',
-  i64: 'int64',
-  u64: 'uint64',
-};
-const SHORT_TYPES = new Map<string, string>(Object.entries(ORT_TYPES).map(([short, long]) => [long, short]));
 
 type Feeds = Record<string, Ort.Tensor>;
 
@@ -194,13 +178,13 @@ async function transfer(url: string, options?: RequestInit): Promise<Response> {
 }
 
 function toOrt({ elemType, dims, data }: Tensor): Ort.Tensor {
-  const type = ORT_TYPES[elemType];
+  const type = ortType(elemType);
   if (type === undefined) throw new Error(`onnxruntime-web takes no ${elemType} tensors`);
   return new ort.Tensor(type as 'float32', data as Float32Array, dims);
 }
 
 function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
-  const elemType = SHORT_TYPES.get(type) ?? type;
+  const elemType = elemTypeOf(type);
   if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
   const { buffer, byteOffset, length } = data as Uint16Array; // or a Float16Array, where the browser has them
   return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
@@ -216,7 +200,7 @@ function valueInfos(
       if (!value.isTensor) return { name: value.name, elemType: 'unknown', dims: [] };
       return {
         name: value.name,
-        elemType: SHORT_TYPES.get(value.type) ?? value.type,
+        elemType: elemTypeOf(value.type),
         dims: [...value.shape],
       };
     });

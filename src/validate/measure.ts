@@ -1,0 +1,213 @@
+// One provider's row of a report.
+import type { FormName } from '../mish/forms.js';
+import type { Kernel } from '../mish/kernel.js';
+import { OnnxMishError } from '../onnx/error.js';
+import type { FloatType } from '../onnx/types.js';
+import type { Tensors } from '../providers/tensor.js';
+import type { Placement, Provider, Session, SessionOptions, Shapes } from '../providers/types.js';
+import { type Both, compare } from './compare.js';
+import { type Dataset, type Feeds, firstFeed } from './feeds.js';
+import { partings } from './inside.js';
+import { measureLatency } from './latency.js';
+import { observePlacement, profileModels } from './profile.js';
+import type { KernelSweep, ProviderRow } from './report.js';
+import { sweep } from './sweep.js';
+import type { Candidate, ValidateOptions } from './validate.js';
+
+/** Opens both models, or neither. Throws `run-failed`. */
+export async function openBoth(
+  provider: Provider,
+  options: ValidateOptions,
+  shapes?: Both<Shapes>,
+): Promise<Both<Session>> {
+  const { session } = options;
+  const original = await openOne(provider, options.original, { ...session, shapes: shapes?.original });
+  try {
+    const swapped = await openOne(provider, options.swapped, { ...session, shapes: shapes?.swapped });
+    return { original, swapped };
+  } catch (error) {
+    await original.close();
+    throw error;
+  }
+}
+
+/** Opens a model; what fails is told by the model's name, since bytes have none of their own. */
+async function openOne(
+  provider: Provider,
+  { model, info }: Candidate,
+  options: SessionOptions | undefined,
+): Promise<Session> {
+  try {
+    return await provider.open(model, options);
+  } catch (error) {
+    if (!(error instanceof OnnxMishError)) throw error;
+    throw new OnnxMishError(error.code, error.what, { where: info.name, fix: error.fix, cause: error.cause });
+  }
+}
+
+export async function closeBoth({ original, swapped }: Both<Session>): Promise<void> {
+  await Promise.allSettled([original.close(), swapped.close()]);
+}
+
+/** How many nodes that a provider cannot run are listed. */
+const MOST_NODES = 50;
+
+const EMPTY = {
+  runtime: null,
+  notes: [],
+  retargeted: null,
+  placement: null,
+  parting: { original: null, swapped: null },
+  profile: null,
+  kernel: [],
+  drift: [],
+  parity: null,
+  expected: null,
+  accuracy: null,
+  latency: null,
+};
+
+/** A row for a provider that is not the reference; whatever goes wrong there is told in it. Throws `aborted`. */
+export async function measureElsewhere(
+  provider: Provider,
+  baseline: Both<Session>,
+  dataset: Dataset<Feeds>,
+  options: ValidateOptions,
+): Promise<ProviderRow> {
+  const { original, swapped } = options;
+  try {
+    for (const [which, { model }] of [
+      ['original', original],
+      ['swapped model', swapped],
+    ] as const) {
+      const unsupported = await provider.check?.(model);
+      if (unsupported === undefined) continue;
+      const { reason, fix, nodes } = unsupported;
+      const notes = [
+        ...nodes.slice(0, MOST_NODES),
+        ...(nodes.length > MOST_NODES ? [`and ${nodes.length - MOST_NODES} more`] : []),
+      ];
+      return {
+        provider: provider.name,
+        status: 'failed',
+        ...EMPTY,
+        reason: `the ${which} cannot run there: ${reason}`,
+        fix,
+        notes,
+      };
+    }
+    const available = await provider.availability();
+    if (!available.available) {
+      const { reason, fix } = available;
+      return { provider: provider.name, status: 'unavailable', reason, fix, ...EMPTY };
+    }
+    const models = await openBoth(provider, options, await shapesOf(baseline, dataset));
+    try {
+      return await measure(provider, models, baseline, dataset, options);
+    } finally {
+      await closeBoth(models);
+    }
+  } catch (error) {
+    if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
+    // Whatever it was, the rows of the other providers still come.
+    const known = error instanceof OnnxMishError;
+    const reason = known ? error.what : error instanceof Error ? error.message : String(error);
+    const fix = known ? (error.fix ?? null) : null;
+    return { provider: provider.name, status: 'failed', reason, fix, ...EMPTY };
+  } finally {
+    await provider.close?.();
+  }
+}
+
+/** What the models take and give in the first run, for providers that have to know beforehand. */
+async function shapesOf(
+  baseline: Both<Session>,
+  { feeds }: Dataset<Feeds>,
+): Promise<Both<Shapes> | undefined> {
+  const first = await firstFeed(feeds);
+  if (first === undefined) return undefined;
+  const dims = (tensors: Tensors) =>
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dims]));
+  const shapes = async (session: Session) => {
+    return { inputs: dims(first), outputs: dims(await session.run(first)) };
+  };
+  return { original: await shapes(baseline.original), swapped: await shapes(baseline.swapped) };
+}
+
+/** The row of a provider on which both models are open. Throws `run-failed`, `aborted`. */
+export async function measure(
+  provider: Provider,
+  models: Both<Session>,
+  reference: Both<Session> | undefined,
+  dataset: Dataset<Feeds>,
+  options: ValidateOptions,
+): Promise<ProviderRow> {
+  const { signal, latency } = options;
+  const feeds = await firstFeed(dataset.feeds);
+  const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal };
+  // Before anything else has run: later there is no first run any more.
+  const first =
+    timed && feeds && ([await models.original.time(feeds), await models.swapped.time(feeds)] as const);
+  const comparison = await compare(models, reference, dataset, signal);
+  const kernel: KernelSweep[] = [];
+  for (const { activation, type, opset } of kernelsIn(options, models.swapped.retargeted)) {
+    kernel.push(await sweep(provider, activation, type, opset, options.session));
+  }
+  const { original, swapped } = models;
+  const native = swapped.runtime.browser === null;
+  const both = { original: options.original.model, swapped: options.swapped.model };
+  const { parting, suspicions } = await partings(provider, models, comparison, dataset, options);
+  return {
+    provider: provider.name,
+    status: 'ran',
+    reason: null,
+    fix: null,
+    runtime: swapped.runtime,
+    notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions])],
+    retargeted: swapped.retargeted ?? null,
+    placement:
+      native && feeds && provider.name !== 'cpu' && options.session?.allowFallback === true
+        ? {
+            original: observed(await observePlacement(provider, both.original, feeds, options)),
+            swapped: observed(await observePlacement(provider, both.swapped, feeds, options)),
+          }
+        : placementOf(models),
+    parting,
+    profile:
+      native && feeds && options.profile === true
+        ? await profileModels(provider, both, feeds, options)
+        : null,
+    kernel,
+    ...comparison,
+    latency:
+      timed && feeds ? await measureLatency(original, swapped, [feeds, feeds], { first, ...timed }) : null,
+  };
+}
+
+function placementOf({ original, swapped }: Both<Session>): ProviderRow['placement'] {
+  if (original.placement === undefined || swapped.placement === undefined) return null;
+  return { original: observed(original.placement), swapped: observed(swapped.placement) };
+}
+
+function observed({ counts, moved }: Placement) {
+  return { counts: { ...counts }, moved: [...moved] };
+}
+
+/** The activations whose kernels are worth a sweep: the Mish of the swapped model, and what it was before. */
+function kernelsIn(
+  { original, swapped }: ValidateOptions,
+  retargeted: string | undefined,
+): { activation: Kernel; type: FloatType; opset: number }[] {
+  const mish = swapped.info.mish.map(({ form, beta, elemType }) => {
+    const activation = { kind: 'mish', form: (retargeted ?? form) as FormName, beta } as const;
+    return { activation, type: elemType as FloatType, opset: swapped.info.opset };
+  });
+  const before = original.info.kinds.flatMap(({ kind, alpha, elemType }) => {
+    const activation: Kernel | undefined =
+      kind === 'relu' ? { kind } : kind === 'leakyrelu' && alpha !== null ? { kind, alpha } : undefined;
+    return activation === undefined
+      ? []
+      : [{ activation, type: elemType as FloatType, opset: original.info.opset }];
+  });
+  return [...mish, ...before];
+}
