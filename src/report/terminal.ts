@@ -3,7 +3,7 @@ import { createColors } from 'picocolors';
 import type { LayerComparison, ProviderRow, Report } from '../validate/report.js';
 import type { Comparison } from './compare.js';
 import { activation, figure, mapText, percent, short, verdictText, verdictWord } from './figures.js';
-import { ratioText, SOFTWARE, summarise } from './summary.js';
+import { ratioText, runtimeOf, SOFTWARE, summarise } from './summary.js';
 
 export { figure, percent };
 
@@ -112,23 +112,15 @@ function painted(paint: Paint, word: string): string {
 
 function summaryTable(report: Report, paint: Paint): string {
   if (report.providers.length === 0) return 'no provider was asked for';
-  const rows = summarise(report).map((row) => [
-    ...[row.provider, painted(paint, row.verdict), row.runtime],
-    ...[row.drift, row.parity, row.kernel, row.original, row.swapped],
-    row.software ? `${row.ratio} ${SOFTWARE}` : row.ratio,
+  const summaries = summarise(report);
+  const software = summaries.some((row) => row.software);
+  const rows = summaries.map((row) => [
+    ...[row.provider, painted(paint, row.verdict)],
+    ...[row.drift, row.parity, row.kernel, row.original, row.swapped, row.ratio],
+    ...(software ? [row.software ? 'software' : ''] : []),
   ]);
-  const head = [
-    'provider',
-    'verdict',
-    'runtime',
-    'drift dB',
-    'parity dB',
-    'kernel',
-    'p50 ms',
-    'swapped',
-    'ratio',
-  ];
-  return plainTable(head, rows, 3);
+  const head = ['provider', 'verdict', 'drift dB', 'parity dB', 'kernel', 'p50 ms', 'swapped', 'ratio'];
+  return plainTable(software ? [...head, 'rendering'] : head, rows);
 }
 
 /** What there is to say of a provider in words: why it did not run, where it ran and parted, what it cost. */
@@ -138,7 +130,11 @@ function remarks(row: ProviderRow): string[] {
   if (status !== 'ran') said.push(`${status === 'failed' ? 'failed' : 'not available'}: ${reason ?? ''}`);
   if (fix !== null) said.push(`fix: ${fix}`);
   if (runtime?.renderer != null) {
-    said.push(`renderer: ${runtime.renderer}${runtime.software ? ` (${SOFTWARE})` : ''}`);
+    said.push(`${runtimeOf(row)}, ${runtime.software ? `${SOFTWARE} by ` : ''}${runtime.renderer}`);
+  } else if (runtime?.browser != null) {
+    const threads =
+      runtime.threads === null ? '' : `, ${runtime.threads} thread${runtime.threads === 1 ? '' : 's'}`;
+    said.push(`${runtimeOf(row)}${threads}${runtime.simd === false ? ', no SIMD' : ', SIMD'}`);
   }
   if (retargeted !== null)
     said.push(
