@@ -172,7 +172,7 @@ async function attach({ browser, process, server, temporary }: Running, options:
           die(error);
           throw error;
         });
-        if ('error' in answer) throw failed(answer.error);
+        if ('error' in answer) throw failed(answer.error, remedyFor(answer.error));
         return answer.value;
       },
       close,
@@ -186,6 +186,11 @@ async function attach({ browser, process, server, temporary }: Running, options:
 /** The page's side, as `evaluate` sees it. */
 interface InPage<T> {
   onnxMish(method: string, request: unknown): Promise<Answer<T>>;
+}
+
+function remedyFor(error: string): string | undefined {
+  const full = /bad_alloc|out of memory|buffer size limit|allocation fail|could not allocate/i.test(error);
+  return full ? 'It does not fit into the memory of a page: try a smaller batch or model' : undefined;
 }
 
 function firstLine(cause: unknown): string {
