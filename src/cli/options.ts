@@ -23,6 +23,13 @@ export function number(text: string): number {
   return value;
 }
 
+/** A number above 0. */
+export function positive(text: string): number {
+  const value = number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It has to be above 0.');
+  return value;
+}
+
 /** A whole number from 0 up. */
 export function count(text: string): number {
   const value = number(text);

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { PROVIDERS } from '../providers/types.js';
 import { imageOptions } from './image-options.js';
-import { collect, commonOptions, count, formOptions, list, number } from './options.js';
+import { collect, commonOptions, count, formOptions, list, number, positive } from './options.js';
 import type { Flags } from './run-validate.js';
 
 export function command(): Command {
@@ -31,7 +31,7 @@ export function command(): Command {
     .option('--runs <number>', 'how many different noises to feed', count, 4)
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
     .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for, see doctor)')
-    .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', number, 120)
+    .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', positive, 120)
     .option('--allow-fallback', 'let nodes that a provider cannot run move to the CPU, and list them')
     .option('--device-id <number>', 'which GPU cuda and tensorrt run on', count)
     .option(

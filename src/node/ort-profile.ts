@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OnnxMishError } from '../onnx/error.js';
+import { onFile } from './errors.js';
 
 /** One kernel of one run. */
 interface Kernel {
@@ -32,7 +33,7 @@ const argument = (args: string, name: string) => new RegExp(`"${name}" : "([^"]*
 
 /** A temporary folder for one session's profile. */
 export async function profileFolder(): Promise<ProfileFolder> {
-  const folder = await mkdtemp(join(tmpdir(), 'onnx-mish-profile-'));
+  const folder = await onFile(tmpdir(), () => mkdtemp(join(tmpdir(), 'onnx-mish-profile-')));
   return {
     prefix: join(folder, 'profile'),
     async kernels() {

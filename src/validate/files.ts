@@ -84,7 +84,7 @@ export async function validateFiles(
 ): Promise<Report> {
   const { browser, timeoutMs, signal, session } = options;
   const settings = { browser, timeoutMs, signal, threads: session?.threads };
-  const providers = (options.providers ?? ['cpu'])
+  const providers = [...new Set(options.providers ?? ['cpu'])]
     .map(providerName)
     .map((name) => getProvider(name, settings));
   const { seed, runs = 4 } = options;

@@ -111,7 +111,9 @@ export async function measureElsewhere(
     if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
     // Whatever it was, the rows of the other providers still come.
     const known = error instanceof OnnxMishError;
-    const reason = known ? error.what : error instanceof Error ? error.message : String(error);
+    // A model is called by its name already; a file is not.
+    const place = known && error.code === 'io' && error.where !== undefined ? `${error.where}: ` : '';
+    const reason = known ? `${place}${error.what}` : error instanceof Error ? error.message : String(error);
     const fix = known ? (error.fix ?? null) : null;
     return { provider: provider.name, status: 'failed', reason, fix, ...EMPTY };
   } finally {

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { onFile } from '../../node/errors.js';
 import { OnnxMishError } from '../../onnx/error.js';
 
 /** A browser to start. */
@@ -108,7 +109,7 @@ let unpacking: Promise<void> = Promise.resolve();
 
 /** Unpacks into a temporary folder of its own, and moves that to where it belongs. */
 async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
-  const own = await mkdtemp(join(tmpdir(), 'onnx-mish-unpack-'));
+  const own = await onFile(tmpdir(), () => mkdtemp(join(tmpdir(), 'onnx-mish-unpack-')));
   const before = process.env.TMPDIR;
   try {
     process.env.TMPDIR = own; // it asks for the temporary folder, and takes no other

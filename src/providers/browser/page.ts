@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserServer } from 'playwright-core';
+import { onFile } from '../../node/errors.js';
 import { stopIfAborted } from '../../onnx/abort.js';
 import { OnnxMishError } from '../../onnx/error.js';
 import type { FoundBrowser } from './find.js';
@@ -46,9 +47,9 @@ export async function openPage(options: PageOptions): Promise<Page> {
   const { browser: found, files, args, timeoutMs, signal } = options;
   stopIfAborted(signal);
   const { chromium } = await import('playwright-core');
-  const server = await servePage(files);
   // The browser's own, since one that is killed does not tidy up.
-  const temporary = await mkdtemp(join(tmpdir(), 'onnx-mish-browser-'));
+  const temporary = await onFile(tmpdir(), () => mkdtemp(join(tmpdir(), 'onnx-mish-browser-')));
+  const server = await servePage(files);
   let process: BrowserServer | undefined;
   try {
     // As a server, because that can be killed: a plain close waits for a page that hangs.
@@ -72,7 +73,9 @@ export async function openPage(options: PageOptions): Promise<Page> {
     if (cause instanceof OnnxMishError) throw cause;
     throw new OnnxMishError('provider-unavailable', `the browser does not start: ${firstLine(cause)}`, {
       where: found.path,
-      fix: 'Start it by hand to see why, or name another with --browser',
+      fix: /Timeout \d+ms exceeded/.test(firstLine(cause))
+        ? 'Allow more with --timeout'
+        : 'Start it by hand to see why, or name another with --browser',
       cause,
     });
   }
