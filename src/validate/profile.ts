@@ -155,6 +155,9 @@ function siteNodes(document: OnnxDocument): Map<string, string> {
   return owners;
 }
 
+/** Their time is that of the kernels in their bodies, which are listed too. */
+const CONTROL_FLOW = new Set(['If', 'Loop', 'Scan']);
+
 /** Adds up the kernels of a run, by operator and by site. A site that was fused away has none of its own. */
 export function summariseKernels(
   kernels: readonly KernelTime[],
@@ -162,7 +165,8 @@ export function summariseKernels(
 ): Omit<ModelProfile, 'runs'> {
   const operators = new Map<string, { op: string; provider: string; calls: number; us: number }>();
   const bySite = new Map<string, number>([...sites.values()].map((site) => [site, 0]));
-  for (const { node, op, provider, us } of kernels) {
+  const counted = kernels.filter(({ op }) => !CONTROL_FLOW.has(op));
+  for (const { node, op, provider, us } of counted) {
     const key = `${op} ${provider}`;
     const sum = operators.get(key) ?? { op, provider, calls: 0, us: 0 };
     operators.set(key, { ...sum, calls: sum.calls + 1, us: sum.us + us });
@@ -170,7 +174,7 @@ export function summariseKernels(
     if (site !== undefined) bySite.set(site, (bySite.get(site) ?? 0) + us);
   }
   return {
-    totalUs: kernels.reduce((sum, { us }) => sum + us, 0),
+    totalUs: counted.reduce((sum, { us }) => sum + us, 0),
     operators: [...operators.values()].sort((a, b) => b.us - a.us),
     sites: [...bySite].map(([node, us]) => ({ node, us })),
   };

@@ -96,6 +96,8 @@ test('the figures are those of a run', () => {
       { node: 'gone', us: 0 },
     ],
   });
+  // The time of control flow is its bodies', which are there as well.
+  expect(summariseKernels([...run, kernel('if', 'If', 17)], sites).totalUs).toBe(16);
   // The first run does not count, and one that was disturbed hardly.
   const slower = (times: number) => run.map((one) => ({ ...one, us: one.us * times }));
   expect(medianRun([...slower(9), ...run, ...slower(100), ...run], 4)).toEqual(run);
