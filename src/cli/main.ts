@@ -58,6 +58,8 @@ function prepare(command: Command): Command {
 main(process.argv).catch((error: unknown) => {
   reportError(error, process.argv);
   process.exitCode = exitCode(error);
+  // Whoever interrupts does not wait for a browser that is still starting; it is ended on the way out.
+  if (process.exitCode === EXIT.interrupted) process.exit();
 });
 
 // A reader that has seen enough (`| head`) is no failure.

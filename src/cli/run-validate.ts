@@ -67,7 +67,7 @@ export async function run(
       images?.(inputs, shapeOptions(flags)) ?? dataset(files, inputs, outputs, flags),
     session: { threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
     browser: flags.browser,
-    timeoutMs: 1000 * flags.timeout,
+    timeoutMs: Math.min(1000 * flags.timeout, 2 ** 31 - 1), // more than a timer can count to
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
     thresholds: flags,
     perLayer: flags.perLayer,
@@ -89,7 +89,10 @@ async function swappedInMemory(path: string, flags: Flags): Promise<Candidate> {
   const file = await openModel(path);
   try {
     const { output, report } = await swap(file, { form: flags.form, target: flags.target, beta: flags.beta });
-    return bytesCandidate(await output.bytes(), `${basename(path)} (swapped in memory, ${report.form} form)`);
+    return await bytesCandidate(
+      await output.bytes(),
+      `${basename(path)} (swapped in memory, ${report.form} form)`,
+    );
   } finally {
     await file.close();
   }

@@ -32,7 +32,10 @@ export function command(): Command {
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
     .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for, see doctor)')
     .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', positive, 120)
-    .option('--allow-fallback', 'let nodes that a provider cannot run move to the CPU, and list them')
+    .option(
+      '--allow-fallback',
+      'let nodes that a provider of onnxruntime-node cannot run move to the CPU, and list them',
+    )
     .option('--device-id <number>', 'which GPU cuda and tensorrt run on', count)
     .option(
       '--per-layer',

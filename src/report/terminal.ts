@@ -176,8 +176,21 @@ function layersLine({ a, b, rows }: LayerComparison): string {
   const [worst] = rows
     .flatMap((row) => (row.sqnr === null ? [] : [{ ...row, sqnr: row.sqnr }]))
     .toSorted((one, other) => one.sqnr - other.sqnr);
-  const at = worst && `, furthest apart at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`;
-  return `layers of ${of}: ${rows.length} tensors${at ?? ', all the same'}`;
+  const problems = rows.filter(({ problem }) => problem !== null);
+  const [first] = problems;
+  const said = [
+    `${rows.length} tensors`,
+    ...(first === undefined
+      ? []
+      : [
+          `${problems.length} of them not comparable, such as ${short(first.node)} (${first.op}): ${first.problem}`,
+        ]),
+    ...(worst === undefined
+      ? []
+      : [`furthest apart at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`]),
+    ...(rows.every(({ maxAbs }) => maxAbs === 0) ? ['all the same'] : []),
+  ];
+  return `layers of ${of}: ${said.join(', ')}`;
 }
 
 const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');

@@ -88,6 +88,11 @@ export async function validateFiles(
     .map(providerName)
     .map((name) => getProvider(name, settings));
   const { seed, runs = 4 } = options;
+  if (providers.length === 0) {
+    throw new OnnxMishError('bad-usage', 'no provider was named', {
+      fix: `Choose from ${PROVIDERS.join(', ')}`,
+    });
+  }
   return validate({
     data: (inputs) => seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) }),
     ...options,

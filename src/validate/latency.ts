@@ -82,6 +82,7 @@ export async function measureLatency(
     now = () => performance.now(),
     signal,
   } = options;
+  const least = Math.max(1, minPairs);
   let first = options.first;
   for (let pair = 0; pair < Math.max(1, warmup); pair++) {
     stopIfAborted(signal);
@@ -95,9 +96,9 @@ export async function measureLatency(
   for (;;) {
     stopIfAborted(signal);
     const seconds = (now() - start) / 1000;
-    if (pairs.length >= Math.max(minPairs, maxPairs)) break;
-    if (pairs.length >= minPairs && seconds >= minSeconds) break;
-    if (pairs.length >= Math.min(5, minPairs) && seconds >= maxSeconds) break;
+    if (pairs.length >= Math.max(least, maxPairs)) break;
+    if (pairs.length >= least && seconds >= minSeconds) break;
+    if (pairs.length >= Math.min(5, least) && seconds >= maxSeconds) break;
     const beginsWith = pairs.length % 2 === 0 ? 0 : 1;
     if (original.pairs === undefined) {
       pairs.push(await onePair(original, swapped, feeds, beginsWith));
@@ -106,12 +107,10 @@ export async function measureLatency(
     // Many at a time, so that the way to the page and back is not between any two; few enough to stop in time.
     const perPair = pairs.length === 0 ? Number.POSITIVE_INFINITY : (now() - start) / pairs.length;
     const enough =
-      pairs.length < minPairs
-        ? minPairs - pairs.length
-        : Math.ceil(((minSeconds - seconds) * 1000) / perPair);
+      pairs.length < least ? least - pairs.length : Math.ceil(((minSeconds - seconds) * 1000) / perPair);
     const count = Math.max(
       1,
-      Math.min(Math.floor(CHUNK_MS / perPair), enough, Math.max(minPairs, maxPairs) - pairs.length),
+      Math.min(Math.floor(CHUNK_MS / perPair), enough, Math.max(least, maxPairs) - pairs.length),
     );
     const timed = await original.pairs(swapped, feeds, count, beginsWith);
     for (const [before, after] of timed.times) pairs.push([after, before]);

@@ -14,12 +14,16 @@ import type { KernelSweep, ProviderRow } from './report.js';
 import { sweep } from './sweep.js';
 import type { Candidate, ValidateOptions } from './validate.js';
 
-/** Opens both models, or neither. Throws `run-failed`. */
+/**
+ * Opens both models, or neither. Something small runs before: ONNX Runtime starts with its first session and run, which
+ * is not the original's doing. Throws `run-failed`.
+ */
 export async function openBoth(
   provider: Provider,
   options: ValidateOptions,
   shapes?: Both<Shapes>,
 ): Promise<Both<Session>> {
+  await sweep(provider, { kind: 'relu' }, 'f32', 13, options.session);
   const { session } = options;
   const original = await openOne(provider, options.original, { ...session, shapes: shapes?.original });
   try {
@@ -158,6 +162,10 @@ export async function measure(
   const { original, swapped } = models;
   const native = swapped.runtime.browser === null;
   const both = { original: options.original.model, swapped: options.swapped.model };
+  const profiled =
+    native && feeds && options.profile === true
+      ? await profileModels(provider, both, feeds, options).catch(withoutIt)
+      : null;
   const { parting, suspicions } = await partings(provider, models, comparison, dataset, options);
   return {
     provider: provider.name,
@@ -165,7 +173,10 @@ export async function measure(
     reason: null,
     fix: null,
     runtime: swapped.runtime,
-    notes: [...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions])],
+    notes: [
+      ...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions]),
+      ...(profiled === null || 'original' in profiled ? [] : [`no profile: ${profiled.problem}`]),
+    ],
     retargeted: swapped.retargeted ?? null,
     placement:
       native && feeds && provider.name !== 'cpu' && options.session?.allowFallback === true
@@ -175,15 +186,18 @@ export async function measure(
           }
         : placementOf(models),
     parting,
-    profile:
-      native && feeds && options.profile === true
-        ? await profileModels(provider, both, feeds, options)
-        : null,
+    profile: profiled !== null && 'original' in profiled ? profiled : null,
     kernel,
     ...comparison,
     latency:
       timed && feeds ? await measureLatency(original, swapped, [feeds, feeds], { first, ...timed }) : null,
   };
+}
+
+/** What was asked for beside the validation, and failed: the rest of the report still comes. Throws `aborted`. */
+function withoutIt(error: unknown): { readonly problem: string } {
+  if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
+  return { problem: error instanceof Error ? error.message : String(error) };
 }
 
 function placementOf({ original, swapped }: Both<Session>): ProviderRow['placement'] {

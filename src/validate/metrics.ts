@@ -62,6 +62,7 @@ export function driftMeter(output: string): DriftMeter {
   let dot = 0;
   let broken = 0;
   let problem: string | null = null;
+  let seen = false;
   const rows = { n: 0, top1: 0, ofMany: 0, top5: 0 };
 
   function compare(a: ArrayLike<number>, b: ArrayLike<number>): void {
@@ -100,6 +101,7 @@ export function driftMeter(output: string): DriftMeter {
         if (!same) problem = 'its strings differ';
         return;
       }
+      seen = true; // a tensor without elements is the same as another
       compare(a, b);
       const classes = classesOf(reference);
       if (classes === undefined) return;
@@ -113,7 +115,7 @@ export function driftMeter(output: string): DriftMeter {
       }
     },
     result() {
-      const usable = problem === null && n > 0 && broken === 0;
+      const usable = problem === null && seen && broken === 0;
       const share = (count: number, of: number) => (problem === null && of > 0 ? count / of : null);
       const number = (value: number) => (usable && Number.isFinite(value) ? value : null);
       return {

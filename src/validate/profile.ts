@@ -41,7 +41,7 @@ export async function profileModels(
   const mishUs = inSites(swapped);
   const forms: Profile['forms'] = [];
   for (const form of Object.keys(FORMS) as FormName[]) {
-    forms.push({ form, us: await inForm(models.swapped, form, measure) });
+    forms.push({ form, us: await inForm(models.swapped, form, swapped.totalUs, measure) });
   }
   const lostFusionUs = swapped.totalUs - mishUs - (original.totalUs - inSites(original));
   return { original, swapped, mishUs, lostFusionUs, forms };
@@ -51,12 +51,14 @@ export async function profileModels(
 async function inForm(
   model: Model,
   form: FormName,
+  asItIs: number,
   measure: (model: Model) => Promise<ModelProfile>,
 ): Promise<number | null> {
   try {
     return await withDocument(model, async (document) => {
       const { output, report } = await retargetDocument(document, { form, undo: false });
       if (report.skipped.length > 0) return null;
+      if (report.sites.length === 0) return asItIs;
       const external = document.external.length > 0;
       return withChanged(model, output, external, async (changed) => (await measure(changed)).totalUs);
     });

@@ -35,15 +35,12 @@ const harness: Harness = {
     return facts();
   },
 
-  async open({ id, model, external, optimisation, allowFallback }) {
+  async open({ id, model, external, optimisation }) {
     const externalData = external.map(({ path, url }) => ({ path, data: url }));
     const options: Ort.InferenceSession.SessionOptions = {
       executionProviders: [provider],
       graphOptimizationLevel: optimisation,
       ...(externalData.length > 0 ? { externalData } : {}),
-      ...(provider === 'webgpu' && !allowFallback
-        ? { extra: { session: { disable_cpu_ep_fallback: '1' } } }
-        : {}),
     };
     const start = performance.now();
     const session = await ort.InferenceSession.create(model, options);

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { access, lstat, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { onFile } from '../../node/errors.js';
@@ -98,7 +98,7 @@ async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   });
   unpacking = unpacked.catch(() => {});
   await unpacked;
-  if (process.getuid === undefined || (await stat(folder)).uid === uid) return found;
+  if (process.getuid === undefined || (await lstat(folder)).uid === uid) return found;
   throw new OnnxMishError('io', 'this folder belongs to somebody else, who may have put anything into it', {
     where: folder,
     fix: 'Remove it, or name a browser with --browser',

@@ -53,7 +53,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
   let process: BrowserServer | undefined;
   try {
     // As a server, because that can be killed: a plain close waits for a page that hangs.
-    process = await chromium.launchServer({
+    const launching = chromium.launchServer({
       host: '127.0.0.1',
       executablePath: found.path,
       headless: true,
@@ -65,6 +65,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
       handleSIGTERM: false,
       handleSIGHUP: false,
     });
+    process = await orAborted(launching, signal, (late) => late.kill());
     const browser = await chromium.connect(process.wsEndpoint(), { timeout: timeoutMs });
     return await attach({ browser, process, server, temporary }, options);
   } catch (cause) {
@@ -78,6 +79,28 @@ export async function openPage(options: PageOptions): Promise<Page> {
         : 'Start it by hand to see why, or name another with --browser',
       cause,
     });
+  }
+}
+
+/** What is being started, unless somebody wants to stop first: then it is ended once it is there. Throws `aborted`. */
+async function orAborted<T>(
+  starting: Promise<T>,
+  signal: AbortSignal | undefined,
+  end: (late: T) => Promise<void>,
+): Promise<T> {
+  let stop = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(new OnnxMishError('aborted', 'interrupted', { fix: 'Nothing was left behind' }));
+  });
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([starting, stopped]);
+  } catch (error) {
+    starting.then(end).catch(() => {});
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
 }
 

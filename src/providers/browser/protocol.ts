@@ -22,7 +22,6 @@ export interface OpenRequest {
   readonly model: string;
   readonly external: readonly { readonly path: string; readonly url: string }[];
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
-  readonly allowFallback: boolean;
 }
 
 export interface Opened {

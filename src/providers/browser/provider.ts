@@ -200,13 +200,12 @@ async function openSession(
       typeof model === 'string'
         ? await withDocument(model, (document) => dataFiles(document, dirname(model)))
         : [];
-    const { optimisation = 'all', allowFallback = true } = options;
+    const { optimisation = 'all' } = options;
     const opened = await page.call('open', {
       id,
       model: offer(typeof model === 'string' ? { file: model } : model),
       external: external.map(({ location, path }) => ({ path: location, url: offer({ file: path }) })),
       optimisation,
-      allowFallback,
     });
     withdraw(); // the page has it now
     const session: Session = {
