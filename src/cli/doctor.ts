@@ -7,7 +7,7 @@ import { PROVIDERS, type ProviderName } from '../providers/types.js';
 import { type Sweep, sweep } from '../validate/sweep.js';
 import { toleranceFor } from '../validate/tolerance.js';
 import { commonOptions } from './options.js';
-import { clean, columns } from './text.js';
+import { clean, columns, plural } from './text.js';
 
 interface Diagnosis {
   readonly provider: ProviderName;
@@ -78,7 +78,7 @@ function describe(runtime: Sweep['runtime']): string[] {
   const { browser = null, renderer = null, software = null, threads = null } = runtime ?? {};
   return [
     ...(browser === null ? [] : [browser]),
-    ...(browser === null || threads === null ? [] : [`${threads} ${threads === 1 ? 'thread' : 'threads'}`]),
+    ...(browser === null || threads === null ? [] : [plural(threads, 'thread')]),
     ...(renderer === null ? [] : [`${software ? 'software rendering by ' : ''}${renderer}`]),
   ];
 }

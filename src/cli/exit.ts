@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { OnnxMishError } from '../onnx/error.js';
+import { messageOf, OnnxMishError } from '../onnx/error.js';
 import { sayJson } from './say.js';
 import { clean } from './text.js';
 
@@ -45,10 +45,6 @@ function errorDocument(error: unknown) {
     };
   }
   return { code: 'defect', what: messageOf(error), fix: 'Report what --debug prints' };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A signal that Ctrl-C or a polite kill aborts, so that what is under way is cleaned up first. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
-import { type FormOptions, swap } from '../mish/swap.js';
-import { openModel } from '../node/model-file.js';
+import { type FormOptions, swapDocument } from '../mish/swap.js';
+import { withDocument } from '../node/document.js';
 import { readSamples, type SampleFiles, type TestCase } from '../node/read-samples.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { TensorData } from '../onnx/tensor-data.js';
@@ -86,16 +86,11 @@ export async function run(
 }
 
 async function swappedInMemory(path: string, flags: Flags): Promise<Candidate> {
-  const file = await openModel(path);
-  try {
-    const { output, report } = await swap(file, { form: flags.form, target: flags.target, beta: flags.beta });
-    return await bytesCandidate(
-      await output.bytes(),
-      `${basename(path)} (swapped in memory, ${report.form} form)`,
-    );
-  } finally {
-    await file.close();
-  }
+  const { form, target, beta } = flags;
+  return withDocument(path, async (document) => {
+    const { output, report } = await swapDocument(document, { form, target, beta });
+    return bytesCandidate(await output.bytes(), `${basename(path)} (swapped in memory, ${report.form} form)`);
+  });
 }
 
 function dataset(

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { messageOf } from '../onnx/error.js';
 
 /** The folder of onnxruntime-node's native libraries on this machine. */
 export function nativeFolder(): string {
@@ -16,7 +17,7 @@ export function loaderSays(provider: string, folder = nativeFolder()): string | 
     try {
       process.dlopen({ exports: {} }, join(folder, `libonnxruntime_providers_${part}.so`));
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       // What loads is no addon of Node, and Node complains of that; it is no failure here.
       if (!message.includes('did not self-register')) return message;
     }

@@ -1,8 +1,7 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OnnxMishError } from '../onnx/error.js';
-import { onFile } from './errors.js';
+import { temporaryFolder } from './temporary.js';
 
 /** One kernel of one run. */
 interface Kernel {
@@ -33,7 +32,7 @@ const argument = (args: string, name: string) => new RegExp(`"${name}" : "([^"]*
 
 /** A temporary folder for one session's profile. */
 export async function profileFolder(): Promise<ProfileFolder> {
-  const folder = await onFile(tmpdir(), () => mkdtemp(join(tmpdir(), 'onnx-mish-profile-')));
+  const folder = await temporaryFolder('profile');
   return {
     prefix: join(folder, 'profile'),
     async kernels() {

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { OnnxMishError } from '../onnx/error.js';
+import { messageOf, OnnxMishError } from '../onnx/error.js';
 import { onFile } from './errors.js';
 
 /** A folder with a subfolder for each class. */
@@ -94,7 +94,7 @@ export async function decodeImage(
       .toBuffer({ resolveWithObject: true });
     return { width, height, data: info.channels === 3 ? data : spread(data) };
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    const [said] = messageOf(cause).split('\n');
     throw new OnnxMishError('bad-data', `this image cannot be used: ${said}`, {
       where: path,
       fix: 'Repair it or take it out of the folder',

@@ -35,6 +35,11 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** What anything thrown has to say. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The one error this package throws: what is wrong, where, and what to do. */
 export class OnnxMishError extends Error {
   override readonly name = 'OnnxMishError';

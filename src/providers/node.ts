@@ -2,7 +2,7 @@
 import type * as Ort from 'onnxruntime-node';
 import { loaderSays } from '../node/native.js';
 import { profileFolder } from '../node/ort-profile.js';
-import { OnnxMishError } from '../onnx/error.js';
+import { messageOf, OnnxMishError } from '../onnx/error.js';
 import { diagnose } from './diagnose.js';
 import { elemTypeOf, ortType } from './ort-types.js';
 import type { Tensor, Tensors, TypedArray } from './tensor.js';
@@ -23,12 +23,6 @@ async function ort(): Promise<typeof Ort> {
   module.env.logLevel = 'fatal'; // what fails comes back as an error; the log would say it a second time
   return module;
 }
-
-const IN_BROWSER: Availability = {
-  available: false,
-  reason: 'it runs in a browser, which this version of onnx-mish cannot drive yet',
-  fix: 'Leave it out of --providers',
-};
 
 /** A provider of this process. Asking is free; the availability says whether it can be used. */
 export function nodeProvider(name: ProviderName): Provider {
@@ -53,7 +47,6 @@ const RUNTIME = {
 let version = 'unknown';
 
 async function availability(name: ProviderName): Promise<Availability> {
-  if (name === 'wasm' || name === 'webgl') return IN_BROWSER;
   const { listSupportedBackends, env } = await ort();
   version = env.versions.node ?? env.versions.common;
   const backends = listSupportedBackends().map((backend) => backend.name);
@@ -70,7 +63,7 @@ async function availability(name: ProviderName): Promise<Availability> {
     const { platform, arch } = process;
     const nvidia = platform === 'linux' && (name === 'cuda' || name === 'tensorrt');
     const loader = nvidia ? loaderSays(name) : undefined;
-    return { available: false, ...diagnose(name, message(error), { platform, arch, loader }) };
+    return { available: false, ...diagnose(name, messageOf(error), { platform, arch, loader }) };
   }
 }
 
@@ -113,9 +106,9 @@ async function open(
   const module = await ort();
   const label = typeof model === 'string' ? model : 'the model';
   const failed = (what: string, cause: unknown) =>
-    new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${message(cause)}`, {
+    new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
       where: label,
-      fix: /could not find an implementation|not implemented/i.test(message(cause))
+      fix: /could not find an implementation|not implemented/i.test(messageOf(cause))
         ? `${name} has no kernel for that operator and type. If it is of Mish, write it in another form: \`onnx-mish retarget --form exp\``
         : undefined,
       cause,
@@ -125,9 +118,9 @@ async function open(
   const session = await create(name, model, options, profile?.prefix).catch(async (cause: unknown) => {
     await profile?.remove();
     // What is wrong with the device is not the model's fault: a --device-id that there is not, say.
-    if (!/CUDA failure|CUDNN failure|DXGI/.test(message(cause))) throw failed('cannot open it', cause);
+    if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
     const { platform, arch } = process;
-    const { reason, fix } = diagnose(name, message(cause), { platform, arch, deviceId: options?.deviceId });
+    const { reason, fix } = diagnose(name, messageOf(cause), { platform, arch, deviceId: options?.deviceId });
     throw new OnnxMishError('run-failed', reason, { where: label, fix, cause });
   });
   const createMs = performance.now() - start;
@@ -167,10 +160,6 @@ async function open(
       await profile?.remove();
     },
   };
-}
-
-function message(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {

@@ -49,6 +49,11 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
+/** The dimensions of each tensor, by name. */
+export function dimsOf(tensors: Tensors): Record<string, readonly number[]> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { dims }]) => [name, dims]));
+}
+
 /** The elements as numbers; undefined for strings. Integers beyond 2^53 are rounded. */
 export function toNumbers({ elemType, data }: Tensor): ArrayLike<number> | undefined {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);

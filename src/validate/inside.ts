@@ -1,5 +1,6 @@
 // What happens to the tensors inside of the models.
-import { OnnxMishError } from '../onnx/error.js';
+import { isAborted } from '../onnx/abort.js';
+import { messageOf } from '../onnx/error.js';
 import type { Provider, Session } from '../providers/types.js';
 import type { Both } from './compare.js';
 import { type Dataset, type Feeds, firstFeeds } from './feeds.js';
@@ -44,7 +45,7 @@ export async function layersInside(
         }),
       );
     } catch (error) {
-      if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
+      if (isAborted(error)) throw error;
       found.push(failedComparison(a, b, error));
     } finally {
       await b.provider.close?.();
@@ -56,7 +57,7 @@ export async function layersInside(
 /** A comparison that did not come about, of which the rest of the report still knows. */
 function failedComparison(a: LayerRun, b: LayerRun, error: unknown): LayerComparison {
   const run = ({ which, provider }: LayerRun) => ({ model: which, provider: provider.name });
-  const problem = error instanceof Error ? error.message : String(error);
+  const problem = messageOf(error);
   const nothing = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null };
   const row = { node: 'all', op: '–', output: '', site: false, ...nothing, problem };
   return { a: run(a), b: run(b), rows: [row] };

@@ -2,7 +2,7 @@ import { stopIfAborted } from '../onnx/abort.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Session } from '../providers/types.js';
 import { createRandom } from './random.js';
-import { mean, quantile, type Ratio, ratioOfMedians } from './statistics.js';
+import { mean, quantilesOf, type Ratio, ratioOfMedians } from './statistics.js';
 
 export interface LatencyOptions {
   /** Pairs to run at the least; 30 unless given. */
@@ -116,15 +116,18 @@ export async function measureLatency(
     for (const [before, after] of timed.times) pairs.push([after, before]);
     repeats = timed.repeats;
   }
-  const timing = (session: Session, firstMs: number, times: number[]): Timing => ({
-    createMs: session.createMs,
-    firstMs,
-    p50: quantile(times, 0.5),
-    p90: quantile(times, 0.9),
-    p99: quantile(times, 0.99),
-    mean: mean(times),
-    quantiles: Array.from({ length: 101 }, (_, step) => quantile(times, step / 100)),
-  });
+  const timing = (session: Session, firstMs: number, times: number[]): Timing => {
+    const quantile = quantilesOf(times);
+    return {
+      createMs: session.createMs,
+      firstMs,
+      p50: quantile(0.5),
+      p90: quantile(0.9),
+      p99: quantile(0.99),
+      mean: mean(times),
+      quantiles: Array.from({ length: 101 }, (_, step) => quantile(step / 100)),
+    };
+  };
   return {
     n: pairs.length,
     repeats,

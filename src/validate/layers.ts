@@ -7,7 +7,7 @@ import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { exposeTensors } from '../onnx/expose.js';
-import type { Tensor, Tensors } from '../providers/tensor.js';
+import { dimsOf, type Tensor, type Tensors } from '../providers/tensor.js';
 import type { Provider, Session, SessionOptions } from '../providers/types.js';
 import { type DriftMeter, driftMeter } from './metrics.js';
 import { type MomentsMeter, momentsMeter } from './moments.js';
@@ -62,6 +62,7 @@ interface Shared {
  */
 export async function compareLayers(options: LayerOptions): Promise<LayerComparison> {
   const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
+  if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
   const shared = (await sharedTensors(a.model, b.model)).filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
   let size = Math.min(chunk, FIRST);
@@ -76,7 +77,6 @@ export async function compareLayers(options: LayerOptions): Promise<LayerCompari
     const fitting = Math.floor((bytes * part.length) / Math.max(1, result.bytes));
     size = Math.max(1, Math.min(chunk, fitting, 4 * size));
   }
-  if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
   return {
     a: { model: a.which, provider: a.provider.name },
     b: { model: b.which, provider: b.provider.name },
@@ -155,7 +155,7 @@ async function runPart(
           for (const feed of feeds) {
             stopIfAborted(signal);
             const want = await reference.run(feed);
-            const shapes = { inputs: dims(feed), outputs: dims(want) };
+            const shapes = { inputs: dimsOf(feed), outputs: dimsOf(want) };
             other ??= await b.provider.open(after.model, { ...session, shapes });
             const got = await other.run(feed);
             bytes = Math.max(bytes, sizeOf(want));
@@ -212,10 +212,6 @@ function withExposed<T>(
     const get = (tensors: Tensors, name: string) => own(tensors, outputs.get(name) ?? name);
     return withChanged(model, changed, document.external.length > 0, (given) => use({ model: given, get }));
   });
-}
-
-function dims(tensors: Tensors): Record<string, readonly number[]> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dims]));
 }
 
 function sizeOf(tensors: Tensors): number {

@@ -1,9 +1,10 @@
 // One provider's row of a report.
 import type { FormName } from '../mish/forms.js';
 import type { Kernel } from '../mish/kernel.js';
-import { OnnxMishError } from '../onnx/error.js';
+import { isAborted } from '../onnx/abort.js';
+import { messageOf, OnnxMishError } from '../onnx/error.js';
 import type { FloatType } from '../onnx/types.js';
-import type { Tensors } from '../providers/tensor.js';
+import { dimsOf } from '../providers/tensor.js';
 import type { Placement, Provider, Session, SessionOptions, Shapes } from '../providers/types.js';
 import { type Both, compare } from './compare.js';
 import { type Dataset, type Feeds, firstFeed } from './feeds.js';
@@ -112,12 +113,12 @@ export async function measureElsewhere(
       await closeBoth(models);
     }
   } catch (error) {
-    if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
+    if (isAborted(error)) throw error;
     // Whatever it was, the rows of the other providers still come.
     const known = error instanceof OnnxMishError;
     // A model is called by its name already; a file is not.
     const place = known && error.code === 'io' && error.where !== undefined ? `${error.where}: ` : '';
-    const reason = known ? `${place}${error.what}` : error instanceof Error ? error.message : String(error);
+    const reason = known ? `${place}${error.what}` : messageOf(error);
     const fix = known ? (error.fix ?? null) : null;
     return { provider: provider.name, status: 'failed', reason, fix, ...EMPTY };
   } finally {
@@ -132,10 +133,8 @@ async function shapesOf(
 ): Promise<Both<Shapes> | undefined> {
   const first = await firstFeed(feeds);
   if (first === undefined) return undefined;
-  const dims = (tensors: Tensors) =>
-    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dims]));
   const shapes = async (session: Session) => {
-    return { inputs: dims(first), outputs: dims(await session.run(first)) };
+    return { inputs: dimsOf(first), outputs: dimsOf(await session.run(first)) };
   };
   return { original: await shapes(baseline.original), swapped: await shapes(baseline.swapped) };
 }
@@ -196,8 +195,8 @@ export async function measure(
 
 /** What was asked for beside the validation, and failed: the rest of the report still comes. Throws `aborted`. */
 function withoutIt(error: unknown): { readonly problem: string } {
-  if (error instanceof OnnxMishError && error.code === 'aborted') throw error;
-  return { problem: error instanceof Error ? error.message : String(error) };
+  if (isAborted(error)) throw error;
+  return { problem: messageOf(error) };
 }
 
 function placementOf({ original, swapped }: Both<Session>): ProviderRow['placement'] {

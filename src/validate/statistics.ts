@@ -2,11 +2,18 @@ import type { Random } from './random.js';
 
 /** The q-th quantile (0 to 1) by linear interpolation between the nearest ranks; NaN of nothing. */
 export function quantile(values: readonly number[], q: number): number {
+  return quantilesOf(values)(q);
+}
+
+/** Sorts the values once, for many of their quantiles. */
+export function quantilesOf(values: readonly number[]): (q: number) => number {
   const sorted = Float64Array.from(values).sort(); // by value, and many times quicker than an array's sort
-  const position = q * (sorted.length - 1);
-  const low = sorted[Math.floor(position)] ?? Number.NaN;
-  const high = sorted[Math.ceil(position)] ?? Number.NaN;
-  return low + (high - low) * (position - Math.floor(position));
+  return (q) => {
+    const position = q * (sorted.length - 1);
+    const low = sorted[Math.floor(position)] ?? Number.NaN;
+    const high = sorted[Math.ceil(position)] ?? Number.NaN;
+    return low + (high - low) * (position - Math.floor(position));
+  };
 }
 
 export function mean(values: readonly number[]): number {

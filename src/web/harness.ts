@@ -1,5 +1,6 @@
 // The page that a browser provider loads: ONNX Runtime Web, driven by the process that started the browser.
 import type * as Ort from 'onnxruntime-web';
+import { messageOf } from '../onnx/error.js';
 import type { Harness, PageFacts, WebProvider } from '../providers/browser/protocol.js';
 import { elemTypeOf, ortType } from '../providers/ort-types.js';
 import type { Tensor, Tensors, TypedArray } from '../providers/tensor.js';
@@ -107,7 +108,7 @@ Object.assign(globalThis, {
     try {
       return { value: await harness[method](request) };
     } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) };
+      return { error: messageOf(error) };
     }
   },
 });
@@ -218,7 +219,6 @@ async function facts(): Promise<PageFacts> {
     ...gpu,
     threads: wasm ? (crossOriginIsolated ? ort.env.wasm.numThreads || chosen : 1) : null,
     simd: WebAssembly.validate(SIMD),
-    isolated: crossOriginIsolated,
   };
 }
 

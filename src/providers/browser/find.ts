@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { access, lstat, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { access, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { onFile } from '../../node/errors.js';
+import { temporaryFolder } from '../../node/temporary.js';
 import { OnnxMishError } from '../../onnx/error.js';
 
 /** A browser to start. */
@@ -109,7 +110,7 @@ let unpacking: Promise<void> = Promise.resolve();
 
 /** Unpacks into a temporary folder of its own, and moves that to where it belongs. */
 async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
-  const own = await onFile(tmpdir(), () => mkdtemp(join(tmpdir(), 'onnx-mish-unpack-')));
+  const own = await temporaryFolder('unpack');
   const before = process.env.TMPDIR;
   try {
     process.env.TMPDIR = own; // it asks for the temporary folder, and takes no other
@@ -125,8 +126,6 @@ async function unpack(chromium: () => Promise<string> | undefined, folder: strin
 }
 
 async function packageVersion(name: string): Promise<string> {
-  const { createRequire } = await import('node:module');
-  const { readFile } = await import('node:fs/promises');
   const require = createRequire(import.meta.url);
   // Its exports hide package.json, which lies two folders above what they name or less.
   for (let folder = require.resolve(name); folder !== join(folder, '..'); folder = join(folder, '..')) {

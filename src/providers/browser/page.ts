@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { Browser, BrowserServer } from 'playwright-core';
-import { onFile } from '../../node/errors.js';
-import { stopIfAborted } from '../../onnx/abort.js';
-import { OnnxMishError } from '../../onnx/error.js';
+import { temporaryFolder } from '../../node/temporary.js';
+import { aborted, stopIfAborted } from '../../onnx/abort.js';
+import { messageOf, OnnxMishError } from '../../onnx/error.js';
 import type { FoundBrowser } from './find.js';
 import type { Answer, Call, Request, Value } from './protocol.js';
 import { type Content, type PageServer, servePage } from './server.js';
@@ -48,7 +46,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
   stopIfAborted(signal);
   const { chromium } = await import('playwright-core');
   // The browser's own, since one that is killed does not tidy up.
-  const temporary = await onFile(tmpdir(), () => mkdtemp(join(tmpdir(), 'onnx-mish-browser-')));
+  const temporary = await temporaryFolder('browser');
   const server = await servePage(files);
   let process: BrowserServer | undefined;
   try {
@@ -90,7 +88,7 @@ async function orAborted<T>(
 ): Promise<T> {
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(new OnnxMishError('aborted', 'interrupted', { fix: 'Nothing was left behind' }));
+    stop = () => reject(aborted());
   });
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop, { once: true });
@@ -135,7 +133,7 @@ async function attach({ browser, process, server, temporary }: Running, options:
   });
   death.catch(() => {}); // it may die while nobody waits
   const failed = (what: string, fix?: string) => new OnnxMishError('run-failed', what, { fix });
-  const onAbort = () => die(new OnnxMishError('aborted', 'interrupted', { fix: 'Nothing was left behind' }));
+  const onAbort = () => die(aborted());
   signal?.addEventListener('abort', onAbort, { once: true });
   browser.on('disconnected', () => die(failed('the browser ended in the middle of it')));
 
@@ -220,6 +218,5 @@ function remedyFor(error: string): string | undefined {
 }
 
 function firstLine(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.split('\n')[0]?.slice(0, 300) ?? '';
+  return messageOf(cause).split('\n')[0]?.slice(0, 300) ?? '';
 }

@@ -28,13 +28,10 @@ export interface WebglModel {
  */
 export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | undefined): Promise<WebglModel> {
   return withDocument(model, async (document) => {
-    const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
-    const changed = report.sites.length > 0;
-    const runnable = changed ? await scan(await output.bytes()) : document;
-    const bytes = await (shapes === undefined ? output : withShapes(runnable, shapes)).bytes();
+    const runnable = await inWebglForm(document);
     return {
-      model: bytes,
-      retargeted: changed ? report.form : undefined,
+      model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
+      retargeted: runnable === document ? undefined : FORM_FOR.webgl,
       notes: [WEBGL_IS_ENDING],
       suspicions: suspicionsOf(runnable),
     };
@@ -70,6 +67,7 @@ export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported |
   });
 }
 
+/** The document with its Mish in the form of WebGL: the same one, where that changes nothing. */
 async function inWebglForm(document: OnnxDocument): Promise<OnnxDocument> {
   const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
   return report.sites.length > 0 ? scan(await output.bytes()) : document;

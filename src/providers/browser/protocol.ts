@@ -12,7 +12,6 @@ export interface PageFacts {
   readonly software: boolean | null;
   readonly threads: number | null;
   readonly simd: boolean;
-  readonly isolated: boolean;
   /** What is missing for the provider, in a few words; undefined where nothing is. */
   readonly missing?: 'webgl2' | 'float-textures' | 'webgpu' | 'webgpu-adapter';
 }
