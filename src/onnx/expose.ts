@@ -33,7 +33,7 @@ export function exposeTensors(
   { copies = false }: ExposeOptions = {},
 ): Exposed {
   const { source, graph } = document;
-  const { types } = analyse(document);
+  const types = copies ? analyse(document).types : undefined;
   const taken = new Set(document.scopes.flatMap(({ nodes }) => nodes.flatMap(({ outputs }) => outputs)));
   const made = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
   const outputs = new Map(graph.outputs.map(({ name }) => [name, name]));
@@ -47,7 +47,7 @@ export function exposeTensors(
         fix: 'Name the output of a node in the main graph',
       });
     }
-    const copied = copies && floatType(types(graph, name)) !== undefined;
+    const copied = types !== undefined && floatType(types(graph, name)) !== undefined;
     const output = copied ? fresh(`${name}/copy`, taken) : name;
     outputs.set(name, output);
     if (copied) edits.push(atEnd(frame, nodeField('graph', copy(name, output))));

@@ -9,8 +9,8 @@ import { OnnxMishError } from '../onnx/error.js';
 import { exposeTensors } from '../onnx/expose.js';
 import { dimsOf, type Tensor, type Tensors } from '../providers/tensor.js';
 import type { Provider, Session, SessionOptions } from '../providers/types.js';
-import { type DriftMeter, driftMeter } from './metrics.js';
-import { type MomentsMeter, momentsMeter } from './moments.js';
+import { driftMeter } from './metrics.js';
+import { momentsMeter } from './moments.js';
 import { own } from './own.js';
 import type { LayerComparison, LayerRow } from './report.js';
 
@@ -61,16 +61,30 @@ interface Shared {
  * A tensor that stops a pass gets a row that says why. Throws `run-failed` for the models as such, `aborted`.
  */
 export async function compareLayers(options: LayerOptions): Promise<LayerComparison> {
-  const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
+  const { a, b, feeds } = options;
   if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
-  const shared = (await sharedTensors(a.model, b.model)).filter(({ site }) => site || !sitesOnly);
+  return withDocument(a.model, (first) =>
+    withDocument(b.model, (second) =>
+      compareDocuments({ ...a, document: first }, { ...b, document: second }, options),
+    ),
+  );
+}
+
+/** A model with its structure read, from which every pass makes its copy. */
+interface Read extends LayerRun {
+  readonly document: OnnxDocument;
+}
+
+async function compareDocuments(a: Read, b: Read, options: LayerOptions): Promise<LayerComparison> {
+  const { sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
+  const shared = sharedTensors(a.document, b.document).filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
   let size = Math.min(chunk, FIRST);
   for (let at = 0; at < shared.length; ) {
     stopIfAborted(signal);
     onProgress?.(at, shared.length);
     const part = shared.slice(at, at + size);
-    const result = await comparePart(part, options);
+    const result = await comparePart(part, a, b, options);
     rows.push(...result.rows);
     at += part.length;
     // What comes next is about as large as what came last, or a few times that.
@@ -85,8 +99,8 @@ export async function compareLayers(options: LayerOptions): Promise<LayerCompari
 }
 
 /** The tensors that nodes of both main graphs give, in the order of the first. */
-async function sharedTensors(a: string | Uint8Array, b: string | Uint8Array): Promise<Shared[]> {
-  const [first, second] = [await withDocument(a, describe), await withDocument(b, describe)];
+function sharedTensors(a: OnnxDocument, b: OnnxDocument): Shared[] {
+  const [first, second] = [describe(a), describe(b)];
   const sites = new Set([...first.sites, ...second.sites]);
   const theirs = new Set(second.made.map(({ output }) => output));
   return first.made
@@ -110,10 +124,12 @@ function describe(document: OnnxDocument) {
 /** Compares some tensors; halves them until what fails is alone. */
 async function comparePart(
   part: readonly Shared[],
+  a: Read,
+  b: Read,
   options: LayerOptions,
 ): Promise<{ rows: LayerRow[]; bytes: number }> {
   try {
-    return await runPart(part, options);
+    return await runPart(part, a, b, options);
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
     const [only] = part;
@@ -123,28 +139,24 @@ async function comparePart(
     }
     const half = Math.ceil(part.length / 2);
     const [left, right] = [
-      await comparePart(part.slice(0, half), options),
-      await comparePart(part.slice(half), options),
+      await comparePart(part.slice(0, half), a, b, options),
+      await comparePart(part.slice(half), a, b, options),
     ];
     return { rows: [...left.rows, ...right.rows], bytes: left.bytes + right.bytes };
   }
 }
 
-interface Meters {
-  readonly drift: DriftMeter;
-  readonly a: MomentsMeter;
-  readonly b: MomentsMeter;
-}
-
 async function runPart(
   part: readonly Shared[],
+  a: Read,
+  b: Read,
   options: LayerOptions,
 ): Promise<{ rows: LayerRow[]; bytes: number }> {
-  const { a, b, feeds, session, signal, copies } = options;
+  const { feeds, session, signal, copies } = options;
   const names = part.map(({ output }) => output);
-  const meters = part.map(
-    ({ output }): Meters => ({ drift: driftMeter(output), a: momentsMeter(), b: momentsMeter() }),
-  );
+  const meters = part.map((tensor) => {
+    return { tensor, drift: driftMeter(tensor.output), a: momentsMeter(), b: momentsMeter() };
+  });
   let bytes = 0;
   let other: Session | undefined;
   await withExposed(a, names, copies, async (before) => {
@@ -159,13 +171,13 @@ async function runPart(
             other ??= await b.provider.open(after.model, { ...session, shapes });
             const got = await other.run(feed);
             bytes = Math.max(bytes, sizeOf(want));
-            part.forEach(({ output }, index) => {
-              const meter = meters[index];
+            for (const meter of meters) {
+              const { output } = meter.tensor;
               const [x, y] = [before.get(want, output), after.get(got, output)];
-              meter?.drift.add(x, y);
-              meter?.a.add(x);
-              meter?.b.add(y);
-            });
+              meter.drift.add(x, y);
+              meter.a.add(x);
+              meter.b.add(y);
+            }
           }
         } finally {
           await other?.close();
@@ -175,20 +187,13 @@ async function runPart(
       await reference.close();
     }
   });
-  const rows = part.map((tensor, index): LayerRow => {
-    const {
-      n = 0,
-      maxAbs = null,
-      cosine = null,
-      sqnr = null,
-      broken = 0,
-      problem = null,
-    } = meters[index]?.drift.result() ?? {};
+  const rows = meters.map((meter): LayerRow => {
+    const { n, maxAbs, cosine, sqnr, broken, problem } = meter.drift.result();
     return {
-      ...tensor,
+      ...meter.tensor,
       ...{ n, maxAbs, cosine, sqnr },
-      a: meters[index]?.a.result() ?? null,
-      b: meters[index]?.b.result() ?? null,
+      a: meter.a.result(),
+      b: meter.b.result(),
       problem: problem ?? (broken > 0 ? `${broken} of its elements are not finite` : null),
     };
   });
@@ -202,16 +207,14 @@ interface ExposedModel {
 }
 
 function withExposed<T>(
-  { model }: LayerRun,
+  { model, document }: Read,
   names: readonly string[],
   copies: boolean | undefined,
   use: (exposed: ExposedModel) => Promise<T>,
 ): Promise<T> {
-  return withDocument(model, (document) => {
-    const { model: changed, outputs } = exposeTensors(document, names, { copies });
-    const get = (tensors: Tensors, name: string) => own(tensors, outputs.get(name) ?? name);
-    return withChanged(model, changed, document.external.length > 0, (given) => use({ model: given, get }));
-  });
+  const { model: changed, outputs } = exposeTensors(document, names, { copies });
+  const get = (tensors: Tensors, name: string) => own(tensors, outputs.get(name) ?? name);
+  return withChanged(model, changed, document.external.length > 0, (given) => use({ model: given, get }));
 }
 
 function sizeOf(tensors: Tensors): number {
