@@ -1,6 +1,6 @@
 // One provider's row of a report.
 import type { FormName } from '../mish/forms.js';
-import type { Kernel } from '../mish/kernel.js';
+import { type Kernel, kernelModel } from '../mish/kernel.js';
 import { isAborted } from '../onnx/abort.js';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
 import type { FloatType } from '../onnx/types.js';
@@ -24,8 +24,8 @@ export async function openBoth(
   options: ValidateOptions,
   shapes?: Both<Shapes>,
 ): Promise<Both<Session>> {
-  await sweep(provider, { kind: 'relu' }, 'f32', 13, options.session);
   const { session } = options;
+  await warmUp(provider, session);
   const original = await openOne(provider, options.original, { ...session, shapes: shapes?.original });
   try {
     const swapped = await openOne(provider, options.swapped, { ...session, shapes: shapes?.swapped });
@@ -33,6 +33,18 @@ export async function openBoth(
   } catch (error) {
     await original.close();
     throw error;
+  }
+}
+
+/** Not a sweep, which would keep to itself that a browser has died of it. */
+async function warmUp(provider: Provider, options: SessionOptions | undefined): Promise<void> {
+  const x = { elemType: 'f32', dims: [1], data: new Float32Array(1) };
+  const shapes = { inputs: { x: x.dims }, outputs: { y: x.dims } };
+  const session = await provider.open(kernelModel({ kind: 'relu' }, 'f32', 13), { ...options, shapes });
+  try {
+    await session.run({ x });
+  } finally {
+    await session.close();
   }
 }
 
