@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { PROVIDERS } from '../providers/types.js';
-import { imageOptions } from './image-options.js';
-import { collect, commonOptions, count, formOptions, list, number, positive } from './options.js';
+import { dataOptions } from './data-options.js';
+import { commonOptions, count, formOptions, list, number, positive } from './options.js';
 import type { Flags } from './run-validate.js';
 
 export function command(): Command {
@@ -18,16 +18,8 @@ export function command(): Command {
     )
     .argument('<original>', 'the model before the swap')
     .argument('[swapped]', 'the model after it; without it the original is swapped in memory')
-    .addOption(providers)
-    .option(
-      '--data <path>',
-      'samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (default: noise)',
-    )
-    .option('--labels <array>', 'the array of the .npz that holds the classes');
-  imageOptions(command)
-    .option('--shape <input=1x3x224x224>', 'the shape to feed an input with (repeatable)', collect)
-    .option('--dim <symbol=1>', 'the size of a symbolic dimension (repeatable)', collect)
-    .option('--seed <number>', 'seed of the noise', count, 0)
+    .addOption(providers);
+  dataOptions(command)
     .option('--runs <number>', 'how many different noises to feed', count, 4)
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
     .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for, see doctor)')

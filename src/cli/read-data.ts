@@ -1,0 +1,96 @@
+// What runs are fed, from the options of `dataOptions`.
+import { readSamples, type SampleFiles, type TestCase } from '../node/read-samples.js';
+import { OnnxMishError } from '../onnx/error.js';
+import type { TensorData } from '../onnx/tensor-data.js';
+import { arrayFor, elementCount } from '../providers/tensor.js';
+import type { ValueInfo } from '../providers/types.js';
+import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../validate/feeds.js';
+import { parseNpy } from '../validate/npy.js';
+import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../validate/samples.js';
+import type { DataFlags } from './data-options.js';
+import { readImages } from './image-options.js';
+
+/** Makes feeds for a model that has these inputs and outputs. */
+export type DataMaker = (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
+
+/**
+ * Reads what `--data` or `--images` names; without either, noise is made up: `noises` runs of it. Throws `io`, `bad-data`
+ * and `bad-usage`.
+ */
+export async function readData(flags: DataFlags, noises: number): Promise<DataMaker> {
+  const images = await readImages(flags);
+  const noise = flags.data === undefined || flags.data === NOISE;
+  const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data);
+  return (inputs, outputs) =>
+    images?.(inputs, shapeOptions(flags)) ?? dataset(files, inputs, outputs, flags, noises);
+}
+
+/** What `--data` says for made-up samples. */
+export const NOISE = 'random';
+
+function dataset(
+  files: SampleFiles | undefined,
+  inputs: readonly ValueInfo[],
+  outputs: readonly ValueInfo[],
+  flags: DataFlags,
+  noises: number,
+): Dataset {
+  const shape = shapeOptions(flags);
+  if (files === undefined) {
+    if (flags.labels !== undefined) {
+      throw new OnnxMishError('bad-usage', '--labels needs samples', {
+        fix: 'Give them with --data samples.npz',
+      });
+    }
+    return seededFeeds(inputs, { ...shape, seed: flags.seed, count: Math.max(1, noises) });
+  }
+  if (files.kind === 'cases') return testCaseFeeds(files.cases.map(namedTensors), inputs, outputs);
+  const arrays = Object.fromEntries([...files.files].map(([name, bytes]) => [name, parseNpy(bytes, name)]));
+  return sampledFeeds(arrays, inputs, { ...shape, labels: flags.labels });
+}
+
+/** The shapes that `--shape` and `--dim` give. Throws `bad-usage`. */
+export function shapeOptions(flags: Pick<DataFlags, 'shape' | 'dim'>): ShapeOptions {
+  return {
+    shapes: Object.fromEntries(pairs(flags.shape, '--shape').map(([name, text]) => [name, sizes(text)])),
+    dims: Object.fromEntries(pairs(flags.dim, '--dim').map(([name, text]) => [name, sizes(text)[0] ?? 0])),
+  };
+}
+
+/** `name=text`, split at the last `=`, since names may hold one. */
+function pairs(values: readonly string[] | undefined, option: string): [string, string][] {
+  return (values ?? []).map((value) => {
+    const at = value.lastIndexOf('=');
+    if (at > 0) return [value.slice(0, at), value.slice(at + 1)];
+    throw new OnnxMishError('bad-usage', `${option} '${value}' has no '='`, {
+      fix: `Write ${option} name=size`,
+    });
+  });
+}
+
+function sizes(text: string): number[] {
+  const dims = text === '' ? [] : text.split(/[x,]/).map(Number);
+  if (dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return dims;
+  throw new OnnxMishError('bad-usage', `'${text}' is no shape`, { fix: 'Write sizes as 1x3x224x224' });
+}
+
+function namedTensors(test: TestCase): { inputs: NamedTensor[]; outputs: NamedTensor[] } {
+  return { inputs: test.inputs.map(toTensor), outputs: test.outputs.map(toTensor) };
+}
+
+/** Bytes of a test case as an array of their type. */
+function toTensor({ name, elemType, dims, data }: TensorData): NamedTensor {
+  if (!(data instanceof Uint8Array)) return { name, tensor: { elemType, dims, data } };
+  const array = arrayFor(elemType, elementCount(dims));
+  if (array === undefined || array.byteLength !== data.length) {
+    throw new OnnxMishError(
+      'bad-data',
+      `tensor '${name}' (${elemType} [${dims}]) holds ${data.length} bytes`,
+      {
+        fix: 'Its data does not fit its shape',
+      },
+    );
+  }
+  new Uint8Array(array.buffer).set(data);
+  return { name, tensor: { elemType, dims, data: array } };
+}
