@@ -1,18 +1,16 @@
 import { recognise } from '../mish/recognise.js';
 import { findSites } from '../mish/sites.js';
-import { withChanged } from '../node/beside.js';
 import { withDocument } from '../node/document.js';
 import { stopIfAborted } from '../onnx/abort.js';
 import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { exposeTensors } from '../onnx/expose.js';
-import { dimsOf, type Tensor, type Tensors } from '../providers/tensor.js';
+import { dimsOf, type Tensors } from '../providers/tensor.js';
 import type { Provider, Session, SessionOptions } from '../providers/types.js';
 import { driftMeter } from './metrics.js';
 import { momentsMeter } from './moments.js';
-import { own } from './own.js';
 import type { LayerComparison, LayerRow } from './report.js';
+import { withExposed } from './tap.js';
 
 /** A model on a provider. */
 export interface LayerRun {
@@ -198,23 +196,6 @@ async function runPart(
     };
   });
   return { rows, bytes };
-}
-
-interface ExposedModel {
-  readonly model: string | Uint8Array;
-  /** A tensor among the outputs of a run. */
-  get(outputs: Tensors, name: string): Tensor | undefined;
-}
-
-function withExposed<T>(
-  { model, document }: Read,
-  names: readonly string[],
-  copies: boolean | undefined,
-  use: (exposed: ExposedModel) => Promise<T>,
-): Promise<T> {
-  const { model: changed, outputs } = exposeTensors(document, names, { copies });
-  const get = (tensors: Tensors, name: string) => own(tensors, outputs.get(name) ?? name);
-  return withChanged(model, changed, document.external.length > 0, (given) => use({ model: given, get }));
 }
 
 function sizeOf(tensors: Tensors): number {

@@ -1,0 +1,54 @@
+import type { Tensors } from '../providers/tensor.js';
+import type { Feeds } from '../validate/feeds.js';
+import { createRandom } from '../validate/random.js';
+
+/** A part of a data set: as many runs as it has, made anew each time where the whole is. */
+export interface Part {
+  readonly feeds: Feeds;
+  /** Number of runs. */
+  readonly runs: number;
+}
+
+/**
+ * Shares out the runs of a data set, each to one part at the most, by a seeded shuffle: data is often in order of class.
+ * `shares` add up to 1; the first part gets what rounding leaves, and every other part at least one run as long as there
+ * are enough. `limit` runs are taken at the most.
+ */
+export function splitFeeds(
+  feeds: Feeds,
+  shares: readonly number[],
+  { seed, limit = Number.POSITIVE_INFINITY }: { readonly seed: number; readonly limit?: number | undefined },
+): Part[] {
+  const random = createRandom(seed);
+  const order = Array.from({ length: feeds.length }, (_, index) => index);
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [order[last], order[other]] = [order[other] as number, order[last] as number];
+  }
+  const taken = order.slice(0, limit);
+  const sizes = shares.map((share) => Math.max(1, Math.floor(share * taken.length)));
+  const parts: Part[] = [];
+  for (const size of sizes.slice(1).toReversed()) parts.unshift(partOf(feeds, taken.splice(-size)));
+  return [partOf(feeds, taken), ...parts];
+}
+
+function partOf(feeds: Feeds, indices: readonly number[]): Part {
+  const chosen = indices.toSorted((a, b) => a - b);
+  const runs = chosen.length;
+  if (Array.isArray(feeds)) return { runs, feeds: chosen.map((index) => feeds[index] as Tensors) };
+  const wanted = new Set(chosen);
+  const some = {
+    length: runs,
+    async *[Symbol.asyncIterator]() {
+      let index = 0;
+      let left = runs;
+      for await (const feed of feeds) {
+        if (left === 0) return;
+        if (!wanted.has(index++)) continue;
+        left--;
+        yield feed;
+      }
+    },
+  };
+  return { runs, feeds: some };
+}
