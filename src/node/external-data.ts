@@ -4,8 +4,10 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../onnx/abort.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
+import type { OpenData } from '../onnx/weights.js';
 import { writeAtomically } from './atomic.js';
 import { onFile } from './errors.js';
+import { type ModelFile, openModel } from './model-file.js';
 import { writeExactly } from './write.js';
 
 /** A file of tensors beside a model. */
@@ -48,6 +50,30 @@ export async function dataFiles(document: OnnxDocument, folder: string): Promise
     found.set(location, { location, path, tensor: owner });
   }
   return [...found.values()];
+}
+
+/**
+ * Has the data files of a model open for reading while they are used; each is opened when it is first asked for. Throws
+ * `external-data` as `dataFiles` does, and `io`.
+ */
+export async function withDataFiles<T>(
+  document: OnnxDocument,
+  folder: string,
+  use: (open: OpenData) => Promise<T>,
+): Promise<T> {
+  const paths = new Map((await dataFiles(document, folder)).map(({ location, path }) => [location, path]));
+  const files = new Map<string, ModelFile>();
+  try {
+    return await use(async (location) => {
+      const known = files.get(location);
+      if (known !== undefined) return known;
+      const file = await openModel(paths.get(location) ?? join(folder, location));
+      files.set(location, file);
+      return file;
+    });
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
 }
 
 /** A data file to make available to a model in another folder. */

@@ -22,6 +22,8 @@ export interface Tensor {
   readonly scalar?: number;
   /** `location` and the like, when the data is in another file. */
   readonly external?: ReadonlyMap<string, string>;
+  /** The message, whose content can be replaced; none for a sparse tensor's values. */
+  readonly frame?: Frame;
 }
 
 export interface Attribute {

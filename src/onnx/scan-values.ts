@@ -1,5 +1,5 @@
 import { onnx } from '../../proto/onnx.js';
-import type { Scope, Tensor, Value } from './document.js';
+import type { Frame, Scope, Tensor, Value } from './document.js';
 import { type Field, light, type Reader, Wire, walk } from './reader.js';
 import { scalarValue } from './scalar.js';
 
@@ -17,12 +17,18 @@ export interface TensorContext {
   readonly external: { tensor: Tensor; scope: string }[];
 }
 
-/** Reads what a tensor says about itself, and its value if it is a scalar. */
+/** The field as what encloses others. */
+export function frameOf(field: Field, parent: Frame | undefined): Frame {
+  return { lengthAt: field.lengthAt, start: field.body, end: field.end, parent };
+}
+
+/** Reads what a tensor says about itself, and its value if it is a scalar. `parent` is what encloses it. */
 export async function scanTensor(
   context: TensorContext,
   scope: Scope,
   field: Field,
   place: string,
+  parent?: Frame,
 ): Promise<Tensor> {
   const { reader } = context;
   reader.place = () => `${place} of ${scope.path}`;
@@ -36,6 +42,7 @@ export async function scanTensor(
     name: proto.name,
     dims: proto.dims,
     elemType: proto.dataType,
+    ...(parent === undefined ? {} : { frame: frameOf(field, parent) }),
   };
   if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
     tensor.external = new Map(proto.externalData.map((entry) => [entry.key ?? '', entry.value ?? '']));

@@ -13,7 +13,7 @@ import type {
 } from './document.js';
 import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
-import { decode, scanSparse, scanTensor, scanValue, type TensorContext } from './scan-values.js';
+import { decode, frameOf, scanSparse, scanTensor, scanValue, type TensorContext } from './scan-values.js';
 import { sniff } from './sniff.js';
 import { type ModelInput, toSource } from './source.js';
 
@@ -180,7 +180,7 @@ async function scanGraph(
       case GRAPH.node:
         return scanNode(context, scope, part, frame, depth);
       case GRAPH.initializer:
-        return scanTensor(context, scope, part, 'an initializer').then((tensor) => {
+        return scanTensor(context, scope, part, 'an initializer', frame).then((tensor) => {
           scope.initializers.set(tensor.name, tensor);
         });
       case GRAPH.sparse:
@@ -303,6 +303,7 @@ async function scanAttribute(
       owner.scope,
       part,
       `attribute ${proto.name} of node ${owner.node.index}`,
+      frameOf(field, frame),
     );
     if (part.number === ATTRIBUTE.tensor) attribute.tensor = tensor;
   }
@@ -355,10 +356,6 @@ function defaultDomain(domain: string): string {
 
 function spanOf(field: Field): Span {
   return { start: field.start, end: field.end };
-}
-
-function frameOf(field: Field, parent: Frame | undefined): Frame {
-  return { lengthAt: field.lengthAt, start: field.body, end: field.end, parent };
 }
 
 const utf8 = new TextDecoder();

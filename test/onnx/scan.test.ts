@@ -142,8 +142,8 @@ describe('the view', () => {
       { name: 's', elemType: 7, dims: undefined },
     ]);
     expect(graph.values.get('h')).toMatchObject({ name: 'h', elemType: 10, dims: [2] });
-    expect(graph.initializers.get('w')).toEqual({ name: 'w', dims: [2], elemType: 1 });
-    expect(graph.initializers.get('one')).toEqual({ name: 'one', dims: [], elemType: 1, scalar: 3 });
+    expect(graph.initializers.get('w')).toMatchObject({ name: 'w', dims: [2], elemType: 1 });
+    expect(graph.initializers.get('one')).toMatchObject({ name: 'one', dims: [], elemType: 1, scalar: 3 });
     expect(graph.nodes).toMatchObject([{ opType: 'Relu', domain: '', name: 'act', index: 0 }]);
   });
 
@@ -226,7 +226,9 @@ describe('the view', () => {
       ]);
     const packed = await scan(build(tensor(len(1, [2, 3, 4]))));
     const loose = await scan(build(tensor([...int(1, 2), ...len(1, [3]), ...int(1, 4, 3)])));
-    expect(loose.graph.initializers).toEqual(packed.graph.initializers);
+    const said = ({ graph }: typeof loose) =>
+      [...graph.initializers.values()].map(({ frame, ...rest }) => rest);
+    expect(said(loose)).toEqual(said(packed));
     expect(loose.graph.initializers.get('w')?.dims).toEqual([2, 3, 4]);
     expect(packed.irVersion).toBe(8); // of a singular field the last one counts
     expect(opsetOf(packed.graph)).toBe(18); // and of two imports of a domain as well

@@ -1,0 +1,147 @@
+import { attribute, type OnnxDocument, type Scope, type Tensor } from './document.js';
+import { concat, messageField } from './encode.js';
+import { OnnxMishError } from './error.js';
+import type { GraphIndex } from './graph-index.js';
+import { createReader, walk } from './reader.js';
+import { fromBfloat16, fromHalf, toBfloat16, toHalf } from './scalar.js';
+import type { ByteSource } from './source.js';
+import type { Edit } from './splice.js';
+import { decodeTensor } from './tensor-data.js';
+import { type FloatType, floatType } from './types.js';
+
+/** A constant float tensor: an initializer, or the value of a Constant node. */
+export interface Weight {
+  /** Name of the value that has it. */
+  readonly name: string;
+  readonly home: Scope;
+  readonly tensor: Tensor;
+  readonly type: FloatType;
+}
+
+/** Opens a file of external data by its location, relative to the model's folder. */
+export type OpenData = (location: string) => Promise<ByteSource>;
+
+/**
+ * The weight that a name seen from a scope stands for; undefined when it is no constant float tensor that can be written
+ * again. Initializers that are inputs as well, as they all were before IR 4, count: their value is the default.
+ */
+export function weightOf(index: GraphIndex, scope: Scope, name: string): Weight | undefined {
+  const home = index.home(scope, name);
+  if (home === undefined || name === '') return undefined;
+  const tensor = home.initializers.get(name) ?? constantValue(index, home, name);
+  const type = floatType(tensor?.elemType);
+  if (tensor?.frame === undefined || type === undefined) return undefined;
+  return { name, home, tensor, type };
+}
+
+function constantValue(index: GraphIndex, home: Scope, name: string): Tensor | undefined {
+  const node = index.producer(home, name);
+  if (node?.opType !== 'Constant' || node.domain !== '') return undefined;
+  return attribute(node, 'value')?.tensor;
+}
+
+/**
+ * The elements in row-major order. External data is read by way of `openData`. Throws `malformed` for a tensor that holds
+ * another number of bytes than its shape asks for, `external-data` where its data cannot be read.
+ */
+export async function readWeight(
+  { source }: OnnxDocument,
+  { name, tensor, type }: Weight,
+  openData?: OpenData,
+): Promise<Float64Array> {
+  const { frame, dims } = tensor;
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  const raw =
+    tensor.external === undefined
+      ? decodeTensor(await source.read(frame?.start ?? 0, (frame?.end ?? 0) - (frame?.start ?? 0)), name).data
+      : await readExternal(tensor.external, count * SIZES[type], source.name, name, openData);
+  if (!(raw instanceof Uint8Array) || raw.length !== count * SIZES[type]) {
+    throw new OnnxMishError('malformed', `the tensor '${name}' [${dims}] holds ${raw.length} bytes`, {
+      where: source.name,
+      fix: 'Its data does not fit its shape; export the model again',
+    });
+  }
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const get = GETTERS[type];
+  return Float64Array.from({ length: count }, (_, index) => get(view, index));
+}
+
+async function readExternal(
+  external: ReadonlyMap<string, string>,
+  bytes: number,
+  where: string,
+  name: string,
+  openData: OpenData | undefined,
+): Promise<Uint8Array> {
+  const fail = (what: string, fix: string) => new OnnxMishError('external-data', what, { where, fix });
+  if (openData === undefined) {
+    throw fail(`the tensor '${name}' is in another file`, 'Give the model by its path');
+  }
+  const data = await openData(external.get('location') ?? '');
+  const offset = Number(external.get('offset') ?? 0);
+  const length = Number(external.get('length') ?? data.size - offset);
+  const sound =
+    Number.isSafeInteger(offset) && offset >= 0 && length === bytes && offset + length <= data.size;
+  if (!sound) {
+    throw fail(
+      `the tensor '${name}' should have ${bytes} bytes of '${data.name}' from byte ${offset} on`,
+      'Check that the data file was copied whole and belongs to this model',
+    );
+  }
+  return data.read(offset, length);
+}
+
+const SIZES: Readonly<Record<FloatType, number>> = { f16: 2, bf16: 2, f32: 4, f64: 8 };
+
+const GETTERS: Readonly<Record<FloatType, (view: DataView, index: number) => number>> = {
+  f16: (view, index) => fromHalf(view.getUint16(2 * index, true)),
+  bf16: (view, index) => fromBfloat16(view.getUint16(2 * index, true)),
+  f32: (view, index) => view.getFloat32(4 * index, true),
+  f64: (view, index) => view.getFloat64(8 * index, true),
+};
+
+const SETTERS: Readonly<Record<FloatType, (view: DataView, index: number, value: number) => void>> = {
+  f16: (view, index, value) => view.setUint16(2 * index, toHalf(value), true),
+  bf16: (view, index, value) => view.setUint16(2 * index, toBfloat16(value), true),
+  f32: (view, index, value) => view.setFloat32(4 * index, value, true),
+  f64: (view, index, value) => view.setFloat64(8 * index, value, true),
+};
+
+/** The values as little-endian bytes of an element type, each rounded to the nearest that it has. */
+export function floatBytes(values: ArrayLike<number>, type: FloatType): Uint8Array {
+  const bytes = new Uint8Array(values.length * SIZES[type]);
+  const view = new DataView(bytes.buffer);
+  const set = SETTERS[type];
+  for (let index = 0; index < values.length; index++) set(view, index, values[index] ?? 0);
+  return bytes;
+}
+
+// Fields of TensorProto that hold data, or say where it is; the schema is proto/onnx.proto3.
+const DATA = { float: 4, int32: 5, raw: 9, double: 10, external: 13, location: 14 };
+const DATA_FIELDS: readonly number[] = Object.values(DATA);
+
+/**
+ * The edit that gives a weight other values of the same shape, in its own element type, as raw_data within the model: a
+ * data file may serve other models as well. Every other field of the tensor stays as it is. Throws `bad-usage` for another
+ * number of values.
+ */
+export async function weightEdit(
+  { source }: OnnxDocument,
+  { name, tensor, type }: Weight,
+  values: ArrayLike<number>,
+): Promise<Edit> {
+  const { frame, dims } = tensor;
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  if (frame === undefined || values.length !== count) {
+    throw new OnnxMishError('bad-usage', `the tensor '${name}' takes ${count} values, not ${values.length}`);
+  }
+  const kept: Uint8Array[] = [];
+  const reader = createReader(source);
+  reader.place = `the tensor '${name}'`;
+  await walk(reader, frame.start, frame.end, (field) => {
+    if (DATA_FIELDS.includes(field.number)) return undefined;
+    return source.read(field.start, field.end - field.start).then((bytes) => void kept.push(bytes));
+  });
+  const bytes = concat([...kept, messageField(DATA.raw, floatBytes(values, type))]);
+  return { start: frame.start, end: frame.end, bytes, frame };
+}
