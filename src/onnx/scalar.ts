@@ -97,3 +97,8 @@ const RAW_READERS: Record<number, { size: number; get: (data: DataView) => numbe
   [DataType.FLOAT16]: { size: 2, get: (data) => fromHalf(data.getUint16(0, true)) },
   [DataType.BFLOAT16]: { size: 2, get: (data) => fromBfloat16(data.getUint16(0, true)) },
 };
+
+/** Each value as the nearest that an element type has. */
+export function floatValues(values: ArrayLike<number>, type: FloatType): number[] {
+  return Array.from(values, (value) => roundTo(value, type));
+}

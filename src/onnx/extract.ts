@@ -1,0 +1,62 @@
+import type { Node, OnnxDocument, Scope } from './document.js';
+import { outputField } from './encode.js';
+import { OnnxMishError } from './error.js';
+import type { Edit } from './splice.js';
+
+/**
+ * The edits that leave of a main graph what these tensors depend on, and make them its only outputs, of a type that is
+ * left open: ONNX Runtime infers it. Inputs stay, so that the same feeds do. Outputs that the model has already keep what
+ * it says of them. Throws `bad-data` for a name that no node of the main graph gives.
+ */
+export function extractEdits(document: OnnxDocument, names: readonly string[]): Edit[] {
+  const { graph, source } = document;
+  const producers = new Map<string, Node>();
+  for (const node of graph.nodes) for (const output of node.outputs) producers.set(output, node);
+  const bodies = bodiesByNode(document);
+  const needed = new Set<Node>();
+  const open = [...names];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const node = producers.get(name);
+    if (node === undefined || needed.has(node)) continue;
+    needed.add(node);
+    open.push(...node.inputs, ...(bodies.get(node) ?? []).flatMap(namesRead));
+  }
+  const frame = graph.nodes[0]?.frame;
+  const nothing = new Uint8Array(0);
+  const edits: Edit[] = [];
+  for (const node of graph.nodes) {
+    if (!needed.has(node)) edits.push({ ...node.span, bytes: nothing, frame: node.frame });
+  }
+  const wanted = new Set(names);
+  for (const { name, span, frame: around } of graph.outputs) {
+    if (wanted.delete(name) || span === undefined) continue;
+    edits.push({ ...span, bytes: nothing, frame: around });
+  }
+  for (const name of wanted) {
+    if (frame === undefined || !producers.has(name)) {
+      throw new OnnxMishError('bad-data', `no node of the graph gives a tensor '${name}'`, {
+        where: source.name,
+        fix: 'Name the output of a node in the main graph',
+      });
+    }
+    edits.push({ start: frame.end, end: frame.end, bytes: outputField(name), frame });
+  }
+  return edits;
+}
+
+/** The graphs inside of each node of the main graph, at any depth. */
+function bodiesByNode({ scopes, graph }: OnnxDocument): Map<Node, Scope[]> {
+  const bodies = new Map<Node, Scope[]>();
+  for (const scope of scopes) {
+    let top = scope;
+    while (top.parent !== undefined && top.parent !== graph) top = top.parent;
+    if (top.parent !== graph || top.owner === undefined) continue;
+    bodies.set(top.owner, [...(bodies.get(top.owner) ?? []), scope]);
+  }
+  return bodies;
+}
+
+/** What a nested graph may read of the graphs around it. */
+function namesRead({ nodes, outputs }: Scope): string[] {
+  return [...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)];
+}
