@@ -9,4 +9,12 @@ export {
   type SiteActivations,
   type UnmeasuredSite,
 } from './activations.js';
+export {
+  CALIBRATION_SCHEMA,
+  type CalibrateOptions,
+  type Calibration,
+  calibrate,
+  type Judgement,
+} from './calibrate.js';
 export type { Histogram } from './histogram.js';
+export type { LayerRepair } from './repair.js';

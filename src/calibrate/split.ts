@@ -1,5 +1,5 @@
 import type { Tensors } from '../providers/tensor.js';
-import type { Feeds } from '../validate/feeds.js';
+import type { Dataset, Feeds } from '../validate/feeds.js';
 import { createRandom } from '../validate/random.js';
 
 /** A part of a data set: as many runs as it has, made anew each time where the whole is. */
@@ -7,6 +7,8 @@ export interface Part {
   readonly feeds: Feeds;
   /** Number of runs. */
   readonly runs: number;
+  /** Which runs of the whole they are, in order. */
+  readonly indices: readonly number[];
 }
 
 /**
@@ -34,14 +36,14 @@ export function splitFeeds(
 
 function partOf(feeds: Feeds, indices: readonly number[]): Part {
   const chosen = indices.toSorted((a, b) => a - b);
-  const runs = chosen.length;
-  if (Array.isArray(feeds)) return { runs, feeds: chosen.map((index) => feeds[index] as Tensors) };
+  const base = { runs: chosen.length, indices: chosen };
+  if (Array.isArray(feeds)) return { ...base, feeds: chosen.map((index) => feeds[index] as Tensors) };
   const wanted = new Set(chosen);
   const some = {
-    length: runs,
+    length: base.runs,
     async *[Symbol.asyncIterator]() {
       let index = 0;
-      let left = runs;
+      let left = base.runs;
       for await (const feed of feeds) {
         if (left === 0) return;
         if (!wanted.has(index++)) continue;
@@ -50,5 +52,13 @@ function partOf(feeds: Feeds, indices: readonly number[]): Part {
       }
     },
   };
-  return { runs, feeds: some };
+  return { ...base, feeds: some };
+}
+
+/** A part of a data set with its own labels. What the original should give is left out. */
+export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Part): Dataset<Feeds> {
+  if (labels === undefined) return { source, feeds: part.feeds };
+  const each = labels.length / feeds.length;
+  const own = part.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
+  return { source, feeds: part.feeds, labels: own };
 }

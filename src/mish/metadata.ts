@@ -14,13 +14,13 @@ const UNDO = 'onnx-mish.undo';
 
 /** One thing done to a model. */
 export interface Operation {
-  readonly operation: 'swap' | 'retarget' | 'fix-relu';
+  readonly operation: 'swap' | 'retarget' | 'fix-relu' | 'calibrate';
   /** Version of onnx-mish that did it. */
   readonly version: string;
   readonly form: string;
   /** Sharpness; 1 is Mish. Absent where each site kept its own. */
   readonly beta?: number;
-  /** Number of sites rewritten. */
+  /** Number of sites rewritten; for `calibrate`, of layers whose weights were solved anew. */
   readonly sites: number;
 }
 
@@ -36,11 +36,13 @@ export function history(document: OnnxDocument): Operation[] {
   }
 }
 
+const OPERATIONS: readonly Operation['operation'][] = ['swap', 'retarget', 'fix-relu', 'calibrate'];
+
 function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false;
   const { operation, form, sites } = value as Partial<Operation>;
   return (
-    (operation === 'swap' || operation === 'retarget' || operation === 'fix-relu') &&
+    OPERATIONS.includes(operation as Operation['operation']) &&
     typeof form === 'string' &&
     typeof sites === 'number'
   );

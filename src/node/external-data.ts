@@ -53,14 +53,16 @@ export async function dataFiles(document: OnnxDocument, folder: string): Promise
 }
 
 /**
- * Has the data files of a model open for reading while they are used; each is opened when it is first asked for. Throws
- * `external-data` as `dataFiles` does, and `io`.
+ * Has the data files beside a model open for reading while they are used; each is opened when it is first asked for. There
+ * are none beside bytes. Throws `external-data` as `dataFiles` does, and `io`.
  */
 export async function withDataFiles<T>(
+  model: string | Uint8Array,
   document: OnnxDocument,
-  folder: string,
-  use: (open: OpenData) => Promise<T>,
+  use: (open: OpenData | undefined) => Promise<T>,
 ): Promise<T> {
+  if (typeof model !== 'string') return use(undefined);
+  const folder = dirname(resolve(model));
   const paths = new Map((await dataFiles(document, folder)).map(({ location, path }) => [location, path]));
   const files = new Map<string, ModelFile>();
   try {
