@@ -5,6 +5,7 @@ export declare const RATE: number;
 export declare const FRAMES: number;
 export declare const BANDS: number;
 export declare const HOP: number;
+export declare const VARIANTS: readonly string[];
 export declare const MODELS: string;
 export declare function speechMissing(): string | undefined;
 export declare function decodeWav(bytes: Uint8Array): { rate: number; samples: Float32Array };
@@ -20,8 +21,9 @@ export declare function record(
 ): Float32Array;
 export declare function session(model: Uint8Array | string): Promise<InferenceSession>;
 export declare function melFrames(): Promise<(samples: Float32Array) => Promise<Float32Array>>;
-export declare function embed(
-  model: Uint8Array | string,
-  windows: Float32Array,
-  batch?: number,
-): Promise<Float32Array>;
+export declare function windowsOf(frames: Float32Array): Float32Array;
+export declare function embedder(model: Uint8Array | string): Promise<{
+  run(windows: Float32Array, batch?: number): Promise<Float32Array>;
+  close(): Promise<void>;
+}>;
+export declare function embed(model: Uint8Array | string, windows: Float32Array): Promise<Float32Array>;

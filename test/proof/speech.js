@@ -5,10 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { Random } from './random.js';
 import { sentence } from './sentences.js';
-import { BANDS, FRAMES, HOP, melFrames, RATE, record, speak, speechMissing } from './sound.js';
+import { BANDS, FRAMES, HOP, melFrames, RATE, record, speak, speechMissing, VARIANTS } from './sound.js';
 
-const VARIANTS = `f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Andrea Annie Denis Gene Lee Michael Storm adam
-  belinda david linda max paul steph klatt klatt3 grandma`.split(/\s+/);
 /** More English than anything else: the net was trained on it. */
 const ACCENTS = /** @type {const} */ ([
   { language: 'en', accents: ['en', 'en-us', 'en-gb-scotland', 'en-gb-x-rp'] },
