@@ -93,7 +93,7 @@ def resnet20():
 def mobilenet():
     layers = [*conv_bn(1, 16), nn.ReLU()]
     width = 16
-    for outputs, stride in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 1)):
+    for outputs, stride in ((32, 2), (64, 1), (128, 2), (128, 1), (256, 1)):
         layers += [*conv_bn(width, width, stride=stride, groups=width), nn.ReLU()]
         layers += [*conv_bn(width, outputs, 1), nn.ReLU()]
         width = outputs
@@ -148,8 +148,12 @@ MODELS = {
     'mobilenet': (mobilenet, 6, 5e-3, True, 18, False),
     'unet': (UNet, 3, 3e-3, True, 18, False),
     'vgg-leaky': (vgg_leaky, 5, 1e-3, True, 18, True),
-    'resnet20': (resnet20, 6, 5e-3, False, 13, False),
+    'resnet20': (resnet20, 5, 5e-3, False, 13, False),
 }
+
+# Trained in bfloat16, which takes about half the time where full convolutions are most of the work. The weights
+# and what is exported are float32 all the same.
+FASTER = ('unet', 'vgg-leaky', 'resnet20')
 
 
 def train(name, net, epochs, rate, images, labels):
@@ -164,10 +168,12 @@ def train(name, net, epochs, rate, images, labels):
             x = images[batch]
             flipped = torch.rand(len(x), 1, 1, 1) < 0.5
             x = torch.where(flipped, x.flip(3), x).contiguous(memory_format=torch.channels_last)
-            if name == 'unet':
-                loss = F.mse_loss(net(x + NOISE * torch.randn_like(x)), x)
-            else:
-                loss = F.cross_entropy(net(x), labels[batch])
+            noisy = x + NOISE * torch.randn_like(x) if name == 'unet' else x
+            with torch.autocast('cpu', torch.bfloat16, enabled=name in FASTER):
+                outputs = net(noisy)
+            # The loss needs float32.
+            outputs = outputs.float()
+            loss = F.mse_loss(outputs, x) if name == 'unet' else F.cross_entropy(outputs, labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
