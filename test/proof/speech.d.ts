@@ -31,4 +31,3 @@ export declare function nearestNeighbourAgreement(
   groups: readonly number[],
   options?: Apart,
 ): number;
-export declare function npy(dims: readonly number[], data: Float32Array): Buffer;

@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { npy } from './npy.js';
 import { Random } from './random.js';
 import { sentence } from './sentences.js';
 import { BANDS, FRAMES, HOP, melFrames, RATE, record, speak, speechMissing, VARIANTS } from './sound.js';
@@ -99,16 +100,6 @@ export function nearestNeighbours(rows, groups, { times, gap = Number.POSITIVE_I
 export function nearestNeighbourAgreement(a, b, groups, options = {}) {
   const [first, second] = [a, b].map((rows) => nearestNeighbours(rows, groups, options));
   return first.filter((neighbour, row) => neighbour === second[row]).length / groups.length;
-}
-
-/** An .npy file of 32-bit floats. @param {readonly number[]} dims @param {Float32Array} data */
-export function npy(dims, data) {
-  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${dims.join(', ')}${dims.length === 1 ? ',' : ''}), }`;
-  const length = Math.ceil((text.length + 11) / 64) * 64 - 10;
-  const head = Buffer.alloc(10, '\x93NUMPY\x01\x00', 'latin1');
-  head.writeUInt16LE(length, 8);
-  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return Buffer.concat([head, Buffer.from(`${text.padEnd(length - 1)}\n`, 'latin1'), body]);
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

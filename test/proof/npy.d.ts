@@ -1,0 +1,1 @@
+export declare function npy(dims: readonly number[], data: Float32Array): Buffer;
