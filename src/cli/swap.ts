@@ -23,8 +23,10 @@ export function command(): Command {
   outputOptions(swap, '<model>.mish.onnx');
   formOptions(swap);
   swap.option('--beta <number>', 'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit', number);
+  const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
+  swap.addOption(leaky.choices(['mish', 'mixture']));
   const plan = new Option('--plan <file>', 'swap the sites that an edited plan lists, as it says');
-  plan.conflicts(['form', 'target', 'beta', 'only', 'include', 'exclude']);
+  plan.conflicts(['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude']);
   siteOptions(swap)
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
     .addOption(plan)
@@ -38,6 +40,10 @@ Forms:
   softplus  Softplus, Tanh, Mul: the textbook subgraph; best on GPUs (the default)
   exp       the same function exactly; the fast one on CPU and WASM, the only one on WebGL
   native    ONNX's Mish operator, from opset 18 on
+
+LeakyRelu of slope α:
+  mish      Mish, whatever α is (the default)
+  mixture   αx + (1 - α)·Mish: no longer Mish itself, but with --beta it tends to this LeakyRelu, as Mish tends to Relu
 
 Examples:
   $ onnx-mish swap model.onnx
@@ -79,12 +85,16 @@ function describe({ form, beta, sites, skipped, notes, bytesIn, bytesOut }: Swap
   const of = kinds
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
+  const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   const grown = bytesIn === 0 ? 0 : (100 * (bytesOut - bytesIn)) / bytesIn;
   return [
     sites.length === 0
       ? '  nothing to swap: the output is the input, byte for byte'
       : `  ${of} → Mish in the ${form} form${sharpness}`,
+    ...(mixtures === 0
+      ? []
+      : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
     ...describeSkipped(skipped),
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`,
     ...notes.map((note) => `  note: ${note}`),

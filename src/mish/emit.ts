@@ -1,7 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { scalarTensor } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { constantValue, type Form, stepsOf } from './forms.js';
+import { constantValue, type Form, stepsOf, type Variant } from './forms.js';
 
 const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
@@ -9,10 +9,8 @@ const CLIP_INPUTS = 11;
 /** The opset in which the arithmetic operators began to broadcast by themselves. */
 const BROADCASTING = 7;
 
-export interface Emission {
+export interface Emission extends Variant {
   readonly form: Form;
-  /** Sharpness; 1 is Mish. */
-  readonly beta: number;
   /** Element type of the site; undefined will do for a form that needs no constant. */
   readonly type: FloatType | undefined;
   /** Version of ONNX's operators where the nodes go. */
@@ -29,19 +27,23 @@ export interface Emission {
   readonly constant: (label: string, value: number, type: FloatType) => string;
 }
 
-/** Whether the form needs constants, and so a known element type, at this sharpness. */
-export function needsConstants(form: Form, beta: number): boolean {
-  return stepsOf(form, beta !== 1).some((step) => step.inputs.some((name) => name in form.constants));
+/** Whether the form needs constants, and so a known element type, for this variant. */
+export function needsConstants(form: Form, variant: Variant): boolean {
+  return stepsFor(form, variant).some((step) => step.inputs.some((name) => name in form.constants));
 }
 
-/** The nodes that compute y = x · tanh(softplus(βx)) in this form, in topological order. */
+function stepsFor(form: Form, { beta, leak }: Variant) {
+  return stepsOf(form, beta !== 1, leak !== undefined);
+}
+
+/** The nodes that compute y = x · tanh(softplus(βx)), or its mixture, in this form, in topological order. */
 export function emit(emission: Emission): onnx.INodeProto[] {
-  const { form, beta, opset, x, y, prefix, fresh } = emission;
+  const { form, opset, x, y, prefix, fresh } = emission;
   const names = new Map([
     ['x', x],
     ['y', y],
   ]);
-  return stepsOf(form, beta !== 1).map((step) => {
+  return stepsFor(form, emission).map((step) => {
     const attributes: onnx.IAttributeProto[] = [];
     const operands = step.inputs.filter((name) => {
       if (step.op !== 'Clip' || opset >= CLIP_INPUTS || !(name in form.constants)) return true;
@@ -73,7 +75,8 @@ export function constantNode(name: string, value: number, type: FloatType): onnx
 }
 
 function value(emission: Emission, label: string): number {
-  return constantValue(emission.form.constants[label] ?? 0, known(emission), emission.beta);
+  const { form, beta, leak } = emission;
+  return constantValue(form.constants[label] ?? 0, known(emission), beta, leak);
 }
 
 /** Callers check `needsConstants` first; without constants the type is never asked for. */

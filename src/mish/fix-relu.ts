@@ -11,7 +11,7 @@ import { type SiteReport, type SkipReport, siteReport, skipReport } from './repo
 import type { Site, Skip } from './sites.js';
 
 /** A Relu that became a LeakyRelu, as reports show it. */
-export type FixedRelu = Omit<SiteReport, 'alpha' | 'beta'>;
+export type FixedRelu = Omit<SiteReport, 'alpha' | 'beta' | 'leak'>;
 
 /** What `fixRelu` did. */
 export interface FixReluReport {

@@ -1,3 +1,4 @@
+import { roundTo } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
 
 export type FormName = 'softplus' | 'exp' | 'native';
@@ -6,8 +7,28 @@ export type FormName = 'softplus' | 'exp' | 'native';
 export const TARGETS = ['cpu', 'wasm', 'webgl', 'webgpu', 'cuda'] as const;
 export type Target = (typeof TARGETS)[number];
 
-/** A constant of a recipe: one number, one per element type, or what stands for the sharpness β or 1/β. */
-export type Constant = number | Readonly<Record<FloatType, number>> | 'beta' | '1/beta';
+/** What is Mish, sharpened Mish, or a mixture. */
+export interface Variant {
+  /** Sharpness β of x · tanh(softplus(βx)); 1 is Mish. */
+  readonly beta: number;
+  /** Slope α of the mixture αx + (1 - α) · mish, which tends to LeakyReLU as β grows; undefined for Mish itself. */
+  readonly leak?: number | undefined;
+}
+
+/** The steepest slope of a mixture: no LeakyReLU has more, and exp's bound in f16 hides that of 2α no longer. */
+export const STEEPEST = 8;
+
+/** What a constant can be made of, with α as the element type holds it, so that α and 1 - α add up. */
+const DERIVED = {
+  beta: ({ beta }: Required<Variant>) => beta,
+  alpha: ({ leak }: Required<Variant>) => leak ?? 0,
+  '2alpha': ({ leak }: Required<Variant>) => 2 * (leak ?? 0),
+  '1-alpha': ({ leak }: Required<Variant>) => 1 - (leak ?? 0),
+  '(1-alpha)/beta': ({ beta, leak }: Required<Variant>) => (1 - (leak ?? 0)) / beta,
+};
+
+/** A constant of a recipe: one number, one per element type, or what is made from sharpness and slope. */
+export type Constant = number | Readonly<Record<FloatType, number>> | keyof typeof DERIVED;
 
 /**
  * One node of a recipe. Operands are names: `x` is the site's input, `y` its output, a key of `constants`
@@ -18,8 +39,8 @@ export interface Step {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly output: string;
-  /** Only there for β ≠ 1; without it the step's output is its first input. */
-  readonly scaling?: true;
+  /** Only there for β ≠ 1, for a mixture, or for either; without it the step's output is its first input. */
+  readonly only?: 'sharp' | 'mixture' | 'either';
 }
 
 /** A way to write Mish in ONNX nodes. Emitting, recognising and describing it all read this. */
@@ -41,7 +62,7 @@ export interface Form {
   }[];
 }
 
-const SHARPEN: Step = { op: 'Mul', inputs: ['x', 'beta'], output: 'sharp', scaling: true };
+const SHARPEN: Step = { op: 'Mul', inputs: ['x', 'beta'], output: 'sharp', only: 'sharp' };
 
 /** tanh(ln(1 + e)) = w / (w + 2) with w = e(e + 2); at and above these values it rounds to 1. */
 const CAP = { f16: 5.5, f32: 20, f64: 20, bf16: 20 };
@@ -63,9 +84,11 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
       SHARPEN,
       { op: 'Softplus', inputs: ['sharp'], output: 'softplus' },
       { op: 'Tanh', inputs: ['softplus'], output: 'tanh' },
-      { op: 'Mul', inputs: ['x', 'tanh'], output: 'y' },
+      { op: 'Mul', inputs: ['tanh', '1-alpha'], output: 'share', only: 'mixture' },
+      { op: 'Add', inputs: ['share', 'alpha'], output: 'gate', only: 'mixture' },
+      { op: 'Mul', inputs: ['x', 'gate'], output: 'y' },
     ],
-    constants: { beta: 'beta' },
+    constants: { beta: 'beta', alpha: 'alpha', '1-alpha': '1-alpha' },
     limits: [
       { on: ['webgl'], says: 'ONNX Runtime Web has no Softplus on WebGL' },
       { on: ['cpu', 'wasm'], type: 'f64', says: 'ONNX Runtime has no Softplus for float64' },
@@ -85,10 +108,12 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
       { op: 'Add', inputs: ['exp', 'two'], output: 'exp_plus_2' },
       { op: 'Mul', inputs: ['exp', 'exp_plus_2'], output: 'w' },
       { op: 'Add', inputs: ['w', 'two'], output: 'w_plus_2' },
-      { op: 'Div', inputs: ['w', 'w_plus_2'], output: 'ratio' },
+      // α + (1 - α) w / (w + 2) = (w + 2α) / (w + 2)
+      { op: 'Add', inputs: ['w', '2alpha'], output: 'w_plus_2alpha', only: 'mixture' },
+      { op: 'Div', inputs: ['w_plus_2alpha', 'w_plus_2'], output: 'ratio' },
       { op: 'Mul', inputs: ['x', 'ratio'], output: 'y' },
     ],
-    constants: { beta: 'beta', floor: FLOOR, cap: CAP, two: 2 },
+    constants: { beta: 'beta', floor: FLOOR, cap: CAP, two: 2, '2alpha': '2alpha' },
     limits: [
       { on: ['cpu', 'wasm'], type: 'f64', before: 12, says: 'ONNX Runtime has no Clip for float64' },
       { on: ['webgpu', 'cuda'], says: 'seven small kernels cost more than three on a GPU' },
@@ -102,9 +127,11 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
     steps: [
       SHARPEN,
       { op: 'Mish', inputs: ['sharp'], output: 'mish' },
-      { op: 'Mul', inputs: ['mish', '1/beta'], output: 'y', scaling: true },
+      { op: 'Mul', inputs: ['mish', 'scale'], output: 'share', only: 'either' },
+      { op: 'Mul', inputs: ['x', 'alpha'], output: 'slope', only: 'mixture' },
+      { op: 'Add', inputs: ['share', 'slope'], output: 'y', only: 'mixture' },
     ],
-    constants: { beta: 'beta', '1/beta': '1/beta' },
+    constants: { beta: 'beta', scale: '(1-alpha)/beta', alpha: 'alpha' },
     limits: [
       { on: ['webgl'], says: 'ONNX Runtime Web has no Mish on WebGL' },
       { on: ['cpu', 'wasm'], type: 'f64', says: 'ONNX Runtime has no Mish for float64' },
@@ -122,23 +149,31 @@ export const FORM_FOR: Readonly<Record<Target, FormName>> = {
   cuda: 'softplus',
 };
 
-/** The steps for this sharpness: for β = 1 without the scaling ones, and with operands renamed to match. */
-export function stepsOf(form: Form, scaled: boolean): Step[] {
-  if (scaled) return [...form.steps];
+/**
+ * The steps for β ≠ 1 or 1, and for a mixture or Mish itself: without those that are only for the other, and with
+ * operands renamed to match.
+ */
+export function stepsOf(form: Form, sharp: boolean, mixture = false): Step[] {
+  const wanted = { sharp, mixture, either: sharp || mixture };
   const alias = new Map<string, string>();
-  for (const { scaling, inputs, output } of form.steps) {
+  const rename = (name: string): string => {
+    const other = alias.get(name);
+    return other === undefined ? name : rename(other);
+  };
+  const steps = form.steps.filter(({ only, inputs, output }) => {
+    if (only === undefined || wanted[only]) return true;
+    const from = rename(inputs[0] ?? '');
     // Whichever of the two names is fixed (x or y) is the one that stays.
-    if (scaling) output === 'y' ? alias.set(inputs[0] ?? '', 'y') : alias.set(output, inputs[0] ?? '');
-  }
-  const rename = (name: string) => alias.get(name) ?? name;
-  return form.steps
-    .filter((step) => !step.scaling)
-    .map((step) => ({ ...step, inputs: step.inputs.map(rename), output: rename(step.output) }));
+    if (output === 'y') alias.set(from, 'y');
+    else alias.set(output, from);
+    return false;
+  });
+  return steps.map((step) => ({ ...step, inputs: step.inputs.map(rename), output: rename(step.output) }));
 }
 
-/** The value of a recipe's constant for an element type and a sharpness. */
-export function constantValue(constant: Constant, type: FloatType, beta: number): number {
-  if (constant === 'beta') return beta;
-  if (constant === '1/beta') return 1 / beta;
-  return typeof constant === 'number' ? constant : constant[type];
+/** The value of a recipe's constant for an element type, a sharpness, and the slope of a mixture. */
+export function constantValue(constant: Constant, type: FloatType, beta: number, leak?: number): number {
+  if (typeof constant === 'number') return constant;
+  if (typeof constant !== 'string') return constant[type];
+  return DERIVED[constant]({ beta, leak: leak === undefined ? leak : roundTo(leak, type) });
 }

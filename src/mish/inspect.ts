@@ -20,6 +20,8 @@ export interface ValueSummary {
 export interface MishSummary {
   readonly form: FormName;
   readonly beta: number;
+  /** Slope α, where it is not Mish itself but the mixture αx + (1 - α) · mish. */
+  readonly leak?: number;
   readonly elemType: string;
   readonly scope: string;
   readonly label: string;
@@ -78,9 +80,10 @@ export async function inspect(input: ModelInput, options: SiteOptions = {}): Pro
     operators: countOperators(document),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
-    mish: recognise(document, analysis).map(({ form, beta, type, scope, node }) => ({
+    mish: recognise(document, analysis).map(({ form, beta, leak, type, scope, node }) => ({
       form: form.name,
       beta,
+      ...(leak === undefined ? {} : { leak }),
       elemType: typeName(type && FLOAT_TYPES[type]),
       scope: scope.path,
       label: siteLabel({ node, scope }),

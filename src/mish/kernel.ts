@@ -5,6 +5,7 @@ import { FORMS, type FormName } from './forms.js';
 
 export type Kernel =
   | { readonly kind: 'mish'; readonly form: FormName; readonly beta: number }
+  | { readonly kind: 'mixture'; readonly form: FormName; readonly beta: number; readonly alpha: number }
   | { readonly kind: 'relu' }
   | { readonly kind: 'leakyrelu'; readonly alpha: number };
 
@@ -26,6 +27,7 @@ export function kernelModel(kernel: Kernel, type: FloatType, opset: number): Uin
     return emit({
       form: FORMS[kernel.form],
       beta: kernel.beta,
+      leak: kernel.kind === 'mixture' ? kernel.alpha : undefined,
       type,
       opset,
       x: 'x',

@@ -20,6 +20,8 @@ export interface Operation {
   readonly form: string;
   /** Sharpness; 1 is Mish. Absent where each site kept its own. */
   readonly beta?: number;
+  /** How many of the sites became a mixture and not Mish itself; absent where none did. */
+  readonly mixtures?: number;
   /** Number of sites rewritten; for `calibrate`, of layers whose weights were solved anew. */
   readonly sites: number;
 }

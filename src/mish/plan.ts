@@ -1,6 +1,6 @@
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { FORMS, type FormName } from './forms.js';
+import { FORMS, type FormName, STEEPEST } from './forms.js';
 import { KINDS } from './kinds.js';
 import type { SwapReport } from './report.js';
 import { type Found, findSites, type Site, type Skip } from './sites.js';
@@ -10,11 +10,15 @@ export interface Plan {
   readonly schema: 'onnx-mish/plan@1';
   readonly form: FormName;
   readonly beta: number;
-  /** The sites to swap. `scope` and `output` identify one; `beta` may differ from site to site. */
+  /**
+   * The sites to swap. `scope` and `output` identify one; `beta` may differ from site to site. With `leak` a site becomes
+   * the mixture of Mish with this slope, else Mish itself.
+   */
   readonly sites: readonly {
     readonly scope: string;
     readonly output: string;
     readonly beta?: number | undefined;
+    readonly leak?: number | undefined;
   }[];
   /** The sites to leave alone; moving one of these to `sites` overrides its reason, unless that cannot be. */
   readonly skipped: readonly unknown[];
@@ -42,10 +46,12 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!Array.isArray(sites)) return bad('sites has to be a list');
   if (!Array.isArray(skipped)) bad('skipped has to be a list');
   sites.forEach((site: unknown, index) => {
-    const { scope, output, beta } = (site ?? {}) as Record<string, unknown>;
+    const { scope, output, beta, leak } = (site ?? {}) as Record<string, unknown>;
     if (typeof scope !== 'string') bad(`sites[${index}].scope has to be a string`);
     if (typeof output !== 'string') bad(`sites[${index}].output has to be a string`);
     if (beta !== undefined && typeof beta !== 'number') bad(`sites[${index}].beta has to be a number`);
+    if (leak !== undefined && !(typeof leak === 'number' && Math.abs(leak) <= STEEPEST))
+      bad(`sites[${index}].leak has to be a number from -${STEEPEST} to ${STEEPEST}`);
   });
   return {
     schema: SCHEMA,
@@ -59,9 +65,12 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
 /** Reasons that a plan may not override: there is no Mish to put there. */
 const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed']);
 
-/** What a plan chose: sites, some with a sharpness of their own. */
+/** What a plan chose: sites, some with a sharpness or a slope of their own. */
 export interface Planned extends Found {
-  readonly sites: readonly (Site & { readonly beta?: number | undefined })[];
+  readonly sites: readonly (Site & {
+    readonly beta?: number | undefined;
+    readonly leak?: number | undefined;
+  })[];
 }
 
 /** The sites a plan names, of whatever kind. Throws `bad-plan` when one is not there or cannot be swapped. */
@@ -73,7 +82,7 @@ export function applyPlan(document: OnnxDocument, plan: Plan): Planned {
   for (const entry of [...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
   }
-  const sites = plan.sites.map(({ scope, output, beta }) => {
+  const sites = plan.sites.map(({ scope, output, beta, leak }) => {
     const entry = known.get(key(scope, output));
     if (entry === undefined) {
       throw new OnnxMishError(
@@ -92,7 +101,7 @@ export function applyPlan(document: OnnxDocument, plan: Plan): Planned {
       });
     }
     known.delete(key(scope, output));
-    return { ...entry, beta };
+    return { ...entry, beta, leak: leak || undefined };
   });
   const optional = new Set(KINDS.filter((kind) => !kind.byDefault).map((kind) => kind.name));
   const skipped = [...known.values()]

@@ -3,12 +3,11 @@ import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from
 import type { ElementTypes } from '../onnx/element-types.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
-import { constantValue, FORMS, type Form, type Step, stepsOf } from './forms.js';
+import { constantValue, FORMS, type Form, STEEPEST, type Step, stepsOf, type Variant } from './forms.js';
 
-/** Mish found in a model. */
-export interface Recognised {
+/** Mish found in a model, or a mixture. */
+export interface Recognised extends Variant {
   readonly form: Form;
-  readonly beta: number;
   readonly scope: Scope;
   /** The node that makes the result. */
   readonly node: Node;
@@ -26,19 +25,22 @@ interface Match {
   readonly names: ReadonlyMap<string, string>;
   readonly nodes: readonly Node[];
   readonly beta: number | undefined;
+  readonly leak: number | undefined;
 }
 
 const COMMUTATIVE = new Set(['Add', 'Mul']);
-const NOTHING: Match = { names: new Map(), nodes: [], beta: undefined };
+const NOTHING: Match = { names: new Map(), nodes: [], beta: undefined, leak: undefined };
 
-/** Finds Mish in every form, with or without a sharpness, in every graph and function. */
+/** Finds Mish in every form, with or without a sharpness, by itself and in mixtures, in every graph and function. */
 export function recognise(
   document: OnnxDocument,
   { index, types }: Pick<Analysis, 'index' | 'types'> = analyse(document),
 ): Recognised[] {
-  // The sharpened recipes first: they contain the plain ones.
-  const patterns = [true, false].flatMap((scaled) =>
-    Object.values(FORMS).map((form) => ({ form, steps: stepsOf(form, scaled), scaled })),
+  // The mixtures and the sharpened recipes first: they contain the plain ones.
+  const patterns = [true, false].flatMap((mixture) =>
+    [true, false].flatMap((sharp) =>
+      Object.values(FORMS).map((form) => ({ form, mixture, steps: stepsOf(form, sharp, mixture) })),
+    ),
   );
   const found: Recognised[] = [];
   for (const scope of document.scopes) {
@@ -47,8 +49,8 @@ export function recognise(
     // Backwards, so that a pattern's last node is met before the nodes that lead to it.
     for (const node of scope.nodes.toReversed()) {
       if (node.domain !== '' || claimed.has(node)) continue;
-      for (const { form, steps } of patterns) {
-        const match = matchResult(node, form, steps, { scope, index, types });
+      for (const { form, ...pattern } of patterns) {
+        const match = matchResult(node, { form, ...pattern, scope, index, types });
         if (match === undefined) continue;
         const x = match.names.get('x') ?? '';
         // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
@@ -57,6 +59,8 @@ export function recognise(
         here.push({
           form,
           beta: match.beta ?? 1,
+          // A slope of 0 is none.
+          ...(match.leak ? { leak: match.leak } : {}),
           scope,
           node,
           x,
@@ -85,15 +89,15 @@ interface Where {
   readonly types: ElementTypes;
 }
 
-function matchResult(node: Node, form: Form, steps: readonly Step[], where: Where): Match | undefined {
-  const last = steps.at(-1);
-  if (last === undefined || node.opType !== last.op) return undefined;
-  return matchStep(node, last, { form, steps, ...where }, NOTHING);
-}
-
 interface Pattern extends Where {
   readonly form: Form;
+  readonly mixture: boolean;
   readonly steps: readonly Step[];
+}
+
+function matchResult(node: Node, pattern: Pattern): Match | undefined {
+  const last = pattern.steps.at(-1);
+  return last === undefined ? undefined : matchStep(node, last, pattern, NOTHING);
 }
 
 function matchStep(node: Node, step: Step, pattern: Pattern, match: Match): Match | undefined {
@@ -135,8 +139,8 @@ function matchOperand(name: string, label: string, pattern: Pattern, match: Matc
     const tensor = constantTensor(pattern, name);
     // Behind a constant of more dimensions than x the result would have them too.
     if (tensor === undefined || tensor.dims.length > rankOf(pattern, match.names.get('x'))) return undefined;
-    const beta = matchConstant(tensor.scalar, floatType(tensor.elemType), label, pattern.form, match.beta);
-    return beta === 'no' ? undefined : { ...match, names, beta };
+    const variant = matchConstant(tensor.scalar, floatType(tensor.elemType), label, pattern, match);
+    return variant && { ...match, names, ...variant };
   }
   const step = pattern.steps.find(({ output }) => output === label);
   const node = pattern.index.producer(pattern.scope, name);
@@ -156,26 +160,42 @@ function matchClipAttributes(node: Node, step: Step, pattern: Pattern, match: Ma
   return matchOperand(x, label, pattern, match);
 }
 
-/** The sharpness known after seeing this constant, or 'no' when it is not the one the recipe has here. */
+/** β, α and what is made from them are each rounded to the element type. */
+const TOLERANCE: Readonly<Record<FloatType, number>> = { f64: 1e-15, f32: 1e-6, f16: 2e-3, bf16: 1e-2 };
+
+type Known = Pick<Match, 'beta' | 'leak'>;
+
+/** The sharpness and slope known after seeing this constant; undefined when it is not the one the recipe has here. */
 function matchConstant(
   value: number | undefined,
   type: FloatType | undefined,
   label: string,
-  form: Form,
-  beta: number | undefined,
-): number | undefined | 'no' {
+  { form, mixture }: Pattern,
+  { beta, leak }: Known,
+): Known | undefined {
   const constant = form.constants[label];
-  if (value === undefined || type === undefined || constant === undefined) return 'no';
-  if (constant !== 'beta' && constant !== '1/beta') {
-    return value === constantValue(constant, type, 1) ? beta : 'no';
+  if (value === undefined || type === undefined || constant === undefined) return undefined;
+  const near = (one: number, other: number) => Math.abs(one - other) <= TOLERANCE[type];
+  switch (constant) {
+    case 'beta':
+      return value > 0 && Number.isFinite(value) ? { beta: value, leak } : undefined;
+    // What is made from α comes before it in the recipes, and is the less exact of the two.
+    case '1-alpha':
+      return { beta, leak: 1 - value };
+    case '(1-alpha)/beta': {
+      const share = value * (beta ?? 1);
+      if (mixture) return { beta, leak: 1 - share };
+      return near(share, 1) ? { beta, leak } : undefined;
+    }
+    case 'alpha':
+    case '2alpha': {
+      const slope = constant === 'alpha' ? value : value / 2;
+      const fits = Math.abs(slope) <= STEEPEST && (leak === undefined || near(slope, leak));
+      return fits ? { beta, leak: slope } : undefined;
+    }
+    default:
+      return value === constantValue(constant, type, 1) ? { beta, leak } : undefined;
   }
-  const sharpness = constant === 'beta' ? value : 1 / value;
-  if (!(sharpness > 0 && Number.isFinite(sharpness))) return 'no';
-  if (beta === undefined) return sharpness;
-  // β and 1/β are each rounded to the element type.
-  const tolerance = { f64: 1e-15, f32: 1e-6, f16: 2e-3, bf16: 1e-2 }[type];
-  if (Math.abs(sharpness / beta - 1) > tolerance) return 'no';
-  return constant === 'beta' ? sharpness : beta; // β itself is the more exact of the two
 }
 
 /** The tensor of an initializer or Constant node, seen from a scope. */

@@ -47,6 +47,11 @@ export function mish(x: number, beta = 1): number {
   return sharp < SUBNORMAL ? timesExp(x, sharp) : x * gate(sharp);
 }
 
+/** αx + (1 - α) · x · tanh(softplus(βx)): what LeakyReLU of slope α becomes as a mixture. */
+export function mixture(x: number, beta: number, alpha: number): number {
+  return alpha * x + (1 - alpha) * mish(x, beta);
+}
+
 /** Below this e^x is about to lose digits, and every gate and derivative is a multiple of it. */
 const SUBNORMAL = -700;
 

@@ -1,5 +1,5 @@
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
-import type { FormName } from './forms.js';
+import type { FormName, Variant } from './forms.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
 
 /** A site as reports show it. */
@@ -16,9 +16,11 @@ export interface SiteReport {
   readonly alpha?: number | string;
   readonly elemType: string;
   readonly beta: number;
+  /** Slope α of the mixture αx + (1 - α) · mish; undefined for Mish itself. */
+  readonly leak?: number | undefined;
 }
 
-export interface SkipReport extends Omit<SiteReport, 'beta' | 'elemType' | 'alpha'> {
+export interface SkipReport extends Omit<SiteReport, 'beta' | 'leak' | 'elemType' | 'alpha'> {
   readonly reason: Skip['reason'];
   readonly why: string;
 }
@@ -47,10 +49,16 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
 }
 
 /** A site in the words of a report. */
-export function siteReport(site: Site & { readonly beta: number }): SiteReport {
-  const { alpha, type, beta } = site;
+export function siteReport(site: Site & Variant): SiteReport {
+  const { alpha, type, beta, leak } = site;
   const elemType = typeName(type && FLOAT_TYPES[type]);
-  return { ...reported(site), ...(alpha === undefined ? {} : { alpha }), elemType, beta };
+  return {
+    ...reported(site),
+    ...(alpha === undefined ? {} : { alpha }),
+    elemType,
+    beta,
+    ...(leak === undefined ? {} : { leak }),
+  };
 }
 
 /** A skip in the words of a report. */

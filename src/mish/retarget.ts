@@ -12,7 +12,7 @@ import { type Recognised, recognise } from './recognise.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
 import { rewrite } from './rewriter.js';
 import { checkOpset, formObstacle } from './sites.js';
-import { chooseForm, type FormOptions } from './swap.js';
+import { chooseForm, countMixtures, type FormOptions } from './swap.js';
 
 export interface RetargetOptions extends FormOptions {
   /** Keep in the model what `undo` needs; true unless given. */
@@ -64,7 +64,7 @@ export async function retargetDocument(
   const skipped: SkipReport[] = [];
   for (const mish of others) {
     checkOpset(form, mish.scope, document.source.name, mish.form.name);
-    const obstacle = formObstacle(form, mish.type, mish.scope, mish.beta);
+    const obstacle = formObstacle(form, mish.type, mish.scope, mish);
     if (obstacle === undefined) sites.push(mish);
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
@@ -75,13 +75,13 @@ export async function retargetDocument(
   const relu = options.fixRelu ? reluFixes(document, analysis) : NO_FIXES;
   const edits = [...rewrite(document, targets, removed), ...relu.edits];
   const operations = [
-    { operation: 'retarget', form: form.name, sites: sites.length },
+    { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },
     { operation: 'fix-relu', form: 'leakyrelu', sites: relu.relus.length },
   ] as const;
   const output = await spliceWithRecord(document, edits, operations, options.undo ?? true);
   const report: RetargetReport = {
     form: form.name,
-    sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta })),
+    sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
     skipped: [...skipped, ...relu.skipped],
     relus: relu.relus,
     unchanged: found.length - others.length,

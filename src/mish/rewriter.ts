@@ -4,10 +4,10 @@ import { concat, nodeField } from '../onnx/encode.js';
 import type { Edit } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
-import type { Form } from './forms.js';
+import type { Form, Variant } from './forms.js';
 
 /** One Mish to write: where, from what, in which form. */
-export interface Target {
+export interface Target extends Variant {
   readonly scope: Scope;
   /** The node whose place the new ones take; the last of them makes its output. */
   readonly node: Node;
@@ -15,7 +15,6 @@ export interface Target {
   readonly x: string;
   readonly type: FloatType | undefined;
   readonly form: Form;
-  readonly beta: number;
 }
 
 /** The operators whose bodies are known to see the names around them. */
@@ -56,11 +55,12 @@ export function rewrite(
       return name;
     };
 
-  for (const { scope, node, x, type, form, beta } of targets) {
+  for (const { scope, node, x, type, form, beta, leak } of targets) {
     const y = node.outputs[0] ?? '';
     const nodes = emit({
       form,
       beta,
+      leak,
       type,
       opset: opsetOf(scope),
       x,

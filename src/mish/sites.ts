@@ -5,7 +5,7 @@ import { roundTo } from '../onnx/scalar.js';
 import { type FloatType, floatType, typeName } from '../onnx/types.js';
 import { needsConstants } from './emit.js';
 import { createFlow } from './flow.js';
-import type { Form } from './forms.js';
+import { FORMS, type Form, type Variant } from './forms.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './kinds.js';
 
 /** One activation that can be swapped. */
@@ -27,6 +27,8 @@ export type SkipReason =
   | 'type-not-in-form'
   /** A Relu that calculates a size, an index, a count. */
   | 'arithmetic'
+  /** A mixture needs a slope that is a number. */
+  | 'slope'
   /** A quantisation scale was calibrated for the old activation. */
   | 'quantized'
   /** Inside another operator. */
@@ -144,16 +146,22 @@ export function formObstacle(
   form: Form,
   type: FloatType | undefined,
   scope: Scope,
-  beta: number,
+  variant: Variant,
 ): { readonly reason: SkipReason; readonly why: string } | undefined {
   if (type === undefined) {
-    if (!needsConstants(form, beta)) return undefined;
-    const why = `its element type is not known, and the ${form.name} form needs constants of it (--form softplus does not, or run shape inference first)`;
+    if (!needsConstants(form, variant)) return undefined;
+    const { softplus } = FORMS;
+    const other =
+      form === softplus || needsConstants(softplus, variant) ? '' : '--form softplus does not, or ';
+    const why = `its element type is not known, and the ${form.name} form needs constants of it (${other}run shape inference first)`;
     return { reason: 'unknown-type', why };
   }
+  const { beta, leak } = variant;
   if (!isRepresentable(beta, type)) {
     return { reason: 'type-not-in-form', why: `${type} cannot hold the sharpness ${beta} or its reciprocal` };
   }
+  if (leak !== undefined && roundTo(leak, type) === 0)
+    return { reason: 'type-not-in-form', why: `${type} cannot hold the slope ${leak}` };
   const opset = opsetOf(scope);
   if (opset >= form.types[type]) return undefined;
   return {

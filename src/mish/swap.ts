@@ -3,7 +3,16 @@ import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
-import { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './forms.js';
+import {
+  FORM_FOR,
+  FORMS,
+  type Form,
+  type FormName,
+  STEEPEST,
+  TARGETS,
+  type Target,
+  type Variant,
+} from './forms.js';
 import { spliceWithRecord } from './metadata.js';
 import { notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
@@ -29,6 +38,11 @@ export interface FormOptions {
 export interface SwapOptions extends SiteOptions, FormOptions {
   /** Sharpness β of x · tanh(softplus(βx)): 1 is Mish, ReLU is the limit. */
   readonly beta?: number | undefined;
+  /**
+   * What becomes of LeakyRelu: Mish itself, unless given, or the mixture αx + (1 - α) · mish, which tends to LeakyRelu with
+   * its own slope as β grows, as Mish tends to Relu.
+   */
+  readonly leaky?: 'mish' | 'mixture' | undefined;
   /** Keep in the model what `undo` needs; true unless given. */
   readonly undo?: boolean | undefined;
   /** Fail with `skipped` when a site had to be left alone for another reason than the caller's own choice. */
@@ -69,6 +83,7 @@ export async function swapDocument(
     operation: 'swap',
     form: form.name,
     ...commonBeta(sites),
+    ...countMixtures(sites),
     sites: sites.length,
   } as const;
   const output = await spliceWithRecord(document, edits, [operation], options.undo ?? true);
@@ -84,9 +99,7 @@ export async function swapDocument(
   return { output, report };
 }
 
-interface Chosen extends Site {
-  readonly beta: number;
-}
+type Chosen = Site & Variant;
 
 function select(
   document: OnnxDocument,
@@ -100,12 +113,41 @@ function select(
   const skipped = [...found.skipped];
   for (const site of found.sites) {
     checkOpset(form, site.scope, document.source.name);
-    const sharpness = site.beta === undefined ? beta : checkBeta(site.beta);
-    const obstacle = formObstacle(form, site.type, site.scope, sharpness);
-    if (obstacle === undefined) sites.push({ ...site, beta: sharpness });
+    const leak = plan === undefined ? mixtureOf(site, options.leaky) : site.leak;
+    if (typeof leak === 'object') {
+      skipped.push({ ...site, ...leak });
+      continue;
+    }
+    const variant = { beta: site.beta === undefined ? beta : checkBeta(site.beta), leak };
+    const obstacle = formObstacle(form, site.type, site.scope, variant);
+    if (obstacle === undefined) sites.push({ ...site, ...variant });
     else skipped.push({ ...site, ...obstacle });
   }
   return { sites, skipped };
+}
+
+/** The slope of the mixture that a site becomes, undefined for Mish itself, or why there is none. */
+function mixtureOf(
+  { alpha }: Site,
+  leaky: SwapOptions['leaky'] = 'mish',
+): number | undefined | Pick<Skip, 'reason' | 'why'> {
+  if (leaky !== 'mish' && leaky !== 'mixture') {
+    throw new OnnxMishError('bad-usage', `LeakyRelu cannot become '${leaky}'`, {
+      fix: 'Choose mish or mixture',
+    });
+  }
+  if (leaky === 'mish' || alpha === undefined) return undefined;
+  if (typeof alpha === 'string')
+    return { reason: 'slope', why: `its slope is given where the function is called (${alpha})` };
+  if (alpha === 0) return undefined; // it is Relu
+  if (Math.abs(alpha) <= STEEPEST) return alpha;
+  return { reason: 'slope', why: `a mixture needs a slope of at most ${STEEPEST}, and this is ${alpha}` };
+}
+
+/** How many of the sites become mixtures, if any does. */
+export function countMixtures(sites: readonly Pick<Variant, 'leak'>[]): { mixtures?: number } {
+  const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
+  return mixtures === 0 ? {} : { mixtures };
 }
 
 /** The sharpness of all sites, if they have one in common. */

@@ -48,11 +48,21 @@ export function tellApart(names: readonly string[], longest: number): string[] {
   });
 }
 
-/** `Mish (exp form)`, `LeakyReLU (0.1)`: what a sweep measured. */
+/** `Mish (exp, β 4)`; `mixture of 0.1 x and Mish (exp)` where it has a slope. */
+export function mishName(
+  { form, beta, alpha }: { form: string | null; beta: number | null; alpha: number | null },
+  elemType?: string,
+): string {
+  const details = [form, elemType, beta === 1 ? undefined : `β ${figure(beta)}`];
+  const what = `Mish (${details.filter((detail) => detail !== undefined).join(', ')})`;
+  return alpha === null ? what : `mixture of ${figure(alpha)} x and ${what}`;
+}
+
+/** `Mish (exp)`, `LeakyReLU (0.1)`: what a sweep measured. */
 export function activation({ kind, form, beta, alpha }: KernelSweep): string {
   if (kind === 'relu') return 'ReLU';
   if (kind === 'leakyrelu') return `LeakyReLU (${figure(alpha)})`;
-  return `Mish (${form}${beta === 1 ? '' : `, β ${figure(beta)}`})`;
+  return mishName({ form, beta, alpha });
 }
 
 /** The SQNR of one output in words: `exact` for identical ones, and why there is none. */

@@ -2,7 +2,16 @@ import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { LayerComparison, ProviderRow, Report } from '../validate/report.js';
 import type { Comparison } from './compare.js';
-import { activation, figure, mapText, percent, short, verdictText, verdictWord } from './figures.js';
+import {
+  activation,
+  figure,
+  mapText,
+  mishName,
+  percent,
+  short,
+  verdictText,
+  verdictWord,
+} from './figures.js';
 import { ratioText, runtimeOf, SOFTWARE, summarise } from './summary.js';
 
 export { figure, percent };
@@ -53,8 +62,8 @@ export function renderTerminal(report: Report, { colour, clean }: TerminalOption
   const paint = createColors(colour);
   const safe = mapText(report, (text) => short(clean(text), LONGEST));
   const { models, host, data } = safe;
-  const mish = models.swapped.mish.map(({ form, beta, elemType, count }) => {
-    return `${count} Mish (${form}, ${elemType}${beta === 1 ? '' : `, β ${figure(beta)}`})`;
+  const mish = models.swapped.mish.map(({ count, elemType, ...one }) => {
+    return `${count} ${mishName(one, elemType)}`;
   });
   const from =
     data.source === 'seed' ? `seeded noise (seed ${data.seed})` : `${data.samples} samples (${data.source})`;

@@ -42,7 +42,9 @@ function modelInfo(name: string, { bytes, opset, sites, mish }: Inspection, sha2
     opset,
     activations: sites.length,
     kinds: counted(kinds),
-    mish: counted(mish.map(({ form, beta, elemType }) => ({ form, beta, elemType }))),
+    mish: counted(
+      mish.map(({ form, beta, leak, elemType }) => ({ form, beta, alpha: leak ?? null, elemType })),
+    ),
   };
 }
 

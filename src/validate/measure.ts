@@ -225,8 +225,10 @@ function kernelsIn(
   { original, swapped }: ValidateOptions,
   retargeted: string | undefined,
 ): { activation: Kernel; type: FloatType; opset: number }[] {
-  const mish = swapped.info.mish.map(({ form, beta, elemType }) => {
-    const activation = { kind: 'mish', form: (retargeted ?? form) as FormName, beta } as const;
+  const mish = swapped.info.mish.map(({ form: own, beta, alpha, elemType }) => {
+    const form = (retargeted ?? own) as FormName;
+    const activation: Kernel =
+      alpha === null ? { kind: 'mish', form, beta } : { kind: 'mixture', form, beta, alpha };
     return { activation, type: elemType as FloatType, opset: swapped.info.opset };
   });
   const before = original.info.kinds.flatMap(({ kind, alpha, elemType }) => {

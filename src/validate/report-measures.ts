@@ -6,10 +6,13 @@ export const measured = z.number().nullable();
 const share = z.number().min(0).max(1);
 
 export const sweep = z.object({
-  kind: z.enum(['mish', 'relu', 'leakyrelu']).default('mish').describe('The function'),
-  form: z.string().nullable().describe('The form of Mish; null for the original activations'),
+  kind: z
+    .enum(['mish', 'mixture', 'relu', 'leakyrelu'])
+    .default('mish')
+    .describe('The function; a mixture is αx + (1 - α) · mish(x)'),
+  form: z.string().nullable().describe('The form of Mish and of mixtures; null for the original activations'),
   beta: z.number().nullable().describe('The sharpness of Mish; 1 is Mish itself'),
-  alpha: measured.default(null).describe('The slope of LeakyReLU below 0'),
+  alpha: measured.default(null).describe('The slope of LeakyReLU below 0, or of a mixture'),
   elemType: z.string().describe('f16, f32 or f64'),
   opset: count.describe('Opset of the one-kernel model'),
   n: count.describe('Finite points tried'),

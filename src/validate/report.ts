@@ -91,6 +91,9 @@ const model = z.object({
       z.object({
         form: z.string().describe('How it is written'),
         beta: z.number().describe('Its sharpness; 1 is Mish'),
+        alpha: measured
+          .default(null)
+          .describe('The slope, where it is the mixture αx + (1 - α) · mish(x); null for Mish itself'),
         elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
         count: count.describe('How many there are'),
       }),

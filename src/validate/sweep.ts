@@ -1,7 +1,7 @@
 import { type Kernel, kernelModel } from '../mish/kernel.js';
-import { mish } from '../mish/reference.js';
+import { mish, mixture } from '../mish/reference.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { fromHalf, toHalf } from '../onnx/scalar.js';
+import { fromHalf, roundTo, toHalf } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
 import type { Provider, Runtime, SessionOptions } from '../providers/types.js';
@@ -9,10 +9,10 @@ import type { Provider, Runtime, SessionOptions } from '../providers/types.js';
 /** Error of the kernel of an activation against the float64 formula. */
 export interface Sweep {
   readonly kind: Kernel['kind'];
-  /** The form and sharpness of Mish; null for the others. */
+  /** The form and sharpness of Mish and of mixtures; null for the others. */
   readonly form: string | null;
   readonly beta: number | null;
-  /** The slope of LeakyReLU below 0; null for the others. */
+  /** The slope of LeakyReLU below 0, and that of a mixture; null for the others. */
   readonly alpha: number | null;
   readonly elemType: string;
   readonly opset: number;
@@ -81,8 +81,12 @@ export function sweepPoints(type: Swept): number[] {
 }
 
 /** What the kernel computes, in float64. */
-function formula(kernel: Kernel): (x: number) => number {
+function formula(kernel: Kernel, type: FloatType): (x: number) => number {
   if (kernel.kind === 'mish') return (x) => mish(x, kernel.beta);
+  if (kernel.kind === 'mixture') {
+    const alpha = roundTo(kernel.alpha, type); // a constant of that type
+    return (x) => mixture(x, kernel.beta, alpha);
+  }
   if (kernel.kind === 'relu') return (x) => Math.max(0, x);
   const alpha = Math.fround(kernel.alpha); // the attribute is a float32
   return (x) => (x < 0 ? alpha * x : x);
@@ -98,9 +102,9 @@ export async function sweep(
 ): Promise<Sweep> {
   const base = {
     kind: kernel.kind,
-    form: kernel.kind === 'mish' ? kernel.form : null,
-    beta: kernel.kind === 'mish' ? kernel.beta : null,
-    alpha: kernel.kind === 'leakyrelu' ? kernel.alpha : null,
+    form: 'form' in kernel ? kernel.form : null,
+    beta: 'beta' in kernel ? kernel.beta : null,
+    alpha: 'alpha' in kernel ? kernel.alpha : null,
     elemType: type,
     opset,
   };
@@ -136,7 +140,7 @@ export async function sweep(
       const special = (offset: number) => String(got[points.length + offset]);
       return {
         ...base,
-        ...compare(points, got, type, formula(kernel)),
+        ...compare(points, got, type, formula(kernel, type)),
         atInfinity: special(0),
         atMinusInfinity: special(1),
         atNaN: special(2),

@@ -137,7 +137,7 @@ function unasked(provider: string, row: Measured, thresholds: Thresholds, elemTy
   }
   // Each type has a limit of its own, so that the worst is the one furthest beyond its own.
   for (const type of new Set(kernel.map((sweep) => sweep.elemType))) {
-    const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.kind === 'mish');
+    const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.form !== null);
     if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // told in the table
     const value = worst(measured.map(({ maxScaled, broken }) => (broken > 0 ? null : maxScaled)));
     verdicts.push(verdict('maxKernel', toleranceFor(provider, type).kernel, value));

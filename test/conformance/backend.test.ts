@@ -160,5 +160,5 @@ describe.skipIf(paths.length === 0)('the ONNX backend models', () => {
 
 function obstacle(form: Form, document: Awaited<ReturnType<typeof scan>>) {
   const [site] = findSites(document).sites;
-  return site && formObstacle(form, site.type, site.scope, 1);
+  return site && formObstacle(form, site.type, site.scope, { beta: 1 });
 }

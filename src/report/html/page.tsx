@@ -156,10 +156,11 @@ function Model({ title, model }: { title: string; model: ModelInfo }) {
           Mish:
             model.mish.length === 0
               ? 'none'
-              : model.mish.map(({ form, beta, elemType, count }) => (
-                  <div key={`${form} ${beta} ${elemType}`}>
+              : model.mish.map(({ form, beta, alpha, elemType, count }) => (
+                  <div key={`${form} ${beta} ${alpha} ${elemType}`}>
                     {count} in <Name text={form} /> form, <Name text={elemType} />
                     {beta !== 1 && `, β ${figure(beta)}`}
+                    {alpha !== null && `, in a mixture with ${figure(alpha)} x`}
                   </div>
                 )),
           'SHA-256': <Hash text={model.sha256} />,
