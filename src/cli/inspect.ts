@@ -89,9 +89,9 @@ function describe(path: string, model: Inspection, all: boolean): string {
     lines.push('', `${integer(model.mish.length)} Mish in it already`);
     const rows = model.mish
       .slice(0, most)
-      .map(({ form, beta, elemType, label }) => [
+      .map(({ form, beta, leak, elemType, label }) => [
         form,
-        `β ${Number(beta.toPrecision(6))}`,
+        `β ${Number(beta.toPrecision(6))}${leak === undefined ? '' : `, mixture with α ${Number(leak.toPrecision(6))}`}`,
         elemType,
         clean(label),
       ]);
@@ -99,11 +99,12 @@ function describe(path: string, model: Inspection, all: boolean): string {
     if (model.mish.length > rows.length)
       lines.push(`  and ${model.mish.length - rows.length} more (--all lists them)`);
   }
-  for (const { operation, version, form, beta, sites } of model.history) {
+  for (const { operation, version, form, beta, mixtures, sites } of model.history) {
     const sharpness = beta === undefined ? '' : `, β ${beta}`;
+    const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
     lines.push(
       '',
-      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, 'site')}, ${clean(form)} form${sharpness}`,
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, 'site')}${mixed}, ${clean(form)} form${sharpness}`,
     );
   }
   return lines.join('\n');
