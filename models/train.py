@@ -222,7 +222,8 @@ def measure(net, path, images, labels):
         inputs = images + NOISE * torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
 
     def run(x):
-        return torch.cat([torch.from_numpy(session.run(None, {'images': part.numpy()})[0]) for part in x.split(500)])
+        parts = [session.run(None, {'images': part.numpy()})[0] for part in x.split(500)]
+        return torch.from_numpy(np.concatenate(parts))
 
     outputs = run(inputs)
     with torch.no_grad():
