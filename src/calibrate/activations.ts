@@ -151,8 +151,8 @@ function placeOf(site: Site, index: GraphIndex): Place {
 }
 
 function obstacle({ scope, node }: Site, made: boolean): string | undefined {
-  if (scope.kind === 'function') return 'it is in a function, whose tensors cannot be made outputs';
-  if (scope.parent !== undefined) return 'it is in the body of a node, whose tensors cannot be made outputs';
+  if (scope.kind === 'function') return 'tensors in a function cannot be made outputs';
+  if (scope.parent !== undefined) return 'tensors in the body of a node cannot be made outputs';
   const input = node.inputs[0] ?? '';
   if (!made && scope.initializers.has(input)) return 'what goes into it is a constant of the model';
   return undefined;

@@ -27,7 +27,7 @@ const NEGATIVE = 2 ** 13;
 const NOT_FINITE = 255 << DIGITS;
 /** Bins of a result at the most. */
 const MOST = 64;
-/** The share of elements that may lie outside on each side, where that makes the bins more than twice as fine. */
+/** The share of elements that may lie outside on each side, where that makes the bins finer. */
 const TAIL = 0.0005;
 const LARGEST = 2 ** 128 - 2 ** 104;
 
@@ -81,9 +81,9 @@ function sizeOf(bin: number): number {
 }
 
 function evenBins(bins: readonly Bin[]): Histogram {
-  const all = widthFor(bins);
   const most = trimmed(bins);
-  const [chosen, width] = all > 2 * widthFor(most) ? [most, widthFor(most)] : [bins, all];
+  const width = widthFor(most);
+  const chosen = width < widthFor(bins) ? most : bins;
   const [first, last] = ends(chosen, width);
   const counts = Array.from({ length: last - first + 1 }, () => 0);
   let [below, above] = [0, 0];

@@ -1,8 +1,10 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { type Inspection, inspect, type ValueSummary } from '../mish/inspect.js';
 import type { SiteOptions } from '../mish/sites.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument } from './files.js';
-import { commonOptions, siteOptions } from './options.js';
+import { commonOptions, count, siteOptions } from './options.js';
 import { describeSkipped } from './swap.js';
 import { clean, columns, integer, plural } from './text.js';
 
@@ -10,22 +12,53 @@ export function command(): Command {
   const command = new Command('inspect')
     .summary('what a model is, and what could be swapped')
     .description(
-      'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish.',
+      'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also what goes into each activation: dead units, spread, Mish’s dip.',
     )
     .argument('<model>', 'an ONNX file; - is standard input');
   siteOptions(command).option('--all', 'list every site rather than the first ones');
+  dataOptions(command, 'random for noise; without samples nothing is run')
+    .option('--samples <number>', 'samples to take at the most (default: 256, of noise 32)', atLeastOne)
+    .option('--report <file>', 'write what the samples show as one HTML file that needs nothing else')
+    .option('-f, --force', 'overwrite the report if it exists');
   return commonOptions(command)
     .addHelpText(
       'after',
       `
+With samples (--data or --images) the model is run on the CPU, and for each site that could be swapped, in the main
+graph, it is shown what goes into the activation:
+  never    the share of units (channels, or features after MatMul and Gemm) that are never above 0: dead under ReLU
+  rarely   the share of units above 0 in less than 1 % of their elements, those that never are among them
+  in dip   the share of inputs with -2.5 < x < 0, where Mish dips below 0
+  bends    the share of inputs with |x| < 4, where Mish is curved
+  through  what Mish lets through below 0: the sum of |mish(x) - f(x)| over x < 0, as a share of the sum of |f(x)|
+           over all x, where f is the activation as it is: ReLU, which lets nothing through, or LeakyReLU
+--json adds an \`activations\` object (onnx-mish/activations@1) with histograms, --report a page that draws them.
+
 Examples:
   $ onnx-mish inspect model.onnx
-  $ onnx-mish inspect model.onnx --json | jq '.operators'`,
+  $ onnx-mish inspect model.onnx --json | jq '.operators'
+  $ onnx-mish inspect model.onnx --data samples.npz --report activations.html
+  $ onnx-mish inspect model.onnx --images photos --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  $ onnx-mish inspect model.onnx --data random --dim batch=1 --json | jq '.activations.sites'`,
     )
     .action(run);
 }
 
-async function run(path: string, flags: SiteOptions & { json?: boolean; all?: boolean }): Promise<void> {
+/** The command's options, as commander gives them. */
+export interface Flags extends SiteOptions, DataFlags {
+  json?: boolean;
+  all?: boolean;
+  samples?: number;
+  report?: string;
+  force?: boolean;
+}
+
+async function run(path: string, flags: Flags): Promise<void> {
+  if (flags.data !== undefined || flags.images !== undefined) {
+    const { measure } = await import('./inspect-data.js'); // loads ONNX Runtime
+    return measure(path, flags, (inspection) => describe(path, inspection, flags.all ?? false));
+  }
+  checkStray(flags);
   const source = await modelArgument(path);
   try {
     const inspection = await inspect(source, flags);
@@ -37,6 +70,23 @@ async function run(path: string, flags: SiteOptions & { json?: boolean; all?: bo
   } finally {
     await source.close();
   }
+}
+
+function atLeastOne(text: string): number {
+  const value = count(text);
+  if (value === 0) throw new InvalidArgumentError('It has to be at least 1.');
+  return value;
+}
+
+/** Throws `bad-usage` for an option that means nothing without samples. */
+function checkStray(flags: Flags): void {
+  const { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit } = flags;
+  const needing = { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit };
+  const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
+  if (stray === undefined) return;
+  throw new OnnxMishError('bad-usage', `--${stray} needs samples to run the model on`, {
+    fix: 'Give them with --data samples.npz or --images folder',
+  });
 }
 
 function describe(path: string, model: Inspection, all: boolean): string {

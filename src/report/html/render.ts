@@ -1,3 +1,4 @@
+import type { Activations } from '../../calibrate/activations.js';
 import type { Report } from '../../validate/report.js';
 import { mapText, printable } from '../figures.js';
 
@@ -14,4 +15,10 @@ export async function renderHtml(report: Report): Promise<string> {
 export async function renderHtmlComparison(a: Report, b: Report): Promise<string> {
   const { comparisonPage } = await import('./comparison.js');
   return comparisonPage(mapText(a, printable), mapText(b, printable));
+}
+
+/** What the activations of a model take in, as a page of the same kind; `model` is what to call it. */
+export async function renderHtmlActivations(activations: Activations, model: string): Promise<string> {
+  const { activationsPage } = await import('./activations.js');
+  return activationsPage(mapText(activations, printable), printable(model));
 }
