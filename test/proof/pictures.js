@@ -20,13 +20,17 @@ async function pixels(image) {
   return { data, width: info.width, height: info.height };
 }
 
-/** Why there are no pictures with text here; undefined where there are. Without a font, SVG text is blank. */
+/** Why there are no pictures with text here; undefined where there are. Without a font, all letters are the same box. */
 export async function fontsMissing() {
-  const { data } = await pixels(
-    svg(80, 40, '<text x="5" y="30" font-family="DejaVu Sans" font-size="30">MH</text>'),
+  const [one, other] = await Promise.all(
+    ['MiMi', 'aWaW'].map((text) => {
+      const attributes = 'x="5" y="30" font-family="DejaVu Sans" font-size="30"';
+      return pixels(svg(160, 40, `<text ${attributes}>${text}</text>`));
+    }),
   );
-  const inked = data.some((value, index) => index % 4 === 3 && value > 0);
-  return inked ? undefined : 'there are no fonts (Debian: apt-get install fonts-dejavu-core)';
+  return one.data.equals(other.data)
+    ? 'there are no fonts (Debian: apt-get install fonts-dejavu-core)'
+    : undefined;
 }
 
 /** Words, numbers, prices, dates: what stands on signs, pages and screens. */
