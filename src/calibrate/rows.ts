@@ -1,6 +1,7 @@
 import { attribute } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { LinearLayer } from './linear.js';
+import { readsOf, windowOf } from './window.js';
 
 /** How a layer falls apart into least-squares problems, one a group of a grouped convolution. */
 export interface Geometry {
@@ -77,7 +78,7 @@ export function rowsOf(
   const kernelSize = isNorm ? 1 : area(layer.weight.tensor.dims.slice(2));
   const inGroup = depth / kernelSize;
   if (inGroup * groups !== channels || outputs * groups !== made) misfit();
-  const offsets = isNorm ? undefined : unfold(layer, inside, outside);
+  const offsets = isNorm ? undefined : tapsOf(layer, inside, outside);
   const taps = new Int32Array(kernelSize);
   let prepared = -1;
   return {
@@ -102,76 +103,9 @@ export function rowsOf(
   };
 }
 
-/** Which element of its input, as an offset within a channel, each tap of a kernel reads for a place of the output; -1 for none. */
-function unfold(
-  { op, node, weight }: LinearLayer,
-  inside: readonly number[],
-  outside: readonly number[],
-): (place: number, taps: Int32Array) => void {
-  const kernel = weight.tensor.dims.slice(2);
-  const ones = kernel.map(() => 1);
-  const strides = attribute(node, 'strides')?.ints ?? ones;
-  const dilations = attribute(node, 'dilations')?.ints ?? ones;
-  const begins = padding({ op, node }, kernel, strides, dilations, inside, outside);
-  const axes = kernel.length;
-  const count = kernel.reduce((product, dim) => product * dim, 1);
-  const at = new Array<number>(axes).fill(0);
-  const forward = op === 'Conv';
-  return (place, taps) => {
-    let rest = place;
-    for (let axis = axes - 1; axis >= 0; axis--) {
-      const size = outside[axis] ?? 1;
-      at[axis] = rest % size;
-      rest = Math.floor(rest / size);
-    }
-    for (let tap = 0; tap < count; tap++) {
-      let offset = 0;
-      let scale = 1;
-      let remaining = tap;
-      for (let axis = axes - 1; axis >= 0; axis--) {
-        const width = kernel[axis] ?? 1;
-        const step = (remaining % width) * (dilations[axis] ?? 1);
-        remaining = Math.floor(remaining / width);
-        const [stride, begin, size] = [strides[axis] ?? 1, begins[axis] ?? 0, inside[axis] ?? 1];
-        const there = at[axis] ?? 0;
-        const read = forward ? there * stride - begin + step : (there + begin - step) / stride;
-        if (read < 0 || read >= size || !Number.isInteger(read)) {
-          offset = -1;
-          break;
-        }
-        offset += read * scale;
-        scale *= size;
-      }
-      taps[tap] = offset;
-    }
-  };
-}
-
-/** The padding at the beginning of each axis, as ONNX's Conv and ConvTranspose define it. */
-function padding(
-  { op, node }: Pick<LinearLayer, 'op' | 'node'>,
-  kernel: readonly number[],
-  strides: readonly number[],
-  dilations: readonly number[],
-  inside: readonly number[],
-  outside: readonly number[],
-): number[] {
-  const automatic = attribute(node, 'auto_pad')?.s ?? 'NOTSET';
-  const given = attribute(node, 'pads')?.ints;
-  const shaped = op === 'ConvTranspose' && attribute(node, 'output_shape')?.ints !== undefined;
-  if (automatic === 'VALID') return kernel.map(() => 0);
-  if (automatic === 'NOTSET' && !shaped) return kernel.map((_, axis) => given?.[axis] ?? 0);
-  const extra = attribute(node, 'output_padding')?.ints;
-  return kernel.map((width, axis) => {
-    const [stride, into, out] = [strides[axis] ?? 1, inside[axis] ?? 1, outside[axis] ?? 1];
-    const reach = (width - 1) * (dilations[axis] ?? 1) + 1;
-    const total =
-      op === 'Conv'
-        ? Math.max(0, (out - 1) * stride + reach - into)
-        : Math.max(0, stride * (into - 1) + (extra?.[axis] ?? 0) + reach - out);
-    // Conv gives what is left over to the end with SAME_UPPER; ConvTranspose, with everything else, does as well.
-    const half = Math.floor(total / 2);
-    if (op === 'Conv') return automatic === 'SAME_LOWER' ? total - half : half;
-    return automatic === 'SAME_UPPER' ? half : total - half;
-  });
+/** Which element of its input each tap of a layer's kernel reads. */
+function tapsOf({ op, node, weight }: LinearLayer, inside: readonly number[], outside: readonly number[]) {
+  const kind = op === 'ConvTranspose' ? op : 'Conv';
+  const window = windowOf(kind, node, weight.tensor.dims.slice(2), inside, outside);
+  return readsOf(kind, window, inside, outside);
 }

@@ -1,12 +1,50 @@
 import { onnx } from '../../proto/onnx.js';
+import { nodeField, valueField } from './encode.js';
+import { DataType } from './types.js';
 
-/** A node of a model made here: operator, inputs, outputs and whole-number attributes. */
+/** An attribute's value: a whole number, whole numbers, a float as { f }, text, or a constant's tensor. */
+export type ComposedValue = number | readonly number[] | string | { readonly f: number } | ConstantTensor;
+
+/** A float32 or int64 tensor. */
+export interface ConstantTensor {
+  readonly dims: readonly number[];
+  readonly data: Float32Array | BigInt64Array;
+}
+
+/** A node that is made here: operator, inputs, outputs and attributes. */
 export type ComposedNode = readonly [
   op: string,
   inputs: readonly string[],
   outputs: readonly string[],
-  attributes?: Readonly<Record<string, number>>,
+  attributes?: Readonly<Record<string, ComposedValue>>,
 ];
+
+function nodeProto([opType, input, output, attributes = {}]: ComposedNode): onnx.INodeProto {
+  const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+  return { opType, input: [...input], output: [...output], attribute };
+}
+
+function attributeProto(name: string, value: ComposedValue): onnx.IAttributeProto {
+  const Type = onnx.AttributeProto.AttributeType;
+  if (typeof value === 'number') return { name, type: Type.INT, i: value };
+  if (typeof value === 'string') return { name, type: Type.STRING, s: new TextEncoder().encode(value) };
+  if ('f' in value) return { name, type: Type.FLOAT, f: value.f };
+  if (!('data' in value)) return { name, type: Type.INTS, ints: [...value] };
+  const { dims, data } = value;
+  const dataType = data instanceof Float32Array ? DataType.FLOAT : DataType.INT64;
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, type: Type.TENSOR, t: { dataType, dims: [...dims], rawData } };
+}
+
+/** The node as a field of a graph. */
+export function composedField(node: ComposedNode): Uint8Array {
+  return nodeField('graph', nodeProto(node));
+}
+
+/** A float32 input of a graph, as a field of it. */
+export function floatInputField(name: string, dims: readonly number[]): Uint8Array {
+  return valueField('input', { name, elemType: DataType.FLOAT, dims });
+}
 
 /**
  * A small float32 model that does arithmetic of our own on ONNX Runtime; every dimension is free. `inputs` and `outputs`
@@ -17,10 +55,9 @@ export function composeModel(
   inputs: Readonly<Record<string, number>>,
   outputs: Readonly<Record<string, number>>,
 ): Uint8Array {
-  const { INT } = onnx.AttributeProto.AttributeType;
   const value = ([name, rank]: readonly [string, number]) => {
     const dim = Array.from({ length: rank }, (_, axis) => ({ dimParam: `${name}_${axis}` }));
-    return { name, type: { tensorType: { elemType: onnx.TensorProto.DataType.FLOAT, shape: { dim } } } };
+    return { name, type: { tensorType: { elemType: DataType.FLOAT, shape: { dim } } } };
   };
   return onnx.ModelProto.encode({
     irVersion: 7,
@@ -28,12 +65,7 @@ export function composeModel(
     opsetImport: [{ domain: '', version: 13 }],
     graph: {
       name: 'composed',
-      node: nodes.map(([opType, input, output, attributes = {}]) => ({
-        opType,
-        input: [...input],
-        output: [...output],
-        attribute: Object.entries(attributes).map(([name, i]) => ({ name, type: INT, i })),
-      })),
+      node: nodes.map(nodeProto),
       input: Object.entries(inputs).map(value),
       output: Object.entries(outputs).map(value),
     },

@@ -5,13 +5,45 @@ import type { Edit } from './splice.js';
 
 /**
  * The edits that leave of a main graph what these tensors depend on, and make them its only outputs, of a type that is
- * left open: ONNX Runtime infers it. Inputs stay, so that the same feeds do. Outputs that the model has already keep what
- * it says of them. Throws `bad-data` for a name that no node of the main graph gives.
+ * left open: ONNX Runtime infers it. Inputs stay, so that the same feeds do. Throws `bad-data` for a name that no node of
+ * the main graph gives.
  */
 export function extractEdits(document: OnnxDocument, names: readonly string[]): Edit[] {
   const { graph, source } = document;
+  const made = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
+  const frame = graph.nodes[0]?.frame;
+  const edits = pruneEdits(document, names);
+  for (const name of new Set(names)) {
+    if (frame === undefined || !made.has(name)) {
+      throw new OnnxMishError('bad-data', `no node of the graph gives a tensor '${name}'`, {
+        where: source.name,
+        fix: 'Name the output of a node in the main graph',
+      });
+    }
+    edits.push({ start: frame.end, end: frame.end, bytes: outputField(name), frame });
+  }
+  return edits;
+}
+
+/** The edits that take out of a main graph all of its outputs, and the nodes on which none of these tensors depends. */
+export function pruneEdits(document: OnnxDocument, names: readonly string[]): Edit[] {
+  const { graph } = document;
+  const needed = neededNodes(document, names);
+  const nothing = new Uint8Array(0);
+  const edits: Edit[] = [];
+  for (const node of graph.nodes) {
+    if (!needed.has(node)) edits.push({ ...node.span, bytes: nothing, frame: node.frame });
+  }
+  for (const { span, frame } of graph.outputs) {
+    if (span !== undefined) edits.push({ ...span, bytes: nothing, frame });
+  }
+  return edits;
+}
+
+/** The nodes of the main graph on which these tensors depend. */
+export function neededNodes(document: OnnxDocument, names: readonly string[]): ReadonlySet<Node> {
   const producers = new Map<string, Node>();
-  for (const node of graph.nodes) for (const output of node.outputs) producers.set(output, node);
+  for (const node of document.graph.nodes) for (const output of node.outputs) producers.set(output, node);
   const bodies = bodiesByNode(document);
   const needed = new Set<Node>();
   const open = [...names];
@@ -21,27 +53,7 @@ export function extractEdits(document: OnnxDocument, names: readonly string[]): 
     needed.add(node);
     open.push(...node.inputs, ...(bodies.get(node) ?? []).flatMap(namesRead));
   }
-  const frame = graph.nodes[0]?.frame;
-  const nothing = new Uint8Array(0);
-  const edits: Edit[] = [];
-  for (const node of graph.nodes) {
-    if (!needed.has(node)) edits.push({ ...node.span, bytes: nothing, frame: node.frame });
-  }
-  const wanted = new Set(names);
-  for (const { name, span, frame: around } of graph.outputs) {
-    if (wanted.delete(name) || span === undefined) continue;
-    edits.push({ ...span, bytes: nothing, frame: around });
-  }
-  for (const name of wanted) {
-    if (frame === undefined || !producers.has(name)) {
-      throw new OnnxMishError('bad-data', `no node of the graph gives a tensor '${name}'`, {
-        where: source.name,
-        fix: 'Name the output of a node in the main graph',
-      });
-    }
-    edits.push({ start: frame.end, end: frame.end, bytes: outputField(name), frame });
-  }
-  return edits;
+  return needed;
 }
 
 /** The graphs inside of each node of the main graph, at any depth. */
