@@ -25,8 +25,9 @@ const DIGITS = 5;
 const NEGATIVE = 2 ** 13;
 /** From here on the exponent says infinite or NaN. */
 const NOT_FINITE = 255 << DIGITS;
-/** Bins of a result at the most. */
+/** Bins of a result at the most; of few elements no more than twice their cube root (Rice’s rule), or 8. */
 const MOST = 64;
+const mostOf = (n: number) => Math.min(MOST, Math.max(8, Math.ceil(2 * Math.cbrt(n))));
 /** The share of elements that may lie outside on each side, where that makes the bins finer. */
 const TAIL = 0.0005;
 const LARGEST = 2 ** 128 - 2 ** 104;
@@ -81,9 +82,10 @@ function sizeOf(bin: number): number {
 }
 
 function evenBins(bins: readonly Bin[]): Histogram {
-  const most = trimmed(bins);
-  const width = widthFor(most);
-  const chosen = width < widthFor(bins) ? most : bins;
+  const n = bins.reduce((sum, { count }) => sum + count, 0);
+  const inner = trimmed(bins, TAIL * n);
+  const width = widthFor(inner, mostOf(n));
+  const chosen = width < widthFor(bins, mostOf(n)) ? inner : bins;
   const [first, last] = ends(chosen, width);
   const counts = Array.from({ length: last - first + 1 }, () => 0);
   let [below, above] = [0, 0];
@@ -107,18 +109,19 @@ function ends(bins: readonly Bin[], width: number): [first: number, last: number
   return [places[0] ?? 0, places[1] ?? 0];
 }
 
-/** The finest width with which there are at most 64 bins, and at most 64 from 0. */
-function widthFor(bins: readonly Bin[]): number {
+/** The finest width with which there are so many bins at the most, and at most 64 from 0. */
+function widthFor(bins: readonly Bin[], most: number): number {
   const largest = Math.max(...bins.map(({ size }) => size));
   if (largest === 0) return 1;
-  const finest = Math.max(2 ** (Math.floor(Math.log2(largest)) - DIGITS), 2 ** -126);
-  const [first, last] = ends(bins, finest);
-  return last - first < MOST ? finest : 2 * finest;
+  let width = Math.max(2 ** (Math.floor(Math.log2(largest)) - DIGITS), 2 ** -126);
+  for (; ; width *= 2) {
+    const [first, last] = ends(bins, width);
+    if (last - first < most) return width;
+  }
 }
 
-/** Without what lies furthest out on each side. */
-function trimmed(bins: readonly Bin[]): Bin[] {
-  const allowed = TAIL * bins.reduce((sum, { count }) => sum + count, 0);
+/** Without what lies furthest out, so many elements at the most on each side. */
+function trimmed(bins: readonly Bin[], allowed: number): Bin[] {
   const cut = (from: readonly Bin[]) => {
     let passed = 0;
     const start = from.findIndex(({ count }) => {

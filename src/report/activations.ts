@@ -64,8 +64,8 @@ const LEGEND = [
   'rarely   units above 0 in less than 1 % of their elements, those that never are among them',
   'in dip   inputs with -2.5 < x < 0, where Mish dips below 0',
   'bends    inputs with |x| < 4, where Mish is curved',
-  'through  what Mish lets through below 0: the sum of |mish(x) − f(x)| over x < 0, as a share of that of',
-  '         |f(x)| over all x, f being the activation as it is',
+  'through  what Mish lets through below 0: the sum of |mish(x) − f(x)| over x < 0, as a share of the',
+  '         sum of |f(x)| over all x, f being the activation as it is',
 ];
 
 /** What a reader must not overlook. */

@@ -204,7 +204,11 @@ function drawBins(bins: readonly Bar[]): Promise<string> {
   const encoding = { x, x2: { field: 'to' }, y, y2: { datum: 0 } };
   const bars = (values: readonly Bar[], shade: string) => {
     const mark = { type: 'rect', color: shade, stroke: 'var(--card)', strokeWidth: 0.4 };
-    return { data: { values }, mark, encoding: { ...encoding, description: tip } };
+    return {
+      data: { values: values.filter(({ share }) => share > 0) },
+      mark,
+      encoding: { ...encoding, description: tip },
+    };
   };
   return draw(
     {
