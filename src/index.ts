@@ -6,15 +6,17 @@ export {
   type FixReluReport,
   fixRelu,
 } from './mish/fix-relu.js';
+export { type FoldOptions, foldSharpness } from './mish/fold.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
 export { type Inspection, inspect, type MishSummary, type ValueSummary } from './mish/inspect.js';
 export { type Operation, undo } from './mish/metadata.js';
 export { type Plan, parsePlan, planOf } from './mish/plan.js';
-export type { SiteReport, SkipReport, SwapReport } from './mish/report.js';
+export type { FoldedSite, FoldReport, KeptSite, SiteReport, SkipReport, SwapReport } from './mish/report.js';
 export { type RetargetOptions, type RetargetReport, retarget } from './mish/retarget.js';
 export type { SiteOptions, SkipReason } from './mish/sites.js';
 export { type FormOptions, type SwapOptions, swap } from './mish/swap.js';
 export { type ErrorCode, OnnxMishError } from './onnx/error.js';
 export type { ByteSource, ModelInput } from './onnx/source.js';
 export type { Spliced } from './onnx/splice.js';
+export type { OpenData } from './onnx/weights.js';
 export { VERSION } from './version.js';

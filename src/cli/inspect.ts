@@ -149,12 +149,13 @@ function describe(path: string, model: Inspection, all: boolean): string {
     if (model.mish.length > rows.length)
       lines.push(`  and ${model.mish.length - rows.length} more (--all lists them)`);
   }
-  for (const { operation, version, form, beta, mixtures, sites } of model.history) {
+  for (const { operation, version, form, beta, mixtures, folded, sites } of model.history) {
     const sharpness = beta === undefined ? '' : `, β ${beta}`;
+    const inWeights = folded === undefined ? '' : `, at ${plural(folded, 'site')} in the weights`;
     const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
     lines.push(
       '',
-      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, 'site')}${mixed}, ${clean(form)} form${sharpness}`,
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, 'site')}${mixed}, ${clean(form)} form${sharpness}${inWeights}`,
     );
   }
   return lines.join('\n');

@@ -9,7 +9,7 @@ import { scan } from '../onnx/scan.js';
 import { modelArgument, readJson } from './files.js';
 import { commonOptions, formOptions, number, outputOptions, siteOptions } from './options.js';
 import { say, sayJson } from './say.js';
-import { clean, integer } from './text.js';
+import { clean, integer, plural } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
 
 type Flags = Omit<SwapOptions, 'plan'> &
@@ -25,6 +25,10 @@ export function command(): Command {
   swap.option('--beta <number>', 'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit', number);
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   swap.addOption(leaky.choices(['mish', 'mixture']));
+  swap.option(
+    '--fold',
+    'put β into the weights around a site where that changes nothing: it costs no node then',
+  );
   const plan = new Option('--plan <file>', 'swap the sites that an edited plan lists, as it says');
   plan.conflicts(['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude']);
   siteOptions(swap)
@@ -80,7 +84,7 @@ async function dryRun(input: string, options: SwapOptions, json: boolean): Promi
   }
 }
 
-function describe({ form, beta, sites, skipped, notes, bytesIn, bytesOut }: SwapReport): string[] {
+function describe({ form, beta, sites, skipped, fold, notes, bytesIn, bytesOut }: SwapReport): string[] {
   const kinds = [...new Set(sites.map((site) => site.kind))];
   const of = kinds
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
@@ -95,10 +99,24 @@ function describe({ form, beta, sites, skipped, notes, bytesIn, bytesOut }: Swap
     ...(mixtures === 0
       ? []
       : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
+    ...describeFold(fold),
     ...describeSkipped(skipped),
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`,
     ...notes.map((note) => `  note: ${note}`),
   ];
+}
+
+/** How many sites have their sharpness in weights, and a line for each that has not, as `describeSkipped` gives them. */
+function describeFold(fold: SwapReport['fold'], most = 8): string[] {
+  if (fold === undefined || fold.folded.length + fold.kept.length === 0) return [];
+  const { folded, kept, weights } = fold;
+  const all = folded.length + kept.length;
+  const lines = [
+    `  β folded into weights at ${integer(folded.length)} of ${plural(all, 'site')}; ${plural(weights, 'tensor')} changed`,
+    ...kept.slice(0, most).map(({ label, why }) => `  not folded ${clean(label)}: ${clean(why)}`),
+  ];
+  if (kept.length > most) lines.push(`  not folded ${kept.length - most} more (--json lists all)`);
+  return lines;
 }
 
 /** ONNX's name of a kind of activation. */

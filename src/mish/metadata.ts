@@ -14,14 +14,16 @@ const UNDO = 'onnx-mish.undo';
 
 /** One thing done to a model. */
 export interface Operation {
-  readonly operation: 'swap' | 'retarget' | 'fix-relu' | 'calibrate';
+  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix-relu' | 'calibrate';
   /** Version of onnx-mish that did it. */
   readonly version: string;
   readonly form: string;
-  /** Sharpness; 1 is Mish. Absent where each site kept its own. */
+  /** Sharpness; 1 is Mish. For `fold`, the one that is in the weights now. Absent where each site kept its own. */
   readonly beta?: number;
   /** How many of the sites became a mixture and not Mish itself; absent where none did. */
   readonly mixtures?: number;
+  /** How many of the sites have their sharpness in the weights around them; absent where none has. */
+  readonly folded?: number;
   /** Number of sites rewritten; for `calibrate`, of layers whose weights were solved anew. */
   readonly sites: number;
 }
@@ -38,7 +40,7 @@ export function history(document: OnnxDocument): Operation[] {
   }
 }
 
-const OPERATIONS: readonly Operation['operation'][] = ['swap', 'retarget', 'fix-relu', 'calibrate'];
+const OPERATIONS: readonly Operation['operation'][] = ['swap', 'retarget', 'fold', 'fix-relu', 'calibrate'];
 
 function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false;

@@ -1,4 +1,5 @@
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
+import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Variant } from './forms.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
 
@@ -25,12 +26,30 @@ export interface SkipReport extends Omit<SiteReport, 'beta' | 'leak' | 'elemType
   readonly why: string;
 }
 
+/** A site whose sharpness is in the weights around it. */
+export type FoldedSite = Pick<SiteReport, 'scope' | 'label' | 'output' | 'beta'>;
+
+/** A site that has its sharpness still, and why. */
+export interface KeptSite extends FoldedSite {
+  readonly why: string;
+}
+
+/** What became of the sharpness of sites that had one. */
+export interface FoldReport {
+  readonly folded: readonly FoldedSite[];
+  readonly kept: readonly KeptSite[];
+  /** How many weights have other values. */
+  readonly weights: number;
+}
+
 /** What a swap did, or would do. */
 export interface SwapReport {
   readonly form: FormName;
   readonly beta: number;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
+  /** Where folding was asked for. */
+  readonly fold?: FoldReport;
   /** One line for each provider that the form is slow on or cannot run on, with the remedy. */
   readonly notes: readonly string[];
   /** Sizes in bytes. */
@@ -58,6 +77,23 @@ export function siteReport(site: Site & Variant): SiteReport {
     elemType,
     beta,
     ...(leak === undefined ? {} : { leak }),
+  };
+}
+
+/** A folding in the words of a report. */
+export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
+  folded,
+  kept,
+  edits,
+}: Folding<T>): FoldReport {
+  const reportOf = ({ node, scope, beta }: T): FoldedSite => {
+    const [label, output] = [siteLabel({ node, scope }), node.outputs[0] ?? ''];
+    return { scope: scope.path, label, output, beta };
+  };
+  return {
+    folded: [...folded].map(reportOf),
+    kept: [...kept].map(([site, why]) => ({ ...reportOf(site), why })),
+    weights: edits.length,
   };
 }
 

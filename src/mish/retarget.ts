@@ -3,7 +3,7 @@ import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
-import type { Spliced } from '../onnx/splice.js';
+import type { Edit, Spliced } from '../onnx/splice.js';
 import { type FixedRelu, type ReluFixes, reluFixes } from './fix-relu.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
@@ -69,11 +69,8 @@ export async function retargetDocument(
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
 
-  const removed = unused(sites, analysis.index);
-  // A result that only others of the sites read goes with them.
-  const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, form }));
   const relu = options.fixRelu ? reluFixes(document, analysis) : NO_FIXES;
-  const edits = [...rewrite(document, targets, removed), ...relu.edits];
+  const edits = [...rewriteMish(document, analysis.index, sites, { form }), ...relu.edits];
   const operations = [
     { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },
     { operation: 'fix-relu', form: 'leakyrelu', sites: relu.relus.length },
@@ -90,6 +87,19 @@ export async function retargetDocument(
     bytesOut: output.size,
   };
   return { output, report };
+}
+
+/** The edits that write Mish found in a document anew, with another form or sharpness, and take out what is left over. */
+export function rewriteMish(
+  document: OnnxDocument,
+  index: GraphIndex,
+  sites: readonly Recognised[],
+  change: Partial<Pick<Recognised, 'form' | 'beta'>>,
+): Edit[] {
+  const removed = unused(sites, index);
+  // A result that only others of the sites read goes with them.
+  const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, ...change }));
+  return rewrite(document, targets, removed);
 }
 
 function asSite({ node, scope, form, type }: Recognised) {

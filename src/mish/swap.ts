@@ -1,8 +1,11 @@
+import { analyse } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
+import type { OpenData } from '../onnx/weights.js';
+import { type Foldable, type Folding, planFolds } from './fold-plan.js';
 import {
   FORM_FOR,
   FORMS,
@@ -16,7 +19,8 @@ import {
 import { spliceWithRecord } from './metadata.js';
 import { notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
-import { type SwapReport, siteReport, skipReport } from './report.js';
+import { recognise } from './recognise.js';
+import { foldReport, type SwapReport, siteReport, skipReport } from './report.js';
 import { rewrite } from './rewriter.js';
 import {
   checkOpset,
@@ -45,6 +49,10 @@ export interface SwapOptions extends SiteOptions, FormOptions {
   readonly leaky?: 'mish' | 'mixture' | undefined;
   /** Keep in the model what `undo` needs; true unless given. */
   readonly undo?: boolean | undefined;
+  /** Put the sharpness of sites into the weights around them where that can be, as `foldSharpness` does. */
+  readonly fold?: boolean | undefined;
+  /** Opens external data, for `fold`; without it weights that are in other files stay as they are. */
+  readonly openData?: OpenData | undefined;
   /** Fail with `skipped` when a site had to be left alone for another reason than the caller's own choice. */
   readonly strict?: boolean | undefined;
   /** The sites to swap, chosen beforehand, in place of `only`, `include` and `exclude`. */
@@ -75,15 +83,19 @@ export async function swapDocument(
   const { sites, skipped } = select(document, form, beta, options);
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
-  const edits = rewrite(
-    document,
-    sites.map((site) => ({ ...site, x: site.node.inputs[0] ?? '', form })),
-  );
+  const folding = options.fold ? await foldSites(document, sites, options.openData) : undefined;
+  const targets = sites.map((site) => ({
+    ...site,
+    form,
+    beta: folding?.folded.has(site) ? 1 : site.beta,
+  }));
+  const edits = [...rewrite(document, targets), ...(folding?.edits ?? [])];
   const operation = {
     operation: 'swap',
     form: form.name,
     ...commonBeta(sites),
     ...countMixtures(sites),
+    ...(folding === undefined || folding.folded.size === 0 ? {} : { folded: folding.folded.size }),
     sites: sites.length,
   } as const;
   const output = await spliceWithRecord(document, edits, [operation], options.undo ?? true);
@@ -92,14 +104,28 @@ export async function swapDocument(
     beta,
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
-    notes: notesOn(form, sites),
+    ...(folding === undefined ? {} : { fold: foldReport(folding) }),
+    notes: [...notesOn(form, sites), ...oldWeights(folding, options)],
     bytesIn: document.source.size,
     bytesOut: output.size,
   };
   return { output, report };
 }
 
-type Chosen = Site & Variant;
+type Chosen = Site & Variant & Foldable;
+
+/** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */
+function foldSites(
+  document: OnnxDocument,
+  sites: readonly Chosen[],
+  openData: OpenData | undefined,
+): Promise<Folding<Chosen>> {
+  const analysis = analyse(document);
+  const mish = recognise(document, analysis).flatMap(({ node, inner }) => [node, ...inner]);
+  const blocked = new Set([...sites.map(({ node }) => node), ...mish]);
+  const sharp = sites.filter(({ beta }) => beta !== 1);
+  return planFolds({ document, index: analysis.index, blocked }, sharp, openData);
+}
 
 function select(
   document: OnnxDocument,
@@ -120,10 +146,14 @@ function select(
     }
     const variant = { beta: site.beta === undefined ? beta : checkBeta(site.beta), leak };
     const obstacle = formObstacle(form, site.type, site.scope, variant);
-    if (obstacle === undefined) sites.push({ ...site, ...variant });
+    if (obstacle === undefined) sites.push({ ...site, ...variant, ...placeOf(site) });
     else skipped.push({ ...site, ...obstacle });
   }
   return { sites, skipped };
+}
+
+function placeOf({ node }: Site): Pick<Foldable, 'nodes' | 'x' | 'y'> {
+  return { nodes: new Set([node]), x: node.inputs[0] ?? '', y: node.outputs[0] ?? '' };
 }
 
 /** The slope of the mixture that a site becomes, undefined for Mish itself, or why there is none. */
@@ -144,6 +174,14 @@ function mixtureOf(
   return { reason: 'slope', why: `a mixture needs a slope of at most ${STEEPEST}, and this is ${alpha}` };
 }
 
+/** What `undo` costs once weights have changed. */
+function oldWeights(folding: Folding<Chosen> | undefined, { undo = true }: SwapOptions): string[] {
+  const bytes = folding?.edits.reduce((sum, { start, end }) => sum + end - start, 0) ?? 0;
+  if (!undo || bytes === 0) return [];
+  const size = Math.ceil((4 / 3) * bytes).toLocaleString('en-US');
+  return [`the weights as they were are kept for undo, some ${size} bytes; --no-undo leaves them out`];
+}
+
 /** How many of the sites become mixtures, if any does. */
 export function countMixtures(sites: readonly Pick<Variant, 'leak'>[]): { mixtures?: number } {
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
@@ -151,7 +189,7 @@ export function countMixtures(sites: readonly Pick<Variant, 'leak'>[]): { mixtur
 }
 
 /** The sharpness of all sites, if they have one in common. */
-function commonBeta(sites: readonly Chosen[]): { beta?: number } {
+export function commonBeta(sites: readonly Pick<Variant, 'beta'>[]): { beta?: number } {
   const [beta, ...others] = new Set(sites.map((site) => site.beta));
   return beta === undefined || others.length > 0 ? {} : { beta };
 }

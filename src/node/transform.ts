@@ -9,7 +9,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import { checkTarget } from './atomic.js';
-import { type Copied, copyDataFiles, plannedCopies, removeCopied } from './external-data.js';
+import { type Copied, copyDataFiles, plannedCopies, removeCopied, withDataFiles } from './external-data.js';
 import { openModel } from './model-file.js';
 import { type WriteOptions, writeModel } from './write.js';
 
@@ -38,7 +38,11 @@ export function swapFile(
   input: string,
   options: SwapOptions & FileOptions = {},
 ): Promise<Written<SwapReport>> {
-  return transform(input, options, 'mish', (document) => swapDocument(document, options));
+  return transform(input, options, 'mish', (document) =>
+    options.fold
+      ? withDataFiles(input, document, (openData) => swapDocument(document, { openData, ...options }))
+      : swapDocument(document, options),
+  );
 }
 
 /** `retarget` from file to file. Throws what `retarget` throws, `io` and `external-data`. */

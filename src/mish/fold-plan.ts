@@ -1,0 +1,308 @@
+import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { floatValues, roundTo } from '../onnx/scalar.js';
+import type { Edit } from '../onnx/splice.js';
+import type { FloatType } from '../onnx/types.js';
+import { type OpenData, readWeight, type Weight, weightEdit, weightOf } from '../onnx/weights.js';
+import {
+  isHomogeneous,
+  isJointlyHomogeneous,
+  readsShape,
+  type Slots,
+  slotsAfter,
+  slotsBefore,
+} from './homogeneous.js';
+
+// mish_b(x) = x tanh(softplus(b x)) = mish(b x) / b, and the same goes for a mixture. Where all that lies between linear
+// layers and the activation is positively homogeneous, b can go into the weights before and 1/b into those after it (as in
+// cross-layer equalisation: Nagel et al. 2019, arXiv:1906.04721), and what is left is Mish with a sharpness of 1.
+
+/** An activation whose sharpness is to go into the weights around it. */
+export interface Foldable {
+  readonly scope: Scope;
+  /** The nodes that make it; what they make, but for the last one's output, has to stay among them. */
+  readonly nodes: ReadonlySet<Node>;
+  readonly x: string;
+  readonly y: string;
+  readonly beta: number;
+  readonly type: FloatType | undefined;
+}
+
+/** Which activations can do without their sharpness, and what that takes. */
+export interface Folding<T> {
+  readonly folded: ReadonlySet<T>;
+  /** The others with the reason, as a sentence fragment for people. */
+  readonly kept: ReadonlyMap<T, string>;
+  /** The weights with their new values. */
+  readonly edits: readonly Edit[];
+}
+
+/** A weight that takes the sharpness of an activation, or its reciprocal, where a node reads it. */
+interface Share {
+  readonly weight: Weight;
+  readonly node: Node;
+  readonly slot: number;
+  readonly way: 'up' | 'down';
+}
+
+interface Context {
+  readonly document: OnnxDocument;
+  readonly index: GraphIndex;
+  /** The nodes that are about to change, or belong to Mish: a scale does not pass through them. */
+  readonly blocked: ReadonlySet<Node>;
+}
+
+/** Finds which of these activations can hand their sharpness to weights, all at once. Reads those weights. */
+export async function planFolds<T extends Foldable>(
+  context: Context,
+  sites: readonly T[],
+  openData: OpenData | undefined,
+): Promise<Folding<T>> {
+  const shares = new Map<T, readonly Share[]>();
+  const kept = new Map<T, string>();
+  for (const site of sites) {
+    const found = sharesOf(context, site);
+    if (typeof found === 'string') kept.set(site, found);
+    else shares.set(site, found);
+  }
+  const { document } = context;
+  const known = new Map<Weight['tensor'], Float64Array | string>();
+  const read = async (weight: Weight) => {
+    const values = known.get(weight.tensor) ?? (await readable(document, weight, openData));
+    known.set(weight.tensor, values);
+    return values;
+  };
+  // A weight that cannot take its factor keeps the sites it is for from folding, and other weights lose theirs.
+  for (;;) {
+    const scaled: [Weight, Float64Array][] = [];
+    const failed = new Map<T, string>();
+    for (const { weight, factor, of } of factors(shares, context.index)) {
+      if (factor === 1) continue; // what one site asks for, the next one undoes
+      const values = factor === undefined ? `others read '${weight.name}' as well` : await read(weight);
+      const result = typeof values === 'string' ? values : scale(values, factor ?? 1, weight);
+      if (typeof result !== 'string') scaled.push([weight, result]);
+      else for (const site of of) failed.set(site, result);
+    }
+    if (failed.size === 0) {
+      const edits: Edit[] = [];
+      for (const [weight, values] of scaled) edits.push(await weightEdit(document, weight, values));
+      return { folded: new Set(shares.keys()), kept, edits };
+    }
+    for (const [site, why] of failed) {
+      shares.delete(site);
+      kept.set(site, why);
+    }
+  }
+}
+
+/** The weights that would take a site's sharpness, or why there are none. */
+function sharesOf(context: Context, site: Foldable): readonly Share[] | string {
+  const { document, index } = context;
+  if (site.scope !== document.graph) return 'it is not in the main graph';
+  for (const node of site.nodes) {
+    for (const name of node.outputs) {
+      const inside = (use: { readonly kind: string; readonly node?: Node }) =>
+        use.node !== undefined && site.nodes.has(use.node);
+      if (name !== site.y && !index.uses(site.scope, name).every(inside))
+        return `others read '${name}', a part of it`;
+    }
+  }
+  const before = sharesBefore(context, site);
+  if (typeof before === 'string') return before;
+  const after = sharesAfter(context, site.y);
+  return typeof after === 'string' ? after : [...before, ...after];
+}
+
+/** Upwards from a site's input to the linear node that makes it. */
+function sharesBefore(context: Context, { x, nodes }: Foldable): readonly Share[] | string {
+  const { document, index, blocked } = context;
+  const { graph } = document;
+  const shares: Share[] = [];
+  let name = x;
+  let readers = nodes;
+  for (;;) {
+    const value = name;
+    const only = index
+      .uses(graph, value)
+      .every((use) => use.kind === 'input' && use.scope === graph && readers.has(use.node));
+    if (!only) return `it is not alone in reading '${value}'`;
+    const node = index.producer(graph, value);
+    if (node === undefined) return `what goes in, '${value}', is an input or a constant`;
+    if (blocked.has(node)) return `what goes in comes from an activation, ${label(node)}`;
+    const linear = firstOwned(context, node);
+    if (typeof linear !== 'string') return [...shares, ...linear];
+    const term = isJointlyHomogeneous(node) ? constantTerm(context, node) : undefined;
+    if (term !== undefined) shares.push(term.share);
+    else if (!isHomogeneous(node, graph, index)) return linear;
+    name = (term === undefined ? node.inputs[0] : node.inputs[term.data]) ?? '';
+    readers = new Set([node]);
+  }
+}
+
+/** Downwards from a site's output to all that reads it, or what is made of it. */
+function sharesAfter(context: Context, y: string): readonly Share[] | string {
+  const { document, index, blocked } = context;
+  const { graph } = document;
+  const shares: Share[] = [];
+  const seen = new Set<string>();
+  const open = [y];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    for (const use of index.uses(graph, name)) {
+      if (use.kind === 'output') return `its result reaches an output of the model, '${name}'`;
+      const { node, slot } = use;
+      if (readsShape(node)) continue;
+      const where = `its result reaches ${label(node)}`;
+      if (use.scope !== graph) return `${where}, in ${use.scope.path}`;
+      if (blocked.has(node)) return `${where}, an activation, with no weights between`;
+      const slots = slotsAfter(node, slot, graph);
+      const taken = slots && owned(context, node, slots);
+      if (typeof taken === 'string') return `${where}, ${taken}`;
+      if (taken !== undefined) {
+        shares.push(...taken);
+        continue;
+      }
+      const term = isJointlyHomogeneous(node) ? constantTerm(context, node) : undefined;
+      if (term !== undefined && term.data === slot) shares.push(term.share);
+      else if (slot !== 0 || !isHomogeneous(node, graph, index)) return where;
+      open.push(node.outputs[0] ?? '');
+    }
+  }
+  return shares;
+}
+
+/** The weights of the first choice that there is for what makes a value, or why there are none. */
+function firstOwned(context: Context, node: Node): readonly Share[] | string {
+  let why = `what goes in is made by ${label(node)}`;
+  for (const slots of slotsBefore(node, context.document.graph)) {
+    const found = owned(context, node, slots);
+    if (typeof found !== 'string') return found;
+    why = `what goes in is made by ${label(node)}, ${found}`;
+  }
+  return why;
+}
+
+/** The weights at these slots of a node; an input that is left out needs none. */
+function owned(context: Context, node: Node, { up, down }: Slots): readonly Share[] | string {
+  const shares: Share[] = [];
+  for (const [slots, way] of [
+    [up, 'up'],
+    [down, 'down'],
+  ] as const) {
+    for (const slot of slots) {
+      const name = node.inputs[slot] ?? '';
+      if (name === '' && slot > 1) continue;
+      const weight = ownWeight(context, name);
+      if (typeof weight === 'string') return weight;
+      shares.push({ weight, node, slot, way });
+    }
+  }
+  return shares;
+}
+
+/** The constant of a sum or the like, which scales as the rest does, and the slot of that; undefined where there is none. */
+function constantTerm(context: Context, node: Node): { share: Share; data: number } | undefined {
+  const [first, second] = node.inputs.map((name) => ownWeight(context, name));
+  const term = (weight: Weight, slot: number) => {
+    return { share: { weight, node, slot, way: 'up' } as const, data: 1 - slot };
+  };
+  if (typeof first === 'object' && typeof second === 'string') return term(first, 0);
+  if (typeof second === 'object' && typeof first === 'string') return term(second, 1);
+  return undefined;
+}
+
+/** A constant that nobody can give another value. */
+function ownWeight({ document, index }: Context, name: string): Weight | string {
+  const { graph, irVersion } = document;
+  const weight = weightOf(index, graph, name);
+  if (weight === undefined) return `whose '${name}' is no constant`;
+  // Until IR 4 initializers had to be inputs as well.
+  if (irVersion >= 4 && graph.inputs.some((input) => input.name === name))
+    return `whose '${name}' is an input of the model as well`;
+  return weight;
+}
+
+interface Factor<T> {
+  readonly weight: Weight;
+  /** Undefined where not all that read the weight ask for the same. */
+  readonly factor: number | undefined;
+  readonly of: ReadonlySet<T>;
+}
+
+/** What each weight is to be multiplied by, for all sites together. */
+function factors<T extends Foldable>(
+  shares: ReadonlyMap<T, readonly Share[]>,
+  index: GraphIndex,
+): Factor<T>[] {
+  const found = new Map<Weight['tensor'], { weight: Weight; readers: Map<string, Ratio>; of: Set<T> }>();
+  for (const [site, list] of shares) {
+    for (const { weight, way, node, slot } of list) {
+      const entry = found.get(weight.tensor) ?? { weight, readers: new Map(), of: new Set() };
+      found.set(weight.tensor, entry);
+      entry.of.add(site);
+      const reader = `${node.index} ${slot}`;
+      const ratio = entry.readers.get(reader) ?? { up: 1, down: 1 };
+      entry.readers.set(reader, ratio);
+      ratio[way] *= sharpnessOf(site);
+    }
+  }
+  return [...found.values()].map(({ weight, readers, of }) => {
+    const wanted = [...readers.values()].map(({ up, down }) => up / down);
+    const [factor = 1] = wanted;
+    // Those that ask for nothing want it as it is.
+    const agree = index.uses(weight.home, weight.name).length === readers.size;
+    return { weight, of, factor: agree && wanted.every((one) => one === factor) ? factor : undefined };
+  });
+}
+
+type Ratio = { up: number; down: number };
+
+/** The sharpness as the nodes have it that the fold replaces. */
+export function sharpnessOf({ beta, type }: Pick<Foldable, 'beta' | 'type'>): number {
+  return type === undefined ? beta : roundTo(beta, type);
+}
+
+/** A weight's elements, or why they cannot be had. */
+async function readable(
+  document: OnnxDocument,
+  weight: Weight,
+  openData: OpenData | undefined,
+): Promise<Float64Array | string> {
+  try {
+    return await readWeight(document, weight, openData);
+  } catch (error) {
+    if (error instanceof OnnxMishError && (error.code === 'external-data' || error.code === 'malformed'))
+      return error.what;
+    throw error;
+  }
+}
+
+/** Half a unit in the last place of 1. */
+const ROUNDING: Readonly<Record<FloatType, number>> = {
+  f16: 2 ** -11,
+  bf16: 2 ** -8,
+  f32: 2 ** -24,
+  f64: 2 ** -53,
+};
+
+/** The values times a factor, or why their type cannot hold them: too large, or so small that digits are lost. */
+function scale(values: Float64Array, factor: number, { name, type }: Weight): Float64Array | string {
+  const scaled = values.map((value) => value * factor);
+  const held = floatValues(scaled, type);
+  let lost = 0;
+  let size = 0;
+  for (const [index, value] of scaled.entries()) {
+    lost += Math.abs((held[index] ?? 0) - value);
+    size += Math.abs(value);
+  }
+  // Written so that NaN and Infinity fail.
+  return lost <= ROUNDING[type] * size
+    ? scaled
+    : `${type} cannot hold the weights '${name}' times ${Number(factor.toPrecision(4))}`;
+}
+
+function label(node: Node): string {
+  return node.name === '' ? nodeLabel(node) : `${node.opType} '${node.name}'`;
+}
