@@ -35,6 +35,7 @@ const listHelper =
   'const $numbers = (list) => { for (let i = 0; i < list.length; i++) list[i] = $number(list[i]); };';
 const numeric = lenient
   .replaceAll(/reader\.(u?int64)\(\)/g, '$number(reader.$1())')
+  .replaceAll(/\$util\.Long \? \$util\.Long\.fromBits\(0,\s?0,\s?false\) : 0/g, '0') // fields that are not there
   .replaceAll(/reader\.(u?int64)s\((message\.\w+)\);/g, '$numbers(reader.$1s($2));'); // packed lists
 writeFileSync(
   js,

@@ -50,7 +50,7 @@ export const onnx = $root.onnx = (() => {
 
         AttributeProto.prototype.name = "";
         AttributeProto.prototype.f = 0;
-        AttributeProto.prototype.i = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        AttributeProto.prototype.i = 0;
         AttributeProto.prototype.s = $util.newBuffer([]);
         AttributeProto.prototype.t = null;
         AttributeProto.prototype.g = null;
@@ -664,7 +664,7 @@ export const onnx = $root.onnx = (() => {
                         this[keys[i]] = properties[keys[i]];
         };
 
-        IntIntListEntryProto.prototype.key = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        IntIntListEntryProto.prototype.key = 0;
         IntIntListEntryProto.prototype.value = $util.emptyArray;
 
         IntIntListEntryProto.encode = function (message, writer, _depth) {
@@ -997,7 +997,7 @@ export const onnx = $root.onnx = (() => {
                         this[keys[i]] = properties[keys[i]];
         };
 
-        ShardedDimProto.prototype.axis = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        ShardedDimProto.prototype.axis = 0;
         ShardedDimProto.prototype.simpleSharding = $util.emptyArray;
 
         ShardedDimProto.encode = function (message, writer, _depth) {
@@ -1093,7 +1093,7 @@ export const onnx = $root.onnx = (() => {
 
         SimpleShardedDimProto.prototype.dimValue = null;
         SimpleShardedDimProto.prototype.dimParam = null;
-        SimpleShardedDimProto.prototype.numShards = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        SimpleShardedDimProto.prototype.numShards = 0;
 
         let $oneOfFields;
 
@@ -1319,11 +1319,11 @@ export const onnx = $root.onnx = (() => {
                         this[keys[i]] = properties[keys[i]];
         };
 
-        ModelProto.prototype.irVersion = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        ModelProto.prototype.irVersion = 0;
         ModelProto.prototype.producerName = "";
         ModelProto.prototype.producerVersion = "";
         ModelProto.prototype.domain = "";
-        ModelProto.prototype.modelVersion = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        ModelProto.prototype.modelVersion = 0;
         ModelProto.prototype.docString = "";
         ModelProto.prototype.graph = null;
         ModelProto.prototype.opsetImport = $util.emptyArray;
@@ -2339,8 +2339,8 @@ export const onnx = $root.onnx = (() => {
                             this[keys[i]] = properties[keys[i]];
             };
 
-            Segment.prototype.begin = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
-            Segment.prototype.end = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+            Segment.prototype.begin = 0;
+            Segment.prototype.end = 0;
 
             Segment.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -3416,7 +3416,7 @@ export const onnx = $root.onnx = (() => {
         };
 
         OperatorSetIdProto.prototype.domain = "";
-        OperatorSetIdProto.prototype.version = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+        OperatorSetIdProto.prototype.version = 0;
 
         OperatorSetIdProto.encode = function (message, writer, _depth) {
             if (!writer)

@@ -27,6 +27,11 @@ test('the generated code makes no code at run time', () => {
   expect(readFileSync(join(proto, 'onnx.js'), 'utf8')).not.toMatch(/new Function|eval\(/);
 });
 
+test('a number that is not there is 0, and no object that stands for it', () => {
+  expect(onnx.AttributeProto.decode(new Uint8Array(0)).i).toBe(0);
+  expect(onnx.ModelProto.decode(new Uint8Array(0)).irVersion).toBe(0);
+});
+
 test('the schema is complete for IR 14', () => {
   expect(onnx.Version.IR_VERSION).toBe(14);
   expect(onnx.TensorProto.DataType).toMatchObject({
