@@ -4,7 +4,7 @@
     python models/train.py mlp unet   some of them
 
 Run by hand, never by the tests: the files it makes are kept beside it. They were made with Python 3.11.7,
-torch 2.15.0 (CPU), onnxscript 0.7.2, onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6. The data is Debian's
+torch 2.15.0 (on a CPU), onnxscript 0.7.2, onnx 1.23.2, onnxruntime 1.32.0 and numpy 2.4.6. The data is Debian's
 package dataset-fashion-mnist.
 """
 
