@@ -11,7 +11,7 @@ export function exitCode(error: unknown): number {
   if (!(error instanceof OnnxMishError)) return EXIT.usage;
   if (error.code === 'provider-unavailable') return EXIT.unavailable;
   if (error.code === 'aborted') return EXIT.interrupted;
-  return error.code === 'skipped' ? EXIT.threshold : EXIT.usage;
+  return error.code === 'skipped' || error.code === 'over-budget' ? EXIT.threshold : EXIT.usage;
 }
 
 /** Prints an error to standard error; with --json the one JSON document is the error as well. */

@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }
   swap: () => import('./swap.js'),
   undo: () => import('./undo.js'),
   retarget: () => import('./retarget.js'),
+  rank: () => import('./rank.js'),
   validate: () => import('./validate.js'),
   report: () => import('./report.js'),
   doctor: () => import('./doctor.js'),

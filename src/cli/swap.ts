@@ -3,17 +3,27 @@ import { KINDS } from '../mish/kinds.js';
 import { parsePlan, planOf } from '../mish/plan.js';
 import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
+import { withDataFiles } from '../node/external-data.js';
 import { swapFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
+import type { OpenData } from '../onnx/weights.js';
+import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument, readJson } from './files.js';
-import { commonOptions, formOptions, number, outputOptions, siteOptions } from './options.js';
+import { collect, commonOptions, count, formOptions, number, outputOptions, siteOptions } from './options.js';
 import { say, sayJson } from './say.js';
 import { clean, integer, plural } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
 
-type Flags = Omit<SwapOptions, 'plan'> &
-  TransformFlags & { readonly dryRun?: boolean; readonly plan?: string };
+/** The command's options, as commander gives them. */
+export type Flags = Omit<SwapOptions, 'plan'> &
+  TransformFlags &
+  DataFlags & {
+    readonly dryRun?: boolean;
+    readonly plan?: string;
+    readonly keep?: readonly string[];
+    readonly samples?: number;
+  };
 
 export function command(): Command {
   const swap = new Command('swap')
@@ -30,12 +40,18 @@ export function command(): Command {
     'put β into the weights around a site where that changes nothing: it costs no node then',
   );
   const plan = new Option('--plan <file>', 'swap the sites that an edited plan lists, as it says');
-  plan.conflicts(['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude']);
+  plan.conflicts(['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep']);
   siteOptions(swap)
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
     .addOption(plan)
     .option('--strict', 'fail (exit code 1) when an activation had to be left alone')
-    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+    .option('--no-undo', 'leave out the record from which `undo` restores the original')
+    .option('--keep <limit>', 'swap only as many sites as keep this, on samples (repeatable)', collect);
+  dataOptions(swap, 'for --keep; random for noise').option(
+    '--samples <number>',
+    'samples for --keep to take at the most (default: 512, of noise 32)',
+    count,
+  );
   return commonOptions(swap)
     .addHelpText(
       'after',
@@ -49,12 +65,27 @@ LeakyRelu of slope α:
   mish      Mish, whatever α is (the default)
   mixture   αx + (1 - α)·Mish: no longer Mish itself, but with --beta it tends to this LeakyRelu, as Mish tends to Relu
 
+A budget, with --keep and samples (--data or --images):
+  agreement>=0.99  the share of rows whose top class stays, where an output looks like class scores
+  sqnr>=30         signal to noise of the output that moves most, in dB
+  cosine>=0.999    the smallest cosine between an output and the original's
+  max-abs<=0.01    the largest difference of an output element
+  top1-drop<=0.5   what labelled top-1 accuracy may lose, in percentage points
+The largest set of sites that keeps all of them is looked for on two thirds of the samples, and has to keep them on the
+rest as well; sites are taken back until it does. Where not even one site does, nothing is written and the exit code is 1.
+
+Folding (--beta 4 --fold): β goes into the weights before a site and 1/β into those after it, where pooling, ReLU, reshaping
+and the like are all that lies between. The outputs stay what they are with --beta 4, to the bit where β is a power of two.
+Sites that cannot be folded keep their β, and are listed with the reason. The record for undo then holds the old weights.
+
 Examples:
   $ onnx-mish swap model.onnx
   $ onnx-mish swap model.onnx --target webgl -o public/model.onnx
   $ onnx-mish swap model.onnx --only leakyrelu --exclude '/head/*'
   $ onnx-mish swap model.onnx --dry-run --json > plan.json
   $ onnx-mish swap model.onnx --plan plan.json
+  $ onnx-mish swap model.onnx --data samples.npz --keep 'agreement>=0.99'
+  $ onnx-mish swap model.onnx --images test-set --keep 'top1-drop<=0.5' --keep 'sqnr>=10' --dry-run
   $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`,
     )
     .action(run);
@@ -66,6 +97,11 @@ async function run(input: string, flags: Flags): Promise<void> {
       fix: 'Name a file for one of them',
     });
   }
+  if (flags.keep !== undefined) {
+    const { runKeep } = await import('./run-keep.js'); // loads ONNX Runtime
+    return runKeep(input, { ...flags, keep: flags.keep }, { describe, sayDryRun });
+  }
+  checkStray(flags);
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
   if (flags.dryRun) return dryRun(input, { ...flags, plan }, flags.json ?? false);
 
@@ -76,12 +112,44 @@ async function run(input: string, flags: Flags): Promise<void> {
 async function dryRun(input: string, options: SwapOptions, json: boolean): Promise<void> {
   const source = await modelArgument(input);
   try {
-    const { report } = await swapDocument(await scan(source), options);
-    if (json) sayJson(planOf(report));
-    else say([`${clean(input)}: nothing written (dry run)`, ...describe(report)].join('\n'));
+    const document = await scan(source);
+    const work = (openData?: OpenData) => swapDocument(document, { ...options, openData });
+    const { report } = await (options.fold && input !== '-' ? withDataFiles(input, document, work) : work());
+    sayDryRun(input, report, json, describe(report));
   } finally {
     await source.close();
   }
+}
+
+function sayDryRun(input: string, report: SwapReport, json: boolean, lines: readonly string[]): void {
+  if (json) sayJson(planOf(report));
+  else say([`${clean(input)}: nothing written (dry run)`, ...lines].join('\n'));
+}
+
+/** Throws `bad-usage` for an option that means nothing without --keep. */
+function checkStray(flags: Flags): void {
+  const { data, labels, images, shape, dim, samples, size, resize, mean, std, layout, channels, limit } =
+    flags;
+  const needing = {
+    data,
+    labels,
+    images,
+    shape,
+    dim,
+    samples,
+    size,
+    resize,
+    mean,
+    std,
+    layout,
+    channels,
+    limit,
+  };
+  const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
+  if (stray === undefined) return;
+  throw new OnnxMishError('bad-usage', `--${stray} is for --keep`, {
+    fix: "Say what to keep on the samples: --keep 'agreement>=0.99', or --keep 'sqnr>=30'",
+  });
 }
 
 function describe({ form, beta, sites, skipped, fold, notes, bytesIn, bytesOut }: SwapReport): string[] {

@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'cannot-undo'
   /** `--strict`, and something was skipped. */
   | 'skipped'
+  /** A budget that no swap keeps. */
+  | 'over-budget'
   /** Samples, labels or shapes that do not fit the model. */
   | 'bad-data'
   /** An execution provider that was asked for is not there. */
