@@ -152,8 +152,7 @@ async function histogramChart(site: SiteActivations): Promise<Chart> {
   const bins = (histogram?.counts ?? []).map((count, index) => {
     const from = (histogram?.from ?? 0) + index * (histogram?.width ?? 1);
     const to = from + (histogram?.width ?? 1);
-    const share = count / n;
-    return { from, to, count, share, tip: `${figure(from)} to ${figure(to)}\n${percent(share)}` };
+    return { from, to, count };
   });
   const below = histogram?.below ? [['below', '', histogram.below, percent(histogram.below / n)]] : [];
   const above = histogram?.above ? [['above', '', histogram.above, percent(histogram.above / n)]] : [];
@@ -161,29 +160,57 @@ async function histogramChart(site: SiteActivations): Promise<Chart> {
     title: label,
     caption: sentences.map((sentence) => `${sentence}.`).join(' '),
     legend: [],
-    svg: bins.length === 0 ? null : await drawBins(bins),
+    svg: bins.length === 0 ? null : await drawBars(cutAtDip(bins, Math.round((dip ?? 0) * n)), n),
     head: ['from', 'to', 'inputs', 'share'],
     rows: [
       ...below,
-      ...bins.map(({ from, to, count, share }) => [from, to, count, percent(share)]),
+      ...bins
+        .filter(({ count }) => count > 0)
+        .map(({ from, to, count }) => [from, to, count, percent(count / n)]),
       ...above,
     ],
   };
 }
 
-interface Bar {
+interface Bin {
   readonly from: number;
   readonly to: number;
-  readonly share: number;
-  readonly tip: string;
+  readonly count: number;
 }
 
-function drawBins(bins: readonly Bar[]): Promise<string> {
+/**
+ * The bins, the one with the dip's left edge inside in two: how many elements each half has follows from the number of
+ * those in the dip.
+ */
+function cutAtDip(bins: readonly Bin[], inDip: number): Bin[] {
+  const whole = bins.filter(({ from, to }) => from >= DIP && to <= 0);
+  const rest = inDip - whole.reduce((sum, { count }) => sum + count, 0);
+  return bins.flatMap((bin) => {
+    const { from, to, count } = bin;
+    if (from >= DIP || to <= DIP) return [bin];
+    const inside = Math.max(0, Math.min(count, rest));
+    return [
+      { from, to: DIP, count: count - inside },
+      { from: DIP, to, count: inside },
+    ];
+  });
+}
+
+/** Bars whose areas are the shares; the height of a whole bin is its share itself. */
+function drawBars(bins: readonly Bin[], n: number): Promise<string> {
+  const width = Math.max(...bins.map(({ from, to }) => to - from));
+  const bars = bins
+    .filter(({ count }) => count > 0)
+    .map(({ from, to, count }) => {
+      const height = (count / n) * (width / (to - from));
+      return { from, to, height, tip: `${figure(from)} to ${figure(to)}\n${percent(count / n)}` };
+    });
+  const inDip = ({ from, to }: { readonly from: number; readonly to: number }) => from >= DIP && to <= 0;
   const [low, high] = [bins[0]?.from ?? 0, bins.at(-1)?.to ?? 1];
-  // A lone bin is drawn with room beside it.
-  const room = bins.length < 8 ? (high - low) * (4 / bins.length) : 0;
+  // Few bins are drawn with room beside them.
+  const room = bins.length < 5 ? (high - low) / 2 : 0;
   const domain = [low - room, high + room] as const;
-  const top = Math.max(...bins.map(({ share }) => share)) || 1;
+  const top = Math.max(...bars.map(({ height }) => height));
   const x = {
     field: 'from',
     type: 'quantitative',
@@ -191,37 +218,31 @@ function drawBins(bins: readonly Bar[]): Promise<string> {
     axis: { title: 'x', grid: false, tickCount: 7 },
   };
   const y = {
-    field: 'share',
+    field: 'height',
     type: 'quantitative',
     scale: { domain: [0, top], nice: false },
-    axis: { title: 'share of the inputs', grid: true, tickCount: 4, format: '.2~%', domain: false },
-  };
-  const [from, to] = [Math.max(DIP, domain[0]), Math.min(0, domain[1])];
-  const dip = from < to ? [{ from, to, share: top }] : [];
-  const inside = bins
-    .map((bin) => ({ ...bin, from: Math.max(bin.from, DIP), to: Math.min(bin.to, 0) }))
-    .filter((bin) => bin.from < bin.to);
-  const encoding = { x, x2: { field: 'to' }, y, y2: { datum: 0 } };
-  const bars = (values: readonly Bar[], shade: string) => {
-    const mark = { type: 'rect', color: shade, stroke: 'var(--card)', strokeWidth: 0.4 };
-    return {
-      data: { values: values.filter(({ share }) => share > 0) },
-      mark,
-      encoding: { ...encoding, description: tip },
-    };
-  };
-  return draw(
-    {
-      layer: [
-        {
-          data: { values: dip },
-          mark: { type: 'rect', color: colour(1), opacity: SHADE, aria: false },
-          encoding,
-        },
-        bars(bins, colour(0)),
-        bars(inside, colour(1)),
-      ],
+    axis: {
+      title: `share of the inputs per ${figure(width)}`,
+      grid: true,
+      tickCount: 4,
+      format: '.2~%',
+      domain: false,
     },
+  };
+  const encoding = { x, x2: { field: 'to' }, y, y2: { datum: 0 } };
+  const [from, to] = [Math.max(DIP, domain[0]), Math.min(0, domain[1])];
+  const back = {
+    data: { values: from < to ? [{ from, to, height: top }] : [] },
+    mark: { type: 'rect', color: colour(1), opacity: SHADE, aria: false },
+    encoding,
+  };
+  const layer = (values: typeof bars, shade: string) => {
+    const mark = { type: 'rect', color: shade, stroke: 'var(--card)', strokeWidth: 0.4 };
+    return { data: { values }, mark, encoding: { ...encoding, description: tip } };
+  };
+  const outside = bars.filter((bar) => !inDip(bar));
+  return draw(
+    { layer: [back, layer(outside, colour(0)), layer(bars.filter(inDip), colour(1))] },
     { height: 130 },
   );
 }
