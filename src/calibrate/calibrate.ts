@@ -1,37 +1,38 @@
 import type { FormName } from '../mish/forms.js';
-import { spliceWithRecord } from '../mish/metadata.js';
-import { planOf } from '../mish/plan.js';
-import type { SiteReport, SkipReport, SwapReport } from '../mish/report.js';
+import { type Plan, planOf } from '../mish/plan.js';
+import type { SkipReport, SwapReport } from '../mish/report.js';
 import { retarget } from '../mish/retarget.js';
-import { type SwapOptions, swapDocument } from '../mish/swap.js';
-import { withChanged } from '../node/beside.js';
+import type { SwapOptions } from '../mish/swap.js';
 import { withDocument } from '../node/document.js';
 import { withDataFiles } from '../node/external-data.js';
-import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { indexGraphs } from '../onnx/graph-index.js';
-import { scan } from '../onnx/scan.js';
-import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { getProvider } from '../providers/get.js';
 import type { Provider, SessionOptions, ValueInfo } from '../providers/types.js';
 import type { Accuracy } from '../validate/accuracy.js';
-import { compare } from '../validate/compare.js';
 import type { Dataset, Feeds } from '../validate/feeds.js';
-import type { Drift } from '../validate/metrics.js';
+import { attempt, type Common } from './attempt.js';
+import { type BentSite, withBends } from './bends.js';
+import type { Limit } from './budget.js';
+import { findCandidates } from './candidates.js';
 import type { Base } from './gather.js';
-import { type LeftAlone, type LinearLayer, linearLayers } from './linear.js';
-import { type LayerRepair, repairLayers } from './repair.js';
+import { dataFor, isNoWorse, type Judgement, judgeModel } from './judge.js';
+import type { LeftAlone, LinearLayer } from './linear.js';
+import type { LayerRepair } from './repair.js';
+import { checkBudget, type SharpnessReport, sharpen } from './sharpen.js';
 import type { Method } from './solve.js';
-import { datasetOf, splitFeeds } from './split.js';
-import { type Tuned, type TuneOptions, tune } from './tune.js';
+import { datasetOf, joined, type Part, splitFeeds } from './split.js';
+import type { Tuned } from './tune.js';
 
-export interface CalibrateOptions extends Omit<SwapOptions, 'undo'> {
+export interface CalibrateOptions
+  extends Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'strict'> {
+  /** Sharpness β: a number, 1 unless given, or `auto` for the smallest that keep the budget, each site its own. */
+  readonly beta?: number | 'auto' | undefined;
+  /** What `auto` has to keep: agreement>=0.98 unless given, or sqnr>=30 where no output looks like class scores. */
+  readonly budget?: readonly Limit[] | undefined;
   /** Makes feeds for a model that has these inputs and outputs. Labels only serve the report. */
-  readonly data: (
-    inputs: readonly ValueInfo[],
-    outputs: readonly ValueInfo[],
-  ) => Dataset<Feeds> | Promise<Dataset<Feeds>>;
+  readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
   /** Runs to use at the most; 512 unless given. */
   readonly samples?: number | undefined;
   /** Rows that each layer's weights are solved from, about; 15,000 unless given. */
@@ -56,19 +57,13 @@ export interface CalibrateOptions extends Omit<SwapOptions, 'undo'> {
 
 export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
 
-/** How far the outputs of a model are from the original's, on samples that nothing else has seen. */
-export interface Judgement {
-  readonly drift: readonly Drift[];
-  /** By the labels; null without them. */
-  readonly accuracy: Accuracy | null;
-}
-
 /** What a calibration did. */
 export interface Calibration {
   readonly schema: typeof CALIBRATION_SCHEMA;
   readonly form: SwapReport['form'];
-  readonly beta: number;
-  readonly sites: readonly SiteReport[];
+  /** Null where each site has its own. */
+  readonly beta: number | null;
+  readonly sites: readonly BentSite[];
   readonly skipped: readonly SkipReport[];
   /** Runs of the data, and what they were for. */
   readonly samples: {
@@ -81,11 +76,13 @@ export interface Calibration {
     /** What the models were judged by in the end. */
     readonly judged: number;
   };
+  /** How the sharpness was found; null where it was given. */
+  readonly sharpness: SharpnessReport | null;
   /** In topological order. */
   readonly layers: readonly LayerRepair[];
   readonly leftAlone: readonly LeftAlone[];
   /** The gradient steps, with the loss on held-out samples before and after; null where none were made. */
-  readonly tuning: { readonly steps: number; readonly before: number; readonly after: number } | null;
+  readonly tuning: Omit<Tuned, 'edits'> | null;
   /** What a reader has to know: why there was no tuning, say. */
   readonly notes: readonly string[];
   /** Accuracy of the original by the labels; null without them. */
@@ -124,43 +121,24 @@ export async function calibrate(
   const start = performance.now();
   return withDocument(model, (document) =>
     withDataFiles(model, document, async (openData) => {
-      const { swapped, report: swap, form } = await swapForWork(document, options);
-      const base = { model: typeof model === 'string' ? model : swapped, document: await scan(swapped) };
-      const result = await calibrateDocuments({ model, document }, base, swap, openData, options);
-      const output = form === swap.form ? result.output : await inForm(await result.output.bytes(), form);
+      const { output, ...result } = await calibrateDocument({ model, document }, openData, options);
       const seconds = (performance.now() - start) / 1000;
       const sizes = { bytesIn: document.source.size, bytesOut: output.size };
-      return { output, report: { ...result.report, form, seconds, ...sizes } };
+      return { output, report: { ...result.report, seconds, ...sizes } };
     }),
   );
 }
 
-/** The swapped model in the form that is quickest to run here, if it can hold every site, and the form it is to have. */
-async function swapForWork(document: OnnxDocument, options: CalibrateOptions) {
-  const wanted = { ...options, undo: false };
-  const asked = await swapDocument(document, wanted);
-  const form = asked.report.form;
-  const plan = { ...planOf(asked.report), form: 'exp' } as const;
-  const quick = form === 'exp' ? asked : await swapDocument(document, { plan, undo: false });
-  const { output, report } = quick.report.sites.length === asked.report.sites.length ? quick : asked;
-  return { swapped: await output.bytes(), report, form };
-}
-
-async function inForm(bytes: Uint8Array, form: FormName): Promise<Spliced> {
-  return (await retarget(bytes, { form, undo: false })).output;
-}
-
-type Result = Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'>;
-
-async function calibrateDocuments(
+async function calibrateDocument(
   original: Base,
-  swapped: Base,
-  swap: SwapReport,
   openData: OpenData | undefined,
   options: CalibrateOptions,
-): Promise<{ output: Spliced; report: Result }> {
+): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
   const { seed = 0, samples = SAMPLES, rows = ROWS, steps = STEPS, session, signal } = options;
   const { onProgress = () => {}, provider = getProvider('cpu') } = options;
+  const beta = options.beta === 'auto' ? undefined : options.beta;
+  const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
+  const plan = { ...planOf(swap), form: measuredIn };
   const dataset = await dataFor(original.model, provider, options);
   const [fit, held, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit: samples });
   if (fit === undefined || held === undefined || judged === undefined || fit.runs === 0) {
@@ -168,39 +146,48 @@ async function calibrateDocuments(
       fix: 'Give at least three; some hundreds are better',
     });
   }
-  const sites = new Set(swap.sites.filter(({ scope }) => scope === 'graph').map(({ output }) => output));
-  const common = { original, fit, held, seed, provider, openData, session, signal };
-  const solved = await repairLayers({
-    ...{ ...common, swapped, sites, rows },
-    ...{ wants: options.layers, ridge: options.ridge, methods: options.methods },
-    onProgress: (done, of, label) => onProgress(`solving ${label}`, done, of),
-  });
-  const repaired = await edited(swapped, solved.edits);
-  const notes: string[] = [];
-  const tuned = await tuneOrNot(repaired, steps, common, options, notes);
-  const changed = solved.layers.filter(({ method }) => method !== 'none').length;
-  const layers = Math.max(changed, tuned === null ? 0 : 1);
-  const operation = { operation: 'calibrate', form: swap.form, sites: layers } as const;
-  const output = await spliceWithRecord(repaired.document, tuned?.edits ?? [], [operation], false);
+  checkBudget(options.budget, dataset.labels !== undefined);
+  const common: Common = { original, fit, held, seed, provider, openData, session, signal };
+  const tryOut = (one: Plan, count: number) => attempt(one, rows, count, common, options);
+  const judge = (candidate: Spliced, part: Part) =>
+    judgeModel(original, candidate, datasetOf(dataset, part), options);
+  // A budget takes many samples to tell: those that weights were solved from speak as well.
+  const both = joined(fit, held);
+  const sharpened =
+    options.beta === 'auto'
+      ? await sharpen({
+          plan,
+          steps,
+          tryOut,
+          judge,
+          held: both,
+          judged,
+          original,
+          options: { ...options, provider },
+        })
+      : undefined;
+  const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
 
   onProgress('comparing the outputs', 0, 1);
-  const plain = splice(swapped.document.source, []);
-  const judge = (candidate: Spliced) => judgeModel(original, candidate, datasetOf(dataset, judged), options);
-  const [before, after] = [await judge(plain), await judge(output)];
+  const [before, after] = [await judge(chosen.swapped, judged), await judge(chosen.repaired, judged)];
   const better = isNoWorse(after.drift, before.drift);
+  const kept = better ? chosen.repaired : chosen.swapped;
+  const output = swap.form === measuredIn ? kept : await inForm(await kept.bytes(), swap.form);
+  const { sites, skipped } = chosen.swap;
   return {
-    output: better ? output : plain,
+    output,
     report: {
       schema: CALIBRATION_SCHEMA,
       form: swap.form,
-      beta: swap.beta,
-      sites: swap.sites,
-      skipped: swap.skipped,
+      beta: options.beta === 'auto' ? null : swap.beta,
+      sites: await withBends(sites, original, kept, judged, { ...options, provider }),
+      skipped,
       samples: { source: dataset.source, seed, fit: fit.runs, held: held.runs, judged: judged.runs },
-      layers: solved.layers,
-      leftAlone: solved.leftAlone,
-      tuning: tuned && { steps: tuned.steps, before: tuned.before, after: tuned.after },
-      notes,
+      sharpness: sharpened?.report ?? null,
+      layers: chosen.layers,
+      leftAlone: chosen.leftAlone,
+      tuning: chosen.tuning,
+      notes: [...chosen.notes, ...(sharpened?.notes ?? [])],
       original: before.original,
       swapped: { drift: before.drift, accuracy: before.accuracy },
       calibrated: { drift: after.drift, accuracy: after.accuracy },
@@ -209,83 +196,6 @@ async function calibrateDocuments(
   };
 }
 
-/** A model with edits made to it, read again. */
-async function edited({ model, document }: Base, edits: readonly Edit[]): Promise<Base> {
-  const bytes = await splice(document.source, edits).bytes();
-  return { model: typeof model === 'string' ? model : bytes, document: await scan(bytes) };
-}
-
-/** The gradient steps, or null and a note where they cannot be made. */
-async function tuneOrNot(
-  repaired: Base,
-  steps: number,
-  common: Omit<TuneOptions, 'repaired' | 'layers' | 'steps'>,
-  { layers: wants = () => true, onProgress }: CalibrateOptions,
-  notes: string[],
-): Promise<Tuned | null> {
-  if (steps === 0) return null;
-  const { document } = repaired;
-  // Layers before the first site as well: they can make up for what comes after them.
-  const everything = new Set(document.graph.inputs.map(({ name }) => name));
-  const { layers } = linearLayers(document, indexGraphs(document), everything);
-  try {
-    const tuned = await tune({
-      ...{ ...common, repaired, steps, layers: layers.filter(wants) },
-      onProgress: (done, of) => onProgress?.('gradient steps', done, of),
-    });
-    if (tuned !== undefined) return tuned;
-    notes.push(
-      'no gradient steps: none reaches a weight, or the opset is below 9, or weights are not float32',
-    );
-  } catch (error) {
-    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-    notes.push(`no gradient steps: ${error.what}`);
-  }
-  return null;
-}
-
-/** The data for a model, which has to be opened to know its inputs. */
-async function dataFor(
-  model: string | Uint8Array,
-  provider: Provider,
-  { data, session }: CalibrateOptions,
-): Promise<Dataset<Feeds>> {
-  const open = await provider.open(model, session);
-  try {
-    return await data(open.inputs, open.outputs);
-  } finally {
-    await open.close();
-  }
-}
-
-/** How a changed model compares with its original. */
-async function judgeModel(
-  { model, document }: Base,
-  changed: Spliced,
-  data: Dataset<Feeds>,
-  { provider = getProvider('cpu'), session, signal }: CalibrateOptions,
-): Promise<Judgement & { readonly original: Accuracy | null }> {
-  return withChanged(model, changed, document.external.length > 0, async (given) => {
-    const original = await provider.open(model, session);
-    try {
-      const swapped = await provider.open(given, session);
-      try {
-        const { drift, accuracy } = await compare({ original, swapped }, undefined, data, signal);
-        return { drift, accuracy: accuracy?.swapped ?? null, original: accuracy?.original ?? null };
-      } finally {
-        await swapped.close();
-      }
-    } finally {
-      await original.close();
-    }
-  });
-}
-
-/** Whether no output is further from the original's than it was. One that is broken is, unless it was before. */
-function isNoWorse(after: readonly Drift[], before: readonly Drift[]): boolean {
-  return after.every(({ rmse, broken }, index) => {
-    const was = before[index];
-    if (was === undefined || broken > was.broken) return false;
-    return was.rmse === null || (rmse !== null && rmse <= was.rmse);
-  });
+async function inForm(bytes: Uint8Array, form: FormName): Promise<Spliced> {
+  return (await retarget(bytes, { form, undo: false })).output;
 }

@@ -9,18 +9,20 @@ export {
   type SiteActivations,
   type UnmeasuredSite,
 } from './activations.js';
+export type { BentSite } from './bends.js';
 export { type Limit, type LimitVerdict, limitText, MEASURES, type Measure, parseBudget } from './budget.js';
 export {
   CALIBRATION_SCHEMA,
   type CalibrateOptions,
   type Calibration,
   calibrate,
-  type Judgement,
 } from './calibrate.js';
 export { type FoundSet, findLargestSet, type SetSearch } from './find-largest-set.js';
 export type { Histogram } from './histogram.js';
+export type { Judgement } from './judge.js';
 export { type JudgedSet, type KeepOptions, type KeepProgress, type Kept, keepWithin } from './keep.js';
 export { type RankOptions, type RankProgress, rankSites } from './rank.js';
 export { parseRanking, RANKING_SCHEMA, type RankedSite, type Ranking } from './ranking.js';
 export type { LayerRepair } from './repair.js';
+export type { SharpnessReport, SharpnessTrial } from './sharpen.js';
 export type { Drawn, Harm } from './trial.js';

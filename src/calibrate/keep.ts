@@ -78,8 +78,9 @@ const HELD_OUT = 1 / 3;
  *
  * Two thirds of the samples are searched on: each site is swapped alone, which gives an order from harmless to harmful, and
  * `findLargestSet` goes by that. The last third the search does not see. What it found has to keep the budget there as well;
- * as long as it does not, the most harmful site is taken back. Only a site taken back makes that third a part of the choice.
- * In all at most 3 n + log2(n) + 3 models are run. An output that is NaN keeps no budget.
+ * as long as it does not, the most harmful site is taken back, by the worse of both parts; only then is that third a part of
+ * the choice, and its figure a little flattered. In all at most 5 n + log2(n) + 2 models are run. An output that is NaN keeps
+ * no budget.
  *
  * Throws `bad-usage` for a budget that the samples or the outputs cannot answer, `bad-data` for fewer than two runs and for
  * data that does not fit, `run-failed` for an original that does not run, `skipped` under `strict`, `unsupported-form`,
@@ -176,6 +177,17 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
       onProgress?.({ stage: 'searching', model: evaluations - start + 1, models, sites: count }),
   });
 
+  // What the search knows of single sites did not suffice: the order in which they go is by the worse of both parts.
+  const putInOrder = async (set: SiteReport[]) => {
+    const worse = new Map<SiteReport, number>();
+    for (const { site, judged } of alone) {
+      if (!set.includes(site)) continue;
+      const unseen = await measure([site], [heldOutPart]);
+      worse.set(site, Math.min(harmlessness(judged.harm), harmlessness(unseen.harm)));
+    }
+    const known = (site: SiteReport) => worse.get(site) ?? 0;
+    set.sort((a, b) => (known(a) === known(b) ? 0 : known(b) - known(a)));
+  };
   const chosen = [...found.items];
   let heldOut: JudgedSet | null = null;
   let searched: JudgedSet | null = null;
@@ -183,7 +195,10 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
     const model = found.items.length - chosen.length + 1;
     onProgress?.({ stage: 'checking', model, models: found.items.length, sites: chosen.length });
     heldOut = await measure(chosen, [heldOutPart], form);
-    if (!keeps(heldOut)) continue;
+    if (!keeps(heldOut)) {
+      if (model === 1 && chosen.length > 1) await putInOrder(chosen);
+      continue;
+    }
     const same = chosen.length === found.items.length && form === measuredIn ? found.result : undefined;
     searched = same ?? (await measure(chosen, searchParts, form));
     if (keeps(searched)) break;

@@ -149,7 +149,7 @@ export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): voi
     ['--form', before.form, now.form],
     ['--beta', before.beta, now.beta],
     ['--seed', before.data.seed, now.data.seed],
-    ['--samples', before.data.runs, now.data.runs],
+    ['--samples', before.data.samples, now.data.samples],
   ] as const) {
     if (was !== is)
       differs(`it was measured with ${key} ${was}, and now it is ${is}`, `${other}; or give ${key} ${was}`);

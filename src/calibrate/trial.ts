@@ -7,7 +7,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import { getProvider } from '../providers/get.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
 import type { Provider, Session, SessionOptions, ValueInfo } from '../providers/types.js';
-import type { Dataset, Feeds } from '../validate/feeds.js';
+import { type Dataset, type Feeds, firstFeed } from '../validate/feeds.js';
 import { hashFeeds } from '../validate/hash.js';
 import { classesOf, type Drift, driftMeter, highest } from '../validate/metrics.js';
 import { own } from '../validate/own.js';
@@ -110,7 +110,7 @@ export async function withTrial<T>(
     const dataset = options.data(original.inputs, original.outputs);
     const all = dataset.feeds.length;
     if (all === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the model with');
-    const batch = Math.max(1, (dataset.samples ?? all) / all);
+    const batch = await samplesOfRun(dataset);
     const limit = Math.min(all, Math.max(1, Math.floor(samples / batch)));
     const labels = labelsByRun(dataset);
     const split = splitFeeds(dataset.feeds, shares(limit, batch), { seed, limit });
@@ -186,6 +186,12 @@ const NOTHING: Harm = {
   broken: 0,
   problem: null,
 };
+
+async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
+  if (samples !== undefined) return Math.max(1, samples / feeds.length);
+  const [first] = Object.values((await firstFeed(feeds)) ?? {});
+  return Math.max(1, first?.dims[0] ?? 1);
+}
 
 /** The classes of each run's rows. */
 function labelsByRun({ feeds, labels }: Dataset<Feeds>): ((run: number) => readonly number[]) | undefined {
@@ -290,7 +296,8 @@ function countRight(outputs: Tensors, name: string, labels: readonly number[]): 
   }).length;
 }
 
-function worst(drifts: readonly Drift[]): Omit<Harm, 'top1Drop'> {
+/** Of several outputs, the worst figure of each kind. */
+export function worst(drifts: readonly Drift[]): Omit<Harm, 'top1Drop'> {
   const of = (values: readonly (number | null)[], choose: (...values: number[]) => number) => {
     const known = values.filter((value) => value !== null);
     return known.length < values.length || known.length === 0 ? null : choose(...known);

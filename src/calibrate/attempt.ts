@@ -1,0 +1,105 @@
+import type { FormName } from '../mish/forms.js';
+import { spliceWithRecord } from '../mish/metadata.js';
+import type { Plan } from '../mish/plan.js';
+import type { SwapReport } from '../mish/report.js';
+import { swapDocument } from '../mish/swap.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { indexGraphs } from '../onnx/graph-index.js';
+import { scan } from '../onnx/scan.js';
+import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import type { CalibrateOptions } from './calibrate.js';
+import type { Base } from './gather.js';
+import { type LeftAlone, linearLayers } from './linear.js';
+import { type LayerRepair, type RepairOptions, repairLayers } from './repair.js';
+import { type Tuned, type TuneOptions, tune } from './tune.js';
+
+/** What every attempt has in common. */
+export type Common = Pick<
+  RepairOptions & TuneOptions,
+  'original' | 'fit' | 'held' | 'seed' | 'provider' | 'openData' | 'session' | 'signal'
+>;
+
+/** A swap, and its repair. */
+export interface Attempt {
+  readonly swap: SwapReport;
+  /** The plain swap. */
+  readonly swapped: Spliced;
+  readonly repaired: Spliced;
+  readonly layers: readonly LayerRepair[];
+  readonly leftAlone: readonly LeftAlone[];
+  readonly tuning: Omit<Tuned, 'edits'> | null;
+  readonly notes: readonly string[];
+}
+
+/** Swaps as a plan says and repairs: least squares layer by layer, and then so many gradient steps. */
+export async function attempt(
+  plan: Plan & { readonly form: FormName },
+  rows: number,
+  steps: number,
+  common: Common,
+  options: CalibrateOptions,
+): Promise<Attempt> {
+  const { original } = common;
+  const { output, report } = await swapDocument(original.document, { plan, undo: false });
+  const bytes = await output.bytes();
+  const swapped: Base = {
+    model: typeof original.model === 'string' ? original.model : bytes,
+    document: await scan(bytes),
+  };
+  const sites = new Set(report.sites.filter(({ scope }) => scope === 'graph').map(({ output }) => output));
+  const solved = await repairLayers({
+    ...{ ...common, swapped, sites, rows },
+    ...{ wants: options.layers, ridge: options.ridge, methods: options.methods },
+    onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
+  });
+  const repaired = await edited(swapped, solved.edits);
+  const notes: string[] = [];
+  const tuned = await tuneOrNot(repaired, steps, common, options, notes);
+  const changed = solved.layers.filter(({ method }) => method !== 'none').length;
+  const layers = Math.max(changed, tuned === null ? 0 : 1);
+  const operation = { operation: 'calibrate', form: report.form, sites: layers } as const;
+  return {
+    swap: report,
+    swapped: splice(swapped.document.source, []),
+    repaired: await spliceWithRecord(repaired.document, tuned?.edits ?? [], [operation], false),
+    layers: solved.layers,
+    leftAlone: solved.leftAlone,
+    tuning: tuned && { steps: tuned.steps, before: tuned.before, after: tuned.after },
+    notes,
+  };
+}
+
+/** A model with edits made to it, read again. */
+async function edited({ model, document }: Base, edits: readonly Edit[]): Promise<Base> {
+  const bytes = await splice(document.source, edits).bytes();
+  return { model: typeof model === 'string' ? model : bytes, document: await scan(bytes) };
+}
+
+/** The gradient steps, or null and a note where they cannot be made. */
+async function tuneOrNot(
+  repaired: Base,
+  steps: number,
+  common: Common,
+  { layers: wants = () => true, onProgress }: CalibrateOptions,
+  notes: string[],
+): Promise<Tuned | null> {
+  if (steps === 0) return null;
+  const { document } = repaired;
+  // Layers before the first site as well: they can make up for what comes after them.
+  const everything = new Set(document.graph.inputs.map(({ name }) => name));
+  const { layers } = linearLayers(document, indexGraphs(document), everything);
+  try {
+    const tuned = await tune({
+      ...{ ...common, repaired, steps, layers: layers.filter(wants) },
+      onProgress: (done, of) => onProgress?.('gradient steps', done, of),
+    });
+    if (tuned !== undefined) return tuned;
+    notes.push(
+      'no gradient steps: none reaches a weight, or the opset is below 9, or weights are not float32',
+    );
+  } catch (error) {
+    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
+    notes.push(`no gradient steps: ${error.what}`);
+  }
+  return null;
+}
