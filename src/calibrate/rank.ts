@@ -57,7 +57,7 @@ export const ESTIMATE_SAMPLES = 16;
  * way round (Spearman −0.4 to −0.7 with the measurement, three seeds), since what follows a site matters more; and
  * the derivative of the outputs along that error, which needs a run for each site and sample as well, says nothing of
  * a net that clips after its activations (0.1 to 0.3, the speech embedding of openWakeWord). Sixteen samples
- * gave 0.91 to 0.99 on both and on the text detector, for a sixteenth of the runs of 256.
+ * gave 0.88 to 1.00 on both and on the text detector (three seeds; they are among the 256), for a sixteenth of the runs.
  *
  * Throws `bad-data` for data that does not fit and for a `before` of something else, `run-failed` for an original that does
  * not run, `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.

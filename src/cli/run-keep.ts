@@ -13,7 +13,7 @@ import { modelArgument } from './files.js';
 import { harmText } from './harm-text.js';
 import { steps } from './progress.js';
 import { readData } from './read-data.js';
-import { NOISES, requireSamples } from './run-rank.js';
+import { allOfNoise, NOISES, requireSamples } from './run-rank.js';
 import type { Flags } from './swap.js';
 import { clean, columns, plural } from './text.js';
 import { clockFor } from './time-left.js';
@@ -50,7 +50,8 @@ export async function runKeep(
     const kept = await keepInside(
       { model, document },
       {
-        ...{ budget, data, samples, seed, signal, onProgress: told(bar.update) },
+        ...{ budget, data, seed, signal, onProgress: told(bar.update) },
+        samples: samples ?? allOfNoise(flags),
         ...{ only, include, exclude, form, target, beta, leaky, strict },
       },
     ).finally(bar.end);

@@ -12,7 +12,7 @@ import { interruptible } from './exit.js';
 import { modelArgument } from './files.js';
 import { figure, shareText, sqnrText } from './harm-text.js';
 import { steps } from './progress.js';
-import { readData } from './read-data.js';
+import { NOISE, readData } from './read-data.js';
 import { describeSkipped } from './swap.js';
 import { clean, columns, integer, plural } from './text.js';
 import { clockFor } from './time-left.js';
@@ -42,7 +42,8 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const bar = steps();
   const left = clockFor();
   const ranking = await rankSites(model, {
-    ...{ data, samples, seed, only, include, exclude, form, target, beta, leaky, signal },
+    ...{ data, seed, only, include, exclude, form, target, beta, leaky, signal },
+    samples: samples ?? allOfNoise(flags),
     ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
     onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
     onProgress: ({ stage, site, sites, done }) =>
@@ -58,6 +59,11 @@ export async function run(path: string, flags: Flags): Promise<void> {
     .finally(bar.end);
   if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
   console.log(flags.json ? JSON.stringify(ranking, null, 2) : describe(basename(path), ranking));
+}
+
+/** All samples where they are noise, which is made in the number that is wanted; else what is usual. */
+export function allOfNoise({ data }: DataFlags): number | undefined {
+  return data === NOISE ? Number.MAX_SAFE_INTEGER : undefined;
 }
 
 /** Throws `bad-usage` where nothing says what to run the model on. */
