@@ -8,6 +8,7 @@ import { judgeHarm, type Limit, type LimitVerdict, limitText } from './budget.js
 import { findCandidates } from './candidates.js';
 import { findLargestSet } from './find-largest-set.js';
 import { harmlessness } from './ranking.js';
+import { takeBack } from './take-back.js';
 import { type Drawn, type Harm, type Trial, type TrialOptions, withTrial } from './trial.js';
 
 export interface KeepOptions
@@ -58,8 +59,12 @@ export interface Kept {
   readonly heldOut: JudgedSet | null;
   /** All sites together, on the samples of the search; null where there are none. */
   readonly everything: JudgedSet | null;
-  /** The most harmless site alone, on some samples of the search; null where there are none. */
-  readonly mostHarmless: (JudgedSet & { readonly label: string }) | null;
+  /** Where no site is swapped, though there are some: how near the most harmless one alone came. */
+  readonly mostHarmless: {
+    readonly label: string;
+    readonly searched: JudgedSet;
+    readonly heldOut: JudgedSet;
+  } | null;
   /** How many models were run. */
   readonly evaluations: number;
   /** What a reader of the figures has to know, in sentences. */
@@ -79,8 +84,8 @@ const HELD_OUT = 1 / 3;
  * Two thirds of the samples are searched on: each site is swapped alone, which gives an order from harmless to harmful, and
  * `findLargestSet` goes by that. The last third the search does not see. What it found has to keep the budget there as well;
  * as long as it does not, the most harmful site is taken back, by the worse of both parts; only then is that third a part of
- * the choice, and its figure a little flattered. In all at most 5 n + log2(n) + 2 models are run. An output that is NaN keeps
- * no budget.
+ * the choice, and its figure a little flattered. As a rule 2 n models are run, and at most 7 n + log2(n) + 4. An output that
+ * is NaN keeps no budget.
  *
  * Throws `bad-usage` for a budget that the samples or the outputs cannot answer, `bad-data` for fewer than two runs and for
  * data that does not fit, `run-failed` for an original that does not run, `skipped` under `strict`, `unsupported-form`,
@@ -177,8 +182,20 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
       onProgress?.({ stage: 'searching', model: evaluations - start + 1, models, sites: count }),
   });
 
-  // What the search knows of single sites did not suffice: the order in which they go is by the worse of both parts.
-  const putInOrder = async (set: SiteReport[]) => {
+  let checks = 0;
+  let heldOut: JudgedSet | null = null;
+  let searched: JudgedSet | null = null;
+  /** Whether a set keeps the budget on both parts, in the form in which it will be written. */
+  const holds = async (set: readonly SiteReport[]) => {
+    onProgress?.({ stage: 'checking', model: ++checks, models: 2 * found.items.length, sites: set.length });
+    heldOut = await measure(set, [heldOutPart], form);
+    if (!keeps(heldOut)) return false;
+    const known = set === found.items && form === measuredIn ? found.result : undefined;
+    searched = known ?? (await measure(set, searchParts, form));
+    return keeps(searched);
+  };
+  // What the search knew of single sites did not suffice: from here on it is the worse of both parts.
+  const reorder = async (set: readonly SiteReport[]) => {
     const worse = new Map<SiteReport, number>();
     for (const { site, judged } of alone) {
       if (!set.includes(site)) continue;
@@ -186,28 +203,21 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
       worse.set(site, Math.min(harmlessness(judged.harm), harmlessness(unseen.harm)));
     }
     const known = (site: SiteReport) => worse.get(site) ?? 0;
-    set.sort((a, b) => (known(a) === known(b) ? 0 : known(b) - known(a)));
+    return set.toSorted((a, b) => (known(a) === known(b) ? 0 : known(b) - known(a)));
   };
-  const chosen = [...found.items];
-  let heldOut: JudgedSet | null = null;
-  let searched: JudgedSet | null = null;
-  for (; chosen.length > 0; chosen.pop()) {
-    const model = found.items.length - chosen.length + 1;
-    onProgress?.({ stage: 'checking', model, models: found.items.length, sites: chosen.length });
-    heldOut = await measure(chosen, [heldOutPart], form);
-    if (!keeps(heldOut)) {
-      if (model === 1 && chosen.length > 1) await putInOrder(chosen);
-      continue;
-    }
-    const same = chosen.length === found.items.length && form === measuredIn ? found.result : undefined;
-    searched = same ?? (await measure(chosen, searchParts, form));
-    if (keeps(searched)) break;
-  }
-  if (chosen.length === 0) [heldOut, searched] = [null, null];
+  const chosen = await takeBack(found.items, holds, reorder);
+  const [nearest] = order;
+  const mostHarmless =
+    chosen.length > 0 || nearest === undefined
+      ? null
+      : {
+          label: nearest.label,
+          searched: await measure([nearest], searchParts, form),
+          heldOut: await measure([nearest], [heldOutPart], form),
+        };
 
   const takenBack = found.items.length - chosen.length;
   const swapped = new Set(chosen);
-  const [best] = alone;
   const inOrder = sites.filter((site) => swapped.has(site));
   return {
     budget,
@@ -217,10 +227,10 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
     sites: inOrder,
     left: sites.filter((site) => !swapped.has(site)).map((site) => leftOut(site, found.items.includes(site))),
     takenBack,
-    searched,
-    heldOut,
+    searched: chosen.length > 0 ? searched : null,
+    heldOut: chosen.length > 0 ? heldOut : null,
     everything: found.everything ?? null,
-    mostHarmless: best === undefined ? null : { ...best.judged, label: best.site.label },
+    mostHarmless,
     evaluations,
     notes: notesOn(trial, budget, found.stopped),
   };

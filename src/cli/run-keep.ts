@@ -112,11 +112,12 @@ function told(update: (step: string) => void): (progress: KeepProgress) => void 
 
 function nothingKept({ budget, of, mostHarmless }: Kept): string {
   const limits = budget.map(limitText).join(' and ');
-  const best =
-    mostHarmless === null
-      ? ''
-      : `; the most harmless, ${clean(mostHarmless.label)}, gives ${harmText(mostHarmless.harm)}`;
-  return `not even one of ${plural(of, 'site')} keeps ${limits}${best}`;
+  const found = `no site of ${of} was found to keep ${limits}`;
+  if (mostHarmless === null) return found;
+  const { label, searched, heldOut } = mostHarmless;
+  const on = ({ harm, samples }: JudgedSet, which: string) =>
+    `${harmText(harm)} on ${plural(samples, `${which} sample`)}`;
+  return `${found}; the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
 }
 
 function describeKept({ keep }: KeptReport): string[] {

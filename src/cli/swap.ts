@@ -72,7 +72,7 @@ A budget, with --keep and samples (--data or --images):
   max-abs<=0.01    the largest difference of an output element
   top1-drop<=0.5   what labelled top-1 accuracy may lose, in percentage points
 The largest set of sites that keeps all of them is looked for on two thirds of the samples, and has to keep them on the
-rest as well; sites are taken back until it does. Where not even one site does, nothing is written and the exit code is 1.
+rest as well; sites are taken back until it does. Where no site is found that does, nothing is written and the exit code is 1.
 
 Folding (--beta 4 --fold): β goes into the weights before a site and 1/β into those after it, where pooling, ReLU, reshaping
 and the like are all that lies between. The outputs stay what they are with --beta 4, to the bit where β is a power of two.
