@@ -23,6 +23,7 @@ import type { LayerRepair } from './repair.js';
 import { checkBudget, type SharpnessReport, sharpen } from './sharpen.js';
 import type { Method } from './solve.js';
 import { datasetOf, joined, type Part, splitFeeds } from './split.js';
+import { samplesOfRun } from './trial.js';
 import type { Tuned } from './tune.js';
 
 export interface CalibrateOptions
@@ -33,7 +34,7 @@ export interface CalibrateOptions
   readonly budget?: readonly Limit[] | undefined;
   /** Makes feeds for a model that has these inputs and outputs. Labels only serve the report. */
   readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
-  /** Runs to use at the most; 512 unless given. */
+  /** Samples to use at the most; 512 unless given. */
   readonly samples?: number | undefined;
   /** Rows that each layer's weights are solved from, about; 15,000 unless given. */
   readonly rows?: number | undefined;
@@ -65,7 +66,7 @@ export interface Calibration {
   readonly beta: number | null;
   readonly sites: readonly BentSite[];
   readonly skipped: readonly SkipReport[];
-  /** Runs of the data, and what they were for. */
+  /** What the samples were for. */
   readonly samples: {
     readonly source: Dataset<Feeds>['source'];
     readonly seed: number;
@@ -140,11 +141,22 @@ async function calibrateDocument(
   const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
   const plan = { ...planOf(swap), form: measuredIn };
   const dataset = await dataFor(original.model, provider, options);
-  const [fit, held, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit: samples });
-  if (fit === undefined || held === undefined || judged === undefined || fit.runs === 0) {
-    throw new OnnxMishError('bad-data', `${dataset.feeds.length} runs of samples are too few to split`, {
-      fix: 'Give at least three; some hundreds are better',
-    });
+  const batch = await samplesOfRun(dataset);
+  const [fit, held, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit: Math.floor(samples / batch) });
+  if (
+    fit === undefined ||
+    held === undefined ||
+    judged === undefined ||
+    fit.runs === 0 ||
+    judged.runs === 0
+  ) {
+    throw new OnnxMishError(
+      'bad-data',
+      `${dataset.feeds.length} runs of ${samples} samples at the most are too few to split`,
+      {
+        fix: 'Give at least three; some hundreds are better',
+      },
+    );
   }
   checkBudget(options.budget, dataset.labels !== undefined);
   const common: Common = { original, fit, held, seed, provider, openData, session, signal };
@@ -168,6 +180,8 @@ async function calibrateDocument(
       : undefined;
   const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
 
+  const count = (part: Part) => Math.round(part.runs * batch);
+  const counts = { fit: count(fit), held: count(held), judged: count(judged) };
   onProgress('comparing the outputs', 0, 1);
   const [before, after] = [await judge(chosen.swapped, judged), await judge(chosen.repaired, judged)];
   const better = isNoWorse(after.drift, before.drift);
@@ -182,7 +196,7 @@ async function calibrateDocument(
       beta: options.beta === 'auto' ? null : swap.beta,
       sites: await withBends(sites, original, kept, judged, { ...options, provider }),
       skipped,
-      samples: { source: dataset.source, seed, fit: fit.runs, held: held.runs, judged: judged.runs },
+      samples: { source: dataset.source, seed, ...counts },
       sharpness: sharpened?.report ?? null,
       layers: chosen.layers,
       leftAlone: chosen.leftAlone,

@@ -187,7 +187,8 @@ const NOTHING: Harm = {
   problem: null,
 };
 
-async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
+/** How many samples a run takes. */
+export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
   if (samples !== undefined) return Math.max(1, samples / feeds.length);
   const [first] = Object.values((await firstFeed(feeds)) ?? {});
   return Math.max(1, first?.dims[0] ?? 1);

@@ -49,6 +49,10 @@ const LOOKS = 12;
 const BATCH = 16;
 /** The share of a weight's usual size that the first steps move it by; it falls to nothing along a cosine. */
 const RATE = 0.01;
+/** A first look at more than this times the loss at the start is too much: the rate is divided, and all begins again. */
+const TOO_MUCH = 2;
+const SLOWER = 4;
+const SLOWEST = RATE / SLOWER ** 2;
 /** Adam's decay of the gradient's mean and square. */
 const DECAY = [0.9, 0.99] as const;
 /** The opset that has every operator which gradients are written in, as they are written. */
@@ -71,7 +75,9 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   if (opset < OPSET || layers.length === 0 || first === undefined) return undefined;
   const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const ends = document.graph.outputs.map(({ name }) => name).filter((name) => made.has(name));
-  const insides = layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
+  const insides = process.env.NOINSIDE
+    ? []
+    : layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
   const names = [...new Set([...ends, ...insides])];
   const shapes = await shapesOf(repaired, first, options);
 
@@ -164,30 +170,47 @@ async function descend(moving: readonly Moving[], lesson: Lesson, options: TuneO
     }
     return sum / count;
   };
-  const before = await lossOfHeld();
-  let best: { readonly loss: number; readonly values?: readonly Float32Array[] } = { loss: before };
-  const batches = endless(fit.feeds, fits, createRandom(options.seed));
   const dims = JSON.parse(like) as Record<string, readonly number[]>;
   const each = Math.ceil(BATCH / Math.max(1, Object.values(dims)[0]?.[0] ?? 1));
-  const every = Math.max(1, Math.ceil(steps / LOOKS));
-  for (let step = 1; step <= steps; step++) {
-    onProgress?.(step - 1, steps);
-    const rate = RATE * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
+  const gradientOfBatch = async (batches: AsyncGenerator<Tensors, never>) => {
     const sums = moving.map(({ values }) => new Float32Array(values.length));
     for (let turn = 0; turn < each; turn++) {
-      const result = await run((await batches.next()).value as Tensors);
+      const result = await run((await batches.next()).value);
       for (const [index, { gradient }] of moving.entries()) {
         const part = own(result, gradient)?.data as Float32Array;
         const sum = sums[index] as Float32Array;
         for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] as number) + (part[at] as number);
       }
     }
-    for (const [index, one] of moving.entries()) advance(one, sums[index] as Float32Array, step, rate);
-    if (step % every !== 0 && step !== steps) continue;
-    const loss = await lossOfHeld();
-    if (!Number.isFinite(loss)) break; // it will not come back from there
-    if (loss < best.loss) best = { loss, values: moving.map(({ values }) => values.slice()) };
-  }
+    return sums;
+  };
+  const start = moving.map(({ values }) => values.slice());
+  const before = await lossOfHeld();
+  let best: { readonly loss: number; readonly values?: readonly Float32Array[] } = { loss: before };
+  const every = Math.max(1, Math.ceil(steps / LOOKS));
+
+  /** Goes all the way, unless the first look says that the rate is too much. */
+  const goDown = async (top: number): Promise<boolean> => {
+    const batches = endless(fit.feeds, fits, createRandom(options.seed));
+    for (const [index, one] of moving.entries()) {
+      one.values.set(start[index] as Float32Array);
+      one.mean.fill(0);
+      one.square.fill(0);
+    }
+    for (let step = 1; step <= steps; step++) {
+      onProgress?.(step - 1, steps);
+      const rate = top * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
+      const gradients = await gradientOfBatch(batches);
+      for (const [index, one] of moving.entries()) advance(one, gradients[index] as Float32Array, step, rate);
+      if (step % every !== 0 && step !== steps) continue;
+      const loss = await lossOfHeld();
+      if (loss < best.loss) best = { loss, values: moving.map(({ values }) => values.slice()) };
+      if (!Number.isFinite(loss) || (step === every && loss > TOO_MUCH * before)) return false;
+    }
+    return true;
+  };
+  for (let rate = RATE; rate >= SLOWEST && !(await goDown(rate)); ) rate /= SLOWER;
+
   const edits: Edit[] = [];
   for (const [index, values] of (best.values ?? []).entries())
     edits.push(await weightEdit(repaired.document, (moving[index] as Moving).weight, values));

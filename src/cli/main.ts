@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }
   undo: () => import('./undo.js'),
   retarget: () => import('./retarget.js'),
   rank: () => import('./rank.js'),
+  calibrate: () => import('./calibrate.js'),
   validate: () => import('./validate.js'),
   report: () => import('./report.js'),
   doctor: () => import('./doctor.js'),

@@ -131,7 +131,7 @@ function choiceOf({ include, exclude }: SiteOptions) {
 }
 
 /** A test for `*` (any run of characters, slashes too) and `?` (any one character) in names. */
-function globs(patterns: readonly string[] | undefined): ((node: Node) => boolean) | undefined {
+export function globs(patterns: readonly string[] | undefined): ((node: Node) => boolean) | undefined {
   if (patterns === undefined || patterns.length === 0) return undefined;
   const expressions = patterns.map((pattern) => {
     const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');

@@ -38,7 +38,7 @@ export function swapFile(
   input: string,
   options: SwapOptions & FileOptions = {},
 ): Promise<Written<SwapReport>> {
-  return transform(input, options, 'mish', (document) =>
+  return transformFile(input, options, 'mish', (document) =>
     options.fold
       ? withDataFiles(input, document, (openData) => swapDocument(document, { openData, ...options }))
       : swapDocument(document, options),
@@ -50,20 +50,24 @@ export function retargetFile(
   input: string,
   options: RetargetOptions & FileOptions,
 ): Promise<Written<RetargetReport>> {
-  return transform(input, options, options.target ?? options.form ?? 'softplus', (document) =>
+  return transformFile(input, options, options.target ?? options.form ?? 'softplus', (document) =>
     retargetDocument(document, options),
   );
 }
 
 /** `undo` from file to file. Throws what `undo` throws, `io` and `external-data`. */
 export function undoFile(input: string, options: FileOptions = {}): Promise<Written<{ bytes: number }>> {
-  return transform(input, options, 'undone', async (document) => {
+  return transformFile(input, options, 'undone', async (document) => {
     const output = await undoDocument(document);
     return { output, report: { bytes: output.size } };
   });
 }
 
-async function transform<Report>(
+/**
+ * Has a model's new self made by `work` and writes it, `output` or a name made with the tag, with its data files where they
+ * are needed. Throws what `work` throws, `io` and `external-data`.
+ */
+export async function transformFile<Report>(
   input: string,
   options: FileOptions,
   tag: string,

@@ -1,7 +1,13 @@
 // A report rendered: for a terminal, as HTML, as JUnit XML; and two reports compared.
 
 export { renderActivations } from './activations.js';
+export { renderCalibration } from './calibration.js';
 export { type Change, type Comparison, compareReports, type ProviderComparison } from './compare.js';
-export { renderHtml, renderHtmlActivations, renderHtmlComparison } from './html/render.js';
+export {
+  renderHtml,
+  renderHtmlActivations,
+  renderHtmlCalibration,
+  renderHtmlComparison,
+} from './html/render.js';
 export { renderJunit } from './junit.js';
 export { renderComparison, renderTerminal, type TerminalOptions } from './terminal.js';

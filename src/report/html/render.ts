@@ -1,4 +1,5 @@
 import type { Activations } from '../../calibrate/activations.js';
+import type { Calibration } from '../../calibrate/calibrate.js';
 import type { Report } from '../../validate/report.js';
 import { mapText, printable } from '../figures.js';
 
@@ -21,4 +22,10 @@ export async function renderHtmlComparison(a: Report, b: Report): Promise<string
 export async function renderHtmlActivations(activations: Activations, model: string): Promise<string> {
   const { activationsPage } = await import('./activations.js');
   return activationsPage(mapText(activations, printable), printable(model));
+}
+
+/** What a calibration did, as a page of the same kind; `model` is what to call it. */
+export async function renderHtmlCalibration(calibration: Calibration, model: string): Promise<string> {
+  const { calibrationPage } = await import('./calibration.js');
+  return calibrationPage(mapText(calibration, printable), printable(model));
 }

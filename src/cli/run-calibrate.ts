@@ -1,0 +1,118 @@
+import { basename } from 'node:path';
+import { parseBudget } from '../calibrate/budget.js';
+import { type Calibration, calibrate } from '../calibrate/calibrate.js';
+import { globs } from '../mish/sites.js';
+import type { FormOptions } from '../mish/swap.js';
+import { transformFile } from '../node/transform.js';
+import { OnnxMishError } from '../onnx/error.js';
+import type { ValueInfo } from '../providers/types.js';
+import { renderCalibration } from '../report/calibration.js';
+import type { DataFlags } from './data-options.js';
+import { interruptible } from './exit.js';
+import { steps } from './progress.js';
+import { type DataMaker, NOISE, readData } from './read-data.js';
+import { requireSamples } from './run-rank.js';
+import { say, sayJson } from './say.js';
+import { clean, describeCopied } from './text.js';
+import { clockFor } from './time-left.js';
+import { checkViews, writeText } from './views.js';
+
+/** The command's options, as commander gives them. */
+export interface Flags extends FormOptions, DataFlags {
+  output?: string;
+  force?: boolean;
+  samples: number;
+  only?: string[];
+  include?: string[];
+  exclude?: string[];
+  beta?: number | 'auto';
+  keep?: string[];
+  leaky?: 'mish' | 'mixture';
+  layers?: string[];
+  rows: number;
+  ridge?: number;
+  steps: number;
+  threads?: number;
+  report?: string;
+  all?: boolean;
+  json?: boolean;
+}
+
+/** Samples of a run where the model leaves that open: fewer runs take less time. */
+const BATCH = 16;
+
+/** Calibrates a model, writes the result, and says what came of it. */
+export async function run(input: string, flags: Flags): Promise<void> {
+  const { output, force, samples, beta, rows, ridge, report: html } = flags;
+  if (input === '-' || output === '-') {
+    throw new OnnxMishError('bad-usage', 'calibrate reads and writes files', {
+      fix: 'Name one in place of -',
+    });
+  }
+  if (flags.keep !== undefined && beta !== 'auto') {
+    throw new OnnxMishError('bad-usage', '--keep is what --beta auto keeps', {
+      fix: 'Add --beta auto, or use `onnx-mish swap --keep` to choose sites',
+    });
+  }
+  requireSamples(flags, 'calibrate');
+  if (flags.data === NOISE && flags.labels !== undefined) {
+    throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
+  }
+  await checkViews({ html, force }); // before minutes are spent on what cannot be written
+  const matches = globs(flags.layers);
+  const { form, target, only, include, exclude, leaky, seed } = flags;
+  const signal = interruptible();
+  const bar = steps();
+  let left = clockFor();
+  const options = {
+    ...{ form, target, only, include, exclude, leaky, seed, samples, rows, ridge, beta, signal },
+    steps: flags.steps,
+    budget: flags.keep && parseBudget(flags.keep),
+    data: inBatches(await readData(flags, samples), flags),
+    layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
+    session: { threads: flags.threads },
+    onProgress: (step: string, done: number, of: number) => {
+      if (done === 0) left = clockFor(); // what comes now goes at another pace
+      bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
+    },
+  };
+  const { report, ...written } = await transformFile(input, { output, force, signal }, 'mish', () =>
+    calibrate(input, options),
+  ).finally(bar.end);
+  if (flags.json) sayJson({ input, ...written, ...report });
+  else {
+    const head = `${clean(input)} → ${clean(written.output)}`;
+    const text = renderCalibration(report, { clean, all: flags.all });
+    say([head, ...describeCopied(written.copied), '', text].join('\n'));
+  }
+  if (html === undefined) return;
+  const { renderHtmlCalibration } = await import('../report/html/render.js');
+  await writeText(html, await renderHtmlCalibration(report satisfies Calibration, basename(input)), {
+    force,
+  });
+}
+
+/** Several samples a run, where the first dimension of all inputs and outputs is one symbol that nobody has set. */
+function inBatches(data: DataMaker, flags: Flags): DataMaker {
+  return (inputs, outputs) => {
+    const plain = data(inputs, outputs);
+    const symbol = batchSymbol([...inputs, ...outputs]);
+    const given = flags.dim?.some((text) => text.startsWith(`${symbol}=`)) || flags.shape !== undefined;
+    if (symbol === undefined || given || plain.feeds.length < 4 * BATCH || flags.images !== undefined)
+      return plain;
+    const before = flags.dim;
+    flags.dim = [...(before ?? []), `${symbol}=${BATCH}`]; // which `data` reads
+    try {
+      return data(inputs, outputs);
+    } finally {
+      if (before === undefined) delete flags.dim;
+      else flags.dim = before;
+    }
+  };
+}
+
+function batchSymbol(values: readonly ValueInfo[]): string | undefined {
+  const [first] = values[0]?.dims ?? [];
+  const same = typeof first === 'string' && first !== '' && values.every(({ dims }) => dims[0] === first);
+  return same ? first : undefined;
+}

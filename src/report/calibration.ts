@@ -1,0 +1,158 @@
+import { limitText } from '../calibrate/budget.js';
+import type { BentSite, Calibration, Judgement, LayerRepair } from '../calibrate/index.js';
+import { figure, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
+import { plainTable } from './terminal.js';
+
+/** What a calibration did, for a terminal; `clean` makes names from a model safe to print. */
+export function renderCalibration(
+  calibration: Calibration,
+  { clean, all = false }: { readonly clean: (text: string) => string; readonly all?: boolean | undefined },
+): string {
+  const safe = mapText(calibration, (text) => short(clean(text), LONGEST));
+  const { layers, leftAlone, sites, samples, sharpness } = safe;
+  const sections = [
+    [swapWords(safe), `${samplesWords(samples)}.`],
+    layers.length === 0 ? [] : [layerTable(all ? layers : middleCut(layers)), LAYER_LEGEND],
+    leftAlone.map(({ label, op, why }) => `left alone: ${op} ${short(label)}: ${why}`),
+    tuningWords(safe),
+    sharpness === null ? [] : [...sharpnessWords(safe), siteTable(all ? sites : sites.slice(0, MOST))],
+    [outputTable(safe), keptWords(safe)],
+    notesOf(safe).map((note) => `note: ${note}`),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+/** Characters of any text, and of a name in a table that is to fit into 100 columns. */
+const LONGEST = 600;
+const NAME = 34;
+/** Layers and sites that are listed unless all are asked for. */
+const MOST = 40;
+
+const LAYER_LEGEND =
+  'Error: share of the variance of the layer’s output in the original, on held-out samples, before its repair and after.';
+
+export function swapWords({ sites, form, beta, sharpness }: Calibration): string {
+  const sharp =
+    sharpness === null ? (beta === 1 || beta === null ? '' : `, β = ${beta}`) : ', each with a β of its own';
+  const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
+  const what =
+    mixtures === 0 ? 'Mish' : mixtures === sites.length ? 'mixtures of x and Mish' : 'Mish or mixtures';
+  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${what} in the ${form} form${sharp}.`;
+}
+
+const SOURCES = { seed: 'noise', npz: 'samples', 'onnx-test': 'test cases', images: 'images' } as const;
+
+export function samplesWords({ source, seed, fit, held, judged }: Calibration['samples']): string {
+  return `${fit} ${SOURCES[source]} to solve weights from, ${held} to choose by, ${judged} to judge by (seed ${seed})`;
+}
+
+/** Notes, with what noise is worth. */
+export function notesOf({ samples, notes }: Calibration): string[] {
+  if (samples.source !== 'seed') return [...notes];
+  return [
+    'the samples are noise: weights were fitted to, and judged by, what the model will never see; real ones, even a few hundred without labels, are worth far more',
+    ...notes,
+  ];
+}
+
+/** The first and the last ones, with what is between them left out. */
+function middleCut(layers: readonly LayerRepair[]): (LayerRepair | number)[] {
+  if (layers.length <= MOST) return [...layers];
+  const half = MOST / 2;
+  return [...layers.slice(0, half), layers.length - MOST, ...layers.slice(-half)];
+}
+
+function layerTable(layers: readonly (LayerRepair | number)[]): string {
+  const known = layers.filter((layer) => typeof layer !== 'number');
+  const names = tellApart(
+    known.map(({ label }) => label),
+    NAME,
+  );
+  const rows = layers.map((layer) => {
+    if (typeof layer === 'number') return [`… ${layer} more (--all lists them)`, '', '', '', '', ''];
+    const { op, parameters, before, after } = layer;
+    const name = names[known.indexOf(layer)] ?? '';
+    return [name, op, String(parameters), percent(before), percent(after), methodWords(layer)];
+  });
+  return plainTable(['layer', 'operator', 'numbers', 'error', 'after', 'by'], rows);
+}
+
+export function methodWords({ method, ridge }: LayerRepair): string {
+  if (method === 'none') return 'kept as it is';
+  return ridge === null ? method : `${method}, ridge ${figure(ridge)}`;
+}
+
+export function tuningWords({ tuning }: Calibration): string[] {
+  if (tuning === null) return [];
+  const { steps, before, after } = tuning;
+  const gain =
+    after < before
+      ? `from ${figure(before)} to ${figure(after)}`
+      : `not below ${figure(before)}: none is kept`;
+  return [`${steps} gradient steps on all layers: loss on held-out samples ${gain}.`];
+}
+
+export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
+  if (sharpness === null) return [];
+  const { budget, trials, kept, verdicts } = sharpness;
+  const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
+  const median = betas[Math.floor(betas.length / 2)] ?? 1;
+  const values = verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', ');
+  return [
+    `The smallest β, after ${trials.length} trials, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on judged samples ${values}${kept ? '' : ': NOT kept'}.`,
+  ];
+}
+
+function siteTable(sites: readonly BentSite[]): string {
+  const names = tellApart(
+    sites.map(({ label }) => label),
+    NAME,
+  );
+  const rows = sites.map(({ kind, beta, bends, leak }, index) => {
+    const what = leak === undefined ? 'Mish' : `mixture, α ${figure(leak)}`;
+    return [names[index] ?? '', kind, what, figure(beta), percent(bends)];
+  });
+  return `${plainTable(['site', 'was', 'is', 'β', 'bends'], rows, 3)}\nBends: share of the inputs with |βx| < 4. Where it is small, the site is ReLU in all but name.`;
+}
+
+/** One line for each output and model. */
+export function outputRows({ original, swapped, calibrated }: Calibration): string[][] {
+  const agreement = (judgement: Judgement, index: number) => judgement.drift[index]?.top1 ?? null;
+  return swapped.drift.flatMap(({ output }, index) =>
+    [['original', null] as const, ['plain swap', swapped] as const, ['calibrated', calibrated] as const].map(
+      ([name, judgement]) => {
+        const accuracy = judgement === null ? original : judgement.accuracy;
+        const drift = judgement?.drift[index];
+        return [
+          output,
+          name,
+          drift === undefined ? '' : sqnrOf(drift),
+          drift === undefined ? '' : figure(drift.maxAbs),
+          drift === undefined ? '' : figure(drift.cosine, 5),
+          judgement === null ? '' : percent(agreement(judgement, index)),
+          percent(accuracy?.top1 ?? null),
+        ];
+      },
+    ),
+  );
+}
+
+export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1'];
+
+function outputTable(calibration: Calibration): string {
+  const rows = outputRows(calibration).map(([output = '', ...rest], index) => [
+    index % 3 === 0 ? short(output, NAME) : '',
+    ...rest,
+  ]);
+  return plainTable(OUTPUT_HEAD, rows);
+}
+
+export function keptWords({ kept, samples, seconds }: Calibration): string {
+  const time = `${figure(seconds)} s`;
+  return kept === 'calibrated'
+    ? `The calibrated model was written (${time}).`
+    : `The PLAIN SWAP was written: on ${samples.judged} judged samples the calibrated model was no nearer to the original (${time}).`;
+}
