@@ -54,9 +54,11 @@ export async function attempt(
   });
   const repaired = await edited(swapped, solved.edits);
   const notes: string[] = [];
-  const tuned = await tuneOrNot(repaired, steps, common, options, notes);
+  if (report.sites.length === 0)
+    notes.push('there is nothing to swap: calibrate takes the original, before any swap');
+  const tuned = await tuneOrNot(repaired, report.sites.length === 0 ? 0 : steps, common, options, notes);
   const changed = solved.layers.filter(({ method }) => method !== 'none').length;
-  const layers = Math.max(changed, tuned === null ? 0 : 1);
+  const layers = Math.max(changed, (tuned?.edits.length ?? 0) > 0 ? 1 : 0);
   const operation = { operation: 'calibrate', form: report.form, sites: layers } as const;
   return {
     swap: report,

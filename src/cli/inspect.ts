@@ -155,7 +155,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
     const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
     lines.push(
       '',
-      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, 'site')}${mixed}, ${clean(form)} form${sharpness}${inWeights}`,
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}, ${clean(form)} form${sharpness}${inWeights}`,
     );
   }
   return lines.join('\n');

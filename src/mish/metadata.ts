@@ -85,12 +85,16 @@ export async function undo(input: ModelInput): Promise<Spliced> {
 }
 
 /** `undo` for a document that has been scanned already. */
-export async function undoDocument({ source, metadata }: OnnxDocument): Promise<Spliced> {
+export async function undoDocument(document: OnnxDocument): Promise<Spliced> {
+  const { source, metadata } = document;
   const entry = metadata.find(({ key }) => key === UNDO);
   if (entry === undefined) {
+    const calibrated = history(document).some(({ operation }) => operation === 'calibrate');
     throw new OnnxMishError('cannot-undo', 'the model has no record of what it was before', {
       where: source.name,
-      fix: 'It was never swapped, or swapped with --no-undo',
+      fix: calibrated
+        ? 'Its weights were calibrated, and the old ones are gone: go back to the original file'
+        : 'It was never swapped, or swapped with --no-undo',
     });
   }
   return applyPatch(source, entry.value);
