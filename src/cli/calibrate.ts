@@ -9,6 +9,7 @@ import {
   outputOptions,
   positive,
   siteOptions,
+  some,
 } from './options.js';
 import type { Flags } from './run-calibrate.js';
 
@@ -19,11 +20,11 @@ export function command(): Command {
       'Replaces activations with Mish and solves the weights after them anew, so that the model gives what the original gave. It needs samples such as the model will see, and no labels.',
     )
     .argument('<model>', 'the original, an ONNX file');
-  outputOptions(command, '<model>.mish.onnx');
+  outputOptions(command, '<model>.mish.onnx', { pipes: false });
   dataOptions(command, 'random for noise, which is worth little').option(
     '--samples <number>',
     'samples to take at the most',
-    count,
+    some,
     512,
   );
   formOptions(siteOptions(command))
@@ -41,7 +42,7 @@ export function command(): Command {
       new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
     )
     .option('--layers <glob>', 'repair only layers whose node or output name matches (repeatable)', collect)
-    .option('--rows <number>', 'rows that the weights of a layer are solved from, about', count, 15_000)
+    .option('--rows <number>', 'rows that the weights of a layer are solved from, about', some, 15_000)
     .option(
       '--ridge <share>',
       'the one ridge for all layers (default: chosen for each on held-out samples)',

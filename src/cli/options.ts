@@ -30,6 +30,14 @@ export function positive(text: string): number {
   return value;
 }
 
+/** A whole number from 1 up. */
+export function some(text: string): number {
+  const value = number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('It has to be a whole number from 1 up.');
+  return value;
+}
+
 /** A whole number from 0 up. */
 export function count(text: string): number {
   const value = number(text);
@@ -60,9 +68,10 @@ export function siteOptions(command: Command): Command {
 }
 
 /** -o and --force. */
-export function outputOptions(command: Command, name: string): Command {
+export function outputOptions(command: Command, name: string, { pipes = true } = {}): Command {
+  const pipe = pipes ? '; - is standard output' : '';
   return command
-    .option('-o, --output <file>', `where to write; - is standard output (default: ${name})`)
+    .option('-o, --output <file>', `where to write${pipe} (default: ${name})`)
     .option('-f, --force', 'overwrite the output if it exists');
 }
 

@@ -10,8 +10,12 @@ import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../validate/sampl
 import type { DataFlags } from './data-options.js';
 import { readImages } from './image-options.js';
 
-/** Makes feeds for a model that has these inputs and outputs. */
-export type DataMaker = (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
+/** Makes feeds for a model that has these inputs and outputs, with sizes for symbols that the flags leave open. */
+export type DataMaker = (
+  inputs: readonly ValueInfo[],
+  outputs: readonly ValueInfo[],
+  dims?: ShapeOptions['dims'],
+) => Dataset<Feeds>;
 
 /**
  * Reads what `--data` or `--images` names; without either, noise is made up: `noises` runs of it. Throws `io`, `bad-data`
@@ -21,8 +25,11 @@ export async function readData(flags: DataFlags, noises: number): Promise<DataMa
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
   const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data);
-  return (inputs, outputs) =>
-    images?.(inputs, shapeOptions(flags)) ?? dataset(files, inputs, outputs, flags, noises);
+  return (inputs, outputs, more) => {
+    const { shapes, dims } = shapeOptions(flags);
+    const shape = { shapes, dims: { ...more, ...dims } };
+    return images?.(inputs, shape) ?? dataset(files, inputs, outputs, { ...flags, shape, noises });
+  };
 }
 
 /** What `--data` says for made-up samples. */
@@ -32,21 +39,24 @@ function dataset(
   files: SampleFiles | undefined,
   inputs: readonly ValueInfo[],
   outputs: readonly ValueInfo[],
-  flags: DataFlags,
-  noises: number,
+  {
+    labels,
+    seed,
+    shape,
+    noises,
+  }: Pick<DataFlags, 'labels' | 'seed'> & { shape: ShapeOptions; noises: number },
 ): Dataset {
-  const shape = shapeOptions(flags);
   if (files === undefined) {
-    if (flags.labels !== undefined) {
+    if (labels !== undefined) {
       throw new OnnxMishError('bad-usage', '--labels needs samples', {
         fix: 'Give them with --data samples.npz',
       });
     }
-    return seededFeeds(inputs, { ...shape, seed: flags.seed, count: Math.max(1, noises) });
+    return seededFeeds(inputs, { ...shape, seed, count: Math.max(1, noises) });
   }
   if (files.kind === 'cases') return testCaseFeeds(files.cases.map(namedTensors), inputs, outputs);
   const arrays = Object.fromEntries([...files.files].map(([name, bytes]) => [name, parseNpy(bytes, name)]));
-  return sampledFeeds(arrays, inputs, { ...shape, labels: flags.labels });
+  return sampledFeeds(arrays, inputs, { ...shape, labels });
 }
 
 /** The shapes that `--shape` and `--dim` give. Throws `bad-usage`. */

@@ -5,12 +5,12 @@ import { globs } from '../mish/sites.js';
 import type { FormOptions } from '../mish/swap.js';
 import { transformFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
-import type { ValueInfo } from '../providers/types.js';
 import { renderCalibration } from '../report/calibration.js';
+import { readInBatches } from './batches.js';
 import type { DataFlags } from './data-options.js';
 import { interruptible } from './exit.js';
 import { steps } from './progress.js';
-import { type DataMaker, NOISE, readData } from './read-data.js';
+import { NOISE } from './read-data.js';
 import { requireSamples } from './run-rank.js';
 import { say, sayJson } from './say.js';
 import { clean, describeCopied } from './text.js';
@@ -38,9 +38,6 @@ export interface Flags extends FormOptions, DataFlags {
   json?: boolean;
 }
 
-/** Samples of a run where the model leaves that open: fewer runs take less time. */
-const BATCH = 16;
-
 /** Calibrates a model, writes the result, and says what came of it. */
 export async function run(input: string, flags: Flags): Promise<void> {
   const { output, force, samples, beta, rows, ridge, report: html } = flags;
@@ -62,23 +59,24 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const matches = globs(flags.layers);
   const { form, target, only, include, exclude, leaky, seed } = flags;
   const signal = interruptible();
+  const session = { threads: flags.threads };
   const bar = steps();
   let left = clockFor();
   const options = {
     ...{ form, target, only, include, exclude, leaky, seed, samples, rows, ridge, beta, signal },
     steps: flags.steps,
     budget: flags.keep && parseBudget(flags.keep),
-    data: inBatches(await readData(flags, samples), flags),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
-    session: { threads: flags.threads },
+    session,
     onProgress: (step: string, done: number, of: number) => {
       if (done === 0) left = clockFor(); // what comes now goes at another pace
       bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
     },
   };
-  const { report, ...written } = await transformFile(input, { output, force, signal }, 'mish', () =>
-    calibrate(input, options),
-  ).finally(bar.end);
+  const { report, ...written } = await transformFile(input, { output, force, signal }, 'mish', async () => {
+    const data = await readInBatches(input, flags, samples, session);
+    return calibrate(input, { ...options, data });
+  }).finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;
@@ -90,29 +88,4 @@ export async function run(input: string, flags: Flags): Promise<void> {
   await writeText(html, await renderHtmlCalibration(report satisfies Calibration, basename(input)), {
     force,
   });
-}
-
-/** Several samples a run, where the first dimension of all inputs and outputs is one symbol that nobody has set. */
-function inBatches(data: DataMaker, flags: Flags): DataMaker {
-  return (inputs, outputs) => {
-    const plain = data(inputs, outputs);
-    const symbol = batchSymbol([...inputs, ...outputs]);
-    const given = flags.dim?.some((text) => text.startsWith(`${symbol}=`)) || flags.shape !== undefined;
-    if (symbol === undefined || given || plain.feeds.length < 4 * BATCH || flags.images !== undefined)
-      return plain;
-    const before = flags.dim;
-    flags.dim = [...(before ?? []), `${symbol}=${BATCH}`]; // which `data` reads
-    try {
-      return data(inputs, outputs);
-    } finally {
-      if (before === undefined) delete flags.dim;
-      else flags.dim = before;
-    }
-  };
-}
-
-function batchSymbol(values: readonly ValueInfo[]): string | undefined {
-  const [first] = values[0]?.dims ?? [];
-  const same = typeof first === 'string' && first !== '' && values.every(({ dims }) => dims[0] === first);
-  return same ? first : undefined;
 }
