@@ -44,7 +44,7 @@ export interface CalibrateOptions
   readonly methods?: readonly Method[] | undefined;
   /** Which layers to repair; all unless given. */
   readonly layers?: ((layer: LinearLayer) => boolean) | undefined;
-  /** Gradient steps on all layers together after that; 400 unless given, 0 for none. */
+  /** Gradient steps on all layers together after that; 200 unless given, 0 for none. */
   readonly steps?: number | undefined;
   /** Seed of the split of the samples and of the choice of rows; 0 unless given. The same seed gives the same bytes. */
   readonly seed?: number | undefined;
@@ -101,7 +101,7 @@ export interface Calibration {
 const SHARES = [0.75, 0.125, 0.125] as const;
 const SAMPLES = 512;
 const ROWS = 15_000;
-const STEPS = 400;
+const STEPS = 200;
 
 /**
  * Swaps the activations of a model and repairs what that does to it, without labels: the linear layers after the sites are

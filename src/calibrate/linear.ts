@@ -61,11 +61,17 @@ export function linearLayers(
     if (!touched) continue;
     for (const output of node.outputs) reached.add(output);
     if (node.domain !== '' || !OPS.has(node.opType)) continue;
+    if (isSolvedBefore(node, layers)) continue;
     const found = layerOf(node, graph, index);
     if (typeof found === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: found });
     else if (reached.has(found.x)) layers.push(found);
   }
   return { layers, leftAlone };
+}
+
+/** Whether it is a BatchNormalization of what a layer gives: that layer's own factors and biases do all that its could. */
+function isSolvedBefore({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
+  return opType === 'BatchNormalization' && layers.some(({ y }) => y === inputs[0]);
 }
 
 /** A node as a layer, or why it is none. */

@@ -48,7 +48,7 @@ export function command(): Command {
       'the one ridge for all layers (default: chosen for each on held-out samples)',
       positive,
     )
-    .option('--steps <number>', 'gradient steps on all layers together, 0 for none', count, 400)
+    .option('--steps <number>', 'gradient steps on all layers together, 0 for none', count, 200)
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
     .option('--report <file>', 'write the report as one HTML file that needs nothing else')
     .option('--all', 'list every layer rather than the first and the last ones');
