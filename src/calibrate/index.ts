@@ -25,4 +25,5 @@ export { type RankOptions, type RankProgress, rankSites } from './rank.js';
 export { parseRanking, RANKING_SCHEMA, type RankedSite, type Ranking } from './ranking.js';
 export type { LayerRepair } from './repair.js';
 export type { SharpnessReport, SharpnessTrial } from './sharpen.js';
+export type { Method } from './solve.js';
 export type { Drawn, Harm } from './trial.js';

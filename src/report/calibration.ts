@@ -43,19 +43,32 @@ export function swapWords({ sites, form, beta, sharpness }: Calibration): string
   return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${what} in the ${form} form${sharp}.`;
 }
 
-const SOURCES = { seed: 'noise', npz: 'samples', 'onnx-test': 'test cases', images: 'images' } as const;
+const SOURCES = {
+  seed: 'samples of noise',
+  npz: 'samples',
+  'onnx-test': 'test cases',
+  images: 'images',
+} as const;
 
 export function samplesWords({ source, seed, fit, held, judged }: Calibration['samples']): string {
   return `${fit} ${SOURCES[source]} to solve weights from, ${held} to choose by, ${judged} to judge by (seed ${seed})`;
 }
 
-/** Notes, with what noise is worth. */
+/** Whether the calibrated model has other weights than the plain swap. */
+export function changesWeights({ layers, tuning }: Calibration): boolean {
+  return layers.some(({ method }) => method !== 'none') || (tuning !== null && tuning.after < tuning.before);
+}
+
+/** Fewer samples than this to choose or to judge by are too few to rely on. */
+const FEW = 16;
+
+/** Notes, with what noise and few samples are worth. */
 export function notesOf({ samples, notes }: Calibration): string[] {
-  if (samples.source !== 'seed') return [...notes];
-  return [
-    'the samples are noise: weights were fitted to, and judged by, what the model will never see; real ones, even a few hundred without labels, are worth far more',
-    ...notes,
-  ];
+  const { source, held, judged } = samples;
+  const noise =
+    'the samples are noise: weights were fitted to, and judged by, what the model will never see; real ones, even a few hundred without labels, are worth far more';
+  const few = `${Math.min(held, judged)} samples to choose or to judge by say little: give some hundreds in all`;
+  return [...(source === 'seed' ? [noise] : []), ...(Math.min(held, judged) < FEW ? [few] : []), ...notes];
 }
 
 /** The first and the last ones, with what is between them left out. */
@@ -75,9 +88,17 @@ function layerTable(layers: readonly (LayerRepair | number)[]): string {
     if (typeof layer === 'number') return [`… ${layer} more (--all lists them)`, '', '', '', '', ''];
     const { op, parameters, before, after } = layer;
     const name = names[known.indexOf(layer)] ?? '';
-    return [name, op, String(parameters), percent(before), percent(after), methodWords(layer)];
+    return [name, op, String(parameters), errorText(before), errorText(after), methodWords(layer)];
   });
   return plainTable(['layer', 'operator', 'numbers', 'error', 'after', 'by'], rows);
+}
+
+/** Beyond this an error says only that the output hardly varies over the held-out samples. */
+export const MOST_ERROR = 10;
+
+/** A layer's error, a share of its output's variance. */
+export function errorText(error: number | null): string {
+  return error !== null && error > MOST_ERROR ? `> ${percent(MOST_ERROR)}` : percent(error);
 }
 
 export function methodWords({ method, ridge }: LayerRepair): string {
@@ -102,7 +123,7 @@ export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
   const median = betas[Math.floor(betas.length / 2)] ?? 1;
   const values = verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', ');
   return [
-    `The smallest β, after ${trials.length} trials, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on judged samples ${values}${kept ? '' : ': NOT kept'}.`,
+    `The smallest β, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on judged samples ${values}${kept ? '' : ': NOT kept'}.`,
   ];
 }
 
@@ -150,8 +171,11 @@ function outputTable(calibration: Calibration): string {
   return plainTable(OUTPUT_HEAD, rows);
 }
 
-export function keptWords({ kept, samples, seconds }: Calibration): string {
+export function keptWords(calibration: Calibration): string {
+  const { kept, samples, seconds, sites } = calibration;
   const time = `${figure(seconds)} s`;
+  if (sites.length === 0) return `The model was written as it was (${time}).`;
+  if (!changesWeights(calibration)) return `The PLAIN SWAP was written: no weight was changed (${time}).`;
   return kept === 'calibrated'
     ? `The calibrated model was written (${time}).`
     : `The PLAIN SWAP was written: on ${samples.judged} judged samples the calibrated model was no nearer to the original (${time}).`;

@@ -1,6 +1,9 @@
-import type { Calibration, LayerRepair } from '../../calibrate/index.js';
+import type { Calibration, LayerRepair, Method } from '../../calibrate/index.js';
 import {
+  changesWeights,
+  errorText,
   keptWords,
+  MOST_ERROR,
   methodWords,
   notesOf,
   OUTPUT_HEAD,
@@ -10,9 +13,10 @@ import {
   swapWords,
   tuningWords,
 } from '../calibration.js';
-import { figure, percent, tellApart } from '../figures.js';
+import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
 import { colour, draw, logTicks, numberedAxis, tip } from './draw.js';
+import { driftChart } from './error-charts.js';
 import { type Chart, ChartCard, Facts, Name, Table } from './parts.js';
 
 /** Layers that a chart has room for; the table has all. */
@@ -22,12 +26,14 @@ const MOST_BARS = 60;
 export async function calibrationPage(calibration: Calibration, model: string): Promise<string> {
   const { layers, leftAlone, sites, sharpness } = calibration;
   const chart = await layerChart(layers);
+  const outputs = await outputChart(calibration);
   return htmlDocument(
     `Calibration of ${model}`,
     <>
       <p class="eyebrow">onnx-mish calibrate</p>
       <h1>
-        Mish in <Name text={model} longest={120} />, repaired
+        Mish in <Name text={model} longest={120} />
+        {calibration.kept === 'calibrated' && changesWeights(calibration) ? ', repaired' : ', not repaired'}
       </h1>
       <div class="wide">
         <Facts
@@ -44,6 +50,11 @@ export async function calibrationPage(calibration: Calibration, model: string): 
         ))}
       </div>
       <h2>Outputs</h2>
+      {outputs !== undefined && (
+        <div class="grid">
+          <ChartCard chart={outputs} />
+        </div>
+      )}
       <div class="wide">
         <Table
           head={OUTPUT_HEAD}
@@ -62,32 +73,27 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           <p>No layer after a site could be solved anew.</p>
         ) : (
           <Table
-            head={['layer', 'operator', 'numbers', 'rows', 'error', 'after', 'by', 'tried']}
+            head={['layer', 'operator', 'numbers', 'rows', 'error', 'after', 'by', ...METHODS]}
             rows={layers.map((layer) => [
               <Name text={layer.label} />,
               layer.op,
               layer.parameters,
               layer.rows,
-              percent(layer.before),
-              percent(layer.after),
+              errorText(layer.before),
+              errorText(layer.after),
               methodWords(layer),
-              layer.tried
-                .map(
-                  ({ method, ridge, loss }) =>
-                    `${method}${ridge === null ? '' : ` ${figure(ridge)}`}: ${percent(loss)}`,
-                )
-                .join(', '),
+              ...METHODS.map((method) => errorText(bestOf(layer, method))),
             ])}
           />
         )}
         <p class="soft">
           Error: share of the variance of the layer’s output in the original, on held-out samples, when it was
-          the layer’s turn and after it.
+          the layer’s turn and after it; in the last columns, what each way to solve it would have left.
         </p>
       </div>
+      {leftAlone.length > 0 && <h2>Left alone</h2>}
       {leftAlone.length > 0 && (
         <div class="wide">
-          <h2>Left alone</h2>
           <Table
             head={['layer', 'operator', 'why']}
             rows={leftAlone.map(({ label, op, why }) => [
@@ -114,9 +120,9 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site is ReLU in all but name.
         </p>
       </div>
+      {sharpness !== null && <h2>Sharpnesses tried</h2>}
       {sharpness !== null && (
         <div class="wide">
-          <h2>Sharpnesses tried</h2>
           <Table
             head={['around β', 'median β', 'gradient steps', 'measured', 'budget']}
             rows={sharpness.trials.map(({ scale, median, tuned, verdicts }) => [
@@ -133,13 +139,31 @@ export async function calibrationPage(calibration: Calibration, model: string): 
   );
 }
 
+/** Ways to solve a layer, from the least to the most freedom. */
+const METHODS: readonly Method[] = ['bias', 'affine', 'least-squares'];
+
+/** The least error that a way to solve a layer left, whatever its ridge. */
+function bestOf({ tried }: LayerRepair, wanted: Method): number | null {
+  const losses = tried.flatMap(({ method, loss }) => (method === wanted ? [loss] : []));
+  return losses.length === 0 ? null : Math.min(...losses);
+}
+
+/** How near the outputs are to the original's, of the plain swap and of the calibrated model. */
+async function outputChart({ swapped, calibrated }: Calibration): Promise<Chart | undefined> {
+  const lines = [
+    ...calibrated.drift.map((drift) => ({ series: 'calibrated', drift })),
+    ...swapped.drift.map((drift) => ({ series: 'plain swap', drift })),
+  ];
+  return driftChart('Outputs against the original’s', 'The further to the right, the nearer.', lines);
+}
+
 /** The error of each layer before and after, on a log axis. */
 async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null> {
   const shown = layers.slice(0, MOST_BARS);
   if (shown.length === 0) return null;
   const names = tellApart(
     shown.map(({ label }) => label),
-    28,
+    22,
   ).map((name, index) => `${index + 1}\n${name}`);
   const least = 1e-7; // what is exact has to be drawn somewhere
   const points = shown.flatMap(({ before, after }, index) =>
@@ -151,8 +175,8 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
     ).map(([when, error]) => ({
       layer: names[index] ?? '',
       when,
-      error: Math.max(error, least),
-      tip: `${names[index]?.split('\n')[1]}\n${when}: ${percent(error)}`,
+      error: Math.min(Math.max(error, least), MOST_ERROR),
+      tip: `${names[index]?.split('\n')[1]}\n${when}: ${errorText(error)}`,
     })),
   );
   const errors = points.map(({ error }) => error);
@@ -161,29 +185,29 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
     field: 'error',
     type: 'quantitative',
     scale: { type: 'log', nice: false },
-    axis: { title: 'error, share of the variance', values: logTicks(errors), format: '~g' },
+    axis: { title: 'share of the variance', values: logTicks(errors), format: '~%' },
   };
   const range = [colour(1), colour(0)];
   const marks = {
     mark: { type: 'point', filled: true, size: 60, opacity: 1 },
     encoding: {
-      ...{ x, y, tooltip: tip },
+      ...{ x, y, description: tip },
       color: { field: 'when', type: 'nominal', scale: { domain: ['before', 'after'], range }, legend: null },
     },
   };
   const line = {
-    mark: { type: 'line', color: colour(2), opacity: 0.5 },
+    mark: { type: 'line', color: colour(7), opacity: 0.4, aria: false },
     encoding: { x, y, detail: { field: 'layer' } },
   };
   return {
     title: 'Error of each layer',
-    caption: `On held-out samples, before and after its repair, in the order of the network.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
+    caption: `On held-out samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
     legend: ['before', 'after'].map((name, index) => ({ name, colour: range[index] ?? '' })),
     svg: await draw(
       { data: { values: points }, layer: [line, marks] },
-      { height: 24 * shown.length, labels: names },
+      { height: (shown.length > 24 ? 16 : 24) * shown.length, labels: names },
     ),
     head: ['layer', 'before', 'after'],
-    rows: shown.map(({ label, before, after }) => [label, percent(before), percent(after)]),
+    rows: shown.map(({ label, before, after }) => [label, errorText(before), errorText(after)]),
   };
 }

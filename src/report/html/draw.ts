@@ -53,7 +53,7 @@ export async function draw(spec: object, { height, labels }: Canvas): Promise<st
     0,
     ...(labels ?? []).flatMap((label) => label.split('\n').map(({ length }) => length)),
   );
-  const left = labels === undefined ? 46 : Math.max(40, 14 + 6.6 * longest);
+  const left = labels === undefined ? 46 : Math.max(40, 20 + 6.8 * longest);
   const right = 14;
   const whole = {
     width: WIDTH - left - right,

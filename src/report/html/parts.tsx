@@ -68,7 +68,8 @@ function content(cell: Cell) {
   if (typeof cell === 'string') {
     return cell.length <= 28 ? <span class="nowrap">{cell}</span> : <Name text={cell} />;
   }
-  return typeof cell === 'object' && cell !== null ? cell : figure(cell, 4);
+  if (typeof cell === 'object' && cell !== null) return cell;
+  return Number.isInteger(cell) && Math.abs(Number(cell)) < 1e9 ? String(cell) : figure(cell, 4); // counts are exact
 }
 
 /** Terms and what they stand for; null is left out. */
