@@ -11,6 +11,7 @@ import type { CalibrateOptions } from './calibrate.js';
 import type { Base } from './gather.js';
 import { type LeftAlone, linearLayers } from './linear.js';
 import { type LayerRepair, type RepairOptions, repairLayers } from './repair.js';
+import { symmetricBase } from './symmetric.js';
 import { type Tuned, type TuneOptions, tune } from './tune.js';
 
 /** What every attempt has in common. */
@@ -46,10 +47,11 @@ export async function attempt(
     model: typeof original.model === 'string' ? original.model : bytes,
     document: await scan(bytes),
   };
-  const sites = new Set(report.sites.filter(({ scope }) => scope === 'graph').map(({ output }) => output));
+  const sites = new Set(report.sites.map(({ output }) => output));
   const solved = await repairLayers({
     ...{ ...common, swapped, sites, rows },
     ...{ wants: options.layers, ridge: options.ridge, methods: options.methods },
+    inputs: options.inputs === 'original' ? (layer) => symmetricBase(original, plan, layer) : undefined,
     onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
   });
   const repaired = await edited(swapped, solved.edits);

@@ -42,6 +42,11 @@ export interface CalibrateOptions
   readonly ridge?: number | undefined;
   /** Ways to repair a layer that are tried; all unless given. */
   readonly methods?: readonly Method[] | undefined;
+  /**
+   * Whose activations layers are solved for: of the network as repaired so far (asymmetric reconstruction), unless given,
+   * or of the original, with the sites next before the layer swapped.
+   */
+  readonly inputs?: 'repaired' | 'original' | undefined;
   /** Which layers to repair; all unless given. */
   readonly layers?: ((layer: LinearLayer) => boolean) | undefined;
   /** Gradient steps on all layers together after that; 200 unless given, 0 for none. */
@@ -172,8 +177,8 @@ async function calibrateDocument(
           steps,
           tryOut,
           judge,
-          held: both,
-          judged,
+          searched: both,
+          judged: joined(held, judged),
           original,
           options: { ...options, provider },
         })

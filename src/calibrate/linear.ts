@@ -1,4 +1,5 @@
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
+import { namesInside } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 
@@ -43,7 +44,7 @@ const OPS: ReadonlySet<string> = new Set<LinearOp>([
 ]);
 
 /**
- * The linear layers of the main graph that what `changed` names reaches: the outputs of the sites. ONNX asks for nodes in
+ * The linear layers of the main graph that what `changed` names reaches: the outputs of the sites, at any depth. ONNX asks for nodes in
  * topological order, and so they are. A layer whose weights others read as well stays as it is: one solution cannot fit two
  * places.
  */
@@ -54,10 +55,12 @@ export function linearLayers(
 ): LinearLayers {
   const { graph } = document;
   const reached = new Set(changed);
+  const inside = namesInside(document);
   const layers: LinearLayer[] = [];
   const leftAlone: LeftAlone[] = [];
   for (const node of graph.nodes) {
-    const touched = node.inputs.some((name) => reached.has(name));
+    // A node with graphs inside reads what they read, and gives what sites inside of them give.
+    const touched = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
     if (!touched) continue;
     for (const output of node.outputs) reached.add(output);
     if (node.domain !== '' || !OPS.has(node.opType)) continue;
@@ -89,6 +92,8 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   const base = { node, label: nodeLabel(node), op, x, y, weight };
   if (op === 'MatMul') return matMul(base, scope, index);
   if (op === 'Gemm' && (attribute(node, 'transA')?.i ?? 0) !== 0) return 'its input is transposed';
+  if (op === 'Gemm' && (attribute(node, 'alpha')?.f === 0 || attribute(node, 'beta')?.f === 0))
+    return 'its alpha or beta is 0';
   if (op === 'BatchNormalization') {
     const [bias, mean, variance] = node.inputs.slice(2).map((name) => weightOf(index, scope, name));
     if (bias === undefined || mean === undefined || variance === undefined)

@@ -4,7 +4,7 @@ import { indexGraphs } from '../onnx/graph-index.js';
 import { namer } from '../onnx/names.js';
 import type { Edit } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
-import { type Gathered, type GatherOptions, gather } from './gather.js';
+import { type Base, type Gathered, type GatherOptions, gather } from './gather.js';
 import { type LeftAlone, type LinearLayer, linearLayers } from './linear.js';
 import { openMultiplier } from './moments.js';
 import { layerEdits, linearMaps, rounded } from './rewrite.js';
@@ -12,7 +12,7 @@ import { geometryOf } from './rows.js';
 import { type Candidate, candidates, type Linear, lossOf, type Method, RIDGES, varianceOf } from './solve.js';
 
 export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
-  /** Outputs of the sites that were swapped, in the main graph. */
+  /** Outputs of the sites that were swapped, in the main graph and in graphs inside of its nodes. */
   readonly sites: ReadonlySet<string>;
   readonly openData?: OpenData | undefined;
   /** Which layers to repair; all unless given. */
@@ -21,6 +21,8 @@ export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
   readonly ridge?: number | undefined;
   /** Ways to try; all unless given. */
   readonly methods?: readonly Method[] | undefined;
+  /** What gives a layer its inputs; the network as repaired so far unless given. */
+  readonly inputs?: ((layer: LinearLayer) => Promise<Base>) | undefined;
   readonly onProgress?: ((done: number, of: number, label: string) => void) | undefined;
 }
 
@@ -98,7 +100,10 @@ async function repairLayer(
   const { swapped, openData, methods } = options;
   const old = await linearMaps(swapped.document, layer, openData);
   const geometry = geometryOf(layer);
-  const gathered = await gather(layer, edits, options);
+  const gathered =
+    options.inputs === undefined
+      ? await gather(layer, edits, options)
+      : await gather(layer, [], { ...options, swapped: await options.inputs(layer) });
   const ridges = geometry.depth > WIDEST ? [] : options.ridge === undefined ? RIDGES : [options.ridge];
   const sets = gathered.map(({ fit }, group) =>
     candidates(old[group] as Linear, fit, ridges).filter(

@@ -1,5 +1,5 @@
 import { Matrix } from 'ml-matrix';
-import { biasEdits } from '../onnx/add-bias.js';
+import { biasEdit } from '../onnx/add-bias.js';
 import { attribute, type OnnxDocument } from '../onnx/document.js';
 import { floatValues } from '../onnx/scalar.js';
 import type { Edit } from '../onnx/splice.js';
@@ -78,7 +78,7 @@ export async function layerEdits(
   if (layer.bias !== undefined) edits.push(await weightEdit(document, layer.bias, bias));
   else if (bias.some((value) => value !== 0)) {
     const { node, weight } = layer;
-    edits.push(...(await biasEdits(document, document.graph, node, bias, weight.type, fresh)));
+    edits.push(await biasEdit(document, document.graph, node, bias, weight.type, fresh));
   }
   return edits;
 }

@@ -24,7 +24,7 @@ export interface SharpnessTrial {
 export interface SharpnessReport {
   readonly budget: readonly Limit[];
   readonly trials: readonly SharpnessTrial[];
-  /** Whether the result keeps the budget on the samples that were left to judge it by. */
+  /** Whether the result keeps the budget on the samples that no weight was solved from. */
   readonly kept: boolean;
   readonly verdicts: readonly LimitVerdict[];
 }
@@ -37,7 +37,9 @@ export interface SharpenOptions {
     candidate: Spliced,
     part: Part,
   ) => Promise<Judgement & { readonly original: Judgement['accuracy'] }>;
-  readonly held: Part;
+  /** What the search goes by. */
+  readonly searched: Part;
+  /** What has to keep the budget as well: no weights were solved from it. */
   readonly judged: Part;
   readonly original: Base;
   readonly options: CalibrateOptions;
@@ -58,7 +60,7 @@ const SAMPLES = 32;
 export async function sharpen(
   input: SharpenOptions,
 ): Promise<{ attempt: Attempt; report: SharpnessReport; notes: string[] }> {
-  const { plan, steps, tryOut, judge, held, judged, options } = input;
+  const { plan, steps, tryOut, judge, searched, judged, options } = input;
   const weights = await weightsOf(input);
   const trials: SharpnessTrial[] = [];
   let budget = options.budget;
@@ -74,7 +76,7 @@ export async function sharpen(
     }));
     options.onProgress?.(`trying β around ${scale}`, 0, 1);
     const attempt = await tryOut({ ...plan, beta: 1, sites }, tuned ? steps : 0);
-    const judgement = await judge(attempt.repaired, held);
+    const judgement = await judge(attempt.repaired, searched);
     budget ??= defaultBudget(judgement);
     const verdicts = judgeHarm(budget, harmOf(judgement));
     const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
@@ -103,12 +105,12 @@ export async function sharpen(
       [found, place] = [softer, place - 1];
     }
   }
-  const finally_ = async () => judgeHarm(budget ?? [], harmOf(await judge(found.attempt.repaired, judged)));
-  let verdicts = await finally_();
+  const check = async () => judgeHarm(budget ?? [], harmOf(await judge(found.attempt.repaired, judged)));
+  let verdicts = await check();
   while (!verdicts.every(({ kept }) => kept) && place < top) {
     place++;
     found = await at(place, steps > 0);
-    verdicts = await finally_();
+    verdicts = await check();
   }
   const kept = verdicts.every((verdict) => verdict.kept);
   const notes = kept ? [] : ['no sharpness that was tried keeps the budget'];

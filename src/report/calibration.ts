@@ -123,7 +123,7 @@ export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
   const median = betas[Math.floor(betas.length / 2)] ?? 1;
   const values = verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', ');
   return [
-    `The smallest β, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on judged samples ${values}${kept ? '' : ': NOT kept'}.`,
+    `The smallest β, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on samples that no weight was solved from ${values}${kept ? '' : ': NOT kept'}.`,
   ];
 }
 
