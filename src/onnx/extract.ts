@@ -56,6 +56,12 @@ export function neededNodes(document: OnnxDocument, names: readonly string[]): R
   return needed;
 }
 
+/** The names that the graphs inside of each node of the main graph read and give. */
+export function namesInside(document: OnnxDocument): ReadonlyMap<Node, readonly string[]> {
+  const names = (scope: Scope) => [...namesRead(scope), ...scope.nodes.flatMap(({ outputs }) => outputs)];
+  return new Map([...bodiesByNode(document)].map(([node, scopes]) => [node, scopes.flatMap(names)]));
+}
+
 /** The graphs inside of each node of the main graph, at any depth. */
 function bodiesByNode({ scopes, graph }: OnnxDocument): Map<Node, Scope[]> {
   const bodies = new Map<Node, Scope[]>();
