@@ -25,5 +25,6 @@ export { type RankOptions, type RankProgress, rankSites } from './rank.js';
 export { parseRanking, RANKING_SCHEMA, type RankedSite, type Ranking } from './ranking.js';
 export type { LayerRepair } from './repair.js';
 export type { SharpnessReport, SharpnessTrial } from './sharpen.js';
+export { type SharpenSwapOptions, sharpenSwap } from './sharpen-swap.js';
 export type { Method } from './solve.js';
 export type { Drawn, Harm } from './trial.js';

@@ -1,7 +1,6 @@
 import type { Plan } from '../mish/plan.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { Spliced } from '../onnx/splice.js';
-import type { Attempt } from './attempt.js';
 import { judgeHarm, type Limit, type LimitVerdict } from './budget.js';
 import type { CalibrateOptions } from './calibrate.js';
 import type { Base } from './gather.js';
@@ -29,10 +28,16 @@ export interface SharpnessReport {
   readonly verdicts: readonly LimitVerdict[];
 }
 
-export interface SharpenOptions {
+/** What a search needs of what it tries. */
+interface Tried {
+  readonly repaired: Spliced;
+}
+
+export interface SharpenOptions<T extends Tried> {
   readonly plan: Plan;
   readonly steps: number;
-  readonly tryOut: (plan: Plan, steps: number) => Promise<Attempt>;
+  /** Swaps as the plan says; what is judged is `repaired`. */
+  readonly tryOut: (plan: Plan, steps: number) => Promise<T>;
   readonly judge: (
     candidate: Spliced,
     part: Part,
@@ -42,13 +47,15 @@ export interface SharpenOptions {
   /** What has to keep the budget as well: no weights were solved from it. */
   readonly judged: Part;
   readonly original: Base;
-  readonly options: CalibrateOptions;
+  readonly options: Omit<CalibrateOptions, 'data'>;
 }
 
 /** From Mish to what is ReLU for most purposes. */
 const SCALES = [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 16, 24, 32];
 /** Samples by which the harm of each site is estimated. */
 const SAMPLES = 32;
+/** For a site whose swap changes nothing; as good as any that is far below what can be measured. */
+const HARMLESS = 1e-9;
 
 /**
  * Finds for each site the smallest sharpness with which a budget holds after repair. mish_β differs from what it replaces by
@@ -57,14 +64,14 @@ const SAMPLES = 32;
  * bisection with least squares alone, and then downwards with the gradient steps as well. A LeakyRelu that becomes Mish and
  * not the mixture stays at 1: a sharper one would be ReLU.
  */
-export async function sharpen(
-  input: SharpenOptions,
-): Promise<{ attempt: Attempt; report: SharpnessReport; notes: string[] }> {
+export async function sharpen<T extends Tried>(
+  input: SharpenOptions<T>,
+): Promise<{ attempt: T; report: SharpnessReport; notes: string[] }> {
   const { plan, steps, tryOut, judge, searched, judged, options } = input;
   const weights = await weightsOf(input);
   const trials: SharpnessTrial[] = [];
   let budget = options.budget;
-  const attempts = new Map<string, { attempt: Attempt; kept: boolean }>();
+  const attempts = new Map<string, { attempt: T; kept: boolean }>();
   const at = async (index: number, tuned: boolean) => {
     const key = `${index} ${tuned}`;
     const known = attempts.get(key);
@@ -118,8 +125,14 @@ export async function sharpen(
 }
 
 /** How each site's sharpness goes with the scale; null for one that stays at 1. */
-async function weightsOf({ plan, original, options }: SharpenOptions): Promise<(number | null)[]> {
-  const { only, include, exclude, leaky, data, provider, session, signal, seed } = options;
+async function weightsOf<T extends Tried>({
+  plan,
+  original,
+  searched,
+  options,
+}: SharpenOptions<T>): Promise<(number | null)[]> {
+  const { only, include, exclude, leaky, provider, session, signal, seed } = options;
+  const data = () => ({ source: 'npz', feeds: searched.feeds }) as const;
   const ranking = await rankInside(original, {
     ...{ only, include, exclude, leaky, data, provider, session, signal, seed },
     ...{ form: plan.form, samples: 4 * SAMPLES, estimateSamples: SAMPLES, top: 0 },
@@ -129,8 +142,9 @@ async function weightsOf({ plan, original, options }: SharpenOptions): Promise<(
     const site = ranking.sites.find((one) => one.scope === scope && one.output === output);
     if (site === undefined || (site.kind === 'leakyrelu' && site.leak === undefined && site.alpha !== 0))
       return null;
-    const sqnr = site.estimate?.sqnr;
-    return sqnr === null || sqnr === undefined ? 1 : 10 ** (-sqnr / 10);
+    const { sqnr = null, maxAbs = null } = site.estimate ?? {};
+    if (maxAbs === 0) return HARMLESS;
+    return sqnr === null ? 1 : 10 ** (-sqnr / 10);
   });
   const known = harms.filter((harm) => harm !== null);
   const mean = Math.exp(known.reduce((sum, harm) => sum + Math.log(harm), 0) / Math.max(1, known.length));

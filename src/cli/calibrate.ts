@@ -1,11 +1,11 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { dataOptions } from './data-options.js';
 import {
+  beta,
   collect,
   commonOptions,
   count,
   formOptions,
-  number,
   outputOptions,
   positive,
   siteOptions,
@@ -76,12 +76,4 @@ Examples:
       const { run } = await import('./run-calibrate.js'); // heavy, and not needed for help
       await run(model, flags);
     });
-}
-
-function beta(text: string): number | 'auto' {
-  if (text === 'auto') return text;
-  const value = Number(text);
-  if (text.trim() === '' || Number.isNaN(value))
-    throw new InvalidArgumentError('It has to be a number, or auto.');
-  return number(text);
 }

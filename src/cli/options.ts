@@ -23,6 +23,11 @@ export function number(text: string): number {
   return value;
 }
 
+/** A sharpness: a number, or `auto` to look for one. */
+export function beta(text: string): number | 'auto' {
+  return text === 'auto' ? text : number(text);
+}
+
 /** A number above 0. */
 export function positive(text: string): number {
   const value = number(text);

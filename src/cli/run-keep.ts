@@ -20,7 +20,7 @@ import { clockFor } from './time-left.js';
 import { runTransformation } from './transform.js';
 
 /** What the command says of a swap, budget or not. */
-interface Words {
+export interface Words {
   readonly describe: (report: SwapReport) => string[];
   readonly sayDryRun: (input: string, report: SwapReport, json: boolean, lines: readonly string[]) => void;
 }

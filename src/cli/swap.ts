@@ -10,7 +10,7 @@ import { scan } from '../onnx/scan.js';
 import type { OpenData } from '../onnx/weights.js';
 import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument, readJson } from './files.js';
-import { collect, commonOptions, count, formOptions, number, outputOptions, siteOptions } from './options.js';
+import { beta, collect, commonOptions, count, formOptions, outputOptions, siteOptions } from './options.js';
 import { say, sayJson } from './say.js';
 import { clean, integer, plural } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
@@ -32,7 +32,11 @@ export function command(): Command {
     .argument('<model>', 'an ONNX file; - is standard input');
   outputOptions(swap, '<model>.mish.onnx');
   formOptions(swap);
-  swap.option('--beta <number>', 'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit', number);
+  swap.option(
+    '--beta <number>',
+    'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit; auto: the smallest that --keep allows',
+    beta,
+  );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   swap.addOption(leaky.choices(['mish', 'mixture']));
   swap.option(
@@ -74,6 +78,9 @@ A budget, with --keep and samples (--data or --images):
 The largest set of sites that keeps all of them is looked for on two thirds of the samples, and has to keep them on the
 rest as well; sites are taken back until it does. Where no site is found that does, nothing is written and the exit code is 1.
 
+With --beta auto all sites are swapped, each with the smallest β with which the budget holds, the more harmful the larger.
+The command calibrate repairs the weights as well, and keeps more with less.
+
 Folding (--beta 4 --fold): β goes into the weights before a site and 1/β into those after it, where pooling, ReLU, reshaping
 and the like are all that lies between. The outputs stay what they are with --beta 4, to the bit where β is a power of two.
 Sites that cannot be folded keep their β, and are listed with the reason. The record for undo then holds the old weights.
@@ -85,13 +92,20 @@ Examples:
   $ onnx-mish swap model.onnx --dry-run --json > plan.json
   $ onnx-mish swap model.onnx --plan plan.json
   $ onnx-mish swap model.onnx --data samples.npz --keep 'agreement>=0.99'
+  $ onnx-mish swap model.onnx --data samples.npz --keep 'sqnr>=20' --beta auto
   $ onnx-mish swap model.onnx --images test-set --keep 'top1-drop<=0.5' --keep 'sqnr>=10' --dry-run
   $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`,
     )
     .action(run);
 }
 
-async function run(input: string, flags: Flags): Promise<void> {
+async function run(input: string, given: Omit<Flags, 'beta'> & { beta?: number | 'auto' }): Promise<void> {
+  const { beta, ...rest } = given;
+  if (beta === 'auto') {
+    const { runSharpen } = await import('./run-sharpen.js'); // loads ONNX Runtime
+    return runSharpen(input, rest, { describe, sayDryRun });
+  }
+  const flags: Flags = { ...rest, beta };
   if (input === '-' && flags.plan === '-') {
     throw new OnnxMishError('bad-usage', 'model and plan cannot both come from standard input', {
       fix: 'Name a file for one of them',
