@@ -59,6 +59,8 @@ export interface Repaired {
 const WIDEST = 2400;
 /** A loss has to fall by this share to be worth new weights. */
 const WORTH = 1e-3;
+/** A loss that is no larger than this share of the variance is what float32 rounds. */
+const ROUNDING = 1e-12;
 
 /**
  * Solves the linear layers after swapped sites anew, one after the other in topological order: the input as the network
@@ -124,7 +126,8 @@ async function repairLayer(
     const { method, ridge } = maps[0] as Candidate;
     const left = loss(maps);
     tried.push({ method, ridge, loss: share(left) });
-    if (left < (best?.loss ?? before * (1 - WORTH))) best = { loss: left, of: maps };
+    if (share(before) > ROUNDING && left < (best?.loss ?? before * (1 - WORTH)))
+      best = { loss: left, of: maps };
   }
   const maps = best?.of.map((map, group) => round(unshifted(map, gathered[group] as Gathered)));
   const report: LayerRepair = {
