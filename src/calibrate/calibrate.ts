@@ -1,11 +1,13 @@
+import { foldDocument } from '../mish/fold.js';
 import type { FormName } from '../mish/forms.js';
 import { type Plan, planOf } from '../mish/plan.js';
-import type { SkipReport, SwapReport } from '../mish/report.js';
+import type { FoldReport, SkipReport, SwapReport } from '../mish/report.js';
 import { retarget } from '../mish/retarget.js';
 import type { SwapOptions } from '../mish/swap.js';
 import { withDocument } from '../node/document.js';
 import { withDataFiles } from '../node/external-data.js';
 import { OnnxMishError } from '../onnx/error.js';
+import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { getProvider } from '../providers/get.js';
@@ -27,7 +29,10 @@ import { samplesOfRun } from './trial.js';
 import type { Tuned } from './tune.js';
 
 export interface CalibrateOptions
-  extends Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'strict'> {
+  extends Pick<
+    SwapOptions,
+    'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict'
+  > {
   /** Sharpness β: a number, 1 unless given, or `auto` for the smallest that keep the budget, each site its own. */
   readonly beta?: number | 'auto' | undefined;
   /** What `auto` has to keep: agreement>=0.98 unless given, or sqnr>=30 where no output looks like class scores. */
@@ -89,6 +94,8 @@ export interface Calibration {
   readonly leftAlone: readonly LeftAlone[];
   /** The gradient steps, with the loss on held-out samples before and after; null where none were made. */
   readonly tuning: Omit<Tuned, 'edits'> | null;
+  /** Sites whose sharpness went into the weights around them, and those where it could not; null where it was not asked for. */
+  readonly fold: FoldReport | null;
   /** What a reader has to know: why there was no tuning, say. */
   readonly notes: readonly string[];
   /** Accuracy of the original by the labels; null without them. */
@@ -191,7 +198,11 @@ async function calibrateDocument(
   const [before, after] = [await judge(chosen.swapped, judged), await judge(chosen.repaired, judged)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
-  const output = swap.form === measuredIn ? kept : await inForm(await kept.bytes(), swap.form);
+  const written = swap.form === measuredIn ? kept : await inForm(await kept.bytes(), swap.form);
+  const folded = options.fold
+    ? await foldDocument(await scan(await written.bytes()), { openData, undo: false })
+    : undefined;
+  const output = folded?.output ?? written;
   const { sites, skipped } = chosen.swap;
   return {
     output,
@@ -206,6 +217,7 @@ async function calibrateDocument(
       layers: chosen.layers,
       leftAlone: chosen.leftAlone,
       tuning: chosen.tuning,
+      fold: folded?.report ?? null,
       notes: [...chosen.notes, ...(sharpened?.notes ?? [])],
       original: before.original,
       swapped: { drift: before.drift, accuracy: before.accuracy },

@@ -41,6 +41,10 @@ export function command(): Command {
     .addOption(
       new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
     )
+    .option(
+      '--fold',
+      'put β into the weights around a site where that changes nothing: it costs no node then',
+    )
     .option('--layers <glob>', 'repair only layers whose node or output name matches (repeatable)', collect)
     .option('--rows <number>', 'rows that the weights of a layer are solved from, about', some, 15_000)
     .option(

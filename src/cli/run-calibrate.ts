@@ -28,6 +28,7 @@ export interface Flags extends FormOptions, DataFlags {
   beta?: number | 'auto';
   keep?: string[];
   leaky?: 'mish' | 'mixture';
+  fold?: boolean;
   layers?: string[];
   rows: number;
   ridge?: number;
@@ -57,13 +58,13 @@ export async function run(input: string, flags: Flags): Promise<void> {
   }
   await checkViews({ html, force }); // before minutes are spent on what cannot be written
   const matches = globs(flags.layers);
-  const { form, target, only, include, exclude, leaky, seed } = flags;
+  const { form, target, only, include, exclude, leaky, fold, seed } = flags;
   const signal = interruptible();
   const session = { threads: flags.threads };
   const bar = steps();
   let left = clockFor();
   const options = {
-    ...{ form, target, only, include, exclude, leaky, seed, samples, rows, ridge, beta, signal },
+    ...{ form, target, only, include, exclude, leaky, fold, seed, samples, rows, ridge, beta, signal },
     steps: flags.steps,
     budget: flags.keep && parseBudget(flags.keep),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),

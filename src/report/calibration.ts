@@ -16,6 +16,7 @@ export function renderCalibration(
     leftAlone.map(({ label, op, why }) => `left alone: ${op} ${short(label)}: ${why}`),
     tuningWords(safe),
     sharpness === null ? [] : [...sharpnessWords(safe), siteTable(all ? sites : sites.slice(0, MOST))],
+    foldWords(safe),
     [outputTable(safe), keptWords(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];
@@ -124,6 +125,16 @@ export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
   const values = verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', ');
   return [
     `The smallest β, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on samples that no weight was solved from ${values}${kept ? '' : ': NOT kept'}.`,
+  ];
+}
+
+/** What became of the sharpness where it was to go into the weights. */
+export function foldWords({ fold }: Calibration): string[] {
+  if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
+  const all = fold.folded.length + fold.kept.length;
+  return [
+    `β folded into weights at ${fold.folded.length} of ${all} sites: those are Mish with β = 1 of scaled inputs.`,
+    ...fold.kept.map(({ label, why }) => `not folded: ${short(label)}: ${why}`),
   ];
 }
 
