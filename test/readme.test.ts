@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floats, model, node, value } from './support/model.js';
+import { npy, raw } from './support/numpy.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -36,6 +38,8 @@ beforeAll(() => {
     initializers: [floats('w', [3, 3], [1, -2, 3, -4, 5, -6, 7, -8, 9])],
   });
   writeFileSync(join(folder, 'model.onnx'), bytes);
+  const samples = Float32Array.from({ length: 64 * 3 }, (_, index) => 3 * Math.sin(7 * index));
+  writeFileSync(join(folder, 'samples.npz'), zipSync({ 'x.npy': npy('<f4', [64, 3], raw(samples)) }));
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -48,7 +52,10 @@ describe('the README', () => {
     expect(commands.length).toBeGreaterThanOrEqual(7);
     for (const command of commands) {
       const [line = '', into] = command.split(' > ');
-      const words = line.split(/\s+/).slice(1);
+      const words = line
+        .split(/\s+/)
+        .slice(1)
+        .map((word) => word.replace(/^'(.*)'$/, '$1'));
       // The second swap of the list would be refused, rightly: the first one's output is there.
       const force = words[0] === 'swap' && existsSync(join(folder, 'model.mish.onnx')) ? ['--force'] : [];
       const { stdout } = await run(process.execPath, [cli, ...words, ...force], { cwd: folder });
