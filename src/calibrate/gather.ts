@@ -74,7 +74,10 @@ export async function withTensor<T>(
   });
 }
 
-/** Gathers what a layer is fed by the changed model, and what the original makes there, at positions chosen by the seed. */
+/**
+ * Gathers what a layer is fed by the changed model, and what the original makes there, at positions chosen by the seed.
+ * Throws `bad-data` where the original gives what is not finite, `run-failed`, `aborted`.
+ */
 export async function gather(
   layer: LinearLayer,
   edits: readonly Edit[],
@@ -109,6 +112,13 @@ export async function gather(
   const gathered: Gathered[] = [];
   for (const [group, meter] of meters.entries()) {
     const moments = { fit: await meter.fit.result(), held: await meter.held.result() };
+    const targets = [moments.fit, moments.held].flatMap(({ sums }) => [...sums.subarray(depth)]);
+    if (!targets.every(Number.isFinite)) {
+      throw new OnnxMishError('bad-data', 'the original itself gives NaN or infinity on these samples', {
+        where: layer.label,
+        fix: 'Leave out the samples that it cannot take, or this layer with --layers',
+      });
+    }
     gathered.push({ ...moments, shift: shifts[group]?.values ?? new Float64Array(width) });
   }
   return gathered;
