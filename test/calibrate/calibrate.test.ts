@@ -1,0 +1,346 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { type CalibrateOptions, calibrate } from '../../src/calibrate/calibrate.js';
+import { splitFeeds } from '../../src/calibrate/split.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { undo } from '../../src/mish/metadata.js';
+import { swap } from '../../src/mish/swap.js';
+import type { Tensors } from '../../src/providers/tensor.js';
+import { type Dataset, seededFeeds } from '../../src/validate/feeds.js';
+import { createRandom, normal } from '../../src/validate/random.js';
+import { sampledFeeds } from '../../src/validate/samples.js';
+import { readFashion } from '../support/fashion.js';
+import { decode, failure } from '../support/graph.js';
+import { tensorOf, weightsOf } from '../support/linear-ops.js';
+import { type ModelParts, model, node, value } from '../support/model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { run } from '../support/run.js';
+import { parse } from '../support/wire.js';
+
+const WIDTH = 8;
+const SAMPLES = 160;
+
+/** Gemm, Relu, Gemm, LeakyRelu, Gemm, and a Mul that has nothing to do with it. */
+const parts = {
+  nodes: [
+    node('Gemm', ['x', 'w1', 'b1'], ['h1'], {}, { name: 'first' }),
+    node('Relu', ['h1'], ['a1'], {}, { name: 'act1' }),
+    node('Gemm', ['a1', 'w2', 'b2'], ['h2'], { transB: 1 }, { name: 'second' }),
+    node('LeakyRelu', ['h2'], ['a2'], { alpha: { f: 0.1 } }, { name: 'act2' }),
+    node('Gemm', ['a2', 'w3', 'b3'], ['h3'], {}, { name: 'third' }),
+    node('Mul', ['h3', 'scale'], ['y'], {}, { name: 'scaled' }),
+  ],
+  initializers: [
+    ...[1, 2, 3].flatMap((layer) => [
+      tensorOf(`w${layer}`, [WIDTH, WIDTH], weightsOf([WIDTH, WIDTH], layer)),
+      tensorOf(`b${layer}`, [WIDTH], weightsOf([WIDTH], layer + 10)),
+    ]),
+    tensorOf('scale', [], [2]),
+    tensorOf('row', [1, WIDTH], weightsOf([WIDTH], 20)),
+  ],
+  inputs: [value('x', 1, ['N', WIDTH])],
+  outputs: [value('y', 1, ['N', WIDTH])],
+} satisfies ModelParts;
+const net = model(parts);
+
+function rowsOf(count: number, seed: number): Float32Array[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => Float32Array.from({ length: WIDTH }, () => 2 * normal(random)));
+}
+
+const datasetOf = (rows: readonly Float32Array[]): Dataset => ({
+  source: 'npz',
+  feeds: rows.map((data): Tensors => ({ x: { elemType: 'f32', dims: [1, WIDTH], data } })),
+});
+
+async function calibrated(
+  input: Uint8Array,
+  rows: readonly Float32Array[],
+  options: Partial<CalibrateOptions> = {},
+) {
+  const { output, report } = await calibrate(input, {
+    ...{ data: () => datasetOf(rows), steps: 0, ...options },
+  });
+  return { bytes: await output.bytes(), report };
+}
+
+/** Root of the mean squared difference of the outputs of two models. */
+async function rmse(a: Uint8Array, b: Uint8Array, rows: readonly Float32Array[]): Promise<number> {
+  const given = {
+    x: { type: 'f32', dims: [rows.length, WIDTH], data: rows.flatMap((row) => [...row]) },
+  } as const;
+  const [{ y: wanted = [] }, { y: got = [] }] = [await run(a, given), await run(b, given)];
+  return Math.sqrt(
+    wanted.reduce((sum, one, index) => sum + (one - (got[index] ?? Number.NaN)) ** 2, 0) / wanted.length,
+  );
+}
+
+async function plain(input: Uint8Array): Promise<Uint8Array> {
+  return (await swap(input)).output.bytes();
+}
+
+const rows = rowsOf(SAMPLES, 1);
+const fresh = rowsOf(400, 2);
+
+test('the outputs come nearer to the original’s, on samples it never saw', async () => {
+  const { bytes, report } = await calibrated(net, rows);
+  expect(report.kept).toBe('calibrated');
+  expect(report.samples).toMatchObject({ source: 'npz', seed: 0, fit: 120, held: 20, judged: 20 });
+  expect(report.layers.map(({ label, op }) => [label, op])).toEqual([
+    ['second', 'Gemm'],
+    ['third', 'Gemm'],
+  ]);
+  expect(await rmse(net, bytes, fresh)).toBeLessThan(0.75 * (await rmse(net, await plain(net), fresh)));
+  expect(report.bytesOut).toBe(bytes.length);
+});
+
+test('gradient steps move weights on, and what held-out samples say is reported', async () => {
+  const { bytes, report } = await calibrated(net, rows, { steps: 100 });
+  const { before = 0, after = 1 } = report.tuning ?? {};
+  expect(after).toBeLessThan(before);
+  expect(await rmse(net, bytes, fresh)).toBeLessThan(0.75 * (await rmse(net, await plain(net), fresh)));
+});
+
+describe('the same seed gives the same bytes', () => {
+  test.each([0, 30])('after %i steps', async (steps) => {
+    const seeded = (seed: number) => calibrated(net, rows, { seed, steps, rows: 60 });
+    const [first, again, other] = [await seeded(3), await seeded(3), await seeded(4)];
+    expect(again.bytes).toEqual(first.bytes);
+    expect(other.bytes).not.toEqual(first.bytes);
+  });
+});
+
+/** Where a data set is split, as calibrate does with seed 0. */
+const [fit, held, judged] = splitFeeds(datasetOf(rows).feeds, [0.75, 0.125, 0.125], { seed: 0 });
+if (fit === undefined || held === undefined || judged === undefined) throw new Error('no parts');
+
+/** The samples with those of some parts changed. */
+function poisoned(indices: readonly number[], change: (row: Float32Array, index: number) => Float32Array) {
+  const bad = new Set(indices);
+  return rows.map((row, index) => (bad.has(index) ? change(row, index) : row));
+}
+
+const random = createRandom(5);
+const POISONS: readonly [string, (row: Float32Array, index: number) => Float32Array][] = [
+  ['garbage', (row) => row.map(() => 100 * random() - 50)],
+  ['huge', (row) => row.map((x) => 1e6 * x)],
+  ['so huge that squares overflow', (row) => row.map((x) => 1e25 * x)],
+  ['constant', (row) => row.map(() => 1)],
+  ['zeros', (row) => row.map(() => 0)],
+  ['one outlier', (row, index) => (index === fit.indices[0] ? row.map((x) => 1e8 * x) : row)],
+  ['far on one side', (row) => row.map((x) => -Math.abs(x) * 40)],
+];
+
+describe('poisoned samples to solve weights from', () => {
+  test.each(POISONS)('%s: the result is no worse than the plain swap on the others', async (_, change) => {
+    const before = await plain(net);
+    for (const steps of [0, 40]) {
+      const { bytes, report } = await calibrated(net, poisoned(fit.indices, change), { steps });
+      const [now, was] = [report.calibrated.drift[0]?.rmse, report.swapped.drift[0]?.rmse];
+      expect(report.kept === 'swapped' || (now ?? Infinity) <= (was ?? 0)).toBe(true);
+      for (const part of [held, judged]) {
+        const chosen = part.indices.map((index) => rows[index] as Float32Array);
+        expect(await rmse(net, bytes, chosen)).toBeLessThanOrEqual(
+          1.0001 * (await rmse(net, before, chosen)),
+        );
+      }
+      // Twenty samples say little more than this of all others.
+      expect(await rmse(net, bytes, fresh)).toBeLessThanOrEqual(1.1 * (await rmse(net, before, fresh)));
+    }
+  });
+
+  test('and to choose by: what is judged by the rest is the plain swap, and is written', async () => {
+    const bad = poisoned([...fit.indices, ...held.indices], (row) => row.map((x) => -Math.abs(x) * 40));
+    const { bytes, report } = await calibrated(net, bad, { steps: 20 });
+    expect(report.kept).toBe('swapped');
+    expect(report.calibrated.drift[0]?.rmse).toBeGreaterThan(report.swapped.drift[0]?.rmse ?? Infinity);
+    expect(await rmse(net, bytes, fresh)).toBeCloseTo(await rmse(net, await plain(net), fresh), 5);
+    const { history } = await inspect(bytes);
+    expect(history.map(({ operation }) => operation)).not.toContain('calibrate');
+    for (const name of ['w1', 'w2', 'w3', 'b1', 'b2', 'b3'])
+      expect(initializer(bytes, name)).toEqual(initializer(net, name));
+  });
+
+  test.each([
+    ['to solve from', fit.indices[3] ?? 0],
+    ['to choose by', held.indices[0] ?? 0],
+  ])('NaN in one sample %s is an error that says so', async (_, at) => {
+    const bad = poisoned([at], (row) => row.map(() => Number.NaN));
+    expect(await failure(calibrated(net, bad))).toMatchObject({
+      code: 'bad-data',
+      what: 'the original itself gives NaN or infinity on these samples',
+      where: 'second',
+    });
+  });
+
+  test('NaN in a sample to judge by leaves a sound model', async () => {
+    const bad = poisoned([judged.indices[0] ?? 0], (row) => row.map(() => Number.NaN));
+    const { bytes } = await calibrated(net, bad, { steps: 10 });
+    expect(await rmse(net, bytes, fresh)).toBeLessThanOrEqual(await rmse(net, await plain(net), fresh));
+  });
+});
+
+/** An initializer's field as an independent reader finds it. */
+function initializer(bytes: Uint8Array, name: string): Uint8Array | undefined {
+  const graph = parse(bytes).find(({ number }) => number === 7);
+  const fields = parse(graph?.body ?? new Uint8Array(0)).filter(({ number }) => number === 5);
+  const text = new TextDecoder();
+  return fields.find(({ body }) => parse(body).some((f) => f.number === 8 && text.decode(f.body) === name))
+    ?.whole;
+}
+
+describe('what is not involved', () => {
+  test('keeps its bytes: weights before the first site, and other tensors', async () => {
+    const { bytes } = await calibrated(net, rows);
+    for (const name of ['w1', 'b1', 'scale'])
+      expect(initializer(bytes, name)).toEqual(initializer(net, name));
+    for (const name of ['w2', 'b2', 'w3', 'b3'])
+      expect(initializer(bytes, name)).not.toEqual(initializer(net, name));
+  });
+
+  test('and layers that nobody asked for', async () => {
+    const { bytes, report } = await calibrated(net, rows, {
+      ...{ layers: ({ node: { name } }) => name === 'third', steps: 20 },
+    });
+    expect(report.layers.map(({ label }) => label)).toEqual(['third']);
+    for (const name of ['w1', 'b1', 'w2', 'b2', 'scale'])
+      expect(initializer(bytes, name)).toEqual(initializer(net, name));
+  });
+
+  test('every field of a tensor but its data stays', async () => {
+    const named = parts.initializers.map((tensor) => ({ ...tensor, docString: `about ${tensor.name}` }));
+    const { bytes } = await calibrated(model({ ...parts, initializers: named }), rows);
+    const changed = decode(bytes).graph?.initializer?.find(({ name }) => name === 'w2');
+    expect(changed).toMatchObject({ dims: [WIDTH, WIDTH], dataType: 1, docString: 'about w2' });
+  });
+});
+
+describe('left alone, and said', () => {
+  const alone = async (nodes: onnx.INodeProto[]) =>
+    calibrated(model({ ...parts, nodes: [...parts.nodes.slice(0, 4), ...nodes] }), rows);
+
+  test('weights that two layers share', async () => {
+    const { bytes, report } = await alone([
+      node('Gemm', ['a2', 'w2', 'b3'], ['h3'], {}, { name: 'third' }),
+      node('Mul', ['h3', 'scale'], ['y']),
+    ]);
+    const why = "its weights 'w2' are read in other places as well";
+    expect(report.leftAlone).toEqual([
+      { label: 'second', op: 'Gemm', why },
+      { label: 'third', op: 'Gemm', why },
+    ]);
+    expect(report.layers).toEqual([]);
+    expect(initializer(bytes, 'w2')).toEqual(initializer(net, 'w2'));
+  });
+
+  test.each([
+    [{ alpha: { f: 0 } }, 'w3', 'its alpha or beta is 0'],
+    [{ beta: { f: 0 } }, 'w3', 'its alpha or beta is 0'],
+    [{ transA: 1 }, 'row', 'its input is transposed'],
+  ])('Gemm with %o', async (attributes, weight, why) => {
+    const { report } = await alone([
+      node('Gemm', ['a2', weight, 'b3'], ['h3'], attributes, { name: 'third' }),
+      node('ReduceMean', ['h3'], ['y'], { keepdims: 1 }),
+    ]);
+    expect(report.leftAlone).toEqual([{ label: 'third', op: 'Gemm', why }]);
+  });
+
+  test('weights that are no constants', async () => {
+    const { report } = await alone([
+      node('Mul', ['w3', 'scale'], ['w']),
+      node('MatMul', ['a2', 'w'], ['y'], {}, { name: 'third' }),
+    ]);
+    expect(report.leftAlone).toEqual([
+      { label: 'third', op: 'MatMul', why: 'its weights are not constant floats' },
+    ]);
+  });
+});
+
+test('a layer after an If whose branches hold the sites is repaired', async () => {
+  const branch = (name: string): onnx.IGraphProto => ({
+    name,
+    node: [node('Relu', ['h1'], [`${name}_y`], {}, { name: `${name}_act` })],
+    output: [value(`${name}_y`, 1)],
+  });
+  const nested = model({
+    ...parts,
+    nodes: [
+      ...parts.nodes.slice(0, 1),
+      node('If', ['yes'], ['a1'], {
+        then_branch: { graph: branch('then') },
+        else_branch: { graph: branch('else') },
+      }),
+      node('Gemm', ['a1', 'w2', 'b2'], ['y'], { transB: 1 }, { name: 'second' }),
+    ],
+    initializers: [...parts.initializers, { name: 'yes', dataType: 9, dims: [], rawData: Uint8Array.of(1) }],
+  });
+  const { bytes, report } = await calibrated(nested, rows);
+  expect(report.layers.map(({ label }) => label)).toEqual(['second']);
+  expect(await rmse(nested, bytes, fresh)).toBeLessThan(
+    0.5 * (await rmse(nested, await plain(nested), fresh)),
+  );
+});
+
+describe('the record', () => {
+  test('says what was done, and there is nothing to undo it from', async () => {
+    const { bytes } = await calibrated(net, rows);
+    const { history, mish } = await inspect(bytes);
+    expect(mish).toHaveLength(2);
+    expect(history.find(({ operation }) => operation === 'calibrate')).toMatchObject({ sites: 2 });
+    expect(await failure(undo(bytes))).toMatchObject({
+      code: 'cannot-undo',
+      fix: 'Its weights were calibrated, and the old ones are gone: go back to the original file',
+    });
+  });
+
+  test('a model without sites comes back byte for byte, with a note', async () => {
+    const none = model({ nodes: [node('Tanh', ['x'], ['y'])], inputs: parts.inputs, outputs: parts.outputs });
+    const { bytes, report } = await calibrated(none, rows, { steps: 20 });
+    expect(bytes).toEqual(none);
+    expect([report.sites, report.layers, report.tuning]).toEqual([[], [], null]);
+    expect(report.notes).toEqual(['there is nothing to swap: calibrate takes the original, before any swap']);
+  });
+});
+
+describe('models of others, and our own', () => {
+  test('LeNet-5 on pictures that it never saw', async () => {
+    const count = 320;
+    const { images, labels } = readFashion('train', count, 2000);
+    const arrays = {
+      images: { elemType: 'f32', dims: [count, 1, 28, 28], data: images },
+      y: { elemType: 'i32', dims: [count], data: Int32Array.from(labels) },
+    };
+    const { report } = await calibrate(bytesOf('models/lenet5.onnx'), {
+      ...{
+        data: (inputs) => sampledFeeds(arrays, inputs, { dims: { N: 16 }, labels: 'y' }),
+        steps: 0,
+        rows: 3000,
+      },
+    });
+    const [before, after] = [report.swapped.drift[0], report.calibrated.drift[0]];
+    expect((after?.sqnr ?? 0) - (before?.sqnr ?? 0)).toBeGreaterThan(6);
+    expect(report.samples).toMatchObject({ fit: 256, held: 32, judged: 32 });
+    expect(report.original?.top1).toBeGreaterThan(0);
+    expect(report.kept).toBe('calibrated');
+  });
+
+  test('a wake word on noise', async () => {
+    const { report } = await calibrate(bytesOf(REAL_MODELS.alexa), {
+      ...{ data: (inputs) => seededFeeds(inputs, { count: 96 }), samples: 96, steps: 0 },
+    });
+    expect(report.samples.source).toBe('seed');
+    const [before, after] = [report.swapped.drift[0], report.calibrated.drift[0]];
+    expect(report.kept === 'swapped' || (after?.rmse ?? 1) <= (before?.rmse ?? 0)).toBe(true);
+    expect(report.layers.length).toBeGreaterThan(0);
+  });
+});
+
+test('samples that are too few, and an interruption', async () => {
+  expect(await failure(calibrated(net, rows.slice(0, 2)))).toMatchObject({ code: 'bad-data' });
+  const controller = new AbortController();
+  const stopped = calibrated(net, rows, {
+    signal: controller.signal,
+    onProgress: () => controller.abort(),
+  });
+  expect(await failure(stopped)).toMatchObject({ code: 'aborted' });
+});
