@@ -1,6 +1,7 @@
 import type { onnx } from '../../proto/onnx.js';
 import { type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 import { concat, nodeField } from '../onnx/encode.js';
+import { namer } from '../onnx/names.js';
 import type { Edit } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
@@ -87,28 +88,4 @@ export function rewrite(
     edits.push({ start: first.span.start, end: first.span.start, bytes, frame: first.frame });
   }
   return edits;
-}
-
-/** Hands out names that no value and no node that stays has, whatever its scope. */
-function namer(document: OnnxDocument, leaving: ReadonlySet<Node>): (wanted: string) => string {
-  const taken = new Set<string>();
-  for (const scope of document.scopes) {
-    for (const value of [...scope.inputs, ...scope.outputs]) taken.add(value.name);
-    for (const name of scope.initializers.keys()) taken.add(name);
-    for (const name of scope.values.keys()) taken.add(name);
-    for (const node of scope.nodes) {
-      if (!leaving.has(node)) taken.add(node.name);
-      for (const name of node.inputs) taken.add(name);
-      for (const name of node.outputs) taken.add(name);
-    }
-  }
-  const counts = new Map<string, number>(); // where to go on counting, for nodes that all have one name
-  return (wanted) => {
-    let name = wanted;
-    let count = counts.get(wanted) ?? 1;
-    while (taken.has(name)) name = `${wanted}_${++count}`;
-    counts.set(wanted, count);
-    taken.add(name);
-    return name;
-  };
 }
