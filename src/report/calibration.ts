@@ -13,11 +13,15 @@ export function renderCalibration(
   const sections = [
     [swapWords(safe), `${samplesWords(samples)}.`],
     layers.length === 0 ? [] : [layerTable(all ? layers : middleCut(layers)), LAYER_LEGEND],
-    leftAlone.map(({ label, op, why }) => `left alone: ${op} ${short(label)}: ${why}`),
+    cut(leftAlone, all).map((one) =>
+      typeof one === 'number'
+        ? `and ${one} more left alone (--all lists them)`
+        : `left alone: ${one.op} ${short(one.label)}: ${one.why}`,
+    ),
     tuningWords(safe),
-    sharpness === null ? [] : [...sharpnessWords(safe), siteTable(all ? sites : sites.slice(0, MOST))],
+    sharpness === null ? [] : [...sharpnessWords(safe), siteTable(sites, all ? sites.length : MOST)],
     foldWords(safe),
-    [outputTable(safe), keptWords(safe)],
+    [...outputTable(safe, all), keptWords(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];
   return sections
@@ -72,6 +76,12 @@ export function notesOf({ samples, notes }: Calibration): string[] {
   return [...(source === 'seed' ? [noise] : []), ...(Math.min(held, judged) < FEW ? [few] : []), ...notes];
 }
 
+/** The first ones, and how many more there are. */
+function cut<T>(items: readonly T[], all: boolean): (T | number)[] {
+  if (all || items.length <= MOST) return [...items];
+  return [...items.slice(0, MOST), items.length - MOST];
+}
+
 /** The first and the last ones, with what is between them left out. */
 function middleCut(layers: readonly LayerRepair[]): (LayerRepair | number)[] {
   if (layers.length <= MOST) return [...layers];
@@ -89,7 +99,14 @@ function layerTable(layers: readonly (LayerRepair | number)[]): string {
     if (typeof layer === 'number') return [`… ${layer} more (--all lists them)`, '', '', '', '', ''];
     const { op, parameters, before, after } = layer;
     const name = names[known.indexOf(layer)] ?? '';
-    return [name, op, String(parameters), errorText(before), errorText(after), methodWords(layer)];
+    return [
+      name,
+      short(op, NAME),
+      String(parameters),
+      errorText(before),
+      errorText(after),
+      methodWords(layer),
+    ];
   });
   return plainTable(['layer', 'operator', 'numbers', 'error', 'after', 'by'], rows);
 }
@@ -97,9 +114,10 @@ function layerTable(layers: readonly (LayerRepair | number)[]): string {
 /** Beyond this an error says only that the output hardly varies over the held-out samples. */
 export const MOST_ERROR = 10;
 
-/** A layer's error, a share of its output's variance. */
+/** A layer's error, a share of its output's variance; `–` where its inputs were not finite. */
 export function errorText(error: number | null): string {
-  return error !== null && error > MOST_ERROR ? `> ${percent(MOST_ERROR)}` : percent(error);
+  if (error === null || Number.isNaN(error)) return percent(null);
+  return error > MOST_ERROR ? `> ${percent(MOST_ERROR)}` : percent(error);
 }
 
 export function methodWords({ method, ridge }: LayerRepair): string {
@@ -138,16 +156,18 @@ export function foldWords({ fold }: Calibration): string[] {
   ];
 }
 
-function siteTable(sites: readonly BentSite[]): string {
+function siteTable(all: readonly BentSite[], most: number): string {
+  const sites = all.slice(0, most);
+  const more = all.length > most ? `\n… ${all.length - most} more (--all lists them)` : '';
   const names = tellApart(
     sites.map(({ label }) => label),
     NAME,
   );
   const rows = sites.map(({ kind, beta, bends, leak }, index) => {
     const what = leak === undefined ? 'Mish' : `mixture, α ${figure(leak)}`;
-    return [names[index] ?? '', kind, what, figure(beta), percent(bends)];
+    return [names[index] ?? '', short(kind, NAME), what, figure(beta), percent(bends)];
   });
-  return `${plainTable(['site', 'was', 'is', 'β', 'bends'], rows, 3)}\nBends: share of the inputs with |βx| < 4. Where it is small, the site is ReLU in all but name.`;
+  return `${plainTable(['site', 'was', 'is', 'β', 'bends'], rows, 3)}${more}\nBends: share of the inputs with |βx| < 4. Where it is small, the site is ReLU in all but name.`;
 }
 
 /** One line for each output and model. */
@@ -174,12 +194,15 @@ export function outputRows({ original, swapped, calibrated }: Calibration): stri
 
 export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1'];
 
-function outputTable(calibration: Calibration): string {
-  const rows = outputRows(calibration).map(([output = '', ...rest], index) => [
-    index % 3 === 0 ? short(output, NAME) : '',
-    ...rest,
-  ]);
-  return plainTable(OUTPUT_HEAD, rows);
+function outputTable(calibration: Calibration, all: boolean): string[] {
+  const rows = outputRows(calibration);
+  const shown = all ? rows : rows.slice(0, 3 * MOST);
+  const table = plainTable(
+    OUTPUT_HEAD,
+    shown.map(([output = '', ...rest], index) => [index % 3 === 0 ? short(output, NAME) : '', ...rest]),
+  );
+  const more = (rows.length - shown.length) / 3;
+  return [table, ...(more > 0 ? [`and ${more} more outputs (--all lists them)`] : [])];
 }
 
 export function keptWords(calibration: Calibration): string {

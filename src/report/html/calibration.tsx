@@ -2,6 +2,7 @@ import type { Calibration, LayerRepair, Method } from '../../calibrate/index.js'
 import {
   changesWeights,
   errorText,
+  foldWords,
   keptWords,
   MOST_ERROR,
   methodWords,
@@ -36,15 +37,12 @@ export async function calibrationPage(calibration: Calibration, model: string): 
         {calibration.kept === 'calibrated' && changesWeights(calibration) ? ', repaired' : ', not repaired'}
       </h1>
       <div class="wide">
-        <Facts
-          facts={{
-            swapped: swapWords(calibration),
-            samples: samplesWords(calibration.samples),
-            result: keptWords(calibration),
-            ...(calibration.tuning === null ? {} : { steps: tuningWords(calibration).join(' ') }),
-            ...(sharpness === null ? {} : { sharpness: sharpnessWords(calibration).join(' ') }),
-          }}
-        />
+        <Facts facts={factsOf(calibration)} />
+        {foldWords(calibration)
+          .slice(1)
+          .map((line) => (
+            <p class="soft">{line}</p>
+          ))}
         {notesOf(calibration).map((note) => (
           <p class="soft">Note: {note}.</p>
         ))}
@@ -139,6 +137,20 @@ export async function calibrationPage(calibration: Calibration, model: string): 
   );
 }
 
+/** What there is to say, in whole sentences: `Facts` cuts text that is long. */
+function factsOf(calibration: Calibration) {
+  const facts = {
+    swapped: [swapWords(calibration)],
+    samples: [`${samplesWords(calibration.samples)}.`],
+    result: [keptWords(calibration)],
+    steps: tuningWords(calibration),
+    sharpness: sharpnessWords(calibration),
+    folded: foldWords(calibration).slice(0, 1),
+  };
+  const said = Object.entries(facts).filter(([, words]) => words.length > 0);
+  return Object.fromEntries(said.map(([term, words]) => [term, <span>{words.join(' ')}</span>]));
+}
+
 /** Ways to solve a layer, from the least to the most freedom. */
 const METHODS: readonly Method[] = ['bias', 'affine', 'least-squares'];
 
@@ -172,12 +184,14 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
         ['before', before],
         ['after', after],
       ] as const
-    ).map(([when, error]) => ({
-      layer: names[index] ?? '',
-      when,
-      error: Math.min(Math.max(error, least), MOST_ERROR),
-      tip: `${names[index]?.split('\n')[1]}\n${when}: ${errorText(error)}`,
-    })),
+    )
+      .filter(([, error]) => Number.isFinite(error)) // it may have been no number, and is null in JSON
+      .map(([when, error]) => ({
+        layer: names[index] ?? '',
+        when,
+        error: Math.min(Math.max(error, least), MOST_ERROR),
+        tip: `${names[index]?.split('\n')[1]}\n${when}: ${errorText(error)}`,
+      })),
   );
   const errors = points.map(({ error }) => error);
   const y = { field: 'layer', type: 'nominal', sort: null, axis: numberedAxis };
