@@ -58,7 +58,11 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           head={OUTPUT_HEAD}
           rows={outputRows(calibration).map(([output = '', ...rest]) => [<Name text={output} />, ...rest])}
         />
-        <p class="soft">On samples that neither the weights nor the choice between them has seen.</p>
+        <p class="soft">
+          {sharpness === null
+            ? 'On samples that neither the weights nor the choice between them has seen.'
+            : 'On samples that no weight was solved from; by these and others each β was checked.'}
+        </p>
       </div>
       <h2>Layers</h2>
       {chart !== null && (
