@@ -1,4 +1,5 @@
 // What each operator's gradient is (its vector-Jacobian product), written in ONNX operators.
+import type { ComposedValue } from '../onnx/compose.js';
 import { attribute, type Node } from '../onnx/document.js';
 import { convolutionGradients, poolGradient, transposedGradients } from './gradients-conv.js';
 import type { Tape } from './tape.js';
@@ -56,16 +57,25 @@ const clip: Gradient = (tape, node, g) => {
   return [kept];
 };
 
+/** Gemm could not do without its third input before opset 11. */
+function gemmNode(
+  tape: Tape,
+  inputs: readonly string[],
+  attributes: Readonly<Record<string, ComposedValue>>,
+): string {
+  return tape.node('Gemm', tape.opset < 11 ? [...inputs, zero(tape)] : inputs, attributes);
+}
+
 const gemm: Gradient = (tape, node, g) => {
   const [x = '', w = '', c = ''] = node.inputs;
   const scale = attribute(node, 'alpha')?.f ?? 1;
   const transposed = (attribute(node, 'transB')?.i ?? 0) !== 0;
   if ((attribute(node, 'transA')?.i ?? 0) !== 0) return [];
   const alpha = { f: scale };
-  const gx = tape.node('Gemm', [g, w], { alpha, transB: transposed ? 0 : 1 });
+  const gx = gemmNode(tape, [g, w], { alpha, transB: transposed ? 0 : 1 });
   const gw = transposed
-    ? tape.node('Gemm', [g, x], { alpha, transA: 1 })
-    : tape.node('Gemm', [x, g], { alpha, transA: 1 });
+    ? gemmNode(tape, [g, x], { alpha, transA: 1 })
+    : gemmNode(tape, [x, g], { alpha, transA: 1 });
   if (c === '') return [gx, gw];
   const beta = tape.floats([attribute(node, 'beta')?.f ?? 1]);
   const full = tape.dims(node.outputs[0] ?? '');
@@ -85,7 +95,7 @@ const matMul: Gradient = (tape, node, g) => {
   const aDims = [...full.slice(0, -2), ...da.slice(-2)];
   if (db.length === 2) {
     const flat = (name: string, last: number) => tape.reshape(name, [-1, last]);
-    const gb = tape.node('Gemm', [flat(a, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
+    const gb = gemmNode(tape, [flat(a, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
     return [unbroadcast(tape, ga, aDims, da), gb];
   }
   const gb = tape.node('MatMul', [flip(a, da.length), g]);

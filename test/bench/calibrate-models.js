@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Random } from '../proof/random.js';
-import { embed, embedder, speechMissing } from '../proof/sound.js';
+import { embed, speechMissing } from '../proof/sound.js';
 import { nearestNeighbourAgreement, speechWindows } from '../proof/speech.js';
 import {
   DETECTOR,
@@ -99,12 +99,12 @@ export const MODELS = [
         await speechWindows({ seed: 1, count: 2600 }),
         await speechWindows({ seed: 2, count: 500 }),
       ];
-      const original = await embed(await embedder(this.path), test.data);
+      const original = await embed(this.path, test.data);
       return {
         feeds: windows(train, BATCH),
         test: windows(test, 10),
         async judge(path) {
-          const own = await embed(await embedder(path), test.data);
+          const own = await embed(path, test.data);
           const words = await wakeWords(new Uint8Array(readFileSync(path)));
           return {
             neighbours: nearestNeighbourAgreement(original, own, test.groups, {
