@@ -75,9 +75,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   if (opset < OPSET || layers.length === 0 || first === undefined) return undefined;
   const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const ends = document.graph.outputs.map(({ name }) => name).filter((name) => made.has(name));
-  const insides = process.env.NOINSIDE
-    ? []
-    : layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
+  const insides = layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
   const names = [...new Set([...ends, ...insides])];
   const shapes = await shapesOf(repaired, first, options);
 
