@@ -26,20 +26,30 @@ const pbjs = (...flags) =>
 pbjs('-d'); // the types are read off the doc comments
 pbjs('--no-comments'); // which the code itself can do without
 
-// ONNX's reference schema is proto2, where a string may hold any bytes; proto3 code would refuse the file.
-const lenient = readFileSync(js, 'utf8').replaceAll('.stringVerify()', '.string()');
-
-// --force-number types 64-bit integers as numbers, yet the reader returns Long wherever `long` is installed.
-const helper = 'const $number = (value) => (typeof value === "number" ? value : value.toNumber());';
-const listHelper =
-  'const $numbers = (list) => { for (let i = 0; i < list.length; i++) list[i] = $number(list[i]); };';
-const numeric = lenient
-  .replaceAll(/reader\.(u?int64)\(\)/g, '$number(reader.$1())')
-  .replaceAll(/\$util\.Long \? \$util\.Long\.fromBits\(0,\s?0,\s?false\) : 0/g, '0') // fields that are not there
-  .replaceAll(/reader\.(u?int64)s\((message\.\w+)\);/g, '$numbers(reader.$1s($2));'); // packed lists
+// The runtime is wire.js: ONNX's reference schema is proto2, where a string may hold any bytes, and numbers are numbers.
+// What the code says over and over for other cases, it says shorter.
+const lean = readFileSync(js, 'utf8')
+  .replace('import $protobuf from "protobufjs/minimal.js"', 'import * as $protobuf from "./wire.js"')
+  .replaceAll('.stringVerify()', '.string()')
+  .replaceAll(/\$util\.Long \? \$util\.Long\.fromBits\(0,\s?0,\s?(?:false|true)\) : 0/g, '0')
+  .replaceAll(
+    /typeof \(value = (reader\.\w+\(\))\) === "object" \? value\.low \|\| value\.high : value !== 0/g,
+    'value = $1',
+  )
+  .replaceAll(/\(typeof (message\.\w+) === "object" \? \1\.low \|\| \1\.high : \1 !== 0\)/g, '$1 !== 0')
+  .replaceAll(
+    /message\.\w+ != null && \$Object\.hasOwnProperty\.call\(message, ("\w+")\)/g,
+    '$has(message, $1)',
+  )
+  .replaceAll(/ *if \(_depth === \$undefined\)\n *_depth = 0;\n/g, '')
+  .replaceAll('_depth) {', '_depth = 0) {')
+  .replaceAll('_depth, _target) {', '_depth = 0, _target) {')
+  .replaceAll(/ *if \(!reader\.discardUnknown\) \{[^}]*\}\n/g, ''); // swaps copy unknown fields, and encode none
+const helper =
+  'const $has = (message, name) => message[name] != null && Object.prototype.hasOwnProperty.call(message, name);';
 writeFileSync(
   js,
-  numeric.replace('const $Reader', () => `${helper}\n${listHelper}\nconst $Reader`),
+  lean.replace('const $Reader', () => `${helper}\nconst $Reader`),
 );
 
 // With --force-number nothing in the types needs Long.

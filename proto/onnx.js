@@ -1,8 +1,7 @@
 /*eslint-disable block-scoped-var, id-length, no-control-regex, no-magic-numbers, no-mixed-operators, no-prototype-builtins, no-redeclare, no-shadow, no-var, sort-vars, default-case, jsdoc/require-param*/
-import $protobuf from "protobufjs/minimal.js";
+import * as $protobuf from "./wire.js";
 
-const $number = (value) => (typeof value === "number" ? value : value.toNumber());
-const $numbers = (list) => { for (let i = 0; i < list.length; i++) list[i] = $number(list[i]); };
+const $has = (message, name) => message[name] != null && Object.prototype.hasOwnProperty.call(message, name);
 const $Reader = $protobuf.Reader, $Writer = $protobuf.Writer, $util = $protobuf.util;
 const $Object = $util.global.Object, $undefined = $util.global.undefined, $Error = $util.global.Error, $RangeError = $util.global.RangeError;
 
@@ -67,24 +66,22 @@ export const onnx = $root.onnx = (() => {
         AttributeProto.prototype.sparseTensor = null;
         AttributeProto.prototype.sparseTensors = $util.emptyArray;
 
-        AttributeProto.encode = function (message, writer, _depth) {
+        AttributeProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(10).string(message.name);
-            if (message.f != null && $Object.hasOwnProperty.call(message, "f") && !$Object.is(message.f, 0))
+            if ($has(message, "f") && !$Object.is(message.f, 0))
                 writer.uint32(21).float(message.f);
-            if (message.i != null && $Object.hasOwnProperty.call(message, "i") && (typeof message.i === "object" ? message.i.low || message.i.high : message.i !== 0))
+            if ($has(message, "i") && message.i !== 0)
                 writer.uint32(24).int64(message.i);
-            if (message.s != null && $Object.hasOwnProperty.call(message, "s") && message.s.length)
+            if ($has(message, "s") && message.s.length)
                 writer.uint32(34).bytes(message.s);
-            if (message.t != null && $Object.hasOwnProperty.call(message, "t"))
+            if ($has(message, "t"))
                 $root.onnx.TensorProto.encode(message.t, writer.uint32(42).fork(), _depth + 1).ldelim();
-            if (message.g != null && $Object.hasOwnProperty.call(message, "g"))
+            if ($has(message, "g"))
                 $root.onnx.GraphProto.encode(message.g, writer.uint32(50).fork(), _depth + 1).ldelim();
             if (message.floats != null && message.floats.length)
                 writer.uint32(58).floats(message.floats);
@@ -99,18 +96,18 @@ export const onnx = $root.onnx = (() => {
             if (message.graphs != null && message.graphs.length)
                 for (let i = 0; i < message.graphs.length; ++i)
                     $root.onnx.GraphProto.encode(message.graphs[i], writer.uint32(90).fork(), _depth + 1).ldelim();
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(106).string(message.docString);
-            if (message.tp != null && $Object.hasOwnProperty.call(message, "tp"))
+            if ($has(message, "tp"))
                 $root.onnx.TypeProto.encode(message.tp, writer.uint32(114).fork(), _depth + 1).ldelim();
             if (message.typeProtos != null && message.typeProtos.length)
                 for (let i = 0; i < message.typeProtos.length; ++i)
                     $root.onnx.TypeProto.encode(message.typeProtos[i], writer.uint32(122).fork(), _depth + 1).ldelim();
-            if (message.type != null && $Object.hasOwnProperty.call(message, "type") && message.type !== 0)
+            if ($has(message, "type") && message.type !== 0)
                 writer.uint32(160).int32(message.type);
-            if (message.refAttrName != null && $Object.hasOwnProperty.call(message, "refAttrName") && message.refAttrName !== "")
+            if ($has(message, "refAttrName") && message.refAttrName !== "")
                 writer.uint32(170).string(message.refAttrName);
-            if (message.sparseTensor != null && $Object.hasOwnProperty.call(message, "sparseTensor"))
+            if ($has(message, "sparseTensor"))
                 $root.onnx.SparseTensorProto.encode(message.sparseTensor, writer.uint32(178).fork(), _depth + 1).ldelim();
             if (message.sparseTensors != null && message.sparseTensors.length)
                 for (let i = 0; i < message.sparseTensors.length; ++i)
@@ -121,11 +118,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        AttributeProto.decode = function (reader, length, _end, _depth, _target) {
+        AttributeProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -169,7 +164,7 @@ export const onnx = $root.onnx = (() => {
                 case 3: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.i = value;
                         else
                             delete message.i;
@@ -214,14 +209,14 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.ints && message.ints.length))
                                 message.ints = [];
-                            $numbers(reader.int64s(message.ints));
+                            reader.int64s(message.ints);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.ints && message.ints.length))
                             message.ints = [];
-                        message.ints.push($number(reader.int64()));
+                        message.ints.push(reader.int64());
                         continue;
                     }
                 case 9: {
@@ -305,10 +300,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -358,18 +349,16 @@ export const onnx = $root.onnx = (() => {
         ValueInfoProto.prototype.docString = "";
         ValueInfoProto.prototype.metadataProps = $util.emptyArray;
 
-        ValueInfoProto.encode = function (message, writer, _depth) {
+        ValueInfoProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(10).string(message.name);
-            if (message.type != null && $Object.hasOwnProperty.call(message, "type"))
+            if ($has(message, "type"))
                 $root.onnx.TypeProto.encode(message.type, writer.uint32(18).fork(), _depth + 1).ldelim();
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(26).string(message.docString);
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
@@ -380,11 +369,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        ValueInfoProto.decode = function (reader, length, _end, _depth, _target) {
+        ValueInfoProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -441,10 +428,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -484,11 +467,9 @@ export const onnx = $root.onnx = (() => {
         NodeProto.prototype.metadataProps = $util.emptyArray;
         NodeProto.prototype.deviceConfigurations = $util.emptyArray;
 
-        NodeProto.encode = function (message, writer, _depth) {
+        NodeProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
             if (message.input != null && message.input.length)
@@ -497,18 +478,18 @@ export const onnx = $root.onnx = (() => {
             if (message.output != null && message.output.length)
                 for (let i = 0; i < message.output.length; ++i)
                     writer.uint32(18).string(message.output[i]);
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(26).string(message.name);
-            if (message.opType != null && $Object.hasOwnProperty.call(message, "opType") && message.opType !== "")
+            if ($has(message, "opType") && message.opType !== "")
                 writer.uint32(34).string(message.opType);
             if (message.attribute != null && message.attribute.length)
                 for (let i = 0; i < message.attribute.length; ++i)
                     $root.onnx.AttributeProto.encode(message.attribute[i], writer.uint32(42).fork(), _depth + 1).ldelim();
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(50).string(message.docString);
-            if (message.domain != null && $Object.hasOwnProperty.call(message, "domain") && message.domain !== "")
+            if ($has(message, "domain") && message.domain !== "")
                 writer.uint32(58).string(message.domain);
-            if (message.overload != null && $Object.hasOwnProperty.call(message, "overload") && message.overload !== "")
+            if ($has(message, "overload") && message.overload !== "")
                 writer.uint32(66).string(message.overload);
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
@@ -522,11 +503,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        NodeProto.decode = function (reader, length, _end, _depth, _target) {
+        NodeProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -636,10 +615,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -667,14 +642,12 @@ export const onnx = $root.onnx = (() => {
         IntIntListEntryProto.prototype.key = 0;
         IntIntListEntryProto.prototype.value = $util.emptyArray;
 
-        IntIntListEntryProto.encode = function (message, writer, _depth) {
+        IntIntListEntryProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.key != null && $Object.hasOwnProperty.call(message, "key") && (typeof message.key === "object" ? message.key.low || message.key.high : message.key !== 0))
+            if ($has(message, "key") && message.key !== 0)
                 writer.uint32(8).int64(message.key);
             if (message.value != null && message.value.length)
                 writer.uint32(18).int64s(message.value);
@@ -684,11 +657,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        IntIntListEntryProto.decode = function (reader, length, _end, _depth, _target) {
+        IntIntListEntryProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -714,7 +685,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.key = value;
                         else
                             delete message.key;
@@ -724,22 +695,18 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.value && message.value.length))
                                 message.value = [];
-                            $numbers(reader.int64s(message.value));
+                            reader.int64s(message.value);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.value && message.value.length))
                             message.value = [];
-                        message.value.push($number(reader.int64()));
+                        message.value.push(reader.int64());
                         continue;
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -768,19 +735,17 @@ export const onnx = $root.onnx = (() => {
         NodeDeviceConfigurationProto.prototype.shardingSpec = $util.emptyArray;
         NodeDeviceConfigurationProto.prototype.pipelineStage = 0;
 
-        NodeDeviceConfigurationProto.encode = function (message, writer, _depth) {
+        NodeDeviceConfigurationProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.configurationId != null && $Object.hasOwnProperty.call(message, "configurationId") && message.configurationId !== "")
+            if ($has(message, "configurationId") && message.configurationId !== "")
                 writer.uint32(10).string(message.configurationId);
             if (message.shardingSpec != null && message.shardingSpec.length)
                 for (let i = 0; i < message.shardingSpec.length; ++i)
                     $root.onnx.ShardingSpecProto.encode(message.shardingSpec[i], writer.uint32(18).fork(), _depth + 1).ldelim();
-            if (message.pipelineStage != null && $Object.hasOwnProperty.call(message, "pipelineStage") && message.pipelineStage !== 0)
+            if ($has(message, "pipelineStage") && message.pipelineStage !== 0)
                 writer.uint32(24).int32(message.pipelineStage);
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -788,11 +753,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        NodeDeviceConfigurationProto.decode = function (reader, length, _end, _depth, _target) {
+        NodeDeviceConfigurationProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -843,10 +806,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -878,14 +837,12 @@ export const onnx = $root.onnx = (() => {
         ShardingSpecProto.prototype.indexToDeviceGroupMap = $util.emptyArray;
         ShardingSpecProto.prototype.shardedDim = $util.emptyArray;
 
-        ShardingSpecProto.encode = function (message, writer, _depth) {
+        ShardingSpecProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.tensorName != null && $Object.hasOwnProperty.call(message, "tensorName") && message.tensorName !== "")
+            if ($has(message, "tensorName") && message.tensorName !== "")
                 writer.uint32(10).string(message.tensorName);
             if (message.device != null && message.device.length)
                 writer.uint32(18).int64s(message.device);
@@ -901,11 +858,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        ShardingSpecProto.decode = function (reader, length, _end, _depth, _target) {
+        ShardingSpecProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -941,14 +896,14 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.device && message.device.length))
                                 message.device = [];
-                            $numbers(reader.int64s(message.device));
+                            reader.int64s(message.device);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.device && message.device.length))
                             message.device = [];
-                        message.device.push($number(reader.int64()));
+                        message.device.push(reader.int64());
                         continue;
                     }
                 case 3: {
@@ -969,10 +924,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1000,14 +951,12 @@ export const onnx = $root.onnx = (() => {
         ShardedDimProto.prototype.axis = 0;
         ShardedDimProto.prototype.simpleSharding = $util.emptyArray;
 
-        ShardedDimProto.encode = function (message, writer, _depth) {
+        ShardedDimProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.axis != null && $Object.hasOwnProperty.call(message, "axis") && (typeof message.axis === "object" ? message.axis.low || message.axis.high : message.axis !== 0))
+            if ($has(message, "axis") && message.axis !== 0)
                 writer.uint32(8).int64(message.axis);
             if (message.simpleSharding != null && message.simpleSharding.length)
                 for (let i = 0; i < message.simpleSharding.length; ++i)
@@ -1018,11 +967,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        ShardedDimProto.decode = function (reader, length, _end, _depth, _target) {
+        ShardedDimProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1048,7 +995,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.axis = value;
                         else
                             delete message.axis;
@@ -1064,10 +1011,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1102,18 +1045,16 @@ export const onnx = $root.onnx = (() => {
             set: $util.oneOfSetter($oneOfFields)
         });
 
-        SimpleShardedDimProto.encode = function (message, writer, _depth) {
+        SimpleShardedDimProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.dimValue != null && $Object.hasOwnProperty.call(message, "dimValue"))
+            if ($has(message, "dimValue"))
                 writer.uint32(8).int64(message.dimValue);
-            if (message.dimParam != null && $Object.hasOwnProperty.call(message, "dimParam"))
+            if ($has(message, "dimParam"))
                 writer.uint32(18).string(message.dimParam);
-            if (message.numShards != null && $Object.hasOwnProperty.call(message, "numShards") && (typeof message.numShards === "object" ? message.numShards.low || message.numShards.high : message.numShards !== 0))
+            if ($has(message, "numShards") && message.numShards !== 0)
                 writer.uint32(24).int64(message.numShards);
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -1121,11 +1062,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        SimpleShardedDimProto.decode = function (reader, length, _end, _depth, _target) {
+        SimpleShardedDimProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1151,7 +1090,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        message.dimValue = $number(reader.int64());
+                        message.dimValue = reader.int64();
                         message.dim = "dimValue";
                         continue;
                     }
@@ -1165,7 +1104,7 @@ export const onnx = $root.onnx = (() => {
                 case 3: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.numShards = value;
                         else
                             delete message.numShards;
@@ -1173,10 +1112,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1207,16 +1142,14 @@ export const onnx = $root.onnx = (() => {
         TrainingInfoProto.prototype.initializationBinding = $util.emptyArray;
         TrainingInfoProto.prototype.updateBinding = $util.emptyArray;
 
-        TrainingInfoProto.encode = function (message, writer, _depth) {
+        TrainingInfoProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.initialization != null && $Object.hasOwnProperty.call(message, "initialization"))
+            if ($has(message, "initialization"))
                 $root.onnx.GraphProto.encode(message.initialization, writer.uint32(10).fork(), _depth + 1).ldelim();
-            if (message.algorithm != null && $Object.hasOwnProperty.call(message, "algorithm"))
+            if ($has(message, "algorithm"))
                 $root.onnx.GraphProto.encode(message.algorithm, writer.uint32(18).fork(), _depth + 1).ldelim();
             if (message.initializationBinding != null && message.initializationBinding.length)
                 for (let i = 0; i < message.initializationBinding.length; ++i)
@@ -1230,11 +1163,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        TrainingInfoProto.decode = function (reader, length, _end, _depth, _target) {
+        TrainingInfoProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1287,10 +1218,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1332,26 +1259,24 @@ export const onnx = $root.onnx = (() => {
         ModelProto.prototype.functions = $util.emptyArray;
         ModelProto.prototype.configuration = $util.emptyArray;
 
-        ModelProto.encode = function (message, writer, _depth) {
+        ModelProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.irVersion != null && $Object.hasOwnProperty.call(message, "irVersion") && (typeof message.irVersion === "object" ? message.irVersion.low || message.irVersion.high : message.irVersion !== 0))
+            if ($has(message, "irVersion") && message.irVersion !== 0)
                 writer.uint32(8).int64(message.irVersion);
-            if (message.producerName != null && $Object.hasOwnProperty.call(message, "producerName") && message.producerName !== "")
+            if ($has(message, "producerName") && message.producerName !== "")
                 writer.uint32(18).string(message.producerName);
-            if (message.producerVersion != null && $Object.hasOwnProperty.call(message, "producerVersion") && message.producerVersion !== "")
+            if ($has(message, "producerVersion") && message.producerVersion !== "")
                 writer.uint32(26).string(message.producerVersion);
-            if (message.domain != null && $Object.hasOwnProperty.call(message, "domain") && message.domain !== "")
+            if ($has(message, "domain") && message.domain !== "")
                 writer.uint32(34).string(message.domain);
-            if (message.modelVersion != null && $Object.hasOwnProperty.call(message, "modelVersion") && (typeof message.modelVersion === "object" ? message.modelVersion.low || message.modelVersion.high : message.modelVersion !== 0))
+            if ($has(message, "modelVersion") && message.modelVersion !== 0)
                 writer.uint32(40).int64(message.modelVersion);
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(50).string(message.docString);
-            if (message.graph != null && $Object.hasOwnProperty.call(message, "graph"))
+            if ($has(message, "graph"))
                 $root.onnx.GraphProto.encode(message.graph, writer.uint32(58).fork(), _depth + 1).ldelim();
             if (message.opsetImport != null && message.opsetImport.length)
                 for (let i = 0; i < message.opsetImport.length; ++i)
@@ -1374,11 +1299,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        ModelProto.decode = function (reader, length, _end, _depth, _target) {
+        ModelProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1404,7 +1327,7 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.irVersion = value;
                         else
                             delete message.irVersion;
@@ -1440,7 +1363,7 @@ export const onnx = $root.onnx = (() => {
                 case 5: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.modelVersion = value;
                         else
                             delete message.modelVersion;
@@ -1503,10 +1426,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1535,16 +1454,14 @@ export const onnx = $root.onnx = (() => {
         DeviceConfigurationProto.prototype.numDevices = 0;
         DeviceConfigurationProto.prototype.device = $util.emptyArray;
 
-        DeviceConfigurationProto.encode = function (message, writer, _depth) {
+        DeviceConfigurationProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(10).string(message.name);
-            if (message.numDevices != null && $Object.hasOwnProperty.call(message, "numDevices") && message.numDevices !== 0)
+            if ($has(message, "numDevices") && message.numDevices !== 0)
                 writer.uint32(16).int32(message.numDevices);
             if (message.device != null && message.device.length)
                 for (let i = 0; i < message.device.length; ++i)
@@ -1555,11 +1472,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        DeviceConfigurationProto.decode = function (reader, length, _end, _depth, _target) {
+        DeviceConfigurationProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1610,10 +1525,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1640,16 +1551,14 @@ export const onnx = $root.onnx = (() => {
         StringStringEntryProto.prototype.key = "";
         StringStringEntryProto.prototype.value = "";
 
-        StringStringEntryProto.encode = function (message, writer, _depth) {
+        StringStringEntryProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.key != null && $Object.hasOwnProperty.call(message, "key") && message.key !== "")
+            if ($has(message, "key") && message.key !== "")
                 writer.uint32(10).string(message.key);
-            if (message.value != null && $Object.hasOwnProperty.call(message, "value") && message.value !== "")
+            if ($has(message, "value") && message.value !== "")
                 writer.uint32(18).string(message.value);
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -1657,11 +1566,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        StringStringEntryProto.decode = function (reader, length, _end, _depth, _target) {
+        StringStringEntryProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1704,10 +1611,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1735,14 +1638,12 @@ export const onnx = $root.onnx = (() => {
         TensorAnnotation.prototype.tensorName = "";
         TensorAnnotation.prototype.quantParameterTensorNames = $util.emptyArray;
 
-        TensorAnnotation.encode = function (message, writer, _depth) {
+        TensorAnnotation.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.tensorName != null && $Object.hasOwnProperty.call(message, "tensorName") && message.tensorName !== "")
+            if ($has(message, "tensorName") && message.tensorName !== "")
                 writer.uint32(10).string(message.tensorName);
             if (message.quantParameterTensorNames != null && message.quantParameterTensorNames.length)
                 for (let i = 0; i < message.quantParameterTensorNames.length; ++i)
@@ -1753,11 +1654,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        TensorAnnotation.decode = function (reader, length, _end, _depth, _target) {
+        TensorAnnotation.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1799,10 +1698,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -1845,22 +1740,20 @@ export const onnx = $root.onnx = (() => {
         GraphProto.prototype.sparseInitializer = $util.emptyArray;
         GraphProto.prototype.metadataProps = $util.emptyArray;
 
-        GraphProto.encode = function (message, writer, _depth) {
+        GraphProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
             if (message.node != null && message.node.length)
                 for (let i = 0; i < message.node.length; ++i)
                     $root.onnx.NodeProto.encode(message.node[i], writer.uint32(10).fork(), _depth + 1).ldelim();
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(18).string(message.name);
             if (message.initializer != null && message.initializer.length)
                 for (let i = 0; i < message.initializer.length; ++i)
                     $root.onnx.TensorProto.encode(message.initializer[i], writer.uint32(42).fork(), _depth + 1).ldelim();
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(82).string(message.docString);
             if (message.input != null && message.input.length)
                 for (let i = 0; i < message.input.length; ++i)
@@ -1886,11 +1779,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        GraphProto.decode = function (reader, length, _end, _depth, _target) {
+        GraphProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -1997,10 +1888,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -2049,18 +1936,16 @@ export const onnx = $root.onnx = (() => {
         TensorProto.prototype.dataLocation = 0;
         TensorProto.prototype.metadataProps = $util.emptyArray;
 
-        TensorProto.encode = function (message, writer, _depth) {
+        TensorProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
             if (message.dims != null && message.dims.length)
                 writer.uint32(10).int64s(message.dims);
-            if (message.dataType != null && $Object.hasOwnProperty.call(message, "dataType") && message.dataType !== 0)
+            if ($has(message, "dataType") && message.dataType !== 0)
                 writer.uint32(16).int32(message.dataType);
-            if (message.segment != null && $Object.hasOwnProperty.call(message, "segment"))
+            if ($has(message, "segment"))
                 $root.onnx.TensorProto.Segment.encode(message.segment, writer.uint32(26).fork(), _depth + 1).ldelim();
             if (message.floatData != null && message.floatData.length)
                 writer.uint32(34).floats(message.floatData);
@@ -2071,20 +1956,20 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(50).bytes(message.stringData[i]);
             if (message.int64Data != null && message.int64Data.length)
                 writer.uint32(58).int64s(message.int64Data);
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(66).string(message.name);
-            if (message.rawData != null && $Object.hasOwnProperty.call(message, "rawData") && message.rawData.length)
+            if ($has(message, "rawData") && message.rawData.length)
                 writer.uint32(74).bytes(message.rawData);
             if (message.doubleData != null && message.doubleData.length)
                 writer.uint32(82).doubles(message.doubleData);
             if (message.uint64Data != null && message.uint64Data.length)
                 writer.uint32(90).uint64s(message.uint64Data);
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(98).string(message.docString);
             if (message.externalData != null && message.externalData.length)
                 for (let i = 0; i < message.externalData.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.externalData[i], writer.uint32(106).fork(), _depth + 1).ldelim();
-            if (message.dataLocation != null && $Object.hasOwnProperty.call(message, "dataLocation") && message.dataLocation !== 0)
+            if ($has(message, "dataLocation") && message.dataLocation !== 0)
                 writer.uint32(112).int32(message.dataLocation);
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
@@ -2095,11 +1980,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        TensorProto.decode = function (reader, length, _end, _depth, _target) {
+        TensorProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -2126,14 +2009,14 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.dims && message.dims.length))
                                 message.dims = [];
-                            $numbers(reader.int64s(message.dims));
+                            reader.int64s(message.dims);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.dims && message.dims.length))
                             message.dims = [];
-                        message.dims.push($number(reader.int64()));
+                        message.dims.push(reader.int64());
                         continue;
                     }
                 case 2: {
@@ -2191,14 +2074,14 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.int64Data && message.int64Data.length))
                                 message.int64Data = [];
-                            $numbers(reader.int64s(message.int64Data));
+                            reader.int64s(message.int64Data);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.int64Data && message.int64Data.length))
                             message.int64Data = [];
-                        message.int64Data.push($number(reader.int64()));
+                        message.int64Data.push(reader.int64());
                         continue;
                     }
                 case 8: {
@@ -2237,14 +2120,14 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.uint64Data && message.uint64Data.length))
                                 message.uint64Data = [];
-                            $numbers(reader.uint64s(message.uint64Data));
+                            reader.uint64s(message.uint64Data);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.uint64Data && message.uint64Data.length))
                             message.uint64Data = [];
-                        message.uint64Data.push($number(reader.uint64()));
+                        message.uint64Data.push(reader.uint64());
                         continue;
                     }
                 case 12: {
@@ -2283,10 +2166,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -2342,16 +2221,14 @@ export const onnx = $root.onnx = (() => {
             Segment.prototype.begin = 0;
             Segment.prototype.end = 0;
 
-            Segment.encode = function (message, writer, _depth) {
+            Segment.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.begin != null && $Object.hasOwnProperty.call(message, "begin") && (typeof message.begin === "object" ? message.begin.low || message.begin.high : message.begin !== 0))
+                if ($has(message, "begin") && message.begin !== 0)
                     writer.uint32(8).int64(message.begin);
-                if (message.end != null && $Object.hasOwnProperty.call(message, "end") && (typeof message.end === "object" ? message.end.low || message.end.high : message.end !== 0))
+                if ($has(message, "end") && message.end !== 0)
                     writer.uint32(16).int64(message.end);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -2359,11 +2236,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Segment.decode = function (reader, length, _end, _depth, _target) {
+            Segment.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -2389,7 +2264,7 @@ export const onnx = $root.onnx = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                            if (value = reader.int64())
                                 message.begin = value;
                             else
                                 delete message.begin;
@@ -2398,7 +2273,7 @@ export const onnx = $root.onnx = (() => {
                     case 2: {
                             if (wireType !== 0)
                                 break;
-                            if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                            if (value = reader.int64())
                                 message.end = value;
                             else
                                 delete message.end;
@@ -2406,10 +2281,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -2448,16 +2319,14 @@ export const onnx = $root.onnx = (() => {
         SparseTensorProto.prototype.indices = null;
         SparseTensorProto.prototype.dims = $util.emptyArray;
 
-        SparseTensorProto.encode = function (message, writer, _depth) {
+        SparseTensorProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.values != null && $Object.hasOwnProperty.call(message, "values"))
+            if ($has(message, "values"))
                 $root.onnx.TensorProto.encode(message.values, writer.uint32(10).fork(), _depth + 1).ldelim();
-            if (message.indices != null && $Object.hasOwnProperty.call(message, "indices"))
+            if ($has(message, "indices"))
                 $root.onnx.TensorProto.encode(message.indices, writer.uint32(18).fork(), _depth + 1).ldelim();
             if (message.dims != null && message.dims.length)
                 writer.uint32(26).int64s(message.dims);
@@ -2467,11 +2336,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        SparseTensorProto.decode = function (reader, length, _end, _depth, _target) {
+        SparseTensorProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -2510,22 +2377,18 @@ export const onnx = $root.onnx = (() => {
                         if (wireType === 2) {
                             if (!(message.dims && message.dims.length))
                                 message.dims = [];
-                            $numbers(reader.int64s(message.dims));
+                            reader.int64s(message.dims);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
                         if (!(message.dims && message.dims.length))
                             message.dims = [];
-                        message.dims.push($number(reader.int64()));
+                        message.dims.push(reader.int64());
                         continue;
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -2552,11 +2415,9 @@ export const onnx = $root.onnx = (() => {
 
         TensorShapeProto.prototype.dim = $util.emptyArray;
 
-        TensorShapeProto.encode = function (message, writer, _depth) {
+        TensorShapeProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
             if (message.dim != null && message.dim.length)
@@ -2568,11 +2429,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        TensorShapeProto.decode = function (reader, length, _end, _depth, _target) {
+        TensorShapeProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message;
@@ -2605,10 +2464,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -2640,18 +2495,16 @@ export const onnx = $root.onnx = (() => {
                 set: $util.oneOfSetter($oneOfFields)
             });
 
-            Dimension.encode = function (message, writer, _depth) {
+            Dimension.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.dimValue != null && $Object.hasOwnProperty.call(message, "dimValue"))
+                if ($has(message, "dimValue"))
                     writer.uint32(8).int64(message.dimValue);
-                if (message.dimParam != null && $Object.hasOwnProperty.call(message, "dimParam"))
+                if ($has(message, "dimParam"))
                     writer.uint32(18).string(message.dimParam);
-                if (message.denotation != null && $Object.hasOwnProperty.call(message, "denotation") && message.denotation !== "")
+                if ($has(message, "denotation") && message.denotation !== "")
                     writer.uint32(26).string(message.denotation);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -2659,11 +2512,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Dimension.decode = function (reader, length, _end, _depth, _target) {
+            Dimension.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -2689,7 +2540,7 @@ export const onnx = $root.onnx = (() => {
                     case 1: {
                             if (wireType !== 0)
                                 break;
-                            message.dimValue = $number(reader.int64());
+                            message.dimValue = reader.int64();
                             message.value = "dimValue";
                             continue;
                         }
@@ -2711,10 +2562,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -2756,26 +2603,24 @@ export const onnx = $root.onnx = (() => {
             set: $util.oneOfSetter($oneOfFields)
         });
 
-        TypeProto.encode = function (message, writer, _depth) {
+        TypeProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.tensorType != null && $Object.hasOwnProperty.call(message, "tensorType"))
+            if ($has(message, "tensorType"))
                 $root.onnx.TypeProto.Tensor.encode(message.tensorType, writer.uint32(10).fork(), _depth + 1).ldelim();
-            if (message.sequenceType != null && $Object.hasOwnProperty.call(message, "sequenceType"))
+            if ($has(message, "sequenceType"))
                 $root.onnx.TypeProto.Sequence.encode(message.sequenceType, writer.uint32(34).fork(), _depth + 1).ldelim();
-            if (message.mapType != null && $Object.hasOwnProperty.call(message, "mapType"))
+            if ($has(message, "mapType"))
                 $root.onnx.TypeProto.Map.encode(message.mapType, writer.uint32(42).fork(), _depth + 1).ldelim();
-            if (message.denotation != null && $Object.hasOwnProperty.call(message, "denotation") && message.denotation !== "")
+            if ($has(message, "denotation") && message.denotation !== "")
                 writer.uint32(50).string(message.denotation);
-            if (message.opaqueType != null && $Object.hasOwnProperty.call(message, "opaqueType"))
+            if ($has(message, "opaqueType"))
                 $root.onnx.TypeProto.Opaque.encode(message.opaqueType, writer.uint32(58).fork(), _depth + 1).ldelim();
-            if (message.sparseTensorType != null && $Object.hasOwnProperty.call(message, "sparseTensorType"))
+            if ($has(message, "sparseTensorType"))
                 $root.onnx.TypeProto.SparseTensor.encode(message.sparseTensorType, writer.uint32(66).fork(), _depth + 1).ldelim();
-            if (message.optionalType != null && $Object.hasOwnProperty.call(message, "optionalType"))
+            if ($has(message, "optionalType"))
                 $root.onnx.TypeProto.Optional.encode(message.optionalType, writer.uint32(74).fork(), _depth + 1).ldelim();
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -2783,11 +2628,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        TypeProto.decode = function (reader, length, _end, _depth, _target) {
+        TypeProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -2863,10 +2706,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -2890,16 +2729,14 @@ export const onnx = $root.onnx = (() => {
             Tensor.prototype.elemType = 0;
             Tensor.prototype.shape = null;
 
-            Tensor.encode = function (message, writer, _depth) {
+            Tensor.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.elemType != null && $Object.hasOwnProperty.call(message, "elemType") && message.elemType !== 0)
+                if ($has(message, "elemType") && message.elemType !== 0)
                     writer.uint32(8).int32(message.elemType);
-                if (message.shape != null && $Object.hasOwnProperty.call(message, "shape"))
+                if ($has(message, "shape"))
                     $root.onnx.TensorShapeProto.encode(message.shape, writer.uint32(18).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -2907,11 +2744,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Tensor.decode = function (reader, length, _end, _depth, _target) {
+            Tensor.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -2951,10 +2786,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -2980,14 +2811,12 @@ export const onnx = $root.onnx = (() => {
 
             Sequence.prototype.elemType = null;
 
-            Sequence.encode = function (message, writer, _depth) {
+            Sequence.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.elemType != null && $Object.hasOwnProperty.call(message, "elemType"))
+                if ($has(message, "elemType"))
                     $root.onnx.TypeProto.encode(message.elemType, writer.uint32(10).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -2995,11 +2824,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Sequence.decode = function (reader, length, _end, _depth, _target) {
+            Sequence.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -3030,10 +2857,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -3060,16 +2883,14 @@ export const onnx = $root.onnx = (() => {
             Map.prototype.keyType = 0;
             Map.prototype.valueType = null;
 
-            Map.encode = function (message, writer, _depth) {
+            Map.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.keyType != null && $Object.hasOwnProperty.call(message, "keyType") && message.keyType !== 0)
+                if ($has(message, "keyType") && message.keyType !== 0)
                     writer.uint32(8).int32(message.keyType);
-                if (message.valueType != null && $Object.hasOwnProperty.call(message, "valueType"))
+                if ($has(message, "valueType"))
                     $root.onnx.TypeProto.encode(message.valueType, writer.uint32(18).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -3077,11 +2898,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Map.decode = function (reader, length, _end, _depth, _target) {
+            Map.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -3121,10 +2940,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -3150,14 +2965,12 @@ export const onnx = $root.onnx = (() => {
 
             Optional.prototype.elemType = null;
 
-            Optional.encode = function (message, writer, _depth) {
+            Optional.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.elemType != null && $Object.hasOwnProperty.call(message, "elemType"))
+                if ($has(message, "elemType"))
                     $root.onnx.TypeProto.encode(message.elemType, writer.uint32(10).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -3165,11 +2978,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Optional.decode = function (reader, length, _end, _depth, _target) {
+            Optional.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -3200,10 +3011,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -3230,16 +3037,14 @@ export const onnx = $root.onnx = (() => {
             SparseTensor.prototype.elemType = 0;
             SparseTensor.prototype.shape = null;
 
-            SparseTensor.encode = function (message, writer, _depth) {
+            SparseTensor.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.elemType != null && $Object.hasOwnProperty.call(message, "elemType") && message.elemType !== 0)
+                if ($has(message, "elemType") && message.elemType !== 0)
                     writer.uint32(8).int32(message.elemType);
-                if (message.shape != null && $Object.hasOwnProperty.call(message, "shape"))
+                if ($has(message, "shape"))
                     $root.onnx.TensorShapeProto.encode(message.shape, writer.uint32(18).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -3247,11 +3052,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            SparseTensor.decode = function (reader, length, _end, _depth, _target) {
+            SparseTensor.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -3291,10 +3094,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -3321,16 +3120,14 @@ export const onnx = $root.onnx = (() => {
             Opaque.prototype.domain = "";
             Opaque.prototype.name = "";
 
-            Opaque.encode = function (message, writer, _depth) {
+            Opaque.encode = function (message, writer, _depth = 0) {
                 if (!writer)
                     writer = $Writer.create();
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $util.recursionLimit)
                     throw $Error("max depth exceeded");
-                if (message.domain != null && $Object.hasOwnProperty.call(message, "domain") && message.domain !== "")
+                if ($has(message, "domain") && message.domain !== "")
                     writer.uint32(10).string(message.domain);
-                if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+                if ($has(message, "name") && message.name !== "")
                     writer.uint32(18).string(message.name);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
@@ -3338,11 +3135,9 @@ export const onnx = $root.onnx = (() => {
                 return writer;
             };
 
-            Opaque.decode = function (reader, length, _end, _depth, _target) {
+            Opaque.decode = function (reader, length, _end, _depth = 0, _target) {
                 if (!(reader instanceof $Reader))
                     reader = $Reader.create(reader);
-                if (_depth === $undefined)
-                    _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
                 let end, message, value;
@@ -3385,10 +3180,6 @@ export const onnx = $root.onnx = (() => {
                         }
                     }
                     reader.skipType(wireType, _depth, tag);
-                    if (!reader.discardUnknown) {
-                        $util.makeProp(message, "$unknowns", false);
-                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                    }
                 }
                 if (length !== $undefined) {
                     if (reader.pos !== end)
@@ -3418,16 +3209,14 @@ export const onnx = $root.onnx = (() => {
         OperatorSetIdProto.prototype.domain = "";
         OperatorSetIdProto.prototype.version = 0;
 
-        OperatorSetIdProto.encode = function (message, writer, _depth) {
+        OperatorSetIdProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.domain != null && $Object.hasOwnProperty.call(message, "domain") && message.domain !== "")
+            if ($has(message, "domain") && message.domain !== "")
                 writer.uint32(10).string(message.domain);
-            if (message.version != null && $Object.hasOwnProperty.call(message, "version") && (typeof message.version === "object" ? message.version.low || message.version.high : message.version !== 0))
+            if ($has(message, "version") && message.version !== 0)
                 writer.uint32(16).int64(message.version);
             if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -3435,11 +3224,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        OperatorSetIdProto.decode = function (reader, length, _end, _depth, _target) {
+        OperatorSetIdProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -3474,7 +3261,7 @@ export const onnx = $root.onnx = (() => {
                 case 2: {
                         if (wireType !== 0)
                             break;
-                        if (typeof (value = $number(reader.int64())) === "object" ? value.low || value.high : value !== 0)
+                        if (value = reader.int64())
                             message.version = value;
                         else
                             delete message.version;
@@ -3482,10 +3269,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)
@@ -3537,14 +3320,12 @@ export const onnx = $root.onnx = (() => {
         FunctionProto.prototype.overload = "";
         FunctionProto.prototype.metadataProps = $util.emptyArray;
 
-        FunctionProto.encode = function (message, writer, _depth) {
+        FunctionProto.encode = function (message, writer, _depth = 0) {
             if (!writer)
                 writer = $Writer.create();
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $util.recursionLimit)
                 throw $Error("max depth exceeded");
-            if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+            if ($has(message, "name") && message.name !== "")
                 writer.uint32(10).string(message.name);
             if (message.input != null && message.input.length)
                 for (let i = 0; i < message.input.length; ++i)
@@ -3558,12 +3339,12 @@ export const onnx = $root.onnx = (() => {
             if (message.node != null && message.node.length)
                 for (let i = 0; i < message.node.length; ++i)
                     $root.onnx.NodeProto.encode(message.node[i], writer.uint32(58).fork(), _depth + 1).ldelim();
-            if (message.docString != null && $Object.hasOwnProperty.call(message, "docString") && message.docString !== "")
+            if ($has(message, "docString") && message.docString !== "")
                 writer.uint32(66).string(message.docString);
             if (message.opsetImport != null && message.opsetImport.length)
                 for (let i = 0; i < message.opsetImport.length; ++i)
                     $root.onnx.OperatorSetIdProto.encode(message.opsetImport[i], writer.uint32(74).fork(), _depth + 1).ldelim();
-            if (message.domain != null && $Object.hasOwnProperty.call(message, "domain") && message.domain !== "")
+            if ($has(message, "domain") && message.domain !== "")
                 writer.uint32(82).string(message.domain);
             if (message.attributeProto != null && message.attributeProto.length)
                 for (let i = 0; i < message.attributeProto.length; ++i)
@@ -3571,7 +3352,7 @@ export const onnx = $root.onnx = (() => {
             if (message.valueInfo != null && message.valueInfo.length)
                 for (let i = 0; i < message.valueInfo.length; ++i)
                     $root.onnx.ValueInfoProto.encode(message.valueInfo[i], writer.uint32(98).fork(), _depth + 1).ldelim();
-            if (message.overload != null && $Object.hasOwnProperty.call(message, "overload") && message.overload !== "")
+            if ($has(message, "overload") && message.overload !== "")
                 writer.uint32(106).string(message.overload);
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
@@ -3582,11 +3363,9 @@ export const onnx = $root.onnx = (() => {
             return writer;
         };
 
-        FunctionProto.decode = function (reader, length, _end, _depth, _target) {
+        FunctionProto.decode = function (reader, length, _end, _depth = 0, _target) {
             if (!(reader instanceof $Reader))
                 reader = $Reader.create(reader);
-            if (_depth === $undefined)
-                _depth = 0;
             if (_depth > $Reader.recursionLimit)
                 throw $Error("max depth exceeded");
             let end, message, value;
@@ -3711,10 +3490,6 @@ export const onnx = $root.onnx = (() => {
                     }
                 }
                 reader.skipType(wireType, _depth, tag);
-                if (!reader.discardUnknown) {
-                    $util.makeProp(message, "$unknowns", false);
-                    (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
-                }
             }
             if (length !== $undefined) {
                 if (reader.pos !== end)

@@ -61,7 +61,11 @@ export interface Inspection {
 
 /** Describes a model: what it takes and gives, which activations it has, and which Mish. Throws as `scan` does. */
 export async function inspect(input: ModelInput, options: SiteOptions = {}): Promise<Inspection> {
-  const document = await scan(input);
+  return inspectDocument(await scan(input), options);
+}
+
+/** `inspect` for a document that has been scanned already. */
+export function inspectDocument(document: OnnxDocument, options: SiteOptions = {}): Inspection {
   const { graph, scopes } = document;
   const analysis = analyse(document);
   const found = findSites(document, options, analysis);

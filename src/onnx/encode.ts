@@ -1,14 +1,14 @@
-import $protobuf from 'protobufjs/minimal.js';
 import { onnx } from '../../proto/onnx.js';
+import { Writer } from '../../proto/wire.js';
 
 /** A non-negative integer below 2^53 as a protobuf varint. */
 export function varint(value: number): Uint8Array {
-  return $protobuf.Writer.create().uint64(value).finish();
+  return Writer.create().uint64(value).finish();
 }
 
 /** A LEN field: tag, length and the encoded message. */
 export function messageField(number: number, message: Uint8Array): Uint8Array {
-  return $protobuf.Writer.create()
+  return Writer.create()
     .uint32(number * 8 + 2)
     .bytes(message)
     .finish();

@@ -1,4 +1,3 @@
-import $protobuf from 'protobufjs/minimal.js';
 import { OnnxMishError } from './error.js';
 import { createReader } from './reader.js';
 import type { ByteSource } from './source.js';
@@ -27,7 +26,7 @@ export async function inversePatch(spliced: Spliced): Promise<string> {
   for (const { start, end, bytes } of spliced.replacements) {
     const old = await reader.bytes(start, end);
     check = fnv1a(check, bytes);
-    edits.push([start - at, bytes.length, $protobuf.util.base64.encode(old, 0, old.length)]);
+    edits.push([start - at, bytes.length, encode(old)]);
     at = end;
   }
   return JSON.stringify({ v: 1, size: spliced.size, check, edits } satisfies Patch);
@@ -79,11 +78,15 @@ function parse(record: string): Patch | undefined {
   }
 }
 
+function encode(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
 function decode(base64: string): Uint8Array | undefined {
-  const bytes = new Uint8Array($protobuf.util.base64.length(base64));
   try {
-    $protobuf.util.base64.decode(base64, bytes, 0);
-    return bytes;
+    return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   } catch {
     return undefined;
   }

@@ -15,7 +15,7 @@ import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
 import { decode, frameOf, scanSparse, scanTensor, scanValue, type TensorContext } from './scan-values.js';
 import { sniff } from './sniff.js';
-import { type ModelInput, toSource } from './source.js';
+import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
 
@@ -41,7 +41,7 @@ interface ScopeDraft extends Draft<Scope> {
  * Throws `not-onnx` when the file is something else, `malformed` when it breaks off or makes no sense.
  */
 export async function scan(input: ModelInput): Promise<OnnxDocument> {
-  const source = toSource(input);
+  const source = await openInput(input);
   const reader = createReader(source);
   try {
     return await scanModel(reader);

@@ -15,10 +15,15 @@ export interface ByteSource {
 }
 
 /** What the public functions take a model as. */
-export type ModelInput = Uint8Array | Blob | ByteSource;
+export type ModelInput = Uint8Array | Blob | ReadableStream<Uint8Array<ArrayBuffer>> | ByteSource;
+
+/** What can be read at any place: a stream is gathered into a Blob first. */
+export async function openInput(input: ModelInput, name?: string): Promise<ByteSource> {
+  return toSource(input instanceof ReadableStream ? await new Response(input).blob() : input, name);
+}
 
 /** A `ByteSource` over whatever the caller has; `name` is for messages. */
-export function toSource(input: ModelInput, name = 'model'): ByteSource {
+export function toSource(input: Exclude<ModelInput, ReadableStream>, name = 'model'): ByteSource {
   if (input instanceof Uint8Array) {
     return {
       name,

@@ -1,0 +1,7 @@
+export declare class Writer {
+  static create(): Writer;
+  uint32(value: number): this;
+  uint64(value: number): this;
+  bytes(value: Uint8Array): this;
+  finish(): Uint8Array;
+}

@@ -1,0 +1,239 @@
+// What the generated code needs of protobufjs/minimal.js, in a tenth of its size: a page counts every kilobyte.
+// 64-bit integers are numbers, exact to 2^53; a string may hold any bytes, as in ONNX's own schema, which is proto2.
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const DEEPEST = 100; // protobuf's own default recursion limit
+
+const short = () => new RangeError('index out of range');
+
+export class Reader {
+  constructor(buffer) {
+    this.buf = buffer;
+    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    this.pos = 0;
+    this.len = buffer.length;
+    this.discardUnknown = false;
+  }
+
+  static create(buffer) {
+    return new Reader(buffer);
+  }
+
+  skip(length) {
+    const start = this.pos;
+    if (length > this.len - start) throw short();
+    this.pos += length;
+    return start;
+  }
+
+  /** The next varint as two unsigned halves, [low, high]. */
+  halves() {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      const byte = this.buf[this.skip(1)];
+      const bits = byte & 127;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high = bits >>> 4;
+      } else if (shift < 63) high |= bits << (shift - 32);
+      else high |= bits << 31;
+      if (byte < 128) return [low >>> 0, high >>> 0];
+    }
+    throw Error('invalid varint encoding');
+  }
+
+  uint32() {
+    return this.halves()[0];
+  }
+
+  int32() {
+    return this.halves()[0] | 0;
+  }
+
+  int64() {
+    const [low, high] = this.halves();
+    return (high | 0) * 2 ** 32 + low;
+  }
+
+  uint64() {
+    const [low, high] = this.halves();
+    return high * 2 ** 32 + low;
+  }
+
+  tag() {
+    const tag = this.uint32();
+    if (tag >>> 3 === 0) throw Error('illegal tag');
+    return tag;
+  }
+
+  size() {
+    return this.uint32();
+  }
+
+  float() {
+    return this.view.getFloat32(this.skip(4), true);
+  }
+
+  double() {
+    return this.view.getFloat64(this.skip(8), true);
+  }
+
+  bytes() {
+    const start = this.skip(this.size());
+    return this.buf.subarray(start, this.pos);
+  }
+
+  string() {
+    return decoder.decode(this.bytes());
+  }
+
+  raw(start, end) {
+    return this.buf.subarray(start, end);
+  }
+
+  skipType(wireType, depth = 0, tag = 0) {
+    if (depth > DEEPEST) throw Error('max depth exceeded');
+    if (wireType === 0) this.halves();
+    else if (wireType === 1) this.skip(8);
+    else if (wireType === 2) this.skip(this.size());
+    else if (wireType === 5) this.skip(4);
+    else if (wireType === 3) {
+      for (;;) {
+        const inner = this.tag();
+        if ((inner & 7) === 4) {
+          if (inner >>> 3 !== tag) throw Error('invalid end group');
+          return;
+        }
+        this.skipType(inner & 7, depth + 1, inner >>> 3);
+      }
+    } else throw Error(`invalid wire type ${wireType}`);
+  }
+}
+
+// Packed lists: [length, values], appended to `list`.
+for (const type of ['float', 'double', 'int32', 'int64', 'uint64']) {
+  Reader.prototype[`${type}s`] = function (list) {
+    const length = this.size();
+    const end = this.pos + length;
+    if (end > this.len) throw short();
+    while (this.pos < end) list.push(this[type]());
+    if (this.pos !== end) throw short();
+    return list;
+  };
+}
+
+export class Writer {
+  parts = [];
+  length = 0;
+  /** What stands before each message that is being written. */
+  outer = [];
+
+  static create() {
+    return new Writer();
+  }
+
+  raw(bytes) {
+    this.parts.push(bytes);
+    this.length += bytes.length;
+    return this;
+  }
+
+  uint64(value) {
+    const bytes = [];
+    let rest = value;
+    for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
+    bytes.push(rest);
+    return this.raw(bytes);
+  }
+
+  uint32(value) {
+    return this.uint64(value >>> 0);
+  }
+
+  int64(value) {
+    if (value >= 0) return this.uint64(value);
+    const bytes = [];
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+    bytes.push(Number(rest));
+    return this.raw(bytes);
+  }
+
+  int32(value) {
+    return this.int64(value | 0);
+  }
+
+  float(value) {
+    return this.raw(new Uint8Array(Float32Array.of(value).buffer));
+  }
+
+  double(value) {
+    return this.raw(new Uint8Array(Float64Array.of(value).buffer));
+  }
+
+  bytes(value) {
+    return this.uint32(value.length).raw(value);
+  }
+
+  string(value) {
+    return this.bytes(encoder.encode(value));
+  }
+
+  fork() {
+    this.outer.push([this.parts, this.length]);
+    this.parts = [];
+    this.length = 0;
+    return this;
+  }
+
+  ldelim() {
+    const { parts, length } = this;
+    [this.parts, this.length] = this.outer.pop();
+    this.uint32(length);
+    for (const part of parts) this.parts.push(part);
+    this.length += length;
+    return this;
+  }
+
+  finish() {
+    const out = new Uint8Array(this.length);
+    let at = 0;
+    for (const part of this.parts) {
+      out.set(part, at);
+      at += part.length;
+    }
+    return out;
+  }
+}
+
+for (const type of ['float', 'double', 'int32', 'int64', 'uint64']) {
+  Writer.prototype[`${type}s`] = function (list) {
+    this.fork();
+    for (const value of list) this[type](value);
+    return this.ldelim();
+  };
+}
+
+export const util = {
+  global: globalThis,
+  recursionLimit: DEEPEST,
+  emptyArray: Object.freeze([]),
+  newBuffer: (bytes) => new Uint8Array(bytes),
+  makeProp: (message, name, enumerable) =>
+    Object.defineProperty(message, name, { enumerable, configurable: true, writable: true }),
+  oneOfGetter: (names) =>
+    function () {
+      const has = (name) => Object.hasOwn(this, name) && this[name] != null;
+      return names.findLast(has);
+    },
+  oneOfSetter: (names) =>
+    function (kept) {
+      for (const name of names) if (name !== kept) delete this[name];
+    },
+};
+Reader.recursionLimit = DEEPEST;
+
+export const roots = {};

@@ -1,0 +1,2 @@
+export declare const BUDGET: number;
+export declare function bundle(names: string): Promise<{ code: string; bytes: number }>;

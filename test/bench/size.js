@@ -1,0 +1,37 @@
+// What a page loads of the core: bundled and minified by Rolldown, compressed by gzip at level 9, in bytes.
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'rolldown';
+
+export const BUDGET = 30_000;
+
+const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+
+/** The bundle of these exports (`*` for all): its code, minified, and its size gzipped. */
+export async function bundle(names) {
+  const { output } = await build({
+    input: 'entry',
+    platform: 'browser',
+    write: false,
+    output: { minify: true },
+    plugins: [
+      {
+        name: 'entry',
+        resolveId: (id) => (id === 'entry' ? '\0entry' : undefined),
+        load: (id) =>
+          id === '\0entry' ? `export ${names === '*' ? '*' : `{ ${names} }`} from '${index}'` : undefined,
+      },
+    ],
+  });
+  const { code } = output[0];
+  return { code, bytes: gzipSync(code, { level: 9 }).length };
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  for (const names of ['inspect', 'swap', 'inspect, swap, retarget', '*']) {
+    const { bytes } = await bundle(names);
+    console.log(`${names.padEnd(24)} ${bytes.toLocaleString('en')} B of ${BUDGET.toLocaleString('en')}`);
+  }
+  if ((await bundle('*')).bytes > BUDGET) process.exitCode = 1;
+}
