@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
+import { middle, sizeBefore } from './crop.js';
 import { onFile } from './errors.js';
 
 /** A folder with a subfolder for each class. */
@@ -101,23 +102,6 @@ export async function decodeImage(
       cause,
     });
   }
-}
-
-/** The size before the crop: the shorter side as asked for, the longer one cut to whole pixels. */
-function sizeBefore(
-  from: { width: number; height: number },
-  { width, height, resize }: { width: number; height: number; resize?: number | undefined },
-): { width: number; height: number } {
-  const wide = resize === undefined ? from.width * height >= from.height * width : from.width >= from.height;
-  return wide
-    ? { width: Math.floor(((resize ?? height) * from.width) / from.height), height: resize ?? height }
-    : { width: resize ?? width, height: Math.floor(((resize ?? width) * from.height) / from.width) };
-}
-
-/** Half of the pixels that a crop leaves over; Python's `round`, which torchvision uses, takes a half to the even. */
-function middle(over: number): number {
-  const half = Math.floor(over / 2);
-  return over % 2 === 0 ? half : half + (half % 2);
 }
 
 /** One channel as three. */

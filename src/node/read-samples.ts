@@ -1,9 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { unzipSync } from 'fflate';
 import { OnnxMishError } from '../onnx/error.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
 import { onFile } from './errors.js';
+import { unzip } from './unzip.js';
 
 /** Data from disk, as bytes by name: what it means is the reader's business. */
 export type SampleFiles =
@@ -17,9 +17,6 @@ export interface TestCase {
   readonly outputs: ReturnType<typeof decodeTensor>[];
 }
 
-/** An .npz may say that it unpacks to anything; this much is believed. */
-const MOST_BYTES = 8 * 2 ** 30;
-
 /** Reads an .npz, an .npy or a folder in the ONNX test layout. Throws `io` or `bad-data`. */
 export async function readSamples(path: string): Promise<SampleFiles> {
   const info = await onFile(path, () => stat(path));
@@ -27,27 +24,6 @@ export async function readSamples(path: string): Promise<SampleFiles> {
   const bytes = new Uint8Array(await onFile(path, () => readFile(path)));
   if (bytes[0] === 0x93) return { kind: 'arrays', files: new Map([[basename(path, '.npy'), bytes]]) };
   return { kind: 'arrays', files: unzip(bytes, path) };
-}
-
-function unzip(bytes: Uint8Array, path: string): Map<string, Uint8Array> {
-  let total = 0;
-  try {
-    const entries = unzipSync(bytes, {
-      filter: ({ name, originalSize }) => {
-        total += originalSize;
-        if (total > MOST_BYTES) throw new Error('it unpacks to more than 8 GiB');
-        return name.endsWith('.npy');
-      },
-    });
-    if (Object.keys(entries).length === 0) throw new Error('there is no .npy in it');
-    return new Map(Object.entries(entries).map(([name, data]) => [name.slice(0, -4), data]));
-  } catch (cause) {
-    throw new OnnxMishError('bad-data', `this is no .npz archive: ${(cause as Error).message}`, {
-      where: path,
-      fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
-      cause,
-    });
-  }
 }
 
 /** `folder` itself, or its test_data_set_0, test_data_set_1, ... */

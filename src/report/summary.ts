@@ -24,7 +24,7 @@ export interface Summary {
 }
 
 /** Each provider of a report in one line, as the table at the top of every view has them. */
-export function summarise(report: Report): Summary[] {
+export function summarise(report: Pick<Report, 'providers' | 'verdicts'>): Summary[] {
   return report.providers.map((row) => {
     const { latency, parity } = row;
     return {
@@ -56,7 +56,10 @@ export function runtimeOf({ runtime }: ProviderRow): string {
   return [`${runtime.name} ${runtime.version}`, runtime.browser].filter((part) => part !== null).join(', ');
 }
 
-function verdictOf({ verdicts }: Report, { provider, status }: ProviderRow): Summary['verdict'] {
+function verdictOf(
+  { verdicts }: Pick<Report, 'verdicts'>,
+  { provider, status }: ProviderRow,
+): Summary['verdict'] {
   if (status === 'failed') return 'failed';
   if (status === 'unavailable') return 'not available';
   const own = verdicts.filter((verdict) => verdict.provider === provider).map(verdictWord);

@@ -1,4 +1,4 @@
-import { type Inspection, inspect } from '../mish/inspect.js';
+import { inspect } from '../mish/inspect.js';
 import { hashBytes, hashFile, host } from '../node/host.js';
 import { openModel } from '../node/model-file.js';
 import { OnnxMishError } from '../onnx/error.js';
@@ -6,7 +6,8 @@ import type { BrowserSettings } from '../providers/browser/provider.js';
 import { getProvider } from '../providers/get.js';
 import { PROVIDERS, type ProviderName } from '../providers/types.js';
 import { type ShapeOptions, seededFeeds } from './feeds.js';
-import type { ModelInfo, Report } from './report.js';
+import { modelInfo } from './model-info.js';
+import type { Report } from './report.js';
 import { type Candidate, type ValidateOptions, validate } from './validate.js';
 
 /** A model file as a candidate for validation. Throws as `inspect` does, and `io`. */
@@ -29,33 +30,6 @@ export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<C
     });
   }
   return { model: bytes, info: modelInfo(name, inspection, hashBytes(bytes)) };
-}
-
-function modelInfo(name: string, { bytes, opset, sites, mish }: Inspection, sha256: string): ModelInfo {
-  const kinds = sites.map(({ kind, alpha, elemType }) => {
-    return { kind, alpha: typeof alpha === 'number' ? alpha : null, elemType };
-  });
-  return {
-    name,
-    bytes,
-    sha256,
-    opset,
-    activations: sites.length,
-    kinds: counted(kinds),
-    mish: counted(
-      mish.map(({ form, beta, leak, elemType }) => ({ form, beta, alpha: leak ?? null, elemType })),
-    ),
-  };
-}
-
-/** Each different one, with how often it is there. */
-function counted<T extends object>(items: readonly T[]): (T & { count: number })[] {
-  const groups = new Map<string, T & { count: number }>();
-  for (const item of items) {
-    const key = JSON.stringify(item);
-    groups.set(key, { ...item, count: (groups.get(key)?.count ?? 0) + 1 });
-  }
-  return [...groups.values()];
 }
 
 export interface FileValidation

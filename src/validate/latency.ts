@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../onnx/abort.js';
 import type { Tensors } from '../providers/tensor.js';
-import type { Session } from '../providers/types.js';
+import type { Pairs, Session } from '../providers/types.js';
 import { createRandom } from './random.js';
 import { mean, quantilesOf, type Ratio, ratioOfMedians } from './statistics.js';
 
@@ -18,6 +18,8 @@ export interface LatencyOptions {
   /** Milliseconds of each session's very first run, where that is past; else the first runs here are it. */
   readonly first?: readonly [original: number, swapped: number] | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told the times of more pairs, original and swapped. */
+  readonly onPairs?: ((times: Pairs['times']) => void) | undefined;
   /** The clock in milliseconds, for deciding when to end. */
   readonly now?: (() => number) | undefined;
 }
@@ -81,6 +83,7 @@ export async function measureLatency(
     warmup = 3,
     now = () => performance.now(),
     signal,
+    onPairs = () => {},
   } = options;
   const least = Math.max(1, minPairs);
   let first = options.first;
@@ -101,7 +104,9 @@ export async function measureLatency(
     if (pairs.length >= Math.min(5, least) && seconds >= maxSeconds) break;
     const beginsWith = pairs.length % 2 === 0 ? 0 : 1;
     if (original.pairs === undefined) {
-      pairs.push(await onePair(original, swapped, feeds, beginsWith));
+      const [after, before] = await onePair(original, swapped, feeds, beginsWith);
+      pairs.push([after, before]);
+      onPairs([[before, after]]);
       continue;
     }
     // Many at a time, so that the way to the page and back is not between any two; few enough to stop in time.
@@ -114,6 +119,7 @@ export async function measureLatency(
     );
     const timed = await original.pairs(swapped, feeds, count, beginsWith);
     for (const [before, after] of timed.times) pairs.push([after, before]);
+    onPairs(timed.times);
     repeats = timed.repeats;
   }
   const timing = (session: Session, firstMs: number, times: number[]): Timing => {

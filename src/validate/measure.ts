@@ -5,7 +5,7 @@ import { isAborted } from '../onnx/abort.js';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
 import type { FloatType } from '../onnx/types.js';
 import { dimsOf } from '../providers/tensor.js';
-import type { Placement, Provider, Session, SessionOptions, Shapes } from '../providers/types.js';
+import type { Pairs, Placement, Provider, Session, SessionOptions, Shapes } from '../providers/types.js';
 import { type Both, compare } from './compare.js';
 import { type Dataset, type Feeds, firstFeed } from './feeds.js';
 import { partings } from './inside.js';
@@ -161,7 +161,8 @@ export async function measure(
 ): Promise<ProviderRow> {
   const { signal, latency } = options;
   const feeds = await firstFeed(dataset.feeds);
-  const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal };
+  const onPairs = (times: Pairs['times']) => options.onPairs?.(provider.name, times);
+  const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal, onPairs };
   // Before anything else has run: later there is no first run any more.
   const first =
     timed && feeds && ([await models.original.time(feeds), await models.swapped.time(feeds)] as const);

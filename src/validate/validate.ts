@@ -1,5 +1,12 @@
 import { OnnxMishError } from '../onnx/error.js';
-import type { Provider, Session, SessionOptions, ValueInfo } from '../providers/types.js';
+import type {
+  Pairs,
+  Provider,
+  ProviderName,
+  Session,
+  SessionOptions,
+  ValueInfo,
+} from '../providers/types.js';
 import { VERSION } from '../version.js';
 import type { Both } from './compare.js';
 import { type Dataset, type Feeds, firstFeed } from './feeds.js';
@@ -46,6 +53,10 @@ export interface ValidateOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told what is being done. */
   readonly onProgress?: ((step: string) => void) | undefined;
+  /** Told each row of the report as soon as it is complete. */
+  readonly onRow?: ((row: ProviderRow) => void) | undefined;
+  /** Told the times of pairs of runs while they are measured, in milliseconds. */
+  readonly onPairs?: ((provider: ProviderName, times: Pairs['times']) => void) | undefined;
 }
 
 /**
@@ -68,12 +79,11 @@ export async function validate(options: ValidateOptions): Promise<Report> {
     // The CPU comes first: as the reference of the others it would have run before its first run is timed.
     for (const provider of options.providers.toSorted((a, b) => Number(isCpu(b)) - Number(isCpu(a)))) {
       onProgress(`measuring on ${provider.name}`);
-      rows.set(
-        provider,
-        isCpu(provider)
-          ? await measure(provider, baseline, undefined, dataset, options)
-          : await measureElsewhere(provider, baseline, dataset, options),
-      );
+      const row = isCpu(provider)
+        ? await measure(provider, baseline, undefined, dataset, options)
+        : await measureElsewhere(provider, baseline, dataset, options);
+      rows.set(provider, row);
+      options.onRow?.(row);
     }
     const providers = options.providers.flatMap((provider) => rows.get(provider) ?? []);
     const verdicts = providers

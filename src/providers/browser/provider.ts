@@ -8,6 +8,7 @@ import type { Tensors } from '../tensor.js';
 import { decodeTensors, encodeTensors } from '../transfer.js';
 import type { Availability, Provider, Runtime, Session, SessionOptions } from '../types.js';
 import { findBrowser } from './find.js';
+import { MISSING } from './missing.js';
 import { openPage, type Page } from './page.js';
 import { checkForWebgl, prepareForWebgl } from './prepare-webgl.js';
 import type { PageFacts, WebProvider } from './protocol.js';
@@ -78,25 +79,6 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
   };
 }
 
-const MISSING: Readonly<Record<NonNullable<PageFacts['missing']>, { reason: string; fix: string }>> = {
-  webgl2: {
-    reason: 'the browser has no WebGL 2',
-    fix: 'Update the graphics driver, or name another browser with --browser',
-  },
-  'float-textures': {
-    reason: 'its WebGL cannot render to float textures (EXT_color_buffer_float), which ONNX Runtime needs',
-    fix: 'Update the graphics driver, or name another browser with --browser',
-  },
-  webgpu: {
-    reason: 'the browser has no WebGPU',
-    fix: 'Name a newer Chrome or Edge with --browser',
-  },
-  'webgpu-adapter': {
-    reason: 'the browser has WebGPU, but no adapter for it',
-    fix: 'It needs a GPU with a Vulkan, Metal or D3D12 driver',
-  },
-};
-
 function explain(missing: NonNullable<PageFacts['missing']>): Availability {
   return { available: false, ...MISSING[missing] };
 }
@@ -143,13 +125,18 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
 async function pageFiles(): Promise<ReadonlyMap<string, Content>> {
   const require = createRequire(import.meta.url);
   const script = join(dirname(require.resolve('onnx-mish/package.json')), 'dist', 'page', 'harness.js');
-  const ort = dirname(require.resolve('onnxruntime-web/wasm'));
-  const names = (await readdir(ort)).filter((file) => /^ort[\w.-]*\.(mjs|wasm)$/.test(file));
   return new Map<string, Content>([
     ['index.html', new TextEncoder().encode(PAGE)],
     ['harness.js', await readFile(script)],
-    ...names.map((file): [string, Content] => [file, { file: join(ort, file) }]),
+    ...(await runtimeFiles()),
   ]);
+}
+
+/** ONNX Runtime Web's own files, by their names. */
+export async function runtimeFiles(): Promise<[name: string, content: Content][]> {
+  const ort = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
+  const names = (await readdir(ort)).filter((file) => /^ort[\w.-]*\.(mjs|wasm)$/.test(file));
+  return names.map((file) => [file, { file: join(ort, file) }]);
 }
 
 const PAGE = `<!doctype html>

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 
 /** Something to send: bytes, or a file that is streamed. */
@@ -23,8 +23,14 @@ const TYPES: Readonly<Record<string, string>> = {
   mjs: 'text/javascript; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
   wasm: 'application/wasm',
+  css: 'text/css; charset=utf-8',
+  json: 'application/json',
+  svg: 'image/svg+xml',
+  png: 'image/png',
 };
 const BYTES = 'application/octet-stream';
+
+const isAddress = (name: string) => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
 /** For every answer. The isolation is what lets WebAssembly have threads. */
 const HEADERS = {
@@ -34,27 +40,46 @@ const HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:",
 };
+const POLICY =
+  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:";
+
+export interface ServeOptions {
+  /** 127.0.0.1 unless given. */
+  readonly host?: string | undefined;
+  /** The system chooses unless given. */
+  readonly port?: number | undefined;
+  /** The Content-Security-Policy of a file, by its name; that of the harness page unless given. */
+  readonly policy?: ((name: string) => string) | undefined;
+}
 
 /**
- * Serves a page, its files and its models to a browser on this machine: bound to the loopback interface, on
- * a port that the system chooses, under a path that cannot be guessed, and for requests with its own Host only, so
- * that no other page can reach it by a name that resolves here. A request is looked up in a table, never in the
+ * Serves a page, its files and its models to a browser on this machine: bound to the loopback interface and
+ * on a port that the system chooses, unless told otherwise, under a path that cannot be guessed, and for requests whose Host is an address, its own
+ * or localhost only, so that no other page can reach it by a name that resolves here. A request is looked up in a table, never in the
  * file system; whatever is not in it gets an empty 404.
  *
  * @param files What the page consists of, by name; `index.html` is the page.
+ * @throws As `listen` of node:http does: EADDRINUSE and so on.
  */
-export async function servePage(files: ReadonlyMap<string, Content>): Promise<PageServer> {
+export async function servePage(
+  files: ReadonlyMap<string, Content>,
+  { host: bound = '127.0.0.1', port = 0, policy = () => POLICY }: ServeOptions = {},
+): Promise<PageServer> {
   const root = `/${randomBytes(24).toString('base64url')}/`;
-  const offered = new Map<string, { content: Content; type: string }>();
+  const offered = new Map<string, { content: Content; type: string; policy: string }>();
   for (const [name, content] of files) {
-    offered.set(root + name, { content, type: TYPES[name.split('.').at(-1) ?? ''] ?? BYTES });
+    const type = TYPES[name.split('.').at(-1) ?? ''] ?? BYTES;
+    offered.set(root + name, { content, type, policy: policy(name) });
   }
   const awaited = new Map<string, { resolve: (bytes: Uint8Array<ArrayBuffer>) => void }>();
-  let host = '';
+  const address = bound.includes(':') ? `[${bound}]` : bound;
+  let at = 0;
   let next = 0;
+  const known = (host = '') => {
+    const [, name = ''] = /^(.*):\d+$/.exec(host) ?? [];
+    return host.endsWith(`:${at}`) && (name === address || name === 'localhost' || isAddress(name));
+  };
 
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
@@ -62,11 +87,12 @@ export async function servePage(files: ReadonlyMap<string, Content>): Promise<Pa
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '';
-    const found = request.headers.host === host ? offered.get(url) : undefined;
-    const upload = request.headers.host === host ? awaited.get(url) : undefined;
+    const isOurs = known(request.headers.host);
+    const found = isOurs ? offered.get(url) : undefined;
+    const upload = isOurs ? awaited.get(url) : undefined;
     if (found !== undefined && request.method === 'GET') {
-      const { content, type } = found;
-      response.writeHead(200, { ...HEADERS, 'Content-Type': type });
+      const { content, type, policy: own } = found;
+      response.writeHead(200, { ...HEADERS, 'Content-Type': type, 'Content-Security-Policy': own });
       if (content instanceof Uint8Array) response.end(content);
       else await pipeline(createReadStream(content.file, { highWaterMark: 1 << 20 }), response);
     } else if (upload !== undefined && request.method === 'POST') {
@@ -82,15 +108,15 @@ export async function servePage(files: ReadonlyMap<string, Content>): Promise<Pa
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, bound, resolve);
   });
-  host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  at = (server.address() as AddressInfo).port;
   const name = () => `${root}${next++}`;
   return {
-    url: `http://${host}${root}index.html`,
+    url: `http://${address}:${at}${root}index.html`,
     offer(content, type = BYTES) {
       const path = name();
-      offered.set(path, { content, type });
+      offered.set(path, { content, type, policy: POLICY });
       return { path, withdraw: () => void offered.delete(path) };
     },
     receive() {

@@ -1,0 +1,34 @@
+import type { Inspection } from '../mish/inspect.js';
+import type { ModelInfo } from './report.js';
+
+/** What a report says of a model, by its inspection and the SHA-256 of its file. */
+export function modelInfo(
+  name: string,
+  { bytes, opset, sites, mish }: Inspection,
+  sha256: string,
+): ModelInfo {
+  const kinds = sites.map(({ kind, alpha, elemType }) => {
+    return { kind, alpha: typeof alpha === 'number' ? alpha : null, elemType };
+  });
+  return {
+    name,
+    bytes,
+    sha256,
+    opset,
+    activations: sites.length,
+    kinds: counted(kinds),
+    mish: counted(
+      mish.map(({ form, beta, leak, elemType }) => ({ form, beta, alpha: leak ?? null, elemType })),
+    ),
+  };
+}
+
+/** Each different one, with how often it is there. */
+function counted<T extends object>(items: readonly T[]): (T & { count: number })[] {
+  const groups = new Map<string, T & { count: number }>();
+  for (const item of items) {
+    const key = JSON.stringify(item);
+    groups.set(key, { ...item, count: (groups.get(key)?.count ?? 0) + 1 });
+  }
+  return [...groups.values()];
+}
