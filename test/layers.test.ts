@@ -48,16 +48,17 @@ describe('what is fenced off', () => {
   test.each([
     [/^node:/, /^(node|cli)\/|^providers\/(node\.ts$|browser\/)/],
     [/^onnxruntime-node/, /^providers\/node\.ts$/],
-    [/^onnxruntime-web/, /^web\/harness\.ts$/],
+    [/^onnxruntime-web/, /^web\/((harness|runtime|facts)\.ts$|workbench\/engine\/provider\.ts$)/],
     [/^playwright-core$/, /^providers\/browser\/page\.ts$/],
-    [/^protobufjs/, /^onnx\//],
-    [/\/proto\/onnx\.js$/, /^(onnx|mish)\//],
+    [/\/proto\/(onnx|wire)\.js$/, /^(onnx|mish)\//],
     [/^commander$/, /^cli\//],
-    [/^zod$/, /^validate\/report(-measures)?\.ts$/],
+    [/^zod$/, /^validate\/report(-measures)?\.ts$|^web\/workbench\/engine\/runner\.ts$/],
     [/^fflate$/, /^node\//],
     [/^ml-matrix$/, /^calibrate\//],
     [/^sharp$/, /^node\/read-images\.ts$/],
-    [/^(preact|vega)/, /^report\/html\//],
+    [/^vega/, /^report\/html\//],
+    [/^preact/, /^(report\/html|web\/workbench\/page)\//],
+    [/^(uplot|comlink)$/, /^web\/workbench\//],
   ])('%s is imported by %s only', (target, allowed) => {
     const users = imports.filter((entry) => target.test(entry.target));
     expect(users.length).toBeGreaterThan(0);

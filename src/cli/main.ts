@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }
   calibrate: () => import('./calibrate.js'),
   validate: () => import('./validate.js'),
   report: () => import('./report.js'),
+  ui: () => import('./ui.js'),
   doctor: () => import('./doctor.js'),
 };
 

@@ -4,7 +4,18 @@ import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
 
-const COMMANDS = ['inspect', 'rank', 'swap', 'calibrate', 'undo', 'retarget', 'validate', 'report', 'doctor'];
+const COMMANDS = [
+  'inspect',
+  'rank',
+  'swap',
+  'calibrate',
+  'undo',
+  'retarget',
+  'validate',
+  'report',
+  'ui',
+  'doctor',
+];
 
 test('without arguments: the help, as an error', async () => {
   const { code, stdout, stderr } = await cli([]);

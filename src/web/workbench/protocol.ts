@@ -2,6 +2,7 @@
 import type { FormName } from '../../mish/forms.js';
 import type { Inspection } from '../../mish/inspect.js';
 import type { SwapReport } from '../../mish/report.js';
+import type { ImageOptions } from '../../validate/images.js';
 import type { Report } from '../../validate/report.js';
 
 /** The execution providers of a page. */
@@ -13,6 +14,17 @@ export interface NamedFile {
   readonly name: string;
   readonly blob: Blob;
 }
+
+/**
+ * A model that `onnx-mish ui model.onnx` hands to the page: JSON at `HANDED_PATH` beside the page. It is there when the
+ * page's address ends with `HANDED_HASH`, and need not be asked for otherwise. Addresses are relative to the page.
+ */
+export interface Handed {
+  readonly model: { readonly name: string; readonly url: string };
+  readonly external: readonly { readonly name: string; readonly url: string }[];
+}
+export const HANDED_PATH = 'model.json';
+export const HANDED_HASH = '#model';
 
 /** A problem as a sentence for people, and what to do about it: the `OnnxMishError` of a worker. */
 export interface Problem {
@@ -65,7 +77,12 @@ export interface SwappedModel {
 export type Input =
   | { readonly kind: 'noise'; readonly seed: number; readonly runs: number }
   | { readonly kind: 'npz'; readonly file: NamedFile }
-  | { readonly kind: 'images'; readonly files: readonly NamedFile[] };
+  | {
+      readonly kind: 'images';
+      readonly files: readonly NamedFile[];
+      /** Mean and standard deviation for pixels of 0 to 1, and so on: as the command line's options. */
+      readonly options?: Pick<ImageOptions, 'mean' | 'std' | 'resize' | 'size' | 'layout' | 'channels'>;
+    };
 
 export interface RunChoice {
   readonly providers: readonly PageProvider[];
@@ -99,7 +116,10 @@ export interface SiteHistogram {
   readonly above: number;
 }
 
-/** What the worker offers. Nothing leaves the page. */
+/**
+ * What the worker offers. Nothing leaves the page. Models run in workers of its own inside of it, so that it answers, and
+ * stops, whatever they do.
+ */
 export interface Workbench {
   /** Reads a model; the files beside it are its external data. */
   open(model: NamedFile, external: readonly NamedFile[]): Promise<Answer<OpenedModel>>;
@@ -109,6 +129,11 @@ export interface Workbench {
   swap(choice: SwapChoice): Promise<Answer<SwappedModel>>;
   /** Runs original and swapped side by side. `aborted` is the problem after `stop`. */
   run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<Answer<Report>>;
+  /**
+   * Ends whatever runs: `fits`, `run` and `histogram` that are under way answer at once with the problem `aborted`, and
+   * what was open and swapped stays.
+   */
+  stop(): Promise<void>;
   /** What goes into one site of the original, of the inputs given. */
   histogram(
     site: number,

@@ -1,0 +1,56 @@
+// What the workbench's server has to offer.
+import { readdir, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { withDocument } from '../node/document.js';
+import { dataFiles } from '../node/external-data.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { runtimeFiles } from '../providers/browser/provider.js';
+import type { Content } from '../providers/browser/server.js';
+import { HANDED_PATH, type Handed } from '../web/workbench/protocol.js';
+
+type Entries = [name: string, content: Content][];
+
+/** The page's own files, and ONNX Runtime's under `ort/`. Throws `io` where the page was not built. */
+export async function workbenchFiles(): Promise<Entries> {
+  const root = dirname(createRequire(import.meta.url).resolve('onnx-mish/package.json'));
+  const folder = join(root, 'dist', 'workbench');
+  const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    const fix = 'Install onnx-mish again; in its repository, run `npm run build`';
+    throw new OnnxMishError('io', 'the workbench is not there', { where: folder, fix, cause });
+  });
+  const own = found
+    .filter((entry) => entry.isFile())
+    .map(({ name, parentPath }) => join(parentPath, name))
+    .map((file): Entries[number] => [relative(folder, file).split(sep).join('/'), { file }]);
+  const runtime = (await runtimeFiles()).map(([name, content]): Entries[number] => [`ort/${name}`, content]);
+  return [...own, ...runtime];
+}
+
+/** A model and its external data, with the list of them. Throws as `scan` does, `io` and `external-data`. */
+export async function handedFiles(model: string): Promise<Entries> {
+  const beside = await withDocument(model, (document) => dataFiles(document, dirname(model)));
+  const there: { name: string; url: string; path: string }[] = [];
+  for (const [index, { location, path }] of beside.entries()) {
+    const isThere = (await stat(path).catch(() => undefined))?.isFile() ?? false;
+    if (isThere) there.push({ name: location, url: `model/${index}`, path }); // the page asks for what is missing
+  }
+  const handed: Handed = {
+    model: { name: basename(model), url: 'model/model.onnx' },
+    external: there.map(({ name, url }) => ({ name, url })),
+  };
+  return [
+    [HANDED_PATH, new TextEncoder().encode(JSON.stringify(handed))],
+    [handed.model.url, { file: model }],
+    ...there.map(({ url, path }): Entries[number] => [url, { file: path }]),
+  ];
+}
+
+const POLICY =
+  "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; connect-src 'self' blob: data:; " +
+  "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self' 'wasm-unsafe-eval'";
+
+/** The page's policy; the worker that draws a report's charts compiles their expressions, and alone may do so. */
+export function policyOf(name: string): string {
+  return /^assets\/html-[\w-]+\.js$/.test(name) ? `${POLICY} 'unsafe-eval'` : POLICY;
+}

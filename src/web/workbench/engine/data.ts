@@ -1,0 +1,74 @@
+// What models are fed in a page.
+import { middle, sizeBefore } from '../../../node/crop.js';
+import { unzip } from '../../../node/unzip.js';
+import { messageOf, OnnxMishError } from '../../../onnx/error.js';
+import type { ValueInfo } from '../../../providers/types.js';
+import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../../../validate/feeds.js';
+import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../validate/images.js';
+import { parseNpy } from '../../../validate/npy.js';
+import { sampledFeeds } from '../../../validate/samples.js';
+import type { Input, NamedFile } from '../protocol.js';
+
+export type DataMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
+
+/** Reads what an input names; the maker throws `bad-data` for what does not fit a model. */
+export async function readInput(input: Input, shape: ShapeOptions): Promise<DataMaker> {
+  if (input.kind === 'noise') {
+    const { seed, runs } = input;
+    return (inputs) => seededFeeds(inputs, { ...shape, seed, count: Math.max(1, runs) });
+  }
+  if (input.kind === 'images') {
+    const { files, options } = input;
+    return (inputs) => {
+      const { labels: _none, ...dataset } = imageFeeds(imageSource(files), inputs, { ...shape, ...options });
+      return dataset;
+    };
+  }
+  const { name, blob } = input.file;
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : unzip(bytes, name);
+  const arrays = Object.fromEntries([...files].map(([array, data]) => [array, parseNpy(data, array)]));
+  return (inputs) => sampledFeeds(arrays, inputs, shape);
+}
+
+function imageSource(files: readonly NamedFile[]): ImageSource {
+  return {
+    labels: files.map(() => 0),
+    async decode(index, box) {
+      const file = files[index];
+      if (file === undefined) throw new OnnxMishError('bad-data', `there is no image ${index}`);
+      return decodeImage(file, box);
+    },
+  };
+}
+
+/**
+ * Decodes, resizes and crops an image as node/read-images.ts does, with the browser's own decoder and filter: pixels
+ * differ from those by a few steps of 255. Throws `bad-data`.
+ */
+async function decodeImage({ name, blob }: NamedFile, { width, height, resize }: Box): Promise<Pixels> {
+  try {
+    const bitmap = await createImageBitmap(blob);
+    const fitted = sizeBefore(bitmap, { width, height, resize });
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    if (context === null) throw new Error('this browser cannot draw in a worker');
+    context.fillRect(0, 0, width, height); // what is transparent shows black
+    context.imageSmoothingQuality = 'high';
+    const [left, top] = [middle(fitted.width - width), middle(fitted.height - height)];
+    context.drawImage(bitmap, -left, -top, fitted.width, fitted.height);
+    bitmap.close();
+    const { data } = context.getImageData(0, 0, width, height);
+    return { width, height, data: Uint8Array.from({ length: width * height * 3 }, (_, at) => rgb(data, at)) };
+  } catch (cause) {
+    throw new OnnxMishError('bad-data', `this image cannot be used: ${messageOf(cause)}`, {
+      where: name,
+      fix: 'Give one that this browser can show',
+      cause,
+    });
+  }
+}
+
+/** Red, green and blue out of those and transparency. */
+function rgb(rgba: Uint8ClampedArray, at: number): number {
+  return rgba[Math.floor(at / 3) * 4 + (at % 3)] ?? 0;
+}

@@ -1,0 +1,30 @@
+import { messageOf, OnnxMishError } from '../../../onnx/error.js';
+import type { Provider } from '../../../providers/types.js';
+import type { Fit, PageProvider } from '../protocol.js';
+
+/** Whether a provider can run a model. WebGL is asked beforehand; the others are, by having them open it. */
+export async function fitOf(name: PageProvider, provider: Provider, model: Uint8Array): Promise<Fit> {
+  const no = (reason: string, fix: string | null, nodes: readonly string[] = []): Fit => {
+    return { provider: name, runs: false, reason, fix, nodes };
+  };
+  try {
+    const available = await provider.availability();
+    if (!available.available) return no(available.reason, available.fix);
+    if (provider.check !== undefined) {
+      const unsupported = await provider.check(model);
+      if (unsupported !== undefined) return no(unsupported.reason, unsupported.fix, unsupported.nodes);
+    } else {
+      await (await provider.open(model)).close();
+    }
+    return { provider: name, runs: true, reason: null, fix: null, nodes: [] };
+  } catch (error) {
+    const what = error instanceof OnnxMishError ? error.what : messageOf(error);
+    return no(what, error instanceof OnnxMishError ? (error.fix ?? null) : null, nodesIn(what));
+  }
+}
+
+/** The node that ONNX Runtime has no kernel for, as the checks of WebGL name theirs. */
+function nodesIn(message: string): string[] {
+  const found = message.matchAll(/implementation for (\w+)\((\d+)\) node with name '([^']*)'/g);
+  return [...found].map(([, op, opset, name]) => `${op} (opset ${opset}) ‘${name}’`);
+}

@@ -1,0 +1,118 @@
+import type * as Ort from 'onnxruntime-web';
+import { messageOf, OnnxMishError } from '../../../onnx/error.js';
+import { MISSING } from '../../../providers/browser/missing.js';
+import { checkForWebgl, prepareForWebgl } from '../../../providers/browser/prepare-webgl.js';
+import type { Tensors } from '../../../providers/tensor.js';
+import type { Availability, Provider, Runtime, Session, SessionOptions } from '../../../providers/types.js';
+import { loadRuntime, type OrtFeeds, type WebRuntime } from '../../runtime.js';
+import type { PageProvider } from '../protocol.js';
+import { browserName } from './host.js';
+
+/** A file of tensors as ONNX Runtime takes it. */
+export interface External {
+  readonly path: string;
+  readonly data: Uint8Array;
+}
+
+/** Which session of ONNX Runtime a session is. */
+const inner = new WeakMap<Session, Ort.InferenceSession>();
+
+/**
+ * ONNX Runtime Web in this worker.
+ *
+ * @param base Address of the folder with ONNX Runtime's files.
+ * @param external What the models that it is to open have beside them.
+ */
+export function pageProvider(name: PageProvider, base: string, external: readonly External[]): Provider {
+  let loading: Promise<WebRuntime> | undefined;
+  let version = 'unknown';
+
+  async function load(): Promise<WebRuntime> {
+    loading ??= loadRuntime(name, base);
+    const runtime = await loading.catch((cause: unknown) => {
+      throw new OnnxMishError('provider-unavailable', `ONNX Runtime cannot be loaded: ${messageOf(cause)}`, {
+        fix: 'Load the page again',
+        cause,
+      });
+    });
+    version = runtime.facts.version;
+    return runtime;
+  }
+
+  return {
+    name,
+    get version() {
+      return version;
+    },
+    async availability(): Promise<Availability> {
+      const { missing } = (await load()).facts;
+      if (missing === undefined) return { available: true };
+      const fix = 'Update the browser and the graphics driver, or try another browser';
+      return { available: false, reason: MISSING[missing].reason, fix };
+    },
+    ...(name === 'webgl' ? { check: checkForWebgl } : {}),
+    async open(model, options) {
+      if (typeof model === 'string') throw new OnnxMishError('io', 'a page has no files', { where: model });
+      const runtime = await load();
+      if (name !== 'webgl') return openSession(runtime, name, model, external, options);
+      const prepared = await prepareForWebgl(model, options?.shapes);
+      const { retargeted, notes, suspicions } = prepared;
+      const session = await openSession(runtime, name, prepared.model, [], options);
+      return extend(session, { retargeted, notes, suspicions });
+    },
+  };
+}
+
+function extend(session: Session, more: Pick<Session, 'retargeted' | 'notes' | 'suspicions'>): Session {
+  const extended = { ...session, ...more };
+  const own = inner.get(session);
+  if (own !== undefined) inner.set(extended, own);
+  return extended;
+}
+
+async function openSession(
+  runtime: WebRuntime,
+  name: PageProvider,
+  model: Uint8Array,
+  external: readonly External[],
+  { optimisation = 'all' }: SessionOptions = {},
+): Promise<Session> {
+  const failed = (what: string, cause: unknown) =>
+    new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, { cause });
+  const opened = await runtime.open({ model, external, optimisation }).catch((cause: unknown) => {
+    throw failed('cannot open it', cause);
+  });
+  const { session: own, createMs, inputs, outputs, placement } = opened;
+  const kept = new WeakMap<Tensors, OrtFeeds>();
+  const keep = (feeds: Tensors): OrtFeeds => {
+    const ready = kept.get(feeds) ?? runtime.toFeeds(feeds);
+    kept.set(feeds, ready);
+    return ready;
+  };
+  const running = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((cause: unknown) => {
+      throw failed('failed to run it', cause);
+    });
+  const session: Session = {
+    inputs,
+    outputs,
+    createMs,
+    runtime: runtimeOf(runtime),
+    placement,
+    run: async (feeds) => running(runtime.run(own, runtime.toFeeds(feeds))),
+    time: async (feeds) => running(runtime.time(own, keep(feeds))),
+    async pairs(other, feeds, pairs, firstOfAll) {
+      const theirs = inner.get(other);
+      if (theirs === undefined) throw new OnnxMishError('run-failed', 'the sessions are of two providers');
+      const ready = [keep(feeds[0]), keep(feeds[1])] as const;
+      return running(runtime.pairs({ sessions: [own, theirs], feeds: ready, pairs, firstOfAll }));
+    },
+    close: () => own.release(),
+  };
+  inner.set(session, own);
+  return session;
+}
+
+function runtimeOf({ facts: { version, renderer, software, threads, simd } }: WebRuntime): Runtime {
+  return { name: 'onnxruntime-web', version, browser: browserName(), renderer, software, threads, simd };
+}

@@ -1,0 +1,108 @@
+// A worker for one job: it loads ONNX Runtime, runs models, and is ended, whatever it is at, by whoever made it.
+import { expose } from 'comlink';
+import { config } from 'zod';
+import { inspect } from '../../../mish/inspect.js';
+import type { ShapeOptions } from '../../../validate/feeds.js';
+import { modelInfo } from '../../../validate/model-info.js';
+import type { Report } from '../../../validate/report.js';
+import { type Candidate, validate } from '../../../validate/validate.js';
+import {
+  type Answer,
+  type Fit,
+  type Input,
+  PAGE_PROVIDERS,
+  type PageProvider,
+  type RunChoice,
+  type RunEvent,
+  type SiteHistogram,
+} from '../protocol.js';
+import { readInput } from './data.js';
+import { fitOf } from './fits.js';
+import { pageHost } from './host.js';
+import { answer } from './problem.js';
+import { type External, pageProvider } from './provider.js';
+import { histogramOf } from './site-histogram.js';
+
+/** A model on its way to a runner. */
+export interface Sent {
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+/** External data by its location. */
+export type SentFiles = readonly (readonly [location: string, blob: Blob])[];
+
+export interface Runner {
+  fits(model: Sent, files: SentFiles): Promise<Answer<Fit[]>>;
+  run(
+    models: { readonly original: Sent; readonly swapped: Sent; readonly files: SentFiles },
+    choice: RunChoice,
+    onEvent: (event: RunEvent) => void,
+  ): Promise<Answer<Report>>;
+  histogram(
+    model: Sent,
+    files: SentFiles,
+    request: { readonly site: number; readonly input: Input } & ShapeOptions,
+  ): Promise<Answer<SiteHistogram>>;
+}
+
+config({ jitless: true }); // zod compiles its checks unless told not to, which a page's policy forbids
+
+/** ONNX Runtime's files, beside the folder that the workers are in. */
+const BASE = new URL('../ort/', self.location.href).href;
+
+const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
+
+async function providers(files: SentFiles, names: readonly PageProvider[]) {
+  const external: External[] = [];
+  for (const [path, blob] of files) external.push({ path, data: await bytesOf(blob) });
+  return names.map((name) => ({ name, provider: pageProvider(name, BASE, external) }));
+}
+
+async function candidate({ name, blob }: Sent): Promise<Candidate> {
+  const model = await bytesOf(blob);
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', model));
+  const sha256 = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { model, info: modelInfo(name, await inspect(model), sha256) };
+}
+
+const runner: Runner = {
+  fits: ({ blob }, files) =>
+    answer(async () => {
+      const model = await bytesOf(blob);
+      const fits: Fit[] = [];
+      for (const { name, provider } of await providers(files, PAGE_PROVIDERS)) {
+        fits.push(await fitOf(name, provider, model));
+      }
+      return fits;
+    }),
+
+  run: ({ original, swapped, files }, choice, onEvent) =>
+    answer(async () => {
+      const names = PAGE_PROVIDERS.filter((name) => name === 'wasm' || choice.providers.includes(name));
+      const all = await providers(files, names);
+      const [reference] = all;
+      if (reference === undefined) throw new Error('wasm is always there');
+      return validate({
+        original: await candidate(original),
+        swapped: await candidate(swapped),
+        cpu: reference.provider,
+        providers: all.filter(({ name }) => choice.providers.includes(name)).map(({ provider }) => provider),
+        data: await readInput(choice.input, choice),
+        host: pageHost(),
+        latency: { minPairs: choice.pairs, maxPairs: choice.pairs, minSeconds: 0 },
+        onProgress: (text) => onEvent({ kind: 'step', text }),
+        onPairs: (provider, times) => onEvent({ kind: 'pairs', provider: provider as PageProvider, times }),
+        onRow: (row) => onEvent({ kind: 'row', row }),
+      });
+    }),
+
+  histogram: ({ blob }, files, { site, input, ...shape }) =>
+    answer(async () => {
+      const [wasm] = await providers(files, ['wasm']);
+      if (wasm === undefined) throw new Error('wasm is always there');
+      return histogramOf(await bytesOf(blob), site, wasm.provider, await readInput(input, shape));
+    }),
+};
+
+expose(runner);

@@ -1,0 +1,48 @@
+import { histogramMeter } from '../../../calibrate/histogram.js';
+import { findSites } from '../../../mish/sites.js';
+import { OnnxMishError } from '../../../onnx/error.js';
+import { scan } from '../../../onnx/scan.js';
+import { type Tensor, toNumbers } from '../../../providers/tensor.js';
+import type { Provider } from '../../../providers/types.js';
+import { own } from '../../../validate/own.js';
+import { withExposed } from '../../../validate/tap.js';
+import type { SiteHistogram } from '../protocol.js';
+import type { DataMaker } from './data.js';
+
+/**
+ * Counts what goes into one site, over all feeds. Throws `bad-usage` for a site that is not there, `bad-data` for one that
+ * cannot be looked into, `run-failed`.
+ */
+export async function histogramOf(
+  model: Uint8Array,
+  index: number,
+  provider: Provider,
+  data: DataMaker,
+): Promise<SiteHistogram> {
+  const document = await scan(model);
+  const site = findSites(document).sites[index];
+  if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
+  const { graph } = document;
+  if (site.scope !== graph) {
+    throw new OnnxMishError('bad-data', 'tensors in a function or in the body of a node cannot be measured', {
+      where: site.scope.path,
+    });
+  }
+  const input = site.node.inputs[0] ?? '';
+  const made = graph.nodes.some(({ outputs }) => outputs.includes(input));
+  const meter = histogramMeter();
+  const add = (tensor: Tensor | undefined) => meter.add((tensor && toNumbers(tensor)) ?? []);
+  await withExposed({ model, document }, made ? [input] : [], undefined, async (exposed) => {
+    const session = await provider.open(exposed.model);
+    try {
+      for await (const feed of data(session.inputs).feeds) {
+        add(made ? exposed.get(await session.run(feed), input) : own(feed, input));
+      }
+    } finally {
+      await session.close();
+    }
+  });
+  const histogram = meter.result();
+  if (histogram !== null) return histogram;
+  throw new OnnxMishError('bad-data', 'nothing finite goes into this site', { where: input });
+}

@@ -1,0 +1,137 @@
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+
+export type Data = readonly (readonly (number | null)[])[];
+
+/** One line, or area, of a chart. Colours are names of the style sheet's variables. */
+export interface Line {
+  readonly label: string;
+  readonly colour: string;
+  readonly width?: number;
+  readonly dash?: readonly number[];
+  /** Drawn as steps from 0, filled, on a scale of its own. */
+  readonly area?: boolean;
+}
+
+export interface ChartProps {
+  /** What it shows, for those who do not see it; figures belong into a table beside it. */
+  readonly label: string;
+  readonly lines: readonly Line[];
+  /** The horizontal values, then one list for each line. */
+  readonly data: Data;
+  readonly height: number;
+  /** Ends of the vertical axis; those of the data unless given. */
+  readonly range?: readonly [number, number];
+}
+
+/** How much higher than its highest bin the scale of an area is, so that lines stay clear of it. */
+const HEADROOM = 2.6;
+
+/** A chart that follows its box's width and the page's colours. */
+export function Chart({ label, lines, data, height, range }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const values = data as unknown as uPlot.AlignedData;
+  const latest = useRef(values);
+  latest.current = values;
+  const key = JSON.stringify([lines, height, range]);
+
+  useEffect(() => {
+    const place = box.current;
+    if (place === null) return;
+    const draw = () => {
+      plot.current?.destroy();
+      plot.current = new uPlot(optionsOf({ lines, height, range, place }), latest.current, place);
+    };
+    draw();
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    const resized = new ResizeObserver(() =>
+      plot.current?.setSize({ width: Math.max(120, place.clientWidth), height }),
+    );
+    resized.observe(place);
+    return () => {
+      dark.removeEventListener('change', draw);
+      resized.disconnect();
+      plot.current?.destroy();
+      plot.current = undefined;
+    };
+  }, [key]);
+
+  useEffect(() => {
+    plot.current?.setData(values);
+  }, [data]);
+
+  return <div ref={box} class="chart" role="img" aria-label={label} style={{ height: `${height}px` }} />;
+}
+
+function optionsOf(props: {
+  readonly lines: readonly Line[];
+  readonly height: number;
+  readonly range: readonly [number, number] | undefined;
+  readonly place: HTMLElement;
+}): uPlot.Options {
+  const { lines, height, range, place } = props;
+  const style = getComputedStyle(place);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const axis: uPlot.Axis = {
+    stroke: colour('--muted'),
+    font: `12px ${style.fontFamily}`,
+    grid: { stroke: colour('--grid'), width: 1 },
+    ticks: { show: false },
+  };
+  const steps = uPlot.paths.stepped?.({ align: 1 });
+  return {
+    width: Math.max(120, place.clientWidth),
+    height,
+    legend: { show: false },
+    cursor: { show: false },
+    scales: {
+      x: { time: false },
+      y: range === undefined ? {} : { range: [range[0], range[1]] },
+      area: { range: (_plot, _least, most) => [0, Math.max(most, 1e-9) * HEADROOM] },
+    },
+    axes: [
+      { ...axis, space: 60, size: 28 },
+      { ...axis, size: 44 },
+    ],
+    series: [
+      {},
+      ...lines.map(
+        ({ label, colour: name, width = 2, dash, area = false }): uPlot.Series => ({
+          label,
+          stroke: colour(name),
+          width,
+          points: { show: false },
+          ...(dash === undefined ? {} : { dash: [...dash] }),
+          ...(area
+            ? { scale: 'area', fill: colour('--area'), ...(steps === undefined ? {} : { paths: steps }) }
+            : {}),
+        }),
+      ),
+    ],
+  };
+}
+
+/** The names of the lines, as they are drawn. */
+export function Legend({ lines }: { readonly lines: readonly Line[] }) {
+  return (
+    <ul class="legend">
+      {lines.map(({ label, colour, dash, width = 2, area = false }) => (
+        <li key={label}>
+          <svg viewBox="0 0 28 10" width="28" height="10" aria-hidden="true">
+            {area ? (
+              <rect width="28" height="10" style={{ fill: 'var(--area)', stroke: `var(${colour})` }} />
+            ) : (
+              <path
+                d="M0 5H28"
+                style={{ stroke: `var(${colour})`, strokeWidth: width, strokeDasharray: dash?.join(' ') }}
+              />
+            )}
+          </svg>
+          {label}
+        </li>
+      ))}
+    </ul>
+  );
+}

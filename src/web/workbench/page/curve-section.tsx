@@ -1,0 +1,150 @@
+import { useMemo } from 'preact/hooks';
+import { figure, percent } from '../../../report/figures.js';
+import { Chart, Legend, type Line } from './chart.js';
+import { abscissae, curves, type Shape, shareThatBends, total } from './curves.js';
+import { type Parts, ProblemNote, TableBox } from './parts.js';
+import { readFeed } from './shapes.js';
+
+/** Where the table under the chart has its rows. */
+const ROWS = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6];
+/** The slope that is drawn without a site that has one. */
+const SLOPE = 0.1;
+/** The slider moves β in steps of equal ratio, from 1/2 to 16. */
+const toSlider = (beta: number) => Math.round(Math.log2(beta) * 20);
+const fromSlider = (position: number) => Number((2 ** (position / 20)).toPrecision(3));
+
+/** The hero: Mish with its derivative, beside ReLU, LeakyReLU and Swish, over what goes into the chosen site. */
+export function CurveSection({ state, dispatch, actions }: Parts) {
+  const { beta, model, site, input, feed } = state;
+  const chosen = model?.inspection.sites[site];
+  const slope = typeof chosen?.alpha === 'number' ? chosen.alpha : undefined;
+  const alpha = slope ?? SLOPE;
+  const leak = state.leaky === 'mixture' && slope !== undefined ? slope : 0;
+  const histogram = input?.site === site ? input.histogram : undefined;
+  const counting = input?.site === site && histogram === undefined;
+  const shown = useMemo(
+    () => curves(abscissae(histogram), { beta, alpha, leak }, histogram),
+    [beta, alpha, leak, histogram],
+  );
+  const data = useMemo(() => {
+    const { xs, mish, derivative, relu, leaky, swish, density } = shown;
+    return [xs, ...(density === undefined ? [] : [density]), relu, leaky, swish, derivative, mish];
+  }, [shown]);
+  const lines = linesOf(beta, alpha, leak, histogram !== undefined);
+  const ready =
+    model !== null && model.missing.length === 0 && readFeed(feed, model.inspection.inputs) !== undefined;
+  const [first = 0, last = 0] = [shown.xs.at(0), shown.xs.at(-1)];
+  const label = `${lines.at(-1)?.label} and its derivative from x = ${figure(first)} to ${figure(last)}, beside ReLU, LeakyReLU and Swish. Its values are in the table below.`;
+  return (
+    <section class="card curve" aria-labelledby="curve-title">
+      <h2 id="curve-title">
+        {chosen === undefined ? 'x · tanh(softplus(βx))' : chosen.label}
+        {chosen !== undefined && <small>{`site ${site + 1}, ${chosen.kind}`}</small>}
+      </h2>
+      <Chart label={label} lines={lines} data={data} height={320} range={rangeOf(shown.xs)} />
+      <Legend lines={lines.toReversed()} />
+      <div class="slider">
+        <label for="beta">Sharpness β</label>
+        <input
+          id="beta"
+          type="range"
+          min={toSlider(0.5)}
+          max={toSlider(16)}
+          step={1}
+          value={toSlider(beta)}
+          aria-valuetext={`β = ${beta}`}
+          onInput={({ currentTarget }) =>
+            dispatch({ kind: 'choose', change: { beta: fromSlider(currentTarget.valueAsNumber) } })
+          }
+        />
+        <output for="beta">{beta}</output>
+        <span class="quiet">
+          {beta === 1 ? 'Mish itself' : `at most ${figure(0.3088 / beta)} away from ReLU`}
+        </span>
+      </div>
+      {chosen !== undefined && (
+        <div class="bar">
+          <button type="button" disabled={!ready || counting} onClick={() => actions.measure()}>
+            {counting ? 'Counting …' : 'Show what goes into this site'}
+          </button>
+          {histogram !== undefined && (
+            <span class="quiet">
+              {`${total(histogram).toLocaleString('en')} inputs, ${percent(shareThatBends(histogram, beta))} of them where Mish bends (|βx| < 6)`}
+            </span>
+          )}
+        </div>
+      )}
+      <ProblemNote problem={state.problems.histogram} />
+      <details>
+        <summary>Values as a table</summary>
+        <CurveTable shape={{ beta, alpha, leak }} />
+      </details>
+    </section>
+  );
+}
+
+function linesOf(beta: number, alpha: number, leak: number, filled: boolean): Line[] {
+  const sharp = beta === 1 ? '' : `, β = ${beta}`;
+  const name = leak === 0 ? `Mish${sharp}` : `Mixture of ${figure(leak)} x and Mish${sharp}`;
+  return [
+    ...(filled ? [{ label: 'Inputs of this site', colour: '--area-line', width: 1, area: true }] : []),
+    { label: 'ReLU', colour: '--line-1', width: 1.5 },
+    { label: `LeakyReLU (${figure(alpha)})`, colour: '--line-2', width: 1.5, dash: [7, 4] },
+    { label: 'Swish', colour: '--line-3', width: 1.5, dash: [2, 3] },
+    {
+      label: leak === 0 ? 'Mish’s derivative' : 'Its derivative',
+      colour: '--accent',
+      width: 1.5,
+      dash: [6, 4],
+    },
+    { label: name, colour: '--accent', width: 3.5 },
+  ];
+}
+
+/** The bend stays in sight: more of the negative side than is needed would flatten it. */
+function rangeOf(xs: readonly number[]): readonly [number, number] {
+  const top = xs.at(-1) ?? 4;
+  return [-0.25 * Math.min(top, 8), Math.min(top, 12)];
+}
+
+function CurveTable({ shape }: { readonly shape: Shape }) {
+  const at = curves(ROWS, shape);
+  const columns = [
+    ['Mish', 'mish'],
+    ['Derivative', 'derivative'],
+    ['ReLU', 'relu'],
+    [`LeakyReLU (${figure(shape.alpha)})`, 'leaky'],
+    ['Swish', 'swish'],
+  ] as const;
+  return (
+    <TableBox label="Values of the curves">
+      <table>
+        <caption class="unseen">Values of the curves</caption>
+        <thead>
+          <tr>
+            <th scope="col">x</th>
+            {columns.map(([name]) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {ROWS.map((x, row) => (
+            <tr key={x}>
+              <th scope="row" class="number">
+                {x}
+              </th>
+              {columns.map(([name, column]) => (
+                <td key={name} class="number">
+                  {figure(at[column][row])}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </TableBox>
+  );
+}

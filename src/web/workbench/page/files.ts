@@ -1,0 +1,55 @@
+import type { NamedFile, Problem } from '../protocol.js';
+
+/** Files as the browser gives them. */
+export function named(files: Iterable<File> | null | undefined): NamedFile[] {
+  return [...(files ?? [])].map((file) => ({ name: file.name, blob: file }));
+}
+
+const last = (path: string) => path.split(/[\\/]/).at(-1) ?? path;
+
+/**
+ * Which of the files that were given is a model, and which lie beside it. The model is null where all of them are data that
+ * the model which is open has been waiting for.
+ */
+export function modelAmong(
+  files: readonly NamedFile[],
+  missing: readonly string[],
+):
+  | { readonly model: NamedFile | null; readonly external: readonly NamedFile[] }
+  | { readonly problem: Problem } {
+  const awaited = new Set(missing.map(last));
+  if (files.some(({ name }) => awaited.has(last(name))) && !files.some(({ name }) => /\.onnx$/i.test(name))) {
+    return { model: null, external: files };
+  }
+  const [only] = files;
+  const models = files.length === 1 ? files : files.filter(({ name }) => /\.onnx$/i.test(name));
+  const [model, second] = models;
+  if (only === undefined) return { model: null, external: [] };
+  if (model === undefined) {
+    const what = 'none of these files has a name that ends in .onnx';
+    return { problem: { code: 'bad-usage', what, fix: 'Give the model together with its data' } };
+  }
+  if (second !== undefined) {
+    const what = `these are ${models.length} models: ${models.map(({ name }) => name).join(', ')}`;
+    return { problem: { code: 'bad-usage', what, fix: 'Give one model, with the files of its data' } };
+  }
+  return { model, external: files.filter((file) => file !== model) };
+}
+
+/** Has the browser save something under a name. */
+export function download(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  // The browser begins to read after this task; by the next minute it has.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** `248 kB`. */
+export function size(bytes: number): string {
+  const [unit, divisor] =
+    bytes < 1000 ? ['bytes', 1] : bytes < 1e6 ? ['kB', 1e3] : bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9];
+  return `${Number((bytes / Number(divisor)).toPrecision(3))} ${unit}`;
+}

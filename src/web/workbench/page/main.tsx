@@ -1,0 +1,6 @@
+import { render } from 'preact';
+import { settleLanguage } from './locale.js';
+
+settleLanguage();
+const { App } = await import('./app.js');
+render(<App />, document.body);

@@ -1,0 +1,59 @@
+import { useEffect, useState } from 'preact/hooks';
+import { named } from './files.js';
+import { type Parts, ProblemNote } from './parts.js';
+
+/** The place for files: a real file input, and the whole page to drop on. */
+export function OpenSection({ state, actions }: Parts) {
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    const drag = (event: DragEvent) => {
+      if (!event.dataTransfer?.types.includes('Files')) return;
+      event.preventDefault();
+      setOver(event.type === 'dragover');
+      if (event.type === 'drop') void actions.give(named(event.dataTransfer.files));
+    };
+    const leave = (event: DragEvent) => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    document.addEventListener('dragover', drag);
+    document.addEventListener('drop', drag);
+    document.addEventListener('dragleave', leave);
+    return () => {
+      document.removeEventListener('dragover', drag);
+      document.removeEventListener('drop', drag);
+      document.removeEventListener('dragleave', leave);
+    };
+  }, []);
+  const missing = state.model?.missing ?? [];
+  const title = state.model === null ? 'Drop a model here, or choose a file' : 'Another model';
+  return (
+    <section aria-label="Open a model">
+      {state.model === null && (
+        <p class="lead">
+          Open a trained ONNX model, put Mish where ReLU or LeakyReLU is, and see how far its outputs move and
+          how long it takes, on this browser’s WASM, WebGL and WebGPU.
+        </p>
+      )}
+      <label class={over ? 'drop over' : 'drop'}>
+        <input
+          id="files"
+          type="file"
+          multiple
+          aria-describedby="files-note"
+          onChange={async ({ currentTarget }) => {
+            const files = named(currentTarget.files);
+            currentTarget.value = ''; // so that the same file can be given again
+            await actions.give(files);
+          }}
+        />
+        <strong>{state.opening === null ? title : `Reading ${state.opening} …`}</strong>
+        <span id="files-note">
+          {missing.length > 0
+            ? `Its weights are in ${missing.join(', ')}: give that as well, to run it`
+            : 'an .onnx file, with the files of its weights if it has them'}
+        </span>
+      </label>
+      <ProblemNote problem={state.problems.open} />
+    </section>
+  );
+}

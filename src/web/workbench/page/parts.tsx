@@ -1,0 +1,123 @@
+// What every section is made of.
+import type { ComponentChildren } from 'preact';
+import type { Problem } from '../protocol.js';
+import type { Actions } from './actions.js';
+import type { Action, State } from './state.js';
+
+/** What a section gets. */
+export interface Parts {
+  readonly state: State;
+  readonly dispatch: (action: Action) => void;
+  readonly actions: Actions;
+}
+
+/** A sentence of what went wrong, where, and what to do. */
+export function ProblemNote({ problem }: { readonly problem: Problem | undefined }) {
+  if (problem === undefined) return null;
+  const { what, where, fix } = problem;
+  return (
+    <p class="problem" role="alert">
+      <strong>{sentence(where === undefined ? what : `${where}: ${what}`)}</strong>
+      {fix !== undefined && ` ${sentence(fix)}`}
+    </p>
+  );
+}
+
+const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/** A field with its label above it, and what is wrong with it below. */
+export function Field(props: {
+  readonly id: string;
+  readonly label: string;
+  readonly problem?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly children: ComponentChildren;
+}) {
+  const { id, label, problem, hint, children } = props;
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {children}
+      {hint !== undefined && problem === undefined && <small id={`${id}-note`}>{hint}</small>}
+      {problem !== undefined && (
+        <small id={`${id}-note`} class="wrong">
+          {sentence(problem)}
+        </small>
+      )}
+    </div>
+  );
+}
+
+/** A text or number field. */
+export function TextField(props: {
+  readonly id: string;
+  readonly label: string;
+  readonly value: string;
+  readonly onText: (text: string) => void;
+  readonly numeric?: boolean;
+  readonly problem?: string | undefined;
+  readonly hint?: string | undefined;
+}) {
+  const { id, label, value, onText, numeric = false, problem, hint } = props;
+  return (
+    <Field id={id} label={label} problem={problem} hint={hint}>
+      <input
+        id={id}
+        type="text"
+        inputMode={numeric ? 'numeric' : 'text'}
+        autocomplete="off"
+        spellcheck={false}
+        value={value}
+        aria-invalid={problem !== undefined}
+        aria-describedby={problem === undefined && hint === undefined ? undefined : `${id}-note`}
+        onInput={({ currentTarget }) => onText(currentTarget.value)}
+      />
+    </Field>
+  );
+}
+
+/** One of a few, as buttons beside each other. */
+export function Choice<T extends string>(props: {
+  readonly name: string;
+  readonly label: string;
+  readonly value: T;
+  readonly options: readonly (readonly [value: T, label: string])[];
+  readonly onChoice: (value: T) => void;
+}) {
+  const { name, label, value, options, onChoice } = props;
+  return (
+    <fieldset class="choice">
+      <legend>{label}</legend>
+      <div>
+        {options.map(([option, text]) => (
+          <label key={option}>
+            <input
+              type="radio"
+              name={name}
+              value={option}
+              checked={option === value}
+              onChange={() => onChoice(option)}
+            />
+            <span>{text}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+/** A table that scrolls inside of its own box. */
+export function TableBox({
+  label,
+  children,
+}: {
+  readonly label: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by the keyboard
+    <section class="table-box" tabIndex={0} aria-label={label}>
+      {children}
+    </section>
+  );
+}

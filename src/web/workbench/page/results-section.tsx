@@ -1,0 +1,213 @@
+import { useMemo } from 'preact/hooks';
+import { figure } from '../../../report/figures.js';
+import { SOFTWARE, summarise } from '../../../report/summary.js';
+import type { PageProvider } from '../protocol.js';
+import { Chart, Legend, type Line } from './chart.js';
+import { download } from './files.js';
+import { type Parts, ProblemNote, TableBox } from './parts.js';
+import { choiceOf, isSame, type Pairs, type Row, type Run } from './state.js';
+
+const NAMES: Readonly<Record<string, string>> = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' };
+const nameOf = (provider: string) => NAMES[provider] ?? provider;
+
+/** What a run has found so far, and its report when it is done. */
+export function ResultsSection({ state, actions }: Parts) {
+  const { run, model } = state;
+  if (run === null || model === null) return null;
+  const name = model.name.replace(/\.onnx$/i, '');
+  const old = run.ended !== 'no' && !isSame(run.choice, choiceOf(state));
+  const { report } = run;
+  return (
+    <section class="card" aria-labelledby="results-title">
+      <h2 id="results-title">
+        Original and swapped
+        <small>{`form ${run.choice.form}, β ${run.choice.beta}, ${run.choice.sites.length} sites`}</small>
+      </h2>
+      {old && <p class="quiet">This is of an earlier choice: run it again to see what is chosen now.</p>}
+      <div class="latencies">
+        {run.providers.map((provider) => (
+          <Latency key={provider} provider={provider} run={run} />
+        ))}
+      </div>
+      {run.rows.length > 0 && (
+        <>
+          <div class="latencies">
+            <Bars title="Drift: swapped against original" rows={run.rows} of={({ drift }) => drift} />
+            <Bars
+              title="Parity: the swapped model against itself on WASM"
+              rows={run.rows}
+              of={({ parity }) => parity?.swapped ?? []}
+            />
+          </div>
+          <Table rows={run.rows} verdicts={report?.verdicts ?? []} />
+        </>
+      )}
+      {report !== null && (
+        <div class="bar">
+          <button
+            type="button"
+            onClick={() =>
+              download(
+                `${name}.report.json`,
+                new Blob([`${JSON.stringify(report, null, 2)}\n`], { type: 'application/json' }),
+              )
+            }
+          >
+            Report as JSON
+          </button>
+          <button
+            type="button"
+            disabled={state.exporting}
+            onClick={async () => {
+              const html = await actions.html();
+              if (html !== undefined)
+                download(`${name}.report.html`, new Blob([html], { type: 'text/html' }));
+            }}
+          >
+            {state.exporting ? 'Drawing …' : 'Report as HTML'}
+          </button>
+        </div>
+      )}
+      <ProblemNote problem={state.problems.export} />
+    </section>
+  );
+}
+
+const LINES: readonly Line[] = [
+  { label: 'original', colour: '--line-1', width: 1.5 },
+  { label: 'swapped', colour: '--accent', width: 2.5 },
+];
+
+/** The times of one provider's pairs, as they come. */
+function Latency({ provider, run }: { readonly provider: PageProvider; readonly run: Run }) {
+  const pairs: Pairs = run.pairs[provider] ?? [];
+  const row = run.rows.find((one) => one.provider === provider);
+  const data = useMemo(
+    () => [pairs.map((_, index) => index + 1), pairs.map(([one]) => one), pairs.map(([, other]) => other)],
+    [pairs],
+  );
+  const medians = [0, 1].map((which) => median(pairs.map((pair) => pair[which] ?? 0)));
+  const [original, swapped] = medians.map((value) => `${figure(value)} ms`);
+  const software = row?.runtime?.software === true ? ` (${SOFTWARE})` : '';
+  return (
+    <figure>
+      <figcaption>
+        <h3>{`${nameOf(provider)}${software}`}</h3>
+        <progress
+          max={run.wanted}
+          value={pairs.length}
+          aria-label={`${nameOf(provider)}: pairs of runs that are timed`}
+        />
+      </figcaption>
+      {row !== undefined && row.status !== 'ran' ? (
+        <p class="problem">
+          {row.reason}. {row.fix !== null && `${row.fix}.`}
+        </p>
+      ) : pairs.length === 0 ? (
+        <p class="quiet">{run.ended === 'no' ? 'Its turn is to come.' : 'It was not measured.'}</p>
+      ) : (
+        <>
+          <Chart
+            label={`Times of ${pairs.length} pairs of runs on ${nameOf(provider)}: median of the original ${original}, of the swapped model ${swapped}.`}
+            lines={LINES}
+            data={data}
+            height={150}
+          />
+          <Legend lines={LINES} />
+          <p>
+            {`Median ${original} → ${swapped}`}
+            <span class="quiet">{` of ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}`}</span>
+          </p>
+        </>
+      )}
+    </figure>
+  );
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  return ((sorted[Math.floor(half)] ?? 0) + (sorted[Math.ceil(half) - 1] ?? 0)) / 2;
+}
+
+/** The highest bar, in dB: float32 itself has about as many. */
+const MOST = 150;
+
+/** The worst SQNR of each provider as bars; the figures are beside them. */
+function Bars(props: {
+  readonly title: string;
+  readonly rows: readonly Row[];
+  readonly of: (row: Row) => Row['drift'];
+}) {
+  const rows = props.rows.filter((row) => row.status === 'ran' && props.of(row).length > 0);
+  if (rows.length === 0) return null;
+  return (
+    <figure>
+      <figcaption>
+        <h3>{props.title}</h3>
+      </figcaption>
+      <ul class="bars">
+        {rows.map((row) => {
+          const drifts = props.of(row);
+          const broken = drifts.some(({ problem, broken }) => problem !== null || broken > 0);
+          const worst = Math.min(...drifts.map(({ sqnr, maxAbs }) => sqnr ?? (maxAbs === 0 ? Infinity : 0)));
+          const part = broken ? 0 : Math.min(1, Math.max(0.005, worst / MOST));
+          return (
+            <li key={row.provider}>
+              <span>{nameOf(row.provider)}</span>
+              <span class="track" aria-hidden="true">
+                <span style={{ width: `${100 * part}%` }} />
+              </span>
+              <b>{broken ? 'not comparable' : worst === Infinity ? 'exact' : `${figure(worst)} dB`}</b>
+            </li>
+          );
+        })}
+      </ul>
+    </figure>
+  );
+}
+
+function Table({ rows, verdicts }: TableProps) {
+  const lines = summarise({ providers: [...rows], verdicts });
+  return (
+    <TableBox label="Table of results">
+      <table>
+        <caption>
+          Worst output by signal to noise ratio (SQNR, dB); largest error of Mish’s kernel; medians in
+          milliseconds
+        </caption>
+        <thead>
+          <tr>
+            {['Provider', 'Verdict', 'Drift', 'Parity', 'Kernel', 'Original', 'Swapped', 'Ratio (95 %)'].map(
+              (head) => (
+                <th key={head} scope="col">
+                  {head}
+                </th>
+              ),
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {lines.map((line) => (
+            <tr key={line.provider}>
+              <th scope="row">{`${nameOf(line.provider)}${line.software ? `, ${SOFTWARE}` : ''}`}</th>
+              <td>{line.verdict}</td>
+              {[line.drift, line.parity, line.kernel, line.original, line.swapped, line.ratio].map(
+                (cell, at) => (
+                  <td key={`${at} ${cell}`} class="number">
+                    {cell}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </TableBox>
+  );
+}
+
+interface TableProps {
+  readonly rows: readonly Row[];
+  readonly verdicts: NonNullable<Run['report']>['verdicts'];
+}

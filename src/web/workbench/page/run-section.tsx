@@ -1,0 +1,225 @@
+import { type OpenedModel, PAGE_PROVIDERS } from '../protocol.js';
+import { named, size } from './files.js';
+import { Choice, Field, type Parts, ProblemNote, TextField } from './parts.js';
+import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
+import type { Feed } from './state.js';
+
+const NAMES = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' } as const;
+
+/** What both models are fed, where they run, and the button for it. */
+export function RunSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
+  const { feed, run, chosen, swapping } = state;
+  const change = (change: Partial<Feed>) => dispatch({ kind: 'feed', change });
+  const { inputs } = model.inspection;
+  const running = run?.ended === 'no';
+  const why =
+    model.missing.length > 0
+      ? `To run it, give ${model.missing.join(', ')} as well.`
+      : chosen.size === 0
+        ? 'Choose a site to swap.'
+        : feed.providers.length === 0
+          ? 'Choose where to run it.'
+          : readFeed(feed, inputs) === undefined
+            ? 'Fill in what the models are fed.'
+            : undefined;
+  return (
+    <section class="card" aria-labelledby="run-title">
+      <h2 id="run-title">Run side by side</h2>
+      <fieldset class="choice">
+        <legend>On</legend>
+        <div>
+          {PAGE_PROVIDERS.map((provider) => (
+            <label key={provider}>
+              <input
+                type="checkbox"
+                checked={feed.providers.includes(provider)}
+                onChange={({ currentTarget: { checked } }) =>
+                  change({
+                    providers: PAGE_PROVIDERS.filter((one) =>
+                      one === provider ? checked : feed.providers.includes(one),
+                    ),
+                  })
+                }
+              />
+              <span>{NAMES[provider]}</span>
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      <Choice
+        name="feed"
+        label="Fed with"
+        value={feed.kind}
+        options={[
+          ['noise', 'Noise'],
+          ['images', 'Images'],
+          ['npz', 'An .npz'],
+        ]}
+        onChoice={(kind) => change({ kind })}
+      />
+      <div class="fields">
+        <FeedFields feed={feed} change={change} />
+        {symbolsOf(inputs).map((symbol, index) => (
+          <TextField
+            key={symbol}
+            id={`dim-${index}`}
+            label={`Size of ${symbol}`}
+            numeric
+            value={feed.dims[symbol] ?? ''}
+            problem={sizeProblem(feed.dims[symbol] ?? '')}
+            onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
+          />
+        ))}
+        {unshaped(inputs).map(({ name, dims }, index) => (
+          <TextField
+            key={name}
+            id={`shape-${index}`}
+            label={`Shape of ${name}`}
+            value={feed.shapes[name] ?? ''}
+            hint={dims === undefined ? 'such as 1, 3, 224, 224' : dims.map((dim) => dim ?? '?').join(', ')}
+            problem={feed.shapes[name] ? shapeProblem(feed.shapes[name] ?? '') : undefined}
+            onText={(text) => change({ shapes: { ...feed.shapes, [name]: text } })}
+          />
+        ))}
+        <NumberField
+          id="pairs"
+          label="Timed pairs of runs"
+          value={feed.pairs}
+          least={1}
+          most={10_000}
+          onNumber={(pairs) => change({ pairs })}
+        />
+      </div>
+      <div class="bar">
+        <button
+          type="button"
+          class="main"
+          disabled={why !== undefined || running || swapping}
+          aria-describedby={why === undefined ? undefined : 'run-why'}
+          onClick={() => actions.run()}
+        >
+          Run both
+        </button>
+        <button type="button" disabled={!running} onClick={() => actions.stop()}>
+          Stop
+        </button>
+      </div>
+      {why !== undefined && (
+        <p class="quiet" id="run-why">
+          {why}
+        </p>
+      )}
+      {running && <p class="step">{run.step}</p>}
+      {run?.ended === 'stopped' && <p class="step">Stopped. What was measured until then is below.</p>}
+      <ProblemNote problem={state.problems.run} />
+    </section>
+  );
+}
+
+function FeedFields(props: { readonly feed: Feed; readonly change: (change: Partial<Feed>) => void }) {
+  const { feed, change } = props;
+  if (feed.kind === 'noise') {
+    return (
+      <>
+        <NumberField
+          id="seed"
+          label="Seed"
+          value={feed.seed}
+          least={0}
+          most={2 ** 32 - 1}
+          onNumber={(seed) => change({ seed })}
+        />
+        <NumberField
+          id="runs"
+          label="Samples"
+          value={feed.runs}
+          least={1}
+          most={1000}
+          onNumber={(runs) => change({ runs })}
+        />
+      </>
+    );
+  }
+  if (feed.kind === 'npz') {
+    return (
+      <Field
+        id="npz"
+        label="Arrays named as the inputs"
+        hint={
+          feed.npz === null
+            ? 'an .npz, or an .npy for one input'
+            : `${feed.npz.name}, ${size(feed.npz.blob.size)}`
+        }
+      >
+        <input
+          id="npz"
+          type="file"
+          accept=".npz,.npy"
+          aria-describedby="npz-note"
+          onChange={({ currentTarget }) => change({ npz: named(currentTarget.files)[0] ?? null })}
+        />
+      </Field>
+    );
+  }
+  return (
+    <>
+      <Field
+        id="images"
+        label="Images"
+        hint={feed.images.length === 0 ? 'one or more' : `${feed.images.length} chosen`}
+      >
+        <input
+          id="images"
+          type="file"
+          accept="image/*"
+          multiple
+          aria-describedby="images-note"
+          onChange={({ currentTarget }) => change({ images: named(currentTarget.files) })}
+        />
+      </Field>
+      <TextField
+        id="mean"
+        label="Mean of pixels, 0 to 1"
+        value={feed.mean}
+        problem={rgbProblem(feed.mean)}
+        onText={(mean) => change({ mean })}
+      />
+      <TextField
+        id="std"
+        label="Standard deviation"
+        value={feed.std}
+        problem={rgbProblem(feed.std)}
+        onText={(std) => change({ std })}
+      />
+    </>
+  );
+}
+
+function NumberField(props: {
+  readonly id: string;
+  readonly label: string;
+  readonly value: number;
+  readonly least: number;
+  readonly most: number;
+  readonly onNumber: (value: number) => void;
+}) {
+  const { id, label, value, least, most, onNumber } = props;
+  return (
+    <Field id={id} label={label}>
+      <input
+        id={id}
+        type="number"
+        min={least}
+        max={most}
+        step={1}
+        value={value}
+        onChange={({ currentTarget }) => {
+          const given = Math.round(currentTarget.valueAsNumber);
+          const kept = Number.isFinite(given) ? Math.min(most, Math.max(least, given)) : value;
+          currentTarget.value = String(kept);
+          onNumber(kept);
+        }}
+      />
+    </Field>
+  );
+}

@@ -1,0 +1,73 @@
+// What people type, as numbers.
+import type { ValueSummary } from '../../../mish/inspect.js';
+import type { Input, RunChoice } from '../protocol.js';
+import type { Feed } from './state.js';
+
+/** What is wrong with a size that was typed; undefined where nothing is. */
+export function sizeProblem(text: string): string | undefined {
+  return /^[1-9]\d{0,8}$/.test(text.trim()) ? undefined : 'Give a whole number of 1 or more';
+}
+
+/** What is wrong with a shape that was typed: `1, 3, 224, 224`. */
+export function shapeProblem(text: string): string | undefined {
+  return text.split(',').every((size) => sizeProblem(size) === undefined)
+    ? undefined
+    : 'Give the sizes with commas between them, such as 1, 3, 224, 224';
+}
+
+/** What is wrong with a mean or a standard deviation: three numbers. */
+export function rgbProblem(text: string): string | undefined {
+  return rgb(text).length === 3 && rgb(text).every((value) => Number.isFinite(value))
+    ? undefined
+    : 'Give three numbers with commas between them: red, green, blue';
+}
+
+const rgb = (text: string): number[] =>
+  text.split(',').map((value) => (value.trim() === '' ? Number.NaN : Number(value)));
+
+/** Inputs of which nothing says the size of some dimension: their whole shape has to be asked for. */
+export function unshaped(inputs: readonly ValueSummary[]): ValueSummary[] {
+  return inputs.filter(({ dims }) => dims === undefined || dims.some((dim) => dim === null));
+}
+
+/** The symbolic dimensions of a model's inputs, each once. */
+export function symbolsOf(inputs: readonly ValueSummary[]): string[] {
+  return [...new Set(inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []))];
+}
+
+/** What the worker is asked with, or undefined where a field is empty or wrong. */
+export function readFeed(
+  feed: Feed,
+  inputs: readonly ValueSummary[],
+): ({ readonly input: Input } & Pick<RunChoice, 'dims' | 'shapes'>) | undefined {
+  const symbols = symbolsOf(inputs);
+  const names = unshaped(inputs).map(({ name }) => name);
+  const wrong =
+    symbols.some((symbol) => sizeProblem(feed.dims[symbol] ?? '') !== undefined) ||
+    names.some(
+      (name) => (feed.shapes[name] ?? '') !== '' && shapeProblem(feed.shapes[name] ?? '') !== undefined,
+    );
+  const input = inputOf(feed);
+  if (wrong || input === undefined) return undefined;
+  const shapes = names.filter((name) => (feed.shapes[name] ?? '') !== '');
+  return {
+    input,
+    dims: Object.fromEntries(symbols.map((symbol) => [symbol, Number(feed.dims[symbol])])),
+    shapes: Object.fromEntries(
+      shapes.map((name) => [name, (feed.shapes[name] ?? '').split(',').map(Number)]),
+    ),
+  };
+}
+
+function inputOf({ kind, seed, runs, images, mean, std, npz }: Feed): Input | undefined {
+  if (kind === 'noise') return { kind, seed, runs };
+  if (kind === 'npz') return npz === null ? undefined : { kind, file: npz };
+  if (images.length === 0 || rgbProblem(mean) !== undefined || rgbProblem(std) !== undefined)
+    return undefined;
+  return { kind, files: images, options: { mean: triple(mean), std: triple(std) } };
+}
+
+function triple(text: string): [number, number, number] {
+  const [red = 0, green = 0, blue = 0] = rgb(text);
+  return [red, green, blue];
+}

@@ -1,0 +1,198 @@
+import { useMemo, useState } from 'preact/hooks';
+import type { Inspection } from '../../../mish/inspect.js';
+import { figure } from '../../../report/figures.js';
+import type { OpenedModel } from '../protocol.js';
+import { type Parts, TableBox } from './parts.js';
+
+type Site = Inspection['sites'][number] & { readonly index: number };
+type Column = 'index' | 'label' | 'kind' | 'alpha' | 'elemType' | 'scope';
+
+const COLUMNS: readonly (readonly [Column, string])[] = [
+  ['index', 'Place'],
+  ['label', 'Name'],
+  ['kind', 'Kind'],
+  ['alpha', 'Slope α'],
+  ['elemType', 'Type'],
+  ['scope', 'In'],
+];
+/** Rows that are drawn until somebody asks for all. */
+const FIRST = 200;
+
+/** The sites whose text has every word, in the order of a column. */
+export function arranged(sites: readonly Site[], search: string, column: Column, down: boolean): Site[] {
+  const words = search.toLowerCase().split(/\s+/);
+  const text = (site: Site) =>
+    `${site.label} ${site.output} ${site.kind} ${site.alpha ?? ''} ${site.elemType} ${site.scope}`.toLowerCase();
+  const compare = (a: Site, b: Site) => {
+    const [one, other] = [a[column] ?? '', b[column] ?? ''];
+    if (typeof one === 'number' && typeof other === 'number') return one - other;
+    return String(one).localeCompare(String(other), 'en', { numeric: true });
+  };
+  return sites
+    .filter((site) => words.every((word) => text(site).includes(word)))
+    .sort((a, b) => (down ? -1 : 1) * (compare(a, b) || a.index - b.index));
+}
+
+/** The sites to choose from, what is skipped and why, and the Mish that is there already. */
+export function SitesSection({ state, dispatch, model }: Parts & { readonly model: OpenedModel }) {
+  const [search, setSearch] = useState('');
+  const [column, setColumn] = useState<Column>('index');
+  const [down, setDown] = useState(false);
+  const [whole, setWhole] = useState(false);
+  const { sites, skipped, mish } = model.inspection;
+  const all = useMemo(() => sites.map((site, index) => ({ ...site, index })), [sites]);
+  const shown = useMemo(() => arranged(all, search, column, down), [all, search, column, down]);
+  const choose = (on: boolean) =>
+    dispatch({ kind: 'choose-sites', sites: shown.map(({ index }) => index), on });
+  const sortBy = (next: Column) => {
+    setDown(next === column && !down);
+    setColumn(next);
+  };
+  return (
+    <section class="card" aria-labelledby="sites-title">
+      <h2 id="sites-title">
+        Sites <small>{`${state.chosen.size} of ${sites.length} chosen`}</small>
+      </h2>
+      {sites.length === 0 ? (
+        <p class="quiet">There is no ReLU or LeakyReLU that could be swapped.</p>
+      ) : (
+        <>
+          <div class="bar">
+            <label class="unseen" for="search">
+              Search sites
+            </label>
+            <input
+              id="search"
+              type="search"
+              placeholder="Search by name, kind, type …"
+              value={search}
+              onInput={({ currentTarget }) => setSearch(currentTarget.value)}
+            />
+            <button type="button" onClick={() => choose(true)}>
+              Choose {search === '' ? 'all' : `these ${shown.length}`}
+            </button>
+            <button type="button" onClick={() => choose(false)}>
+              {search === '' ? 'None' : 'None of these'}
+            </button>
+          </div>
+          <TableBox label="Table of sites">
+            <table>
+              <caption class="unseen">Sites: choose which are swapped, and at which to look</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Swap</th>
+                  {COLUMNS.map(([name, title]) => (
+                    <th
+                      key={name}
+                      scope="col"
+                      aria-sort={name === column ? (down ? 'descending' : 'ascending') : 'none'}
+                    >
+                      <button type="button" class="sort" onClick={() => sortBy(name)}>
+                        {title}
+                        <span aria-hidden="true">{name === column ? (down ? ' ↓' : ' ↑') : ''}</span>
+                      </button>
+                    </th>
+                  ))}
+                  <th scope="col">Curve</th>
+                </tr>
+              </thead>
+              <tbody>
+                {(whole ? shown : shown.slice(0, FIRST)).map((site) => (
+                  <tr key={site.index} class={site.index === state.site ? 'looked-at' : undefined}>
+                    <td>
+                      <input
+                        type="checkbox"
+                        aria-label={`Swap ${site.label}`}
+                        checked={state.chosen.has(site.index)}
+                        onChange={({ currentTarget }) =>
+                          dispatch({ kind: 'choose-sites', sites: [site.index], on: currentTarget.checked })
+                        }
+                      />
+                    </td>
+                    <td class="number">{site.index + 1}</td>
+                    <th scope="row">{site.label}</th>
+                    <td>{site.kind}</td>
+                    <td class="number">
+                      {typeof site.alpha === 'number' ? figure(site.alpha) : (site.alpha ?? '–')}
+                    </td>
+                    <td>{site.elemType}</td>
+                    <td>{site.scope}</td>
+                    <td>
+                      <button
+                        type="button"
+                        aria-pressed={site.index === state.site}
+                        aria-label={`Look at ${site.label}`}
+                        onClick={() => dispatch({ kind: 'look-at', site: site.index })}
+                      >
+                        Look
+                      </button>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </TableBox>
+          {shown.length === 0 && <p class="quiet">No site has these words.</p>}
+          {!whole && shown.length > FIRST && (
+            <button type="button" onClick={() => setWhole(true)}>
+              Show all {shown.length}
+            </button>
+          )}
+        </>
+      )}
+      {skipped.length > 0 && (
+        <details>
+          <summary>{skipped.length} activations are left alone, and why</summary>
+          <Listing
+            label="Activations that are left alone"
+            heads={['Name', 'Kind', 'Why']}
+            rows={skipped.map(({ label, kind, why }) => [label, kind, why])}
+          />
+        </details>
+      )}
+      {mish.length > 0 && (
+        <details>
+          <summary>{mish.length} times Mish is there already</summary>
+          <Listing
+            label="Mish that is there already"
+            heads={['Name', 'Form', 'β']}
+            rows={mish.map(({ label, form, beta }) => [label, form, String(beta)])}
+          />
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Listing(props: {
+  readonly label: string;
+  readonly heads: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}) {
+  return (
+    <TableBox label={props.label}>
+      <table>
+        <caption class="unseen">{props.label}</caption>
+        <thead>
+          <tr>
+            {props.heads.map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {props.rows.map(([name, ...cells], index) => (
+            <tr key={`${index} ${name}`}>
+              <th scope="row">{name}</th>
+              {cells.map((cell) => (
+                <td key={cell}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </TableBox>
+  );
+}

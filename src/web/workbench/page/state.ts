@@ -1,0 +1,262 @@
+// All that the page knows, in one place, and every way in which it changes.
+import type { FormName } from '../../../mish/forms.js';
+import type { Report } from '../../../validate/report.js';
+import type {
+  Fit,
+  NamedFile,
+  OpenedModel,
+  PageProvider,
+  Problem,
+  SiteHistogram,
+  SwapChoice,
+  SwappedModel,
+} from '../protocol.js';
+
+/** Where on the page a problem belongs: beside what caused it. */
+export type Place = 'open' | 'fits' | 'swap' | 'run' | 'histogram' | 'export';
+
+export interface Files {
+  readonly model: NamedFile;
+  readonly external: readonly NamedFile[];
+}
+
+/** What the models are to be fed; the worker gets an `Input` made of it. */
+export interface Feed {
+  readonly kind: 'noise' | 'images' | 'npz';
+  readonly seed: number;
+  readonly runs: number;
+  readonly images: readonly NamedFile[];
+  /** Three numbers as they were typed. */
+  readonly mean: string;
+  readonly std: string;
+  readonly npz: NamedFile | null;
+  /** Sizes of symbolic dimensions, by name, as typed. */
+  readonly dims: Readonly<Record<string, string>>;
+  /** Shapes of inputs whose dimensions have no name, as typed: `1, 3, 224, 224`. */
+  readonly shapes: Readonly<Record<string, string>>;
+  readonly providers: readonly PageProvider[];
+  readonly pairs: number;
+}
+
+export type Row = Report['providers'][number];
+export type Pairs = readonly (readonly [original: number, swapped: number])[];
+
+/** One run of original and swapped: under way, or what it found. */
+export interface Run {
+  readonly choice: SwapChoice;
+  readonly providers: readonly PageProvider[];
+  readonly wanted: number;
+  readonly step: string;
+  readonly pairs: Readonly<Partial<Record<PageProvider, Pairs>>>;
+  readonly rows: readonly Row[];
+  readonly report: Report | null;
+  readonly ended: 'no' | 'done' | 'stopped' | 'failed';
+}
+
+/** What goes into the site whose curve is shown. */
+export interface SiteInput {
+  readonly site: number;
+  /** Undefined while it is counted. */
+  readonly histogram: SiteHistogram | undefined;
+}
+
+export interface State {
+  /** The name of the file that is being read. */
+  readonly opening: string | null;
+  readonly files: Files | null;
+  readonly model: OpenedModel | null;
+  readonly fits: Readonly<Record<'original' | 'swapped', readonly Fit[] | 'asking' | null>>;
+  /** Indices into `model.inspection.sites`. */
+  readonly chosen: ReadonlySet<number>;
+  readonly form: FormName;
+  readonly beta: number;
+  readonly leaky: SwapChoice['leaky'];
+  /** The site whose curve and histogram are shown. */
+  readonly site: number;
+  readonly input: SiteInput | null;
+  readonly swapping: boolean;
+  /** What was swapped last, as long as it is what is chosen. */
+  readonly swapped: SwappedModel | null;
+  readonly feed: Feed;
+  readonly run: Run | null;
+  readonly exporting: boolean;
+  readonly problems: Readonly<Partial<Record<Place, Problem>>>;
+  /** What a screen reader hears. */
+  readonly said: string;
+}
+
+export const START: State = {
+  opening: null,
+  files: null,
+  model: null,
+  fits: { original: null, swapped: null },
+  chosen: new Set(),
+  form: 'exp',
+  beta: 1,
+  leaky: 'mish',
+  site: 0,
+  input: null,
+  swapping: false,
+  swapped: null,
+  feed: {
+    kind: 'noise',
+    seed: 0,
+    runs: 3,
+    images: [],
+    mean: '0, 0, 0',
+    std: '1, 1, 1',
+    npz: null,
+    dims: {},
+    shapes: {},
+    providers: ['wasm', 'webgl', 'webgpu'],
+    pairs: 30,
+  },
+  run: null,
+  exporting: false,
+  problems: {},
+  said: '',
+};
+
+export type Action =
+  | { readonly kind: 'opening'; readonly name: string }
+  | { readonly kind: 'opened'; readonly model: OpenedModel; readonly files: Files }
+  | {
+      readonly kind: 'fits';
+      readonly which: 'original' | 'swapped';
+      readonly fits: State['fits']['original'];
+    }
+  | { readonly kind: 'choose-sites'; readonly sites: readonly number[]; readonly on: boolean }
+  | { readonly kind: 'choose'; readonly change: Partial<Pick<State, 'form' | 'beta' | 'leaky'>> }
+  | { readonly kind: 'look-at'; readonly site: number }
+  | { readonly kind: 'input'; readonly input: SiteInput | null }
+  | { readonly kind: 'swapping' }
+  | { readonly kind: 'swapped'; readonly swapped: SwappedModel }
+  | { readonly kind: 'feed'; readonly change: Partial<Feed> }
+  | { readonly kind: 'run'; readonly run: Run }
+  | { readonly kind: 'run-more'; readonly change: (run: Run) => Partial<Run>; readonly said?: string }
+  | { readonly kind: 'exporting'; readonly on: boolean }
+  | { readonly kind: 'problem'; readonly place: Place; readonly problem: Problem };
+
+/** The choice that a swap would be made with. */
+export function choiceOf({ form, beta, leaky, chosen }: State): SwapChoice {
+  return { form, beta, leaky, sites: [...chosen].sort((a, b) => a - b) };
+}
+
+export function isSame(a: SwapChoice, b: SwapChoice): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+const without = (problems: State['problems'], ...places: Place[]): State['problems'] =>
+  Object.fromEntries(Object.entries(problems).filter(([place]) => !places.includes(place as Place)));
+
+/** A choice has changed: what was swapped before is not it any more. */
+const unswapped = (state: State): State => ({
+  ...state,
+  swapped: null,
+  fits: { ...state.fits, swapped: null },
+  problems: without(state.problems, 'swap'),
+});
+
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+export function reduce(state: State, action: Action): State {
+  switch (action.kind) {
+    case 'opening':
+      return {
+        ...state,
+        opening: action.name,
+        problems: without(state.problems, 'open'),
+        said: `Reading ${action.name}`,
+      };
+    case 'opened':
+      return opened(state, action.model, action.files);
+    case 'fits':
+      return {
+        ...state,
+        fits: { ...state.fits, [action.which]: action.fits },
+        problems: action.fits === 'asking' ? without(state.problems, 'fits') : state.problems,
+      };
+    case 'choose-sites': {
+      const chosen = new Set(state.chosen);
+      for (const site of action.sites) {
+        if (action.on) chosen.add(site);
+        else chosen.delete(site);
+      }
+      const said = `${chosen.size} of ${plural(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
+      return { ...unswapped(state), chosen, said };
+    }
+    case 'choose':
+      return { ...unswapped(state), ...action.change };
+    case 'look-at':
+      return { ...state, site: action.site, input: null, problems: without(state.problems, 'histogram') };
+    case 'input':
+      return {
+        ...state,
+        input: action.input,
+        problems: action.input === null ? state.problems : without(state.problems, 'histogram'),
+        said: action.input === null ? state.said : inputSaid(action.input),
+      };
+    case 'swapping':
+      return { ...state, swapping: true, problems: without(state.problems, 'swap'), said: 'Swapping' };
+    case 'swapped': {
+      const said = `${plural(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
+      return { ...state, swapping: false, swapped: action.swapped, said };
+    }
+    case 'feed':
+      return {
+        ...state,
+        feed: { ...state.feed, ...action.change },
+        problems: without(state.problems, 'run', 'histogram'),
+      };
+    case 'run':
+      return {
+        ...state,
+        run: action.run,
+        problems: without(state.problems, 'run', 'export'),
+        said: action.run.step,
+      };
+    case 'run-more':
+      if (state.run === null) return state;
+      return {
+        ...state,
+        run: { ...state.run, ...action.change(state.run) },
+        said: action.said ?? state.said,
+      };
+    case 'exporting':
+      return { ...state, exporting: action.on, problems: without(state.problems, 'export') };
+    case 'problem':
+      return failed(state, action.place, action.problem);
+  }
+}
+
+function inputSaid({ histogram }: SiteInput): string {
+  return histogram === undefined ? 'Counting what goes into this site' : 'The histogram is under the curve.';
+}
+
+function opened(state: State, model: OpenedModel, files: Files): State {
+  const { sites, inputs } = model.inspection;
+  const same = state.files?.model === files.model; // more external data for the model that is open
+  const symbols = inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []);
+  const asked = { dims: Object.fromEntries(symbols.map((symbol) => [symbol, '1'])), shapes: {} };
+  return {
+    ...START,
+    ...(same
+      ? { form: state.form, beta: state.beta, leaky: state.leaky, chosen: state.chosen, site: state.site }
+      : { form: state.form, chosen: new Set(sites.keys()) }),
+    feed: { ...state.feed, ...(same ? {} : asked) },
+    files,
+    model,
+    said: `${model.name} is open: ${plural(sites.length, 'site')} to swap.`,
+  };
+}
+
+function failed(state: State, place: Place, problem: Problem): State {
+  return {
+    ...state,
+    problems: { ...state.problems, [place]: problem },
+    ...(place === 'open' ? { opening: null } : {}),
+    ...(place === 'swap' ? { swapping: false } : {}),
+    ...(place === 'histogram' ? { input: null } : {}),
+    ...(place === 'export' ? { exporting: false } : {}),
+  };
+}

@@ -1,0 +1,79 @@
+import { useEffect, useState } from 'preact/hooks';
+import { FORMS } from '../../../mish/forms.js';
+import type { OpenedModel, SwappedModel } from '../protocol.js';
+import { size } from './files.js';
+import { Choice, type Parts, ProblemNote } from './parts.js';
+
+/** Form and treatment, the swap, and its result to download. */
+export function SwapSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
+  const { form, leaky, chosen, swapped, swapping, run } = state;
+  const { sites, externalData } = model.inspection;
+  const running = run?.ended === 'no';
+  return (
+    <section class="card" aria-labelledby="swap-title">
+      <h2 id="swap-title">Swap</h2>
+      <Choice
+        name="form"
+        label="Form of Mish"
+        value={form}
+        options={[
+          ['exp', 'exp'],
+          ['softplus', 'softplus'],
+          ['native', 'native'],
+        ]}
+        onChoice={(form) => dispatch({ kind: 'choose', change: { form } })}
+      />
+      <p class="quiet">{FORMS[form].summary}.</p>
+      {sites.some(({ kind }) => kind === 'leakyrelu') && (
+        <Choice
+          name="leaky"
+          label="LeakyReLU of slope α becomes"
+          value={leaky}
+          options={[
+            ['mish', 'Mish'],
+            ['mixture', 'αx + (1 − α) · Mish'],
+          ]}
+          onChoice={(leaky) => dispatch({ kind: 'choose', change: { leaky } })}
+        />
+      )}
+      <div class="bar">
+        <button
+          type="button"
+          class="main"
+          disabled={chosen.size === 0 || swapping || running}
+          onClick={() => actions.swap()}
+        >
+          {swapping ? 'Swapping …' : `Swap ${chosen.size} ${chosen.size === 1 ? 'site' : 'sites'}`}
+        </button>
+        {swapped !== null && <Download swapped={swapped} />}
+      </div>
+      <ProblemNote problem={state.problems.swap} />
+      {swapped !== null && (
+        <div class="done">
+          <p>
+            {`${swapped.report.sites.length} sites in the form ${swapped.report.form}; `}
+            {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. Every other byte is as it was.`}
+          </p>
+          {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}
+          {swapped.report.notes.map((note) => (
+            <p key={note}>{note}</p>
+          ))}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Download({ swapped }: { readonly swapped: SwappedModel }) {
+  const [url, setUrl] = useState('');
+  useEffect(() => {
+    const made = URL.createObjectURL(swapped.blob);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [swapped]);
+  return (
+    <a class="button" id="download" href={url} download={swapped.name}>
+      Download {swapped.name}
+    </a>
+  );
+}

@@ -1,0 +1,111 @@
+// The page's worker: it has the models, and lets them run in workers of their own.
+import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
+import { aborted } from '../../onnx/abort.js';
+import { OnnxMishError } from '../../onnx/error.js';
+import type { HtmlMaker } from './engine/html.js';
+import { checkComplete, type Model, openModel, swapModel } from './engine/model.js';
+import { answer, problemOf } from './engine/problem.js';
+import type { Runner, Sent, SentFiles } from './engine/runner.js';
+import type { Answer, SwappedModel, Workbench } from './protocol.js';
+
+let model: Model | undefined;
+let swapped: SwappedModel | undefined;
+/** Ends what runs, each with a problem for whoever waits for it. */
+const running = new Set<(why: OnnxMishError) => void>();
+
+function opened(): Model {
+  if (model !== undefined) return model;
+  throw new OnnxMishError('bad-usage', 'no model is open', { fix: 'Open one first' });
+}
+
+function swappedModel(): SwappedModel {
+  if (swapped !== undefined) return swapped;
+  throw new OnnxMishError('bad-usage', 'nothing has been swapped', { fix: 'Swap it first' });
+}
+
+/** Has a worker for one job. It is ended afterwards, and by `stop`: models that run cannot be asked to. */
+async function inWorker<W, T>(
+  worker: Worker,
+  work: (remote: Remote<W>) => PromiseLike<Answer<T>>,
+): Promise<Answer<T>> {
+  const remote = wrap<W>(worker);
+  let end: (why: OnnxMishError) => void = () => {};
+  try {
+    return await new Promise<Answer<T>>((resolve) => {
+      end = (why) => resolve({ ok: false, problem: problemOf(why) });
+      running.add(end);
+      worker.onerror = ({ message }) =>
+        end(
+          new OnnxMishError('run-failed', `the worker ended: ${message || 'it could not be loaded'}`, {
+            fix: 'Memory is the usual reason: try a smaller batch or model',
+          }),
+        );
+      work(remote).then(resolve, (error: unknown) => resolve({ ok: false, problem: problemOf(error) }));
+    });
+  } finally {
+    running.delete(end);
+    remote[releaseProxy]();
+    worker.terminate();
+  }
+}
+
+const inRunner = <T>(work: (runner: Remote<Runner>) => PromiseLike<Answer<T>>) =>
+  inWorker<Runner, T>(new Worker(new URL('./engine/runner.ts', import.meta.url), { type: 'module' }), work);
+
+const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<Answer<string>>) =>
+  inWorker<HtmlMaker, string>(
+    new Worker(new URL('./engine/html.ts', import.meta.url), { type: 'module' }),
+    work,
+  );
+
+const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
+const files = ({ external }: Model): SentFiles => [...external];
+
+/** An answer, where `work` gives one itself. */
+async function answers<T>(work: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  const outer = await answer(work);
+  return outer.ok ? outer.value : outer;
+}
+
+const workbench: Workbench = {
+  open: (file, external) =>
+    answer(async () => {
+      model = await openModel(file, external);
+      swapped = undefined;
+      const { name, inspection, missing } = model;
+      return { name, inspection, missing };
+    }),
+  swap: (choice) =>
+    answer(async () => {
+      swapped = await swapModel(opened(), choice);
+      return swapped;
+    }),
+  fits: (which) =>
+    answers(async () => {
+      const original = opened();
+      checkComplete(original);
+      const chosen = which === 'original' ? original : swappedModel();
+      return inRunner((runner) => runner.fits(sent(chosen), files(original)));
+    }),
+  run: (choice, onEvent) =>
+    answers(async () => {
+      const original = opened();
+      checkComplete(original);
+      const models = { original: sent(original), swapped: sent(swappedModel()), files: files(original) };
+      return inRunner((runner) => runner.run(models, choice, proxy(onEvent)));
+    }),
+  async stop() {
+    for (const end of running) end(aborted());
+  },
+  histogram: (site, input, dims, shapes) =>
+    answers(async () => {
+      const original = opened();
+      checkComplete(original);
+      return inRunner((runner) =>
+        runner.histogram(sent(original), files(original), { site, input, dims, shapes }),
+      );
+    }),
+  html: (report) => inHtmlMaker((maker) => maker.html(report)),
+};
+
+expose(workbench);

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { policyOf, workbenchFiles } from '../../src/cli/workbench-files.js';
+import { findBrowser } from '../../src/providers/browser/find.js';
+import { type Content, servePage } from '../../src/providers/browser/server.js';
+
+const models = new URL('../../models/', import.meta.url).pathname;
+export const modelPath = (name: string) => join(models, name);
+
+export interface WorkbenchPages {
+  /** Opens the workbench as a reader does; `hash` ends its address. */
+  open(hash?: string): Promise<Page>;
+  /** What its pages have logged as errors. */
+  readonly errors: string[];
+  close(): Promise<void>;
+}
+
+/** The built workbench on its server, and a browser; `files` are offered beside it. The caller closes it. */
+export async function openWorkbench(files: Readonly<Record<string, Content>> = {}): Promise<WorkbenchPages> {
+  const server = await servePage(new Map([...(await workbenchFiles()), ...Object.entries(files)]), {
+    policy: policyOf,
+  });
+  const browser: Browser = await chromium.launch({
+    executablePath: (await findBrowser()).path,
+    args: [
+      ...['--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader'],
+      ...['--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+    ],
+  });
+  const errors: string[] = [];
+  return {
+    errors,
+    async open(hash = '') {
+      const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(message.text());
+      });
+      page.on('pageerror', ({ message }) => errors.push(message));
+      await page.goto(server.url + hash);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      return page;
+    },
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}

@@ -1,0 +1,299 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { activations } from '../../src/calibrate/activations.js';
+import type { Histogram } from '../../src/calibrate/histogram.js';
+import { decodeImage } from '../../src/node/read-images.js';
+import { swapFile } from '../../src/node/transform.js';
+import { seededFeeds } from '../../src/validate/feeds.js';
+import { type ImageSource, imageFeeds } from '../../src/validate/images.js';
+import { parseReport } from '../../src/validate/report.js';
+import { sampledFeeds } from '../../src/validate/samples.js';
+import type { Input, RunEvent, SiteHistogram } from '../../src/web/workbench/protocol.js';
+import { tempFolder } from '../support/folder.js';
+import { REAL_MODELS } from '../support/models.js';
+import { npy, raw } from '../support/numpy.js';
+import { type Bench, type InPage, openBench } from '../support/workbench.js';
+
+const models = new URL('../../models/', import.meta.url).pathname;
+const model = (name: string) => join(models, name);
+
+const pixels = Float32Array.from({ length: 8 * 28 * 28 }, (_, index) => Math.sin(index * index));
+const { classifier } = REAL_MODELS;
+
+let bench: Bench;
+let picture: Buffer;
+beforeAll(async () => {
+  // Smooth, since filters differ most at what is fine.
+  const waves = Uint8Array.from({ length: 300 * 60 * 3 }, (_, index) => {
+    const [x, y] = [Math.floor(index / 3) % 300, Math.floor(index / 900)];
+    return 127 + 120 * Math.sin(x / 20 + (index % 3)) * Math.cos(y / 15);
+  });
+  picture = await sharp(waves, { raw: { width: 300, height: 60, channels: 3 } })
+    .png()
+    .toBuffer();
+  bench = await openBench({
+    'lenet5.onnx': { file: model('lenet5.onnx') },
+    'vgg-leaky.onnx': { file: model('vgg-leaky.onnx') },
+    'vgg-leaky.onnx.data': { file: model('vgg-leaky.onnx.data') },
+    'classifier.onnx': { file: classifier },
+    'image.png': new Uint8Array(picture),
+    'samples.npz': zipSync({ 'images.npy': npy('<f4', [8, 1, 28, 28], raw(pixels)) }),
+    'wrong.npz': zipSync({ 'images.npy': npy('<f4', [8, 784], raw(pixels)) }),
+    'broken.onnx': new TextEncoder().encode('no model at all'),
+  });
+});
+afterAll(() => bench?.close());
+
+/** Opens a model of the server's. */
+const open = (name: string, external: readonly string[] = []) =>
+  bench.page.evaluate(
+    async ([own, others]) => {
+      const { bench, file } = globalThis as unknown as InPage;
+      return bench.open(await file(own), await Promise.all(others.map(file)));
+    },
+    [name, external] as const,
+  );
+
+/** Swaps the open model at these sites, all unless given; the bytes come as an array. */
+const swap = (form: 'exp' | 'softplus', sites?: readonly number[], more: object = {}) =>
+  bench.page.evaluate(
+    async ([form, sites, more]) => {
+      const { bench } = globalThis as unknown as InPage;
+      const all = sites ?? Array.from({ length: 100 }, (_, index) => index);
+      const answer = await bench.swap({ form, beta: 1, leaky: 'mish', sites: all, ...more });
+      if (!answer.ok) return answer;
+      const { name, blob, report } = answer.value;
+      return { ok: true, name, report, bytes: [...new Uint8Array(await blob.arrayBuffer())] } as const;
+    },
+    [form, sites, more] as const,
+  );
+
+const noise = { kind: 'noise', seed: 3, runs: 2 } as const;
+
+/** How many elements are counted in other bins; all of them where the bins are others. */
+function far(found: SiteHistogram, expected: Histogram | null | undefined): number {
+  const all = found.counts.reduce((sum, count) => sum + count, 0);
+  if (found.from !== expected?.from || found.width !== expected.width) return all;
+  return found.counts.reduce((sum, count, bin) => sum + Math.abs(count - (expected.counts[bin] ?? 0)), 0);
+}
+
+/** Mean and standard deviation, as if all elements were in the middle of their bins. */
+function moments({ from, width, counts }: SiteHistogram): { mean: number; std: number } {
+  const sum = (of: (middle: number) => number) =>
+    counts.reduce((total, count, bin) => total + count * of(from + (bin + 0.5) * width), 0);
+  const n = sum(() => 1);
+  const mean = sum((middle) => middle) / n;
+  return { mean, std: Math.sqrt(sum((middle) => (middle - mean) ** 2) / n) };
+}
+
+describe('open and swap', () => {
+  test('the download is the command line’s output, byte for byte', async () => {
+    const opened = await open('lenet5.onnx');
+    expect(opened).toMatchObject({ ok: true, value: { name: 'lenet5.onnx', missing: [] } });
+    const swapped = await swap('exp');
+    const folder = await tempFolder();
+    const output = join(folder.path, 'out.onnx');
+    await swapFile(model('lenet5.onnx'), { form: 'exp', output });
+    if (!('bytes' in swapped)) throw new Error(JSON.stringify(swapped));
+    expect(swapped.name).toBe('lenet5.mish.onnx');
+    expect(Buffer.from(swapped.bytes).equals(await readFile(output))).toBe(true);
+  });
+
+  test('mixtures at some sites only are those of the command line', async () => {
+    const opened = await open('vgg-leaky.onnx');
+    if (!opened.ok) throw new Error(opened.problem.what);
+    expect(opened.value.missing).toEqual(['vgg-leaky.onnx.data']);
+    const [first] = opened.value.inspection.sites;
+    const swapped = await swap('exp', [0], { leaky: 'mixture', beta: 2 });
+    const folder = await tempFolder();
+    const output = join(folder.path, 'out.onnx');
+    await folder.write('vgg-leaky.onnx.data', await readFile(model('vgg-leaky.onnx.data')));
+    const include = [first?.output ?? ''];
+    await swapFile(model('vgg-leaky.onnx'), {
+      form: 'exp',
+      beta: 2,
+      leaky: 'mixture',
+      include,
+      output,
+      force: true,
+    });
+    if (!('bytes' in swapped)) throw new Error(JSON.stringify(swapped));
+    expect(swapped.report.sites).toHaveLength(1);
+    expect(Buffer.from(swapped.bytes).equals(await readFile(output))).toBe(true);
+  });
+
+  test('what is no model is a problem with a way out, and what was open stays', async () => {
+    await open('lenet5.onnx');
+    expect(await open('broken.onnx')).toMatchObject({
+      ok: false,
+      problem: { code: 'not-onnx', where: 'broken.onnx', fix: expect.any(String) },
+    });
+    expect(await swap('exp')).toMatchObject({ ok: true });
+  });
+});
+
+describe('run', () => {
+  test('original and swapped on each provider, as events and as a report with its HTML', async () => {
+    await open('lenet5.onnx');
+    await swap('exp');
+    const { answer, events, html } = await bench.page.evaluate(async (input) => {
+      const { bench, proxy } = globalThis as unknown as InPage;
+      const events: RunEvent[] = [];
+      const choice = { input, dims: { N: 1, batch: 1 }, shapes: {}, pairs: 6 };
+      const answer = await bench.run(
+        { ...choice, providers: ['wasm', 'webgl', 'webgpu'] },
+        proxy((event: RunEvent) => {
+          events.push(event);
+        }),
+      );
+      const html = answer.ok ? await bench.html(answer.value) : undefined;
+      return { answer, events, html };
+    }, noise);
+    if (!answer.ok) throw new Error(JSON.stringify(answer.problem));
+    const report = parseReport(JSON.parse(JSON.stringify(answer.value)));
+    const [wasm, webgl, webgpu] = report.providers;
+    expect(wasm).toMatchObject({ provider: 'wasm', status: 'ran', latency: { n: 6 } });
+    expect(webgl).toMatchObject({ provider: 'webgl', status: 'ran', latency: { n: 6 } });
+    if (webgpu?.status !== 'ran') console.log(`webgpu did not run: ${webgpu?.reason}`);
+    for (const row of report.providers.filter(({ status }) => status === 'ran')) {
+      expect(row.kernel.every(({ problem }) => problem === null)).toBe(true);
+      const times = events.flatMap((event) =>
+        event.kind === 'pairs' && event.provider === row.provider ? event.times : [],
+      );
+      expect(times).toHaveLength(6);
+    }
+    const rows = events.flatMap((event) => (event.kind === 'row' ? [event.row.provider] : []));
+    expect(rows).toEqual(['wasm', 'webgl', 'webgpu']);
+    if (!html?.ok) throw new Error(JSON.stringify(html));
+    expect(html.value).toMatch(/^<!doctype html>/i);
+    expect(html.value).toContain('<svg');
+  });
+
+  test('with external data, which has to be there', async () => {
+    await open('vgg-leaky.onnx');
+    await swap('exp');
+    const runs = () =>
+      bench.page.evaluate(async (input) => {
+        const { bench, proxy } = globalThis as unknown as InPage;
+        const choice = { providers: ['wasm'], dims: { N: 1, batch: 1 }, shapes: {}, pairs: 1 } as const;
+        const answer = await bench.run(
+          { ...choice, input },
+          proxy(() => {}),
+        );
+        return answer.ok ? answer.value.passed : answer.problem.code;
+      }, noise);
+    expect(await runs()).toBe('external-data');
+    await open('vgg-leaky.onnx', ['vgg-leaky.onnx.data']);
+    await swap('exp');
+    expect(await runs()).toBe(true);
+  });
+
+  test('stop ends it within a second, however long it would have gone on', async () => {
+    await open('lenet5.onnx');
+    await swap('exp');
+    const { answer, ms } = await bench.page.evaluate(async (input) => {
+      const { bench, proxy } = globalThis as unknown as InPage;
+      let begun = () => {};
+      const timing = new Promise<void>((resolve) => {
+        begun = resolve;
+      });
+      const choice = { providers: ['wasm'], dims: { N: 1, batch: 1 }, shapes: {}, pairs: 1e6 } as const;
+      const onEvent = proxy((event: RunEvent) => {
+        if (event.kind === 'pairs') begun();
+      });
+      const running = bench.run({ ...choice, input }, onEvent);
+      await timing;
+      const start = performance.now();
+      await bench.stop();
+      return { answer: await running, ms: performance.now() - start };
+    }, noise);
+    expect(answer).toMatchObject({ ok: false, problem: { code: 'aborted' } });
+    expect(ms).toBeLessThan(1000);
+    expect(await swap('exp')).toMatchObject({ ok: true }); // the models are still there
+  });
+});
+
+test('fits says where a model runs, and which nodes stop it', async () => {
+  await open('lenet5.onnx');
+  await swap('softplus');
+  const fits = await bench.page.evaluate(() => (globalThis as unknown as InPage).bench.fits('original'));
+  if (!fits.ok) throw new Error(fits.problem.what);
+  expect(fits.value.map(({ provider, runs }) => [provider, runs]).slice(0, 2)).toEqual([
+    ['wasm', true],
+    ['webgl', true],
+  ]);
+  for (const { runs, reason } of fits.value) expect(runs).toBe(reason === null);
+});
+
+test('the histogram of a site is the one that calibrate counts in Node', async () => {
+  await open('lenet5.onnx');
+  const found = await bench.page.evaluate(
+    async (input) => (globalThis as unknown as InPage).bench.histogram(1, input, { N: 1, batch: 1 }, {}),
+    noise,
+  );
+  if (!found.ok) throw new Error(found.problem.what);
+  const { sites } = await activations(model('lenet5.onnx'), {
+    data: (inputs) => seededFeeds(inputs, { seed: 3, count: 2, dims: { N: 1, batch: 1 } }),
+  });
+  // Convolutions of two builds round apart, which moves an element over an edge now and then.
+  expect(far(found.value, sites[1]?.histogram)).toBeLessThanOrEqual(4);
+});
+
+/** The histogram of the first site, for data that the page fetches itself. */
+const histogram = (kind: 'npz' | 'images', name: string, shapes: Record<string, readonly number[]>) =>
+  bench.page.evaluate(
+    async ([kind, name, shapes]) => {
+      const { bench, file } = globalThis as unknown as InPage;
+      const given = await file(name);
+      const input: Input = kind === 'npz' ? { kind, file: given } : { kind, files: [given] };
+      return bench.histogram(0, input, {}, shapes);
+    },
+    [kind, name, shapes] as const,
+  );
+
+test('an .npz is fed as in Node, four samples to a run or one', async () => {
+  await open('lenet5.onnx');
+  const tensor = { elemType: 'f32', dims: [8, 1, 28, 28], data: pixels } as const;
+  const { sites } = await activations(model('lenet5.onnx'), {
+    data: (inputs) => sampledFeeds({ images: tensor }, inputs, {}),
+  });
+  for (const batch of [1, 4]) {
+    const found = await histogram('npz', 'samples.npz', { images: [batch, 1, 28, 28] });
+    if (!found.ok) throw new Error(found.problem.what);
+    expect(far(found.value, sites[0]?.histogram)).toBeLessThanOrEqual(4);
+  }
+});
+
+test('an image is decoded, resized and cropped about as in Node', async () => {
+  await open('classifier.onnx');
+  const shapes = { x: [1, 3, 48, 192] };
+  const found = await histogram('images', 'image.png', shapes);
+  if (!found.ok) throw new Error(JSON.stringify(found.problem));
+  const folder = await tempFolder();
+  await folder.write('image.png', picture);
+  const source: ImageSource = { labels: [0], decode: (_, box) => decodeImage(folder.at('image.png'), box) };
+  const { sites } = await activations(classifier, {
+    data: (inputs) => imageFeeds(source, inputs, { shapes }),
+  });
+  // Filters differ by a few steps of 255, so that bins may too; what is in them does not move far.
+  const { mean, std } = sites[0] ?? {};
+  const centred = moments(found.value);
+  expect(Math.abs(centred.mean - (mean ?? 0))).toBeLessThan(0.05 * (std ?? 0));
+  expect(Math.abs(centred.std / (std ?? 0) - 1)).toBeLessThan(0.05);
+});
+
+test('what does not fit is said without the command line’s options', async () => {
+  await open('lenet5.onnx');
+  const found = await histogram('npz', 'wrong.npz', {});
+  expect(found).toMatchObject({
+    ok: false,
+    problem: { code: 'bad-data', fix: expect.not.stringContaining('--') },
+  });
+});
+
+test('nothing broke the page’s policy', () => {
+  expect(bench.errors.filter((error) => /Content Security Policy/i.test(error))).toEqual([]);
+});

@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { abscissae, curves, shareThatBends } from '../../src/web/workbench/page/curves.js';
+import { modelAmong } from '../../src/web/workbench/page/files.js';
+import { readFeed, shapeProblem } from '../../src/web/workbench/page/shapes.js';
+import { type Action, reduce, START, type State } from '../../src/web/workbench/page/state.js';
+import type { SiteHistogram } from '../../src/web/workbench/protocol.js';
+
+const file = (name: string) => ({ name, blob: new Blob() });
+const after = (...actions: Action[]): State => actions.reduce(reduce, START);
+
+test('a choice that changes takes the swapped model away, and a problem of the swap with it', () => {
+  const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
+  const swapped: Action = { kind: 'swapped', swapped: { name: 'a.mish.onnx', blob: new Blob(), report } };
+  const problem: Action = { kind: 'problem', place: 'swap', problem: { code: 'io', what: 'no' } };
+  expect(after(swapped).swapped).not.toBeNull();
+  for (const change of [{ form: 'native' }, { beta: 2 }, { leaky: 'mixture' }] as const) {
+    const state = after(swapped, problem, { kind: 'choose', change });
+    expect(state.swapped).toBeNull();
+    expect(state.problems).toEqual({});
+  }
+  expect(after(swapped, { kind: 'look-at', site: 3 }).swapped).not.toBeNull();
+});
+
+describe('which of some files is the model', () => {
+  test('the one that ends in .onnx, or the only one', () => {
+    expect(modelAmong([file('w.data'), file('a.ONNX')], [])).toMatchObject({
+      model: { name: 'a.ONNX' },
+      external: [{ name: 'w.data' }],
+    });
+    expect(modelAmong([file('anything')], [])).toMatchObject({ model: { name: 'anything' } });
+  });
+
+  test('none, where the model that is open waits for them', () => {
+    expect(modelAmong([file('w.data')], ['weights/w.data'])).toMatchObject({ model: null });
+  });
+
+  test('two models, or none among many, are a problem with a way out', () => {
+    for (const names of [
+      ['a.onnx', 'b.onnx'],
+      ['a.data', 'b.data'],
+    ]) {
+      expect(modelAmong(names.map(file), [])).toMatchObject({ problem: { fix: expect.any(String) } });
+    }
+  });
+});
+
+test('shapes and sizes are read as typed, or not at all', () => {
+  const inputs = [{ name: 'x', elemType: 'f32', dims: ['N', null, 4] }];
+  const feed = { ...START.feed, dims: { N: ' 2 ' }, shapes: { x: '2, 3, 4' } };
+  expect(readFeed(feed, inputs)).toMatchObject({ dims: { N: 2 }, shapes: { x: [2, 3, 4] } });
+  for (const N of ['', '0', '-1', '1.5', 'two', '1e3']) {
+    expect(readFeed({ ...feed, dims: { N } }, inputs)).toBeUndefined();
+  }
+  expect(shapeProblem('2 3 4')).toBeDefined();
+});
+
+test('the derivative is the slope of the curve, for each β and mixture', () => {
+  const parameters = fc.record({
+    x: fc.double({ min: -8, max: 8, noNaN: true }),
+    beta: fc.double({ min: 0.5, max: 8, noNaN: true }),
+    leak: fc.double({ min: 0, max: 0.5, noNaN: true }),
+  });
+  fc.assert(
+    fc.property(parameters, ({ x, beta, leak }) => {
+      const h = 1e-5;
+      const { mish, derivative } = curves([x - h, x, x + h], { beta, alpha: 0.1, leak });
+      const slope = ((mish[2] ?? 0) - (mish[0] ?? 0)) / (2 * h);
+      expect(derivative[1]).toBeCloseTo(slope, 6);
+    }),
+  );
+});
+
+test('the density under the curve adds up to the share that is in sight', () => {
+  const histogram: SiteHistogram = {
+    from: -2,
+    width: 0.5,
+    counts: [1, 2, 3, 4, 5, 3, 2],
+    below: 0,
+    above: 0,
+  };
+  const xs = abscissae(histogram);
+  const { density = [] } = curves(xs, { beta: 1, alpha: 0.1, leak: 0 }, histogram);
+  const step = (xs[1] ?? 0) - (xs[0] ?? 0);
+  expect(density.reduce((sum, value) => sum + value * step, 0)).toBeCloseTo(1, 1);
+  expect(shareThatBends(histogram, 1)).toBe(1);
+  expect(shareThatBends(histogram, 100)).toBe(0);
+});

@@ -1,0 +1,246 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { buffer } from 'node:stream/consumers';
+import type { Download, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { swapFile } from '../../src/node/transform.js';
+import { parseReport } from '../../src/validate/report.js';
+import { tempFolder } from '../support/folder.js';
+import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
+
+// The built page in a real browser, used as people use it.
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const text = (content: string) => new TextEncoder().encode(content);
+const handed = { model: { name: 'handed.onnx', url: 'lenet5.onnx' }, external: [] };
+
+let workbench: WorkbenchPages;
+beforeAll(async () => {
+  workbench = await openWorkbench({
+    'lenet5.onnx': { file: modelPath('lenet5.onnx') },
+    'model.json': text(JSON.stringify(handed)),
+  });
+});
+afterAll(() => workbench?.close());
+
+const swapButton = (page: Page) => page.getByRole('button', { name: /^Swap \d+ sites?$/ });
+const runButton = (page: Page) => page.getByRole('button', { name: 'Run both' });
+const downloadLink = (page: Page) => page.getByRole('link', { name: /^Download/ });
+
+async function openModel(page: Page, ...names: string[]): Promise<void> {
+  await page.setInputFiles('#files', names.map(modelPath));
+  await page.getByRole('heading', { level: 1, name: names[0] ?? '' }).waitFor();
+}
+
+/** Leaves these providers only. */
+async function runOn(page: Page, ...providers: string[]): Promise<void> {
+  for (const name of ['WASM', 'WebGL', 'WebGPU']) {
+    await page.getByRole('checkbox', { name, exact: true }).setChecked(providers.includes(name));
+  }
+}
+
+async function bytesOf(download: Download): Promise<Buffer> {
+  return buffer(await download.createReadStream());
+}
+
+async function downloaded(page: Page, act: () => Promise<unknown>): Promise<Download> {
+  const [download] = await Promise.all([page.waitForEvent('download'), act()]);
+  return download;
+}
+
+/** Holds the page against WCAG 2.2 AA in light and dark, and against widths of phones. */
+async function judge(page: Page): Promise<void> {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) {
+    await page.evaluate(await readFile(AXE, 'utf8'));
+  }
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme });
+    const found = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+      const { violations } = await axe.run({ runOnly: tags });
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+    });
+    expect(found, colorScheme).toEqual([]);
+  }
+  for (const width of [320, 375]) {
+    await page.setViewportSize({ width, height: 700 });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(wide).toBeLessThanOrEqual(width);
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+test('drop, swap, run, download: the bytes of the command line, and its report', async () => {
+  const page = await workbench.open();
+  await judge(page);
+  await page.evaluate(async () => {
+    const bytes = await (await fetch('lenet5.onnx')).blob();
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], 'lenet5.onnx'));
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+  });
+  await page.getByRole('heading', { level: 1, name: 'lenet5.onnx' }).waitFor();
+  await page.getByRole('heading', { name: 'The original runs on' }).waitFor();
+  await judge(page);
+
+  await swapButton(page).click();
+  const swapped = await downloaded(page, () => downloadLink(page).click());
+  expect(swapped.suggestedFilename()).toBe('lenet5.mish.onnx');
+  const folder = await tempFolder();
+  const output = `${folder.path}/out.onnx`;
+  await swapFile(modelPath('lenet5.onnx'), { form: 'exp', output });
+  expect((await bytesOf(swapped)).equals(await readFile(output))).toBe(true);
+
+  await page.getByRole('button', { name: 'Show what goes into this site' }).click();
+  await page.getByText('of them where Mish bends').waitFor();
+  await runOn(page, 'WASM', 'WebGL');
+  await page.getByLabel('Timed pairs of runs').fill('12');
+  await runButton(page).click();
+  const json = page.getByRole('button', { name: 'Report as JSON' });
+  await json.waitFor();
+  expect(
+    await page.getByRole('progressbar').evaluateAll((all) => all.map((one) => Reflect.get(one, 'value'))),
+  ).toEqual([12, 12]);
+  const rows = page.getByRole('table', { name: /^Worst output/ }).locator('tbody tr');
+  expect(await rows.locator('td:nth-child(2)').allTextContents()).toEqual(['pass', 'pass']);
+  await judge(page);
+
+  const report = parseReport(
+    JSON.parse((await bytesOf(await downloaded(page, () => json.click()))).toString()),
+  );
+  expect(report.providers.map(({ provider, status }) => [provider, status])).toEqual([
+    ['wasm', 'ran'],
+    ['webgl', 'ran'],
+  ]);
+  const html = await downloaded(page, () => page.getByRole('button', { name: 'Report as HTML' }).click());
+  expect(html.suggestedFilename()).toBe('lenet5.report.html');
+  expect((await bytesOf(html)).toString()).toMatch(/^<!doctype html>[\s\S]*<svg/i);
+  await page.close();
+});
+
+test('sites are searched, sorted and chosen, and what is chosen is what is swapped', async () => {
+  const page = await workbench.open();
+  await openModel(page, 'resnet20.onnx');
+  const names = page.getByRole('table', { name: /^Sites/ }).locator('tbody th');
+  expect(await names.count()).toBe(19);
+  await page.getByRole('searchbox', { name: 'Search sites' }).fill('body relu');
+  const found = await names.allTextContents();
+  expect(found).toHaveLength(9);
+  await page.getByRole('button', { name: 'Name' }).click();
+  await page.getByRole('button', { name: 'Name' }).click();
+  expect(await names.allTextContents()).toEqual(found.toReversed());
+  await page.getByRole('button', { name: 'None of these' }).click();
+  await page.getByRole('searchbox').fill('');
+  await page.getByRole('button', { name: 'Swap 10 sites' }).click();
+  await page.getByText('10 sites in the form exp').waitFor();
+  await page.close();
+});
+
+test('stop ends a run at once, and keeps what was measured', async () => {
+  const page = await workbench.open();
+  await openModel(page, 'lenet5.onnx');
+  await runOn(page, 'WASM');
+  await page.getByLabel('Timed pairs of runs').fill('10000');
+  await runButton(page).click();
+  await page.getByText(/^Median/).waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText('Stopped. What was measured until then is below.').waitFor({ timeout: 3000 });
+  expect(await page.getByText(/^Median/).count()).toBe(1);
+  expect(await runButton(page).isEnabled()).toBe(true);
+  await page.close();
+});
+
+test('the keyboard is enough, and shows where it is', async () => {
+  const page = await workbench.open();
+  const seen: string[] = [];
+  /** Tabs on until something of this name has the focus. */
+  const tabTo = async (name: RegExp) => {
+    for (let step = 0; step < 60; step++) {
+      await page.keyboard.press('Tab');
+      const focused = await page.evaluate(() => {
+        const element = document.activeElement as HTMLElement;
+        const outlined = [element, element.closest('label')].some(
+          (one) => one !== null && getComputedStyle(one).outlineStyle !== 'none',
+        );
+        return {
+          outlined,
+          name: `${element.id} ${element.textContent} ${element.getAttribute('aria-label')}`,
+        };
+      });
+      expect(focused.outlined, focused.name).toBe(true);
+      seen.push(focused.name);
+      if (name.test(focused.name)) return;
+    }
+    throw new Error(`nothing is called ${name}: ${seen.join('; ')}`);
+  };
+  await tabTo(/^files/);
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Space')]);
+  await chooser.setFiles(modelPath('mlp.onnx'));
+  await page.getByRole('heading', { level: 1, name: 'mlp.onnx' }).waitFor();
+  await tabTo(/^beta/);
+  await page.keyboard.press('ArrowRight');
+  await tabTo(/Swap \/2\/Relu/);
+  await page.keyboard.press('Space');
+  await tabTo(/Swap 1 site/);
+  await page.keyboard.press('Enter');
+  await downloadLink(page).waitFor();
+  await tabTo(/^download/);
+  const download = await downloaded(page, () => page.keyboard.press('Enter'));
+  expect(download.suggestedFilename()).toBe('mlp.mish.onnx');
+  await tabTo(/Run both/);
+  await page.close();
+});
+
+describe('what goes wrong is said beside what caused it', () => {
+  test('a file that is no model', async () => {
+    const page = await workbench.open();
+    const section = page.getByRole('region', { name: 'Open a model' });
+    await page.setInputFiles('#files', { name: 'cat.onnx', mimeType: '', buffer: Buffer.from('no model') });
+    const problem = section.getByRole('alert');
+    await problem.waitFor();
+    expect(await problem.textContent()).toContain('cat.onnx');
+    await judge(page);
+    await openModel(page, 'lenet5.onnx'); // and the next file is taken
+    expect(await section.getByRole('alert').count()).toBe(0);
+    await page.close();
+  });
+
+  test('weights that are missing, and a size that is none', async () => {
+    const page = await workbench.open();
+    await openModel(page, 'vgg-leaky.onnx');
+    const run = page.getByRole('region', { name: 'Run side by side' });
+    expect(await run.textContent()).toContain('give vgg-leaky.onnx.data as well');
+    expect(await runButton(page).isEnabled()).toBe(false);
+    await page.setInputFiles('#files', modelPath('vgg-leaky.onnx.data'));
+    await expect.poll(() => runButton(page).isEnabled()).toBe(true);
+    const size = run.getByLabel('Size of N');
+    await size.fill('many');
+    expect(await size.getAttribute('aria-invalid')).toBe('true');
+    expect(await run.textContent()).toContain('Give a whole number of 1 or more');
+    expect(await runButton(page).isEnabled()).toBe(false);
+    await judge(page);
+    await page.close();
+  });
+
+  test('a form that the model’s opset does not have', async () => {
+    const page = await workbench.open();
+    await openModel(page, 'lenet5.onnx');
+    await page.getByRole('radio', { name: 'native' }).check();
+    await swapButton(page).click();
+    const problem = page.getByRole('region', { name: 'Swap' }).getByRole('alert');
+    await problem.waitFor();
+    expect(await problem.textContent()).toMatch(/opset 18/);
+    await page.close();
+  });
+});
+
+test('a model that the command hands over opens by itself', async () => {
+  const page = await workbench.open('#model');
+  await page.getByRole('heading', { level: 1, name: 'handed.onnx' }).waitFor();
+  await page.close();
+});
+
+test('nothing was logged as an error, the page’s policy included', () => {
+  expect(workbench.errors.filter((error) => !/WebGPU|adapter/i.test(error))).toEqual([]);
+});
