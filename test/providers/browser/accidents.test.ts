@@ -17,11 +17,11 @@ const relu = model({
 });
 const feeds = { x: { elemType: 'f32', dims: [1], data: Float32Array.of(-1) } };
 
-/** A process of the browser, by what its command line holds. */
-function part(what: string): Descendant {
-  const found = descendants().find(({ args }) => args.includes(what));
-  if (found === undefined) throw new Error(`no process ${what}`);
-  return found;
+/** Signals the browser's processes of a kind: all of them, as some browsers keep renderers in reserve. */
+function signalAll(type: string, signal: NodeJS.Signals): void {
+  const found = descendants().filter(({ args }) => args.includes(`--type=${type} `));
+  if (found.length === 0) throw new Error(`no process of type ${type}`);
+  for (const { pid } of found) process.kill(pid, signal);
 }
 
 /** The browser itself is the one without a type. */
@@ -76,9 +76,7 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
   });
 
   test('whose page crashes says so', async () => {
-    const { provider, error } = await during('wasm', () =>
-      process.kill(part('--type=renderer').pid, 'SIGKILL'),
-    );
+    const { provider, error } = await during('wasm', () => signalAll('renderer', 'SIGKILL'));
     expect(error).toMatchObject({ code: 'run-failed', what: 'the page crashed', fix: /Memory/ });
     const session = await provider.open(relu);
     expect((await session.run(feeds)).y?.data).toEqual(Float32Array.of(0));
@@ -86,13 +84,9 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
   });
 
   test('whose page hangs is given up', async () => {
-    const { provider, error } = await during(
-      'wasm',
-      () => process.kill(part('--type=renderer').pid, 'SIGSTOP'),
-      {
-        timeoutMs: 3000,
-      },
-    );
+    const { provider, error } = await during('wasm', () => signalAll('renderer', 'SIGSTOP'), {
+      timeoutMs: 3000,
+    });
     expect(error).toMatchObject({
       code: 'run-failed',
       what: 'the page did not answer within 3 s (pairs)',
@@ -102,9 +96,7 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
   });
 
   test('that loses its GPU says so', async () => {
-    const { provider, error } = await during('webgl', () =>
-      process.kill(part('--type=gpu-process').pid, 'SIGKILL'),
-    );
+    const { provider, error } = await during('webgl', () => signalAll('gpu-process', 'SIGKILL'));
     expect(error).toMatchObject({ code: 'run-failed', what: 'the WebGL context was lost' });
     await provider.close?.();
   });
