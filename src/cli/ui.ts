@@ -7,13 +7,14 @@ import { HANDED_HASH } from '../web/workbench/protocol.js';
 import { interruptible } from './exit.js';
 import { commonOptions, count } from './options.js';
 import { say, sayJson } from './say.js';
-import { clean } from './text.js';
-import { handedFiles, policyOf, workbenchFiles } from './workbench-files.js';
+import { clean, integer } from './text.js';
+import { exportWorkbench, handedFiles, policyOf, workbenchFiles } from './workbench-files.js';
 
 interface Flags {
   readonly port?: number;
   readonly host: string;
   readonly open: boolean;
+  readonly export?: string;
   readonly json?: boolean;
 }
 
@@ -26,22 +27,29 @@ export function command(): Command {
     .argument('[model]', 'an ONNX file to begin with; its external data is found beside it')
     .option('--port <number>', 'where to listen (default: a free one)', count)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('--no-open', 'print the address and open no browser');
+    .option('--no-open', 'print the address and open no browser')
+    .option('--export <folder>', 'write the page as files that any web server can host, and serve nothing');
   return commonOptions(ui)
     .addHelpText(
       'after',
       `
 It goes on until Ctrl-C. The page has a path that cannot be guessed, and answers to addresses and localhost, to no other name.
+What --export writes is 43 MB, nearly all of it ONNX Runtime, and works from any folder of a server: GitHub Pages, say.
 
 Examples:
   $ onnx-mish ui
   $ onnx-mish ui model.onnx
-  $ onnx-mish ui model.onnx --port 8080 --no-open`,
+  $ onnx-mish ui model.onnx --port 8080 --no-open
+  $ onnx-mish ui --export site`,
     )
     .action(run);
 }
 
-async function run(model: string | undefined, { port, host, open, json }: Flags): Promise<void> {
+async function run(
+  model: string | undefined,
+  { port, host, open, export: folder, json }: Flags,
+): Promise<void> {
+  if (folder !== undefined) return exportTo(folder, model, json ?? false);
   const signal = interruptible();
   const files = new Map([
     ...(await workbenchFiles()),
@@ -61,6 +69,16 @@ async function run(model: string | undefined, { port, host, open, json }: Flags)
     await server.close();
   }
   throw aborted();
+}
+
+async function exportTo(folder: string, model: string | undefined, json: boolean): Promise<void> {
+  if (model !== undefined) {
+    const fix = 'Leave the model out: readers of the page open their own';
+    throw new OnnxMishError('bad-usage', '--export takes no model', { where: model, fix });
+  }
+  const { files, bytes } = await exportWorkbench(folder);
+  if (json) sayJson({ folder, files, bytes });
+  else say(`${clean(folder)}: ${files} files, ${integer(bytes)} bytes. Any web server can host them.`);
 }
 
 async function serve(

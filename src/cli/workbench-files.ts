@@ -1,13 +1,21 @@
 // What the workbench's server has to offer.
-import { readdir, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { withDocument } from '../node/document.js';
+import { onFile } from '../node/errors.js';
 import { dataFiles } from '../node/external-data.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { runtimeFiles } from '../providers/browser/provider.js';
 import type { Content } from '../providers/browser/server.js';
 import { HANDED_PATH, type Handed } from '../web/workbench/protocol.js';
+
+/** Of ONNX Runtime Web's builds, those for the page's three providers, and what they load. */
+const RUNTIME = new Set([
+  ...['ort.wasm.min.mjs', 'ort.webgl.min.mjs', 'ort.webgpu.min.mjs'].map((name) => `ort/${name}`),
+  ...['mjs', 'wasm'].map((ending) => `ort/ort-wasm-simd-threaded.${ending}`),
+  ...['mjs', 'wasm'].map((ending) => `ort/ort-wasm-simd-threaded.asyncify.${ending}`),
+]);
 
 type Entries = [name: string, content: Content][];
 
@@ -25,6 +33,33 @@ export async function workbenchFiles(): Promise<Entries> {
     .map((file): Entries[number] => [relative(folder, file).split(sep).join('/'), { file }]);
   const runtime = (await runtimeFiles()).map(([name, content]): Entries[number] => [`ort/${name}`, content]);
   return [...own, ...runtime];
+}
+
+/**
+ * Writes the page and ONNX Runtime's builds for its providers into a folder, new or empty. Throws `io`, where
+ * something is in it too.
+ */
+export async function exportWorkbench(folder: string): Promise<{ files: number; bytes: number }> {
+  const own = (await workbenchFiles()).filter(([name]) => !name.startsWith('ort/') || RUNTIME.has(name));
+  const there = await onFile(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    return readdir(folder);
+  });
+  if (there.length > 0) {
+    const fix = 'Name a folder that is new or empty';
+    throw new OnnxMishError('io', 'something is in this folder already', { where: folder, fix });
+  }
+  let bytes = 0;
+  for (const [name, content] of own) {
+    const path = join(folder, name);
+    await onFile(path, async () => {
+      await mkdir(dirname(path), { recursive: true });
+      if ('file' in content) await copyFile(content.file, path);
+      else await writeFile(path, content);
+      bytes += (await stat(path)).size;
+    });
+  }
+  return { files: own.length, bytes };
 }
 
 /** A model and its external data, with the list of them. Throws as `scan` does, `io` and `external-data`. */

@@ -10,6 +10,8 @@ export const modelPath = (name: string) => join(models, name);
 export interface WorkbenchPages {
   /** Opens the workbench as a reader does; `hash` ends its address. */
   open(hash?: string): Promise<Page>;
+  /** Opens it where somebody else serves it. */
+  visit(address: string): Promise<Page>;
   /** What its pages have logged as errors. */
   readonly errors: string[];
   close(): Promise<void>;
@@ -28,18 +30,20 @@ export async function openWorkbench(files: Readonly<Record<string, Content>> = {
     ],
   });
   const errors: string[] = [];
+  async function visit(address: string): Promise<Page> {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text());
+    });
+    page.on('pageerror', ({ message }) => errors.push(message));
+    await page.goto(address);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    return page;
+  }
   return {
     errors,
-    async open(hash = '') {
-      const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-      page.on('console', (message) => {
-        if (message.type() === 'error') errors.push(message.text());
-      });
-      page.on('pageerror', ({ message }) => errors.push(message));
-      await page.goto(server.url + hash);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      return page;
-    },
+    open: (hash = '') => visit(server.url + hash),
+    visit,
     async close() {
       await browser.close();
       await server.close();

@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { buffer } from 'node:stream/consumers';
 import type { Download, Page } from 'playwright-core';
+import { preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { swapFile } from '../../src/node/transform.js';
 import { parseReport } from '../../src/validate/report.js';
+import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
@@ -239,6 +241,44 @@ test('a model that the command hands over opens by itself', async () => {
   const page = await workbench.open('#model');
   await page.getByRole('heading', { level: 1, name: 'handed.onnx' }).waitFor();
   await page.close();
+});
+
+test('what ui --export writes works in a folder of a plain web server', async () => {
+  const folder = await tempFolder();
+  const site = `${folder.path}/site`;
+  expect(await cli(['ui', '--export', site])).toMatchObject({ code: 0, stderr: '' });
+  expect((await cli(['ui', '--export', site])).stderr).toContain('something is in this folder');
+  const server = await preview({
+    root: folder.path,
+    base: '/some/project/',
+    build: { outDir: site },
+    preview: { host: '127.0.0.1', port: 0 },
+    logLevel: 'silent',
+  });
+  try {
+    const [address] = server.resolvedUrls?.local ?? [];
+    const page = await workbench.visit(address ?? '');
+    await openModel(page, 'mlp.onnx');
+    await runOn(page, 'WASM', 'WebGL');
+    await page.getByLabel('Timed pairs of runs').fill('3');
+    await runButton(page).click();
+    const asHtml = page.getByRole('button', { name: 'Report as HTML' });
+    await asHtml.waitFor();
+    expect(
+      await page
+        .getByRole('table', { name: /^Worst output/ })
+        .locator('tbody tr')
+        .allTextContents(),
+    ).toEqual([
+      expect.stringContaining('WASMpass'),
+      expect.stringContaining('WebGL, software renderingpass'),
+    ]);
+    const html = await downloaded(page, () => asHtml.click());
+    expect((await bytesOf(html)).toString()).toContain('<svg');
+    await page.close();
+  } finally {
+    await server.close();
+  }
 });
 
 test('nothing was logged as an error, the page’s policy included', () => {

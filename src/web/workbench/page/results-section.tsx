@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
-import { figure } from '../../../report/figures.js';
+import { figure, verdictText, verdictWord } from '../../../report/figures.js';
+import { remarks } from '../../../report/remarks.js';
 import { SOFTWARE, summarise } from '../../../report/summary.js';
 import type { PageProvider } from '../protocol.js';
 import { Chart, Legend, type Line } from './chart.js';
@@ -40,6 +41,7 @@ export function ResultsSection({ state, actions }: Parts) {
             />
           </div>
           <Table rows={run.rows} verdicts={report?.verdicts ?? []} />
+          <Remarks rows={run.rows} verdicts={report?.verdicts ?? []} />
         </>
       )}
       {report !== null && (
@@ -204,6 +206,21 @@ function Table({ rows, verdicts }: TableProps) {
         </tbody>
       </table>
     </TableBox>
+  );
+}
+
+/** What the figures do not say: limits that were not kept, where models part, what had to be changed to run. */
+function Remarks({ rows, verdicts }: TableProps) {
+  const broken = verdicts
+    .filter(({ passed }) => !passed)
+    .map((verdict) => `${verdict.provider}: ${verdictWord(verdict)}, ${verdictText(verdict)}`);
+  const said = [...broken, ...rows.filter(({ status }) => status === 'ran').flatMap(remarks)];
+  return (
+    <ul class="quiet remarks">
+      {said.map((line) => (
+        <li key={line}>{line}</li>
+      ))}
+    </ul>
   );
 }
 
