@@ -28,7 +28,7 @@ export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>
     for (const target of open) told.add(target);
     const remedy =
       before === undefined
-        ? `--target ${first} writes the ${FORM_FOR[first]} form`
+        ? `the ${FORM_FOR[first]} form does better`
         : `convert the model to opset ${before} first`;
     notes.push(
       `${open.join(' and ')}: ${says}${before === undefined ? '' : ` before opset ${before}`}; ${remedy}`,
