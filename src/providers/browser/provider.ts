@@ -10,7 +10,8 @@ import type { Availability, Provider, Runtime, Session, SessionOptions } from '.
 import { findBrowser } from './find.js';
 import { MISSING } from './missing.js';
 import { openPage, type Page } from './page.js';
-import { checkForWebgl, prepareForWebgl } from './prepare-webgl.js';
+import { type Prepared, prepareFor } from './prepare.js';
+import { checkForWebgl } from './prepare-webgl.js';
 import type { PageFacts, WebProvider } from './protocol.js';
 import type { Content } from './server.js';
 
@@ -71,9 +72,7 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
     },
     ...(name === 'webgl' ? { check: checkForWebgl } : {}),
     async open(model, options) {
-      const prepared =
-        name === 'webgl' ? await prepareForWebgl(model, options?.shapes) : { model, external: [] };
-      return openSession(await start(), prepared, options);
+      return openSession(await start(), await prepareFor(name, model, options?.shapes), options);
     },
     close,
   };
@@ -146,15 +145,6 @@ const PAGE = `<!doctype html>
 <script type="module" src="harness.js"></script>
 </html>
 `;
-
-/** A model on its way to the page. */
-interface Prepared {
-  readonly model: string | Uint8Array;
-  /** The form its Mish was rewritten to. */
-  readonly retargeted?: string | undefined;
-  readonly notes?: readonly string[] | undefined;
-  readonly suspicions?: readonly string[] | undefined;
-}
 
 let nextId = 0;
 /** Which session of its page a session is. */

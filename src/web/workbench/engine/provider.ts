@@ -1,7 +1,8 @@
 import type * as Ort from 'onnxruntime-web';
 import { messageOf, OnnxMishError } from '../../../onnx/error.js';
 import { MISSING } from '../../../providers/browser/missing.js';
-import { checkForWebgl, prepareForWebgl } from '../../../providers/browser/prepare-webgl.js';
+import { type Prepared, prepareFor } from '../../../providers/browser/prepare.js';
+import { checkForWebgl } from '../../../providers/browser/prepare-webgl.js';
 import type { Tensors } from '../../../providers/tensor.js';
 import type { Availability, Provider, Runtime, Session, SessionOptions } from '../../../providers/types.js';
 import { loadRuntime, type OrtFeeds, type WebRuntime } from '../../runtime.js';
@@ -54,26 +55,16 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
     async open(model, options) {
       if (typeof model === 'string') throw new OnnxMishError('io', 'a page has no files', { where: model });
       const runtime = await load();
-      if (name !== 'webgl') return openSession(runtime, name, model, external, options);
-      const prepared = await prepareForWebgl(model, options?.shapes);
-      const { retargeted, notes, suspicions } = prepared;
-      const session = await openSession(runtime, name, prepared.model, [], options);
-      return extend(session, { retargeted, notes, suspicions });
+      const prepared = await prepareFor(name, model, options?.shapes);
+      return openSession(runtime, name, prepared, name === 'webgl' ? [] : external, options);
     },
   };
-}
-
-function extend(session: Session, more: Pick<Session, 'retargeted' | 'notes' | 'suspicions'>): Session {
-  const extended = { ...session, ...more };
-  const own = inner.get(session);
-  if (own !== undefined) inner.set(extended, own);
-  return extended;
 }
 
 async function openSession(
   runtime: WebRuntime,
   name: PageProvider,
-  model: Uint8Array,
+  { model, retargeted, notes, suspicions }: Prepared,
   external: readonly External[],
   { optimisation = 'all' }: SessionOptions = {},
 ): Promise<Session> {
@@ -98,6 +89,9 @@ async function openSession(
     outputs,
     createMs,
     runtime: runtimeOf(runtime),
+    retargeted,
+    notes,
+    suspicions,
     placement,
     run: async (feeds) => running(runtime.run(own, runtime.toFeeds(feeds))),
     time: async (feeds) => running(runtime.time(own, keep(feeds))),

@@ -1,0 +1,25 @@
+import { withDocument } from '../../node/document.js';
+import type { Shapes } from '../types.js';
+import { prepareForWebgl } from './prepare-webgl.js';
+import type { WebProvider } from './protocol.js';
+import { webgpuMistakes } from './webgpu-mistakes.js';
+
+/** A model on its way to a page. */
+export interface Prepared {
+  readonly model: string | Uint8Array;
+  /** The form its Mish was rewritten to; undefined where that was not needed. */
+  readonly retargeted?: string | undefined;
+  readonly notes?: readonly string[] | undefined;
+  /** Where the provider is known to compute something else without a word. */
+  readonly suspicions?: readonly string[] | undefined;
+}
+
+/** A model as a provider takes it, and what is known of the two. Throws as `scan` does. */
+export async function prepareFor(
+  provider: WebProvider,
+  model: string | Uint8Array,
+  shapes: Shapes | undefined,
+): Promise<Prepared> {
+  if (provider === 'webgl') return prepareForWebgl(model, shapes);
+  return { model, suspicions: provider === 'webgpu' ? await withDocument(model, webgpuMistakes) : [] };
+}
