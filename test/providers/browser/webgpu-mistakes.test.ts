@@ -41,13 +41,16 @@ test.each([
   [10, 16, 3, false],
   [12, 16, 3, false],
   [15, 4, 3, true],
-])('%i channels, %i filters of %i pixels a side: wrong (%s) as foretold', async (channels, filters, kernel, wrong) => {
-  const bytes = convolution(channels, filters, kernel);
-  const session = await webgpu.open(bytes);
-  expect((session.suspicions ?? []).length > 0).toBe(wrong);
-  const got = await outputOf(session, channels);
-  const want = await outputOf(await cpu.open(bytes), channels);
-  const error = Math.max(...want.map((one, index) => Math.abs(one - (got[index] ?? Number.NaN))));
-  if (wrong) expect(error).toBeGreaterThan(0.1);
-  else expect(error).toBeLessThan(1e-4);
-});
+])(
+  '%i channels, %i filters of %i pixels a side: wrong (%s) as foretold',
+  async (channels, filters, kernel, wrong) => {
+    const bytes = convolution(channels, filters, kernel);
+    const session = await webgpu.open(bytes);
+    expect((session.suspicions ?? []).length > 0).toBe(wrong);
+    const got = await outputOf(session, channels);
+    const want = await outputOf(await cpu.open(bytes), channels);
+    const error = Math.max(...want.map((one, index) => Math.abs(one - (got[index] ?? Number.NaN))));
+    if (wrong) expect(error).toBeGreaterThan(0.1);
+    else expect(error).toBeLessThan(1e-4);
+  },
+);
