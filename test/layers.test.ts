@@ -46,7 +46,7 @@ test('imports point down', () => {
 
 describe('what is fenced off', () => {
   test.each([
-    [/^node:/, /^(node|cli)\/|^providers\/(node\.ts$|browser\/)/],
+    [/^node:/, /^(node|cli|bundler)\/|^providers\/(node\.ts$|browser\/)/],
     [/^onnxruntime-node/, /^providers\/node\.ts$/],
     [/^onnxruntime-web/, /^web\/((harness|runtime|facts)\.ts$|workbench\/engine\/provider\.ts$)/],
     [/^playwright-core$/, /^providers\/browser\/page\.ts$/],
@@ -55,6 +55,7 @@ describe('what is fenced off', () => {
     [/^zod$/, /^validate\/report(-measures)?\.ts$|^web\/workbench\/engine\/runner\.ts$/],
     [/^fflate$/, /^node\//],
     [/^ml-matrix$/, /^calibrate\//],
+    [/^(unplugin|esbuild)$/, /^bundler\//],
     [/^sharp$/, /^node\/read-images\.ts$/],
     [/^vega/, /^report\/html\//],
     [/^preact/, /^(report\/html|web\/workbench\/page)\//],

@@ -1,0 +1,147 @@
+// Swapped models on disk, under a name made of what they came from.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { SwapReport } from '../mish/report.js';
+import { chooseForm, swapDocument } from '../mish/swap.js';
+import { writeAtomically } from '../node/atomic.js';
+import { onFile } from '../node/errors.js';
+import { type DataFile, dataFiles, withDataFiles } from '../node/external-data.js';
+import { hashFile } from '../node/host.js';
+import { openModel } from '../node/model-file.js';
+import { writeModel } from '../node/write.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { scan } from '../onnx/scan.js';
+import type { ByteSource } from '../onnx/source.js';
+import { VERSION } from '../version.js';
+import type { MishOptions } from './request.js';
+
+/** A swapped model, ready to be served. */
+export interface SwappedModel {
+  readonly path: string;
+  /** The files that its external data is in: the original's own. */
+  readonly data: readonly DataFile[];
+  /** What its user should know. */
+  readonly warning: string | undefined;
+}
+
+/** What lies beside a cached model, written after it. */
+interface Entry {
+  readonly bytes: number;
+  readonly warning?: string | undefined;
+}
+
+/**
+ * A model swapped into the cache, or found there: the key is its content, the options and this package's version. `depend`
+ * is told of each file that the result comes from, before it is read. Throws as `swap` does, `io` and `external-data`.
+ */
+export async function swapToCache(
+  path: string,
+  options: MishOptions,
+  depend: (file: string) => void,
+): Promise<SwappedModel> {
+  const cache = options.cacheDir === undefined ? await findCacheDir() : resolve(options.cacheDir);
+  const file = await openModel(path);
+  try {
+    const document = await scan(file);
+    const data = await dataFiles(document, dirname(path));
+    for (const one of data) depend(one.path);
+    await refuseMissing(data);
+    // Folding alone reads weights.
+    const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
+    const folder = join(cache, keyOf([await hashSource(file), ...folded], options));
+    const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
+    const note = join(folder, 'entry.json');
+
+    const known = await readEntry(note, model);
+    if (known !== undefined) return { path: model, data, warning: known.warning };
+    const { output, report } = await withDataFiles(path, document, (openData) =>
+      swapDocument(document, { ...options, undo: options.undo ?? false, openData }),
+    );
+    const entry: Entry = { bytes: report.bytesOut, warning: warningOf(path, report) };
+    await onFile(folder, () => mkdir(folder, { recursive: true }));
+    await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
+    // Watchers that compare times with the start of a build would take a younger file for a change.
+    const { mtime } = await file.handle.stat();
+    await onFile(model, () => utimes(model, mtime, mtime));
+    await writeAtomically(note, true, (_, handle) => handle.writeFile(JSON.stringify(entry)));
+    await removeUnused(cache);
+    return { path: model, data, warning: entry.warning };
+  } finally {
+    await file.close();
+  }
+}
+
+/** `node_modules/.cache/onnx-mish` of the package that a folder belongs to, where build tools keep such things. */
+export async function findCacheDir(from = process.cwd()): Promise<string> {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const isPackage = await stat(join(folder, 'package.json')).then(
+      (there) => there.isFile(),
+      () => false,
+    );
+    if (isPackage) return join(folder, 'node_modules', '.cache', 'onnx-mish');
+    if (folder === dirname(folder)) return join(resolve(from), 'node_modules', '.cache', 'onnx-mish');
+  }
+}
+
+async function refuseMissing(data: readonly DataFile[]): Promise<void> {
+  for (const { path, tensor } of data) {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isFile()) continue;
+    throw new OnnxMishError('external-data', `there is no such file, and ${tensor} has its data there`, {
+      where: path,
+      fix: 'Put the data file back beside the model',
+    });
+  }
+}
+
+function keyOf(hashes: readonly string[], options: MishOptions): string {
+  const { beta = 1, leaky = 'mish', only, include, exclude, fold, strict, undo } = options;
+  const chosen = [chooseForm(options).name, beta, leaky, only, include, exclude, fold, strict, undo];
+  const key = JSON.stringify([VERSION, hashes, chosen.map((value) => value ?? null)]);
+  return createHash('sha256').update(key).digest('hex').slice(0, 32);
+}
+
+const BLOCK = 1 << 20;
+
+/** SHA-256 of what is read, which is what will be swapped, whatever the name stands for by then. */
+async function hashSource(source: ByteSource): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < source.size; at += BLOCK) {
+    hash.update(await source.read(at, Math.min(BLOCK, source.size - at)));
+  }
+  return hash.digest('hex');
+}
+
+/** What is known of a cached model, if it is there, and whole. Marks it as used. */
+async function readEntry(note: string, model: string): Promise<Entry | undefined> {
+  try {
+    const entry: Entry = JSON.parse(await readFile(note, 'utf8'));
+    if ((await stat(model)).size !== entry.bytes) return undefined;
+    const now = new Date();
+    await utimes(note, now, now).catch(() => {}); // a cache that may only be read
+    return entry;
+  } catch {
+    return undefined; // it is made again
+  }
+}
+
+const KEPT_DAYS = 30;
+
+/** Models that no build has asked for in a month: a model in training leaves one behind with each change. */
+async function removeUnused(cache: string): Promise<void> {
+  const oldest = Date.now() - KEPT_DAYS * 24 * 3600 * 1000;
+  for (const name of await readdir(cache).catch(() => [])) {
+    const used = await stat(join(cache, name, 'entry.json')).catch(() => undefined);
+    if (used === undefined || used.mtimeMs >= oldest) continue;
+    await rm(join(cache, name), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function warningOf(path: string, { sites, skipped }: SwapReport): string | undefined {
+  if (sites.length > 0) return undefined;
+  const [first] = skipped;
+  const more = skipped.length > 1 ? `, and ${skipped.length - 1} more` : '';
+  const why = first === undefined ? '' : ` Left alone: ${first.kind} ${first.label} (${first.why})${more}.`;
+  return `${path}: there is no activation to swap, so the asset is the model as it is.${why}`;
+}

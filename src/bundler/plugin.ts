@@ -1,0 +1,100 @@
+import type { UnpluginBuildContext, UnpluginContext, UnpluginFactory, UnpluginOptions } from 'unplugin';
+import { inspectDocument } from '../mish/inspect.js';
+import { withDocument } from '../node/document.js';
+import { OnnxMishError } from '../onnx/error.js';
+import { swapToCache } from './cache.js';
+import { type Deliver, deliverFor, type Emit, setupEsbuild } from './deliver.js';
+import { checkOptions, type MishOptions, optionsOf, parseRequest, QUERY, REQUEST } from './request.js';
+
+const NAME = 'onnx-mish';
+
+/** The plugin in unplugin's terms. Throws `bad-usage` for options that cannot be. */
+export const factory: UnpluginFactory<MishOptions | undefined, false> = (options = {}, { framework }) => {
+  checkOptions(options);
+  const deliver = deliverFor(framework);
+  return {
+    name: NAME,
+    enforce: 'pre',
+    load: {
+      // Webpack’s kind shows a filter the path alone, so the query is looked at again.
+      filter: { id: /\.onnx(?:\?|$)/i },
+      handler(id) {
+        return load(this, id, options, deliver);
+      },
+    },
+    rollup: { resolveId },
+    rolldown: { resolveId },
+    esbuild: { onLoadFilter: /\.onnx$/i, loader: 'js', setup: setupEsbuild },
+    webpack: ({ options }) => narrowRules(options.module.rules),
+    rspack: ({ options }) => narrowRules(options.module.rules),
+  } satisfies UnpluginOptions;
+};
+
+/** The code of a module that this plugin makes; null for all others. */
+async function load(
+  context: UnpluginBuildContext & UnpluginContext,
+  id: string,
+  options: MishOptions,
+  deliver: Deliver,
+): Promise<string | null> {
+  const request = parseRequest(id);
+  if (request === undefined) return null;
+  const { path, wants } = request;
+  context.addWatchFile(path);
+  try {
+    const chosen = optionsOf(request, options);
+    if (wants === 'mish-info') {
+      const inspection = await withDocument(path, (document) => inspectDocument(document, chosen));
+      // Parsed, not written out as an object, in which a key may be __proto__.
+      return `export default JSON.parse(${JSON.stringify(JSON.stringify(inspection))});`;
+    }
+    const model = await swapToCache(path, chosen, (file) => context.addWatchFile(file));
+    if (model.warning !== undefined) context.warn(model.warning);
+    const files = [model.path, ...model.data.map((data) => data.path)];
+    // Rollup's kind gives a reference back, which unplugin's types leave out.
+    const emit: Emit = (asset) => context.emitFile(asset);
+    const [url, ...data] = await Promise.all(files.map((file, index) => deliver(file, index, emit)));
+    const external = model.data.map(
+      ({ location }, index) => `{ path: ${JSON.stringify(location)}, data: ${data[index]?.expression} }`,
+    );
+    return [
+      ...[url, ...data].flatMap((address) => address?.before ?? []),
+      `export default ${url?.expression};`,
+      `export const externalData = [${external.join(', ')}];`,
+    ].join('\n');
+  } catch (error) {
+    if (!(error instanceof OnnxMishError)) throw error;
+    context.error(error.message); // Rollup's kind throws here, the others go on and fail at the end
+    return 'export default undefined; export const externalData = [];';
+  }
+}
+
+/** What Rollup and Rolldown have for hooks, as far as it is used here. */
+interface Resolver {
+  resolve(source: string, importer?: string): Promise<{ id: string; external?: unknown } | null>;
+}
+
+/** Rollup looks for no file whose name ends with a query; other bundlers set it aside by themselves. */
+const resolveId = {
+  filter: { id: REQUEST },
+  async handler(this: Resolver, source: string, importer: string | undefined) {
+    const at = source.lastIndexOf('?');
+    const found = await this.resolve(source.slice(0, at), importer);
+    return found === null || found.external ? null : found.id + source.slice(at);
+  },
+};
+
+/**
+ * Has webpack's rule for this plugin hold for its queries only, and come last: what other rules say of models must not
+ * make an asset of our module.
+ */
+function narrowRules(rules: unknown[]): void {
+  const isOurs = (rule: unknown) => {
+    const { use } = (rule ?? {}) as { use?: readonly { options?: { plugin?: { name?: string } } }[] };
+    return Array.isArray(use) && use[0]?.options?.plugin?.name === NAME;
+  };
+  const ours = rules.filter(isOurs);
+  const others = rules.filter((rule) => !isOurs(rule));
+  const narrowed = ours.map((rule) => ({ ...(rule as object), resourceQuery: QUERY }));
+  rules.splice(0, rules.length, ...others, ...narrowed);
+}
