@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
 import type { PluginBuild } from 'esbuild';
+import { REQUEST, splitRequest } from './request.js';
 
 /** JavaScript that gives a file's address: an expression, and the import that it needs. */
 export interface Address {
@@ -30,7 +31,10 @@ const vite = byImport((path) => `${path}?url&no-inline`);
 const NAMESPACE = 'onnx-mish-asset';
 const esbuild = byImport((path) => `${NAMESPACE}:${path}`);
 
-/** Has esbuild's `file` loader take what `esbuild` imports. */
+/**
+ * Has esbuild's `file` loader take what `esbuild` imports, and esbuild find models whose query has slashes, which it would
+ * not by itself.
+ */
 export function setupEsbuild(build: PluginBuild): void {
   const root = build.initialOptions.absWorkingDir ?? process.cwd();
   build.onResolve({ filter: new RegExp(`^${NAMESPACE}:`) }, ({ path }) => ({
@@ -41,6 +45,12 @@ export function setupEsbuild(build: PluginBuild): void {
   build.onLoad({ filter: /.*/, namespace: NAMESPACE }, async ({ path }) => {
     const file = resolve(root, path);
     return { contents: await readFile(file), loader: 'file', watchFiles: [file] };
+  });
+  build.onResolve({ filter: REQUEST }, async ({ path: id, importer, resolveDir, kind }) => {
+    const { path, search } = splitRequest(id) ?? { path: id, search: '' };
+    const found = await build.resolve(path, { importer, resolveDir, kind });
+    const { errors, warnings, external, namespace, sideEffects } = found;
+    return { path: found.path, suffix: search, errors, warnings, external, namespace, sideEffects };
   });
 }
 

@@ -4,7 +4,15 @@ import { withDocument } from '../node/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { swapToCache } from './cache.js';
 import { type Deliver, deliverFor, type Emit, setupEsbuild } from './deliver.js';
-import { checkOptions, type MishOptions, optionsOf, parseRequest, QUERY, REQUEST } from './request.js';
+import {
+  checkOptions,
+  type MishOptions,
+  optionsOf,
+  parseRequest,
+  QUERY,
+  REQUEST,
+  splitRequest,
+} from './request.js';
 
 const NAME = 'onnx-mish';
 
@@ -17,14 +25,14 @@ export const factory: UnpluginFactory<MishOptions | undefined, false> = (options
     enforce: 'pre',
     load: {
       // Webpack’s kind shows a filter the path alone, so the query is looked at again.
-      filter: { id: /\.onnx(?:\?|$)/i },
+      filter: { id: /\.onnx(?:\?|$)/ },
       handler(id) {
         return load(this, id, options, deliver);
       },
     },
     rollup: { resolveId },
     rolldown: { resolveId },
-    esbuild: { onLoadFilter: /\.onnx$/i, loader: 'js', setup: setupEsbuild },
+    esbuild: { onLoadFilter: /\.onnx$/, loader: 'js', setup: setupEsbuild },
     webpack: ({ options }) => narrowRules(options.module.rules),
     rspack: ({ options }) => narrowRules(options.module.rules),
   } satisfies UnpluginOptions;
@@ -76,11 +84,12 @@ interface Resolver {
 
 /** Rollup looks for no file whose name ends with a query; other bundlers set it aside by themselves. */
 const resolveId = {
-  filter: { id: REQUEST },
+  filter: { id: REQUEST, splitRequest },
   async handler(this: Resolver, source: string, importer: string | undefined) {
-    const at = source.lastIndexOf('?');
-    const found = await this.resolve(source.slice(0, at), importer);
-    return found === null || found.external ? null : found.id + source.slice(at);
+    const request = splitRequest(source);
+    if (request === undefined) return null;
+    const found = await this.resolve(request.path, importer);
+    return found === null || found.external ? null : found.id + request.search;
   },
 };
 

@@ -25,16 +25,24 @@ export interface Request {
 }
 
 /** An import of a model by this plugin, as a bundler has it: with `mish` or `mish-info` in its query. */
-export const REQUEST = /\.onnx\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/i;
+export const REQUEST = /\.onnx\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
 /** The same query alone. */
 export const QUERY = /^\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
 
+/** An import by this plugin in two: the model, and the query with its `?`. Undefined for any other. */
+export function splitRequest(id: string): { path: string; search: string } | undefined {
+  const found = REQUEST.exec(id);
+  if (found === null) return undefined;
+  const at = found.index + '.onnx'.length;
+  return { path: id.slice(0, at), search: id.slice(at) };
+}
+
 /** What an id asks of this plugin, if anything. */
 export function parseRequest(id: string): Request | undefined {
-  if (!REQUEST.test(id)) return undefined;
-  const at = id.lastIndexOf('?');
-  const query = new URLSearchParams(id.slice(at));
-  return { path: id.slice(0, at), wants: query.has('mish-info') ? 'mish-info' : 'mish', query };
+  const found = splitRequest(id);
+  if (found === undefined) return undefined;
+  const query = new URLSearchParams(found.search);
+  return { path: found.path, wants: query.has('mish-info') ? 'mish-info' : 'mish', query };
 }
 
 const TEXT = (values: readonly string[]) => values.at(-1);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Configuration, rspack as rspackCompiler } from '@rspack/core';
 import * as esbuildModule from 'esbuild';
 import { type RolldownWatcher, rolldown as rolldownBundler, watch as watchRolldown } from 'rolldown';
-import { rollup as rollupBundler, type RollupWatcher, watch as watchRollup } from 'rollup';
+import { type RollupWatcher, rollup as rollupBundler, watch as watchRollup } from 'rollup';
 import { createLogger, type InlineConfig, build as viteBuild } from 'vite';
 import webpackCompiler from 'webpack';
 import {
@@ -62,7 +62,10 @@ export const BUILD: Readonly<Record<Bundler, (app: App) => Promise<Built>>> = {
   },
   async rollup(app) {
     const warnings: string[] = [];
-    const bundle = await rollupBundler({ ...rollupInput(app), onwarn: ({ message }) => warnings.push(message) });
+    const bundle = await rollupBundler({
+      ...rollupInput(app),
+      onwarn: ({ message }) => warnings.push(message),
+    });
     await bundle.write(rollupOutput(app));
     await bundle.close();
     await addPage(app);
@@ -83,8 +86,9 @@ export const BUILD: Readonly<Record<Bundler, (app: App) => Promise<Built>>> = {
       compiler.run((error, result) => (result ? resolve(result) : reject(error))),
     );
     await new Promise((resolve) => compiler.close(resolve));
+    const built = judge(stats);
     await addPage(app);
-    return judge(stats);
+    return built;
   },
   async rspack(app) {
     const compiler = rspackCompiler(rspackConfig(app));
@@ -92,8 +96,9 @@ export const BUILD: Readonly<Record<Bundler, (app: App) => Promise<Built>>> = {
       compiler.run((error, result) => (result ? resolve(result) : reject(error))),
     );
     await new Promise((resolve) => compiler.close(resolve));
+    const built = judge(stats);
     await addPage(app);
-    return judge(stats);
+    return built;
   },
   async esbuild(app) {
     const { warnings } = await esbuildModule.build(esbuildConfig(app));
