@@ -72,7 +72,9 @@ async function load(
     ].join('\n');
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
-    context.error(error.message); // Rollup's kind throws here, the others go on and fail at the end
+    const { message } = error;
+    // Rollup's kind throws here, the others go on and fail at the end. Some show the stack, which helps nobody.
+    context.error({ message, stack: message });
     return 'export default undefined; export const externalData = [];';
   }
 }

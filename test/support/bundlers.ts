@@ -1,6 +1,7 @@
 // The same small app for each bundler that the plugin is for.
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Configuration, rspack as rspackCompiler } from '@rspack/core';
 import * as esbuildModule from 'esbuild';
 import { type RolldownWatcher, rolldown as rolldownBundler, watch as watchRolldown } from 'rolldown';
@@ -109,8 +110,12 @@ export const BUILD: Readonly<Record<Bundler, (app: App) => Promise<Built>>> = {
 
 /** A build that is made again whenever something changes. */
 export interface Watching {
-  /** Resolves once `check` gives true, tried now and after every build. */
-  until(check: () => Promise<boolean>): Promise<void>;
+  /**
+   * Makes a change and resolves once `check` gives true, tried after every build. A watcher that has just built may not
+   * listen yet (Rollup lets go of a file when it changes, and takes it up again later), so the change is made again
+   * when nothing comes of it.
+   */
+  after(change: () => Promise<void>, check: () => Promise<boolean>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -126,7 +131,8 @@ export const WATCH: Readonly<Record<Bundler, (app: App) => Promise<Watching>>> =
     watching((done) => onBundle(watchRolldown({ ...rolldownInput(app), output: rollupOutput(app) }), done)),
   webpack: async (app) =>
     watching((done) => {
-      const watch = webpackCompiler(webpackConfig(app)).watch({ aggregateTimeout: 5 }, done);
+      const config = { ...webpackConfig(app), optimization: { minimize: false } }; // which takes longest
+      const watch = webpackCompiler(config).watch({ aggregateTimeout: 5 }, done);
       return () => new Promise((resolve) => watch?.close(() => resolve()));
     }),
   rspack: async (app) =>
@@ -164,12 +170,12 @@ function watching(start: (done: () => void) => () => Promise<void>): Watching {
     renew();
   });
   return {
-    async until(check) {
-      for (;;) {
-        const built = next; // before the check, so that no build is missed
-        if (await check()) return;
-        await built;
-      }
+    async after(change, check) {
+      do {
+        const built = next; // before the change, so that no build is missed
+        await change();
+        await Promise.race([built, setTimeout(1000)]);
+      } while (!(await check()));
     },
     close,
   };
@@ -178,7 +184,7 @@ function watching(start: (done: () => void) => () => Promise<void>): Watching {
 function onBundle(watcher: RollupWatcher | RolldownWatcher, done: () => void): () => Promise<void> {
   watcher.on('event', (event: { code: string; result?: { close(): Promise<void> } | null }) => {
     if (event.code === 'BUNDLE_END' || event.code === 'ERROR') event.result?.close();
-    if (event.code === 'END' || event.code === 'ERROR') done();
+    if (event.code === 'END') done();
   });
   return () => watcher.close();
 }
