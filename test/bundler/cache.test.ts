@@ -1,0 +1,122 @@
+import { copyFile, mkdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { findCacheDir, swapToCache } from '../../src/bundler/cache.js';
+import type { MishOptions } from '../../src/bundler/request.js';
+import { type Folder, tempFolder } from '../support/folder.js';
+import { failure, ops, reluModel } from '../support/graph.js';
+import { bytesOf } from '../support/models.js';
+import { modelPath } from '../support/workbench-page.js';
+
+const cached = (folder: Folder, path: string, options: MishOptions = {}, depend = (_: string) => {}) =>
+  swapToCache(path, { target: 'wasm', cacheDir: folder.at('cache'), ...options }, depend);
+
+/** What changes when a file is written again. */
+async function identity(path: string) {
+  const { ino, ctimeMs } = await stat(path);
+  return { path, ino, ctimeMs };
+}
+
+test('the same content and options are swapped once, whatever the path', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const longAgo = new Date(2020, 1, 1);
+  await utimes(path, longAgo, longAgo);
+  const first = await cached(folder, path);
+  const made = await identity(first.path);
+  expect(ops(bytesOf(first.path))).toContain('Exp');
+  expect(await identity((await cached(folder, path)).path)).toEqual(made);
+  expect(await identity((await cached(folder, path, { target: undefined, form: 'exp' })).path)).toEqual(made);
+  await mkdir(folder.at('other'));
+  await copyFile(path, folder.at('other', 'net.onnx'));
+  expect(await identity((await cached(folder, folder.at('other', 'net.onnx'))).path)).toEqual(made);
+  // Watchers compare times with the start of a build.
+  expect((await stat(first.path)).mtime).toEqual(longAgo);
+});
+
+test('another content or another option is another entry', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const options: MishOptions[] = [
+    ...[{}, { form: 'softplus' }, { beta: 2 }, { only: ['relu'] }, { include: ['act'] }],
+    ...[{ exclude: ['act'] }, { leaky: 'mixture' }, { undo: true }, { fold: true }, { strict: true }],
+  ] as MishOptions[];
+  const paths = new Set<string>();
+  for (const option of options) paths.add((await cached(folder, path, option)).path);
+  expect(paths.size).toBe(options.length);
+  await folder.write('net.onnx', reluModel({ opset: 12 }));
+  paths.add((await cached(folder, path)).path);
+  expect(paths.size).toBe(options.length + 1);
+});
+
+test('what is cut short, or lacks its note, is made again', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const { path: made } = await cached(folder, path);
+  const bytes = bytesOf(made);
+  await truncate(made, 10);
+  expect(bytesOf((await cached(folder, path)).path)).toEqual(bytes);
+  await writeFile(join(made, '..', 'entry.json'), '{"bytes":');
+  expect(bytesOf((await cached(folder, path)).path)).toEqual(bytes);
+  await rm(made);
+  expect(bytesOf((await cached(folder, path)).path)).toEqual(bytes);
+  expect((await folder.list()).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+});
+
+test('what was not used for a month goes when something new comes', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const [old, used] = [await cached(folder, path), await cached(folder, path, { beta: 2 })];
+  const longAgo = new Date(Date.now() - 31 * 24 * 3600 * 1000);
+  for (const { path: model } of [old, used]) {
+    await utimes(join(model, '..', 'entry.json'), longAgo, longAgo);
+  }
+  await cached(folder, path, { beta: 2 });
+  await writeFile(folder.at('cache', 'not-ours.txt'), '');
+  await cached(folder, path, { beta: 3 });
+  await expect(stat(old.path)).rejects.toThrow('ENOENT');
+  await stat(used.path);
+  await stat(folder.at('cache', 'not-ours.txt'));
+});
+
+test('external data: every file is told, the key has its content only where it is read', async () => {
+  const folder = await tempFolder();
+  for (const name of ['vgg-leaky.onnx', 'vgg-leaky.onnx.data'])
+    await copyFile(modelPath(name), folder.at(name));
+  const path = folder.at('vgg-leaky.onnx');
+  const told: string[] = [];
+  const plain = await cached(folder, path, {}, (file) => told.push(file));
+  expect(told).toEqual([folder.at('vgg-leaky.onnx.data')]);
+  expect(plain.data).toMatchObject([
+    { location: 'vgg-leaky.onnx.data', path: folder.at('vgg-leaky.onnx.data') },
+  ]);
+  const folded = await cached(folder, path, { fold: true, beta: 2 });
+
+  const data = bytesOf(folder.at('vgg-leaky.onnx.data'));
+  data.fill(0, 0, 4);
+  await folder.write('vgg-leaky.onnx.data', data);
+  expect((await cached(folder, path)).path).toBe(plain.path);
+  expect((await cached(folder, path, { fold: true, beta: 2 })).path).not.toBe(folded.path);
+});
+
+test('what goes wrong leaves nothing in the cache', async () => {
+  const folder = await tempFolder();
+  const broken = await folder.write('net.onnx', reluModel().subarray(0, 30));
+  expect(await failure(cached(folder, broken))).toMatchObject({
+    code: 'malformed',
+    where: expect.stringContaining(broken),
+  });
+  expect(await failure(cached(folder, folder.at('none.onnx')))).toMatchObject({ code: 'io' });
+  const old = await folder.write('net.onnx', reluModel({ opset: 13 }));
+  expect(await failure(cached(folder, old, { form: 'native' }))).toMatchObject({ code: 'unsupported-form' });
+  expect(await folder.list()).toEqual(['net.onnx']);
+});
+
+test('the cache is that of the nearest package', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('a', 'b'), { recursive: true });
+  await folder.write('package.json', '{}');
+  const there = folder.at('node_modules', '.cache', 'onnx-mish');
+  expect(await findCacheDir(folder.at('a', 'b'))).toBe(there);
+  expect(await findCacheDir(folder.path)).toBe(there);
+});

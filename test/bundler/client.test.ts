@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { mkdir, symlink } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { tempFolder } from '../support/folder.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+const GOOD = `
+import { InferenceSession } from 'onnxruntime-web';
+import url, { externalData } from './net.onnx?mish';
+import sharp from './net.onnx?beta=4&mish';
+import info from './net.onnx?mish-info';
+import { vite, webpack, type MishOptions } from 'onnx-mish/unplugin';
+
+const options: MishOptions = { target: 'webgl', exclude: ['/head/*'] };
+export const plugins = [vite(options), webpack()];
+export const session = InferenceSession.create(url, { externalData });
+export const text: string = sharp;
+export const sites: number = info.sites.length;
+`;
+const BAD = `
+import url, { missing } from './net.onnx?mish';
+import { vite } from 'onnx-mish/unplugin';
+export const size: number = url;
+export const plugin = vite({ target: 'npu' });
+`;
+
+test('an app in strict TypeScript knows what the imports give', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('node_modules'));
+  await symlink(root, folder.at('node_modules', 'onnx-mish'));
+  for (const name of ['onnxruntime-web', 'onnxruntime-common', 'vite', 'webpack']) {
+    await symlink(`${root}node_modules/${name}`, folder.at('node_modules', name));
+  }
+  await folder.write('package.json', '{ "type": "module" }');
+  await folder.write('good.ts', GOOD);
+  await folder.write('bad.ts', BAD);
+  const check = async (file: string) => {
+    const compilerOptions = {
+      ...{ target: 'es2022', module: 'esnext', moduleResolution: 'bundler', strict: true, noEmit: true },
+      ...{ skipLibCheck: true, types: ['onnx-mish/client'] },
+    };
+    await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files: [file] }));
+    const tsc = `${root}node_modules/typescript/bin/tsc`;
+    const run = promisify(execFile)(process.execPath, [tsc, '--pretty', 'false'], { cwd: folder.path });
+    return run.then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+  };
+  expect(await check('good.ts')).toBe('');
+  const lines = (await check('bad.ts')).split('\n').filter((line) => line.startsWith('bad.ts'));
+  expect(lines.map((line) => line.replace(/^bad\.ts\((\d+).*?: error (TS\d+).*/, '$1 $2'))).toEqual([
+    '2 TS2614',
+    '4 TS2322',
+    '5 TS2322',
+  ]);
+});

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { onnxMish, vite } from '../../src/bundler/index.js';
+import { type MishOptions, optionsOf, parseRequest } from '../../src/bundler/request.js';
+
+const ask = (id: string) => {
+  const request = parseRequest(id);
+  return request && { path: request.path, wants: request.wants };
+};
+const options = (query: string, own: MishOptions = {}) => {
+  const request = parseRequest(`/net.onnx?${query}`);
+  return request && optionsOf(request, own);
+};
+
+test.each([
+  '/net.onnx',
+  '/net.onnx?url',
+  '/net.onnx?mishap',
+  '/net.onnx?url&mish-infos',
+  '/net.onnx?a=mish',
+  '/net.js?mish',
+  '/net.onnx.data?mish',
+  '/net.onnx#?mish',
+])('%s is left to others', (id) => {
+  expect(ask(id)).toBeUndefined();
+});
+
+test.each([
+  ['/a b/net.onnx?mish', '/a b/net.onnx', 'mish'],
+  ['/net.v1.onnx?mish-info', '/net.v1.onnx', 'mish-info'],
+  ['/net.onnx?beta=2&mish', '/net.onnx', 'mish'],
+  ['/net.onnx?mish&exclude=/a?/*', '/net.onnx', 'mish'],
+  ['/net.onnx?mish&t=1732', '/net.onnx', 'mish'],
+  ['/net.onnx?import&mish-info', '/net.onnx', 'mish-info'],
+])('%s is ours', (id, path, wants) => {
+  expect(ask(id)).toEqual({ path, wants });
+});
+
+test('an import’s own options come before the plugin’s', () => {
+  expect(options('mish')).toEqual({ target: 'wasm' });
+  expect(options('import&mish&t=1', { target: 'webgpu', beta: 2 })).toEqual({ target: 'webgpu', beta: 2 });
+  expect(options('beta=3&mish', { beta: 2, undo: true })).toEqual({ target: 'wasm', beta: 3, undo: true });
+  expect(options('exclude=/a/*,/b?&exclude=c&mish')).toMatchObject({ exclude: ['/a/*', '/b?', 'c'] });
+  expect(options('only=relu&leaky=mixture&mish')).toMatchObject({ only: ['relu'], leaky: 'mixture' });
+});
+
+test('a form or a target at the import decides alone', () => {
+  expect(options('form=native&mish', { target: 'webgl' })).toEqual({ form: 'native' });
+  expect(options('target=webgl&mish', { form: 'softplus' })).toEqual({ target: 'webgl' });
+});
+
+test('options that do not exist are refused', () => {
+  for (const query of ['from=exp&mish', '__proto__=1&mish', 'cacheDir=/&mish']) {
+    expect(() => options(query), query).toThrow(
+      /^\/net\.onnx: its import has an option '.*', and there is none/,
+    );
+  }
+  const wrong = (given: object) => () => vite(given as MishOptions);
+  expect(wrong({ provider: 'webgl' })).toThrow(
+    "onnx-mish/unplugin: there is no option 'provider'. Choose from form, target",
+  );
+  expect(wrong({ form: 'exact' })).toThrow("there is no form 'exact'");
+  expect(wrong({ target: 'npu' })).toThrow("there is no target 'npu'");
+  expect(wrong({ beta: -1 })).toThrow('the sharpness β cannot be -1');
+  expect(onnxMish.rollup({ target: 'webgl' })).toMatchObject({ name: 'onnx-mish' });
+});
