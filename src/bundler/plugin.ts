@@ -31,7 +31,6 @@ export const factory: UnpluginFactory<MishOptions | undefined, false> = (options
       },
     },
     rollup: { resolveId },
-    rolldown: { resolveId },
     esbuild: { onLoadFilter: /\.onnx$/, loader: 'js', setup: setupEsbuild },
     webpack: ({ options }) => narrowRules(options.module.rules),
     rspack: ({ options }) => narrowRules(options.module.rules),
@@ -79,7 +78,7 @@ async function load(
   }
 }
 
-/** What Rollup and Rolldown have for hooks, as far as it is used here. */
+/** What Rollup's hooks are called on, as far as it is used here. */
 interface Resolver {
   resolve(source: string, importer?: string): Promise<{ id: string; external?: unknown } | null>;
 }
