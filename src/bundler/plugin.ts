@@ -1,7 +1,9 @@
 import type { UnpluginBuildContext, UnpluginContext, UnpluginFactory, UnpluginOptions } from 'unplugin';
 import { inspectDocument } from '../mish/inspect.js';
 import { withDocument } from '../node/document.js';
+import { hashBytes } from '../node/host.js';
 import { OnnxMishError } from '../onnx/error.js';
+import { VERSION } from '../version.js';
 import { swapToCache } from './cache.js';
 import { type Deliver, deliverFor, type Emit, setupEsbuild } from './deliver.js';
 import {
@@ -32,8 +34,8 @@ export const factory: UnpluginFactory<MishOptions | undefined, false> = (options
     },
     rollup: { resolveId },
     esbuild: { onLoadFilter: /\.onnx$/, loader: 'js', setup: setupEsbuild },
-    webpack: ({ options }) => narrowRules(options.module.rules),
-    rspack: ({ options }) => narrowRules(options.module.rules),
+    webpack: (compiler) => narrowRules(compiler.options.module.rules, options),
+    rspack: (compiler) => narrowRules(compiler.options.module.rules, options),
   } satisfies UnpluginOptions;
 };
 
@@ -56,6 +58,7 @@ async function load(
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(inspection))});`;
     }
     const model = await swapToCache(path, chosen, (file) => context.addWatchFile(file));
+    watchCached(context, model.path);
     if (model.warning !== undefined) context.warn(model.warning);
     const files = [model.path, ...model.data.map((data) => data.path)];
     // Rollup's kind gives a reference back, which unplugin's types leave out.
@@ -78,6 +81,14 @@ async function load(
   }
 }
 
+/** Has a bundler that keeps our code from run to run ask again when the cached model that it names is gone. */
+function watchCached(context: UnpluginBuildContext, path: string): void {
+  context.addWatchFile(path);
+  const native = context.getNativeBuildContext?.();
+  // Webpack then remembers that it saw no file.
+  if (native?.framework === 'webpack') native.compiler.inputFileSystem?.purge?.(path);
+}
+
 /** What Rollup's hooks are called on, as far as it is used here. */
 interface Resolver {
   resolve(source: string, importer?: string): Promise<{ id: string; external?: unknown } | null>;
@@ -94,17 +105,24 @@ const resolveId = {
   },
 };
 
+interface LoadRule {
+  readonly use: readonly { readonly options?: { readonly plugin?: { readonly name?: string } } }[];
+}
+
 /**
  * Has webpack's rule for this plugin hold for its queries only, and come last: what other rules say of models must not
- * make an asset of our module.
+ * make an asset of our module. The loader goes by the options, else a cache from an earlier run would not see them change.
  */
-function narrowRules(rules: unknown[]): void {
-  const isOurs = (rule: unknown) => {
-    const { use } = (rule ?? {}) as { use?: readonly { options?: { plugin?: { name?: string } } }[] };
+function narrowRules(rules: unknown[], options: MishOptions): void {
+  const isOurs = (rule: unknown): rule is LoadRule => {
+    const { use } = (rule ?? {}) as Partial<LoadRule>;
     return Array.isArray(use) && use[0]?.options?.plugin?.name === NAME;
   };
-  const ours = rules.filter(isOurs);
-  const others = rules.filter((rule) => !isOurs(rule));
-  const narrowed = ours.map((rule) => ({ ...(rule as object), resourceQuery: QUERY }));
-  rules.splice(0, rules.length, ...others, ...narrowed);
+  const ident = `${NAME}-${hashBytes(new TextEncoder().encode(JSON.stringify([VERSION, options])))}`;
+  const narrowed = rules.filter(isOurs).map((rule) => ({
+    ...rule,
+    resourceQuery: QUERY,
+    use: rule.use.map((loader) => ({ ident, ...loader })),
+  }));
+  rules.splice(0, rules.length, ...rules.filter((rule) => !isOurs(rule)), ...narrowed);
 }

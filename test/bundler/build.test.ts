@@ -74,6 +74,10 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     await rm(app.outDir, { recursive: true });
     await BUILD[bundler](app); // from the cache
     expect(await built(app)).toEqual(first);
+    await rm(app.folder.at('cache'), { recursive: true });
+    await rm(app.outDir, { recursive: true });
+    await BUILD[bundler](app); // anew, though webpack has a cache of its own
+    expect(await built(app)).toEqual(first);
     await rm(app.outDir, { recursive: true });
     await BUILD[bundler]({ ...app, options: { ...app.options, beta: 3 } });
     const other = (await built(app)).filter((name) => name.endsWith('.onnx'));

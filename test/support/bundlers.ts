@@ -82,7 +82,7 @@ export const BUILD: Readonly<Record<Bundler, (app: App) => Promise<Built>>> = {
     return { warnings };
   },
   async webpack(app) {
-    const compiler = webpackCompiler(webpackConfig(app));
+    const compiler = webpackCompiler({ ...webpackConfig(app), cache: persistent(app) });
     const stats = await new Promise<Stats>((resolve, reject) =>
       compiler.run((error, result) => (result ? resolve(result) : reject(error))),
     );
@@ -240,6 +240,11 @@ const webpackLike = ({ root, outDir }: App) => ({
   output: { path: outDir, filename: 'main.js' },
   module: { rules: [{ test: /\.onnx$/, type: 'asset/resource' as const }] },
   performance: { hints: false as const },
+});
+/** Webpack keeps what loaders gave from one run to the next. */
+const persistent = ({ folder }: App) => ({
+  type: 'filesystem' as const,
+  cacheDirectory: folder.at('webpack'),
 });
 const webpackConfig = (app: App) => ({ ...webpackLike(app), plugins: [webpack(app.options)] });
 const rspackConfig = (app: App): Configuration => ({ ...webpackLike(app), plugins: [rspack(app.options)] });
