@@ -28,7 +28,8 @@ export interface SwappedModel {
 /** What lies beside a cached model, written after it. */
 interface Entry {
   readonly bytes: number;
-  readonly warning?: string | undefined;
+  /** Why nothing was swapped, if nothing was. */
+  readonly unchanged?: string | undefined;
 }
 
 /**
@@ -54,11 +55,11 @@ export async function swapToCache(
     const note = join(folder, 'entry.json');
 
     const known = await readEntry(note, model);
-    if (known !== undefined) return { path: model, data, warning: known.warning };
+    if (known !== undefined) return { path: model, data, warning: warningOf(path, known) };
     const { output, report } = await withDataFiles(path, document, (openData) =>
       swapDocument(document, { ...options, undo: options.undo ?? false, openData }),
     );
-    const entry: Entry = { bytes: report.bytesOut, warning: warningOf(path, report) };
+    const entry: Entry = { bytes: report.bytesOut, unchanged: whyUnchanged(report) };
     await onFile(folder, () => mkdir(folder, { recursive: true }));
     await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
     // Watchers that compare times with the start of a build would take a younger file for a change.
@@ -66,7 +67,7 @@ export async function swapToCache(
     await onFile(model, () => utimes(model, mtime, mtime));
     await writeAtomically(note, true, (_, handle) => handle.writeFile(JSON.stringify(entry)));
     await removeUnused(cache);
-    return { path: model, data, warning: entry.warning };
+    return { path: model, data, warning: warningOf(path, entry) };
   } finally {
     await file.close();
   }
@@ -138,10 +139,15 @@ async function removeUnused(cache: string): Promise<void> {
   }
 }
 
-function warningOf(path: string, { sites, skipped }: SwapReport): string | undefined {
+function whyUnchanged({ sites, skipped }: SwapReport): string | undefined {
   if (sites.length > 0) return undefined;
   const [first] = skipped;
+  if (first === undefined) return '';
   const more = skipped.length > 1 ? `, and ${skipped.length - 1} more` : '';
-  const why = first === undefined ? '' : ` Left alone: ${first.kind} ${first.label} (${first.why})${more}.`;
-  return `${path}: there is no activation to swap, so the asset is the model as it is.${why}`;
+  return ` Left alone: ${first.kind} ${first.label} (${first.why})${more}.`;
+}
+
+function warningOf(path: string, { unchanged }: Entry): string | undefined {
+  if (unchanged === undefined) return undefined;
+  return `${path}: there is no activation to swap, so the asset is the model as it is.${unchanged}`;
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
 import type { PluginBuild } from 'esbuild';
+import { OnnxMishError } from '../onnx/error.js';
 import { REQUEST, splitRequest } from './request.js';
 
 /** JavaScript that gives a file's address: an expression, and the import that it needs. */
@@ -65,7 +66,20 @@ const rollup: Deliver = async (path, _, emit) => {
   };
 };
 
-/** By the name that unplugin has for a bundler; those of Rollup's kind do as Rollup does. */
+const DELIVER: Readonly<Record<string, Deliver>> = {
+  vite,
+  rollup,
+  webpack,
+  esbuild,
+  rspack: webpack,
+  rolldown: rollup,
+};
+
+/** By the name that unplugin has for a bundler. Throws `bad-usage` for one that this plugin does not know. */
 export function deliverFor(framework: string): Deliver {
-  return { vite, esbuild, webpack, rspack: webpack }[framework] ?? rollup;
+  const known = Object.hasOwn(DELIVER, framework) ? DELIVER[framework] : undefined;
+  if (known !== undefined) return known;
+  throw new OnnxMishError('bad-usage', `onnx-mish cannot make assets with ${framework}`, {
+    fix: `Use it with ${Object.keys(DELIVER).join(', ')}`,
+  });
 }

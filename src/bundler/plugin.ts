@@ -96,7 +96,7 @@ interface Resolver {
 
 /** Rollup looks for no file whose name ends with a query; other bundlers set it aside by themselves. */
 const resolveId = {
-  filter: { id: REQUEST, splitRequest },
+  filter: { id: REQUEST },
   async handler(this: Resolver, source: string, importer: string | undefined) {
     const request = splitRequest(source);
     if (request === undefined) return null;

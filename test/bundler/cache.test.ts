@@ -49,6 +49,30 @@ test('another content or another option is another entry', async () => {
   expect(paths.size).toBe(options.length + 1);
 });
 
+test('many builds at once make one entry, and each gets it whole', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const made = await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      const { path: model } = await cached(folder, path);
+      return { model, bytes: bytesOf(model) };
+    }),
+  );
+  for (const one of made) expect(one).toEqual(made[0]);
+  expect((await folder.list()).filter((name) => /^cache\/.*[^/]$/.test(name))).toHaveLength(2);
+});
+
+test('the warning of a model without a site names the model that is imported, and what was left alone', async () => {
+  const folder = await tempFolder();
+  for (const name of ['one.onnx', 'two.onnx', 'two.onnx']) {
+    const path = await folder.write(name, reluModel());
+    const { warning } = await cached(folder, path, { exclude: ['act'] });
+    expect(warning).toBe(
+      `${path}: there is no activation to swap, so the asset is the model as it is. Left alone: relu act (left out by --exclude).`,
+    );
+  }
+});
+
 test('what is cut short, or lacks its note, is made again', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());

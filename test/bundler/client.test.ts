@@ -12,10 +12,19 @@ import { InferenceSession } from 'onnxruntime-web';
 import url, { externalData } from './net.onnx?mish';
 import sharp from './net.onnx?beta=4&mish';
 import info from './net.onnx?mish-info';
-import { vite, webpack, type MishOptions } from 'onnx-mish/unplugin';
+import { esbuild, type MishOptions, rollup, rspack, vite, webpack } from 'onnx-mish/unplugin';
+import type { Configuration as RspackConfiguration } from '@rspack/core';
+import type { BuildOptions } from 'esbuild';
+import type { RollupOptions } from 'rollup';
+import { defineConfig } from 'vite';
+import type { Configuration } from 'webpack';
 
 const options: MishOptions = { target: 'webgl', exclude: ['/head/*'] };
-export const plugins = [vite(options), webpack()];
+export const forVite = defineConfig({ plugins: [vite(options)] });
+export const forRollup: RollupOptions = { plugins: [rollup(options)] };
+export const forWebpack: Configuration = { plugins: [webpack(options)] };
+export const forRspack: RspackConfiguration = { plugins: [rspack()] };
+export const forEsbuild: BuildOptions = { plugins: [esbuild()] };
 export const session = InferenceSession.create(url, { externalData });
 export const text: string = sharp;
 export const sites: number = info.sites.length;
@@ -31,9 +40,11 @@ test('an app in strict TypeScript knows what the imports give', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('node_modules'));
   await symlink(root, folder.at('node_modules', 'onnx-mish'));
-  for (const name of ['onnxruntime-web', 'onnxruntime-common', 'vite', 'webpack']) {
+  for (const name of ['onnxruntime-web', 'onnxruntime-common', 'vite', 'webpack', 'esbuild', 'rollup']) {
     await symlink(`${root}node_modules/${name}`, folder.at('node_modules', name));
   }
+  await mkdir(folder.at('node_modules', '@rspack'));
+  await symlink(`${root}node_modules/@rspack/core`, folder.at('node_modules', '@rspack', 'core'));
   await folder.write('package.json', '{ "type": "module" }');
   await folder.write('good.ts', GOOD);
   await folder.write('bad.ts', BAD);

@@ -62,4 +62,5 @@ test('options that do not exist are refused', () => {
   expect(wrong({ target: 'npu' })).toThrow("there is no target 'npu'");
   expect(wrong({ beta: -1 })).toThrow('the sharpness β cannot be -1');
   expect(onnxMish.rollup({ target: 'webgl' })).toMatchObject({ name: 'onnx-mish' });
+  expect(() => onnxMish.farm()).toThrow('onnx-mish cannot make assets with farm. Use it with vite, rollup');
 });

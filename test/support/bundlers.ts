@@ -39,7 +39,7 @@ export async function makeApp(
   options: MishOptions = {},
 ): Promise<App> {
   const folder = await tempFolder();
-  const root = folder.at('src');
+  const root = folder.at('my äpp');
   await mkdir(root);
   await writeFile(join(root, 'main.js'), main);
   await writeFile(
