@@ -5,6 +5,12 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const DEEPEST = 100; // protobuf's own default recursion limit
 
+// Names come again soon, as the output of one node and the input of the next: what was read lately, each string at the
+// place that its bytes hash to, is not made and kept twice.
+const RECENT = 2 ** 14;
+const LONGEST_NAME = 200;
+const recent = new Array(RECENT);
+
 const short = () => new RangeError('index out of range');
 
 export class Reader {
@@ -87,7 +93,20 @@ export class Reader {
   }
 
   string() {
-    return decoder.decode(this.bytes());
+    const bytes = this.bytes();
+    const { length } = bytes;
+    if (length > LONGEST_NAME) return decoder.decode(bytes);
+    let hash = length;
+    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
+    const place = (hash ^ (hash >>> 15)) & (RECENT - 1);
+    const known = recent[place];
+    if (known?.length === length) {
+      let at = 0;
+      while (at < length && bytes[at] < 128 && bytes[at] === known.charCodeAt(at)) at++;
+      if (at === length) return known;
+    }
+    recent[place] = decoder.decode(bytes);
+    return recent[place];
   }
 
   raw(start, end) {

@@ -52,31 +52,47 @@ export function inferElementTypes(
 function infer(
   document: OnnxDocument,
   index: GraphIndex,
-  { callee: calleeOf }: Calls,
+  { callee: calleeOf, callers }: Calls,
   open: ReadonlySet<Value>,
 ): { types: ElementTypes; unsettled: readonly Value[] } {
-  const known = new Map<Scope, Map<string, number>>();
+  // By the number of the value.
+  const types = new Int32Array(index.count);
+  const home = (from: Scope, name: string): Scope => index.home(from, name) ?? from;
+  const get: ElementTypes = (scope, name) => types[index.number(home(scope, name), name) ?? -1] || undefined;
   for (const scope of document.scopes) {
-    const types = new Map<string, number>();
-    for (const value of [...scope.values.values(), ...scope.outputs, ...scope.inputs]) {
-      if (value.elemType !== 0) types.set(value.name, value.elemType);
-    }
-    for (const tensor of scope.initializers.values()) {
-      types.set(tensor.name, tensor.elemType);
-    }
-    known.set(scope, types);
+    const declare = (name: string, type: number) => {
+      const number = index.number(scope, name);
+      if (number !== undefined && type !== 0) types[number] = type;
+    };
+    for (const value of scope.values.values()) declare(value.name, value.elemType);
+    for (const value of scope.outputs) declare(value.name, value.elemType);
+    for (const value of scope.inputs) declare(value.name, value.elemType);
+    for (const tensor of scope.initializers.values()) declare(tensor.name, tensor.elemType);
   }
 
-  let changed = true;
-  const home = (from: Scope, name: string): Scope => index.home(from, name) ?? from;
-  const get: ElementTypes = (scope, name) => known.get(home(scope, name))?.get(name);
-  const set = (scope: Scope, name: string | undefined, type: number | undefined) => {
+  /** The nodes to visit once more, since the type of a value that they read or make has become known. */
+  let affected = new Map<Node, Scope>();
+  let isFirst = true; // every node is visited once again after the first time
+  const set = (from: Scope, name: string | undefined, type: number | undefined) => {
     if (name === undefined || name === '' || type === undefined || type === 0) return;
-    const types = known.get(home(scope, name));
-    if (types === undefined || types.has(name)) return;
-    types.set(name, type);
-    changed = true;
+    const scope = home(from, name);
+    const number = index.number(scope, name);
+    if (number === undefined || types[number] !== 0) return;
+    types[number] = type;
+    if (!isFirst) affect(scope, name);
   };
+  function affect(scope: Scope, name: string): void {
+    const producer = index.producer(scope, name);
+    if (producer !== undefined) affected.set(producer, scope);
+    // It may be what a nested graph takes, or gives.
+    else if (scope.owner !== undefined && scope.parent !== undefined) affected.set(scope.owner, scope.parent);
+    for (const use of index.uses(scope, name)) {
+      if (use.kind === 'input') affected.set(use.node, use.scope);
+      else if (use.scope.owner !== undefined && use.scope.parent !== undefined)
+        affected.set(use.scope.owner, use.scope.parent);
+      else for (const call of callers(use.scope)) affected.set(call.node, call.scope);
+    }
+  }
   const tie = (scope: Scope, names: readonly (string | undefined)[]) => {
     let type: number | undefined;
     for (const name of names) if (name !== undefined && name !== '') type ??= get(scope, name);
@@ -148,20 +164,29 @@ function infer(
     });
   }
 
-  while (changed) {
-    changed = false;
-    for (const scope of document.scopes) for (const node of scope.nodes) visit(scope, node);
-    for (const scope of document.scopes) {
-      for (const node of scope.nodes.toReversed()) visit(scope, node);
+  // Forwards, where nearly all types are known before they are asked for, then backwards, then wherever something has changed.
+  for (const scope of document.scopes) for (const node of scope.nodes) visit(scope, node);
+  isFirst = false;
+  for (const scope of document.scopes.toReversed()) {
+    for (let at = scope.nodes.length; at-- > 0; ) {
+      const node = scope.nodes[at];
+      if (node !== undefined) visit(scope, node);
     }
-    for (const [callee, callers] of given) {
+  }
+  do {
+    while (affected.size > 0) {
+      const now = affected;
+      affected = new Map();
+      for (const [node, scope] of now) visit(scope, node);
+    }
+    for (const [callee, calls] of given) {
       callee.inputs.forEach((input, index) => {
         if (open.has(input)) return;
-        const [type, ...others] = argumentTypes(callers, index).filter((type) => type !== undefined);
+        const [type, ...others] = argumentTypes(calls, index).filter((type) => type !== undefined);
         if (others.length === 0) set(callee, input.name, type);
       });
     }
-  }
+  } while (affected.size > 0);
   const unsettled = [...given].flatMap(([callee, callers]) =>
     callee.inputs.filter((input, index) => !open.has(input) && argumentTypes(callers, index).length > 1),
   );

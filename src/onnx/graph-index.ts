@@ -13,55 +13,106 @@ export interface GraphIndex {
   producer(scope: Scope, name: string): Node | undefined;
   /** Every use of a value that `scope` defines, in nested graphs too. */
   uses(scope: Scope, name: string): readonly Use[];
+  /** The number of a name of this very scope: of what it defines, or reads though nothing defines it. */
+  number(scope: Scope, name: string): number | undefined;
+  /** How many numbers there are; they start at 0. */
+  readonly count: number;
 }
 
-interface Entry {
-  readonly producers: Map<string, Node>;
-  readonly named: Set<string>;
-  readonly uses: Map<string, Use[]>;
+/** The numbers of a scope's names. */
+interface Names {
+  readonly defined: Map<string, number>;
+  readonly undefined: Map<string, number>;
 }
 
-/** Builds the index of a document; one pass over its nodes. */
+/**
+ * Builds the index of a document; one pass over its nodes. What there is one of for each value or use is in arrays by
+ * number, since a model may have millions of them.
+ */
 export function indexGraphs(document: OnnxDocument): GraphIndex {
-  const entries = new Map<Scope, Entry>();
-  for (const scope of document.scopes) {
-    const producers = new Map<string, Node>();
-    for (const node of scope.nodes) for (const output of node.outputs) producers.set(output, node);
-    const named = new Set(scope.inputs.map((value) => value.name));
-    for (const name of scope.initializers.keys()) named.add(name);
-    entries.set(scope, { producers, named, uses: new Map() });
+  const { scopes } = document;
+  const tables = new Map<Scope, Names>();
+  const producers: (Node | undefined)[] = [];
+  let count = 0;
+  let total = 0;
+  for (const scope of scopes) {
+    const defined = new Map<string, number>();
+    const define = (name: string, node?: Node) => {
+      const number = defined.get(name) ?? count++;
+      if (number === count - 1) defined.set(name, number);
+      producers[number] = node ?? producers[number];
+    };
+    for (const node of scope.nodes) {
+      for (const output of node.outputs) define(output, node);
+      total += node.inputs.length;
+    }
+    for (const { name } of scope.inputs) define(name);
+    for (const name of scope.initializers.keys()) define(name);
+    total += scope.outputs.length;
+    tables.set(scope, { defined, undefined: new Map() });
   }
 
   function home(from: Scope, name: string): Scope | undefined {
     for (let scope: Scope | undefined = from; scope !== undefined; scope = scope.parent) {
-      const entry = entries.get(scope);
-      if (entry?.producers.has(name) || entry?.named.has(name)) return scope;
+      if (tables.get(scope)?.defined.has(name)) return scope;
     }
     return undefined;
   }
+  const number = (scope: Scope, name: string): number | undefined => {
+    const names = tables.get(scope);
+    return names?.defined.get(name) ?? names?.undefined.get(name);
+  };
 
-  function note(from: Scope, name: string, use: Use): void {
-    if (name === '') return;
-    const uses = entries.get(home(from, name) ?? from)?.uses;
-    const list = uses?.get(name);
-    if (list === undefined) uses?.set(name, [use]);
-    else list.push(use);
+  // The uses of a value are a linked list: the first by the value's number, then each by the one before; 0 is none.
+  const readers: (Node | undefined)[] = new Array(total + 1);
+  const slots = new Int32Array(total + 1);
+  const where = new Int32Array(total + 1);
+  const next = new Int32Array(total + 1);
+  const first: number[] = new Array(count).fill(0);
+  const last: number[] = new Array(count).fill(0);
+  let use = 0;
+  function note(place: number, name: string, slot: number, node?: Node): void {
+    const from = scopes[place];
+    if (name === '' || from === undefined) return;
+    const owner = home(from, name) ?? from;
+    let value = number(owner, name);
+    if (value === undefined) {
+      value = count++;
+      tables.get(owner)?.undefined.set(name, value);
+    }
+    readers[++use] = node;
+    slots[use] = slot;
+    where[use] = place;
+    const before = last[value];
+    if (before) next[before] = use;
+    else first[value] = use;
+    last[value] = use;
   }
-
-  for (const scope of document.scopes) {
+  scopes.forEach((scope, place) => {
     for (const node of scope.nodes) {
       node.inputs.forEach((name, slot) => {
-        note(scope, name, { kind: 'input', node, slot, scope });
+        note(place, name, slot, node);
       });
     }
-    scope.outputs.forEach((output, slot) => {
-      note(scope, output.name, { kind: 'output', scope, slot });
+    scope.outputs.forEach(({ name }, slot) => {
+      note(place, name, slot);
     });
-  }
+  });
 
   return {
     home,
-    producer: (scope, name) => entries.get(scope)?.producers.get(name),
-    uses: (scope, name) => entries.get(scope)?.uses.get(name) ?? [],
+    number,
+    count,
+    producer: (scope, name) => producers[tables.get(scope)?.defined.get(name) ?? -1],
+    uses(scope, name) {
+      const found: Use[] = [];
+      for (let at = first[number(scope, name) ?? -1] ?? 0; at > 0; at = next[at] ?? 0) {
+        const [node, slot = 0, from = scope] = [readers[at], slots[at], scopes[where[at] ?? -1]];
+        found.push(
+          node ? { kind: 'input', node, slot, scope: from } : { kind: 'output', scope: from, slot },
+        );
+      }
+      return found;
+    },
   };
 }

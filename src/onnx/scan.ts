@@ -252,8 +252,9 @@ async function scanNode(
     domain: defaultDomain(proto.domain),
     overload: proto.overload,
     name: proto.name,
-    inputs: proto.input,
-    outputs: proto.output,
+    // Copies hold what they have to; a list that has grown holds room for more.
+    inputs: proto.input.slice(),
+    outputs: proto.output.slice(),
     attributes,
     index,
     span: spanOf(field),
