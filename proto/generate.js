@@ -44,7 +44,10 @@ const lean = readFileSync(js, 'utf8')
   .replaceAll(/ *if \(_depth === \$undefined\)\n *_depth = 0;\n/g, '')
   .replaceAll('_depth) {', '_depth = 0) {')
   .replaceAll('_depth, _target) {', '_depth = 0, _target) {')
-  .replaceAll(/ *if \(!reader\.discardUnknown\) \{[^}]*\}\n/g, ''); // swaps copy unknown fields, and encode none
+  // The constructor has made the lists.
+  .replaceAll(/if \(!\((message\.\w+) && \1\.length\)\)\s+\1 = \[\];\s+/g, '')
+  .replaceAll(/ *if \(!reader\.discardUnknown\) \{[^}]*\}\n/g, '') // swaps copy unknown fields, and encode none
+  .replaceAll(/ *if \(message\.\$unknowns != null[^;]*;[^;]*;[^;]*;\n/g, '');
 const helper =
   'const $has = (message, name) => message[name] != null && Object.prototype.hasOwnProperty.call(message, name);';
 writeFileSync(

@@ -112,9 +112,6 @@ export const onnx = $root.onnx = (() => {
             if (message.sparseTensors != null && message.sparseTensors.length)
                 for (let i = 0; i < message.sparseTensors.length; ++i)
                     $root.onnx.SparseTensorProto.encode(message.sparseTensors[i], writer.uint32(186).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -193,53 +190,39 @@ export const onnx = $root.onnx = (() => {
                     }
                 case 7: {
                         if (wireType === 2) {
-                            if (!(message.floats && message.floats.length))
-                                message.floats = [];
                             reader.floats(message.floats);
                             continue;
                         }
                         if (wireType !== 5)
                             break;
-                        if (!(message.floats && message.floats.length))
-                            message.floats = [];
                         message.floats.push(reader.float());
                         continue;
                     }
                 case 8: {
                         if (wireType === 2) {
-                            if (!(message.ints && message.ints.length))
-                                message.ints = [];
                             reader.int64s(message.ints);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.ints && message.ints.length))
-                            message.ints = [];
                         message.ints.push(reader.int64());
                         continue;
                     }
                 case 9: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.strings && message.strings.length))
-                            message.strings = [];
                         message.strings.push(reader.bytes());
                         continue;
                     }
                 case 10: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.tensors && message.tensors.length))
-                            message.tensors = [];
                         message.tensors.push($root.onnx.TensorProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 11: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.graphs && message.graphs.length))
-                            message.graphs = [];
                         message.graphs.push($root.onnx.GraphProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -261,8 +244,6 @@ export const onnx = $root.onnx = (() => {
                 case 15: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.typeProtos && message.typeProtos.length))
-                            message.typeProtos = [];
                         message.typeProtos.push($root.onnx.TypeProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -293,8 +274,6 @@ export const onnx = $root.onnx = (() => {
                 case 23: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.sparseTensors && message.sparseTensors.length))
-                            message.sparseTensors = [];
                         message.sparseTensors.push($root.onnx.SparseTensorProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -363,9 +342,6 @@ export const onnx = $root.onnx = (() => {
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.metadataProps[i], writer.uint32(34).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -421,8 +397,6 @@ export const onnx = $root.onnx = (() => {
                 case 4: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.metadataProps && message.metadataProps.length))
-                            message.metadataProps = [];
                         message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -497,9 +471,6 @@ export const onnx = $root.onnx = (() => {
             if (message.deviceConfigurations != null && message.deviceConfigurations.length)
                 for (let i = 0; i < message.deviceConfigurations.length; ++i)
                     $root.onnx.NodeDeviceConfigurationProto.encode(message.deviceConfigurations[i], writer.uint32(82).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -531,16 +502,12 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.input && message.input.length))
-                            message.input = [];
                         message.input.push(reader.string());
                         continue;
                     }
                 case 2: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.output && message.output.length))
-                            message.output = [];
                         message.output.push(reader.string());
                         continue;
                     }
@@ -565,8 +532,6 @@ export const onnx = $root.onnx = (() => {
                 case 5: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.attribute && message.attribute.length))
-                            message.attribute = [];
                         message.attribute.push($root.onnx.AttributeProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -600,16 +565,12 @@ export const onnx = $root.onnx = (() => {
                 case 9: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.metadataProps && message.metadataProps.length))
-                            message.metadataProps = [];
                         message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 10: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.deviceConfigurations && message.deviceConfigurations.length))
-                            message.deviceConfigurations = [];
                         message.deviceConfigurations.push($root.onnx.NodeDeviceConfigurationProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -651,9 +612,6 @@ export const onnx = $root.onnx = (() => {
                 writer.uint32(8).int64(message.key);
             if (message.value != null && message.value.length)
                 writer.uint32(18).int64s(message.value);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -693,15 +651,11 @@ export const onnx = $root.onnx = (() => {
                     }
                 case 2: {
                         if (wireType === 2) {
-                            if (!(message.value && message.value.length))
-                                message.value = [];
                             reader.int64s(message.value);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.value && message.value.length))
-                            message.value = [];
                         message.value.push(reader.int64());
                         continue;
                     }
@@ -747,9 +701,6 @@ export const onnx = $root.onnx = (() => {
                     $root.onnx.ShardingSpecProto.encode(message.shardingSpec[i], writer.uint32(18).fork(), _depth + 1).ldelim();
             if ($has(message, "pipelineStage") && message.pipelineStage !== 0)
                 writer.uint32(24).int32(message.pipelineStage);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -790,8 +741,6 @@ export const onnx = $root.onnx = (() => {
                 case 2: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.shardingSpec && message.shardingSpec.length))
-                            message.shardingSpec = [];
                         message.shardingSpec.push($root.onnx.ShardingSpecProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -852,9 +801,6 @@ export const onnx = $root.onnx = (() => {
             if (message.shardedDim != null && message.shardedDim.length)
                 for (let i = 0; i < message.shardedDim.length; ++i)
                     $root.onnx.ShardedDimProto.encode(message.shardedDim[i], writer.uint32(34).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -894,31 +840,23 @@ export const onnx = $root.onnx = (() => {
                     }
                 case 2: {
                         if (wireType === 2) {
-                            if (!(message.device && message.device.length))
-                                message.device = [];
                             reader.int64s(message.device);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.device && message.device.length))
-                            message.device = [];
                         message.device.push(reader.int64());
                         continue;
                     }
                 case 3: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.indexToDeviceGroupMap && message.indexToDeviceGroupMap.length))
-                            message.indexToDeviceGroupMap = [];
                         message.indexToDeviceGroupMap.push($root.onnx.IntIntListEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 4: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.shardedDim && message.shardedDim.length))
-                            message.shardedDim = [];
                         message.shardedDim.push($root.onnx.ShardedDimProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -961,9 +899,6 @@ export const onnx = $root.onnx = (() => {
             if (message.simpleSharding != null && message.simpleSharding.length)
                 for (let i = 0; i < message.simpleSharding.length; ++i)
                     $root.onnx.SimpleShardedDimProto.encode(message.simpleSharding[i], writer.uint32(18).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1004,8 +939,6 @@ export const onnx = $root.onnx = (() => {
                 case 2: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.simpleSharding && message.simpleSharding.length))
-                            message.simpleSharding = [];
                         message.simpleSharding.push($root.onnx.SimpleShardedDimProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1056,9 +989,6 @@ export const onnx = $root.onnx = (() => {
                 writer.uint32(18).string(message.dimParam);
             if ($has(message, "numShards") && message.numShards !== 0)
                 writer.uint32(24).int64(message.numShards);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1157,9 +1087,6 @@ export const onnx = $root.onnx = (() => {
             if (message.updateBinding != null && message.updateBinding.length)
                 for (let i = 0; i < message.updateBinding.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.updateBinding[i], writer.uint32(34).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1203,16 +1130,12 @@ export const onnx = $root.onnx = (() => {
                 case 3: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.initializationBinding && message.initializationBinding.length))
-                            message.initializationBinding = [];
                         message.initializationBinding.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 4: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.updateBinding && message.updateBinding.length))
-                            message.updateBinding = [];
                         message.updateBinding.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1293,9 +1216,6 @@ export const onnx = $root.onnx = (() => {
             if (message.configuration != null && message.configuration.length)
                 for (let i = 0; i < message.configuration.length; ++i)
                     $root.onnx.DeviceConfigurationProto.encode(message.configuration[i], writer.uint32(210).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1387,40 +1307,30 @@ export const onnx = $root.onnx = (() => {
                 case 8: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.opsetImport && message.opsetImport.length))
-                            message.opsetImport = [];
                         message.opsetImport.push($root.onnx.OperatorSetIdProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 14: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.metadataProps && message.metadataProps.length))
-                            message.metadataProps = [];
                         message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 20: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.trainingInfo && message.trainingInfo.length))
-                            message.trainingInfo = [];
                         message.trainingInfo.push($root.onnx.TrainingInfoProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 25: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.functions && message.functions.length))
-                            message.functions = [];
                         message.functions.push($root.onnx.FunctionProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 26: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.configuration && message.configuration.length))
-                            message.configuration = [];
                         message.configuration.push($root.onnx.DeviceConfigurationProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1466,9 +1376,6 @@ export const onnx = $root.onnx = (() => {
             if (message.device != null && message.device.length)
                 for (let i = 0; i < message.device.length; ++i)
                     writer.uint32(26).string(message.device[i]);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1518,8 +1425,6 @@ export const onnx = $root.onnx = (() => {
                 case 3: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.device && message.device.length))
-                            message.device = [];
                         message.device.push(reader.string());
                         continue;
                     }
@@ -1560,9 +1465,6 @@ export const onnx = $root.onnx = (() => {
                 writer.uint32(10).string(message.key);
             if ($has(message, "value") && message.value !== "")
                 writer.uint32(18).string(message.value);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1648,9 +1550,6 @@ export const onnx = $root.onnx = (() => {
             if (message.quantParameterTensorNames != null && message.quantParameterTensorNames.length)
                 for (let i = 0; i < message.quantParameterTensorNames.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.quantParameterTensorNames[i], writer.uint32(18).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1691,8 +1590,6 @@ export const onnx = $root.onnx = (() => {
                 case 2: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.quantParameterTensorNames && message.quantParameterTensorNames.length))
-                            message.quantParameterTensorNames = [];
                         message.quantParameterTensorNames.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1773,9 +1670,6 @@ export const onnx = $root.onnx = (() => {
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.metadataProps[i], writer.uint32(130).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -1807,8 +1701,6 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.node && message.node.length))
-                            message.node = [];
                         message.node.push($root.onnx.NodeProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1824,8 +1716,6 @@ export const onnx = $root.onnx = (() => {
                 case 5: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.initializer && message.initializer.length))
-                            message.initializer = [];
                         message.initializer.push($root.onnx.TensorProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1841,48 +1731,36 @@ export const onnx = $root.onnx = (() => {
                 case 11: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.input && message.input.length))
-                            message.input = [];
                         message.input.push($root.onnx.ValueInfoProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 12: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.output && message.output.length))
-                            message.output = [];
                         message.output.push($root.onnx.ValueInfoProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 13: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.valueInfo && message.valueInfo.length))
-                            message.valueInfo = [];
                         message.valueInfo.push($root.onnx.ValueInfoProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 14: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.quantizationAnnotation && message.quantizationAnnotation.length))
-                            message.quantizationAnnotation = [];
                         message.quantizationAnnotation.push($root.onnx.TensorAnnotation.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 15: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.sparseInitializer && message.sparseInitializer.length))
-                            message.sparseInitializer = [];
                         message.sparseInitializer.push($root.onnx.SparseTensorProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 16: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.metadataProps && message.metadataProps.length))
-                            message.metadataProps = [];
                         message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -1974,9 +1852,6 @@ export const onnx = $root.onnx = (() => {
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.metadataProps[i], writer.uint32(130).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -2007,15 +1882,11 @@ export const onnx = $root.onnx = (() => {
                 switch (tag >>>= 3) {
                 case 1: {
                         if (wireType === 2) {
-                            if (!(message.dims && message.dims.length))
-                                message.dims = [];
                             reader.int64s(message.dims);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.dims && message.dims.length))
-                            message.dims = [];
                         message.dims.push(reader.int64());
                         continue;
                     }
@@ -2036,51 +1907,37 @@ export const onnx = $root.onnx = (() => {
                     }
                 case 4: {
                         if (wireType === 2) {
-                            if (!(message.floatData && message.floatData.length))
-                                message.floatData = [];
                             reader.floats(message.floatData);
                             continue;
                         }
                         if (wireType !== 5)
                             break;
-                        if (!(message.floatData && message.floatData.length))
-                            message.floatData = [];
                         message.floatData.push(reader.float());
                         continue;
                     }
                 case 5: {
                         if (wireType === 2) {
-                            if (!(message.int32Data && message.int32Data.length))
-                                message.int32Data = [];
                             reader.int32s(message.int32Data);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.int32Data && message.int32Data.length))
-                            message.int32Data = [];
                         message.int32Data.push(reader.int32());
                         continue;
                     }
                 case 6: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.stringData && message.stringData.length))
-                            message.stringData = [];
                         message.stringData.push(reader.bytes());
                         continue;
                     }
                 case 7: {
                         if (wireType === 2) {
-                            if (!(message.int64Data && message.int64Data.length))
-                                message.int64Data = [];
                             reader.int64s(message.int64Data);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.int64Data && message.int64Data.length))
-                            message.int64Data = [];
                         message.int64Data.push(reader.int64());
                         continue;
                     }
@@ -2104,29 +1961,21 @@ export const onnx = $root.onnx = (() => {
                     }
                 case 10: {
                         if (wireType === 2) {
-                            if (!(message.doubleData && message.doubleData.length))
-                                message.doubleData = [];
                             reader.doubles(message.doubleData);
                             continue;
                         }
                         if (wireType !== 1)
                             break;
-                        if (!(message.doubleData && message.doubleData.length))
-                            message.doubleData = [];
                         message.doubleData.push(reader.double());
                         continue;
                     }
                 case 11: {
                         if (wireType === 2) {
-                            if (!(message.uint64Data && message.uint64Data.length))
-                                message.uint64Data = [];
                             reader.uint64s(message.uint64Data);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.uint64Data && message.uint64Data.length))
-                            message.uint64Data = [];
                         message.uint64Data.push(reader.uint64());
                         continue;
                     }
@@ -2142,8 +1991,6 @@ export const onnx = $root.onnx = (() => {
                 case 13: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.externalData && message.externalData.length))
-                            message.externalData = [];
                         message.externalData.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -2159,8 +2006,6 @@ export const onnx = $root.onnx = (() => {
                 case 16: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.metadataProps && message.metadataProps.length))
-                            message.metadataProps = [];
                         message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -2230,9 +2075,6 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(8).int64(message.begin);
                 if ($has(message, "end") && message.end !== 0)
                     writer.uint32(16).int64(message.end);
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -2330,9 +2172,6 @@ export const onnx = $root.onnx = (() => {
                 $root.onnx.TensorProto.encode(message.indices, writer.uint32(18).fork(), _depth + 1).ldelim();
             if (message.dims != null && message.dims.length)
                 writer.uint32(26).int64s(message.dims);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -2375,15 +2214,11 @@ export const onnx = $root.onnx = (() => {
                     }
                 case 3: {
                         if (wireType === 2) {
-                            if (!(message.dims && message.dims.length))
-                                message.dims = [];
                             reader.int64s(message.dims);
                             continue;
                         }
                         if (wireType !== 0)
                             break;
-                        if (!(message.dims && message.dims.length))
-                            message.dims = [];
                         message.dims.push(reader.int64());
                         continue;
                     }
@@ -2423,9 +2258,6 @@ export const onnx = $root.onnx = (() => {
             if (message.dim != null && message.dim.length)
                 for (let i = 0; i < message.dim.length; ++i)
                     $root.onnx.TensorShapeProto.Dimension.encode(message.dim[i], writer.uint32(10).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -2457,8 +2289,6 @@ export const onnx = $root.onnx = (() => {
                 case 1: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.dim && message.dim.length))
-                            message.dim = [];
                         message.dim.push($root.onnx.TensorShapeProto.Dimension.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -2506,9 +2336,6 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(18).string(message.dimParam);
                 if ($has(message, "denotation") && message.denotation !== "")
                     writer.uint32(26).string(message.denotation);
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -2622,9 +2449,6 @@ export const onnx = $root.onnx = (() => {
                 $root.onnx.TypeProto.SparseTensor.encode(message.sparseTensorType, writer.uint32(66).fork(), _depth + 1).ldelim();
             if ($has(message, "optionalType"))
                 $root.onnx.TypeProto.Optional.encode(message.optionalType, writer.uint32(74).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -2738,9 +2562,6 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(8).int32(message.elemType);
                 if ($has(message, "shape"))
                     $root.onnx.TensorShapeProto.encode(message.shape, writer.uint32(18).fork(), _depth + 1).ldelim();
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -2818,9 +2639,6 @@ export const onnx = $root.onnx = (() => {
                     throw $Error("max depth exceeded");
                 if ($has(message, "elemType"))
                     $root.onnx.TypeProto.encode(message.elemType, writer.uint32(10).fork(), _depth + 1).ldelim();
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -2892,9 +2710,6 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(8).int32(message.keyType);
                 if ($has(message, "valueType"))
                     $root.onnx.TypeProto.encode(message.valueType, writer.uint32(18).fork(), _depth + 1).ldelim();
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -2972,9 +2787,6 @@ export const onnx = $root.onnx = (() => {
                     throw $Error("max depth exceeded");
                 if ($has(message, "elemType"))
                     $root.onnx.TypeProto.encode(message.elemType, writer.uint32(10).fork(), _depth + 1).ldelim();
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -3046,9 +2858,6 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(8).int32(message.elemType);
                 if ($has(message, "shape"))
                     $root.onnx.TensorShapeProto.encode(message.shape, writer.uint32(18).fork(), _depth + 1).ldelim();
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -3129,9 +2938,6 @@ export const onnx = $root.onnx = (() => {
                     writer.uint32(10).string(message.domain);
                 if ($has(message, "name") && message.name !== "")
                     writer.uint32(18).string(message.name);
-                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                    for (let i = 0; i < message.$unknowns.length; ++i)
-                        writer.raw(message.$unknowns[i]);
                 return writer;
             };
 
@@ -3218,9 +3024,6 @@ export const onnx = $root.onnx = (() => {
                 writer.uint32(10).string(message.domain);
             if ($has(message, "version") && message.version !== 0)
                 writer.uint32(16).int64(message.version);
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -3357,9 +3160,6 @@ export const onnx = $root.onnx = (() => {
             if (message.metadataProps != null && message.metadataProps.length)
                 for (let i = 0; i < message.metadataProps.length; ++i)
                     $root.onnx.StringStringEntryProto.encode(message.metadataProps[i], writer.uint32(114).fork(), _depth + 1).ldelim();
-            if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
-                for (let i = 0; i < message.$unknowns.length; ++i)
-                    writer.raw(message.$unknowns[i]);
             return writer;
         };
 
@@ -3400,32 +3200,24 @@ export const onnx = $root.onnx = (() => {
                 case 4: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.input && message.input.length))
-                            message.input = [];
                         message.input.push(reader.string());
                         continue;
                     }
                 case 5: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.output && message.output.length))
-                            message.output = [];
                         message.output.push(reader.string());
                         continue;
                     }
                 case 6: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.attribute && message.attribute.length))
-                            message.attribute = [];
                         message.attribute.push(reader.string());
                         continue;
                     }
                 case 7: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.node && message.node.length))
-                            message.node = [];
                         message.node.push($root.onnx.NodeProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -3441,8 +3233,6 @@ export const onnx = $root.onnx = (() => {
                 case 9: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.opsetImport && message.opsetImport.length))
-                            message.opsetImport = [];
                         message.opsetImport.push($root.onnx.OperatorSetIdProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -3458,16 +3248,12 @@ export const onnx = $root.onnx = (() => {
                 case 11: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.attributeProto && message.attributeProto.length))
-                            message.attributeProto = [];
                         message.attributeProto.push($root.onnx.AttributeProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
                 case 12: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.valueInfo && message.valueInfo.length))
-                            message.valueInfo = [];
                         message.valueInfo.push($root.onnx.ValueInfoProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
@@ -3483,8 +3269,6 @@ export const onnx = $root.onnx = (() => {
                 case 14: {
                         if (wireType !== 2)
                             break;
-                        if (!(message.metadataProps && message.metadataProps.length))
-                            message.metadataProps = [];
                         message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.size(), $undefined, _depth + 1));
                         continue;
                     }
