@@ -11,9 +11,9 @@ import {
   FORMS,
   type Form,
   type FormName,
+  type Target as Provider,
   STEEPEST,
   TARGETS,
-  type Target,
   type Variant,
 } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
@@ -21,7 +21,7 @@ import { notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './report.js';
-import { rewrite } from './rewriter.js';
+import { rewrite, type Target } from './rewriter.js';
 import {
   checkOpset,
   findSites,
@@ -36,7 +36,7 @@ export interface FormOptions {
   /** How to write Mish; `softplus` unless given. */
   readonly form?: FormName | undefined;
   /** The provider the model is for, which chooses the form. */
-  readonly target?: Target | undefined;
+  readonly target?: Provider | undefined;
 }
 
 export interface SwapOptions extends SiteOptions, FormOptions {
@@ -84,11 +84,9 @@ export async function swapDocument(
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
   const folding = options.fold ? await foldSites(document, sites, options.openData) : undefined;
-  const targets = sites.map((site) => ({
-    ...site,
-    form,
-    beta: folding?.folded.has(site) ? 1 : site.beta,
-  }));
+  const folded = new Set([...(folding?.folded ?? [])].map(({ node }) => node));
+  const targets =
+    folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
   const edits = [...rewrite(document, targets), ...(folding?.edits ?? [])];
   const operation = {
     operation: 'swap',
@@ -112,18 +110,21 @@ export async function swapDocument(
   return { output, report };
 }
 
-type Chosen = Site & Variant & Foldable;
+type Chosen = Site & Target;
+type ChosenFoldable = Chosen & Foldable;
 
 /** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */
 function foldSites(
   document: OnnxDocument,
   sites: readonly Chosen[],
   openData: OpenData | undefined,
-): Promise<Folding<Chosen>> {
+): Promise<Folding<ChosenFoldable>> {
   const analysis = analyse(document);
   const mish = recognise(document, analysis).flatMap(({ node, inner }) => [node, ...inner]);
   const blocked = new Set([...sites.map(({ node }) => node), ...mish]);
-  const sharp = sites.filter(({ beta }) => beta !== 1);
+  const sharp = sites
+    .filter(({ beta }) => beta !== 1)
+    .map((site) => ({ ...site, nodes: new Set([site.node]), y: site.node.outputs[0] ?? '' }));
   return planFolds({ document, index: analysis.index, blocked }, sharp, openData);
 }
 
@@ -146,14 +147,10 @@ function select(
     }
     const variant = { beta: site.beta === undefined ? beta : checkBeta(site.beta), leak };
     const obstacle = formObstacle(form, site.type, site.scope, variant);
-    if (obstacle === undefined) sites.push({ ...site, ...variant, ...placeOf(site) });
+    if (obstacle === undefined) sites.push({ ...site, ...variant, form, x: site.node.inputs[0] ?? '' });
     else skipped.push({ ...site, ...obstacle });
   }
   return { sites, skipped };
-}
-
-function placeOf({ node }: Site): Pick<Foldable, 'nodes' | 'x' | 'y'> {
-  return { nodes: new Set([node]), x: node.inputs[0] ?? '', y: node.outputs[0] ?? '' };
 }
 
 /** The slope of the mixture that a site becomes, undefined for Mish itself, or why there is none. */
@@ -175,7 +172,7 @@ function mixtureOf(
 }
 
 /** What `undo` costs once weights have changed. */
-function oldWeights(folding: Folding<Chosen> | undefined, { undo = true }: SwapOptions): string[] {
+function oldWeights(folding: Folding<ChosenFoldable> | undefined, { undo = true }: SwapOptions): string[] {
   const bytes = folding?.edits.reduce((sum, { start, end }) => sum + end - start, 0) ?? 0;
   if (!undo || bytes === 0) return [];
   const size = Math.ceil((4 / 3) * bytes).toLocaleString('en-US');

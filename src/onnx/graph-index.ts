@@ -108,9 +108,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
       const found: Use[] = [];
       for (let at = first[number(scope, name) ?? -1] ?? 0; at > 0; at = next[at] ?? 0) {
         const [node, slot = 0, from = scope] = [readers[at], slots[at], scopes[where[at] ?? -1]];
-        found.push(
-          node ? { kind: 'input', node, slot, scope: from } : { kind: 'output', scope: from, slot },
-        );
+        found.push(node ? { kind: 'input', node, slot, scope: from } : { kind: 'output', scope: from, slot });
       }
       return found;
     },

@@ -37,6 +37,7 @@ const MAX_GROUP_DEPTH = 100; // protobuf's own default recursion limit
 /** A reader over a source. */
 export function createReader(source: ByteSource): Reader {
   let window = source.bytes ?? new Uint8Array(0);
+  const buffer = source.readInto && new Uint8Array(WINDOW); // one for all windows
   let base = 0;
   let cursor = 0; // of the varint being read
 
@@ -44,7 +45,11 @@ export function createReader(source: ByteSource): Reader {
 
   async function move(start: number, atLeast: number): Promise<void> {
     const length = Math.min(Math.max(atLeast, WINDOW), source.size - start);
-    window = await source.read(start, length);
+    base = Number.NaN; // until the window is there, it holds nothing
+    if (buffer !== undefined && length <= WINDOW) {
+      window = buffer.subarray(0, length);
+      await source.readInto?.(window, start);
+    } else window = await source.read(start, length);
     base = start;
     if (window.length !== length) throw reader.fail('the file ended while it was being read', start);
   }

@@ -40,7 +40,7 @@ export async function scanTensor(
   const proto = decode(reader, onnx.TensorProto, bytes, field.body);
   const tensor: { -readonly [K in keyof Tensor]: Tensor[K] } = {
     name: proto.name,
-    dims: proto.dims,
+    dims: proto.dims.slice(),
     elemType: proto.dataType,
     ...(parent === undefined ? {} : { frame: frameOf(field, parent) }),
   };

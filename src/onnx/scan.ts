@@ -18,6 +18,7 @@ import { sniff } from './sniff.js';
 import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
+const NONE: readonly Attribute[] = [];
 
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, metadata: 14, training: 20, functions: 25, configuration: 26 };
@@ -227,6 +228,44 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   return scope;
 }
 
+/** A class, for once: what can be derived costs a model of a million nodes no memory. */
+class ScannedNode implements Node {
+  readonly opType: string;
+  readonly domain: string;
+  readonly overload: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  attributes: readonly Attribute[] = NONE;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(
+    proto: onnx.NodeProto,
+    readonly index: number,
+    field: Field,
+    readonly frame: Frame,
+  ) {
+    this.opType = proto.opType;
+    this.domain = defaultDomain(proto.domain);
+    this.overload = proto.overload;
+    this.name = proto.name;
+    // Copies have the room they need; a list that has grown has more.
+    this.inputs = proto.input.slice();
+    this.outputs = proto.output.slice();
+    this.#start = field.start;
+    this.#end = field.end;
+  }
+
+  get span(): Span {
+    return { start: this.#start, end: this.#end };
+  }
+
+  get lossyNames(): boolean {
+    return [this.name, ...this.inputs, ...this.outputs].some((name) => name.includes('\ufffd'));
+  }
+}
+
 async function scanNode(
   context: Context,
   scope: ScopeDraft,
@@ -245,26 +284,15 @@ async function scanNode(
     return true;
   });
   const proto = decode(reader, onnx.NodeProto, bytes, field.body);
-  // Reserve the place now: a nested graph's nodes are read before this node is complete.
-  const attributes: Attribute[] = [];
-  const node: Node = {
-    opType: proto.opType,
-    domain: defaultDomain(proto.domain),
-    overload: proto.overload,
-    name: proto.name,
-    // Copies hold what they have to; a list that has grown holds room for more.
-    inputs: proto.input.slice(),
-    outputs: proto.output.slice(),
-    attributes,
-    index,
-    span: spanOf(field),
-    frame,
-    lossyNames: [proto.name, ...proto.input, ...proto.output].some((name) => name.includes('\ufffd')),
-  };
+  const node = new ScannedNode(proto, scope.nodes.length, field, frame);
+  // Before a nested graph's nodes are read, and the node is complete.
   scope.nodes.push(node);
-  const nodeFrame = parts.length > 0 ? frameOf(field, frame) : frame;
-  for (const part of parts)
-    attributes.push(await scanAttribute(context, { scope, node }, part, nodeFrame, depth));
+  if (parts.length === 0) return;
+  const attributes: Attribute[] = new Array(parts.length);
+  const nodeFrame = frameOf(field, frame);
+  for (const [at, part] of parts.entries())
+    attributes[at] = await scanAttribute(context, { scope, node }, part, nodeFrame, depth);
+  node.attributes = attributes;
 }
 
 async function scanAttribute(
@@ -295,7 +323,7 @@ async function scanAttribute(
   const attribute: Draft<Attribute> = { name: proto.name, type: proto.type, f: proto.f, i: proto.i };
   if (proto.refAttrName !== '') attribute.ref = proto.refAttrName;
   if (proto.s.length > 0) attribute.s = text(proto.s);
-  if (proto.ints.length > 0) attribute.ints = proto.ints;
+  if (proto.ints.length > 0) attribute.ints = proto.ints.slice();
   if (proto.strings.length > 0) attribute.strings = proto.strings.map(text);
 
   for (const part of tensors) {

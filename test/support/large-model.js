@@ -125,7 +125,9 @@ export function writeLargeModel(path, { nodes, weights = 0, dense = false }) {
     held += bytes.length;
     if (held >= BLOCK) flush();
   };
-  const numbers = Buffer.from(Float32Array.from({ length: BLOCK / 4 }, (_, at) => ((at % 7) - 3) / 1e6).buffer);
+  const numbers = Buffer.from(
+    Float32Array.from({ length: BLOCK / 4 }, (_, at) => ((at % 7) - 3) / 1e6).buffer,
+  );
   put(model);
   put(head(7, graph));
   for (const part of parts(blocks, weights)) {
