@@ -18,21 +18,28 @@ export function exitCode(error: unknown): number {
 export function reportError(error: unknown, argv: readonly string[]): void {
   if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
   if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
-  if (error instanceof CommanderError) return; // commander has said it on standard error
-  if (error instanceof OnnxMishError) {
-    const where = error.where === undefined ? '' : `${error.where}: `;
-    console.error(`onnx-mish: ${clean(where)}${clean(error.what)}`);
-    if (error.fix !== undefined) console.error(`  ${clean(error.fix)}.`);
-  } else {
-    console.error(`onnx-mish: ${clean(messageOf(error))}`);
+  const debug = argv.includes('--debug');
+  if (!(error instanceof CommanderError))
+    sayError(error, { debug }); // commander has said its own
+  else if (debug) console.error(error);
+}
+
+/** Prints what is wrong to standard error: where, or the name of what was worked on, what, and what to do about it. */
+export function sayError(error: unknown, options: { name?: string; debug?: boolean | undefined } = {}): void {
+  const known = error instanceof OnnxMishError;
+  const name = (known ? error.where : undefined) ?? options.name;
+  const where = name === undefined ? '' : `${name}: `;
+  console.error(`onnx-mish: ${clean(where)}${clean(known ? error.what : messageOf(error))}`);
+  if (!known) {
     console.error(
       '  This is a defect of onnx-mish. Run the command again with --debug and report what it prints.',
     );
-  }
-  if (argv.includes('--debug') && error instanceof Error) console.error(error);
+  } else if (error.fix !== undefined) console.error(`  ${clean(error.fix)}.`);
+  if (options.debug && error instanceof Error) console.error(error);
 }
 
-function errorDocument(error: unknown) {
+/** An error as --json has it. */
+export function errorDocument(error: unknown) {
   if (error instanceof OnnxMishError) {
     const { code, what, where, fix } = error;
     return { code, what, where, fix };

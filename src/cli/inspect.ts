@@ -4,7 +4,8 @@ import type { SiteOptions } from '../mish/sites.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument } from './files.js';
-import { commonOptions, count, siteOptions } from './options.js';
+import { chooseModels, MANY_HELP, type ManyFlags, manyOptions, refuseForMany } from './many-options.js';
+import { commonOptions, configOptions, count, siteOptions } from './options.js';
 import { describeSkipped } from './swap.js';
 import { clean, columns, integer, plural } from './text.js';
 
@@ -13,14 +14,14 @@ export function command(): Command {
     .summary('what a model is, and what could be swapped')
     .description(
       'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also what goes into each activation: dead units, spread, Mish’s dip.',
-    )
-    .argument('<model>', 'an ONNX file; - is standard input');
+    );
+  manyOptions(command, { writes: false });
   siteOptions(command).option('--all', 'list every site rather than the first ones');
   dataOptions(command, 'random for noise; without samples nothing is run')
     .option('--samples <number>', 'samples to take at the most (default: 256, of noise 32)', atLeastOne)
     .option('--report <file>', 'write what the samples show as one HTML file that needs nothing else')
     .option('-f, --force', 'overwrite the report if it exists');
-  return commonOptions(command)
+  return commonOptions(configOptions(command))
     .addHelpText(
       'after',
       `
@@ -33,10 +34,12 @@ graph, it is shown what goes into the activation:
   through  what Mish lets through below 0: the sum of |mish(x) - f(x)| over x < 0, as a share of the sum of |f(x)|
            over all x, where f is the activation as it is: ReLU, which lets nothing through, or LeakyReLU
 --json adds an \`activations\` object (onnx-mish/activations@1) with histograms, --report a page that draws them.
+${MANY_HELP}
 
 Examples:
   $ onnx-mish inspect model.onnx
   $ onnx-mish inspect model.onnx --json | jq '.operators'
+  $ onnx-mish inspect 'zoo/**/*.onnx'
   $ onnx-mish inspect model.onnx --data samples.npz --report activations.html
   $ onnx-mish inspect model.onnx --images photos --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   $ onnx-mish inspect model.onnx --data random --dim batch=1 --json | jq '.activations.sites'`,
@@ -45,7 +48,7 @@ Examples:
 }
 
 /** The command's options, as commander gives them. */
-export interface Flags extends SiteOptions, DataFlags {
+export interface Flags extends SiteOptions, DataFlags, ManyFlags {
   json?: boolean;
   all?: boolean;
   samples?: number;
@@ -53,7 +56,15 @@ export interface Flags extends SiteOptions, DataFlags {
   force?: boolean;
 }
 
-async function run(path: string, flags: Flags): Promise<void> {
+async function run(models: readonly string[], flags: Flags, command: Command): Promise<void> {
+  const chosen = chooseModels(models, flags, command);
+  if ('many' in chosen) {
+    refuseForMany(flags, ['data', 'images']);
+    checkStray(flags);
+    const { inspectMany } = await import('./inspect-many.js'); // loads what draws tables
+    return inspectMany(chosen.many, flags);
+  }
+  const path = chosen.one;
   if (flags.data !== undefined || flags.images !== undefined) {
     const { measure } = await import('./inspect-data.js'); // loads ONNX Runtime
     return measure(path, flags, (inspection) => describe(path, inspection, flags.all ?? false));

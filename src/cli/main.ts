@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
+import { applyConfig } from './apply-config.js';
 import { EXIT, exitCode, reportError } from './exit.js';
 import { clean } from './text.js';
 
@@ -33,6 +34,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    .hook('preAction', (_, called) => applyConfig(called))
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for the options)');
   const chosen = COMMANDS[argv[2] ?? ''];

@@ -86,3 +86,10 @@ export function commonOptions(command: Command): Command {
     .option('--json', 'print one JSON document and nothing else')
     .option('--debug', 'print stack traces of errors');
 }
+
+/** --config and --no-config, of the commands that a configuration has a section for. */
+export function configOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'take options from this file (default: onnx-mish.config.{ts,js,json})')
+    .option('--no-config', 'take no options from a file');
+}

@@ -2,7 +2,8 @@ import { Command } from 'commander';
 import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
 import { retargetFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { commonOptions, formOptions, outputOptions } from './options.js';
+import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from './many-options.js';
+import { commonOptions, configOptions, formOptions, outputOptions } from './options.js';
 import { describeSkipped } from './swap.js';
 import { integer } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
@@ -12,8 +13,8 @@ export function command(): Command {
     .summary('rewrite Mish that is in a model in another form')
     .description(
       'Rewrites the Mish in a model, whoever put it there, in the form that suits a provider. The function stays the same.',
-    )
-    .argument('<model>', 'an ONNX file; - is standard input');
+    );
+  manyOptions(retarget);
   outputOptions(retarget, '<model>.<target>.onnx');
   formOptions(retarget)
     .option(
@@ -21,25 +22,43 @@ export function command(): Command {
       'also write Relu as LeakyRelu with slope 0: WebGL can be wrong on a Conv with a Relu',
     )
     .option('--no-undo', 'leave out the record from which `undo` restores the original');
-  return commonOptions(retarget)
+  return commonOptions(configOptions(retarget))
     .addHelpText(
       'after',
-      `
+      `${MANY_HELP}
+
 Examples:
   $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
   $ onnx-mish retarget resnet.onnx --target webgl --fix-relu
-  $ onnx-mish retarget model.onnx --form native`,
+  $ onnx-mish retarget model.onnx --form native
+  $ onnx-mish retarget 'zoo/**/*.mish.onnx' --target webgl --out-dir public/models`,
     )
     .action(run);
 }
 
-async function run(input: string, flags: RetargetOptions & TransformFlags): Promise<void> {
-  if (flags.form === undefined && flags.target === undefined) {
+async function run(
+  models: readonly string[],
+  flags: RetargetOptions & TransformFlags & ManyFlags,
+  command: Command,
+): Promise<void> {
+  const chosen = chooseModels(models, flags, command);
+  const tag = flags.target ?? flags.form;
+  if (tag === undefined) {
     throw new OnnxMishError('bad-usage', 'retarget needs to know the form', {
       fix: 'Name a provider with --target, or a form with --form',
     });
   }
-  return runTransformation(input, flags, { file: retargetFile, document: retargetDocument, describe });
+  if ('one' in chosen) {
+    return runTransformation(chosen.one, flags, { file: retargetFile, document: retargetDocument, describe });
+  }
+  const { transformMany } = await import('./transform-many.js'); // loads what draws tables
+  return transformMany(chosen.many, flags, {
+    ...{ file: retargetFile, tag, done: 'retargeted' },
+    head: ['Mish', 'as it was', 'kept', 'form', 'bytes'],
+    row: ({ sites, unchanged, skipped, form, bytesOut }) => [
+      ...[integer(sites.length), integer(unchanged), integer(skipped.length), form, integer(bytesOut)],
+    ],
+  });
 }
 
 function describe(report: RetargetReport): string[] {

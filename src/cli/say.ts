@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../onnx/error.js';
 
 let carriesModel = false;
+let onOneLine = false;
 
 /** From here on standard output carries a model, and words go to standard error. Throws `bad-usage` on a terminal. */
 export function giveStandardOutput(): void {
@@ -11,13 +12,18 @@ export function giveStandardOutput(): void {
   });
 }
 
+/** From here on a document of --json is one line, since there may be many. */
+export function lineEach(): void {
+  onOneLine = true;
+}
+
 /** Prints what the command has to say. */
 export function say(text: string): void {
   if (carriesModel) console.error(text);
   else console.log(text);
 }
 
-/** Prints the one JSON document of --json. */
+/** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
-  say(JSON.stringify(document, null, 2));
+  say(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2));
 }

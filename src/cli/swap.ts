@@ -4,13 +4,23 @@ import { parsePlan, planOf } from '../mish/plan.js';
 import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
 import { withDataFiles } from '../node/external-data.js';
-import { swapFile } from '../node/transform.js';
+import { swapFile, type Written } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { OpenData } from '../onnx/weights.js';
 import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument, readJson } from './files.js';
-import { beta, collect, commonOptions, count, formOptions, outputOptions, siteOptions } from './options.js';
+import { chooseModels, MANY_HELP, type ManyFlags, manyOptions, refuseForMany } from './many-options.js';
+import {
+  beta,
+  collect,
+  commonOptions,
+  configOptions,
+  count,
+  formOptions,
+  outputOptions,
+  siteOptions,
+} from './options.js';
 import { say, sayJson } from './say.js';
 import { clean, integer, plural } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
@@ -18,6 +28,7 @@ import { runTransformation, type TransformFlags } from './transform.js';
 /** The command's options, as commander gives them. */
 export type Flags = Omit<SwapOptions, 'plan'> &
   TransformFlags &
+  ManyFlags &
   DataFlags & {
     readonly dryRun?: boolean;
     readonly plan?: string;
@@ -28,8 +39,10 @@ export type Flags = Omit<SwapOptions, 'plan'> &
 export function command(): Command {
   const swap = new Command('swap')
     .summary('replace activations with Mish')
-    .description('Replaces ReLU and LeakyReLU nodes with Mish. Every other byte of the model stays as it is.')
-    .argument('<model>', 'an ONNX file; - is standard input');
+    .description(
+      'Replaces ReLU and LeakyReLU nodes with Mish. Every other byte of the model stays as it is.',
+    );
+  manyOptions(swap);
   outputOptions(swap, '<model>.mish.onnx');
   formOptions(swap);
   swap.option(
@@ -56,7 +69,7 @@ export function command(): Command {
     'samples for --keep to take at the most (default: 512, of noise 32)',
     count,
   );
-  return commonOptions(swap)
+  return commonOptions(configOptions(swap))
     .addHelpText(
       'after',
       `
@@ -84,6 +97,7 @@ The command calibrate repairs the weights as well, and keeps more with less.
 Folding (--beta 4 --fold): β goes into the weights before a site and 1/β into those after it, where pooling, ReLU, reshaping
 and the like are all that lies between. The outputs stay what they are with --beta 4, to the bit where β is a power of two.
 Sites that cannot be folded keep their β, and are listed with the reason. The record for undo then holds the old weights.
+${MANY_HELP}
 
 Examples:
   $ onnx-mish swap model.onnx
@@ -94,12 +108,35 @@ Examples:
   $ onnx-mish swap model.onnx --data samples.npz --keep 'agreement>=0.99'
   $ onnx-mish swap model.onnx --data samples.npz --keep 'sqnr>=20' --beta auto
   $ onnx-mish swap model.onnx --images test-set --keep 'top1-drop<=0.5' --keep 'sqnr>=10' --dry-run
+  $ onnx-mish swap 'zoo/**/*.onnx' '!zoo/old/**' --target cpu --out-dir out --shard 2/5 --json > 2.jsonl
   $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`,
     )
     .action(run);
 }
 
-async function run(input: string, given: Omit<Flags, 'beta'> & { beta?: number | 'auto' }): Promise<void> {
+async function run(
+  models: readonly string[],
+  given: Omit<Flags, 'beta'> & { beta?: number | 'auto' },
+  command: Command,
+): Promise<void> {
+  const chosen = chooseModels(models, given, command);
+  if ('many' in chosen) {
+    refuseForMany({ ...given, 'beta auto': given.beta === 'auto' }, ['keep', 'beta auto', 'plan']);
+    const flags = { ...given, plan: undefined, beta: given.beta === 'auto' ? undefined : given.beta };
+    checkStray(flags);
+    const { transformMany } = await import('./transform-many.js'); // loads what draws tables
+    return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
+      ...{ tag: 'mish', dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
+      file: flags.dryRun ? dryFile : swapFile,
+      document: flags.dryRun ? planOf : undefined,
+      head: ['sites', 'kept', 'form', 'bytes', 'more'],
+      row: ({ sites, skipped, form, bytesIn, bytesOut }) => [
+        ...[integer(sites.length), integer(skipped.length), form, integer(bytesOut)],
+        `+${grown(bytesIn, bytesOut)} %`,
+      ],
+    });
+  }
+  const input = chosen.one;
   const { beta, ...rest } = given;
   if (beta === 'auto') {
     const { runSharpen } = await import('./run-sharpen.js'); // loads ONNX Runtime
@@ -117,19 +154,22 @@ async function run(input: string, given: Omit<Flags, 'beta'> & { beta?: number |
   }
   checkStray(flags);
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
-  if (flags.dryRun) return dryRun(input, { ...flags, plan }, flags.json ?? false);
-
+  if (flags.dryRun) {
+    const { report } = await dryFile(input, { ...flags, plan });
+    return sayDryRun(input, report, flags.json ?? false, describe(report));
+  }
   const options: SwapOptions & TransformFlags = { ...flags, plan };
   return runTransformation(input, options, { file: swapFile, document: swapDocument, describe });
 }
 
-async function dryRun(input: string, options: SwapOptions, json: boolean): Promise<void> {
+/** A swap of which nothing is written. */
+async function dryFile(input: string, options: SwapOptions): Promise<Written<SwapReport>> {
   const source = await modelArgument(input);
   try {
     const document = await scan(source);
     const work = (openData?: OpenData) => swapDocument(document, { ...options, openData });
     const { report } = await (options.fold && input !== '-' ? withDataFiles(input, document, work) : work());
-    sayDryRun(input, report, json, describe(report));
+    return { output: '', copied: [], report };
   } finally {
     await source.close();
   }
@@ -141,7 +181,7 @@ function sayDryRun(input: string, report: SwapReport, json: boolean, lines: read
 }
 
 /** Throws `bad-usage` for an option that means nothing without --keep. */
-function checkStray(flags: Flags): void {
+function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
   const { data, labels, images, shape, dim, samples, size, resize, mean, std, layout, channels, limit } =
     flags;
   const needing = {
@@ -173,7 +213,6 @@ function describe({ form, beta, sites, skipped, fold, notes, bytesIn, bytesOut }
     .join(', ');
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
-  const grown = bytesIn === 0 ? 0 : (100 * (bytesOut - bytesIn)) / bytesIn;
   return [
     sites.length === 0
       ? '  nothing to swap: the output is the input, byte for byte'
@@ -183,9 +222,14 @@ function describe({ form, beta, sites, skipped, fold, notes, bytesIn, bytesOut }
       : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
     ...describeFold(fold),
     ...describeSkipped(skipped),
-    `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown.toFixed(2)} %)`,
+    `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
     ...notes.map((note) => `  note: ${note}`),
   ];
+}
+
+/** By how many percent a file has grown. */
+function grown(from: number, to: number): string {
+  return (from === 0 ? 0 : (100 * (to - from)) / from).toFixed(2);
 }
 
 /** How many sites have their sharpness in weights, and a line for each that has not, as `describeSkipped` gives them. */

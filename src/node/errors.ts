@@ -6,6 +6,7 @@ const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
   EACCES: ['permission denied', 'Check who may read and write there'],
   EPERM: ['the operation is not permitted', 'Check who may read and write there'],
   EISDIR: ['this is a folder', 'Name a file'],
+  EEXIST: ['a file has this name already', 'Choose another place'],
   ENOTDIR: ['part of the path is no folder', 'Check the path'],
   ELOOP: ['the links in this path lead in a circle', 'Check the path'],
   ENAMETOOLONG: ['the name is too long', 'Choose a shorter one'],

@@ -119,6 +119,16 @@ export interface Copied {
   readonly folders: string[];
 }
 
+/** The data files that models of one run have in common, by where they are copied to. */
+export type SharedData = Map<string, Shared>;
+
+interface Shared {
+  readonly from: string;
+  readonly copied: Promise<void>;
+  /** Models that have it; the file goes when the last one fails. */
+  users: number;
+}
+
 /**
  * Copies data files, as clones where the file system can. Never hard links, which ONNX's own loader refuses.
  * Adds each file, and each folder made for it, to `copied` as soon as it is there.
@@ -131,27 +141,57 @@ export async function copyDataFiles(
     readonly signal?: AbortSignal | undefined;
     /** Told how many bytes have just been copied. */
     readonly onCopied: (bytes: number) => void;
+    /** What other models of this run copy: a file that several have is copied once. */
+    readonly shared?: SharedData | undefined;
   },
 ): Promise<void> {
+  const { shared = new Map() } = options;
   for (const { from, to, bytes } of copies) {
     stopIfAborted(options.signal, from);
-    await makeFolder(dirname(to), copied.folders);
-    await writeAtomically(to, options.force, async (temporary) => {
-      if (await clone(from, temporary)) options.onCopied(bytes);
-      else await copy(from, temporary, to, options);
-    });
+    const other = shared.get(to);
+    if (other !== undefined && other.from !== from) {
+      throw new OnnxMishError('external-data', `this is where '${other.from}' goes, too`, {
+        where: to,
+        fix: `Write the models to folders of their own, for '${from}' is another file`,
+      });
+    }
+    const copyIt = async () => {
+      await makeFolder(dirname(to), copied.folders);
+      await writeAtomically(to, options.force, async (temporary) => {
+        if (await clone(from, temporary)) options.onCopied(bytes);
+        else await copy(from, temporary, to, options);
+      });
+    };
+    const one: Shared = other ?? { from, copied: copyIt(), users: 0 };
+    one.users++; // before anything is waited for, so that nobody removes it meanwhile
+    shared.set(to, one);
+    try {
+      await one.copied;
+    } catch (error) {
+      shared.delete(to);
+      throw error;
+    }
     copied.files.push(to);
   }
 }
 
-/** Removes what was copied, for data without its model is of no use. */
-export async function removeCopied({ files, folders }: Copied): Promise<void> {
-  await Promise.all(files.map((file) => rm(file, { force: true })));
+/** Removes what was copied, for data without its model is of no use, unless another model of the run has it, too. */
+export async function removeCopied(
+  { files, folders }: Copied,
+  shared: SharedData = new Map(),
+): Promise<void> {
+  for (const file of files) {
+    const one = shared.get(file);
+    if (one !== undefined && --one.users > 0) continue;
+    shared.delete(file);
+    await rm(file, { force: true });
+  }
   // One that somebody has put something into is not ours any more.
   for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {});
 }
 
-async function makeFolder(folder: string, made: string[]): Promise<void> {
+/** Makes a folder and those above it; adds the ones that were not there to `made`, outermost first. Throws `io`. */
+export async function makeFolder(folder: string, made: string[]): Promise<void> {
   const first = await onFile(folder, () => mkdir(folder, { recursive: true }));
   if (first === undefined) return;
   const below = relative(first, folder).split(sep).filter(Boolean);

@@ -9,13 +9,22 @@ import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import { checkTarget } from './atomic.js';
-import { type Copied, copyDataFiles, plannedCopies, removeCopied, withDataFiles } from './external-data.js';
+import {
+  type Copied,
+  copyDataFiles,
+  plannedCopies,
+  removeCopied,
+  type SharedData,
+  withDataFiles,
+} from './external-data.js';
 import { openModel } from './model-file.js';
 import { type WriteOptions, writeModel } from './write.js';
 
 export interface FileOptions extends WriteOptions {
   /** Where to write; beside the input under a name made from its own unless given. */
   readonly output?: string | undefined;
+  /** What is handed to every model of one run, so that data files that they have in common are copied once. */
+  readonly shared?: SharedData | undefined;
 }
 
 /** What was written. */
@@ -89,6 +98,7 @@ export async function transformFile<Report>(
     await copyDataFiles(copies, copied, {
       force,
       signal: options.signal,
+      shared: options.shared,
       onCopied: (bytes) => {
         done += bytes;
         tell(done);
@@ -106,7 +116,7 @@ export async function transformFile<Report>(
     return { output: path, copied: copied.files, report };
   } catch (error) {
     // With force it may have replaced what was there; then it stays.
-    if (!force) await removeCopied(copied);
+    if (!force) await removeCopied(copied, options.shared);
     throw error;
   } finally {
     await file.close();

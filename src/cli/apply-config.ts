@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from './config-schema.js';
+
+/** What a configuration may be called; of two in a folder the first counts. */
+export const CONFIG_NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json'].map(
+  (kind) => `onnx-mish.config.${kind}`,
+);
+
+/** Keys that name a file or a folder, and are meant from the configuration's own on. */
+const PATHS = ['outDir', 'data', 'images', 'report', 'junit', 'browser'];
+
+/** Options that exclude each other: one of the command line puts those of the configuration aside. */
+const EXCLUSIVE = [
+  ['form', 'target'],
+  ['outDir', 'output'],
+  ['images', 'data'],
+  ['images', 'labels'],
+  ...['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep'].map((name) => ['plan', name]),
+];
+
+/**
+ * Gives a command the options that the configuration has for it, where the command line says nothing else. Nothing is loaded
+ * where there is no configuration. Throws what `loadConfig` does.
+ */
+export async function applyConfig(command: Command): Promise<void> {
+  if (!command.options.some(({ long }) => long === '--config')) return;
+  const { config: choice } = command.opts<{ config?: string | false }>();
+  const place = choice === undefined ? configFolder() : choice;
+  if (place === false) return;
+  const { loadConfig } = await import('./load-config.js');
+  const { config, path } = await loadConfig(place);
+  const section = config[command.name() as Exclude<keyof Config, '$schema'>] ?? {};
+  const folder = dirname(path);
+  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  for (const [name, value] of Object.entries(section)) {
+    const rival = EXCLUSIVE.some(
+      (pair) => pair.includes(name) && pair.some((other) => other !== name && given(other)),
+    );
+    if (value === undefined || given(name) || rival) continue;
+    command.setOptionValueWithSource(name, optionValue(name, value, folder), 'config');
+  }
+}
+
+/**
+ * The folder with the configuration: the current one, or the nearest above as far as the package's, the one with the
+ * package.json. No farther up, where others could put what is run here.
+ */
+function configFolder(): string | false {
+  const folders = [resolve('.')];
+  for (let folder = dirname(resolve('.')); folder !== folders.at(-1); folder = dirname(folder))
+    folders.push(folder);
+  const own = folders.findIndex((folder) => existsSync(join(folder, 'package.json')));
+  const found = folders
+    .slice(0, Math.max(own, 0) + 1)
+    .find((folder) => CONFIG_NAMES.some((name) => existsSync(join(folder, name))));
+  return found ?? false;
+}
+
+/** A value of the configuration as the command line would have given it. */
+function optionValue(name: string, value: unknown, folder: string): unknown {
+  if (name === 'models') return { patterns: value, folder };
+  if (name === 'shape' || name === 'dim') {
+    return Object.entries(value ?? {}).map(([key, size]) => `${key}=${[size].flat().join('x')}`);
+  }
+  const path = PATHS.includes(name) && typeof value === 'string' && value !== 'random' && !isAbsolute(value);
+  return path ? join(folder, value) : value;
+}

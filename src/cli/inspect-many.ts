@@ -1,0 +1,31 @@
+import { type Inspection, inspect } from '../mish/inspect.js';
+import { openModel } from '../node/model-file.js';
+import { expandInputs, type Patterns, shardOf } from './inputs.js';
+import type { Flags } from './inspect.js';
+import { runMany } from './many.js';
+import { integer } from './text.js';
+
+/** Inspects all models that paths and globs name. Throws `bad-usage`. */
+export async function inspectMany(
+  many: Patterns,
+  flags: Pick<Flags, 'json' | 'jobs' | 'shard' | 'failFast' | 'only' | 'include' | 'exclude'>,
+): Promise<void> {
+  const { inputs } = await expandInputs(many);
+  const jobs = inputs.map(({ path }) => ({ input: path }));
+  await runMany<{ input: string }, Inspection>(
+    shardOf(jobs, flags.shard),
+    {
+      async run({ input }) {
+        const file = await openModel(input);
+        return inspect(file, flags).finally(() => file.close());
+      },
+      document: (inspection) => inspection,
+      head: ['opset', 'bytes', 'nodes', 'sites', 'kept', 'Mish'],
+      row: ({ opset, bytes, nodes, sites, skipped, mish }) =>
+        [opset, bytes, nodes, sites.length, skipped.length, mish.length].map(integer),
+      textColumns: 1,
+      done: 'inspected',
+    },
+    flags,
+  );
+}

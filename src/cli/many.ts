@@ -1,0 +1,141 @@
+import { isAborted } from '../onnx/abort.js';
+import { plainTable } from '../report/terminal.js';
+import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
+import { JOBS } from './many-options.js';
+import { steps } from './progress.js';
+import { say, sayJson } from './say.js';
+import { clean, plural } from './text.js';
+
+/** One piece of work, to be done on many models. */
+export interface Work<Job extends { readonly input: string }, Result> {
+  readonly run: (job: Job, signal: AbortSignal) => Promise<Result>;
+  /** What --json says of a model besides its path, `input`, and `status`. */
+  readonly document: (result: Result) => object;
+  /** The table's columns after the model's path. */
+  readonly head: readonly string[];
+  readonly row: (result: Result, job: Job) => readonly string[];
+  /** How many of the columns, the path among them, are text. */
+  readonly textColumns: number;
+  /** What has been done to those that did not fail: swapped. */
+  readonly done: string;
+}
+
+type Outcome<Result> =
+  | { readonly status: 'done'; readonly result: Result }
+  | { readonly status: 'failed'; readonly error: unknown }
+  | { readonly status: 'not-run' };
+
+interface RunFlags {
+  readonly jobs?: number | undefined;
+  readonly failFast?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly debug?: boolean | undefined;
+}
+
+/**
+ * Does a piece of work on many models, some at a time: whoever waits for the disk lets others work. What fails is said and
+ * does not stop the rest, unless `failFast`. Prints a line of JSON for each model as soon as those before it are done, or a
+ * table at the end; sets the exit code to the worst of them. Throws `aborted` once interrupted.
+ */
+export async function runMany<Job extends { readonly input: string }, Result>(
+  jobs: readonly Job[],
+  work: Work<Job, Result>,
+  flags: RunFlags,
+): Promise<void> {
+  const begun = performance.now();
+  const interrupted = interruptible();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([interrupted, failed.signal]);
+  const outcomes: (Outcome<Result> | undefined)[] = jobs.map(() => undefined);
+  const bar = steps();
+  let said = 0;
+  /** Says those that are next in order, so that what is printed does not depend on who was quicker. */
+  const tell = () => {
+    bar.end();
+    for (; said < jobs.length; said++) {
+      const [job, outcome] = [jobs[said], outcomes[said]];
+      if (job === undefined || outcome === undefined) return;
+      if (flags.json) sayJson(record(job, outcome, work));
+      if (outcome.status === 'failed') sayError(outcome.error, { name: job.input, debug: flags.debug });
+    }
+  };
+
+  const queue = jobs.entries();
+  const worker = async () => {
+    for (const [index, job] of queue) {
+      if (signal.aborted) return;
+      const finished = outcomes.filter((outcome) => outcome !== undefined).length;
+      bar.update(`${finished + 1} of ${jobs.length}: ${clean(job.input)}`);
+      outcomes[index] = await attempt(() => work.run(job, signal));
+      if (outcomes[index].status === 'failed' && flags.failFast) failed.abort();
+      tell();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(flags.jobs ?? JOBS, jobs.length) }, worker));
+  const ended = outcomes.map((outcome) => outcome ?? ({ status: 'not-run' } as const));
+  outcomes.splice(0, outcomes.length, ...ended);
+  tell();
+
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  const counts = `${countsOf(ended, work.done)} in ${seconds} s`;
+  if (flags.json) {
+    if (ended.some(({ status }) => status !== 'done')) console.error(`onnx-mish: ${counts}`);
+  } else say([...(jobs.length > 0 ? [tableOf(jobs, ended, work), ''] : []), counts].join('\n'));
+  if (interrupted.aborted) {
+    process.exitCode = EXIT.interrupted;
+    return;
+  }
+  const codes = ended.map((outcome) => (outcome.status === 'failed' ? exitCode(outcome.error) : EXIT.done));
+  process.exitCode = Math.max(EXIT.done, ...codes);
+}
+
+async function attempt<Result>(work: () => Promise<Result>): Promise<Outcome<Result>> {
+  try {
+    return { status: 'done', result: await work() };
+  } catch (error) {
+    return isAborted(error) ? { status: 'not-run' } : { status: 'failed', error };
+  }
+}
+
+function record<Job extends { readonly input: string }, Result>(
+  job: Job,
+  outcome: Outcome<Result>,
+  { document }: Work<Job, Result>,
+): object {
+  const head = { input: job.input, status: outcome.status };
+  if (outcome.status === 'done') return { ...head, ...document(outcome.result) };
+  return outcome.status === 'failed' ? { ...head, error: errorDocument(outcome.error) } : head;
+}
+
+function tableOf<Job extends { readonly input: string }, Result>(
+  jobs: readonly Job[],
+  outcomes: readonly Outcome<Result>[],
+  { head, row, textColumns }: Work<Job, Result>,
+): string {
+  const rows = jobs.map((job, index) => {
+    const outcome = outcomes[index];
+    const cells = outcome?.status === 'done' ? row(outcome.result, job) : [words(outcome?.status)];
+    return [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean);
+  });
+  return plainTable(['model', ...head], rows, textColumns);
+}
+
+const words = (status: string | undefined) => (status === 'failed' ? 'failed' : 'not run');
+
+/** `2 models: 1 swapped, 1 failed`. */
+function countsOf(outcomes: readonly Outcome<unknown>[], done: string): string {
+  const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
+  const [failed, rest] = [count('failed'), count('not-run')];
+  const parts = [
+    `${count('done')} ${done}`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(rest > 0 ? [`${rest} not run`] : []),
+  ];
+  return `${plural(outcomes.length, 'model')}: ${parts.join(', ')}`;
+}
+
+/** Says on standard error how much globs matched that is not taken. */
+export function sayLeftOut(leftOut: readonly string[]): void {
+  if (leftOut.length === 0) return;
+  console.error(`onnx-mish: ${plural(leftOut.length, 'file')} of an earlier run left out`);
+}
