@@ -52,7 +52,12 @@ describe('what is fenced off', () => {
     [/^playwright-core$/, /^providers\/browser\/page\.ts$/],
     [/\/proto\/(onnx|wire)\.js$/, /^(onnx|mish)\//],
     [/^commander$/, /^cli\//],
-    [/^zod$/, /^validate\/report(-measures)?\.ts$|^web\/workbench\/engine\/runner\.ts$/],
+    [
+      /^zod$/,
+      /^validate\/report(-measures)?\.ts$|^cli\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
+    ],
+    [/^(jiti|lilconfig)$/, /^cli\/load-config\.ts$/],
+    [/^tinyglobby$/, /^cli\/inputs\.ts$/],
     [/^fflate$/, /^node\//],
     [/^ml-matrix$/, /^calibrate\//],
     [/^(unplugin|esbuild)$/, /^bundler\//],

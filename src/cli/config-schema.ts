@@ -7,6 +7,9 @@ import { LAYOUTS } from '../validate/images.js';
 
 const text = (about: string) => z.string().optional().describe(about);
 const texts = (about: string) => z.array(z.string()).optional().describe(about);
+const oneForm = ({ form, target }: { form?: unknown; target?: unknown }) =>
+  form === undefined || target === undefined;
+const ONE_FORM = { path: ['target'], error: 'and form exclude each other' };
 const flag = (about: string) => z.boolean().optional().describe(about);
 const number = (about: string) => z.number().optional().describe(about);
 const positive = (about: string) => z.number().positive().optional().describe(about);
@@ -18,7 +21,7 @@ const choice = <const T extends string>(names: readonly T[], about: string) =>
 const rgb = (about: string) => z.tuple([z.number(), z.number(), z.number()]).optional().describe(about);
 
 const formNames = Object.keys(FORMS) as (keyof typeof FORMS)[];
-const sharpness = z.union([z.number().positive(), z.literal('auto')]);
+const sharpness = z.union([z.number().positive(), z.literal('auto')], 'has to be a number above 0, or auto');
 
 const forms = {
   form: choice(formNames, 'How to write Mish'),
@@ -66,20 +69,22 @@ const data = {
   seed: count('Seed of whatever is random'),
 };
 
-const swap = z.strictObject({
-  ...many,
-  ...output,
-  ...forms,
-  ...sites,
-  ...data,
-  beta: sharpness.optional().describe('Sharpness β, 1 for Mish; auto for the smallest that `keep` allows'),
-  leaky: choice(['mish', 'mixture'], 'What LeakyRelu becomes'),
-  fold: flag('Put β into the weights around a site where that changes nothing'),
-  strict: flag('Fail when an activation had to be left alone'),
-  undo: flag('Keep the record from which undo restores the original (true unless given)'),
-  keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
-  samples: count('Samples for `keep` to take at the most'),
-});
+const swap = z
+  .strictObject({
+    ...many,
+    ...output,
+    ...forms,
+    ...sites,
+    ...data,
+    beta: sharpness.optional().describe('Sharpness β, 1 for Mish; auto for the smallest that `keep` allows'),
+    leaky: choice(['mish', 'mixture'], 'What LeakyRelu becomes'),
+    fold: flag('Put β into the weights around a site where that changes nothing'),
+    strict: flag('Fail when an activation had to be left alone'),
+    undo: flag('Keep the record from which undo restores the original (true unless given)'),
+    keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
+    samples: count('Samples for `keep` to take at the most'),
+  })
+  .refine(oneForm, ONE_FORM);
 
 const inspect = z.strictObject({
   ...many,
@@ -93,43 +98,47 @@ const inspect = z.strictObject({
 
 const undo = z.strictObject({ ...many, ...output });
 
-const retarget = z.strictObject({
-  ...many,
-  ...output,
-  ...forms,
-  fixRelu: flag('Also write Relu as LeakyRelu with slope 0'),
-  undo: flag('Keep the record from which undo restores the original (true unless given)'),
-});
+const retarget = z
+  .strictObject({
+    ...many,
+    ...output,
+    ...forms,
+    fixRelu: flag('Also write Relu as LeakyRelu with slope 0'),
+    undo: flag('Keep the record from which undo restores the original (true unless given)'),
+  })
+  .refine(oneForm, ONE_FORM);
 
-const validate = z.strictObject({
-  ...forms,
-  ...data,
-  beta: positive('Sharpness for the swap in memory'),
-  providers: z.array(z.enum(PROVIDERS)).min(1).optional().describe('Execution providers'),
-  runs: count('How many different noises to feed'),
-  threads: count('Threads within an operator'),
-  browser: text('The browser for wasm, webgl and webgpu, from this file on'),
-  timeout: positive('Seconds that opening a model or one run may take in a browser'),
-  allowFallback: flag('Let nodes that a provider cannot run move to the CPU, and list them'),
-  deviceId: count('Which GPU cuda and tensorrt run on'),
-  perLayer: flag('Compare the tensors inside as well'),
-  profile: flag('Say where the time goes'),
-  latency: flag('Measure latency (true unless given)'),
-  pairs: count('Pairs of runs to time at the least'),
-  seconds: number('Seconds to time for at the least'),
-  maxAbs: number('Largest difference of any output element'),
-  minCosine: number('Smallest cosine between outputs'),
-  minSqnr: number('Smallest signal to noise ratio of an output, in dB'),
-  minAgreement: share('Smallest share of rows with the same top class'),
-  minTop1: share('Smallest labelled top-1 accuracy of the swapped model'),
-  maxTop1Drop: number('Largest loss of labelled top-1 accuracy, a share'),
-  maxLatencyRatio: number('Largest ratio of median latencies, swapped over original'),
-  maxKernelError: number('Largest absolute error of a kernel'),
-  maxParity: number('Largest difference from the CPU, as a share of the largest output'),
-  report: text('HTML file for the report, from this file on'),
-  junit: text('JUnit XML file, from this file on'),
-  force: flag('Overwrite files that exist'),
-});
+const validate = z
+  .strictObject({
+    ...forms,
+    ...data,
+    beta: positive('Sharpness for the swap in memory'),
+    providers: z.array(z.enum(PROVIDERS)).min(1).optional().describe('Execution providers'),
+    runs: count('How many different noises to feed'),
+    threads: count('Threads within an operator'),
+    browser: text('The browser for wasm, webgl and webgpu, from this file on'),
+    timeout: positive('Seconds that opening a model or one run may take in a browser'),
+    allowFallback: flag('Let nodes that a provider cannot run move to the CPU, and list them'),
+    deviceId: count('Which GPU cuda and tensorrt run on'),
+    perLayer: flag('Compare the tensors inside as well'),
+    profile: flag('Say where the time goes'),
+    latency: flag('Measure latency (true unless given)'),
+    pairs: count('Pairs of runs to time at the least'),
+    seconds: number('Seconds to time for at the least'),
+    maxAbs: number('Largest difference of any output element'),
+    minCosine: number('Smallest cosine between outputs'),
+    minSqnr: number('Smallest signal to noise ratio of an output, in dB'),
+    minAgreement: share('Smallest share of rows with the same top class'),
+    minTop1: share('Smallest labelled top-1 accuracy of the swapped model'),
+    maxTop1Drop: number('Largest loss of labelled top-1 accuracy, a share'),
+    maxLatencyRatio: number('Largest ratio of median latencies, swapped over original'),
+    maxKernelError: number('Largest absolute error of a kernel'),
+    maxParity: number('Largest difference from the CPU, as a share of the largest output'),
+    report: text('HTML file for the report, from this file on'),
+    junit: text('JUnit XML file, from this file on'),
+    force: flag('Overwrite files that exist'),
+  })
+  .refine(oneForm, ONE_FORM);
 
 export const configSchema = z.strictObject({
   $schema: text('Where an editor finds the schema of this file'),

@@ -102,7 +102,7 @@ function wasWritten(
 }
 
 /** Whether a path is a folder or something in it. */
-export function isBelow(path: string, folder: string): boolean {
+function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return !isAbsolute(way) && way.split(sep)[0] !== '..';
 }

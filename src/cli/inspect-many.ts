@@ -1,6 +1,6 @@
 import { type Inspection, inspect } from '../mish/inspect.js';
 import { openModel } from '../node/model-file.js';
-import { expandInputs, type Patterns, shardOf } from './inputs.js';
+import { expandInputs, type Patterns } from './inputs.js';
 import type { Flags } from './inspect.js';
 import { runMany } from './many.js';
 import { integer } from './text.js';
@@ -13,7 +13,7 @@ export async function inspectMany(
   const { inputs } = await expandInputs(many);
   const jobs = inputs.map(({ path }) => ({ input: path }));
   await runMany<{ input: string }, Inspection>(
-    shardOf(jobs, flags.shard),
+    jobs,
     {
       async run({ input }) {
         const file = await openModel(input);

@@ -39,8 +39,14 @@ export async function loadConfig(place: string): Promise<{ path: string; config:
       fix: 'Name a .ts, .js or .json file',
     });
   });
-  const path = relative('', found?.filepath ?? place);
-  return { path, config: check(found?.config ?? {}, path) };
+  if (found === null) {
+    throw new OnnxMishError('bad-usage', 'there is no configuration in this folder', {
+      where: place,
+      fix: `It is called ${CONFIG_NAMES.join(', ')}`,
+    });
+  }
+  const path = relative('', found.filepath);
+  return { path, config: check(found.config ?? {}, path) };
 }
 
 /** Whatever a configuration throws when it is run or parsed is its own mistake. */
@@ -57,42 +63,41 @@ function cannotRun(path: string): (error: unknown) => never {
 
 function check(config: unknown, where: string): Config {
   const result = configSchema.safeParse(config);
-  if (!result.success) {
-    const problems = result.error.issues.flatMap(problemsOf);
-    throw new OnnxMishError('bad-usage', problems.map(({ what }) => what).join('; '), {
-      where,
-      fix:
-        problems.find(({ fix }) => fix !== undefined)?.fix ?? 'Correct it, or leave it out with --no-config',
-    });
-  }
-  for (const [name, section] of Object.entries(result.data)) {
-    if (typeof section !== 'object' || !('form' in section && 'target' in section)) continue;
-    throw new OnnxMishError('bad-usage', `${name}.form and ${name}.target exclude each other`, {
-      where,
-      fix: 'Keep one of them',
-    });
-  }
-  return result.data;
+  if (result.success) return result.data;
+  throw new OnnxMishError('bad-usage', result.error.issues.flatMap(problemsOf).join('; '), {
+    where,
+    fix: 'Correct it, or leave it out with --no-config',
+  });
 }
 
-function problemsOf(issue: z.core.$ZodIssue): { what: string; fix?: string | undefined }[] {
-  const key = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((name) => {
-      const full = (other: string) => [...issue.path, other].join('.');
-      const meant = nearest(name, keysAt(issue.path));
-      return {
-        what: `there is no key '${full(name)}'`,
-        fix:
-          meant === undefined ? `There are ${keysAt(issue.path).join(', ')}` : `Did you mean ${full(meant)}`,
-      };
-    });
+/** What is wrong, with the key that it is wrong with. */
+function problemsOf(issue: z.core.$ZodIssue): string[] {
+  const key = issue.path.length === 0 ? 'it' : issue.path.join('.');
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((name) => {
+        const full = (other: string) => [...issue.path, other].join('.');
+        const meant = nearest(name, keysAt(issue.path));
+        return `there is no key '${full(name)}'${meant === undefined ? '' : ` (did you mean '${full(meant)}'?)`}`;
+      });
+    case 'invalid_value':
+      return [`${key} has to be one of ${issue.values.join(', ')}`];
+    case 'invalid_type': {
+      const kind = { int: 'whole number', record: 'object', tuple: 'list', array: 'list' }[
+        issue.expected as string
+      ];
+      return [`${key} has to be ${article(kind ?? issue.expected)}`];
+    }
+    case 'too_small':
+      return [`${key} has to be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`];
+    case 'too_big':
+      return [`${key} has to be at most ${issue.maximum}`];
+    default:
+      return [`${key} ${issue.message}`];
   }
-  const named = key === '' ? 'it' : key;
-  if (issue.code === 'invalid_value')
-    return [{ what: `${named} has to be one of ${issue.values.join(', ')}` }];
-  return [{ what: `${named}: ${issue.message.replace(/^Invalid input: /, '')}` }];
 }
+
+const article = (noun: string) => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
 
 /** The keys that the schema has at a path, of which the configuration's own and those of its sections are wanted. */
 function keysAt(path: readonly PropertyKey[]): string[] {

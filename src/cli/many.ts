@@ -1,6 +1,7 @@
 import { isAborted } from '../onnx/abort.js';
 import { plainTable } from '../report/terminal.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
+import { type Shard, shardOf } from './inputs.js';
 import { JOBS } from './many-options.js';
 import { steps } from './progress.js';
 import { say, sayJson } from './say.js';
@@ -28,6 +29,7 @@ type Outcome<Result> =
 interface RunFlags {
   readonly jobs?: number | undefined;
   readonly failFast?: boolean | undefined;
+  readonly shard?: Shard | undefined;
   readonly json?: boolean | undefined;
   readonly debug?: boolean | undefined;
 }
@@ -35,14 +37,15 @@ interface RunFlags {
 /**
  * Does a piece of work on many models, some at a time: whoever waits for the disk lets others work. What fails is said and
  * does not stop the rest, unless `failFast`. Prints a line of JSON for each model as soon as those before it are done, or a
- * table at the end; sets the exit code to the worst of them. Throws `aborted` once interrupted.
+ * table at the end; sets the exit code to the worst of them. Of `all` it takes the shard that the flags name.
  */
 export async function runMany<Job extends { readonly input: string }, Result>(
-  jobs: readonly Job[],
+  all: readonly Job[],
   work: Work<Job, Result>,
   flags: RunFlags,
 ): Promise<void> {
   const begun = performance.now();
+  const jobs = shardOf(all, flags.shard);
   const interrupted = interruptible();
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted, failed.signal]);
@@ -77,11 +80,14 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   tell();
 
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-  const counts = `${countsOf(ended, work.done)} in ${seconds} s`;
+  const { shard } = flags;
+  const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
+  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(ended, work.done)} in ${seconds} s`;
   if (flags.json) {
     if (ended.some(({ status }) => status !== 'done')) console.error(`onnx-mish: ${counts}`);
   } else say([...(jobs.length > 0 ? [tableOf(jobs, ended, work), ''] : []), counts].join('\n'));
   if (interrupted.aborted) {
+    console.error('onnx-mish: interrupted; what is done stays, and of the others nothing was left behind');
     process.exitCode = EXIT.interrupted;
     return;
   }
@@ -122,7 +128,7 @@ function tableOf<Job extends { readonly input: string }, Result>(
 
 const words = (status: string | undefined) => (status === 'failed' ? 'failed' : 'not run');
 
-/** `2 models: 1 swapped, 1 failed`. */
+/** `1 swapped, 1 failed`. */
 function countsOf(outcomes: readonly Outcome<unknown>[], done: string): string {
   const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
   const [failed, rest] = [count('failed'), count('not-run')];
@@ -131,7 +137,7 @@ function countsOf(outcomes: readonly Outcome<unknown>[], done: string): string {
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(rest > 0 ? [`${rest} not run`] : []),
   ];
-  return `${plural(outcomes.length, 'model')}: ${parts.join(', ')}`;
+  return parts.join(', ');
 }
 
 /** Says on standard error how much globs matched that is not taken. */

@@ -1,7 +1,7 @@
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { outputName } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { type Input, isBelow, placeBelow } from './inputs.js';
+import { type Input, placeBelow } from './inputs.js';
 
 /** A model to read and the file to write. */
 export interface Job {
@@ -21,9 +21,6 @@ export function planOutputs(inputs: readonly Input[], tag: string, outDir?: stri
   const models = new Map(inputs.map(({ path }) => [fileKey(path), path]));
   const taken = new Map<string, string>();
   for (const { input, output } of jobs) {
-    if (outDir !== undefined && !isBelow(dirname(resolve(output)), resolve(outDir))) {
-      throw refused(`'${input}' has no place below ${outDir}`, output);
-    }
     const other = taken.get(fileKey(output));
     if (other !== undefined) throw refused(`'${other}' and '${input}' would both be written here`, output);
     if (models.has(fileKey(output))) {

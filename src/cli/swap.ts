@@ -129,7 +129,7 @@ async function run(
       ...{ tag: 'mish', dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
       file: flags.dryRun ? dryFile : swapFile,
       document: flags.dryRun ? planOf : undefined,
-      head: ['sites', 'kept', 'form', 'bytes', 'more'],
+      head: ['sites', 'kept', 'form', 'bytes', 'growth'],
       row: ({ sites, skipped, form, bytesIn, bytesOut }) => [
         ...[integer(sites.length), integer(skipped.length), form, integer(bytesOut)],
         `+${grown(bytesIn, bytesOut)} %`,

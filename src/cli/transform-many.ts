@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { makeFolder, type SharedData } from '../node/external-data.js';
 import type { Written } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
-import { expandInputs, type Patterns, shardOf } from './inputs.js';
+import { expandInputs, type Patterns } from './inputs.js';
 import { runMany, sayLeftOut } from './many.js';
 import type { ManyFlags } from './many-options.js';
 import { type Job, planOutputs } from './outputs.js';
@@ -51,7 +51,7 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
   const folders: string[] = [];
   try {
     await runMany<Job, Written<Report>>(
-      shardOf(jobs, flags.shard),
+      jobs,
       {
         async run({ input, output }, signal) {
           if (!dry && flags.outDir !== undefined) await makeFolder(dirname(output), folders);

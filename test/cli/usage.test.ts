@@ -57,7 +57,7 @@ test.concurrent.each([
   [['swop', 'm.onnx'], "error: unknown command 'swop'\n(Did you mean swap?)\n"],
   [['--nonsense'], "error: unknown option '--nonsense'\n"],
   [['swap'], "error: missing required argument 'model'\n"],
-  [['swap', 'a', 'b'], "error: too many arguments for 'swap'. Expected 1 argument but got 2.\n"],
+  [['calibrate', 'a', 'b'], "error: too many arguments for 'calibrate'. Expected 1 argument but got 2.\n"],
   [['swap', 'm.onnx', '--fast'], "error: unknown option '--fast'\n"],
   [
     ['swap', 'm.onnx', '--form', 'tanh'],
@@ -78,6 +78,18 @@ test.concurrent.each([
   [
     ['swap', 'm.onnx', '--beta', 'two'],
     "error: option '--beta <number>' argument 'two' is invalid. It has to be a number.\n",
+  ],
+  [
+    ['swap', 'm.onnx', '--shard', '6/5'],
+    "error: option '--shard <i/n>' argument '6/5' is invalid. Write the part and their number: 1/5 to 5/5.\n",
+  ],
+  [
+    ['swap', 'm.onnx', '--jobs', '0'],
+    "error: option '--jobs <number>' argument '0' is invalid. It has to be a whole number from 1 up.\n",
+  ],
+  [
+    ['swap', 'm.onnx', '-o', 'a.onnx', '--out-dir', 'out'],
+    "error: option '--out-dir <folder>' cannot be used with option '-o, --output <file>'\n",
   ],
   [
     ['validate', 'm.onnx', '--seed', '-1'],
@@ -104,6 +116,21 @@ test.each([
     ['retarget', 'm.onnx'],
     'onnx-mish: retarget needs to know the form\n  Name a provider with --target, or a',
   ],
+  [['swap', 'm.onnx', 'm.onnx', '--plan', 'p.json'], 'onnx-mish: --plan is for one model at a time\n'],
+  [['swap', 'm.onnx', '-'], 'onnx-mish: standard input cannot be one of many models\n  Name files only'],
+  [['swap', '-', '--out-dir', 'out'], 'onnx-mish: standard input: --out-dir is for files\n  Say with -o'],
+  [
+    ['swap', 'm.onnx', 'n.onnx', '-o', 'o.onnx'],
+    'onnx-mish: o.onnx: -o names one file, and there may be many',
+  ],
+  [['swap', '*.onnx', '--data', 'random'], 'onnx-mish: --data is for --keep\n'],
+  [['inspect', '*.onnx', '--data', 'random'], 'onnx-mish: --data is for one model at a time\n'],
+  [
+    ['swap', 'm.onnx', '--config', 'm.onnx'],
+    'onnx-mish: m.onnx: this is no configuration\n  Name a .ts, .js',
+  ],
+  [['swap', 'm.onnx', '--config', 'nowhere'], 'onnx-mish: nowhere: there is no such file\n'],
+  [['swap', 'm.onnx', '--config', '.'], 'onnx-mish: .: there is no configuration in this folder\n'],
   [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
   [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
   [['validate', 'm.onnx', '--shape', 'x=a'], "onnx-mish: 'a' is no shape\n  Write sizes as 1x3x224x224.\n"],
