@@ -9,7 +9,7 @@ export const CONFIG_NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json'].map
 );
 
 /** Keys that name a file or a folder, and are meant from the configuration's own on. */
-const PATHS = ['outDir', 'data', 'images', 'report', 'junit', 'browser'];
+const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'browser'];
 
 /** Options that exclude each other: one of the command line puts those of the configuration aside. */
 const EXCLUSIVE = [

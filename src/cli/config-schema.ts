@@ -37,13 +37,14 @@ const sites = {
   exclude: texts('Globs on node or output names; a site must match none'),
 };
 
-const many = {
+const models = {
   models: texts(
     'Models, where the command line names none: paths and globs, from this file on; !glob leaves out',
   ),
-  jobs: some('Models under way at once (4 unless given)'),
   failFast: flag('Stop at the first model that fails'),
 };
+
+const many = { ...models, jobs: some('Models under way at once (4 unless given)') };
 
 const output = {
   outDir: text('Folder to write below, from this file on'),
@@ -110,6 +111,10 @@ const retarget = z
 
 const validate = z
   .strictObject({
+    ...models,
+    swappedDir: text(
+      'Folder that swap.outDir names, from this file on; without it models are swapped in memory',
+    ),
     ...forms,
     ...data,
     beta: positive('Sharpness for the swap in memory'),

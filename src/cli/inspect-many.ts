@@ -21,8 +21,9 @@ export async function inspectMany(
       },
       document: (inspection) => inspection,
       head: ['opset', 'bytes', 'nodes', 'sites', 'kept', 'Mish'],
-      row: ({ opset, bytes, nodes, sites, skipped, mish }) =>
+      rows: ({ opset, bytes, nodes, sites, skipped, mish }) => [
         [opset, bytes, nodes, sites.length, skipped.length, mish.length].map(integer),
+      ],
       textColumns: 1,
       done: 'inspected',
     },

@@ -31,8 +31,16 @@ export function manyOptions(command: Command, { writes = true, pipes = true } = 
   }
   return command
     .option('--jobs <number>', `models under way at once (default: ${JOBS})`, some)
-    .option('--shard <i/n>', 'take the i-th of n equal parts of the models: 2/5', shard)
-    .option('--fail-fast', 'stop at the first model that fails');
+    .addOption(shardOption())
+    .addOption(failFastOption());
+}
+
+export function shardOption(): Option {
+  return new Option('--shard <i/n>', 'take the i-th of n equal parts of the models: 2/5').argParser(shard);
+}
+
+export function failFastOption(): Option {
+  return new Option('--fail-fast', 'stop at the first model that fails');
 }
 
 /** Beyond it nothing was gained: the disk is what is waited for. */

@@ -14,17 +14,19 @@ export interface Work<Job extends { readonly input: string }, Result> {
   readonly document: (result: Result) => object;
   /** The table's columns after the model's path. */
   readonly head: readonly string[];
-  readonly row: (result: Result, job: Job) => readonly string[];
+  readonly rows: (result: Result, job: Job) => readonly (readonly string[])[];
   /** How many of the columns, the path among them, are text. */
   readonly textColumns: number;
   /** What has been done to those that did not fail: swapped. */
   readonly done: string;
+  /** The exit code that a result stands for, such as that of a threshold that it does not keep; 0 unless given. */
+  readonly code?: ((result: Result) => number) | undefined;
 }
 
 type Outcome<Result> =
-  | { readonly status: 'done'; readonly result: Result }
-  | { readonly status: 'failed'; readonly error: unknown }
-  | { readonly status: 'not-run' };
+  | { readonly status: 'done'; readonly result: Result; readonly code: number }
+  | { readonly status: 'failed'; readonly error: unknown; readonly code: number }
+  | { readonly status: 'not-run'; readonly code: 0 };
 
 interface RunFlags {
   readonly jobs?: number | undefined;
@@ -69,13 +71,13 @@ export async function runMany<Job extends { readonly input: string }, Result>(
       if (signal.aborted) return;
       const finished = outcomes.filter((outcome) => outcome !== undefined).length;
       bar.update(`${finished + 1} of ${jobs.length}: ${clean(job.input)}`);
-      outcomes[index] = await attempt(() => work.run(job, signal));
-      if (outcomes[index].status === 'failed' && flags.failFast) failed.abort();
+      outcomes[index] = await attempt(() => work.run(job, signal), work.code);
+      if (outcomes[index].code !== EXIT.done && flags.failFast) failed.abort();
       tell();
     }
   };
   await Promise.all(Array.from({ length: Math.min(flags.jobs ?? JOBS, jobs.length) }, worker));
-  const ended = outcomes.map((outcome) => outcome ?? ({ status: 'not-run' } as const));
+  const ended = outcomes.map((outcome) => outcome ?? NOT_RUN);
   outcomes.splice(0, outcomes.length, ...ended);
   tell();
 
@@ -84,22 +86,28 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
   const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(ended, work.done)} in ${seconds} s`;
   if (flags.json) {
-    if (ended.some(({ status }) => status !== 'done')) console.error(`onnx-mish: ${counts}`);
+    if (ended.some(({ status, code }) => status !== 'done' || code !== EXIT.done))
+      console.error(`onnx-mish: ${counts}`);
   } else say([...(jobs.length > 0 ? [tableOf(jobs, ended, work), ''] : []), counts].join('\n'));
   if (interrupted.aborted) {
     console.error('onnx-mish: interrupted; what is done stays, and of the others nothing was left behind');
     process.exitCode = EXIT.interrupted;
     return;
   }
-  const codes = ended.map((outcome) => (outcome.status === 'failed' ? exitCode(outcome.error) : EXIT.done));
-  process.exitCode = Math.max(EXIT.done, ...codes);
+  process.exitCode = Math.max(EXIT.done, ...ended.map(({ code }) => code));
 }
 
-async function attempt<Result>(work: () => Promise<Result>): Promise<Outcome<Result>> {
+const NOT_RUN = { status: 'not-run', code: EXIT.done } as const;
+
+async function attempt<Result>(
+  work: () => Promise<Result>,
+  code: (result: Result) => number = () => EXIT.done,
+): Promise<Outcome<Result>> {
   try {
-    return { status: 'done', result: await work() };
+    const result = await work();
+    return { status: 'done', result, code: code(result) };
   } catch (error) {
-    return isAborted(error) ? { status: 'not-run' } : { status: 'failed', error };
+    return isAborted(error) ? NOT_RUN : { status: 'failed', error, code: exitCode(error) };
   }
 }
 
@@ -116,14 +124,16 @@ function record<Job extends { readonly input: string }, Result>(
 function tableOf<Job extends { readonly input: string }, Result>(
   jobs: readonly Job[],
   outcomes: readonly Outcome<Result>[],
-  { head, row, textColumns }: Work<Job, Result>,
+  { head, rows, textColumns }: Work<Job, Result>,
 ): string {
-  const rows = jobs.map((job, index) => {
+  const lines = jobs.flatMap((job, index) => {
     const outcome = outcomes[index];
-    const cells = outcome?.status === 'done' ? row(outcome.result, job) : [words(outcome?.status)];
-    return [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean);
+    const own = outcome?.status === 'done' ? rows(outcome.result, job) : [[words(outcome?.status)]];
+    return own.map((cells) =>
+      [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean),
+    );
   });
-  return plainTable(['model', ...head], rows, textColumns);
+  return plainTable(['model', ...head], lines, textColumns);
 }
 
 const words = (status: string | undefined) => (status === 'failed' ? 'failed' : 'not run');
@@ -132,8 +142,10 @@ const words = (status: string | undefined) => (status === 'failed' ? 'failed' : 
 function countsOf(outcomes: readonly Outcome<unknown>[], done: string): string {
   const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
   const [failed, rest] = [count('failed'), count('not-run')];
+  const missed = outcomes.filter(({ status, code }) => status === 'done' && code !== EXIT.done).length;
   const parts = [
     `${count('done')} ${done}`,
+    ...(missed > 0 ? [`${missed} of them not as asked`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(rest > 0 ? [`${rest} not run`] : []),
   ];

@@ -3,17 +3,19 @@ import { type FormOptions, swapDocument } from '../mish/swap.js';
 import { withDocument } from '../node/document.js';
 import { renderTerminal } from '../report/terminal.js';
 import { bytesCandidate, fileCandidate, validateFiles } from '../validate/files.js';
+import type { Report } from '../validate/report.js';
 import type { Thresholds } from '../validate/thresholds.js';
 import type { Candidate } from '../validate/validate.js';
 import type { DataFlags } from './data-options.js';
 import { EXIT, interruptible } from './exit.js';
+import type { ManyFlags } from './many-options.js';
 import { steps } from './progress.js';
 import { readData } from './read-data.js';
 import { clean } from './text.js';
 import { checkViews, writeViews } from './views.js';
 
 /** The command's options, as commander gives them. */
-export interface Flags extends FormOptions, Thresholds, DataFlags {
+export interface Flags extends FormOptions, Thresholds, DataFlags, ManyFlags {
   beta?: number;
   providers?: string[];
   runs: number;
@@ -31,6 +33,8 @@ export interface Flags extends FormOptions, Thresholds, DataFlags {
   report?: string;
   junit?: string;
   force?: boolean;
+  swappedDir?: string;
+  debug?: boolean;
 }
 
 /** Compares, prints the report, and sets the exit code. */
@@ -41,14 +45,31 @@ export async function run(
 ): Promise<void> {
   const views = { html: flags.report, junit: flags.junit, force: flags.force };
   await checkViews(views); // before minutes are spent on what cannot be written
+  const bar = steps();
+  const report = await compare(originalPath, swappedPath, flags, {
+    signal: interruptible(),
+    onProgress: bar.update,
+  }).finally(bar.end);
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
+  await writeViews(report, views);
+  process.exitCode = codeOf(report);
+}
+
+/** Compares two models, or a model with its swap in memory, as the flags say. */
+export async function compare(
+  originalPath: string,
+  swappedPath: string | undefined,
+  flags: Flags,
+  watch: { readonly signal: AbortSignal; readonly onProgress?: ((step: string) => void) | undefined },
+): Promise<Report> {
   const original = await fileCandidate(originalPath, basename(originalPath));
   const swapped =
     swappedPath === undefined
       ? await swappedInMemory(originalPath, flags)
       : await fileCandidate(swappedPath, basename(swappedPath));
   const data = await readData(flags, flags.runs);
-  const bar = steps();
-  const report = await validateFiles(original, swapped, {
+  return validateFiles(original, swapped, {
     providers: flags.providers,
     data,
     session: { threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
@@ -58,17 +79,17 @@ export async function run(
     thresholds: flags,
     perLayer: flags.perLayer,
     profile: flags.profile,
-    signal: interruptible(),
-    onProgress: bar.update,
-  }).finally(bar.end);
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
-  await writeViews(report, views);
+    ...watch,
+  });
+}
+
+/** The exit code that a report stands for: a limit was not kept, or a provider that was asked for is not there. */
+export function codeOf({ verdicts, providers }: Report): number {
   const failed =
-    report.verdicts.some(({ passed, binding }) => binding && !passed) ||
-    report.providers.some(({ status }) => status === 'failed');
-  if (failed) process.exitCode = EXIT.threshold;
-  else if (report.providers.some((row) => row.status === 'unavailable')) process.exitCode = EXIT.unavailable;
+    verdicts.some(({ passed, binding }) => binding && !passed) ||
+    providers.some(({ status }) => status === 'failed');
+  if (failed) return EXIT.threshold;
+  return providers.some(({ status }) => status === 'unavailable') ? EXIT.unavailable : EXIT.done;
 }
 
 async function swappedInMemory(path: string, flags: Flags): Promise<Candidate> {

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import { PROVIDERS } from '../providers/types.js';
 import { dataOptions } from './data-options.js';
-import { commonOptions, count, formOptions, list, number, positive } from './options.js';
+import { chooseModels, failFastOption, refuseForMany, shardOption } from './many-options.js';
+import { commonOptions, configOptions, count, formOptions, list, number, positive } from './options.js';
 import type { Flags } from './run-validate.js';
 
 export function command(): Command {
@@ -16,8 +17,14 @@ export function command(): Command {
     .description(
       'Runs both models and reports the error of the Mish kernel, the drift of every output, accuracy and latency.',
     )
-    .argument('<original>', 'the model before the swap')
+    .argument('[original]', 'the model before the swap, or a glob in quotes for many')
     .argument('[swapped]', 'the model after it; without it the original is swapped in memory')
+    .option(
+      '--swapped-dir <folder>',
+      'for a glob: where swap --out-dir wrote the swapped models (default: swapped in memory)',
+    )
+    .addOption(shardOption())
+    .addOption(failFastOption())
     .addOption(providers);
   dataOptions(command)
     .option('--runs <number>', 'how many different noises to feed', count, 4)
@@ -60,7 +67,7 @@ export function command(): Command {
     .option('--report <file>', 'write the report as one HTML file that needs nothing else')
     .option('--junit <file>', 'write JUnit XML for a build server')
     .option('-f, --force', 'overwrite files that exist');
-  return commonOptions(command)
+  return commonOptions(configOptions(command))
     .addHelpText(
       'after',
       `
@@ -70,16 +77,35 @@ nothing. A threshold that is not met, or cannot be measured, makes the exit code
 and is not there makes it 3; the others still run. --json prints an onnx-mish/report@1
 (onnx-mish/report.schema.json), which \`onnx-mish report\` shows again.
 
+A glob is compared one model after the other, so that no latency suffers from another model, with a table in the end or,
+with --json, a line for each model: the report, with \`input\` and \`status\` before it.
+
 Examples:
   $ onnx-mish validate model.onnx model.mish.onnx
   $ onnx-mish validate model.onnx --target cpu --dim batch=1
   $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
   $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 0.01
   $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  $ onnx-mish validate model.onnx model.mish.onnx --json > report.json`,
+  $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
+  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl`,
     )
-    .action(async (original: string, swapped: string | undefined, flags: Flags) => {
-      const { run } = await import('./run-validate.js'); // heavy, and not needed for help
-      await run(original, swapped, flags);
-    });
+    .action(run);
+}
+
+async function run(
+  original: string | undefined,
+  swapped: string | undefined,
+  flags: Flags,
+  command: Command,
+): Promise<void> {
+  const inMany = { ...flags, outDir: flags.swappedDir };
+  const models = original === undefined ? [] : [original];
+  const chosen = swapped === undefined ? chooseModels(models, inMany, command) : { one: original ?? '' };
+  if ('many' in chosen) {
+    refuseForMany(flags, ['report', 'junit']);
+    const { validateMany } = await import('./validate-many.js');
+    return validateMany(chosen.many, flags);
+  }
+  const { run } = await import('./run-validate.js'); // heavy, and not needed for help
+  await run(chosen.one, swapped, flags);
 }

@@ -2,11 +2,12 @@ import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
+import { parseReport, type Report } from '../../src/validate/report.js';
 import { type CliOptions, cli, outcome, start } from '../support/cli.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
-import { floats, model, node } from '../support/model.js';
+import { floats, model, node, value } from '../support/model.js';
 
 const MODEL = reluModel();
 const BROKEN = MODEL.subarray(0, 60);
@@ -359,4 +360,38 @@ test('Ctrl-C: what is done is whole, and of the rest there is nothing', async ()
   expect((await folder.files()).filter((name) => name.startsWith('out/'))).toEqual(outputs);
   const sizes = await Promise.all(outputs.map(async (name) => (await readFile(folder.at(name))).length));
   expect(new Set(sizes).size).toBe(1);
+});
+
+test('validate compares each model of a folder with what swap --out-dir wrote', async () => {
+  const sized = reluModel({ inputs: [value('x', 1, [1, 8])] });
+  const folder = await zoo({ 'zoo/a.onnx': sized, 'zoo/b/c.onnx': sized, 'zoo/d.onnx': BROKEN });
+  await folder.run(['swap', 'zoo/**/*.onnx', '--out-dir', 'out', '--beta', '4']);
+  const quick = ['--no-latency', '--runs', '1'];
+  const found = await folder.run(['validate', 'zoo/**/*.onnx', '--swapped-dir', 'out', ...quick, '--json']);
+  expect(found.code).toBe(2); // there is one that cannot be read
+  const lines = linesOf(found.stdout).map((line) => line as Line & Partial<Report>);
+  expect(lines.map(({ input, status }) => [input, status])).toEqual([
+    ['zoo/a.onnx', 'done'],
+    ['zoo/b/c.onnx', 'done'],
+    ['zoo/d.onnx', 'failed'],
+  ]);
+  const report = parseReport(lines[1]); // a line is a report
+  expect(report.models.swapped.mish).toMatchObject([{ form: 'softplus', beta: 4, count: 1 }]);
+  const [drift] = report.providers[0]?.drift ?? [];
+  expect(drift?.maxAbs).toBeLessThan(0.309 / 4);
+
+  const strict = await folder.run(['validate', 'zoo/{a,b/c}.onnx', ...quick, '--max-abs', '1e-6']);
+  expect([strict.code, strict.stderr]).toEqual([1, '']);
+  expect(strict.stdout).toMatch(/^zoo\/a\.onnx +cpu +FAIL /m);
+  expect(strict.stdout).toContain('2 models: 2 validated, 2 of them not as asked');
+  const one = await folder.run([
+    'validate',
+    'zoo/{a,b/c}.onnx',
+    ...quick,
+    '--max-abs',
+    '1e-6',
+    '--fail-fast',
+    '--json',
+  ]);
+  expect(linesOf(one.stdout).map(({ status }) => status)).toEqual(['done', 'not-run']);
 });

@@ -1,0 +1,265 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
+import type { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import committed from '../../src/cli/config.schema.json' with { type: 'json' };
+import { configJsonSchema, configSchema } from '../../src/cli/config-schema.js';
+import { defineConfig } from '../../src/cli/define-config.js';
+import { command as inspect } from '../../src/cli/inspect.js';
+import { loadConfig } from '../../src/cli/load-config.js';
+import { nearest } from '../../src/cli/nearest.js';
+import { command as retarget } from '../../src/cli/retarget.js';
+import { command as swap } from '../../src/cli/swap.js';
+import { command as undo } from '../../src/cli/undo.js';
+import { command as validate } from '../../src/cli/validate.js';
+import { cli, cliJson } from '../support/cli.js';
+import { tempFolder } from '../support/folder.js';
+import { failure, ops, reluModel } from '../support/graph.js';
+
+const MODEL = reluModel();
+
+/** A project with a model in models/, and the command run in it or in a folder of it. */
+async function project(files: Record<string, string | object>) {
+  const folder = await tempFolder();
+  const all = { 'models/m.onnx': MODEL, ...files };
+  for (const [name, content] of Object.entries(all)) {
+    await mkdir(dirname(folder.at(name)), { recursive: true });
+    const text = typeof content === 'string' || content instanceof Uint8Array;
+    await folder.write(name, text ? content : JSON.stringify(content));
+  }
+  const run = (args: readonly string[], below = '.') => cli(args, { cwd: folder.at(below) });
+  return { ...folder, run };
+}
+
+const EXP = { swap: { form: 'exp' } };
+const FORMS = {
+  'onnx-mish.config.json': EXP,
+  'onnx-mish.config.js': `export default ${JSON.stringify(EXP)};`,
+  'onnx-mish.config.mjs': `import { defineConfig } from 'onnx-mish/config';\nexport default defineConfig(${JSON.stringify(EXP)});`,
+  'onnx-mish.config.cjs': `module.exports = ${JSON.stringify(EXP)};`,
+  'onnx-mish.config.ts': `import { type Config, defineConfig } from 'onnx-mish/config';
+    enum Form { Exp = 'exp' }
+    const config: Config = { swap: { form: Form.Exp } } satisfies object as Config;
+    export default defineConfig(config);`,
+  'onnx-mish.config.mts': `export default ${JSON.stringify(EXP)} as const;`,
+  'onnx-mish.config.cts': `const config: object = ${JSON.stringify(EXP)};\nmodule.exports = config;`,
+};
+
+test.each(Object.entries(FORMS))('%s is found and taken', async (name, content) => {
+  const folder = await project({ [name]: content });
+  expect(await folder.run(['swap', 'models/m.onnx'])).toMatchObject({ code: 0, stderr: '' });
+  expect(ops(await folder.read('models/m.mish.onnx'))).toContain('Exp');
+  // Nothing else has been left behind, a cache, say.
+  expect(await folder.list()).toEqual(['models/', 'models/m.mish.onnx', 'models/m.onnx', name]);
+});
+
+test('the command line has the last word', async () => {
+  const folder = await project({
+    'onnx-mish.config.json': {
+      swap: { form: 'exp', beta: 2, only: ['leakyrelu'], undo: false, outDir: 'dist', force: true },
+    },
+  });
+  const swapped = async (...args: string[]) =>
+    (await cliJson(['swap', 'models/m.onnx', '-o', 'out.onnx', '--dry-run', ...args], { cwd: folder.path }))
+      .json;
+  expect(await swapped()).toMatchObject({ form: 'exp', beta: 2, sites: [] });
+  expect(await swapped('--form', 'native')).toMatchObject({ form: 'native', beta: 2 });
+  expect(await swapped('--target', 'webgpu')).toMatchObject({ form: 'softplus' }); // which form would exclude
+  expect(await swapped('--only', 'relu', '--beta', '3')).toMatchObject({ beta: 3, sites: [{}] });
+  const plan = await swapped('--only', 'relu', '--no-config');
+  expect(plan).toMatchObject({ form: 'softplus', beta: 1, sites: [{}] });
+  await folder.write('plan.json', JSON.stringify(plan));
+  expect(await swapped('--plan', 'plan.json')).toMatchObject({ form: 'softplus', beta: 1, sites: [{}] });
+});
+
+test('models and paths are meant from the configuration’s folder on, wherever the command runs', async () => {
+  const folder = await project({
+    'package.json': {},
+    'models/sub/n.onnx': MODEL.slice() as unknown as string,
+    'models/old/o.onnx': 'broken',
+    'src/deep/file': '',
+    'onnx-mish.config.json': {
+      swap: { models: ['models/**/*.onnx', '!models/old/**'], outDir: 'dist/models', target: 'webgl' },
+    },
+  });
+  const { code, stdout, stderr } = await folder.run(['swap', '--json'], 'src/deep');
+  expect([code, stderr]).toEqual([0, '']);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ input, output, form }) => [input, output, form])).toEqual([
+    ['../../models/m.onnx', '../../dist/models/m.mish.onnx', 'exp'],
+    ['../../models/sub/n.onnx', '../../dist/models/sub/n.mish.onnx', 'exp'],
+  ]);
+  // Models on the command line take the place of the configuration's; its folder stays.
+  await folder.write('src/deep/own.onnx', MODEL);
+  expect((await folder.run(['swap', 'own.onnx'], 'src/deep')).code).toBe(0);
+  expect(await folder.list()).toContain('dist/models/own.mish.onnx');
+});
+
+test('--config names another, --no-config none', async () => {
+  const folder = await project({
+    'onnx-mish.config.json': EXP,
+    'ci/other.json': { swap: { form: 'native', outDir: 'out' } },
+    'ci/onnx-mish.config.js': 'export default { swap: { beta: 4 } }',
+  });
+  const form = async (...args: string[]) =>
+    (await cliJson(['swap', 'models/m.onnx', '--dry-run', ...args], { cwd: folder.path })).json;
+  expect(await form()).toMatchObject({ form: 'exp' });
+  expect(await form('--no-config')).toMatchObject({ form: 'softplus' });
+  expect(await form('--config', 'ci')).toMatchObject({ form: 'softplus', beta: 4 });
+  expect((await folder.run(['swap', 'models/m.onnx', '--config', 'ci/other.json'])).code).toBe(0);
+  expect(await folder.list()).toContain('ci/out/m.mish.onnx');
+});
+
+test('a configuration is looked for as far up as the package, and without one not at all', async () => {
+  const bad = { swap: { nonsense: 1 } };
+  const inside = await project({
+    'onnx-mish.config.json': bad,
+    'package/package.json': {},
+    'package/m.onnx': MODEL as never,
+  });
+  expect((await inside.run(['swap', 'm.onnx'], 'package')).code).toBe(0);
+  const bare = await project({ 'onnx-mish.config.json': bad, 'folder/m.onnx': MODEL as never });
+  expect((await bare.run(['swap', 'm.onnx'], 'folder')).code).toBe(0);
+  await bare.write('package.json', '{}');
+  expect((await bare.run(['swap', 'm.onnx', '--force'], 'folder')).stderr).toContain(
+    "../onnx-mish.config.json: there is no key 'swap.nonsense'",
+  );
+});
+
+test('validate takes its thresholds from it', async () => {
+  const folder = await project({
+    'onnx-mish.config.json': {
+      validate: {
+        maxAbs: 1e-6,
+        latency: false,
+        runs: 1,
+        dim: { N: 1 },
+        report: 'report.html',
+        providers: ['cpu'],
+      },
+    },
+  });
+  const { code, stdout } = await folder.run(['validate', 'models/m.onnx', '--json']);
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout).verdicts).toContainEqual(
+    expect.objectContaining({ threshold: 'maxAbs', limit: 1e-6, passed: false }),
+  );
+  expect(await folder.list()).toContain('report.html');
+  expect((await folder.run(['validate', 'models/m.onnx', '--max-abs', '9', '--force'])).code).toBe(0);
+});
+
+test.each([
+  [{ swap: { targett: 'webgl' } }, "there is no key 'swap.targett' (did you mean 'swap.target'?)"],
+  [{ swop: {} }, "there is no key 'swop' (did you mean 'swap'?)"],
+  [{ swap: { 'out-dir': 'x' } }, "there is no key 'swap.out-dir' (did you mean 'swap.outDir'?)"],
+  [{ swap: { quite: 1, different: 2 } }, "there is no key 'swap.quite'; there is no key 'swap.different'"],
+  [{ swap: { form: 'tanh' } }, 'swap.form has to be one of softplus, exp, native'],
+  [{ swap: { form: 'exp', target: 'cpu' } }, 'swap.target and form exclude each other'],
+  [
+    { swap: { only: ['relu', 'gelu'] } },
+    'swap.only.1 has to be one of relu, leakyrelu, prelu, elu, hardswish',
+  ],
+  [{ swap: { models: 'a.onnx' } }, 'swap.models has to be a list'],
+  [{ swap: { beta: 'large' } }, 'swap.beta has to be a number above 0, or auto'],
+  [{ swap: { jobs: 0 } }, 'swap.jobs has to be at least 1'],
+  [{ swap: { jobs: 1.5 } }, 'swap.jobs has to be a whole number'],
+  [{ swap: { dim: { N: 'all' } } }, 'swap.dim.N has to be a number'],
+  [{ validate: { minAgreement: 99 } }, 'validate.minAgreement has to be at most 1'],
+  [{ validate: { timeout: 0 } }, 'validate.timeout has to be above 0'],
+  [{ validate: { mean: [1, 2] } }, 'validate.mean has to be'],
+  [{ undo: { force: 'yes' } }, 'undo.force has to be a boolean'],
+  [[], 'it has to be an object'],
+  ['no object', 'it has to be an object'],
+])('%j is refused by the name of its key', async (config, what) => {
+  const folder = await project({ 'onnx-mish.config.json': JSON.stringify(config) });
+  const file = folder.at('onnx-mish.config.json');
+  expect(await failure(loadConfig(file))).toMatchObject({
+    code: 'bad-usage',
+    where: relative('', file),
+    what: expect.stringContaining(what),
+  });
+});
+
+test('what is refused costs nothing', async () => {
+  const folder = await project({ 'onnx-mish.config.json': { swap: { targett: 'webgl' } } });
+  const { code, json, stderr } = await cliJson(['swap', 'models/m.onnx'], { cwd: folder.path });
+  expect(code).toBe(2);
+  expect(json.error).toMatchObject({ code: 'bad-usage', where: 'onnx-mish.config.json' });
+  expect(stderr).toBe(
+    "onnx-mish: onnx-mish.config.json: there is no key 'swap.targett' (did you mean 'swap.target'?)\n  Correct it, or leave it out with --no-config.\n",
+  );
+  expect(await folder.list()).not.toContain('models/m.mish.onnx');
+});
+
+test.each([
+  ['onnx-mish.config.json', '{ "swap": ', 'JSON'],
+  ['onnx-mish.config.ts', 'export default { swap: { ', 'Unexpected token'],
+  ['onnx-mish.config.mjs', 'throw new Error("not today");', 'not today'],
+  ['onnx-mish.config.js', 'import "./nowhere.js"; export default {};', 'nowhere'],
+])('%s that cannot be run or parsed is said', async (name, content, what) => {
+  const folder = await project({ [name]: content });
+  const { code, stderr } = await folder.run(['swap', 'models/m.onnx']);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    new RegExp(`^onnx-mish: ${name}: the configuration cannot be read: .*${what}.*\n  Correct it,.*\n$`),
+  );
+});
+
+test('the nearest name', () => {
+  expect(nearest('inlcude', ['include', 'exclude'])).toBe('include');
+  expect(nearest('form', ['form'])).toBe('form');
+  expect(nearest('zzz', ['form', 'only'])).toBe(undefined);
+  expect(nearest('x', [])).toBe(undefined);
+});
+
+interface Schema {
+  description?: string;
+  properties?: Record<string, Schema>;
+  additionalProperties?: unknown;
+}
+
+describe('the schema', () => {
+  test('that is committed is the one the code has', () => {
+    expect(committed).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
+  });
+
+  test('describes every key, and takes no other', () => {
+    const sections = Object.entries((committed as Schema).properties ?? {}).filter(
+      ([name]) => name !== '$schema',
+    );
+    expect(sections).toHaveLength(5);
+    for (const [name, section] of sections) {
+      expect(section.additionalProperties, name).toBe(false);
+      for (const [key, { description }] of Object.entries(section.properties ?? {})) {
+        expect(description, `${name}.${key}`).toMatch(/\w/);
+      }
+    }
+    expect((committed as Schema).additionalProperties).toBe(false);
+  });
+
+  // What is for one run only.
+  const ONCE = ['config', 'json', 'debug', 'output', 'shard', 'dryRun', 'plan'];
+
+  test.each(Object.entries({ swap, inspect, undo, retarget, validate }))(
+    'has the options of %s',
+    (name, command: () => Command) => {
+      const options = command().options.map((option) => option.attributeName());
+      const wanted = new Set(options.filter((option) => !ONCE.includes(option)));
+      const section = configSchema.shape[name as 'swap'].unwrap().shape;
+      expect(new Set(Object.keys(section).filter((key) => key !== 'models'))).toEqual(wanted);
+    },
+  );
+});
+
+test('types know the keys', () => {
+  expect(defineConfig({ swap: { form: 'exp', mean: [0.5, 0.5, 0.5] } })).toEqual({
+    swap: { form: 'exp', mean: [0.5, 0.5, 0.5] },
+  });
+  // @ts-expect-error there is no such form
+  defineConfig({ swap: { form: 'tanh' } });
+  // @ts-expect-error there is no such key
+  defineConfig({ swap: { targett: 'webgl' } });
+});
