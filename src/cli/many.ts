@@ -51,16 +51,20 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const interrupted = interruptible();
   const failed = new AbortController();
   const signal = AbortSignal.any([interrupted, failed.signal]);
-  const outcomes: (Outcome<Result> | undefined)[] = jobs.map(() => undefined);
   const bar = steps();
-  let said = 0;
-  /** Says those that are next in order, so that what is printed does not depend on who was quicker. */
+  const waiting = new Map<number, Outcome<Result>>();
+  const said: Pick<Outcome<Result>, 'status' | 'code'>[] = [];
+  const lines: string[][] = [];
+  /** Says those that are next in order, so that what is printed does not depend on who was quicker; forgets their results. */
   const tell = () => {
     bar.end();
-    for (; said < jobs.length; said++) {
-      const [job, outcome] = [jobs[said], outcomes[said]];
-      if (job === undefined || outcome === undefined) return;
+    for (let outcome = waiting.get(said.length); outcome !== undefined; outcome = waiting.get(said.length)) {
+      const job = jobs[said.length];
+      if (job === undefined) return;
+      waiting.delete(said.length);
+      said.push({ status: outcome.status, code: outcome.code });
       if (flags.json) sayJson(record(job, outcome, work));
+      else lines.push(...linesOf(job, outcome, work));
       if (outcome.status === 'failed') sayError(outcome.error, { name: job.input, debug: flags.debug });
     }
   };
@@ -68,33 +72,34 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const queue = jobs.entries();
   const worker = async () => {
     for (const [index, job] of queue) {
-      if (signal.aborted) return;
-      const finished = outcomes.filter((outcome) => outcome !== undefined).length;
-      bar.update(`${finished + 1} of ${jobs.length}: ${clean(job.input)}`);
-      outcomes[index] = await attempt(() => work.run(job, signal), work.code);
-      if (outcomes[index].code !== EXIT.done && flags.failFast) failed.abort();
+      if (signal.aborted) waiting.set(index, NOT_RUN);
+      else {
+        bar.update(`${said.length + waiting.size + 1} of ${jobs.length}: ${clean(job.input)}`);
+        const outcome = await attempt(() => work.run(job, signal), work.code);
+        if (outcome.code !== EXIT.done && flags.failFast) failed.abort();
+        waiting.set(index, outcome);
+      }
       tell();
     }
   };
   await Promise.all(Array.from({ length: Math.min(flags.jobs ?? JOBS, jobs.length) }, worker));
-  const ended = outcomes.map((outcome) => outcome ?? NOT_RUN);
-  outcomes.splice(0, outcomes.length, ...ended);
-  tell();
 
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const { shard } = flags;
   const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
-  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(ended, work.done)} in ${seconds} s`;
-  if (flags.json) {
-    if (ended.some(({ status, code }) => status !== 'done' || code !== EXIT.done))
-      console.error(`onnx-mish: ${counts}`);
-  } else say([...(jobs.length > 0 ? [tableOf(jobs, ended, work), ''] : []), counts].join('\n'));
+  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work.done)} in ${seconds} s`;
+  if (!flags.json) {
+    const table = lines.length > 0 ? [plainTable(['model', ...work.head], lines, work.textColumns), ''] : [];
+    say([...table, counts].join('\n'));
+  } else if (said.some(({ status, code }) => status !== 'done' || code !== EXIT.done)) {
+    console.error(`onnx-mish: ${counts}`);
+  }
   if (interrupted.aborted) {
     console.error('onnx-mish: interrupted; what is done stays, and of the others nothing was left behind');
     process.exitCode = EXIT.interrupted;
     return;
   }
-  process.exitCode = Math.max(EXIT.done, ...ended.map(({ code }) => code));
+  process.exitCode = Math.max(EXIT.done, ...said.map(({ code }) => code));
 }
 
 const NOT_RUN = { status: 'not-run', code: EXIT.done } as const;
@@ -121,25 +126,19 @@ function record<Job extends { readonly input: string }, Result>(
   return outcome.status === 'failed' ? { ...head, error: errorDocument(outcome.error) } : head;
 }
 
-function tableOf<Job extends { readonly input: string }, Result>(
-  jobs: readonly Job[],
-  outcomes: readonly Outcome<Result>[],
-  { head, rows, textColumns }: Work<Job, Result>,
-): string {
-  const lines = jobs.flatMap((job, index) => {
-    const outcome = outcomes[index];
-    const own = outcome?.status === 'done' ? rows(outcome.result, job) : [[words(outcome?.status)]];
-    return own.map((cells) =>
-      [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean),
-    );
-  });
-  return plainTable(['model', ...head], lines, textColumns);
+/** A model's lines of the table. */
+function linesOf<Job extends { readonly input: string }, Result>(
+  job: Job,
+  outcome: Outcome<Result>,
+  { head, rows }: Work<Job, Result>,
+): string[][] {
+  const words = outcome.status === 'failed' ? 'failed' : 'not run';
+  const own = outcome.status === 'done' ? rows(outcome.result, job) : [[words]];
+  return own.map((cells) => [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean));
 }
 
-const words = (status: string | undefined) => (status === 'failed' ? 'failed' : 'not run');
-
 /** `1 swapped, 1 failed`. */
-function countsOf(outcomes: readonly Outcome<unknown>[], done: string): string {
+function countsOf(outcomes: readonly Pick<Outcome<unknown>, 'status' | 'code'>[], done: string): string {
   const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
   const [failed, rest] = [count('failed'), count('not-run')];
   const missed = outcomes.filter(({ status, code }) => status === 'done' && code !== EXIT.done).length;
