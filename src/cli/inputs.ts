@@ -43,6 +43,11 @@ export async function expandInputs(
   for (const text of patterns.filter(negative)) {
     for (const file of await match(text.slice(1), folder)) excluded.add(file);
   }
+  if (patterns.every(negative)) {
+    throw new OnnxMishError('bad-usage', 'there are only globs with !, which leave models out', {
+      fix: 'Name those to take as well',
+    });
+  }
   for (const text of patterns.filter((text) => !negative(text))) {
     const plain = !isGlob(text, folder);
     const base = plain ? dirname(resolve(folder, text)) : resolve(folder, plainPart(text));

@@ -23,6 +23,7 @@ const EXAMPLES = `
 Examples:
   $ onnx-mish swap model.onnx                     write model.mish.onnx beside it
   $ onnx-mish swap model.onnx --target cpu        in the form that is fast on the CPU
+  $ onnx-mish swap 'zoo/**/*.onnx' --out-dir out  many models, in the folders in which they are
   $ onnx-mish validate model.onnx model.mish.onnx how far apart they are, and how fast each is
   $ onnx-mish undo model.mish.onnx                the original again, byte for byte
 

@@ -192,6 +192,7 @@ test.each([
     "'a/m.onnx' would be written here, and this is a model to be read",
     'a/m.mish.onnx',
   ],
+  [['swap', '!a/*.onnx'], 'there are only globs with !, which leave models out', undefined],
   [['swap', 'nowhere/**/*.onnx'], "no file matches 'nowhere/**/*.onnx'", undefined],
   [['swap', 'a/*.onnx', 'nowhere/*.onnx'], "no file matches 'nowhere/*.onnx'", undefined],
   [['swap', 'a/*.mish.*'], "no file matches 'a/*.mish.*'", undefined],
@@ -256,26 +257,31 @@ test('links that lead in a circle end', async () => {
   expect(linesOf(stdout).map(({ input }) => input)).toEqual(['zoo/a.onnx', 'zoo/self/a.onnx']);
 });
 
-test('data that models have in common is copied once, and stays while one of them needs it', async () => {
-  const shared = externalModel('w.bin');
-  const folder = await zoo({
-    'zoo/a.onnx': shared,
-    'zoo/b.onnx': shared,
-    'zoo/c.onnx': shared,
-    'zoo/w.bin': BIAS_BYTES,
-    'out/b.mish.onnx': BROKEN, // in the way of one of them
-  });
-  const { code, stdout } = await folder.run(['swap', 'zoo/*.onnx', '--out-dir', 'out', '--json']);
-  expect(code).toBe(2);
-  expect(linesOf(stdout).map(({ status }) => status)).toEqual(['done', 'failed', 'done']);
-  expect((await folder.files()).filter((name) => name.startsWith('out/'))).toEqual([
-    'out/a.mish.onnx',
-    'out/b.mish.onnx',
-    'out/c.mish.onnx',
-    'out/w.bin',
-  ]);
-  expect(await folder.read('out/w.bin')).toEqual(BIAS_BYTES);
-});
+test.each(['1', '4'])(
+  'data in common is copied once, and stays while one model needs it (--jobs %s)',
+  async (jobs) => {
+    const shared = externalModel('w.bin');
+    const folder = await zoo({
+      'zoo/a.onnx': shared,
+      'zoo/b.onnx': externalModel('w.bin', 'more.bin'),
+      'zoo/c.onnx': shared,
+      'zoo/w.bin': BIAS_BYTES,
+      'zoo/more.bin': BIAS_BYTES,
+      'out/more.bin': BROKEN, // in the way of one of them, once w.bin is there
+    });
+    const run = ['swap', 'zoo/*.onnx', '--out-dir', 'out', '--json', '--jobs', jobs];
+    const { code, stdout } = await folder.run(run);
+    expect(code).toBe(2);
+    expect(linesOf(stdout).map(({ status }) => status)).toEqual(['done', 'failed', 'done']);
+    expect((await folder.files()).filter((name) => name.startsWith('out/'))).toEqual([
+      'out/a.mish.onnx',
+      'out/c.mish.onnx',
+      'out/more.bin',
+      'out/w.bin',
+    ]);
+    expect(await folder.read('out/w.bin')).toEqual(BIAS_BYTES);
+  },
+);
 
 test('data of one model is never put in the place of another’s', async () => {
   const other = BIAS_BYTES.toReversed();
