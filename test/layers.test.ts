@@ -48,7 +48,10 @@ describe('what is fenced off', () => {
   test.each([
     [/^node:/, /^(node|cli|bundler)\/|^providers\/(node\.ts$|browser\/)/],
     [/^onnxruntime-node/, /^providers\/node\.ts$/],
-    [/^onnxruntime-web/, /^web\/((harness|runtime|facts)\.ts$|workbench\/engine\/provider\.ts$)/],
+    [
+      /^onnxruntime-web/,
+      /^web\/((harness|runtime|facts|session\/create)\.ts$|workbench\/engine\/provider\.ts$)/,
+    ],
     [/^playwright-core$/, /^providers\/browser\/page\.ts$/],
     [/\/proto\/(onnx|wire)\.js$/, /^(onnx|mish)\//],
     [/^commander$/, /^cli\//],

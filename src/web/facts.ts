@@ -17,6 +17,12 @@ export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<P
   };
 }
 
+/** What this page or worker lacks for a provider; undefined for nothing. */
+export async function missingFor(provider: WebProvider): Promise<PageFacts['missing']> {
+  if (provider === 'wasm') return undefined;
+  return (provider === 'webgl' ? webgl() : await webgpu()).missing;
+}
+
 /** A module of one function, which gives `i8x16.popcnt(i8x16.splat(0))`. */
 const SIMD = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10],

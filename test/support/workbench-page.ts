@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/workbench-files.js';
-import { findBrowser } from '../../src/providers/browser/find.js';
 import { type Content, servePage } from '../../src/providers/browser/server.js';
+import { launchBrowser } from './pages.js';
 
 const models = new URL('../../models/', import.meta.url).pathname;
 export const modelPath = (name: string) => join(models, name);
@@ -22,13 +22,7 @@ export async function openWorkbench(files: Readonly<Record<string, Content>> = {
   const server = await servePage(new Map([...(await workbenchFiles()), ...Object.entries(files)]), {
     policy: policyOf,
   });
-  const browser: Browser = await chromium.launch({
-    executablePath: (await findBrowser()).path,
-    args: [
-      ...['--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader'],
-      ...['--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-    ],
-  });
+  const browser = await launchBrowser();
   const errors: string[] = [];
   async function visit(address: string): Promise<Page> {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

@@ -1,0 +1,13 @@
+// What a page needs to run a model with Mish: `onnx-mish/web`.
+
+export type { WebProvider } from '../providers/browser/protocol.js';
+export {
+  createMishSession,
+  type MishProgress,
+  type MishSession,
+  type MishSessionOptions,
+  type OrtWeb,
+} from './session/create.js';
+export type { ExternalFile } from './session/external.js';
+export type { FetchProgress, FileSource } from './session/fetch.js';
+export type { Refusal, Swapping } from './session/prepare.js';

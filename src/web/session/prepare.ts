@@ -1,0 +1,139 @@
+import { FORM_FOR, FORMS, type FormName } from '../../mish/forms.js';
+import type { SwapReport } from '../../mish/report.js';
+import { retargetDocument } from '../../mish/retarget.js';
+import { type SwapOptions, swapDocument } from '../../mish/swap.js';
+import type { OnnxDocument, Value } from '../../onnx/document.js';
+import { scan } from '../../onnx/scan.js';
+import type { Spliced } from '../../onnx/splice.js';
+import type { WebProvider } from '../../providers/browser/protocol.js';
+import type { Shapes } from '../../providers/types.js';
+import { webglProblems } from '../../providers/webgl/check.js';
+import { webglMistakes } from '../../providers/webgl/mistakes.js';
+import { withShapes } from '../../providers/webgl/shapes.js';
+
+/** What to swap; see `swap`. */
+export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude'>;
+
+export interface PrepareOptions extends Swapping {
+  readonly form: FormName | 'auto';
+  /** Numbers for dimensions that are symbols. */
+  readonly dims: Readonly<Record<string, number>>;
+}
+
+/** Why a provider does not run a model. */
+export interface Refusal {
+  readonly provider: WebProvider;
+  readonly reason: string;
+  /** What to do about it. */
+  readonly fix?: string | undefined;
+  /** The nodes that stand in the way, where it is known beforehand which. */
+  readonly nodes?: readonly string[] | undefined;
+}
+
+/** A model made ready for a provider, or why that cannot run it. */
+export type Prepared =
+  | {
+      readonly ready: true;
+      readonly model: Uint8Array;
+      readonly report: SwapReport;
+      /** Files that hold tensors of the model, relative to its folder. */
+      readonly externalData: readonly string[];
+      /** What the provider may compute wrong, of what is known of it. */
+      readonly suspicions: readonly string[];
+    }
+  | { readonly ready: false; readonly refusal: Refusal };
+
+/**
+ * A model swapped for a provider: in the form for it, Mish that is in it already too, and as WebGL needs it.
+ * Throws as `swap` does.
+ */
+export async function prepare(
+  document: OnnxDocument,
+  provider: WebProvider,
+  { form, dims, ...swapping }: PrepareOptions,
+): Promise<Prepared> {
+  const { output, report } = await swapFor(document, provider, form, swapping);
+  const again = async (step: Spliced) => (step.pieces.length > 1 ? scan(await step.bytes()) : document);
+  let swapped = await again(output);
+  if (form === 'auto') {
+    const retargeted = await retargetDocument(swapped, { form: report.form, undo: false });
+    if (retargeted.report.sites.length > 0) swapped = await scan(await retargeted.output.bytes());
+  }
+  const externalData = [
+    ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
+  ];
+  const ready = { ready: true, report, externalData } as const;
+  if (provider !== 'webgl') return { ...ready, model: await allOf(swapped), suspicions: [] };
+
+  const problems = webglProblems(swapped);
+  if (problems.length > 0) {
+    const reasons = [...new Set(problems.map(({ message }) => message))];
+    const nodes = problems.flatMap(({ op, opset, node }) =>
+      node === null ? [] : `${op} (opset ${opset}) ‘${node}’`,
+    );
+    return { ready: false, refusal: { provider, reason: reasons.join('; '), nodes } };
+  }
+  // ReLU that stays can come out wrong, as the slope 0 of LeakyReLU cannot.
+  if (webglMistakes(swapped).length > 0) {
+    const { output } = await retargetDocument(swapped, { form: report.form, undo: false, fixRelu: true });
+    swapped = await scan(await output.bytes());
+  }
+  const suspicions = webglMistakes(swapped).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
+  return { ...ready, model: await withShapes(swapped, shapesOf(swapped, dims)).bytes(), suspicions };
+}
+
+async function allOf({ source }: OnnxDocument): Promise<Uint8Array> {
+  return source.bytes ?? source.read(0, source.size);
+}
+
+/** The swap in the form that is asked for, or else in the first that leaves the fewest sites which cannot be. */
+async function swapFor(
+  document: OnnxDocument,
+  provider: WebProvider,
+  form: FormName | 'auto',
+  swapping: Swapping,
+) {
+  const forms = form === 'auto' ? formsFor(provider) : [form];
+  const swaps: Awaited<ReturnType<typeof swapDocument>>[] = [];
+  for (const form of forms) swaps.push(await swapDocument(document, { ...swapping, form, undo: false }));
+  const left = ({ report: { form, sites, skipped } }: (typeof swaps)[number]) =>
+    skipped.filter(({ reason }) => reason === 'unknown-type' || reason === 'type-not-in-form').length +
+    sites.filter(({ elemType }) => isLimited(form, elemType, provider)).length;
+  return swaps.reduce((best, swap) => (left(swap) < left(best) ? swap : best));
+}
+
+/** WebGL has the operators of one form only. */
+function formsFor(provider: WebProvider): FormName[] {
+  return provider === 'webgl'
+    ? [FORM_FOR.webgl]
+    : [...new Set([FORM_FOR[provider], 'exp', 'softplus'] as const)];
+}
+
+/** Whether ONNX Runtime cannot run a form for an element type. What WebGPU has not runs on WASM. */
+function isLimited(form: FormName, elemType: string, provider: WebProvider): boolean {
+  const on = provider === 'webgl' ? 'webgl' : 'wasm';
+  return FORMS[form].limits.some(
+    (limit) => limit.type === elemType && limit.before === undefined && limit.on.includes(on),
+  );
+}
+
+/**
+ * Every dimension as a number, which WebGL wants: those that are not given are 0, which it takes for any size. It keeps to
+ * the sizes of a session's first run.
+ */
+function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number>>): Shapes {
+  const numbers = (values: readonly Value[]) =>
+    Object.fromEntries(
+      values.flatMap(({ name, dims }) =>
+        dims === undefined || dims.every((dim) => typeof dim === 'number')
+          ? []
+          : [[name, dims.map((dim) => (typeof dim === 'string' ? (given[dim] ?? 0) : (dim ?? 0)))]],
+      ),
+    );
+  // It reads no rank off an output, and insists on one.
+  const unranked = graph.outputs.filter(({ dims }) => dims === undefined).map(({ name }) => [name, []]);
+  return {
+    inputs: numbers(graph.inputs),
+    outputs: { ...numbers(graph.outputs), ...Object.fromEntries(unranked) },
+  };
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as core from '../../src/index.js';
+import { bytesOf } from '../support/models.js';
+import { builtFiles, openPages, type Pages } from '../support/pages.js';
+import { modelPath } from '../support/workbench-page.js';
+
+// The core as it is published, in a page and in a worker under the strict policy, against the same in Node.
+
+const folder = new URL('./pages/', import.meta.url).pathname;
+const { exercise } = await import(join(folder, 'core.js'));
+const MODELS = ['lenet5.onnx', 'vgg-leaky.onnx'];
+const text = (content: string) => new TextEncoder().encode(content);
+
+const WORK = `import * as core from './dist/index.js';
+import { evaluates, exercise } from './core.js';
+const model = async (name) => new Uint8Array(await (await fetch(name)).arrayBuffer());
+export const work = async (name) => ({ evaluates: evaluates(), results: await exercise(core, await model(name)) });`;
+const WORKER = `import { work } from './work.js';
+onmessage = ({ data }) => work(data).then(postMessage, (error) => postMessage({ error: String(error) }));`;
+// Its own script does it, as what the test evaluates is not under the policy.
+const PAGE = `import { work } from './work.js';
+const inWorker = (name) => new Promise((resolve) => {
+  const worker = new Worker('worker.js', { type: 'module' });
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.postMessage(name);
+});
+const done = {};
+for (const name of ${JSON.stringify(MODELS)}) done[name] = { page: await work(name), worker: await inWorker(name) };
+globalThis.done = done;`;
+
+type Done = Record<string, Record<'page' | 'worker', { evaluates: boolean; results: unknown }>>;
+
+let pages: Pages;
+beforeAll(async () => {
+  pages = await openPages([
+    ['index.html', text('<!doctype html><title>core</title><script type="module" src="page.js"></script>')],
+    ['page.js', text(PAGE)],
+    ['work.js', text(WORK)],
+    ['worker.js', text(WORKER)],
+    ['core.js', { file: join(folder, 'core.js') }],
+    ...MODELS.map((name) => [name, { file: modelPath(name) }] as const),
+    ...(await builtFiles()),
+  ]);
+});
+afterAll(() => pages?.close());
+
+describe('the core in a browser', () => {
+  test('gives what it gives in Node, byte for byte, from bytes, Blob and stream', async () => {
+    const page = await pages.open();
+    await page.waitForFunction(() => 'done' in globalThis);
+    const done = await page.evaluate(() => (globalThis as unknown as { done: Done }).done);
+    for (const name of MODELS) {
+      const expected = JSON.parse(JSON.stringify(await exercise(core, bytesOf(modelPath(name)))));
+      expect(expected.bytes.inspect.sites.length).toBeGreaterThan(0);
+      expect(expected.bytes.swap.output.bytes).toBe(expected.stream.swap.output.blob);
+      for (const where of ['page', 'worker'] as const) {
+        const { evaluates, results } = done[name]?.[where] ?? {};
+        expect(evaluates, `${where}: the policy is in force`).toBe(false);
+        expect(JSON.parse(JSON.stringify(results)), `${name} in a ${where}`).toEqual(expected);
+      }
+    }
+    // Nothing but what was tried on purpose has been refused.
+    expect(pages.errors.filter((error) => !/unsafe-eval/.test(error))).toEqual([]);
+  });
+});
