@@ -1,0 +1,344 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { retarget, type SwapOptions, swap } from '../../src/index.js';
+import { runtimeFiles } from '../../src/providers/browser/provider.js';
+import { nodeProvider } from '../../src/providers/node.js';
+import type { MishProgress, MishSession, MishSessionOptions } from '../../src/web/index.js';
+import { floats, model, node, value } from '../support/model.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { builtFiles, openPages, type Pages } from '../support/pages.js';
+import { modelPath } from '../support/workbench-page.js';
+
+// onnx-mish/web as it is published, with onnxruntime-web, in a real browser under the strict policy.
+
+interface Values {
+  readonly dims: readonly number[];
+  readonly data: readonly number[];
+}
+interface Request {
+  readonly build?: string;
+  readonly source: string;
+  readonly as?: 'url' | 'response' | 'blob' | 'bytes' | 'stream';
+  readonly options?: MishSessionOptions;
+  readonly feeds?: Readonly<Record<string, Values>>;
+  readonly abortAfter?: number;
+}
+interface Result {
+  readonly plain?: boolean;
+  readonly made?: MishSession;
+  readonly progress: readonly MishProgress[];
+  readonly outputs?: Readonly<Record<string, Values>>;
+  readonly error?: {
+    readonly name: string;
+    readonly code: string;
+    readonly message: string;
+    readonly fix?: string;
+  };
+}
+
+const folder = new URL('./pages/', import.meta.url).pathname;
+const text = (content: string) => new TextEncoder().encode(content);
+const noise = (dims: readonly number[], seed = 1): Values => ({
+  dims,
+  data: Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, index) =>
+    Math.sin(seed + 12.9898 * index),
+  ),
+});
+const images = { images: noise([3, 1, 28, 28]) };
+
+/** An operator that WebGL has not, and a Relu. */
+const unusual = model({
+  nodes: [
+    node('Relu', ['x'], ['h'], {}, { name: 'act' }),
+    node('HardSigmoid', ['h'], ['y'], {}, { name: 'gate' }),
+  ],
+  inputs: [value('x', 1, [2, 3])],
+  outputs: [value('y', 1, [2, 3])],
+});
+/** One whose dimensions are not known at all, and whose output has no rank. */
+const shapeless = model({
+  nodes: [
+    node('MatMul', ['x', 'w'], ['h'], {}, { name: 'linear' }),
+    node('Relu', ['h'], ['y'], {}, { name: 'act' }),
+  ],
+  inputs: [value('x', 1, ['rows', 3])],
+  outputs: [value('y', 1)],
+  initializers: [floats('w', [3, 3], [1, -2, 3, -4, 5, -6, 7, -8, 9])],
+});
+
+let pages: Pages;
+let page: Page;
+beforeAll(async () => {
+  const runtime = (await runtimeFiles()).filter(([name]) =>
+    /^ort\.(all|wasm)\.min\.mjs$|^ort-wasm-simd-threaded(\.jsep)?\.(mjs|wasm)$/.test(name),
+  );
+  pages = await openPages([
+    [
+      'index.html',
+      text('<!doctype html><title>session</title><script type="module" src="session.js"></script>'),
+    ],
+    ['session.js', { file: join(folder, 'session.js') }],
+    ...['lenet5.onnx', 'resnet20.onnx', 'vgg-leaky.onnx', 'vgg-leaky.onnx.data'].map(
+      (name) => [`models/${name}`, { file: modelPath(name) }] as const,
+    ),
+    ['alone/vgg-leaky.onnx', { file: modelPath('vgg-leaky.onnx') }],
+    ['models/embedding.onnx', { file: REAL_MODELS.embedding }],
+    ['models/unusual.onnx', unusual],
+    ['models/shapeless.onnx', shapeless],
+    ['models/page.onnx', text('<!doctype html><title>a page of errors</title>')],
+    ...runtime.map(([name, content]) => [`ort/${name}`, content] as const),
+    ...(await builtFiles()),
+  ]);
+  page = await pages.open();
+  await page.waitForFunction(() => 'work' in globalThis);
+});
+afterAll(() => pages?.close());
+
+/** Has the page, or a worker of it, make a session. */
+async function ask(request: Request, where: 'work' | 'inWorker' = 'work', on = page): Promise<Result> {
+  return on.evaluate(
+    ([name, asked]) =>
+      (globalThis as unknown as Record<string, (asked: Request) => Promise<Result>>)[name]?.(asked),
+    [where, request] as const,
+  ) as Promise<Result>;
+}
+
+/** What ONNX Runtime's CPU makes of the swapped model in Node, from its file or its bytes. */
+async function expected(
+  source: Uint8Array,
+  feeds: Readonly<Record<string, Values>>,
+  options: SwapOptions = {},
+) {
+  const { output } = await swap(source, { form: 'exp', ...options });
+  const session = await nodeProvider('cpu').open(await output.bytes());
+  try {
+    const tensors = Object.entries(feeds).map(([name, { dims, data }]) => {
+      return [name, { elemType: 'f32', dims, data: Float32Array.from(data) }] as const;
+    });
+    return await session.run(Object.fromEntries(tensors));
+  } finally {
+    await session.close();
+  }
+}
+
+function expectClose(actual: Result['outputs'], wanted: Awaited<ReturnType<typeof expected>>): void {
+  expect(Object.keys(actual ?? {})).toEqual(Object.keys(wanted));
+  for (const [name, { dims, data }] of Object.entries(wanted)) {
+    const values = Array.from(data as Float32Array);
+    const got = actual?.[name];
+    expect(got?.dims).toEqual([...dims]);
+    const scale = Math.max(...values.map(Math.abs));
+    const worst = Math.max(
+      ...values.map((value, index) => Math.abs(value - (got?.data[index] ?? Number.NaN))),
+    );
+    expect(worst / scale, name).toBeLessThan(1e-4);
+  }
+}
+
+describe('createMishSession', () => {
+  const lenet = bytesOf(modelPath('lenet5.onnx'));
+
+  test.each([
+    ['webgl', 'work', 'url'],
+    ['wasm', 'work', 'response'],
+    ['webgl', 'inWorker', 'stream'],
+    ['wasm', 'inWorker', 'bytes'],
+    ['webgpu', 'work', 'blob'],
+  ] as const)('on %s (%s, from %s) computes what the CPU does in Node', async (provider, where, as) => {
+    const options = { providers: [provider] } as const;
+    const result = await ask({ source: 'models/lenet5.onnx', as, options, feeds: images }, where);
+    expect(result.error).toBeUndefined();
+    expect(result).toMatchObject({ plain: true, made: { provider, refused: [], suspicions: [] } });
+    expect(result.made?.form).toBe(provider === 'webgpu' ? 'softplus' : 'exp');
+    expect(result.made?.report.sites).toHaveLength(4);
+    expectClose(result.outputs, await expected(lenet, images));
+    const fetched = result.progress.flatMap((event) => (event.phase === 'fetch' ? event.loaded : []));
+    expect(fetched).toEqual(fetched.toSorted((a, b) => a - b));
+    if (as !== 'bytes' && as !== 'blob') expect(fetched.at(-1)).toBe(lenet.length);
+    expect(result.progress.at(-1)).toEqual({ phase: 'open', provider });
+  });
+
+  test('goes on to the next provider with its form, and says why', async () => {
+    const feeds = { x: noise([2, 3]) };
+    const result = await ask({ source: 'models/unusual.onnx', feeds });
+    expect(result.made).toMatchObject({ provider: 'wasm', form: 'exp' });
+    expect(result.made?.refused).toEqual([
+      expect.objectContaining({
+        provider: 'webgl',
+        reason: 'WebGL has no HardSigmoid',
+        nodes: [expect.stringContaining('‘gate’')],
+      }),
+    ]);
+    expectClose(result.outputs, await expected(unusual, feeds));
+    const embedding = { source: 'models/embedding.onnx', feeds: { input_1: noise([1, 76, 32, 1]) } };
+    const real = await ask(embedding);
+    expect(real.made?.provider).toBe('wasm');
+    expect(real.made?.refused[0]?.reason).toContain('Max');
+    expectClose(real.outputs, await expected(bytesOf(REAL_MODELS.embedding), embedding.feeds));
+  });
+
+  test('a form that is asked for is kept, where the provider can run it', async () => {
+    const result = await ask({ source: 'models/lenet5.onnx', options: { form: 'softplus' }, feeds: images });
+    expect(result.made).toMatchObject({ provider: 'wasm', form: 'softplus' });
+    expect(result.made?.refused[0]?.reason).toBe('WebGL has no Softplus');
+    expectClose(result.outputs, await expected(lenet, images, { form: 'softplus' }));
+  });
+
+  test('dimensions that are not known, or given by name, do for WebGL', async () => {
+    const options = { providers: ['webgl'] } as const;
+    const feeds = { x: noise([5, 3]) };
+    const open = await ask({ source: 'models/shapeless.onnx', options, feeds });
+    expectClose(open.outputs, await expected(shapeless, feeds));
+    const fixed = { ...options, session: { freeDimensionOverrides: { rows: 2 } } };
+    const other = await ask({ source: 'models/shapeless.onnx', options: fixed, feeds });
+    expect(other.error?.message).toContain("expected shape '[2,3]'");
+  });
+
+  test('ReLU that stays comes out right on WebGL, which a residual network’s does not by itself', async () => {
+    const options = { providers: ['webgl'], exclude: ['*'] } as const;
+    const result = await ask({ source: 'models/resnet20.onnx', options, feeds: images });
+    expect(result.made?.report.sites).toEqual([]);
+    expectClose(
+      result.outputs,
+      await expected(bytesOf(modelPath('resnet20.onnx')), images, { exclude: ['*'] }),
+    );
+  });
+
+  test('external data comes from beside the model, or is given', async () => {
+    const beside = await ask({ source: 'models/vgg-leaky.onnx', feeds: images });
+    expect(beside.made?.provider).toBe('wasm');
+    expect(beside.made?.refused[0]?.reason).toContain('WebGL reads no other files');
+    const [name] = Object.keys(beside.outputs ?? {});
+    expect(beside.outputs?.[name ?? '']?.data).toHaveLength(30);
+    expect(beside.progress).toContainEqual(
+      expect.objectContaining({ phase: 'fetch', file: expect.stringMatching(/vgg-leaky\.onnx\.data$/) }),
+    );
+    const alone = { source: 'alone/vgg-leaky.onnx', feeds: images } as const;
+    const data = new URL('models/vgg-leaky.onnx.data', page.url()).href;
+    const given = await ask({ ...alone, options: { externalData: [{ path: 'vgg-leaky.onnx.data', data }] } });
+    expect(given.outputs).toEqual(beside.outputs);
+    const missing = await ask({ ...alone, as: 'blob' });
+    expect(missing.error).toMatchObject({ name: 'OnnxMishError', code: 'external-data' });
+    expect(missing.error?.fix).toContain("externalData: [{ path: 'vgg-leaky.onnx.data'");
+  });
+
+  test('Mish that is in the model already gets the form of the provider', async () => {
+    const { output } = await swap(shapeless, { form: 'softplus' });
+    const swapped = await output.bytes();
+    const own = await pages.open();
+    await own.route('**/models/mish.onnx', (route) => route.fulfill({ body: Buffer.from(swapped) }));
+    await own.waitForFunction(() => 'work' in globalThis);
+    const feeds = { x: noise([2, 3]) };
+    const result = await ask(
+      { source: 'models/mish.onnx', options: { providers: ['webgl'] }, feeds },
+      'work',
+      own,
+    );
+    await own.close();
+    const exp = await (await retarget(swapped, { form: 'exp' })).output.bytes();
+    expectClose(result.outputs, await expected(exp, feeds));
+  });
+});
+
+describe('what goes wrong', () => {
+  test.each([
+    ['models/absent.onnx', {}, 'io', /the server answers 404/],
+    ['http://127.0.0.1:9/model.onnx', {}, 'io', /cannot be fetched/],
+    ['models/page.onnx', {}, 'not-onnx', /HTML page/],
+    ['models/lenet5.onnx', { providers: ['cuda' as 'wasm'] }, 'bad-usage', /no provider 'cuda' in a page/],
+    ['models/lenet5.onnx', { providers: [] }, 'bad-usage', /no provider is named/],
+    ['models/lenet5.onnx', { form: 'relu' as 'exp' }, 'bad-usage', /no form 'relu'/],
+    ['models/lenet5.onnx', { form: 'native' }, 'unsupported-form', /opset 18/],
+    [
+      'models/unusual.onnx',
+      { providers: ['webgl'] },
+      'provider-unavailable',
+      /webgl: WebGL has no HardSigmoid/,
+    ],
+  ] as const)('%s with %j: %s', async (source, options, code, message) => {
+    const { error } = await ask({ source, options });
+    expect(error).toMatchObject({ name: 'OnnxMishError', code, message: expect.stringMatching(message) });
+    expect(error?.fix).not.toBe('');
+  });
+
+  test('a build of ONNX Runtime without WebGL says so, and WASM does it', async () => {
+    const result = await ask({ build: 'wasm', source: 'models/lenet5.onnx', feeds: images });
+    expect(result.made?.provider).toBe('wasm');
+    expect(result.made?.refused).toEqual([
+      {
+        provider: 'webgl',
+        reason: 'this build of onnxruntime-web has no webgl',
+        fix: "Import it from 'onnxruntime-web/all'",
+      },
+    ]);
+  });
+
+  test('it can be stopped while the model comes', async () => {
+    for (const as of ['url', 'response', 'stream'] as const) {
+      const { error, made } = await ask({ source: 'models/resnet20.onnx', as, abortAfter: 1 });
+      expect(error, as).toMatchObject({ name: 'OnnxMishError', code: 'aborted' });
+      expect(made).toBeUndefined();
+    }
+  });
+});
+
+describe('the cache', () => {
+  test('gives the swapped model without its download, unless it is damaged or the model is another', async () => {
+    const own = await pages.open();
+    await own.waitForFunction(() => 'work' in globalThis);
+    let tag = '"one"';
+    let body = await readFile(modelPath('lenet5.onnx'));
+    await own.route('**/cached.onnx', (route) => route.fulfill({ body, headers: { ETag: tag } }));
+    const request = { source: 'cached.onnx', feeds: images } as const;
+    const made = async (options: MishSessionOptions, as: Request['as'] = 'url') => {
+      const result = await ask({ ...request, as, options }, 'work', own);
+      expect(result.error).toBeUndefined();
+      const fetches = result.progress.flatMap((event) => (event.phase === 'fetch' ? event : []));
+      const fetched = fetches.length > 0;
+      if (fetched) expect(fetches.at(-1)).toMatchObject({ loaded: body.length, total: body.length });
+      return { cache: result.made?.cache, fetched, outputs: result.outputs };
+    };
+    const first = await made({ cache: true });
+    expect(first).toMatchObject({ cache: 'stored', fetched: true });
+    expect(await made({ cache: true })).toEqual({ ...first, cache: 'hit', fetched: false });
+    expect(await made({ cache: true }, 'bytes')).toEqual({ ...first, cache: 'hit', fetched: false });
+    expect(await made({ cache: true, beta: 2 })).toMatchObject({ cache: 'stored', fetched: true });
+    expect(await made({})).toEqual({ ...first, cache: undefined });
+
+    // Whatever is done to the model or to what is said of it, it is made again.
+    for (const [isModel, content] of [
+      [true, 'no model'],
+      [false, '{"prepared":'],
+    ] as const) {
+      const damaged = await own.evaluate(
+        async ([isModel, content]) => {
+          const cache = await caches.open('onnx-mish');
+          const ours = (await cache.keys()).filter(({ url }) => !/validator/.test(url));
+          const entries = ours.filter(({ url }) => url.endsWith('/model') === isModel);
+          for (const { url } of entries) await cache.put(url, new Response(content));
+          return entries.length;
+        },
+        [isModel, content] as const,
+      );
+      expect(damaged).toBeGreaterThan(0);
+      expect(await made({ cache: true })).toEqual(first);
+    }
+
+    [tag, body] = ['"two"', await readFile(modelPath('mlp.onnx'))];
+    const second = await made({ cache: true });
+    expect(second).toMatchObject({ cache: 'stored', fetched: true });
+    expectClose(second.outputs, await expected(body, images));
+    expect(await made({ cache: true })).toEqual({ ...second, cache: 'hit', fetched: false });
+    await own.close();
+  });
+});
+
+test('the policy has refused nothing', () => {
+  // What the tests above ask for in vain is said, too.
+  const refusals = pages.errors.filter((error) => !/Failed to load resource/.test(error));
+  expect(
+    refusals.filter((error) => /Content Security Policy/.test(error) && !/127\.0\.0\.1:9/.test(error)),
+  ).toEqual([]);
+});
