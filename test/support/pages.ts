@@ -42,8 +42,8 @@ export async function builtFiles(): Promise<[string, Content][]> {
 }
 
 export interface Pages {
-  /** A page at one of the files. */
-  open(path?: string): Promise<Page>;
+  /** A page at one of the files; `prepare` has it before it goes there. */
+  open(path?: string, prepare?: (page: Page) => void): Promise<Page>;
   /** What the pages have logged as errors, refusals of the policy included. */
   readonly errors: string[];
   close(): Promise<void>;
@@ -59,8 +59,9 @@ export async function openPages(
   const errors: string[] = [];
   return {
     errors,
-    async open(path = 'index.html') {
+    async open(path = 'index.html', prepare = () => {}) {
       const page = await browser.newPage();
+      prepare(page);
       page.on('console', (message) => {
         if (message.type() === 'error') errors.push(message.text());
       });

@@ -1,0 +1,96 @@
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { swap } from '../src/index.js';
+import { nodeProvider } from '../src/providers/node.js';
+import { buildPage, type Consumer, installPackage } from './support/consumer.js';
+import { bytesOf } from './support/models.js';
+import { filesIn, launchBrowser, openPages } from './support/pages.js';
+import { modelPath } from './support/workbench-page.js';
+
+// The README's way from `npm i` to a swapped model on WebGL, as a reader goes it: in a project that has installed the
+// package, with Vite, under the strict policy.
+
+const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+const [, section = ''] = readme.split('### In a page\n');
+const [, page = ''] = /```html\n([\s\S]*?)```/.exec(section) ?? [];
+
+let consumer: Consumer;
+let expected: number[];
+beforeAll(async () => {
+  consumer = await installPackage();
+  await mkdir(consumer.folder.at('public'));
+  await copyFile(modelPath('lenet5.onnx'), consumer.folder.at('public', 'model.onnx'));
+  const { output } = await swap(bytesOf(modelPath('lenet5.onnx')), { form: 'exp' });
+  const session = await nodeProvider('cpu').open(await output.bytes());
+  const data = new Float32Array(28 * 28).fill(0.5);
+  const { scores } = await session.run({ images: { elemType: 'f32', dims: [1, 1, 28, 28], data } });
+  await session.close();
+  expected = Array.from(scores?.data as Float32Array);
+});
+afterAll(() => consumer?.remove());
+
+function expectScores(text: string | null): void {
+  const scores = (text ?? '').split('\n').map(Number);
+  expect(scores).toHaveLength(10);
+  for (const [place, score] of scores.entries()) expect(score).toBeCloseTo(expected[place] ?? Number.NaN, 4);
+}
+
+describe('the README’s page', () => {
+  test('is ten lines', () => {
+    const lines = page.trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(5);
+    expect(lines.length).toBeLessThanOrEqual(10);
+    expect(section).toContain('npm i onnx-mish onnxruntime-web');
+  });
+
+  test.each([
+    ['webgl', page],
+    ['wasm', page.replace("'webgl', 'wasm'", "'wasm'")],
+  ])('runs the swapped model on %s, built by Vite', async (provider, html) => {
+    await consumer.folder.write('index.html', html);
+    const pages = await openPages(await filesIn(await buildPage(consumer)));
+    try {
+      const asked: string[] = [];
+      const opened = await pages.open('index.html', (page) => {
+        page.on('request', (request) => asked.push(request.url()));
+      });
+      const scores = opened.locator('#scores:not(:empty)');
+      await scores.waitFor({ state: 'attached' });
+      expectScores(await scores.textContent());
+      // ONNX Runtime loads WebAssembly for every provider but WebGL.
+      expect(asked.some((url) => url.endsWith('.wasm'))).toBe(provider === 'wasm');
+      expect(pages.errors).toEqual([]);
+    } finally {
+      await pages.close();
+    }
+  });
+
+  test('runs while Vite serves it for development', async () => {
+    await consumer.folder.write('index.html', page);
+    const server = await createServer({
+      root: consumer.folder.path,
+      configFile: false,
+      logLevel: 'error',
+      server: {
+        host: '127.0.0.1',
+        port: 0,
+        strictPort: false,
+        fs: { strict: false } /* the links lead out of it */,
+      },
+    });
+    const browser = await launchBrowser();
+    try {
+      await server.listen();
+      const [address = ''] = server.resolvedUrls?.local ?? [];
+      const opened = await browser.newPage();
+      await opened.goto(address);
+      const scores = opened.locator('#scores:not(:empty)');
+      await scores.waitFor({ state: 'attached' });
+      expectScores(await scores.textContent());
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  });
+});
