@@ -40,7 +40,7 @@ describe('the package', () => {
     }
     const rest = files.filter((file) => !reached.has(file));
     // Read by the command, not imported; and what npm adds.
-    const read = /^dist\/(page\/harness\.js|workbench\/(index\.html|assets\/[\w.-]+))$/;
+    const read = /^dist\/(page\/harness\.js|workbench\/(index\.html|LICENSES\.txt|assets\/[\w.-]+))$/;
     const added = ['LICENSE', 'README.md'];
     expect(rest.filter((file) => !read.test(file) && !added.includes(file))).toEqual([]);
     expect(rest).toEqual(
