@@ -1,61 +1,69 @@
-// Generates onnx.js and onnx.d.ts from onnx.proto3. Run it with `npm run proto`.
+// Generates onnx.js, a table of the messages, and onnx.d.ts, their types, from onnx.proto3. Run it with `npm run proto`.
 // With a folder as its argument it writes there instead; the test that the committed code is current does.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2] ?? here;
+const schema = join(here, 'onnx.proto3');
+
+/** What every message and enum is called below the package's namespace. */
+const pathOf = ({ fullName }) => fullName.replace(/^\.onnx\./, '');
+
+/** A line for message.js: `7 floats float[packed]`. */
+function line(field) {
+  const { id, name, repeated, packed, partOf } = field.resolve();
+  const { resolvedType } = field;
+  // An enum travels as the number that it is.
+  const type =
+    resolvedType === null
+      ? field.type
+      : resolvedType instanceof protobuf.Enum
+        ? 'int32'
+        : pathOf(resolvedType);
+  const isPacked = packed && protobuf.types.packed[type] !== undefined;
+  const list = repeated ? (isPacked ? '[packed]' : '[]') : '';
+  return `${id} ${name} ${type}${list}${partOf === null ? '' : `|${partOf.name}`}`;
+}
+
+function* tables(namespace) {
+  for (const nested of namespace.nestedArray) {
+    if (nested instanceof protobuf.Enum) yield [pathOf(nested), nested.values];
+    else {
+      const fields = [...nested.fieldsArray].sort((a, b) => a.id - b.id);
+      yield [pathOf(nested), fields.map(line).join('\n')];
+      yield* tables(nested);
+    }
+  }
+}
+
+// The types are those of protobufjs's own code, whose place message.js takes; they are read off its doc comments.
 const cli = dirname(createRequire(import.meta.url).resolve('protobufjs-cli/package.json'));
-const js = join(out, 'onnx.js');
-const dts = join(out, 'onnx.d.ts');
+execFileSync(process.execPath, [
+  join(cli, 'bin/pbjs'),
+  ...'-t static-module -w esm --dependency protobufjs/minimal.js --force-number'.split(' '),
+  ...'--no-create --no-verify --no-convert --no-delimited --no-typeurl --no-service -d'.split(' '),
+  ...['-o', join(out, 'onnx.js'), schema],
+]);
+const types = readFileSync(join(out, 'onnx.d.ts'), 'utf8').replace(/^import Long.*\n/m, '');
+if (/\bLong\b/.test(types)) throw new Error('onnx.d.ts needs Long after all'); // --force-number is there for that
+writeFileSync(join(out, 'onnx.d.ts'), types);
 
-const pbjs = (...flags) =>
-  execFileSync(process.execPath, [
-    join(cli, 'bin/pbjs'),
-    ...'-t static-module -w esm --dependency protobufjs/minimal.js --force-number'.split(' '),
-    ...'--no-create --no-verify --no-convert --no-delimited --no-typeurl --no-service'.split(' '),
-    ...flags,
-    '-o',
-    js,
-    join(here, 'onnx.proto3'),
-  ]);
-
-pbjs('-d'); // the types are read off the doc comments
-pbjs('--no-comments'); // which the code itself can do without
-
-// The runtime is wire.js: ONNX's reference schema is proto2, where a string may hold any bytes, and numbers are numbers.
-// What the code says over and over for other cases, it says shorter.
-const lean = readFileSync(js, 'utf8')
-  .replace('import $protobuf from "protobufjs/minimal.js"', 'import * as $protobuf from "./wire.js"')
-  .replaceAll('.stringVerify()', '.string()')
-  .replaceAll(/\$util\.Long \? \$util\.Long\.fromBits\(0,\s?0,\s?(?:false|true)\) : 0/g, '0')
-  .replaceAll(
-    /typeof \(value = (reader\.\w+\(\))\) === "object" \? value\.low \|\| value\.high : value !== 0/g,
-    'value = $1',
-  )
-  .replaceAll(/\(typeof (message\.\w+) === "object" \? \1\.low \|\| \1\.high : \1 !== 0\)/g, '$1 !== 0')
-  .replaceAll(
-    /message\.\w+ != null && \$Object\.hasOwnProperty\.call\(message, ("\w+")\)/g,
-    '$has(message, $1)',
-  )
-  .replaceAll(/ *if \(_depth === \$undefined\)\n *_depth = 0;\n/g, '')
-  .replaceAll('_depth) {', '_depth = 0) {')
-  .replaceAll('_depth, _target) {', '_depth = 0, _target) {')
-  // The constructor has made the lists.
-  .replaceAll(/if \(!\((message\.\w+) && \1\.length\)\)\s+\1 = \[\];\s+/g, '')
-  .replaceAll(/ *if \(!reader\.discardUnknown\) \{[^}]*\}\n/g, '') // swaps copy unknown fields, and encode none
-  .replaceAll(/ *if \(message\.\$unknowns != null[^;]*;[^;]*;[^;]*;\n/g, '');
-const helper =
-  'const $has = (message, name) => message[name] != null && Object.prototype.hasOwnProperty.call(message, name);';
+const root = new protobuf.Root().loadSync(schema).resolveAll();
+const entries = [...tables(root.lookup('onnx'))].map(([path, table]) => {
+  const text = typeof table === 'string' ? `\`${table}\`` : JSON.stringify(table);
+  return `  '${path}': ${text},\n`;
+});
 writeFileSync(
-  js,
-  lean.replace('const $Reader', () => `${helper}\nconst $Reader`),
-);
+  join(out, 'onnx.js'),
+  `// Made by generate.js from onnx.proto3.
+import { define } from './message.js';
 
-// With --force-number nothing in the types needs Long.
-const types = readFileSync(dts, 'utf8').replace(/^import Long.*\n/m, '');
-if (/\bLong\b/.test(types)) throw new Error('onnx.d.ts needs Long after all');
-writeFileSync(dts, types);
+export const onnx = define({
+${entries.join('')}});
+`,
+);

@@ -1,9 +1,10 @@
-// What the generated code needs of protobufjs/minimal.js, in a tenth of its size: a page counts every kilobyte.
+// The wire format, read and written as protobufjs does, in a tenth of its size: a page counts every kilobyte.
 // 64-bit integers are numbers, exact to 2^53; a string may hold any bytes, as in ONNX's own schema, which is proto2.
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const DEEPEST = 100; // protobuf's own default recursion limit
+/** Protobuf's own default recursion limit. */
+export const DEEPEST = 100;
 
 // Names come again soon, as the output of one node and the input of the next: what was read lately, each string at the
 // place that its bytes hash to, is not made and kept twice.
@@ -19,7 +20,6 @@ export class Reader {
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     this.pos = 0;
     this.len = buffer.length;
-    this.discardUnknown = false;
   }
 
   static create(buffer) {
@@ -235,24 +235,3 @@ for (const type of ['float', 'double', 'int32', 'int64', 'uint64']) {
     return this.ldelim();
   };
 }
-
-export const util = {
-  global: globalThis,
-  recursionLimit: DEEPEST,
-  emptyArray: Object.freeze([]),
-  newBuffer: (bytes) => new Uint8Array(bytes),
-  makeProp: (message, name, enumerable) =>
-    Object.defineProperty(message, name, { enumerable, configurable: true, writable: true }),
-  oneOfGetter: (names) =>
-    function () {
-      const has = (name) => Object.hasOwn(this, name) && this[name] != null;
-      return names.findLast(has);
-    },
-  oneOfSetter: (names) =>
-    function (kept) {
-      for (const name of names) if (name !== kept) delete this[name];
-    },
-};
-Reader.recursionLimit = DEEPEST;
-
-export const roots = {};

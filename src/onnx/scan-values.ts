@@ -84,7 +84,7 @@ export async function scanValue(reader: Reader, scope: Scope, field: Field): Pro
   return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
 }
 
-/** Decodes a small message; what protobufjs cannot read is `malformed`. */
+/** Decodes a small message; what cannot be read is `malformed`. */
 export function decode<T>(
   reader: Reader,
   type: { decode(bytes: Uint8Array): T },

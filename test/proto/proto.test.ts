@@ -1,15 +1,44 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import protobuf from 'protobufjs/minimal.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
 import { swap } from '../../src/mish/swap.js';
+import { messageOf } from '../../src/onnx/error.js';
+import { createRandom } from '../../src/validate/random.js';
+import { floats, ints, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { modelPath } from '../support/workbench-page.js';
 
+const require = createRequire(import.meta.url);
 const proto = fileURLToPath(new URL('../../proto/', import.meta.url));
+
+/** Attributes of every kind, dimensions of every kind, nested graphs. */
+const small = [
+  model({
+    nodes: [
+      node('Op', ['x', ''], ['y', 'z'], {
+        f: { f: -0 },
+        g: { f: Number.NaN },
+        i: -5,
+        big: 2 ** 40,
+        s: 'text',
+        ints: [1, -2, 0],
+        strings: { strings: ['a', ''] },
+        tensor: { tensor: floats('t', [2], [1, -2]) },
+        body: { graph: { name: 'body', node: [node('Relu', ['y'], ['w'])], output: [value('w', 1)] } },
+        ref: { ref: 'alpha', type: 'FLOAT' },
+      }),
+    ],
+    inputs: [value('x', 1, ['n', 0, 3])],
+    outputs: [value('y', 1), { name: 'z' }],
+    initializers: [ints('i', [2], [7, -7])],
+  }),
+];
 
 test('the generated code is what onnx.proto3 gives', () => {
   const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-proto-'));
@@ -75,8 +104,108 @@ test('64-bit integers are numbers, and strings that are no UTF-8 do not end the 
   expect(onnx.NodeProto.decode(Uint8Array.of(0x1a, 2, 0xff, 0xfe)).name).toBe('\ufffd\ufffd');
 });
 
+describe('protobufjs’s own generated code, from the same schema', () => {
+  const parent = join(proto, '../.demo'); // inside the package, whose protobufjs it imports
+  let folder = '';
+  let theirs: typeof onnx;
+  beforeAll(async () => {
+    mkdirSync(parent, { recursive: true });
+    folder = mkdtempSync(join(parent, 'proto-'));
+    const pbjs = join(dirname(require.resolve('protobufjs-cli/package.json')), 'bin/pbjs');
+    const js = join(folder, 'static.mjs');
+    const flags =
+      '-t static-module -w esm --dependency protobufjs/minimal.js --no-create --no-verify --no-convert';
+    execFileSync(process.execPath, [
+      pbjs,
+      ...flags.split(' '),
+      '--no-comments',
+      '-o',
+      js,
+      join(proto, 'onnx.proto3'),
+    ]);
+    protobuf.util.Long = undefined as never; // 64-bit integers as numbers
+    protobuf.configure();
+    ({ onnx: theirs } = await import(js));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** A value with its lists, the keys of its objects in order, and bytes as text. */
+  function plain(value: unknown): unknown {
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+    if (Array.isArray(value)) return value.map(plain);
+    if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+    if (typeof value !== 'object' || value === null) return value;
+    // Fields that are not known: ours drops them.
+    const entries = Object.entries(value).filter(([key]) => key !== '$unknowns');
+    return Object.fromEntries(
+      entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, one]) => [key, plain(one)]),
+    );
+  }
+
+  /** What a decoder makes of bytes, or that it cannot. */
+  function outcome(schema: typeof onnx, bytes: Uint8Array): string {
+    try {
+      return JSON.stringify(plain(schema.ModelProto.decode(bytes)));
+    } catch (error) {
+      return /utf-8/.test(messageOf(error)) ? 'no UTF-8' : 'refused';
+    }
+  }
+  const models = () => [
+    ...small,
+    bytesOf(modelPath('vgg-leaky.onnx')),
+    bytesOf(REAL_MODELS.vad).slice(0, 20_000),
+  ];
+
+  test('reads the same of models, and of models with damage', () => {
+    let refused = 0;
+    for (const bytes of models()) {
+      expect(outcome(onnx, bytes)).toBe(outcome(theirs, bytes));
+      const random = createRandom(bytes.length);
+      for (let round = 0; round < 300; round++) {
+        const damaged = bytes.slice(0, random() < 0.2 ? Math.floor(random() * bytes.length) : undefined);
+        for (let count = 0; count < 3; count++)
+          damaged[Math.floor(random() * damaged.length)] = random() * 256;
+        const expected = outcome(theirs, damaged);
+        if (expected === 'no UTF-8') continue; // ours takes strings of any bytes
+        if (expected === 'refused') refused++;
+        expect(outcome(onnx, damaged)).toBe(expected);
+      }
+    }
+    expect(refused).toBeGreaterThan(50);
+  });
+
+  test('writes the same bytes', () => {
+    for (const bytes of models().slice(0, -1)) {
+      const written = onnx.ModelProto.encode(onnx.ModelProto.decode(bytes)).finish();
+      expect(
+        Buffer.compare(written, theirs.ModelProto.encode(theirs.ModelProto.decode(bytes)).finish()),
+      ).toBe(0);
+      expect(outcome(onnx, written)).toBe(outcome(onnx, bytes));
+    }
+  });
+
+  test('has messages like ours: defaults, lists, and those of which only one can be', () => {
+    const names = Object.keys(theirs) as (keyof typeof onnx)[];
+    expect(Object.keys(onnx)).toEqual(names);
+    for (const name of names) {
+      const [our, their] = [onnx[name], theirs[name]] as { prototype?: object }[];
+      const of = (schema: { prototype?: object } | undefined) =>
+        JSON.stringify(plain({ ...schema?.prototype }));
+      expect(of(our)).toBe(of(their));
+    }
+    for (const schema of [onnx, theirs]) {
+      const dim = new schema.TensorShapeProto.Dimension({ dimValue: 0 });
+      expect(dim.value).toBe('dimValue');
+      dim.dimParam = 'n';
+      dim.value = 'dimParam';
+      expect([dim.dimValue, dim.value]).toEqual([null, 'dimParam']);
+      expect(schema.TensorProto.DataType[1]).toBe('FLOAT');
+    }
+  });
+});
+
 describe('the npm package onnx-proto, built from an older schema by others, reads what we write', () => {
-  const { onnx: old } = createRequire(import.meta.url)('onnx-proto') as {
+  const { onnx: old } = require('onnx-proto') as {
     onnx: { ModelProto: { decode(bytes: Uint8Array): OldModel } };
   };
   interface OldModel {
