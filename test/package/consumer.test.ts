@@ -121,32 +121,30 @@ const all = [${names.map((name) => `require(${name})`)}];
     expect(inspected.mish).toHaveLength(4);
   });
 
-  test.each([
-    ['nodenext', ['es2023', 'dom', 'dom.iterable']],
-    ['bundler', ['es2023', 'dom', 'dom.iterable']],
-  ])('compiles in strict TypeScript, resolved as %s', async (moduleResolution, lib) => {
-    const { folder, node } = consumer;
-    await folder.write('typed.ts', TYPED + modules.map(importOf).join('\n'));
-    const module = moduleResolution === 'nodenext' ? 'nodenext' : 'esnext';
-    const compilerOptions = {
-      ...{ strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true },
-      ...{
-        target: 'es2023',
-        lib,
-        module,
-        moduleResolution,
-        types: ['node'],
-        noEmit: true,
-        skipLibCheck: false,
-      },
-    };
-    await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.ts'] }));
-    const tsc = await program('typescript', 'tsc');
-    expect(await node(tsc, '--project', 'tsconfig.json')).toBe('');
-    // And what it says is held to: a form that there is not, does not compile.
-    await folder.write('typed.ts', TYPED.replace("form: 'exp'", "form: 'relu'"));
-    await expect(node(tsc, '--project', 'tsconfig.json')).rejects.toThrow('relu');
-  });
+  test.each(['nodenext', 'bundler'])(
+    'compiles in strict TypeScript, resolved as %s',
+    async (moduleResolution) => {
+      const { folder, node } = consumer;
+      const tsc = await program('typescript', 'tsc');
+      const module = moduleResolution === 'nodenext' ? 'nodenext' : 'esnext';
+      const strict = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true };
+      const target = { target: 'es2023', lib: ['es2023', 'dom', 'dom.iterable'], module, moduleResolution };
+      const types = ['node', 'onnx-mish/client'];
+      const compile = async (code: string, skipLibCheck: boolean) => {
+        await folder.write('typed.ts', code);
+        const compilerOptions = { ...strict, ...target, types, noEmit: true, skipLibCheck };
+        await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.ts'] }));
+        return node(tsc, '--project', 'tsconfig.json');
+      };
+      // Those of unplugin name bundlers that a project need not have, so only its own use of them is checked.
+      const plugin = 'onnx-mish/unplugin';
+      const checked = modules.filter((name) => name !== plugin);
+      expect(await compile(TYPED + checked.map(importOf).join('\n'), false)).toBe('');
+      if (modules.includes(plugin)) expect(await compile(importOf(plugin), true)).toBe('');
+      // And what it says is held to: a form that there is not, does not compile.
+      await expect(compile(TYPED.replace("form: 'exp'", "form: 'relu'"), true)).rejects.toThrow('relu');
+    },
+  );
 
   test('runs it in a page that Vite has built', async () => {
     await consumer.folder.write(
@@ -184,9 +182,12 @@ globalThis.said = [sites.length, report.form, same ? 0 : 1, typeof createMishSes
 const importOf = (name: string) =>
   `import * as ${variable(name)} from '${name}';\nconsole.log(${variable(name)});`;
 
-const TYPED = `import * as ort from 'onnxruntime-web/all';
+const TYPED = `import url from './model.onnx?mish';
+import * as ort from 'onnxruntime-web/all';
 import { type Inspection, inspect, OnnxMishError, retarget, type SwapReport, swap, undo } from 'onnx-mish';
 import { createMishSession, type MishSession } from 'onnx-mish/web';
+
+export const address: string = url;
 
 export async function use(model: Blob): Promise<[Inspection, SwapReport, Uint8Array]> {
   const { output, report } = await swap(model, { form: 'exp', include: ['/1/*'] });
@@ -195,6 +196,9 @@ export async function use(model: Blob): Promise<[Inspection, SwapReport, Uint8Ar
   console.log(retargeted.sites.map(({ label, beta }) => label + beta.toFixed(1)));
   return [await inspect(new Uint8Array(await blob.arrayBuffer())), report, await (await undo(blob)).bytes()];
 }
+
+// @ts-expect-error there is no such form
+export const wrong = (model: Blob) => swap(model, { form: 'relu' });
 
 export async function open(): Promise<ort.InferenceSession> {
   let made: MishSession | undefined;

@@ -50,13 +50,15 @@ export async function installPackage(): Promise<Consumer> {
     }
     await writeFile(folder.at('package.json'), '{ "name": "consumer", "private": true, "type": "module" }');
     const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
-    const entries = Object.entries<string | { default: string }>(manifest.exports);
+    const entries = Object.entries<string | { default?: string; types: string }>(manifest.exports);
     return {
       folder,
       tarball,
       installed,
       files: packed.files.map((file) => file.path).sort(),
-      exports: new Map(entries.map(([name, to]) => [name, typeof to === 'string' ? to : to.default])),
+      exports: new Map(
+        entries.map(([name, to]) => [name, typeof to === 'string' ? to : (to.default ?? to.types)]),
+      ),
       async node(...args) {
         const env = { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' };
         const { stdout } = await run(process.execPath, args, { cwd: path, env }).catch((error) => {
@@ -74,7 +76,7 @@ export async function installPackage(): Promise<Consumer> {
 
 /** The exports whose files are in the package, by the names that they are imported by. */
 export function modulesOf({ exports, installed }: Consumer): { there: string[]; absent: string[] } {
-  const names = [...exports.keys()].filter((name) => !name.endsWith('.json'));
+  const names = [...exports].flatMap(([name, to]) => (/\.js$/.test(to) ? name : []));
   const isThere = (name: string) => existsSync(join(installed, exports.get(name) ?? ''));
   const byName = (name: string) => `onnx-mish${name.slice(1)}`;
   return {
