@@ -23,9 +23,12 @@ const lenet = fileURLToPath(new URL('../../models/lenet5.onnx', import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-bench-'));
 const big = join(folder, 'big.onnx');
 
+const count = (number) => number.toLocaleString('en');
 const median = (values) => quantile(values, 0.5);
-const ms = (values) => `${median(values).toPrecision(3)} ms`;
-const count = (bytes) => bytes.toLocaleString('en');
+const ms = (values) => {
+  const value = median(values);
+  return `${value < 100 ? value.toPrecision(3) : count(Math.round(value))} ms`;
+};
 const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 const ratio = (pairs) => {
   const { value, low, high } = ratioOfMedians(pairs, createRandom(1));
