@@ -9,6 +9,11 @@ const PACKED = 2;
 function parseField(line, typeOf) {
   const [, id, name, type, list, oneof] = /^(\d+) (\w+) ([\w.]+)(\[\w*\])?(?:\|(\w+))?$/.exec(line);
   const isMessage = /^[A-Z]/.test(type);
+  let known; // it may come after this one
+  const message = () => {
+    known ??= typeOf(type);
+    return known;
+  };
   return {
     id: Number(id),
     name,
@@ -17,7 +22,7 @@ function parseField(line, typeOf) {
     isRepeated: list !== undefined,
     isPacked: list === '[packed]',
     wire: isMessage ? 2 : (WIRE[type] ?? 0),
-    message: isMessage ? () => typeOf(type) : undefined,
+    message: isMessage ? message : undefined,
   };
 }
 

@@ -21,7 +21,7 @@ interface Values {
 interface Request {
   readonly build?: string;
   readonly source: string;
-  readonly as?: 'url' | 'response' | 'blob' | 'bytes' | 'stream';
+  readonly as?: 'raw' | 'url' | 'response' | 'blob' | 'bytes' | 'stream';
   readonly options?: MishSessionOptions;
   readonly feeds?: Readonly<Record<string, Values>>;
   readonly abortAfter?: number;
@@ -152,7 +152,9 @@ describe('createMishSession', () => {
     const options = { providers: [provider] } as const;
     const result = await ask({ source: 'models/lenet5.onnx', as, options, feeds: images }, where);
     expect(result.error).toBeUndefined();
-    expect(result).toMatchObject({ plain: true, made: { provider, refused: [], suspicions: [] } });
+    expect(result).toMatchObject({ plain: true, made: { provider, refused: [] } });
+    // It has a convolution over 6 channels, which WebGPU may compute wrong; not here, as the outputs show.
+    expect(result.made?.suspicions).toHaveLength(provider === 'webgpu' ? 1 : 0);
     expect(result.made?.form).toBe(provider === 'webgpu' ? 'softplus' : 'exp');
     expect(result.made?.report.sites).toHaveLength(4);
     expectClose(result.outputs, await expected(lenet, images));
@@ -246,6 +248,7 @@ describe('what goes wrong', () => {
   test.each([
     ['models/absent.onnx', {}, 'io', /the server answers 404/],
     ['http://127.0.0.1:9/model.onnx', {}, 'io', /cannot be fetched/],
+    ['http://[', {}, 'bad-usage', /this is no address/],
     ['models/page.onnx', {}, 'not-onnx', /HTML page/],
     ['models/lenet5.onnx', { providers: ['cuda' as 'wasm'] }, 'bad-usage', /no provider 'cuda' in a page/],
     ['models/lenet5.onnx', { providers: [] }, 'bad-usage', /no provider is named/],
@@ -258,7 +261,7 @@ describe('what goes wrong', () => {
       /webgl: WebGL has no HardSigmoid/,
     ],
   ] as const)('%s with %j: %s', async (source, options, code, message) => {
-    const { error } = await ask({ source, options });
+    const { error } = await ask({ source, as: 'raw', options });
     expect(error).toMatchObject({ name: 'OnnxMishError', code, message: expect.stringMatching(message) });
     expect(error?.fix).not.toBe('');
   });

@@ -56,7 +56,7 @@ export async function openFile(
   }
   const response =
     typeof source === 'string' || source instanceof URL
-      ? await request(new URL(source, globalThis.location?.href), signal)
+      ? await request(addressOf(source), signal)
       : source instanceof Response
         ? checked(source, source.url || name)
         : new Response(source);
@@ -84,6 +84,18 @@ export async function openFile(
       });
     },
   };
+}
+
+function addressOf(source: string | URL): URL {
+  try {
+    return new URL(source, globalThis.location?.href);
+  } catch (cause) {
+    throw new OnnxMishError('bad-usage', 'this is no address', {
+      where: String(source),
+      fix: 'In a worker that was made from a Blob, and outside of a page, it has to be a whole one',
+      cause,
+    });
+  }
 }
 
 async function request(url: URL, signal: AbortSignal | undefined): Promise<Response> {

@@ -6,6 +6,7 @@ import type { OnnxDocument, Value } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { WebProvider } from '../../providers/browser/protocol.js';
+import { webgpuMistakes } from '../../providers/browser/webgpu-mistakes.js';
 import type { Shapes } from '../../providers/types.js';
 import { webglProblems } from '../../providers/webgl/check.js';
 import { webglMistakes } from '../../providers/webgl/mistakes.js';
@@ -63,7 +64,10 @@ export async function prepare(
     ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
   ];
   const ready = { ready: true, report, externalData } as const;
-  if (provider !== 'webgl') return { ...ready, model: await allOf(swapped), suspicions: [] };
+  if (provider !== 'webgl') {
+    const suspicions = provider === 'webgpu' ? webgpuMistakes(swapped) : [];
+    return { ...ready, model: await allOf(swapped), suspicions };
+  }
 
   const problems = webglProblems(swapped);
   if (problems.length > 0) {

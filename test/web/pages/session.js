@@ -4,6 +4,7 @@ import { createMishSession } from './dist/web/index.js';
 const ORT = new URL('./ort/', import.meta.url);
 
 const SOURCES = {
+  raw: (address) => address,
   url: (address) => address,
   response: (address) => fetch(address),
   blob: async (address) => (await fetch(address)).blob(),
@@ -27,17 +28,21 @@ export async function work({ build = 'all', source, as = 'url', options, feeds, 
   const progress = [];
   let made;
   try {
-    const session = await createMishSession(ort, await SOURCES[as](new URL(source, location.href).href), {
-      ...options,
-      signal: abort.signal,
-      onProgress(event) {
-        progress.push(event);
-        if (abortAfter !== undefined && event.loaded >= abortAfter) abort.abort();
+    const session = await createMishSession(
+      ort,
+      await SOURCES[as](as === 'raw' ? source : new URL(source, location.href).href),
+      {
+        ...options,
+        signal: abort.signal,
+        onProgress(event) {
+          progress.push(event);
+          if (abortAfter !== undefined && event.loaded >= abortAfter) abort.abort();
+        },
+        onSession(session) {
+          made = session;
+        },
       },
-      onSession(session) {
-        made = session;
-      },
-    });
+    );
     const plain = session instanceof ort.InferenceSession;
     const tensors = Object.entries(feeds ?? {}).map(([name, { dims, data }]) => [
       name,
