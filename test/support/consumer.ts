@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -74,15 +73,9 @@ export async function installPackage(): Promise<Consumer> {
   }
 }
 
-/** The exports whose files are in the package, by the names that they are imported by. */
-export function modulesOf({ exports, installed }: Consumer): { there: string[]; absent: string[] } {
-  const names = [...exports].flatMap(([name, to]) => (/\.js$/.test(to) ? name : []));
-  const isThere = (name: string) => existsSync(join(installed, exports.get(name) ?? ''));
-  const byName = (name: string) => `onnx-mish${name.slice(1)}`;
-  return {
-    there: names.filter(isThere).map(byName),
-    absent: names.filter((name) => !isThere(name)).map(byName),
-  };
+/** What of the package can be imported, by its name. */
+export function modulesOf({ exports }: Consumer): string[] {
+  return [...exports].flatMap(([name, to]) => (to.endsWith('.js') ? `onnx-mish${name.slice(1)}` : []));
 }
 
 /** Builds the project's index.html with Vite, as `vite build` does; the folder with the result. */
