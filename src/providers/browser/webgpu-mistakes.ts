@@ -4,10 +4,11 @@ import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '
 const MOST = 5;
 
 /**
- * Where WebGPU of onnxruntime-web 1.30.0 is known to compute something else without a word: a convolution of one group
+ * Where onnxruntime-web/webgpu 1.30.0 is known to compute something else without a word: a convolution of one group
  * over 6, 9, 15, 18, ... channels (divisible by 3, not by 4, and more than 3) with a number of filters divisible by 4,
  * which are larger than one pixel. Found by running such convolutions beside the CPU's: 3 and 12 channels, 6 filters and
- * 1x1 are right. microsoft/onnxruntime#29651 reports it of 9 channels.
+ * 1x1 are right. microsoft/onnxruntime#29651 reports it of 9 channels. The
+ * kernels of onnxruntime-web/all are others, and were right.
  */
 export function webgpuMistakes({ graph }: OnnxDocument): string[] {
   const wrong = graph.nodes.filter((node) => isWrong(node, graph));
@@ -15,7 +16,7 @@ export function webgpuMistakes({ graph }: OnnxDocument): string[] {
     .slice(0, MOST)
     .map(
       (node) =>
-        `Conv ‘${nodeLabel(node)}’: WebGPU is wrong where input channels are divisible by 3 and not by 4 (microsoft/onnxruntime#29651)`,
+        `Conv ‘${nodeLabel(node)}’: onnxruntime-web/webgpu is wrong where input channels are divisible by 3 and not by 4 (microsoft/onnxruntime#29651)`,
     );
   return wrong.length > MOST ? [...told, `and ${wrong.length - MOST} more of the kind`] : told;
 }
