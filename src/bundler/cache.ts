@@ -4,12 +4,11 @@ import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SwapReport } from '../mish/report.js';
 import { chooseForm, swapDocument } from '../mish/swap.js';
-import { writeAtomically } from '../node/atomic.js';
 import { onFile } from '../node/errors.js';
 import { type DataFile, dataFiles, withDataFiles } from '../node/external-data.js';
 import { hashFile } from '../node/host.js';
 import { openModel } from '../node/model-file.js';
-import { writeModel } from '../node/write.js';
+import { writeModel, writeText } from '../node/write.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { ByteSource } from '../onnx/source.js';
@@ -65,7 +64,7 @@ export async function swapToCache(
     // Watchers that compare times with the start of a build would take a younger file for a change.
     const { mtime } = await file.handle.stat();
     await onFile(model, () => utimes(model, mtime, mtime));
-    await writeAtomically(note, true, (_, handle) => handle.writeFile(JSON.stringify(entry)));
+    await writeText(note, JSON.stringify(entry), true);
     await removeUnused(cache);
     return { path: model, data, warning: warningOf(path, entry) };
   } finally {

@@ -7,6 +7,7 @@ import { PROVIDERS, type ProviderName } from '../providers/types.js';
 import { type Sweep, sweep } from '../validate/sweep.js';
 import { toleranceFor } from '../validate/tolerance.js';
 import { commonOptions } from './options.js';
+import { say } from './say.js';
 import { clean, columns, plural } from './text.js';
 
 interface Diagnosis {
@@ -36,14 +37,14 @@ Examples:
     .action(async ({ json, browser }: { json?: boolean; browser?: string }) => {
       const found: Diagnosis[] = [];
       for (const name of PROVIDERS) found.push(await diagnose(name, { browser }));
-      if (json) console.log(JSON.stringify(found, null, 2));
+      if (json) say(JSON.stringify(found, null, 2));
       else {
         const lines = found.map(({ provider, works, says }) => [
           provider,
           works ? 'works' : 'no',
           clean(says),
         ]);
-        console.log(columns(lines, ''));
+        say(columns(lines, ''));
       }
     });
 }

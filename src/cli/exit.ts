@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
 import { sayJson } from './say.js';
+import { isClosedPipe } from './stdout.js';
 import { clean } from './text.js';
 
 export const EXIT = { done: 0, threshold: 1, usage: 2, unavailable: 3, interrupted: 130 } as const;
@@ -8,6 +9,7 @@ export const EXIT = { done: 0, threshold: 1, usage: 2, unavailable: 3, interrupt
 /** The exit code an error stands for. */
 export function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (isClosedPipe(error)) return EXIT.done; // a reader that has seen enough (`| head`) is no failure
   if (!(error instanceof OnnxMishError)) return EXIT.usage;
   if (error.code === 'provider-unavailable') return EXIT.unavailable;
   if (error.code === 'aborted') return EXIT.interrupted;
@@ -17,6 +19,7 @@ export function exitCode(error: unknown): number {
 /** Prints an error to standard error; with --json the one JSON document is the error as well. */
 export function reportError(error: unknown, argv: readonly string[]): void {
   if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
+  if (isClosedPipe(error)) return;
   if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
   const debug = argv.includes('--debug');
   if (!(error instanceof CommanderError))

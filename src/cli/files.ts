@@ -1,9 +1,11 @@
+import { fstatSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { checkTarget } from '../node/atomic.js';
 import { fileError, onFile } from '../node/errors.js';
-import { openModel } from '../node/model-file.js';
+import { type ModelFile, openModel } from '../node/model-file.js';
+import { statOf } from '../node/same-file.js';
 import type { FileOptions, Written } from '../node/transform.js';
 import { streamModel, writeModel } from '../node/write.js';
 import { stopIfAborted } from '../onnx/abort.js';
@@ -13,18 +15,19 @@ import { scan } from '../onnx/scan.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import { giveStandardOutput } from './say.js';
+import { standardOutput } from './stdout.js';
 
 /** The model that an argument names: a file, or standard input for `-`. The caller closes it. */
 export async function modelArgument(
   path: string,
   signal?: AbortSignal | undefined,
-): Promise<ByteSource & { close: () => Promise<void>; checkUnchanged?: () => Promise<void> }> {
+): Promise<ByteSource & Pick<ModelFile, 'close' | 'checkUnchanged'>> {
   if (path !== '-') return openModel(path);
   // Whoever pipes into us may take for ever; Ctrl-C has to end that, too.
   const stdin = signal === undefined ? process.stdin : addAbortSignal(signal, process.stdin);
   try {
     const bytes = new Uint8Array(await buffer(stdin));
-    return { ...toSource(bytes, 'standard input'), close: async () => {} };
+    return { ...toSource(bytes, 'standard input'), close: async () => {}, checkUnchanged: async () => {} };
   } catch (error) {
     stopIfAborted(signal, 'standard input');
     throw fileError(error, 'standard input');
@@ -49,6 +52,7 @@ export async function piped<Report>(
   work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
 ): Promise<Written<Report>> {
   if (output !== '-') await checkTarget(output, options.force ?? false);
+  else await refuseInputAsOutput(input);
   const source = await modelArgument(input, options.signal);
   try {
     const document = await scan(source);
@@ -64,13 +68,24 @@ export async function piped<Report>(
       );
     }
     const { output: model, report } = await work(document);
-    if (output === '-') await streamModel(model, process.stdout, options);
+    if (output === '-') await streamModel(model, standardOutput(), options);
     else await writeModel(model, output, options);
-    await source.checkUnchanged?.(); // too late to take it back, not too late to say so
+    await source.checkUnchanged(); // too late to take it back, not too late to say so
     return { output, copied: [], report };
   } finally {
     await source.close();
   }
+}
+
+/** Refuses to read a file that standard output goes to, which a shell has emptied already unless it appends. Throws `io`. */
+async function refuseInputAsOutput(input: string): Promise<void> {
+  const stat = (fd: number) => fstatSync(fd, { bigint: true });
+  const [from, to] = [input === '-' ? stat(0) : await statOf(input), stat(1)];
+  if (!to.isFile() || from?.dev !== to.dev || from.ino !== to.ino) return;
+  throw new OnnxMishError('io', 'this is where standard output goes', {
+    where: input === '-' ? 'standard input' : input,
+    fix: 'Redirect it to another file: the shell empties that file before anybody can read it',
+  });
 }
 
 /** A JSON file, or standard input for `-`. Throws `io`, or `bad-usage` when it is no JSON. */

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { activations } from '../calibrate/activations.js';
 import { type Inspection, inspect } from '../mish/inspect.js';
+import { whileUnchanged } from '../node/unchanged.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { renderActivations } from '../report/activations.js';
 import { interruptible } from './exit.js';
@@ -8,6 +9,7 @@ import { modelArgument } from './files.js';
 import type { Flags } from './inspect.js';
 import { progress } from './progress.js';
 import { NOISE, readData } from './read-data.js';
+import { say } from './say.js';
 import { clean } from './text.js';
 import { checkViews, writeText } from './views.js';
 
@@ -23,17 +25,20 @@ export async function measure(
   describe: (inspection: Inspection) => string,
 ): Promise<void> {
   const { samples, seed, report, force, all = false } = flags;
-  await checkViews({ html: report, force }); // before minutes are spent on what cannot be written
+  await checkViews({ html: report, force }, [path, flags.data, flags.labels]); // before minutes are spent on what cannot be written
   const signal = interruptible();
-  const { model, inspection } = await readModel(path, flags, signal);
-  const data = await readData(flags, samples ?? NOISES);
-  const bar = progress(`running ${clean(basename(path))}`);
-  const measured = await activations(model, {
-    ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
-    ...{ data, seed, signal, onProgress: bar.update },
-    samples: samples ?? (flags.data === NOISE ? Number.MAX_SAFE_INTEGER : undefined),
-  }).finally(bar.end);
-  console.log(
+  const { measured, inspection } = await whileUnchanged(path === '-' ? [] : [path], async () => {
+    const { model, inspection } = await readModel(path, flags, signal);
+    const data = await readData(flags, samples ?? NOISES);
+    const bar = progress(`running ${clean(basename(path))}`);
+    const measured = await activations(model, {
+      ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
+      ...{ data, seed, signal, onProgress: bar.update },
+      samples: samples ?? (flags.data === NOISE ? Number.MAX_SAFE_INTEGER : undefined),
+    }).finally(bar.end);
+    return { measured, inspection };
+  });
+  say(
     flags.json
       ? JSON.stringify({ model: path, ...inspection, activations: measured }, null, 2)
       : [describe(inspection), renderActivations(measured, { clean, most: all ? undefined : MOST })].join(

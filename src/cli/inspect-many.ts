@@ -1,5 +1,6 @@
 import { type Inspection, inspect } from '../mish/inspect.js';
 import { openModel } from '../node/model-file.js';
+import { checkedBy } from '../node/unchanged.js';
 import { expandInputs, type Patterns } from './inputs.js';
 import type { Flags } from './inspect.js';
 import { runMany } from './many.js';
@@ -17,7 +18,7 @@ export async function inspectMany(
     {
       async run({ input }) {
         const file = await openModel(input);
-        return inspect(file, flags).finally(() => file.close());
+        return checkedBy(file.checkUnchanged, () => inspect(file, flags)).finally(() => file.close());
       },
       document: (inspection) => inspection,
       head: ['opset', 'bytes', 'nodes', 'sites', 'kept', 'Mish'],

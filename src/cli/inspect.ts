@@ -1,11 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { type Inspection, inspect, type ValueSummary } from '../mish/inspect.js';
 import type { SiteOptions } from '../mish/sites.js';
+import { checkedBy } from '../node/unchanged.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument } from './files.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions, refuseForMany } from './many-options.js';
 import { commonOptions, configOptions, count, siteOptions } from './options.js';
+import { say } from './say.js';
 import { describeSkipped } from './swap.js';
 import { clean, columns, integer, plural } from './text.js';
 
@@ -72,8 +74,8 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   checkStray(flags);
   const source = await modelArgument(path);
   try {
-    const inspection = await inspect(source, flags);
-    console.log(
+    const inspection = await checkedBy(source.checkUnchanged, () => inspect(source, flags));
+    say(
       flags.json
         ? JSON.stringify({ model: path, ...inspection }, null, 2)
         : describe(path, inspection, flags.all ?? false),

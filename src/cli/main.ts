@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { applyConfig } from './apply-config.js';
 import { EXIT, exitCode, reportError } from './exit.js';
+import { finishOutput, print } from './stdout.js';
 import { clean } from './text.js';
 
 /** Each command's file is loaded only when it is called, or when help lists them all. */
@@ -56,20 +57,25 @@ function prepare(command: Command): Command {
       .helpOption('-h, --help', 'print this help')
       .exitOverride()
       // Commander repeats arguments, and a file's name can be one by a shell's `*`.
-      .configureOutput({ outputError: (text, write) => write(text.split('\n').map(clean).join('\n')) })
+      .configureOutput({
+        writeOut: print,
+        outputError: (text, write) => write(text.split('\n').map(clean).join('\n')),
+      })
       .showHelpAfterError('(add --help for the options)')
   );
 }
 
-main(process.argv).catch((error: unknown) => {
-  reportError(error, process.argv);
-  process.exitCode = exitCode(error);
-  // Whoever interrupts does not wait for a browser that is still starting; it is ended on the way out.
-  if (process.exitCode === EXIT.interrupted) process.exit();
-});
+main(process.argv)
+  .catch((error: unknown) => {
+    if (exitCode(error) !== EXIT.done) throw error; // help is an error to commander
+  })
+  .then(finishOutput)
+  .catch((error: unknown) => {
+    reportError(error, process.argv);
+    process.exitCode = exitCode(error);
+    // Whoever interrupts does not wait for a browser that is still starting; it is ended on the way out.
+    if (process.exitCode === EXIT.interrupted) process.exit();
+  });
 
-// A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(EXIT.done);
-});
+// A terminal that was closed takes no progress any more, which is no reason to leave things behind.
+process.stderr.on('error', () => {});

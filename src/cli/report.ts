@@ -40,7 +40,7 @@ Examples:
 
 async function show(path: string, flags: Flags): Promise<void> {
   const report = await readReport(path);
-  const written = await writeViews(report, flags);
+  const written = await writeViews(report, flags, [path]);
   if (flags.json) return sayJson(report);
   if (written.length > 0) return sayWritten([path], written);
   const { renderTerminal } = await import('../report/terminal.js');
@@ -58,7 +58,7 @@ async function compare(path: string, later: string, flags: Flags): Promise<void>
       fix: 'Name a file for one of them',
     });
   }
-  await checkViews(flags);
+  await checkViews(flags, [path, later]);
   const [before, after] = [await readReport(path), await readReport(later)];
   if (flags.html !== undefined) {
     const { renderHtmlComparison } = await import('../report/html/render.js');

@@ -1,9 +1,9 @@
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { parseBudget } from '../calibrate/budget.js';
 import { type Calibration, calibrate } from '../calibrate/calibrate.js';
 import { globs } from '../mish/sites.js';
 import type { FormOptions } from '../mish/swap.js';
-import { transformFile } from '../node/transform.js';
+import { outputName, transformFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { renderCalibration } from '../report/calibration.js';
 import { readInBatches } from './batches.js';
@@ -56,7 +56,10 @@ export async function run(input: string, flags: Flags): Promise<void> {
   if (flags.data === NOISE && flags.labels !== undefined) {
     throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
   }
-  await checkViews({ html, force }); // before minutes are spent on what cannot be written
+  await checkViews({ html, force }, [input, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, 'mish'))) {
+    throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
+  }
   const matches = globs(flags.layers);
   const { form, target, only, include, exclude, leaky, fold, seed } = flags;
   const signal = interruptible();

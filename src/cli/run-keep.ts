@@ -5,6 +5,7 @@ import { swapDocument } from '../mish/swap.js';
 import { checkTarget } from '../node/atomic.js';
 import { withDocument } from '../node/document.js';
 import { outputName, swapFile } from '../node/transform.js';
+import { checkedBy } from '../node/unchanged.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
@@ -75,10 +76,12 @@ export async function runKeep(
   if (dryRun) {
     const source = await modelArgument(input, signal);
     try {
-      const document = await scan(source);
-      const kept = await search(document, input === '-' ? undefined : input);
-      const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
-      const result = withKept(report, kept);
+      const result = await checkedBy(source.checkUnchanged, async () => {
+        const document = await scan(source);
+        const kept = await search(document, input === '-' ? undefined : input);
+        const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
+        return withKept(report, kept);
+      });
       return sayDryRun(input, result, flags.json ?? false, lines(result));
     } finally {
       await source.close();

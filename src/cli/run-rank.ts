@@ -3,8 +3,9 @@ import { basename } from 'node:path';
 import { rankSites } from '../calibrate/rank.js';
 import { parseRanking, type Ranking } from '../calibrate/ranking.js';
 import type { SwapOptions } from '../mish/swap.js';
-import { checkTarget, writeAtomically } from '../node/atomic.js';
+import { checkTarget } from '../node/atomic.js';
 import { onFile } from '../node/errors.js';
+import { whileUnchanged } from '../node/unchanged.js';
 import { isAborted } from '../onnx/abort.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { DataFlags } from './data-options.js';
@@ -13,9 +14,11 @@ import { modelArgument } from './files.js';
 import { figure, shareText, sqnrText } from './harm-text.js';
 import { steps } from './progress.js';
 import { NOISE, readData } from './read-data.js';
+import { say } from './say.js';
 import { describeSkipped } from './swap.js';
 import { clean, columns, integer, plural } from './text.js';
 import { clockFor } from './time-left.js';
+import { writeText } from './views.js';
 
 /** The command's options, as commander gives them. */
 export interface Flags
@@ -41,14 +44,16 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const data = await readData(flags, samples ?? NOISES);
   const bar = steps();
   const left = clockFor();
-  const ranking = await rankSites(model, {
-    ...{ data, seed, only, include, exclude, form, target, beta, leaky, signal },
-    samples: samples ?? allOfNoise(flags),
-    ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
-    onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
-    onProgress: ({ stage, site, sites, done }) =>
-      bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
-  })
+  const rank = () =>
+    rankSites(model, {
+      ...{ data, seed, only, include, exclude, form, target, beta, leaky, signal },
+      samples: samples ?? allOfNoise(flags),
+      ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
+      onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
+      onProgress: ({ stage, site, sites, done }) =>
+        bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
+    });
+  const ranking = await whileUnchanged(path === '-' ? [] : [path], rank)
     .catch((error: unknown) => {
       if (!isAborted(error) || resume === undefined) throw error;
       throw new OnnxMishError('aborted', 'interrupted', {
@@ -58,7 +63,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
     })
     .finally(bar.end);
   if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
-  console.log(flags.json ? JSON.stringify(ranking, null, 2) : describe(basename(path), ranking));
+  say(flags.json ? JSON.stringify(ranking, null, 2) : describe(basename(path), ranking));
 }
 
 /** All samples where they are noise, which is made in the number that is wanted; else what is usual. */
@@ -102,9 +107,7 @@ async function readRanking(path: string): Promise<Ranking | undefined> {
 }
 
 async function save(path: string, ranking: Ranking): Promise<void> {
-  await writeAtomically(path, true, async (_, handle) => {
-    await onFile(path, () => handle.writeFile(`${JSON.stringify(ranking, null, 2)}\n`));
-  });
+  await writeText(path, `${JSON.stringify(ranking, null, 2)}\n`, { force: true });
 }
 
 function describe(name: string, { data, sites, skipped, spearman, form, beta }: Ranking): string {

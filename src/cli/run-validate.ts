@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { type FormOptions, swapDocument } from '../mish/swap.js';
 import { withDocument } from '../node/document.js';
+import { whileUnchanged } from '../node/unchanged.js';
 import { renderTerminal } from '../report/terminal.js';
 import { bytesCandidate, fileCandidate, validateFiles } from '../validate/files.js';
 import type { Report } from '../validate/report.js';
@@ -11,6 +12,7 @@ import { EXIT, interruptible } from './exit.js';
 import type { ManyFlags } from './many-options.js';
 import { steps } from './progress.js';
 import { readData } from './read-data.js';
+import { say } from './say.js';
 import { clean } from './text.js';
 import { checkViews, writeViews } from './views.js';
 
@@ -44,24 +46,39 @@ export async function run(
   flags: Flags,
 ): Promise<void> {
   const views = { html: flags.report, junit: flags.junit, force: flags.force };
-  await checkViews(views); // before minutes are spent on what cannot be written
+  await checkViews(views, [originalPath, swappedPath, flags.data, flags.labels]); // before minutes are spent on what cannot be written
   const bar = steps();
   const report = await compare(originalPath, swappedPath, flags, {
     signal: interruptible(),
     onProgress: bar.update,
   }).finally(bar.end);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  console.log(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
+  say(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
   await writeViews(report, views);
   process.exitCode = codeOf(report);
 }
 
-/** Compares two models, or a model with its swap in memory, as the flags say. */
+interface Watch {
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((step: string) => void) | undefined;
+}
+
+/** Compares two models, or a model with its swap in memory, as the flags say. Throws `io` where one changes meanwhile. */
 export async function compare(
   originalPath: string,
   swappedPath: string | undefined,
   flags: Flags,
-  watch: { readonly signal: AbortSignal; readonly onProgress?: ((step: string) => void) | undefined },
+  watch: Watch,
+): Promise<Report> {
+  const models = swappedPath === undefined ? [originalPath] : [originalPath, swappedPath];
+  return whileUnchanged(models, () => compareFiles(originalPath, swappedPath, flags, watch));
+}
+
+async function compareFiles(
+  originalPath: string,
+  swappedPath: string | undefined,
+  flags: Flags,
+  watch: Watch,
 ): Promise<Report> {
   const original = await fileCandidate(originalPath, basename(originalPath));
   const swapped =

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../onnx/error.js';
+import { print } from './stdout.js';
 
 let carriesModel = false;
 let onOneLine = false;
@@ -20,7 +21,7 @@ export function lineEach(): void {
 /** Prints what the command has to say. */
 export function say(text: string): void {
   if (carriesModel) console.error(text);
-  else console.log(text);
+  else print(`${text}\n`);
 }
 
 /** Prints a JSON document of --json. */

@@ -5,6 +5,7 @@ import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
 import { withDataFiles } from '../node/external-data.js';
 import { swapFile, type Written } from '../node/transform.js';
+import { checkedBy } from '../node/unchanged.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { OpenData } from '../onnx/weights.js';
@@ -166,9 +167,11 @@ async function run(
 async function dryFile(input: string, options: SwapOptions): Promise<Written<SwapReport>> {
   const source = await modelArgument(input);
   try {
-    const document = await scan(source);
-    const work = (openData?: OpenData) => swapDocument(document, { ...options, openData });
-    const { report } = await (options.fold && input !== '-' ? withDataFiles(input, document, work) : work());
+    const { report } = await checkedBy(source.checkUnchanged, async () => {
+      const document = await scan(source);
+      const work = (openData?: OpenData) => swapDocument(document, { ...options, openData });
+      return options.fold && input !== '-' ? withDataFiles(input, document, work) : work();
+    });
     return { output: '', copied: [], report };
   } finally {
     await source.close();

@@ -1,6 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { makeFolder, type SharedData } from '../node/external-data.js';
+import { makeFolder } from '../node/atomic.js';
+import type { SharedData } from '../node/shared-data.js';
 import type { Written } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { expandInputs, type Patterns } from './inputs.js';

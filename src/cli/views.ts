@@ -1,5 +1,6 @@
-import { checkTarget, writeAtomically } from '../node/atomic.js';
-import { onFile } from '../node/errors.js';
+import { checkTarget } from '../node/atomic.js';
+import { isSameFile } from '../node/same-file.js';
+import { writeText as writeFile } from '../node/write.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { Report } from '../validate/report.js';
 
@@ -10,10 +11,22 @@ export interface ViewFlags {
   force?: boolean | undefined;
 }
 
+/** The files that a command reads, `-` and undefined among them: no view takes the place of one, whatever is forced. */
+export type Inputs = readonly (string | undefined)[];
+
 /** Throws `io` when one of the files could not be written as things are, so that no long run ends in vain. */
-export async function checkViews({ html, junit, force = false }: ViewFlags): Promise<void> {
+export async function checkViews(
+  { html, junit, force = false }: ViewFlags,
+  inputs: Inputs = [],
+): Promise<void> {
   for (const path of [html, junit]) {
-    if (path !== undefined) await withoutDashO(() => checkTarget(path, force));
+    if (path === undefined) continue;
+    await withoutDashO(() => checkTarget(path, force));
+    for (const input of inputs) {
+      if (input === undefined || !(await isSameFile(input, path))) continue;
+      const fix = 'Choose another name';
+      throw new OnnxMishError('io', 'this file is read by the command itself', { where: path, fix });
+    }
   }
   if (html !== undefined && html === junit) {
     throw new OnnxMishError('bad-usage', 'HTML and JUnit XML cannot go to the same file', { where: html });
@@ -21,9 +34,9 @@ export async function checkViews({ html, junit, force = false }: ViewFlags): Pro
 }
 
 /** Writes the report as HTML and as JUnit XML, as far as they are asked for; gives the names of the files. */
-export async function writeViews(report: Report, flags: ViewFlags): Promise<string[]> {
+export async function writeViews(report: Report, flags: ViewFlags, inputs: Inputs = []): Promise<string[]> {
   const { html, junit, force } = flags;
-  await checkViews(flags);
+  await checkViews(flags, inputs);
   if (html !== undefined) {
     const { renderHtml } = await import('../report/html/render.js');
     await writeText(html, await renderHtml(report), { force });
@@ -41,18 +54,16 @@ export async function writeText(
   text: string,
   { force = false }: { force?: boolean | undefined } = {},
 ): Promise<void> {
-  await withoutDashO(() =>
-    writeAtomically(path, force, (_, handle) => onFile(path, () => handle.writeFile(text))),
-  );
+  await withoutDashO(() => writeFile(path, text, force));
 }
 
-/** Advice on files names the option -o of the commands that write models; these files have options of their own. */
-async function withoutDashO<T>(work: () => Promise<T>): Promise<T> {
+/** Advice on files names the option -o of the commands that write models; other files have options of their own. */
+export async function withoutDashO<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
     const { code, what, where, fix, cause } = error;
-    throw new OnnxMishError(code, what, { where, fix: fix?.replace(' with -o', ''), cause });
+    throw new OnnxMishError(code, what, { where, fix: fix?.replaceAll(' with -o', ''), cause });
   }
 }

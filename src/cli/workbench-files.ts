@@ -1,7 +1,8 @@
 // What the workbench's server has to offer.
-import { copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { writeTogether } from '../node/atomic.js';
 import { withDocument } from '../node/document.js';
 import { onFile } from '../node/errors.js';
 import { dataFiles } from '../node/external-data.js';
@@ -9,6 +10,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import { runtimeFiles } from '../providers/browser/provider.js';
 import type { Content } from '../providers/browser/server.js';
 import { HANDED_PATH, type Handed } from '../web/workbench/protocol.js';
+import { withoutDashO } from './views.js';
 
 /** Of ONNX Runtime Web's builds, those for the page's three providers, and what they load. */
 const RUNTIME = new Set([
@@ -41,24 +43,22 @@ export async function workbenchFiles(): Promise<Entries> {
  */
 export async function exportWorkbench(folder: string): Promise<{ files: number; bytes: number }> {
   const own = (await workbenchFiles()).filter(([name]) => !name.startsWith('ort/') || RUNTIME.has(name));
-  const there = await onFile(folder, async () => {
-    await mkdir(folder, { recursive: true });
-    return readdir(folder);
-  });
-  if (there.length > 0) {
-    const fix = 'Name a folder that is new or empty';
-    throw new OnnxMishError('io', 'something is in this folder already', { where: folder, fix });
-  }
   let bytes = 0;
-  for (const [name, content] of own) {
-    const path = join(folder, name);
-    await onFile(path, async () => {
-      await mkdir(dirname(path), { recursive: true });
-      if ('file' in content) await copyFile(content.file, path);
-      else await writeFile(path, content);
-      bytes += (await stat(path)).size;
-    });
-  }
+  const writeAll: Parameters<typeof writeTogether>[1] = async ({ makeFolder, write }) => {
+    await makeFolder(folder);
+    if ((await onFile(folder, () => readdir(folder))).length > 0) {
+      const fix = 'Name a folder that is new or empty';
+      throw new OnnxMishError('io', 'something is in this folder already', { where: folder, fix });
+    }
+    for (const [name, content] of own) {
+      const path = join(folder, name);
+      await makeFolder(dirname(path));
+      const all = 'file' in content ? await readFile(content.file) : content;
+      await write(path, (handle) => onFile(path, () => handle.writeFile(all)));
+      bytes += all.length;
+    }
+  };
+  await withoutDashO(() => writeTogether(false, writeAll));
   return { files: own.length, bytes };
 }
 

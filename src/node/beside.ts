@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { Spliced } from '../onnx/splice.js';
-import { writeModel } from './write.js';
+import { withTemporary } from './atomic.js';
+import { fillWithModel } from './write.js';
 
 /**
  * Has a changed model for a while: as bytes, or, where tensors of it are in other files, as a file beside its source,
@@ -15,11 +14,7 @@ export async function withChanged<T>(
   use: (model: string | Uint8Array) => Promise<T>,
 ): Promise<T> {
   if (typeof source !== 'string' || !external) return use(await changed.bytes());
-  const path = join(dirname(source), `.${basename(source)}.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    await writeModel(changed, path);
-    return await use(path);
-  } finally {
-    await rm(path, { force: true });
-  }
+  const advice =
+    'A model with external data is tried out beside its data: move both to where there is room and leave to write';
+  return withTemporary(source, (handle) => fillWithModel(changed, handle, dirname(source), {}), advice, use);
 }

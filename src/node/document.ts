@@ -1,8 +1,9 @@
 import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import { openModel } from './model-file.js';
+import { checkedBy } from './unchanged.js';
 
-/** The document of a model, by its path or from its bytes, for as long as it is used. Throws as `scan` does, and `io`. */
+/** The document of a model, by its path or from its bytes, for as long as it is used. Throws as `scan` does, and `io`, also when the file has changed meanwhile. */
 export async function withDocument<T>(
   model: string | Uint8Array,
   use: (document: OnnxDocument) => Promise<T> | T,
@@ -10,7 +11,7 @@ export async function withDocument<T>(
   if (typeof model !== 'string') return use(await scan(model));
   const file = await openModel(model);
   try {
-    return await use(await scan(file));
+    return await checkedBy(file.checkUnchanged, async () => use(await scan(file)));
   } finally {
     await file.close();
   }

@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import type { StatsBase } from 'node:fs';
 import { OnnxMishError } from '../onnx/error.js';
 
 const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
@@ -16,21 +16,30 @@ const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
     'the disk quota is used up',
     'Free some space or choose another place with -o; nothing was left behind',
   ],
+  EFBIG: ['the file system takes no file as large as this', 'Choose another place with -o'],
   EMFILE: ['too many files are open', 'Raise the limit with `ulimit -n`'],
+  ENFILE: ['too many files are open on this machine', 'Close some programs, or raise the limit fs.file-max'],
   EIO: ['the disk reports an error', 'Check the disk; nothing was left behind'],
 };
+
+/** Whether an error says that nothing has this name. */
+export function isAbsent(error: unknown): boolean {
+  const cause = error instanceof OnnxMishError ? error.cause : error;
+  const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
 
 /** A failure of the file system in the words of an `OnnxMishError`; other errors as they are. */
 export function fileError(error: unknown, path: string): unknown {
   if (error instanceof OnnxMishError || !(error instanceof Error)) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === undefined) return error;
-  const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, undefined];
+  const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
   return new OnnxMishError('io', what, { where: path, fix, cause: error });
 }
 
 /** The error for a path that names something else than a file. */
-export function notAFile(there: Stats, path: string): OnnxMishError {
+export function notAFile(there: Pick<StatsBase<unknown>, 'isDirectory'>, path: string): OnnxMishError {
   const what = there.isDirectory() ? 'this is a folder' : 'this is not a regular file';
   return new OnnxMishError('io', what, { where: path, fix: 'Name a file; for a pipe write -' });
 }

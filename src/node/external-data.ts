@@ -1,13 +1,13 @@
-import { constants } from 'node:fs';
-import { copyFile, mkdir, open, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../onnx/abort.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { OpenData } from '../onnx/weights.js';
-import { writeAtomically } from './atomic.js';
-import { onFile } from './errors.js';
-import { type ModelFile, openModel } from './model-file.js';
+import type { Batch } from './atomic.js';
+import { isAbsent, onFile } from './errors.js';
+import { type ModelFile, openModel, readExactly } from './model-file.js';
+import { isSameFile, statOf } from './same-file.js';
 import { writeExactly } from './write.js';
 
 /** A file of tensors beside a model. */
@@ -43,8 +43,8 @@ export async function dataFiles(document: OnnxDocument, folder: string): Promise
     if (climbs(folder, path) || location.split(/[\\/]/).includes('..')) {
       throw refuse(`is outside of the model’s folder: '${location}'`);
     }
-    const real = await realpath(path).catch(() => undefined);
-    if (real !== undefined && climbs(await realpath(folder), real)) {
+    const real = await realOrAbsent(path);
+    if (real !== undefined && climbs(await onFile(folder, () => realpath(folder)), real)) {
       throw refuse(`is outside of the model’s folder: '${location}' is a link to '${real}'`);
     }
     found.set(location, { location, path, tensor: owner });
@@ -86,159 +86,119 @@ export interface Copy {
 }
 
 /**
- * What has to be copied for a model that moves to another folder: nothing within one. Throws `external-data`
+ * What has to be copied for a model that moves from `folder` to another: nothing within one. Throws `external-data`
  * when a file is not there, or when the model itself, at `output`, would take its place.
  */
-export async function plannedCopies(document: OnnxDocument, folder: string, output: string): Promise<Copy[]> {
-  const files = await dataFiles(document, folder);
+export async function plannedCopies(
+  document: OnnxDocument,
+  files: readonly DataFile[],
+  folder: string,
+  output: string,
+): Promise<Copy[]> {
   const target = dirname(resolve(output));
   const clash = files.find(({ location }) => join(target, location) === resolve(output));
-  if (clash !== undefined) {
-    throw new OnnxMishError('external-data', `this is the place of the data of ${clash.tensor}`, {
-      where: output,
-      fix: 'Choose another name for the model with -o',
-    });
+  if (clash !== undefined) throw clashes(output, clash.tensor);
+  // Under another name it may be one all the same.
+  for (const { path, tensor } of files) {
+    if (await isSameFile(path, output)) throw clashes(output, tensor);
   }
-  if (files.length === 0 || (await samePlace(folder, target))) return [];
-  return Promise.all(
+  if (files.length === 0 || (await isSameFile(folder, target))) return [];
+  const copies = await Promise.all(
     files.map(async ({ location, path, tensor }) => {
-      const there = await stat(path).catch(() => undefined);
-      if (there?.isFile()) return { from: path, to: join(target, location), bytes: there.size };
+      const there = await statOf(path);
+      if (there?.isFile()) return { from: path, to: join(target, location), bytes: Number(there.size) };
       throw new OnnxMishError('external-data', `there is no such file, and ${tensor} has its data there`, {
         where: path,
         fix: 'Put the data file back beside the model, or write the output into the model’s own folder',
       });
     }),
   );
+  // A location may lead from the output's folder back to what is read.
+  const identity = async (path: string) => {
+    const there = await statOf(path);
+    return there && `${there.dev} ${there.ino}`;
+  };
+  const read = new Set<string | undefined>();
+  for (const path of [document.source.name, ...files.map(({ path }) => path)]) read.add(await identity(path));
+  for (const { to } of copies) {
+    const there = await identity(to);
+    if (there !== undefined && read.has(there)) {
+      throw new OnnxMishError('external-data', 'a copy of a data file would take the place of what is read', {
+        where: to,
+        fix: 'Choose another folder with -o',
+      });
+    }
+  }
+  return copies;
 }
 
-/** What `copyDataFiles` has made so far. */
-export interface Copied {
-  readonly files: string[];
-  /** Outermost first. */
-  readonly folders: string[];
+function clashes(output: string, tensor: string): OnnxMishError {
+  return new OnnxMishError('external-data', `this is the place of the data of ${tensor}`, {
+    where: output,
+    fix: 'Choose another name for the model with -o',
+  });
 }
 
-/** The data files that models of one run have in common, by where they are copied to. */
-export type SharedData = Map<string, Shared>;
-
-interface Shared {
-  readonly from: string;
-  readonly copied: Promise<void>;
-  /** Models that have it; the file goes when the last one fails. */
-  users: number;
+export interface CopyOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes have just been copied. */
+  readonly onCopied: (bytes: number) => void;
 }
 
 /**
- * Copies data files, as clones where the file system can. Never hard links, which ONNX's own loader refuses.
- * Adds each file, and each folder made for it, to `copied` as soon as it is there.
+ * Copies data files, as clones where the file system can. Never hard links, which ONNX's own loader refuses. A file that
+ * changes while it is read is not noticed here. Throws `io`, and `aborted`.
  */
 export async function copyDataFiles(
   copies: readonly Copy[],
-  copied: Copied,
-  options: {
-    readonly force: boolean;
-    readonly signal?: AbortSignal | undefined;
-    /** Told how many bytes have just been copied. */
-    readonly onCopied: (bytes: number) => void;
-    /** What other models of this run copy: a file that several have is copied once. */
-    readonly shared?: SharedData | undefined;
-  },
+  batch: Batch,
+  options: CopyOptions,
 ): Promise<void> {
-  const { shared = new Map() } = options;
   for (const { from, to, bytes } of copies) {
     stopIfAborted(options.signal, from);
-    const other = shared.get(to);
-    if (other !== undefined && other.from !== from) {
-      throw new OnnxMishError('external-data', `this is where '${other.from}' goes, too`, {
-        where: to,
-        fix: `Write the models to folders of their own, for '${from}' is another file`,
-      });
-    }
-    const copyIt = async () => {
-      await makeFolder(dirname(to), copied.folders);
-      await writeAtomically(to, options.force, async (temporary) => {
-        if (await clone(from, temporary)) options.onCopied(bytes);
-        else await copy(from, temporary, to, options);
-      });
+    await batch.makeFolder(dirname(to));
+    let done = 0;
+    const onCopied = (more: number) => {
+      done += more;
+      options.onCopied(more);
     };
-    const one: Shared = other ?? { from, copied: copyIt(), users: 0 };
-    one.users++; // before anything is waited for, so that nobody removes it meanwhile
-    shared.set(to, one);
-    try {
-      await one.copied;
-    } catch (error) {
-      shared.delete(to);
-      throw error;
-    }
-    copied.files.push(to);
+    await batch.write(to, (target) => copy({ from, to, bytes }, target, { ...options, onCopied }), {
+      cloneOf: from,
+    });
+    if (done < bytes) options.onCopied(bytes - done); // a clone has no steps
   }
-}
-
-/** Removes what was copied, for data without its model is of no use, unless another model of the run has it, too. */
-export async function removeCopied(
-  { files, folders }: Copied,
-  shared: SharedData = new Map(),
-): Promise<void> {
-  for (const file of files) {
-    const one = shared.get(file);
-    if (one !== undefined && --one.users > 0) continue;
-    shared.delete(file);
-    await rm(file, { force: true });
-  }
-  // One that somebody has put something into is not ours any more.
-  for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {});
-}
-
-/** Makes a folder and those above it; adds the ones that were not there to `made`, outermost first. Throws `io`. */
-export async function makeFolder(folder: string, made: string[]): Promise<void> {
-  const first = await onFile(folder, () => mkdir(folder, { recursive: true }));
-  if (first === undefined) return;
-  const below = relative(first, folder).split(sep).filter(Boolean);
-  made.push(...[first, ...below.map((_, index) => join(first, ...below.slice(0, index + 1)))]);
-}
-
-/** Copy on write, where the file system can; it takes no time and no space. */
-async function clone(from: string, to: string): Promise<boolean> {
-  return copyFile(from, to, constants.COPYFILE_FICLONE_FORCE).then(
-    () => true,
-    () => false,
-  );
 }
 
 const BLOCK = 4 * 1024 * 1024;
 
 /** A plain copy, which unlike `copyFile` can be interrupted and tells how far it is. */
 async function copy(
-  from: string,
-  temporary: string,
-  to: string,
-  { signal, onCopied }: Pick<Parameters<typeof copyDataFiles>[2], 'signal' | 'onCopied'>,
+  { from, to, bytes }: Copy,
+  target: FileHandle,
+  { signal, onCopied }: CopyOptions,
 ): Promise<void> {
   const source = await onFile(from, () => open(from, 'r'));
   try {
-    // The attempt at a clone has removed the temporary.
-    const target = await onFile(to, () => open(temporary, 'w'));
-    try {
-      const block = new Uint8Array(BLOCK);
-      for (let at = 0; ; ) {
-        stopIfAborted(signal, from);
-        const { bytesRead } = await onFile(from, () => source.read(block, 0, BLOCK, at));
-        if (bytesRead === 0) break;
-        await onFile(to, () => writeExactly(target, [block.subarray(0, bytesRead)], bytesRead, at));
-        at += bytesRead;
-        onCopied(bytesRead);
-      }
-      await onFile(to, () => target.sync());
-    } finally {
-      await target.close();
+    const block = new Uint8Array(BLOCK);
+    for (let at = 0; at < bytes; ) {
+      stopIfAborted(signal, from);
+      const part = block.subarray(0, Math.min(BLOCK, bytes - at));
+      await readExactly(source, from, part, at);
+      await onFile(to, () => writeExactly(target, [part], part.length, at));
+      at += part.length;
+      onCopied(part.length);
     }
   } finally {
-    await source.close();
+    await source.close().catch(() => {}); // it was only read
   }
 }
 
-async function samePlace(a: string, b: string): Promise<boolean> {
-  const [first, second] = await Promise.all([realpath(a), realpath(b).catch(() => resolve(b))]);
-  return first === second;
+/** A path without links in it; undefined where nothing is there. Throws `io`. */
+async function realOrAbsent(path: string): Promise<string | undefined> {
+  try {
+    return await onFile(path, () => realpath(path));
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
 }

@@ -2,13 +2,15 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { OnnxMishError } from '../onnx/error.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
 import { notAFile, onFile } from './errors.js';
+import { statOf } from './same-file.js';
+import { refuseChange } from './unchanged.js';
 
 /** A model on disk, open for reading. */
 export interface ModelFile extends ByteSource {
   readonly path: string;
   /** The open file, for copying ranges of it. */
   readonly handle: FileHandle;
-  /** Rejects with `io` when the file has been written to since it was opened. */
+  /** Rejects with `io` when the file has been written to, replaced or removed since it was opened. */
   checkUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
@@ -19,7 +21,8 @@ const SMALL = 8 * 1024 * 1024;
 export async function openModel(path: string): Promise<ModelFile> {
   const handle = await onFile(path, () => open(path, 'r'));
   try {
-    const before = await onFile(path, () => handle.stat());
+    const before = await onFile(path, () => handle.stat({ bigint: true }));
+    const size = Number(before.size);
     if (!before.isFile()) throw notAFile(before, path);
     const readInto = (target: Uint8Array, offset: number) => readExactly(handle, path, target, offset);
     const fromFile = async (offset: number, length: number) => {
@@ -28,29 +31,26 @@ export async function openModel(path: string): Promise<ModelFile> {
       return bytes;
     };
     // One read of a small file is quicker than many of its parts.
-    const memory = before.size <= SMALL ? toSource(await fromFile(0, before.size)) : undefined;
+    const memory = size <= SMALL ? toSource(await fromFile(0, size)) : undefined;
     return {
-      ...(memory ?? { size: before.size, read: fromFile, readInto }),
+      ...(memory ?? { size, read: fromFile, readInto }),
       name: path,
       path,
       handle,
       async checkUnchanged() {
-        const now = await onFile(path, () => handle.stat());
-        if (now.size === before.size && now.mtimeMs === before.mtimeMs) return;
-        throw new OnnxMishError('io', 'the file was changed by another process while it was being read', {
-          where: path,
-          fix: 'Run the command again once nothing writes to it; nothing was left behind',
-        });
+        refuseChange(path, before, await onFile(path, () => handle.stat({ bigint: true })));
+        refuseChange(path, before, await statOf(path)); // another file may have its name by now
       },
-      close: () => handle.close(),
+      close: () => handle.close().catch(() => {}), // it was only read
     };
   } catch (error) {
-    await handle.close();
+    await handle.close().catch(() => {});
     throw error;
   }
 }
 
-async function readExactly(
+/** Fills `bytes` with what is at an offset of an open file. Throws `io`, also when the file ends before. */
+export async function readExactly(
   handle: FileHandle,
   path: string,
   bytes: Uint8Array,

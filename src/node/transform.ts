@@ -1,24 +1,18 @@
-import { realpath } from 'node:fs/promises';
 import { dirname, parse, resolve } from 'node:path';
 import { undoDocument } from '../mish/metadata.js';
 import type { SwapReport } from '../mish/report.js';
 import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
-import { checkTarget } from './atomic.js';
-import {
-  type Copied,
-  copyDataFiles,
-  plannedCopies,
-  removeCopied,
-  type SharedData,
-  withDataFiles,
-} from './external-data.js';
+import { checkTarget, writeTogether } from './atomic.js';
+import { copyDataFiles, dataFiles, plannedCopies, withDataFiles } from './external-data.js';
 import { openModel } from './model-file.js';
-import { type WriteOptions, writeModel } from './write.js';
+import { refuseInput } from './same-file.js';
+import { type Copied, copyShared, removeCopied, type SharedData } from './shared-data.js';
+import { checkedBy, watchFiles } from './unchanged.js';
+import { fillWithModel, type WriteOptions } from './write.js';
 
 export interface FileOptions extends WriteOptions {
   /** Where to write; beside the input under a name made from its own unless given. */
@@ -89,47 +83,41 @@ export async function transformFile<Report>(
   const file = await openModel(input);
   const copied: Copied = { files: [], folders: [] };
   try {
-    const document = await scan(file);
-    const copies = await plannedCopies(document, dirname(resolve(input)), path);
-    const { output, report } = await work(document);
+    const document = await checkedBy(file.checkUnchanged, () => scan(file));
+    const folder = dirname(resolve(input));
+    const data = await dataFiles(document, folder);
+    const checkData = await watchFiles(data.map((one) => one.path));
+    const copies = await plannedCopies(document, data, folder, path);
+    const checkAll = async () => {
+      await file.checkUnchanged();
+      await checkData();
+    };
+    const { output, report } = await checkedBy(checkAll, () => work(document));
     const dataBytes = copies.reduce((sum, { bytes }) => sum + bytes, 0);
     const tell = (done: number) => options.onProgress?.(done, dataBytes + output.size);
     let done = 0;
-    await copyDataFiles(copies, copied, {
-      force,
+    const copyOptions = {
       signal: options.signal,
-      shared: options.shared,
-      onCopied: (bytes) => {
+      onCopied: (bytes: number) => {
         done += bytes;
         tell(done);
       },
+    };
+    const { shared, signal } = options;
+    if (shared !== undefined) await copyShared(copies, copied, shared, { ...copyOptions, force });
+    await writeTogether(force, async (batch) => {
+      if (shared === undefined) await copyDataFiles(copies, batch, copyOptions);
+      const onProgress = (written: number) => tell(dataBytes + written);
+      await batch.write(path, (handle) => fillWithModel(output, handle, path, { signal, onProgress }));
+      await checkAll();
+      await options.verify?.();
     });
-    await writeModel(output, path, {
-      force,
-      signal: options.signal,
-      onProgress: (written) => tell(dataBytes + written),
-      verify: async () => {
-        await file.checkUnchanged();
-        await options.verify?.();
-      },
-    });
-    return { output: path, copied: copied.files, report };
+    return { output: path, copied: copies.map(({ to }) => to), report };
   } catch (error) {
     // With force it may have replaced what was there; then it stays.
-    if (!force) await removeCopied(copied, options.shared);
+    if (!force && options.shared !== undefined) await removeCopied(copied, options.shared);
     throw error;
   } finally {
     await file.close();
   }
-}
-
-/** The input may be replaced when that is asked for, never by accident or through a link. */
-async function refuseInput(input: string, output: string, force: boolean): Promise<void> {
-  if (force) return;
-  const real = (path: string) => realpath(path).catch(() => resolve(path));
-  if ((await real(input)) !== (await real(output))) return;
-  throw new OnnxMishError('io', 'this is the input itself', {
-    where: output,
-    fix: 'Choose another name with -o, or replace the input with --force',
-  });
 }

@@ -28,10 +28,18 @@ const WORKERS = 3;
 
 /** Writes a spliced model to a file, whole or not at all. Throws `io` or `aborted`. */
 export async function writeModel(model: Spliced, path: string, options: WriteOptions = {}): Promise<void> {
-  await writeAtomically(path, options.force ?? false, async (_, handle) => {
-    await copyPieces(model, handle, path, options);
+  await writeAtomically(path, options.force ?? false, async (handle) => {
+    await fillWithModel(model, handle, path, options);
     await options.verify?.();
   });
+}
+
+/** Writes a text file, whole or not at all. Throws `io`, also when it is there already, unless `force`. */
+export async function writeText(path: string, text: string, force: boolean): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  await writeAtomically(path, force, (handle) =>
+    onFile(path, () => writeExactly(handle, [bytes], bytes.length, 0)),
+  );
 }
 
 /** Consecutive pieces of the output, a block or less of them. */
@@ -41,7 +49,8 @@ interface Job {
   readonly parts: readonly (Span | Uint8Array)[];
 }
 
-async function copyPieces(
+/** Writes a spliced model into an open file; `path` is for messages. Throws `io` or `aborted`. */
+export async function fillWithModel(
   model: Spliced,
   handle: FileHandle,
   path: string,
@@ -144,6 +153,7 @@ export async function writeExactly(
     skip -= buffer.length - rest.length;
     for (let done = 0; done < rest.length; ) {
       const { bytesWritten } = await handle.write(rest, done, rest.length - done, at);
+      if (bytesWritten === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
       done += bytesWritten;
       at += bytesWritten;
     }

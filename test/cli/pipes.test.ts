@@ -144,7 +144,10 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     child.kill(signal);
     const { stdout, stderr, ...end } = await ended;
     // It really was at work: the temporary was there.
-    expect(during).toEqual([expect.stringMatching(/^\.m\.mish\.onnx\.[0-9a-f]+\.tmp$/), 'm.onnx']);
+    expect(during).toEqual([
+      expect.stringMatching(/^\.m\.mish\.onnx\.[0-9a-f]{8}-\d+-[0-9a-f]{12}\.onnx-mish\.tmp$/),
+      'm.onnx',
+    ]);
     expect({ ...end, stderr }).toMatchObject({
       code: 130,
       signal: null,

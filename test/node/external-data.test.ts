@@ -278,3 +278,48 @@ test('data that has a second name, or may only be read, is copied all the same',
   expect((await stat(folder.at('out/net.bin'))).nlink).toBe(1);
   expectMish(await runFile(output));
 });
+
+test('with force a copy takes the place of nothing that is read', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('in/in'), { recursive: true });
+  // From the folder above, the location of the data is the model's own place, and that of other data.
+  for (const location of ['in/net.onnx', 'in/net.bin']) {
+    await folder.write('in/net.bin', BIAS_BYTES);
+    await folder.write(`in/${location}`, BIAS_BYTES);
+    const bytes = externalModel('net.bin', location);
+    const input = await folder.write('in/net.onnx', bytes);
+    const attempt = swapFile(input, { output: folder.at('out.onnx'), force: true });
+    expect(await failure(attempt), location).toMatchObject({
+      code: 'external-data',
+      where: folder.at(location),
+      what: 'a copy of a data file would take the place of what is read',
+    });
+    expect(await folder.read('in/net.onnx')).toEqual(bytes);
+    expect(await folder.read('in/net.bin')).toEqual(BIAS_BYTES);
+  }
+});
+
+test('with force the model does not take the place of its data through a link either', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('weights'));
+  await symlink('weights', folder.at('alias'));
+  const input = await folder.write('net.onnx', externalModel('alias/net.bin'));
+  await folder.write('weights/net.bin', BIAS_BYTES);
+  const attempt = swapFile(input, { output: folder.at('weights/net.bin'), force: true });
+  expect(await failure(attempt)).toMatchObject({
+    code: 'external-data',
+    where: folder.at('weights/net.bin'),
+  });
+  expect(await folder.read('weights/net.bin')).toEqual(BIAS_BYTES);
+});
+
+test('with force a failure leaves the old model with its old data', async () => {
+  const folder = await modelFolder();
+  await folder.write('out/net.onnx', 'old model');
+  await folder.write('out/net.bin', 'old data');
+  const verify = () => Promise.reject(new Error('not like this'));
+  const attempt = swapFile(folder.input, { output: folder.at('out/net.onnx'), force: true, verify });
+  expect(await failure(attempt)).toMatchObject({ message: 'not like this' });
+  expect(await outside(folder)).toEqual(['out/net.bin', 'out/net.onnx']);
+  expect(new TextDecoder().decode(await folder.read('out/net.bin'))).toBe('old data');
+});

@@ -104,18 +104,21 @@ test('the input is not written over, whatever name it goes by', async () => {
   await symlink('.', folder.at('here'));
   const cases = {
     'net.onnx': 'this is the input itself',
-    'soft.onnx': 'this is the input itself',
     'here/net.onnx': 'this is the input itself',
-    'hard.onnx': 'the file exists already',
+    'soft.onnx': 'this is the input itself under another name',
+    'hard.onnx': 'this is the input itself under another name',
   };
   for (const [name, what] of Object.entries(cases)) {
     const where = folder.at(name);
-    expect(await failure(swapFile(input, { output: where })), name).toMatchObject({
-      code: 'io',
-      where,
-      what,
-    });
-    expect(await failure(swapFile(where, { output: input })), name).toMatchObject({ code: 'io' });
+    // By another name it is not what --force asks for, either.
+    for (const force of name.endsWith('/net.onnx') || name === 'net.onnx' ? [false] : [false, true]) {
+      const refused = { code: 'io', what };
+      expect(await failure(swapFile(input, { output: where, force })), name).toMatchObject({
+        ...refused,
+        where,
+      });
+      expect(await failure(swapFile(where, { output: input, force })), name).toMatchObject(refused);
+    }
   }
   expect(await realpath(folder.at('soft.onnx'))).toBe(await realpath(input));
   expect(await folder.read('net.onnx')).toEqual(bytes);
