@@ -15,8 +15,9 @@ export interface Folder {
   list(): Promise<string[]>;
 }
 
-export async function tempFolder(): Promise<Folder> {
-  const path = await mkdtemp(join(tmpdir(), 'onnx-mish-'));
+/** A new folder, in the system's own for temporary files unless told. */
+export async function tempFolder(parent = tmpdir()): Promise<Folder> {
+  const path = await mkdtemp(join(parent, 'onnx-mish-'));
   onTestFinished(() => rm(path, { recursive: true, force: true }));
   return folderAt(path);
 }
