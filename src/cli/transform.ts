@@ -3,6 +3,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { Spliced } from '../onnx/splice.js';
 import { interruptible } from './exit.js';
 import { outputArgument, piped } from './files.js';
+import { useLessMemory } from './lean-memory.js';
 import { progress } from './progress.js';
 import { say, sayJson } from './say.js';
 import { clean, describeCopied } from './text.js';
@@ -27,6 +28,7 @@ export async function runTransformation<Options extends TransformFlags, Report e
   flags: Options,
   { file, document, describe }: Transformation<Options, Report>,
 ): Promise<void> {
+  useLessMemory();
   const output = outputArgument(input, flags.output);
   const bar = progress('writing');
   const options = { ...flags, signal: interruptible(), onProgress: bar.update };

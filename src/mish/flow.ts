@@ -108,22 +108,26 @@ interface Question {
 /** What following a value inside one graph or function came to. */
 interface Outcome {
   readonly verdict: string | undefined;
-  /** The outputs of the function that the value reaches. */
-  readonly exits: ReadonlySet<number>;
+  /** The outputs of the function that the value reaches, each with the last step to it. */
+  readonly exits: ReadonlyMap<number, Step>;
+  /** Everything that was walked. */
+  readonly walked: readonly Step[];
 }
 
-const NOWHERE: Outcome = { verdict: undefined, exits: new Set() };
+const NOWHERE: Outcome = { verdict: undefined, exits: new Map(), walked: [] };
 const DEEPEST_CALL = 200; // functions that call functions; a file may claim more than the stack holds
 
 function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   const summaries = new Map<Scope, Outcome[]>();
   /** Verdicts that are final, '' where there is none, so that a chain of sites is not walked once for each. */
-  const settled = new Map<Scope, Map<string, string>>();
+  const settled: Verdicts = new Map();
+  /** The same, with what becomes of a function's results at its calls. */
+  const everywhere: Verdicts = new Map();
   let depth = 0;
 
-  function settle({ scope, name }: Place, verdict: string): void {
-    const values = settled.get(scope);
-    if (values === undefined) settled.set(scope, new Map([[name, verdict]]));
+  function settle(verdicts: Verdicts, { scope, name }: Place, verdict: string): void {
+    const values = verdicts.get(scope);
+    if (values === undefined) verdicts.set(scope, new Map([[name, verdict]]));
     else values.set(name, verdict);
   }
 
@@ -136,43 +140,44 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
     if (known[slot] === undefined) {
       known[slot] = NOWHERE; // what a function that calls itself, which ONNX forbids, finds here
       depth++;
-      known[slot] = follow({ scope: callee, name });
+      known[slot] = follow({ scope: callee, name, from: undefined }, settled);
       depth--;
     }
     return known[slot];
   }
 
   /** Walks forward from a value, without leaving the function it is in. */
-  function follow(start: Place): Outcome {
-    const queue: Step[] = [{ ...start, from: undefined }];
+  function follow(start: Step, known: Verdicts): Outcome {
+    const queue: Step[] = [start];
     const walked: Step[] = [];
     const seen = new Map<Scope, Set<string>>();
-    const exits = new Set<number>();
+    const exits = new Map<number, Step>();
     for (const step of queue) {
       const { scope, name } = step;
       const names = seen.get(scope) ?? new Set();
       if (name === '' || names.has(name)) continue;
       seen.set(scope, names.add(name));
       walked.push(step);
-      const known = settled.get(scope)?.get(name);
-      const next = known === undefined ? onward(step, exits) : known === '' ? [] : known;
+      const verdict = known.get(scope)?.get(name) ?? settled.get(scope)?.get(name);
+      const next = verdict === undefined ? onward(step, exits) : verdict === '' ? [] : verdict;
       if (typeof next === 'string') {
-        for (let at: Step | undefined = step; at !== undefined; at = at.from) settle(at, next);
-        return { verdict: next, exits };
+        for (let at: Step | undefined = step; at !== undefined; at = at.from) settle(known, at, next);
+        return { verdict: next, exits, walked };
       }
       for (const place of next) queue.push({ ...place, from: step });
     }
     // Where a function can be left, its callers have a say as well.
-    if (exits.size === 0) for (const step of walked) settle(step, '');
-    return { verdict: undefined, exits };
+    if (exits.size === 0) for (const step of walked) settle(known, step, '');
+    return { verdict: undefined, exits, walked };
   }
 
   /** The verdict on a value, or where it goes next; the outputs of a function that it reaches join `exits`. */
-  function onward({ scope, name }: Place, exits: Set<number>): string | Place[] {
+  function onward(step: Step, exits: Map<number, Step>): string | Place[] {
+    const { scope, name } = step;
     const places: Place[] = [];
     for (const use of index.uses(scope, name)) {
       if (use.kind === 'output') {
-        if (use.scope.kind === 'function') exits.add(use.slot);
+        if (use.scope.kind === 'function') exits.set(use.slot, step);
         if (question.condition !== undefined && isCondition(use.scope, use.slot)) return question.condition;
         places.push(...leave(use.scope, use.slot));
         continue;
@@ -184,7 +189,8 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
       if (verdict !== undefined) return verdict;
       places.push(...enter(node, slot));
       if (called !== undefined) {
-        for (const exit of called.exits) places.push({ scope: use.scope, name: node.outputs[exit] ?? '' });
+        for (const exit of called.exits.keys())
+          places.push({ scope: use.scope, name: node.outputs[exit] ?? '' });
       } else if (node.domain === '' && question.through(node)) {
         for (const output of node.outputs) places.push({ scope: use.scope, name: output });
       }
@@ -193,25 +199,31 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   }
 
   return (scope: Scope, output: string): string | undefined => {
-    const queue: Place[] = [{ scope, name: output }];
+    const queue: Step[] = [{ scope, name: output, from: undefined }];
     const seen = new Set<string>();
+    const all: Step[] = [];
     for (const place of queue) {
-      const { verdict, exits } = follow(place);
+      const { verdict, exits, walked } = follow(place, everywhere);
       if (verdict !== undefined) return verdict;
+      for (const step of walked) all.push(step);
       // A function's result is followed at each of its calls.
       const { root } = place.scope;
-      for (const exit of exits) {
+      for (const [exit, from] of exits) {
         const key = `${root.path}\0${exit}`;
         if (seen.has(key)) continue;
         seen.add(key);
         for (const call of calls.callers(root)) {
-          queue.push({ scope: call.scope, name: call.node.outputs[exit] ?? '' });
+          queue.push({ scope: call.scope, name: call.node.outputs[exit] ?? '', from });
         }
       }
     }
+    for (const step of all) settle(everywhere, step, '');
     return undefined;
   };
 }
+
+/** By scope and name; '' is that there is none. */
+type Verdicts = Map<Scope, Map<string, string>>;
 
 interface Place {
   readonly scope: Scope;

@@ -36,3 +36,14 @@ export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>
   }
   return notes;
 }
+
+/** The most bytes of a protobuf message: ONNX Runtime and Python's onnx refuse a file of more. */
+const LARGEST = 2 ** 31 - 1;
+
+/** A line for a model that is larger than its readers take, with the remedy. */
+export function noteOnSize(bytes: number): string[] {
+  if (bytes <= LARGEST) return [];
+  return [
+    `${bytes.toLocaleString('en-US')} bytes are more than protobuf’s 2 GiB, and ONNX Runtime refuses such a file; keep its weights in a file of their own (external data)`,
+  ];
+}

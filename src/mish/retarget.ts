@@ -7,7 +7,7 @@ import type { Edit, Spliced } from '../onnx/splice.js';
 import { type FixedRelu, type ReluFixes, reluFixes } from './fix-relu.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
-import { notesOn } from './notes.js';
+import { noteOnSize, notesOn } from './notes.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
 import { rewrite } from './rewriter.js';
@@ -82,7 +82,7 @@ export async function retargetDocument(
     skipped: [...skipped, ...relu.skipped],
     relus: relu.relus,
     unchanged: found.length - others.length,
-    notes: notesOn(form, sites),
+    notes: [...notesOn(form, sites), ...noteOnSize(output.size)],
     bytesIn: document.source.size,
     bytesOut: output.size,
   };

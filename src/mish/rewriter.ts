@@ -39,7 +39,7 @@ export function rewrite(
   removed: ReadonlyMap<Node, Scope> = new Map(),
 ): Edit[] {
   const leaving = new Set([...targets.map((target) => target.node), ...removed.keys()]);
-  const fresh = namer(document, leaving);
+  const fresh = namer(document, leaving, 'mish');
   const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
   const edits: Edit[] = [];
 

@@ -17,7 +17,7 @@ import {
   type Variant,
 } from './forms.js';
 import { spliceWithRecord } from './metadata.js';
-import { notesOn } from './notes.js';
+import { noteOnSize, notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './report.js';
@@ -103,7 +103,7 @@ export async function swapDocument(
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
-    notes: [...notesOn(form, sites), ...oldWeights(folding, options)],
+    notes: [...notesOn(form, sites), ...oldWeights(folding, options), ...noteOnSize(output.size)],
     bytesIn: document.source.size,
     bytesOut: output.size,
   };

@@ -169,9 +169,12 @@ export async function copyDataFiles(
   }
 }
 
-const BLOCK = 4 * 1024 * 1024;
+const BLOCK = 1024 * 1024;
 
-/** A plain copy, which unlike `copyFile` can be interrupted and tells how far it is. */
+/**
+ * A plain copy, which unlike `copyFile` can be interrupted and tells how far it is. Where the file has holes, which take no
+ * room on the disk, so has the copy.
+ */
 async function copy(
   { from, to, bytes }: Copy,
   target: FileHandle,
@@ -179,15 +182,19 @@ async function copy(
 ): Promise<void> {
   const source = await onFile(from, () => open(from, 'r'));
   try {
+    const { blocks } = await onFile(from, () => source.stat());
+    const zeros = blocks * 512 < bytes ? new Uint8Array(BLOCK) : undefined; // stat counts in 512 bytes, whatever the disk
     const block = new Uint8Array(BLOCK);
     for (let at = 0; at < bytes; ) {
       stopIfAborted(signal, from);
       const part = block.subarray(0, Math.min(BLOCK, bytes - at));
       await readExactly(source, from, part, at);
-      await onFile(to, () => writeExactly(target, [part], part.length, at));
+      const isHole = zeros !== undefined && Buffer.compare(part, zeros.subarray(0, part.length)) === 0;
+      if (!isHole) await onFile(to, () => writeExactly(target, [part], part.length, at));
       at += part.length;
       onCopied(part.length);
     }
+    if (zeros !== undefined) await onFile(to, () => target.truncate(bytes)); // the last block may be a hole
   } finally {
     await source.close().catch(() => {}); // it was only read
   }

@@ -115,17 +115,23 @@ function* blocks(model: Spliced): Generator<Job> {
   if (length > 0) yield { to, parts };
 }
 
-/** The bytes of a block's parts; those from the source land in `block`, one after the other, if there is one. */
+/** The bytes of a block's parts; those from the source land in `block`, if there is one. */
 async function readParts(
   source: ByteSource,
   parts: Job['parts'],
   block?: Uint8Array | undefined,
 ): Promise<Uint8Array[]> {
   const buffers: Uint8Array[] = [];
+  const spans = parts.filter((part): part is Span => !(part instanceof Uint8Array));
+  const [from = 0, to = 0] = [spans[0]?.start, spans.at(-1)?.end];
+  // Small pieces with little between them are read at once.
+  const isWhole = block !== undefined && spans.length > 1 && to - from <= block.length;
+  if (isWhole) await source.readInto?.(block.subarray(0, to - from), from);
   let used = 0;
   for (const part of parts) {
     if (part instanceof Uint8Array) buffers.push(part);
     else if (source.bytes !== undefined) buffers.push(source.bytes.subarray(part.start, part.end));
+    else if (isWhole) buffers.push(block.subarray(part.start - from, part.end - from));
     else if (block !== undefined && source.readInto !== undefined) {
       const target = block.subarray(used, used + part.end - part.start);
       await source.readInto(target, part.start);

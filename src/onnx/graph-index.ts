@@ -68,8 +68,8 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
   const slots = new Int32Array(total + 1);
   const where = new Int32Array(total + 1);
   const next = new Int32Array(total + 1);
-  const first: number[] = new Array(count).fill(0);
-  const last: number[] = new Array(count).fill(0);
+  const first = new Int32Array(count + total); // nothing defines the last ones
+  const last = new Int32Array(count + total);
   let use = 0;
   function note(place: number, name: string, slot: number, node?: Node): void {
     const from = scopes[place];

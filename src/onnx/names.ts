@@ -1,19 +1,24 @@
 import type { Node, OnnxDocument } from './document.js';
 
-/** Hands out names that no value and no node that stays has, whatever its scope. */
+/**
+ * Hands out names that no value and no node that stays has, whatever its scope. Where all that is wanted has a part in
+ * common, names without it need not be remembered.
+ */
 export function namer(
   document: OnnxDocument,
   leaving: ReadonlySet<Node> = new Set(),
+  part = '',
 ): (wanted: string) => string {
   const taken = new Set<string>();
+  const take = (name: string) => void (name.includes(part) && taken.add(name));
   for (const scope of document.scopes) {
-    for (const value of [...scope.inputs, ...scope.outputs]) taken.add(value.name);
-    for (const name of scope.initializers.keys()) taken.add(name);
-    for (const name of scope.values.keys()) taken.add(name);
+    for (const value of [...scope.inputs, ...scope.outputs]) take(value.name);
+    for (const name of scope.initializers.keys()) take(name);
+    for (const name of scope.values.keys()) take(name);
     for (const node of scope.nodes) {
-      if (!leaving.has(node)) taken.add(node.name);
-      for (const name of node.inputs) taken.add(name);
-      for (const name of node.outputs) taken.add(name);
+      if (!leaving.has(node)) take(node.name);
+      for (const name of node.inputs) take(name);
+      for (const name of node.outputs) take(name);
     }
   }
   const counts = new Map<string, number>(); // where to go on counting, for nodes that all have one name
