@@ -37,19 +37,25 @@ function tensor({ type, dims, data }: Feed): Tensor {
   }
 }
 
-/** Loads a model into ONNX Runtime's CPU provider; rejects when it is not valid or has no kernels. */
-export function load(bytes: Uint8Array, optimiser: Optimiser = 'disabled'): Promise<InferenceSession> {
+/** Loads a model, bytes or a file, into ONNX Runtime's CPU provider; rejects when it is not valid or has no kernels. */
+export function load(
+  model: Uint8Array | string,
+  optimiser: Optimiser = 'disabled',
+): Promise<InferenceSession> {
   // Level 4 keeps the runtime's log out of the tests' output; errors are thrown all the same.
-  return InferenceSession.create(bytes, { graphOptimizationLevel: optimiser, logSeverityLevel: 4 });
+  const options = { graphOptimizationLevel: optimiser, logSeverityLevel: 4 } as const;
+  return typeof model === 'string'
+    ? InferenceSession.create(model, options)
+    : InferenceSession.create(model, options);
 }
 
 /** The outputs of a model as plain numbers. */
 export async function run(
-  bytes: Uint8Array,
+  model: Uint8Array | string,
   feeds: Readonly<Record<string, Feed>>,
   optimiser: Optimiser = 'disabled',
 ): Promise<Record<string, number[]>> {
-  const session = await load(bytes, optimiser);
+  const session = await load(model, optimiser);
   const given = Object.entries(feeds).map(([name, feed]) => [name, tensor(feed)] as const);
   const results = await session.run(Object.fromEntries(given), { logSeverityLevel: 4 });
   const outputs: Record<string, number[]> = {};

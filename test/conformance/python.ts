@@ -1,0 +1,48 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Feed } from '../support/run.js';
+
+/** A question to python.py. */
+export type Job =
+  | { readonly kind: 'summary' | 'checker'; readonly path: string }
+  | { readonly kind: 'reference'; readonly path: string; readonly feeds: Readonly<Record<string, Feed>> };
+
+/** Its answer, or what kept it from one. */
+export interface Answer {
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+/** A Python with onnx, asked one question after the other. */
+export interface Python {
+  readonly version: string;
+  /** Where its package netron lies, if it has it. */
+  readonly netron: string | undefined;
+  ask(job: Job): Promise<Answer>;
+  close(): void;
+}
+
+const SCRIPT = fileURLToPath(new URL('python.py', import.meta.url));
+
+/** Starts Python (`program`), or says why it cannot be used. */
+export function startPython(program: string): Python | string {
+  const print = (code: string) => {
+    const { status, stdout } = spawnSync(program, ['-c', code], { encoding: 'utf8' });
+    return status === 0 ? stdout.trim() : undefined;
+  };
+  const version = print('import onnx; print(onnx.__version__)');
+  if (version === undefined) return `${program} has no package onnx (pip install onnx)`;
+  const child = spawn(program, [SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    version,
+    netron: print('import netron; print(netron.__path__[0])'),
+    async ask(job) {
+      child.stdin.write(`${JSON.stringify(job)}\n`);
+      const { value, done } = await lines.next();
+      return done ? { error: 'Python ended' } : JSON.parse(value);
+    },
+    close: () => void child.stdin.end(),
+  };
+}
