@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FORMS } from '../../src/mish/forms.js';
 import { swap } from '../../src/mish/swap.js';
+import { scan } from '../../src/onnx/scan.js';
 import { BACKEND_TESTS } from '../support/models.js';
 import { run } from '../support/run.js';
 import { type Case, casesIn, exampleFor } from './cases.js';
 import { checkModel, type Result, type Swapped } from './check.js';
 import { differInProcess } from './determinism.js';
-import { onnxProto } from './summary.js';
+import { onnxProto, summaryBy, summaryOf } from './summary.js';
 
 /**
  * The ONNX backend tests, from Debian's package libonnx-testdata, through all that `npm run conformance` does without
@@ -61,7 +62,10 @@ describe.skipIf(cases.length === 0)('the ONNX backend models', () => {
     if (input === undefined) throw new Error('test_relu has no input');
     const wrong = { path, form: 'exp', sha256: '0' } as const;
     expect(differInProcess([wrong])).toEqual([wrong]);
-    const { output } = await swap(Uint8Array.from(readFileSync(path)));
+    const source = Uint8Array.from(readFileSync(path));
+    const { output } = await swap(source);
+    expect(summaryOf(await scan(source))).toBe(summaryBy(onnxProto, source));
+    expect(summaryOf(await scan(source))).not.toBe(summaryBy(onnxProto, await output.bytes()));
     const [before, after] = [await run(path, { x: input }), await run(await output.bytes(), { x: input })];
     expect(before.y).not.toEqual(after.y);
   });

@@ -23,6 +23,9 @@ export interface Python {
   close(): void;
 }
 
+/** Milliseconds; onnx.reference is written for clarity, and takes minutes for what ONNX Runtime does in a blink. */
+const PATIENCE = 30_000;
+
 const SCRIPT = fileURLToPath(new URL('python.py', import.meta.url));
 
 /** Starts Python (`program`), or says why it cannot be used. */
@@ -33,16 +36,24 @@ export function startPython(program: string): Python | string {
   };
   const version = print('import onnx; print(onnx.__version__)');
   if (version === undefined) return `${program} has no package onnx (pip install onnx)`;
-  const child = spawn(program, [SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const start = () => {
+    const child = spawn(program, [SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
+    return { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
+  };
+  let running = start();
   return {
     version,
     netron: print('import netron; print(netron.__path__[0])'),
     async ask(job) {
+      const { child, lines } = running;
       child.stdin.write(`${JSON.stringify(job)}\n`);
+      const timer = setTimeout(() => child.kill(), PATIENCE);
       const { value, done } = await lines.next();
-      return done ? { error: 'Python ended' } : JSON.parse(value);
+      clearTimeout(timer);
+      if (!done) return JSON.parse(value);
+      running = start();
+      return { error: `no answer in ${PATIENCE / 1000} s` };
     },
-    close: () => void child.stdin.end(),
+    close: () => void running.child.stdin.end(),
   };
 }
