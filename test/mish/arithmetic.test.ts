@@ -219,6 +219,32 @@ test('a long chain of sites is followed once, not once for each', { timeout: 20_
   expect(Object.keys(await skips({ nodes: chain(toInt(`v${length}`, 'y')) }))).toHaveLength(length + 1);
 });
 
+test('nor is it in a function, whose results are followed at its calls', { timeout: 20_000 }, async () => {
+  const length = 20_000;
+  const chain = {
+    ...{ domain: 'local', name: 'Chain', input: ['a'], output: [`v${length}`] },
+    opsetImport: [{ domain: '', version: 18 }],
+    node: [
+      node('Relu', ['a'], ['v0']),
+      ...Array.from({ length }, (_, at) => node('Relu', [`v${at}`], [`v${at + 1}`])),
+    ],
+  };
+  const call = node('Chain', ['x'], ['c'], {}, { domain: 'local' });
+  const parts = (last: onnx.INodeProto) => ({
+    nodes: [call, last],
+    functions: [chain],
+    domains: { local: 1 },
+  });
+  expect(await skips(parts(node('Neg', ['c'], ['y'])))).toEqual({});
+  expect(Object.keys(await skips(parts(toInt('c', 'y'))))).toHaveLength(length + 1);
+  // What becomes of the result at one call is nothing to another call's argument.
+  const other = node('Chain', ['r'], ['d'], {}, { domain: 'local' });
+  const both = parts(toInt('c', 'y'));
+  const skipped = await skips({ ...both, nodes: [...both.nodes, node('Relu', ['x'], ['r']), other] });
+  expect(Object.keys(skipped)).toHaveLength(length + 1);
+  expect(skipped).not.toHaveProperty('r');
+});
+
 describe('an activation is not called arithmetic', () => {
   const weights = [
     floats(

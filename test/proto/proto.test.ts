@@ -104,6 +104,21 @@ test('64-bit integers are numbers, and strings that are no UTF-8 do not end the 
   expect(onnx.NodeProto.decode(Uint8Array.of(0x1a, 2, 0xff, 0xfe)).name).toBe('\ufffd\ufffd');
 });
 
+test('a name is read for what it is, whatever was read before', () => {
+  const name = (...bytes: number[]) =>
+    onnx.NodeProto.decode(Uint8Array.of(0x1a, bytes.length, ...bytes)).name;
+  for (let round = 0; round < 2; round++) {
+    expect(name(0xc3, 0xa9)).toBe('é');
+    expect(name(0xe9)).toBe('\ufffd'); // the code of é, which is no UTF-8
+    expect(name(0x61, 0x62)).toBe('ab');
+    expect(name(0x62, 0x61)).toBe('ba');
+  }
+  for (let at = 0; at < 100_000; at++) {
+    const bytes = new TextEncoder().encode(`n${at}`);
+    if (name(...bytes) !== `n${at}`) expect.unreachable(`n${at}`);
+  }
+});
+
 describe('protobufjs’s own generated code, from the same schema', () => {
   const parent = join(proto, '../.demo'); // inside the package, whose protobufjs it imports
   let folder = '';
