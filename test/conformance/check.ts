@@ -14,7 +14,7 @@ import { scan } from '../../src/onnx/scan.js';
 import { splice } from '../../src/onnx/splice.js';
 import { type Feed, OPTIMISERS, run } from '../support/run.js';
 import { type Case, exampleFor, noise } from './cases.js';
-import type { Python } from './python.js';
+import type { Answer, Python } from './python.js';
 import { type IndependentReader, summaryBy, summaryOf } from './summary.js';
 
 export const CHECKS = [
@@ -94,6 +94,9 @@ export async function checkModel(
   });
 
   let isSwapped = false;
+  // Asked once for all forms.
+  let reference: Promise<Answer> | undefined;
+  let objection: Promise<Answer> | undefined;
   for (const form of Object.keys(FORMS) as FormName[]) {
     const check = `swap, ${form} form` as const;
     const path = join(tools.folder, `${form}.onnx`);
@@ -172,7 +175,8 @@ export async function checkModel(
       if (typeof tools.python === 'string') return tools.python;
       if (kept > 0) return 'some activations stay, and the reference would change them';
       if (outputs.length === 0) return 'ONNX Runtime gave nothing to compare';
-      const { value, error } = await tools.python.ask({ kind: 'reference', path: one.path, feeds });
+      reference ??= tools.python.ask({ kind: 'reference', path: one.path, feeds });
+      const { value, error } = await reference;
       if (error !== undefined) return `onnx.reference cannot: ${error.slice(0, 80)}`;
       for (const [name, exact] of Object.entries(value as Record<string, number[]>)) {
         for (const after of outputs)
@@ -184,7 +188,8 @@ export async function checkModel(
 
   async function askChecker(path: string): Promise<string | undefined> {
     if (typeof tools.python === 'string') return tools.python;
-    const before = await tools.python.ask({ kind: 'checker', path: one.path });
+    objection ??= tools.python.ask({ kind: 'checker', path: one.path });
+    const before = await objection;
     if (before.error !== undefined) return before.error;
     if (before.value !== '') return `it refuses the original: ${String(before.value).slice(0, 80)}`;
     const after = await tools.python.ask({ kind: 'checker', path });
