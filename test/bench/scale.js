@@ -1,7 +1,7 @@
 // `npm run bench:scale`: time and peak memory of `onnx-mish swap`, the whole process, by nodes and by bytes, each with the
-// exponent that fits: log time against log size, what a model without that costs taken off, from where it is not nearly all. Options: --rounds N (3; the quickest counts, others were
-// disturbed, and the highest peak);
-// --nodes N (1000000) and --bytes N (4000000000), the largest. Needs twice the bytes on the disk.
+// exponent that fits: log time against log size, what is there without that size taken off, from where it is not nearly all.
+// Options: --rounds N (3; the quickest counts, since others were disturbed, and the highest peak); --nodes N (1000000) and
+// --bytes N (4000000000), the largest. Needs twice the bytes on the disk.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -79,7 +79,12 @@ function report(title, size, results, start) {
     ['CPU time', 'cpu'],
   ]) {
     const points = results.map((one) => [one[size], one[key] - start[key]]);
-    const fit = exponent(points.filter(([, seconds]) => seconds > start[key] / 2));
+    const telling = points.filter(([, seconds]) => seconds > start[key] / 2);
+    if (telling.length < 2) {
+      console.log(`${label}: too little to fit`);
+      continue;
+    }
+    const fit = exponent(telling);
     console.log(
       `${label} grows with the ${fit.toFixed(2)}th power; at most ${MOST.exponent}: ${reached(fit <= MOST.exponent)}`,
     );

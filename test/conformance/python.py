@@ -3,6 +3,7 @@
 summary: the canonical text of the nodes, as summary.ts makes it.
 checker: whether onnx.checker (full_check) and strict shape inference accept the source and the output.
 reference: the source's graph by onnx.reference with Mish, in float64, in place of Relu and LeakyRelu.
+original: the source's graph as it is.
 """
 
 import json
@@ -77,8 +78,8 @@ def objection(path):
 DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32, "bool": np.bool_}
 
 
-def reference(path, feeds):
-    evaluator = ReferenceEvaluator(path, new_ops=[Relu, LeakyRelu])
+def reference(path, feeds, new_ops):
+    evaluator = ReferenceEvaluator(path, new_ops=new_ops)
     given = {
         name: np.array(feed["data"], dtype=DTYPES[feed["type"]]).reshape(feed["dims"]) for name, feed in feeds.items()
     }
@@ -92,7 +93,7 @@ def answer(job):
         return summary(job["path"])
     if kind == "checker":
         return objection(job["path"])
-    return reference(job["path"], job["feeds"])
+    return reference(job["path"], job["feeds"], [Relu, LeakyRelu] if kind == "reference" else None)
 
 
 for line in sys.stdin:

@@ -6,7 +6,11 @@ import type { Feed } from '../support/run.js';
 /** A question to python.py. */
 export type Job =
   | { readonly kind: 'summary' | 'checker'; readonly path: string }
-  | { readonly kind: 'reference'; readonly path: string; readonly feeds: Readonly<Record<string, Feed>> };
+  | {
+      readonly kind: 'reference' | 'original';
+      readonly path: string;
+      readonly feeds: Readonly<Record<string, Feed>>;
+    };
 
 /** Its answer, or what kept it from one. */
 export interface Answer {
