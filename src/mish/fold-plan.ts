@@ -219,8 +219,7 @@ function ownWeight({ document, index }: Context, name: string): Weight | string 
   const weight = weightOf(index, graph, name);
   if (weight === undefined) return `whose '${name}' is no constant`;
   // Until IR 4 initializers had to be inputs as well.
-  if (irVersion >= 4 && graph.inputs.some((input) => input.name === name))
-    return `whose '${name}' is an input of the model as well`;
+  if (irVersion >= 4 && index.isInput(graph, name)) return `whose '${name}' is an input of the model as well`;
   return weight;
 }
 

@@ -37,7 +37,7 @@ function padsZero(node: Node, scope: Scope, index: GraphIndex): boolean {
   if ((attribute(node, 'value')?.f ?? 0) !== 0) return false;
   const name = node.inputs[2] ?? '';
   if (name === '') return true;
-  if (scope.inputs.some((input) => input.name === name)) return false;
+  if (index.isInput(scope, name)) return false;
   const made = index.producer(scope, name);
   const constant = made?.opType === 'Constant' && made.domain === '' ? attribute(made, 'value') : undefined;
   return (scope.initializers.get(name) ?? constant?.tensor)?.scalar === 0;

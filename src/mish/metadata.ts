@@ -48,7 +48,9 @@ function isOperation(value: unknown): value is Operation {
   return (
     OPERATIONS.includes(operation as Operation['operation']) &&
     typeof form === 'string' &&
-    typeof sites === 'number'
+    typeof sites === 'number' &&
+    // Nothing in it is nested, or it could be nested too deeply to be written again.
+    Object.values(value).every((one) => typeof one !== 'object')
   );
 }
 

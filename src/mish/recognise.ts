@@ -71,7 +71,7 @@ export function recognise(
         break;
       }
     }
-    found.push(...here.reverse());
+    for (const mish of here.reverse()) found.push(mish);
   }
   return found;
 }
@@ -203,7 +203,7 @@ function constantTensor({ scope, index }: Where, name: string): Tensor | undefin
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
   // Until IR 4 every initializer is also an input, which may override it; those we write are Constant nodes.
-  if (!home.inputs.some((input) => input.name === name)) {
+  if (!index.isInput(home, name)) {
     const tensor = home.initializers.get(name);
     if (tensor !== undefined) return tensor;
   }
@@ -219,7 +219,6 @@ function constantTensor({ scope, index }: Where, name: string): Tensor | undefin
 function rankOf({ scope, index }: Where, name = ''): number {
   const home = index.home(scope, name);
   if (home === undefined) return 0;
-  const value =
-    home.values.get(name) ?? [...home.inputs, ...home.outputs].find((value) => value.name === name);
+  const value = home.values.get(name) ?? index.declared(home, name);
   return value?.dims?.length ?? home.initializers.get(name)?.dims.length ?? 0;
 }

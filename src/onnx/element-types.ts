@@ -25,6 +25,10 @@ const FIRST = words(`
   RNN LSTM GRU Scatter ScatterElements ScatterND Slice SpaceToDepth Squeeze Tile TopK Transpose Trilu
   Unsqueeze Upsample`);
 
+/** Assumptions are tried so often, and so many names read again for each: what takes more, nobody exports. */
+const ROUNDS = 4;
+const MOST_READ = 2e7;
+
 const INT_RESULTS = words('ArgMax ArgMin NonMaxSuppression NonZero Shape Size');
 const BOOL_RESULTS = words('And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor');
 
@@ -41,10 +45,11 @@ export function inferElementTypes(
   // A function that is called with its own result tells its type only once one is assumed: so the calls whose
   // types are known speak for the others, and where in the end they do not agree, the assumption is taken back.
   const open = new Set<Value>();
-  for (;;) {
+  for (let round = 1; ; round++) {
     const { types, unsettled } = infer(document, index, calls, open);
     if (unsettled.length === 0) return types;
-    for (const input of unsettled) open.add(input);
+    const given = round < ROUNDS ? unsettled : document.functions.flatMap(({ inputs }) => inputs);
+    for (const input of given) open.add(input);
   }
 }
 
@@ -100,10 +105,13 @@ function infer(
   };
 
   const given = new Map<Scope, Map<Node, (number | undefined)[]>>(); // argument types by calling node
+  const called = new Set<Scope>(); // those of which a call has been visited
+  let read = 0;
 
   function visit(scope: Scope, node: Node): void {
     const { opType, inputs, outputs } = node;
     const callee = calleeOf(node);
+    read += inputs.length + outputs.length;
     if (callee !== undefined) {
       call(scope, node, callee);
       return;
@@ -159,6 +167,7 @@ function infer(
   function call(scope: Scope, node: Node, callee: Scope): void {
     const types = node.inputs.map((name) => (name === '' ? undefined : get(scope, name)));
     given.set(callee, (given.get(callee) ?? new Map()).set(node, types));
+    called.add(callee);
     callee.outputs.forEach((output, index) => {
       set(scope, node.outputs[index], get(callee, output.name));
     });
@@ -174,31 +183,42 @@ function infer(
     }
   }
   do {
-    while (affected.size > 0) {
+    while (affected.size > 0 && read < MOST_READ) {
       const now = affected;
       affected = new Map();
       for (const [node, scope] of now) visit(scope, node);
     }
-    for (const [callee, calls] of given) {
+    for (const callee of called) {
+      const types = argumentTypes(callee, given.get(callee));
       callee.inputs.forEach((input, index) => {
-        if (open.has(input)) return;
-        const [type, ...others] = argumentTypes(calls, index).filter((type) => type !== undefined);
-        if (others.length === 0) set(callee, input.name, type);
+        const [type, ...others] = [...(types[index] ?? [])].filter((type) => type !== undefined);
+        if (!open.has(input) && others.length === 0) set(callee, input.name, type);
       });
     }
-  } while (affected.size > 0);
-  const unsettled = [...given].flatMap(([callee, callers]) =>
-    callee.inputs.filter((input, index) => !open.has(input) && argumentTypes(callers, index).length > 1),
-  );
+    called.clear();
+  } while (affected.size > 0 && read < MOST_READ);
+  const unsettled = [...given].flatMap(([callee, callers]) => {
+    const types = argumentTypes(callee, callers);
+    return callee.inputs.filter((input, index) => !open.has(input) && (types[index]?.size ?? 0) > 1);
+  });
   return { types: get, unsettled };
 }
 
-/** The different types, unknown among them, that the calls of a function give one of its inputs. */
+/** The different types, unknown among them, that the calls of a function give each of its inputs. */
 function argumentTypes(
-  callers: ReadonlyMap<Node, readonly (number | undefined)[]>,
-  index: number,
-): (number | undefined)[] {
-  return [...new Set([...callers.values()].map((types) => types[index]))];
+  { inputs }: Scope,
+  callers: ReadonlyMap<Node, readonly (number | undefined)[]> = new Map(),
+): Set<number | undefined>[] {
+  const found = inputs.map(() => new Set<number | undefined>());
+  let least = inputs.length; // a call may give less than all
+  for (const types of callers.values()) {
+    least = Math.min(least, types.length);
+    types.forEach((type, index) => {
+      found[index]?.add(type);
+    });
+  }
+  for (const types of found.slice(least)) types.add(undefined);
+  return found;
 }
 
 function constantType(node: Node): number | undefined {

@@ -51,7 +51,7 @@ export function neededNodes(document: OnnxDocument, names: readonly string[]): R
     const node = producers.get(name);
     if (node === undefined || needed.has(node)) continue;
     needed.add(node);
-    open.push(...node.inputs, ...(bodies.get(node) ?? []).flatMap(namesRead));
+    for (const read of [...node.inputs, ...(bodies.get(node) ?? []).flatMap(namesRead)]) open.push(read);
   }
   return needed;
 }
@@ -69,7 +69,9 @@ function bodiesByNode({ scopes, graph }: OnnxDocument): Map<Node, Scope[]> {
     let top = scope;
     while (top.parent !== undefined && top.parent !== graph) top = top.parent;
     if (top.parent !== graph || top.owner === undefined) continue;
-    bodies.set(top.owner, [...(bodies.get(top.owner) ?? []), scope]);
+    const known = bodies.get(top.owner);
+    if (known === undefined) bodies.set(top.owner, [scope]);
+    else known.push(scope);
   }
   return bodies;
 }

@@ -1,4 +1,4 @@
-import type { Node, OnnxDocument, Scope } from './document.js';
+import type { Node, OnnxDocument, Scope, Value } from './document.js';
 
 /** A place where a value is read: input `slot` of a node, or an output of a scope. */
 export type Use =
@@ -9,6 +9,9 @@ export type Use =
 export interface GraphIndex {
   /** The scope in which a name seen from `scope` is defined. */
   home(scope: Scope, name: string): Scope | undefined;
+  /** The input or output of this very scope with this name; the input, where there are both. */
+  declared(scope: Scope, name: string): Value | undefined;
+  isInput(scope: Scope, name: string): boolean;
   /** The node of this very scope that makes the value. */
   producer(scope: Scope, name: string): Node | undefined;
   /** Every use of a value that `scope` defines, in nested graphs too. */
@@ -23,7 +26,11 @@ export interface GraphIndex {
 interface Names {
   readonly defined: Map<string, number>;
   readonly undefined: Map<string, number>;
+  readonly inputs: ReadonlyMap<string, Value>;
+  readonly outputs: ReadonlyMap<string, Value>;
 }
+
+const byName = (values: readonly Value[]) => new Map(values.map((value) => [value.name, value]));
 
 /**
  * Builds the index of a document; one pass over its nodes. What there is one of for each value or use is in arrays by
@@ -49,7 +56,8 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     for (const { name } of scope.inputs) define(name);
     for (const name of scope.initializers.keys()) define(name);
     total += scope.outputs.length;
-    tables.set(scope, { defined, undefined: new Map() });
+    const [inputs, outputs] = [byName(scope.inputs), byName(scope.outputs)];
+    tables.set(scope, { defined, undefined: new Map(), inputs, outputs });
   }
 
   function home(from: Scope, name: string): Scope | undefined {
@@ -103,6 +111,8 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     home,
     number,
     count,
+    declared: (scope, name) => tables.get(scope)?.inputs.get(name) ?? tables.get(scope)?.outputs.get(name),
+    isInput: (scope, name) => tables.get(scope)?.inputs.has(name) ?? false,
     producer: (scope, name) => producers[tables.get(scope)?.defined.get(name) ?? -1],
     uses(scope, name) {
       const found: Use[] = [];

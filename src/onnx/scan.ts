@@ -89,7 +89,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     });
   }
 
-  const context: Context = { reader, scopes: [], external: [], paths: new Set() };
+  const context: Context = { reader, scopes: [], external: [], paths: new Map() };
   const graph = newScope(context, 'graph', 'graph', opsets);
   for (const field of graphs) await scanGraph(context, graph, field, undefined, 0);
   const locals: Scope[] = [];
@@ -121,7 +121,8 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
 
 interface Context extends TensorContext {
   readonly scopes: Scope[];
-  readonly paths: Set<string>;
+  /** The paths in use, and how far those of one name are counted. */
+  readonly paths: Map<string, number>;
 }
 
 /** The node, and its scope, that a nested graph belongs to. */
@@ -138,9 +139,11 @@ function newScope(
   owner?: Owner,
 ): ScopeDraft {
   // A path identifies a scope, in a plan for one; the names it is made of need not be unique.
+  const { paths } = context;
   let unique = path;
-  for (let count = 2; context.paths.has(unique); count++) unique = `${path}#${count}`;
-  context.paths.add(unique);
+  let count = paths.get(path) ?? 1;
+  while (paths.has(unique)) unique = `${path}#${++count}`;
+  paths.set(path, count).set(unique, 1);
   const scope = {
     kind,
     path: unique,

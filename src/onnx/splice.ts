@@ -46,26 +46,19 @@ function lengths(edits: readonly Edit[]): Replacement[] {
   for (const { frame, start, end, bytes } of edits) {
     if (frame !== undefined) add(frame, bytes.length - (end - start));
   }
-  // Innermost first: a prefix that becomes longer makes the message around it longer as well.
-  const depth = (frame: Frame): number => (frame.parent === undefined ? 0 : 1 + depth(frame.parent));
-  const levels: Set<Frame>[] = [];
-  for (const start of growth.keys()) {
-    for (let frame: Frame | undefined = start; frame !== undefined; frame = frame.parent) {
-      const level = depth(frame);
-      levels[level] ??= new Set();
-      levels[level].add(frame);
-    }
+  const frames = new Set<Frame>();
+  for (const inner of growth.keys()) {
+    for (let frame: Frame | undefined = inner; frame && !frames.has(frame); frame = frame.parent)
+      frames.add(frame);
   }
   const prefixes: Replacement[] = [];
-  for (const level of levels.toReversed()) {
-    for (const frame of level) {
-      const grown = growth.get(frame) ?? 0;
-      if (grown === 0) continue;
-      const bytes = varint(frame.end - frame.start + grown);
-      const width = frame.start - frame.lengthAt;
-      prefixes.push({ start: frame.lengthAt, end: frame.start, bytes });
-      if (frame.parent !== undefined) add(frame.parent, grown + bytes.length - width);
-    }
+  // Backwards: a prefix that becomes longer makes the message around it, which starts before it, longer as well.
+  for (const frame of [...frames].sort((a, b) => b.start - a.start)) {
+    const grown = growth.get(frame) ?? 0;
+    if (grown === 0) continue;
+    const bytes = varint(frame.end - frame.start + grown);
+    prefixes.push({ start: frame.lengthAt, end: frame.start, bytes });
+    if (frame.parent !== undefined) add(frame.parent, grown + bytes.length - (frame.start - frame.lengthAt));
   }
   return prefixes;
 }

@@ -1,0 +1,38 @@
+// Reads a model in a process of its own, from dist/, and prints what came of it: node bomb-child.js model.onnx exp
+import { readFileSync } from 'node:fs';
+import { inspect, OnnxMishError, retarget, swap, undo } from '../../dist/index.js';
+
+const [, , path, form] = process.argv;
+const bytes = new Uint8Array(readFileSync(path ?? ''));
+const from = performance.now();
+const base = process.memoryUsage().rss;
+
+/** @param {string} name @param {() => Promise<unknown>} work */
+async function step(name, work) {
+  const start = performance.now();
+  const result = await work().then(
+    () => 'ok',
+    (error) => (error instanceof OnnxMishError ? `${error.code}: ${error.what}` : `RAW ${error.stack}`),
+  );
+  return [name, result, Math.round(performance.now() - start)];
+}
+
+/** @type {Uint8Array} */
+let swapped = bytes;
+const steps = [
+  await step('inspect', async () => JSON.stringify(await inspect(bytes, { include: ['*a*b*'] }))),
+  await step('swap', async () => {
+    const { output } = await swap(bytes, /** @type {import('../../dist/index.js').SwapOptions} */ ({ form }));
+    swapped = await output.bytes();
+  }),
+  await step('retarget', async () => {
+    const { output } = await retarget(swapped, { form: 'native', fixRelu: true });
+    await output.bytes();
+  }),
+  await step('undo', async () => {
+    const { output } = { output: await undo(swapped) };
+    if (Buffer.compare(await output.bytes(), bytes) !== 0) throw new Error('undo gives other bytes');
+  }),
+];
+const peak = process.resourceUsage().maxRSS * 1024 - base;
+console.log(JSON.stringify({ steps, ms: Math.round(performance.now() - from), peak, bytes: bytes.length }));
