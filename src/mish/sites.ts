@@ -79,8 +79,9 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
   const sites: Site[] = [];
   const skipped: Skip[] = [];
 
-  for (const scope of document.scopes) {
-    for (const node of scope.nodes) {
+  // Backwards: where a site leads to is known when its turn comes.
+  for (const scope of document.scopes.toReversed()) {
+    for (const node of scope.nodes.toReversed()) {
       const kind = kindOf(node);
       if (kind === undefined) {
         const why = calls.callee(node) === undefined ? fusedActivation(node) : undefined;
@@ -115,7 +116,7 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       }
     }
   }
-  return { sites, skipped };
+  return { sites: sites.reverse(), skipped: skipped.reverse() };
 }
 
 /** Whether `include` and `exclude` leave a node out. */
@@ -133,12 +134,22 @@ function choiceOf({ include, exclude }: SiteOptions) {
 /** A test for `*` (any run of characters, slashes too) and `?` (any one character) in names. */
 export function globs(patterns: readonly string[] | undefined): ((node: Node) => boolean) | undefined {
   if (patterns === undefined || patterns.length === 0) return undefined;
-  const expressions = patterns.map((pattern) => {
-    const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');
-    return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
-  });
-  const test = (name: string) => name !== '' && expressions.some((expression) => expression.test(name));
+  const test = (name: string) => name !== '' && patterns.some((pattern) => matches(pattern, name));
   return (node) => test(node.name) || node.outputs.some(test);
+}
+
+/** Takes back its last `*` only, so that no pattern takes longer than its length times that of the name. */
+function matches(pattern: string, name: string): boolean {
+  let [at, star, from] = [0, -1, 0];
+  for (let to = 0; to < name.length; ) {
+    const sign = pattern[at];
+    if (sign === '*') [star, from] = [at++, to];
+    else if (sign === '?' || sign === name[to]) [at, to] = [at + 1, to + 1];
+    else if (star >= 0) [at, to] = [star + 1, ++from];
+    else return false;
+  }
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
 }
 
 /** Why a form cannot be written at a place for this element type; undefined when it can. */

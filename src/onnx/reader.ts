@@ -20,6 +20,8 @@ export interface Reader {
   readonly source: ByteSource;
   /** What is being read, for messages; the scanner keeps it up to date. */
   place: string | (() => string);
+  /** How much structure was found so far: parts, of which each takes some hundred bytes of memory. */
+  parts: number;
   /** The field that starts at `at` in a message that ends at `end`. A promise only when the window has to move. */
   field(at: number, end: number): Field | Promise<Field>;
   /** The bytes [start, end). Valid until the next call. */
@@ -140,6 +142,7 @@ export function createReader(source: ByteSource): Reader {
   const reader: Reader = {
     source,
     place: 'the model',
+    parts: 0,
     field,
     bytes,
     fail(what, at, cause) {

@@ -84,13 +84,17 @@ export async function scanValue(reader: Reader, scope: Scope, field: Field): Pro
   return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
 }
 
-/** Decodes a small message; what cannot be read is `malformed`. */
+/** No model of use has as much structure, and memory has to hold it. */
+const MOST_PARTS = 3e6;
+
+/** Decodes a small message; what protobufjs cannot read is `malformed`, and more of them than memory holds. */
 export function decode<T>(
   reader: Reader,
   type: { decode(bytes: Uint8Array): T },
   bytes: Uint8Array,
   at: number,
 ): T {
+  if (++reader.parts > MOST_PARTS) throw reader.fail(`there are more than ${MOST_PARTS} parts, which no model needs`, at);
   try {
     return type.decode(bytes);
   } catch (cause) {

@@ -19,6 +19,8 @@ import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
 const NONE: readonly Attribute[] = [];
+/** How many nodes a graph or function weighs as much as, in memory. */
+const SCOPE_PARTS = 20;
 
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, metadata: 14, training: 20, functions: 25, configuration: 26 };
@@ -158,6 +160,7 @@ function newScope(
   } as unknown as ScopeDraft;
   scope.root = owner?.scope.root ?? scope;
   context.scopes.push(scope);
+  context.reader.parts += SCOPE_PARTS;
   return scope;
 }
 

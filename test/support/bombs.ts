@@ -48,7 +48,7 @@ export const float = (name: string, ...dims: bigint[]) =>
 /** A whole model: fields of its graph, and fields beside it. */
 export function bombModel(graph: readonly Uint8Array[], beside: readonly Uint8Array[] = []): Uint8Array {
   const opsets = [field(8, number(2, 18n)), field(8, field(1, 'local'), number(2, 1n))];
-  return Buffer.concat([number(1, 8n), ...opsets, field(7, ...graph), ...beside]);
+  return Buffer.concat([number(1, 8n), ...opsets, field(7, Buffer.concat(graph)), ...beside]);
 }
 
 const x = field(11, float('x', 4n));
