@@ -133,12 +133,17 @@ export async function calibrate(
 ): Promise<{ output: Spliced; report: Calibration }> {
   const start = performance.now();
   return withDocument(model, (document) =>
-    withDataFiles(model, document, async (openData) => {
-      const { output, ...result } = await calibrateDocument({ model, document }, openData, options);
-      const seconds = (performance.now() - start) / 1000;
-      const sizes = { bytesIn: document.source.size, bytesOut: output.size };
-      return { output, report: { ...result.report, seconds, ...sizes } };
-    }),
+    withDataFiles(
+      model,
+      document,
+      async (openData) => {
+        const { output, ...result } = await calibrateDocument({ model, document }, openData, options);
+        const seconds = (performance.now() - start) / 1000;
+        const sizes = { bytesIn: document.source.size, bytesOut: output.size };
+        return { output, report: { ...result.report, seconds, ...sizes } };
+      },
+      options.session,
+    ),
   );
 }
 

@@ -85,7 +85,7 @@ export async function rankInside(read: ReadModel, options: RankOptions): Promise
   };
   const model = {
     name: read.document.source.name,
-    sha256: await fingerprint(read.model, read.document),
+    sha256: await fingerprint(read.model, read.document, options.session),
   };
   return withTrial(read, options, { samples, seed, shares }, async (trial) => {
     const start: Ranking = {

@@ -5,6 +5,7 @@ import {
   collect,
   commonOptions,
   count,
+  dataAccess,
   formOptions,
   outputOptions,
   positive,
@@ -56,7 +57,7 @@ export function command(): Command {
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
     .option('--report <file>', 'write the report as one HTML file that needs nothing else')
     .option('--all', 'list every layer rather than the first and the last ones');
-  return commonOptions(command)
+  return commonOptions(dataAccess(command))
     .addHelpText(
       'after',
       `

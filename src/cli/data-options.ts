@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import type { DataAccess } from '../node/external-data.js';
 import { type ImageFlags, imageOptions } from './image-options.js';
 import { collect, count } from './options.js';
 
 /** The options of `dataOptions`, as commander gives them. */
-export interface DataFlags extends ImageFlags {
+export interface DataFlags extends ImageFlags, DataAccess {
   data?: string;
   labels?: string;
   shape?: string[];

@@ -34,6 +34,7 @@ export async function measure(
     const measured = await activations(model, {
       ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
       ...{ data, seed, signal, onProgress: bar.update },
+      session: { allowOutsideData: flags.allowOutsideData },
       samples: samples ?? (flags.data === NOISE ? Number.MAX_SAFE_INTEGER : undefined),
     }).finally(bar.end);
     return { measured, inspection };

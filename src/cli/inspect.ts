@@ -6,7 +6,7 @@ import { OnnxMishError } from '../onnx/error.js';
 import { type DataFlags, dataOptions } from './data-options.js';
 import { modelArgument } from './files.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions, refuseForMany } from './many-options.js';
-import { commonOptions, configOptions, count, siteOptions } from './options.js';
+import { commonOptions, configOptions, count, dataAccess, siteOptions } from './options.js';
 import { say } from './say.js';
 import { describeSkipped } from './swap.js';
 import { clean, columns, integer, plural } from './text.js';
@@ -23,7 +23,7 @@ export function command(): Command {
     .option('--samples <number>', 'samples to take at the most (default: 256, of noise 32)', atLeastOne)
     .option('--report <file>', 'write what the samples show as one HTML file that needs nothing else')
     .option('-f, --force', 'overwrite the report if it exists');
-  return commonOptions(configOptions(command))
+  return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(
       'after',
       `

@@ -80,6 +80,14 @@ export function outputOptions(command: Command, name: string, { pipes = true } =
     .option('-f, --force', 'overwrite the output if it exists');
 }
 
+/** --allow-outside-data, for what reads external data. */
+export function dataAccess(command: Command): Command {
+  return command.option(
+    '--allow-outside-data',
+    'read external data outside of the model’s folder as well; only for models that you trust',
+  );
+}
+
 /** --json and --debug. */
 export function commonOptions(command: Command): Command {
   return command

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { dataOptions } from './data-options.js';
-import { commonOptions, count, formOptions, number, siteOptions } from './options.js';
+import { commonOptions, count, dataAccess, formOptions, number, siteOptions } from './options.js';
 import type { Flags } from './run-rank.js';
 
 export function command(): Command {
@@ -26,7 +26,7 @@ export function command(): Command {
     .addOption(new Option('--estimate', 'measure none: rank by the estimate').conflicts('top'))
     .addOption(top)
     .option('--resume <file>', 'go on with this ranking, and keep it up to date after every site');
-  return commonOptions(command)
+  return commonOptions(dataAccess(command))
     .addHelpText(
       'after',
       `

@@ -3,7 +3,7 @@ import { type RetargetOptions, type RetargetReport, retargetDocument } from '../
 import { retargetFile } from '../node/transform.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from './many-options.js';
-import { commonOptions, configOptions, formOptions, outputOptions } from './options.js';
+import { commonOptions, configOptions, dataAccess, formOptions, outputOptions } from './options.js';
 import { describeSkipped } from './swap.js';
 import { integer } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
@@ -22,7 +22,7 @@ export function command(): Command {
       'also write Relu as LeakyRelu with slope 0: WebGL can be wrong on a Conv with a Relu',
     )
     .option('--no-undo', 'leave out the record from which `undo` restores the original');
-  return commonOptions(configOptions(retarget))
+  return commonOptions(configOptions(dataAccess(retarget)))
     .addHelpText(
       'after',
       `${MANY_HELP}

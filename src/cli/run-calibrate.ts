@@ -63,7 +63,8 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const matches = globs(flags.layers);
   const { form, target, only, include, exclude, leaky, fold, seed } = flags;
   const signal = interruptible();
-  const session = { threads: flags.threads };
+  const { allowOutsideData } = flags;
+  const session = { threads: flags.threads, allowOutsideData };
   const bar = steps();
   let left = clockFor();
   const options = {
@@ -77,10 +78,15 @@ export async function run(input: string, flags: Flags): Promise<void> {
       bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
     },
   };
-  const { report, ...written } = await transformFile(input, { output, force, signal }, 'mish', async () => {
-    const data = await readInBatches(input, flags, samples, session);
-    return calibrate(input, { ...options, data });
-  }).finally(bar.end);
+  const { report, ...written } = await transformFile(
+    input,
+    { output, force, signal, allowOutsideData },
+    'mish',
+    async () => {
+      const data = await readInBatches(input, flags, samples, session);
+      return calibrate(input, { ...options, data });
+    },
+  ).finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;

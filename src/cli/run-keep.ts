@@ -52,6 +52,7 @@ export async function runKeep(
       { model, document },
       {
         ...{ budget, data, seed, signal, onProgress: told(bar.update) },
+        session: { allowOutsideData: flags.allowOutsideData },
         samples: samples ?? allOfNoise(flags),
         ...{ only, include, exclude, form, target, beta, leaky, strict },
       },

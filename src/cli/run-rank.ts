@@ -47,6 +47,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const rank = () =>
     rankSites(model, {
       ...{ data, seed, only, include, exclude, form, target, beta, leaky, signal },
+      session: { allowOutsideData: flags.allowOutsideData },
       samples: samples ?? allOfNoise(flags),
       ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
       onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),

@@ -39,9 +39,10 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
   const search = (document: OnnxDocument) => {
     const bar = steps();
     const options = { only, include, exclude, form, target, leaky, strict, budget, data, seed, signal };
+    const session = { allowOutsideData: flags.allowOutsideData };
     return sharpenSwap(
       { model: input, document },
-      { ...options, samples: samples ?? allOfNoise(flags), onProgress: bar.update },
+      { ...options, session, samples: samples ?? allOfNoise(flags), onProgress: bar.update },
     ).finally(bar.end);
   };
   const lines = (report: SharpenedReport) => {

@@ -89,7 +89,10 @@ async function compareFiles(
   return validateFiles(original, swapped, {
     providers: flags.providers,
     data,
-    session: { threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
+    session: {
+      ...{ threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
+      allowOutsideData: flags.allowOutsideData,
+    },
     browser: flags.browser,
     timeoutMs: Math.min(1000 * flags.timeout, 2 ** 31 - 1), // more than a timer can count to
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,

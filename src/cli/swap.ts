@@ -3,7 +3,7 @@ import { KINDS } from '../mish/kinds.js';
 import { parsePlan, planOf } from '../mish/plan.js';
 import type { SkipReport, SwapReport } from '../mish/report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
-import { withDataFiles } from '../node/external-data.js';
+import { type DataAccess, withDataFiles } from '../node/external-data.js';
 import { swapFile, type Written } from '../node/transform.js';
 import { checkedBy } from '../node/unchanged.js';
 import { OnnxMishError } from '../onnx/error.js';
@@ -18,6 +18,7 @@ import {
   commonOptions,
   configOptions,
   count,
+  dataAccess,
   formOptions,
   outputOptions,
   siteOptions,
@@ -70,7 +71,7 @@ export function command(): Command {
     'samples for --keep to take at the most (default: 512, of noise 32)',
     count,
   );
-  return commonOptions(configOptions(swap))
+  return commonOptions(configOptions(dataAccess(swap)))
     .addHelpText(
       'after',
       `
@@ -164,13 +165,13 @@ async function run(
 }
 
 /** A swap of which nothing is written. */
-async function dryFile(input: string, options: SwapOptions): Promise<Written<SwapReport>> {
+async function dryFile(input: string, options: SwapOptions & DataAccess): Promise<Written<SwapReport>> {
   const source = await modelArgument(input);
   try {
     const { report } = await checkedBy(source.checkUnchanged, async () => {
       const document = await scan(source);
       const work = (openData?: OpenData) => swapDocument(document, { ...options, openData });
-      return options.fold && input !== '-' ? withDataFiles(input, document, work) : work();
+      return options.fold && input !== '-' ? withDataFiles(input, document, work, options) : work();
     });
     return { output: '', copied: [], report };
   } finally {

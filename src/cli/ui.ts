@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process';
 import { Command } from 'commander';
+import type { DataAccess } from '../node/external-data.js';
 import { aborted } from '../onnx/abort.js';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
 import { type PageServer, servePage } from '../providers/browser/server.js';
 import { HANDED_HASH } from '../web/workbench/protocol.js';
 import { interruptible } from './exit.js';
-import { commonOptions, count } from './options.js';
+import { commonOptions, count, dataAccess } from './options.js';
 import { say, sayJson } from './say.js';
 import { clean, integer } from './text.js';
 import { exportWorkbench, handedFiles, policyOf, workbenchFiles } from './workbench-files.js';
 
-interface Flags {
+interface Flags extends DataAccess {
   readonly port?: number;
   readonly host: string;
   readonly open: boolean;
@@ -29,7 +30,7 @@ export function command(): Command {
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .option('--no-open', 'print the address and open no browser')
     .option('--export <folder>', 'write the page as files that any web server can host, and serve nothing');
-  return commonOptions(ui)
+  return commonOptions(dataAccess(ui))
     .addHelpText(
       'after',
       `
@@ -47,13 +48,13 @@ Examples:
 
 async function run(
   model: string | undefined,
-  { port, host, open, export: folder, json }: Flags,
+  { port, host, open, export: folder, json, allowOutsideData }: Flags,
 ): Promise<void> {
   if (folder !== undefined) return exportTo(folder, model, json ?? false);
   const signal = interruptible();
   const files = new Map([
     ...(await workbenchFiles()),
-    ...(model === undefined ? [] : await handedFiles(model)),
+    ...(model === undefined ? [] : await handedFiles(model, { allowOutsideData })),
   ]);
   const server = await serve(files, host, port);
   try {

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { undoDocument } from '../mish/metadata.js';
 import { undoFile } from '../node/transform.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from './many-options.js';
-import { commonOptions, configOptions, outputOptions } from './options.js';
+import { commonOptions, configOptions, dataAccess, outputOptions } from './options.js';
 import { integer } from './text.js';
 import { runTransformation, type TransformFlags } from './transform.js';
 
@@ -12,7 +12,7 @@ export function command(): Command {
     .description('Gives back the model as it was before the last swap or retarget, byte for byte.');
   manyOptions(undo);
   outputOptions(undo, '<model>.undone.onnx');
-  return commonOptions(configOptions(undo))
+  return commonOptions(configOptions(dataAccess(undo)))
     .addHelpText(
       'after',
       `

@@ -2,7 +2,16 @@ import { Command, Option } from 'commander';
 import { PROVIDERS } from '../providers/types.js';
 import { dataOptions } from './data-options.js';
 import { chooseModels, failFastOption, refuseForMany, shardOption } from './many-options.js';
-import { commonOptions, configOptions, count, formOptions, list, number, positive } from './options.js';
+import {
+  commonOptions,
+  configOptions,
+  count,
+  dataAccess,
+  formOptions,
+  list,
+  number,
+  positive,
+} from './options.js';
 import type { Flags } from './run-validate.js';
 
 export function command(): Command {
@@ -67,7 +76,7 @@ export function command(): Command {
     .option('--report <file>', 'write the report as one HTML file that needs nothing else')
     .option('--junit <file>', 'write JUnit XML for a build server')
     .option('-f, --force', 'overwrite files that exist');
-  return commonOptions(configOptions(command))
+  return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(
       'after',
       `

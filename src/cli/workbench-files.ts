@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { writeTogether } from '../node/atomic.js';
 import { withDocument } from '../node/document.js';
 import { onFile } from '../node/errors.js';
-import { dataFiles } from '../node/external-data.js';
+import { type DataAccess, dataFiles } from '../node/external-data.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { runtimeFiles } from '../providers/browser/provider.js';
 import type { Content } from '../providers/browser/server.js';
@@ -63,8 +63,8 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
 }
 
 /** A model and its external data, with the list of them. Throws as `scan` does, `io` and `external-data`. */
-export async function handedFiles(model: string): Promise<Entries> {
-  const beside = await withDocument(model, (document) => dataFiles(document, dirname(model)));
+export async function handedFiles(model: string, access?: DataAccess): Promise<Entries> {
+  const beside = await withDocument(model, (document) => dataFiles(document, dirname(model), access));
   const there: { name: string; url: string; path: string }[] = [];
   for (const [index, { location, path }] of beside.entries()) {
     const isThere = (await stat(path).catch(() => undefined))?.isFile() ?? false;

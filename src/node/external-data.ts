@@ -19,37 +19,81 @@ export interface DataFile {
   readonly tensor: string;
 }
 
+/** What a model may have read. */
+export interface DataAccess {
+  /**
+   * Also read external data outside of the model's folder, through links too. Only for models from people who may read
+   * what you may read: such a model can have any file of yours copied or computed with.
+   */
+  readonly allowOutsideData?: boolean | undefined;
+}
+
+/** What Windows takes for a drive, a stream of a file, a device, or drops from the end of a name. */
+const WINDOWS_ONLY = /[:*?"<>|]|[. ]([\\/]|$)|(^|[\\/])(con|prn|aux|nul|com\d|lpt\d)(\.|[\\/]|$)/i;
+
 /**
- * The data files of a model in a folder. Throws `external-data` for a location that is empty, absolute or
- * leads out of the folder, by `..` or through a link: what it names is not the model's to read.
+ * The data files of a model in a folder. Throws `external-data`, naming a tensor, for what is no regular file, and, unless
+ * it is allowed, for what is not the model's to read: an absolute location, or one that leads out of the folder by `..` or
+ * by a link. A file of several names counts as such a link, for nobody knows where the others are, and ONNX's own loader
+ * refuses it as well.
  */
-export async function dataFiles(document: OnnxDocument, folder: string): Promise<DataFile[]> {
+export async function dataFiles(
+  document: OnnxDocument,
+  folder: string,
+  { allowOutsideData = false }: DataAccess = {},
+): Promise<DataFile[]> {
   const found = new Map<string, DataFile>();
   for (const { tensor, scope } of document.external) {
     const location = tensor.external?.get('location') ?? '';
     if (found.has(location)) continue;
     const owner = `tensor '${tensor.name}' in ${scope}`;
-    const refuse = (what: string) =>
+    const refuse = (
+      what: string,
+      fix = 'Put the data file into the model’s folder and name it relative to that',
+    ) =>
       new OnnxMishError('external-data', `the data of ${owner} ${what}`, {
         where: document.source.name,
-        fix: 'Put the data file into the model’s folder and name it relative to that',
+        fix,
       });
+    const outside = (what: string, fix?: string) => {
+      const allow = 'or, if you trust the model, allow it with --allow-outside-data';
+      if (!allowOutsideData)
+        throw refuse(what, `${fix ?? 'Put the data file into the model’s folder'}, ${allow}`);
+    };
     if (location === '') throw refuse('names no file');
-    if (location.includes('\0') || isAbsolute(location) || /^([a-z]:|[\\/])/i.test(location)) {
-      throw refuse(`has the absolute location '${location}'`);
+    if (location.includes('\0')) throw refuse(`has a NUL in its location, '${location}'`);
+    if (isAbsolute(location) || /^([a-z]:|[\\/])/i.test(location)) {
+      outside(`has the absolute location '${location}'`);
+    } else if (process.platform === 'win32' && WINDOWS_ONLY.test(location)) {
+      throw refuse(`has a location that is no file's on Windows, '${location}'`);
     }
     const path = resolve(folder, location);
-    const climbs = (from: string, to: string) => relative(from, to).split(sep)[0] === '..';
     if (climbs(folder, path) || location.split(/[\\/]/).includes('..')) {
-      throw refuse(`is outside of the model’s folder: '${location}'`);
+      outside(`is outside of the model’s folder: '${location}'`);
     }
     const real = await realOrAbsent(path);
-    if (real !== undefined && climbs(await onFile(folder, () => realpath(folder)), real)) {
-      throw refuse(`is outside of the model’s folder: '${location}' is a link to '${real}'`);
+    if (real !== undefined) {
+      if (climbs(await onFile(folder, () => realpath(folder)), real)) {
+        outside(`is outside of the model’s folder: '${location}' is a link to '${real}'`);
+      }
+      const there = await statOf(real);
+      if (there?.isDirectory()) throw refuse(`is a folder: '${location}'`);
+      if (there?.isFile() === false) throw refuse(`is a pipe, a device or a socket: '${location}'`);
+      if (there !== undefined && there.nlink > 1) {
+        outside(
+          `has ${there.nlink} names (hard links), of which some may be outside of the model’s folder: '${location}'`,
+          'Put a copy in its place',
+        );
+      }
     }
     found.set(location, { location, path, tensor: owner });
   }
   return [...found.values()];
+}
+
+function climbs(from: string, to: string): boolean {
+  const way = relative(from, to);
+  return isAbsolute(way) || way.split(sep)[0] === '..'; // absolute: another drive
 }
 
 /**
@@ -60,10 +104,13 @@ export async function withDataFiles<T>(
   model: string | Uint8Array,
   document: OnnxDocument,
   use: (open: OpenData | undefined) => Promise<T>,
+  access?: DataAccess | undefined,
 ): Promise<T> {
   if (typeof model !== 'string') return use(undefined);
   const folder = dirname(resolve(model));
-  const paths = new Map((await dataFiles(document, folder)).map(({ location, path }) => [location, path]));
+  const paths = new Map(
+    (await dataFiles(document, folder, access)).map(({ location, path }) => [location, path]),
+  );
   const files = new Map<string, ModelFile>();
   try {
     return await use(async (location) => {
@@ -96,17 +143,34 @@ export async function plannedCopies(
   output: string,
 ): Promise<Copy[]> {
   const target = dirname(resolve(output));
-  const clash = files.find(({ location }) => join(target, location) === resolve(output));
+  // Some file systems take no notice of case, or of how an accent is written.
+  const plain = (path: string) => path.normalize('NFC').toLowerCase();
+  const clash = files.find(({ location }) => plain(resolve(target, location)) === plain(resolve(output)));
   if (clash !== undefined) throw clashes(output, clash.tensor);
   // Under another name it may be one all the same.
   for (const { path, tensor } of files) {
     if (await isSameFile(path, output)) throw clashes(output, tensor);
   }
   if (files.length === 0 || (await isSameFile(folder, target))) return [];
+  const moving = files.filter(({ location }) => !isAbsolute(location)); // that is the same from everywhere
+  const taken = new Map<string, string>();
+  for (const { location, tensor } of moving) {
+    const to = resolve(target, location);
+    const refuse = (what: string) =>
+      new OnnxMishError('external-data', `the data of ${tensor} ${what}`, {
+        where: output,
+        fix: 'Write the output into the model’s own folder',
+      });
+    if (climbs(target, to)) throw refuse(`cannot be copied to '${location}', outside of the output’s folder`);
+    const other = taken.get(plain(to));
+    if (other !== undefined)
+      throw refuse(`and that in '${other}' differ only in case or accents: '${location}'`);
+    taken.set(plain(to), location);
+  }
   const copies = await Promise.all(
-    files.map(async ({ location, path, tensor }) => {
+    moving.map(async ({ location, path, tensor }) => {
       const there = await statOf(path);
-      if (there?.isFile()) return { from: path, to: join(target, location), bytes: Number(there.size) };
+      if (there?.isFile()) return { from: path, to: resolve(target, location), bytes: Number(there.size) };
       throw new OnnxMishError('external-data', `there is no such file, and ${tensor} has its data there`, {
         where: path,
         fix: 'Put the data file back beside the model, or write the output into the model’s own folder',

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { OnnxMishError } from '../onnx/error.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
@@ -17,16 +18,39 @@ export interface ModelFile extends ByteSource {
 
 const SMALL = 8 * 1024 * 1024;
 
+/** Opens a file for reading; a pipe without waiting for who writes to it. Throws `io` for what is no regular file. */
+async function openRegular(path: string): Promise<FileHandle> {
+  // Windows has no such flag, and no such pipes.
+  const handle = await onFile(path, () => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
+  try {
+    const there = await onFile(path, () => handle.stat());
+    if (!there.isFile()) throw notAFile(there, path);
+    return handle;
+  } catch (error) {
+    await handle.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** All bytes of a regular file. Throws `io`, for a pipe as well. */
+export async function readRegular(path: string): Promise<Uint8Array> {
+  const handle = await openRegular(path);
+  try {
+    return new Uint8Array(await onFile(path, () => handle.readFile()));
+  } finally {
+    await handle.close().catch(() => {}); // it was only read
+  }
+}
+
 /** Opens a model file. Throws `io` when it cannot be read. The caller closes it. */
 export async function openModel(path: string): Promise<ModelFile> {
-  const handle = await onFile(path, () => open(path, 'r'));
+  const handle = await openRegular(path);
   try {
     const before = await onFile(path, () => handle.stat({ bigint: true }));
     const size = Number(before.size);
-    if (!before.isFile()) throw notAFile(before, path);
     const readInto = (target: Uint8Array, offset: number) => readExactly(handle, path, target, offset);
     const fromFile = async (offset: number, length: number) => {
-      const bytes = new Uint8Array(length);
+      const bytes = allocate(length, path);
       await readInto(bytes, offset);
       return bytes;
     };
@@ -46,6 +70,15 @@ export async function openModel(path: string): Promise<ModelFile> {
   } catch (error) {
     await handle.close().catch(() => {});
     throw error;
+  }
+}
+
+/** Memory for a part of a file, which may be as long as the file is; a sparse one costs nothing. */
+function allocate(length: number, path: string): Uint8Array {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new OnnxMishError('io', `${length} bytes of it are more than memory holds`, { where: path, cause });
   }
 }
 

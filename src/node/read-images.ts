@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
 import { middle, sizeBefore } from './crop.js';
 import { onFile } from './errors.js';
+import { readRegular } from './model-file.js';
 
 /** A folder with a subfolder for each class. */
 export interface ImageFolder {
@@ -11,6 +12,9 @@ export interface ImageFolder {
   /** The images by class and name, each with the number of its class. */
   readonly images: readonly { readonly path: string; readonly label: number }[];
 }
+
+/** An image of a few kB may be as large as it likes; this one would have 768 MiB in memory, and no camera makes it. */
+const MOST_PIXELS = 2 ** 28;
 
 const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 
@@ -75,9 +79,9 @@ export async function decodeImage(
   { width, height, resize }: { width: number; height: number; resize?: number | undefined },
 ): Promise<RgbImage> {
   const { default: sharp } = await import('sharp'); // 20 MB of native code that only images need
-  const bytes = await onFile(path, () => readFile(path));
+  const bytes = await readRegular(path);
   try {
-    const image = sharp(bytes, { autoOrient: true });
+    const image = sharp(bytes, { autoOrient: true, limitInputPixels: MOST_PIXELS });
     const { autoOrient: found } = await image.metadata();
     const fitted = sizeBefore(found, { width, height, resize });
     const { data, info } = await image

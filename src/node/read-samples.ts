@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OnnxMishError } from '../onnx/error.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
 import { onFile } from './errors.js';
+import { readRegular } from './model-file.js';
 import { unzip } from './unzip.js';
 
 /** Data from disk, as bytes by name: what it means is the reader's business. */
@@ -21,7 +22,7 @@ export interface TestCase {
 export async function readSamples(path: string): Promise<SampleFiles> {
   const info = await onFile(path, () => stat(path));
   if (info.isDirectory()) return { kind: 'cases', cases: await readCases(path) };
-  const bytes = new Uint8Array(await onFile(path, () => readFile(path)));
+  const bytes = await readRegular(path);
   if (bytes[0] === 0x93) return { kind: 'arrays', files: new Map([[basename(path, '.npy'), bytes]]) };
   return { kind: 'arrays', files: unzip(bytes, path) };
 }
@@ -49,7 +50,7 @@ async function readCase(folder: string): Promise<TestCase> {
         .filter((name) => pattern.test(name))
         .map(async (name) => {
           const path = join(folder, name);
-          return decodeTensor(new Uint8Array(await onFile(path, () => readFile(path))), path);
+          return decodeTensor(await readRegular(path), path);
         }),
     );
   return { inputs: await read(/^input_\d+\.pb$/), outputs: await read(/^output_\d+\.pb$/) };

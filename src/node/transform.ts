@@ -7,14 +7,14 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import { checkTarget, writeTogether } from './atomic.js';
-import { copyDataFiles, dataFiles, plannedCopies, withDataFiles } from './external-data.js';
+import { copyDataFiles, type DataAccess, dataFiles, plannedCopies, withDataFiles } from './external-data.js';
 import { openModel } from './model-file.js';
 import { refuseInput } from './same-file.js';
 import { type Copied, copyShared, removeCopied, type SharedData } from './shared-data.js';
 import { checkedBy, watchFiles } from './unchanged.js';
 import { fillWithModel, type WriteOptions } from './write.js';
 
-export interface FileOptions extends WriteOptions {
+export interface FileOptions extends WriteOptions, DataAccess {
   /** Where to write; beside the input under a name made from its own unless given. */
   readonly output?: string | undefined;
   /** What is handed to every model of one run, so that data files that they have in common are copied once. */
@@ -43,7 +43,12 @@ export function swapFile(
 ): Promise<Written<SwapReport>> {
   return transformFile(input, options, 'mish', (document) =>
     options.fold
-      ? withDataFiles(input, document, (openData) => swapDocument(document, { openData, ...options }))
+      ? withDataFiles(
+          input,
+          document,
+          (openData) => swapDocument(document, { openData, ...options }),
+          options,
+        )
       : swapDocument(document, options),
   );
 }
@@ -85,7 +90,7 @@ export async function transformFile<Report>(
   try {
     const document = await checkedBy(file.checkUnchanged, () => scan(file));
     const folder = dirname(resolve(input));
-    const data = await dataFiles(document, folder);
+    const data = await dataFiles(document, folder, options);
     const checkData = await watchFiles(data.map((one) => one.path));
     const copies = await plannedCopies(document, data, folder, path);
     const checkAll = async () => {

@@ -94,7 +94,8 @@ export function decode<T>(
   bytes: Uint8Array,
   at: number,
 ): T {
-  if (++reader.parts > MOST_PARTS) throw reader.fail(`there are more than ${MOST_PARTS} parts, which no model needs`, at);
+  if (++reader.parts > MOST_PARTS)
+    throw reader.fail(`there are more than ${MOST_PARTS} parts, which no model needs`, at);
   try {
     return type.decode(bytes);
   } catch (cause) {

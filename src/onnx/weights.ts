@@ -55,7 +55,7 @@ export async function readWeight(
     tensor.external === undefined
       ? decodeTensor(await source.read(frame?.start ?? 0, (frame?.end ?? 0) - (frame?.start ?? 0)), name).data
       : await readExternal(tensor.external, count * SIZES[type], source.name, name, openData);
-  if (!(raw instanceof Uint8Array) || raw.length !== count * SIZES[type]) {
+  if (!(raw instanceof Uint8Array) || raw.length !== count * SIZES[type] || dims.some((dim) => dim < 0)) {
     throw new OnnxMishError('malformed', `the tensor '${name}' [${dims}] holds ${raw.length} bytes`, {
       where: source.name,
       fix: 'Its data does not fit its shape; export the model again',

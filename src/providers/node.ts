@@ -1,5 +1,8 @@
 // The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
+import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
+import { withDocument } from '../node/document.js';
+import { dataFiles } from '../node/external-data.js';
 import { loaderSays } from '../node/native.js';
 import { profileFolder } from '../node/ort-profile.js';
 import { messageOf, OnnxMishError } from '../onnx/error.js';
@@ -113,6 +116,9 @@ async function open(
         : undefined,
       cause,
     });
+  // ONNX Runtime opens what a model names, a pipe as well, for which it waits.
+  if (typeof model === 'string')
+    await withDocument(model, (read) => dataFiles(read, dirname(model), options));
   const profile = options?.profile === true ? await profileFolder() : undefined;
   const start = performance.now();
   const session = await create(name, model, options, profile?.prefix).catch(async (cause: unknown) => {

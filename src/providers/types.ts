@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly shapes?: Shapes | undefined;
   /** Have ONNX Runtime time every kernel, for `Session.profile`. */
   readonly profile?: boolean | undefined;
+  /** Read external data outside of the model's folder; see `DataAccess` of node/external-data.ts. */
+  readonly allowOutsideData?: boolean | undefined;
 }
 
 /** Dimensions by name. */

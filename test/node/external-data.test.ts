@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
 import { chmod, link, mkdir, rm, stat, symlink } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { retargetFile, swapFile, undoFile } from '../../src/node/index.js';
+import { getProvider } from '../../src/providers/get.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../support/external.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
+import { floats, model, node, value } from '../support/model.js';
 
 const X = [1, -1, 0.5, -4];
 
@@ -134,7 +138,7 @@ test.each([
   ['\\net.bin', 'has the absolute location'],
   ['..\\net.bin', 'is outside of the model’s folder'],
   ['weights\\..\\..\\net.bin', 'is outside of the model’s folder'],
-  ['net\0.bin', 'has the absolute location'],
+  ['net\0.bin', 'has a NUL in its location'],
 ])('the location %j is refused, wherever the output goes', async (location, what) => {
   const folder = await tempFolder();
   await mkdir(folder.at('in'));
@@ -266,16 +270,15 @@ test('data that is a folder is no data', async () => {
   await folder.write('in/net.onnx', externalModel('weights'));
   expect(await failure(swapFile(folder.input, { output: folder.at('out/net.onnx') }))).toMatchObject({
     code: 'external-data',
-    where: folder.at('in/weights'),
+    where: folder.input,
+    what: "the data of tensor 'bias' in graph is a folder: 'weights'",
   });
 });
 
-test('data that has a second name, or may only be read, is copied all the same', async () => {
+test('data that may only be read is copied all the same', async () => {
   const folder = await modelFolder();
-  await link(folder.at('in/net.bin'), folder.at('second'));
   await chmod(folder.at('in/net.bin'), 0o444);
   const { output } = await swapFile(folder.input, { output: folder.at('out/net.onnx') });
-  expect((await stat(folder.at('out/net.bin'))).nlink).toBe(1);
   expectMish(await runFile(output));
 });
 
@@ -323,3 +326,144 @@ test('with force a failure leaves the old model with its old data', async () => 
   expect(await outside(folder)).toEqual(['out/net.bin', 'out/net.onnx']);
   expect(new TextDecoder().decode(await folder.read('out/net.bin'))).toBe('old data');
 });
+
+describe('what is no plain file of the folder', () => {
+  /** A model whose data is at `location`, and an empty folder beside its own. */
+  async function hostile(location: string): Promise<Folder & { input: string }> {
+    const folder = await tempFolder();
+    await mkdir(folder.at('in'));
+    await mkdir(folder.at('out'));
+    await mkdir(folder.at('secret'));
+    await folder.write('secret/net.bin', BIAS_BYTES);
+    return { ...folder, input: await folder.write('in/net.onnx', externalModel(location)) };
+  }
+
+  test.each([
+    ['a pipe', (path: string) => execFileSync('mkfifo', [path]), 'is a pipe, a device or a socket'],
+    ['a device', (path: string) => symlinkSync('/dev/zero', path), "is a link to '/dev/zero'"],
+    ['a dangling link', (path: string) => symlinkSync('nowhere', path), undefined],
+  ] as const)('%s is refused at once, by all that would read it', async (_, make, what) => {
+    const folder = await hostile('net.bin');
+    make(folder.at('in/net.bin'));
+    const options = { output: folder.at('out/net.onnx'), beta: 2, fold: true };
+    const error = await failure(swapFile(folder.input, options));
+    expect(error).toMatchObject({ code: 'external-data' });
+    expect(error.message).toContain("tensor 'bias' in graph");
+    if (what !== undefined) {
+      expect(error.what).toContain(what);
+      // Permission to read elsewhere is no permission to wait for a pipe.
+      const allowed = await failure(swapFile(folder.input, { ...options, allowOutsideData: true }));
+      expect(allowed.what).toContain('is a pipe, a device or a socket');
+      const session = await failure(getProvider('cpu').open(folder.input));
+      expect(session).toMatchObject({ code: 'external-data', what: error.what });
+    }
+    expect((await folder.list()).filter((name) => name.startsWith('out/'))).toEqual(['out/']);
+  });
+
+  test('a hard link is refused, as ONNX’s own loader does', async () => {
+    const folder = await hostile('net.bin');
+    await link(folder.at('secret/net.bin'), folder.at('in/net.bin'));
+    const output = folder.at('out/net.onnx');
+    expect(await failure(swapFile(folder.input, { output }))).toMatchObject({
+      code: 'external-data',
+      what: expect.stringMatching(/^the data of tensor 'bias' in graph has 2 names \(hard links\)/),
+      fix: expect.stringContaining('--allow-outside-data'),
+    });
+    const { copied } = await swapFile(folder.input, { output, allowOutsideData: true });
+    expect(copied).toEqual([folder.at('out/net.bin')]);
+    expect((await stat(folder.at('out/net.bin'))).nlink).toBe(1);
+    expectMish(await runFile(output));
+  });
+
+  test('a link that leads out is followed where that is allowed, and its content copied', async () => {
+    const folder = await hostile('net.bin');
+    await symlink('../secret/net.bin', folder.at('in/net.bin'));
+    const output = folder.at('out/net.onnx');
+    await swapFile(folder.input, { output, allowOutsideData: true });
+    expect(await folder.read('out/net.bin')).toEqual(BIAS_BYTES);
+  });
+
+  test('an absolute location is the same from everywhere: nothing is copied', async () => {
+    const folder = await tempFolder();
+    await mkdir(folder.at('in'));
+    await mkdir(folder.at('out'));
+    const data = await folder.write('net.bin', BIAS_BYTES);
+    const input = await folder.write('in/net.onnx', externalModel(data));
+    const options = { output: folder.at('out/net.onnx'), allowOutsideData: true };
+    expect(await swapFile(input, options)).toMatchObject({ copied: [] });
+    expect(await folder.list()).toEqual(['in/', 'in/net.onnx', 'net.bin', 'out/', 'out/net.onnx']);
+  });
+
+  test('what is allowed to be read is not written outside of the output’s folder', async () => {
+    const folder = await hostile('../secret/net.bin');
+    await mkdir(folder.at('out/deep'));
+    const before = await folder.list();
+    const options = { output: folder.at('out/deep/net.onnx'), allowOutsideData: true };
+    expect(await failure(swapFile(folder.input, options))).toMatchObject({
+      code: 'external-data',
+      what: "the data of tensor 'bias' in graph cannot be copied to '../secret/net.bin', outside of the output’s folder",
+    });
+    expect(await folder.list()).toEqual(before);
+    const { copied } = await swapFile(folder.input, { allowOutsideData: true });
+    expect(copied).toEqual([]);
+  });
+
+  test('names that differ only in case or accents are not copied to where they may be one', async () => {
+    const folder = await modelFolder('é.bin', 'e\u0301.bin', 'É.bin');
+    const attempt = swapFile(folder.input, { output: folder.at('out/net.onnx'), force: true });
+    expect(await failure(attempt)).toMatchObject({
+      code: 'external-data',
+      what: expect.stringContaining('differ only in case or accents'),
+    });
+    expect(await outside(folder)).toEqual([]);
+    expect((await swapFile(folder.input)).copied).toEqual([]);
+  });
+
+  test('nor is the model written to where its data may be, in another case', async () => {
+    const folder = await modelFolder();
+    const attempt = swapFile(folder.input, { output: folder.at('out/NET.bin'), force: true });
+    expect(await failure(attempt)).toMatchObject({ code: 'external-data', where: folder.at('out/NET.bin') });
+  });
+});
+
+test('data behind the end of its file: a swap leaves it as it is, and to fold with it is refused', async () => {
+  const folder = await tempFolder();
+  await folder.write('net.bin', BIAS_BYTES);
+  for (const [offset, length] of [
+    ['9', '16'],
+    ['-4', '16'],
+    ['4611686018427387904', '16'],
+    ['0', '4611686018427387904'],
+    ['1e3', '16'],
+    ['nonsense', '16'],
+  ] as const) {
+    const input = await folder.write('net.onnx', foldable({ location: 'net.bin', offset, length }));
+    const { report } = await swapFile(input, { beta: 2, fold: true, force: true });
+    expect(report.fold, `${offset} ${length}`).toMatchObject({
+      folded: [],
+      kept: [
+        {
+          why:
+            "the tensor 'w' should have 16 bytes of '" +
+            folder.at('net.bin') +
+            `' from byte ${Number(offset)} on`,
+        },
+      ],
+    });
+    expect(await failure(getProvider('cpu').open(input))).toMatchObject({ code: 'run-failed' });
+  }
+});
+
+/** Two MatMul with a Relu between, the first one's weight in another file. */
+function foldable(entries: Record<string, string>): Uint8Array {
+  const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
+  return model({
+    inputs: [value('x', 1, [2, 2])],
+    outputs: [value('y', 1, [2, 2])],
+    nodes: [node('MatMul', ['x', 'w'], ['h']), node('Relu', ['h'], ['a']), node('MatMul', ['a', 'v'], ['y'])],
+    initializers: [
+      { name: 'w', dataType: 1, dims: [2, 2], dataLocation: 1, externalData },
+      floats('v', [2, 2], [1, 0, 0, 1]),
+    ],
+  });
+}

@@ -175,7 +175,7 @@ async function openSession(
   try {
     const external =
       typeof model === 'string'
-        ? await withDocument(model, (document) => dataFiles(document, dirname(model)))
+        ? await withDocument(model, (document) => dataFiles(document, dirname(model), options))
         : [];
     const { optimisation = 'all' } = options;
     const opened = await page.call('open', {
