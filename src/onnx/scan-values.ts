@@ -84,18 +84,23 @@ export async function scanValue(reader: Reader, scope: Scope, field: Field): Pro
   return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
 }
 
-/** No model of use has as much structure, and memory has to hold it. */
-const MOST_PARTS = 3e6;
+/** A million sites, each of seven nodes, are less than that, and memory holds it: 2 to 3 GB. */
+const MOST_PARTS = 8e6;
 
-/** Decodes a small message; what protobufjs cannot read is `malformed`, and more of them than memory holds. */
+/** Counts what takes memory; throws `malformed` where it would take too much. */
+export function weigh(reader: Reader, parts: number, at: number): void {
+  reader.parts += parts;
+  if (reader.parts > MOST_PARTS) throw reader.fail(`there are more than ${MOST_PARTS} nodes or the like`, at);
+}
+
+/** Decodes a small message; what protobufjs cannot read is `malformed`. */
 export function decode<T>(
   reader: Reader,
   type: { decode(bytes: Uint8Array): T },
   bytes: Uint8Array,
   at: number,
 ): T {
-  if (++reader.parts > MOST_PARTS)
-    throw reader.fail(`there are more than ${MOST_PARTS} parts, which no model needs`, at);
+  weigh(reader, 1, at);
   try {
     return type.decode(bytes);
   } catch (cause) {

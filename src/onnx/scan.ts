@@ -13,7 +13,15 @@ import type {
 } from './document.js';
 import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
-import { decode, frameOf, scanSparse, scanTensor, scanValue, type TensorContext } from './scan-values.js';
+import {
+  decode,
+  frameOf,
+  scanSparse,
+  scanTensor,
+  scanValue,
+  type TensorContext,
+  weigh,
+} from './scan-values.js';
 import { sniff } from './sniff.js';
 import { type ModelInput, openInput } from './source.js';
 
@@ -160,7 +168,7 @@ function newScope(
   } as unknown as ScopeDraft;
   scope.root = owner?.scope.root ?? scope;
   context.scopes.push(scope);
-  context.reader.parts += SCOPE_PARTS;
+  weigh(context.reader, SCOPE_PARTS, 0);
   return scope;
 }
 
@@ -290,6 +298,7 @@ async function scanNode(
     return true;
   });
   const proto = decode(reader, onnx.NodeProto, bytes, field.body);
+  if (proto.opType === '') throw reader.fail('it has no operator', field.start);
   const node = new ScannedNode(proto, scope.nodes.length, field, frame);
   // Before a nested graph's nodes are read, and the node is complete.
   scope.nodes.push(node);

@@ -72,7 +72,8 @@ export async function runBatch({
     const first = make(draft);
     onCase?.(first);
     try {
-      onOutcome?.(first, await bounded(first));
+      const outcome = await bounded(first);
+      onOutcome?.(first, outcome);
     } catch (error) {
       failed ??= { draft, first, error: textOf(error) };
       throw error;

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import sharp, { type Color, type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeImage, listImages } from '../../src/node/read-images.js';
@@ -220,4 +222,33 @@ test.each(torchvision)('torchvision makes the same of $width x $height, but for 
   const differences = expected.map((value, at) => Math.abs(value - (data[at] ?? 0)));
   const enlarged = Math.min(width, height) < size;
   expect(Math.max(...differences)).toBeLessThanOrEqual(enlarged ? 6 : 2);
+});
+
+describe('a hostile image', () => {
+  /** A PNG of one pixel whose header says that it is so large. */
+  async function claiming(width: number, height: number): Promise<Uint8Array> {
+    const one = { width: 1, height: 1, channels: 3, background: 'red' } as const;
+    const png = Uint8Array.from(await sharp({ create: one }).png().toBuffer());
+    const view = new DataView(png.buffer);
+    view.setUint32(16, width);
+    view.setUint32(20, height);
+    view.setUint32(29, crc32(png.subarray(12, 29)));
+    return png;
+  }
+
+  test('of more pixels than memory is refused, and the message says so', async () => {
+    const folder = await tempFolder();
+    const path = await folder.write('bomb.png', await claiming(2 ** 15, 2 ** 14));
+    await expect(decodeImage(path, { width: 8, height: 8 })).rejects.toThrow(
+      expect.objectContaining({ code: 'bad-data', where: path, what: expect.stringMatching(/pixel limit/) }),
+    );
+  });
+
+  test('that is a pipe is refused, and not waited for', async () => {
+    const folder = await tempFolder();
+    execFileSync('mkfifo', [folder.at('pipe.png')]);
+    await expect(decodeImage(folder.at('pipe.png'), { width: 8, height: 8 })).rejects.toThrow(
+      expect.objectContaining({ code: 'io', what: 'this is not a regular file' }),
+    );
+  });
 });

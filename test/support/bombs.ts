@@ -68,22 +68,32 @@ const localFunction = (name: string, ...nodes: Uint8Array[]) =>
 const subgraph = (name: string, graph: Uint8Array) =>
   field(5, field(1, name), field(6, graph), number(20, 5n));
 
-/** Wraps bytes in a message so many times, in linear time: the lengths are written from the outside in. */
-function nest(depth: number, wrap: readonly number[], inner: Uint8Array, beside: Uint8Array): Uint8Array {
-  // From the inside out each level is its own head; heads are joined at the end.
+/**
+ * Wraps bytes in messages so many times, in linear time; `beside` stands before them in the outermost message but one of
+ * each level.
+ */
+function nest(
+  depth: number,
+  wrap: readonly number[],
+  inner: Uint8Array,
+  beside = new Uint8Array(0),
+): Uint8Array {
+  // From the inside out each message is its own head; heads are joined at the end.
   const heads: Uint8Array[] = [];
   let size = inner.length;
+  const put = (bytes: Uint8Array) => {
+    heads.push(bytes);
+    size += bytes.length;
+  };
   for (let level = 0; level < depth; level++) {
-    for (const tag of wrap) {
-      const head = [...len(tag, '').slice(0, -1)];
+    for (const [index, tag] of wrap.entries()) {
+      if (index === wrap.length - 1) put(beside);
+      const head = len(tag, '').slice(0, -1);
       let rest = size;
       for (; rest > 127; rest = Math.floor(rest / 128)) head.push((rest % 128) | 128);
       head.push(rest);
-      heads.push(Uint8Array.from(head));
-      size += head.length;
+      put(Uint8Array.from(head));
     }
-    heads.push(beside);
-    size += beside.length;
   }
   return Buffer.concat([...heads.toReversed(), inner]);
 }
@@ -91,9 +101,9 @@ function nest(depth: number, wrap: readonly number[], inner: Uint8Array, beside:
 /** What each bomb is, by its size. */
 export const BOMBS = {
   'graphs nested': (count: number) =>
-    bombModel([x, y, nest(count, [6, 5, 1], graphNode('Relu', ['x'], ['y']), new Uint8Array(0))]),
+    bombModel([x, y, nest(count, [6, 5, 1], graphNode('Relu', ['x'], ['y']), field(4, 'If'))]),
   'types nested': (count: number) =>
-    bombModel([y, field(11, field(1, 'x'), field(2, nest(count, [1, 4], tensorType(1), new Uint8Array(0))))]),
+    bombModel([y, field(11, field(1, 'x'), field(2, nest(count, [1, 4], tensorType(1))))]),
   'empty nodes': (count: number) => bombModel([x, y, Buffer.alloc(2 * count, Uint8Array.of(0x0a, 0))]),
   'tiny nodes': (count: number) => bombModel([x, y, Buffer.alloc(5 * count, field(1, field(4, 'X')))]),
   'empty attributes': (count: number) =>
@@ -129,7 +139,7 @@ export const BOMBS = {
     bombModel([
       x,
       y,
-      field(1, field(4, 'Concat'), field(2, 'c'), ...times(count, () => field(1, 'x'))),
+      field(1, field(4, 'Concat'), field(2, 'c'), Buffer.concat(times(count, () => field(1, 'x')))),
       graphNode('Relu', ['c'], ['y']),
     ]),
   sites: (count: number) =>
@@ -237,7 +247,7 @@ export const BOMBS = {
     const leaves = times(count, () =>
       graphNode('If', ['x'], ['y'], subgraph('then_branch', field(1, nodeOf('Relu', ['x'], ['t'])))),
     );
-    return bombModel([x, y, nest(95, [6, 5, 1], Buffer.concat(leaves), new Uint8Array(0))]);
+    return bombModel([x, y, nest(95, [6, 5, 1], Buffer.concat(leaves), field(4, 'If'))]);
   },
   'one name': (count: number) =>
     bombModel([x, y, ...times(count, () => graphNode('Relu', ['x'], ['y'], field(3, 'act')))]),
