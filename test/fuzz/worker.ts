@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { caseMaker } from './cases.js';
 import type { Case } from './check.js';
-import { runBatch } from './fuzz.js';
+import { failureOf, runBatch } from './fuzz.js';
 import { loadSeeds } from './seeds.js';
 
 /** What `run.js` hands over: the root of the repository, where batches begin, how many cases each has. */
@@ -16,9 +16,11 @@ export interface Order {
   readonly next: SharedArrayBuffer;
   readonly batches: number;
   readonly state: SharedArrayBuffer;
+  /** A case to run once more, and nothing else. */
+  readonly again?: Case;
 }
 
-const { root, seed, batch, next, batches, state } = workerData as Order;
+const { root, seed, batch, next, batches, state, again } = workerData as Order;
 const turn = new Int32Array(next);
 // The number of the case, the length of what follows, and the case.
 const head = new Int32Array(state, 0, 2);
@@ -34,6 +36,12 @@ function note(test: Case): void {
   body.set(kept, about.length);
   Atomics.store(head, 1, about.length + kept.length);
   Atomics.add(head, 0, 1);
+}
+
+if (again !== undefined) {
+  const error = await failureOf(again);
+  parentPort?.postMessage({ error });
+  process.exit();
 }
 
 const make = caseMaker(await loadSeeds(join(root, 'models')), join(root, 'test/fuzz/report.json'));

@@ -76,7 +76,7 @@ function nest(
   depth: number,
   wrap: readonly number[],
   inner: Uint8Array,
-  beside = new Uint8Array(0),
+  beside: Uint8Array = new Uint8Array(0),
 ): Uint8Array {
   // From the inside out each message is its own head; heads are joined at the end.
   const heads: Uint8Array[] = [];
