@@ -28,6 +28,8 @@ export interface DataAccess {
   readonly allowOutsideData?: boolean | undefined;
 }
 
+const INSIDE = 'Put the data file into the model’s folder and name it relative to that';
+
 /** What Windows takes for a drive, a stream of a file, a device, or drops from the end of a name. */
 const WINDOWS_ONLY = /[:*?"<>|]|[. ]([\\/]|$)|(^|[\\/])(con|prn|aux|nul|com\d|lpt\d)(\.|[\\/]|$)/i;
 
@@ -47,18 +49,14 @@ export async function dataFiles(
     const location = tensor.external?.get('location') ?? '';
     if (found.has(location)) continue;
     const owner = `tensor '${tensor.name}' in ${scope}`;
-    const refuse = (
-      what: string,
-      fix = 'Put the data file into the model’s folder and name it relative to that',
-    ) =>
+    const refuse = (what: string, fix = INSIDE) =>
       new OnnxMishError('external-data', `the data of ${owner} ${what}`, {
         where: document.source.name,
         fix,
       });
-    const outside = (what: string, fix?: string) => {
-      const allow = 'or, if you trust the model, allow it with --allow-outside-data';
-      if (!allowOutsideData)
-        throw refuse(what, `${fix ?? 'Put the data file into the model’s folder'}, ${allow}`);
+    const outside = (what: string, fix = INSIDE) => {
+      if (allowOutsideData) return;
+      throw refuse(what, `${fix}, or, if you trust the model, allow it with --allow-outside-data`);
     };
     if (location === '') throw refuse('names no file');
     if (location.includes('\0')) throw refuse(`has a NUL in its location, '${location}'`);

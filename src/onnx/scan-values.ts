@@ -107,3 +107,13 @@ export function decode<T>(
     throw reader.fail('the message cannot be decoded', at, cause);
   }
 }
+
+/** Operator set versions by domain. */
+export function opsetMap(imports: readonly onnx.IOperatorSetIdProto[]): Map<string, number> {
+  return new Map(imports.map((entry) => [defaultDomain(entry.domain ?? ''), entry.version ?? 0]));
+}
+
+/** 'ai.onnx' is another spelling of ONNX's own domain. */
+export function defaultDomain(domain: string): string {
+  return domain === 'ai.onnx' ? '' : domain;
+}

@@ -15,7 +15,9 @@ import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
 import {
   decode,
+  defaultDomain,
   frameOf,
+  opsetMap,
   scanSparse,
   scanTensor,
   scanValue,
@@ -387,15 +389,6 @@ async function scanBodies(
     await scanGraph(context, body, field, frame, depth);
   }
   return bodies;
-}
-
-function opsetMap(imports: readonly onnx.IOperatorSetIdProto[]): Map<string, number> {
-  return new Map(imports.map((entry) => [defaultDomain(entry.domain ?? ''), entry.version ?? 0]));
-}
-
-/** 'ai.onnx' is another spelling of ONNX's own domain. */
-function defaultDomain(domain: string): string {
-  return domain === 'ai.onnx' ? '' : domain;
 }
 
 function spanOf(field: Field): Span {

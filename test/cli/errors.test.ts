@@ -88,7 +88,7 @@ test('external data that cannot be followed names the tensor', async () => {
   const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
   expect(code).toBe(2);
   expect(stderr).toBe(
-    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder and name it relative to that.\n",
+    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder and name it relative to that, or, if you trust the model, allow it with --allow-outside-data.\n",
   );
 });
 
