@@ -115,6 +115,8 @@ interface Outcome {
 }
 
 const NOWHERE: Outcome = { verdict: undefined, exits: new Map(), walked: [] };
+/** Uses that are looked at for one model: all there are, unless somebody has made it so that they come again and again. */
+const MOST_STEPS = 4e6;
 const DEEPEST_CALL = 200; // functions that call functions; a file may claim more than the stack holds
 
 function createFollower(question: Question, index: GraphIndex, calls: Calls) {
@@ -124,6 +126,7 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   /** The same, with what becomes of a function's results at its calls. */
   const everywhere: Verdicts = new Map();
   let depth = 0;
+  let steps = 0;
 
   function settle(verdicts: Verdicts, { scope, name }: Place, verdict: string): void {
     const values = verdicts.get(scope);
@@ -176,6 +179,7 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
     const { scope, name } = step;
     const places: Place[] = [];
     for (const use of index.uses(scope, name)) {
+      if (++steps > MOST_STEPS) return 'its result goes too many ways to be followed';
       if (use.kind === 'output') {
         if (use.scope.kind === 'function') exits.set(use.slot, step);
         if (question.condition !== undefined && isCondition(use.scope, use.slot)) return question.condition;
@@ -187,7 +191,7 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
       const called = callee && inside(callee, slot);
       const verdict = called === undefined ? question.judge(use) : called.verdict;
       if (verdict !== undefined) return verdict;
-      places.push(...enter(node, slot));
+      for (const place of enter(node, slot)) places.push(place);
       if (called !== undefined) {
         for (const exit of called.exits.keys())
           places.push({ scope: use.scope, name: node.outputs[exit] ?? '' });

@@ -55,6 +55,7 @@ const EXPECTED: readonly Expectation[] = [
   ['empty attributes', 100_000, OK, 10, 300],
   ['empty graphs', 20_000, OK, 20, 400],
   ['empty graphs', 500_000, TOO_MANY, 30, 1200],
+  ['a Loop of many bodies', 140_000, OK, 20, 900],
   ['graphs of one name', 10_000, OK, 10, 400],
   ['empty functions', 5_000, OK, 10, 400],
   ['empty metadata', 100_000, OK, 10, 300],

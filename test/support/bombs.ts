@@ -118,6 +118,11 @@ export const BOMBS = {
         field(5, field(1, 'g'), Buffer.alloc(2 * count, Uint8Array.of(0x5a, 0))),
       ),
     ]),
+  'a Loop of many bodies': (count: number) => {
+    const bodies = Buffer.alloc(2 * count, Uint8Array.of(0x5a, 0));
+    const loop = nodeOf('Loop', ['n', 'c', 'r'], ['y'], field(5, field(1, 'body'), bodies));
+    return bombModel([x, y, graphNode('Relu', ['x'], ['r']), field(1, loop)]);
+  },
   'graphs of one name': (count: number) =>
     bombModel([
       x,
