@@ -42,22 +42,26 @@ export function startPython(program: string): Python | string {
   if (version === undefined) return `${program} has no package onnx (pip install onnx)`;
   const start = () => {
     const child = spawn(program, [SCRIPT], { stdio: ['pipe', 'pipe', 'ignore'] });
+    child.stdin.on('error', () => {}); // that it has ended shows in its answers
     return { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
   };
   let running = start();
+  let last: Promise<Answer> = Promise.resolve({}); // one question at a time
   return {
     version,
     netron: print('import netron; print(netron.__path__[0])'),
-    async ask(job) {
-      const { child, lines } = running;
-      child.stdin.write(`${JSON.stringify(job)}\n`);
-      const timer = setTimeout(() => child.kill(), PATIENCE);
-      const { value, done } = await lines.next();
-      clearTimeout(timer);
-      if (!done) return JSON.parse(value);
-      running = start();
-      return { error: `no answer in ${PATIENCE / 1000} s` };
-    },
+    ask: (job) => (last = last.then(() => ask(job))),
     close: () => void running.child.stdin.end(),
   };
+
+  async function ask(job: Job): Promise<Answer> {
+    const { child, lines } = running;
+    child.stdin.write(`${JSON.stringify(job)}\n`);
+    const timer = setTimeout(() => child.kill(), PATIENCE);
+    const { value, done } = await lines.next();
+    clearTimeout(timer);
+    if (!done) return JSON.parse(value);
+    running = start();
+    return { error: `no answer in ${PATIENCE / 1000} s` };
+  }
 }
