@@ -6,23 +6,13 @@ import type { FormName } from '../../src/mish/forms.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { undo } from '../../src/mish/metadata.js';
 import type { Plan } from '../../src/mish/plan.js';
-import type { SwapOptions } from '../../src/mish/swap.js';
 import { floatValues, toHalf } from '../../src/onnx/scalar.js';
 import { graph } from '../support/bodies.js';
+import { difference, folded, IMAGE, noise, tensors } from '../support/fold.js';
 import { decode, nodesOf, ops, swapped } from '../support/graph.js';
 import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
-import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { constant } from '../support/patterns.js';
-import { type Feed, f32, OPTIMISERS, type Optimiser, run } from '../support/run.js';
-
-/** Numbers that look random, from -1 to 1, and are the same each time. */
-function noise(count: number, seed = 1): number[] {
-  let state = seed;
-  return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.fround(state / 2 ** 31 - 1);
-  });
-}
+import { f32 } from '../support/run.js';
 
 /** A tensor of such numbers. */
 function weights(name: string, dims: readonly number[], seed = dims.length): onnx.ITensorProto {
@@ -31,66 +21,8 @@ function weights(name: string, dims: readonly number[], seed = dims.length): onn
 }
 
 const feature = (name: string) => value(name, 1, [1, 4, 8, 8]);
-const IMAGE = { x: f32(noise(256, 9), [1, 4, 8, 8]) };
-
-/** How much two models differ, relative to the largest output or a size that it could have; 0 if they are the same to the bit. */
-async function difference(
-  one: Uint8Array,
-  other: Uint8Array,
-  feeds: Record<string, Feed>,
-  optimiser: Optimiser = 'disabled',
-  least = 1e-30,
-): Promise<number> {
-  const [before, after] = [await run(one, feeds, optimiser), await run(other, feeds, optimiser)];
-  expect(Object.keys(after)).toEqual(Object.keys(before));
-  let worst = 0;
-  for (const [name, wanted] of Object.entries(before)) {
-    const got = after[name] ?? [];
-    expect(got).toHaveLength(wanted.length);
-    const size = Math.max(...wanted.map(Math.abs), least);
-    wanted.forEach((want, index) => {
-      const error = Math.abs((got[index] ?? Number.NaN) - want) / size;
-      worst = error <= worst ? worst : error; // so that NaN stays
-    });
-  }
-  return worst;
-}
-
-/** Some units in the last place of a sum of a few hundred float32. */
-const ROUNDING = 2e-5;
-
-/** Swaps a model with and without folding, checks that they are the same function, and gives the folded one. */
-async function folded(
-  bytes: Uint8Array,
-  options: SwapOptions,
-  feeds: Record<string, Feed> = IMAGE,
-  least?: number,
-) {
-  const plain = await swapped(bytes, options);
-  const result = await swapped(bytes, { ...options, fold: true });
-  for (const optimiser of OPTIMISERS) {
-    const error = await difference(plain.bytes, result.bytes, feeds, optimiser, least);
-    if (Number.isInteger(Math.log2(options.beta ?? 1))) expect(error).toBe(0);
-    else expect(error).toBeLessThan(ROUNDING);
-  }
-  if (result.report.sites.length > 0)
-    expect(Buffer.compare(await (await undo(result.bytes)).bytes(), bytes)).toBe(0);
-  const fold = result.report.fold ?? { folded: [], kept: [], weights: 0 };
-  return { ...result, plain, fold };
-}
-
 const why = (fold: { readonly kept: readonly { readonly why: string }[] }) =>
   fold.kept.map((kept) => kept.why);
-
-/** The elements of the float32 initializers of a model. */
-function tensors(bytes: Uint8Array): Map<string, number[]> {
-  const found = new Map<string, number[]>();
-  for (const { name, rawData, dataType } of decode(bytes).graph?.initializer ?? []) {
-    if (dataType !== 1 || !rawData) continue;
-    found.set(name ?? '', [...new Float32Array(Uint8Array.from(rawData).buffer)]);
-  }
-  return found;
-}
 
 const conv = (x: string, y: string, w: string, b?: string) =>
   node('Conv', [x, w, ...(b === undefined ? [] : [b])], [y], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
@@ -675,38 +607,4 @@ test('random nets: the same function, to the bit where β is a power of two', {
   // Most of them can be, or the property says nothing.
   expect(sites).toBeGreaterThan(80);
   expect(done / sites).toBeGreaterThan(0.3);
-});
-
-describe('models that others trained', { timeout: 60_000 }, () => {
-  // What the detector gives are probabilities; of noise it makes next to nothing, and ONNX Runtime's Sigmoid is exact to 6e-8.
-  const cases = [
-    { name: 'detector', count: [12, 12], leaky: 'mish', dims: [1, 3, 64, 64], size: 1 },
-    { name: 'classifier', count: [14, 15], leaky: 'mish', dims: [1, 3, 48, 192] },
-    { name: 'embedding', count: [19, 19], leaky: 'mixture', dims: [1, 76, 32, 1] },
-    { name: 'embedding', count: [19, 19], leaky: 'mish', dims: [1, 76, 32, 1] },
-    { name: 'timer', count: [2, 3], leaky: 'mish', dims: [1, 34, 96] },
-  ] as const;
-  test.each(cases)('$name, $leaky: $count', async ({ name, count, leaky, dims, ...rest }) => {
-    const source = bytesOf(REAL_MODELS[name]);
-    const [input] = (await inspect(source)).inputs;
-    const elements = dims.reduce((product: number, dim) => product * dim, 1);
-    const feeds = { [input?.name ?? '']: f32(noise(elements), dims) };
-    const size = 'size' in rest ? rest.size : undefined;
-    for (const beta of [4, 3]) {
-      const { fold, bytes } = await folded(source, { beta, leaky, form: 'exp' }, feeds, size);
-      expect([fold.folded.length, fold.folded.length + fold.kept.length]).toEqual(count);
-      if (beta !== 4) continue;
-      // Every weight that changed did so by a power of two, exactly.
-      const after = tensors(bytes);
-      for (const [tensor, data] of tensors(source)) {
-        const now = after.get(tensor) ?? [];
-        const at = data.findIndex((one) => one !== 0);
-        const factor = at < 0 ? 1 : (now[at] ?? Number.NaN) / (data[at] ?? 1);
-        expect([1, 4, 0.25]).toContain(factor);
-        expect(
-          now.length === data.length && now.every((one, index) => one === (data[index] ?? 0) * factor),
-        ).toBe(true);
-      }
-    }
-  });
 });

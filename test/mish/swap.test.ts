@@ -83,13 +83,6 @@ describe('names', () => {
   });
 });
 
-test('twenty thousand nodes of one name take no longer than others', { timeout: 20_000 }, async () => {
-  const nodes = Array.from({ length: 20_000 }, (_, at) => act('x', `y${at}`, 'act'));
-  const { bytes } = await swapped(model({ nodes }), { form: 'softplus' });
-  const names = decode(bytes).graph?.node?.map(({ name }) => name);
-  expect(new Set(names).size).toBe(60_000);
-});
-
 describe('the value a site makes', () => {
   test.each(OPTIMISERS)(
     'used twice, and an output as well: every reader gets Mish; optimiser %s',

@@ -7,23 +7,10 @@ import { scan } from '../../src/onnx/scan.js';
 import { toSource } from '../../src/onnx/source.js';
 import { replace, splice } from '../../src/onnx/splice.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
-import { bytesOf, REAL_MODELS } from '../support/models.js';
-import { align, parse } from '../support/wire.js';
+import { checkSplice } from '../support/check-splice.js';
+import { parse } from '../support/wire.js';
 
-const SITES = new Set(['Relu', 'LeakyRelu']);
 const options = { numRuns: 300, seed: 20261123 };
-
-/** All but the replaced nodes, the new ones and the record is the source's, in order. */
-function checkSplice(source: Uint8Array, output: Uint8Array, sites: number): void {
-  const { removed, inserted } = align(source, output, SITES);
-  expect(removed).toHaveLength(sites);
-  const metadata = inserted.filter(({ level }) => level === 'model').map(({ field }) => field.number);
-  expect(metadata).toEqual([14, 14]);
-  for (const { level, field } of inserted) {
-    if (level === 'model') continue;
-    expect([level, field.number]).toEqual(level === 'graph' ? ['graph', 1] : ['function', 7]);
-  }
-}
 
 describe('any model, however oddly encoded', () => {
   test('without edits comes out byte for byte', async () => {
@@ -90,26 +77,6 @@ describe('any model, however oddly encoded', () => {
       }),
       { ...options, numRuns: 100 },
     );
-  });
-});
-
-describe.each(Object.entries(REAL_MODELS))('the real model %s', (_, path) => {
-  const bytes = bytesOf(path);
-
-  test.each(['softplus', 'exp'] as const)('in the %s form keeps every other byte', async (form) => {
-    const { output, report } = await swap(bytes, { form });
-    expect(report.sites.length).toBeGreaterThan(0);
-    checkSplice(bytes, await output.bytes(), report.sites.length);
-  });
-
-  test('decodes to the same messages but for the nodes', async () => {
-    const { output } = await swap(bytes, { form: 'exp' });
-    const [before, after] = [onnx.ModelProto.decode(bytes), onnx.ModelProto.decode(await output.bytes())];
-    for (const model of [before, after]) {
-      model.metadataProps = model.metadataProps.filter(({ key }) => !key?.startsWith('onnx-mish'));
-      if (model.graph) model.graph.node = [];
-    }
-    expect(after).toEqual(before);
   });
 });
 
