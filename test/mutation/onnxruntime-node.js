@@ -13,8 +13,8 @@ function once(parts, work) {
   const hash = createHash('sha1');
   for (const part of parts) hash.update(part);
   const key = hash.digest('base64');
-  let outcome = known.get(key);
-  if (outcome === undefined) known.set(key, (outcome = work()));
+  const outcome = known.get(key) ?? work();
+  known.set(key, outcome);
   return outcome;
 }
 

@@ -86,7 +86,9 @@ function warmRunner() {
     const timeSpentMs = performance.now() - start;
     took.set(id, timeSpentMs);
     const result = { id, name: id, fileName: id.split(' > ')[0], timeSpentMs };
-    return failure === undefined ? { ...result, status: 0 } : { ...result, status: 1, failureMessage: failure };
+    return failure === undefined
+      ? { ...result, status: 0 }
+      : { ...result, status: 1, failureMessage: failure };
   }
 
   return {
@@ -104,7 +106,8 @@ function warmRunner() {
       return { status: 'complete', tests: results, mutantCoverage: ns.mutantCoverage };
     },
     async mutantRun(options) {
-      const { testFilter, hitLimit, activeMutant, mutantActivation, reloadEnvironment, sandboxFileName } = options;
+      const { testFilter, hitLimit, activeMutant, mutantActivation, reloadEnvironment, sandboxFileName } =
+        options;
       ns.hitCount = 0;
       // Stryker allows a hundred times what all tests together need. A loop without end should not take minutes.
       const limit = hitLimit === undefined ? undefined : hitLimit / 20 + 1000;

@@ -1,0 +1,12 @@
+export interface Licensed {
+  readonly name: string;
+  readonly version?: string;
+  /** Undefined where neither the lock nor the files name one. */
+  readonly licence?: string;
+  /** Whether users get it. */
+  readonly production: boolean;
+}
+export declare function allows(licences: readonly string[], expression: string): boolean;
+export declare function problem(one: Licensed): string | undefined;
+export declare function importedPackages(): Set<string>;
+export declare function licences(): Promise<Licensed[]>;
