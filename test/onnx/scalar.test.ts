@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
 import {
+  floatValues,
   fromBfloat16,
   fromHalf,
+  roundTo,
   scalarTensor,
   scalarValue,
   toBfloat16,
@@ -67,6 +69,35 @@ describe('bfloat16', () => {
   });
 });
 
+describe('rounding', () => {
+  /** Halfway between two neighbours, and next to it on both sides. */
+  const around = (low: number, high: number) => {
+    const middle = (low + high) / 2;
+    return [middle * (1 - 2 ** -40), middle, middle * (1 + 2 ** -40)];
+  };
+
+  test('a tie goes to the even neighbour, what is next to it to its own, in every power of two of float16', () => {
+    for (let bits = 0; bits < 0x7bff; bits += bits < 16 ? 1 : 509) {
+      const halves = around(fromHalf(bits), fromHalf(bits + 1)).map(toHalf);
+      expect(halves).toEqual([bits, bits % 2 === 0 ? bits : bits + 1, bits + 1]);
+    }
+  });
+
+  test('NaN stays NaN in bfloat16, whatever bits it has', () => {
+    const odd = new Float32Array(Uint32Array.of(0x7fffffff, 0xffffffff, 0x7f800001).buffer);
+    for (const value of odd) expect(fromBfloat16(toBfloat16(value))).toBeNaN();
+  });
+
+  test('is to what the element type holds', () => {
+    const third = 1 / 3;
+    expect([third, -third].map((value) => roundTo(value, 'f16'))).toEqual([0.333251953125, -0.333251953125]);
+    expect(roundTo(third, 'bf16')).toBe(0.333984375);
+    expect(roundTo(third, 'f32')).toBe(Math.fround(third));
+    expect(roundTo(third, 'f64')).toBe(third);
+    expect(floatValues([third, 2], 'bf16')).toEqual([0.333984375, 2]);
+  });
+});
+
 describe('scalars', () => {
   test.each(['f16', 'f32', 'f64', 'bf16'] as const)('of %s are written and read', (type) => {
     for (const value of [0, 1, -2, 20, 0.5, 5.5]) {
@@ -83,7 +114,30 @@ describe('scalars', () => {
     expect(read({ dataType: 7, int64Data: [-3] })).toBe(-3);
     expect(read({ dataType: 10, int32Data: [0x3c00] })).toBe(1);
     expect(read({ dataType: 16, int32Data: [0x3f80] })).toBe(1);
+    expect(read({ dataType: 6, int32Data: [-5] })).toBe(-5);
     expect(read({ dataType: 1, dims: [1, 1], floatData: [2] })).toBe(2);
+  });
+
+  test('are read from raw data, little-endian, if it has the size of one', () => {
+    const read = (dataType: number, ...bytes: number[]) =>
+      scalarValue(new onnx.TensorProto({ dataType, rawData: Uint8Array.from(bytes) }));
+    expect(read(6, 0xfe, 0xff, 0xff, 0xff)).toBe(-2);
+    expect(read(7, 0, 1, 0, 0, 0, 0, 0, 0)).toBe(256);
+    expect(read(1, 0, 0, 0x80, 0x3f)).toBe(1);
+    expect(read(11, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f)).toBe(1);
+    expect(read(10, 0, 0x3c)).toBe(1);
+    expect(read(16, 0x80, 0x3f)).toBe(1);
+    expect([read(6, 1, 2), read(2, 1), read(10, 0, 0x3c, 0, 0x3c)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('are not there where there is no data', () => {
+    for (const dataType of [1, 6, 7, 10, 11, 16, 2, 9])
+      expect(scalarValue(new onnx.TensorProto({ dataType }))).toBeUndefined();
+    expect(scalarValue(new onnx.TensorProto({ dataType: 9, int32Data: [1] }))).toBeUndefined();
   });
 
   test('are not what has several values, none, or a size that does not fit', () => {
