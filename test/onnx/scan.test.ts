@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
 import { opsetOf } from '../../src/onnx/document.js';
+import { OnnxMishError } from '../../src/onnx/error.js';
 import { scan } from '../../src/onnx/scan.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { fileLike, summary } from '../support/document.js';
 import { floats, model, modelProto, node, value } from '../support/model.js';
-import { int, len } from '../support/wire.js';
+import { int, len, varint } from '../support/wire.js';
 
 describe('a file, a buffer and a Blob give the same document', () => {
   test('for any model', async () => {
@@ -194,5 +195,316 @@ describe('the view', () => {
     const at = Buffer.from(bytes).indexOf('ab');
     bytes[at] = 0xff;
     expect((await scan(bytes)).graph.nodes[0]?.lossyNames).toBe(true);
+  });
+});
+
+describe('what the structure does not need', () => {
+  const text = 'd'.repeat(500_000);
+  const body = { name: 'b', node: [node('Relu', ['x'], ['t'])], output: [{ name: 't' }] };
+  const branching = () => node('If', ['x'], ['y'], { then_branch: { graph: body } });
+  const parts: Record<string, (proto: onnx.IModelProto) => void> = {
+    'a description of the model': (proto) => void Object.assign(proto, { docString: text }),
+    'a description of the graph': (proto) => void Object.assign(proto.graph ?? {}, { docString: text }),
+    'a description of a node': (proto) =>
+      void Object.assign(proto.graph?.node?.[0] ?? {}, { docString: text }),
+    'a description of an attribute': (proto) => {
+      proto.graph?.node?.push(branching());
+      Object.assign(proto.graph?.node?.[1]?.attribute?.[0] ?? {}, { docString: text });
+    },
+    'metadata of a node': (proto) =>
+      void Object.assign(proto.graph?.node?.[0] ?? {}, { metadataProps: [{ key: 'k', value: text }] }),
+    'a description of a function': (proto) =>
+      void Object.assign(proto.functions?.[0] ?? {}, { docString: text }),
+    'metadata of a function': (proto) =>
+      void Object.assign(proto.functions?.[0] ?? {}, { metadataProps: [{ key: 'k', value: text }] }),
+    'the default of a function’s attribute': (proto) =>
+      void Object.assign(proto.functions?.[0] ?? {}, {
+        attributeProto: [{ name: 'a', type: 3, s: new Uint8Array(500_000) }],
+      }),
+    'a long text': (proto) => void proto.graph?.node?.push(node('Op', ['x'], ['z'], { s: text })),
+    'a long list': (proto) =>
+      void proto.graph?.node?.push(node('Op', ['x'], ['z'], { i: new Array<number>(250_000).fill(300) })),
+    'training information': (proto) =>
+      void Object.assign(proto, { trainingInfo: [{ initialization: { docString: text } }] }),
+  };
+  const proto = () =>
+    modelProto({
+      nodes: [node('Relu', ['x'], ['y'])],
+      functions: [
+        {
+          name: 'F',
+          domain: 'l',
+          input: ['a'],
+          output: ['b'],
+          node: [node('Relu', ['a'], ['b'])],
+          opsetImport: [{ version: 18 }],
+        },
+      ],
+    });
+
+  test.each(Object.entries(parts))('is not read: %s', async (_, add) => {
+    const made = proto();
+    add(made);
+    const source = fileLike(onnx.ModelProto.encode(made).finish());
+    expect(source.size).toBeGreaterThan(500_000);
+    const { graph, functions } = await scan(source);
+    expect(graph.nodes[0]).toMatchObject({ opType: 'Relu', inputs: ['x'], outputs: ['y'] });
+    expect(functions).toMatchObject([{ nodes: [{ opType: 'Relu' }] }]);
+    expect(source.total()).toBeLessThan(400_000);
+    expect(source.largest()).toBeLessThanOrEqual(64 * 1024);
+  });
+
+  test('and is known to be there: a list that is short is kept, text of up to 4 KiB', async () => {
+    const attributes = { s: 's'.repeat(4096), i: [1, 2, 3], t: { strings: ['a', 'b'] }, none: [], empty: '' };
+    const { graph } = await scan(
+      model({ nodes: [node('Op', ['x'], ['y'], { ...attributes, long: 's'.repeat(4097) })] }),
+    );
+    const found = new Map(graph.nodes[0]?.attributes.map((one) => [one.name, one]));
+    expect(found.get('s')?.s).toBe(attributes.s);
+    expect(found.get('i')?.ints).toEqual([1, 2, 3]);
+    expect(found.get('t')?.strings).toEqual(['a', 'b']);
+    for (const name of ['none', 'empty', 'long']) {
+      for (const key of ['s', 'ints', 'strings', 'tensor', 'graphs', 'ref'])
+        expect(found.get(name)).not.toHaveProperty(key);
+    }
+  });
+});
+
+describe('a field of a wire type that it does not have', () => {
+  // To protobuf it is an unknown field, whatever its number.
+  const wrong = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 22, 23, 25].flatMap((number) => [
+    ...varint(number * 8 + 1),
+    ...[1, 2, 3, 4, 5, 6, 7, 8],
+  ]);
+  const tensor = [...len(8, 'w'), ...int(2, 1)];
+  const attribute = (extra: number[]) =>
+    len(5, [
+      ...len(1, 'value'),
+      ...extra,
+      ...len(5, [...tensor, ...extra]),
+      ...len(6, [...extra, ...len(1, len(4, 'Neg'))]),
+    ]);
+  const nodeBytes = (extra: number[]) => [
+    ...len(1, 'x'),
+    ...extra,
+    ...len(2, 'y'),
+    ...len(4, 'Op'),
+    ...attribute(extra),
+  ];
+  const bytes = (extra: number[]) =>
+    Uint8Array.from([
+      ...int(1, 8),
+      ...len(8, int(2, 18)),
+      ...extra,
+      ...len(7, [
+        ...extra,
+        ...len(1, nodeBytes(extra)),
+        ...len(5, [...tensor, ...extra]),
+        ...len(15, [...extra, ...len(1, [...tensor, ...extra])]),
+      ]),
+      ...len(25, [
+        ...len(1, 'F'),
+        ...extra,
+        ...len(7, nodeBytes(extra)),
+        ...len(9, int(2, 18)),
+        ...len(10, 'l'),
+      ]),
+    ]);
+
+  test('is ignored, wherever it is', async () => {
+    const plain = (document: Awaited<ReturnType<typeof scan>>) =>
+      document.scopes.map(({ path, nodes, initializers, inputs, outputs, values }) => ({
+        path,
+        nodes: nodes.map(({ opType, inputs: given, outputs: made, attributes }) => ({
+          opType,
+          given,
+          made,
+          attributes: attributes.map(({ name, type, tensor: t, graphs }) => [
+            name,
+            type,
+            t?.name,
+            graphs?.length,
+          ]),
+        })),
+        initializers: [...initializers.keys()],
+        others: [inputs.length, outputs.length, values.size],
+      }));
+    const expected = plain(await scan(bytes([])));
+    expect(expected.map(({ path }) => path)).toEqual([
+      'graph',
+      'graph/Op#0.value',
+      'function l.F',
+      'function l.F/Op#0.value',
+    ]);
+    expect(plain(await scan(bytes(wrong)))).toEqual(expected);
+  });
+});
+
+describe('paths of scopes', () => {
+  const branch = (name: string) => ({ graph: { name, output: [{ name: 'o' }] } });
+
+  test('are told apart where names are the same', async () => {
+    const twins = [1, 2, 3].map((at) =>
+      node('If', ['c'], [`y${at}`], { then_branch: branch('t') }, { name: 'twin' }),
+    );
+    const { scopes } = await scan(model({ nodes: twins }));
+    const path = 'graph/twin.then_branch';
+    expect(scopes.map((scope) => scope.path)).toEqual(['graph', path, `${path}#2`, `${path}#3`]);
+  });
+
+  test('count the graphs of an attribute that has several, and merge the one that comes twice', async () => {
+    const graphs = [len(11, len(2, 'first')), len(11, len(1, len(4, 'Neg')))];
+    const single = [len(6, len(1, len(4, 'Abs'))), len(6, len(1, len(4, 'Exp')))];
+    const attribute = len(5, [...len(1, 'bodies'), ...graphs.flat(), ...single.flat()]);
+    const bytes = Uint8Array.from([
+      ...model({ nodes: [] }),
+      ...len(7, len(1, [...len(4, 'Op'), ...attribute])),
+    ]);
+    const { scopes } = await scan(bytes);
+    expect(scopes.map(({ path, nodes }) => [path, nodes.map(({ opType }) => opType)])).toEqual([
+      ['graph', ['Op']],
+      ['graph/Op#0.bodies[0]', []],
+      ['graph/Op#0.bodies[1]', ['Neg']],
+      ['graph/Op#0.bodies', ['Abs', 'Exp']],
+    ]);
+  });
+
+  test('of functions have their overload', async () => {
+    const local = { name: 'F', domain: 'l', input: ['a'], output: ['b'], opsetImport: [{ version: 18 }] };
+    const { functions } = await scan(model({ nodes: [], functions: [local, { ...local, overload: 'two' }] }));
+    expect(functions.map(({ path, callee }) => [path, callee?.overload])).toEqual([
+      ['function l.F', ''],
+      ['function l.F:two', 'two'],
+    ]);
+  });
+});
+
+test('value_info of a function is known, with its place', async () => {
+  const local = {
+    name: 'F',
+    domain: 'l',
+    input: ['a'],
+    output: ['b'],
+    node: [node('Relu', ['a'], ['b'])],
+    opsetImport: [{ version: 18 }],
+  };
+  const bytes = model({ nodes: [], functions: [{ ...local, valueInfo: [value('a', 10, [3])] }] });
+  const found = (await scan(bytes)).functions[0]?.values.get('a');
+  expect(found).toMatchObject({ name: 'a', elemType: 10, dims: [3] });
+  expect(Buffer.from(bytes.slice(found?.span.start, found?.span.end)).includes('a')).toBe(true);
+  expect(onnx.FunctionProto.decode(bytes.slice(found?.frame.start, found?.frame.end))).toMatchObject({
+    name: 'F',
+  });
+});
+
+describe('graphs in graphs', () => {
+  const bytes = (depth: number) => {
+    let graph = len(2, 'inner');
+    for (let level = 0; level < depth; level++)
+      graph = len(1, [...len(4, 'If'), ...len(5, [...len(1, 'then_branch'), ...len(6, graph)])]);
+    return Uint8Array.from([...int(1, 8), ...len(8, int(2, 18)), ...len(7, graph)]);
+  };
+
+  test('may be 100 deep, and no more', async () => {
+    expect((await scan(bytes(100))).scopes).toHaveLength(101);
+    await expect(scan(bytes(101))).rejects.toThrow('graphs are nested more than 100 deep');
+  });
+});
+
+describe('what is no whole model', () => {
+  const opset = len(8, int(2, 18));
+
+  test.each([
+    ['no graph', [...int(1, 8), ...opset], /holds no graph/],
+    ['no operator set', [...int(1, 8), ...len(7, len(2, 'g'))], /imports no operator set/],
+    [
+      'no operator set at IR 3, the first that needs one',
+      [...int(1, 3), ...len(7, len(2, 'g'))],
+      /imports no operator set/,
+    ],
+  ])('%s', async (_, bytes, what) => {
+    const source = fileLike(Uint8Array.from(bytes)); // which is shorter than what is looked at for other formats
+    await expect(scan(source)).rejects.toMatchObject({
+      code: 'malformed',
+      what: expect.stringMatching(what),
+      where: 'file',
+      fix: 'Check that it was copied or downloaded whole',
+    });
+  });
+
+  test.each([
+    ['metadata_props', len(14, [...varint(10), 9, 1]), 'metadata_props'],
+    ['a function', len(25, [...varint(10), 9, 1]), 'a function'],
+    ['a node', len(7, len(1, [...varint(10), 9, 1])), 'node 0 of graph'],
+    [
+      'a node of a function',
+      len(25, [...len(1, 'F'), ...len(7, [...varint(10), 9, 1])]),
+      'node 0 of function .F',
+    ],
+    [
+      'the second node',
+      len(7, [...len(1, len(4, 'Neg')), ...len(1, [...varint(10), 9, 1])]),
+      'node 1 of graph',
+    ],
+  ])('what breaks off in %s says so', async (_, field, place) => {
+    const bytes = Uint8Array.from([...int(1, 8), ...opset, ...len(7, len(2, 'g')), ...field]);
+    await expect(scan(bytes)).rejects.toMatchObject({
+      code: 'malformed',
+      where: expect.stringMatching(new RegExp(`, in ${place}$`)),
+    });
+  });
+
+  test('a source that fails is not taken for another format', async () => {
+    const failing = (error: Error) => {
+      let count = 0;
+      return {
+        name: 'disk',
+        size: 100_000,
+        read: async () => {
+          if (count++ === 0) throw error;
+          return new TextEncoder().encode('{"json": 1}');
+        },
+      };
+    };
+    const io = new OnnxMishError('io', 'the disk is gone');
+    await expect(scan(failing(io))).rejects.toBe(io);
+    const other = new TypeError('a bug');
+    await expect(scan(failing(other))).rejects.toBe(other);
+  });
+
+  test('another format is named, and what was tried is the cause', async () => {
+    const cause = expect.objectContaining({ code: 'malformed' });
+    await expect(scan(new TextEncoder().encode('{"json": 1}'))).rejects.toMatchObject({
+      code: 'not-onnx',
+      cause,
+    });
+  });
+});
+
+test('a node’s place is its own, and so is that of what it lies in', async () => {
+  const bytes = model({
+    nodes: [
+      node('Relu', ['x'], ['h']),
+      node('If', ['c'], ['y'], {
+        then_branch: { graph: { node: [node('Neg', ['h'], ['n'])], output: [{ name: 'n' }] } },
+      }),
+    ],
+  });
+  const { scopes } = await scan(bytes);
+  const [, body] = scopes;
+  const [inner] = body?.nodes ?? [];
+  const [, branching] = scopes[0]?.nodes ?? [];
+  // From the innermost message outwards: graph, attribute, node, graph.
+  const frames = [];
+  for (let frame = inner?.frame; frame !== undefined; frame = frame.parent) frames.push(frame);
+  expect(frames).toHaveLength(4);
+  expect(frames[2]).toMatchObject({ end: branching?.span.end });
+  expect(frames[3]).toEqual(branching?.frame);
+  for (const { lengthAt, start, end } of frames) {
+    expect(bytes[lengthAt]).toBe(end - start); // all are shorter than 128 bytes
+    expect(start - lengthAt).toBe(1);
+  }
+  expect(onnx.NodeProto.decode(bytes.slice((inner?.span.start ?? 0) + 2, inner?.span.end))).toMatchObject({
+    opType: 'Neg',
   });
 });
