@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { onnx } from '../../proto/onnx.js';
+import { decodeTensor } from '../../src/onnx/tensor-data.js';
+import { DataType } from '../../src/onnx/types.js';
+
+const written = (tensor: onnx.ITensorProto) => onnx.TensorProto.encode(tensor).finish();
+const view = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** The types, the field that holds them one by one, and what their bytes are. */
+const TYPES: [string, onnx.ITensorProto, Uint8Array][] = [
+  ['f32', { dataType: DataType.FLOAT, floatData: [1.5, -2] }, view(Float32Array.of(1.5, -2))],
+  ['f64', { dataType: DataType.DOUBLE, doubleData: [0.1, -2] }, view(Float64Array.of(0.1, -2))],
+  ['i64', { dataType: DataType.INT64, int64Data: [-3, 2 ** 40] }, view(BigInt64Array.of(-3n, 2n ** 40n))],
+  ['u64', { dataType: DataType.UINT64, uint64Data: [3, 2 ** 40] }, view(BigUint64Array.of(3n, 2n ** 40n))],
+  ['u32', { dataType: DataType.UINT32, uint64Data: [3, 2 ** 32 - 1] }, view(Uint32Array.of(3, 2 ** 32 - 1))],
+  ['i32', { dataType: DataType.INT32, int32Data: [-3, 7] }, view(Int32Array.of(-3, 7))],
+  ['f16', { dataType: DataType.FLOAT16, int32Data: [0x3c00, 0xc000] }, view(Uint16Array.of(0x3c00, 0xc000))],
+  [
+    'bf16',
+    { dataType: DataType.BFLOAT16, int32Data: [0x3f80, 0xbf80] },
+    view(Uint16Array.of(0x3f80, 0xbf80)),
+  ],
+  ['u16', { dataType: DataType.UINT16, int32Data: [65535, 1] }, view(Uint16Array.of(65535, 1))],
+  ['i16', { dataType: DataType.INT16, int32Data: [-1, 300] }, view(Int16Array.of(-1, 300))],
+  ['bool', { dataType: DataType.BOOL, int32Data: [1, 0] }, Uint8Array.of(1, 0)],
+  ['i8', { dataType: DataType.INT8, int32Data: [-1, 7] }, view(Int8Array.of(-1, 7))],
+  ['u8', { dataType: DataType.UINT8, int32Data: [255, 7] }, Uint8Array.of(255, 7)],
+];
+
+describe.each(TYPES)('a tensor of %s', (elemType, tensor, bytes) => {
+  test('has the same bytes from its own field and from raw data', () => {
+    const { dataType = 0 } = tensor;
+    const said = { name: 't', elemType, dims: [2] };
+    const own = decodeTensor(written({ ...tensor, name: 't', dims: [2] }), 'file');
+    expect(own).toMatchObject(said);
+    expect([...own.data]).toEqual([...bytes]);
+    const raw = decodeTensor(written({ dataType, name: 't', dims: [2], rawData: bytes }), 'file');
+    expect(raw).toMatchObject(said);
+    expect([...raw.data]).toEqual([...bytes]);
+  });
+});
+
+test('64-bit integers are exact in raw data', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (value) => {
+      const rawData = view(BigInt64Array.of(value));
+      const { data } = decodeTensor(written({ dataType: DataType.INT64, rawData }), 'file');
+      expect(data).toEqual(rawData);
+    }),
+  );
+});
+
+test('strings are text', () => {
+  const stringData = ['a', '', 'µ'].map((text) => new TextEncoder().encode(text));
+  const tensor = decodeTensor(written({ dataType: DataType.STRING, dims: [3], stringData }), 'file');
+  expect(tensor).toMatchObject({ elemType: 'string', data: ['a', '', 'µ'] });
+});
+
+test('what is no tensor, and a type that has no numbers, are refused with the place', () => {
+  expect(() => decodeTensor(Uint8Array.of(0x0a, 0xff), 'a.pb')).toThrow(
+    expect.objectContaining({
+      code: 'bad-data',
+      where: 'a.pb',
+      what: 'this is no tensor',
+      fix: expect.stringContaining('TensorProto'),
+      cause: expect.anything(),
+    }),
+  );
+  for (const dataType of [0, DataType.COMPLEX64, 999]) {
+    expect(() => decodeTensor(written({ dataType }), 'a.pb')).toThrow(
+      expect.objectContaining({
+        code: 'bad-data',
+        where: 'a.pb',
+        what: expect.stringMatching(/^tensors of type .+ cannot be read$/),
+      }),
+    );
+  }
+});
