@@ -58,7 +58,13 @@ describe('tensors of the inside', () => {
 
   test.each(['nothing', '', 'x'])('that no node gives are refused: %j', async (name) => {
     const document = await scan(chain);
-    expect(() => exposeTensors(document, [name])).toThrow(expect.objectContaining({ code: 'bad-data' }));
+    const said = {
+      code: 'bad-data',
+      what: `no node of the graph gives a tensor '${name}'`,
+      where: 'model',
+      fix: expect.stringContaining('main graph'),
+    };
+    expect(() => exposeTensors(document, ['a', name])).toThrow(expect.objectContaining(said));
   });
 
   test.each([false, true])(

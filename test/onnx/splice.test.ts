@@ -105,6 +105,51 @@ describe('replace', () => {
     },
   );
 
+  test('says which byte, and of which file', () => {
+    const named = toSource(new Uint8Array(4), 'a.onnx');
+    expect(() => replace(named, [edit(1, 9)])).toThrow(
+      expect.objectContaining({ what: 'edits overlap or leave the file at byte 1', where: 'a.onnx' }),
+    );
+  });
+
+  test('as a Blob shares the parts of a Blob, and copies what is none', async () => {
+    const blob = new Blob([Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)]);
+    const sliced: [number?, number?][] = [];
+    const slice = blob.slice.bind(blob);
+    Object.assign(blob, {
+      slice: (...range: [number?, number?]) => {
+        sliced.push(range);
+        return slice(...range);
+      },
+    });
+    const edits = [edit(8, 9), edit(2, 4, 20, 30, 40)];
+    const wanted = [0, 1, 20, 30, 40, 4, 5, 6, 7, 9];
+    for (const from of [toSource(blob), source]) {
+      const out = await replace(from, edits).blob();
+      expect([...new Uint8Array(await out.arrayBuffer())]).toEqual(wanted);
+    }
+    expect(sliced).toEqual([
+      [0, 2],
+      [4, 8],
+      [9, 10],
+    ]);
+  });
+
+  test('has no empty piece, and the size that it will have', async () => {
+    for (const edits of [
+      [],
+      [edit(0, 10, 1)],
+      [edit(0, 0), edit(10, 10)],
+      [edit(9, 10)],
+      [edit(0, 5), edit(5, 10, 7)],
+    ]) {
+      const out = replace(source, edits);
+      for (const piece of out.pieces)
+        expect(piece instanceof Uint8Array ? piece.length : piece.end - piece.start).toBeGreaterThan(0);
+      expect(await out.bytes()).toHaveLength(out.size);
+    }
+  });
+
   test('keeps lengths right when they grow by a byte, at every level', async () => {
     // One site in a graph of just under 128 bytes: its length prefix, and those around it, become longer.
     for (let pad = 0; pad < 140; pad++) {

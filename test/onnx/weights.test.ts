@@ -92,3 +92,139 @@ test('what is no constant float tensor is no weight', async () => {
   const index = indexGraphs(document);
   for (const name of ['x', 'y', '', 'nowhere']) expect(weightOf(index, document.graph, name)).toBeUndefined();
 });
+
+describe('external data', () => {
+  const entries = (all: Record<string, string>) =>
+    Object.entries(all).map(([key, value]) => ({ key, value }));
+  const weightWith = async (all: Record<string, string>) => {
+    const document = await scan(withWeight('f32', { dataLocation: 1, externalData: entries(all) }, false));
+    return { document, weight: await weightIn(document) };
+  };
+  const file = floatBytes(VALUES, 'f32');
+  const open = (bytes: Uint8Array) => {
+    const asked: string[] = [];
+    return {
+      asked,
+      open: async (location: string) => {
+        asked.push(location);
+        return toSource(bytes, 'data.bin');
+      },
+    };
+  };
+
+  test('without an offset or a length is all of its file', async () => {
+    const { document, weight } = await weightWith({ location: 'folder/data.bin' });
+    const opened = open(file);
+    expect([...(await readWeight(document, weight, opened.open))]).toEqual(VALUES.map(Math.fround));
+    expect(opened.asked).toEqual(['folder/data.bin']);
+  });
+
+  test.each<[Record<string, string>, number]>([
+    [{ offset: '4' }, 16],
+    [{ offset: '-4', length: '16' }, 32],
+    [{ offset: '1.5', length: '16' }, 32],
+    [{ offset: 'x', length: '16' }, 32],
+    [{ offset: '17', length: '16' }, 32],
+    [{ length: '12' }, 32],
+    [{ length: '20' }, 32],
+    [{}, 12],
+    [{}, 20],
+    [{ offset: '9007199254740993', length: '16' }, 32],
+  ])('that does not fit is refused: %j of %i bytes', async (all, size) => {
+    const { document, weight } = await weightWith({ location: 'data.bin', ...all });
+    await expect(readWeight(document, weight, open(new Uint8Array(size)).open)).rejects.toMatchObject({
+      code: 'external-data',
+      where: 'model',
+      what: expect.stringMatching(/^the tensor 'w' should have 16 bytes of 'data\.bin' from byte /),
+      fix: expect.stringContaining('copied whole'),
+    });
+  });
+
+  test('up to the very end of its file is fine', async () => {
+    const { document, weight } = await weightWith({ location: 'data.bin', offset: '16', length: '16' });
+    const two = Uint8Array.from([...new Uint8Array(16), ...file]);
+    expect([...(await readWeight(document, weight, open(two).open))]).toEqual(VALUES.map(Math.fround));
+  });
+
+  test('without a way to it says how to give one', async () => {
+    const { document, weight } = await weightWith({ location: 'data.bin' });
+    await expect(readWeight(document, weight)).rejects.toMatchObject({
+      code: 'external-data',
+      what: "the tensor 'w' is in another file",
+      fix: 'Give the model by its path',
+    });
+  });
+});
+
+test('errors say which tensor, and what it holds', async () => {
+  const document = await scan(withWeight('f32', { rawData: new Uint8Array(12) }, false));
+  const weight = await weightIn(document);
+  await expect(readWeight(document, weight)).rejects.toMatchObject({
+    what: "the tensor 'w' [2,2] holds 12 bytes",
+    where: 'model',
+    fix: expect.stringContaining('shape'),
+  });
+  await expect(weightEdit(document, weight, [1])).rejects.toMatchObject({
+    what: "the tensor 'w' takes 4 values, not 1",
+  });
+  const { frame, ...tensor } = weight.tensor;
+  await expect(weightEdit(document, { ...weight, tensor }, VALUES)).rejects.toMatchObject({
+    code: 'bad-usage',
+  });
+});
+
+test('an edit takes out data in whatever field it is, and nothing else of the tensor', async () => {
+  const odd = {
+    floatData: VALUES,
+    int32Data: [1],
+    doubleData: [1],
+    rawData: floatBytes(VALUES, 'f32'),
+    externalData: [{ key: 'location', value: 'a' }],
+    dataLocation: 0,
+    docString: 'kept',
+    metadataProps: [{ key: 'k', value: 'v' }],
+  };
+  const document = await scan(withWeight('f32', odd, false));
+  const weight = await weightIn(document);
+  const bytes = await splice(document.source, [await weightEdit(document, weight, [4, 3, 2, 1])]).bytes();
+  const tensor = onnx.ModelProto.decode(bytes).graph?.initializer?.[0];
+  expect(tensor).toMatchObject({
+    name: 'w',
+    dims: [2, 2],
+    dataType: 1,
+    docString: 'kept',
+    metadataProps: [{ key: 'k', value: 'v' }],
+    rawData: floatBytes([4, 3, 2, 1], 'f32'),
+  });
+  expect([tensor?.floatData, tensor?.int32Data, tensor?.doubleData, tensor?.externalData]).toEqual([
+    [],
+    [],
+    [],
+    [],
+  ]);
+});
+
+test('what only looks like a constant is none', async () => {
+  const tensor = { dataType: 1, dims: [4], rawData: floatBytes(VALUES, 'f32') };
+  const integers = { ...tensor, name: 'i', dataType: 6 };
+  const bytes = model({
+    nodes: [
+      node('Constant', [], ['foreign'], { value: { tensor } }, { domain: 'com.example' }),
+      node('Other', [], ['other'], { value: { tensor } }),
+      node('Constant', [], ['sparse'], { elsewhere: { tensor } }),
+      node('Add', ['x', 'i'], ['y']),
+    ],
+    initializers: [integers],
+  });
+  const document = await scan(bytes);
+  const index = indexGraphs(document);
+  for (const name of ['foreign', 'other', 'sparse', 'i'])
+    expect(weightOf(index, document.graph, name), name).toBeUndefined();
+});
+
+test('floats are written little-endian, each as the nearest', () => {
+  expect([...floatBytes([1, -2], 'f32')]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]);
+  expect([...floatBytes([1], 'f64')]).toEqual([0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+  expect([...floatBytes([1, 1 / 3], 'f16')]).toEqual([0, 0x3c, 0x55, 0x35]);
+  expect([...floatBytes([1, 1 / 3], 'bf16')]).toEqual([0x80, 0x3f, 0xab, 0x3e]);
+});

@@ -1,0 +1,317 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { inferElementTypes } from '../../src/onnx/element-types.js';
+import { scan } from '../../src/onnx/scan.js';
+import { DataType } from '../../src/onnx/types.js';
+import { graph, ifNode } from '../support/bodies.js';
+import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
+
+const { FLOAT, DOUBLE, FLOAT16, INT64, INT32, BOOL, STRING } = DataType;
+
+/** The type of each name, as the main graph sees it. */
+async function typesOf(parts: ModelParts, ...names: string[]) {
+  const document = await scan(model(parts));
+  const types = inferElementTypes(document);
+  return names.map((name) => types(document.graph, name));
+}
+
+const x = [value('x', FLOAT16)];
+const untyped = [{ name: 'y' }];
+
+describe('a type comes from', () => {
+  test('what the model declares: inputs, initializers, outputs, value_info', async () => {
+    const parts = {
+      nodes: [node('Op', ['x', 'w', 'n'], ['v', 'y', 'z'])],
+      inputs: x,
+      outputs: [value('y', DOUBLE)],
+      values: [value('v', INT32)],
+      initializers: [floats('w', [1], [1]), ints('n', [1], [1])],
+    };
+    expect(await typesOf(parts, 'x', 'w', 'n', 'v', 'y', 'z', 'nowhere')).toEqual([
+      FLOAT16,
+      FLOAT,
+      INT64,
+      INT32,
+      DOUBLE,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('the other end of an operator that has one type, on either side of it', async () => {
+    for (const op of ['Relu', 'Conv', 'Add', 'Mish']) {
+      expect(
+        await typesOf({ nodes: [node(op, ['x', 'w'], ['y'])], inputs: x, outputs: untyped }, 'w', 'y'),
+        op,
+      ).toEqual([FLOAT16, FLOAT16]);
+      const backwards = { nodes: [node(op, ['a', 'b'], ['y'])], inputs: [], outputs: [value('y', DOUBLE)] };
+      expect(await typesOf(backwards, 'a', 'b'), op).toEqual([DOUBLE, DOUBLE]);
+    }
+  });
+
+  test('the first input only, where the others are of another type', async () => {
+    for (const op of ['Reshape', 'Gather', 'Pow', 'Identity', 'Slice']) {
+      expect(
+        await typesOf(
+          { nodes: [node(op, ['x', 'i'], ['y', 'more'])], inputs: x, outputs: untyped },
+          'y',
+          'i',
+          'more',
+        ),
+        op,
+      ).toEqual([FLOAT16, undefined, undefined]);
+    }
+  });
+
+  test.each<[onnx.INodeProto, (number | undefined)[]]>([
+    [node('Shape', ['x'], ['y']), [INT64]],
+    [node('ArgMax', ['x'], ['y']), [INT64]],
+    [node('Greater', ['x', 'x'], ['y']), [BOOL]],
+    [node('IsNaN', ['x'], ['y']), [BOOL]],
+    [node('Cast', ['x'], ['y'], { to: DOUBLE }), [DOUBLE]],
+    [node('Cast', ['x'], ['y']), [undefined]],
+    [node('CastLike', ['i', 'x'], ['y']), [FLOAT16]],
+    [node('DequantizeLinear', ['i', 'x'], ['y']), [FLOAT16]],
+    [node('Where', ['c', 'x', 'b'], ['y']), [FLOAT16]],
+    [node('Where', ['c', 'b', 'x'], ['y']), [FLOAT16]],
+    [node('Range', ['x', 'b', 'c'], ['y']), [FLOAT16]],
+    [node('Split', ['x', 'i'], ['z', 'y']), [FLOAT16]],
+    [node('Constant', [], ['y'], { value: { tensor: ints('', [1], [1]) } }), [INT64]],
+    [node('Constant', [], ['y'], { value_float: { f: 1 } }), [FLOAT]],
+    [node('Constant', [], ['y'], { value_floats: { f: 1 } }), [FLOAT]],
+    [node('Constant', [], ['y'], { value_int: 1 }), [INT64]],
+    [node('Constant', [], ['y'], { value_ints: [1, 2] }), [INT64]],
+    [node('Constant', [], ['y'], { value_string: 'a' }), [STRING]],
+    [node('Constant', [], ['y'], { value_strings: { strings: ['a'] } }), [STRING]],
+    [node('Constant', [], ['y'], { other: 1 }), [undefined]],
+    [node('ConstantOfShape', ['i'], ['y']), [FLOAT]],
+    [node('ConstantOfShape', ['i'], ['y'], { value: { tensor: ints('', [1], [1]) } }), [INT64]],
+    [node('Unheard', ['x'], ['y']), [undefined]],
+    [node('Relu', ['x'], ['y'], {}, { domain: 'com.example' }), [undefined]],
+  ])('$opType with $attribute', async (one, wanted) => {
+    expect(await typesOf({ nodes: [one], inputs: x, outputs: untyped }, 'y')).toEqual(wanted);
+  });
+
+  test('nowhere for what only has another type beside it', async () => {
+    const parts = {
+      nodes: [
+        node('Where', ['c', 'x', 'b'], ['y']),
+        node('CastLike', ['i', 'x'], ['z']),
+        node('Split', ['x', 's'], ['p']),
+      ],
+      inputs: x,
+      outputs: untyped,
+    };
+    expect(await typesOf(parts, 'c', 'i', 's', 'b')).toEqual([undefined, undefined, undefined, FLOAT16]);
+  });
+
+  test('a chain in any order, in both directions', async () => {
+    const chain = [
+      node('Abs', ['b'], ['c']),
+      node('Neg', ['a'], ['b']),
+      node('Exp', ['x'], ['a']),
+      node('Op', ['c'], ['y']),
+    ];
+    expect(await typesOf({ nodes: chain, inputs: x, outputs: untyped }, 'a', 'b', 'c', 'y')).toEqual([
+      FLOAT16,
+      FLOAT16,
+      FLOAT16,
+      undefined,
+    ]);
+    const back = [node('Neg', ['a'], ['b']), node('Abs', ['b'], ['c']), node('Exp', ['c'], ['y'])];
+    expect(await typesOf({ nodes: back, inputs: [], outputs: [value('y', DOUBLE)] }, 'a', 'b', 'c')).toEqual([
+      DOUBLE,
+      DOUBLE,
+      DOUBLE,
+    ]);
+  });
+
+  test('no name that is empty', async () => {
+    const parts = {
+      nodes: [node('Clip', ['', 'x'], ['y']), node('Op', [''], ['z'])],
+      inputs: x,
+      outputs: untyped,
+    };
+    expect(await typesOf(parts, 'y', '', 'z')).toEqual([FLOAT16, undefined, undefined]);
+  });
+});
+
+describe('graphs inside', () => {
+  test('see the types around them, and give theirs', async () => {
+    const parts = {
+      nodes: [
+        ifNode('y', 'o', [node('Neg', ['x'], ['o'])], [node('Op', [], ['o'])]),
+        node('Abs', ['y'], ['z']),
+      ],
+      inputs: [...x, value('cond', BOOL)],
+      outputs: untyped,
+    };
+    // ifNode declares its outputs float32; take that away.
+    for (const one of parts.nodes[0]?.attribute ?? [])
+      for (const output of one.g?.output ?? []) output.type = null;
+    const document = await scan(model(parts));
+    const types = inferElementTypes(document);
+    const [main, yes, no] = document.scopes;
+    if (main === undefined || yes === undefined || no === undefined) throw new Error('no branches');
+    expect([types(main, 'y'), types(main, 'z'), types(yes, 'o'), types(no, 'o')]).toEqual([
+      FLOAT16,
+      FLOAT16,
+      FLOAT16,
+      FLOAT16,
+    ]);
+  });
+
+  const loop = (
+    op: 'Loop' | 'Scan',
+    inputs: string[],
+    body: onnx.INodeProto[],
+    given: string[],
+    taken: string[],
+  ) =>
+    node(op, inputs, ['y', 'z'], {
+      body: graph(
+        'b',
+        body,
+        given.map((name) => ({ name })),
+        taken.map((name) => ({ name })),
+      ),
+    });
+
+  test('of a Loop: the count is an integer, the condition a bool, the rest what goes around', async () => {
+    const body = [
+      node('Neg', ['state'], ['next']),
+      node('Abs', ['other'], ['more']),
+      node('Identity', ['go'], ['still']),
+    ];
+    const parts = {
+      nodes: [
+        loop('Loop', ['n', 'c', 'x', 'w'], body, ['i', 'go', 'state', 'other'], ['still', 'next', 'more']),
+      ],
+      inputs: [...x, value('w', DOUBLE)],
+      outputs: untyped,
+    };
+    const document = await scan(model(parts));
+    const types = inferElementTypes(document);
+    const [main, inside] = document.scopes;
+    if (main === undefined || inside === undefined) throw new Error('no body');
+    expect(['i', 'go', 'state', 'next', 'other', 'more', 'still'].map((name) => types(inside, name))).toEqual(
+      [INT64, BOOL, FLOAT16, FLOAT16, DOUBLE, DOUBLE, BOOL],
+    );
+    expect(['y', 'z', 'n', 'c'].map((name) => types(main, name))).toEqual([
+      FLOAT16,
+      DOUBLE,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('of a Scan: everything is what goes around', async () => {
+    const body = [node('Neg', ['state'], ['next']), node('Abs', ['row'], ['out'])];
+    const parts = {
+      nodes: [loop('Scan', ['x', 'w'], body, ['state', 'row'], ['next', 'out'])],
+      inputs: [...x, value('w', DOUBLE)],
+      outputs: untyped,
+    };
+    const document = await scan(model(parts));
+    const types = inferElementTypes(document);
+    const [main, inside] = document.scopes;
+    if (main === undefined || inside === undefined) throw new Error('no body');
+    expect(['state', 'next', 'row', 'out'].map((name) => types(inside, name))).toEqual([
+      FLOAT16,
+      FLOAT16,
+      DOUBLE,
+      DOUBLE,
+    ]);
+    expect(['y', 'z'].map((name) => types(main, name))).toEqual([FLOAT16, DOUBLE]);
+  });
+});
+
+describe('a function', () => {
+  const local = (
+    name: string,
+    nodes: onnx.INodeProto[],
+    input = ['a'],
+    output = ['b'],
+  ): onnx.IFunctionProto => ({
+    name,
+    domain: 'l',
+    input,
+    output,
+    node: nodes,
+    opsetImport: [
+      { domain: '', version: 18 },
+      { domain: 'l', version: 1 },
+    ],
+  });
+  const call = (name: string, from: string[], to: string[]) => node(name, from, to, {}, { domain: 'l' });
+  const infer = async (
+    functions: onnx.IFunctionProto[],
+    nodes: onnx.INodeProto[],
+    inputs = [...x, value('w', DOUBLE)],
+  ) => {
+    const document = await scan(model({ nodes, functions, inputs, outputs: untyped, domains: { l: 1 } }));
+    const types = inferElementTypes(document);
+    return {
+      main: (name: string) => types(document.graph, name),
+      inside: (at: number, name: string) => types(document.functions[at] ?? document.graph, name),
+    };
+  };
+
+  test('has the types that its calls give it, and gives them on', async () => {
+    const { main, inside } = await infer(
+      [local('F', [node('Neg', ['a'], ['b'])])],
+      [call('F', ['x'], ['h']), call('F', ['h'], ['y'])],
+    );
+    expect([main('h'), main('y'), inside(0, 'a'), inside(0, 'b')]).toEqual([
+      FLOAT16,
+      FLOAT16,
+      FLOAT16,
+      FLOAT16,
+    ]);
+  });
+
+  test('that is called with two types has none, and neither has what comes of it', async () => {
+    const { main, inside } = await infer(
+      [local('F', [node('Neg', ['a'], ['b'])])],
+      [call('F', ['x'], ['h']), call('F', ['w'], ['y'])],
+    );
+    expect([main('h'), main('y'), inside(0, 'a'), inside(0, 'b')]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('that is called with a type and with something unknown has none', async () => {
+    const { inside } = await infer(
+      [local('F', [node('Neg', ['a'], ['b'])])],
+      [call('F', ['x'], ['h']), call('F', ['nobody'], ['y'])],
+    );
+    expect(inside(0, 'a')).toBeUndefined();
+  });
+
+  test('each of whose inputs is judged by itself', async () => {
+    const add = local('F', [node('Neg', ['a'], ['b']), node('Neg', ['c'], ['d'])], ['a', 'c'], ['b', 'd']);
+    const { main, inside } = await infer(
+      [add],
+      [call('F', ['x', 'x'], ['p', 'q']), call('F', ['x', 'w'], ['r', 'y'])],
+    );
+    expect([inside(0, 'a'), inside(0, 'c')]).toEqual([FLOAT16, undefined]);
+    expect([main('p'), main('r'), main('q'), main('y')]).toEqual([FLOAT16, FLOAT16, undefined, undefined]);
+  });
+
+  test('tells its own types, without any call', async () => {
+    const { inside } = await infer([local('F', [node('Shape', ['a'], ['b'])])], [node('Neg', ['x'], ['y'])]);
+    expect([inside(0, 'a'), inside(0, 'b')]).toEqual([undefined, INT64]);
+  });
+
+  test('called by another takes its types through that', async () => {
+    const functions = [
+      local('Outer', [call('Inner', ['a'], ['b'])]),
+      local('Inner', [node('Neg', ['a'], ['b'])]),
+    ];
+    const { main, inside } = await infer(functions, [call('Outer', ['x'], ['y'])]);
+    expect([inside(0, 'a'), inside(1, 'a'), main('y')]).toEqual([FLOAT16, FLOAT16, FLOAT16]);
+  });
+});
