@@ -175,13 +175,79 @@ describe('a plan that cannot be', () => {
       { ...good, sites: [{ scope: 'a', output: 'b', beta: '2' }] },
       /sites\[0\]\.beta/,
     ],
+    ['a number', 7, /JSON object/],
+    ['a form that is no text', { ...good, form: 3 }, /form has to be one of softplus, exp, native/],
+    ['a form that is a list', { ...good, form: ['exp'] }, /form has to be one of/],
+    [
+      'a slope in words',
+      { ...good, sites: [{ scope: 'a', output: 'b', leak: '0.1' }] },
+      /sites\[0\]\.leak has to be a number from -8 to 8/,
+    ],
+    ['a slope too steep', { ...good, sites: [{ scope: 'a', output: 'b', leak: -8.5 }] }, /sites\[0\]\.leak/],
     ['skips that are no list', { ...good, skipped: 3 }, /skipped/],
   ])('%s: the error names the key', (_, json, message) => {
     expect(() => parsePlan(json, 'plan.json')).toThrow(message);
     expect(() => parsePlan(json, 'plan.json')).toThrow(/^plan\.json: /);
+    expect(() => parsePlan(json)).toThrow(
+      expect.objectContaining({
+        code: 'bad-plan',
+        where: 'plan',
+        fix: expect.stringContaining('--dry-run --json'),
+      }),
+    );
   });
 
   test('nothing but the schema, the form and the sites has to be there', () => {
     expect(parsePlan({ schema: good.schema, form: 'exp', sites: [] })).toEqual(good);
+  });
+});
+
+test('the steepest slopes are allowed, and none', () => {
+  const sites = [8, -8, 0, undefined].map((leak) => ({ scope: 'graph', output: 'y', leak }));
+  expect(parsePlan({ schema: 'onnx-mish/plan@1', form: 'exp', sites }).sites).toEqual(sites);
+});
+
+test('a dry run says a sharpness only where it is another than the plan’s', () => {
+  const site = { scope: 'graph', label: '', node: '', kind: 'relu', elemType: 'f32' };
+  const sites = [
+    { ...site, output: 'a', beta: 2 },
+    { ...site, output: 'b', beta: 3 },
+  ];
+  const { sites: planned } = planOf({
+    form: 'exp',
+    beta: 2,
+    sites,
+    skipped: [],
+    notes: [],
+    bytesIn: 0,
+    bytesOut: 0,
+  });
+  expect(planned).toEqual([
+    { ...site, output: 'a' },
+    { ...site, output: 'b', beta: 3 },
+  ]);
+});
+
+test('what a plan leaves out is said to be so, what was left alone before keeps its reason, and other kinds are not mentioned', async () => {
+  const integers = node('Relu', ['n'], ['m'], {});
+  const bytes = model({
+    nodes: [relu('x', 'a'), node('Elu', ['a'], ['e']), relu('e', 'y'), integers],
+    inputs: [value('x', 1, ['N']), value('n', 6, ['N'])],
+  });
+  const plan = parsePlan({
+    schema: 'onnx-mish/plan@1',
+    form: 'softplus',
+    sites: [{ scope: 'graph', output: 'y' }],
+  });
+  const { report } = await swapped(bytes, { plan });
+  expect(report.sites.map(({ output }) => output)).toEqual(['y']);
+  expect(report.skipped.map(({ output, reason, why }) => [output, reason, why])).toEqual([
+    ['a', 'excluded', 'not in the plan'],
+    ['m', 'integer', expect.stringContaining('i32')],
+  ]);
+  const both = parsePlan({ ...plan, sites: [{ scope: 'graph', output: 'm' }] });
+  await expect(swapped(bytes, { plan: both })).rejects.toMatchObject({
+    where: 'model',
+    fix: expect.stringContaining('Take it out'),
   });
 });

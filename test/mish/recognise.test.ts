@@ -214,3 +214,86 @@ describe('what looks like Mish and is not', () => {
     expect(await output.bytes()).toEqual(broken);
   });
 });
+
+describe('the Clip of an exp form, its bounds as attributes', () => {
+  const parts = (attributes: Record<string, { f: number }>, rest: Partial<ModelParts> = {}): ModelParts => ({
+    opset: 10,
+    nodes: [
+      node('Clip', ['x'], ['c'], attributes),
+      node('Exp', ['c'], ['e']),
+      node('Add', ['e', 'two'], ['p']),
+      node('Mul', ['e', 'p'], ['w']),
+      node('Add', ['w', 'two'], ['q']),
+      node('Div', ['w', 'q'], ['r']),
+      node('Mul', ['x', 'r'], ['y']),
+    ],
+    initializers: [floats('two', [], [2])],
+    ...rest,
+  });
+
+  test.each<[Record<string, { f: number }>, string[]]>([
+    [{ max: { f: 20 } }, ['exp 1 y']],
+    [{ max: { f: 20 }, min: { f: -65504 } }, ['exp 1 y']],
+    [{ max: { f: 20 }, min: { f: -1e30 } }, ['exp 1 y']],
+    [{ max: { f: 20 }, min: { f: -65503 } }, []],
+    [{ max: { f: 20 }, min: { f: 0 } }, []],
+    [{ max: { f: 19 } }, []],
+    [{ min: { f: -1e30 } }, []],
+    [{}, []],
+  ])('%j', async (attributes, wanted) => {
+    expect(await found(parts(attributes))).toEqual(wanted);
+  });
+
+  test('is not known where the element type is not', async () => {
+    const untyped = {
+      inputs: [{ name: 'x' }],
+      outputs: [{ name: 'y' }],
+      initializers: [{ ...floats('two', [], [2]), dataType: 0 }],
+    };
+    expect(await found(parts({ max: { f: 20 } }, untyped))).toEqual([]);
+  });
+});
+
+describe('operators that are not ONNX’s, or not whole, are no Mish', () => {
+  const [softplus, tanh, mul] = torchMish();
+  if (softplus === undefined || tanh === undefined || mul === undefined) throw new Error('no pattern');
+  test.each<[string, onnx.INodeProto[]]>([
+    ['a foreign Mul', [softplus, tanh, { ...mul, domain: 'com.example' }]],
+    ['a foreign Tanh', [softplus, { ...tanh, domain: 'com.example' }, mul]],
+    [
+      'a Softplus with two outputs',
+      [{ ...softplus, output: [...(softplus.output ?? []), 'more'] }, tanh, mul],
+    ],
+    ['a Mul of one', [softplus, tanh, { ...mul, input: ['x'] }]],
+    ['a Mul of nothing', [softplus, tanh, { ...mul, input: ['', ''] }]],
+    ['a Tanh of nothing', [softplus, { ...tanh, input: [''] }, mul]],
+    ['another x', [{ ...softplus, input: ['z'] }, tanh, mul]],
+  ])('%s', async (_, nodes) => {
+    expect(await found({ nodes })).toEqual([]);
+  });
+
+  test('a Constant of another domain', async () => {
+    const two = { ...constant('two', 2), domain: 'com.example' };
+    const nodes = [
+      two,
+      node('Mul', ['x', 'two'], ['s']),
+      node('Softplus', ['s'], ['p']),
+      node('Tanh', ['p'], ['t']),
+      node('Mul', ['x', 't'], ['y']),
+    ];
+    expect(await found({ nodes })).toEqual([]);
+  });
+
+  test('a slope that is too steep for a mixture', async () => {
+    const mixture = (alpha: number) => [
+      ...torchMish('x', 'm'),
+      constant('share', 1 - alpha),
+      constant('alpha', alpha),
+      node('Mul', ['m', 'share'], ['a']),
+      node('Mul', ['x', 'alpha'], ['b']),
+      node('Add', ['a', 'b'], ['y']),
+    ];
+    // Whatever it is taken for, the Mish inside is one.
+    expect(await found({ nodes: mixture(9) })).toEqual(['softplus 1 m']);
+  });
+});

@@ -132,3 +132,48 @@ test('the other activations', () => {
     }),
   );
 });
+
+describe('point by point', () => {
+  // Eighths from -50 to 50: both sides of every branch, and the branches themselves.
+  const points = Array.from({ length: 801 }, (_, at) => at / 8 - 50);
+
+  test('both forms of the derivative agree, and so does a sigmoid with its mirror', () => {
+    for (const x of points) {
+      const scale = x < 0 ? (Math.abs(x) + 2) * Math.exp(x) : 1;
+      expect(Math.abs(mishDerivative(x) - mishDerivativeBySwish(x)) / scale, String(x)).toBeLessThan(
+        16 * ULP,
+      );
+      expect(sigmoid(x), String(x)).toBeCloseTo(1 / (1 + Math.exp(-x)), 14);
+      expect(error(sigmoid(-x), Math.exp(-x) * sigmoid(x)), String(x)).toBeLessThan(4 * ULP);
+    }
+  });
+
+  test('nothing jumps: left and right of every branch the values are the same', () => {
+    for (const f of [mish, mishDerivative, mishDerivativeBySwish, swish, sigmoid]) {
+      for (const x of [-760, -700, 0, 20, 40]) {
+        const step = Math.max(Math.abs(x), 1) * 2 ** -40;
+        const [left, here, right] = [f(x - step), f(x), f(x + step)];
+        // None of them is steeper than 1.1; where they are next to nothing, so is what they change by.
+        const allowed = 1e-8 * Math.abs(here) + (x < -100 ? 5e-324 : 2 * step);
+        expect(Math.abs(left - here), `${f.name} below ${x}`).toBeLessThanOrEqual(allowed);
+        expect(Math.abs(right - here), `${f.name} above ${x}`).toBeLessThanOrEqual(allowed);
+      }
+    }
+  });
+
+  test('the sigmoid does not overflow where its exponential would', () => {
+    expect([sigmoid(800), sigmoid(-800), sigmoid(0)]).toEqual([1, 0, 0.5]);
+    expect(sigmoid(-740)).toBeGreaterThan(0);
+  });
+
+  test('the far tail keeps its digits, in the derivative too', () => {
+    // At -705 e^x is normal; at -735 it is not, and what it is multiplied with is near its size.
+    for (const x of [-702, -705, -735, -744]) {
+      const exact = (x + 1) * Math.exp(x + 100) * Math.exp(-100);
+      for (const derivative of [mishDerivative, mishDerivativeBySwish])
+        expect(Math.abs(derivative(x) - exact), `${derivative.name} at ${x}`).toBeLessThan(
+          1e-13 * Math.abs(exact) + 1e-323,
+        );
+    }
+  });
+});

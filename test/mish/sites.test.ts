@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { globs } from '../../src/mish/sites.js';
 import type { SwapOptions } from '../../src/mish/swap.js';
 import { swap } from '../../src/mish/swap.js';
+import { scan } from '../../src/onnx/scan.js';
 import { reluModel, swapped } from '../support/graph.js';
 import { expectMish, POINTS } from '../support/mish.js';
 import { floats, type ModelParts, model, node, value } from '../support/model.js';
@@ -155,10 +157,35 @@ describe('include and exclude', () => {
     expect(await sites({ include: ['c[0]'] })).toEqual(['c[0]']);
     expect(await sites({ include: ['.*'] })).toEqual([]);
     expect(await sites({ include: ['/layer1'] })).toEqual([]);
+    expect(await sites({ include: ['layer1*'] })).toEqual([]);
+    expect(await sites({ include: [] })).toEqual(['a', 'b', 'c[0]', 'y']);
+    expect(await sites({ exclude: [] })).toEqual(['a', 'b', 'c[0]', 'y']);
   });
 
   test('what is left out is reported', async () => {
     expect((await found(parts, { exclude: ['y'] })).skipped).toEqual({ y: 'excluded' });
+    const why = async (options: SwapOptions) =>
+      (await swap(model(parts), options)).report.skipped.map((one) => one.why);
+    expect(await why({ exclude: ['y'] })).toEqual(['left out by --exclude']);
+    expect(new Set(await why({ include: ['y'] }))).toEqual(new Set(['left out by --include']));
+    expect(new Set(await why({ only: ['leakyrelu'] }))).toEqual(new Set(['left out by --only']));
+  });
+
+  test('a name may hold anything, and one that is empty is matched by nothing', async () => {
+    const odd = {
+      nodes: [
+        node('Relu', ['x'], ['a\nb'], {}, { name: '' }),
+        node('Split', ['x'], ['p', 'q'], {}, { name: 's' }),
+      ],
+    };
+    expect((await found(odd, { include: ['a*b'] })).sites).toEqual(['a\nb']);
+    expect((await found(odd, { exclude: ['a?b'] })).sites).toEqual([]);
+    const [relu] = (await scan(model(odd))).graph.nodes;
+    const [, split] = (await scan(model(odd))).graph.nodes;
+    if (relu === undefined || split === undefined) throw new Error('no nodes');
+    expect(globs(['?', ''])?.(relu)).toBe(false);
+    expect(globs(['q'])?.(split)).toBe(true); // any of the outputs will do
+    expect([globs(undefined), globs([])]).toEqual([undefined, undefined]);
     expect((await found(parts, { include: ['y'] })).skipped).toEqual({
       a: 'excluded',
       b: 'excluded',
@@ -237,4 +264,80 @@ test('a node that is not as the specification has it is left alone', async () =>
   expect(report.sites).toEqual([]);
   expect(report.skipped.map(({ reason }) => reason)).toEqual(['malformed', 'malformed', 'malformed']);
   expect(await output.bytes()).toEqual(model({ nodes: bad }));
+});
+
+describe('what stays says why', () => {
+  const why = async (parts: ModelParts, options: SwapOptions = {}) =>
+    (await swap(model(parts), options)).report.skipped.map(({ reason, why: said }) => [reason, said]);
+  const relu = node('Relu', ['x'], ['y']);
+
+  test('for a node that is not as it should be', async () => {
+    expect(await why({ nodes: [node('Relu', ['x'], ['b', 'c'])] })).toEqual([
+      ['malformed', 'it lacks its input or output'],
+    ]);
+    const bytes = model({ nodes: [node('Relu', ['x'], ['y'], {}, { name: 'qqq' })] });
+    bytes[Buffer.from(bytes).indexOf('qqq')] = 0xff;
+    expect((await swap(bytes)).report.skipped).toMatchObject([
+      { reason: 'malformed', why: 'its names are not valid UTF-8' },
+    ]);
+  });
+
+  test('for a type that is not known, with the form that needs none', async () => {
+    const unknown = { nodes: [relu], inputs: [{ name: 'x' }], outputs: [{ name: 'y' }] };
+    const [[reason, said] = []] = await why(unknown, { form: 'exp' });
+    expect(reason).toBe('unknown-type');
+    expect(said).toMatch(
+      /^its element type is not known, and the exp form needs constants of it \(--form softplus does not, or run shape inference first\)$/,
+    );
+    // With a sharpness the softplus form needs one as well.
+    expect((await why(unknown, { form: 'exp', beta: 2 }))[0]?.[1]).toMatch(
+      /needs constants of it \(run shape/,
+    );
+    expect((await why(unknown, { form: 'softplus', beta: 2 }))[0]?.[1]).toMatch(
+      /softplus form needs constants of it \(run shape/,
+    );
+    expect(await why(unknown, { form: 'softplus' })).toEqual([]);
+  });
+
+  test('for what its type cannot hold', async () => {
+    const half = { nodes: [relu], inputs: [value('x', 10, ['N'])], outputs: [value('y', 10, ['N'])] };
+    for (const beta of [1e5, 1e-5, 1e-9, 7e4])
+      expect(await why(half, { beta })).toEqual([
+        ['type-not-in-form', `f16 cannot hold the sharpness ${beta} or its reciprocal`],
+      ]);
+    for (const beta of [6e4, 1e-4]) expect(await why(half, { beta })).toEqual([]);
+    const slope = { ...half, nodes: [node('LeakyRelu', ['x'], ['y'], { alpha: { f: 1e-9 } })] };
+    expect(await why(slope, { leaky: 'mixture' })).toEqual([
+      ['type-not-in-form', expect.stringMatching(/^f16 cannot hold the slope /)],
+    ]);
+    const brain = { nodes: [relu], inputs: [value('x', 16, ['N'])], outputs: [value('y', 16, ['N'])] };
+    expect(await why(brain)).toEqual([
+      ['type-not-in-form', 'the softplus form takes bf16 from opset 22 on, and this is opset 18'],
+    ]);
+  });
+
+  test('the type may come from either side, and integers on either side are integers', async () => {
+    for (const ends of [
+      { inputs: [value('x', 6, ['N'])], outputs: [{ name: 'y' }] },
+      { inputs: [{ name: 'x' }], outputs: [value('y', 6, ['N'])] },
+    ])
+      expect(await why({ nodes: [relu], ...ends })).toEqual([
+        ['integer', 'its elements are i32, and Mish is for floats'],
+      ]);
+  });
+});
+
+test('strict names the first of several, and says how many more there are', async () => {
+  const integers = (count: number) =>
+    model({
+      nodes: Array.from({ length: count }, (_, at) => node('Relu', ['n'], [`y${at}`])),
+      inputs: [value('n', 6, ['N'])],
+      outputs: [value('y0', 6, ['N'])],
+    });
+  const said = (count: number) => swap(integers(count), { strict: true }).catch((error: unknown) => error);
+  const what = 'Relu → y0 cannot be swapped: its elements are i32, and Mish is for floats';
+  const rest = { code: 'skipped', where: 'model', fix: 'Leave it out with --exclude, or drop --strict' };
+  expect(await said(1)).toMatchObject({ what, ...rest });
+  expect(await said(2)).toMatchObject({ what: `${what}, and 1 more` });
+  expect(await said(4)).toMatchObject({ what: `${what}, and 3 more` });
 });

@@ -259,3 +259,60 @@ test('a graph that the file gives in two parts, which protobuf merges', async ()
     POINTS.map((x) => mish(mish(x))),
   );
 });
+
+describe('options that make no sense are refused, with what does', () => {
+  test.each<[SwapOptions, string, RegExp]>([
+    [{ beta: 0 }, 'the sharpness β cannot be 0', /finite number above 0/],
+    [{ beta: Number.POSITIVE_INFINITY }, 'the sharpness β cannot be Infinity', /above 0/],
+    [{ target: 'npu' as 'cpu' }, "there is no target 'npu'", /^Choose from cpu/],
+    [{ form: 'gelu' as 'exp' }, "there is no form 'gelu'", /^Choose from softplus/],
+    [{ leaky: 'elu' as 'mish' }, "LeakyRelu cannot become 'elu'", /^Choose mish or mixture$/],
+  ])('%j', async (options, what, fix) => {
+    await expect(swapped(reluModel(), options)).rejects.toMatchObject({
+      code: 'bad-usage',
+      what,
+      fix: expect.stringMatching(fix),
+    });
+  });
+});
+
+describe('the record of a swap', () => {
+  const record = async (nodes: ReturnType<typeof node>[], options: SwapOptions) => {
+    const { bytes } = await swapped(model({ nodes }), options);
+    return JSON.parse(decode(bytes).metadataProps.find(({ key }) => key === 'onnx-mish')?.value ?? '')
+      .operations;
+  };
+  const leaky = (from: string, to: string, alpha: number) =>
+    node('LeakyRelu', [from], [to], { alpha: { f: alpha } });
+
+  test('says no more than there is to say', async () => {
+    expect(await record([act('x', 'y')], {})).toEqual([
+      { operation: 'swap', form: 'softplus', beta: 1, sites: 1, version: expect.any(String) },
+    ]);
+  });
+
+  test('counts mixtures, and only them', async () => {
+    const nodes = [leaky('x', 'a', 0.1), act('a', 'b'), leaky('b', 'c', 0), leaky('c', 'y', -8)];
+    expect(await record(nodes, { leaky: 'mixture' })).toMatchObject([{ sites: 4, mixtures: 2 }]);
+    expect((await record(nodes, {}))[0]).not.toHaveProperty('mixtures');
+  });
+
+  test('a slope that a mixture cannot have leaves its site', async () => {
+    const { report } = await swapped(model({ nodes: [leaky('x', 'a', 8.5), leaky('a', 'y', 8)] }), {
+      leaky: 'mixture',
+    });
+    expect(report.sites).toMatchObject([{ output: 'y', leak: 8 }]);
+    expect(report.skipped).toMatchObject([
+      { output: 'a', reason: 'slope', why: 'a mixture needs a slope of at most 8, and this is 8.5' },
+    ]);
+  });
+});
+
+test('names of a swap do not double where a node is called mish already', async () => {
+  const named = (name: string) =>
+    swapped(model({ nodes: [act('x', 'y', name)] })).then(({ bytes }) =>
+      decode(bytes).graph?.node?.map((one) => one.name),
+    );
+  expect(await named('a/mish')).toEqual(['a/mish/softplus', 'a/mish/tanh', 'a/mish']);
+  expect(await named('a/mish/b')).toEqual(['a/mish/b/mish/softplus', 'a/mish/b/mish/tanh', 'a/mish/b/mish']);
+});
