@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { FORMS } from '../../src/mish/forms.js';
+import { notesOn } from '../../src/mish/notes.js';
+import { scan } from '../../src/onnx/scan.js';
+import type { FloatType } from '../../src/onnx/types.js';
+import { model, node } from '../support/model.js';
+
+const nodes = [node('Relu', ['x'], ['y'])];
+const siteAt = async (opset: number, type: FloatType = 'f32') => ({
+  type,
+  scope: (await scan(model({ opset, nodes }))).graph,
+});
+
+describe('notes on a form', () => {
+  test.each<[keyof typeof FORMS, number, FloatType, string[]]>([
+    [
+      'exp',
+      18,
+      'f32',
+      ['webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better'],
+    ],
+    [
+      'exp',
+      7,
+      'f32',
+      ['webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better'],
+    ],
+    [
+      'exp',
+      6,
+      'f32',
+      [
+        'ONNX Runtime has no Mul before opset 7, and this is opset 6; convert the model to opset 7 to run it there',
+        'webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better',
+      ],
+    ],
+    [
+      'exp',
+      11,
+      'f64',
+      [
+        'cpu and wasm: ONNX Runtime has no Clip for float64 before opset 12; convert the model to opset 12 first',
+        'webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better',
+      ],
+    ],
+    [
+      'exp',
+      12,
+      'f64',
+      ['webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better'],
+    ],
+    // What cannot run at all is said, and not that it would be slow as well.
+    [
+      'native',
+      18,
+      'f64',
+      [
+        'webgl: ONNX Runtime Web has no Mish on WebGL; the exp form does better',
+        'cpu and wasm: ONNX Runtime has no Mish for float64; the exp form does better',
+      ],
+    ],
+    [
+      'native',
+      18,
+      'f16',
+      [
+        'webgl: ONNX Runtime Web has no Mish on WebGL; the exp form does better',
+        'cpu and wasm: ONNX Runtime expands it to the slow softplus form; the exp form does better',
+      ],
+    ],
+  ])('%s at opset %i in %s', async (form, opset, type, wanted) => {
+    expect(notesOn(FORMS[form], [await siteAt(opset, type)])).toEqual(wanted);
+  });
+
+  test('come from any of the sites, the oldest opset among them', async () => {
+    const sites = [await siteAt(18), await siteAt(5), await siteAt(11, 'f64'), await siteAt(6)];
+    const [first, second, ...rest] = notesOn(FORMS.exp, sites);
+    expect(first).toContain('this is opset 5');
+    expect(second).toContain('float64 before opset 12');
+    expect(rest).toHaveLength(1);
+  });
+
+  test('are none without a site', () => {
+    for (const form of Object.values(FORMS)) expect(notesOn(form, [])).toEqual([]);
+  });
+});
