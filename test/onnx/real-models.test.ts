@@ -22,7 +22,9 @@ describe.each(Object.entries(REAL_MODELS))('the real model %s', (_, path) => {
       model.metadataProps = model.metadataProps.filter(({ key }) => !key?.startsWith('onnx-mish'));
       if (model.graph) model.graph.node = [];
     }
-    expect(after).toEqual(before);
+    // Messages that are equal are written alike; comparing them value by value takes minutes.
+    const [one, other] = [before, after].map((model) => onnx.ModelProto.encode(model).finish());
+    expect(Buffer.compare(one ?? new Uint8Array(0), other ?? new Uint8Array(1))).toBe(0);
   });
 
   test('gives the same document as a file and as a buffer', async () => {
