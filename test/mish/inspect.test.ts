@@ -127,3 +127,41 @@ describe('inspect', () => {
     expect((await inspect(bytes)).externalData).toEqual(['a.bin', 'b.bin']);
   });
 });
+
+test('operators come from the most to the least used, equals by name, those of other domains by both', async () => {
+  const named = (op: string, domain = '') => node(op, ['x'], ['y'], {}, { domain });
+  const nodes = [
+    named('Tanh'),
+    named('Exp', 'com.b'),
+    named('Neg'),
+    named('Abs'),
+    named('Neg'),
+    named('Exp'),
+    named('Exp', 'com.b'),
+    named('Neg'),
+  ];
+  const { operators, nodes: count } = await inspect(model({ nodes }));
+  expect(Object.entries(operators)).toEqual([
+    ['Neg', 3],
+    ['com.b.Exp', 2],
+    ['Abs', 1],
+    ['Exp', 1],
+    ['Tanh', 1],
+  ]);
+  expect(count).toBe(8);
+});
+
+test('graphs inside and data files are counted once each, files in order', async () => {
+  const tensor = (name: string, location: string) => ({
+    name,
+    dataType: 1,
+    dims: [1],
+    dataLocation: 1,
+    externalData: [{ key: 'location', value: location }],
+  });
+  const body = { graph: { name: 'b', node: [node('Neg', ['x'], ['o'])], output: [{ name: 'o' }] } };
+  const nodes = [node('If', ['c'], ['y'], { then_branch: body, else_branch: body })];
+  const initializers = [tensor('a', 'z.bin'), tensor('b', 'a.bin'), tensor('c', 'z.bin')];
+  const { nestedGraphs, externalData, functions } = await inspect(model({ nodes, initializers }));
+  expect([nestedGraphs, functions, externalData]).toEqual([2, 0, ['a.bin', 'z.bin']]);
+});

@@ -10,13 +10,6 @@ import { build } from 'esbuild';
 /** Real models and thousands of nodes take seconds, and find nothing that the others do not. */
 const LEFT_OUT = /\/(real-models|fold-models|many-nodes|source)\.test\.ts$/;
 
-const TESTS = ['test/onnx', 'test/mish'].flatMap((folder) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => `${folder}/${name}`)
-    .filter((path) => !LEFT_OUT.test(path)),
-);
-
 /** Properties that need many cases to say anything, and take a second for them. */
 const SLOW = /> (with any byte changed|random nets: |.* and back gives the same graph, in every type)/;
 
@@ -41,8 +34,14 @@ const inOrder = {
 };
 
 async function bundle(outfile) {
+  const files = ['test/onnx', 'test/mish'].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => `${folder}/${name}`)
+      .filter((path) => !LEFT_OUT.test(path)),
+  );
   const contents = [
-    ...TESTS.flatMap((path) => [`import 'begin:${path}';`, `import './${path}';`]),
+    ...files.flatMap((path) => [`import 'begin:${path}';`, `import './${path}';`]),
     `export { tests } from 'vitest';`,
   ].join('\n');
   await build({

@@ -7,6 +7,7 @@ test('bytes, a Blob and a stream are the same model', async () => {
   const expected = await (await swap(bytes)).output.bytes();
   for (const input of [new Blob([bytes]), new Blob([bytes]).stream()]) {
     const { output } = await swap(input);
-    expect(new Uint8Array(await (await output.blob()).arrayBuffer())).toEqual(expected);
+    const written = new Uint8Array(await (await output.blob()).arrayBuffer());
+    expect(Buffer.compare(written, expected)).toBe(0);
   }
 });

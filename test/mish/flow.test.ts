@@ -278,3 +278,224 @@ describe('quantisation', () => {
     expect(await skips({ nodes })).toEqual({});
   });
 });
+
+describe('the reason is told', () => {
+  const whyOf = async (nodes: onnx.INodeProto[], rest: Partial<ModelParts> = {}) => {
+    const { report } = await swapped(model({ nodes, inputs: [scalar], ...rest }));
+    return report.skipped.map(({ reason, why }) => [reason, why]);
+  };
+  const arithmetic = (why: string) => [['arithmetic', why]];
+  const branch = (name: string) => ({
+    graph: { name, node: [node('Neg', ['x'], ['o'])], output: [{ name: 'o' }] },
+  });
+  const body = graph(
+    'b',
+    [node('Identity', ['go'], ['still']), node('Neg', ['c'], ['n'])],
+    [value('i', I64), value('go', BOOL), value('c', F32)],
+    [value('still', BOOL), value('n', F32)],
+  );
+
+  test.each<[string, onnx.INodeProto[], string]>([
+    ['a cast', [relu, toInt('r', 'y')], 'its result is cast to an integer'],
+    [
+      'an If',
+      [
+        relu,
+        node('Cast', ['r'], ['b'], { to: BOOL }),
+        node('If', ['b'], ['y'], { then_branch: branch('t') }),
+      ],
+      'its result decides an If',
+    ],
+    [
+      'a trip count',
+      [relu, node('Loop', ['r', '', 'x'], ['y'], { body })],
+      'its result is the trip count of a Loop',
+    ],
+    [
+      'a condition',
+      [relu, node('Loop', ['', 'r', 'x'], ['y'], { body })],
+      'its result is the condition of a Loop',
+    ],
+    ['a size', [relu, node('Range', ['r', 'x', 'x'], ['y'])], 'its result is a size or index of Range'],
+    ['a scale', [relu, node('Upsample', ['x', 'r'], ['y'])], 'its result is a size or index of Upsample'],
+  ])('%s', async (_, nodes, why) => {
+    expect(await whyOf(nodes)).toEqual(arithmetic(why));
+  });
+
+  test.each([2, 3, 4, 5, 6, 7, 12, 13, 21, 22])('for every integer type: %i', async (to) => {
+    expect(await whyOf([relu, node('Cast', ['r'], ['y'], { to })])).toHaveLength(1);
+    expect(
+      await whyOf([relu, node('CastLike', ['r', 'other'], ['y'])], { values: [value('other', to)] }),
+    ).toHaveLength(1);
+  });
+
+  test.each([1, 9, 10, 11, 16])('and for no other: %i', async (to) => {
+    expect(await whyOf([relu, node('Cast', ['r'], ['y'], { to })])).toEqual([]);
+    expect(
+      await whyOf([relu, node('CastLike', ['r', 'other'], ['y'])], { values: [value('other', to)] }),
+    ).toEqual([]);
+  });
+
+  test.each<[string, onnx.INodeProto]>([
+    ['as what something is cast like', node('CastLike', ['n', 'r'], ['y'])],
+    ['of another domain', { ...toInt('r', 'y'), domain: 'com.example' }],
+    ['without a type', node('Cast', ['r'], ['y'])],
+    ['as the data of a Resize', node('Resize', ['r', '', 'x'], ['y'])],
+    ['as the data of a Compress', node('Compress', ['r', 'x'], ['y'])],
+    ['as what a Loop carries', node('Loop', ['n', 'c', 'r'], ['y'], { body })],
+    [
+      'as what another domain calls a Loop',
+      { ...node('Loop', ['r', 'r', 'x'], ['y'], { body }), domain: 'com.example' },
+    ],
+    ['as the values of a OneHot', node('OneHot', ['x', 'x', 'r'], ['y'])],
+  ])('not where it is used %s', async (_, use) => {
+    expect(await whyOf([relu, use], { values: [value('n', I64)] })).toEqual([]);
+  });
+
+  test('through an operator of another domain nothing is followed', async () => {
+    expect(
+      await whyOf([relu, { ...node('Neg', ['r'], ['n']), domain: 'com.example' }, toInt('n', 'y')]),
+    ).toEqual([]);
+  });
+
+  test('a quantisation is one only where its scale is fixed', async () => {
+    const quantized = [
+      ['quantized', 'it feeds QuantizeLinear, whose scale was calibrated for the old activation'],
+    ];
+    expect(await whyOf([relu, node('QuantizeLinear', ['r', 's'], ['y'])])).toEqual(quantized);
+    expect(
+      await whyOf([
+        relu,
+        node('MaxPool', ['r'], ['m']),
+        node('Concat', ['m', 'x'], ['c']),
+        node('QuantizeLinear', ['c', 's'], ['y']),
+      ]),
+    ).toEqual(quantized);
+    expect(await whyOf([relu, node('DynamicQuantizeLinear', ['r'], ['y'])])).toEqual([]);
+    expect(await whyOf([relu, node('Neg', ['r'], ['n']), node('QuantizeLinear', ['n', 's'], ['y'])])).toEqual(
+      [],
+    );
+  });
+});
+
+describe('what goes around', () => {
+  const names = async (nodes: onnx.INodeProto[], opset = 18) => {
+    const { report } = await swapped(model({ nodes, inputs: [scalar], opset }));
+    return report.skipped.map(({ output }) => output);
+  };
+  const input = (name: string) => ({ name });
+  const body = (nodes: onnx.INodeProto[], inputs: string[], outputs: string[]) => ({
+    graph: { name: 'b', node: nodes, input: inputs.map(input), output: outputs.map(input) },
+  });
+
+  test('comes back at the head of a Loop’s next round, and out of it at the end', async () => {
+    // The state of one round is cast in the next.
+    const around = body(
+      [node('Relu', ['x'], ['next']), toInt('state', 'unused'), node('Identity', ['go'], ['still'])],
+      ['i', 'go', 'state'],
+      ['still', 'next'],
+    );
+    expect(await names([node('Loop', ['n', '', 'x'], ['y'], { body: around })])).toEqual(['next']);
+    const out = body(
+      [node('Relu', ['state'], ['next']), node('Identity', ['go'], ['still'])],
+      ['i', 'go', 'state'],
+      ['still', 'next'],
+    );
+    expect(await names([node('Loop', ['n', '', 'x'], ['l'], { body: out }), toInt('l', 'y')])).toEqual([
+      'next',
+    ]);
+    // What is only collected does not come back.
+    const collected = body(
+      [
+        node('Relu', ['x'], ['row']),
+        toInt('state', 'unused'),
+        node('Identity', ['go'], ['still']),
+        node('Identity', ['state'], ['next']),
+      ],
+      ['i', 'go', 'state'],
+      ['still', 'next', 'row'],
+    );
+    expect(await names([node('Loop', ['n', '', 'x'], ['l', 'rows'], { body: collected })])).toEqual([]);
+    expect(
+      await names([node('Loop', ['n', '', 'x'], ['l', 'rows'], { body: collected }), toInt('rows', 'y')]),
+    ).toEqual(['row']);
+  });
+
+  test('decides a Loop when it is given back as its condition', async () => {
+    const deciding = body(
+      [
+        node('Relu', ['state'], ['r']),
+        node('Cast', ['r'], ['still'], { to: BOOL }),
+        node('Identity', ['state'], ['next']),
+      ],
+      ['i', 'go', 'state'],
+      ['still', 'next'],
+    );
+    const { report } = await swapped(
+      model({ nodes: [node('Loop', ['n', '', 'x'], ['y'], { body: deciding })], inputs: [scalar] }),
+    );
+    expect(report.skipped).toMatchObject([{ output: 'r', why: 'its result is the condition of a Loop' }]);
+  });
+
+  test('goes into a Loop or a Scan where its body takes it', async () => {
+    const taking = (cast: string) =>
+      body(
+        [
+          toInt(cast, 'unused'),
+          node('Identity', ['go'], ['still']),
+          node('Identity', ['a'], ['a2']),
+          node('Identity', ['b'], ['b2']),
+        ],
+        ['i', 'go', 'a', 'b'],
+        ['still', 'a2', 'b2'],
+      );
+    expect(await names([relu, node('Loop', ['n', '', 'r', 'x'], ['y', 'z'], { body: taking('a') })])).toEqual(
+      ['r'],
+    );
+    expect(await names([relu, node('Loop', ['n', '', 'r', 'x'], ['y', 'z'], { body: taking('b') })])).toEqual(
+      [],
+    );
+    const scanning = (cast: string) =>
+      body(
+        [toInt(cast, 'unused'), node('Identity', ['s'], ['s2']), node('Identity', ['row'], ['o'])],
+        ['s', 'row'],
+        ['s2', 'o'],
+      );
+    const scan = (cast: string, inputs: string[], opset = 18) =>
+      names([relu, node('Scan', inputs, ['y', 'z'], { body: scanning(cast), num_scan_inputs: 1 })], opset);
+    expect(await scan('s', ['r', 'x'])).toEqual(['r']);
+    expect(await scan('row', ['r', 'x'])).toEqual([]);
+    // Up to opset 8 the lengths of the sequences come first.
+    expect(await scan('s', ['', 'r', 'x'], 8)).toEqual(['r']);
+    expect(await scan('row', ['', 'r', 'x'], 8)).toEqual([]);
+    expect(await scan('s', ['r', 'x'], 9)).toEqual(['r']);
+  });
+
+  test('comes back in a Scan only as its state', async () => {
+    const state = body(
+      [node('Relu', ['x'], ['s2']), toInt('s', 'unused'), node('Identity', ['row'], ['o'])],
+      ['s', 'row'],
+      ['s2', 'o'],
+    );
+    expect(await names([node('Scan', ['x', 'x'], ['y', 'z'], { body: state, num_scan_inputs: 1 })])).toEqual([
+      's2',
+    ]);
+    const row = body(
+      [node('Relu', ['x'], ['o']), toInt('row', 'unused'), node('Identity', ['s'], ['s2'])],
+      ['s', 'row'],
+      ['s2', 'o'],
+    );
+    expect(await names([node('Scan', ['x', 'x'], ['y', 'z'], { body: row, num_scan_inputs: 1 })])).toEqual(
+      [],
+    );
+  });
+
+  test('leaves an If by the output at its place', async () => {
+    const branch = (first: string, second: string) =>
+      body([node('Relu', ['x'], ['r']), node('Neg', ['x'], ['n'])], [], [first, second]);
+    const choice = (first: string, second: string) =>
+      names([node('If', ['c'], ['p', 'q'], { then_branch: branch(first, second) }), toInt('p', 'y')]);
+    expect(await choice('r', 'n')).toEqual(['r']);
+    expect(await choice('n', 'r')).toEqual([]);
+  });
+});
