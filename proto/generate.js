@@ -49,7 +49,10 @@ execFileSync(process.execPath, [
   ...'--no-create --no-verify --no-convert --no-delimited --no-typeurl --no-service -d'.split(' '),
   ...['-o', join(out, 'onnx.js'), schema],
 ]);
-const types = readFileSync(join(out, 'onnx.d.ts'), 'utf8').replace(/^import Long.*\n/m, '');
+const types = readFileSync(join(out, 'onnx.d.ts'), 'utf8')
+  .replace(/^import Long.*\n/m, '')
+  .replace('from "protobufjs/minimal.js"', 'from "./wire.js"')
+  .replaceAll(/ *\* @throws \{\$protobuf\.util\..*\n/g, '');
 if (/\bLong\b/.test(types)) throw new Error('onnx.d.ts needs Long after all'); // --force-number is there for that
 writeFileSync(join(out, 'onnx.d.ts'), types);
 

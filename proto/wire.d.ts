@@ -5,3 +5,8 @@ export declare class Writer {
   bytes(value: Uint8Array): this;
   finish(): Uint8Array;
 }
+
+export declare class Reader {
+  static create(bytes: Uint8Array): Reader;
+  readonly pos: number;
+}
