@@ -169,3 +169,42 @@ describe('retarget with fixRelu', () => {
     expect(await plain.output.bytes()).toEqual(source);
   });
 });
+
+describe('a Relu that stays', () => {
+  test('because it is not as it should be, or cannot be written again', async () => {
+    const nodes = [
+      node('Relu', [], ['a']),
+      node('Relu', ['x', 'x'], ['b']),
+      node('Relu', ['x'], ['c', 'd']),
+      node('Relu', ['x'], []),
+    ];
+    const bytes = model({ nodes });
+    const { bytes: after, report } = await fixed(bytes);
+    expect(report.relus).toEqual([]);
+    expect(report.skipped.map(({ reason, why }) => [reason, why])).toEqual(
+      nodes.map(() => ['malformed', 'it lacks its input or output']),
+    );
+    expect(after).toEqual(bytes);
+    const lossy = reluModel({ nodes: [node('Relu', ['x'], ['y'], {}, { name: 'qqq' })] });
+    lossy[Buffer.from(lossy).indexOf('qqq')] = 0xff;
+    expect((await fixed(lossy)).report.skipped).toMatchObject([
+      { reason: 'malformed', why: 'its names are not valid UTF-8' },
+    ]);
+  });
+
+  test('is told by the type on either side; of an unknown type it is rewritten, as nearly every Relu is a float’s', async () => {
+    const relu = [node('Relu', ['x'], ['y'])];
+    const ends = [
+      { inputs: [vector('x', 7)], outputs: [{ name: 'y' }] },
+      { inputs: [{ name: 'x' }], outputs: [vector('y', 7)] },
+    ];
+    for (const end of ends)
+      expect((await fixed(model({ nodes: relu, ...end }))).report.skipped).toMatchObject([
+        { reason: 'integer', why: 'its elements are i64' },
+      ]);
+    const unknown = { inputs: [{ name: 'x' }], outputs: [{ name: 'y' }] };
+    expect((await fixed(model({ nodes: relu, ...unknown }))).report.relus).toMatchObject([
+      { output: 'y', elemType: 'unknown' },
+    ]);
+  });
+});
