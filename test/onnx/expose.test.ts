@@ -84,3 +84,19 @@ describe('tensors of the inside', () => {
     },
   );
 });
+
+test('a copy is exact below zero too, and a name that is taken twice over is not taken', async () => {
+  const nodes = [
+    node('Neg', ['x'], ['a']),
+    node('Neg', ['a'], ['a/copy']),
+    node('Neg', ['a/copy'], ['a/copy_1']),
+    node('Relu', ['a/copy_1'], ['y']),
+  ];
+  const document = await scan(model({ nodes, inputs: [value('x', 1, [2])], outputs: [value('y', 1, [2])] }));
+  const { model: exposed, outputs } = exposeTensors(document, ['a'], { copies: true });
+  expect(outputs.get('a')).toBe('a/copy_2');
+  const session = await nodeProvider('cpu').open(await exposed.bytes());
+  const got = await session.run({ x: { elemType: 'f32', dims: [2], data: Float32Array.of(3, -2) } });
+  expect(got['a/copy_2']?.data).toEqual(Float32Array.of(-3, 2));
+  await session.close();
+});

@@ -85,10 +85,37 @@ describe('a patch', () => {
     ['without edits', ({ edits, ...patch }) => patch],
     ['with edits that are no list', (patch) => ({ ...patch, edits: {} })],
     ['with an edit that is no list', (patch) => ({ ...patch, edits: [{ 0: 1, 1: 3, 2: '' }] })],
-    ['with a negative distance', (patch) => ({ ...patch, edits: [[-1, 3, '']] })],
+    [
+      'with a negative distance',
+      (patch) => ({
+        ...patch,
+        edits: [
+          [-1, 3, ''],
+          [4, 1, ''],
+        ],
+      }),
+    ],
     ['with a fraction', (patch) => ({ ...patch, edits: [[1, 2.5, '']] })],
-    ['with bytes that are no text', (patch) => ({ ...patch, edits: [[1, 3, 7]] })],
-    ['with bytes that are no base64', (patch) => ({ ...patch, edits: [[1, 3, '*']] })],
+    [
+      'with bytes that are no text',
+      (patch) => ({
+        ...patch,
+        edits: [
+          [1, 3, 7],
+          [2, 1, ''],
+        ],
+      }),
+    ],
+    [
+      'with bytes that are no base64',
+      (patch) => ({
+        ...patch,
+        edits: [
+          [1, 3, '*'],
+          [2, 1, ''],
+        ],
+      }),
+    ],
     [
       'with an edit beyond the end',
       (patch) => ({

@@ -288,3 +288,24 @@ test('a walk waits for a visitor that takes its time', async () => {
   });
   expect(order).toEqual(['begin 1', 'end 1', 'begin 2', 'end 2', 'begin 3', 'end 3']);
 });
+
+test('a source that fills what it is given is read the same, small and large', async () => {
+  const bytes = Uint8Array.from({ length: 200_000 }, (_, index) => (index * 11) % 253);
+  const plain = fileLike(bytes);
+  const filling = {
+    ...plain,
+    readInto: async (target: Uint8Array, offset: number) =>
+      target.set(bytes.subarray(offset, offset + target.length)),
+  };
+  const reader = createReader(filling);
+  for (const [start, end] of [
+    [0, 10],
+    [150_000, 150_010],
+    [0, 100_000],
+    [70_000, 70_005],
+    [199_990, 200_000],
+    [3, 9],
+  ] as const) {
+    expect(Buffer.compare(await reader.bytes(start, end), bytes.subarray(start, end))).toBe(0);
+  }
+});

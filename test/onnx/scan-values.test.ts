@@ -186,3 +186,16 @@ test('of one name the last initializer counts', async () => {
   );
   expect([...found.values()].map(({ dims }) => dims)).toEqual([[2]]);
 });
+
+test('a tensor is an attribute’s where it is the one, and not where it is one of several', async () => {
+  const attribute = (number: number) =>
+    len(1, [
+      ...len(4, 'Op'),
+      ...len(2, 'c'),
+      ...len(5, [...len(1, 'a'), ...len(number, [...len(8, 't'), ...int(2, 1)])]),
+    ]);
+  const found = async (number: number) =>
+    (await scan(withGraphFields(attribute(number)))).graph.nodes[1]?.attributes[0];
+  expect((await found(5))?.tensor).toMatchObject({ name: 't', elemType: 1 });
+  expect(await found(10)).not.toHaveProperty('tensor');
+});

@@ -174,3 +174,19 @@ describe('replace', () => {
     }
   });
 });
+
+test('a Blob of a Blob is made without reading it', async () => {
+  const { arrayBuffer } = Blob.prototype;
+  let reads = 0;
+  Blob.prototype.arrayBuffer = function () {
+    reads++;
+    return arrayBuffer.call(this);
+  };
+  try {
+    const source = toSource(new Blob([new Uint8Array(100)]));
+    const out = await replace(source, [{ start: 5, end: 6, bytes: Uint8Array.of(1, 2) }]).blob();
+    expect([reads, out.size]).toEqual([0, 101]);
+  } finally {
+    Blob.prototype.arrayBuffer = arrayBuffer;
+  }
+});

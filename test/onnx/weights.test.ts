@@ -146,6 +146,18 @@ describe('external data', () => {
     expect([...(await readWeight(document, weight, open(two).open))]).toEqual(VALUES.map(Math.fround));
   });
 
+  test('needs no length where what follows its offset is all of it, and keeps to the one that it has', async () => {
+    const padded = Uint8Array.from([...new Uint8Array(4), ...file]);
+    for (const [all, bytes] of [
+      [{ offset: '4' }, padded],
+      [{ offset: '4', length: '16' }, Uint8Array.from([...padded, 9, 9, 9, 9])],
+      [{ length: '16' }, Uint8Array.from([...file, 9, 9, 9, 9])],
+    ] as const) {
+      const { document, weight } = await weightWith({ location: 'data.bin', ...all });
+      expect([...(await readWeight(document, weight, open(bytes).open))]).toEqual(VALUES.map(Math.fround));
+    }
+  });
+
   test('without a way to it says how to give one', async () => {
     const { document, weight } = await weightWith({ location: 'data.bin' });
     await expect(readWeight(document, weight)).rejects.toMatchObject({
