@@ -39,10 +39,7 @@ function stepsFor(form: Form, { beta, leak }: Variant) {
 /** The nodes that compute y = x · tanh(softplus(βx)), or its mixture, in this form, in topological order. */
 export function emit(emission: Emission): onnx.INodeProto[] {
   const { form, opset, x, y, prefix, fresh } = emission;
-  const names = new Map([
-    ['x', x],
-    ['y', y],
-  ]);
+  const names = new Map([['x', x]]);
   return stepsFor(form, emission).map((step) => {
     const attributes: onnx.IAttributeProto[] = [];
     const operands = step.inputs.filter((name) => {

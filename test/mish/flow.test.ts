@@ -295,6 +295,13 @@ describe('the reason is told', () => {
     [value('still', BOOL), value('n', F32)],
   );
 
+  const blind = graph(
+    'b',
+    [node('Constant', [], ['still'], { value_int: 1 }), node('Neg', ['c'], ['n'])],
+    [value('i', I64), value('go', BOOL), value('c', F32)],
+    [value('still', BOOL), value('n', F32)],
+  );
+
   test.each<[string, onnx.INodeProto[], string]>([
     ['a cast', [relu, toInt('r', 'y')], 'its result is cast to an integer'],
     [
@@ -315,6 +322,16 @@ describe('the reason is told', () => {
       'a condition',
       [relu, node('Loop', ['', 'r', 'x'], ['y'], { body })],
       'its result is the condition of a Loop',
+    ],
+    [
+      'a condition that the body does not look at',
+      [relu, node('Loop', ['', 'r', 'x'], ['y'], { body: blind })],
+      'its result is the condition of a Loop',
+    ],
+    [
+      'a cast behind a CastLike',
+      [relu, node('CastLike', ['r', 'x'], ['l']), toInt('l', 'y')],
+      'its result is cast to an integer',
     ],
     ['a size', [relu, node('Range', ['r', 'x', 'x'], ['y'])], 'its result is a size or index of Range'],
     ['a scale', [relu, node('Upsample', ['x', 'r'], ['y'])], 'its result is a size or index of Upsample'],
@@ -338,6 +355,7 @@ describe('the reason is told', () => {
 
   test.each<[string, onnx.INodeProto]>([
     ['as what something is cast like', node('CastLike', ['n', 'r'], ['y'])],
+    ['as what something is cast like, itself an integer', node('CastLike', ['x', 'n'], ['y'])],
     ['of another domain', { ...toInt('r', 'y'), domain: 'com.example' }],
     ['without a type', node('Cast', ['r'], ['y'])],
     ['as the data of a Resize', node('Resize', ['r', '', 'x'], ['y'])],
