@@ -517,3 +517,26 @@ describe('what goes around', () => {
     expect(await choice('n', 'r')).toEqual([]);
   });
 });
+
+test('what becomes of a function’s result at one call is nothing to what another call gives it', async () => {
+  const chain = {
+    ...{ domain: 'local', name: 'Chain', input: ['a'], output: ['v'] },
+    opsetImport: [{ domain: '', version: 18 }],
+    node: [node('Relu', ['a'], ['u']), node('Relu', ['u'], ['v'])],
+  };
+  const call = (from: string, to: string) => node('Chain', [from], [to], {}, { domain: 'local' });
+  const parts = { functions: [chain], domains: { local: 1 }, inputs: [scalar] };
+  const casts = [call('x', 'c'), toInt('c', 'y'), node('Relu', ['x'], ['r']), call('r', 'd')];
+  expect(await skips({ ...parts, nodes: casts })).toEqual({ u: 'arithmetic', v: 'arithmetic' });
+  expect(
+    await skips({
+      ...parts,
+      nodes: [call('x', 'c'), node('Neg', ['c'], ['y']), node('Relu', ['x'], ['r']), call('r', 'd')],
+    }),
+  ).toEqual({});
+  expect(await skips({ ...parts, nodes: [...casts, toInt('d', 'z')] })).toEqual({
+    u: 'arithmetic',
+    v: 'arithmetic',
+    r: 'arithmetic',
+  });
+});
