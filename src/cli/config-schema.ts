@@ -42,6 +42,9 @@ const models = {
     'Models, where the command line names none: paths and globs, from this file on; !glob leaves out',
   ),
   failFast: flag('Stop at the first model that fails'),
+  allowOutsideData: flag(
+    'Read external data outside of a model’s folder as well; only for models that you trust',
+  ),
 };
 
 const many = { ...models, jobs: some('Models under way at once (4 unless given)') };
