@@ -25,9 +25,9 @@ const FIRST = words(`
   RNN LSTM GRU Scatter ScatterElements ScatterND Slice SpaceToDepth Squeeze Tile TopK Transpose Trilu
   Unsqueeze Upsample`);
 
-/** Assumptions are tried so often, and so many names read again for each: what takes more, nobody exports. */
+/** Assumptions are tried so often, and names read again so often for each: what takes more, nobody exports. */
 const ROUNDS = 4;
-const MOST_READ = 2e7;
+const TIMES_READ = 50;
 
 const INT_RESULTS = words('ArgMax ArgMin NonMaxSuppression NonZero Shape Size');
 const BOOL_RESULTS = words('And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor');
@@ -79,7 +79,8 @@ function infer(
   let affected = new Map<Node, Scope>();
   let isFirst = true; // every node is visited once again after the first time
   const set = (from: Scope, name: string | undefined, type: number | undefined) => {
-    if (name === undefined || name === '' || type === undefined || type === 0) return;
+    // A Cast may be to a number that is no type, and that the array would hold as another.
+    if (name === undefined || name === '' || !type || type >>> 0 !== type) return;
     const scope = home(from, name);
     const number = index.number(scope, name);
     if (number === undefined || types[number] !== 0) return;
@@ -182,8 +183,9 @@ function infer(
       if (node !== undefined) visit(scope, node);
     }
   }
+  const most = TIMES_READ * (read + 1000);
   do {
-    while (affected.size > 0 && read < MOST_READ) {
+    while (affected.size > 0 && read < most) {
       const now = affected;
       affected = new Map();
       for (const [node, scope] of now) visit(scope, node);
@@ -196,7 +198,7 @@ function infer(
       });
     }
     called.clear();
-  } while (affected.size > 0 && read < MOST_READ);
+  } while (affected.size > 0 && read < most);
   const unsettled = [...given].flatMap(([callee, callers]) => {
     const types = argumentTypes(callee, callers);
     return callee.inputs.filter((input, index) => !open.has(input) && (types[index]?.size ?? 0) > 1);
