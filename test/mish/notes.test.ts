@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FORMS } from '../../src/mish/forms.js';
-import { notesOn } from '../../src/mish/notes.js';
+import { noteOnSize, notesOn } from '../../src/mish/notes.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { FloatType } from '../../src/onnx/types.js';
 import { model, node } from '../support/model.js';
@@ -83,4 +83,11 @@ describe('notes on a form', () => {
   test('are none without a site', () => {
     for (const form of Object.values(FORMS)) expect(notesOn(form, [])).toEqual([]);
   });
+});
+
+test('a file of more than 2 GiB less a byte is too large for others, and the note says how large it is and what helps', () => {
+  expect([0, 1e6, 2 ** 31 - 1].flatMap(noteOnSize)).toEqual([]);
+  const [note, ...rest] = noteOnSize(2 ** 31);
+  expect(rest).toEqual([]);
+  expect(note).toMatch(/^2,147,483,648 bytes are more than protobuf’s 2 GiB, .*external data/);
 });

@@ -341,3 +341,18 @@ test('strict names the first of several, and says how many more there are', asyn
   expect(await said(2)).toMatchObject({ what: `${what}, and 1 more` });
   expect(await said(4)).toMatchObject({ what: `${what}, and 3 more` });
 });
+
+test('a function of the model that is called like a fused operator is judged by what is in it', async () => {
+  const local = {
+    name: 'FusedConv',
+    domain: 'com.microsoft',
+    input: ['a'],
+    output: ['b'],
+    node: [node('Neg', ['a'], ['b'])],
+    opsetImport: [{ version: 18 }],
+  };
+  const nodes = [node('FusedConv', ['x'], ['y'], { activation: 'Relu' }, { domain: 'com.microsoft' })];
+  const domains = { 'com.microsoft': 1 };
+  expect((await found({ nodes, domains })).skipped).toEqual({ y: 'fused' });
+  expect((await found({ nodes, domains, functions: [local] })).skipped).toEqual({});
+});

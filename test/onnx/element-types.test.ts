@@ -315,3 +315,39 @@ describe('a function', () => {
     expect([inside(0, 'a'), inside(1, 'a'), main('y')]).toEqual([FLOAT16, FLOAT16, FLOAT16]);
   });
 });
+
+describe('a chain through graphs inside', () => {
+  const untypedBranch = (name: string, from: string) => ({
+    graph: { name, node: [node('Neg', [from], [`${from}_in`])], output: [{ name: `${from}_in` }] },
+  });
+  const choose = (from: string, to: string) =>
+    node('If', ['cond'], [to], {
+      then_branch: untypedBranch('t', from),
+      else_branch: untypedBranch('e', from),
+    });
+  const links = (count: number) =>
+    Array.from({ length: count }, (_, at) =>
+      at % 2 === 0 ? choose(`v${at}`, `v${at + 1}`) : node('Abs', [`v${at}`], [`v${at + 1}`]),
+    );
+
+  test.each(['along', 'against'])(
+    'is followed to its end, with the nodes %s its flow, from either end',
+    async (order) => {
+      const count = 24;
+      const nodes = order === 'along' ? links(count) : links(count).reverse();
+      for (const [inputs, outputs] of [
+        [[value('v0', DOUBLE)], [{ name: `v${count}` }]],
+        [[{ name: 'v0' }], [value(`v${count}`, DOUBLE)]],
+      ]) {
+        const document = await scan(
+          model({ nodes, inputs: [...(inputs ?? []), value('cond', BOOL)], outputs: outputs ?? [] }),
+        );
+        const types = inferElementTypes(document);
+        const all = Array.from({ length: count + 1 }, (_, at) => types(document.graph, `v${at}`));
+        expect(all).toEqual(all.map(() => DOUBLE));
+        for (const inside of document.scopes.slice(1))
+          expect(types(inside, inside.outputs[0]?.name ?? '')).toBe(DOUBLE);
+      }
+    },
+  );
+});
