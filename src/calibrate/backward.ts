@@ -110,7 +110,7 @@ function differentiate(
   for (const node of nodes.toReversed()) {
     const y = node.outputs[0] ?? '';
     const gradients = parts.get(y);
-    const rule = GRADIENTS[node.opType];
+    const rule = Object.hasOwn(GRADIENTS, node.opType) ? GRADIENTS[node.opType] : undefined;
     if (gradients === undefined || !moving.has(y) || rule === undefined) continue;
     const own = rule(tape, node, total(gradients));
     for (const [slot, name] of node.inputs.entries()) {

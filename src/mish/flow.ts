@@ -90,7 +90,8 @@ function arithmeticVerdict({ node, slot, scope }: InputUse, types: ElementTypes)
   if (opType === 'If') return 'its result decides an If';
   if (opType === 'Loop' && slot === 0) return 'its result is the trip count of a Loop';
   if (opType === 'Loop' && slot === 1) return 'its result is the condition of a Loop';
-  if (SIZES[opType]?.includes(slot)) return `its result is a size or index of ${opType}`;
+  if (Object.hasOwn(SIZES, opType) && SIZES[opType]?.includes(slot))
+    return `its result is a size or index of ${opType}`;
   return undefined;
 }
 
