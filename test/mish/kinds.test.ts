@@ -22,8 +22,7 @@ describe('the kind of an activation', () => {
   });
 
   test('of what is none is none', async () => {
-    for (const op of ['Sigmoid', 'relu', 'ThresholdedRelu'])
-      expect(kindOf(await parsed(op))).toBeUndefined();
+    for (const op of ['Sigmoid', 'relu', 'ThresholdedRelu']) expect(kindOf(await parsed(op))).toBeUndefined();
   });
 });
 
