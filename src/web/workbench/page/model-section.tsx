@@ -1,7 +1,7 @@
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Fit, OpenedModel } from '../protocol.js';
 import { size } from './files.js';
-import { type Parts, ProblemNote } from './parts.js';
+import { type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
 
 /** What the model is, and where it runs. */
 export function ModelSection({ state, model }: Parts & { readonly model: OpenedModel }) {
@@ -66,8 +66,6 @@ function Values({ values }: { readonly values: readonly ValueSummary[] }) {
   );
 }
 
-const NAMES = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' } as const;
-
 /** Each provider with whether it runs the model, and what stops it. */
 function Fits({ title, fits }: { readonly title: string; readonly fits: readonly Fit[] | 'asking' | null }) {
   if (fits === null) return null;
@@ -78,7 +76,7 @@ function Fits({ title, fits }: { readonly title: string; readonly fits: readonly
       <ul>
         {fits.map(({ provider, runs, reason, fix, nodes }) => (
           <li key={provider} class={runs ? 'yes' : 'no'}>
-            <b>{NAMES[provider]}</b> {runs ? 'yes' : `no: ${reason ?? 'it does not say why'}`}
+            <b>{PROVIDER_NAMES[provider]}</b> {runs ? 'yes' : `no: ${reason ?? 'it does not say why'}`}
             {!runs && (nodes.length > 0 || fix !== null) && (
               <details>
                 <summary>

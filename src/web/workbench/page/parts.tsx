@@ -4,6 +4,9 @@ import type { Problem } from '../protocol.js';
 import type { Actions } from './actions.js';
 import type { Action, State } from './state.js';
 
+/** What people call the page's providers. */
+export const PROVIDER_NAMES = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' } as const;
+
 /** What a section gets. */
 export interface Parts {
   readonly state: State;

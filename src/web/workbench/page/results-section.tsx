@@ -5,11 +5,11 @@ import { SOFTWARE, summarise } from '../../../report/summary.js';
 import type { PageProvider } from '../protocol.js';
 import { Chart, Legend, type Line } from './chart.js';
 import { download } from './files.js';
-import { type Parts, ProblemNote, TableBox } from './parts.js';
+import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
 import { choiceOf, isSame, type Pairs, type Row, type Run } from './state.js';
 
-const NAMES: Readonly<Record<string, string>> = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' };
-const nameOf = (provider: string) => NAMES[provider] ?? provider;
+const nameOf = (provider: string) =>
+  (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
 
 /** What a run has found so far, and its report when it is done. */
 export function ResultsSection({ state, actions }: Parts) {

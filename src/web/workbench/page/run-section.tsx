@@ -1,10 +1,8 @@
 import { type OpenedModel, PAGE_PROVIDERS } from '../protocol.js';
 import { named, size } from './files.js';
-import { Choice, Field, type Parts, ProblemNote, TextField } from './parts.js';
+import { Choice, Field, type Parts, PROVIDER_NAMES, ProblemNote, TextField } from './parts.js';
 import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
 import type { Feed } from './state.js';
-
-const NAMES = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' } as const;
 
 /** What both models are fed, where they run, and the button for it. */
 export function RunSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
@@ -41,7 +39,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
                   })
                 }
               />
-              <span>{NAMES[provider]}</span>
+              <span>{PROVIDER_NAMES[provider]}</span>
             </label>
           ))}
         </div>
