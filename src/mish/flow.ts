@@ -122,18 +122,24 @@ const DEEPEST_CALL = 200; // functions that call functions; a file may claim mor
 
 function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   const summaries = new Map<Scope, Outcome[]>();
-  /** Verdicts that are final, '' where there is none, so that a chain of sites is not walked once for each. */
-  const settled: Verdicts = new Map();
+  /** The verdicts by their number, of which there are few; 0 is that it is not settled, '' that there is none. */
+  const wordings: (string | undefined)[] = [undefined, ''];
+  /** Verdicts that are final, so that a chain of sites is not walked once for each. */
+  const settled: Verdicts = new Uint8Array(index.count);
   /** The same, with what becomes of a function's results at its calls. */
-  const everywhere: Verdicts = new Map();
+  const everywhere: Verdicts = new Uint8Array(index.count);
   let depth = 0;
   let steps = 0;
 
   function settle(verdicts: Verdicts, { scope, name }: Place, verdict: string): void {
-    const values = verdicts.get(scope);
-    if (values === undefined) verdicts.set(scope, new Map([[name, verdict]]));
-    else values.set(name, verdict);
+    const number = index.number(scope, name);
+    if (number === undefined) return;
+    if (!wordings.includes(verdict)) wordings.push(verdict);
+    verdicts[number] = wordings.indexOf(verdict);
   }
+
+  const settledVerdict = (verdicts: Verdicts, { scope, name }: Place) =>
+    wordings[verdicts[index.number(scope, name) ?? -1] ?? 0];
 
   /** What comes of an argument in a function; worked out once for all calls. */
   function inside(callee: Scope, slot: number): Outcome {
@@ -162,7 +168,7 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
       if (name === '' || names.has(name)) continue;
       seen.set(scope, names.add(name));
       walked.push(step);
-      const verdict = known.get(scope)?.get(name) ?? settled.get(scope)?.get(name);
+      const verdict = settledVerdict(known, step) ?? settledVerdict(settled, step);
       const next = verdict === undefined ? onward(step, exits) : verdict === '' ? [] : verdict;
       if (typeof next === 'string') {
         for (let at: Step | undefined = step; at !== undefined; at = at.from) settle(known, at, next);
@@ -227,8 +233,8 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   };
 }
 
-/** By scope and name; '' is that there is none. */
-type Verdicts = Map<Scope, Map<string, string>>;
+/** The number of a verdict by that of the value. */
+type Verdicts = Uint8Array;
 
 interface Place {
   readonly scope: Scope;

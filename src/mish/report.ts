@@ -71,13 +71,12 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
 export function siteReport(site: Site & Variant): SiteReport {
   const { alpha, type, beta, leak } = site;
   const elemType = typeName(type && FLOAT_TYPES[type]);
-  return {
-    ...reported(site),
-    ...(alpha === undefined ? {} : { alpha }),
-    elemType,
-    beta,
-    ...(leak === undefined ? {} : { leak }),
-  };
+  return Object.assign(
+    reported(site),
+    alpha === undefined ? undefined : { alpha },
+    { elemType, beta },
+    leak === undefined ? undefined : { leak },
+  );
 }
 
 /** A folding in the words of a report. */

@@ -1,6 +1,13 @@
 import type { onnx } from '../../proto/onnx.js';
-import { type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
-import { concat, nodeField } from '../onnx/encode.js';
+import {
+  type Frame,
+  type Node,
+  type OnnxDocument,
+  opsetOf,
+  type Scope,
+  type Span,
+} from '../onnx/document.js';
+import { createPacker, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
 import type { Edit } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
@@ -28,6 +35,9 @@ function constantsHome(scope: Scope): Scope {
   return parent !== undefined && isOpen ? constantsHome(parent) : scope;
 }
 
+// Written out: V8 makes a hidden class for each object that is spread and added to.
+const edit = ({ start, end }: Span, bytes: Uint8Array, frame: Frame): Edit => ({ start, end, bytes, frame });
+
 /**
  * The edits that put Mish at these places and take the `removed` nodes out, with what value_info says of
  * their outputs. Constants become Constant nodes at the head of the graph or function: those work at every
@@ -42,6 +52,7 @@ export function rewrite(
   const fresh = namer(document, leaving, 'mish');
   const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
   const edits: Edit[] = [];
+  const pack = createPacker();
 
   const constantIn =
     (home: Scope) =>
@@ -70,21 +81,21 @@ export function rewrite(
       fresh,
       constant: constantIn(constantsHome(scope)),
     });
-    const bytes = concat(nodes.map((proto) => nodeField(scope.kind, proto)));
-    edits.push({ ...node.span, bytes, frame: node.frame });
+    const bytes = pack(nodes.map((proto) => nodeField(scope.kind, proto)));
+    edits.push(edit(node.span, bytes, node.frame));
   }
   const nothing = new Uint8Array(0);
   for (const [node, scope] of removed) {
-    edits.push({ ...node.span, bytes: nothing, frame: node.frame });
+    edits.push(edit(node.span, nothing, node.frame));
     for (const name of node.outputs) {
       const info = scope.values.get(name);
-      if (info !== undefined) edits.push({ ...info.span, bytes: nothing, frame: info.frame });
+      if (info !== undefined) edits.push(edit(info.span, nothing, info.frame));
     }
   }
   for (const [home, made] of constants) {
     const [first] = home.nodes; // a scope that holds a site, at whatever depth, has a node
     if (first === undefined) continue;
-    const bytes = concat([...made.values()].map(({ node }) => nodeField(home.kind, node)));
+    const bytes = pack([...made.values()].map(({ node }) => nodeField(home.kind, node)));
     edits.push({ start: first.span.start, end: first.span.start, bytes, frame: first.frame });
   }
   return edits;

@@ -113,6 +113,19 @@ export async function swapDocument(
 type Chosen = Site & Target;
 type ChosenFoldable = Chosen & Foldable;
 
+// Written out: V8 makes a hidden class for each object that is spread and added to.
+const chosen = ({ node, scope, kind, alpha, type }: Site, { beta, leak }: Variant, form: Form): Chosen => ({
+  node,
+  scope,
+  kind,
+  alpha,
+  type,
+  beta,
+  leak,
+  form,
+  x: node.inputs[0] ?? '',
+});
+
 /** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */
 function foldSites(
   document: OnnxDocument,
@@ -147,7 +160,7 @@ function select(
     }
     const variant = { beta: site.beta === undefined ? beta : checkBeta(site.beta), leak };
     const obstacle = formObstacle(form, site.type, site.scope, variant);
-    if (obstacle === undefined) sites.push({ ...site, ...variant, form, x: site.node.inputs[0] ?? '' });
+    if (obstacle === undefined) sites.push(chosen(site, variant, form));
     else skipped.push({ ...site, ...obstacle });
   }
   return { sites, skipped };

@@ -19,11 +19,11 @@ export interface Tensor {
   readonly dims: readonly number[];
   readonly elemType: number;
   /** The value, when there is exactly one and it stands in the file. */
-  readonly scalar?: number;
+  readonly scalar?: number | undefined;
   /** `location` and the like, when the data is in another file. */
   readonly external?: ReadonlyMap<string, string>;
   /** The message, whose content can be replaced; none for a sparse tensor's values. */
-  readonly frame?: Frame;
+  readonly frame?: Frame | undefined;
 }
 
 export interface Attribute {

@@ -38,13 +38,32 @@ export function metadataField(key: string, value: string): Uint8Array {
   return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());
 }
 
-/** The byte strings one after the other. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+const lengthOf = (parts: readonly Uint8Array[]) => parts.reduce((sum, part) => sum + part.length, 0);
+
+function fill(out: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
   let at = 0;
   for (const part of parts) {
     out.set(part, at);
     at += part.length;
   }
   return out;
+}
+
+/** The byte strings one after the other. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  return fill(new Uint8Array(lengthOf(parts)), parts);
+}
+
+const BLOCK = 64 * 1024;
+
+/** `concat` for many results: what it gives are parts of a few large buffers, since each buffer takes memory of its own. */
+export function createPacker(): typeof concat {
+  let room = new Uint8Array(0);
+  return (parts) => {
+    const length = lengthOf(parts);
+    if (length > room.length) room = new Uint8Array(Math.max(length, BLOCK));
+    const out = room.subarray(0, length);
+    room = room.subarray(length);
+    return fill(out, parts);
+  };
 }

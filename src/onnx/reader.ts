@@ -34,11 +34,12 @@ const WINDOW = 64 * 1024;
 const LONGEST_PREFIX = 5; // bytes of a tag or a length, which are 32-bit numbers; protobuf takes no more
 const LONGEST_VALUE = 10; // bytes of a 64-bit number
 const LONGEST_HEADER = LONGEST_PREFIX + LONGEST_VALUE;
+const NOTHING = new Uint8Array(0);
 const MAX_GROUP_DEPTH = 100; // protobuf's own default recursion limit
 
 /** A reader over a source. */
 export function createReader(source: ByteSource): Reader {
-  let window = source.bytes ?? new Uint8Array(0);
+  let window = source.bytes ?? NOTHING;
   const buffer = source.readInto && new Uint8Array(WINDOW); // one for all windows
   let base = 0;
   let cursor = 0; // of the varint being read
@@ -47,7 +48,7 @@ export function createReader(source: ByteSource): Reader {
 
   async function move(start: number, atLeast: number): Promise<void> {
     const length = Math.min(Math.max(atLeast, WINDOW), source.size - start);
-    base = Number.NaN; // until the window is there, it holds nothing
+    window = NOTHING; // until the next is there
     if (buffer !== undefined && length <= WINDOW) {
       window = buffer.subarray(0, length);
       await source.readInto?.(window, start);
@@ -63,7 +64,9 @@ export function createReader(source: ByteSource): Reader {
     for (let index = 0; index < longest; index++) {
       if (cursor >= end) throw reader.fail('the message ends inside a number', start);
       const byte = window[cursor++ - base] ?? 0;
-      value += (byte & 0x7f) * 2 ** (7 * index);
+      // In integers as long as they are small: V8 boxes the floating-point numbers of an object.
+      const bits = byte & 0x7f;
+      value = index < 4 ? value | (bits << (7 * index)) : value + bits * 2 ** (7 * index);
       if (byte < 0x80) return value;
     }
     throw reader.fail(`a number is longer than ${longest} bytes`, start);

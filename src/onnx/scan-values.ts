@@ -9,6 +9,7 @@ const SMALL = 16;
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const TENSOR_DATA = [4, 5, 6, 7, 9, 10, 11];
 const TENSOR_TEXT = [12, 16]; // doc_string, metadata_props
+const NO_DIMS: readonly number[] = [];
 const SPARSE = { values: 1, indices: 2 };
 
 export interface TensorContext {
@@ -38,18 +39,17 @@ export async function scanTensor(
     return TENSOR_TEXT.includes(part.number);
   });
   const proto = decode(reader, onnx.TensorProto, bytes, field.body);
+  const isExternal = proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL;
   const tensor: { -readonly [K in keyof Tensor]: Tensor[K] } = {
     name: proto.name,
-    dims: proto.dims.slice(),
+    dims: proto.dims.length === 0 ? NO_DIMS : proto.dims.slice(),
     elemType: proto.dataType,
-    ...(parent === undefined ? {} : { frame: frameOf(field, parent) }),
+    frame: parent && frameOf(field, parent),
+    scalar: isExternal ? undefined : scalarValue(proto),
   };
-  if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
+  if (isExternal) {
     tensor.external = new Map(proto.externalData.map((entry) => [entry.key ?? '', entry.value ?? '']));
     context.external.push({ tensor, scope: scope.path });
-  } else {
-    const scalar = scalarValue(proto);
-    if (scalar !== undefined) tensor.scalar = scalar;
   }
   return tensor;
 }

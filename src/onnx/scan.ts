@@ -15,7 +15,6 @@ import { OnnxMishError } from './error.js';
 import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
 import {
   decode,
-  defaultDomain,
   frameOf,
   opsetMap,
   scanSparse,
@@ -24,11 +23,14 @@ import {
   type TensorContext,
   weigh,
 } from './scan-values.js';
+import { type Operator, ScannedNode } from './scanned-node.js';
 import { sniff } from './sniff.js';
 import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
-const NONE: readonly Attribute[] = [];
+/** Lists of attributes that are remembered, and the bytes of the longest. */
+const MOST_PLAIN = 4096;
+const LONGEST_PLAIN = 256;
 /** How many nodes a graph or function weighs as much as, in memory. */
 const SCOPE_PARTS = 20;
 
@@ -101,7 +103,14 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     });
   }
 
-  const context: Context = { reader, scopes: [], external: [], paths: new Map() };
+  const context: Context = {
+    reader,
+    scopes: [],
+    external: [],
+    paths: new Map(),
+    operators: new Map(),
+    plain: new Map(),
+  };
   const graph = newScope(context, 'graph', 'graph', opsets);
   for (const field of graphs) await scanGraph(context, graph, field, undefined, 0);
   const locals: Scope[] = [];
@@ -135,6 +144,10 @@ interface Context extends TensorContext {
   readonly scopes: Scope[];
   /** The paths in use, and how far those of one name are counted. */
   readonly paths: Map<string, number>;
+  /** The operators that were met. */
+  readonly operators: Map<string, Operator>;
+  /** Attributes without tensors or graphs, by their bytes. */
+  readonly plain: Map<string, readonly Attribute[]>;
 }
 
 /** The node, and its scope, that a nested graph belongs to. */
@@ -244,44 +257,6 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   return scope;
 }
 
-/** A class, for once: what can be derived costs a model of a million nodes no memory. */
-class ScannedNode implements Node {
-  readonly opType: string;
-  readonly domain: string;
-  readonly overload: string;
-  readonly name: string;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  attributes: readonly Attribute[] = NONE;
-  readonly #start: number;
-  readonly #end: number;
-
-  constructor(
-    proto: onnx.NodeProto,
-    readonly index: number,
-    field: Field,
-    readonly frame: Frame,
-  ) {
-    this.opType = proto.opType;
-    this.domain = defaultDomain(proto.domain);
-    this.overload = proto.overload;
-    this.name = proto.name;
-    // Copies have the room they need; a list that has grown has more.
-    this.inputs = proto.input.slice();
-    this.outputs = proto.output.slice();
-    this.#start = field.start;
-    this.#end = field.end;
-  }
-
-  get span(): Span {
-    return { start: this.#start, end: this.#end };
-  }
-
-  get lossyNames(): boolean {
-    return [this.name, ...this.inputs, ...this.outputs].some((name) => name.includes('\ufffd'));
-  }
-}
-
 async function scanNode(
   context: Context,
   scope: ScopeDraft,
@@ -301,15 +276,44 @@ async function scanNode(
   });
   const proto = decode(reader, onnx.NodeProto, bytes, field.body);
   if (proto.opType === '') throw reader.fail('it has no operator', field.start);
-  const node = new ScannedNode(proto, scope.nodes.length, field, frame);
+  const node = new ScannedNode(proto, context.operators, index, field, frame);
   // Before a nested graph's nodes are read, and the node is complete.
   scope.nodes.push(node);
-  if (parts.length === 0) return;
+  if (parts.length > 0) node.attributes = await scanAttributes(context, { scope, node }, parts, field, depth);
+}
+
+/** Of attributes that are numbers and text, one list serves all nodes that have the same. */
+async function scanAttributes(
+  context: Context,
+  owner: Owner,
+  parts: readonly Field[],
+  field: Field,
+  depth: number,
+): Promise<readonly Attribute[]> {
+  const { reader, plain } = context;
+  const key = await bytesOf(reader, parts);
+  const known = plain.get(key);
+  if (known !== undefined) {
+    weigh(reader, parts.length, field.start);
+    return known;
+  }
+  const before = reader.parts;
   const attributes: Attribute[] = new Array(parts.length);
-  const nodeFrame = frameOf(field, frame);
+  const frame = frameOf(field, owner.node.frame);
   for (const [at, part] of parts.entries())
-    attributes[at] = await scanAttribute(context, { scope, node }, part, nodeFrame, depth);
-  node.attributes = attributes;
+    attributes[at] = await scanAttribute(context, owner, part, frame, depth);
+  // Tensors and graphs have a place, and were counted as well.
+  const isPlain = reader.parts === before + parts.length;
+  if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, attributes);
+  return attributes;
+}
+
+/** A few bytes as characters, to look them up by; empty for more. */
+async function bytesOf(reader: Reader, fields: readonly Field[]): Promise<string> {
+  if (fields.reduce((sum, { start, end }) => sum + end - start, 0) > LONGEST_PLAIN) return '';
+  let key = '';
+  for (const { start, end } of fields) key += String.fromCharCode(...(await reader.bytes(start, end)));
+  return key;
 }
 
 async function scanAttribute(

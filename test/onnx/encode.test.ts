@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
-import { concat, metadataField, nodeField, outputField, valueField, varint } from '../../src/onnx/encode.js';
+import {
+  concat,
+  createPacker,
+  metadataField,
+  nodeField,
+  outputField,
+  valueField,
+  varint,
+} from '../../src/onnx/encode.js';
 import { parse, varint as written } from '../support/wire.js';
 
 /** The one field that the bytes are. */
@@ -63,4 +71,27 @@ test('bytes are joined in their order', () => {
       expect([...concat(parts)]).toEqual(parts.flatMap((part) => [...part]));
     }),
   );
+});
+
+test('packed bytes are as if joined, whatever is packed after them, and of any length', () => {
+  const lists = fc.array(fc.array(fc.uint8Array({ maxLength: 9 })), { maxLength: 20 });
+  const large = fc.constantFrom(0, 65_535, 65_536, 65_537, 200_000);
+  fc.assert(
+    fc.property(lists, large, (all, length) => {
+      const long = [Uint8Array.from({ length }, (_, at) => at)];
+      const pack = createPacker();
+      const before = all.map(pack);
+      const packed = [...before, pack(long), ...all.map(pack)];
+      for (const [at, parts] of [...all, long, ...all].entries()) {
+        expect(Buffer.compare(packed[at] ?? new Uint8Array(1), concat(parts))).toBe(0);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('small bytes that are packed lie in one buffer', () => {
+  const pack = createPacker();
+  const buffers = Array.from({ length: 1000 }, () => pack([Uint8Array.of(1, 2), Uint8Array.of(3)]).buffer);
+  expect(new Set(buffers).size).toBe(1);
 });
