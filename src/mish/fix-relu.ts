@@ -1,6 +1,6 @@
 import { onnx } from '../../proto/onnx.js';
 import { type Analysis, analyse } from '../onnx/analysis.js';
-import type { Node, OnnxDocument } from '../onnx/document.js';
+import { type Node, type OnnxDocument, rewriteObstacle } from '../onnx/document.js';
 import { nodeField } from '../onnx/encode.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
@@ -93,7 +93,8 @@ const FIXABLE: readonly number[] = [FLOAT_TYPES.f32, FLOAT_TYPES.f16];
 function obstacleTo(node: Node, elemType: number | undefined): Pick<Skip, 'reason' | 'why'> | undefined {
   if (node.inputs.length !== 1 || node.outputs.length !== 1)
     return { reason: 'malformed', why: 'it lacks its input or output' };
-  if (node.lossyNames) return { reason: 'malformed', why: 'its names are not valid UTF-8' };
+  const why = rewriteObstacle(node);
+  if (why !== undefined) return { reason: 'malformed', why };
   if (elemType === undefined || FIXABLE.includes(elemType)) return undefined;
   const name = typeName(elemType);
   if (floatType(elemType) === undefined) return { reason: 'integer', why: `its elements are ${name}` };

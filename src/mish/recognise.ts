@@ -1,5 +1,12 @@
 import { type Analysis, analyse } from '../onnx/analysis.js';
-import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from '../onnx/document.js';
+import {
+  attribute,
+  type Node,
+  type OnnxDocument,
+  rewriteObstacle,
+  type Scope,
+  type Tensor,
+} from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
@@ -102,7 +109,7 @@ function matchResult(node: Node, pattern: Pattern): Match | undefined {
 
 function matchStep(node: Node, step: Step, pattern: Pattern, match: Match): Match | undefined {
   if (node.opType !== step.op || node.domain !== '' || node.outputs.length !== 1) return undefined;
-  if (node.lossyNames) return undefined; // names that cannot be written again
+  if (rewriteObstacle(node) !== undefined) return undefined;
   const start = { ...match, nodes: [...match.nodes, node] };
   if (step.op === 'Clip' && node.inputs.length === 1) return matchClipAttributes(node, step, pattern, start);
   if (node.inputs.length !== step.inputs.length) return undefined;
@@ -208,7 +215,7 @@ function constantTensor({ scope, index }: Where, name: string): Tensor | undefin
     if (tensor !== undefined) return tensor;
   }
   const node = index.producer(home, name);
-  if (node?.opType !== 'Constant' || node.domain !== '') return undefined;
+  if (node?.opType !== 'Constant' || node.domain !== '' || rewriteObstacle(node)) return undefined;
   const float = attribute(node, 'value_float');
   if (float !== undefined && float.ref === undefined)
     return { name, dims: [], elemType: DataType.FLOAT, scalar: float.f };

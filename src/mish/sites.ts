@@ -1,5 +1,12 @@
 import { type Analysis, analyse } from '../onnx/analysis.js';
-import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import {
+  type Node,
+  nodeLabel,
+  type OnnxDocument,
+  opsetOf,
+  rewriteObstacle,
+  type Scope,
+} from '../onnx/document.js';
 import { OnnxMishError } from '../onnx/error.js';
 import { roundTo } from '../onnx/scalar.js';
 import { type FloatType, floatType, typeName } from '../onnx/types.js';
@@ -99,12 +106,13 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
       // What the caller leaves out is no failure, whatever else is the matter with it.
       const chosen = choice(node);
+      const obstacle = rewriteObstacle(node);
 
       if (!kinds.has(kind.name)) skip('excluded', 'left out by --only');
       else if (chosen !== undefined) skipped.push({ ...site, ...chosen });
       else if (x === '' || y === '' || node.outputs.length > 1)
         skip('malformed', 'it lacks its input or output');
-      else if (node.lossyNames) skip('malformed', 'its names are not valid UTF-8');
+      else if (obstacle !== undefined) skip('malformed', obstacle);
       else if (elemType !== undefined && floatType(elemType) === undefined) {
         skip('integer', `its elements are ${typeName(elemType)}, and Mish is for floats`);
       } else {

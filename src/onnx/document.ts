@@ -130,6 +130,13 @@ export function attribute(node: Node, name: string): Attribute | undefined {
   return node.attributes.find((attribute) => attribute.name === name);
 }
 
+/** Why a node cannot be taken out and written again by what is known of it; undefined when it can. */
+export function rewriteObstacle(node: Node): string | undefined {
+  if (node.lossyNames) return 'its names are not valid UTF-8';
+  if (node.attributes.some(({ graphs }) => graphs !== undefined)) return 'it has a graph inside';
+  return undefined;
+}
+
 /** How messages name a node: its name, or its operator and first output. */
 export function nodeLabel(node: Node): string {
   return node.name !== '' ? node.name : `${node.opType} → ${node.outputs[0] ?? '?'}`;
