@@ -190,6 +190,12 @@ describe('a Relu that stays', () => {
     expect((await fixed(lossy)).report.skipped).toMatchObject([
       { reason: 'malformed', why: 'its names are not valid UTF-8' },
     ]);
+    const body = { name: 'b', node: [node('Relu', ['x'], ['inner'])] };
+    const nested = await fixed(reluModel({ nodes: [node('Relu', ['x'], ['y'], { g: { graph: body } })] }));
+    expect(nested.report).toMatchObject({
+      relus: [{ output: 'inner' }],
+      skipped: [{ reason: 'malformed', why: 'it has a graph inside', output: 'y' }],
+    });
   });
 
   test('is told by the type on either side; of an unknown type it is rewritten, as nearly every Relu is a float’s', async () => {

@@ -205,6 +205,17 @@ describe('what looks like Mish and is not', () => {
     expect(await found({ nodes, inputs: [value('x', 1, [4]), value('cond', 9, [])] })).toEqual([]);
   });
 
+  test('a node with a graph inside, which would go with it', async () => {
+    const body = { name: 'b', node: [node('Neg', ['x'], ['n'])] };
+    const [inside] = node('', [], [], { g: { graph: body } }).attribute ?? [];
+    for (const at of [0, 1, 2]) {
+      const nodes = torchMish('x', 'y').map((proto, index) =>
+        index === at && inside ? { ...proto, attribute: [inside] } : proto,
+      );
+      expect(await found({ nodes, inputs: [value('x', 1, [4])] })).toEqual([]);
+    }
+  });
+
   test('names that are not UTF-8, which could not be written again', async () => {
     const source = model({ nodes: torchMish('qq', 'y'), inputs: [value('qq', 1, [4])] });
     const broken = source.map((byte, at) => (byte === 0x71 && source[at + 1] === 0x71 ? 0xff : byte));

@@ -282,6 +282,20 @@ describe('what stays says why', () => {
     ]);
   });
 
+  test('for one with a graph inside, whose own activations are still swapped', async () => {
+    const body = { name: 'b', node: [node('Relu', ['x'], ['inner'])], output: [value('inner', 1)] };
+    const { output, report } = await swap(
+      model({ nodes: [node('Relu', ['x'], ['y'], { g: { graph: body } })] }),
+    );
+    expect(report.sites.map(({ output }) => output)).toEqual(['inner']);
+    expect(report.skipped).toMatchObject([
+      { reason: 'malformed', why: 'it has a graph inside', output: 'y' },
+    ]);
+    expect(
+      (await scan(await output.bytes())).scopes.map(({ nodes }) => nodes.map(({ opType }) => opType)),
+    ).toEqual([['Relu'], ['Softplus', 'Tanh', 'Mul']]);
+  });
+
   test('for a type that is not known, with the form that needs none', async () => {
     const unknown = { nodes: [relu], inputs: [{ name: 'x' }], outputs: [{ name: 'y' }] };
     const [[reason, said] = []] = await why(unknown, { form: 'exp' });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { attribute, nodeLabel, opsetOf } from '../../src/onnx/document.js';
+import { attribute, nodeLabel, opsetOf, rewriteObstacle } from '../../src/onnx/document.js';
 import { scan } from '../../src/onnx/scan.js';
 import { model, node } from '../support/model.js';
 
@@ -26,4 +26,21 @@ test('an attribute is found by its name', () => {
 test('the opset is that of ONNX’s own operators, 1 where none is imported', () => {
   expect(opsetOf(graph)).toBe(17);
   expect(opsetOf({ ...graph, opsets: new Map([['com.microsoft', 5]]) })).toBe(1);
+});
+
+test('a node can be written again unless its names are lossy or it holds a graph', async () => {
+  const bytes = model({
+    nodes: [
+      node('Relu', ['x'], ['r'], {}, { name: 'qqq' }),
+      node('If', ['r'], ['i'], { then_branch: { graph: { name: 'g' } } }),
+      node('Cast', ['i'], ['y'], { to: 1 }),
+    ],
+  });
+  bytes[Buffer.from(bytes).indexOf('qqq')] = 0xff;
+  const { graph } = await scan(bytes);
+  expect(graph.nodes.map(rewriteObstacle)).toEqual([
+    'its names are not valid UTF-8',
+    'it has a graph inside',
+    undefined,
+  ]);
 });
