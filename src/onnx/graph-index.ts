@@ -1,4 +1,5 @@
 import type { Node, OnnxDocument, Scope, Value } from './document.js';
+import { checkNames } from './names.js';
 
 /** A place where a value is read: input `slot` of a node, or an output of a scope. */
 export type Use =
@@ -34,7 +35,7 @@ const byName = (values: readonly Value[]) => new Map(values.map((value) => [valu
 
 /**
  * Builds the index of a document; one pass over its nodes. What there is one of for each value or use is in arrays by
- * number, since a model may have millions of them.
+ * number, since a model may have millions of them. Throws `malformed` for more names than can be told apart.
  */
 export function indexGraphs(document: OnnxDocument): GraphIndex {
   const { scopes } = document;
@@ -46,7 +47,10 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     const defined = new Map<string, number>();
     const define = (name: string, node?: Node) => {
       const number = defined.get(name) ?? count++;
-      if (number === count - 1) defined.set(name, number);
+      if (number === count - 1) {
+        checkNames(count, document);
+        defined.set(name, number);
+      }
       producers[number] = node ?? producers[number];
     };
     for (const node of scope.nodes) {
@@ -86,6 +90,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     let value = number(owner, name);
     if (value === undefined) {
       value = count++;
+      checkNames(count, document);
       tables.get(owner)?.undefined.set(name, value);
     }
     readers[++use] = node;

@@ -1,4 +1,17 @@
 import type { Node, OnnxDocument } from './document.js';
+import { OnnxMishError } from './error.js';
+
+/** A Map or Set of V8's holds 2^24. */
+const MOST_NAMES = 16e6;
+
+/** Throws `malformed` for more names than can be told apart. */
+export function checkNames(count: number, { source }: OnnxDocument): void {
+  if (count <= MOST_NAMES) return;
+  throw new OnnxMishError('malformed', `there are more than ${MOST_NAMES} names`, {
+    where: source.name,
+    fix: 'Check where the file comes from: no model needs so many',
+  });
+}
 
 /**
  * Hands out names that no value and no node that stays has, whatever its scope. Where all that is wanted has a part in
@@ -10,7 +23,9 @@ export function namer(
   part = '',
 ): (wanted: string) => string {
   const taken = new Set<string>();
-  const take = (name: string) => void (name.includes(part) && taken.add(name));
+  const take = (name: string) => {
+    if (name.includes(part)) checkNames(taken.add(name).size, document);
+  };
   for (const scope of document.scopes) {
     for (const value of [...scope.inputs, ...scope.outputs]) take(value.name);
     for (const name of scope.initializers.keys()) take(name);

@@ -17,13 +17,29 @@ interface Patch {
   readonly edits: readonly (readonly [kept: number, drop: number, restore: string])[];
 }
 
-/** The record that undoes a splice. Call it before anything is appended to the end of the file. */
+/** Characters of a record: of a string V8 holds 2^29, other engines more. */
+const LONGEST_RECORD = 5e8;
+/** Of an edit without what is to be restored. */
+const LONGEST_EDIT = 50;
+
+/**
+ * The record that undoes a splice. Call it before anything is appended to the end of the file. Throws `bad-usage` where it would
+ * be too long.
+ */
 export async function inversePatch(spliced: Spliced): Promise<string> {
   const reader = createReader(spliced.source); // whose window holds many small replacements at once
   let check = FNV_START;
   let at = 0;
+  let length = 0;
   const edits: [number, number, string][] = [];
   for (const { start, end, bytes } of spliced.replacements) {
+    length += (4 / 3) * (end - start) + LONGEST_EDIT;
+    if (length > LONGEST_RECORD) {
+      throw new OnnxMishError('bad-usage', 'what undo needs is too much to be kept in the model', {
+        where: spliced.source.name,
+        fix: 'Leave it out with --no-undo, and keep the original file',
+      });
+    }
     const old = await reader.bytes(start, end);
     check = fnv1a(check, bytes);
     edits.push([start - at, bytes.length, encode(old)]);
@@ -78,15 +94,22 @@ function parse(record: string): Patch | undefined {
   }
 }
 
+/** Bytes that become text at once: a number of whole groups of three. */
+const CHUNK = 3 * 2 ** 13;
+
 function encode(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
+  for (let at = 0; at < bytes.length; at += CHUNK)
+    text += btoa(String.fromCharCode(...bytes.subarray(at, at + CHUNK)));
+  return text;
 }
 
 function decode(base64: string): Uint8Array | undefined {
   try {
-    return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    const text = atob(base64);
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+    return bytes;
   } catch {
     return undefined;
   }

@@ -136,3 +136,24 @@ describe('a patch', () => {
     await expect(apply(written, '{')).rejects.toMatchObject(refused);
   });
 });
+
+test('bytes of any length come back', async () => {
+  for (const length of [0, 1, 3 * 2 ** 13 - 1, 3 * 2 ** 13, 3 * 2 ** 13 + 1, 200_000]) {
+    const source = Uint8Array.from({ length: length + 2 }, (_, at) => (at * 31) % 256);
+    const spliced = replace(toSource(source), [{ start: 1, end: length + 1, bytes: bytesOf(7) }]);
+    const again = await applyPatch(toSource(await spliced.bytes()), await inversePatch(spliced));
+    expect(Buffer.compare(await again.bytes(), source)).toBe(0);
+  }
+});
+
+test('what no string could hold is refused before it is read', async () => {
+  const read = () => Promise.reject(new Error('it was read'));
+  const source = { name: 'huge', size: 4e8, read };
+  const spliced = (end: number) => replace(source, [{ start: 0, end, bytes: bytesOf() }]);
+  await expect(inversePatch(spliced(375_000_001))).rejects.toMatchObject({
+    code: 'bad-usage',
+    where: 'huge',
+    fix: expect.stringContaining('--no-undo'),
+  });
+  await expect(inversePatch(spliced(374_999_000))).rejects.toThrow('it was read');
+});

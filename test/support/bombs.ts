@@ -147,6 +147,18 @@ export const BOMBS = {
       field(1, field(4, 'Concat'), field(2, 'c'), Buffer.concat(times(count, () => field(1, 'x')))),
       graphNode('Relu', ['c'], ['y']),
     ]),
+  'a node with many outputs': (count: number) =>
+    bombModel([
+      x,
+      y,
+      field(
+        1,
+        field(4, 'Split'),
+        field(1, 'x'),
+        Buffer.concat(times(count, (index) => field(2, `${index}`))),
+      ),
+      graphNode('Relu', ['0'], ['y']),
+    ]),
   sites: (count: number) =>
     bombModel([
       x,
