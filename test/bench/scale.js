@@ -1,7 +1,8 @@
 // `npm run bench:scale`: time and peak memory of `onnx-mish swap`, the whole process, by nodes and by bytes, each with the
 // exponent that fits: log time against log size, what is there without that size taken off, from where it is not nearly all.
 // By bytes, a plain copy of the same file (read and write in a loop, then fsync) stands beside each, since what a byte costs is
-// the system's affair: a virtual machine that gives free memory back to its host pays again for what it takes.
+// the system's affair: a virtual machine that gives free memory back to its host pays again for what it takes. The time
+// without the kernel's (user) is the program's own.
 // Options: --rounds N (3; the quickest counts, since others were disturbed, and the highest peak); --nodes N (1000000) and
 // --bytes N (4000000000), the largest. Needs twice the bytes on the disk.
 import { spawnSync } from 'node:child_process';
@@ -73,6 +74,7 @@ function measure(model) {
     bytes,
     wall: of('wall'),
     cpu: of('cpu'),
+    user: of('user'),
     copy: of('copy'),
     peak: Math.max(...runs.map(({ peak }) => peak)),
   };
@@ -96,15 +98,17 @@ function report(title, size, results, start) {
     integer(one.bytes),
     one.wall.toFixed(2),
     one.cpu.toFixed(2),
+    one.user.toFixed(2),
     one.copy.toFixed(2),
     one.peak.toFixed(0),
     `${MOST.mib(one.nodes).toFixed(0)} ${reached(one.peak <= MOST.mib(one.nodes))}`,
   ]);
-  const head = ['nodes', 'bytes', 's', 'CPU s', 'copy s', 'peak MiB', 'to reach'];
+  const head = ['nodes', 'bytes', 's', 'CPU s', 'of it user', 'copy s', 'peak MiB', 'to reach'];
   console.log(`\n${title} (the quickest of ${rounds}, the highest peak)\n${plainTable(head, rows)}`);
   for (const [label, key] of [
     ['time', 'wall'],
     ['CPU time', 'cpu'],
+    ['CPU time without the kernel’s', 'user'],
     ...(size === 'bytes' ? [['a copy’s time', 'copy']] : []),
   ]) {
     const points = results.map((one) => [one[size], one[key] - (key === 'copy' ? 0 : start[key])]);

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 
 process.on('exit', () => {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  const usage = { cpu: (userCPUTime + systemCPUTime) / 1e6, peak: maxRSS / 1024 }; // seconds, MiB
+  // Seconds, `user` without the kernel's, and MiB.
+  const usage = { cpu: (userCPUTime + systemCPUTime) / 1e6, user: userCPUTime / 1e6, peak: maxRSS / 1024 };
   writeFileSync(process.env.USAGE_FILE, JSON.stringify(usage));
 });
