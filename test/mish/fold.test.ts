@@ -6,6 +6,7 @@ import type { FormName } from '../../src/mish/forms.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { undo } from '../../src/mish/metadata.js';
 import type { Plan } from '../../src/mish/plan.js';
+import { OnnxMishError } from '../../src/onnx/error.js';
 import { floatValues, toHalf } from '../../src/onnx/scalar.js';
 import { graph } from '../support/bodies.js';
 import { difference, folded, IMAGE, noise, tensors } from '../support/fold.js';
@@ -307,6 +308,11 @@ describe('what keeps a site from being folded, with the reason', () => {
     ['an output', /reaches an output of the model, 'ar'/, { outputs: [feature('y'), feature('ar')] }],
     ['another reader of the input', /not alone in reading 'a'/, { outputs: [feature('y'), feature('a')] }],
     ['an input', /'x', is an input/, { nodes: [node('Relu', ['x'], ['ar']), conv('ar', 'y', 'w2')] }],
+    [
+      'a Sigmoid before it',
+      /^what goes in is made by Sigmoid → a$/,
+      { nodes: [conv('x', 's', 'w1'), node('Sigmoid', ['s'], ['a']), ...pair([], 'a', 'ar').slice(1)] },
+    ],
     ['Sigmoid', /reaches Sigmoid → m/, { nodes: pair([node('Sigmoid', ['ar'], ['m'])]) }],
     [
       'a residual',
@@ -353,6 +359,11 @@ describe('what keeps a site from being folded, with the reason', () => {
         nodes: pair([], 'a', 'ar'),
         inputs: [feature('x'), value('w2', 1, [4, 4, 3, 3])],
       },
+    ],
+    [
+      'the same from IR 4 on',
+      /'w2' is an input of the model as well/,
+      { nodes: pair([], 'a', 'ar'), inputs: [feature('x'), value('w2', 1, [4, 4, 3, 3])], ir: 4, opset: 9 },
     ],
     ['weights that others read', /others read 'w1' as well/, { nodes: pair([conv('ar', 'm', 'w1')]) }],
     [
@@ -490,6 +501,16 @@ describe('what keeps a site from being folded, with the reason', () => {
     const opened = await swapped(source, { beta: 4, fold: true, openData });
     expect(opened.report.fold).toMatchObject({ folded: [{}], weights: 3 });
     expect(tensors(opened.bytes).get('w2')).toEqual(noise(144).map((one) => one / 4));
+    // What is the matter with the data is a reason; what is the matter with the disk is an error.
+    const fails = (error: Error) =>
+      swapped(source, { beta: 4, fold: true, openData: () => Promise.reject(error) });
+    for (const code of ['malformed', 'external-data'] as const) {
+      const { report } = await fails(new OnnxMishError(code, 'it is not as it should be'));
+      expect(report.fold).toMatchObject({ folded: [], kept: [{ why: 'it is not as it should be' }] });
+    }
+    const broken = new OnnxMishError('io', 'the disk is broken');
+    await expect(fails(broken)).rejects.toBe(broken);
+    await expect(fails(new Error('a bug'))).rejects.toThrow('a bug');
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import type { FormName } from '../../src/mish/forms.js';
 import { mish } from '../../src/mish/reference.js';
+import { scan } from '../../src/onnx/scan.js';
 import { graph, ifNode, LOOP_INITIALIZERS, loopNode, scanNode, scanStart } from '../support/bodies.js';
 import { allNodes, decode, swapped } from '../support/graph.js';
 import { expectClose, expectMish, POINTS } from '../support/mish.js';
@@ -68,6 +69,13 @@ describe('If', () => {
   });
 });
 
+/** A body sees the constants around it, and need not make them anew in each round. */
+async function expectConstantsOutside(bytes: Uint8Array): Promise<void> {
+  const inside = (await scan(bytes)).scopes.filter(({ owner }) => owner !== undefined);
+  expect(inside.length).toBeGreaterThan(0);
+  expect(inside.flatMap(({ nodes }) => nodes.map(({ opType }) => opType))).not.toContain('Constant');
+}
+
 describe('Loop', () => {
   const source = model({
     nodes: [loopNode('x', 'y', [relu('carried', 'next')])],
@@ -80,6 +88,7 @@ describe('Loop', () => {
   test.each(EACH)('the carried value: $form, optimiser $optimiser', async ({ form, optimiser }) => {
     const { bytes } = await swapped(source, { form });
     expectClose((await run(bytes, { x: f32(POINTS) }, optimiser)).y, twice);
+    await expectConstantsOutside(bytes);
   });
 
   test('the graph around it is opset 11, where Clip’s bounds are inputs already', async () => {
@@ -110,6 +119,7 @@ describe('Scan', () => {
     const { bytes } = await swapped(source, { form });
     const { y, total } = await run(bytes, { x: f32(POINTS, [rows, width]) }, optimiser);
     expectMish(y, POINTS);
+    await expectConstantsOutside(bytes);
     const sums = [0, 1, 2, 3].map((column) =>
       POINTS.filter((_, at) => at % width === column).reduce((sum, x) => sum + mish(x), 0),
     );

@@ -35,6 +35,7 @@ describe('from each form to each other', () => {
     const { bytes, report } = await retargeted(source.bytes, { form: one.to });
     expect(report).toMatchObject({ form: one.to, unchanged: 0, skipped: [] });
     expect(report.sites).toMatchObject([{ kind: one.from, beta: one.beta, output: 'y', elemType: 'f32' }]);
+    expect(report.notes).toEqual((await swapped(reluModel(interface_), { form: one.to })).report.notes);
     // Nothing of the old form is left.
     const straight = await swapped(reluModel(interface_), { form: one.to, beta: one.beta });
     expect(ops(bytes)).toEqual(ops(straight.bytes));
@@ -312,4 +313,11 @@ describe('what cannot be', () => {
     expect(report.skipped).toMatchObject([{ output: 'b', kind: 'softplus', reason: 'unknown-type' }]);
     expect((await retargeted(source, { form: 'native' })).report.sites).toHaveLength(1);
   });
+});
+
+test('a Mish that nobody reads is rewritten as any other', async () => {
+  const source = model({ nodes: [...torchMish('x', 'unused'), node('Neg', ['x'], ['y'])], ...interface_ });
+  const { bytes, report } = await retargeted(source, { form: 'exp' });
+  expect(report.sites).toMatchObject([{ output: 'unused' }]);
+  expect(work(bytes)).toEqual(['Clip', 'Exp', 'Add', 'Mul', 'Add', 'Div', 'Mul', 'Neg']);
 });

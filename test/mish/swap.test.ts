@@ -316,3 +316,13 @@ test('names of a swap do not double where a node is called mish already', async 
   expect(await named('a/mish')).toEqual(['a/mish/softplus', 'a/mish/tanh', 'a/mish']);
   expect(await named('a/mish/b')).toEqual(['a/mish/b/mish/softplus', 'a/mish/b/mish/tanh', 'a/mish/b/mish']);
 });
+
+test('a report has the slope of a LeakyRelu and of a mixture, and of nothing else', async () => {
+  const nodes = [node('Relu', ['x'], ['r']), node('LeakyRelu', ['r'], ['y'], { alpha: { f: 0.5 } })];
+  const { report } = await swapped(model({ nodes }), { leaky: 'mixture' });
+  const common = { scope: 'graph', node: '', elemType: 'f32', beta: 1 };
+  expect(report.sites).toStrictEqual([
+    { ...common, label: 'Relu → r', output: 'r', kind: 'relu' },
+    { ...common, label: 'LeakyRelu → y', output: 'y', kind: 'leakyrelu', alpha: 0.5, leak: 0.5 },
+  ]);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { namer } from '../../src/onnx/names.js';
+import { checkNames, namer } from '../../src/onnx/names.js';
 import { scan } from '../../src/onnx/scan.js';
 import { ifNode } from '../support/bodies.js';
 import { floats, model, node, value } from '../support/model.js';
@@ -60,4 +60,16 @@ describe('a fresh name', () => {
     const fresh = namer(document, new Set(site === undefined ? [] : [site]));
     expect([fresh('site'), fresh('made'), fresh('nested')]).toEqual(['site', 'made_2', 'nested_2']);
   });
+});
+
+test('more names than a Map holds are refused', () => {
+  expect(() => checkNames(16e6, document)).not.toThrow();
+  expect(() => checkNames(16e6 + 1, document)).toThrow(
+    expect.objectContaining({
+      code: 'malformed',
+      what: 'there are more than 16000000 names',
+      where: 'model',
+      fix: expect.stringMatching(/where the file comes from/),
+    }),
+  );
 });

@@ -148,10 +148,11 @@ test('bytes of any length come back', async () => {
 
 test('what no string could hold is refused before it is read', async () => {
   const read = () => Promise.reject(new Error('it was read'));
-  const source = { name: 'huge', size: 4e8, read };
-  const spliced = (end: number) => replace(source, [{ start: 0, end, bytes: bytesOf() }]);
+  const source = { name: 'huge', size: 9e8, read };
+  const spliced = (length: number) => replace(source, [{ start: 5e8, end: 5e8 + length, bytes: bytesOf() }]);
   await expect(inversePatch(spliced(375_000_001))).rejects.toMatchObject({
     code: 'bad-usage',
+    what: 'what undo needs is too much to be kept in the model',
     where: 'huge',
     fix: expect.stringContaining('--no-undo'),
   });

@@ -71,3 +71,9 @@ test('tensors that are the same keep their own places', async () => {
   const [first, second] = graph.nodes.map(({ attributes }) => attributes[0]?.tensor?.frame);
   expect(second?.start).toBeGreaterThan(first?.end ?? Number.NaN);
 });
+
+test('attributes that are too long to be remembered are not taken for each other', async () => {
+  const long = [1, 2].map((number) => node('Op', ['x'], ['y'], { p: Array(300).fill(number) }));
+  const { graph } = await scan(model({ nodes: [...long, ...long] }));
+  expect(graph.nodes.map(({ attributes }) => attributes[0]?.ints?.[0])).toEqual([1, 2, 1, 2]);
+});
