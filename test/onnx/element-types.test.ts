@@ -38,6 +38,13 @@ describe('a type comes from', () => {
     ]);
   });
 
+  test('a Cast, if it is to a number that may be a type', async () => {
+    const to = (number: number) => typesOf({ nodes: [node('Cast', ['x'], ['c'], { to: number })] }, 'c');
+    expect(await to(FLOAT16)).toEqual([FLOAT16]);
+    for (const number of [0, -1, 2 ** 32, 2 ** 32 + 1])
+      expect(await to(number), `${number}`).toEqual([undefined]);
+  });
+
   test('the other end of an operator that has one type, on either side of it', async () => {
     for (const op of ['Relu', 'Conv', 'Add', 'Mish']) {
       expect(
