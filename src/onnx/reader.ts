@@ -206,3 +206,11 @@ export async function light(
   }
   return out;
 }
+
+/** The bytes of fields as characters, to look them up by; empty where they are more than `longest`. */
+export async function keyOf(reader: Reader, fields: readonly Field[], longest: number): Promise<string> {
+  if (fields.reduce((sum, { start, end }) => sum + end - start, 0) > longest) return '';
+  let key = '';
+  for (const { start, end } of fields) key += String.fromCharCode(...(await reader.bytes(start, end)));
+  return key;
+}

@@ -12,7 +12,7 @@ import type {
   Value,
 } from './document.js';
 import { OnnxMishError } from './error.js';
-import { createReader, type Field, light, type Reader, Wire, walk } from './reader.js';
+import { createReader, type Field, keyOf, light, type Reader, Wire, walk } from './reader.js';
 import {
   decode,
   frameOf,
@@ -291,7 +291,7 @@ async function scanAttributes(
   depth: number,
 ): Promise<readonly Attribute[]> {
   const { reader, plain } = context;
-  const key = await bytesOf(reader, parts);
+  const key = await keyOf(reader, parts, LONGEST_PLAIN);
   const known = plain.get(key);
   if (known !== undefined) {
     weigh(reader, parts.length, field.start);
@@ -306,14 +306,6 @@ async function scanAttributes(
   const isPlain = reader.parts === before + parts.length;
   if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, attributes);
   return attributes;
-}
-
-/** A few bytes as characters, to look them up by; empty for more. */
-async function bytesOf(reader: Reader, fields: readonly Field[]): Promise<string> {
-  if (fields.reduce((sum, { start, end }) => sum + end - start, 0) > LONGEST_PLAIN) return '';
-  let key = '';
-  for (const { start, end } of fields) key += String.fromCharCode(...(await reader.bytes(start, end)));
-  return key;
 }
 
 async function scanAttribute(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createReader, type Field, light, walk } from '../../src/onnx/reader.js';
+import { createReader, type Field, keyOf, light, walk } from '../../src/onnx/reader.js';
 import { toSource } from '../../src/onnx/source.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { fileLike } from '../support/document.js';
@@ -307,5 +307,18 @@ test('a source that fills what it is given is read the same, small and large', a
     [3, 9],
   ] as const) {
     expect(Buffer.compare(await reader.bytes(start, end), bytes.subarray(start, end))).toBe(0);
+  }
+});
+
+test('the key of fields is their bytes, wherever the window is, up to a length', async () => {
+  const bytes = Uint8Array.from([...len(1, 'a'), ...len(2, 'x'.repeat(2 * WINDOW)), ...len(1, 'b')]);
+  for (const source of [toSource(bytes), fileLike(bytes)]) {
+    const reader = createReader(source);
+    const fields = await fieldsOf(bytes, source);
+    const ends = fields.filter(({ number }) => number === 1);
+    const wanted = String.fromCharCode(...len(1, 'a'), ...len(1, 'b'));
+    expect(await keyOf(reader, ends, wanted.length)).toBe(wanted);
+    expect(await keyOf(reader, ends, wanted.length - 1)).toBe('');
+    expect(await keyOf(reader, fields, 100)).toBe('');
   }
 });
