@@ -27,19 +27,22 @@ const LONGEST_EDIT = 50;
  * be too long.
  */
 export async function inversePatch(spliced: Spliced): Promise<string> {
-  const reader = createReader(spliced.source); // whose window holds many small replacements at once
+  const { source, replacements } = spliced;
+  const length = replacements.reduce(
+    (sum, { start, end }) => sum + (4 / 3) * (end - start) + LONGEST_EDIT,
+    0,
+  );
+  if (length > LONGEST_RECORD) {
+    throw new OnnxMishError('bad-usage', 'what undo needs is too much to be kept in the model', {
+      where: source.name,
+      fix: 'Leave it out with --no-undo, and keep the original file',
+    });
+  }
+  const reader = createReader(source); // whose window holds many small replacements at once
   let check = FNV_START;
   let at = 0;
-  let length = 0;
   const edits: [number, number, string][] = [];
-  for (const { start, end, bytes } of spliced.replacements) {
-    length += (4 / 3) * (end - start) + LONGEST_EDIT;
-    if (length > LONGEST_RECORD) {
-      throw new OnnxMishError('bad-usage', 'what undo needs is too much to be kept in the model', {
-        where: spliced.source.name,
-        fix: 'Leave it out with --no-undo, and keep the original file',
-      });
-    }
+  for (const { start, end, bytes } of replacements) {
     const old = await reader.bytes(start, end);
     check = fnv1a(check, bytes);
     edits.push([start - at, bytes.length, encode(old)]);
