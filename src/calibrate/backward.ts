@@ -3,7 +3,7 @@ import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { messageField, outputField } from '../onnx/encode.js';
 import { neededNodes, pruneEdits } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
-import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import { type Edit, replacing, type Spliced, splice } from '../onnx/splice.js';
 import type { Weight } from '../onnx/weights.js';
 import { GRADIENTS } from './gradients.js';
 import { createTape, type Tape } from './tape.js';
@@ -149,7 +149,7 @@ function asInput(
   if (constant !== undefined) {
     // Unless it has been taken out already.
     if (gone.has(constant.span.start)) return edits;
-    return [...edits, { ...constant.span, bytes: new Uint8Array(0), frame: constant.frame }];
+    return [...edits, replacing(constant, new Uint8Array(0))];
   }
   const { frame } = tensor;
   if (frame === undefined) return edits;

@@ -4,7 +4,7 @@ import { type Node, type OnnxDocument, rewriteObstacle } from '../onnx/document.
 import { nodeField } from '../onnx/encode.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
-import type { Edit, Spliced } from '../onnx/splice.js';
+import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { FLOAT_TYPES, floatType, typeName } from '../onnx/types.js';
 import { spliceWithRecord } from './metadata.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
@@ -75,7 +75,7 @@ export function reluFixes(document: OnnxDocument, analysis: Analysis = analyse(d
       }
       const { alpha: _, beta: __, ...relu } = siteReport({ ...site, beta: 1 });
       relus.push(relu);
-      edits.push({ ...node.span, bytes: nodeField(scope.kind, leakyRelu(node)), frame: node.frame });
+      edits.push(replacing(node, nodeField(scope.kind, leakyRelu(node))));
     }
   }
   return { edits, relus, skipped };

@@ -134,12 +134,9 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
   function settle(verdicts: Verdicts, { scope, name }: Place, verdict: string): void {
     const number = index.number(scope, name);
     if (number === undefined) return;
-    if (!wordings.includes(verdict)) wordings.push(verdict);
-    verdicts[number] = wordings.indexOf(verdict);
+    const known = wordings.indexOf(verdict);
+    verdicts[number] = known < 0 ? wordings.push(verdict) - 1 : known;
   }
-
-  const settledVerdict = (verdicts: Verdicts, { scope, name }: Place) =>
-    wordings[verdicts[index.number(scope, name) ?? -1] ?? 0];
 
   /** What comes of an argument in a function; worked out once for all calls. */
   function inside(callee: Scope, slot: number): Outcome {
@@ -168,7 +165,8 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
       if (name === '' || names.has(name)) continue;
       seen.set(scope, names.add(name));
       walked.push(step);
-      const verdict = settledVerdict(known, step) ?? settledVerdict(settled, step);
+      const number = index.number(scope, name) ?? -1;
+      const verdict = wordings[known[number] || settled[number] || 0];
       const next = verdict === undefined ? onward(step, exits) : verdict === '' ? [] : verdict;
       if (typeof next === 'string') {
         for (let at: Step | undefined = step; at !== undefined; at = at.from) settle(known, at, next);

@@ -1,15 +1,8 @@
 import type { onnx } from '../../proto/onnx.js';
-import {
-  type Frame,
-  type Node,
-  type OnnxDocument,
-  opsetOf,
-  type Scope,
-  type Span,
-} from '../onnx/document.js';
+import { type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 import { createPacker, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
-import type { Edit } from '../onnx/splice.js';
+import { type Edit, replacing } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
 import type { Form, Variant } from './forms.js';
@@ -34,9 +27,6 @@ function constantsHome(scope: Scope): Scope {
   const isOpen = owner?.domain === '' && OPEN.includes(owner.opType);
   return parent !== undefined && isOpen ? constantsHome(parent) : scope;
 }
-
-// Written out: V8 makes a hidden class for each object that is spread and added to.
-const edit = ({ start, end }: Span, bytes: Uint8Array, frame: Frame): Edit => ({ start, end, bytes, frame });
 
 /**
  * The edits that put Mish at these places and take the `removed` nodes out, with what value_info says of
@@ -82,14 +72,14 @@ export function rewrite(
       constant: constantIn(constantsHome(scope)),
     });
     const bytes = pack(nodes.map((proto) => nodeField(scope.kind, proto)));
-    edits.push(edit(node.span, bytes, node.frame));
+    edits.push(replacing(node, bytes));
   }
   const nothing = new Uint8Array(0);
   for (const [node, scope] of removed) {
-    edits.push(edit(node.span, nothing, node.frame));
+    edits.push(replacing(node, nothing));
     for (const name of node.outputs) {
       const info = scope.values.get(name);
-      if (info !== undefined) edits.push(edit(info.span, nothing, info.frame));
+      if (info !== undefined) edits.push(replacing(info, nothing));
     }
   }
   for (const [home, made] of constants) {

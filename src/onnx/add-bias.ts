@@ -2,7 +2,7 @@ import { onnx } from '../../proto/onnx.js';
 import type { Node, OnnxDocument, Scope } from './document.js';
 import { concat, messageField, nodeField } from './encode.js';
 import { createReader, walk } from './reader.js';
-import type { Edit } from './splice.js';
+import { type Edit, replacing } from './splice.js';
 import { FLOAT_TYPES, type FloatType } from './types.js';
 import { floatBytes } from './weights.js';
 
@@ -54,7 +54,7 @@ export async function biasEdit(
     };
     pieces.push(nodeField(scope.kind, add));
   }
-  return { ...node.span, bytes: concat(pieces), frame: node.frame };
+  return replacing(node, concat(pieces));
 }
 
 function constant(name: string, values: ArrayLike<number>, type: FloatType): onnx.INodeProto {

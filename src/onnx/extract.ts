@@ -1,7 +1,7 @@
 import type { Node, OnnxDocument, Scope } from './document.js';
 import { outputField } from './encode.js';
 import { OnnxMishError } from './error.js';
-import type { Edit } from './splice.js';
+import { type Edit, replacing } from './splice.js';
 
 /**
  * The edits that leave of a main graph what these tensors depend on, and make them its only outputs, of a type that is
@@ -32,10 +32,10 @@ export function pruneEdits(document: OnnxDocument, names: readonly string[]): Ed
   const nothing = new Uint8Array(0);
   const edits: Edit[] = [];
   for (const node of graph.nodes) {
-    if (!needed.has(node)) edits.push({ ...node.span, bytes: nothing, frame: node.frame });
+    if (!needed.has(node)) edits.push(replacing(node, nothing));
   }
   for (const { span, frame } of graph.outputs) {
-    if (span !== undefined) edits.push({ ...span, bytes: nothing, frame });
+    if (span !== undefined) edits.push(replacing({ span, frame }, nothing));
   }
   return edits;
 }

@@ -43,12 +43,16 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
   const producers: (Node | undefined)[] = [];
   let count = 0;
   let total = 0;
+  const nextNumber = (): number => {
+    checkNames(count + 1, document);
+    return count++;
+  };
   for (const scope of scopes) {
     const defined = new Map<string, number>();
     const define = (name: string, node?: Node) => {
-      const number = defined.get(name) ?? count++;
-      if (number === count - 1) {
-        checkNames(count, document);
+      let number = defined.get(name);
+      if (number === undefined) {
+        number = nextNumber();
         defined.set(name, number);
       }
       producers[number] = node ?? producers[number];
@@ -89,8 +93,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     const owner = home(from, name) ?? from;
     let value = number(owner, name);
     if (value === undefined) {
-      value = count++;
-      checkNames(count, document);
+      value = nextNumber();
       tables.get(owner)?.undefined.set(name, value);
     }
     readers[++use] = node;

@@ -1,7 +1,7 @@
 import { analyse } from '../../onnx/analysis.js';
 import type { OnnxDocument, Value } from '../../onnx/document.js';
 import { valueField } from '../../onnx/encode.js';
-import { type Edit, type Spliced, splice } from '../../onnx/splice.js';
+import { type Edit, replacing, type Spliced, splice } from '../../onnx/splice.js';
 import { DataType } from '../../onnx/types.js';
 import type { Shapes } from '../types.js';
 
@@ -19,7 +19,7 @@ export function withShapes(document: OnnxDocument, shapes: Shapes): Spliced {
       const dims = Object.hasOwn(known, name) ? known[name] : undefined;
       if (dims === undefined || span === undefined || frame === undefined) return [];
       const elemType = given || types(graph, name) || DataType.FLOAT;
-      return [{ ...span, bytes: valueField(kind, { name, elemType, dims }), frame }];
+      return [replacing({ span, frame }, valueField(kind, { name, elemType, dims }))];
     };
   // An input without an element type is no tensor.
   const inputs = graph.inputs.filter(({ name, elemType }) => elemType !== 0 && !graph.initializers.has(name));
