@@ -1,6 +1,7 @@
 import type { Plan } from '../mish/plan.js';
 import { OnnxMishError } from '../onnx/error.js';
 import type { Spliced } from '../onnx/splice.js';
+import { top1Drop } from '../validate/accuracy.js';
 import { judgeHarm, type Limit, type LimitVerdict } from './budget.js';
 import type { CalibrateOptions } from './calibrate.js';
 import type { Base } from './gather.js';
@@ -161,7 +162,7 @@ function harmOf({
   accuracy,
   original,
 }: Judgement & { readonly original: Judgement['accuracy'] }): Harm {
-  const lost = accuracy === null || original === null ? null : 100 * (original.top1 - accuracy.top1);
+  const lost = accuracy === null || original === null ? null : top1Drop(original, accuracy);
   return { ...worst(drift), top1Drop: lost };
 }
 

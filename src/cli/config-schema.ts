@@ -138,7 +138,7 @@ const validate = z
     minSqnr: number('Smallest signal to noise ratio of an output, in dB'),
     minAgreement: share('Smallest share of rows with the same top class'),
     minTop1: share('Smallest labelled top-1 accuracy of the swapped model'),
-    maxTop1Drop: number('Largest loss of labelled top-1 accuracy, a share'),
+    maxTop1Drop: number('Largest loss of labelled top-1 accuracy, in percentage points'),
     maxLatencyRatio: number('Largest ratio of median latencies, swapped over original'),
     maxKernelError: number('Largest absolute error of a kernel'),
     maxParity: number('Largest difference from the CPU, as a share of the largest output'),

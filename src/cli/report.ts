@@ -17,7 +17,7 @@ export function command(): Command {
     .description(
       'Shows what `validate --json` found: in the terminal, as one HTML file, as JUnit XML. With a second report, what changed.',
     )
-    .argument('<report>', 'an onnx-mish/report@1; - is standard input')
+    .argument('<report>', 'an onnx-mish/report@2 (or @1); - is standard input')
     .argument('[later]', 'a later report, to be compared with the first')
     .option('--html <file>', 'write one HTML file that needs nothing else')
     .option('--junit <file>', 'write JUnit XML for a build server')

@@ -60,7 +60,11 @@ export function command(): Command {
     .option('--min-sqnr <dB>', 'smallest signal to noise ratio of an output', number)
     .option('--min-agreement <share>', 'smallest share of rows with the same top class (0 to 1)', number)
     .option('--min-top1 <share>', 'smallest labelled top-1 accuracy of the swapped model (0 to 1)', number)
-    .option('--max-top1-drop <share>', 'largest loss of labelled top-1 accuracy (0 to 1)', number)
+    .option(
+      '--max-top1-drop <points>',
+      'largest loss of labelled top-1 accuracy, in percentage points',
+      number,
+    )
     .option(
       '--max-latency-ratio <number>',
       'largest ratio of median latencies, swapped over original',
@@ -83,7 +87,7 @@ export function command(): Command {
 wasm, webgl and webgpu run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
 is held against what its provider may be off by; an original that is wrong on a provider is a finding and fails
 nothing. A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for
-and is not there makes it 3; the others still run. --json prints an onnx-mish/report@1
+and is not there makes it 3; the others still run. --json prints an onnx-mish/report@2
 (onnx-mish/report.schema.json), which \`onnx-mish report\` shows again.
 
 A glob is compared one model after the other, so that no latency suffers from another model, with a table in the end or,
@@ -93,7 +97,7 @@ Examples:
   $ onnx-mish validate model.onnx model.mish.onnx
   $ onnx-mish validate model.onnx --target cpu --dim batch=1
   $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
-  $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 0.01
+  $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 1
   $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
   $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl`,

@@ -75,7 +75,8 @@ export function sqnrOf({ maxAbs, sqnr, broken, problem }: ProviderRow['drift'][n
 /** `minSqnr: 31.2 ≥ 30`: what was measured and what was asked for. */
 export function verdictText({ threshold, value, limit }: Verdict): string {
   const sense = threshold.startsWith('max') ? '≤' : '≥';
-  return `${threshold}: ${verdictValue(value)} ${sense} ${figure(limit, 4)}`;
+  const unit = threshold === 'maxTop1Drop' ? ' points' : '';
+  return `${threshold}: ${verdictValue(value)} ${sense} ${figure(limit, 4)}${unit}`;
 }
 
 /** The value of a verdict; identical outputs have an SQNR beyond every number. */

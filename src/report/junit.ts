@@ -27,7 +27,10 @@ export function renderJunit(report: Report): string {
   const whole: TestCase = {
     name: 'the report passed',
     outcome: safe.passed ? 'passed' : 'failure',
-    message: safe.providers.some(({ status }) => status === 'ran') ? 'see the providers' : 'no provider ran',
+    message: [
+      safe.providers.some(({ status }) => status === 'ran') ? 'see the providers' : 'no provider ran',
+      ...safe.notes,
+    ].join('. '),
   };
   const suites = [
     ...safe.providers.map((row) => providerSuite(row, safe.verdicts)),

@@ -77,6 +77,7 @@ export function renderTerminal(report: Report, { colour, clean }: TerminalOption
     [summaryTable(safe, paint)],
     ...(ran(safe).length > 0 ? [[driftTable(safe)], [kernelTable(safe)], [latencyTable(safe)]] : []),
     labelled.length > 0 ? [accuracyTable(labelled)] : [],
+    safe.notes,
     safe.providers.flatMap(remarks),
     safe.layers.map(layersLine),
     safe.verdicts.map((verdict) => {

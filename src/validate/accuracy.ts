@@ -54,6 +54,12 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
 
 const FIX = 'Leave out --labels';
 
+/** How many percentage points of top-1 accuracy the swapped model loses, by counts, so that half a point is 0.5 exactly. */
+export function top1Drop(original: Accuracy, swapped: Accuracy): number {
+  const right = ({ n, top1 }: Accuracy) => Math.round(n * top1);
+  return (100 * (right(original) - right(swapped))) / original.n;
+}
+
 /** The accuracy of outputs that are at hand all together, one tensor a run. Throws as an `AccuracyMeter` does. */
 export function accuracy(outputs: readonly Tensor[], labels: readonly number[]): Accuracy {
   const meter = accuracyMeter('scores', labels);

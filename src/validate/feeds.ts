@@ -34,6 +34,8 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly seed?: number;
   readonly feeds: F;
+  /** What a reader has to know of them. */
+  readonly notes?: readonly string[];
   /** How many samples the feeds are; runs times the first dimension of the first input unless given. */
   readonly samples?: number;
   /** The class of every sample, in the order of the feeds. */

@@ -16,7 +16,9 @@ import {
 } from './report-measures.js';
 
 /** The version of the document below; a new one when a field changes its meaning or goes. */
-export const REPORT_SCHEMA = 'onnx-mish/report@1';
+export const REPORT_SCHEMA = 'onnx-mish/report@2';
+/** The version before, in which the limit and the value of maxTop1Drop are shares. */
+const BEFORE = 'onnx-mish/report@1';
 
 const providerRow = z.object({
   provider: z.string().describe('The execution provider asked for'),
@@ -106,7 +108,7 @@ const verdict = z.object({
   threshold: z
     .string()
     .describe(
-      'maxAbs and so on. Judged unasked: maxParity and maxOriginalParity (against the CPU), maxKernel, and maxBroken, which appears when it is not kept',
+      'maxAbs and so on; maxTop1Drop is in percentage points. Judged unasked: maxParity and maxOriginalParity (against the CPU), maxKernel, and maxBroken, which appears when it is not kept',
     ),
   limit: z.number().describe('What was asked for'),
   value: measured.describe(
@@ -157,6 +159,7 @@ export const reportSchema = z.object({
     })
     .describe('What the models were fed'),
   providers: z.array(providerRow).describe('A row for each provider that was asked for'),
+  notes: z.array(z.string()).default([]).describe('What a reader of the report has to know'),
   layers: z.array(layers).default([]).describe('Tensors inside the models, side by side, where asked for'),
   verdicts: z.array(verdict).describe('Each threshold on each provider that is there'),
   passed: z
@@ -180,9 +183,14 @@ export type LayerRow = LayerComparison['rows'][number];
 export type Host = z.infer<typeof reportSchema>['host'];
 export type Verdict = z.infer<typeof verdict>;
 
-/** Checks a parsed JSON document. Throws `bad-data`, naming the first field that is wrong. */
+/**
+ * Checks a parsed JSON document; one of the version before is converted. Throws `bad-data`, naming the first field that is
+ * wrong.
+ */
 export function parseReport(json: unknown, where = 'report'): Report {
-  const result = reportSchema.safeParse(json);
+  const old = beforeSchema.safeParse(json).data;
+  const result = reportSchema.safeParse(old === undefined ? json : { ...old, schema: REPORT_SCHEMA });
+  if (old !== undefined && result.success) return inPoints(result.data);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new OnnxMishError(
@@ -193,6 +201,19 @@ export function parseReport(json: unknown, where = 'report'): Report {
       fix: 'Make one with `onnx-mish validate --json`',
     },
   );
+}
+
+const beforeSchema = z.looseObject({ schema: z.literal(BEFORE) });
+
+/** A report of the version before, with the drop of top-1 accuracy in points. */
+function inPoints(report: Report): Report {
+  const points = (share: number) => Number((100 * share).toPrecision(12));
+  const verdicts = report.verdicts.map((verdict) => {
+    const { threshold, limit, value } = verdict;
+    if (threshold !== 'maxTop1Drop') return verdict;
+    return { ...verdict, limit: points(limit), value: value === null ? null : points(value) };
+  });
+  return { ...report, verdicts };
 }
 
 /**

@@ -1,8 +1,9 @@
 import { OnnxMishError } from '../onnx/error.js';
+import { top1Drop } from './accuracy.js';
 import type { ProviderRow, Verdict } from './report.js';
 import { toleranceFor } from './tolerance.js';
 
-/** Limits that a validation has to keep. Shares are 0 to 1, errors absolute, SQNR in dB. */
+/** Limits that a validation has to keep. Shares are 0 to 1, drops in percentage points, errors absolute, SQNR in dB. */
 export interface Thresholds {
   readonly maxAbs?: number | undefined;
   readonly minCosine?: number | undefined;
@@ -11,7 +12,7 @@ export interface Thresholds {
   readonly minAgreement?: number | undefined;
   /** Labelled accuracy of the swapped model. */
   readonly minTop1?: number | undefined;
-  /** Labelled accuracy of the original minus that of the swapped model. */
+  /** Labelled accuracy of the original minus that of the swapped model, in percentage points. */
   readonly maxTop1Drop?: number | undefined;
   readonly maxLatencyRatio?: number | undefined;
   /** Largest absolute error of a kernel. */
@@ -56,7 +57,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'maxTop1Drop',
     sense: 'max',
-    values: ({ accuracy }) => (accuracy === null ? [] : [accuracy.original.top1 - accuracy.swapped.top1]),
+    values: ({ accuracy }) => (accuracy === null ? [] : [top1Drop(accuracy.original, accuracy.swapped)]),
   },
   {
     name: 'maxLatencyRatio',
@@ -69,6 +70,18 @@ const RULES: readonly Rule[] = [
     values: ({ kernel }) => kernel.map(({ maxAbs, broken }) => (broken > 0 ? null : maxAbs)),
   },
 ];
+
+/** Below this, a limit in points was probably meant as the share that it was up to onnx-mish/report@1. */
+const PROBABLY_A_SHARE = 0.02;
+
+/** What a reader of a report has to know about the limits that were given. */
+export function notesOnThresholds({ maxTop1Drop }: Thresholds): string[] {
+  if (maxTop1Drop === undefined || maxTop1Drop <= 0 || maxTop1Drop >= PROBABLY_A_SHARE) return [];
+  const points = Number((100 * maxTop1Drop).toPrecision(12));
+  return [
+    `maxTop1Drop is in percentage points: ${maxTop1Drop} is ${maxTop1Drop} points; for the share ${maxTop1Drop}, give ${points}`,
+  ];
+}
 
 /** Throws `bad-usage` for a limit that is not finite. */
 export function checkThresholds(thresholds: Thresholds): void {

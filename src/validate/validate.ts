@@ -22,7 +22,7 @@ import {
   REPORT_SCHEMA,
   type Report,
 } from './report.js';
-import { checkThresholds, judge, type Thresholds } from './thresholds.js';
+import { checkThresholds, judge, notesOnThresholds, type Thresholds } from './thresholds.js';
 import { floatsOf } from './tolerance.js';
 
 /** A model to validate: what to open, and what is known of it. */
@@ -97,6 +97,7 @@ export async function validate(options: ValidateOptions): Promise<Report> {
       models: { original: original.info, swapped: swapped.info },
       data: await describeData(dataset),
       providers,
+      notes: [...(dataset.notes ?? []), ...notesOnThresholds(thresholds)],
       layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
       verdicts,
       passed:

@@ -74,8 +74,8 @@ test('compares two reports', async () => {
 test.each([
   [['report', 'none.json'], 'there is no such file'],
   [['report', 'text'], 'this is no JSON'],
-  [['report', 'list'], 'this is no onnx-mish/report@1'],
-  [['report', 'a.json', 'list'], 'list: this is no onnx-mish/report@1'],
+  [['report', 'list'], 'this is no onnx-mish/report@2'],
+  [['report', 'a.json', 'list'], 'list: this is no onnx-mish/report@2'],
   [['report', 'a.json', 'b.json', '--junit', 'x.xml'], 'a comparison has no verdicts'],
   [['report', '-', '-'], 'two reports cannot both come from standard input'],
 ])('%j is refused', async (args, message) => {

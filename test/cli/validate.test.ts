@@ -148,6 +148,8 @@ test('labelled samples from an .npz', async () => {
   });
   const args = ['--data', 'data.npz', '--labels', 'y', '--no-latency'];
   expect((await validate(...args, '--min-top1', '0.75', '--max-top1-drop', '0')).code).toBe(0);
+  const tiny = await validate(...args, '--max-top1-drop', '0.01');
+  expect(tiny.json.notes).toEqual([expect.stringContaining('maxTop1Drop is in percentage points')]);
   expect((await validate(...args, '--min-top1', '0.8')).code).toBe(1);
   const absent = await validate('--data', 'data.npz', '--labels', 'z', '--no-latency');
   expect(absent).toMatchObject({

@@ -119,6 +119,7 @@ export function richReport(real: Report): Report {
   const accuracy = { output: cpu.drift[0]?.output ?? 'y', original: { n: 500, top1: 0.912, top5: 0.99 } };
   return {
     ...real,
+    notes: ['symbolic dimensions without a size are taken as 1: batch', ...real.notes],
     providers: [
       {
         ...cpu,

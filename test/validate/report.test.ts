@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { top1Drop } from '../../src/validate/accuracy.js';
 import { validateFiles } from '../../src/validate/files.js';
 import { parseReport, reportJsonSchema } from '../../src/validate/report.js';
 import committed from '../../src/validate/report.schema.json' with { type: 'json' };
-import { checkThresholds, judge } from '../../src/validate/thresholds.js';
+import { checkThresholds, judge, notesOnThresholds } from '../../src/validate/thresholds.js';
 import { REAL_MODELS } from '../support/models.js';
 
 interface Schema {
@@ -41,7 +43,29 @@ test('what is no report is refused by the name of its field', async () => {
       what: expect.stringContaining('host.cores'),
     }),
   );
-  expect(() => parseReport({ ...report, schema: 'onnx-mish/report@2' })).toThrow(/schema/);
+  expect(() => parseReport({ ...report, schema: 'onnx-mish/report@3' })).toThrow(/schema/);
+});
+
+test('a report of the version before is read, with its drop of top-1 accuracy in points', async () => {
+  const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, { runs: 1, latency: false });
+  const other = {
+    provider: 'cpu',
+    threshold: 'minTop1',
+    limit: 0.5,
+    value: 0.6,
+    passed: true,
+    binding: true,
+  };
+  fc.assert(
+    fc.property(fc.nat(1000), fc.option(fc.nat(1000)), (limit, value) => {
+      const drop = { ...other, threshold: 'maxTop1Drop' };
+      const share = { ...drop, limit: limit / 1000, value: value === null ? null : value / 1000 };
+      const points = { ...drop, limit: limit / 10, value: value === null ? null : value / 10 };
+      const { notes: _, ...old } = { ...report, schema: 'onnx-mish/report@1', verdicts: [other, share] };
+      expect(parseReport(old)).toEqual({ ...report, notes: [], verdicts: [other, points] });
+    }),
+    { numRuns: 50, seed: 14 },
+  );
 });
 
 describe('thresholds', () => {
@@ -80,6 +104,38 @@ describe('thresholds', () => {
     }
     const broken = { ...row, drift: [drift, { ...drift, maxAbs: null }] };
     expect(judge('cpu', broken, { maxAbs: 1 })).toMatchObject([{ value: 0.5, passed: false }]);
+  });
+
+  test('the drop of top-1 accuracy is in percentage points, and half a point is half a point', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5000 }), fc.nat(), fc.nat(), (n, a, b) => {
+        const [before, after] = [a % (n + 1), b % (n + 1)];
+        const of = (right: number) => ({ n, top1: right / n, top5: 1 });
+        expect(top1Drop(of(before), of(after))).toBe((100 * (before - after)) / n);
+      }),
+      { numRuns: 200, seed: 14 },
+    );
+    const accuracy = {
+      output: 'y',
+      original: { n: 200, top1: 0.9, top5: 1 },
+      swapped: { n: 200, top1: 0.895, top5: 1 },
+    };
+    const [kept, lost] = [0.5, 0.4].flatMap((maxTop1Drop) =>
+      judge('cpu', { ...row, accuracy }, { maxTop1Drop }),
+    );
+    expect(kept).toMatchObject({ value: 0.5, passed: true });
+    expect(lost).toMatchObject({ value: 0.5, passed: false });
+  });
+
+  test.each([
+    [0.005, ['maxTop1Drop is in percentage points: 0.005 is 0.005 points; for the share 0.005, give 0.5']],
+    [0.0199, [expect.stringContaining('give 1.99')]],
+    [0.02, []],
+    [0, []],
+    [-1, []],
+    [undefined, []],
+  ])('a limit of %s points is noted as %j', (maxTop1Drop, notes) => {
+    expect(notesOnThresholds({ maxTop1Drop })).toEqual(notes);
   });
 
   test('the worst output counts, and identical outputs keep any SQNR', () => {

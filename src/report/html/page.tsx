@@ -17,6 +17,11 @@ export async function reportPage(report: Report): Promise<string> {
     <>
       <Head report={report} />
       <h2>Providers at a glance</h2>
+      {report.notes.map((note) => (
+        <p key={note} class="soft">
+          <Name text={note} longest={1000} />
+        </p>
+      ))}
       <div class="wide">
         {report.providers.length === 0 ? <p>No provider was asked for.</p> : <SummaryTable report={report} />}
       </div>
