@@ -11,7 +11,7 @@ const inMemory = () => ({
   name: 'in-memory',
   enforce: 'pre',
   resolveId: (/** @type {string} */ source) =>
-    /\/node\/(document|beside)\.js$/.test(source) ? join(root, 'engine/in-memory.ts') : null,
+    /\/node\/(document|edited-copy)\.js$/.test(source) ? join(root, 'engine/in-memory.ts') : null,
 });
 
 /** Folders of the packages that the page and its workers hold; Vite's own `build.license` leaves out what workers do. */

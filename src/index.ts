@@ -1,5 +1,7 @@
 // The core: no file, no console, nothing of Node. A page, a worker and the command line import the same.
 
+export { type ErrorCode, OnnxMishError } from './base/error.js';
+export { VERSION } from './base/version.js';
 export {
   type FixedRelu,
   type FixReluOptions,
@@ -8,15 +10,13 @@ export {
 } from './mish/fix-relu.js';
 export { type FoldOptions, foldSharpness } from './mish/fold.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
+export { type Operation, undo } from './mish/history.js';
 export { type Inspection, inspect, type MishSummary, type ValueSummary } from './mish/inspect.js';
-export { type Operation, undo } from './mish/metadata.js';
 export { type Plan, parsePlan, planOf } from './mish/plan.js';
-export type { FoldedSite, FoldReport, KeptSite, SiteReport, SkipReport, SwapReport } from './mish/report.js';
+export type { FoldedSite, FoldReport, KeptSite, SiteReport, SkipReport, SwapReport } from './mish/results.js';
 export { type RetargetOptions, type RetargetReport, retarget } from './mish/retarget.js';
 export type { SiteOptions, SkipReason } from './mish/sites.js';
 export { type FormOptions, type SwapOptions, swap } from './mish/swap.js';
-export { type ErrorCode, OnnxMishError } from './onnx/error.js';
 export type { ByteSource, ModelInput } from './onnx/source.js';
 export type { Spliced } from './onnx/splice.js';
 export type { OpenData } from './onnx/weights.js';
-export { VERSION } from './version.js';

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { swap } from '../src/index.js';
-import { nodeProvider } from '../src/providers/node.js';
+import { nodeProvider } from '../src/providers/node/provider.js';
 import { buildPage, type Consumer, installPackage } from './support/consumer.js';
 import { bytesOf } from './support/models.js';
 import { filesIn, launchBrowser, openPages } from './support/pages.js';

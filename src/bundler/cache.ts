@@ -2,17 +2,17 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { SwapReport } from '../mish/report.js';
+import { OnnxMishError } from '../base/error.js';
+import { VERSION } from '../base/version.js';
+import { type DataFile, dataFiles, withDataFiles } from '../files/external-data.js';
+import { onFile } from '../files/file-error.js';
+import { openModel } from '../files/model-file.js';
+import { writeModel, writeText } from '../files/write-model.js';
+import type { SwapReport } from '../mish/results.js';
 import { chooseForm, swapDocument } from '../mish/swap.js';
-import { onFile } from '../node/errors.js';
-import { type DataFile, dataFiles, withDataFiles } from '../node/external-data.js';
 import { hashFile } from '../node/host.js';
-import { openModel } from '../node/model-file.js';
-import { writeModel, writeText } from '../node/write.js';
-import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { ByteSource } from '../onnx/source.js';
-import { VERSION } from '../version.js';
 import type { MishOptions } from './request.js';
 
 /** A swapped model, ready to be served. */

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
 import type { PluginBuild } from 'esbuild';
-import { OnnxMishError } from '../onnx/error.js';
+import { OnnxMishError } from '../base/error.js';
 import { REQUEST, splitRequest } from './request.js';
 
 /** JavaScript that gives a file's address: an expression, and the import that it needs. */

@@ -1,7 +1,8 @@
 // What an import asks for: its query, and with it the options of the plugin.
+
+import { OnnxMishError } from '../base/error.js';
 import type { FormName, Target } from '../mish/forms.js';
 import { checkBeta, chooseForm, type SwapOptions } from '../mish/swap.js';
-import { OnnxMishError } from '../onnx/error.js';
 
 /** How the models that a bundle imports are swapped: as `swap` does, save for two defaults. */
 export interface MishOptions

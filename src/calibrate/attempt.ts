@@ -1,18 +1,18 @@
+import { OnnxMishError } from '../base/error.js';
 import type { FormName } from '../mish/forms.js';
-import { spliceWithRecord } from '../mish/metadata.js';
+import { spliceWithRecord } from '../mish/history.js';
 import type { Plan } from '../mish/plan.js';
-import type { SwapReport } from '../mish/report.js';
+import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
-import { OnnxMishError } from '../onnx/error.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import type { CalibrateOptions } from './calibrate.js';
-import type { Base } from './gather.js';
-import { type LeftAlone, linearLayers } from './linear.js';
-import { type LayerRepair, type RepairOptions, repairLayers } from './repair.js';
-import { symmetricBase } from './symmetric.js';
-import { type Tuned, type TuneOptions, tune } from './tune.js';
+import { type Tuned, type TuneOptions, tune } from './distil.js';
+import type { Base } from './repair/gather-rows.js';
+import { type LeftAlone, linearLayers } from './repair/linear-layers.js';
+import { type LayerRepair, type RepairOptions, repairLayers } from './repair/repair-layers.js';
+import { symmetricBase } from './repair/symmetric-inputs.js';
 
 /** What every attempt has in common. */
 export type Common = Pick<

@@ -1,23 +1,23 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { VERSION } from '../version.js';
-import { applyConfig } from './apply-config.js';
-import { EXIT, exitCode, reportError } from './exit.js';
-import { finishOutput, print } from './stdout.js';
-import { clean } from './text.js';
+import { VERSION } from '../base/version.js';
+import { applyConfig } from './config/apply-config.js';
+import { EXIT, exitCode, reportError } from './io/exit.js';
+import { finishOutput, print } from './io/stdout.js';
+import { clean } from './text/text.js';
 
 /** Each command's file is loaded only when it is called, or when help lists them all. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }>>> = {
-  inspect: () => import('./inspect.js'),
-  swap: () => import('./swap.js'),
-  undo: () => import('./undo.js'),
-  retarget: () => import('./retarget.js'),
-  rank: () => import('./rank.js'),
-  calibrate: () => import('./calibrate.js'),
-  validate: () => import('./validate.js'),
-  report: () => import('./report.js'),
-  ui: () => import('./ui.js'),
-  doctor: () => import('./doctor.js'),
+  inspect: () => import('./commands/inspect.js'),
+  swap: () => import('./commands/swap.js'),
+  undo: () => import('./commands/undo.js'),
+  retarget: () => import('./commands/retarget.js'),
+  rank: () => import('./commands/rank.js'),
+  calibrate: () => import('./commands/calibrate.js'),
+  validate: () => import('./commands/validate.js'),
+  report: () => import('./commands/report.js'),
+  ui: () => import('./commands/ui.js'),
+  doctor: () => import('./commands/doctor.js'),
 };
 
 const EXAMPLES = `

@@ -6,8 +6,8 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { FLOAT_TYPES, floatType, typeName } from '../onnx/types.js';
-import { spliceWithRecord } from './metadata.js';
-import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
+import { spliceWithRecord } from './history.js';
+import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
 import type { Site, Skip } from './sites.js';
 
 /** A Relu that became a LeakyRelu, as reports show it. */

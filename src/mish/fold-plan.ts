@@ -1,5 +1,5 @@
+import { OnnxMishError } from '../base/error.js';
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { floatValues, roundTo } from '../onnx/scalar.js';
 import type { Edit } from '../onnx/splice.js';

@@ -5,9 +5,9 @@ import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { type Foldable, planFolds } from './fold-plan.js';
-import { spliceWithRecord } from './metadata.js';
+import { spliceWithRecord } from './history.js';
 import { type Recognised, recognise } from './recognise.js';
-import { type FoldReport, foldReport } from './report.js';
+import { type FoldReport, foldReport } from './results.js';
 import { rewriteMish } from './retarget.js';
 import { commonBeta, countMixtures } from './swap.js';
 

@@ -4,9 +4,9 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import type { FormName } from './forms.js';
-import { history, type Operation } from './metadata.js';
+import { history, type Operation } from './history.js';
 import { recognise } from './recognise.js';
-import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
+import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
 import { findSites, type SiteOptions, siteLabel } from './sites.js';
 
 export interface ValueSummary {

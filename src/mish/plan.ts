@@ -1,8 +1,8 @@
+import { OnnxMishError } from '../base/error.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
+import { KINDS } from './activation-kinds.js';
 import { FORMS, type FormName, STEEPEST } from './forms.js';
-import { KINDS } from './kinds.js';
-import type { SwapReport } from './report.js';
+import type { SwapReport } from './results.js';
 import { type Found, findSites, type Site, type Skip } from './sites.js';
 
 /** What to swap, as `swap --dry-run --json` prints it. Edit it, and give it back with `--plan`. */

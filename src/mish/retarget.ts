@@ -6,11 +6,11 @@ import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import { type FixedRelu, type ReluFixes, reluFixes } from './fix-relu.js';
 import type { FormName } from './forms.js';
-import { spliceWithRecord } from './metadata.js';
+import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
 import { type Recognised, recognise } from './recognise.js';
-import { type SiteReport, type SkipReport, siteReport, skipReport } from './report.js';
-import { rewrite } from './rewriter.js';
+import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
+import { rewrite } from './rewrite.js';
 import { checkOpset, formObstacle } from './sites.js';
 import { chooseForm, countMixtures, type FormOptions } from './swap.js';
 

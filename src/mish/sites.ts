@@ -1,3 +1,4 @@
+import { OnnxMishError } from '../base/error.js';
 import { type Analysis, analyse } from '../onnx/analysis.js';
 import {
   type Node,
@@ -7,13 +8,12 @@ import {
   rewriteObstacle,
   type Scope,
 } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
 import { roundTo } from '../onnx/scalar.js';
 import { type FloatType, floatType, typeName } from '../onnx/types.js';
+import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
 import { needsConstants } from './emit.js';
-import { createFlow } from './flow.js';
 import { FORMS, type Form, type Variant } from './forms.js';
-import { alphaOf, fusedActivation, KINDS, kindOf } from './kinds.js';
+import { createFlow } from './value-flow.js';
 
 /** One activation that can be swapped. */
 export interface Site {

@@ -1,6 +1,6 @@
+import { OnnxMishError } from '../base/error.js';
 import { analyse } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -16,12 +16,12 @@ import {
   TARGETS,
   type Variant,
 } from './forms.js';
-import { spliceWithRecord } from './metadata.js';
+import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
 import { recognise } from './recognise.js';
-import { foldReport, type SwapReport, siteReport, skipReport } from './report.js';
-import { rewrite, type Target } from './rewriter.js';
+import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
+import { rewrite, type Target } from './rewrite.js';
 import {
   checkOpset,
   findSites,

@@ -1,7 +1,7 @@
+import { openModel } from '../files/model-file.js';
+import { checkedBy } from '../files/unchanged.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
-import { openModel } from './model-file.js';
-import { checkedBy } from './unchanged.js';
 
 /** The document of a model, by its path or from its bytes, for as long as it is used. Throws as `scan` does, and `io`, also when the file has changed meanwhile. */
 export async function withDocument<T>(

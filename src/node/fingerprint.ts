@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
+import { type DataAccess, dataFiles } from '../files/external-data.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import { type DataAccess, dataFiles } from './external-data.js';
 import { hashBytes, hashFile } from './host.js';
 
 /** SHA-256 of a model, and of the files that its external data is in, in the order of their names. Throws `io`, `external-data`. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import os from 'node:os';
-import { onFile } from './errors.js';
+import { onFile } from '../files/file-error.js';
 
 /** The machine, as reports show it; memory in bytes. */
 export function host() {

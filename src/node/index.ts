@@ -1,6 +1,7 @@
 // What needs a file system: the same functions, from path to path.
 
-export { type ModelFile, openModel } from './model-file.js';
+export { type ModelFile, openModel } from '../files/model-file.js';
+export { streamModel, type WriteOptions, writeModel } from '../files/write-model.js';
 export { decodeImage, type ImageFolder, listImages } from './read-images.js';
 export {
   type FileOptions,
@@ -9,5 +10,4 @@ export {
   swapFile,
   undoFile,
   type Written,
-} from './transform.js';
-export { streamModel, type WriteOptions, writeModel } from './write.js';
+} from './transform-file.js';

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { messageOf, OnnxMishError } from '../onnx/error.js';
-import { middle, sizeBefore } from './crop.js';
-import { onFile } from './errors.js';
-import { readRegular } from './model-file.js';
+import { messageOf, OnnxMishError } from '../base/error.js';
+import { middle, sizeBefore } from '../data/crop.js';
+import { onFile } from '../files/file-error.js';
+import { readRegular } from '../files/model-file.js';
 
 /** A folder with a subfolder for each class. */
 export interface ImageFolder {

@@ -1,10 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { OnnxMishError } from '../onnx/error.js';
+import { OnnxMishError } from '../base/error.js';
+import { unzip } from '../data/npz.js';
+import { onFile } from '../files/file-error.js';
+import { readRegular } from '../files/model-file.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
-import { onFile } from './errors.js';
-import { readRegular } from './model-file.js';
-import { unzip } from './unzip.js';
 
 /** Data from disk, as bytes by name: what it means is the reader's business. */
 export type SampleFiles =

@@ -1,6 +1,6 @@
-import { type Calls, indexCalls } from './calls.js';
 import type { OnnxDocument } from './document.js';
 import { type ElementTypes, inferElementTypes } from './element-types.js';
+import { type Calls, indexCalls } from './function-calls.js';
 import { type GraphIndex, indexGraphs } from './graph-index.js';
 
 /** What can be worked out about a document, each part in a pass or more over its nodes: build it once. */

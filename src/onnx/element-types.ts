@@ -1,5 +1,5 @@
-import { type Calls, indexCalls } from './calls.js';
 import { attribute, type Node, type OnnxDocument, type Scope, type Value } from './document.js';
+import { type Calls, indexCalls } from './function-calls.js';
 import { type GraphIndex, indexGraphs } from './graph-index.js';
 import { DataType } from './types.js';
 

@@ -1,8 +1,8 @@
 import { onnx } from '../../proto/onnx.js';
+import { OnnxMishError } from '../base/error.js';
 import { analyse } from './analysis.js';
 import type { Frame, OnnxDocument } from './document.js';
 import { nodeField, outputField } from './encode.js';
-import { OnnxMishError } from './error.js';
 import { type Edit, type Spliced, splice } from './splice.js';
 import { floatType } from './types.js';
 

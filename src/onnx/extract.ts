@@ -1,6 +1,6 @@
+import { OnnxMishError } from '../base/error.js';
 import type { Node, OnnxDocument, Scope } from './document.js';
 import { outputField } from './encode.js';
-import { OnnxMishError } from './error.js';
 import { type Edit, replacing } from './splice.js';
 
 /**

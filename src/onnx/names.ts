@@ -1,5 +1,5 @@
+import { OnnxMishError } from '../base/error.js';
 import type { Node, OnnxDocument } from './document.js';
-import { OnnxMishError } from './error.js';
 
 /** A Map or Set of V8's holds 2^24. */
 const MOST_NAMES = 16e6;

@@ -1,4 +1,4 @@
-import { OnnxMishError } from './error.js';
+import { OnnxMishError } from '../base/error.js';
 import type { ByteSource } from './source.js';
 
 /** Wire types of the protobuf encoding (https://protobuf.dev/programming-guides/encoding/). */

@@ -1,4 +1,5 @@
 import { onnx } from '../../proto/onnx.js';
+import { OnnxMishError } from '../base/error.js';
 import type {
   Attribute,
   Frame,
@@ -11,7 +12,6 @@ import type {
   Tensor,
   Value,
 } from './document.js';
-import { OnnxMishError } from './error.js';
 import { createReader, type Field, keyOf, light, type Reader, Wire, walk } from './reader.js';
 import {
   decode,

@@ -1,6 +1,6 @@
+import { OnnxMishError } from '../base/error.js';
 import type { Frame, Span } from './document.js';
 import { varint } from './encode.js';
-import { OnnxMishError } from './error.js';
 import type { ByteSource } from './source.js';
 
 /** Bytes to put in the place of [start, end) of the source; start === end inserts. */

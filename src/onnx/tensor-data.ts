@@ -1,5 +1,5 @@
 import { onnx } from '../../proto/onnx.js';
-import { OnnxMishError } from './error.js';
+import { OnnxMishError } from '../base/error.js';
 import { DataType, typeName } from './types.js';
 
 /** A decoded tensor: raw little-endian bytes, or strings. */

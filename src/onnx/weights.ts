@@ -1,6 +1,6 @@
+import { OnnxMishError } from '../base/error.js';
 import { attribute, type OnnxDocument, type Scope, type Tensor } from './document.js';
 import { concat, messageField } from './encode.js';
-import { OnnxMishError } from './error.js';
 import type { GraphIndex } from './graph-index.js';
 import { createReader, walk } from './reader.js';
 import { fromBfloat16, fromHalf, toBfloat16, toHalf } from './scalar.js';

@@ -1,4 +1,4 @@
-import { OnnxMishError } from '../onnx/error.js';
+import { OnnxMishError } from '../base/error.js';
 import { arrayFor, elementCount, type Tensor, type Tensors, type TypedArray } from './tensor.js';
 
 /** What stands before the data: strings travel in it, everything else as the bytes after it. */

@@ -1,11 +1,11 @@
-import { stopIfAborted } from '../onnx/abort.js';
-import { OnnxMishError } from '../onnx/error.js';
+import { stopIfAborted } from '../base/abort.js';
+import { OnnxMishError } from '../base/error.js';
+import { own } from '../base/own.js';
+import type { Dataset, Feeds } from '../data/dataset.js';
+import { type Accuracy, type AccuracyMeter, accuracyMeter } from '../metrics/accuracy.js';
+import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from '../metrics/drift.js';
+import type { Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
-import type { Session } from '../providers/types.js';
-import { type Accuracy, type AccuracyMeter, accuracyMeter } from './accuracy.js';
-import type { Dataset, Feeds } from './feeds.js';
-import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from './metrics.js';
-import { own } from './own.js';
 
 /** One for each of the two models. */
 export interface Both<T> {

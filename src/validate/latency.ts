@@ -1,8 +1,8 @@
-import { stopIfAborted } from '../onnx/abort.js';
+import { stopIfAborted } from '../base/abort.js';
+import { createRandom } from '../base/random.js';
+import { mean, quantilesOf, type Ratio, ratioOfMedians } from '../metrics/statistics.js';
+import type { Pairs, Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
-import type { Pairs, Session } from '../providers/types.js';
-import { createRandom } from './random.js';
-import { mean, quantilesOf, type Ratio, ratioOfMedians } from './statistics.js';
 
 export interface LatencyOptions {
   /** Pairs to run at the least; 30 unless given. */

@@ -1,16 +1,16 @@
+import { stopIfAborted } from '../base/abort.js';
+import { OnnxMishError } from '../base/error.js';
+import { driftMeter } from '../metrics/drift.js';
+import { momentsMeter } from '../metrics/moments.js';
 import { recognise } from '../mish/recognise.js';
 import { findSites } from '../mish/sites.js';
 import { withDocument } from '../node/document.js';
-import { stopIfAborted } from '../onnx/abort.js';
 import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
+import { withExposed } from '../providers/exposed-model.js';
+import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensors } from '../providers/tensor.js';
-import type { Provider, Session, SessionOptions } from '../providers/types.js';
-import { driftMeter } from './metrics.js';
-import { momentsMeter } from './moments.js';
-import type { LayerComparison, LayerRow } from './report.js';
-import { withExposed } from './tap.js';
+import type { LayerComparison, LayerRow } from './report-schema.js';
 
 /** A model on a provider. */
 export interface LayerRun {

@@ -1,18 +1,19 @@
 // One provider's row of a report.
+
+import { isAborted } from '../base/abort.js';
+import { messageOf, OnnxMishError } from '../base/error.js';
+import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import type { FormName } from '../mish/forms.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';
-import { isAborted } from '../onnx/abort.js';
-import { messageOf, OnnxMishError } from '../onnx/error.js';
 import type { FloatType } from '../onnx/types.js';
+import type { Pairs, Placement, Provider, Session, SessionOptions, Shapes } from '../providers/provider.js';
 import { dimsOf } from '../providers/tensor.js';
-import type { Pairs, Placement, Provider, Session, SessionOptions, Shapes } from '../providers/types.js';
 import { type Both, compare } from './compare.js';
-import { type Dataset, type Feeds, firstFeed } from './feeds.js';
-import { partings } from './inside.js';
+import { sweep } from './kernel-sweep.js';
 import { measureLatency } from './latency.js';
+import { partings } from './layer-reports.js';
 import { observePlacement, profileModels } from './profile.js';
-import type { KernelSweep, ProviderRow } from './report.js';
-import { sweep } from './sweep.js';
+import type { KernelSweep, ProviderRow } from './report-schema.js';
 import type { Candidate, ValidateOptions } from './validate.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { Inspection } from '../mish/inspect.js';
-import type { ModelInfo } from './report.js';
+import type { ModelInfo } from './report-schema.js';
 
 /** What a report says of a model, by its inspection and the SHA-256 of its file. */
 export function modelInfo(

@@ -1,18 +1,18 @@
+import { stopIfAborted } from '../base/abort.js';
+import { OnnxMishError } from '../base/error.js';
+import { quantile } from '../metrics/statistics.js';
 import { FORMS, type FormName } from '../mish/forms.js';
 import { recognise } from '../mish/recognise.js';
 import { retargetDocument } from '../mish/retarget.js';
 import { findSites } from '../mish/sites.js';
-import { withChanged } from '../node/beside.js';
 import { withDocument } from '../node/document.js';
-import { stopIfAborted } from '../onnx/abort.js';
+import { withChanged } from '../node/edited-copy.js';
 import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
-import { OnnxMishError } from '../onnx/error.js';
+import type { KernelTime, Placement, Provider, SessionOptions } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
-import type { KernelTime, Placement, Provider, SessionOptions } from '../providers/types.js';
 import type { Both } from './compare.js';
-import type { ModelProfile, Profile } from './report.js';
-import { quantile } from './statistics.js';
+import type { ModelProfile, Profile } from './report-schema.js';
 
 export interface ProfileOptions {
   readonly session?: SessionOptions | undefined;

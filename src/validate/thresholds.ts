@@ -1,6 +1,6 @@
-import { OnnxMishError } from '../onnx/error.js';
-import { top1Drop } from './accuracy.js';
-import type { ProviderRow, Verdict } from './report.js';
+import { OnnxMishError } from '../base/error.js';
+import { top1Drop } from '../metrics/accuracy.js';
+import type { ProviderRow, Verdict } from './report-schema.js';
 import { toleranceFor } from './tolerance.js';
 
 /** Limits that a validation has to keep. Shares are 0 to 1, drops in percentage points, errors absolute, SQNR in dB. */

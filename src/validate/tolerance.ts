@@ -1,4 +1,4 @@
-import type { ModelInfo } from './report.js';
+import type { ModelInfo } from './report-schema.js';
 
 /** What a provider may differ by before it counts as wrong. */
 export interface Tolerance {

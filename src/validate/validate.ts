@@ -1,4 +1,7 @@
-import { OnnxMishError } from '../onnx/error.js';
+import { OnnxMishError } from '../base/error.js';
+import { VERSION } from '../base/version.js';
+import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
+import { hashFeeds } from '../data/hash-feeds.js';
 import type {
   Pairs,
   Provider,
@@ -6,13 +9,10 @@ import type {
   Session,
   SessionOptions,
   ValueInfo,
-} from '../providers/types.js';
-import { VERSION } from '../version.js';
+} from '../providers/provider.js';
 import type { Both } from './compare.js';
-import { type Dataset, type Feeds, firstFeed } from './feeds.js';
-import { hashFeeds } from './hash.js';
-import { layersInside } from './inside.js';
 import type { LatencyOptions } from './latency.js';
+import { layersInside } from './layer-reports.js';
 import { closeBoth, measure, measureElsewhere, openBoth } from './measure.js';
 import {
   type Host,
@@ -21,7 +21,7 @@ import {
   parseReport,
   REPORT_SCHEMA,
   type Report,
-} from './report.js';
+} from './report-schema.js';
 import { checkThresholds, judge, notesOnThresholds, type Thresholds } from './thresholds.js';
 import { floatsOf } from './tolerance.js';
 

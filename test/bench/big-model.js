@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { createRandom } from '../../dist/base/random.js';
 import { concat, varint } from '../../dist/onnx/encode.js';
-import { createRandom } from '../../dist/validate/random.js';
 import { onnx } from '../../proto/onnx.js';
 
 /** A model of `layers` times MatMul and Relu with square weights from a seed, written piece by piece. */

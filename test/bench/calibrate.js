@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { calibrate } from '../../dist/calibrate/index.js';
 import { swapFile } from '../../dist/node/index.js';
-import { nodeProvider } from '../../dist/providers/node.js';
+import { nodeProvider } from '../../dist/providers/node/provider.js';
 import { MODELS } from './calibrate-models.js';
 
 const args = process.argv.slice(2);

@@ -8,14 +8,14 @@ import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-node';
+import { createRandom, normal } from '../../dist/base/random.js';
+import { resolveShape, seededFeeds } from '../../dist/data/dataset.js';
 import { FORMS, inspect, swap } from '../../dist/index.js';
 import { kernelModel } from '../../dist/mish/kernel.js';
 import { mish } from '../../dist/mish/reference.js';
 import { scalarTensor } from '../../dist/onnx/scalar.js';
-import { nodeProvider } from '../../dist/providers/node.js';
-import { figure, plainTable } from '../../dist/report/terminal.js';
-import { resolveShape, seededFeeds } from '../../dist/validate/feeds.js';
-import { createRandom, normal } from '../../dist/validate/random.js';
+import { nodeProvider } from '../../dist/providers/node/provider.js';
+import { figure, plainTable } from '../../dist/render/terminal.js';
 import { onnx } from '../../proto/onnx.js';
 
 const words = process.argv.slice(2);

@@ -7,10 +7,10 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { createRandom } from '../../dist/base/random.js';
+import { quantile, ratioOfMedians } from '../../dist/metrics/statistics.js';
 import { findBrowser } from '../../dist/providers/browser/find.js';
 import { browserProvider } from '../../dist/providers/browser/provider.js';
-import { createRandom } from '../../dist/validate/random.js';
-import { quantile, ratioOfMedians } from '../../dist/validate/statistics.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const require = createRequire(import.meta.url);

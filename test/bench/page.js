@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { handedFiles, policyOf, workbenchFiles } from '../../dist/cli/workbench-files.js';
+import { createRandom } from '../../dist/base/random.js';
+import { handedFiles, policyOf, workbenchFiles } from '../../dist/cli/commands/workbench-files.js';
+import { quantile, ratioOfMedians } from '../../dist/metrics/statistics.js';
 import { findBrowser } from '../../dist/providers/browser/find.js';
 import { runtimeFiles } from '../../dist/providers/browser/provider.js';
 import { servePage } from '../../dist/providers/browser/server.js';
-import { createRandom } from '../../dist/validate/random.js';
-import { quantile, ratioOfMedians } from '../../dist/validate/statistics.js';
 import { writeModel } from './big-model.js';
 import { BUDGET, bundle } from './size.js';
 

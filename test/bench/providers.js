@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { swap } from '../../dist/index.js';
-import { figure } from '../../dist/report/terminal.js';
+import { figure } from '../../dist/render/terminal.js';
 import { bytesCandidate, fileCandidate, validateFiles } from '../../dist/validate/index.js';
 
 const seconds = Number(process.argv[2] ?? 2);

@@ -21,7 +21,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { plainTable } from '../../dist/report/terminal.js';
+import { plainTable } from '../../dist/render/terminal.js';
 import { writeLargeModel } from '../support/large-model.js';
 
 const text = { type: 'string' };

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { plainTable } from '../../dist/report/terminal.js';
+import { plainTable } from '../../dist/render/terminal.js';
 import { writeModel } from './big-model.js';
 
 const rounds = Number(process.argv.find((argument) => /^\d+$/.test(argument)) ?? 5);

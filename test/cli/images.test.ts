@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import sharp from 'sharp';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { parseReport } from '../../src/validate/report.js';
+import { parseReport } from '../../src/validate/report-schema.js';
 import { cli, cliJson } from '../support/cli.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';

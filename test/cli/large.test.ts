@@ -2,9 +2,9 @@ import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync, wr
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { openModel } from '../../src/files/model-file.js';
 import { mish } from '../../src/mish/reference.js';
 import { swap } from '../../src/mish/swap.js';
-import { openModel } from '../../src/node/model-file.js';
 import { scan } from '../../src/onnx/scan.js';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';

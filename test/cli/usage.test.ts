@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { VERSION } from '../../src/version.js';
+import { VERSION } from '../../src/base/version.js';
 import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { onnx } from '../../proto/onnx.js';
+import { createRandom, normal } from '../../src/base/random.js';
 import { fromHalf } from '../../src/onnx/scalar.js';
-import { createRandom, normal } from '../../src/validate/random.js';
 import type { Feed, RunType } from '../support/run.js';
 
 /** A model file, and what to feed it. */

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { plainTable } from '../../src/report/terminal.js';
+import { plainTable } from '../../src/render/terminal.js';
 import { BACKEND_TESTS } from '../support/models.js';
 import { casesIn } from './cases.js';
 import { CHECKS, checkModel, type Result, type Swapped } from './check.js';

@@ -5,7 +5,7 @@ import { onnx } from '../../proto/onnx.js';
 import type { OnnxDocument } from '../../src/onnx/document.js';
 import { scan } from '../../src/onnx/scan.js';
 import { webglProblems } from '../../src/providers/webgl/check.js';
-import { webglMistakes } from '../../src/providers/webgl/mistakes.js';
+import { webglMistakes } from '../../src/providers/webgl/known-bugs.js';
 import { withShapes } from '../../src/providers/webgl/shapes.js';
 import { BACKEND_TESTS } from '../support/models.js';
 import { openWebglPage, type WebOutcome, type WebTensor, type WebType } from '../support/webgl-page.js';

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
-import { handedFiles, policyOf, workbenchFiles } from '../../dist/cli/workbench-files.js';
+import { handedFiles, policyOf, workbenchFiles } from '../../dist/cli/commands/workbench-files.js';
 import { findBrowser } from '../../dist/providers/browser/find.js';
 import { servePage } from '../../dist/providers/browser/server.js';
 

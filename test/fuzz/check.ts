@@ -1,24 +1,25 @@
 // What has to be true of any input: a valid result, or one OnnxMishError.
+
+import { OnnxMishError } from '../../src/base/error.js';
+import { parseNpy } from '../../src/data/npy.js';
+import { unzip } from '../../src/data/npz.js';
+import { KINDS } from '../../src/mish/activation-kinds.js';
 import { foldDocument } from '../../src/mish/fold.js';
 import { FORMS, type FormName, TARGETS } from '../../src/mish/forms.js';
+import { undoDocument } from '../../src/mish/history.js';
 import { inspectDocument } from '../../src/mish/inspect.js';
-import { KINDS } from '../../src/mish/kinds.js';
-import { undoDocument } from '../../src/mish/metadata.js';
 import { parsePlan, planOf } from '../../src/mish/plan.js';
 import { type RetargetOptions, retargetDocument } from '../../src/mish/retarget.js';
 import { type SwapOptions, swapDocument } from '../../src/mish/swap.js';
-import { unzip } from '../../src/node/unzip.js';
 import type { OnnxDocument } from '../../src/onnx/document.js';
-import { OnnxMishError } from '../../src/onnx/error.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { ByteSource } from '../../src/onnx/source.js';
 import { type Spliced, splice } from '../../src/onnx/splice.js';
 import { decodeTensor } from '../../src/onnx/tensor-data.js';
-import { compareReports } from '../../src/report/compare.js';
-import { renderJunit } from '../../src/report/junit.js';
-import { renderComparison, renderTerminal } from '../../src/report/terminal.js';
-import { parseNpy } from '../../src/validate/npy.js';
-import { parseReport } from '../../src/validate/report.js';
+import { compareReports } from '../../src/render/compare.js';
+import { renderJunit } from '../../src/render/junit.js';
+import { renderComparison, renderTerminal } from '../../src/render/terminal.js';
+import { parseReport } from '../../src/validate/report-schema.js';
 
 /** What is done with a model. */
 export type Operation =

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fixRelu } from '../../src/mish/fix-relu.js';
+import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
-import { undo } from '../../src/mish/metadata.js';
 import { retarget } from '../../src/mish/retarget.js';
 import { ifNode, LOOP_INITIALIZERS, loopNode } from '../support/bodies.js';
 import { allNodes, decode, ops, reluModel, swapped } from '../support/graph.js';

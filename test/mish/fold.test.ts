@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
+import { OnnxMishError } from '../../src/base/error.js';
 import { foldSharpness } from '../../src/mish/fold.js';
 import type { FormName } from '../../src/mish/forms.js';
+import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
-import { undo } from '../../src/mish/metadata.js';
 import type { Plan } from '../../src/mish/plan.js';
-import { OnnxMishError } from '../../src/onnx/error.js';
 import { floatValues, toHalf } from '../../src/onnx/scalar.js';
 import { graph } from '../support/bodies.js';
 import { difference, folded, IMAGE, noise, tensors } from '../support/fold.js';

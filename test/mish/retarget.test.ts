@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import type { FormName } from '../../src/mish/forms.js';
-import { undo } from '../../src/mish/metadata.js';
+import { undo } from '../../src/mish/history.js';
 import { mish } from '../../src/mish/reference.js';
 import { type RetargetOptions, retarget } from '../../src/mish/retarget.js';
 import { scan } from '../../src/onnx/scan.js';

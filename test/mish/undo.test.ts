@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
+import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
-import { undo } from '../../src/mish/metadata.js';
 import { retarget } from '../../src/mish/retarget.js';
 import type { SwapOptions } from '../../src/mish/swap.js';
 import { decode, swapped } from '../support/graph.js';

@@ -1,6 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
-import { writeAtomically } from '../../src/node/atomic.js';
+import { writeAtomically } from '../../src/files/write-atomically.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
 

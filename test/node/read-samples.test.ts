@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
+import { parseNpy } from '../../src/data/npy.js';
 import { readSamples } from '../../src/node/read-samples.js';
-import { parseNpy } from '../../src/validate/npy.js';
 import { npy, raw } from '../support/numpy.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-test-'));

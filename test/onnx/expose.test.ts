@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
+import { seededFeeds } from '../../src/data/dataset.js';
 import { exposeTensors } from '../../src/onnx/expose.js';
 import { scan } from '../../src/onnx/scan.js';
-import { nodeProvider } from '../../src/providers/node.js';
-import { seededFeeds } from '../../src/validate/feeds.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
 import { model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { indexCalls } from '../../src/onnx/calls.js';
+import { indexCalls } from '../../src/onnx/function-calls.js';
 import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { scan } from '../../src/onnx/scan.js';
 import { graph, ifNode } from '../support/bodies.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { OnnxMishError } from '../../src/base/error.js';
 import { swap } from '../../src/mish/swap.js';
-import { OnnxMishError } from '../../src/onnx/error.js';
 import { scan } from '../../src/onnx/scan.js';
 import { model, node } from '../support/model.js';
 import { int, len, varint } from '../support/wire.js';

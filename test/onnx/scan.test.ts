@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
+import { OnnxMishError } from '../../src/base/error.js';
 import { opsetOf } from '../../src/onnx/document.js';
-import { OnnxMishError } from '../../src/onnx/error.js';
 import { scan } from '../../src/onnx/scan.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { fileLike, summary } from '../support/document.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
-import { undo } from '../../src/mish/metadata.js';
+import { undo } from '../../src/mish/history.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import { toSource } from '../../src/onnx/source.js';

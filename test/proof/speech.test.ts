@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { parseNpy } from '../../src/data/npy.js';
 import { swap } from '../../src/mish/swap.js';
-import { parseNpy } from '../../src/validate/npy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { npy } from './npy.js';
 import { Random } from './random.js';

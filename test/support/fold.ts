@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { undo } from '../../src/mish/metadata.js';
+import { undo } from '../../src/mish/history.js';
 import type { SwapOptions } from '../../src/mish/swap.js';
 import { decode, swapped } from './graph.js';
 import { type Feed, f32, OPTIMISERS, type Optimiser, run } from './run.js';

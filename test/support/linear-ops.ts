@@ -1,6 +1,6 @@
 import type { onnx } from '../../proto/onnx.js';
+import { createRandom, normal } from '../../src/base/random.js';
 import { toHalf } from '../../src/onnx/scalar.js';
-import { createRandom, normal } from '../../src/validate/random.js';
 import { type AttributeValue, model, node, value } from './model.js';
 
 /** A layer that is linear in its first input, with the shapes of its tensors. */

@@ -1,7 +1,7 @@
 import { zipSync } from 'fflate';
+import { createRandom, normal } from '../../src/base/random.js';
+import type { Dataset } from '../../src/data/dataset.js';
 import type { Tensors } from '../../src/providers/tensor.js';
-import type { Dataset } from '../../src/validate/feeds.js';
-import { createRandom, normal } from '../../src/validate/random.js';
 import { floats, model, node } from './model.js';
 import { npy, raw } from './numpy.js';
 

@@ -1,4 +1,4 @@
-import type { ProviderRow, Report } from '../../src/validate/report.js';
+import type { ProviderRow, Report } from '../../src/validate/report-schema.js';
 
 /** Names as somebody would choose who wants a report to run a script, break its markup or fill the screen. */
 export const HOSTILE_NAMES: readonly string[] = [

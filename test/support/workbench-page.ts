@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { policyOf, workbenchFiles } from '../../src/cli/workbench-files.js';
+import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
 import { type Content, servePage } from '../../src/providers/browser/server.js';
 import { launchBrowser } from './pages.js';
 

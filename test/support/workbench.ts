@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { policyOf, workbenchFiles } from '../../src/cli/workbench-files.js';
+import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
 import { findBrowser } from '../../src/providers/browser/find.js';
 import { type Content, type PageServer, servePage } from '../../src/providers/browser/server.js';
 import type { Workbench } from '../../src/web/workbench/protocol.js';

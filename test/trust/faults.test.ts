@@ -11,11 +11,11 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { OnnxMishError } from '../../src/base/error.js';
+import { writeText } from '../../src/files/write-model.js';
 import { swapDocument } from '../../src/mish/swap.js';
-import { withChanged } from '../../src/node/beside.js';
+import { withChanged } from '../../src/node/edited-copy.js';
 import { retargetFile, swapFile, undoFile } from '../../src/node/index.js';
-import { writeText } from '../../src/node/write.js';
-import { OnnxMishError } from '../../src/onnx/error.js';
 import { scan } from '../../src/onnx/scan.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { type Call, ERRORS, type Fault, PARTIAL, type Trip, withFaults } from '../support/faults.js';

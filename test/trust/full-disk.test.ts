@@ -2,8 +2,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdir, rm, statfs } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { writeText } from '../../src/files/write-model.js';
 import { swapFile, undoFile } from '../../src/node/index.js';
-import { writeText } from '../../src/node/write.js';
 import { cli, MAIN, outcome } from '../support/cli.js';
 import { externalModel } from '../support/external.js';
 import { type Folder, tempFolder } from '../support/folder.js';

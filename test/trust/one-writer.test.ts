@@ -9,13 +9,13 @@ const root = fileURLToPath(new URL('../../src/', import.meta.url));
 const CHANGES =
   /\b(writeFile|appendFile|copyFile|cp|rename|link|symlink|truncate|mkdir|createWriteStream|\w+FileSync|renameSync|linkSync|mkdirSync)\b/g;
 const WRITERS: Record<string, readonly string[]> = {
-  'node/atomic.ts': ['copyFile', 'link', 'linkSync', 'mkdir', 'renameSync'],
-  'node/take-back.ts': ['rename'],
+  'files/write-atomically.ts': ['copyFile', 'link', 'linkSync', 'mkdir', 'renameSync'],
+  'files/roll-back.ts': ['rename'],
   'bundler/cache.ts': ['mkdir'],
   // The browser that a package brings is unpacked once, and shared by name.
   'providers/browser/find.ts': ['rename'],
   // Reads what the system says of itself.
-  'node/leftovers.ts': ['readFileSync'],
+  'files/temporary-names.ts': ['readFileSync'],
 };
 
 test('files are written in one place', () => {
@@ -31,8 +31,10 @@ test('files are written in one place', () => {
     const changes = imports.join().match(CHANGES) ?? [];
     const opens = /\bopen\([^)]*,\s*'(w|a|r\+|wx)/.test(code) ? ['open'] : [];
     if (changes.length > 0) found[file] = [...new Set(changes)].sort();
-    if (opens.length > 0) expect(file).toBe('node/atomic.ts');
+    if (opens.length > 0) expect(file).toBe('files/write-atomically.ts');
   }
-  expect(found).toEqual(expect.objectContaining({ 'node/atomic.ts': WRITERS['node/atomic.ts'] }));
+  expect(found).toEqual(
+    expect.objectContaining({ 'files/write-atomically.ts': WRITERS['files/write-atomically.ts'] }),
+  );
   for (const [file, changes] of Object.entries(found)) expect(WRITERS[file], file).toEqual(changes);
 });

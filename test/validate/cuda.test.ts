@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { FORMS, type FormName } from '../../src/mish/forms.js';
 import { swap } from '../../src/mish/swap.js';
-import { nodeProvider } from '../../src/providers/node.js';
-import { bytesCandidate, fileCandidate, validateFiles } from '../../src/validate/files.js';
-import { sweep } from '../../src/validate/sweep.js';
+import { bytesCandidate, fileCandidate, validateFiles } from '../../src/node/validate-files.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { sweep } from '../../src/validate/kernel-sweep.js';
 import { toleranceFor } from '../../src/validate/tolerance.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Session } from '../../src/providers/types.js';
+import { createRandom } from '../../src/base/random.js';
+import { quantile, ratioOfMedians } from '../../src/metrics/statistics.js';
+import type { Session } from '../../src/providers/provider.js';
 import { measureLatency } from '../../src/validate/latency.js';
-import { createRandom } from '../../src/validate/random.js';
-import { quantile, ratioOfMedians } from '../../src/validate/statistics.js';
 
 const NOWHERE = {
   name: 'none',

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { seededFeeds } from '../../src/data/dataset.js';
+import { momentsMeter } from '../../src/metrics/moments.js';
 import { swap } from '../../src/mish/swap.js';
+import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
 import { browserProvider } from '../../src/providers/browser/provider.js';
-import { nodeProvider } from '../../src/providers/node.js';
-import { seededFeeds } from '../../src/validate/feeds.js';
-import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { firstParting } from '../../src/validate/divergence.js';
 import { compareLayers, type LayerRun } from '../../src/validate/layers.js';
-import { momentsMeter } from '../../src/validate/moments.js';
-import { firstParting } from '../../src/validate/parting.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';

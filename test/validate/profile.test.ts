@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { swap } from '../../src/mish/swap.js';
-import { nodeProvider } from '../../src/providers/node.js';
-import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
+import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
 import {
   medianRun,
   observePlacement,

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { OnnxMishError } from '../../src/base/error.js';
+import { sampledFeeds } from '../../src/data/arrays.js';
+import { seededFeeds } from '../../src/data/dataset.js';
 import { swap } from '../../src/mish/swap.js';
 import { host } from '../../src/node/host.js';
-import { OnnxMishError } from '../../src/onnx/error.js';
-import { nodeProvider } from '../../src/providers/node.js';
-import type { Provider } from '../../src/providers/types.js';
-import { seededFeeds } from '../../src/validate/feeds.js';
-import { bytesCandidate, validateFiles } from '../../src/validate/files.js';
-import { sampledFeeds } from '../../src/validate/samples.js';
+import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import type { Provider } from '../../src/providers/provider.js';
 import { validate } from '../../src/validate/validate.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';

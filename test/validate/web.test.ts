@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { FORMS, type FormName } from '../../src/mish/forms.js';
 import { swap } from '../../src/mish/swap.js';
-import { bytesCandidate, fileCandidate, validateFiles } from '../../src/validate/files.js';
-import type { ProviderRow } from '../../src/validate/report.js';
+import { bytesCandidate, fileCandidate, validateFiles } from '../../src/node/validate-files.js';
+import type { ProviderRow } from '../../src/validate/report-schema.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 
 /** WebGPU compiles for seconds on a software GPU, so it runs the form that is meant for it. */

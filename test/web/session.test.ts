@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { retarget, type SwapOptions, swap } from '../../src/index.js';
 import { runtimeFiles } from '../../src/providers/browser/provider.js';
-import { nodeProvider } from '../../src/providers/node.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { MishProgress, MishSession, MishSessionOptions } from '../../src/web/index.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';

@@ -3,8 +3,8 @@ import { access, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { temporaryFolder } from '../../node/temporary.js';
-import { OnnxMishError } from '../../onnx/error.js';
+import { OnnxMishError } from '../../base/error.js';
+import { temporaryFolder } from '../../files/temporary-folder.js';
 
 /** A browser to start. */
 export interface FoundBrowser {

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { Browser, BrowserServer } from 'playwright-core';
-import { temporaryFolder } from '../../node/temporary.js';
-import { aborted, stopIfAborted } from '../../onnx/abort.js';
-import { messageOf, OnnxMishError } from '../../onnx/error.js';
+import { aborted, stopIfAborted } from '../../base/abort.js';
+import { messageOf, OnnxMishError } from '../../base/error.js';
+import { temporaryFolder } from '../../files/temporary-folder.js';
 import type { FoundBrowser } from './find.js';
 import type { Answer, Call, Request, Value } from './protocol.js';
 import { type Content, type PageServer, servePage } from './server.js';

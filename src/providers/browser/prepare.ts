@@ -1,8 +1,8 @@
 import { withDocument } from '../../node/document.js';
-import type { Shapes } from '../types.js';
-import { prepareForWebgl } from './prepare-webgl.js';
+import type { Shapes } from '../provider.js';
+import { prepareForWebgl } from '../webgl/prepare.js';
+import { webgpuMistakes } from '../webgpu/known-bugs.js';
 import type { WebProvider } from './protocol.js';
-import { webgpuMistakes } from './webgpu-mistakes.js';
 
 /** A model on its way to a page. */
 export interface Prepared {

@@ -1,4 +1,4 @@
-import type { Pairs, Placement, ValueInfo } from '../types.js';
+import type { Pairs, Placement, ValueInfo } from '../provider.js';
 
 /** The execution providers of a browser. */
 export const WEB_PROVIDERS = ['wasm', 'webgl', 'webgpu'] as const;

@@ -1,17 +1,17 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../node/document.js';
-import { dataFiles } from '../../node/external-data.js';
-import { OnnxMishError } from '../../onnx/error.js';
+import type { Availability, Provider, Runtime, Session, SessionOptions } from '../provider.js';
 import type { Tensors } from '../tensor.js';
 import { decodeTensors, encodeTensors } from '../transfer.js';
-import type { Availability, Provider, Runtime, Session, SessionOptions } from '../types.js';
+import { checkForWebgl } from '../webgl/prepare.js';
 import { findBrowser } from './find.js';
 import { MISSING } from './missing.js';
 import { openPage, type Page } from './page.js';
 import { type Prepared, prepareFor } from './prepare.js';
-import { checkForWebgl } from './prepare-webgl.js';
 import type { PageFacts, WebProvider } from './protocol.js';
 import type { Content } from './server.js';
 

@@ -3,7 +3,7 @@ import type { OnnxDocument, Value } from '../../onnx/document.js';
 import { valueField } from '../../onnx/encode.js';
 import { type Edit, replacing, type Spliced, splice } from '../../onnx/splice.js';
 import { DataType } from '../../onnx/types.js';
-import type { Shapes } from '../types.js';
+import type { Shapes } from '../provider.js';
 
 /**
  * The model with the dimensions of its inputs and outputs written as numbers, and the types of its outputs: WebGL

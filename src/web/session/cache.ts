@@ -1,4 +1,4 @@
-import { VERSION } from '../../version.js';
+import { VERSION } from '../../base/version.js';
 import type { Prepared } from './prepare.js';
 
 /** Entries have addresses that nobody can ask a server for. */

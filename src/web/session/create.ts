@@ -1,13 +1,13 @@
 import type * as Ort from 'onnxruntime-web';
+import { stopIfAborted } from '../../base/abort.js';
+import { messageOf, OnnxMishError } from '../../base/error.js';
 import type { FormName } from '../../mish/forms.js';
-import type { SwapReport } from '../../mish/report.js';
-import { stopIfAborted } from '../../onnx/abort.js';
-import { messageOf, OnnxMishError } from '../../onnx/error.js';
+import type { SwapReport } from '../../mish/results.js';
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
 import { MISSING } from '../../providers/browser/missing.js';
 import { WEB_PROVIDERS, type WebProvider } from '../../providers/browser/protocol.js';
-import { missingFor } from '../facts.js';
+import { missingFor } from '../harness/facts.js';
 import { openCache, sha256 } from './cache.js';
 import { type ExternalFile, externalFiles } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';

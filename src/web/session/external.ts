@@ -1,4 +1,4 @@
-import { OnnxMishError } from '../../onnx/error.js';
+import { OnnxMishError } from '../../base/error.js';
 import { type FetchOptions, type FileSource, type Incoming, openFile } from './fetch.js';
 
 /** A file that holds tensors of a model. */

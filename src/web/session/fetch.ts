@@ -1,5 +1,5 @@
-import { aborted } from '../../onnx/abort.js';
-import { messageOf, OnnxMishError } from '../../onnx/error.js';
+import { aborted } from '../../base/abort.js';
+import { messageOf, OnnxMishError } from '../../base/error.js';
 
 /** Where a model, or a file beside it, can come from: an address, what came from one, or what is there already. */
 export type FileSource =

@@ -1,16 +1,16 @@
 import { FORM_FOR, FORMS, type FormName } from '../../mish/forms.js';
-import type { SwapReport } from '../../mish/report.js';
+import type { SwapReport } from '../../mish/results.js';
 import { retargetDocument } from '../../mish/retarget.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { OnnxDocument, Value } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { WebProvider } from '../../providers/browser/protocol.js';
-import { webgpuMistakes } from '../../providers/browser/webgpu-mistakes.js';
-import type { Shapes } from '../../providers/types.js';
+import type { Shapes } from '../../providers/provider.js';
 import { webglProblems } from '../../providers/webgl/check.js';
-import { webglMistakes } from '../../providers/webgl/mistakes.js';
+import { webglMistakes } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
+import { webgpuMistakes } from '../../providers/webgpu/known-bugs.js';
 
 /** What to swap; see `swap`. */
 export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude'>;

@@ -1,9 +1,10 @@
 // What the workbench's page and its worker say to each other (by comlink): the worker has the model, the page shows it.
+
+import type { ImageOptions } from '../../data/images.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Inspection } from '../../mish/inspect.js';
-import type { SwapReport } from '../../mish/report.js';
-import type { ImageOptions } from '../../validate/images.js';
-import type { Report } from '../../validate/report.js';
+import type { SwapReport } from '../../mish/results.js';
+import type { Report } from '../../validate/report-schema.js';
 
 /** The execution providers of a page. */
 export const PAGE_PROVIDERS = ['wasm', 'webgl', 'webgpu'] as const;

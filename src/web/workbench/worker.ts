@@ -1,7 +1,7 @@
 // The page's worker: it has the models, and lets them run in workers of their own.
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
-import { aborted } from '../../onnx/abort.js';
-import { OnnxMishError } from '../../onnx/error.js';
+import { aborted } from '../../base/abort.js';
+import { OnnxMishError } from '../../base/error.js';
 import type { HtmlMaker } from './engine/html.js';
 import { checkComplete, type Model, openModel, swapModel } from './engine/model.js';
 import { answer, problemOf } from './engine/problem.js';

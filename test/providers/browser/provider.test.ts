@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { WEB_PROVIDERS } from '../../../src/providers/browser/protocol.js';
 import { browserProvider } from '../../../src/providers/browser/provider.js';
-import { nodeProvider } from '../../../src/providers/node.js';
+import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensors } from '../../../src/providers/tensor.js';
-import { sweep } from '../../../src/validate/sweep.js';
+import { sweep } from '../../../src/validate/kernel-sweep.js';
 import { toleranceFor } from '../../../src/validate/tolerance.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { scan } from '../../../src/onnx/scan.js';
-import type { Shapes } from '../../../src/providers/types.js';
+import type { Shapes } from '../../../src/providers/provider.js';
 import { withShapes } from '../../../src/providers/webgl/shapes.js';
 import { floats, model, node, value } from '../../support/model.js';
 import { bytesOf, REAL_MODELS } from '../../support/models.js';

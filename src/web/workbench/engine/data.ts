@@ -1,12 +1,13 @@
 // What models are fed in a page.
-import { middle, sizeBefore } from '../../../node/crop.js';
-import { unzip } from '../../../node/unzip.js';
-import { messageOf, OnnxMishError } from '../../../onnx/error.js';
-import type { ValueInfo } from '../../../providers/types.js';
-import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../../../validate/feeds.js';
-import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../validate/images.js';
-import { parseNpy } from '../../../validate/npy.js';
-import { sampledFeeds } from '../../../validate/samples.js';
+
+import { messageOf, OnnxMishError } from '../../../base/error.js';
+import { sampledFeeds } from '../../../data/arrays.js';
+import { middle, sizeBefore } from '../../../data/crop.js';
+import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../../../data/dataset.js';
+import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../data/images.js';
+import { parseNpy } from '../../../data/npy.js';
+import { unzip } from '../../../data/npz.js';
+import type { ValueInfo } from '../../../providers/provider.js';
 import type { Input, NamedFile } from '../protocol.js';
 
 export type DataMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;

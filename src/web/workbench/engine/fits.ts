@@ -1,5 +1,5 @@
-import { messageOf, OnnxMishError } from '../../../onnx/error.js';
-import type { Provider } from '../../../providers/types.js';
+import { messageOf, OnnxMishError } from '../../../base/error.js';
+import type { Provider } from '../../../providers/provider.js';
 import type { Fit, PageProvider } from '../protocol.js';
 
 /** Whether a provider can run a model. WebGL is asked beforehand; the others are, by having them open it. */

@@ -1,4 +1,4 @@
-import type { Host } from '../../../validate/report.js';
+import type { Host } from '../../../validate/report-schema.js';
 
 /** What a browser calls itself, as those of the command line's reports do: `Chromium 147.0.0.0`. */
 export function browserName(agent = navigator.userAgent): string {

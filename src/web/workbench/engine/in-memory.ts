@@ -1,7 +1,8 @@
 // What stands for node/document.ts and node/beside.ts in a page, where every model is bytes: its build puts it in their place.
-import type * as Beside from '../../../node/beside.js';
+
+import { OnnxMishError } from '../../../base/error.js';
 import type * as Documents from '../../../node/document.js';
-import { OnnxMishError } from '../../../onnx/error.js';
+import type * as Beside from '../../../node/edited-copy.js';
 import { scan } from '../../../onnx/scan.js';
 
 export const withDocument: typeof Documents.withDocument = async (model, use) => {

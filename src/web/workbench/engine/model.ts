@@ -1,10 +1,11 @@
 // The model that is open, and what was swapped from it.
+
+import { OnnxMishError } from '../../../base/error.js';
 import { STEEPEST } from '../../../mish/forms.js';
 import { type Inspection, inspectDocument } from '../../../mish/inspect.js';
 import type { Plan } from '../../../mish/plan.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';
-import { OnnxMishError } from '../../../onnx/error.js';
 import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
 import type { NamedFile, SwapChoice, SwappedModel } from '../protocol.js';

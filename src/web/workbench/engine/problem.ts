@@ -1,4 +1,4 @@
-import { messageOf, OnnxMishError } from '../../../onnx/error.js';
+import { messageOf, OnnxMishError } from '../../../base/error.js';
 import type { Answer, Problem } from '../protocol.js';
 
 /** What to do in a page, where the remedy is an option of the command line. */

@@ -1,11 +1,17 @@
 import type * as Ort from 'onnxruntime-web';
-import { messageOf, OnnxMishError } from '../../../onnx/error.js';
+import { messageOf, OnnxMishError } from '../../../base/error.js';
 import { MISSING } from '../../../providers/browser/missing.js';
 import { type Prepared, prepareFor } from '../../../providers/browser/prepare.js';
-import { checkForWebgl } from '../../../providers/browser/prepare-webgl.js';
+import type {
+  Availability,
+  Provider,
+  Runtime,
+  Session,
+  SessionOptions,
+} from '../../../providers/provider.js';
 import type { Tensors } from '../../../providers/tensor.js';
-import type { Availability, Provider, Runtime, Session, SessionOptions } from '../../../providers/types.js';
-import { loadRuntime, type OrtFeeds, type WebRuntime } from '../../runtime.js';
+import { checkForWebgl } from '../../../providers/webgl/prepare.js';
+import { loadRuntime, type OrtFeeds, type WebRuntime } from '../../harness/runtime.js';
 import type { PageProvider } from '../protocol.js';
 import { browserName } from './host.js';
 

@@ -1,10 +1,10 @@
 // A worker for one job: it loads ONNX Runtime, runs models, and is ended, whatever it is at, by whoever made it.
 import { expose } from 'comlink';
 import { config } from 'zod';
+import type { ShapeOptions } from '../../../data/dataset.js';
 import { inspect } from '../../../mish/inspect.js';
-import type { ShapeOptions } from '../../../validate/feeds.js';
 import { modelInfo } from '../../../validate/model-info.js';
-import type { Report } from '../../../validate/report.js';
+import type { Report } from '../../../validate/report-schema.js';
 import { type Candidate, validate } from '../../../validate/validate.js';
 import {
   type Answer,

@@ -1,11 +1,11 @@
-import { histogramMeter } from '../../../calibrate/histogram.js';
+import { OnnxMishError } from '../../../base/error.js';
+import { own } from '../../../base/own.js';
+import { histogramMeter } from '../../../metrics/histogram.js';
 import { findSites } from '../../../mish/sites.js';
-import { OnnxMishError } from '../../../onnx/error.js';
 import { scan } from '../../../onnx/scan.js';
+import { withExposed } from '../../../providers/exposed-model.js';
+import type { Provider } from '../../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../../providers/tensor.js';
-import type { Provider } from '../../../providers/types.js';
-import { own } from '../../../validate/own.js';
-import { withExposed } from '../../../validate/tap.js';
 import type { SiteHistogram } from '../protocol.js';
 import type { DataMaker } from './data.js';
 

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { figure, percent } from '../../../report/figures.js';
+import { figure, percent } from '../../../render/figures.js';
 import { Chart, Legend, type Line } from './chart.js';
 import { abscissae, curves, type Shape, shareThatBends, total } from './curves.js';
 import { type Parts, ProblemNote, TableBox } from './parts.js';

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks';
-import { figure, verdictText, verdictWord } from '../../../report/figures.js';
-import { remarks } from '../../../report/remarks.js';
-import { SOFTWARE, summarise } from '../../../report/summary.js';
+import { figure, verdictText, verdictWord } from '../../../render/figures.js';
+import { remarks } from '../../../render/remarks.js';
+import { SOFTWARE, summarise } from '../../../render/summary.js';
 import type { PageProvider } from '../protocol.js';
 import { Chart, Legend, type Line } from './chart.js';
 import { download } from './files.js';

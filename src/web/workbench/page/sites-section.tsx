@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Inspection } from '../../../mish/inspect.js';
-import { figure } from '../../../report/figures.js';
+import { figure } from '../../../render/figures.js';
 import type { OpenedModel } from '../protocol.js';
 import { type Parts, TableBox } from './parts.js';
 

@@ -1,6 +1,6 @@
 // All that the page knows, in one place, and every way in which it changes.
 import type { FormName } from '../../../mish/forms.js';
-import type { Report } from '../../../validate/report.js';
+import type { Report } from '../../../validate/report-schema.js';
 import type {
   Fit,
   NamedFile,

@@ -1,0 +1,134 @@
+import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
+import { namesInside } from '../../onnx/extract.js';
+import type { GraphIndex } from '../../onnx/graph-index.js';
+import { type Weight, weightOf } from '../../onnx/weights.js';
+
+/** Operators that are linear in their first input, by weights that can be solved for. */
+export type LinearOp = 'Conv' | 'ConvTranspose' | 'Gemm' | 'MatMul' | 'BatchNormalization';
+
+/** A layer whose weights can be repaired. */
+export interface LinearLayer {
+  readonly node: Node;
+  readonly label: string;
+  readonly op: LinearOp;
+  /** Name of the tensor that goes in. */
+  readonly x: string;
+  /** Name of the tensor that comes out, the bias added. */
+  readonly y: string;
+  readonly weight: Weight;
+  /** Undefined where there is none; it can be added. */
+  readonly bias: Weight | undefined;
+  /** BatchNormalization's mean and variance. */
+  readonly statistics?: readonly [mean: Weight, variance: Weight];
+}
+
+/** A linear layer that stays as it is. */
+export interface LeftAlone {
+  readonly label: string;
+  readonly op: string;
+  readonly why: string;
+}
+
+/** The layers of a graph that can be repaired, in topological order, and those that cannot. */
+export interface LinearLayers {
+  readonly layers: readonly LinearLayer[];
+  readonly leftAlone: readonly LeftAlone[];
+}
+
+const OPS: ReadonlySet<string> = new Set<LinearOp>([
+  'Conv',
+  'ConvTranspose',
+  'Gemm',
+  'MatMul',
+  'BatchNormalization',
+]);
+
+/**
+ * The linear layers of the main graph that what `changed` names reaches: the outputs of the sites, at any depth. ONNX asks for nodes in
+ * topological order, and so they are. A layer whose weights others read as well stays as it is: one solution cannot fit two
+ * places.
+ */
+export function linearLayers(
+  document: OnnxDocument,
+  index: GraphIndex,
+  changed: ReadonlySet<string>,
+): LinearLayers {
+  const { graph } = document;
+  const reached = new Set(changed);
+  const inside = namesInside(document);
+  const layers: LinearLayer[] = [];
+  const leftAlone: LeftAlone[] = [];
+  for (const node of graph.nodes) {
+    // A node with graphs inside reads what they read, and gives what sites inside of them give.
+    const touched = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
+    if (!touched) continue;
+    for (const output of node.outputs) reached.add(output);
+    if (node.domain !== '' || !OPS.has(node.opType)) continue;
+    if (isSolvedBefore(node, layers)) continue;
+    const found = layerOf(node, graph, index);
+    if (typeof found === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: found });
+    else if (reached.has(found.x)) layers.push(found);
+  }
+  return { layers, leftAlone };
+}
+
+/** Whether it is a BatchNormalization of what a layer gives: that layer's own factors and biases do all that its could. */
+function isSolvedBefore({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
+  return opType === 'BatchNormalization' && layers.some(({ y }) => y === inputs[0]);
+}
+
+/** A node as a layer, or why it is none. */
+function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | string {
+  const op = node.opType as LinearOp;
+  const [x = '', second = ''] = node.inputs;
+  const y = node.outputs[0] ?? '';
+  const weight = weightOf(index, scope, second);
+  if (weight === undefined) return 'its weights are not constant floats';
+  const rank = weight.tensor.dims.length;
+  const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
+  if (!((expected as Record<string, boolean>)[op] ?? rank === 2)) return `its weights have rank ${rank}`;
+  const shared = (one: Weight) => index.uses(one.home, one.name).length > 1;
+  if (shared(weight)) return `its weights '${second}' are read in other places as well`;
+  const base = { node, label: nodeLabel(node), op, x, y, weight };
+  if (op === 'MatMul') return matMul(base, scope, index);
+  if (op === 'Gemm' && (attribute(node, 'transA')?.i ?? 0) !== 0) return 'its input is transposed';
+  if (op === 'Gemm' && (attribute(node, 'alpha')?.f === 0 || attribute(node, 'beta')?.f === 0))
+    return 'its alpha or beta is 0';
+  if (op === 'BatchNormalization') {
+    const [bias, mean, variance] = node.inputs.slice(2).map((name) => weightOf(index, scope, name));
+    if (bias === undefined || mean === undefined || variance === undefined)
+      return 'its statistics are not constant';
+    if ((attribute(node, 'training_mode')?.i ?? 0) !== 0) return 'it is in training mode';
+    if (shared(bias)) return `its bias '${bias.name}' is read in other places as well`;
+    return { ...base, bias, statistics: [mean, variance] };
+  }
+  const third = node.inputs[2] ?? '';
+  if (third === '') return { ...base, bias: undefined };
+  const bias = weightOf(index, scope, third);
+  if (bias === undefined) return 'its bias is not constant';
+  if (shared(bias)) return `its bias '${third}' is read in other places as well`;
+  const [outputs = 0] = op === 'Gemm' ? [gemmOutputs(node, weight)] : [undefined];
+  const fits = bias.tensor.dims.length === 1 && (op !== 'Gemm' || bias.tensor.dims[0] === outputs);
+  return fits ? { ...base, bias } : `its bias has the shape [${bias.tensor.dims}]`;
+}
+
+function gemmOutputs(node: Node, { tensor }: Weight): number {
+  return tensor.dims[(attribute(node, 'transB')?.i ?? 0) === 0 ? 1 : 0] ?? 0;
+}
+
+/** MatMul's bias is an Add after it, if that is the only reader. */
+function matMul(base: Omit<LinearLayer, 'bias'>, scope: Scope, index: GraphIndex): LinearLayer {
+  const uses = index.uses(scope, base.y);
+  const [use] = uses;
+  const [, columns] = base.weight.tensor.dims;
+  if (uses.length !== 1 || use?.kind !== 'input' || use.scope !== scope || use.node.opType !== 'Add')
+    return { ...base, bias: undefined };
+  const bias = weightOf(index, scope, use.node.inputs[1 - use.slot] ?? '');
+  const { dims } = bias?.tensor ?? { dims: [] };
+  const fits =
+    bias !== undefined &&
+    dims.at(-1) === columns &&
+    dims.slice(0, -1).every((dim) => dim === 1) &&
+    index.uses(bias.home, bias.name).length === 1;
+  return fits ? { ...base, bias, y: use.node.outputs[0] ?? '' } : { ...base, bias: undefined };
+}

@@ -1,0 +1,37 @@
+import type { Plan } from '../../mish/plan.js';
+import { swapDocument } from '../../mish/swap.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+import { scan } from '../../onnx/scan.js';
+import type { Base } from './gather-rows.js';
+import type { LinearLayer } from './linear-layers.js';
+
+/**
+ * What feeds a layer under symmetric reconstruction: the original with nothing swapped but the sites next before the layer,
+ * so that it makes up for those alone and not for the errors of the layers before.
+ */
+export async function symmetricBase(original: Base, plan: Plan, layer: LinearLayer): Promise<Base> {
+  const { document, model } = original;
+  const near = sitesBefore(document, plan, layer.x);
+  const sites = plan.sites.filter(({ scope, output }) => scope === 'graph' && near.has(output));
+  const { output } = await swapDocument(document, { plan: { ...plan, sites }, undo: false });
+  const bytes = await output.bytes();
+  return { model: typeof model === 'string' ? model : bytes, document: await scan(bytes) };
+}
+
+/** The sites from which a way leads to a tensor on which no other site lies. */
+function sitesBefore({ graph }: OnnxDocument, plan: Plan, name: string): ReadonlySet<string> {
+  const sites = new Set(plan.sites.map(({ output }) => output));
+  const producers = new Map(
+    graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
+  );
+  const found = new Set<string>();
+  const seen = new Set<string>();
+  const open = [name];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    if (sites.has(next)) found.add(next);
+    else open.push(...(producers.get(next)?.inputs ?? []));
+  }
+  return found;
+}

@@ -1,0 +1,28 @@
+import { OnnxMishError } from '../../base/error.js';
+import type { FormName } from '../../mish/forms.js';
+import type { SwapReport } from '../../mish/results.js';
+import { type SwapOptions, swapDocument } from '../../mish/swap.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+
+/** The sites that options choose, and how to measure them. */
+export interface Candidates {
+  /** What a swap of all of them would report. */
+  readonly report: SwapReport;
+  /** The form to try them in: the one that is fast on the CPU, if it can write the same sites, for it is the same function. */
+  readonly measuredIn: FormName;
+}
+
+/** Finds the sites of a swap without swapping any. Throws as `swapDocument` does. */
+export async function findCandidates(document: OnnxDocument, options: SwapOptions): Promise<Candidates> {
+  const { report } = await swapDocument(document, options);
+  const { target, ...rest } = options;
+  const fast = await swapDocument(document, { ...rest, form: 'exp' }).catch((error: unknown) => {
+    if (error instanceof OnnxMishError && error.code === 'unsupported-form') return undefined;
+    throw error;
+  });
+  const places = ({ sites }: SwapReport) => JSON.stringify(sites.map(({ scope, output }) => [scope, output]));
+  // float64 stays: ONNX Runtime has no Clip for it in the older opsets.
+  const same = fast !== undefined && places(fast.report) === places(report);
+  const f64 = report.sites.some(({ elemType }) => elemType === 'f64');
+  return { report, measuredIn: same && !f64 ? 'exp' : report.form };
+}

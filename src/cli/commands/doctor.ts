@@ -1,0 +1,85 @@
+import { Command } from 'commander';
+import { FORM_FOR, TARGETS } from '../../mish/forms.js';
+import { getProvider } from '../../node/provider-by-name.js';
+import type { BrowserSettings } from '../../providers/browser/provider.js';
+import { PROVIDERS, type ProviderName } from '../../providers/provider.js';
+import { WEBGL_IS_ENDING } from '../../providers/webgl/prepare.js';
+import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
+import { toleranceFor } from '../../validate/tolerance.js';
+import { commonOptions } from '../options/options.js';
+import { say } from '../text/say.js';
+import { clean, columns, plural } from '../text/text.js';
+
+interface Diagnosis {
+  readonly provider: ProviderName;
+  readonly works: boolean;
+  readonly says: string;
+  readonly fix: string | null;
+}
+
+export function command(): Command {
+  const command = new Command('doctor')
+    .summary('which execution providers work here')
+    .description('Runs a Mish kernel on every execution provider, and says what is missing where it cannot.')
+    .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for)');
+  return commonOptions(command)
+    .addHelpText(
+      'after',
+      `
+The browser is the one named, else that of the environment variable ONNX_MISH_BROWSER, CHROME_PATH or CHROME_BIN,
+else an installed Chrome, Edge or Chromium, else the one of the npm package @sparticuz/chromium (Linux on x64).
+webgpu is that of the browser, webgpu-native that of onnxruntime-node.
+
+Examples:
+  $ onnx-mish doctor
+  $ onnx-mish doctor --browser /usr/bin/chromium`,
+    )
+    .action(async ({ json, browser }: { json?: boolean; browser?: string }) => {
+      const found: Diagnosis[] = [];
+      for (const name of PROVIDERS) found.push(await diagnose(name, { browser }));
+      if (json) say(JSON.stringify(found, null, 2));
+      else {
+        const lines = found.map(({ provider, works, says }) => [
+          provider,
+          works ? 'works' : 'no',
+          clean(says),
+        ]);
+        say(columns(lines, ''));
+      }
+    });
+}
+
+async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<Diagnosis> {
+  const provider = getProvider(name, settings);
+  try {
+    const availability = await provider.availability();
+    if (!availability.available) {
+      const { reason, fix } = availability;
+      return { provider: name, works: false, says: `${reason}. ${fix}.`, fix };
+    }
+    const target = TARGETS.find((known) => known === name.replace('-native', ''));
+    const form = target === undefined ? 'softplus' : FORM_FOR[target];
+    const result = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', 18);
+    const { maxScaled, problem, runtime } = result;
+    if (problem !== null) return { provider: name, works: false, says: problem, fix: null };
+    const right = maxScaled !== null && maxScaled < toleranceFor(name, 'f32').kernel;
+    const parts = [
+      `ONNX Runtime ${runtime?.version ?? provider.version}`,
+      ...describe(runtime),
+      `the ${form} form is ${maxScaled?.toExponential(1)} from exact at most${right ? '' : ', which is too much'}`,
+    ];
+    const says = `${parts.join(', ')}${name === 'webgl' ? `. ${WEBGL_IS_ENDING}` : ''}`;
+    return { provider: name, works: right, says, fix: null };
+  } finally {
+    await provider.close?.();
+  }
+}
+
+function describe(runtime: Sweep['runtime']): string[] {
+  const { browser = null, renderer = null, software = null, threads = null } = runtime ?? {};
+  return [
+    ...(browser === null ? [] : [browser]),
+    ...(browser === null || threads === null ? [] : [plural(threads, 'thread')]),
+    ...(renderer === null ? [] : [`${software ? 'software rendering by ' : ''}${renderer}`]),
+  ];
+}

@@ -1,0 +1,73 @@
+import { basename } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import { activations } from '../../calibrate/activations/activations.js';
+import { whileUnchanged } from '../../files/unchanged.js';
+import { type Inspection, inspect } from '../../mish/inspect.js';
+import { renderActivations } from '../../render/activations.js';
+import { interruptible } from '../io/exit.js';
+import { modelArgument } from '../io/files.js';
+import { NOISE, readData } from '../io/read-data.js';
+import { checkViews, writeText } from '../io/views.js';
+import { progress } from '../text/progress.js';
+import { say } from '../text/say.js';
+import { clean } from '../text/text.js';
+import type { Flags } from './inspect.js';
+
+/** Runs of noise, of which more say no more. */
+const NOISES = 32;
+/** Rows that a terminal is given unless it asks for all. */
+const MOST = 40;
+
+/** Inspects a model and what goes into its activations; prints both, and writes the report that is asked for. */
+export async function measure(
+  path: string,
+  flags: Flags,
+  describe: (inspection: Inspection) => string,
+): Promise<void> {
+  const { samples, seed, report, force, all = false } = flags;
+  await checkViews({ html: report, force }, [path, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  const signal = interruptible();
+  const { measured, inspection } = await whileUnchanged(path === '-' ? [] : [path], async () => {
+    const { model, inspection } = await readModel(path, flags, signal);
+    const data = await readData(flags, samples ?? NOISES);
+    const bar = progress(`running ${clean(basename(path))}`);
+    const measured = await activations(model, {
+      ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
+      ...{ data, seed, signal, onProgress: bar.update },
+      session: { allowOutsideData: flags.allowOutsideData },
+      samples: samples ?? (flags.data === NOISE ? Number.MAX_SAFE_INTEGER : undefined),
+    }).finally(bar.end);
+    return { measured, inspection };
+  });
+  say(
+    flags.json
+      ? JSON.stringify({ model: path, ...inspection, activations: measured }, null, 2)
+      : [describe(inspection), renderActivations(measured, { clean, most: all ? undefined : MOST })].join(
+          '\n\n',
+        ),
+  );
+  if (report === undefined) return;
+  const { renderHtmlActivations } = await import('../../render/html/render.js');
+  await writeText(report, await renderHtmlActivations(measured, basename(path)), { force });
+}
+
+/** The model as ONNX Runtime takes it: a path, or the bytes of standard input. */
+async function readModel(path: string, flags: Flags, signal: AbortSignal) {
+  const source = await modelArgument(path, signal);
+  try {
+    const inspection = await inspect(source, flags);
+    if (path !== '-') return { model: path, inspection };
+    const [external] = inspection.externalData;
+    if (external === undefined) return { model: await source.read(0, source.size), inspection };
+    throw new OnnxMishError(
+      'external-data',
+      `the model has data in '${external}', which a pipe does not bring along`,
+      {
+        where: source.name,
+        fix: 'Name the model’s file',
+      },
+    );
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,33 @@
+import { openModel } from '../../files/model-file.js';
+import { checkedBy } from '../../files/unchanged.js';
+import { type Inspection, inspect } from '../../mish/inspect.js';
+import { expandInputs, type Patterns } from '../io/inputs.js';
+import { runMany } from '../io/many.js';
+import { integer } from '../text/text.js';
+import type { Flags } from './inspect.js';
+
+/** Inspects all models that paths and globs name. Throws `bad-usage`. */
+export async function inspectMany(
+  many: Patterns,
+  flags: Pick<Flags, 'json' | 'jobs' | 'shard' | 'failFast' | 'only' | 'include' | 'exclude'>,
+): Promise<void> {
+  const { inputs } = await expandInputs(many);
+  const jobs = inputs.map(({ path }) => ({ input: path }));
+  await runMany<{ input: string }, Inspection>(
+    jobs,
+    {
+      async run({ input }) {
+        const file = await openModel(input);
+        return checkedBy(file.checkUnchanged, () => inspect(file, flags)).finally(() => file.close());
+      },
+      document: (inspection) => inspection,
+      head: ['opset', 'bytes', 'nodes', 'sites', 'kept', 'Mish'],
+      rows: ({ opset, bytes, nodes, sites, skipped, mish }) => [
+        [opset, bytes, nodes, sites.length, skipped.length, mish.length].map(integer),
+      ],
+      textColumns: 1,
+      done: 'inspected',
+    },
+    flags,
+  );
+}

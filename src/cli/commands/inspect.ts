@@ -1,0 +1,186 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
+import { checkedBy } from '../../files/unchanged.js';
+import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
+import type { SiteOptions } from '../../mish/sites.js';
+import { modelArgument } from '../io/files.js';
+import { type DataFlags, dataOptions } from '../options/data-options.js';
+import {
+  chooseModels,
+  MANY_HELP,
+  type ManyFlags,
+  manyOptions,
+  refuseForMany,
+} from '../options/many-options.js';
+import { commonOptions, configOptions, count, dataAccess, siteOptions } from '../options/options.js';
+import { say } from '../text/say.js';
+import { clean, columns, integer, plural } from '../text/text.js';
+import { describeSkipped } from './swap.js';
+
+export function command(): Command {
+  const command = new Command('inspect')
+    .summary('what a model is, and what could be swapped')
+    .description(
+      'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also what goes into each activation: dead units, spread, Mish’s dip.',
+    );
+  manyOptions(command, { writes: false });
+  siteOptions(command).option('--all', 'list every site rather than the first ones');
+  dataOptions(command, 'random for noise; without samples nothing is run')
+    .option('--samples <number>', 'samples to take at the most (default: 256, of noise 32)', atLeastOne)
+    .option('--report <file>', 'write what the samples show as one HTML file that needs nothing else')
+    .option('-f, --force', 'overwrite the report if it exists');
+  return commonOptions(configOptions(dataAccess(command)))
+    .addHelpText(
+      'after',
+      `
+With samples (--data or --images) the model is run on the CPU, and for each site that could be swapped, in the main
+graph, it is shown what goes into the activation:
+  never    the share of units (channels, or features after MatMul and Gemm) that are never above 0: dead under ReLU
+  rarely   the share of units above 0 in less than 1 % of their elements, those that never are among them
+  in dip   the share of inputs with -2.5 < x < 0, where Mish dips below 0
+  bends    the share of inputs with |x| < 4, where Mish is curved
+  through  what Mish lets through below 0: the sum of |mish(x) - f(x)| over x < 0, as a share of the sum of |f(x)|
+           over all x, where f is the activation as it is: ReLU, which lets nothing through, or LeakyReLU
+--json adds an \`activations\` object (onnx-mish/activations@1) with histograms, --report a page that draws them.
+${MANY_HELP}
+
+Examples:
+  $ onnx-mish inspect model.onnx
+  $ onnx-mish inspect model.onnx --json | jq '.operators'
+  $ onnx-mish inspect 'zoo/**/*.onnx'
+  $ onnx-mish inspect model.onnx --data samples.npz --report activations.html
+  $ onnx-mish inspect model.onnx --images photos --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  $ onnx-mish inspect model.onnx --data random --dim batch=1 --json | jq '.activations.sites'`,
+    )
+    .action(run);
+}
+
+/** The command's options, as commander gives them. */
+export interface Flags extends SiteOptions, DataFlags, ManyFlags {
+  json?: boolean;
+  all?: boolean;
+  samples?: number;
+  report?: string;
+  force?: boolean;
+}
+
+async function run(models: readonly string[], flags: Flags, command: Command): Promise<void> {
+  const chosen = chooseModels(models, flags, command);
+  if ('many' in chosen) {
+    refuseForMany(flags, ['data', 'images']);
+    checkStray(flags);
+    const { inspectMany } = await import('./inspect-many.js'); // loads what draws tables
+    return inspectMany(chosen.many, flags);
+  }
+  const path = chosen.one;
+  if (flags.data !== undefined || flags.images !== undefined) {
+    const { measure } = await import('./inspect-data.js'); // loads ONNX Runtime
+    return measure(path, flags, (inspection) => describe(path, inspection, flags.all ?? false));
+  }
+  checkStray(flags);
+  const source = await modelArgument(path);
+  try {
+    const inspection = await checkedBy(source.checkUnchanged, () => inspect(source, flags));
+    say(
+      flags.json
+        ? JSON.stringify({ model: path, ...inspection }, null, 2)
+        : describe(path, inspection, flags.all ?? false),
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+function atLeastOne(text: string): number {
+  const value = count(text);
+  if (value === 0) throw new InvalidArgumentError('It has to be at least 1.');
+  return value;
+}
+
+/** Throws `bad-usage` for an option that means nothing without samples. */
+function checkStray(flags: Flags): void {
+  const { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit } = flags;
+  const needing = { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit };
+  const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
+  if (stray === undefined) return;
+  throw new OnnxMishError('bad-usage', `--${stray} needs samples to run the model on`, {
+    fix: 'Give them with --data samples.npz or --images folder',
+  });
+}
+
+function describe(path: string, model: Inspection, all: boolean): string {
+  const most = all ? Number.POSITIVE_INFINITY : 12;
+  const domains = Object.entries(model.opsets).filter(([domain]) => domain !== '');
+  const others = domains.map(([domain, version]) => `, ${clean(domain)} ${version}`).join('');
+  const producer = model.producer === '' ? '' : `, by ${clean(model.producer)}`;
+  const operators = Object.entries(model.operators);
+  const shown = operators.slice(0, 10).map(([name, count]) => `${clean(name)} ${integer(count)}`);
+  if (operators.length > shown.length) shown.push(`and ${operators.length - shown.length} more`);
+  const inside = [
+    ...(model.nestedGraphs > 0 ? [plural(model.nestedGraphs, 'nested graph')] : []),
+    ...(model.functions > 0 ? [plural(model.functions, 'function')] : []),
+  ];
+  const lines = [
+    `${clean(path)}: ${integer(model.bytes)} bytes, opset ${model.opset}${others}, IR ${model.irVersion}${producer}`,
+    columns([
+      ...model.inputs.map((value) => ['input', signature(value)]),
+      ...model.outputs.map((value) => ['output', signature(value)]),
+      ['nodes', [integer(model.nodes), ...inside].join(', ')],
+      ['operators', shown.join(', ')],
+      ...model.externalData.map((location) => ['data in', clean(location)]),
+    ]),
+  ];
+
+  lines.push('', `${plural(model.sites.length, 'site')} to swap`);
+  if (model.sites.length > 0) {
+    const rows = model.sites
+      .slice(0, most)
+      .map(({ kind, alpha, elemType, label }) => [
+        kind,
+        alpha === undefined
+          ? ''
+          : `α ${typeof alpha === 'number' ? Number(alpha.toPrecision(6)) : clean(alpha)}`,
+        elemType,
+        clean(label),
+      ]);
+    lines.push(columns(rows));
+    if (model.sites.length > rows.length)
+      lines.push(`  and ${model.sites.length - rows.length} more (--all lists them)`);
+  }
+  if (model.skipped.length > 0) {
+    lines.push(
+      '',
+      `${plural(model.skipped.length, 'activation')} to leave alone`,
+      ...describeSkipped(model.skipped, most),
+    );
+  }
+  if (model.mish.length > 0) {
+    lines.push('', `${integer(model.mish.length)} Mish in it already`);
+    const rows = model.mish
+      .slice(0, most)
+      .map(({ form, beta, leak, elemType, label }) => [
+        form,
+        `β ${Number(beta.toPrecision(6))}${leak === undefined ? '' : `, mixture with α ${Number(leak.toPrecision(6))}`}`,
+        elemType,
+        clean(label),
+      ]);
+    lines.push(columns(rows));
+    if (model.mish.length > rows.length)
+      lines.push(`  and ${model.mish.length - rows.length} more (--all lists them)`);
+  }
+  for (const { operation, version, form, beta, mixtures, folded, sites } of model.history) {
+    const sharpness = beta === undefined ? '' : `, β ${beta}`;
+    const inWeights = folded === undefined ? '' : `, at ${plural(folded, 'site')} in the weights`;
+    const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
+    lines.push(
+      '',
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}, ${clean(form)} form${sharpness}${inWeights}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function signature({ name, elemType, dims }: ValueSummary): string {
+  const shape = dims === undefined ? '[…]' : `[${dims.map((dim) => clean(String(dim ?? '?'))).join(', ')}]`;
+  return `${clean(name)}: ${elemType} ${shape}`;
+}

@@ -1,0 +1,86 @@
+import { Command } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
+import type { Report } from '../../validate/report-schema.js';
+import { readJson } from '../io/files.js';
+import { checkViews, type ViewFlags, writeText, writeViews } from '../io/views.js';
+import { commonOptions } from '../options/options.js';
+import { say, sayJson } from '../text/say.js';
+import { clean } from '../text/text.js';
+
+interface Flags extends ViewFlags {
+  json?: boolean;
+}
+
+export function command(): Command {
+  const command = new Command('report')
+    .summary('show a report again, as HTML too, or compare two')
+    .description(
+      'Shows what `validate --json` found: in the terminal, as one HTML file, as JUnit XML. With a second report, what changed.',
+    )
+    .argument('<report>', 'an onnx-mish/report@2 (or @1); - is standard input')
+    .argument('[later]', 'a later report, to be compared with the first')
+    .option('--html <file>', 'write one HTML file that needs nothing else')
+    .option('--junit <file>', 'write JUnit XML for a build server')
+    .option('-f, --force', 'overwrite files that exist');
+  return commonOptions(command)
+    .addHelpText(
+      'after',
+      `
+The exit code says whether the report could be shown, not what is in it.
+
+Examples:
+  $ onnx-mish report run.json
+  $ onnx-mish report run.json --html run.html --junit run.xml
+  $ onnx-mish report before.json after.json`,
+    )
+    .action(async (path: string, later: string | undefined, flags: Flags) => {
+      await (later === undefined ? show(path, flags) : compare(path, later, flags));
+    });
+}
+
+async function show(path: string, flags: Flags): Promise<void> {
+  const report = await readReport(path);
+  const written = await writeViews(report, flags, [path]);
+  if (flags.json) return sayJson(report);
+  if (written.length > 0) return sayWritten([path], written);
+  const { renderTerminal } = await import('../../render/terminal.js');
+  say(renderTerminal(report, terminalOptions()));
+}
+
+async function compare(path: string, later: string, flags: Flags): Promise<void> {
+  if (flags.junit !== undefined) {
+    throw new OnnxMishError('bad-usage', 'a comparison has no verdicts to write as JUnit XML', {
+      fix: 'Give --junit with one report',
+    });
+  }
+  if (path === '-' && later === '-') {
+    throw new OnnxMishError('bad-usage', 'two reports cannot both come from standard input', {
+      fix: 'Name a file for one of them',
+    });
+  }
+  await checkViews(flags, [path, later]);
+  const [before, after] = [await readReport(path), await readReport(later)];
+  if (flags.html !== undefined) {
+    const { renderHtmlComparison } = await import('../../render/html/render.js');
+    await writeText(flags.html, await renderHtmlComparison(before, after), flags);
+  }
+  const { compareReports } = await import('../../render/compare.js');
+  const comparison = compareReports(before, after);
+  if (flags.json) return sayJson(comparison);
+  if (flags.html !== undefined) return sayWritten([path, later], [flags.html]);
+  const { renderComparison } = await import('../../render/terminal.js');
+  say(renderComparison(comparison, terminalOptions()));
+}
+
+async function readReport(path: string): Promise<Report> {
+  const { parseReport } = await import('../../validate/report-schema.js');
+  return parseReport(await readJson(path), path === '-' ? 'standard input' : path);
+}
+
+function terminalOptions() {
+  return { colour: process.stdout.isTTY === true && !process.env.NO_COLOR, clean };
+}
+
+function sayWritten(from: readonly string[], to: readonly string[]): void {
+  for (const path of to) say(`${from.map(clean).join(', ')} → ${clean(path)}`);
+}

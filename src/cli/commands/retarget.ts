@@ -1,0 +1,77 @@
+import { Command } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
+import { type RetargetOptions, type RetargetReport, retargetDocument } from '../../mish/retarget.js';
+import { retargetFile } from '../../node/transform-file.js';
+import { runTransformation, type TransformFlags } from '../io/transform.js';
+import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';
+import { commonOptions, configOptions, dataAccess, formOptions, outputOptions } from '../options/options.js';
+import { integer } from '../text/text.js';
+import { describeSkipped } from './swap.js';
+
+export function command(): Command {
+  const retarget = new Command('retarget')
+    .summary('rewrite Mish that is in a model in another form')
+    .description(
+      'Rewrites the Mish in a model, whoever put it there, in the form that suits a provider. The function stays the same.',
+    );
+  manyOptions(retarget);
+  outputOptions(retarget, '<model>.<target>.onnx');
+  formOptions(retarget)
+    .option(
+      '--fix-relu',
+      'also write Relu as LeakyRelu with slope 0: WebGL can be wrong on a Conv with a Relu',
+    )
+    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+  return commonOptions(configOptions(dataAccess(retarget)))
+    .addHelpText(
+      'after',
+      `${MANY_HELP}
+
+Examples:
+  $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
+  $ onnx-mish retarget resnet.onnx --target webgl --fix-relu
+  $ onnx-mish retarget model.onnx --form native
+  $ onnx-mish retarget 'zoo/**/*.mish.onnx' --target webgl --out-dir public/models`,
+    )
+    .action(run);
+}
+
+async function run(
+  models: readonly string[],
+  flags: RetargetOptions & TransformFlags & ManyFlags,
+  command: Command,
+): Promise<void> {
+  const chosen = chooseModels(models, flags, command);
+  const tag = flags.target ?? flags.form;
+  if (tag === undefined) {
+    throw new OnnxMishError('bad-usage', 'retarget needs to know the form', {
+      fix: 'Name a provider with --target, or a form with --form',
+    });
+  }
+  if ('one' in chosen) {
+    return runTransformation(chosen.one, flags, { file: retargetFile, document: retargetDocument, describe });
+  }
+  const { transformMany } = await import('../io/transform-many.js'); // loads what draws tables
+  return transformMany(chosen.many, flags, {
+    ...{ file: retargetFile, tag, done: 'retargeted' },
+    head: ['Mish', 'as it was', 'kept', 'form', 'bytes'],
+    row: ({ sites, unchanged, skipped, form, bytesOut }) => [
+      ...[integer(sites.length), integer(unchanged), integer(skipped.length), form, integer(bytesOut)],
+    ],
+  });
+}
+
+function describe(report: RetargetReport): string[] {
+  const { form, sites, skipped, relus, unchanged, notes, bytesIn, bytesOut } = report;
+  const lines = [];
+  const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
+  if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
+  if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
+  if (relus.length > 0) lines.push(`  ${integer(relus.length)} Relu → LeakyRelu with slope 0`);
+  if (sites.length + relus.length + unchanged + skipped.length === 0) {
+    lines.push('  there is no Mish in it: the output is the input, byte for byte');
+  }
+  lines.push(...describeSkipped(skipped));
+  lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
+  return [...lines, ...notes.map((note) => `  note: ${note}`)];
+}

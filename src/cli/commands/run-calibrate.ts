@@ -1,0 +1,101 @@
+import { basename, resolve } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import { type Calibration, calibrate } from '../../calibrate/calibrate.js';
+import { parseBudget } from '../../calibrate/select/budget.js';
+import { globs } from '../../mish/sites.js';
+import type { FormOptions } from '../../mish/swap.js';
+import { outputName, transformFile } from '../../node/transform-file.js';
+import { renderCalibration } from '../../render/calibration.js';
+import { readInBatches } from '../io/batches.js';
+import { interruptible } from '../io/exit.js';
+import { NOISE } from '../io/read-data.js';
+import { checkViews, writeText } from '../io/views.js';
+import type { DataFlags } from '../options/data-options.js';
+import { steps } from '../text/progress.js';
+import { say, sayJson } from '../text/say.js';
+import { clean, describeCopied } from '../text/text.js';
+import { clockFor } from '../text/time-left.js';
+import { requireSamples } from './run-rank.js';
+
+/** The command's options, as commander gives them. */
+export interface Flags extends FormOptions, DataFlags {
+  output?: string;
+  force?: boolean;
+  samples: number;
+  only?: string[];
+  include?: string[];
+  exclude?: string[];
+  beta?: number | 'auto';
+  keep?: string[];
+  leaky?: 'mish' | 'mixture';
+  fold?: boolean;
+  layers?: string[];
+  rows: number;
+  ridge?: number;
+  steps: number;
+  threads?: number;
+  report?: string;
+  all?: boolean;
+  json?: boolean;
+}
+
+/** Calibrates a model, writes the result, and says what came of it. */
+export async function run(input: string, flags: Flags): Promise<void> {
+  const { output, force, samples, beta, rows, ridge, report: html } = flags;
+  if (input === '-' || output === '-') {
+    throw new OnnxMishError('bad-usage', 'calibrate reads and writes files', {
+      fix: 'Name one in place of -',
+    });
+  }
+  if (flags.keep !== undefined && beta !== 'auto') {
+    throw new OnnxMishError('bad-usage', '--keep is what --beta auto keeps', {
+      fix: 'Add --beta auto, or use `onnx-mish swap --keep` to choose sites',
+    });
+  }
+  requireSamples(flags, 'calibrate');
+  if (flags.data === NOISE && flags.labels !== undefined) {
+    throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
+  }
+  await checkViews({ html, force }, [input, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, 'mish'))) {
+    throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
+  }
+  const matches = globs(flags.layers);
+  const { form, target, only, include, exclude, leaky, fold, seed } = flags;
+  const signal = interruptible();
+  const { allowOutsideData } = flags;
+  const session = { threads: flags.threads, allowOutsideData };
+  const bar = steps();
+  let left = clockFor();
+  const options = {
+    ...{ form, target, only, include, exclude, leaky, fold, seed, samples, rows, ridge, beta, signal },
+    steps: flags.steps,
+    budget: flags.keep && parseBudget(flags.keep),
+    layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
+    session,
+    onProgress: (step: string, done: number, of: number) => {
+      if (done === 0) left = clockFor(); // what comes now goes at another pace
+      bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
+    },
+  };
+  const { report, ...written } = await transformFile(
+    input,
+    { output, force, signal, allowOutsideData },
+    'mish',
+    async () => {
+      const data = await readInBatches(input, flags, samples, session);
+      return calibrate(input, { ...options, data });
+    },
+  ).finally(bar.end);
+  if (flags.json) sayJson({ input, ...written, ...report });
+  else {
+    const head = `${clean(input)} → ${clean(written.output)}`;
+    const text = renderCalibration(report, { clean, all: flags.all });
+    say([head, ...describeCopied(written.copied), '', text].join('\n'));
+  }
+  if (html === undefined) return;
+  const { renderHtmlCalibration } = await import('../../render/html/render.js');
+  await writeText(html, await renderHtmlCalibration(report satisfies Calibration, basename(input)), {
+    force,
+  });
+}

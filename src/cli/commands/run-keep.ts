@@ -1,0 +1,155 @@
+import { OnnxMishError } from '../../base/error.js';
+import { limitText, parseBudget } from '../../calibrate/select/budget.js';
+import {
+  type JudgedSet,
+  type KeepProgress,
+  type Kept,
+  keepInside,
+} from '../../calibrate/select/keep-within-budget.js';
+import { checkedBy } from '../../files/unchanged.js';
+import { checkTarget } from '../../files/write-atomically.js';
+import type { SwapReport } from '../../mish/results.js';
+import { swapDocument } from '../../mish/swap.js';
+import { withDocument } from '../../node/document.js';
+import { outputName, swapFile } from '../../node/transform-file.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+import { scan } from '../../onnx/scan.js';
+import { interruptible } from '../io/exit.js';
+import { modelArgument } from '../io/files.js';
+import { readData } from '../io/read-data.js';
+import { runTransformation } from '../io/transform.js';
+import { harmText } from '../text/harm-text.js';
+import { steps } from '../text/progress.js';
+import { clean, columns, plural } from '../text/text.js';
+import { clockFor } from '../text/time-left.js';
+import { allOfNoise, NOISES, requireSamples } from './run-rank.js';
+import type { Flags } from './swap.js';
+
+/** What the command says of a swap, budget or not. */
+export interface Words {
+  readonly describe: (report: SwapReport) => string[];
+  readonly sayDryRun: (input: string, report: SwapReport, json: boolean, lines: readonly string[]) => void;
+}
+
+/** The report of a swap within a budget. */
+interface KeptReport extends SwapReport {
+  /** Plan, sites and what is left stand in the report itself. */
+  readonly keep: Omit<Kept, 'plan' | 'sites' | 'left'>;
+}
+
+/** Swaps as many sites as keep a budget. Throws `over-budget` where there are sites and not one does. */
+export async function runKeep(
+  input: string,
+  flags: Flags & { readonly keep: readonly string[] },
+  { describe, sayDryRun }: Words,
+): Promise<void> {
+  const budget = parseBudget(flags.keep);
+  requireSamples(flags, '--keep');
+  const { samples, seed, only, include, exclude, form, target, beta, leaky, strict, dryRun } = flags;
+  const signal = interruptible();
+  const data = await readData(flags, samples ?? NOISES);
+
+  const search = async (document: OnnxDocument, path?: string): Promise<Kept> => {
+    const { source } = document;
+    const model = path ?? source.bytes ?? (await source.read(0, source.size));
+    const bar = steps();
+    const kept = await keepInside(
+      { model, document },
+      {
+        ...{ budget, data, seed, signal, onProgress: told(bar.update) },
+        session: { allowOutsideData: flags.allowOutsideData },
+        samples: samples ?? allOfNoise(flags),
+        ...{ only, include, exclude, form, target, beta, leaky, strict },
+      },
+    ).finally(bar.end);
+    if (kept.of === 0 || kept.sites.length > 0) return kept;
+    throw new OnnxMishError('over-budget', nothingKept(kept), {
+      where: source.name,
+      fix: 'Nothing was written. Loosen the budget, or come closer to the original with --beta 4',
+    });
+  };
+  const withKept = (report: SwapReport, { plan, sites, left, ...keep }: Kept): KeptReport => {
+    const others = report.skipped.filter(
+      ({ scope, output }) => !left.some((site) => site.scope === scope && site.output === output),
+    );
+    return { ...report, skipped: [...left, ...others], keep };
+  };
+  const lines = (report: KeptReport) => {
+    const [first = '', ...rest] = describe(report);
+    return [first, ...describeKept(report), ...rest];
+  };
+
+  if (dryRun) {
+    const source = await modelArgument(input, signal);
+    try {
+      const result = await checkedBy(source.checkUnchanged, async () => {
+        const document = await scan(source);
+        const kept = await search(document, input === '-' ? undefined : input);
+        const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
+        return withKept(report, kept);
+      });
+      return sayDryRun(input, result, flags.json ?? false, lines(result));
+    } finally {
+      await source.close();
+    }
+  }
+  await runTransformation<Omit<Flags, 'plan' | 'keep'>, KeptReport>(input, flags, {
+    async file(path, options) {
+      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // before minutes are spent
+      const kept = await withDocument(path, (document) => search(document, path));
+      const written = await swapFile(path, { ...options, plan: kept.plan });
+      return { ...written, report: withKept(written.report, kept) };
+    },
+    async document(document, options) {
+      const kept = await search(document);
+      const { output, report } = await swapDocument(document, { ...options, plan: kept.plan });
+      return { output, report: withKept(report, kept) };
+    },
+    describe: lines,
+  });
+}
+
+/** Progress in words. */
+function told(update: (step: string) => void): (progress: KeepProgress) => void {
+  const left = clockFor();
+  return ({ stage, model, models, sites }) => {
+    if (stage === 'ranking') update(`ranking site ${model} of ${models}${left((model - 1) / models)}`);
+    else if (stage === 'checking') update(`checking ${plural(sites, 'site')} on held-out samples`);
+    else update(`searching: ${plural(sites, 'site')} together, model ${model} of ${models} at the most`);
+  };
+}
+
+function nothingKept({ budget, of, mostHarmless }: Kept): string {
+  const limits = budget.map(limitText).join(' and ');
+  const found = `no site of ${of} was found to keep ${limits}`;
+  if (mostHarmless === null) return found;
+  const { label, searched, heldOut } = mostHarmless;
+  const on = ({ harm, samples }: JudgedSet, which: string) =>
+    `${harmText(harm)} on ${plural(samples, `${which} sample`)}`;
+  return `${found}; the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
+}
+
+function describeKept({ keep }: KeptReport): string[] {
+  const { budget, of, takenBack, searched, heldOut, everything, evaluations, notes } = keep;
+  const row = (what: string, set: JudgedSet | null) =>
+    set === null
+      ? []
+      : [[what, plural(set.sites, 'site'), plural(set.samples, 'sample'), harmText(set.harm)]];
+  const swapped = heldOut?.sites ?? 0;
+  const rows = [
+    ...(swapped === of ? [] : row('all, searched', everything)),
+    ...row('kept, searched', searched),
+    ...row('kept, held out', heldOut),
+  ];
+  if (of === 0) return [];
+  return [
+    `  ${swapped} of ${plural(of, 'site')} within ${budget.map(limitText).join(' and ')} (${plural(evaluations, 'model')} tried)`,
+    columns(rows, '    '),
+    ...(takenBack === 0
+      ? []
+      : [
+          `  ${plural(takenBack, 'site')} taken back: the held-out samples did not keep the budget with them`,
+        ]),
+    ...notes.map((note) => `  note: ${note}`),
+  ];
+}

@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { isAborted } from '../../base/abort.js';
+import { OnnxMishError } from '../../base/error.js';
+import { rankSites } from '../../calibrate/select/rank.js';
+import { parseRanking, type Ranking } from '../../calibrate/select/ranking.js';
+import { onFile } from '../../files/file-error.js';
+import { whileUnchanged } from '../../files/unchanged.js';
+import { checkTarget } from '../../files/write-atomically.js';
+import type { SwapOptions } from '../../mish/swap.js';
+import { interruptible } from '../io/exit.js';
+import { modelArgument } from '../io/files.js';
+import { NOISE, readData } from '../io/read-data.js';
+import { writeText } from '../io/views.js';
+import type { DataFlags } from '../options/data-options.js';
+import { figure, shareText, sqnrText } from '../text/harm-text.js';
+import { steps } from '../text/progress.js';
+import { say } from '../text/say.js';
+import { clean, columns, integer, plural } from '../text/text.js';
+import { clockFor } from '../text/time-left.js';
+import { describeSkipped } from './swap.js';
+
+/** The command's options, as commander gives them. */
+export interface Flags
+  extends DataFlags,
+    Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'> {
+  samples?: number;
+  estimate?: boolean;
+  top?: number;
+  resume?: string;
+  json?: boolean;
+}
+
+/** Runs of noise, of which more say no more. */
+export const NOISES = 32;
+
+/** Ranks the sites of a model, keeps the file of --resume up to date, and prints the ranking. */
+export async function run(path: string, flags: Flags): Promise<void> {
+  requireSamples(flags, 'rank');
+  const { resume, samples, seed, only, include, exclude, form, target, beta, leaky } = flags;
+  const signal = interruptible();
+  const before = resume === undefined ? undefined : await readRanking(resume);
+  const model = await bytesOrPath(path, signal);
+  const data = await readData(flags, samples ?? NOISES);
+  const bar = steps();
+  const left = clockFor();
+  const rank = () =>
+    rankSites(model, {
+      ...{ data, seed, only, include, exclude, form, target, beta, leaky, signal },
+      session: { allowOutsideData: flags.allowOutsideData },
+      samples: samples ?? allOfNoise(flags),
+      ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
+      onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
+      onProgress: ({ stage, site, sites, done }) =>
+        bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
+    });
+  const ranking = await whileUnchanged(path === '-' ? [] : [path], rank)
+    .catch((error: unknown) => {
+      if (!isAborted(error) || resume === undefined) throw error;
+      throw new OnnxMishError('aborted', 'interrupted', {
+        where: resume,
+        fix: 'Run the same command again to go on from there',
+      });
+    })
+    .finally(bar.end);
+  if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
+  say(flags.json ? JSON.stringify(ranking, null, 2) : describe(basename(path), ranking));
+}
+
+/** All samples where they are noise, which is made in the number that is wanted; else what is usual. */
+export function allOfNoise({ data }: DataFlags): number | undefined {
+  return data === NOISE ? Number.MAX_SAFE_INTEGER : undefined;
+}
+
+/** Throws `bad-usage` where nothing says what to run the model on. */
+export function requireSamples({ data, images }: DataFlags, what: string): void {
+  if (data !== undefined || images !== undefined) return;
+  throw new OnnxMishError('bad-usage', `${what} needs samples to run the model on`, {
+    fix: 'Give them with --data samples.npz or --images folder; --data random is noise, and worth little',
+  });
+}
+
+/** The model as ONNX Runtime takes it: a path, or the bytes of standard input. */
+async function bytesOrPath(path: string, signal: AbortSignal): Promise<string | Uint8Array> {
+  if (path !== '-') return path;
+  const source = await modelArgument(path, signal);
+  return source.read(0, source.size);
+}
+
+/** An earlier ranking; undefined where the file is not there yet. Throws `io`, and `bad-data` for anything else in it. */
+async function readRanking(path: string): Promise<Ranking | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    return onFile(path, () => Promise.reject(error));
+  });
+  if (text === undefined) {
+    await checkTarget(path, false); // before minutes are spent on what cannot be written
+    return undefined;
+  }
+  const json = ((): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+  })();
+  return parseRanking(json, path);
+}
+
+async function save(path: string, ranking: Ranking): Promise<void> {
+  await writeText(path, `${JSON.stringify(ranking, null, 2)}\n`, { force: true });
+}
+
+function describe(name: string, { data, sites, skipped, spearman, form, beta }: Ranking): string {
+  const noise = data.source === 'seed';
+  const head = `${clean(name)}: ${plural(sites.length, 'site')}, each swapped alone over ${
+    noise ? `${plural(data.samples, 'sample')} of noise` : plural(data.samples, 'sample')
+  }, from harmless to harmful`;
+  const has = (key: 'agreement' | 'top1Drop') =>
+    sites.some(({ estimate, measured }) => (measured ?? estimate)?.[key] != null);
+  const [agreement, top1] = [has('agreement'), has('top1Drop')];
+  const rows = sites.map(({ label, kind, estimate, measured }, index) => {
+    const best = measured ?? estimate;
+    return [
+      integer(index + 1),
+      clean(label),
+      kind,
+      estimate === null ? '–' : sqnrText(estimate),
+      measured === null ? '–' : sqnrText(measured),
+      best?.maxAbs == null ? '–' : figure(best.maxAbs),
+      ...(agreement ? [shareText(best?.agreement ?? null)] : []),
+      ...(top1 ? [best?.top1Drop == null ? '–' : figure(-best.top1Drop)] : []),
+    ];
+  });
+  const heads = ['', 'site', 'kind', 'estimate', 'SQNR', 'max abs'];
+  const titles = [...heads, ...(agreement ? ['agreement'] : []), ...(top1 ? ['top-1'] : [])];
+  const unmeasured = sites.filter(({ measured }) => measured === null).length;
+  const sharpness = beta === 1 ? '' : `, β = ${beta}`;
+  return [
+    head,
+    ...(rows.length === 0 ? ['  nothing to swap'] : [columns([titles, ...rows])]),
+    ...describeSkipped(skipped),
+    ...(sharpness === '' ? [] : [`  Mish in the ${form} form${sharpness}`]),
+    ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),
+    ...(unmeasured > 0 && unmeasured < sites.length
+      ? [`  the last ${plural(unmeasured, 'site')} by the estimate only`]
+      : []),
+    ...(noise ? ['  note: on noise, which says little of how the model fares on real samples'] : []),
+  ].join('\n');
+}

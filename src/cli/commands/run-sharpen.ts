@@ -1,0 +1,85 @@
+import { OnnxMishError } from '../../base/error.js';
+import { limitText, parseBudget } from '../../calibrate/select/budget.js';
+import type { SharpnessReport } from '../../calibrate/select/search-sharpness.js';
+import { sharpenSwap } from '../../calibrate/select/sharpen-swap.js';
+import { checkTarget } from '../../files/write-atomically.js';
+import type { SwapReport } from '../../mish/results.js';
+import { swapDocument } from '../../mish/swap.js';
+import { withDocument } from '../../node/document.js';
+import { outputName, swapFile } from '../../node/transform-file.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+import { interruptible } from '../io/exit.js';
+import { readData } from '../io/read-data.js';
+import { runTransformation } from '../io/transform.js';
+import { figure } from '../text/harm-text.js';
+import { steps } from '../text/progress.js';
+import type { Words } from './run-keep.js';
+import { allOfNoise, NOISES, requireSamples } from './run-rank.js';
+import type { Flags } from './swap.js';
+
+interface SharpenedReport extends SwapReport {
+  readonly sharpness: SharpnessReport;
+}
+
+/** Swaps all sites, each with the smallest sharpness that keeps a budget. Throws `over-budget` where none does. */
+export async function runSharpen(input: string, flags: Flags, { describe, sayDryRun }: Words): Promise<void> {
+  const { keep, samples, seed, only, include, exclude, form, target, leaky, strict, dryRun } = flags;
+  if (keep === undefined) {
+    throw new OnnxMishError('bad-usage', '--beta auto needs a budget', {
+      fix: "Give one with samples: --keep 'agreement>=0.99' --data samples.npz",
+    });
+  }
+  if (input === '-') {
+    throw new OnnxMishError('bad-usage', '--beta auto reads a file', { fix: 'Name one in place of -' });
+  }
+  requireSamples(flags, '--beta auto');
+  const budget = parseBudget(keep);
+  const signal = interruptible();
+  const data = await readData(flags, samples ?? NOISES);
+  const search = (document: OnnxDocument) => {
+    const bar = steps();
+    const options = { only, include, exclude, form, target, leaky, strict, budget, data, seed, signal };
+    const session = { allowOutsideData: flags.allowOutsideData };
+    return sharpenSwap(
+      { model: input, document },
+      { ...options, session, samples: samples ?? allOfNoise(flags), onProgress: bar.update },
+    ).finally(bar.end);
+  };
+  const lines = (report: SharpenedReport) => {
+    const [first = '', ...rest] = describe(report);
+    return [first, ...describeSharpness(report), ...rest];
+  };
+
+  if (dryRun) {
+    return withDocument(input, async (document) => {
+      const { plan, sharpness } = await search(document);
+      const { report } = await swapDocument(document, { ...flags, plan });
+      const result = { ...report, sharpness };
+      sayDryRun(input, result, flags.json ?? false, lines(result));
+    });
+  }
+  await runTransformation<Omit<Flags, 'plan' | 'keep'>, SharpenedReport>(input, flags, {
+    async file(path, options) {
+      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // before minutes are spent
+      const { plan, sharpness } = await withDocument(path, search);
+      const written = await swapFile(path, { ...options, plan });
+      return { ...written, report: { ...written.report, sharpness } };
+    },
+    async document(document, options) {
+      const { plan, sharpness } = await search(document);
+      const { output, report } = await swapDocument(document, { ...options, plan });
+      return { output, report: { ...report, sharpness } };
+    },
+    describe: lines,
+  });
+}
+
+function describeSharpness({ sites, sharpness }: SharpenedReport): string[] {
+  if (sites.length === 0) return [];
+  const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
+  const median = betas[Math.floor(betas.length / 2)] ?? 1;
+  const held = sharpness.verdicts.map(({ measure, value }) => `${measure} ${figure(value ?? Number.NaN)}`);
+  return [
+    `  β from ${figure(betas[0] ?? 1)} to ${figure(betas.at(-1) ?? 1)}, median ${figure(median)}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${sharpness.trials.length} tried)`,
+  ];
+}

@@ -1,0 +1,121 @@
+import { basename } from 'node:path';
+import { whileUnchanged } from '../../files/unchanged.js';
+import { type FormOptions, swapDocument } from '../../mish/swap.js';
+import { withDocument } from '../../node/document.js';
+import { bytesCandidate, fileCandidate, validateFiles } from '../../node/validate-files.js';
+import { renderTerminal } from '../../render/terminal.js';
+import type { Report } from '../../validate/report-schema.js';
+import type { Thresholds } from '../../validate/thresholds.js';
+import type { Candidate } from '../../validate/validate.js';
+import { EXIT, interruptible } from '../io/exit.js';
+import { readData } from '../io/read-data.js';
+import { checkViews, writeViews } from '../io/views.js';
+import type { DataFlags } from '../options/data-options.js';
+import type { ManyFlags } from '../options/many-options.js';
+import { steps } from '../text/progress.js';
+import { say } from '../text/say.js';
+import { clean } from '../text/text.js';
+
+/** The command's options, as commander gives them. */
+export interface Flags extends FormOptions, Thresholds, DataFlags, ManyFlags {
+  beta?: number;
+  providers?: string[];
+  runs: number;
+  threads?: number;
+  browser?: string;
+  timeout: number;
+  allowFallback?: boolean;
+  deviceId?: number;
+  perLayer?: boolean;
+  profile?: boolean;
+  latency: boolean;
+  pairs?: number;
+  seconds?: number;
+  json?: boolean;
+  report?: string;
+  junit?: string;
+  force?: boolean;
+  swappedDir?: string;
+  debug?: boolean;
+}
+
+/** Compares, prints the report, and sets the exit code. */
+export async function run(
+  originalPath: string,
+  swappedPath: string | undefined,
+  flags: Flags,
+): Promise<void> {
+  const views = { html: flags.report, junit: flags.junit, force: flags.force };
+  await checkViews(views, [originalPath, swappedPath, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  const bar = steps();
+  const report = await compare(originalPath, swappedPath, flags, {
+    signal: interruptible(),
+    onProgress: bar.update,
+  }).finally(bar.end);
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  say(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
+  await writeViews(report, views);
+  process.exitCode = codeOf(report);
+}
+
+interface Watch {
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((step: string) => void) | undefined;
+}
+
+/** Compares two models, or a model with its swap in memory, as the flags say. Throws `io` where one changes meanwhile. */
+export async function compare(
+  originalPath: string,
+  swappedPath: string | undefined,
+  flags: Flags,
+  watch: Watch,
+): Promise<Report> {
+  const models = swappedPath === undefined ? [originalPath] : [originalPath, swappedPath];
+  return whileUnchanged(models, () => compareFiles(originalPath, swappedPath, flags, watch));
+}
+
+async function compareFiles(
+  originalPath: string,
+  swappedPath: string | undefined,
+  flags: Flags,
+  watch: Watch,
+): Promise<Report> {
+  const original = await fileCandidate(originalPath, basename(originalPath));
+  const swapped =
+    swappedPath === undefined
+      ? await swappedInMemory(originalPath, flags)
+      : await fileCandidate(swappedPath, basename(swappedPath));
+  const data = await readData(flags, flags.runs);
+  return validateFiles(original, swapped, {
+    providers: flags.providers,
+    data,
+    session: {
+      ...{ threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
+      allowOutsideData: flags.allowOutsideData,
+    },
+    browser: flags.browser,
+    timeoutMs: Math.min(1000 * flags.timeout, 2 ** 31 - 1), // more than a timer can count to
+    latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
+    thresholds: flags,
+    perLayer: flags.perLayer,
+    profile: flags.profile,
+    ...watch,
+  });
+}
+
+/** The exit code that a report stands for: a limit was not kept, or a provider that was asked for is not there. */
+export function codeOf({ verdicts, providers }: Report): number {
+  const failed =
+    verdicts.some(({ passed, binding }) => binding && !passed) ||
+    providers.some(({ status }) => status === 'failed');
+  if (failed) return EXIT.threshold;
+  return providers.some(({ status }) => status === 'unavailable') ? EXIT.unavailable : EXIT.done;
+}
+
+async function swappedInMemory(path: string, flags: Flags): Promise<Candidate> {
+  const { form, target, beta } = flags;
+  return withDocument(path, async (document) => {
+    const { output, report } = await swapDocument(document, { form, target, beta });
+    return bytesCandidate(await output.bytes(), `${basename(path)} (swapped in memory, ${report.form} form)`);
+  });
+}

@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { Command } from 'commander';
+import { aborted } from '../../base/abort.js';
+import { messageOf, OnnxMishError } from '../../base/error.js';
+import type { DataAccess } from '../../files/external-data.js';
+import { type PageServer, servePage } from '../../providers/browser/server.js';
+import { HANDED_HASH } from '../../web/workbench/protocol.js';
+import { interruptible } from '../io/exit.js';
+import { commonOptions, count, dataAccess } from '../options/options.js';
+import { say, sayJson } from '../text/say.js';
+import { clean, integer } from '../text/text.js';
+import { exportWorkbench, handedFiles, policyOf, workbenchFiles } from './workbench-files.js';
+
+interface Flags extends DataAccess {
+  readonly port?: number;
+  readonly host: string;
+  readonly open: boolean;
+  readonly export?: string;
+  readonly json?: boolean;
+}
+
+export function command(): Command {
+  const ui = new Command('ui')
+    .summary('look at a model, swap and compare in a browser')
+    .description(
+      'Serves the workbench to the browser of this machine and opens it there. Models stay here: nothing is uploaded.',
+    )
+    .argument('[model]', 'an ONNX file to begin with; its external data is found beside it')
+    .option('--port <number>', 'where to listen (default: a free one)', count)
+    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--no-open', 'print the address and open no browser')
+    .option('--export <folder>', 'write the page as files that any web server can host, and serve nothing');
+  return commonOptions(dataAccess(ui))
+    .addHelpText(
+      'after',
+      `
+It goes on until Ctrl-C. The page has a path that cannot be guessed, and answers to addresses and localhost, to no other name.
+What --export writes is 43 MB, nearly all of it ONNX Runtime, and works from any folder of a server: GitHub Pages, say.
+
+Examples:
+  $ onnx-mish ui
+  $ onnx-mish ui model.onnx
+  $ onnx-mish ui model.onnx --port 8080 --no-open
+  $ onnx-mish ui --export site`,
+    )
+    .action(run);
+}
+
+async function run(
+  model: string | undefined,
+  { port, host, open, export: folder, json, allowOutsideData }: Flags,
+): Promise<void> {
+  if (folder !== undefined) return exportTo(folder, model, json ?? false);
+  const signal = interruptible();
+  const files = new Map([
+    ...(await workbenchFiles()),
+    ...(model === undefined ? [] : await handedFiles(model, { allowOutsideData })),
+  ]);
+  const server = await serve(files, host, port);
+  try {
+    const url = server.url + (model === undefined ? '' : HANDED_HASH);
+    if (json) sayJson({ url, model: model ?? null });
+    else say(`The workbench${model === undefined ? '' : ` with ${clean(model)}`}: ${url}\nCtrl-C ends it.`);
+    if (open) openBrowser(url);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  } finally {
+    await server.close();
+  }
+  throw aborted();
+}
+
+async function exportTo(folder: string, model: string | undefined, json: boolean): Promise<void> {
+  if (model !== undefined) {
+    const fix = 'Leave the model out: readers of the page open their own';
+    throw new OnnxMishError('bad-usage', '--export takes no model', { where: model, fix });
+  }
+  const { files, bytes } = await exportWorkbench(folder);
+  if (json) sayJson({ folder, files, bytes });
+  else say(`${clean(folder)}: ${files} files, ${integer(bytes)} bytes. Any web server can host them.`);
+}
+
+async function serve(
+  files: Parameters<typeof servePage>[0],
+  host: string,
+  port: number | undefined,
+): Promise<PageServer> {
+  if (port !== undefined && port > 65535) {
+    throw new OnnxMishError('bad-usage', `there is no port ${port}`, { fix: 'Give one up to 65535' });
+  }
+  try {
+    return await servePage(files, { host, port, policy: policyOf });
+  } catch (cause) {
+    const where = `${host}:${port ?? 0}`;
+    throw new OnnxMishError('io', `it cannot listen there: ${messageOf(cause)}`, {
+      where,
+      fix: 'Give another --port or --host, or leave them out',
+      cause,
+    });
+  }
+}
+
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {
+  darwin: ['open'],
+  win32: ['cmd', '/c', 'start', ''],
+};
+
+/** Opens the user's browser. Where there is none, the printed address has to do. */
+function openBrowser(url: string): void {
+  const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open'];
+  const child = spawn(program, [...args, url], { stdio: 'ignore', detached: true });
+  child.on('error', () => {});
+  child.unref();
+}

@@ -1,0 +1,52 @@
+import { Command } from 'commander';
+import { undoDocument } from '../../mish/history.js';
+import { undoFile } from '../../node/transform-file.js';
+import { runTransformation, type TransformFlags } from '../io/transform.js';
+import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';
+import { commonOptions, configOptions, dataAccess, outputOptions } from '../options/options.js';
+import { integer } from '../text/text.js';
+
+export function command(): Command {
+  const undo = new Command('undo')
+    .summary('the model as it was before the swap')
+    .description('Gives back the model as it was before the last swap or retarget, byte for byte.');
+  manyOptions(undo);
+  outputOptions(undo, '<model>.undone.onnx');
+  return commonOptions(configOptions(dataAccess(undo)))
+    .addHelpText(
+      'after',
+      `
+The replaced nodes travel in the model's metadata_props (unless it was swapped with --no-undo). A file that
+has been changed since is refused rather than restored wrongly.
+${MANY_HELP}
+
+Examples:
+  $ onnx-mish undo model.mish.onnx -o model.onnx
+  $ onnx-mish undo 'zoo/**/*.mish.onnx' --out-dir originals`,
+    )
+    .action(run);
+}
+
+async function run(
+  models: readonly string[],
+  flags: TransformFlags & ManyFlags,
+  command: Command,
+): Promise<void> {
+  const chosen = chooseModels(models, flags, command);
+  if ('one' in chosen) {
+    return runTransformation(chosen.one, flags, {
+      file: undoFile,
+      async document(document) {
+        const output = await undoDocument(document);
+        return { output, report: { bytes: output.size } };
+      },
+      describe: ({ bytes }) => [`  ${integer(bytes)} bytes, as before the swap`],
+    });
+  }
+  const { transformMany } = await import('../io/transform-many.js'); // loads what draws tables
+  return transformMany(chosen.many, flags, {
+    ...{ file: undoFile, tag: 'undone', done: 'undone' },
+    head: ['bytes'],
+    row: ({ bytes }) => [integer(bytes)],
+  });
+}

@@ -1,0 +1,37 @@
+import { summarise } from '../../render/summary.js';
+import type { Report } from '../../validate/report-schema.js';
+import { expandInputs, type Patterns } from '../io/inputs.js';
+import { runMany, sayLeftOut } from '../io/many.js';
+import { planOutputs } from '../io/outputs.js';
+import { codeOf, compare, type Flags } from './run-validate.js';
+
+/**
+ * Compares all models that paths and globs name with their swaps: those that `swap --out-dir` wrote to `swappedDir`, or in
+ * memory. Throws `bad-usage`.
+ */
+export async function validateMany(many: Patterns, flags: Flags): Promise<void> {
+  const { swappedDir } = flags;
+  const { inputs, leftOut } = await expandInputs(many, { tag: 'mish', outDir: swappedDir });
+  sayLeftOut(leftOut);
+  const jobs =
+    swappedDir === undefined
+      ? inputs.map(({ path }) => ({ input: path, output: undefined }))
+      : planOutputs(inputs, 'mish', swappedDir);
+  await runMany<(typeof jobs)[number], Report>(
+    jobs,
+    {
+      run: ({ input, output }, signal) => compare(input, output, flags, { signal }),
+      document: (report) => report,
+      head: ['provider', 'verdict', 'drift dB', 'parity dB', 'p50 ms', 'swapped', 'ratio'],
+      rows: (report) =>
+        summarise(report).map(({ provider, verdict, drift, parity, original, swapped, ratio, software }) => [
+          ...[provider, verdict, drift, parity, original, swapped],
+          software && ratio !== '–' ? `${ratio}, software rendering` : ratio,
+        ]),
+      textColumns: 3,
+      done: 'validated',
+      code: codeOf,
+    },
+    { ...flags, jobs: 1 }, // one beside another would measure that one, too
+  );
+}

@@ -1,0 +1,124 @@
+import { Command, Option } from 'commander';
+import { PROVIDERS } from '../../providers/provider.js';
+import { dataOptions } from '../options/data-options.js';
+import { chooseModels, failFastOption, refuseForMany, shardOption } from '../options/many-options.js';
+import {
+  commonOptions,
+  configOptions,
+  count,
+  dataAccess,
+  formOptions,
+  list,
+  number,
+  positive,
+} from '../options/options.js';
+import type { Flags } from './run-validate.js';
+
+export function command(): Command {
+  const providers = new Option(
+    '--providers <names>',
+    `execution providers, comma-separated: ${PROVIDERS.join(', ')}`,
+  )
+    .argParser(list)
+    .default(['cpu'], 'cpu');
+  const command = new Command('validate')
+    .summary('compare a swapped model with its original')
+    .description(
+      'Runs both models and reports the error of the Mish kernel, the drift of every output, accuracy and latency.',
+    )
+    .argument('[original]', 'the model before the swap, or a glob in quotes for many')
+    .argument('[swapped]', 'the model after it; without it the original is swapped in memory')
+    .option(
+      '--swapped-dir <folder>',
+      'for a glob: where swap --out-dir wrote the swapped models (default: swapped in memory)',
+    )
+    .addOption(shardOption())
+    .addOption(failFastOption())
+    .addOption(providers);
+  dataOptions(command)
+    .option('--runs <number>', 'how many different noises to feed', count, 4)
+    .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
+    .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for, see doctor)')
+    .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', positive, 120)
+    .option(
+      '--allow-fallback',
+      'let nodes that a provider of onnxruntime-node cannot run move to the CPU, and list them',
+    )
+    .option('--device-id <number>', 'which GPU cuda and tensorrt run on', count)
+    .option(
+      '--per-layer',
+      'compare the tensors inside as well: original and swapped, each provider and the CPU',
+    )
+    .option('--profile', 'say where the time goes, on the providers of onnxruntime-node')
+    .option('--no-latency', 'do not measure latency')
+    .option('--pairs <number>', 'pairs of runs to time at the least (default: 30)', count)
+    .option('--seconds <number>', 'seconds to time for at the least (default: 2)', number);
+  formOptions(command).option('--beta <number>', 'sharpness for the swap in memory', number);
+  command
+    .option('--max-abs <number>', 'largest difference of any output element', number)
+    .option('--min-cosine <number>', 'smallest cosine between outputs', number)
+    .option('--min-sqnr <dB>', 'smallest signal to noise ratio of an output', number)
+    .option('--min-agreement <share>', 'smallest share of rows with the same top class (0 to 1)', number)
+    .option('--min-top1 <share>', 'smallest labelled top-1 accuracy of the swapped model (0 to 1)', number)
+    .option(
+      '--max-top1-drop <points>',
+      'largest loss of labelled top-1 accuracy, in percentage points',
+      number,
+    )
+    .option(
+      '--max-latency-ratio <number>',
+      'largest ratio of median latencies, swapped over original',
+      number,
+    )
+    .option('--max-kernel-error <number>', 'largest absolute error of a kernel', number)
+    .option(
+      '--max-parity <share>',
+      'largest difference from the CPU, as a share of the largest output (default: by provider)',
+      number,
+    );
+  command
+    .option('--report <file>', 'write the report as one HTML file that needs nothing else')
+    .option('--junit <file>', 'write JUnit XML for a build server')
+    .option('-f, --force', 'overwrite files that exist');
+  return commonOptions(configOptions(dataAccess(command)))
+    .addHelpText(
+      'after',
+      `
+wasm, webgl and webgpu run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
+is held against what its provider may be off by; an original that is wrong on a provider is a finding and fails
+nothing. A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for
+and is not there makes it 3; the others still run. --json prints an onnx-mish/report@2
+(onnx-mish/report.schema.json), which \`onnx-mish report\` shows again.
+
+A glob is compared one model after the other, so that no latency suffers from another model, with a table in the end or,
+with --json, a line for each model: the report, with \`input\` and \`status\` before it.
+
+Examples:
+  $ onnx-mish validate model.onnx model.mish.onnx
+  $ onnx-mish validate model.onnx --target cpu --dim batch=1
+  $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
+  $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 1
+  $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
+  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl`,
+    )
+    .action(run);
+}
+
+async function run(
+  original: string | undefined,
+  swapped: string | undefined,
+  flags: Flags,
+  command: Command,
+): Promise<void> {
+  const inMany = { ...flags, outDir: flags.swappedDir };
+  const models = original === undefined ? [] : [original];
+  const chosen = swapped === undefined ? chooseModels(models, inMany, command) : { one: original ?? '' };
+  if ('many' in chosen) {
+    refuseForMany(flags, ['report', 'junit']);
+    const { validateMany } = await import('./validate-many.js');
+    return validateMany(chosen.many, flags);
+  }
+  const { run } = await import('./run-validate.js'); // heavy, and not needed for help
+  await run(chosen.one, swapped, flags);
+}

@@ -1,0 +1,91 @@
+// What the workbench's server has to offer.
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import { type DataAccess, dataFiles } from '../../files/external-data.js';
+import { onFile } from '../../files/file-error.js';
+import { writeTogether } from '../../files/write-atomically.js';
+import { withDocument } from '../../node/document.js';
+import { runtimeFiles } from '../../providers/browser/provider.js';
+import type { Content } from '../../providers/browser/server.js';
+import { HANDED_PATH, type Handed } from '../../web/workbench/protocol.js';
+import { withoutDashO } from '../io/views.js';
+
+/** Of ONNX Runtime Web's builds, those for the page's three providers, and what they load. */
+const RUNTIME = new Set([
+  ...['ort.wasm.min.mjs', 'ort.webgl.min.mjs', 'ort.webgpu.min.mjs'].map((name) => `ort/${name}`),
+  ...['mjs', 'wasm'].map((ending) => `ort/ort-wasm-simd-threaded.${ending}`),
+  ...['mjs', 'wasm'].map((ending) => `ort/ort-wasm-simd-threaded.asyncify.${ending}`),
+]);
+
+type Entries = [name: string, content: Content][];
+
+/** The page's own files, and ONNX Runtime's under `ort/`. Throws `io` where the page was not built. */
+export async function workbenchFiles(): Promise<Entries> {
+  const root = dirname(createRequire(import.meta.url).resolve('onnx-mish/package.json'));
+  const folder = join(root, 'dist', 'workbench');
+  const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    const fix = 'Install onnx-mish again; in its repository, run `npm run build`';
+    throw new OnnxMishError('io', 'the workbench is not there', { where: folder, fix, cause });
+  });
+  const own = found
+    .filter((entry) => entry.isFile())
+    .map(({ name, parentPath }) => join(parentPath, name))
+    .map((file): Entries[number] => [relative(folder, file).split(sep).join('/'), { file }]);
+  const runtime = (await runtimeFiles()).map(([name, content]): Entries[number] => [`ort/${name}`, content]);
+  return [...own, ...runtime];
+}
+
+/**
+ * Writes the page and ONNX Runtime's builds for its providers into a folder, new or empty. Throws `io`, where
+ * something is in it too.
+ */
+export async function exportWorkbench(folder: string): Promise<{ files: number; bytes: number }> {
+  const own = (await workbenchFiles()).filter(([name]) => !name.startsWith('ort/') || RUNTIME.has(name));
+  let bytes = 0;
+  const writeAll: Parameters<typeof writeTogether>[1] = async ({ makeFolder, write }) => {
+    await makeFolder(folder);
+    if ((await onFile(folder, () => readdir(folder))).length > 0) {
+      const fix = 'Name a folder that is new or empty';
+      throw new OnnxMishError('io', 'something is in this folder already', { where: folder, fix });
+    }
+    for (const [name, content] of own) {
+      const path = join(folder, name);
+      await makeFolder(dirname(path));
+      const all = 'file' in content ? await readFile(content.file) : content;
+      await write(path, (handle) => onFile(path, () => handle.writeFile(all)));
+      bytes += all.length;
+    }
+  };
+  await withoutDashO(() => writeTogether(false, writeAll));
+  return { files: own.length, bytes };
+}
+
+/** A model and its external data, with the list of them. Throws as `scan` does, `io` and `external-data`. */
+export async function handedFiles(model: string, access?: DataAccess): Promise<Entries> {
+  const beside = await withDocument(model, (document) => dataFiles(document, dirname(model), access));
+  const there: { name: string; url: string; path: string }[] = [];
+  for (const [index, { location, path }] of beside.entries()) {
+    const isThere = (await stat(path).catch(() => undefined))?.isFile() ?? false;
+    if (isThere) there.push({ name: location, url: `model/${index}`, path }); // the page asks for what is missing
+  }
+  const handed: Handed = {
+    model: { name: basename(model), url: 'model/model.onnx' },
+    external: there.map(({ name, url }) => ({ name, url })),
+  };
+  return [
+    [HANDED_PATH, new TextEncoder().encode(JSON.stringify(handed))],
+    [handed.model.url, { file: model }],
+    ...there.map(({ url, path }): Entries[number] => [url, { file: path }]),
+  ];
+}
+
+const POLICY =
+  "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; connect-src 'self' blob: data:; " +
+  "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self' 'wasm-unsafe-eval'";
+
+/** The page's policy; the worker that draws a report's charts compiles their expressions, and alone may do so. */
+export function policyOf(name: string): string {
+  return /^assets\/html-[\w-]+\.js$/.test(name) ? `${POLICY} 'unsafe-eval'` : POLICY;
+}

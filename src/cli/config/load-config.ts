@@ -1,0 +1,109 @@
+import { stat } from 'node:fs/promises';
+import { extname, relative, resolve } from 'node:path';
+import { createJiti } from 'jiti';
+import { lilconfig } from 'lilconfig';
+import type { z } from 'zod';
+import { messageOf, OnnxMishError } from '../../base/error.js';
+import { onFile } from '../../files/file-error.js';
+import { nearest } from '../text/nearest.js';
+import { CONFIG_NAMES } from './apply-config.js';
+import { type Config, configSchema } from './config-schema.js';
+import * as helpers from './define-config.js';
+
+/** Loads and checks the configuration in a file or in a folder. Throws `io` or `bad-usage`, naming the key that is wrong. */
+export async function loadConfig(place: string): Promise<{ path: string; config: Config }> {
+  // Reads TypeScript, and modules of either kind; a configuration can import defineConfig also where the package is not.
+  const jiti = createJiti(import.meta.url, {
+    fsCache: false,
+    virtualModules: { 'onnx-mish/config': helpers },
+  });
+  const run = (path: string): Promise<unknown> => jiti.import(path, { default: true });
+  const kinds = CONFIG_NAMES.map((name) => extname(name)).filter((kind) => kind !== '.json');
+  const loader = lilconfig('onnx-mish', {
+    searchPlaces: CONFIG_NAMES,
+    ignoreEmptySearchPlaces: false,
+    stopDir: place,
+    loaders: {
+      ...Object.fromEntries(kinds.map((kind) => [kind, (path: string) => run(path).catch(cannotRun(path))])),
+      '.json': async (path, content) =>
+        Promise.resolve(content)
+          .then((text): unknown => JSON.parse(text))
+          .catch(cannotRun(path)),
+    },
+  });
+  const found = await onFile(place, async () => {
+    if ((await stat(place)).isDirectory()) return loader.search(resolve(place));
+    if ([...kinds, '.json'].includes(extname(place))) return loader.load(place);
+    throw new OnnxMishError('bad-usage', 'this is no configuration', {
+      where: place,
+      fix: 'Name a .ts, .js or .json file',
+    });
+  });
+  if (found === null) {
+    throw new OnnxMishError('bad-usage', 'there is no configuration in this folder', {
+      where: place,
+      fix: `It is called ${CONFIG_NAMES.join(', ')}`,
+    });
+  }
+  const path = relative('', found.filepath);
+  return { path, config: check(found.config ?? {}, path) };
+}
+
+/** Whatever a configuration throws when it is run or parsed is its own mistake. */
+function cannotRun(path: string): (error: unknown) => never {
+  return (error) => {
+    const [what] = messageOf(error).split('\n');
+    throw new OnnxMishError('bad-usage', `the configuration cannot be read: ${what}`, {
+      where: relative('', path),
+      fix: 'Correct it, or leave it out with --no-config',
+      cause: error,
+    });
+  };
+}
+
+function check(config: unknown, where: string): Config {
+  const result = configSchema.safeParse(config);
+  if (result.success) return result.data;
+  throw new OnnxMishError('bad-usage', result.error.issues.flatMap(problemsOf).join('; '), {
+    where,
+    fix: 'Correct it, or leave it out with --no-config',
+  });
+}
+
+/** What is wrong, with the key that it is wrong with. */
+function problemsOf(issue: z.core.$ZodIssue): string[] {
+  const key = issue.path.length === 0 ? 'it' : issue.path.join('.');
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((name) => {
+        const full = (other: string) => [...issue.path, other].join('.');
+        const meant = nearest(name, keysAt(issue.path));
+        return `there is no key '${full(name)}'${meant === undefined ? '' : ` (did you mean '${full(meant)}'?)`}`;
+      });
+    case 'invalid_value':
+      return [`${key} has to be one of ${issue.values.join(', ')}`];
+    case 'invalid_type': {
+      const kind = { int: 'whole number', record: 'object', tuple: 'list', array: 'list' }[
+        issue.expected as string
+      ];
+      return [`${key} has to be ${article(kind ?? issue.expected)}`];
+    }
+    case 'too_small':
+      return [`${key} has to be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`];
+    case 'too_big':
+      return [`${key} has to be at most ${issue.maximum}`];
+    default:
+      return [`${key} ${issue.message}`];
+  }
+}
+
+const article = (noun: string) => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
+
+/** The keys that the schema has at a path, of which the configuration's own and those of its sections are wanted. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  const sections = configSchema.shape;
+  if (path.length === 0) return Object.keys(sections).filter((name) => name !== '$schema');
+  const name = String(path[0]);
+  if (name === '$schema' || !(name in sections)) return [];
+  return Object.keys(sections[name as Exclude<keyof typeof sections, '$schema'>].unwrap().shape);
+}

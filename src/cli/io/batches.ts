@@ -1,0 +1,103 @@
+// Runs of several samples, which take less time than as many runs of one.
+import { OnnxMishError } from '../../base/error.js';
+import { own } from '../../base/own.js';
+import { type Feeds, firstFeed, resolveShape, seededFeeds } from '../../data/dataset.js';
+import { getProvider } from '../../node/provider-by-name.js';
+import type { Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
+import { type Tensors, toNumbers } from '../../providers/tensor.js';
+import type { DataFlags } from '../options/data-options.js';
+import { type DataMaker, NOISE, readData, shapeOptions } from './read-data.js';
+
+/** Samples of a run where the model leaves that open. */
+const BATCH = 16;
+/** Elements may differ by this share of the largest: sums are made in another order. */
+const ROUNDING = 1e-2;
+
+/**
+ * The data that the flags name, `samples` of noise or a little more, in runs of several samples where nobody has said how
+ * many: the first dimension of all inputs and outputs is the same symbol, and a run of several gives what as many runs give.
+ */
+export async function readInBatches(
+  model: string,
+  flags: DataFlags,
+  samples: number,
+  options: SessionOptions,
+): Promise<DataMaker> {
+  const read = flags.data === NOISE ? noise(flags, samples) : await readData(flags, samples);
+  if (flags.images !== undefined) return read;
+  const session = await getProvider('cpu').open(model, options);
+  try {
+    const { inputs, outputs } = session;
+    const symbol = batchSymbol([...inputs, ...outputs]);
+    if (symbol === undefined || isGiven(symbol, inputs, flags)) return read;
+    const one: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });
+    if (one(inputs, outputs).feeds.length < 4 * BATCH) return one;
+    const many: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: BATCH });
+    return (await givesTheSame(session, many(inputs, outputs).feeds)) ? many : one;
+  } finally {
+    await session.close();
+  }
+}
+
+function noise(flags: DataFlags, samples: number): DataMaker {
+  return (inputs, _outputs, dims) => {
+    const { shapes, dims: given } = shapeOptions(flags);
+    const shape = { shapes, dims: { ...dims, ...given } };
+    const [each = 1] = inputs[0] === undefined ? [] : resolveShape(inputs[0], shape);
+    return seededFeeds(inputs, { ...shape, seed: flags.seed, count: Math.ceil(samples / Math.max(1, each)) });
+  };
+}
+
+/** The one symbol that is the first dimension of all inputs and outputs. */
+function batchSymbol(values: readonly ValueInfo[]): string | undefined {
+  const [first] = values[0]?.dims ?? [];
+  const same = typeof first === 'string' && first !== '' && values.every(({ dims }) => dims[0] === first);
+  return same ? first : undefined;
+}
+
+function isGiven(symbol: string, inputs: readonly ValueInfo[], flags: DataFlags): boolean {
+  const { shapes, dims } = shapeOptions(flags);
+  return own(dims, symbol) !== undefined || inputs.some(({ name }) => own(shapes, name) !== undefined);
+}
+
+/** Whether the first run of several samples gives what as many runs of one give. */
+async function givesTheSame(session: Session, feeds: Feeds): Promise<boolean> {
+  const batch = await firstFeed(feeds);
+  if (batch === undefined || Object.values(batch).some(({ dims }) => dims[0] !== BATCH)) return false;
+  try {
+    const whole = await session.run(batch);
+    for (let index = 0; index < BATCH; index++) {
+      const alone = await session.run(sliceOf(batch, index));
+      if (!Object.keys(alone).every((name) => isSlice(own(whole, name), own(alone, name), index)))
+        return false;
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof OnnxMishError && error.code === 'run-failed') return false;
+    throw error;
+  }
+}
+
+function sliceOf(batch: Tensors, index: number): Tensors {
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, tensor]) => {
+      const each = tensor.data.length / BATCH;
+      const data = tensor.data.slice(index * each, (index + 1) * each) as typeof tensor.data;
+      return [name, { ...tensor, dims: [1, ...tensor.dims.slice(1)], data }];
+    }),
+  );
+}
+
+function isSlice(whole: Tensors[string] | undefined, alone: Tensors[string] | undefined, index: number) {
+  if (whole === undefined || alone === undefined) return false;
+  if (alone.dims[0] !== 1 || whole.data.length !== alone.data.length * BATCH) return false;
+  const [all, own] = [toNumbers(whole), toNumbers(alone)];
+  if (all === undefined || own === undefined) return false;
+  let scale = 0;
+  for (let at = 0; at < own.length; at++) scale = Math.max(scale, Math.abs(own[at] ?? 0));
+  for (let at = 0; at < own.length; at++) {
+    const difference = Math.abs((own[at] ?? 0) - (all[index * own.length + at] ?? 0));
+    if (difference > ROUNDING * scale) return false;
+  }
+  return true;
+}

@@ -1,0 +1,65 @@
+import { CommanderError } from 'commander';
+import { messageOf, OnnxMishError } from '../../base/error.js';
+import { sayJson } from '../text/say.js';
+import { clean } from '../text/text.js';
+import { isClosedPipe } from './stdout.js';
+
+export const EXIT = { done: 0, threshold: 1, usage: 2, unavailable: 3, interrupted: 130 } as const;
+
+/** The exit code an error stands for. */
+export function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (isClosedPipe(error)) return EXIT.done; // a reader that has seen enough (`| head`) is no failure
+  if (!(error instanceof OnnxMishError)) return EXIT.usage;
+  if (error.code === 'provider-unavailable') return EXIT.unavailable;
+  if (error.code === 'aborted') return EXIT.interrupted;
+  return error.code === 'skipped' || error.code === 'over-budget' ? EXIT.threshold : EXIT.usage;
+}
+
+/** Prints an error to standard error; with --json the one JSON document is the error as well. */
+export function reportError(error: unknown, argv: readonly string[]): void {
+  if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
+  if (isClosedPipe(error)) return;
+  if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
+  const debug = argv.includes('--debug');
+  if (!(error instanceof CommanderError))
+    sayError(error, { debug }); // commander has said its own
+  else if (debug) console.error(error);
+}
+
+/** Prints what is wrong to standard error: where, or the name of what was worked on, what, and what to do about it. */
+export function sayError(error: unknown, options: { name?: string; debug?: boolean | undefined } = {}): void {
+  const known = error instanceof OnnxMishError;
+  const name = (known ? error.where : undefined) ?? options.name;
+  const where = name === undefined ? '' : `${name}: `;
+  console.error(`onnx-mish: ${clean(where)}${clean(known ? error.what : messageOf(error))}`);
+  if (!known) {
+    console.error(
+      '  This is a defect of onnx-mish. Run the command again with --debug and report what it prints.',
+    );
+  } else if (error.fix !== undefined) console.error(`  ${clean(error.fix)}.`);
+  if (options.debug && error instanceof Error) console.error(error);
+}
+
+/** An error as --json has it. */
+export function errorDocument(error: unknown) {
+  if (error instanceof OnnxMishError) {
+    const { code, what, where, fix } = error;
+    return { code, what, where, fix };
+  }
+  if (error instanceof CommanderError) {
+    return {
+      code: 'bad-usage',
+      what: error.message.replace(/^error: /, ''),
+      fix: 'Add --help for the options',
+    };
+  }
+  return { code: 'defect', what: messageOf(error), fix: 'Report what --debug prints' };
+}
+
+/** A signal that Ctrl-C or a polite kill aborts, so that what is under way is cleaned up first. */
+export function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,99 @@
+import { fstatSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
+import { stopIfAborted } from '../../base/abort.js';
+import { OnnxMishError } from '../../base/error.js';
+import { fileError, onFile } from '../../files/file-error.js';
+import { type ModelFile, openModel } from '../../files/model-file.js';
+import { statOf } from '../../files/same-file.js';
+import { checkTarget } from '../../files/write-atomically.js';
+import { streamModel, writeModel } from '../../files/write-model.js';
+import type { FileOptions, Written } from '../../node/transform-file.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+import { scan } from '../../onnx/scan.js';
+import { type ByteSource, toSource } from '../../onnx/source.js';
+import type { Spliced } from '../../onnx/splice.js';
+import { giveStandardOutput } from '../text/say.js';
+import { standardOutput } from './stdout.js';
+
+/** The model that an argument names: a file, or standard input for `-`. The caller closes it. */
+export async function modelArgument(
+  path: string,
+  signal?: AbortSignal | undefined,
+): Promise<ByteSource & Pick<ModelFile, 'close' | 'checkUnchanged'>> {
+  if (path !== '-') return openModel(path);
+  // Whoever pipes into us may take for ever; Ctrl-C has to end that, too.
+  const stdin = signal === undefined ? process.stdin : addAbortSignal(signal, process.stdin);
+  try {
+    const bytes = new Uint8Array(await buffer(stdin));
+    return { ...toSource(bytes, 'standard input'), close: async () => {}, checkUnchanged: async () => {} };
+  } catch (error) {
+    stopIfAborted(signal, 'standard input');
+    throw fileError(error, 'standard input');
+  }
+}
+
+/** Where a command writes: what `-o` says, or standard output for a model from standard input. */
+export function outputArgument(input: string, output: string | undefined): string | undefined {
+  const chosen = output ?? (input === '-' ? '-' : undefined);
+  if (chosen === '-') giveStandardOutput();
+  return chosen;
+}
+
+/**
+ * A transformation with standard input or output on one side. Data files of a piped model have no folder
+ * to be found in or copied to, so a piped model must not have any.
+ */
+export async function piped<Report>(
+  input: string,
+  output: string,
+  options: FileOptions,
+  work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
+): Promise<Written<Report>> {
+  if (output !== '-') await checkTarget(output, options.force ?? false);
+  else await refuseInputAsOutput(input);
+  const source = await modelArgument(input, options.signal);
+  try {
+    const document = await scan(source);
+    const [external] = document.external;
+    if (external !== undefined) {
+      throw new OnnxMishError(
+        'external-data',
+        `tensor '${external.tensor.name}' has its data in another file`,
+        {
+          where: source.name,
+          fix: 'Name files for input and output; such a model cannot go through a pipe',
+        },
+      );
+    }
+    const { output: model, report } = await work(document);
+    if (output === '-') await streamModel(model, standardOutput(), options);
+    else await writeModel(model, output, options);
+    await source.checkUnchanged(); // too late to take it back, not too late to say so
+    return { output, copied: [], report };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Refuses to read a file that standard output goes to, which a shell has emptied already unless it appends. Throws `io`. */
+async function refuseInputAsOutput(input: string): Promise<void> {
+  const stat = (fd: number) => fstatSync(fd, { bigint: true });
+  const [from, to] = [input === '-' ? stat(0) : await statOf(input), stat(1)];
+  if (!to.isFile() || from?.dev !== to.dev || from.ino !== to.ino) return;
+  throw new OnnxMishError('io', 'this is where standard output goes', {
+    where: input === '-' ? 'standard input' : input,
+    fix: 'Redirect it to another file: the shell empties that file before anybody can read it',
+  });
+}
+
+/** A JSON file, or standard input for `-`. Throws `io`, or `bad-usage` when it is no JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  const content = path === '-' ? await text(process.stdin) : await onFile(path, () => readFile(path, 'utf8'));
+  try {
+    return JSON.parse(content);
+  } catch (cause) {
+    throw new OnnxMishError('bad-usage', 'this is no JSON', { where: path, fix: 'Check the file', cause });
+  }
+}

@@ -1,0 +1,158 @@
+import { isAborted } from '../../base/abort.js';
+import { plainTable } from '../../render/terminal.js';
+import { JOBS } from '../options/many-options.js';
+import { steps } from '../text/progress.js';
+import { say, sayJson } from '../text/say.js';
+import { clean, plural } from '../text/text.js';
+import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
+import { type Shard, shardOf } from './inputs.js';
+
+/** One piece of work, to be done on many models. */
+export interface Work<Job extends { readonly input: string }, Result> {
+  readonly run: (job: Job, signal: AbortSignal) => Promise<Result>;
+  /** What --json says of a model besides its path, `input`, and `status`. */
+  readonly document: (result: Result) => object;
+  /** The table's columns after the model's path. */
+  readonly head: readonly string[];
+  readonly rows: (result: Result, job: Job) => readonly (readonly string[])[];
+  /** How many of the columns, the path among them, are text. */
+  readonly textColumns: number;
+  /** What has been done to those that did not fail: swapped. */
+  readonly done: string;
+  /** The exit code that a result stands for, such as that of a threshold that it does not keep; 0 unless given. */
+  readonly code?: ((result: Result) => number) | undefined;
+}
+
+type Outcome<Result> =
+  | { readonly status: 'done'; readonly result: Result; readonly code: number }
+  | { readonly status: 'failed'; readonly error: unknown; readonly code: number }
+  | { readonly status: 'not-run'; readonly code: 0 };
+
+interface RunFlags {
+  readonly jobs?: number | undefined;
+  readonly failFast?: boolean | undefined;
+  readonly shard?: Shard | undefined;
+  readonly json?: boolean | undefined;
+  readonly debug?: boolean | undefined;
+}
+
+/**
+ * Does a piece of work on many models, some at a time: whoever waits for the disk lets others work. What fails is said and
+ * does not stop the rest, unless `failFast`. Prints a line of JSON for each model as soon as those before it are done, or a
+ * table at the end; sets the exit code to the worst of them. Of `all` it takes the shard that the flags name.
+ */
+export async function runMany<Job extends { readonly input: string }, Result>(
+  all: readonly Job[],
+  work: Work<Job, Result>,
+  flags: RunFlags,
+): Promise<void> {
+  const begun = performance.now();
+  const jobs = shardOf(all, flags.shard);
+  const interrupted = interruptible();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([interrupted, failed.signal]);
+  const bar = steps();
+  const waiting = new Map<number, Outcome<Result>>();
+  const said: Pick<Outcome<Result>, 'status' | 'code'>[] = [];
+  const lines: string[][] = [];
+  /** Says those that are next in order, so that what is printed does not depend on who was quicker; forgets their results. */
+  const tell = () => {
+    bar.end();
+    for (let outcome = waiting.get(said.length); outcome !== undefined; outcome = waiting.get(said.length)) {
+      const job = jobs[said.length];
+      if (job === undefined) return;
+      waiting.delete(said.length);
+      said.push({ status: outcome.status, code: outcome.code });
+      if (flags.json) sayJson(record(job, outcome, work));
+      else lines.push(...linesOf(job, outcome, work));
+      if (outcome.status === 'failed') sayError(outcome.error, { name: job.input, debug: flags.debug });
+    }
+  };
+
+  const queue = jobs.entries();
+  const worker = async () => {
+    for (const [index, job] of queue) {
+      if (signal.aborted) waiting.set(index, NOT_RUN);
+      else {
+        bar.update(`${said.length + waiting.size + 1} of ${jobs.length}: ${clean(job.input)}`);
+        const outcome = await attempt(() => work.run(job, signal), work.code);
+        if (outcome.code !== EXIT.done && flags.failFast) failed.abort();
+        waiting.set(index, outcome);
+      }
+      tell();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(flags.jobs ?? JOBS, jobs.length) }, worker));
+
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  const { shard } = flags;
+  const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
+  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work.done)} in ${seconds} s`;
+  if (!flags.json) {
+    const table = lines.length > 0 ? [plainTable(['model', ...work.head], lines, work.textColumns), ''] : [];
+    say([...table, counts].join('\n'));
+  } else if (said.some(({ status, code }) => status !== 'done' || code !== EXIT.done)) {
+    console.error(`onnx-mish: ${counts}`);
+  }
+  if (interrupted.aborted) {
+    console.error('onnx-mish: interrupted; what is done stays, and of the others nothing was left behind');
+    process.exitCode = EXIT.interrupted;
+    return;
+  }
+  process.exitCode = Math.max(EXIT.done, ...said.map(({ code }) => code));
+}
+
+const NOT_RUN = { status: 'not-run', code: EXIT.done } as const;
+
+async function attempt<Result>(
+  work: () => Promise<Result>,
+  code: (result: Result) => number = () => EXIT.done,
+): Promise<Outcome<Result>> {
+  try {
+    const result = await work();
+    return { status: 'done', result, code: code(result) };
+  } catch (error) {
+    return isAborted(error) ? NOT_RUN : { status: 'failed', error, code: exitCode(error) };
+  }
+}
+
+function record<Job extends { readonly input: string }, Result>(
+  job: Job,
+  outcome: Outcome<Result>,
+  { document }: Work<Job, Result>,
+): object {
+  const head = { input: job.input, status: outcome.status };
+  if (outcome.status === 'done') return { ...head, ...document(outcome.result) };
+  return outcome.status === 'failed' ? { ...head, error: errorDocument(outcome.error) } : head;
+}
+
+/** A model's lines of the table. */
+function linesOf<Job extends { readonly input: string }, Result>(
+  job: Job,
+  outcome: Outcome<Result>,
+  { head, rows }: Work<Job, Result>,
+): string[][] {
+  const words = outcome.status === 'failed' ? 'failed' : 'not run';
+  const own = outcome.status === 'done' ? rows(outcome.result, job) : [[words]];
+  return own.map((cells) => [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean));
+}
+
+/** `1 swapped, 1 failed`. */
+function countsOf(outcomes: readonly Pick<Outcome<unknown>, 'status' | 'code'>[], done: string): string {
+  const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
+  const [failed, rest] = [count('failed'), count('not-run')];
+  const missed = outcomes.filter(({ status, code }) => status === 'done' && code !== EXIT.done).length;
+  const parts = [
+    `${count('done')} ${done}`,
+    ...(missed > 0 ? [`${missed} of them not as asked`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(rest > 0 ? [`${rest} not run`] : []),
+  ];
+  return parts.join(', ');
+}
+
+/** Says on standard error how much globs matched that is not taken. */
+export function sayLeftOut(leftOut: readonly string[]): void {
+  if (leftOut.length === 0) return;
+  console.error(`onnx-mish: ${plural(leftOut.length, 'file')} of an earlier run left out`);
+}

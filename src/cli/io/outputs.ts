@@ -1,0 +1,45 @@
+import { join, resolve } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import { outputName } from '../../node/transform-file.js';
+import { type Input, placeBelow } from './inputs.js';
+
+/** A model to read and the file to write. */
+export interface Job {
+  readonly input: string;
+  readonly output: string;
+}
+
+/**
+ * Where each model's result goes: beside it, or below `outDir` in the folders in which it is below its glob's. Throws
+ * `bad-usage`, before anything is written, where two would go to the same place or one in the place of an input.
+ */
+export function planOutputs(inputs: readonly Input[], tag: string, outDir?: string | undefined): Job[] {
+  const jobs = inputs.map((input) => {
+    const name = outDir === undefined ? input.path : join(outDir, placeBelow(input));
+    return { input: input.path, output: outputName(name, tag) };
+  });
+  const models = new Map(inputs.map(({ path }) => [fileKey(path), path]));
+  const taken = new Map<string, string>();
+  for (const { input, output } of jobs) {
+    const other = taken.get(fileKey(output));
+    if (other !== undefined) throw refused(`'${other}' and '${input}' would both be written here`, output);
+    if (models.has(fileKey(output))) {
+      throw refused(`'${input}' would be written here, and this is a model to be read`, output);
+    }
+    taken.set(fileKey(output), input);
+  }
+  return jobs;
+}
+
+/** Equal for two names of one file. Windows and macOS take no notice of capitals. */
+function fileKey(path: string): string {
+  const full = resolve(path);
+  return process.platform === 'win32' || process.platform === 'darwin' ? full.toLowerCase() : full;
+}
+
+function refused(what: string, where: string): OnnxMishError {
+  return new OnnxMishError('bad-usage', what, {
+    where,
+    fix: "Quote the glob ('models/**/*.onnx'), so that the folders in it are kept, or run the command once for each of them",
+  });
+}

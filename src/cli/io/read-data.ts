@@ -1,0 +1,111 @@
+// What runs are fed, from the options of `dataOptions`.
+
+import { OnnxMishError } from '../../base/error.js';
+import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
+import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../../data/dataset.js';
+import { parseNpy } from '../../data/npy.js';
+import { readSamples, type SampleFiles, type TestCase } from '../../node/read-samples.js';
+import type { TensorData } from '../../onnx/tensor-data.js';
+import type { ValueInfo } from '../../providers/provider.js';
+import { arrayFor, elementCount } from '../../providers/tensor.js';
+import type { DataFlags } from '../options/data-options.js';
+import { readImages } from '../options/image-options.js';
+
+/** Makes feeds for a model that has these inputs and outputs, with sizes for symbols that the flags leave open. */
+export type DataMaker = (
+  inputs: readonly ValueInfo[],
+  outputs: readonly ValueInfo[],
+  dims?: ShapeOptions['dims'],
+) => Dataset<Feeds>;
+
+/**
+ * Reads what `--data` or `--images` names; without either, noise is made up: `noises` runs of it. Throws `io`, `bad-data`
+ * and `bad-usage`.
+ */
+export async function readData(flags: DataFlags, noises: number): Promise<DataMaker> {
+  const images = await readImages(flags);
+  const noise = flags.data === undefined || flags.data === NOISE;
+  const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data);
+  return (inputs, outputs, more) => {
+    const { shapes, dims } = shapeOptions(flags);
+    const shape = { shapes, dims: { ...more, ...dims } };
+    return images?.(inputs, shape) ?? dataset(files, inputs, outputs, { ...flags, shape, noises });
+  };
+}
+
+/** What `--data` says for made-up samples. */
+export const NOISE = 'random';
+
+function dataset(
+  files: SampleFiles | undefined,
+  inputs: readonly ValueInfo[],
+  outputs: readonly ValueInfo[],
+  {
+    labels,
+    seed,
+    shape,
+    noises,
+  }: Pick<DataFlags, 'labels' | 'seed'> & { shape: ShapeOptions; noises: number },
+): Dataset {
+  if (files === undefined) {
+    if (labels !== undefined) {
+      throw new OnnxMishError('bad-usage', '--labels needs samples', {
+        fix: 'Give them with --data samples.npz',
+      });
+    }
+    return seededFeeds(inputs, { ...shape, seed, count: Math.max(1, noises) });
+  }
+  if (files.kind === 'cases') return testCaseFeeds(files.cases.map(namedTensors), inputs, outputs);
+  const arrays = Object.fromEntries([...files.files].map(([name, bytes]) => [name, parseNpy(bytes, name)]));
+  return sampledFeeds(arrays, inputs, { ...shape, labels });
+}
+
+/** The shapes that `--shape` and `--dim` give. Throws `bad-usage`. */
+export function shapeOptions(flags: Pick<DataFlags, 'shape' | 'dim'>): ShapeOptions {
+  return {
+    shapes: Object.fromEntries(pairs(flags.shape, '--shape').map(([name, text]) => [name, sizes(text)])),
+    dims: Object.fromEntries(pairs(flags.dim, '--dim').map(([name, text]) => [name, sizes(text)[0] ?? 0])),
+  };
+}
+
+/** `name=text`, split at the last `=`, since names may hold one. */
+function pairs(values: readonly string[] | undefined, option: string): [string, string][] {
+  return (values ?? []).map((value) => {
+    const at = value.lastIndexOf('=');
+    if (at > 0) return [value.slice(0, at), value.slice(at + 1)];
+    throw new OnnxMishError('bad-usage', `${option} '${value}' has no '='`, {
+      fix: `Write ${option} name=size`,
+    });
+  });
+}
+
+function sizes(text: string): number[] {
+  const dims = text === '' ? [] : text.split(/[x,]/).map(Number);
+  if (dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return dims;
+  throw new OnnxMishError('bad-usage', `'${text}' is no shape`, { fix: 'Write sizes as 1x3x224x224' });
+}
+
+function namedTensors(test: TestCase): { inputs: NamedTensor[]; outputs: NamedTensor[] } {
+  return { inputs: test.inputs.map(toTensor), outputs: test.outputs.map(toTensor) };
+}
+
+/** Bytes of a test case as an array of their type. */
+function toTensor({ name, elemType, dims, data }: TensorData): NamedTensor {
+  if (!(data instanceof Uint8Array)) return { name, tensor: { elemType, dims, data } };
+  const count = elementCount(dims);
+  // Memory is taken only for what is there.
+  const sound =
+    dims.every((dim) => dim >= 0) && count * (arrayFor(elemType, 0)?.BYTES_PER_ELEMENT ?? 0) === data.length;
+  const array = sound ? arrayFor(elemType, count) : undefined;
+  if (array === undefined) {
+    throw new OnnxMishError(
+      'bad-data',
+      `tensor '${name}' (${elemType} [${dims}]) holds ${data.length} bytes`,
+      {
+        fix: 'Its data does not fit its shape',
+      },
+    );
+  }
+  new Uint8Array(array.buffer).set(data);
+  return { name, tensor: { elemType, dims, data: array } };
+}

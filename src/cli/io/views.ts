@@ -1,0 +1,69 @@
+import { OnnxMishError } from '../../base/error.js';
+import { isSameFile } from '../../files/same-file.js';
+import { checkTarget } from '../../files/write-atomically.js';
+import { writeText as writeFile } from '../../files/write-model.js';
+import type { Report } from '../../validate/report-schema.js';
+
+/** The files that a report is written to, and whether they may be there already. */
+export interface ViewFlags {
+  html?: string | undefined;
+  junit?: string | undefined;
+  force?: boolean | undefined;
+}
+
+/** The files that a command reads, `-` and undefined among them: no view takes the place of one, whatever is forced. */
+export type Inputs = readonly (string | undefined)[];
+
+/** Throws `io` when one of the files could not be written as things are, so that no long run ends in vain. */
+export async function checkViews(
+  { html, junit, force = false }: ViewFlags,
+  inputs: Inputs = [],
+): Promise<void> {
+  for (const path of [html, junit]) {
+    if (path === undefined) continue;
+    await withoutDashO(() => checkTarget(path, force));
+    for (const input of inputs) {
+      if (input === undefined || !(await isSameFile(input, path))) continue;
+      const fix = 'Choose another name';
+      throw new OnnxMishError('io', 'this file is read by the command itself', { where: path, fix });
+    }
+  }
+  if (html !== undefined && html === junit) {
+    throw new OnnxMishError('bad-usage', 'HTML and JUnit XML cannot go to the same file', { where: html });
+  }
+}
+
+/** Writes the report as HTML and as JUnit XML, as far as they are asked for; gives the names of the files. */
+export async function writeViews(report: Report, flags: ViewFlags, inputs: Inputs = []): Promise<string[]> {
+  const { html, junit, force } = flags;
+  await checkViews(flags, inputs);
+  if (html !== undefined) {
+    const { renderHtml } = await import('../../render/html/render.js');
+    await writeText(html, await renderHtml(report), { force });
+  }
+  if (junit !== undefined) {
+    const { renderJunit } = await import('../../render/junit.js');
+    await writeText(junit, renderJunit(report), { force });
+  }
+  return [html, junit].filter((path) => path !== undefined);
+}
+
+/** Writes a text file, whole or not at all. Throws `io`, also when it is there already, unless `force`. */
+export async function writeText(
+  path: string,
+  text: string,
+  { force = false }: { force?: boolean | undefined } = {},
+): Promise<void> {
+  await withoutDashO(() => writeFile(path, text, force));
+}
+
+/** Advice on files names the option -o of the commands that write models; other files have options of their own. */
+export async function withoutDashO<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof OnnxMishError)) throw error;
+    const { code, what, where, fix, cause } = error;
+    throw new OnnxMishError(code, what, { where, fix: fix?.replaceAll(' with -o', ''), cause });
+  }
+}

@@ -1,0 +1,110 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
+import type { Dataset, LazyFeeds, ShapeOptions } from '../../data/dataset.js';
+import { type ImageOptions, imageFeeds, LAYOUTS, type Layout, type Rgb } from '../../data/images.js';
+import type { ValueInfo } from '../../providers/provider.js';
+import { count } from './options.js';
+
+/** The options of `imageOptions`, as commander gives them. */
+export interface ImageFlags {
+  images?: string;
+  size?: number;
+  resize?: number;
+  mean?: Rgb;
+  std?: Rgb;
+  layout?: Layout;
+  channels?: 'rgb' | 'bgr';
+  limit?: number;
+}
+
+/** --images and what it needs to know of the model. */
+export function imageOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--images <folder>', 'labelled samples: images in a subfolder for each class').conflicts([
+        'data',
+        'labels',
+      ]),
+    )
+    .option('--size <pixels>', 'width and height of the images (default: what the model says)', positive)
+    .option(
+      '--resize <pixels>',
+      'length of the shorter side before the crop (default: the crop’s own)',
+      positive,
+    )
+    .option('--mean <r,g,b>', 'subtracted from pixels of 0 to 1 (default: 0,0,0)', mean)
+    .option('--std <r,g,b>', 'what the difference is divided by (default: 1,1,1)', std)
+    .addOption(
+      new Option('--layout <layout>', 'where the channels are (default: what the model says)').choices(
+        LAYOUTS,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--channels <order>',
+        'their order, of which --mean and --std take no notice (default: rgb)',
+      ).choices(['rgb', 'bgr']),
+    )
+    .option('--limit <number>', 'take so many images only, evenly from all of them', positive);
+}
+
+/**
+ * Lists the images that `--images` names and gives what makes feeds of them; undefined without it. Throws
+ * `bad-usage` for another option of `imageOptions` without it, and `io` or `bad-data` for the folder.
+ */
+export async function readImages(
+  flags: ImageFlags,
+): Promise<((inputs: readonly ValueInfo[], shape: ShapeOptions) => Dataset<LazyFeeds>) | undefined> {
+  const { images: folder, size, resize, mean, std, layout, channels, limit } = flags;
+  const options: ImageOptions = { size, resize, mean, std, layout, channels, limit };
+  if (folder === undefined) {
+    const [stray] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
+    if (stray === undefined) return undefined;
+    throw new OnnxMishError('bad-usage', `--${stray} is for images`, {
+      fix: 'Give them with --images folder',
+    });
+  }
+  const { decodeImage, listImages } = await import('../../node/read-images.js');
+  const { images } = await listImages(folder);
+  const source = {
+    labels: images.map(({ label }) => label),
+    decode: (index: number, box: Parameters<typeof decodeImage>[1]) =>
+      decodeImage(images[index]?.path ?? '', box),
+  };
+  return (inputs, shape) => imageFeeds(source, inputs, { ...options, ...shape });
+}
+
+function positive(text: string): number {
+  const value = count(text);
+  if (value === 0) throw new InvalidArgumentError('It has to be at least 1.');
+  return value;
+}
+
+function mean(text: string): Rgb {
+  const values = rgb(text);
+  if (values.some((value) => Math.abs(value) > 1)) {
+    throw new InvalidArgumentError('Pixels are taken from 0 to 1: divide by 255.');
+  }
+  return values;
+}
+
+function std(text: string): Rgb {
+  const values = rgb(text);
+  if (values.some((value) => value <= 0)) throw new InvalidArgumentError('Each has to be above 0.');
+  if (values.some((value) => value > 2)) {
+    throw new InvalidArgumentError('Pixels are taken from 0 to 1: divide by 255.');
+  }
+  return values;
+}
+
+/** Three numbers, or one for all three. */
+function rgb(text: string): Rgb {
+  const [red, green = red, blue = red, ...more] = text
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  const values = [red, green, blue] as Rgb;
+  if (more.length > 0 || text.split(',').length === 2 || !values.every(Number.isFinite)) {
+    throw new InvalidArgumentError('Write three numbers: 0.485,0.456,0.406.');
+  }
+  return values;
+}

@@ -1,0 +1,110 @@
+import { isAbsolute, join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
+import { isGlob, type Patterns, type Shard } from '../io/inputs.js';
+import { lineEach } from '../text/say.js';
+import { some } from './options.js';
+
+/** The options of `manyOptions`, as commander and a configuration give them. */
+export interface ManyFlags {
+  readonly outDir?: string | undefined;
+  readonly jobs?: number | undefined;
+  readonly shard?: Shard | undefined;
+  readonly failFast?: boolean | undefined;
+  /** The models of a configuration. */
+  readonly models?: Patterns | undefined;
+}
+
+/** What is to be worked on: one model, as ever, or as many as there are. */
+export type Chosen = { readonly one: string } | { readonly many: Patterns };
+
+/** The argument `models`, and what is for many of them. */
+export function manyOptions(command: Command, { writes = true, pipes = true } = {}): Command {
+  const pipe = pipes ? '; - is standard input' : '';
+  command.argument('[models...]', `ONNX files, or globs in quotes${pipe}`);
+  if (writes) {
+    command.addOption(
+      new Option('--out-dir <folder>', 'write below this folder, in the folders below the glob’s').conflicts(
+        'output',
+      ),
+    );
+  }
+  return command
+    .option('--jobs <number>', `models under way at once (default: ${JOBS})`, some)
+    .addOption(shardOption())
+    .addOption(failFastOption());
+}
+
+export function shardOption(): Option {
+  return new Option('--shard <i/n>', 'take the i-th of n equal parts of the models: 2/5').argParser(shard);
+}
+
+export function failFastOption(): Option {
+  return new Option('--fail-fast', 'stop at the first model that fails');
+}
+
+/** Beyond it nothing was gained: the disk is what is waited for. */
+export const JOBS = 4;
+
+/** Help on many models, for a command's own. */
+export const MANY_HELP = `
+Many models: globs are expanded by onnx-mish itself (** at any depth, !glob leaves out), so quote them; they take no files
+of an earlier run and none of node_modules. A model that fails does not stop the others. At the end comes a table, or with
+--json a line of JSON for each model; the exit code is 2 if any failed. --shard sorts models by path and deals them out.`;
+
+/** Whether one model is meant or many. Throws `bad-usage` where there is none, or where they do not go together. */
+export function chooseModels(
+  args: readonly string[],
+  flags: ManyFlags & { readonly output?: string | undefined },
+  command: Command,
+): Chosen {
+  const patterns = args.length > 0 ? { patterns: args, folder: '.' } : flags.models;
+  const [first, ...others] = patterns?.patterns ?? [];
+  if (patterns === undefined || first === undefined) {
+    return command.error("error: missing required argument 'model'", { code: 'commander.missingArgument' });
+  }
+  const asked = (['outDir', 'shard'] as const).find((name) => command.getOptionValueSource(name) === 'cli');
+  if (first === '-' && others.length === 0) {
+    if (asked === undefined) return { one: first };
+    throw new OnnxMishError('bad-usage', `--${asked === 'outDir' ? 'out-dir' : asked} is for files`, {
+      where: 'standard input',
+      fix: 'Say with -o where the result goes',
+    });
+  }
+  const single = others.length === 0 && !isGlob(first, patterns.folder);
+  if (single && flags.outDir === undefined && flags.shard === undefined) {
+    const plain = patterns.folder === '.' || isAbsolute(first);
+    return { one: plain ? first : join(patterns.folder, first) };
+  }
+  lineEach();
+  if (patterns.patterns.includes('-')) {
+    throw new OnnxMishError('bad-usage', 'standard input cannot be one of many models', {
+      fix: 'Name files only',
+    });
+  }
+  if (flags.output !== undefined) {
+    throw new OnnxMishError('bad-usage', '-o names one file, and there may be many models', {
+      where: flags.output,
+      fix: 'Name a folder with --out-dir',
+    });
+  }
+  return { many: patterns };
+}
+
+/** Throws `bad-usage` for options that are for one model only. */
+export function refuseForMany(flags: object, names: readonly string[]): void {
+  const name = Object.entries(flags).find(
+    ([name, value]) => names.includes(name) && value !== undefined && value !== false,
+  )?.[0];
+  if (name === undefined) return;
+  throw new OnnxMishError('bad-usage', `--${name} is for one model at a time`, {
+    fix: 'Name one model, and no --out-dir and no --shard',
+  });
+}
+
+function shard(text: string): Shard {
+  const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  const found = { index: Number(index), count: Number(count) };
+  if (found.index >= 1 && found.index <= found.count && Number.isSafeInteger(found.count)) return found;
+  throw new InvalidArgumentError('Write the part and their number: 1/5 to 5/5.');
+}

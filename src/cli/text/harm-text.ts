@@ -1,0 +1,38 @@
+import type { Harm } from '../../calibrate/select/trial.js';
+import { clean } from './text.js';
+
+/** A figure in so many digits as are worth reading. */
+export function figure(value: number): string {
+  if (value === 0) return '0';
+  return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
+    ? String(Number(value.toPrecision(3)))
+    : value.toExponential(1);
+}
+
+/** `24.1 dB`; `exact` where nothing moved at all. */
+export function sqnrText({ sqnr, maxAbs, broken, problem }: Harm): string {
+  if (problem !== null) return clean(problem);
+  if (broken > 0) return `${broken} × NaN`;
+  if (sqnr === null) return maxAbs === 0 ? 'exact' : '–';
+  return `${Number(sqnr.toFixed(1))} dB`;
+}
+
+/** Shares so that 100 % is said of nothing less. */
+export function shareText(share: number | null): string {
+  if (share === null) return '–';
+  const percent = Math.floor(1e4 * share + 1e-6) / 100;
+  return `${percent} %`;
+}
+
+/** All that was measured, in one line. */
+export function harmText(harm: Harm): string {
+  const { maxAbs, cosine, agreement, top1Drop, broken, problem } = harm;
+  if (problem !== null || broken > 0) return sqnrText(harm);
+  return [
+    ...(agreement === null ? [] : [`agreement ${shareText(agreement)}`]),
+    `SQNR ${sqnrText(harm)}`,
+    ...(maxAbs === null ? [] : [`max abs ${figure(maxAbs)}`]),
+    ...(cosine === null ? [] : [`cosine ${Number(cosine.toFixed(4))}`]),
+    ...(top1Drop === null ? [] : [`top-1 ${top1Drop > 0 ? '-' : '+'}${figure(Math.abs(top1Drop))} points`]),
+  ].join(', ');
+}

@@ -1,0 +1,30 @@
+import { OnnxMishError } from '../../base/error.js';
+import { print } from '../io/stdout.js';
+
+let carriesModel = false;
+let onOneLine = false;
+
+/** From here on standard output carries a model, and words go to standard error. Throws `bad-usage` on a terminal. */
+export function giveStandardOutput(): void {
+  carriesModel = true;
+  if (!process.stdout.isTTY) return;
+  throw new OnnxMishError('bad-usage', 'a model is binary, and standard output is a terminal', {
+    fix: 'Redirect it, or name a file with -o',
+  });
+}
+
+/** From here on a document of --json is one line, since there may be many. */
+export function lineEach(): void {
+  onOneLine = true;
+}
+
+/** Prints what the command has to say. */
+export function say(text: string): void {
+  if (carriesModel) console.error(text);
+  else print(`${text}\n`);
+}
+
+/** Prints a JSON document of --json. */
+export function sayJson(document: unknown): void {
+  say(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2));
+}

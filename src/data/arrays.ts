@@ -1,0 +1,178 @@
+import { OnnxMishError } from '../base/error.js';
+import { own } from '../base/own.js';
+import type { ValueInfo } from '../providers/provider.js';
+import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { convert } from './convert.js';
+import { type Dataset, resolveShape, type ShapeOptions } from './dataset.js';
+
+/**
+ * Cuts arrays into feeds. The first axis of every array counts samples; an input whose first dimension is
+ * a number takes that many a run, one that is free takes what `dims` or `shapes` say, or one; samples that do not
+ * fill the last run are left out. A scalar input takes one element a run. An array that is one whole feed (a
+ * sampling rate, a first state) is fed to every run. Arrays go to the input of their name; a single array goes
+ * to a single input. `labels` names the array of classes, one a sample. Throws `bad-data` where arrays and
+ * inputs do not fit.
+ */
+export function sampledFeeds(
+  arrays: Readonly<Record<string, Tensor>>,
+  inputs: readonly ValueInfo[],
+  options: ShapeOptions & { readonly labels?: string | undefined },
+): Dataset {
+  const { labels } = options;
+  const names = Object.keys(arrays).filter((name) => name !== labels);
+  const pick = (input: ValueInfo): Tensor => {
+    const [only = ''] = names;
+    const array =
+      own(arrays, input.name) ?? (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
+    if (array !== undefined) return array;
+    throw new OnnxMishError('bad-data', `there is no array for input '${input.name}'`, {
+      fix: `Name one after it; the arrays are ${names.join(', ')}`,
+    });
+  };
+  const cuts = inputs.map((input) => cut(input, pick(input), options));
+  const runs = Math.max(0, ...cuts.map((one) => one.runs));
+  const leading = cuts.find((one) => one.runs === runs);
+  if (leading === undefined || runs === 0) {
+    throw new OnnxMishError('bad-data', 'there are not enough samples for one run', {
+      fix: 'Give at least as many as the model’s batch dimension',
+    });
+  }
+  for (const { runs: few, whole, name } of cuts) {
+    if (few === runs || whole) continue;
+    throw new OnnxMishError(
+      'bad-data',
+      `the samples for input '${name}' are enough for ${few} runs, and those for '${leading.name}' for ${runs}`,
+      { fix: 'Give as many samples for each input' },
+    );
+  }
+  const feeds = Array.from({ length: runs }, (_, run) =>
+    Object.fromEntries(cuts.map(({ name, at, whole }) => [name, at(whole ? 0 : run)])),
+  );
+  const samples = runs * leading.batch;
+  if (labels === undefined) return { source: 'npz', feeds, samples };
+  return { source: 'npz', feeds, samples, labels: classes(arrays, labels, leading).slice(0, samples) };
+}
+
+/** The samples of one input. */
+interface Cut {
+  readonly name: string;
+  /** Samples in the array, and how many of them a run takes. */
+  readonly count: number;
+  readonly batch: number;
+  readonly runs: number;
+  /** Whether the array is one feed, to be repeated where other inputs have more. */
+  readonly whole: boolean;
+  readonly at: (run: number) => Tensor;
+}
+
+/** The feeds of one input: consecutive samples in its batch size, converted to its type. */
+function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
+  const { name, elemType } = input;
+  const data = convert(array, elemType, name);
+  const [count = 1, ...inner] = array.dims;
+  const given = own(options.shapes, name);
+  // No dims stand for a scalar, and for an unknown rank as well, which then is whatever the samples have.
+  const scalar = input.dims.length === 0 && given === undefined && inner.length === 0;
+  const batch = scalar ? 1 : batchSize(input, given, options);
+  const dims = scalar ? [] : [batch, ...inner];
+  if (input.dims.length > 0 && dims.length !== input.dims.length) {
+    throw new OnnxMishError(
+      'bad-data',
+      `the samples for input '${name}' have shape [${array.dims}], and the input is [${input.dims}]`,
+      { fix: 'The first axis counts samples, the others are the input’s own' },
+    );
+  }
+  resolveShape(input, { shapes: { [name]: dims } }); // refuses what does not fit
+  const length = elementCount(dims);
+  const runs = Math.floor(count / Math.max(1, batch));
+  const part = (run: number) => [run * length, (run + 1) * length] as const;
+  return {
+    name,
+    count,
+    batch,
+    runs,
+    whole: runs === 1 && count === batch,
+    at: (run) => ({
+      elemType,
+      dims,
+      // A view where that is possible: samples are large.
+      data: 'subarray' in data ? data.subarray(...part(run)) : data.slice(...part(run)),
+    }),
+  };
+}
+
+function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dims }: ShapeOptions): number {
+  const [dim] = input.dims;
+  if (given !== undefined) return given[0] ?? 1;
+  if (typeof dim === 'string') return own(dims, dim) ?? 1;
+  return dim === undefined || dim < 0 ? 1 : dim;
+}
+
+/** The labels: whole numbers, one a sample. */
+function classes(
+  arrays: Readonly<Record<string, Tensor>>,
+  name: string,
+  { count, name: input }: Cut,
+): number[] {
+  const array = own(arrays, name);
+  const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { fix });
+  if (array === undefined) {
+    throw bad(
+      `there is no array '${name}' for the labels`,
+      `The arrays are ${Object.keys(arrays).join(', ')}`,
+    );
+  }
+  const numbers = Array.from(toNumbers(array) ?? []);
+  const [, ...inner] = array.dims;
+  if (array.dims.length === 0 || elementCount(inner) !== 1 || !numbers.every(Number.isInteger)) {
+    throw bad(
+      `the labels '${name}' are ${array.elemType} [${array.dims}]`,
+      'Give the number of its class for each sample: for one-hot labels, y.argmax(axis=1)',
+    );
+  }
+  if (numbers.length === count) return numbers;
+  throw bad(
+    `there are ${numbers.length} labels in '${name}' for ${count} samples of '${input}'`,
+    'Give one label for each sample',
+  );
+}
+
+/** A tensor of an ONNX test case with its name, from onnx/tensor-data.ts. */
+export interface NamedTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/**
+ * The feeds of ONNX test cases: by name where every tensor carries one that the model knows, else in order,
+ * as the layout has it. Throws `bad-data` for an input without a tensor.
+ */
+export function testCaseFeeds(
+  cases: readonly { readonly inputs: readonly NamedTensor[]; readonly outputs: readonly NamedTensor[] }[],
+  inputs: readonly ValueInfo[],
+  outputs: readonly ValueInfo[],
+): Dataset {
+  const assign = (values: readonly ValueInfo[], tensors: readonly NamedTensor[]): Tensors => {
+    const named = tensors.every((one) => values.some(({ name }) => name === one.name));
+    return Object.fromEntries(
+      values.flatMap(({ name }, index) => {
+        const found = named ? tensors.find((one) => one.name === name) : tensors[index];
+        return found === undefined ? [] : [[name, found.tensor]];
+      }),
+    );
+  };
+  const feeds = cases.map((test) => assign(inputs, test.inputs));
+  for (const [index, feed] of feeds.entries()) {
+    const missing = inputs.find(({ name }) => own(feed, name) === undefined);
+    if (missing === undefined) continue;
+    throw new OnnxMishError('bad-data', `test case ${index} has no tensor for input '${missing.name}'`, {
+      fix: 'Give an input_N.pb for each input of the model',
+    });
+  }
+  const known = cases.some((test) => test.outputs.length > 0);
+  return {
+    source: 'onnx-test',
+    feeds,
+    ...(known ? { expected: cases.map((test) => assign(outputs, test.outputs)) } : {}),
+  };
+}

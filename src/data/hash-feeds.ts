@@ -1,0 +1,24 @@
+import type { Feeds } from './dataset.js';
+
+/** SHA-256 of all feeds, as a chain over names, shapes and bytes, so that they need not be joined in memory. */
+export async function hashFeeds(feeds: Feeds): Promise<string> {
+  let state = new Uint8Array(32);
+  const add = async (bytes: Uint8Array) => {
+    const joined = new Uint8Array(state.length + bytes.length);
+    joined.set(state);
+    joined.set(bytes, state.length);
+    state = new Uint8Array(await crypto.subtle.digest('SHA-256', joined));
+  };
+  const text = new TextEncoder();
+  for await (const run of feeds) {
+    for (const [name, { elemType, dims, data }] of Object.entries(run)) {
+      await add(text.encode(JSON.stringify([name, elemType, dims])));
+      await add(
+        ArrayBuffer.isView(data)
+          ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+          : text.encode(JSON.stringify(data)),
+      );
+    }
+  }
+  return Array.from(state, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

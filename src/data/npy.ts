@@ -1,0 +1,79 @@
+import { OnnxMishError } from '../base/error.js';
+import { arrayFor, elementCount, type Tensor } from '../providers/tensor.js';
+
+const TYPES: Readonly<Record<string, string>> = {
+  f2: 'f16',
+  f4: 'f32',
+  f8: 'f64',
+  b1: 'bool',
+  i1: 'i8',
+  u1: 'u8',
+  i2: 'i16',
+  u2: 'u16',
+  i4: 'i32',
+  u4: 'u32',
+  i8: 'i64',
+  u8: 'u64',
+};
+
+/**
+ * Reads a NumPy array file (format 1 to 3, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+ * Column-major data is brought into row-major order. Throws `bad-data` for pickled objects, big-endian and
+ * structured types, and for files whose data is shorter or longer than their shape says.
+ */
+export function parseNpy(bytes: Uint8Array, name: string): Tensor {
+  const bad = (what: string, fix = 'Save it again with numpy.save') =>
+    new OnnxMishError('bad-data', what, { where: name, fix });
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 12 || view.getUint32(0) !== 0x934e554d || view.getUint16(4) !== 0x5059) {
+    throw bad('this is no .npy array');
+  }
+  const major = bytes[6] ?? 0;
+  const start = major === 1 ? 10 : 12;
+  const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (start + length > bytes.length) throw bad('the file ends inside its header');
+  const header = new TextDecoder('latin1').decode(bytes.subarray(start, start + length));
+  const type = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1];
+  const fortran = /'fortran_order'\s*:\s*True/.test(header);
+  const shape = /'shape'\s*:\s*\(([^)]*)\)/.exec(header)?.[1];
+  if (type === undefined || shape === undefined) throw bad('its header names no simple type or no shape');
+  if (type.includes('O')) {
+    throw bad(
+      'it holds pickled Python objects, which are never loaded',
+      'Convert it to numbers before numpy.save',
+    );
+  }
+  if (type.startsWith('>')) throw bad('it is big-endian', "Save it as little-endian: array.astype('<f4')");
+  const elemType = TYPES[type.slice(1)];
+  if (elemType === undefined) throw bad(`its type '${type}' is not a number or bool`);
+  const dims = shape.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
+  const data = dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) && arrayFor(elemType, 0);
+  if (!data) throw bad(`its shape (${shape}) is no shape`);
+  const body = bytes.subarray(start + length);
+  const expected = elementCount(dims) * data.BYTES_PER_ELEMENT;
+  if (body.length !== expected) throw bad(`it holds ${body.length} bytes where its shape needs ${expected}`);
+  const filled = arrayFor(elemType, elementCount(dims)) ?? data;
+  new Uint8Array(filled.buffer).set(body);
+  return { elemType, dims, data: fortran ? rowMajor(filled, dims, elemType) : filled };
+}
+
+/** Column-major to row-major: the index with its axes reversed. */
+function rowMajor(
+  data: Exclude<Tensor['data'], readonly string[]>,
+  dims: readonly number[],
+  elemType: string,
+) {
+  const out = arrayFor(elemType, data.length) ?? data;
+  const index = dims.map(() => 0);
+  for (let to = 0; to < data.length; to++) {
+    let from = 0;
+    for (let axis = dims.length - 1; axis >= 0; axis--) from = from * (dims[axis] ?? 1) + (index[axis] ?? 0);
+    out[to] = data[from] ?? 0;
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      index[axis] = (index[axis] ?? 0) + 1;
+      if ((index[axis] ?? 0) < (dims[axis] ?? 1)) break;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,54 @@
+import type { StatsBase } from 'node:fs';
+import { OnnxMishError } from '../base/error.js';
+
+const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
+  ENOENT: ['there is no such file', 'Check the path'],
+  EACCES: ['permission denied', 'Check who may read and write there'],
+  EPERM: ['the operation is not permitted', 'Check who may read and write there'],
+  EISDIR: ['this is a folder', 'Name a file'],
+  EEXIST: ['a file has this name already', 'Choose another place'],
+  ENOTDIR: ['part of the path is no folder', 'Check the path'],
+  ELOOP: ['the links in this path lead in a circle', 'Check the path'],
+  ENAMETOOLONG: ['the name is too long', 'Choose a shorter one'],
+  EROFS: ['the file system is read-only', 'Choose another place with -o'],
+  ENOSPC: ['the disk is full', 'Free some space or choose another place with -o; nothing was left behind'],
+  EDQUOT: [
+    'the disk quota is used up',
+    'Free some space or choose another place with -o; nothing was left behind',
+  ],
+  EFBIG: ['the file system takes no file as large as this', 'Choose another place with -o'],
+  EMFILE: ['too many files are open', 'Raise the limit with `ulimit -n`'],
+  ENFILE: ['too many files are open on this machine', 'Close some programs, or raise the limit fs.file-max'],
+  EIO: ['the disk reports an error', 'Check the disk; nothing was left behind'],
+};
+
+/** Whether an error says that nothing has this name. */
+export function isAbsent(error: unknown): boolean {
+  const cause = error instanceof OnnxMishError ? error.cause : error;
+  const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** A failure of the file system in the words of an `OnnxMishError`; other errors as they are. */
+export function fileError(error: unknown, path: string): unknown {
+  if (error instanceof OnnxMishError || !(error instanceof Error)) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) return error;
+  const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
+  return new OnnxMishError('io', what, { where: path, fix, cause: error });
+}
+
+/** The error for a path that names something else than a file. */
+export function notAFile(there: Pick<StatsBase<unknown>, 'isDirectory'>, path: string): OnnxMishError {
+  const what = there.isDirectory() ? 'this is a folder' : 'this is not a regular file';
+  return new OnnxMishError('io', what, { where: path, fix: 'Name a file; for a pipe write -' });
+}
+
+/** Runs file work on one path, so that its failures name it. */
+export async function onFile<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}

@@ -1,0 +1,185 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { stopIfAborted } from '../base/abort.js';
+import type { Span } from '../onnx/document.js';
+import { concat } from '../onnx/encode.js';
+import type { ByteSource } from '../onnx/source.js';
+import type { Spliced } from '../onnx/splice.js';
+import { fileError, onFile } from './file-error.js';
+import { writeAtomically } from './write-atomically.js';
+
+export interface WriteOptions {
+  /** Replace a file that is there already. */
+  readonly force?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many of how many bytes are written. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** A last check, made when all is written and nothing has its name yet. */
+  readonly verify?: (() => Promise<void>) | undefined;
+}
+
+const BLOCK = 2 * 1024 * 1024;
+/** Bytes after which the disk is told to begin, so that the flush at the end finds little left to do. */
+const FLUSH_EVERY = 64 * 1024 * 1024;
+/** What one vectored write takes at the most (IOV_MAX). */
+const MOST_PARTS = 1024;
+/** Copies under way at once: reading and writing overlap, and memory stays a few blocks. */
+const WORKERS = 3;
+
+/** Writes a spliced model to a file, whole or not at all. Throws `io` or `aborted`. */
+export async function writeModel(model: Spliced, path: string, options: WriteOptions = {}): Promise<void> {
+  await writeAtomically(path, options.force ?? false, async (handle) => {
+    await fillWithModel(model, handle, path, options);
+    await options.verify?.();
+  });
+}
+
+/** Writes a text file, whole or not at all. Throws `io`, also when it is there already, unless `force`. */
+export async function writeText(path: string, text: string, force: boolean): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  await writeAtomically(path, force, (handle) =>
+    onFile(path, () => writeExactly(handle, [bytes], bytes.length, 0)),
+  );
+}
+
+/** Consecutive pieces of the output, a block or less of them. */
+interface Job {
+  /** Offset in the output. */
+  readonly to: number;
+  readonly parts: readonly (Span | Uint8Array)[];
+}
+
+/** Writes a spliced model into an open file; `path` is for messages. Throws `io` or `aborted`. */
+export async function fillWithModel(
+  model: Spliced,
+  handle: FileHandle,
+  path: string,
+  options: WriteOptions,
+): Promise<void> {
+  const jobs = blocks(model);
+  let done = 0;
+  let failed = false;
+  let flushed = 0;
+  let flush: Promise<void> | undefined;
+  const worker = async () => {
+    const block = model.source.readInto && new Uint8Array(BLOCK);
+    for (const { to, parts } of jobs) {
+      if (failed) return;
+      stopIfAborted(options.signal, path);
+      const buffers = await readParts(model.source, parts, block);
+      const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
+      await onFile(path, () => writeExactly(handle, buffers, length, to));
+      done += length;
+      options.onProgress?.(done, model.size);
+      if (done - flushed < FLUSH_EVERY || flush !== undefined) continue;
+      flushed = done;
+      flush = onFile(path, () => handle.datasync()).then(() => {
+        flush = undefined;
+      });
+      flush.catch(() => {}); // it is awaited below
+    }
+  };
+  const stop = (error: unknown) => {
+    failed = true;
+    throw error;
+  };
+  // All of them settle before anybody closes the file under them.
+  const copies = await Promise.allSettled(Array.from({ length: WORKERS }, () => worker().catch(stop)));
+  const flushes = await Promise.allSettled([flush]);
+  const failure = [...copies, ...flushes].find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
+
+/** The pieces in blocks, each with its place in the output: large ones cut up, small ones together. */
+function* blocks(model: Spliced): Generator<Job> {
+  let to = 0;
+  let parts: (Span | Uint8Array)[] = [];
+  let length = 0;
+  for (const piece of model.pieces) {
+    const size = piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
+    for (let done = 0; done < size; ) {
+      const take = Math.min(BLOCK - length, size - done);
+      parts.push(
+        piece instanceof Uint8Array
+          ? piece.subarray(done, done + take)
+          : { start: piece.start + done, end: piece.start + done + take },
+      );
+      done += take;
+      length += take;
+      if (length < BLOCK && parts.length < MOST_PARTS) continue;
+      yield { to, parts };
+      to += length;
+      [parts, length] = [[], 0];
+    }
+  }
+  if (length > 0) yield { to, parts };
+}
+
+/** The bytes of a block's parts; those from the source land in `block`, if there is one. */
+async function readParts(
+  source: ByteSource,
+  parts: Job['parts'],
+  block?: Uint8Array | undefined,
+): Promise<Uint8Array[]> {
+  const buffers: Uint8Array[] = [];
+  const spans = parts.filter((part): part is Span => !(part instanceof Uint8Array));
+  const [from = 0, to = 0] = [spans[0]?.start, spans.at(-1)?.end];
+  // Small pieces with little between them are read at once.
+  const isWhole = block !== undefined && spans.length > 1 && to - from <= block.length;
+  if (isWhole) await source.readInto?.(block.subarray(0, to - from), from);
+  let used = 0;
+  for (const part of parts) {
+    if (part instanceof Uint8Array) buffers.push(part);
+    else if (source.bytes !== undefined) buffers.push(source.bytes.subarray(part.start, part.end));
+    else if (isWhole) buffers.push(block.subarray(part.start - from, part.end - from));
+    else if (block !== undefined && source.readInto !== undefined) {
+      const target = block.subarray(used, used + part.end - part.start);
+      await source.readInto(target, part.start);
+      used += target.length;
+      buffers.push(target);
+    } else buffers.push(await source.read(part.start, part.end - part.start));
+  }
+  return buffers;
+}
+
+/** Writes all of the buffers at an offset, also where the system takes them in parts. */
+export async function writeExactly(
+  handle: FileHandle,
+  buffers: readonly Uint8Array[],
+  length: number,
+  to: number,
+): Promise<void> {
+  const { bytesWritten } = await handle.writev([...buffers], to);
+  if (bytesWritten === length) return;
+  // A short write, which disks that fill up give: the rest one by one, which brings out the error.
+  let skip = bytesWritten;
+  let at = to + bytesWritten;
+  for (const buffer of buffers) {
+    const rest = buffer.subarray(Math.min(skip, buffer.length));
+    skip -= buffer.length - rest.length;
+    for (let done = 0; done < rest.length; ) {
+      const { bytesWritten } = await handle.write(rest, done, rest.length - done, at);
+      if (bytesWritten === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
+      done += bytesWritten;
+      at += bytesWritten;
+    }
+  }
+}
+
+/** Writes a spliced model to a stream, in order, no faster than it is read. */
+export async function streamModel(
+  model: Spliced,
+  stream: Writable,
+  options: WriteOptions = {},
+): Promise<void> {
+  let done = 0;
+  for (const { parts } of blocks(model)) {
+    stopIfAborted(options.signal, 'standard output');
+    const bytes = concat(await readParts(model.source, parts));
+    await new Promise<void>((resolve, reject) => {
+      stream.write(bytes, (error) => (error ? reject(fileError(error, 'standard output')) : resolve()));
+    });
+    done += bytes.length;
+    options.onProgress?.(done, model.size);
+  }
+}

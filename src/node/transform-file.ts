@@ -1,0 +1,134 @@
+import { dirname, parse, resolve } from 'node:path';
+import {
+  copyDataFiles,
+  type DataAccess,
+  dataFiles,
+  plannedCopies,
+  withDataFiles,
+} from '../files/external-data.js';
+import { openModel } from '../files/model-file.js';
+import { refuseInput } from '../files/same-file.js';
+import { type Copied, copyShared, removeCopied, type SharedData } from '../files/shared-data.js';
+import { checkedBy, watchFiles } from '../files/unchanged.js';
+import { checkTarget, writeTogether } from '../files/write-atomically.js';
+import { fillWithModel, type WriteOptions } from '../files/write-model.js';
+import { undoDocument } from '../mish/history.js';
+import type { SwapReport } from '../mish/results.js';
+import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
+import { type SwapOptions, swapDocument } from '../mish/swap.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { scan } from '../onnx/scan.js';
+import type { Spliced } from '../onnx/splice.js';
+
+export interface FileOptions extends WriteOptions, DataAccess {
+  /** Where to write; beside the input under a name made from its own unless given. */
+  readonly output?: string | undefined;
+  /** What is handed to every model of one run, so that data files that they have in common are copied once. */
+  readonly shared?: SharedData | undefined;
+}
+
+/** What was written. */
+export interface Written<Report> {
+  readonly output: string;
+  /** Data files copied along, for an output in another folder. */
+  readonly copied: readonly string[];
+  readonly report: Report;
+}
+
+/** `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`. */
+export function outputName(input: string, tag: string): string {
+  const { dir, name, ext } = parse(input);
+  const folder = dir === '' || dir.endsWith('/') ? dir : `${dir}/`;
+  return `${folder}${name}.${tag}${ext || '.onnx'}`;
+}
+
+/** `swap` from file to file. Throws what `swap` throws, `io` and `external-data`. */
+export function swapFile(
+  input: string,
+  options: SwapOptions & FileOptions = {},
+): Promise<Written<SwapReport>> {
+  return transformFile(input, options, 'mish', (document) =>
+    options.fold
+      ? withDataFiles(
+          input,
+          document,
+          (openData) => swapDocument(document, { openData, ...options }),
+          options,
+        )
+      : swapDocument(document, options),
+  );
+}
+
+/** `retarget` from file to file. Throws what `retarget` throws, `io` and `external-data`. */
+export function retargetFile(
+  input: string,
+  options: RetargetOptions & FileOptions,
+): Promise<Written<RetargetReport>> {
+  return transformFile(input, options, options.target ?? options.form ?? 'softplus', (document) =>
+    retargetDocument(document, options),
+  );
+}
+
+/** `undo` from file to file. Throws what `undo` throws, `io` and `external-data`. */
+export function undoFile(input: string, options: FileOptions = {}): Promise<Written<{ bytes: number }>> {
+  return transformFile(input, options, 'undone', async (document) => {
+    const output = await undoDocument(document);
+    return { output, report: { bytes: output.size } };
+  });
+}
+
+/**
+ * Has a model's new self made by `work` and writes it, `output` or a name made with the tag, with its data files where they
+ * are needed. Throws what `work` throws, `io` and `external-data`.
+ */
+export async function transformFile<Report>(
+  input: string,
+  options: FileOptions,
+  tag: string,
+  work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
+): Promise<Written<Report>> {
+  const path = options.output ?? outputName(input, tag);
+  const force = options.force ?? false;
+  await refuseInput(input, path, force);
+  await checkTarget(path, force);
+  const file = await openModel(input);
+  const copied: Copied = { files: [], folders: [] };
+  try {
+    const document = await checkedBy(file.checkUnchanged, () => scan(file));
+    const folder = dirname(resolve(input));
+    const data = await dataFiles(document, folder, options);
+    const checkData = await watchFiles(data.map((one) => one.path));
+    const copies = await plannedCopies(document, data, folder, path);
+    const checkAll = async () => {
+      await file.checkUnchanged();
+      await checkData();
+    };
+    const { output, report } = await checkedBy(checkAll, () => work(document));
+    const dataBytes = copies.reduce((sum, { bytes }) => sum + bytes, 0);
+    const tell = (done: number) => options.onProgress?.(done, dataBytes + output.size);
+    let done = 0;
+    const copyOptions = {
+      signal: options.signal,
+      onCopied: (bytes: number) => {
+        done += bytes;
+        tell(done);
+      },
+    };
+    const { shared, signal } = options;
+    if (shared !== undefined) await copyShared(copies, copied, shared, { ...copyOptions, force });
+    await writeTogether(force, async (batch) => {
+      if (shared === undefined) await copyDataFiles(copies, batch, copyOptions);
+      const onProgress = (written: number) => tell(dataBytes + written);
+      await batch.write(path, (handle) => fillWithModel(output, handle, path, { signal, onProgress }));
+      await checkAll();
+      await options.verify?.();
+    });
+    return { output: path, copied: copies.map(({ to }) => to), report };
+  } catch (error) {
+    // With force it may have replaced what was there; then it stays.
+    if (!force && options.shared !== undefined) await removeCopied(copied, options.shared);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,203 @@
+import type { ProviderName } from '../provider.js';
+
+/** What is known of the machine when a provider does not start. */
+export interface Facts {
+  /** As `process.platform` has it. */
+  readonly platform: string;
+  /** As `process.arch` has it. */
+  readonly arch: string;
+  /** What the system's loader says of the provider's library; ONNX Runtime's own error keeps silent about it. */
+  readonly loader?: string | undefined;
+  /** The device that was asked for. */
+  readonly deviceId?: number | undefined;
+}
+
+/** What is missing, and what to do about it. */
+export interface Diagnosis {
+  readonly reason: string;
+  readonly fix: string;
+}
+
+/** Says in plain words why a provider of onnxruntime-node does not start, by the error that it gave. */
+export function diagnose(name: ProviderName, message: string, facts: Facts): Diagnosis {
+  const said = facts.loader === undefined ? message : `${message}\n${facts.loader}`;
+  for (const { of, pattern, tell } of CASES) {
+    const match = of === undefined || of.includes(name) ? pattern.exec(said) : null;
+    if (match !== null) return tell(match, facts, name);
+  }
+  return { reason: firstLine(message), fix: `See ONNX Runtime’s notes on its ${name} provider` };
+}
+
+/** An error and what it means; the first one that fits counts. */
+interface Case {
+  /** Only of these providers. */
+  readonly of?: readonly ProviderName[];
+  readonly pattern: RegExp;
+  readonly tell: (match: RegExpExecArray, facts: Facts, name: ProviderName) => Diagnosis;
+}
+
+/** Where onnxruntime-node 1.30 has each provider, by its README. */
+const HOMES: Readonly<Partial<Record<ProviderName, readonly [where: string, platform: RegExp]>>> = {
+  cuda: ['Linux on x64', /^linux x64$/],
+  tensorrt: ['Linux on x64', /^linux x64$/],
+  dml: ['Windows', /^win32 /],
+  coreml: ['macOS', /^darwin /],
+  webgpu: ['Windows, macOS, and Linux on x64', /^(win32|darwin) |^linux x64$/],
+};
+
+const NVIDIA = ['cuda', 'tensorrt'] as const;
+const WEBGPU = ['webgpu', 'webgpu-native'] as const;
+const SYSTEMS: Readonly<Record<string, string>> = { linux: 'Linux', win32: 'Windows', darwin: 'macOS' };
+
+const DOWNLOAD =
+  'Run `ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node --foreground-scripts`, which downloads them from NuGet';
+
+const CASES: readonly Case[] = [
+  {
+    pattern: /backend not found/,
+    tell(_, { platform, arch }, name) {
+      const [where, home] = HOMES[name === 'webgpu-native' ? 'webgpu' : name] ?? [];
+      return {
+        reason: `onnxruntime-node has no ${name} for ${SYSTEMS[platform] ?? platform} on ${arch}`,
+        fix:
+          where === undefined || home?.test(`${platform} ${arch}`)
+            ? `${name} needs another build of onnxruntime-node`
+            : `It has ${name} for ${where}`,
+      };
+    },
+  },
+  {
+    of: NVIDIA,
+    pattern: /libonnxruntime_providers_\w+\.so: cannot open shared object file/,
+    tell: () => ({ reason: 'the CUDA libraries of ONNX Runtime are not installed', fix: DOWNLOAD }),
+  },
+  {
+    of: NVIDIA,
+    pattern: /libcuda\.so[.\d]*: cannot open shared object file/,
+    tell: () => ({
+      reason: 'there is no NVIDIA driver: libcuda.so.1 is missing',
+      fix: 'Install the driver, until `nvidia-smi` lists the GPU; start a container with `--gpus all`',
+    }),
+  },
+  {
+    of: NVIDIA,
+    pattern: /(lib[\w-]+)\.so(?:\.(\d+))?[.\d]*: cannot open shared object file/,
+    tell: ([, library = '', major = '']) => missingLibrary(library, major),
+  },
+  {
+    of: NVIDIA,
+    pattern: /cuDNN library was not found/,
+    tell: () => missingLibrary('libcudnn', '9'),
+  },
+  {
+    of: NVIDIA,
+    pattern: /version `(GLIBC\w*_[\d.]+)' not found/,
+    tell: ([, version = '']) => ({
+      reason: `the CUDA libraries of ONNX Runtime need ${version}, which this Linux does not have`,
+      fix: 'Use a newer distribution',
+    }),
+  },
+  {
+    of: NVIDIA,
+    pattern: /Failed to load shared library(?:\n(.+))?/,
+    tell: ([, loader]) => ({
+      reason: `the CUDA libraries of ONNX Runtime cannot be loaded${loader === undefined ? '' : `: ${loader}`}`,
+      fix: DOWNLOAD,
+    }),
+  },
+  {
+    of: NVIDIA,
+    pattern: /CUDA failure (\d+): ([^;]+?)\s*;/,
+    tell: ([, code = '', text = ''], { deviceId }) => cudaFailure(code, text, deviceId),
+  },
+  {
+    of: NVIDIA,
+    pattern: /((?:CUDNN|CUBLAS|CURAND|CUFFT) failure \d+: [^;]+?)\s*;/,
+    tell: ([, text = '']) => ({ reason: text, fix: 'Check that the versions of CUDA and cuDNN go together' }),
+  },
+  {
+    of: WEBGPU,
+    pattern: /Failed to get a WebGPU adapter/,
+    tell: (_, { platform }) => ({
+      reason: 'there is no WebGPU adapter',
+      fix:
+        platform === 'linux'
+          ? 'It needs a GPU with a Vulkan driver, and libvulkan.so.1: `apt install libvulkan1 mesa-vulkan-drivers`, until `vulkaninfo --summary` lists the GPU'
+          : 'It needs a GPU and its newest driver',
+    }),
+  },
+  {
+    of: ['dml'],
+    // DXGI_ERROR_NOT_FOUND, DXGI_ERROR_UNSUPPORTED, and E_INVALIDARG, which it gives for a software adapter
+    pattern: /887A000[24]|dml_provider_factory.*80070057/i,
+    tell: (_, { deviceId }) => ({
+      reason: `there is no ${deviceId === undefined ? 'GPU' : `GPU ${deviceId}`} that DirectML can use`,
+      fix: `It needs one with DirectX 12 and its newest driver: \`dxdiag\` lists them${deviceId === undefined ? '' : ', and --device-id counts from 0'}`,
+    }),
+  },
+];
+
+/** A library of NVIDIA's that is missing. They are told one by one, so the advice is for all of them. */
+function missingLibrary(library: string, major: string): Diagnosis {
+  const file = major === '' ? `${library}.so` : `${library}.so.${major}`;
+  const [product, install] = /^lib(nvinfer|nvonnxparser)/.test(library)
+    ? ['TensorRT', `pip install 'tensorrt~=${major || '10'}.0'`]
+    : library.startsWith('libcudnn')
+      ? ['cuDNN', `pip install 'nvidia-cudnn-cu13~=${major || '9'}.0' (-cu12 for CUDA 12)`]
+      : /^lib(cublas|cudart)/.test(library)
+        ? [`CUDA ${major}`, cudaPackages(major)]
+        : ['CUDA', cudaPackages('13')];
+  const [command, ...aside] = install.split(' (');
+  return {
+    reason: `${file} of ${product} is missing`,
+    fix: `Install it, for example with \`${command}\`${aside.map((text) => ` (${text}`).join('')}, and name its folder in LD_LIBRARY_PATH`,
+  };
+}
+
+/** NVIDIA's packages on PyPI have the version in their names up to CUDA 12. */
+function cudaPackages(major: string): string {
+  const parts = ['cuda-runtime', 'cublas', 'curand', 'cufft'];
+  const packages = Number(major) >= 13 ? parts.map((part) => `nvidia-${part}`) : [];
+  const older = packages.length === 0 ? parts.map((part) => `nvidia-${part}-cu${major}`) : [];
+  return `pip install ${[...packages, ...older].join(' ')}`;
+}
+
+/** A CUDA error by its number, cudaError_t. */
+function cudaFailure(code: string, text: string, deviceId: number | undefined): Diagnosis {
+  switch (code) {
+    case '2':
+      return { reason: 'the GPU has no memory left', fix: 'See with `nvidia-smi` what takes it' };
+    case '35':
+      return {
+        reason: 'the NVIDIA driver is too old for the CUDA that ONNX Runtime uses',
+        fix: 'Update the driver: the CUDA version that `nvidia-smi` shows is the newest that it can serve',
+      };
+    case '100':
+      return {
+        reason: 'there is no CUDA device',
+        fix: '`nvidia-smi` has to list one, and CUDA_VISIBLE_DEVICES must not hide it',
+      };
+    case '101':
+      return {
+        reason: `there is no CUDA device ${deviceId ?? 0}`,
+        fix: '`nvidia-smi -L` lists those for --device-id, and CUDA_VISIBLE_DEVICES hides some',
+      };
+    case '209':
+      return {
+        reason: 'this build of ONNX Runtime has no kernels for this GPU',
+        fix: 'It needs another GPU, or a build of ONNX Runtime for this one',
+      };
+    case '803':
+    case '804':
+      return {
+        reason: `the parts of the NVIDIA driver do not go together: ${text}`,
+        fix: 'Restart the machine after an update of the driver, until `nvidia-smi` works',
+      };
+    default:
+      return { reason: `CUDA failed with error ${code}: ${text}`, fix: 'Check that `nvidia-smi` works' };
+  }
+}
+
+function firstLine(message: string): string {
+  return message.trim().split('\n')[0]?.slice(0, 300) ?? '';
+}

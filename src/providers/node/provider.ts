@@ -1,0 +1,208 @@
+// The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
+import { dirname } from 'node:path';
+import type * as Ort from 'onnxruntime-node';
+import { messageOf, OnnxMishError } from '../../base/error.js';
+import { dataFiles } from '../../files/external-data.js';
+import { withDocument } from '../../node/document.js';
+import { elemTypeOf, ortType } from '../ort-types.js';
+import type {
+  Availability,
+  Provider,
+  ProviderName,
+  Session,
+  SessionOptions,
+  ValueInfo,
+} from '../provider.js';
+import type { Tensor, Tensors, TypedArray } from '../tensor.js';
+import { diagnose } from './diagnose.js';
+import { loaderSays } from './native-libraries.js';
+import { profileFolder } from './profile-file.js';
+
+let loading: Promise<typeof Ort> | undefined;
+
+async function ort(): Promise<typeof Ort> {
+  // ONNX Runtime reports to its makers unless told not to, and leaves files in the temporary and home folders for it.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
+  loading ??= import('onnxruntime-node').catch((cause) => {
+    throw new OnnxMishError('provider-unavailable', 'onnxruntime-node cannot be loaded', {
+      fix: 'Install it with `npm install onnxruntime-node`',
+      cause,
+    });
+  });
+  const module = await loading;
+  module.env.logLevel = 'fatal'; // what fails comes back as an error; the log would say it a second time
+  return module;
+}
+
+/** A provider of this process. Asking is free; the availability says whether it can be used. */
+export function nodeProvider(name: ProviderName): Provider {
+  return {
+    name,
+    get version() {
+      return version;
+    },
+    availability: () => availability(name),
+    open: (model, options) => open(name, model, options),
+  };
+}
+
+const RUNTIME = {
+  name: 'onnxruntime-node',
+  browser: null,
+  renderer: null,
+  software: null,
+  simd: null,
+} as const;
+
+let version = 'unknown';
+
+async function availability(name: ProviderName): Promise<Availability> {
+  const { listSupportedBackends, env } = await ort();
+  version = env.versions.node ?? env.versions.common;
+  const backends = listSupportedBackends().map((backend) => backend.name);
+  if (!backends.includes(name)) {
+    return { available: false, ...diagnose(name, 'backend not found', process) };
+  }
+  // Whether libraries, driver and device are there shows only when a session is made. The first session of a
+  // process also starts ONNX Runtime itself, which should not count as the time some model takes to open.
+  try {
+    const session = await create(name, IDENTITY);
+    await session.release();
+    return { available: true };
+  } catch (error) {
+    const { platform, arch } = process;
+    const nvidia = platform === 'linux' && (name === 'cuda' || name === 'tensorrt');
+    const loader = nvidia ? loaderSays(name) : undefined;
+    return { available: false, ...diagnose(name, messageOf(error), { platform, arch, loader }) };
+  }
+}
+
+/** x → Identity → y, float32 [1]: the smallest model that shows whether a provider works. */
+const IDENTITY = Uint8Array.from(
+  atob('CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0='),
+  (character) => character.charCodeAt(0),
+);
+
+function create(
+  name: ProviderName,
+  model: string | Uint8Array,
+  options: SessionOptions = {},
+  profilePrefix?: string,
+): Promise<Ort.InferenceSession> {
+  const { threads, optimisation = 'all', allowFallback = false, deviceId } = options;
+  const hasDevices = name === 'cuda' || name === 'tensorrt' || name === 'dml';
+  const settings: Ort.InferenceSession.SessionOptions = {
+    executionProviders: [deviceId !== undefined && hasDevices ? { name, deviceId } : name],
+    graphOptimizationLevel: optimisation,
+    logSeverityLevel: 4,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
+    // A number labelled with a provider has to come from that provider.
+    ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
+  };
+  // The overloads take one or the other, not the union.
+  return ort().then(({ InferenceSession }) =>
+    typeof model === 'string'
+      ? InferenceSession.create(model, settings)
+      : InferenceSession.create(model, settings),
+  );
+}
+
+async function open(
+  name: ProviderName,
+  model: string | Uint8Array,
+  options: SessionOptions | undefined,
+): Promise<Session> {
+  const module = await ort();
+  const label = typeof model === 'string' ? model : 'the model';
+  const failed = (what: string, cause: unknown) =>
+    new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
+      where: label,
+      fix: /could not find an implementation|not implemented/i.test(messageOf(cause))
+        ? `${name} has no kernel for that operator and type. If it is of Mish, write it in another form: \`onnx-mish retarget --form exp\``
+        : undefined,
+      cause,
+    });
+  // ONNX Runtime opens what a model names, a pipe as well, for which it waits.
+  if (typeof model === 'string')
+    await withDocument(model, (read) => dataFiles(read, dirname(model), options));
+  const profile = options?.profile === true ? await profileFolder() : undefined;
+  const start = performance.now();
+  const session = await create(name, model, options, profile?.prefix).catch(async (cause: unknown) => {
+    await profile?.remove();
+    // What is wrong with the device is not the model's fault: a --device-id that there is not, say.
+    if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
+    const { platform, arch } = process;
+    const { reason, fix } = diagnose(name, messageOf(cause), { platform, arch, deviceId: options?.deviceId });
+    throw new OnnxMishError('run-failed', reason, { where: label, fix, cause });
+  });
+  const createMs = performance.now() - start;
+  const convert = (feeds: Tensors) =>
+    Object.fromEntries(Object.entries(feeds).map(([key, tensor]) => [key, toOrt(module, tensor)]));
+  const call = (feeds: Record<string, Ort.Tensor>) =>
+    session.run(feeds).catch((cause: unknown) => {
+      throw failed('failed to run it', cause);
+    });
+  return {
+    inputs: session.inputMetadata.map(valueInfo),
+    outputs: session.outputMetadata.map(valueInfo),
+    createMs,
+    runtime: { ...RUNTIME, version, threads: options?.threads ?? null },
+    async run(feeds) {
+      const results = await call(convert(feeds));
+      return Object.fromEntries(
+        Object.entries(results).map(([key, value]) => [key, fromOrt(value as Ort.Tensor)]),
+      );
+    },
+    async time(feeds) {
+      const ready = convert(feeds);
+      const begin = performance.now();
+      await call(ready);
+      return performance.now() - begin;
+    },
+    ...(profile === undefined
+      ? {}
+      : {
+          async profile() {
+            session.endProfiling();
+            return profile.kernels();
+          },
+        }),
+    async close() {
+      await session.release(); // which writes the profile, where nobody has asked for it
+      await profile?.remove();
+    },
+  };
+}
+
+function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {
+  if (!metadata.isTensor) return { name: metadata.name, elemType: 'unknown', dims: [] };
+  const elemType = elemTypeOf(metadata.type);
+  return { name: metadata.name, elemType, dims: metadata.shape };
+}
+
+function toOrt(module: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor {
+  const type = ortType(elemType);
+  if (type === undefined) {
+    throw new OnnxMishError('run-failed', `onnxruntime-node takes no ${elemType} tensors`);
+  }
+  if (elemType === 'f16') return halfTensor(data as Uint16Array, dims);
+  return new module.Tensor(type as 'float32', data as Float32Array, dims);
+}
+
+/**
+ * A float16 tensor. From Node 24 on there is a Float16Array; ONNX Runtime's Tensor makes one of the bit patterns
+ * it is given, and its own native side then cannot read it ("not enough space: expected 6344, got 0", 1.30.0).
+ * That side reads four fields and asks for no class, so it gets those.
+ */
+function halfTensor(data: Uint16Array, dims: readonly number[]): Ort.Tensor {
+  const fields = { type: 'float16', data, dims, size: data.length, location: 'cpu' } as const;
+  return fields as unknown as Ort.Tensor;
+}
+
+function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
+  const elemType = elemTypeOf(type);
+  if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
+  const { buffer, byteOffset, length } = data as Uint16Array; // or a Float16Array, see halfTensor
+  return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
+}

@@ -1,0 +1,74 @@
+import { FORM_FOR } from '../../mish/forms.js';
+import { retargetDocument } from '../../mish/retarget.js';
+import { withDocument } from '../../node/document.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+import { scan } from '../../onnx/scan.js';
+import type { Shapes, Unsupported } from '../provider.js';
+import { webglProblems } from './check.js';
+import { webglMistakes } from './known-bugs.js';
+import { withShapes } from './shapes.js';
+
+/** Since WebGL is going away, every figure of it says so. */
+export const WEBGL_IS_ENDING =
+  'ONNX Runtime has announced that WebGL will be deprecated and then removed (microsoft/onnxruntime#32241); WebGPU and WASM stay';
+
+/** A model as WebGL takes it. */
+export interface WebglModel {
+  readonly model: Uint8Array;
+  /** The form its Mish was rewritten to; undefined where that was not needed. */
+  readonly retargeted: string | undefined;
+  readonly notes: readonly string[];
+  /** Where WebGL is known to compute something else without a word. */
+  readonly suspicions: readonly string[];
+}
+
+/**
+ * An in-memory copy of a model that WebGL can run: Mish in a form of operators that it has, and the dimensions of
+ * inputs and outputs as numbers.
+ */
+export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | undefined): Promise<WebglModel> {
+  return withDocument(model, async (document) => {
+    const runnable = await inWebglForm(document);
+    return {
+      model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
+      retargeted: runnable === document ? undefined : FORM_FOR.webgl,
+      notes: [WEBGL_IS_ENDING],
+      suspicions: suspicionsOf(runnable),
+    };
+  });
+}
+
+/** How many of them are told. */
+const MOST_SUSPICIONS = 5;
+
+function suspicionsOf(document: OnnxDocument): string[] {
+  const mistakes = webglMistakes(document);
+  const more = mistakes.length - MOST_SUSPICIONS;
+  return [
+    ...mistakes.slice(0, MOST_SUSPICIONS).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`),
+    ...(more > 0 ? [`and ${more} more of the kind`] : []),
+  ];
+}
+
+/** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */
+export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported | undefined> {
+  return withDocument(model, async (document) => {
+    const problems = webglProblems(await inWebglForm(document));
+    if (problems.length === 0) return undefined;
+    const reasons = [...new Set(problems.map(({ message }) => message))];
+    const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';
+    return {
+      reason: `${reasons.slice(0, 3).join('; ')}${more}`,
+      fix: 'Run it on wasm or webgpu',
+      nodes: problems.map(({ node, op, opset, message }) =>
+        node === null ? message : `${op} (opset ${opset}) ‘${node}’: ${message}`,
+      ),
+    };
+  });
+}
+
+/** The document with its Mish in the form of WebGL: the same one, where that changes nothing. */
+async function inWebglForm(document: OnnxDocument): Promise<OnnxDocument> {
+  const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
+  return report.sites.length > 0 ? scan(await output.bytes()) : document;
+}

@@ -1,0 +1,109 @@
+import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
+import { figure, mapText, percent, short, tellApart } from './figures.js';
+import { plainTable } from './terminal.js';
+
+/** What the activations of a model take in, for a terminal; `clean` makes names from a model safe to print. */
+export function renderActivations(
+  activations: Activations,
+  {
+    clean,
+    most = Number.POSITIVE_INFINITY,
+  }: { readonly clean: (text: string) => string; readonly most?: number | undefined },
+): string {
+  const safe = mapText(activations, (text) => short(clean(text), LONGEST));
+  const { sites, unmeasured } = safe;
+  const shown = sites.slice(0, most);
+  const sections = [
+    [
+      `What goes into ${count(sites.length, 'activation')}, over ${dataWords(safe)}`,
+      ...(shown.length === 0 ? [] : [table(shown)]),
+      ...(sites.length > shown.length
+        ? [`  and ${sites.length - shown.length} more (--all lists them)`]
+        : []),
+    ],
+    shown.length === 0 ? [] : LEGEND,
+    remarks(safe),
+    unmeasured.slice(0, most).map(({ label, why }) => `not measured: ${short(label)}: ${why}`),
+    unmeasured.length > most ? [`and ${unmeasured.length - most} more not measured (--json lists all)`] : [],
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+/** Characters of any text. */
+const LONGEST = 600;
+/** Characters of a name in the table, which is to fit into 100 columns. */
+const NAME = 28;
+/** With fewer elements than this of each unit, “never” is soon said. */
+const FEW = 100;
+
+function table(sites: readonly SiteActivations[]): string {
+  const names = tellApart(
+    sites.map(({ label }) => label),
+    NAME,
+  );
+  const rows = sites.map((site, index) => {
+    const { units, mean, std, dip, bend, letThrough } = site;
+    return [
+      names[index] ?? '',
+      units === null ? '–' : String(units.count),
+      units === null ? '–' : percent(units.neverPositive / units.count),
+      units === null ? '–' : percent(units.rarelyPositive / units.count),
+      ...[figure(mean), figure(std), percent(dip), percent(bend), percent(letThrough)],
+    ];
+  });
+  const head = ['site', 'units', 'never', 'rarely', 'mean', 'std', 'in dip', 'bends', 'through'];
+  return plainTable(head, rows, 1);
+}
+
+const LEGEND = [
+  'never    units (channels or features) whose input was never above 0: dead under ReLU, and under',
+  '         LeakyReLU nothing but its slope',
+  'rarely   units above 0 in less than 1 % of their elements, those that never are among them',
+  'in dip   inputs with -2.5 < x < 0, where Mish dips below 0',
+  'bends    inputs with |x| < 4, where Mish is curved',
+  'through  what Mish lets through below 0: the sum of |mish(x) − f(x)| over x < 0, as a share of the',
+  '         sum of |f(x)| over all x, f being the activation as it is',
+];
+
+/** What a reader must not overlook. */
+function remarks({ data, sites }: Activations): string[] {
+  const said: string[] = [];
+  const dead = sites.filter(({ units }) => (units?.neverPositive ?? 0) > 0);
+  if (dead.length > 0) {
+    const all = dead.reduce((sum, { units }) => sum + (units?.neverPositive ?? 0), 0);
+    const each = Math.min(...dead.map(({ units }) => units?.each ?? 0));
+    const few = each < FEW ? ` (seen in as few as ${figure(each)} elements each)` : '';
+    said.push(`${count(all, 'unit')} at ${count(dead.length, 'site')} never above 0${few}`);
+  }
+  for (const { label, nan, infinite } of sites) {
+    if (nan + infinite > 0) said.push(`${short(label)}: ${brokenWords(nan, infinite)}`);
+  }
+  if (data.source === 'seed') said.push('fed with noise, which says little of what real samples do');
+  return said;
+}
+
+/** `3 NaN and 1 infinite elements were left out`. */
+export function brokenWords(nan: number, infinite: number): string {
+  const parts = [...(nan > 0 ? [`${nan} NaN`] : []), ...(infinite > 0 ? [`${infinite} infinite`] : [])];
+  return `${parts.join(' and ')} ${nan + infinite === 1 ? 'element was' : 'elements were'} left out`;
+}
+
+/** `256 samples in 256 of 1000 runs (npz)`. */
+export function dataWords({ data: { source, seed, runs, of, samples } }: Activations): string {
+  const from = source === 'seed' ? `seeded noise, seed ${seed}` : source;
+  const some = runs < of ? `, ${runs} of ${of} runs` : runs === samples ? '' : `, ${runs} runs`;
+  return `${count(samples, 'sample')} (${from}${some})`;
+}
+
+/** What a tensor has units of. */
+export function unitWords({ units, dims }: SiteActivations): string {
+  if (units === null) return 'units unknown';
+  return count(units.count, dims.length > 2 && units.axis === 1 ? 'channel' : 'feature');
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,176 @@
+import type { Drift } from '../metrics/drift.js';
+import type { ProviderRow, Report } from '../validate/report-schema.js';
+import { activation, figure, percent, sqnrOf, verdictText, verdictWord } from './figures.js';
+import { ratioText, SOFTWARE } from './summary.js';
+
+/** One thing in both reports, in words, and how far they are apart. */
+export interface Change {
+  readonly what: string;
+  readonly a: string;
+  readonly b: string;
+  /** `× 1.08`, `+2.1 dB`; empty where words say enough. */
+  readonly change: string;
+  /** Whether the two are the same. */
+  readonly same: boolean;
+}
+
+/** A provider in both reports. */
+export interface ProviderComparison {
+  readonly provider: string;
+  readonly changes: readonly Change[];
+}
+
+/** What changed from one report to another. */
+export interface Comparison {
+  readonly schema: 'onnx-mish/comparison@1';
+  /** What makes figures of the two differ for other reasons than the models: data, hosts, versions. */
+  readonly warnings: readonly string[];
+  /** Models and the overall verdict. */
+  readonly general: readonly Change[];
+  readonly providers: readonly ProviderComparison[];
+}
+
+/**
+ * Holds two reports side by side, the earlier one first. Figures are compared even where data or hosts differ,
+ * and never silently: the warnings say so.
+ */
+export function compareReports(a: Report, b: Report): Comparison {
+  const names = [...new Set([...a.providers, ...b.providers].map(({ provider }) => provider))];
+  return {
+    schema: 'onnx-mish/comparison@1',
+    warnings: warnings(a, b),
+    general: general(a, b),
+    providers: names.map((provider) => ({ provider, changes: providerChanges(provider, a, b) })),
+  };
+}
+
+function warnings(a: Report, b: Report): string[] {
+  const differ = (what: string, one: string | number, other: string | number) =>
+    one === other ? [] : [`${what}: ${one} and ${other}`];
+  const feeds =
+    a.data.sha256 === b.data.sha256
+      ? []
+      : [
+          `The models were fed with different data (${feed(a)}, and ${feed(b)}): drift and accuracy are not of the same inputs`,
+        ];
+  const hosts = [
+    ...differ('processor', a.host.cpu, b.host.cpu),
+    ...differ('cores', a.host.cores, b.host.cores),
+    ...differ('system', `${a.host.os} ${a.host.arch}`, `${b.host.os} ${b.host.arch}`),
+    ...differ('Node', a.host.node, b.host.node),
+    ...differ('ONNX Runtime', a.host.onnxruntime, b.host.onnxruntime),
+  ];
+  const away =
+    hosts.length === 0 ? [] : [`The hosts differ (${hosts.join('; ')}): latencies are not comparable`];
+  const models =
+    a.models.original.sha256 === b.models.original.sha256
+      ? []
+      : ['The originals are not the same model: nothing but their names may be alike'];
+  return [...models, ...feeds, ...away, ...differ('Versions of onnx-mish', a.tool.version, b.tool.version)];
+}
+
+function feed({ data }: Report): string {
+  const from = data.source === 'seed' ? `noise of seed ${data.seed}` : data.source;
+  return `${from}, ${data.samples} samples, ${data.sha256.slice(0, 8)}`;
+}
+
+function general(a: Report, b: Report): Change[] {
+  const model = (which: 'original' | 'swapped') => {
+    const [one, other] = [a.models[which], b.models[which]];
+    const change = one.sha256 === other.sha256 ? '' : 'another model';
+    const name = ({ name, sha256 }: typeof one) => `${name} (${sha256.slice(0, 8)})`;
+    return { what: `${which} model`, a: name(one), b: name(other), change, same: change === '' };
+  };
+  const overall = ({ passed }: Report) => (passed ? 'passed' : 'did not pass');
+  return [words('report', overall(a), overall(b)), model('original'), model('swapped')];
+}
+
+/** What can be measured on a provider, by name, in one report. */
+interface Figure {
+  readonly text: string;
+  /** What is subtracted or divided; null where there is only the text. */
+  readonly value: number | null;
+  readonly by: 'ratio' | 'dB' | 'points' | 'words';
+}
+
+function providerChanges(provider: string, a: Report, b: Report): Change[] {
+  const [before, after] = [figures(provider, a), figures(provider, b)];
+  return [...new Set([...before.keys(), ...after.keys()])].map((what) => {
+    const [one, other] = [before.get(what), after.get(what)];
+    const plain = words(what, one?.text ?? '–', other?.text ?? '–');
+    const same = one?.value === other?.value && plain.same;
+    return { ...plain, same, change: one && other && !same ? apart(one, other) : '' };
+  });
+}
+
+function words(what: string, a: string, b: string): Change {
+  return { what, a, b, change: '', same: a === b };
+}
+
+function apart({ value: a, by }: Figure, { value: b }: Figure): string {
+  if (a === null || b === null || !Number.isFinite(a) || !Number.isFinite(b)) return '';
+  const sign = b > a ? '+' : b < a ? '−' : '±';
+  if (by === 'dB') return `${sign}${figure(Math.abs(b - a))} dB`;
+  if (by === 'points') return `${sign}${figure(100 * Math.abs(b - a))} points`;
+  return by === 'ratio' && a > 0 ? `× ${figure(b / a)}` : '';
+}
+
+function figures(provider: string, report: Report): Map<string, Figure> {
+  const row = report.providers.find((one) => one.provider === provider);
+  const found = new Map<string, Figure>();
+  if (row === undefined) return found.set('status', { text: 'not asked for', value: null, by: 'words' });
+  const put = (what: string, one: Figure) => {
+    let name = what;
+    for (let again = 2; found.has(name); again++) name = `${what} (${again})`;
+    found.set(name, one);
+  };
+  const text = (what: string, words: string) => put(what, { text: words, value: null, by: 'words' });
+  const number = (what: string, value: number | null, by: Figure['by'], words = figure(value)) =>
+    put(what, { text: words, value, by });
+  text('status', row.reason === null ? row.status : `${row.status}: ${row.reason}`);
+  if (row.runtime !== null) text('runtime', runtimeText(row.runtime));
+  const own = report.verdicts.filter((verdict) => verdict.provider === provider);
+  for (const verdict of own)
+    text(
+      `verdict ${verdict.threshold}`,
+      `${verdictWord(verdict)} (${verdictText(verdict).replace(/^.*?: /, '')})`,
+    );
+  if (row.latency !== null) {
+    const { original, swapped, ratio } = row.latency;
+    const mark = row.runtime?.software ? `, ${SOFTWARE}` : '';
+    number('original p50 ms', original.p50, 'ratio', `${figure(original.p50)}${mark}`);
+    number('swapped p50 ms', swapped.p50, 'ratio', `${figure(swapped.p50)}${mark}`);
+    number('latency ratio', ratio.value, 'ratio', `${ratioText(ratio)}${mark}`);
+  }
+  const drift = (what: string, drifts: readonly Drift[]) => {
+    for (const one of drifts) {
+      number(`${what} ${one.output}, SQNR dB`, one.sqnr, 'dB', sqnrOf(one));
+      number(`${what} ${one.output}, max abs`, one.maxAbs, 'ratio');
+    }
+  };
+  drift('drift of', row.drift);
+  drift('original against CPU,', row.parity?.original ?? []);
+  drift('swapped against CPU,', row.parity?.swapped ?? []);
+  for (const sweep of row.kernel) {
+    const what = `kernel ${activation(sweep)}, ${sweep.elemType}`;
+    if (sweep.problem === null) number(`${what}, max abs`, sweep.maxAbs, 'ratio');
+    else text(what, sweep.problem);
+  }
+  if (row.accuracy !== null) {
+    const { original, swapped } = row.accuracy;
+    number('original top-1', original.top1, 'points', percent(original.top1));
+    number('swapped top-1', swapped.top1, 'points', percent(swapped.top1));
+  }
+  return found;
+}
+
+function runtimeText({
+  name,
+  version,
+  browser,
+  renderer,
+  software,
+}: NonNullable<ProviderRow['runtime']>): string {
+  const parts = [`${name} ${version}`, browser, renderer, software ? SOFTWARE : null];
+  return parts.filter((part) => part !== null).join(', ');
+}

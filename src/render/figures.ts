@@ -1,0 +1,113 @@
+import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
+
+// Numbers and names as every view of a report writes them.
+
+/** A number in at most three significant digits; `–` for none. */
+export function figure(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined) return '–';
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace('e+', 'e');
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** `98.2 %`. */
+export function percent(share: number | null): string {
+  return share === null ? '–' : `${figure(100 * share)} %`;
+}
+
+/** A name that is too long for its place, with its middle left out. */
+export function short(name: string, longest = 60): string {
+  if (name.length <= longest) return name; // never fewer UTF-16 units than characters
+  const characters = [...name];
+  if (characters.length <= longest) return name;
+  const half = Math.floor((longest - 1) / 2);
+  return `${characters.slice(0, half).join('')}…${characters.slice(-half).join('')}`;
+}
+
+/**
+ * Names cut to fit beside each other: what they all start and end with, up to a `/`, goes first, since it tells
+ * none of them apart.
+ */
+export function tellApart(names: readonly string[], longest: number): string[] {
+  const [first = ''] = names;
+  if (names.length < 2 || names.every((name) => name.length <= longest)) {
+    return names.map((name) => short(name, longest));
+  }
+  const parts = (name: string) => name.split('/');
+  const shared = (from: (name: string) => string | undefined) =>
+    names.every((name) => from(name) === from(first));
+  const most = Math.min(...names.map((name) => parts(name).length)) - 1;
+  let head = 0;
+  while (head < most && shared((name) => parts(name)[head])) head += 1;
+  let tail = 0;
+  while (head + tail < most && shared((name) => parts(name).at(-1 - tail))) tail += 1;
+  return names.map((name) => {
+    const own = parts(name).slice(head, tail === 0 ? undefined : -tail);
+    return short(`${head > 0 ? '…' : ''}${own.join('/')}${tail > 0 ? '…' : ''}`, longest);
+  });
+}
+
+/** `Mish (exp, β 4)`; `mixture of 0.1 x and Mish (exp)` where it has a slope. */
+export function mishName(
+  { form, beta, alpha }: { form: string | null; beta: number | null; alpha: number | null },
+  elemType?: string,
+): string {
+  const details = [form, elemType, beta === 1 ? undefined : `β ${figure(beta)}`];
+  const what = `Mish (${details.filter((detail) => detail !== undefined).join(', ')})`;
+  return alpha === null ? what : `mixture of ${figure(alpha)} x and ${what}`;
+}
+
+/** `Mish (exp)`, `LeakyReLU (0.1)`: what a sweep measured. */
+export function activation({ kind, form, beta, alpha }: KernelSweep): string {
+  if (kind === 'relu') return 'ReLU';
+  if (kind === 'leakyrelu') return `LeakyReLU (${figure(alpha)})`;
+  return mishName({ form, beta, alpha });
+}
+
+/** The SQNR of one output in words: `exact` for identical ones, and why there is none. */
+export function sqnrOf({ maxAbs, sqnr, broken, problem }: ProviderRow['drift'][number]): string {
+  if (problem !== null) return 'not comparable';
+  if (broken > 0) return `${broken} not finite`;
+  return maxAbs === 0 ? 'exact' : figure(sqnr);
+}
+
+/** `minSqnr: 31.2 ≥ 30`: what was measured and what was asked for. */
+export function verdictText({ threshold, value, limit }: Verdict): string {
+  const sense = threshold.startsWith('max') ? '≤' : '≥';
+  const unit = threshold === 'maxTop1Drop' ? ' points' : '';
+  return `${threshold}: ${verdictValue(value)} ${sense} ${figure(limit, 4)}${unit}`;
+}
+
+/** The value of a verdict; identical outputs have an SQNR beyond every number. */
+function verdictValue(value: number | null): string {
+  if (value === null) return 'not measured';
+  return value === Number.MAX_VALUE ? 'exact' : figure(value, 4);
+}
+
+/** `pass`, `FAIL`, or `finding` for a limit that was not kept and does not decide. */
+export function verdictWord({ passed, binding }: Verdict): 'pass' | 'FAIL' | 'finding' {
+  if (passed) return 'pass';
+  return binding ? 'FAIL' : 'finding';
+}
+
+/** The same value with every text in it, keys too, put through `change`: a report may be anybody's file. */
+export function mapText<T>(value: T, change: (text: string) => string): T;
+export function mapText(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (Array.isArray(value)) return value.map((item) => mapText(item, change));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), mapText(item, change)]));
+}
+
+/**
+ * Text that any XML or HTML can carry and that shows what it is: characters that XML forbids, halves of
+ * surrogate pairs and those that turn the direction of writing are spelled out.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Surrogate}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,268 @@
+import type { ModelInfo, Report } from '../../validate/report-schema.js';
+import { figure, verdictText, verdictWord } from '../figures.js';
+import { SOFTWARE, summarise } from '../summary.js';
+import { htmlDocument } from './document.js';
+import { driftChart, kernelChart, layersChart } from './error-charts.js';
+import { latencyChart, ratioChart } from './latency-charts.js';
+import { type Chart, ChartCard, Facts, Name, Pill, Table } from './parts.js';
+import { profileCharts } from './profile-charts.js';
+import { ProviderCard } from './provider.js';
+
+/** The page of one report, whose text has to be printable. */
+export async function reportPage(report: Report): Promise<string> {
+  const { original, swapped } = report.models;
+  const { speed, outputs, kernels, layers, profiles } = await drawAll(report);
+  return htmlDocument(
+    `${original.name} against ${swapped.name}`,
+    <>
+      <Head report={report} />
+      <h2>Providers at a glance</h2>
+      {report.notes.map((note) => (
+        <p key={note} class="soft">
+          <Name text={note} longest={1000} />
+        </p>
+      ))}
+      <div class="wide">
+        {report.providers.length === 0 ? <p>No provider was asked for.</p> : <SummaryTable report={report} />}
+      </div>
+      {speed.length > 0 && <Charts title="Speed" charts={speed} />}
+      {outputs.length > 0 && <Charts title="Outputs" charts={outputs} />}
+      <Accuracy report={report} />
+      {kernels.length > 0 && <Charts title="Kernels" charts={kernels} />}
+      {layers.length > 0 && <Charts title="Inside the models" charts={layers} />}
+      {profiles.length > 0 && <Charts title="Where the time goes" charts={profiles} />}
+      {report.providers.length > 0 && <h2>Providers</h2>}
+      <div class="grid">
+        {report.providers.map((row, index) => (
+          <ProviderCard key={row.provider} row={row} verdict={summarise(report)[index]?.verdict ?? ''} />
+        ))}
+      </div>
+      <Verdicts report={report} />
+    </>,
+  );
+}
+
+async function drawAll(report: Report) {
+  const { providers } = report;
+  const drift = providers.flatMap(({ provider, drift }) =>
+    drift.map((one) => ({ series: provider, drift: one })),
+  );
+  const expected = providers.flatMap(({ provider, expected }) =>
+    (expected ?? []).map((one) => ({ series: provider, drift: one })),
+  );
+  const parity = providers.flatMap(({ provider, parity }) =>
+    (['original', 'swapped'] as const).flatMap((model) =>
+      (parity?.[model] ?? []).map((one) => ({ series: `${provider}, ${model}`, drift: one })),
+    ),
+  );
+  const speed = await Promise.all([latencyChart(providers), ratioChart(providers)]);
+  const outputs = await Promise.all([
+    driftChart('Drift', 'Swapped against original, both on the same provider.', drift),
+    driftChart('Parity with the CPU', 'Each model against itself on the CPU.', parity),
+    driftChart('Against the expected outputs', 'The original against what the test case expects.', expected),
+  ]);
+  const kernels = await Promise.all(providers.map(kernelChart));
+  const profiles = await Promise.all(
+    providers.map(({ provider, profile }) => (profile === null ? [] : profileCharts(provider, profile))),
+  );
+  return {
+    speed: speed.filter((chart) => chart !== undefined),
+    outputs: outputs.filter((chart) => chart !== undefined),
+    kernels: kernels.filter((chart) => chart !== undefined),
+    layers: await Promise.all(report.layers.map(layersChart)),
+    profiles: profiles.flat(),
+  };
+}
+
+function Charts({ title, charts }: { title: string; charts: readonly Chart[] }) {
+  return (
+    <>
+      <h2>{title}</h2>
+      <div class="grid">
+        {charts.map((chart) => (
+          <ChartCard key={chart.title} chart={chart} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Head({ report }: { report: Report }) {
+  const { models, data, host, created, tool, passed, verdicts, providers } = report;
+  const words = verdicts.map(verdictWord);
+  const count = (word: string) => words.filter((one) => one === word).length;
+  const ran = providers.filter(({ status }) => status === 'ran').length;
+  return (
+    <header>
+      <p class="eyebrow">
+        {tool.name} <Name text={tool.version} />, {created}
+      </p>
+      <h1>
+        <Name text={models.original.name} /> <i>→</i> <Name text={models.swapped.name} />
+      </h1>
+      <div class="overall">
+        <Pill word={passed ? 'passed' : 'did not pass'} />
+        <span>
+          {ran} of {providers.length} providers ran; {count('pass')} of {words.length - count('finding')}{' '}
+          limits kept
+          {count('finding') > 0 && `; ${count('finding')} ${count('finding') === 1 ? 'finding' : 'findings'}`}
+        </span>
+      </div>
+      <div class="grid facts">
+        <Model title="Original" model={models.original} />
+        <Model title="Swapped" model={models.swapped} />
+        <section class="card">
+          <h3>Data</h3>
+          <Facts
+            facts={{
+              source: data.source === 'seed' ? `seeded noise (seed ${data.seed})` : data.source,
+              samples: `${data.samples} in ${data.runs} runs${data.labelled ? ', labelled' : ''}`,
+              shapes: Object.entries(data.shapes).map(([name, dims]) => (
+                <div key={name}>
+                  <Name text={name} longest={24} />: {dims.join(' × ') || 'scalar'}
+                </div>
+              )),
+              'SHA-256': <Hash text={data.sha256} />,
+            }}
+          />
+        </section>
+        <section class="card">
+          <h3>Host</h3>
+          <Facts
+            facts={{
+              processor: `${host.cpu}, ${host.cores} cores`,
+              memory: `${figure(host.memory / 2 ** 30)} GiB`,
+              system: `${host.os}, ${host.arch}`,
+              runtimes: `Node ${host.node}, ONNX Runtime ${host.onnxruntime}`,
+            }}
+          />
+        </section>
+      </div>
+    </header>
+  );
+}
+
+function Model({ title, model }: { title: string; model: ModelInfo }) {
+  return (
+    <section class="card">
+      <h3>{title}</h3>
+      <Facts
+        facts={{
+          size: `${figure(model.bytes / 1e6)} MB, opset ${model.opset}`,
+          activations:
+            model.kinds.length === 0
+              ? model.activations
+              : model.kinds.map(({ kind, alpha, elemType, count }) => (
+                  <div key={`${kind} ${alpha} ${elemType}`}>
+                    {count} <Name text={kind} />
+                    {alpha !== null && ` (${figure(alpha)})`}, <Name text={elemType} />
+                  </div>
+                )),
+          Mish:
+            model.mish.length === 0
+              ? 'none'
+              : model.mish.map(({ form, beta, alpha, elemType, count }) => (
+                  <div key={`${form} ${beta} ${alpha} ${elemType}`}>
+                    {count} in <Name text={form} /> form, <Name text={elemType} />
+                    {beta !== 1 && `, β ${figure(beta)}`}
+                    {alpha !== null && `, in a mixture with ${figure(alpha)} x`}
+                  </div>
+                )),
+          'SHA-256': <Hash text={model.sha256} />,
+        }}
+      />
+    </section>
+  );
+}
+
+function Hash({ text }: { text: string }) {
+  return <code title={text}>{text.slice(0, 16)}…</code>;
+}
+
+function SummaryTable({ report }: { report: Report }) {
+  return (
+    <Table
+      head={[
+        'provider',
+        'verdict',
+        'drift SQNR',
+        'parity SQNR',
+        'kernel max abs',
+        'original p50',
+        'swapped p50',
+        'ratio (95 %)',
+        'runtime',
+      ]}
+      rows={summarise(report).map((row) => [
+        row.provider,
+        <Pill word={row.verdict} />,
+        decibels(row.drift),
+        decibels(row.parity),
+        row.kernel,
+        milliseconds(row.original, row.software),
+        milliseconds(row.swapped, row.software),
+        row.software ? (
+          <>
+            <span class="nowrap">{row.ratio}</span>
+            <div class="soft">{SOFTWARE}</div>
+          </>
+        ) : (
+          <span class="nowrap">{row.ratio}</span>
+        ),
+        row.runtime,
+      ])}
+    />
+  );
+}
+
+const decibels = (text: string) => (/\d$/.test(text) ? `${text} dB` : text);
+
+function milliseconds(text: string, software: boolean) {
+  if (text === '–') return text;
+  return (
+    <>
+      <span class="nowrap">{text} ms</span>
+      {software && <div class="soft">{SOFTWARE}</div>}
+    </>
+  );
+}
+
+function Verdicts({ report: { verdicts } }: { report: Report }) {
+  if (verdicts.length === 0) return null;
+  return (
+    <>
+      <h2>Verdicts</h2>
+      <div class="wide">
+        <Table
+          head={['verdict', 'provider', 'limit']}
+          rows={verdicts.map((verdict) => [
+            <Pill word={verdictWord(verdict)} />,
+            verdict.provider,
+            verdictText(verdict),
+          ])}
+        />
+        <p class="soft">A finding is worth knowing and decides nothing.</p>
+      </div>
+    </>
+  );
+}
+
+function Accuracy({ report: { providers } }: { report: Report }) {
+  const rows = providers.flatMap(({ provider, accuracy }) =>
+    accuracy === null
+      ? []
+      : (['original', 'swapped'] as const).map((model) => {
+          const { n, top1, top5 } = accuracy[model];
+          return [provider, model, accuracy.output, 100 * top1, 100 * top5, n];
+        }),
+  );
+  if (rows.length === 0) return null;
+  return (
+    <>
+      <h3 class="above">Labelled accuracy</h3>
+      <div class="wide">
+        <Table head={['provider', 'model', 'output', 'top-1 %', 'top-5 %', 'samples']} rows={rows} />
+      </div>
+    </>
+  );
+}

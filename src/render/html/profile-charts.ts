@@ -1,0 +1,114 @@
+import type { ModelProfile, Profile } from '../../validate/report-schema.js';
+import { figure, short, tellApart } from '../figures.js';
+import { draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, numberedAxis, tip } from './draw.js';
+import type { Chart } from './parts.js';
+
+const MOST_BARS = 12;
+
+interface Bar {
+  readonly name: string;
+  readonly original: number | null;
+  readonly swapped: number | null;
+}
+
+/** Where the time of a run goes: operators, sites and forms. */
+export async function profileCharts(provider: string, profile: Profile): Promise<Chart[]> {
+  const operators = merged(profile, ({ operators }) => operators.map(({ op, us }) => ({ name: op, us })));
+  const sites = merged(profile, ({ sites }) => sites.map(({ node, us }) => ({ name: node, us })));
+  const forms = profile.forms.map(({ form, us }) => ({ name: form, original: null, swapped: us }));
+  const calls = MODELS.flatMap((model) =>
+    profile[model].operators.map(({ op, provider, calls, us }) => [model, op, provider, calls, us]),
+  );
+  const sums = ['model', 'name', 'µs a run'];
+  const bySite = MODELS.flatMap((model) => profile[model].sites.map(({ node, us }) => [model, node, us]));
+  return [
+    {
+      title: `Time by operator, ${provider}`,
+      ...(await barChart(operators)),
+      head: ['model', 'operator', 'ran on', 'calls', 'µs a run'],
+      rows: calls,
+    },
+    ...(sites.length === 0
+      ? []
+      : [{ title: `Time by site, ${provider}`, ...(await barChart(sites)), head: sums, rows: bySite }]),
+    ...(forms.length === 0
+      ? []
+      : [
+          {
+            title: `The model in each form, ${provider}`,
+            ...(await barChart(forms)),
+            head: ['form', 'µs a run', 'note'],
+            rows: profile.forms.map(({ form, us }) => [form, us, us === null ? 'does not run' : '']),
+          },
+        ]),
+  ];
+}
+
+/** Both models' times by name, the most expensive first; a name that comes twice is added up. */
+function merged(profile: Profile, list: (one: ModelProfile) => { name: string; us: number }[]): Bar[] {
+  const sums = new Map<string, { name: string; original: number; swapped: number }>();
+  for (const model of MODELS) {
+    for (const { name, us } of list(profile[model])) {
+      const sum = sums.get(name) ?? { name, original: 0, swapped: 0 };
+      sum[model] += us;
+      sums.set(name, sum);
+    }
+  }
+  return [...sums.values()].toSorted(
+    (a, b) => Math.max(b.original, b.swapped) - Math.max(a.original, a.swapped),
+  );
+}
+
+async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | 'legend' | 'svg'>> {
+  const shown = bars.slice(0, MOST_BARS);
+  const labels = tellApart(
+    shown.map(({ name }) => name),
+    22,
+  );
+  const values = shown.flatMap(({ name, ...us }, index) =>
+    MODELS.flatMap((model) => {
+      const time = us[model];
+      if (time === null || !Number.isFinite(time)) return [];
+      return [
+        {
+          row: `${index}\n${labels[index]}`,
+          model,
+          us: time,
+          tip: `${short(name)}, ${model}: ${figure(time)} µs`,
+        },
+      ];
+    }),
+  );
+  const alone = shown.every(({ original }) => original === null);
+  const svg = await draw(
+    {
+      data: { values },
+      mark: { type: 'bar', cornerRadiusEnd: 2 },
+      encoding: {
+        x: {
+          field: 'us',
+          stack: null,
+          type: 'quantitative',
+          axis: { title: 'microseconds a run', tickCount: 5, format: '~s' },
+        },
+        y: {
+          field: 'row',
+          type: 'nominal',
+          sort: null,
+          scale: { paddingInner: 0.3 },
+          axis: numberedAxis,
+        },
+        ...(alone ? {} : { yOffset: modelOffset }),
+        color: modelColour,
+        description: tip,
+      },
+    },
+    { height: shown.length * (alone ? 22 : 30), labels },
+  );
+  return {
+    caption:
+      bars.length > shown.length ? `The first ${shown.length} of ${bars.length}.` : 'A run of the model.',
+    legend: alone ? [] : MODEL_LEGEND,
+    svg: values.length === 0 ? null : svg,
+  };
+}

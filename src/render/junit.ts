@@ -1,0 +1,137 @@
+import type { Drift } from '../metrics/drift.js';
+import type { KernelSweep, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
+import { activation, figure, mapText, printable, sqnrOf, verdictText } from './figures.js';
+
+/** How a test case ended; a skipped one neither passed nor failed. */
+type Outcome = 'passed' | 'failure' | 'error' | 'skipped';
+
+interface TestCase {
+  readonly name: string;
+  readonly outcome: Outcome;
+  /** What a build server shows beside it. */
+  readonly message: string;
+}
+
+interface Suite {
+  readonly name: string;
+  readonly cases: readonly TestCase[];
+}
+
+/**
+ * The report as JUnit XML, which build servers read: a suite for each provider with a case for each verdict,
+ * output and kernel, and one for the report as a whole. Only what decides the report's own verdict is a failure:
+ * a missing provider, a finding and a kernel without figures are skipped cases.
+ */
+export function renderJunit(report: Report): string {
+  const safe = mapText(report, printable);
+  const whole: TestCase = {
+    name: 'the report passed',
+    outcome: safe.passed ? 'passed' : 'failure',
+    message: [
+      safe.providers.some(({ status }) => status === 'ran') ? 'see the providers' : 'no provider ran',
+      ...safe.notes,
+    ].join('. '),
+  };
+  const suites = [
+    ...safe.providers.map((row) => providerSuite(row, safe.verdicts)),
+    { name: 'onnx-mish', cases: [whole] },
+  ];
+  const body = suites.map((suite) =>
+    element(
+      'testsuite',
+      counted(suite, safe),
+      suite.cases.map((one) => testCase(suite, one)),
+    ),
+  );
+  const all = counted({
+    name: `${safe.models.original.name} against ${safe.models.swapped.name}`,
+    cases: suites.flatMap(({ cases }) => cases),
+  });
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', all, body)}\n`;
+}
+
+function providerSuite(row: ProviderRow, verdicts: readonly Verdict[]): Suite {
+  const { provider, status, reason, fix, drift, parity, expected, kernel } = row;
+  const message = [reason, fix].filter((part) => part !== null).join('. ');
+  const outcome = ({ ran: 'passed', failed: 'error', unavailable: 'skipped' } as const)[status];
+  return {
+    name: provider,
+    cases: [
+      { name: 'runs', outcome, message },
+      ...verdicts.filter((verdict) => verdict.provider === provider).map(verdictCase),
+      ...drift.map((one) => outputCase('swapped against original', one, true)),
+      ...(parity?.original ?? []).map((one) => outputCase('original against the CPU', one)),
+      ...(parity?.swapped ?? []).map((one) => outputCase('swapped against the CPU', one)),
+      ...(expected ?? []).map((one) => outputCase('original against expected', one)),
+      ...kernel.map(kernelCase),
+    ],
+  };
+}
+
+function verdictCase(verdict: Verdict): TestCase {
+  const { threshold, limit, passed, binding } = verdict;
+  return {
+    name: `${threshold} ${figure(limit, 4)}`,
+    outcome: passed ? 'passed' : binding ? 'failure' : 'skipped',
+    message: passed || binding ? verdictText(verdict) : `finding: ${verdictText(verdict)}`,
+  };
+}
+
+/** An output that cannot be compared or is not finite fails only where the report itself fails for it. */
+function outputCase(what: string, drift: Drift, decides = false): TestCase {
+  const sound = drift.problem === null && drift.broken === 0;
+  const figures = `SQNR ${sqnrOf(drift)}, max abs ${figure(drift.maxAbs)}, cosine ${figure(drift.cosine, 4)}`;
+  return {
+    name: `${what}: ${drift.output}`,
+    outcome: sound ? 'passed' : decides ? 'failure' : 'skipped',
+    message: drift.problem ?? figures,
+  };
+}
+
+function kernelCase(sweep: KernelSweep): TestCase {
+  const { elemType, problem, broken, maxAbs, maxAbsAt, maxUlp } = sweep;
+  const worst = `max abs ${figure(maxAbs)} at ${figure(maxAbsAt)}, ${figure(maxUlp)} ulp, ${broken} not finite`;
+  return {
+    name: `kernel: ${activation(sweep)}, ${elemType}`,
+    outcome: problem === null && broken === 0 ? 'passed' : 'skipped',
+    message: problem ?? worst,
+  };
+}
+
+function counted({ name, cases }: Suite, report?: Report): Record<string, string> {
+  const count = (outcome: Outcome) => String(cases.filter((one) => one.outcome === outcome).length);
+  return {
+    name,
+    tests: String(cases.length),
+    failures: count('failure'),
+    errors: count('error'),
+    skipped: count('skipped'),
+    ...(report === undefined ? {} : { timestamp: report.created }),
+  };
+}
+
+function testCase(suite: Suite, { name, outcome, message }: TestCase): string {
+  const inner =
+    outcome !== 'passed'
+      ? [element(outcome, { message })]
+      : message === ''
+        ? []
+        : [`<system-out>${escaped(message)}</system-out>`];
+  return element('testcase', { classname: suite.name, name }, inner);
+}
+
+/** An element; its children are markup already. */
+function element(
+  tag: string,
+  attributes: Readonly<Record<string, string>>,
+  children: readonly string[] = [],
+): string {
+  const head = Object.entries(attributes).map(([name, value]) => ` ${name}="${escaped(value)}"`);
+  if (children.length === 0) return `<${tag}${head.join('')}/>`;
+  const lines = children.flatMap((child) => child.split('\n')).map((line) => `  ${line}`);
+  return `<${tag}${head.join('')}>\n${lines.join('\n')}\n</${tag}>`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+const escaped = (text: string) => text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '');

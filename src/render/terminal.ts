@@ -1,0 +1,260 @@
+import Table from 'cli-table3';
+import { createColors } from 'picocolors';
+import type { LayerComparison, ProviderRow, Report } from '../validate/report-schema.js';
+import type { Comparison } from './compare.js';
+import {
+  activation,
+  figure,
+  mapText,
+  mishName,
+  percent,
+  short,
+  verdictText,
+  verdictWord,
+} from './figures.js';
+import { remarks } from './remarks.js';
+import { ratioText, SOFTWARE, summarise } from './summary.js';
+
+export { figure, percent };
+
+/** Text from a model, harmless on a terminal. */
+type Clean = (text: string) => string;
+
+export interface TerminalOptions {
+  /** Whether to colour verdicts. */
+  readonly colour: boolean;
+  /** Makes names that come from a model safe to print. */
+  readonly clean: Clean;
+}
+
+/** A plain table: no borders, the first columns aligned to the left and figures to the right. */
+export function plainTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  leftColumns = 2,
+): string {
+  const none = [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+  ];
+  const inner = ['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'];
+  const table = new Table({
+    head: [...head],
+    chars: { ...Object.fromEntries([...none, ...inner].map((name) => [name, ''])), middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colAligns: head.map((_, index) => (index < leftColumns ? 'left' : 'right')),
+  });
+  for (const row of rows) table.push([...row]);
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** The report for a terminal: what was compared, a line per provider, then the figures, and the verdicts. */
+export function renderTerminal(report: Report, { colour, clean }: TerminalOptions): string {
+  const paint = createColors(colour);
+  const safe = mapText(report, (text) => short(clean(text), LONGEST));
+  const { models, host, data } = safe;
+  const mish = models.swapped.mish.map(({ count, elemType, ...one }) => {
+    return `${count} ${mishName(one, elemType)}`;
+  });
+  const from =
+    data.source === 'seed' ? `seeded noise (seed ${data.seed})` : `${data.samples} samples (${data.source})`;
+  const labelled = safe.providers.filter((row) => row.accuracy !== null);
+  const sections = [
+    [
+      `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish in it'}`,
+      paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; fed with ${from}`),
+    ],
+    [summaryTable(safe, paint)],
+    ...(ran(safe).length > 0 ? [[driftTable(safe)], [kernelTable(safe)], [latencyTable(safe)]] : []),
+    labelled.length > 0 ? [accuracyTable(labelled)] : [],
+    safe.notes,
+    safe.providers.flatMap(remarks),
+    safe.layers.map(layersLine),
+    safe.verdicts.map((verdict) => {
+      const word = verdictWord(verdict);
+      return `${painted(paint, word)}  ${verdict.provider} ${verdictText(verdict)}`;
+    }),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+/** What changed between two reports, for a terminal: warnings, then a table per provider of what is not the same. */
+export function renderComparison(comparison: Comparison, { colour, clean }: TerminalOptions): string {
+  const paint = createColors(colour);
+  const { warnings, general, providers } = mapText(comparison, (text) => short(clean(text), LONGEST));
+  const sections = [
+    { title: 'report', changes: general },
+    ...providers.map(({ provider, changes }) => ({ title: provider, changes })),
+  ].map(({ title, changes }) => {
+    const rows = changes.filter(({ same }) => !same);
+    const alike = changes.length - rows.length;
+    const rest = alike === 0 ? [] : [`unchanged: ${alike} of ${changes.length}`];
+    if (rows.length === 0) return `${title}: ${rest.join()}`;
+    const cells = rows.map(({ what, a, b, change }) => [short(what), short(a), short(b), change]);
+    return [plainTable([title, 'before', 'after', 'change'], cells, 3), ...rest].join('\n');
+  });
+  return [...warnings.map((warning) => `${paint.yellow('differs')}  ${warning}`), ...sections].join('\n\n');
+}
+
+/** Characters of any text: a message of ONNX Runtime fits, a screenful does not. */
+const LONGEST = 600;
+
+type Paint = ReturnType<typeof createColors>;
+
+/** Verdicts are what colour is for, and nothing else. */
+function painted(paint: Paint, word: string): string {
+  if (word === 'pass') return paint.green(word);
+  if (word === 'FAIL' || word === 'failed') return paint.red(word);
+  return word === 'ran' ? word : paint.yellow(word);
+}
+
+function summaryTable(report: Report, paint: Paint): string {
+  if (report.providers.length === 0) return 'no provider was asked for';
+  const summaries = summarise(report);
+  const software = summaries.some((row) => row.software);
+  const rows = summaries.map((row) => [
+    ...[row.provider, painted(paint, row.verdict)],
+    ...[row.drift, row.parity, row.kernel, row.original, row.swapped, row.ratio],
+    ...(software ? [row.software ? 'software' : ''] : []),
+  ]);
+  const head = ['provider', 'verdict', 'drift dB', 'parity dB', 'kernel', 'p50 ms', 'swapped', 'ratio'];
+  return plainTable(software ? [...head, 'rendering'] : head, rows);
+}
+
+/** The tensor at which two models are furthest apart. */
+function layersLine({ a, b, rows }: LayerComparison): string {
+  const of = `${b.model} on ${b.provider} against ${a.model} on ${a.provider}`;
+  const [worst] = rows
+    .flatMap((row) => (row.sqnr === null ? [] : [{ ...row, sqnr: row.sqnr }]))
+    .toSorted((one, other) => one.sqnr - other.sqnr);
+  const problems = rows.filter(({ problem }) => problem !== null);
+  const [first] = problems;
+  const said = [
+    `${rows.length} tensors`,
+    ...(first === undefined
+      ? []
+      : [
+          `${problems.length} of them not comparable, such as ${short(first.node)} (${first.op}): ${first.problem}`,
+        ]),
+    ...(worst === undefined
+      ? []
+      : [`furthest apart at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`]),
+    ...(rows.every(({ maxAbs }) => maxAbs === 0) ? ['all the same'] : []),
+  ];
+  return `layers of ${of}: ${said.join(', ')}`;
+}
+
+const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');
+
+function driftTable(report: Report): string {
+  const lines = ran(report).flatMap(({ provider, drift, expected, parity }) => {
+    const each = (what: string, drifts: ProviderRow['drift']) =>
+      drifts.map((one) => ({ provider, what: `${what} ${short(one.output)}`, one }));
+    return [
+      ...each('drift of', drift),
+      ...each('original against expected', expected ?? []),
+      ...each('original against CPU', parity?.original ?? []),
+      ...each('swapped against CPU', parity?.swapped ?? []),
+    ];
+  });
+  const head = ['provider', 'outputs', 'max abs', 'mean abs', 'RMSE', 'cosine', 'SQNR dB', 'top-1', 'top-5'];
+  const rows = lines.map(({ provider, what, one }) => [provider, what, ...driftFigures(one)]);
+  const problems = lines.map(({ provider, what, one: { problem } }) => ({ provider, what, problem }));
+  return [plainTable(head, rows), ...explained(problems)].join('\n');
+}
+
+/** A line for each row that has no figures, with the reason, which is too long for a column. */
+function explained(
+  rows: readonly { readonly provider: string; readonly what: string; readonly problem: string | null }[],
+): string[] {
+  return rows.flatMap(({ provider, what, problem }) =>
+    problem === null ? [] : [`${provider}  ${what}: ${problem}`],
+  );
+}
+
+function driftFigures(drift: ProviderRow['drift'][number]): string[] {
+  return [
+    drift.broken > 0 ? `${drift.broken} not finite` : figure(drift.maxAbs),
+    figure(drift.meanAbs),
+    figure(drift.rmse),
+    figure(drift.cosine, 4),
+    drift.maxAbs === 0 ? 'exact' : figure(drift.sqnr),
+    percent(drift.top1),
+    percent(drift.top5),
+  ];
+}
+
+function kernelTable(report: Report): string {
+  const lines = ran(report).flatMap(({ provider, kernel }) =>
+    kernel.map((one) => {
+      return { provider, what: `${activation(one)}, ${one.elemType}`, one };
+    }),
+  );
+  if (lines.length === 0) return 'kernel: there is no Mish to measure';
+  const rows = lines.map(({ provider, what, one }) => [
+    provider,
+    what,
+    ...[one.maxAbs, one.maxAbsAt, one.maxUlp, one.maxUlpAt].map((value) => figure(value)),
+    one.problem === null ? String(one.broken) : '–',
+  ]);
+  const head = ['provider', 'kernel against float64', 'max abs', 'at x', 'max ulp', 'at x', 'not finite'];
+  const problems = lines.map(({ provider, what, one: { problem } }) => ({ provider, what, problem }));
+  return [plainTable(head, rows), ...explained(problems)].join('\n');
+}
+
+function latencyTable(report: Report): string {
+  const rows = ran(report).flatMap(({ provider, latency, runtime }) => {
+    if (latency === null) return [];
+    const { original, swapped, ratio, n } = latency;
+    const mark = runtime?.software ? `, ${SOFTWARE}` : '';
+    const line = (name: string, { p50, p90, p99, mean, firstMs, createMs }: typeof original) => [
+      provider,
+      `${name}${mark}`,
+      ...[p50, p90, p99, mean, firstMs, createMs].map((value) => figure(value)),
+    ];
+    const interval = `${ratioText(ratio).slice(0, -1)}, ${n} pairs)`;
+    return [line('original', original), [...line('swapped', swapped), interval]];
+  });
+  if (rows.length === 0) return 'latency: not measured';
+  return plainTable(
+    ['provider', 'latency in ms', 'p50', 'p90', 'p99', 'mean', 'first', 'create', 'ratio'],
+    rows,
+  );
+}
+
+function accuracyTable(rows: readonly ProviderRow[]): string {
+  const lines = rows.flatMap(({ provider, accuracy }) => {
+    if (accuracy === null) return [];
+    const { output, original, swapped } = accuracy;
+    return [
+      [
+        provider,
+        `original, ${short(output)}`,
+        percent(original.top1),
+        percent(original.top5),
+        String(original.n),
+      ],
+      [
+        provider,
+        `swapped, ${short(output)}`,
+        percent(swapped.top1),
+        percent(swapped.top5),
+        String(swapped.n),
+      ],
+    ];
+  });
+  return plainTable(['provider', 'labelled accuracy', 'top-1', 'top-5', 'samples'], lines);
+}

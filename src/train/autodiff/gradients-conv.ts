@@ -1,0 +1,143 @@
+// Gradients of convolutions and pooling. All rest on unfolding: a grouped convolution whose kernels are each 1 at one place
+// lays the elements that a kernel sees side by side, and its transpose adds them up again.
+
+import { type Window, windowOf } from '../../onnx/conv-window.js';
+import { attribute, type Node } from '../../onnx/document.js';
+import type { Tape } from './tape.js';
+
+const area = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
+
+/** From [N, C, ...inside] to [N, C, taps, places]. */
+function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window: Window): string {
+  const { kernel, strides, dilations, pads } = window;
+  const taps = area(kernel);
+  const plain = taps === 1 && area(strides) === 1 && pads.every((pad) => pad === 0);
+  if (plain) return tape.reshape(x, [n, c, 1, -1]);
+  const wide = tape.node('Conv', [x, oneHot(tape, c, kernel)], {
+    group: c,
+    kernel_shape: kernel,
+    strides,
+    dilations,
+    pads,
+  });
+  return tape.reshape(wide, [n, c, taps, -1]);
+}
+
+/** The adjoint of `unfold`: back to [N, C, ...inside]. */
+function fold(
+  tape: Tape,
+  g: string,
+  dims: readonly number[],
+  outside: readonly number[],
+  window: Window,
+): string {
+  const [n = 1, c = 1] = dims;
+  const taps = area(window.kernel);
+  return transposed(tape, tape.reshape(g, [n, c * taps, ...outside]), oneHot(tape, c, window.kernel), {
+    ...{ window, outside, inside: dims.slice(2), group: c },
+  });
+}
+
+interface Transposition {
+  readonly window: Window;
+  /** Spatial dims of what is read, and of what is made. */
+  readonly outside: readonly number[];
+  readonly inside: readonly number[];
+  readonly group: number;
+}
+
+/** The transpose of a convolution in its first operand. */
+function transposed(
+  tape: Tape,
+  g: string,
+  w: string,
+  { window, outside, inside, group }: Transposition,
+): string {
+  const { kernel, strides, dilations, pads } = window;
+  const axes = kernel.length;
+  const extra = kernel.map((size, axis) => {
+    const [stride, begin, end] = [strides[axis] ?? 1, pads[axis] ?? 0, pads[axes + axis] ?? 0];
+    const covered = ((outside[axis] ?? 1) - 1) * stride + (size - 1) * (dilations[axis] ?? 1) + 1;
+    return (inside[axis] ?? 1) - (covered - begin - end);
+  });
+  const common = { group, kernel_shape: kernel, strides, dilations, pads };
+  return tape.node('ConvTranspose', [g, w], { ...common, output_padding: extra });
+}
+
+function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string {
+  const taps = area(kernel);
+  const data = new Float32Array(channels * taps * taps);
+  for (let row = 0; row < channels * taps; row++) data[row * taps + (row % taps)] = 1;
+  return tape.floats(data, [channels * taps, 1, ...kernel]);
+}
+
+/** The gradient of a convolution's weights, [M, C/group, ...kernel]: what it made times what it saw, summed over places. */
+function weightGradient(
+  tape: Tape,
+  made: { readonly name: string; readonly dims: readonly number[] },
+  seen: { readonly name: string; readonly dims: readonly number[] },
+  window: Window,
+  group: number,
+  shape: readonly number[],
+): string {
+  const [n = 1, m = 1, ...outside] = made.dims;
+  const [, c = 1] = seen.dims;
+  const places = area(outside);
+  const columns = (c / group) * area(window.kernel);
+  const wide = tape.reshape(unfold(tape, seen.name, seen.dims, window), [n, group, columns, places]);
+  const left = tape.reshape(made.name, [n, group, m / group, places]);
+  const right = tape.node('Transpose', [wide], { perm: [0, 1, 3, 2] });
+  return tape.reshape(tape.sum(tape.node('MatMul', [left, right]), [0]), shape);
+}
+
+const spatial = (dims: readonly number[]) => dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+
+function biasGradient(tape: Tape, g: string, dims: readonly number[]): string {
+  return tape.reshape(tape.sum(g, spatial(dims)), [dims[1] ?? 1]);
+}
+
+/** Of Conv's input, weights and bias. */
+export function convolutionGradients(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const [x = '', w = ''] = node.inputs;
+  const [dx, dw, dy] = [tape.dims(x), tape.dims(w), tape.dims(node.outputs[0] ?? '')];
+  const group = attribute(node, 'group')?.i ?? 1;
+  const window = windowOf('Conv', node, dw.slice(2), dx.slice(2), dy.slice(2));
+  const gx = transposed(tape, g, w, { window, outside: dy.slice(2), inside: dx.slice(2), group });
+  const gw = weightGradient(tape, { name: g, dims: dy }, { name: x, dims: dx }, window, group, dw);
+  return [gx, gw, biasGradient(tape, g, dy)];
+}
+
+/** Of ConvTranspose's input, weights and bias. */
+export function transposedGradients(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const [x = '', w = ''] = node.inputs;
+  const [dx, dw, dy] = [tape.dims(x), tape.dims(w), tape.dims(node.outputs[0] ?? '')];
+  const group = attribute(node, 'group')?.i ?? 1;
+  const window = windowOf('ConvTranspose', node, dw.slice(2), dx.slice(2), dy.slice(2));
+  const { kernel, strides, dilations, pads } = window;
+  const gx = tape.node('Conv', [g, w], { group, kernel_shape: kernel, strides, dilations, pads });
+  const gw = weightGradient(tape, { name: x, dims: dx }, { name: g, dims: dy }, window, group, dw);
+  return [gx, gw, biasGradient(tape, g, dy)];
+}
+
+/** Of MaxPool, to the largest element of each window, in equal parts where several are; of AveragePool, to all in it. */
+export function poolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const x = node.inputs[0] ?? '';
+  const y = node.outputs[0] ?? '';
+  const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
+  const [dx, dy] = [tape.dims(x), tape.dims(y)];
+  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const isMax = node.opType === 'MaxPool';
+  const padded = window.pads.some((pad) => pad !== 0);
+  const counted = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
+  if (isMax ? tape.opset < 11 : padded && !counted) return [];
+  const [n = 1, c = 1, ...outside] = dy;
+  const flat = (name: string) => tape.reshape(name, [n, c, 1, area(outside)]);
+  const taps = area(kernel);
+  const shares = isMax
+    ? tape.mask('Equal', unfold(tape, x, dx, window), flat(y))
+    : tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
+  const even = isMax
+    ? tape.node('Div', [shares, tape.node('Max', [tape.sum(shares, [2]), tape.floats([1])])])
+    : shares;
+  return [fold(tape, tape.node('Mul', [flat(g), even]), dx, outside, window)];
+}

@@ -1,0 +1,61 @@
+// The backward half of a graph, as nodes to be appended to it.
+import type { ComposedNode, ComposedValue } from '../../onnx/compose.js';
+
+/** Collects the nodes that compute gradients. Tensors are named; gradients have the shapes of what they are of. */
+export interface Tape {
+  readonly opset: number;
+  readonly nodes: readonly ComposedNode[];
+  /** The shape of a tensor of the forward half. */
+  dims(name: string): readonly number[];
+  /** Adds a node with one output, and names that. */
+  node(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, ComposedValue>>): string;
+  /** A float32 constant; a scalar without dims. */
+  floats(data: ArrayLike<number>, dims?: readonly number[]): string;
+  ints(values: readonly number[]): string;
+  reshape(x: string, dims: readonly number[]): string;
+  /** The sum over axes, which stay with length 1. */
+  sum(x: string, axes: readonly number[]): string;
+  /** 1 where a comparison holds, else 0. */
+  mask(comparison: 'Greater' | 'Less' | 'Equal', a: string, b: string): string;
+}
+
+/** Opset in which ReduceSum's axes became an input. */
+const AXES_INPUT = 13;
+
+/** A tape whose names all begin with `prefix`. */
+export function createTape(opset: number, dims: (name: string) => readonly number[], prefix: string): Tape {
+  const nodes: ComposedNode[] = [];
+  const constants = new Map<string, string>();
+  let count = 0;
+  const fresh = () => `${prefix}${count++}`;
+  const constant = (dims: readonly number[], data: Float32Array | BigInt64Array) => {
+    const key = data.length <= 16 ? `${data.constructor.name} ${dims} ${data.join()}` : '';
+    const known = constants.get(key);
+    if (known !== undefined) return known;
+    const name = fresh();
+    nodes.push(['Constant', [], [name], { value: { dims, data } }]);
+    if (key !== '') constants.set(key, name);
+    return name;
+  };
+  const tape: Tape = {
+    opset,
+    nodes,
+    dims,
+    node(op, inputs, attributes = {}) {
+      const name = fresh();
+      nodes.push([op, inputs, [name], attributes]);
+      return name;
+    },
+    floats: (data, dims = []) => constant(dims, Float32Array.from(data)),
+    ints: (values) => constant([values.length], BigInt64Array.from(values, BigInt)),
+    reshape: (x, dims) => tape.node('Reshape', [x, tape.ints(dims)]),
+    sum(x, axes) {
+      if (axes.length === 0) return x;
+      return opset >= AXES_INPUT
+        ? tape.node('ReduceSum', [x, tape.ints(axes)], { keepdims: 1 })
+        : tape.node('ReduceSum', [x], { axes, keepdims: 1 });
+    },
+    mask: (comparison, a, b) => tape.node('Cast', [tape.node(comparison, [a, b])], { to: 1 }),
+  };
+  return tape;
+}

@@ -1,0 +1,159 @@
+import { type ComposedNode, composedField, floatInputField } from '../../onnx/compose.js';
+import { type Node, type OnnxDocument, opsetOf } from '../../onnx/document.js';
+import { messageField, outputField } from '../../onnx/encode.js';
+import { neededNodes, pruneEdits } from '../../onnx/extract.js';
+import type { GraphIndex } from '../../onnx/graph-index.js';
+import { type Edit, replacing, type Spliced, splice } from '../../onnx/splice.js';
+import type { Weight } from '../../onnx/weights.js';
+import { GRADIENTS } from './gradients.js';
+import { createTape, type Tape } from './tape.js';
+
+/** A tensor that is to become what it is in the original: the mean squared difference counts by this factor. */
+export interface Aim {
+  readonly name: string;
+  readonly factor: number;
+}
+
+/** A model that gives the loss of a batch and the gradients of its weights. */
+export interface Backward {
+  readonly model: Spliced;
+  /** The output that is the gradient of each weight, by the weight's name; none for those that no gradient reaches. */
+  readonly gradients: ReadonlyMap<string, string>;
+  readonly loss: string;
+  /** The input that takes each aim's target. */
+  readonly target: (aim: string) => string;
+}
+
+const PREFIX = 'onnx-mish/backward/';
+const LOSS = 'onnx-mish/loss';
+const target = (name: string) => `onnx-mish/target/${name}`;
+
+// Fields of TensorProto; the schema is proto/onnx.proto3.
+const TENSOR_NAME = 8;
+
+/**
+ * A copy of a model with the backward half appended (reverse-mode differentiation, one node at a time), in which weights
+ * are inputs. `dims` gives the shapes of a batch; every batch has to have them. No gradient flows through operators that
+ * GRADIENTS does not list, through nested graphs, or through more than the first output of a node.
+ */
+export function backwardModel(
+  document: OnnxDocument,
+  index: GraphIndex,
+  weights: readonly Weight[],
+  aims: readonly Aim[],
+  dims: (name: string) => readonly number[],
+): Backward {
+  const { graph } = document;
+  const names = aims.map(({ name }) => name);
+  const used = neededNodes(document, names);
+  const nodes = graph.nodes.filter((node) => used.has(node));
+  const moving = movingTensors(nodes, weights);
+  const tape = createTape(opsetOf(graph), dims, PREFIX);
+  const { found, loss } = differentiate(tape, nodes, moving, aims);
+  const gradients = new Map<string, string>();
+  for (const { name } of weights) {
+    const gradient = found.get(name);
+    if (gradient !== undefined) gradients.set(name, gradient);
+  }
+  const kept = alive(tape.nodes, [loss, ...gradients.values()]);
+  kept.push(['Identity', [loss], [LOSS]]);
+  const frame = graph.nodes[0]?.frame;
+  if (frame === undefined) throw new Error('a graph without nodes has no weights');
+  const append = (bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, bytes, frame });
+  const prune = pruneEdits(document, names);
+  const gone = new Set(prune.map(({ start }) => start));
+  const inputs = weights.filter(({ name }) => gradients.has(name));
+  const edits = [
+    ...prune,
+    ...inputs.flatMap((weight) => asInput(weight, graph.inputs, index, gone, append)),
+    ...aims.map(({ name }) => append(floatInputField(target(name), dims(name)))),
+    ...kept.map((node) => append(composedField(node))),
+    ...[LOSS, ...gradients.values()].map((name) => append(outputField(name))),
+  ];
+  return { model: splice(document.source, edits), gradients, loss: LOSS, target };
+}
+
+/** What the weights have a say in, as far as gradients are known. */
+function movingTensors(nodes: readonly Node[], weights: readonly Weight[]): ReadonlySet<string> {
+  const moving = new Set(weights.map(({ name }) => name));
+  for (const { domain, opType, inputs, outputs } of nodes) {
+    if (domain !== '' || !Object.hasOwn(GRADIENTS, opType)) continue;
+    if (inputs.some((name) => moving.has(name)) && outputs[0] !== undefined) moving.add(outputs[0]);
+  }
+  return moving;
+}
+
+/** Half the gradient of the loss, and the loss itself. */
+function differentiate(
+  tape: Tape,
+  nodes: readonly Node[],
+  moving: ReadonlySet<string>,
+  aims: readonly Aim[],
+): { found: ReadonlyMap<string, string>; loss: string } {
+  const parts = new Map<string, string[]>();
+  const add = (name: string, gradient: string) => {
+    const known = parts.get(name);
+    if (known === undefined) parts.set(name, [gradient]);
+    else known.push(gradient);
+  };
+  const losses: string[] = [];
+  for (const { name, factor } of aims) {
+    const count = tape.dims(name).reduce((product, dim) => product * dim, 1);
+    const difference = tape.node('Sub', [name, target(name)]);
+    const gradient = tape.node('Mul', [difference, tape.floats([factor / count])]);
+    losses.push(tape.sum(tape.reshape(tape.node('Mul', [difference, gradient]), [-1]), [0]));
+    if (moving.has(name)) add(name, gradient);
+  }
+  const total = (terms: readonly string[]) =>
+    terms.reduce((sum, term) => (sum === '' ? term : tape.node('Add', [sum, term])), '');
+  const found = new Map<string, string>();
+  for (const node of nodes.toReversed()) {
+    const y = node.outputs[0] ?? '';
+    const gradients = parts.get(y);
+    const rule = Object.hasOwn(GRADIENTS, node.opType) ? GRADIENTS[node.opType] : undefined;
+    if (gradients === undefined || !moving.has(y) || rule === undefined) continue;
+    const own = rule(tape, node, total(gradients));
+    for (const [slot, name] of node.inputs.entries()) {
+      const gradient = own[slot];
+      if (gradient !== undefined && moving.has(name)) add(name, gradient);
+    }
+  }
+  for (const [name, gradients] of parts) found.set(name, total(gradients));
+  return { found, loss: total(losses) };
+}
+
+/** The nodes that the outputs depend on. */
+function alive(nodes: readonly ComposedNode[], outputs: readonly string[]): ComposedNode[] {
+  const needed = new Set(outputs);
+  const kept: ComposedNode[] = [];
+  for (const node of nodes.toReversed()) {
+    const [, inputs, made] = node;
+    if (!made.some((name) => needed.has(name))) continue;
+    for (const name of inputs) needed.add(name);
+    kept.push(node);
+  }
+  return kept.reverse();
+}
+
+/** The edits that make an input of a weight. */
+function asInput(
+  { name, home, tensor }: Weight,
+  inputs: readonly { readonly name: string }[],
+  index: GraphIndex,
+  gone: ReadonlySet<number>,
+  append: (bytes: Uint8Array) => Edit,
+): Edit[] {
+  const edits: Edit[] = [];
+  if (!inputs.some((input) => input.name === name)) edits.push(append(floatInputField(name, tensor.dims)));
+  const constant = index.producer(home, name);
+  if (constant !== undefined) {
+    // Unless it has been taken out already.
+    if (gone.has(constant.span.start)) return edits;
+    return [...edits, replacing(constant, new Uint8Array(0))];
+  }
+  const { frame } = tensor;
+  if (frame === undefined) return edits;
+  // Of a field that comes twice the last one counts: the initializer has another name, and nobody reads it.
+  const renamed = messageField(TENSOR_NAME, new TextEncoder().encode(`onnx-mish/unused/${name}`));
+  return [...edits, { start: frame.end, end: frame.end, bytes: renamed, frame }];
+}

@@ -1,0 +1,206 @@
+import { OnnxMishError } from '../base/error.js';
+import { type Kernel, kernelModel } from '../mish/kernel.js';
+import { mish, mixture } from '../mish/reference.js';
+import { fromHalf, roundTo, toHalf } from '../onnx/scalar.js';
+import type { FloatType } from '../onnx/types.js';
+import type { Provider, Runtime, SessionOptions } from '../providers/provider.js';
+import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
+
+/** Error of the kernel of an activation against the float64 formula. */
+export interface Sweep {
+  readonly kind: Kernel['kind'];
+  /** The form and sharpness of Mish and of mixtures; null for the others. */
+  readonly form: string | null;
+  readonly beta: number | null;
+  /** The slope of LeakyReLU below 0, and that of a mixture; null for the others. */
+  readonly alpha: number | null;
+  readonly elemType: string;
+  readonly opset: number;
+  /** Number of finite points. */
+  readonly n: number;
+  /** The largest absolute error, and the x it is at. */
+  readonly maxAbs: number | null;
+  readonly maxAbsAt: number | null;
+  /** The largest error in units in the last place of the exact value. */
+  readonly maxUlp: number | null;
+  readonly maxUlpAt: number | null;
+  /** The largest error divided by the larger of 1 and the exact value. */
+  readonly maxScaled: number | null;
+  /** Finite points at which it gave NaN or an infinity. */
+  readonly broken: number;
+  /** What it gives for +Infinity, -Infinity and NaN; every form gives NaN for -Infinity, where the limit is -0. */
+  readonly atInfinity: string | null;
+  readonly atMinusInfinity: string | null;
+  readonly atNaN: string | null;
+  /** The largest error in each of 160 equal parts of [-20, 20]. */
+  readonly curve: { x: number; abs: number; ulp: number }[];
+  /** What it ran on. */
+  readonly runtime?: Runtime | undefined;
+  /** Why there are no figures. */
+  readonly problem: string | null;
+}
+
+/** The largest finite value, and what one unit in the last place of a value is. */
+const RANGE = {
+  f16: { max: 65504, bits: 10, lowest: -24 },
+  f32: { max: (2 - 2 ** -23) * 2 ** 127, bits: 23, lowest: -149 },
+  f64: { max: Number.MAX_VALUE, bits: 52, lowest: -1074 },
+} as const;
+
+type Swept = keyof typeof RANGE;
+
+function isSwept(type: string): type is Swept {
+  return Object.hasOwn(RANGE, type);
+}
+
+/** One unit in the last place of a value: the distance to the next larger one of the type. */
+export function ulp(value: number, type: Swept): number {
+  const { bits, lowest } = RANGE[type];
+  const size = Math.abs(value);
+  if (size === 0) return 2 ** lowest;
+  let exponent = Math.floor(Math.log2(size));
+  if (2 ** exponent > size) exponent--; // the logarithm of a value just below a power of two is rounded up to it
+  return 2 ** Math.max(exponent - bits, lowest);
+}
+
+/**
+ * The points: [-20, 20] in steps of 1/64, dense near 0, every power of two of the type with both signs,
+ * subnormals, and the edges ±0, ±88, ±1e4 and the largest value. Each is exact in the element type.
+ */
+export function sweepPoints(type: Swept): number[] {
+  const { max, bits, lowest } = RANGE[type];
+  const points: number[] = [0, -0];
+  for (let step = -1280; step <= 1280; step++) points.push(step / 64);
+  for (let step = 1; step <= 256; step++) points.push(step / 4096, -step / 4096);
+  for (let exponent = lowest; 2 ** exponent <= max; exponent++) points.push(2 ** exponent, -(2 ** exponent));
+  for (const edge of [2 ** (lowest + bits) * (1 - 2 ** -bits), 17, 88, 88.75, 104, 1e4, max])
+    points.push(edge, -edge);
+  const exact =
+    type === 'f16' ? (x: number) => fromHalf(toHalf(x)) : type === 'f32' ? Math.fround : (x: number) => x;
+  return points.map(exact).filter(Number.isFinite);
+}
+
+/** What the kernel computes, in float64. */
+function formula(kernel: Kernel, type: FloatType): (x: number) => number {
+  if (kernel.kind === 'mish') return (x) => mish(x, kernel.beta);
+  if (kernel.kind === 'mixture') {
+    const alpha = roundTo(kernel.alpha, type); // a constant of that type
+    return (x) => mixture(x, kernel.beta, alpha);
+  }
+  if (kernel.kind === 'relu') return (x) => Math.max(0, x);
+  const alpha = Math.fround(kernel.alpha); // the attribute is a float32
+  return (x) => (x < 0 ? alpha * x : x);
+}
+
+/** Runs the kernel over the points on a provider. Never throws: what fails is said in `problem`. */
+export async function sweep(
+  provider: Provider,
+  kernel: Kernel,
+  type: FloatType,
+  opset: number,
+  options?: SessionOptions,
+): Promise<Sweep> {
+  const base = {
+    kind: kernel.kind,
+    form: 'form' in kernel ? kernel.form : null,
+    beta: 'beta' in kernel ? kernel.beta : null,
+    alpha: 'alpha' in kernel ? kernel.alpha : null,
+    elemType: type,
+    opset,
+  };
+  const nothing = {
+    curve: [],
+    n: 0,
+    maxAbs: null,
+    maxAbsAt: null,
+    maxUlp: null,
+    maxUlpAt: null,
+    maxScaled: null,
+    broken: 0,
+  };
+  const unsaid = { atInfinity: null, atMinusInfinity: null, atNaN: null };
+  if (!isSwept(type)) {
+    return {
+      ...base,
+      ...nothing,
+      ...unsaid,
+      problem: `${type} cannot be fed to ONNX Runtime from JavaScript`,
+    };
+  }
+  try {
+    const points = sweepPoints(type);
+    const all = [...points, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+    const dims = [all.length];
+    const shapes = { inputs: { x: dims }, outputs: { y: dims } };
+    const session = await provider.open(kernelModel(kernel, type, opset), { ...options, shapes });
+    try {
+      const { y } = await session.run({ x: toTensor(all, type) });
+      const got = y && toNumbers(y);
+      if (got === undefined) throw new Error('the kernel gave nothing');
+      const special = (offset: number) => String(got[points.length + offset]);
+      return {
+        ...base,
+        ...compare(points, got, type, formula(kernel, type)),
+        atInfinity: special(0),
+        atMinusInfinity: special(1),
+        atNaN: special(2),
+        runtime: session.runtime,
+        problem: null,
+      };
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    return {
+      ...base,
+      ...nothing,
+      ...unsaid,
+      problem: error instanceof OnnxMishError ? error.what : String(error),
+    };
+  }
+}
+
+function toTensor(values: readonly number[], type: Swept): Tensor {
+  const data = arrayFor(type, values.length) as Float32Array;
+  values.forEach((value, index) => {
+    data[index] = type === 'f16' ? toHalf(value) : value;
+  });
+  return { elemType: type, dims: [values.length], data };
+}
+
+const PARTS = { count: 160, from: -20, to: 20 };
+
+function compare(
+  points: readonly number[],
+  got: ArrayLike<number>,
+  type: Swept,
+  formula: (x: number) => number,
+) {
+  const worst = { maxAbs: 0, maxAbsAt: 0, maxUlp: 0, maxUlpAt: 0, maxScaled: 0 };
+  const parts = new Map<number, { x: number; abs: number; ulp: number }>();
+  let broken = 0;
+  points.forEach((x, index) => {
+    const value = got[index] ?? Number.NaN;
+    const exact = formula(x);
+    if (!Number.isFinite(value)) {
+      broken++;
+      return;
+    }
+    const error = Math.abs(value - exact);
+    if (error > worst.maxAbs) Object.assign(worst, { maxAbs: error, maxAbsAt: x });
+    worst.maxScaled = Math.max(worst.maxScaled, error / Math.max(1, Math.abs(exact)));
+    const ulps = error / ulp(exact, type);
+    if (ulps > worst.maxUlp) Object.assign(worst, { maxUlp: ulps, maxUlpAt: x });
+    if (x < PARTS.from || x > PARTS.to) return;
+    const width = (PARTS.to - PARTS.from) / PARTS.count;
+    const part = Math.min(PARTS.count - 1, Math.floor((x - PARTS.from) / width));
+    const before = parts.get(part) ?? { x, abs: 0, ulp: 0 };
+    parts.set(part, {
+      x: error > before.abs ? x : before.x,
+      abs: Math.max(before.abs, error),
+      ulp: Math.max(before.ulp, ulps),
+    });
+  });
+  const curve = [...parts].sort(([a], [b]) => a - b).map(([, part]) => part);
+  return { n: points.length, ...worst, broken, curve };
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import { aborted, isAborted, stopIfAborted } from '../../src/base/abort.js';
+import { messageOf, OnnxMishError } from '../../src/base/error.js';
+
+describe('an error', () => {
+  test('says where, what, and what to do, as one sentence and apart', () => {
+    const cause = new Error('inner');
+    const error = new OnnxMishError('io', 'it is broken', { where: 'a.onnx', fix: 'Mend it', cause });
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({
+      name: 'OnnxMishError',
+      message: 'a.onnx: it is broken. Mend it',
+      code: 'io',
+      what: 'it is broken',
+      where: 'a.onnx',
+      fix: 'Mend it',
+      cause,
+    });
+  });
+
+  test.each([
+    [{}, 'it is broken'],
+    [{ where: 'a.onnx' }, 'a.onnx: it is broken'],
+    [{ fix: 'Mend it' }, 'it is broken. Mend it'],
+  ])('leaves out what it does not know: %j', (details, message) => {
+    expect(new OnnxMishError('io', 'it is broken', details).message).toBe(message);
+  });
+
+  test('of any kind has a message', () => {
+    expect([new TypeError('no'), 'text', 7, undefined].map(messageOf)).toEqual([
+      'no',
+      'text',
+      '7',
+      'undefined',
+    ]);
+  });
+});
+
+describe('work that is stopped', () => {
+  test('ends in an error of its own, which says where and that nothing is left', () => {
+    const controller = new AbortController();
+    expect(() => stopIfAborted(controller.signal)).not.toThrow();
+    expect(() => stopIfAborted(undefined, 'a.onnx')).not.toThrow();
+    controller.abort();
+    const said = {
+      code: 'aborted',
+      what: 'interrupted',
+      where: 'a.onnx',
+      fix: expect.stringMatching(/nothing was left/i),
+    };
+    expect(() => stopIfAborted(controller.signal, 'a.onnx')).toThrow(expect.objectContaining(said));
+    expect(aborted()).toMatchObject({ code: 'aborted', where: undefined });
+  });
+
+  test('is told from what failed', () => {
+    expect(isAborted(aborted())).toBe(true);
+    expect(isAborted(new OnnxMishError('io', 'full'))).toBe(false);
+    expect(isAborted(Object.assign(new Error(), { code: 'aborted' }))).toBe(false);
+    expect(isAborted(undefined)).toBe(false);
+  });
+});

@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { validateFiles } from '../../../src/node/validate-files.js';
+import { cli, cliJson } from '../../support/cli.js';
+import { tempFolder } from '../../support/folder.js';
+import { REAL_MODELS } from '../../support/models.js';
+import { hostileReport, richReport } from '../../support/reports.js';
+
+const real = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, {
+  runs: 1,
+  latency: { minPairs: 5, minSeconds: 0 },
+});
+const rich = richReport(real);
+
+async function withReports() {
+  const folder = await tempFolder();
+  await folder.write('a.json', JSON.stringify(real));
+  await folder.write('b.json', JSON.stringify(rich));
+  return { ...folder, cwd: folder.path };
+}
+
+test('shows a report again, as a table and as JSON, whatever its verdict', async () => {
+  const { cwd } = await withReports();
+  const { code, stdout, stderr } = await cli(['report', 'b.json'], { cwd });
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/^webgl +FAIL /m);
+  const piped = await cli(['report', '-'], { cwd, input: JSON.stringify(rich) });
+  expect(piped.stdout).toBe(stdout);
+  expect((await cliJson(['report', 'b.json'], { cwd })).json).toEqual(rich);
+});
+
+test('writes HTML and JUnit XML, and overwrites only with --force', async () => {
+  const { cwd, at, list } = await withReports();
+  const args = ['report', 'b.json', '--html', 'r.html', '--junit', 'r.xml'];
+  const { code, stdout, stderr } = await cli(args, { cwd });
+  expect([code, stdout, stderr]).toEqual([0, 'b.json → r.html\nb.json → r.xml\n', '']);
+  expect(await readFile(at('r.html'), 'utf8')).toMatch(/^<!doctype html>/);
+  expect(await readFile(at('r.xml'), 'utf8')).toMatch(
+    /^<\?xml version="1.0" encoding="UTF-8"\?>\n<testsuites /,
+  );
+  const again = await cli(args, { cwd });
+  expect([again.code, again.stdout]).toEqual([2, '']);
+  expect(again.stderr).toBe(
+    'onnx-mish: r.html: the file exists already\n  Choose another name, or overwrite it with --force.\n',
+  );
+  expect((await cli([...args, '--force'], { cwd })).code).toBe(0);
+  expect(await list()).toEqual(['a.json', 'b.json', 'r.html', 'r.xml']);
+});
+
+test('writes nothing where one of the files cannot be written', async () => {
+  const { cwd, list } = await withReports();
+  const { code, stderr } = await cli(['report', 'b.json', '--html', 'r.html', '--junit', 'no/r.xml'], {
+    cwd,
+  });
+  expect(code).toBe(2);
+  expect(stderr).toContain("there is no folder 'no'");
+  const same = await cli(['report', 'b.json', '--html', 'r', '--junit', 'r'], { cwd });
+  expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('cannot go to the same file')]);
+  expect(await list()).toEqual(['a.json', 'b.json']);
+});
+
+test('compares two reports', async () => {
+  const { cwd, at } = await withReports();
+  const { code, stdout, stderr } = await cli(['report', 'a.json', 'b.json'], { cwd });
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/^webgl +before +after +change$/m);
+  const { json } = await cliJson(['report', 'a.json', 'b.json'], { cwd });
+  expect(json.providers.map((row: { provider: string }) => row.provider)).toContain('webgpu');
+  const html = await cli(['report', 'a.json', 'b.json', '--html', 'c.html'], { cwd });
+  expect([html.code, html.stdout]).toEqual([0, 'a.json, b.json → c.html\n']);
+  expect(await readFile(at('c.html'), 'utf8')).toContain('Two reports on');
+});
+
+test.each([
+  [['report', 'none.json'], 'there is no such file'],
+  [['report', 'text'], 'this is no JSON'],
+  [['report', 'list'], 'this is no onnx-mish/report@2'],
+  [['report', 'a.json', 'list'], 'list: this is no onnx-mish/report@2'],
+  [['report', 'a.json', 'b.json', '--junit', 'x.xml'], 'a comparison has no verdicts'],
+  [['report', '-', '-'], 'two reports cannot both come from standard input'],
+])('%j is refused', async (args, message) => {
+  const { cwd, write, list } = await withReports();
+  await write('text', 'hello');
+  await write('list', '[]');
+  const { code, stdout, stderr } = await cli(args, { cwd });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain('    at ');
+  expect(await list()).toEqual(['a.json', 'b.json', 'list', 'text']);
+});
+
+test('a hostile report cannot write to the terminal', async () => {
+  const folder = await tempFolder();
+  await folder.write('evil.json', JSON.stringify(hostileReport(rich)));
+  const { code, stdout } = await cli(['report', 'evil.json'], { cwd: folder.path });
+  expect(code).toBe(0);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: none may come through
+  expect(stdout.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u202e]/);
+});

@@ -1,0 +1,283 @@
+import { mkdir } from 'node:fs/promises';
+import { zipSync } from 'fflate';
+import { beforeEach, expect, test } from 'vitest';
+import { onnx } from '../../../proto/onnx.js';
+import { parseReport } from '../../../src/validate/report-schema.js';
+import { cli, cliJson } from '../../support/cli.js';
+import { type Folder, tempFolder } from '../../support/folder.js';
+import { reluModel } from '../../support/graph.js';
+import { floats, model, node, value } from '../../support/model.js';
+import { npy, raw } from '../../support/numpy.js';
+
+const QUICK = ['--no-latency', '--runs', '1'];
+
+/** Scores of three classes: Relu(x·I), so that the class is the largest input; only class 0 can be below zero. */
+const CLASSIFIER = model({
+  nodes: [
+    node('Relu', ['x'], ['a'], {}, { name: 'act' }),
+    node('MatMul', ['a', 'w'], ['y'], {}, { name: 'head' }),
+  ],
+  inputs: [value('x', 1, ['batch', 3])],
+  outputs: [value('y', 1, ['batch', 3])],
+  initializers: [floats('w', [3, 3], [1, 0, 0, 0, 1, 0, 0, 0, 1])],
+});
+
+let folder: Folder;
+beforeEach(async () => {
+  folder = await tempFolder();
+  await folder.write('m.onnx', CLASSIFIER);
+});
+
+const validate = (...args: string[]) => cliJson(['validate', 'm.onnx', ...args], { cwd: folder.path });
+const BATCH = ['--dim', 'batch=2'];
+
+test('a report for people', async () => {
+  const { code, stdout, stderr } = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK], {
+    cwd: folder.path,
+  });
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(
+    /^m\.onnx against m\.onnx \(swapped in memory, softplus form\): 1 Mish \(softplus, f32\)\n/,
+  );
+  expect(stdout).toMatch(/^cpu +drift of y +0?\.?\d/m);
+  expect(stdout).toContain('latency: not measured');
+  expect(stdout).not.toContain('\u001b');
+});
+
+test('--json is a report of the published schema', async () => {
+  const { code, json, stderr } = await validate(...BATCH, '--seed', '7', '--pairs', '3', '--seconds', '0');
+  expect([code, stderr]).toEqual([0, '']);
+  const report = parseReport(json);
+  expect(report.data).toMatchObject({ source: 'seed', seed: 7, shapes: { x: [2, 3] }, labelled: false });
+  expect(report.providers).toMatchObject([{ provider: 'cpu', status: 'ran', drift: [{ output: 'y' }] }]);
+  expect(report.providers[0]?.latency?.n).toBeGreaterThanOrEqual(3);
+  expect(report.passed).toBe(true);
+});
+
+test('two files are compared as they are', async () => {
+  await cli(['swap', 'm.onnx', '--form', 'exp'], { cwd: folder.path });
+  const { json } = await validate('m.mish.onnx', ...BATCH, ...QUICK);
+  expect(json.models).toMatchObject({
+    original: { name: 'm.onnx', activations: 1, mish: [] },
+    swapped: { name: 'm.mish.onnx', activations: 0, mish: [{ form: 'exp', count: 1 }] },
+  });
+  // The same file twice has no drift at all.
+  const same = await validate('m.onnx', ...BATCH, ...QUICK, '--max-abs', '0');
+  expect(same.code).toBe(0);
+  expect(same.json.providers[0].drift[0]).toMatchObject({ maxAbs: 0, top1: 1 });
+});
+
+test('a threshold that is kept and one that is not', async () => {
+  const kept = await validate(...BATCH, ...QUICK, '--max-abs', '1', '--max-kernel-error', '0.0001');
+  expect(kept.code).toBe(0);
+  expect(kept.json.verdicts).toMatchObject([
+    { threshold: 'maxKernel', passed: true }, // unasked
+    { threshold: 'maxAbs', limit: 1, passed: true },
+    { threshold: 'maxKernelError', passed: true },
+  ]);
+  const missed = await validate(...BATCH, ...QUICK, '--max-abs', '0.000001');
+  expect(missed.code).toBe(1);
+  expect(missed.json).toMatchObject({
+    passed: false,
+    verdicts: [{ threshold: 'maxKernel' }, { threshold: 'maxAbs', passed: false }],
+  });
+  const people = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK, '--max-abs', '0.000001'], {
+    cwd: folder.path,
+  });
+  expect(people.code).toBe(1);
+  expect(people.stdout).toMatch(/^FAIL {2}cpu maxAbs: 0\.\d+ ≤ /m);
+});
+
+test('a threshold that cannot be measured is not kept', async () => {
+  const { code, json } = await validate(...BATCH, ...QUICK, '--max-latency-ratio', '100');
+  expect(code).toBe(1);
+  expect(json.verdicts).toContainEqual({
+    provider: 'cpu',
+    threshold: 'maxLatencyRatio',
+    limit: 100,
+    value: null,
+    passed: false,
+    binding: true,
+  });
+});
+
+/** One that this system never has. */
+const ABSENT = process.platform === 'darwin' ? 'dml' : 'coreml';
+
+test('a provider that is not there: the others run, exit 3', async () => {
+  const { code, json } = await validate(...BATCH, ...QUICK, '--providers', `cpu,${ABSENT}`);
+  expect(code).toBe(3);
+  expect(json.providers).toMatchObject([
+    { provider: 'cpu', status: 'ran' },
+    { provider: ABSENT, status: 'unavailable', reason: expect.any(String), fix: expect.any(String) },
+  ]);
+  const people = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK, '--providers', `${ABSENT},cpu`], {
+    cwd: folder.path,
+  });
+  expect(people.code).toBe(3);
+  expect(people.stdout).toMatch(new RegExp(`^${ABSENT}: not available: .*\\w`, 'm'));
+});
+
+test('a free dimension is named with the flag that sets it', async () => {
+  const { code, stdout, stderr } = await cli(['validate', 'm.onnx', ...QUICK], { cwd: folder.path });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain("dimension 0 ('batch') of input 'x' is free\n");
+  expect(stderr).toContain("--dim 'batch=1' or with --shape 'x=1x3'");
+  // What it proposes works.
+  expect((await validate(...QUICK, '--dim', 'batch=1')).json.data.shapes).toEqual({ x: [1, 3] });
+  expect((await validate(...QUICK, '--shape', 'x=1x3')).json.data.shapes).toEqual({ x: [1, 3] });
+  expect((await validate(...QUICK, '--shape', 'x=1x4')).json.error).toMatchObject({ code: 'bad-data' });
+});
+
+const SAMPLES = new Float32Array([1, 0.5, 0, 0, 2, 1, -1, 0, 3, 0.5, 2, 1]);
+const LABELS = new BigInt64Array([0n, 1n, 2n, 0n]); // the last one is wrong
+
+test('labelled samples from an .npz', async () => {
+  const archive = zipSync({
+    'x.npy': npy('<f4', [4, 3], raw(SAMPLES)),
+    'y.npy': npy('<i8', [4], raw(LABELS)),
+  });
+  await folder.write('data.npz', archive);
+  const { code, json } = await validate('--data', 'data.npz', '--labels', 'y', '--no-latency');
+  expect(code).toBe(0);
+  expect(json.data).toMatchObject({ source: 'npz', samples: 4, labelled: true });
+  expect(json.providers[0].accuracy).toMatchObject({
+    output: 'y',
+    original: { n: 4, top1: 0.75 },
+    swapped: { n: 4, top1: 0.75 },
+  });
+  const args = ['--data', 'data.npz', '--labels', 'y', '--no-latency'];
+  expect((await validate(...args, '--min-top1', '0.75', '--max-top1-drop', '0')).code).toBe(0);
+  const tiny = await validate(...args, '--max-top1-drop', '0.01');
+  expect(tiny.json.notes).toEqual([expect.stringContaining('maxTop1Drop is in percentage points')]);
+  expect((await validate(...args, '--min-top1', '0.8')).code).toBe(1);
+  const absent = await validate('--data', 'data.npz', '--labels', 'z', '--no-latency');
+  expect(absent).toMatchObject({
+    code: 2,
+    json: { error: { what: "there is no array 'z' for the labels" } },
+  });
+});
+
+test('samples from an .npy', async () => {
+  await folder.write('any.npy', npy('<f8', [4, 3], raw(Float64Array.from(SAMPLES))));
+  const { json } = await validate('--data', 'any.npy', ...BATCH, '--no-latency');
+  expect(json.data).toMatchObject({ source: 'npz', runs: 2, samples: 4, shapes: { x: [2, 3] } });
+});
+
+/** A tensor as ONNX test cases hold it. */
+function tensor(name: string, data: Float32Array): Uint8Array {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return onnx.TensorProto.encode({ name, dataType: 1, dims: [data.length / 3, 3], rawData }).finish();
+}
+
+test('a folder in the ONNX test layout, with what the original is expected to give', async () => {
+  for (const index of [0, 1]) {
+    const set = `case/test_data_set_${index}`;
+    await mkdir(folder.at(set), { recursive: true });
+    const x = SAMPLES.subarray(3 * index, 3 * index + 6).map(Math.abs);
+    await folder.write(`${set}/input_0.pb`, tensor('x', x));
+    await folder.write(`${set}/output_0.pb`, tensor('y', x)); // nothing in it is below zero
+  }
+  const { code, json } = await validate('--data', 'case', '--no-latency');
+  expect(code).toBe(0);
+  expect(json.data).toMatchObject({ source: 'onnx-test', runs: 2, samples: 4 });
+  expect(json.providers[0].expected).toMatchObject([{ output: 'y', maxAbs: 0 }]);
+  expect(json.providers[0].drift[0].maxAbs).toBeGreaterThan(0);
+});
+
+test('data that is no data', async () => {
+  await folder.write('text.npz', 'no archive');
+  await mkdir(folder.at('empty'));
+  const cases: [string, string, RegExp][] = [
+    ['text.npz', 'bad-data', /^this is no \.npz archive/],
+    ['empty', 'bad-data', /^there is no input_0\.pb in it$/],
+    ['absent.npz', 'io', /^there is no such file$/],
+  ];
+  for (const [path, code, what] of cases) {
+    const { json, ...end } = await validate('--data', path, '--no-latency');
+    expect(end.code).toBe(2);
+    expect(json.error).toMatchObject({ code, where: path, what: expect.stringMatching(what) });
+  }
+});
+
+test('names from a model are harmless in the report', async () => {
+  const name = 'y\u001b[31m';
+  const bytes = model({ nodes: [node('Relu', ['x'], [name])], outputs: [value(name, 1, ['N', 4])] });
+  await folder.write('evil\u001b[2J.onnx', bytes);
+  const { code, stdout } = await cli(['validate', 'evil\u001b[2J.onnx', '--dim', 'N=1', ...QUICK], {
+    cwd: folder.path,
+  });
+  expect(code).toBe(0);
+  expect(stdout).toContain('evil\\u001b[2J.onnx');
+  expect(stdout).toContain('y\\u001b[31m');
+  expect(stdout).not.toContain('\u001b');
+});
+
+test('doctor has a line for every provider, and exits 0', async () => {
+  // Standard error is the drivers' as well, which have their own say about what they lack.
+  const { code, stdout } = await cli(['doctor']);
+  expect(code).toBe(0);
+  const { code: again, json } = await cliJson(['doctor']);
+  expect(again).toBe(0);
+  const names = json.map(({ provider }: { provider: string }) => provider);
+  expect(names).toEqual(expect.arrayContaining(['cpu', 'cuda', 'webgpu', 'wasm', 'webgl']));
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines.map((line) => line.split(' ')[0])).toEqual(names);
+  expect(lines[0]).toMatch(
+    /^cpu +works +ONNX Runtime \d+\.\d+\.\d+, the exp form is \d.*e-\d+ from exact at most$/,
+  );
+  // The browser is in the package, so these work wherever the tests run.
+  for (const name of ['wasm', 'webgl', 'webgpu']) {
+    const line = lines.find((one) => one.startsWith(`${name} `));
+    expect(line).toMatch(
+      /works +ONNX Runtime \d+\.\d+\.\d+, Chromium \d+\..*, the (exp|softplus) form is \d/,
+    );
+  }
+  expect(stdout).toMatch(/^webgl .*microsoft\/onnxruntime#32241/m);
+  for (const { works, says, fix } of json) {
+    expect(says).toMatch(/\w/);
+    if (!works) expect(says).toContain(fix ?? '');
+  }
+});
+
+test('the web providers run in a browser, and the report is written as HTML and JUnit XML', async () => {
+  const out = ['--report', 'out.html', '--junit', 'out.xml'];
+  const { code, json } = await validate(...BATCH, '--no-latency', '--providers', 'cpu,wasm,webgl', ...out);
+  expect(code).toBe(0);
+  expect(json.providers.map(({ provider, status }: Record<string, string>) => [provider, status])).toEqual([
+    ['cpu', 'ran'],
+    ['wasm', 'ran'],
+    ['webgl', 'ran'],
+  ]);
+  const html = new TextDecoder().decode(await folder.read('out.html'));
+  expect(html).toMatch(/^<!doctype html>/i);
+  expect(html).toContain('webgl');
+  expect(new TextDecoder().decode(await folder.read('out.xml'))).toMatch(/^<\?xml .*<testsuites/s);
+  // Not over what is there, and said before anything runs.
+  const again = await cli(['validate', 'm.onnx', ...BATCH, ...out], { cwd: folder.path });
+  expect(again.code).toBe(2);
+  expect(again.stderr).toContain('--force');
+});
+
+test('a browser that does not start is not there: exit 3', async () => {
+  const where = ['--providers', 'cpu,wasm', '--browser', '/bin/false'];
+  const { code, json } = await validate(...BATCH, ...QUICK, ...where);
+  expect(code).toBe(3);
+  expect(json.providers[1]).toMatchObject({
+    status: 'unavailable',
+    reason: expect.stringContaining('/bin/false'),
+  });
+});
+
+test('a model that ONNX Runtime cannot run is an error, not a crash', async () => {
+  await folder.write(
+    'odd.onnx',
+    reluModel({ nodes: [node('Relu', ['x'], ['a']), node('Frobnicate', ['a'], ['y'])] }),
+  );
+  const { code, json, stderr } = await cliJson(['validate', 'odd.onnx', '--dim', 'N=1', ...QUICK], {
+    cwd: folder.path,
+  });
+  expect(code).not.toBe(0);
+  expect(JSON.stringify(json)).toContain('Frobnicate');
+  expect(stderr).not.toContain('defect');
+});

@@ -1,0 +1,403 @@
+import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, test } from 'vitest';
+import { parseReport, type Report } from '../../../src/validate/report-schema.js';
+import { type CliOptions, cli, outcome, start } from '../../support/cli.js';
+import { BIAS_BYTES, externalModel } from '../../support/external.js';
+import { type Folder, tempFolder } from '../../support/folder.js';
+import { reluModel } from '../../support/graph.js';
+import { floats, model, node, value } from '../../support/model.js';
+
+const MODEL = reluModel();
+const BROKEN = MODEL.subarray(0, 60);
+
+/** A folder with these files, and the command run in it. */
+async function zoo(files: Record<string, Uint8Array>) {
+  const folder = await tempFolder();
+  for (const [name, bytes] of Object.entries(files)) {
+    await mkdir(join(folder.at(name), '..'), { recursive: true });
+    await folder.write(name, bytes);
+  }
+  const run = (args: readonly string[], options: CliOptions = {}) =>
+    cli(args, { cwd: folder.path, ...options });
+  return { ...folder, run, files: () => filesOf(folder) };
+}
+
+const filesOf = async (folder: Folder) => (await folder.list()).filter((name) => !name.endsWith('/'));
+
+interface Line {
+  input: string;
+  status: string;
+  output?: string;
+  copied?: string[];
+  error?: { code: string; what: string; where?: string; fix?: string };
+}
+
+/** Each line a document of its own, and nothing else. */
+const linesOf = (stdout: string): Line[] =>
+  stdout === ''
+    ? []
+    : stdout
+        .replace(/\n$/, '')
+        .split('\n')
+        .map((line) => JSON.parse(line));
+
+test('a glob, swapped into another folder: what single runs give, in the same folders, with their data', async () => {
+  const folder = await zoo({
+    'zoo/top.onnx': MODEL,
+    'zoo/a/one.onnx': MODEL,
+    'zoo/a/b/two.onnx': externalModel('two.bin'),
+    'zoo/a/b/two.bin': BIAS_BYTES,
+    'zoo/a/b/notes.txt': BROKEN,
+    'zoo/node_modules/p/dependency.onnx': MODEL,
+  });
+  const { code, stdout, stderr } = await folder.run(['swap', 'zoo/**/*.onnx', '--out-dir', 'out', '--json']);
+  expect([code, stderr]).toEqual([0, '']);
+  const lines = linesOf(stdout);
+  expect(lines.map(({ input, output, status }) => [input, output, status])).toEqual([
+    ['zoo/a/b/two.onnx', 'out/a/b/two.mish.onnx', 'done'],
+    ['zoo/a/one.onnx', 'out/a/one.mish.onnx', 'done'],
+    ['zoo/top.onnx', 'out/top.mish.onnx', 'done'],
+  ]);
+  expect(lines[0]).toMatchObject({ copied: [folder.at('out/a/b/two.bin')], form: 'softplus', sites: [{}] });
+  expect(await folder.read('out/a/b/two.bin')).toEqual(BIAS_BYTES);
+  for (const { input, output = '' } of lines) {
+    await folder.run(['swap', input, '-o', 'zoo/a/b/single.onnx', '--force']);
+    expect(await folder.read(output)).toEqual(await folder.read('zoo/a/b/single.onnx'));
+  }
+});
+
+test('there and back: swap, retarget and undo of a whole folder', async () => {
+  const folder = await zoo({
+    'zoo/a.onnx': MODEL,
+    'zoo/b/c.onnx': externalModel('c.bin'),
+    'zoo/b/c.bin': BIAS_BYTES,
+  });
+  expect((await folder.run(['swap', 'zoo/**/*.onnx', '--out-dir', 'mish'])).code).toBe(0);
+  expect(
+    (await folder.run(['retarget', 'mish/**/*.onnx', '--target', 'webgl', '--out-dir', 'web'])).code,
+  ).toBe(0);
+  expect((await folder.run(['undo', 'web/**/*.onnx', '--out-dir', 'mish again'])).code).toBe(0);
+  expect((await folder.run(['undo', 'mish/**/*.onnx', '--out-dir', 'again'])).code).toBe(0);
+  expect(await folder.read('mish again/a.mish.webgl.undone.onnx')).toEqual(
+    await folder.read('mish/a.mish.onnx'),
+  );
+  expect(await folder.read('again/a.mish.undone.onnx')).toEqual(MODEL);
+  expect(await folder.read('again/b/c.mish.undone.onnx')).toEqual(externalModel('c.bin'));
+  const { stdout } = await folder.run(['inspect', '{zoo,mish,web}/**/*.onnx', '--json']);
+  const found = linesOf(stdout).map((line) => line as Line & { sites: unknown[]; mish: { form: string }[] });
+  expect(found.map(({ input, sites, mish }) => [input, sites.length, mish.map(({ form }) => form)])).toEqual([
+    ['mish/a.mish.onnx', 0, ['softplus']],
+    ['mish/b/c.mish.onnx', 0, ['softplus']],
+    ['web/a.mish.webgl.onnx', 0, ['exp']],
+    ['web/b/c.mish.webgl.onnx', 0, ['exp']],
+    ['zoo/a.onnx', 1, []],
+    ['zoo/b/c.onnx', 1, []],
+  ]);
+});
+
+test('what fails does not stop the rest, and is said', async () => {
+  const folder = await zoo({ 'a.onnx': MODEL, 'b.onnx': BROKEN, 'c.onnx': MODEL });
+  const json = await folder.run(['swap', '*.onnx', 'absent.onnx', '--json']);
+  expect(json.code).toBe(2);
+  expect(linesOf(json.stdout)).toMatchObject([
+    { input: 'a.onnx', status: 'done', output: 'a.mish.onnx' },
+    { input: 'absent.onnx', status: 'failed', error: { code: 'io', what: 'there is no such file' } },
+    {
+      input: 'b.onnx',
+      status: 'failed',
+      error: { code: 'malformed', where: expect.stringContaining('b.onnx') },
+    },
+    { input: 'c.onnx', status: 'done', output: 'c.mish.onnx' },
+  ]);
+  expect(json.stderr).toContain('onnx-mish: absent.onnx: there is no such file\n  Check the path.\n');
+  expect(json.stderr).toMatch(/^onnx-mish: 4 models: 2 swapped, 2 failed in \d+\.\d s$/m);
+  expect(await folder.files()).toEqual(['a.mish.onnx', 'a.onnx', 'b.onnx', 'c.mish.onnx', 'c.onnx']);
+
+  const words = await folder.run(['swap', '*.onnx', '--force']);
+  expect(words.code).toBe(2);
+  const table = words.stdout.split('\n').map((line) => line.split(/ {2,}/));
+  expect(table.slice(0, 4)).toEqual([
+    ['model', 'output', 'sites', 'kept', 'form', 'bytes', 'growth'],
+    [
+      'a.onnx',
+      'a.mish.onnx',
+      '1',
+      '0',
+      'softplus',
+      expect.stringMatching(/^[\d,]+$/),
+      expect.stringMatching(/^\+.* %$/),
+    ],
+    ['b.onnx', 'failed'],
+    ['c.onnx', 'c.mish.onnx', '1', '0', 'softplus', expect.anything(), expect.anything()],
+  ]);
+  expect(words.stdout).toMatch(/\n\n3 models: 2 swapped, 1 failed in \d+\.\d s\n$/);
+  expect(words.stderr).toContain('onnx-mish: 2 files of an earlier run left out\n');
+});
+
+test('--fail-fast stops at the first', async () => {
+  const folder = await zoo({ 'a.onnx': MODEL, 'b.onnx': BROKEN, 'c.onnx': MODEL, 'd.onnx': MODEL });
+  const { code, stdout, stderr } = await folder.run([
+    'swap',
+    '*.onnx',
+    '--fail-fast',
+    '--jobs',
+    '1',
+    '--json',
+  ]);
+  expect(code).toBe(2);
+  expect(linesOf(stdout).map(({ status }) => status)).toEqual(['done', 'failed', 'not-run', 'not-run']);
+  expect(stderr).toMatch(/4 models: 1 swapped, 1 failed, 2 not run in/);
+  expect(await folder.files()).toEqual(['a.mish.onnx', 'a.onnx', 'b.onnx', 'c.onnx', 'd.onnx']);
+});
+
+test('a threshold that is not met is exit code 1, also of many', async () => {
+  const counts = model({ nodes: [node('Relu', ['x'], ['c']), node('Cast', ['c'], ['y'], { to: 7 })] });
+  const folder = await zoo({ 'a.onnx': counts, 'b.onnx': MODEL });
+  const { code, stdout } = await folder.run(['swap', '*.onnx', '--strict', '--json']);
+  expect(linesOf(stdout)).toMatchObject([
+    { status: 'failed', error: { code: 'skipped' } },
+    { status: 'done' },
+  ]);
+  expect(code).toBe(1);
+});
+
+test('shards are all models together, each once', async () => {
+  const names = ['e', 'b', 'd', 'a', 'c'].map((name) => `${name}.onnx`);
+  const folder = await zoo(Object.fromEntries(names.map((name) => [name, MODEL])));
+  const shards = await Promise.all(
+    ['1/2', '2/2'].map(async (shard) => {
+      const { stdout } = await folder.run(['inspect', '*.onnx', '--shard', shard, '--json']);
+      return linesOf(stdout).map(({ input }) => input);
+    }),
+  );
+  expect(shards).toEqual([
+    ['a.onnx', 'c.onnx', 'e.onnx'],
+    ['b.onnx', 'd.onnx'],
+  ]);
+  const empty = await folder.run(['swap', '*.onnx', '--shard', '6/6']);
+  expect(empty).toMatchObject({ code: 0, stderr: '' });
+  expect(empty.stdout).toMatch(/^0 models of 5 \(shard 6\/6\): 0 swapped in/);
+});
+
+test.each([
+  [
+    ['swap', 'a/m.onnx', 'b/m.onnx', '--out-dir', 'out'],
+    "'a/m.onnx' and 'b/m.onnx' would both be written here",
+    'out/m.mish.onnx',
+  ],
+  [
+    ['swap', '{a,b}/m.onnx', 'c/m.onnx', 'a/m.mish.onnx'],
+    "'a/m.onnx' would be written here, and this is a model to be read",
+    'a/m.mish.onnx',
+  ],
+  [['swap', '!a/*.onnx'], 'there are only globs with !, which leave models out', undefined],
+  [['swap', 'nowhere/**/*.onnx'], "no file matches 'nowhere/**/*.onnx'", undefined],
+  [['swap', 'a/*.onnx', 'nowhere/*.onnx'], "no file matches 'nowhere/*.onnx'", undefined],
+  [['swap', 'a/*.mish.*'], "no file matches 'a/*.mish.*'", undefined],
+  [['swap', '*/m.onnx', '!*/m.onnx'], "all that '*/m.onnx' matches is left out by a glob with !", undefined],
+])('%j is refused before anything is written', async (args, what, where) => {
+  const folder = await zoo({ 'a/m.onnx': MODEL, 'b/m.onnx': MODEL, 'c/m.onnx': MODEL });
+  const before = await folder.list();
+  const { code, stdout, stderr } = await folder.run([...args, '--force', '--json']);
+  expect(code).toBe(2);
+  const [line, ...more] = linesOf(stdout);
+  expect(more).toEqual([]);
+  expect(line?.error).toMatchObject({
+    code: 'bad-usage',
+    what: expect.stringContaining(what),
+    ...(where && { where }),
+  });
+  expect(stderr).toContain(what);
+  expect(await folder.list()).toEqual(before);
+});
+
+test('a second run takes nothing that the first one wrote, wherever that is', async () => {
+  const folder = await zoo({ 'zoo/a.onnx': MODEL, 'zoo/b/c.onnx': MODEL });
+  for (const args of [
+    ['swap', '**/*.onnx'],
+    ['swap', '**/*.onnx', '--out-dir', 'out'],
+    ['retarget', '**/*.onnx', '--form', 'exp', '--out-dir', 'out'],
+  ]) {
+    const [first, second] = [
+      await folder.run([...args, '--json']),
+      await folder.run([...args, '--json', '--force']),
+    ];
+    expect([first.code, second.code], args.join(' ')).toEqual([0, 0]);
+    expect(linesOf(second.stdout).map(({ input }) => input)).toEqual(
+      linesOf(first.stdout).map(({ input }) => input),
+    );
+  }
+  const only = await folder.run(['swap', 'out/*/a.m*.onnx']);
+  expect(only.stderr).toContain(
+    "'out/*/a.m*.onnx' matches only what an earlier run wrote\n  Name such files in full",
+  );
+  expect((await folder.run(['swap', 'zoo/*.mish.onnx', '--dry-run'])).code).toBe(0); // it says so itself
+});
+
+test('a name is not a glob where there is such a file, and a file given twice is one', async () => {
+  const folder = await zoo({ 'm[1].onnx': MODEL, 'm1.onnx': MODEL });
+  const { code, stdout } = await folder.run([
+    'swap',
+    'm[1].onnx',
+    './m[1].onnx',
+    folder.at('m[1].onnx'),
+    '--json',
+  ]);
+  expect(code).toBe(0);
+  expect(linesOf(stdout).map(({ input }) => input)).toEqual(['m[1].onnx']);
+});
+
+test('links that lead in a circle end', async () => {
+  const folder = await zoo({ 'zoo/a.onnx': MODEL });
+  await symlink('.', folder.at('zoo/self'));
+  const { code, stdout } = await folder.run(['inspect', 'zoo/**/*.onnx', '--json']);
+  expect(code).toBe(0);
+  expect(linesOf(stdout).map(({ input }) => input)).toEqual(['zoo/a.onnx', 'zoo/self/a.onnx']);
+});
+
+test.each(['1', '4'])(
+  'data in common is copied once, and stays while one model needs it (--jobs %s)',
+  async (jobs) => {
+    const shared = externalModel('w.bin');
+    const folder = await zoo({
+      'zoo/a.onnx': shared,
+      'zoo/b.onnx': externalModel('w.bin', 'more.bin'),
+      'zoo/c.onnx': shared,
+      'zoo/w.bin': BIAS_BYTES,
+      'zoo/more.bin': BIAS_BYTES,
+      'out/more.bin': BROKEN, // in the way of one of them, once w.bin is there
+    });
+    const run = ['swap', 'zoo/*.onnx', '--out-dir', 'out', '--json', '--jobs', jobs];
+    const { code, stdout } = await folder.run(run);
+    expect(code).toBe(2);
+    expect(linesOf(stdout).map(({ status }) => status)).toEqual(['done', 'failed', 'done']);
+    expect((await folder.files()).filter((name) => name.startsWith('out/'))).toEqual([
+      'out/a.mish.onnx',
+      'out/c.mish.onnx',
+      'out/more.bin',
+      'out/w.bin',
+    ]);
+    expect(await folder.read('out/w.bin')).toEqual(BIAS_BYTES);
+  },
+);
+
+test('data of one model is never put in the place of another’s', async () => {
+  const other = BIAS_BYTES.toReversed();
+  const files = {
+    'a/one.onnx': externalModel('w.bin'),
+    'a/w.bin': BIAS_BYTES,
+    'b/two.onnx': externalModel('w.bin'),
+    'b/w.bin': other,
+  };
+  for (const jobs of ['1', '4']) {
+    const folder = await zoo(files);
+    const { code, stdout } = await folder.run([
+      'swap',
+      'a/one.onnx',
+      'b/two.onnx',
+      '--out-dir',
+      'out',
+      '--force',
+      '--json',
+      '--jobs',
+      jobs,
+    ]);
+    expect(code).toBe(2);
+    const lines = linesOf(stdout);
+    const [done, failed] = ['done', 'failed'].map((status) => lines.find((line) => line.status === status));
+    expect(failed?.error).toMatchObject({
+      code: 'external-data',
+      what: expect.stringMatching(/this is where '.*w\.bin' goes, too/),
+    });
+    expect(await folder.read('out/w.bin')).toEqual(done?.input === 'a/one.onnx' ? BIAS_BYTES : other);
+  }
+});
+
+test('how many are under way changes nothing that is written or said', async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 30 }, (_, index) => [`${index}.onnx`, index % 7 === 3 ? BROKEN : MODEL]),
+  );
+  const results = await Promise.all(
+    ['1', '3', '50'].map(async (jobs) => {
+      const folder = await zoo(files);
+      const { stdout, stderr } = await folder.run([
+        'swap',
+        '*.onnx',
+        '--out-dir',
+        'out',
+        '--json',
+        '--jobs',
+        jobs,
+      ]);
+      return { stdout, stderr: stderr.replace(/in \d.*/, ''), files: await folder.list() };
+    }),
+  );
+  expect(results[1]).toEqual(results[0]);
+  expect(results[2]).toEqual(results[0]);
+  expect(linesOf(results[0]?.stdout ?? '')).toHaveLength(30);
+});
+
+test('folders in which nothing was put do not stay', async () => {
+  const folder = await zoo({ 'zoo/a/b.onnx': BROKEN });
+  expect((await folder.run(['swap', 'zoo/**/*.onnx', '--out-dir', 'out/of/it'])).code).toBe(2);
+  expect(await folder.list()).toEqual(['zoo/', 'zoo/a/', 'zoo/a/b.onnx']);
+});
+
+test('Ctrl-C: what is done is whole, and of the rest there is nothing', async () => {
+  const weights = Array.from({ length: 100_000 }, (_, index) => index);
+  const bytes = reluModel({ initializers: [floats('w', [weights.length], weights)] });
+  const names = Array.from({ length: 300 }, (_, index) => `zoo/${String(index).padStart(3, '0')}.onnx`);
+  const folder = await zoo({ 'zoo/000.onnx': bytes });
+  for (const name of names.slice(1)) await symlink('000.onnx', folder.at(name));
+  const child = start(['swap', 'zoo/*.onnx', '--out-dir', 'out', '--json'], { cwd: folder.path });
+  const ended = outcome(child);
+  if (child.stdout !== null) createInterface(child.stdout).once('line', () => child.kill('SIGINT'));
+  const { code, stdout, stderr } = await ended;
+  expect(code).toBe(130);
+  expect(stderr).toContain('onnx-mish: interrupted; what is done stays');
+  const lines = linesOf(stdout);
+  expect(lines.map(({ input }) => input)).toEqual(names);
+  const done = lines.filter(({ status }) => status === 'done');
+  expect(done.length).toBeGreaterThan(0);
+  expect(lines.filter(({ status }) => status === 'not-run').length).toBe(names.length - done.length);
+  const outputs = done.map(({ output = '' }) => output);
+  expect((await folder.files()).filter((name) => name.startsWith('out/'))).toEqual(outputs);
+  const sizes = await Promise.all(outputs.map(async (name) => (await readFile(folder.at(name))).length));
+  expect(new Set(sizes).size).toBe(1);
+});
+
+test('validate compares each model of a folder with what swap --out-dir wrote', async () => {
+  const sized = reluModel({ inputs: [value('x', 1, [1, 8])] });
+  const folder = await zoo({ 'zoo/a.onnx': sized, 'zoo/b/c.onnx': sized, 'zoo/d.onnx': BROKEN });
+  await folder.run(['swap', 'zoo/**/*.onnx', '--out-dir', 'out', '--beta', '4']);
+  const quick = ['--no-latency', '--runs', '1'];
+  const found = await folder.run(['validate', 'zoo/**/*.onnx', '--swapped-dir', 'out', ...quick, '--json']);
+  expect(found.code).toBe(2); // there is one that cannot be read
+  const lines = linesOf(found.stdout).map((line) => line as Line & Partial<Report>);
+  expect(lines.map(({ input, status }) => [input, status])).toEqual([
+    ['zoo/a.onnx', 'done'],
+    ['zoo/b/c.onnx', 'done'],
+    ['zoo/d.onnx', 'failed'],
+  ]);
+  const report = parseReport(lines[1]); // a line is a report
+  expect(report.models.swapped.mish).toMatchObject([{ form: 'softplus', beta: 4, count: 1 }]);
+  const [drift] = report.providers[0]?.drift ?? [];
+  expect(drift?.maxAbs).toBeLessThan(0.309 / 4);
+
+  const strict = await folder.run(['validate', 'zoo/{a,b/c}.onnx', ...quick, '--max-abs', '1e-6']);
+  expect([strict.code, strict.stderr]).toEqual([1, '']);
+  expect(strict.stdout).toMatch(/^zoo\/a\.onnx +cpu +FAIL /m);
+  expect(strict.stdout).toContain('2 models: 2 validated, 2 of them not as asked');
+  const one = await folder.run([
+    'validate',
+    'zoo/{a,b/c}.onnx',
+    ...quick,
+    '--max-abs',
+    '1e-6',
+    '--fail-fast',
+    '--json',
+  ]);
+  expect(linesOf(one.stdout).map(({ status }) => status)).toEqual(['done', 'not-run']);
+});

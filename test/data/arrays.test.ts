@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { sampledFeeds, testCaseFeeds } from '../../src/data/arrays.js';
+import type { Tensor } from '../../src/providers/tensor.js';
+
+describe('samples', () => {
+  const f64 = (dims: number[], data: number[]): Tensor => ({
+    elemType: 'f64',
+    dims,
+    data: Float64Array.from(data),
+  });
+
+  test('are cut into batches of the model’s size and converted to its type', () => {
+    const input = { name: 'x', elemType: 'f32', dims: [2, 2] };
+    const { feeds } = sampledFeeds({ x: f64([5, 2], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) }, [input], {});
+    expect(feeds.map(({ x }) => x)).toEqual([
+      { elemType: 'f32', dims: [2, 2], data: Float32Array.of(0, 1, 2, 3) },
+      { elemType: 'f32', dims: [2, 2], data: Float32Array.of(4, 5, 6, 7) },
+    ]);
+  });
+
+  test('go one by one into a free batch dimension, unless it is given', () => {
+    const input = { name: 'x', elemType: 'f32', dims: ['batch', 1] };
+    const arrays = { only: f64([3, 1], [1, 2, 3]) };
+    expect(sampledFeeds(arrays, [input], {}).feeds).toHaveLength(3);
+    expect(sampledFeeds(arrays, [input], { dims: { batch: 3 } }).feeds).toHaveLength(1);
+  });
+
+  test('carry labels', () => {
+    const input = { name: 'x', elemType: 'f32', dims: ['n', 1] };
+    const arrays = {
+      x: f64([2, 1], [1, 2]),
+      y: { elemType: 'i64', dims: [2], data: BigInt64Array.of(4n, 2n) },
+    };
+    expect(sampledFeeds(arrays, [input], { labels: 'y' }).labels).toEqual([4, 2]);
+    expect(() => sampledFeeds(arrays, [input], { labels: 'z' })).toThrow(/no array 'z'.*x, y/);
+  });
+
+  test('say what does not fit', () => {
+    const input = { name: 'x', elemType: 'f32', dims: [4, 2] };
+    expect(() => sampledFeeds({ a: f64([4, 2], []), b: f64([4, 2], []) }, [input], {})).toThrow(
+      /no array for input 'x'.*a, b/,
+    );
+    expect(() => sampledFeeds({ x: f64([3, 2], [1, 2, 3, 4, 5, 6]) }, [input], {})).toThrow(
+      /not enough samples/,
+    );
+    expect(() => sampledFeeds({ x: f64([4, 3], Array(12).fill(0)) }, [input], {})).toThrow(/does not fit/);
+    expect(() => sampledFeeds({ x: f64([4], [1, 2, 3, 4]) }, [input], {})).toThrow(/samples for input 'x'/);
+  });
+
+  test('in integer types have to be values that the type holds', () => {
+    const input = { name: 'x', elemType: 'u8', dims: ['n', 1] };
+    const cut = (...data: number[]) => sampledFeeds({ x: f64([data.length, 1], data) }, [input], {});
+    expect(cut(0, 255).feeds[1]?.x?.data).toEqual(Uint8Array.of(255));
+    for (const value of [0.5, 256, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => cut(1, value)).toThrow(new RegExp(`does not hold ${value}, element 1 of its samples`));
+    }
+  });
+
+  test('of 64 bits keep every bit', () => {
+    const input = { name: 'x', elemType: 'i64', dims: ['n', 1] };
+    const big = { elemType: 'u64', dims: [1, 1], data: BigUint64Array.of(2n ** 63n - 1n) };
+    expect(sampledFeeds({ x: big }, [input], {}).feeds[0]?.x?.data).toEqual(BigInt64Array.of(2n ** 63n - 1n));
+    const more = { ...big, data: BigUint64Array.of(2n ** 63n) };
+    expect(() => sampledFeeds({ x: more }, [input], {})).toThrow(/does not hold/);
+  });
+
+  test('of a whole feed go into every run, and of a scalar one by one', () => {
+    const inputs = [
+      { name: 'x', elemType: 'f32', dims: ['n', 2] },
+      { name: 'state', elemType: 'f32', dims: [2, 'n', 1] },
+      { name: 'rate', elemType: 'i64', dims: [] },
+      { name: 'gain', elemType: 'f32', dims: [] },
+    ];
+    const rate = { elemType: 'i64', dims: [], data: BigInt64Array.of(16000n) };
+    const { feeds, samples } = sampledFeeds(
+      { x: f64([3, 2], [1, 2, 3, 4, 5, 6]), state: f64([2, 1, 1], [7, 8]), rate, gain: f64([3], [1, 2, 3]) },
+      inputs,
+      {},
+    );
+    expect([feeds.length, samples]).toEqual([3, 3]);
+    expect(feeds[2]).toEqual({
+      x: { elemType: 'f32', dims: [1, 2], data: Float32Array.of(5, 6) },
+      state: { elemType: 'f32', dims: [2, 1, 1], data: Float32Array.of(7, 8) },
+      rate,
+      gain: { elemType: 'f32', dims: [], data: Float32Array.of(3) },
+    });
+  });
+
+  test('of an input whose rank is unknown are fed as they come', () => {
+    const input = { name: 'x', elemType: 'f32', dims: [] };
+    const { feeds } = sampledFeeds({ x: f64([2, 1, 2], [1, 2, 3, 4]) }, [input], {});
+    expect(feeds.map(({ x }) => x?.dims)).toEqual([
+      [1, 1, 2],
+      [1, 1, 2],
+    ]);
+  });
+
+  test('of inputs that do not have as many are refused', () => {
+    const inputs = ['a', 'b'].map((name) => ({ name, elemType: 'f32', dims: ['n', 1] }));
+    const arrays = { a: f64([4, 1], [1, 2, 3, 4]), b: f64([2, 1], [1, 2]) };
+    expect(() => sampledFeeds(arrays, inputs, {})).toThrow(/'b' are enough for 2 runs.*'a' for 4/);
+  });
+
+  test('have labels that are classes, one each', () => {
+    const input = { name: 'x', elemType: 'f32', dims: [2, 1] };
+    const x = f64([5, 1], [1, 2, 3, 4, 5]);
+    const label = (y: Tensor) => sampledFeeds({ x, y }, [input], { labels: 'y' }).labels;
+    expect(label(f64([5, 1], [0, 1, 2, 3, 4]))).toEqual([0, 1, 2, 3]); // the fifth sample fills no run
+    expect(() => label(f64([4], [0, 1, 2, 3]))).toThrow(/4 labels in 'y' for 5 samples of 'x'/);
+    expect(() => label(f64([5, 2], Array(10).fill(0)))).toThrow(/argmax/);
+    expect(() => label(f64([5], [0, 1, 2, 3, 0.5]))).toThrow(/the labels 'y' are f64 \[5\]/);
+  });
+});
+
+describe('ONNX test cases', () => {
+  const info = (name: string) => ({ name, elemType: 'f32', dims: [1] });
+  const named = (name: string, x: number) => ({
+    name,
+    tensor: { elemType: 'f32', dims: [1], data: Float32Array.of(x) },
+  });
+  const data = (tensors: Record<string, Tensor> | undefined) =>
+    Object.fromEntries(Object.entries(tensors ?? {}).map(([name, { data }]) => [name, data[0]]));
+
+  test('go by name, or in order where names are missing', () => {
+    const inputs = [info('a'), info('b')];
+    const run = (...tensors: ReturnType<typeof named>[]) =>
+      data(testCaseFeeds([{ inputs: tensors, outputs: [] }], inputs, []).feeds[0]);
+    expect(run(named('b', 2), named('a', 1))).toEqual({ a: 1, b: 2 });
+    expect(run(named('', 1), named('', 2))).toEqual({ a: 1, b: 2 });
+    expect(run(named('b', 1), named('other', 2))).toEqual({ a: 1, b: 2 });
+  });
+
+  test('need a tensor for every input', () => {
+    expect(() =>
+      testCaseFeeds([{ inputs: [named('a', 1)], outputs: [] }], [info('a'), info('b')], []),
+    ).toThrow(/test case 0 has no tensor for input 'b'/);
+  });
+
+  test('without outputs expect nothing', () => {
+    const bare = testCaseFeeds([{ inputs: [named('a', 1)], outputs: [] }], [info('a')], [info('y')]);
+    expect(bare.expected).toBeUndefined();
+    const full = testCaseFeeds(
+      [{ inputs: [named('a', 1)], outputs: [named('y', 3)] }],
+      [info('a')],
+      [info('y')],
+    );
+    expect(full.expected?.map(data)).toEqual([{ y: 3 }]);
+  });
+});

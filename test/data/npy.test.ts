@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { parseNpy } from '../../src/data/npy.js';
+import { npy, raw } from '../support/numpy.js';
+
+describe('reads', () => {
+  test.each([
+    ['<f4', 'f32', Float32Array.of(1.5, -2, 3, 4, 5, 6)],
+    ['<f8', 'f64', Float64Array.of(1.5, -2, 3, 4, 5, 6)],
+    ['<f2', 'f16', Uint16Array.of(0x3c00, 0, 1, 2, 3, 4)],
+    ['|b1', 'bool', Uint8Array.of(0, 1, 1, 0, 0, 1)],
+    ['|i1', 'i8', Int8Array.of(-1, 2, 3, 4, 5, 6)],
+    ['<i4', 'i32', Int32Array.of(-1, 2, 3, 4, 5, 6)],
+    ['<i8', 'i64', BigInt64Array.of(-1n, 2n ** 60n, 3n, 4n, 5n, 6n)],
+  ])('%s', (descr, elemType, data) => {
+    expect(parseNpy(npy(descr, [2, 3], raw(data)), 'a')).toEqual({ elemType, dims: [2, 3], data });
+  });
+
+  test('a scalar and an empty array', () => {
+    expect(parseNpy(npy('<f4', [], raw(Float32Array.of(7))), 'a').dims).toEqual([]);
+    expect(parseNpy(npy('<f4', [0, 4], new Uint8Array(0)), 'a').data).toHaveLength(0);
+  });
+
+  test('column-major data in row-major order', () => {
+    // numpy.asfortranarray([[1, 2, 3], [4, 5, 6]]) stores 1 4 2 5 3 6.
+    const stored = raw(Float32Array.of(1, 4, 2, 5, 3, 6));
+    expect([...(parseNpy(npy('<f4', [2, 3], stored, true), 'a').data as Float32Array)]).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
+  });
+
+  test('column-major data of three axes', () => {
+    const index = (a: number, b: number, c: number) => a * 100 + b * 10 + c;
+    const stored: number[] = [];
+    for (let c = 0; c < 4; c++)
+      for (let b = 0; b < 3; b++) for (let a = 0; a < 2; a++) stored.push(index(a, b, c));
+    const expected: number[] = [];
+    for (let a = 0; a < 2; a++)
+      for (let b = 0; b < 3; b++) for (let c = 0; c < 4; c++) expected.push(index(a, b, c));
+    const { data } = parseNpy(npy('<i4', [2, 3, 4], raw(Int32Array.from(stored)), true), 'a');
+    expect([...(data as Int32Array)]).toEqual(expected);
+  });
+});
+
+describe('refuses', () => {
+  const one = raw(Float32Array.of(1));
+  test.each([
+    ['pickled objects', npy('|O', [1], one), /pickled/],
+    ['big-endian numbers', npy('>f4', [1], one), /big-endian/],
+    ['strings', npy('<U3', [1], one), /not a number/],
+    ['complex numbers', npy('<c8', [1], raw(Float32Array.of(1, 2))), /not a number/],
+    ['too few bytes', npy('<f4', [2], one), /4 bytes where its shape needs 8/],
+    ['too many bytes', npy('<f4', [], raw(Float32Array.of(1, 2))), /8 bytes where its shape needs 4/],
+    ['something else', new TextEncoder().encode('hello, world'), /no \.npy/],
+    ['a file cut in its header', npy('<f4', [1], one).subarray(0, 40), /header/],
+    ['a negative shape', npy('<f4', [-1], one), /no shape/],
+  ])('%s', (_, bytes, message) => {
+    expect(() => parseNpy(bytes, 'a.npy')).toThrow(message);
+    expect(() => parseNpy(bytes, 'a.npy')).toThrow(
+      expect.objectContaining({ code: 'bad-data', where: 'a.npy' }),
+    );
+  });
+
+  test('every truncation', () => {
+    const whole = npy('<f4', [2, 2], raw(Float32Array.of(1, 2, 3, 4)));
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => parseNpy(whole.subarray(0, length), 'a')).toThrow(
+        expect.objectContaining({ code: 'bad-data' }),
+      );
+    }
+  });
+});

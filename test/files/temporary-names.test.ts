@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, symlink, utimes } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { expect, test } from 'vitest';
+import { sweep, temporaryBeside } from '../../src/files/temporary-names.js';
+import { tempFolder } from '../support/folder.js';
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** The number of a process that has ended. */
+function deadPid(): number {
+  const { pid } = spawnSync(process.execPath, ['--version']);
+  return pid;
+}
+
+/** The name that another process of this machine would give, and one of another machine. */
+const nameOf = (pid: number) => basename(temporaryBeside('out.onnx')).replace(`-${process.pid}-`, `-${pid}-`);
+const elsewhere = (name: string) => name.replace(/\.[0-9a-f]{8}-/, '.00000000-');
+
+test('a temporary lies beside its target, hidden, under a name of its own', () => {
+  const path = '/models/net.onnx';
+  const [first, second] = [temporaryBeside(path), temporaryBeside(path)];
+  expect(dirname(first)).toBe('/models');
+  expect(basename(first)).toMatch(
+    new RegExp(`^\\.net\\.onnx\\.[0-9a-f]{8}-${process.pid}-[0-9a-f]{12}\\.onnx-mish\\.tmp$`),
+  );
+  expect(first).not.toBe(second);
+});
+
+test('what dead processes left goes; what the living, other machines and other programs have stays', async () => {
+  const folder = await tempFolder();
+  const dead = deadPid();
+  const stays = [
+    nameOf(process.pid),
+    nameOf(process.ppid),
+    elsewhere(nameOf(dead)),
+    nameOf(dead).replace('.tmp', '.old'), // a file's old self: nobody's to delete
+    nameOf(dead).replace('onnx-mish', 'other'),
+    `${nameOf(dead)}.more`,
+    '.out.onnx.tmp',
+    'out.onnx',
+  ];
+  for (const name of [...stays, nameOf(dead), nameOf(dead)]) await folder.write(name, 'x');
+  await sweep(folder.path);
+  expect(await folder.list()).toEqual(stays.toSorted());
+});
+
+test('what other machines left goes after a week', async () => {
+  const folder = await tempFolder();
+  const [young, old] = [elsewhere(nameOf(1)), elsewhere(nameOf(2))];
+  for (const [name, days] of [
+    [young, 6.9],
+    [old, 7.1],
+  ] as const) {
+    const then = new Date(Date.now() - days * DAY);
+    await utimes(await folder.write(name, 'x'), then, then);
+  }
+  await sweep(folder.path);
+  expect(await folder.list()).toEqual([young]);
+});
+
+test('a folder or a link by such a name leads nowhere, and a folder that is not there is no failure', async () => {
+  const folder = await tempFolder();
+  const dead = deadPid();
+  const [asFolder, asLink] = [nameOf(dead), nameOf(dead)];
+  await mkdir(folder.at(asFolder));
+  await folder.write(`${asFolder}/inside`, 'x');
+  await folder.write('target', 'x');
+  await symlink('target', folder.at(asLink));
+  await sweep(folder.path);
+  expect(await folder.list()).toEqual([`${asFolder}/`, `${asFolder}/inside`, 'target']);
+  await sweep(folder.at('absent'));
+});

@@ -1,0 +1,150 @@
+import { link, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { writeAtomically } from '../../src/files/write-atomically.js';
+import { tempFolder } from '../support/folder.js';
+import { failure } from '../support/graph.js';
+
+const text = async (bytes: Promise<Uint8Array>) => new TextDecoder().decode(await bytes);
+const TAKEN = { code: 'io', what: 'the file exists already' };
+
+test('the file appears whole, and nothing else does', async () => {
+  const folder = await tempFolder();
+  const path = folder.at('out.onnx');
+  await writeAtomically(path, false, async (handle) => {
+    await handle.write('half');
+    // Until all is there, it is under another name in the same folder, where a rename is atomic.
+    expect(await folder.list()).toEqual([expect.stringMatching(/^\.out\.onnx\..+\.tmp$/)]);
+    await handle.write(' and half');
+  });
+  expect(await folder.list()).toEqual(['out.onnx']);
+  expect(await text(folder.read('out.onnx'))).toBe('half and half');
+  expect((await stat(path)).nlink).toBe(1);
+});
+
+test('a file that is there stays, and nothing is written', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('out.onnx', 'old');
+  let called = false;
+  const attempt = writeAtomically(path, false, async () => {
+    called = true;
+  });
+  expect(await failure(attempt)).toMatchObject({ ...TAKEN, where: path });
+  expect(called).toBe(false);
+  expect(await folder.list()).toEqual(['out.onnx']);
+  expect(await text(folder.read('out.onnx'))).toBe('old');
+});
+
+test('a dangling link counts as a file that is there', async () => {
+  const folder = await tempFolder();
+  await symlink('nowhere', folder.at('out.onnx'));
+  expect(await failure(writeAtomically(folder.at('out.onnx'), false, async () => {}))).toMatchObject(TAKEN);
+  expect(await folder.list()).toEqual(['out.onnx']);
+});
+
+test('with force the old file is there until the new one is', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('out.onnx', 'old');
+  await writeAtomically(path, true, async (handle) => {
+    await handle.write('new');
+    expect(await text(folder.read('out.onnx'))).toBe('old');
+  });
+  expect(await text(folder.read('out.onnx'))).toBe('new');
+  expect(await folder.list()).toEqual(['out.onnx']);
+});
+
+test('with force other names of the old file keep its content', async () => {
+  const folder = await tempFolder();
+  await folder.write('original', 'old');
+  await link(folder.at('original'), folder.at('hard'));
+  await symlink('original', folder.at('soft'));
+  for (const name of ['hard', 'soft']) {
+    await writeAtomically(folder.at(name), true, async (handle) => void (await handle.write('new')));
+    expect(await text(folder.read(name))).toBe('new');
+    expect(await text(folder.read('original'))).toBe('old');
+  }
+});
+
+test.each([false, true])('a failure half-way leaves nothing (force %s)', async (force) => {
+  const folder = await tempFolder();
+  const attempt = writeAtomically(folder.at('out.onnx'), force, async (handle) => {
+    await handle.write('half');
+    throw new Error('no more');
+  });
+  expect(await failure(attempt)).toMatchObject({ message: 'no more' });
+  expect(await folder.list()).toEqual([]);
+});
+
+test('a failure half-way leaves the old file with force', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('out.onnx', 'old');
+  const attempt = writeAtomically(path, true, async () => {
+    throw new Error('no more');
+  });
+  expect(await failure(attempt)).toMatchObject({ message: 'no more' });
+  expect(await text(folder.read('out.onnx'))).toBe('old');
+  expect(await folder.list()).toEqual(['out.onnx']);
+});
+
+test('a file that appears meanwhile wins', async () => {
+  const folder = await tempFolder();
+  const path = folder.at('out.onnx');
+  const attempt = writeAtomically(path, false, async (handle) => {
+    await handle.write('ours');
+    await writeFile(path, 'theirs');
+  });
+  expect(await failure(attempt)).toMatchObject({ ...TAKEN, where: path });
+  expect(await text(folder.read('out.onnx'))).toBe('theirs');
+  expect(await folder.list()).toEqual(['out.onnx']);
+});
+
+test('two writers of one name: one wins, and the other says so', async () => {
+  const folder = await tempFolder();
+  const write = (content: string) =>
+    writeAtomically(folder.at('out.onnx'), false, async (handle) => void (await handle.write(content)));
+  const results = await Promise.allSettled([write('first'), write('second')]);
+  expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  const winner = results[0]?.status === 'fulfilled' ? 'first' : 'second';
+  expect(await text(folder.read('out.onnx'))).toBe(winner);
+  expect(await folder.list()).toEqual(['out.onnx']);
+});
+
+test('what cannot be written names the output, not the temporary', async () => {
+  const folder = await tempFolder();
+  await folder.write('file', 'x');
+  const cases = {
+    'absent/out.onnx': `there is no folder '${folder.at('absent')}'`,
+    'file/out.onnx': 'part of the path is no folder',
+    ['n'.repeat(300)]: 'the name is too long',
+  };
+  for (const [name, what] of Object.entries(cases)) {
+    const path = folder.at(name);
+    const error = await failure(writeAtomically(path, false, async () => {}));
+    expect(error, name).toMatchObject({ code: 'io', where: path, what });
+  }
+  expect(await folder.list()).toEqual(['file']);
+});
+
+test('force replaces files, never folders or devices', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('folder'));
+  await symlink('/dev/null', folder.at('device'));
+  await symlink('folder', folder.at('link'));
+  const cases = {
+    folder: 'this is a folder',
+    link: 'this is a folder',
+    device: 'this is not a regular file',
+  };
+  for (const [name, what] of Object.entries(cases)) {
+    const attempt = writeAtomically(folder.at(name), true, async (handle) => void (await handle.write('x')));
+    expect(await failure(attempt), name).toMatchObject({ code: 'io', where: folder.at(name), what });
+  }
+  expect(await readlink(folder.at('device'))).toBe('/dev/null');
+  expect(await folder.list()).toEqual(['device', 'folder/', 'link']);
+});
+
+test.each(['n', '層'])('a name as long as the file system takes, of %s', async (character) => {
+  const folder = await tempFolder();
+  const name = character.repeat(Math.floor(255 / Buffer.byteLength(character)));
+  await writeAtomically(folder.at(name), false, async (handle) => void (await handle.write('x')));
+  expect(await folder.list()).toEqual([name]);
+});

@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { driftMeter, highest, looksLikeScores } from '../../src/metrics/drift.js';
+import type { Tensor } from '../../src/providers/tensor.js';
+
+const tensor = (dims: number[], data: number[]): Tensor => ({
+  elemType: 'f64',
+  dims,
+  data: Float64Array.from(data),
+});
+
+function drift(reference: Tensor, got: Tensor) {
+  const meter = driftMeter('out');
+  meter.add(reference, got);
+  return meter.result();
+}
+
+const vectors = fc
+  .array(
+    fc.tuple(
+      fc.double({ min: -100, max: 100, noNaN: true }),
+      fc.double({ min: -100, max: 100, noNaN: true }),
+    ),
+    {
+      minLength: 1,
+      maxLength: 50,
+    },
+  )
+  .map((pairs) => [pairs.map(([a]) => a), pairs.map(([, b]) => b)] as const);
+
+describe('drift', () => {
+  test('of known vectors', () => {
+    const { maxAbs, meanAbs, rmse, cosine, sqnr, n } = drift(tensor([2, 1], [3, 4]), tensor([2, 1], [3, 2]));
+    expect({ maxAbs, meanAbs, n }).toEqual({ maxAbs: 2, meanAbs: 1, n: 2 });
+    expect(rmse).toBeCloseTo(Math.SQRT2, 15);
+    expect(cosine).toBeCloseTo(17 / (5 * Math.sqrt(13)), 15);
+    expect(sqnr).toBeCloseTo(10 * Math.log10(25 / 4), 12);
+  });
+
+  test('keeps mean ≤ rms ≤ max, and a cosine within 1', () => {
+    fc.assert(
+      fc.property(vectors, ([a, b]) => {
+        const { maxAbs, meanAbs, rmse, cosine } = drift(tensor([a.length], a), tensor([b.length], b));
+        expect(meanAbs).toBeLessThanOrEqual((rmse ?? 0) * (1 + 1e-12) + 1e-150); // squares underflow
+        expect(rmse).toBeLessThanOrEqual((maxAbs ?? 0) * (1 + 1e-12) + 1e-150);
+        if (cosine !== null) expect(Math.abs(cosine)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  test('keeps a cosine within 1 where squares underflow', () => {
+    // Their squares are subnormal: digits are lost, and without care the quotient is -1.0000000000010003.
+    const [x, y] = [0.18569623787279618, -1.1969864198379255e-161];
+    const { cosine } = drift(tensor([1], [x]), tensor([1], [y]));
+    expect(cosine).toBeCloseTo(-1, 4);
+    expect(cosine).toBeGreaterThanOrEqual(-1);
+  });
+
+  test('does not depend on how the elements are spread over runs', () => {
+    fc.assert(
+      fc.property(vectors, fc.nat(), ([a, b], cut) => {
+        const at = cut % a.length;
+        const meter = driftMeter('out');
+        for (const [from, to] of [
+          [0, at],
+          [at, a.length],
+        ] as const) {
+          meter.add(tensor([to - from], a.slice(from, to)), tensor([to - from], b.slice(from, to)));
+        }
+        expect(meter.result()).toEqual(drift(tensor([a.length], a), tensor([b.length], b)));
+      }),
+    );
+  });
+
+  test('is nothing between equals, infinities included', () => {
+    const same = tensor([3], [1, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    expect(drift(same, same)).toMatchObject({ maxAbs: 0, broken: 0, sqnr: null });
+    expect(drift(tensor([2], [0, -0]), tensor([2], [-0, 0]))).toMatchObject({ maxAbs: 0, broken: 0 });
+  });
+
+  test('has no figures where anything is NaN, in one of the two or in both', () => {
+    const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
+    const [fine, bad] = [tensor([1, 3], [1, 2, 3]), tensor([1, 3], [1, Number.NaN, 3])];
+    for (const [a, b] of [
+      [fine, bad],
+      [bad, fine],
+      [bad, bad],
+    ] as const) {
+      expect(drift(a, b)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
+    }
+    const infinite = tensor([1, 3], [1, Number.POSITIVE_INFINITY, 3]);
+    expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
+  });
+
+  test('says when there is nothing to compare', () => {
+    expect(drift(tensor([2], [1, 2]), tensor([1, 2], [1, 2])).problem).toMatch(
+      /shape is \[1,2\] and should be \[2\]/,
+    );
+    const meter = driftMeter('out');
+    meter.add(tensor([1], [1]), undefined);
+    expect(meter.result()).toMatchObject({
+      maxAbs: null,
+      problem: expect.stringContaining('does not give it'),
+    });
+    const text = (value: string): Tensor => ({ elemType: 'string', dims: [1], data: [value] });
+    expect(drift(text('a'), text('a')).problem).toBeNull();
+    expect(drift(text('a'), text('b')).problem).toMatch(/strings differ/);
+  });
+
+  test('counts agreement of the highest classes', () => {
+    const a = tensor([2, 6], [9, 8, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
+    const b = tensor([2, 6], [8, 9, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
+    expect(drift(a, b)).toMatchObject({ top1: 0.5, top5: 1 });
+    expect(drift(tensor([1, 5], [1, 2, 3, 4, 5]), tensor([1, 5], [5, 4, 3, 2, 1]))).toMatchObject({
+      top1: 0,
+      top5: null, // any five of five are the same
+    });
+    expect(drift(tensor([6], [1, 2, 3, 4, 5, 6]), tensor([6], [1, 2, 3, 4, 5, 6])).top1).toBeNull();
+  });
+});
+
+test('class scores are [batch, classes] of floats', () => {
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 10] })).toBe(true);
+  expect(looksLikeScores({ elemType: 'bf16', dims: [1, 10] })).toBe(true);
+  expect(looksLikeScores({ elemType: 'i64', dims: [1, 10] })).toBe(false);
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 1] })).toBe(false);
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 1, 1, 96] })).toBe(false);
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 1000, 1, 1] })).toBe(true);
+  expect(looksLikeScores({ elemType: 'f32', dims: [1, 21, 64, 64] })).toBe(false);
+});
+
+test('the five highest are those of a sort, the first of equals first', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 30 }), (scores) => {
+      const order = scores.map((_, label) => label);
+      const sorted = order.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+      expect(highest(scores, 0, scores.length)).toEqual(sorted.slice(0, 5));
+    }),
+  );
+  expect(highest([9, 9, 1, 3, 2], 1, 2)).toEqual([1, 0]);
+  expect(highest([1, Number.NaN], 0, 2)).toEqual([]);
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { alphaOf, fusedActivation, kindOf } from '../../src/mish/activation-kinds.js';
+import { scan } from '../../src/onnx/scan.js';
+import { type AttributeValue, model, node } from '../support/model.js';
+
+const parsed = async (op: string, attributes: Record<string, AttributeValue> = {}, domain = '') => {
+  const [one] = (await scan(model({ nodes: [node(op, ['x'], ['y'], attributes, { domain })] }))).graph.nodes;
+  if (one === undefined) throw new Error('no node');
+  return one;
+};
+
+describe('the kind of an activation', () => {
+  test.each([
+    ['Relu', 'relu', true],
+    ['LeakyRelu', 'leakyrelu', true],
+    ['PRelu', 'prelu', false],
+    ['Elu', 'elu', false],
+    ['HardSwish', 'hardswish', false],
+  ])('of %s is %s', async (op, name, byDefault) => {
+    expect(kindOf(await parsed(op))).toEqual({ name, opType: op, byDefault });
+    expect(kindOf(await parsed(op, {}, 'com.example'))).toBeUndefined();
+  });
+
+  test('of what is none is none', async () => {
+    for (const op of ['Sigmoid', 'relu', 'ThresholdedRelu']) expect(kindOf(await parsed(op))).toBeUndefined();
+  });
+});
+
+test('the slope of a LeakyRelu is its own, ONNX’s, or named by the function around it', async () => {
+  expect(alphaOf(await parsed('LeakyRelu', { alpha: { f: 0.25 } }))).toBe(0.25);
+  expect(alphaOf(await parsed('LeakyRelu', { alpha: { f: 0 } }))).toBe(0);
+  expect(alphaOf(await parsed('LeakyRelu'))).toBe(Math.fround(0.01));
+  expect(alphaOf(await parsed('LeakyRelu', { alpha: { ref: 'slope', type: 'FLOAT' } }))).toBe('@slope');
+  expect(alphaOf(await parsed('Elu', { alpha: { f: 0.25 } }))).toBeUndefined();
+});
+
+describe('a ReLU inside another operator', () => {
+  const lists = (...names: string[]) => ({ strings: names });
+  test.each<[string, Record<string, AttributeValue>, string, string | undefined]>([
+    ['FusedConv', { activation: 'Relu' }, 'com.microsoft', 'Relu is fused into FusedConv'],
+    ['MoE', { activation_type: 'relu' }, 'com.microsoft', 'relu is fused into MoE'],
+    ['FusedConv', { activation: 'Tanh' }, 'com.microsoft', undefined],
+    ['FusedConv', {}, 'com.microsoft', undefined],
+    ['Conv', { activation: 'Relu' }, '', undefined],
+    ['RNN', { activations: lists('Tanh', 'Relu') }, '', 'Relu is built into the RNN operator'],
+    ['LSTM', { activations: lists('LeakyRelu') }, '', 'LeakyRelu is built into the LSTM operator'],
+    ['GRU', { activations: lists('ThresholdedRelu') }, '', 'ThresholdedRelu is built into the GRU operator'],
+    ['Other', { activations: lists('Relu') }, '', undefined],
+    ['Other', { activations: lists('Relu') }, 'com.example', 'Relu is built into the Other operator'],
+    ['RNN', { activations: lists('Tanh') }, '', undefined],
+    ['QLinearLeakyRelu', {}, 'com.microsoft', 'QLinearLeakyRelu computes on quantised integers'],
+    ['QLinearConv', {}, 'com.microsoft', undefined],
+    ['MyQLinearRelu', {}, 'com.microsoft', undefined],
+    ['QLinearRelu', {}, '', undefined],
+  ])('%s %j of %j: %s', async (op, attributes, domain, wanted) => {
+    expect(fusedActivation(await parsed(op, attributes, domain))).toBe(wanted);
+  });
+});

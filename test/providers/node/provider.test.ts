@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { nodeProvider } from '../../../src/providers/node/provider.js';
+import type { Tensor } from '../../../src/providers/tensor.js';
+import { model, node, value } from '../../support/model.js';
+import { REAL_MODELS } from '../../support/models.js';
+
+const cpu = nodeProvider('cpu');
+
+const TENSORS: readonly (readonly [number, Tensor])[] = [
+  [1, { elemType: 'f32', dims: [2], data: Float32Array.of(1.5, -2) }],
+  [11, { elemType: 'f64', dims: [2], data: Float64Array.of(1.5, -2) }],
+  [10, { elemType: 'f16', dims: [2], data: Uint16Array.of(0x3e00, 0xc000) }],
+  [9, { elemType: 'bool', dims: [2], data: Uint8Array.of(0, 1) }],
+  [7, { elemType: 'i64', dims: [2], data: BigInt64Array.of(-1n, 2n ** 60n) }],
+  [6, { elemType: 'i32', dims: [2], data: Int32Array.of(-1, 7) }],
+  [2, { elemType: 'u8', dims: [2], data: Uint8Array.of(1, 255) }],
+  [8, { elemType: 'string', dims: [2], data: ['a', 'ß'] }],
+];
+
+describe('the CPU', () => {
+  test('is always there, and says its version', async () => {
+    expect(await cpu.availability()).toEqual({ available: true });
+    expect(cpu.version).toMatch(/^1\.\d+\.\d+/);
+  });
+
+  test.each(TENSORS)('takes and gives type %s', async (elemType, tensor) => {
+    const bytes = model({
+      nodes: [node('Identity', ['x'], ['y'])],
+      inputs: [value('x', elemType, [2])],
+      outputs: [value('y', elemType, [2])],
+    });
+    const session = await cpu.open(bytes);
+    expect(session.inputs).toEqual([{ name: 'x', elemType: tensor.elemType, dims: [2] }]);
+    const { y } = await session.run({ x: tensor });
+    expect(y).toEqual(tensor);
+    await session.close();
+  });
+
+  test('opens a real model by path, names its free dimension, and times a run', async () => {
+    const session = await cpu.open(REAL_MODELS.embedding, { threads: 1 });
+    expect(session.inputs).toEqual([{ name: 'input_1', elemType: 'f32', dims: ['unk__314', 76, 32, 1] }]);
+    const feeds = { input_1: { elemType: 'f32', dims: [1, 76, 32, 1], data: new Float32Array(76 * 32) } };
+    expect(await session.time(feeds)).toBeGreaterThan(0);
+    expect(session.createMs).toBeGreaterThan(0);
+    await session.close();
+  });
+
+  test('finds external data beside a model that is opened by path', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-test-'));
+    try {
+      const externalData = [{ key: 'location', value: 'weights.bin' }];
+      const bytes = model({
+        nodes: [node('Add', ['x', 'w'], ['y'])],
+        inputs: [value('x', 1, [2])],
+        outputs: [value('y', 1, [2])],
+        initializers: [{ name: 'w', dataType: 1, dims: [2], dataLocation: 1, externalData }],
+      });
+      writeFileSync(join(folder, 'weights.bin'), Float32Array.of(10, 20));
+      writeFileSync(join(folder, 'model.onnx'), bytes);
+      const session = await cpu.open(join(folder, 'model.onnx'));
+      const { y } = await session.run({ x: { elemType: 'f32', dims: [2], data: Float32Array.of(1, 2) } });
+      expect(y?.data).toEqual(Float32Array.of(11, 22));
+      await session.close();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('says what to do where it has no kernel', async () => {
+    const bytes = model({
+      opset: 22,
+      nodes: [node('Softplus', ['x'], ['y'])],
+      inputs: [value('x', 16, [2])],
+      outputs: [value('y', 16, [2])],
+    });
+    await expect(cpu.open(bytes)).rejects.toThrow(
+      expect.objectContaining({ code: 'run-failed', fix: expect.stringContaining('another form') }),
+    );
+  });
+
+  test('refuses a bad model and bad feeds in our words', async () => {
+    await expect(cpu.open(new Uint8Array([1, 2, 3]))).rejects.toThrow(
+      expect.objectContaining({ code: 'run-failed', what: expect.stringContaining('cannot open it on cpu') }),
+    );
+    const session = await cpu.open(REAL_MODELS.alexa);
+    await expect(session.run({ wrong: TENSORS[0]?.[1] as Tensor })).rejects.toThrow(
+      expect.objectContaining({ code: 'run-failed' }),
+    );
+    await session.close();
+  });
+});
+
+test.each(['cuda', 'tensorrt', 'webgpu', 'dml', 'coreml', 'wasm', 'webgl'] as const)(
+  '%s is there, or says why not and what to do',
+  async (name) => {
+    const availability = await nodeProvider(name).availability();
+    if (availability.available) return; // a machine with a GPU
+    expect(availability.reason).not.toBe('');
+    expect(availability.fix).not.toBe('');
+  },
+);

@@ -1,0 +1,220 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import chromium from '@sparticuz/chromium';
+import { chromium as playwright } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import { type Calibration, calibrate } from '../../src/calibrate/index.js';
+import { clean } from '../../src/cli/text/text.js';
+import { seededFeeds } from '../../src/data/dataset.js';
+import { renderCalibration, renderHtmlCalibration } from '../../src/render/index.js';
+import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { HOSTILE_NAMES } from '../support/reports.js';
+
+const { report: real } = await calibrate(bytesOf(REAL_MODELS.alexa), {
+  ...{ data: (inputs) => seededFeeds(inputs, { count: 96 }), samples: 96, steps: 12 },
+});
+const [layer] = real.layers;
+const [site] = real.sites;
+const [drift] = real.swapped.drift;
+if (layer === undefined || site === undefined || drift === undefined)
+  throw new Error('nothing was calibrated');
+
+const kept = { measure: 'agreement', sense: '>=', limit: 0.98, value: 0.5, kept: false } as const;
+
+/** Names as somebody would choose who wants to break a page, and everything missing that can be. */
+const hostile: Calibration = {
+  ...real,
+  ...{ beta: null, original: null, kept: 'swapped', tuning: null },
+  sites: HOSTILE_NAMES.map((name, index) => ({
+    ...site,
+    ...{ label: name, node: name, output: name, kind: index % 2 === 0 ? 'relu' : name },
+    ...{ beta: index + 1, bends: index === 1 ? null : 0.5, ...(index === 2 ? { leak: 0.1 } : {}) },
+  })),
+  layers: HOSTILE_NAMES.map((name, index) => ({
+    ...layer,
+    ...{ label: name, op: index % 2 === 0 ? 'Conv' : name, output: name },
+    ...(index === 0 ? { before: 0, after: 0, method: 'none' as const, ridge: null, tried: [] } : {}),
+    ...(index === 1 ? { before: 1e12, after: 1e9 } : {}),
+    ...(index === 2 ? { before: Number.NaN, after: Number.NaN } : {}),
+  })),
+  leftAlone: HOSTILE_NAMES.map((name) => ({ label: name, op: name, why: name })),
+  notes: [...HOSTILE_NAMES],
+  sharpness: {
+    ...{ budget: [kept], kept: false, verdicts: [kept] },
+    trials: [{ scale: 4, median: 4, tuned: true, verdicts: [kept] }],
+  },
+  swapped: {
+    accuracy: null,
+    drift: HOSTILE_NAMES.map((output, index) => ({
+      ...{ ...drift, output },
+      ...(index === 1 ? { sqnr: null, maxAbs: null, rmse: null, cosine: null, broken: 3 } : {}),
+      ...(index === 2 ? { sqnr: null, maxAbs: null, rmse: null, cosine: null, problem: output } : {}),
+    })),
+  },
+  calibrated: {
+    accuracy: null,
+    drift: HOSTILE_NAMES.map((output) => ({ ...drift, output, maxAbs: 0, sqnr: null })),
+  },
+};
+
+/** The text of a page as a reader has it. */
+const wordsOf = (html: string) =>
+  html
+    .replace(/<(style|script)>.*?<\/\1>/gs, '')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ');
+
+describe('the page', async () => {
+  const html = await renderHtmlCalibration(real, 'alexa.onnx');
+
+  test('has a chart of the outputs and one of the layers, each with its table', () => {
+    const figures = html.match(/<figure.*?<\/figure>/gs) ?? [];
+    expect(figures).toHaveLength(2);
+    for (const figure of figures) expect(figure).toMatch(/<svg.*<details><summary>Table<\/summary>.*<td/s);
+    const words = wordsOf(html);
+    for (const part of [
+      'alexa.onnx',
+      '2 sites → Mish in the softplus form.',
+      '72 samples of noise to solve weights from, 12 to choose by, 12 to judge by (seed 0).',
+      'the samples are noise',
+      '12 samples to choose or to judge by say little',
+      '12 gradient steps on all layers',
+      'plain swap',
+      'least-squares',
+      String(layer.parameters),
+    ])
+      expect(words).toContain(part);
+    expect(html.length).toBeLessThan(500_000);
+  });
+
+  test('tells each error under the pointer', () => {
+    expect(html).toMatch(/aria-label="[^"]*&#xA;before: [\d.e-]+ %"/);
+    expect(html).toMatch(/aria-label="[^"]*&#xA;after: [\d.e-]+ %"/);
+  });
+
+  test('is the same for the same calibration', async () => {
+    expect(await renderHtmlCalibration(real, 'alexa.onnx')).toBe(html);
+  });
+});
+
+test('a page says what is missing, what was kept, and which β each site has', async () => {
+  const words = wordsOf(await renderHtmlCalibration(hostile, 'm'));
+  for (const part of [
+    'not repaired',
+    'The PLAIN SWAP was written',
+    'each with a β of its own',
+    'NOT kept',
+    'mixture, α 0.1',
+    '> 1000 %',
+    'kept as it is',
+    '3 not finite',
+    'not comparable',
+    'exact',
+  ])
+    expect(words).toContain(part);
+  for (const part of ['undefined', 'Infinity', 'NaN']) expect(words).not.toContain(part);
+  const empty: Calibration = { ...real, sites: [], layers: [], tuning: null, notes: ['nothing to swap'] };
+  const nothing = wordsOf(await renderHtmlCalibration(empty, 'm'));
+  expect(nothing).toContain('No layer after a site could be solved anew.');
+  expect(nothing).toContain('The model was written as it was');
+});
+
+test('hundreds of layers stay within a few megabytes, and the page says what it left out', async () => {
+  const layers = Array.from({ length: 500 }, (_, index) => ({ ...layer, label: `layer ${index}` }));
+  const html = await renderHtmlCalibration({ ...real, layers }, 'm');
+  expect(html.length).toBeLessThan(4_000_000);
+  expect(wordsOf(html)).toContain('The first 60 of 500.');
+});
+
+test('names run nothing, ask for nothing and break nothing', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'onnx-mish-html-'));
+  const browser = await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: ['--no-sandbox'],
+    headless: true,
+  });
+  try {
+    const path = join(folder, 'hostile.html');
+    await writeFile(path, await renderHtmlCalibration(hostile, HOSTILE_NAMES[0] ?? ''));
+    for (const width of [360, 1440]) {
+      const page = await browser.newPage({ viewport: { width, height: 800 } });
+      const seen: string[] = [];
+      page.on('dialog', (dialog) => {
+        seen.push(`dialog ${dialog.message()}`);
+        return dialog.dismiss();
+      });
+      page.on('console', (message) => seen.push(`console ${message.text()}`));
+      page.on('pageerror', (error) => seen.push(`error ${error.message}`));
+      page.on('request', (request) => {
+        if (request.url() !== pathToFileURL(path).href) seen.push(`request ${request.url()}`);
+      });
+      await page.goto(pathToFileURL(path).href, { waitUntil: 'load' });
+      const state = await page.evaluate(() => ({
+        hacked: 'hacked' in window,
+        scripts: document.scripts.length,
+        strangers: document.querySelectorAll('img, evil, iframe, link, [onerror], [onload]').length,
+        wide: document.documentElement.scrollWidth,
+      }));
+      expect(state).toEqual({ hacked: false, scripts: 1, strangers: 0, wide: width });
+      expect(seen).toEqual([]);
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+describe('in a terminal', () => {
+  test('hostile names are spelled out and cut', () => {
+    const text = renderCalibration(hostile, { clean });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+    for (const part of ['undefined', 'Infinity', 'NaN']) expect(text).not.toContain(part);
+    expect(text).toContain('> 1000 %');
+    expect(text).toContain('The PLAIN SWAP was written: on 12 judged samples');
+    expect(text.length).toBeLessThan(20_000);
+  });
+
+  test('many layers are cut in the middle, unless all are asked for', () => {
+    const layers = Array.from({ length: 100 }, (_, index) => ({ ...layer, label: `layer${index}.` }));
+    const leftAlone = layers.map(({ label, op }) => ({ label, op, why: 'because' }));
+    const many = { ...real, layers, leftAlone };
+    const text = renderCalibration(many, { clean });
+    expect(text).toContain('… 60 more (--all lists them)');
+    expect(text).toContain('and 60 more left alone (--all lists them)');
+    for (const shown of ['layer0.', 'layer19.', 'layer80.', 'layer99.']) expect(text).toContain(`${shown} `);
+    const all = renderCalibration(many, { clean, all: true });
+    expect(all).toContain('layer50.');
+    expect(all).not.toContain('--all lists them');
+  });
+
+  test('a table fits into 100 columns', () => {
+    const long = (name: string) => `/model/features/${name.repeat(30)}`;
+    const layers = real.layers.map((one, index) => ({ ...one, label: long(`l${index}`) }));
+    const text = renderCalibration({ ...real, layers }, { clean });
+    const table = text.split('\n').filter((line) => / (Gemm|Conv|MatMul) /.test(line));
+    expect(table).toHaveLength(layers.length);
+    for (const line of table) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  test('says what was done', () => {
+    const text = renderCalibration(real, { clean });
+    expect(text).toContain('2 sites → Mish in the softplus form.');
+    expect(text).toContain('note: the samples are noise');
+    expect(text).toMatch(/^The (calibrated model|PLAIN SWAP) was written/m);
+    expect(
+      renderCalibration({ ...real, samples: { ...real.samples, source: 'npz' } }, { clean }),
+    ).not.toContain('noise');
+    const untouched = {
+      ...real,
+      layers: real.layers.map((one) => ({ ...one, method: 'none' as const })),
+      tuning: null,
+    };
+    expect(renderCalibration(untouched, { clean })).toContain(
+      'The PLAIN SWAP was written: no weight was changed',
+    );
+  });
+});

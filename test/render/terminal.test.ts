@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest';
+import { clean } from '../../src/cli/text/text.js';
+import { validateFiles } from '../../src/node/validate-files.js';
+import { compareReports } from '../../src/render/compare.js';
+import { figure, percent, plainTable, renderComparison, renderTerminal } from '../../src/render/terminal.js';
+import { REAL_MODELS } from '../support/models.js';
+import { hostileReport, richReport } from '../support/reports.js';
+
+describe('figures', () => {
+  test.each([
+    [0, '0'],
+    [1.23456, '1.23'],
+    [0.00012345, '1.2e-4'],
+    [123456, '1.2e5'],
+    [-12.5, '-12.5'],
+    [null, '–'],
+  ] as const)('%s is %s', (value, text) => expect(figure(value)).toBe(text));
+
+  test('shares are per cent', () => {
+    expect([percent(1), percent(0.98765), percent(null)]).toEqual(['100 %', '98.8 %', '–']);
+  });
+});
+
+test('a table lines its columns up and has no trailing blanks', () => {
+  const lines = plainTable(
+    ['a', 'b', 'c'],
+    [
+      ['one', 'x', '1'],
+      ['two', 'yy', '22'],
+    ],
+  ).split('\n');
+  expect(lines).toEqual(['a    b    c', 'one  x    1', 'two  yy  22']);
+});
+
+describe('a report', async () => {
+  const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, {
+    runs: 1,
+    latency: { minPairs: 5, minSeconds: 0 },
+    thresholds: { maxAbs: 0, minSqnr: 10, maxLatencyRatio: 0 },
+  });
+
+  test('is plain without colour', () => {
+    const text = renderTerminal(report, { colour: false, clean });
+    expect(text).not.toContain('\u001b');
+    expect(text).toMatch(/^cpu {7}drift of \S+ +0 /m);
+    expect(text).toMatch(/exact/);
+    expect(text).toMatch(/^cpu {7}FAIL +exact /m);
+    expect(text).toMatch(/^pass {2}cpu maxAbs: 0 ≤ 0$/m);
+    expect(text).toMatch(/^FAIL {2}cpu maxLatencyRatio: /m);
+    expect(text).toMatch(/ × \(.* to .*, 5 pairs\)$/m);
+    for (const line of text.split('\n')) expect(line).toBe(line.trimEnd());
+  });
+
+  test('colours verdicts and nothing else', () => {
+    const coloured = renderTerminal(report, { colour: true, clean });
+    expect(coloured).toContain('\u001b[31mFAIL\u001b[39m');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
+    expect(coloured.replace(/\u001b\[\d+m/g, '')).toBe(renderTerminal(report, { colour: false, clean }));
+  });
+
+  test('prints names of a model harmlessly', () => {
+    const [row] = report.providers;
+    const evil = {
+      ...report,
+      providers: [{ ...row, drift: [{ ...row?.drift[0], output: '\u001b[2Jgone\n' }] }],
+    };
+    const text = renderTerminal(evil as typeof report, { colour: false, clean });
+    expect(text).toContain('drift of \\u001b[2Jgone\\u000a');
+  });
+
+  test('lets no text through unharmed, and no long name fill the screen', () => {
+    const bell = 'x\u0007';
+    const poison = (value: unknown): unknown => {
+      if (typeof value === 'string') return `${value}${bell}`;
+      if (Array.isArray(value)) return value.map(poison);
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poison(item)]));
+    };
+    // A report read from a file may say anything, but a status is one of three.
+    const status = report.providers.map((row) => ({ ...(poison(row) as typeof row), status: row.status }));
+    const evil = { ...(poison(report) as typeof report), providers: status };
+    expect(renderTerminal(evil, { colour: false, clean })).not.toContain('\u0007');
+    const named = { ...report.models.original, name: `${'a'.repeat(9000)}z` };
+    const long = { ...report, models: { ...report.models, original: named } };
+    const [first = ''] = renderTerminal(long, { colour: false, clean }).split('\n');
+    expect(first).toMatch(/^a{29}…a{28}z against /);
+  });
+
+  test('says what could not be compared, measured or kept', () => {
+    const [row] = report.providers;
+    const [drift] = row?.drift ?? [];
+    if (row === undefined || drift === undefined) throw new Error('no drift');
+    const problem = 'its shape is [1] and should be [2]';
+    const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
+    const kernel = {
+      ...{ kind: 'mish' as const, alpha: null, maxScaled: null, curve: [] },
+      ...{ form: 'native', beta: 4, elemType: 'f32', opset: 18, n: 9, maxAbs: 1, maxAbsAt: 2, maxUlp: 3 },
+      ...{ maxUlpAt: 4, broken: 6, atInfinity: null, atMinusInfinity: null, atNaN: null, problem: null },
+    };
+    const bad = {
+      ...row,
+      drift: [
+        { ...drift, ...nothing, output: 'y', problem },
+        { ...drift, ...nothing, output: 'z', broken: 3 },
+      ],
+      kernel: [kernel, { ...kernel, form: 'exp', maxAbs: null, problem: 'no kernel' }],
+    };
+    const verdict = { provider: 'cpu', limit: 1, passed: false, binding: true };
+    const text = renderTerminal(
+      {
+        ...report,
+        providers: [bad],
+        verdicts: [
+          { ...verdict, threshold: 'maxAbs', value: null },
+          { ...verdict, threshold: 'minSqnr', value: Number.MAX_VALUE, passed: true },
+        ],
+      },
+      { colour: false, clean },
+    );
+    expect(text).toMatch(/^cpu {2}drift of y: its shape is \[1\] and should be \[2\]$/m);
+    expect(text).toMatch(/^cpu {7}drift of z +3 not finite/m);
+    expect(text).toMatch(/^cpu {7}Mish \(native, β 4\), f32 +1 +2 +3 +4 +6$/m);
+    expect(text).toMatch(/^cpu {2}Mish \(exp, β 4\), f32: no kernel$/m);
+    expect(text).toMatch(/^FAIL {2}cpu maxAbs: not measured ≤ 1$/m);
+    expect(text).toMatch(/^pass {2}cpu minSqnr: exact ≥ 1$/m);
+  });
+
+  test('has a line per provider at the top, and what there is to say of each below', () => {
+    const text = renderTerminal(richReport(report), { colour: false, clean });
+    const lines = text.split('\n\n')[1]?.split('\n') ?? [];
+    expect(lines[0]).toMatch(
+      /^provider +verdict +drift dB +parity dB +kernel +p50 ms +swapped +ratio +rendering$/,
+    );
+    expect(lines[1]).toMatch(/^cpu +FAIL /);
+    expect(lines[2]).toMatch(/^webgl +FAIL .* software$/);
+    expect(lines[3]).toMatch(/^webgpu +not available /);
+    expect(lines[4]).toMatch(/^wasm +failed /);
+    expect(lines).toHaveLength(5);
+    expect(text).toMatch(/^webgl +swapped, software rendering +\d/m);
+    expect(text).toContain('webgl: the swapped parts from the CPU at mish_12 (Mul): max abs 0.0021');
+    expect(text).toContain('webgl: WebGL runs in float32');
+    expect(text).toContain('webgpu: fix: Start Chrome with');
+    expect(text).toMatch(/^finding {2}webgl maxOriginalParity: 0.7 ≤ 0.001$/m);
+  });
+
+  test('compared with another, says what changed, and first what makes it unfair', () => {
+    const later = richReport(report);
+    const other = {
+      ...later,
+      host: { ...later.host, cpu: 'Z80' },
+      data: { ...later.data, sha256: 'f'.repeat(64), seed: 9 },
+    };
+    const same = renderComparison(compareReports(report, report), { colour: false, clean });
+    expect(same).toMatch(/^report: unchanged: 3 of 3\n\ncpu: unchanged: (\d+) of \1$/);
+    const text = renderComparison(compareReports(report, other), { colour: false, clean });
+    expect(text).toMatch(/^differs {2}The models were fed with different data \(noise of seed 0, .*seed 9/);
+    expect(text).toMatch(
+      /^differs {2}The hosts differ \(processor: .* and Z80\): latencies are not comparable$/m,
+    );
+    expect(text).toMatch(/^status +not asked for +ran/m);
+  });
+
+  test('survives a hostile report', () => {
+    const text = renderTerminal(hostileReport(richReport(report)), { colour: false, clean });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: none may come through
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u202e]/);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThan(4000);
+  });
+});

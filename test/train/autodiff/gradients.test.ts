@@ -1,0 +1,271 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../../proto/onnx.js';
+import { createRandom, normal } from '../../../src/base/random.js';
+import { swap } from '../../../src/mish/swap.js';
+import { exposeTensors } from '../../../src/onnx/expose.js';
+import { indexGraphs } from '../../../src/onnx/graph-index.js';
+import { scan } from '../../../src/onnx/scan.js';
+import { type Weight, weightOf } from '../../../src/onnx/weights.js';
+import { nodeProvider } from '../../../src/providers/node/provider.js';
+import type { Tensors } from '../../../src/providers/tensor.js';
+import { GRADIENTS } from '../../../src/train/autodiff/gradients.js';
+import { backwardModel } from '../../../src/train/autodiff/training-graph.js';
+import { floats, ints, model, node, value } from '../../support/model.js';
+
+const cpu = nodeProvider('cpu');
+const count = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
+
+/** Normal numbers, none of them next to 0, where some operators have a corner. */
+function noise(dims: readonly number[], seed: number): Float32Array {
+  const random = createRandom(seed);
+  return Float32Array.from({ length: count(dims) }, () => {
+    const one = normal(random);
+    return one + 0.2 * Math.sign(one);
+  });
+}
+
+interface Case {
+  nodes: onnx.INodeProto[];
+  /** Shapes of the weights; `x` is the input. */
+  weights: Record<string, number[]>;
+  x: number[];
+  opset?: number;
+  constants?: onnx.ITensorProto[];
+  /** Applied to weights and input, for operators that take no negative numbers, say. */
+  shape?: (value: number) => number;
+}
+
+/** Which weights a gradient reaches, after holding each of its elements against a central difference of the loss. */
+async function checked(bytes: Uint8Array, one: Case): Promise<string[]> {
+  const document = await scan(bytes);
+  const names = [...new Set(document.graph.nodes.flatMap(({ outputs }) => outputs))].filter(
+    (name) => name !== '',
+  );
+  const { model: exposed } = exposeTensors(document, names);
+  const { shape = (value) => value } = one;
+  const x = { elemType: 'f32', dims: one.x, data: noise(one.x, 1).map(shape) };
+  const session = await cpu.open(await exposed.bytes());
+  const found = await session.run({ x });
+  await session.close();
+  const dims = (name: string) => {
+    return found[name]?.dims ?? document.graph.initializers.get(name)?.dims ?? (name === 'x' ? one.x : []);
+  };
+  const index = indexGraphs(document);
+  const weights = Object.keys(one.weights).map((name) => weightOf(index, document.graph, name) as Weight);
+  const backward = backwardModel(document, index, weights, [{ name: 'y', factor: 1 }], dims);
+  const moving = [...backward.gradients.keys()];
+  const run = await cpu.open(await backward.model.bytes());
+  const target = { elemType: 'f32', dims: dims('y'), data: noise(dims('y'), 2) };
+  const at = (changed?: { name: string; element: number; by: number }) => {
+    const feeds: Record<string, Tensors[string]> = { x, [backward.target('y')]: target };
+    for (const [order, [name, own]] of Object.entries(one.weights).entries()) {
+      if (!moving.includes(name)) continue;
+      const data = noise(own, 3 + order).map(shape);
+      if (changed?.name === name) data[changed.element] = (data[changed.element] ?? 0) + changed.by;
+      feeds[name] = { elemType: 'f32', dims: own, data };
+    }
+    return run.run(feeds);
+  };
+  const lossOf = async (changed: { name: string; element: number; by: number }) =>
+    Number((await at(changed))[backward.loss]?.data[0]);
+  const here = await at();
+  for (const name of moving) {
+    const gradient = here[backward.gradients.get(name) ?? '']?.data as Float32Array;
+    const own = one.weights[name] ?? [];
+    expect(gradient.length, name).toBe(count(own));
+    const scale = Math.max(...gradient.map(Math.abs), 1e-3);
+    for (let element = 0; element < count(own); element += Math.ceil(count(own) / 12)) {
+      const step = 4e-3;
+      const [up, down] = [
+        await lossOf({ name, element, by: step }),
+        await lossOf({ name, element, by: -step }),
+      ];
+      const numeric = (up - down) / (2 * step);
+      // The model gives half the gradient of the loss.
+      expect(Math.abs(numeric - 2 * (gradient[element] ?? 0)) / scale, `${name}[${element}]`).toBeLessThan(
+        0.06,
+      );
+    }
+  }
+  await run.close();
+  return moving;
+}
+
+function build({ nodes, weights, x, opset = 13, constants = [] }: Case): Uint8Array {
+  const initializers = Object.entries(weights).map(([name, dims], order) =>
+    floats(name, dims, [...noise(dims, 3 + order)]),
+  );
+  return model({
+    opset,
+    nodes,
+    inputs: [value('x', 1, x)],
+    outputs: [value('y', 1)],
+    initializers: [...initializers, ...constants],
+  });
+}
+
+/** An operator behind one that has weights of its own. */
+const after = (...nodes: onnx.INodeProto[]): Case => ({
+  nodes: [node('Mul', ['x', 'w'], ['h']), ...nodes],
+  weights: { w: [1, 4, 1, 1] },
+  x: [2, 4, 6, 6],
+});
+const conv = (attributes: Parameters<typeof node>[3], w: number[], x = [2, 4, 7, 6]): Case => ({
+  nodes: [node('Conv', ['x', 'w', 'b'], ['y'], attributes)],
+  weights: { w, b: [w[0] ?? 1] },
+  x,
+});
+const transposed = (attributes: Parameters<typeof node>[3], w: number[], group = 1): Case => ({
+  nodes: [node('ConvTranspose', ['x', 'w', 'b'], ['y'], { group, ...attributes })],
+  weights: { w, b: [(w[1] ?? 1) * group] },
+  x: [2, 4, 4, 3],
+});
+
+const CASES: Record<string, Case> = {
+  Conv: conv({ pads: [1, 1, 1, 1] }, [3, 4, 3, 3]),
+  'Conv: strides, uneven pads': conv({ strides: [2, 2], pads: [1, 0, 2, 1] }, [3, 4, 3, 2]),
+  'Conv: dilations': conv({ dilations: [2, 1], pads: [2, 1, 2, 1] }, [3, 4, 3, 3]),
+  'Conv: groups': conv({ group: 2 }, [6, 2, 3, 3]),
+  'Conv: depthwise': conv({ group: 4, pads: [1, 1, 1, 1] }, [4, 1, 3, 3]),
+  'Conv: SAME_UPPER': conv({ auto_pad: 'SAME_UPPER', strides: [2, 2] }, [2, 4, 3, 3]),
+  'Conv: SAME_LOWER': conv({ auto_pad: 'SAME_LOWER', strides: [2, 2] }, [2, 4, 3, 3]),
+  'Conv: 1 by 1': conv({}, [3, 4, 1, 1]),
+  'Conv: 1-D': conv({ pads: [1, 1] }, [3, 4, 3], [2, 4, 9]),
+  ConvTranspose: transposed({ strides: [2, 2] }, [4, 3, 3, 3]),
+  'ConvTranspose: pads': transposed(
+    { strides: [2, 2], pads: [1, 0, 0, 1], output_padding: [1, 0] },
+    [4, 3, 3, 2],
+  ),
+  'ConvTranspose: groups': transposed({}, [4, 2, 2, 2], 2),
+  Gemm: {
+    nodes: [node('Gemm', ['x', 'w', 'b'], ['y'], { alpha: { f: 0.5 }, beta: { f: 2 } })],
+    weights: { w: [5, 3], b: [3] },
+    x: [4, 5],
+  },
+  'Gemm: transB': {
+    nodes: [node('Gemm', ['x', 'w', 'b'], ['y'], { transB: 1 })],
+    weights: { w: [3, 5], b: [1] },
+    x: [4, 5],
+  },
+  'Gemm: opset 9': {
+    nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+    weights: { w: [5, 3], b: [4, 3] },
+    x: [4, 5],
+    opset: 9,
+  },
+  MatMul: { nodes: [node('MatMul', ['x', 'w'], ['y'])], weights: { w: [5, 3] }, x: [2, 4, 5] },
+  'MatMul of two that are computed': {
+    nodes: [
+      node('Mul', ['x', 'w'], ['a']),
+      node('Transpose', ['a'], ['t'], { perm: [0, 2, 1] }),
+      node('MatMul', ['a', 't'], ['y']),
+    ],
+    weights: { w: [4, 1] },
+    x: [2, 4, 5],
+  },
+  'Add, Sub, Mul, Div': {
+    nodes: [
+      node('Add', ['x', 'a'], ['p']),
+      node('Sub', ['b', 'p'], ['q']),
+      node('Mul', ['q', 'p'], ['r']),
+      node('Div', ['r', 'd'], ['y']),
+    ],
+    weights: { a: [3, 1], b: [4], d: [1] },
+    x: [2, 3, 4],
+  },
+  'Max, Min': {
+    ...after(node('Max', ['h', 'v'], ['m']), node('Min', ['m', 'u'], ['y'])),
+    weights: { w: [1, 4, 1, 1], v: [1], u: [4, 1, 1] },
+  },
+  MaxPool: after(node('MaxPool', ['h'], ['y'], { kernel_shape: [2, 2], strides: [2, 2] })),
+  'MaxPool: overlapping, padded': after(
+    node('MaxPool', ['h'], ['y'], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),
+  ),
+  'MaxPool: ceil_mode': after(
+    node('MaxPool', ['h'], ['y'], { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 }),
+  ),
+  AveragePool: after(node('AveragePool', ['h'], ['y'], { kernel_shape: [3, 2], strides: [1, 2] })),
+  'AveragePool: padded': after(
+    node('AveragePool', ['h'], ['y'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 }),
+  ),
+  GlobalAveragePool: after(node('GlobalAveragePool', ['h'], ['y'])),
+  ReduceMean: after(node('ReduceMean', ['h'], ['y'], { axes: [2, -1], keepdims: 0 })),
+  'ReduceMean: opset 18': {
+    ...after(node('ReduceMean', ['h', 'axes'], ['y'])),
+    opset: 18,
+    constants: [ints('axes', [2], [2, 3])],
+  },
+  ReduceSum: { ...after(node('ReduceSum', ['h'], ['y'], { axes: [1] })), opset: 11 },
+  Transpose: after(node('Transpose', ['h'], ['y'], { perm: [1, 3, 0, 2] })),
+  'Reshape, Flatten': {
+    ...after(node('Flatten', ['h'], ['f']), node('Reshape', ['f', 'to'], ['y'])),
+    constants: [ints('to', [2], [4, -1])],
+  },
+  'Squeeze, Unsqueeze': {
+    ...after(node('Unsqueeze', ['h', 'at'], ['f']), node('Squeeze', ['f', 'at'], ['y'])),
+    constants: [ints('at', [1], [0])],
+  },
+  Concat: { ...after(node('Concat', ['h', 'x', 'h'], ['y'], { axis: -2 })) },
+  BatchNormalization: {
+    nodes: [node('BatchNormalization', ['x', 's', 'b', 'm', 'v'], ['y'])],
+    weights: { s: [4], b: [4] },
+    x: [2, 4, 5],
+    constants: [floats('m', [4], [0.1, -0.2, 0.3, 0]), floats('v', [4], [1, 2, 0.5, 1.5])],
+  },
+  Softmax: after(node('Softmax', ['h'], ['y'], { axis: 1 })),
+  'Softmax: opset 12, last axis': { ...after(node('Softmax', ['h'], ['y'], { axis: 3 })), opset: 12 },
+  Clip: {
+    ...after(node('Clip', ['h', 'low', 'high'], ['y'])),
+    constants: [floats('low', [], [-0.7]), floats('high', [], [0.9])],
+  },
+  'Clip: opset 10': {
+    ...after(node('Clip', ['h'], ['y'], { min: { f: -0.7 }, max: { f: 0.9 } })),
+    opset: 10,
+  },
+  'Log, Sqrt': {
+    ...after(node('Log', ['h'], ['l']), node('Sqrt', ['h'], ['s']), node('Add', ['l', 's'], ['y'])),
+    shape: (one) => Math.abs(one) + 0.5,
+  },
+  HardSigmoid: after(node('HardSigmoid', ['h'], ['y'])),
+  'two readers': after(
+    node('Sigmoid', ['h'], ['a']),
+    node('Tanh', ['h'], ['b']),
+    node('Mul', ['a', 'b'], ['c']),
+    node('Add', ['c', 'h'], ['y']),
+  ),
+  ...Object.fromEntries(
+    ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Softplus', 'Exp', 'Neg', 'Identity', 'Dropout'].map((op) => [
+      op,
+      after(node(op, ['h'], ['y'])),
+    ]),
+  ),
+};
+
+describe('gradients are what differences of the loss are', () => {
+  test.each(Object.entries(CASES))('%s', async (_, one) => {
+    expect((await checked(build(one), one)).sort()).toEqual(Object.keys(one.weights).sort());
+  });
+
+  test('every operator with a gradient is among them', () => {
+    const tried = new Set(Object.values(CASES).flatMap(({ nodes }) => nodes.map(({ opType }) => opType)));
+    expect(Object.keys(GRADIENTS).filter((op) => !tried.has(op))).toEqual([]);
+  });
+
+  test.each([
+    ['softplus', 1, 'mish'],
+    ['exp', 1, 'mish'],
+    ['exp', 4, 'mish'],
+    ['softplus', 2, 'mixture'],
+    ['exp', 1, 'mixture'],
+  ] as const)('Mish in the %s form, β = %d, %s', async (form, beta, leaky) => {
+    const one = after(node('LeakyRelu', ['h'], ['y'], { alpha: { f: 0.1 } }));
+    const { output } = await swap(build(one), { form, beta, leaky });
+    expect(await checked(await output.bytes(), one)).toEqual(['w']);
+  });
+});
+
+test('an operator without a gradient stops it, and the rest still moves', async () => {
+  const one = after(node('Cos', ['h'], ['c']), node('Mul', ['c', 'v'], ['y']));
+  const wider = { ...one, weights: { ...one.weights, v: [1, 4, 1, 1] } };
+  expect(await checked(build(wider), wider)).toEqual(['v']);
+});
