@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { findBrowser } from '../../src/providers/browser/find.js';
 
-// ONNX Runtime Web's WebGL backend with nothing of ours around it, for tests of what it does by itself.
+// ONNX Runtime Web's backends with nothing of ours around them, for tests of what they do by themselves.
 
 const dist = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
 
@@ -17,10 +17,25 @@ export interface WebTensor {
   readonly data: readonly number[];
 }
 
-/** What WebGL made of a model: its outputs, or the error and when it came. */
+/** The backends that a page has. */
+export type WebBackend = 'wasm' | 'webgl' | 'webgpu';
+
+/** A model and what it is fed with. */
+export interface WebJob {
+  readonly model: Uint8Array;
+  readonly feeds: Readonly<Record<string, WebTensor>>;
+}
+
+/** What a backend made of a model: its outputs, or the error and when it came. */
 export type WebOutcome =
   | { readonly outputs: Readonly<Record<string, WebTensor>> }
   | { readonly phase: 'create' | 'run'; readonly error: string };
+
+export interface WebPage {
+  /** Runs models one after the other, each in a session of its own. */
+  runAll(backend: WebBackend, jobs: readonly WebJob[]): Promise<WebOutcome[]>;
+  close(): Promise<void>;
+}
 
 export interface WebglPage {
   run(model: Uint8Array, feeds: Readonly<Record<string, WebTensor>>): Promise<WebOutcome>;
@@ -29,6 +44,7 @@ export interface WebglPage {
 
 /** As much of ONNX Runtime Web as the page uses. */
 interface Ort {
+  env: { wasm: { numThreads: number; wasmPaths: string }; logLevel: string };
   Tensor: new (type: WebType, data: unknown, dims: readonly number[]) => WebTensor;
   InferenceSession: {
     create(
@@ -43,10 +59,25 @@ interface Ort {
 
 /** Starts a browser with WebGL in software; the caller closes it. */
 export async function openWebglPage(): Promise<WebglPage> {
+  const page = await openWebPage();
+  return {
+    async run(model, feeds) {
+      const [outcome] = await page.runAll('webgl', [{ model, feeds }]);
+      if (outcome === undefined) throw new Error('the page gave no outcome');
+      return outcome;
+    },
+    close: page.close,
+  };
+}
+
+/** Starts a browser with WASM, WebGL and WebGPU in software, all in one page; the caller closes it. */
+export async function openWebPage(): Promise<WebPage> {
   const server = createServer(async (request, response) => {
     const name = basename(request.url ?? '');
-    response.setHeader('content-type', name === '' ? 'text/html' : 'text/javascript');
-    response.end(name === 'ort.webgl.min.mjs' ? await readFile(join(dist, name)) : '<!doctype html>');
+    const isRuntime = /^ort[\w.-]*\.(mjs|wasm)$/.test(name);
+    const script = name.endsWith('.wasm') ? 'application/wasm' : 'text/javascript';
+    response.setHeader('content-type', isRuntime ? script : 'text/html');
+    response.end(isRuntime ? await readFile(join(dist, name)) : '<!doctype html>');
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const browser = await chromium.launch({
@@ -56,20 +87,21 @@ export async function openWebglPage(): Promise<WebglPage> {
       '--use-gl=angle',
       '--use-angle=swiftshader',
       '--enable-unsafe-swiftshader',
+      '--enable-unsafe-webgpu',
+      '--enable-features=Vulkan',
+      '--use-webgpu-adapter=swiftshader',
       '--disable-dev-shm-usage',
     ],
   });
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  const content = "import * as ort from '/ort.webgl.min.mjs'; globalThis.ort = ort;";
-  await page.addScriptTag({ type: 'module', content });
-  await page.waitForFunction('globalThis.ort !== undefined');
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  await page.goto(base);
 
-  const inPage = async ([base64, given]: [
-    string,
-    Readonly<Record<string, WebTensor>>,
-  ]): Promise<WebOutcome> => {
-    const { ort } = globalThis as unknown as { ort: Ort };
+  const inPage = async ([base, backend, jobs]: [string, WebBackend, TextJob[]]): Promise<WebOutcome[]> => {
+    const ort: Ort = await import(`${base}ort.${backend}.min.mjs`); // the browser keeps it
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmPaths = base;
+    ort.env.logLevel = 'fatal';
     const arrays = {
       float32: Float32Array,
       float64: Float64Array,
@@ -77,35 +109,46 @@ export async function openWebglPage(): Promise<WebglPage> {
       uint8: Uint8Array,
       bool: Uint8Array,
     };
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    let phase: 'create' | 'run' = 'create';
-    try {
-      const session = await ort.InferenceSession.create(bytes, { executionProviders: ['webgl'] });
-      phase = 'run';
-      const feeds: Record<string, WebTensor> = {};
-      for (const [name, { type, dims, data }] of Object.entries(given)) {
-        const array = type === 'int64' ? BigInt64Array.from(data, BigInt) : arrays[type].from(data);
-        feeds[name] = new ort.Tensor(type, array, dims);
+    const outcomes: WebOutcome[] = [];
+    for (const { base64, feeds: given } of jobs) {
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      let phase: 'create' | 'run' = 'create';
+      try {
+        const session = await ort.InferenceSession.create(bytes, {
+          executionProviders: [backend],
+          logSeverityLevel: 4,
+        });
+        phase = 'run';
+        const feeds: Record<string, WebTensor> = {};
+        for (const [name, { type, dims, data }] of Object.entries(given)) {
+          const array = type === 'int64' ? BigInt64Array.from(data, BigInt) : arrays[type].from(data);
+          feeds[name] = new ort.Tensor(type, array, dims);
+        }
+        const outputs: Record<string, WebTensor> = {};
+        for (const [name, { type, dims, data }] of Object.entries(await session.run(feeds)))
+          outputs[name] = { type, dims: [...dims], data: Array.from(data, Number) };
+        await session.release();
+        outcomes.push({ outputs });
+      } catch (error) {
+        outcomes.push({ phase, error: error instanceof Error ? error.message : String(error) });
       }
-      const outputs: Record<string, WebTensor> = {};
-      for (const [name, { type, dims, data }] of Object.entries(await session.run(feeds)))
-        outputs[name] = { type, dims: [...dims], data: Array.from(data, Number) };
-      await session.release();
-      return { outputs };
-    } catch (error) {
-      return { phase, error: error instanceof Error ? error.message : String(error) };
     }
+    return outcomes;
   };
 
   return {
-    run: (model, feeds) =>
-      page.evaluate<WebOutcome, Parameters<typeof inPage>[0]>(inPage, [
-        Buffer.from(model).toString('base64'),
-        feeds,
-      ]),
+    runAll(backend, jobs) {
+      const text = jobs.map(({ model, feeds }) => ({ base64: Buffer.from(model).toString('base64'), feeds }));
+      return page.evaluate<WebOutcome[], Parameters<typeof inPage>[0]>(inPage, [base, backend, text]);
+    },
     async close() {
       await browser.close();
       server.close();
     },
   };
+}
+
+/** A job as it travels to the page. */
+interface TextJob extends Pick<WebJob, 'feeds'> {
+  readonly base64: string;
 }
