@@ -1,5 +1,5 @@
 import type { onnx } from '../../proto/onnx.js';
-import { createRandom, normal } from '../../src/validate/random.js';
+import { createRandom, normal } from '../../src/base/random.js';
 import { type AttributeValue, floats, ints, node } from './model.js';
 
 // Builds a graph of float32 values whose dimensions are known, with choices drawn from a seed.

@@ -1,5 +1,5 @@
 import type { onnx } from '../../proto/onnx.js';
-import { createRandom, normal } from '../../src/validate/random.js';
+import { createRandom, normal } from '../../src/base/random.js';
 import { BLOCKS, NEWER, type Target } from './graph-blocks.js';
 import { GraphBuilder, type GraphValue } from './graph-builder.js';
 import { model, value } from './model.js';
