@@ -7,6 +7,7 @@ import { scan } from '../../src/onnx/scan.js';
 import { webglProblems } from '../../src/providers/webgl/check.js';
 import { webglMistakes } from '../../src/providers/webgl/known-bugs.js';
 import { withShapes } from '../../src/providers/webgl/shapes.js';
+import { isHeavy } from '../support/heavy.js';
 import { BACKEND_TESTS } from '../support/models.js';
 import { openWebglPage, type WebOutcome, type WebTensor, type WebType } from '../support/webgl-page.js';
 
@@ -79,6 +80,9 @@ function isRight(
 /** Wrong without being foretold: align_corners with an output of one row, whose distance is 0 / 0. */
 const UNFORESEEN = ['node/test_resize_downsample_scales_linear_align_corners wrong'];
 
+/** Every so manyth model is run; all of them by `npm run test:heavy`. */
+const STEP = isHeavy ? 1 : 4;
+
 test.runIf(ROOT !== undefined)(
   'every backend test fares on WebGL as foretold',
   { timeout: 300_000 },
@@ -91,7 +95,7 @@ test.runIf(ROOT !== undefined)(
       const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
         path.endsWith('model.onnx'),
       );
-      for (const path of paths.sort()) {
+      for (const path of paths.sort().filter((_, index) => index % STEP === 0)) {
         const folder = dirname(path);
         const document = await scan(Uint8Array.from(readFileSync(join(root, path))));
         const example = exampleFor(document, join(root, folder, 'test_data_set_0'));
@@ -114,9 +118,10 @@ test.runIf(ROOT !== undefined)(
     } finally {
       await page.close();
     }
-    expect(surprises).toEqual(UNFORESEEN);
-    expect(count.right).toBeGreaterThan(250);
-    expect(count.refused).toBeGreaterThan(500);
-    expect(count.mistaken).toBeGreaterThan(10);
+    expect(surprises.filter((surprise) => !UNFORESEEN.includes(surprise))).toEqual([]);
+    if (isHeavy) expect(surprises).toEqual(UNFORESEEN);
+    expect(count.right).toBeGreaterThan(250 / STEP);
+    expect(count.refused).toBeGreaterThan(500 / STEP);
+    expect(count.mistaken).toBeGreaterThan(10 / STEP);
   },
 );

@@ -9,6 +9,7 @@ import { scan } from '../../src/onnx/scan.js';
 import { BOMBS, type Bomb, bombModel, field, float, nodeOf, number } from '../support/bombs.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
+import { isHeavy } from '../support/heavy.js';
 import { floats, model, node, value } from '../support/model.js';
 
 const run = promisify(execFile);
@@ -89,7 +90,6 @@ const HEAVY: readonly Expectation[] = [
     6_000,
   ],
 ];
-const isHeavy = process.env.MODE === 'heavy';
 
 describe('bombs', () => {
   test.each(isHeavy ? HEAVY : EXPECTED)(
