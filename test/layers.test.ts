@@ -88,7 +88,7 @@ describe('what is fenced off', () => {
       /^onnxruntime-web/,
       /^web\/((harness\/(harness|runtime|facts)|session\/create)\.ts$|workbench\/engine\/provider\.ts$)/,
     ],
-    [/^playwright-core$/, /^providers\/browser\/page\.ts$/],
+    [/^playwright-core$/, /^providers\/browser\/launch\.ts$/],
     [/\/proto\/(onnx|wire)\.js$/, /^(onnx|mish)\//],
     [/^commander$/, /^cli\//],
     [

@@ -1,9 +1,7 @@
-import { rm } from 'node:fs/promises';
-import type { Browser, BrowserServer } from 'playwright-core';
 import { aborted, stopIfAborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
-import { temporaryFolder } from '../../files/temporary-folder.js';
 import type { FoundBrowser } from './find.js';
+import { type Launched, launch } from './launch.js';
 import type { Answer, Call, Request, Value } from './protocol.js';
 import { type Content, type PageServer, servePage } from './server.js';
 
@@ -32,43 +30,16 @@ export interface PageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** For every browser: no traffic of its own, and no /dev/shm, which in a container is too small for tensors. */
-const ARGS = [
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-dev-shm-usage',
-  '--no-first-run',
-];
-
 /** Starts a browser with a page in it. Throws `provider-unavailable` when it does not start, `aborted`. */
 export async function openPage(options: PageOptions): Promise<Page> {
   const { browser: found, files, args, timeoutMs, signal } = options;
   stopIfAborted(signal);
-  const { chromium } = await import('playwright-core');
-  // The browser's own, since one that is killed does not tidy up.
-  const temporary = await temporaryFolder('browser');
   const server = await servePage(files);
-  let process: BrowserServer | undefined;
   try {
-    // As a server, because that can be killed: a plain close waits for a page that hangs.
-    const launching = chromium.launchServer({
-      host: '127.0.0.1',
-      executablePath: found.path,
-      headless: true,
-      args: [...ARGS, ...args],
-      env: { ...environment(), TMPDIR: temporary },
-      timeout: timeoutMs,
-      // The command line cleans up on these itself, and says so with its exit code.
-      handleSIGINT: false,
-      handleSIGTERM: false,
-      handleSIGHUP: false,
-    });
-    process = await orAborted(launching, signal, (late) => late.kill());
-    const browser = await chromium.connect(process.wsEndpoint(), { timeout: timeoutMs });
-    return await attach({ browser, process, server, temporary }, options);
+    const launched = await launch({ path: found.path, args, timeoutMs, signal });
+    return await attach(launched, server, options);
   } catch (cause) {
-    await Promise.allSettled([process?.kill(), server.close()]);
-    await remove(temporary);
+    await server.close();
     if (cause instanceof OnnxMishError) throw cause;
     throw new OnnxMishError('provider-unavailable', `the browser does not start: ${firstLine(cause)}`, {
       where: found.path,
@@ -80,48 +51,11 @@ export async function openPage(options: PageOptions): Promise<Page> {
   }
 }
 
-/** What is being started, unless somebody wants to stop first: then it is ended once it is there. Throws `aborted`. */
-async function orAborted<T>(
-  starting: Promise<T>,
-  signal: AbortSignal | undefined,
-  end: (late: T) => Promise<void>,
-): Promise<T> {
-  let stop = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(aborted());
-  });
-  if (signal?.aborted) stop();
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([starting, stopped]);
-  } catch (error) {
-    starting.then(end).catch(() => {});
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
-}
-
-/** What has to be ended. */
-interface Running {
-  readonly browser: Browser;
-  readonly process: BrowserServer;
-  readonly server: PageServer;
-  /** The browser's temporary folder. */
-  readonly temporary: string;
-}
-
-function environment(): Record<string, string> {
-  const entries = Object.entries(globalThis.process.env);
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
-}
-
-/** Processes of a browser that was killed may still write for a moment. */
-function remove(folder: string): Promise<void> {
-  return rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
-}
-
-async function attach({ browser, process, server, temporary }: Running, options: PageOptions): Promise<Page> {
+async function attach(
+  { browser, context, kill }: Launched,
+  server: PageServer,
+  options: PageOptions,
+): Promise<Page> {
   const { timeoutMs, signal } = options;
   let alive = true;
   let die: (reason: OnnxMishError) => void = () => {};
@@ -161,12 +95,11 @@ async function attach({ browser, process, server, temporary }: Running, options:
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
     alive = false;
-    await Promise.allSettled([process.kill(), server.close()]);
-    await remove(temporary);
+    await Promise.allSettled([kill(), server.close()]);
   };
   try {
     stopIfAborted(signal);
-    const page = await within('opening', browser.newPage());
+    const page = await within('opening', context.newPage());
     page.on('crash', () =>
       die(failed('the page crashed', 'Memory is the usual reason: try a smaller batch or model')),
     );
