@@ -10,7 +10,7 @@ export {
 } from './mish/fix-relu.js';
 export { type FoldOptions, foldSharpness } from './mish/fold.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
-export { type Operation, undo } from './mish/history.js';
+export { type Operation, type Undone, undo } from './mish/history.js';
 export { type Inspection, inspect, type MishSummary, type ValueSummary } from './mish/inspect.js';
 export { type Plan, parsePlan, planOf } from './mish/plan.js';
 export type { FoldedSite, FoldReport, KeptSite, SiteReport, SkipReport, SwapReport } from './mish/results.js';

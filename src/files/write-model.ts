@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { stopIfAborted } from '../base/abort.js';
+import { aborted, stopIfAborted } from '../base/abort.js';
 import type { Span } from '../onnx/document.js';
 import { concat } from '../onnx/encode.js';
+import { sealOf } from '../onnx/seal.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import { fileError, onFile } from './file-error.js';
@@ -49,7 +50,10 @@ interface Job {
   readonly parts: readonly (Span | Uint8Array)[];
 }
 
-/** Writes a spliced model into an open file; `path` is for messages. Throws `io` or `aborted`. */
+/**
+ * Writes a spliced model into an open file; `path` is for messages. What it has to be compared with, or the digest that goes into it,
+ * is calculated meanwhile. Throws `io`, `aborted`, or `cannot-undo`, for another digest.
+ */
 export async function fillWithModel(
   model: Spliced,
   handle: FileHandle,
@@ -83,15 +87,26 @@ export async function fillWithModel(
     failed = true;
     throw error;
   };
+  const check = () => {
+    if (failed) throw aborted(path); // the first failure says more
+    stopIfAborted(options.signal, path);
+  };
   // All of them settle before anybody closes the file under them.
-  const copies = await Promise.allSettled(Array.from({ length: WORKERS }, () => worker().catch(stop)));
+  const copying = Array.from({ length: WORKERS }, () => worker().catch(stop));
+  const sealing = sealOf(model, check).catch(stop);
+  const copies = await Promise.allSettled(copying);
+  const [sealed] = await Promise.allSettled([sealing]);
   const flushes = await Promise.allSettled([flush]);
-  const failure = [...copies, ...flushes].find((result) => result.status === 'rejected');
+  const failure = [...copies, sealed, ...flushes].find((result) => result.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
+  if (sealed.status === 'fulfilled' && sealed.value !== undefined) {
+    const { value } = sealed;
+    await onFile(path, () => writeExactly(handle, [value], value.length, model.seal ?? 0));
+  }
 }
 
 /** The pieces in blocks, each with its place in the output: large ones cut up, small ones together. */
-function* blocks(model: Spliced): Generator<Job> {
+function* blocks(model: Pick<Spliced, 'pieces'>): Generator<Job> {
   let to = 0;
   let parts: (Span | Uint8Array)[] = [];
   let length = 0;
@@ -166,20 +181,33 @@ export async function writeExactly(
   }
 }
 
-/** Writes a spliced model to a stream, in order, no faster than it is read. */
+/** Writes a spliced model to a stream, in order, no faster than it is read; nothing of it where its digest is another. */
 export async function streamModel(
   model: Spliced,
   stream: Writable,
   options: WriteOptions = {},
 ): Promise<void> {
+  const check = () => stopIfAborted(options.signal, 'standard output');
+  const sealing = sealOf(model, check);
+  sealing.catch(() => {}); // it is awaited below
+  if (model.digest !== undefined) await sealing;
   let done = 0;
-  for (const { parts } of blocks(model)) {
-    stopIfAborted(options.signal, 'standard output');
+  const put = async ({ parts }: Pick<Job, 'parts'>) => {
+    check();
     const bytes = concat(await readParts(model.source, parts));
     await new Promise<void>((resolve, reject) => {
       stream.write(bytes, (error) => (error ? reject(fileError(error, 'standard output')) : resolve()));
     });
     done += bytes.length;
     options.onProgress?.(done, model.size);
-  }
+  };
+  // The last piece has room for the digest.
+  const last = model.seal === undefined ? undefined : model.pieces.at(-1);
+  for (const job of blocks(last === undefined ? model : { pieces: model.pieces.slice(0, -1) }))
+    await put(job);
+  if (!(last instanceof Uint8Array)) return;
+  const bytes = last.slice();
+  const sealed = await sealing;
+  if (sealed !== undefined) bytes.set(sealed, (model.seal ?? 0) - (model.size - last.length));
+  await put({ parts: [bytes] });
 }

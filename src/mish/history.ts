@@ -2,10 +2,13 @@ import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { concat, metadataField } from '../onnx/encode.js';
-import { scan } from '../onnx/scan.js';
-import type { ModelInput } from '../onnx/source.js';
+import { STRUCTURE_VERSION, scan } from '../onnx/scan.js';
+import { readMetadata } from '../onnx/scan-metadata.js';
+import { changedSince, sealOf } from '../onnx/seal.js';
+import { type ByteSource, type ModelInput, openInput } from '../onnx/source.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
-import { applyPatch, inversePatch } from '../onnx/undo-record.js';
+import { applyPatch, DIGEST_FROM_END, inversePatch } from '../onnx/undo-record.js';
+import { viewOf } from '../onnx/view.js';
 
 /** The metadata_props entry that says what was done, as JSON. */
 const RECORD = 'onnx-mish';
@@ -73,24 +76,52 @@ export async function spliceWithRecord(
   const changes = [...edits, ...old];
   const all = [...history(document), ...done.map((operation) => ({ ...operation, version: VERSION }))];
   const entries = [metadataField(RECORD, JSON.stringify({ operations: all }))];
-  if (undoable) entries.push(metadataField(UNDO, await inversePatch(splice(source, changes))));
+  if (undoable) {
+    const record = await inversePatch(splice(source, changes), document.structure);
+    entries.push(metadataField(UNDO, record));
+  }
   const end = source.size;
-  return splice(source, [...changes, { start: end, end, bytes: concat(entries), frame: undefined }]);
+  const output = splice(source, [...changes, { start: end, end, bytes: concat(entries), frame: undefined }]);
+  return undoable ? { ...output, seal: output.size - DIGEST_FROM_END } : output;
+}
+
+/** What undo gives. */
+export interface Undone extends Spliced {
+  /**
+   * What the original was compared with: the digest of the whole `file`, which what writes it or calls `bytes` does, unless the
+   * source is a Blob or in memory; the checksum of its `structure`, which is all but the data of weights and texts that no
+   * runtime reads; or only the `edits`, the bytes that the swap put there.
+   */
+  readonly proof: 'file' | 'structure' | 'edits';
+  /** What could not be compared. */
+  readonly notes: readonly string[];
+}
+
+/** What is said of an undo. */
+export interface UndoReport extends Pick<Undone, 'proof' | 'notes'> {
+  readonly bytes: number;
+}
+
+export function undoReport({ size, proof, notes }: Undone): UndoReport {
+  return { bytes: size, proof, notes };
 }
 
 /**
  * The model as it was before the last swap, retarget or fix, byte for byte.
  * Throws `cannot-undo` when there is no record or the file has been changed since.
  */
-export async function undo(input: ModelInput): Promise<Spliced> {
-  return undoDocument(await scan(input));
+export async function undo(input: ModelInput): Promise<Undone> {
+  const source = await openInput(input);
+  const metadata = await readMetadata(source).catch(() => []);
+  const record = recordIn(metadata);
+  return record === undefined ? undoDocument(await scan(source)) : restore(source, record);
 }
 
 /** `undo` for a document that has been scanned already. */
-export async function undoDocument(document: OnnxDocument): Promise<Spliced> {
+export async function undoDocument(document: OnnxDocument): Promise<Undone> {
   const { source, metadata } = document;
-  const entry = metadata.find(({ key }) => key === UNDO);
-  if (entry === undefined) {
+  const record = recordIn(metadata);
+  if (record === undefined) {
     const calibrated = history(document).some(({ operation }) => operation === 'calibrate');
     throw new OnnxMishError('cannot-undo', 'the model has no record of what it was before', {
       where: source.name,
@@ -99,5 +130,35 @@ export async function undoDocument(document: OnnxDocument): Promise<Spliced> {
         : 'It was never swapped, or swapped with --no-undo',
     });
   }
-  return applyPatch(source, entry.value);
+  return restore(source, record, document);
+}
+
+const recordIn = (metadata: OnnxDocument['metadata']) => metadata.find(({ key }) => key === UNDO)?.value;
+
+const NO_WEIGHTS =
+  'the record and what was read prove the structure, but not the data of the weights: they were not compared';
+const OLD_RECORD =
+  'the record is of another version, and proves only the bytes that were replaced: the rest was not compared';
+
+/** Applies a record, and compares the result with what the record tells of the original. */
+async function restore(source: ByteSource, record: string, document?: OnnxDocument): Promise<Undone> {
+  const { output, original } = await applyPatch(source, record);
+  const { digest, structure = '' } = original ?? {};
+  const isWhole =
+    digest !== undefined && source.blob === undefined && globalThis.crypto?.subtle !== undefined;
+  // What is in memory is compared at once, the rest while it is written.
+  const inMemory = isWhole && source.bytes !== undefined;
+  if (inMemory) await sealOf(output);
+  const comparable = structure.startsWith(`${STRUCTURE_VERSION}:`);
+  let { external } = document ?? {};
+  if (external === undefined || (!isWhole && comparable)) {
+    const before = await scan(viewOf(output)).catch(() => undefined);
+    if (before === undefined || (comparable && before.structure !== structure))
+      throw changedSince(source.name);
+    external = before.external;
+  }
+  const proof = isWhole ? 'file' : comparable ? 'structure' : 'edits';
+  const notes = proof === 'file' ? [] : [proof === 'structure' ? NO_WEIGHTS : OLD_RECORD];
+  if (external.length > 0) notes.push('the record does not cover external data, which was not compared');
+  return { ...output, ...(inMemory ? { digest: undefined } : {}), proof, notes };
 }

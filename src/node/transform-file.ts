@@ -12,7 +12,7 @@ import { type Copied, copyShared, removeCopied, type SharedData } from '../files
 import { checkedBy, watchFiles } from '../files/unchanged.js';
 import { checkTarget, writeTogether } from '../files/write-atomically.js';
 import { fillWithModel, type WriteOptions } from '../files/write-model.js';
-import { undoDocument } from '../mish/history.js';
+import { type UndoReport, undoDocument, undoReport } from '../mish/history.js';
 import type { SwapReport } from '../mish/results.js';
 import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
@@ -70,10 +70,10 @@ export function retargetFile(
 }
 
 /** `undo` from file to file. Throws what `undo` throws, `io` and `external-data`. */
-export function undoFile(input: string, options: FileOptions = {}): Promise<Written<{ bytes: number }>> {
+export function undoFile(input: string, options: FileOptions = {}): Promise<Written<UndoReport>> {
   return transformFile(input, options, 'undone', async (document) => {
     const output = await undoDocument(document);
-    return { output, report: { bytes: output.size } };
+    return { output, report: undoReport(output) };
   });
 }
 

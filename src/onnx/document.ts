@@ -118,6 +118,8 @@ export interface OnnxDocument {
   readonly metadata: readonly MetadataEntry[];
   /** Every tensor whose data is in another file, with its scope's path. */
   readonly external: readonly { readonly tensor: Tensor; readonly scope: string }[];
+  /** A checksum of what was read, with its version: names, types, nodes, attributes, metadata, but no data of weights. */
+  readonly structure: string;
 }
 
 /** The version of ONNX's own operators in this scope. */

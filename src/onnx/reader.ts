@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { addBytes, addChecksum, type Checksum, startChecksum } from './checksum.js';
 import type { ByteSource } from './source.js';
 
 /** Wire types of the protobuf encoding (https://protobuf.dev/programming-guides/encoding/). */
@@ -22,6 +23,8 @@ export interface Reader {
   place: string | (() => string);
   /** How much structure was found so far: parts, of which each takes some hundred bytes of memory. */
   parts: number;
+  /** Of all messages that were decoded so far. */
+  checksum: Checksum;
   /** The field that starts at `at` in a message that ends at `end`. A promise only when the window has to move. */
   field(at: number, end: number): Field | Promise<Field>;
   /** The bytes [start, end). Valid until the next call. */
@@ -34,6 +37,7 @@ const WINDOW = 64 * 1024;
 const LONGEST_PREFIX = 5; // bytes of a tag or a length, which are 32-bit numbers; protobuf takes no more
 const LONGEST_VALUE = 10; // bytes of a 64-bit number
 const LONGEST_HEADER = LONGEST_PREFIX + LONGEST_VALUE;
+const LONGEST_SMALL = 256;
 const NOTHING = new Uint8Array(0);
 const MAX_GROUP_DEPTH = 100; // protobuf's own default recursion limit
 
@@ -146,6 +150,7 @@ export function createReader(source: ByteSource): Reader {
     source,
     place: 'the model',
     parts: 0,
+    checksum: startChecksum(),
     field,
     bytes,
     fail(what, at, cause) {
@@ -189,7 +194,10 @@ export async function light(
 ): Promise<Uint8Array> {
   const kept: { start: number; end: number }[] = [];
   await walk(reader, start, end, (field) => {
-    if (visit(field)) return undefined;
+    if (visit(field)) {
+      addChecksum(reader.checksum, { low: field.number, high: field.end - field.body });
+      return undefined;
+    }
     const last = kept.at(-1);
     if (last !== undefined && last.end === field.start) last.end = field.end;
     else kept.push({ start: field.start, end: field.end });
@@ -205,6 +213,15 @@ export async function light(
     at += range.end - range.start;
   }
   return out;
+}
+
+/** Adds a field that is not decoded to the checksum, where it is small: a graph's name, say. */
+export function addSmall({ bytes, checksum }: Reader, { start, end }: Field): undefined | Promise<void> {
+  if (end - start > LONGEST_SMALL) return undefined;
+  const found = bytes(start, end);
+  if (found instanceof Promise) return found.then((moved) => addBytes(checksum, moved));
+  addBytes(checksum, found);
+  return undefined;
 }
 
 /** The bytes of fields as characters, to look them up by; empty where they are more than `longest`. */

@@ -1,6 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
+import { addBytes } from './checksum.js';
 import type { Frame, Scope, Tensor, Value } from './document.js';
-import { type Field, light, type Reader, Wire, walk } from './reader.js';
+import { addSmall, type Field, light, type Reader, Wire, walk } from './reader.js';
 import { scalarValue } from './scalar.js';
 
 /** Data of a tensor up to this many bytes is read, for the scalars among them; the rest stays in the file. */
@@ -63,7 +64,7 @@ export async function scanSparse(
   let values: Tensor | undefined;
   await walk(context.reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN || (part.number !== SPARSE.values && part.number !== SPARSE.indices))
-      return undefined;
+      return addSmall(context.reader, part);
     return scanTensor(context, scope, part, 'a sparse tensor').then((tensor) => {
       if (part.number === SPARSE.values) values = tensor;
     });
@@ -101,6 +102,7 @@ export function decode<T>(
   at: number,
 ): T {
   weigh(reader, 1, at);
+  addBytes(reader.checksum, bytes);
   try {
     return type.decode(bytes);
   } catch (cause) {

@@ -1,5 +1,6 @@
 import { onnx } from '../../proto/onnx.js';
 import { OnnxMishError } from '../base/error.js';
+import { addChecksum, type Checksum, checksumText, startChecksum } from './checksum.js';
 import type {
   Attribute,
   Frame,
@@ -12,7 +13,8 @@ import type {
   Tensor,
   Value,
 } from './document.js';
-import { createReader, type Field, keyOf, light, type Reader, Wire, walk } from './reader.js';
+import { addSmall, createReader, type Field, keyOf, light, type Reader, Wire, walk } from './reader.js';
+import { METADATA, scanEntry } from './scan-metadata.js';
 import {
   decode,
   frameOf,
@@ -28,6 +30,8 @@ import { sniff } from './sniff.js';
 import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
+/** Names what the checksum of the structure covers and how; another one cannot be compared with it. */
+export const STRUCTURE_VERSION = 1;
 /** Lists of attributes that are remembered, and the bytes of the longest. */
 const MOST_PLAIN = 4096;
 const LONGEST_PLAIN = 256;
@@ -35,7 +39,7 @@ const LONGEST_PLAIN = 256;
 const SCOPE_PARTS = 20;
 
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
-const MODEL = { doc: 6, graph: 7, metadata: 14, training: 20, functions: 25, configuration: 26 };
+const MODEL = { doc: 6, graph: 7, training: 20, functions: 25, configuration: 26 };
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
 const FUNCTION = { node: 7, doc: 8, attributeProto: 11, valueInfo: 12, metadata: 14 };
 const NODE = { attribute: 5, doc: 6, metadata: 9, devices: 10 };
@@ -79,7 +83,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     if (wire !== Wire.LEN) return false;
     if (number === MODEL.graph) graphs.push(field);
     else if (number === MODEL.functions) functions.push(field);
-    else if (number === MODEL.metadata) entries.push(field);
+    else if (number === METADATA) entries.push(field);
     else return number === MODEL.doc || number === MODEL.training || number === MODEL.configuration;
     return true;
   });
@@ -116,16 +120,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   const locals: Scope[] = [];
   for (const field of functions) locals.push(await scanFunction(context, field));
   const metadata: MetadataEntry[] = [];
-  for (const field of entries) {
-    reader.place = 'metadata_props';
-    const { key, value } = decode(
-      reader,
-      onnx.StringStringEntryProto,
-      await reader.bytes(field.body, field.end),
-      field.body,
-    );
-    metadata.push({ key, value, span: spanOf(field) });
-  }
+  for (const field of entries) metadata.push(await scanEntry(reader, field));
   const producer = `${model.producerName} ${model.producerVersion}`.trim();
   const { scopes, external } = context;
   return {
@@ -137,6 +132,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     scopes,
     metadata,
     external,
+    structure: `${STRUCTURE_VERSION}:${checksumText(reader.checksum)}`,
   };
 }
 
@@ -147,7 +143,7 @@ interface Context extends TensorContext {
   /** The operators that were met. */
   readonly operators: Map<string, Operator>;
   /** Attributes without tensors or graphs, by their bytes. */
-  readonly plain: Map<string, readonly Attribute[]>;
+  readonly plain: Map<string, { readonly list: readonly Attribute[]; readonly checksum: Checksum }>;
 }
 
 /** The node, and its scope, that a nested graph belongs to. */
@@ -205,7 +201,7 @@ async function scanGraph(
     frame,
   });
   await walk(reader, field.body, field.end, (part) => {
-    if (part.wire !== Wire.LEN) return undefined;
+    if (part.wire !== Wire.LEN) return addSmall(reader, part);
     switch (part.number) {
       case GRAPH.node:
         return scanNode(context, scope, part, frame, depth);
@@ -224,7 +220,7 @@ async function scanGraph(
       case GRAPH.valueInfo:
         return placed(part).then((value) => void scope.values.set(value.name, value));
       default:
-        return undefined;
+        return addSmall(reader, part);
     }
   });
 }
@@ -295,16 +291,22 @@ async function scanAttributes(
   const known = plain.get(key);
   if (known !== undefined) {
     weigh(reader, parts.length, field.start);
-    return known;
+    addChecksum(reader.checksum, known.checksum);
+    return known.list;
   }
   const before = reader.parts;
+  const around = reader.checksum;
+  reader.checksum = startChecksum();
   const attributes: Attribute[] = new Array(parts.length);
   const frame = frameOf(field, owner.node.frame);
   for (const [at, part] of parts.entries())
     attributes[at] = await scanAttribute(context, owner, part, frame, depth);
   // Tensors and graphs have a place, and were counted as well.
   const isPlain = reader.parts === before + parts.length;
-  if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, attributes);
+  const { checksum } = reader;
+  if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, { list: attributes, checksum });
+  addChecksum(around, checksum);
+  reader.checksum = around;
   return attributes;
 }
 

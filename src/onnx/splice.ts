@@ -1,7 +1,8 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Frame, Span } from './document.js';
 import { varint } from './encode.js';
-import type { ByteSource } from './source.js';
+import { sealOf } from './seal.js';
+import { type ByteSource, toSource } from './source.js';
 
 /** Bytes to put in the place of [start, end) of the source; start === end inserts. */
 export interface Edit extends Span {
@@ -34,7 +35,11 @@ export interface Spliced {
   readonly pieces: readonly (Span | Uint8Array)[];
   /** What was replaced, in source order, length prefixes included. */
   readonly replacements: readonly Replacement[];
-  /** The whole file in memory. */
+  /** Where the output has room for the digest of the source, within the last piece; see `sealOf`. */
+  readonly seal?: number | undefined;
+  /** The digest that the output has to have. */
+  readonly digest?: string | undefined;
+  /** The whole file in memory. Throws `cannot-undo` when its digest is another. */
   bytes(): Promise<Uint8Array>;
   /** The file as a Blob that shares the source's parts; for a source that is not a Blob, a copy of it. */
   blob(): Promise<Blob>;
@@ -75,7 +80,11 @@ function lengths(edits: readonly Edit[]): Replacement[] {
 }
 
 /** Applies flat replacements to a source. */
-export function replace(source: ByteSource, unordered: readonly Replacement[]): Spliced {
+export function replace(
+  source: ByteSource,
+  unordered: readonly Replacement[],
+  proof: Pick<Spliced, 'seal' | 'digest'> = {},
+): Spliced {
   const replacements = unordered.toSorted((a, b) => a.start - b.start || a.end - b.end);
   const pieces: (Span | Uint8Array)[] = [];
   let at = 0;
@@ -97,6 +106,7 @@ export function replace(source: ByteSource, unordered: readonly Replacement[]): 
     size,
     pieces,
     replacements,
+    ...proof,
     async bytes() {
       const out = new Uint8Array(size);
       let to = 0;
@@ -106,6 +116,8 @@ export function replace(source: ByteSource, unordered: readonly Replacement[]): 
         out.set(bytes, to);
         to += bytes.length;
       }
+      const sealed = await sealOf(this, undefined, toSource(out));
+      if (sealed !== undefined) out.set(sealed, this.seal);
       return out;
     },
     async blob() {

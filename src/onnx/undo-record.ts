@@ -1,7 +1,26 @@
 import { OnnxMishError } from '../base/error.js';
+import { fnv1a } from './checksum.js';
+import { DIGEST_LENGTH } from './digest.js';
 import { createReader } from './reader.js';
+import { changedSince } from './seal.js';
 import type { ByteSource } from './source.js';
 import { replace, type Spliced } from './splice.js';
+
+/** What a record tells of the source as a whole. */
+export interface Original {
+  readonly size: number;
+  /** `structure` of its document. */
+  readonly structure: string;
+  /** Its digest; undefined where it was not calculated. */
+  readonly digest: string | undefined;
+}
+
+/** Stands for a digest that is not there, or not yet. */
+const NO_DIGEST = '-'.repeat(DIGEST_LENGTH);
+/** What follows the digest in a record. */
+const AFTER_DIGEST = '"}}';
+/** How far before the end of a record its digest begins. */
+export const DIGEST_FROM_END = DIGEST_LENGTH + AFTER_DIGEST.length;
 
 /**
  * What turns a written file back into its source, as JSON that fits in a metadata entry.
@@ -15,18 +34,21 @@ interface Patch {
   /** FNV-1a of all the bytes to drop, to notice a file that has been changed since. */
   readonly check: number;
   readonly edits: readonly (readonly [kept: number, drop: number, restore: string])[];
+  /** Absent from what older versions wrote. It comes last, and its digest as well, so that it can be filled in. */
+  readonly original?: Omit<Original, 'digest'> & { readonly digest: string };
 }
 
+const NOTHING = new Uint8Array(0);
 /** Characters of a record: of a string V8 holds 2^29, other engines more. */
 const LONGEST_RECORD = 5e8;
 /** Of an edit without what is to be restored. */
 const LONGEST_EDIT = 50;
 
 /**
- * The record that undoes a splice. Call it before anything is appended to the end of the file. Throws `bad-usage` where it would
- * be too long.
+ * The record that undoes a splice of a source with that structure, with room for the source's digest. Call it before anything
+ * is appended to the end of the file. Throws `bad-usage` where it would be too long.
  */
-export async function inversePatch(spliced: Spliced): Promise<string> {
+export async function inversePatch(spliced: Spliced, structure: string): Promise<string> {
   const { source, replacements } = spliced;
   const length = replacements.reduce(
     (sum, { start, end }) => sum + (4 / 3) * (end - start) + LONGEST_EDIT,
@@ -39,33 +61,32 @@ export async function inversePatch(spliced: Spliced): Promise<string> {
     });
   }
   const reader = createReader(source); // whose window holds many small replacements at once
-  let check = FNV_START;
+  let check = fnv1a(NOTHING);
   let at = 0;
   const edits: [number, number, string][] = [];
   for (const { start, end, bytes } of replacements) {
     const old = await reader.bytes(start, end);
-    check = fnv1a(check, bytes);
+    check = fnv1a(bytes, check);
     edits.push([start - at, bytes.length, encode(old)]);
     at = end;
   }
-  return JSON.stringify({ v: 1, size: spliced.size, check, edits } satisfies Patch);
+  const original = { size: source.size, structure, digest: NO_DIGEST };
+  return JSON.stringify({ v: 1, size: spliced.size, check, edits, original } satisfies Patch);
 }
 
-/** The source again, from the file that was written and its record. Throws `cannot-undo` when they do not fit. */
-export async function applyPatch(written: ByteSource, record: string): Promise<Spliced> {
-  const changed = () =>
-    new OnnxMishError(
-      'cannot-undo',
-      'the file has been changed since the swap, so its bytes cannot be restored',
-      {
-        where: written.name,
-        fix: 'Take the original file from where it is kept',
-      },
-    );
+/**
+ * The source again, from the file that was written and its record, and what the record tells of it, with which nothing but its
+ * size has been compared. Throws `cannot-undo` when they do not fit.
+ */
+export async function applyPatch(
+  written: ByteSource,
+  record: string,
+): Promise<{ output: Spliced; original: Original | undefined }> {
+  const changed = () => changedSince(written.name);
   const patch = parse(record);
   if (patch === undefined || patch.size > written.size) throw changed();
   const reader = createReader(written);
-  let check = FNV_START;
+  let check = fnv1a(NOTHING);
   let at = 0;
   const replacements = [];
   for (const [kept, drop, restore] of patch.edits) {
@@ -73,12 +94,15 @@ export async function applyPatch(written: ByteSource, record: string): Promise<S
     at = start + drop;
     const bytes = decode(restore);
     if (at > patch.size || bytes === undefined) throw changed();
-    check = fnv1a(check, await reader.bytes(start, at));
+    check = fnv1a(await reader.bytes(start, at), check);
     replacements.push({ start, end: at, bytes });
   }
   if (check !== patch.check) throw changed();
   replacements.push({ start: patch.size, end: written.size, bytes: new Uint8Array(0) });
-  return replace(written, replacements);
+  const digest = patch.original?.digest === NO_DIGEST ? undefined : patch.original?.digest;
+  const output = replace(written, replacements, { digest });
+  if (patch.original !== undefined && patch.original.size !== output.size) throw changed();
+  return { output, original: patch.original && { ...patch.original, digest } };
 }
 
 function parse(record: string): Patch | undefined {
@@ -86,15 +110,22 @@ function parse(record: string): Patch | undefined {
   try {
     const patch: unknown = JSON.parse(record);
     if (typeof patch !== 'object' || patch === null) return undefined;
-    const { v, size, check, edits } = patch as Record<string, unknown>;
+    const { v, size, check, edits, original } = patch as Record<string, unknown>;
     if (v !== 1 || !count(size) || !count(check) || !Array.isArray(edits)) return undefined;
     const sound = edits.every(
       (edit) => Array.isArray(edit) && count(edit[0]) && count(edit[1]) && typeof edit[2] === 'string',
     );
-    return sound ? (patch as Patch) : undefined;
+    return sound && (original === undefined || isOriginal(original)) ? (patch as Patch) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isOriginal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { size, structure, digest } = value as Record<string, unknown>;
+  const isDigest = typeof digest === 'string' && /^([0-9a-f]{64}|-{64})$/.test(digest);
+  return Number.isSafeInteger(size) && typeof structure === 'string' && isDigest;
 }
 
 /** Bytes that become text at once: a number of whole groups of three. */
@@ -116,13 +147,4 @@ function decode(base64: string): Uint8Array | undefined {
   } catch {
     return undefined;
   }
-}
-
-const FNV_START = 0x811c9dc5;
-
-/** FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/). */
-function fnv1a(hash: number, bytes: Uint8Array): number {
-  let h = hash;
-  for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
-  return h;
 }

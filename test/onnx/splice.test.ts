@@ -8,6 +8,7 @@ import { toSource } from '../../src/onnx/source.js';
 import { replace, splice } from '../../src/onnx/splice.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { checkSplice } from '../support/check-splice.js';
+import { withoutDigest } from '../support/record.js';
 import { parse } from '../support/wire.js';
 
 const options = { numRuns: 300, seed: 20261123 };
@@ -72,8 +73,12 @@ describe('any model, however oddly encoded', () => {
       fc.asyncProperty(arbitraryModel, async ({ bytes }) => {
         const first = await (await swap(bytes, { form: 'exp' })).output.bytes();
         const { output } = await swap(new Blob([bytes as Uint8Array<ArrayBuffer>]), { form: 'exp' });
-        expect(Buffer.compare(first, await output.bytes())).toBe(0);
-        expect(Buffer.compare(first, new Uint8Array(await (await output.blob()).arrayBuffer()))).toBe(0);
+        // The weights in a Blob are not read, so its record has no digest.
+        const fromBlob = await output.bytes();
+        const isSwapped = first.length !== bytes.length;
+        const plain = isSwapped ? withoutDigest : Buffer.from;
+        expect(Buffer.compare(plain(first), plain(fromBlob))).toBe(0);
+        expect(Buffer.compare(fromBlob, new Uint8Array(await (await output.blob()).arrayBuffer()))).toBe(0);
       }),
       { ...options, numRuns: 100 },
     );

@@ -32,7 +32,7 @@ describe('a patch', () => {
         async ({ source, replacements }, appended) => {
           const spliced = replace(toSource(source), replacements);
           const written = Uint8Array.from([...(await spliced.bytes()), ...appended]);
-          const again = await applyPatch(toSource(written), await inversePatch(spliced));
+          const { output: again } = await applyPatch(toSource(written), await inversePatch(spliced, '1:'));
           expect(Buffer.compare(await again.bytes(), source)).toBe(0);
         },
       ),
@@ -52,10 +52,10 @@ describe('a patch', () => {
     fix: expect.stringMatching(/original file/),
   };
   const apply = async (bytes: Uint8Array, record: string) =>
-    (await applyPatch(toSource(bytes, 'file'), record)).bytes();
+    (await applyPatch(toSource(bytes, 'file'), record)).output.bytes();
 
   test('notices that any byte which it takes out has changed', async () => {
-    const [written, record] = [await spliced.bytes(), await inversePatch(spliced)];
+    const [written, record] = [await spliced.bytes(), await inversePatch(spliced, '1:')];
     for (const at of [1, 2, 3, 6]) {
       await expect(apply(written.with(at, 7), record)).rejects.toMatchObject(refused);
     }
@@ -67,11 +67,12 @@ describe('a patch', () => {
       { start: 0, end: 0, bytes: new TextEncoder().encode('foobar') },
     ]);
     // http://www.isthe.com/chongo/tech/comp/fnv/ has this value.
-    expect(JSON.parse(await inversePatch(hello))).toEqual({
+    expect(JSON.parse(await inversePatch(hello, '1:'))).toEqual({
       v: 1,
       size: 6,
       check: 0xbf9cf968,
       edits: [[0, 6, '']],
+      original: { size: 0, structure: '1:', digest: '-'.repeat(64) },
     });
   });
 
@@ -126,11 +127,31 @@ describe('a patch', () => {
         ],
       }),
     ],
+    ['with an original that is no object', (patch) => ({ ...patch, original: 7 })],
+    [
+      'with an original of another size',
+      ({ original, ...patch }) => ({ ...patch, original: { ...(original as object), size: 5 } }),
+    ],
+    [
+      'with a digest that is none',
+      ({ original, ...patch }) => ({ ...patch, original: { ...(original as object), digest: 'x' } }),
+    ],
+    [
+      'with another digest',
+      ({ original, ...patch }) => ({
+        ...patch,
+        original: { ...(original as object), digest: '0'.repeat(64) },
+      }),
+    ],
+    [
+      'with a structure that is no text',
+      ({ original, ...patch }) => ({ ...patch, original: { ...(original as object), structure: 1 } }),
+    ],
     ['that is null', () => null],
     ['that is a number', () => 7],
     ['that is a list', () => []],
   ])('is refused %s', async (_, change) => {
-    const [written, record] = [await spliced.bytes(), await inversePatch(spliced)];
+    const [written, record] = [await spliced.bytes(), await inversePatch(spliced, '1:')];
     expect(await apply(written, record)).toEqual(source);
     await expect(apply(written, JSON.stringify(change(JSON.parse(record))))).rejects.toMatchObject(refused);
     await expect(apply(written, '{')).rejects.toMatchObject(refused);
@@ -141,7 +162,10 @@ test('bytes of any length come back', async () => {
   for (const length of [0, 1, 3 * 2 ** 13 - 1, 3 * 2 ** 13, 3 * 2 ** 13 + 1, 200_000]) {
     const source = Uint8Array.from({ length: length + 2 }, (_, at) => (at * 31) % 256);
     const spliced = replace(toSource(source), [{ start: 1, end: length + 1, bytes: bytesOf(7) }]);
-    const again = await applyPatch(toSource(await spliced.bytes()), await inversePatch(spliced));
+    const { output: again } = await applyPatch(
+      toSource(await spliced.bytes()),
+      await inversePatch(spliced, '1:'),
+    );
     expect(Buffer.compare(await again.bytes(), source)).toBe(0);
   }
 });
@@ -150,11 +174,11 @@ test('what no string could hold is refused before it is read', async () => {
   const read = () => Promise.reject(new Error('it was read'));
   const source = { name: 'huge', size: 9e8, read };
   const spliced = (length: number) => replace(source, [{ start: 5e8, end: 5e8 + length, bytes: bytesOf() }]);
-  await expect(inversePatch(spliced(375_000_001))).rejects.toMatchObject({
+  await expect(inversePatch(spliced(375_000_001), '1:')).rejects.toMatchObject({
     code: 'bad-usage',
     what: 'what undo needs is too much to be kept in the model',
     where: 'huge',
     fix: expect.stringContaining('--no-undo'),
   });
-  await expect(inversePatch(spliced(374_999_000))).rejects.toThrow('it was read');
+  await expect(inversePatch(spliced(374_999_000), '1:')).rejects.toThrow('it was read');
 });

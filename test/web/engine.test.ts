@@ -15,6 +15,7 @@ import type { Input, RunEvent, SiteHistogram } from '../../src/web/workbench/pro
 import { tempFolder } from '../support/folder.js';
 import { REAL_MODELS } from '../support/models.js';
 import { npy, raw } from '../support/numpy.js';
+import { withoutDigest } from '../support/record.js';
 import { type Bench, type InPage, openBench } from '../support/workbench.js';
 
 const models = new URL('../../models/', import.meta.url).pathname;
@@ -90,7 +91,7 @@ function moments({ from, width, counts }: SiteHistogram): { mean: number; std: n
 }
 
 describe('open and swap', () => {
-  test('the download is the command line’s output, byte for byte', async () => {
+  test('the download is the command line’s output, byte for byte, but for the digest that a page does not calculate', async () => {
     const opened = await open('lenet5.onnx');
     expect(opened).toMatchObject({ ok: true, value: { name: 'lenet5.onnx', missing: [] } });
     const swapped = await swap('exp');
@@ -99,7 +100,9 @@ describe('open and swap', () => {
     await swapFile(model('lenet5.onnx'), { form: 'exp', output });
     if (!('bytes' in swapped)) throw new Error(JSON.stringify(swapped));
     expect(swapped.name).toBe('lenet5.mish.onnx');
-    expect(Buffer.from(swapped.bytes).equals(await readFile(output))).toBe(true);
+    expect(withoutDigest(Uint8Array.from(swapped.bytes)).equals(withoutDigest(await readFile(output)))).toBe(
+      true,
+    );
   });
 
   test('mixtures at some sites only are those of the command line', async () => {
@@ -122,7 +125,9 @@ describe('open and swap', () => {
     });
     if (!('bytes' in swapped)) throw new Error(JSON.stringify(swapped));
     expect(swapped.report.sites).toHaveLength(1);
-    expect(Buffer.from(swapped.bytes).equals(await readFile(output))).toBe(true);
+    expect(withoutDigest(Uint8Array.from(swapped.bytes)).equals(withoutDigest(await readFile(output)))).toBe(
+      true,
+    );
   });
 
   test('what is no model is a problem with a way out, and what was open stays', async () => {

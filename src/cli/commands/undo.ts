@@ -1,10 +1,13 @@
 import { Command } from 'commander';
-import { undoDocument } from '../../mish/history.js';
+import { undoDocument, undoReport } from '../../mish/history.js';
 import { undoFile } from '../../node/transform-file.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';
 import { commonOptions, configOptions, dataAccess, outputOptions } from '../options/options.js';
 import { integer } from '../text/text.js';
+
+/** What the original was compared with, for a table. */
+const COMPARED = { file: 'whole file', structure: 'all but weights', edits: 'replaced bytes' } as const;
 
 export function command(): Command {
   const undo = new Command('undo')
@@ -17,7 +20,8 @@ export function command(): Command {
       'after',
       `
 The replaced nodes travel in the model's metadata_props (unless it was swapped with --no-undo). A file that
-has been changed since is refused rather than restored wrongly.
+has been changed since is refused rather than restored wrongly: the result has to have the digest of the original. What
+a record does not cover is said: external data, and the weights of a model that was swapped in a page.
 ${MANY_HELP}
 
 Examples:
@@ -38,15 +42,18 @@ async function run(
       file: undoFile,
       async document(document) {
         const output = await undoDocument(document);
-        return { output, report: { bytes: output.size } };
+        return { output, report: undoReport(output) };
       },
-      describe: ({ bytes }) => [`  ${integer(bytes)} bytes, as before the swap`],
+      describe: ({ bytes, notes }) => [
+        `  ${integer(bytes)} bytes, as before the swap`,
+        ...notes.map((note) => `  note: ${note}`),
+      ],
     });
   }
   const { transformMany } = await import('../io/transform-many.js'); // loads what draws tables
   return transformMany(chosen.many, flags, {
     ...{ file: undoFile, tag: 'undone', done: 'undone' },
-    head: ['bytes'],
-    row: ({ bytes }) => [integer(bytes)],
+    head: ['bytes', 'compared'],
+    row: ({ bytes, proof }) => [integer(bytes), COMPARED[proof]],
   });
 }

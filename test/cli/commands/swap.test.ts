@@ -204,6 +204,8 @@ test('undo and retarget say what they did', async () => {
     output: 'm.mish.undone.onnx',
     copied: [],
     bytes: MIXED.length,
+    proof: 'file',
+    notes: [],
   });
 
   const retarget = await cli(['retarget', 'm.mish.onnx', '--target', 'webgl'], at);
