@@ -94,6 +94,7 @@ export async function fillWithModel(
   // All of them settle before anybody closes the file under them.
   const copying = Array.from({ length: WORKERS }, () => worker().catch(stop));
   const sealing = sealOf(model, check).catch(stop);
+  sealing.catch(() => {}); // it is awaited below
   const copies = await Promise.allSettled(copying);
   const [sealed] = await Promise.allSettled([sealing]);
   const flushes = await Promise.allSettled([flush]);
