@@ -95,7 +95,7 @@ describe('what is fenced off', () => {
       /^zod$/,
       /^validate\/report-schema(-measures)?\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
     ],
-    [/^(jiti|lilconfig)$/, /^cli\/config\/load-config\.ts$/],
+    [/^jiti$/, /^cli\/config\/load-config\.ts$/],
     [/^tinyglobby$/, /^cli\/io\/inputs\.ts$/],
     [/^fflate$/, /^data\//],
     [/^ml-matrix$/, /^calibrate\//],

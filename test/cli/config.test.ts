@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { command as retarget } from '../../src/cli/commands/retarget.js';
 import { command as swap } from '../../src/cli/commands/swap.js';
 import { command as undo } from '../../src/cli/commands/undo.js';
 import { command as validate } from '../../src/cli/commands/validate.js';
-import { configJsonSchema, configSchema } from '../../src/cli/config/config-schema.js';
+import { configJsonSchema, configSchema, PROGRAM_KEYS } from '../../src/cli/config/config-schema.js';
 import { defineConfig } from '../../src/cli/config/define-config.js';
 import { loadConfig } from '../../src/cli/config/load-config.js';
 import committed from '../../src/cli/config.schema.json' with { type: 'json' };
@@ -206,6 +206,106 @@ test.each([
   expect(stderr).toMatch(
     new RegExp(`^onnx-mish: ${name}: the configuration cannot be read: .*${what}.*\n  Correct it,.*\n$`),
   );
+});
+
+test('JSON starts no program, by whichever way it comes; code may name one, from its own folder on', async () => {
+  const sample = (key: string) => ({ validate: { [key]: './browser.sh', providers: ['wasm'] } });
+  const folder = await project({
+    'package.json': {},
+    'browser.sh': '#!/bin/sh\ntouch "$(dirname "$0")/ran"\n',
+    'data/onnx-mish.config.json': sample('browser'),
+    'code/onnx-mish.config.mjs': `export default ${JSON.stringify(sample('browser'))};`,
+    'code/browser.sh': '#!/bin/sh\ntouch "$(dirname "$0")/ran"\n',
+    'code/deep/file': '',
+  });
+  await Promise.all(['browser.sh', 'code/browser.sh'].map((path) => chmod(folder.at(path), 0o755)));
+  const validate = ['validate', folder.at('models/m.onnx'), '--dim', 'N=1', '--no-latency'];
+  const refused = /validate\.browser names a program, which JSON cannot\n {2}Name it with --browser/;
+  expect((await folder.run([...validate], 'data')).stderr).toMatch(refused);
+  expect((await folder.run([...validate, '--config', 'data'])).stderr).toMatch(refused);
+  const piped = await cli([...validate, '--config', '/dev/stdin'], {
+    cwd: folder.path,
+    input: JSON.stringify(sample('browser')),
+  });
+  expect(piped.stderr).toMatch(refused);
+  expect(await folder.list()).not.toContain('ran');
+  await folder.run([...validate, '--config', '../onnx-mish.config.mjs'], 'code/deep');
+  const there = await folder.list();
+  expect([there.includes('code/ran'), there.includes('ran')]).toEqual([true, false]);
+});
+
+test('every key that takes text is known for a name, for data, or for a program', () => {
+  const names = ['labels', 'form', 'target', 'leaky', 'layout', 'channels', '$schema'];
+  const data = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'beta'];
+  for (const section of Object.values(configSchema.shape)) {
+    const inner = section.unwrap();
+    if (!('shape' in inner)) continue;
+    for (const [key, type] of Object.entries(inner.shape)) {
+      if (!type.safeParse('auto').success && !type.safeParse('exp').success) continue;
+      expect([...names, ...data, ...PROGRAM_KEYS], key).toContain(key);
+    }
+  }
+});
+
+describe.runIf(process.platform !== 'win32')('above the current folder', () => {
+  const bad = { swap: { nonsense: 1 } };
+  const NOBODY = 65534;
+  const isRoot = process.getuid?.() === 0;
+  /** What becomes of a configuration in top/ for a command in top/a/b, where package.json is in top/. */
+  async function taken(prepare: (at: (path: string) => string) => Promise<unknown>) {
+    const folder = await project({
+      'top/package.json': {},
+      'top/onnx-mish.config.json': bad,
+      'top/a/b/m.onnx': MODEL as never,
+    });
+    await prepare(folder.at);
+    const { code, stderr } = await folder.run(['swap', 'm.onnx'], 'top/a/b');
+    return { code, stderr };
+  }
+  const line = (why: string) =>
+    `../../onnx-mish.config.json: not taken, since ${why}; --config takes it, --no-config stops the search\n`;
+
+  test('a configuration is taken where only the user may write', async () => {
+    expect((await taken(async () => {})).stderr).toContain("there is no key 'swap.nonsense'");
+  });
+
+  test.each([0o775, 0o757, 0o777, 0o1777])(
+    'none from a folder of mode %o, or from above it',
+    async (mode) => {
+      const top = await taken((at) => chmod(at('top'), mode));
+      expect(top).toEqual({ code: 0, stderr: line("others may write to '../..'") });
+      const between = await taken((at) => chmod(at('top/a'), mode));
+      expect(between).toEqual({ code: 0, stderr: line("others may write to '..'") });
+    },
+  );
+
+  test('none that others may write to itself', async () => {
+    const { code, stderr } = await taken((at) => chmod(at('top/onnx-mish.config.json'), 0o666));
+    expect([code, stderr]).toEqual([0, line("others may write to '../../onnx-mish.config.json'")]);
+  });
+
+  test.runIf(isRoot)('none of somebody else', async () => {
+    const folder = await taken((at) => chown(at('top'), NOBODY, NOBODY));
+    expect(folder).toEqual({ code: 0, stderr: line("'../..' belongs to somebody else") });
+    const file = await taken((at) => chown(at('top/onnx-mish.config.json'), NOBODY, NOBODY));
+    expect(file.stderr).toBe(line("'../../onnx-mish.config.json' belongs to somebody else"));
+  });
+
+  test('none from above the repository', async () => {
+    for (const place of ['top/a/.git', 'top/a/b/.git']) {
+      const { code, stderr } = await taken((at) => mkdir(at(place)));
+      expect([code, stderr]).toEqual([0, line('it lies above the repository')]);
+    }
+    const root = await taken((at) => mkdir(at('top/.git')));
+    expect(root.stderr).toContain("there is no key 'swap.nonsense'");
+  });
+
+  test('what --config names is taken, and the current folder’s as well', async () => {
+    const folder = await project({ 'open/onnx-mish.config.json': bad });
+    await chmod(folder.at('open'), 0o777);
+    expect((await folder.run(['swap', 'models/m.onnx', '--config', 'open'])).code).toBe(2);
+    expect((await folder.run(['swap', '../models/m.onnx'], 'open')).code).toBe(2);
+  });
 });
 
 test('the nearest name', () => {

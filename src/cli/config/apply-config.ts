@@ -1,12 +1,8 @@
-import { existsSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import type { Command } from 'commander';
+import { clean } from '../text/text.js';
 import type { Config } from './config-schema.js';
-
-/** What a configuration may be called; of two in a folder the first counts. */
-export const CONFIG_NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json'].map(
-  (kind) => `onnx-mish.config.${kind}`,
-);
+import { findConfig } from './find-config.js';
 
 /** Keys that name a file or a folder, and are meant from the configuration's own on. */
 const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'browser'];
@@ -27,7 +23,7 @@ const EXCLUSIVE = [
 export async function applyConfig(command: Command): Promise<void> {
   if (!command.options.some(({ long }) => long === '--config')) return;
   const { config: choice } = command.opts<{ config?: string | false }>();
-  const place = choice === undefined ? configFolder() : choice;
+  const place = choice === undefined ? nearestConfig() : choice;
   if (place === false) return;
   const { loadConfig } = await import('./load-config.js');
   const { config, path } = await loadConfig(place);
@@ -43,19 +39,16 @@ export async function applyConfig(command: Command): Promise<void> {
   }
 }
 
-/**
- * The folder with the configuration: the current one, or the nearest above as far as the package's, the one with the
- * package.json. No farther up, where others could put what is run here.
- */
-function configFolder(): string | false {
-  const folders = [resolve('.')];
-  for (let folder = dirname(resolve('.')); folder !== folders.at(-1); folder = dirname(folder))
-    folders.push(folder);
-  const own = folders.findIndex((folder) => existsSync(join(folder, 'package.json')));
-  const found = folders
-    .slice(0, Math.max(own, 0) + 1)
-    .find((folder) => CONFIG_NAMES.some((name) => existsSync(join(folder, name))));
-  return found ?? false;
+/** The nearest configuration; one that is left where it is, is said in a line. */
+function nearestConfig(): string | false {
+  const { path, notTaken } = findConfig();
+  if (notTaken !== undefined) {
+    const where = clean(relative('', notTaken.path));
+    console.error(
+      `${where}: not taken, since ${clean(notTaken.why)}; --config takes it, --no-config stops the search`,
+    );
+  }
+  return path ?? false;
 }
 
 /** A value of the configuration as the command line would have given it. */

@@ -160,8 +160,16 @@ export const configSchema = z.strictObject({
 /** A configuration of onnx-mish: for each command its options. */
 export type Config = z.input<typeof configSchema>;
 
+/** Keys whose value is started as a program, which only the command line, the environment and code may name. */
+export const PROGRAM_KEYS = ['browser'];
+
 /** The schema as a JSON Schema document (draft 2020-12), which is published as onnx-mish/config.schema.json. */
 export function configJsonSchema(): object {
-  const schema = z.toJSONSchema(configSchema, { io: 'input' });
+  const schema = z.toJSONSchema(configSchema, {
+    io: 'input',
+    override({ jsonSchema: { properties } }) {
+      for (const key of PROGRAM_KEYS) delete properties?.[key];
+    },
+  });
   return { $id: 'onnx-mish/config@1', title: 'onnx-mish configuration', ...schema };
 }

@@ -1,52 +1,63 @@
 import { stat } from 'node:fs/promises';
 import { extname, relative, resolve } from 'node:path';
-import { createJiti } from 'jiti';
-import { lilconfig } from 'lilconfig';
 import type { z } from 'zod';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { onFile } from '../../files/file-error.js';
+import { isStream, readText } from '../../files/read-stream.js';
 import { nearest } from '../text/nearest.js';
-import { CONFIG_NAMES } from './apply-config.js';
-import { type Config, configSchema } from './config-schema.js';
+import { type Config, configSchema, PROGRAM_KEYS } from './config-schema.js';
 import * as helpers from './define-config.js';
+import { CONFIG_NAMES, configIn } from './find-config.js';
 
-/** Loads and checks the configuration in a file or in a folder. Throws `io` or `bad-usage`, naming the key that is wrong. */
+/**
+ * Loads and checks the configuration in a file or in a folder; one from a pipe is JSON. Throws `io` or `bad-usage`, naming the key
+ * that is wrong.
+ */
 export async function loadConfig(place: string): Promise<{ path: string; config: Config }> {
-  // Reads TypeScript, and modules of either kind; a configuration can import defineConfig also where the package is not.
-  const jiti = createJiti(import.meta.url, {
-    fsCache: false,
-    virtualModules: { 'onnx-mish/config': helpers },
-  });
-  const run = (path: string): Promise<unknown> => jiti.import(path, { default: true });
-  const kinds = CONFIG_NAMES.map((name) => extname(name)).filter((kind) => kind !== '.json');
-  const loader = lilconfig('onnx-mish', {
-    searchPlaces: CONFIG_NAMES,
-    ignoreEmptySearchPlaces: false,
-    stopDir: place,
-    loaders: {
-      ...Object.fromEntries(kinds.map((kind) => [kind, (path: string) => run(path).catch(cannotRun(path))])),
-      '.json': async (path, content) =>
-        Promise.resolve(content)
-          .then((text): unknown => JSON.parse(text))
-          .catch(cannotRun(path)),
-    },
-  });
-  const found = await onFile(place, async () => {
-    if ((await stat(place)).isDirectory()) return loader.search(resolve(place));
-    if ([...kinds, '.json'].includes(extname(place))) return loader.load(place);
-    throw new OnnxMishError('bad-usage', 'this is no configuration', {
-      where: place,
-      fix: 'Name a .ts, .js or .json file',
-    });
-  });
-  if (found === null) {
+  const isFolder = (await onFile(place, () => stat(place))).isDirectory();
+  const found = isFolder ? configIn(resolve(place)) : place;
+  if (found === undefined) {
     throw new OnnxMishError('bad-usage', 'there is no configuration in this folder', {
       where: place,
       fix: `It is called ${CONFIG_NAMES.join(', ')}`,
     });
   }
-  const path = relative('', found.filepath);
-  return { path, config: check(found.config ?? {}, path) };
+  const isData = extname(found) === '.json' || (await isStream(found));
+  if (!isData && !CONFIG_NAMES.some((name) => extname(name) === extname(found))) {
+    throw new OnnxMishError('bad-usage', 'this is no configuration', {
+      where: place,
+      fix: 'Name a .ts, .js or .json file',
+    });
+  }
+  const path = relative('', found);
+  const content = isData ? await readText(found) : undefined;
+  const value = await (content === undefined ? run(resolve(found)) : parse(content)).catch(cannotRun(found));
+  const config = check(value ?? {}, path);
+  if (isData) refusePrograms(config, path);
+  return { path, config };
+}
+
+const parse = async (content: string): Promise<unknown> => JSON.parse(content);
+
+/** Reads TypeScript, and modules of either kind; a configuration can import defineConfig also where the package is not. */
+async function run(path: string): Promise<unknown> {
+  const { createJiti } = await import('jiti');
+  const virtualModules = { 'onnx-mish/config': helpers };
+  const jiti = createJiti(import.meta.url, { fsCache: false, virtualModules });
+  return jiti.import(path, { default: true });
+}
+
+/** JSON is data, which starts no program. Throws `bad-usage`. */
+function refusePrograms(config: Config, where: string): void {
+  for (const [section, options] of Object.entries(config)) {
+    for (const key of PROGRAM_KEYS) {
+      if (typeof options !== 'object' || !(key in options)) continue;
+      throw new OnnxMishError('bad-usage', `${section}.${key} names a program, which JSON cannot`, {
+        where,
+        fix: `Name it with --${key} or in a configuration in TypeScript or JavaScript`,
+      });
+    }
+  }
 }
 
 /** Whatever a configuration throws when it is run or parsed is its own mistake. */

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
 
@@ -55,7 +55,8 @@ export async function findBrowser(named?: string): Promise<FoundBrowser> {
   const asked = named ?? (variable === undefined ? undefined : process.env[variable]);
   if (asked !== undefined) {
     if (await canRun(asked))
-      return { path: asked, source: named === undefined ? `$${variable}` : '--browser' };
+      // In full, since a bare name would be looked for on the PATH.
+      return { path: resolve(asked), source: named === undefined ? `$${variable}` : '--browser' };
     throw new OnnxMishError('bad-usage', 'this is no browser that can be run', {
       where: asked,
       fix: `Correct ${named === undefined ? `the environment variable ${variable}` : '--browser'}`,

@@ -1,0 +1,96 @@
+import { constants as bufferConstants } from 'node:buffer';
+import { close, constants, createReadStream, fstat, open } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { stopIfAborted } from '../base/abort.js';
+import { OnnxMishError } from '../base/error.js';
+import { fileError, notAFile } from './file-error.js';
+import { statOf } from './same-file.js';
+
+/** Names of what this process was handed open, by number: whatever is behind them has no name of its own. */
+const HANDED = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
+
+/** Whether a path names something that is read once, from front to end: a pipe, a device, or what was handed over open. */
+export async function isStream(path: string): Promise<boolean> {
+  if (HANDED.test(path)) return true;
+  const there = await statOf(path);
+  return there !== undefined && !there.isFile() && !there.isDirectory();
+}
+
+const STDIN = /^\/(dev\/(stdin|fd\/0)|proc\/self\/fd\/0)$/;
+
+export interface StreamOptions {
+  /** Ends the wait for whoever writes. */
+  readonly signal?: AbortSignal | undefined;
+  /** The most bytes to take. */
+  readonly most?: number | undefined;
+}
+
+/**
+ * All bytes of a file, pipe or device, or of standard input for `-`. Waits for who writes to a pipe until told to stop. Throws
+ * `io` when it cannot be read or holds more than `most` bytes, and `aborted`.
+ */
+export async function readAll(
+  path: string,
+  { signal, most = Infinity }: StreamOptions = {},
+): Promise<Buffer> {
+  const name = path === '-' ? 'standard input' : path;
+  const tooLong = (size: number) =>
+    new OnnxMishError('io', `it has ${size} bytes or more, and at most ${most} can be read at once`, {
+      where: name,
+      fix: 'Check that this is the right file',
+    });
+  stopIfAborted(signal, name);
+  try {
+    const stream = path === '-' || STDIN.test(path) ? process.stdin : await openStream(path, most, tooLong);
+    const stop = () => void stream.destroy(new Error('stopped'));
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of stream) {
+        size += chunk.length;
+        if (size > most) throw tooLong(size);
+        chunks.push(chunk);
+      }
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+    return Buffer.concat(chunks, size);
+  } catch (error) {
+    stopIfAborted(signal, name);
+    throw fileError(error, name);
+  }
+}
+
+const openFile = promisify(open);
+const statFile = promisify(fstat);
+/** Windows has no such flag, and no such pipes. */
+const NO_WAIT = constants.O_NONBLOCK ?? 0;
+
+async function openStream(
+  path: string,
+  most: number,
+  tooLong: (size: number) => OnnxMishError,
+): Promise<Readable> {
+  const fd = await openFile(path, constants.O_RDONLY | NO_WAIT);
+  try {
+    const there = await statFile(fd);
+    if (there.isDirectory()) throw notAFile(there, path);
+    if (there.isFile() && there.size > most) throw tooLong(there.size);
+    // A pipe is waited for by the event loop: a thread that waits could not be ended, and would keep the process, too.
+    if (there.isFIFO()) return new Socket({ fd, readable: true, writable: false });
+    return createReadStream('', { fd, highWaterMark: 1 << 20 });
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** The text of a file, pipe or device, or of standard input for `-`. Throws as `readAll`, also where no string can hold it. */
+export async function readText(path: string, signal?: AbortSignal | undefined): Promise<string> {
+  const bytes = await readAll(path, { signal, most: bufferConstants.MAX_STRING_LENGTH });
+  return new TextDecoder().decode(bytes);
+}
