@@ -1,8 +1,9 @@
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
+import { flushDenormals, smallestDifference } from './denormals.js';
 
 /**
  * How far an output is from its reference, over all runs. The figures are null where the two cannot be compared
- * and where anything is broken: a mean over what happens to be finite would say that all is well.
+ * and where anything is broken: a mean over what happens to be finite would say that all is well. Denormals count as 0.
  */
 export interface Drift {
   readonly output: string;
@@ -65,7 +66,7 @@ export function driftMeter(output: string): DriftMeter {
   let seen = false;
   const rows = { n: 0, top1: 0, ofMany: 0, top5: 0 };
 
-  function compare(a: ArrayLike<number>, b: ArrayLike<number>): void {
+  function compare(a: ArrayLike<number>, b: ArrayLike<number>, least: number): void {
     for (let index = 0; index < a.length; index++) {
       const [x, y] = [a[index] ?? 0, b[index] ?? 0];
       n++;
@@ -73,7 +74,8 @@ export function driftMeter(output: string): DriftMeter {
         if (Number.isNaN(x) || x !== y) broken++; // two NaN are no agreement
         continue;
       }
-      const difference = Math.abs(x - y);
+      const apart = Math.abs(x - y);
+      const difference = apart < least ? 0 : apart;
       if (difference > maxAbs) maxAbs = difference;
       if (Math.abs(x) > scale) scale = Math.abs(x);
       sumAbs += difference;
@@ -94,15 +96,16 @@ export function driftMeter(output: string): DriftMeter {
         problem = `its shape is [${got.dims}] and should be [${reference.dims}]`;
         return;
       }
-      const [a, b] = [toNumbers(reference), toNumbers(got)];
-      if (a === undefined || b === undefined) {
+      const [wanted, given] = [toNumbers(reference), toNumbers(got)];
+      if (wanted === undefined || given === undefined) {
         const same = JSON.stringify(reference.data) === JSON.stringify(got.data);
         n += elementCount(reference.dims);
         if (!same) problem = 'its strings differ';
         return;
       }
       seen = true; // a tensor without elements is the same as another
-      compare(a, b);
+      const [a, b] = [flushDenormals(wanted, reference.elemType), flushDenormals(given, got.elemType)];
+      compare(a, b, smallestDifference(reference.elemType));
       const classes = classesOf(reference);
       if (classes === undefined) return;
       for (let row = 0; row < (reference.dims[0] ?? 0); row++) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { driftMeter, highest, looksLikeScores } from '../../src/metrics/drift.js';
+import { fromHalf, toHalf } from '../../src/onnx/scalar.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 
 const tensor = (dims: number[], data: number[]): Tensor => ({
@@ -139,4 +140,56 @@ test('the five highest are those of a sort, the first of equals first', () => {
   );
   expect(highest([9, 9, 1, 3, 2], 1, 2)).toEqual([1, 0]);
   expect(highest([1, Number.NaN], 0, 2)).toEqual([]);
+});
+
+describe('denormals', () => {
+  /** The smallest normal number, and how numbers of the type are kept. */
+  const types = {
+    f16: { least: 2 ** -14, of: (data: readonly number[]) => Uint16Array.from(data, toHalf) },
+    f32: { least: 2 ** -126, of: (data: readonly number[]) => Float32Array.from(data) },
+    f64: { least: 2 ** -1022, of: (data: readonly number[]) => Float64Array.from(data) },
+  };
+  const numbers = fc.array(
+    fc.record({
+      share: fc.double({ min: -4, max: 4, noNaN: true }),
+      isLarge: fc.boolean(),
+    }),
+    { minLength: 7, maxLength: 7 },
+  );
+
+  test('a provider that gives 0 for them is right in every figure, scores of classes included', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('f16' as const, 'f32' as const, 'f64' as const),
+        numbers,
+        (elemType, drawn) => {
+          const { least, of } = types[elemType];
+          const dims = [1, drawn.length];
+          const exact = drawn.map(({ share, isLarge }) => share * (isLarge ? 1 : least / 4));
+          const data = of(exact);
+          const kept = elemType === 'f16' ? Array.from(data, fromHalf) : Array.from(data);
+          const flushed = of(kept.map((value) => (Math.abs(value) < least ? 0 : value)));
+          const { maxAbs, rmse, top1, top5, broken } = drift(
+            { elemType, dims, data },
+            { elemType, dims, data: flushed },
+          );
+          expect({ maxAbs, rmse, top1, top5, broken }).toEqual({
+            maxAbs: 0,
+            rmse: 0,
+            top1: 1,
+            top5: 1,
+            broken: 0,
+          });
+        },
+      ),
+      { seed: 14, numRuns: 300 },
+    );
+  });
+
+  test('what is larger counts, and integers have none', () => {
+    const f32 = (data: number[]): Tensor => ({ elemType: 'f32', dims: [1], data: Float32Array.from(data) });
+    expect(drift(f32([2 ** -125]), f32([0])).maxAbs).toBe(2 ** -125);
+    const i32 = (data: number[]): Tensor => ({ elemType: 'i32', dims: [1], data: Int32Array.from(data) });
+    expect(drift(i32([1]), i32([0])).maxAbs).toBe(1);
+  });
 });

@@ -127,7 +127,10 @@ export async function openWebPage(): Promise<WebPage> {
         const outputs: Record<string, WebTensor> = {};
         for (const [name, { type, dims, data }] of Object.entries(await session.run(feeds)))
           outputs[name] = { type, dims: [...dims], data: Array.from(data, Number) };
-        await session.release();
+        // With its last session WebGPU forgets the programs that it compiled, which are most of the time: one stays.
+        const page = globalThis as { keepsSession?: boolean };
+        if (backend === 'webgpu' && page.keepsSession !== true) page.keepsSession = true;
+        else await session.release();
         outcomes.push({ outputs });
       } catch (error) {
         outcomes.push({ phase, error: error instanceof Error ? error.message : String(error) });
