@@ -24,6 +24,8 @@ export interface SiteReport {
 export interface SkipReport extends Omit<SiteReport, 'beta' | 'leak' | 'elemType' | 'alpha'> {
   readonly reason: Skip['reason'];
   readonly why: string;
+  /** The node that decided it, where one did: its scope and its label. */
+  readonly decidedBy?: string | undefined;
 }
 
 /** A site whose sharpness is in the weights around it. */
@@ -99,5 +101,10 @@ export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
 
 /** A skip in the words of a report. */
 export function skipReport(skip: Skip): SkipReport {
-  return { ...reported(skip), reason: skip.reason, why: skip.why };
+  const { reason, why, decidedBy } = skip;
+  return Object.assign(
+    reported(skip),
+    { reason, why },
+    decidedBy === undefined ? undefined : { decidedBy: siteLabel(decidedBy) },
+  );
 }

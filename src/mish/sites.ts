@@ -13,7 +13,8 @@ import { type FloatType, floatType, typeName } from '../onnx/types.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
 import { needsConstants } from './emit.js';
 import { FORMS, type Form, type Variant } from './forms.js';
-import { createFlow } from './value-flow.js';
+import { createUses } from './uses.js';
+import { whyOf } from './value-flow.js';
 
 /** One activation that can be swapped. */
 export interface Site {
@@ -34,6 +35,12 @@ export type SkipReason =
   | 'type-not-in-form'
   /** A Relu that calculates a size, an index, a count. */
   | 'arithmetic'
+  /** It keeps the operand of a root, a logarithm, a power or a division in its domain. */
+  | 'guard'
+  /** With a bound before or after it, it is half of a clamp. */
+  | 'clamp'
+  /** A mask is decided by where its result is zero. */
+  | 'mask'
   /** A mixture needs a slope that is a number. */
   | 'slope'
   /** A quantisation scale was calibrated for the old activation. */
@@ -50,7 +57,12 @@ export interface Skip extends Site {
   readonly reason: SkipReason;
   /** The reason as a sentence fragment for people. */
   readonly why: string;
+  /** The node that decided it, where one did. */
+  readonly decidedBy?: Decider | undefined;
 }
+
+/** A node that decides about a site, and where it is. */
+export type Decider = Pick<Site, 'node' | 'scope'>;
 
 export interface SiteOptions {
   /** Kinds to swap: relu and leakyrelu unless given. */
@@ -82,7 +94,7 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
   }
   const choice = choiceOf(options);
   const { index, types, calls } = analysis ?? analyse(document);
-  const flow = createFlow(index, types, calls);
+  const uses = createUses({ index, types, calls });
   const sites: Site[] = [];
   const skipped: Skip[] = [];
 
@@ -116,11 +128,9 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       else if (elemType !== undefined && floatType(elemType) === undefined) {
         skip('integer', `its elements are ${typeName(elemType)}, and Mish is for floats`);
       } else {
-        const arithmetic = flow.arithmeticUse(scope, y);
-        const quantized = flow.quantizedUse(scope, y);
-        if (arithmetic !== undefined) skip('arithmetic', arithmetic);
-        else if (quantized !== undefined) skip('quantized', quantized);
-        else sites.push(site);
+        const verdict = uses.purpose({ scope, x, y, isRelu: kind.name === 'relu' });
+        if (verdict === undefined) sites.push(site);
+        else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
       }
     }
   }

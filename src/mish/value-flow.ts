@@ -1,114 +1,44 @@
-import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
-import type { ElementTypes } from '../onnx/element-types.js';
+import { attribute, type Node, nodeLabel, opsetOf, type Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
-import { DataType } from '../onnx/types.js';
 
-const words = (text: string) => new Set(text.trim().split(/\s+/));
+export type InputUse = Extract<Use, { kind: 'input' }>;
 
-/** Integer element types. */
-const INTEGERS: readonly number[] = [
-  DataType.UINT8,
-  DataType.INT8,
-  DataType.UINT16,
-  DataType.INT16,
-  DataType.INT32,
-  DataType.INT64,
-  DataType.UINT32,
-  DataType.UINT64,
-  DataType.UINT4,
-  DataType.INT4,
-  DataType.UINT2,
-  DataType.INT2,
-];
-
-/** Operators that move values without changing them, so that a scale calibrated behind them covers the site too. */
-const MOVES =
-  words(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
-  Expand Tile Gather DepthToSpace SpaceToDepth`);
-
-/** Operators that put values beside others, under one scale. */
-const JOINS = words('Concat Pad');
-
-/** What arithmetic on a few numbers is made of. Layers with weights are not in it: behind them is another signal. */
-const ARITHMETIC = new Set([
-  ...MOVES,
-  ...words(`Abs Add Ceil Clip Concat Div Exp Floor Log Max Mean Min Mod Mul Neg Pow Reciprocal Relu ReduceMax ReduceMin
-    ReduceProd ReduceSum Round Sign Sqrt Sub Sum Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Where`),
-]);
-
-/** Inputs that are a shape, a size or an index, or choose indices, although their type may be float or bool. */
-const SIZES: Readonly<Record<string, readonly number[]>> = {
-  Compress: [1],
-  NonZero: [0],
-  OneHot: [0, 1],
-  Range: [0, 1, 2],
-  Resize: [1, 2, 3],
-  Upsample: [1],
-};
-
-/** Says where the result of a site goes. */
-export interface Flow {
-  /**
-   * Why a Relu's result is a number the graph calculates with rather than an activation: it reaches a cast
-   * to an integer, a shape or index, a trip count or a condition, through arithmetic only. Else undefined.
-   */
-  arithmeticUse(scope: Scope, output: string): string | undefined;
-  /** Why a site is tied to a quantisation: a scale calibrated for the old activation follows it. Else undefined. */
-  quantizedUse(scope: Scope, output: string): string | undefined;
+/** What a place that a value reaches decides about it. */
+export interface Verdict {
+  /** As a sentence fragment for people, without the node. */
+  readonly why: string;
+  readonly node: Node;
+  readonly scope: Scope;
 }
-
-/** Prepares to follow values through a document, into the functions it calls and out of them. */
-export function createFlow(index: GraphIndex, types: ElementTypes, calls: Calls): Flow {
-  const arithmetic: Question = {
-    through: (node) => ARITHMETIC.has(node.opType) || node.opType === 'Cast' || node.opType === 'CastLike',
-    judge: (use) => arithmeticVerdict(use, types),
-    condition: 'its result is the condition of a Loop',
-  };
-  const quantized: Question = {
-    through: (node) => MOVES.has(node.opType) || JOINS.has(node.opType),
-    judge: ({ node }) =>
-      node.opType === 'QuantizeLinear' // DynamicQuantizeLinear chooses its scale at run time
-        ? 'it feeds QuantizeLinear, whose scale was calibrated for the old activation'
-        : undefined,
-    condition: undefined,
-  };
-  return {
-    arithmeticUse: createFollower(arithmetic, index, calls),
-    quantizedUse: createFollower(quantized, index, calls),
-  };
-}
-
-type InputUse = Extract<Use, { kind: 'input' }>;
-
-function arithmeticVerdict({ node, slot, scope }: InputUse, types: ElementTypes): string | undefined {
-  const { opType } = node;
-  if (node.domain !== '') return undefined;
-  if (opType === 'Cast' && INTEGERS.includes(attribute(node, 'to')?.i ?? 0)) return CAST;
-  if (opType === 'CastLike' && slot === 0 && INTEGERS.includes(types(scope, node.inputs[1] ?? '') ?? 0))
-    return CAST;
-  if (opType === 'If') return 'its result decides an If';
-  if (opType === 'Loop' && slot === 0) return 'its result is the trip count of a Loop';
-  if (opType === 'Loop' && slot === 1) return 'its result is the condition of a Loop';
-  if (Object.hasOwn(SIZES, opType) && SIZES[opType]?.includes(slot))
-    return `its result is a size or index of ${opType}`;
-  return undefined;
-}
-
-const CAST = 'its result is cast to an integer';
 
 /** What is asked of every place that a value reaches. */
-interface Question {
-  /** Whether the result of an operator of ONNX's own is still the value that is followed. */
-  readonly through: (node: Node) => boolean;
-  readonly judge: (use: InputUse) => string | undefined;
+export interface Question {
+  /**
+   * What is known of the value where it starts, as a number above zero. What is decided about a value in one state is decided
+   * about it in every higher state; so each value is walked once for all sites, or again only in a higher state.
+   */
+  readonly start: number;
+  /**
+   * At a node of ONNX's own or of an unknown domain: a fragment that decides, the state of the results if they are still
+   * the value that is followed, or undefined where the search stops.
+   */
+  readonly at: (use: InputUse, state: number) => string | number | undefined;
   /** The verdict on a value that a Loop's body gives back as its condition. */
-  readonly condition: string | undefined;
+  readonly condition?: string;
+}
+
+/** Decides about a value by where it goes; undefined where nothing decides. */
+export type Follower = (scope: Scope, output: string) => Verdict | undefined;
+
+/** The verdict as a sentence fragment that names the node. */
+export function whyOf({ why, node }: Verdict): string {
+  return `${why} (${nodeLabel(node)})`;
 }
 
 /** What following a value inside one graph or function came to. */
 interface Outcome {
-  readonly verdict: string | undefined;
+  readonly verdict: Verdict | undefined;
   /** The outputs of the function that the value reaches, each with the last step to it. */
   readonly exits: ReadonlyMap<number, Step>;
   /** Everything that was walked. */
@@ -120,96 +50,133 @@ const NOWHERE: Outcome = { verdict: undefined, exits: new Map(), walked: [] };
 const MOST_STEPS = 4e6;
 const DEEPEST_CALL = 200; // functions that call functions; a file may claim more than the stack holds
 
-function createFollower(question: Question, index: GraphIndex, calls: Calls) {
-  const summaries = new Map<Scope, Outcome[]>();
-  /** The verdicts by their number, of which there are few; 0 is that it is not settled, '' that there is none. */
-  const wordings: (string | undefined)[] = [undefined, ''];
-  /** Verdicts that are final, so that a chain of sites is not walked once for each. */
-  const settled: Verdicts = new Uint8Array(index.count);
+/** What is settled about values, by their number: up to which state nothing decides, and from which state on what does. */
+function createLedger(count: number) {
+  const freeUpTo = new Float32Array(count); // 0 is that it is not settled
+  const decidedFrom = new Float32Array(count);
+  const verdicts = new Int32Array(count);
+  const all: Verdict[] = [];
+  return {
+    /** The verdict; null where there is none, undefined where it is not settled. */
+    get(number: number, state: number): Verdict | null | undefined {
+      if ((freeUpTo[number] ?? 0) >= state) return null;
+      const from = decidedFrom[number] ?? 0;
+      return from > 0 && state >= from ? all[verdicts[number] ?? -1] : undefined;
+    },
+    free(number: number, state: number): void {
+      freeUpTo[number] = Math.max(freeUpTo[number] ?? 0, state);
+    },
+    decide(number: number, state: number, verdict: Verdict): void {
+      const from = decidedFrom[number] ?? 0;
+      if (from > 0 && from <= state) return;
+      decidedFrom[number] = state;
+      if (all.at(-1) !== verdict) all.push(verdict);
+      verdicts[number] = all.length - 1;
+    },
+  };
+}
+type Ledger = ReturnType<typeof createLedger>;
+
+/** Prepares to follow values through a document, into the functions it calls and out of them. */
+export function createFollower(question: Question, index: GraphIndex, calls: Calls): Follower {
+  const summaries = new Map<Scope, Map<string, Outcome>>();
+  /** So that a chain of sites is not walked once for each. */
+  const settled = createLedger(index.count);
   /** The same, with what becomes of a function's results at its calls. */
-  const everywhere: Verdicts = new Uint8Array(index.count);
+  const everywhere = createLedger(index.count);
   let depth = 0;
   let steps = 0;
 
-  function settle(verdicts: Verdicts, { scope, name }: Place, verdict: string): void {
-    const number = index.number(scope, name);
-    if (number === undefined) return;
-    const known = wordings.indexOf(verdict);
-    verdicts[number] = known < 0 ? wordings.push(verdict) - 1 : known;
-  }
+  const numberOf = ({ scope, name }: Place) => index.number(scope, name) ?? -1;
+  const free = (ledger: Ledger, walked: readonly Step[]) => {
+    for (const step of walked) ledger.free(numberOf(step), step.state);
+  };
 
   /** What comes of an argument in a function; worked out once for all calls. */
-  function inside(callee: Scope, slot: number): Outcome {
-    const known = summaries.get(callee) ?? [];
+  function inside(callee: Scope, slot: number, state: number): Outcome {
+    const known = summaries.get(callee) ?? new Map<string, Outcome>();
     summaries.set(callee, known);
     const name = callee.inputs[slot]?.name;
     if (name === undefined || depth > DEEPEST_CALL) return NOWHERE;
-    if (known[slot] === undefined) {
-      known[slot] = NOWHERE; // what a function that calls itself, which ONNX forbids, finds here
-      depth++;
-      known[slot] = follow({ scope: callee, name, from: undefined }, settled);
-      depth--;
-    }
-    return known[slot];
+    const key = `${slot} ${state}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    known.set(key, NOWHERE); // what a function that calls itself, which ONNX forbids, finds here
+    depth++;
+    const outcome = follow({ scope: callee, name, state, from: undefined }, settled);
+    depth--;
+    known.set(key, outcome);
+    return outcome;
   }
 
   /** Walks forward from a value, without leaving the function it is in. */
-  function follow(start: Step, known: Verdicts): Outcome {
+  function follow(start: Step, known: Ledger): Outcome {
     const queue: Step[] = [start];
     const walked: Step[] = [];
-    const seen = new Map<Scope, Set<string>>();
+    const seen = new Map<Scope, Map<string, number>>();
     const exits = new Map<number, Step>();
     for (const step of queue) {
-      const { scope, name } = step;
-      const names = seen.get(scope) ?? new Set();
-      if (name === '' || names.has(name)) continue;
-      seen.set(scope, names.add(name));
+      const { scope, name, state } = step;
+      const names = seen.get(scope) ?? new Map<string, number>();
+      if (name === '' || (names.get(name) ?? 0) >= state) continue;
+      seen.set(scope, names.set(name, state));
       walked.push(step);
-      const number = index.number(scope, name) ?? -1;
-      const verdict = wordings[known[number] || settled[number] || 0];
-      const next = verdict === undefined ? onward(step, exits) : verdict === '' ? [] : verdict;
-      if (typeof next === 'string') {
-        for (let at: Step | undefined = step; at !== undefined; at = at.from) settle(known, at, next);
+      const number = numberOf(step);
+      let before = known.get(number, state);
+      if (before === undefined) before = settled.get(number, state);
+      const next = before === null ? [] : (before ?? onward(step, exits));
+      if (!Array.isArray(next)) {
+        for (let at: Step | undefined = step; at !== undefined; at = at.from)
+          known.decide(numberOf(at), at.state, next);
         return { verdict: next, exits, walked };
       }
       for (const place of next) queue.push({ ...place, from: step });
     }
     // Where a function can be left, its callers have a say as well.
-    if (exits.size === 0) for (const step of walked) settle(known, step, '');
+    if (exits.size === 0) free(known, walked);
     return { verdict: undefined, exits, walked };
   }
 
   /** The verdict on a value, or where it goes next; the outputs of a function that it reaches join `exits`. */
-  function onward(step: Step, exits: Map<number, Step>): string | Place[] {
-    const { scope, name } = step;
-    const places: Place[] = [];
+  function onward(step: Step, exits: Map<number, Step>): Verdict | Moved[] {
+    const { scope, name, state } = step;
+    const places: Moved[] = [];
     for (const use of index.uses(scope, name)) {
-      if (++steps > MOST_STEPS) return 'its result goes too many ways to be followed';
       if (use.kind === 'output') {
-        if (use.scope.kind === 'function') exits.set(use.slot, step);
-        if (question.condition !== undefined && isCondition(use.scope, use.slot)) return question.condition;
-        places.push(...leave(use.scope, use.slot));
+        if (use.scope.kind === 'function' && (exits.get(use.slot)?.state ?? 0) < state)
+          exits.set(use.slot, step);
+        const { owner } = use.scope;
+        if (question.condition !== undefined && owner !== undefined && isCondition(owner, use.slot))
+          return { why: question.condition, node: owner, scope: use.scope.parent ?? use.scope };
+        for (const place of leave(use.scope, use.slot)) places.push({ ...place, state });
         continue;
       }
-      const { node, slot } = use;
+      const { node, slot, scope: from } = use;
+      if (++steps > MOST_STEPS)
+        return { why: 'its result goes too many ways to be followed', node, scope: from };
       const callee = calls.callee(node);
-      const called = callee && inside(callee, slot);
-      const verdict = called === undefined ? question.judge(use) : called.verdict;
-      if (verdict !== undefined) return verdict;
-      for (const place of enter(node, slot)) places.push(place);
-      if (called !== undefined) {
-        for (const exit of called.exits.keys())
-          places.push({ scope: use.scope, name: node.outputs[exit] ?? '' });
-      } else if (node.domain === '' && question.through(node)) {
-        for (const output of node.outputs) places.push({ scope: use.scope, name: output });
+      const found = callee === undefined || node.domain !== '' ? question.at(use, state) : undefined;
+      if (typeof found === 'string') return { why: found, node, scope: from };
+      if (callee !== undefined) {
+        const called = inside(callee, slot, state);
+        if (called.verdict !== undefined) return called.verdict;
+        for (const [exit, last] of called.exits)
+          places.push({ scope: from, name: node.outputs[exit] ?? '', state: last.state });
+        continue;
       }
+      for (const place of enter(node, slot)) places.push({ ...place, state });
+      // Further outputs are indices, masks and statistics.
+      const outputs =
+        found === undefined ? [] : node.opType === 'Split' ? node.outputs : node.outputs.slice(0, 1);
+      for (const output of outputs)
+        places.push({ scope: from, name: output, state: Math.fround(found ?? state) });
     }
     return places;
   }
 
-  return (scope: Scope, output: string): string | undefined => {
-    const queue: Step[] = [{ scope, name: output, from: undefined }];
-    const seen = new Set<string>();
+  return (scope, output) => {
+    const queue: Step[] = [{ scope, name: output, state: Math.fround(question.start), from: undefined }];
+    const seen = new Map<string, number>();
     const all: Step[] = [];
     for (const place of queue) {
       const { verdict, exits, walked } = follow(place, everywhere);
@@ -218,38 +185,39 @@ function createFollower(question: Question, index: GraphIndex, calls: Calls) {
       // A function's result is followed at each of its calls.
       const { root } = place.scope;
       for (const [exit, from] of exits) {
+        const { state } = from;
         const key = `${root.path}\0${exit}`;
-        if (seen.has(key)) continue;
-        seen.add(key);
+        if ((seen.get(key) ?? 0) >= state) continue;
+        seen.set(key, state);
         for (const call of calls.callers(root)) {
-          queue.push({ scope: call.scope, name: call.node.outputs[exit] ?? '', from });
+          queue.push({ scope: call.scope, name: call.node.outputs[exit] ?? '', state, from });
         }
       }
     }
-    for (const step of all) settle(everywhere, step, '');
+    free(everywhere, all);
     return undefined;
   };
 }
 
-/** The number of a verdict by that of the value. */
-type Verdicts = Uint8Array;
-
-interface Place {
+export interface Place {
   readonly scope: Scope;
   readonly name: string;
 }
 
+interface Moved extends Place {
+  readonly state: number;
+}
+
 /** A place on the way, and the one before it. */
-interface Step extends Place {
+interface Step extends Moved {
   readonly from: Step | undefined;
 }
 
-function isCondition({ owner }: Scope, slot: number): boolean {
-  return owner?.domain === '' && owner.opType === 'Loop' && slot === 0;
+function isCondition({ domain, opType }: Node, slot: number): boolean {
+  return domain === '' && opType === 'Loop' && slot === 0;
 }
-
 /** Where output `slot` of a nested graph comes out: of its node, and at the head of the next iteration. */
-function leave(scope: Scope, slot: number): Place[] {
+export function leave(scope: Scope, slot: number): Place[] {
   const { parent, owner } = scope;
   if (parent === undefined || owner === undefined) return [];
   const isLoop = owner.opType === 'Loop';
@@ -263,7 +231,7 @@ function leave(scope: Scope, slot: number): Place[] {
 }
 
 /** Where input `slot` of a Loop or Scan goes in. */
-function enter(node: Node, slot: number): Place[] {
+export function enter(node: Node, slot: number): Place[] {
   if (node.domain !== '' || (node.opType !== 'Loop' && node.opType !== 'Scan')) return [];
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])

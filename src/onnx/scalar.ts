@@ -79,6 +79,10 @@ export function scalarValue(tensor: onnx.TensorProto): number | undefined {
     case DataType.INT64:
       return tensor.int64Data[0];
     case DataType.INT32:
+    case DataType.UINT8:
+    case DataType.INT8:
+    case DataType.UINT16:
+    case DataType.INT16:
       return tensor.int32Data[0];
     case DataType.FLOAT16:
       return tensor.int32Data[0] === undefined ? undefined : fromHalf(tensor.int32Data[0]);
@@ -94,6 +98,10 @@ const RAW_READERS: Record<number, { size: number; get: (data: DataView) => numbe
   [DataType.DOUBLE]: { size: 8, get: (data) => data.getFloat64(0, true) },
   [DataType.INT64]: { size: 8, get: (data) => Number(data.getBigInt64(0, true)) },
   [DataType.INT32]: { size: 4, get: (data) => data.getInt32(0, true) },
+  [DataType.UINT8]: { size: 1, get: (data) => data.getUint8(0) },
+  [DataType.INT8]: { size: 1, get: (data) => data.getInt8(0) },
+  [DataType.UINT16]: { size: 2, get: (data) => data.getUint16(0, true) },
+  [DataType.INT16]: { size: 2, get: (data) => data.getInt16(0, true) },
   [DataType.FLOAT16]: { size: 2, get: (data) => fromHalf(data.getUint16(0, true)) },
   [DataType.BFLOAT16]: { size: 2, get: (data) => fromBfloat16(data.getUint16(0, true)) },
 };

@@ -1,0 +1,128 @@
+import { attribute, type Node, type Scope, type Tensor } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+
+/** A constant operand. */
+export interface Constant {
+  /** Its number, where it has one element that stands in the file. */
+  readonly value: number | undefined;
+  /** It has one element. More are weights. */
+  readonly single: boolean;
+  /** Its element type, where it is a tensor itself. */
+  readonly elemType?: number | undefined;
+}
+
+/** What is known of an operand without running the model. */
+export interface Operands {
+  /** The constant with this name; undefined for what is computed from the model's inputs. */
+  constant(scope: Scope, name: string | undefined): Constant | undefined;
+  /** It is certain that no element is below zero. */
+  isNonNegative(scope: Scope, name: string): boolean;
+}
+
+const words = (text: string) => new Set(text.trim().split(/\s+/));
+
+/** Constants behind these are constants with the same number. */
+const RELABELS = words('Identity Cast CastLike Reshape Flatten Squeeze Unsqueeze Expand Transpose Tile');
+const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
+  Add: (a, b) => a + b,
+  Div: (a, b) => a / b,
+  Mul: (a, b) => a * b,
+  Neg: (a) => -a,
+  Reciprocal: (a) => 1 / a,
+  Sqrt: Math.sqrt,
+  Sub: (a, b) => a - b,
+};
+
+/** Never below zero, whatever goes in. */
+const NON_NEGATIVE =
+  words(`Abs Acosh Exp HardSigmoid LpPool GlobalLpPool ReduceL1 ReduceL2 ReduceSumSquare Relu Sigmoid
+  Softmax Softplus Sqrt`);
+/** Never below zero where their first operand is not. */
+const KEEPS_SIGN =
+  words(`AveragePool Cast Ceil Dropout Expand Flatten Floor GlobalAveragePool GlobalMaxPool Identity MaxPool
+  ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Slice Squeeze Tile Transpose Unsqueeze`);
+const JOINT = words('Add Div Max Mean Min Mul Sum');
+
+/** So far back an operand is looked at. */
+const DEEPEST = 6;
+const DEEPEST_SIGN = 4;
+const MOST_OPERANDS = 4;
+
+/** Prepares to look at the operands of a document's nodes. */
+export function createOperands(index: GraphIndex): Operands {
+  function constant(scope: Scope, name: string | undefined, depth = 0): Constant | undefined {
+    const home = name === undefined || name === '' ? undefined : index.home(scope, name);
+    if (home === undefined || name === undefined || depth > DEEPEST) return undefined;
+    // In IR 3 every initializer is an input too.
+    const tensor = home.initializers.get(name);
+    if (tensor !== undefined) return ofTensor(tensor);
+    const node = index.producer(home, name);
+    if (node?.domain !== '') return undefined;
+    const { opType, inputs } = node;
+    if (opType === 'Constant') return ofConstant(node);
+    if (opType === 'ConstantOfShape') return ofTensor(attribute(node, 'value')?.tensor, 0);
+    if (RELABELS.has(opType)) return constant(home, inputs[0], depth + 1);
+    const compute = Object.hasOwn(ARITHMETIC, opType) ? ARITHMETIC[opType] : undefined;
+    if (compute === undefined) return undefined;
+    const [a, b] = inputs.map((input) => constant(home, input, depth + 1));
+    if (a === undefined || (inputs.length > 1 && b === undefined)) return undefined;
+    const value = compute(a.value ?? Number.NaN, inputs.length > 1 ? (b?.value ?? Number.NaN) : 0);
+    return { value: Number.isNaN(value) ? undefined : value, single: a.single && b?.single !== false };
+  }
+
+  function isNonNegative(scope: Scope, name: string, depth = 0): boolean {
+    if (name === '' || depth > DEEPEST_SIGN) return false;
+    const value = constant(scope, name, depth)?.value;
+    if (value !== undefined) return value >= 0;
+    const home = index.home(scope, name);
+    const node = home && index.producer(home, name);
+    if (home === undefined || node?.domain !== '' || node.outputs[0] !== name) return false;
+    const { opType, inputs } = node;
+    const isOne = (input: string) => isNonNegative(home, input, depth + 1);
+    if (NON_NEGATIVE.has(opType)) return true;
+    if (KEEPS_SIGN.has(opType)) return isOne(inputs[0] ?? '');
+    if (opType === 'Clip')
+      return (boundsOfClip(node, home, operands).least ?? -1) >= 0 || isOne(inputs[0] ?? '');
+    if (opType === 'Pow') return isEven(constant(home, inputs[1])?.value) || isOne(inputs[0] ?? '');
+    if (opType === 'Mul' && inputs[0] === inputs[1]) return true;
+    if (!JOINT.has(opType) || inputs.length > MOST_OPERANDS) return false;
+    return opType === 'Max' ? inputs.some(isOne) : inputs.every(isOne);
+  }
+
+  const operands: Operands = {
+    constant: (scope, name) => constant(scope, name),
+    isNonNegative: (scope, name) => isNonNegative(scope, name),
+  };
+  return operands;
+}
+
+function ofTensor(tensor: Tensor | undefined, otherwise?: number): Constant {
+  const single = tensor === undefined || tensor.dims.every((dim) => dim === 1);
+  return { value: tensor === undefined ? otherwise : tensor.scalar, single, elemType: tensor?.elemType };
+}
+
+function ofConstant(node: Node): Constant {
+  const [given] = node.attributes;
+  if (given === undefined || given.ref !== undefined) return { value: undefined, single: false };
+  if (given.tensor !== undefined) return ofTensor(given.tensor);
+  const value = given.name === 'value_float' ? given.f : given.name === 'value_int' ? given.i : undefined;
+  return { value, single: value !== undefined };
+}
+
+export const isEven = (power: number | undefined): boolean => power !== undefined && power % 2 === 0;
+
+/** A bound of a Clip: its number, undefined where there is none, NaN where it is not known. */
+export interface Bounds {
+  readonly least: number | undefined;
+  readonly most: number | undefined;
+}
+
+/** The bounds of a Clip; attributes up to opset 10, then inputs. */
+export function boundsOfClip(node: Node, scope: Scope, operands: Operands): Bounds {
+  const bound = (slot: number, name: string) => {
+    const input = node.inputs[slot] ?? '';
+    if (input === '') return attribute(node, name)?.f;
+    return operands.constant(scope, input)?.value ?? Number.NaN;
+  };
+  return { least: bound(1, 'min'), most: bound(2, 'max') };
+}

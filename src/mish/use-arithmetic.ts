@@ -1,0 +1,68 @@
+import { attribute } from '../onnx/document.js';
+import type { ElementTypes } from '../onnx/element-types.js';
+import { DataType } from '../onnx/types.js';
+import { MOVES, words } from './use-moves.js';
+import type { InputUse, Question } from './value-flow.js';
+
+/** Integer element types. */
+const INTEGERS: readonly number[] = [
+  DataType.UINT8,
+  DataType.INT8,
+  DataType.UINT16,
+  DataType.INT16,
+  DataType.INT32,
+  DataType.INT64,
+  DataType.UINT32,
+  DataType.UINT64,
+  DataType.UINT4,
+  DataType.INT4,
+  DataType.UINT2,
+  DataType.INT2,
+];
+
+/** What arithmetic on a few numbers is made of. Layers with weights are not in it: behind them is another signal. */
+const ARITHMETIC = new Set([
+  ...MOVES,
+  ...words(`Abs Add Cast CastLike Ceil Clip Concat Div Exp Floor Log Max Mean Min Mod Mul Neg Pow Reciprocal Relu ReduceMax
+    ReduceMin ReduceProd ReduceSum Round Sign Sqrt Sub Sum Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Where`),
+]);
+
+/** Inputs that are a shape, a size or an index, or choose indices, although their type may be float or bool. */
+const SIZES: Readonly<Record<string, readonly number[]>> = {
+  Compress: [1],
+  NonZero: [0],
+  OneHot: [0, 1],
+  Range: [0, 1, 2],
+  Resize: [1, 2, 3],
+  Upsample: [1],
+};
+
+const CAST = 'its result is cast to an integer';
+const CONDITION = 'its result is the condition of a Loop';
+
+/**
+ * Whether a result is a number the graph calculates with rather than an activation: it reaches a cast to an integer, a
+ * shape or index, a trip count or a condition, through arithmetic only.
+ */
+export function arithmeticQuestion(types: ElementTypes): Question {
+  const judge = ({ node, slot, scope }: InputUse): string | undefined => {
+    const { opType } = node;
+    if (opType === 'Cast' && INTEGERS.includes(attribute(node, 'to')?.i ?? 0)) return CAST;
+    if (opType === 'CastLike' && slot === 0 && INTEGERS.includes(types(scope, node.inputs[1] ?? '') ?? 0))
+      return CAST;
+    if (opType === 'If') return 'its result decides an If';
+    if (opType === 'Loop' && slot === 0) return 'its result is the trip count of a Loop';
+    if (opType === 'Loop' && slot === 1) return CONDITION;
+    if (Object.hasOwn(SIZES, opType) && SIZES[opType]?.includes(slot))
+      return `its result is a size or index of ${opType}`;
+    return undefined;
+  };
+  return {
+    start: 1,
+    at(use, state) {
+      if (use.node.domain !== '') return undefined;
+      return judge(use) ?? (ARITHMETIC.has(use.node.opType) ? state : undefined);
+    },
+    condition: CONDITION,
+  };
+}

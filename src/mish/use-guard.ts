@@ -1,0 +1,134 @@
+import { boundsOfClip, isEven, type Operands } from './operands.js';
+import { movesValues, words } from './use-moves.js';
+import type { InputUse, Question } from './value-flow.js';
+
+// ReLU gives nothing below zero, and Mish gives as little as this. The state of a value is how far below zero it may be once
+// the site that it comes from is swapped. What is there for any operand stops the search: an even power, |x|, exp, a layer.
+
+/** How far below zero Mish goes. */
+const DEPTH = 0.309;
+
+/** Means of what goes in: no deeper than that. */
+const MEANS = words('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
+const SUMS = words('ReduceSum CumSum');
+
+const root = (of: string) => `it keeps the operand of ${of} from being negative`;
+const DIVISOR = 'it keeps a divisor from being zero or negative';
+
+/**
+ * Whether a result guards a domain: a root, a logarithm, a power, a divisor. A question that is `lenient` also goes through
+ * what may have any sign, to say where there is a doubt.
+ */
+export function guardQuestion(operands: Operands, lenient = false): Question {
+  const lost = lenient ? Number.POSITIVE_INFINITY : undefined;
+
+  function power({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
+    if (slot !== 0) return undefined;
+    const exponent = operands.constant(scope, node.inputs[1]);
+    const { value } = exponent ?? {};
+    // A lone exponent that is in another file is as likely a 2.
+    if (value === undefined) return exponent?.single && !lenient ? undefined : root('Pow');
+    if (!Number.isInteger(value)) return root('Pow');
+    if (value < 0) return DIVISOR;
+    return value === 0 || isEven(value) ? undefined : depth ** value;
+  }
+
+  /** An operand and another one. */
+  function joint({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
+    const { opType, inputs } = node;
+    const other = inputs[1 - slot] ?? '';
+    if (inputs[0] === other && inputs[1] === other) return opType === 'Add' ? 2 * depth : undefined;
+    const constant = operands.constant(scope, other);
+    const { value } = constant ?? {};
+    switch (opType) {
+      case 'Add':
+      case 'Sub': {
+        if (opType === 'Sub' && slot === 1) return lost;
+        if (value === undefined) {
+          if (constant?.single) return depth;
+          return opType === 'Add' && operands.isNonNegative(scope, other) ? 2 * depth : lost;
+        }
+        const shift = opType === 'Add' ? value : -value;
+        return shift >= 0 ? deeper(depth - shift) : lost;
+      }
+      default: {
+        if (opType === 'Div' && slot === 1) return DIVISOR;
+        if (value === undefined) {
+          if (constant?.single) return depth;
+          return operands.isNonNegative(scope, other) ? Number.POSITIVE_INFINITY : lost;
+        }
+        return value > 0 ? (opType === 'Mul' ? depth * value : depth / value) : lost;
+      }
+    }
+  }
+
+  /** Several operands. */
+  function several({ node, slot, scope }: InputUse, depth: number): number | undefined {
+    const others = node.inputs.filter((_, at) => at !== slot);
+    const isMin = node.opType === 'Min';
+    if (others.length > MOST_OPERANDS) return lost;
+    let result = depth;
+    for (const other of others) {
+      const value = operands.constant(scope, other)?.value;
+      if (node.opType === 'Max') result = value === undefined ? result : Math.min(result, -value);
+      else if (!operands.isNonNegative(scope, other)) return lost;
+      else if (!isMin) result += depth;
+    }
+    return deeper(result);
+  }
+
+  return {
+    start: DEPTH,
+    at(use, depth) {
+      const { node, slot, scope } = use;
+      const { opType } = node;
+      if (node.domain !== '') return undefined;
+      if (movesValues(use)) return depth;
+      if (slot === 0 && MEANS.has(opType)) return depth;
+      if (slot === 0 && SUMS.has(opType)) return Number.POSITIVE_INFINITY;
+      switch (opType) {
+        case 'Sqrt':
+        case 'Log':
+        case 'ReduceLogSum':
+          return root(opType);
+        case 'Reciprocal':
+          return DIVISOR;
+        case 'Pow':
+          return power(use, depth);
+        case 'Add':
+        case 'Sub':
+        case 'Mul':
+        case 'Div':
+          return joint(use, depth);
+        case 'Max':
+        case 'Min':
+        case 'Sum':
+        case 'Mean':
+          return several(use, depth);
+        case 'Clip': {
+          const { least } = boundsOfClip(node, scope, operands);
+          return slot !== 0 ? undefined : deeper(Math.min(depth, -(least ?? Number.NEGATIVE_INFINITY)));
+        }
+        case 'Floor':
+          return Math.ceil(depth);
+        case 'MatMul':
+        case 'Einsum': {
+          const other = node.inputs[1 - slot] ?? '';
+          if (node.inputs.length !== 2 || operands.constant(scope, other) !== undefined) return undefined;
+          return operands.isNonNegative(scope, other) ? Number.POSITIVE_INFINITY : lost;
+        }
+        case 'Neg':
+          return lost;
+        default:
+          return undefined;
+      }
+    },
+  };
+}
+
+const MOST_OPERANDS = 8;
+
+/** A depth, if the value can be below zero still. NaN is a bound that is not known, and may be any. */
+function deeper(depth: number): number | undefined {
+  return depth > 0 ? depth : undefined;
+}

@@ -1,0 +1,40 @@
+import { attribute, type Node } from '../onnx/document.js';
+import { DataType } from '../onnx/types.js';
+import type { InputUse } from './value-flow.js';
+
+export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+
+/** Operators that move values without changing them, and choose among them. */
+export const MOVES =
+  words(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
+  Expand Tile Gather DepthToSpace SpaceToDepth`);
+
+/** Operators that put values beside others; with the inputs that are values. */
+const JOINS: Readonly<Record<string, (slot: number) => boolean>> = {
+  Concat: () => true,
+  Pad: (slot) => slot !== 1,
+  ScatterElements: (slot) => slot !== 1,
+  ScatterND: (slot) => slot !== 1,
+  Where: (slot) => slot > 0,
+};
+/** Further ones that choose, and casts between floats. */
+const CHOICES = words('GatherElements GatherND Compress ReduceMax ReduceMin TopK Trilu ReverseSequence');
+
+/** Whether the values that go in come out unchanged, some of them at least. Not for the shapes and indices beside them. */
+export function movesValues({ node, slot }: InputUse): boolean {
+  const { opType } = node;
+  if (Object.hasOwn(JOINS, opType)) return JOINS[opType]?.(slot) ?? false;
+  if (slot !== 0) return false;
+  return MOVES.has(opType) || CHOICES.has(opType) || isFloatCast(node);
+}
+
+/** The element types that a Cast of an activation keeps its values in. */
+const FLOATS: readonly number[] = [DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16];
+
+export function isFloatCast(node: Node): boolean {
+  if (node.opType === 'CastLike') return true; // to an integer is arithmetic already
+  return node.opType === 'Cast' && FLOATS.includes(attribute(node, 'to')?.i ?? 0);
+}
+
+/** How an operator with one changing operand takes part in what is followed. */
+export const BINARY = words('Add Sub Mul Div');

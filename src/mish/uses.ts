@@ -1,0 +1,57 @@
+import type { Analysis } from '../onnx/analysis.js';
+import type { Scope } from '../onnx/document.js';
+import { createOperands } from './operands.js';
+import { arithmeticQuestion } from './use-arithmetic.js';
+import { clampQuestion, createClampBefore } from './use-clamp.js';
+import { guardQuestion } from './use-guard.js';
+import { maskQuestion } from './use-mask.js';
+import { quantizedQuestion } from './use-quantized.js';
+import { createFollower, type Question, type Verdict } from './value-flow.js';
+
+/** What the result of an activation is used for that makes it something else than an activation. */
+export type Purpose = 'arithmetic' | 'guard' | 'clamp' | 'mask' | 'quantized';
+
+/** An activation that can be looked at: what it takes and gives, and whether it gives nothing below zero. */
+export interface Candidate {
+  readonly scope: Scope;
+  readonly x: string;
+  readonly y: string;
+  readonly isRelu: boolean;
+}
+
+/** Says what the results of activations are used for. */
+export interface Uses {
+  /** What speaks against a swap, and the node that decides it. */
+  purpose(candidate: Candidate): (Verdict & { readonly purpose: Purpose }) | undefined;
+  /** What does not, but should be told. */
+  doubt(candidate: Candidate): Verdict | undefined;
+}
+
+/** Prepares to follow values through a document. Each question is answered for all sites in one pass over what they reach. */
+export function createUses({ index, types, calls }: Analysis): Uses {
+  const operands = createOperands(index);
+  const follower = (question: Question) => createFollower(question, index, calls);
+  const before = createClampBefore(index, operands, calls);
+  const after = follower(clampQuestion(index, operands));
+  const arithmetic = follower(arithmeticQuestion(types));
+  const guard = follower(guardQuestion(operands));
+  const mask = follower(maskQuestion(operands, types));
+  const quantized = follower(quantizedQuestion(operands));
+  const doubtfulGuard = follower(guardQuestion(operands, true));
+  const doubtfulScale = follower(quantizedQuestion(operands, true));
+  return {
+    purpose({ scope, x, y, isRelu }) {
+      const found = (purpose: Purpose, verdict: Verdict | undefined) => verdict && { ...verdict, purpose };
+      return (
+        found('arithmetic', arithmetic(scope, y)) ??
+        (isRelu ? found('guard', guard(scope, y)) : undefined) ??
+        found('quantized', quantized(scope, y)) ??
+        (isRelu
+          ? (found('clamp', after(scope, y) ?? before(scope, x)) ?? found('mask', mask(scope, y)))
+          : undefined)
+      );
+    },
+    doubt: ({ scope, y, isRelu }) =>
+      (isRelu ? doubtfulGuard(scope, y) : undefined) ?? doubtfulScale(scope, y),
+  };
+}
