@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
+import type { Plan } from '../../src/mish/plan.js';
 import { swap } from '../../src/mish/swap.js';
 import { ifNode } from '../support/bodies.js';
 import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
@@ -280,10 +281,12 @@ test('what guards would break: swapped all the same, the outputs are NaN, infini
     fc.asyncProperty(fc.array(pick(keeps), { maxLength: 3 }), pick(decides), async (steps, last) => {
       const nodes = chain([...steps, last].map(([, part]) => part));
       const bytes = model(placed('graph', nodes));
-      const plan = {
-        ...{ schema: 'onnx-mish/plan@1', form: 'softplus', beta: 1 },
+      const plan: Plan = {
+        schema: 'onnx-mish/plan@1',
+        form: 'softplus',
+        beta: 1,
         ...{ sites: [{ scope: 'graph', output: 'r' }], skipped: [] },
-      } as const;
+      };
       const { output } = await swap(bytes, { plan });
       const feeds = { x: f32([-1, -1, -1, -1], [1, 4]), any: f32([0.7], [1]) };
       const [before, after] = [await run(bytes, feeds), await run(await output.bytes(), feeds)];
