@@ -115,6 +115,7 @@ describe('scalars', () => {
     expect(read({ dataType: 10, int32Data: [0x3c00] })).toBe(1);
     expect(read({ dataType: 16, int32Data: [0x3f80] })).toBe(1);
     expect(read({ dataType: 6, int32Data: [-5] })).toBe(-5);
+    for (const dataType of [2, 3, 4, 5]) expect(read({ dataType, int32Data: [7] })).toBe(7);
     expect(read({ dataType: 1, dims: [1, 1], floatData: [2] })).toBe(2);
   });
 
@@ -127,7 +128,9 @@ describe('scalars', () => {
     expect(read(11, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f)).toBe(1);
     expect(read(10, 0, 0x3c)).toBe(1);
     expect(read(16, 0x80, 0x3f)).toBe(1);
-    expect([read(6, 1, 2), read(2, 1), read(10, 0, 0x3c, 0, 0x3c)]).toEqual([
+    // The zero points of quantisation.
+    expect([read(2, 200), read(3, 128), read(4, 0, 1), read(5, 0, 0x80)]).toEqual([200, -128, 256, -32768]);
+    expect([read(6, 1, 2), read(9, 1), read(10, 0, 0x3c, 0, 0x3c)]).toEqual([
       undefined,
       undefined,
       undefined,
