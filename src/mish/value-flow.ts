@@ -114,12 +114,16 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     const queue: Step[] = [start];
     const walked: Step[] = [];
     const seen = new Map<Scope, Map<string, number>>();
+    const isNew = ({ scope, name, state }: Step): boolean => {
+      const names = seen.get(scope) ?? new Map<string, number>();
+      if ((names.get(name) ?? 0) >= state) return false;
+      seen.set(scope, names.set(name, state));
+      return true;
+    };
     const exits = new Map<number, Step>();
     for (const step of queue) {
-      const { scope, name, state } = step;
-      const names = seen.get(scope) ?? new Map<string, number>();
-      if (name === '' || (names.get(name) ?? 0) >= state) continue;
-      seen.set(scope, names.set(name, state));
+      const { name, state } = step;
+      if (name === '' || (queue.length > 1 && !isNew(step))) continue;
       walked.push(step);
       const number = numberOf(step);
       let before = known.get(number, state);
@@ -175,7 +179,10 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
   }
 
   return (scope, output) => {
-    const queue: Step[] = [{ scope, name: output, state: Math.fround(question.start), from: undefined }];
+    const start = Math.fround(question.start);
+    const before = everywhere.get(index.number(scope, output) ?? -1, start);
+    if (before !== undefined) return before ?? undefined;
+    const queue: Step[] = [{ scope, name: output, state: start, from: undefined }];
     const seen = new Map<string, number>();
     const all: Step[] = [];
     for (const place of queue) {
