@@ -19,6 +19,7 @@ export function sampledFeeds(
   options: ShapeOptions & { readonly labels?: string | undefined },
 ): Dataset {
   const { labels } = options;
+  checkShapes(inputs, options);
   const names = Object.keys(arrays).filter((name) => name !== labels);
   const pick = (input: ValueInfo): Tensor => {
     const [only = ''] = names;
@@ -104,8 +105,7 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
 function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dims }: ShapeOptions): number {
   const [dim] = input.dims;
   if (given !== undefined) return given[0] ?? 1;
-  if (typeof dim === 'string') return own(dims, dim) ?? 1;
-  return dim === undefined || dim < 0 ? 1 : dim;
+  return typeof dim === 'number' && dim >= 0 ? dim : dim === undefined ? 1 : (sizeOf(dim, dims) ?? 1);
 }
 
 /** The labels: whole numbers, one a sample. */

@@ -44,54 +44,10 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly expected?: readonly Tensors[];
 }
 
-export interface ShapeOptions {
-  /** Whole shapes, by input name. */
-  readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
-  /** Values of symbolic dimensions, by symbol. */
-  readonly dims?: Readonly<Record<string, number>> | undefined;
-}
-
-/**
- * The shape to feed an input with. Throws `bad-data`, with the option to give, where a dimension is free
- * and nothing says its size. ONNX Runtime gives no dims for a scalar and for an unknown rank: any shape fits
- * those, and without one it is a scalar.
- */
-export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): number[] {
-  const given = own(shapes, input.name);
-  const model = input.dims;
-  if (given !== undefined) {
-    const fits =
-      given.length === model.length &&
-      given.every(
-        (dim, axis) => typeof model[axis] === 'string' || model[axis] === dim || Number(model[axis]) < 0,
-      );
-    if (fits || model.length === 0) return [...given];
-    throw new OnnxMishError(
-      'bad-data',
-      `the shape [${given}] does not fit input '${input.name}', which is [${model}]`,
-      { fix: 'Correct --shape' },
-    );
-  }
-  return model.map((dim, axis) => {
-    if (typeof dim === 'number' && dim >= 0) return dim;
-    const size = typeof dim === 'string' ? own(dims, dim) : undefined;
-    if (size !== undefined) return size;
-    const named = typeof dim === 'string' && dim !== '';
-    const example = model.map((other) => (typeof other === 'number' && other >= 0 ? other : 1)).join('x');
-    throw new OnnxMishError(
-      'bad-data',
-      `dimension ${axis}${named ? ` ('${dim}')` : ''} of input '${input.name}' is free`,
-      {
-        fix: `Give its size${named ? ` with --dim '${dim}=1'` : ''}${named ? ' or' : ''} with --shape '${input.name}=${example}'`,
-      },
-    );
-  });
-}
-
 /**
  * Seeded noise for every input: normal for floats, small whole numbers for integers (they are valid
  * indices and tokens almost everywhere), a coin for bools. The same seed gives the same feeds anywhere.
- * Throws `bad-data` for free dimensions and for types that cannot be made up.
+ * Free dimensions get a size as `settleShapes` says. Throws as it does, and `bad-data` for types that cannot be made up.
  */
 export function seededFeeds(
   inputs: readonly ValueInfo[],
@@ -99,12 +55,13 @@ export function seededFeeds(
 ): Dataset {
   const { seed = 0, count = 1 } = options;
   const random = createRandom(seed);
+  const settled = settleShapes(inputs, options);
   const feeds = Array.from({ length: count }, () =>
     Object.fromEntries(
-      inputs.map((input) => [input.name, noise(input, resolveShape(input, options), random)]),
+      inputs.map((input) => [input.name, noise(input, resolveShape(input, settled), random)]),
     ),
   );
-  return { source: 'seed', seed, feeds };
+  return { source: 'seed', seed, feeds, notes: settled.notes };
 }
 
 const LARGEST_INTEGER = 10;

@@ -120,10 +120,15 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
     );
   }
   const { name, elemType } = input;
+  checkShapes(inputs, options);
   const given = own(options.shapes, name);
   const dims =
     given === undefined
-      ? input.dims.map((dim) => (typeof dim === 'string' ? (own(options.dims, dim) ?? dim) : dim))
+      ? input.dims.map((dim, axis) =>
+          typeof dim === 'string'
+            ? (own(options.dims, dim) ?? (axis === 0 ? sizeOf(dim, options.dims) : undefined) ?? dim)
+            : dim,
+        )
       : resolveShape(input, options);
   const shown = `input '${name}', ${elemType} [${input.dims.map((dim) => dim || '?').join(', ')}],`;
   if (dims.length !== 4 || !TYPES.includes(elemType)) {

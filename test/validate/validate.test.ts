@@ -99,8 +99,10 @@ describe('a small classifier', async () => {
     expect(alone.passed).toBe(false); // nothing was measured
   });
 
-  test('a dimension that nothing resolves is an error that names it', async () => {
-    await expect(validateFiles(original, swapped, {})).rejects.toThrow(/'N'.*--dim 'N=1'/s);
+  test('a dimension without a size is 1, and a note names it', async () => {
+    const { data, notes } = await validateFiles(original, swapped, { latency: false });
+    expect(data.shapes).toEqual({ x: [1, 2] });
+    expect(notes).toEqual([expect.stringContaining("taken as 1: 'N'")]);
   });
 
   test('the same seed gives the same drift, another one another', async () => {

@@ -43,7 +43,7 @@ function noise(flags: DataFlags, samples: number): DataMaker {
   return (inputs, _outputs, dims) => {
     const { shapes, dims: given } = shapeOptions(flags);
     const shape = { shapes, dims: { ...dims, ...given } };
-    const [each = 1] = inputs[0] === undefined ? [] : resolveShape(inputs[0], shape);
+    const [each = 1] = inputs[0] === undefined ? [] : resolveShape(inputs[0], settleShapes(inputs, shape));
     return seededFeeds(inputs, { ...shape, seed: flags.seed, count: Math.ceil(samples / Math.max(1, each)) });
   };
 }
@@ -57,7 +57,11 @@ function batchSymbol(values: readonly ValueInfo[]): string | undefined {
 
 function isGiven(symbol: string, inputs: readonly ValueInfo[], flags: DataFlags): boolean {
   const { shapes, dims } = shapeOptions(flags);
-  return own(dims, symbol) !== undefined || inputs.some(({ name }) => own(shapes, name) !== undefined);
+  return (
+    own(dims, symbol) !== undefined ||
+    own(dims, ANY) !== undefined ||
+    inputs.some(({ name }) => own(shapes, name) !== undefined)
+  );
 }
 
 /** Whether the first run of several samples gives what as many runs of one give. */

@@ -19,17 +19,24 @@ export type DataMaker = (
 ) => Dataset<Feeds>;
 
 /**
- * Reads what `--data` or `--images` names; without either, noise is made up: `noises` runs of it. Throws `io`, `bad-data`
- * and `bad-usage`.
+ * Reads what `--data` or `--images` names; without either, noise is made up: `noises` runs of it. `note` is told once what a
+ * reader has to know of it: standard error, unless given. Throws `io`, `bad-data` and `bad-usage`.
  */
-export async function readData(flags: DataFlags, noises: number): Promise<DataMaker> {
+export async function readData(
+  flags: DataFlags,
+  noises: number,
+  note: (text: string) => void = sayNote,
+): Promise<DataMaker> {
+  const noted = new Set<string>();
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
   const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data);
   return (inputs, outputs, more) => {
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };
-    return images?.(inputs, shape) ?? dataset(files, inputs, outputs, { ...flags, shape, noises });
+    const made = images?.(inputs, shape) ?? dataset(files, inputs, outputs, { ...flags, shape, noises });
+    for (const text of made.notes ?? []) if (noted.size !== noted.add(text).size) note(text);
+    return made;
   };
 }
 
@@ -55,6 +62,7 @@ function dataset(
     }
     return seededFeeds(inputs, { ...shape, seed, count: Math.max(1, noises) });
   }
+  checkShapes(inputs, shape);
   if (files.kind === 'cases') return testCaseFeeds(files.cases.map(namedTensors), inputs, outputs);
   const arrays = Object.fromEntries([...files.files].map(([name, bytes]) => [name, parseNpy(bytes, name)]));
   return sampledFeeds(arrays, inputs, { ...shape, labels });

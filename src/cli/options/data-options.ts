@@ -22,6 +22,10 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
     .option('--labels <array>', 'the array of the .npz that holds the classes');
   return imageOptions(command)
     .option('--shape <input=1x3x224x224>', 'the shape to feed an input with (repeatable)', collect)
-    .option('--dim <symbol=1>', 'the size of a symbolic dimension (repeatable)', collect)
+    .option(
+      '--dim <symbol=1>',
+      'the size of a symbolic dimension; *=1 for all others (repeatable; default: 1)',
+      collect,
+    )
     .option('--seed <number>', 'seed of whatever is random', count, 0);
 }

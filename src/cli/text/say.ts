@@ -24,6 +24,11 @@ export function say(text: string): void {
   else print(`${text}\n`);
 }
 
+/** Tells on standard error what a reader of the results has to know. */
+export function sayNote(text: string): void {
+  console.error(`note: ${clean(text)}`);
+}
+
 /** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
   say(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2));

@@ -118,15 +118,28 @@ test('a provider that is not there: the others run, exit 3', async () => {
   expect(people.stdout).toMatch(new RegExp(`^${ABSENT}: not available: .*\\w`, 'm'));
 });
 
-test('a free dimension is named with the flag that sets it', async () => {
-  const { code, stdout, stderr } = await cli(['validate', 'm.onnx', ...QUICK], { cwd: folder.path });
-  expect([code, stdout]).toEqual([2, '']);
-  expect(stderr).toContain("dimension 0 ('batch') of input 'x' is free\n");
-  expect(stderr).toContain("--dim 'batch=1' or with --shape 'x=1x3'");
-  // What it proposes works.
+test('a free dimension is 1 unless given, and a note names it', async () => {
+  const plain = await validate(...QUICK);
+  expect(plain.json).toMatchObject({
+    data: { shapes: { x: [1, 3] } },
+    notes: ["free dimensions without a size are taken as 1: 'batch'; --dim gives sizes"],
+  });
+  const all = await validate(...QUICK, '--dim', '*=2');
+  expect(all.json).toMatchObject({ data: { shapes: { x: [2, 3] } }, notes: [] });
   expect((await validate(...QUICK, '--dim', 'batch=1')).json.data.shapes).toEqual({ x: [1, 3] });
   expect((await validate(...QUICK, '--shape', 'x=1x3')).json.data.shapes).toEqual({ x: [1, 3] });
   expect((await validate(...QUICK, '--shape', 'x=1x4')).json.error).toMatchObject({ code: 'bad-data' });
+});
+
+test.each([
+  ['--dim', 'bach=2', "no input of the model has a symbolic dimension 'bach'", "'batch'"],
+  ['--shape', 'y=1x3', "the model has no input 'y' to give a shape", "'x'"],
+])('%s %s is refused, and the real names are listed', async (option, value, what, listed) => {
+  const { code, json } = await validate(...QUICK, option, value);
+  expect([code, json.error]).toEqual([
+    2,
+    expect.objectContaining({ code: 'bad-usage', what, fix: expect.stringContaining(listed) }),
+  ]);
 });
 
 const SAMPLES = new Float32Array([1, 0.5, 0, 0, 2, 1, -1, 0, 3, 0.5, 2, 1]);

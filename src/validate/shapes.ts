@@ -1,0 +1,120 @@
+import { OnnxMishError } from '../onnx/error.js';
+import type { ValueInfo } from '../providers/types.js';
+import { own } from './own.js';
+
+export interface ShapeOptions {
+  /** Whole shapes, by input name. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
+  /** Sizes of symbolic dimensions, by symbol; `*` stands for all that have no other size. */
+  readonly dims?: Readonly<Record<string, number>> | undefined;
+}
+
+/** The symbol that stands for every free dimension without another size. */
+export const ANY = '*';
+/** The size of a free dimension that nobody gave one. */
+const DEFAULT_SIZE = 1;
+
+/**
+ * The shape to feed an input with. Throws `bad-data`, with the option to give, where a dimension is free
+ * and nothing says its size. ONNX Runtime gives no dims for a scalar and for an unknown rank: any shape fits
+ * those, and without one it is a scalar.
+ */
+export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): number[] {
+  const given = own(shapes, input.name);
+  const model = input.dims;
+  if (given !== undefined) {
+    const fits =
+      given.length === model.length &&
+      given.every(
+        (dim, axis) => typeof model[axis] === 'string' || model[axis] === dim || Number(model[axis]) < 0,
+      );
+    if (fits || model.length === 0) return [...given];
+    throw new OnnxMishError(
+      'bad-data',
+      `the shape [${given}] does not fit input '${input.name}', which is [${model}]`,
+      { fix: 'Correct --shape' },
+    );
+  }
+  return model.map((dim, axis) => {
+    if (typeof dim === 'number' && dim >= 0) return dim;
+    const size = sizeOf(dim, dims);
+    if (size !== undefined) return size;
+    const named = typeof dim === 'string' && dim !== '';
+    const example = model.map((other) => (typeof other === 'number' && other >= 0 ? other : 1)).join('x');
+    throw new OnnxMishError(
+      'bad-data',
+      `dimension ${axis}${named ? ` ('${dim}')` : ''} of input '${input.name}' is free`,
+      {
+        fix: `Give its size${named ? ` with --dim '${dim}=1'` : ''}${named ? ' or' : ''} with --shape '${input.name}=${example}'`,
+      },
+    );
+  });
+}
+
+/** The size that was given for a free dimension, by its symbol or for all. */
+export function sizeOf(dim: string | number | undefined, dims: ShapeOptions['dims']): number | undefined {
+  const named = typeof dim === 'string' && dim !== '' ? own(dims, dim) : undefined;
+  return named ?? own(dims, ANY);
+}
+
+/** Throws `bad-usage` for a shape of an input, or a size of a symbol, that the inputs do not have. */
+export function checkShapes(inputs: readonly ValueInfo[], { shapes = {}, dims = {} }: ShapeOptions): void {
+  const names = inputs.map(({ name }) => name);
+  const symbols = [...new Set(inputs.flatMap((input) => input.dims.filter(isSymbol)))];
+  const input = Object.keys(shapes).find((name) => !names.includes(name));
+  if (input !== undefined) {
+    throw new OnnxMishError('bad-usage', `the model has no input '${input}' to give a shape`, {
+      fix: `Name one of its inputs with --shape: ${quoted(names)}`,
+    });
+  }
+  const symbol = Object.keys(dims).find((name) => name !== ANY && !symbols.includes(name));
+  if (symbol === undefined) return;
+  throw new OnnxMishError('bad-usage', `no input of the model has a symbolic dimension '${symbol}'`, {
+    fix:
+      symbols.length === 0
+        ? 'Leave out --dim: its inputs have no symbolic dimension'
+        : `Name one of its symbolic dimensions with --dim: ${quoted(symbols)}`,
+  });
+}
+
+const isSymbol = (dim: string | number): dim is string => typeof dim === 'string' && dim !== '';
+const quoted = (names: readonly string[]) => names.map((name) => `'${name}'`).join(', ');
+
+/** Shapes without anything left open, and the note that says what was taken. */
+export interface SettledShapes {
+  readonly dims: Readonly<Record<string, number>>;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Gives every free dimension a size: the one given, the one that the shape of another input gives its symbol, or 1.
+ * Throws as `checkShapes` does.
+ */
+export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions): SettledShapes {
+  checkShapes(inputs, options);
+  const { shapes = {}, dims = {} } = options;
+  const sizes = new Map(Object.entries(dims));
+  for (const { name, dims: model } of inputs) {
+    const given = own(shapes, name);
+    model.forEach((dim, axis) => {
+      const size = given?.[axis];
+      if (isSymbol(dim) && size !== undefined && !sizes.has(dim)) sizes.set(dim, size);
+    });
+  }
+  const taken = new Set<string>();
+  const rest = sizes.get(ANY) ?? DEFAULT_SIZE;
+  for (const { name, dims: model } of inputs) {
+    if (own(shapes, name) !== undefined) continue;
+    model.forEach((dim, axis) => {
+      if (typeof dim === 'number' && dim >= 0) return;
+      if (!isSymbol(dim)) taken.add(`dimension ${axis} of '${name}'`);
+      else if (!sizes.has(dim)) taken.add(`'${dim}'`);
+    });
+  }
+  const notes =
+    taken.size === 0 || sizes.has(ANY)
+      ? []
+      : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}; --dim gives sizes`];
+  return { dims: Object.fromEntries([...sizes, [ANY, rest]]), shapes, notes };
+}
