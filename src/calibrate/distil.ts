@@ -8,6 +8,7 @@ import { exposeTensors } from '../onnx/expose.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, splice } from '../onnx/splice.js';
+import { tensorOutputs } from '../onnx/tensor-outputs.js';
 import { type OpenData, readWeight, type Weight, weightEdit } from '../onnx/weights.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
@@ -74,7 +75,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   const first = await firstFeed(fit.feeds);
   if (opset < OPSET || layers.length === 0 || first === undefined) return undefined;
   const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
-  const ends = document.graph.outputs.map(({ name }) => name).filter((name) => made.has(name));
+  const ends = tensorOutputs(document).names.filter((name) => made.has(name));
   const insides = layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
   const names = [...new Set([...ends, ...insides])];
   const shapes = await shapesOf(repaired, first, options);

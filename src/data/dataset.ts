@@ -74,9 +74,11 @@ function noise({ name, elemType }: ValueInfo, dims: number[], random: Random): T
   if (data === undefined) {
     throw new OnnxMishError(
       'bad-data',
-      `input '${name}' has type ${elemType}, for which no data can be made up`,
+      elemType === CONTAINER
+        ? `input '${name}' is a sequence, a map or an optional, and only tensors can be fed`
+        : `input '${name}' has type ${elemType}, for which no data can be made up`,
       {
-        fix: 'Give samples with --data',
+        fix: elemType === CONTAINER ? 'Run a model whose inputs are tensors' : 'Give samples with --data',
       },
     );
   }

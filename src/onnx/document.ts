@@ -64,6 +64,8 @@ export interface Value {
   readonly name: string;
   /** TensorProto.DataType; 0 when the value is no tensor or its type is not given. */
   readonly elemType: number;
+  /** Whether its type is a sequence, a map or an optional. */
+  readonly container?: boolean;
   /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
   readonly dims: readonly (number | string | null)[] | undefined;
   /** Its place in a graph; a function's inputs and outputs are names only. */

@@ -82,7 +82,9 @@ export async function scanValue(reader: Reader, scope: Scope, field: Field): Pro
     return dim.dimValue ?? null;
   });
   const known = tensor?.shape == null ? undefined : (dims ?? []);
-  return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
+  const { sequenceType, mapType, optionalType } = proto.type ?? {};
+  const container = (sequenceType ?? mapType ?? optionalType) != null;
+  return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known, ...(container && { container }) };
 }
 
 /** A million sites, each of seven nodes, are less than that, and memory holds it: 2 to 3 GB. */

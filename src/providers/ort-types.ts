@@ -15,6 +15,9 @@ export const ORT_TYPES = {
   u64: 'uint64',
 } as const satisfies Readonly<Record<string, string>>;
 
+/** The element type of what is no tensor: a sequence, a map or an optional. */
+export const CONTAINER = 'container';
+
 const SHORT_TYPES = new Map<string, string>(Object.entries(ORT_TYPES).map(([short, long]) => [long, short]));
 
 /** ONNX Runtime's name of an element type; undefined for one that it has not. */

@@ -101,7 +101,7 @@ describe('a small classifier', async () => {
 
   test('a dimension without a size is 1, and a note names it', async () => {
     const { data, notes } = await validateFiles(original, swapped, { latency: false });
-    expect(data.shapes).toEqual({ x: [1, 2] });
+    expect(data.shapes).toEqual({ x: [1, 1] });
     expect(notes).toEqual([expect.stringContaining("taken as 1: 'N'")]);
   });
 

@@ -7,6 +7,8 @@ import type { WebProvider } from './protocol.js';
 /** A model on its way to a page. */
 export interface Prepared {
   readonly model: string | Uint8Array;
+  /** The file that the model's external data is beside, where it is not `model` itself. */
+  readonly beside?: string | undefined;
   /** The form its Mish was rewritten to; undefined where that was not needed. */
   readonly retargeted?: string | undefined;
   readonly notes?: readonly string[] | undefined;
@@ -21,5 +23,11 @@ export async function prepareFor(
   shapes: Shapes | undefined,
 ): Promise<Prepared> {
   if (provider === 'webgl') return prepareForWebgl(model, shapes);
-  return { model, suspicions: provider === 'webgpu' ? await withDocument(model, webgpuMistakes) : [] };
+  return withDocument(model, async (document) => {
+    const changed = withTensorOutputs(document);
+    const suspicions = provider === 'webgpu' ? webgpuMistakes(document) : [];
+    if (changed === undefined) return { model, suspicions };
+    const beside = typeof model === 'string' ? model : undefined;
+    return { model: await changed.model.bytes(), beside, notes: changed.notes, suspicions };
+  });
 }

@@ -152,7 +152,7 @@ const ids = new WeakMap<Session, number>();
 
 async function openSession(
   { page, facts }: Started,
-  { model, retargeted, notes, suspicions }: Prepared,
+  { model, beside, retargeted, notes, suspicions }: Prepared,
   options: SessionOptions = {},
 ): Promise<Session> {
   const id = nextId++;
@@ -172,10 +172,11 @@ async function openSession(
     kept.set(feeds, path);
     return path;
   };
+  const path = typeof model === 'string' ? model : beside;
   try {
     const external =
-      typeof model === 'string'
-        ? await withDocument(model, (document) => dataFiles(document, dirname(model), options))
+      path !== undefined
+        ? await withDocument(path, (document) => dataFiles(document, dirname(path), options))
         : [];
     const { optimisation = 'all' } = options;
     const opened = await page.call('open', {

@@ -108,6 +108,26 @@ function create(
   );
 }
 
+/** A session whose outputs are tensors: ONNX Runtime's interface to Node hands out nothing else. */
+async function openTensors(
+  name: ProviderName,
+  model: string | Uint8Array,
+  options: SessionOptions | undefined,
+  profilePrefix: string | undefined,
+): Promise<{ session: Ort.InferenceSession; notes: readonly string[] }> {
+  const session = await create(name, model, options, profilePrefix);
+  const others = session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
+  if (others.length === 0) return { session, notes: [] };
+  return withDocument(model, async (document) => {
+    const changed = withTensorOutputs(document, others);
+    if (changed === undefined) return { session, notes: [] };
+    await session.release();
+    return withChanged(model, changed.model, document.external.length > 0, async (tensors) => {
+      return { session: await create(name, tensors, options, profilePrefix), notes: changed.notes };
+    });
+  });
+}
+
 async function open(
   name: ProviderName,
   model: string | Uint8Array,
@@ -128,7 +148,8 @@ async function open(
     await withDocument(model, (read) => dataFiles(read, dirname(model), options));
   const profile = options?.profile === true ? await profileFolder() : undefined;
   const start = performance.now();
-  const session = await create(name, model, options, profile?.prefix).catch(async (cause: unknown) => {
+  const opening = openTensors(name, model, options, profile?.prefix);
+  const { session, notes } = await opening.catch(async (cause: unknown) => {
     await profile?.remove();
     // What is wrong with the device is not the model's fault: a --device-id that there is not, say.
     if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
@@ -140,13 +161,16 @@ async function open(
   const convert = (feeds: Tensors) =>
     Object.fromEntries(Object.entries(feeds).map(([key, tensor]) => [key, toOrt(module, tensor)]));
   const call = (feeds: Record<string, Ort.Tensor>) =>
-    session.run(feeds).catch((cause: unknown) => {
+    session.run(feeds, fetches).catch((cause: unknown) => {
       throw failed('failed to run it', cause);
     });
+  const outputs = session.outputMetadata.filter(({ isTensor }) => isTensor);
+  const fetches = outputs.map((output) => output.name);
   return {
     inputs: session.inputMetadata.map(valueInfo),
-    outputs: session.outputMetadata.map(valueInfo),
+    outputs: outputs.map(valueInfo),
     createMs,
+    notes,
     runtime: { ...RUNTIME, version, threads: options?.threads ?? null },
     async run(feeds) {
       const results = await call(convert(feeds));
@@ -176,7 +200,7 @@ async function open(
 }
 
 function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {
-  if (!metadata.isTensor) return { name: metadata.name, elemType: 'unknown', dims: [] };
+  if (!metadata.isTensor) return { name: metadata.name, elemType: CONTAINER, dims: [] };
   const elemType = elemTypeOf(metadata.type);
   return { name: metadata.name, elemType, dims: metadata.shape };
 }

@@ -27,12 +27,13 @@ export interface WebglModel {
  * inputs and outputs as numbers.
  */
 export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | undefined): Promise<WebglModel> {
-  return withDocument(model, async (document) => {
+  return withDocument(model, async (whole) => {
+    const { document, notes } = await tensorsOnly(whole);
     const runnable = await inWebglForm(document);
     return {
       model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
       retargeted: runnable === document ? undefined : FORM_FOR.webgl,
-      notes: [WEBGL_IS_ENDING],
+      notes: [WEBGL_IS_ENDING, ...notes],
       suspicions: suspicionsOf(runnable),
     };
   });
@@ -52,7 +53,8 @@ function suspicionsOf(document: OnnxDocument): string[] {
 
 /** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */
 export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported | undefined> {
-  return withDocument(model, async (document) => {
+  return withDocument(model, async (whole) => {
+    const { document } = await tensorsOnly(whole);
     const problems = webglProblems(await inWebglForm(document));
     if (problems.length === 0) return undefined;
     const reasons = [...new Set(problems.map(({ message }) => message))];
@@ -65,6 +67,13 @@ export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported |
       ),
     };
   });
+}
+
+/** The document with tensors for outputs: the same one, where it has no others. */
+async function tensorsOnly(document: OnnxDocument): Promise<{ document: OnnxDocument; notes: string[] }> {
+  const changed = withTensorOutputs(document);
+  if (changed === undefined) return { document, notes: [] };
+  return { document: await scan(await changed.model.bytes()), notes: changed.notes };
 }
 
 /** The document with its Mish in the form of WebGL: the same one, where that changes nothing. */

@@ -63,11 +63,15 @@ export async function loadRuntime(
   ort.env.logLevel = 'error';
   const facts = await factsOf(provider, ort);
   let context: WebGL2RenderingContext | undefined;
+  /** The outputs that are tensors. */
+  const fetches = new WeakMap<Ort.InferenceSession, string[]>();
   /** How many runs make one time, by the pair of sessions: the same for all their times. */
   const known = new WeakMap<Ort.InferenceSession, { other: Ort.InferenceSession; repeats: number }>();
 
   async function call(session: Ort.InferenceSession, feeds: OrtFeeds) {
-    const [outcome] = await Promise.allSettled([session.run(feeds)]);
+    const [outcome] = await Promise.allSettled([
+      session.run(feeds, fetches.get(session) ?? session.outputNames),
+    ]);
     // Then what fails first says little, and what does not fail is wrong.
     if (context?.isContextLost()) throw new Error('the WebGL context was lost');
     if (outcome.status === 'rejected') throw outcome.reason;
@@ -96,8 +100,12 @@ export async function loadRuntime(
       if (provider === 'webgl') context ??= ort.env.webgl.context as WebGL2RenderingContext;
       const [inputs, outputs] = [
         valueInfos(session.inputNames, () => session.inputMetadata),
-        valueInfos(session.outputNames, () => session.outputMetadata),
+        valueInfos(session.outputNames, () => session.outputMetadata).filter(isTensor),
       ];
+      fetches.set(
+        session,
+        outputs.map((output) => output.name),
+      );
       return { session, createMs, inputs, outputs, ...(placement === undefined ? {} : { placement }) };
     },
     toFeeds: (tensors) =>
@@ -189,6 +197,8 @@ function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
   return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
 }
 
+const isTensor = ({ elemType }: ValueInfo) => elemType !== CONTAINER;
+
 /** WebGL knows its inputs and outputs by name only. */
 function valueInfos(
   names: readonly string[],
@@ -196,7 +206,7 @@ function valueInfos(
 ): ValueInfo[] {
   try {
     return metadata().map((value) => {
-      if (!value.isTensor) return { name: value.name, elemType: 'unknown', dims: [] };
+      if (!value.isTensor) return { name: value.name, elemType: CONTAINER, dims: [] };
       return {
         name: value.name,
         elemType: elemTypeOf(value.type),

@@ -134,7 +134,7 @@ describe('what is refused, with the remedy', () => {
   test.each([
     [['--report', 'out.html'], 'needs samples', '--data samples.npz'],
     [['--samples', '5'], 'needs samples', '--data samples.npz'],
-    [['--data', 'random'], "dimension 0 ('N')", "--dim 'N=1'"],
+    [['--data', 'random', '--dim', 'M=1'], "symbolic dimension 'M'", "'N'"],
     [['--data', 'absent.npz'], 'absent.npz', ''],
     [['--data', 'random', '--dim', 'N=1', '--samples', '0'], 'at least 1', ''],
     [['--data', 'random', '--dim', 'N=1', '--report', 'no/where.html'], 'no/where.html', 'Make it first'],

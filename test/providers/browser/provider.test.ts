@@ -5,6 +5,7 @@ import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensors } from '../../../src/providers/tensor.js';
 import { sweep } from '../../../src/validate/kernel-sweep.js';
 import { toleranceFor } from '../../../src/validate/tolerance.js';
+import { container } from '../../support/containers.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';
 import { floats, model, node, value } from '../../support/model.js';
@@ -53,6 +54,27 @@ describe.each(WEB_PROVIDERS)('%s', async (name) => {
     const result = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', 18);
     expect(result).toMatchObject({ problem: null, broken: 0, atInfinity: 'Infinity' });
     expect(result.maxScaled).toBeLessThan(toleranceFor(name, 'f32').kernel);
+  });
+
+  test('gives the tensors that a sequence is made of', async () => {
+    const bytes = model({
+      nodes: [
+        node('Relu', ['x'], ['a']),
+        node('Add', ['a', 'a'], ['b']),
+        node('SequenceConstruct', ['a', 'b'], ['s']),
+      ],
+      inputs: [value('x', 1, [1, 4])],
+      outputs: [container('s')],
+    });
+    const cpu = await nodeProvider('cpu').open(bytes);
+    const want = await cpu.run(feeds(4));
+    await cpu.close();
+    expect(Object.keys(want)).toEqual(['a', 'b']);
+    const shapes = { inputs: { x: [1, 4] }, outputs: { a: [1, 4], b: [1, 4] } };
+    const session = await provider.open(bytes, { shapes });
+    expect(await session.run(feeds(4))).toEqual(want);
+    expect(session.notes).toContainEqual(expect.stringContaining("output 's' is not a tensor"));
+    await session.close();
   });
 
   test('gives what the CPU gives, from run to run', async () => {
