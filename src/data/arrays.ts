@@ -3,7 +3,8 @@ import { own } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { convert } from './convert.js';
-import { type Dataset, resolveShape, type ShapeOptions } from './dataset.js';
+import type { Dataset } from './dataset.js';
+import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /**
  * Cuts arrays into feeds. The first axis of every array counts samples; an input whose first dimension is

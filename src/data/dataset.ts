@@ -1,9 +1,10 @@
 import { OnnxMishError } from '../base/error.js';
-import { own } from '../base/own.js';
 import { createRandom, normal, type Random } from '../base/random.js';
 import { toBfloat16, toHalf } from '../onnx/scalar.js';
+import { CONTAINER } from '../providers/ort-types.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
+import { resolveShape, type ShapeOptions, settleShapes } from './shapes.js';
 
 /** Feeds that are made as they are asked for, each time anew: more of them than memory holds. */
 export interface LazyFeeds extends AsyncIterable<Tensors> {

@@ -3,7 +3,8 @@ import { own } from '../base/own.js';
 import { toHalf } from '../onnx/scalar.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
-import { type Dataset, type LazyFeeds, resolveShape, type ShapeOptions } from './dataset.js';
+import type { Dataset, LazyFeeds } from './dataset.js';
+import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /** A decoded image: red, green and blue of each pixel, row by row from the top. */
 export interface Pixels {

@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
-import { type ShapeOptions, seededFeeds } from '../data/dataset.js';
+import { seededFeeds } from '../data/dataset.js';
+import type { ShapeOptions } from '../data/shapes.js';
 import { openModel } from '../files/model-file.js';
 import { inspect } from '../mish/inspect.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';

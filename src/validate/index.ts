@@ -1,9 +1,10 @@
 // Validation: what the swapped model gives, how right it is and how fast.
 
 export { sampledFeeds, testCaseFeeds } from '../data/arrays.js';
-export { type Dataset, type Feeds, type LazyFeeds, type ShapeOptions, seededFeeds } from '../data/dataset.js';
+export { type Dataset, type Feeds, type LazyFeeds, seededFeeds } from '../data/dataset.js';
 export { type ImageOptions, type ImageSource, imageFeeds, type Pixels } from '../data/images.js';
 export { parseNpy } from '../data/npy.js';
+export type { ShapeOptions } from '../data/shapes.js';
 export { type Accuracy, accuracy } from '../metrics/accuracy.js';
 export { type Drift, driftMeter, looksLikeScores } from '../metrics/drift.js';
 export { bytesCandidate, type FileValidation, fileCandidate, validateFiles } from '../node/validate-files.js';

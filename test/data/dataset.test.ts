@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
-import { resolveShape, seededFeeds } from '../../src/data/dataset.js';
+import { seededFeeds } from '../../src/data/dataset.js';
+import { resolveShape } from '../../src/data/shapes.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 
 const image = { name: 'x', elemType: 'f32', dims: ['batch', 3, 'height', 4] };

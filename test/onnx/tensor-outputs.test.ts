@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { scan } from '../../src/onnx/scan.js';
 import { tensorOutputs, withTensorOutputs } from '../../src/onnx/tensor-outputs.js';
-import { nodeProvider } from '../../src/providers/node.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
 import { CONTAINERS, container, type Wrapped, wrapped } from '../support/containers.js';
 import { ints, model, node, value } from '../support/model.js';
 

@@ -1,7 +1,9 @@
 // Runs of several samples, which take less time than as many runs of one.
+
 import { OnnxMishError } from '../../base/error.js';
 import { own } from '../../base/own.js';
-import { type Feeds, firstFeed, resolveShape, seededFeeds } from '../../data/dataset.js';
+import { type Feeds, firstFeed, seededFeeds } from '../../data/dataset.js';
+import { ANY, resolveShape, settleShapes } from '../../data/shapes.js';
 import { getProvider } from '../../node/provider-by-name.js';
 import type { Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';

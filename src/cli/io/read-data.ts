@@ -2,14 +2,16 @@
 
 import { OnnxMishError } from '../../base/error.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
-import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../../data/dataset.js';
+import { type Dataset, type Feeds, seededFeeds } from '../../data/dataset.js';
 import { parseNpy } from '../../data/npy.js';
+import { checkShapes, type ShapeOptions } from '../../data/shapes.js';
 import { readSamples, type SampleFiles, type TestCase } from '../../node/read-samples.js';
 import type { TensorData } from '../../onnx/tensor-data.js';
 import type { ValueInfo } from '../../providers/provider.js';
 import { arrayFor, elementCount } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
+import { sayNote } from '../text/say.js';
 
 /** Makes feeds for a model that has these inputs and outputs, with sizes for symbols that the flags leave open. */
 export type DataMaker = (

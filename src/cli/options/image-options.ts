@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
-import type { Dataset, LazyFeeds, ShapeOptions } from '../../data/dataset.js';
+import type { Dataset, LazyFeeds } from '../../data/dataset.js';
 import { type ImageOptions, imageFeeds, LAYOUTS, type Layout, type Rgb } from '../../data/images.js';
+import type { ShapeOptions } from '../../data/shapes.js';
 import type { ValueInfo } from '../../providers/provider.js';
 import { count } from './options.js';
 

@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
 import { print } from '../io/stdout.js';
+import { clean } from './text.js';
 
 let carriesModel = false;
 let onOneLine = false;

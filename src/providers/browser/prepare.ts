@@ -1,4 +1,5 @@
 import { withDocument } from '../../node/document.js';
+import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import type { Shapes } from '../provider.js';
 import { prepareForWebgl } from '../webgl/prepare.js';
 import { webgpuMistakes } from '../webgpu/known-bugs.js';

@@ -1,10 +1,12 @@
 // The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
+
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../node/document.js';
-import { elemTypeOf, ortType } from '../ort-types.js';
+import { withTensorsOut } from '../exposed-model.js';
+import { CONTAINER, elemTypeOf, ortType } from '../ort-types.js';
 import type {
   Availability,
   Provider,
@@ -119,12 +121,11 @@ async function openTensors(
   const others = session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
   if (others.length === 0) return { session, notes: [] };
   return withDocument(model, async (document) => {
-    const changed = withTensorOutputs(document, others);
-    if (changed === undefined) return { session, notes: [] };
-    await session.release();
-    return withChanged(model, changed.model, document.external.length > 0, async (tensors) => {
-      return { session: await create(name, tensors, options, profilePrefix), notes: changed.notes };
-    });
+    const reopen = async (tensors: string | Uint8Array, notes: readonly string[]) => {
+      await session.release();
+      return { session: await create(name, tensors, options, profilePrefix), notes };
+    };
+    return withTensorsOut({ model, document }, others, reopen) ?? { session, notes: [] };
   });
 }
 

@@ -3,6 +3,7 @@ import { retargetDocument } from '../../mish/retarget.js';
 import { withDocument } from '../../node/document.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
+import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import type { Shapes, Unsupported } from '../provider.js';
 import { webglProblems } from './check.js';
 import { webglMistakes } from './known-bugs.js';

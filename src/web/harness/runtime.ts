@@ -1,7 +1,8 @@
 // ONNX Runtime Web with one of its providers, in a page or in a worker.
+
 import type * as Ort from 'onnxruntime-web';
 import type { PageFacts, WebProvider } from '../../providers/browser/protocol.js';
-import { elemTypeOf, ortType } from '../../providers/ort-types.js';
+import { CONTAINER, elemTypeOf, ortType } from '../../providers/ort-types.js';
 import type { Pairs, Placement, ValueInfo } from '../../providers/provider.js';
 import type { Tensor, Tensors, TypedArray } from '../../providers/tensor.js';
 import { factsOf } from './facts.js';

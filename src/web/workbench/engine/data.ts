@@ -3,10 +3,11 @@
 import { messageOf, OnnxMishError } from '../../../base/error.js';
 import { sampledFeeds } from '../../../data/arrays.js';
 import { middle, sizeBefore } from '../../../data/crop.js';
-import { type Dataset, type Feeds, type ShapeOptions, seededFeeds } from '../../../data/dataset.js';
+import { type Dataset, type Feeds, seededFeeds } from '../../../data/dataset.js';
 import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../data/images.js';
 import { parseNpy } from '../../../data/npy.js';
 import { unzip } from '../../../data/npz.js';
+import type { ShapeOptions } from '../../../data/shapes.js';
 import type { ValueInfo } from '../../../providers/provider.js';
 import type { Input, NamedFile } from '../protocol.js';
 

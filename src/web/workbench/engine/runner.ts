@@ -1,7 +1,8 @@
 // A worker for one job: it loads ONNX Runtime, runs models, and is ended, whatever it is at, by whoever made it.
+
 import { expose } from 'comlink';
 import { config } from 'zod';
-import type { ShapeOptions } from '../../../data/dataset.js';
+import type { ShapeOptions } from '../../../data/shapes.js';
 import { inspect } from '../../../mish/inspect.js';
 import { modelInfo } from '../../../validate/model-info.js';
 import type { Report } from '../../../validate/report-schema.js';

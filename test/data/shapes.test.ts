@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { ValueInfo } from '../../src/providers/types.js';
-import { sampledFeeds } from '../../src/validate/samples.js';
-import { checkShapes, resolveShape, settleShapes } from '../../src/validate/shapes.js';
+import { sampledFeeds } from '../../src/data/arrays.js';
+import { checkShapes, resolveShape, settleShapes } from '../../src/data/shapes.js';
+import type { ValueInfo } from '../../src/providers/provider.js';
 
 const symbol = fc.constantFrom('batch', 'seq', 'toString', '__proto__', 'a b');
 const dim = fc.oneof(fc.integer({ min: 1, max: 5 }), symbol, fc.constantFrom('', -1));

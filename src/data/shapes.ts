@@ -1,6 +1,6 @@
-import { OnnxMishError } from '../onnx/error.js';
-import type { ValueInfo } from '../providers/types.js';
-import { own } from './own.js';
+import { OnnxMishError } from '../base/error.js';
+import { own } from '../base/own.js';
+import type { ValueInfo } from '../providers/provider.js';
 
 export interface ShapeOptions {
   /** Whole shapes, by input name. */
