@@ -4,6 +4,8 @@ import { DEEPEST, Reader, Writer } from './wire.js';
 const EMPTY = Object.freeze([]);
 const WIRE = { double: 1, float: 5, string: 2, bytes: 2 };
 const PACKED = 2;
+/** What an element weighs that is an object, where a number or a short string weighs 1. */
+const OBJECT = 3;
 
 /** `7 floats float[packed]`: number, name and type; `[]` for a list, `|value` for one of several that exclude each other. */
 function parseField(line, typeOf) {
@@ -47,6 +49,7 @@ function read(reader, message, field, wire, depth) {
     reader[`${type}s`](message[name]);
     return true;
   }
+  if (isRepeated) reader.take(field.message || type === 'bytes' ? OBJECT : 1);
   const value = field.message
     ? field.message().decode(reader, reader.size(), depth + 1, isRepeated ? undefined : message[name])
     : reader[type]();

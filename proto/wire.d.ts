@@ -9,4 +9,5 @@ export declare class Writer {
 export declare class Reader {
   static create(bytes: Uint8Array): Reader;
   readonly pos: number;
+  left: number;
 }

@@ -15,6 +15,9 @@ const recent = new Array(RECENT);
 const short = () => new RangeError('index out of range');
 
 export class Reader {
+  /** How many elements of repeated fields may still be kept; below 0 when there were more. */
+  left = Infinity;
+
   constructor(buffer) {
     this.buf = buffer;
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
@@ -24,6 +27,12 @@ export class Reader {
 
   static create(buffer) {
     return new Reader(buffer);
+  }
+
+  /** Counts elements that take as much memory as so many numbers, before they are kept. */
+  take(weight) {
+    this.left -= weight;
+    if (this.left < 0) throw RangeError('too many elements');
   }
 
   skip(length) {
@@ -138,7 +147,10 @@ for (const type of ['float', 'double', 'int32', 'int64', 'uint64']) {
     const length = this.size();
     const end = this.pos + length;
     if (end > this.len) throw short();
-    while (this.pos < end) list.push(this[type]());
+    while (this.pos < end) {
+      this.take(1);
+      list.push(this[type]());
+    }
     if (this.pos !== end) throw short();
     return list;
   };

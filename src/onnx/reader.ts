@@ -23,6 +23,10 @@ export interface Reader {
   place: string | (() => string);
   /** How much structure was found so far: parts, of which each takes some hundred bytes of memory. */
   parts: number;
+  /** How many elements of repeated fields are kept beyond those that a part may have without being counted. */
+  elements: number;
+  /** How many parts and elements there may be. */
+  readonly most: number;
   /** Of all messages that were decoded so far. */
   checksum: Checksum;
   /** The field that starts at `at` in a message that ends at `end`. A promise only when the window has to move. */
@@ -41,8 +45,11 @@ const LONGEST_SMALL = 256;
 const NOTHING = new Uint8Array(0);
 const MAX_GROUP_DEPTH = 100; // protobuf's own default recursion limit
 
-/** A reader over a source. */
-export function createReader(source: ByteSource): Reader {
+/** A million sites, each of seven nodes, are less than that, and memory holds it: 2 to 3 GB. */
+const MOST_PARTS = 8e6;
+
+/** A reader over a source; of `most` parts and elements, for tests. */
+export function createReader(source: ByteSource, most = MOST_PARTS): Reader {
   let window = source.bytes ?? NOTHING;
   const buffer = source.readInto && new Uint8Array(WINDOW); // one for all windows
   let base = 0;
@@ -150,6 +157,8 @@ export function createReader(source: ByteSource): Reader {
     source,
     place: 'the model',
     parts: 0,
+    elements: 0,
+    most,
     checksum: startChecksum(),
     field,
     bytes,
@@ -182,6 +191,20 @@ export async function walk(
   }
 }
 
+/** Throws `malformed` where there are more parts and elements than memory should be given to. */
+export function checkCount(reader: Reader, count: number, at: number): void {
+  if (count > reader.most) throw reader.fail(`there are more than ${reader.most} nodes or the like`, at);
+}
+
+/** Two parts: what a collected field takes in memory until it is read, and is counted. */
+const COLLECTED = 2;
+
+/** Adds to a list of what is to be read later. Throws `malformed` where there are too many. */
+export function collect<T extends { readonly start: number }>(reader: Reader, list: T[], item: T): void {
+  checkCount(reader, reader.parts + reader.elements + COLLECTED * list.length, item.start);
+  list.push(item);
+}
+
 /**
  * The message in [start, end) without its heavy fields: what is left is again a message, small enough to
  * decode. `visit` returns true for a field to leave out, and may note where it is.
@@ -200,7 +223,7 @@ export async function light(
     }
     const last = kept.at(-1);
     if (last !== undefined && last.end === field.start) last.end = field.end;
-    else kept.push({ start: field.start, end: field.end });
+    else collect(reader, kept, { start: field.start, end: field.end });
     return undefined;
   });
   const [only] = kept;

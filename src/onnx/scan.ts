@@ -9,20 +9,32 @@ import type {
   OnnxDocument,
   PlacedValue,
   Scope,
-  Span,
   Tensor,
   Value,
 } from './document.js';
-import { addSmall, createReader, type Field, keyOf, light, type Reader, Wire, walk } from './reader.js';
+import {
+  addSmall,
+  collect,
+  createReader,
+  type Field,
+  keyOf,
+  light,
+  type Reader,
+  Wire,
+  walk,
+} from './reader.js';
 import { METADATA, scanEntry } from './scan-metadata.js';
 import {
   decode,
   frameOf,
   opsetMap,
+  scanEach,
   scanSparse,
   scanTensor,
   scanValue,
+  spanOf,
   type TensorContext,
+  text,
   weigh,
 } from './scan-values.js';
 import { type Operator, ScannedNode } from './scanned-node.js';
@@ -59,9 +71,9 @@ interface ScopeDraft extends Draft<Scope> {
  * Reads the structure of a model and notes where each part lies; the weights are skipped over.
  * Throws `not-onnx` when the file is something else, `malformed` when it breaks off or makes no sense.
  */
-export async function scan(input: ModelInput): Promise<OnnxDocument> {
+export async function scan(input: ModelInput, most?: number): Promise<OnnxDocument> {
   const source = await openInput(input);
-  const reader = createReader(source);
+  const reader = createReader(source, most);
   try {
     return await scanModel(reader);
   } catch (error) {
@@ -81,9 +93,9 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   const bytes = await light(reader, 0, source.size, (field) => {
     const { number, wire } = field;
     if (wire !== Wire.LEN) return false;
-    if (number === MODEL.graph) graphs.push(field);
-    else if (number === MODEL.functions) functions.push(field);
-    else if (number === METADATA) entries.push(field);
+    if (number === MODEL.graph) collect(reader, graphs, field);
+    else if (number === MODEL.functions) collect(reader, functions, field);
+    else if (number === METADATA) collect(reader, entries, field);
     else return number === MODEL.doc || number === MODEL.training || number === MODEL.configuration;
     return true;
   });
@@ -195,30 +207,32 @@ async function scanGraph(
   if (depth > MAX_GRAPH_DEPTH)
     throw reader.fail(`graphs are nested more than ${MAX_GRAPH_DEPTH} deep`, field.start);
   const frame = frameOf(field, parent);
-  const placed = async (part: Field): Promise<PlacedValue> => ({
-    ...(await scanValue(reader, scope, part)),
-    span: spanOf(part),
-    frame,
-  });
+  // Without waiting for what is in the window: there may be millions.
+  const placed = (part: Field, keep: (value: PlacedValue) => unknown): undefined | Promise<void> => {
+    const value = scanValue(reader, scope, part);
+    const place = ({ name, elemType, dims }: Value) =>
+      void keep({ name, elemType, dims, span: spanOf(part), frame });
+    return value instanceof Promise ? value.then(place) : place(value);
+  };
   await walk(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return addSmall(reader, part);
     switch (part.number) {
       case GRAPH.node:
         return scanNode(context, scope, part, frame, depth);
       case GRAPH.initializer:
-        return scanTensor(context, scope, part, 'an initializer', frame).then((tensor) => {
+        return scanTensor(context, scope, [part], 'an initializer', frame).then((tensor) => {
           scope.initializers.set(tensor.name, tensor);
         });
       case GRAPH.sparse:
-        return scanSparse(context, scope, part).then((values) => {
+        return scanSparse(context, scope, [part]).then((values) => {
           if (values !== undefined) scope.initializers.set(values.name, values);
         });
       case GRAPH.input:
-        return placed(part).then((value) => void scope.inputs.push(value));
+        return placed(part, (value) => scope.inputs.push(value));
       case GRAPH.output:
-        return placed(part).then((value) => void scope.outputs.push(value));
+        return placed(part, (value) => scope.outputs.push(value));
       case GRAPH.valueInfo:
-        return placed(part).then((value) => void scope.values.set(value.name, value));
+        return placed(part, (value) => scope.values.set(value.name, value));
       default:
         return addSmall(reader, part);
     }
@@ -234,8 +248,8 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   const heavy = [FUNCTION.doc, FUNCTION.attributeProto, FUNCTION.metadata];
   const bytes = await light(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return false;
-    if (part.number === FUNCTION.node) nodes.push(part);
-    else if (part.number === FUNCTION.valueInfo) values.push(part);
+    if (part.number === FUNCTION.node) collect(reader, nodes, part);
+    else if (part.number === FUNCTION.valueInfo) collect(reader, values, part);
     else return heavy.includes(part.number);
     return true;
   });
@@ -266,7 +280,7 @@ async function scanNode(
   const parts: Field[] = [];
   const bytes = await light(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return false;
-    if (part.number === NODE.attribute) parts.push(part);
+    if (part.number === NODE.attribute) collect(reader, parts, part);
     else return part.number === NODE.doc || part.number === NODE.metadata || part.number === NODE.devices;
     return true;
   });
@@ -324,9 +338,9 @@ async function scanAttribute(
   const bytes = await light(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return false;
     const { number } = part;
-    if (number === ATTRIBUTE.tensor || number === ATTRIBUTE.tensors) tensors.push(part);
-    else if (number === ATTRIBUTE.graph || number === ATTRIBUTE.graphs) graphs.push(part);
-    else if (number === ATTRIBUTE.sparse || number === ATTRIBUTE.sparses) sparse.push(part);
+    if (number === ATTRIBUTE.tensor || number === ATTRIBUTE.tensors) collect(reader, tensors, part);
+    else if (number === ATTRIBUTE.graph || number === ATTRIBUTE.graphs) collect(reader, graphs, part);
+    else if (number === ATTRIBUTE.sparse || number === ATTRIBUTE.sparses) collect(reader, sparse, part);
     else {
       const size = part.end - part.body;
       const bulky = number === ATTRIBUTE.s || ATTRIBUTE_LISTS.includes(number);
@@ -341,20 +355,13 @@ async function scanAttribute(
   if (proto.ints.length > 0) attribute.ints = proto.ints.slice();
   if (proto.strings.length > 0) attribute.strings = proto.strings.map(text);
 
-  for (const part of tensors) {
-    const tensor = await scanTensor(
-      context,
-      owner.scope,
-      part,
-      `attribute ${proto.name} of node ${owner.node.index}`,
-      frameOf(field, frame),
-    );
-    if (part.number === ATTRIBUTE.tensor) attribute.tensor = tensor;
-  }
-  for (const part of sparse) {
-    const values = await scanSparse(context, owner.scope, part);
-    if (values !== undefined && part.number === ATTRIBUTE.sparse) attribute.tensor = values;
-  }
+  const place = `attribute ${proto.name} of node ${owner.node.index}`;
+  const dense = await scanEach(tensors, ATTRIBUTE.tensor, (same) =>
+    scanTensor(context, owner.scope, same, place, frameOf(field, frame)),
+  );
+  const values = await scanEach(sparse, ATTRIBUTE.sparse, (same) => scanSparse(context, owner.scope, same));
+  const tensor = values ?? dense;
+  if (tensor !== undefined) attribute.tensor = tensor;
   if (graphs.length > 0) {
     attribute.graphs = await scanBodies(context, owner, proto.name, graphs, frameOf(field, frame), depth + 1);
   }
@@ -388,10 +395,3 @@ async function scanBodies(
   }
   return bodies;
 }
-
-function spanOf(field: Field): Span {
-  return { start: field.start, end: field.end };
-}
-
-const utf8 = new TextDecoder();
-const text = (bytes: Uint8Array) => utf8.decode(bytes);

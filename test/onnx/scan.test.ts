@@ -6,6 +6,7 @@ import { opsetOf } from '../../src/onnx/document.js';
 import { scan } from '../../src/onnx/scan.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { fileLike, summary } from '../support/document.js';
+import { messageType } from '../support/items.js';
 import { floats, model, modelProto, node, value } from '../support/model.js';
 import { int, len, varint } from '../support/wire.js';
 
@@ -506,5 +507,99 @@ test('a node’s place is its own, and so is that of what it lies in', async () 
   }
   expect(onnx.NodeProto.decode(bytes.slice((inner?.span.start ?? 0) + 2, inner?.span.end))).toMatchObject({
     opType: 'Neg',
+  });
+});
+
+const reference = messageType('TensorProto');
+
+describe('what stands in several occurrences', () => {
+  const entries = (...pairs: [string, string][]) => pairs.map(([key, value]) => ({ key, value }));
+  const constant = (...tensors: onnx.ITensorProto[]) => {
+    const graph = onnx.GraphProto.encode({ name: 'g', output: [{ name: 'y' }] }).finish();
+    const attribute = [
+      ...len(1, 'value'),
+      ...tensors.flatMap((tensor) => len(5, onnx.TensorProto.encode(tensor).finish())),
+      ...int(20, 4),
+    ];
+    const constantNode = [...len(2, 'y'), ...len(4, 'Constant'), ...len(5, attribute)];
+    const head = onnx.ModelProto.encode({ irVersion: 8, opsetImport: [{ version: 18 }] }).finish();
+    return Uint8Array.from([...head, ...len(7, [...graph, ...len(1, constantNode)])]);
+  };
+
+  test('is merged as protobuf does: lists joined, single fields the last', async () => {
+    const part = fc.record(
+      {
+        name: fc.constantFrom('a', 'b'),
+        dataType: fc.constantFrom(1, 7),
+        dims: fc.array(fc.constantFrom(1, 2, 3), { maxLength: 3 }),
+        floatData: fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 2 }),
+        int64Data: fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 2 }),
+        dataLocation: fc.constantFrom(0, 1),
+        location: fc.option(fc.constantFrom('x', 'y')),
+        offset: fc.option(fc.constantFrom('0', '8')),
+      },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 4 }), async (parts) => {
+        const tensors = parts.map(({ location, offset, ...rest }) => ({
+          ...rest,
+          externalData: entries(
+            ...(location == null ? [] : [['location', location] as [string, string]]),
+            ...(offset == null ? [] : [['offset', offset] as [string, string]]),
+          ),
+        }));
+        // protobufjs concatenates and merges: another implementation says what is right.
+        const bytes = tensors.map((tensor) => onnx.TensorProto.encode(tensor).finish());
+        const merged = reference.toObject(reference.decode(Buffer.concat(bytes)), {
+          defaults: true,
+          longs: Number,
+        }) as onnx.TensorProto;
+        const keys = merged.externalData.map(({ key }) => key);
+        const found = scan(constant(...tensors));
+        if (merged.dataLocation === 1 && new Set(keys).size < keys.length) {
+          await expect(found).rejects.toMatchObject({
+            code: 'malformed',
+            what: expect.stringMatching(/twice/),
+          });
+          return;
+        }
+        const { graph, external } = await found;
+        const { tensor } = graph.nodes[0]?.attributes[0] ?? {};
+        expect(tensor).toMatchObject({ name: merged.name, elemType: merged.dataType });
+        expect(tensor?.dims).toEqual(merged.dims.map(Number));
+        expect(external).toHaveLength(merged.dataLocation === 1 ? 1 : 0);
+        const expected = Object.fromEntries(merged.externalData.map(({ key, value }) => [key, value]));
+        expect(Object.fromEntries(external[0]?.tensor.external ?? [])).toEqual(
+          external.length ? expected : {},
+        );
+        // What is in several places cannot be replaced.
+        expect(tensor?.frame === undefined).toBe(parts.length > 1);
+      }),
+      { numRuns: 200, seed: 5 },
+    );
+  });
+
+  test('a location that is given twice is refused, wherever the tensor is', async () => {
+    const tensor: onnx.ITensorProto = {
+      name: 'w',
+      dataType: 1,
+      dims: [1],
+      dataLocation: 1,
+      externalData: entries(['location', 'a'], ['offset', '0'], ['location', '']),
+    };
+    for (const bytes of [
+      model({ nodes: [node('Relu', ['x'], ['y'])], initializers: [tensor] }),
+      constant(tensor),
+      constant(
+        { ...tensor, externalData: entries(['location', 'a']) },
+        { externalData: entries(['location', 'b']) },
+      ),
+    ]) {
+      await expect(scan(bytes)).rejects.toMatchObject({
+        code: 'malformed',
+        what: "its external data has 'location' twice",
+      });
+    }
   });
 });
