@@ -1,12 +1,13 @@
 // Swapped models on disk, under a name made of what they came from.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { type DataFile, dataFiles, withDataFiles } from '../files/external-data.js';
-import { onFile } from '../files/file-error.js';
+import { notAFile, onFile } from '../files/file-error.js';
 import { openModel } from '../files/model-file.js';
+import { readText } from '../files/read-stream.js';
 import { writeModel, writeText } from '../files/write-model.js';
 import type { SwapReport } from '../mish/results.js';
 import { chooseForm, swapDocument } from '../mish/swap.js';
@@ -27,6 +28,8 @@ export interface SwappedModel {
 /** What lies beside a cached model, written after it. */
 interface Entry {
   readonly bytes: number;
+  /** Its SHA-256. */
+  readonly sha256: string;
   /** Why nothing was swapped, if nothing was. */
   readonly unchanged?: string | undefined;
 }
@@ -53,17 +56,18 @@ export async function swapToCache(
     const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
     const note = join(folder, 'entry.json');
 
-    const known = await readEntry(note, model);
+    const known = await readEntry(folder, note, model);
     if (known !== undefined) return { path: model, data, warning: warningOf(path, known) };
     const { output, report } = await withDataFiles(path, document, (openData) =>
       swapDocument(document, { ...options, undo: options.undo ?? false, openData }),
     );
-    const entry: Entry = { bytes: report.bytesOut, unchanged: whyUnchanged(report) };
+    await removeLinks([folder, model, note]);
     await onFile(folder, () => mkdir(folder, { recursive: true }));
     await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
     // Watchers that compare times with the start of a build would take a younger file for a change.
     const { mtime } = await file.handle.stat();
     await onFile(model, () => utimes(model, mtime, mtime));
+    const entry: Entry = { ...(await summaryOf(model)), unchanged: whyUnchanged(report) };
     await writeText(note, JSON.stringify(entry), true);
     await removeUnused(cache);
     return { path: model, data, warning: warningOf(path, entry) };
@@ -113,11 +117,34 @@ async function hashSource(source: ByteSource): Promise<string> {
   return hash.digest('hex');
 }
 
-/** What is known of a cached model, if it is there, and whole. Marks it as used. */
-async function readEntry(note: string, model: string): Promise<Entry | undefined> {
+/** Size and hash of a cached model. Throws `io`, also for a link. */
+async function summaryOf(model: string): Promise<Pick<Entry, 'bytes' | 'sha256'>> {
+  if ((await onFile(model, () => lstat(model))).isSymbolicLink())
+    throw notAFile({ isDirectory: () => false }, model);
+  const file = await openModel(model);
   try {
-    const entry: Entry = JSON.parse(await readFile(note, 'utf8'));
-    if ((await stat(model)).size !== entry.bytes) return undefined;
+    const sha256 = await hashSource(file);
+    return { bytes: file.size, sha256 };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Takes links away where the cache's own folders and files should be: what they lead to is nobody's to replace. */
+async function removeLinks(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const there = await lstat(path).catch(() => undefined);
+    if (there?.isSymbolicLink()) await onFile(path, () => rm(path));
+  }
+}
+
+/** What is known of a cached model, if it is there, as it was written, and no link. Marks it as used. */
+async function readEntry(folder: string, note: string, model: string): Promise<Entry | undefined> {
+  try {
+    for (const path of [folder, note]) if ((await lstat(path)).isSymbolicLink()) return undefined;
+    const entry: Entry = JSON.parse(await readText(note));
+    const { bytes, sha256 } = await summaryOf(model);
+    if (bytes !== entry.bytes || sha256 !== entry.sha256) return undefined;
     const now = new Date();
     await utimes(note, now, now).catch(() => {}); // a cache that may only be read
     return entry;
@@ -132,7 +159,7 @@ const KEPT_DAYS = 30;
 async function removeUnused(cache: string): Promise<void> {
   const oldest = Date.now() - KEPT_DAYS * 24 * 3600 * 1000;
   for (const name of await readdir(cache).catch(() => [])) {
-    const used = await stat(join(cache, name, 'entry.json')).catch(() => undefined);
+    const used = await lstat(join(cache, name, 'entry.json')).catch(() => undefined);
     if (used === undefined || used.mtimeMs >= oldest) continue;
     await rm(join(cache, name), { recursive: true, force: true }).catch(() => {});
   }

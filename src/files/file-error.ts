@@ -17,8 +17,6 @@ const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
     'Free some space or choose another place with -o; nothing was left behind',
   ],
   EFBIG: ['the file system takes no file as large as this', 'Choose another place with -o'],
-  EMFILE: ['too many files are open', 'Raise the limit with `ulimit -n`'],
-  ENFILE: ['too many files are open on this machine', 'Close some programs, or raise the limit fs.file-max'],
   EIO: ['the disk reports an error', 'Check the disk; nothing was left behind'],
 };
 
@@ -33,9 +31,37 @@ export function isAbsent(error: unknown): boolean {
 export function fileError(error: unknown, path: string): unknown {
   if (error instanceof OnnxMishError || !(error instanceof Error)) return error;
   const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EMFILE' || code === 'ENFILE') return tooManyOpen(error, path);
   if (code === undefined) return error;
   const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
   return new OnnxMishError('io', what, { where: path, fix, cause: error });
+}
+
+/** The error for too few file descriptors, of this process or of the machine, whatever needed one; undefined for others. */
+export function tooManyOpen(error: unknown, path?: string): OnnxMishError | undefined {
+  const text = error instanceof Error ? `${(error as NodeJS.ErrnoException).code} ${error.message}` : '';
+  const isMachine = /\bENFILE\b/.test(text);
+  if (!isMachine && !/\bEMFILE\b|too many open files/i.test(text)) return undefined;
+  const limit = isMachine ? undefined : limitOfProcess();
+  const most = limit === undefined ? '' : `, of which it may have ${limit}`;
+  const what = isMachine
+    ? 'this machine has too many files open'
+    : `this process has too many files open${most}`;
+  const fix = isMachine
+    ? 'Close some programs, or raise the limit (sysctl fs.file-max)'
+    : `Raise the limit, with \`ulimit -n ${Math.max(4096, 2 * (limit ?? 0))}\` for example`;
+  return new OnnxMishError('io', what, { where: path, fix, cause: error });
+}
+
+/** How many descriptors this process may have open. */
+function limitOfProcess(): number | undefined {
+  try {
+    const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+    const soft = report.userLimits?.open_files?.soft;
+    return typeof soft === 'number' ? soft : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The error for a path that names something else than a file. */

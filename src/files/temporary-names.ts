@@ -19,6 +19,25 @@ export function temporaryBeside(path: string, kind: 'tmp' | 'old' = 'tmp'): stri
   return join(dirname(path), `.${basename(path).slice(0, NAME_PART)}.${owner}.onnx-mish.${kind}`);
 }
 
+/** What a temporary folder's name begins with: what it is for, and whose it is. */
+export function folderPrefix(purpose: string): string {
+  return `onnx-mish-${purpose}-${machine()}-${process.pid}-`;
+}
+
+const FOLDER = /^onnx-mish-[a-z]+-([0-9a-f]{8})-(\d+)-\w{6}$/;
+
+/** Removes the temporary folders of this user whose processes are gone, as far as it can, as `sweep` does files. */
+export async function sweepFolders(place: string): Promise<void> {
+  for (const name of await readdir(place).catch(() => [])) {
+    const [, owner, pid] = FOLDER.exec(name) ?? [];
+    const path = join(place, name);
+    if (pid === undefined || !(await isStale(path, owner, pid))) continue;
+    const there = await lstat(path).catch(() => undefined);
+    const isOurs = there?.isDirectory() && (process.getuid === undefined || there.uid === process.getuid());
+    if (isOurs) await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
 /**
  * Removes the temporaries in a folder whose processes are gone, as far as it can. Those of living processes stay, and for
  * a week those of other machines and containers, whose processes cannot be seen from here.
@@ -29,9 +48,12 @@ export async function sweep(folder: string): Promise<void> {
     const [, owner, pid] = NAME.exec(name) ?? [];
     if (pid === undefined) continue;
     const path = join(folder, name);
-    const stale = owner === machine() ? !isAlive(Number(pid)) : await isForgotten(path);
-    if (stale) await rm(path, { force: true }).catch(() => {});
+    if (await isStale(path, owner, pid)) await rm(path, { force: true }).catch(() => {});
   }
+}
+
+async function isStale(path: string, owner: string | undefined, pid: string): Promise<boolean> {
+  return owner === machine() ? !isAlive(Number(pid)) : isForgotten(path);
 }
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,16 @@
-import { copyFile, mkdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  copyFile,
+  lstat,
+  mkdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findCacheDir, swapToCache } from '../../src/bundler/cache.js';
 import type { MishOptions } from '../../src/bundler/request.js';
@@ -143,4 +154,35 @@ test('the cache is that of the nearest package', async () => {
   const there = folder.at('node_modules', '.cache', 'onnx-mish');
   expect(await findCacheDir(folder.at('a', 'b'))).toBe(there);
   expect(await findCacheDir(folder.path)).toBe(there);
+});
+
+test('what was changed in the cache is made again, the length as it was or not', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const { path: model } = await cached(folder, path);
+  const whole = bytesOf(model);
+  for (const at of [0, whole.length >> 1, whole.length - 1]) {
+    const changed = Uint8Array.from(whole);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    await writeFile(model, changed);
+    expect(bytesOf((await cached(folder, path)).path)).toEqual(whole);
+  }
+});
+
+test('links in the cache are not followed, neither to read nor to write', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('net.onnx', reluModel());
+  const { path: model } = await cached(folder, path);
+  const whole = bytesOf(model);
+  const entry = dirname(model);
+  await mkdir(folder.at('outside'));
+  for (const place of [model, join(entry, 'entry.json'), entry]) {
+    await rm(folder.at('outside'), { recursive: true });
+    await rename(place, folder.at('outside'));
+    await symlink(folder.at('outside'), place);
+    const before = (await folder.list()).filter((name) => name.startsWith('outside'));
+    expect(bytesOf((await cached(folder, path)).path)).toEqual(whole);
+    expect((await lstat(place)).isSymbolicLink(), place).toBe(false);
+    expect((await folder.list()).filter((name) => name.startsWith('outside'))).toEqual(before);
+  }
 });

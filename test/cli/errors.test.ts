@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process';
 import { gzipSync, strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
-import { cli, cliJson } from '../support/cli.js';
+import { cli, cliJson, MAIN, outcome } from '../support/cli.js';
 import { externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
@@ -193,3 +194,23 @@ test('names of files and arguments are printed harmlessly', async () => {
     expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
   }
 });
+
+test.runIf(process.platform === 'linux')(
+  'too few file descriptors are an error with their number',
+  async () => {
+    const folder = await tempFolder();
+    await folder.write('m.onnx', reluModel());
+    for (const limit of [22, 24]) {
+      const line = `ulimit -n ${limit}; exec '${process.execPath}' '${MAIN}' swap m.onnx`;
+      const { code, stderr } = await outcome(spawn('bash', ['-c', line], { cwd: folder.path }));
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(
+          new RegExp(
+            `^onnx-mish: .*too many files open, of which it may have ${limit}\\n {2}Raise the limit`,
+          ),
+        ),
+      ]);
+    }
+  },
+);

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, symlink, utimes } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { expect, test } from 'vitest';
-import { sweep, temporaryBeside } from '../../src/files/temporary-names.js';
+import { expect, test, vi } from 'vitest';
+import { temporaryFolder } from '../../src/files/temporary-folder.js';
+import { folderPrefix, sweep, sweepFolders, temporaryBeside } from '../../src/files/temporary-names.js';
 import { tempFolder } from '../support/folder.js';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -70,4 +71,29 @@ test('a folder or a link by such a name leads nowhere, and a folder that is not 
   await sweep(folder.path);
   expect(await folder.list()).toEqual([`${asFolder}/`, `${asFolder}/inside`, 'target']);
   await sweep(folder.at('absent'));
+});
+
+test('temporary folders of dead processes go with the next one, whatever is in them; others stay', async () => {
+  const folder = await tempFolder();
+  vi.stubEnv('TMPDIR', folder.path);
+  const dead = folderPrefix('browser').replace(`-${process.pid}-`, `-${deadPid()}-`);
+  await mkdir(folder.at(`${dead}abcDEF`, 'profile'), { recursive: true });
+  await folder.write(`${dead}abcDEF/profile/x`, 'x');
+  await mkdir(folder.at('target'));
+  await folder.write('target/x', 'x');
+  await symlink('target', folder.at(`${dead}aLinkX`));
+  const stays = [
+    `${folderPrefix('browser')}123456`,
+    `${dead.replace(/browser-[0-9a-f]{8}/, 'browser-00000000')}123456`,
+    'onnx-mish-browser-123456',
+    'onnx-mish-chromium-1.2.3-0',
+  ];
+  for (const name of stays) await mkdir(folder.at(name));
+  const made = await temporaryFolder('browser');
+  const there = (await folder.list()).filter((name) => !name.startsWith('target'));
+  const own = `${basename(made)}/`;
+  expect(there.toSorted()).toEqual([own, `${dead}aLinkX`, ...stays.map((name) => `${name}/`)].toSorted());
+  expect(await folder.list()).toContain('target/x');
+  await sweepFolders(folder.at('absent'));
+  vi.unstubAllEnvs();
 });

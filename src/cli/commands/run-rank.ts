@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { rankSites } from '../../calibrate/select/rank.js';
 import { parseRanking, type Ranking } from '../../calibrate/select/ranking.js';
-import { onFile } from '../../files/file-error.js';
+import { isAbsent } from '../../files/file-error.js';
+import { readText } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapOptions } from '../../mish/swap.js';
@@ -89,9 +89,9 @@ async function bytesOrPath(path: string, signal: AbortSignal): Promise<string | 
 
 /** An earlier ranking; undefined where the file is not there yet. Throws `io`, and `bad-data` for anything else in it. */
 async function readRanking(path: string): Promise<Ranking | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    return onFile(path, () => Promise.reject(error));
+  const text = await readText(path).catch((error: unknown) => {
+    if (isAbsent(error)) return undefined;
+    throw error;
   });
   if (text === undefined) {
     await checkTarget(path, false); // before minutes are spent on what cannot be written

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import { tooManyOpen } from '../../files/file-error.js';
 import { sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
 import { isClosedPipe } from './stdout.js';
@@ -17,7 +18,8 @@ export function exitCode(error: unknown): number {
 }
 
 /** Prints an error to standard error; with --json the one JSON document is the error as well. */
-export function reportError(error: unknown, argv: readonly string[]): void {
+export function reportError(thrown: unknown, argv: readonly string[]): void {
+  const error = understood(thrown);
   if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
   if (isClosedPipe(error)) return;
   if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
@@ -28,7 +30,11 @@ export function reportError(error: unknown, argv: readonly string[]): void {
 }
 
 /** Prints what is wrong to standard error: where, or the name of what was worked on, what, and what to do about it. */
-export function sayError(error: unknown, options: { name?: string; debug?: boolean | undefined } = {}): void {
+export function sayError(
+  thrown: unknown,
+  options: { name?: string; debug?: boolean | undefined } = {},
+): void {
+  const error = understood(thrown);
   const known = error instanceof OnnxMishError;
   const name = (known ? error.where : undefined) ?? options.name;
   const where = name === undefined ? '' : `${name}: `;
@@ -41,8 +47,14 @@ export function sayError(error: unknown, options: { name?: string; debug?: boole
   if (options.debug && error instanceof Error) console.error(error);
 }
 
+/** Too few file descriptors can fail whatever opens one, also what knows nothing of this program’s errors. */
+function understood(error: unknown): unknown {
+  return error instanceof OnnxMishError ? error : (tooManyOpen(error) ?? error);
+}
+
 /** An error as --json has it. */
-export function errorDocument(error: unknown) {
+export function errorDocument(thrown: unknown) {
+  const error = understood(thrown);
   if (error instanceof OnnxMishError) {
     const { code, what, where, fix } = error;
     return { code, what, where, fix };

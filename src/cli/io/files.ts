@@ -1,11 +1,11 @@
 import { fstatSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
-import { buffer, text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { fileError, onFile } from '../../files/file-error.js';
+import { fileError } from '../../files/file-error.js';
 import { type ModelFile, openModel } from '../../files/model-file.js';
+import { readText } from '../../files/read-stream.js';
 import { statOf } from '../../files/same-file.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import { streamModel, writeModel } from '../../files/write-model.js';
@@ -88,9 +88,9 @@ async function refuseInputAsOutput(input: string): Promise<void> {
   });
 }
 
-/** A JSON file, or standard input for `-`. Throws `io`, or `bad-usage` when it is no JSON. */
+/** A JSON file, pipe or device, or standard input for `-`. Throws as `readText`, or `bad-usage` when it is no JSON. */
 export async function readJson(path: string): Promise<unknown> {
-  const content = path === '-' ? await text(process.stdin) : await onFile(path, () => readFile(path, 'utf8'));
+  const content = await readText(path);
   try {
     return JSON.parse(content);
   } catch (cause) {

@@ -77,7 +77,7 @@ export function outputOptions(command: Command, name: string, { pipes = true } =
   const pipe = pipes ? '; - is standard output' : '';
   return command
     .option('-o, --output <file>', `where to write${pipe} (default: ${name})`)
-    .option('-f, --force', 'overwrite the output if it exists');
+    .option('-f, --force', 'overwrite the output if it exists, also where it is the input itself');
 }
 
 /** --allow-outside-data, for what reads external data. */

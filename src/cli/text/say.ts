@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
 import { print } from '../io/stdout.js';
-import { clean } from './text.js';
+import { clean, cleanJson } from './text.js';
 
 let carriesModel = false;
 let onOneLine = false;
@@ -32,5 +32,5 @@ export function sayNote(text: string): void {
 
 /** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
-  say(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2));
+  say(cleanJson(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2)));
 }

@@ -1,9 +1,21 @@
-/** Text from a file, harmless on a terminal: control characters, which could move the cursor or worse, are spelled out. */
+/**
+ * Whatever acts on a terminal rather than being shown there: controls, separators of lines and paragraphs, format characters (of which
+ * those for two directions can turn a text round), and halves of pairs.
+ */
+const ACTS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const escaped = (character: string) =>
+  Array.from({ length: character.length }, (_, at) => {
+    return `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
+  }).join('');
+
+/** Text from a file, harmless on a terminal: characters that act there are spelled out. */
 export function clean(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return text.replace(ACTS, escaped);
+}
+
+/** JSON that is harmless on a terminal, and says the same: its own line breaks stay, for within texts it has none. */
+export function cleanJson(json: string): string {
+  return json.replace(ACTS, (character) => (character === '\n' ? character : escaped(character)));
 }
 
 /** `1,326,578`. */

@@ -32,6 +32,12 @@ const BYTES = 'application/octet-stream';
 
 const isAddress = (name: string) => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
+/** Whether a Host header is that of a server: its address, any other, or localhost, with its port, which browsers leave out for 80. */
+export function isOwnHost(host: string, address: string, port: number): boolean {
+  const [, name = '', given = '80'] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host) ?? [];
+  return given === String(port) && (name === address || name === 'localhost' || isAddress(name));
+}
+
 /** For every answer. The isolation is what lets WebAssembly have threads. */
 const HEADERS = {
   'Cross-Origin-Opener-Policy': 'same-origin',
@@ -76,10 +82,7 @@ export async function servePage(
   const address = bound.includes(':') ? `[${bound}]` : bound;
   let at = 0;
   let next = 0;
-  const known = (host = '') => {
-    const [, name = ''] = /^(.*):\d+$/.exec(host) ?? [];
-    return host.endsWith(`:${at}`) && (name === address || name === 'localhost' || isAddress(name));
-  };
+  const known = (host = '') => isOwnHost(host, address, at);
 
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());

@@ -1,6 +1,7 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
+import { readText } from '../../files/read-stream.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
 
 /** One kernel of one run. */
@@ -39,7 +40,7 @@ export async function profileFolder(): Promise<ProfileFolder> {
       const [file] = await readdir(folder);
       if (file === undefined)
         throw new OnnxMishError('io', 'ONNX Runtime wrote no profile', { where: folder });
-      const text = await readFile(join(folder, file), 'utf8');
+      const text = await readText(join(folder, file));
       return [...text.matchAll(KERNEL)].map(([, us, node = '', args = '']) => ({
         node,
         op: argument(args, 'op_name'),

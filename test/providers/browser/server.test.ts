@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { servePage } from '../../../src/providers/browser/server.js';
+import { isOwnHost, servePage } from '../../../src/providers/browser/server.js';
 import { tempFolder } from '../../support/folder.js';
 
 interface Sent {
@@ -126,4 +126,15 @@ describe('the page server', () => {
     await expect(ask(port, { path })).rejects.toThrow();
     expect(await ask(port, { path: `${root}index.html` })).toMatchObject({ status: 200 });
   });
+});
+
+test('browsers leave out port 80, and no other', () => {
+  for (const name of ['127.0.0.1', 'localhost', '[::1]', '192.168.0.7']) {
+    expect([80, 8080].map((port) => isOwnHost(name, '127.0.0.1', port))).toEqual([true, false]);
+    for (const port of [80, 8080]) expect(isOwnHost(`${name}:${port}`, '127.0.0.1', port)).toBe(true);
+    expect(isOwnHost(`${name}:81`, '127.0.0.1', 80)).toBe(false);
+  }
+  for (const host of ['', 'evil.example', 'evil.example:80', '::1', '[::1]evil', 'localhost:', ':80']) {
+    expect(isOwnHost(host, '127.0.0.1', 80), host).toBe(false);
+  }
 });

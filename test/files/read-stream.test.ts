@@ -1,0 +1,53 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { truncate, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { isStream, readAll, readText } from '../../src/files/read-stream.js';
+import { tempFolder } from '../support/folder.js';
+import { failure } from '../support/graph.js';
+
+test('text beyond what a string holds is refused by its size, before it is read', async () => {
+  const folder = await tempFolder();
+  const path = await folder.write('large.json', '');
+  await truncate(path, 2 ** 30);
+  expect(await failure(readText(path))).toMatchObject({
+    code: 'io',
+    where: path,
+    what: expect.stringMatching(/^it has 1073741824 bytes or more, and at most \d+ can be read at once$/),
+  });
+});
+
+test.runIf(process.platform === 'linux')('devices and folders', async () => {
+  expect(await readText('/dev/null')).toBe('');
+  expect(await failure(readAll('/dev/zero', { most: 1e6 }))).toMatchObject({
+    code: 'io',
+    where: '/dev/zero',
+  });
+  expect(await failure(readText('/'))).toMatchObject({ code: 'io', what: 'this is a folder' });
+  expect(await failure(readText('/absent'))).toMatchObject({ code: 'io', what: 'there is no such file' });
+  const streams = ['/dev/null', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/3', '/tmp', '/absent'].map(
+    isStream,
+  );
+  expect(await Promise.all(streams)).toEqual([true, true, true, true, false, false]);
+});
+
+test.runIf(process.platform !== 'win32')(
+  'a pipe is waited for, read to its end, and left when told to',
+  async () => {
+    const folder = await tempFolder();
+    const pipe = folder.at('pipe');
+    spawnSync('mkfifo', [pipe]);
+    expect(await isStream(pipe)).toBe(true);
+    const reading = readText(pipe);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const text = 'ä\n'.repeat(100_000);
+    await writeFile(folder.at('text'), text);
+    const writer = spawn('sh', ['-c', 'cat text > pipe'], { cwd: folder.path });
+    expect(await reading).toBe(text);
+    await once(writer, 'close');
+    const controller = new AbortController();
+    const waiting = readText(pipe, controller.signal);
+    setTimeout(() => controller.abort(), 20);
+    expect(await failure(waiting)).toMatchObject({ code: 'aborted' });
+  },
+);
