@@ -7,7 +7,7 @@ import { WEBGL_IS_ENDING } from '../../providers/webgl/prepare.js';
 import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
 import { toleranceFor } from '../../validate/tolerance.js';
 import { commonOptions } from '../options/options.js';
-import { say } from '../text/say.js';
+import { say, sayJson } from '../text/say.js';
 import { clean, columns, plural } from '../text/text.js';
 
 interface Diagnosis {
@@ -37,7 +37,7 @@ Examples:
     .action(async ({ json, browser }: { json?: boolean; browser?: string }) => {
       const found: Diagnosis[] = [];
       for (const name of PROVIDERS) found.push(await diagnose(name, { browser }));
-      if (json) say(JSON.stringify(found, null, 2));
+      if (json) sayJson(found);
       else {
         const lines = found.map(({ provider, works, says }) => [
           provider,

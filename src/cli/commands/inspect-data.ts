@@ -9,7 +9,7 @@ import { modelArgument } from '../io/files.js';
 import { NOISE, readData } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
 import { progress } from '../text/progress.js';
-import { say } from '../text/say.js';
+import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
 import type { Flags } from './inspect.js';
 
@@ -41,7 +41,7 @@ export async function measure(
   });
   say(
     flags.json
-      ? JSON.stringify({ model: path, ...inspection, activations: measured }, null, 2)
+      ? jsonText({ model: path, ...inspection, activations: measured })
       : [describe(inspection), renderActivations(measured, { clean, most: all ? undefined : MOST })].join(
           '\n\n',
         ),

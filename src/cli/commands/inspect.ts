@@ -13,7 +13,7 @@ import {
   refuseForMany,
 } from '../options/many-options.js';
 import { commonOptions, configOptions, count, dataAccess, siteOptions } from '../options/options.js';
-import { say } from '../text/say.js';
+import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import { describeSkipped } from './swap.js';
 
@@ -82,9 +82,7 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   try {
     const inspection = await checkedBy(source.checkUnchanged, () => inspect(source, flags));
     say(
-      flags.json
-        ? JSON.stringify({ model: path, ...inspection }, null, 2)
-        : describe(path, inspection, flags.all ?? false),
+      flags.json ? jsonText({ model: path, ...inspection }) : describe(path, inspection, flags.all ?? false),
     );
   } finally {
     await source.close();

@@ -15,7 +15,7 @@ import { writeText } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { figure, shareText, sqnrText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
-import { say } from '../text/say.js';
+import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 import { describeSkipped } from './swap.js';
@@ -64,7 +64,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
     })
     .finally(bar.end);
   if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
-  say(flags.json ? JSON.stringify(ranking, null, 2) : describe(basename(path), ranking));
+  say(flags.json ? jsonText(ranking) : describe(basename(path), ranking));
 }
 
 /** All samples where they are noise, which is made in the number that is wanted; else what is usual. */

@@ -13,7 +13,7 @@ import { checkViews, writeViews } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import type { ManyFlags } from '../options/many-options.js';
 import { steps } from '../text/progress.js';
-import { say } from '../text/say.js';
+import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
 
 /** The command's options, as commander gives them. */
@@ -53,7 +53,7 @@ export async function run(
     onProgress: bar.update,
   }).finally(bar.end);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  say(flags.json ? JSON.stringify(report, null, 2) : renderTerminal(report, { colour, clean }));
+  say(flags.json ? jsonText(report) : renderTerminal(report, { colour, clean }));
   await writeViews(report, views);
   process.exitCode = codeOf(report);
 }

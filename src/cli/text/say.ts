@@ -30,7 +30,12 @@ export function sayNote(text: string): void {
   console.error(`note: ${clean(text)}`);
 }
 
+/** A document as --json prints it. */
+export function jsonText(document: unknown): string {
+  return cleanJson(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2));
+}
+
 /** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
-  say(cleanJson(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2)));
+  say(jsonText(document));
 }
