@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
-import { floatValues, roundTo } from '../onnx/scalar.js';
+import { floatValues, ROUNDING, roundTo } from '../onnx/scalar.js';
 import type { Edit } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
 import { type OpenData, readWeight, type Weight, weightEdit, weightOf } from '../onnx/weights.js';
@@ -277,14 +277,6 @@ async function readable(
     throw error;
   }
 }
-
-/** Half a unit in the last place of 1. */
-const ROUNDING: Readonly<Record<FloatType, number>> = {
-  f16: 2 ** -11,
-  bf16: 2 ** -8,
-  f32: 2 ** -24,
-  f64: 2 ** -53,
-};
 
 /** The values times a factor, or why their type cannot hold them: too large, or so small that digits are lost. */
 function scale(values: Float64Array, factor: number, { name, type }: Weight): Float64Array | string {

@@ -18,7 +18,8 @@ export interface ValueSummary {
 }
 
 export interface MishSummary {
-  readonly form: FormName;
+  /** `other` where it is written as none of ours. */
+  readonly form: FormName | 'other';
   readonly beta: number;
   /** Slope α, where it is not Mish itself but the mixture αx + (1 - α) · mish. */
   readonly leak?: number;
@@ -27,6 +28,8 @@ export interface MishSummary {
   readonly label: string;
   /** Name of its result. */
   readonly output: string;
+  /** The largest difference to Mish by its definition from -60 to 60, divided by values above 1. */
+  readonly difference: number;
 }
 
 /** What a model is, as far as swapping is concerned. */
@@ -84,14 +87,15 @@ export function inspectDocument(document: OnnxDocument, options: SiteOptions = {
     operators: countOperators(document),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
-    mish: recognise(document, analysis).map(({ form, beta, leak, type, scope, node }) => ({
-      form: form.name,
+    mish: recognise(document, analysis).map(({ written, beta, leak, type, scope, node, difference }) => ({
+      form: written,
       beta,
       ...(leak === undefined ? {} : { leak }),
       elemType: typeName(type && FLOAT_TYPES[type]),
       scope: scope.path,
       label: siteLabel({ node, scope }),
       output: node.outputs[0] ?? '',
+      difference,
     })),
     history: history(document),
     externalData: [...new Set(locations)].sort(),

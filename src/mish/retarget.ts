@@ -59,7 +59,7 @@ export async function retargetDocument(
   const form = chooseForm(options);
   const analysis = analyse(document);
   const found = recognise(document, analysis);
-  const others = found.filter((mish) => mish.form !== form);
+  const others = found.filter(({ written }) => written !== form.name);
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
   for (const mish of others) {
@@ -102,8 +102,8 @@ export function rewriteMish(
   return rewrite(document, targets, removed);
 }
 
-function asSite({ node, scope, form, type }: Recognised) {
-  return { node, scope, kind: form.name, alpha: undefined, type };
+function asSite({ node, scope, written, type }: Recognised) {
+  return { node, scope, kind: written, alpha: undefined, type };
 }
 
 /** The nodes that nobody reads any more once these sites are rewritten: inner ones, and Constants of the old form. */

@@ -45,6 +45,14 @@ export function toBfloat16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
+/** Half a unit in the last place of 1. */
+export const ROUNDING: Readonly<Record<FloatType, number>> = {
+  f16: 2 ** -11,
+  bf16: 2 ** -8,
+  f32: 2 ** -24,
+  f64: 2 ** -53,
+};
+
 /** The value of an element type that is nearest to a number. */
 export function roundTo(value: number, type: FloatType): number {
   if (type === 'f16') return fromHalf(toHalf(value));

@@ -1,0 +1,27 @@
+import { attribute, rewriteObstacle, type Scope, type Tensor } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { DataType } from '../onnx/types.js';
+
+/** The tensor of an initializer or Constant node, seen from a scope; undefined where something may override it. */
+export function constantTensor(index: GraphIndex, scope: Scope, name: string): Tensor | undefined {
+  const home = index.home(scope, name);
+  if (home === undefined) return undefined;
+  // Until IR 4 every initializer is also an input, which may override it; those we write are Constant nodes.
+  if (!index.isInput(home, name)) {
+    const tensor = home.initializers.get(name);
+    if (tensor !== undefined) return tensor;
+  }
+  const node = index.producer(home, name);
+  if (node?.opType !== 'Constant' || node.domain !== '' || rewriteObstacle(node)) return undefined;
+  const float = attribute(node, 'value_float');
+  if (float !== undefined && float.ref === undefined)
+    return { name, dims: [], elemType: DataType.FLOAT, scalar: float.f };
+  return attribute(node, 'value')?.tensor;
+}
+
+/** The declared dimensions of a value; undefined where its rank is unknown. */
+export function dimsOf(index: GraphIndex, scope: Scope, name: string) {
+  const home = index.home(scope, name);
+  if (home === undefined) return undefined;
+  return (home.values.get(name) ?? index.declared(home, name))?.dims ?? home.initializers.get(name)?.dims;
+}

@@ -1,0 +1,186 @@
+import { gelu, hardSwish, SELU, tanhGelu } from './elementwise.js';
+import { STEEPEST } from './forms.js';
+import { leakyRelu, mixture, sigmoid, softplus } from './reference.js';
+
+export type ActivationName = Curve | Bend;
+type Curve = 'mish' | 'swish' | 'softplus' | 'gelu' | 'tanh-gelu' | 'hardswish' | 'selu' | 'elu';
+type Bend = 'relu' | 'relu6' | 'leakyrelu' | 'prelu' | 'abs' | 'max' | 'min' | 'clamp' | 'hardsigmoid';
+
+/** What a function is, with its parameters. */
+export interface Identity {
+  readonly name: ActivationName;
+  /** Sharpness of Mish, Swish or softplus. */
+  readonly beta?: number | undefined;
+  /** Slope below 0, α of ELU, or the slope of a mixture with Mish. */
+  readonly alpha?: number | undefined;
+  readonly low?: number | undefined;
+  readonly high?: number | undefined;
+  /** The largest difference to the function by its definition, divided by values above 1. */
+  readonly difference: number;
+}
+
+/** Values of the function at points. */
+export type Evaluate = (points: readonly number[]) => readonly number[];
+
+const EPSILON = 1e-4;
+/** The points that parameters are found from. A function that fits nothing here is not looked at more closely. */
+const PROBES = [-60, -3.3, -1, -EPSILON, 0, EPSILON, 0.5, 1, 2.7, 60];
+
+/** Dense from -8 to 8 and more so around 0, and up to 60 either way. */
+const POINTS = ((): readonly number[] => {
+  const points = [19.999, 20.001, 60];
+  for (let step = 0; step <= 256; step++) points.push((step + 0.37) / 32);
+  for (let step = 1; step <= 12; step++) points.push(2 ** -step);
+  for (let x = 8.25; x < 60; x *= 1.06) points.push(x);
+  return [0, ...points, ...points.map((x) => -x)];
+})();
+
+type Candidate = Omit<Identity, 'difference' | 'name'> & {
+  readonly name?: ActivationName;
+  readonly f: (x: number) => number;
+};
+/** A family's members that may be the function, given by its values at the probes. */
+type Family = (at: (x: number) => number, choices: Choices) => Iterable<Candidate>;
+/** The numbers near an estimate that a parameter may be exactly, and the estimate itself. */
+type Choices = (estimate: number, ...simple: number[]) => readonly number[];
+
+const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
+
+const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
+  *mish(at, choices) {
+    // x · (α + (1 - α) · g(βx)), where g(0) = 0.6 and g = tanh(softplus)
+    const gate = (x: number) => at(x) / x;
+    for (const alpha of choices((gate(EPSILON) + gate(-EPSILON) - 1.2) / 0.8, 0)) {
+      if (alpha === 1 || Math.abs(alpha) > STEEPEST) continue;
+      const sharp = -Math.log(Math.expm1(Math.atanh((gate(-1) - alpha) / (1 - alpha))));
+      for (const beta of choices(sharp, 1))
+        if (beta > 0) yield { beta, alpha: alpha || undefined, f: (x) => mixture(x, beta, alpha) };
+    }
+  },
+  *swish(at, choices) {
+    for (const beta of choices(Math.log(-1 / at(-1) - 1), 1)) yield { beta, f: (x) => x * sigmoid(beta * x) };
+  },
+  *softplus(at, choices) {
+    for (const beta of choices(Math.LN2 / at(0), 1)) yield { beta, f: (x) => softplus(beta * x) / beta };
+  },
+  gelu: () => [{ f: gelu }],
+  'tanh-gelu': () => [{ f: tanhGelu }],
+  hardswish: () => [{ f: hardSwish }],
+  selu: () => [{ f: (x) => SELU.gamma * (x > 0 ? x : SELU.alpha * Math.expm1(x)) }],
+  *elu(at, choices) {
+    for (const alpha of choices(-at(-60), 1)) yield { alpha, f: (x) => (x > 0 ? x : alpha * Math.expm1(x)) };
+  },
+  *leakyrelu(at, choices) {
+    for (const alpha of choices(-at(-1), 0, -1)) {
+      const name = alpha === 0 ? 'relu' : alpha === -1 ? 'abs' : 'leakyrelu';
+      if (Math.abs(alpha - 1) > 1e-3) yield { name, alpha, f: (x) => leakyRelu(x, alpha) };
+    }
+  },
+  *clamp(at, choices) {
+    for (const low of choices(at(-60)))
+      for (const high of choices(at(60), 6)) {
+        if (low < -59 && high > 59) continue;
+        const name = low === 0 && high === 6 ? 'relu6' : high > 59 ? 'max' : low < -59 ? 'min' : 'clamp';
+        yield { name, low, high, f: (x) => clamp(x, low, high) };
+      }
+  },
+  *hardsigmoid(at) {
+    const slope = (at(EPSILON) - at(-EPSILON)) / (2 * EPSILON);
+    const middle = at(0);
+    yield { f: (x) => clamp(slope * x + middle, 0, 1) };
+  },
+};
+
+/**
+ * Finds the activation that a function of one variable is: the same everywhere to within `tolerance`, absolutely up to 1 and
+ * relatively beyond. A parameter that is near one of `constants`, or made of it, is taken to be exactly that.
+ */
+export function identify(
+  evaluate: Evaluate,
+  constants: readonly number[],
+  tolerance: number,
+): Identity | undefined {
+  const probed = evaluate(PROBES);
+  if (!probed.every(Number.isFinite)) return undefined;
+  const at = (x: number) => probed[PROBES.indexOf(x)] ?? Number.NaN;
+  const direct = [...constants, ...constants.map((c) => c / 2)];
+  const derived = constants.flatMap((c) => [1 / c, 1 - c, -c]);
+  /** How far a parameter is from what is written: 0 as it is, 1 made of it, 2 an estimate. */
+  const ranks = new Map<number, number>();
+  const choices: Choices = (estimate, ...simple) => {
+    const near = (value: number) => Math.abs(value - estimate) <= Math.max(5e-3, 0.01 * Math.abs(estimate));
+    const ranked = [[...simple, ...direct].filter(near), derived.filter(near), [estimate]];
+    for (const [rank, list] of ranked.entries())
+      for (const value of list) ranks.set(value, Math.min(rank, ranks.get(value) ?? rank));
+    return [...new Set(ranked.flat())];
+  };
+  const of = (f: (x: number) => number, points: readonly number[]) => (index: number) =>
+    f(points[index] ?? 0);
+  let values: readonly number[] | undefined;
+  let best: Identity | undefined;
+  for (const [family, members] of Object.entries(FAMILIES)) {
+    let nearest: (Identity & { readonly rank: number }) | undefined;
+    for (const { f, name = family as ActivationName, ...parameters } of members(at, choices)) {
+      if (differenceOf(probed, of(f, PROBES), tolerance) > tolerance) continue;
+      values ??= evaluate(POINTS);
+      const difference = differenceOf(values, of(f, POINTS), tolerance);
+      const rank = Math.max(
+        0,
+        ...[parameters.beta, parameters.alpha].map((value = 1) => ranks.get(value) ?? 0),
+      );
+      if (difference > tolerance || (nearest && rank > nearest.rank)) continue;
+      if (!nearest || rank < nearest.rank || difference < nearest.difference)
+        nearest = { name, ...parameters, difference, rank };
+    }
+    if (nearest === undefined || nearest.difference >= (best?.difference ?? Infinity)) continue;
+    const { rank: _, ...identity } = nearest;
+    best = identity;
+  }
+  return best;
+}
+
+/** The largest difference between values and what is wanted; Infinity where it exceeds the limit or is not a number. */
+function differenceOf(values: readonly number[], wanted: (index: number) => number, limit: number): number {
+  let largest = 0;
+  for (const [index, value] of values.entries()) {
+    const want = wanted(index);
+    const difference = Math.abs(value - want) / Math.max(1, Math.abs(want));
+    if (!(difference <= limit)) return Infinity;
+    if (difference > largest) largest = difference;
+  }
+  return largest;
+}
+
+/** Second operands of a function of two variables. */
+const SECOND = [-1.7, -0.3, 0.4, 2.2];
+type Pairs = readonly (readonly [x: number, p: number])[];
+const pairsOf = (points: readonly number[]): Pairs =>
+  SECOND.flatMap((p) => points.map((x) => [x, p] as const));
+const FEW_PAIRS = pairsOf(PROBES);
+const PAIRS = pairsOf(POINTS.filter((_, index) => index % 8 === 0));
+
+/** Finds what a function of two variables is. The slope of a PReLU may be any function of the second. */
+export function identifyPair(
+  evaluate: (pairs: Pairs) => readonly number[],
+  tolerance: number,
+): Identity | undefined {
+  const slopes = evaluate(SECOND.map((p) => [-1, p])).map((value) => -value);
+  const functions = {
+    max: Math.max,
+    min: Math.min,
+    abs: (x: number, p: number) => Math.abs(x - p),
+    prelu: (x: number, p: number) => (x < 0 ? (slopes[SECOND.indexOf(p)] ?? 0) : 1) * x,
+  };
+  const few = evaluate(FEW_PAIRS);
+  let values: readonly number[] | undefined;
+  for (const [name, f] of Object.entries(functions)) {
+    const wanted = (pairs: Pairs) => (index: number) => f(...(pairs[index] ?? [0, 0]));
+    if (differenceOf(few, wanted(FEW_PAIRS), tolerance) > tolerance) continue;
+    values ??= evaluate(PAIRS);
+    const difference = differenceOf(values, wanted(PAIRS), tolerance);
+    // A slope that does not depend on the second is of another activation.
+    if (difference <= tolerance && new Set(slopes).size > 1)
+      return { name: name as ActivationName, difference };
+  }
+  return undefined;
+}

@@ -1,0 +1,214 @@
+import type { Analysis } from '../onnx/analysis.js';
+import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { ROUNDING } from '../onnx/scalar.js';
+import { type FloatType, floatType } from '../onnx/types.js';
+import { constantTensor, dimsOf } from './constants.js';
+import { type Identity, identify, identifyPair } from './identify.js';
+import { createRegions, type Region, type Regions } from './region.js';
+
+/** An activation, or a piece of arithmetic, that is written out in nodes; Mish and ReLU6 may be one node. */
+export interface Written extends Identity {
+  readonly scope: Scope;
+  /** The node that makes the result. */
+  readonly node: Node;
+  /** Name of the value that it is applied to. */
+  readonly x: string;
+  readonly type: FloatType | undefined;
+  /** The other nodes, in no particular order. */
+  readonly inner: readonly Node[];
+  /** Names of the constants that they read. */
+  readonly constants: readonly string[];
+}
+
+/** What agrees to within this, or to the rounding of its constants where that is coarser, is the same function. */
+const TOLERANCE = 1e-6;
+
+const ACTIVATIONS = new Set(['Relu', 'LeakyRelu', 'PRelu']);
+const IDENTITIES = new Set(['Identity', 'Cast']);
+const ARITHMETIC = new Set([
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Neg',
+  'Sum',
+  'Pow',
+  'Sqrt',
+  'Reciprocal',
+  'Log',
+  'Not',
+  ...IDENTITIES,
+]);
+/** What leads to a node: something that bends, and something that is no activation of its own. */
+const BENDS = 1;
+const COMPOSES = 2;
+
+const known = new WeakMap<GraphIndex, readonly Written[]>();
+
+/** Finds what is written out in a document, in every graph and function. It is worked out once for an analysis. */
+export function findWritten(document: OnnxDocument, analysis: Analysis): readonly Written[] {
+  const { index } = analysis;
+  let all = known.get(index);
+  if (all === undefined) {
+    const regions = createRegions(analysis);
+    all = document.scopes.flatMap((scope) => findIn(scope, analysis, regions));
+    known.set(index, all);
+  }
+  return all;
+}
+
+function findIn(scope: Scope, analysis: Analysis, regions: Regions): Written[] {
+  const { index } = analysis;
+  const leads = new Uint8Array(scope.nodes.length);
+  for (const node of scope.nodes) {
+    if (!regions.isPart(node)) continue;
+    const { opType } = node;
+    let lead =
+      (ARITHMETIC.has(opType) ? 0 : BENDS) |
+      (ACTIVATIONS.has(opType) || IDENTITIES.has(opType) ? 0 : COMPOSES);
+    for (const name of node.inputs) lead |= leads[index.producer(scope, name)?.index ?? -1] ?? 0;
+    leads[node.index] = lead;
+  }
+  const claimed = new Set<Node>();
+  const found: Written[] = [];
+  // Backwards, so that the last node is met before the nodes that lead to it.
+  for (const node of scope.nodes.toReversed()) {
+    if (leads[node.index] !== (BENDS | COMPOSES) || claimed.has(node)) continue;
+    const written = match(scope, node, analysis, regions);
+    if (written === undefined) continue;
+    // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
+    const nodes = new Set([node, ...written.inner]);
+    for (const inner of nodes) if (isPrivate(inner, nodes, scope, index)) claimed.add(inner);
+    found.push(written);
+  }
+  return found.reverse();
+}
+
+/** Whether only nodes of the set read what a node makes. */
+function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: GraphIndex): boolean {
+  return node.outputs.every((name) =>
+    index.uses(scope, name).every((use) => use.kind === 'input' && nodes.has(use.node)),
+  );
+}
+
+/** The largest region with this last node that is known: ReLU6 of a ReLU takes the ReLU in. */
+function match(scope: Scope, node: Node, analysis: Analysis, regions: Regions): Written | undefined {
+  const { index, types } = analysis;
+  const [y = ''] = node.outputs;
+  let best: Written | undefined;
+  for (const region of regions.endingIn(scope, node)) {
+    const { nodes, operands, scalars } = region;
+    if (nodes.length === 1 && !SINGLE.has(node.opType)) continue;
+    const slopes = operands.length === 1 ? [] : operands.filter((name) => constantTensor(index, scope, name));
+    const x = operands.find((name) => !slopes.includes(name));
+    if (x === undefined) continue;
+    const identity = identityOf(region, x, y, regions, slopes.length > 0);
+    if (identity === undefined || !isWhole(region, identity, x, best, regions)) continue;
+    if (!fits(region, x, y, slopes, analysis)) continue;
+    best = {
+      ...identity,
+      scope,
+      node,
+      x,
+      type: floatType(types(scope, x) ?? types(scope, y)),
+      inner: nodes.slice(1),
+      constants: [...[...scalars.values()].flatMap(({ names }) => names), ...slopes],
+    };
+  }
+  return best;
+}
+
+/** The operators that are looked at by themselves. Others with one node are activations of their own, or nothing to name. */
+const SINGLE = new Set(['Mish', 'Clip']);
+/** A few values, to tell whether a node changes anything. */
+const SAMPLES = [-55, -9, -3.3, -1, -0.2, 0.3, 1, 2.7, 6.5, 23, 55];
+
+function identityOf(
+  region: Region,
+  x: string,
+  y: string,
+  regions: Regions,
+  constant: boolean,
+): Identity | undefined {
+  const { operands, scalars } = region;
+  const [first, second] = operands;
+  const tolerance = Math.max(
+    TOLERANCE,
+    ...[...scalars.values()].map(({ type }) => (type ? ROUNDING[type] : 0)),
+  );
+  const result = (values: [string, readonly number[]][]) =>
+    regions.evaluate(region, new Map(values)).get(y) ?? [];
+  if (second === undefined) {
+    const numbers = [...scalars.values()].map(({ value }) => value);
+    return identify((points) => result([[x, points]]), numbers, tolerance);
+  }
+  const other = x === first ? second : (first ?? '');
+  const found = identifyPair(
+    (pairs) =>
+      result([
+        [x, pairs.map(([value]) => value)],
+        [other, pairs.map(([, value]) => value)],
+      ]),
+    tolerance,
+  );
+  // Only a constant is a slope.
+  return found?.name === 'prelu' && !constant ? undefined : found;
+}
+
+/** Whether the last node and the first ones have a part in what the region is, so that nothing more is taken in. */
+function isWhole(
+  region: Region,
+  { name }: Identity,
+  x: string,
+  smaller: Written | undefined,
+  regions: Regions,
+): boolean {
+  const [last, ...inner] = region.nodes;
+  // A Relu of a Relu is two sites.
+  if (name === 'relu' || last === undefined) return false;
+  const isPlain = ({ opType }: Node) => ACTIVATIONS.has(opType) || IDENTITIES.has(opType);
+  if ((name === 'leakyrelu' || name === 'prelu') && region.nodes.every(isPlain)) return false;
+  if (region.operands.length > 1) return true;
+  const values = regions.evaluate(region, new Map([[x, SAMPLES]]));
+  const same = (one: string | undefined, other: string | undefined) => {
+    const [a, b] = [values.get(one ?? ''), values.get(other ?? '')];
+    return a?.every((value, index) => value === b?.[index]) ?? false;
+  };
+  if (smaller !== undefined && same(smaller.x, x)) return false;
+  const made = new Set(inner.flatMap(({ outputs }) => outputs));
+  return (
+    !ARITHMETIC.has(last.opType) ||
+    !last.inputs.some((input) => made.has(input) && same(input, last.outputs[0]))
+  );
+}
+
+/** Whether types and shapes are such that the result is what an activation would make of `x`. */
+function fits(
+  { scope, scalars }: Region,
+  x: string,
+  y: string,
+  slopes: readonly string[],
+  { index, types }: Analysis,
+): boolean {
+  const [from, to] = [types(scope, x), types(scope, y)];
+  const type = from ?? to;
+  if (type !== undefined && (floatType(type) === undefined || (to ?? type) !== type)) return false;
+  // Behind a constant of more dimensions than x the result would have them too.
+  const dims = dimsOf(index, scope, x);
+  const rank = dims?.length ?? 0;
+  if ([...scalars.values()].some((scalar) => scalar.rank > rank)) return false;
+  return slopes.every((name) => {
+    const own = constantTensor(index, scope, name)?.dims ?? [];
+    if (dims === undefined) return true;
+    return (
+      own.length <= rank &&
+      own.every(
+        (size, at) =>
+          size === 1 ||
+          typeof dims[rank - own.length + at] !== 'number' ||
+          dims[rank - own.length + at] === size,
+      )
+    );
+  });
+}
