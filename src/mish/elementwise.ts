@@ -108,6 +108,15 @@ const clip: Op = (a, b, c, number) => {
   return Math.min(Math.max(a, low), high);
 };
 
+const NAMES = new Set(
+  [UNARY, BINARY, VARIADIC, { Where: 0, Clip: 0 }].flatMap((table) => Object.keys(table)),
+);
+
+/** Whether an operator is one of those that `elementwise` knows. */
+export function isElementwise({ opType, domain }: Node): boolean {
+  return NAMES.has(domain === '' ? opType : `${domain}.${opType}`);
+}
+
 /** Finds the function of a node that is applied element by element and gives one result; undefined for any other node. */
 export function elementwise(node: Node): Op | undefined {
   const { opType, domain, inputs, outputs } = node;
@@ -120,7 +129,7 @@ export function elementwise(node: Node): Op | undefined {
   const op = Object.hasOwn(table, name) ? table[name] : undefined;
   if (op !== undefined) return name === 'Cast' && !castsFloat(node) ? undefined : op;
   const fold = Object.hasOwn(VARIADIC, name) && count > 1 ? VARIADIC[name] : undefined;
-  if (fold !== undefined) return count === 2 ? fold : (a, b, c) => fold(fold(a, b), c);
+  if (fold !== undefined) return count === 2 ? (a, b) => fold(a, b) : (a, b, c) => fold(fold(a, b), c);
   return name === 'Where' && count === 3 ? where : undefined;
 }
 

@@ -32,7 +32,7 @@ export function recognise(document: OnnxDocument, analysis: Analysis = analyse(d
 /** The form that has these operators, with the bound that keeps exp from overflowing. */
 function formOf({ scope, node, inner, type }: Written, index: GraphIndex): Form | undefined {
   const nodes = [node, ...inner];
-  const operators = sorted(nodes.map(({ opType }) => opType));
+  const operators = sorted(nodes.map(({ opType, domain }) => domain + opType));
   const clip = nodes.find(({ opType }) => opType === 'Clip');
   const bound =
     clip && (constantTensor(index, scope, clip.inputs[2] ?? '')?.scalar ?? attribute(clip, 'max')?.f);

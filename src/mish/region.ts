@@ -1,15 +1,16 @@
 import type { Analysis } from '../onnx/analysis.js';
-import { attribute, type Node, rewriteObstacle, type Scope } from '../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
 import { type FloatType, floatType } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
-import { elementwise, numbersOf } from './elementwise.js';
+import { elementwise, isElementwise, numbersOf } from './elementwise.js';
 
 /** Most nodes of a region, and of a function that is called in one. */
 const MAX_NODES = 24;
 /** Most functions that call each other inside a region. */
 const MAX_DEPTH = 2;
-/** Most nodes that are visited for one model; a file may be made so that it would take more. */
-const MAX_VISITS = 8e6;
+/** After so many operands in one model, which takes one made for it, regions of few nodes are all that is looked for. */
+const MAX_VISITS = 2e6;
+const FEW_NODES = 10;
 
 /** A scalar constant that a region reads. */
 export interface Scalar {
@@ -27,6 +28,8 @@ export interface Region {
   readonly nodes: readonly Node[];
   readonly operands: readonly string[];
   readonly scalars: ReadonlyMap<string, Scalar>;
+  /** A number that regions have in common if they compute the same in the same way. */
+  readonly structure: number;
 }
 
 /** A node as a function of its operands at one point. */
@@ -39,14 +42,21 @@ export type Values = ReadonlyMap<string, readonly number[]>;
 export interface Regions {
   /** Whether a node may be part of a region. */
   isPart(node: Node): boolean;
-  /** The regions that end in a node and have one or two operands, each with one node more than the one before. */
-  endingIn(scope: Scope, last: Node): Generator<Region>;
+  /** Whether a name is a scalar constant, or made of such. */
+  isScalar(scope: Scope, name: string, reader: Node): boolean;
+  /**
+   * The regions that end in a node and have one or two operands, each with one node more than the one before.
+   * `canJoin` is told nodes of the same scope.
+   */
+  endingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean): Generator<Region>;
   /** What the nodes of a region make of these operands. */
   evaluate(region: Region, operands: Values): Values;
 }
 
-export function createRegions({ index, calls }: Pick<Analysis, 'index' | 'calls'>): Regions {
+export function createRegions(document: OnnxDocument, { index, calls }: Analysis): Regions {
+  const hasFunctions = document.functions.length > 0;
   let visits = 0;
+  const structures = new Map<string, number>();
 
   /** A scalar constant, or what is made of one or two. */
   function scalarOf(scope: Scope, name: string, reader: Node, depth = 0): Scalar | undefined {
@@ -78,7 +88,7 @@ export function createRegions({ index, calls }: Pick<Analysis, 'index' | 'calls'
   }
 
   function compile(node: Node, call?: Node, depth = 0): Compiled | undefined {
-    const callee = calls.callee(node);
+    const callee = hasFunctions ? calls.callee(node) : undefined;
     if (callee !== undefined) return depth < MAX_DEPTH ? compileCall(node, callee, depth) : undefined;
     const isGiven = (ref: string) => call?.attributes.some(({ name }) => name === ref);
     if (node.attributes.some(({ ref }) => ref !== undefined && !isGiven(ref))) return undefined;
@@ -124,30 +134,46 @@ export function createRegions({ index, calls }: Pick<Analysis, 'index' | 'calls'
     };
   }
 
-  function* endingIn(scope: Scope, last: Node): Generator<Region> {
+  /** What a node computes, but for where its operands come from. */
+  function signature({ opType, domain, overload, attributes }: Node): string {
+    const given = attributes.map(({ name, f, i, s = '' }) => `${name}=${f},${i},${s}`);
+    return `${domain}.${opType}.${overload} ${given.join(' ')}`;
+  }
+
+  function* endingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean): Generator<Region> {
     const nodes: Node[] = [];
-    const made = new Set<string>();
+    const numbers = new Map<string, number>();
     const scalars = new Map<string, Scalar>();
     /** The operands, with the nodes that can join the region. */
     const open = new Map<string, Node | undefined>();
+    let structure = 0;
     for (let next: Node | undefined = last; next !== undefined; ) {
       const node: Node = next;
       nodes.push(node);
-      for (const name of node.outputs) {
-        open.delete(name);
-        made.add(name);
-      }
+      const [output = ''] = node.outputs;
+      let key = `${structure} ${numbers.get(output)} ${signature(node)}`;
+      open.delete(output);
+      if (!numbers.has(output)) numbers.set(output, 0);
       for (const name of node.inputs) {
-        if (name === '' || open.has(name) || scalars.has(name)) continue;
-        if (made.has(name) || ++visits > MAX_VISITS) return; // the nodes are not in order
-        const scalar = scalarOf(scope, name, node);
+        const number = numbers.get(name);
+        if (number !== undefined && !open.has(name) && !scalars.has(name)) return; // the nodes are not in order
+        key += `,${number ?? ''}`;
+        if (name === '' || number !== undefined) continue;
+        visits++;
+        numbers.set(name, numbers.size);
+        const producer = index.producer(scope, name);
+        const joins = producer !== undefined && canJoin(producer);
+        const scalar = joins ? undefined : scalarOf(scope, name, node);
         if (scalar !== undefined) scalars.set(name, scalar);
-        else {
-          const producer = index.home(scope, name) === scope ? index.producer(scope, name) : undefined;
-          open.set(name, producer && isPart(producer) ? producer : undefined);
-        }
+        else open.set(name, joins ? producer : undefined);
+        const isTensor = !joins && scalar === undefined && constantTensor(index, scope, name) !== undefined;
+        key += scalar !== undefined ? `=${scalar.value}${scalar.type}` : isTensor ? '!' : '?';
       }
-      if (open.size === 1 || open.size === 2) yield { scope, nodes, operands: [...open.keys()], scalars };
+      const known = structures.get(key);
+      structure = known ?? structures.size + 1;
+      if (known === undefined) structures.set(key, structure);
+      const operands = [...open.keys()];
+      if (open.size === 1 || open.size === 2) yield { scope, nodes, operands, scalars, structure };
       // The last in the file first: so every value that all else depends on is an only operand in its turn.
       next = undefined;
       let closed = 0;
@@ -155,13 +181,17 @@ export function createRegions({ index, calls }: Pick<Analysis, 'index' | 'calls'
         if (producer === undefined) closed++;
         else if (next === undefined || producer.index > next.index) next = producer;
       }
-      if (closed > 2 || nodes.length === MAX_NODES) return;
+      if (closed > 2 || nodes.length >= (visits > MAX_VISITS ? FEW_NODES : MAX_NODES)) return;
     }
   }
 
   function isPart(node: Node): boolean {
-    return rewriteObstacle(node) === undefined && compile(node) !== undefined;
+    // Most nodes are something else, and told by their operator.
+    if (!hasFunctions && !isElementwise(node)) return false;
+    return compile(node) !== undefined && rewriteObstacle(node) === undefined;
   }
+
+  const isScalar = (scope: Scope, name: string, reader: Node) => scalarOf(scope, name, reader) !== undefined;
 
   function evaluate({ nodes, scalars }: Region, operands: Values): Values {
     const values = new Map(operands);
@@ -181,5 +211,5 @@ export function createRegions({ index, calls }: Pick<Analysis, 'index' | 'calls'
     return values;
   }
 
-  return { isPart, endingIn, evaluate };
+  return { isPart, isScalar, endingIn, evaluate };
 }

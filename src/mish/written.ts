@@ -43,6 +43,9 @@ const ARITHMETIC = new Set([
 /** What leads to a node: something that bends, and something that is no activation of its own. */
 const BENDS = 1;
 const COMPOSES = 2;
+/** The node itself may be part of a region; all its operands are scalar constants. */
+const PART = 4;
+const CONSTANT = 8;
 
 const known = new WeakMap<GraphIndex, readonly Written[]>();
 
@@ -51,31 +54,44 @@ export function findWritten(document: OnnxDocument, analysis: Analysis): readonl
   const { index } = analysis;
   let all = known.get(index);
   if (all === undefined) {
-    const regions = createRegions(analysis);
-    all = document.scopes.flatMap((scope) => findIn(scope, analysis, regions));
+    const regions = createRegions(document, analysis);
+    const identities = new Map<number, Identity | null>();
+    all = document.scopes.flatMap((scope) => findIn(scope, analysis, regions, identities));
     known.set(index, all);
   }
   return all;
 }
 
-function findIn(scope: Scope, analysis: Analysis, regions: Regions): Written[] {
-  const { index } = analysis;
+function findIn(
+  scope: Scope,
+  analysis: Analysis,
+  regions: Regions,
+  identities: Map<number, Identity | null>,
+): Written[] {
+  const { index, types } = analysis;
   const leads = new Uint8Array(scope.nodes.length);
   for (const node of scope.nodes) {
-    if (!regions.isPart(node)) continue;
     const { opType } = node;
-    let lead =
-      (ARITHMETIC.has(opType) ? 0 : BENDS) |
-      (ACTIVATIONS.has(opType) || IDENTITIES.has(opType) ? 0 : COMPOSES);
-    for (const name of node.inputs) lead |= leads[index.producer(scope, name)?.index ?? -1] ?? 0;
+    if (opType === 'Constant' || !regions.isPart(node)) continue;
+    let lead = PART | CONSTANT;
+    if (!ARITHMETIC.has(opType)) lead |= BENDS;
+    if (!ACTIVATIONS.has(opType) && !IDENTITIES.has(opType)) lead |= COMPOSES;
+    for (const name of node.inputs) {
+      const producer = index.producer(scope, name);
+      const before = leads[producer?.index ?? -1] ?? 0;
+      lead |= before & (BENDS | COMPOSES);
+      if (!(before & PART ? before & CONSTANT : name === '' || regions.isScalar(scope, name, node)))
+        lead &= ~CONSTANT;
+    }
     leads[node.index] = lead;
   }
+  const canJoin = (node: Node) => ((leads[node.index] ?? 0) & (PART | CONSTANT)) === PART;
   const claimed = new Set<Node>();
   const found: Written[] = [];
   // Backwards, so that the last node is met before the nodes that lead to it.
   for (const node of scope.nodes.toReversed()) {
-    if (leads[node.index] !== (BENDS | COMPOSES) || claimed.has(node)) continue;
-    const written = match(scope, node, analysis, regions);
+    if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node)) continue;
+    const written = match(node);
     if (written === undefined) continue;
     // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
     const nodes = new Set([node, ...written.inner]);
@@ -83,6 +99,37 @@ function findIn(scope: Scope, analysis: Analysis, regions: Regions): Written[] {
     found.push(written);
   }
   return found.reverse();
+
+  /** The largest region with this last node that is known: ReLU6 of a ReLU takes the ReLU in. */
+  function match(node: Node): Written | undefined {
+    const [y = ''] = node.outputs;
+    let best: Written | undefined;
+    for (const region of regions.endingIn(scope, node, canJoin)) {
+      const { nodes, operands, scalars, structure } = region;
+      if (nodes.length === 1 && !SINGLE.has(node.opType)) continue;
+      const slopes =
+        operands.length === 1 ? [] : operands.filter((name) => constantTensor(index, scope, name));
+      const x = operands.find((name) => !slopes.includes(name));
+      if (x === undefined) continue;
+      let identity = identities.get(structure);
+      if (identity === undefined) {
+        identity = identityOf(region, x, y, regions, slopes.length > 0) ?? null;
+        if (identity !== null && !isWhole(region, identity, x, best, regions)) identity = null;
+        identities.set(structure, identity);
+      }
+      if (identity === null || !fits(region, x, y, slopes, analysis)) continue;
+      best = {
+        ...identity,
+        scope,
+        node,
+        x,
+        type: floatType(types(scope, x) ?? types(scope, y)),
+        inner: nodes.slice(1),
+        constants: [...[...scalars.values()].flatMap(({ names }) => names), ...slopes],
+      };
+    }
+    return best;
+  }
 }
 
 /** Whether only nodes of the set read what a node makes. */
@@ -90,33 +137,6 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
   return node.outputs.every((name) =>
     index.uses(scope, name).every((use) => use.kind === 'input' && nodes.has(use.node)),
   );
-}
-
-/** The largest region with this last node that is known: ReLU6 of a ReLU takes the ReLU in. */
-function match(scope: Scope, node: Node, analysis: Analysis, regions: Regions): Written | undefined {
-  const { index, types } = analysis;
-  const [y = ''] = node.outputs;
-  let best: Written | undefined;
-  for (const region of regions.endingIn(scope, node)) {
-    const { nodes, operands, scalars } = region;
-    if (nodes.length === 1 && !SINGLE.has(node.opType)) continue;
-    const slopes = operands.length === 1 ? [] : operands.filter((name) => constantTensor(index, scope, name));
-    const x = operands.find((name) => !slopes.includes(name));
-    if (x === undefined) continue;
-    const identity = identityOf(region, x, y, regions, slopes.length > 0);
-    if (identity === undefined || !isWhole(region, identity, x, best, regions)) continue;
-    if (!fits(region, x, y, slopes, analysis)) continue;
-    best = {
-      ...identity,
-      scope,
-      node,
-      x,
-      type: floatType(types(scope, x) ?? types(scope, y)),
-      inner: nodes.slice(1),
-      constants: [...[...scalars.values()].flatMap(({ names }) => names), ...slopes],
-    };
-  }
-  return best;
 }
 
 /** The operators that are looked at by themselves. Others with one node are activations of their own, or nothing to name. */
