@@ -3,11 +3,13 @@
 export { type ErrorCode, OnnxMishError } from './base/error.js';
 export { VERSION } from './base/version.js';
 export {
-  type FixedRelu,
-  type FixReluOptions,
-  type FixReluReport,
-  fixRelu,
-} from './mish/fix-relu.js';
+  type FixedNode,
+  type FixOptions,
+  type FixReport,
+  fix,
+  /** @deprecated another name for `fix`. */
+  fix as fixRelu,
+} from './mish/fix.js';
 export { type FoldOptions, foldSharpness } from './mish/fold.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
 export { type Operation, type Undone, undo } from './mish/history.js';

@@ -17,7 +17,7 @@ const UNDO = 'onnx-mish.undo';
 
 /** One thing done to a model. */
 export interface Operation {
-  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix-relu' | 'calibrate';
+  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix' | 'fix-relu' | 'calibrate';
   /** Version of onnx-mish that did it. */
   readonly version: string;
   readonly form: string;
@@ -43,7 +43,7 @@ export function history(document: OnnxDocument): Operation[] {
   }
 }
 
-const OPERATIONS: readonly Operation['operation'][] = ['swap', 'retarget', 'fold', 'fix-relu', 'calibrate'];
+const OPERATIONS: readonly Operation['operation'][] = ['swap', 'retarget', 'fold', 'fix', 'fix-relu', 'calibrate'];
 
 function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false;

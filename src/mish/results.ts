@@ -1,4 +1,5 @@
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
+import type { FixedNode } from './fix.js';
 import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Variant } from './forms.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
@@ -52,6 +53,8 @@ export interface SwapReport {
   readonly skipped: readonly SkipReport[];
   /** Where folding was asked for. */
   readonly fold?: FoldReport;
+  /** For the target webgl: nodes written so that it computes them right. */
+  readonly fixes?: readonly FixedNode[];
   /** One line for each provider that the form is slow on or cannot run on, with the remedy. */
   readonly notes: readonly string[];
   /** Sizes in bytes. */

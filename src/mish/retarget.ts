@@ -4,7 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
-import { type FixedRelu, type ReluFixes, reluFixes } from './fix-relu.js';
+import { type FixedNode, NO_FIXES, webglFixes } from './fix.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
@@ -17,7 +17,9 @@ import { chooseForm, countMixtures, type FormOptions } from './swap.js';
 export interface RetargetOptions extends FormOptions {
   /** Keep in the model what `undo` needs; true unless given. */
   readonly undo?: boolean | undefined;
-  /** Rewrite Relu as LeakyRelu with slope 0, which WebGL does not fuse; see `fixRelu`. */
+  /** Write what WebGL computes wrong so that it is right; see `fix`. For the target webgl it is done unless this is false. */
+  readonly fix?: boolean | undefined;
+  /** @deprecated another name for `fix`. */
   readonly fixRelu?: boolean | undefined;
 }
 
@@ -26,10 +28,10 @@ export interface RetargetReport {
   readonly form: FormName;
   /** Rewritten; `kind` is the form each had. */
   readonly sites: readonly SiteReport[];
-  /** Mish that stays in the form it has, and Relu that `fixRelu` leaves alone, and why. */
+  /** Mish that stays in the form it has, and why. */
   readonly skipped: readonly SkipReport[];
-  /** Relu that became LeakyRelu. */
-  readonly relus: readonly FixedRelu[];
+  /** Nodes written so that WebGL computes them right. */
+  readonly fixes: readonly FixedNode[];
   /** Number of sites that had the form already. */
   readonly unchanged: number;
   readonly notes: readonly string[];
@@ -37,8 +39,6 @@ export interface RetargetReport {
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
-
-const NO_FIXES: ReluFixes = { edits: [], relus: [], skipped: [] };
 
 /**
  * Rewrites the Mish that is already in a model into another form of the same function. A node of the old
@@ -69,18 +69,20 @@ export async function retargetDocument(
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
 
-  const relu = options.fixRelu ? reluFixes(document, analysis) : NO_FIXES;
-  const edits = [...rewriteMish(document, analysis.index, sites, { form }), ...relu.edits];
+  const gone = new Set(sites.flatMap(({ node, inner }) => [node, ...inner]));
+  const isWanted = options.fix ?? (options.fixRelu || options.target === 'webgl');
+  const { edits: more, fixes } = isWanted ? await webglFixes(document, gone, analysis) : NO_FIXES;
+  const edits = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
   const operations = [
     { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },
-    { operation: 'fix-relu', form: 'leakyrelu', sites: relu.relus.length },
+    { operation: 'fix', form: 'webgl', sites: fixes.length },
   ] as const;
   const output = await spliceWithRecord(document, edits, operations, options.undo ?? true);
   const report: RetargetReport = {
     form: form.name,
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
-    skipped: [...skipped, ...relu.skipped],
-    relus: relu.relus,
+    skipped,
+    fixes,
     unchanged: found.length - others.length,
     notes: [...notesOn(form, sites), ...noteOnSize(output.size)],
     bytesIn: document.source.size,

@@ -5,6 +5,7 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
+import { NO_FIXES, webglFixes } from './fix.js';
 import { type Foldable, type Folding, planFolds } from './fold-plan.js';
 import {
   FORM_FOR,
@@ -53,6 +54,8 @@ export interface SwapOptions extends SiteOptions, FormOptions {
   readonly fold?: boolean | undefined;
   /** Opens external data, for `fold`; without it weights that are in other files stay as they are. */
   readonly openData?: OpenData | undefined;
+  /** For the target webgl, write what it computes wrong so that it is right, as `fix` does; true unless given. */
+  readonly fix?: boolean | undefined;
   /** Fail with `skipped` when a site had to be left alone for another reason than the caller's own choice. */
   readonly strict?: boolean | undefined;
   /** The sites to swap, chosen beforehand, in place of `only`, `include` and `exclude`. */
@@ -87,7 +90,10 @@ export async function swapDocument(
   const folded = new Set([...(folding?.folded ?? [])].map(({ node }) => node));
   const targets =
     folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
-  const edits = [...rewrite(document, targets), ...(folding?.edits ?? [])];
+  const isWanted = options.target === 'webgl' && options.plan === undefined && options.fix !== false;
+  const gone = new Set(targets.map(({ node }) => node));
+  const { edits: more, fixes } = isWanted ? await webglFixes(document, gone) : NO_FIXES;
+  const edits = [...rewrite(document, targets), ...(folding?.edits ?? []), ...more];
   const operation = {
     operation: 'swap',
     form: form.name,
@@ -96,13 +102,19 @@ export async function swapDocument(
     ...(folding === undefined || folding.folded.size === 0 ? {} : { folded: folding.folded.size }),
     sites: sites.length,
   } as const;
-  const output = await spliceWithRecord(document, edits, [operation], options.undo ?? true);
+  const output = await spliceWithRecord(
+    document,
+    edits,
+    [operation, { operation: 'fix', form: 'webgl', sites: fixes.length }],
+    options.undo ?? true,
+  );
   const report: SwapReport = {
     form: form.name,
     beta,
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
+    ...(isWanted ? { fixes } : {}),
     notes: [...notesOn(form, sites), ...oldWeights(folding, options), ...noteOnSize(output.size)],
     bytesIn: document.source.size,
     bytesOut: output.size,

@@ -1,0 +1,154 @@
+import { onnx } from '../../proto/onnx.js';
+import { type Analysis, analyse } from '../onnx/analysis.js';
+import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle } from '../onnx/document.js';
+import { concat, nodeField } from '../onnx/encode.js';
+import { namer } from '../onnx/names.js';
+import { scan } from '../onnx/scan.js';
+import type { ModelInput } from '../onnx/source.js';
+import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
+import { DataType, type FloatType, floatType } from '../onnx/types.js';
+import { constantNode } from './emit.js';
+import { spliceWithRecord } from './history.js';
+import { curableFaults, type Remedy } from './webgl/faults.js';
+import { type Loaded, load } from './webgl/loaded.js';
+import { powerOf } from './webgl/power.js';
+
+/** A node that was written otherwise, as reports show it. */
+export interface FixedNode {
+  /** Node name, or operator and output where it has none. */
+  readonly label: string;
+  readonly node: string;
+  readonly op: string;
+  /** Name of its output value. */
+  readonly output: string;
+  /** What was done to it. */
+  readonly fix: Remedy;
+  /** What would have come out wrong. */
+  readonly why: string;
+}
+
+/** What `fix` did. */
+export interface FixReport {
+  readonly fixes: readonly FixedNode[];
+  /** Sizes in bytes. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface FixOptions {
+  /** Keep in the model what `undo` needs; true unless given. */
+  readonly undo?: boolean | undefined;
+}
+
+/** The edits that keep a model from WebGL's mistakes, to be combined with others, and what they do. */
+export interface Fixes {
+  readonly edits: readonly Edit[];
+  readonly fixes: readonly FixedNode[];
+}
+
+export const NO_FIXES: Fixes = { edits: [], fixes: [] };
+
+/**
+ * Writes the nodes that ONNX Runtime Web's WebGL is known to compute wrong so that it computes them right; see `Remedy`. Each is the
+ * same function of all finite numbers. Only the main graph is looked at, as WebGL runs no others.
+ */
+export async function fix(
+  input: ModelInput,
+  options: FixOptions = {},
+): Promise<{ output: Spliced; report: FixReport }> {
+  return fixDocument(await scan(input), options);
+}
+
+/** `fix` for a document that has been scanned already. */
+export async function fixDocument(
+  document: OnnxDocument,
+  options: FixOptions = {},
+): Promise<{ output: Spliced; report: FixReport }> {
+  const { edits, fixes } = await webglFixes(document);
+  const operation = { operation: 'fix', form: 'webgl', sites: fixes.length } as const;
+  const output = await spliceWithRecord(document, edits, [operation], options.undo ?? true);
+  return { output, report: { fixes, bytesIn: document.source.size, bytesOut: output.size } };
+}
+
+/**
+ * The fixes of a document; `rewritten` are the nodes that other edits write as Mish in the exp form, or take out, and `analysis`
+ * spares what is known already.
+ */
+export async function webglFixes(
+  document: OnnxDocument,
+  rewritten: ReadonlySet<Node> = new Set(),
+  analysis: Analysis = analyse(document),
+): Promise<Fixes> {
+  const loaded = load(document, analysis, rewritten);
+  const wanted = new Map<Node, Set<Remedy>>();
+  const fixes: FixedNode[] = [];
+  for (const { says, remedy } of curableFaults(loaded)) {
+    if (remedy === undefined || rewriteObstacle(remedy.at) !== undefined) continue;
+    const { at, kind } = remedy;
+    const kinds = wanted.get(at) ?? new Set();
+    wanted.set(at, kinds);
+    if (kinds.has(kind)) continue;
+    kinds.add(kind);
+    const [output = ''] = at.outputs;
+    fixes.push({ label: nodeLabel(at), node: at.name, op: at.opType, output, fix: kind, why: says });
+  }
+  const fresh = namer(document, new Set(), 'webgl');
+  const edits: Edit[] = [];
+  for (const [node, kinds] of wanted) {
+    const { start, end } = node.span;
+    // A node as a field of a graph is a graph with this one node.
+    const [proto] = onnx.GraphProto.decode(await document.source.read(start, end - start)).node;
+    if (proto === undefined) continue;
+    const nodes = remedied(proto, node, kinds, loaded, fresh);
+    edits.push(replacing(node, concat(nodes.map((one) => nodeField('graph', one)))));
+  }
+  return { edits, fixes };
+}
+
+const { INT, INTS } = onnx.AttributeProto.AttributeType;
+
+/** The nodes to write in the place of one. */
+function remedied(
+  proto: onnx.INodeProto,
+  node: Node,
+  kinds: ReadonlySet<Remedy>,
+  loaded: Loaded,
+  fresh: (wanted: string) => string,
+): onnx.INodeProto[] {
+  const { types } = loaded.analysis;
+  const [[x = '', w = ''], [y = '']] = [node.inputs, node.outputs];
+  const typeOf = (name: string): FloatType => floatType(types(loaded.graph, name)) ?? 'f32';
+  const cast = (from: string, to: string): onnx.INodeProto => {
+    const attribute = [{ name: 'to', type: INT, i: typeOf(x) === 'f64' ? DataType.DOUBLE : DataType.FLOAT }];
+    return { opType: 'Cast', name: to, input: [from], output: [to], attribute };
+  };
+  let nodes = [proto];
+  if (kinds.has('keep')) nodes = [{ ...cast(x, y), name: node.name }];
+  if (kinds.has('kernel')) {
+    const ints = (loaded.dims(w) ?? []).slice(2).map(Number);
+    proto.attribute?.push({ name: 'kernel_shape', type: INTS, ints });
+  }
+  if (kinds.has('multiply')) {
+    const square = fresh(`${y}/webgl/square`);
+    const isCube = powerOf(node, loaded) === 3;
+    const times = (name: string, a: string, to: string) => ({ opType: 'Mul', name, input: [a, x], output: [to] });
+    nodes = isCube ? [times(square, x, square), times(node.name, square, y)] : [times(node.name, x, y)];
+  }
+  if (kinds.has('bound')) {
+    const top = fresh(`${y}/webgl/max`);
+    proto.input?.push(top);
+    nodes = [constantNode(top, (2 - 2 ** -23) * 2 ** 127, typeOf(x)), proto];
+  }
+  if (kinds.has('unfuse')) {
+    const apart = fresh(`${y}/webgl/in`);
+    proto.input?.splice(0, 1, apart);
+    nodes.unshift(cast(x, apart));
+  }
+  if (kinds.has('copy')) {
+    const [one, raw] = [fresh(`${y}/webgl/one`), fresh(`${y}/webgl/out`)];
+    nodes.at(-1)?.output?.splice(0, 1, raw);
+    nodes.push(constantNode(one, 1, typeOf(y)));
+    nodes.push({ opType: 'Mul', name: fresh(`${y}/webgl/copy`), input: [raw, one], output: [y] });
+  }
+  return nodes;
+}

@@ -1,0 +1,121 @@
+import type { Analysis } from '../../onnx/analysis.js';
+import { attribute, type Node, opsetOf } from '../../onnx/document.js';
+import { floatType } from '../../onnx/types.js';
+import { misplaced } from './layout.js';
+import { isRemoved, type Loaded } from './loaded.js';
+import { powerOf } from './power.js';
+import { columns, dotProducts, mixedUp } from './programs.js';
+
+/**
+ * What keeps WebGL from a mistake: a Cast to the type that it has already between a Conv and its activation, a Cast in the place
+ * of Identity, a product with 1 after a node, `kernel_shape` of a Conv, Mul for Pow, an upper bound for Clip.
+ */
+export type Remedy = 'unfuse' | 'keep' | 'copy' | 'kernel' | 'multiply' | 'bound';
+
+/** What WebGL of onnxruntime-web 1.30.0 may get wrong at a node without a word, and where to mend it, if it can be. */
+export interface Fault {
+  /** The node that may be computed wrong. */
+  readonly node: Node;
+  /** What is wrong, as a sentence without its full stop. */
+  readonly says: string;
+  /** What to do, and to which node. */
+  readonly remedy?: { readonly kind: Remedy; readonly at: Node };
+}
+
+const nameOf = (node: Node) => node.name || `${node.opType} → ${node.outputs[0] ?? '?'}`;
+
+/** The faults for which there are remedies; `test/providers/webgl/mistakes.md` names their places in its code. */
+export function curableFaults(loaded: Loaded): Fault[] {
+  return [
+    ...lostOutputs(loaded),
+    ...movedOutputs(loaded),
+    ...mixedConvs(loaded),
+    ...misplacedResults(loaded),
+    ...loaded.graph.nodes.flatMap((node) =>
+      node.domain !== '' || loaded.rewritten.has(node) ? [] : [...powers(node, loaded), ...clips(node, loaded)],
+    ),
+  ];
+}
+
+const unfuse = (node: Node | undefined): Pick<Fault, 'remedy'> =>
+  node === undefined ? {} : { remedy: { kind: 'unfuse', at: node } };
+
+/** An output of the model that is a Conv's becomes that of the activation which it takes in. */
+function lostOutputs({ graph, fused }: Loaded): Fault[] {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  return [...fused].flatMap(([node, into]): Fault[] => {
+    const name = node.outputs[0] ?? '';
+    const says = `WebGL gives the output ${name} with the ${into.opType} applied that reads it`;
+    if (outputs.has(name)) return [{ node, says, ...unfuse(into) }];
+    if (!halfBound(into)) return [];
+    return [{ node: into, says: 'WebGL leaves out the only bound of a Clip after a Conv', ...unfuse(into) }];
+  });
+}
+
+/**
+ * When the output of a node that is taken out is the model's, the outputs from it on change their places among the
+ * values, and those that nodes read are looked for in the old place.
+ */
+function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
+  const activations = new Set(fused.values());
+  const last = graph.outputs.findLastIndex(({ name }) => readers(name).length > 0);
+  return graph.outputs.slice(0, last + 1).flatMap(({ name }) => {
+    const node = analysis.index.producer(graph, name);
+    if (node === undefined || !(isRemoved(node) || activations.has(node))) return [];
+    const moved = graph.outputs[last]?.name ?? '';
+    const says = `WebGL may give something else for the output ${moved}, which other nodes read, since it takes this node out`;
+    const isKnown = castable(analysis, graph, node.inputs[0] ?? '');
+    if (activations.has(node)) return [{ node, says, ...unfuse(node) }];
+    return [{ node, says, ...(isKnown ? { remedy: { kind: 'keep', at: node } as const } : {}) }];
+  });
+}
+
+/** Whether the element type is one of floats that WebGL has. */
+function castable({ types }: Analysis, graph: Loaded['graph'], name: string): boolean {
+  const type = floatType(types(graph, name));
+  return type === 'f32' || type === 'f64';
+}
+
+function mixedConvs(loaded: Loaded): Fault[] {
+  const dots = [...mixedUp(dotProducts(loaded))].map(([{ node }, other]): Fault => {
+    const says = `WebGL may run it as ${nameOf(other.node)}, though they differ in the activation after them`;
+    return { node, says, ...unfuse(loaded.fused.get(node)) };
+  });
+  const kernels = [...mixedUp(columns(loaded))].map(([{ node }, other]): Fault => {
+    const says = `WebGL may run it as ${nameOf(other.node)}, though their kernels differ, which neither has as kernel_shape`;
+    const isKnown = loaded.dims(node.inputs[1] ?? '')?.every((size) => typeof size === 'number');
+    return { node, says, ...(isKnown ? { remedy: { kind: 'kernel', at: node } } : {}) };
+  });
+  return [...dots, ...kernels];
+}
+
+function misplacedResults(loaded: Loaded): Fault[] {
+  const { graph, analysis } = loaded;
+  return [...misplaced(loaded)].map(([at, node]) => {
+    const says = `WebGL may read elements of ${nameOf(at)} from the wrong places, which has other dimensions than the texture it is in`;
+    const isKnown = castable(analysis, graph, at.outputs[0] ?? '');
+    return { node, says, ...(isKnown ? { remedy: { kind: 'copy', at } as const } : {}) };
+  });
+}
+
+function powers(node: Node, loaded: Loaded): Fault[] {
+  if (powerOf(node, loaded) === undefined) return [];
+  return [{ node, says: 'WebGL has no powers of negative numbers', remedy: { kind: 'multiply', at: node } }];
+}
+
+function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
+  if (node.opType !== 'Clip' || opsetOf(graph) < 11 || node.inputs.length !== 2) return [];
+  const [x = '', low = ''] = node.inputs;
+  const says = 'WebGL leaves out the lower bound of a Clip without an upper one';
+  if (!castable(analysis, graph, x) || constant(low) === undefined) return [{ node, says }];
+  const maker = analysis.index.producer(graph, x);
+  // With both bounds a Conv takes it in.
+  const apart = maker?.opType === 'Conv' || (maker !== undefined && isRemoved(maker)) ? unfuse(node) : undefined;
+  return [{ node, says, remedy: { kind: 'bound', at: node } }, ...(apart ? [{ node, says, ...apart }] : [])];
+}
+
+/** Of the bounds that are attributes, a Conv takes in both or none. */
+function halfBound(node: Node): boolean {
+  const has = (name: string) => attribute(node, name) !== undefined;
+  return node.opType === 'Clip' && node.inputs.length === 1 && has('min') !== has('max');
+}

@@ -1,0 +1,95 @@
+import { attribute, type Node } from '../../onnx/document.js';
+import type { Dims, Loaded } from './loaded.js';
+
+/** What tells apart programs that WebGL takes for one, and which nodes can have the same one. */
+export interface Program {
+  readonly node: Node;
+  /** Nodes with different ones never share a program. */
+  readonly key: string;
+  /** Dimensions that have to agree, where they are known. */
+  readonly dims: readonly (Dims | undefined)[];
+  /** What the program should depend on, and does not. */
+  readonly forgotten: string;
+}
+
+/**
+ * The nodes that may run another one's program, each with the first that it may be taken for. Where dimensions are not
+ * known, nodes that may have the same ones are taken to have them.
+ */
+export function mixedUp<T extends Program>(programs: readonly T[]): Map<T, T> {
+  const groups = groupBy(programs, ({ key }) => key);
+  const found = new Map<T, T>();
+  for (const group of groups) {
+    // Where it is the same dimensions that are unknown, the known ones decide; or else all may agree.
+    const isAlike = new Set(group.map(({ dims }) => textOf(dims, () => '#'))).size === 1;
+    for (const alike of isAlike ? groupBy(group, ({ dims }) => textOf(dims, String)) : [group]) {
+      const [first] = alike;
+      const other = alike.find(({ forgotten }) => forgotten !== first?.forgotten);
+      if (first === undefined || other === undefined) continue;
+      for (const one of alike) found.set(one, one.forgotten === first.forgotten ? other : first);
+    }
+  }
+  return found;
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}
+
+const textOf = (all: Program['dims'], known: (size: number) => string) =>
+  all
+    .map((dims) => dims?.map((size) => (typeof size === 'number' ? known(size) : '?')).join() ?? '')
+    .join(';');
+
+/** The convolutions that have no groups, which have programs of their own. */
+function isPlain(node: Node): boolean {
+  return node.opType === 'Conv' && node.domain === '' && (attribute(node, 'group')?.i ?? 1) === 1;
+}
+
+/** The second program of each Conv, whose key lacks the activation. */
+export function dotProducts(loaded: Loaded): Program[] {
+  return loaded.graph.nodes.filter(isPlain).flatMap((node) => {
+    const [, w = '', bias = ''] = node.inputs;
+    const weights = loaded.dims(w);
+    if (weights?.length !== 4) return [];
+    const into = loaded.fused.get(node);
+    // Four elements of the weights go into one of the texture, and only its size counts.
+    const packed = Math.ceil(weights.slice(1).reduce<number>((product, size) => product * Number(size), 1) / 4);
+    const [batch, , ...image] = loaded.dims(node.outputs[0] ?? '') ?? [];
+    return {
+      node,
+      key: `${weights[0]} ${packed} ${bias !== ''}`,
+      dims: [batch === undefined ? undefined : [batch, ...image]],
+      forgotten: into === undefined ? '' : activationText(into, loaded),
+    };
+  });
+}
+
+function activationText(node: Node, { constant }: Loaded): string {
+  if (node.opType !== 'Clip') return node.opType;
+  const [, low, high] = node.inputs;
+  const bounds =
+    low === undefined
+      ? [attribute(node, 'min')?.f, attribute(node, 'max')?.f]
+      : [constant(low)?.scalar, constant(high ?? '')?.scalar];
+  return `Clip ${bounds}`;
+}
+
+/** The first program of each Conv without kernel_shape, whose key lacks the size that comes from the weights. */
+export function columns(loaded: Loaded): Program[] {
+  return loaded.graph.nodes.filter(isPlain).flatMap((node) => {
+    const [x = '', w = ''] = node.inputs;
+    if (attribute(node, 'kernel_shape') !== undefined) return [];
+    const ints = (name: string, otherwise: string) => attribute(node, name)?.ints?.join() ?? otherwise;
+    const window = [ints('dilations', '1,1'), ints('pads', '0,0,0,0'), ints('strides', '1,1')];
+    const key = [...window, attribute(node, 'auto_pad')?.s, loaded.fused.get(node)?.opType].join(' ');
+    return { node, key, dims: [loaded.dims(x)], forgotten: String(loaded.dims(w)?.slice(2)) };
+  });
+}
