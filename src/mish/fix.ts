@@ -131,7 +131,12 @@ function remedied(
   if (kinds.has('multiply')) {
     const square = fresh(`${y}/webgl/square`);
     const isCube = powerOf(node, loaded) === 3;
-    const times = (name: string, a: string, to: string) => ({ opType: 'Mul', name, input: [a, x], output: [to] });
+    const times = (name: string, a: string, to: string) => ({
+      opType: 'Mul',
+      name,
+      input: [a, x],
+      output: [to],
+    });
     nodes = isCube ? [times(square, x, square), times(node.name, square, y)] : [times(node.name, x, y)];
   }
   if (kinds.has('bound')) {

@@ -43,7 +43,14 @@ export function history(document: OnnxDocument): Operation[] {
   }
 }
 
-const OPERATIONS: readonly Operation['operation'][] = ['swap', 'retarget', 'fold', 'fix', 'fix-relu', 'calibrate'];
+const OPERATIONS: readonly Operation['operation'][] = [
+  'swap',
+  'retarget',
+  'fold',
+  'fix',
+  'fix-relu',
+  'calibrate',
+];
 
 function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false;

@@ -70,7 +70,7 @@ export async function retargetDocument(
   }
 
   const gone = new Set(sites.flatMap(({ node, inner }) => [node, ...inner]));
-  const isWanted = options.fix ?? (options.fixRelu || options.target === 'webgl');
+  const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
   const { edits: more, fixes } = isWanted ? await webglFixes(document, gone, analysis) : NO_FIXES;
   const edits = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
   const operations = [

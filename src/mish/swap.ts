@@ -54,7 +54,7 @@ export interface SwapOptions extends SiteOptions, FormOptions {
   readonly fold?: boolean | undefined;
   /** Opens external data, for `fold`; without it weights that are in other files stay as they are. */
   readonly openData?: OpenData | undefined;
-  /** For the target webgl, write what it computes wrong so that it is right, as `fix` does; true unless given. */
+  /** Write what WebGL computes wrong so that it is right, as `fix` does; for the target webgl it is done unless this is false. */
   readonly fix?: boolean | undefined;
   /** Fail with `skipped` when a site had to be left alone for another reason than the caller's own choice. */
   readonly strict?: boolean | undefined;
@@ -90,7 +90,7 @@ export async function swapDocument(
   const folded = new Set([...(folding?.folded ?? [])].map(({ node }) => node));
   const targets =
     folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
-  const isWanted = options.target === 'webgl' && options.plan === undefined && options.fix !== false;
+  const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set(targets.map(({ node }) => node));
   const { edits: more, fixes } = isWanted ? await webglFixes(document, gone) : NO_FIXES;
   const edits = [...rewrite(document, targets), ...(folding?.edits ?? []), ...more];

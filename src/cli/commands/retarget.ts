@@ -4,9 +4,16 @@ import { type RetargetOptions, type RetargetReport, retargetDocument } from '../
 import { retargetFile } from '../../node/transform-file.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';
-import { commonOptions, configOptions, dataAccess, formOptions, outputOptions } from '../options/options.js';
+import {
+  commonOptions,
+  configOptions,
+  dataAccess,
+  fixOptions,
+  formOptions,
+  outputOptions,
+} from '../options/options.js';
 import { integer } from '../text/text.js';
-import { describeSkipped } from './swap.js';
+import { describeFixes, describeSkipped } from './swap.js';
 
 export function command(): Command {
   const retarget = new Command('retarget')
@@ -16,12 +23,10 @@ export function command(): Command {
     );
   manyOptions(retarget);
   outputOptions(retarget, '<model>.<target>.onnx');
-  formOptions(retarget)
-    .option(
-      '--fix-relu',
-      'also write Relu as LeakyRelu with slope 0: WebGL can be wrong on a Conv with a Relu',
-    )
-    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+  fixOptions(formOptions(retarget)).option(
+    '--no-undo',
+    'leave out the record from which `undo` restores the original',
+  );
   return commonOptions(configOptions(dataAccess(retarget)))
     .addHelpText(
       'after',
@@ -29,7 +34,7 @@ export function command(): Command {
 
 Examples:
   $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
-  $ onnx-mish retarget resnet.onnx --target webgl --fix-relu
+  $ onnx-mish retarget resnet.onnx --target webgl   without Mish: writes what WebGL computes wrong so that it is right
   $ onnx-mish retarget model.onnx --form native
   $ onnx-mish retarget 'zoo/**/*.mish.onnx' --target webgl --out-dir public/models`,
     )
@@ -62,13 +67,13 @@ async function run(
 }
 
 function describe(report: RetargetReport): string[] {
-  const { form, sites, skipped, relus, unchanged, notes, bytesIn, bytesOut } = report;
+  const { form, sites, skipped, fixes, unchanged, notes, bytesIn, bytesOut } = report;
   const lines = [];
   const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
   if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
   if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
-  if (relus.length > 0) lines.push(`  ${integer(relus.length)} Relu → LeakyRelu with slope 0`);
-  if (sites.length + relus.length + unchanged + skipped.length === 0) {
+  lines.push(...describeFixes(fixes));
+  if (sites.length + fixes.length + unchanged + skipped.length === 0) {
     lines.push('  there is no Mish in it: the output is the input, byte for byte');
   }
   lines.push(...describeSkipped(skipped));

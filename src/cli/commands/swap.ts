@@ -3,6 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { type DataAccess, withDataFiles } from '../../files/external-data.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { KINDS } from '../../mish/activation-kinds.js';
+import type { FixedNode } from '../../mish/fix.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
 import type { SkipReport, SwapReport } from '../../mish/results.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
@@ -26,6 +27,7 @@ import {
   configOptions,
   count,
   dataAccess,
+  fixOptions,
   formOptions,
   outputOptions,
   siteOptions,
@@ -52,7 +54,7 @@ export function command(): Command {
     );
   manyOptions(swap);
   outputOptions(swap, '<model>.mish.onnx');
-  formOptions(swap);
+  fixOptions(formOptions(swap));
   swap.option(
     '--beta <number>',
     'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit; auto: the smallest that --keep allows',
@@ -216,7 +218,17 @@ function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
   });
 }
 
-function describe({ form, beta, sites, skipped, fold, notes, bytesIn, bytesOut }: SwapReport): string[] {
+function describe({
+  form,
+  beta,
+  sites,
+  skipped,
+  fold,
+  fixes = [],
+  notes,
+  bytesIn,
+  bytesOut,
+}: SwapReport): string[] {
   const kinds = [...new Set(sites.map((site) => site.kind))];
   const of = kinds
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
@@ -231,6 +243,7 @@ function describe({ form, beta, sites, skipped, fold, notes, bytesIn, bytesOut }
       ? []
       : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
     ...describeFold(fold),
+    ...describeFixes(fixes),
     ...describeSkipped(skipped),
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
     ...notes.map((note) => `  note: ${note}`),
@@ -252,6 +265,26 @@ function describeFold(fold: SwapReport['fold'], most = 8): string[] {
     ...kept.slice(0, most).map(({ label, why }) => `  not folded ${clean(label)}: ${clean(why)}`),
   ];
   if (kept.length > most) lines.push(`  not folded ${kept.length - most} more (--json lists all)`);
+  return lines;
+}
+
+const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
+  unfuse: 'a Cast to its own type before it, so that no Conv takes it in',
+  keep: 'a Cast to its own type, which stays',
+  copy: 'times 1 after it, which puts its elements in place',
+  kernel: 'its kernel_shape is written',
+  multiply: 'as Mul',
+  bound: 'with the largest number as upper bound',
+};
+
+/** A line for each node that was written for WebGL, as `describeSkipped` gives them. */
+export function describeFixes(fixes: readonly FixedNode[], most = 8): string[] {
+  const lines = fixes
+    .slice(0, most)
+    .map(
+      ({ op, label, fix, why }) => `  for WebGL: ${clean(op)} ${clean(label)}: ${FIXES[fix]} (${clean(why)})`,
+    );
+  if (fixes.length > most) lines.push(`  for WebGL: ${fixes.length - most} more (--json lists all)`);
   return lines;
 }
 

@@ -73,6 +73,8 @@ const data = {
   seed: count('Seed of whatever is random'),
 };
 
+const FIX = 'Write what WebGL computes wrong so that it is right (true unless given, for the target webgl)';
+
 const swap = z
   .strictObject({
     ...many,
@@ -87,6 +89,7 @@ const swap = z
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
     samples: count('Samples for `keep` to take at the most'),
+    fix: flag(FIX),
   })
   .refine(oneForm, ONE_FORM);
 
@@ -107,7 +110,8 @@ const retarget = z
     ...many,
     ...output,
     ...forms,
-    fixRelu: flag('Also write Relu as LeakyRelu with slope 0'),
+    fix: flag(FIX),
+    fixRelu: flag('Another name for `fix`'),
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
   })
   .refine(oneForm, ONE_FORM);

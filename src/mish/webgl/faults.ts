@@ -32,7 +32,9 @@ export function curableFaults(loaded: Loaded): Fault[] {
     ...mixedConvs(loaded),
     ...misplacedResults(loaded),
     ...loaded.graph.nodes.flatMap((node) =>
-      node.domain !== '' || loaded.rewritten.has(node) ? [] : [...powers(node, loaded), ...clips(node, loaded)],
+      node.domain !== '' || loaded.rewritten.has(node)
+        ? []
+        : [...powers(node, loaded), ...clips(node, loaded)],
     ),
   ];
 }
@@ -110,7 +112,8 @@ function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
   if (!castable(analysis, graph, x) || constant(low) === undefined) return [{ node, says }];
   const maker = analysis.index.producer(graph, x);
   // With both bounds a Conv takes it in.
-  const apart = maker?.opType === 'Conv' || (maker !== undefined && isRemoved(maker)) ? unfuse(node) : undefined;
+  const apart =
+    maker?.opType === 'Conv' || (maker !== undefined && isRemoved(maker)) ? unfuse(node) : undefined;
   return [{ node, says, remedy: { kind: 'bound', at: node } }, ...(apart ? [{ node, says, ...apart }] : [])];
 }
 

@@ -68,8 +68,7 @@ export function load(
   return {
     graph,
     analysis,
-    dims: (name) =>
-      constant(name)?.dims ?? graph.values.get(name)?.dims ?? index.declared(graph, name)?.dims,
+    dims: (name) => constant(name)?.dims ?? graph.values.get(name)?.dims ?? index.declared(graph, name)?.dims,
     constant,
     readers,
     fused,

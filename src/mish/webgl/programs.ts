@@ -61,7 +61,9 @@ export function dotProducts(loaded: Loaded): Program[] {
     if (weights?.length !== 4) return [];
     const into = loaded.fused.get(node);
     // Four elements of the weights go into one of the texture, and only its size counts.
-    const packed = Math.ceil(weights.slice(1).reduce<number>((product, size) => product * Number(size), 1) / 4);
+    const packed = Math.ceil(
+      weights.slice(1).reduce<number>((product, size) => product * Number(size), 1) / 4,
+    );
     const [batch, , ...image] = loaded.dims(node.outputs[0] ?? '') ?? [];
     return {
       node,

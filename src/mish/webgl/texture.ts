@@ -20,7 +20,8 @@ const size = (dims: readonly number[]) => dims.reduce((product, length) => produ
 
 /** Width and height as `PreferLogicalStrategy` of onnxruntime-web chooses them (backends/webgl/texture-layout-strategy.ts). */
 export function textureSize(dims: readonly number[], most: number): readonly [width: number, height: number] {
-  const [a = 1, b = 1, c = 1, d = 1, ...more] = dims.length === 2 ? dims : dims.filter((length) => length !== 1);
+  const [a = 1, b = 1, c = 1, d = 1, ...more] =
+    dims.length === 2 ? dims : dims.filter((length) => length !== 1);
   const rank = dims.length === 2 ? 2 : dims.filter((length) => length !== 1).length;
   const fits = (width: number, height: number) => width <= most && height <= most;
   if (rank <= 1 && a <= most) return [1, a];

@@ -1,3 +1,4 @@
+import { fixDocument } from '../../mish/fix.js';
 import { FORM_FOR, FORMS, type FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { retargetDocument } from '../../mish/retarget.js';
@@ -77,11 +78,8 @@ export async function prepare(
     );
     return { ready: false, refusal: { provider, reason: reasons.join('; '), nodes } };
   }
-  // ReLU that stays can come out wrong, as the slope 0 of LeakyReLU cannot.
-  if (webglMistakes(swapped).length > 0) {
-    const { output } = await retargetDocument(swapped, { form: report.form, undo: false, fixRelu: true });
-    swapped = await scan(await output.bytes());
-  }
+  const fixed = await fixDocument(swapped, { undo: false });
+  if (fixed.report.fixes.length > 0) swapped = await scan(await fixed.output.bytes());
   const suspicions = webglMistakes(swapped).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
   return { ...ready, model: await withShapes(swapped, shapesOf(swapped, dims)).bytes(), suspicions };
 }
