@@ -82,15 +82,14 @@ export async function webglFixes(
   const loaded = load(document, analysis, rewritten);
   const wanted = new Map<Node, Set<Remedy>>();
   const fixes: FixedNode[] = [];
-  for (const { says, remedy } of curableFaults(loaded)) {
-    if (remedy === undefined || rewriteObstacle(remedy.at) !== undefined) continue;
-    const { at, kind } = remedy;
-    const kinds = wanted.get(at) ?? new Set();
-    wanted.set(at, kinds);
-    if (kinds.has(kind)) continue;
-    kinds.add(kind);
-    const [output = ''] = at.outputs;
-    fixes.push({ label: nodeLabel(at), node: at.name, op: at.opType, output, fix: kind, why: says });
+  for (const { says, remedies } of curableFaults(loaded)) {
+    for (const { at, kind } of remedies) {
+      const kinds = wanted.get(at) ?? new Set();
+      if (kinds.has(kind) || rewriteObstacle(at) !== undefined) continue;
+      wanted.set(at, kinds.add(kind));
+      const [output = ''] = at.outputs;
+      fixes.push({ label: nodeLabel(at), node: at.name, op: at.opType, output, fix: kind, why: says });
+    }
   }
   const fresh = namer(document, new Set(), 'webgl');
   const edits: Edit[] = [];

@@ -1,10 +1,10 @@
 import type { Analysis } from '../../onnx/analysis.js';
-import { attribute, type Node, opsetOf } from '../../onnx/document.js';
+import { attribute, type Node, nodeLabel, opsetOf } from '../../onnx/document.js';
 import { floatType } from '../../onnx/types.js';
 import { misplaced } from './layout.js';
 import { isRemoved, type Loaded } from './loaded.js';
 import { powerOf } from './power.js';
-import { columns, dotProducts, mixedUp } from './programs.js';
+import { columns, dotProducts, mixedUp, tooLate } from './programs.js';
 
 /**
  * What keeps WebGL from a mistake: a Cast to the type that it has already between a Conv and its activation, a Cast in the place
@@ -18,11 +18,9 @@ export interface Fault {
   readonly node: Node;
   /** What is wrong, as a sentence without its full stop. */
   readonly says: string;
-  /** What to do, and to which node. */
-  readonly remedy?: { readonly kind: Remedy; readonly at: Node };
+  /** What to do, and to which nodes; empty where nothing helps. */
+  readonly remedies: readonly { readonly kind: Remedy; readonly at: Node }[];
 }
-
-const nameOf = (node: Node) => node.name || `${node.opType} → ${node.outputs[0] ?? '?'}`;
 
 /** The faults for which there are remedies; `test/providers/webgl/mistakes.md` names their places in its code. */
 export function curableFaults(loaded: Loaded): Fault[] {
@@ -39,8 +37,9 @@ export function curableFaults(loaded: Loaded): Fault[] {
   ];
 }
 
-const unfuse = (node: Node | undefined): Pick<Fault, 'remedy'> =>
-  node === undefined ? {} : { remedy: { kind: 'unfuse', at: node } };
+const unfuse = (node: Node | undefined): Pick<Fault, 'remedies'> => ({
+  remedies: node === undefined ? [] : [{ kind: 'unfuse', at: node }],
+});
 
 /** An output of the model that is a Conv's becomes that of the activation which it takes in. */
 function lostOutputs({ graph, fused }: Loaded): Fault[] {
@@ -61,14 +60,14 @@ function lostOutputs({ graph, fused }: Loaded): Fault[] {
 function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
   const activations = new Set(fused.values());
   const last = graph.outputs.findLastIndex(({ name }) => readers(name).length > 0);
-  return graph.outputs.slice(0, last + 1).flatMap(({ name }) => {
+  return graph.outputs.slice(0, last + 1).flatMap(({ name }): Fault[] => {
     const node = analysis.index.producer(graph, name);
     if (node === undefined || !(isRemoved(node) || activations.has(node))) return [];
     const moved = graph.outputs[last]?.name ?? '';
     const says = `WebGL may give something else for the output ${moved}, which other nodes read, since it takes this node out`;
     const isKnown = castable(analysis, graph, node.inputs[0] ?? '');
     if (activations.has(node)) return [{ node, says, ...unfuse(node) }];
-    return [{ node, says, ...(isKnown ? { remedy: { kind: 'keep', at: node } as const } : {}) }];
+    return [{ node, says, remedies: isKnown ? [{ kind: 'keep', at: node }] : [] }];
   });
 }
 
@@ -79,42 +78,48 @@ function castable({ types }: Analysis, graph: Loaded['graph'], name: string): bo
 }
 
 function mixedConvs(loaded: Loaded): Fault[] {
-  const dots = [...mixedUp(dotProducts(loaded))].map(([{ node }, other]): Fault => {
-    const says = `WebGL may run it as ${nameOf(other.node)}, though they differ in the activation after them`;
-    return { node, says, ...unfuse(loaded.fused.get(node)) };
+  const dots = mixedUp(dotProducts(loaded)).flatMap((group) => {
+    // None of them may take in an activation, the first no more than those that come too late.
+    const remedies = group.flatMap(({ node }) => unfuse(loaded.fused.get(node)).remedies);
+    return tooLate(group).map(([{ node }, first]): Fault => {
+      const says = `WebGL may run it as ${nodeLabel(first.node)}, though they differ in the activation after them`;
+      return { node, says, remedies };
+    });
   });
-  const kernels = [...mixedUp(columns(loaded))].map(([{ node }, other]): Fault => {
-    const says = `WebGL may run it as ${nameOf(other.node)}, though their kernels differ, which neither has as kernel_shape`;
-    const isKnown = loaded.dims(node.inputs[1] ?? '')?.every((size) => typeof size === 'number');
-    return { node, says, ...(isKnown ? { remedy: { kind: 'kernel', at: node } } : {}) };
-  });
+  const kernels = mixedUp(columns(loaded)).flatMap((group) =>
+    tooLate(group).map(([{ node }, first]): Fault => {
+      const says = `WebGL may run it as ${nodeLabel(first.node)}, though their kernels differ, which are not given as kernel_shape`;
+      const isKnown = loaded.dims(node.inputs[1] ?? '')?.every((size) => typeof size === 'number');
+      return { node, says, remedies: isKnown ? [{ kind: 'kernel', at: node }] : [] };
+    }),
+  );
   return [...dots, ...kernels];
 }
 
 function misplacedResults(loaded: Loaded): Fault[] {
   const { graph, analysis } = loaded;
-  return [...misplaced(loaded)].map(([at, node]) => {
-    const says = `WebGL may read elements of ${nameOf(at)} from the wrong places, which has other dimensions than the texture it is in`;
+  return [...misplaced(loaded)].map(([at, node]): Fault => {
+    const says = `WebGL may read elements of ${nodeLabel(at)} from the wrong places, which has other dimensions than the texture it is in`;
     const isKnown = castable(analysis, graph, at.outputs[0] ?? '');
-    return { node, says, ...(isKnown ? { remedy: { kind: 'copy', at } as const } : {}) };
+    return { node, says, remedies: isKnown ? [{ kind: 'copy', at }] : [] };
   });
 }
 
 function powers(node: Node, loaded: Loaded): Fault[] {
   if (powerOf(node, loaded) === undefined) return [];
-  return [{ node, says: 'WebGL has no powers of negative numbers', remedy: { kind: 'multiply', at: node } }];
+  return [{ node, says: 'WebGL has no powers of negative numbers', remedies: [{ kind: 'multiply', at: node }] }];
 }
 
 function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
   if (node.opType !== 'Clip' || opsetOf(graph) < 11 || node.inputs.length !== 2) return [];
   const [x = '', low = ''] = node.inputs;
   const says = 'WebGL leaves out the lower bound of a Clip without an upper one';
-  if (!castable(analysis, graph, x) || constant(low) === undefined) return [{ node, says }];
+  const isKnown = castable(analysis, graph, x) && constant(low) !== undefined;
   const maker = analysis.index.producer(graph, x);
   // With both bounds a Conv takes it in.
-  const apart =
-    maker?.opType === 'Conv' || (maker !== undefined && isRemoved(maker)) ? unfuse(node) : undefined;
-  return [{ node, says, remedy: { kind: 'bound', at: node } }, ...(apart ? [{ node, says, ...apart }] : [])];
+  const isNext = maker !== undefined && (maker.opType === 'Conv' || isRemoved(maker));
+  const apart = isNext ? unfuse(node).remedies : [];
+  return [{ node, says, remedies: isKnown ? [{ kind: 'bound', at: node }, ...apart] : [] }];
 }
 
 /** Of the bounds that are attributes, a Conv takes in both or none. */

@@ -57,6 +57,7 @@ function takesForGranted(node: Node, slot: number, loaded: Loaded): boolean {
   if (!BINARY.includes(opType)) return false;
   if (powerOf(node, loaded) !== undefined) return slot === 0;
   const [a, b] = inputs.map(dims);
+  if (a?.length === 0 || b?.length === 0) return false; // one of one element is in one place, whatever its dimensions
   if (a === undefined || b === undefined) return true;
   const differs = (size: Dims[number], other: Dims[number] | undefined) =>
     typeof size === 'number' && typeof other === 'number' && size !== other;

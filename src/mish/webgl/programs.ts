@@ -13,23 +13,26 @@ export interface Program {
 }
 
 /**
- * The nodes that may run another one's program, each with the first that it may be taken for. Where dimensions are not
- * known, nodes that may have the same ones are taken to have them.
+ * The programs of which WebGL may take one for another, in groups. Where dimensions are not known, nodes that may have the same
+ * ones are taken to have them.
  */
-export function mixedUp<T extends Program>(programs: readonly T[]): Map<T, T> {
-  const groups = groupBy(programs, ({ key }) => key);
-  const found = new Map<T, T>();
-  for (const group of groups) {
+export function mixedUp<T extends Program>(programs: readonly T[]): T[][] {
+  return groupBy(programs, ({ key }) => key).flatMap((group) => {
     // Where it is the same dimensions that are unknown, the known ones decide; or else all may agree.
     const isAlike = new Set(group.map(({ dims }) => textOf(dims, () => '#'))).size === 1;
-    for (const alike of isAlike ? groupBy(group, ({ dims }) => textOf(dims, String)) : [group]) {
-      const [first] = alike;
-      const other = alike.find(({ forgotten }) => forgotten !== first?.forgotten);
-      if (first === undefined || other === undefined) continue;
-      for (const one of alike) found.set(one, one.forgotten === first.forgotten ? other : first);
-    }
-  }
-  return found;
+    const alike = isAlike ? groupBy(group, ({ dims }) => textOf(dims, String)) : [group];
+    return alike.filter((some) => new Set(some.map(({ forgotten }) => forgotten)).size > 1);
+  });
+}
+
+/** The programs of a group that come too late, each with the first that it may be taken for. */
+export function tooLate<T extends Program>(group: readonly T[]): [late: T, first: T][] {
+  const [first] = group;
+  const other = group.findIndex(({ forgotten }) => forgotten !== first?.forgotten);
+  return group.slice(other).flatMap((late): [T, T][] => {
+    const taken = late.forgotten === first?.forgotten ? group[other] : first;
+    return taken === undefined ? [] : [[late, taken]];
+  });
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {

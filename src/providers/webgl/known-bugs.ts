@@ -1,6 +1,6 @@
 import { curableFaults, type Fault } from '../../mish/webgl/faults.js';
 import { load } from '../../mish/webgl/loaded.js';
-import { mixedUp, type Program } from '../../mish/webgl/programs.js';
+import { mixedUp, type Program, tooLate } from '../../mish/webgl/programs.js';
 import { type Analysis, analyse } from '../../onnx/analysis.js';
 import { attribute, nodeLabel, type OnnxDocument } from '../../onnx/document.js';
 import { DataType, floatType } from '../../onnx/types.js';
@@ -32,10 +32,12 @@ const mistake = (facts: NodeFacts, message: string) => problemAt(facts, { kind: 
 
 function sharedPrograms(all: readonly NodeFacts[]): Pick<Fault, 'node' | 'says'>[] {
   const programs = all.flatMap((facts) => programOf(facts) ?? []);
-  return [...mixedUp(programs)].map(([{ node, what }, other]) => {
-    const says = `WebGL may run it as ${nodeLabel(other.node)}, though they differ in ${what}`;
-    return { node, says };
-  });
+  return mixedUp(programs)
+    .flatMap(tooLate)
+    .map(([{ node, what }, first]) => {
+      const says = `WebGL may run it as ${nodeLabel(first.node)}, though they differ in ${what}`;
+      return { node, says };
+    });
 }
 
 function programOf({ node, dims, int, text }: NodeFacts): (Program & { what: string }) | undefined {
