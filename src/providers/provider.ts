@@ -134,6 +134,12 @@ export interface Unsupported {
   readonly nodes: readonly string[];
 }
 
+/** The same function, written for a provider. */
+export interface Cure {
+  readonly model: Uint8Array;
+  readonly command: string;
+}
+
 /** A way to run models. */
 export interface Provider {
   readonly name: ProviderName;
@@ -142,6 +148,8 @@ export interface Provider {
   availability(): Promise<Availability>;
   /** What this provider is known not to run of a model, found out before anything is started; undefined for nothing. */
   check?(model: string | Uint8Array): Promise<Unsupported | undefined>;
+  /** A model written without what this provider is known to compute wrong, and the command that does it; undefined for none. */
+  cure?(model: string | Uint8Array): Promise<Cure | undefined>;
   /** Opens a model by its path, where its external data is found beside it, or from its bytes. Throws `run-failed`. */
   open(model: string | Uint8Array, options?: SessionOptions): Promise<Session>;
   /** Lets go of whatever it started: a browser. It can be used again afterwards. */

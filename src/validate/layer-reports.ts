@@ -9,6 +9,7 @@ import { compareLayers, type LayerRun } from './layers.js';
 import type { LayerComparison, ProviderRow } from './report-schema.js';
 import { parityShare } from './thresholds.js';
 import { floatsOf, toleranceFor } from './tolerance.js';
+import { triedCure } from './tried-cure.js';
 import type { ValidateOptions } from './validate.js';
 
 /** How many runs the tensors inside are compared over. */
@@ -67,7 +68,7 @@ function failedComparison(a: LayerRun, b: LayerRun, error: unknown): LayerCompar
 export interface Partings {
   /** The first site of each model that differs. */
   readonly parting: ProviderRow['parting'];
-  /** Why that may be. */
+  /** Why that may be, and what was seen to help. */
   readonly suspicions: readonly string[];
 }
 
@@ -95,6 +96,9 @@ export async function partings(
     if (a === undefined || b === undefined) continue;
     parting[which] = await firstParting({ a, b, feeds, session, signal }, limit);
     for (const suspicion of models[which].suspicions ?? []) suspicions.add(`${which}: ${suspicion}`);
+    const [first] = feeds;
+    const advice = first && (await triedCure(provider, cpu, model, first, limit, session));
+    if (advice !== undefined) suspicions.add(`${which}: ${advice}`);
   }
   return { parting, suspicions: [...suspicions] };
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { type RetargetOptions, type RetargetReport, retargetDocument } from '../../mish/retarget.js';
 import { retargetFile } from '../../node/transform-file.js';
@@ -23,10 +23,9 @@ export function command(): Command {
     );
   manyOptions(retarget);
   outputOptions(retarget, '<model>.<target>.onnx');
-  fixOptions(formOptions(retarget)).option(
-    '--no-undo',
-    'leave out the record from which `undo` restores the original',
-  );
+  fixOptions(formOptions(retarget))
+    .addOption(new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp())
+    .option('--no-undo', 'leave out the record from which `undo` restores the original');
   return commonOptions(configOptions(dataAccess(retarget)))
     .addHelpText(
       'after',

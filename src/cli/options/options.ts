@@ -60,12 +60,11 @@ export function formOptions(command: Command): Command {
   return command.addOption(form).addOption(target);
 }
 
-/** --fix, --no-fix and the old name of the first. */
+/** --fix and --no-fix. */
 export function fixOptions(command: Command): Command {
   return command
     .option('--fix', 'write what WebGL computes wrong so that it is right (default with --target webgl)')
-    .option('--no-fix', 'leave such nodes as they are')
-    .addOption(new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp());
+    .option('--no-fix', 'leave such nodes as they are');
 }
 
 /** --only, --include and --exclude. */

@@ -107,7 +107,9 @@ function misplacedResults(loaded: Loaded): Fault[] {
 
 function powers(node: Node, loaded: Loaded): Fault[] {
   if (powerOf(node, loaded) === undefined) return [];
-  return [{ node, says: 'WebGL has no powers of negative numbers', remedies: [{ kind: 'multiply', at: node }] }];
+  return [
+    { node, says: 'WebGL has no powers of negative numbers', remedies: [{ kind: 'multiply', at: node }] },
+  ];
 }
 
 function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {

@@ -7,7 +7,7 @@ import { withDocument } from '../../node/document.js';
 import type { Availability, Provider, Runtime, Session, SessionOptions } from '../provider.js';
 import type { Tensors } from '../tensor.js';
 import { decodeTensors, encodeTensors } from '../transfer.js';
-import { checkForWebgl } from '../webgl/prepare.js';
+import { checkForWebgl, cureForWebgl } from '../webgl/prepare.js';
 import { findBrowser } from './find.js';
 import { MISSING } from './missing.js';
 import { openPage, type Page } from './page.js';
@@ -70,7 +70,7 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
         return { available: false, reason: where === undefined ? what : `${what} (${where})`, fix };
       }
     },
-    ...(name === 'webgl' ? { check: checkForWebgl } : {}),
+    ...(name === 'webgl' ? { check: checkForWebgl, cure: cureForWebgl } : {}),
     async open(model, options) {
       return openSession(await start(), await prepareFor(name, model, options?.shapes), options);
     },

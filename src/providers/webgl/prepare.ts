@@ -4,7 +4,7 @@ import { withDocument } from '../../node/document.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
-import type { Shapes, Unsupported } from '../provider.js';
+import type { Cure, Shapes, Unsupported } from '../provider.js';
 import { webglProblems } from './check.js';
 import { webglMistakes } from './known-bugs.js';
 import { withShapes } from './shapes.js';
@@ -50,6 +50,15 @@ function suspicionsOf(document: OnnxDocument): string[] {
     ...mistakes.slice(0, MOST_SUSPICIONS).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`),
     ...(more > 0 ? [`and ${more} more of the kind`] : []),
   ];
+}
+
+/** The model as `--target webgl` writes it, where that changes more than the form of Mish. */
+export function cureForWebgl(model: string | Uint8Array): Promise<Cure | undefined> {
+  return withDocument(model, async (document) => {
+    const { output, report } = await retargetDocument(document, { target: 'webgl', undo: false });
+    if (report.fixes.length === 0) return undefined;
+    return { model: await output.bytes(), command: '`retarget --target webgl`' };
+  });
 }
 
 /** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */

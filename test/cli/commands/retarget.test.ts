@@ -1,47 +1,58 @@
 import { expect, test } from 'vitest';
 import { cli, cliJson } from '../../support/cli.js';
 import { tempFolder } from '../../support/folder.js';
-import { ops } from '../../support/graph.js';
-import { model, node } from '../../support/model.js';
+import { ops, swapped } from '../../support/graph.js';
+import { floats, model, node, value } from '../../support/model.js';
 
-const RELUS = model({
-  nodes: [
-    node('Relu', ['x'], ['a'], {}, { name: 'first' }),
-    node('Softplus', ['a'], ['s']),
-    node('Tanh', ['s'], ['t']),
-    node('Mul', ['a', 't'], ['b']),
-    node('Relu', ['b'], ['y'], {}, { name: 'last' }),
-  ],
-});
+const pixel = (name: string) => value(name, 1, [1, 1, 1, 1]);
+const conv = (x: string, y: string) => node('Conv', [x, 'w'], [y]);
+/** A Mish, and Convs of one shape with other activations, which WebGL mixes up. */
+const { bytes: MIXED } = await swapped(
+  model({
+    nodes: [
+      node('LeakyRelu', ['x'], ['m']),
+      conv('m', 'c'),
+      node('Relu', ['c'], ['r'], {}, { name: 'first' }),
+      conv('r', 'd'),
+      node('Sigmoid', ['d'], ['y'], {}, { name: 'last' }),
+    ],
+    inputs: [pixel('x')],
+    outputs: [pixel('y')],
+    initializers: [floats('w', [1, 1, 1, 1], [2])],
+  }),
+  { only: ['leakyrelu'] },
+);
 
-test('--fix-relu rewrites Relu too, says so, and undo takes both back', async () => {
+test('--target webgl writes what WebGL gets wrong otherwise, says so, and undo takes all back', async () => {
   const folder = await tempFolder();
-  await folder.write('m.onnx', RELUS);
+  await folder.write('m.onnx', MIXED);
   const at = { cwd: folder.path };
-  const { code, stdout, stderr } = await cli(['retarget', 'm.onnx', '--target', 'webgl', '--fix-relu'], at);
+  const { code, stdout, stderr } = await cli(['retarget', 'm.onnx', '--target', 'webgl'], at);
   expect([code, stderr]).toEqual([0, '']);
-  expect(stdout).toMatch(/1 Mish: from the softplus to the exp form\n {2}2 Relu → LeakyRelu with slope 0\n/);
-  const fixed = ops(await folder.read('m.webgl.onnx'));
-  expect(fixed).not.toContain('Relu');
-  expect(fixed.filter((op) => op === 'LeakyRelu')).toHaveLength(2);
+  expect(stdout).toMatch(
+    /1 Mish: from the softplus to the exp form\n {2}for WebGL: Relu first: a Cast .*\n {2}for WebGL: Sigmoid last/,
+  );
+  expect(ops(await folder.read('m.webgl.onnx')).filter((op) => op === 'Cast')).toHaveLength(2);
   await cli(['undo', 'm.webgl.onnx', '-o', 'back.onnx'], at);
-  expect(await folder.read('back.onnx')).toEqual(RELUS);
+  expect(await folder.read('back.onnx')).toEqual(MIXED);
 });
 
-test('--json lists them', async () => {
+test('--json lists them; --no-fix leaves them out; --fix and --fix-relu have them for any form', async () => {
   const folder = await tempFolder();
-  await folder.write('m.onnx', RELUS);
-  const run = (...args: string[]) =>
-    cliJson(['retarget', 'm.onnx', '--target', 'webgl', ...args], { cwd: folder.path });
-  const { json } = await run('--fix-relu');
-  expect(json.sites).toHaveLength(1);
-  expect(json.relus).toMatchObject([
-    { node: 'first', output: 'a', elemType: 'f32' },
-    { node: 'last', output: 'y' },
-  ]);
-  expect((await run('--force')).json.relus).toEqual([]);
-});
-
-test('--help has it', async () => {
-  expect((await cli(['retarget', '--help'])).stdout).toContain('--fix-relu');
+  await folder.write('m.onnx', MIXED);
+  const fixes = async (command: string, ...args: string[]) => {
+    const { json } = await cliJson([command, 'm.onnx', '--force', ...args], { cwd: folder.path });
+    return json.fixes;
+  };
+  const both = [
+    { node: 'first', output: 'r', op: 'Relu', fix: 'unfuse' },
+    { node: 'last', output: 'y', op: 'Sigmoid', fix: 'unfuse' },
+  ];
+  expect(await fixes('retarget', '--target', 'webgl')).toMatchObject(both);
+  expect(await fixes('retarget', '--target', 'webgl', '--no-fix')).toEqual([]);
+  expect(await fixes('retarget', '--form', 'exp')).toEqual([]);
+  expect(await fixes('retarget', '--form', 'exp', '--fix')).toMatchObject(both);
+  expect(await fixes('retarget', '--form', 'exp', '--fix-relu')).toMatchObject(both);
+  expect(await fixes('swap', '--target', 'webgl')).toMatchObject([both[1]]);
+  expect(await fixes('swap', '--target', 'webgl', '--no-fix')).toBeUndefined();
 });

@@ -1,0 +1,301 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { fix } from '../../src/mish/fix.js';
+import { undo } from '../../src/mish/history.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { retarget } from '../../src/mish/retarget.js';
+import { swap } from '../../src/mish/swap.js';
+import { textureSize } from '../../src/mish/webgl/texture.js';
+import { ifNode } from '../support/bodies.js';
+import { decode, ops, swapped } from '../support/graph.js';
+import { expectClose, POINTS } from '../support/mish.js';
+import { floats, ints, model, node, value } from '../support/model.js';
+import { feedsOf, modelOf, randomGraph } from '../support/random-graph.js';
+import { f32, OPTIMISERS, run } from '../support/run.js';
+import { onCpu } from '../support/webgl-run.js';
+
+// What is written for WebGL is the same function everywhere else; that WebGL then computes it right is shown in a browser
+// (test/providers/webgl).
+
+const F32 = 1;
+const finite = POINTS.filter(Number.isFinite);
+const weights = floats('w', [1, 1, 3, 3], [1, -2, 3, -4, 5, -6, 7, -8, 9]);
+const conv = (x: string, y: string) => node('Conv', [x, 'w'], [y], { pads: [1, 1, 1, 1] });
+const image = (name: string) => value(name, F32, [1, 1, 'H', 1]);
+
+async function fixed(bytes: Uint8Array) {
+  const { output, report } = await fix(bytes);
+  return { bytes: await output.bytes(), report };
+}
+
+interface Case {
+  readonly bytes: Uint8Array;
+  readonly dims: readonly number[];
+  readonly becomes: readonly string[];
+  readonly fixes: readonly string[];
+}
+
+const column = [1, 1, finite.length, 1];
+const flat = [finite.length];
+const imageModel = (
+  nodes: onnx.INodeProto[],
+  outputs: string[],
+  more: Partial<Parameters<typeof model>[0]> = {},
+) => model({ nodes, inputs: [image('x')], outputs: outputs.map(image), initializers: [weights], ...more });
+const vectorModel = (nodes: onnx.INodeProto[], initializers: onnx.ITensorProto[] = [], opset = 18) =>
+  model({
+    nodes,
+    inputs: [value('x', F32, ['N'])],
+    outputs: [{ name: 'y' }],
+    initializers,
+    opset,
+  });
+
+const CASES: Readonly<Record<string, Case>> = {
+  'Convs of one shape, and activations': {
+    bytes: imageModel(
+      [conv('x', 'c'), node('Relu', ['c'], ['r']), conv('r', 'd'), node('Sigmoid', ['d'], ['y'])],
+      ['y'],
+    ),
+    dims: column,
+    becomes: ['Conv', 'Cast', 'Relu', 'Conv', 'Cast', 'Sigmoid'],
+    fixes: ['unfuse r', 'unfuse y'],
+  },
+  'a Conv whose output is the model’s': {
+    bytes: imageModel([conv('x', 'c'), node('Relu', ['c'], ['y'])], ['c', 'y']),
+    dims: column,
+    becomes: ['Conv', 'Cast', 'Relu'],
+    fixes: ['unfuse y'],
+  },
+  'an Identity whose output is the model’s, before one that is read': {
+    bytes: imageModel(
+      [
+        node('Neg', ['x'], ['h']),
+        node('Identity', ['h'], ['y']),
+        node('Abs', ['x'], ['z']),
+        node('Neg', ['z'], ['u']),
+      ],
+      ['y', 'z', 'u'],
+    ),
+    dims: column,
+    becomes: ['Neg', 'Cast', 'Abs', 'Neg'],
+    fixes: ['keep y'],
+  },
+  'Reshape before an elementwise operator': {
+    bytes: vectorModel(
+      [node('Reshape', ['x', 's'], ['r']), node('Exp', ['r'], ['y'])],
+      [ints('s', [2], [1, -1])],
+    ),
+    dims: flat,
+    becomes: ['Reshape', 'Constant', 'Mul', 'Exp'],
+    fixes: ['copy r'],
+  },
+  'kernels whose size only the weights say': {
+    bytes: imageModel(
+      [
+        node('Conv', ['x', 'w'], ['y'], { auto_pad: 'SAME_UPPER' }),
+        node('Conv', ['x', 'v'], ['z'], { auto_pad: 'SAME_UPPER' }),
+      ],
+      ['y', 'z'],
+      { initializers: [weights, floats('v', [1, 1, 1, 1], [2])] },
+    ),
+    dims: column,
+    becomes: ['Conv', 'Conv'],
+    fixes: ['kernel z'],
+  },
+  'a square and a cube': {
+    bytes: vectorModel(
+      [node('Pow', ['x', 'two'], ['h']), node('Sqrt', ['h'], ['s']), node('Pow', ['s', 'three'], ['y'])],
+      [floats('two', [], [2]), floats('three', [], [3])],
+    ),
+    dims: flat,
+    becomes: ['Mul', 'Sqrt', 'Mul', 'Mul'],
+    fixes: ['multiply h', 'multiply y'],
+  },
+  'Clip with a lower bound only': {
+    bytes: vectorModel([node('Clip', ['x', 'low'], ['y'])], [floats('low', [], [-1])]),
+    dims: flat,
+    becomes: ['Constant', 'Clip'],
+    fixes: ['bound y'],
+  },
+  'Clip with one bound as an attribute, after a Conv': {
+    bytes: imageModel([conv('x', 'c'), node('Clip', ['c'], ['y'], { max: { f: 1 } })], ['y'], { opset: 10 }),
+    dims: column,
+    becomes: ['Conv', 'Cast', 'Clip'],
+    fixes: ['unfuse y'],
+  },
+};
+
+describe('fix', () => {
+  describe.each(Object.entries(CASES))('%s', (_, { bytes, dims, becomes, fixes }) => {
+    test.each(OPTIMISERS)('is the same on the CPU, optimiser %s', async (optimiser) => {
+      const { bytes: after, report } = await fixed(bytes);
+      expect(ops(after)).toEqual(becomes);
+      expect(report.fixes.map(({ fix: done, output }) => `${done} ${output}`)).toEqual(fixes);
+      const tame = finite.filter((x) => Math.abs(x) < 1e12);
+      const feeds = { x: f32(dims === flat ? tame : finite, dims === flat ? [tame.length] : dims) };
+      expect(await run(after, feeds, optimiser)).toEqual(await run(bytes, feeds, optimiser));
+    });
+
+    test('leaves nothing to fix, and is undone', async () => {
+      const { bytes: after } = await fixed(bytes);
+      expect((await fixed(after)).bytes).toEqual(after);
+      expect(await (await undo(after)).bytes()).toEqual(bytes);
+    });
+  });
+
+  test('keeps names and what else a node has, and what it did in the record', async () => {
+    const [one, two, three] = [
+      { ...conv('x', 'c'), name: 'one' },
+      { ...node('Relu', ['c'], ['r']), name: 'act', docString: 'after one' },
+      { ...conv('r', 'y'), name: 'two' },
+    ];
+    const { bytes, report } = await fixed(imageModel([one, two, three], ['y']));
+    const relu = decode(bytes).graph?.node?.find(({ opType }) => opType === 'Relu');
+    expect(relu).toMatchObject({ name: 'act', docString: 'after one', output: ['r'] });
+    expect(report.fixes).toEqual([
+      {
+        ...{ label: 'act', node: 'act', op: 'Relu', output: 'r', fix: 'unfuse' },
+        why: 'WebGL may run it as one, though they differ in the activation after them',
+      },
+    ]);
+    expect((await inspect(bytes)).history).toMatchObject([{ operation: 'fix', form: 'webgl', sites: 1 }]);
+  });
+
+  test('leaves alone what WebGL computes right, bodies, which it does not run, and other domains', async () => {
+    for (const bytes of [
+      imageModel([conv('x', 'c'), node('Relu', ['c'], ['y'])], ['y']),
+      model({ nodes: [node('Relu', ['x'], ['y'], {}, { domain: 'other' })], domains: { other: 1 } }),
+      model({
+        nodes: [ifNode('x', 'y', [node('Pow', ['x', 'two'], ['o'])], [node('Neg', ['x'], ['o'])])],
+        inputs: [value('x', F32, ['N']), value('cond', 9, [])],
+        initializers: [floats('two', [], [2])],
+      }),
+      model({ nodes: [node('Pow', ['x', 'half'], ['y'])], initializers: [floats('half', [], [0.5])] }),
+    ])
+      expect((await fixed(bytes)).bytes).toEqual(bytes);
+  });
+
+  test('random graphs stay the same function', async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const graph = randomGraph(seed, 'webgl');
+      const bytes = modelOf(graph);
+      const feeds = feedsOf(graph);
+      const was = await onCpu(bytes, feeds).catch(() => undefined);
+      if (was === undefined) continue;
+      const { bytes: after, report } = await fixed(bytes);
+      expect(report.fixes.length > 0).toBe(after !== bytes && after.length !== bytes.length);
+      const is = await onCpu(after, feeds);
+      for (const [name, { data }] of Object.entries(was)) expectClose(is[name]?.data, data);
+      expect(await (await fixed(after)).bytes).toEqual(after);
+    }
+  });
+});
+
+describe('for the target webgl', () => {
+  const source = imageModel(
+    [
+      conv('x', 'c'),
+      node('Relu', ['c'], ['r']),
+      conv('r', 'd'),
+      node('Sigmoid', ['d'], ['s']),
+      conv('s', 'y'),
+    ],
+    ['y'],
+  );
+
+  test('swap fixes what stays, and one undo undoes both', async () => {
+    const { output, report } = await swap(source, { target: 'webgl' });
+    expect(report.sites).toHaveLength(1);
+    expect(report.fixes).toMatchObject([{ fix: 'unfuse', op: 'Sigmoid' }]);
+    const bytes = await output.bytes();
+    expect((await inspect(bytes)).history.map(({ operation }) => operation)).toEqual(['swap', 'fix']);
+    expect(await (await undo(bytes)).bytes()).toEqual(source);
+  });
+
+  test.each([{ target: 'wasm' }, { form: 'exp' }, { target: 'webgl', fix: false }] as const)(
+    'not for %o',
+    async (options) => {
+      for (const { output } of [await swap(source, options), await retarget(source, options)])
+        expect(ops(await output.bytes())).not.toContain('Cast');
+      expect((await swap(source, options)).report).not.toHaveProperty('fixes');
+    },
+  );
+
+  test('retarget does both at once, and undo undoes both', async () => {
+    const { bytes: mish } = await swapped(source);
+    const { output, report } = await retarget(mish, { target: 'webgl' });
+    expect(report).toMatchObject({ sites: [{ output: 'r' }], fixes: [{ output: 's' }] });
+    const bytes = await output.bytes();
+    expect((await inspect(bytes)).history.map(({ operation }) => operation)).toEqual([
+      'swap',
+      'retarget',
+      'fix',
+    ]);
+    expect(await (await undo(bytes)).bytes()).toEqual(mish);
+    const feeds = { x: f32([-2, -0.5, 0.5, 2], [1, 1, 4, 1]) };
+    expectClose((await run(bytes, feeds)).y, (await run(mish, feeds)).y ?? []);
+  });
+
+  test('fixRelu is another name for fix', async () => {
+    const by = async (options: object) => (await retarget(source, { form: 'exp', ...options })).report.fixes;
+    expect(await by({ fixRelu: true })).toEqual(await by({ fix: true }));
+    expect(await by({ fixRelu: true })).toHaveLength(2);
+    expect(await by({})).toEqual([]);
+  });
+});
+
+test.each([
+  [[], [1, 1]],
+  [[7], [1, 7]],
+  [
+    [1, 160],
+    [1, 160],
+  ],
+  [
+    [160, 1],
+    [160, 1],
+  ],
+  [
+    [1, 10, 4, 4],
+    [40, 4],
+  ],
+  [
+    [2, 3, 4, 5],
+    [24, 5],
+  ],
+  [
+    [2, 1, 3, 4, 5],
+    [24, 5],
+  ],
+  [
+    [2, 2, 3, 4, 5],
+    [16, 15],
+  ],
+  [
+    [5000, 3, 4],
+    [245, 245],
+  ],
+  [
+    [300, 100, 4],
+    [300, 400],
+  ],
+])('a texture for %j is of %j', (dims, size) => {
+  expect(textureSize(dims, 4096)).toEqual(size);
+});
+
+test('a chain of many nodes', async () => {
+  const nodes = Array.from({ length: 9000 }, (_, place) =>
+    place % 3 === 0
+      ? node('Reshape', [`v${place}`, 's'], [`v${place + 1}`])
+      : node(place % 3 === 1 ? 'Relu' : 'Identity', [`v${place}`], [`v${place + 1}`]),
+  );
+  const bytes = model({
+    nodes,
+    inputs: [value('v0', F32, [4])],
+    outputs: [value('v9000', F32, [1, 4])],
+    initializers: [ints('s', [2], [1, -1])],
+  });
+  const { report } = await fix(bytes);
+  expect(report.fixes).toHaveLength(3000);
+});
