@@ -9,7 +9,7 @@ import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantNode } from './emit.js';
 import { spliceWithRecord } from './history.js';
-import { curableFaults, type Remedy } from './webgl/faults.js';
+import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
 
@@ -98,13 +98,60 @@ export async function webglFixes(
     // A node as a field of a graph is a graph with this one node.
     const [proto] = onnx.GraphProto.decode(await document.source.read(start, end - start)).node;
     if (proto === undefined) continue;
-    const nodes = remedied(proto, node, kinds, loaded, fresh);
+    const parts = kinds.has('slice') ? await lengthsOf(node, loaded, document) : undefined;
+    const nodes = parts ? sliced(proto, parts, fresh) : remedied(proto, node, kinds, loaded, fresh);
     edits.push(replacing(node, concat(nodes.map((one) => nodeField('graph', one)))));
   }
   return { edits, fixes };
 }
 
-const { INT, INTS } = onnx.AttributeProto.AttributeType;
+const { INT, INTS, TENSOR } = onnx.AttributeProto.AttributeType;
+
+/** The lengths of a Split's parts. */
+async function lengthsOf(
+  node: Node,
+  loaded: Loaded,
+  { source }: OnnxDocument,
+): Promise<number[] | undefined> {
+  const parts = partsOf(node, loaded);
+  if (parts === undefined || typeof parts === 'number') return node.outputs.map(() => parts ?? 0);
+  const { start = 0, end = 0 } = parts.frame ?? {};
+  const { int64Data, rawData } = onnx.TensorProto.decode(await source.read(start, end - start));
+  if (rawData.length === 0) return int64Data;
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  return Array.from({ length: rawData.length >> 3 }, (_, place) => Number(view.getBigInt64(8 * place, true)));
+}
+
+/** A Slice for each part of a Split. */
+function sliced(
+  { name, input, output, attribute }: onnx.INodeProto,
+  lengths: readonly number[],
+  fresh: (wanted: string) => string,
+): onnx.INodeProto[] {
+  const axis = Number(attribute?.find((one) => one.name === 'axis')?.i ?? 0);
+  let at = 0;
+  return (output ?? []).flatMap((y, place) => {
+    const from = at;
+    at += lengths[place] ?? 0;
+    if (y === '') return [];
+    const numbers = Object.entries({ from, to: at, axis }).map(([what, value]) => {
+      const constant = fresh(`${y}/webgl/${what}`);
+      const t = { dataType: DataType.INT64, dims: [1], int64Data: [value] };
+      const given = [{ name: 'value', type: TENSOR, t }];
+      return { opType: 'Constant', name: constant, output: [constant], attribute: given };
+    });
+    const operands = [...(input ?? []).slice(0, 1), ...numbers.map((one) => one.name)];
+    return [
+      ...numbers,
+      {
+        opType: 'Slice',
+        name: place === 0 ? (name ?? '') : fresh(`${y}/webgl/slice`),
+        input: operands,
+        output: [y],
+      },
+    ];
+  });
+}
 
 /** The nodes to write in the place of one. */
 function remedied(
@@ -137,6 +184,13 @@ function remedied(
       output: [to],
     });
     nodes = isCube ? [times(square, x, square), times(node.name, square, y)] : [times(node.name, x, y)];
+  }
+  if (kinds.has('bias')) {
+    const zero = fresh(`${y}/webgl/zero`);
+    proto.input?.push(zero);
+    const constant = constantNode(zero, 0, typeOf(x));
+    for (const { t } of constant.attribute ?? []) if (t) t.dims = [1];
+    nodes = [constant, proto];
   }
   if (kinds.has('bound')) {
     const top = fresh(`${y}/webgl/max`);

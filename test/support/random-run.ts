@@ -27,25 +27,29 @@ const BATCH = 50;
 
 type Outputs = Readonly<Record<string, WebTensor>>;
 
+type Prepare = (model: Uint8Array, graph: RandomGraph) => Uint8Array | Promise<Uint8Array>;
+const asItIs: Prepare = (model) => model;
+
 /**
  * Runs many small graphs on a backend, one after the other in one page, and compares each with onnxruntime-node's CPU.
  *
  * @param prepare Makes of a graph's model what the backend is given, the CPU having the model as it is: `retarget`,
- *   say. An `OnnxMishError` or whatever else it throws makes the graph `refused`.
+ *   say. An `OnnxMishError` or whatever else it throws makes the graph `refused`. With `original` the CPU has what that makes.
  */
 export async function judge(
   page: WebPage,
   backend: WebBackend,
   graphs: readonly RandomGraph[],
-  prepare: (model: Uint8Array, graph: RandomGraph) => Uint8Array | Promise<Uint8Array> = (model) => model,
+  how: Prepare | { readonly prepare: Prepare; readonly original: Prepare } = (model) => model,
 ): Promise<Verdict[]> {
+  const { prepare, original } = typeof how === 'function' ? { prepare: how, original: asItIs } : how;
   const verdicts: Verdict[] = [];
   for (let at = 0; at < graphs.length; at += BATCH) {
     const batch = await Promise.all(
       graphs.slice(at, at + BATCH).map(async (graph) => {
         const [model, feeds] = [modelOf(graph), feedsOf(graph)];
         const [wanted, prepared] = await Promise.allSettled([
-          onCpu(model, feeds),
+          Promise.resolve(original(model, graph)).then((bytes) => onCpu(bytes, feeds)),
           Promise.resolve().then(() => prepare(model, graph)),
         ]);
         return { graph, feeds, wanted, prepared };

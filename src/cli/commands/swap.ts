@@ -275,6 +275,8 @@ const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   kernel: 'its kernel_shape is written',
   multiply: 'as Mul',
   bound: 'with the largest number as upper bound',
+  bias: 'with 0 as third input',
+  slice: 'as Slices',
 };
 
 /** A line for each node that was written for WebGL, as `describeSkipped` gives them. */

@@ -1,5 +1,5 @@
 import type { Analysis } from '../../onnx/analysis.js';
-import { attribute, type Node, nodeLabel, opsetOf } from '../../onnx/document.js';
+import { attribute, type Node, nodeLabel, opsetOf, type Tensor } from '../../onnx/document.js';
 import { floatType } from '../../onnx/types.js';
 import { misplaced } from './layout.js';
 import { isRemoved, type Loaded } from './loaded.js';
@@ -8,9 +8,10 @@ import { columns, dotProducts, mixedUp, tooLate } from './programs.js';
 
 /**
  * What keeps WebGL from a mistake: a Cast to the type that it has already between a Conv and its activation, a Cast in the place
- * of Identity, a product with 1 after a node, `kernel_shape` of a Conv, Mul for Pow, an upper bound for Clip.
+ * of Identity, a product with 1 after a node, `kernel_shape` of a Conv, Mul for Pow, an upper bound for Clip, a third input of
+ * Gemm, which is 0, Slices for Split.
  */
-export type Remedy = 'unfuse' | 'keep' | 'copy' | 'kernel' | 'multiply' | 'bound';
+export type Remedy = 'unfuse' | 'keep' | 'copy' | 'kernel' | 'multiply' | 'bound' | 'bias' | 'slice';
 
 /** What WebGL of onnxruntime-web 1.30.0 may get wrong at a node without a word, and where to mend it, if it can be. */
 export interface Fault {
@@ -18,6 +19,8 @@ export interface Fault {
   readonly node: Node;
   /** What is wrong, as a sentence without its full stop. */
   readonly says: string;
+  /** WebGL says so itself, and runs nothing. */
+  readonly isRefused?: boolean;
   /** What to do, and to which nodes; empty where nothing helps. */
   readonly remedies: readonly { readonly kind: Remedy; readonly at: Node }[];
 }
@@ -32,7 +35,7 @@ export function curableFaults(loaded: Loaded): Fault[] {
     ...loaded.graph.nodes.flatMap((node) =>
       node.domain !== '' || loaded.rewritten.has(node)
         ? []
-        : [...powers(node, loaded), ...clips(node, loaded)],
+        : [...powers(node, loaded), ...clips(node, loaded), ...refusals(node, loaded)],
     ),
   ];
 }
@@ -55,19 +58,23 @@ function lostOutputs({ graph, fused }: Loaded): Fault[] {
 
 /**
  * When the output of a node that is taken out is the model's, the outputs from it on change their places among the
- * values, and those that nodes read are looked for in the old place.
+ * values, and those that nodes read are looked for in the old place; so is what it had made of its input, where others read that.
  */
 function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
   const activations = new Set(fused.values());
   const last = graph.outputs.findLastIndex(({ name }) => readers(name).length > 0);
-  return graph.outputs.slice(0, last + 1).flatMap(({ name }): Fault[] => {
+  return graph.outputs.flatMap(({ name }, place): Fault[] => {
     const node = analysis.index.producer(graph, name);
-    if (node === undefined || !(isRemoved(node) || activations.has(node))) return [];
-    const moved = graph.outputs[last]?.name ?? '';
+    const isTaken = node !== undefined && (isRemoved(node) || activations.has(node));
+    if (!isTaken) return [];
+    const [x = ''] = node.inputs;
+    const isShared =
+      isRemoved(node) && (readers(x).length > 0 || analysis.index.declared(graph, x) !== undefined);
+    if (place > last && !isShared) return [];
+    const moved = place > last ? name : (graph.outputs[last]?.name ?? '');
     const says = `WebGL may give something else for the output ${moved}, which other nodes read, since it takes this node out`;
-    const isKnown = castable(analysis, graph, node.inputs[0] ?? '');
     if (activations.has(node)) return [{ node, says, ...unfuse(node) }];
-    return [{ node, says, remedies: isKnown ? [{ kind: 'keep', at: node }] : [] }];
+    return [{ node, says, remedies: castable(analysis, graph, x) ? [{ kind: 'keep', at: node }] : [] }];
   });
 }
 
@@ -105,11 +112,20 @@ function misplacedResults(loaded: Loaded): Fault[] {
   });
 }
 
+/** Operators of which nothing below 0 comes. */
+const NOT_NEGATIVE: readonly string[] = ['Abs', 'Exp', 'Relu', 'Sigmoid', 'Softmax', 'Sqrt'];
+
 function powers(node: Node, loaded: Loaded): Fault[] {
-  if (powerOf(node, loaded) === undefined) return [];
-  return [
-    { node, says: 'WebGL has no powers of negative numbers', remedies: [{ kind: 'multiply', at: node }] },
-  ];
+  if (node.opType !== 'Pow') return [];
+  const [x = '', y = ''] = node.inputs;
+  const says = 'WebGL has no powers of negative numbers';
+  if (powerOf(node, loaded) !== undefined)
+    return [{ node, says, remedies: [{ kind: 'multiply', at: node }] }];
+  const exponent = loaded.constant(y)?.scalar;
+  const isRoot = exponent !== undefined && !Number.isInteger(exponent); // of a negative number there is none anywhere
+  const maker = loaded.analysis.index.producer(loaded.graph, x);
+  const isSafe = isRoot || NOT_NEGATIVE.includes(maker?.opType ?? '');
+  return isSafe ? [] : [{ node, says, remedies: [] }];
 }
 
 function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
@@ -122,6 +138,32 @@ function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
   const isNext = maker !== undefined && (maker.opType === 'Conv' || isRemoved(maker));
   const apart = isNext ? unfuse(node).remedies : [];
   return [{ node, says, remedies: isKnown ? [{ kind: 'bound', at: node }, ...apart] : [] }];
+}
+
+/** What WebGL runs in another way of writing only. */
+function refusals(node: Node, loaded: Loaded): Fault[] {
+  const { opType: op, inputs } = node;
+  const fault = (says: string, kind: Remedy): Fault[] => [
+    { node, says, isRefused: true, remedies: [{ kind, at: node }] },
+  ];
+  const { graph, analysis } = loaded;
+  if (op === 'Gemm' && inputs.length === 2 && castable(analysis, graph, inputs[0] ?? ''))
+    return fault("WebGL's Gemm needs its third input", 'bias');
+  if (op !== 'Split' || opsetOf(graph) < 13 || partsOf(node, loaded) === undefined) return [];
+  return fault('WebGL has Split only before opset 13', 'slice');
+}
+
+/** Where the lengths of Split's parts stand, or the length that all have. */
+export function partsOf(node: Node, { dims, constant }: Loaded): Tensor | number | undefined {
+  const [x = '', split = ''] = node.inputs;
+  const axis = attribute(node, 'axis')?.i ?? 0;
+  if (split !== '') {
+    const tensor = constant(split);
+    return tensor?.frame === undefined || tensor.external !== undefined ? undefined : tensor;
+  }
+  const length = dims(x)?.at(axis);
+  const part = typeof length === 'number' ? length / node.outputs.length : 0.5;
+  return Number.isInteger(part) ? part : undefined;
 }
 
 /** Of the bounds that are attributes, a Conv takes in both or none. */

@@ -17,12 +17,22 @@ export interface Program {
  * ones are taken to have them.
  */
 export function mixedUp<T extends Program>(programs: readonly T[]): T[][] {
-  return groupBy(programs, ({ key }) => key).flatMap((group) => {
-    // Where it is the same dimensions that are unknown, the known ones decide; or else all may agree.
-    const isAlike = new Set(group.map(({ dims }) => textOf(dims, () => '#'))).size === 1;
-    const alike = isAlike ? groupBy(group, ({ dims }) => textOf(dims, String)) : [group];
-    return alike.filter((some) => new Set(some.map(({ forgotten }) => forgotten)).size > 1);
-  });
+  return groupBy(programs, ({ key }) => key)
+    .flatMap((group) => {
+      const known = knownTo(group);
+      return groupBy(group, ({ dims }) => known.map(([slot, axis]) => dims[slot]?.[axis]).join());
+    })
+    .filter((alike) => new Set(alike.map(({ forgotten }) => forgotten)).size > 1);
+}
+
+/** The dimensions that are numbers for all programs of a group; or how many there are. */
+function knownTo([first, ...others]: readonly Program[]): [slot: number, axis: number | 'length'][] {
+  const isKnown = (dims: Dims | undefined, axis: number | 'length') => typeof dims?.[axis] === 'number';
+  return (first?.dims ?? []).flatMap((dims, slot) =>
+    (['length', ...(dims ?? []).keys()] as const)
+      .filter((axis) => isKnown(dims, axis) && others.every((other) => isKnown(other.dims[slot], axis)))
+      .map((axis): [number, number | 'length'] => [slot, axis]),
+  );
 }
 
 /** The programs of a group that come too late, each with the first that it may be taken for. */
@@ -45,11 +55,6 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   }
   return [...groups.values()];
 }
-
-const textOf = (all: Program['dims'], known: (size: number) => string) =>
-  all
-    .map((dims) => dims?.map((size) => (typeof size === 'number' ? known(size) : '?')).join() ?? '')
-    .join(';');
 
 /** The convolutions that have no groups, which have programs of their own. */
 function isPlain(node: Node): boolean {

@@ -15,7 +15,8 @@ export function webglMistakes(document: OnnxDocument, analysis: Analysis = analy
   const all = webglFacts(document, analysis);
   const loaded = load(document, analysis);
   const factsOf = new Map(all.map((facts) => [facts.node, facts]));
-  const faults = [...curableFaults(loaded), ...sharedPrograms(all)].flatMap(({ node, says }) => {
+  const curable = curableFaults(loaded).filter(({ isRefused }) => !isRefused);
+  const faults = [...curable, ...sharedPrograms(all)].flatMap(({ node, says }) => {
     const facts = factsOf.get(node);
     return facts === undefined ? [] : [mistake(facts, says)];
   });
@@ -66,6 +67,13 @@ function programOf({ node, dims, int, text }: NodeFacts): (Program & { what: str
 const MISTAKES: Readonly<Record<string, (facts: NodeFacts) => string | undefined>> = {
   AveragePool: dilated,
   MaxPool: dilated,
+  Resize: ({ dims, text }) => {
+    const [height, width] = dims(0)?.slice(-2) ?? [];
+    const isSquare = typeof height === 'number' && height === width;
+    return text('coordinate_transformation_mode') === 'align_corners' && !isSquare
+      ? "WebGL's Resize takes height for width where coordinates are align_corners"
+      : undefined;
+  },
   Shape: ({ int }) =>
     (int('start') ?? 0) !== 0 || int('end') !== undefined
       ? 'WebGL gives the whole shape, whatever start and end of Shape are'

@@ -71,10 +71,19 @@ const unset =
   ({ node, int }) =>
     when((int(name) ?? 0) !== 0, 'attribute', `WebGL's ${node.opType} has no ${name}`);
 
-const conv = all(
+const isImage = all(
   takes(DataType.FLOAT),
   ranks(1, (rank) => rank === 4, 'weights of four dimensions, for images'),
 );
+/** Without groups it takes computed weights for what they would be in another texture. */
+const conv = all(isImage, ({ node, int, constant, scope }) => {
+  const isGiven = constant(1) !== undefined || scope.inputs.some(({ name }) => name === node.inputs[1]);
+  return when(
+    (int('group') ?? 1) === 1 && !isGiven,
+    'dynamic',
+    `WebGL's ${node.opType} takes no weights that nodes make, without groups`,
+  );
+});
 const pool = all(takesFloats, unset('ceil_mode'));
 const reduce = all(takesNumbers, mostInputs(1, 'takes its axes as an attribute only'));
 
@@ -187,7 +196,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   Cast: cast,
   Clip: (facts) => (facts.has(2) ? constants(11, [1, 2], 'its bounds')(facts) : []),
   Conv: conv,
-  ConvTranspose: conv,
+  ConvTranspose: isImage,
   Dropout: dropout,
   FusedConv: conv,
   Gather: takesNumbers,

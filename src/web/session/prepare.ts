@@ -70,6 +70,8 @@ export async function prepare(
     return { ...ready, model: await allOf(swapped), suspicions };
   }
 
+  const fixed = await fixDocument(swapped, { undo: false });
+  if (fixed.report.fixes.length > 0) swapped = await scan(await fixed.output.bytes());
   const problems = webglProblems(swapped);
   if (problems.length > 0) {
     const reasons = [...new Set(problems.map(({ message }) => message))];
@@ -78,8 +80,6 @@ export async function prepare(
     );
     return { ready: false, refusal: { provider, reason: reasons.join('; '), nodes } };
   }
-  const fixed = await fixDocument(swapped, { undo: false });
-  if (fixed.report.fixes.length > 0) swapped = await scan(await fixed.output.bytes());
   const suspicions = webglMistakes(swapped).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
   return { ...ready, model: await withShapes(swapped, shapesOf(swapped, dims)).bytes(), suspicions };
 }
