@@ -112,6 +112,57 @@ const CASES: Readonly<Record<string, Case>> = {
     becomes: ['Mul', 'Sqrt', 'Mul', 'Mul'],
     fixes: ['multiply h', 'multiply y'],
   },
+  'a Dropout whose output is the model’s, of a value that others read': {
+    bytes: imageModel(
+      [node('Neg', ['x'], ['h']), node('Dropout', ['h'], ['y']), node('Abs', ['h'], ['z'])],
+      ['y', 'z'],
+    ),
+    dims: column,
+    becomes: ['Neg', 'Cast', 'Abs'],
+    fixes: ['keep y'],
+  },
+  'Gemm without a third input': {
+    bytes: model({
+      nodes: [node('Gemm', ['x', 'w'], ['y'], { transB: 1 })],
+      inputs: [value('x', F32, ['N', 1])],
+      outputs: [value('y', F32, ['N', 2])],
+      initializers: [floats('w', [2, 1], [1, -2])],
+    }),
+    dims: [finite.length, 1],
+    becomes: ['Constant', 'Gemm'],
+    fixes: ['bias y'],
+  },
+  'Split, of lengths as an input': {
+    bytes: model({
+      nodes: [node('Split', ['x', 'parts'], ['y', 'z'], { axis: -1 }), node('Neg', ['z'], ['u'])],
+      inputs: [value('x', F32, [2, 1, 4])],
+      outputs: [value('y', F32, [2, 1, 1]), value('u', F32, [2, 1, 3])],
+      initializers: [ints('parts', [2], [1, 3])],
+    }),
+    dims: [2, 1, 4],
+    becomes: [
+      'Constant',
+      'Constant',
+      'Constant',
+      'Slice',
+      'Constant',
+      'Constant',
+      'Constant',
+      'Slice',
+      'Neg',
+    ],
+    fixes: ['slice y'],
+  },
+  'Split in equal parts': {
+    bytes: model({
+      nodes: [node('Split', ['x'], ['y', 'z'], { axis: 2, num_outputs: 2 })],
+      inputs: [value('x', F32, [2, 1, 4])],
+      outputs: [value('y', F32, [2, 1, 2]), value('z', F32, [2, 1, 2])],
+    }),
+    dims: [2, 1, 4],
+    becomes: ['Constant', 'Constant', 'Constant', 'Slice', 'Constant', 'Constant', 'Constant', 'Slice'],
+    fixes: ['slice y'],
+  },
   'Clip with a lower bound only': {
     bytes: vectorModel([node('Clip', ['x', 'low'], ['y'])], [floats('low', [], [-1])]),
     dims: flat,
@@ -133,7 +184,14 @@ describe('fix', () => {
       expect(ops(after)).toEqual(becomes);
       expect(report.fixes.map(({ fix: done, output }) => `${done} ${output}`)).toEqual(fixes);
       const tame = finite.filter((x) => Math.abs(x) < 1e12);
-      const feeds = { x: f32(dims === flat ? tame : finite, dims === flat ? [tame.length] : dims) };
+      const data =
+        dims === flat
+          ? tame
+          : finite.slice(
+              0,
+              dims.reduce((size, dim) => size * dim, 1),
+            );
+      const feeds = { x: f32(data, dims === flat ? [tame.length] : dims) };
       expect(await run(after, feeds, optimiser)).toEqual(await run(bytes, feeds, optimiser));
     });
 
