@@ -9,7 +9,7 @@ export {
   fix,
   /** @deprecated another name for `fix`. */
   fix as fixRelu,
-} from './mish/fix.js';
+} from './mish/fixes.js';
 export { type FoldOptions, foldSharpness } from './mish/fold.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
 export { type Operation, type Undone, undo } from './mish/history.js';

@@ -3,63 +3,16 @@ import { type Analysis, analyse } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle } from '../onnx/document.js';
 import { concat, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
-import { scan } from '../onnx/scan.js';
-import type { ModelInput } from '../onnx/source.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantNode } from './emit.js';
+import type { FixedNode, Fixes, FixOptions, FixReport } from './fixes.js';
 import { spliceWithRecord } from './history.js';
 import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
 
-/** A node that was written otherwise, as reports show it. */
-export interface FixedNode {
-  /** Node name, or operator and output where it has none. */
-  readonly label: string;
-  readonly node: string;
-  readonly op: string;
-  /** Name of its output value. */
-  readonly output: string;
-  /** What was done to it. */
-  readonly fix: Remedy;
-  /** What would have come out wrong. */
-  readonly why: string;
-}
-
-/** What `fix` did. */
-export interface FixReport {
-  readonly fixes: readonly FixedNode[];
-  /** Sizes in bytes. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
-export interface FixOptions {
-  /** Keep in the model what `undo` needs; true unless given. */
-  readonly undo?: boolean | undefined;
-}
-
-/** The edits that keep a model from WebGL's mistakes, to be combined with others, and what they do. */
-export interface Fixes {
-  readonly edits: readonly Edit[];
-  readonly fixes: readonly FixedNode[];
-}
-
-export const NO_FIXES: Fixes = { edits: [], fixes: [] };
-
-/**
- * Writes the nodes that ONNX Runtime Web's WebGL is known to compute wrong so that it computes them right; see `Remedy`. Each is the
- * same function of all finite numbers. Only the main graph is looked at, as WebGL runs no others.
- */
-export async function fix(
-  input: ModelInput,
-  options: FixOptions = {},
-): Promise<{ output: Spliced; report: FixReport }> {
-  return fixDocument(await scan(input), options);
-}
-
-/** `fix` for a document that has been scanned already. */
+/** `fix` of fixes.ts for a document that has been scanned already. */
 export async function fixDocument(
   document: OnnxDocument,
   options: FixOptions = {},

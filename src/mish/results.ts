@@ -1,5 +1,5 @@
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
-import type { FixedNode } from './fix.js';
+import type { FixedNode } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Variant } from './forms.js';
 import { type Site, type Skip, siteLabel } from './sites.js';

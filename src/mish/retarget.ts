@@ -4,7 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
-import { type FixedNode, NO_FIXES, webglFixes } from './fix.js';
+import { type FixedNode, fixesFor } from './fixes.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
@@ -71,7 +71,7 @@ export async function retargetDocument(
 
   const gone = new Set(sites.flatMap(({ node, inner }) => [node, ...inner]));
   const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
-  const { edits: more, fixes } = isWanted ? await webglFixes(document, gone, analysis) : NO_FIXES;
+  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
   const edits = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
   const operations = [
     { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },

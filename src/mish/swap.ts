@@ -5,7 +5,7 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
-import { NO_FIXES, webglFixes } from './fix.js';
+import { fixesFor } from './fixes.js';
 import { type Foldable, type Folding, planFolds } from './fold-plan.js';
 import {
   FORM_FOR,
@@ -92,7 +92,7 @@ export async function swapDocument(
     folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
   const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set(targets.map(({ node }) => node));
-  const { edits: more, fixes } = isWanted ? await webglFixes(document, gone) : NO_FIXES;
+  const { edits: more, fixes } = await fixesFor(isWanted, document, gone);
   const edits = [...rewrite(document, targets), ...(folding?.edits ?? []), ...more];
   const operation = {
     operation: 'swap',

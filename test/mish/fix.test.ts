@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
-import { fix } from '../../src/mish/fix.js';
+import { fix } from '../../src/mish/fixes.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { retarget } from '../../src/mish/retarget.js';

@@ -3,7 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { type DataAccess, withDataFiles } from '../../files/external-data.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { KINDS } from '../../mish/activation-kinds.js';
-import type { FixedNode } from '../../mish/fix.js';
+import type { FixedNode } from '../../mish/fixes.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
 import type { SkipReport, SwapReport } from '../../mish/results.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';

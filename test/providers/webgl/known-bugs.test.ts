@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { onnx } from '../../../proto/onnx.js';
-import { fix } from '../../../src/mish/fix.js';
+import { fix } from '../../../src/mish/fixes.js';
 import { swap } from '../../../src/mish/swap.js';
 import { scan } from '../../../src/onnx/scan.js';
 import { webglMistakes } from '../../../src/providers/webgl/known-bugs.js';
