@@ -12,6 +12,7 @@ import { type Tuned, type TuneOptions, tune } from './distil.js';
 import type { Base } from './repair/gather-rows.js';
 import { type LeftAlone, linearLayers } from './repair/linear-layers.js';
 import { type LayerRepair, type RepairOptions, repairLayers } from './repair/repair-layers.js';
+import { storeAsRead } from './repair/stored-weights.js';
 import { symmetricBase } from './repair/symmetric-inputs.js';
 
 /** What every attempt has in common. */
@@ -43,10 +44,12 @@ export async function attempt(
   const { original } = common;
   const { output, report } = await swapDocument(original.document, { plan, undo: false });
   const bytes = await output.bytes();
-  const swapped: Base = {
+  const plain: Base = {
     model: typeof original.model === 'string' ? original.model : bytes,
     document: await scan(bytes),
   };
+  const stored = await storeAsRead(plain.document, indexGraphs(plain.document), common.openData);
+  const swapped = stored.length === 0 ? plain : await edited(plain, stored);
   const sites = new Set(report.sites.map(({ output }) => output));
   const solved = await repairLayers({
     ...{ ...common, swapped, sites, rows },
@@ -64,7 +67,7 @@ export async function attempt(
   const operation = { operation: 'calibrate', form: report.form, sites: layers } as const;
   return {
     swap: report,
-    swapped: splice(swapped.document.source, []),
+    swapped: splice(plain.document.source, []),
     repaired: await spliceWithRecord(repaired.document, tuned?.edits ?? [], [operation], false),
     layers: solved.layers,
     leftAlone: solved.leftAlone,

@@ -251,7 +251,7 @@ describe('left alone, and said', () => {
       node('MatMul', ['a2', 'w'], ['y'], {}, { name: 'third' }),
     ]);
     expect(report.leftAlone).toEqual([
-      { label: 'third', op: 'MatMul', why: 'its weights are not constant floats' },
+      { label: 'third', op: 'MatMul', why: "its weights are not constant floats: Mul makes 'w' of 'w3'" },
     ]);
   });
 });

@@ -2,6 +2,7 @@ import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '
 import { namesInside } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
+import { followBodies } from './body-layers.js';
 
 /** Operators that are linear in their first input, by weights that can be solved for. */
 export type LinearOp = 'Conv' | 'ConvTranspose' | 'Gemm' | 'MatMul' | 'BatchNormalization';
@@ -56,12 +57,13 @@ export function linearLayers(
   const { graph } = document;
   const reached = new Set(changed);
   const inside = namesInside(document);
+  const bodies = followBodies(document, changed, ({ domain, opType }) => domain === '' && OPS.has(opType));
   const layers: LinearLayer[] = [];
   const leftAlone: LeftAlone[] = [];
   for (const node of graph.nodes) {
     // A node with graphs inside reads what they read, and gives what sites inside of them give.
-    const touched = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
-    if (!touched) continue;
+    const reads = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
+    if (!reads && !bodies.changes(node)) continue;
     for (const output of node.outputs) reached.add(output);
     if (node.domain !== '' || !OPS.has(node.opType)) continue;
     if (isSolvedBefore(node, layers)) continue;
@@ -69,7 +71,7 @@ export function linearLayers(
     if (typeof found === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: found });
     else if (reached.has(found.x)) layers.push(found);
   }
-  return { layers, leftAlone };
+  return { layers, leftAlone: [...leftAlone, ...bodies.layers(reached)] };
 }
 
 /** Whether it is a BatchNormalization of what a layer gives: that layer's own factors and biases do all that its could. */
@@ -83,7 +85,7 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   const [x = '', second = ''] = node.inputs;
   const y = node.outputs[0] ?? '';
   const weight = weightOf(index, scope, second);
-  if (weight === undefined) return 'its weights are not constant floats';
+  if (weight === undefined) return notStored(second, scope, index);
   const rank = weight.tensor.dims.length;
   const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
   if (!((expected as Record<string, boolean>)[op] ?? rank === 2)) return `its weights have rank ${rank}`;
@@ -110,6 +112,14 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   const [outputs = 0] = op === 'Gemm' ? [gemmOutputs(node, weight)] : [undefined];
   const fits = bias.tensor.dims.length === 1 && (op !== 'Gemm' || bias.tensor.dims[0] === outputs);
   return fits ? { ...base, bias } : `its bias has the shape [${bias.tensor.dims}]`;
+}
+
+/** Why an input is not a weight that new values can be written to. */
+function notStored(name: string, scope: Scope, index: GraphIndex): string {
+  const home = index.home(scope, name);
+  const maker = home && index.producer(home, name);
+  if (maker === undefined || maker.opType === 'Constant') return 'its weights are not constant floats';
+  return `its weights are not constant floats: ${maker.opType} makes '${name}' of '${maker.inputs[0] ?? ''}'`;
 }
 
 function gemmOutputs(node: Node, { tensor }: Weight): number {

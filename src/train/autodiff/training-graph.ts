@@ -65,7 +65,7 @@ export function backwardModel(
   const inputs = weights.filter(({ name }) => gradients.has(name));
   const edits = [
     ...prune,
-    ...inputs.flatMap((weight) => asInput(weight, graph.inputs, index, gone, append)),
+    ...inputs.flatMap((weight) => asInput(weight, document, index, gone, append)),
     ...aims.map(({ name }) => append(floatInputField(target(name), dims(name)))),
     ...kept.map((node) => append(composedField(node))),
     ...[LOSS, ...gradients.values()].map((name) => append(outputField(name))),
@@ -138,13 +138,14 @@ function alive(nodes: readonly ComposedNode[], outputs: readonly string[]): Comp
 /** The edits that make an input of a weight. */
 function asInput(
   { name, home, tensor }: Weight,
-  inputs: readonly { readonly name: string }[],
+  { graph, irVersion }: OnnxDocument,
   index: GraphIndex,
   gone: ReadonlySet<number>,
   append: (bytes: Uint8Array) => Edit,
 ): Edit[] {
   const edits: Edit[] = [];
-  if (!inputs.some((input) => input.name === name)) edits.push(append(floatInputField(name, tensor.dims)));
+  if (!graph.inputs.some((input) => input.name === name))
+    edits.push(append(floatInputField(name, tensor.dims)));
   const constant = index.producer(home, name);
   if (constant !== undefined) {
     // Unless it has been taken out already.
@@ -153,7 +154,10 @@ function asInput(
   }
   const { frame } = tensor;
   if (frame === undefined) return edits;
+  const unused = `onnx-mish/unused/${name}`;
+  // Before IR 4 every initializer is an input as well.
+  if (irVersion < 4) edits.push(append(floatInputField(unused, tensor.dims)));
   // Of a field that comes twice the last one counts: the initializer has another name, and nobody reads it.
-  const renamed = messageField(TENSOR_NAME, new TextEncoder().encode(`onnx-mish/unused/${name}`));
+  const renamed = messageField(TENSOR_NAME, new TextEncoder().encode(unused));
   return [...edits, { start: frame.end, end: frame.end, bytes: renamed, frame }];
 }

@@ -1,0 +1,79 @@
+import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
+import { indexCalls } from '../../onnx/function-calls.js';
+import type { LeftAlone } from './linear-layers.js';
+
+/** What sites inside of functions and bodies change. */
+export interface Bodies {
+  /** Whether a node of the main graph gives something else because a function that it calls has a site. */
+  changes(node: Node): boolean;
+  /** The layers inside of functions and bodies that what `reached` names goes to: they stay as they are. */
+  layers(reached: ReadonlySet<string>): LeftAlone[];
+}
+
+/** Follows calls and bodies from the outputs of sites, which `changed` names; `isLayer` tells which nodes have weights. */
+export function followBodies(
+  document: OnnxDocument,
+  changed: ReadonlySet<string>,
+  isLayer: (node: Node) => boolean,
+): Bodies {
+  const { graph, scopes } = document;
+  const calls = indexCalls(document);
+  const bodies = new Map<Node, Scope[]>();
+  for (const scope of scopes) {
+    if (scope.owner === undefined) continue;
+    const list = bodies.get(scope.owner);
+    if (list === undefined) bodies.set(scope.owner, [scope]);
+    else list.push(scope);
+  }
+  const isSite = ({ outputs }: Node) => outputs.some((name) => changed.has(name));
+  const open = scopes
+    .filter((scope) => scope.root !== graph && scope.nodes.some(isSite))
+    .map(({ root }) => root);
+  const changing = new Set(open);
+  const nodes = new Set<Node>();
+  for (let scope = open.pop(); scope !== undefined; scope = open.pop()) {
+    for (const caller of calls.callers(scope)) {
+      nodes.add(caller.node);
+      for (let at = caller.scope; at.owner !== undefined && at.parent !== undefined; at = at.parent)
+        nodes.add(at.owner);
+      const { root } = caller.scope;
+      if (root === graph || changing.has(root)) continue;
+      changing.add(root);
+      open.push(root);
+    }
+  }
+
+  function layers(reached: ReadonlySet<string>): LeftAlone[] {
+    const found = new Map<Node, LeftAlone>();
+    // Each function at most twice: with its inputs reached, and without.
+    const seen = new Map<Scope, boolean>();
+    const waiting: { scope: Scope; names: Set<string> }[] = [{ scope: graph, names: new Set(reached) }];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { scope, names } = next;
+      for (const node of scope.nodes) {
+        const reads = node.inputs.some((name) => names.has(name));
+        for (const body of bodies.get(node) ?? []) {
+          const inner = new Set(names);
+          if (reads) for (const { name } of body.inputs) inner.add(name);
+          waiting.push({ scope: body, names: inner });
+        }
+        const callee = calls.callee(node);
+        if (callee !== undefined && (reads || nodes.has(node)) && seen.get(callee) !== true) {
+          if (seen.get(callee) === undefined || reads) {
+            seen.set(callee, reads);
+            const inputs = reads ? callee.inputs.map(({ name }) => name) : [];
+            waiting.push({ scope: callee, names: new Set([...changed, ...inputs]) });
+          }
+        }
+        if (!reads && !nodes.has(node) && !isSite(node)) continue;
+        for (const output of node.outputs) names.add(output);
+        if (scope === graph || !reads || !isLayer(node)) continue;
+        const why = scope.root === graph ? 'it is in the body of a node' : `it is in a ${scope.root.path}`;
+        found.set(node, { label: nodeLabel(node), op: node.opType, why });
+      }
+    }
+    return [...found.values()];
+  }
+
+  return { changes: (node) => nodes.has(node), layers };
+}

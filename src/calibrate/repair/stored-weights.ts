@@ -1,0 +1,96 @@
+// Weights that a layer reads transposed, written the way the layer reads them.
+import { attribute, type Node, type OnnxDocument } from '../../onnx/document.js';
+import { concat, messageField, varint } from '../../onnx/encode.js';
+import type { GraphIndex } from '../../onnx/graph-index.js';
+import { type Edit, replacing } from '../../onnx/splice.js';
+import { FLOAT_TYPES } from '../../onnx/types.js';
+import { floatBytes, type OpenData, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
+
+/** Operators whose weights can be solved for, by the input that holds them. */
+const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+
+// Fields of TensorProto; the schema is proto/onnx.proto3.
+const TENSOR = { dims: 1, dataType: 2, name: 8, raw: 9 };
+/** From this IR version on an initializer need not be an input as well, so that it can have another name. */
+const FREE_INITIALIZERS = 4;
+
+/**
+ * The edits after which layers of the main graph read initializers that were read through a Transpose: a layer's new weights
+ * have a place then. The tensor is stored as the layer reads it, under the name of what the Transpose gave, in as many bytes;
+ * the Transpose goes. Where anything else reads either of the two, both stay. Throws as `readWeight` does.
+ */
+export async function storeAsRead(
+  document: OnnxDocument,
+  index: GraphIndex,
+  openData: OpenData | undefined,
+): Promise<Edit[]> {
+  const { graph, irVersion } = document;
+  const edits: Edit[] = [];
+  if (irVersion < FREE_INITIALIZERS) return edits;
+  for (const { domain, opType, inputs } of graph.nodes) {
+    if (domain !== '' || !LAYERS.has(opType)) continue;
+    const name = inputs[1] ?? '';
+    const node = index.producer(graph, name);
+    if (node?.opType !== 'Transpose' || node.domain !== '' || index.uses(graph, name).length !== 1) continue;
+    const weight = weightOf(index, graph, node.inputs[0] ?? '');
+    const frame = weight?.tensor.frame;
+    if (weight === undefined || frame === undefined || !graph.initializers.has(weight.name)) continue;
+    if (index.isInput(graph, weight.name) || index.uses(graph, weight.name).length !== 1) continue;
+    const axes = axesOf(node, weight);
+    if (axes === undefined) continue;
+    const values = permute(await readWeight(document, weight, openData), weight.tensor.dims, axes);
+    const dims = axes.map((axis) => weight.tensor.dims[axis] ?? 0);
+    edits.push(replacing(node, new Uint8Array(0)));
+    edits.push({ start: frame.start, end: frame.end, frame, bytes: tensorBytes(name, weight, dims, values) });
+  }
+  return edits;
+}
+
+/** The axes in the order in which a Transpose gives them; undefined where they are not an order of the tensor's own. */
+function axesOf(node: Node, { tensor }: Weight): readonly number[] | undefined {
+  const reversed = tensor.dims.map((_, axis) => tensor.dims.length - 1 - axis);
+  const axes = attribute(node, 'perm')?.ints ?? reversed;
+  const sound = axes.length === reversed.length && reversed.every((axis) => axes.includes(axis));
+  return sound ? axes : undefined;
+}
+
+/** The elements of a tensor with its axes in another order. */
+export function permute(
+  values: ArrayLike<number>,
+  dims: readonly number[],
+  axes: readonly number[],
+): Float64Array {
+  const strides = dims.map((_, axis) => dims.slice(axis + 1).reduce((product, dim) => product * dim, 1));
+  const sizes = axes.map((axis) => dims[axis] ?? 1);
+  const steps = axes.map((axis) => strides[axis] ?? 0);
+  const at = axes.map(() => 0);
+  const out = new Float64Array(values.length);
+  let from = 0;
+  for (let to = 0; to < out.length; to++) {
+    out[to] = values[from] ?? 0;
+    for (let axis = at.length - 1; axis >= 0; axis--) {
+      const next = (at[axis] ?? 0) + 1;
+      from += steps[axis] ?? 0;
+      at[axis] = next;
+      if (next < (sizes[axis] ?? 1)) break;
+      from -= next * (steps[axis] ?? 0);
+      at[axis] = 0;
+    }
+  }
+  return out;
+}
+
+function tensorBytes(
+  name: string,
+  { type }: Weight,
+  dims: readonly number[],
+  values: Float64Array,
+): Uint8Array {
+  const number = (field: number, value: number) => [varint(field * 8), varint(value)];
+  return concat([
+    ...dims.flatMap((dim) => number(TENSOR.dims, dim)),
+    ...number(TENSOR.dataType, FLOAT_TYPES[type]),
+    messageField(TENSOR.name, new TextEncoder().encode(name)),
+    messageField(TENSOR.raw, floatBytes(values, type)),
+  ]);
+}
