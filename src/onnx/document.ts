@@ -66,6 +66,8 @@ export interface Value {
   readonly elemType: number;
   /** Whether its type is a sequence, a map or an optional. */
   readonly container?: boolean;
+  /** The type of a sequence, optional or map, as container-types.ts writes it. */
+  readonly containerType?: number;
   /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
   readonly dims: readonly (number | string | null)[] | undefined;
   /** Its place in a graph; a function's inputs and outputs are names only. */

@@ -21,6 +21,8 @@ export interface GraphIndex {
   number(scope: Scope, name: string): number | undefined;
   /** How many numbers there are; they start at 0. */
   readonly count: number;
+  /** The numbers of what a graph or function and all graphs inside it define, from a first one to before another. */
+  range(root: Scope): readonly [from: number, to: number];
 }
 
 /** The numbers of a scope's names. */
@@ -40,6 +42,7 @@ const byName = (values: readonly Value[]) => new Map(values.map((value) => [valu
 export function indexGraphs(document: OnnxDocument): GraphIndex {
   const { scopes } = document;
   const tables = new Map<Scope, Names>();
+  const ranges = new Map<Scope, readonly [number, number]>();
   const producers: (Node | undefined)[] = [];
   let count = 0;
   let total = 0;
@@ -48,6 +51,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     return count++;
   };
   for (const scope of scopes) {
+    const from = ranges.get(scope.root)?.[0] ?? count;
     const defined = new Map<string, number>();
     const define = (name: string, node?: Node) => {
       let number = defined.get(name);
@@ -66,6 +70,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     total += scope.outputs.length;
     const [inputs, outputs] = [byName(scope.inputs), byName(scope.outputs)];
     tables.set(scope, { defined, undefined: new Map(), inputs, outputs });
+    ranges.set(scope.root, [from, count]);
   }
 
   function home(from: Scope, name: string): Scope | undefined {
@@ -119,6 +124,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     home,
     number,
     count,
+    range: (root) => ranges.get(root) ?? [0, 0],
     declared: (scope, name) => tables.get(scope)?.inputs.get(name) ?? tables.get(scope)?.outputs.get(name),
     isInput: (scope, name) => tables.get(scope)?.inputs.has(name) ?? false,
     producer: (scope, name) => producers[tables.get(scope)?.defined.get(name) ?? -1],

@@ -1,6 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { Reader as WireReader } from '../../proto/wire.js';
 import { addBytes } from './checksum.js';
+import { CONTAINER, wrapType } from './container-types.js';
 import type { Frame, Scope, Span, Tensor, Value } from './document.js';
 import { concat } from './encode.js';
 import { addSmall, checkCount, collect, type Field, light, type Reader, Wire, walk } from './reader.js';
@@ -145,7 +146,18 @@ function readValue(reader: Reader, bytes: Uint8Array, at: number): Value {
   const known = tensor?.shape == null ? undefined : (dims ?? []);
   const { sequenceType, mapType, optionalType } = proto.type ?? {};
   const container = (sequenceType ?? mapType ?? optionalType) != null;
-  return { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known, ...(container && { container }) };
+  const value = { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
+  return container ? { ...value, container, containerType: containerType(proto.type) } : value;
+}
+
+/** The type of a value, as container-types.ts writes it; 0 where it is not known. */
+function containerType(type: onnx.ITypeProto | null | undefined): number {
+  if (type?.sequenceType != null)
+    return wrapType(CONTAINER.sequence, containerType(type.sequenceType.elemType));
+  if (type?.optionalType != null)
+    return wrapType(CONTAINER.optional, containerType(type.optionalType.elemType));
+  if (type?.mapType != null) return wrapType(CONTAINER.map, containerType(type.mapType.valueType));
+  return type?.tensorType?.elemType ?? 0;
 }
 
 /** Counts what takes memory; throws `malformed` where it would take too much. */

@@ -38,6 +38,7 @@ import {
   weigh,
 } from './scan-values.js';
 import { type Operator, ScannedNode } from './scanned-node.js';
+import { loadSignatures } from './signature.js';
 import { sniff } from './sniff.js';
 import { type ModelInput, openInput } from './source.js';
 
@@ -133,6 +134,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   for (const field of functions) locals.push(await scanFunction(context, field));
   const metadata: MetadataEntry[] = [];
   for (const field of entries) metadata.push(await scanEntry(reader, field));
+  await loadSignatures([graph, ...locals].flatMap((scope) => [...scope.opsets.keys()]));
   const producer = `${model.producerName} ${model.producerVersion}`.trim();
   const { scopes, external } = context;
   return {

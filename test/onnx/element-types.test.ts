@@ -57,16 +57,17 @@ describe('a type comes from', () => {
   });
 
   test('the first input only, where the others are of another type', async () => {
-    for (const op of ['Reshape', 'Gather', 'Pow', 'Identity', 'Slice']) {
+    for (const [op, other] of [
+      ['Reshape', INT64],
+      ['Gather', undefined],
+      ['Pow', undefined],
+      ['Expand', INT64],
+      ['Slice', undefined],
+    ] as const) {
       expect(
-        await typesOf(
-          { nodes: [node(op, ['x', 'i'], ['y', 'more'])], inputs: x, outputs: untyped },
-          'y',
-          'i',
-          'more',
-        ),
+        await typesOf({ nodes: [node(op, ['x', 'i'], ['y'])], inputs: x, outputs: untyped }, 'y', 'i'),
         op,
-      ).toEqual([FLOAT16, undefined, undefined]);
+      ).toEqual([FLOAT16, other]);
     }
   });
 
@@ -79,6 +80,11 @@ describe('a type comes from', () => {
     [node('Cast', ['x'], ['y']), [undefined]],
     [node('CastLike', ['i', 'x'], ['y']), [FLOAT16]],
     [node('DequantizeLinear', ['i', 'x'], ['y']), [FLOAT16]],
+    [node('DequantizeLinear', ['i', 'x'], ['y'], { output_dtype: DOUBLE }), [DOUBLE]],
+    [node('Cast', ['x'], ['y'], { to: { ref: 'a', type: 'INT' } }), [undefined]],
+    [node('EyeLike', ['x'], ['y']), [FLOAT16]],
+    [node('EyeLike', ['x'], ['y'], { dtype: INT32 }), [INT32]],
+    [node('QuantizeLinear', ['x', 'x'], ['y']), [DataType.UINT8]],
     [node('Where', ['c', 'x', 'b'], ['y']), [FLOAT16]],
     [node('Where', ['c', 'b', 'x'], ['y']), [FLOAT16]],
     [node('Range', ['x', 'b', 'c'], ['y']), [FLOAT16]],
@@ -96,10 +102,10 @@ describe('a type comes from', () => {
     [node('Unheard', ['x'], ['y']), [undefined]],
     [node('Relu', ['x'], ['y'], {}, { domain: 'com.example' }), [undefined]],
   ])('$opType with $attribute', async (one, wanted) => {
-    expect(await typesOf({ nodes: [one], inputs: x, outputs: untyped }, 'y')).toEqual(wanted);
+    expect(await typesOf({ opset: 23, nodes: [one], inputs: x, outputs: untyped }, 'y')).toEqual(wanted);
   });
 
-  test('nowhere for what only has another type beside it', async () => {
+  test('the schema, for an input that has one type only; nowhere for what has another type beside it', async () => {
     const parts = {
       nodes: [
         node('Where', ['c', 'x', 'b'], ['y']),
@@ -109,7 +115,7 @@ describe('a type comes from', () => {
       inputs: x,
       outputs: untyped,
     };
-    expect(await typesOf(parts, 'c', 'i', 's', 'b')).toEqual([undefined, undefined, undefined, FLOAT16]);
+    expect(await typesOf(parts, 'c', 'i', 's', 'b')).toEqual([BOOL, undefined, INT64, FLOAT16]);
   });
 
   test('a chain in any order, in both directions', async () => {
@@ -233,37 +239,38 @@ describe('graphs inside', () => {
   });
 });
 
-describe('a function', () => {
-  const local = (
-    name: string,
-    nodes: onnx.INodeProto[],
-    input = ['a'],
-    output = ['b'],
-  ): onnx.IFunctionProto => ({
-    name,
-    domain: 'l',
-    input,
-    output,
-    node: nodes,
-    opsetImport: [
-      { domain: '', version: 18 },
-      { domain: 'l', version: 1 },
-    ],
-  });
-  const call = (name: string, from: string[], to: string[]) => node(name, from, to, {}, { domain: 'l' });
-  const infer = async (
-    functions: onnx.IFunctionProto[],
-    nodes: onnx.INodeProto[],
-    inputs = [...x, value('w', DOUBLE)],
-  ) => {
-    const document = await scan(model({ nodes, functions, inputs, outputs: untyped, domains: { l: 1 } }));
-    const types = inferElementTypes(document);
-    return {
-      main: (name: string) => types(document.graph, name),
-      inside: (at: number, name: string) => types(document.functions[at] ?? document.graph, name),
-    };
+const local = (
+  name: string,
+  nodes: onnx.INodeProto[],
+  input = ['a'],
+  output = ['b'],
+): onnx.IFunctionProto => ({
+  name,
+  domain: 'l',
+  input,
+  output,
+  node: nodes,
+  opsetImport: [
+    { domain: '', version: 18 },
+    { domain: 'l', version: 1 },
+  ],
+});
+const call = (name: string, from: string[], to: string[]) => node(name, from, to, {}, { domain: 'l' });
+const infer = async (
+  functions: onnx.IFunctionProto[],
+  nodes: onnx.INodeProto[],
+  inputs = [...x, value('w', DOUBLE)],
+) => {
+  const document = await scan(model({ nodes, functions, inputs, outputs: untyped, domains: { l: 1 } }));
+  const types = inferElementTypes(document);
+  return {
+    main: (name: string) => types(document.graph, name),
+    inside: (at: number, name: string) => types(document.functions[at] ?? document.graph, name),
+    all: (at: number, name: string) => types.all(document.functions[at] ?? document.graph, name),
   };
+};
 
+describe('a function', () => {
   test('has the types that its calls give it, and gives them on', async () => {
     const { main, inside } = await infer(
       [local('F', [node('Neg', ['a'], ['b'])])],
@@ -277,14 +284,14 @@ describe('a function', () => {
     ]);
   });
 
-  test('that is called with two types has none, and neither has what comes of it', async () => {
+  test('that is called with two types has none, and what comes of it has that of its call', async () => {
     const { main, inside } = await infer(
       [local('F', [node('Neg', ['a'], ['b'])])],
       [call('F', ['x'], ['h']), call('F', ['w'], ['y'])],
     );
     expect([main('h'), main('y'), inside(0, 'a'), inside(0, 'b')]).toEqual([
-      undefined,
-      undefined,
+      FLOAT16,
+      DOUBLE,
       undefined,
       undefined,
     ]);
@@ -305,7 +312,7 @@ describe('a function', () => {
       [call('F', ['x', 'x'], ['p', 'q']), call('F', ['x', 'w'], ['r', 'y'])],
     );
     expect([inside(0, 'a'), inside(0, 'c')]).toEqual([FLOAT16, undefined]);
-    expect([main('p'), main('r'), main('q'), main('y')]).toEqual([FLOAT16, FLOAT16, undefined, undefined]);
+    expect([main('p'), main('r'), main('q'), main('y')]).toEqual([FLOAT16, FLOAT16, FLOAT16, DOUBLE]);
   });
 
   test('tells its own types, without any call', async () => {
@@ -320,6 +327,64 @@ describe('a function', () => {
     ];
     const { main, inside } = await infer(functions, [call('Outer', ['x'], ['y'])]);
     expect([inside(0, 'a'), inside(1, 'a'), main('y')]).toEqual([FLOAT16, FLOAT16, FLOAT16]);
+  });
+});
+
+describe('a function that is called in several ways', () => {
+  test('tells every type that its values have, also through another function', async () => {
+    const functions = [
+      local('Outer', [call('Inner', ['a'], ['b'])]),
+      local('Inner', [node('Neg', ['a'], ['b'])]),
+    ];
+    const nodes = [call('Outer', ['x'], ['p']), call('Inner', ['w'], ['q']), node('Neg', ['p'], ['y'])];
+    const { main, all } = await infer(functions, nodes);
+    expect([main('p'), main('q'), main('y')]).toEqual([FLOAT16, DOUBLE, FLOAT16]);
+    expect([all(0, 'a'), all(0, 'b')]).toEqual([[FLOAT16], [FLOAT16]]);
+    expect([new Set(all(1, 'a')), new Set(all(1, 'b'))]).toEqual([
+      new Set([FLOAT16, DOUBLE]),
+      new Set([FLOAT16, DOUBLE]),
+    ]);
+  });
+
+  test('has the attributes of each call, handed on by another function too', async () => {
+    const to = { to: { ref: 'to', type: 'INT' as const } };
+    const functions = [
+      local('Outer', [node('Inner', ['a'], ['b'], to, { domain: 'l' })]),
+      local('Inner', [node('Cast', ['a'], ['b'], to)]),
+    ];
+    const nodes = [
+      node('Outer', ['x'], ['p'], { to: DOUBLE }, { domain: 'l' }),
+      node('Outer', ['x'], ['q'], { to: INT32 }, { domain: 'l' }),
+      node('Outer', ['x'], ['r'], {}, { domain: 'l' }),
+    ];
+    const { main, all } = await infer(functions, nodes);
+    expect([main('p'), main('q'), main('r')]).toEqual([DOUBLE, INT32, undefined]);
+    expect(new Set(all(1, 'b'))).toEqual(new Set([DOUBLE, INT32, undefined]));
+  });
+
+  test('asks for the type of an argument', async () => {
+    const { main } = await infer(
+      [
+        local('F', [
+          node('Neg', ['a'], ['n']),
+          node('Add', ['n', 'w'], ['b']),
+          node('Cast', ['a'], ['w'], { to: DOUBLE }),
+        ]),
+      ],
+      [node('Unheard', ['x'], ['h']), call('F', ['h'], ['y'])],
+    );
+    expect([main('h'), main('y')]).toEqual([DOUBLE, DOUBLE]);
+  });
+
+  test('ends, if it calls itself or grows absurdly', async () => {
+    const twice = (from: string, to: string, more: string[]) =>
+      local(from, [call(to, more, ['m']), call(to, [...more].reverse(), ['b'])], ['a', 'c']);
+    const functions = [
+      ...Array.from({ length: 40 }, (_, at) => twice(`F${at}`, `F${at + 1}`, ['a', 'c'])),
+      twice('F40', 'F0', ['a', 'm']),
+    ];
+    const { main } = await infer(functions, [call('F0', ['x', 'w'], ['y'])]);
+    expect(main('y')).toBeUndefined();
   });
 });
 

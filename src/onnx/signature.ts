@@ -1,0 +1,220 @@
+import { CONTAINER, type Container, unwrapType, wrapType } from './container-types.js';
+import type { Attribute } from './document.js';
+import { OPERATOR_TYPES } from './operator-types.js';
+import { DataType } from './types.js';
+
+/*
+ * A signature says which types the inputs and outputs of an operator have: `aH*>a` reads "the first input and the first
+ * output have one type, every further input is int64". A term for each input and, behind `>`, for each output:
+ *
+ *   a to z     a variable: the same letter is the same type
+ *   A to Z     an element type: A plus its ONNX number, so B is float32 and H is int64
+ *   .          any type, as has what stands behind the last term
+ *   [a ?a <a   a sequence, an optional, a map of it
+ *   !a         it, or an optional of it
+ *   ^a         string if it is int64, and int64 if it is string
+ *   {to|a|B}   the first that there is: the type that the attribute `to` gives, the variable `a` if an input has it,
+ *              float32. `value_ints:H` is int64 if there is that attribute; `cast_to=TO_STRING:I` if it has that value
+ *   *          at the end: the last term stands for all that follow
+ *   %4         the inputs that follow are four groups of equal length, and each member has the type of its like
+ *   %          the outputs are such groups
+ */
+
+export interface Term {
+  /** What is around the type, outermost first. */
+  readonly around: string;
+  /** The element type; 0 if there is none. */
+  readonly type: number;
+  /** The number of the variable; -1 if there is none. */
+  readonly variable: number;
+  readonly choices?: readonly Choice[];
+}
+
+interface Choice {
+  readonly attribute?: string;
+  readonly value?: string | undefined;
+  readonly term?: Term | undefined;
+}
+
+export interface Side {
+  readonly terms: readonly Term[];
+  readonly repeats: boolean;
+  /** How many groups what follows is made of; 0 for none, NaN where the inputs tell. */
+  readonly groups: number;
+}
+
+export interface Signature {
+  readonly inputs: Side;
+  readonly outputs: Side;
+}
+
+const VARIABLES = 26;
+const ANY: Term = { around: '', type: 0, variable: -1 };
+const TERM = /([[?<!^]*)(?:([a-z])|([A-Z.])|\{([^}]*)\})(\*?)|%(\d?)/g;
+
+const codeIn = (letter: string, first: string) => letter.charCodeAt(0) - first.charCodeAt(0);
+
+function simpleTerm(around: string, letter: string): Term {
+  if (letter === '.') return ANY;
+  if (letter >= 'a') return { around, type: 0, variable: codeIn(letter, 'a') };
+  return { around, type: codeIn(letter, 'A'), variable: -1 };
+}
+
+function parseChoice(text: string): Choice {
+  if (text.length === 1) return { term: simpleTerm('', text) };
+  const [condition = '', letter] = text.split(':');
+  const [attribute = '', value] = condition.split('=');
+  return { attribute, value, term: letter === undefined ? undefined : simpleTerm('', letter) };
+}
+
+function parseSide(text: string): Side {
+  const terms: Term[] = [];
+  let [repeats, groups] = [false, 0];
+  for (const [, around = '', variable, fixed, choices, star, count] of text.matchAll(TERM)) {
+    if (count !== undefined) groups = count === '' ? Number.NaN : Number(count);
+    else if (choices !== undefined)
+      terms.push({ ...ANY, around, choices: choices.split('|').map(parseChoice) });
+    else terms.push(simpleTerm(around, variable ?? fixed ?? '.'));
+    repeats = star === '*';
+  }
+  return { terms, repeats, groups };
+}
+
+const parsed = new Map<string, Signature>();
+
+function parseSignature(text: string): Signature {
+  let signature = parsed.get(text);
+  if (signature === undefined) {
+    const [inputs = '', outputs = ''] = text.split('>');
+    signature = { inputs: parseSide(inputs), outputs: parseSide(outputs) };
+    parsed.set(text, signature);
+  }
+  return signature;
+}
+
+/** From which version of the domain on an operator has a signature, in ascending order. */
+type Versions = [from: number, signature: string][];
+const domains = new Map<string, Map<string, Versions>>();
+let tables = OPERATOR_TYPES;
+
+/** Loads the types of other domains' operators, which most models do without, if one of these domains has any. */
+export async function loadSignatures(imported: Iterable<string>): Promise<void> {
+  if (tables !== OPERATOR_TYPES || ![...imported].some((domain) => /^(ai\.onnx|com\.m)/.test(domain))) return;
+  const { MORE_OPERATOR_TYPES } = await import('./more-operator-types.js');
+  tables = { ...OPERATOR_TYPES, ...MORE_OPERATOR_TYPES };
+}
+
+function operatorsOf(domain: string): Map<string, Versions> | undefined {
+  const known = domains.get(domain);
+  if (known !== undefined || !Object.hasOwn(tables, domain)) return known;
+  const operators = new Map<string, Versions>();
+  for (const line of (tables[domain] ?? '').split('\n')) {
+    const [signature = '', ...names] = line.split(' ');
+    for (const entry of names) {
+      const [name = '', from = 0] = entry.split('@');
+      const versions = operators.get(name) ?? [];
+      versions.push([Number(from), signature]);
+      operators.set(name, versions);
+    }
+  }
+  for (const versions of operators.values()) versions.sort(([one], [other]) => one - other);
+  domains.set(domain, operators);
+  return operators;
+}
+
+/** The signature of an operator in this version of its domain; undefined for one that no schema describes. */
+export function signatureOf(domain: string, opType: string, version: number): Signature | undefined {
+  const versions = operatorsOf(domain)?.get(opType);
+  if (versions === undefined) return undefined;
+  let found = versions[0]?.[1];
+  for (const [from, signature] of versions) if (from <= version) found = signature;
+  return found === undefined ? undefined : parseSignature(found);
+}
+
+/** How many members each group of a node's inputs has; 0 where there are no groups. */
+export function membersOf({ inputs }: Signature, count: number): number {
+  const members = (count - inputs.terms.length) / inputs.groups;
+  return inputs.groups > 0 && Number.isInteger(members) ? members : 0;
+}
+
+/** The term of an input or output; `members` are those of a group. */
+export function termAt({ terms, repeats, groups }: Side, at: number, members: number): Term | undefined {
+  if (at < terms.length) return terms[at];
+  if (repeats) return terms.at(-1);
+  if (groups === 0 || members === 0) return undefined;
+  return { around: '', type: 0, variable: VARIABLES + ((at - terms.length) % members) };
+}
+
+/** The names of the attributes that decide a type. */
+export function decidingAttributes({ outputs }: Signature): string[] {
+  return outputs.terms.flatMap(({ choices = [] }) => choices.flatMap(({ attribute = [] }) => attribute));
+}
+
+/**
+ * The term that a choice comes to, undefined where that is not known. `find` gives an attribute of the node, undefined where
+ * it has none, and null for one that cannot be known; `has` says whether an input has a variable.
+ */
+export function choose(
+  { choices = [], around }: Term,
+  find: (name: string) => Attribute | null | undefined,
+  has: (variable: number) => boolean,
+): Term | undefined {
+  for (const { attribute, value, term } of choices) {
+    if (attribute === undefined) {
+      if (term !== undefined && (term.variable < 0 || has(term.variable))) return { ...term, around };
+      continue;
+    }
+    const found = find(attribute);
+    if (found === null) return undefined;
+    if (found === undefined || isEmptyList(found)) continue;
+    if (value !== undefined && value !== found.s && value !== `${found.i}`) continue;
+    return { ...(term ?? { type: typeGivenBy(found), variable: -1 }), around };
+  }
+  return undefined;
+}
+
+/** A list of texts that has none, which says as much as no list. */
+function isEmptyList({ type, strings }: Attribute): boolean {
+  return type === 8 && strings === undefined;
+}
+
+function typeGivenBy({ tensor, i, s = '' }: Attribute): number {
+  const named = Object.hasOwn(DataType, s) ? DataType[s as keyof typeof DataType] : 0;
+  return tensor?.elemType ?? (i || Number(named));
+}
+
+const AROUND: Readonly<Record<string, Container>> = {
+  '[': CONTAINER.sequence,
+  '?': CONTAINER.optional,
+  '<': CONTAINER.map,
+};
+
+/** The type of a value with this around the type of its term; 0 is unknown. */
+export function typeAround(around: string, type: number): number {
+  let whole = type;
+  for (let at = around.length; at-- > 0; ) {
+    const sign = around[at] ?? '';
+    const container = AROUND[sign];
+    if (container !== undefined) whole = wrapType(container, whole);
+    else if (sign === '^') whole = mapped(whole);
+    else whole = 0; // it, or an optional of it
+  }
+  return whole;
+}
+
+/** The type inside that a value's type gives its term; 0 is unknown. */
+export function typeInside(around: string, type: number): number {
+  let inside = type;
+  for (const sign of around) {
+    const container = AROUND[sign];
+    if (container !== undefined) inside = unwrapType(container, inside);
+    else if (sign === '^') inside = mapped(inside);
+    else inside = unwrapType(CONTAINER.optional, inside) || inside;
+  }
+  return inside;
+}
+
+function mapped(type: number): number {
+  if (type === DataType.INT64) return DataType.STRING;
+  return type === DataType.STRING ? DataType.INT64 : 0;
+}

@@ -1,0 +1,297 @@
+import { CONTAINER, unwrapType, wrapType } from './container-types.js';
+import { type Attribute, attribute, type Node, opsetOf, type Scope } from './document.js';
+import type { Calls } from './function-calls.js';
+import type { GraphIndex } from './graph-index.js';
+import {
+  choose,
+  decidingAttributes,
+  membersOf,
+  type Signature,
+  signatureOf,
+  type Term,
+  termAt,
+  typeAround,
+  typeInside,
+} from './signature.js';
+import { DataType } from './types.js';
+
+/** The attributes that a function is called with, by name. */
+export type Environment = ReadonlyMap<string, Attribute>;
+
+interface Start {
+  readonly root: Scope;
+  /** The root and every graph inside it. */
+  readonly scopes: readonly Scope[];
+  readonly index: GraphIndex;
+  /** The types of the root's inputs; none where it declares them. */
+  readonly types: readonly number[];
+  readonly environment: Environment;
+  /** How many names may still be read. */
+  readonly budget: { left: number };
+  /** The types that a callee has of its inputs and outputs, 0 if unknown; undefined for a node that calls no function. */
+  readonly call: (
+    node: Node,
+    typeOf: (name: string) => number,
+    environment: Environment,
+  ) => { readonly inputs: readonly number[]; readonly outputs: readonly number[] } | undefined;
+}
+
+/** The types of one graph, or of one function in one kind of call. They are as container-types.ts writes them. */
+export interface Run {
+  /** The type of a name as seen from a scope; 0 if unknown. */
+  get(scope: Scope, name: string): number;
+  /** Visits every value's number and type. */
+  each(visit: (number: number, type: number) => void): void;
+  /** Visits every node with its scope. */
+  eachNode(visit: (scope: Scope, node: Node) => void): void;
+}
+
+/** Works out the types of a graph or function, with the graphs inside it. */
+export function typeRun({
+  root,
+  scopes,
+  index,
+  types: given,
+  environment,
+  budget,
+  call: resultOf,
+}: Start): Run {
+  const [from, to] = index.range(root);
+  const types = new Int32Array(to - from);
+  /** Of names that nothing defines. */
+  const others = new Map<number, number>();
+  const home = (scope: Scope, name: string): Scope => index.home(scope, name) ?? scope;
+  const typeOf = (number: number): number => (number < to ? types[number - from] : others.get(number)) ?? 0;
+  /** The number of a name as seen from a scope; -1 if there is none. */
+  const numberOf = (seen: Scope, name: string | undefined): number =>
+    name ? (index.number(home(seen, name), name) ?? -1) : -1;
+  const get = (scope: Scope, name: string | undefined): number => typeOf(numberOf(scope, name));
+
+  /** The nodes to visit once more, since the type of a value that they read or make has become known. */
+  let affected = new Map<Node, Scope>();
+  let isFirst = true; // every node is visited once again after the first time
+  function setNumbered(seen: Scope, name: string | undefined, number: number, type: number): void {
+    // A Cast may be to a number that is no type, and that the array would hold as another.
+    if (!name || number < 0 || type === 0 || type > 255 || type !== (type | 0) || typeOf(number) !== 0)
+      return;
+    if (number < to) types[number - from] = type;
+    else others.set(number, type);
+    if (!isFirst) affect(home(seen, name), name);
+  }
+  function set(seen: Scope, name: string | undefined, type: number): void {
+    if (type !== 0) setNumbered(seen, name, numberOf(seen, name), type);
+  }
+  function affect(scope: Scope, name: string): void {
+    const producer = index.producer(scope, name);
+    if (producer !== undefined) affected.set(producer, scope);
+    // It may be what a nested graph takes, or gives.
+    else affectOwner(scope);
+    for (const use of index.uses(scope, name)) {
+      if (use.kind === 'input') affected.set(use.node, use.scope);
+      else affectOwner(use.scope);
+    }
+  }
+  function affectOwner({ owner, parent }: Scope): void {
+    if (owner !== undefined && parent !== undefined) affected.set(owner, parent);
+  }
+
+  function visit(scope: Scope, node: Node): void {
+    const { domain, opType, inputs, outputs } = node;
+    budget.left -= inputs.length + outputs.length;
+    const called = resultOf(node, (name) => get(scope, name), environment);
+    if (called !== undefined) {
+      called.inputs.forEach((type, at) => {
+        set(scope, inputs[at], type);
+      });
+      called.outputs.forEach((type, at) => {
+        set(scope, outputs[at], type);
+      });
+      return;
+    }
+    if (domain === '' && node.attributes.length > 0) {
+      if (opType === 'If') branches(scope, node);
+      else if (opType === 'Loop' || opType === 'Scan') loop(scope, node);
+      else if (opType === 'SequenceMap') sequenceMap(scope, node);
+    }
+    const version = scope.opsets.get(domain) ?? 1;
+    const signature = signatureOf(domain, opType, version);
+    if (signature !== undefined) tie(scope, node, signature);
+  }
+
+  /** At the node being visited: the numbers of its inputs and outputs, their terms, and the types of the variables. */
+  const numbers: number[] = [];
+  const terms: (Term | undefined)[] = [];
+  const bound: number[] = [];
+  function tie(scope: Scope, node: Node, signature: Signature): void {
+    const { inputs, outputs } = node;
+    const count = inputs.length + outputs.length;
+    const members = signature.inputs.groups > 0 ? membersOf(signature, inputs.length) : 0;
+    const nameAt = (at: number) => (at < inputs.length ? inputs[at] : outputs[at - inputs.length]);
+    bound.length = 0;
+    for (let at = 0; at < count; at++) {
+      const isInput = at < inputs.length;
+      let term = isInput
+        ? termAt(signature.inputs, at, members)
+        : termAt(signature.outputs, at - inputs.length, members);
+      if (term?.choices !== undefined) term = chosen(term, node, signature, members);
+      terms[at] = term;
+      if (term === undefined) continue;
+      const number = numberOf(scope, nameAt(at));
+      numbers[at] = number;
+      if (term.variable >= 0 && !bound[term.variable])
+        bound[term.variable] = typeInside(term.around, typeOf(number));
+    }
+    for (let at = 0; at < count; at++) {
+      const term = terms[at];
+      if (term === undefined) continue;
+      const type = typeAround(term.around, term.type || (bound[term.variable] ?? 0));
+      setNumbered(scope, nameAt(at), numbers[at] ?? -1, type);
+    }
+  }
+  function chosen(term: Term, node: Node, signature: Signature, members: number): Term | undefined {
+    const find = (name: string): Attribute | null | undefined => {
+      const found = attribute(node, name);
+      return found?.ref === undefined ? found : (environment.get(found.ref) ?? null);
+    };
+    const has = (variable: number) =>
+      node.inputs.some(
+        (name, at) => name !== '' && termAt(signature.inputs, at, members)?.variable === variable,
+      );
+    return choose(term, find, has);
+  }
+
+  /** One value under two names, in two scopes. */
+  function cross(outer: Scope, name: string | undefined, inner: Scope, innerName: string | undefined): void {
+    set(inner, innerName, get(outer, name));
+    set(outer, name, get(inner, innerName));
+  }
+
+  function branches(scope: Scope, node: Node): void {
+    for (const branch of bodies(node)) {
+      branch.outputs.forEach((output, at) => {
+        cross(scope, node.outputs[at], branch, output.name);
+      });
+    }
+  }
+
+  function loop(scope: Scope, node: Node): void {
+    // A Loop's body also takes the iteration number and the condition, and gives the condition back. A Scan had the
+    // lengths of the sequences for its first input once.
+    const isLoop = node.opType === 'Loop';
+    const first = isLoop ? 2 : opsetOf(scope) < 9 ? 1 : 0;
+    const [taken, made] = isLoop ? [2, 1] : [0, 0];
+    const inputs = node.inputs.slice(first);
+    const states = isLoop ? inputs.length : inputs.length - (attribute(node, 'num_scan_inputs')?.i ?? 0);
+    for (const body of bodies(node)) {
+      if (isLoop) {
+        set(body, body.inputs[0]?.name, DataType.INT64);
+        set(body, body.inputs[1]?.name, DataType.BOOL);
+      }
+      inputs.forEach((name, at) => {
+        cross(scope, name, body, body.inputs[at + taken]?.name);
+      });
+      node.outputs.forEach((name, at) => {
+        cross(scope, name, body, body.outputs[at + made]?.name);
+        if (at < states) cross(scope, name, body, body.inputs[at + taken]?.name);
+      });
+    }
+  }
+
+  /** The body takes the elements of the sequences, and gives those of the results. */
+  function sequenceMap(scope: Scope, node: Node): void {
+    for (const body of bodies(node)) {
+      node.inputs.forEach((name, at) => {
+        const type = get(scope, name);
+        set(body, body.inputs[at]?.name, unwrapType(CONTAINER.sequence, type) || (at > 0 ? type : 0));
+      });
+      node.outputs.forEach((name, at) => {
+        const inside = body.outputs[at]?.name;
+        set(scope, name, wrapType(CONTAINER.sequence, get(body, inside)));
+        set(body, inside, unwrapType(CONTAINER.sequence, get(scope, name)));
+      });
+    }
+  }
+
+  for (const scope of scopes) {
+    const declare = ({ name, elemType, containerType = 0 }: Declared) =>
+      set(scope, name, elemType || containerType);
+    for (const tensor of scope.initializers.values()) declare(tensor);
+    for (const value of scope.inputs) declare(value);
+    for (const value of scope.outputs) declare(value);
+    for (const value of scope.values.values()) declare(value);
+  }
+  root.inputs.forEach(({ name }, at) => {
+    set(root, name, given[at] ?? 0);
+  });
+  // Forwards, where nearly all types are known before they are asked for, then backwards, then wherever something has changed.
+  for (const scope of scopes) for (const node of scope.nodes) visit(scope, node);
+  isFirst = false;
+  for (const scope of scopes.toReversed()) {
+    for (let at = scope.nodes.length; at-- > 0; ) {
+      const node = scope.nodes[at];
+      if (node !== undefined) visit(scope, node);
+    }
+  }
+  while (affected.size > 0 && budget.left > 0) {
+    const now = affected;
+    affected = new Map();
+    for (const [node, scope] of now) visit(scope, node);
+  }
+
+  return {
+    get,
+    each(visit) {
+      types.forEach((type, at) => {
+        visit(from + at, type);
+      });
+      for (const [number, type] of others) visit(number, type);
+    },
+    eachNode(visit) {
+      for (const scope of scopes) for (const node of scope.nodes) visit(scope, node);
+    },
+  };
+}
+
+interface Declared {
+  readonly name: string;
+  readonly elemType: number;
+  readonly containerType?: number;
+}
+
+function bodies(node: Node): Scope[] {
+  return node.attributes.flatMap((attribute) => attribute.graphs ?? []);
+}
+
+/** The attributes of a call that decide types in the function's body, and what tells them from those of other calls. */
+export function environmentOf(
+  node: Node,
+  references: readonly string[],
+  around: Environment,
+): { environment: Environment; key: string } {
+  const environment = new Map<string, Attribute>();
+  const key: unknown[] = [];
+  for (const name of references) {
+    const found = attribute(node, name);
+    const value = found?.ref === undefined ? found : around.get(found.ref);
+    if (value !== undefined) environment.set(name, value);
+    key.push(value && [value.i, value.s, value.tensor?.elemType, value.type, value.strings?.length]);
+  }
+  return { environment, key: JSON.stringify(key) };
+}
+
+/** The attributes of a function that decide types in its body, or that it hands on to other functions. */
+export function decidingReferences(scopes: readonly Scope[], calls: Calls): string[] {
+  const names = new Set<string>();
+  for (const scope of scopes) {
+    for (const node of scope.nodes) {
+      const references = node.attributes.filter(({ ref }) => ref !== undefined);
+      if (references.length === 0) continue;
+      const signature = signatureOf(node.domain, node.opType, scope.opsets.get(node.domain) ?? 1);
+      const deciding = signature === undefined ? [] : decidingAttributes(signature);
+      const isCall = calls.callee(node) !== undefined;
+      for (const { name, ref } of references)
+        if (ref !== undefined && (isCall || deciding.includes(name))) names.add(ref);
+    }
+  }
+  return [...names];
+}
