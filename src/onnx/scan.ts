@@ -212,8 +212,8 @@ async function scanGraph(
   // Without waiting for what is in the window: there may be millions.
   const placed = (part: Field, keep: (value: PlacedValue) => unknown): undefined | Promise<void> => {
     const value = scanValue(reader, scope, part);
-    const place = ({ name, elemType, dims }: Value) =>
-      void keep({ name, elemType, dims, span: spanOf(part), frame });
+    const place = ({ name, elemType, dims, ...more }: Value) =>
+      void keep({ name, elemType, dims, ...(more.container && more), span: spanOf(part), frame });
     return value instanceof Promise ? value.then(place) : place(value);
   };
   await walk(reader, field.body, field.end, (part) => {
