@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { lazyArray } from '../base/lazy-array.js';
 import { own } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
@@ -47,9 +48,11 @@ export function sampledFeeds(
       { fix: 'Give as many samples for each input' },
     );
   }
-  const feeds = Array.from({ length: runs }, (_, run) =>
+  // Cut when they are asked for: a small archive may hold millions of runs.
+  const feeds = lazyArray(runs, (run) =>
     Object.fromEntries(cuts.map(({ name, at, whole }) => [name, at(whole ? 0 : run)])),
   );
+  void feeds[0]; // refuses samples of a wrong type at once
   const samples = runs * leading.batch;
   if (labels === undefined) return { source: 'npz', feeds, samples };
   return { source: 'npz', feeds, samples, labels: classes(arrays, labels, leading).slice(0, samples) };
@@ -70,7 +73,6 @@ interface Cut {
 /** The feeds of one input: consecutive samples in its batch size, converted to its type. */
 function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
   const { name, elemType } = input;
-  const data = convert(array, elemType, name);
   const [count = 1, ...inner] = array.dims;
   const given = own(options.shapes, name);
   // No dims stand for a scalar, and for an unknown rank as well, which then is whatever the samples have.
@@ -94,12 +96,13 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
     batch,
     runs,
     whole: runs === 1 && count === batch,
-    at: (run) => ({
-      elemType,
-      dims,
+    at: (run) => {
+      const [from, to] = part(run);
+      const { data } = array;
       // A view where that is possible: samples are large.
-      data: 'subarray' in data ? data.subarray(...part(run)) : data.slice(...part(run)),
-    }),
+      const some = 'subarray' in data ? data.subarray(from, to) : data.slice(from, to);
+      return { elemType, dims, data: convert({ ...array, data: some }, elemType, name, from) };
+    },
   };
 }
 

@@ -18,9 +18,14 @@ const RANGES: Readonly<Record<string, readonly [low: bigint, high: bigint]>> = {
 /**
  * The elements of a tensor in the type an input takes: NumPy makes float64 and int64 unless told otherwise. Floats
  * are rounded; a value that an integer type does not hold throws `bad-data`, for a picture scaled to [0, 1] that
- * becomes all zeros would look like a result.
+ * becomes all zeros would look like a result. `from` says where among the samples it is, for messages.
  */
-export function convert(array: Tensor, elemType: string, input: string): TypedArray | readonly string[] {
+export function convert(
+  array: Tensor,
+  elemType: string,
+  input: string,
+  from = 0,
+): TypedArray | readonly string[] {
   const { data } = array;
   if (array.elemType === elemType) return data;
   const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { fix });
@@ -34,7 +39,7 @@ export function convert(array: Tensor, elemType: string, input: string): TypedAr
   }
   const lost = (index: number) =>
     bad(
-      `input '${input}' is ${elemType}, which does not hold ${numbers[index]}, element ${index} of its samples`,
+      `input '${input}' is ${elemType}, which does not hold ${numbers[index]}, element ${from + index} of its samples`,
       `Save the samples in the values that the model takes, as ${elemType}`,
     );
   const range = RANGES[elemType];

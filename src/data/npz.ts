@@ -1,6 +1,9 @@
 // Nothing of Node in it: a page reads its samples with the same.
-import { unzipSync } from 'fflate';
+import { Inflate } from 'fflate';
+import { isAborted } from '../base/abort.js';
+import { breathe } from '../base/breathe.js';
 import { OnnxMishError } from '../base/error.js';
+import { type Entry, packedData, readDirectory } from './zip-directory.js';
 
 const GIB = 2 ** 30;
 /** An .npz may say that it unpacks to anything; this much is believed, */
@@ -13,36 +16,95 @@ const DEFLATE_TIMES = 1032;
 const DEFLATE_FRAME = 64;
 /** Bytes of an entry in the directory, less its name. */
 const ENTRY = 46;
+/** Packed and unpacked bytes that are worked on before signals get their turn. */
+const PACKED_BLOCK = 2 ** 14;
+const BLOCK = 2 ** 22;
 
 /**
  * The .npy files of an .npz, by the names of the arrays. Throws `bad-data`, for an archive that would unpack to far more than
- * it has as well, before memory is taken for it; `path` is for its message.
+ * it has as well, before memory is taken for it, and for a file with another CRC than the archive says; `aborted`. `path` is for
+ * messages.
  */
-export function unzip(bytes: Uint8Array, path: string): Map<string, Uint8Array> {
+export async function unzip(
+  bytes: Uint8Array,
+  path: string,
+  signal?: AbortSignal,
+): Promise<Map<string, Uint8Array>> {
   let packed = 0;
   let unpacked = 0;
   try {
-    const entries = unzipSync(bytes, {
-      filter: ({ name, size, originalSize }) => {
-        // Also what ends the reading of a directory that claims millions of entries.
-        packed += ENTRY + name.length + size;
-        unpacked += originalSize;
-        if (packed > bytes.length) throw new Error('its entries overlap, or it was cut');
-        if (originalSize > DEFLATE_TIMES * size + DEFLATE_FRAME)
-          throw new Error(`'${name}' cannot be ${originalSize} bytes long`);
-        if (unpacked > MOST_BYTES) throw new Error('it unpacks to more than 8 GiB');
-        if (unpacked > MANY_BYTES && unpacked > MOST_TIMES * bytes.length)
-          throw new Error(`it unpacks to more than ${MOST_TIMES} times its size`);
-        return name.endsWith('.npy');
-      },
-    });
-    if (Object.keys(entries).length === 0) throw new Error('there is no .npy in it');
-    return new Map(Object.entries(entries).map(([name, data]) => [name.slice(0, -4), data]));
+    const arrays: Entry[] = [];
+    for (const entry of readDirectory(bytes)) {
+      const { name, size, originalSize } = entry;
+      // Also what ends the reading of a directory that claims millions of entries.
+      packed += ENTRY + name.length + size;
+      unpacked += originalSize;
+      if (packed > bytes.length) throw new Error('its entries overlap, or it was cut');
+      if (originalSize > DEFLATE_TIMES * size + DEFLATE_FRAME)
+        throw new Error(`'${name}' cannot be ${originalSize} bytes long`);
+      if (unpacked > MOST_BYTES) throw new Error('it unpacks to more than 8 GiB');
+      if (unpacked > MANY_BYTES && unpacked > MOST_TIMES * bytes.length)
+        throw new Error(`it unpacks to more than ${MOST_TIMES} times its size`);
+      if (name.endsWith('.npy')) arrays.push(entry);
+    }
+    if (arrays.length === 0) throw new Error('there is no .npy in it');
+    const found = new Map<string, Uint8Array>();
+    for (const entry of arrays) found.set(entry.name.slice(0, -4), await unpack(bytes, entry, path, signal));
+    return found;
   } catch (cause) {
+    if (isAborted(cause)) throw cause;
     throw new OnnxMishError('bad-data', `this is no .npz archive: ${(cause as Error).message}`, {
       where: path,
       fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
       cause,
     });
   }
+}
+
+/** The bytes of an entry, in steps between which signals are let in. */
+async function unpack(
+  bytes: Uint8Array,
+  entry: Entry,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const { name, method, size, originalSize, crc } = entry;
+  const data = packedData(bytes, entry);
+  let out = data;
+  if (method === 8) {
+    const target = new Uint8Array(originalSize);
+    let filled = 0;
+    const inflate = new Inflate((chunk) => {
+      if (filled + chunk.length > originalSize) throw new Error(`'${name}' is longer than the archive says`);
+      target.set(chunk, filled);
+      filled += chunk.length;
+    });
+    for (let at = 0; at < size; at += PACKED_BLOCK) {
+      inflate.push(data.subarray(at, at + PACKED_BLOCK), at + PACKED_BLOCK >= size);
+      await breathe(signal, path);
+    }
+    if (filled !== originalSize) throw new Error(`'${name}' is shorter than the archive says`);
+    out = target;
+  } else if (method !== 0) throw new Error(`'${name}' is compressed in a way other than deflate`);
+  else if (size !== originalSize) throw new Error(`'${name}' has two sizes`);
+  let sum = 0;
+  for (let at = 0; at < out.length; at += BLOCK) {
+    sum = crc32(out.subarray(at, at + BLOCK), sum);
+    await breathe(signal, path);
+  }
+  if (sum !== crc) throw new Error(`'${name}' is damaged: its CRC-32 is not that of the archive`);
+  return out;
+}
+
+const TABLE = Int32Array.from({ length: 256 }, (_, index) => {
+  let value = index;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
+  return value;
+});
+
+/** CRC-32 as ZIP has it, continued from `before`. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let at = 0; at < bytes.length; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 255] ?? 0) ^ (crc >>> 8);
+  return ~crc >>> 0;
 }

@@ -1,4 +1,5 @@
-import { createRandom } from '../base/random.js';
+import { lazyArray } from '../base/lazy-array.js';
+import { createRandom, type Random } from '../base/random.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
 
@@ -22,22 +23,46 @@ export function splitFeeds(
   { seed, limit = Number.POSITIVE_INFINITY }: { readonly seed: number; readonly limit?: number | undefined },
 ): Part[] {
   const random = createRandom(seed);
-  const order = Array.from({ length: feeds.length }, (_, index) => index);
-  for (let last = order.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [order[last], order[other]] = [order[other] as number, order[last] as number];
-  }
-  const taken = order.slice(0, limit);
+  const taken =
+    feeds.length > MANY && limit < feeds.length
+      ? choose(feeds.length, limit, random)
+      : shuffled(feeds, limit, random);
   const sizes = shares.map((share) => Math.max(1, Math.floor(share * taken.length)));
   const parts: Part[] = [];
   for (const size of sizes.slice(1).toReversed()) parts.unshift(partOf(feeds, taken.splice(-size)));
   return [partOf(feeds, taken), ...parts];
 }
 
+/** Runs beyond which not all of them are shuffled to take a few. */
+const MANY = 2 ** 20;
+
+/** So many different numbers below `length`, in random order. */
+function choose(length: number, count: number, random: Random): number[] {
+  const moved = new Map<number, number>();
+  return Array.from({ length: count }, (_, index) => {
+    const other = index + Math.floor(random() * (length - index));
+    const chosen = moved.get(other) ?? other;
+    moved.set(other, moved.get(index) ?? index);
+    return chosen;
+  });
+}
+
+function shuffled(feeds: Feeds, limit: number, random: Random): number[] {
+  const order = Array.from({ length: feeds.length }, (_, index) => index);
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [order[last], order[other]] = [order[other] as number, order[last] as number];
+  }
+  return order.slice(0, limit);
+}
+
 function partOf(feeds: Feeds, indices: readonly number[]): Part {
   const chosen = indices.toSorted((a, b) => a - b);
   const base = { runs: chosen.length, indices: chosen };
-  if (Array.isArray(feeds)) return { ...base, feeds: chosen.map((index) => feeds[index] as Tensors) };
+  if (Array.isArray(feeds)) {
+    const some = lazyArray(chosen.length, (index) => feeds[chosen[index] ?? 0] as Tensors);
+    return { ...base, feeds: some };
+  }
   const wanted = new Set(chosen);
   const some = {
     length: base.runs,

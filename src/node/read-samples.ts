@@ -19,12 +19,12 @@ export interface TestCase {
 }
 
 /** Reads an .npz, an .npy or a folder in the ONNX test layout. Throws `io` or `bad-data`. */
-export async function readSamples(path: string): Promise<SampleFiles> {
+export async function readSamples(path: string, signal?: AbortSignal): Promise<SampleFiles> {
   const info = await onFile(path, () => stat(path));
   if (info.isDirectory()) return { kind: 'cases', cases: await readCases(path) };
   const bytes = await readRegular(path);
   if (bytes[0] === 0x93) return { kind: 'arrays', files: new Map([[basename(path, '.npy'), bytes]]) };
-  return { kind: 'arrays', files: unzip(bytes, path) };
+  return { kind: 'arrays', files: await unzip(bytes, path, signal) };
 }
 
 /** `folder` itself, or its test_data_set_0, test_data_set_1, ... */

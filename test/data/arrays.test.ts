@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sampledFeeds, testCaseFeeds } from '../../src/data/arrays.js';
+import { splitFeeds } from '../../src/data/split.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 
 describe('samples', () => {
@@ -52,7 +53,10 @@ describe('samples', () => {
     const cut = (...data: number[]) => sampledFeeds({ x: f64([data.length, 1], data) }, [input], {});
     expect(cut(0, 255).feeds[1]?.x?.data).toEqual(Uint8Array.of(255));
     for (const value of [0.5, 256, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(() => cut(1, value)).toThrow(new RegExp(`does not hold ${value}, element 1 of its samples`));
+      // Runs are made when they are asked for, so that those beyond a limit cost nothing.
+      expect(() => [...cut(1, value).feeds]).toThrow(
+        new RegExp(`does not hold ${value}, element 1 of its samples`),
+      );
     }
   });
 
@@ -146,4 +150,22 @@ describe('ONNX test cases', () => {
     );
     expect(full.expected?.map(data)).toEqual([{ y: 3 }]);
   });
+});
+
+test('twenty million samples are cut when they are asked for, and some of them cost what some cost', async () => {
+  const count = 20e6;
+  const x: Tensor = { elemType: 'u8', dims: [count, 1], data: new Uint8Array(count).fill(7) };
+  const before = process.memoryUsage();
+  const { feeds, samples } = sampledFeeds({ x }, [{ name: 'x', elemType: 'f32', dims: ['N', 1] }], {});
+  expect([feeds.length, samples]).toEqual([count, count]);
+  const parts = splitFeeds(feeds, [0.5, 0.5], { seed: 3, limit: 4 });
+  const taken = parts.flatMap(({ indices }) => indices);
+  expect(new Set(taken).size).toBe(4);
+  for (const part of parts)
+    for await (const feed of part.feeds)
+      expect(feed).toEqual({ x: { elemType: 'f32', dims: [1, 1], data: Float32Array.of(7) } });
+  const after = process.memoryUsage();
+  expect(after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed).toBeLessThan(
+    32 * 2 ** 20,
+  );
 });

@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { parseNpy } from '../../src/data/npy.js';
-import { unzip } from '../../src/data/npz.js';
+import { crc32, unzip } from '../../src/data/npz.js';
 import { npy, raw } from '../support/numpy.js';
 
 /** What a directory says of an entry, true or not. */
@@ -55,13 +56,13 @@ function archive(body: Uint8Array, claims: readonly Claim[], entries = claims.le
 
 const ARRAY = npy('<f4', [2], raw(Float32Array.of(1, 2)));
 
-test('an archive that says what is true is read', () => {
+test('an archive that says what is true is read', async () => {
   const zip = zipSync({
     'x.npy': ARRAY,
     'readme.txt': new Uint8Array(9),
     'zeros.npy': npy('|u1', [1e6], new Uint8Array(1e6)),
   });
-  const arrays = unzip(zip, 'a.npz');
+  const arrays = await unzip(zip, 'a.npz');
   expect([...arrays.keys()]).toEqual(['x', 'zeros']);
   expect(parseNpy(arrays.get('x') ?? new Uint8Array(0), 'x').data).toEqual(Float32Array.of(1, 2));
 });
@@ -105,10 +106,10 @@ describe('a bomb is refused before memory is taken for it', () => {
       },
       /its entries overlap, or it was cut/,
     ],
-  ] as const)('%s', (_, make, what) => {
+  ] as const)('%s', async (_, make, what) => {
     const bytes = make();
     const [from, before] = [process.cpuUsage(), process.memoryUsage()];
-    expect(() => unzip(bytes, 'bomb.npz')).toThrow(
+    await expect(unzip(bytes, 'bomb.npz')).rejects.toThrow(
       expect.objectContaining({ code: 'bad-data', where: 'bomb.npz', what: expect.stringMatching(what) }),
     );
     const { user, system } = process.cpuUsage(from);
@@ -117,6 +118,41 @@ describe('a bomb is refused before memory is taken for it', () => {
     expect(after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed).toBeLessThan(
       32 * MIB,
     );
+  });
+});
+
+describe('each byte of an archive is checked', () => {
+  const content = Uint8Array.from({ length: 3000 }, (_, at) => (at * at) % 251);
+  const member = npy('|u1', [3000], content);
+
+  test.each([
+    ['deflated', 6],
+    ['stored', 0],
+  ] as const)('what is changed in it, %s, is an error or the same array', async (_, level) => {
+    const zip = zipSync({ 'x.npy': member }, { level });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(zip.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
+        const changed = zip.with(at, (zip[at] ?? 0) ^ flip);
+        const found = await unzip(changed, 'a.npz').catch((error) => error);
+        if (found instanceof Map) {
+          expect([...found.values()]).toEqual([member]);
+        } else expect(found).toMatchObject({ code: 'bad-data', where: 'a.npz' });
+      }),
+      { numRuns: 300, seed: 16 },
+    );
+  });
+
+  test('a signal ends it while it unpacks', async () => {
+    const zip = zipSync({ 'x.npy': npy('|u1', [2e7], new Uint8Array(2e7)) }, { level: 1 });
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 10);
+    await expect(unzip(zip, 'a.npz', controller.signal)).rejects.toMatchObject({ code: 'aborted' });
+  });
+
+  test('its CRC-32 is the one that everybody has', () => {
+    expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
+    const [head, tail] = [content.subarray(0, 1000), content.subarray(1000)];
+    expect(crc32(tail, crc32(head))).toBe(crc32(content));
   });
 });
 

@@ -150,10 +150,11 @@ function behind(bytes: Uint8Array): ByteSource {
   };
 }
 
-function checkData({ target, bytes }: Exclude<Case, { target: 'model' }>): void {
+async function checkData({ target, bytes }: Exclude<Case, { target: 'model' }>): Promise<void> {
   if (target === 'npy') checkArray(bytes);
   else if (target === 'tensor') decodeTensor(bytes, 'tensor');
-  else if (target === 'npz') for (const array of unzip(bytes, 'samples.npz').values()) checkArray(array);
+  else if (target === 'npz')
+    for (const array of (await unzip(bytes, 'samples.npz')).values()) checkArray(array);
   else {
     const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
     if (target === 'plan') parsePlan(json);

@@ -29,7 +29,7 @@ export async function measure(
   const signal = interruptible();
   const { measured, inspection } = await whileUnchanged(path === '-' ? [] : [path], async () => {
     const { model, inspection } = await readModel(path, flags, signal);
-    const data = await readData(flags, samples ?? NOISES);
+    const data = await readData(flags, samples ?? NOISES, { signal });
     const bar = progress(`running ${clean(basename(path))}`);
     const measured = await activations(model, {
       ...{ only: flags.only, include: flags.include, exclude: flags.exclude },

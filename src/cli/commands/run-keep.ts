@@ -47,7 +47,7 @@ export async function runKeep(
   requireSamples(flags, '--keep');
   const { samples, seed, only, include, exclude, form, target, beta, leaky, strict, dryRun } = flags;
   const signal = interruptible();
-  const data = await readData(flags, samples ?? NOISES);
+  const data = await readData(flags, samples ?? NOISES, { signal });
 
   const search = async (document: OnnxDocument, path?: string): Promise<Kept> => {
     const { source } = document;

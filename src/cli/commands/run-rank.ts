@@ -41,7 +41,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const signal = interruptible();
   const before = resume === undefined ? undefined : await readRanking(resume);
   const model = await bytesOrPath(path, signal);
-  const data = await readData(flags, samples ?? NOISES);
+  const data = await readData(flags, samples ?? NOISES, { signal });
   const bar = steps();
   const left = clockFor();
   const rank = () =>

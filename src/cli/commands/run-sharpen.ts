@@ -35,7 +35,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
   requireSamples(flags, '--beta auto');
   const budget = parseBudget(keep);
   const signal = interruptible();
-  const data = await readData(flags, samples ?? NOISES);
+  const data = await readData(flags, samples ?? NOISES, { signal });
   const search = (document: OnnxDocument) => {
     const bar = steps();
     const options = { only, include, exclude, form, target, leaky, strict, budget, data, seed, signal };

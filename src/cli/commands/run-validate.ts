@@ -85,7 +85,7 @@ async function compareFiles(
     swappedPath === undefined
       ? await swappedInMemory(originalPath, flags)
       : await fileCandidate(swappedPath, basename(swappedPath));
-  const data = await readData(flags, flags.runs, () => {}); // the report has the notes
+  const data = await readData(flags, flags.runs, { note: () => {}, signal: watch.signal }); // the report has the notes
   return validateFiles(original, swapped, {
     providers: flags.providers,
     data,

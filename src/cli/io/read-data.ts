@@ -27,12 +27,12 @@ export type DataMaker = (
 export async function readData(
   flags: DataFlags,
   noises: number,
-  note: (text: string) => void = sayNote,
+  { note = sayNote, signal }: { note?: (text: string) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<DataMaker> {
   const noted = new Set<string>();
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
-  const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data);
+  const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data, signal);
   return (inputs, outputs, more) => {
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };

@@ -28,7 +28,7 @@ export async function readInput(input: Input, shape: ShapeOptions): Promise<Data
   }
   const { name, blob } = input.file;
   const bytes = new Uint8Array(await blob.arrayBuffer());
-  const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : unzip(bytes, name);
+  const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : await unzip(bytes, name);
   const arrays = Object.fromEntries([...files].map(([array, data]) => [array, parseNpy(data, array)]));
   return (inputs) => sampledFeeds(arrays, inputs, shape);
 }
