@@ -143,7 +143,7 @@ describe('each byte of an archive is checked', () => {
   });
 
   test('a signal ends it while it unpacks', async () => {
-    const zip = zipSync({ 'x.npy': npy('|u1', [2e7], new Uint8Array(2e7)) }, { level: 1 });
+    const zip = zipSync({ 'x.npy': new Uint8Array(2e7) }, { level: 1 });
     const controller = new AbortController();
     setTimeout(() => controller.abort(), 10);
     await expect(unzip(zip, 'a.npz', controller.signal)).rejects.toMatchObject({ code: 'aborted' });
