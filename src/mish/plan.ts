@@ -3,7 +3,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { KINDS } from './activation-kinds.js';
 import { FORMS, type FormName, STEEPEST } from './forms.js';
 import type { SwapReport } from './results.js';
-import { type Found, findSites, type Site, type Skip } from './sites.js';
+import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
 
 /** What to swap, as `swap --dry-run --json` prints it. Edit it, and give it back with `--plan`. */
 export interface Plan {
@@ -101,7 +101,8 @@ export function applyPlan(document: OnnxDocument, plan: Plan): Planned {
       });
     }
     known.delete(key(scope, output));
-    return { ...entry, beta, leak: leak || undefined };
+    const doubt = 'reason' in entry ? ASKED + entry.why : entry.doubt;
+    return { ...entry, doubt, beta, leak: leak || undefined };
   });
   const optional = new Set(KINDS.filter((kind) => !kind.byDefault).map((kind) => kind.name));
   const skipped = [...known.values()]

@@ -20,9 +20,14 @@ export interface SiteReport {
   readonly beta: number;
   /** Slope α of the mixture αx + (1 - α) · mish; undefined for Mish itself. */
   readonly leak?: number | undefined;
+  /** It can be swapped, but this should be known: what it seems to be used for, with the node. */
+  readonly doubt?: string | undefined;
+  /** The constant -Infinity that it is given, of which Mish is NaN where ReLU gave 0. */
+  readonly minusInfinity?: string | undefined;
 }
 
-export interface SkipReport extends Omit<SiteReport, 'beta' | 'leak' | 'elemType' | 'alpha'> {
+export interface SkipReport
+  extends Omit<SiteReport, 'beta' | 'leak' | 'elemType' | 'alpha' | 'doubt' | 'minusInfinity'> {
   readonly reason: Skip['reason'];
   readonly why: string;
   /** The node that decided it, where one did: its scope and its label. */
@@ -74,7 +79,7 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
 
 /** A site in the words of a report. */
 export function siteReport(site: Site & Variant): SiteReport {
-  const { alpha, type, beta, leak } = site;
+  const { alpha, type, beta, leak, doubt, minusInfinity } = site;
   const elemType = typeName(type && FLOAT_TYPES[type]);
   // Not spread: V8 would make a hidden class for each.
   return Object.assign(
@@ -82,6 +87,8 @@ export function siteReport(site: Site & Variant): SiteReport {
     alpha === undefined ? undefined : { alpha },
     { elemType, beta },
     leak === undefined ? undefined : { leak },
+    doubt === undefined ? undefined : { doubt },
+    minusInfinity === undefined ? undefined : { minusInfinity },
   );
 }
 

@@ -13,8 +13,9 @@ import { type FloatType, floatType, typeName } from '../onnx/types.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
 import { needsConstants } from './emit.js';
 import { FORMS, type Form, type Variant } from './forms.js';
+import { findMinusInfinity } from './minus-infinity.js';
 import { createUses } from './uses.js';
-import { whyOf } from './value-flow.js';
+import { type Verdict, whyOf } from './value-flow.js';
 
 /** One activation that can be swapped. */
 export interface Site {
@@ -23,6 +24,10 @@ export interface Site {
   readonly kind: string;
   readonly alpha: number | string | undefined;
   readonly type: FloatType | undefined;
+  /** It can be swapped, but this should be known. */
+  readonly doubt?: string | undefined;
+  /** The constant -Infinity that it is given, of which Mish is NaN. */
+  readonly minusInfinity?: string | undefined;
 }
 
 /** Why an activation was left alone, for a program to act on. */
@@ -67,7 +72,10 @@ export type Decider = Pick<Site, 'node' | 'scope'>;
 export interface SiteOptions {
   /** Kinds to swap: relu and leakyrelu unless given. */
   readonly only?: readonly string[] | undefined;
-  /** Globs on node name or output name; a site has to match one. */
+  /**
+   * Globs on node name or output name; a site has to match one. A name without `*` and `?` asks for that very site: it is
+   * swapped though it guards, clamps, masks, counts or is quantised, and has that as its doubt.
+   */
   readonly include?: readonly string[] | undefined;
   /** Globs on node name or output name; a site must match none. */
   readonly exclude?: readonly string[] | undefined;
@@ -95,6 +103,8 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
   const choice = choiceOf(options);
   const { index, types, calls } = analysis ?? analyse(document);
   const uses = createUses({ index, types, calls });
+  const minusInfinity = findMinusInfinity(document, { index, types, calls });
+  const asked = new Set(options.include?.filter((name) => !/[*?]/.test(name)));
   const sites: Site[] = [];
   const skipped: Skip[] = [];
 
@@ -128,14 +138,28 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       else if (elemType !== undefined && floatType(elemType) === undefined) {
         skip('integer', `its elements are ${typeName(elemType)}, and Mish is for floats`);
       } else {
-        const verdict = uses.purpose({ scope, x, y, isRelu: kind.name === 'relu' });
-        if (verdict === undefined) sites.push(site);
+        const candidate = { scope, x, y, isRelu: kind.name === 'relu' };
+        const verdict = uses.purpose(candidate);
+        const constant = minusInfinity(scope, x);
+        const accepted = (doubt: Verdict | undefined, before = '') =>
+          sites.push(
+            Object.assign(
+              site,
+              doubt && { doubt: before + whyOf(doubt) },
+              constant === undefined ? undefined : { minusInfinity: constant },
+            ),
+          );
+        if (verdict === undefined) accepted(uses.doubt(candidate));
+        else if (asked.has(node.name) || asked.has(y)) accepted(verdict, ASKED);
         else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
       }
     }
   }
   return { sites: sites.reverse(), skipped: skipped.reverse() };
 }
+
+/** Before the reason of a site that is swapped against it. */
+export const ASKED = 'swapped because it was asked for, although ';
 
 /** Whether `include` and `exclude` leave a node out. */
 function choiceOf({ include, exclude }: SiteOptions) {

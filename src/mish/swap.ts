@@ -18,6 +18,7 @@ import {
   type Variant,
 } from './forms.js';
 import { spliceWithRecord } from './history.js';
+import { noteOnMinusInfinity } from './minus-infinity.js';
 import { noteOnSize, notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
 import { recognise } from './recognise.js';
@@ -115,7 +116,12 @@ export async function swapDocument(
     skipped: skipped.map(skipReport),
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
     ...(isWanted ? { fixes } : {}),
-    notes: [...notesOn(form, sites), ...oldWeights(folding, options), ...noteOnSize(output.size)],
+    notes: [
+      ...notesOn(form, sites),
+      ...noteOnMinusInfinity(sites),
+      ...oldWeights(folding, options),
+      ...noteOnSize(output.size),
+    ],
     bytesIn: document.source.size,
     bytesOut: output.size,
   };
@@ -126,16 +132,18 @@ type Chosen = Site & Target;
 type ChosenFoldable = Chosen & Foldable;
 
 // Written out: V8 makes a hidden class for each object that is spread and added to.
-const chosen = ({ node, scope, kind, alpha, type }: Site, { beta, leak }: Variant, form: Form): Chosen => ({
-  node,
-  scope,
-  kind,
-  alpha,
-  type,
+const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
+  node: site.node,
+  scope: site.scope,
+  kind: site.kind,
+  alpha: site.alpha,
+  type: site.type,
+  doubt: site.doubt,
+  minusInfinity: site.minusInfinity,
   beta,
   leak,
   form,
-  x: node.inputs[0] ?? '',
+  x: site.node.inputs[0] ?? '',
 });
 
 /** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */

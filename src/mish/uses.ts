@@ -5,6 +5,7 @@ import { arithmeticQuestion } from './use-arithmetic.js';
 import { clampQuestion, createClampBefore } from './use-clamp.js';
 import { guardQuestion } from './use-guard.js';
 import { maskQuestion } from './use-mask.js';
+import { negativeQuestion } from './use-negative.js';
 import { quantizedQuestion } from './use-quantized.js';
 import { createFollower, type Question, type Verdict } from './value-flow.js';
 
@@ -38,6 +39,7 @@ export function createUses({ index, types, calls }: Analysis): Uses {
   const mask = follower(maskQuestion(operands, types));
   const quantized = follower(quantizedQuestion(operands));
   const doubtfulGuard = follower(guardQuestion(operands, true));
+  const negative = follower(negativeQuestion(index, operands));
   const doubtfulScale = follower(quantizedQuestion(operands, true));
   return {
     purpose({ scope, x, y, isRelu }) {
@@ -51,7 +53,12 @@ export function createUses({ index, types, calls }: Analysis): Uses {
           : undefined)
       );
     },
-    doubt: ({ scope, y, isRelu }) =>
-      (isRelu ? doubtfulGuard(scope, y) : undefined) ?? doubtfulScale(scope, y),
+    doubt({ scope, y, isRelu }) {
+      const sign = isRelu ? doubtfulGuard(scope, y) : undefined;
+      if (sign !== undefined) return { ...sign, why: `${sign.why}, perhaps` };
+      const scale = doubtfulScale(scope, y);
+      if (scale !== undefined) return { ...scale, why: `joined with others, ${scale.why}` };
+      return isRelu ? negative(scope, y) : undefined;
+    },
   };
 }

@@ -20,6 +20,8 @@ export interface Tensor {
   readonly elemType: number;
   /** The value, when there is exactly one and it stands in the file. */
   readonly scalar?: number | undefined;
+  /** A small float tensor has -Infinity in it. */
+  readonly minusInfinity?: true;
   /** `location` and the like, when the data is in another file. */
   readonly external?: ReadonlyMap<string, string>;
   /** The message, whose content can be replaced; none for a sparse tensor's values. */

@@ -1,5 +1,5 @@
 import type { onnx } from '../../proto/onnx.js';
-import { DataType, FLOAT_TYPES, type FloatType } from './types.js';
+import { DataType, FLOAT_TYPES, type FloatType, floatType } from './types.js';
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -101,17 +101,27 @@ export function scalarValue(tensor: onnx.TensorProto): number | undefined {
   }
 }
 
-const RAW_READERS: Record<number, { size: number; get: (data: DataView) => number }> = {
-  [DataType.FLOAT]: { size: 4, get: (data) => data.getFloat32(0, true) },
-  [DataType.DOUBLE]: { size: 8, get: (data) => data.getFloat64(0, true) },
-  [DataType.INT64]: { size: 8, get: (data) => Number(data.getBigInt64(0, true)) },
-  [DataType.INT32]: { size: 4, get: (data) => data.getInt32(0, true) },
-  [DataType.UINT8]: { size: 1, get: (data) => data.getUint8(0) },
-  [DataType.INT8]: { size: 1, get: (data) => data.getInt8(0) },
-  [DataType.UINT16]: { size: 2, get: (data) => data.getUint16(0, true) },
-  [DataType.INT16]: { size: 2, get: (data) => data.getInt16(0, true) },
-  [DataType.FLOAT16]: { size: 2, get: (data) => fromHalf(data.getUint16(0, true)) },
-  [DataType.BFLOAT16]: { size: 2, get: (data) => fromBfloat16(data.getUint16(0, true)) },
+/** Whether a float tensor's raw data has -Infinity in it. */
+export function hasMinusInfinity({ dataType, rawData }: onnx.TensorProto): boolean {
+  const read = floatType(dataType) && RAW_READERS[dataType];
+  if (read === undefined) return false;
+  const data = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  for (let at = 0; at + read.size <= rawData.length; at += read.size)
+    if (read.get(data, at) === Number.NEGATIVE_INFINITY) return true;
+  return false;
+}
+
+const RAW_READERS: Record<number, { size: number; get: (data: DataView, at?: number) => number }> = {
+  [DataType.FLOAT]: { size: 4, get: (data, at = 0) => data.getFloat32(at, true) },
+  [DataType.DOUBLE]: { size: 8, get: (data, at = 0) => data.getFloat64(at, true) },
+  [DataType.INT64]: { size: 8, get: (data, at = 0) => Number(data.getBigInt64(at, true)) },
+  [DataType.INT32]: { size: 4, get: (data, at = 0) => data.getInt32(at, true) },
+  [DataType.UINT8]: { size: 1, get: (data, at = 0) => data.getUint8(at) },
+  [DataType.INT8]: { size: 1, get: (data, at = 0) => data.getInt8(at) },
+  [DataType.UINT16]: { size: 2, get: (data, at = 0) => data.getUint16(at, true) },
+  [DataType.INT16]: { size: 2, get: (data, at = 0) => data.getInt16(at, true) },
+  [DataType.FLOAT16]: { size: 2, get: (data, at = 0) => fromHalf(data.getUint16(at, true)) },
+  [DataType.BFLOAT16]: { size: 2, get: (data, at = 0) => fromBfloat16(data.getUint16(at, true)) },
 };
 
 /** Each value as the nearest that an element type has. */

@@ -5,16 +5,19 @@ import { CONTAINER, wrapType } from './container-types.js';
 import type { Frame, Scope, Span, Tensor, Value } from './document.js';
 import { concat } from './encode.js';
 import { addSmall, checkCount, collect, type Field, light, type Reader, Wire, walk } from './reader.js';
-import { scalarValue } from './scalar.js';
+import { hasMinusInfinity, scalarValue } from './scalar.js';
 
 /** Data of a tensor up to this many bytes is read, for the scalars among them; the rest stays in the file. */
 const SMALL = 16;
+/** Raw data of up to this many bytes is looked through for -Infinity, which masks are made of. */
+const MASK = 1024;
 /** What a value and a tensor weigh beyond the message that they are read from. */
 const VALUE_PARTS = 2;
 const TENSOR_PARTS = 2;
 
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const TENSOR_DATA = [4, 5, 6, 7, 9, 10, 11];
+const TENSOR_RAW = 9;
 const TENSOR_TEXT = [12, 16]; // doc_string, metadata_props
 const NO_DIMS: readonly number[] = [];
 const SPARSE = { values: 1, indices: 2 };
@@ -50,13 +53,16 @@ export async function scanTensor(
   reader.place = () => `${place} of ${scope.path}`;
   weigh(reader, TENSOR_PARTS, fields[0]?.start ?? 0);
   let room = SMALL;
+  let rawRoom = MASK;
   const pieces: Uint8Array[] = [];
   for (const field of fields) {
     const piece = await light(reader, field.body, field.end, (part) => {
       if (!TENSOR_DATA.includes(part.number))
         return part.wire === Wire.LEN && TENSOR_TEXT.includes(part.number);
-      room -= Math.max(1, part.end - part.body);
-      return room < 0;
+      const size = Math.max(1, part.end - part.body);
+      if (part.number === TENSOR_RAW) rawRoom -= size;
+      else room -= size;
+      return room < 0 || rawRoom < 0;
     });
     pieces.push(fields.length > 1 ? piece.slice() : piece);
   }
@@ -72,8 +78,9 @@ export async function scanTensor(
     // What stands in several places cannot be replaced.
     frame: parent && fields.length === 1 && first !== undefined ? frameOf(first, parent) : undefined,
     // Where some of its data was skipped, there is more than one value.
-    scalar: isExternal || room < 0 ? undefined : scalarValue(proto),
+    scalar: isExternal || room < 0 || rawRoom < 0 ? undefined : scalarValue(proto),
   };
+  if (hasMinusInfinity(proto)) tensor.minusInfinity = true;
   if (isExternal) {
     tensor.external = externalData(reader, proto, at);
     context.external.push({ tensor, scope: scope.path });

@@ -455,3 +455,76 @@ describe('looked at one by one', () => {
     expect(await reasons(node(opType, ['r', 'scale'], ['y'], {}, { domain }))).toEqual([]);
   });
 });
+
+describe('what is swapped in spite of a doubt says so', () => {
+  const inputs = [value('x', F32, ['N', 4]), value('any', F32, ['N', 4])];
+  const initializers = CONSTANTS;
+  const relu = node('Relu', ['x'], ['r'], {}, { name: 'act' });
+  const doubts = async (...nodes: onnx.INodeProto[]) => {
+    const { report } = await swap(model({ nodes: [relu, ...nodes], initializers, inputs }));
+    return report.sites.map(({ output, doubt }) => [output, doubt]);
+  };
+  test.each<[string, RegExp | undefined, onnx.INodeProto[]]>([
+    ['a square', /below zero is lost in a square \(Pow → y\)/, [node('Pow', ['r', 'two'], ['y'])]],
+    ['a square of its own', /lost in a square \(Mul → y\)/, [node('Mul', ['r', 'r'], ['y'])]],
+    ['a floor', /lost in a bound \(Clip → c\)/, [node('Clip', ['r', 'tiny'], ['c'])]],
+    [
+      'a root of what is joined with others',
+      /operand of Sqrt from being negative, perhaps \(Sqrt → y\)/,
+      [node('Add', ['r', 'any'], ['a']), node('Sqrt', ['a'], ['y'])],
+    ],
+    [
+      'a scale of what is joined with others',
+      /joined with others, it feeds QuantizeLinear.*\(QuantizeLinear → y\)/,
+      [node('Add', ['r', 'any'], ['a']), node('QuantizeLinear', ['a', 'scale', 'middle8'], ['y'])],
+    ],
+    ['nothing, at a layer', undefined, [node('MatMul', ['r', 'w'], ['m']), node('Sqrt', ['m'], ['y'])]],
+    [
+      'nothing, at a norm',
+      undefined,
+      [
+        ...[node('ReduceL2', ['r'], ['n'], { keepdims: 1 }), node('Max', ['n', 'tiny'], ['c'])],
+        node('Div', ['r', 'c'], ['y']),
+      ],
+    ],
+  ])('%s', async (_, doubt, nodes) => {
+    const matching = doubt === undefined ? undefined : expect.stringMatching(doubt);
+    expect(await doubts(...nodes)).toEqual([['r', matching]]);
+  });
+
+  test('a whole name in --include swaps what a reason speaks against, a pattern does not', async () => {
+    const bytes = model({ nodes: [relu, node('Sqrt', ['r'], ['y'])], inputs });
+    const swapped = async (...include: string[]) => (await swap(bytes, { include })).report;
+    for (const name of ['act', 'r']) {
+      expect(await swapped(name)).toMatchObject({
+        sites: [
+          {
+            output: 'r',
+            doubt:
+              'swapped because it was asked for, although it keeps the operand of Sqrt from being negative (Sqrt → y)',
+          },
+        ],
+        skipped: [],
+      });
+    }
+    for (const names of [['ac*'], ['?'], ['*', 'other']])
+      expect(await swapped(...names)).toMatchObject({ sites: [], skipped: [{ reason: 'guard' }] });
+    expect(await swapped('*', 'act')).toMatchObject({ sites: [{ output: 'r' }] });
+  });
+
+  test('but not integers', async () => {
+    const integers = model({ nodes: [relu], inputs: [value('x', 6, [4])] });
+    const { report } = await swap(integers, { include: ['act'] });
+    expect(report).toMatchObject({ sites: [], skipped: [{ reason: 'integer' }] });
+  });
+
+  test('a plan that moves a skipped site to its sites has the reason as the doubt', async () => {
+    const bytes = model({ nodes: [relu, node('Sign', ['r'], ['y'])], inputs });
+    const sites = [{ scope: 'graph', output: 'r' }];
+    const plan: Plan = { schema: 'onnx-mish/plan@1', form: 'softplus', beta: 1, sites, skipped: [] };
+    const { report } = await swap(bytes, { plan });
+    expect(report.sites).toMatchObject([
+      { doubt: expect.stringMatching(/although it decides a mask \(Sign/) },
+    ]);
+  });
+});

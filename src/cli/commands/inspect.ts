@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
+import { noteOnMinusInfinity } from '../../mish/minus-infinity.js';
 import type { SiteOptions } from '../../mish/sites.js';
 import { modelArgument } from '../io/files.js';
 import { type DataFlags, dataOptions } from '../options/data-options.js';
@@ -15,7 +16,7 @@ import {
 import { commonOptions, configOptions, count, dataAccess, siteOptions } from '../options/options.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
-import { describeSkipped } from './swap.js';
+import { describeDoubts, describeSkipped } from './swap.js';
 
 export function command(): Command {
   const command = new Command('inspect')
@@ -144,6 +145,10 @@ function describe(path: string, model: Inspection, all: boolean): string {
     lines.push(columns(rows));
     if (model.sites.length > rows.length)
       lines.push(`  and ${model.sites.length - rows.length} more (--all lists them)`);
+    lines.push(
+      ...describeDoubts(model.sites, most),
+      ...noteOnMinusInfinity(model.sites).map((note) => `  note: ${clean(note)}`),
+    );
   }
   if (model.skipped.length > 0) {
     lines.push(

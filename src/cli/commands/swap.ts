@@ -5,7 +5,7 @@ import { checkedBy } from '../../files/unchanged.js';
 import { KINDS } from '../../mish/activation-kinds.js';
 import type { FixedNode } from '../../mish/fixes.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
-import type { SkipReport, SwapReport } from '../../mish/results.js';
+import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { swapFile, type Written } from '../../node/transform-file.js';
 import { scan } from '../../onnx/scan.js';
@@ -244,9 +244,10 @@ function describe({
       : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
     ...describeFold(fold),
     ...describeFixes(fixes),
+    ...describeDoubts(sites),
     ...describeSkipped(skipped),
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
-    ...notes.map((note) => `  note: ${note}`),
+    ...notes.map((note) => `  note: ${clean(note)}`),
   ];
 }
 
@@ -293,6 +294,16 @@ export function describeFixes(fixes: readonly FixedNode[], most = 8): string[] {
 /** ONNX's name of a kind of activation. */
 function operator(kind: string): string {
   return KINDS.find(({ name }) => name === kind)?.opType ?? kind;
+}
+
+/** One line for each site that is swapped in spite of a doubt. */
+export function describeDoubts(sites: readonly SiteReport[], most = 8): string[] {
+  const doubtful = sites.filter(({ doubt }) => doubt !== undefined);
+  const lines = doubtful
+    .slice(0, most)
+    .map(({ kind, label, doubt = '' }) => `  doubt at ${operator(kind)} ${clean(label)}: ${clean(doubt)}`);
+  if (doubtful.length > most) lines.push(`  doubt at ${doubtful.length - most} more (--json lists all)`);
+  return lines;
 }
 
 /** One line for each activation that stays, the reasons that repeat counted after the first few. */

@@ -75,7 +75,11 @@ export function siteOptions(command: Command): Command {
       `kinds of activation, comma-separated: ${kinds} (default: relu,leakyrelu)`,
       list,
     )
-    .option('--include <glob>', 'only sites whose node or output name matches (* and ?; repeatable)', collect)
+    .option(
+      '--include <glob>',
+      'only sites whose node or output name matches (* and ?; repeatable); a whole name is swapped in spite of doubts',
+      collect,
+    )
     .option('--exclude <glob>', 'no site whose node or output name matches (repeatable)', collect);
 }
 

@@ -1,0 +1,31 @@
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { boundsOfClip, isEven, type Operands } from './operands.js';
+import { movesValues } from './use-moves.js';
+import type { Question } from './value-flow.js';
+
+const LOST = 'what Mish has below zero is lost in';
+
+/** Where the negative part of Mish, which ReLU has not, is squared or cut off: no reason to skip, but to say so. */
+export function negativeQuestion(index: GraphIndex, operands: Operands): Question {
+  return {
+    start: 1,
+    at(use, state) {
+      const { node, slot, scope } = use;
+      const { opType, inputs } = node;
+      if (node.domain !== '') return undefined;
+      if (movesValues(use)) return state;
+      const other = inputs[1 - slot];
+      const value = operands.constant(scope, other)?.value;
+      if ((opType === 'Mul' && other === inputs[slot]) || (opType === 'Pow' && slot === 0 && isEven(value))) {
+        // The sum of squares of a norm or a variance.
+        const next = index.uses(scope, node.outputs[0] ?? '');
+        const isNorm = next.every((to) => to.kind === 'input' && to.node.opType.startsWith('Reduce'));
+        return isNorm ? undefined : `${LOST} a square`;
+      }
+      if (opType === 'Abs') return `${LOST} an absolute value`;
+      const least = opType === 'Clip' ? boundsOfClip(node, scope, operands).least : value;
+      const isBound = (opType === 'Max' && inputs.length === 2) || (opType === 'Clip' && slot === 0);
+      return isBound && least !== undefined && least >= 0 ? `${LOST} a bound` : undefined;
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { swap } from '../../src/mish/swap.js';
+import { ifNode, LOOP_INITIALIZERS, loopNode } from '../support/bodies.js';
+import { floats, type ModelParts, model, node, value } from '../support/model.js';
+import { f32, run } from '../support/run.js';
+
+const F32 = 1;
+const low = -Infinity;
+const initializers = [
+  floats('low', [], [low]),
+  floats('high', [], [Infinity]),
+  floats('mask', [2, 4], [0, 0, low, low, 0, low, 0, 0]),
+  floats('zeros', [4], [0, 0, 0, 0]),
+  floats('w', [4, 4], Array(16).fill(0.25)),
+  floats('least', [], [-100]),
+  { name: 'cond', dataType: 9, dims: [], rawData: new Uint8Array([1]) },
+  { name: 'keep', dataType: 9, dims: [4], rawData: new Uint8Array([1, 1, 0, 1]) },
+  {
+    name: 'ends',
+    dataType: 7,
+    dims: [4],
+    rawData: new Uint8Array(new BigInt64Array([0n, 0n, 0n, 1n]).buffer),
+  },
+  ...LOOP_INITIALIZERS,
+];
+const relu = (from: string) => node('Relu', [from], ['r']);
+const parts = (nodes: onnx.INodeProto[]): ModelParts => ({
+  ...{ nodes, initializers, opset: 17 },
+  inputs: [value('x', F32, [2, 4])],
+  outputs: [value('r', F32)],
+});
+
+describe('a constant -Infinity that leads to a site is told', () => {
+  const cases: Record<string, onnx.INodeProto[]> = {
+    'added by a mask': [node('Add', ['x', 'mask'], ['a']), relu('a')],
+    'chosen by a Where': [node('Where', ['keep', 'x', 'low'], ['a']), relu('a')],
+    'padded with': [node('Pad', ['x', 'ends', 'low'], ['a']), relu('a')],
+    'by a Constant node': [
+      node('Constant', [], ['c'], { value_float: { f: low } }),
+      node('Where', ['keep', 'x', 'c'], ['a']),
+      relu('a'),
+    ],
+    'by a negated one': [node('Neg', ['high'], ['c']), node('Where', ['keep', 'x', 'c'], ['a']), relu('a')],
+    'by what is subtracted': [
+      ...[node('Sub', ['zeros', 'high'], ['c']), node('Where', ['keep', 'x', 'c'], ['a'])],
+      relu('a'),
+    ],
+    'moved and scaled': [
+      ...[node('Add', ['x', 'mask'], ['a']), node('Transpose', ['a'], ['b'])],
+      ...[node('Concat', ['b', 'b'], ['c'], { axis: 0 }), node('Identity', ['c'], ['d']), relu('d')],
+    ],
+    'round a Loop': [loopNode('x', 'l', [node('Where', ['keep', 'carried', 'low'], ['next'])]), relu('l')],
+  };
+  test.each(Object.entries(cases))('%s, and Mish of it is NaN', async (_, nodes) => {
+    const bytes = model(parts(nodes));
+    const { output, report } = await swap(bytes);
+    expect(report.sites).toMatchObject([{ output: 'r', minusInfinity: expect.any(String) }]);
+    expect(report.notes).toContainEqual(
+      expect.stringMatching(/constant -Infinity '.+' reaches a site: Mish gives NaN/),
+    );
+    expect((await inspect(bytes)).sites).toMatchObject([{ minusInfinity: report.sites[0]?.minusInfinity }]);
+    const feeds = { x: f32([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]) };
+    expect((await run(bytes, feeds)).r?.some(Number.isNaN)).toBe(false);
+    expect((await run(await output.bytes(), feeds)).r?.some(Number.isNaN)).toBe(true);
+  });
+
+  test('in a body and in a function', async () => {
+    const inBody = [
+      ifNode(
+        'r',
+        'out',
+        [node('Add', ['x', 'mask'], ['a']), node('Relu', ['a'], ['out'])],
+        [node('Neg', ['x'], ['out'])],
+      ),
+    ];
+    expect((await swap(model(parts(inBody)))).report.sites).toMatchObject([{ minusInfinity: 'mask' }]);
+    const functions = [
+      {
+        ...{ name: 'Act', domain: 'local', input: ['p'], output: ['q'], node: [node('Relu', ['p'], ['q'])] },
+        opsetImport: [{ domain: '', version: 17 }],
+      },
+    ];
+    const nodes = [node('Add', ['x', 'mask'], ['a']), node('Act', ['a'], ['r'], {}, { domain: 'local' })];
+    const called = model({ ...parts(nodes), functions, domains: { local: 1 } });
+    expect((await swap(called)).report.sites).toMatchObject([{ output: 'q', minusInfinity: 'mask' }]);
+  });
+
+  test.each<[string, onnx.INodeProto[]]>([
+    ['behind a layer', [node('Add', ['x', 'mask'], ['a']), node('MatMul', ['a', 'w'], ['b']), relu('b')]],
+    ['behind a Softmax', [node('Add', ['x', 'mask'], ['a']), node('Softmax', ['a'], ['b']), relu('b')]],
+    ['behind a bound', [node('Add', ['x', 'mask'], ['a']), node('Clip', ['a', 'least'], ['b']), relu('b')]],
+    ['as the least of a maximum', [node('Max', ['x', 'low'], ['b']), relu('b')]],
+    ['with finite numbers only', [node('Add', ['x', 'zeros'], ['b']), relu('b')]],
+  ])('not %s', async (_, nodes) => {
+    const { report } = await swap(model(parts(nodes)));
+    expect(report.sites).toMatchObject([{ output: 'r' }]);
+    expect(report.sites[0]).not.toHaveProperty('minusInfinity');
+    expect(report.notes.join()).not.toMatch(/Infinity/);
+  });
+});
