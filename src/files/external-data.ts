@@ -1,4 +1,5 @@
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { type FileHandle, lstat, open, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
@@ -7,6 +8,7 @@ import type { OpenData } from '../onnx/weights.js';
 import { isAbsent, onFile } from './file-error.js';
 import { type ModelFile, openModel, readExactly } from './model-file.js';
 import { isSameFile, statOf } from './same-file.js';
+import { refuseChange } from './unchanged.js';
 import type { Batch } from './write-atomically.js';
 import { writeExactly } from './write-model.js';
 
@@ -70,11 +72,13 @@ export async function dataFiles(
       outside(`is outside of the model’s folder: '${location}'`);
     }
     const real = await realOrAbsent(path);
+    let seen: BigIntStats | undefined;
     if (real !== undefined) {
       if (climbs(await onFile(folder, () => realpath(folder)), real)) {
         outside(`is outside of the model’s folder: '${location}' is a link to '${real}'`);
       }
-      const there = await statOf(real);
+      const there = await lstatOf(real);
+      if (there?.isSymbolicLink()) throw refuse(`became a link while it was looked at: '${location}'`);
       if (there?.isDirectory()) throw refuse(`is a folder: '${location}'`);
       if (there?.isFile() === false) throw refuse(`is a pipe, a device or a socket: '${location}'`);
       if (there !== undefined && there.nlink > 1) {
@@ -83,10 +87,29 @@ export async function dataFiles(
           'Put a copy in its place',
         );
       }
+      seen = there;
     }
-    found.set(location, { location, path, tensor: owner });
+    const file = { location, path, tensor: owner };
+    if (seen !== undefined) checked.set(file, seen);
+    found.set(location, file);
   }
   return [...found.values()];
+}
+
+/** What was there when a data file was checked. */
+const checked = new WeakMap<DataFile, BigIntStats>();
+
+/** Opens a data file, the one that `dataFiles` has checked: what has its name by now may be another. Throws `io`. */
+export async function openDataFile(file: DataFile): Promise<ModelFile> {
+  const opened = await openModel(file.path);
+  try {
+    const there = await onFile(file.path, () => opened.handle.stat({ bigint: true }));
+    refuseChange(file.path, checked.get(file), there);
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
 }
 
 function climbs(from: string, to: string): boolean {
@@ -106,15 +129,14 @@ export async function withDataFiles<T>(
 ): Promise<T> {
   if (typeof model !== 'string') return use(undefined);
   const folder = dirname(resolve(model));
-  const paths = new Map(
-    (await dataFiles(document, folder, access)).map(({ location, path }) => [location, path]),
-  );
+  const known = new Map((await dataFiles(document, folder, access)).map((file) => [file.location, file]));
   const files = new Map<string, ModelFile>();
   try {
     return await use(async (location) => {
-      const known = files.get(location);
-      if (known !== undefined) return known;
-      const file = await openModel(paths.get(location) ?? join(folder, location));
+      const opened = files.get(location);
+      if (opened !== undefined) return opened;
+      const beside = known.get(location);
+      const file = await (beside === undefined ? openModel(join(folder, location)) : openDataFile(beside));
       files.set(location, file);
       return file;
     });
@@ -259,6 +281,16 @@ async function copy(
     if (zeros !== undefined) await onFile(to, () => target.truncate(bytes)); // the last block may be a hole
   } finally {
     await source.close().catch(() => {}); // it was only read
+  }
+}
+
+/** What has a name itself, links not followed; undefined where nothing has. Throws `io`. */
+async function lstatOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await onFile(path, () => lstat(path, { bigint: true }));
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
   }
 }
 

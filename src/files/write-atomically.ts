@@ -32,6 +32,7 @@ export async function writeTogether(force: boolean, work: (batch: Batch) => Prom
     await work({
       async write(path, fill, { cloneOf } = {}) {
         await checkTarget(path, force);
+        if (await isDevice(path)) return fillDevice(path, fill);
         const folder = dirname(path);
         if (!swept.has(folder)) await sweep(folder);
         swept.add(folder);
@@ -95,6 +96,7 @@ export async function withTemporary<T>(
 export async function checkTarget(path: string, force: boolean): Promise<void> {
   // A rename would put a file in the place of /dev/null without a word.
   const there = await unlessAbsent(path, () => stat(path));
+  if (there?.isCharacterDevice()) return;
   if (there !== undefined && !there.isFile()) throw notAFile(there, path);
   if (!force && (await exists(path))) throw taken(path);
   if (await exists(dirname(path))) return;
@@ -102,6 +104,21 @@ export async function checkTarget(path: string, force: boolean): Promise<void> {
     where: path,
     fix: 'Make it first, or choose another place',
   });
+}
+
+/** Whether a path names a device such as /dev/null, which is written to as it is. Throws `io`. */
+export async function isDevice(path: string): Promise<boolean> {
+  return (await unlessAbsent(path, () => stat(path)))?.isCharacterDevice() ?? false;
+}
+
+async function fillDevice(path: string, fill: Fill): Promise<void> {
+  const flags = constants.O_WRONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+  const handle = await onFile(path, () => open(path, flags));
+  try {
+    await fill(handle);
+  } finally {
+    await handle.close().catch(() => {}); // it keeps nothing
+  }
 }
 
 async function create({ path, temporary }: Staged, fill: Fill): Promise<void> {

@@ -187,8 +187,9 @@ export async function streamModel(
   model: Spliced,
   stream: Writable,
   options: WriteOptions = {},
+  name = 'standard output',
 ): Promise<void> {
-  const check = () => stopIfAborted(options.signal, 'standard output');
+  const check = () => stopIfAborted(options.signal, name);
   const sealing = sealOf(model, check);
   sealing.catch(() => {}); // it is awaited below
   if (model.digest !== undefined) await sealing;
@@ -197,7 +198,7 @@ export async function streamModel(
     check();
     const bytes = concat(await readParts(model.source, parts));
     await new Promise<void>((resolve, reject) => {
-      stream.write(bytes, (error) => (error ? reject(fileError(error, 'standard output')) : resolve()));
+      stream.write(bytes, (error) => (error ? reject(fileError(error, name)) : resolve()));
     });
     done += bytes.length;
     options.onProgress?.(done, model.size);

@@ -10,7 +10,7 @@ import { openModel } from '../files/model-file.js';
 import { refuseInput } from '../files/same-file.js';
 import { type Copied, copyShared, removeCopied, type SharedData } from '../files/shared-data.js';
 import { checkedBy, watchFiles } from '../files/unchanged.js';
-import { checkTarget, writeTogether } from '../files/write-atomically.js';
+import { checkTarget, isDevice, writeTogether } from '../files/write-atomically.js';
 import { fillWithModel, type WriteOptions } from '../files/write-model.js';
 import { type UndoReport, undoDocument, undoReport } from '../mish/history.js';
 import type { SwapReport } from '../mish/results.js';
@@ -98,7 +98,7 @@ export async function transformFile<Report>(
     const folder = dirname(resolve(input));
     const data = await dataFiles(document, folder, options);
     const checkData = await watchFiles(data.map((one) => one.path));
-    const copies = await plannedCopies(document, data, folder, path);
+    const copies = (await isDevice(path)) ? [] : await plannedCopies(document, data, folder, path);
     const checkAll = async () => {
       await file.checkUnchanged();
       await checkData();

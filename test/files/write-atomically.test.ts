@@ -1,4 +1,4 @@
-import { link, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { writeAtomically } from '../../src/files/write-atomically.js';
 import { tempFolder } from '../support/folder.js';
@@ -124,7 +124,7 @@ test('what cannot be written names the output, not the temporary', async () => {
   expect(await folder.list()).toEqual(['file']);
 });
 
-test('force replaces files, never folders or devices', async () => {
+test('force replaces files, never folders; a device is written to and stays', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('folder'));
   await symlink('/dev/null', folder.at('device'));
@@ -132,13 +132,16 @@ test('force replaces files, never folders or devices', async () => {
   const cases = {
     folder: 'this is a folder',
     link: 'this is a folder',
-    device: 'this is not a regular file',
   };
   for (const [name, what] of Object.entries(cases)) {
     const attempt = writeAtomically(folder.at(name), true, async (handle) => void (await handle.write('x')));
     expect(await failure(attempt), name).toMatchObject({ code: 'io', where: folder.at(name), what });
   }
+  for (const force of [false, true]) {
+    await writeAtomically(folder.at('device'), force, async (handle) => void (await handle.write('x')));
+  }
   expect(await readlink(folder.at('device'))).toBe('/dev/null');
+  expect((await lstat('/dev/null')).isCharacterDevice()).toBe(true);
   expect(await folder.list()).toEqual(['device', 'folder/', 'link']);
 });
 

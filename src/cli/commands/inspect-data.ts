@@ -5,7 +5,7 @@ import { whileUnchanged } from '../../files/unchanged.js';
 import { type Inspection, inspect } from '../../mish/inspect.js';
 import { renderActivations } from '../../render/activations.js';
 import { interruptible } from '../io/exit.js';
-import { modelArgument } from '../io/files.js';
+import { isPiped, modelArgument } from '../io/files.js';
 import { NOISE, readData } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
 import { progress } from '../text/progress.js';
@@ -27,7 +27,7 @@ export async function measure(
   const { samples, seed, report, force, all = false } = flags;
   await checkViews({ html: report, force }, [path, flags.data, flags.labels]); // before minutes are spent on what cannot be written
   const signal = interruptible();
-  const { measured, inspection } = await whileUnchanged(path === '-' ? [] : [path], async () => {
+  const { measured, inspection } = await whileUnchanged((await isPiped(path)) ? [] : [path], async () => {
     const { model, inspection } = await readModel(path, flags, signal);
     const data = await readData(flags, samples ?? NOISES, { signal });
     const bar = progress(`running ${clean(basename(path))}`);
@@ -56,7 +56,7 @@ async function readModel(path: string, flags: Flags, signal: AbortSignal) {
   const source = await modelArgument(path, signal);
   try {
     const inspection = await inspect(source, flags);
-    if (path !== '-') return { model: path, inspection };
+    if (!(await isPiped(path))) return { model: path, inspection };
     const [external] = inspection.externalData;
     if (external === undefined) return { model: await source.read(0, source.size), inspection };
     throw new OnnxMishError(

@@ -15,7 +15,7 @@ import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { interruptible } from '../io/exit.js';
-import { modelArgument } from '../io/files.js';
+import { isPiped, modelArgument } from '../io/files.js';
 import { readData } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
 import { harmText } from '../text/harm-text.js';
@@ -84,7 +84,7 @@ export async function runKeep(
     try {
       const result = await checkedBy(source.checkUnchanged, async () => {
         const document = await scan(source);
-        const kept = await search(document, input === '-' ? undefined : input);
+        const kept = await search(document, (await isPiped(input)) ? undefined : input);
         const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
         return withKept(report, kept);
       });

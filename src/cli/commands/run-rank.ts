@@ -9,7 +9,7 @@ import { whileUnchanged } from '../../files/unchanged.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import { interruptible } from '../io/exit.js';
-import { modelArgument } from '../io/files.js';
+import { isPiped, modelArgument } from '../io/files.js';
 import { NOISE, readData } from '../io/read-data.js';
 import { writeText } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
@@ -39,7 +39,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   requireSamples(flags, 'rank');
   const { resume, samples, seed, only, include, exclude, form, target, beta, leaky } = flags;
   const signal = interruptible();
-  const before = resume === undefined ? undefined : await readRanking(resume);
+  const before = resume === undefined ? undefined : await readRanking(resume, signal);
   const model = await bytesOrPath(path, signal);
   const data = await readData(flags, samples ?? NOISES, { signal });
   const bar = steps();
@@ -54,7 +54,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
       onProgress: ({ stage, site, sites, done }) =>
         bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
     });
-  const ranking = await whileUnchanged(path === '-' ? [] : [path], rank)
+  const ranking = await whileUnchanged(typeof model === 'string' ? [model] : [], rank)
     .catch((error: unknown) => {
       if (!isAborted(error) || resume === undefined) throw error;
       throw new OnnxMishError('aborted', 'interrupted', {
@@ -82,14 +82,14 @@ export function requireSamples({ data, images }: DataFlags, what: string): void 
 
 /** The model as ONNX Runtime takes it: a path, or the bytes of standard input. */
 async function bytesOrPath(path: string, signal: AbortSignal): Promise<string | Uint8Array> {
-  if (path !== '-') return path;
+  if (!(await isPiped(path))) return path;
   const source = await modelArgument(path, signal);
   return source.read(0, source.size);
 }
 
 /** An earlier ranking; undefined where the file is not there yet. Throws `io`, and `bad-data` for anything else in it. */
-async function readRanking(path: string): Promise<Ranking | undefined> {
-  const text = await readText(path).catch((error: unknown) => {
+async function readRanking(path: string, signal: AbortSignal): Promise<Ranking | undefined> {
+  const text = await readText(path, signal).catch((error: unknown) => {
     if (isAbsent(error)) return undefined;
     throw error;
   });

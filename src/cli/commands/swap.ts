@@ -10,7 +10,7 @@ import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { swapFile, type Written } from '../../node/transform-file.js';
 import { scan } from '../../onnx/scan.js';
 import type { OpenData } from '../../onnx/weights.js';
-import { modelArgument, readJson } from '../io/files.js';
+import { isPiped, modelArgument, readJson } from '../io/files.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { type DataFlags, dataOptions } from '../options/data-options.js';
 import {
@@ -178,8 +178,8 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
   try {
     const { report } = await checkedBy(source.checkUnchanged, async () => {
       const document = await scan(source);
-      const work = (openData?: OpenData) => swapDocument(document, { ...options, openData });
-      return options.fold && input !== '-' ? withDataFiles(input, document, work, options) : work();
+      const work = async (openData?: OpenData) => swapDocument(document, { ...options, openData });
+      return options.fold && !(await isPiped(input)) ? withDataFiles(input, document, work, options) : work();
     });
     return { output: '', copied: [], report };
   } finally {

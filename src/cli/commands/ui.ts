@@ -54,7 +54,7 @@ async function run(
   const signal = interruptible();
   const files = new Map([
     ...(await workbenchFiles()),
-    ...(model === undefined ? [] : await handedFiles(model, { allowOutsideData })),
+    ...(model === undefined ? [] : await handedFiles(model, { allowOutsideData }, signal)),
   ]);
   const server = await serve(files, host, port);
   try {

@@ -1,15 +1,18 @@
 // What the workbench's server has to offer.
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { type DataAccess, dataFiles } from '../../files/external-data.js';
+import { type DataAccess, dataFiles, openDataFile } from '../../files/external-data.js';
 import { onFile } from '../../files/file-error.js';
+import { statOf } from '../../files/same-file.js';
+import { checkedBy } from '../../files/unchanged.js';
 import { writeTogether } from '../../files/write-atomically.js';
-import { withDocument } from '../../node/document.js';
+import { scan } from '../../onnx/scan.js';
 import { runtimeFiles } from '../../providers/browser/provider.js';
 import type { Content } from '../../providers/browser/server.js';
 import { HANDED_PATH, type Handed } from '../../web/workbench/protocol.js';
+import { isPiped, modelArgument } from '../io/files.js';
 import { withoutDashO } from '../io/views.js';
 
 /** Of ONNX Runtime Web's builds, those for the page's three providers, and what they load. */
@@ -53,7 +56,10 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
     for (const [name, content] of own) {
       const path = join(folder, name);
       await makeFolder(dirname(path));
-      const all = 'file' in content ? await readFile(content.file) : content;
+      const all =
+        content instanceof Uint8Array
+          ? content
+          : await readFile('file' in content ? content.file : content.handle);
       await write(path, (handle) => onFile(path, () => handle.writeFile(all)));
       bytes += all.length;
     }
@@ -62,13 +68,25 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
   return { files: own.length, bytes };
 }
 
-/** A model and its external data, with the list of them. Throws as `scan` does, `io` and `external-data`. */
-export async function handedFiles(model: string, access?: DataAccess): Promise<Entries> {
-  const beside = await withDocument(model, (document) => dataFiles(document, dirname(model), access));
-  const there: { name: string; url: string; path: string }[] = [];
-  for (const [index, { location, path }] of beside.entries()) {
-    const isThere = (await stat(path).catch(() => undefined))?.isFile() ?? false;
-    if (isThere) there.push({ name: location, url: `model/${index}`, path }); // the page asks for what is missing
+/**
+ * A model and its external data, with the list of them. They are served as they were opened and checked, and stay open as long
+ * as the process. Throws as `scan` does, `io` and `external-data`.
+ */
+export async function handedFiles(
+  model: string,
+  access?: DataAccess,
+  signal?: AbortSignal | undefined,
+): Promise<Entries> {
+  const source = await modelArgument(model, signal);
+  const beside = await checkedBy(source.checkUnchanged, async () => {
+    const document = await scan(source);
+    return (await isPiped(model)) ? [] : dataFiles(document, dirname(model), access);
+  });
+  const there: { name: string; url: string; content: Content }[] = [];
+  for (const [index, file] of beside.entries()) {
+    if ((await statOf(file.path)) === undefined) continue; // the page asks for what is missing
+    const { handle, size } = await openDataFile(file);
+    there.push({ name: file.location, url: `model/${index}`, content: { handle, size } });
   }
   const handed: Handed = {
     model: { name: basename(model), url: 'model/model.onnx' },
@@ -76,8 +94,13 @@ export async function handedFiles(model: string, access?: DataAccess): Promise<E
   };
   return [
     [HANDED_PATH, new TextEncoder().encode(JSON.stringify(handed))],
-    [handed.model.url, { file: model }],
-    ...there.map(({ url, path }): Entries[number] => [url, { file: path }]),
+    [
+      handed.model.url,
+      source.handle === undefined
+        ? await source.read(0, source.size)
+        : { handle: source.handle, size: source.size },
+    ],
+    ...there.map(({ url, content }): Entries[number] => [url, content]),
   ];
 }
 

@@ -71,7 +71,11 @@ export function errorDocument(thrown: unknown) {
 
 /** A signal that Ctrl-C or a polite kill aborts, so that what is under way is cleaned up first. */
 export function interruptible(): AbortSignal {
+  if (interruption !== undefined) return interruption;
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => controller.abort());
-  return controller.signal;
+  interruption = controller.signal;
+  return interruption;
 }
+
+let interruption: AbortSignal | undefined;

@@ -1,14 +1,12 @@
+import { constants } from 'node:buffer';
 import { fstatSync } from 'node:fs';
-import { addAbortSignal } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { fileError } from '../../files/file-error.js';
 import { type ModelFile, openModel } from '../../files/model-file.js';
-import { readText } from '../../files/read-stream.js';
+import { isStream, readAll, readText } from '../../files/read-stream.js';
 import { statOf } from '../../files/same-file.js';
-import { checkTarget } from '../../files/write-atomically.js';
+import { checkTarget, isDevice } from '../../files/write-atomically.js';
 import { streamModel, writeModel } from '../../files/write-model.js';
+import { withSink } from '../../files/write-stream.js';
 import type { FileOptions, Written } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
@@ -21,24 +19,44 @@ import { standardOutput } from './stdout.js';
 export async function modelArgument(
   path: string,
   signal?: AbortSignal | undefined,
-): Promise<ByteSource & Pick<ModelFile, 'close' | 'checkUnchanged'>> {
-  if (path !== '-') return openModel(path);
+): Promise<ByteSource & Pick<ModelFile, 'close' | 'checkUnchanged'> & Partial<Pick<ModelFile, 'handle'>>> {
+  if (!(await isPiped(path))) return openModel(path);
   // Whoever pipes into us may take for ever; Ctrl-C has to end that, too.
-  const stdin = signal === undefined ? process.stdin : addAbortSignal(signal, process.stdin);
-  try {
-    const bytes = new Uint8Array(await buffer(stdin));
-    return { ...toSource(bytes, 'standard input'), close: async () => {}, checkUnchanged: async () => {} };
-  } catch (error) {
-    stopIfAborted(signal, 'standard input');
-    throw fileError(error, 'standard input');
-  }
+  const bytes = new Uint8Array(await readAll(path, { signal, most: constants.MAX_LENGTH }));
+  const name = path === '-' ? 'standard input' : path;
+  return { ...toSource(bytes, name), close: async () => {}, checkUnchanged: async () => {} };
 }
 
-/** Where a command writes: what `-o` says, or standard output for a model from standard input. */
-export function outputArgument(input: string, output: string | undefined): string | undefined {
+/** Whether a model comes or goes through a pipe: `-`, or a path of a pipe, a device or what was handed over open. */
+export async function isPiped(path: string): Promise<boolean> {
+  return path === '-' || isStream(path);
+}
+
+/** Whether an output goes through a pipe. A device is no pipe: what is written there is as good as in a file. */
+export async function goesThrough(output: string): Promise<boolean> {
+  return output === '-' || ((await isPiped(output)) && !(await isDevice(output)));
+}
+
+/** Whether a path is another name of standard output. */
+export const isStdout = (path: string): boolean => STDOUT.test(path);
+
+const STDOUT = /^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/;
+
+/**
+ * Where a command writes: what `-o` says, or standard output for a model from standard input. Throws `bad-usage` for another pipe, which
+ * has no name to make one of.
+ */
+export async function outputArgument(input: string, output: string | undefined): Promise<string | undefined> {
   const chosen = output ?? (input === '-' ? '-' : undefined);
-  if (chosen === '-') giveStandardOutput();
-  return chosen;
+  if (chosen === undefined && (await isPiped(input))) {
+    throw new OnnxMishError('bad-usage', 'a model from a pipe has no folder to write to', {
+      where: input,
+      fix: 'Say with -o where the result goes, which is - for standard output',
+    });
+  }
+  const toStdout = chosen === '-' || (chosen !== undefined && isStdout(chosen));
+  if (toStdout) giveStandardOutput();
+  return toStdout ? '-' : chosen;
 }
 
 /**
@@ -51,8 +69,9 @@ export async function piped<Report>(
   options: FileOptions,
   work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
 ): Promise<Written<Report>> {
-  if (output !== '-') await checkTarget(output, options.force ?? false);
-  else await refuseInputAsOutput(input);
+  const toStream = output !== '-' && (await isPiped(output));
+  if (output === '-') await refuseInputAsOutput(input);
+  else if (!toStream) await checkTarget(output, options.force ?? false);
   const source = await modelArgument(input, options.signal);
   try {
     const document = await scan(source);
@@ -69,7 +88,9 @@ export async function piped<Report>(
     }
     const { output: model, report } = await work(document);
     if (output === '-') await streamModel(model, standardOutput(), options);
-    else await writeModel(model, output, options);
+    else if (toStream) {
+      await withSink(output, (sink) => streamModel(model, sink, options, output), options.signal);
+    } else await writeModel(model, output, options);
     await source.checkUnchanged(); // too late to take it back, not too late to say so
     return { output, copied: [], report };
   } finally {

@@ -5,7 +5,7 @@ import { progress } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 import { interruptible } from './exit.js';
-import { outputArgument, piped } from './files.js';
+import { goesThrough, isPiped, outputArgument, piped } from './files.js';
 import { useLessMemory } from './lean-memory.js';
 
 /** The options that every transformation has. */
@@ -29,10 +29,11 @@ export async function runTransformation<Options extends TransformFlags, Report e
   { file, document, describe }: Transformation<Options, Report>,
 ): Promise<void> {
   useLessMemory();
-  const output = outputArgument(input, flags.output);
+  const output = await outputArgument(input, flags.output);
+  const isThrough = (await isPiped(input)) || (output !== undefined && (await goesThrough(output)));
   const bar = progress('writing');
   const options = { ...flags, signal: interruptible(), onProgress: bar.update };
-  const { report, ...written } = await (input === '-' || output === '-'
+  const { report, ...written } = await (isThrough
     ? piped(input, output ?? '-', options, (scanned) => document(scanned, options))
     : file(input, options)
   ).finally(bar.end);

@@ -1,8 +1,14 @@
+import type { Writable } from 'node:stream';
 import { OnnxMishError } from '../../base/error.js';
+import { isStream } from '../../files/read-stream.js';
 import { isSameFile } from '../../files/same-file.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import { writeText as writeFile } from '../../files/write-model.js';
+import { withSink } from '../../files/write-stream.js';
 import type { Report } from '../../validate/report-schema.js';
+import { interruptible } from './exit.js';
+import { isStdout } from './files.js';
+import { print } from './stdout.js';
 
 /** The files that a report is written to, and whether they may be there already. */
 export interface ViewFlags {
@@ -21,6 +27,7 @@ export async function checkViews(
 ): Promise<void> {
   for (const path of [html, junit]) {
     if (path === undefined) continue;
+    if (await isStream(path)) continue;
     await withoutDashO(() => checkTarget(path, force));
     for (const input of inputs) {
       if (input === undefined || !(await isSameFile(input, path))) continue;
@@ -54,7 +61,13 @@ export async function writeText(
   text: string,
   { force = false }: { force?: boolean | undefined } = {},
 ): Promise<void> {
-  await withoutDashO(() => writeFile(path, text, force));
+  if (isStdout(path)) return print(text);
+  if (!(await isStream(path))) return withoutDashO(() => writeFile(path, text, force));
+  const write = (sink: Writable) =>
+    new Promise<void>((resolve, reject) => {
+      sink.write(text, (error) => (error ? reject(error) : resolve()));
+    });
+  await withSink(path, write, interruptible());
 }
 
 /** Advice on files names the option -o of the commands that write models; other files have options of their own. */

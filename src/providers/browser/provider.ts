@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { dataFiles } from '../../files/external-data.js';
+import { dataFiles, openDataFile } from '../../files/external-data.js';
 import { withDocument } from '../../node/document.js';
 import type { Availability, Provider, Runtime, Session, SessionOptions } from '../provider.js';
 import type { Tensors } from '../tensor.js';
@@ -165,6 +165,10 @@ async function openSession(
   const withdraw = () => {
     for (const one of offered.splice(0)) one.withdraw();
   };
+  const closing: (() => Promise<void>)[] = [];
+  const closeFiles = async () => {
+    for (const close of closing.splice(0)) await close();
+  };
   /** Feeds that have been sent to stay. */
   const kept = new WeakMap<Tensors, string>();
   const keep = (feeds: Tensors): string => {
@@ -174,18 +178,25 @@ async function openSession(
   };
   const path = typeof model === 'string' ? model : beside;
   try {
-    const external =
+    const data =
       path !== undefined
         ? await withDocument(path, (document) => dataFiles(document, dirname(path), options))
         : [];
+    const external: { path: string; url: string }[] = [];
+    for (const file of data) {
+      const { handle, size, close } = await openDataFile(file);
+      closing.push(close);
+      external.push({ path: file.location, url: offer({ handle, size }) });
+    }
     const { optimisation = 'all' } = options;
     const opened = await page.call('open', {
       id,
       model: offer(typeof model === 'string' ? { file: model } : model),
-      external: external.map(({ location, path }) => ({ path: location, url: offer({ file: path }) })),
+      external,
       optimisation,
     });
     withdraw(); // the page has it now
+    await closeFiles();
     const session: Session = {
       inputs: opened.inputs,
       outputs: opened.outputs,
@@ -224,6 +235,7 @@ async function openSession(
     return session;
   } catch (error) {
     withdraw();
+    await closeFiles();
     throw error;
   }
 }

@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** Something to send: bytes, or a file that is streamed. */
-export type Content = Uint8Array | { readonly file: string };
+/** Something to send: bytes, or a file that is streamed, by its name or as it was opened. */
+export type Content = Uint8Array | { readonly file: string } | OpenFile;
+
+/** An open file, so that what was checked is what is sent, whatever has its name by then. */
+export interface OpenFile {
+  readonly handle: FileHandle;
+  readonly size: number;
+}
 
 /** A server for one page. */
 export interface PageServer {
@@ -49,6 +57,13 @@ const HEADERS = {
 };
 const POLICY =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob:";
+
+function streamOf(content: { readonly file: string } | OpenFile): Readable {
+  const options = { highWaterMark: 1 << 20 };
+  if ('file' in content) return createReadStream(content.file, options);
+  const { handle, size } = content;
+  return createReadStream('', { ...options, fd: handle, autoClose: false, start: 0, end: size - 1 });
+}
 
 export interface ServeOptions {
   /** 127.0.0.1 unless given. */
@@ -97,7 +112,8 @@ export async function servePage(
       const { content, type, policy: own } = found;
       response.writeHead(200, { ...HEADERS, 'Content-Type': type, 'Content-Security-Policy': own });
       if (content instanceof Uint8Array) response.end(content);
-      else await pipeline(createReadStream(content.file, { highWaterMark: 1 << 20 }), response);
+      else if ('handle' in content && content.size === 0) response.end();
+      else await pipeline(streamOf(content), response);
     } else if (upload !== undefined && request.method === 'POST') {
       awaited.delete(url);
       const chunks: Uint8Array[] = [];

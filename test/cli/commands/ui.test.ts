@@ -1,10 +1,14 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, symlink } from 'node:fs/promises';
 import { get } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { dataFiles, openDataFile } from '../../../src/files/external-data.js';
+import { scan } from '../../../src/onnx/scan.js';
 import { cli, start } from '../../support/cli.js';
+import { BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';
+import { failure } from '../../support/graph.js';
 
 const models = new URL('../../../models/', import.meta.url).pathname;
 
@@ -90,4 +94,36 @@ test('what cannot be served is an error before anything listens', async () => {
   } finally {
     await ui.end();
   }
+});
+
+test('what has been checked is what is served, whatever has its name by then', async () => {
+  const folder = await tempFolder();
+  const model = await folder.write('m.onnx', externalModel('m.bin'));
+  const data = await folder.write('m.bin', BIAS_BYTES);
+  const secret = await folder.write('secret', 'not for anybody');
+  const ui = await startUi([model]);
+  try {
+    const whole = await readFile(model);
+    for (const name of [model, data]) {
+      await rm(name);
+      await symlink(secret, name);
+    }
+    expect((await ask(ui.url, 'model/model.onnx')).body.equals(whole)).toBe(true);
+    // Twice, since a descriptor has a place of its own.
+    for (const _ of [1, 2]) expect((await ask(ui.url, 'model/0')).body).toEqual(Buffer.from(BIAS_BYTES));
+  } finally {
+    expect(await ui.end()).toBe(130);
+  }
+});
+
+test('a data file that another takes the place of after the check is refused', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.bin', BIAS_BYTES);
+  const document = await scan(externalModel('m.bin'));
+  const [file] = await dataFiles(document, folder.path);
+  if (file === undefined) throw new Error('there is no data file');
+  await (await openDataFile(file)).close();
+  await rm(file.path);
+  await symlink(await folder.write('other', BIAS_BYTES), file.path);
+  expect(await failure(openDataFile(file))).toMatchObject({ code: 'io', where: file.path });
 });

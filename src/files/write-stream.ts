@@ -1,0 +1,57 @@
+import { constants, createWriteStream, open } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { aborted, stopIfAborted } from '../base/abort.js';
+import { fileError } from './file-error.js';
+
+const openFile = promisify(open);
+/** How often it is looked whether somebody reads from a pipe. */
+const LOOK_MS = 50;
+
+/**
+ * Opens a pipe or device, does the writing, and waits until all is taken. Waits for who reads from a pipe, without a thread that
+ * could not be ended, until told to stop. Throws what `write` throws, `io` and `aborted`.
+ */
+export async function withSink(
+  path: string,
+  write: (sink: Writable) => Promise<void>,
+  signal?: AbortSignal | undefined,
+): Promise<void> {
+  let sink: Writable | undefined;
+  const stop = () => void sink?.destroy(aborted(path));
+  try {
+    sink = await openSink(path, signal);
+    const opened = sink;
+    opened.on('error', () => {}); // whoever writes is told
+    signal?.addEventListener('abort', stop, { once: true });
+    await write(opened);
+    await new Promise<void>((resolve, reject) => {
+      opened.once('error', reject);
+      opened.end(resolve);
+    });
+  } catch (error) {
+    sink?.destroy();
+    stopIfAborted(signal, path);
+    throw fileError(error, path);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+async function openSink(path: string, signal: AbortSignal | undefined): Promise<Writable> {
+  const there = await stat(path);
+  if (!there.isFIFO()) return createWriteStream(path);
+  for (;;) {
+    stopIfAborted(signal, path);
+    try {
+      const fd = await openFile(path, constants.O_WRONLY | (constants.O_NONBLOCK ?? 0));
+      return new Socket({ fd, readable: false, writable: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error; // nobody reads yet
+      await sleep(LOOK_MS);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+// Pipes and devices by their names, and signals while somebody is waited for.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { MAIN, outcome, start } from '../support/cli.js';
+import { externalModel } from '../support/external.js';
+import { tempFolder } from '../support/folder.js';
+import { ops, reluModel, swapped } from '../support/graph.js';
+
+const MODEL = reluModel();
+
+/** A folder with a model and two named pipes, and bash to run command lines in it. */
+async function place() {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', MODEL);
+  await folder.write('beside.onnx', externalModel('beside.bin'));
+  await folder.write('beside.bin', new Uint8Array(16));
+  spawnSync('mkfifo', [folder.at('in'), folder.at('out')]);
+  const command = `'${process.execPath}' '${MAIN}'`;
+  const bash = (line: string) =>
+    outcome(
+      spawn('bash', ['-c', `${line.replaceAll('onnx-mish', command)}\nstatus=$?; wait; exit $status`], {
+        cwd: folder.path,
+      }),
+    );
+  return { ...folder, bash };
+}
+
+describe.runIf(process.platform === 'linux')('streams', () => {
+  test('a model from a pipe by its name is read as a stream, and needs -o', async () => {
+    const { bash, read } = await place();
+    const { bytes } = await swapped(MODEL);
+    const lines = {
+      'cat m.onnx > in & onnx-mish swap in -o 1': '1',
+      'onnx-mish swap /dev/stdin -o 2 < m.onnx': '2',
+      'cat m.onnx | onnx-mish swap /dev/stdin -o 3': '3',
+      'onnx-mish swap <(cat m.onnx) -o 4': '4',
+      'onnx-mish swap /dev/fd/7 -o 5 7< m.onnx': '5',
+    };
+    for (const [line, output] of Object.entries(lines)) {
+      expect((await bash(line)).code, line).toBe(0);
+      expect(await read(output), line).toEqual(bytes);
+    }
+    for (const line of ['onnx-mish swap /dev/stdin < m.onnx', 'onnx-mish undo <(cat m.onnx)']) {
+      const { code, stderr } = await bash(line);
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/from a pipe has no folder.*\n {2}Say with -o/),
+      ]);
+    }
+  });
+
+  test('outputs may be devices and pipes', async () => {
+    const { bash, read, list } = await place();
+    const { bytes } = await swapped(MODEL);
+    const lines = {
+      'cat out > 1 & onnx-mish swap m.onnx -o out': '1',
+      'onnx-mish swap m.onnx -o /dev/stdout > 2': '2',
+      'onnx-mish swap m.onnx -o >(cat > 3) > log; sleep 0.3': '3',
+    };
+    for (const [line, output] of Object.entries(lines)) {
+      expect((await bash(line)).code, line).toBe(0);
+      expect(await read(output), line).toEqual(bytes);
+    }
+    const before = await list();
+    for (const line of [
+      'onnx-mish swap m.onnx -o /dev/null',
+      'onnx-mish swap beside.onnx -o /dev/null',
+      'cat m.onnx | onnx-mish swap - -o /dev/null',
+    ]) {
+      expect(await bash(line), line).toMatchObject({ code: 0, stderr: '' });
+    }
+    expect((await bash('onnx-mish swap m.onnx -o /dev/full')).stderr).toContain(
+      '/dev/full: the disk is full',
+    );
+    expect(await list()).toEqual(before);
+    expect((await bash('test -c /dev/null && ! test -e /dev/beside.bin')).code).toBe(0);
+  });
+
+  test('plans, configurations and reports come and go through pipes', async () => {
+    const { bash, read } = await place();
+    const line = `onnx-mish swap m.onnx --dry-run --json > plan && onnx-mish swap m.onnx --plan <(cat plan) -o 1 > log`;
+    expect((await bash(line)).code).toBe(0);
+    expect(await read('1')).toEqual((await swapped(MODEL)).bytes);
+    expect((await bash(`onnx-mish swap m.onnx -o 2 --config <(echo '{"swap":{"form":"exp"}}')`)).code).toBe(
+      0,
+    );
+    expect(ops(await read('2'))).toContain('Exp');
+    const validated = await bash(
+      `onnx-mish validate m.onnx --dim N=1 --no-latency --runs 1 --json --junit /dev/null > run.json
+       onnx-mish report <(cat run.json) && onnx-mish report run.json --junit /dev/stdout`,
+    );
+    expect(validated.code).toBe(0);
+    expect(validated.stdout).toContain('<testsuites');
+  });
+
+  test.each(
+    [
+      'swap in -o x',
+      'swap m.onnx -o out',
+      'inspect in',
+      'swap m.onnx --plan in',
+      'swap m.onnx --config in',
+      'rank m.onnx --data random --dim N=1 --resume in',
+      'swap in -o x --keep sqnr>=1 --data random',
+      'report in',
+      'ui in --no-open',
+      'validate in',
+      'calibrate in --data random',
+    ].map((line, index) => ({ line, signal: index % 2 === 0 ? 'SIGINT' : 'SIGTERM' }) as const),
+  )('$line ends at the first $signal, or at once', async ({ line, signal }) => {
+    const { path } = await place();
+    const child = start([...line.split(' ')], { cwd: path, node: ['--import', READY] });
+    const ended = once(child, 'close');
+    await Promise.race([once(child.stderr ?? child, 'data'), ended]);
+    if (child.exitCode === null) setTimeout(() => child.kill(signal), 400);
+    const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const [code, by] = await ended;
+    clearTimeout(killer);
+    // By its own choice, by the signal, or because such a pipe is no input.
+    expect(by === signal || code === 130 || code === 2, `${code} ${by}`).toBe(true);
+  });
+});
+
+/** Tells when Node itself is there, as before that nobody listens to signals. */
+const READY = `data:text/javascript,process.stderr.write('READY')`;
