@@ -12,6 +12,8 @@ const WRITERS: Record<string, readonly string[]> = {
   'files/write-atomically.ts': ['copyFile', 'link', 'linkSync', 'mkdir', 'renameSync'],
   'files/roll-back.ts': ['rename'],
   'bundler/cache.ts': ['mkdir'],
+  // Pipes and devices, which have nothing to lose.
+  'files/write-stream.ts': ['createWriteStream'],
   // The browser that a package brings is unpacked once, and shared by name.
   'providers/browser/find.ts': ['rename'],
   // Reads what the system says of itself.
