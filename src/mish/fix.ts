@@ -1,6 +1,6 @@
 import { onnx } from '../../proto/onnx.js';
 import { type Analysis, analyse } from '../onnx/analysis.js';
-import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle } from '../onnx/document.js';
+import { type Node, nodeLabel, type OnnxDocument, opsetOf, rewriteObstacle } from '../onnx/document.js';
 import { concat, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
@@ -75,6 +75,14 @@ async function lengthsOf(
   return Array.from({ length: rawData.length >> 3 }, (_, place) => Number(view.getBigInt64(8 * place, true)));
 }
 
+/** A Constant node of a tensor of one dimension. */
+function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto & { name: string } {
+  return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: TENSOR, t }] };
+}
+
+const integer = (name: string, value: number) =>
+  constantOf(name, { dataType: DataType.INT64, dims: [1], int64Data: [value] });
+
 /** A Slice for each part of a Split. */
 function sliced(
   { name, input, output, attribute }: onnx.INodeProto,
@@ -87,12 +95,9 @@ function sliced(
     const from = at;
     at += lengths[place] ?? 0;
     if (y === '') return [];
-    const numbers = Object.entries({ from, to: at, axis }).map(([what, value]) => {
-      const constant = fresh(`${y}/webgl/${what}`);
-      const t = { dataType: DataType.INT64, dims: [1], int64Data: [value] };
-      const given = [{ name: 'value', type: TENSOR, t }];
-      return { opType: 'Constant', name: constant, output: [constant], attribute: given };
-    });
+    const numbers = Object.entries({ from, to: at, axis }).map(([what, value]) =>
+      integer(fresh(`${y}/webgl/${what}`), value),
+    );
     const operands = [...(input ?? []).slice(0, 1), ...numbers.map((one) => one.name)];
     return [
       ...numbers,
@@ -144,6 +149,28 @@ function remedied(
     const constant = constantNode(zero, 0, typeOf(x));
     for (const { t } of constant.attribute ?? []) if (t) t.dims = [1];
     nodes = [constant, proto];
+  }
+  if (kinds.has('empty')) {
+    const missing = node.inputs.flatMap((name, slot) => (name === '' ? [slot] : []));
+    for (const slot of missing) {
+      const empty = fresh(`${y}/webgl/empty`);
+      proto.input?.splice(slot, 1, empty);
+      nodes.unshift(constantOf(empty, { dataType: DataType.FLOAT, dims: [0] }));
+    }
+  }
+  if (kinds.has('image')) {
+    const up = fresh(`${y}/webgl/image`);
+    const down = fresh(`${y}/webgl/out`);
+    const axis = fresh(`${y}/webgl/axis`);
+    const isInput = opsetOf(loaded.graph) >= 13;
+    const attribute = isInput ? [] : [{ name: 'axes', type: INTS, ints: [3] }];
+    const change = (opType: string, from: string, to: string, name: string): onnx.INodeProto => {
+      return { opType, name, input: isInput ? [from, axis] : [from], output: [to], attribute };
+    };
+    proto.input?.splice(0, 1, up);
+    proto.output?.splice(0, 1, down);
+    nodes = [change('Unsqueeze', x, up, up), proto, change('Squeeze', down, y, fresh(`${y}/webgl/rows`))];
+    if (isInput) nodes.unshift(integer(axis, 3));
   }
   if (kinds.has('bound')) {
     const top = fresh(`${y}/webgl/max`);

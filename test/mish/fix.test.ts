@@ -163,6 +163,28 @@ const CASES: Readonly<Record<string, Case>> = {
     becomes: ['Constant', 'Constant', 'Constant', 'Slice', 'Constant', 'Constant', 'Constant', 'Slice'],
     fixes: ['slice y'],
   },
+  'Resize with sizes': {
+    bytes: model({
+      nodes: [node('Resize', ['x', '', '', 'sizes'], ['y'], { mode: 'linear' })],
+      inputs: [value('x', F32, [1, 1, 2, 2])],
+      outputs: [value('y', F32, [1, 1, 4, 4])],
+      initializers: [ints('sizes', [4], [1, 1, 4, 4])],
+    }),
+    dims: [1, 1, 2, 2],
+    becomes: ['Constant', 'Constant', 'Resize'],
+    fixes: ['empty y'],
+  },
+  'InstanceNormalization of rows': {
+    bytes: model({
+      nodes: [node('InstanceNormalization', ['x', 's', 's'], ['y'])],
+      inputs: [value('x', F32, [1, 2, 4])],
+      outputs: [value('y', F32, [1, 2, 4])],
+      initializers: [floats('s', [2], [1, 2])],
+    }),
+    dims: [1, 2, 4],
+    becomes: ['Constant', 'Unsqueeze', 'InstanceNormalization', 'Squeeze'],
+    fixes: ['image y'],
+  },
   'Clip with a lower bound only': {
     bytes: vectorModel([node('Clip', ['x', 'low'], ['y'])], [floats('low', [], [-1])]),
     dims: flat,

@@ -278,6 +278,8 @@ const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   bound: 'with the largest number as upper bound',
   bias: 'with 0 as third input',
   slice: 'as Slices',
+  empty: 'with empty tensors for what it leaves out',
+  image: 'as one of images of one column',
 };
 
 /** A line for each node that was written for WebGL, as `describeSkipped` gives them. */

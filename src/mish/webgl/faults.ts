@@ -9,9 +9,20 @@ import { columns, dotProducts, mixedUp, tooLate } from './programs.js';
 /**
  * What keeps WebGL from a mistake: a Cast to the type that it has already between a Conv and its activation, a Cast in the place
  * of Identity, a product with 1 after a node, `kernel_shape` of a Conv, Mul for Pow, an upper bound for Clip, a third input of
- * Gemm, which is 0, Slices for Split.
+ * Gemm, which is 0, Slices for Split, empty tensors for the inputs that Resize leaves out, an InstanceNormalization of images for one
+ * of rows.
  */
-export type Remedy = 'unfuse' | 'keep' | 'copy' | 'kernel' | 'multiply' | 'bound' | 'bias' | 'slice';
+export type Remedy =
+  | 'unfuse'
+  | 'keep'
+  | 'copy'
+  | 'kernel'
+  | 'multiply'
+  | 'bound'
+  | 'bias'
+  | 'slice'
+  | 'empty'
+  | 'image';
 
 /** What WebGL of onnxruntime-web 1.30.0 may get wrong at a node without a word, and where to mend it, if it can be. */
 export interface Fault {
@@ -149,6 +160,10 @@ function refusals(node: Node, loaded: Loaded): Fault[] {
   const { graph, analysis } = loaded;
   if (op === 'Gemm' && inputs.length === 2 && castable(analysis, graph, inputs[0] ?? ''))
     return fault("WebGL's Gemm needs its third input", 'bias');
+  if (op === 'Resize' && inputs.length === 4 && inputs[3] !== '' && inputs.includes(''))
+    return fault("WebGL's Resize takes sizes only where roi and scales are given", 'empty');
+  if (op === 'InstanceNormalization' && loaded.dims(inputs[0] ?? '')?.length === 3)
+    return fault("WebGL's InstanceNormalization takes four dimensions", 'image');
   if (op !== 'Split' || opsetOf(graph) < 13 || partsOf(node, loaded) === undefined) return [];
   return fault('WebGL has Split only before opset 13', 'slice');
 }
