@@ -4,26 +4,75 @@ import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '
 const MOST = 5;
 
 /**
- * Where onnxruntime-web/webgpu 1.30.0 is known to compute something else without a word: a convolution of one group
- * over 6, 9, 15, 18, ... channels (divisible by 3, not by 4, and more than 3) with a number of filters divisible by 4,
- * which are larger than one pixel. Found by running such convolutions beside the CPU's: 3 and 12 channels, 6 filters and
- * 1x1 are right. microsoft/onnxruntime#29651 reports it of 9 channels. The
- * kernels of onnxruntime-web/all are others, and were right.
+ * Foretells where onnxruntime-web/webgpu 1.30.0 computes something else without a word, in convolutions of one group over
+ * signals and images (`test/providers/webgpu/mistakes.md`). The kernels of onnxruntime-web/all are others, and were right.
  */
-export function webgpuMistakes({ graph }: OnnxDocument): string[] {
-  const wrong = graph.nodes.filter((node) => isWrong(node, graph));
-  const told = wrong
-    .slice(0, MOST)
-    .map(
-      (node) =>
-        `Conv ‘${nodeLabel(node)}’: onnxruntime-web/webgpu is wrong where input channels are divisible by 3 and not by 4 (microsoft/onnxruntime#29651)`,
-    );
+export function webgpuMistakes({ scopes }: OnnxDocument): string[] {
+  const wrong = scopes.flatMap((scope) => {
+    const convolutions = scope.nodes.filter(isConvolution);
+    if (convolutions.length === 0) return [];
+    const constants = constantDims(scope, new Set(convolutions.map(({ inputs }) => inputs[1] ?? '')));
+    return convolutions.flatMap((node) => {
+      const reason = reasonOf(node, scope, constants.get(node.inputs[1] ?? ''));
+      return reason === undefined ? [] : [`Conv ‘${nodeLabel(node)}’: onnxruntime-web/webgpu ${reason}`];
+    });
+  });
+  const told = wrong.slice(0, MOST);
   return wrong.length > MOST ? [...told, `and ${wrong.length - MOST} more of the kind`] : told;
 }
 
-function isWrong(node: Node, graph: Scope): boolean {
-  if (node.opType !== 'Conv' || node.domain !== '' || (attribute(node, 'group')?.i ?? 1) !== 1) return false;
-  const [filters = 0, channels = 0, ...kernel] = graph.initializers.get(node.inputs[1] ?? '')?.dims ?? [];
-  const apart = channels > 3 && channels % 3 === 0 && channels % 4 !== 0 && filters % 4 === 0;
-  return apart && kernel.length === 2 && kernel.some((size) => size > 1);
+type Dims = readonly (number | string | null)[];
+
+/** Whether a node is a convolution of one group. */
+function isConvolution(node: Node): boolean {
+  return node.opType === 'Conv' && node.domain === '' && (attribute(node, 'group')?.i ?? 1) === 1;
+}
+
+/** The dimensions of these values, of those that Constant nodes make. */
+function constantDims({ nodes }: Scope, names: ReadonlySet<string>): ReadonlyMap<string, Dims> {
+  const found = new Map<string, Dims>();
+  for (const node of nodes) {
+    const [output = ''] = node.outputs;
+    const dims = node.opType === 'Constant' && names.has(output) && attribute(node, 'value')?.tensor?.dims;
+    if (dims) found.set(output, dims);
+  }
+  return found;
+}
+
+function reasonOf(node: Node, scope: Scope, constant: Dims | undefined): string | undefined {
+  const [filters, channels, ...kernel] = constant ?? dimsIn(scope, node.inputs[1]) ?? [];
+  if (typeof filters !== 'number' || typeof channels !== 'number' || ![1, 2].includes(kernel.length))
+    return undefined;
+  const pads = attribute(node, 'pads')?.ints ?? [];
+  if (isMatMul(node, scope, kernel))
+    return pads.some((pad) => pad !== 0) ? 'leaves out padding that is only after the image' : undefined;
+  const isApart = channels > 3 && channels % 3 === 0 && channels % 4 !== 0 && filters % 4 === 0;
+  return isApart
+    ? 'is wrong where input channels are divisible by 3 and not by 4 (microsoft/onnxruntime#29651)'
+    : undefined;
+}
+
+/** Whether it is run as a product of matrices: kernels of one pixel, or as large as the image. */
+function isMatMul(node: Node, scope: Scope, kernel: Dims): boolean {
+  const ints = (name: string) => attribute(node, name)?.ints ?? [];
+  // Padding before the image is asked for, that after it is not.
+  if (
+    ints('pads')
+      .slice(0, kernel.length)
+      .some((pad) => pad !== 0)
+  )
+    return false;
+  const isOnePixel = kernel.every((size) => size === 1) && ints('strides').every((step) => step === 1);
+  const image = dimsIn(scope, node.inputs[0])?.slice(2);
+  return isOnePixel || String(image) === String(kernel);
+}
+
+/** The dimensions of a value of a scope, or of one around it. */
+function dimsIn(scope: Scope, name = ''): Dims | undefined {
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    const made = at.initializers.get(name) ?? at.values.get(name);
+    const dims = made?.dims ?? at.inputs.find((input) => input.name === name)?.dims;
+    if (dims !== undefined) return dims;
+  }
+  return undefined;
 }

@@ -16,6 +16,8 @@ import { type Prepared, type PrepareOptions, prepare, type Refusal, type Swappin
 /** ONNX Runtime Web, as a page imports it: `import * as ort from 'onnxruntime-web/all'`. */
 export interface OrtWeb {
   readonly InferenceSession: Pick<typeof Ort.InferenceSession, 'create'>;
+  /** Its settings, where ONNX Runtime leaves what its WebGPU is made of. */
+  readonly env?: { readonly webgpu?: object | undefined } | undefined;
 }
 
 /** How far it is. */
@@ -122,10 +124,22 @@ async function openFirst(
     }
     if (signal?.aborted) await opened.release();
     stopIfAborted(signal, models.name);
-    onSession?.({ provider, refused, form: report.form, report, suspicions, cache });
+    const isKnown = provider !== 'webgpu' || !hasOlderWebgpu(ort);
+    const told = isKnown ? suspicions : [];
+    onSession?.({ provider, refused, form: report.form, report, suspicions: told, cache });
     return opened;
   }
   throw noneOf(refused, models.name);
+}
+
+/**
+ * Whether the kernels of WebGPU are those of `onnxruntime-web/all` (JSEP), of which no bugs are known, and not those of
+ * `onnxruntime-web/webgpu`. Only the former fix `env.webgpu.adapter` when they start (backend-webgpu.ts of
+ * onnxruntime-web 1.30); behind `env.wasm.proxy` they start elsewhere, and nothing can be known.
+ */
+function hasOlderWebgpu({ env }: OrtWeb): boolean {
+  const adapter = env?.webgpu && Object.getOwnPropertyDescriptor(env.webgpu, 'adapter');
+  return adapter?.writable === false;
 }
 
 const UPDATE = 'Update the browser and the graphics driver, or name another provider';
