@@ -1,14 +1,20 @@
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
+import { lostActivations } from './lost-activations.js';
 
 /** How many are told. */
 const MOST = 5;
 
 /**
  * Foretells where onnxruntime-web/webgpu 1.30.0 computes something else without a word, in convolutions of one group over
- * signals and images (`test/providers/webgpu/mistakes.md`). The kernels of onnxruntime-web/all are others, and were right.
+ * signals and images, and in activations after convolutions (`test/providers/webgpu/mistakes.md`). The kernels of onnxruntime-web/all are others, and were right.
  */
-export function webgpuMistakes({ scopes }: OnnxDocument): string[] {
-  const wrong = scopes.flatMap((scope) => {
+export function webgpuMistakes(document: OnnxDocument): string[] {
+  const bugs = [...wrongConvolutions(document), ...lostActivations(document)];
+  return bugs.length > MOST ? [...bugs.slice(0, MOST), `and ${bugs.length - MOST} more of the kind`] : bugs;
+}
+
+function wrongConvolutions({ scopes }: OnnxDocument): string[] {
+  return scopes.flatMap((scope) => {
     const convolutions = scope.nodes.filter(isConvolution);
     if (convolutions.length === 0) return [];
     const constants = constantDims(scope, new Set(convolutions.map(({ inputs }) => inputs[1] ?? '')));
@@ -17,8 +23,6 @@ export function webgpuMistakes({ scopes }: OnnxDocument): string[] {
       return reason === undefined ? [] : [`Conv ‘${nodeLabel(node)}’: onnxruntime-web/webgpu ${reason}`];
     });
   });
-  const told = wrong.slice(0, MOST);
-  return wrong.length > MOST ? [...told, `and ${wrong.length - MOST} more of the kind`] : told;
 }
 
 type Dims = readonly (number | string | null)[];
