@@ -13,6 +13,11 @@ export function webgpuMistakes(document: OnnxDocument): string[] {
   return bugs.length > MOST ? [...bugs.slice(0, MOST), `and ${bugs.length - MOST} more of the kind`] : bugs;
 }
 
+const NATIVE_BUILD = 'onnxruntime-web/webgpu';
+
+/** Whether a bug is one of kernels that onnxruntime-web/all does not have, and not of ONNX Runtime's optimiser. */
+export const isOfNativeKernels = (bug: string) => bug.includes(NATIVE_BUILD);
+
 function wrongConvolutions({ scopes }: OnnxDocument): string[] {
   return scopes.flatMap((scope) => {
     const convolutions = scope.nodes.filter(isConvolution);
@@ -20,7 +25,7 @@ function wrongConvolutions({ scopes }: OnnxDocument): string[] {
     const constants = constantDims(scope, new Set(convolutions.map(({ inputs }) => inputs[1] ?? '')));
     return convolutions.flatMap((node) => {
       const reason = reasonOf(node, scope, constants.get(node.inputs[1] ?? ''));
-      return reason === undefined ? [] : [`Conv ‘${nodeLabel(node)}’: onnxruntime-web/webgpu ${reason}`];
+      return reason === undefined ? [] : [`Conv ‘${nodeLabel(node)}’: ${NATIVE_BUILD} ${reason}`];
     });
   });
 }

@@ -40,7 +40,7 @@ export function lostActivations(document: OnnxDocument): string[] {
     const [first, second] = activationsAfter(node, scope, analysis);
     if (first === undefined || second === undefined) return [];
     return [
-      `${first.opType} ‘${nodeLabel(first)}’: onnxruntime-web/webgpu leaves it out between Conv ‘${nodeLabel(node)}’ and ${second.opType}`,
+      `${first.opType} ‘${nodeLabel(first)}’: WebGPU leaves it out between Conv ‘${nodeLabel(node)}’ and ${second.opType}`,
     ];
   });
 }

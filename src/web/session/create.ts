@@ -7,6 +7,7 @@ import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
 import { MISSING } from '../../providers/browser/missing.js';
 import { WEB_PROVIDERS, type WebProvider } from '../../providers/browser/protocol.js';
+import { isOfNativeKernels } from '../../providers/webgpu/known-bugs.js';
 import { missingFor } from '../harness/facts.js';
 import { openCache, sha256 } from './cache.js';
 import { type ExternalFile, externalFiles } from './external.js';
@@ -124,8 +125,7 @@ async function openFirst(
     }
     if (signal?.aborted) await opened.release();
     stopIfAborted(signal, models.name);
-    const isKnown = provider !== 'webgpu' || !hasOlderWebgpu(ort);
-    const told = isKnown ? suspicions : [];
+    const told = hasOlderWebgpu(ort) ? suspicions.filter((bug) => !isOfNativeKernels(bug)) : suspicions;
     onSession?.({ provider, refused, form: report.form, report, suspicions: told, cache });
     return opened;
   }
@@ -133,8 +133,7 @@ async function openFirst(
 }
 
 /**
- * Whether the kernels of WebGPU are those of `onnxruntime-web/all` (JSEP), of which no bugs are known, and not those of
- * `onnxruntime-web/webgpu`. Only the former fix `env.webgpu.adapter` when they start (backend-webgpu.ts of
+ * Whether the kernels of WebGPU are those of `onnxruntime-web/all` (JSEP), and not those of `onnxruntime-web/webgpu`. Only the former fix `env.webgpu.adapter` when they start (backend-webgpu.ts of
  * onnxruntime-web 1.30); behind `env.wasm.proxy` they start elsewhere, and nothing can be known.
  */
 function hasOlderWebgpu({ env }: OrtWeb): boolean {
