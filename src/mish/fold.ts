@@ -4,7 +4,7 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
-import { type Foldable, planFolds } from './fold-plan.js';
+import type { Foldable } from './fold-plan.js';
 import { spliceWithRecord } from './history.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type FoldReport, foldReport } from './results.js';
@@ -38,6 +38,7 @@ export async function foldDocument(
   document: OnnxDocument,
   options: FoldOptions = {},
 ): Promise<{ output: Spliced; report: FoldReport }> {
+  const { planFolds } = await import('./fold-plan.js'); // a page that does not fold does not load it
   const analysis = analyse(document);
   const found = recognise(document, analysis);
   const blocked = new Set(found.flatMap((mish) => nodesOf(mish)));

@@ -6,7 +6,7 @@ import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { fixesFor } from './fixes.js';
-import { type Foldable, type Folding, planFolds } from './fold-plan.js';
+import type { Foldable, Folding } from './fold-plan.js';
 import {
   FORM_FOR,
   FORMS,
@@ -147,11 +147,12 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
 });
 
 /** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */
-function foldSites(
+async function foldSites(
   document: OnnxDocument,
   sites: readonly Chosen[],
   openData: OpenData | undefined,
 ): Promise<Folding<ChosenFoldable>> {
+  const { planFolds } = await import('./fold-plan.js'); // a page that does not fold does not load it
   const analysis = analyse(document);
   const mish = recognise(document, analysis).flatMap(({ node, inner }) => [node, ...inner]);
   const blocked = new Set([...sites.map(({ node }) => node), ...mish]);
