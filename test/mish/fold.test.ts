@@ -195,7 +195,8 @@ describe('what a scale passes through', () => {
   test.each(Object.entries(cases))('after the site: %s', async (_, between) => {
     const source = net({ nodes: pair(between), initializers: [...TWO, ...more] });
     for (const beta of [4, 3]) {
-      const { fold } = await folded(source, { beta, only: ['relu'] });
+      // By its name, as with a bound it is half of a clamp.
+      const { fold } = await folded(source, { beta, only: ['relu'], include: ['ar'] });
       expect(why(fold)).toEqual([]);
       expect(fold.folded).toHaveLength(1);
     }
@@ -212,7 +213,7 @@ describe('what a scale passes through', () => {
       ];
       const source = net({ nodes, initializers: [...TWO, ...more] });
       for (const beta of [4, 3]) {
-        const { fold } = await folded(source, { beta, only: ['relu'] });
+        const { fold } = await folded(source, { beta, only: ['relu'], include: ['act'] });
         expect(why(fold)).toEqual([]);
         expect(fold.folded).toHaveLength(1);
       }
@@ -293,10 +294,12 @@ describe('what a scale passes through', () => {
       ],
       initializers: [...TWO, weights('w3', [4, 4, 3, 3]), floats('floor', [], [0.25])],
     });
-    const both = await folded(net(parts(node('Max', ['s', 'floor'], ['n']))), { beta: 4 });
+    // By their names, as with a floor they are arithmetic.
+    const options = { beta: 4, include: ['r', 's'] };
+    const both = await folded(net(parts(node('Max', ['s', 'floor'], ['n']))), options);
     expect(both.fold.folded).toHaveLength(2);
     expect(tensors(both.bytes).get('floor')).toEqual([1]);
-    const other = await folded(net(parts(node('Div', ['s', 'floor'], ['n']))), { beta: 4 });
+    const other = await folded(net(parts(node('Div', ['s', 'floor'], ['n']))), options);
     expect(other.fold.folded).toEqual([]);
     expect(why(other.fold)).toContainEqual(expect.stringContaining("others read 'floor' as well"));
   });
