@@ -17,7 +17,7 @@ const UNDO = 'onnx-mish.undo';
 
 /** One thing done to a model. */
 export interface Operation {
-  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix' | 'fix-relu' | 'calibrate';
+  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix' | 'fix-relu' | 'calibrate' | 'opset';
   /** Version of onnx-mish that did it. */
   readonly version: string;
   readonly form: string;
@@ -27,7 +27,7 @@ export interface Operation {
   readonly mixtures?: number;
   /** How many of the sites have their sharpness in the weights around them; absent where none has. */
   readonly folded?: number;
-  /** Number of sites rewritten; for `calibrate`, of layers whose weights were solved anew. */
+  /** Number of sites rewritten; for `opset`, of nodes and imports; for `calibrate`, of layers whose weights were solved anew. */
   readonly sites: number;
 }
 
@@ -50,6 +50,7 @@ const OPERATIONS: readonly Operation['operation'][] = [
   'fix',
   'fix-relu',
   'calibrate',
+  'opset',
 ];
 
 function isOperation(value: unknown): value is Operation {

@@ -6,13 +6,17 @@ import type { Site } from './sites.js';
 const RUNS_FROM = 7;
 
 /** One line for each way in which a form is slow or cannot run at these sites, with the remedy. */
-export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>[]): string[] {
+export function notesOn(
+  form: Form,
+  sites: readonly Pick<Site, 'type' | 'scope'>[],
+  advice = (opset: number) => `convert the model to opset ${opset}`,
+): string[] {
   if (sites.length === 0) return [];
   const notes: string[] = [];
   const opset = sites.reduce((least, { scope }) => Math.min(least, opsetOf(scope)), RUNS_FROM);
   if (opset < RUNS_FROM) {
     notes.push(
-      `ONNX Runtime has no Mul before opset ${RUNS_FROM}, and this is opset ${opset}; convert the model to opset ${RUNS_FROM} to run it there`,
+      `ONNX Runtime has no Mul before opset ${RUNS_FROM}, and this is opset ${opset}; ${advice(RUNS_FROM)} to run it there`,
     );
   }
   const told = new Set<Target>();
@@ -27,9 +31,7 @@ export function notesOn(form: Form, sites: readonly Pick<Site, 'type' | 'scope'>
     if (first === undefined) continue;
     for (const target of open) told.add(target);
     const remedy =
-      before === undefined
-        ? `the ${FORM_FOR[first]} form does better`
-        : `convert the model to opset ${before} first`;
+      before === undefined ? `the ${FORM_FOR[first]} form does better` : `${advice(before)} first`;
     notes.push(
       `${open.join(' and ')}: ${says}${before === undefined ? '' : ` before opset ${before}`}; ${remedy}`,
     );

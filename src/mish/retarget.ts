@@ -8,6 +8,7 @@ import { type FixedNode, fixesFor } from './fixes.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
+import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
 import { rewrite } from './rewrite.js';
@@ -56,6 +57,14 @@ export async function retargetDocument(
   document: OnnxDocument,
   options: RetargetOptions,
 ): Promise<{ output: Spliced; report: RetargetReport }> {
+  return withOpset(document, options.opset, (raised) => retargetRaised(document, options, raised));
+}
+
+async function retargetRaised(
+  document: OnnxDocument,
+  options: RetargetOptions,
+  raised: readonly Edit[],
+): Promise<{ output: Spliced; report: RetargetReport }> {
   const form = chooseForm(options);
   const analysis = analyse(document);
   const found = recognise(document, analysis);
@@ -63,7 +72,7 @@ export async function retargetDocument(
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
   for (const mish of others) {
-    checkOpset(form, mish.scope, document.source.name, mish.form.name);
+    checkOpset(form, mish.scope, document, mish.form.name);
     const obstacle = formObstacle(form, mish.type, mish.scope, mish);
     if (obstacle === undefined) sites.push(mish);
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
@@ -72,10 +81,12 @@ export async function retargetDocument(
   const gone = new Set(sites.flatMap(({ node, inner }) => [node, ...inner]));
   const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
-  const edits = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
+  const changes = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
+  const edits = [...changes, ...besides(raised, changes)];
   const operations = [
     { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },
     { operation: 'fix', form: 'webgl', sites: fixes.length },
+    raising(document, raised),
   ] as const;
   const output = await spliceWithRecord(document, edits, operations, options.undo ?? true);
   const report: RetargetReport = {
@@ -84,7 +95,7 @@ export async function retargetDocument(
     skipped,
     fixes,
     unchanged: found.length - others.length,
-    notes: [...notesOn(form, sites), ...noteOnSize(output.size)],
+    notes: [...notesOn(form, sites, (opset) => opsetAdvice(document, opset)), ...noteOnSize(output.size)],
     bytesIn: document.source.size,
     bytesOut: output.size,
   };

@@ -14,6 +14,7 @@ import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
 import { needsConstants } from './emit.js';
 import { FORMS, type Form, type Variant } from './forms.js';
 import { findMinusInfinity } from './minus-infinity.js';
+import { opsetAdvice } from './raise-opset.js';
 import { createUses } from './uses.js';
 import { type Verdict, whyOf } from './value-flow.js';
 
@@ -232,13 +233,16 @@ function isRepresentable(beta: number, type: FloatType): boolean {
 }
 
 /** Throws `unsupported-form` when a scope's opset lacks an operator of the form. */
-export function checkOpset(form: Form, scope: Scope, source: string, fallback = 'softplus'): void {
+export function checkOpset(form: Form, scope: Scope, document: OnnxDocument, fallback = 'softplus'): void {
   const opset = opsetOf(scope);
   if (opset >= form.opset) return;
   throw new OnnxMishError(
     'unsupported-form',
     `the ${form.name} form needs opset ${form.opset}, and ${scope.root.path === 'graph' ? 'the model' : scope.root.path} imports opset ${opset}`,
-    { where: source, fix: `Use --form ${fallback}, or convert the model to opset ${form.opset} first` },
+    {
+      where: document.source.name,
+      fix: `Use --form ${fallback}, or ${opsetAdvice(document, form.opset)} first`,
+    },
   );
 }
 

@@ -3,7 +3,7 @@ import { analyse } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
-import type { Spliced } from '../onnx/splice.js';
+import type { Edit, Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { fixesFor } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
@@ -21,6 +21,7 @@ import { spliceWithRecord } from './history.js';
 import { noteOnMinusInfinity } from './minus-infinity.js';
 import { noteOnSize, notesOn } from './notes.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
+import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { rewrite, type Target } from './rewrite.js';
@@ -35,6 +36,8 @@ import {
 } from './sites.js';
 
 export interface FormOptions {
+  /** The opset to raise the model to, where the operators in it mean the same there; as it is unless given. */
+  readonly opset?: number | undefined;
   /** How to write Mish; `softplus` unless given. */
   readonly form?: FormName | undefined;
   /** The provider the model is for, which chooses the form. */
@@ -82,6 +85,14 @@ export async function swapDocument(
   document: OnnxDocument,
   options: SwapOptions = {},
 ): Promise<{ output: Spliced; report: SwapReport }> {
+  return withOpset(document, options.opset, (raised) => swapRaised(document, options, raised));
+}
+
+async function swapRaised(
+  document: OnnxDocument,
+  options: SwapOptions,
+  raised: readonly Edit[],
+): Promise<{ output: Spliced; report: SwapReport }> {
   const form = chooseForm(options.plan ?? options);
   const beta = checkBeta(options.plan?.beta ?? options.beta);
   const { sites, skipped } = select(document, form, beta, options);
@@ -94,7 +105,8 @@ export async function swapDocument(
   const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set(targets.map(({ node }) => node));
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone);
-  const edits = [...rewrite(document, targets), ...(folding?.edits ?? []), ...more];
+  const changes = [...rewrite(document, targets), ...(folding?.edits ?? []), ...more];
+  const edits = [...changes, ...besides(raised, changes)];
   const operation = {
     operation: 'swap',
     form: form.name,
@@ -106,7 +118,7 @@ export async function swapDocument(
   const output = await spliceWithRecord(
     document,
     edits,
-    [operation, { operation: 'fix', form: 'webgl', sites: fixes.length }],
+    [operation, { operation: 'fix', form: 'webgl', sites: fixes.length }, raising(document, raised)],
     options.undo ?? true,
   );
   const report: SwapReport = {
@@ -117,7 +129,7 @@ export async function swapDocument(
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
     ...(isWanted ? { fixes } : {}),
     notes: [
-      ...notesOn(form, sites),
+      ...notesOn(form, sites, (opset) => opsetAdvice(document, opset)),
       ...noteOnMinusInfinity(sites),
       ...oldWeights(folding, options),
       ...noteOnSize(output.size),
@@ -173,7 +185,7 @@ function select(
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {
-    checkOpset(form, site.scope, document.source.name);
+    checkOpset(form, site.scope, document);
     const leak = plan === undefined ? mixtureOf(site, options.leaky) : site.leak;
     if (typeof leak === 'object') {
       skipped.push({ ...site, ...leak });

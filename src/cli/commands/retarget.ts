@@ -10,6 +10,7 @@ import {
   dataAccess,
   fixOptions,
   formOptions,
+  opsetOption,
   outputOptions,
 } from '../options/options.js';
 import { integer } from '../text/text.js';
@@ -23,7 +24,7 @@ export function command(): Command {
     );
   manyOptions(retarget);
   outputOptions(retarget, '<model>.<target>.onnx');
-  fixOptions(formOptions(retarget))
+  opsetOption(fixOptions(formOptions(retarget)))
     .addOption(new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp())
     .option('--no-undo', 'leave out the record from which `undo` restores the original');
   return commonOptions(configOptions(dataAccess(retarget)))

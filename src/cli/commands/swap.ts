@@ -29,6 +29,7 @@ import {
   dataAccess,
   fixOptions,
   formOptions,
+  opsetOption,
   outputOptions,
   siteOptions,
 } from '../options/options.js';
@@ -54,7 +55,7 @@ export function command(): Command {
     );
   manyOptions(swap);
   outputOptions(swap, '<model>.mish.onnx');
-  fixOptions(formOptions(swap));
+  opsetOption(fixOptions(formOptions(swap)));
   swap.option(
     '--beta <number>',
     'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit; auto: the smallest that --keep allows',
@@ -156,6 +157,11 @@ async function run(
   if (input === '-' && flags.plan === '-') {
     throw new OnnxMishError('bad-usage', 'model and plan cannot both come from standard input', {
       fix: 'Name a file for one of them',
+    });
+  }
+  if (flags.keep !== undefined && flags.opset !== undefined) {
+    throw new OnnxMishError('bad-usage', '--opset and --keep do not go together', {
+      fix: 'Raise the opset of what --keep wrote, with retarget --opset',
     });
   }
   if (flags.keep !== undefined) {

@@ -90,6 +90,7 @@ const swap = z
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
     samples: count('Samples for `keep` to take at the most'),
     fix: flag(FIX),
+    opset: some('Opset to raise the model to, where its operators mean the same there'),
   })
   .refine(oneForm, ONE_FORM);
 
@@ -111,6 +112,7 @@ const retarget = z
     ...output,
     ...forms,
     fix: flag(FIX),
+    opset: some('Opset to raise the model to, where its operators mean the same there'),
     fixRelu: flag('Another name for `fix`'),
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
   })

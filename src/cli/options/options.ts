@@ -60,6 +60,15 @@ export function formOptions(command: Command): Command {
   return command.addOption(form).addOption(target);
 }
 
+/** --opset, of the commands that write a model. */
+export function opsetOption(command: Command): Command {
+  return command.option(
+    '--opset <number>',
+    'raise the model to this opset, where its operators mean the same there',
+    some,
+  );
+}
+
 /** --fix and --no-fix. */
 export function fixOptions(command: Command): Command {
   return command

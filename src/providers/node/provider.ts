@@ -139,9 +139,11 @@ async function open(
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
       where: label,
-      fix: /could not find an implementation|not implemented/i.test(messageOf(cause))
-        ? `${name} has no kernel for that operator and type. If it is of Mish, write it in another form: \`onnx-mish retarget --form exp\``
-        : undefined,
+      fix: /could not find an implementation for \w+\([1-6]\)/i.test(messageOf(cause))
+        ? 'ONNX Runtime has few kernels before opset 7: raise the opset with `onnx-mish swap --opset 7`'
+        : /could not find an implementation|not implemented/i.test(messageOf(cause))
+          ? `${name} has no kernel for that operator and type. If it is of Mish, write it in another form: \`onnx-mish retarget --form exp\``
+          : undefined,
       cause,
     });
   // ONNX Runtime opens what a model names, a pipe as well, for which it waits.

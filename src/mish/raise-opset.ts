@@ -1,0 +1,219 @@
+import { OnnxMishError } from '../base/error.js';
+import { attribute, type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { concat, messageField, varint } from '../onnx/encode.js';
+import { createReader, type Field, walk } from '../onnx/reader.js';
+import { type Edit, replacing } from '../onnx/splice.js';
+import { NEWEST_OPSET, OPSET_CHANGES } from './opset-changes.js';
+
+// Field numbers; the schema is proto/onnx.proto3.
+const MODEL_IMPORT = 8;
+const IMPORT = { domain: 1, version: 2 };
+const NODE_ATTRIBUTE = 5;
+const ATTRIBUTE_NAME = 1;
+
+/** Why a model cannot be raised to an opset by changing the number, and the attributes that go with it. */
+interface Obstacle {
+  readonly what: string;
+  /** The opset that is the first too high. */
+  readonly opset: number;
+}
+
+const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'And', 'Or', 'Xor', 'Less', 'Greater', 'Equal'];
+
+/** Whether a node means the same without this attribute, in the opset that has no longer got it. */
+function canDrop(node: Node, name: string): boolean {
+  const value = attribute(node, name);
+  const broadcast = attribute(node, 'broadcast')?.i ?? 0;
+  switch (name) {
+    case 'consumed_inputs':
+      return true;
+    case 'is_test': // its default was training
+      return value !== undefined && value.i !== 0;
+    case 'spatial':
+      return value === undefined || value.i !== 0;
+    case 'broadcast':
+      return broadcast === 0 || node.opType === 'Gemm' || attribute(node, 'axis') === undefined;
+    case 'axis':
+      return value === undefined || (ARITHMETIC.includes(node.opType) && broadcast === 0);
+    default:
+      return value === undefined;
+  }
+}
+
+/** Changes that some nodes do not see. */
+function isUnmoved(node: Node, scope: Scope, opset: number): boolean {
+  const { opType, outputs, inputs } = node;
+  if (opType === 'BatchNormalization' && opset === 14) return outputs.length === 1;
+  if (opType === 'Dropout' && opset === 10) return outputs.length === 1; // the mask's type
+  if (opset !== 13 || !['Softmax', 'LogSoftmax', 'Hardmax'].includes(opType)) return false;
+  // Up to opset 12 they took all axes from `axis` on together.
+  const axis = attribute(node, 'axis')?.i;
+  const rank = rankOf(scope, outputs[0]) ?? rankOf(scope, inputs[0]);
+  return (
+    axis === -1 || (rank !== undefined && (axis ?? 1) === rank - 1 && (axis !== undefined || rank === 2))
+  );
+}
+
+function rankOf({ inputs, outputs, values }: Scope, name = ''): number | undefined {
+  const find = (all: Scope['inputs']) => all.find((value) => value.name === name);
+  return (values.get(name) ?? find(outputs) ?? find(inputs))?.dims?.length;
+}
+
+/** What a node loses on the way from an opset to another, or the first opset in which it would mean something else. */
+function changesOf(node: Node, scope: Scope, from: number, to: number): string[] | number {
+  const table = Object.hasOwn(OPSET_CHANGES, node.opType) ? OPSET_CHANGES[node.opType] : undefined;
+  const gone: string[] = [];
+  for (const change of node.domain === '' ? (table?.split(' ') ?? []) : []) {
+    const [version = '', names] = change.split(':');
+    const opset = Number(version);
+    if (opset <= from || opset > to || isUnmoved(node, scope, opset)) continue;
+    const list = names?.split('|') ?? [];
+    if (list.length === 0 || !list.every((name) => canDrop(node, name))) return opset;
+    gone.push(...list);
+  }
+  return gone.filter((name) => attribute(node, name) !== undefined);
+}
+
+/** What keeps a model from being raised to an opset; undefined where nothing does. */
+export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | undefined {
+  const from = opsetOf(document.graph);
+  const [called] = document.functions;
+  if (called !== undefined) return { what: `${called.path} has an opset of its own`, opset: from + 1 };
+  for (const scope of document.scopes) {
+    for (const node of scope.nodes) {
+      const opset = changesOf(node, scope, from, to);
+      if (typeof opset === 'number')
+        return {
+          what: `${node.opType} '${nodeLabel(node)}' is another operator from opset ${opset} on`,
+          opset,
+        };
+    }
+  }
+  return undefined;
+}
+
+/** The advice for what needs a higher opset. */
+export function opsetAdvice(document: OnnxDocument, to: number): string {
+  return opsetObstacle(document, to) === undefined
+    ? `raise it with --opset ${to}`
+    : `convert the model to opset ${to}`;
+}
+
+/**
+ * Does something with a document as if it had another opset, given the edits that raise it. Only nodes whose meaning stays are
+ * raised, without attributes that the opset no longer has. Throws `bad-usage`, with the node, where a node would mean
+ * something else.
+ */
+export async function withOpset<T>(
+  document: OnnxDocument,
+  to: number | undefined,
+  use: (edits: readonly Edit[]) => Promise<T>,
+): Promise<T> {
+  const { graph, source } = document;
+  const from = opsetOf(graph);
+  if (to === undefined || to === from) return use([]);
+  const bad = (what: string, fix: string) =>
+    new OnnxMishError('bad-usage', what, { where: source.name, fix });
+  if (!Number.isInteger(to) || to < from || to > NEWEST_OPSET)
+    throw bad(
+      `the model imports opset ${from}, and cannot have opset ${to}`,
+      `Give --opset ${from} to ${NEWEST_OPSET}`,
+    );
+  const obstacle = opsetObstacle(document, to);
+  if (obstacle !== undefined)
+    throw bad(
+      `the model cannot be raised from opset ${from} to ${to}: ${obstacle.what}`,
+      obstacle.opset - 1 > from
+        ? `Give at most --opset ${obstacle.opset - 1}, or convert the model with onnx.version_converter`
+        : 'Convert the model with onnx.version_converter',
+    );
+  const edits = [...(await importEdits(document, to)), ...(await attributeEdits(document, from, to))];
+  // Bodies have the map of the graph around them. The document is its caller's, so it gets its own number back.
+  const opsets = graph.opsets as Map<string, number>;
+  opsets.set('', to);
+  try {
+    return await use(edits);
+  } finally {
+    opsets.set('', from);
+  }
+}
+
+/** The record of edits that raise the opset. */
+export function raising(document: OnnxDocument, edits: readonly Edit[]) {
+  return { operation: 'opset', form: `opset ${opsetOf(document.graph)}`, sites: edits.length } as const;
+}
+
+/** The edits of nodes that are not replaced by others. */
+export function besides(edits: readonly Edit[], others: readonly Edit[]): Edit[] {
+  const taken = new Set(others.flatMap(({ start, end }) => (end > start ? [start] : [])));
+  return edits.filter(({ start, frame }) => frame === undefined || !taken.has(start));
+}
+
+async function importEdits({ source }: OnnxDocument, to: number): Promise<Edit[]> {
+  const reader = createReader(source);
+  const imports: Field[] = [];
+  await walk(reader, 0, source.size, (field) => {
+    if (field.number === MODEL_IMPORT) imports.push(field);
+    return undefined;
+  });
+  const edits: Edit[] = [];
+  const number = concat([varint(IMPORT.version * 8), varint(to)]);
+  for (const { start, body, end } of imports) {
+    const domain = await textIn(reader, body, end, IMPORT.domain);
+    if (domain !== '' && domain !== 'ai.onnx') continue;
+    const name = domain === '' ? [] : [messageField(IMPORT.domain, new TextEncoder().encode(domain))];
+    const bytes =
+      edits.length === 0 ? messageField(MODEL_IMPORT, concat([...name, number])) : new Uint8Array(0);
+    edits.push({ start, end, bytes, frame: undefined });
+  }
+  if (edits.length > 0) return edits;
+  const { size } = source;
+  return [{ start: size, end: size, bytes: messageField(MODEL_IMPORT, number), frame: undefined }];
+}
+
+async function attributeEdits(document: OnnxDocument, from: number, to: number): Promise<Edit[]> {
+  const reader = createReader(document.source);
+  const edits: Edit[] = [];
+  for (const scope of document.scopes) {
+    for (const node of scope.nodes) {
+      const gone = changesOf(node, scope, from, to);
+      if (typeof gone === 'number' || gone.length === 0) continue;
+      edits.push(replacing(node, await without(document, node, gone)));
+    }
+  }
+  return edits;
+
+  async function without(
+    { source }: OnnxDocument,
+    { span }: Node,
+    names: readonly string[],
+  ): Promise<Uint8Array> {
+    let inner: Field | undefined;
+    await walk(reader, span.start, span.end, (field) => {
+      inner = field;
+      return undefined;
+    });
+    const fields: Field[] = [];
+    await walk(reader, inner?.body ?? span.end, span.end, (field) => {
+      fields.push(field);
+      return undefined;
+    });
+    const kept: Uint8Array[] = [];
+    for (const { number, start, body, end } of fields) {
+      if (number === NODE_ATTRIBUTE && names.includes(await textIn(reader, body, end, ATTRIBUTE_NAME)))
+        continue;
+      kept.push(await source.read(start, end - start));
+    }
+    return messageField(inner?.number ?? 1, concat(kept));
+  }
+}
+
+async function textIn(reader: ReturnType<typeof createReader>, start: number, end: number, number: number) {
+  let text: Field | undefined;
+  await walk(reader, start, end, (field) => {
+    if (field.number === number) text = field;
+    return undefined;
+  });
+  const found = text as Field | undefined;
+  return found === undefined ? '' : new TextDecoder().decode(await reader.bytes(found.body, found.end));
+}

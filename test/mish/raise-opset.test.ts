@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { FORMS, type FormName } from '../../src/mish/forms.js';
+import { undo } from '../../src/mish/history.js';
+import { OPSET_CHANGES } from '../../src/mish/opset-changes.js';
+import { opsetObstacle } from '../../src/mish/raise-opset.js';
+import { retarget } from '../../src/mish/retarget.js';
+import { swap } from '../../src/mish/swap.js';
+import { scan } from '../../src/onnx/scan.js';
+import { ifNode } from '../support/bodies.js';
+import { floats, model, node, value } from '../support/model.js';
+import { f32, run } from '../support/run.js';
+
+const x = f32([-2, -1, -0.5, 0, 1, 2, 3, 4], [2, 4]);
+const weights = Array.from({ length: 16 }, (_, index) => Math.sin(index));
+const bias = floats('b', [4], [0.1, -0.2, 0.3, 0.4]);
+
+/** Nodes of old opsets, from 'x' to 'y', of which some attributes have to go. */
+const OLD: Readonly<Record<string, onnx.INodeProto[]>> = {
+  'Add with broadcast': [node('Add', ['x', 'b'], ['y'], { broadcast: 1 })],
+  'Mul without': [node('Mul', ['x', 'x'], ['y'])],
+  Gemm: [node('Gemm', ['x', 'w', 'b'], ['y'], { broadcast: 1 })],
+  Dropout: [node('Dropout', ['x'], ['y'], { is_test: 1 })],
+  Exp: [node('Exp', ['x'], ['y'])],
+};
+
+test('a model of opset 6 runs once it is raised, as its swap does, and undo gives every byte', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...Object.keys(OLD)),
+      fc.constantFrom<FormName>('softplus', 'exp'),
+      fc.integer({ min: 7, max: 10 }),
+      async (kind, form, opset) => {
+        const nodes = [
+          ...(OLD[kind] ?? []).map((one) => ({ ...one, output: ['z'] })),
+          node('Relu', ['z'], ['y']),
+        ];
+        const bytes = model({
+          nodes,
+          opset: 6,
+          ir: 4,
+          inputs: [value('x', 1, [2, 4])],
+          outputs: [value('y', 1, [2, 4])],
+          initializers: [floats('w', [4, 4], weights), bias],
+        });
+        const { output } = await swap(bytes, { form, opset });
+        const swapped = await output.bytes();
+        const document = await scan(swapped);
+        expect([...document.graph.opsets]).toEqual([['', opset]]);
+        const names = document.graph.nodes.flatMap(({ attributes }) => attributes.map(({ name }) => name));
+        expect(names).not.toContain('broadcast');
+        expect(names).not.toContain('is_test');
+        const { y = [] } = await run(swapped, { x });
+        expect(y.every(Number.isFinite)).toBe(true);
+        expect(await (await undo(swapped)).bytes()).toEqual(bytes);
+      },
+    ),
+    { numRuns: 25, seed: 14 },
+  );
+});
+
+test('the advice of every refusal and note on opsets works where it names --opset', async () => {
+  for (const form of Object.keys(FORMS) as FormName[]) {
+    for (let opset = 1; opset <= 20; opset++) {
+      for (const extra of [[], [node('Pad', ['x'], ['p'], { pads: [0, 0, 0, 0] })]]) {
+        const nodes = [...extra, node('Relu', [extra.length > 0 ? 'p' : 'x'], ['y'])];
+        const bytes = model({ nodes, opset, ir: 4 });
+        const result = await swap(bytes, { form }).catch((error: { fix: string }) => error);
+        const texts = 'fix' in result ? [result.fix] : result.report.notes;
+        for (const text of texts.filter((one) => /opset/.test(one))) {
+          const to = Number(/(?:--opset|to opset) (\d+)/.exec(text)?.[1]);
+          const raised = swap(bytes, { form, opset: to }).then(
+            () => true,
+            () => false,
+          );
+          expect(await raised, text).toBe(text.includes('--opset'));
+        }
+      }
+    }
+  }
+});
+
+describe('what means something else in the new opset is refused with its node', () => {
+  test.each([
+    [node('Softmax', ['x'], ['y'], { axis: 0 }, { name: 'here' }), 12, 13],
+    [node('Add', ['x', 'b'], ['y'], { broadcast: 1, axis: 1 }, { name: 'here' }), 6, 7],
+    [node('Dropout', ['x'], ['y'], {}, { name: 'here' }), 6, 7],
+    [node('Clip', ['x'], ['y'], { min: { f: 0 } }, { name: 'here' }), 10, 11],
+    [node('ReduceSum', ['x'], ['y'], { axes: [1] }, { name: 'here' }), 11, 13],
+    [node('Squeeze', ['x'], ['y'], { axes: [1] }, { name: 'here' }), 12, 13],
+  ])('%j', async (one, from, to) => {
+    const bytes = model({
+      nodes: [one, node('Relu', ['y'], ['z'])],
+      opset: from,
+      outputs: [value('z', 1)],
+      initializers: [bias],
+    });
+    await expect(swap(bytes, { opset: to })).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: expect.stringContaining("'here'"),
+    });
+    expect((await scan(bytes)).graph.opsets.get('')).toBe(from);
+  });
+
+  test('in the body of a node as well', async () => {
+    const bytes = model({
+      nodes: [
+        ifNode(
+          'y',
+          'o',
+          [node('Softmax', ['x'], ['o'], { axis: 0 }, { name: 'inner' })],
+          [node('Relu', ['x'], ['o'])],
+        ),
+      ],
+      opset: 12,
+      inputs: [value('x', 1), value('cond', 9, [])],
+    });
+    expect(opsetObstacle(await scan(bytes), 13)?.what).toContain("'inner'");
+  });
+
+  test.each([
+    [11, 'lower'],
+    [999, 'unknown'],
+  ])('opset %i is %s', async (opset) => {
+    await expect(swap(model({ nodes: [node('Relu', ['x'], ['y'])], opset: 12 }), { opset })).rejects.toThrow(
+      /cannot have opset/,
+    );
+  });
+});
+
+test('an operator that does not change is raised without an edit but the number, by retarget too', async () => {
+  const bytes = model({ nodes: [node('Exp', ['x'], ['y'])], opset: 13 });
+  const { output } = await retarget(bytes, { form: 'exp', opset: 18 });
+  const raised = await output.bytes();
+  expect((await scan(raised)).graph.opsets.get('')).toBe(18);
+  expect(await (await undo(raised)).bytes()).toEqual(bytes);
+});
+
+test('the table is of operators and rising opsets', () => {
+  for (const changes of Object.values(OPSET_CHANGES)) {
+    const opsets = changes.split(' ').map((change) => Number.parseInt(change, 10));
+    expect(opsets).toEqual([...new Set(opsets)].toSorted((a, b) => a - b));
+  }
+});
