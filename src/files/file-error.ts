@@ -67,7 +67,7 @@ function limitOfProcess(): number | undefined {
 /** The error for a path that names something else than a file. */
 export function notAFile(there: Pick<StatsBase<unknown>, 'isDirectory'>, path: string): OnnxMishError {
   const what = there.isDirectory() ? 'this is a folder' : 'this is not a regular file';
-  return new OnnxMishError('io', what, { where: path, fix: 'Name a file; for a pipe write -' });
+  return new OnnxMishError('io', what, { where: path, fix: 'Name a file' });
 }
 
 /** Runs file work on one path, so that its failures name it. */
