@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { onnx } from '../../../proto/onnx.js';
 import { fix } from '../../../src/mish/fixes.js';
+import { retarget } from '../../../src/mish/retarget.js';
 import { swap } from '../../../src/mish/swap.js';
 import { scan } from '../../../src/onnx/scan.js';
 import { webglMistakes } from '../../../src/providers/webgl/known-bugs.js';
@@ -375,6 +376,76 @@ describe('other mistakes, each foretold', () => {
   ])('none in %s', async (_, bytes) => {
     expect(await webglError(page, bytes)).toBeLessThan(1e-5);
     expect(await messages(bytes)).toEqual([]);
+  });
+});
+
+describe('small models of the kinds that were wrong, after --target webgl', () => {
+  const b32 = (count: number) => floats('b', [count], numbers(count));
+  const same = { pads: [1, 1, 1, 1] };
+  const [w, v] = [floats('w', [3, 3, 3, 3], numbers(81)), floats('v', [3, 3, 3, 3], numbers(100).slice(19))];
+  const shape = ints('s', [2], [1, -1]);
+  const image = { x: [1, 3, 8, 8], opset: 17 };
+  const reshaped = { x: [1, 10, 4, 4], opset: 11 };
+  const after = f32('y', 1, 160);
+  const relu6 = [floats('lo', [], [0]), floats('hi', [], [6])];
+  const one: [string, Uint8Array][] = [
+    [
+      'Conv, Relu, Conv, Sigmoid',
+      of(
+        [
+          node('Conv', ['x', 'w', 'b'], ['a'], same),
+          node('Relu', ['a'], ['r']),
+          node('Conv', ['r', 'v', 'b'], ['c'], same),
+          node('Sigmoid', ['c'], ['y']),
+        ],
+        [f32('y', 1, 3, 8, 8)],
+        [w, v, b32(3)],
+        image,
+      ),
+    ],
+    [
+      'a block with ReLU6',
+      of(
+        [
+          node('Conv', ['x', 'w', 'b'], ['a'], same),
+          node('Clip', ['a', 'lo', 'hi'], ['q']),
+          node('Conv', ['q', 'v', 'b'], ['c'], same),
+          node('Add', ['c', 'x'], ['t']),
+          node('Relu', ['t'], ['y']),
+        ],
+        [f32('y', 1, 3, 8, 8)],
+        [w, v, b32(3), ...relu6],
+        image,
+      ),
+    ],
+    [
+      'Reshape, Relu',
+      of([node('Reshape', ['x', 's'], ['p']), node('Relu', ['p'], ['y'])], [after], [shape], reshaped),
+    ],
+    [
+      'two that were reshaped, multiplied',
+      of(
+        [
+          node('Reshape', ['x', 's'], ['p']),
+          node('Neg', ['x'], ['n']),
+          node('Reshape', ['n', 's'], ['q']),
+          node('Mul', ['p', 'q'], ['y']),
+        ],
+        [after],
+        [shape],
+        reshaped,
+      ),
+    ],
+  ];
+
+  test.each(one)('%s', async (_, bytes) => {
+    expect(await webglError(page, bytes)).toBeGreaterThan(0.05);
+    for (const write of [swap, retarget]) {
+      const { output } = await write(bytes, { target: 'webgl' });
+      const written = await output.bytes();
+      expect(await webglError(page, written)).toBeLessThan(1e-3);
+      expect(await messages(written)).toEqual([]);
+    }
   });
 });
 
