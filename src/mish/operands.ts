@@ -64,7 +64,9 @@ export function createOperands(index: GraphIndex): Operands {
     if (RELABELS.has(opType)) return constant(home, inputs[0], depth + 1);
     const compute = Object.hasOwn(ARITHMETIC, opType) ? ARITHMETIC[opType] : undefined;
     if (compute === undefined) return undefined;
-    const [a, b] = inputs.map((input) => constant(home, input, depth + 1));
+    // The second is looked at only where the first is constant, so that a chain of sums is not gone through again and again.
+    const a = constant(home, inputs[0], depth + 1);
+    const b = a && inputs.length > 1 ? constant(home, inputs[1], depth + 1) : undefined;
     if (a === undefined || (inputs.length > 1 && b === undefined)) return undefined;
     const value = compute(a.value ?? Number.NaN, inputs.length > 1 ? (b?.value ?? Number.NaN) : 0);
     return { value: Number.isNaN(value) ? undefined : value, single: a.single && b?.single !== false };
