@@ -5,6 +5,7 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import { type FixedNode, fixesFor } from './fixes.js';
+import { formObstacle } from './form-obstacle.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
@@ -12,7 +13,7 @@ import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
 import { rewrite } from './rewrite.js';
-import { checkOpset, formObstacle } from './sites.js';
+import { checkOpset } from './sites.js';
 import { chooseForm, countMixtures, type FormOptions } from './swap.js';
 
 export interface RetargetOptions extends FormOptions {
@@ -73,7 +74,7 @@ async function retargetRaised(
   const skipped: SkipReport[] = [];
   for (const mish of others) {
     checkOpset(form, mish.scope, document, mish.form.name);
-    const obstacle = formObstacle(form, mish.type, mish.scope, mish);
+    const obstacle = formObstacle(form, mish, mish, document);
     if (obstacle === undefined) sites.push(mish);
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }

@@ -8,11 +8,9 @@ import {
   rewriteObstacle,
   type Scope,
 } from '../onnx/document.js';
-import { roundTo } from '../onnx/scalar.js';
 import { type FloatType, floatType, typeName } from '../onnx/types.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
-import { needsConstants } from './emit.js';
-import { FORMS, type Form, type Variant } from './forms.js';
+import type { Form } from './forms.js';
 import { findMinusInfinity } from './minus-infinity.js';
 import { opsetAdvice } from './raise-opset.js';
 import { createUses } from './uses.js';
@@ -29,6 +27,8 @@ export interface Site {
   readonly doubt?: string | undefined;
   /** The constant -Infinity that it is given, of which Mish is NaN. */
   readonly minusInfinity?: string | undefined;
+  /** The float types that it has where its function is called in several ways. */
+  readonly several?: readonly FloatType[] | undefined;
 }
 
 /** Why an activation was left alone, for a program to act on. */
@@ -47,6 +47,8 @@ export type SkipReason =
   | 'clamp'
   /** A mask is decided by where its result is zero. */
   | 'mask'
+  /** The function and the model import opsets in which an operator of the form differs. */
+  | 'opset-mismatch'
   /** A mixture needs a slope that is a number. */
   | 'slope'
   /** A quantisation scale was calibrated for the old activation. */
@@ -125,7 +127,12 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       const x = node.inputs[0] ?? '';
       const y = node.outputs[0] ?? '';
       const elemType = types(scope, x) ?? types(scope, y);
-      const site: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type: floatType(elemType) };
+      // In a function that is called in several ways it has several.
+      const all = elemType === undefined ? types.all(scope, x) : [elemType];
+      const integer = all.find((type) => type !== undefined && floatType(type) === undefined);
+      const several = all.length > 1 ? all.flatMap((type) => floatType(type) ?? []) : undefined;
+      const type = floatType(elemType);
+      const site: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several };
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
       // What the caller leaves out is no failure, whatever else is the matter with it.
       const chosen = choice(node);
@@ -136,8 +143,9 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       else if (x === '' || y === '' || node.outputs.length > 1)
         skip('malformed', 'it lacks its input or output');
       else if (obstacle !== undefined) skip('malformed', obstacle);
-      else if (elemType !== undefined && floatType(elemType) === undefined) {
-        skip('integer', `its elements are ${typeName(elemType)}, and Mish is for floats`);
+      else if (integer !== undefined) {
+        const where = elemType === undefined ? ' in a call of the function' : '';
+        skip('integer', `its elements are ${typeName(integer)}${where}, and Mish is for floats`);
       } else {
         const candidate = { scope, x, y, isRelu: kind.name === 'relu' };
         const verdict = uses.purpose(candidate);
@@ -193,43 +201,6 @@ function matches(pattern: string, name: string): boolean {
   }
   while (pattern[at] === '*') at++;
   return at === pattern.length;
-}
-
-/** Why a form cannot be written at a place for this element type; undefined when it can. */
-export function formObstacle(
-  form: Form,
-  type: FloatType | undefined,
-  scope: Scope,
-  variant: Variant,
-): { readonly reason: SkipReason; readonly why: string } | undefined {
-  if (type === undefined) {
-    if (!needsConstants(form, variant)) return undefined;
-    const { softplus } = FORMS;
-    const other =
-      form === softplus || needsConstants(softplus, variant) ? '' : '--form softplus does not, or ';
-    const why = `its element type is not known, and the ${form.name} form needs constants of it (${other}run shape inference first)`;
-    return { reason: 'unknown-type', why };
-  }
-  const { beta, leak } = variant;
-  if (!isRepresentable(beta, type)) {
-    return { reason: 'type-not-in-form', why: `${type} cannot hold the sharpness ${beta} or its reciprocal` };
-  }
-  if (leak !== undefined && roundTo(leak, type) === 0)
-    return { reason: 'type-not-in-form', why: `${type} cannot hold the slope ${leak}` };
-  const opset = opsetOf(scope);
-  if (opset >= form.types[type]) return undefined;
-  return {
-    reason: 'type-not-in-form',
-    why: `the ${form.name} form takes ${type} from opset ${form.types[type]} on, and this is opset ${opset}`,
-  };
-}
-
-/** Whether a sharpness and its reciprocal are finite and above zero in an element type. */
-function isRepresentable(beta: number, type: FloatType): boolean {
-  return [beta, 1 / beta].every((value) => {
-    const rounded = roundTo(value, type);
-    return rounded > 0 && Number.isFinite(rounded);
-  });
 }
 
 /** Throws `unsupported-form` when a scope's opset lacks an operator of the form. */

@@ -7,6 +7,7 @@ import type { Edit, Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { fixesFor } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
+import { formObstacle } from './form-obstacle.js';
 import {
   FORM_FOR,
   FORMS,
@@ -25,15 +26,7 @@ import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { rewrite, type Target } from './rewrite.js';
-import {
-  checkOpset,
-  findSites,
-  formObstacle,
-  type Site,
-  type SiteOptions,
-  type Skip,
-  siteLabel,
-} from './sites.js';
+import { checkOpset, findSites, type Site, type SiteOptions, type Skip, siteLabel } from './sites.js';
 
 export interface FormOptions {
   /** The opset to raise the model to, where the operators in it mean the same there; as it is unless given. */
@@ -192,7 +185,7 @@ function select(
       continue;
     }
     const variant = { beta: site.beta === undefined ? beta : checkBeta(site.beta), leak };
-    const obstacle = formObstacle(form, site.type, site.scope, variant);
+    const obstacle = formObstacle(form, site, variant, document);
     if (obstacle === undefined) sites.push(chosen(site, variant, form));
     else skipped.push({ ...site, ...obstacle });
   }

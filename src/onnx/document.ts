@@ -128,9 +128,15 @@ export interface OnnxDocument {
   readonly structure: string;
 }
 
+/**
+ * The version of ONNX's own operators that is taken where others are imported only. A runtime takes its newest, which differs;
+ * what this one has, all have had since 2021.
+ */
+const WITHOUT_IMPORT = 13;
+
 /** The version of ONNX's own operators in this scope. */
-export function opsetOf(scope: Scope): number {
-  return scope.opsets.get('') ?? 1;
+export function opsetOf({ opsets }: Scope): number {
+  return opsets.get('') ?? (opsets.size === 0 ? 1 : WITHOUT_IMPORT);
 }
 
 /** The attribute of this name. */

@@ -113,7 +113,7 @@ export function typeRun({
       else if (opType === 'Loop' || opType === 'Scan') loop(scope, node);
       else if (opType === 'SequenceMap') sequenceMap(scope, node);
     }
-    const version = scope.opsets.get(domain) ?? 1;
+    const version = domain === '' ? opsetOf(scope) : (scope.opsets.get(domain) ?? 1);
     const signature = signatureOf(domain, opType, version);
     if (signature !== undefined) tie(scope, node, signature);
   }
@@ -286,7 +286,11 @@ export function decidingReferences(scopes: readonly Scope[], calls: Calls): stri
     for (const node of scope.nodes) {
       const references = node.attributes.filter(({ ref }) => ref !== undefined);
       if (references.length === 0) continue;
-      const signature = signatureOf(node.domain, node.opType, scope.opsets.get(node.domain) ?? 1);
+      const signature = signatureOf(
+        node.domain,
+        node.opType,
+        scope.opsets.get(node.domain) ?? opsetOf(scope),
+      );
       const deciding = signature === undefined ? [] : decidingAttributes(signature);
       const isCall = calls.callee(node) !== undefined;
       for (const { name, ref } of references)

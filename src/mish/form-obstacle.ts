@@ -1,0 +1,109 @@
+import { type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { sinceVersion } from '../onnx/operator-versions.js';
+import { roundTo } from '../onnx/scalar.js';
+import type { FloatType } from '../onnx/types.js';
+import { needsConstants } from './emit.js';
+import { FORMS, type Form, stepsOf, type Variant } from './forms.js';
+import type { Site, Skip } from './sites.js';
+
+type Obstacle = Pick<Skip, 'reason' | 'why'>;
+
+/** Why a form cannot be written at a place for its element type; undefined when it can. */
+export function formObstacle(
+  form: Form,
+  { type, several = [], scope }: Pick<Site, 'type' | 'several' | 'scope'>,
+  variant: Variant,
+  document: OnnxDocument,
+): Obstacle | undefined {
+  for (const one of type === undefined ? several : [type]) {
+    const obstacle = typeObstacle(form, one, scope, variant);
+    if (obstacle !== undefined) return obstacle;
+  }
+  if (type === undefined && needsConstants(form, variant)) {
+    const { softplus } = FORMS;
+    const other = form !== softplus && !needsConstants(softplus, variant);
+    if (several.length > 1) {
+      const why = `its element type is ${several.join(' or ')}, as the function is called, and the ${form.name} form needs constants of one type${other ? ' (--form softplus does not)' : ''}`;
+      return { reason: 'type-not-in-form', why };
+    }
+    const why = `its element type is not known, and the ${form.name} form needs constants of it (${other ? '--form softplus does not, or ' : ''}run shape inference first)`;
+    return { reason: 'unknown-type', why };
+  }
+  return versionObstacle(form, { type, several, scope }, variant, document);
+}
+
+function typeObstacle(
+  form: Form,
+  type: FloatType,
+  scope: Scope,
+  { beta, leak }: Variant,
+): Obstacle | undefined {
+  const reason = 'type-not-in-form';
+  if (!isRepresentable(beta, type))
+    return { reason, why: `${type} cannot hold the sharpness ${beta} or its reciprocal` };
+  if (leak !== undefined && roundTo(leak, type) === 0)
+    return { reason, why: `${type} cannot hold the slope ${leak}` };
+  const opset = opsetOf(scope);
+  if (opset >= form.types[type]) return undefined;
+  return {
+    reason,
+    why: `the ${form.name} form takes ${type} from opset ${form.types[type]} on, and this is opset ${opset}`,
+  };
+}
+
+/** Whether a sharpness and its reciprocal are finite and above zero in an element type. */
+function isRepresentable(beta: number, type: FloatType): boolean {
+  return [beta, 1 / beta].every((value) => {
+    const rounded = roundTo(value, type);
+    return rounded > 0 && Number.isFinite(rounded);
+  });
+}
+
+/** The opsets in which the arithmetic operators began to broadcast, and Clip's bounds became inputs. */
+const SPELLINGS = [7, 11];
+
+/**
+ * ONNX's checker refuses a function with a node whose operator is not the same in the opsets of function and model. Where
+ * the function has such a node already, it is enough that ONNX Runtime, which reads the nodes by the model's opset, takes them.
+ */
+function versionObstacle(
+  form: Form,
+  { type, several = [], scope }: Pick<Site, 'type' | 'several' | 'scope'>,
+  variant: Variant,
+  document: OnnxDocument,
+): Obstacle | undefined {
+  const { root } = scope;
+  const [inside, outside] = [opsetOf(root), opsetOf(document.graph)];
+  if (root.kind !== 'function' || inside === outside) return undefined;
+  const imports = `${root.path} imports opset ${inside} and the model ${outside}`;
+  const types = type === undefined ? several : [type];
+  const since = [...SPELLINGS, form.opset, ...types.map((one) => form.types[one])];
+  if (since.some((opset) => inside < opset !== outside < opset))
+    return { reason: 'opset-mismatch', why: `${imports}, in which the ${form.name} form is not the same` };
+  if (differsAlready(root, outside)) return undefined;
+  // The nodes of a graph inside are not looked at, but its constants lie in the function.
+  const steps = scope === root ? stepsOf(form, variant.beta !== 1, variant.leak !== undefined) : [];
+  const written = steps.map(({ op }) => op);
+  if (needsConstants(form, variant)) written.push('Constant');
+  const changed = written.find((op) => sinceVersion(op, inside) !== sinceVersion(op, outside));
+  if (changed === undefined) return undefined;
+  const why = `${imports}, in which ${changed} is another version; onnx.checker refuses that`;
+  return { reason: 'opset-mismatch', why };
+}
+
+const known = new WeakMap<Scope, boolean>();
+
+function differsAlready(root: Scope, outside: number): boolean {
+  let differs = known.get(root);
+  if (differs === undefined) {
+    const inside = opsetOf(root);
+    differs =
+      !root.opsets.has('') ||
+      root.nodes.some(
+        ({ domain, opType }) =>
+          domain === '' && sinceVersion(opType, inside) !== sinceVersion(opType, outside),
+      );
+    known.set(root, differs);
+  }
+  return differs;
+}
