@@ -59,8 +59,10 @@ function isRepresentable(beta: number, type: FloatType): boolean {
   });
 }
 
-/** The opsets in which the arithmetic operators began to broadcast, and Clip's bounds became inputs. */
-const SPELLINGS = [7, 11];
+/** The opset in which the arithmetic operators began to broadcast. */
+const BROADCASTING = 7;
+/** The opset in which Clip's bounds became inputs. */
+const CLIP_INPUTS = 11;
 
 /**
  * ONNX's checker refuses a function with a node whose operator is not the same in the opsets of function and model. Where
@@ -77,7 +79,8 @@ function versionObstacle(
   if (root.kind !== 'function' || inside === outside) return undefined;
   const imports = `${root.path} imports opset ${inside} and the model ${outside}`;
   const types = type === undefined ? several : [type];
-  const since = [...SPELLINGS, form.opset, ...types.map((one) => form.types[one])];
+  const since = [BROADCASTING, form.opset, ...types.map((one) => form.types[one])];
+  if (form.steps.some(({ op }) => op === 'Clip')) since.push(CLIP_INPUTS);
   if (since.some((opset) => inside < opset !== outside < opset))
     return { reason: 'opset-mismatch', why: `${imports}, in which the ${form.name} form is not the same` };
   if (differsAlready(root, outside)) return undefined;
