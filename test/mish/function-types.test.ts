@@ -20,17 +20,22 @@ const local = (name: string, nodes: onnx.INodeProto[], opset: number): onnx.IFun
 const call = (name: string, from: string, to: string) => node(name, [from], [to], {}, { domain: 'l' });
 
 /** A model that calls a function with a Relu once for each type: input x0 gives y0. */
-const calls = (types: readonly number[], { opset = 22, inside = opset, deep = false } = {}) =>
-  model({
+function calls(
+  types: readonly number[],
+  { opset = 22, inside, deep = false }: { opset?: number; inside?: number; deep?: boolean } = {},
+) {
+  const own = inside ?? opset;
+  return model({
     ...{ opset, ir: 10, domains: { l: 1 } },
     nodes: types.map((_, at) => call(deep && at > 0 ? 'Outer' : 'Act', `x${at}`, `y${at}`)),
     inputs: types.map((type, at) => value(`x${at}`, type, ['N'])),
     outputs: types.map((type, at) => value(`y${at}`, type, ['N'])),
     functions: [
-      local('Act', [node('Relu', ['a'], ['b'])], inside),
-      ...(deep ? [local('Outer', [call('Act', 'a', 'b')], inside)] : []),
+      local('Act', [node('Relu', ['a'], ['b'])], own),
+      ...(deep ? [local('Outer', [call('Act', 'a', 'b')], own)] : []),
     ],
   });
+}
 
 /** What became of the Relu in each form: `swapped`, or the reason. */
 const verdicts = async (bytes: Uint8Array, forms = FORMS, beta = 1) => {
