@@ -158,6 +158,16 @@ function remedied(
       nodes.unshift(constantOf(empty, { dataType: DataType.FLOAT, dims: [0] }));
     }
   }
+  if (kinds.has('before')) {
+    const [one, copy] = [fresh(`${y}/webgl/one`), fresh(`${y}/webgl/in`)];
+    proto.input?.splice(0, 1, copy);
+    nodes.unshift(constantNode(one, 1, typeOf(x)), {
+      opType: 'Mul',
+      name: copy,
+      input: [x, one],
+      output: [copy],
+    });
+  }
   if (kinds.has('image')) {
     const up = fresh(`${y}/webgl/image`);
     const down = fresh(`${y}/webgl/out`);

@@ -174,6 +174,17 @@ const CASES: Readonly<Record<string, Case>> = {
     becomes: ['Constant', 'Constant', 'Resize'],
     fixes: ['empty y'],
   },
+  'Resize of an input that others read': {
+    bytes: model({
+      nodes: [node('Resize', ['x', '', 'scales'], ['y'], { mode: 'linear' }), node('Neg', ['x'], ['z'])],
+      inputs: [value('x', F32, [1, 1, 2, 3])],
+      outputs: [value('y', F32, [1, 1, 4, 6]), value('z', F32, [1, 1, 2, 3])],
+      initializers: [floats('scales', [4], [1, 1, 2, 2])],
+    }),
+    dims: [1, 1, 2, 3],
+    becomes: ['Constant', 'Mul', 'Resize', 'Neg'],
+    fixes: ['before y'],
+  },
   'InstanceNormalization of rows': {
     bytes: model({
       nodes: [node('InstanceNormalization', ['x', 's', 's'], ['y'])],

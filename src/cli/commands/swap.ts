@@ -286,6 +286,7 @@ const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   slice: 'as Slices',
   empty: 'with empty tensors for what it leaves out',
   image: 'as one of images of one column',
+  before: 'times 1 before it, so that others read what it reads as it was',
 };
 
 /** A line for each node that was written for WebGL, as `describeSkipped` gives them. */

@@ -10,7 +10,7 @@ import { columns, dotProducts, mixedUp, tooLate } from './programs.js';
  * What keeps WebGL from a mistake: a Cast to the type that it has already between a Conv and its activation, a Cast in the place
  * of Identity, a product with 1 after a node, `kernel_shape` of a Conv, Mul for Pow, an upper bound for Clip, a third input of
  * Gemm, which is 0, Slices for Split, empty tensors for the inputs that Resize leaves out, an InstanceNormalization of images for one
- * of rows.
+ * of rows, a product with 1 before a Resize.
  */
 export type Remedy =
   | 'unfuse'
@@ -22,7 +22,8 @@ export type Remedy =
   | 'bias'
   | 'slice'
   | 'empty'
-  | 'image';
+  | 'image'
+  | 'before';
 
 /** What WebGL of onnxruntime-web 1.30.0 may get wrong at a node without a word, and where to mend it, if it can be. */
 export interface Fault {
@@ -46,7 +47,12 @@ export function curableFaults(loaded: Loaded): Fault[] {
     ...loaded.graph.nodes.flatMap((node) =>
       node.domain !== '' || loaded.rewritten.has(node)
         ? []
-        : [...powers(node, loaded), ...clips(node, loaded), ...refusals(node, loaded)],
+        : [
+            ...powers(node, loaded),
+            ...clips(node, loaded),
+            ...refusals(node, loaded),
+            ...turned(node, loaded),
+          ],
     ),
   ];
 }
@@ -149,6 +155,15 @@ function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
   const isNext = maker !== undefined && (maker.opType === 'Conv' || isRemoved(maker));
   const apart = isNext ? unfuse(node).remedies : [];
   return [{ node, says, remedies: isKnown ? [{ kind: 'bound', at: node }, ...apart] : [] }];
+}
+
+/** What a Resize reads that no node makes is in a texture of which width and height have changed places, for others too. */
+function turned(node: Node, { graph, analysis, readers }: Loaded): Fault[] {
+  const [x = ''] = node.inputs;
+  if (node.opType !== 'Resize' || analysis.index.producer(graph, x) !== undefined || readers(x).length < 2)
+    return [];
+  const says = `WebGL may read elements of ${x} from the wrong places at other nodes, once a Resize has read it`;
+  return [{ node, says, remedies: castable(analysis, graph, x) ? [{ kind: 'before', at: node }] : [] }];
 }
 
 /** What WebGL runs in another way of writing only. */

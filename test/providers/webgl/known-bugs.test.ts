@@ -316,6 +316,15 @@ describe('other mistakes, each foretold', () => {
       /wrong places/,
     ],
     [
+      'an input that a Resize reads as well',
+      of(
+        [node('Resize', ['x', '', 't'], ['y'], { mode: 'linear' }), node('Neg', ['x'], ['z'])],
+        [f32('y', 1, 2, 8, 8), f32('z', 1, 2, 4, 4)],
+        [floats('t', [4], [1, 1, 2, 2])],
+      ),
+      /once a Resize has read it/,
+    ],
+    [
       'kernels whose size only the weights say',
       of(
         [kernels('y'), kernels('z')],
