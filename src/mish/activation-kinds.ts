@@ -14,6 +14,8 @@ export const KINDS: readonly Kind[] = [
   { name: 'prelu', opType: 'PRelu', byDefault: false },
   { name: 'elu', opType: 'Elu', byDefault: false },
   { name: 'hardswish', opType: 'HardSwish', byDefault: false },
+  // ONNX has no operator for it: it is a Clip from 0 to 6, or written out.
+  { name: 'relu6', opType: 'ReLU6', byDefault: false },
 ];
 
 /** The kind of activation a node is; undefined for any other node. */

@@ -68,7 +68,8 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
   hardswish: () => [{ f: hardSwish }],
   selu: () => [{ f: (x) => SELU.gamma * (x > 0 ? x : SELU.alpha * Math.expm1(x)) }],
   *elu(at, choices) {
-    for (const alpha of choices(-at(-60), 1)) yield { alpha, f: (x) => (x > 0 ? x : alpha * Math.expm1(x)) };
+    for (const alpha of choices(-at(-60), 1))
+      if (Math.abs(alpha) > 0.01) yield { alpha, f: (x) => (x > 0 ? x : alpha * Math.expm1(x)) };
   },
   *leakyrelu(at, choices) {
     for (const alpha of choices(-at(-1), 0, -1)) {
@@ -79,7 +80,7 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
   *clamp(at, choices) {
     for (const low of choices(at(-60)))
       for (const high of choices(at(60), 6)) {
-        if (low < -59 && high > 59) continue;
+        if ((low < -59 && high > 59) || high - low < 0.01) continue;
         const name = low === 0 && high === 6 ? 'relu6' : high > 59 ? 'max' : low < -59 ? 'min' : 'clamp';
         yield { name, low, high, f: (x) => clamp(x, low, high) };
       }
@@ -87,7 +88,7 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
   *hardsigmoid(at) {
     const slope = (at(EPSILON) - at(-EPSILON)) / (2 * EPSILON);
     const middle = at(0);
-    yield { f: (x) => clamp(slope * x + middle, 0, 1) };
+    if (slope > 0.01) yield { f: (x) => clamp(slope * x + middle, 0, 1) };
   },
 };
 

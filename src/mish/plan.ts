@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { KINDS } from './activation-kinds.js';
 import { FORMS, type FormName, STEEPEST } from './forms.js';
@@ -74,10 +75,14 @@ export interface Planned extends Found {
 }
 
 /** The sites a plan names, of whatever kind. Throws `bad-plan` when one is not there or cannot be swapped. */
-export function applyPlan(document: OnnxDocument, plan: Plan): Planned {
-  const found = findSites(document, { only: KINDS.map((kind) => kind.name) });
+export function applyPlan(document: OnnxDocument, plan: Plan, analysis?: Analysis): Planned {
   const where = document.source.name;
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
+  const named = new Set(plan.sites.map(({ scope, output }) => key(scope, output)));
+  const isNamed = ({ scope, node, kind }: Site) =>
+    named.has(key(scope.path, node.outputs[0])) ||
+    KINDS.some(({ name, byDefault }) => byDefault && name === kind);
+  const found = findSites(document, { only: KINDS.map((kind) => kind.name) }, analysis, isNamed);
   const known = new Map<string, Site | Skip>();
   for (const entry of [...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);

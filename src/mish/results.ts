@@ -1,3 +1,4 @@
+import { nodeLabel } from '../onnx/document.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import type { FixedNode } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
@@ -24,10 +25,17 @@ export interface SiteReport {
   readonly doubt?: string | undefined;
   /** The constant -Infinity that it is given, of which Mish is NaN where ReLU gave 0. */
   readonly minusInfinity?: string | undefined;
+  /** Of an activation that is written out in several nodes: the labels of the others. */
+  readonly parts?: readonly string[];
+  /** How far it is from its definition, divided by values above 1; where it was found by what it computes. */
+  readonly difference?: number;
 }
 
 export interface SkipReport
-  extends Omit<SiteReport, 'beta' | 'leak' | 'elemType' | 'alpha' | 'doubt' | 'minusInfinity'> {
+  extends Omit<
+    SiteReport,
+    'beta' | 'leak' | 'elemType' | 'alpha' | 'doubt' | 'minusInfinity' | 'parts' | 'difference'
+  > {
   readonly reason: Skip['reason'];
   readonly why: string;
   /** The node that decided it, where one did: its scope and its label. */
@@ -79,7 +87,7 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
 
 /** A site in the words of a report. */
 export function siteReport(site: Site & Variant): SiteReport {
-  const { alpha, type, beta, leak, doubt, minusInfinity } = site;
+  const { alpha, type, beta, leak, doubt, minusInfinity, inner, difference } = site;
   const elemType = typeName(type && FLOAT_TYPES[type]);
   // Not spread: V8 would make a hidden class for each.
   return Object.assign(
@@ -89,6 +97,7 @@ export function siteReport(site: Site & Variant): SiteReport {
     leak === undefined ? undefined : { leak },
     doubt === undefined ? undefined : { doubt },
     minusInfinity === undefined ? undefined : { minusInfinity },
+    inner === undefined ? undefined : { parts: inner.map(nodeLabel), difference },
   );
 }
 

@@ -15,6 +15,7 @@ import { findMinusInfinity } from './minus-infinity.js';
 import { opsetAdvice } from './raise-opset.js';
 import { createUses } from './uses.js';
 import { type Verdict, whyOf } from './value-flow.js';
+import { findParts } from './written-sites.js';
 
 /** One activation that can be swapped. */
 export interface Site {
@@ -29,6 +30,19 @@ export interface Site {
   readonly minusInfinity?: string | undefined;
   /** The float types that it has where its function is called in several ways. */
   readonly several?: readonly FloatType[] | undefined;
+  /** Of an activation that is written out in several nodes, of which `node` is the last: what it is applied to, */
+  readonly x?: string | undefined;
+  /** the other nodes, */
+  readonly inner?: readonly Node[] | undefined;
+  /** the names of their constants, */
+  readonly constants?: readonly string[] | undefined;
+  /** and how far it is from its definition, divided by values above 1. */
+  readonly difference?: number | undefined;
+}
+
+/** Name of the value that a site is applied to. */
+export function inputOf({ x, node }: Pick<Site, 'node' | 'x'>): string {
+  return x ?? node.inputs[0] ?? '';
 }
 
 /** Why an activation was left alone, for a program to act on. */
@@ -91,10 +105,16 @@ export interface Found {
 }
 
 /**
- * Finds every activation in every graph and function; `analysis` spares what is known already. Throws `bad-usage`
+ * Finds every activation in every graph and function; `analysis` spares what is known already, and
+ * `takes` chooses among the activations that are written out, by kind unless given. Throws `bad-usage`
  * for a kind that does not exist.
  */
-export function findSites(document: OnnxDocument, options: SiteOptions = {}, analysis?: Analysis): Found {
+export function findSites(
+  document: OnnxDocument,
+  options: SiteOptions = {},
+  analysis?: Analysis,
+  takes?: (written: Site) => boolean,
+): Found {
   const kinds = new Set(options.only ?? KINDS.filter((kind) => kind.byDefault).map((kind) => kind.name));
   for (const name of kinds) {
     if (!KINDS.some((kind) => kind.name === name)) {
@@ -103,10 +123,13 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       });
     }
   }
+  const isAskedFor = ({ kind }: Site) => kinds.has(kind);
   const choice = choiceOf(options);
-  const { index, types, calls } = analysis ?? analyse(document);
-  const uses = createUses({ index, types, calls });
-  const minusInfinity = findMinusInfinity(document, { index, types, calls });
+  const known = analysis ?? analyse(document);
+  const { types, calls } = known;
+  const uses = createUses(known);
+  const minusInfinity = findMinusInfinity(document, known);
+  const parts = findParts(document, known);
   const asked = new Set(options.include?.filter((name) => !/[*?]/.test(name)));
   const sites: Site[] = [];
   const skipped: Skip[] = [];
@@ -114,17 +137,23 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
   // Backwards: where a site leads to is known when its turn comes.
   for (const scope of document.scopes.toReversed()) {
     for (const node of scope.nodes.toReversed()) {
-      const kind = kindOf(node);
+      const part = parts.get(node);
+      const whole = part?.site !== undefined && (takes ?? isAskedFor)(part.site) ? part.site : undefined;
+      const kind = whole && part?.isLast ? KINDS.find(({ name }) => name === whole.kind) : kindOf(node);
       if (kind === undefined) {
         const why = calls.callee(node) === undefined ? fusedActivation(node) : undefined;
         if (why === undefined) continue;
         const inside = { node, scope, kind: node.opType, alpha: undefined, type: undefined };
-        skipped.push({ ...inside, ...(choice(node) ?? { reason: 'fused', why }) });
+        skipped.push({ ...inside, ...(choice([node]) ?? { reason: 'fused', why }) });
         continue;
       }
       // Other kinds are only mentioned when asked for; a Relu that is not asked for is worth a line.
       if (!kinds.has(kind.name) && !kind.byDefault) continue;
-      const x = node.inputs[0] ?? '';
+      // What is inside of another is neither a site nor worth a line.
+      if (part?.isMish || (whole !== undefined && !part?.isLast && part?.isInside)) continue;
+      const asWhole = part?.isLast ? whole : undefined;
+      const nodes = (asWhole && part?.nodes) ?? [node];
+      const x = asWhole?.x ?? node.inputs[0] ?? '';
       const y = node.outputs[0] ?? '';
       const elemType = types(scope, x) ?? types(scope, y);
       // In a function that is called in several ways it has several.
@@ -132,10 +161,11 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
       const integer = all.find((type) => type !== undefined && floatType(type) === undefined);
       const several = all.length > 1 ? all.flatMap((type) => floatType(type) ?? []) : undefined;
       const type = floatType(elemType);
-      const site: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several };
+      const alone: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several };
+      const site: Site = asWhole === undefined ? alone : { ...asWhole, several };
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
       // What the caller leaves out is no failure, whatever else is the matter with it.
-      const chosen = choice(node);
+      const chosen = choice(nodes);
       const obstacle = rewriteObstacle(node);
 
       if (!kinds.has(kind.name)) skip('excluded', 'left out by --only');
@@ -158,8 +188,13 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
               constant === undefined ? undefined : { minusInfinity: constant },
             ),
           );
-        if (verdict === undefined) accepted(uses.doubt(candidate));
-        else if (asked.has(node.name) || asked.has(y)) accepted(verdict, ASKED);
+        // Half of an activation is never swapped, half of arithmetic where it is asked for.
+        const half = asWhole === undefined ? part : undefined;
+        const isAsked = (asked.has(node.name) || asked.has(y)) && half?.site === undefined;
+        const why = verdict ?? (half && { ...half.skip, ...half.skip.decidedBy });
+        if (why === undefined) accepted(uses.doubt(candidate));
+        else if (isAsked) accepted(why, ASKED);
+        else if (verdict === undefined) skipped.push({ ...site, ...half?.skip } as Skip);
         else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
       }
     }
@@ -170,14 +205,15 @@ export function findSites(document: OnnxDocument, options: SiteOptions = {}, ana
 /** Before the reason of a site that is swapped against it. */
 export const ASKED = 'swapped because it was asked for, although ';
 
-/** Whether `include` and `exclude` leave a node out. */
+/** Whether `include` and `exclude` leave out an activation of these nodes. */
 function choiceOf({ include, exclude }: SiteOptions) {
   const included = globs(include);
   const excluded = globs(exclude);
-  return (node: Node): Pick<Skip, 'reason' | 'why'> | undefined => {
-    if (included !== undefined && !included(node))
+  return (nodes: readonly Node[]): Pick<Skip, 'reason' | 'why'> | undefined => {
+    if (included !== undefined && !nodes.some(included))
       return { reason: 'excluded', why: 'left out by --include' };
-    if (excluded?.(node)) return { reason: 'excluded', why: 'left out by --exclude' };
+    if (excluded !== undefined && nodes.some(excluded))
+      return { reason: 'excluded', why: 'left out by --exclude' };
     return undefined;
   };
 }

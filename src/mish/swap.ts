@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
-import { analyse } from '../onnx/analysis.js';
+import { type Analysis, analyse } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
@@ -26,7 +26,17 @@ import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { rewrite, type Target } from './rewrite.js';
-import { checkOpset, findSites, type Site, type SiteOptions, type Skip, siteLabel } from './sites.js';
+import {
+  checkOpset,
+  findSites,
+  inputOf,
+  type Site,
+  type SiteOptions,
+  type Skip,
+  siteLabel,
+} from './sites.js';
+
+import { unused } from './unused.js';
 
 export interface FormOptions {
   /** The opset to raise the model to, where the operators in it mean the same there; as it is unless given. */
@@ -88,17 +98,23 @@ async function swapRaised(
 ): Promise<{ output: Spliced; report: SwapReport }> {
   const form = chooseForm(options.plan ?? options);
   const beta = checkBeta(options.plan?.beta ?? options.beta);
-  const { sites, skipped } = select(document, form, beta, options);
+  const analysis = analyse(document);
+  const { sites, skipped } = select(document, analysis, form, beta, options);
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
-  const folding = options.fold ? await foldSites(document, sites, options.openData) : undefined;
+  const folding = options.fold ? await foldSites(document, analysis, sites, options.openData) : undefined;
   const folded = new Set([...(folding?.folded ?? [])].map(({ node }) => node));
   const targets =
     folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
+  const removed = unused(
+    sites.filter(({ inner }) => inner !== undefined),
+    analysis.index,
+  );
+  const kept = targets.filter(({ node }) => !removed.has(node));
   const isWanted = options.fix ?? options.target === 'webgl';
-  const gone = new Set(targets.map(({ node }) => node));
+  const gone = new Set([...targets.map(({ node }) => node), ...removed.keys()]);
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone);
-  const changes = [...rewrite(document, targets), ...(folding?.edits ?? []), ...more];
+  const changes = [...rewrite(document, kept, removed), ...(folding?.edits ?? []), ...more];
   const edits = [...changes, ...besides(raised, changes)];
   const operation = {
     operation: 'swap',
@@ -148,33 +164,42 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
   beta,
   leak,
   form,
-  x: site.node.inputs[0] ?? '',
+  x: inputOf(site),
+  inner: site.inner,
+  constants: site.constants,
+  difference: site.difference,
 });
 
 /** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */
 async function foldSites(
   document: OnnxDocument,
+  analysis: Analysis,
   sites: readonly Chosen[],
   openData: OpenData | undefined,
 ): Promise<Folding<ChosenFoldable>> {
   const { planFolds } = await import('./fold-plan.js'); // a page that does not fold does not load it
-  const analysis = analyse(document);
   const mish = recognise(document, analysis).flatMap(({ node, inner }) => [node, ...inner]);
-  const blocked = new Set([...sites.map(({ node }) => node), ...mish]);
+  const blocked = new Set([...sites.flatMap(({ node, inner = [] }) => [node, ...inner]), ...mish]);
   const sharp = sites
     .filter(({ beta }) => beta !== 1)
-    .map((site) => ({ ...site, nodes: new Set([site.node]), y: site.node.outputs[0] ?? '' }));
+    .map((site) => ({
+      ...site,
+      nodes: new Set([site.node, ...(site.inner ?? [])]),
+      y: site.node.outputs[0] ?? '',
+    }));
   return planFolds({ document, index: analysis.index, blocked }, sharp, openData);
 }
 
 function select(
   document: OnnxDocument,
+  analysis: Analysis,
   form: Form,
   beta: number,
   options: SwapOptions,
 ): { sites: Chosen[]; skipped: Skip[] } {
   const { plan } = options;
-  const found: Planned = plan === undefined ? findSites(document, options) : applyPlan(document, plan);
+  const found: Planned =
+    plan === undefined ? findSites(document, options, analysis) : applyPlan(document, plan, analysis);
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {

@@ -5,7 +5,7 @@ import { ROUNDING } from '../onnx/scalar.js';
 import { type FloatType, floatType } from '../onnx/types.js';
 import { constantTensor, dimsOf } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
-import { createRegions, type Region, type Regions } from './region.js';
+import { createRegions, type Region, type Regions, type Scalar } from './region.js';
 
 /** An activation, or a piece of arithmetic, that is written out in nodes; Mish and ReLU6 may be one node. */
 export interface Written extends Identity {
@@ -119,7 +119,7 @@ function findIn(
       }
       if (identity === null || !fits(region, x, y, slopes, analysis)) continue;
       best = {
-        ...identity,
+        ...(isParameter(identity, region) ? { ...identity, name: 'prelu' } : identity),
         scope,
         node,
         x,
@@ -141,6 +141,12 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
 
 /** The operators that are looked at by themselves. Others with one node are activations of their own, or nothing to name. */
 const SINGLE = new Set(['Mish', 'Clip']);
+/** Whether a slope is a tensor with dimensions, as a weight is, and not a number that somebody wrote. */
+function isParameter({ name, alpha = 0 }: Identity, { scalars }: Region): boolean {
+  const isSlope = ({ rank, value }: Scalar) => rank > 0 && Math.abs(value) === Math.abs(alpha);
+  return name === 'leakyrelu' && [...scalars.values()].some(isSlope);
+}
+
 /** A few values, to tell whether a node changes anything. */
 const SAMPLES = [-55, -9, -3.3, -1, -0.2, 0.3, 1, 2.7, 6.5, 23, 55];
 
@@ -195,7 +201,7 @@ function isWhole(
     const [a, b] = [values.get(one ?? ''), values.get(other ?? '')];
     return a?.every((value, index) => value === b?.[index]) ?? false;
   };
-  if (smaller !== undefined && same(smaller.x, x)) return false;
+  if (smaller?.name === name && same(smaller.x, x)) return false;
   const made = new Set(inner.flatMap(({ outputs }) => outputs));
   return (
     !ARITHMETIC.has(last.opType) ||

@@ -147,8 +147,8 @@ async function profiledRuns(
 function siteNodes(document: OnnxDocument): Map<string, string> {
   const analysis = analyse(document);
   const owners = new Map<string, string>();
-  for (const { node } of findSites(document, {}, analysis).sites) {
-    owners.set(node.name, nodeLabel(node));
+  for (const { node, inner = [] } of findSites(document, {}, analysis).sites) {
+    for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
   }
   for (const { node, inner } of recognise(document, analysis)) {
     for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));

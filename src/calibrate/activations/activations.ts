@@ -4,7 +4,7 @@ import { own } from '../../base/own.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
-import { findSites, type Site, type SiteOptions } from '../../mish/sites.js';
+import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
 import { withDocument } from '../../node/document.js';
 import { getProvider } from '../../node/provider-by-name.js';
 import { analyse } from '../../onnx/analysis.js';
@@ -142,18 +142,18 @@ interface Place {
 }
 
 function placeOf(site: Site, index: GraphIndex): Place {
-  const { node, scope, kind, alpha } = site;
-  const input = node.inputs[0] ?? '';
+  const { scope, kind, alpha } = site;
+  const input = inputOf(site);
   const made = index.producer(scope, input) !== undefined;
   const slope = kind === 'relu' ? 0 : kind === 'leakyrelu' && typeof alpha === 'number' ? alpha : undefined;
   const meter = () => activationMeter(unitAxis(index, scope, input), slope);
   return { site, input, fed: !made, meter, why: obstacle(site, made) };
 }
 
-function obstacle({ scope, node }: Site, made: boolean): string | undefined {
+function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
   if (scope.kind === 'function') return 'tensors in a function cannot be made outputs';
   if (scope.parent !== undefined) return 'tensors in the body of a node cannot be made outputs';
-  const input = node.inputs[0] ?? '';
+  const input = inputOf(site);
   if (!made && scope.initializers.has(input)) return 'what goes into it is a constant of the model';
   return undefined;
 }

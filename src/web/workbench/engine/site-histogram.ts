@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../../../base/error.js';
 import { own } from '../../../base/own.js';
 import { histogramMeter } from '../../../metrics/histogram.js';
-import { findSites } from '../../../mish/sites.js';
+import { findSites, inputOf } from '../../../mish/sites.js';
 import { scan } from '../../../onnx/scan.js';
 import { withExposed } from '../../../providers/exposed-model.js';
 import type { Provider } from '../../../providers/provider.js';
@@ -28,7 +28,7 @@ export async function histogramOf(
       where: site.scope.path,
     });
   }
-  const input = site.node.inputs[0] ?? '';
+  const input = inputOf(site);
   const made = graph.nodes.some(({ outputs }) => outputs.includes(input));
   const meter = histogramMeter();
   const add = (tensor: Tensor | undefined) => meter.add((tensor && toNumbers(tensor)) ?? []);

@@ -1,0 +1,239 @@
+import { describe, expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.js';
+import { undo } from '../../src/mish/history.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { mish } from '../../src/mish/reference.js';
+import { graph } from '../support/bodies.js';
+import { ops, swapped } from '../support/graph.js';
+import { floats, type ModelParts, model, node, value } from '../support/model.js';
+import { f32, run } from '../support/run.js';
+import {
+  abs,
+  add,
+  clip,
+  constantsIn,
+  div,
+  type Expression,
+  exp,
+  greater,
+  log,
+  max,
+  min,
+  mul,
+  neg,
+  perturb,
+  relu,
+  spell,
+  sub,
+  where,
+} from '../support/spellings.js';
+
+const x = 'x';
+const hard: Expression = {
+  op: 'HardSigmoid',
+  args: [x],
+  attributes: { alpha: { f: 1 / 6 }, beta: { f: 0.5 } },
+};
+/** Activations that are written out, by the kind that they are. */
+const WRITTEN: Record<string, Expression[]> = {
+  relu6: [
+    min(relu(x), 6),
+    clip(relu(x), 0, 6),
+    min(max(x, 0), 6),
+    relu(min(x, 6)),
+    sub(6, relu(sub(6, relu(x)))),
+    sub(relu(x), relu(sub(x, 6))),
+    clip(x, 0, 6),
+  ],
+  hardswish: [
+    div(mul(x, clip(add(x, 3), 0, 6)), 6),
+    mul(x, div(min(relu(add(x, 3)), 6), 6)),
+    mul(div(x, 6), relu(min(add(3, x), 6))),
+    mul(x, hard),
+  ],
+  prelu: [],
+  leakyrelu: [
+    sub(relu(x), mul(0.25, relu(neg(x)))),
+    max(x, mul(x, 0.25)),
+    add(relu(x), mul(0.25, min(x, 0))),
+    where(greater(x, 0), x, mul(0.25, x)),
+    mul(0.5, add(mul(1.25, x), mul(0.75, abs(x)))),
+  ],
+  elu: [where(greater(x, 0), x, sub(exp(x), 1)), sub(relu(x), relu(sub(1, exp(x))))],
+};
+/** What is arithmetic, or an activation of no kind: none of its Relus is a site. */
+const ARITHMETIC: Expression[] = [
+  add(relu(x), relu(neg(x))),
+  sub(1, relu(sub(1, x))),
+  add(x, relu(sub(0.5, x))),
+  sub(relu(x), relu(sub(x, 1))),
+  relu(min(x, 1)),
+  div(min(relu(add(x, 3)), 6), 6),
+  add(relu(x), log(add(1, exp(neg(abs(x)))))),
+];
+const FEED = Array.from({ length: 161 }, (_, at) => (at - 80) / 10);
+const short = ({ sites, skipped }: Awaited<ReturnType<typeof inspect>>) => ({
+  sites: sites.map(({ kind, output }) => `${kind} ${output}`),
+  skipped: skipped.map(({ kind, reason }) => `${kind} ${reason}`),
+});
+
+describe.each(Object.entries(WRITTEN))('%s', (kind, expressions) => {
+  test('is one site, and is swapped as a whole', async () => {
+    const random = createRandom(6);
+    for (const [which, expression] of expressions.entries()) {
+      for (const [round, opset] of [12, 13, 18, 21].entries()) {
+        const parts = spell(expression, { type: 'f32', opset, random, vary: round > 0 });
+        const scalars = {
+          ...parts,
+          initializers: parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [],
+        };
+        const bytes = model(scalars);
+        const name = JSON.stringify([which, scalars.nodes.map((one) => [one.opType, one.input, one.output])]);
+        expect(short(await inspect(bytes, { only: [kind] })).sites, name).toEqual([`${kind} y`]);
+        const byDefault = short(await inspect(bytes));
+        if (kind === 'leakyrelu') expect(byDefault.sites, name).toEqual(['leakyrelu y']);
+        else {
+          expect(byDefault.sites, name).toEqual([]);
+          expect(
+            byDefault.skipped.filter((line) => !/^relu (excluded|clamp|arithmetic)$/.test(line)),
+            name,
+          ).toEqual([]);
+        }
+        const { bytes: after, report } = await swapped(bytes, { only: [kind] });
+        expect(report.sites[0]?.difference ?? 0).toBeLessThan(1e-6);
+        expect(
+          ops(after).filter((op) => op !== 'Constant' && op !== 'Identity'),
+          name,
+        ).toEqual(['Softplus', 'Tanh', 'Mul']);
+        expect(await (await undo(after)).bytes()).toEqual(bytes);
+        const { y } = await run(after, { x: f32(FEED) });
+        for (const [at, given] of FEED.entries()) expect(y?.[at]).toBeCloseTo(mish(given), 4);
+      }
+    }
+  });
+
+  test('with a constant changed by a thousandth is no site of its kind, and no half of it is one', async () => {
+    const random = createRandom(7);
+    for (const expression of expressions) {
+      for (let which = 0; which < constantsIn(expression); which++) {
+        // ELU is smooth at 0, where the bend may be a little later.
+        if (kind === 'elu' && which === 0) continue;
+        const changed = perturb(expression, which, 1e-3);
+        const bytes = model(spell(changed, { type: 'f32', opset: 17, random, vary: true }));
+        const { sites } = await inspect(bytes, { only: [kind] });
+        // Another slope is another LeakyReLU.
+        if (kind !== 'leakyrelu') expect(sites.filter((site) => site.parts !== undefined)).toEqual([]);
+      }
+    }
+  });
+});
+
+test('no Relu of arithmetic is a site', async () => {
+  const random = createRandom(8);
+  for (const expression of ARITHMETIC) {
+    for (let round = 0; round < 5; round++) {
+      const { sites, skipped } = await inspect(
+        model(spell(expression, { type: 'f32', opset: 17, random, vary: round > 0 })),
+      );
+      expect(sites, JSON.stringify(expression)).toEqual([]);
+      expect(skipped.length).toBeGreaterThan(0);
+      for (const { reason, decidedBy } of skipped) {
+        expect(['arithmetic', 'clamp', 'guard']).toContain(reason);
+        expect(decidedBy).toBeDefined();
+      }
+    }
+  }
+});
+
+test('the maximum of two values is arithmetic', async () => {
+  const inputs = [value('x', 1, [2, 4]), value('b', 1, [2, 4])];
+  const nodes = [node('Sub', ['b', 'x'], ['s']), node('Relu', ['s'], ['r']), node('Add', ['x', 'r'], ['y'])];
+  expect(short(await inspect(model({ nodes, inputs })))).toEqual({ sites: [], skipped: ['relu arithmetic'] });
+});
+
+describe('PReLU in several nodes', () => {
+  const parts = (dims: number[], slopes: number[]): ModelParts => ({
+    nodes: [
+      node('Relu', ['x'], ['r']),
+      node('Neg', ['x'], ['n']),
+      node('Relu', ['n'], ['r2']),
+      node('Mul', ['r2', 'a'], ['m']),
+      node('Sub', ['r', 'm'], ['y']),
+    ],
+    initializers: [floats('a', dims, slopes)],
+    inputs: [value('x', 1, [2, 4])],
+    outputs: [value('y', 1, [2, 4])],
+  });
+
+  test.each<[number[], number[]]>([
+    [[4], [0.1, 0.2, 0.3, 0.4]],
+    [
+      [2, 4],
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    ],
+    [[1], [0.25]],
+    [[4, 1].toReversed(), [0.1, 0.2, 0.3, 0.4]],
+  ])('with slopes %j is one site', async (dims, slopes) => {
+    const bytes = model(parts(dims, slopes));
+    expect(short(await inspect(bytes))).toEqual({ sites: [], skipped: ['relu excluded', 'relu excluded'] });
+    expect(short(await inspect(bytes, { only: ['prelu'] })).sites).toEqual(['prelu y']);
+    const { bytes: after } = await swapped(bytes, { only: ['prelu'], form: 'exp' });
+    expect(ops(after)).not.toContain('Relu');
+    expect(await (await undo(after)).bytes()).toEqual(bytes);
+  });
+
+  test('in the body of an If and in a function is one site too', async () => {
+    const { nodes, initializers } = parts([4], [1, 2, 3, 4]);
+    const branch = graph('b', nodes, [], [value('y', 1, [2, 4])]);
+    const inIf = model({
+      nodes: [node('If', ['c'], ['z'], { then_branch: branch, else_branch: branch })],
+      inputs: [value('x', 1, [2, 4]), value('c', 9, [])],
+      outputs: [value('z', 1, [2, 4])],
+      initializers: initializers ?? [],
+    });
+    const relu6 = [
+      node('Constant', [], ['six'], { value_float: { f: 6 } }),
+      node('Relu', ['x'], ['r']),
+      node('Min', ['r', 'six'], ['y']),
+    ];
+    const opsetImport = [{ domain: '', version: 18 }];
+    const functions = [{ domain: 'local', name: 'F', input: ['x'], output: ['y'], node: relu6, opsetImport }];
+    const inFunction = model({
+      nodes: [node('F', ['x'], ['y'], {}, { domain: 'local' })],
+      functions,
+      domains: { local: 1 },
+    });
+    for (const [bytes, only, count] of [
+      [inIf, 'prelu', 2],
+      [inFunction, 'relu6', 1],
+    ] as const) {
+      const { bytes: after, report } = await swapped(bytes, { only: [only] });
+      expect(report.sites).toHaveLength(count);
+      expect(await (await undo(after)).bytes()).toEqual(bytes);
+    }
+  });
+
+  test('whose half is read elsewhere leaves that half, and says so', async () => {
+    const { outputs = [], ...rest } = parts([4], [1, 2, 3, 4]);
+    const bytes = model({ ...rest, outputs: [...outputs, value('r', 1, [2, 4])] });
+    expect(short(await inspect(bytes))).toEqual({
+      sites: [],
+      skipped: ['relu excluded', 'relu excluded'],
+    });
+    const { bytes: after, report } = await swapped(bytes, { only: ['prelu'] });
+    expect(report.sites).toHaveLength(1);
+    expect(ops(after)).toEqual(['Relu', 'Softplus', 'Tanh', 'Mul']);
+  });
+});
+
+test('sites that are one node stay as they are', async () => {
+  const nodes = [
+    node('Relu', ['x'], ['a']),
+    node('Relu', ['a'], ['b']),
+    node('LeakyRelu', ['b'], ['c']),
+    node('LeakyRelu', ['c'], ['d']),
+    node('Add', ['d', 'x'], ['e']),
+    node('Relu', ['e'], ['y']),
+  ];
+  expect((await inspect(model({ nodes }))).sites).toHaveLength(5);
+});
