@@ -46,6 +46,9 @@ type Choices = (estimate: number, ...simple: number[]) => readonly number[];
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
+/** With less, what is curved is a line. */
+const LEAST_SHARPNESS = 1e-3;
+
 const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
   *mish(at, choices) {
     // x · (α + (1 - α) · g(βx)), where g(0) = 0.6 and g = tanh(softplus)
@@ -54,11 +57,13 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
       if (alpha === 1 || Math.abs(alpha) > STEEPEST) continue;
       const sharp = -Math.log(Math.expm1(Math.atanh((gate(-1) - alpha) / (1 - alpha))));
       for (const beta of choices(sharp, 1))
-        if (beta > 0) yield { beta, alpha: alpha || undefined, f: (x) => mixture(x, beta, alpha) };
+        if (beta > LEAST_SHARPNESS)
+          yield { beta, alpha: alpha || undefined, f: (x) => mixture(x, beta, alpha) };
     }
   },
   *swish(at, choices) {
-    for (const beta of choices(Math.log(-1 / at(-1) - 1), 1)) yield { beta, f: (x) => x * sigmoid(beta * x) };
+    for (const beta of choices(Math.log(-1 / at(-1) - 1), 1))
+      if (beta > LEAST_SHARPNESS) yield { beta, f: (x) => x * sigmoid(beta * x) };
   },
   *softplus(at, choices) {
     for (const beta of choices(Math.LN2 / at(0), 1)) yield { beta, f: (x) => softplus(beta * x) / beta };

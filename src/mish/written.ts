@@ -203,10 +203,7 @@ function isWhole(
   };
   if (smaller?.name === name && same(smaller.x, x)) return false;
   const made = new Set(inner.flatMap(({ outputs }) => outputs));
-  return (
-    !ARITHMETIC.has(last.opType) ||
-    !last.inputs.some((input) => made.has(input) && same(input, last.outputs[0]))
-  );
+  return name === 'relu6' || !last.inputs.some((input) => made.has(input) && same(input, last.outputs[0]));
 }
 
 /** Whether types and shapes are such that the result is what an activation would make of `x`. */

@@ -237,3 +237,12 @@ test('sites that are one node stay as they are', async () => {
   ];
   expect((await inspect(model({ nodes }))).sites).toHaveLength(5);
 });
+
+test('what is a line, or nothing, is not Mish, and a Relu that changes nothing is a site', async () => {
+  const zero = [node('Relu', ['x'], ['r']), node('Neg', ['r'], ['n']), node('Add', ['r', 'n'], ['y'])];
+  const { mish: found, sites } = await inspect(model({ nodes: zero }));
+  expect(found).toEqual([]);
+  expect(sites.map(({ output }) => output)).toEqual(['r']);
+  const positive = [node('Softplus', ['x'], ['s']), node('Relu', ['s'], ['y'])];
+  expect((await inspect(model({ nodes: positive }))).sites.map(({ output }) => output)).toEqual(['y']);
+});
