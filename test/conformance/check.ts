@@ -12,6 +12,7 @@ import { swapFile } from '../../src/node/transform-file.js';
 import { type OnnxDocument, opsetOf } from '../../src/onnx/document.js';
 import { scan } from '../../src/onnx/scan.js';
 import { splice } from '../../src/onnx/splice.js';
+import { withoutDigest } from '../support/record.js';
 import { type Feed, OPTIMISERS, run } from '../support/run.js';
 import { type Case, exampleFor, noise } from './cases.js';
 import type { Answer, Python } from './python.js';
@@ -111,7 +112,10 @@ export async function checkModel(
         throw error;
       }
       const written = Uint8Array.from(readFileSync(path));
-      same(await (await swap(new Blob([source]), { form })).output.bytes(), written, 'the swap of a Blob');
+      // Of a Blob no weights are read, so the record has no digest of them.
+      const fromBlob = await (await swap(new Blob([source]), { form })).output.bytes();
+      const rest = report.sites.length > 0 ? withoutDigest : (bytes: Uint8Array) => bytes;
+      same(rest(fromBlob), rest(written), 'the swap of a Blob');
       if (report.sites.length > 0) return undefined;
       same(written, source, 'a swap of nothing');
       const reasons = [...new Set(report.skipped.map(({ reason }) => reason))].join(', ');

@@ -6,6 +6,7 @@ import { scan } from '../../src/onnx/scan.js';
 import { allNodes, decode, ops, reluModel, swapped } from '../support/graph.js';
 import { expectClose, expectMish, POINTS } from '../support/mish.js';
 import { floats, model, node, value } from '../support/model.js';
+import { withoutDigest } from '../support/record.js';
 import { f32, load, OPTIMISERS, run } from '../support/run.js';
 
 const F32 = 1;
@@ -184,8 +185,10 @@ describe('the same input gives the same bytes', () => {
       expect((await swapped(copy, options)).bytes).toEqual(first.bytes);
       expect(source).toEqual(copy); // and the input is not written to
       const { output } = await swap(new Blob([copy]), options);
-      expect(await output.bytes()).toEqual(first.bytes);
-      expect(new Uint8Array(await (await output.blob()).arrayBuffer())).toEqual(first.bytes);
+      // Of a Blob no weights are read, so the record has no digest of them.
+      const rest = (bytes: Uint8Array) => (options.undo === false ? bytes : withoutDigest(bytes));
+      expect(rest(await output.bytes())).toEqual(rest(first.bytes));
+      expect(rest(new Uint8Array(await (await output.blob()).arrayBuffer()))).toEqual(rest(first.bytes));
       expect(output.size).toBe(first.bytes.length);
     },
   );

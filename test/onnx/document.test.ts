@@ -23,9 +23,10 @@ test('an attribute is found by its name', () => {
   expect(neg && ['two', 'one', 'three'].map((name) => attribute(neg, name)?.i)).toEqual([2, 1, undefined]);
 });
 
-test('the opset is that of ONNX’s own operators, 1 where none is imported', () => {
+test('the opset is that of ONNX’s own operators, 13 where only others are imported, 1 where none is', () => {
   expect(opsetOf(graph)).toBe(17);
-  expect(opsetOf({ ...graph, opsets: new Map([['com.microsoft', 5]]) })).toBe(1);
+  expect(opsetOf({ ...graph, opsets: new Map([['com.microsoft', 5]]) })).toBe(13);
+  expect(opsetOf({ ...graph, opsets: new Map() })).toBe(1);
 });
 
 test('a node can be written again unless its names are lossy or it holds a graph', async () => {
