@@ -7,6 +7,14 @@ import { npy, raw } from './numpy.js';
 
 const scalar = (name: string, value: number) => floats(name, [], [value]);
 
+/** A layer that changes nothing, or all by a factor: without one between them, activations would be parts of a single one. */
+export const layer = (name: string, factor = 1) =>
+  floats(
+    name,
+    [4, 4],
+    Array.from({ length: 16 }, (_, at) => (at % 5 === 0 ? factor : 0)),
+  );
+
 /**
  * Three sites from x [N, 4] to y [N, 4] in an order that is known: `safe` sees numbers about 100, where Mish is x to the last
  * bit; `faint` adds a thousandth of its output to y; `harmful` is the rest of y.
@@ -15,14 +23,15 @@ export const rankedModel: Uint8Array = model({
   nodes: [
     node('Mul', ['x', 'minus'], ['n']),
     node('Relu', ['n'], ['c'], {}, { name: 'faint' }),
-    node('Mul', ['c', 'little'], ['d']),
+    node('MatMul', ['c', 'little'], ['d']),
     node('Add', ['x', 'far'], ['z']),
     node('Relu', ['z'], ['a'], {}, { name: 'safe' }),
-    node('Sub', ['a', 'far'], ['b']),
+    node('MatMul', ['a', 'same'], ['l']),
+    node('Sub', ['l', 'far'], ['b']),
     node('Relu', ['b'], ['e'], {}, { name: 'harmful' }),
     node('Add', ['e', 'd'], ['y']),
   ],
-  initializers: [scalar('minus', -1), scalar('little', 0.001), scalar('far', 100)],
+  initializers: [scalar('minus', -1), layer('little', 0.001), layer('same'), scalar('far', 100)],
 });
 
 /** Values of `count` samples of 4 numbers. */

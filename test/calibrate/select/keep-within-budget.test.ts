@@ -8,7 +8,7 @@ import { nodeProvider } from '../../../src/providers/node/provider.js';
 import { failure } from '../../support/graph.js';
 import { floats, model, node, value } from '../../support/model.js';
 import { bytesOf, REAL_MODELS } from '../../support/models.js';
-import { normals, rankedModel, samplesOf } from '../../support/ranked.js';
+import { layer, normals, rankedModel, samplesOf } from '../../support/ranked.js';
 
 const DATA = samplesOf(normals(60));
 const within = (limits: readonly string[], data: Dataset = DATA, bytes = rankedModel, more = {}) =>
@@ -77,11 +77,13 @@ describe('samples that the search did not see', () => {
   const bytes = model({
     nodes: [
       node('Relu', ['x'], ['r'], {}, { name: 'act' }),
-      node('Add', ['r', 'far'], ['z']),
+      node('MatMul', ['r', 'same'], ['l']),
+      node('Add', ['l', 'far'], ['z']),
       node('Relu', ['z'], ['s'], {}, { name: 'always' }),
-      node('Sub', ['s', 'far'], ['y']),
+      node('MatMul', ['s', 'same'], ['m']),
+      node('Sub', ['m', 'far'], ['y']),
     ],
-    initializers: [floats('far', [], [100])],
+    initializers: [floats('far', [], [100]), layer('same')],
   });
 
   test('take a site back where they do not keep the budget', async () => {
@@ -174,7 +176,8 @@ test('outputs that are NaN keep no budget', async () => {
     nodes: [node('Relu', ['x'], ['r']), node('Add', ['r', 'some'], ['s']), node('Log', ['s'], ['y'])],
     initializers: [floats('some', [], [0.3])], // Mish goes down to -0.31
   });
-  const kept = await within(['sqnr>=-500', 'agreement>=0'], samplesOf(normals(300)), bytes);
+  const options = { include: ['r'] }; // by its name, as it guards the logarithm
+  const kept = await within(['sqnr>=-500', 'agreement>=0'], samplesOf(normals(300)), bytes, options);
   expect(kept.sites).toEqual([]);
   expect(kept.everything?.harm.broken).toBeGreaterThan(0);
 });
