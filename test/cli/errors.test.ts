@@ -78,7 +78,7 @@ test('an opset below the form’s is refused with the one it needs', async () =>
     code: 2,
     stdout: '',
     stderr:
-      'onnx-mish: m.onnx: the native form needs opset 18, and the model imports opset 17\n  Use --form softplus, or convert the model to opset 18 first.\n',
+      'onnx-mish: m.onnx: the native form needs opset 18, and the model imports opset 17\n  Use --form softplus, or raise it with --opset 18 first.\n',
   });
   expect(await folder.list()).toEqual(['m.onnx']);
 });

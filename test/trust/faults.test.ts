@@ -160,7 +160,7 @@ const ADVICE: Partial<Record<Fault, RegExp>> = {
   EIO: /^Check the disk|move both/,
   EROFS: /^Choose another place|move both/,
   EACCES: /^Check who may read and write there|move both/,
-  EMFILE: /^Raise the limit with `ulimit -n`|move both/,
+  EMFILE: /^Raise the limit, with `ulimit -n|move both/,
 };
 
 /** Thousands of flushes go to memory where the system has a disk there. */

@@ -147,7 +147,7 @@ describe('run', () => {
     const { answer, events, html } = await bench.page.evaluate(async (input) => {
       const { bench, proxy } = globalThis as unknown as InPage;
       const events: RunEvent[] = [];
-      const choice = { input, dims: { N: 1, batch: 1 }, shapes: {}, pairs: 6 };
+      const choice = { input, dims: { '*': 1 }, shapes: {}, pairs: 6 };
       const answer = await bench.run(
         { ...choice, providers: ['wasm', 'webgl', 'webgpu'] },
         proxy((event: RunEvent) => {
@@ -183,7 +183,7 @@ describe('run', () => {
     const runs = () =>
       bench.page.evaluate(async (input) => {
         const { bench, proxy } = globalThis as unknown as InPage;
-        const choice = { providers: ['wasm'], dims: { N: 1, batch: 1 }, shapes: {}, pairs: 1 } as const;
+        const choice = { providers: ['wasm'], dims: { '*': 1 }, shapes: {}, pairs: 1 } as const;
         const answer = await bench.run(
           { ...choice, input },
           proxy(() => {}),
@@ -205,7 +205,7 @@ describe('run', () => {
       const timing = new Promise<void>((resolve) => {
         begun = resolve;
       });
-      const choice = { providers: ['wasm'], dims: { N: 1, batch: 1 }, shapes: {}, pairs: 1e6 } as const;
+      const choice = { providers: ['wasm'], dims: { '*': 1 }, shapes: {}, pairs: 1e6 } as const;
       const onEvent = proxy((event: RunEvent) => {
         if (event.kind === 'pairs') begun();
       });
@@ -236,12 +236,12 @@ test('fits says where a model runs, and which nodes stop it', async () => {
 test('the histogram of a site is the one that calibrate counts in Node', async () => {
   await open('lenet5.onnx');
   const found = await bench.page.evaluate(
-    async (input) => (globalThis as unknown as InPage).bench.histogram(1, input, { N: 1, batch: 1 }, {}),
+    async (input) => (globalThis as unknown as InPage).bench.histogram(1, input, { '*': 1 }, {}),
     noise,
   );
   if (!found.ok) throw new Error(found.problem.what);
   const { sites } = await activations(model('lenet5.onnx'), {
-    data: (inputs) => seededFeeds(inputs, { seed: 3, count: 2, dims: { N: 1, batch: 1 } }),
+    data: (inputs) => seededFeeds(inputs, { seed: 3, count: 2, dims: { '*': 1 } }),
   });
   // Convolutions of two builds round apart, which moves an element over an edge now and then.
   expect(far(found.value, sites[1]?.histogram)).toBeLessThanOrEqual(4);

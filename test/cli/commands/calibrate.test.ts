@@ -165,7 +165,6 @@ describe('runs of several samples', () => {
 
   test.each([
     ['unless --dim says how many', 'N', ['--dim', 'N=1'], { fit: 120, held: 20, judged: 20 }],
-    ['with a --dim of another symbol', 'N', ['--dim', 'M=3'], { fit: 128, held: 16, judged: 16 }],
     ['where the model says how many', 4, [], { fit: 120, held: 20, judged: 20 }],
     ['where --samples are few', 'N', ['--samples', '48'], { fit: 16, held: 16, judged: 16 }],
   ] as const)('%s', async (_, batch, more, expected) => {
@@ -173,6 +172,15 @@ describe('runs of several samples', () => {
     await folder.write('m.onnx', net(batch));
     const { json } = await cliJson([...quick, ...more], { cwd: folder.path });
     expect(json.samples).toMatchObject(expected);
+  });
+
+  test('a --dim of a symbol that the model does not have is an error with those that it has', async () => {
+    const folder = await prepared();
+    await folder.write('m.onnx', net('N'));
+    const { code, stderr } = await cli([...quick, '--dim', 'M=3'], { cwd: folder.path });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/'M'/);
+    expect(stderr).toMatch(/N/);
   });
 });
 
