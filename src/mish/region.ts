@@ -99,13 +99,13 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
 
   /** A call of a function that is elementwise throughout. */
   function compileCall(call: Node, callee: Scope, depth: number): Compiled | undefined {
-    const parameters = callee.inputs.map(({ name }) => name);
-    const result = callee.outputs[0]?.name ?? '';
-    const count = parameters.length;
+    const count = callee.inputs.length;
     if (call.outputs.length !== 1 || call.inputs.length !== count || call.inputs.includes(''))
       return undefined;
     if (count < 1 || count > 3 || callee.outputs.length !== 1 || callee.nodes.length > MAX_NODES)
       return undefined;
+    const parameters = callee.inputs.map(({ name }) => name);
+    const result = callee.outputs[0]?.name ?? '';
     const values = new Map<string, number>([
       ['', Number.NaN],
       ...parameters.map((name) => [name, 0] as const),

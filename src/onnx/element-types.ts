@@ -68,7 +68,8 @@ export function inferElementTypes(
     const callee = calls.callee(node);
     if (callee === undefined) return undefined;
     const { at, refs = [] } = functions.get(callee) ?? {};
-    const types = callee.inputs.map((_, slot) => typeOf(node.inputs[slot] ?? ''));
+    // Those that the call gives: a function may have thousands more, and be called as often.
+    const types = node.inputs.slice(0, callee.inputs.length).map(typeOf);
     const { environment, key } = environmentOf(node, refs, around);
     return { callee, types, environment, key: `${at} ${types.join()} ${key}` };
   };

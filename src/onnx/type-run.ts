@@ -100,8 +100,8 @@ export function typeRun({
     budget.left -= inputs.length + outputs.length;
     const called = resultOf(node, (name) => get(scope, name), environment);
     if (called !== undefined) {
-      called.inputs.forEach((type, at) => {
-        set(scope, inputs[at], type);
+      inputs.forEach((name, at) => {
+        set(scope, name, called.inputs[at] ?? 0);
       });
       called.outputs.forEach((type, at) => {
         set(scope, outputs[at], type);
