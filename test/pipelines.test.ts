@@ -1,4 +1,4 @@
-// The README's section on many models, as it is written there: command lines, the configuration, the steps of the workflow
+// The documentation's page on many models, as it is written there: command lines, the configuration, the steps of the workflow
 // and the npm scripts, in projects that have the package as it is published.
 import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { type Folder, tempFolder } from './support/folder.js';
 import { floats, model, node, value } from './support/model.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const [, section = ''] = readFileSync(join(root, 'README.md'), 'utf8').split(/^## Many models.*\n/m);
+const section = readFileSync(join(root, 'docs/guide/pipelines.md'), 'utf8');
 
 /** The one code block of a language in the section. */
 function block(language: string): string {
-  const found = [...(section.split(/^## /m)[0] ?? '').matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+  const found = [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
   const [one = '', ...more] = found.flatMap(([, kind, code = '']) => (kind === language ? [code] : []));
   expect([one, more], language).toEqual([expect.stringMatching(/\S/), []]);
   return one;
@@ -56,7 +56,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(packed, { recursive: true, force: true }));
 
-/** A project with models, the README's configuration, and onnx-mish installed. */
+/** A project with models, the page's configuration, and onnx-mish installed. */
 async function project({ broken = true } = {}): Promise<Folder> {
   const folder = await tempFolder();
   for (const [index, name] of [...MODELS, ...(broken ? ['old/broken.onnx'] : [])].entries()) {
@@ -94,7 +94,7 @@ const below = async (folder: Folder, name: string) =>
 
 const swapped = MODELS.map((name) => name.replace(/onnx$/, 'mish.onnx'));
 
-describe('the README’s section on pipelines', () => {
+describe('the page on pipelines', () => {
   test('has command lines that work, in their order', async () => {
     const folder = await project({ broken: false });
     const lines = block('sh').trim().split('\n');

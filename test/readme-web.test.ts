@@ -8,11 +8,10 @@ import { bytesOf } from './support/models.js';
 import { filesIn, launchBrowser, openPages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
-// The README's way from `npm i` to a swapped model on WebGL, as a reader goes it: in a project that has installed the
+// The documentation's way from `npm i` to a swapped model on WebGL, as a reader goes it: in a project that has installed the
 // package, with Vite, under the strict policy.
 
-const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
-const [, section = ''] = readme.split('### In a page\n');
+const section = await readFile(new URL('../docs/guide/page.md', import.meta.url), 'utf8');
 const [, page = ''] = /```html\n([\s\S]*?)```/.exec(section) ?? [];
 
 let consumer: Consumer;
@@ -36,7 +35,7 @@ function expectScores(text: string | null): void {
   for (const [place, score] of scores.entries()) expect(score).toBeCloseTo(expected[place] ?? Number.NaN, 4);
 }
 
-describe('the README’s page', () => {
+describe('the page of the documentation', () => {
   test('is ten lines', () => {
     const lines = page.trimEnd().split('\n');
     expect(lines.length).toBeGreaterThan(5);

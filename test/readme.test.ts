@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { zipSync } from 'fflate';
@@ -10,12 +10,22 @@ import { npy, raw } from './support/numpy.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const docs = ['start', 'concepts', 'providers', 'how-calibrate-works', 'benchmarks', 'trust', 'dependencies'];
+const guides = ['swap', 'validate', 'accuracy', 'library', 'page', 'build', 'pipelines', 'workbench'];
+/** What a reader reads, by its path. */
+const pages = new Map(
+  [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...docs.map((name) => `docs/${name}.md`),
+    ...guides.map((name) => `docs/guide/${name}.md`),
+  ].map((path) => [path, readFileSync(join(root, path), 'utf8')]),
+);
 const cli = join(root, 'dist/bin/main.js');
 
-/** The code blocks of a section, by their language. */
-function blocks(section: string, language: string): string[] {
-  const text = readme.split(/^## /m).find((part) => part.startsWith(section)) ?? '';
+/** The code blocks of a page in a language. */
+function blocks(page: string, language: string): string[] {
+  const text = pages.get(page) ?? '';
   return [...text.matchAll(/```(\w*)\n([\s\S]*?)```/g)].flatMap(([, kind, code = '']) =>
     kind === language ? [code] : [],
   );
@@ -44,9 +54,9 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('the README', () => {
+describe('the README and the documentation', () => {
   test('has command lines that work, in their order', async () => {
-    const [block = ''] = blocks('The command line', 'sh');
+    const [block = ''] = blocks('docs/guide/swap.md', 'sh');
     const lines = block.split('\n').map((line) => line.replace(/#.*/, '').trim());
     const commands = lines.filter((line) => line.startsWith('onnx-mish '));
     expect(commands.length).toBeGreaterThanOrEqual(7);
@@ -67,7 +77,7 @@ describe('the README', () => {
   });
 
   test('has a library example that works', async () => {
-    const [code = ''] = blocks('The library', 'js');
+    const [code = ''] = blocks('docs/guide/library.md', 'js');
     const script = join(folder, 'library.mjs');
     for (const name of ['model.mish.onnx', 'swapped.onnx']) rmSync(join(folder, name), { force: true });
     writeFileSync(
@@ -85,17 +95,24 @@ console.log(JSON.stringify([sites.length, report.form, Buffer.compare(original, 
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
-    const named = [...readme.matchAll(/npm (?:run )?((?:bench:)?[a-z]+)/g)].map(([, name = '']) => name);
-    for (const name of named.filter(
-      (name) => !['ci', 'i', 'rebuild', 'install', 'package', 'packages', 'scripts', 'models'].includes(name),
-    )) {
+    const named = [...pages.values()].flatMap((text) =>
+      [...text.matchAll(/npm run ((?:\w+:)?[a-z]+)/g)].map(([, name = '']) => name),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    for (const name of named.filter((name) => name !== 'models'))
       expect(Object.keys(scripts)).toContain(name);
-    }
   });
 
   test('links to files that there are', () => {
-    for (const [, target = ''] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      expect(existsSync(join(root, target)), target).toBe(true);
+    for (const [path, text] of pages) {
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|\/)([^)#]+)/g)) {
+        const file = join(root, dirname(path), target);
+        expect([file, `${file}.md`].some(existsSync), `${path}: ${target}`).toBe(true);
+      }
     }
+  });
+
+  test('the README is read to its end: it has at most 150 lines', () => {
+    expect((pages.get('README.md') ?? '').split('\n').length).toBeLessThanOrEqual(151);
   });
 });

@@ -8,9 +8,9 @@ const read = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}
 const dependencies = Object.keys(manifest.dependencies);
 
 describe('the dependencies', () => {
-  test('stand in the README, each with its reason, and no other', () => {
+  test('stand in the documentation, each with its reason, and no other', () => {
     const [, section = ''] =
-      /^## Dependencies\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(read('README.md')) ?? [];
+      /^# Dependencies\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(read('docs/dependencies.md')) ?? [];
     const rows = [...section.matchAll(/^\| ([^|]+) \| ([^|]+) \|$/gm)].filter(
       ([, name]) => !/^(package|-+)$/.test(name ?? ''),
     );
