@@ -1,15 +1,13 @@
 import { opsetOf } from '../onnx/document.js';
 import { FORM_FOR, type Form, type Target } from './forms.js';
+import { type OpsetAdvice, RUNS_FROM } from './opset.js';
 import type { Site } from './sites.js';
-
-/** The first opset whose arithmetic operators ONNX Runtime has kernels for. */
-const RUNS_FROM = 7;
 
 /** One line for each way in which a form is slow or cannot run at these sites, with the remedy. */
 export function notesOn(
   form: Form,
   sites: readonly Pick<Site, 'type' | 'scope'>[],
-  advice = (opset: number) => `convert the model to opset ${opset}`,
+  advice: OpsetAdvice = (opset) => `convert the model to opset ${opset}`,
 ): string[] {
   if (sites.length === 0) return [];
   const notes: string[] = [];

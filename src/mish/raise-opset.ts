@@ -92,26 +92,18 @@ export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | un
   return undefined;
 }
 
-/** The advice for what needs a higher opset. */
-export function opsetAdvice(document: OnnxDocument, to: number): string {
-  return opsetObstacle(document, to) === undefined
-    ? `raise it with --opset ${to}`
-    : `convert the model to opset ${to}`;
-}
-
 /**
  * Does something with a document as if it had another opset, given the edits that raise it. Only nodes whose meaning stays are
  * raised, without attributes that the opset no longer has. Throws `bad-usage`, with the node, where a node would mean
  * something else.
  */
-export async function withOpset<T>(
+export async function raiseOpset<T>(
   document: OnnxDocument,
-  to: number | undefined,
+  to: number,
   use: (edits: readonly Edit[]) => Promise<T>,
 ): Promise<T> {
   const { graph, source } = document;
   const from = opsetOf(graph);
-  if (to === undefined || to === from) return use([]);
   const bad = (what: string, fix: string) =>
     new OnnxMishError('bad-usage', what, { where: source.name, fix });
   if (!Number.isInteger(to) || to < from || to > NEWEST_OPSET)
@@ -136,17 +128,6 @@ export async function withOpset<T>(
   } finally {
     opsets.set('', from);
   }
-}
-
-/** The record of edits that raise the opset. */
-export function raising(document: OnnxDocument, edits: readonly Edit[]) {
-  return { operation: 'opset', form: `opset ${opsetOf(document.graph)}`, sites: edits.length } as const;
-}
-
-/** The edits of nodes that are not replaced by others. */
-export function besides(edits: readonly Edit[], others: readonly Edit[]): Edit[] {
-  const taken = new Set(others.flatMap(({ start, end }) => (end > start ? [start] : [])));
-  return edits.filter(({ start, frame }) => frame === undefined || !taken.has(start));
 }
 
 async function importEdits({ source }: OnnxDocument, to: number): Promise<Edit[]> {

@@ -9,7 +9,7 @@ import { formObstacle } from './form-obstacle.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { noteOnSize, notesOn } from './notes.js';
-import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
+import { besides, opsetAdvice, raising, withOpset } from './opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
 import { rewrite } from './rewrite.js';
@@ -70,11 +70,12 @@ async function retargetRaised(
   const form = chooseForm(options);
   const analysis = analyse(document);
   const found = recognise(document, analysis);
+  const advice = await opsetAdvice(document, form);
   const others = found.filter(({ written }) => written !== form.name);
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
   for (const mish of others) {
-    checkOpset(form, mish.scope, document, mish.form.name);
+    checkOpset(form, mish.scope, document, advice, mish.form.name);
     const obstacle = formObstacle(form, mish, mish, document);
     if (obstacle === undefined) sites.push(mish);
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
@@ -97,7 +98,7 @@ async function retargetRaised(
     skipped,
     fixes,
     unchanged: found.length - others.length,
-    notes: [...notesOn(form, sites, (opset) => opsetAdvice(document, opset)), ...noteOnSize(output.size)],
+    notes: [...notesOn(form, sites, advice), ...noteOnSize(output.size)],
     bytesIn: document.source.size,
     bytesOut: output.size,
   };

@@ -12,7 +12,7 @@ import { type FloatType, floatType, typeName } from '../onnx/types.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
 import type { Form } from './forms.js';
 import { findMinusInfinity } from './minus-infinity.js';
-import { opsetAdvice } from './raise-opset.js';
+import type { OpsetAdvice } from './opset.js';
 import { createUses } from './uses.js';
 import { type Verdict, whyOf } from './value-flow.js';
 import { findParts } from './written-sites.js';
@@ -240,7 +240,13 @@ function matches(pattern: string, name: string): boolean {
 }
 
 /** Throws `unsupported-form` when a scope's opset lacks an operator of the form. */
-export function checkOpset(form: Form, scope: Scope, document: OnnxDocument, fallback = 'softplus'): void {
+export function checkOpset(
+  form: Form,
+  scope: Scope,
+  document: OnnxDocument,
+  advice: OpsetAdvice,
+  fallback = 'softplus',
+): void {
   const opset = opsetOf(scope);
   if (opset >= form.opset) return;
   throw new OnnxMishError(
@@ -248,7 +254,7 @@ export function checkOpset(form: Form, scope: Scope, document: OnnxDocument, fal
     `the ${form.name} form needs opset ${form.opset}, and ${scope.root.path === 'graph' ? 'the model' : scope.root.path} imports opset ${opset}`,
     {
       where: document.source.name,
-      fix: `Use --form ${fallback}, or ${opsetAdvice(document, form.opset)} first`,
+      fix: `Use --form ${fallback}, or ${advice(form.opset)} first`,
     },
   );
 }

@@ -21,8 +21,8 @@ import {
 import { spliceWithRecord } from './history.js';
 import { noteOnMinusInfinity } from './minus-infinity.js';
 import { noteOnSize, notesOn } from './notes.js';
+import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
-import { besides, opsetAdvice, raising, withOpset } from './raise-opset.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { rewrite, type Target } from './rewrite.js';
@@ -99,7 +99,8 @@ async function swapRaised(
   const form = chooseForm(options.plan ?? options);
   const beta = checkBeta(options.plan?.beta ?? options.beta);
   const analysis = analyse(document);
-  const { sites, skipped } = select(document, analysis, form, beta, options);
+  const advice = await opsetAdvice(document, form);
+  const { sites, skipped } = select(document, analysis, form, beta, advice, options);
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
   const folding = options.fold ? await foldSites(document, analysis, sites, options.openData) : undefined;
@@ -138,7 +139,7 @@ async function swapRaised(
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
     ...(isWanted ? { fixes } : {}),
     notes: [
-      ...notesOn(form, sites, (opset) => opsetAdvice(document, opset)),
+      ...notesOn(form, sites, advice),
       ...noteOnMinusInfinity(sites),
       ...oldWeights(folding, options),
       ...noteOnSize(output.size),
@@ -195,6 +196,7 @@ function select(
   analysis: Analysis,
   form: Form,
   beta: number,
+  advice: OpsetAdvice,
   options: SwapOptions,
 ): { sites: Chosen[]; skipped: Skip[] } {
   const { plan } = options;
@@ -203,7 +205,7 @@ function select(
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {
-    checkOpset(form, site.scope, document);
+    checkOpset(form, site.scope, document, advice);
     const leak = plan === undefined ? mixtureOf(site, options.leaky) : site.leak;
     if (typeof leak === 'object') {
       skipped.push({ ...site, ...leak });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'rolldown';
 
-export const BUDGET = 42_500;
+export const BUDGET = 41_000;
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
 
