@@ -19,6 +19,32 @@ export function constantTensor(index: GraphIndex, scope: Scope, name: string): T
   return attribute(node, 'value')?.tensor;
 }
 
+/** Operators that give a constant of another shape or sign where a constant goes in. */
+const RESHAPES: readonly string[] = [
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Expand',
+  'Transpose',
+  'Tile',
+];
+const DEEPEST = 4;
+
+/**
+ * The names that a constant tensor is made of: its own and, where it has been given another shape or sign on the way, those
+ * before it. Empty for what is not constant.
+ */
+export function constantChain(index: GraphIndex, scope: Scope, name: string, depth = 0): string[] {
+  if (constantTensor(index, scope, name) !== undefined) return [name];
+  const home = index.home(scope, name);
+  const node = home && index.producer(home, name);
+  if (home === undefined || node?.domain !== '' || depth === DEEPEST || rewriteObstacle(node)) return [];
+  if (node.opType !== 'Neg' && !RESHAPES.includes(node.opType)) return [];
+  const chains = node.inputs.map((input) => constantChain(index, home, input, depth + 1));
+  return chains.some(({ length }) => length === 0) ? [] : [name, ...chains.flat()];
+}
+
 /** The declared dimensions of a value; undefined where its rank is unknown. */
 export function dimsOf(index: GraphIndex, scope: Scope, name: string) {
   const home = index.home(scope, name);

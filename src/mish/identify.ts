@@ -4,7 +4,20 @@ import { leakyRelu, mixture, sigmoid, softplus } from './reference.js';
 
 export type ActivationName = Curve | Bend;
 type Curve = 'mish' | 'swish' | 'softplus' | 'gelu' | 'tanh-gelu' | 'hardswish' | 'selu' | 'elu';
-type Bend = 'relu' | 'relu6' | 'leakyrelu' | 'prelu' | 'abs' | 'max' | 'min' | 'clamp' | 'hardsigmoid';
+type Bend =
+  | 'relu'
+  | 'relu6'
+  | 'leakyrelu'
+  | 'prelu'
+  | 'abs'
+  | 'max'
+  | 'min'
+  | 'clamp'
+  | 'hardsigmoid'
+  | 'dynamic-prelu'
+  | 'softshrink'
+  | 'tent'
+  | 'cross-entropy';
 
 /** What a function is, with its parameters. */
 export interface Identity {
@@ -45,6 +58,9 @@ type Family = (at: (x: number) => number, choices: Choices) => Iterable<Candidat
 type Choices = (estimate: number, ...simple: number[]) => readonly number[];
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
+
+/** What exceeds a threshold either way. */
+const softShrink = (x: number, threshold: number) => Math.sign(x) * Math.max(Math.abs(x) - threshold, 0);
 
 /** With less, what is curved is a line. */
 const LEAST_SHARPNESS = 1e-3;
@@ -89,6 +105,15 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
         const name = low === 0 && high === 6 ? 'relu6' : high > 59 ? 'max' : low < -59 ? 'min' : 'clamp';
         yield { name, low, high, f: (x) => clamp(x, low, high) };
       }
+  },
+  *softshrink(at) {
+    const threshold = 60 - at(60); // of 60 nothing would be left
+    if (threshold > 0.01 && threshold < 59) yield { f: (x) => softShrink(x, threshold) };
+  },
+  *tent(at) {
+    const top = at(0);
+    const slope = (top - at(EPSILON)) / EPSILON;
+    if (top > 0.01 && slope > 0.01) yield { f: (x) => Math.max(0, top - slope * Math.abs(x)) };
   },
   *hardsigmoid(at) {
     const slope = (at(EPSILON) - at(-EPSILON)) / (2 * EPSILON);
@@ -171,22 +196,24 @@ export function identifyPair(
   tolerance: number,
 ): Identity | undefined {
   const slopes = evaluate(SECOND.map((p) => [-1, p])).map((value) => -value);
-  const functions = {
-    max: Math.max,
-    min: Math.min,
-    abs: (x: number, p: number) => Math.abs(x - p),
-    prelu: (x: number, p: number) => (x < 0 ? (slopes[SECOND.indexOf(p)] ?? 0) : 1) * x,
-  };
+  const functions: readonly [ActivationName, (x: number, p: number) => number][] = [
+    ['max', Math.max],
+    ['min', Math.min],
+    ['abs', (x, p) => Math.abs(x - p)],
+    ['prelu', (x, p) => (x < 0 ? (slopes[SECOND.indexOf(p)] ?? 0) : 1) * x],
+    ['softshrink', softShrink],
+    ['softshrink', (x, p) => Math.max(x - p, 0) - Math.max(-x - p, 0)],
+    ['cross-entropy', (x, p) => softplus(x) - x * p],
+  ];
   const few = evaluate(FEW_PAIRS);
   let values: readonly number[] | undefined;
-  for (const [name, f] of Object.entries(functions)) {
+  for (const [name, f] of functions) {
     const wanted = (pairs: Pairs) => (index: number) => f(...(pairs[index] ?? [0, 0]));
     if (differenceOf(few, wanted(FEW_PAIRS), tolerance) > tolerance) continue;
     values ??= evaluate(PAIRS);
     const difference = differenceOf(values, wanted(PAIRS), tolerance);
     // A slope that does not depend on the second is of another activation.
-    if (difference <= tolerance && new Set(slopes).size > 1)
-      return { name: name as ActivationName, difference };
+    if (difference <= tolerance && new Set(slopes).size > 1) return { name, difference };
   }
   return undefined;
 }

@@ -6,7 +6,7 @@ import type { Site } from './sites.js';
 /** One line for each way in which a form is slow or cannot run at these sites, with the remedy. */
 export function notesOn(
   form: Form,
-  sites: readonly Pick<Site, 'type' | 'scope'>[],
+  sites: readonly Pick<Site, 'type' | 'several' | 'scope'>[],
   advice: OpsetAdvice = (opset) => `convert the model to opset ${opset}`,
 ): string[] {
   if (sites.length === 0) return [];
@@ -21,7 +21,8 @@ export function notesOn(
   for (const { on, type, before, says } of form.limits) {
     const applies = sites.some(
       (site) =>
-        (type === undefined || site.type === type) && (before === undefined || opsetOf(site.scope) < before),
+        (type === undefined || site.type === type || site.several?.includes(type)) &&
+        (before === undefined || opsetOf(site.scope) < before),
     );
     if (!applies) continue;
     const open = on.filter((target) => !told.has(target));

@@ -1,7 +1,7 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
 import { type FloatType, floatType } from '../onnx/types.js';
-import { constantTensor } from './constants.js';
+import { constantChain, constantTensor } from './constants.js';
 import { elementwise, isElementwise, numbersOf } from './elementwise.js';
 
 /** Most nodes of a region, and of a function that is called in one. */
@@ -166,7 +166,7 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
         const scalar = joins ? undefined : scalarOf(scope, name, node);
         if (scalar !== undefined) scalars.set(name, scalar);
         else open.set(name, joins ? producer : undefined);
-        const isTensor = !joins && scalar === undefined && constantTensor(index, scope, name) !== undefined;
+        const isTensor = !joins && scalar === undefined && constantChain(index, scope, name).length > 0;
         key += scalar !== undefined ? `=${scalar.value}${scalar.type}` : isTensor ? '!' : '?';
       }
       const known = structures.get(key);

@@ -1,7 +1,7 @@
 import { attribute } from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
 import { DataType } from '../onnx/types.js';
-import { MOVES, words } from './use-moves.js';
+import { CONTAINERS, MOVES, words } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
 /** Integer element types. */
@@ -23,6 +23,7 @@ const INTEGERS: readonly number[] = [
 /** What arithmetic on a few numbers is made of. Layers with weights are not in it: behind them is another signal. */
 const ARITHMETIC = new Set([
   ...MOVES,
+  ...CONTAINERS,
   ...words(`Abs Add Cast CastLike Ceil Clip Concat Div Exp Floor Log Max Mean Min Mod Mul Neg Pow Reciprocal Relu ReduceMax
     ReduceMin ReduceProd ReduceSum Round Sign Sqrt Sub Sum Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Where`),
 ]);

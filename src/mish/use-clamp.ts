@@ -47,11 +47,15 @@ function boundsOf({ node, slot, scope }: InputUse, operands: Operands) {
   const { opType, inputs } = node;
   if (opType === 'Relu') return { ...none, least: 0 };
   if (opType === 'Clip') return slot === 0 ? boundsOfClip(node, scope, operands) : none;
-  if ((opType !== 'Min' && opType !== 'Max') || inputs.length !== 2) return none;
-  const constant = operands.constant(scope, inputs[1 - slot]);
-  if (constant === undefined) return none;
-  const bound = constant.value ?? Number.NaN;
-  return opType === 'Min' ? { ...none, most: bound } : { ...none, least: bound };
+  if ((opType !== 'Min' && opType !== 'Max') || inputs.length > MOST_OPERANDS) return none;
+  // Any constant among the others bounds the result; the tightest counts, one that is not known above all.
+  const others = inputs.filter((_, at) => at !== slot);
+  const bounds = others.flatMap((name) => {
+    const constant = operands.constant(scope, name);
+    return constant === undefined ? [] : [constant.value ?? Number.NaN];
+  });
+  if (bounds.length === 0) return none;
+  return opType === 'Min' ? { ...none, most: Math.min(...bounds) } : { ...none, least: Math.max(...bounds) };
 }
 
 /** Whether what comes after a ReLU makes a clamp of it. */
@@ -78,6 +82,7 @@ export function clampQuestion(index: GraphIndex, operands: Operands): Question {
   };
 }
 
+const MOST_OPERANDS = 8;
 const LONGEST = 16; // steps back
 const MOST_CALLS = 8;
 const BACK = new Set([...MOVES, ...words('CastLike')]);
@@ -117,7 +122,11 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
   return before;
 }
 
-/** The slot of the operand that is no constant. */
-function firstChanging({ inputs }: Node, scope: Scope, operands: Operands): number {
-  return inputs.length === 2 && operands.constant(scope, inputs[0]) !== undefined ? 1 : 0;
+/** The slot of the first operand that is no constant. */
+function firstChanging({ opType, inputs }: Node, scope: Scope, operands: Operands): number {
+  if (inputs.length !== 2 && opType !== 'Min' && opType !== 'Max') return 0;
+  const slot = inputs
+    .slice(0, MOST_OPERANDS)
+    .findIndex((name) => operands.constant(scope, name) === undefined);
+  return Math.max(slot, 0);
 }

@@ -1,3 +1,5 @@
+import type { Node, Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
 import { boundsOfClip, isEven, type Operands } from './operands.js';
 import { movesValues, words } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
@@ -19,7 +21,7 @@ const DIVISOR = 'it keeps a divisor from being zero or negative';
  * Whether a result guards a domain: a root, a logarithm, a power, a divisor. A question that is `lenient` also goes through
  * what may have any sign, to say where there is a doubt.
  */
-export function guardQuestion(operands: Operands, lenient = false): Question {
+export function guardQuestion(index: GraphIndex, operands: Operands, lenient = false): Question {
   const lost = lenient ? Number.POSITIVE_INFINITY : undefined;
 
   function power({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
@@ -32,6 +34,12 @@ export function guardQuestion(operands: Operands, lenient = false): Question {
     if (value < 0) return DIVISOR;
     return value === 0 || isEven(value) ? undefined : depth ** value;
   }
+
+  /** Acosh is the only operator whose domain ends above zero: at 1, to which something is added first. */
+  const feedsAcosh = (node: Node, scope: Scope): boolean =>
+    index
+      .uses(scope, node.outputs[0] ?? '')
+      .some((use) => use.kind === 'input' && use.node.domain === '' && use.node.opType === 'Acosh');
 
   /** An operand and another one. */
   function joint({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
@@ -49,6 +57,8 @@ export function guardQuestion(operands: Operands, lenient = false): Question {
           return opType === 'Add' && operands.isNonNegative(scope, other) ? 2 * depth : lost;
         }
         const shift = opType === 'Add' ? value : -value;
+        if (shift >= 1 && shift < 1 + depth && feedsAcosh(node, scope))
+          return 'it keeps the operand of Acosh from being less than 1';
         return shift >= 0 ? deeper(depth - shift) : lost;
       }
       default: {

@@ -9,10 +9,17 @@ export const MOVES =
   words(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
   Expand Tile Gather DepthToSpace SpaceToDepth`);
 
+/** Operators that put values into sequences and optionals, and take them out. */
+export const CONTAINERS =
+  words(`SequenceConstruct SequenceInsert SequenceErase SequenceAt SplitToSequence ConcatFromSequence Optional
+  OptionalGetElement`);
+
 /** Operators that put values beside others; with the inputs that are values. */
 const JOINS: Readonly<Record<string, (slot: number) => boolean>> = {
   Concat: () => true,
   Pad: (slot) => slot !== 1,
+  SequenceConstruct: () => true,
+  SequenceInsert: (slot) => slot < 2,
   ScatterElements: (slot) => slot !== 1,
   ScatterND: (slot) => slot !== 1,
   Where: (slot) => slot > 0,
@@ -25,7 +32,7 @@ export function movesValues({ node, slot }: InputUse): boolean {
   const { opType } = node;
   if (Object.hasOwn(JOINS, opType)) return JOINS[opType]?.(slot) ?? false;
   if (slot !== 0) return false;
-  return MOVES.has(opType) || CHOICES.has(opType) || isFloatCast(node);
+  return MOVES.has(opType) || CHOICES.has(opType) || CONTAINERS.has(opType) || isFloatCast(node);
 }
 
 /** The element types that a Cast of an activation keeps its values in. */

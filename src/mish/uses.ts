@@ -35,10 +35,10 @@ export function createUses({ index, types, calls }: Analysis): Uses {
   const before = createClampBefore(index, operands, calls);
   const after = follower(clampQuestion(index, operands));
   const arithmetic = follower(arithmeticQuestion(types));
-  const guard = follower(guardQuestion(operands));
+  const guard = follower(guardQuestion(index, operands));
   const mask = follower(maskQuestion(operands, types));
   const quantized = follower(quantizedQuestion(operands));
-  const doubtfulGuard = follower(guardQuestion(operands, true));
+  const doubtfulGuard = follower(guardQuestion(index, operands, true));
   const negative = follower(negativeQuestion(index, operands));
   const doubtfulScale = follower(quantizedQuestion(operands, true));
   return {

@@ -237,9 +237,12 @@ export function leave(scope: Scope, slot: number): Place[] {
   return places;
 }
 
-/** Where input `slot` of a Loop or Scan goes in. */
+/** Operators whose inputs go into their bodies. */
+const TAKES_IN: readonly string[] = ['Loop', 'Scan', 'SequenceMap'];
+
+/** Where input `slot` of a Loop, Scan or SequenceMap goes in. */
 export function enter(node: Node, slot: number): Place[] {
-  if (node.domain !== '' || (node.opType !== 'Loop' && node.opType !== 'Scan')) return [];
+  if (node.domain !== '' || !TAKES_IN.includes(node.opType)) return [];
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])
     .map((body) => {

@@ -3,7 +3,7 @@ import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { ROUNDING } from '../onnx/scalar.js';
 import { type FloatType, floatType } from '../onnx/types.js';
-import { constantTensor, dimsOf } from './constants.js';
+import { constantChain, constantTensor, dimsOf } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
 
@@ -108,24 +108,28 @@ function findIn(
       const { nodes, operands, scalars, structure } = region;
       if (nodes.length === 1 && !SINGLE.has(node.opType)) continue;
       const slopes =
-        operands.length === 1 ? [] : operands.filter((name) => constantTensor(index, scope, name));
+        operands.length === 1 ? [] : operands.filter((name) => constantChain(index, scope, name).length > 0);
       const x = operands.find((name) => !slopes.includes(name));
       if (x === undefined) continue;
       let identity = identities.get(structure);
       if (identity === undefined) {
-        identity = identityOf(region, x, y, regions, slopes.length > 0) ?? null;
+        identity = identityOf(region, x, y, regions, slopes.length) ?? null;
         if (identity !== null && !isWhole(region, identity, x, best, regions)) identity = null;
         identities.set(structure, identity);
       }
       if (identity === null || !fits(region, x, y, slopes, analysis)) continue;
       best = {
-        ...(isParameter(identity, region) ? { ...identity, name: 'prelu' } : identity),
+        ...identity,
+        name: nameOf(identity, region, slopes.length),
         scope,
         node,
         x,
         type: floatType(types(scope, x) ?? types(scope, y)),
         inner: nodes.slice(1),
-        constants: [...[...scalars.values()].flatMap(({ names }) => names), ...slopes],
+        constants: [
+          ...[...scalars.values()].flatMap(({ names }) => names),
+          ...slopes.flatMap((name) => constantChain(index, scope, name)),
+        ],
       };
     }
     return best;
@@ -141,6 +145,13 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
 
 /** The operators that are looked at by themselves. Others with one node are activations of their own, or nothing to name. */
 const SINGLE = new Set(['Mish', 'Clip']);
+/** What an identity is called in a region with so many constant operands. */
+function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
+  if (isParameter(identity, region)) return 'prelu';
+  const isDynamic = identity.name === 'prelu' && region.operands.length > 1 && slopes === 0;
+  return isDynamic ? 'dynamic-prelu' : identity.name;
+}
+
 /** Whether a slope is a tensor with dimensions, as a weight is, and not a number that somebody wrote. */
 function isParameter({ name, alpha = 0 }: Identity, { scalars }: Region): boolean {
   const isSlope = ({ rank, value }: Scalar) => rank > 0 && Math.abs(value) === Math.abs(alpha);
@@ -155,7 +166,7 @@ function identityOf(
   x: string,
   y: string,
   regions: Regions,
-  constant: boolean,
+  slopes: number,
 ): Identity | undefined {
   const { operands, scalars } = region;
   const [first, second] = operands;
@@ -170,16 +181,16 @@ function identityOf(
     return identify((points) => result([[x, points]]), numbers, tolerance);
   }
   const other = x === first ? second : (first ?? '');
-  const found = identifyPair(
-    (pairs) =>
-      result([
-        [x, pairs.map(([value]) => value)],
-        [other, pairs.map(([, value]) => value)],
-      ]),
-    tolerance,
-  );
-  // Only a constant is a slope.
-  return found?.name === 'prelu' && !constant ? undefined : found;
+  const pair = (one: string, two: string) =>
+    identifyPair(
+      (pairs) =>
+        result([
+          [one, pairs.map(([value]) => value)],
+          [two, pairs.map(([, value]) => value)],
+        ]),
+      tolerance,
+    );
+  return pair(x, other) ?? (slopes > 0 ? undefined : pair(other, x));
 }
 
 /** Whether the last node and the first ones have a part in what the region is, so that nothing more is taken in. */
@@ -222,7 +233,7 @@ function fits(
   const rank = dims?.length ?? 0;
   if ([...scalars.values()].some((scalar) => scalar.rank > rank)) return false;
   return slopes.every((name) => {
-    const own = constantTensor(index, scope, name)?.dims ?? [];
+    const own = constantTensor(index, scope, name)?.dims ?? dimsOf(index, scope, name) ?? [];
     if (dims === undefined) return true;
     return (
       own.length <= rank &&

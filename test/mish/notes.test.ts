@@ -80,6 +80,13 @@ describe('notes on a form', () => {
     expect(rest).toHaveLength(1);
   });
 
+  test('count every type that a function is called with', async () => {
+    const site = { ...(await siteAt(18)), type: undefined, several: ['f32', 'f64'] as const };
+    expect(notesOn(FORMS.softplus, [site])).toContain(
+      'cpu and wasm: ONNX Runtime has no Softplus for float64; the exp form does better',
+    );
+  });
+
   test('are none without a site', () => {
     for (const form of Object.values(FORMS)) expect(notesOn(form, [])).toEqual([]);
   });

@@ -62,6 +62,10 @@ const MOVED: Record<string, Part> = {
     node('Cast', [from], [`${to}h`], { to: 10 }),
     node('Cast', [`${to}h`], [to], { to: F32 }),
   ],
+  'a sequence': (from, to) => [
+    node('SequenceConstruct', [from, from], [`${to}s`]),
+    node('ConcatFromSequence', [`${to}s`], [to], { axis: 0 }),
+  ],
   'Mul by 2': one('Mul', 'two'),
   'Mul by 2 from the left': (from, to) => [node('Mul', ['two', from], [to])],
   'Div by 3': one('Div', 'three'),
@@ -146,6 +150,7 @@ const CASES: Record<string, Case> = {
     decides: {
       Min: one('Min', 'six'),
       'Min from the left': (from, to) => [node('Min', ['six', from], [to])],
+      'Min with others': (from, to) => [node('Min', ['any', from, 'six'], [to])],
       'Clip to 6': one('Clip', '', 'six'),
       'Clip from 0 to 6': one('Clip', 'nought', 'six'),
       'Max with 1': one('Max', 'one'),
@@ -383,6 +388,7 @@ describe('looked at one by one', () => {
       ['r guard'],
       [node('Mul', ['r', 'two'], ['m']), node('Add', ['m', 'tiny'], ['a']), node('Log', ['a'], ['y'])],
     ],
+    ['acosh(1 + ReLU)', ['r guard'], [node('Add', ['one', 'r'], ['a']), node('Acosh', ['a'], ['y'])]],
     [
       'a root of a sum of two',
       ['r guard', 's guard'],

@@ -408,13 +408,14 @@ describe('what goes around', () => {
     graph: { name: 'b', node: nodes, input: inputs.map(input), output: outputs.map(input) },
   });
 
-  test('goes into a Loop at any opset, and into nothing else that has a body', async () => {
+  test('goes into a Loop at any opset and into a SequenceMap, and into nothing else that has a body', async () => {
     const casts = body([toInt('state', 'n')], ['i', 'go', 'state'], ['go', 'n']);
     const loop = node('Loop', ['n', '', 'r'], ['y'], { body: casts });
     const r = node('Relu', ['x'], ['r']);
     for (const opset of [8, 9, 18]) expect(await names([r, loop], opset)).toEqual(['r']);
     expect(await names([r, { ...loop, domain: 'com.example' }])).toEqual([]);
-    expect(await names([r, { ...loop, opType: 'SequenceMap' }])).toEqual([]);
+    expect(await names([r, { ...loop, opType: 'SequenceMap' }])).toEqual(['r']);
+    expect(await names([r, { ...loop, opType: 'Other' }])).toEqual([]);
   });
 
   test('comes back at the head of a Loop’s next round, and out of it at the end', async () => {

@@ -5,7 +5,7 @@ import { inspect } from '../../src/mish/inspect.js';
 import { mish } from '../../src/mish/reference.js';
 import { graph } from '../support/bodies.js';
 import { ops, swapped } from '../support/graph.js';
-import { floats, type ModelParts, model, node, value } from '../support/model.js';
+import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 import {
   abs,
@@ -69,6 +69,8 @@ const ARITHMETIC: Expression[] = [
   sub(relu(x), relu(sub(x, 1))),
   relu(min(x, 1)),
   div(min(relu(add(x, 3)), 6), 6),
+  sub(relu(sub(x, 0.5)), relu(sub(neg(x), 0.5))),
+  relu(sub(1, abs(x))),
   add(relu(x), log(add(1, exp(neg(abs(x)))))),
 ];
 const FEED = Array.from({ length: 161 }, (_, at) => (at - 80) / 10);
@@ -151,6 +153,49 @@ test('the maximum of two values is arithmetic', async () => {
   expect(short(await inspect(model({ nodes, inputs })))).toEqual({ sites: [], skipped: ['relu arithmetic'] });
 });
 
+test.each<[string, Parameters<typeof node>[]]>([
+  [
+    'a PReLU whose slope is computed',
+    [
+      ['Min', ['x', 'zero'], ['m']],
+      ['Mul', ['b', 'm'], ['s']],
+      ['Add', ['r', 's'], ['y']],
+    ],
+  ],
+  [
+    'a cross-entropy',
+    [
+      ['Mul', ['x', 'b'], ['t']],
+      ['Sub', ['r', 't'], ['d']],
+      ['Abs', ['x'], ['a']],
+      ['Neg', ['a'], ['n']],
+      ['Exp', ['n'], ['e']],
+      ['Add', ['e', 'one'], ['f']],
+      ['Log', ['f'], ['l']],
+      ['Add', ['d', 'l'], ['y']],
+    ],
+  ],
+])('%s is arithmetic', async (name, rest) => {
+  const nodes = [node('Relu', ['x'], ['r']), ...rest.map((one) => node(...one))];
+  const inputs = [value('x', 1, [2, 4]), value('b', 1, [2, 4])];
+  const initializers = [floats('zero', [], [0]), floats('one', [], [1])];
+  const { sites, skipped } = await inspect(model({ nodes, inputs, initializers }));
+  expect(sites).toEqual([]);
+  expect(skipped).toMatchObject([{ reason: 'arithmetic', why: expect.stringContaining(name) }]);
+});
+
+test('a soft threshold that is computed is arithmetic', async () => {
+  const inputs = [value('x', 1, [2, 4]), value('b', 1, [2, 4])];
+  const nodes = [
+    node('Abs', ['x'], ['a']),
+    node('Sub', ['a', 'b'], ['d']),
+    node('Relu', ['d'], ['r']),
+    node('Sign', ['x'], ['s']),
+    node('Mul', ['s', 'r'], ['y']),
+  ];
+  expect(short(await inspect(model({ nodes, inputs })))).toEqual({ sites: [], skipped: ['relu arithmetic'] });
+});
+
 describe('PReLU in several nodes', () => {
   const parts = (dims: number[], slopes: number[]): ModelParts => ({
     nodes: [
@@ -179,6 +224,21 @@ describe('PReLU in several nodes', () => {
     expect(short(await inspect(bytes, { only: ['prelu'] })).sites).toEqual(['prelu y']);
     const { bytes: after } = await swapped(bytes, { only: ['prelu'], form: 'exp' });
     expect(ops(after)).not.toContain('Relu');
+    expect(await (await undo(after)).bytes()).toEqual(bytes);
+  });
+
+  test('with slopes that get their shape and sign on the way is one site', async () => {
+    const { initializers = [], nodes, ...rest } = parts([4], [-0.1, -0.2, -0.3, -0.4]);
+    const flat = initializers.map((one) => ({ ...one, name: 'flat' }));
+    const shaped = [node('Reshape', ['flat', 'dims'], ['shaped']), node('Neg', ['shaped'], ['a'])];
+    const bytes = model({
+      ...rest,
+      nodes: [...shaped, ...nodes],
+      initializers: [...flat, ints('dims', [2], [1, 4])],
+    });
+    expect(short(await inspect(bytes)).sites).toEqual([]);
+    const { bytes: after } = await swapped(bytes, { only: ['prelu'] });
+    expect(ops(after)).toEqual(['Softplus', 'Tanh', 'Mul']);
     expect(await (await undo(after)).bytes()).toEqual(bytes);
   });
 
