@@ -1,6 +1,7 @@
 import { attribute, rewriteObstacle, type Scope, type Tensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
+import { RELABELS } from './operands.js';
 
 /** The tensor of an initializer or Constant node, seen from a scope; undefined where something may override it. */
 export function constantTensor(index: GraphIndex, scope: Scope, name: string): Tensor | undefined {
@@ -19,18 +20,6 @@ export function constantTensor(index: GraphIndex, scope: Scope, name: string): T
   return attribute(node, 'value')?.tensor;
 }
 
-/** Operators that give a constant of another shape or sign where a constant goes in. */
-const RESHAPES: readonly string[] = [
-  'Reshape',
-  'Flatten',
-  'Squeeze',
-  'Unsqueeze',
-  'Expand',
-  'Transpose',
-  'Tile',
-];
-const DEEPEST = 4;
-
 /**
  * The names that a constant tensor is made of: its own and, where it has been given another shape or sign on the way, those
  * before it. Empty for what is not constant.
@@ -39,8 +28,8 @@ export function constantChain(index: GraphIndex, scope: Scope, name: string, dep
   if (constantTensor(index, scope, name) !== undefined) return [name];
   const home = index.home(scope, name);
   const node = home && index.producer(home, name);
-  if (home === undefined || node?.domain !== '' || depth === DEEPEST || rewriteObstacle(node)) return [];
-  if (node.opType !== 'Neg' && !RESHAPES.includes(node.opType)) return [];
+  if (home === undefined || node?.domain !== '' || depth > 3 || rewriteObstacle(node)) return [];
+  if (node.opType !== 'Neg' && !RELABELS.has(node.opType)) return [];
   const chains = node.inputs.map((input) => constantChain(index, home, input, depth + 1));
   return chains.some(({ length }) => length === 0) ? [] : [name, ...chains.flat()];
 }

@@ -22,7 +22,9 @@ export interface Operands {
 const words = (text: string) => new Set(text.trim().split(/\s+/));
 
 /** Constants behind these are constants with the same number. */
-const RELABELS = words('Identity Cast CastLike Reshape Flatten Squeeze Unsqueeze Expand Transpose Tile');
+export const RELABELS = words(
+  'Identity Cast CastLike Reshape Flatten Squeeze Unsqueeze Expand Transpose Tile',
+);
 const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
   Add: (a, b) => a + b,
   Div: (a, b) => a / b,
@@ -40,8 +42,9 @@ const NON_NEGATIVE =
 /** Never below zero where their first operand is not. */
 const KEEPS_SIGN =
   words(`AveragePool Cast Ceil Dropout Expand Flatten Floor GlobalAveragePool GlobalMaxPool Identity MaxPool
-  ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Slice Squeeze Tile Transpose Unsqueeze`);
-const JOINT = words('Add Div Max Mean Min Mul Sum');
+  ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Slice Split Squeeze Tile Transpose Unsqueeze
+  CastLike CumSum DepthToSpace Gather SpaceToDepth`);
+const JOINT = words('Add Concat Div Max Mean Min Mul Sum');
 
 /** So far back an operand is looked at. */
 const DEEPEST = 6;
@@ -78,8 +81,9 @@ export function createOperands(index: GraphIndex): Operands {
     if (value !== undefined) return value >= 0;
     const home = index.home(scope, name);
     const node = home && index.producer(home, name);
-    if (home === undefined || node?.domain !== '' || node.outputs[0] !== name) return false;
+    if (home === undefined || node?.domain !== '') return false;
     const { opType, inputs } = node;
+    if (node.outputs[0] !== name && opType !== 'Split') return false;
     const isOne = (input: string) => isNonNegative(home, input, depth + 1);
     if (NON_NEGATIVE.has(opType)) return true;
     if (KEEPS_SIGN.has(opType)) return isOne(inputs[0] ?? '');

@@ -49,9 +49,8 @@ function boundsOf({ node, slot, scope }: InputUse, operands: Operands) {
   if (opType === 'Clip') return slot === 0 ? boundsOfClip(node, scope, operands) : none;
   if ((opType !== 'Min' && opType !== 'Max') || inputs.length > MOST_OPERANDS) return none;
   // Any constant among the others bounds the result; the tightest counts, one that is not known above all.
-  const others = inputs.filter((_, at) => at !== slot);
-  const bounds = others.flatMap((name) => {
-    const constant = operands.constant(scope, name);
+  const bounds = inputs.flatMap((name, at) => {
+    const constant = at === slot ? undefined : operands.constant(scope, name);
     return constant === undefined ? [] : [constant.value ?? Number.NaN];
   });
   if (bounds.length === 0) return none;

@@ -14,7 +14,7 @@ const DEPTH = 0.309;
 const MEANS = words('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
 const SUMS = words('ReduceSum CumSum');
 
-const root = (of: string) => `it keeps the operand of ${of} from being negative`;
+const root = (of: string, least = 'negative') => `it keeps the operand of ${of} from being ${least}`;
 const DIVISOR = 'it keeps a divisor from being zero or negative';
 
 /**
@@ -57,8 +57,7 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
           return opType === 'Add' && operands.isNonNegative(scope, other) ? 2 * depth : lost;
         }
         const shift = opType === 'Add' ? value : -value;
-        if (shift >= 1 && shift < 1 + depth && feedsAcosh(node, scope))
-          return 'it keeps the operand of Acosh from being less than 1';
+        if (shift >= 1 && shift < 1 + depth && feedsAcosh(node, scope)) return root('Acosh', 'less than 1');
         return shift >= 0 ? deeper(depth - shift) : lost;
       }
       default: {

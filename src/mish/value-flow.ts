@@ -237,12 +237,9 @@ export function leave(scope: Scope, slot: number): Place[] {
   return places;
 }
 
-/** Operators whose inputs go into their bodies. */
-const TAKES_IN: readonly string[] = ['Loop', 'Scan', 'SequenceMap'];
-
 /** Where input `slot` of a Loop, Scan or SequenceMap goes in. */
 export function enter(node: Node, slot: number): Place[] {
-  if (node.domain !== '' || !TAKES_IN.includes(node.opType)) return [];
+  if (node.domain !== '' || !/^(Loop|Scan|SequenceMap)$/.test(node.opType)) return [];
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])
     .map((body) => {

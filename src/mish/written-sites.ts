@@ -30,10 +30,7 @@ const NAMES: Readonly<Partial<Record<Written['name'], string>>> = {
   max: 'a maximum',
   min: 'a minimum',
   clamp: 'a clamp',
-  'dynamic-prelu': 'a PReLU whose slope is computed',
-  softshrink: 'a soft threshold',
-  tent: 'a weight of interpolation',
-  'cross-entropy': 'a cross-entropy',
+  'dynamic-prelu': 'a PReLU of a computed slope',
 };
 
 /** The parts of what is written out in a document, by node: the last nodes, and those that look like activations. */

@@ -395,6 +395,14 @@ describe('looked at one by one', () => {
       [node('Relu', ['any'], ['s']), node('Add', ['r', 's'], ['a']), node('Sqrt', ['a'], ['y'])],
     ],
     [
+      'a root of a product of its halves',
+      ['r guard'],
+      [
+        node('Split', ['r'], ['a', 'b'], { axis: 1 }),
+        ...[node('Mul', ['a', 'b'], ['m']), node('Sqrt', ['m'], ['y'])],
+      ],
+    ],
+    [
       'a divisor of linear attention',
       ['r guard', 's guard'],
       [
