@@ -1,5 +1,6 @@
 import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { OnnxMishError } from '../base/error.js';
+import { isAbsent } from './file-error.js';
 
 /** A file under its temporary name, and what has become of it. */
 export interface Staged {
@@ -46,7 +47,11 @@ async function attempt(work: () => Promise<unknown>): Promise<boolean> {
 
 /** Removes a file that may be there; false where it could not. */
 export function remove(path: string): Promise<boolean> {
-  return attempt(() => rm(path, { force: true }));
+  return attempt(() =>
+    rm(path, { force: true }).catch((error: unknown) => {
+      if (!isAbsent(error)) throw error; // where part of the path is no folder there is nothing, either
+    }),
+  );
 }
 
 /** An error that does not promise more than was kept. */

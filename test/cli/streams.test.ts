@@ -92,6 +92,10 @@ describe.runIf(process.platform === 'linux')('streams', () => {
     );
     expect(validated.code).toBe(0);
     expect(validated.stdout).toContain('<testsuites');
+    // What the command says is no part of the file, which a shell may have made already.
+    const written = await bash('onnx-mish report run.json --junit /dev/stdout > run.xml');
+    expect([written.code, written.stderr]).toEqual([0, expect.stringContaining('run.json → /dev/stdout')]);
+    expect(new TextDecoder().decode(await read('run.xml'))).toMatch(/^<\?xml[\s\S]*<\/testsuites>\s*$/);
   });
 
   test.each(

@@ -6,6 +6,7 @@ import { checkTarget } from '../../files/write-atomically.js';
 import { writeText as writeFile } from '../../files/write-model.js';
 import { withSink } from '../../files/write-stream.js';
 import type { Report } from '../../validate/report-schema.js';
+import { giveStandardOutputToText } from '../text/say.js';
 import { interruptible } from './exit.js';
 import { isStdout } from './files.js';
 import { print } from './stdout.js';
@@ -27,7 +28,8 @@ export async function checkViews(
 ): Promise<void> {
   for (const path of [html, junit]) {
     if (path === undefined) continue;
-    if (await isStream(path)) continue;
+    if (isStdout(path)) giveStandardOutputToText();
+    if (isStdout(path) || (await isStream(path))) continue;
     await withoutDashO(() => checkTarget(path, force));
     for (const input of inputs) {
       if (input === undefined || !(await isSameFile(input, path))) continue;

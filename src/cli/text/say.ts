@@ -2,12 +2,17 @@ import { OnnxMishError } from '../../base/error.js';
 import { print } from '../io/stdout.js';
 import { clean, cleanJson } from './text.js';
 
-let carriesModel = false;
+let isGiven = false;
 let onOneLine = false;
+
+/** From here on standard output carries a text file that the user wants there, and words go to standard error. */
+export function giveStandardOutputToText(): void {
+  isGiven = true;
+}
 
 /** From here on standard output carries a model, and words go to standard error. Throws `bad-usage` on a terminal. */
 export function giveStandardOutput(): void {
-  carriesModel = true;
+  isGiven = true;
   if (!process.stdout.isTTY) return;
   throw new OnnxMishError('bad-usage', 'a model is binary, and standard output is a terminal', {
     fix: 'Redirect it, or name a file with -o',
@@ -21,7 +26,7 @@ export function lineEach(): void {
 
 /** Prints what the command has to say. */
 export function say(text: string): void {
-  if (carriesModel) console.error(text);
+  if (isGiven) console.error(text);
   else print(`${text}\n`);
 }
 
