@@ -57,12 +57,31 @@ export function seededFeeds(
   const { seed = 0, count = 1 } = options;
   const random = createRandom(seed);
   const settled = settleShapes(inputs, options);
+  checkSize(inputs, settled, count);
   const feeds = Array.from({ length: count }, () =>
     Object.fromEntries(
       inputs.map((input) => [input.name, noise(input, resolveShape(input, settled), random)]),
     ),
   );
   return { source: 'seed', seed, feeds, notes: settled.notes };
+}
+
+/** Elements of all noise together: a gigabyte of float32, which takes some seconds. */
+const MAX_NOISE_ELEMENTS = 2 ** 28;
+
+/** Throws `bad-data` for more noise than is worth making, before any of it is made. */
+function checkSize(inputs: readonly ValueInfo[], settled: ShapeOptions, count: number): void {
+  let total = 0;
+  for (const input of inputs) {
+    const dims = resolveShape(input, settled);
+    total += elementCount(dims) * count;
+    if (total <= MAX_NOISE_ELEMENTS) continue;
+    throw new OnnxMishError(
+      'bad-data',
+      `${count} runs of noise with the shape [${dims}] for input '${input.name}' are more than ${MAX_NOISE_ELEMENTS} elements`,
+      { fix: 'Give smaller sizes with --dim or --shape, or fewer runs' },
+    );
+  }
 }
 
 const LARGEST_INTEGER = 10;

@@ -96,3 +96,10 @@ describe('noise', () => {
     );
   });
 });
+
+test('more noise than memory should hold is refused before any of it is made', () => {
+  const inputs = [{ name: 'x', elemType: 'f32', dims: ['n', 3, 'h', 'h'] }];
+  const dims = { n: 1, h: 1e9 };
+  expect(() => seededFeeds(inputs, { dims })).toThrow(expect.objectContaining({ code: 'bad-data' }));
+  expect(() => seededFeeds(inputs, { dims: { n: 1, h: 8 }, count: 2 ** 24 })).toThrow(/more than 268435456/);
+});

@@ -7,8 +7,9 @@ import { build } from 'esbuild';
 // A test runner for StrykerJS that bundles the tests of onnx/ and mish/ once and keeps them loaded, so that a mutant costs
 // milliseconds and not seconds. Stryker's own runner for vitest starts a worker for every mutant.
 
-/** Real models, thousands of nodes and other processes take seconds, and find nothing that the others do not. */
-const LEFT_OUT = /\/(real-models|fold-models|many-nodes|source|bombs)\.test\.ts$/;
+/** Real models, thousands of nodes, files and other processes take seconds, and find nothing that the others do not. */
+const LEFT_OUT =
+  /\/(real-models|fold-models|kept-sites|stripped-models|operator-types|many-nodes|source|bombs|items|undo-changed)\.test\.ts$/;
 
 /** Properties that need many cases to say anything, and take a second for them. */
 const SLOW = /> (with any byte changed|random nets: |.* and back gives the same graph, in every type)/;
