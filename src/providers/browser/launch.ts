@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { aborted } from '../../base/abort.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
@@ -30,6 +31,10 @@ const ARGS = [
   '--disable-dev-shm-usage',
   '--no-first-run',
 ];
+
+/** How often, and how long each time, a start that was given up is waited for. */
+const MAX_TRIES = 40;
+const TRY_MS = 100;
 
 /**
  * Starts a browser that is talked to over a pipe: a port, even one of this machine only, is open to all its users. Throws
@@ -66,9 +71,16 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
     if (browser === null) throw new Error('there is no browser behind the pipe');
     return { browser, context, kill };
   } catch (error) {
+    // When it is aborted the process may be yet to come, with files of its own.
+    const settled = launching.then(
+      () => true,
+      () => true,
+    );
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      await kill();
+      if (await Promise.race([settled, wait(TRY_MS, false)])) break;
+    }
     await kill();
-    // When it is aborted the process may be yet to come.
-    launching.then(kill, kill).catch(() => {});
     throw error;
   }
 }
