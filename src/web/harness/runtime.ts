@@ -51,6 +51,9 @@ const LONG_ENOUGH_MS = 0.5;
 
 const repeatsFor = (ms: number) => Math.max(1, Math.min(100, Math.ceil(LONG_ENOUGH_MS / Math.max(ms, 1e-3))));
 
+/** How long a browser may take to tell that a WebGL context is lost. */
+const LOSS_MS = 100;
+
 /** Loads ONNX Runtime's build for a provider from `base`, the address of the folder with its files. */
 export async function loadRuntime(
   provider: WebProvider,
@@ -73,6 +76,9 @@ export async function loadRuntime(
     const [outcome] = await Promise.allSettled([
       session.run(feeds, fetches.get(session) ?? session.outputNames),
     ]);
+    // A lost context is told a moment after the first call that fails for it.
+    if (context !== undefined && outcome.status === 'rejected')
+      await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
     // Then what fails first says little, and what does not fail is wrong.
     if (context?.isContextLost()) throw new Error('the WebGL context was lost');
     if (outcome.status === 'rejected') throw outcome.reason;
