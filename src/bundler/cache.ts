@@ -138,7 +138,7 @@ async function removeLinks(paths: readonly string[]): Promise<void> {
   }
 }
 
-/** What is known of a cached model, if it is there, as it was written, and no link. Marks it as used. */
+/** Reads the note of a cached model and marks the model as used; undefined where the model is absent, changed or a link. */
 async function readEntry(folder: string, note: string, model: string): Promise<Entry | undefined> {
   try {
     for (const path of [folder, note]) if ((await lstat(path)).isSymbolicLink()) return undefined;

@@ -114,7 +114,7 @@ async function swapRaised(
   const kept = targets.filter(({ node }) => !removed.has(node));
   const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set([...targets.map(({ node }) => node), ...removed.keys()]);
-  const { edits: more, fixes } = await fixesFor(isWanted, document, gone);
+  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
   const changes = [...rewrite(document, kept, removed), ...(folding?.edits ?? []), ...more];
   const edits = [...changes, ...besides(raised, changes)];
   const operation = {

@@ -2,7 +2,7 @@ import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/
 import { indexCalls } from '../../onnx/function-calls.js';
 import type { LeftAlone } from './linear-layers.js';
 
-/** What sites inside of functions and bodies change. */
+/** Values and layers that sites inside functions and bodies change. */
 export interface Bodies {
   /** Whether a node of the main graph gives something else because a function that it calls has a site. */
   changes(node: Node): boolean;

@@ -6,7 +6,7 @@ import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options
 import { commonOptions, configOptions, dataAccess, outputOptions } from '../options/options.js';
 import { integer } from '../text/text.js';
 
-/** What the original was compared with, for a table. */
+/** The proof of an undo, in words for a table. */
 const COMPARED = { file: 'whole file', structure: 'all but weights', edits: 'replaced bytes' } as const;
 
 export function command(): Command {

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
-/** What a configuration may be called; of two in a folder the first counts. */
+/** File names of a configuration; the first that a folder has is taken. */
 export const CONFIG_NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json'].map(
   (kind) => `onnx-mish.config.${kind}`,
 );
@@ -11,7 +11,7 @@ export function configIn(folder: string): string | undefined {
   return CONFIG_NAMES.map((name) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** What a search for a configuration came to. */
+/** Result of a search for a configuration. */
 export interface ConfigSearch {
   readonly path?: string | undefined;
   /** One that was left where it is, with the reason in words. */

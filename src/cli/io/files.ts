@@ -32,7 +32,7 @@ export async function isPiped(path: string): Promise<boolean> {
   return path === '-' || isStream(path);
 }
 
-/** Whether an output goes through a pipe. A device is no pipe: what is written there is as good as in a file. */
+/** Whether an output goes through a pipe. A device is not a pipe: it takes a report as a file does. */
 export async function goesThrough(output: string): Promise<boolean> {
   return output === '-' || ((await isPiped(output)) && !(await isDevice(output)));
 }

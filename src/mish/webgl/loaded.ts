@@ -1,5 +1,6 @@
 import type { Analysis } from '../../onnx/analysis.js';
 import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from '../../onnx/document.js';
+import type { GraphIndex } from '../../onnx/graph-index.js';
 
 /** A number, or something else for a dimension that is not known beforehand. */
 export type Dims = readonly (number | string | null)[];
@@ -25,6 +26,15 @@ const REMOVED: readonly string[] = ['Identity', 'Dropout'];
 
 export const isRemoved = ({ opType, domain }: Node) => domain === '' && REMOVED.includes(opType);
 
+/** Finds the tensor that a value of the main graph is, where WebGL takes it for constant. */
+export function webglConstant(graph: Scope, index: GraphIndex, name: string): Tensor | undefined {
+  const producer = index.producer(graph, name);
+  if (producer === undefined) return graph.initializers.get(name);
+  return producer.opType === 'Constant' && producer.domain === ''
+    ? attribute(producer, 'value')?.tensor
+    : undefined;
+}
+
 /** Nodes in `rewritten` are going to be Mish in the exp form, or to be gone. */
 export function load(
   { graph }: OnnxDocument,
@@ -32,13 +42,7 @@ export function load(
   rewritten: ReadonlySet<Node> = new Set(),
 ): Loaded {
   const { index } = analysis;
-  const constant = (name: string): Tensor | undefined => {
-    const producer = index.producer(graph, name);
-    if (producer === undefined) return graph.initializers.get(name);
-    return producer.opType === 'Constant' && producer.domain === ''
-      ? attribute(producer, 'value')?.tensor
-      : undefined;
-  };
+  const constant = (name: string) => webglConstant(graph, index, name);
 
   function readers(name: string): Node[] {
     const found: Node[] = [];

@@ -1,3 +1,4 @@
+import { type Dims, webglConstant } from '../../mish/webgl/loaded.js';
 import type { Analysis } from '../../onnx/analysis.js';
 import {
   attribute,
@@ -77,26 +78,16 @@ export interface NodeFacts {
   text(name: string): string | undefined;
 }
 
-/** A number, or something else for a dimension that is not known beforehand. */
-export type Dims = readonly (number | string | null)[];
-
 /** The facts about each node of the main graph, in order. */
 export function webglFacts({ graph }: OnnxDocument, { types, index }: Analysis): NodeFacts[] {
   const dims = new Map<string, Dims>();
   for (const value of [...graph.values.values(), ...graph.outputs, ...graph.inputs])
     if (value.dims !== undefined) dims.set(value.name, value.dims);
 
-  const constantOf = (name: string): Tensor | undefined => {
-    const producer = index.producer(graph, name);
-    if (producer === undefined) return graph.initializers.get(name);
-    return producer.opType === 'Constant' && producer.domain === ''
-      ? attribute(producer, 'value')?.tensor
-      : undefined;
-  };
-
   return graph.nodes.map((node) => {
     const name = (slot: number) => node.inputs[slot] ?? '';
-    const constant = (slot: number) => (name(slot) === '' ? undefined : constantOf(name(slot)));
+    const constant = (slot: number) =>
+      name(slot) === '' ? undefined : webglConstant(graph, index, name(slot));
     return {
       node,
       scope: graph,
