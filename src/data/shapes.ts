@@ -112,9 +112,15 @@ export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions
       else if (!sizes.has(dim)) taken.add(`'${dim}'`);
     });
   }
-  const notes =
-    taken.size === 0 || sizes.has(ANY)
+  const settled = { dims: Object.fromEntries([...sizes, [ANY, rest]]), shapes };
+  const empty = inputs.filter((input) => resolveShape(input, settled).includes(0));
+  const notes = [
+    ...(taken.size === 0 || sizes.has(ANY)
       ? []
-      : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}; --dim gives sizes`];
-  return { dims: Object.fromEntries([...sizes, [ANY, rest]]), shapes, notes };
+      : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}; --dim gives sizes`]),
+    ...(empty.length === 0
+      ? []
+      : [`inputs without elements say nothing of the model: ${quoted(empty.map(({ name }) => name))}`]),
+  ];
+  return { ...settled, notes };
 }

@@ -33,6 +33,8 @@ export function fileError(error: unknown, path: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EMFILE' || code === 'ENFILE') return tooManyOpen(error, path);
   if (code === undefined) return error;
+  if (path === '')
+    return new OnnxMishError('io', 'an empty name names no file', { fix: 'Name a file', cause: error });
   const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
   return new OnnxMishError('io', what, { where: path, fix, cause: error });
 }

@@ -9,7 +9,7 @@ import { fileError, notAFile } from './file-error.js';
 import { statOf } from './same-file.js';
 
 /** Names of what this process was handed open, by number: whatever is behind them has no name of its own. */
-const HANDED = /^\/(dev\/(stdin|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
+const HANDED = /^\/(dev\/(stdin|stdout|stderr|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
 
 /** Whether a path names something that is read once, from front to end: a pipe, a device, or what was handed over open. */
 export async function isStream(path: string): Promise<boolean> {
@@ -36,14 +36,9 @@ export async function readAll(
   { signal, most = Infinity }: StreamOptions = {},
 ): Promise<Buffer> {
   const name = path === '-' ? 'standard input' : path;
-  const tooLong = (size: number) =>
-    new OnnxMishError('io', `it has ${size} bytes or more, and at most ${most} can be read at once`, {
-      where: name,
-      fix: 'Check that this is the right file',
-    });
   stopIfAborted(signal, name);
   try {
-    const stream = path === '-' || STDIN.test(path) ? process.stdin : await openStream(path, most, tooLong);
+    const stream = path === '-' || STDIN.test(path) ? process.stdin : await openStream(path, most);
     const stop = () => void stream.destroy(new Error('stopped'));
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
@@ -52,7 +47,7 @@ export async function readAll(
     try {
       for await (const chunk of stream) {
         size += chunk.length;
-        if (size > most) throw tooLong(size);
+        if (size > most) throw tooLong(size, most, name);
         chunks.push(chunk);
       }
     } finally {
@@ -65,21 +60,24 @@ export async function readAll(
   }
 }
 
+function tooLong(size: number, most: number, where: string): OnnxMishError {
+  return new OnnxMishError('io', `it has ${size} bytes or more, and at most ${most} can be read at once`, {
+    where,
+    fix: 'Check that this is the right file',
+  });
+}
+
 const openFile = promisify(open);
 const statFile = promisify(fstat);
 /** Windows has no such flag, and no such pipes. */
 const NO_WAIT = constants.O_NONBLOCK ?? 0;
 
-async function openStream(
-  path: string,
-  most: number,
-  tooLong: (size: number) => OnnxMishError,
-): Promise<Readable> {
+async function openStream(path: string, most: number): Promise<Readable> {
   const fd = await openFile(path, constants.O_RDONLY | NO_WAIT);
   try {
     const there = await statFile(fd);
     if (there.isDirectory()) throw notAFile(there, path);
-    if (there.isFile() && there.size > most) throw tooLong(there.size);
+    if (there.isFile() && there.size > most) throw tooLong(there.size, most, path);
     // A pipe is waited for by the event loop: a thread that waits could not be ended, and would keep the process, too.
     if (there.isFIFO()) return new Socket({ fd, readable: true, writable: false });
     return createReadStream('', { fd, highWaterMark: 1 << 20 });
@@ -93,4 +91,11 @@ async function openStream(
 export async function readText(path: string, signal?: AbortSignal | undefined): Promise<string> {
   const bytes = await readAll(path, { signal, most: bufferConstants.MAX_STRING_LENGTH });
   return new TextDecoder().decode(bytes);
+}
+
+/** Throws `io` for a file that no string can hold, for what reads it by itself. */
+export async function refuseLongText(path: string): Promise<void> {
+  const size = Number((await statOf(path))?.size ?? 0);
+  const most = bufferConstants.MAX_STRING_LENGTH;
+  if (size > most) throw tooLong(size, most, path);
 }

@@ -41,8 +41,18 @@ export async function withSink(
   }
 }
 
+/** The descriptor of this process that a path names. */
+function descriptorOf(path: string): number | undefined {
+  const [, name, number] = /^\/(?:dev\/(stdout|stderr)|(?:dev|proc\/self)\/fd\/(\d+))$/.exec(path) ?? [];
+  if (name !== undefined) return name === 'stdout' ? 1 : 2;
+  return number === undefined ? undefined : Number(number);
+}
+
 async function openSink(path: string, signal: AbortSignal | undefined): Promise<Writable> {
   const there = await stat(path);
+  const fd = there.isFile() ? descriptorOf(path) : undefined;
+  // To open a file anew would empty it, and lose what a shell has it begin with.
+  if (fd !== undefined) return createWriteStream('', { fd, autoClose: false });
   if (!there.isFIFO()) return createWriteStream(path);
   for (;;) {
     stopIfAborted(signal, path);

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, truncate } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -207,6 +207,21 @@ test.each([
     new RegExp(`^onnx-mish: ${name}: the configuration cannot be read: .*${what}.*\n  Correct it,.*\n$`),
   );
 });
+
+test.each(['onnx-mish.config.json', 'onnx-mish.config.ts', 'onnx-mish.config.cjs'])(
+  '%s that no string can hold is refused by its size',
+  async (name) => {
+    const folder = await project({ [name]: '' });
+    await truncate(folder.at(name), 2 ** 30);
+    const { code, stderr } = await folder.run(['swap', 'models/m.onnx']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /^onnx-mish: \S+: it has 1073741824 bytes or more, and at most .*\n {2}Check that/,
+      ),
+    ]);
+  },
+);
 
 test('JSON starts no program, by whichever way it comes; code may name one, from its own folder on', async () => {
   const sample = (key: string) => ({ validate: { [key]: './browser.sh', providers: ['wasm'] } });

@@ -98,6 +98,47 @@ describe.runIf(process.platform === 'linux')('streams', () => {
     expect(new TextDecoder().decode(await read('run.xml'))).toMatch(/^<\?xml[\s\S]*<\/testsuites>\s*$/);
   });
 
+  test('- is standard output for every output, and words go to standard error', async () => {
+    const { bash, list, read } = await place();
+    const validate = 'onnx-mish validate m.onnx --dim N=1 --no-latency --runs 1';
+    expect((await bash(`${validate} --json > run.json`)).code).toBe(0);
+    const before = await list();
+    const lines: Record<string, RegExp> = {
+      [`${validate} --report -`]: /^<!doctype html>[\s\S]*<\/html>\s*$/,
+      [`${validate} --json --junit -`]: /^<\?xml[\s\S]*<\/testsuites>\s*$/,
+      'onnx-mish report run.json --html -': /^<!doctype html>[\s\S]*<\/html>\s*$/,
+      'onnx-mish report run.json run.json --html -': /^<!doctype html>[\s\S]*<\/html>\s*$/,
+      'onnx-mish inspect m.onnx --data random --dim N=1 --report -': /^<!doctype html>[\s\S]*<\/html>\s*$/,
+    };
+    for (const [line, wanted] of Object.entries(lines)) {
+      const { code, stdout, stderr } = await bash(line);
+      expect([code, stdout], line).toEqual([0, expect.stringMatching(wanted)]);
+      expect(stderr, line).toMatch(/\w/);
+    }
+    const refused = {
+      'onnx-mish report run.json --html - --junit -': 'cannot go to the same file',
+      'onnx-mish report run.json --html /dev/stdout --junit -': 'cannot go to the same file',
+      'onnx-mish swap m.onnx --out-dir -': '--out-dir needs a folder',
+      'onnx-mish ui --export -': '--export needs a folder',
+      'onnx-mish rank m.onnx --data random --dim N=1 --resume -': '--resume reads a file',
+      'onnx-mish rank m.onnx --data random --dim N=1 --resume /dev/stdout': '--resume reads a file',
+    };
+    for (const [line, wanted] of Object.entries(refused)) {
+      const { code, stdout, stderr } = await bash(line);
+      expect([code, stdout, stderr], line).toEqual([2, '', expect.stringContaining(wanted)]);
+    }
+    expect(await list()).toEqual(before);
+    // A configuration in another folder means standard output by it as well.
+    expect((await bash(`mkdir sub && echo '{"validate":{"junit":"-"}}' > sub/c.json`)).code).toBe(0);
+    expect((await bash(`${validate} --config sub/c.json`)).stdout).toMatch(/^<\?xml/);
+    // What a shell has opened is written to as it is, after what is there.
+    expect((await bash('echo begun > 9; onnx-mish swap m.onnx -o /dev/fd/9 9>> 9 > log')).code).toBe(0);
+    expect((await bash('onnx-mish swap m.onnx -o /dev/stderr 2> 2 > log')).code).toBe(0);
+    const { bytes } = await swapped(MODEL);
+    expect(await read('2')).toEqual(bytes);
+    expect((await read('9')).slice(6)).toEqual(bytes);
+  });
+
   test.each(
     [
       'swap in -o x',

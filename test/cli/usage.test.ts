@@ -134,7 +134,18 @@ test.each([
   [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
   [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
   [['validate', 'm.onnx', '--shape', 'x=a'], "onnx-mish: 'a' is no shape\n  Write sizes as 1x3x224x224.\n"],
-  [['validate', 'm.onnx', '--dim', 'N=-1'], 'onnx-mish: '],
+  [
+    ['validate', 'm.onnx', '--dim', 'N=-1'],
+    "onnx-mish: the size of 'N' has to be a whole number, got '-1'\n  Write --dim 'N=1'",
+  ],
+  [
+    ['validate', 'm.onnx', '--dim', 'N=1x2'],
+    "onnx-mish: the size of 'N' has to be a whole number, got '1x2'\n",
+  ],
+  [['validate', 'm.onnx', '--dim', 'N='], "onnx-mish: the size of 'N' has to be a whole number, got ''\n"],
+  [['validate', 'm.onnx', '--dim', '=3'], "onnx-mish: --dim '=3' has no name before '='\n  Write --dim name"],
+  [['swap', ''], 'onnx-mish: an empty name names no file\n  Name a file.\n'],
+  [['swap', 'm.onnx', '-o', ''], 'onnx-mish: an empty name names no file\n  Name a file.\n'],
   [['validate', 'm.onnx', '--labels', 'y'], 'onnx-mish: --labels needs samples\n'],
   [['validate', 'm.onnx', '--providers', 'tpu'], "onnx-mish: there is no provider 'tpu'\n"],
 ])('%j is bad usage, found by the command itself', async (args, message) => {

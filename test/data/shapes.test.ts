@@ -29,8 +29,11 @@ test('every free dimension gets the size given to its symbol, else that of *, el
       for (const value of values) expect(resolveShape(value, settled)).toEqual(expected(value));
       const open = [...symbols].filter((name) => !named.has(String(name)));
       const unnamed = values.some(({ dims }) => dims.some((dim) => dim === '' || Number(dim) < 0));
-      expect(settled.notes).toHaveLength(rest === null && (open.length > 0 || unnamed) ? 1 : 0);
-      for (const name of rest === null ? open : []) expect(settled.notes[0]).toContain(`'${name}'`);
+      const taken = settled.notes.filter((note) => note.includes('are taken as'));
+      expect(taken).toHaveLength(rest === null && (open.length > 0 || unnamed) ? 1 : 0);
+      for (const name of rest === null ? open : []) expect(taken[0]).toContain(`'${name}'`);
+      const empty = values.filter((value) => expected(value).includes(0));
+      expect(settled.notes.length - taken.length).toBe(empty.length > 0 ? 1 : 0);
     }),
     RUNS,
   );
@@ -47,6 +50,17 @@ test('a symbol takes the size that the shape of another input gives it', () => {
     [4, 1],
   ]);
   expect(settled.notes).toEqual([expect.stringContaining("taken as 1: 'M';")]);
+});
+
+test('a note names inputs that are fed no elements', () => {
+  const inputs = [
+    { name: 'a', elemType: 'f32', dims: ['N', 3] },
+    { name: 'b', elemType: 'f32', dims: [2] },
+  ] as const;
+  expect(settleShapes(inputs, { dims: { N: 0 } }).notes).toEqual([
+    "inputs without elements say nothing of the model: 'a'",
+  ]);
+  expect(settleShapes(inputs, { dims: { N: 1 } }).notes).toEqual([]);
 });
 
 test('a name that the model does not have is refused, and the real ones are listed', () => {

@@ -55,7 +55,10 @@ export function command(): Command {
     )
     .option('--steps <number>', 'gradient steps on all layers together, 0 for none', count, 200)
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
-    .option('--report <file>', 'write the report as one HTML file that needs nothing else')
+    .option(
+      '--report <file>',
+      'write the report as one HTML file that needs nothing else; - is standard output',
+    )
     .option('--all', 'list every layer rather than the first and the last ones');
   return commonOptions(dataAccess(command))
     .addHelpText(

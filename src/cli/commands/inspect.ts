@@ -28,7 +28,10 @@ export function command(): Command {
   siteOptions(command).option('--all', 'list every site rather than the first ones');
   dataOptions(command, 'random for noise; without samples nothing is run')
     .option('--samples <number>', 'samples to take at the most (default: 256, of noise 32)', atLeastOne)
-    .option('--report <file>', 'write what the samples show as one HTML file that needs nothing else')
+    .option(
+      '--report <file>',
+      'write what the samples show as one HTML file that needs nothing else; - is standard output',
+    )
     .option('-f, --force', 'overwrite the report if it exists');
   return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(

@@ -19,8 +19,8 @@ export function command(): Command {
     )
     .argument('<report>', 'an onnx-mish/report@2 (or @1); - is standard input')
     .argument('[later]', 'a later report, to be compared with the first')
-    .option('--html <file>', 'write one HTML file that needs nothing else')
-    .option('--junit <file>', 'write JUnit XML for a build server')
+    .option('--html <file>', 'write one HTML file that needs nothing else; - is standard output')
+    .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
     .option('-f, --force', 'overwrite files that exist');
   return commonOptions(command)
     .addHelpText(

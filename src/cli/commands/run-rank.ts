@@ -87,8 +87,14 @@ async function bytesOrPath(path: string, signal: AbortSignal): Promise<string | 
   return source.read(0, source.size);
 }
 
-/** An earlier ranking; undefined where the file is not there yet. Throws `io`, and `bad-data` for anything else in it. */
+/** An earlier ranking; undefined where the file is not there yet. Throws `io`, `bad-usage`, and `bad-data` for anything else in it. */
 async function readRanking(path: string, signal: AbortSignal): Promise<Ranking | undefined> {
+  if (await isPiped(path)) {
+    throw new OnnxMishError('bad-usage', '--resume reads a file and writes it again, which a pipe cannot', {
+      where: path,
+      fix: 'Name a file; --json prints the ranking',
+    });
+  }
   const text = await readText(path, signal).catch((error: unknown) => {
     if (isAbsent(error)) return undefined;
     throw error;

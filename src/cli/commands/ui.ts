@@ -6,6 +6,7 @@ import type { DataAccess } from '../../files/external-data.js';
 import { type PageServer, servePage } from '../../providers/browser/server.js';
 import { HANDED_HASH } from '../../web/workbench/protocol.js';
 import { interruptible } from '../io/exit.js';
+import { notAFolder } from '../options/many-options.js';
 import { commonOptions, count, dataAccess } from '../options/options.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, integer } from '../text/text.js';
@@ -77,6 +78,7 @@ async function exportTo(folder: string, model: string | undefined, json: boolean
     const fix = 'Leave the model out: readers of the page open their own';
     throw new OnnxMishError('bad-usage', '--export takes no model', { where: model, fix });
   }
+  if (folder === '-') throw notAFolder('--export');
   const { files, bytes } = await exportWorkbench(folder);
   if (json) sayJson({ folder, files, bytes });
   else say(`${clean(folder)}: ${files} files, ${integer(bytes)} bytes. Any web server can host them.`);

@@ -77,8 +77,11 @@ export function command(): Command {
       number,
     );
   command
-    .option('--report <file>', 'write the report as one HTML file that needs nothing else')
-    .option('--junit <file>', 'write JUnit XML for a build server')
+    .option(
+      '--report <file>',
+      'write the report as one HTML file that needs nothing else; - is standard output',
+    )
+    .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
     .option('-f, --force', 'overwrite files that exist');
   return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(

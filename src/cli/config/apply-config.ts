@@ -7,6 +7,9 @@ import { findConfig } from './find-config.js';
 /** Keys that name a file or a folder, and are meant from the configuration's own on. */
 const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'browser'];
 
+/** Values of these keys that name no file: noise, and standard output. */
+const NO_PATHS = ['random', '-'];
+
 /** Options that exclude each other: one of the command line puts those of the configuration aside. */
 const EXCLUSIVE = [
   ['form', 'target'],
@@ -57,6 +60,6 @@ function optionValue(name: string, value: unknown, folder: string): unknown {
   if (name === 'shape' || name === 'dim') {
     return Object.entries(value ?? {}).map(([key, size]) => `${key}=${[size].flat().join('x')}`);
   }
-  const path = PATHS.includes(name) && typeof value === 'string' && value !== 'random' && !isAbsolute(value);
-  return path ? join(folder, value) : value;
+  const path = PATHS.includes(name) && typeof value === 'string' && !isAbsolute(value);
+  return path && !NO_PATHS.includes(value) ? join(folder, value) : value;
 }

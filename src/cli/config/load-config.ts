@@ -3,7 +3,7 @@ import { extname, relative, resolve } from 'node:path';
 import type { z } from 'zod';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { onFile } from '../../files/file-error.js';
-import { isStream, readText } from '../../files/read-stream.js';
+import { isStream, readText, refuseLongText } from '../../files/read-stream.js';
 import { nearest } from '../text/nearest.js';
 import { type Config, configSchema, PROGRAM_KEYS } from './config-schema.js';
 import * as helpers from './define-config.js';
@@ -30,6 +30,7 @@ export async function loadConfig(place: string): Promise<{ path: string; config:
     });
   }
   const path = relative('', found);
+  if (!isData) await refuseLongText(found);
   const content = isData ? await readText(found) : undefined;
   const value = await (content === undefined ? run(resolve(found)) : parse(content)).catch(cannotRun(found));
   const config = check(value ?? {}, path);

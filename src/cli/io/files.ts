@@ -37,8 +37,8 @@ export async function goesThrough(output: string): Promise<boolean> {
   return output === '-' || ((await isPiped(output)) && !(await isDevice(output)));
 }
 
-/** Whether a path is another name of standard output. */
-export const isStdout = (path: string): boolean => STDOUT.test(path);
+/** Whether an output is standard output: `-`, or one of its paths. */
+export const isStdout = (path: string): boolean => path === '-' || STDOUT.test(path);
 
 const STDOUT = /^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/;
 
@@ -54,7 +54,7 @@ export async function outputArgument(input: string, output: string | undefined):
       fix: 'Say with -o where the result goes, which is - for standard output',
     });
   }
-  const toStdout = chosen === '-' || (chosen !== undefined && isStdout(chosen));
+  const toStdout = chosen !== undefined && isStdout(chosen);
   if (toStdout) giveStandardOutput();
   return toStdout ? '-' : chosen;
 }

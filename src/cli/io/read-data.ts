@@ -74,7 +74,7 @@ function dataset(
 export function shapeOptions(flags: Pick<DataFlags, 'shape' | 'dim'>): ShapeOptions {
   return {
     shapes: Object.fromEntries(pairs(flags.shape, '--shape').map(([name, text]) => [name, sizes(text)])),
-    dims: Object.fromEntries(pairs(flags.dim, '--dim').map(([name, text]) => [name, sizes(text)[0] ?? 0])),
+    dims: Object.fromEntries(pairs(flags.dim, '--dim').map(([name, text]) => [name, size(name, text)])),
   };
 }
 
@@ -83,9 +83,18 @@ function pairs(values: readonly string[] | undefined, option: string): [string, 
   return (values ?? []).map((value) => {
     const at = value.lastIndexOf('=');
     if (at > 0) return [value.slice(0, at), value.slice(at + 1)];
-    throw new OnnxMishError('bad-usage', `${option} '${value}' has no '='`, {
+    const lacks = at < 0 ? "no '='" : "no name before '='";
+    throw new OnnxMishError('bad-usage', `${option} '${value}' has ${lacks}`, {
       fix: `Write ${option} name=size`,
     });
+  });
+}
+
+function size(name: string, text: string): number {
+  const dim = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(dim)) return dim;
+  throw new OnnxMishError('bad-usage', `the size of '${name}' has to be a whole number, got '${text}'`, {
+    fix: `Write --dim '${name}=1'`,
   });
 }
 

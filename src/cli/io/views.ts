@@ -37,7 +37,8 @@ export async function checkViews(
       throw new OnnxMishError('io', 'this file is read by the command itself', { where: path, fix });
     }
   }
-  if (html !== undefined && html === junit) {
+  if (html === undefined || junit === undefined) return;
+  if (html === junit || (isStdout(html) && isStdout(junit))) {
     throw new OnnxMishError('bad-usage', 'HTML and JUnit XML cannot go to the same file', { where: html });
   }
 }

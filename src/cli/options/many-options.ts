@@ -77,6 +77,7 @@ export function chooseModels(
     return { one: plain ? first : join(patterns.folder, first) };
   }
   lineEach();
+  if (flags.outDir === '-') throw notAFolder('--out-dir');
   if (patterns.patterns.includes('-')) {
     throw new OnnxMishError('bad-usage', 'standard input cannot be one of many models', {
       fix: 'Name files only',
@@ -89,6 +90,13 @@ export function chooseModels(
     });
   }
   return { many: patterns };
+}
+
+/** The error for `-` as the folder of an option: standard output takes one file. */
+export function notAFolder(option: string): OnnxMishError {
+  return new OnnxMishError('bad-usage', `${option} needs a folder, and - is standard output`, {
+    fix: 'Name a folder; ./- is one that is called -',
+  });
 }
 
 /** Throws `bad-usage` for options that are for one model only. */

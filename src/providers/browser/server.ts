@@ -40,10 +40,12 @@ const BYTES = 'application/octet-stream';
 
 const isAddress = (name: string) => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
-/** Whether a Host header is that of a server: its address, any other, or localhost, with its port, which browsers leave out for 80. */
+/** Whether a Host header is that of a server: its address, any other, or localhost, with its port, which browsers leave out for 80. Names have no case. */
 export function isOwnHost(host: string, address: string, port: number): boolean {
-  const [, name = '', given = '80'] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host) ?? [];
-  return given === String(port) && (name === address || name === 'localhost' || isAddress(name));
+  const [, name = '', given = '80'] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host.toLowerCase()) ?? [];
+  return (
+    given === String(port) && (name === address.toLowerCase() || name === 'localhost' || isAddress(name))
+  );
 }
 
 /** For every answer. The isolation is what lets WebAssembly have threads. */

@@ -129,7 +129,7 @@ describe('the page server', () => {
 });
 
 test('browsers leave out port 80, and no other', () => {
-  for (const name of ['127.0.0.1', 'localhost', '[::1]', '192.168.0.7']) {
+  for (const name of ['127.0.0.1', 'localhost', 'LOCALHOST', '[::1]', '[FE80::1]', '192.168.0.7']) {
     expect([80, 8080].map((port) => isOwnHost(name, '127.0.0.1', port))).toEqual([true, false]);
     for (const port of [80, 8080]) expect(isOwnHost(`${name}:${port}`, '127.0.0.1', port)).toBe(true);
     expect(isOwnHost(`${name}:81`, '127.0.0.1', 80)).toBe(false);
