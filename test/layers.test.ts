@@ -80,6 +80,15 @@ test('imports point down', () => {
   expect([...upward].sort()).toEqual([...UPWARD].sort());
 });
 
+test.each(['train'])('%s runs without Node', (folder) => {
+  const users = imports.filter(({ file }) => file.startsWith(`${folder}/`));
+  expect(users.length).toBeGreaterThan(0);
+  for (const { file, target } of users) {
+    expect(target, file).not.toMatch(/^node:/);
+    expect(relative(root, join(root, file, '..', target)), file).not.toMatch(/^(node|files)\//);
+  }
+});
+
 describe('what is fenced off', () => {
   test.each([
     [/^node:/, /^(node|files|cli|bundler)\/|^providers\/(node|browser)\//],

@@ -97,7 +97,8 @@ async function tuneOrNot(
   const { layers } = linearLayers(document, indexGraphs(document), everything);
   try {
     const tuned = await tune({
-      ...{ ...common, repaired, steps, layers: layers.filter(wants) },
+      ...{ ...common, train: common.fit, validation: common.held },
+      ...{ repaired, steps, layers: layers.filter(wants) },
       onProgress: (done, of) => onProgress?.('gradient steps', done, of),
     });
     if (tuned !== undefined) return tuned;

@@ -1,6 +1,7 @@
 import { stopIfAborted } from '../base/abort.js';
 import { own } from '../base/own.js';
 import { createRandom } from '../base/random.js';
+import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
 import type { Part } from '../data/split.js';
 import { withChanged } from '../node/edited-copy.js';
@@ -9,10 +10,13 @@ import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, splice } from '../onnx/splice.js';
 import { tensorOutputs } from '../onnx/tensor-outputs.js';
-import { type OpenData, readWeight, type Weight, weightEdit } from '../onnx/weights.js';
+import { type OpenData, type Weight, weightEdit } from '../onnx/weights.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
-import { type Aim, type Backward, backwardModel } from '../train/autodiff/training-graph.js';
+import { type Backward, backwardModel } from '../train/autodiff/training-graph.js';
+import { train } from '../train/loop.js';
+import type { LossTerm } from '../train/losses.js';
+import { type Parameter, readParameter } from '../train/parameters.js';
 import type { Base } from './repair/gather-rows.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 
@@ -22,8 +26,8 @@ export interface TuneOptions {
   readonly repaired: Base;
   /** Whose weights move. */
   readonly layers: readonly LinearLayer[];
-  readonly fit: Part;
-  readonly held: Part;
+  readonly train: Part;
+  readonly validation: Part;
   readonly provider: Provider;
   readonly openData?: OpenData | undefined;
   readonly steps: number;
@@ -37,43 +41,33 @@ export interface Tuned {
   /** For the repaired document; none where no step lowered the loss. */
   readonly edits: readonly Edit[];
   readonly steps: number;
-  /** Loss on held-out samples before and after. */
+  /** Validation loss before and after. */
   readonly before: number;
   readonly after: number;
 }
 
 /** Runs from which variances are estimated. */
-const SCOUTS = 8;
-/** How often the held-out loss is looked at. */
-const LOOKS = 12;
+const VARIANCE_RUNS = 8;
 /** Samples whose gradients make a step, at the least. */
-const BATCH = 16;
-/** The share of a weight's usual size that the first steps move it by; it falls to nothing along a cosine. */
-const RATE = 0.01;
-/** A first look at more than this times the loss at the start is too much: the rate is divided, and all begins again. */
-const TOO_MUCH = 2;
-const SLOWER = 4;
-const SLOWEST = RATE / SLOWER ** 2;
-/** Adam's decay of the gradient's mean and square. */
-const DECAY = [0.9, 0.99] as const;
+const MIN_BATCH_SAMPLES = 16;
 /** The opset that has every operator which gradients are written in, as they are written. */
-const OPSET = 9;
+const MIN_OPSET = 9;
 
 /**
- * Moves all weights of the linear layers together, by gradient steps (Adam, Kingma and Ba 2014, arXiv:1412.6980) towards
- * what the original makes of the same samples: its outputs, and as much again the outputs of its linear layers, each by its
- * variance. Least squares cannot see how layers could make up for each other; this can. What the held-out samples liked
- * best is kept. float32 only. Undefined where nothing can be moved so: no gradient reaches a weight, or the opset is too old.
+ * Moves the weights of all linear layers together, by gradient steps towards the original's outputs on the same samples. The
+ * outputs of the network count as much as those of all its linear layers, each divided by its variance. Least squares
+ * solves each layer alone; gradient steps let layers make up for each other. The weights with the lowest validation loss
+ * are kept. float32 only. Undefined where no gradient reaches a weight, or the opset is too old.
  *
  * Throws `run-failed`, `aborted`.
  */
 export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
-  const { original, repaired, fit } = options;
+  const { original, repaired } = options;
   const { document } = repaired;
   const opset = document.graph.opsets.get('') ?? 0;
   const layers = options.layers.filter(({ weight }) => weight.type === 'f32');
-  const first = await firstFeed(fit.feeds);
-  if (opset < OPSET || layers.length === 0 || first === undefined) return undefined;
+  const first = await firstFeed(options.train.feeds);
+  if (opset < MIN_OPSET || layers.length === 0 || first === undefined) return undefined;
   const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const ends = tensorOutputs(document).names.filter((name) => made.has(name));
   const insides = layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
@@ -85,168 +79,110 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
     splice(original.document.source, extractEdits(original.document, names)),
     options,
     async (teacher) => {
-      const variances = await variancesOf(teacher, names, fit.feeds);
-      const aims = [...aimsOf(ends, variances), ...aimsOf(insides, variances)];
+      const variances = await variancesOf(teacher, names, options.train.feeds);
+      const terms = [...lossTerms(ends, variances), ...lossTerms(insides, variances)];
       const weights = layers.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]));
-      const backward = backwardModel(document, indexGraphs(document), weights, aims, shapes);
+      const backward = backwardModel(document, indexGraphs(document), weights, terms, shapes);
       if (backward.gradients.size === 0) return undefined;
-      const moving = await movingWeights(layers, backward, variances, options);
+      const parameters = await readParameters(layers, backward, variances, options);
       return withOpen(repaired, backward.model, options, (student) =>
-        descend(moving, { teacher, student, aims, backward, like: JSON.stringify(dimsOf(first)) }, options),
+        distil(parameters, { teacher, student, terms, backward, first }, options),
       );
     },
   );
 }
 
-/** Each tensor that varies, so that all count alike whatever their size. */
-function aimsOf(names: readonly string[], variances: ReadonlyMap<string, number>): Aim[] {
+/** Makes a loss term of each tensor that varies. Division by the variance makes all count alike. */
+function lossTerms(names: readonly string[], variances: ReadonlyMap<string, number>): LossTerm[] {
   const usable = names.filter((name) => (variances.get(name) ?? 0) > 0);
   return usable.map((name) => ({ name, factor: 1 / (variances.get(name) ?? 1) / usable.length }));
 }
 
-/** A weight while it moves, with Adam's two averages. */
-interface Moving {
-  readonly weight: Weight;
-  readonly gradient: string;
-  readonly values: Float32Array;
-  readonly mean: Float32Array;
-  readonly square: Float32Array;
-  /** Its usual size. */
-  readonly scale: number;
-}
-
-async function movingWeights(
+async function readParameters(
   layers: readonly LinearLayer[],
   { gradients }: Backward,
   variances: ReadonlyMap<string, number>,
   { repaired, openData }: TuneOptions,
-): Promise<Moving[]> {
-  const moving: Moving[] = [];
+): Promise<Parameter[]> {
+  const parameters: Parameter[] = [];
+  const read = async (weight: Weight, minScale?: number) => {
+    if (!gradients.has(weight.name)) return;
+    parameters.push(await readParameter(repaired.document, weight, openData, minScale));
+  };
   for (const { weight, bias, y } of layers) {
-    for (const one of bias === undefined ? [weight] : [weight, bias]) {
-      const gradient = gradients.get(one.name);
-      if (gradient === undefined) continue;
-      const values = Float32Array.from(await readWeight(repaired.document, one, openData));
-      const size = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
-      // A bias that happens to be small has to be able to grow.
-      const scale = one === weight ? size : Math.max(size, 0.1 * Math.sqrt(variances.get(y) ?? 0));
-      const zeros = () => new Float32Array(values.length);
-      moving.push({ weight: one, gradient, values, mean: zeros(), square: zeros(), scale });
-    }
+    await read(weight);
+    // A bias that happens to be small has to be able to grow.
+    if (bias !== undefined) await read(bias, 0.1 * Math.sqrt(variances.get(y) ?? 0));
   }
-  return moving;
+  return parameters;
 }
 
-interface Lesson {
+/** The two models that training runs: the original gives targets, the repaired copy gives loss and gradients. */
+interface Pair {
   readonly teacher: Session;
   readonly student: Session;
-  readonly aims: readonly Aim[];
+  readonly terms: readonly LossTerm[];
   readonly backward: Backward;
-  /** The shapes that every run has to have. */
-  readonly like: string;
+  /** The feeds whose shapes every run has to have. */
+  readonly first: Tensors;
 }
 
-async function descend(moving: readonly Moving[], lesson: Lesson, options: TuneOptions): Promise<Tuned> {
-  const { fit, held, steps, signal, onProgress, repaired } = options;
-  const { teacher, student, aims, backward, like } = lesson;
-  const fits = (feeds: Tensors) => JSON.stringify(dimsOf(feeds)) === like;
+async function distil(parameters: readonly Parameter[], pair: Pair, options: TuneOptions): Promise<Tuned> {
+  const { train: subset, validation, steps, signal, onProgress, repaired } = options;
+  const { teacher, student, terms, backward, first } = pair;
+  const shapes = JSON.stringify(dimsOf(first));
+  const fits = (feeds: Tensors) => JSON.stringify(dimsOf(feeds)) === shapes;
   const run = async (feeds: Tensors) => {
     stopIfAborted(signal);
     const wanted = await teacher.run(feeds);
-    const targets = aims.map(({ name }) => [backward.target(name), own(wanted, name) as Tensor] as const);
-    const current = moving.map(({ weight, values }) => {
+    const targets = terms.map(({ name }) => [backward.target(name), own(wanted, name) as Tensor] as const);
+    const current = parameters.map(({ weight, values }) => {
       return [weight.name, { elemType: 'f32', dims: weight.tensor.dims, data: values }] as const;
     });
     return student.run({ ...feeds, ...Object.fromEntries(targets), ...Object.fromEntries(current) });
   };
-  const lossOfHeld = async () => {
+  const validationLoss = async () => {
     let sum = 0;
     let count = 0;
-    for await (const feeds of held.feeds) {
+    for await (const feeds of validation.feeds) {
       if (!fits(feeds)) continue;
       sum += Number((await run(feeds))[backward.loss]?.data[0]);
       count++;
     }
     return sum / count;
   };
-  const dims = JSON.parse(like) as Record<string, readonly number[]>;
-  const each = Math.ceil(BATCH / Math.max(1, Object.values(dims)[0]?.[0] ?? 1));
-  const gradientOfBatch = async (batches: AsyncGenerator<Tensors, never>) => {
-    const sums = moving.map(({ values }) => new Float32Array(values.length));
-    for (let turn = 0; turn < each; turn++) {
-      const result = await run((await batches.next()).value);
-      for (const [index, { gradient }] of moving.entries()) {
-        const part = own(result, gradient)?.data as Float32Array;
-        const sum = sums[index] as Float32Array;
-        for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] as number) + (part[at] as number);
+  const runsPerStep = Math.ceil(MIN_BATCH_SAMPLES / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
+  async function* gradients(): AsyncGenerator<readonly Float32Array[], never> {
+    const batches = endlessFeeds(subset.feeds, fits, createRandom(options.seed));
+    for (;;) {
+      const sums = parameters.map(({ values }) => new Float32Array(values.length));
+      for (let turn = 0; turn < runsPerStep; turn++) {
+        const result = await run((await batches.next()).value);
+        for (const [index, { weight }] of parameters.entries()) {
+          const gradient = own(result, backward.gradients.get(weight.name) ?? '');
+          addTo(sums[index] as Float32Array, gradient?.data as Float32Array);
+        }
       }
+      yield sums;
     }
-    return sums;
-  };
-  const start = moving.map(({ values }) => values.slice());
-  const before = await lossOfHeld();
-  let best: { readonly loss: number; readonly values?: readonly Float32Array[] } = { loss: before };
-  const every = Math.max(1, Math.ceil(steps / LOOKS));
-
-  /** Goes all the way, unless the first look says that the rate is too much. */
-  const goDown = async (top: number): Promise<boolean> => {
-    const batches = endless(fit.feeds, fits, createRandom(options.seed));
-    for (const [index, one] of moving.entries()) {
-      one.values.set(start[index] as Float32Array);
-      one.mean.fill(0);
-      one.square.fill(0);
-    }
-    for (let step = 1; step <= steps; step++) {
-      onProgress?.(step - 1, steps);
-      const rate = top * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
-      const gradients = await gradientOfBatch(batches);
-      for (const [index, one] of moving.entries()) advance(one, gradients[index] as Float32Array, step, rate);
-      if (step % every !== 0 && step !== steps) continue;
-      const loss = await lossOfHeld();
-      if (loss < best.loss) best = { loss, values: moving.map(({ values }) => values.slice()) };
-      if (!Number.isFinite(loss) || (step === every && loss > TOO_MUCH * before)) return false;
-    }
-    return true;
-  };
-  for (let rate = RATE; rate >= SLOWEST && !(await goDown(rate)); ) rate /= SLOWER;
-
+  }
+  const {
+    before,
+    after,
+    values = [],
+  } = await train({
+    ...{ parameters, steps, gradients, validationLoss, onProgress },
+  });
   const edits: Edit[] = [];
-  for (const [index, values] of (best.values ?? []).entries())
-    edits.push(await weightEdit(repaired.document, (moving[index] as Moving).weight, values));
-  return { edits, steps, before, after: best.loss };
+  for (const [index, trained] of values.entries()) {
+    const { weight } = parameters[index] as Parameter;
+    edits.push(await weightEdit(repaired.document, weight, trained));
+  }
+  return { edits, steps, before, after };
 }
 
-/** One step of Adam. */
-function advance(
-  { values, mean, square, scale }: Moving,
-  gradient: Float32Array,
-  step: number,
-  rate: number,
-): void {
-  const [first, second] = DECAY;
-  const [fix1, fix2] = [1 - first ** step, 1 - second ** step];
-  for (let index = 0; index < values.length; index++) {
-    const g = gradient[index] as number;
-    const m = first * (mean[index] as number) + (1 - first) * g;
-    const v = second * (square[index] as number) + (1 - second) * g * g;
-    mean[index] = m;
-    square[index] = v;
-    const move = (rate * scale * (m / fix1)) / (Math.sqrt(v / fix2) + 1e-12);
-    values[index] = (values[index] as number) - move;
-  }
-}
-
-/** Runs of the right shapes without end: by chance, or in order where each is made anew. */
-async function* endless(
-  feeds: Feeds,
-  fits: (feeds: Tensors) => boolean,
-  random: () => number,
-): AsyncGenerator<Tensors, never> {
-  if (Array.isArray(feeds)) {
-    const usable = (feeds as readonly Tensors[]).filter(fits);
-    for (;;) yield usable[Math.floor(random() * usable.length)] as Tensors;
-  }
-  for (;;) for await (const one of feeds) if (fits(one)) yield one;
+function addTo(sum: Float32Array, values: Float32Array): void {
+  for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] as number) + (values[at] as number);
 }
 
 async function withOpen<T>(
@@ -293,7 +229,7 @@ async function variancesOf(session: Session, names: readonly string[], feeds: Fe
         meter.squares += value * value;
       }
     }
-    if (++runs >= SCOUTS) break;
+    if (++runs >= VARIANCE_RUNS) break;
   }
   return new Map(
     [...sums].map(([name, { n, sum, squares }]) => [name, n > 0 ? squares / n - (sum / n) ** 2 : 0]),

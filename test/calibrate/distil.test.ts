@@ -46,8 +46,8 @@ async function options(bytes: Uint8Array, more: Partial<TuneOptions> = {}): Prom
     original: { model: original, document: await scan(original) },
     repaired: { model: bytes, document },
     layers,
-    fit: part(20),
-    held: part(4),
+    train: part(20),
+    validation: part(4),
     provider: nodeProvider('cpu'),
     steps: 150,
     seed: 1,
@@ -64,7 +64,9 @@ describe('gradient steps', () => {
   });
 
   test('of single samples are added up to batches', async () => {
-    const tuned = await tune(await options(net(0.15), { fit: part(40, 1), held: part(20, 1), steps: 60 }));
+    const tuned = await tune(
+      await options(net(0.15), { train: part(40, 1), validation: part(20, 1), steps: 60 }),
+    );
     expect(tuned?.after).toBeLessThan((tuned?.before ?? 0) / 3);
   });
 
@@ -75,7 +77,7 @@ describe('gradient steps', () => {
 
   test('pass over runs of another shape', async () => {
     const mixed = { ...part(1), feeds: [run(16), run(3), run(16), run(1)] };
-    const tuned = await tune(await options(net(0.15), { fit: mixed, held: mixed, steps: 24 }));
+    const tuned = await tune(await options(net(0.15), { train: mixed, validation: mixed, steps: 24 }));
     expect(tuned?.after).toBeLessThan(tuned?.before ?? 0);
   });
 

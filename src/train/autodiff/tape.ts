@@ -15,6 +15,8 @@ export interface Tape {
   reshape(x: string, dims: readonly number[]): string;
   /** The sum over axes, which stay with length 1. */
   sum(x: string, axes: readonly number[]): string;
+  /** The sum of tensors of one shape; '' for none. */
+  total(terms: readonly string[]): string;
   /** 1 where a comparison holds, else 0. */
   mask(comparison: 'Greater' | 'Less' | 'Equal', a: string, b: string): string;
 }
@@ -55,6 +57,7 @@ export function createTape(opset: number, dims: (name: string) => readonly numbe
         ? tape.node('ReduceSum', [x, tape.ints(axes)], { keepdims: 1 })
         : tape.node('ReduceSum', [x], { axes, keepdims: 1 });
     },
+    total: (terms) => terms.reduce((sum, term) => (sum === '' ? term : tape.node('Add', [sum, term])), ''),
     mask: (comparison, a, b) => tape.node('Cast', [tape.node(comparison, [a, b])], { to: 1 }),
   };
   return tape;

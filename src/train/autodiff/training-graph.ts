@@ -5,14 +5,9 @@ import { neededNodes, pruneEdits } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type Edit, replacing, type Spliced, splice } from '../../onnx/splice.js';
 import type { Weight } from '../../onnx/weights.js';
+import { type Loss, type LossTerm, squaredDifferences } from '../losses.js';
 import { GRADIENTS } from './gradients.js';
 import { createTape, type Tape } from './tape.js';
-
-/** A tensor that is to become what it is in the original: the mean squared difference counts by this factor. */
-export interface Aim {
-  readonly name: string;
-  readonly factor: number;
-}
 
 /** A model that gives the loss of a batch and the gradients of its weights. */
 export interface Backward {
@@ -20,8 +15,8 @@ export interface Backward {
   /** The output that is the gradient of each weight, by the weight's name; none for those that no gradient reaches. */
   readonly gradients: ReadonlyMap<string, string>;
   readonly loss: string;
-  /** The input that takes each aim's target. */
-  readonly target: (aim: string) => string;
+  /** The input that takes the target of a loss term. */
+  readonly target: (term: string) => string;
 }
 
 const PREFIX = 'onnx-mish/backward/';
@@ -40,23 +35,24 @@ export function backwardModel(
   document: OnnxDocument,
   index: GraphIndex,
   weights: readonly Weight[],
-  aims: readonly Aim[],
+  terms: readonly LossTerm[],
   dims: (name: string) => readonly number[],
 ): Backward {
   const { graph } = document;
-  const names = aims.map(({ name }) => name);
+  const names = terms.map(({ name }) => name);
   const used = neededNodes(document, names);
   const nodes = graph.nodes.filter((node) => used.has(node));
   const moving = movingTensors(nodes, weights);
   const tape = createTape(opsetOf(graph), dims, PREFIX);
-  const { found, loss } = differentiate(tape, nodes, moving, aims);
+  const loss = squaredDifferences(tape, terms, target);
+  const found = differentiate(tape, nodes, moving, loss);
   const gradients = new Map<string, string>();
   for (const { name } of weights) {
     const gradient = found.get(name);
     if (gradient !== undefined) gradients.set(name, gradient);
   }
-  const kept = alive(tape.nodes, [loss, ...gradients.values()]);
-  kept.push(['Identity', [loss], [LOSS]]);
+  const kept = alive(tape.nodes, [loss.loss, ...gradients.values()]);
+  kept.push(['Identity', [loss.loss], [LOSS]]);
   const frame = graph.nodes[0]?.frame;
   if (frame === undefined) throw new Error('a graph without nodes has no weights');
   const append = (bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, bytes, frame });
@@ -66,7 +62,7 @@ export function backwardModel(
   const edits = [
     ...prune,
     ...inputs.flatMap((weight) => asInput(weight, document, index, gone, append)),
-    ...aims.map(({ name }) => append(floatInputField(target(name), dims(name)))),
+    ...terms.map(({ name }) => append(floatInputField(target(name), dims(name)))),
     ...kept.map((node) => append(composedField(node))),
     ...[LOSS, ...gradients.values()].map((name) => append(outputField(name))),
   ];
@@ -83,43 +79,30 @@ function movingTensors(nodes: readonly Node[], weights: readonly Weight[]): Read
   return moving;
 }
 
-/** Half the gradient of the loss, and the loss itself. */
+/** Adds the gradient of the loss with respect to every moving tensor, and names each. */
 function differentiate(
   tape: Tape,
   nodes: readonly Node[],
   moving: ReadonlySet<string>,
-  aims: readonly Aim[],
-): { found: ReadonlyMap<string, string>; loss: string } {
+  { gradients }: Loss,
+): ReadonlyMap<string, string> {
   const parts = new Map<string, string[]>();
-  const add = (name: string, gradient: string) => {
-    const known = parts.get(name);
-    if (known === undefined) parts.set(name, [gradient]);
-    else known.push(gradient);
+  const add = (name: string, gradient: string | undefined) => {
+    if (gradient === undefined || !moving.has(name)) return;
+    const others = parts.get(name);
+    if (others === undefined) parts.set(name, [gradient]);
+    else others.push(gradient);
   };
-  const losses: string[] = [];
-  for (const { name, factor } of aims) {
-    const count = tape.dims(name).reduce((product, dim) => product * dim, 1);
-    const difference = tape.node('Sub', [name, target(name)]);
-    const gradient = tape.node('Mul', [difference, tape.floats([factor / count])]);
-    losses.push(tape.sum(tape.reshape(tape.node('Mul', [difference, gradient]), [-1]), [0]));
-    if (moving.has(name)) add(name, gradient);
-  }
-  const total = (terms: readonly string[]) =>
-    terms.reduce((sum, term) => (sum === '' ? term : tape.node('Add', [sum, term])), '');
-  const found = new Map<string, string>();
+  for (const [name, gradient] of gradients) add(name, gradient);
   for (const node of nodes.toReversed()) {
     const y = node.outputs[0] ?? '';
-    const gradients = parts.get(y);
+    const sum = parts.get(y);
     const rule = Object.hasOwn(GRADIENTS, node.opType) ? GRADIENTS[node.opType] : undefined;
-    if (gradients === undefined || !moving.has(y) || rule === undefined) continue;
-    const own = rule(tape, node, total(gradients));
-    for (const [slot, name] of node.inputs.entries()) {
-      const gradient = own[slot];
-      if (gradient !== undefined && moving.has(name)) add(name, gradient);
-    }
+    if (sum === undefined || !moving.has(y) || rule === undefined) continue;
+    const inputs = rule(tape, node, tape.total(sum));
+    for (const [slot, name] of node.inputs.entries()) add(name, inputs[slot]);
   }
-  for (const [name, gradients] of parts) found.set(name, total(gradients));
-  return { found, loss: total(losses) };
+  return new Map([...parts].map(([name, sum]) => [name, tape.total(sum)]));
 }
 
 /** The nodes that the outputs depend on. */

@@ -1,0 +1,18 @@
+import type { Tensors } from '../providers/tensor.js';
+import type { Feeds } from './dataset.js';
+
+/**
+ * Gives the runs that pass a filter without end: a random one each time, or in their order where they are made as they are
+ * asked for. At least one run has to pass.
+ */
+export async function* endlessFeeds(
+  feeds: Feeds,
+  filter: (feeds: Tensors) => boolean,
+  random: () => number,
+): AsyncGenerator<Tensors, never> {
+  if (Array.isArray(feeds)) {
+    const usable = (feeds as readonly Tensors[]).filter(filter);
+    for (;;) yield usable[Math.floor(random() * usable.length)] as Tensors;
+  }
+  for (;;) for await (const run of feeds) if (filter(run)) yield run;
+}

@@ -1,0 +1,68 @@
+import { adamStep, zeroMoments } from './optimizer.js';
+import type { Parameter } from './parameters.js';
+import { cosineRate } from './schedule.js';
+
+/** The share of a parameter's scale that the first steps move it by. */
+export const LEARNING_RATE = 0.01;
+/** Divides the learning rate after a divergence. */
+export const RATE_DIVISOR = 4;
+/** The least learning rate that is tried. */
+export const MIN_LEARNING_RATE = LEARNING_RATE / RATE_DIVISOR ** 2;
+/** Training diverges when the first validation gives more than this times the loss before training. */
+export const DIVERGENCE_RATIO = 2;
+/** Validations over all steps. */
+export const VALIDATIONS = 12;
+
+export interface TrainOptions {
+  /** Their values change as training goes on. */
+  readonly parameters: readonly Parameter[];
+  readonly steps: number;
+  /** Starts over with the first batch, and gives the gradients of one batch after another in the parameters' order. */
+  readonly gradients: () => AsyncGenerator<readonly Float32Array[], never>;
+  /** Gives the loss on the validation subset. */
+  readonly validationLoss: () => Promise<number>;
+  readonly onProgress?: ((done: number, of: number) => void) | undefined;
+}
+
+export interface Trained {
+  /** Validation loss before training, and the lowest that was found. */
+  readonly before: number;
+  readonly after: number;
+  /** The values at the lowest validation loss, in the parameters' order; none where no step lowered it. */
+  readonly values: readonly Float32Array[] | undefined;
+}
+
+/**
+ * Moves parameters by Adam along a cosine, and keeps the values with the lowest validation loss. Where training diverges,
+ * it starts over with a lower learning rate.
+ */
+export async function train(options: TrainOptions): Promise<Trained> {
+  const { parameters, steps, onProgress } = options;
+  const start = parameters.map(({ values }) => values.slice());
+  const before = await options.validationLoss();
+  let best: Pick<Trained, 'after' | 'values'> = { after: before, values: undefined };
+  const interval = Math.max(1, Math.ceil(steps / VALIDATIONS));
+
+  /** Takes all steps; false where training diverges. */
+  const trainAt = async (top: number): Promise<boolean> => {
+    const batches = options.gradients();
+    const moments = parameters.map(zeroMoments);
+    for (const [index, { values }] of parameters.entries()) values.set(start[index] as Float32Array);
+    for (let step = 1; step <= steps; step++) {
+      onProgress?.(step - 1, steps);
+      const gradients = (await batches.next()).value;
+      for (const [index, parameter] of parameters.entries()) {
+        const [gradient, moment] = [gradients[index], moments[index]];
+        if (gradient === undefined || moment === undefined) continue;
+        adamStep(parameter, moment, gradient, step, cosineRate(top, step, steps));
+      }
+      if (step % interval !== 0 && step !== steps) continue;
+      const loss = await options.validationLoss();
+      if (loss < best.after) best = { after: loss, values: parameters.map(({ values }) => values.slice()) };
+      if (!Number.isFinite(loss) || (step === interval && loss > DIVERGENCE_RATIO * before)) return false;
+    }
+    return true;
+  };
+  for (let rate = LEARNING_RATE; rate >= MIN_LEARNING_RATE && !(await trainAt(rate)); ) rate /= RATE_DIVISOR;
+  return { before, ...best };
+}
