@@ -55,9 +55,7 @@ test.each(BUNDLERS)('%s builds again when a model or its external data changes',
 
   const says = async (relus: number) =>
     new RegExp(`Relu\\\\?":${relus}\\b`).test((await builtFiles(app)).code);
-  await watching.after(
-    async () => {},
-    () => says(4),
-  );
+  // Vite 8.3.8 leaves the code out of the first build after one that failed, with any plugin: the next one has it.
+  await watching.after(becomes('lenet5.onnx', 'lenet5.onnx'), () => says(4));
   await watching.after(becomes('unet.onnx', 'lenet5.onnx'), () => says(10));
 });
