@@ -77,7 +77,9 @@ describe.runIf(process.platform === 'linux')('a validation', () => {
 
   test.each(rounds)('that is interrupted stops at once and leaves nothing behind (%i)', async () => {
     const { child, ended, temporary } = await validation();
-    await setTimeout(1000 + 2500 * random()); // before, Node itself may be starting still
+    // Before it has a folder for its browser, Node itself may be starting still.
+    while (readdirSync(temporary).length === 0 && child.exitCode === null) await setTimeout(2);
+    await setTimeout(2500 * random());
     const begun = performance.now();
     child.kill('SIGINT');
     const { code, stderr, stdout } = await ended;
