@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const SLOW = [
   'test/{bundler,cli,fuzz,package,proof,trust,web}/**',
   'test/{conformance,providers/browser,providers/webgpu}/**',
-  'test/{pipelines,readme,readme-web}.test.ts',
+  'test/{examples,pipelines,readme,readme-web}.test.ts',
   'test/calibrate/{calibrate,seeded-bytes,select/*,repair/repair-layers}.test.ts',
   'test/mish/many-nodes.test.ts',
   'test/mutation/runner.test.ts',

@@ -11,6 +11,7 @@ import { npy, raw } from './support/numpy.js';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
 const docs = ['start', 'concepts', 'providers', 'how-calibrate-works', 'benchmarks', 'trust', 'dependencies'];
+const examples = ['vite', 'react', 'next', 'node', 'github-actions'];
 const guides = ['swap', 'validate', 'accuracy', 'library', 'page', 'build', 'pipelines', 'workbench'];
 /** What a reader reads, by its path. */
 const pages = new Map(
@@ -18,6 +19,8 @@ const pages = new Map(
     'README.md',
     'CONTRIBUTING.md',
     ...docs.map((name) => `docs/${name}.md`),
+    'examples/README.md',
+    ...examples.map((name) => `examples/${name}/README.md`),
     ...guides.map((name) => `docs/guide/${name}.md`),
   ].map((path) => [path, readFileSync(join(root, path), 'utf8')]),
 );
@@ -99,7 +102,8 @@ console.log(JSON.stringify([sites.length, report.form, Buffer.compare(original, 
       [...text.matchAll(/npm run ((?:\w+:)?[a-z]+)/g)].map(([, name = '']) => name),
     );
     expect(named.length).toBeGreaterThan(10);
-    for (const name of named.filter((name) => name !== 'models'))
+    const ofExamples = ['models', 'dev'];
+    for (const name of named.filter((name) => !ofExamples.includes(name)))
       expect(Object.keys(scripts)).toContain(name);
   });
 

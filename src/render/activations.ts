@@ -1,14 +1,15 @@
 import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
+import { clean as cleanText } from './clean.js';
 import { figure, mapText, percent, short, tellApart } from './figures.js';
-import { plainTable } from './terminal.js';
+import { plainTable, type TerminalOptions } from './terminal.js';
 
 /** What the activations of a model take in, for a terminal; `clean` makes names from a model safe to print. */
 export function renderActivations(
   activations: Activations,
   {
-    clean,
+    clean = cleanText,
     most = Number.POSITIVE_INFINITY,
-  }: { readonly clean: (text: string) => string; readonly most?: number | undefined },
+  }: { readonly clean?: TerminalOptions['clean']; readonly most?: number | undefined } = {},
 ): string {
   const safe = mapText(activations, (text) => short(clean(text), LONGEST));
   const { sites, unmeasured } = safe;

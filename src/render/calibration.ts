@@ -1,12 +1,16 @@
 import type { BentSite, Calibration, Judgement, LayerRepair } from '../calibrate/index.js';
 import { limitText } from '../calibrate/select/budget.js';
+import { clean as cleanText } from './clean.js';
 import { figure, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
-import { plainTable } from './terminal.js';
+import { plainTable, type TerminalOptions } from './terminal.js';
 
 /** What a calibration did, for a terminal; `clean` makes names from a model safe to print. */
 export function renderCalibration(
   calibration: Calibration,
-  { clean, all = false }: { readonly clean: (text: string) => string; readonly all?: boolean | undefined },
+  {
+    clean = cleanText,
+    all = false,
+  }: { readonly clean?: TerminalOptions['clean']; readonly all?: boolean | undefined } = {},
 ): string {
   const safe = mapText(calibration, (text) => short(clean(text), LONGEST));
   const { layers, leftAlone, sites, samples, sharpness } = safe;

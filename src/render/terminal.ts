@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { LayerComparison, ProviderRow, Report } from '../validate/report-schema.js';
+import { clean as cleanText } from './clean.js';
 import type { Comparison } from './compare.js';
 import {
   activation,
@@ -17,14 +18,12 @@ import { ratioText, SOFTWARE, summarise } from './summary.js';
 
 export { figure, percent };
 
-/** Text from a model, harmless on a terminal. */
-type Clean = (text: string) => string;
-
+/** Settings of the tables for a terminal. */
 export interface TerminalOptions {
-  /** Whether to colour verdicts. */
-  readonly colour: boolean;
-  /** Makes names that come from a model safe to print. */
-  readonly clean: Clean;
+  /** Colour verdicts; false unless given. */
+  readonly colour?: boolean | undefined;
+  /** Makes names that come from a model safe to print; unless given, characters that act on a terminal are spelled out. */
+  readonly clean?: ((text: string) => string) | undefined;
 }
 
 /** A plain table: no borders, the first columns aligned to the left and figures to the right. */
@@ -59,7 +58,10 @@ export function plainTable(
 }
 
 /** The report for a terminal: what was compared, a line per provider, then the figures, and the verdicts. */
-export function renderTerminal(report: Report, { colour, clean }: TerminalOptions): string {
+export function renderTerminal(
+  report: Report,
+  { colour = false, clean = cleanText }: TerminalOptions = {},
+): string {
   const paint = createColors(colour);
   const safe = mapText(report, (text) => short(clean(text), LONGEST));
   const { models, host, data } = safe;
@@ -92,7 +94,10 @@ export function renderTerminal(report: Report, { colour, clean }: TerminalOption
 }
 
 /** What changed between two reports, for a terminal: warnings, then a table per provider of what is not the same. */
-export function renderComparison(comparison: Comparison, { colour, clean }: TerminalOptions): string {
+export function renderComparison(
+  comparison: Comparison,
+  { colour = false, clean = cleanText }: TerminalOptions = {},
+): string {
   const paint = createColors(colour);
   const { warnings, general, providers } = mapText(comparison, (text) => short(clean(text), LONGEST));
   const sections = [

@@ -41,6 +41,7 @@ describe('a report', async () => {
 
   test('is plain without colour', () => {
     const text = renderTerminal(report, { colour: false, clean });
+    expect(renderTerminal(report)).toBe(text);
     expect(text).not.toContain('\u001b');
     expect(text).toMatch(/^cpu {7}drift of \S+ +0 /m);
     expect(text).toMatch(/exact/);

@@ -1,22 +1,6 @@
-/**
- * Whatever acts on a terminal rather than being shown there: controls, separators of lines and paragraphs, format characters (of which
- * those for two directions can turn a text round), and halves of pairs.
- */
-const ACTS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-const escaped = (character: string) =>
-  Array.from({ length: character.length }, (_, at) => {
-    return `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
-  }).join('');
+import { clean, cleanJson } from '../../render/clean.js';
 
-/** Text from a file, harmless on a terminal: characters that act there are spelled out. */
-export function clean(text: string): string {
-  return text.replace(ACTS, escaped);
-}
-
-/** JSON that is harmless on a terminal, and says the same: its own line breaks stay, for within texts it has none. */
-export function cleanJson(json: string): string {
-  return json.replace(ACTS, (character) => (character === '\n' ? character : escaped(character)));
-}
+export { clean, cleanJson };
 
 /** `1,326,578`. */
 export function integer(value: number): string {

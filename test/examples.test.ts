@@ -1,0 +1,155 @@
+// The examples, as a reader runs them: in a project that has the package as it is published, without a network. React is not
+// among this repository's packages, so Preact's compatible build stands in its place; Next.js neither, so its component is
+// built by Vite, and its npm script is run. test/pipelines.test.ts runs what the workflow has.
+import { execFile } from 'node:child_process';
+import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import manifest from '../package.json' with { type: 'json' };
+import { swap } from '../src/index.js';
+import type { Content } from '../src/providers/browser/server.js';
+import { nodeProvider } from '../src/providers/node/provider.js';
+import { type Consumer, installPackage } from './support/consumer.js';
+import { bytesOf } from './support/models.js';
+import { filesIn, openPages } from './support/pages.js';
+import { modelPath } from './support/workbench-page.js';
+
+const run = promisify(execFile);
+const versions: Readonly<Record<string, string>> = { ...manifest.dependencies, ...manifest.devDependencies };
+const examples = fileURLToPath(new URL('../examples/', import.meta.url));
+const manifestOf = async (name: string) =>
+  JSON.parse(await readFile(join(examples, name, 'package.json'), 'utf8'));
+
+let consumer: Consumer;
+let expected: readonly number[];
+beforeAll(async () => {
+  consumer = await installPackage();
+  await mkdir(consumer.folder.at('models'));
+  await cp(modelPath('lenet5.onnx'), consumer.folder.at('models', 'lenet5.onnx'));
+  const bin = consumer.folder.at('node_modules', '.bin');
+  await mkdir(bin);
+  await symlink(join(consumer.installed, 'dist/bin/main.js'), join(bin, 'onnx-mish'));
+  await chmod(join(bin, 'onnx-mish'), 0o755); // as npm does
+
+  const { output } = await swap(bytesOf(modelPath('lenet5.onnx')), { form: 'exp' });
+  const session = await nodeProvider('cpu').open(await output.bytes());
+  const data = new Float32Array(28 * 28).fill(0.5);
+  const { scores } = await session.run({ images: { elemType: 'f32', dims: [1, 1, 28, 28], data } });
+  await session.close();
+  expected = Array.from(scores?.data as Float32Array);
+});
+afterAll(() => consumer?.remove());
+
+/** The place of an example in the project. */
+const at = (example: string, ...names: string[]) => consumer.folder.at('examples', example, ...names);
+
+/** Copies an example, and runs the command of its README that puts a model there. */
+async function prepare(example: string): Promise<void> {
+  await cp(join(examples, example), at(example), { recursive: true });
+  const [, command = ''] =
+    /```sh\n(.*)\nnpm install\n/.exec(await readFile(at(example, 'README.md'), 'utf8')) ?? [];
+  expect(command).toContain('cp ../../models/lenet5.onnx ');
+  await run('sh', ['-e', '-c', command], { cwd: at(example) });
+}
+
+/** Runs an npm script of an example; returns what it prints. */
+async function npm(example: string, script: string): Promise<string> {
+  const { stdout } = await run('npm', ['run', '--silent', script], { cwd: at(example) });
+  return stdout;
+}
+
+/** Builds an example with Vite and its own configuration; returns the files under the example's name. */
+async function built(example: string): Promise<[string, Content][]> {
+  const outDir = at(example, 'dist');
+  await build({
+    root: at(example),
+    base: './',
+    logLevel: 'error',
+    resolve: {
+      alias: [
+        { find: /^react\/jsx-(dev-)?runtime$/, replacement: 'preact/jsx-runtime' },
+        { find: 'react-dom/client', replacement: 'preact/compat/client' },
+        { find: /^react$/, replacement: 'preact/compat' },
+      ],
+    },
+    build: { outDir, modulePreload: false, reportCompressedSize: false },
+  });
+  return (await filesIn(outDir)).map(([path, content]) => [`${example}/${path}`, content]);
+}
+
+test('the Node script swaps a model, and compares it with the original', async () => {
+  await prepare('node');
+  const printed = await npm('node', 'start');
+  expect(printed).toMatch(/^4 activations swapped in the exp form\n/);
+  expect(printed).toContain('cpu');
+  expect(printed).toContain('scores');
+});
+
+test('the pages of Vite, React and Next.js run the swapped model', async () => {
+  for (const example of ['vite', 'react', 'next']) await prepare(example);
+  await npm('next', 'prebuild');
+  await writeFile(
+    at('next', 'index.html'),
+    '<div id="root"></div><script type="module" src="main.jsx"></script>',
+  );
+  const main = await readFile(at('react', 'main.jsx'), 'utf8');
+  await writeFile(
+    at('next', 'main.jsx'),
+    main.replace('./scores.jsx', './app/scores.jsx').replace('model.onnx', 'model.mish.onnx'),
+  );
+  const files = [...(await built('vite')), ...(await built('react')), ...(await built('next'))];
+  const pages = await openPages(files);
+  try {
+    for (const example of ['vite', 'react', 'next']) {
+      const page = await pages.open(`${example}/index.html`);
+      const element = page.locator('#scores:not(:empty)');
+      await element.waitFor({ state: 'attached' });
+      const scores = (await element.textContent())?.split('\n').map(Number) ?? [];
+      expect(scores, example).toHaveLength(expected.length);
+      for (const [index, score] of scores.entries())
+        expect(score).toBeCloseTo(expected[index] ?? Number.NaN, 4);
+    }
+    expect(pages.errors).toEqual([]);
+  } finally {
+    await pages.close();
+  }
+});
+
+describe.each(['vite', 'react', 'next', 'node', 'github-actions'])('the example %s', (name) => {
+  test('names what it imports among its dependencies, at the versions of this repository', async () => {
+    const { dependencies = {}, devDependencies = {} } = await manifestOf(name);
+    const named: Record<string, string> = { ...dependencies, ...devDependencies };
+    for (const [dependency, version] of Object.entries(named)) {
+      if (dependency === 'onnx-mish') expect(version).toMatch(/^file:\.\.\/\.\.$|^\^0\.1\.0$/);
+      else if (dependency in versions) expect(version, dependency).toBe(versions[dependency]);
+    }
+    for (const file of await readdir(join(examples, name), { recursive: true })) {
+      if (!/\.(jsx?|ts)$/.test(file)) continue;
+      const code = await readFile(join(examples, name, file), 'utf8');
+      for (const [, imported = ''] of code.matchAll(/(?:from |import\()'([^./'][^/']*)/g)) {
+        expect(Object.keys(named), file).toContain(imported);
+      }
+    }
+  });
+});
+
+test.each([
+  ['yaml', '.github/workflows/models.yml'],
+  ['ts', 'onnx-mish.config.ts'],
+])(
+  'the workflow is the one of the guide, which test/pipelines.test.ts runs: its %s',
+  async (language, file) => {
+    const guide = await readFile(new URL('../docs/guide/pipelines.md', import.meta.url), 'utf8');
+    const [, code] = guide.split(`\`\`\`${language}\n`);
+    expect(code?.split('```')[0]).toBe(await readFile(join(examples, 'github-actions', file), 'utf8'));
+  },
+);
+
+test('the npm scripts of the workflow’s project are those of the guide', async () => {
+  const guide = await readFile(new URL('../docs/guide/pipelines.md', import.meta.url), 'utf8');
+  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(guide) ?? [];
+  expect((await manifestOf('github-actions')).scripts).toEqual(JSON.parse(json).scripts);
+});
