@@ -14,7 +14,7 @@ import type { Content } from '../src/providers/browser/server.js';
 import { nodeProvider } from '../src/providers/node/provider.js';
 import { type Consumer, installPackage } from './support/consumer.js';
 import { bytesOf } from './support/models.js';
-import { filesIn, openPages } from './support/pages.js';
+import { filesIn, openPages, type Pages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
 const run = promisify(execFile);
@@ -88,34 +88,31 @@ test('the Node script swaps a model, and compares it with the original', async (
   expect(printed).toContain('scores');
 });
 
-test('the pages of Vite, React and Next.js run the swapped model', async () => {
-  for (const example of ['vite', 'react', 'next']) await prepare(example);
-  await npm('next', 'prebuild');
-  await writeFile(
-    at('next', 'index.html'),
-    '<div id="root"></div><script type="module" src="main.jsx"></script>',
-  );
-  const main = await readFile(at('react', 'main.jsx'), 'utf8');
-  await writeFile(
-    at('next', 'main.jsx'),
-    main.replace('./scores.jsx', './app/scores.jsx').replace('model.onnx', 'model.mish.onnx'),
-  );
-  const files = [...(await built('vite')), ...(await built('react')), ...(await built('next'))];
-  const pages = await openPages(files);
-  try {
-    for (const example of ['vite', 'react', 'next']) {
-      const page = await pages.open(`${example}/index.html`);
-      const element = page.locator('#scores:not(:empty)');
-      await element.waitFor({ state: 'attached' });
-      const scores = (await element.textContent())?.split('\n').map(Number) ?? [];
-      expect(scores, example).toHaveLength(expected.length);
-      for (const [index, score] of scores.entries())
-        expect(score).toBeCloseTo(expected[index] ?? Number.NaN, 4);
+describe('the page', () => {
+  let pages: Pages;
+  beforeAll(async () => {
+    for (const example of ['vite', 'react', 'next']) await prepare(example);
+    await npm('next', 'prebuild');
+    // The entrance of the React example stands for that of Next.js.
+    const main = await readFile(at('react', 'main.jsx'), 'utf8');
+    const renamed = main.replace('./scores.jsx', './app/scores.jsx').replace('model.onnx', 'model.mish.onnx');
+    await writeFile(at('next', 'main.jsx'), renamed);
+    await cp(at('react', 'index.html'), at('next', 'index.html'));
+    pages = await openPages([...(await built('vite')), ...(await built('react')), ...(await built('next'))]);
+  });
+  afterAll(() => pages?.close());
+
+  test.each(['vite', 'react', 'next'])('of the example %s runs the swapped model', async (example) => {
+    const page = await pages.open(`${example}/index.html`);
+    const element = page.locator('#scores:not(:empty)');
+    await element.waitFor({ state: 'attached' });
+    const scores = (await element.textContent())?.split('\n').map(Number) ?? [];
+    expect(scores).toHaveLength(expected.length);
+    for (const [index, score] of scores.entries()) {
+      expect(score).toBeCloseTo(expected[index] ?? Number.NaN, 4);
     }
     expect(pages.errors).toEqual([]);
-  } finally {
-    await pages.close();
-  }
+  });
 });
 
 describe.each(['vite', 'react', 'next', 'node', 'github-actions'])('the example %s', (name) => {
