@@ -106,7 +106,6 @@ describe('what is fenced off', () => {
     ],
     [/^jiti$/, /^cli\/config\/load-config\.ts$/],
     [/^tinyglobby$/, /^cli\/io\/inputs\.ts$/],
-    [/^fflate$/, /^data\//],
     [/^ml-matrix$/, /^calibrate\//],
     [/^(unplugin|esbuild)$/, /^bundler\//],
     [/^sharp$/, /^node\/read-images\.ts$/],

@@ -1,5 +1,6 @@
+import { breathe } from '../base/breathe.js';
 import { OnnxMishError } from '../base/error.js';
-import { arrayFor, elementCount, type Tensor } from '../providers/tensor.js';
+import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   f2: 'f16',
@@ -16,12 +17,34 @@ const TYPES: Readonly<Record<string, string>> = {
   u8: 'u64',
 };
 
+/** Elements of a column-major array that are moved before signals get their turn. */
+const BLOCK = 2 ** 16;
+
 /**
  * Reads a NumPy array file (format 1 to 3, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
- * Column-major data is brought into row-major order. Throws `bad-data` for pickled objects, big-endian and
- * structured types, and for files whose data is shorter or longer than their shape says.
+ * The elements stay where they are in `bytes` if they can; column-major data is brought into row-major order elsewhere.
+ * Throws `bad-data` for pickled objects, big-endian and structured types, and for files whose data is shorter or longer
+ * than their shape says.
  */
 export function parseNpy(bytes: Uint8Array, name: string): Tensor {
+  const { tensor, fortran } = parse(bytes, name);
+  if (!fortran) return tensor;
+  const { data, fill } = rowMajor(tensor);
+  for (const _ of fill);
+  return { ...tensor, data };
+}
+
+/** Reads a NumPy array file as `parseNpy` does, and lets signals in meanwhile. Throws `aborted` as well. */
+export async function readNpy(bytes: Uint8Array, name: string, signal?: AbortSignal): Promise<Tensor> {
+  const { tensor, fortran } = parse(bytes, name);
+  if (!fortran) return tensor;
+  const { data, fill } = rowMajor(tensor);
+  for (const _ of fill) await breathe(signal, name);
+  return { ...tensor, data };
+}
+
+/** The array of a file with its elements in the order of the file. */
+function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran: boolean } {
   const bad = (what: string, fix = 'Save it again with numpy.save') =>
     new OnnxMishError('bad-data', what, { where: name, fix });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -52,20 +75,37 @@ export function parseNpy(bytes: Uint8Array, name: string): Tensor {
   const body = bytes.subarray(start + length);
   const expected = elementCount(dims) * data.BYTES_PER_ELEMENT;
   if (body.length !== expected) throw bad(`it holds ${body.length} bytes where its shape needs ${expected}`);
-  const filled = arrayFor(elemType, elementCount(dims)) ?? data;
-  new Uint8Array(filled.buffer).set(body);
-  return { elemType, dims, data: fortran ? rowMajor(filled, dims, elemType) : filled };
+  return { tensor: { elemType, dims, data: elements(body, data) }, fortran };
+}
+
+/** A tensor of numbers. */
+type ArrayTensor = Tensor & { readonly data: TypedArray };
+
+/** Bytes as elements of the type of `like`: the same memory, where their place in it allows that. */
+function elements(body: Uint8Array, like: TypedArray): TypedArray {
+  const Kind = like.constructor as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => TypedArray;
+  const size = like.BYTES_PER_ELEMENT;
+  const { buffer, byteOffset } = byteOffsetFits(body, size) ? body : body.slice();
+  return new Kind(buffer, byteOffset, body.length / size);
+}
+
+const byteOffsetFits = ({ byteOffset }: Uint8Array, size: number) => byteOffset % size === 0;
+
+/** An array for the elements in row-major order, and what fills it in steps. */
+function rowMajor({ data, dims, elemType }: ArrayTensor): { data: TypedArray; fill: Iterable<void> } {
+  const out = arrayFor(elemType, data.length) ?? data;
+  return { data: out, fill: filled(out, data, dims) };
 }
 
 /** Column-major to row-major: the index with its axes reversed. */
-function rowMajor(
-  data: Exclude<Tensor['data'], readonly string[]>,
-  dims: readonly number[],
-  elemType: string,
-) {
-  const out = arrayFor(elemType, data.length) ?? data;
+function* filled(out: TypedArray, data: TypedArray, dims: readonly number[]): Generator<void> {
   const index = dims.map(() => 0);
   for (let to = 0; to < data.length; to++) {
+    if (to % BLOCK === 0) yield;
     let from = 0;
     for (let axis = dims.length - 1; axis >= 0; axis--) from = from * (dims[axis] ?? 1) + (index[axis] ?? 0);
     out[to] = data[from] ?? 0;
@@ -75,5 +115,4 @@ function rowMajor(
       index[axis] = 0;
     }
   }
-  return out;
 }

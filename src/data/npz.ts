@@ -1,5 +1,4 @@
 // Nothing of Node in it: a page reads its samples with the same.
-import { Inflate } from 'fflate';
 import { isAborted } from '../base/abort.js';
 import { breathe } from '../base/breathe.js';
 import { OnnxMishError } from '../base/error.js';
@@ -16,8 +15,8 @@ const DEFLATE_TIMES = 1032;
 const DEFLATE_FRAME = 64;
 /** Bytes of an entry in the directory, less its name. */
 const ENTRY = 46;
-/** Packed and unpacked bytes that are worked on before signals get their turn. */
-const PACKED_BLOCK = 2 ** 14;
+/** Packed bytes that are inflated at once, and bytes that are summed up before signals get their turn. */
+const PACKED_BLOCK = 2 ** 16;
 const BLOCK = 2 ** 22;
 
 /**
@@ -70,30 +69,65 @@ async function unpack(
 ): Promise<Uint8Array> {
   const { name, method, size, originalSize, crc } = entry;
   const data = packedData(bytes, entry);
-  let out = data;
-  if (method === 8) {
-    const target = new Uint8Array(originalSize);
-    let filled = 0;
-    const inflate = new Inflate((chunk) => {
-      if (filled + chunk.length > originalSize) throw new Error(`'${name}' is longer than the archive says`);
-      target.set(chunk, filled);
-      filled += chunk.length;
-    });
-    for (let at = 0; at < size; at += PACKED_BLOCK) {
-      inflate.push(data.subarray(at, at + PACKED_BLOCK), at + PACKED_BLOCK >= size);
-      await breathe(signal, path);
-    }
-    if (filled !== originalSize) throw new Error(`'${name}' is shorter than the archive says`);
-    out = target;
-  } else if (method !== 0) throw new Error(`'${name}' is compressed in a way other than deflate`);
-  else if (size !== originalSize) throw new Error(`'${name}' has two sizes`);
+  if (method === 8) return inflate(data, entry, path, signal);
+  if (method !== 0) throw new Error(`'${name}' is compressed in a way other than deflate`);
+  if (size !== originalSize) throw new Error(`'${name}' has two sizes`);
   let sum = 0;
-  for (let at = 0; at < out.length; at += BLOCK) {
-    sum = crc32(out.subarray(at, at + BLOCK), sum);
+  for (let at = 0; at < data.length; at += BLOCK) {
+    sum = crc32(data.subarray(at, at + BLOCK), sum);
     await breathe(signal, path);
   }
   if (sum !== crc) throw new Error(`'${name}' is damaged: its CRC-32 is not that of the archive`);
-  return out;
+  return data;
+}
+
+/** Inflates an entry. Its data is read as a gzip file, so that the platform's own code checks the CRC and the length. */
+async function inflate(
+  data: Uint8Array,
+  { name, originalSize, crc }: Entry,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const out = new Uint8Array(originalSize);
+  const reader = gzipFile(data, crc, originalSize).pipeThrough(new DecompressionStream('gzip')).getReader();
+  try {
+    let filled = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      if (filled + next.value.length > originalSize) throw new Error('it is longer than the archive says');
+      out.set(next.value, filled);
+      filled += next.value.length;
+      await breathe(signal, path);
+    }
+    if (filled !== originalSize) throw new Error('it is shorter than the archive says');
+    return out;
+  } catch (cause) {
+    if (isAborted(cause)) throw cause;
+    throw new Error(`'${name}' is damaged (${(cause as Error).message})`, { cause });
+  } finally {
+    await reader.cancel().catch(() => {}); // it has failed already
+  }
+}
+
+/** Magic number, deflate, no flags, no time, no level, unknown system (RFC 1952). */
+const GZIP_HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
+
+/** Deflated data between the header and the trailer of a gzip file, in pieces. */
+function gzipFile(data: Uint8Array, crc: number, size: number): ReadableStream<BufferSource> {
+  const trailer = new DataView(new ArrayBuffer(8));
+  trailer.setUint32(0, crc, true);
+  trailer.setUint32(4, size % 2 ** 32, true);
+  let at = 0;
+  return new ReadableStream<BufferSource>({
+    start: (controller) => controller.enqueue(GZIP_HEADER),
+    pull(controller) {
+      if (at < data.length) controller.enqueue(data.slice(at, at + PACKED_BLOCK));
+      else {
+        controller.enqueue(trailer);
+        controller.close();
+      }
+      at += PACKED_BLOCK;
+    },
+  });
 }
 
 const TABLE = Int32Array.from({ length: 256 }, (_, index) => {

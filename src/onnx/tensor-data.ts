@@ -1,4 +1,5 @@
 import { onnx } from '../../proto/onnx.js';
+import { Reader } from '../../proto/wire.js';
 import { OnnxMishError } from '../base/error.js';
 import { DataType, typeName } from './types.js';
 
@@ -10,15 +11,28 @@ export interface TensorData {
   readonly data: Uint8Array | readonly string[];
 }
 
+/** Elements of typed fields that are taken: each is a number in memory, of 8 bytes, even if it was a byte in the file. */
+const MAX_TYPED_ELEMENTS = 2 ** 26;
+
 /**
  * Reads a serialised TensorProto whole, as the ONNX test layout's input_0.pb holds it.
- * 64-bit integers are exact in raw_data, and up to 2^53 in the typed fields. Throws `bad-data`.
+ * 64-bit integers are exact in raw_data, and up to 2^53 in the typed fields. Throws `bad-data`, also for more than `most`
+ * elements in typed fields.
  */
-export function decodeTensor(bytes: Uint8Array, where: string): TensorData {
+export function decodeTensor(bytes: Uint8Array, where: string, most = MAX_TYPED_ELEMENTS): TensorData {
+  const reader = Reader.create(bytes);
+  reader.left = most;
   let proto: onnx.TensorProto;
   try {
-    proto = onnx.TensorProto.decode(bytes);
+    proto = onnx.TensorProto.decode(reader);
   } catch (cause) {
+    if (reader.left < 0) {
+      throw new OnnxMishError('bad-data', `the tensor has more than ${most} elements outside of raw_data`, {
+        where,
+        fix: 'Write its elements as raw_data, as onnx.numpy_helper.from_array does',
+        cause,
+      });
+    }
     throw new OnnxMishError('bad-data', 'this is no tensor', {
       where,
       fix: 'Give a serialised TensorProto',

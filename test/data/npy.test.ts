@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseNpy } from '../../src/data/npy.js';
+import { parseNpy, readNpy } from '../../src/data/npy.js';
 import { npy, raw } from '../support/numpy.js';
 
 describe('reads', () => {
@@ -67,5 +68,38 @@ describe('refuses', () => {
         expect.objectContaining({ code: 'bad-data' }),
       );
     }
+  });
+});
+
+describe('large arrays', () => {
+  test('either reader gives the same, in either order and wherever the bytes lie', async () => {
+    const dims = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(dims, fc.boolean(), fc.nat(9), async (shape, fortran, offset) => {
+        const count = shape.reduce((product, dim) => product * dim, 1);
+        const file = npy('<f4', shape, raw(Float32Array.from({ length: count }, (_, at) => at)), fortran);
+        const bytes = new Uint8Array(offset + file.length).subarray(offset);
+        bytes.set(file);
+        const read = parseNpy(bytes, 'a');
+        expect(await readNpy(bytes, 'a')).toEqual(read);
+        if (!fortran) expect([...(read.data as Float32Array)]).toEqual([...Array(count).keys()]);
+      }),
+      { numRuns: 200, seed: 3 },
+    );
+  });
+
+  test('the elements of one are not copied', () => {
+    const bytes = npy('<f4', [1e6], new Uint8Array(4e6));
+    expect((parseNpy(bytes, 'a').data as Float32Array).buffer).toBe(bytes.buffer);
+  });
+
+  test('a signal ends the turning of a column-major one', async () => {
+    const bytes = npy('|u1', [2, 2 ** 23], new Uint8Array(2 ** 24), true);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 10);
+    await expect(readNpy(bytes, 'a', controller.signal)).rejects.toMatchObject({
+      code: 'aborted',
+      where: 'a',
+    });
   });
 });

@@ -77,3 +77,36 @@ test('what is no tensor, and a type that has no numbers, are refused with the pl
     );
   }
 });
+
+describe('more elements than the limit, in a field of their own, are refused before they are kept', () => {
+  const COUNT = 1000;
+  const fields = {
+    floatData: [1, Array(COUNT).fill(1)],
+    int32Data: [6, Array(COUNT).fill(1)],
+    int64Data: [7, Array(COUNT).fill(1)],
+    doubleData: [11, Array(COUNT).fill(1)],
+    uint64Data: [13, Array(COUNT).fill(1)],
+    stringData: [8, Array(COUNT).fill(new Uint8Array(1))],
+    dims: [1, Array(COUNT).fill(1)],
+  } as const;
+  test.each(Object.entries(fields))('%s', (name, [dataType, elements]) => {
+    const bytes = written({ dataType, [name]: [...elements] });
+    expect(() => decodeTensor(bytes, 'file', COUNT - 1)).toThrow(
+      expect.objectContaining({
+        code: 'bad-data',
+        where: 'file',
+        what: 'the tensor has more than 999 elements outside of raw_data',
+      }),
+    );
+    expect(() => decodeTensor(bytes, 'file', 4 * COUNT)).not.toThrow();
+  });
+
+  test('raw_data may hold any number', () => {
+    const { data } = decodeTensor(
+      written({ dataType: DataType.UINT8, rawData: new Uint8Array(COUNT) }),
+      'file',
+      0,
+    );
+    expect(data).toHaveLength(COUNT);
+  });
+});

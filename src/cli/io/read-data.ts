@@ -3,12 +3,12 @@
 import { OnnxMishError } from '../../base/error.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
 import { type Dataset, type Feeds, seededFeeds } from '../../data/dataset.js';
-import { parseNpy } from '../../data/npy.js';
+import { readNpy } from '../../data/npy.js';
 import { checkShapes, type ShapeOptions } from '../../data/shapes.js';
-import { readSamples, type SampleFiles, type TestCase } from '../../node/read-samples.js';
+import { readSamples, type TestCase } from '../../node/read-samples.js';
 import type { TensorData } from '../../onnx/tensor-data.js';
 import type { ValueInfo } from '../../providers/provider.js';
-import { arrayFor, elementCount } from '../../providers/tensor.js';
+import { arrayFor, elementCount, type Tensor, type Tensors } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
 import { sayNote } from '../text/say.js';
@@ -32,11 +32,11 @@ export async function readData(
   const noted = new Set<string>();
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
-  const files = flags.data === undefined || noise ? undefined : await readSamples(flags.data, signal);
+  const samples = flags.data === undefined || noise ? undefined : await loadSamples(flags.data, signal);
   return (inputs, outputs, more) => {
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };
-    const made = images?.(inputs, shape) ?? dataset(files, inputs, outputs, { ...flags, shape, noises });
+    const made = images?.(inputs, shape) ?? dataset(samples, inputs, outputs, { ...flags, shape, noises });
     for (const text of made.notes ?? []) if (noted.size !== noted.add(text).size) note(text);
     return made;
   };
@@ -45,8 +45,21 @@ export async function readData(
 /** What `--data` says for made-up samples. */
 export const NOISE = 'random';
 
+/** Samples as they are fed: arrays that are cut, or whole feeds with what they give. */
+type Samples =
+  | { readonly kind: 'arrays'; readonly arrays: Tensors }
+  | { readonly kind: 'cases'; readonly cases: ReturnType<typeof namedTensors>[] };
+
+async function loadSamples(path: string, signal: AbortSignal | undefined): Promise<Samples> {
+  const found = await readSamples(path, signal);
+  if (found.kind === 'cases') return { kind: 'cases', cases: found.cases.map(namedTensors) };
+  const arrays: [string, Tensor][] = [];
+  for (const [name, bytes] of found.files) arrays.push([name, await readNpy(bytes, name, signal)]);
+  return { kind: 'arrays', arrays: Object.fromEntries(arrays) };
+}
+
 function dataset(
-  files: SampleFiles | undefined,
+  samples: Samples | undefined,
   inputs: readonly ValueInfo[],
   outputs: readonly ValueInfo[],
   {
@@ -56,7 +69,7 @@ function dataset(
     noises,
   }: Pick<DataFlags, 'labels' | 'seed'> & { shape: ShapeOptions; noises: number },
 ): Dataset {
-  if (files === undefined) {
+  if (samples === undefined) {
     if (labels !== undefined) {
       throw new OnnxMishError('bad-usage', '--labels needs samples', {
         fix: 'Give them with --data samples.npz',
@@ -65,9 +78,8 @@ function dataset(
     return seededFeeds(inputs, { ...shape, seed, count: Math.max(1, noises) });
   }
   checkShapes(inputs, shape);
-  if (files.kind === 'cases') return testCaseFeeds(files.cases.map(namedTensors), inputs, outputs);
-  const arrays = Object.fromEntries([...files.files].map(([name, bytes]) => [name, parseNpy(bytes, name)]));
-  return sampledFeeds(arrays, inputs, { ...shape, labels });
+  if (samples.kind === 'cases') return testCaseFeeds(samples.cases, inputs, outputs);
+  return sampledFeeds(samples.arrays, inputs, { ...shape, labels });
 }
 
 /** The shapes that `--shape` and `--dim` give. Throws `bad-usage`. */

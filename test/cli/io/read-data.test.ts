@@ -6,8 +6,6 @@ import { readData } from '../../../src/cli/io/read-data.js';
 import { tempFolder } from '../../support/folder.js';
 import { failure } from '../../support/graph.js';
 
-const INPUT = { name: 'x', elemType: 'f32', dims: [1] };
-
 test.each([
   ['2^62 elements', [2 ** 31, 2 ** 31]],
   ['a negative dimension', [-1]],
@@ -17,13 +15,7 @@ test.each([
   const folder = await tempFolder();
   const tensor = { name: 'x', dataType: 1, dims, rawData: new Uint8Array(4) };
   await folder.write('input_0.pb', onnx.TensorProto.encode(tensor).finish());
-  const make = await readData({ data: folder.path, seed: 0 }, 1);
-  let error: unknown;
-  try {
-    make([INPUT], []);
-  } catch (thrown) {
-    error = thrown;
-  }
+  const error = await failure(readData({ data: folder.path, seed: 0 }, 1));
   expect(error).toBeInstanceOf(OnnxMishError);
   expect(error).toMatchObject({
     code: 'bad-data',

@@ -5,10 +5,11 @@ import { sampledFeeds } from '../../../data/arrays.js';
 import { middle, sizeBefore } from '../../../data/crop.js';
 import { type Dataset, type Feeds, seededFeeds } from '../../../data/dataset.js';
 import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../data/images.js';
-import { parseNpy } from '../../../data/npy.js';
+import { readNpy } from '../../../data/npy.js';
 import { unzip } from '../../../data/npz.js';
 import type { ShapeOptions } from '../../../data/shapes.js';
 import type { ValueInfo } from '../../../providers/provider.js';
+import type { Tensor } from '../../../providers/tensor.js';
 import type { Input, NamedFile } from '../protocol.js';
 
 export type DataMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
@@ -29,8 +30,9 @@ export async function readInput(input: Input, shape: ShapeOptions): Promise<Data
   const { name, blob } = input.file;
   const bytes = new Uint8Array(await blob.arrayBuffer());
   const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : await unzip(bytes, name);
-  const arrays = Object.fromEntries([...files].map(([array, data]) => [array, parseNpy(data, array)]));
-  return (inputs) => sampledFeeds(arrays, inputs, shape);
+  const arrays: [string, Tensor][] = [];
+  for (const [array, data] of files) arrays.push([array, await readNpy(data, array)]);
+  return (inputs) => sampledFeeds(Object.fromEntries(arrays), inputs, shape);
 }
 
 function imageSource(files: readonly NamedFile[]): ImageSource {
