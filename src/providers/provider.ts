@@ -105,6 +105,8 @@ export interface Session {
   readonly placement?: Placement | undefined;
   /** Runs the model once. Throws `run-failed`. */
   run(feeds: Tensors): Promise<Tensors>;
+  /** Runs the model once and writes the outputs that are named here into these tensors' arrays. Throws `run-failed`. */
+  runInto?(feeds: Tensors, outputs: Tensors): Promise<Tensors>;
   /** Runs the model once and drops the results; returns milliseconds, conversions not counted. */
   time(feeds: Tensors): Promise<number>;
   /**

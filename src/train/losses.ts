@@ -10,7 +10,15 @@ export interface LossTerm {
 export interface Loss {
   readonly loss: string;
   readonly gradients: readonly (readonly [name: string, gradient: string])[];
+  /** The number of predictions that are right, where predictions can be. */
+  readonly correct?: string | undefined;
 }
+
+/** Losses of a model's output against targets of the same shape. */
+export type LossName = 'cross-entropy' | 'bce' | 'mse';
+
+const count = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
+const flatSum = (tape: Tape, x: string) => tape.sum(tape.reshape(x, [-1]), [0]);
 
 /** Adds the sum of loss terms to a tape. `target` names the tensor that holds a term's target. */
 export function squaredDifferences(
@@ -21,12 +29,53 @@ export function squaredDifferences(
   const losses: string[] = [];
   const gradients: [string, string][] = [];
   for (const { name, factor } of terms) {
-    const count = tape.dims(name).reduce((product, dim) => product * dim, 1);
     const difference = tape.node('Sub', [name, target(name)]);
-    const gradient = tape.node('Mul', [difference, tape.floats([(2 * factor) / count])]);
-    const squares = tape.sum(tape.reshape(tape.node('Mul', [difference, gradient]), [-1]), [0]);
+    const share = tape.floats([(2 * factor) / count(tape.dims(name))]);
+    const gradient = tape.node('Mul', [difference, share]);
+    const squares = flatSum(tape, tape.node('Mul', [difference, gradient]));
     losses.push(tape.node('Mul', [squares, tape.floats([0.5])]));
     gradients.push([name, gradient]);
   }
   return { loss: tape.total(losses), gradients };
+}
+
+/**
+ * Adds the cross-entropy of scores [N, classes] to a tape: the mean over samples, as PyTorch's. Targets are the classes'
+ * probabilities, [N, classes]; label smoothing mixes them with even ones.
+ */
+export function crossEntropy(tape: Tape, scores: string, targets: string, smoothing = 0): Loss {
+  const [samples = 1, classes = 1] = tape.dims(scores);
+  const logs = tape.node('LogSoftmax', [scores], { axis: 1 });
+  const mixed =
+    smoothing === 0
+      ? targets
+      : tape.node('Add', [
+          tape.node('Mul', [targets, tape.floats([1 - smoothing])]),
+          tape.floats([smoothing / classes]),
+        ]);
+  const share = tape.floats([1 / samples]);
+  const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, tape.node('Mul', [logs, mixed])), share])]);
+  // Targets that add up to 1 are taken for granted, as they are wherever they are probabilities.
+  const gradient = tape.node('Mul', [tape.node('Sub', [tape.node('Exp', [logs]), mixed]), share]);
+  const largest = (x: string) => tape.node('ArgMax', [x], { axis: 1, keepdims: 0 });
+  const right = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });
+  return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right) };
+}
+
+/** Adds the mean binary cross-entropy of scores before the sigmoid to a tape. Targets are 0 to 1. */
+export function binaryCrossEntropy(tape: Tape, scores: string, targets: string): Loss {
+  const share = tape.floats([1 / count(tape.dims(scores))]);
+  const product = tape.node('Mul', [scores, targets]);
+  const each = tape.node('Sub', [tape.node('Softplus', [scores]), product]);
+  const loss = tape.node('Mul', [flatSum(tape, each), share]);
+  const difference = tape.node('Sub', [tape.node('Sigmoid', [scores]), targets]);
+  const positive = (x: string, bound: number) => tape.mask('Greater', x, tape.floats([bound]));
+  const wrong = tape.node('Abs', [tape.node('Sub', [positive(scores, 0), positive(targets, 0.5)])]);
+  const right = tape.node('Sub', [tape.floats([count(tape.dims(scores))]), flatSum(tape, wrong)]);
+  return { loss, gradients: [[scores, tape.node('Mul', [difference, share])]], correct: right };
+}
+
+/** Adds the mean squared difference of an output to its targets to a tape. */
+export function meanSquaredError(tape: Tape, output: string, targets: string): Loss {
+  return squaredDifferences(tape, [{ name: output, factor: 1 }], () => targets);
 }

@@ -163,8 +163,8 @@ async function open(
   const createMs = performance.now() - start;
   const convert = (feeds: Tensors) =>
     Object.fromEntries(Object.entries(feeds).map(([key, tensor]) => [key, toOrt(module, tensor)]));
-  const call = (feeds: Record<string, Ort.Tensor>) =>
-    session.run(feeds, fetches).catch((cause: unknown) => {
+  const call = (feeds: Record<string, Ort.Tensor>, into?: Ort.InferenceSession.FetchesType) =>
+    session.run(feeds, into ?? fetches).catch((cause: unknown) => {
       throw failed('failed to run it', cause);
     });
   const outputs = session.outputMetadata.filter(({ isTensor }) => isTensor);
@@ -175,11 +175,10 @@ async function open(
     createMs,
     notes,
     runtime: { ...RUNTIME, version, threads: options?.threads ?? null },
-    async run(feeds) {
-      const results = await call(convert(feeds));
-      return Object.fromEntries(
-        Object.entries(results).map(([key, value]) => [key, fromOrt(value as Ort.Tensor)]),
-      );
+    run: async (feeds) => fromResults(await call(convert(feeds))),
+    async runInto(feeds, into) {
+      const empty = Object.fromEntries(fetches.map((name) => [name, null]));
+      return fromResults(await call(convert(feeds), { ...empty, ...convert(into) }));
     },
     async time(feeds) {
       const ready = convert(feeds);
@@ -200,6 +199,12 @@ async function open(
       await profile?.remove();
     },
   };
+}
+
+function fromResults(results: Ort.InferenceSession.OnnxValueMapType): Tensors {
+  return Object.fromEntries(
+    Object.entries(results).map(([key, value]) => [key, fromOrt(value as Ort.Tensor)]),
+  );
 }
 
 function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {

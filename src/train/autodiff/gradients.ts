@@ -4,8 +4,16 @@ import { attribute, type Node } from '../../onnx/document.js';
 import { convolutionGradients, poolGradient, transposedGradients } from './gradients-conv.js';
 import type { Tape } from './tape.js';
 
-/** The gradients of a node's inputs from that of its first output; undefined for an input that has none. */
-export type Gradient = (tape: Tape, node: Node, g: string) => readonly (string | undefined)[];
+/**
+ * Adds the gradients of a node's inputs, and names each; undefined for an input that has none. `g` is the gradient of the
+ * first output, `outputs` has those of all.
+ */
+export type Gradient = (
+  tape: Tape,
+  node: Node,
+  g: string,
+  outputs: readonly (string | undefined)[],
+) => readonly (string | undefined)[];
 
 const times = (tape: Tape, a: string, b: string) => tape.node('Mul', [a, b]);
 
@@ -179,7 +187,7 @@ const chosen = (comparison: 'Greater' | 'Less'): Gradient => {
     const first = tape.mask(comparison, a, b);
     return [times(tape, g, first), times(tape, g, tape.node('Sub', [one(tape), first]))];
   });
-  return (tape, node, g) => (node.inputs.length === 2 ? pick(tape, node, g) : []);
+  return (tape, node, g, outputs) => (node.inputs.length === 2 ? pick(tape, node, g, outputs) : []);
 };
 
 /** The gradients of ONNX's operators; through any other none flows. Some need opset 11, in which Equal took floats. */

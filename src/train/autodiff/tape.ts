@@ -7,6 +7,8 @@ export interface Tape {
   readonly nodes: readonly ComposedNode[];
   /** The shape of a tensor of the forward half. */
   dims(name: string): readonly number[];
+  /** The elements of a small tensor of the forward half that is the same in every run; undefined for others. */
+  constant(name: string): readonly number[] | undefined;
   /** Adds a node with one output, and names that. */
   node(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, ComposedValue>>): string;
   /** A float32 constant; a scalar without dims. */
@@ -25,7 +27,12 @@ export interface Tape {
 const AXES_INPUT = 13;
 
 /** A tape whose names all begin with `prefix`. */
-export function createTape(opset: number, dims: (name: string) => readonly number[], prefix: string): Tape {
+export function createTape(
+  opset: number,
+  dims: (name: string) => readonly number[],
+  prefix: string,
+  constantOf: (name: string) => readonly number[] | undefined = () => undefined,
+): Tape {
   const nodes: ComposedNode[] = [];
   const constants = new Map<string, string>();
   let count = 0;
@@ -43,6 +50,7 @@ export function createTape(opset: number, dims: (name: string) => readonly numbe
     opset,
     nodes,
     dims,
+    constant: constantOf,
     node(op, inputs, attributes = {}) {
       const name = fresh();
       nodes.push([op, inputs, [name], attributes]);

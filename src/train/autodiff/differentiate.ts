@@ -1,0 +1,71 @@
+// Reverse-mode differentiation of a graph's nodes, one after the other.
+import type { ComposedNode } from '../../onnx/compose.js';
+import type { Node } from '../../onnx/document.js';
+import type { Loss } from '../losses.js';
+import { GRADIENTS, type Gradient } from './gradients.js';
+import type { Tape } from './tape.js';
+
+/** The gradient rule of a node; undefined where there is none. */
+const ruleOf = ({ domain, opType }: Node): Gradient | undefined =>
+  domain === '' && Object.hasOwn(GRADIENTS, opType) ? GRADIENTS[opType] : undefined;
+
+/** Names the tensors that depend on the weights by way of nodes that have a gradient. */
+export function movingTensors(nodes: readonly Node[], weights: readonly string[]): ReadonlySet<string> {
+  const moving = new Set(weights);
+  for (const node of nodes) {
+    const { opType, inputs, outputs } = node;
+    if (ruleOf(node) === undefined || !inputs.some((name) => moving.has(name))) continue;
+    for (const name of opType === 'Split' ? outputs : outputs.slice(0, 1)) moving.add(name);
+  }
+  return moving;
+}
+
+/** Adds the gradient of the loss with respect to every moving tensor to a tape, and names each. `rules` go before the operator's. */
+export function differentiate(
+  tape: Tape,
+  nodes: readonly Node[],
+  moving: ReadonlySet<string>,
+  { gradients }: Loss,
+  rules: ReadonlyMap<Node, Gradient> = new Map(),
+): ReadonlyMap<string, string> {
+  const parts = new Map<string, string[]>();
+  const add = (name: string, gradient: string | undefined) => {
+    if (gradient === undefined || !moving.has(name)) return;
+    const others = parts.get(name);
+    if (others === undefined) parts.set(name, [gradient]);
+    else others.push(gradient);
+  };
+  const found = new Map<string, string>();
+  const totalOf = (name: string): string | undefined => {
+    const terms = parts.get(name);
+    if (terms === undefined) return undefined;
+    const total = found.get(name) ?? tape.total(terms);
+    found.set(name, total);
+    return total;
+  };
+  for (const [name, gradient] of gradients) add(name, gradient);
+  for (const node of nodes.toReversed()) {
+    const rule = rules.get(node) ?? ruleOf(node);
+    if (rule === undefined) continue;
+    const outputs = node.outputs.map((name) => (moving.has(name) ? totalOf(name) : undefined));
+    const first = outputs.find((gradient) => gradient !== undefined);
+    if (first === undefined) continue;
+    const inputs = rule(tape, node, first, outputs);
+    for (const [slot, name] of node.inputs.entries()) add(name, inputs[slot]);
+  }
+  for (const name of parts.keys()) totalOf(name);
+  return found;
+}
+
+/** Gives the nodes on which the outputs depend. */
+export function alive(nodes: readonly ComposedNode[], outputs: readonly string[]): ComposedNode[] {
+  const needed = new Set(outputs);
+  const kept: ComposedNode[] = [];
+  for (const node of nodes.toReversed()) {
+    const [, inputs, made] = node;
+    if (!made.some((name) => needed.has(name))) continue;
+    for (const name of inputs) needed.add(name);
+    kept.push(node);
+  }
+  return kept.reverse();
+}

@@ -1,0 +1,127 @@
+// Optimisers as parts of a training graph. They give PyTorch's numbers.
+import type { Tape } from './autodiff/tape.js';
+
+/** An optimiser with its settings; those left out are PyTorch's. */
+export type OptimizerOptions = { readonly weightDecay?: number | undefined } & (
+  | { readonly kind: 'sgd'; readonly momentum?: number | undefined; readonly nesterov?: boolean | undefined }
+  | { readonly kind: 'rmsprop'; readonly momentum?: number | undefined; readonly alpha?: number | undefined }
+  | { readonly kind: 'adam' | 'adamw'; readonly betas?: readonly [number, number] | undefined }
+);
+
+/** One step of an optimiser for one parameter, on a tape. */
+export interface Update {
+  readonly value: string;
+  /** The state after the step, in the order of `states`. */
+  readonly states: readonly string[];
+}
+
+export interface GraphOptimizer {
+  /** Names of the tensors that the optimiser keeps for each parameter. All begin as zeros. */
+  readonly states: readonly string[];
+  /** Names of the scalars that each step is fed. */
+  readonly scalars: readonly string[];
+  /** Gives the scalars of a step in their order. Steps count from 1. */
+  scalarsAt(step: number, rate: number): readonly number[];
+  /** `scalars` names the tensors that hold the scalars. */
+  update(
+    tape: Tape,
+    parameter: string,
+    gradient: string,
+    states: readonly string[],
+    scalars: readonly string[],
+  ): Update;
+}
+
+const EPSILON = 1e-8;
+const DEFAULT_ALPHA = 0.99;
+const DEFAULT_BETAS = [0.9, 0.999] as const;
+const DEFAULT_DECOUPLED_DECAY = 0.01;
+
+const mul = (tape: Tape, a: string, b: string) => tape.node('Mul', [a, b]);
+const add = (tape: Tape, a: string, b: string) => tape.node('Add', [a, b]);
+const sub = (tape: Tape, a: string, b: string) => tape.node('Sub', [a, b]);
+const scaled = (tape: Tape, x: string, factor: number) =>
+  factor === 1 ? x : mul(tape, x, tape.floats([factor]));
+/** decay × average + (1 - decay) × x. */
+const averaged = (tape: Tape, average: string, x: string, decay: number) =>
+  add(tape, scaled(tape, average, decay), scaled(tape, x, 1 - decay));
+
+/** Makes the optimiser that these options describe. */
+export function graphOptimizer(options: OptimizerOptions): GraphOptimizer {
+  if (options.kind === 'sgd') return sgd(options);
+  return options.kind === 'rmsprop' ? rmsprop(options) : adam(options);
+}
+
+function withDecay(tape: Tape, parameter: string, gradient: string, weightDecay: number): string {
+  return weightDecay === 0 ? gradient : add(tape, gradient, scaled(tape, parameter, weightDecay));
+}
+
+function sgd(options: OptimizerOptions & { readonly kind: 'sgd' }): GraphOptimizer {
+  const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+  return {
+    states: momentum === 0 ? [] : ['velocity'],
+    scalars: ['rate'],
+    scalarsAt: (_, rate) => [rate],
+    update(tape, parameter, gradient, [velocity = ''], [rate = '']) {
+      const g = withDecay(tape, parameter, gradient, weightDecay);
+      if (momentum === 0) return { value: sub(tape, parameter, mul(tape, g, rate)), states: [] };
+      const moved = add(tape, scaled(tape, velocity, momentum), g);
+      const direction = nesterov ? add(tape, g, scaled(tape, moved, momentum)) : moved;
+      return { value: sub(tape, parameter, mul(tape, direction, rate)), states: [moved] };
+    },
+  };
+}
+
+function rmsprop(options: OptimizerOptions & { readonly kind: 'rmsprop' }): GraphOptimizer {
+  const { momentum = 0, alpha = DEFAULT_ALPHA, weightDecay = 0 } = options;
+  return {
+    states: momentum === 0 ? ['square'] : ['square', 'velocity'],
+    scalars: ['rate'],
+    scalarsAt: (_, rate) => [rate],
+    update(tape, parameter, gradient, [square = '', velocity = ''], [rate = '']) {
+      const g = withDecay(tape, parameter, gradient, weightDecay);
+      const squares = averaged(tape, square, mul(tape, g, g), alpha);
+      const root = add(tape, tape.node('Sqrt', [squares]), tape.floats([EPSILON]));
+      const direction = tape.node('Div', [g, root]);
+      if (momentum === 0) {
+        return { value: sub(tape, parameter, mul(tape, direction, rate)), states: [squares] };
+      }
+      const moved = add(tape, scaled(tape, velocity, momentum), direction);
+      return { value: sub(tape, parameter, mul(tape, moved, rate)), states: [squares, moved] };
+    },
+  };
+}
+
+function adam(options: OptimizerOptions & { readonly kind: 'adam' | 'adamw' }): GraphOptimizer {
+  const [first, second] = options.betas ?? DEFAULT_BETAS;
+  const decoupled = options.kind === 'adamw';
+  const weightDecay = options.weightDecay ?? (decoupled ? DEFAULT_DECOUPLED_DECAY : 0);
+  return {
+    states: ['mean', 'square'],
+    scalars: ['stepSize', 'rootCorrection', 'kept'],
+    // In float64, since 1 - 0.999 has few digits in float32.
+    scalarsAt: (step, rate) => [
+      rate / (1 - first ** step),
+      1 / Math.sqrt(1 - second ** step),
+      1 - rate * weightDecay,
+    ],
+    update(tape, parameter, gradient, [mean = '', square = ''], [stepSize = '', correction = '', kept = '']) {
+      const g = decoupled ? gradient : withDecay(tape, parameter, gradient, weightDecay);
+      const from = decoupled ? mul(tape, parameter, kept) : parameter;
+      const means = averaged(tape, mean, g, first);
+      const squares = averaged(tape, square, mul(tape, g, g), second);
+      const root = mul(tape, tape.node('Sqrt', [squares]), correction);
+      const direction = tape.node('Div', [means, add(tape, root, tape.floats([EPSILON]))]);
+      return { value: sub(tape, from, mul(tape, direction, stepSize)), states: [means, squares] };
+    },
+  };
+}
+
+/** Scales gradients down together where their norm is more than `maxNorm`, as PyTorch's clip_grad_norm_ does. */
+export function clipGradients(tape: Tape, gradients: readonly string[], maxNorm: number): string[] {
+  const squares = gradients.map((g) => tape.sum(tape.reshape(mul(tape, g, g), [-1]), [0]));
+  const norm = tape.node('Sqrt', [tape.total(squares)]);
+  const ratio = tape.node('Div', [tape.floats([maxNorm]), add(tape, norm, tape.floats([1e-6]))]);
+  const factor = tape.node('Min', [ratio, tape.floats([1])]);
+  return gradients.map((g) => mul(tape, g, factor));
+}

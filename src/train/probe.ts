@@ -1,0 +1,82 @@
+import { own } from '../base/own.js';
+import type { Node, OnnxDocument, Tensor as StoredTensor } from '../onnx/document.js';
+import { exposeTensors } from '../onnx/expose.js';
+import type { Spliced } from '../onnx/splice.js';
+import { decodeTensor } from '../onnx/tensor-data.js';
+import { type Tensors, toNumbers } from '../providers/tensor.js';
+
+/** What one run tells of the tensors of a main graph. Runs with feeds of the same shapes have the same. */
+export interface Probe {
+  /** The shape of a tensor, weights included; none for a tensor that the run has not got. */
+  dims(name: string): readonly number[];
+  /** The elements of a small tensor that is the same in every run; undefined for others. */
+  constant(name: string): readonly number[] | undefined;
+}
+
+/** Elements beyond which a constant is not kept. */
+const MAX_CONSTANT_ELEMENTS = 65_536;
+/** Operators whose outputs only depend on shapes. */
+const OF_SHAPES = new Set(['Shape', 'Size']);
+const RANDOM = /^(Random|Multinomial|Bernoulli)/;
+
+/** Runs a model once with every tensor of its main graph as an output. `run` opens and runs a changed copy of the model. */
+export async function probeModel(
+  document: OnnxDocument,
+  feeds: Tensors,
+  run: (model: Spliced) => Promise<Tensors>,
+): Promise<Probe> {
+  const { nodes, initializers } = document.graph;
+  const names = nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));
+  const tensors = await run(exposeTensors(document, names).model);
+  const shapes = new Map<string, readonly number[]>();
+  for (const { name, dims } of initializers.values()) shapes.set(name, dims);
+  for (const [name, { dims }] of [...Object.entries(feeds), ...Object.entries(tensors)])
+    shapes.set(name, dims);
+  const constants = new Map<string, readonly number[]>();
+  for (const [name, tensor] of initializers) {
+    const values = await readSmall(document, tensor);
+    if (values !== undefined) constants.set(name, values);
+  }
+  for (const name of constantTensors(document)) {
+    const tensor = own(tensors, name);
+    const values = tensor && isSmall(tensor.dims) ? toNumbers(tensor) : undefined;
+    if (values !== undefined) constants.set(name, Array.from(values));
+  }
+  return { dims: (name) => shapes.get(name) ?? [], constant: (name) => constants.get(name) };
+}
+
+const isSmall = (dims: readonly number[]) =>
+  dims.reduce((product, dim) => product * dim, 1) <= MAX_CONSTANT_ELEMENTS;
+
+/** Names the outputs of nodes that depend on no input's values. */
+function constantTensors({ graph }: OnnxDocument): Set<string> {
+  const constant = new Set<string>(['']);
+  for (const name of graph.initializers.keys()) constant.add(name);
+  const isConstant = ({ opType, inputs, attributes }: Node) =>
+    OF_SHAPES.has(opType) ||
+    (inputs.every((name) => constant.has(name)) &&
+      !RANDOM.test(opType) &&
+      attributes.every(({ graphs }) => graphs === undefined));
+  for (const node of graph.nodes) {
+    if (isConstant(node)) for (const name of node.outputs) constant.add(name);
+  }
+  return constant;
+}
+
+/** Reads a small initializer of the file itself. */
+async function readSmall(
+  { source }: OnnxDocument,
+  { name, dims, frame, external }: StoredTensor,
+): Promise<number[] | undefined> {
+  if (frame === undefined || external !== undefined || !isSmall(dims)) return undefined;
+  const { elemType, data } = decodeTensor(await source.read(frame.start, frame.end - frame.start), name);
+  if (!(data instanceof Uint8Array)) return undefined;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  if (elemType === 'i64')
+    return Array.from({ length: data.length / 8 }, (_, at) => Number(view.getBigInt64(8 * at, true)));
+  if (elemType === 'i32')
+    return Array.from({ length: data.length / 4 }, (_, at) => view.getInt32(4 * at, true));
+  if (elemType === 'f32')
+    return Array.from({ length: data.length / 4 }, (_, at) => view.getFloat32(4 * at, true));
+  return undefined;
+}

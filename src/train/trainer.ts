@@ -1,0 +1,96 @@
+import { stopIfAborted } from '../base/abort.js';
+import { OnnxMishError } from '../base/error.js';
+import type { Session } from '../providers/provider.js';
+import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
+import type { GraphOptimizer } from './graph-optimizers.js';
+import type { TrainingStep } from './training-step.js';
+
+/** A training step that is open on a provider, with the state that its runs hand on. */
+export interface Trainer {
+  /** Takes a step, and gives the loss before it. Throws `run-failed`, `aborted`. */
+  step(feeds: Tensors, targets: Float32Array, rate: number): Promise<StepResult>;
+  /** Gives a copy of the state by input name: weights, running statistics and what the optimiser keeps. */
+  state(): ReadonlyMap<string, Float32Array>;
+}
+
+export interface StepResult {
+  readonly loss: number;
+  /** Right predictions in the batch; undefined where the loss has none. */
+  readonly correct: number | undefined;
+}
+
+export interface TrainerOptions {
+  readonly optimizer: GraphOptimizer;
+  /** Values by the name of the state's input; what is left out begins as zeros. */
+  readonly initial: ReadonlyMap<string, ArrayLike<number>>;
+  /** Steps that were taken before; none unless given. */
+  readonly stepsBefore?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes a trainer of an open session of a training step. The state goes back and forth between two sets of arrays, so that
+ * no step allocates any.
+ */
+export function createTrainer(session: Session, step: TrainingStep, options: TrainerOptions): Trainer {
+  const { optimizer, initial, signal } = options;
+  let stepsTaken = options.stepsBefore ?? 0;
+  const [first, second] = [allocate(step), allocate(step)];
+  for (const [place, { input }] of step.state.entries()) {
+    const values = initial.get(input);
+    if (values !== undefined) first[place]?.data.set(values);
+  }
+  let [current, next] = [first, second];
+
+  return {
+    async step(feeds, targets, rate) {
+      stopIfAborted(signal);
+      const scalars = optimizer.scalarsAt(stepsTaken + 1, rate);
+      const inputs: Record<string, Tensor> = {
+        ...feeds,
+        [step.targets.name]: { elemType: 'f32', dims: step.targets.dims, data: targets },
+      };
+      for (const [place, name] of step.scalars.entries())
+        inputs[name] = { elemType: 'f32', dims: [], data: Float32Array.of(scalars[place] ?? 0) };
+      const outputs: Record<string, Tensor> = {};
+      for (const [place, { input, output }] of step.state.entries()) {
+        const [from, to] = [current[place], next[place]];
+        if (from === undefined || to === undefined) continue;
+        inputs[input] = from;
+        outputs[output] = to;
+      }
+      const results = await runInto(session, inputs, outputs);
+      [current, next] = [next, current];
+      stepsTaken++;
+      const numberOf = (name: string) => Number(results[name]?.data[0]);
+      const loss = numberOf(step.loss);
+      if (!Number.isFinite(loss)) {
+        throw new OnnxMishError('run-failed', `the loss of step ${stepsTaken} is ${loss}`, {
+          fix: 'Lower the learning rate, or check the data for NaN',
+        });
+      }
+      return { loss, correct: step.correct === undefined ? undefined : numberOf(step.correct) };
+    },
+    state: () => new Map(step.state.map(({ input }, place) => [input, current[place]?.data.slice() ?? NONE])),
+  };
+}
+
+const NONE = new Float32Array(0);
+
+interface FloatTensor extends Tensor {
+  readonly data: Float32Array;
+}
+
+function allocate({ state }: TrainingStep): FloatTensor[] {
+  return state.map(({ dims }) => ({ elemType: 'f32', dims, data: new Float32Array(elementCount(dims)) }));
+}
+
+/** Runs a session, and has these outputs in these tensors' arrays. */
+async function runInto(session: Session, feeds: Tensors, outputs: Tensors): Promise<Tensors> {
+  if (session.runInto !== undefined) return session.runInto(feeds, outputs);
+  const results = await session.run(feeds);
+  for (const [name, { data }] of Object.entries(outputs)) {
+    (data as Float32Array).set(results[name]?.data as Float32Array);
+  }
+  return results;
+}

@@ -1,0 +1,229 @@
+import { type ComposedNode, composedField, floatInputField } from '../onnx/compose.js';
+import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { concat, outputField } from '../onnx/encode.js';
+import { neededNodes, pruneEdits } from '../onnx/extract.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { type Edit, replacing, type Spliced, splice } from '../onnx/splice.js';
+import { type Weight, weightOf } from '../onnx/weights.js';
+import { alive, differentiate, movingTensors } from './autodiff/differentiate.js';
+import type { Gradient } from './autodiff/gradients.js';
+import { createTape, type Tape } from './autodiff/tape.js';
+import { asInput } from './autodiff/weight-inputs.js';
+import { trainedBatchNorm } from './batch-norm.js';
+import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
+import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
+import type { Probe } from './probe.js';
+
+export interface StepOptions {
+  /** The weights to move. Those that no gradient reaches stay as they are. */
+  readonly weights: readonly Weight[];
+  /** The output that the loss judges, and how. */
+  readonly output: string;
+  readonly loss: LossName;
+  readonly labelSmoothing?: number | undefined;
+  readonly optimizer: GraphOptimizer;
+  /** Whether batch normalisation uses the statistics of the batch; `frozen` unless given. */
+  readonly batchNorm?: 'frozen' | 'train' | undefined;
+  /** The largest norm of all gradients together; none unless given. */
+  readonly maxGradientNorm?: number | undefined;
+}
+
+/** A tensor that a step takes and gives back changed. */
+export interface StateTensor {
+  readonly input: string;
+  readonly output: string;
+  readonly dims: readonly number[];
+  /** The weight that it is; none for a state of the optimiser, which begins as zeros. */
+  readonly weight?: Weight | undefined;
+}
+
+/** A model of which one run is one step of training: forward, loss, backward and optimiser. */
+export interface TrainingStep {
+  readonly model: Spliced;
+  /** The input that takes the targets, and their shape, which is the output's. */
+  readonly targets: { readonly name: string; readonly dims: readonly number[] };
+  /** The inputs that take the optimiser's scalars, in its order. */
+  readonly scalars: readonly string[];
+  readonly state: readonly StateTensor[];
+  /** The outputs that give the loss and, where there is such a thing, the number of right predictions. */
+  readonly loss: string;
+  readonly correct: string | undefined;
+  /** Weights that no gradient reaches. */
+  readonly unreached: readonly Weight[];
+}
+
+const PREFIX = 'onnx-mish/train/';
+const [TARGETS, LOSS, CORRECT] = [`${PREFIX}targets`, `${PREFIX}loss`, `${PREFIX}correct`];
+const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
+const nextName = (name: string) => `${PREFIX}next/${name}`;
+const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
+
+/** Names the activations that a loss has in itself, and that are left out of the copy that is trained. */
+const LEFT_OUT: Readonly<Record<LossName, string>> = {
+  'cross-entropy': 'Softmax',
+  bce: 'Sigmoid',
+  mse: '',
+};
+
+/**
+ * Writes a copy of a model as a training step. Its runs have to have the shapes that the probe was made with. No gradient
+ * flows through nested graphs, nor through operators that GRADIENTS does not list.
+ */
+export function trainingStep(
+  document: OnnxDocument,
+  index: GraphIndex,
+  probe: Probe,
+  options: StepOptions,
+): TrainingStep {
+  const { graph } = document;
+  const scores = scoresOf(document, index, options);
+  const used = neededNodes(document, [scores]);
+  const nodes = graph.nodes.filter((node) => used.has(node));
+  const tape = createTape(opsetOf(graph), probe.dims, PREFIX, probe.constant);
+  const norms = options.batchNorm === 'train' ? trainNorms(document, index, nodes, tape) : NO_NORMS;
+  const loss = lossOf(tape, scores, options);
+  const moving = movingTensors(
+    nodes,
+    options.weights.map(({ name }) => name),
+  );
+  const gradients = differentiate(tape, nodes, moving, loss, norms.rules);
+  const reached = options.weights.filter(({ name }) => gradients.has(name));
+  const { state, results } = optimizerNodes(tape, reached, gradients, options);
+  const all = [...state, ...norms.state];
+  const named: [string, string][] = [[loss.loss, LOSS], ...results, ...norms.results];
+  if (loss.correct !== undefined) named.push([loss.correct, CORRECT]);
+  const kept = alive(
+    tape.nodes,
+    named.map(([from]) => from),
+  );
+  const { scalars } = options.optimizer;
+  const model = assemble(document, index, scores, {
+    replaced: norms.replaced,
+    appended: [...kept, ...named.map(([from, to]): ComposedNode => ['Identity', [from], [to]])],
+    weights: all.flatMap(({ weight }) => weight ?? []),
+    inputs: [
+      ...all.filter(({ weight }) => weight === undefined).map(({ input, dims }) => [input, dims] as const),
+      [TARGETS, probe.dims(scores)] as const,
+      ...scalars.map((name) => [scalarName(name), []] as const),
+    ],
+    outputs: named.map(([, to]) => to),
+  });
+  return {
+    ...{ model, state: all, loss: LOSS },
+    targets: { name: TARGETS, dims: probe.dims(scores) },
+    scalars: scalars.map(scalarName),
+    correct: loss.correct && CORRECT,
+    unreached: options.weights.filter(({ name }) => !gradients.has(name)),
+  };
+}
+
+/** The tensor that the loss judges: the output, or what comes before an activation that the loss has in itself. */
+function scoresOf({ graph }: OnnxDocument, index: GraphIndex, { output, loss }: StepOptions): string {
+  const last = index.producer(graph, output);
+  return last?.domain === '' && last.opType === LEFT_OUT[loss] ? (last.inputs[0] ?? output) : output;
+}
+
+function lossOf(tape: Tape, scores: string, { loss, labelSmoothing }: StepOptions): Loss {
+  if (loss === 'cross-entropy') return crossEntropy(tape, scores, TARGETS, labelSmoothing);
+  return loss === 'bce' ? binaryCrossEntropy(tape, scores, TARGETS) : meanSquaredError(tape, scores, TARGETS);
+}
+
+/** Adds clipping and the optimiser's step of every weight to a tape. */
+function optimizerNodes(
+  tape: Tape,
+  weights: readonly Weight[],
+  gradients: ReadonlyMap<string, string>,
+  { optimizer, maxGradientNorm }: StepOptions,
+): Pick<Norms, 'state' | 'results'> {
+  const plain = weights.map(({ name }) => gradients.get(name) ?? '');
+  const clipped = maxGradientNorm === undefined ? plain : clipGradients(tape, plain, maxGradientNorm);
+  const scalars = optimizer.scalars.map(scalarName);
+  const state: StateTensor[] = [];
+  const results: [string, string][] = [];
+  for (const [place, weight] of weights.entries()) {
+    const { name } = weight;
+    const { dims } = weight.tensor;
+    const before = optimizer.states.map((kind) => stateName(kind, name));
+    const { value, states } = optimizer.update(tape, name, clipped[place] ?? '', before, scalars);
+    const names = [name, ...before];
+    for (const [slot, result] of [value, ...states].entries()) {
+      const input = names[slot] ?? '';
+      state.push({ input, output: nextName(input), dims, weight: slot === 0 ? weight : undefined });
+      results.push([result, nextName(input)]);
+    }
+  }
+  return { state, results };
+}
+
+/** The batch normalisations of a model in training mode. */
+interface Norms {
+  readonly rules: ReadonlyMap<Node, Gradient>;
+  readonly replaced: ReadonlyMap<Node, readonly ComposedNode[]>;
+  /** Running statistics. */
+  readonly state: readonly StateTensor[];
+  /** What each output of the step is made of. */
+  readonly results: readonly [from: string, output: string][];
+}
+
+const NO_NORMS: Norms = { rules: new Map(), replaced: new Map(), state: [], results: [] };
+
+/** Puts every BatchNormalization with running statistics of its own into training mode. */
+function trainNorms(
+  { graph }: OnnxDocument,
+  index: GraphIndex,
+  nodes: readonly Node[],
+  tape: Pick<Tape, 'opset' | 'dims'>,
+): Norms {
+  const rules = new Map<Node, Gradient>();
+  const replaced = new Map<Node, readonly ComposedNode[]>();
+  const state: StateTensor[] = [];
+  const results: [string, string][] = [];
+  const taken = new Set<string>();
+  for (const node of nodes) {
+    if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
+    const statistics = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
+    const usable = statistics.every(
+      (weight) => weight?.home === graph && weight.type === 'f32' && !taken.has(weight.name),
+    );
+    if (!usable) continue;
+    const { forward, gradient, nextMean, nextVariance } = trainedBatchNorm(node, tape);
+    rules.set(node, gradient);
+    replaced.set(node, forward);
+    for (const [slot, next] of [nextMean, nextVariance].entries()) {
+      const weight = statistics[slot];
+      if (weight === undefined) continue;
+      taken.add(weight.name);
+      const { name } = weight;
+      state.push({ input: name, output: nextName(name), dims: weight.tensor.dims, weight });
+      results.push([next, nextName(name)]);
+    }
+  }
+  return { rules, replaced, state, results };
+}
+
+interface Parts {
+  readonly replaced: ReadonlyMap<Node, readonly ComposedNode[]>;
+  readonly appended: readonly ComposedNode[];
+  readonly weights: readonly Weight[];
+  readonly inputs: readonly (readonly [name: string, dims: readonly number[]])[];
+  readonly outputs: readonly string[];
+}
+
+/** Puts the parts of a training step into a copy of the model. */
+function assemble(document: OnnxDocument, index: GraphIndex, scores: string, parts: Parts): Spliced {
+  const { graph, source } = document;
+  const frame = graph.nodes[0]?.frame;
+  if (frame === undefined) throw new Error('a graph without nodes has no weights');
+  const append = (bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, bytes, frame });
+  const prune = pruneEdits(document, [scores]);
+  const gone = new Set(prune.map(({ start }) => start));
+  const edits = [
+    ...prune,
+    ...[...parts.replaced].map(([node, nodes]) => replacing(node, concat(nodes.map(composedField)))),
+    ...parts.weights.flatMap((weight) => asInput(weight, document, index, gone, append)),
+    ...parts.inputs.map(([name, dims]) => append(floatInputField(name, dims))),
+    ...parts.appended.map((node) => append(composedField(node))),
+    ...parts.outputs.map((name) => append(outputField(name))),
+  ];
+  return splice(source, edits);
+}

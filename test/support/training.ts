@@ -1,0 +1,47 @@
+import { indexGraphs } from '../../src/onnx/graph-index.js';
+import { scan } from '../../src/onnx/scan.js';
+import { readWeight } from '../../src/onnx/weights.js';
+import type { Provider, Session } from '../../src/providers/provider.js';
+import type { Tensors } from '../../src/providers/tensor.js';
+import { probeModel } from '../../src/train/probe.js';
+import { trainableWeights } from '../../src/train/trainable.js';
+import { createTrainer, type Trainer } from '../../src/train/trainer.js';
+import { type StepOptions, type TrainingStep, trainingStep } from '../../src/train/training-step.js';
+
+export interface OpenTraining {
+  readonly step: TrainingStep;
+  readonly trainer: Trainer;
+  readonly session: Session;
+}
+
+/** Numbers that Python's `wave` gives as well. */
+export function wave(count: number, pace: number, scale = 1): Float32Array {
+  return Float32Array.from({ length: count }, (_, index) => Math.sin((index + 1) * pace) * scale);
+}
+
+/** Opens a model as a training step of all its weights, for batches of these shapes. */
+export async function openTraining(
+  bytes: Uint8Array,
+  feeds: Tensors,
+  provider: Provider,
+  options: Omit<StepOptions, 'weights'> & Partial<Pick<StepOptions, 'weights'>>,
+): Promise<OpenTraining> {
+  const document = await scan(bytes);
+  const index = indexGraphs(document);
+  const probe = await probeModel(document, feeds, async (model) => {
+    const session = await provider.open(await model.bytes());
+    const tensors = await session.run(feeds);
+    await session.close();
+    return tensors;
+  });
+  const step = trainingStep(document, index, probe, {
+    weights: trainableWeights(document, index),
+    ...options,
+  });
+  const initial = new Map<string, ArrayLike<number>>();
+  for (const { input, weight } of step.state) {
+    if (weight !== undefined) initial.set(input, await readWeight(document, weight));
+  }
+  const session = await provider.open(await step.model.bytes());
+  return { step, session, trainer: createTrainer(session, step, { optimizer: options.optimizer, initial }) };
+}

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { scan } from '../../src/onnx/scan.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { probeModel } from '../../src/train/probe.js';
+import { floats, ints, model, node, value } from '../support/model.js';
+
+test('one run tells shapes and constants', async () => {
+  const nodes = [
+    node('Shape', ['x'], ['shape']),
+    node('Concat', ['shape', 'one'], ['longer'], { axis: 0 }),
+    node('ArgMax', ['x'], ['largest'], { axis: 1 }),
+    node('Reshape', ['x', 'longer'], ['r']),
+    node('Mul', ['r', 'w'], ['y']),
+  ];
+  const initializers = [
+    ints('one', [1], [1]),
+    floats('w', [2], [0.5, -1]),
+    ints('many', [70_000], Array(70_000).fill(0)),
+  ];
+  const document = await scan(
+    model({
+      nodes,
+      initializers,
+      inputs: [value('x', 1, ['N', 4])],
+      outputs: [value('y', 1), value('largest', 7)],
+    }),
+  );
+  const feeds = { x: { elemType: 'f32', dims: [3, 4], data: new Float32Array(12) } };
+  const { dims, constant } = await probeModel(document, feeds, async (copy) => {
+    const session = await nodeProvider('cpu').open(await copy.bytes());
+    return session.run(feeds);
+  });
+  expect([dims('x'), dims('r'), dims('y'), dims('w'), dims('none')]).toEqual([
+    [3, 4],
+    [3, 4, 1],
+    [3, 4, 2],
+    [2],
+    [],
+  ]);
+  expect([constant('longer'), constant('one'), constant('w')]).toEqual([[3, 4, 1], [1], [0.5, -1]]);
+  for (const name of ['x', 'r', 'largest', 'many', 'none']) expect(constant(name), name).toBeUndefined();
+});

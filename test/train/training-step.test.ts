@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { swap } from '../../src/mish/swap.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { graphOptimizer } from '../../src/train/graph-optimizers.js';
+import { floats, model, node, value } from '../support/model.js';
+import { bytesOf } from '../support/models.js';
+import { openTraining, wave } from '../support/training.js';
+import { wasmProvider } from '../support/wasm-provider.js';
+import reference from './reference/steps.json' with { type: 'json' };
+
+const BATCH = 8;
+const CLASSES = 10;
+const images = wave(BATCH * 784, 0.7391).map((value) => (value + 1) / 2);
+const oneHot = Float32Array.from({ length: BATCH * CLASSES }, (_, at) =>
+  at % CLASSES === Math.floor(at / CLASSES) % CLASSES ? 1 : 0,
+);
+const feeds = { images: { elemType: 'f32', dims: [BATCH, 1, 28, 28], data: images } };
+
+/** The losses of the first steps, as PyTorch's were made. */
+async function losses(
+  net: string,
+  batchNorm: 'frozen' | 'train',
+  act: string,
+  provider = nodeProvider('cpu'),
+): Promise<number[]> {
+  const bytes = bytesOf(`models/${net}.onnx`);
+  const swapped = act === 'mish' ? await (await swap(bytes, { form: 'exp' })).output.bytes() : bytes;
+  const { trainer, session } = await openTraining(swapped, feeds, provider, {
+    ...{ output: 'scores', loss: 'cross-entropy', batchNorm },
+    optimizer: graphOptimizer({ kind: 'rmsprop' }),
+  });
+  const found: number[] = [];
+  for (let step = 0; step < 4; step++) found.push((await trainer.step(feeds, oneHot, 1e-4)).loss);
+  await session.close();
+  return found;
+}
+
+describe('four steps of RMSProp give PyTorch’s losses', () => {
+  test.each(Object.entries(reference.nets))('%s', async (name, expected) => {
+    const [net = '', mode, act = ''] = name.split(', ');
+    const found = await losses(net, mode === 'train' ? 'train' : 'frozen', act);
+    for (const [step, loss] of expected.entries())
+      expect(Math.abs((found[step] ?? Number.NaN) / loss - 1), `step ${step}`).toBeLessThan(1e-4);
+  });
+});
+
+test('WebAssembly gives the same losses', async () => {
+  const found = await losses('lenet5', 'frozen', 'mish', wasmProvider());
+  for (const [step, loss] of reference.nets['lenet5, frozen, mish'].entries())
+    expect(Math.abs((found[step] ?? Number.NaN) / loss - 1), `step ${step}`).toBeLessThan(1e-4);
+});
+
+const adam = graphOptimizer({ kind: 'adam' });
+
+describe('every weight of models/ is trained', () => {
+  test.each([
+    ['mobilenet', 'scores', 'cross-entropy', 24],
+    ['unet', 'restored', 'mse', 26],
+  ] as const)('%s', async (name, output, loss, count) => {
+    const { step, trainer, session } = await openTraining(
+      ...[bytesOf(`models/${name}.onnx`), feeds, nodeProvider('cpu')],
+      { output, loss, optimizer: adam },
+    );
+    expect(step.unreached).toEqual([]);
+    expect(step.state.filter(({ weight }) => weight !== undefined)).toHaveLength(count);
+    const targets = loss === 'mse' ? images : oneHot;
+    const [first, second] = [
+      await trainer.step(feeds, targets, 1e-4),
+      await trainer.step(feeds, targets, 1e-4),
+    ];
+    expect(second.loss).toBeLessThan(first.loss);
+    await session.close();
+  });
+});
+
+const x = { elemType: 'f32', dims: [6, 3], data: wave(18, 0.9) };
+const weights = [floats('w', [3, 2], [...wave(6, 0.4)]), floats('b', [2], [0.1, -0.1])];
+
+/** A small net, as a training step. */
+const open = (nodes: onnx.INodeProto[], more: Partial<Parameters<typeof openTraining>[3]> = {}) => {
+  const initializers = [...weights, floats('m', [2], [1, 2]), floats('v', [2], [3, 4])];
+  const bytes = model({ nodes, initializers, inputs: [value('x', 1, ['N', 3])], outputs: [value('y', 1)] });
+  const options = { output: 'y', loss: 'mse', optimizer: adam, ...more } as const;
+  return openTraining(bytes, { x }, nodeProvider('cpu'), options);
+};
+
+test.each([
+  ['Softmax', 'cross-entropy'],
+  ['Sigmoid', 'bce'],
+] as const)('a %s at the end is left out for %s', async (op, loss) => {
+  const gemm = node('Gemm', ['x', 'w', 'b'], ['h']);
+  const targets = Float32Array.from({ length: 12 }, (_, at) => at % 2);
+  const [whole, bare] = [
+    await open([gemm, node(op, ['h'], ['y'])], { loss }),
+    await open([gemm, node('Identity', ['h'], ['y'])], { loss }),
+  ];
+  for (let step = 0; step < 3; step++)
+    expect(await whole.trainer.step({ x }, targets, 0.1)).toEqual(
+      await bare.trainer.step({ x }, targets, 0.1),
+    );
+});
+
+test('running statistics move by the batch’s, with the unbiased variance', async () => {
+  const nodes = [
+    node('Gemm', ['x', 'w'], ['h']),
+    node('BatchNormalization', ['h', 'b', 'b', 'm', 'v'], ['y'], { momentum: { f: 0.75 } }),
+  ];
+  const { trainer, step, session } = await open(nodes, { batchNorm: 'train' });
+  expect(step.state.map(({ input }) => input)).toEqual(expect.arrayContaining(['m', 'v']));
+  const column = Array.from({ length: 6 }, (_, row) =>
+    [0, 1, 2].reduce((sum, at) => sum + (x.data[3 * row + at] ?? 0) * (wave(6, 0.4)[2 * at] ?? 0), 0),
+  );
+  const mean = column.reduce((sum, one) => sum + one, 0) / 6;
+  const variance = column.reduce((sum, one) => sum + (one - mean) ** 2, 0) / 5;
+  await trainer.step({ x }, new Float32Array(12), 0.1);
+  expect(trainer.state().get('m')?.[0]).toBeCloseTo(0.75 + 0.25 * mean, 6);
+  expect(trainer.state().get('v')?.[0]).toBeCloseTo(0.75 * 3 + 0.25 * variance, 5);
+  await session.close();
+});
+
+test('a weight that no gradient reaches is named, and stays', async () => {
+  const nodes = [
+    node('Gemm', ['x', 'w'], ['h']),
+    node('Round', ['h'], ['r']),
+    node('BatchNormalization', ['r', 'b', 'b', 'm', 'v'], ['y']),
+  ];
+  const { step } = await open(nodes);
+  expect(step.unreached.map(({ name }) => name)).toEqual(['w']);
+});
