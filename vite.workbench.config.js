@@ -6,14 +6,6 @@ import { defineConfig } from 'vite';
 
 const root = fileURLToPath(new URL('src/web/workbench/', import.meta.url));
 
-/** What a page has in place of files: models are bytes here. */
-const inMemory = () => ({
-  name: 'in-memory',
-  enforce: 'pre',
-  resolveId: (/** @type {string} */ source) =>
-    /\/node\/(document|edited-copy)\.js$/.test(source) ? join(root, 'engine/in-memory.ts') : null,
-});
-
 /** Folders of the packages that the page and its workers hold; Vite's own `build.license` leaves out what workers do. */
 const packages = new Set();
 
@@ -53,8 +45,8 @@ export default defineConfig({
   root,
   base: './',
   publicDir: false,
-  plugins: [inMemory(), licences(), licenceFile()],
-  worker: { format: 'es', rolldownOptions: quiet, plugins: () => [inMemory(), licences()] },
+  plugins: [licences(), licenceFile()],
+  worker: { format: 'es', rolldownOptions: quiet, plugins: () => [licences()] },
   build: {
     outDir: fileURLToPath(new URL('dist/workbench/', import.meta.url)),
     emptyOutDir: true,

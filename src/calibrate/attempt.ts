@@ -5,20 +5,19 @@ import type { Plan } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { indexGraphs } from '../onnx/graph-index.js';
-import { scan } from '../onnx/scan.js';
-import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import { type Spliced, splice } from '../onnx/splice.js';
+import type { EditableModel } from '../providers/loaded-model.js';
 import type { CalibrateOptions } from './calibrate.js';
 import { type Tuned, type TuneOptions, tune } from './distil.js';
-import type { Base } from './repair/gather-rows.js';
 import { type LeftAlone, linearLayers } from './repair/linear-layers.js';
 import { type LayerRepair, type RepairOptions, repairLayers } from './repair/repair-layers.js';
 import { storeAsRead } from './repair/stored-weights.js';
-import { symmetricBase } from './repair/symmetric-inputs.js';
+import { symmetricModel } from './repair/symmetric-inputs.js';
 
 /** What every attempt has in common. */
 export type Common = Pick<
   RepairOptions & TuneOptions,
-  'original' | 'fit' | 'held' | 'seed' | 'provider' | 'openData' | 'session' | 'signal'
+  'original' | 'fit' | 'held' | 'seed' | 'provider' | 'session' | 'signal'
 >;
 
 /** A swap, and its repair. */
@@ -43,21 +42,17 @@ export async function attempt(
 ): Promise<Attempt> {
   const { original } = common;
   const { output, report } = await swapDocument(original.document, { plan, undo: false });
-  const bytes = await output.bytes();
-  const plain: Base = {
-    model: typeof original.model === 'string' ? original.model : bytes,
-    document: await scan(bytes),
-  };
-  const stored = await storeAsRead(plain.document, indexGraphs(plain.document), common.openData);
-  const swapped = stored.length === 0 ? plain : await edited(plain, stored);
+  const plain = await original.edited(output);
+  const stored = await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData);
+  const swapped = stored.length === 0 ? plain : await plain.edited(splice(plain.document.source, stored));
   const sites = new Set(report.sites.map(({ output }) => output));
   const solved = await repairLayers({
     ...{ ...common, swapped, sites, rows },
     ...{ wants: options.layers, ridge: options.ridge, methods: options.methods },
-    inputs: options.inputs === 'original' ? (layer) => symmetricBase(original, plan, layer) : undefined,
+    inputs: options.inputs === 'original' ? (layer) => symmetricModel(original, plan, layer) : undefined,
     onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
   });
-  const repaired = await edited(swapped, solved.edits);
+  const repaired = await swapped.edited(splice(swapped.document.source, solved.edits));
   const notes: string[] = [];
   if (report.sites.length === 0)
     notes.push('there is nothing to swap: calibrate takes the original, before any swap');
@@ -76,15 +71,9 @@ export async function attempt(
   };
 }
 
-/** A model with edits made to it, read again. */
-async function edited({ model, document }: Base, edits: readonly Edit[]): Promise<Base> {
-  const bytes = await splice(document.source, edits).bytes();
-  return { model: typeof model === 'string' ? model : bytes, document: await scan(bytes) };
-}
-
 /** The gradient steps, or null and a note where they cannot be made. */
 async function tuneOrNot(
-  repaired: Base,
+  repaired: EditableModel,
   steps: number,
   common: Common,
   { layers: wants = () => true, onProgress }: CalibrateOptions,

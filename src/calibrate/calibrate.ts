@@ -1,7 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { datasetOf, joined, type Part, splitFeeds } from '../data/split.js';
-import { withDataFiles } from '../files/external-data.js';
 import type { Accuracy } from '../metrics/accuracy.js';
 import { foldDocument } from '../mish/fold.js';
 import type { FormName } from '../mish/forms.js';
@@ -9,17 +8,14 @@ import { type Plan, planOf } from '../mish/plan.js';
 import type { FoldReport, SkipReport, SwapReport } from '../mish/results.js';
 import { retarget } from '../mish/retarget.js';
 import type { SwapOptions } from '../mish/swap.js';
-import { withDocument } from '../node/document.js';
-import { getProvider } from '../node/provider-by-name.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
-import type { OpenData } from '../onnx/weights.js';
-import type { Provider, SessionOptions, ValueInfo } from '../providers/provider.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider, Provider, SessionOptions, ValueInfo } from '../providers/provider.js';
 import { type BentSite, withBends } from './activations/curved-share.js';
 import { attempt, type Common } from './attempt.js';
 import { dataFor, isNoWorse, type Judgement, judgeModel } from './compare-with-original.js';
 import type { Tuned } from './distil.js';
-import type { Base } from './repair/gather-rows.js';
 import type { Method } from './repair/least-squares.js';
 import type { LeftAlone, LinearLayer } from './repair/linear-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
@@ -121,43 +117,32 @@ const STEPS = 200;
  * together. Samples are split: weights come from the first part, are kept where the second says they help, and the result
  * has to be at least as near to the original as the plain swap on the third, or the output is the plain swap.
  *
- * `model` is a path, beside which external data is found, or bytes; the output's source is a copy in memory. Weights that
- * are solved anew are written in their own element type, into the file even where they were external. There is no record
- * for `undo`: the old weights are gone.
+ * The output's source is a copy in memory. Weights that are solved anew are written in their own element type, into the file even
+ * where they were external. There is no record for `undo`: the old weights are gone.
  *
  * Throws as `swap` does, `bad-data` for samples that do not fit or are fewer than three runs, `run-failed`, `aborted`.
  */
-export async function calibrate(
-  model: string | Uint8Array,
-  options: CalibrateOptions,
+export async function calibrateModel(
+  model: LoadedModel,
+  options: CalibrateOptions & OnProvider,
 ): Promise<{ output: Spliced; report: Calibration }> {
   const start = performance.now();
-  return withDocument(model, (document) =>
-    withDataFiles(
-      model,
-      document,
-      async (openData) => {
-        const { output, ...result } = await calibrateDocument({ model, document }, openData, options);
-        const seconds = (performance.now() - start) / 1000;
-        const sizes = { bytesIn: document.source.size, bytesOut: output.size };
-        return { output, report: { ...result.report, seconds, ...sizes } };
-      },
-      options.session,
-    ),
-  );
+  const { output, report } = await repairSwap(model, options);
+  const seconds = (performance.now() - start) / 1000;
+  const sizes = { bytesIn: model.document.source.size, bytesOut: output.size };
+  return { output, report: { ...report, seconds, ...sizes } };
 }
 
-async function calibrateDocument(
-  original: Base,
-  openData: OpenData | undefined,
-  options: CalibrateOptions,
+async function repairSwap(
+  original: LoadedModel,
+  options: CalibrateOptions & OnProvider,
 ): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
-  const { seed = 0, samples = SAMPLES, rows = ROWS, steps = STEPS, session, signal } = options;
-  const { onProgress = () => {}, provider = getProvider('cpu') } = options;
+  const { seed = 0, samples = SAMPLES, rows = ROWS, steps = STEPS, provider, session, signal } = options;
+  const { onProgress = () => {} } = options;
   const beta = options.beta === 'auto' ? undefined : options.beta;
   const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
   const plan = { ...planOf(swap), form: measuredIn };
-  const dataset = await dataFor(original.model, provider, options);
+  const dataset = await dataFor(original, options);
   const batch = await samplesOfRun(dataset);
   const [fit, held, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit: Math.floor(samples / batch) });
   if (
@@ -176,7 +161,7 @@ async function calibrateDocument(
     );
   }
   checkBudget(options.budget, dataset.labels !== undefined);
-  const common: Common = { original, fit, held, seed, provider, openData, session, signal };
+  const common: Common = { original, fit, held, seed, provider, session, signal };
   const tryOut = (one: Plan, count: number) => attempt(one, rows, count, common, options);
   const judge = (candidate: Spliced, part: Part) =>
     judgeModel(original, candidate, datasetOf(dataset, part), options);
@@ -192,7 +177,7 @@ async function calibrateDocument(
           searched: both,
           judged: joined(held, judged),
           original,
-          options: { ...options, provider },
+          options,
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
@@ -205,7 +190,7 @@ async function calibrateDocument(
   const kept = better ? chosen.repaired : chosen.swapped;
   const written = swap.form === measuredIn ? kept : await inForm(await kept.bytes(), swap.form);
   const folded = options.fold
-    ? await foldDocument(await scan(await written.bytes()), { openData, undo: false })
+    ? await foldDocument(await scan(await written.bytes()), { openData: original.openData, undo: false })
     : undefined;
   const output = folded?.output ?? written;
   const { sites, skipped } = chosen.swap;
@@ -215,7 +200,7 @@ async function calibrateDocument(
       schema: CALIBRATION_SCHEMA,
       form: swap.form,
       beta: options.beta === 'auto' ? null : swap.beta,
-      sites: await withBends(sites, original, kept, judged, { ...options, provider }),
+      sites: await withBends(sites, original, kept, judged, options),
       skipped,
       samples: { source: dataset.source, seed, ...counts },
       sharpness: sharpened?.report ?? null,

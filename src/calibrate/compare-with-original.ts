@@ -1,13 +1,11 @@
 import type { Dataset, Feeds } from '../data/dataset.js';
 import type { Accuracy } from '../metrics/accuracy.js';
 import type { Drift } from '../metrics/drift.js';
-import { withChanged } from '../node/edited-copy.js';
-import { getProvider } from '../node/provider-by-name.js';
 import type { Spliced } from '../onnx/splice.js';
-import type { Provider } from '../providers/provider.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
 import { compare } from '../validate/compare.js';
 import type { CalibrateOptions } from './calibrate.js';
-import type { Base } from './repair/gather-rows.js';
 
 /** How far the outputs of a model are from the original's. */
 export interface Judgement {
@@ -18,11 +16,10 @@ export interface Judgement {
 
 /** The data for a model, which has to be opened to know its inputs. */
 export async function dataFor(
-  model: string | Uint8Array,
-  provider: Provider,
-  { data, session }: CalibrateOptions,
+  { file }: LoadedModel,
+  { provider, data, session }: Pick<CalibrateOptions, 'data' | 'session'> & OnProvider,
 ): Promise<Dataset<Feeds>> {
-  const open = await provider.open(model, session);
+  const open = await provider.open(file, session);
   try {
     return data(open.inputs, open.outputs);
   } finally {
@@ -32,15 +29,15 @@ export async function dataFor(
 
 /** How a changed model compares with its original. */
 export async function judgeModel(
-  { model, document }: Base,
-  changed: Spliced,
+  model: LoadedModel,
+  edited: Spliced,
   data: Dataset<Feeds>,
-  { provider = getProvider('cpu'), session, signal }: CalibrateOptions,
+  { provider, session, signal }: Pick<CalibrateOptions, 'session' | 'signal'> & OnProvider,
 ): Promise<Judgement & { readonly original: Accuracy | null }> {
-  return withChanged(model, changed, document.external.length > 0, async (given) => {
-    const original = await provider.open(model, session);
+  return model.withEdited(edited, async (copy) => {
+    const original = await provider.open(model.file, session);
     try {
-      const swapped = await provider.open(given, session);
+      const swapped = await provider.open(copy, session);
       try {
         const { drift, accuracy } = await compare({ original, swapped }, undefined, data, signal);
         return { drift, accuracy: accuracy?.swapped ?? null, original: accuracy?.original ?? null };

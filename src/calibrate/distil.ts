@@ -4,32 +4,30 @@ import { createRandom } from '../base/random.js';
 import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
 import type { Part } from '../data/split.js';
-import { withChanged } from '../node/edited-copy.js';
 import { exposeTensors } from '../onnx/expose.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
-import { type Edit, splice } from '../onnx/splice.js';
+import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { tensorOutputs } from '../onnx/tensor-outputs.js';
-import { type OpenData, type Weight, weightEdit } from '../onnx/weights.js';
+import { type Weight, weightEdit } from '../onnx/weights.js';
+import type { EditableModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { type Backward, backwardModel } from '../train/autodiff/training-graph.js';
 import { train } from '../train/loop.js';
 import type { LossTerm } from '../train/losses.js';
 import { type Parameter, readParameter } from '../train/parameters.js';
-import type { Base } from './repair/gather-rows.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 
 export interface TuneOptions {
-  readonly original: Base;
+  readonly original: EditableModel;
   /** What has been repaired so far. */
-  readonly repaired: Base;
+  readonly repaired: EditableModel;
   /** Whose weights move. */
   readonly layers: readonly LinearLayer[];
   readonly train: Part;
   readonly validation: Part;
   readonly provider: Provider;
-  readonly openData?: OpenData | undefined;
   readonly steps: number;
   readonly seed: number;
   readonly session?: SessionOptions | undefined;
@@ -102,12 +100,12 @@ async function readParameters(
   layers: readonly LinearLayer[],
   { gradients }: Backward,
   variances: ReadonlyMap<string, number>,
-  { repaired, openData }: TuneOptions,
+  { repaired }: TuneOptions,
 ): Promise<Parameter[]> {
   const parameters: Parameter[] = [];
   const read = async (weight: Weight, minScale?: number) => {
     if (!gradients.has(weight.name)) return;
-    parameters.push(await readParameter(repaired.document, weight, openData, minScale));
+    parameters.push(await readParameter(repaired.document, weight, repaired.openData, minScale));
   };
   for (const { weight, bias, y } of layers) {
     await read(weight);
@@ -186,13 +184,13 @@ function addTo(sum: Float32Array, values: Float32Array): void {
 }
 
 async function withOpen<T>(
-  { model, document }: Base,
-  changed: Parameters<typeof withChanged>[1],
+  model: EditableModel,
+  edited: Spliced,
   { provider, session }: Pick<TuneOptions, 'provider' | 'session'>,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  return withChanged(model, changed, document.external.length > 0, async (given) => {
-    const open = await provider.open(given, session);
+  return model.withEdited(edited, async (copy) => {
+    const open = await provider.open(copy, session);
     try {
       return await use(open);
     } finally {
@@ -202,7 +200,7 @@ async function withOpen<T>(
 }
 
 /** The shapes of every tensor of the main graph, as a run has them; weights have their own. */
-async function shapesOf(base: Base, feeds: Tensors, options: TuneOptions) {
+async function shapesOf(base: EditableModel, feeds: Tensors, options: TuneOptions) {
   const { document } = base;
   const names = document.graph.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));
   const shapes = new Map<string, readonly number[]>();

@@ -112,30 +112,41 @@ export async function openDataFile(file: DataFile): Promise<ModelFile> {
   }
 }
 
+/** Throws `external-data` for a model with external data, where nothing says which folder it is in. */
+export function refuseExternal({ external: [first], source }: OnnxDocument, fix: string): void {
+  if (first === undefined) return;
+  throw new OnnxMishError('external-data', `tensor '${first.tensor.name}' has its data in another file`, {
+    where: source.name,
+    fix,
+  });
+}
+
 function climbs(from: string, to: string): boolean {
   const way = relative(from, to);
   return isAbsolute(way) || way.split(sep)[0] === '..'; // absolute: another drive
 }
 
 /**
- * Has the data files beside a model open for reading while they are used; each is opened when it is first asked for. There
- * are none beside bytes. Throws `external-data` as `dataFiles` does, and `io`.
+ * Has the data files beside a model file open for reading while they are used. All are checked and each is opened when one is first
+ * asked for, which throws `external-data` as `dataFiles` does, and `io`.
  */
 export async function withDataFiles<T>(
-  model: string | Uint8Array,
+  path: string,
   document: OnnxDocument,
-  use: (open: OpenData | undefined) => Promise<T>,
+  use: (open: OpenData) => Promise<T>,
   access?: DataAccess | undefined,
 ): Promise<T> {
-  if (typeof model !== 'string') return use(undefined);
-  const folder = dirname(resolve(model));
-  const known = new Map((await dataFiles(document, folder, access)).map((file) => [file.location, file]));
+  const folder = dirname(resolve(path));
+  let checking: Promise<ReadonlyMap<string, DataFile>> | undefined;
+  const check = async () =>
+    new Map((await dataFiles(document, folder, access)).map((file) => [file.location, file]));
   const files = new Map<string, ModelFile>();
   try {
     return await use(async (location) => {
       const opened = files.get(location);
       if (opened !== undefined) return opened;
-      const beside = known.get(location);
+      checking ??= check();
+      const beside = (await checking).get(location);
       const file = await (beside === undefined ? openModel(join(folder, location)) : openDataFile(beside));
       files.set(location, file);
       return file;

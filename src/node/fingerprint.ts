@@ -1,18 +1,17 @@
 import { dirname } from 'node:path';
 import { type DataAccess, dataFiles } from '../files/external-data.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import { hashBytes, hashFile } from './host.js';
+import { hashFile } from './host.js';
 
-/** SHA-256 of a model, and of the files that its external data is in, in the order of their names. Throws `io`, `external-data`. */
+/** Calculates the SHA-256 of a model file, and of its files of external data, in the order of their names. Throws `io`, `external-data`. */
 export async function fingerprint(
-  model: string | Uint8Array,
+  path: string,
   document: OnnxDocument,
   access?: DataAccess | undefined,
 ): Promise<string[]> {
-  if (typeof model !== 'string') return [hashBytes(model)];
-  const beside = await dataFiles(document, dirname(model), access);
+  const beside = await dataFiles(document, dirname(path), access);
   const names = beside.toSorted((a, b) => (a.location < b.location ? -1 : 1)).map(({ path }) => path);
   const hashes: string[] = [];
-  for (const path of [model, ...names]) hashes.push(await hashFile(path));
+  for (const one of [path, ...names]) hashes.push(await hashFile(one));
   return hashes;
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import os from 'node:os';
+import { sha256 } from '../base/sha256.js';
 import { onFile } from '../files/file-error.js';
+import { isPath, type RunnableModel } from '../providers/provider.js';
 
 /** The machine, as reports show it; memory in bytes. */
 export function host() {
@@ -23,6 +25,11 @@ export async function hashFile(path: string): Promise<string> {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
   });
   return hash.digest('hex');
+}
+
+/** SHA-256 of a model by its path or bytes, in hexadecimal. Throws `io`. */
+export async function hashModel(model: RunnableModel): Promise<string> {
+  return isPath(model) ? hashFile(model) : sha256(model);
 }
 
 /** SHA-256 of bytes, in hexadecimal. */

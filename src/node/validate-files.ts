@@ -1,36 +1,66 @@
 import { OnnxMishError } from '../base/error.js';
 import { seededFeeds } from '../data/dataset.js';
 import type { ShapeOptions } from '../data/shapes.js';
-import { openModel } from '../files/model-file.js';
-import { inspect } from '../mish/inspect.js';
+import { refuseExternal } from '../files/external-data.js';
+import { inspectDocument } from '../mish/inspect.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';
-import { PROVIDERS, type ProviderName } from '../providers/provider.js';
+import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { PROVIDERS, type ProviderName, type RunnableModel } from '../providers/provider.js';
 import { modelInfo } from '../validate/model-info.js';
-import type { Report } from '../validate/report-schema.js';
-import { type Candidate, type ValidateOptions, validate } from '../validate/validate.js';
-import { hashBytes, hashFile, host } from './host.js';
+import type { InspectedModel, ValidationOptions } from '../validate/options.js';
+import type { ModelInfo, Report } from '../validate/report-schema.js';
+import { validateModels } from '../validate/validate.js';
+import { hashModel, host } from './host.js';
+import { withModel } from './load-model.js';
 import { getProvider } from './provider-by-name.js';
 
-/** A model file as a candidate for validation. Throws as `inspect` does, and `io`. */
-export async function fileCandidate(path: string, name = path): Promise<Candidate> {
-  const file = await openModel(path);
-  try {
-    return { model: path, info: modelInfo(name, await inspect(file), await hashFile(path)) };
-  } finally {
-    await file.close();
-  }
+/** A model to validate: what to open, and its description. */
+export interface Candidate {
+  /** A path, where external data is found beside it, or the bytes. */
+  readonly model: RunnableModel;
+  readonly info: ModelInfo;
 }
 
-/** Model bytes as a candidate. Throws `external-data` when tensors are in other files, which bytes cannot find. */
+/**
+ * Describes a model file for validation. A model from a pipe is kept in memory. Throws as `inspect` does, `io`, `external-data` and
+ * `aborted`.
+ */
+export function fileCandidate(
+  path: string,
+  name = path,
+  signal?: AbortSignal | undefined,
+): Promise<Candidate> {
+  return withModel(path, (model) => candidateOf(model, name), { signal });
+}
+
+/** Describes a model in memory for validation. Throws as `inspect` does, and `external-data`, which bytes cannot find. */
 export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<Candidate> {
-  const inspection = await inspect(bytes);
-  if (inspection.externalData.length > 0) {
-    throw new OnnxMishError('external-data', 'a model with external data cannot be run from memory', {
-      where: name,
-      fix: 'Swap it to a file with `onnx-mish swap`, and give that as the second argument',
-    });
-  }
-  return { model: bytes, info: modelInfo(name, inspection, hashBytes(bytes)) };
+  const model = await modelFromBytes(bytes, name);
+  refuseExternal(
+    model.document,
+    'Swap it to a file with `onnx-mish swap`, and give that as the second argument',
+  );
+  return candidateOf(model, name);
+}
+
+async function candidateOf({ file, document }: LoadedModel, name: string): Promise<Candidate> {
+  return { model: file, info: modelInfo(name, inspectDocument(document), await hashModel(file)) };
+}
+
+export interface ValidateOptions extends Omit<ValidationOptions, 'original' | 'swapped'> {
+  readonly original: Candidate;
+  readonly swapped: Candidate;
+}
+
+/** Validates a swapped model against its original, as `validateModels` does. Throws as that does, as `scan` does, and `io`. */
+export function validate({ original, swapped, ...options }: ValidateOptions): Promise<Report> {
+  const { signal, session } = options;
+  const access = { signal, allowOutsideData: session?.allowOutsideData };
+  const inspected = <T>({ model, info }: Candidate, use: (inspected: InspectedModel) => Promise<T>) =>
+    withModel(model, (loaded) => use({ model: loaded, info }), access);
+  return inspected(original, (first) =>
+    inspected(swapped, (second) => validateModels({ ...options, original: first, swapped: second })),
+  );
 }
 
 export interface FileValidation
@@ -73,8 +103,8 @@ export async function validateFiles(
   return validate({
     data: (inputs) => seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) }),
     ...options,
-    original: typeof original === 'string' ? await fileCandidate(original) : original,
-    swapped: typeof swapped === 'string' ? await fileCandidate(swapped) : swapped,
+    original: typeof original === 'string' ? await fileCandidate(original, original, signal) : original,
+    swapped: typeof swapped === 'string' ? await fileCandidate(swapped, swapped, signal) : swapped,
     providers,
     cpu: getProvider('cpu'),
     host: host(),

@@ -1,3 +1,4 @@
+import type { OnnxDocument } from '../onnx/document.js';
 import type { Tensors } from './tensor.js';
 
 /** Every execution provider that can be asked for. */
@@ -142,6 +143,12 @@ export interface Cure {
   readonly command: string;
 }
 
+/** A model as a runtime opens it: a path, beside which external data is found, or bytes. */
+export type RunnableModel = string | Uint8Array;
+
+/** Whether a model is given by its path. */
+export const isPath = (model: RunnableModel): model is string => typeof model === 'string';
+
 /** A way to run models. */
 export interface Provider {
   readonly name: ProviderName;
@@ -149,11 +156,16 @@ export interface Provider {
   readonly version: string;
   availability(): Promise<Availability>;
   /** What this provider is known not to run of a model, found out before anything is started; undefined for nothing. */
-  check?(model: string | Uint8Array): Promise<Unsupported | undefined>;
+  check?(document: OnnxDocument): Promise<Unsupported | undefined>;
   /** A model written without what this provider is known to compute wrong, and the command that does it; undefined for none. */
-  cure?(model: string | Uint8Array): Promise<Cure | undefined>;
-  /** Opens a model by its path, where its external data is found beside it, or from its bytes. Throws `run-failed`. */
-  open(model: string | Uint8Array, options?: SessionOptions): Promise<Session>;
+  cure?(document: OnnxDocument): Promise<Cure | undefined>;
+  /** Opens a model. Throws `run-failed`. */
+  open(model: RunnableModel, options?: SessionOptions): Promise<Session>;
   /** Lets go of whatever it started: a browser. It can be used again afterwards. */
   close?(): Promise<void>;
+}
+
+/** Where something runs. */
+export interface OnProvider {
+  readonly provider: Provider;
 }

@@ -1,5 +1,5 @@
-import type { BentSite, Calibration, Judgement, LayerRepair } from '../calibrate/index.js';
 import { limitText } from '../calibrate/select/budget.js';
+import type { BentSite, Calibration, Judgement, LayerRepair } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
 import { figure, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';

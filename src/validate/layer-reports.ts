@@ -4,13 +4,13 @@ import { messageOf } from '../base/error.js';
 import { type Dataset, type Feeds, firstFeeds } from '../data/dataset.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
-import { firstParting } from './divergence.js';
-import { compareLayers, type LayerRun } from './layers.js';
+import { firstDivergence } from './divergence.js';
+import { compareModelLayers, type ModelRun } from './layers.js';
+import type { ValidationOptions } from './options.js';
 import type { LayerComparison, ProviderRow } from './report-schema.js';
 import { parityShare } from './thresholds.js';
 import { floatsOf, toleranceFor } from './tolerance.js';
 import { triedCure } from './tried-cure.js';
-import type { ValidateOptions } from './validate.js';
 
 /** How many runs the tensors inside are compared over. */
 const LAYER_RUNS = 2;
@@ -19,11 +19,11 @@ const LAYER_RUNS = 2;
 export async function layersInside(
   rows: readonly ProviderRow[],
   dataset: Dataset<Feeds>,
-  options: ValidateOptions,
+  options: ValidationOptions,
 ): Promise<LayerComparison[]> {
   const { original, swapped, cpu, signal, onProgress = () => {} } = options;
   const feeds = await firstFeeds(dataset.feeds, LAYER_RUNS);
-  const run = (which: 'original' | 'swapped', provider: Provider): LayerRun => {
+  const run = (which: 'original' | 'swapped', provider: Provider): ModelRun => {
     return { which, provider, model: (which === 'original' ? original : swapped).model };
   };
   const both = { a: run('original', cpu), b: run('swapped', cpu) };
@@ -37,7 +37,7 @@ export async function layersInside(
     const what = `comparing the tensors inside, ${a.which} on ${a.provider.name} with ${b.which} on ${b.provider.name}`;
     try {
       found.push(
-        await compareLayers({
+        await compareModelLayers({
           ...{ a, b, feeds, signal },
           copies: a.which === b.which,
           // Every operator as the models have it, or the fusions that a provider may get wrong.
@@ -56,8 +56,8 @@ export async function layersInside(
 }
 
 /** A comparison that did not come about, of which the rest of the report still knows. */
-function failedComparison(a: LayerRun, b: LayerRun, error: unknown): LayerComparison {
-  const run = ({ which, provider }: LayerRun) => ({ model: which, provider: provider.name });
+function failedComparison(a: ModelRun, b: ModelRun, error: unknown): LayerComparison {
+  const run = ({ which, provider }: ModelRun) => ({ model: which, provider: provider.name });
   const problem = messageOf(error);
   const nothing = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null };
   const row = { node: 'all', op: '–', output: '', site: false, ...nothing, problem };
@@ -78,7 +78,7 @@ export async function partings(
   models: Both<Session>,
   { parity }: Pick<ProviderRow, 'parity'>,
   dataset: Dataset<Feeds>,
-  options: ValidateOptions,
+  options: ValidationOptions,
 ): Promise<Partings> {
   const parting: ProviderRow['parting'] = { original: null, swapped: null };
   const suspicions = new Set<string>();
@@ -92,9 +92,9 @@ export async function partings(
     ['swapped', swapped],
   ] as const) {
     if (parityShare(parity, which).every((share) => share !== null && share <= limit)) continue;
-    const [a, b] = [cpu, provider].map((where): LayerRun => ({ which, model, provider: where }));
+    const [a, b] = [cpu, provider].map((where): ModelRun => ({ which, model, provider: where }));
     if (a === undefined || b === undefined) continue;
-    parting[which] = await firstParting({ a, b, feeds, session, signal }, limit);
+    parting[which] = await firstDivergence({ a, b, feeds, session, signal }, limit);
     for (const suspicion of models[which].suspicions ?? []) suspicions.add(`${which}: ${suspicion}`);
     const [first] = feeds;
     const advice = first && (await triedCure(provider, cpu, model, first, limit, session));

@@ -4,26 +4,25 @@ import { driftMeter } from '../metrics/drift.js';
 import { momentsMeter } from '../metrics/moments.js';
 import { recognise } from '../mish/recognise.js';
 import { findSites } from '../mish/sites.js';
-import { withDocument } from '../node/document.js';
 import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { withExposed } from '../providers/exposed-model.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensors } from '../providers/tensor.js';
 import type { LayerComparison, LayerRow } from './report-schema.js';
 
 /** A model on a provider. */
-export interface LayerRun {
+export interface ModelRun {
   readonly which: 'original' | 'swapped';
-  /** A path, where external data is found beside it, or the bytes. */
-  readonly model: string | Uint8Array;
+  readonly model: LoadedModel;
   readonly provider: Provider;
 }
 
-export interface LayerOptions {
+export interface ModelLayerOptions {
   /** The reference, on a provider that runs any model: the CPU. */
-  readonly a: LayerRun;
-  readonly b: LayerRun;
+  readonly a: ModelRun;
+  readonly b: ModelRun;
   readonly feeds: readonly Tensors[];
   /** Have tensors copied out, see `exposeTensors`; for comparing providers. */
   readonly copies?: boolean | undefined;
@@ -58,31 +57,17 @@ interface Shared {
  * operator runs as the model has it; the default keeps the fusions that are left, in which a wrong kernel may be.
  * A tensor that stops a pass gets a row that says why. Throws `run-failed` for the models as such, `aborted`.
  */
-export async function compareLayers(options: LayerOptions): Promise<LayerComparison> {
-  const { a, b, feeds } = options;
+export async function compareModelLayers(options: ModelLayerOptions): Promise<LayerComparison> {
+  const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
   if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
-  return withDocument(a.model, (first) =>
-    withDocument(b.model, (second) =>
-      compareDocuments({ ...a, document: first }, { ...b, document: second }, options),
-    ),
-  );
-}
-
-/** A model with its structure read, from which every pass makes its copy. */
-interface Read extends LayerRun {
-  readonly document: OnnxDocument;
-}
-
-async function compareDocuments(a: Read, b: Read, options: LayerOptions): Promise<LayerComparison> {
-  const { sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
-  const shared = sharedTensors(a.document, b.document).filter(({ site }) => site || !sitesOnly);
+  const shared = sharedTensors(a.model.document, b.model.document).filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
   let size = Math.min(chunk, FIRST);
   for (let at = 0; at < shared.length; ) {
     stopIfAborted(signal);
     onProgress?.(at, shared.length);
     const part = shared.slice(at, at + size);
-    const result = await comparePart(part, a, b, options);
+    const result = await comparePart(part, options);
     rows.push(...result.rows);
     at += part.length;
     // What comes next is about as large as what came last, or a few times that.
@@ -122,12 +107,10 @@ function describe(document: OnnxDocument) {
 /** Compares some tensors; halves them until what fails is alone. */
 async function comparePart(
   part: readonly Shared[],
-  a: Read,
-  b: Read,
-  options: LayerOptions,
+  options: ModelLayerOptions,
 ): Promise<{ rows: LayerRow[]; bytes: number }> {
   try {
-    return await runPart(part, a, b, options);
+    return await runPart(part, options);
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
     const [only] = part;
@@ -137,8 +120,8 @@ async function comparePart(
     }
     const half = Math.ceil(part.length / 2);
     const [left, right] = [
-      await comparePart(part.slice(0, half), a, b, options),
-      await comparePart(part.slice(half), a, b, options),
+      await comparePart(part.slice(0, half), options),
+      await comparePart(part.slice(half), options),
     ];
     return { rows: [...left.rows, ...right.rows], bytes: left.bytes + right.bytes };
   }
@@ -146,27 +129,25 @@ async function comparePart(
 
 async function runPart(
   part: readonly Shared[],
-  a: Read,
-  b: Read,
-  options: LayerOptions,
+  options: ModelLayerOptions,
 ): Promise<{ rows: LayerRow[]; bytes: number }> {
-  const { feeds, session, signal, copies } = options;
+  const { a, b, feeds, session, signal, copies } = options;
   const names = part.map(({ output }) => output);
   const meters = part.map((tensor) => {
     return { tensor, drift: driftMeter(tensor.output), a: momentsMeter(), b: momentsMeter() };
   });
   let bytes = 0;
   let other: Session | undefined;
-  await withExposed(a, names, copies, async (before) => {
-    const reference = await a.provider.open(before.model, session);
+  await withExposed(a.model, names, copies, async (before) => {
+    const reference = await a.provider.open(before.file, session);
     try {
-      await withExposed(b, names, copies, async (after) => {
+      await withExposed(b.model, names, copies, async (after) => {
         try {
           for (const feed of feeds) {
             stopIfAborted(signal);
             const want = await reference.run(feed);
             const shapes = { inputs: dimsOf(feed), outputs: dimsOf(want) };
-            other ??= await b.provider.open(after.model, { ...session, shapes });
+            other ??= await b.provider.open(after.file, { ...session, shapes });
             const got = await other.run(feed);
             bytes = Math.max(bytes, sizeOf(want));
             for (const meter of meters) {

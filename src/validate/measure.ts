@@ -12,9 +12,9 @@ import { type Both, compare } from './compare.js';
 import { sweep } from './kernel-sweep.js';
 import { measureLatency } from './latency.js';
 import { partings } from './layer-reports.js';
-import { observePlacement, profileModels } from './profile.js';
+import type { InspectedModel, ValidationOptions } from './options.js';
+import { observePlacement, profileBoth } from './profile.js';
 import type { KernelSweep, ProviderRow } from './report-schema.js';
-import type { Candidate, ValidateOptions } from './validate.js';
 
 /**
  * Opens both models, or neither. Something small runs before: ONNX Runtime starts with its first session and run, which
@@ -22,7 +22,7 @@ import type { Candidate, ValidateOptions } from './validate.js';
  */
 export async function openBoth(
   provider: Provider,
-  options: ValidateOptions,
+  options: ValidationOptions,
   shapes?: Both<Shapes>,
 ): Promise<Both<Session>> {
   const { session } = options;
@@ -52,11 +52,11 @@ async function warmUp(provider: Provider, options: SessionOptions | undefined): 
 /** Opens a model; what fails is told by the model's name, since bytes have none of their own. */
 async function openOne(
   provider: Provider,
-  { model, info }: Candidate,
+  { model, info }: InspectedModel,
   options: SessionOptions | undefined,
 ): Promise<Session> {
   try {
-    return await provider.open(model, options);
+    return await provider.open(model.file, options);
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
     throw new OnnxMishError(error.code, error.what, { where: info.name, fix: error.fix, cause: error.cause });
@@ -90,7 +90,7 @@ export async function measureElsewhere(
   provider: Provider,
   baseline: Both<Session>,
   dataset: Dataset<Feeds>,
-  options: ValidateOptions,
+  options: ValidationOptions,
 ): Promise<ProviderRow> {
   const { original, swapped } = options;
   try {
@@ -98,7 +98,7 @@ export async function measureElsewhere(
       ['original', original],
       ['swapped model', swapped],
     ] as const) {
-      const unsupported = await provider.check?.(model);
+      const unsupported = await provider.check?.(model.document);
       if (unsupported === undefined) continue;
       const { reason, fix, nodes } = unsupported;
       const notes = [
@@ -158,7 +158,7 @@ export async function measure(
   models: Both<Session>,
   reference: Both<Session> | undefined,
   dataset: Dataset<Feeds>,
-  options: ValidateOptions,
+  options: ValidationOptions,
 ): Promise<ProviderRow> {
   const { signal, latency } = options;
   const feeds = await firstFeed(dataset.feeds);
@@ -177,7 +177,7 @@ export async function measure(
   const both = { original: options.original.model, swapped: options.swapped.model };
   const profiled =
     native && feeds && options.profile === true
-      ? await profileModels(provider, both, feeds, options).catch(withoutIt)
+      ? await profileBoth(provider, both, feeds, options).catch(withoutIt)
       : null;
   const { parting, suspicions } = await partings(provider, models, comparison, dataset, options);
   return {
@@ -194,8 +194,8 @@ export async function measure(
     placement:
       native && feeds && provider.name !== 'cpu' && options.session?.allowFallback === true
         ? {
-            original: observed(await observePlacement(provider, both.original, feeds, options)),
-            swapped: observed(await observePlacement(provider, both.swapped, feeds, options)),
+            original: observed(await observePlacement(provider, both.original.file, feeds, options)),
+            swapped: observed(await observePlacement(provider, both.swapped.file, feeds, options)),
           }
         : placementOf(models),
     parting,
@@ -224,7 +224,7 @@ function observed({ counts, moved }: Placement) {
 
 /** The activations whose kernels are worth a sweep: the Mish of the swapped model, and what it was before. */
 function kernelsIn(
-  { original, swapped }: ValidateOptions,
+  { original, swapped }: ValidationOptions,
   retargeted: string | undefined,
 ): { activation: Kernel; type: FloatType; opset: number }[] {
   const mish = swapped.info.mish.map(({ form: own, beta, alpha, elemType }) => {

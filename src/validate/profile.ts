@@ -5,11 +5,16 @@ import { FORMS, type FormName } from '../mish/forms.js';
 import { recognise } from '../mish/recognise.js';
 import { retargetDocument } from '../mish/retarget.js';
 import { findSites } from '../mish/sites.js';
-import { withDocument } from '../node/document.js';
-import { withChanged } from '../node/edited-copy.js';
 import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
-import type { KernelTime, Placement, Provider, SessionOptions } from '../providers/provider.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type {
+  KernelTime,
+  Placement,
+  Provider,
+  RunnableModel,
+  SessionOptions,
+} from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Both } from './compare.js';
 import type { ModelProfile, Profile } from './report-schema.js';
@@ -21,22 +26,20 @@ export interface ProfileOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type Model = string | Uint8Array;
-
 /**
  * Where the time of both models goes on a provider of this process, by ONNX Runtime's own profiler: by operator, by
  * site, and what the swap costs beyond the nodes of Mish themselves, as the original's activations are fused into what
  * comes before them. Throws `run-failed`, `aborted`, and `bad-usage` for a provider that has no profiler.
  */
-export async function profileModels(
+export async function profileBoth(
   provider: Provider,
-  models: Both<Model>,
+  models: Both<LoadedModel>,
   feeds: Tensors,
   options: ProfileOptions = {},
 ): Promise<Profile> {
-  const measure = (model: Model) => profileModel(provider, model, feeds, options);
-  const original = await measure(models.original);
-  const swapped = await measure(models.swapped);
+  const original = await profileOne(provider, models.original, feeds, options);
+  const swapped = await profileOne(provider, models.swapped, feeds, options);
+  const measure = async (model: RunnableModel) => totalUs(await kernelsOf(provider, model, feeds, options));
   const inSites = (profile: ModelProfile) => profile.sites.reduce((sum, { us }) => sum + us, 0);
   const mishUs = inSites(swapped);
   const forms: Profile['forms'] = [];
@@ -49,19 +52,15 @@ export async function profileModels(
 
 /** What the model takes with all its Mish in a form; null where that cannot be written or does not run. */
 async function inForm(
-  model: Model,
+  model: LoadedModel,
   form: FormName,
   asItIs: number,
-  measure: (model: Model) => Promise<ModelProfile>,
+  measure: (model: RunnableModel) => Promise<number>,
 ): Promise<number | null> {
   try {
-    return await withDocument(model, async (document) => {
-      const { output, report } = await retargetDocument(document, { form, undo: false });
-      if (report.skipped.length > 0) return null;
-      if (report.sites.length === 0) return asItIs;
-      const external = document.external.length > 0;
-      return withChanged(model, output, external, async (changed) => (await measure(changed)).totalUs);
-    });
+    const { output, report } = await retargetDocument(model.document, { form, undo: false });
+    if (report.skipped.length > 0) return null;
+    return await (report.sites.length === 0 ? asItIs : model.withEdited(output, measure));
   } catch (error) {
     const cannot = error instanceof OnnxMishError && ['unsupported-form', 'run-failed'].includes(error.code);
     if (cannot) return null;
@@ -69,17 +68,28 @@ async function inForm(
   }
 }
 
-/** Profiles one model. Throws as `profileModels` does. */
-export async function profileModel(
+/** Runs to profile unless others are asked for. */
+const DEFAULT_RUNS = 10;
+
+/** Profiles one model. Throws as `profileBoth` does. */
+export async function profileOne(
   provider: Provider,
-  model: Model,
+  { document, file }: LoadedModel,
   feeds: Tensors,
-  { session: sessionOptions, runs = 10, signal }: ProfileOptions = {},
+  options: ProfileOptions = {},
 ): Promise<ModelProfile> {
-  const sites = await withDocument(model, siteNodes);
-  const options = { session: sessionOptions, runs: runs + 1, signal };
-  const kernels = medianRun(await profiledRuns(provider, model, feeds, options), runs + 1);
-  return { runs, ...summariseKernels(kernels, sites) };
+  const kernels = await kernelsOf(provider, file, feeds, options);
+  return { runs: options.runs ?? DEFAULT_RUNS, ...summariseKernels(kernels, siteNodes(document)) };
+}
+
+/** The kernels of the median run. */
+async function kernelsOf(
+  provider: Provider,
+  model: RunnableModel,
+  feeds: Tensors,
+  { session, runs = DEFAULT_RUNS, signal }: ProfileOptions,
+): Promise<KernelTime[]> {
+  return medianRun(await profiledRuns(provider, model, feeds, { session, runs: runs + 1, signal }), runs + 1);
 }
 
 /**
@@ -102,10 +112,10 @@ export function medianRun(kernels: readonly KernelTime[], runs: number): KernelT
   });
 }
 
-/** Where the nodes of a model run, found out by running it once. Throws as `profileModels` does. */
+/** Where the nodes of a model run, found out by running it once. Throws as `profileBoth` does. */
 export async function observePlacement(
   provider: Provider,
-  model: Model,
+  model: RunnableModel,
   feeds: Tensors,
   options: ProfileOptions = {},
 ): Promise<Placement> {
@@ -124,7 +134,7 @@ export function placementOf(kernels: readonly KernelTime[], asked: string): Plac
 
 async function profiledRuns(
   provider: Provider,
-  model: Model,
+  model: RunnableModel,
   feeds: Tensors,
   { session: options, runs = 1, signal }: ProfileOptions,
 ): Promise<KernelTime[]> {
@@ -160,6 +170,11 @@ function siteNodes(document: OnnxDocument): Map<string, string> {
 /** Their time is that of the kernels in their bodies, which are listed too. */
 const CONTROL_FLOW = new Set(['If', 'Loop', 'Scan']);
 
+const countedKernels = (kernels: readonly KernelTime[]) => kernels.filter(({ op }) => !CONTROL_FLOW.has(op));
+
+const totalUs = (kernels: readonly KernelTime[]) =>
+  countedKernels(kernels).reduce((sum, { us }) => sum + us, 0);
+
 /** Adds up the kernels of a run, by operator and by site. A site that was fused away has none of its own. */
 export function summariseKernels(
   kernels: readonly KernelTime[],
@@ -167,7 +182,7 @@ export function summariseKernels(
 ): Omit<ModelProfile, 'runs'> {
   const operators = new Map<string, { op: string; provider: string; calls: number; us: number }>();
   const bySite = new Map<string, number>([...sites.values()].map((site) => [site, 0]));
-  const counted = kernels.filter(({ op }) => !CONTROL_FLOW.has(op));
+  const counted = countedKernels(kernels);
   for (const { node, op, provider, us } of counted) {
     const key = `${op} ${provider}`;
     const sum = operators.get(key) ?? { op, provider, calls: 0, us: 0 };
@@ -176,7 +191,7 @@ export function summariseKernels(
     if (site !== undefined) bySite.set(site, (bySite.get(site) ?? 0) + us);
   }
   return {
-    totalUs: counted.reduce((sum, { us }) => sum + us, 0),
+    totalUs: totalUs(counted),
     operators: [...operators.values()].sort((a, b) => b.us - a.us),
     sites: [...bySite].map(([node, us]) => ({ node, us })),
   };

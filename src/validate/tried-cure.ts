@@ -1,6 +1,7 @@
 import { isAborted } from '../base/abort.js';
 import { driftMeter } from '../metrics/drift.js';
-import type { Provider, SessionOptions } from '../providers/provider.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { Provider, RunnableModel, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensors } from '../providers/tensor.js';
 
 /**
@@ -10,15 +11,15 @@ import { dimsOf, type Tensors } from '../providers/tensor.js';
 export async function triedCure(
   provider: Provider,
   cpu: Provider,
-  model: string | Uint8Array,
+  model: LoadedModel,
   feeds: Tensors,
   limit: number,
   session: SessionOptions | undefined,
 ): Promise<string | undefined> {
   try {
-    const cure = await provider.cure?.(model);
+    const cure = await provider.cure?.(model.document);
     if (cure === undefined) return undefined;
-    const wanted = await runOn(cpu, model, feeds, session);
+    const wanted = await runOn(cpu, model.file, feeds, session);
     const shapes = { inputs: dimsOf(feeds), outputs: dimsOf(wanted) };
     const given = await runOn(provider, cure.model, feeds, { ...session, shapes });
     return isWithin(wanted, given, limit)
@@ -32,7 +33,7 @@ export async function triedCure(
 
 async function runOn(
   provider: Provider,
-  model: string | Uint8Array,
+  model: RunnableModel,
   feeds: Tensors,
   options: SessionOptions | undefined,
 ): Promise<Tensors> {

@@ -2,62 +2,14 @@ import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
-import type {
-  Pairs,
-  Provider,
-  ProviderName,
-  Session,
-  SessionOptions,
-  ValueInfo,
-} from '../providers/provider.js';
+import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
-import type { LatencyOptions } from './latency.js';
 import { layersInside } from './layer-reports.js';
 import { closeBoth, measure, measureElsewhere, openBoth } from './measure.js';
-import {
-  type Host,
-  type ModelInfo,
-  type ProviderRow,
-  parseReport,
-  REPORT_SCHEMA,
-  type Report,
-} from './report-schema.js';
-import { checkThresholds, judge, notesOnThresholds, type Thresholds } from './thresholds.js';
+import type { ValidationOptions } from './options.js';
+import { type ProviderRow, parseReport, REPORT_SCHEMA, type Report } from './report-schema.js';
+import { checkThresholds, judge, notesOnThresholds } from './thresholds.js';
 import { floatsOf } from './tolerance.js';
-
-/** A model to validate: what to open, and what is known of it. */
-export interface Candidate {
-  /** A path, where external data is found beside it, or the bytes. */
-  readonly model: string | Uint8Array;
-  readonly info: ModelInfo;
-}
-
-export interface ValidateOptions {
-  readonly original: Candidate;
-  readonly swapped: Candidate;
-  /** Where to run. */
-  readonly providers: readonly Provider[];
-  /** The reference for parity. */
-  readonly cpu: Provider;
-  /** Makes the feeds, once the inputs and outputs of the original are known. */
-  readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
-  readonly host: Omit<Host, 'onnxruntime'>;
-  readonly session?: SessionOptions | undefined;
-  /** False to measure none. */
-  readonly latency?: LatencyOptions | false | undefined;
-  readonly thresholds?: Thresholds | undefined;
-  /** Compare the tensors inside as well: original and swapped on the CPU, and each provider with the CPU. */
-  readonly perLayer?: boolean | undefined;
-  /** Have ONNX Runtime's profiler say where the time goes, on the providers of this process. */
-  readonly profile?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Told what is being done. */
-  readonly onProgress?: ((step: string) => void) | undefined;
-  /** Told each row of the report as soon as it is complete. */
-  readonly onRow?: ((row: ProviderRow) => void) | undefined;
-  /** Told the times of pairs of runs while they are measured, in milliseconds. */
-  readonly onPairs?: ((provider: ProviderName, times: Pairs['times']) => void) | undefined;
-}
 
 /**
  * Compares a swapped model with its original on each provider: kernel error, drift of every output,
@@ -65,7 +17,7 @@ export interface ValidateOptions {
  * so. Throws `bad-data` when feeds and models do not fit, `run-failed` when one of the models does not even
  * run on the CPU, `bad-usage` for a threshold that is no number, `aborted`.
  */
-export async function validate(options: ValidateOptions): Promise<Report> {
+export async function validateModels(options: ValidationOptions): Promise<Report> {
   const { original, swapped, cpu, thresholds = {}, onProgress = () => {} } = options;
   checkThresholds(thresholds);
   onProgress('opening the models');

@@ -4,7 +4,7 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { calibrate } from '../../dist/calibrate/index.js';
+import { calibrate } from '../../dist/node/calibrate.js';
 import { swapFile } from '../../dist/node/index.js';
 import { nodeProvider } from '../../dist/providers/node/provider.js';
 import { MODELS } from './calibrate-models.js';

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { createRandom, normal } from '../../src/base/random.js';
-import { type CalibrateOptions, calibrate } from '../../src/calibrate/calibrate.js';
+import type { CalibrateOptions } from '../../src/calibrate/calibrate.js';
 import { sampledFeeds } from '../../src/data/arrays.js';
 import { type Dataset, seededFeeds } from '../../src/data/dataset.js';
 import { splitFeeds } from '../../src/data/split.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { swap } from '../../src/mish/swap.js';
+import { calibrate } from '../../src/node/calibrate-files.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { readFashion } from '../support/fashion.js';
 import { decode, failure } from '../support/graph.js';

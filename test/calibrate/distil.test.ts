@@ -4,6 +4,7 @@ import { type TuneOptions, tune } from '../../src/calibrate/distil.js';
 import { linearLayers } from '../../src/calibrate/repair/linear-layers.js';
 import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { scan } from '../../src/onnx/scan.js';
+import { editableModel } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { floats, model, node, value } from '../support/model.js';
@@ -43,8 +44,8 @@ async function options(bytes: Uint8Array, more: Partial<TuneOptions> = {}): Prom
   const document = await scan(bytes);
   const { layers } = linearLayers(document, indexGraphs(document), new Set(['x']));
   return {
-    original: { model: original, document: await scan(original) },
-    repaired: { model: bytes, document },
+    original: editableModel(await scan(original)),
+    repaired: editableModel(document),
     layers,
     train: part(20),
     validation: part(4),

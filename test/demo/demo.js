@@ -5,9 +5,9 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from '../../dist/index.js';
 import { openModel, swapFile } from '../../dist/node/index.js';
+import { validateFiles } from '../../dist/node/validate.js';
 import { nodeProvider } from '../../dist/providers/node/provider.js';
 import { figure, plainTable } from '../../dist/render/terminal.js';
-import { validateFiles } from '../../dist/validate/index.js';
 import { picture, voice } from './inputs.js';
 
 const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));

@@ -12,9 +12,9 @@ import {
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { OnnxMishError } from '../../src/base/error.js';
+import { withCopyBeside } from '../../src/files/edited-copy.js';
 import { writeText } from '../../src/files/write-model.js';
 import { swapDocument } from '../../src/mish/swap.js';
-import { withChanged } from '../../src/node/edited-copy.js';
 import { retargetFile, swapFile, undoFile } from '../../src/node/index.js';
 import { scan } from '../../src/onnx/scan.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
@@ -136,7 +136,7 @@ const SCENARIOS: Record<string, Scenario> = {
     outputs: [],
     async run(folder) {
       const { output } = await swapDocument(await scan(EXTERNAL['in/m.onnx']));
-      await withChanged(folder.at('in/m.onnx'), output, true, async (model) => {
+      await withCopyBeside(folder.at('in/m.onnx'))(output, async (model) => {
         expect(typeof model).toBe('string');
       });
     },

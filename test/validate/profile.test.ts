@@ -1,16 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { swap } from '../../src/mish/swap.js';
+import { profileModel, profileModels } from '../../src/node/profile-models.js';
 import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
-import {
-  medianRun,
-  observePlacement,
-  placementOf,
-  profileModel,
-  profileModels,
-  summariseKernels,
-} from '../../src/validate/profile.js';
+import { medianRun, observePlacement, placementOf, summariseKernels } from '../../src/validate/profile.js';
 import { tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';

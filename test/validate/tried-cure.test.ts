@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { triedCure } from '../../src/validate/tried-cure.js';
+import { reluModel } from '../support/graph.js';
 
 const vector = (...data: number[]): Tensors => ({
   y: { elemType: 'f32', dims: [data.length], data: Float32Array.from(data) },
 });
-const [model, cured] = [new Uint8Array([1]), new Uint8Array([2])];
+const model = await modelFromBytes(reluModel());
+const cured = new Uint8Array([2]);
 
 /** A provider that gives these outputs for the cured model, and others for the one as it is. */
 function provider(given: Tensors | Error, cure?: Provider['cure']): Provider {

@@ -4,10 +4,9 @@ import { sampledFeeds } from '../../src/data/arrays.js';
 import { seededFeeds } from '../../src/data/dataset.js';
 import { swap } from '../../src/mish/swap.js';
 import { host } from '../../src/node/host.js';
-import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
+import { bytesCandidate, validate, validateFiles } from '../../src/node/validate-files.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
-import { validate } from '../../src/validate/validate.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 

@@ -5,12 +5,11 @@ import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
-import { withDocument } from '../../node/document.js';
-import { getProvider } from '../../node/provider-by-name.js';
 import { analyse } from '../../onnx/analysis.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
-import { type ExposedModel, type ReadModel, withExposed } from '../../providers/exposed-model.js';
-import type { Provider, SessionOptions, ValueInfo } from '../../providers/provider.js';
+import { type ExposedModel, withExposed } from '../../providers/exposed-model.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider, Provider, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { dimsOf, type Tensors } from '../../providers/tensor.js';
 import { type ActivationMeter, activationMeter, type InputStatistics } from './activation-meter.js';
 import { unitAxis } from './unit-axis.js';
@@ -75,7 +74,7 @@ const FIRST = 4;
 /**
  * Runs a model on samples and measures what goes into each activation that could be swapped: how much of it is above 0,
  * lies in Mish's dip, lies where Mish bends, and how many units (channels or features, see `unitAxis`) are never
- * positive, which is dead under ReLU. `model` is the original, as a path or as bytes.
+ * positive, which is dead under ReLU. `model` is the original.
  *
  * Tensors become outputs of copies of the model, a few at a time, and of each run only sums and counts are kept: memory
  * holds one run of one pass. Activations in bodies of If, Loop and Scan and in functions cannot be looked into; they
@@ -84,22 +83,19 @@ const FIRST = 4;
  * Throws `bad-data` for data that does not fit, `run-failed` for a model that does not run, `bad-usage`, `io`,
  * `provider-unavailable`, `aborted`, and as `scan` does.
  */
-export function activations(model: string | Uint8Array, options: ActivationsOptions): Promise<Activations> {
-  return withDocument(model, (document) => activationsInside({ model, document }, options));
-}
-
-/** The same for a model that was read already. */
-export async function activationsInside(read: ReadModel, options: ActivationsOptions): Promise<Activations> {
+export async function measureActivations(
+  model: LoadedModel,
+  options: ActivationsOptions & OnProvider,
+): Promise<Activations> {
   const { samples = ENOUGH_SAMPLES, seed = 0 } = options;
   if (!(Number.isSafeInteger(samples) && samples > 0)) {
     throw new OnnxMishError('bad-usage', `${samples} is no number of samples`, { fix: 'Give 1 or more' });
   }
-  const provider = options.provider ?? getProvider('cpu');
-  const analysis = analyse(read.document);
-  const places = findSites(read.document, options, analysis).sites.map((site) =>
+  const analysis = analyse(model.document);
+  const places = findSites(model.document, options, analysis).sites.map((site) =>
     placeOf(site, analysis.index),
   );
-  const { dataset, shapes } = await tryOut(read, provider, options);
+  const { dataset, shapes } = await tryOut(model, options);
   const all = dataset.feeds.length;
   const batch = samplesOfRun(dataset, shapes);
   const limit = Math.min(all, Math.max(1, Math.floor(samples / batch)));
@@ -108,8 +104,8 @@ export async function activationsInside(read: ReadModel, options: ActivationsOpt
   const measured = await measureAll(
     places.filter((place) => place.why === undefined),
     { feeds: feeds ?? [], runs: limit },
-    read,
-    { ...options, provider },
+    model,
+    options,
   );
   const sites: SiteActivations[] = [];
   const unmeasured: UnmeasuredSite[] = [];
@@ -160,12 +156,11 @@ function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
 
 /** Opens the model as it is and runs it once, so that what is wrong with model or data is not the fault of a site. */
 async function tryOut(
-  { model }: ReadModel,
-  provider: Provider,
-  { data, session, signal }: ActivationsOptions,
+  { file }: LoadedModel,
+  { provider, data, session, signal }: ActivationsOptions & OnProvider,
 ): Promise<{ dataset: Dataset<Feeds>; shapes: Record<string, readonly number[]> }> {
   stopIfAborted(signal);
-  const opened = await provider.open(model, session);
+  const opened = await provider.open(file, session);
   try {
     const dataset = data(opened.inputs, opened.outputs);
     const feed = await firstFeed(dataset.feeds);
@@ -187,7 +182,7 @@ type Result =
 
 /** What a pass needs besides its places. */
 interface Work {
-  readonly read: ReadModel;
+  readonly model: LoadedModel;
   readonly feeds: Feeds;
   readonly provider: Provider;
   readonly session: SessionOptions | undefined;
@@ -199,8 +194,8 @@ interface Work {
 async function measureAll(
   places: readonly Place[],
   { feeds, runs }: { readonly feeds: Feeds; readonly runs: number },
-  read: ReadModel,
-  options: ActivationsOptions & { readonly provider: Provider },
+  model: LoadedModel,
+  options: ActivationsOptions & OnProvider,
 ): Promise<Map<Place, Result>> {
   const { chunk = 48, bytes = 2 ** 28, provider, session, signal, onProgress } = options;
   const results = new Map<Place, Result>();
@@ -208,7 +203,7 @@ async function measureAll(
   for (let at = 0; at < places.length; ) {
     const part = places.slice(at, at + size);
     const ran = (count: number, run: number) => onProgress?.(at * runs + count * run, places.length * runs);
-    const largest = await measurePart(part, { read, feeds, provider, session, signal, ran }, results);
+    const largest = await measurePart(part, { model, feeds, provider, session, signal, ran }, results);
     at += part.length;
     // What comes next is about as large as what came last, or a few times that.
     const fitting = Math.floor((bytes * part.length) / Math.max(1, largest));
@@ -235,7 +230,7 @@ async function measurePart(part: readonly Place[], work: Work, results: Map<Plac
 }
 
 async function runPart(part: readonly Place[], work: Work, results: Map<Place, Result>): Promise<number> {
-  const { read, feeds, provider, session, signal, ran } = work;
+  const { model, feeds, provider, session, signal, ran } = work;
   const inside = [...new Set(part.filter(({ fed }) => !fed).map(({ input }) => input))];
   const rows = part.map((place) => ({
     place,
@@ -244,7 +239,7 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
   }));
   let largest = 0;
   const measure = async (exposed: ExposedModel) => {
-    const opened = await provider.open(exposed.model, session);
+    const opened = await provider.open(exposed.file, session);
     try {
       let runs = 0;
       for await (const feed of feeds) {
@@ -263,7 +258,7 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
       await opened.close();
     }
   };
-  await withExposed(read, inside, undefined, measure);
+  await withExposed(model, inside, undefined, measure);
   for (const { place, meter, dims } of rows) {
     results.set(
       place,

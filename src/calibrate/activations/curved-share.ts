@@ -1,15 +1,12 @@
 import { stopIfAborted } from '../../base/abort.js';
-import { own } from '../../base/own.js';
 import type { Part } from '../../data/split.js';
 import { recognise } from '../../mish/recognise.js';
 import type { SiteReport } from '../../mish/results.js';
-import { withChanged } from '../../node/edited-copy.js';
-import { exposeTensors } from '../../onnx/expose.js';
-import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
-import type { Provider, SessionOptions } from '../../providers/provider.js';
+import { withExposed } from '../../providers/exposed-model.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { toNumbers } from '../../providers/tensor.js';
-import type { Base } from '../repair/gather-rows.js';
 
 /** A site with what its inputs see of Mish. */
 export interface BentSite extends SiteReport {
@@ -23,12 +20,13 @@ const BEND = 4;
 /** Measures the share of inputs for which Mish bends, of each site of the main graph, in the model as it will be. */
 export async function withBends(
   sites: readonly SiteReport[],
-  original: Base,
-  model: Spliced,
+  original: EditableModel,
+  edited: Spliced,
   { feeds }: Part,
-  options: { provider: Provider; session?: SessionOptions | undefined; signal?: AbortSignal | undefined },
+  options: OnProvider & { session?: SessionOptions | undefined; signal?: AbortSignal | undefined },
 ): Promise<BentSite[]> {
-  const document = await scan(await model.bytes());
+  const model = await original.edited(edited);
+  const { document } = model;
   const found = recognise(document).filter(({ scope }) => scope === document.graph);
   const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const measured = found.filter(({ x }) => made.has(x));
@@ -39,15 +37,15 @@ export async function withBends(
     n: 0,
     inside: 0,
   }));
-  const exposed = exposeTensors(document, [...new Set(measured.map(({ x }) => x))]);
-  await withChanged(original.model, exposed.model, document.external.length > 0, async (given) => {
-    const session = await options.provider.open(given, options.session);
+  const names = [...new Set(measured.map(({ x }) => x))];
+  await withExposed(model, names, undefined, async (exposed) => {
+    const session = await options.provider.open(exposed.file, options.session);
     try {
       for await (const feed of feeds) {
         stopIfAborted(options.signal);
         const outputs = await session.run(feed);
         for (const meter of meters) {
-          const tensor = own(outputs, exposed.outputs.get(meter.x) ?? meter.x);
+          const tensor = exposed.get(outputs, meter.x);
           const values = (tensor && toNumbers(tensor)) ?? [];
           const limit = BEND / meter.beta;
           for (let index = 0; index < values.length; index++)

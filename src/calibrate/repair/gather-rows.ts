@@ -3,22 +3,14 @@ import { OnnxMishError } from '../../base/error.js';
 import { own } from '../../base/own.js';
 import { createRandom, type Random } from '../../base/random.js';
 import type { Part } from '../../data/split.js';
-import { withChanged } from '../../node/edited-copy.js';
-import type { OnnxDocument } from '../../onnx/document.js';
 import { extractEdits } from '../../onnx/extract.js';
 import { type Edit, splice } from '../../onnx/splice.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
 import type { Provider, SessionOptions } from '../../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
 import { type Moments, type Multiplier, momentsMeter, type Shift } from './gram-matrix.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
 import type { LinearLayer } from './linear-layers.js';
-
-/** A model that is run while it is changed. */
-export interface Base {
-  /** A path beside which external data lies, or bytes. */
-  readonly model: string | Uint8Array;
-  readonly document: OnnxDocument;
-}
 
 /** Moments of a group's rows [inputs, outputs]. */
 export interface Gathered {
@@ -29,9 +21,9 @@ export interface Gathered {
 
 export interface GatherOptions {
   /** Gives the outputs. */
-  readonly original: Base;
+  readonly original: EditableModel;
   /** Gives the inputs, with the edits made so far. */
-  readonly swapped: Base;
+  readonly swapped: EditableModel;
   readonly fit: Part;
   readonly held: Part;
   /** Rows to take of the fit part, about; of the held part in proportion to its runs. */
@@ -48,20 +40,21 @@ export type RunFor = (feeds: Tensors) => Promise<Tensor>;
 
 /** Has the part of a model, with edits made to it, open that gives a tensor. Throws `run-failed`. */
 export async function withTensor<T>(
-  { model, document }: Base,
+  model: EditableModel,
   edits: readonly Edit[],
   name: string,
   { provider, session }: Pick<GatherOptions, 'provider' | 'session'>,
   use: (run: RunFor) => Promise<T>,
 ): Promise<T> {
+  const { document } = model;
   const cut = extractEdits(document, [name]);
   const gone = cut.filter(({ start, end }) => end > start);
   const staying = edits.filter(
     (edit) => !gone.some(({ start, end }) => edit.start >= start && edit.end <= end),
   );
   const part = splice(document.source, [...staying, ...cut]);
-  return withChanged(model, part, document.external.length > 0, async (given) => {
-    const open = await provider.open(given, session);
+  return model.withEdited(part, async (copy) => {
+    const open = await provider.open(copy, session);
     try {
       return await use(async (feeds) => {
         const tensor = own(await open.run(feeds), name);

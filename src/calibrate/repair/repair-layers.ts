@@ -3,8 +3,8 @@ import { stopIfAborted } from '../../base/abort.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
-import type { OpenData } from '../../onnx/weights.js';
-import { type Base, type Gathered, type GatherOptions, gather } from './gather-rows.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+import { type Gathered, type GatherOptions, gather } from './gather-rows.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
 import { layerEdits, linearMaps, rounded } from './layer-weights.js';
@@ -22,7 +22,6 @@ import { type LeftAlone, type LinearLayer, linearLayers } from './linear-layers.
 export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
   /** Outputs of the sites that were swapped, in the main graph and in graphs inside of its nodes. */
   readonly sites: ReadonlySet<string>;
-  readonly openData?: OpenData | undefined;
   /** Which layers to repair; all unless given. */
   readonly wants?: ((layer: LinearLayer) => boolean) | undefined;
   /** The one ridge to use; the held-out part chooses unless it is given. */
@@ -30,7 +29,7 @@ export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
   /** Ways to try; all unless given. */
   readonly methods?: readonly Method[] | undefined;
   /** What gives a layer its inputs; the network as repaired so far unless given. */
-  readonly inputs?: ((layer: LinearLayer) => Promise<Base>) | undefined;
+  readonly inputs?: ((layer: LinearLayer) => Promise<EditableModel>) | undefined;
   readonly onProgress?: ((done: number, of: number, label: string) => void) | undefined;
 }
 
@@ -107,8 +106,9 @@ async function repairLayer(
   options: RepairOptions & GatherOptions,
   fresh: (wanted: string) => string,
 ): Promise<{ edits: Edit[]; report: LayerRepair }> {
-  const { swapped, openData, methods } = options;
-  const old = await linearMaps(swapped.document, layer, openData);
+  const { swapped, methods } = options;
+  const { document, openData } = swapped;
+  const old = await linearMaps(document, layer, openData);
   const geometry = geometryOf(layer);
   const gathered =
     options.inputs === undefined
@@ -151,7 +151,7 @@ async function repairLayer(
     tried,
   };
   if (maps === undefined) return { edits: [], report };
-  return { edits: await layerEdits(swapped.document, layer, maps, openData, fresh), report };
+  return { edits: await layerEdits(document, layer, maps, openData, fresh), report };
 }
 
 /** A map of x to y as one of x and y less their shifts. */

@@ -1,21 +1,23 @@
 import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
 import type { OnnxDocument } from '../../onnx/document.js';
-import { scan } from '../../onnx/scan.js';
-import type { Base } from './gather-rows.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
 import type { LinearLayer } from './linear-layers.js';
 
 /**
  * What feeds a layer under symmetric reconstruction: the original with nothing swapped but the sites next before the layer,
  * so that it makes up for those alone and not for the errors of the layers before.
  */
-export async function symmetricBase(original: Base, plan: Plan, layer: LinearLayer): Promise<Base> {
-  const { document, model } = original;
+export async function symmetricModel(
+  original: EditableModel,
+  plan: Plan,
+  layer: LinearLayer,
+): Promise<EditableModel> {
+  const { document } = original;
   const near = sitesBefore(document, plan, layer.x);
   const sites = plan.sites.filter(({ scope, output }) => scope === 'graph' && near.has(output));
   const { output } = await swapDocument(document, { plan: { ...plan, sites }, undo: false });
-  const bytes = await output.bytes();
-  return { model: typeof model === 'string' ? model : bytes, document: await scan(bytes) };
+  return original.edited(output);
 }
 
 /** The sites from which a way leads to a tensor on which no other site lies. */

@@ -2,8 +2,8 @@ import { OnnxMishError } from '../../base/error.js';
 import type { Plan } from '../../mish/plan.js';
 import type { SiteReport, SkipReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
-import { withDocument } from '../../node/document.js';
-import type { ReadModel } from '../../providers/exposed-model.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
 import { takeBack } from './backtrack.js';
 import { judgeHarm, type Limit, type LimitVerdict, limitText } from './budget.js';
 import { findCandidates } from './candidates.js';
@@ -78,7 +78,7 @@ const HELD_OUT = 1 / 3;
 
 /**
  * Finds the largest set of sites it can whose swap keeps a budget of drift, agreement or accuracy against the original.
- * `model` is the original, as a path or as bytes; nothing is written: give `plan` to `swap`. Sites in nested graphs and
+ * `model` is the original; nothing is written: give `plan` to `swap`. Sites in nested graphs and
  * functions count as well.
  *
  * Two thirds of the samples are searched on: each site is swapped alone, which gives an order from harmless to harmful, and
@@ -91,21 +91,16 @@ const HELD_OUT = 1 / 3;
  * data that does not fit, `run-failed` for an original that does not run, `skipped` under `strict`, `unsupported-form`,
  * `io`, `provider-unavailable`, `aborted`, and as `scan` does.
  */
-export function keepWithin(model: string | Uint8Array, options: KeepOptions): Promise<Kept> {
-  return withDocument(model, (document) => keepInside({ model, document }, options));
-}
-
-/** The same for a model that was read already. */
-export async function keepInside(read: ReadModel, options: KeepOptions): Promise<Kept> {
+export async function keepWithinBudget(model: LoadedModel, options: KeepOptions & OnProvider): Promise<Kept> {
   const { budget, samples = KEEP_SAMPLES, seed = 0 } = options;
   if (budget.length === 0) {
     throw new OnnxMishError('bad-usage', 'the budget is empty', { fix: 'Give at least one limit' });
   }
   const { form, target, beta, leaky, only, include, exclude, strict } = options;
-  const { report, measuredIn } = await findCandidates(read.document, {
+  const { report, measuredIn } = await findCandidates(model.document, {
     ...{ form, target, beta, leaky, only, include, exclude, strict },
   });
-  return withTrial(read, options, { samples, seed, shares }, async (trial) => {
+  return withTrial(model, options, { samples, seed, shares }, async (trial) => {
     if (trial.parts.length < 2) {
       throw new OnnxMishError(
         'bad-data',

@@ -1,8 +1,7 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { SwapOptions } from '../../mish/swap.js';
-import { withDocument } from '../../node/document.js';
-import { fingerprint } from '../../node/fingerprint.js';
-import type { ReadModel } from '../../providers/exposed-model.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
 import { findCandidates } from './candidates.js';
 import {
   agreementOfOrder,
@@ -49,7 +48,7 @@ export const ESTIMATE_SAMPLES = 16;
 /**
  * Swaps one site at a time and measures what that does to the outputs, over samples and against the original: SQNR in dB, the
  * largest difference, and the share of rows whose top class stays (`Harm`). The sites come from harmless to harmful, by
- * SQNR. `model` is the original, as a path or as bytes; sites in nested graphs and functions count as well, those of a
+ * SQNR. `model` is the original; sites in nested graphs and functions count as well, those of a
  * function with all its calls at once.
  *
  * Beside it stands an estimate, the same measurement over 16 samples. It is no first-order formula because none was of use:
@@ -62,12 +61,7 @@ export const ESTIMATE_SAMPLES = 16;
  * Throws `bad-data` for data that does not fit and for a `before` of something else, `run-failed` for an original that does
  * not run, `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.
  */
-export function rankSites(model: string | Uint8Array, options: RankOptions): Promise<Ranking> {
-  return withDocument(model, (document) => rankInside({ model, document }, options));
-}
-
-/** The same for a model that was read already. */
-export async function rankInside(read: ReadModel, options: RankOptions): Promise<Ranking> {
+export async function rankModel(model: LoadedModel, options: RankOptions & OnProvider): Promise<Ranking> {
   const { samples = RANK_SAMPLES, estimateSamples = ESTIMATE_SAMPLES, seed = 0, top, before } = options;
   for (const count of [estimateSamples, top ?? 1]) {
     if (Number.isSafeInteger(count) && count >= 0) continue;
@@ -76,21 +70,18 @@ export async function rankInside(read: ReadModel, options: RankOptions): Promise
     });
   }
   const { form, target, beta, leaky, only, include, exclude } = options;
-  const { report, measuredIn } = await findCandidates(read.document, {
+  const { report, measuredIn } = await findCandidates(model.document, {
     ...{ form, target, beta, leaky, only, include, exclude },
   });
   const shares = (runs: number, batch: number) => {
     const few = Math.max(1, Math.round(estimateSamples / batch));
     return few < runs ? [few / runs, (runs - few + 0.5) / runs] : [1];
   };
-  const model = {
-    name: read.document.source.name,
-    sha256: await fingerprint(read.model, read.document, options.session),
-  };
-  return withTrial(read, options, { samples, seed, shares }, async (trial) => {
+  const identity = { name: model.name, sha256: [...(await model.fingerprint())] };
+  return withTrial(model, options, { samples, seed, shares }, async (trial) => {
     const start: Ranking = {
       schema: RANKING_SCHEMA,
-      model,
+      model: identity,
       form: report.form,
       beta: report.beta,
       measuredIn,

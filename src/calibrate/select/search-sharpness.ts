@@ -3,11 +3,12 @@ import type { Part } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import type { Plan } from '../../mish/plan.js';
 import type { Spliced } from '../../onnx/splice.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
 import type { CalibrateOptions } from '../calibrate.js';
 import type { Judgement } from '../compare-with-original.js';
-import type { Base } from '../repair/gather-rows.js';
 import { judgeHarm, type Limit, type LimitVerdict } from './budget.js';
-import { rankInside } from './rank.js';
+import { rankModel } from './rank.js';
 import { type Harm, worst } from './trial.js';
 
 /** One set of sharpnesses that was tried. */
@@ -47,8 +48,8 @@ export interface SharpenOptions<T extends Tried> {
   readonly searched: Part;
   /** What has to keep the budget as well: no weights were solved from it. */
   readonly judged: Part;
-  readonly original: Base;
-  readonly options: Omit<CalibrateOptions, 'data'>;
+  readonly original: LoadedModel;
+  readonly options: Omit<CalibrateOptions, 'data'> & OnProvider;
 }
 
 /** From Mish to what is ReLU for most purposes. */
@@ -134,7 +135,7 @@ async function weightsOf<T extends Tried>({
 }: SharpenOptions<T>): Promise<(number | null)[]> {
   const { only, include, exclude, leaky, provider, session, signal, seed } = options;
   const data = () => ({ source: 'npz', feeds: searched.feeds }) as const;
-  const ranking = await rankInside(original, {
+  const ranking = await rankModel(original, {
     ...{ only, include, exclude, leaky, data, provider, session, signal, seed },
     ...{ form: plan.form, samples: 4 * SAMPLES, estimateSamples: SAMPLES, top: 0 },
     onProgress: ({ site, sites }) => options.onProgress?.('estimating the harm of each site', site, sites),

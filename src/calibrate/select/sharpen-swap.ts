@@ -2,8 +2,8 @@ import { OnnxMishError } from '../../base/error.js';
 import { datasetOf, type Part, splitFeeds } from '../../data/split.js';
 import { type Plan, planOf } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
-import { getProvider } from '../../node/provider-by-name.js';
-import type { ReadModel } from '../../providers/exposed-model.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
 import type { CalibrateOptions } from '../calibrate.js';
 import { dataFor, judgeModel } from '../compare-with-original.js';
 import { findCandidates } from './candidates.js';
@@ -24,14 +24,14 @@ const SAMPLES = 512;
  * `sharpen` does: on two thirds of the samples, and on the last third as well. Gives the plan for `swap`. Throws as
  * `calibrate` does, and `over-budget` where no sharpness up to 32 is enough.
  */
-export async function sharpenSwap(
-  original: ReadModel,
-  options: SharpenSwapOptions,
+export async function sharpenModel(
+  original: LoadedModel,
+  options: SharpenSwapOptions & OnProvider,
 ): Promise<{ plan: Plan; sharpness: SharpnessReport }> {
-  const { provider = getProvider('cpu'), samples = SAMPLES, seed = 0, data: _, ...rest } = options;
+  const { samples = SAMPLES, seed = 0, data: _, ...rest } = options;
   const { document } = original;
   const { report, measuredIn } = await findCandidates(document, { ...rest, beta: 1 });
-  const dataset = await dataFor(original.model, provider, options);
+  const dataset = await dataFor(original, options);
   const limit = Math.floor(samples / (await samplesOfRun(dataset)));
   const [searched, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit });
   if (searched === undefined || judged === undefined || searched.runs === 0) {
@@ -45,10 +45,9 @@ export async function sharpenSwap(
       plan,
       repaired: (await swapDocument(document, { plan, undo: false })).output,
     }),
-    judge: (candidate, part: Part) =>
-      judgeModel(original, candidate, datasetOf(dataset, part), { ...options, provider }),
+    judge: (candidate, part: Part) => judgeModel(original, candidate, datasetOf(dataset, part), options),
     ...{ searched, judged, original },
-    options: { ...options, provider },
+    options,
   });
   if (!sharpness.kept && report.sites.length > 0) {
     throw new OnnxMishError('over-budget', 'no sharpness up to 32 keeps the budget', {

@@ -1,6 +1,7 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { own } from '../../base/own.js';
+import { sha256 } from '../../base/sha256.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
 import { type Part, splitFeeds } from '../../data/split.js';
@@ -8,10 +9,8 @@ import { classesOf, type Drift, driftMeter, highest } from '../../metrics/drift.
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
-import { withChanged } from '../../node/edited-copy.js';
-import { getProvider } from '../../node/provider-by-name.js';
-import type { ReadModel } from '../../providers/exposed-model.js';
-import type { Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
 
 /** How far the outputs of a model with swapped sites are from the original's: of several outputs, the worst. */
@@ -95,17 +94,18 @@ interface Run {
  * original gives NaN; `run-failed` where it does not run; `provider-unavailable`, `io`, `aborted`.
  */
 export async function withTrial<T>(
-  { model, document }: ReadModel,
-  options: TrialOptions,
+  model: LoadedModel,
+  options: TrialOptions & OnProvider,
   { samples, seed, shares }: Draw,
   use: (trial: Trial) => Promise<T>,
 ): Promise<T> {
-  const { provider = getProvider('cpu'), session, signal } = options;
+  const { provider, session, signal } = options;
+  const { document } = model;
   if (!(Number.isSafeInteger(samples) && samples > 0)) {
     throw new OnnxMishError('bad-usage', `${samples} is no number of samples`, { fix: 'Give 1 or more' });
   }
   stopIfAborted(signal);
-  const original = await provider.open(model, session);
+  const original = await provider.open(model.file, session);
   try {
     const dataset = options.data(original.inputs, original.outputs);
     const all = dataset.feeds.length;
@@ -157,8 +157,8 @@ export async function withTrial<T>(
         const plan = { schema: 'onnx-mish/plan@1', form, beta: 1, sites, skipped: [] } as const;
         const { output } = await swapDocument(document, { plan, undo: false });
         try {
-          return await withChanged(model, output, document.external.length > 0, async (changed) => {
-            const swapped = await provider.open(changed, session);
+          return await model.withEdited(output, async (copy) => {
+            const swapped = await provider.open(copy, session);
             try {
               return await compare(swapped, parts);
             } finally {
@@ -323,9 +323,4 @@ export function worst(drifts: readonly Drift[]): Omit<Harm, 'top1Drop'> {
     broken: drifts.reduce((sum, { broken }) => sum + broken, 0),
     problem: drifts.find(({ problem }) => problem !== null)?.problem ?? null,
   };
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { activations } from '../../calibrate/activations/activations.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { type Inspection, inspect } from '../../mish/inspect.js';
+import { activations } from '../../node/calibrate-files.js';
 import { renderActivations } from '../../render/activations.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';

@@ -1,9 +1,10 @@
 import { basename, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { type Calibration, calibrate } from '../../calibrate/calibrate.js';
+import type { Calibration } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
 import { globs } from '../../mish/sites.js';
 import type { FormOptions } from '../../mish/swap.js';
+import { calibrate } from '../../node/calibrate-files.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
 import { renderCalibration } from '../../render/calibration.js';
 import { readInBatches } from '../io/batches.js';

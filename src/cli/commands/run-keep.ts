@@ -4,18 +4,19 @@ import {
   type JudgedSet,
   type KeepProgress,
   type Kept,
-  keepInside,
+  keepWithinBudget,
 } from '../../calibrate/select/keep-within-budget.js';
 import { checkedBy } from '../../files/unchanged.js';
+import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapReport } from '../../mish/results.js';
 import { swapDocument } from '../../mish/swap.js';
-import { withDocument } from '../../node/document.js';
+import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { interruptible } from '../io/exit.js';
-import { isPiped, modelArgument } from '../io/files.js';
+import { isPiped, modelArgument, runnable } from '../io/files.js';
 import { readData } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
 import { harmText } from '../text/harm-text.js';
@@ -50,21 +51,20 @@ export async function runKeep(
   const data = await readData(flags, samples ?? NOISES, { signal });
 
   const search = async (document: OnnxDocument, path?: string): Promise<Kept> => {
-    const { source } = document;
-    const model = path ?? source.bytes ?? (await source.read(0, source.size));
+    const session = { allowOutsideData: flags.allowOutsideData };
     const bar = steps();
-    const kept = await keepInside(
-      { model, document },
-      {
+    const kept = await keepWithinBudget(
+      await runnable(document, path, session),
+      onCpu({
         ...{ budget, data, seed, signal, onProgress: told(bar.update) },
-        session: { allowOutsideData: flags.allowOutsideData },
+        session,
         samples: samples ?? allOfNoise(flags),
         ...{ only, include, exclude, form, target, beta, leaky, strict },
-      },
+      }),
     ).finally(bar.end);
     if (kept.of === 0 || kept.sites.length > 0) return kept;
     throw new OnnxMishError('over-budget', nothingKept(kept), {
-      where: source.name,
+      where: document.source.name,
       fix: 'Nothing was written. Loosen the budget, or come closer to the original with --beta 4',
     });
   };

@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
 import { isAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { rankSites } from '../../calibrate/select/rank.js';
 import { parseRanking, type Ranking } from '../../calibrate/select/ranking.js';
 import { isAbsent } from '../../files/file-error.js';
 import { readText } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapOptions } from '../../mish/swap.js';
+import { rankSites } from '../../node/calibrate-files.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { NOISE, readData } from '../io/read-data.js';

@@ -1,14 +1,16 @@
 import { OnnxMishError } from '../../base/error.js';
 import { limitText, parseBudget } from '../../calibrate/select/budget.js';
 import type { SharpnessReport } from '../../calibrate/select/search-sharpness.js';
-import { sharpenSwap } from '../../calibrate/select/sharpen-swap.js';
+import { sharpenModel } from '../../calibrate/select/sharpen-swap.js';
+import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapReport } from '../../mish/results.js';
 import { swapDocument } from '../../mish/swap.js';
-import { withDocument } from '../../node/document.js';
+import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { interruptible } from '../io/exit.js';
+import { runnable } from '../io/files.js';
 import { readData } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
 import { figure } from '../text/harm-text.js';
@@ -36,13 +38,13 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
   const budget = parseBudget(keep);
   const signal = interruptible();
   const data = await readData(flags, samples ?? NOISES, { signal });
-  const search = (document: OnnxDocument) => {
+  const search = async (document: OnnxDocument, path?: string) => {
     const bar = steps();
     const options = { only, include, exclude, form, target, leaky, strict, budget, data, seed, signal };
     const session = { allowOutsideData: flags.allowOutsideData };
-    return sharpenSwap(
-      { model: input, document },
-      { ...options, session, samples: samples ?? allOfNoise(flags), onProgress: bar.update },
+    return sharpenModel(
+      await runnable(document, path, session),
+      onCpu({ ...options, session, samples: samples ?? allOfNoise(flags), onProgress: bar.update }),
     ).finally(bar.end);
   };
   const lines = (report: SharpenedReport) => {
@@ -52,7 +54,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
 
   if (dryRun) {
     return withDocument(input, async (document) => {
-      const { plan, sharpness } = await search(document);
+      const { plan, sharpness } = await search(document, input);
       const { report } = await swapDocument(document, { ...flags, plan });
       const result = { ...report, sharpness };
       sayDryRun(input, result, flags.json ?? false, lines(result));
@@ -61,7 +63,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, SharpenedReport>(input, flags, {
     async file(path, options) {
       await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // before minutes are spent
-      const { plan, sharpness } = await withDocument(path, search);
+      const { plan, sharpness } = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan });
       return { ...written, report: { ...written.report, sharpness } };
     },

@@ -1,12 +1,11 @@
 import { basename } from 'node:path';
 import { whileUnchanged } from '../../files/unchanged.js';
+import { withDocument } from '../../files/with-document.js';
 import { type FormOptions, swapDocument } from '../../mish/swap.js';
-import { withDocument } from '../../node/document.js';
-import { bytesCandidate, fileCandidate, validateFiles } from '../../node/validate-files.js';
+import { bytesCandidate, type Candidate, fileCandidate, validateFiles } from '../../node/validate-files.js';
 import { renderTerminal } from '../../render/terminal.js';
 import type { Report } from '../../validate/report-schema.js';
 import type { Thresholds } from '../../validate/thresholds.js';
-import type { Candidate } from '../../validate/validate.js';
 import { EXIT, interruptible } from '../io/exit.js';
 import { readData } from '../io/read-data.js';
 import { checkViews, writeViews } from '../io/views.js';

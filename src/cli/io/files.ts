@@ -1,17 +1,20 @@
 import { constants } from 'node:buffer';
 import { fstatSync } from 'node:fs';
 import { OnnxMishError } from '../../base/error.js';
+import { type DataAccess, refuseExternal } from '../../files/external-data.js';
 import { type ModelFile, openModel } from '../../files/model-file.js';
 import { isStream, readAll, readText } from '../../files/read-stream.js';
 import { statOf } from '../../files/same-file.js';
 import { checkTarget, isDevice } from '../../files/write-atomically.js';
 import { streamModel, writeModel } from '../../files/write-model.js';
 import { withSink } from '../../files/write-stream.js';
+import { loadedModel } from '../../node/load-model.js';
 import type { FileOptions, Written } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { type ByteSource, toSource } from '../../onnx/source.js';
 import type { Spliced } from '../../onnx/splice.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
 import { giveStandardOutput } from '../text/say.js';
 import { standardOutput } from './stdout.js';
 
@@ -25,6 +28,16 @@ export async function modelArgument(
   const bytes = new Uint8Array(await readAll(path, { signal, most: constants.MAX_LENGTH }));
   const name = path === '-' ? 'standard input' : path;
   return { ...toSource(bytes, name), close: async () => {}, checkUnchanged: async () => {} };
+}
+
+/** A scanned model to be run, from its path; from memory without one. */
+export async function runnable(
+  document: OnnxDocument,
+  path: string | undefined,
+  access: DataAccess,
+): Promise<LoadedModel> {
+  const { source } = document;
+  return loadedModel(path ?? source.bytes ?? (await source.read(0, source.size)), document, access);
 }
 
 /** Whether a model comes or goes through a pipe: `-`, or a path of a pipe, a device or what was handed over open. */
@@ -75,17 +88,7 @@ export async function piped<Report>(
   const source = await modelArgument(input, options.signal);
   try {
     const document = await scan(source);
-    const [external] = document.external;
-    if (external !== undefined) {
-      throw new OnnxMishError(
-        'external-data',
-        `tensor '${external.tensor.name}' has its data in another file`,
-        {
-          where: source.name,
-          fix: 'Name files for input and output; such a model cannot go through a pipe',
-        },
-      );
-    }
+    refuseExternal(document, 'Name files for input and output; such a model cannot go through a pipe');
     const { output: model, report } = await work(document);
     if (output === '-') await streamModel(model, standardOutput(), options);
     else if (toStream) {

@@ -1,4 +1,4 @@
-import { withDocument } from '../../node/document.js';
+import type { OnnxDocument } from '../../onnx/document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import type { Shapes } from '../provider.js';
 import { prepareForWebgl } from '../webgl/prepare.js';
@@ -7,9 +7,8 @@ import type { WebProvider } from './protocol.js';
 
 /** A model on its way to a page. */
 export interface Prepared {
-  readonly model: string | Uint8Array;
-  /** The file that the model's external data is beside, where it is not `model` itself. */
-  readonly beside?: string | undefined;
+  /** The bytes to open in its place; undefined where it is taken as it is. */
+  readonly model?: Uint8Array | undefined;
   /** The form its Mish was rewritten to; undefined where that was not needed. */
   readonly retargeted?: string | undefined;
   readonly notes?: readonly string[] | undefined;
@@ -20,15 +19,11 @@ export interface Prepared {
 /** A model as a provider takes it, and what is known of the two. Throws as `scan` does. */
 export async function prepareFor(
   provider: WebProvider,
-  model: string | Uint8Array,
+  document: OnnxDocument,
   shapes: Shapes | undefined,
 ): Promise<Prepared> {
-  if (provider === 'webgl') return prepareForWebgl(model, shapes);
-  return withDocument(model, async (document) => {
-    const changed = withTensorOutputs(document);
-    const suspicions = provider === 'webgpu' ? webgpuMistakes(document) : [];
-    if (changed === undefined) return { model, suspicions };
-    const beside = typeof model === 'string' ? model : undefined;
-    return { model: await changed.model.bytes(), beside, notes: changed.notes, suspicions };
-  });
+  if (provider === 'webgl') return prepareForWebgl(document, shapes);
+  const changed = withTensorOutputs(document);
+  const suspicions = provider === 'webgpu' ? webgpuMistakes(document) : [];
+  return { model: await changed?.model.bytes(), notes: changed?.notes, suspicions };
 }

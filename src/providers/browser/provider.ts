@@ -2,9 +2,17 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { dataFiles, openDataFile } from '../../files/external-data.js';
-import { withDocument } from '../../node/document.js';
-import type { Availability, Provider, Runtime, Session, SessionOptions } from '../provider.js';
+import { type DataFile, dataFiles, openDataFile } from '../../files/external-data.js';
+import {
+  type Availability,
+  isPath,
+  type Provider,
+  type RunnableModel,
+  type Runtime,
+  type Session,
+  type SessionOptions,
+} from '../provider.js';
+import { withDocumentOf } from '../read-model.js';
 import type { Tensors } from '../tensor.js';
 import { decodeTensors, encodeTensors } from '../transfer.js';
 import { checkForWebgl, cureForWebgl } from '../webgl/prepare.js';
@@ -72,7 +80,13 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
     },
     ...(name === 'webgl' ? { check: checkForWebgl, cure: cureForWebgl } : {}),
     async open(model, options) {
-      return openSession(await start(), await prepareFor(name, model, options?.shapes), options);
+      const started = await start();
+      return withDocumentOf(model, async (document) => {
+        const data =
+          isPath(model) && name !== 'webgl' ? await dataFiles(document, dirname(model), options) : [];
+        const prepared = await prepareFor(name, document, options?.shapes);
+        return openSession(started, { original: model, data, ...prepared }, options);
+      });
     },
     close,
   };
@@ -146,16 +160,23 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
+/** A model on its way to a page, with its data files. */
+interface Sent extends Prepared {
+  readonly original: RunnableModel;
+  readonly data: readonly DataFile[];
+}
+
 let nextId = 0;
 /** Which session of its page a session is. */
 const ids = new WeakMap<Session, number>();
 
 async function openSession(
   { page, facts }: Started,
-  { model, beside, retargeted, notes, suspicions }: Prepared,
+  { original, data, model: changed, retargeted, notes, suspicions }: Sent,
   options: SessionOptions = {},
 ): Promise<Session> {
   const id = nextId++;
+  const model = changed ?? original;
   const offered: { withdraw(): void }[] = [];
   const offer = (content: Content) => {
     const one = page.offer(content);
@@ -176,12 +197,7 @@ async function openSession(
     kept.set(feeds, path);
     return path;
   };
-  const path = typeof model === 'string' ? model : beside;
   try {
-    const data =
-      path !== undefined
-        ? await withDocument(path, (document) => dataFiles(document, dirname(path), options))
-        : [];
     const external: { path: string; url: string }[] = [];
     for (const file of data) {
       const { handle, size, close } = await openDataFile(file);
@@ -191,7 +207,7 @@ async function openSession(
     const { optimisation = 'all' } = options;
     const opened = await page.call('open', {
       id,
-      model: offer(typeof model === 'string' ? { file: model } : model),
+      model: offer(isPath(model) ? { file: model } : model),
       external,
       optimisation,
     });

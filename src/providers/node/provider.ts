@@ -3,18 +3,23 @@
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import { withCopyBeside } from '../../files/edited-copy.js';
 import { dataFiles } from '../../files/external-data.js';
-import { withDocument } from '../../node/document.js';
-import { withTensorsOut } from '../exposed-model.js';
+import { withDocument } from '../../files/with-document.js';
+import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
+import { editableModel } from '../loaded-model.js';
 import { CONTAINER, elemTypeOf, ortType } from '../ort-types.js';
-import type {
-  Availability,
-  Provider,
-  ProviderName,
-  Session,
-  SessionOptions,
-  ValueInfo,
+import {
+  type Availability,
+  isPath,
+  type Provider,
+  type ProviderName,
+  type RunnableModel,
+  type Session,
+  type SessionOptions,
+  type ValueInfo,
 } from '../provider.js';
+import { withDocumentOf } from '../read-model.js';
 import type { Tensor, Tensors, TypedArray } from '../tensor.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays } from './native-libraries.js';
@@ -87,7 +92,7 @@ const IDENTITY = Uint8Array.from(
 
 function create(
   name: ProviderName,
-  model: string | Uint8Array,
+  model: RunnableModel,
   options: SessionOptions = {},
   profilePrefix?: string,
 ): Promise<Ort.InferenceSession> {
@@ -104,38 +109,38 @@ function create(
   };
   // The overloads take one or the other, not the union.
   return ort().then(({ InferenceSession }) =>
-    typeof model === 'string'
-      ? InferenceSession.create(model, settings)
-      : InferenceSession.create(model, settings),
+    isPath(model) ? InferenceSession.create(model, settings) : InferenceSession.create(model, settings),
   );
 }
 
 /** A session whose outputs are tensors: ONNX Runtime's interface to Node hands out nothing else. */
 async function openTensors(
   name: ProviderName,
-  model: string | Uint8Array,
+  model: RunnableModel,
   options: SessionOptions | undefined,
   profilePrefix: string | undefined,
 ): Promise<{ session: Ort.InferenceSession; notes: readonly string[] }> {
   const session = await create(name, model, options, profilePrefix);
   const others = session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
   if (others.length === 0) return { session, notes: [] };
-  return withDocument(model, async (document) => {
-    const reopen = async (tensors: string | Uint8Array, notes: readonly string[]) => {
-      await session.release();
-      return { session: await create(name, tensors, options, profilePrefix), notes };
-    };
-    return withTensorsOut({ model, document }, others, reopen) ?? { session, notes: [] };
+  return withDocumentOf(model, async (document) => {
+    const edited = withTensorOutputs(document, others);
+    if (edited === undefined) return { session, notes: [] };
+    await session.release();
+    const copies = isPath(model) ? withCopyBeside(model) : undefined;
+    return editableModel(document, undefined, copies).withEdited(edited.model, async (tensors) => {
+      return { session: await create(name, tensors, options, profilePrefix), notes: edited.notes };
+    });
   });
 }
 
 async function open(
   name: ProviderName,
-  model: string | Uint8Array,
+  model: RunnableModel,
   options: SessionOptions | undefined,
 ): Promise<Session> {
   const module = await ort();
-  const label = typeof model === 'string' ? model : 'the model';
+  const label = isPath(model) ? model : 'the model';
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
       where: label,
@@ -147,8 +152,7 @@ async function open(
       cause,
     });
   // ONNX Runtime opens what a model names, a pipe as well, for which it waits.
-  if (typeof model === 'string')
-    await withDocument(model, (read) => dataFiles(read, dirname(model), options));
+  if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
   const profile = options?.profile === true ? await profileFolder() : undefined;
   const start = performance.now();
   const opening = openTensors(name, model, options, profile?.prefix);

@@ -1,6 +1,5 @@
 import { FORM_FOR } from '../../mish/forms.js';
 import { retargetDocument } from '../../mish/retarget.js';
-import { withDocument } from '../../node/document.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
@@ -27,17 +26,15 @@ export interface WebglModel {
  * An in-memory copy of a model that WebGL can run: Mish in a form of operators that it has, and the dimensions of
  * inputs and outputs as numbers.
  */
-export function prepareForWebgl(model: string | Uint8Array, shapes: Shapes | undefined): Promise<WebglModel> {
-  return withDocument(model, async (whole) => {
-    const { document, notes } = await tensorsOnly(whole);
-    const runnable = await inWebglForm(document);
-    return {
-      model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
-      retargeted: runnable === document ? undefined : FORM_FOR.webgl,
-      notes: [WEBGL_IS_ENDING, ...notes],
-      suspicions: suspicionsOf(runnable),
-    };
-  });
+export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | undefined): Promise<WebglModel> {
+  const { document, notes } = await tensorsOnly(whole);
+  const runnable = await inWebglForm(document);
+  return {
+    model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
+    retargeted: runnable === document ? undefined : FORM_FOR.webgl,
+    notes: [WEBGL_IS_ENDING, ...notes],
+    suspicions: suspicionsOf(runnable),
+  };
 }
 
 /** How many of them are told. */
@@ -53,30 +50,26 @@ function suspicionsOf(document: OnnxDocument): string[] {
 }
 
 /** The model as `--target webgl` writes it, where that changes more than the form of Mish. */
-export function cureForWebgl(model: string | Uint8Array): Promise<Cure | undefined> {
-  return withDocument(model, async (document) => {
-    const { output, report } = await retargetDocument(document, { target: 'webgl', undo: false });
-    if (report.fixes.length === 0) return undefined;
-    return { model: await output.bytes(), command: '`retarget --target webgl`' };
-  });
+export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undefined> {
+  const { output, report } = await retargetDocument(document, { target: 'webgl', undo: false });
+  if (report.fixes.length === 0) return undefined;
+  return { model: await output.bytes(), command: '`retarget --target webgl`' };
 }
 
 /** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */
-export function checkForWebgl(model: string | Uint8Array): Promise<Unsupported | undefined> {
-  return withDocument(model, async (whole) => {
-    const { document } = await tensorsOnly(whole);
-    const problems = webglProblems(await inWebglForm(document));
-    if (problems.length === 0) return undefined;
-    const reasons = [...new Set(problems.map(({ message }) => message))];
-    const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';
-    return {
-      reason: `${reasons.slice(0, 3).join('; ')}${more}`,
-      fix: 'Run it on wasm or webgpu',
-      nodes: problems.map(({ node, op, opset, message }) =>
-        node === null ? message : `${op} (opset ${opset}) ‘${node}’: ${message}`,
-      ),
-    };
-  });
+export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | undefined> {
+  const { document } = await tensorsOnly(whole);
+  const problems = webglProblems(await inWebglForm(document));
+  if (problems.length === 0) return undefined;
+  const reasons = [...new Set(problems.map(({ message }) => message))];
+  const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';
+  return {
+    reason: `${reasons.slice(0, 3).join('; ')}${more}`,
+    fix: 'Run it on wasm or webgpu',
+    nodes: problems.map(({ node, op, opset, message }) =>
+      node === null ? message : `${op} (opset ${opset}) ‘${node}’: ${message}`,
+    ),
+  };
 }
 
 /** The document with tensors for outputs: the same one, where it has no others. */

@@ -1,4 +1,4 @@
-import type { Calibration, LayerRepair, Method } from '../../calibrate/index.js';
+import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
   changesWeights,
   errorText,

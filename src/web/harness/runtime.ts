@@ -153,9 +153,7 @@ function create(
   options: Ort.InferenceSession.SessionOptions,
 ): Promise<Ort.InferenceSession> {
   const { InferenceSession } = ort;
-  return typeof model === 'string'
-    ? InferenceSession.create(model, options)
-    : InferenceSession.create(model, options);
+  return InferenceSession.create(model as Uint8Array, options); // there is no overload for both
 }
 
 /** What ONNX Runtime logs, while somebody wants it. */

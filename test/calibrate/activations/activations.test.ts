@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type ActivationsOptions, activations } from '../../../src/calibrate/activations/activations.js';
+import type { ActivationsOptions } from '../../../src/calibrate/activations/activations.js';
 import { seededFeeds } from '../../../src/data/dataset.js';
+import { activations } from '../../../src/node/calibrate-files.js';
+import { compareLayers } from '../../../src/node/compare-layers.js';
 import { toHalf } from '../../../src/onnx/scalar.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensor, Tensors } from '../../../src/providers/tensor.js';
-import { compareLayers } from '../../../src/validate/layers.js';
 import { LOOP_INITIALIZERS, loopNode } from '../../support/bodies.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';

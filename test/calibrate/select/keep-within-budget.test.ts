@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseBudget } from '../../../src/calibrate/select/budget.js';
-import { type Kept, keepWithin } from '../../../src/calibrate/select/keep-within-budget.js';
+import type { Kept } from '../../../src/calibrate/select/keep-within-budget.js';
 import { type Dataset, seededFeeds } from '../../../src/data/dataset.js';
 import { driftMeter } from '../../../src/metrics/drift.js';
 import { swap } from '../../../src/mish/swap.js';
+import { keepWithin } from '../../../src/node/calibrate-files.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import { failure } from '../../support/graph.js';
 import { floats, model, node, value } from '../../support/model.js';

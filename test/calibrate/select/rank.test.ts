@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { rankSites } from '../../../src/calibrate/select/rank.js';
 import { harmlessness, type Ranking, spearman } from '../../../src/calibrate/select/ranking.js';
 import { seededFeeds } from '../../../src/data/dataset.js';
 import { accuracy } from '../../../src/metrics/accuracy.js';
 import { mish } from '../../../src/mish/reference.js';
 import { swap } from '../../../src/mish/swap.js';
+import { rankSites } from '../../../src/node/calibrate-files.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Provider } from '../../../src/providers/provider.js';
 import type { Tensors } from '../../../src/providers/tensor.js';

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../../src/base/random.js';
-import { calibrate } from '../../../src/calibrate/calibrate.js';
-import { sharpenSwap } from '../../../src/calibrate/select/sharpen-swap.js';
 import { mish } from '../../../src/mish/reference.js';
 import { swap } from '../../../src/mish/swap.js';
+import { calibrate, sharpenSwap } from '../../../src/node/calibrate-files.js';
 import { scan } from '../../../src/onnx/scan.js';
 import { floats, model, node, value } from '../../support/model.js';
 

@@ -1,9 +1,10 @@
 import { messageOf, OnnxMishError } from '../../../base/error.js';
+import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import type { Fit, PageProvider } from '../protocol.js';
 
 /** Whether a provider can run a model. WebGL is asked beforehand; the others are, by having them open it. */
-export async function fitOf(name: PageProvider, provider: Provider, model: Uint8Array): Promise<Fit> {
+export async function fitOf(name: PageProvider, provider: Provider, model: LoadedModel): Promise<Fit> {
   const no = (reason: string, fix: string | null, nodes: readonly string[] = []): Fit => {
     return { provider: name, runs: false, reason, fix, nodes };
   };
@@ -11,10 +12,10 @@ export async function fitOf(name: PageProvider, provider: Provider, model: Uint8
     const available = await provider.availability();
     if (!available.available) return no(available.reason, available.fix);
     if (provider.check !== undefined) {
-      const unsupported = await provider.check(model);
+      const unsupported = await provider.check(model.document);
       if (unsupported !== undefined) return no(unsupported.reason, unsupported.fix, unsupported.nodes);
     } else {
-      await (await provider.open(model)).close();
+      await (await provider.open(model.file)).close();
     }
     return { provider: name, runs: true, reason: null, fix: null, nodes: [] };
   } catch (error) {

@@ -1,13 +1,15 @@
 import type * as Ort from 'onnxruntime-web';
 import { messageOf, OnnxMishError } from '../../../base/error.js';
+import { scan } from '../../../onnx/scan.js';
 import { MISSING } from '../../../providers/browser/missing.js';
 import { type Prepared, prepareFor } from '../../../providers/browser/prepare.js';
-import type {
-  Availability,
-  Provider,
-  Runtime,
-  Session,
-  SessionOptions,
+import {
+  type Availability,
+  isPath,
+  type Provider,
+  type Runtime,
+  type Session,
+  type SessionOptions,
 } from '../../../providers/provider.js';
 import type { Tensors } from '../../../providers/tensor.js';
 import { checkForWebgl } from '../../../providers/webgl/prepare.js';
@@ -59,10 +61,16 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
     },
     ...(name === 'webgl' ? { check: checkForWebgl } : {}),
     async open(model, options) {
-      if (typeof model === 'string') throw new OnnxMishError('io', 'a page has no files', { where: model });
+      if (isPath(model)) throw new OnnxMishError('io', 'a page has no files', { where: model });
       const runtime = await load();
-      const prepared = await prepareFor(name, model, options?.shapes);
-      return openSession(runtime, name, prepared, name === 'webgl' ? [] : external, options);
+      const prepared = await prepareFor(name, await scan(model), options?.shapes);
+      return openSession(
+        runtime,
+        name,
+        { ...prepared, model: prepared.model ?? model },
+        name === 'webgl' ? [] : external,
+        options,
+      );
     },
   };
 }
@@ -70,7 +78,7 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
 async function openSession(
   runtime: WebRuntime,
   name: PageProvider,
-  { model, retargeted, notes, suspicions }: Prepared,
+  { model, retargeted, notes, suspicions }: Prepared & { readonly model: Uint8Array },
   external: readonly External[],
   { optimisation = 'all' }: SessionOptions = {},
 ): Promise<Session> {

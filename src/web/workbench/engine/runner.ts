@@ -3,10 +3,12 @@
 import { expose } from 'comlink';
 import { config } from 'zod';
 import type { ShapeOptions } from '../../../data/shapes.js';
-import { inspect } from '../../../mish/inspect.js';
+import { inspectDocument } from '../../../mish/inspect.js';
+import { type LoadedModel, modelFromBytes } from '../../../providers/loaded-model.js';
 import { modelInfo } from '../../../validate/model-info.js';
+import type { InspectedModel } from '../../../validate/options.js';
 import type { Report } from '../../../validate/report-schema.js';
-import { type Candidate, validate } from '../../../validate/validate.js';
+import { validateModels } from '../../../validate/validate.js';
 import {
   type Answer,
   type Fit,
@@ -60,17 +62,18 @@ async function providers(files: SentFiles, names: readonly PageProvider[]) {
   return names.map((name) => ({ name, provider: pageProvider(name, BASE, external) }));
 }
 
-async function candidate({ name, blob }: Sent): Promise<Candidate> {
-  const model = await bytesOf(blob);
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', model));
-  const sha256 = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return { model, info: modelInfo(name, await inspect(model), sha256) };
+const load = async ({ name, blob }: Sent): Promise<LoadedModel> => modelFromBytes(await bytesOf(blob), name);
+
+async function inspected(sent: Sent): Promise<InspectedModel> {
+  const model = await load(sent);
+  const [sha256 = ''] = await model.fingerprint();
+  return { model, info: modelInfo(sent.name, inspectDocument(model.document), sha256) };
 }
 
 const runner: Runner = {
-  fits: ({ blob }, files) =>
+  fits: (sent, files) =>
     answer(async () => {
-      const model = await bytesOf(blob);
+      const model = await load(sent);
       const fits: Fit[] = [];
       for (const { name, provider } of await providers(files, PAGE_PROVIDERS)) {
         fits.push(await fitOf(name, provider, model));
@@ -84,9 +87,9 @@ const runner: Runner = {
       const all = await providers(files, names);
       const [reference] = all;
       if (reference === undefined) throw new Error('wasm is always there');
-      return validate({
-        original: await candidate(original),
-        swapped: await candidate(swapped),
+      return validateModels({
+        original: await inspected(original),
+        swapped: await inspected(swapped),
         cpu: reference.provider,
         providers: all.filter(({ name }) => choice.providers.includes(name)).map(({ provider }) => provider),
         data: await readInput(choice.input, choice),
@@ -98,11 +101,11 @@ const runner: Runner = {
       });
     }),
 
-  histogram: ({ blob }, files, { site, input, ...shape }) =>
+  histogram: (sent, files, { site, input, ...shape }) =>
     answer(async () => {
       const [wasm] = await providers(files, ['wasm']);
       if (wasm === undefined) throw new Error('wasm is always there');
-      return histogramOf(await bytesOf(blob), site, wasm.provider, await readInput(input, shape));
+      return histogramOf(await load(sent), site, wasm.provider, await readInput(input, shape));
     }),
 };
 

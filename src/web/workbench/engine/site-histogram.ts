@@ -2,8 +2,8 @@ import { OnnxMishError } from '../../../base/error.js';
 import { own } from '../../../base/own.js';
 import { histogramMeter } from '../../../metrics/histogram.js';
 import { findSites, inputOf } from '../../../mish/sites.js';
-import { scan } from '../../../onnx/scan.js';
 import { withExposed } from '../../../providers/exposed-model.js';
+import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../../providers/tensor.js';
 import type { SiteHistogram } from '../protocol.js';
@@ -14,12 +14,12 @@ import type { DataMaker } from './data.js';
  * cannot be looked into, `run-failed`.
  */
 export async function histogramOf(
-  model: Uint8Array,
+  model: LoadedModel,
   index: number,
   provider: Provider,
   data: DataMaker,
 ): Promise<SiteHistogram> {
-  const document = await scan(model);
+  const { document } = model;
   const site = findSites(document).sites[index];
   if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
   const { graph } = document;
@@ -32,8 +32,8 @@ export async function histogramOf(
   const made = graph.nodes.some(({ outputs }) => outputs.includes(input));
   const meter = histogramMeter();
   const add = (tensor: Tensor | undefined) => meter.add((tensor && toNumbers(tensor)) ?? []);
-  await withExposed({ model, document }, made ? [input] : [], undefined, async (exposed) => {
-    const session = await provider.open(exposed.model);
+  await withExposed(model, made ? [input] : [], undefined, async (exposed) => {
+    const session = await provider.open(exposed.file);
     try {
       for await (const feed of data(session.inputs).feeds) {
         add(made ? exposed.get(await session.run(feed), input) : own(feed, input));

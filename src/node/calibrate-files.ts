@@ -1,0 +1,68 @@
+import {
+  type Activations,
+  type ActivationsOptions,
+  measureActivations,
+} from '../calibrate/activations/activations.js';
+import { type CalibrateOptions, type Calibration, calibrateModel } from '../calibrate/calibrate.js';
+import { type KeepOptions, type Kept, keepWithinBudget } from '../calibrate/select/keep-within-budget.js';
+import { type RankOptions, rankModel } from '../calibrate/select/rank.js';
+import type { Ranking } from '../calibrate/select/ranking.js';
+import { type SharpenSwapOptions, sharpenModel } from '../calibrate/select/sharpen-swap.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import type { Spliced } from '../onnx/splice.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider, Provider, RunnableModel, SessionOptions } from '../providers/provider.js';
+import { loadedModel, withModel } from './load-model.js';
+import { getProvider } from './provider-by-name.js';
+
+/** Measures what goes into the activations of a model, by its path or bytes, as `measureActivations` does, which says what it throws. */
+export function activations(model: RunnableModel, options: ActivationsOptions): Promise<Activations> {
+  return onModel(model, options, measureActivations);
+}
+
+/** Swaps the activations of a model, by its path or bytes, and repairs its weights, as `calibrateModel` does, which says what it throws. */
+export function calibrate(
+  model: RunnableModel,
+  options: CalibrateOptions,
+): Promise<{ output: Spliced; report: Calibration }> {
+  return onModel(model, options, calibrateModel);
+}
+
+/** Ranks the sites of a model, by its path or bytes, as `rankModel` does, which says what it throws. */
+export function rankSites(model: RunnableModel, options: RankOptions): Promise<Ranking> {
+  return onModel(model, options, rankModel);
+}
+
+/** Finds the sites of a model, by its path or bytes, that keep a budget, as `keepWithinBudget` does, which says what it throws. */
+export function keepWithin(model: RunnableModel, options: KeepOptions): Promise<Kept> {
+  return onModel(model, options, keepWithinBudget);
+}
+
+/** Finds the sharpness of each site of a model that was scanned, as `sharpenModel` does, which says what it throws. */
+export function sharpenSwap(
+  { model, document }: { readonly model: RunnableModel; readonly document: OnnxDocument },
+  options: SharpenSwapOptions,
+): ReturnType<typeof sharpenModel> {
+  return sharpenModel(loadedModel(model, document, options.session), onCpu(options));
+}
+
+interface RunOptions {
+  readonly provider?: Provider | undefined;
+  readonly session?: SessionOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function onModel<O extends RunOptions, T>(
+  model: RunnableModel,
+  options: O,
+  work: (model: LoadedModel, options: O & OnProvider) => Promise<T>,
+): Promise<T> {
+  const { signal, session } = options;
+  const access = { signal, allowOutsideData: session?.allowOutsideData };
+  return withModel(model, (loaded) => work(loaded, onCpu(options)), access);
+}
+
+/** Options with a provider: the CPU unless they name one. */
+export function onCpu<O extends RunOptions>(options: O): O & OnProvider {
+  return { ...options, provider: options.provider ?? getProvider('cpu') };
+}

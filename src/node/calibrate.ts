@@ -1,0 +1,41 @@
+// What a swap does to a trained network, and what can be done about it.
+
+export type { InputStatistics, Units } from '../calibrate/activations/activation-meter.js';
+export {
+  ACTIVATIONS_SCHEMA,
+  type Activations,
+  type ActivationsOptions,
+  type SiteActivations,
+  type UnmeasuredSite,
+} from '../calibrate/activations/activations.js';
+export type { BentSite } from '../calibrate/activations/curved-share.js';
+export {
+  CALIBRATION_SCHEMA,
+  type CalibrateOptions,
+  type Calibration,
+} from '../calibrate/calibrate.js';
+export type { Judgement } from '../calibrate/compare-with-original.js';
+export type { Method } from '../calibrate/repair/least-squares.js';
+export type { LayerRepair } from '../calibrate/repair/repair-layers.js';
+export {
+  type Limit,
+  type LimitVerdict,
+  limitText,
+  MEASURES,
+  type Measure,
+  parseBudget,
+} from '../calibrate/select/budget.js';
+export { type FoundSet, findLargestSet, type SetSearch } from '../calibrate/select/find-largest-set.js';
+export type {
+  JudgedSet,
+  KeepOptions,
+  KeepProgress,
+  Kept,
+} from '../calibrate/select/keep-within-budget.js';
+export type { RankOptions, RankProgress } from '../calibrate/select/rank.js';
+export { parseRanking, RANKING_SCHEMA, type RankedSite, type Ranking } from '../calibrate/select/ranking.js';
+export type { SharpnessReport, SharpnessTrial } from '../calibrate/select/search-sharpness.js';
+export type { SharpenSwapOptions } from '../calibrate/select/sharpen-swap.js';
+export type { Drawn, Harm } from '../calibrate/select/trial.js';
+export type { Histogram } from '../metrics/histogram.js';
+export { activations, calibrate, keepWithin, rankSites, sharpenSwap } from './calibrate-files.js';

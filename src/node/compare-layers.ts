@@ -1,0 +1,45 @@
+import type { RunnableModel } from '../providers/provider.js';
+import { firstDivergence } from '../validate/divergence.js';
+import { compareModelLayers, type ModelLayerOptions, type ModelRun } from '../validate/layers.js';
+import type { LayerComparison, Parting } from '../validate/report-schema.js';
+import { withModel } from './load-model.js';
+
+/** A model on a provider. */
+export interface LayerRun extends Omit<ModelRun, 'model'> {
+  /** A path, where external data is found beside it, or the bytes. */
+  readonly model: RunnableModel;
+}
+
+export interface LayerOptions extends Omit<ModelLayerOptions, 'a' | 'b'> {
+  /** The reference, on a provider that runs any model: the CPU. */
+  readonly a: LayerRun;
+  readonly b: LayerRun;
+}
+
+/** Compares the tensors inside of two models, as `compareModelLayers` does. Throws as that does, as `scan` does, and `io`. */
+export function compareLayers(options: LayerOptions): Promise<LayerComparison> {
+  return withRuns(options, compareModelLayers);
+}
+
+/** Finds where two models first differ, as `firstDivergence` does. Throws as that does, as `scan` does, and `io`. */
+export function firstParting(options: Omit<LayerOptions, 'sitesOnly'>, tolerance: number): Promise<Parting> {
+  return withRuns(options, (loaded) => firstDivergence(loaded, tolerance));
+}
+
+function withRuns<T>(
+  { a, b, ...options }: LayerOptions,
+  use: (options: ModelLayerOptions) => Promise<T>,
+): Promise<T> {
+  const { signal, session } = options;
+  const access = { signal, allowOutsideData: session?.allowOutsideData };
+  return withModel(
+    a.model,
+    (first) =>
+      withModel(
+        b.model,
+        (second) => use({ ...options, a: { ...a, model: first }, b: { ...b, model: second } }),
+        access,
+      ),
+    access,
+  );
+}

@@ -1,0 +1,62 @@
+import { constants } from 'node:buffer';
+import { sha256 } from '../base/sha256.js';
+import { withCopyBeside } from '../files/edited-copy.js';
+import { type DataAccess, refuseExternal, withDataFiles } from '../files/external-data.js';
+import { isStream, readAll } from '../files/read-stream.js';
+import { withDocument } from '../files/with-document.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import type { OpenData } from '../onnx/weights.js';
+import { editableModel, type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { isPath, type RunnableModel } from '../providers/provider.js';
+import { fingerprint } from './fingerprint.js';
+
+export interface LoadOptions extends DataAccess {
+  /** Ends the wait for who writes to a pipe. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Has a model open while it is used, from a file, a pipe or bytes. Throws as `scan` does, `io`, also when the file has changed
+ * meanwhile, `external-data` for a pipe's model that has some, and `aborted`.
+ */
+export async function withModel<T>(
+  model: RunnableModel,
+  use: (model: LoadedModel) => Promise<T>,
+  options: LoadOptions = {},
+): Promise<T> {
+  if (!isPath(model)) return use(await modelFromBytes(model));
+  if (await isStream(model)) return use(await modelFromStream(model, options.signal));
+  return withDocument(model, (document) =>
+    withDataFiles(
+      model,
+      document,
+      (openData) => use(loadedModel(model, document, options, openData)),
+      options,
+    ),
+  );
+}
+
+/** Reads a model from a pipe or a device. Throws as `readAll` and `scan` do, and `external-data`. */
+export async function modelFromStream(path: string, signal?: AbortSignal | undefined): Promise<LoadedModel> {
+  const bytes = await readAll(path, { signal, most: constants.MAX_LENGTH });
+  const model = await modelFromBytes(new Uint8Array(bytes), path);
+  refuseExternal(model.document, 'Name a file: such a model cannot come through a pipe');
+  return model;
+}
+
+/** A model whose document has been read; `file` is its path or all of its bytes. */
+export function loadedModel(
+  file: RunnableModel,
+  document: OnnxDocument,
+  access?: DataAccess | undefined,
+  openData?: OpenData | undefined,
+): LoadedModel {
+  const { name } = document.source;
+  if (!isPath(file)) {
+    return { ...editableModel(document), name, file, fingerprint: async () => [await sha256(file)] };
+  }
+  return {
+    ...editableModel(document, openData, withCopyBeside(file)),
+    ...{ name, file, fingerprint: () => fingerprint(file, document, access) },
+  };
+}

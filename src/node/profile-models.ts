@@ -1,0 +1,30 @@
+import type { Provider, RunnableModel } from '../providers/provider.js';
+import type { Tensors } from '../providers/tensor.js';
+import type { Both } from '../validate/compare.js';
+import { type ProfileOptions, profileBoth, profileOne } from '../validate/profile.js';
+import type { ModelProfile, Profile } from '../validate/report-schema.js';
+import { withModel } from './load-model.js';
+
+/** Profiles two models, by paths or bytes, as `profileBoth` does. Throws as that does, as `scan` does, and `io`. */
+export function profileModels(
+  provider: Provider,
+  { original, swapped }: Both<RunnableModel>,
+  feeds: Tensors,
+  options: ProfileOptions = {},
+): Promise<Profile> {
+  return withModel(original, (before) =>
+    withModel(swapped, (after) =>
+      profileBoth(provider, { original: before, swapped: after }, feeds, options),
+    ),
+  );
+}
+
+/** Profiles one model, by its path or bytes. Throws as `profileModels` does. */
+export function profileModel(
+  provider: Provider,
+  model: RunnableModel,
+  feeds: Tensors,
+  options: ProfileOptions = {},
+): Promise<ModelProfile> {
+  return withModel(model, (loaded) => profileOne(provider, loaded, feeds, options));
+}

@@ -1,0 +1,12 @@
+import { withDocument } from '../files/with-document.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { scan } from '../onnx/scan.js';
+import { isPath, type RunnableModel } from './provider.js';
+
+/** Has the document of a model for a while. Throws as `scan` does, and `io`, also when a file has changed meanwhile. */
+export async function withDocumentOf<T>(
+  model: RunnableModel,
+  use: (document: OnnxDocument) => Promise<T> | T,
+): Promise<T> {
+  return isPath(model) ? withDocument(model, use) : use(await scan(model));
+}
