@@ -8,6 +8,7 @@ import { whileUnchanged } from '../../files/unchanged.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import { rankSites } from '../../node/calibrate-files.js';
+import { isPath } from '../../providers/provider.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { NOISE, readData } from '../io/read-data.js';
@@ -54,7 +55,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
       onProgress: ({ stage, site, sites, done }) =>
         bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
     });
-  const ranking = await whileUnchanged(typeof model === 'string' ? [model] : [], rank)
+  const ranking = await whileUnchanged(isPath(model) ? [model] : [], rank)
     .catch((error: unknown) => {
       if (!isAborted(error) || resume === undefined) throw error;
       throw new OnnxMishError('aborted', 'interrupted', {
