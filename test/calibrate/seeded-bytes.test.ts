@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { calibrate } from '../../src/calibrate/calibrate.js';
 import { seededFeeds } from '../../src/data/dataset.js';
+import { calibrate } from '../../src/node/calibrate-files.js';
 import { bytesOf } from '../support/models.js';
 import { wasmProvider } from '../support/wasm-provider.js';
 
