@@ -45,33 +45,42 @@ interface Outcome {
   readonly walked: readonly Step[];
 }
 
-const NOWHERE: Outcome = { verdict: undefined, exits: new Map(), walked: [] };
+/** A walk under way: the steps to take, and the outputs of the function that are reached. */
+interface Walk {
+  readonly queue: Step[];
+  exits: Map<number, Step> | undefined;
+}
+
+const NO_EXITS: ReadonlyMap<number, Step> = new Map();
+const NOWHERE: Outcome = { verdict: undefined, exits: NO_EXITS, walked: [] };
 /** Uses that are looked at for one model: all there are, unless somebody has made it so that they come again and again. */
 const MOST_STEPS = 4e6;
 const DEEPEST_CALL = 200; // functions that call functions; a file may claim more than the stack holds
 
 /** What is settled about values, by their number: up to which state nothing decides, and from which state on what does. */
 function createLedger(count: number) {
-  const freeUpTo = new Float32Array(count); // 0 is that it is not settled
-  const decidedFrom = new Float32Array(count);
-  const verdicts = new Int32Array(count);
+  // Made when the first value is settled: most documents have few of the things that are asked for.
+  let freeUpTo: Float32Array | undefined; // 0 is that it is not settled
+  let decided: { readonly from: Float32Array; readonly verdicts: Int32Array } | undefined;
   const all: Verdict[] = [];
   return {
     /** The verdict; null where there is none, undefined where it is not settled. */
     get(number: number, state: number): Verdict | null | undefined {
-      if ((freeUpTo[number] ?? 0) >= state) return null;
-      const from = decidedFrom[number] ?? 0;
-      return from > 0 && state >= from ? all[verdicts[number] ?? -1] : undefined;
+      if (freeUpTo !== undefined && (freeUpTo[number] ?? 0) >= state) return null;
+      const from = decided?.from[number] ?? 0;
+      return from > 0 && state >= from ? all[decided?.verdicts[number] ?? -1] : undefined;
     },
     free(number: number, state: number): void {
-      freeUpTo[number] = Math.max(freeUpTo[number] ?? 0, state);
+      freeUpTo ??= new Float32Array(count);
+      if ((freeUpTo[number] ?? 0) < state) freeUpTo[number] = state;
     },
     decide(number: number, state: number, verdict: Verdict): void {
-      const from = decidedFrom[number] ?? 0;
+      decided ??= { from: new Float32Array(count), verdicts: new Int32Array(count) };
+      const from = decided.from[number] ?? 0;
       if (from > 0 && from <= state) return;
-      decidedFrom[number] = state;
+      decided.from[number] = state;
       if (all.at(-1) !== verdict) all.push(verdict);
-      verdicts[number] = all.length - 1;
+      decided.verdicts[number] = all.length - 1;
     },
   };
 }
@@ -87,9 +96,12 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
   let depth = 0;
   let steps = 0;
 
-  const numberOf = ({ scope, name }: Place) => index.number(scope, name) ?? -1;
+  const stepTo = (scope: Scope, name: string, state: number, from?: Step): Step => {
+    const number = name === '' ? undefined : index.number(scope, name);
+    return { scope, name, state, from, number: number ?? -1 };
+  };
   const free = (ledger: Ledger, walked: readonly Step[]) => {
-    for (const step of walked) ledger.free(numberOf(step), step.state);
+    for (const { number, state } of walked) ledger.free(number, state);
   };
 
   /** What comes of an argument in a function; worked out once for all calls. */
@@ -103,7 +115,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     if (before !== undefined) return before;
     known.set(key, NOWHERE); // what a function that calls itself, which ONNX forbids, finds here
     depth++;
-    const outcome = follow({ scope: callee, name, state, from: undefined }, settled);
+    const outcome = follow(stepTo(callee, name, state), settled);
     depth--;
     known.set(key, outcome);
     return outcome;
@@ -111,48 +123,48 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
 
   /** Walks forward from a value, without leaving the function it is in. */
   function follow(start: Step, known: Ledger): Outcome {
-    const queue: Step[] = [start];
+    const walk: Walk = { queue: [start], exits: undefined };
+    const { queue } = walk;
     const walked: Step[] = [];
-    const seen = new Map<Scope, Map<string, number>>();
-    const isNew = ({ scope, name, state }: Step): boolean => {
-      const names = seen.get(scope) ?? new Map<string, number>();
-      if ((names.get(name) ?? 0) >= state) return false;
-      seen.set(scope, names.set(name, state));
-      return true;
-    };
-    const exits = new Map<number, Step>();
+    /** The states in which values were met, by their number. */
+    let seen: Map<number, number> | undefined;
     for (const step of queue) {
-      const { name, state } = step;
-      if (name === '' || (queue.length > 1 && !isNew(step))) continue;
-      walked.push(step);
-      const number = numberOf(step);
-      let before = known.get(number, state);
-      if (before === undefined) before = settled.get(number, state);
-      const next = before === null ? [] : (before ?? onward(step, exits));
-      if (!Array.isArray(next)) {
-        for (let at: Step | undefined = step; at !== undefined; at = at.from)
-          known.decide(numberOf(at), at.state, next);
-        return { verdict: next, exits, walked };
+      const { number, state } = step;
+      if (number < 0) continue;
+      if (queue.length > 1) {
+        seen ??= new Map();
+        if ((seen.get(number) ?? 0) >= state) continue;
+        seen.set(number, state);
       }
-      for (const place of next) queue.push({ ...place, from: step });
+      walked.push(step);
+      let verdict = known.get(number, state);
+      if (verdict === undefined && known !== settled) verdict = settled.get(number, state);
+      if (verdict === undefined) verdict = onward(step, walk);
+      if (verdict) {
+        for (let at: Step | undefined = step; at !== undefined; at = at.from)
+          if (at.number >= 0) known.decide(at.number, at.state, verdict);
+        return { verdict, exits: walk.exits ?? NO_EXITS, walked };
+      }
     }
     // Where a function can be left, its callers have a say as well.
-    if (exits.size === 0) free(known, walked);
-    return { verdict: undefined, exits, walked };
+    if (walk.exits === undefined) free(known, walked);
+    return { verdict: undefined, exits: walk.exits ?? NO_EXITS, walked };
   }
 
-  /** The verdict on a value, or where it goes next; the outputs of a function that it reaches join `exits`. */
-  function onward(step: Step, exits: Map<number, Step>): Verdict | Moved[] {
+  /** The verdict on a value; where it goes next joins the walk, as do the outputs of a function that it reaches. */
+  function onward(step: Step, walk: Walk): Verdict | undefined {
     const { scope, name, state } = step;
-    const places: Moved[] = [];
+    const go = (to: Scope, next: string, as = state) => walk.queue.push(stepTo(to, next, as, step));
     for (const use of index.uses(scope, name)) {
       if (use.kind === 'output') {
-        if (use.scope.kind === 'function' && (exits.get(use.slot)?.state ?? 0) < state)
-          exits.set(use.slot, step);
+        if (use.scope.kind === 'function') {
+          walk.exits ??= new Map();
+          if ((walk.exits.get(use.slot)?.state ?? 0) < state) walk.exits.set(use.slot, step);
+        }
         const { owner } = use.scope;
         if (question.condition !== undefined && owner !== undefined && isCondition(owner, use.slot))
           return { why: question.condition, node: owner, scope: use.scope.parent ?? use.scope };
-        for (const place of leave(use.scope, use.slot)) places.push({ ...place, state });
+        for (const place of leave(use.scope, use.slot)) go(place.scope, place.name);
         continue;
       }
       const { node, slot, scope: from } = use;
@@ -164,41 +176,39 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
       if (callee !== undefined) {
         const called = inside(callee, slot, state);
         if (called.verdict !== undefined) return called.verdict;
-        for (const [exit, last] of called.exits)
-          places.push({ scope: from, name: node.outputs[exit] ?? '', state: last.state });
+        for (const [exit, last] of called.exits) go(from, node.outputs[exit] ?? '', last.state);
         continue;
       }
-      for (const place of enter(node, slot)) places.push({ ...place, state });
+      for (const place of enter(node, slot)) go(place.scope, place.name);
+      if (found === undefined) continue;
       // Further outputs are indices, masks and statistics.
-      const outputs =
-        found === undefined ? [] : node.opType === 'Split' ? node.outputs : node.outputs.slice(0, 1);
-      for (const output of outputs)
-        places.push({ scope: from, name: output, state: Math.fround(found ?? state) });
+      const outputs = node.opType === 'Split' ? node.outputs : node.outputs.slice(0, 1);
+      for (const output of outputs) go(from, output, Math.fround(found));
     }
-    return places;
+    return undefined;
   }
 
   return (scope, output) => {
-    const start = Math.fround(question.start);
-    const before = everywhere.get(index.number(scope, output) ?? -1, start);
+    const state = Math.fround(question.start);
+    const start = stepTo(scope, output, state);
+    const before = everywhere.get(start.number, state);
     if (before !== undefined) return before ?? undefined;
-    const queue: Step[] = [{ scope, name: output, state: start, from: undefined }];
+    const queue: Step[] = [start];
     const seen = new Map<string, number>();
     const all: Step[] = [];
     for (const place of queue) {
       const { verdict, exits, walked } = follow(place, everywhere);
       if (verdict !== undefined) return verdict;
+      if (exits.size === 0 && queue.length === 1) return undefined; // and what was walked is settled
       for (const step of walked) all.push(step);
       // A function's result is followed at each of its calls.
       const { root } = place.scope;
       for (const [exit, from] of exits) {
-        const { state } = from;
         const key = `${root.path}\0${exit}`;
-        if ((seen.get(key) ?? 0) >= state) continue;
-        seen.set(key, state);
-        for (const call of calls.callers(root)) {
-          queue.push({ scope: call.scope, name: call.node.outputs[exit] ?? '', state, from });
-        }
+        if ((seen.get(key) ?? 0) >= from.state) continue;
+        seen.set(key, from.state);
+        for (const call of calls.callers(root))
+          queue.push(stepTo(call.scope, call.node.outputs[exit] ?? '', from.state, from));
       }
     }
     free(everywhere, all);
@@ -211,18 +221,17 @@ export interface Place {
   readonly name: string;
 }
 
-interface Moved extends Place {
+/** A place on the way, with the state and number of the value, -1 where it has none, and the step before it. */
+interface Step extends Place {
   readonly state: number;
-}
-
-/** A place on the way, and the one before it. */
-interface Step extends Moved {
+  readonly number: number;
   readonly from: Step | undefined;
 }
 
 function isCondition({ domain, opType }: Node, slot: number): boolean {
   return domain === '' && opType === 'Loop' && slot === 0;
 }
+
 /** Where output `slot` of a nested graph comes out: of its node, and at the head of the next iteration. */
 export function leave(scope: Scope, slot: number): Place[] {
   const { parent, owner } = scope;
@@ -237,9 +246,12 @@ export function leave(scope: Scope, slot: number): Place[] {
   return places;
 }
 
+const WITH_BODY = new Set(['Loop', 'Scan', 'SequenceMap']);
+const NO_PLACES: readonly Place[] = [];
+
 /** Where input `slot` of a Loop, Scan or SequenceMap goes in. */
-export function enter(node: Node, slot: number): Place[] {
-  if (node.domain !== '' || !/^(Loop|Scan|SequenceMap)$/.test(node.opType)) return [];
+export function enter(node: Node, slot: number): readonly Place[] {
+  if (!WITH_BODY.has(node.opType) || node.domain !== '') return NO_PLACES;
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])
     .map((body) => {

@@ -16,7 +16,8 @@ export function indexCalls(document: OnnxDocument): Calls {
     const { callee } = scope;
     if (callee !== undefined) functions.set(key(callee.domain, callee.name, callee.overload), scope);
   }
-  const callee = (node: Node) => functions.get(key(node.domain, node.opType, node.overload));
+  const callee = (node: Node) =>
+    functions.size === 0 ? undefined : functions.get(key(node.domain, node.opType, node.overload));
   const callers = new Map<Scope, { node: Node; scope: Scope }[]>();
   if (functions.size > 0) {
     for (const scope of document.scopes) {

@@ -33,6 +33,9 @@ interface Names {
   readonly outputs: ReadonlyMap<string, Value>;
 }
 
+/** Of how many values the uses are kept as lists, and how many of one. */
+const RECENT = 64;
+
 const byName = (values: readonly Value[]) => new Map(values.map((value) => [value.name, value]));
 
 /**
@@ -73,16 +76,45 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     ranges.set(scope.root, [from, count]);
   }
 
+  // The same name is asked for again and again, from the same scope: what was found last is kept.
+  let tableScope: Scope | undefined;
+  let table: Names | undefined;
+  const namesOf = (scope: Scope): Names | undefined => {
+    if (scope !== tableScope) {
+      tableScope = scope;
+      table = tables.get(scope);
+    }
+    return table;
+  };
+  let lastFrom: Scope | undefined;
+  let lastName: string | undefined;
+  let lastHome: Scope | undefined;
+  let lastNumber: number | undefined;
+  function remember(from: Scope, name: string, home: Scope, found: number): void {
+    lastFrom = from;
+    lastName = name;
+    lastHome = home;
+    lastNumber = found;
+  }
   function home(from: Scope, name: string): Scope | undefined {
+    if (name === lastName && (from === lastFrom || from === lastHome)) return lastHome;
     for (let scope: Scope | undefined = from; scope !== undefined; scope = scope.parent) {
-      if (tables.get(scope)?.defined.has(name)) return scope;
+      const found = namesOf(scope)?.defined.get(name);
+      if (found === undefined) continue;
+      remember(from, name, scope, found);
+      return scope;
     }
     return undefined;
   }
-  const number = (scope: Scope, name: string): number | undefined => {
-    const names = tables.get(scope);
-    return names?.defined.get(name) ?? names?.undefined.get(name);
-  };
+  /** The number of what this very scope defines. */
+  function definedNumber(scope: Scope, name: string): number | undefined {
+    if (scope === lastHome && name === lastName) return lastNumber;
+    const found = namesOf(scope)?.defined.get(name);
+    if (found !== undefined) remember(scope, name, scope, found);
+    return found;
+  }
+  const number = (scope: Scope, name: string): number | undefined =>
+    definedNumber(scope, name) ?? namesOf(scope)?.undefined.get(name);
 
   // The uses of a value are a linked list: the first by the value's number, then each by the one before; 0 is none.
   const readers: (Node | undefined)[] = new Array(total + 1);
@@ -99,7 +131,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     let value = number(owner, name);
     if (value === undefined) {
       value = nextNumber();
-      tables.get(owner)?.undefined.set(name, value);
+      namesOf(owner)?.undefined.set(name, value);
     }
     readers[++use] = node;
     slots[use] = slot;
@@ -120,21 +152,37 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     });
   });
 
+  // Several questions about one value follow each other.
+  const recentNumbers = new Int32Array(RECENT).fill(-1);
+  const recentUses: (readonly Use[])[] = [];
+  function usesOf(value: number | undefined): readonly Use[] {
+    if (value === undefined) return [];
+    const place = value % RECENT;
+    const before = recentUses[place];
+    if (before !== undefined && recentNumbers[place] === value) return before;
+    const found: Use[] = [];
+    for (let at = first[value] ?? 0; at > 0; at = next[at] ?? 0) {
+      const node = readers[at];
+      const slot = slots[at] ?? 0;
+      const from = scopes[where[at] ?? -1];
+      if (from === undefined) continue;
+      found.push(node ? { kind: 'input', node, slot, scope: from } : { kind: 'output', scope: from, slot });
+    }
+    if (found.length <= RECENT) {
+      recentNumbers[place] = value;
+      recentUses[place] = found;
+    }
+    return found;
+  }
+
   return {
     home,
     number,
     count,
     range: (root) => ranges.get(root) ?? [0, 0],
-    declared: (scope, name) => tables.get(scope)?.inputs.get(name) ?? tables.get(scope)?.outputs.get(name),
-    isInput: (scope, name) => tables.get(scope)?.inputs.has(name) ?? false,
-    producer: (scope, name) => producers[tables.get(scope)?.defined.get(name) ?? -1],
-    uses(scope, name) {
-      const found: Use[] = [];
-      for (let at = first[number(scope, name) ?? -1] ?? 0; at > 0; at = next[at] ?? 0) {
-        const [node, slot = 0, from = scope] = [readers[at], slots[at], scopes[where[at] ?? -1]];
-        found.push(node ? { kind: 'input', node, slot, scope: from } : { kind: 'output', scope: from, slot });
-      }
-      return found;
-    },
+    declared: (scope, name) => namesOf(scope)?.inputs.get(name) ?? namesOf(scope)?.outputs.get(name),
+    isInput: (scope, name) => namesOf(scope)?.inputs.has(name) ?? false,
+    producer: (scope, name) => producers[definedNumber(scope, name) ?? -1],
+    uses: (scope, name) => usesOf(number(scope, name)),
   };
 }
