@@ -38,6 +38,38 @@ type Compiled = (a: number, b: number, c: number) => number;
 /** Values by name, at some points; all lists are equally long. */
 export type Values = ReadonlyMap<string, readonly number[]>;
 
+/** Takes a region's structure, and what gives the region. */
+type Look = (structure: number, region: () => Region) => void;
+
+/** What a value is to a region: an operand, one that a node makes that can join, a scalar constant, or made inside. */
+const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
+/** More values than a region has. */
+const MOST_VALUES = 128;
+/** More structures and texts in them than a model has that was not made for it. */
+const MOST_STRUCTURES = 2 ** 22;
+const MOST_TEXTS = 2 ** 20;
+
+/** Numbers structures: each by the one that it goes on from, a text and a number below 512. Beyond the limits it gives -1. */
+function createStructures(): (from: number, text: string, number: number) => number {
+  const texts = new Map<string, number>();
+  const structures = new Map<number, number>();
+  return (from, text, number) => {
+    let id = texts.get(text);
+    if (id === undefined) {
+      id = texts.size;
+      texts.set(text, id);
+    }
+    const key = (from * MOST_TEXTS + id) * 4 * MOST_VALUES + number;
+    let structure = structures.get(key);
+    if (structure === undefined) {
+      if (id >= MOST_TEXTS || structures.size >= MOST_STRUCTURES) return -1;
+      structure = structures.size + 1;
+      structures.set(key, structure);
+    }
+    return structure;
+  };
+}
+
 /** Finds and evaluates the elementwise regions of a document. */
 export interface Regions {
   /** Whether a node may be part of a region. */
@@ -45,10 +77,10 @@ export interface Regions {
   /** Whether a name is a scalar constant, or made of such. */
   isScalar(scope: Scope, name: string, reader: Node): boolean;
   /**
-   * The regions that end in a node and have one or two operands, each with one node more than the one before.
-   * `canJoin` is told nodes of the same scope.
+   * Looks at the regions that end in a node and have one or two operands, each with one node more than the one before: at their
+   * structures, and at those regions that are asked for. `canJoin` is told nodes of the same scope.
    */
-  endingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean): Generator<Region>;
+  eachEndingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean, look: Look): void;
   /** What the nodes of a region make of these operands. */
   evaluate(region: Region, operands: Values): Values;
 }
@@ -56,7 +88,7 @@ export interface Regions {
 export function createRegions(document: OnnxDocument, { index, calls }: Analysis): Regions {
   const hasFunctions = document.functions.length > 0;
   let visits = 0;
-  const structures = new Map<string, number>();
+  const structureAfter = createStructures();
 
   /** A scalar constant, or what is made of one or two. */
   function scalarOf(scope: Scope, name: string, reader: Node, depth = 0): Scalar | undefined {
@@ -70,8 +102,8 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     }
     const home = index.home(scope, name);
     const node = home && index.producer(home, name);
-    if (home === undefined || node === undefined || depth === MAX_DEPTH || node.inputs.length > 2)
-      return undefined;
+    if (home === undefined || node === undefined || depth === MAX_DEPTH || !mayBePart(node)) return undefined;
+    if (node.inputs.length > 2) return undefined;
     const parts: Scalar[] = [];
     for (const input of node.inputs) {
       const part = scalarOf(home, input, node, depth + 1);
@@ -87,14 +119,18 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     return { value, type: to, rank, names: [name, ...parts.flatMap(({ names }) => names)] };
   }
 
+  /** Most nodes are something else, and told by their operator. */
+  const mayBePart = (node: Node) => hasFunctions || isElementwise(node);
+
   function compile(node: Node, call?: Node, depth = 0): Compiled | undefined {
     const callee = hasFunctions ? calls.callee(node) : undefined;
     if (callee !== undefined) return depth < MAX_DEPTH ? compileCall(node, callee, depth) : undefined;
+    const op = elementwise(node);
+    if (op === undefined) return undefined;
     const isGiven = (ref: string) => call?.attributes.some(({ name }) => name === ref);
     if (node.attributes.some(({ ref }) => ref !== undefined && !isGiven(ref))) return undefined;
-    const op = elementwise(node);
     const numbers = numbersOf(node, call);
-    return op && ((a, b, c) => op(a, b, c, numbers, node));
+    return (a, b, c) => op(a, b, c, numbers, node);
   }
 
   /** A call of a function that is elementwise throughout. */
@@ -136,59 +172,82 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
 
   /** What a node computes, but for where its operands come from. */
   function signature({ opType, domain, overload, attributes }: Node): string {
+    if (domain === '' && attributes.length === 0) return opType;
     const given = attributes.map(({ name, f, i, s = '' }) => `${name}=${f},${i},${s}`);
     return `${domain}.${opType}.${overload} ${given.join(' ')}`;
   }
 
-  function* endingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean): Generator<Region> {
+  // The values of a region in the order in which they are met, by their place: numbers, names and what they are to it.
+  const numbers: number[] = [];
+  const names: string[] = [];
+  const roles: number[] = [];
+  const makers: (Node | undefined)[] = [];
+  const scalars: (Scalar | undefined)[] = [];
+
+  function addValue(number: number, name: string, role: number, maker?: Node, scalar?: Scalar): void {
+    numbers.push(number);
+    names.push(name);
+    roles.push(role);
+    makers.push(maker);
+    scalars.push(scalar);
+  }
+
+  /** The structure with an input of the last node added to it; -1 where nothing can be added. */
+  function addInput(scope: Scope, node: Node, slot: number, canJoin: (node: Node) => boolean, from: number) {
+    const number = index.input(scope, node, slot);
+    if (number < 0) return structureAfter(from, '', 0);
+    const place = numbers.indexOf(number);
+    if (place >= 0 && roles[place] === MADE) return -1; // the nodes are not in order
+    if (place >= 0) return structureAfter(from, '', place + 1);
+    visits++;
+    const name = node.inputs[slot] ?? '';
+    const maker = index.producer(scope, name);
+    const joins = maker !== undefined && canJoin(maker);
+    const scalar = joins ? undefined : scalarOf(scope, name, node);
+    addValue(number, name, joins ? OPEN : scalar ? SCALAR : OPERAND, joins ? maker : undefined, scalar);
+    if (scalar !== undefined) return structureAfter(from, `${scalar.value}${scalar.type}`, 0);
+    const isTensor = !joins && constantChain(index, scope, name).length > 0;
+    return structureAfter(from, isTensor ? '!' : '?', 0);
+  }
+
+  function eachEndingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean, look: Look): void {
     const nodes: Node[] = [];
-    const numbers = new Map<string, number>();
-    const scalars = new Map<string, Scalar>();
-    /** The operands, with the nodes that can join the region. */
-    const open = new Map<string, Node | undefined>();
     let structure = 0;
-    for (let next: Node | undefined = last; next !== undefined; ) {
-      const node: Node = next;
+    const region = (): Region => ({
+      ...{ scope, nodes: nodes.slice(), structure },
+      operands: names.filter((_, place) => roles[place] === OPERAND || roles[place] === OPEN),
+      scalars: new Map(
+        scalars.flatMap((scalar, place) => (scalar === undefined ? [] : [[names[place] ?? '', scalar]])),
+      ),
+    });
+    for (const list of [numbers, names, roles, makers, scalars]) list.length = 0;
+    const [y = ''] = last.outputs;
+    addValue(index.number(scope, y) ?? -1, y, OPEN, last);
+    for (let next = 0; next >= 0; ) {
+      const node = makers[next] as Node;
+      const count = node.inputs.length;
+      roles[next] = MADE;
       nodes.push(node);
-      const [output = ''] = node.outputs;
-      let key = `${structure} ${numbers.get(output)} ${signature(node)}`;
-      open.delete(output);
-      if (!numbers.has(output)) numbers.set(output, 0);
-      for (const name of node.inputs) {
-        const number = numbers.get(name);
-        if (number !== undefined && !open.has(name) && !scalars.has(name)) return; // the nodes are not in order
-        key += `,${number ?? ''}`;
-        if (name === '' || number !== undefined) continue;
-        visits++;
-        numbers.set(name, numbers.size);
-        const producer = index.producer(scope, name);
-        const joins = producer !== undefined && canJoin(producer);
-        const scalar = joins ? undefined : scalarOf(scope, name, node);
-        if (scalar !== undefined) scalars.set(name, scalar);
-        else open.set(name, joins ? producer : undefined);
-        const isTensor = !joins && scalar === undefined && constantChain(index, scope, name).length > 0;
-        key += scalar !== undefined ? `=${scalar.value}${scalar.type}` : isTensor ? '!' : '?';
-      }
-      const known = structures.get(key);
-      structure = known ?? structures.size + 1;
-      if (known === undefined) structures.set(key, structure);
-      const operands = [...open.keys()];
-      if (open.size === 1 || open.size === 2) yield { scope, nodes, operands, scalars, structure };
+      structure = structureAfter(structure, signature(node), count * MOST_VALUES + next);
+      for (let slot = 0; slot < count && structure > 0; slot++)
+        structure = addInput(scope, node, slot, canJoin, structure);
+      if (structure < 0) return;
       // The last in the file first: so every value that all else depends on is an only operand in its turn.
-      next = undefined;
-      let closed = 0;
-      for (const producer of open.values()) {
-        if (producer === undefined) closed++;
-        else if (next === undefined || producer.index > next.index) next = producer;
+      let [open, closed] = [0, 0];
+      next = -1;
+      for (let place = 0; place < roles.length; place++) {
+        if (roles[place] === OPERAND) closed++;
+        if (roles[place] !== OPEN) continue;
+        open++;
+        if (next < 0 || (makers[place]?.index ?? 0) > (makers[next]?.index ?? 0)) next = place;
       }
+      if (open + closed === 1 || open + closed === 2) look(structure, region);
       if (closed > 2 || nodes.length >= (visits > MAX_VISITS ? FEW_NODES : MAX_NODES)) return;
     }
   }
 
   function isPart(node: Node): boolean {
-    // Most nodes are something else, and told by their operator.
-    if (!hasFunctions && !isElementwise(node)) return false;
-    return compile(node) !== undefined && rewriteObstacle(node) === undefined;
+    return mayBePart(node) && compile(node) !== undefined && rewriteObstacle(node) === undefined;
   }
 
   const isScalar = (scope: Scope, name: string, reader: Node) => scalarOf(scope, name, reader) !== undefined;
@@ -211,5 +270,5 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     return values;
   }
 
-  return { isPart, isScalar, endingIn, evaluate };
+  return { isPart, isScalar, eachEndingIn, evaluate };
 }

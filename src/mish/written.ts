@@ -80,6 +80,7 @@ function findIn(
       const producer = index.producer(scope, name);
       const before = leads[producer?.index ?? -1] ?? 0;
       lead |= before & (BENDS | COMPOSES);
+      if (!(lead & CONSTANT)) continue;
       if (!(before & PART ? before & CONSTANT : name === '' || regions.isScalar(scope, name, node)))
         lead &= ~CONSTANT;
     }
@@ -104,20 +105,23 @@ function findIn(
   function match(node: Node): Written | undefined {
     const [y = ''] = node.outputs;
     let best: Written | undefined;
-    for (const region of regions.endingIn(scope, node, canJoin)) {
-      const { nodes, operands, scalars, structure } = region;
-      if (nodes.length === 1 && !SINGLE.has(node.opType)) continue;
+    regions.eachEndingIn(scope, node, canJoin, (structure, regionOf) => {
+      const known = identities.get(structure);
+      if (known === null) return;
+      const region = regionOf();
+      const { nodes, operands, scalars } = region;
       const slopes =
         operands.length === 1 ? [] : operands.filter((name) => constantChain(index, scope, name).length > 0);
       const x = operands.find((name) => !slopes.includes(name));
-      if (x === undefined) continue;
-      let identity = identities.get(structure);
+      let identity = known;
       if (identity === undefined) {
-        identity = identityOf(region, x, y, regions, slopes.length) ?? null;
-        if (identity !== null && !isWhole(region, identity, x, best, regions)) identity = null;
-        identities.set(structure, identity);
+        if (x !== undefined && (nodes.length > 1 || SINGLE.has(node.opType)))
+          identity = identityOf(region, x, y, regions, slopes.length);
+        if (identity !== undefined && x !== undefined && !isWhole(region, identity, x, best, regions))
+          identity = undefined;
+        identities.set(structure, identity ?? null);
       }
-      if (identity === null || !fits(region, x, y, slopes, analysis)) continue;
+      if (identity === undefined || x === undefined || !fits(region, x, y, slopes, analysis)) return;
       best = {
         ...identity,
         name: nameOf(identity, region, slopes.length),
@@ -131,7 +135,7 @@ function findIn(
           ...slopes.flatMap((name) => constantChain(index, scope, name)),
         ],
       };
-    }
+    });
     return best;
   }
 }

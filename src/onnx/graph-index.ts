@@ -17,6 +17,8 @@ export interface GraphIndex {
   producer(scope: Scope, name: string): Node | undefined;
   /** Every use of a value that `scope` defines, in nested graphs too. */
   uses(scope: Scope, name: string): readonly Use[];
+  /** The number of the value that a node of this very scope reads at a slot; -1 where it reads none. */
+  input(scope: Scope, node: Node, slot: number): number;
   /** The number of a name of this very scope: of what it defines, or reads though nothing defines it. */
   number(scope: Scope, name: string): number | undefined;
   /** How many numbers there are; they start at 0. */
@@ -31,6 +33,8 @@ interface Names {
   readonly undefined: Map<string, number>;
   readonly inputs: ReadonlyMap<string, Value>;
   readonly outputs: ReadonlyMap<string, Value>;
+  /** Where the uses of each node's inputs start, and behind them those of the scope's outputs. */
+  readonly starts: Int32Array;
 }
 
 /** Of how many values the uses are kept as lists, and how many of one. */
@@ -72,7 +76,8 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     for (const name of scope.initializers.keys()) define(name);
     total += scope.outputs.length;
     const [inputs, outputs] = [byName(scope.inputs), byName(scope.outputs)];
-    tables.set(scope, { defined, undefined: new Map(), inputs, outputs });
+    const starts = new Int32Array(scope.nodes.length + 1);
+    tables.set(scope, { defined, undefined: new Map(), inputs, outputs, starts });
     ranges.set(scope.root, [from, count]);
   }
 
@@ -116,41 +121,45 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
   const number = (scope: Scope, name: string): number | undefined =>
     definedNumber(scope, name) ?? namesOf(scope)?.undefined.get(name);
 
-  // The uses of a value are a linked list: the first by the value's number, then each by the one before; 0 is none.
+  // The inputs of all nodes and the outputs of all scopes, in order.
   const readers: (Node | undefined)[] = new Array(total + 1);
-  const slots = new Int32Array(total + 1);
+  const values = new Int32Array(total + 1);
   const where = new Int32Array(total + 1);
-  const next = new Int32Array(total + 1);
-  const first = new Int32Array(count + total); // nothing defines the last ones
-  const last = new Int32Array(count + total);
   let use = 0;
-  function note(place: number, name: string, slot: number, node?: Node): void {
-    const from = scopes[place];
-    if (name === '' || from === undefined) return;
+  function note(place: number, from: Scope, name: string, node?: Node): void {
+    values[++use] = -1;
+    if (name === '') return;
     const owner = home(from, name) ?? from;
     let value = number(owner, name);
     if (value === undefined) {
       value = nextNumber();
       namesOf(owner)?.undefined.set(name, value);
     }
-    readers[++use] = node;
-    slots[use] = slot;
+    readers[use] = node;
+    values[use] = value;
     where[use] = place;
-    const before = last[value];
-    if (before) next[before] = use;
-    else first[value] = use;
-    last[value] = use;
   }
   scopes.forEach((scope, place) => {
+    const { starts } = namesOf(scope) ?? { starts: new Int32Array(1) };
     for (const node of scope.nodes) {
-      node.inputs.forEach((name, slot) => {
-        note(place, name, slot, node);
-      });
+      starts[node.index] = use + 1;
+      for (const name of node.inputs) note(place, scope, name, node);
     }
-    scope.outputs.forEach(({ name }, slot) => {
-      note(place, name, slot);
-    });
+    starts[scope.nodes.length] = use + 1;
+    for (const { name } of scope.outputs) note(place, scope, name);
   });
+  // The uses of a value are a linked list: the first by the value's number, then each by the one before; 0 is none.
+  const next = new Int32Array(total + 1);
+  const first = new Int32Array(count);
+  for (; use > 0; use--) {
+    const value = values[use] ?? -1;
+    if (value < 0) continue;
+    next[use] = first[value] ?? 0;
+    first[value] = use;
+  }
+  /** The slot of a use: of a node's input, or of its scope's output. */
+  const slotOf = (use: number, scope: Scope, node: Node | undefined): number =>
+    use - (namesOf(scope)?.starts[node?.index ?? scope.nodes.length] ?? use);
 
   // Several questions about one value follow each other.
   const recentNumbers = new Int32Array(RECENT).fill(-1);
@@ -163,9 +172,9 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     const found: Use[] = [];
     for (let at = first[value] ?? 0; at > 0; at = next[at] ?? 0) {
       const node = readers[at];
-      const slot = slots[at] ?? 0;
       const from = scopes[where[at] ?? -1];
       if (from === undefined) continue;
+      const slot = slotOf(at, from, node);
       found.push(node ? { kind: 'input', node, slot, scope: from } : { kind: 'output', scope: from, slot });
     }
     if (found.length <= RECENT) {
@@ -178,6 +187,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
   return {
     home,
     number,
+    input: (scope, node, slot) => values[(namesOf(scope)?.starts[node.index] ?? 0) + slot] ?? -1,
     count,
     range: (root) => ranges.get(root) ?? [0, 0],
     declared: (scope, name) => namesOf(scope)?.inputs.get(name) ?? namesOf(scope)?.outputs.get(name),

@@ -39,7 +39,6 @@ import {
 } from './scan-values.js';
 import { type Operator, ScannedNode } from './scanned-node.js';
 import { loadSignatures } from './signature.js';
-import { sniff } from './sniff.js';
 import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
@@ -79,6 +78,7 @@ export async function scan(input: ModelInput, most?: number): Promise<OnnxDocume
     return await scanModel(reader);
   } catch (error) {
     // Only now ask what else it might be: whatever reads as a model is one.
+    const { sniff } = await import('./sniff.js');
     const head = await source.read(0, Math.min(512, source.size));
     const other = sniff(head);
     if (other === undefined || !(error instanceof OnnxMishError) || error.code !== 'malformed') throw error;

@@ -60,9 +60,13 @@ export class ScannedNode implements Node {
   }
 
   get lossyNames(): boolean {
-    return [this.name, ...this.inputs, ...this.outputs].some((name) => name.includes('\ufffd'));
+    return isLossy(this.name) || hasLossy(this.#inputs) || hasLossy(this.#outputs);
   }
 }
+
+const isLossy = (name: string): boolean => name.includes('\ufffd');
+const hasLossy = (names: Names): boolean =>
+  typeof names === 'string' ? isLossy(names) : names.some(isLossy);
 
 /** The operator of a node, one object for all that call it. */
 function operatorOf(
