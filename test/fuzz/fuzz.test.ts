@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { tempFolder } from '../support/folder.js';
+import { isHeavy } from '../support/heavy.js';
 import { BACKEND_TESTS } from '../support/models.js';
 import type { Draft } from './cases.js';
 import { Broken, type Case, operationOf } from './check.js';
@@ -14,7 +15,7 @@ if (BACKEND_TESTS === undefined) {
 }
 
 const run = promisify(execFile);
-const CASES = 12_000;
+const CASES = isHeavy ? 20_000 : 3000;
 const SEED = 6;
 
 test(`${CASES} cases of a fixed seed give a result or one error each, in bounds`, async () => {
