@@ -3,7 +3,10 @@ import { clean as cleanText } from './clean.js';
 import { figure, mapText, percent, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
-/** What the activations of a model take in, for a terminal; `clean` makes names from a model safe to print. */
+/**
+ * Formats the inputs of a model's activations as a table for a terminal. `most` limits how many sites it lists;
+ * `clean` makes names from the model safe to print.
+ */
 export function renderActivations(
   activations: Activations,
   {
@@ -11,12 +14,12 @@ export function renderActivations(
     most = Number.POSITIVE_INFINITY,
   }: { readonly clean?: TerminalOptions['clean']; readonly most?: number | undefined } = {},
 ): string {
-  const safe = mapText(activations, (text) => short(clean(text), LONGEST));
+  const safe = mapText(activations, (text) => short(clean(text), MAX_CHARACTERS));
   const { sites, unmeasured } = safe;
   const shown = sites.slice(0, most);
   const sections = [
     [
-      `What goes into ${count(sites.length, 'activation')}, over ${dataWords(safe)}`,
+      `Inputs of ${count(sites.length, 'activation')}, over ${dataWords(safe)}`,
       ...(shown.length === 0 ? [] : [table(shown)]),
       ...(sites.length > shown.length
         ? [`  and ${sites.length - shown.length} more (--all lists them)`]
@@ -33,17 +36,17 @@ export function renderActivations(
     .join('\n\n');
 }
 
-/** Characters of any text. */
-const LONGEST = 600;
-/** Characters of a name in the table, which is to fit into 100 columns. */
-const NAME = 28;
-/** With fewer elements than this of each unit, “never” is soon said. */
-const FEW = 100;
+/** Maximum characters of any text from the model. */
+const MAX_CHARACTERS = 600;
+/** Maximum characters of a name in the table, which has to fit into 100 columns. */
+const MAX_NAME_CHARACTERS = 28;
+/** With fewer elements per unit than this, “never above 0” may be chance. */
+const MIN_ELEMENTS = 100;
 
 function table(sites: readonly SiteActivations[]): string {
   const names = tellApart(
     sites.map(({ label }) => label),
-    NAME,
+    MAX_NAME_CHARACTERS,
   );
   const rows = sites.map((site, index) => {
     const { units, mean, std, dip, bend, letThrough } = site;
@@ -60,46 +63,47 @@ function table(sites: readonly SiteActivations[]): string {
 }
 
 const LEGEND = [
-  'never    units (channels or features) whose input was never above 0: dead under ReLU, and under',
-  '         LeakyReLU nothing but its slope',
-  'rarely   units above 0 in less than 1 % of their elements, those that never are among them',
+  'never    units (channels or features) whose input was never above 0: ReLU outputs only 0 there,',
+  '         LeakyReLU only slope · x',
+  'rarely   units above 0 in less than 1 % of their elements, including “never”',
   'in dip   inputs with -2.5 < x < 0, where Mish dips below 0',
   'bends    inputs with |x| < 4, where Mish is curved',
-  'through  what Mish lets through below 0: the sum of |mish(x) − f(x)| over x < 0, as a share of the',
-  '         sum of |f(x)| over all x, f being the activation as it is',
+  'through  what Mish adds below 0: the sum of |mish(x) − f(x)| over x < 0, as a share of the',
+  '         sum of |f(x)| over all x, where f is the original activation',
 ];
 
-/** What a reader must not overlook. */
+/** Returns warnings: dead units, NaN or infinite inputs, and noise instead of real samples. */
 function remarks({ data, sites }: Activations): string[] {
-  const said: string[] = [];
+  const lines: string[] = [];
   const dead = sites.filter(({ units }) => (units?.neverPositive ?? 0) > 0);
   if (dead.length > 0) {
     const all = dead.reduce((sum, { units }) => sum + (units?.neverPositive ?? 0), 0);
     const each = Math.min(...dead.map(({ units }) => units?.each ?? 0));
-    const few = each < FEW ? ` (seen in as few as ${figure(each)} elements each)` : '';
-    said.push(`${count(all, 'unit')} at ${count(dead.length, 'site')} never above 0${few}`);
+    const few = each < MIN_ELEMENTS ? ` (seen in as few as ${figure(each)} elements each)` : '';
+    lines.push(`${count(all, 'unit')} at ${count(dead.length, 'site')} never above 0${few}`);
   }
   for (const { label, nan, infinite } of sites) {
-    if (nan + infinite > 0) said.push(`${short(label)}: ${brokenWords(nan, infinite)}`);
+    if (nan + infinite > 0) lines.push(`${short(label)}: ${brokenWords(nan, infinite)}`);
   }
-  if (data.source === 'seed') said.push('fed with noise, which says little of what real samples do');
-  return said;
+  if (data.source === 'seed')
+    lines.push('the inputs are noise, so these figures say little about real samples');
+  return lines;
 }
 
-/** `3 NaN and 1 infinite elements were left out`. */
+/** Says how many elements were left out: `3 NaN and 1 infinite elements were left out`. */
 export function brokenWords(nan: number, infinite: number): string {
   const parts = [...(nan > 0 ? [`${nan} NaN`] : []), ...(infinite > 0 ? [`${infinite} infinite`] : [])];
   return `${parts.join(' and ')} ${nan + infinite === 1 ? 'element was' : 'elements were'} left out`;
 }
 
-/** `256 samples in 256 of 1000 runs (npz)`. */
+/** Describes the samples: `256 samples in 256 of 1000 runs (npz)`. */
 export function dataWords({ data: { source, seed, runs, of, samples } }: Activations): string {
   const from = source === 'seed' ? `seeded noise, seed ${seed}` : source;
   const some = runs < of ? `, ${runs} of ${of} runs` : runs === samples ? '' : `, ${runs} runs`;
   return `${count(samples, 'sample')} (${from}${some})`;
 }
 
-/** What a tensor has units of. */
+/** Returns the number of units and whether they are channels or features. */
 export function unitWords({ units, dims }: SiteActivations): string {
   if (units === null) return 'units unknown';
   return count(units.count, dims.length > 2 && units.axis === 1 ? 'channel' : 'feature');

@@ -4,7 +4,10 @@ import { clean as cleanText } from './clean.js';
 import { figure, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
-/** What a calibration did, for a terminal; `clean` makes names from a model safe to print. */
+/**
+ * Formats the result of a calibration for a terminal. `clean` makes names from the model safe to print; `all` lists
+ * every layer and site.
+ */
 export function renderCalibration(
   calibration: Calibration,
   {
@@ -12,18 +15,18 @@ export function renderCalibration(
     all = false,
   }: { readonly clean?: TerminalOptions['clean']; readonly all?: boolean | undefined } = {},
 ): string {
-  const safe = mapText(calibration, (text) => short(clean(text), LONGEST));
+  const safe = mapText(calibration, (text) => short(clean(text), MAX_CHARACTERS));
   const { layers, leftAlone, sites, samples, sharpness } = safe;
   const sections = [
     [swapWords(safe), `${samplesWords(samples)}.`],
     layers.length === 0 ? [] : [layerTable(all ? layers : middleCut(layers)), LAYER_LEGEND],
     cut(leftAlone, all).map((one) =>
       typeof one === 'number'
-        ? `and ${one} more left alone (--all lists them)`
-        : `left alone: ${one.op} ${short(one.label)}: ${one.why}`,
+        ? `and ${one} more not repaired (--all lists them)`
+        : `not repaired: ${one.op} ${short(one.label)}: ${one.why}`,
     ),
     tuningWords(safe),
-    sharpness === null ? [] : [...sharpnessWords(safe), siteTable(sites, all ? sites.length : MOST)],
+    sharpness === null ? [] : [...sharpnessWords(safe), siteTable(sites, all ? sites.length : MAX_LISTED)],
     foldWords(safe),
     [...outputTable(safe, all), keptWords(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
@@ -34,18 +37,22 @@ export function renderCalibration(
     .join('\n\n');
 }
 
-/** Characters of any text, and of a name in a table that is to fit into 100 columns. */
-const LONGEST = 600;
-const NAME = 34;
-/** Layers and sites that are listed unless all are asked for. */
-const MOST = 40;
+/** Maximum characters of any text, and of a name in a table, which has to fit into 100 columns. */
+const MAX_CHARACTERS = 600;
+const MAX_NAME_CHARACTERS = 34;
+/** Maximum layers and sites listed, unless all are wanted. */
+const MAX_LISTED = 40;
 
 const LAYER_LEGEND =
-  'Error: share of the variance of the layer’s output in the original, on held-out samples, before its repair and after.';
+  'Error: mean squared error of a layer’s output against the original, divided by the variance of the original’s output. On validation samples, before and after the repair.';
 
 export function swapWords({ sites, form, beta, sharpness }: Calibration): string {
   const sharp =
-    sharpness === null ? (beta === 1 || beta === null ? '' : `, β = ${beta}`) : ', each with a β of its own';
+    sharpness === null
+      ? beta === 1 || beta === null
+        ? ''
+        : `, β = ${beta}`
+      : ', with a separate β for each';
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   const what =
     mixtures === 0 ? 'Mish' : mixtures === sites.length ? 'mixtures of x and Mish' : 'Mish or mixtures';
@@ -53,51 +60,55 @@ export function swapWords({ sites, form, beta, sharpness }: Calibration): string
 }
 
 const SOURCES = {
-  seed: 'samples of noise',
+  seed: 'noise samples',
   npz: 'samples',
   'onnx-test': 'test cases',
   images: 'images',
 } as const;
 
 export function samplesWords({ source, seed, fit, held, judged }: Calibration['samples']): string {
-  return `${fit} ${SOURCES[source]} to solve weights from, ${held} to choose by, ${judged} to judge by (seed ${seed})`;
+  return `${fit} ${SOURCES[source]} to fit weights, ${held} to choose between fits, ${judged} to test the result (seed ${seed})`;
 }
 
-/** Whether the calibrated model has other weights than the plain swap. */
+/** Returns whether the calibrated model's weights differ from the plain swap's. */
 export function changesWeights({ layers, tuning }: Calibration): boolean {
   return layers.some(({ method }) => method !== 'none') || (tuning !== null && tuning.after < tuning.before);
 }
 
-/** Fewer samples than this to choose or to judge by are too few to rely on. */
-const FEW = 16;
+/** Fewer samples than this for validation or test give unreliable figures. */
+const MIN_SAMPLES = 16;
 
-/** Notes, with what noise and few samples are worth. */
+/** Returns the report's notes, and warnings about noise and about too few samples. */
 export function notesOf({ samples, notes }: Calibration): string[] {
   const { source, held, judged } = samples;
   const noise =
-    'the samples are noise: weights were fitted to, and judged by, what the model will never see; real ones, even a few hundred without labels, are worth far more';
-  const few = `${Math.min(held, judged)} samples to choose or to judge by say little: give some hundreds in all`;
-  return [...(source === 'seed' ? [noise] : []), ...(Math.min(held, judged) < FEW ? [few] : []), ...notes];
+    'the samples are noise, which the model will never see in use; a few hundred real samples, even without labels, give a much better fit';
+  const few = `${Math.min(held, judged)} samples are too few to choose or test a result: give a few hundred in all`;
+  return [
+    ...(source === 'seed' ? [noise] : []),
+    ...(Math.min(held, judged) < MIN_SAMPLES ? [few] : []),
+    ...notes,
+  ];
 }
 
-/** The first ones, and how many more there are. */
+/** Returns the first `MAX_LISTED` items, followed by the number of omitted ones. */
 function cut<T>(items: readonly T[], all: boolean): (T | number)[] {
-  if (all || items.length <= MOST) return [...items];
-  return [...items.slice(0, MOST), items.length - MOST];
+  if (all || items.length <= MAX_LISTED) return [...items];
+  return [...items.slice(0, MAX_LISTED), items.length - MAX_LISTED];
 }
 
-/** The first and the last ones, with what is between them left out. */
+/** Returns the first and last layers, with the number of omitted layers between them. */
 function middleCut(layers: readonly LayerRepair[]): (LayerRepair | number)[] {
-  if (layers.length <= MOST) return [...layers];
-  const half = MOST / 2;
-  return [...layers.slice(0, half), layers.length - MOST, ...layers.slice(-half)];
+  if (layers.length <= MAX_LISTED) return [...layers];
+  const half = MAX_LISTED / 2;
+  return [...layers.slice(0, half), layers.length - MAX_LISTED, ...layers.slice(-half)];
 }
 
 function layerTable(layers: readonly (LayerRepair | number)[]): string {
   const known = layers.filter((layer) => typeof layer !== 'number');
   const names = tellApart(
     known.map(({ label }) => label),
-    NAME,
+    MAX_NAME_CHARACTERS,
   );
   const rows = layers.map((layer) => {
     if (typeof layer === 'number') return [`… ${layer} more (--all lists them)`, '', '', '', '', ''];
@@ -105,7 +116,7 @@ function layerTable(layers: readonly (LayerRepair | number)[]): string {
     const name = names[known.indexOf(layer)] ?? '';
     return [
       name,
-      short(op, NAME),
+      short(op, MAX_NAME_CHARACTERS),
       String(parameters),
       errorText(before),
       errorText(after),
@@ -115,17 +126,17 @@ function layerTable(layers: readonly (LayerRepair | number)[]): string {
   return plainTable(['layer', 'operator', 'numbers', 'error', 'after', 'by'], rows);
 }
 
-/** Beyond this an error says only that the output hardly varies over the held-out samples. */
-export const MOST_ERROR = 10;
+/** Maximum error shown as a number: a larger one only means that the output hardly varies over the samples. */
+export const MAX_ERROR = 10;
 
-/** A layer's error, a share of its output's variance; `–` where its inputs were not finite. */
+/** Formats a layer's error as a percentage of its output's variance; `–` where its inputs were not finite. */
 export function errorText(error: number | null): string {
   if (error === null || Number.isNaN(error)) return percent(null);
-  return error > MOST_ERROR ? `> ${percent(MOST_ERROR)}` : percent(error);
+  return error > MAX_ERROR ? `> ${percent(MAX_ERROR)}` : percent(error);
 }
 
 export function methodWords({ method, ridge }: LayerRepair): string {
-  if (method === 'none') return 'kept as it is';
+  if (method === 'none') return 'not changed';
   return ridge === null ? method : `${method}, ridge ${figure(ridge)}`;
 }
 
@@ -135,8 +146,8 @@ export function tuningWords({ tuning }: Calibration): string[] {
   const gain =
     after < before
       ? `from ${figure(before)} to ${figure(after)}`
-      : `not below ${figure(before)}: none is kept`;
-  return [`${steps} gradient steps on all layers: loss on held-out samples ${gain}.`];
+      : `not below ${figure(before)}, so the steps were discarded`;
+  return [`${steps} gradient steps on all layers: loss on validation samples ${gain}.`];
 }
 
 export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
@@ -146,16 +157,16 @@ export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
   const median = betas[Math.floor(betas.length / 2)] ?? 1;
   const values = verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', ');
   return [
-    `The smallest β, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}, for ${budget.map(limitText).join(' and ')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}; on samples that no weight was solved from ${values}${kept ? '' : ': NOT kept'}.`,
+    `Smallest β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
   ];
 }
 
-/** What became of the sharpness where it was to go into the weights. */
+/** Says at how many sites β was folded into weights, and why it was not at the others. */
 export function foldWords({ fold }: Calibration): string[] {
   if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
   const all = fold.folded.length + fold.kept.length;
   return [
-    `β folded into weights at ${fold.folded.length} of ${all} sites: those are Mish with β = 1 of scaled inputs.`,
+    `β folded into weights at ${fold.folded.length} of ${all} sites: these are now Mish with β = 1 of scaled inputs.`,
     ...fold.kept.map(({ label, why }) => `not folded: ${short(label)}: ${why}`),
   ];
 }
@@ -165,16 +176,16 @@ function siteTable(all: readonly BentSite[], most: number): string {
   const more = all.length > most ? `\n… ${all.length - most} more (--all lists them)` : '';
   const names = tellApart(
     sites.map(({ label }) => label),
-    NAME,
+    MAX_NAME_CHARACTERS,
   );
   const rows = sites.map(({ kind, beta, bends, leak }, index) => {
     const what = leak === undefined ? 'Mish' : `mixture, α ${figure(leak)}`;
-    return [names[index] ?? '', short(kind, NAME), what, figure(beta), percent(bends)];
+    return [names[index] ?? '', short(kind, MAX_NAME_CHARACTERS), what, figure(beta), percent(bends)];
   });
-  return `${plainTable(['site', 'was', 'is', 'β', 'bends'], rows, 3)}${more}\nBends: share of the inputs with |βx| < 4. Where it is small, the site is ReLU in all but name.`;
+  return `${plainTable(['site', 'was', 'is', 'β', 'bends'], rows, 3)}${more}\nBends: share of the inputs with |βx| < 4. Where it is small, the site still acts like ReLU.`;
 }
 
-/** One line for each output and model. */
+/** Returns table rows: three for each output, for the original, the plain swap and the calibrated model. */
 export function outputRows({ original, swapped, calibrated }: Calibration): string[][] {
   const agreement = (judgement: Judgement, index: number) => judgement.drift[index]?.top1 ?? null;
   return swapped.drift.flatMap(({ output }, index) =>
@@ -200,10 +211,13 @@ export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 
 
 function outputTable(calibration: Calibration, all: boolean): string[] {
   const rows = outputRows(calibration);
-  const shown = all ? rows : rows.slice(0, 3 * MOST);
+  const shown = all ? rows : rows.slice(0, 3 * MAX_LISTED);
   const table = plainTable(
     OUTPUT_HEAD,
-    shown.map(([output = '', ...rest], index) => [index % 3 === 0 ? short(output, NAME) : '', ...rest]),
+    shown.map(([output = '', ...rest], index) => [
+      index % 3 === 0 ? short(output, MAX_NAME_CHARACTERS) : '',
+      ...rest,
+    ]),
   );
   const more = (rows.length - shown.length) / 3;
   return [table, ...(more > 0 ? [`and ${more} more outputs (--all lists them)`] : [])];
@@ -212,9 +226,9 @@ function outputTable(calibration: Calibration, all: boolean): string[] {
 export function keptWords(calibration: Calibration): string {
   const { kept, samples, seconds, sites } = calibration;
   const time = `${figure(seconds)} s`;
-  if (sites.length === 0) return `The model was written as it was (${time}).`;
+  if (sites.length === 0) return `The model was written unchanged (${time}).`;
   if (!changesWeights(calibration)) return `The PLAIN SWAP was written: no weight was changed (${time}).`;
   return kept === 'calibrated'
     ? `The calibrated model was written (${time}).`
-    : `The PLAIN SWAP was written: on ${samples.judged} judged samples the calibrated model was no nearer to the original (${time}).`;
+    : `The PLAIN SWAP was written: on ${samples.judged} test samples the calibrated model was not closer to the original (${time}).`;
 }

@@ -1,6 +1,6 @@
 /**
- * Whatever acts on a terminal rather than being shown there: controls, separators of lines and paragraphs, format characters (of which
- * those for two directions can turn a text round), and halves of pairs.
+ * Matches characters that act on a terminal: control and format characters, line and paragraph separators, and
+ * unpaired surrogates. Some format characters reverse the direction of text.
  */
 const ACTS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const escaped = (character: string) =>
@@ -8,12 +8,12 @@ const escaped = (character: string) =>
     return `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
   }).join('');
 
-/** Makes text from a file harmless on a terminal: spells out each character that acts there. */
+/** Makes text from a file safe to print: replaces each character that acts on a terminal by its \u escape. */
 export function clean(text: string): string {
   return text.replace(ACTS, escaped);
 }
 
-/** Makes JSON harmless on a terminal without changing its value: keeps line breaks, which occur only between its texts. */
+/** Makes JSON safe to print without changing its value. Line breaks stay: in JSON they occur only outside strings. */
 export function cleanJson(json: string): string {
   return json.replace(ACTS, (character) => (character === '\n' ? character : escaped(character)));
 }

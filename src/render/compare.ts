@@ -3,36 +3,37 @@ import type { ProviderRow, Report } from '../validate/report-schema.js';
 import { activation, figure, percent, sqnrOf, verdictText, verdictWord } from './figures.js';
 import { ratioText, SOFTWARE } from './summary.js';
 
-/** One thing in both reports, in words, and how far they are apart. */
+/** One figure of both reports as text, with the difference. */
 export interface Change {
   readonly what: string;
   readonly a: string;
   readonly b: string;
-  /** `× 1.08`, `+2.1 dB`; empty where words say enough. */
+  /** The difference: `× 1.08`, `+2.1 dB`; empty where there is no number. */
   readonly change: string;
-  /** Whether the two are the same. */
+  /** Whether both reports have the same value. */
   readonly same: boolean;
 }
 
-/** A provider in both reports. */
+/** The figures of one provider in both reports. */
 export interface ProviderComparison {
   readonly provider: string;
   readonly changes: readonly Change[];
 }
 
-/** What changed from one report to another. */
+/** The differences between two reports. */
 export interface Comparison {
   readonly schema: 'onnx-mish/comparison@1';
-  /** What makes figures of the two differ for other reasons than the models: data, hosts, versions. */
+  /** Reasons, besides the models, why figures differ: other data, hosts or versions. */
   readonly warnings: readonly string[];
-  /** Models and the overall verdict. */
+  /** The overall verdict and the two models. */
   readonly general: readonly Change[];
   readonly providers: readonly ProviderComparison[];
 }
 
 /**
- * Holds two reports side by side, the earlier one first. Figures are compared even where data or hosts differ,
- * and never silently: the warnings say so.
+ * Compares two reports, the earlier one first. Reports with different data or hosts are compared too, with a warning.
+ * @example
+ * const { warnings, providers } = compareReports(before, after);
  */
 export function compareReports(a: Report, b: Report): Comparison {
   const names = [...new Set([...a.providers, ...b.providers].map(({ provider }) => provider))];
@@ -51,7 +52,7 @@ function warnings(a: Report, b: Report): string[] {
     a.data.sha256 === b.data.sha256
       ? []
       : [
-          `The models were fed with different data (${feed(a)}, and ${feed(b)}): drift and accuracy are not of the same inputs`,
+          `The models were fed with different data (${describeData(a)}, and ${describeData(b)}): drift and accuracy are not comparable`,
         ];
   const hosts = [
     ...differ('processor', a.host.cpu, b.host.cpu),
@@ -65,11 +66,11 @@ function warnings(a: Report, b: Report): string[] {
   const models =
     a.models.original.sha256 === b.models.original.sha256
       ? []
-      : ['The originals are not the same model: nothing but their names may be alike'];
+      : ['The originals are different models: no figures are comparable'];
   return [...models, ...feeds, ...away, ...differ('Versions of onnx-mish', a.tool.version, b.tool.version)];
 }
 
-function feed({ data }: Report): string {
+function describeData({ data }: Report): string {
   const from = data.source === 'seed' ? `noise of seed ${data.seed}` : data.source;
   return `${from}, ${data.samples} samples, ${data.sha256.slice(0, 8)}`;
 }
@@ -85,10 +86,10 @@ function general(a: Report, b: Report): Change[] {
   return [words('report', overall(a), overall(b)), model('original'), model('swapped')];
 }
 
-/** What can be measured on a provider, by name, in one report. */
+/** One figure of a provider in one report. */
 interface Figure {
   readonly text: string;
-  /** What is subtracted or divided; null where there is only the text. */
+  /** The number to compare; null where there is only text. */
   readonly value: number | null;
   readonly by: 'ratio' | 'dB' | 'points' | 'words';
 }
@@ -117,20 +118,20 @@ function apart({ value: a, by }: Figure, { value: b }: Figure): string {
 
 function figures(provider: string, report: Report): Map<string, Figure> {
   const row = report.providers.find((one) => one.provider === provider);
-  const found = new Map<string, Figure>();
-  if (row === undefined) return found.set('status', { text: 'not asked for', value: null, by: 'words' });
+  const figures = new Map<string, Figure>();
+  if (row === undefined) return figures.set('status', { text: 'not requested', value: null, by: 'words' });
   const put = (what: string, one: Figure) => {
     let name = what;
-    for (let again = 2; found.has(name); again++) name = `${what} (${again})`;
-    found.set(name, one);
+    for (let again = 2; figures.has(name); again++) name = `${what} (${again})`;
+    figures.set(name, one);
   };
   const text = (what: string, words: string) => put(what, { text: words, value: null, by: 'words' });
   const number = (what: string, value: number | null, by: Figure['by'], words = figure(value)) =>
     put(what, { text: words, value, by });
   text('status', row.reason === null ? row.status : `${row.status}: ${row.reason}`);
   if (row.runtime !== null) text('runtime', runtimeText(row.runtime));
-  const own = report.verdicts.filter((verdict) => verdict.provider === provider);
-  for (const verdict of own)
+  const verdicts = report.verdicts.filter((verdict) => verdict.provider === provider);
+  for (const verdict of verdicts)
     text(
       `verdict ${verdict.threshold}`,
       `${verdictWord(verdict)} (${verdictText(verdict).replace(/^.*?: /, '')})`,
@@ -161,7 +162,7 @@ function figures(provider: string, report: Report): Map<string, Figure> {
     number('original top-1', original.top1, 'points', percent(original.top1));
     number('swapped top-1', swapped.top1, 'points', percent(swapped.top1));
   }
-  return found;
+  return figures;
 }
 
 function runtimeText({

@@ -1,8 +1,8 @@
 import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
 
-// Numbers and names as every view of a report writes them.
+// Formats numbers and names the same way in every rendering of a report.
 
-/** A number in at most three significant digits; `–` for none. */
+/** Formats a number with at most `digits` significant digits; `–` for null. */
 export function figure(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined) return '–';
   if (value === 0) return '0';
@@ -11,12 +11,12 @@ export function figure(value: number | null | undefined, digits = 3): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** `98.2 %`. */
+/** Formats a share as a percentage: `98.2 %`. */
 export function percent(share: number | null): string {
   return share === null ? '–' : `${figure(100 * share)} %`;
 }
 
-/** A name that is too long for its place, with its middle left out. */
+/** Shortens a long name by replacing its middle with `…`. */
 export function short(name: string, longest = 60): string {
   if (name.length <= longest) return name; // never fewer UTF-16 units than characters
   const characters = [...name];
@@ -26,8 +26,8 @@ export function short(name: string, longest = 60): string {
 }
 
 /**
- * Names cut to fit beside each other: what they all start and end with, up to a `/`, goes first, since it tells
- * none of them apart.
+ * Shortens names that stand in one column. Common leading and trailing `/` segments go first, because they do not
+ * distinguish the names.
  */
 export function tellApart(names: readonly string[], longest: number): string[] {
   const [first = ''] = names;
@@ -48,7 +48,7 @@ export function tellApart(names: readonly string[], longest: number): string[] {
   });
 }
 
-/** `Mish (exp, β 4)`; `mixture of 0.1 x and Mish (exp)` where it has a slope. */
+/** Describes a Mish: `Mish (exp, β 4)`, or `mixture of 0.1 x and Mish (exp)` where it has a slope. */
 export function mishName(
   { form, beta, alpha }: { form: string | null; beta: number | null; alpha: number | null },
   elemType?: string,
@@ -58,40 +58,43 @@ export function mishName(
   return alpha === null ? what : `mixture of ${figure(alpha)} x and ${what}`;
 }
 
-/** `Mish (exp)`, `LeakyReLU (0.1)`: what a sweep measured. */
+/** Describes the activation that a sweep measured: `Mish (exp)`, `LeakyReLU (0.1)`. */
 export function activation({ kind, form, beta, alpha }: KernelSweep): string {
   if (kind === 'relu') return 'ReLU';
   if (kind === 'leakyrelu') return `LeakyReLU (${figure(alpha)})`;
   return mishName({ form, beta, alpha });
 }
 
-/** The SQNR of one output in words: `exact` for identical ones, and why there is none. */
+/** Formats the SQNR of one output: `exact` for identical outputs, or the reason why there is no SQNR. */
 export function sqnrOf({ maxAbs, sqnr, broken, problem }: ProviderRow['drift'][number]): string {
   if (problem !== null) return 'not comparable';
   if (broken > 0) return `${broken} not finite`;
   return maxAbs === 0 ? 'exact' : figure(sqnr);
 }
 
-/** `minSqnr: 31.2 ≥ 30`: what was measured and what was asked for. */
+/** Formats a verdict as measured value and limit: `minSqnr: 31.2 ≥ 30`. */
 export function verdictText({ threshold, value, limit }: Verdict): string {
   const sense = threshold.startsWith('max') ? '≤' : '≥';
   const unit = threshold === 'maxTop1Drop' ? ' points' : '';
   return `${threshold}: ${verdictValue(value)} ${sense} ${figure(limit, 4)}${unit}`;
 }
 
-/** The value of a verdict; identical outputs have an SQNR beyond every number. */
+/** Formats the value of a verdict. Identical outputs have an infinite SQNR, stored as `Number.MAX_VALUE`. */
 function verdictValue(value: number | null): string {
   if (value === null) return 'not measured';
   return value === Number.MAX_VALUE ? 'exact' : figure(value, 4);
 }
 
-/** `pass`, `FAIL`, or `finding` for a limit that was not kept and does not decide. */
+/** Returns `pass`, `FAIL`, or `finding` for a broken limit that does not decide the report's verdict. */
 export function verdictWord({ passed, binding }: Verdict): 'pass' | 'FAIL' | 'finding' {
   if (passed) return 'pass';
   return binding ? 'FAIL' : 'finding';
 }
 
-/** The same value with every text in it, keys too, put through `change`: a report may be anybody's file. */
+/**
+ * Applies `change` to every string in a value, keys included. Anyone may have written a report, so its text is not
+ * trusted.
+ */
 export function mapText<T>(value: T, change: (text: string) => string): T;
 export function mapText(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === 'string') return change(value);
@@ -100,13 +103,10 @@ export function mapText(value: unknown, change: (text: string) => string): unkno
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), mapText(item, change)]));
 }
 
-/**
- * Text that any XML or HTML can carry and that shows what it is: characters that XML forbids, halves of
- * surrogate pairs and those that turn the direction of writing are spelled out.
- */
+/** Escapes characters that XML forbids, unpaired surrogates, and characters that change the direction of text. */
 export function printable(text: string): string {
   return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression removes them
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Surrogate}/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

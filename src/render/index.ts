@@ -1,4 +1,4 @@
-// A report rendered: for a terminal, as HTML, as JUnit XML; and two reports compared.
+// Renders a report for a terminal, as HTML and as JUnit XML, and compares two reports.
 
 export { renderActivations } from './activations.js';
 export { renderCalibration } from './calibration.js';

@@ -2,13 +2,13 @@ import type { Drift } from '../metrics/drift.js';
 import type { KernelSweep, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { activation, figure, mapText, printable, sqnrOf, verdictText } from './figures.js';
 
-/** How a test case ended; a skipped one neither passed nor failed. */
+/** Outcome of a test case; a skipped case neither passed nor failed. */
 type Outcome = 'passed' | 'failure' | 'error' | 'skipped';
 
 interface TestCase {
   readonly name: string;
   readonly outcome: Outcome;
-  /** What a build server shows beside it. */
+  /** Text that a build server shows beside the case. */
   readonly message: string;
 }
 
@@ -18,9 +18,11 @@ interface Suite {
 }
 
 /**
- * The report as JUnit XML, which build servers read: a suite for each provider with a case for each verdict,
- * output and kernel, and one for the report as a whole. Only what decides the report's own verdict is a failure:
- * a missing provider, a finding and a kernel without figures are skipped cases.
+ * Renders a report as JUnit XML, which build servers read. Each provider is a suite with a case for each verdict,
+ * output and kernel; one more suite is the whole report. Only what fails the report is a failure. A missing provider,
+ * a finding and a kernel without figures are skipped cases.
+ * @example
+ * await writeFile('report.xml', renderJunit(report));
  */
 export function renderJunit(report: Report): string {
   const safe = mapText(report, printable);
@@ -77,7 +79,7 @@ function verdictCase(verdict: Verdict): TestCase {
   };
 }
 
-/** An output that cannot be compared or is not finite fails only where the report itself fails for it. */
+/** Returns the case of one output. With `decides`, an output that is not comparable or not finite fails the report. */
 function outputCase(what: string, drift: Drift, decides = false): TestCase {
   const sound = drift.problem === null && drift.broken === 0;
   const figures = `SQNR ${sqnrOf(drift)}, max abs ${figure(drift.maxAbs)}, cosine ${figure(drift.cosine, 4)}`;
@@ -120,7 +122,7 @@ function testCase(suite: Suite, { name, outcome, message }: TestCase): string {
   return element('testcase', { classname: suite.name, name }, inner);
 }
 
-/** An element; its children are markup already. */
+/** Returns an XML element; its children are already markup. */
 function element(
   tag: string,
   attributes: Readonly<Record<string, string>>,

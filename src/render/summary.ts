@@ -2,28 +2,28 @@ import type { Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
 import { activation, figure, sqnrOf, verdictWord } from './figures.js';
 
-/** A provider in one line. */
+/** One provider's results in one line. */
 export interface Summary {
   readonly provider: string;
-  /** `finding` where every limit was kept and there is something to know; `ran` where nothing was asked of it. */
+  /** `finding` where all binding limits hold but another does not; `ran` where no limit was set. */
   readonly verdict: 'pass' | 'finding' | 'FAIL' | 'failed' | 'not available' | 'ran';
-  /** `onnxruntime-web 1.30.0, Chrome 140`. */
+  /** Runtime and browser: `onnxruntime-web 1.30.0, Chrome 140`. */
   readonly runtime: string;
-  /** Worst SQNR of swapped against original, in words. */
+  /** Worst SQNR of the swapped model against the original, as text. */
   readonly drift: string;
-  /** Worst SQNR of either model here against itself on the CPU, in words. */
+  /** Worst SQNR of either model on this provider against the same model on the CPU, as text. */
   readonly parity: string;
-  /** Largest error of any Mish kernel, in words. */
+  /** Largest error of any Mish kernel, as text. */
   readonly kernel: string;
   readonly original: string;
   readonly swapped: string;
-  /** `1.08 × (1.05 to 1.12)`. */
+  /** Latency ratio with its interval: `1.08 × (1.05 to 1.12)`. */
   readonly ratio: string;
-  /** Whether the GPU is a program, so that the latency says nothing of a real one. */
+  /** Whether the GPU is emulated in software, so that the latency does not apply to real GPUs. */
   readonly software: boolean;
 }
 
-/** Each provider of a report in one line, as the table at the top of every view has them. */
+/** Summarises each provider of a report in one line, for the table at the top of every rendering. */
 export function summarise(report: Pick<Report, 'providers' | 'verdicts'>): Summary[] {
   return report.providers.map((row) => {
     const { latency, parity } = row;
@@ -42,15 +42,15 @@ export function summarise(report: Pick<Report, 'providers' | 'verdicts'>): Summa
   });
 }
 
-/** What a GPU that is a program on the CPU is called beside every latency. */
+/** Label beside every latency that was measured on an emulated GPU. */
 export const SOFTWARE = 'software rendering';
 
-/** `1.08 × (1.05 to 1.12)`. */
+/** Formats a latency ratio with its interval: `1.08 × (1.05 to 1.12)`. */
 export function ratioText({ value, low, high }: { value: number; low: number; high: number }): string {
   return `${figure(value)} × (${figure(low)} to ${figure(high)})`;
 }
 
-/** The provider's runtime in a few words; `–` where it did not run. */
+/** Returns the provider's runtime and browser; `–` where the provider did not run. */
 export function runtimeOf({ runtime }: ProviderRow): string {
   if (runtime === null) return '–';
   return [`${runtime.name} ${runtime.version}`, runtime.browser].filter((part) => part !== null).join(', ');
@@ -62,20 +62,20 @@ function verdictOf(
 ): Summary['verdict'] {
   if (status === 'failed') return 'failed';
   if (status === 'unavailable') return 'not available';
-  const own = verdicts.filter((verdict) => verdict.provider === provider).map(verdictWord);
-  if (own.includes('FAIL')) return 'FAIL';
-  if (own.includes('finding')) return 'finding';
-  return own.includes('pass') ? 'pass' : 'ran';
+  const words = verdicts.filter((verdict) => verdict.provider === provider).map(verdictWord);
+  if (words.includes('FAIL')) return 'FAIL';
+  if (words.includes('finding')) return 'finding';
+  return words.includes('pass') ? 'pass' : 'ran';
 }
 
-/** The output that is worst off: not comparable, not finite, then the lowest SQNR. */
+/** Returns the SQNR of the worst output: first not comparable, then not finite, then lowest SQNR. */
 function worst(drifts: readonly Drift[]): string {
   const rank = ({ problem, broken, maxAbs, sqnr }: Drift) => {
     if (problem !== null) return -Infinity;
     if (broken > 0) return -Number.MAX_VALUE;
     return maxAbs === 0 ? Infinity : (sqnr ?? Number.MAX_VALUE);
   };
-  const [first] = drifts.toSorted((a, b) => rank(a) - rank(b) || 0); // ∞ less ∞ is NaN
+  const [first] = drifts.toSorted((a, b) => rank(a) - rank(b) || 0); // ∞ − ∞ is NaN
   return first === undefined ? '–' : sqnrOf(first);
 }
 

@@ -18,15 +18,15 @@ import { ratioText, SOFTWARE, summarise } from './summary.js';
 
 export { figure, percent };
 
-/** Settings of the tables for a terminal. */
+/** Options of the renderings for a terminal. */
 export interface TerminalOptions {
-  /** Colour verdicts; false unless given. */
+  /** Whether to colour verdicts; default false. */
   readonly colour?: boolean | undefined;
-  /** Makes names that come from a model safe to print; unless given, characters that act on a terminal are spelled out. */
+  /** Makes names from a model safe to print; default: escapes characters that act on a terminal. */
   readonly clean?: ((text: string) => string) | undefined;
 }
 
-/** A plain table: no borders, the first columns aligned to the left and figures to the right. */
+/** Formats a table without borders. The first `leftColumns` columns are aligned left, the others right. */
 export function plainTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -57,13 +57,17 @@ export function plainTable(
     .join('\n');
 }
 
-/** The report for a terminal: what was compared, a line per provider, then the figures, and the verdicts. */
+/**
+ * Renders a report as text for a terminal.
+ * @example
+ * console.log(renderTerminal(report, { colour: process.stdout.isTTY }));
+ */
 export function renderTerminal(
   report: Report,
   { colour = false, clean = cleanText }: TerminalOptions = {},
 ): string {
   const paint = createColors(colour);
-  const safe = mapText(report, (text) => short(clean(text), LONGEST));
+  const safe = mapText(report, (text) => short(clean(text), MAX_CHARACTERS));
   const { models, host, data } = safe;
   const mish = models.swapped.mish.map(({ count, elemType, ...one }) => {
     return `${count} ${mishName(one, elemType)}`;
@@ -73,8 +77,8 @@ export function renderTerminal(
   const labelled = safe.providers.filter((row) => row.accuracy !== null);
   const sections = [
     [
-      `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish in it'}`,
-      paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; fed with ${from}`),
+      `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish'}`,
+      paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; inputs: ${from}`),
     ],
     [summaryTable(safe, paint)],
     ...(ran(safe).length > 0 ? [[driftTable(safe)], [kernelTable(safe)], [latencyTable(safe)]] : []),
@@ -93,13 +97,13 @@ export function renderTerminal(
     .join('\n\n');
 }
 
-/** What changed between two reports, for a terminal: warnings, then a table per provider of what is not the same. */
+/** Renders the differences between two reports as text: warnings, then a table for each provider. */
 export function renderComparison(
   comparison: Comparison,
   { colour = false, clean = cleanText }: TerminalOptions = {},
 ): string {
   const paint = createColors(colour);
-  const { warnings, general, providers } = mapText(comparison, (text) => short(clean(text), LONGEST));
+  const { warnings, general, providers } = mapText(comparison, (text) => short(clean(text), MAX_CHARACTERS));
   const sections = [
     { title: 'report', changes: general },
     ...providers.map(({ provider, changes }) => ({ title: provider, changes })),
@@ -114,12 +118,12 @@ export function renderComparison(
   return [...warnings.map((warning) => `${paint.yellow('differs')}  ${warning}`), ...sections].join('\n\n');
 }
 
-/** Characters of any text: a message of ONNX Runtime fits, a screenful does not. */
-const LONGEST = 600;
+/** Maximum characters of any text, enough for a message of ONNX Runtime. */
+const MAX_CHARACTERS = 600;
 
 type Paint = ReturnType<typeof createColors>;
 
-/** Verdicts are what colour is for, and nothing else. */
+/** Colours a verdict; nothing else is coloured. */
 function painted(paint: Paint, word: string): string {
   if (word === 'pass') return paint.green(word);
   if (word === 'FAIL' || word === 'failed') return paint.red(word);
@@ -127,7 +131,7 @@ function painted(paint: Paint, word: string): string {
 }
 
 function summaryTable(report: Report, paint: Paint): string {
-  if (report.providers.length === 0) return 'no provider was asked for';
+  if (report.providers.length === 0) return 'no provider was requested';
   const summaries = summarise(report);
   const software = summaries.some((row) => row.software);
   const rows = summaries.map((row) => [
@@ -139,7 +143,7 @@ function summaryTable(report: Report, paint: Paint): string {
   return plainTable(software ? [...head, 'rendering'] : head, rows);
 }
 
-/** The tensor at which two models are furthest apart. */
+/** Describes the tensor at which two models differ most. */
 function layersLine({ a, b, rows }: LayerComparison): string {
   const of = `${b.model} on ${b.provider} against ${a.model} on ${a.provider}`;
   const [worst] = rows
@@ -147,7 +151,7 @@ function layersLine({ a, b, rows }: LayerComparison): string {
     .toSorted((one, other) => one.sqnr - other.sqnr);
   const problems = rows.filter(({ problem }) => problem !== null);
   const [first] = problems;
-  const said = [
+  const parts = [
     `${rows.length} tensors`,
     ...(first === undefined
       ? []
@@ -156,10 +160,10 @@ function layersLine({ a, b, rows }: LayerComparison): string {
         ]),
     ...(worst === undefined
       ? []
-      : [`furthest apart at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`]),
-    ...(rows.every(({ maxAbs }) => maxAbs === 0) ? ['all the same'] : []),
+      : [`largest difference at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`]),
+    ...(rows.every(({ maxAbs }) => maxAbs === 0) ? ['all identical'] : []),
   ];
-  return `layers of ${of}: ${said.join(', ')}`;
+  return `layers of ${of}: ${parts.join(', ')}`;
 }
 
 const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');
@@ -181,7 +185,7 @@ function driftTable(report: Report): string {
   return [plainTable(head, rows), ...explained(problems)].join('\n');
 }
 
-/** A line for each row that has no figures, with the reason, which is too long for a column. */
+/** Returns a line for each row without figures, with the reason. */
 function explained(
   rows: readonly { readonly provider: string; readonly what: string; readonly problem: string | null }[],
 ): string[] {
@@ -208,7 +212,7 @@ function kernelTable(report: Report): string {
       return { provider, what: `${activation(one)}, ${one.elemType}`, one };
     }),
   );
-  if (lines.length === 0) return 'kernel: there is no Mish to measure';
+  if (lines.length === 0) return 'kernel: the model has no Mish to measure';
   const rows = lines.map(({ provider, what, one }) => [
     provider,
     what,

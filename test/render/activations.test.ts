@@ -47,7 +47,7 @@ const wordsOf = (html: string) =>
 describe('the page', async () => {
   const html = await renderHtmlActivations(real, 'classifier.onnx');
 
-  test('has a chart and a table of every site', () => {
+  test('has a chart and a table for every site', () => {
     const figures = html.match(/<figure.*?<\/figure>/gs) ?? [];
     expect(figures).toHaveLength(15);
     for (const figure of figures) expect(figure).toMatch(/<svg.*<details><summary>Table<\/summary>.*<td/s);
@@ -63,7 +63,7 @@ describe('the page', async () => {
     expect(html.length).toBeLessThan(1_000_000);
   });
 
-  test('colours what lies in the dip, and no more', () => {
+  test('colours exactly the bins in the dip', () => {
     const [figure = ''] = html.match(/<figure.*?<\/figure>/s) ?? [];
     const edges = [...figure.matchAll(/aria-label="(\S+) to (\S+?)&#xA;[^"]*"[^>]*fill="var\(--c1\)"/g)];
     expect(edges.length).toBeGreaterThan(1);
@@ -74,12 +74,12 @@ describe('the page', async () => {
     }
   });
 
-  test('is the same for the same statistics', async () => {
+  test('is identical for the same statistics', async () => {
     expect(await renderHtmlActivations(real, 'classifier.onnx')).toBe(html);
   });
 });
 
-test('a page says what is missing, and what is outside its pictures', async () => {
+test('a page shows missing figures, and how many inputs lie outside the charts', async () => {
   const words = wordsOf(await renderHtmlActivations(hostile, 'm'));
   for (const part of [
     '3 NaN and 1 infinite elements were left out',
@@ -93,14 +93,14 @@ test('a page says what is missing, and what is outside its pictures', async () =
   expect(empty).toContain('There is no site to measure');
 });
 
-test('hundreds of sites stay within a few megabytes, and the page says what it left out', async () => {
+test('a page of hundreds of sites has a few megabytes, and says how many it leaves out', async () => {
   const sites = Array.from({ length: 500 }, (_, index) => ({ ...first, label: `site ${index}` }));
   const html = await renderHtmlActivations({ ...real, sites }, 'm');
   expect(html.length).toBeLessThan(4_000_000);
   expect(wordsOf(html)).toContain('The first 60 of 500 sites are drawn.');
 });
 
-test('names run nothing, ask for nothing and break nothing', async () => {
+test('hostile names in a page run no script, send no request and break no layout', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'onnx-mish-html-'));
   const browser = await playwright.launch({
     executablePath: await chromium.executablePath(),
@@ -140,9 +140,9 @@ test('names run nothing, ask for nothing and break nothing', async () => {
 });
 
 describe('in a terminal', () => {
-  test('hostile names are spelled out and cut', () => {
+  test('hostile names are escaped and shortened', () => {
     const text = renderActivations(hostile, { clean, most: 5 });
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
     expect(text).toContain('and 5 more (--all lists them)');
     expect(text).toContain('and 5 more not measured (--json lists all)');
@@ -150,9 +150,9 @@ describe('in a terminal', () => {
     expect(text.length).toBeLessThan(8000);
   });
 
-  test('says what has to be known before anything is concluded', () => {
+  test('warns about dead units and about noise', () => {
     const text = renderActivations(real, { clean });
-    expect(text).toContain('fed with noise');
+    expect(text).toContain('the inputs are noise');
     expect(text).toMatch(/^\d+ units at \d+ sites never above 0 \(seen in as few as 2 elements each\)$/m);
   });
 });

@@ -69,7 +69,7 @@ const wordsOf = (html: string) =>
 describe('the page', async () => {
   const html = await renderHtmlCalibration(real, 'alexa.onnx');
 
-  test('has a chart of the outputs and one of the layers, each with its table', () => {
+  test('has one chart of the outputs and one of the layers, each with a table', () => {
     const figures = html.match(/<figure.*?<\/figure>/gs) ?? [];
     expect(figures).toHaveLength(2);
     for (const figure of figures) expect(figure).toMatch(/<svg.*<details><summary>Table<\/summary>.*<td/s);
@@ -77,9 +77,9 @@ describe('the page', async () => {
     for (const part of [
       'alexa.onnx',
       '2 sites → Mish in the softplus form.',
-      '72 samples of noise to solve weights from, 12 to choose by, 12 to judge by (seed 0).',
+      '72 noise samples to fit weights, 12 to choose between fits, 12 to test the result (seed 0).',
       'the samples are noise',
-      '12 samples to choose or to judge by say little',
+      '12 samples are too few to choose or test a result',
       '12 gradient steps on all layers',
       'plain swap',
       'least-squares',
@@ -89,26 +89,26 @@ describe('the page', async () => {
     expect(html.length).toBeLessThan(500_000);
   });
 
-  test('tells each error under the pointer', () => {
+  test('shows each error in a tooltip', () => {
     expect(html).toMatch(/aria-label="[^"]*&#xA;before: [\d.e-]+ %"/);
     expect(html).toMatch(/aria-label="[^"]*&#xA;after: [\d.e-]+ %"/);
   });
 
-  test('is the same for the same calibration', async () => {
+  test('is identical for the same calibration', async () => {
     expect(await renderHtmlCalibration(real, 'alexa.onnx')).toBe(html);
   });
 });
 
-test('a page says what is missing, what was kept, and which β each site has', async () => {
+test('a page shows missing figures, the result that was kept, and the β of each site', async () => {
   const words = wordsOf(await renderHtmlCalibration(hostile, 'm'));
   for (const part of [
     'not repaired',
     'The PLAIN SWAP was written',
-    'each with a β of its own',
+    'with a separate β for each',
     'NOT kept',
     'mixture, α 0.1',
     '> 1000 %',
-    'kept as it is',
+    'not changed',
     '3 not finite',
     'not comparable',
     'exact',
@@ -117,18 +117,18 @@ test('a page says what is missing, what was kept, and which β each site has', a
   for (const part of ['undefined', 'Infinity', 'NaN']) expect(words).not.toContain(part);
   const empty: Calibration = { ...real, sites: [], layers: [], tuning: null, notes: ['nothing to swap'] };
   const nothing = wordsOf(await renderHtmlCalibration(empty, 'm'));
-  expect(nothing).toContain('No layer after a site could be solved anew.');
-  expect(nothing).toContain('The model was written as it was');
+  expect(nothing).toContain('No layer after a site could be fitted again.');
+  expect(nothing).toContain('The model was written unchanged');
 });
 
-test('hundreds of layers stay within a few megabytes, and the page says what it left out', async () => {
+test('a page of hundreds of layers has a few megabytes, and says how many it leaves out', async () => {
   const layers = Array.from({ length: 500 }, (_, index) => ({ ...layer, label: `layer ${index}` }));
   const html = await renderHtmlCalibration({ ...real, layers }, 'm');
   expect(html.length).toBeLessThan(4_000_000);
   expect(wordsOf(html)).toContain('The first 60 of 500.');
 });
 
-test('names run nothing, ask for nothing and break nothing', async () => {
+test('hostile names in a page run no script, send no request and break no layout', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'onnx-mish-html-'));
   const browser = await playwright.launch({
     executablePath: await chromium.executablePath(),
@@ -168,23 +168,23 @@ test('names run nothing, ask for nothing and break nothing', async () => {
 });
 
 describe('in a terminal', () => {
-  test('hostile names are spelled out and cut', () => {
+  test('hostile names are escaped and shortened', () => {
     const text = renderCalibration(hostile, { clean });
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
     for (const part of ['undefined', 'Infinity', 'NaN']) expect(text).not.toContain(part);
     expect(text).toContain('> 1000 %');
-    expect(text).toContain('The PLAIN SWAP was written: on 12 judged samples');
+    expect(text).toContain('The PLAIN SWAP was written: on 12 test samples');
     expect(text.length).toBeLessThan(20_000);
   });
 
-  test('many layers are cut in the middle, unless all are asked for', () => {
+  test('the middle of a long list of layers is left out, unless all are wanted', () => {
     const layers = Array.from({ length: 100 }, (_, index) => ({ ...layer, label: `layer${index}.` }));
     const leftAlone = layers.map(({ label, op }) => ({ label, op, why: 'because' }));
     const many = { ...real, layers, leftAlone };
     const text = renderCalibration(many, { clean });
     expect(text).toContain('… 60 more (--all lists them)');
-    expect(text).toContain('and 60 more left alone (--all lists them)');
+    expect(text).toContain('and 60 more not repaired (--all lists them)');
     for (const shown of ['layer0.', 'layer19.', 'layer80.', 'layer99.']) expect(text).toContain(`${shown} `);
     const all = renderCalibration(many, { clean, all: true });
     expect(all).toContain('layer50.');
@@ -200,7 +200,7 @@ describe('in a terminal', () => {
     for (const line of table) expect(line.length).toBeLessThanOrEqual(100);
   });
 
-  test('says what was done', () => {
+  test('says what the calibration did', () => {
     const text = renderCalibration(real, { clean });
     expect(text).toContain('2 sites → Mish in the softplus form.');
     expect(text).toContain('note: the samples are noise');

@@ -11,7 +11,7 @@ const real = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, {
 });
 const rich = richReport(real);
 
-test('a report and itself: no warnings, no changes', () => {
+test('a report compared with itself has no warnings and no changes', () => {
   const { warnings, general, providers } = compareReports(rich, rich);
   expect(warnings).toEqual([]);
   for (const { same, change } of [...general, ...providers.flatMap(({ changes }) => changes)]) {
@@ -19,7 +19,7 @@ test('a report and itself: no warnings, no changes', () => {
   }
 });
 
-test('says what got slower, less exact, and whose verdict turned', () => {
+test('a comparison lists changes of latency, accuracy and verdict', () => {
   const later = {
     ...rich,
     passed: true,
@@ -50,7 +50,7 @@ test('says what got slower, less exact, and whose verdict turned', () => {
   });
 });
 
-test('never mixes data or hosts silently', () => {
+test('a comparison warns about different data or hosts', () => {
   const other = {
     ...rich,
     host: { ...rich.host, onnxruntime: '9.9.9' },
@@ -58,15 +58,13 @@ test('never mixes data or hosts silently', () => {
   };
   const { warnings } = compareReports(rich, other);
   expect(warnings).toHaveLength(2);
-  expect(warnings[0]).toMatch(
-    /different data \(noise of seed 0, .*: drift and accuracy are not of the same inputs$/,
-  );
+  expect(warnings[0]).toMatch(/different data \(noise of seed 0, .*: drift and accuracy are not comparable$/);
   expect(warnings[1]).toMatch(
     /^The hosts differ \(ONNX Runtime: \S+ and 9.9.9\): latencies are not comparable$/,
   );
 });
 
-test('another model under the same name is another model', () => {
+test('models with the same name and different bytes differ', () => {
   const { swapped } = rich.models;
   const models = { ...rich.models, swapped: { ...swapped, sha256: 'f'.repeat(64) } };
   const { general } = compareReports(rich, { ...rich, models });
@@ -75,20 +73,20 @@ test('another model under the same name is another model', () => {
   ]);
 });
 
-test('another original is said first of all', () => {
+test('the first warning is about different originals', () => {
   const { original } = rich.models;
   const models = { ...rich.models, original: { ...original, sha256: 'f'.repeat(64) } };
   expect(compareReports(rich, { ...rich, models }).warnings[0]).toMatch(
-    /^The originals are not the same model/,
+    /^The originals are different models/,
   );
 });
 
-test('a provider that is in one report only', () => {
+test('a provider that is only in one report is compared with its absence', () => {
   const { providers } = compareReports(real, rich);
   expect(providers.map(({ provider }) => provider)).toEqual(['cpu', 'webgl', 'webgpu', 'wasm']);
   expect(providers[1]?.changes[0]).toMatchObject({
     what: 'status',
-    a: 'not asked for',
+    a: 'not requested',
     b: 'ran',
     same: false,
   });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { mapText, printable, short, tellApart } from '../../src/render/figures.js';
 
-test('a long name loses its middle, never half a character', () => {
+test('a long name loses its middle, and no character is split', () => {
   expect(short('abc', 3)).toBe('abc');
   expect(short('abcdefgh', 5)).toBe('ab…gh');
   expect(short('😀'.repeat(9), 5)).toBe('😀😀…😀😀');
 });
 
-test('names beside each other keep what tells them apart', () => {
+test('names in a column keep the parts that differ', () => {
   expect(tellApart(['net/a/relu', 'net/b/relu'], 8)).toEqual(['…a…', '…b…']);
   expect(tellApart(['net/a/relu', 'net/b/relu'], 20)).toEqual(['net/a/relu', 'net/b/relu']);
   expect(tellApart(['same/name', 'same/name'], 4)).toEqual(['…n…e', '…n…e'].map(() => expect.any(String)));
@@ -15,11 +15,11 @@ test('names beside each other keep what tells them apart', () => {
   expect(tellApart([], 5)).toEqual([]);
 });
 
-test('what cannot be shown is spelled out', () => {
+test('characters that cannot be shown are escaped', () => {
   expect(printable('a\u0000b\u202ec\ud800d\ufffe😀')).toBe('a\\u0000b\\u202ec\\ud800d\\ufffe😀');
 });
 
-test('keys are text as well', () => {
+test('mapText changes keys, too', () => {
   const value = mapText(JSON.parse('{"a":["x",1,null],"__proto__":{"y":"z"}}'), (text) => `<${text}>`);
   expect(JSON.stringify(value)).toBe('{"<a>":["<x>",1,null],"<__proto__>":{"<y>":"<z>"}}');
 });

@@ -26,7 +26,7 @@ const real = await validateFiles(
 const rich = richReport(real);
 const hostile = hostileReport(rich);
 
-/** A report in which everything that can be missing is. */
+/** A report in which every optional part is missing. */
 function bare(report: Report): Report {
   const [row] = report.providers;
   if (row === undefined) throw new Error('no provider');
@@ -60,7 +60,7 @@ function bare(report: Report): Report {
   };
 }
 
-/** The text of a page as a reader has it. */
+/** Returns the visible text of a page. */
 const wordsOf = (html: string) =>
   html
     .replace(/<(style|script)>.*?<\/\1>/gs, '')
@@ -71,7 +71,7 @@ describe('the page', async () => {
   const html = await renderHtml(rich);
   const words = wordsOf(html);
 
-  test('is one file that reaches for nothing', () => {
+  test('is one file that loads nothing else', () => {
     expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
     expect(html).not.toMatch(/<(link|img|iframe|object|embed|base|form)\b/);
     expect(html.match(/<script>/g)).toHaveLength(1);
@@ -82,7 +82,7 @@ describe('the page', async () => {
     expect(html.length).toBeLessThan(1_000_000);
   });
 
-  test('says what was compared, where, and what came of it', () => {
+  test('shows the models, the data, the host and the results', () => {
     for (const part of [
       ...['classifier.onnx', 'classifier.mish.onnx', 'did not pass', real.host.cpu, 'seeded noise (seed 0)'],
       ...[
@@ -91,10 +91,17 @@ describe('the page', async () => {
         'Start Chrome with',
         'the page ran out of memory',
       ],
-      ...['SwiftShader', 'exp form, in memory', 'swapped parts at', 'mish_12', '1 ran elsewhere', 'finding'],
+      ...[
+        'SwiftShader',
+        'exp form, in memory',
+        'swapped diverges at',
+        'mish_12',
+        '1 ran elsewhere',
+        'finding',
+      ],
       ...[
         'Mish takes',
-        '640 µs a run',
+        '640 µs per run',
         'lost fusion',
         'top-1',
         'WebGL runs in float32',
@@ -105,30 +112,30 @@ describe('the page', async () => {
     }
   });
 
-  test('has a table behind every chart', () => {
+  test('has a table for every chart', () => {
     const figures = html.match(/<figure.*?<\/figure>/gs) ?? [];
     expect(figures.length).toBeGreaterThan(9);
     for (const figure of figures) expect(figure).toMatch(/<details><summary>Table<\/summary>.*<td/s);
-    for (const title of ['Latency', 'What the swap costs', 'Drift', 'Parity with the CPU', 'Layers: ']) {
+    for (const title of ['Latency', 'Cost of the swap', 'Drift', 'Parity with the CPU', 'Layers: ']) {
       expect(figures.some((figure) => figure.includes(title) && figure.includes('<svg'))).toBe(true);
     }
   });
 
-  test('says beside every latency that a GPU is software', () => {
+  test('marks every latency of a software GPU', () => {
     const rows = html.match(/<tr><td><span[^>]*>webgl<\/span>.*?<\/tr>/gs) ?? [];
     const timed = rows.filter((row) => /original<|swapped<|×/.test(row));
     expect(timed.length).toBeGreaterThan(2);
     for (const row of timed) expect(row).toContain('software rendering');
   });
 
-  test('is the same for the same report', async () => expect(await renderHtml(rich)).toBe(html));
+  test('is identical for the same report', async () => expect(await renderHtml(rich)).toBe(html));
 });
 
-test('a report with nothing in it is a page as well', async () => {
+test('an empty report gives a page', async () => {
   const words = wordsOf(
     await renderHtml({ ...real, providers: [], verdicts: [], layers: [], passed: false }),
   );
-  expect(words).toContain('No provider was asked for');
+  expect(words).toContain('No provider was requested');
   const some = wordsOf(await renderHtml(bare(real)));
   for (const part of ['not comparable', '7 not finite', 'it does not run', 'shapes differ']) {
     expect(some).toContain(part);
@@ -136,7 +143,7 @@ test('a report with nothing in it is a page as well', async () => {
   expect(some).not.toContain('undefined');
 });
 
-test('thousands of tensors stay within a few megabytes, and the page says what it left out', async () => {
+test('a page of thousands of tensors has a few megabytes, and says how many it leaves out', async () => {
   const [row] = rich.layers[0]?.rows ?? [];
   if (row === undefined) throw new Error('no layers');
   const rows = Array.from({ length: 20_000 }, (_, index) => ({
@@ -151,7 +158,7 @@ test('thousands of tensors stay within a few megabytes, and the page says what i
   for (const site of [7, 5007, 10_007, 15_007]) expect(html).toContain(`aria-label="block_${site}/conv (`);
 });
 
-test('a comparison says what differs, and what makes it unfair', async () => {
+test('a comparison shows differences and warnings', async () => {
   const other = {
     ...rich,
     data: { ...rich.data, sha256: 'e'.repeat(64) },
@@ -192,7 +199,7 @@ describe('in a browser', () => {
   );
 
   test.each(cases)(
-    '$name runs nothing, asks for nothing, fits $width px (JavaScript: $javaScriptEnabled)',
+    '$name runs no foreign script, sends no request and fits $width px (JavaScript: $javaScriptEnabled)',
     async ({ name, javaScriptEnabled, width }) => {
       const path = join(folder, `${name}.html`);
       await writeFile(path, await pages[name]());
@@ -230,7 +237,7 @@ describe('in a browser', () => {
     },
   );
 
-  test('a mark of a chart tells its figures under the pointer', async () => {
+  test('a mark of a chart shows its figures in a tooltip', async () => {
     const page = await browser.newPage();
     await page.setContent(await renderHtml(rich));
     await page.locator('.chart path[aria-roledescription="point"][aria-label*="median"]').first().hover();
@@ -240,7 +247,7 @@ describe('in a browser', () => {
     await page.close();
   });
 
-  test('text can be read in light and in dark', async () => {
+  test('text has enough contrast in light and dark', async () => {
     const page = await browser.newPage();
     await page.setContent(await renderHtml(rich));
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -16,7 +16,7 @@ const rich = richReport(real);
 describe('JUnit XML', () => {
   const xml = renderJunit(rich);
 
-  test('has a suite per provider, and one for the report', () => {
+  test('has a suite for each provider, and one for the report', () => {
     const suites = [...xml.matchAll(/^ {2}<testsuite name="([^"]*)" tests="(\d+)"/gm)];
     expect(suites.map(([, name]) => name)).toEqual(['cpu', 'webgl', 'webgpu', 'wasm', 'onnx-mish']);
     const total = suites.reduce((sum, [, , tests]) => sum + Number(tests), 0);
@@ -25,7 +25,7 @@ describe('JUnit XML', () => {
     expect(xml.match(/<testcase /g)).toHaveLength(total);
   });
 
-  test('tells failures, errors and what decides nothing apart', () => {
+  test('distinguishes failures, errors and skipped cases', () => {
     expect(xml).toMatch(/name="minSqnr 20">\s*<failure message="minSqnr: not measured ≥ 20"\/>/);
     expect(xml).toMatch(/<skipped message="finding: maxOriginalParity: 0.7 ≤ 0.001"\/>/);
     expect(xml).toMatch(
@@ -36,7 +36,7 @@ describe('JUnit XML', () => {
     expect(xml).toMatch(/^<testsuites .* failures="2" errors="1" skipped="2">$/m);
   });
 
-  test('has no failure where the report has none', () => {
+  test('has no failure when the report passed', () => {
     const passing = renderJunit(real);
     expect(real.passed).toBe(true);
     expect(passing).not.toMatch(/<(failure|error|skipped)/);
@@ -74,7 +74,7 @@ describe('read by an XML parser', () => {
   });
 });
 
-test('nothing that XML forbids is left', () => {
+test('characters that XML forbids are escaped', () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML forbids
   const forbidden = /[\u0000-\u0008\u000b-\u001f\ufffe\uffff]|\p{Surrogate}/u;
   expect(renderJunit(hostileReport(rich))).not.toMatch(forbidden);

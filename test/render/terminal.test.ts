@@ -16,12 +16,12 @@ describe('figures', () => {
     [null, '–'],
   ] as const)('%s is %s', (value, text) => expect(figure(value)).toBe(text));
 
-  test('shares are per cent', () => {
+  test('percent formats shares', () => {
     expect([percent(1), percent(0.98765), percent(null)]).toEqual(['100 %', '98.8 %', '–']);
   });
 });
 
-test('a table lines its columns up and has no trailing blanks', () => {
+test('a table aligns its columns and has no trailing spaces', () => {
   const lines = plainTable(
     ['a', 'b', 'c'],
     [
@@ -39,7 +39,7 @@ describe('a report', async () => {
     thresholds: { maxAbs: 0, minSqnr: 10, maxLatencyRatio: 0 },
   });
 
-  test('is plain without colour', () => {
+  test('has no control characters without colour', () => {
     const text = renderTerminal(report, { colour: false, clean });
     expect(renderTerminal(report)).toBe(text);
     expect(text).not.toContain('\u001b');
@@ -52,14 +52,14 @@ describe('a report', async () => {
     for (const line of text.split('\n')) expect(line).toBe(line.trimEnd());
   });
 
-  test('colours verdicts and nothing else', () => {
+  test('colours only verdicts', () => {
     const coloured = renderTerminal(report, { colour: true, clean });
     expect(coloured).toContain('\u001b[31mFAIL\u001b[39m');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
     expect(coloured.replace(/\u001b\[\d+m/g, '')).toBe(renderTerminal(report, { colour: false, clean }));
   });
 
-  test('prints names of a model harmlessly', () => {
+  test('escapes names from a model', () => {
     const [row] = report.providers;
     const evil = {
       ...report,
@@ -69,7 +69,7 @@ describe('a report', async () => {
     expect(text).toContain('drift of \\u001b[2Jgone\\u000a');
   });
 
-  test('lets no text through unharmed, and no long name fill the screen', () => {
+  test('escapes every text of a report, and shortens long names', () => {
     const bell = 'x\u0007';
     const poison = (value: unknown): unknown => {
       if (typeof value === 'string') return `${value}${bell}`;
@@ -77,7 +77,7 @@ describe('a report', async () => {
       if (typeof value !== 'object' || value === null) return value;
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poison(item)]));
     };
-    // A report read from a file may say anything, but a status is one of three.
+    // A report from a file may hold any text, but the status is one of three.
     const status = report.providers.map((row) => ({ ...(poison(row) as typeof row), status: row.status }));
     const evil = { ...(poison(report) as typeof report), providers: status };
     expect(renderTerminal(evil, { colour: false, clean })).not.toContain('\u0007');
@@ -87,7 +87,7 @@ describe('a report', async () => {
     expect(first).toMatch(/^a{29}…a{28}z against /);
   });
 
-  test('says what could not be compared, measured or kept', () => {
+  test('says what was not comparable, not measured or over its limit', () => {
     const [row] = report.providers;
     const [drift] = row?.drift ?? [];
     if (row === undefined || drift === undefined) throw new Error('no drift');
@@ -126,7 +126,7 @@ describe('a report', async () => {
     expect(text).toMatch(/^pass {2}cpu minSqnr: exact ≥ 1$/m);
   });
 
-  test('has a line per provider at the top, and what there is to say of each below', () => {
+  test('has one line per provider at the top, and remarks on each below', () => {
     const text = renderTerminal(richReport(report), { colour: false, clean });
     const lines = text.split('\n\n')[1]?.split('\n') ?? [];
     expect(lines[0]).toMatch(
@@ -138,13 +138,13 @@ describe('a report', async () => {
     expect(lines[4]).toMatch(/^wasm +failed /);
     expect(lines).toHaveLength(5);
     expect(text).toMatch(/^webgl +swapped, software rendering +\d/m);
-    expect(text).toContain('webgl: the swapped parts from the CPU at mish_12 (Mul): max abs 0.0021');
+    expect(text).toContain('webgl: the swapped diverges from the CPU at mish_12 (Mul): max abs 0.0021');
     expect(text).toContain('webgl: WebGL runs in float32');
     expect(text).toContain('webgpu: fix: Start Chrome with');
     expect(text).toMatch(/^finding {2}webgl maxOriginalParity: 0.7 ≤ 0.001$/m);
   });
 
-  test('compared with another, says what changed, and first what makes it unfair', () => {
+  test('compared with another report, lists warnings and then changes', () => {
     const later = richReport(report);
     const other = {
       ...later,
@@ -158,10 +158,10 @@ describe('a report', async () => {
     expect(text).toMatch(
       /^differs {2}The hosts differ \(processor: .* and Z80\): latencies are not comparable$/m,
     );
-    expect(text).toMatch(/^status +not asked for +ran/m);
+    expect(text).toMatch(/^status +not requested +ran/m);
   });
 
-  test('survives a hostile report', () => {
+  test('escapes a hostile report', () => {
     const text = renderTerminal(hostileReport(richReport(report)), { colour: false, clean });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: none may come through
     expect(text.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u202e]/);

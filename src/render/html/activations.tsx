@@ -5,29 +5,29 @@ import { htmlDocument } from './document.js';
 import { colour, draw, tip } from './draw.js';
 import { type Cell, type Chart, ChartCard, Facts, Name, Table } from './parts.js';
 
-/** Charts that a page has room for; the table has all sites. */
-const MOST_CHARTS = 60;
-/** Left of 0 up to here Mish dips below 0. */
-const DIP = -2.5;
+/** Maximum charts on a page; the table lists all sites. */
+const MAX_CHARTS = 60;
+/** Left edge of the interval left of 0 in which Mish dips. */
+const DIP_START = -2.5;
 
-/** The page of what the activations of a model take in; its text has to be printable. */
+/** Returns an HTML page with the inputs of a model's activations. The text in `activations` must be printable. */
 export async function activationsPage(activations: Activations, model: string): Promise<string> {
   return htmlDocument(
     `Activations of ${model}`,
     <>
       <p class="eyebrow">onnx-mish inspect</p>
       <h1>
-        What goes into the activations of <Name text={model} longest={120} />
+        Inputs of the activations of <Name text={model} longest={120} />
       </h1>
       {await activationsSection(activations)}
     </>,
   );
 }
 
-/** The same as a part of another page. */
+/** Returns the same content as a section of another page. */
 export async function activationsSection(activations: Activations) {
   const { sites, unmeasured, data } = activations;
-  const drawn = sites.slice(0, MOST_CHARTS);
+  const drawn = sites.slice(0, MAX_CHARTS);
   const charts = await Promise.all(drawn.map(histogramChart));
   return (
     <>
@@ -44,23 +44,23 @@ export async function activationsSection(activations: Activations) {
           }}
         />
         {data.source === 'seed' && (
-          <p class="soft">The model was fed with noise, which says little of what real samples do.</p>
+          <p class="soft">The inputs are noise, so these figures say little about real samples.</p>
         )}
       </div>
       <h2>Sites</h2>
       <div class="wide">
         {sites.length === 0 ? <p>There is no site to measure.</p> : <SiteTable sites={sites} />}
         <p class="soft">
-          Never and rarely above 0: units, channels or features, of which no element was, or less than 1 %.
-          Under ReLU the former are dead, and LeakyReLU is nothing but its slope there. In the dip: −2.5 &lt;
-          x &lt; 0, where Mish dips below 0. Bends: |x| &lt; 4, where Mish is curved. Let through: the sum of
-          |mish(x) − f(x)| over x &lt; 0 as a share of that of |f(x)| over all x, f being the activation as it
-          is.
+          Units are channels or features. Never above 0: no element of the unit is above 0; ReLU outputs only
+          0 there, LeakyReLU only slope · x. Rarely above 0: less than 1 % of its elements are. In the dip:
+          −2.5 &lt; x &lt; 0, where Mish dips below 0. Bends: |x| &lt; 4, where Mish is curved. Let through:
+          the sum of |mish(x) − f(x)| over x &lt; 0, as a share of the sum of |f(x)| over all x, where f is
+          the original activation.
         </p>
       </div>
       {charts.length > 0 && (
         <>
-          <h2>What goes in</h2>
+          <h2>Inputs</h2>
           <ul class="legend">
             {LEGEND.map(({ name, colour }) => (
               <li key={name}>
@@ -100,10 +100,10 @@ export async function activationsSection(activations: Activations) {
   );
 }
 
-const SHADE = 0.2;
+const SHADE_OPACITY = 0.2;
 const LEGEND = [
   { name: 'share of the inputs', colour: colour(0) },
-  { name: 'those in Mish’s dip, −2.5 < x < 0', colour: colour(1) },
+  { name: 'inputs in Mish’s dip, −2.5 < x < 0', colour: colour(1) },
 ];
 
 const HEAD = [
@@ -138,7 +138,7 @@ function noteOf({ nan, infinite, n }: SiteActivations): string {
   return nan + infinite > 0 ? brokenWords(nan, infinite) : '';
 }
 
-/** What goes into one site, in bins, with Mish's dip behind. */
+/** Draws a histogram of one site's inputs, with Mish's dip shaded. */
 async function histogramChart(site: SiteActivations): Promise<Chart> {
   const { label, units, histogram, n, dip, letThrough } = site;
   const dead = units !== null && units.neverPositive > 0 ? `, ${units.neverPositive} never above 0` : '';
@@ -146,7 +146,7 @@ async function histogramChart(site: SiteActivations): Promise<Chart> {
   const sentences = [
     `${activationOf(site)}, ${unitWords(site)}${dead}`,
     `${percent(dip)} in the dip, ${percent(letThrough)} let through`,
-    ...(outside > 0 ? [`${percent(outside / n)} lie outside the picture`] : []),
+    ...(outside > 0 ? [`${percent(outside / n)} lie outside the chart`] : []),
     ...(noteOf(site) === '' ? [] : [noteOf(site)]),
   ];
   const bins = (histogram?.counts ?? []).map((count, index) => {
@@ -179,24 +179,23 @@ interface Bin {
 }
 
 /**
- * The bins, the one with the dip's left edge inside in two: how many elements each half has follows from the number of
- * those in the dip.
+ * Splits the bin that contains the dip's left edge. The number of inputs in the dip gives the counts of both halves.
  */
 function cutAtDip(bins: readonly Bin[], inDip: number): Bin[] {
-  const whole = bins.filter(({ from, to }) => from >= DIP && to <= 0);
+  const whole = bins.filter(({ from, to }) => from >= DIP_START && to <= 0);
   const rest = inDip - whole.reduce((sum, { count }) => sum + count, 0);
   return bins.flatMap((bin) => {
     const { from, to, count } = bin;
-    if (from >= DIP || to <= DIP) return [bin];
+    if (from >= DIP_START || to <= DIP_START) return [bin];
     const inside = Math.max(0, Math.min(count, rest));
     return [
-      { from, to: DIP, count: count - inside },
-      { from: DIP, to, count: inside },
+      { from, to: DIP_START, count: count - inside },
+      { from: DIP_START, to, count: inside },
     ];
   });
 }
 
-/** Bars whose areas are the shares; the height of a whole bin is its share itself. */
+/** Draws bars whose areas are the shares; the height of a whole bin is its share. */
 function drawBars(bins: readonly Bin[], n: number): Promise<string> {
   const width = Math.max(...bins.map(({ from, to }) => to - from));
   const bars = bins
@@ -205,9 +204,10 @@ function drawBars(bins: readonly Bin[], n: number): Promise<string> {
       const height = (count / n) * (width / (to - from));
       return { from, to, height, tip: `${figure(from)} to ${figure(to)}\n${percent(count / n)}` };
     });
-  const inDip = ({ from, to }: { readonly from: number; readonly to: number }) => from >= DIP && to <= 0;
+  const inDip = ({ from, to }: { readonly from: number; readonly to: number }) =>
+    from >= DIP_START && to <= 0;
   const [low, high] = [bins[0]?.from ?? 0, bins.at(-1)?.to ?? 1];
-  // Few bins are drawn with room beside them.
+  // A histogram of few bins gets a margin on both sides.
   const room = bins.length < 5 ? (high - low) / 2 : 0;
   const domain = [low - room, high + room] as const;
   const top = Math.max(...bars.map(({ height }) => height));
@@ -230,10 +230,10 @@ function drawBars(bins: readonly Bin[], n: number): Promise<string> {
     },
   };
   const encoding = { x, x2: { field: 'to' }, y, y2: { datum: 0 } };
-  const [from, to] = [Math.max(DIP, domain[0]), Math.min(0, domain[1])];
+  const [from, to] = [Math.max(DIP_START, domain[0]), Math.min(0, domain[1])];
   const back = {
     data: { values: from < to ? [{ from, to, height: top }] : [] },
-    mark: { type: 'rect', color: colour(1), opacity: SHADE, aria: false },
+    mark: { type: 'rect', color: colour(1), opacity: SHADE_OPACITY, aria: false },
     encoding,
   };
   const layer = (values: typeof bars, shade: string) => {

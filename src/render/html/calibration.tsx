@@ -4,7 +4,7 @@ import {
   errorText,
   foldWords,
   keptWords,
-  MOST_ERROR,
+  MAX_ERROR,
   methodWords,
   notesOf,
   OUTPUT_HEAD,
@@ -20,10 +20,10 @@ import { colour, draw, logTicks, numberedAxis, tip } from './draw.js';
 import { driftChart } from './error-charts.js';
 import { type Chart, ChartCard, Facts, Name, Table } from './parts.js';
 
-/** Layers that a chart has room for; the table has all. */
-const MOST_BARS = 60;
+/** Maximum layers in a chart; the table lists all layers. */
+const MAX_BARS = 60;
 
-/** The page of what a calibration did; its text has to be printable. */
+/** Returns an HTML page with the result of a calibration. The text in `calibration` must be printable. */
 export async function calibrationPage(calibration: Calibration, model: string): Promise<string> {
   const { layers, leftAlone, sites, sharpness } = calibration;
   const chart = await layerChart(layers);
@@ -60,8 +60,8 @@ export async function calibrationPage(calibration: Calibration, model: string): 
         />
         <p class="soft">
           {sharpness === null
-            ? 'On samples that neither the weights nor the choice between them has seen.'
-            : 'On samples that no weight was solved from; by these and others each β was checked.'}
+            ? 'On test samples, which were used neither to fit weights nor to choose between fits.'
+            : 'On samples that no weights were fitted to. They were also used to choose β.'}
         </p>
       </div>
       <h2>Layers</h2>
@@ -72,7 +72,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
       )}
       <div class="wide">
         {layers.length === 0 ? (
-          <p>No layer after a site could be solved anew.</p>
+          <p>No layer after a site could be fitted again.</p>
         ) : (
           <Table
             head={['layer', 'operator', 'numbers', 'rows', 'error', 'after', 'by', ...METHODS]}
@@ -89,11 +89,12 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           />
         )}
         <p class="soft">
-          Error: share of the variance of the layer’s output in the original, on held-out samples, when it was
-          the layer’s turn and after it; in the last columns, what each way to solve it would have left.
+          Error: mean squared error of the layer’s output against the original, divided by the variance of the
+          original’s output. On validation samples, before and after the layer’s repair. The last columns show
+          the error that each method would have left.
         </p>
       </div>
-      {leftAlone.length > 0 && <h2>Left alone</h2>}
+      {leftAlone.length > 0 && <h2>Not repaired</h2>}
       {leftAlone.length > 0 && (
         <div class="wide">
           <Table
@@ -119,10 +120,10 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           ])}
         />
         <p class="soft">
-          Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site is ReLU in all but name.
+          Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site still acts like ReLU.
         </p>
       </div>
-      {sharpness !== null && <h2>Sharpnesses tried</h2>}
+      {sharpness !== null && <h2>Values of β tried</h2>}
       {sharpness !== null && (
         <div class="wide">
           <Table
@@ -141,7 +142,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
   );
 }
 
-/** What there is to say, in whole sentences: `Facts` cuts text that is long. */
+/** Returns the facts at the top as elements, because `Facts` shortens long strings. */
 function factsOf(calibration: Calibration) {
   const facts = {
     swapped: [swapWords(calibration)],
@@ -151,37 +152,37 @@ function factsOf(calibration: Calibration) {
     sharpness: sharpnessWords(calibration),
     folded: foldWords(calibration).slice(0, 1),
   };
-  const said = Object.entries(facts).filter(([, words]) => words.length > 0);
-  return Object.fromEntries(said.map(([term, words]) => [term, <span>{words.join(' ')}</span>]));
+  const entries = Object.entries(facts).filter(([, words]) => words.length > 0);
+  return Object.fromEntries(entries.map(([term, words]) => [term, <span>{words.join(' ')}</span>]));
 }
 
-/** Ways to solve a layer, from the least to the most freedom. */
+/** Methods to fit a layer, from fewest to most free parameters. */
 const METHODS: readonly Method[] = ['bias', 'affine', 'least-squares'];
 
-/** The least error that a way to solve a layer left, whatever its ridge. */
+/** Returns the least error that a method left, over all ridges. */
 function bestOf({ tried }: LayerRepair, wanted: Method): number | null {
   const losses = tried.flatMap(({ method, loss }) => (method === wanted ? [loss] : []));
   return losses.length === 0 ? null : Math.min(...losses);
 }
 
-/** How near the outputs are to the original's, of the plain swap and of the calibrated model. */
+/** Draws the SQNR of each output against the original, for the plain swap and the calibrated model. */
 async function outputChart({ swapped, calibrated }: Calibration): Promise<Chart | undefined> {
   const lines = [
     ...calibrated.drift.map((drift) => ({ series: 'calibrated', drift })),
     ...swapped.drift.map((drift) => ({ series: 'plain swap', drift })),
   ];
-  return driftChart('Outputs against the original’s', 'The further to the right, the nearer.', lines);
+  return driftChart('Outputs against the original’s', 'Further right is closer to the original.', lines);
 }
 
-/** The error of each layer before and after, on a log axis. */
+/** Draws the error of each layer before and after, on a log axis. */
 async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null> {
-  const shown = layers.slice(0, MOST_BARS);
+  const shown = layers.slice(0, MAX_BARS);
   if (shown.length === 0) return null;
   const names = tellApart(
     shown.map(({ label }) => label),
     22,
   ).map((name, index) => `${index + 1}\n${name}`);
-  const least = 1e-7; // what is exact has to be drawn somewhere
+  const least = 1e-7; // an error of 0 has no place on a log axis
   const points = shown.flatMap(({ before, after }, index) =>
     (
       [
@@ -189,11 +190,11 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
         ['after', after],
       ] as const
     )
-      .filter(([, error]) => Number.isFinite(error)) // it may have been no number, and is null in JSON
+      .filter(([, error]) => Number.isFinite(error)) // NaN, which is null after JSON
       .map(([when, error]) => ({
         layer: names[index] ?? '',
         when,
-        error: Math.min(Math.max(error, least), MOST_ERROR),
+        error: Math.min(Math.max(error, least), MAX_ERROR),
         tip: `${names[index]?.split('\n')[1]}\n${when}: ${errorText(error)}`,
       })),
   );
@@ -219,7 +220,7 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
   };
   return {
     title: 'Error of each layer',
-    caption: `On held-out samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
+    caption: `On validation samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
     legend: ['before', 'after'].map((name, index) => ({ name, colour: range[index] ?? '' })),
     svg: await draw(
       { data: { values: points }, layer: [line, marks] },

@@ -4,7 +4,7 @@ import { htmlDocument } from './document.js';
 import { latencyChart, ratioChart } from './latency-charts.js';
 import { ChartCard, Name, Pill, Table } from './parts.js';
 
-/** The page of two reports, whose text has to be printable. */
+/** Returns an HTML page that compares two reports, whose text must be printable. */
 export async function comparisonPage(a: Report, b: Report): Promise<string> {
   const { warnings, general, providers } = compareReports(a, b);
   const rows = providers.flatMap(({ provider }) => [
@@ -54,7 +54,7 @@ function named(report: Report, provider: string, when: string): ProviderRow[] {
     .map((row) => ({ ...row, provider: `${provider}, ${when}` }));
 }
 
-/** What is not the same in the open, the rest folded away. */
+/** Lists the figures that differ, and folds away those that do not. */
 function Changes({ changes }: { changes: readonly Change[] }) {
   const cells = (same: boolean) =>
     changes

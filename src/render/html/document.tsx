@@ -4,7 +4,7 @@ import { short } from '../figures.js';
 import { Raw } from './parts.js';
 import { SCRIPT, STYLE } from './style.js';
 
-/** A whole HTML document, which may do nothing but run our own script and style itself. */
+/** Returns a whole HTML document. Its policy allows only the page's script and style. */
 export async function htmlDocument(title: string, body: ComponentChildren): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(SCRIPT)));
   const policy = [

@@ -1,9 +1,9 @@
 import type { TopLevelSpec } from 'vega-lite';
 
-/** Width of every chart in its own units: what a phone shows at nearly full size. */
+/** Width of every chart in SVG units, close to the width of a phone's screen. */
 export const WIDTH = 400;
 
-/** Colours by number, defined for light and dark in the style. */
+/** Returns the CSS variable of colour `index`; the style defines it for light and dark. */
 export const colour = (index: number): string => `var(--c${index % 8})`;
 
 const CONFIG = {
@@ -23,7 +23,7 @@ const CONFIG = {
     labelLimit: 1000,
     labelFlush: false,
   },
-  // A title above its axis takes no room beside it, and is read without turning the head.
+  // A title above the axis is horizontal and takes no room beside the axis.
   axisY: {
     ...{ grid: false, ticks: false, labelPadding: 8 },
     ...{
@@ -37,15 +37,15 @@ const CONFIG = {
   },
 } as const;
 
-/** What a chart draws on: how high its plot is, and the labels of its rows, which need room on the left. */
+/** The height of a chart's plot, and the row labels that need room at its left. */
 export interface Canvas {
   readonly height: number;
   readonly labels?: readonly string[];
 }
 
 /**
- * A Vega-Lite specification, its data included, as an SVG document. Vega is loaded by the first. Without a
- * DOM Vega guesses the width of text far too large, so that the room for labels is set here.
+ * Draws a Vega-Lite specification, its data included, as an SVG document. The first call loads Vega. Without a DOM,
+ * Vega overestimates the width of text, so that this function sets the room for labels.
  */
 export async function draw(spec: object, { height, labels }: Canvas): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')]);
@@ -71,7 +71,7 @@ export async function draw(spec: object, { height, labels }: Canvas): Promise<st
   }
 }
 
-/** What both models of a pair are called and drawn in; the original above, the swapped one below. */
+/** Names of both models in charts; the original is above, the swapped model below. */
 export const MODELS = ['original', 'swapped'] as const;
 export const MODEL_LEGEND = MODELS.map((name, index) => ({ name, colour: colour(index) }));
 export const modelColour = {
@@ -82,19 +82,19 @@ export const modelColour = {
 } as const;
 export const modelOffset = { field: 'model', scale: { domain: MODELS } } as const;
 
-/** What the pointer is told over a mark. */
+/** Field with the text that the pointer shows over a mark. */
 export const tip = { field: 'tip' } as const;
 
-/** The names of rows: a line for each that the label has. */
+/** Axis with the names of rows; labels may have several lines. */
 export const rowAxis = { title: null, labelExpr: "split(datum.label, '\\n')", domain: false } as const;
 
-/** The same for labels that start with a number on a line of its own, which tells names apart that are cut alike. */
+/** Axis for labels whose first line is a hidden number, which distinguishes names that are equal after shortening. */
 export const numberedAxis = { ...rowAxis, labelExpr: "split(datum.label, '\\n')[1]" } as const;
 
-/** Places on a log axis that read well: 1, 2 and 5 of each power of ten, or powers alone where they are many. */
+/** Returns readable ticks for a log axis: 1, 2 and 5 of each power of ten, or only powers where the range is wide. */
 export function logTicks(values: readonly number[]): number[] {
-  const known = values.filter((value) => value > 0 && Number.isFinite(value));
-  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const positive = values.filter((value) => value > 0 && Number.isFinite(value));
+  const [low, high] = [Math.min(...positive), Math.max(...positive)];
   const powers = Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low));
   const step = Math.max(1, Math.ceil(powers / 6));
   const ticks: number[] = [];

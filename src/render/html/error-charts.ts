@@ -4,19 +4,19 @@ import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
 import { colour, draw, logTicks, numberedAxis, tip } from './draw.js';
 import type { Cell, Chart } from './parts.js';
 
-/** Outputs that a chart has room for; the table has all. */
-const MOST_OUTPUTS = 16;
-/** Points that a chart can show apart from each other. */
-const MOST_POINTS = 800;
+/** Maximum outputs in a chart; the table lists all outputs. */
+const MAX_OUTPUTS = 16;
+/** Maximum points that a chart can show separately. */
+const MAX_POINTS = 800;
 
-/** The error of each kernel of one provider along x. */
+/** Draws the error of each kernel of one provider over x. */
 export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Chart | undefined> {
   if (kernel.length === 0) return undefined;
   const series = kernel.map((one) => ({ name: `${activation(one)}, ${one.elemType}`, curve: one.curve }));
   const names = [...new Set(series.map(({ name }) => name))];
   const points = series.flatMap(({ name, curve }) => curve.map(({ x, abs }) => ({ name, x, abs })));
   const errors = points.map(({ abs }) => abs).filter((abs) => abs > 0 && Number.isFinite(abs));
-  // A log scale has no 0: it lies a little below the smallest error worth telling apart.
+  // A log scale has no 0: an error of 0 is drawn a little below the smallest visible error.
   const floor = Math.max(Math.min(...errors) / 4, Math.max(...errors) / 1e9);
   const values = points
     .filter(({ x, abs }) => abs >= 0 && Math.abs(x) <= 20)
@@ -61,7 +61,7 @@ export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Ch
             encoding,
             layer: [
               { mark: { type: 'line', strokeWidth: 1.5, aria: false } },
-              // What the pointer meets.
+              // Invisible points, for the tooltip.
               { mark: { type: 'point', filled: true, size: 40, opacity: 0 }, encoding: { description: tip } },
             ],
           },
@@ -69,7 +69,8 @@ export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Ch
         );
   return {
     title: `Kernel error, ${provider}`,
-    caption: 'Largest error of each part against the formula in float64; none lies at the lower edge.',
+    caption:
+      'Largest error in each interval of x against the formula in float64; an error of 0 lies at the lower edge.',
     legend: names.map((name, index) => ({ name, colour: colour(index) })),
     svg,
     head: [
@@ -107,13 +108,13 @@ export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Ch
   };
 }
 
-/** One measured difference: of which output, in which colour. */
+/** The drift of one output, in a series of a chart. */
 export interface DriftLine {
   readonly series: string;
   readonly drift: Drift;
 }
 
-/** The signal to noise ratio of outputs, a row each, the worst first where there are too many. */
+/** Draws the SQNR of outputs, one row each; of too many outputs it draws the worst. */
 export async function driftChart(
   title: string,
   caption: string,
@@ -121,20 +122,20 @@ export async function driftChart(
 ): Promise<Chart | undefined> {
   if (lines.length === 0) return undefined;
   const series = [...new Set(lines.map((line) => line.series))];
-  const known = lines.flatMap(({ drift: { sqnr } }) =>
+  const ratios = lines.flatMap(({ drift: { sqnr } }) =>
     sqnr !== null && Number.isFinite(sqnr) ? [sqnr] : [],
   );
-  const top = Math.max(10, ...known) * 1.12;
+  const top = Math.max(10, ...ratios) * 1.12;
   const outputs = [...new Set(lines.map(({ drift }) => drift.output))];
   const worst = (output: string) =>
     Math.min(...lines.map(({ drift }) => (drift.output === output ? (drift.sqnr ?? Infinity) : Infinity)));
   const drawn = new Set(
-    outputs.length <= MOST_OUTPUTS
+    outputs.length <= MAX_OUTPUTS
       ? outputs
       : outputs
           .map((output) => ({ output, rank: worst(output) }))
           .toSorted((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank))
-          .slice(0, MOST_OUTPUTS)
+          .slice(0, MAX_OUTPUTS)
           .map(({ output }) => output),
   );
   const labels = tellApart(outputs, 20);
@@ -142,7 +143,7 @@ export async function driftChart(
     .filter(({ drift }) => drawn.has(drift.output))
     .map(({ series, drift }) => {
       const at = drift.maxAbs === 0 && drift.broken === 0 ? top : drift.sqnr;
-      // Numbered, for names that are alike when cut.
+      // Numbered, because shortened names may be equal.
       const label = labels[outputs.indexOf(drift.output)] ?? '';
       const row = `${outputs.indexOf(drift.output)}\n${label}`;
       const text = `${short(drift.output)}\n${short(series)}: ${sqnrOf(drift)}${drift.sqnr === null ? '' : ' dB'}`;
@@ -156,7 +157,7 @@ export async function driftChart(
         x: {
           field: 'at',
           type: 'quantitative',
-          scale: { domain: [Math.min(0, ...known), top], nice: false },
+          scale: { domain: [Math.min(0, ...ratios), top], nice: false },
           axis: { title: 'SQNR in dB', tickCount: 6 },
         },
         y: {
@@ -187,7 +188,7 @@ export async function driftChart(
     title,
     caption:
       outputs.length > drawn.size
-        ? `${caption} The worst ${drawn.size} of ${outputs.length} outputs.`
+        ? `${caption} Shows the worst ${drawn.size} of ${outputs.length} outputs.`
         : caption,
     legend: series.map((name, index) => ({ name, colour: colour(index) })),
     svg: values.length === 0 ? null : svg,
@@ -223,7 +224,7 @@ export async function driftChart(
   };
 }
 
-/** How two models part inside, tensor by tensor; the sites, where Mish sits, stand out. */
+/** Draws the SQNR between two models for every tensor inside them; sites are marked. */
 export async function layersChart({ a, b, rows }: LayerComparison): Promise<Chart> {
   const all = rows.flatMap(({ sqnr, maxAbs, node, op, site }, index) =>
     sqnr === null || !Number.isFinite(sqnr)
@@ -279,7 +280,7 @@ export async function layersChart({ a, b, rows }: LayerComparison): Promise<Char
   ];
   return {
     title: `Layers: ${of(b)} against ${of(a)}`,
-    caption: `Identical tensors have no SQNR and no mark.${values.length < all.length ? ` ${values.length} of ${all.length} are drawn: the lowest of each stretch, and sites.` : ''}`,
+    caption: `Identical tensors have no SQNR and no mark.${values.length < all.length ? ` ${values.length} of ${all.length} are drawn: sites, and the lowest of each group of neighbours.` : ''}`,
     legend: [
       { name: 'tensor', colour: colour(0) },
       { name: 'output of a site', colour: colour(1) },
@@ -307,11 +308,11 @@ export async function layersChart({ a, b, rows }: LayerComparison): Promise<Char
   };
 }
 
-/** As many points as can be told apart: of each stretch of the order the lowest, sites before others. */
+/** Reduces points to as many as a chart can show: the lowest of each group of neighbours, with sites before others. */
 function thinned<T extends { readonly sqnr: number; readonly site: boolean }>(points: readonly T[]): T[] {
-  const stretch = Math.ceil(points.length / MOST_POINTS);
-  return Array.from({ length: Math.ceil(points.length / stretch || 0) }, (_, index) =>
-    points.slice(index * stretch, (index + 1) * stretch).reduce((low, point) => {
+  const size = Math.ceil(points.length / MAX_POINTS);
+  return Array.from({ length: Math.ceil(points.length / size || 0) }, (_, index) =>
+    points.slice(index * size, (index + 1) * size).reduce((low, point) => {
       if (point.site !== low.site) return point.site ? point : low;
       return point.sqnr < low.sqnr ? point : low;
     }),

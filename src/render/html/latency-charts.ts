@@ -14,14 +14,14 @@ import {
 } from './draw.js';
 import type { Chart } from './parts.js';
 
-/** Height of a provider's row. */
-const ROW = 46;
+/** Height of a provider's row in SVG units. */
+const ROW_HEIGHT = 46;
 
-/** A provider's name, and below it that its latency is not a GPU's. */
-const softly = ({ provider, runtime }: ProviderRow, longest = 18) =>
+/** Returns the provider's name; a second line says where the GPU is emulated in software. */
+const rowLabel = ({ provider, runtime }: ProviderRow, longest = 18) =>
   `${short(provider, longest)}${runtime?.software ? `\n${SOFTWARE}` : ''}`;
 
-/** Latency of both models on every provider: each run a tick, the middle half a bar, the median a dot. */
+/** Draws the latency of both models on every provider: runs as ticks, the middle half as a bar, the median as a dot. */
 export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
   const lines = rows.flatMap((row) =>
     row.latency === null
@@ -39,7 +39,7 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
       timing.quantiles[Math.round(part * (timing.quantiles.length - 1))] ?? timing.p50;
     const spread = `middle half ${figure(at(0.25))} to ${figure(at(0.75))} ms`;
     return {
-      row: softly(row),
+      row: rowLabel(row),
       model,
       low: at(0.25),
       high: at(0.75),
@@ -48,7 +48,7 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
     };
   });
   const runs = lines.flatMap(({ row, model, timing }) =>
-    timing.quantiles.map((ms) => ({ row: softly(row), model, ms })),
+    timing.quantiles.map((ms) => ({ row: rowLabel(row), model, ms })),
   );
   const ticks = logTicks(runs.length > 0 ? runs.map(({ ms }) => ms) : boxes.map(({ p50 }) => p50));
   const y = { field: 'row', type: 'nominal', sort: null, axis: rowAxis, scale: { paddingInner: 0.3 } };
@@ -90,11 +90,11 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
         },
       ],
     },
-    { height: ROW * (lines.length / 2), labels: boxes.map(({ row }) => row) },
+    { height: ROW_HEIGHT * (lines.length / 2), labels: boxes.map(({ row }) => row) },
   );
   return {
     title: 'Latency',
-    caption: 'Each percentile a tick, the middle half a bar, the median a dot.',
+    caption: 'Ticks are percentiles, the bar is the middle half, the dot is the median.',
     legend: MODEL_LEGEND,
     svg,
     head: ['provider', 'model', 'p50 ms', 'p90', 'p99', 'mean', 'first run', 'session', 'pairs', 'note'],
@@ -107,7 +107,7 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
 
 type Timing = NonNullable<ProviderRow['latency']>['original'];
 
-/** What the swap costs on every provider, with its interval; left of the line at 1 it saves. */
+/** Draws the latency ratio of every provider with its interval; left of the line at 1 the swapped model is faster. */
 export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
   const values = rows.flatMap((row) =>
     row.latency === null
@@ -115,14 +115,14 @@ export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | 
       : [
           {
             ...row.latency.ratio,
-            row: softly(row),
+            row: rowLabel(row),
             tip: `${short(row.provider)}: ${ratioText(row.latency.ratio)}${row.runtime?.software ? `\n${SOFTWARE}` : ''}`,
           },
         ],
   );
   if (values.length === 0) return undefined;
   const drawn = values.filter(({ value, low, high }) => [value, low, high].every((one) => one > 0));
-  // Never so narrow that noise looks like a difference, and always with the 1.
+  // The axis always includes 1, and is wide enough that noise does not look like a difference.
   const ends = drawn.flatMap(({ low, high }) => [low / 1.04, high * 1.04]).filter(Number.isFinite);
   const domain = [Math.min(0.85, ...ends), Math.max(1.18, ...ends)] as const;
   const x = {
@@ -155,10 +155,10 @@ export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | 
         },
       ],
     },
-    { height: ROW * 0.8 * Math.max(1, drawn.length), labels: drawn.map(({ row }) => row) },
+    { height: ROW_HEIGHT * 0.8 * Math.max(1, drawn.length), labels: drawn.map(({ row }) => row) },
   );
   return {
-    title: 'What the swap costs',
+    title: 'Cost of the swap',
     caption: 'Ratio of the medians with its 95 % interval; right of the line the swapped model is slower.',
     legend: [],
     svg: drawn.length === 0 ? null : svg,
@@ -180,7 +180,7 @@ export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | 
   };
 }
 
-/** Places on the axis of ratios, around the 1, as dense as there is room for. */
+/** Returns ticks around 1 for the axis of ratios, as dense as the axis has room for. */
 function ratioTicks(low: number, high: number): number[] {
   const near = [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5];
   const far = [0.3, 0.5, 0.7, 1, 1.4, 2, 3, 4];

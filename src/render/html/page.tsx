@@ -8,7 +8,7 @@ import { type Chart, ChartCard, Facts, Name, Pill, Table } from './parts.js';
 import { profileCharts } from './profile-charts.js';
 import { ProviderCard } from './provider.js';
 
-/** The page of one report, whose text has to be printable. */
+/** Returns an HTML page with one report, whose text must be printable. */
 export async function reportPage(report: Report): Promise<string> {
   const { original, swapped } = report.models;
   const { speed, outputs, kernels, layers, profiles } = await drawAll(report);
@@ -23,7 +23,7 @@ export async function reportPage(report: Report): Promise<string> {
         </p>
       ))}
       <div class="wide">
-        {report.providers.length === 0 ? <p>No provider was asked for.</p> : <SummaryTable report={report} />}
+        {report.providers.length === 0 ? <p>No provider was requested.</p> : <SummaryTable report={report} />}
       </div>
       {speed.length > 0 && <Charts title="Speed" charts={speed} />}
       {outputs.length > 0 && <Charts title="Outputs" charts={outputs} />}
@@ -241,7 +241,7 @@ function Verdicts({ report: { verdicts } }: { report: Report }) {
             verdictText(verdict),
           ])}
         />
-        <p class="soft">A finding is worth knowing and decides nothing.</p>
+        <p class="soft">A finding is for information: it does not change the verdict.</p>
       </div>
     </>
   );

@@ -1,31 +1,32 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { figure, short } from '../figures.js';
 
-/** What a cell of a table shows: figures to the right, names, which may be long, to the left. */
+/** Content of a table cell. Numbers are aligned right, text left. */
 export type Cell = string | number | null | VNode;
 
-/** Rows that a table shows at the most: pages of a hundred thousand rows open in no browser. */
-const MOST_ROWS = 1000;
-/** Characters that a name keeps where the pointer shows all of it. */
-const MOST_CHARACTERS = 10_000;
-const LONGEST = 48;
+/** Maximum rows of a table: browsers cannot open pages with 100,000 rows. */
+const MAX_ROWS = 1000;
+/** Maximum characters of the tooltip that shows a whole name. */
+const MAX_TOOLTIP_CHARACTERS = 10_000;
+/** Maximum characters of a name. */
+const MAX_CHARACTERS = 48;
 
-/** A name from a model, cut to fit, whole under the pointer. */
-export function Name({ text, longest = LONGEST }: { text: string; longest?: number }) {
+/** Shows a name from a model, shortened; the tooltip has the whole name. */
+export function Name({ text, longest = MAX_CHARACTERS }: { text: string; longest?: number }) {
   if (text === '') return <span class="name soft">(no name)</span>;
   const cut = short(text, longest);
   return cut === text ? (
     <span class="name">{text}</span>
   ) : (
-    <span class="name" title={text.slice(0, MOST_CHARACTERS)}>
+    <span class="name" title={text.slice(0, MAX_TOOLTIP_CHARACTERS)}>
       {cut}
     </span>
   );
 }
 
-/** A table in a box that scrolls on its own; a line under it says how much was left out. */
+/** Shows a table that scrolls sideways; a line below says how many rows are left out. */
 export function Table({ head, rows }: { head: readonly string[]; rows: readonly (readonly Cell[])[] }) {
-  const shown = rows.slice(0, MOST_ROWS);
+  const shown = rows.slice(0, MAX_ROWS);
   const isNumber = head.map((_, column) => shown.some((row) => typeof row[column] === 'number'));
   const align = (column: number) => (isNumber[column] ? 'number' : undefined);
   return (
@@ -54,9 +55,9 @@ export function Table({ head, rows }: { head: readonly string[]; rows: readonly 
           </tbody>
         </table>
       </div>
-      {rows.length > MOST_ROWS && (
+      {rows.length > MAX_ROWS && (
         <p class="soft">
-          The first {MOST_ROWS} of {rows.length} rows; the JSON report has all.
+          The first {MAX_ROWS} of {rows.length} rows; the JSON report has all.
         </p>
       )}
     </>
@@ -64,7 +65,7 @@ export function Table({ head, rows }: { head: readonly string[]; rows: readonly 
 }
 
 function content(cell: Cell) {
-  // What is short stays on a line; a table that is too wide scrolls.
+  // Short text does not wrap; a table that is too wide scrolls.
   if (typeof cell === 'string') {
     return cell.length <= 28 ? <span class="nowrap">{cell}</span> : <Name text={cell} />;
   }
@@ -72,7 +73,7 @@ function content(cell: Cell) {
   return Number.isInteger(cell) && Math.abs(Number(cell)) < 1e9 ? String(cell) : figure(cell, 4); // counts are exact
 }
 
-/** Terms and what they stand for; null is left out. */
+/** Shows terms with their values; null values are left out. */
 export function Facts({ facts }: { facts: Readonly<Record<string, ComponentChildren>> }) {
   return (
     <dl>
@@ -100,23 +101,23 @@ const TONES: Readonly<Record<string, string>> = {
   'not available': 'warn',
 };
 
-/** A verdict in its colour, which its word does not depend on. */
+/** Shows a verdict in its colour. */
 export function Pill({ word }: { word: string }) {
   return <span class={`pill ${TONES[word] ?? ''}`}>{word}</span>;
 }
 
-/** A chart's picture, what its colours mean, and the same as a table. */
+/** A chart as a picture, with its legend, and the same figures as a table. */
 export interface Chart {
   readonly title: string;
   readonly caption: string;
   readonly legend: readonly { readonly name: string; readonly colour: string }[];
-  /** An SVG document made by `draw`; null where there is nothing to see. */
+  /** SVG document that `draw` returns; null where there is nothing to draw. */
   readonly svg: string | null;
   readonly head: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** A chart in a card with its table folded below it. */
+/** Shows a chart in a card, with its table folded below. */
 export function ChartCard({ chart }: { chart: Chart }) {
   const { title, caption, legend, svg, head, rows } = chart;
   return (
@@ -144,7 +145,7 @@ export function ChartCard({ chart }: { chart: Chart }) {
   );
 }
 
-/** The one place where text is taken for markup: for our own style and script, and for SVG, which Vega escapes. */
+/** Inserts text as markup, which nothing else does: the page's style and script, and SVG, whose text Vega escapes. */
 export function Raw({
   tag: Tag,
   text,

@@ -3,7 +3,8 @@ import { figure, short, tellApart } from '../figures.js';
 import { draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, numberedAxis, tip } from './draw.js';
 import type { Chart } from './parts.js';
 
-const MOST_BARS = 12;
+/** Maximum bars in a chart. */
+const MAX_BARS = 12;
 
 interface Bar {
   readonly name: string;
@@ -11,7 +12,7 @@ interface Bar {
   readonly swapped: number | null;
 }
 
-/** Where the time of a run goes: operators, sites and forms. */
+/** Draws the time of one run by operator, by site and by form. */
 export async function profileCharts(provider: string, profile: Profile): Promise<Chart[]> {
   const operators = merged(profile, ({ operators }) => operators.map(({ op, us }) => ({ name: op, us })));
   const sites = merged(profile, ({ sites }) => sites.map(({ node, us }) => ({ name: node, us })));
@@ -19,13 +20,13 @@ export async function profileCharts(provider: string, profile: Profile): Promise
   const calls = MODELS.flatMap((model) =>
     profile[model].operators.map(({ op, provider, calls, us }) => [model, op, provider, calls, us]),
   );
-  const sums = ['model', 'name', 'µs a run'];
+  const sums = ['model', 'name', 'µs per run'];
   const bySite = MODELS.flatMap((model) => profile[model].sites.map(({ node, us }) => [model, node, us]));
   return [
     {
       title: `Time by operator, ${provider}`,
       ...(await barChart(operators)),
-      head: ['model', 'operator', 'ran on', 'calls', 'µs a run'],
+      head: ['model', 'operator', 'ran on', 'calls', 'µs per run'],
       rows: calls,
     },
     ...(sites.length === 0
@@ -37,14 +38,14 @@ export async function profileCharts(provider: string, profile: Profile): Promise
           {
             title: `The model in each form, ${provider}`,
             ...(await barChart(forms)),
-            head: ['form', 'µs a run', 'note'],
+            head: ['form', 'µs per run', 'note'],
             rows: profile.forms.map(({ form, us }) => [form, us, us === null ? 'does not run' : '']),
           },
         ]),
   ];
 }
 
-/** Both models' times by name, the most expensive first; a name that comes twice is added up. */
+/** Merges both models' times by name, slowest first; times of equal names are added. */
 function merged(profile: Profile, list: (one: ModelProfile) => { name: string; us: number }[]): Bar[] {
   const sums = new Map<string, { name: string; original: number; swapped: number }>();
   for (const model of MODELS) {
@@ -60,7 +61,7 @@ function merged(profile: Profile, list: (one: ModelProfile) => { name: string; u
 }
 
 async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | 'legend' | 'svg'>> {
-  const shown = bars.slice(0, MOST_BARS);
+  const shown = bars.slice(0, MAX_BARS);
   const labels = tellApart(
     shown.map(({ name }) => name),
     22,
@@ -89,7 +90,7 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | '
           field: 'us',
           stack: null,
           type: 'quantitative',
-          axis: { title: 'microseconds a run', tickCount: 5, format: '~s' },
+          axis: { title: 'microseconds per run', tickCount: 5, format: '~s' },
         },
         y: {
           field: 'row',
@@ -107,7 +108,9 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | '
   );
   return {
     caption:
-      bars.length > shown.length ? `The first ${shown.length} of ${bars.length}.` : 'A run of the model.',
+      bars.length > shown.length
+        ? `The first ${shown.length} of ${bars.length}.`
+        : 'Time of one run of the model.',
     legend: alone ? [] : MODEL_LEGEND,
     svg: values.length === 0 ? null : svg,
   };

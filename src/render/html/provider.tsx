@@ -3,10 +3,10 @@ import { figure, short } from '../figures.js';
 import { ratioText, SOFTWARE } from '../summary.js';
 import { Facts, Name, Pill, Table } from './parts.js';
 
-/** Characters of a message: what ONNX Runtime has to say fits. */
-const MESSAGE = 600;
+/** Maximum characters of a message, enough for one of ONNX Runtime. */
+const MAX_CHARACTERS = 600;
 
-/** Everything about a provider that is no chart. */
+/** Shows the facts of one provider that are not in charts. */
 export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: string }) {
   const { provider, reason, fix, runtime, notes, retargeted, placement, parting, latency, profile } = row;
   return (
@@ -19,12 +19,12 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
       </div>
       {reason !== null && (
         <p>
-          <Name text={reason} longest={MESSAGE} />
+          <Name text={reason} longest={MAX_CHARACTERS} />
         </p>
       )}
       {fix !== null && (
         <p>
-          <b>Fix:</b> <Name text={fix} longest={MESSAGE} />
+          <b>Fix:</b> <Name text={fix} longest={MAX_CHARACTERS} />
         </p>
       )}
       <Facts
@@ -42,16 +42,16 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
               {runtime?.software && `, ${SOFTWARE}`}
             </>
           ),
-          'Mish takes': profile && `${figure(profile.mishUs)} µs a run`,
-          'lost fusion': profile && `${figure(profile.lostFusionUs)} µs a run`,
-          ...partings(parting),
+          'Mish takes': profile && `${figure(profile.mishUs)} µs per run`,
+          'lost fusion': profile && `${figure(profile.lostFusionUs)} µs per run`,
+          ...divergences(parting),
         }}
       />
       {notes.length > 0 && (
         <ul class="notes">
           {notes.map((note) => (
             <li key={note}>
-              <Name text={note} longest={MESSAGE} />
+              <Name text={note} longest={MAX_CHARACTERS} />
             </li>
           ))}
         </ul>
@@ -66,12 +66,12 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
   );
 }
 
-function partings(parting: ProviderRow['parting']) {
+function divergences(parting: ProviderRow['parting']) {
   return Object.fromEntries(
     (['original', 'swapped'] as const).map((model) => {
       const at = parting[model];
       return [
-        `${model} parts at`,
+        `${model} diverges at`,
         at && (
           <>
             <Name text={at.node} /> (<Name text={at.op} />

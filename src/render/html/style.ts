@@ -1,4 +1,4 @@
-/** The page's style. Charts take their colours from the variables, so that they follow light and dark. */
+/** Style of a page. Charts take their colours from its variables, which differ between light and dark. */
 export const STYLE = `
 :root { color-scheme: light dark;
   --page: #f5f6f8; --card: #ffffff; --line: #d9dde3; --ink: #1b1f24; --soft: #59626d;
@@ -50,7 +50,7 @@ code { font: 13px/1.4 ui-monospace, monospace; }
 @media print { body { max-width: none; background: none; } .card, .wide { break-inside: avoid; } }
 `;
 
-/** The page's one script, and all that needs scripts: a mark of a chart tells its figures under the pointer. */
+/** Script of a page: shows the figures of a chart's mark under the pointer. */
 export const SCRIPT = `
 const tip = document.createElement('div');
 tip.className = 'tip';

@@ -58,7 +58,9 @@ test('a table of layers and one of outputs, and a model under a name of its own'
   const lines = stdout.split('\n');
   expect(lines[0]).toBe('m.onnx → m.mish.onnx');
   expect(stdout).toContain('1 site → Mish in the softplus form.');
-  expect(stdout).toContain('128 samples to solve weights from, 16 to choose by, 16 to judge by (seed 0).');
+  expect(stdout).toContain(
+    '128 samples to fit weights, 16 to choose between fits, 16 to test the result (seed 0).',
+  );
   expect(stdout).toMatch(/^layer +operator +numbers +error +after +by$/m);
   expect(stdout).toMatch(
     /^second +Gemm +42 +[\d.]+ % +[\d.]+ % +(least-squares, ridge [\d.e-]+|affine|bias)$/m,
@@ -114,7 +116,7 @@ describe('options', () => {
     const folder = await prepared();
     const { code, stdout } = await cli([...quick, '--exclude', 'act'], { cwd: folder.path });
     expect(code).toBe(0);
-    expect(stdout).toContain('The model was written as it was');
+    expect(stdout).toContain('The model was written unchanged');
     expect(stdout).toContain('note: there is nothing to swap');
     expect(await folder.read('m.mish.onnx')).toEqual(net());
   });
@@ -122,7 +124,7 @@ describe('options', () => {
   test('gradient steps are told of', async () => {
     const folder = await prepared();
     const { stdout } = await cli([...quick.slice(0, -1), '12'], { cwd: folder.path });
-    expect(stdout).toMatch(/^12 gradient steps on all layers: loss on held-out samples /m);
+    expect(stdout).toMatch(/^12 gradient steps on all layers: loss on validation samples /m);
   });
 
   test('--report writes a page, and nothing is overwritten unless forced', async () => {
@@ -193,8 +195,10 @@ describe('noise', () => {
     const args = ['calibrate', 'm.onnx', '--data', 'random', '--samples', '128', '--steps', '0'];
     const { code, stdout } = await cli(args, { cwd: folder.path });
     expect(code).toBe(0);
-    expect(stdout).toContain('96 samples of noise to solve weights from, 16 to choose by, 16 to judge by');
-    expect(stdout).toContain('note: the samples are noise: weights were fitted to');
+    expect(stdout).toContain(
+      '96 noise samples to fit weights, 16 to choose between fits, 16 to test the result',
+    );
+    expect(stdout).toContain('note: the samples are noise, which the model will never see in use');
     const { json } = await cliJson([...args, '--force'], { cwd: folder.path });
     expect(json.samples).toMatchObject({ source: 'seed', fit: 96 });
   });

@@ -64,11 +64,11 @@ describe('samples in an .npz', () => {
     const { code, stdout } = await inspect('--data', 'd.npz', '--labels', 'y');
     expect(code).toBe(0);
     expect(stdout).toContain('1 site to swap');
-    expect(stdout).toContain('What goes into 1 activation, over 256 samples (npz, 256 of 300 runs)');
+    expect(stdout).toContain('Inputs of 1 activation, over 256 samples (npz, 256 of 300 runs)');
     expect(stdout).toMatch(/^act\\u001b\[31m +4 +25 % +25 % +/m);
     expect(stdout).toContain('1 unit at 1 site never above 0');
     expect(stdout).not.toContain('\u001b');
-    const [, table = ''] = stdout.split('What goes into');
+    const [, table = ''] = stdout.split('Inputs of');
     for (const line of table.split('\n')) expect([...line].length).toBeLessThanOrEqual(100);
   });
 
@@ -77,7 +77,7 @@ describe('samples in an .npz', () => {
     expect((await inspect(...args)).code).toBe(0);
     const html = new TextDecoder().decode(await folder.read('out.html'));
     expect(html).toMatch(/^<!doctype html>/);
-    expect(html).toContain('What goes into the activations of <span class="name">m.onnx</span>');
+    expect(html).toContain('Inputs of the activations of <span class="name">m.onnx</span>');
     expect(await inspect(...args)).toMatchObject({
       code: 2,
       stdout: '',
@@ -92,7 +92,7 @@ test('--data random is noise, and is said to be', async () => {
   expect(json.activations.data).toMatchObject({ source: 'seed', seed: 0, runs: 32, of: 32, samples: 64 });
   const { stdout } = await inspect('--data', 'random', '--dim', 'N=2', '--samples', '3');
   expect(stdout).toContain('seeded noise, seed 0');
-  expect(stdout).toContain('fed with noise, which says little of what real samples do');
+  expect(stdout).toContain('the inputs are noise, so these figures say little about real samples');
 });
 
 test('images, and a model whose channels they are', async () => {
