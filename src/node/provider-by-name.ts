@@ -1,7 +1,7 @@
-import { WEB_PROVIDERS } from '../providers/browser/protocol.js';
 import { type BrowserSettings, browserProvider } from '../providers/browser/provider.js';
 import { nodeProvider } from '../providers/node/provider.js';
 import type { Provider, ProviderName } from '../providers/provider.js';
+import { WEB_PROVIDERS } from '../providers/web-providers.js';
 
 /**
  * The provider of this name. Those of the web run in a browser, which the settings are for; `webgpu-native` is

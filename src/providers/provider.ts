@@ -1,12 +1,11 @@
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Tensors } from './tensor.js';
+import { WEB_PROVIDERS } from './web-providers.js';
 
 /** Every execution provider that can be asked for. */
 export const PROVIDERS = [
   'cpu',
-  'wasm',
-  'webgl',
-  'webgpu',
+  ...WEB_PROVIDERS,
   'cuda',
   'tensorrt',
   'dml',

@@ -1,3 +1,4 @@
+import { WEB, WEB_PROVIDERS } from '../providers/web-providers.js';
 import type { ModelInfo } from './report-schema.js';
 
 /** What a provider may differ by before it counts as wrong. */
@@ -20,15 +21,11 @@ const KERNEL: Readonly<Record<string, { cpu: number; gpu: number }>> = {
 };
 
 /**
- * By provider, for f32 models. 1e-4 and 1e-3 are the absolute errors that onnxruntime-web's own tests of models
- * allow WASM, and WebGL and WebGPU (js/web/test/test-runner.ts), here relative to the size of the output. CUDA
+ * By provider of this process, for f32 models; web-providers.ts has those of a page, and their source. CUDA
  * and TensorRT multiply in TF32 unless told otherwise, which has 10 bits of mantissa; CoreML may compute in f16.
  */
 const PARITY: Readonly<Record<string, number>> = {
   cpu: 1e-4,
-  wasm: 1e-4,
-  webgl: 1e-3,
-  webgpu: 1e-3,
   'webgpu-native': 1e-3,
   cuda: 1e-2,
   tensorrt: 1e-2,
@@ -39,14 +36,15 @@ const PARITY: Readonly<Record<string, number>> = {
 /** f16 carries 11 bits of mantissa, and errors add up through a network. */
 const HALF_PARITY = 5e-2;
 
-const ON_CPU = new Set(['cpu', 'wasm']);
-
 /** The tolerance for a provider and the element type of the model's floats. */
 export function toleranceFor(provider: string, elemType: string): Tolerance {
   const kernel = KERNEL[elemType] ?? { cpu: 1e-5, gpu: 1e-4 };
-  const parity = PARITY[provider] ?? 1e-3;
+  const web = WEB_PROVIDERS.find((name) => name === provider);
+  const facts = web && WEB[web];
+  const isOnCpu = provider === 'cpu' || facts?.processor === 'cpu';
+  const parity = facts?.parity ?? PARITY[provider] ?? 1e-3;
   return {
-    kernel: ON_CPU.has(provider) ? kernel.cpu : kernel.gpu,
+    kernel: isOnCpu ? kernel.cpu : kernel.gpu,
     parity: elemType === 'f16' || elemType === 'bf16' ? Math.max(parity, HALF_PARITY) : parity,
   };
 }

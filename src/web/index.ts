@@ -1,6 +1,6 @@
 // What a page needs to run a model with Mish: `onnx-mish/web`.
 
-export type { WebProvider } from '../providers/browser/protocol.js';
+export type { WebProvider } from '../providers/web-providers.js';
 export {
   createMishSession,
   type MishProgress,

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
+import { inWords } from '../../base/in-words.js';
 import { FORM_FOR, TARGETS } from '../../mish/forms.js';
 import { getProvider } from '../../node/provider-by-name.js';
 import type { BrowserSettings } from '../../providers/browser/provider.js';
 import { PROVIDERS, type ProviderName } from '../../providers/provider.js';
-import { WEBGL_IS_ENDING } from '../../providers/webgl/prepare.js';
+import { WEB_PROVIDERS, webFacts } from '../../providers/web-providers.js';
 import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
 import { toleranceFor } from '../../validate/tolerance.js';
 import { commonOptions } from '../options/options.js';
@@ -21,7 +22,7 @@ export function command(): Command {
   const command = new Command('doctor')
     .summary('which execution providers work here')
     .description('Runs a Mish kernel on every execution provider, and says what is missing where it cannot.')
-    .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for)');
+    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: looked for)`);
   return commonOptions(command)
     .addHelpText(
       'after',
@@ -68,7 +69,9 @@ async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<
       ...describe(runtime),
       `the ${form} form is ${maxScaled?.toExponential(1)} from exact at most${right ? '' : ', which is too much'}`,
     ];
-    const says = `${parts.join(', ')}${name === 'webgl' ? `. ${WEBGL_IS_ENDING}` : ''}`;
+    const web = WEB_PROVIDERS.find((one) => one === name);
+    const notice = web && webFacts(web).notice;
+    const says = `${parts.join(', ')}${notice === undefined ? '' : `. ${notice}`}`;
     return { provider: name, works: right, says, fix: null };
   } finally {
     await provider.close?.();

@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander';
+import { inWords } from '../../base/in-words.js';
 import { PROVIDERS } from '../../providers/provider.js';
+import { WEB_PROVIDERS } from '../../providers/web-providers.js';
 import { dataOptions } from '../options/data-options.js';
 import { chooseModels, failFastOption, refuseForMany, shardOption } from '../options/many-options.js';
 import {
@@ -38,7 +40,7 @@ export function command(): Command {
   dataOptions(command)
     .option('--runs <number>', 'how many different noises to feed', count, 4)
     .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
-    .option('--browser <path>', 'the browser for wasm, webgl and webgpu (default: looked for, see doctor)')
+    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: looked for, see doctor)`)
     .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', positive, 120)
     .option(
       '--allow-fallback',
@@ -87,7 +89,7 @@ export function command(): Command {
     .addHelpText(
       'after',
       `
-wasm, webgl and webgpu run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
+${inWords(WEB_PROVIDERS)} run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
 is held against what its provider may be off by; an original that is wrong on a provider is a finding and fails
 nothing. A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for
 and is not there makes it 3; the others still run. --json prints an onnx-mish/report@2

@@ -11,16 +11,18 @@ import { writeTogether } from '../../files/write-atomically.js';
 import { scan } from '../../onnx/scan.js';
 import { runtimeFiles } from '../../providers/browser/provider.js';
 import type { Content } from '../../providers/browser/server.js';
+import { WEB, WEB_PROVIDERS } from '../../providers/web-providers.js';
 import { HANDED_PATH, type Handed } from '../../web/workbench/protocol.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { withoutDashO } from '../io/views.js';
 
-/** Of ONNX Runtime Web's builds, those for the page's three providers, and what they load. */
-const RUNTIME = new Set([
-  ...['ort.wasm.min.mjs', 'ort.webgl.min.mjs', 'ort.webgpu.min.mjs'].map((name) => `ort/${name}`),
-  ...['mjs', 'wasm'].map((ending) => `ort/ort-wasm-simd-threaded.${ending}`),
-  ...['mjs', 'wasm'].map((ending) => `ort/ort-wasm-simd-threaded.asyncify.${ending}`),
-]);
+/** The files of ONNX Runtime Web that the page's providers load. */
+const RUNTIME = new Set(
+  WEB_PROVIDERS.flatMap((provider) => {
+    const { build, wasm } = WEB[provider];
+    return [build, ...(wasm === undefined ? [] : [`${wasm}.mjs`, `${wasm}.wasm`])];
+  }).map((name) => `ort/${name}`),
+);
 
 type Entries = [name: string, content: Content][];
 

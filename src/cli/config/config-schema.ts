@@ -1,9 +1,11 @@
 // What onnx-mish.config.{ts,js,json} may hold: for each command the options it has, by their names in camel case.
 import { z } from 'zod';
+import { inWords } from '../../base/in-words.js';
 import { LAYOUTS } from '../../data/images.js';
 import { KINDS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
 import { PROVIDERS } from '../../providers/provider.js';
+import { WEB_PROVIDERS } from '../../providers/web-providers.js';
 
 const text = (about: string) => z.string().optional().describe(about);
 const texts = (about: string) => z.array(z.string()).optional().describe(about);
@@ -130,7 +132,7 @@ const validate = z
     providers: z.array(z.enum(PROVIDERS)).min(1).optional().describe('Execution providers'),
     runs: count('How many different noises to feed'),
     threads: count('Threads within an operator'),
-    browser: text('The browser for wasm, webgl and webgpu, from this file on'),
+    browser: text(`The browser for ${inWords(WEB_PROVIDERS)}, from this file on`),
     timeout: positive('Seconds that opening a model or one run may take in a browser'),
     allowFallback: flag('Let nodes that a provider cannot run move to the CPU, and list them'),
     deviceId: count('Which GPU cuda and tensorrt run on'),

@@ -1,9 +1,9 @@
 import type { OnnxDocument } from '../../onnx/document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
-import type { Shapes } from '../provider.js';
-import { prepareForWebgl } from '../webgl/prepare.js';
-import { webgpuMistakes } from '../webgpu/known-bugs.js';
-import type { WebProvider } from './protocol.js';
+import { knownBugs } from '../known-bugs.js';
+import type { Provider, Shapes } from '../provider.js';
+import type { WebProvider } from '../web-providers.js';
+import { checkForWebgl, cureForWebgl, prepareForWebgl } from '../webgl/prepare.js';
 
 /** A model on its way to a page. */
 export interface Prepared {
@@ -16,14 +16,30 @@ export interface Prepared {
   readonly suspicions?: readonly string[] | undefined;
 }
 
-/** A model as a provider takes it, and what is known of the two. Throws as `scan` does. */
+/** The preparation of models for a provider that does not take every model as it is. */
+interface Preparation extends Pick<Provider, 'check' | 'cure'> {
+  prepare(document: OnnxDocument, shapes: Shapes | undefined): Promise<Prepared>;
+}
+
+const PREPARATIONS: Readonly<Partial<Record<WebProvider, Preparation>>> = {
+  webgl: { prepare: prepareForWebgl, check: checkForWebgl, cure: cureForWebgl },
+};
+
+/** Returns a provider's `check` and `cure`, where it has them. */
+export function checksFor(provider: WebProvider): Pick<Provider, 'check' | 'cure'> {
+  const { check, cure } = PREPARATIONS[provider] ?? {};
+  return { ...(check === undefined ? {} : { check }), ...(cure === undefined ? {} : { cure }) };
+}
+
+/** Writes a model as a provider takes it, and lists what is known of the two. Throws as `scan` does. */
 export async function prepareFor(
   provider: WebProvider,
   document: OnnxDocument,
   shapes: Shapes | undefined,
 ): Promise<Prepared> {
-  if (provider === 'webgl') return prepareForWebgl(document, shapes);
+  const special = PREPARATIONS[provider];
+  if (special !== undefined) return special.prepare(document, shapes);
   const changed = withTensorOutputs(document);
-  const suspicions = provider === 'webgpu' ? webgpuMistakes(document) : [];
+  const suspicions = knownBugs(provider, document);
   return { model: await changed?.model.bytes(), notes: changed?.notes, suspicions };
 }

@@ -1,8 +1,5 @@
 import type { Pairs, Placement, ValueInfo } from '../provider.js';
-
-/** The execution providers of a browser. */
-export const WEB_PROVIDERS = ['wasm', 'webgl', 'webgpu'] as const;
-export type WebProvider = (typeof WEB_PROVIDERS)[number];
+import type { MissingFeature, WebProvider } from '../web-providers.js';
 
 /** What the page says of itself once ONNX Runtime is loaded. */
 export interface PageFacts {
@@ -13,7 +10,7 @@ export interface PageFacts {
   readonly threads: number | null;
   readonly simd: boolean;
   /** What is missing for the provider, in a few words; undefined where nothing is. */
-  readonly missing?: 'webgl2' | 'float-textures' | 'webgpu' | 'webgpu-adapter';
+  readonly missing?: MissingFeature;
 }
 
 export interface OpenRequest {

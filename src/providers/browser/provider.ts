@@ -15,12 +15,11 @@ import {
 import { withDocumentOf } from '../read-model.js';
 import type { Tensors } from '../tensor.js';
 import { decodeTensors, encodeTensors } from '../transfer.js';
-import { checkForWebgl, cureForWebgl } from '../webgl/prepare.js';
+import { MISSING, type MissingFeature, WEB, type WebProvider } from '../web-providers.js';
 import { findBrowser } from './find.js';
-import { MISSING } from './missing.js';
 import { openPage, type Page } from './page.js';
-import { type Prepared, prepareFor } from './prepare.js';
-import type { PageFacts, WebProvider } from './protocol.js';
+import { checksFor, type Prepared, prepareFor } from './prepare.js';
+import type { PageFacts } from './protocol.js';
 import type { Content } from './server.js';
 
 export interface BrowserSettings {
@@ -78,12 +77,14 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
         return { available: false, reason: where === undefined ? what : `${what} (${where})`, fix };
       }
     },
-    ...(name === 'webgl' ? { check: checkForWebgl, cure: cureForWebgl } : {}),
+    ...checksFor(name),
     async open(model, options) {
       const started = await start();
       return withDocumentOf(model, async (document) => {
         const data =
-          isPath(model) && name !== 'webgl' ? await dataFiles(document, dirname(model), options) : [];
+          isPath(model) && WEB[name].takesExternalData
+            ? await dataFiles(document, dirname(model), options)
+            : [];
         const prepared = await prepareFor(name, document, options?.shapes);
         return openSession(started, { original: model, data, ...prepared }, options);
       });
@@ -92,7 +93,7 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
   };
 }
 
-function explain(missing: NonNullable<PageFacts['missing']>): Availability {
+function explain(missing: MissingFeature): Availability {
   return { available: false, ...MISSING[missing] };
 }
 

@@ -4,13 +4,10 @@ import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import type { Cure, Shapes, Unsupported } from '../provider.js';
+import { WEB } from '../web-providers.js';
 import { webglProblems } from './check.js';
 import { webglMistakes } from './known-bugs.js';
 import { withShapes } from './shapes.js';
-
-/** Since WebGL is going away, every figure of it says so. */
-export const WEBGL_IS_ENDING =
-  'ONNX Runtime has announced that WebGL will be deprecated and then removed (microsoft/onnxruntime#32241); WebGPU and WASM stay';
 
 /** A model as WebGL takes it. */
 export interface WebglModel {
@@ -32,7 +29,7 @@ export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | unde
   return {
     model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
     retargeted: runnable === document ? undefined : FORM_FOR.webgl,
-    notes: [WEBGL_IS_ENDING, ...notes],
+    notes: [WEB.webgl.notice, ...notes],
     suspicions: suspicionsOf(runnable),
   };
 }

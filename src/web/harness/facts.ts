@@ -1,10 +1,18 @@
 import type * as Ort from 'onnxruntime-web';
-import type { PageFacts, WebProvider } from '../../providers/browser/protocol.js';
+import type { PageFacts } from '../../providers/browser/protocol.js';
+import { WEB, type WebProvider } from '../../providers/web-providers.js';
 
-/** What there is for a provider in this page or worker. */
+/** How the GPU of each provider is looked for; undefined for a provider that uses none. */
+const PROBES: Readonly<Record<WebProvider, (() => Gpu | Promise<Gpu>) | undefined>> = {
+  wasm: undefined,
+  webgl,
+  webgpu,
+};
+
+/** Describes what there is for a provider in this page or worker. */
 export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<PageFacts> {
-  const wasm = provider !== 'webgl';
-  const gpu = provider === 'webgl' ? webgl() : provider === 'webgpu' ? await webgpu() : {};
+  const wasm = WEB[provider].wasm !== undefined;
+  const gpu = await PROBES[provider]?.();
   // ONNX Runtime's own choice, which it makes when it starts (wasm-utils of onnxruntime-web).
   const chosen = Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2));
   return {
@@ -17,10 +25,9 @@ export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<P
   };
 }
 
-/** What this page or worker lacks for a provider; undefined for nothing. */
+/** Looks for what this page or worker lacks for a provider; returns undefined where it lacks nothing. */
 export async function missingFor(provider: WebProvider): Promise<PageFacts['missing']> {
-  if (provider === 'wasm') return undefined;
-  return (provider === 'webgl' ? webgl() : await webgpu()).missing;
+  return (await PROBES[provider]?.())?.missing;
 }
 
 /** A module of one function, which gives `i8x16.popcnt(i8x16.splat(0))`. */

@@ -1,10 +1,11 @@
 // ONNX Runtime Web with one of its providers, in a page or in a worker.
 
 import type * as Ort from 'onnxruntime-web';
-import type { PageFacts, WebProvider } from '../../providers/browser/protocol.js';
+import type { PageFacts } from '../../providers/browser/protocol.js';
 import { CONTAINER, elemTypeOf, ortType } from '../../providers/ort-types.js';
 import type { Pairs, Placement, ValueInfo } from '../../providers/provider.js';
 import type { Tensor, Tensors, TypedArray } from '../../providers/tensor.js';
+import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { factsOf } from './facts.js';
 import { readPlacement } from './placement.js';
 
@@ -54,6 +55,11 @@ const repeatsFor = (ms: number) => Math.max(1, Math.min(100, Math.ceil(LONG_ENOU
 /** How long a browser may take to tell that a WebGL context is lost. */
 const LOSS_MS = 100;
 
+/** The WebGL context of each provider that computes with one, once a session is open. */
+const CONTEXTS: Readonly<Partial<Record<WebProvider, (ort: typeof Ort) => WebGL2RenderingContext>>> = {
+  webgl: ({ env }) => env.webgl.context as WebGL2RenderingContext,
+};
+
 /** Loads ONNX Runtime's build for a provider from `base`, the address of the folder with its files. */
 export async function loadRuntime(
   provider: WebProvider,
@@ -61,7 +67,7 @@ export async function loadRuntime(
   threads?: number | undefined,
 ): Promise<WebRuntime> {
   listenToLog();
-  const ort: typeof Ort = await import(/* @vite-ignore */ new URL(`ort.${provider}.min.mjs`, base).href);
+  const ort: typeof Ort = await import(/* @vite-ignore */ new URL(WEB[provider].build, base).href);
   ort.env.wasm.wasmPaths = base;
   if (threads !== undefined) ort.env.wasm.numThreads = threads;
   ort.env.logLevel = 'error';
@@ -102,9 +108,9 @@ export async function loadRuntime(
       const start = performance.now();
       const session = await create(ort, model, options);
       const createMs = performance.now() - start;
-      const placement = provider === 'webgpu' ? await findPlacement(ort, model, options) : undefined;
+      const placement = WEB[provider].logsPlacement ? await findPlacement(ort, model, options) : undefined;
       // ONNX Runtime makes its WebGL context with its first session.
-      if (provider === 'webgl') context ??= ort.env.webgl.context as WebGL2RenderingContext;
+      context ??= CONTEXTS[provider]?.(ort);
       const [inputs, outputs] = [
         valueInfos(session.inputNames, () => session.inputMetadata),
         valueInfos(session.outputNames, () => session.outputMetadata).filter(isTensor),

@@ -5,8 +5,7 @@ import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
-import { MISSING } from '../../providers/browser/missing.js';
-import { WEB_PROVIDERS, type WebProvider } from '../../providers/browser/protocol.js';
+import { MISSING, WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
 import { isOfNativeKernels } from '../../providers/webgpu/known-bugs.js';
 import { missingFor } from '../harness/facts.js';
 import { openCache, sha256 } from './cache.js';
@@ -79,7 +78,7 @@ export async function createMishSession(
   source: FileSource,
   options: MishSessionOptions = {},
 ): Promise<Ort.InferenceSession> {
-  const { providers = ['webgl', 'wasm'] } = options;
+  const { providers = DEFAULT_PROVIDERS } = options;
   checkProviders(providers);
   const models = await openModels(source, options);
   try {
@@ -140,6 +139,8 @@ function hasOlderWebgpu({ env }: OrtWeb): boolean {
   const adapter = env?.webgpu && Object.getOwnPropertyDescriptor(env.webgpu, 'adapter');
   return adapter?.writable === false;
 }
+
+const DEFAULT_PROVIDERS: readonly WebProvider[] = ['webgl', 'wasm'];
 
 const UPDATE = 'Update the browser and the graphics driver, or name another provider';
 

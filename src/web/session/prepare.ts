@@ -6,12 +6,12 @@ import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { OnnxDocument, Value } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
-import type { WebProvider } from '../../providers/browser/protocol.js';
+import { knownBugs } from '../../providers/known-bugs.js';
 import type { Shapes } from '../../providers/provider.js';
+import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { webglProblems } from '../../providers/webgl/check.js';
 import { webglMistakes } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
-import { webgpuMistakes } from '../../providers/webgpu/known-bugs.js';
 
 /** What to swap; see `swap`. */
 export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude'>;
@@ -64,24 +64,42 @@ export async function prepare(
   const externalData = [
     ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
   ];
-  const ready = { ready: true, report, externalData } as const;
-  if (provider !== 'webgl') {
-    const suspicions = provider === 'webgpu' ? webgpuMistakes(swapped) : [];
-    return { ...ready, model: await allOf(swapped), suspicions };
-  }
+  const finished = await (FINISH[provider] ?? asItIs)(swapped, provider, dims);
+  return finished.ready ? { ...finished, report, externalData } : finished;
+}
 
+/** The last step of a preparation: the model for ONNX Runtime, or why the provider cannot run it. */
+type Finish = (
+  swapped: OnnxDocument,
+  provider: WebProvider,
+  dims: PrepareOptions['dims'],
+) => Promise<
+  | Pick<Extract<Prepared, { ready: true }>, 'ready' | 'model' | 'suspicions'>
+  | Extract<Prepared, { ready: false }>
+>;
+
+const FINISH: Readonly<Partial<Record<WebProvider, Finish>>> = { webgl: forWebgl };
+
+/** Leaves a model as it is, for a provider that takes every model. */
+async function asItIs(swapped: OnnxDocument, provider: WebProvider) {
+  return { ready: true, model: await allOf(swapped), suspicions: knownBugs(provider, swapped) } as const;
+}
+
+/** Fixes what WebGL would compute wrong, and writes every dimension as a number. */
+async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: PrepareOptions['dims']) {
   const fixed = await fixDocument(swapped, { undo: false });
-  if (fixed.report.fixes.length > 0) swapped = await scan(await fixed.output.bytes());
-  const problems = webglProblems(swapped);
+  const right = fixed.report.fixes.length > 0 ? await scan(await fixed.output.bytes()) : swapped;
+  const problems = webglProblems(right);
   if (problems.length > 0) {
     const reasons = [...new Set(problems.map(({ message }) => message))];
     const nodes = problems.flatMap(({ op, opset, node }) =>
       node === null ? [] : `${op} (opset ${opset}) ‘${node}’`,
     );
-    return { ready: false, refusal: { provider, reason: reasons.join('; '), nodes } };
+    return { ready: false, refusal: { provider, reason: reasons.join('; '), nodes } } as const;
   }
-  const suspicions = webglMistakes(swapped).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
-  return { ...ready, model: await withShapes(swapped, shapesOf(swapped, dims)).bytes(), suspicions };
+  const suspicions = webglMistakes(right).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
+  const model = await withShapes(right, shapesOf(right, dims)).bytes();
+  return { ready: true, model, suspicions } as const;
 }
 
 async function allOf({ source }: OnnxDocument): Promise<Uint8Array> {
@@ -104,16 +122,15 @@ async function swapFor(
   return swaps.reduce((best, swap) => (left(swap) < left(best) ? swap : best));
 }
 
-/** WebGL has the operators of one form only. */
+/** Lists the forms to try. A provider without a fallback (WebGL) has the operators of one form only. */
 function formsFor(provider: WebProvider): FormName[] {
-  return provider === 'webgl'
-    ? [FORM_FOR.webgl]
-    : [...new Set([FORM_FOR[provider], 'exp', 'softplus'] as const)];
+  const best = FORM_FOR[provider];
+  return WEB[provider].fallback === undefined ? [best] : [...new Set([best, 'exp', 'softplus'] as const)];
 }
 
-/** Whether ONNX Runtime cannot run a form for an element type. What WebGPU has not runs on WASM. */
+/** Tells whether ONNX Runtime cannot run a form for an element type, on the provider or where its nodes fall back to. */
 function isLimited(form: FormName, elemType: string, provider: WebProvider): boolean {
-  const on = provider === 'webgl' ? 'webgl' : 'wasm';
+  const on = WEB[provider].fallback ?? provider;
   return FORMS[form].limits.some(
     (limit) => limit.type === elemType && limit.before === undefined && limit.on.includes(on),
   );

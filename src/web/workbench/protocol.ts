@@ -4,11 +4,12 @@ import type { ImageOptions } from '../../data/images.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Inspection } from '../../mish/inspect.js';
 import type { SwapReport } from '../../mish/results.js';
+import { WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
 import type { Report } from '../../validate/report-schema.js';
 
 /** The execution providers of a page. */
-export const PAGE_PROVIDERS = ['wasm', 'webgl', 'webgpu'] as const;
-export type PageProvider = (typeof PAGE_PROVIDERS)[number];
+export const PAGE_PROVIDERS = WEB_PROVIDERS;
+export type PageProvider = WebProvider;
 
 /** A file that somebody dropped or picked: a model's external data, say. */
 export interface NamedFile {

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { WEB_PROVIDERS } from '../../../src/providers/browser/protocol.js';
 import { browserProvider } from '../../../src/providers/browser/provider.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensors } from '../../../src/providers/tensor.js';
+import { WEB_PROVIDERS } from '../../../src/providers/web-providers.js';
 import { sweep } from '../../../src/validate/kernel-sweep.js';
 import { toleranceFor } from '../../../src/validate/tolerance.js';
 import { container } from '../../support/containers.js';

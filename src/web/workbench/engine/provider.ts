@@ -1,8 +1,7 @@
 import type * as Ort from 'onnxruntime-web';
 import { messageOf, OnnxMishError } from '../../../base/error.js';
 import { scan } from '../../../onnx/scan.js';
-import { MISSING } from '../../../providers/browser/missing.js';
-import { type Prepared, prepareFor } from '../../../providers/browser/prepare.js';
+import { checksFor, type Prepared, prepareFor } from '../../../providers/browser/prepare.js';
 import {
   type Availability,
   isPath,
@@ -12,7 +11,7 @@ import {
   type SessionOptions,
 } from '../../../providers/provider.js';
 import type { Tensors } from '../../../providers/tensor.js';
-import { checkForWebgl } from '../../../providers/webgl/prepare.js';
+import { MISSING, WEB } from '../../../providers/web-providers.js';
 import { loadRuntime, type OrtFeeds, type WebRuntime } from '../../harness/runtime.js';
 import type { PageProvider } from '../protocol.js';
 import { browserName } from './host.js';
@@ -35,6 +34,7 @@ const inner = new WeakMap<Session, Ort.InferenceSession>();
 export function pageProvider(name: PageProvider, base: string, external: readonly External[]): Provider {
   let loading: Promise<WebRuntime> | undefined;
   let version = 'unknown';
+  const { check } = checksFor(name);
 
   async function load(): Promise<WebRuntime> {
     loading ??= loadRuntime(name, base);
@@ -59,7 +59,7 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
       const fix = 'Update the browser and the graphics driver, or try another browser';
       return { available: false, reason: MISSING[missing].reason, fix };
     },
-    ...(name === 'webgl' ? { check: checkForWebgl } : {}),
+    ...(check === undefined ? {} : { check }),
     async open(model, options) {
       if (isPath(model)) throw new OnnxMishError('io', 'a page has no files', { where: model });
       const runtime = await load();
@@ -68,7 +68,7 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
         runtime,
         name,
         { ...prepared, model: prepared.model ?? model },
-        name === 'webgl' ? [] : external,
+        WEB[name].takesExternalData ? external : [],
         options,
       );
     },

@@ -51,6 +51,9 @@ export interface Runner {
 
 config({ jitless: true }); // zod compiles its checks unless told not to, which a page's policy forbids
 
+/** The provider that the others are held against, and that every browser has. */
+const REFERENCE: PageProvider = 'wasm';
+
 /** ONNX Runtime's files, beside the folder that the workers are in. */
 const BASE = new URL('../ort/', self.location.href).href;
 
@@ -83,7 +86,7 @@ const runner: Runner = {
 
   run: ({ original, swapped, files }, choice, onEvent) =>
     answer(async () => {
-      const names = PAGE_PROVIDERS.filter((name) => name === 'wasm' || choice.providers.includes(name));
+      const names = PAGE_PROVIDERS.filter((name) => name === REFERENCE || choice.providers.includes(name));
       const all = await providers(files, names);
       const [reference] = all;
       if (reference === undefined) throw new Error('wasm is always there');
@@ -103,7 +106,7 @@ const runner: Runner = {
 
   histogram: (sent, files, { site, input, ...shape }) =>
     answer(async () => {
-      const [wasm] = await providers(files, ['wasm']);
+      const [wasm] = await providers(files, [REFERENCE]);
       if (wasm === undefined) throw new Error('wasm is always there');
       return histogramOf(await load(sent), site, wasm.provider, await readInput(input, shape));
     }),

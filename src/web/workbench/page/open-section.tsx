@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
+import { inWords } from '../../../base/in-words.js';
 import { named } from './files.js';
-import { type Parts, ProblemNote } from './parts.js';
+import { type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
 
 /** The place for files: a real file input, and the whole page to drop on. */
 export function OpenSection({ state, actions }: Parts) {
@@ -31,7 +32,7 @@ export function OpenSection({ state, actions }: Parts) {
       {state.model === null && (
         <p class="lead">
           Open a trained ONNX model, put Mish where ReLU or LeakyReLU is, and see how far its outputs move and
-          how long it takes, on this browser’s WASM, WebGL and WebGPU.
+          how long it takes, on this browser’s {inWords(Object.values(PROVIDER_NAMES))}.
         </p>
       )}
       <label class={over ? 'drop over' : 'drop'}>

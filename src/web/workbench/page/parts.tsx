@@ -1,11 +1,14 @@
 // What every section is made of.
 import type { ComponentChildren } from 'preact';
-import type { Problem } from '../protocol.js';
+import { WEB } from '../../../providers/web-providers.js';
+import { PAGE_PROVIDERS, type PageProvider, type Problem } from '../protocol.js';
 import type { Actions } from './actions.js';
 import type { Action, State } from './state.js';
 
 /** What people call the page's providers. */
-export const PROVIDER_NAMES = { wasm: 'WASM', webgl: 'WebGL', webgpu: 'WebGPU' } as const;
+export const PROVIDER_NAMES = Object.fromEntries(
+  PAGE_PROVIDERS.map((name) => [name, WEB[name].label]),
+) as Readonly<Record<PageProvider, string>>;
 
 /** What a section gets. */
 export interface Parts {

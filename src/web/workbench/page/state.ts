@@ -1,15 +1,16 @@
 // All that the page knows, in one place, and every way in which it changes.
 import type { FormName } from '../../../mish/forms.js';
 import type { Report } from '../../../validate/report-schema.js';
-import type {
-  Fit,
-  NamedFile,
-  OpenedModel,
-  PageProvider,
-  Problem,
-  SiteHistogram,
-  SwapChoice,
-  SwappedModel,
+import {
+  type Fit,
+  type NamedFile,
+  type OpenedModel,
+  PAGE_PROVIDERS,
+  type PageProvider,
+  type Problem,
+  type SiteHistogram,
+  type SwapChoice,
+  type SwappedModel,
 } from '../protocol.js';
 
 /** Where on the page a problem belongs: beside what caused it. */
@@ -108,7 +109,7 @@ export const START: State = {
     npz: null,
     dims: {},
     shapes: {},
-    providers: ['wasm', 'webgl', 'webgpu'],
+    providers: PAGE_PROVIDERS,
     pairs: 30,
   },
   run: null,
