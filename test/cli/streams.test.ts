@@ -77,6 +77,41 @@ describe.runIf(process.platform === 'linux')('streams', () => {
     expect((await bash('test -c /dev/null && ! test -e /dev/beside.bin')).code).toBe(0);
   });
 
+  test('models that are run come through pipes as well', async () => {
+    const { bash, list, read } = await place();
+    const validate = 'onnx-mish validate --dim N=1 --no-latency --runs 1 --json --per-layer';
+    for (const models of [
+      '<(cat m.onnx)',
+      '<(cat m.onnx) m.onnx',
+      'm.onnx <(cat m.onnx)',
+      '/dev/stdin < m.onnx',
+    ]) {
+      const { code, stdout, stderr } = await bash(`${validate} ${models}`);
+      expect([code, stderr], models).toEqual([0, '']);
+      const { original, swapped } = JSON.parse(stdout).models;
+      expect([original.bytes, swapped.activations], models).toEqual([
+        MODEL.length,
+        models.includes('m.onnx) m') || models.startsWith('m') ? original.activations : 0,
+      ]);
+    }
+    const calibrate = 'onnx-mish calibrate --data random --dim N=4 --samples 16 --steps 0';
+    expect((await bash(`${calibrate} m.onnx -o 1`)).code).toBe(0);
+    const line = `${calibrate} <(cat m.onnx) -o 2 && cat m.onnx > in & ${calibrate} in -o 3`;
+    expect(await bash(line)).toMatchObject({ code: 0 });
+    expect([await read('2'), await read('3')]).toEqual([await read('1'), await read('1')]);
+    const before = await list();
+    const refused = {
+      [`${calibrate} <(cat m.onnx)`]: /from a pipe has no folder.*\n {2}Name a file with -o/,
+      [`${calibrate} <(cat beside.onnx) -o 4`]: /has its data in another file/,
+      [`${validate} <(cat beside.onnx)`]: /has its data in another file[\s\S]*Name a file/,
+    };
+    for (const [command, wanted] of Object.entries(refused)) {
+      const { code, stdout, stderr } = await bash(command);
+      expect([code, stdout + stderr], command).toEqual([2, expect.stringMatching(wanted)]);
+    }
+    expect(await list()).toEqual(before);
+  });
+
   test('plans, configurations and reports come and go through pipes', async () => {
     const { bash, read } = await place();
     const line = `onnx-mish swap m.onnx --dry-run --json > plan && onnx-mish swap m.onnx --plan <(cat plan) -o 1 > log`;

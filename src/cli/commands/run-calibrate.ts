@@ -1,14 +1,18 @@
 import { basename, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import type { Calibration } from '../../calibrate/calibrate.js';
+import { type Calibration, calibrateModel } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
+import { withDataFiles } from '../../files/external-data.js';
 import { globs } from '../../mish/sites.js';
 import type { FormOptions } from '../../mish/swap.js';
-import { calibrate } from '../../node/calibrate-files.js';
+import { onCpu } from '../../node/calibrate-files.js';
+import { loadedModel } from '../../node/load-model.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
 import { renderCalibration } from '../../render/calibration.js';
 import { readInBatches } from '../io/batches.js';
 import { interruptible } from '../io/exit.js';
+import { isPiped, outputArgument, piped, runnable } from '../io/files.js';
 import { NOISE } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
@@ -40,6 +44,16 @@ export interface Flags extends FormOptions, DataFlags {
   json?: boolean;
 }
 
+/** Where a model from a pipe goes; undefined for a file. Throws `bad-usage` where nothing says where it goes. */
+async function outputOfPipe(input: string, output: string | undefined): Promise<string | undefined> {
+  if (!(await isPiped(input))) return undefined;
+  if (output !== undefined) return outputArgument(input, output);
+  throw new OnnxMishError('bad-usage', 'a model from a pipe has no folder to write to', {
+    where: input,
+    fix: 'Name a file with -o',
+  });
+}
+
 /** Calibrates a model, writes the result, and says what came of it. */
 export async function run(input: string, flags: Flags): Promise<void> {
   const { output, force, samples, beta, rows, ridge, report: html } = flags;
@@ -61,6 +75,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, 'mish'))) {
     throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
   }
+  const from = await outputOfPipe(input, output);
   const matches = globs(flags.layers);
   const { form, target, only, include, exclude, leaky, fold, seed } = flags;
   const signal = interruptible();
@@ -79,14 +94,21 @@ export async function run(input: string, flags: Flags): Promise<void> {
       bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
     },
   };
-  const { report, ...written } = await transformFile(
-    input,
-    { output, force, signal, allowOutsideData },
-    'mish',
-    async () => {
-      const data = await readInBatches(input, flags, samples, session);
-      return calibrate(input, { ...options, data });
-    },
+  const work = async (model: LoadedModel) => {
+    const data = await readInBatches(model.file, flags, samples, session);
+    return calibrateModel(model, onCpu({ ...options, data }));
+  };
+  const files = { output, force, signal, allowOutsideData };
+  const { report, ...written } = await (from === undefined
+    ? transformFile(input, files, 'mish', (document) =>
+        withDataFiles(
+          input,
+          document,
+          (openData) => work(loadedModel(input, document, session, openData)),
+          session,
+        ),
+      )
+    : piped(input, from, files, async (document) => work(await runnable(document, undefined, session)))
   ).finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });
   else {

@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
+import { isStream } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
-import { withDocument } from '../../files/with-document.js';
 import { type FormOptions, swapDocument } from '../../mish/swap.js';
+import { withModel } from '../../node/load-model.js';
 import { bytesCandidate, type Candidate, fileCandidate, validateFiles } from '../../node/validate-files.js';
 import { renderTerminal } from '../../render/terminal.js';
 import type { Report } from '../../validate/report-schema.js';
@@ -70,7 +71,9 @@ export async function compare(
   watch: Watch,
 ): Promise<Report> {
   const models = swappedPath === undefined ? [originalPath] : [originalPath, swappedPath];
-  return whileUnchanged(models, () => compareFiles(originalPath, swappedPath, flags, watch));
+  const files: string[] = [];
+  for (const path of models) if (!(await isStream(path))) files.push(path);
+  return whileUnchanged(files, () => compareFiles(originalPath, swappedPath, flags, watch));
 }
 
 async function compareFiles(
@@ -79,12 +82,13 @@ async function compareFiles(
   flags: Flags,
   watch: Watch,
 ): Promise<Report> {
-  const original = await fileCandidate(originalPath, basename(originalPath));
+  const { signal } = watch;
+  const original = await fileCandidate(originalPath, basename(originalPath), signal);
   const swapped =
     swappedPath === undefined
-      ? await swappedInMemory(originalPath, flags)
-      : await fileCandidate(swappedPath, basename(swappedPath));
-  const data = await readData(flags, flags.runs, { note: () => {}, signal: watch.signal }); // the report has the notes
+      ? await swappedInMemory(original, flags)
+      : await fileCandidate(swappedPath, basename(swappedPath), signal);
+  const data = await readData(flags, flags.runs, { note: () => {}, signal }); // the report has the notes
   return validateFiles(original, swapped, {
     providers: flags.providers,
     data,
@@ -111,10 +115,10 @@ export function codeOf({ verdicts, providers }: Report): number {
   return providers.some(({ status }) => status === 'unavailable') ? EXIT.unavailable : EXIT.done;
 }
 
-async function swappedInMemory(path: string, flags: Flags): Promise<Candidate> {
+async function swappedInMemory({ model, info }: Candidate, flags: Flags): Promise<Candidate> {
   const { form, target, beta } = flags;
-  return withDocument(path, async (document) => {
+  return withModel(model, async ({ document }) => {
     const { output, report } = await swapDocument(document, { form, target, beta });
-    return bytesCandidate(await output.bytes(), `${basename(path)} (swapped in memory, ${report.form} form)`);
+    return bytesCandidate(await output.bytes(), `${info.name} (swapped in memory, ${report.form} form)`);
   });
 }

@@ -5,7 +5,7 @@ import { own } from '../../base/own.js';
 import { type Feeds, firstFeed, seededFeeds } from '../../data/dataset.js';
 import { ANY, resolveShape, settleShapes } from '../../data/shapes.js';
 import { getProvider } from '../../node/provider-by-name.js';
-import type { Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
+import type { RunnableModel, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { type DataMaker, NOISE, readData, shapeOptions } from './read-data.js';
@@ -20,7 +20,7 @@ const ROUNDING = 1e-2;
  * many: the first dimension of all inputs and outputs is the same symbol, and a run of several gives what as many runs give.
  */
 export async function readInBatches(
-  model: string,
+  model: RunnableModel,
   flags: DataFlags,
   samples: number,
   options: SessionOptions,
