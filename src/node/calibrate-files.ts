@@ -3,7 +3,8 @@ import {
   type ActivationsOptions,
   measureActivations,
 } from '../calibrate/activations/activations.js';
-import { type CalibrateOptions, type Calibration, calibrateModel } from '../calibrate/calibrate.js';
+import { type Calibration, calibrateModel } from '../calibrate/calibrate.js';
+import type { CalibrateOptions } from '../calibrate/options.js';
 import { type KeepOptions, type Kept, keepWithinBudget } from '../calibrate/select/keep-within-budget.js';
 import { type RankOptions, rankModel } from '../calibrate/select/rank.js';
 import type { Ranking } from '../calibrate/select/ranking.js';

@@ -11,10 +11,9 @@ export {
 export type { BentSite } from '../calibrate/activations/curved-share.js';
 export {
   CALIBRATION_SCHEMA,
-  type CalibrateOptions,
   type Calibration,
 } from '../calibrate/calibrate.js';
-export type { Judgement } from '../calibrate/compare-with-original.js';
+export type { CalibrateOptions } from '../calibrate/options.js';
 export type { Method } from '../calibrate/repair/least-squares.js';
 export type { LayerRepair } from '../calibrate/repair/repair-layers.js';
 export {
@@ -25,6 +24,7 @@ export {
   type Measure,
   parseBudget,
 } from '../calibrate/select/budget.js';
+export type { Judgement } from '../calibrate/select/compare-with-original.js';
 export { type FoundSet, findLargestSet, type SetSearch } from '../calibrate/select/find-largest-set.js';
 export type {
   JudgedSet,

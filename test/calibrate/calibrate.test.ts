@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { createRandom, normal } from '../../src/base/random.js';
-import type { CalibrateOptions } from '../../src/calibrate/calibrate.js';
+import type { CalibrateOptions } from '../../src/calibrate/options.js';
 import { sampledFeeds } from '../../src/data/arrays.js';
 import { type Dataset, seededFeeds } from '../../src/data/dataset.js';
 import { splitFeeds } from '../../src/data/split.js';

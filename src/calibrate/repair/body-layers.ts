@@ -1,6 +1,12 @@
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 import { indexCalls } from '../../onnx/function-calls.js';
-import type { LeftAlone } from './linear-layers.js';
+
+/** A linear layer that stays as it is. */
+export interface LeftAlone {
+  readonly label: string;
+  readonly op: string;
+  readonly why: string;
+}
 
 /** Values and layers that sites inside functions and bodies change. */
 export interface Bodies {

@@ -2,7 +2,7 @@ import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '
 import { namesInside } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
-import { followBodies } from './body-layers.js';
+import { followBodies, type LeftAlone } from './body-layers.js';
 
 /** Operators that are linear in their first input, by weights that can be solved for. */
 export type LinearOp = 'Conv' | 'ConvTranspose' | 'Gemm' | 'MatMul' | 'BatchNormalization';
@@ -21,13 +21,6 @@ export interface LinearLayer {
   readonly bias: Weight | undefined;
   /** BatchNormalization's mean and variance. */
   readonly statistics?: readonly [mean: Weight, variance: Weight];
-}
-
-/** A linear layer that stays as it is. */
-export interface LeftAlone {
-  readonly label: string;
-  readonly op: string;
-  readonly why: string;
 }
 
 /** The layers of a graph that can be repaired, in topological order, and those that cannot. */

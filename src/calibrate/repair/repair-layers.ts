@@ -4,6 +4,7 @@ import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
+import type { LeftAlone } from './body-layers.js';
 import { type Gathered, type GatherOptions, gather } from './gather-rows.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
@@ -17,7 +18,7 @@ import {
   RIDGES,
   varianceOf,
 } from './least-squares.js';
-import { type LeftAlone, type LinearLayer, linearLayers } from './linear-layers.js';
+import { type LinearLayer, linearLayers } from './linear-layers.js';
 
 export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
   /** Outputs of the sites that were swapped, in the main graph and in graphs inside of its nodes. */

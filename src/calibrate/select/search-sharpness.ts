@@ -2,14 +2,14 @@ import { OnnxMishError } from '../../base/error.js';
 import type { Part } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import type { Plan } from '../../mish/plan.js';
+import type { SwapOptions } from '../../mish/swap.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
-import type { CalibrateOptions } from '../calibrate.js';
-import type { Judgement } from '../compare-with-original.js';
 import { judgeHarm, type Limit, type LimitVerdict } from './budget.js';
+import type { Judgement } from './compare-with-original.js';
 import { rankModel } from './rank.js';
-import { type Harm, worst } from './trial.js';
+import { type Harm, type TrialOptions, worst } from './trial.js';
 
 /** One set of sharpnesses that was tried. */
 export interface SharpnessTrial {
@@ -35,6 +35,18 @@ interface Tried {
   readonly repaired: Spliced;
 }
 
+/** How to search. */
+export interface SharpnessOptions
+  extends Omit<TrialOptions, 'data'>,
+    Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'leaky'> {
+  /** What has to be kept: agreement>=0.98 unless given, or sqnr>=30 where no output looks like class scores. */
+  readonly budget?: readonly Limit[] | undefined;
+  /** By which samples are drawn; 0 unless given. */
+  readonly seed?: number | undefined;
+  /** Told what is being done, and how many of how many steps are. */
+  readonly onProgress?: ((step: string, done: number, of: number) => void) | undefined;
+}
+
 export interface SharpenOptions<T extends Tried> {
   readonly plan: Plan;
   readonly steps: number;
@@ -49,7 +61,7 @@ export interface SharpenOptions<T extends Tried> {
   /** What has to keep the budget as well: no weights were solved from it. */
   readonly judged: Part;
   readonly original: LoadedModel;
-  readonly options: Omit<CalibrateOptions, 'data'> & OnProvider;
+  readonly options: SharpnessOptions & OnProvider;
 }
 
 /** From Mish to what is ReLU for most purposes. */

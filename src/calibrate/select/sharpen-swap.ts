@@ -1,20 +1,21 @@
 import { OnnxMishError } from '../../base/error.js';
 import { datasetOf, type Part, splitFeeds } from '../../data/split.js';
 import { type Plan, planOf } from '../../mish/plan.js';
-import { swapDocument } from '../../mish/swap.js';
+import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
-import type { CalibrateOptions } from '../calibrate.js';
-import { dataFor, judgeModel } from '../compare-with-original.js';
 import { findCandidates } from './candidates.js';
-import { checkBudget, type SharpnessReport, sharpen } from './search-sharpness.js';
-import { samplesOfRun } from './trial.js';
+import { dataFor, judgeModel } from './compare-with-original.js';
+import { checkBudget, type SharpnessOptions, type SharpnessReport, sharpen } from './search-sharpness.js';
+import { samplesOfRun, type TrialOptions } from './trial.js';
 
-export type SharpenSwapOptions = Pick<
-  CalibrateOptions,
-  | ('data' | 'budget' | 'samples' | 'seed' | 'provider' | 'session' | 'signal' | 'onProgress')
-  | ('form' | 'target' | 'leaky' | 'only' | 'include' | 'exclude' | 'strict')
->;
+export interface SharpenSwapOptions
+  extends SharpnessOptions,
+    Pick<TrialOptions, 'data'>,
+    Pick<SwapOptions, 'form' | 'target' | 'strict'> {
+  /** Samples to use at the most; 512 unless given. */
+  readonly samples?: number | undefined;
+}
 
 const SHARES = [2 / 3, 1 / 3];
 const SAMPLES = 512;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../../proto/onnx.js';
 import { createRandom } from '../../../src/base/random.js';
-import type { CalibrateOptions } from '../../../src/calibrate/calibrate.js';
+import type { CalibrateOptions } from '../../../src/calibrate/options.js';
 import type { Dataset } from '../../../src/data/dataset.js';
 import { calibrate } from '../../../src/node/calibrate-files.js';
 import { toHalf } from '../../../src/onnx/scalar.js';

@@ -3,5 +3,5 @@ import type { Workbench } from '../protocol.js';
 
 /** The worker that has the models. */
 export const bench: Remote<Workbench> = wrap<Workbench>(
-  new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' }),
+  new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module' }),
 );

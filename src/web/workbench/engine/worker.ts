@@ -1,12 +1,12 @@
 // The page's worker: it has the models, and lets them run in workers of their own.
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
-import { aborted } from '../../base/abort.js';
-import { OnnxMishError } from '../../base/error.js';
-import type { HtmlMaker } from './engine/html.js';
-import { checkComplete, type Model, openModel, swapModel } from './engine/model.js';
-import { answer, problemOf } from './engine/problem.js';
-import type { Runner, Sent, SentFiles } from './engine/runner.js';
-import type { Answer, SwappedModel, Workbench } from './protocol.js';
+import { aborted } from '../../../base/abort.js';
+import { OnnxMishError } from '../../../base/error.js';
+import type { Answer, SwappedModel, Workbench } from '../protocol.js';
+import type { HtmlMaker } from './html.js';
+import { checkComplete, type Model, openModel, swapModel } from './model.js';
+import { answer, problemOf } from './problem.js';
+import type { Runner, Sent, SentFiles } from './runner.js';
 
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
@@ -50,13 +50,10 @@ async function inWorker<W, T>(
 }
 
 const inRunner = <T>(work: (runner: Remote<Runner>) => PromiseLike<Answer<T>>) =>
-  inWorker<Runner, T>(new Worker(new URL('./engine/runner.ts', import.meta.url), { type: 'module' }), work);
+  inWorker<Runner, T>(new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
 
 const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<Answer<string>>) =>
-  inWorker<HtmlMaker, string>(
-    new Worker(new URL('./engine/html.ts', import.meta.url), { type: 'module' }),
-    work,
-  );
+  inWorker<HtmlMaker, string>(new Worker(new URL('./html.ts', import.meta.url), { type: 'module' }), work);
 
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
 const files = ({ external }: Model): SentFiles => [...external];

@@ -1,11 +1,11 @@
-import type { Dataset, Feeds } from '../data/dataset.js';
-import type { Accuracy } from '../metrics/accuracy.js';
-import type { Drift } from '../metrics/drift.js';
-import type { Spliced } from '../onnx/splice.js';
-import type { LoadedModel } from '../providers/loaded-model.js';
-import type { OnProvider } from '../providers/provider.js';
-import { compare } from '../validate/compare.js';
-import type { CalibrateOptions } from './calibrate.js';
+import type { Dataset, Feeds } from '../../data/dataset.js';
+import type { Accuracy } from '../../metrics/accuracy.js';
+import type { Drift } from '../../metrics/drift.js';
+import type { Spliced } from '../../onnx/splice.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
+import { compare } from '../../validate/compare.js';
+import type { TrialOptions } from './trial.js';
 
 /** How far the outputs of a model are from the original's. */
 export interface Judgement {
@@ -17,7 +17,7 @@ export interface Judgement {
 /** The data for a model, which has to be opened to know its inputs. */
 export async function dataFor(
   { file }: LoadedModel,
-  { provider, data, session }: Pick<CalibrateOptions, 'data' | 'session'> & OnProvider,
+  { provider, data, session }: Pick<TrialOptions, 'data' | 'session'> & OnProvider,
 ): Promise<Dataset<Feeds>> {
   const open = await provider.open(file, session);
   try {
@@ -32,7 +32,7 @@ export async function judgeModel(
   model: LoadedModel,
   edited: Spliced,
   data: Dataset<Feeds>,
-  { provider, session, signal }: Pick<CalibrateOptions, 'session' | 'signal'> & OnProvider,
+  { provider, session, signal }: Pick<TrialOptions, 'session' | 'signal'> & OnProvider,
 ): Promise<Judgement & { readonly original: Accuracy | null }> {
   return model.withEdited(edited, async (copy) => {
     const original = await provider.open(model.file, session);
