@@ -4,7 +4,6 @@ import { createRandom } from '../base/random.js';
 import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
 import type { Part } from '../data/split.js';
-import { exposeTensors } from '../onnx/expose.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
@@ -13,10 +12,11 @@ import { type Weight, weightEdit } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
-import { type Backward, backwardModel } from '../train/autodiff/training-graph.js';
+import { type Backward, backwardModel } from '../train/backward-model.js';
 import { train } from '../train/loop.js';
 import type { LossTerm } from '../train/losses.js';
 import { type Parameter, readParameter } from '../train/parameters.js';
+import { probeModel } from '../train/probe.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 
 export interface TuneOptions {
@@ -70,7 +70,9 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   const ends = tensorOutputs(document).names.filter((name) => made.has(name));
   const insides = layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
   const names = [...new Set([...ends, ...insides])];
-  const shapes = await shapesOf(repaired, first, options);
+  const probe = await probeModel(document, first, (model) =>
+    withOpen(repaired, model, options, (open) => open.run(first)),
+  );
 
   return withOpen(
     original,
@@ -80,7 +82,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
       const variances = await variancesOf(teacher, names, options.train.feeds);
       const terms = [...lossTerms(ends, variances), ...lossTerms(insides, variances)];
       const weights = layers.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]));
-      const backward = backwardModel(document, indexGraphs(document), weights, terms, shapes);
+      const backward = backwardModel(document, indexGraphs(document), weights, terms, probe);
       if (backward.gradients.size === 0) return undefined;
       const parameters = await readParameters(layers, backward, variances, options);
       return withOpen(repaired, backward.model, options, (student) =>
@@ -197,18 +199,6 @@ async function withOpen<T>(
       await open.close();
     }
   });
-}
-
-/** The shapes of every tensor of the main graph, as a run has them; weights have their own. */
-async function shapesOf(base: EditableModel, feeds: Tensors, options: TuneOptions) {
-  const { document } = base;
-  const names = document.graph.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));
-  const shapes = new Map<string, readonly number[]>();
-  for (const { name, dims } of document.graph.initializers.values()) shapes.set(name, dims);
-  const { model } = exposeTensors(document, names);
-  const found = await withOpen(base, model, options, (open) => open.run(feeds));
-  for (const [name, { dims }] of [...Object.entries(feeds), ...Object.entries(found)]) shapes.set(name, dims);
-  return (name: string) => shapes.get(name) ?? [];
 }
 
 /** The variance of the elements of each float32 tensor over a few runs. */

@@ -1,7 +1,7 @@
 // Batch normalisation with the statistics of the batch, in place of a BatchNormalization node.
 import type { ComposedNode } from '../onnx/compose.js';
 import { attribute, type Node } from '../onnx/document.js';
-import type { Gradient } from './autodiff/gradients.js';
+import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
 
 /** A BatchNormalization node in training mode. */

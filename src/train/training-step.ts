@@ -6,13 +6,13 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Edit, replacing, type Spliced, splice } from '../onnx/splice.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 import { alive, differentiate, movingTensors } from './autodiff/differentiate.js';
-import type { Gradient } from './autodiff/gradients.js';
+import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
-import { asInput } from './autodiff/weight-inputs.js';
 import { trainedBatchNorm } from './batch-norm.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
+import { asInput } from './weight-inputs.js';
 
 export interface StepOptions {
   /** The weights to move. Those that no gradient reaches stay as they are. */
@@ -86,7 +86,7 @@ export function trainingStep(
     nodes,
     options.weights.map(({ name }) => name),
   );
-  const gradients = differentiate(tape, nodes, moving, loss, norms.rules);
+  const gradients = differentiate(tape, nodes, moving, loss.gradients, norms.rules);
   const reached = options.weights.filter(({ name }) => gradients.has(name));
   const { state, results } = optimizerNodes(tape, reached, gradients, options);
   const all = [...state, ...norms.state];

@@ -1,8 +1,8 @@
 // Reverse-mode differentiation of a graph's nodes, one after the other.
 import type { ComposedNode } from '../../onnx/compose.js';
 import type { Node } from '../../onnx/document.js';
-import type { Loss } from '../losses.js';
-import { GRADIENTS, type Gradient } from './gradients.js';
+import { GRADIENTS } from './gradients.js';
+import type { Gradient } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** The gradient rule of a node; undefined where there is none. */
@@ -20,12 +20,12 @@ export function movingTensors(nodes: readonly Node[], weights: readonly string[]
   return moving;
 }
 
-/** Adds the gradient of the loss with respect to every moving tensor to a tape, and names each. `rules` go before the operator's. */
+/** Adds the gradient of every moving tensor to a tape, from those of the tensors that the loss reads, and names each. `rules` go before the operator's. */
 export function differentiate(
   tape: Tape,
   nodes: readonly Node[],
   moving: ReadonlySet<string>,
-  { gradients }: Loss,
+  gradients: readonly (readonly [name: string, gradient: string])[],
   rules: ReadonlyMap<Node, Gradient> = new Map(),
 ): ReadonlyMap<string, string> {
   const parts = new Map<string, string[]>();

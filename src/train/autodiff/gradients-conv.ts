@@ -1,7 +1,7 @@
 // Gradients of convolutions and pooling. All rest on unfolding: a grouped convolution whose kernels are each 1 at one place
 // lays the elements that a kernel sees side by side, and its transpose adds them up again.
 
-import { type Window, windowOf } from '../../onnx/conv-window.js';
+import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import type { Tape } from './tape.js';
 
@@ -119,25 +119,48 @@ export function transposedGradients(tape: Tape, node: Node, g: string): (string 
   return [gx, gw, biasGradient(tape, g, dy)];
 }
 
-/** Of MaxPool, to the largest element of each window, in equal parts where several are; of AveragePool, to all in it. */
+/**
+ * The gradient of MaxPool goes to the largest element of each window, in equal parts where several are; that of AveragePool
+ * to all elements in the window.
+ */
 export function poolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const x = node.inputs[0] ?? '';
   const y = node.outputs[0] ?? '';
   const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
   const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
-  const isMax = node.opType === 'MaxPool';
-  const padded = window.pads.some((pad) => pad !== 0);
-  const counted = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
-  if (isMax ? tape.opset < 11 : padded && !counted) return [];
   const [n = 1, c = 1, ...outside] = dy;
   const flat = (name: string) => tape.reshape(name, [n, c, 1, area(outside)]);
-  const taps = area(kernel);
-  const shares = isMax
-    ? tape.mask('Equal', unfold(tape, x, dx, window), flat(y))
-    : tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
-  const even = isMax
-    ? tape.node('Div', [shares, tape.node('Max', [tape.sum(shares, [2]), tape.floats([1])])])
-    : shares;
-  return [fold(tape, tape.node('Mul', [flat(g), even]), dx, outside, window)];
+  if (node.opType !== 'MaxPool') {
+    const shares = averageShares(tape, node, window, dx.slice(2), outside);
+    return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
+  }
+  const mask = tape.mask('Equal', unfold(tape, x, dx, window), flat(y));
+  // Padding can be equal to a largest element that is 0, but then the window has that element as well.
+  const count = tape.node('Max', [tape.sum(mask, [2]), tape.floats([1])]);
+  return [fold(tape, tape.node('Mul', [flat(g), tape.node('Div', [mask, count])]), dx, outside, window)];
+}
+
+/** The share of each element of each window of AveragePool, [1, 1, taps, places]. */
+function averageShares(
+  tape: Tape,
+  node: Node,
+  window: Window,
+  inside: readonly number[],
+  outside: readonly number[],
+): string {
+  const taps = area(window.kernel);
+  const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
+  if (countsPadding || window.pads.every((pad) => pad === 0))
+    return tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
+  const places = area(outside);
+  const reads = readsOf('Conv', window, inside, outside);
+  const offsets = new Int32Array(taps);
+  const shares = new Float32Array(taps * places);
+  for (let place = 0; place < places; place++) {
+    reads(place, offsets);
+    const count = offsets.reduce((sum, offset) => sum + (offset < 0 ? 0 : 1), 0);
+    for (let tap = 0; tap < taps; tap++) shares[tap * places + place] = 1 / Math.max(1, count);
+  }
+  return tape.floats(shares, [1, 1, taps, places]);
 }

@@ -15,6 +15,10 @@ export interface Tape {
   floats(data: ArrayLike<number>, dims?: readonly number[]): string;
   ints(values: readonly number[]): string;
   reshape(x: string, dims: readonly number[]): string;
+  /** The elements from some starts to some ends along axes. */
+  slice(x: string, starts: readonly number[], ends: readonly number[], axes: readonly number[]): string;
+  /** A tensor with zeros around it: begins of all axes, then ends. */
+  pad(x: string, pads: readonly number[]): string;
   /** The sum over axes, which stay with length 1. */
   sum(x: string, axes: readonly number[]): string;
   /** The sum of tensors of one shape; '' for none. */
@@ -25,6 +29,11 @@ export interface Tape {
 
 /** Opset in which ReduceSum's axes became an input. */
 const AXES_INPUT = 13;
+/** Opset in which the settings of Slice became inputs. */
+const SLICE_INPUTS = 10;
+/** Opset in which the settings of Pad became inputs, and Equal took floats. */
+const PAD_INPUTS = 11;
+const EQUAL_FLOATS = 11;
 
 /** A tape whose names all begin with `prefix`. */
 export function createTape(
@@ -59,6 +68,14 @@ export function createTape(
     floats: (data, dims = []) => constant(dims, Float32Array.from(data)),
     ints: (values) => constant([values.length], BigInt64Array.from(values, BigInt)),
     reshape: (x, dims) => tape.node('Reshape', [x, tape.ints(dims)]),
+    slice: (x, starts, ends, axes) =>
+      opset >= SLICE_INPUTS
+        ? tape.node('Slice', [x, tape.ints(starts), tape.ints(ends), tape.ints(axes)])
+        : tape.node('Slice', [x], { starts, ends, axes }),
+    pad(x, pads) {
+      if (pads.every((pad) => pad === 0)) return x;
+      return opset >= PAD_INPUTS ? tape.node('Pad', [x, tape.ints(pads)]) : tape.node('Pad', [x], { pads });
+    },
     sum(x, axes) {
       if (axes.length === 0) return x;
       return opset >= AXES_INPUT
@@ -66,7 +83,12 @@ export function createTape(
         : tape.node('ReduceSum', [x], { axes, keepdims: 1 });
     },
     total: (terms) => terms.reduce((sum, term) => (sum === '' ? term : tape.node('Add', [sum, term])), ''),
-    mask: (comparison, a, b) => tape.node('Cast', [tape.node(comparison, [a, b])], { to: 1 }),
+    mask(comparison, a, b) {
+      if (comparison !== 'Equal' || opset >= EQUAL_FLOATS)
+        return tape.node('Cast', [tape.node(comparison, [a, b])], { to: 1 });
+      const unequal = tape.node('Or', [tape.node('Greater', [a, b]), tape.node('Less', [a, b])]);
+      return tape.node('Cast', [tape.node('Not', [unequal])], { to: 1 });
+    },
   };
   return tape;
 }

@@ -1,9 +1,9 @@
-import { floatInputField } from '../../onnx/compose.js';
-import type { OnnxDocument } from '../../onnx/document.js';
-import { messageField } from '../../onnx/encode.js';
-import type { GraphIndex } from '../../onnx/graph-index.js';
-import { type Edit, replacing } from '../../onnx/splice.js';
-import type { Weight } from '../../onnx/weights.js';
+import { floatInputField } from '../onnx/compose.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { messageField } from '../onnx/encode.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { type Edit, replacing } from '../onnx/splice.js';
+import type { Weight } from '../onnx/weights.js';
 
 // Fields of TensorProto; the schema is proto/onnx.proto3.
 const TENSOR_NAME = 8;

@@ -1,13 +1,14 @@
-import { composedField, floatInputField } from '../../onnx/compose.js';
-import { type OnnxDocument, opsetOf } from '../../onnx/document.js';
-import { outputField } from '../../onnx/encode.js';
-import { neededNodes, pruneEdits } from '../../onnx/extract.js';
-import type { GraphIndex } from '../../onnx/graph-index.js';
-import { type Edit, type Spliced, splice } from '../../onnx/splice.js';
-import type { Weight } from '../../onnx/weights.js';
-import { type LossTerm, squaredDifferences } from '../losses.js';
-import { alive, differentiate, movingTensors } from './differentiate.js';
-import { createTape } from './tape.js';
+import { composedField, floatInputField } from '../onnx/compose.js';
+import { type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { outputField } from '../onnx/encode.js';
+import { neededNodes, pruneEdits } from '../onnx/extract.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import type { Weight } from '../onnx/weights.js';
+import { alive, differentiate, movingTensors } from './autodiff/differentiate.js';
+import { createTape } from './autodiff/tape.js';
+import { type LossTerm, squaredDifferences } from './losses.js';
+import type { Probe } from './probe.js';
 import { asInput } from './weight-inputs.js';
 
 /** A model that gives the loss of a batch and the gradients of its weights. */
@@ -25,16 +26,16 @@ const LOSS = 'onnx-mish/loss';
 const target = (name: string) => `onnx-mish/target/${name}`;
 
 /**
- * A copy of a model with the backward half appended (reverse-mode differentiation, one node at a time), in which weights
- * are inputs. `dims` gives the shapes of a batch; every batch has to have them. No gradient flows through operators that
- * GRADIENTS does not list, through nested graphs, or through more than the first output of a node.
+ * Makes a copy of a model with the backward half appended (reverse-mode differentiation, one node at a time), in which
+ * weights are inputs. Every batch has to have the shapes that the probe was made with. No gradient flows through operators
+ * that GRADIENTS does not list, nor through nested graphs.
  */
 export function backwardModel(
   document: OnnxDocument,
   index: GraphIndex,
   weights: readonly Weight[],
   terms: readonly LossTerm[],
-  dims: (name: string) => readonly number[],
+  probe: Probe,
 ): Backward {
   const { graph } = document;
   const names = terms.map(({ name }) => name);
@@ -44,9 +45,9 @@ export function backwardModel(
     nodes,
     weights.map(({ name }) => name),
   );
-  const tape = createTape(opsetOf(graph), dims, PREFIX);
+  const tape = createTape(opsetOf(graph), probe.dims, PREFIX, probe.constant);
   const loss = squaredDifferences(tape, terms, target);
-  const found = differentiate(tape, nodes, moving, loss);
+  const found = differentiate(tape, nodes, moving, loss.gradients);
   const gradients = new Map<string, string>();
   for (const { name } of weights) {
     const gradient = found.get(name);
@@ -63,7 +64,7 @@ export function backwardModel(
   const edits = [
     ...prune,
     ...inputs.flatMap((weight) => asInput(weight, document, index, gone, append)),
-    ...terms.map(({ name }) => append(floatInputField(target(name), dims(name)))),
+    ...terms.map(({ name }) => append(floatInputField(target(name), probe.dims(name)))),
     ...kept.map((node) => append(composedField(node))),
     ...[LOSS, ...gradients.values()].map((name) => append(outputField(name))),
   ];

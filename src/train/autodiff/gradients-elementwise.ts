@@ -1,0 +1,220 @@
+import { attribute, type Node } from '../../onnx/document.js';
+import {
+  complement,
+  type Gradient,
+  type Gradients,
+  minus,
+  one,
+  over,
+  plus,
+  scaled,
+  times,
+  unbroadcast,
+  zero,
+} from './rule.js';
+import type { Tape } from './tape.js';
+
+/** The gradient of an operator of one operand, by its derivative. */
+function unary(derivative: (tape: Tape, x: string, y: string, node: Node) => string): Gradient {
+  return (tape, node, g) => {
+    return [times(tape, g, derivative(tape, node.inputs[0] ?? '', node.outputs[0] ?? '', node))];
+  };
+}
+
+/** The gradient of an operator of two broadcast operands, by the gradients as if they had the output's shape. */
+function binary(
+  each: (tape: Tape, g: string, a: string, b: string, y: string) => [string, string],
+): Gradient {
+  return (tape, node, g) => {
+    const [a = '', b = ''] = node.inputs;
+    const y = node.outputs[0] ?? '';
+    const [ga, gb] = each(tape, g, a, b, y);
+    const dims = tape.dims(y);
+    return [unbroadcast(tape, ga, dims, tape.dims(a)), unbroadcast(tape, gb, dims, tape.dims(b))];
+  };
+}
+
+/** The gradient of an operator that adds up its operands, each with the same share. */
+const added = (share: (operands: number) => number): Gradient => {
+  return (tape, node, g) => {
+    const factor = share(node.inputs.length);
+    const all = factor === 1 ? g : scaled(tape, g, factor);
+    const dims = tape.dims(node.outputs[0] ?? '');
+    return node.inputs.map((name) => unbroadcast(tape, all, dims, tape.dims(name)));
+  };
+};
+
+/** The gradient of Max or Min: to the operand that was chosen, in equal parts where several were. */
+const chosen: Gradient = (tape, node, g) => {
+  const y = node.outputs[0] ?? '';
+  const masks = node.inputs.map((name) => tape.mask('Equal', name, y));
+  const share = masks.length === 1 ? g : over(tape, g, tape.total(masks));
+  const dims = tape.dims(y);
+  return node.inputs.map((name, slot) =>
+    unbroadcast(tape, times(tape, share, masks[slot] ?? ''), dims, tape.dims(name)),
+  );
+};
+
+const clip: Gradient = (tape, node, g) => {
+  const [x = '', low = '', high = ''] = node.inputs;
+  const bound = (name: string, key: string) => {
+    const value = attribute(node, key)?.f;
+    if (name !== '') return name;
+    return value === undefined ? undefined : tape.floats([value]);
+  };
+  const [min, max] = [bound(low, 'min'), bound(high, 'max')];
+  let kept = g;
+  if (min !== undefined) kept = times(tape, kept, tape.mask('Greater', x, min));
+  if (max !== undefined) kept = times(tape, kept, tape.mask('Less', x, max));
+  return [kept];
+};
+
+const where: Gradient = (tape, node, g) => {
+  const [condition = '', a = '', b = ''] = node.inputs;
+  const dims = tape.dims(node.outputs[0] ?? '');
+  const zeros = zero(tape);
+  const to = (name: string, given: readonly string[]) =>
+    unbroadcast(tape, tape.node('Where', given), dims, tape.dims(name));
+  return [undefined, to(a, [condition, g, zeros]), to(b, [condition, zeros, g])];
+};
+
+const prelu: Gradient = (tape, node, g) => {
+  const [x = '', slope = ''] = node.inputs;
+  const positive = tape.mask('Greater', x, zero(tape));
+  const negative = complement(tape, positive);
+  const gSlope = times(tape, g, times(tape, x, negative));
+  return [
+    times(tape, g, plus(tape, positive, times(tape, negative, slope))),
+    unbroadcast(tape, gSlope, tape.dims(x), tape.dims(slope)),
+  ];
+};
+
+const positive = (tape: Tape, x: string) => tape.mask('Greater', x, zero(tape));
+/** 1 above a bound, and the derivative below. */
+const above = (tape: Tape, mask: string, below: string) =>
+  plus(tape, mask, times(tape, complement(tape, mask), below));
+const square = (tape: Tape, x: string) => times(tape, x, x);
+const number = (node: Node, name: string, otherwise: number) => attribute(node, name)?.f ?? otherwise;
+
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_GAMMA = 1.0507009873554805;
+/** Mish is its operand to the last digit from here on, and e^x does not overflow before. */
+const MISH_LINEAR = 20;
+
+/** With d = (1 + e^x)² + 1 and h = 2 / d, Mish is x (1 - h), and its derivative 1 - h + x h² e^x (1 + e^x). */
+function mishDerivative(tape: Tape, x: string): string {
+  const e = tape.node('Exp', [tape.node('Min', [x, tape.floats([MISH_LINEAR])])]);
+  const e1 = plus(tape, e, one(tape));
+  const h = over(tape, tape.floats([2]), plus(tape, square(tape, e1), one(tape)));
+  const steep = times(tape, times(tape, x, square(tape, h)), times(tape, e, e1));
+  return plus(tape, complement(tape, h), steep);
+}
+
+function geluDerivative(tape: Tape, x: string, node: Node): string {
+  if (attribute(node, 'approximate')?.s !== 'tanh') {
+    const half = scaled(tape, plus(tape, tape.node('Erf', [scaled(tape, x, Math.SQRT1_2)]), one(tape)), 0.5);
+    const density = tape.node('Exp', [scaled(tape, square(tape, x), -0.5)]);
+    return plus(tape, half, scaled(tape, times(tape, x, density), 1 / Math.sqrt(2 * Math.PI)));
+  }
+  // y = x (1 + t) / 2 with t = tanh(c (x + a x³)).
+  const [c, a] = [Math.sqrt(2 / Math.PI), 0.044715];
+  const squares = square(tape, x);
+  const inner = times(tape, x, plus(tape, scaled(tape, squares, c * a), tape.floats([c])));
+  const t = tape.node('Tanh', [inner]);
+  const slope = plus(tape, scaled(tape, squares, 3 * c * a), tape.floats([c]));
+  const curved = times(tape, times(tape, x, complement(tape, square(tape, t))), slope);
+  return scaled(tape, plus(tape, plus(tape, t, one(tape)), curved), 0.5);
+}
+
+function hardSwishDerivative(tape: Tape, x: string): string {
+  const [low, high] = [tape.mask('Greater', x, tape.floats([-3])), tape.mask('Greater', x, tape.floats([3]))];
+  const middle = plus(tape, scaled(tape, x, 1 / 3), tape.floats([0.5]));
+  return plus(tape, high, times(tape, minus(tape, low, high), middle));
+}
+
+const reciprocalRoot = (tape: Tape, x: string) => tape.node('Reciprocal', [tape.node('Sqrt', [x])]);
+
+/** The gradients of operators that work on each element by itself. */
+export const ELEMENTWISE: Gradients = {
+  Add: binary((_, g) => [g, g]),
+  Sub: binary((tape, g) => [g, tape.node('Neg', [g])]),
+  Mul: binary((tape, g, a, b) => [times(tape, g, b), times(tape, g, a)]),
+  Div: binary((tape, g, _, b, y) => {
+    const share = over(tape, g, b);
+    return [share, tape.node('Neg', [times(tape, share, y)])];
+  }),
+  Pow: binary((tape, g, a, b, y) => {
+    const lower = tape.node('Pow', [a, minus(tape, b, one(tape))]);
+    return [times(tape, times(tape, g, b), lower), times(tape, times(tape, g, y), tape.node('Log', [a]))];
+  }),
+  Max: chosen,
+  Min: chosen,
+  Sum: added(() => 1),
+  Mean: added((operands) => 1 / operands),
+  Where: where,
+  Identity: (_, __, g) => [g],
+  Dropout: (_, __, g) => [g],
+  Cast: (_, node, g) => [attribute(node, 'to')?.i === 1 ? g : undefined],
+  Neg: (tape, _, g) => [tape.node('Neg', [g])],
+  Clip: clip,
+  PRelu: prelu,
+  Abs: unary((tape, x) => minus(tape, positive(tape, x), tape.mask('Less', x, zero(tape)))),
+  Reciprocal: unary((tape, _, y) => tape.node('Neg', [square(tape, y)])),
+  Exp: unary((_, __, y) => y),
+  Log: unary((tape, x) => tape.node('Reciprocal', [x])),
+  Sqrt: unary((tape, _, y) => over(tape, tape.floats([0.5]), y)),
+  Sin: unary((tape, x) => tape.node('Cos', [x])),
+  Cos: unary((tape, x) => tape.node('Neg', [tape.node('Sin', [x])])),
+  Tan: unary((tape, _, y) => plus(tape, square(tape, y), one(tape))),
+  Asin: unary((tape, x) => reciprocalRoot(tape, complement(tape, square(tape, x)))),
+  Acos: unary((tape, x) => tape.node('Neg', [reciprocalRoot(tape, complement(tape, square(tape, x)))])),
+  Atan: unary((tape, x) => tape.node('Reciprocal', [plus(tape, square(tape, x), one(tape))])),
+  Sinh: unary((tape, x) => tape.node('Cosh', [x])),
+  Cosh: unary((tape, x) => tape.node('Sinh', [x])),
+  Tanh: unary((tape, _, y) => complement(tape, square(tape, y))),
+  Asinh: unary((tape, x) => reciprocalRoot(tape, plus(tape, square(tape, x), one(tape)))),
+  Acosh: unary((tape, x) => reciprocalRoot(tape, minus(tape, square(tape, x), one(tape)))),
+  Atanh: unary((tape, x) => tape.node('Reciprocal', [complement(tape, square(tape, x))])),
+  Erf: unary((tape, x) => {
+    const density = tape.node('Exp', [tape.node('Neg', [square(tape, x)])]);
+    return scaled(tape, density, 2 / Math.sqrt(Math.PI));
+  }),
+  Sigmoid: unary((tape, _, y) => times(tape, y, complement(tape, y))),
+  Softplus: unary((tape, x) => tape.node('Sigmoid', [x])),
+  Softsign: unary((tape, x) => {
+    const wide = plus(tape, tape.node('Abs', [x]), one(tape));
+    return tape.node('Reciprocal', [square(tape, wide)]);
+  }),
+  Relu: unary((tape, x) => positive(tape, x)),
+  LeakyRelu: unary((tape, x, _, node) => {
+    const alpha = number(node, 'alpha', 0.01);
+    return plus(tape, scaled(tape, positive(tape, x), 1 - alpha), tape.floats([alpha]));
+  }),
+  ThresholdedRelu: unary((tape, x, _, node) =>
+    tape.mask('Greater', x, tape.floats([number(node, 'alpha', 1)])),
+  ),
+  Elu: unary((tape, x, y, node) =>
+    above(tape, positive(tape, x), plus(tape, y, tape.floats([number(node, 'alpha', 1)]))),
+  ),
+  Celu: unary((tape, x, y, node) =>
+    above(tape, positive(tape, x), plus(tape, scaled(tape, y, 1 / number(node, 'alpha', 1)), one(tape))),
+  ),
+  Selu: unary((tape, x, y, node) => {
+    const [alpha, gamma] = [number(node, 'alpha', SELU_ALPHA), number(node, 'gamma', SELU_GAMMA)];
+    const mask = positive(tape, x);
+    const below = times(tape, complement(tape, mask), plus(tape, y, tape.floats([alpha * gamma])));
+    return plus(tape, scaled(tape, mask, gamma), below);
+  }),
+  HardSigmoid: unary((tape, _, y, node) => {
+    const inside = times(tape, positive(tape, y), tape.mask('Less', y, one(tape)));
+    return scaled(tape, inside, number(node, 'alpha', 0.2));
+  }),
+  HardSwish: unary(hardSwishDerivative),
+  Swish: unary((tape, x, _, node) => {
+    const alpha = number(node, 'alpha', 1);
+    const s = tape.node('Sigmoid', [scaled(tape, x, alpha)]);
+    return plus(tape, s, scaled(tape, times(tape, times(tape, x, s), complement(tape, s)), alpha));
+  }),
+  Gelu: unary((tape, x, _, node) => geluDerivative(tape, x, node)),
+  Mish: unary(mishDerivative),
+};

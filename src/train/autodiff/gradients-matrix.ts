@@ -1,0 +1,55 @@
+import type { ComposedValue } from '../../onnx/compose.js';
+import { attribute } from '../../onnx/document.js';
+import { type Gradient, type Gradients, times, unbroadcast, zero } from './rule.js';
+import type { Tape } from './tape.js';
+
+/** Gemm could not do without its third input before opset 11. */
+function gemmNode(
+  tape: Tape,
+  inputs: readonly string[],
+  attributes: Readonly<Record<string, ComposedValue>>,
+): string {
+  return tape.node('Gemm', tape.opset < 11 ? [...inputs, zero(tape)] : inputs, attributes);
+}
+
+const gemm: Gradient = (tape, node, g) => {
+  const [x = '', w = '', c = ''] = node.inputs;
+  const alpha = { f: attribute(node, 'alpha')?.f ?? 1 };
+  const [transA, transB] = ['transA', 'transB'].map((name) =>
+    (attribute(node, name)?.i ?? 0) === 0 ? 0 : 1,
+  );
+  const gx = transA
+    ? gemmNode(tape, [w, g], { alpha, transA: transB ?? 0, transB: 1 })
+    : gemmNode(tape, [g, w], { alpha, transB: transB ? 0 : 1 });
+  const gw = transB
+    ? gemmNode(tape, [g, x], { alpha, transA: 1, transB: transA ?? 0 })
+    : gemmNode(tape, [x, g], { alpha, transA: transA ? 0 : 1 });
+  if (c === '') return [gx, gw];
+  const beta = tape.floats([attribute(node, 'beta')?.f ?? 1]);
+  const full = tape.dims(node.outputs[0] ?? '');
+  return [gx, gw, times(tape, unbroadcast(tape, g, full, tape.dims(c)), beta)];
+};
+
+const swapLast = (rank: number) =>
+  Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+
+const matMul: Gradient = (tape, node, g) => {
+  const [a = '', b = ''] = node.inputs;
+  const [da, db] = [tape.dims(a), tape.dims(b)];
+  if (da.length < 2 || db.length < 2) return [];
+  const flip = (name: string, rank: number) => tape.node('Transpose', [name], { perm: swapLast(rank) });
+  const full = tape.dims(node.outputs[0] ?? '');
+  const ga = tape.node('MatMul', [g, flip(b, db.length)]);
+  const aDims = [...full.slice(0, -2), ...da.slice(-2)];
+  if (db.length === 2) {
+    const flat = (name: string, last: number) => tape.reshape(name, [-1, last]);
+    const gb = gemmNode(tape, [flat(a, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
+    return [unbroadcast(tape, ga, aDims, da), gb];
+  }
+  const gb = tape.node('MatMul', [flip(a, da.length), g]);
+  const bDims = [...full.slice(0, -2), ...db.slice(-2)];
+  return [unbroadcast(tape, ga, aDims, da), unbroadcast(tape, gb, bDims, db)];
+};
+
+/** The gradients of matrix products. */
+export const MATRIX: Gradients = { Gemm: gemm, MatMul: matMul };

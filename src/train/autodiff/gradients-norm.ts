@@ -1,0 +1,154 @@
+import { attribute, type Node } from '../../onnx/document.js';
+import {
+  axisOf,
+  elements,
+  type Gradient,
+  type Gradients,
+  mean,
+  minus,
+  one,
+  over,
+  plus,
+  times,
+  unbroadcast,
+} from './rule.js';
+import type { Tape } from './tape.js';
+
+const DEFAULT_EPSILON = 1e-5;
+const epsilonOf = (tape: Tape, node: Node) => tape.floats([attribute(node, 'epsilon')?.f ?? DEFAULT_EPSILON]);
+const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));
+
+/** Batch normalisation by running statistics, which are constants. */
+const batchNorm: Gradient = (tape, node, g) => {
+  const [x = '', scale = '', , average = '', variance = ''] = node.inputs;
+  const dims = tape.dims(x);
+  const channels = dims[1] ?? 1;
+  const wide = (name: string) => tape.reshape(name, [1, channels, ...dims.slice(2).map(() => 1)]);
+  const inverse = inverseRoot(tape, plus(tape, wide(variance), epsilonOf(tape, node)));
+  const axes = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  const normal = times(tape, minus(tape, x, wide(average)), inverse);
+  const narrow = (name: string) => tape.reshape(tape.sum(name, axes), [channels]);
+  return [times(tape, g, times(tape, wide(scale), inverse)), narrow(times(tape, g, normal)), narrow(g)];
+};
+
+/** What normalisation by an input's own statistics over some axes has: x, and the gradient of what was normalised. */
+interface Normalised {
+  readonly x: string;
+  readonly dims: readonly number[];
+  readonly axes: readonly number[];
+  readonly epsilon: string;
+  /** Whether the mean is taken off first. */
+  readonly centres: boolean;
+}
+
+/** Gives the normalised tensor again, and a function that makes its gradient into that of `x`. */
+function normalise(tape: Tape, { x, dims, axes, epsilon, centres }: Normalised) {
+  const centred = centres ? minus(tape, x, mean(tape, x, dims, axes)) : x;
+  const variance = mean(tape, times(tape, centred, centred), dims, axes);
+  const inverse = inverseRoot(tape, plus(tape, variance, epsilon));
+  const normal = times(tape, centred, inverse);
+  const backward = (g: string) => {
+    const along = times(tape, normal, mean(tape, times(tape, g, normal), dims, axes));
+    const level = centres ? minus(tape, g, mean(tape, g, dims, axes)) : g;
+    return times(tape, inverse, minus(tape, level, along));
+  };
+  return { normal, backward };
+}
+
+/** The gradients of layer normalisation, and of RMS normalisation, which does not centre. */
+const layerNorm = (centres: boolean): Gradient => {
+  return (tape, node, g) => {
+    const [x = '', scale = '', bias = ''] = node.inputs;
+    const dims = tape.dims(x);
+    const first = axisOf(node, dims.length, -1);
+    const axes = dims.flatMap((_, axis) => (axis < first ? [] : [axis]));
+    const { normal, backward } = normalise(tape, { x, dims, axes, epsilon: epsilonOf(tape, node), centres });
+    const to = (name: string, gradient: string) => unbroadcast(tape, gradient, dims, tape.dims(name));
+    return [
+      backward(times(tape, g, scale)),
+      to(scale, times(tape, g, normal)),
+      bias === '' ? undefined : to(bias, g),
+    ];
+  };
+};
+
+const instanceNorm: Gradient = (tape, node, g) => {
+  const [x = '', scale = ''] = node.inputs;
+  const dims = tape.dims(x);
+  const channels = dims[1] ?? 1;
+  const axes = dims.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
+  const others = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  const { normal, backward } = normalise(tape, {
+    ...{ x, dims, axes, epsilon: epsilonOf(tape, node), centres: true },
+  });
+  const wide = tape.reshape(scale, [1, channels, ...axes.map(() => 1)]);
+  const narrow = (name: string) => tape.reshape(tape.sum(name, others), [channels]);
+  return [backward(times(tape, g, wide)), narrow(times(tape, g, normal)), narrow(g)];
+};
+
+/** Opset in which GroupNormalization's scale became one for each channel. */
+const SCALE_OF_CHANNELS = 21;
+
+const groupNorm: Gradient = (tape, node, g) => {
+  const [x = '', scale = ''] = node.inputs;
+  const dims = tape.dims(x);
+  const [samples = 1, channels = 1] = dims;
+  const groups = attribute(node, 'num_groups')?.i ?? 1;
+  const grouped = [samples, groups, channels / groups, elements(dims.slice(2))];
+  const into = (name: string) => tape.reshape(name, grouped);
+  const scaleDims = tape.opset >= SCALE_OF_CHANNELS ? [1, groups, channels / groups, 1] : [1, groups, 1, 1];
+  const { normal, backward } = normalise(tape, {
+    ...{ x: into(x), dims: grouped, axes: [2, 3], epsilon: epsilonOf(tape, node), centres: true },
+  });
+  const wide = tape.reshape(scale, scaleDims);
+  const narrow = (name: string) =>
+    tape.reshape(unbroadcast(tape, name, grouped, scaleDims), tape.dims(scale));
+  return [
+    tape.reshape(backward(times(tape, into(g), wide)), dims),
+    narrow(times(tape, into(g), normal)),
+    narrow(into(g)),
+  ];
+};
+
+/** Opset from which Softmax works along one axis; before, from its axis on to the end. */
+const ONE_AXIS = 13;
+
+/** The axes over which Softmax or LogSoftmax adds up to 1. */
+function softmaxAxes(tape: Tape, node: Node): number[] {
+  const rank = tape.dims(node.outputs[0] ?? '').length;
+  const axis = axisOf(node, rank, tape.opset < ONE_AXIS ? 1 : -1);
+  return tape.opset < ONE_AXIS ? Array.from({ length: rank - axis }, (_, at) => axis + at) : [axis];
+}
+
+const softmax: Gradient = (tape, node, g) => {
+  const y = node.outputs[0] ?? '';
+  const product = times(tape, g, y);
+  return [minus(tape, product, times(tape, y, tape.sum(product, softmaxAxes(tape, node))))];
+};
+
+const logSoftmax: Gradient = (tape, node, g) => {
+  const shares = tape.node('Exp', [node.outputs[0] ?? '']);
+  return [minus(tape, g, times(tape, shares, tape.sum(g, softmaxAxes(tape, node))))];
+};
+
+/** y = x / norm, for the Euclidean norm along an axis. */
+const lpNormalization: Gradient = (tape, node, g) => {
+  if ((attribute(node, 'p')?.i ?? 2) !== 2) return [];
+  const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
+  const axis = axisOf(node, tape.dims(x).length, -1);
+  const norm = tape.node('Sqrt', [tape.sum(times(tape, x, x), [axis])]);
+  const along = times(tape, y, tape.sum(times(tape, g, y), [axis]));
+  return [over(tape, minus(tape, g, along), norm)];
+};
+
+/** The gradients of normalisations. */
+export const NORMS: Gradients = {
+  BatchNormalization: batchNorm,
+  LayerNormalization: layerNorm(true),
+  RMSNormalization: layerNorm(false),
+  InstanceNormalization: instanceNorm,
+  GroupNormalization: groupNorm,
+  LpNormalization: lpNormalization,
+  Softmax: softmax,
+  LogSoftmax: logSoftmax,
+};

@@ -1,0 +1,92 @@
+import { attribute, type Node } from '../../onnx/document.js';
+import { type Gradient, type Gradients, minus, over, scaled, times } from './rule.js';
+import type { Tape } from './tape.js';
+
+/** What a reduction goes over. */
+interface Reduction {
+  readonly axes: readonly number[];
+  /** The shape of its output with the axes kept. */
+  readonly kept: readonly number[];
+  readonly dims: readonly number[];
+}
+
+function reductionOf(tape: Tape, node: Node): Reduction | undefined {
+  const [x = '', given = ''] = node.inputs;
+  const dims = tape.dims(x);
+  const rank = dims.length;
+  const listed = attribute(node, 'axes')?.ints ?? (given === '' ? undefined : tape.constant(given));
+  const none = (attribute(node, 'noop_with_empty_axes')?.i ?? 0) !== 0;
+  const keeps = (attribute(node, 'keepdims')?.i ?? 1) !== 0;
+  // Axes that are not constants show in the shape, where the rank stays.
+  if (listed === undefined && given !== '' && !keeps) return undefined;
+  const out = tape.dims(node.outputs[0] ?? '');
+  const everything = dims.map((_, axis) => axis);
+  const axes =
+    listed === undefined
+      ? given === '' && !none
+        ? everything
+        : everything.filter((axis) => out[axis] !== dims[axis])
+      : listed.length === 0 && !none
+        ? everything
+        : listed.map((axis) => (axis + rank) % rank);
+  return { axes, dims, kept: dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };
+}
+
+/** A gradient rule from what it is to multiply the spread gradient with; `y` has its axes kept. */
+function reduced(
+  share: (tape: Tape, x: string, y: string, reduction: Reduction) => string | number,
+): Gradient {
+  return (tape, node, g) => {
+    const reduction = reductionOf(tape, node);
+    if (reduction === undefined) return [];
+    const { kept, dims } = reduction;
+    const y = tape.reshape(node.outputs[0] ?? '', kept);
+    const wide = tape.node('Expand', [tape.reshape(g, kept), tape.ints(dims)]);
+    const factor = share(tape, node.inputs[0] ?? '', y, reduction);
+    if (factor === 1) return [wide];
+    return [typeof factor === 'number' ? scaled(tape, wide, factor) : times(tape, wide, factor)];
+  };
+}
+
+/** To the largest or smallest elements, in equal parts where several are. */
+const extreme = reduced((tape, x, y, { axes }) => {
+  const mask = tape.mask('Equal', x, y);
+  return over(tape, mask, tape.sum(mask, axes));
+});
+
+const globalPool = (
+  rule: (tape: Tape, x: string, y: string, axes: readonly number[], area: number) => string,
+) => {
+  const gradient: Gradient = (tape, node, g) => {
+    const dims = tape.dims(node.inputs[0] ?? '');
+    const axes = dims.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
+    const area = axes.reduce((product, axis) => product * (dims[axis] ?? 1), 1);
+    const factor = rule(tape, node.inputs[0] ?? '', node.outputs[0] ?? '', axes, area);
+    return [times(tape, tape.node('Expand', [g, tape.ints(dims)]), factor)];
+  };
+  return gradient;
+};
+
+/** The gradients of operators that reduce axes. */
+export const REDUCTIONS: Gradients = {
+  ReduceSum: reduced(() => 1),
+  ReduceMean: reduced(
+    (_, __, ___, { axes, dims }) => 1 / axes.reduce((all, axis) => all * (dims[axis] ?? 1), 1),
+  ),
+  ReduceMax: extreme,
+  ReduceMin: extreme,
+  ReduceProd: reduced((tape, x, y) => over(tape, y, x)),
+  ReduceL1: reduced((tape, x) => {
+    const zero = tape.floats([0]);
+    return minus(tape, tape.mask('Greater', x, zero), tape.mask('Less', x, zero));
+  }),
+  ReduceL2: reduced((tape, x, y) => over(tape, x, y)),
+  ReduceSumSquare: reduced((tape, x) => scaled(tape, x, 2)),
+  ReduceLogSum: reduced((tape, _, y) => tape.node('Exp', [tape.node('Neg', [y])])),
+  ReduceLogSumExp: reduced((tape, x, y) => tape.node('Exp', [minus(tape, x, y)])),
+  GlobalAveragePool: globalPool((tape, _, __, ___, area) => tape.floats([1 / area])),
+  GlobalMaxPool: globalPool((tape, x, y, axes) => {
+    const mask = tape.mask('Equal', x, y);
+    return over(tape, mask, tape.sum(mask, axes));
+  }),
+};

@@ -1,0 +1,235 @@
+import { attribute, type Node } from '../../onnx/document.js';
+import { resizeWeights } from './resize-weights.js';
+import { axisOf, elements, type Gradient, type Gradients, unbroadcast } from './rule.js';
+import type { Tape } from './tape.js';
+
+/** For an operator that only orders elements anew: back into the shape of what it read. */
+const reshaped: Gradient = (tape, node, g) => [tape.reshape(g, tape.dims(node.inputs[0] ?? ''))];
+
+const transpose: Gradient = (tape, node, g) => {
+  const rank = tape.dims(node.inputs[0] ?? '').length;
+  const perm = attribute(node, 'perm')?.ints ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+  return [tape.node('Transpose', [g], { perm: perm.map((_, axis) => perm.indexOf(axis)) })];
+};
+
+const concat: Gradient = (tape, node, g) => {
+  const axis = axisOf(node, tape.dims(node.outputs[0] ?? '').length, 1);
+  let at = 0;
+  return node.inputs.map((name) => {
+    const from = at;
+    at += tape.dims(name)[axis] ?? 0;
+    return tape.slice(g, [from], [at], [axis]);
+  });
+};
+
+const zeros = (tape: Tape, dims: readonly number[]) => tape.node('ConstantOfShape', [tape.ints(dims)]);
+
+const split: Gradient = (tape, node, _, outputs) => {
+  const axis = axisOf(node, tape.dims(node.inputs[0] ?? '').length, 0);
+  const parts = node.outputs.map((name, slot) => outputs[slot] ?? zeros(tape, tape.dims(name)));
+  return [tape.node('Concat', parts, { axis })];
+};
+
+/** Multiplies one axis of a tensor by a constant matrix, [to, from] in row-major order. */
+function alongAxis(
+  tape: Tape,
+  x: string,
+  dims: readonly number[],
+  axis: number,
+  matrix: Float32Array,
+): { readonly name: string; readonly dims: readonly number[] } {
+  const from = dims[axis] ?? 1;
+  const to = matrix.length / Math.max(1, from);
+  const after = elements(dims.slice(axis + 1));
+  const flat = tape.reshape(x, [elements(dims.slice(0, axis)), from, after]);
+  const product = tape.node('MatMul', [tape.floats(matrix, [to, from]), flat]);
+  const result = dims.map((dim, at) => (at === axis ? to : dim));
+  return { name: tape.reshape(product, result), dims: result };
+}
+
+/** The matrix of an axis whose elements are copies: 1 where element `row` of the input went to place `column`. */
+function adjointOfCopies(size: number, sources: readonly number[]): Float32Array {
+  const matrix = new Float32Array(size * sources.length);
+  for (const [column, row] of sources.entries()) {
+    if (row >= 0 && row < size) matrix[row * sources.length + column] = 1;
+  }
+  return matrix;
+}
+
+/** The gradient of an operator that copies elements along axes; `sources` tells where those of each axis come from. */
+function copied(
+  tape: Tape,
+  g: string,
+  dims: readonly number[],
+  out: readonly number[],
+  sources: (axis: number, at: number) => number,
+): string {
+  let result = { name: g, dims: out };
+  for (const [axis, size] of dims.entries()) {
+    const from = Array.from({ length: out[axis] ?? 0 }, (_, at) => sources(axis, at));
+    if (from.length === size && from.every((source, at) => source === at)) continue;
+    result = alongAxis(tape, result.name, result.dims, axis, adjointOfCopies(size, from));
+  }
+  return result.name;
+}
+
+/** Whole numbers that are an attribute in some opsets and an input in others; undefined where they are no constants. */
+function settings(tape: Tape, node: Node, name: string, slot: number): readonly number[] | undefined {
+  const input = node.inputs[slot] ?? '';
+  return attribute(node, name)?.ints ?? (input === '' ? undefined : tape.constant(input));
+}
+
+const slice: Gradient = (tape, node, g) => {
+  const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
+  const rank = dims.length;
+  const starts = settings(tape, node, 'starts', 1);
+  if (starts === undefined) return [];
+  const axes = settings(tape, node, 'axes', 3) ?? starts.map((_, axis) => axis);
+  const steps = settings(tape, node, 'steps', 4) ?? starts.map(() => 1);
+  const [from, by] = [dims.map(() => 0), dims.map(() => 1)];
+  for (const [place, axis] of axes.entries()) {
+    const [at, size, start] = [(axis + rank) % rank, dims[(axis + rank) % rank] ?? 0, starts[place] ?? 0];
+    const step = steps[place] ?? 1;
+    const last = step < 0 ? size - 1 : size;
+    from[at] = Math.min(last, Math.max(0, start < 0 ? start + size : start));
+    by[at] = step;
+  }
+  if (by.every((step) => step === 1)) {
+    const ends = dims.map((size, axis) => size - (from[axis] ?? 0) - (out[axis] ?? 0));
+    return [tape.pad(g, [...from, ...ends])];
+  }
+  return [copied(tape, g, dims, out, (axis, at) => (from[axis] ?? 0) + at * (by[axis] ?? 1))];
+};
+
+const pad: Gradient = (tape, node, g) => {
+  const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
+  const rank = dims.length;
+  const pads = settings(tape, node, 'pads', 1);
+  const axes = settings(tape, node, 'axes', 3) ?? dims.map((_, axis) => axis);
+  if (pads === undefined) return [];
+  const begins = dims.map(() => 0);
+  for (const [place, axis] of axes.entries()) begins[(axis + rank) % rank] = pads[place] ?? 0;
+  const mode = attribute(node, 'mode')?.s ?? 'constant';
+  return [
+    copied(tape, g, dims, out, (axis, at) => {
+      const [size, place] = [dims[axis] ?? 1, at - (begins[axis] ?? 0)];
+      if (mode === 'edge') return Math.min(size - 1, Math.max(0, place));
+      if (mode === 'wrap') return ((place % size) + size) % size;
+      if (mode !== 'reflect' || size === 1) return mode === 'reflect' ? 0 : place;
+      const period = 2 * (size - 1);
+      const turned = ((place % period) + period) % period;
+      return turned < size ? turned : period - turned;
+    }),
+  ];
+};
+
+const gather: Gradient = (tape, node, g) => {
+  const [x = '', indices = ''] = node.inputs;
+  const dims = tape.dims(x);
+  const axis = axisOf(node, dims.length, 0);
+  const [size, count] = [dims[axis] ?? 1, elements(tape.dims(indices))];
+  const before = elements(dims.slice(0, axis));
+  const after = elements(dims.slice(axis + 1));
+  const flat = tape.node('Cast', [tape.reshape(indices, [count])], { to: 7 });
+  const oneHot = tape.node('OneHot', [flat, tape.ints([size]), tape.floats([0, 1], [2])], { axis: 0 });
+  const product = tape.node('MatMul', [oneHot, tape.reshape(g, [before, count, after])]);
+  return [tape.reshape(product, dims)];
+};
+
+/** Opset from which scattered elements can be added up. */
+const SCATTER_ADDS = 16;
+
+/** The gradient of an operator that gathers single elements, by the operator that scatters them. */
+const scattered = (scatter: 'ScatterElements' | 'ScatterND'): Gradient => {
+  return (tape, node, g) => {
+    const [x = '', indices = ''] = node.inputs;
+    if (tape.opset < SCATTER_ADDS || (attribute(node, 'batch_dims')?.i ?? 0) !== 0) return [];
+    const axis = attribute(node, 'axis')?.i;
+    const base = zeros(tape, tape.dims(x));
+    const attributes = { reduction: 'add', ...(axis === undefined ? {} : { axis }) };
+    return [tape.node(scatter, [base, indices, g], attributes)];
+  };
+};
+
+const expand: Gradient = (tape, node, g) => {
+  return [unbroadcast(tape, g, tape.dims(node.outputs[0] ?? ''), tape.dims(node.inputs[0] ?? ''))];
+};
+
+const tile: Gradient = (tape, node, g) => {
+  const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
+  const turns = dims.flatMap((dim, axis) => [(out[axis] ?? 0) / Math.max(1, dim), dim]);
+  const axes = dims.map((_, axis) => 2 * axis);
+  return [tape.reshape(tape.sum(tape.reshape(g, turns), axes), dims)];
+};
+
+const resize: Gradient = (tape, node, g) => {
+  const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
+  const slot = node.opType === 'Upsample' || tape.opset < 11 ? 1 : 2;
+  const given = tape.constant(node.inputs[slot] ?? '') ?? [];
+  const axes = attribute(node, 'axes')?.ints?.map((axis) => (axis + dims.length) % dims.length);
+  const scaleOf = (axis: number) => {
+    const place = axes === undefined ? axis : axes.indexOf(axis);
+    return given[place] ?? (out[axis] ?? 1) / (dims[axis] ?? 1);
+  };
+  let result = { name: g, dims: out };
+  for (const [axis, size] of dims.entries()) {
+    const to = out[axis] ?? 1;
+    const scale = scaleOf(axis);
+    if (to === size && scale === 1) continue;
+    const weights = resizeWeights(node, tape.opset, { size, out: to, scale });
+    if (weights === undefined) return [];
+    const turned = new Float32Array(weights.length);
+    for (let row = 0; row < to; row++)
+      for (let column = 0; column < size; column++)
+        turned[column * to + row] = weights[row * size + column] ?? 0;
+    result = alongAxis(tape, result.name, result.dims, axis, turned);
+  }
+  return [result.name];
+};
+
+const depthToSpace: Gradient = (tape, node, g) => {
+  const blocksize = attribute(node, 'blocksize')?.i ?? 1;
+  if (attribute(node, 'mode')?.s !== 'CRD') return [tape.node('SpaceToDepth', [g], { blocksize })];
+  const dims = tape.dims(node.inputs[0] ?? '');
+  const [n = 1, c = 1, h = 1, w = 1] = dims;
+  const blocks = tape.reshape(g, [n, c / blocksize ** 2, h, blocksize, w, blocksize]);
+  return [tape.reshape(tape.node('Transpose', [blocks], { perm: [0, 1, 3, 5, 2, 4] }), dims)];
+};
+
+const spaceToDepth: Gradient = (tape, node, g) => {
+  return [tape.node('DepthToSpace', [g], { blocksize: attribute(node, 'blocksize')?.i ?? 1 })];
+};
+
+const cumSum: Gradient = (tape, node, g) => {
+  const exclusive = attribute(node, 'exclusive')?.i ?? 0;
+  const reverse = (attribute(node, 'reverse')?.i ?? 0) === 0 ? 1 : 0;
+  return [tape.node('CumSum', [g, node.inputs[1] ?? ''], { exclusive, reverse })];
+};
+
+const trilu: Gradient = (tape, node, g) => {
+  return [tape.node('Trilu', [g, ...node.inputs.slice(1)], { upper: attribute(node, 'upper')?.i ?? 1 })];
+};
+
+/** The gradients of operators that move, copy or pick elements. */
+export const SHAPES: Gradients = {
+  Reshape: reshaped,
+  Flatten: reshaped,
+  Squeeze: reshaped,
+  Unsqueeze: reshaped,
+  Transpose: transpose,
+  Concat: concat,
+  Split: split,
+  Slice: slice,
+  Pad: pad,
+  Gather: gather,
+  GatherElements: scattered('ScatterElements'),
+  GatherND: scattered('ScatterND'),
+  Expand: expand,
+  Tile: tile,
+  Resize: resize,
+  Upsample: resize,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
+  CumSum: cumSum,
+  Trilu: trilu,
+};

@@ -1,0 +1,97 @@
+// Resize as a matrix for each axis: which elements of the input each element of the output is made of.
+import { attribute, type Node } from '../../onnx/document.js';
+
+/** How one axis is resized. */
+export interface ResizedAxis {
+  readonly size: number;
+  readonly out: number;
+  /** out / size as the node has it, before it was rounded to whole elements. */
+  readonly scale: number;
+}
+
+/** The weights of one axis, [out, size] in row-major order; undefined for a way that is not known here. */
+export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Float32Array | undefined {
+  const text = (name: string, otherwise: string) => attribute(node, name)?.s ?? otherwise;
+  const mode = text('mode', 'nearest');
+  // Upsample, and Resize before opset 11, count from the corner.
+  const old = opset < 11 || node.opType === 'Upsample';
+  const coordinates = old ? 'asymmetric' : text('coordinate_transformation_mode', 'half_pixel');
+  const place = placeOf(coordinates, axis);
+  if (place === undefined || (attribute(node, 'antialias')?.i ?? 0) !== 0) return undefined;
+  const taps = tapsOf(mode, old ? 'floor' : text('nearest_mode', 'round_prefer_floor'), node);
+  if (taps === undefined) return undefined;
+  const excludes = mode === 'cubic' && (attribute(node, 'exclude_outside')?.i ?? 0) !== 0;
+  const { size, out } = axis;
+  const weights = new Float32Array(size * out);
+  for (let row = 0; row < out; row++) {
+    const all = taps(place(row), size);
+    const kept = excludes ? all.filter(([at]) => at >= 0 && at < size) : all;
+    const total = excludes ? kept.reduce((sum, [, weight]) => sum + weight, 0) : 1;
+    for (const [at, weight] of kept) {
+      const index = row * size + Math.min(size - 1, Math.max(0, at));
+      weights[index] = (weights[index] ?? 0) + weight / total;
+    }
+  }
+  return weights;
+}
+
+/** The place in the input of each element of the output. */
+function placeOf(mode: string, { size, out, scale }: ResizedAxis): ((at: number) => number) | undefined {
+  switch (mode) {
+    case 'half_pixel':
+      return (at) => (at + 0.5) / scale - 0.5;
+    case 'pytorch_half_pixel':
+      return (at) => (out > 1 ? (at + 0.5) / scale - 0.5 : 0);
+    case 'half_pixel_symmetric': {
+      const offset = (size / 2) * (1 - out / (scale * size));
+      return (at) => offset + (at + 0.5) / scale - 0.5;
+    }
+    case 'asymmetric':
+      return (at) => at / scale;
+    case 'align_corners':
+      return (at) => (out > 1 ? (at * (size - 1)) / (out - 1) : 0);
+    default:
+      return undefined;
+  }
+}
+
+type Taps = (place: number, size: number) => readonly (readonly [at: number, weight: number])[];
+
+function tapsOf(mode: string, nearest: string, node: Node): Taps | undefined {
+  if (mode === 'nearest') return (place) => [[nearestTo(place, nearest), 1]];
+  if (mode === 'linear') {
+    return (place, size) => {
+      const inside = Math.min(size - 1, Math.max(0, place));
+      const low = Math.floor(inside);
+      return [
+        [low, 1 - (inside - low)],
+        [low + 1, inside - low],
+      ];
+    };
+  }
+  if (mode !== 'cubic') return undefined;
+  const a = attribute(node, 'cubic_coeff_a')?.f ?? -0.75;
+  return (place) => {
+    const low = Math.floor(place);
+    return [-1, 0, 1, 2].map((step) => [low + step, cubic(Math.abs(place - low - step), a)] as const);
+  };
+}
+
+/** Keys' cubic kernel at a distance. */
+function cubic(x: number, a: number): number {
+  if (x <= 1) return (a + 2) * x ** 3 - (a + 3) * x ** 2 + 1;
+  return a * x ** 3 - 5 * a * x ** 2 + 8 * a * x - 4 * a;
+}
+
+function nearestTo(place: number, mode: string): number {
+  switch (mode) {
+    case 'floor':
+      return Math.floor(place);
+    case 'ceil':
+      return Math.ceil(place);
+    case 'round_prefer_ceil':
+      return Math.floor(place + 0.5);
+    default:
+      return Math.ceil(place - 0.5);
+  }
+}
