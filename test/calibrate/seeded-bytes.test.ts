@@ -7,11 +7,13 @@ import { wasmProvider } from '../support/wasm-provider.js';
 
 test('calibrate with gradient steps gives the same bytes on every machine and in every version', async () => {
   const { output, report } = await calibrate(bytesOf('models/lenet5.onnx'), {
-    data: (inputs) => seededFeeds(inputs, { seed: 1, count: 4, dims: { N: 8 } }),
-    ...{ rows: 32, methods: ['bias'], steps: 8, seed: 3, provider: wasmProvider() },
+    data: (inputs) => seededFeeds(inputs, { seed: 1, count: 3, dims: { N: 8 } }),
+    ...{ rows: 32, methods: ['bias'], steps: 6, seed: 3, provider: wasmProvider() },
+    // The smaller layers, since WebAssembly is slow.
+    layers: ({ weight }) => (weight.tensor.dims[1] ?? 0) <= 120,
   });
   expect(report.kept).toBe('calibrated');
   expect(report.tuning?.after).toBeLessThan(report.tuning?.before ?? 0);
   const hash = createHash('sha256').update(await output.bytes());
-  expect(hash.digest('hex')).toBe('e771bdf73f82a7101224bebd27550e986298c5fdba759c2739a5a856c787dddc');
+  expect(hash.digest('hex')).toBe('cb933e79bf5b8d2f3c2bf83d42f0379fe0d5cb7ae56e9f7b01a6e2afbf351dce');
 });
