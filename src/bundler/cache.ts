@@ -100,8 +100,8 @@ async function refuseMissing(data: readonly DataFile[]): Promise<void> {
 }
 
 function keyOf(hashes: readonly string[], options: MishOptions): string {
-  const { beta = 1, leaky = 'mish', only, include, exclude, fold, strict, undo } = options;
-  const chosen = [chooseForm(options).name, beta, leaky, only, include, exclude, fold, strict, undo];
+  const { beta = 1, leaky = 'mish', only, include, exclude, opset, fold, strict, undo } = options;
+  const chosen = [chooseForm(options).name, beta, leaky, only, include, exclude, opset, fold, strict, undo];
   const key = JSON.stringify([VERSION, hashes, chosen.map((value) => value ?? null)]);
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
 }

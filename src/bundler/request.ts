@@ -6,7 +6,7 @@ import { checkBeta, chooseForm, type SwapOptions } from '../mish/swap.js';
 
 /** How the models that a bundle imports are swapped: as `swap` does, save for two defaults. */
 export interface MishOptions
-  extends Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'beta' | 'leaky' | 'fold' | 'strict'> {
+  extends Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'beta' | 'leaky' | 'opset' | 'fold' | 'strict'> {
   /** How to write Mish; what `target` asks for unless given. */
   readonly form?: FormName | undefined;
   /** The provider the models will run on, which chooses the form. `wasm` unless given: that form runs on all of the web's. */
@@ -55,6 +55,7 @@ const IN_QUERY: Readonly<Record<string, (values: readonly string[]) => unknown>>
   target: TEXT,
   leaky: TEXT,
   beta: (values) => Number(values.at(-1)),
+  opset: (values) => Number(values.at(-1)),
   only: LIST,
   include: LIST,
   exclude: LIST,

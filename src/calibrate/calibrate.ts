@@ -14,6 +14,7 @@ import type { OnProvider } from '../providers/provider.js';
 import { type BentSite, withBends } from './activations/curved-share.js';
 import { attempt, type Common } from './attempt.js';
 import type { Tuned } from './distil.js';
+import { forTarget } from './for-target.js';
 import type { CalibrateOptions } from './options.js';
 import type { LeftAlone } from './repair/body-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
@@ -152,7 +153,8 @@ async function repairSwap(
   const folded = options.fold
     ? await foldDocument(await scan(await written.bytes()), { openData: original.openData, undo: false })
     : undefined;
-  const output = folded?.output ?? written;
+  const plain = folded?.output ?? written;
+  const { output, notes } = await forTarget(plain, options.target);
   const { sites, skipped } = chosen.swap;
   return {
     output,
@@ -168,7 +170,7 @@ async function repairSwap(
       leftAlone: chosen.leftAlone,
       tuning: chosen.tuning,
       fold: folded?.report ?? null,
-      notes: [...chosen.notes, ...(sharpened?.notes ?? [])],
+      notes: [...chosen.notes, ...(sharpened?.notes ?? []), ...notes],
       original: before.original,
       swapped: { drift: before.drift, accuracy: before.accuracy },
       calibrated: { drift: after.drift, accuracy: after.accuracy },

@@ -160,6 +160,7 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
   kind: site.kind,
   alpha: site.alpha,
   type: site.type,
+  several: site.several,
   doubt: site.doubt,
   minusInfinity: site.minusInfinity,
   beta,

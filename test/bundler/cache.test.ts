@@ -50,7 +50,14 @@ test('another content or another option is another entry', async () => {
   const path = await folder.write('net.onnx', reluModel());
   const options: MishOptions[] = [
     ...[{}, { form: 'softplus' }, { beta: 2 }, { only: ['relu'] }, { include: ['act'] }],
-    ...[{ exclude: ['act'] }, { leaky: 'mixture' }, { undo: true }, { fold: true }, { strict: true }],
+    ...[
+      { exclude: ['act'] },
+      { leaky: 'mixture' },
+      { undo: true },
+      { fold: true },
+      { opset: 20 },
+      { strict: true },
+    ],
   ] as MishOptions[];
   const paths = new Set<string>();
   for (const option of options) paths.add((await cached(folder, path, option)).path);

@@ -40,6 +40,7 @@ test('an import’s own options come before the plugin’s', () => {
   expect(options('import&mish&t=1', { target: 'webgpu', beta: 2 })).toEqual({ target: 'webgpu', beta: 2 });
   expect(options('beta=3&mish', { beta: 2, undo: true })).toEqual({ target: 'wasm', beta: 3, undo: true });
   expect(options('exclude=/a/*,/b?&exclude=c&mish')).toMatchObject({ exclude: ['/a/*', '/b?', 'c'] });
+  expect(options('opset=18&mish', { opset: 17 })).toEqual({ target: 'wasm', opset: 18 });
   expect(options('only=relu&leaky=mixture&mish')).toMatchObject({ only: ['relu'], leaky: 'mixture' });
 });
 

@@ -7,7 +7,7 @@ import { expectMish, POINTS } from '../support/mish.js';
 import { model, modelProto, node, value } from '../support/model.js';
 import { run } from '../support/run.js';
 
-const { FLOAT, FLOAT16, BFLOAT16, INT64 } = DataType;
+const { FLOAT, DOUBLE, FLOAT16, BFLOAT16, INT64 } = DataType;
 const FORMS: readonly FormName[] = ['softplus', 'exp', 'native'];
 
 const local = (name: string, nodes: onnx.INodeProto[], opset: number): onnx.IFunctionProto => ({
@@ -76,6 +76,11 @@ describe('a function that is called', () => {
       expectMish(y1, POINTS, 1, 'f16');
     },
   );
+
+  test('with float64 among others is told that ONNX Runtime has no Softplus for it', async () => {
+    const { report } = await swapped(calls([FLOAT, DOUBLE]));
+    expect(report.notes).toContainEqual(expect.stringMatching(/^cpu and wasm: .* no Softplus for float64/));
+  });
 
   test('with a type that the form takes in a later opset is left alone before it', async () => {
     expect(await verdicts(calls([FLOAT, BFLOAT16], { opset: 21 }), ['softplus'])).toEqual([

@@ -1,4 +1,4 @@
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -177,6 +177,29 @@ describe('records of older versions', () => {
       expect(await undone.bytes()).toEqual(source);
     }
     expect(await (await undo(trained(old))).bytes()).not.toEqual(source);
+  });
+
+  test('one that such a version wrote gives the original, and says what it cannot prove', async () => {
+    // `onnx-mish swap original.onnx -o swapped.onnx` of commit ee4419a, the last before records held a digest.
+    const read = async (name: string) =>
+      new Uint8Array(await readFile(new URL(`old-record/${name}.onnx`, import.meta.url)));
+    const [original, old] = [await read('original'), await read('swapped')];
+    expect(JSON.parse(recordOf(old))).not.toHaveProperty('original');
+    const undone = await undo(old);
+    expect(undone).toMatchObject({ proof: 'edits', notes: [expect.stringContaining('not compared')] });
+    expect(await undone.bytes()).toEqual(original);
+    const folder = await tempFolder();
+    const path = await folder.write('m.mish.onnx', old);
+    const { report } = await undoFile(path, { output: folder.at('m.onnx') });
+    expect(report).toMatchObject({ proof: 'edits', notes: [expect.stringContaining('not compared')] });
+    expect(await folder.read('m.onnx')).toEqual(original);
+    // A node that the swap wrote is noticed, and another byte of the file is not.
+    const at = Buffer.from(old).indexOf('Softplus');
+    expect(await outcome(old.with(at, 's'.charCodeAt(0)))).toBe('cannot-undo');
+    const weight = Buffer.from(old).indexOf(Buffer.from(Float32Array.of(-0.5).buffer));
+    expect(await outcome(old.with(weight, 1))).toEqual(
+      original.with(Buffer.from(original).indexOf(Buffer.from(Float32Array.of(-0.5).buffer)), 1),
+    );
   });
 });
 

@@ -72,6 +72,7 @@ swap is not written; the plain swap is, and the report says so. Layers are solve
 --beta auto looks for the smallest sharpness: β = 1 is Mish, and the larger it is, the nearer is Mish to ReLU. The report
 says for each site its β and the share of inputs for which it bends (|βx| < 4): where that is small, it is ReLU in
 all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
+With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does.
 What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
 
 Examples:

@@ -14,7 +14,7 @@ import { webglMistakes } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
 
 /** What to swap; see `swap`. */
-export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude'>;
+export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude' | 'opset'>;
 
 export interface PrepareOptions extends Swapping {
   readonly form: FormName | 'auto';
