@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../base/version.js';
 import { applyConfig } from './config/apply-config.js';
 import { EXIT, exitCode, reportError } from './io/exit.js';
-import { finishOutput, print } from './io/stdout.js';
+import { finishOutput, print } from './text/stdout.js';
 import { clean } from './text/text.js';
 
 /** Each command's file is loaded only when it is called, or when help lists them all. */

@@ -6,15 +6,13 @@ import { activations } from '../../node/calibrate-files.js';
 import { renderActivations } from '../../render/activations.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
-import { NOISE, readData } from '../io/read-data.js';
+import { allOfNoise, NOISES, readData } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
 import { progress } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
-import type { Flags } from './inspect.js';
+import type { Flags } from './inspect-flags.js';
 
-/** Runs of noise, of which more say no more. */
-const NOISES = 32;
 /** Rows that a terminal is given unless it asks for all. */
 const MOST = 40;
 
@@ -35,7 +33,7 @@ export async function measure(
       ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
       ...{ data, seed, signal, onProgress: bar.update },
       session: { allowOutsideData: flags.allowOutsideData },
-      samples: samples ?? (flags.data === NOISE ? Number.MAX_SAFE_INTEGER : undefined),
+      samples: samples ?? allOfNoise(flags),
     }).finally(bar.end);
     return { measured, inspection };
   });

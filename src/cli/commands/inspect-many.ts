@@ -1,10 +1,11 @@
 import { openModel } from '../../files/model-file.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect } from '../../mish/inspect.js';
-import { expandInputs, type Patterns } from '../io/inputs.js';
+import { expandInputs } from '../io/inputs.js';
 import { runMany } from '../io/many.js';
+import type { Patterns } from '../options/patterns.js';
 import { integer } from '../text/text.js';
-import type { Flags } from './inspect.js';
+import type { Flags } from './inspect-flags.js';
 
 /** Inspects all models that paths and globs name. Throws `bad-usage`. */
 export async function inspectMany(

@@ -3,20 +3,14 @@ import { OnnxMishError } from '../../base/error.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
 import { noteOnMinusInfinity } from '../../mish/minus-infinity.js';
-import type { SiteOptions } from '../../mish/sites.js';
 import { modelArgument } from '../io/files.js';
-import { type DataFlags, dataOptions } from '../options/data-options.js';
-import {
-  chooseModels,
-  MANY_HELP,
-  type ManyFlags,
-  manyOptions,
-  refuseForMany,
-} from '../options/many-options.js';
+import { dataOptions } from '../options/data-options.js';
+import { chooseModels, MANY_HELP, manyOptions, refuseForMany } from '../options/many-options.js';
 import { commonOptions, configOptions, count, dataAccess, siteOptions } from '../options/options.js';
+import { describeDoubts, describeSkipped } from '../text/describe-swap.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
-import { describeDoubts, describeSkipped } from './swap.js';
+import type { Flags } from './inspect-flags.js';
 
 export function command(): Command {
   const command = new Command('inspect')
@@ -57,15 +51,6 @@ Examples:
   $ onnx-mish inspect model.onnx --data random --dim batch=1 --json | jq '.activations.sites'`,
     )
     .action(run);
-}
-
-/** The command's options, as commander gives them. */
-export interface Flags extends SiteOptions, DataFlags, ManyFlags {
-  json?: boolean;
-  all?: boolean;
-  samples?: number;
-  report?: string;
-  force?: boolean;
 }
 
 async function run(models: readonly string[], flags: Flags, command: Command): Promise<void> {

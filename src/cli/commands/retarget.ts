@@ -13,8 +13,8 @@ import {
   opsetOption,
   outputOptions,
 } from '../options/options.js';
+import { describeFixes, describeSkipped } from '../text/describe-swap.js';
 import { integer } from '../text/text.js';
-import { describeFixes, describeSkipped } from './swap.js';
 
 export function command(): Command {
   const retarget = new Command('retarget')

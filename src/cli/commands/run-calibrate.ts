@@ -13,14 +13,13 @@ import { renderCalibration } from '../../render/calibration.js';
 import { readInBatches } from '../io/batches.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, outputArgument, piped, runnable } from '../io/files.js';
-import { NOISE } from '../io/read-data.js';
+import { NOISE, requireSamples } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
-import { requireSamples } from './run-rank.js';
 
 /** The command's options, as commander gives them. */
 export interface Flags extends FormOptions, DataFlags {

@@ -17,14 +17,13 @@ import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument, runnable } from '../io/files.js';
-import { readData } from '../io/read-data.js';
+import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
 import { harmText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import { clean, columns, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
-import { allOfNoise, NOISES, requireSamples } from './run-rank.js';
-import type { Flags } from './swap.js';
+import type { Flags } from './swap-flags.js';
 
 /** What the command says of a swap, budget or not. */
 export interface Words {

@@ -11,15 +11,15 @@ import { rankSites } from '../../node/calibrate-files.js';
 import { isPath } from '../../providers/provider.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
-import { NOISE, readData } from '../io/read-data.js';
+import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js';
 import { writeText } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
+import { describeSkipped } from '../text/describe-swap.js';
 import { figure, shareText, sqnrText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
-import { describeSkipped } from './swap.js';
 
 /** The command's options, as commander gives them. */
 export interface Flags
@@ -31,9 +31,6 @@ export interface Flags
   resume?: string;
   json?: boolean;
 }
-
-/** Runs of noise, of which more say no more. */
-export const NOISES = 32;
 
 /** Ranks the sites of a model, keeps the file of --resume up to date, and prints the ranking. */
 export async function run(path: string, flags: Flags): Promise<void> {
@@ -66,19 +63,6 @@ export async function run(path: string, flags: Flags): Promise<void> {
     .finally(bar.end);
   if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
   say(flags.json ? jsonText(ranking) : describe(basename(path), ranking));
-}
-
-/** All samples where they are noise, which is made in the number that is wanted; else what is usual. */
-export function allOfNoise({ data }: DataFlags): number | undefined {
-  return data === NOISE ? Number.MAX_SAFE_INTEGER : undefined;
-}
-
-/** Throws `bad-usage` where nothing says what to run the model on. */
-export function requireSamples({ data, images }: DataFlags, what: string): void {
-  if (data !== undefined || images !== undefined) return;
-  throw new OnnxMishError('bad-usage', `${what} needs samples to run the model on`, {
-    fix: 'Give them with --data samples.npz or --images folder; --data random is noise, and worth little',
-  });
 }
 
 /** The model as ONNX Runtime takes it: a path, or the bytes of standard input. */

@@ -11,13 +11,12 @@ import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { interruptible } from '../io/exit.js';
 import { runnable } from '../io/files.js';
-import { readData } from '../io/read-data.js';
+import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
 import { figure } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import type { Words } from './run-keep.js';
-import { allOfNoise, NOISES, requireSamples } from './run-rank.js';
-import type { Flags } from './swap.js';
+import type { Flags } from './swap-flags.js';
 
 interface SharpenedReport extends SwapReport {
   readonly sharpness: SharpnessReport;

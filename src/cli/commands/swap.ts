@@ -2,10 +2,8 @@ import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { type DataAccess, withDataFiles } from '../../files/external-data.js';
 import { checkedBy } from '../../files/unchanged.js';
-import { KINDS } from '../../mish/activation-kinds.js';
-import type { FixedNode } from '../../mish/fixes.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
-import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
+import type { SwapReport } from '../../mish/results.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { swapFile, type Written } from '../../node/transform-file.js';
 import { scan } from '../../onnx/scan.js';
@@ -33,19 +31,10 @@ import {
   outputOptions,
   siteOptions,
 } from '../options/options.js';
+import { describeSwap } from '../text/describe-swap.js';
 import { say, sayJson } from '../text/say.js';
-import { clean, integer, plural } from '../text/text.js';
-
-/** The command's options, as commander gives them. */
-export type Flags = Omit<SwapOptions, 'plan'> &
-  TransformFlags &
-  ManyFlags &
-  DataFlags & {
-    readonly dryRun?: boolean;
-    readonly plan?: string;
-    readonly keep?: readonly string[];
-    readonly samples?: number;
-  };
+import { clean, grown, integer } from '../text/text.js';
+import type { Flags } from './swap-flags.js';
 
 export function command(): Command {
   const swap = new Command('swap')
@@ -151,7 +140,7 @@ async function run(
   const { beta, ...rest } = given;
   if (beta === 'auto') {
     const { runSharpen } = await import('./run-sharpen.js'); // loads ONNX Runtime
-    return runSharpen(input, rest, { describe, sayDryRun });
+    return runSharpen(input, rest, { describe: describeSwap, sayDryRun });
   }
   const flags: Flags = { ...rest, beta };
   if (input === '-' && flags.plan === '-') {
@@ -166,16 +155,20 @@ async function run(
   }
   if (flags.keep !== undefined) {
     const { runKeep } = await import('./run-keep.js'); // loads ONNX Runtime
-    return runKeep(input, { ...flags, keep: flags.keep }, { describe, sayDryRun });
+    return runKeep(input, { ...flags, keep: flags.keep }, { describe: describeSwap, sayDryRun });
   }
   checkStray(flags);
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
   if (flags.dryRun) {
     const { report } = await dryFile(input, { ...flags, plan });
-    return sayDryRun(input, report, flags.json ?? false, describe(report));
+    return sayDryRun(input, report, flags.json ?? false, describeSwap(report));
   }
   const options: SwapOptions & TransformFlags = { ...flags, plan };
-  return runTransformation(input, options, { file: swapFile, document: swapDocument, describe });
+  return runTransformation(input, options, {
+    file: swapFile,
+    document: swapDocument,
+    describe: describeSwap,
+  });
 }
 
 /** A swap of which nothing is written. */
@@ -222,104 +215,4 @@ function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
   throw new OnnxMishError('bad-usage', `--${stray} is for --keep`, {
     fix: "Say what to keep on the samples: --keep 'agreement>=0.99', or --keep 'sqnr>=30'",
   });
-}
-
-function describe({
-  form,
-  beta,
-  sites,
-  skipped,
-  fold,
-  fixes = [],
-  notes,
-  bytesIn,
-  bytesOut,
-}: SwapReport): string[] {
-  const kinds = [...new Set(sites.map((site) => site.kind))];
-  const of = kinds
-    .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
-    .join(', ');
-  const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
-  const sharpness = beta === 1 ? '' : `, β = ${beta}`;
-  return [
-    sites.length === 0
-      ? '  nothing to swap: the output is the input, byte for byte'
-      : `  ${of} → Mish in the ${form} form${sharpness}`,
-    ...(mixtures === 0
-      ? []
-      : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
-    ...describeFold(fold),
-    ...describeFixes(fixes),
-    ...describeDoubts(sites),
-    ...describeSkipped(skipped),
-    `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
-    ...notes.map((note) => `  note: ${clean(note)}`),
-  ];
-}
-
-/** By how many percent a file has grown. */
-function grown(from: number, to: number): string {
-  return (from === 0 ? 0 : (100 * (to - from)) / from).toFixed(2);
-}
-
-/** How many sites have their sharpness in weights, and a line for each that has not, as `describeSkipped` gives them. */
-function describeFold(fold: SwapReport['fold'], most = 8): string[] {
-  if (fold === undefined || fold.folded.length + fold.kept.length === 0) return [];
-  const { folded, kept, weights } = fold;
-  const all = folded.length + kept.length;
-  const lines = [
-    `  β folded into weights at ${integer(folded.length)} of ${plural(all, 'site')}; ${plural(weights, 'tensor')} changed`,
-    ...kept.slice(0, most).map(({ label, why }) => `  not folded ${clean(label)}: ${clean(why)}`),
-  ];
-  if (kept.length > most) lines.push(`  not folded ${kept.length - most} more (--json lists all)`);
-  return lines;
-}
-
-const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
-  unfuse: 'a Cast to its own type before it, so that no Conv takes it in',
-  keep: 'a Cast to its own type, which stays',
-  copy: 'times 1 after it, which puts its elements in place',
-  kernel: 'its kernel_shape is written',
-  multiply: 'as Mul',
-  bound: 'with the largest number as upper bound',
-  bias: 'with 0 as third input',
-  slice: 'as Slices',
-  empty: 'with empty tensors for what it leaves out',
-  image: 'as one of images of one column',
-  before: 'times 1 before it, so that others read what it reads as it was',
-};
-
-/** A line for each node that was written for WebGL, as `describeSkipped` gives them. */
-export function describeFixes(fixes: readonly FixedNode[], most = 8): string[] {
-  const lines = fixes
-    .slice(0, most)
-    .map(
-      ({ op, label, fix, why }) => `  for WebGL: ${clean(op)} ${clean(label)}: ${FIXES[fix]} (${clean(why)})`,
-    );
-  if (fixes.length > most) lines.push(`  for WebGL: ${fixes.length - most} more (--json lists all)`);
-  return lines;
-}
-
-/** ONNX's name of a kind of activation. */
-function operator(kind: string): string {
-  return KINDS.find(({ name }) => name === kind)?.opType ?? kind;
-}
-
-/** One line for each site that is swapped in spite of a doubt. */
-export function describeDoubts(sites: readonly SiteReport[], most = 8): string[] {
-  const doubtful = sites.filter(({ doubt }) => doubt !== undefined);
-  const lines = doubtful
-    .slice(0, most)
-    .map(({ kind, label, doubt = '' }) => `  doubt at ${operator(kind)} ${clean(label)}: ${clean(doubt)}`);
-  if (doubtful.length > most) lines.push(`  doubt at ${doubtful.length - most} more (--json lists all)`);
-  return lines;
-}
-
-/** One line for each activation that stays, the reasons that repeat counted after the first few. */
-export function describeSkipped(skipped: readonly SkipReport[], most = 8): string[] {
-  const lines = skipped
-    .slice(0, most)
-    .map(({ kind, label, why }) => `  kept ${operator(kind)} ${clean(label)}: ${clean(why)}`);
-  if (skipped.length > most) lines.push(`  kept ${skipped.length - most} more (--json lists all)`);
-  return lines;
 }

@@ -1,8 +1,9 @@
 import { summarise } from '../../render/summary.js';
 import type { Report } from '../../validate/report-schema.js';
-import { expandInputs, type Patterns } from '../io/inputs.js';
+import { expandInputs } from '../io/inputs.js';
 import { runMany, sayLeftOut } from '../io/many.js';
 import { planOutputs } from '../io/outputs.js';
+import type { Patterns } from '../options/patterns.js';
 import { codeOf, compare, type Flags } from './run-validate.js';
 
 /**

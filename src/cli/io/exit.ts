@@ -2,8 +2,8 @@ import { CommanderError } from 'commander';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { tooManyOpen } from '../../files/file-error.js';
 import { sayJson } from '../text/say.js';
+import { isClosedPipe } from '../text/stdout.js';
 import { clean } from '../text/text.js';
-import { isClosedPipe } from './stdout.js';
 
 export const EXIT = { done: 0, threshold: 1, usage: 2, unavailable: 3, interrupted: 130 } as const;
 

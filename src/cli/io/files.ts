@@ -16,7 +16,7 @@ import { type ByteSource, toSource } from '../../onnx/source.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import { giveStandardOutput } from '../text/say.js';
-import { standardOutput } from './stdout.js';
+import { standardOutput } from '../text/stdout.js';
 
 /** The model that an argument names: a file, or standard input for `-`. The caller closes it. */
 export async function modelArgument(

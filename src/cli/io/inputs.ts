@@ -1,12 +1,6 @@
-import { existsSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-
-/** Paths and globs, and the folder that they are relative to. */
-export interface Patterns {
-  readonly patterns: readonly string[];
-  readonly folder: string;
-}
+import { isGlob, type Patterns, type Shard } from '../options/patterns.js';
 
 /** A model to work on. */
 export interface Input {
@@ -20,11 +14,6 @@ export interface Inputs {
   readonly inputs: readonly Input[];
   /** What globs matched and an earlier run had written. */
   readonly leftOut: readonly string[];
-}
-
-/** Whether a text is a glob rather than the name of a file; a file that is there is never one. */
-export function isGlob(text: string, folder = '.'): boolean {
-  return /[*?[\]{}()]|^!/.test(text) && !existsSync(resolve(folder, text));
 }
 
 /**
@@ -131,13 +120,6 @@ function nothingMatched(text: string, matched: number, written: number, folder: 
         ? 'Name such files in full to take them'
         : 'Check the glob; ** stands for folders at any depth',
   });
-}
-
-/** A part of the models, for one machine of several. */
-export interface Shard {
-  /** From 1 up. */
-  readonly index: number;
-  readonly count: number;
 }
 
 /** Every `count`-th item, the first of them at `index`: the shards differ by one item at the most. */

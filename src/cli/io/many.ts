@@ -1,11 +1,12 @@
 import { isAborted } from '../../base/abort.js';
 import { plainTable } from '../../render/terminal.js';
 import { JOBS } from '../options/many-options.js';
+import type { Shard } from '../options/patterns.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, plural } from '../text/text.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
-import { type Shard, shardOf } from './inputs.js';
+import { shardOf } from './inputs.js';
 
 /** One piece of work, to be done on many models. */
 export interface Work<Job extends { readonly input: string }, Result> {

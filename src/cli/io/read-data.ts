@@ -58,6 +58,22 @@ async function loadSamples(path: string, signal: AbortSignal | undefined): Promi
   return { kind: 'arrays', arrays: Object.fromEntries(arrays) };
 }
 
+/** Runs of noise, of which more say no more. */
+export const NOISES = 32;
+
+/** All samples where they are noise, which is made in the number that is wanted; else what is usual. */
+export function allOfNoise({ data }: DataFlags): number | undefined {
+  return data === NOISE ? Number.MAX_SAFE_INTEGER : undefined;
+}
+
+/** Throws `bad-usage` where nothing says what to run the model on. */
+export function requireSamples({ data, images }: DataFlags, what: string): void {
+  if (data !== undefined || images !== undefined) return;
+  throw new OnnxMishError('bad-usage', `${what} needs samples to run the model on`, {
+    fix: 'Give them with --data samples.npz or --images folder; --data random is noise, and worth little',
+  });
+}
+
 function dataset(
   samples: Samples | undefined,
   inputs: readonly ValueInfo[],

@@ -7,9 +7,9 @@ import { writeText as writeFile } from '../../files/write-model.js';
 import { withSink } from '../../files/write-stream.js';
 import type { Report } from '../../validate/report-schema.js';
 import { giveStandardOutputToText } from '../text/say.js';
+import { print } from '../text/stdout.js';
 import { interruptible } from './exit.js';
 import { isStdout } from './files.js';
-import { print } from './stdout.js';
 
 /** The files that a report is written to, and whether they may be there already. */
 export interface ViewFlags {

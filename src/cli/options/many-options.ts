@@ -1,9 +1,9 @@
 import { isAbsolute, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
-import { isGlob, type Patterns, type Shard } from '../io/inputs.js';
 import { lineEach } from '../text/say.js';
 import { some } from './options.js';
+import { isGlob, type Patterns, type Shard } from './patterns.js';
 
 /** The options of `manyOptions`, as commander and a configuration give them. */
 export interface ManyFlags {

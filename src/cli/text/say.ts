@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
-import { print } from '../io/stdout.js';
+import { print } from './stdout.js';
 import { clean, cleanJson } from './text.js';
 
 let isGiven = false;

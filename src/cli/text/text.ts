@@ -13,6 +13,11 @@ export function plural(count: number, noun: string): string {
   return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** By how many percent a file has grown. */
+export function grown(from: number, to: number): string {
+  return (from === 0 ? 0 : (100 * (to - from)) / from).toFixed(2);
+}
+
 /** One line for each data file that was copied along. */
 export function describeCopied(copied: readonly string[]): string[] {
   return copied.map((path) => `  copied ${clean(path)}`);

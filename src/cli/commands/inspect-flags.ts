@@ -1,0 +1,12 @@
+import type { SiteOptions } from '../../mish/sites.js';
+import type { DataFlags } from '../options/data-options.js';
+import type { ManyFlags } from '../options/many-options.js';
+
+/** The command's options, as commander gives them. */
+export interface Flags extends SiteOptions, DataFlags, ManyFlags {
+  json?: boolean;
+  all?: boolean;
+  samples?: number;
+  report?: string;
+  force?: boolean;
+}

@@ -1,0 +1,15 @@
+import type { SwapOptions } from '../../mish/swap.js';
+import type { TransformFlags } from '../io/transform.js';
+import type { DataFlags } from '../options/data-options.js';
+import type { ManyFlags } from '../options/many-options.js';
+
+/** The command's options, as commander gives them. */
+export type Flags = Omit<SwapOptions, 'plan'> &
+  TransformFlags &
+  ManyFlags &
+  DataFlags & {
+    readonly dryRun?: boolean;
+    readonly plan?: string;
+    readonly keep?: readonly string[];
+    readonly samples?: number;
+  };
