@@ -2,14 +2,8 @@
 
 export { type ErrorCode, OnnxMishError } from './base/error.js';
 export { VERSION } from './base/version.js';
-export {
-  type FixedNode,
-  type FixOptions,
-  type FixReport,
-  fix,
-  /** @deprecated another name for `fix`. */
-  fix as fixRelu,
-} from './mish/fixes.js';
+export type { FixedNode, FixOptions, FixReport } from './mish/fix-report.js';
+export { fix /** @deprecated another name for `fix`. */, fix as fixRelu } from './mish/fixes.js';
 export { type FoldOptions, foldSharpness } from './mish/fold.js';
 export { FORM_FOR, FORMS, type Form, type FormName, TARGETS, type Target } from './mish/forms.js';
 export { type Operation, type Undone, undo } from './mish/history.js';

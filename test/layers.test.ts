@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import { VERSION } from '../src/base/version.js';
+import { circles } from './support/circles.js';
 
 const root = fileURLToPath(new URL('../src/', import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
@@ -48,6 +49,30 @@ test('imports point down', () => {
     if (from === undefined || to === undefined) continue; // index.ts belongs to no layer
     expect(to, `${file} imports ${path}`).toBeGreaterThanOrEqual(from);
   }
+});
+
+/** Which of our modules each one imports: what an index exports stands for its folder's door and not for the folder. */
+const inside = imports.flatMap(({ file, target }) => {
+  if (!target.startsWith('.')) return [];
+  const path = relative(root, join(root, file, '..', target));
+  const found = files.find((name) => name.replace(/\.tsx?$/, '.js') === path);
+  return found === undefined ? [] : [[file, found] as const];
+});
+
+test('no files import each other in a circle', () => {
+  expect(inside.length).toBeGreaterThan(100);
+  expect(circles(inside)).toEqual([]);
+});
+
+test('no folders import each other in a circle', () => {
+  const room = (file: string) => (/(^|\/)index\.ts$/.test(file) ? file : dirname(file));
+  expect(circles(inside.map(([from, to]) => [room(from), room(to)]))).toEqual([]);
+});
+
+test('a circle is found, however long', () => {
+  expect(circles([['a', 'b'], ['b', 'c'], ['a', 'c'], ['a', 'a']])).toEqual([]); // biome-ignore format: pairs
+  const long = Array.from({ length: 2000 }, (_, at) => [`${at}`, `${(at + 1) % 2000}`] as const);
+  expect(circles([['x', '7'], ...long, ['8', 'y']]).map(({ length }) => length)).toEqual([2000]);
 });
 
 test('what runs in a page as well knows no files', () => {

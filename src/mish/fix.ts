@@ -6,7 +6,7 @@ import { namer } from '../onnx/names.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantNode } from './emit.js';
-import type { FixedNode, Fixes, FixOptions, FixReport } from './fixes.js';
+import type { FixedNode, Fixes, FixOptions, FixReport } from './fix-report.js';
 import { spliceWithRecord } from './history.js';
 import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';

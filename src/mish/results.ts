@@ -1,6 +1,6 @@
 import { nodeLabel } from '../onnx/document.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
-import type { FixedNode } from './fixes.js';
+import type { FixedNode } from './fix-report.js';
 import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Variant } from './forms.js';
 import { type Site, type Skip, siteLabel } from './sites.js';

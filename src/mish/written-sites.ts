@@ -1,7 +1,7 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { KINDS, kindOf } from './activation-kinds.js';
-import type { Site, Skip } from './sites.js';
+import type { Site, Skip } from './site.js';
 import { findWritten, type Written } from './written.js';
 
 /** What a node is as part of an activation, or of arithmetic, that is written out in several. */

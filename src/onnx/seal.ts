@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { digestOf } from './digest.js';
 import type { ByteSource } from './source.js';
-import type { Spliced } from './splice.js';
+import type { Spliced } from './spliced.js';
 import { viewOf } from './view.js';
 
 /** Thrown where what undo gives would not be the original. */

@@ -1,6 +1,6 @@
 import { createReader } from './reader.js';
 import type { ByteSource } from './source.js';
-import type { Spliced } from './splice.js';
+import type { Spliced } from './spliced.js';
 
 /** A spliced file as a source, without writing it anywhere. */
 export function viewOf({ source, size, pieces }: Pick<Spliced, 'source' | 'size' | 'pieces'>): ByteSource {

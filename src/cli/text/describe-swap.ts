@@ -1,5 +1,5 @@
 import { KINDS } from '../../mish/activation-kinds.js';
-import type { FixedNode } from '../../mish/fixes.js';
+import type { FixedNode } from '../../mish/fix-report.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import { clean, grown, integer, plural } from './text.js';
 
