@@ -41,6 +41,11 @@ export function composedField(node: ComposedNode): Uint8Array {
   return nodeField('graph', nodeProto(node));
 }
 
+/** The message of a float32 tensor without elements. */
+export function emptyTensor(name: string): Uint8Array {
+  return onnx.TensorProto.encode({ name, dims: [0], dataType: DataType.FLOAT }).finish();
+}
+
 /** A float32 input of a graph, as a field of it. */
 export function floatInputField(name: string, dims: readonly number[]): Uint8Array {
   return valueField('input', { name, elemType: DataType.FLOAT, dims });

@@ -5,7 +5,7 @@ import { neededNodes, pruneEdits } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Edit, replacing, type Spliced, splice } from '../onnx/splice.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
-import { alive, differentiate, movingTensors } from './autodiff/differentiate.js';
+import { alive, differentiate, movingTensors, nodesWithoutGradient } from './autodiff/differentiate.js';
 import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
 import { trainedBatchNorm } from './batch-norm.js';
@@ -48,8 +48,9 @@ export interface TrainingStep {
   /** The outputs that give the loss and, where there is such a thing, the number of right predictions. */
   readonly loss: string;
   readonly correct: string | undefined;
-  /** Weights that no gradient reaches. */
+  /** Weights that no gradient reaches, and the nodes in which gradients end for want of a rule. */
   readonly unreached: readonly Weight[];
+  readonly withoutGradient: readonly Node[];
 }
 
 const PREFIX = 'onnx-mish/train/';
@@ -114,6 +115,7 @@ export function trainingStep(
     scalars: scalars.map(scalarName),
     correct: loss.correct && CORRECT,
     unreached: options.weights.filter(({ name }) => !gradients.has(name)),
+    withoutGradient: nodesWithoutGradient(nodes, moving),
   };
 }
 

@@ -1,6 +1,6 @@
 import { indexGraphs } from '../../src/onnx/graph-index.js';
-import { scan } from '../../src/onnx/scan.js';
 import { readWeight } from '../../src/onnx/weights.js';
+import { type EditableModel, modelFromBytes } from '../../src/providers/loaded-model.js';
 import type { Provider, Session } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { probeModel } from '../../src/train/probe.js';
@@ -21,26 +21,29 @@ export function wave(count: number, pace: number, scale = 1): Float32Array {
 
 /** Opens a model as a training step of all its weights, for batches of these shapes. */
 export async function openTraining(
-  bytes: Uint8Array,
+  given: Uint8Array | EditableModel,
   feeds: Tensors,
   provider: Provider,
   options: Omit<StepOptions, 'weights'> & Partial<Pick<StepOptions, 'weights'>>,
 ): Promise<OpenTraining> {
-  const document = await scan(bytes);
+  const model = given instanceof Uint8Array ? await modelFromBytes(given) : given;
+  const { document, openData } = model;
   const index = indexGraphs(document);
-  const probe = await probeModel(document, feeds, async (model) => {
-    const session = await provider.open(await model.bytes());
-    const tensors = await session.run(feeds);
-    await session.close();
-    return tensors;
-  });
+  const probe = await probeModel(document, feeds, (exposed) =>
+    model.withEdited(exposed, async (copy) => {
+      const session = await provider.open(copy);
+      const tensors = await session.run(feeds);
+      await session.close();
+      return tensors;
+    }),
+  );
   const step = trainingStep(document, index, probe, {
     weights: trainableWeights(document, index),
     ...options,
   });
   const initial = new Map<string, ArrayLike<number>>();
   for (const { input, weight } of step.state) {
-    if (weight !== undefined) initial.set(input, await readWeight(document, weight));
+    if (weight !== undefined) initial.set(input, await readWeight(document, weight, openData));
   }
   const session = await provider.open(await step.model.bytes());
   return { step, session, trainer: createTrainer(session, step, { optimizer: options.optimizer, initial }) };

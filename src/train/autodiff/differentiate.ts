@@ -20,6 +20,22 @@ export function movingTensors(nodes: readonly Node[], weights: readonly string[]
   return moving;
 }
 
+/** Operators that do not change when their inputs change a little: no gradient is lost in them. */
+const CONSTANT_IN_PLACES = new Set([
+  ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'],
+  ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],
+]);
+
+/** Finds the nodes in which gradients end: they read a moving tensor, and have no gradient. */
+export function nodesWithoutGradient(nodes: readonly Node[], moving: ReadonlySet<string>): Node[] {
+  return nodes.filter(
+    (node) =>
+      ruleOf(node) === undefined &&
+      !(node.domain === '' && CONSTANT_IN_PLACES.has(node.opType)) &&
+      node.inputs.some((name) => moving.has(name)),
+  );
+}
+
 /** Adds the gradient of every moving tensor to a tape, from those of the tensors that the loss reads, and names each. `rules` go before the operator's. */
 export function differentiate(
   tape: Tape,

@@ -141,6 +141,29 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   return [fold(tape, tape.node('Mul', [flat(g), tape.node('Div', [mask, count])]), dx, outside, window)];
 }
 
+/** y = (Σ |x|^p)^(1/p) over a window, so that the gradient is x |x|^(p-2) y^(1-p). */
+export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
+  const [dx, dy] = [tape.dims(x), tape.dims(y)];
+  const kernel = attribute(node, 'kernel_shape')?.ints ?? dx.slice(2);
+  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const [n = 1, c = 1, ...outside] = dy;
+  const p = attribute(node, 'p')?.i ?? 2;
+  const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);
+  const power = (name: string, exponent: number) => tape.node('Pow', [name, tape.floats([exponent])]);
+  const share = tape.node('Mul', [g, power(positive(y), 1 - p)]);
+  const wide = tape.node('Expand', [
+    tape.reshape(share, [n, c, 1, area(outside)]),
+    tape.ints([n, c, area(kernel), area(outside)]),
+  ]);
+  const folded = fold(tape, wide, dx, outside, window);
+  const steep = tape.node('Mul', [x, power(positive(tape.node('Abs', [x])), p - 2)]);
+  return [tape.node('Mul', [folded, steep])];
+}
+
+/** What stands for 0 where a power of it would be infinite. */
+const TINY = 1e-20;
+
 /** The share of each element of each window of AveragePool, [1, 1, taps, places]. */
 function averageShares(
   tape: Tape,

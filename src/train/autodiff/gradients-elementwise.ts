@@ -193,6 +193,9 @@ export const ELEMENTWISE: Gradients = {
   ThresholdedRelu: unary((tape, x, _, node) =>
     tape.mask('Greater', x, tape.floats([number(node, 'alpha', 1)])),
   ),
+  Shrink: unary((tape, x, _, node) =>
+    tape.mask('Greater', tape.node('Abs', [x]), tape.floats([number(node, 'lambd', 0.5)])),
+  ),
   Elu: unary((tape, x, y, node) =>
     above(tape, positive(tape, x), plus(tape, y, tape.floats([number(node, 'alpha', 1)]))),
   ),

@@ -51,5 +51,26 @@ const matMul: Gradient = (tape, node, g) => {
   return [unbroadcast(tape, ga, aDims, da), unbroadcast(tape, gb, bDims, db)];
 };
 
+/** Each operand's gradient is the product of the output's and the other operands, summed over what it has not got. */
+const einsum: Gradient = (tape, node, g) => {
+  const equation = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '');
+  const [left = '', right] = equation.split('->');
+  const terms = left.split(',');
+  const hasTwice = terms.some((term) => new Set(term).size !== term.length);
+  if (right === undefined || equation.includes('.') || hasTwice) return [];
+  return terms.map((term, slot) => {
+    const others = terms.filter((_, at) => at !== slot);
+    const present = new Set([right, ...others].join(''));
+    // What is summed alone would have to be spread again.
+    if ([...term].some((letter) => !present.has(letter))) return undefined;
+    const inputs = [g, ...node.inputs.filter((_, at) => at !== slot)];
+    return tape.node('Einsum', inputs, { equation: `${[right, ...others].join(',')}->${term}` });
+  });
+};
+
 /** The gradients of matrix products. */
-export const MATRIX: Gradients = { Gemm: gemm, MatMul: matMul };
+export const MATRIX: Gradients = {
+  Gemm: gemm,
+  MatMul: matMul,
+  Einsum: einsum,
+};

@@ -1,4 +1,5 @@
 import { attribute, type Node } from '../../onnx/document.js';
+import { alongAxis } from './along-axis.js';
 import {
   axisOf,
   elements,
@@ -9,6 +10,7 @@ import {
   one,
   over,
   plus,
+  scaled,
   times,
   unbroadcast,
 } from './rule.js';
@@ -141,6 +143,39 @@ const lpNormalization: Gradient = (tape, node, g) => {
   return [over(tape, minus(tape, g, along), norm)];
 };
 
+const DEFAULT_MVN_AXES = [0, 2, 3];
+
+const meanVarianceNorm: Gradient = (tape, node, g) => {
+  const [x = ''] = node.inputs;
+  const dims = tape.dims(x);
+  const axes = (attribute(node, 'axes')?.ints ?? DEFAULT_MVN_AXES).map(
+    (axis) => (axis + dims.length) % dims.length,
+  );
+  const { backward } = normalise(tape, { x, dims, axes, epsilon: tape.floats([1e-9]), centres: true });
+  return [backward(g)];
+};
+
+/** y = x s^-β, with s = bias + α / size × the sum of squares over neighbouring channels. */
+const localResponseNorm: Gradient = (tape, node, g) => {
+  const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
+  const dims = tape.dims(x);
+  const channels = dims[1] ?? 1;
+  const size = attribute(node, 'size')?.i ?? 1;
+  const number = (name: string, otherwise: number) => attribute(node, name)?.f ?? otherwise;
+  const [alpha, beta] = [number('alpha', 1e-4) / size, number('beta', 0.75)];
+  const before = Math.floor((size - 1) / 2);
+  const band = (first: number) =>
+    Float32Array.from({ length: channels ** 2 }, (_, at) => {
+      const place = (at % channels) - Math.floor(at / channels) - first;
+      return place >= 0 && place < size ? 1 : 0;
+    });
+  const squares = alongAxis(tape, times(tape, x, x), dims, 1, band(-before)).name;
+  const s = plus(tape, scaled(tape, squares, alpha), tape.floats([number('bias', 1)]));
+  const direct = times(tape, g, tape.node('Pow', [s, tape.floats([-beta])]));
+  const shared = alongAxis(tape, over(tape, times(tape, g, y), s), dims, 1, band(before - size + 1)).name;
+  return [minus(tape, direct, scaled(tape, times(tape, x, shared), 2 * alpha * beta))];
+};
+
 /** The gradients of normalisations. */
 export const NORMS: Gradients = {
   BatchNormalization: batchNorm,
@@ -149,6 +184,8 @@ export const NORMS: Gradients = {
   InstanceNormalization: instanceNorm,
   GroupNormalization: groupNorm,
   LpNormalization: lpNormalization,
+  MeanVarianceNormalization: meanVarianceNorm,
+  LRN: localResponseNorm,
   Softmax: softmax,
   LogSoftmax: logSoftmax,
 };

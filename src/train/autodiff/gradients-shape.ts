@@ -1,4 +1,5 @@
 import { attribute, type Node } from '../../onnx/document.js';
+import { alongAxis } from './along-axis.js';
 import { resizeWeights } from './resize-weights.js';
 import { axisOf, elements, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
@@ -29,23 +30,6 @@ const split: Gradient = (tape, node, _, outputs) => {
   const parts = node.outputs.map((name, slot) => outputs[slot] ?? zeros(tape, tape.dims(name)));
   return [tape.node('Concat', parts, { axis })];
 };
-
-/** Multiplies one axis of a tensor by a constant matrix, [to, from] in row-major order. */
-function alongAxis(
-  tape: Tape,
-  x: string,
-  dims: readonly number[],
-  axis: number,
-  matrix: Float32Array,
-): { readonly name: string; readonly dims: readonly number[] } {
-  const from = dims[axis] ?? 1;
-  const to = matrix.length / Math.max(1, from);
-  const after = elements(dims.slice(axis + 1));
-  const flat = tape.reshape(x, [elements(dims.slice(0, axis)), from, after]);
-  const product = tape.node('MatMul', [tape.floats(matrix, [to, from]), flat]);
-  const result = dims.map((dim, at) => (at === axis ? to : dim));
-  return { name: tape.reshape(product, result), dims: result };
-}
 
 /** The matrix of an axis whose elements are copies: 1 where element `row` of the input went to place `column`. */
 function adjointOfCopies(size: number, sources: readonly number[]): Float32Array {
@@ -151,6 +135,21 @@ const scattered = (scatter: 'ScatterElements' | 'ScatterND'): Gradient => {
   };
 };
 
+/** The gradients of an operator that puts updates into a copy of its data, by the operator that gathers them again. */
+const scatter = (gathers: 'GatherElements' | 'GatherND'): Gradient => {
+  return (tape, node, g) => {
+    const [, indices = '', updates = ''] = node.inputs;
+    const reduction = attribute(node, 'reduction')?.s ?? 'none';
+    if (reduction !== 'none' && reduction !== 'add') return [];
+    const axis = attribute(node, 'axis')?.i;
+    const attributes = axis === undefined ? {} : { axis };
+    const gathered = tape.node(gathers, [g, indices], attributes);
+    if (reduction === 'add') return [g, undefined, gathered];
+    const none = zeros(tape, tape.dims(updates));
+    return [tape.node(node.opType, [g, indices, none], attributes), undefined, gathered];
+  };
+};
+
 const expand: Gradient = (tape, node, g) => {
   return [unbroadcast(tape, g, tape.dims(node.outputs[0] ?? ''), tape.dims(node.inputs[0] ?? ''))];
 };
@@ -224,6 +223,8 @@ export const SHAPES: Gradients = {
   Gather: gather,
   GatherElements: scattered('ScatterElements'),
   GatherND: scattered('ScatterND'),
+  ScatterElements: scatter('GatherElements'),
+  ScatterND: scatter('GatherND'),
   Expand: expand,
   Tile: tile,
   Resize: resize,

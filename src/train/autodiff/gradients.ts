@@ -1,5 +1,5 @@
 // The gradient of each operator (its vector-Jacobian product), written in ONNX operators.
-import { convolutionGradients, poolGradient, transposedGradients } from './gradients-conv.js';
+import { convolutionGradients, lpPoolGradient, poolGradient, transposedGradients } from './gradients-conv.js';
 import { ELEMENTWISE } from './gradients-elementwise.js';
 import { MATRIX } from './gradients-matrix.js';
 import { NORMS } from './gradients-norm.js';
@@ -18,4 +18,6 @@ export const GRADIENTS: Gradients = {
   ConvTranspose: transposedGradients,
   MaxPool: poolGradient,
   AveragePool: poolGradient,
+  LpPool: lpPoolGradient,
+  GlobalLpPool: lpPoolGradient,
 };

@@ -60,6 +60,7 @@ const resize = (attributes: Attributes, scales: readonly number[], sizes: readon
 const pixel = { coordinate_transformation_mode: 'half_pixel' };
 const padded = (mode: string, pads: readonly number[]) => unit('Pad', { mode }, 19, whole('pads', pads));
 const pads = [1, 1, 1, 1];
+const scattered = ints('at', [2, 1, 5], [0, 2, 1, 1, 0, 2, 2, 0, 1, 0]);
 
 const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   ...Object.fromEntries(
@@ -100,6 +101,7 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   ),
   LeakyRelu: unit('LeakyRelu', { alpha: f(0.1) }),
   ThresholdedRelu: unit('ThresholdedRelu', { alpha: f(0.5) }),
+  Shrink: unit('Shrink', { lambd: f(0.7), bias: f(0.3) }),
   Elu: unit('Elu', { alpha: f(1.5) }),
   Celu: unit('Celu', { alpha: f(1.5) }),
   Swish: unit('Swish', { alpha: f(1.5) }, 24),
@@ -116,6 +118,9 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   'Gemm, transA': unit('Gemm', { transA: 1 }),
   'Gemm, transB': unit('Gemm', { transB: 1 }),
   'Gemm, both': unit('Gemm', { transA: 1, transB: 1 }),
+  Einsum: unit('Einsum', { equation: 'bij, bkj -> bik' }),
+  MeanVarianceNormalization: unit('MeanVarianceNormalization'),
+  LRN: unit('LRN', { size: 3, alpha: f(0.3), beta: f(0.75), bias: f(2) }),
   Softmax: unit('Softmax', { axis: 1 }),
   'Softmax, opset 11': unit('Softmax', { axis: 2 }, 11),
   LogSoftmax: unit('LogSoftmax'),
@@ -180,6 +185,12 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
     ints('indices', [2, 1, 5], [0, 2, 1, 1, 0, 2, 2, 0, 1, 0]),
   ),
   GatherND: unit('GatherND', {}, 18, ints('indices', [3, 2], [1, 2, 0, 2, 1, 2])),
+  ScatterElements: several([node('ScatterElements', ['x', 'at', 'w'], ['y'], { axis: 1 })], 18, scattered),
+  'ScatterElements, add': several(
+    [node('ScatterElements', ['x', 'at', 'w'], ['y'], { axis: 1, reduction: 'add' })],
+    ...([18, scattered] as const),
+  ),
+  ScatterND: several([node('ScatterND', ['x', 'at', 'w'], ['y'])], 18, ints('at', [2, 2], [1, 2, 0, 1])),
   Expand: unit('Expand', {}, 18, whole('shape', [4, 1, 3, 1])),
   Tile: unit('Tile', {}, 18, whole('repeats', [2, 1, 3])),
   DepthToSpace: unit('DepthToSpace', { blocksize: 2 }),
@@ -220,6 +231,8 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   'MaxPool, dilations': unit('MaxPool', { kernel_shape: [2, 2], dilations: [2, 2] }),
   'MaxPool, opset 8': unit('MaxPool', { kernel_shape: [2, 2], strides: [2, 2] }, 8),
   'MaxPool, 1-D': unit('MaxPool', { kernel_shape: [3], pads: [1, 1] }),
+  LpPool: unit('LpPool', { kernel_shape: [2, 3], strides: [2, 1] }),
+  GlobalLpPool: unit('GlobalLpPool'),
   AveragePool: unit('AveragePool', { kernel_shape: [3, 2], strides: [1, 2] }),
   'AveragePool, padding counts': unit('AveragePool', {
     ...{ kernel_shape: [3, 3], strides: [2, 2], pads, count_include_pad: 1 },

@@ -55,6 +55,7 @@ def image(function, dims=IMAGE, scale=2.0):
 
 INDEX = torch.tensor([[2, 0], [1, 2]])
 ELEMENTS = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
+SCATTERED = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
 MASK = torch.tensor([[True, False, True, True, False]])
 
 CASES = {
@@ -84,6 +85,7 @@ CASES = {
     'Relu': one(torch.relu),
     'LeakyRelu': one(lambda x: F.leaky_relu(x, 0.1)),
     'ThresholdedRelu': one(lambda x: F.threshold(x, 0.5, 0.0)),
+    'Shrink': one(lambda x: torch.where(x > 0.7, x - 0.3, torch.where(x < -0.7, x + 0.3, 0.0))),
     'Elu': one(lambda x: F.elu(x, 1.5)),
     'Celu': one(lambda x: F.celu(x, 1.5)),
     'Selu': one(F.selu),
@@ -115,7 +117,13 @@ CASES = {
     'Gemm, transA': layer(lambda x, w, b: x.T @ w + b, (4, 3), (4, 5), (3, 1)),
     'Gemm, transB': layer(lambda x, w, b: x @ w.T + b, (3, 4), (5, 4), (1, 5)),
     'Gemm, both': layer(lambda x, w, b: x.T @ w.T + b, (4, 3), (5, 4), (1,)),
+    'Einsum': pair(lambda x, w: torch.einsum('bij,bkj->bik', x, w), (2, 3, 4), (2, 5, 4)),
     # Normalisation.
+    'MeanVarianceNormalization': image(
+        lambda x: (x - x.mean((0, 2, 3), keepdim=True))
+        / x.var((0, 2, 3), correction=0, keepdim=True).sqrt()
+    ),
+    'LRN': image(lambda x: F.local_response_norm(x, 3, 0.3, 0.75, 2.0)),
     'Softmax': image(lambda x: torch.softmax(x, 1)),
     'Softmax, opset 11': image(lambda x: torch.softmax(x.flatten(2), 2).reshape(x.shape)),
     'LogSoftmax': image(lambda x: torch.log_softmax(x, -1)),
@@ -159,6 +167,9 @@ CASES = {
     'Gather, data': one(lambda x: x[:, :, torch.tensor([4, 0, 4])]),
     'GatherElements': one(lambda x: torch.gather(x, 1, ELEMENTS)),
     'GatherND': one(lambda x: x[torch.tensor([1, 0, 1]), torch.tensor([2, 2, 2])]),
+    'ScatterElements': pair(lambda x, w: x.scatter(1, SCATTERED, w), X, (2, 1, 5)),
+    'ScatterElements, add': pair(lambda x, w: x.scatter_add(1, SCATTERED, w), X, (2, 1, 5)),
+    'ScatterND': pair(lambda x, w: torch.index_put(x, (torch.tensor([1, 0]), torch.tensor([2, 1])), w), X, (2, 5)),
     'Expand': one(lambda x: x.expand(4, 2, 3, 5), (2, 1, 5)),
     'Tile': one(lambda x: x.repeat(2, 1, 3)),
     'DepthToSpace': image(
@@ -200,6 +211,8 @@ CASES = {
     'MaxPool, dilations': image(lambda x: F.max_pool2d(x, 2, 1, 0, 2)),
     'MaxPool, opset 8': image(lambda x: F.max_pool2d(x, 2)),
     'MaxPool, 1-D': one(lambda x: F.max_pool1d(x, 3, 1, 1)),
+    'LpPool': image(lambda x: F.lp_pool2d(x, 2.0, (2, 3), (2, 1))),
+    'GlobalLpPool': image(lambda x: torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)),
     'AveragePool': image(lambda x: F.avg_pool2d(x, (3, 2), (1, 2))),
     'AveragePool, padding counts': image(lambda x: F.avg_pool2d(x, 3, 2, 1)),
     'AveragePool, padding does not count': image(
