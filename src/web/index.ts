@@ -1,4 +1,4 @@
-// What a page needs to run a model with Mish: `onnx-mish/web`.
+// Creates sessions with Mish in a page: `onnx-mish/web`.
 
 export type { WebProvider } from '../providers/web-providers.js';
 export {

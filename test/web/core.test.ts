@@ -5,7 +5,7 @@ import { bytesOf } from '../support/models.js';
 import { builtFiles, openPages, type Pages } from '../support/pages.js';
 import { modelPath } from '../support/workbench-page.js';
 
-// The core as it is published, in a page and in a worker under the strict policy, against the same in Node.
+// Runs the published core in a page and in a worker under a strict policy, and compares it with Node.
 
 const folder = new URL('./pages/', import.meta.url).pathname;
 const { exercise } = await import(join(folder, 'core.js'));
@@ -18,7 +18,7 @@ const model = async (name) => new Uint8Array(await (await fetch(name)).arrayBuff
 export const work = async (name) => ({ evaluates: evaluates(), results: await exercise(core, await model(name)) });`;
 const WORKER = `import { work } from './work.js';
 onmessage = ({ data }) => work(data).then(postMessage, (error) => postMessage({ error: String(error) }));`;
-// Its own script does it, as what the test evaluates is not under the policy.
+// The page's script runs it, because code that the test evaluates is not under the policy.
 const PAGE = `import { work } from './work.js';
 const inWorker = (name) => new Promise((resolve) => {
   const worker = new Worker('worker.js', { type: 'module' });
@@ -46,14 +46,14 @@ beforeAll(async () => {
 afterAll(() => pages?.close());
 
 describe('the core in a browser', () => {
-  test('gives what it gives in Node, byte for byte, from bytes, Blob and stream', async () => {
+  test('the outputs are byte-identical to Node for bytes, Blob and stream', async () => {
     const page = await pages.open();
     await page.waitForFunction(() => 'done' in globalThis);
     const done = await page.evaluate(() => (globalThis as unknown as { done: Done }).done);
     for (const name of MODELS) {
       const expected = JSON.parse(JSON.stringify(await exercise(core, bytesOf(modelPath(name)))));
       expect(expected.bytes.inspect.sites.length).toBeGreaterThan(0);
-      // The record of what came as a Blob or a stream has no digest, as nobody reads the weights for that.
+      // The record of a Blob or a stream has no digest, because nothing reads the weights for it.
       const { bytes, blob, stream } = expected;
       expect(bytes.swap.output.bytes).toBe(bytes.swap.output.blob);
       expect(blob.swap.output.bytes).toBe(stream.swap.output.blob);
@@ -66,7 +66,7 @@ describe('the core in a browser', () => {
         expect(JSON.parse(JSON.stringify(results)), `${name} in a ${where}`).toEqual(expected);
       }
     }
-    // Nothing but what was tried on purpose has been refused.
+    // The policy refused only what the test tried on purpose.
     expect(pages.errors.filter((error) => !/unsafe-eval/.test(error))).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ const { classifier } = REAL_MODELS;
 let bench: Bench;
 let picture: Buffer;
 beforeAll(async () => {
-  // Smooth, since filters differ most at what is fine.
+  // A smooth image, because filters differ most in fine details.
   const waves = Uint8Array.from({ length: 300 * 60 * 3 }, (_, index) => {
     const [x, y] = [Math.floor(index / 3) % 300, Math.floor(index / 900)];
     return 127 + 120 * Math.sin(x / 20 + (index % 3)) * Math.cos(y / 15);
@@ -48,7 +48,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench?.close());
 
-/** Opens a model of the server's. */
+/** Opens a model from the server. */
 const open = (name: string, external: readonly string[] = []) =>
   bench.page.evaluate(
     async ([own, others]) => {
@@ -58,7 +58,7 @@ const open = (name: string, external: readonly string[] = []) =>
     [name, external] as const,
   );
 
-/** Swaps the open model at these sites, all unless given; the bytes come as an array. */
+/** Swaps the open model at these sites (default: all); the bytes are returned as an array. */
 const swap = (form: 'exp' | 'softplus', sites?: readonly number[], more: object = {}) =>
   bench.page.evaluate(
     async ([form, sites, more]) => {
@@ -74,14 +74,14 @@ const swap = (form: 'exp' | 'softplus', sites?: readonly number[], more: object 
 
 const noise = { kind: 'noise', seed: 3, runs: 2 } as const;
 
-/** How many elements are counted in other bins; all of them where the bins are others. */
+/** Returns how many elements are counted in different bins; all elements if the bins differ. */
 function far(found: SiteHistogram, expected: Histogram | null | undefined): number {
   const all = found.counts.reduce((sum, count) => sum + count, 0);
   if (found.from !== expected?.from || found.width !== expected.width) return all;
   return found.counts.reduce((sum, count, bin) => sum + Math.abs(count - (expected.counts[bin] ?? 0)), 0);
 }
 
-/** Mean and standard deviation, as if all elements were in the middle of their bins. */
+/** Returns mean and standard deviation, as if every element were at the centre of its bin. */
 function moments({ from, width, counts }: SiteHistogram): { mean: number; std: number } {
   const sum = (of: (middle: number) => number) =>
     counts.reduce((total, count, bin) => total + count * of(from + (bin + 0.5) * width), 0);
@@ -91,7 +91,7 @@ function moments({ from, width, counts }: SiteHistogram): { mean: number; std: n
 }
 
 describe('open and swap', () => {
-  test('the download is the command line’s output, byte for byte, but for the digest that a page does not calculate', async () => {
+  test('the download equals the command line’s output, except for the digest, which a page does not calculate', async () => {
     const opened = await open('lenet5.onnx');
     expect(opened).toMatchObject({ ok: true, value: { name: 'lenet5.onnx', missing: [] } });
     const swapped = await swap('exp');
@@ -105,7 +105,7 @@ describe('open and swap', () => {
     );
   });
 
-  test('mixtures at some sites only are those of the command line', async () => {
+  test('mixtures at some sites equal those of the command line', async () => {
     const opened = await open('vgg-leaky.onnx');
     if (!opened.ok) throw new Error(opened.problem.what);
     expect(opened.value.missing).toEqual(['vgg-leaky.onnx.data']);
@@ -130,7 +130,7 @@ describe('open and swap', () => {
     );
   });
 
-  test('what is no model is a problem with a way out, and what was open stays', async () => {
+  test('a file that is not a model gives a problem with advice, and the open model stays', async () => {
     await open('lenet5.onnx');
     expect(await open('broken.onnx')).toMatchObject({
       ok: false,
@@ -141,7 +141,7 @@ describe('open and swap', () => {
 });
 
 describe('run', () => {
-  test('original and swapped on each provider, as events and as a report with its HTML', async () => {
+  test('both models run on each provider and give events, a report and its HTML', async () => {
     await open('lenet5.onnx');
     await swap('exp');
     const { answer, events, html } = await bench.page.evaluate(async (input) => {
@@ -177,7 +177,7 @@ describe('run', () => {
     expect(html.value).toContain('<svg');
   });
 
-  test('with external data, which has to be there', async () => {
+  test('a model with external data runs once its data are given', async () => {
     await open('vgg-leaky.onnx');
     await swap('exp');
     const runs = () =>
@@ -196,7 +196,7 @@ describe('run', () => {
     expect(await runs()).toBe(true);
   });
 
-  test('stop ends it within a second, however long it would have gone on', async () => {
+  test('stop ends a run within a second', async () => {
     await open('lenet5.onnx');
     await swap('exp');
     const { answer, ms } = await bench.page.evaluate(async (input) => {
@@ -217,11 +217,11 @@ describe('run', () => {
     }, noise);
     expect(answer).toMatchObject({ ok: false, problem: { code: 'aborted' } });
     expect(ms).toBeLessThan(1000);
-    expect(await swap('exp')).toMatchObject({ ok: true }); // the models are still there
+    expect(await swap('exp')).toMatchObject({ ok: true }); // the models are still open
   });
 });
 
-test('fits says where a model runs, and which nodes stop it', async () => {
+test('fits returns the providers that can run a model, and the nodes that prevent the others', async () => {
   await open('lenet5.onnx');
   await swap('softplus');
   const fits = await bench.page.evaluate(() => (globalThis as unknown as InPage).bench.fits('original'));
@@ -233,7 +233,7 @@ test('fits says where a model runs, and which nodes stop it', async () => {
   for (const { runs, reason } of fits.value) expect(runs).toBe(reason === null);
 });
 
-test('the histogram of a site is the one that calibrate counts in Node', async () => {
+test('the histogram of a site equals the one from calibrate in Node', async () => {
   await open('lenet5.onnx');
   const found = await bench.page.evaluate(
     async (input) => (globalThis as unknown as InPage).bench.histogram(1, input, { '*': 1 }, {}),
@@ -243,11 +243,11 @@ test('the histogram of a site is the one that calibrate counts in Node', async (
   const { sites } = await activations(model('lenet5.onnx'), {
     data: (inputs) => seededFeeds(inputs, { seed: 3, count: 2, dims: { '*': 1 } }),
   });
-  // Convolutions of two builds round apart, which moves an element over an edge now and then.
+  // Two builds round convolutions differently, so that a few elements fall into a neighbouring bin.
   expect(far(found.value, sites[1]?.histogram)).toBeLessThanOrEqual(4);
 });
 
-/** The histogram of the first site, for data that the page fetches itself. */
+/** Returns the histogram of the first site, for data that the page fetches. */
 const histogram = (kind: 'npz' | 'images', name: string, shapes: Record<string, readonly number[]>) =>
   bench.page.evaluate(
     async ([kind, name, shapes]) => {
@@ -259,7 +259,7 @@ const histogram = (kind: 'npz' | 'images', name: string, shapes: Record<string, 
     [kind, name, shapes] as const,
   );
 
-test('an .npz is fed as in Node, four samples to a run or one', async () => {
+test('an .npz gives the same feeds as in Node, with four samples per run or one', async () => {
   await open('lenet5.onnx');
   const tensor = { elemType: 'f32', dims: [8, 1, 28, 28], data: pixels } as const;
   const { sites } = await activations(model('lenet5.onnx'), {
@@ -272,7 +272,7 @@ test('an .npz is fed as in Node, four samples to a run or one', async () => {
   }
 });
 
-test('an image is decoded, resized and cropped about as in Node', async () => {
+test('an image is decoded, resized and cropped nearly as in Node', async () => {
   await open('classifier.onnx');
   const shapes = { x: [1, 3, 48, 192] };
   const found = await histogram('images', 'image.png', shapes);
@@ -283,14 +283,14 @@ test('an image is decoded, resized and cropped about as in Node', async () => {
   const { sites } = await activations(classifier, {
     data: (inputs) => imageFeeds(source, inputs, { shapes }),
   });
-  // Filters differ by a few steps of 255, so that bins may too; what is in them does not move far.
+  // Filters differ by a few of 255 steps, and so may bins; mean and standard deviation hardly differ.
   const { mean, std } = sites[0] ?? {};
   const centred = moments(found.value);
   expect(Math.abs(centred.mean - (mean ?? 0))).toBeLessThan(0.05 * (std ?? 0));
   expect(Math.abs(centred.std / (std ?? 0) - 1)).toBeLessThan(0.05);
 });
 
-test('what does not fit is said without the command line’s options', async () => {
+test('a problem with data names no option of the command line', async () => {
   await open('lenet5.onnx');
   const found = await histogram('npz', 'wrong.npz', {});
   expect(found).toMatchObject({
@@ -299,6 +299,6 @@ test('what does not fit is said without the command line’s options', async () 
   });
 });
 
-test('nothing broke the page’s policy', () => {
+test('no test violated the page’s policy', () => {
   expect(bench.errors.filter((error) => /Content Security Policy/i.test(error))).toEqual([]);
 });

@@ -9,7 +9,7 @@ import type { SiteHistogram } from '../../src/web/workbench/protocol.js';
 const file = (name: string) => ({ name, blob: new Blob() });
 const after = (...actions: Action[]): State => actions.reduce(reduce, START);
 
-test('a choice that changes takes the swapped model away, and a problem of the swap with it', () => {
+test('changing the choice removes the swapped model and the problem of its swap', () => {
   const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
   const swapped: Action = { kind: 'swapped', swapped: { name: 'a.mish.onnx', blob: new Blob(), report } };
   const problem: Action = { kind: 'problem', place: 'swap', problem: { code: 'io', what: 'no' } };
@@ -22,8 +22,8 @@ test('a choice that changes takes the swapped model away, and a problem of the s
   expect(after(swapped, { kind: 'look-at', site: 3 }).swapped).not.toBeNull();
 });
 
-describe('which of some files is the model', () => {
-  test('the one that ends in .onnx, or the only one', () => {
+describe('choosing the model among files', () => {
+  test('the model is the file that ends in .onnx, or the only file', () => {
     expect(modelAmong([file('w.data'), file('a.ONNX')], [])).toMatchObject({
       model: { name: 'a.ONNX' },
       external: [{ name: 'w.data' }],
@@ -31,11 +31,11 @@ describe('which of some files is the model', () => {
     expect(modelAmong([file('anything')], [])).toMatchObject({ model: { name: 'anything' } });
   });
 
-  test('none, where the model that is open waits for them', () => {
+  test('files that the open model lacks are external data', () => {
     expect(modelAmong([file('w.data')], ['weights/w.data'])).toMatchObject({ model: null });
   });
 
-  test('two models, or none among many, are a problem with a way out', () => {
+  test('two models, or no model among several files, give a problem with advice', () => {
     for (const names of [
       ['a.onnx', 'b.onnx'],
       ['a.data', 'b.data'],
@@ -45,7 +45,7 @@ describe('which of some files is the model', () => {
   });
 });
 
-test('shapes and sizes are read as typed, or not at all', () => {
+test('shapes and sizes are read exactly as typed, or rejected', () => {
   const inputs = [{ name: 'x', elemType: 'f32', dims: ['N', null, 4] }];
   const feed = { ...START.feed, dims: { N: ' 2 ' }, shapes: { x: '2, 3, 4' } };
   expect(readFeed(feed, inputs)).toMatchObject({ dims: { N: 2 }, shapes: { x: [2, 3, 4] } });
@@ -55,7 +55,7 @@ test('shapes and sizes are read as typed, or not at all', () => {
   expect(shapeProblem('2 3 4')).toBeDefined();
 });
 
-test('the derivative is the slope of the curve, for each β and mixture', () => {
+test('the derivative equals the numerical slope of the curve, for each β and mixture', () => {
   const parameters = fc.record({
     x: fc.double({ min: -8, max: 8, noNaN: true }),
     beta: fc.double({ min: 0.5, max: 8, noNaN: true }),
@@ -71,7 +71,7 @@ test('the derivative is the slope of the curve, for each β and mixture', () => 
   );
 });
 
-test('the density under the curve adds up to the share that is in sight', () => {
+test('the density adds up to the share of inputs inside the chart', () => {
   const histogram: SiteHistogram = {
     from: -2,
     width: 0.5,

@@ -12,7 +12,7 @@ import { builtFiles, openPages, type Pages } from '../support/pages.js';
 import { residualNet } from '../support/webgl-models.js';
 import { modelPath } from '../support/workbench-page.js';
 
-// onnx-mish/web as it is published, with onnxruntime-web, in a real browser under the strict policy.
+// Runs the published onnx-mish/web with onnxruntime-web in a real browser under a strict policy.
 
 interface Values {
   readonly dims: readonly number[];
@@ -49,7 +49,7 @@ const noise = (dims: readonly number[], seed = 1): Values => ({
 });
 const images = { images: noise([3, 1, 28, 28]) };
 
-/** An operator that WebGL has not, and a Relu. */
+/** A model with an operator that WebGL does not have, and a Relu. */
 const unusual = model({
   nodes: [
     node('Relu', ['x'], ['h'], {}, { name: 'act' }),
@@ -58,7 +58,7 @@ const unusual = model({
   inputs: [value('x', 1, [2, 3])],
   outputs: [value('y', 1, [2, 3])],
 });
-/** One whose dimensions are not known at all, and whose output has no rank. */
+/** A model whose dimensions are unknown, and whose output has no rank. */
 const shapeless = model({
   nodes: [
     node('MatMul', ['x', 'w'], ['h'], {}, { name: 'linear' }),
@@ -98,7 +98,7 @@ beforeAll(async () => {
 });
 afterAll(() => pages?.close());
 
-/** Has the page, or a worker of it, make a session. */
+/** Creates a session in the page or in a worker. */
 async function ask(request: Request, where: 'work' | 'inWorker' = 'work', on = page): Promise<Result> {
   return on.evaluate(
     ([name, asked]) =>
@@ -107,7 +107,7 @@ async function ask(request: Request, where: 'work' | 'inWorker' = 'work', on = p
   ) as Promise<Result>;
 }
 
-/** What ONNX Runtime's CPU makes of the swapped model in Node, from its file or its bytes. */
+/** Returns the outputs of the swapped model on ONNX Runtime's CPU in Node, from its file or its bytes. */
 async function expected(
   source: Uint8Array,
   feeds: Readonly<Record<string, Values>>,
@@ -153,7 +153,8 @@ describe('createMishSession', () => {
     const result = await ask({ source: 'models/lenet5.onnx', as, options, feeds: images }, where);
     expect(result.error).toBeUndefined();
     expect(result).toMatchObject({ plain: true, made: { provider, refused: [] } });
-    // It has a convolution over 6 channels, which onnxruntime-web/webgpu computes wrong, and these kernels right.
+    // The model has a convolution over 6 channels, which onnxruntime-web/webgpu computes wrong, and these kernels
+    // right.
     expect(result.made?.suspicions).toEqual([]);
     expect(result.made?.form).toBe(provider === 'webgpu' ? 'softplus' : 'exp');
     expect(result.made?.report.sites).toHaveLength(4);
@@ -164,13 +165,13 @@ describe('createMishSession', () => {
     expect(result.progress.at(-1)).toEqual({ phase: 'open', provider });
   });
 
-  test('the kernels of onnxruntime-web/webgpu are suspected of a convolution over 6 channels', async () => {
+  test('a known bug is reported for onnxruntime-web/webgpu and a convolution over 6 channels', async () => {
     const options = { providers: ['webgpu'] } as const;
     const result = await ask({ build: 'webgpu', source: 'models/lenet5.onnx', options });
     expect(result.made?.suspicions).toEqual([expect.stringContaining('divisible by 3')]);
   });
 
-  test('goes on to the next provider with its form, and says why', async () => {
+  test('the next provider gets its own form, and the reasons against the first are reported', async () => {
     const feeds = { x: noise([2, 3]) };
     const result = await ask({ source: 'models/unusual.onnx', feeds });
     expect(result.made).toMatchObject({ provider: 'wasm', form: 'exp' });
@@ -189,14 +190,14 @@ describe('createMishSession', () => {
     expectClose(real.outputs, await expected(bytesOf(REAL_MODELS.embedding), embedding.feeds));
   });
 
-  test('a form that is asked for is kept, where the provider can run it', async () => {
+  test('a given form is used where the provider can run it', async () => {
     const result = await ask({ source: 'models/lenet5.onnx', options: { form: 'softplus' }, feeds: images });
     expect(result.made).toMatchObject({ provider: 'wasm', form: 'softplus' });
     expect(result.made?.refused[0]?.reason).toBe('WebGL has no Softplus');
     expectClose(result.outputs, await expected(lenet, images, { form: 'softplus' }));
   });
 
-  test('dimensions that are not known, or given by name, do for WebGL', async () => {
+  test('WebGL runs models whose dimensions are unknown or given by name', async () => {
     const options = { providers: ['webgl'] } as const;
     const feeds = { x: noise([5, 3]) };
     const open = await ask({ source: 'models/shapeless.onnx', options, feeds });
@@ -206,7 +207,7 @@ describe('createMishSession', () => {
     expect(other.error?.message).toContain("expected shape '[2,3]'");
   });
 
-  test('ReLU that stays comes out right on WebGL, which a residual network’s does not by itself', async () => {
+  test('a remaining ReLU of a residual network is right on WebGL, which computes it wrong without a rewrite', async () => {
     const options = { providers: ['webgl'], exclude: ['*'] } as const;
     const feeds = { x: noise([1, 4, 8, 8]) };
     const result = await ask({ source: 'models/residual.onnx', options, feeds });
@@ -214,7 +215,7 @@ describe('createMishSession', () => {
     expectClose(result.outputs, await expected(residualNet(), feeds, { exclude: ['*'] }));
   });
 
-  test('external data comes from beside the model, or is given', async () => {
+  test('external data are fetched from the model’s folder, or given', async () => {
     const beside = await ask({ source: 'models/vgg-leaky.onnx', feeds: images });
     expect(beside.made?.provider).toBe('wasm');
     expect(beside.made?.refused[0]?.reason).toContain('WebGL reads no other files');
@@ -232,7 +233,7 @@ describe('createMishSession', () => {
     expect(missing.error?.fix).toContain("externalData: [{ path: 'vgg-leaky.onnx.data'");
   });
 
-  test('Mish that is in the model already gets the form of the provider', async () => {
+  test('a Mish already in the model gets the form of the provider', async () => {
     const { output } = await swap(shapeless, { form: 'softplus' });
     const swapped = await output.bytes();
     const own = await pages.open();
@@ -250,14 +251,19 @@ describe('createMishSession', () => {
   });
 });
 
-describe('what goes wrong', () => {
+describe('errors', () => {
   test.each([
     ['models/absent.onnx', {}, 'io', /the server answers 404/],
     ['http://127.0.0.1:9/model.onnx', {}, 'io', /cannot be fetched/],
-    ['http://[', {}, 'bad-usage', /this is no address/],
+    ['http://[', {}, 'bad-usage', /not a valid URL/],
     ['models/page.onnx', {}, 'not-onnx', /HTML page/],
-    ['models/lenet5.onnx', { providers: ['cuda' as 'wasm'] }, 'bad-usage', /no provider 'cuda' in a page/],
-    ['models/lenet5.onnx', { providers: [] }, 'bad-usage', /no provider is named/],
+    [
+      'models/lenet5.onnx',
+      { providers: ['cuda' as 'wasm'] },
+      'bad-usage',
+      /'cuda' is not a provider of a page/,
+    ],
+    ['models/lenet5.onnx', { providers: [] }, 'bad-usage', /the list of providers is empty/],
     ['models/lenet5.onnx', { form: 'relu' as 'exp' }, 'bad-usage', /no form 'relu'/],
     ['models/lenet5.onnx', { form: 'native' }, 'unsupported-form', /opset 18/],
     [
@@ -272,7 +278,7 @@ describe('what goes wrong', () => {
     expect(error?.fix).not.toBe('');
   });
 
-  test('a build of ONNX Runtime without WebGL says so, and WASM does it', async () => {
+  test('a build of ONNX Runtime without WebGL is reported, and WASM runs the model', async () => {
     const result = await ask({ build: 'wasm', source: 'models/lenet5.onnx', feeds: images });
     expect(result.made?.provider).toBe('wasm');
     expect(result.made?.refused).toEqual([
@@ -284,7 +290,7 @@ describe('what goes wrong', () => {
     ]);
   });
 
-  test('it can be stopped while the model comes', async () => {
+  test('a download can be aborted', async () => {
     for (const as of ['url', 'response', 'stream'] as const) {
       const { error, made } = await ask({ source: 'models/resnet20.onnx', as, abortAfter: 1 });
       expect(error, as).toMatchObject({ name: 'OnnxMishError', code: 'aborted' });
@@ -294,7 +300,7 @@ describe('what goes wrong', () => {
 });
 
 describe('the cache', () => {
-  test('gives the swapped model without its download, unless it is damaged or the model is another', async () => {
+  test('a cached model needs no download, unless its entry is damaged or the original has changed', async () => {
     const own = await pages.open();
     await own.waitForFunction(() => 'work' in globalThis);
     let tag = '"one"';
@@ -316,7 +322,7 @@ describe('the cache', () => {
     expect(await made({ cache: true, beta: 2 })).toMatchObject({ cache: 'stored', fetched: true });
     expect(await made({})).toEqual({ ...first, cache: undefined });
 
-    // Whatever is done to the model or to what is said of it, it is made again.
+    // After any change to a cache entry, the model is prepared again.
     for (const [isModel, content] of [
       [true, 'no model'],
       [false, '{"prepared":'],
@@ -344,8 +350,8 @@ describe('the cache', () => {
   });
 });
 
-test('the policy has refused nothing', () => {
-  // What the tests above ask for in vain is said, too.
+test('the policy refused only what the tests tried on purpose', () => {
+  // Requests that failed on purpose in the tests above are logged, too.
   const refusals = pages.errors.filter((error) => !/Failed to load resource/.test(error));
   expect(
     refusals.filter((error) => /Content Security Policy/.test(error) && !/127\.0\.0\.1:9/.test(error)),

@@ -11,7 +11,7 @@ import { tempFolder } from '../support/folder.js';
 import { withoutDigest } from '../support/record.js';
 import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
-// The built page in a real browser, used as people use it.
+// Uses the built page in a real browser.
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const text = (content: string) => new TextEncoder().encode(content);
@@ -35,7 +35,7 @@ async function openModel(page: Page, ...names: string[]): Promise<void> {
   await page.getByRole('heading', { level: 1, name: names[0] ?? '' }).waitFor();
 }
 
-/** Leaves these providers only. */
+/** Selects only these providers. */
 async function runOn(page: Page, ...providers: string[]): Promise<void> {
   for (const name of ['WASM', 'WebGL', 'WebGPU']) {
     await page.getByRole('checkbox', { name, exact: true }).setChecked(providers.includes(name));
@@ -51,7 +51,7 @@ async function downloaded(page: Page, act: () => Promise<unknown>): Promise<Down
   return download;
 }
 
-/** Holds the page against WCAG 2.2 AA in light and dark, and against widths of phones. */
+/** Checks the page against WCAG 2.2 AA in light and dark, and against the widths of phones. */
 async function judge(page: Page): Promise<void> {
   if (!(await page.evaluate(() => 'axe' in globalThis))) {
     await page.evaluate(await readFile(AXE, 'utf8'));
@@ -74,7 +74,7 @@ async function judge(page: Page): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
-test('drop, swap, run, download: the bytes of the command line, and its report', async () => {
+test('drop, swap, run and download give the bytes and the report of the command line', async () => {
   const page = await workbench.open();
   await judge(page);
   await page.evaluate(async () => {
@@ -93,10 +93,10 @@ test('drop, swap, run, download: the bytes of the command line, and its report',
   const folder = await tempFolder();
   const output = `${folder.path}/out.onnx`;
   await swapFile(modelPath('lenet5.onnx'), { form: 'exp', output });
-  // But for the digest: a page reads no weights to swap.
+  // Except for the digest: a page reads no weights for a swap.
   expect(withoutDigest(await bytesOf(swapped)).equals(withoutDigest(await readFile(output)))).toBe(true);
 
-  await page.getByRole('button', { name: 'Show what goes into this site' }).click();
+  await page.getByRole('button', { name: 'Show the inputs of this site' }).click();
   await page.getByText('of them where Mish bends').waitFor();
   await runOn(page, 'WASM', 'WebGL');
   await page.getByLabel('Timed pairs of runs').fill('12');
@@ -123,7 +123,7 @@ test('drop, swap, run, download: the bytes of the command line, and its report',
   await page.close();
 });
 
-test('sites are searched, sorted and chosen, and what is chosen is what is swapped', async () => {
+test('sites can be searched, sorted and chosen, and exactly the chosen ones are swapped', async () => {
   const page = await workbench.open();
   await openModel(page, 'resnet20.onnx');
   const names = page.getByRole('table', { name: /^Sites/ }).locator('tbody th');
@@ -141,7 +141,7 @@ test('sites are searched, sorted and chosen, and what is chosen is what is swapp
   await page.close();
 });
 
-test('stop ends a run at once, and keeps what was measured', async () => {
+test('stop ends a run at once and keeps the results so far', async () => {
   const page = await workbench.open();
   await openModel(page, 'lenet5.onnx');
   await runOn(page, 'WASM');
@@ -149,16 +149,16 @@ test('stop ends a run at once, and keeps what was measured', async () => {
   await runButton(page).click();
   await page.getByText(/^Median/).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
-  await page.getByText('Stopped. What was measured until then is below.').waitFor({ timeout: 3000 });
+  await page.getByText('Stopped. The results so far are below.').waitFor({ timeout: 3000 });
   expect(await page.getByText(/^Median/).count()).toBe(1);
   expect(await runButton(page).isEnabled()).toBe(true);
   await page.close();
 });
 
-test('the keyboard is enough, and shows where it is', async () => {
+test('the page can be used by keyboard, with a visible focus', async () => {
   const page = await workbench.open();
   const seen: string[] = [];
-  /** Tabs on until something of this name has the focus. */
+  /** Presses Tab until an element with this name has the focus. */
   const tabTo = async (name: RegExp) => {
     for (let step = 0; step < 60; step++) {
       await page.keyboard.press('Tab');
@@ -196,8 +196,8 @@ test('the keyboard is enough, and shows where it is', async () => {
   await page.close();
 });
 
-describe('what goes wrong is said beside what caused it', () => {
-  test('a file that is no model', async () => {
+describe('problems are shown beside their cause', () => {
+  test('a file that is not a model', async () => {
     const page = await workbench.open();
     const section = page.getByRole('region', { name: 'Open a model' });
     await page.setInputFiles('#files', { name: 'cat.onnx', mimeType: '', buffer: Buffer.from('no model') });
@@ -205,12 +205,12 @@ describe('what goes wrong is said beside what caused it', () => {
     await problem.waitFor();
     expect(await problem.textContent()).toContain('cat.onnx');
     await judge(page);
-    await openModel(page, 'lenet5.onnx'); // and the next file is taken
+    await openModel(page, 'lenet5.onnx'); // the next file works
     expect(await section.getByRole('alert').count()).toBe(0);
     await page.close();
   });
 
-  test('weights that are missing, and a size that is none', async () => {
+  test('missing weights and an invalid size', async () => {
     const page = await workbench.open();
     await openModel(page, 'vgg-leaky.onnx');
     const run = page.getByRole('region', { name: 'Run side by side' });
@@ -227,7 +227,7 @@ describe('what goes wrong is said beside what caused it', () => {
     await page.close();
   });
 
-  test('a form that the model’s opset does not have', async () => {
+  test('a form that the model’s opset lacks', async () => {
     const page = await workbench.open();
     await openModel(page, 'lenet5.onnx');
     await page.getByRole('radio', { name: 'native' }).check();
@@ -239,13 +239,13 @@ describe('what goes wrong is said beside what caused it', () => {
   });
 });
 
-test('a model that the command hands over opens by itself', async () => {
+test('a model from the command line opens without an action', async () => {
   const page = await workbench.open('#model');
   await page.getByRole('heading', { level: 1, name: 'handed.onnx' }).waitFor();
   await page.close();
 });
 
-test('what ui --export writes works in a folder of a plain web server', async () => {
+test('the output of ui --export works in a folder of a plain web server', async () => {
   const folder = await tempFolder();
   const site = `${folder.path}/site`;
   expect(await cli(['ui', '--export', site])).toMatchObject({ code: 0, stderr: '' });
@@ -283,6 +283,6 @@ test('what ui --export writes works in a folder of a plain web server', async ()
   }
 });
 
-test('nothing was logged as an error, the page’s policy included', () => {
+test('the page logged no errors and no violations of its policy', () => {
   expect(workbench.errors.filter((error) => !/WebGPU|adapter/i.test(error))).toEqual([]);
 });

@@ -2,18 +2,18 @@ import type * as Ort from 'onnxruntime-web';
 import type { PageFacts } from '../../providers/browser/protocol.js';
 import { WEB, type WebProvider } from '../../providers/web-providers.js';
 
-/** How the GPU of each provider is looked for; undefined for a provider that uses none. */
+/** Function that examines the GPU of each provider; undefined for a provider without a GPU. */
 const PROBES: Readonly<Record<WebProvider, (() => Gpu | Promise<Gpu>) | undefined>> = {
   wasm: undefined,
   webgl,
   webgpu,
 };
 
-/** Describes what there is for a provider in this page or worker. */
+/** Returns what this page or worker offers a provider: threads, SIMD and the GPU. */
 export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<PageFacts> {
   const wasm = WEB[provider].wasm !== undefined;
   const gpu = await PROBES[provider]?.();
-  // ONNX Runtime's own choice, which it makes when it starts (wasm-utils of onnxruntime-web).
+  // ONNX Runtime chooses this number when it starts (wasm-utils of onnxruntime-web).
   const chosen = Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2));
   return {
     version: ort.env.versions.web ?? ort.env.versions.common,
@@ -25,12 +25,12 @@ export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<P
   };
 }
 
-/** Looks for what this page or worker lacks for a provider; returns undefined where it lacks nothing. */
+/** Returns what a provider needs and this page or worker lacks; undefined where nothing is missing. */
 export async function missingFor(provider: WebProvider): Promise<PageFacts['missing']> {
   return (await PROBES[provider]?.())?.missing;
 }
 
-/** A module of one function, which gives `i8x16.popcnt(i8x16.splat(0))`. */
+/** A WebAssembly module whose only function returns `i8x16.popcnt(i8x16.splat(0))`, a SIMD instruction. */
 const SIMD = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10],
   ...[10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
@@ -46,7 +46,7 @@ function webgl(): Gpu {
   const info = gl.getExtension('WEBGL_debug_renderer_info');
   const renderer = String(gl.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
   const floats = gl.getExtension('EXT_color_buffer_float') !== null;
-  gl.getExtension('WEBGL_lose_context')?.loseContext(); // browsers allow a few contexts only
+  gl.getExtension('WEBGL_lose_context')?.loseContext(); // browsers limit the number of contexts
   return { renderer, software: isSoftware(renderer), ...(floats ? {} : { missing: 'float-textures' }) };
 }
 
@@ -60,7 +60,7 @@ async function webgpu(): Promise<Gpu> {
   return { renderer, software: isFallbackAdapter === true || isSoftware(renderer) };
 }
 
-/** As much of WebGPU as is asked here; TypeScript's DOM has not all of it. */
+/** The part of WebGPU's API that this file uses; TypeScript's DOM types lack some of it. */
 interface MinimalGpu {
   requestAdapter(options: { powerPreference: string }): Promise<{
     readonly info: {

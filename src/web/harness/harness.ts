@@ -1,4 +1,4 @@
-// The page that a browser provider loads: ONNX Runtime Web, driven by the process that started the browser.
+// Code of the page that a browser provider opens: it runs ONNX Runtime Web for the process that started the browser.
 import type * as Ort from 'onnxruntime-web';
 import { messageOf } from '../../base/error.js';
 import type { Harness } from '../../providers/browser/protocol.js';
@@ -7,8 +7,8 @@ import { loadRuntime, type OrtFeeds, type WebRuntime } from './runtime.js';
 
 let runtime: WebRuntime;
 const sessions = new Map<number, Ort.InferenceSession>();
-/** Feeds that are run again and again, by their address. */
-const kept = new Map<string, OrtFeeds>();
+/** Feeds that several runs use, by URL. */
+const feedsByUrl = new Map<string, OrtFeeds>();
 
 const harness: Harness = {
   async start({ provider, threads }) {
@@ -24,8 +24,8 @@ const harness: Harness = {
   },
 
   async run({ id, feeds, results }) {
-    const tensors = await runtime.run(sessionOf(id), kept.get(feeds) ?? (await fetchFeeds(feeds)));
-    // A Blob, which Chromium sends ten times as fast as the same bytes in an array.
+    const tensors = await runtime.run(sessionOf(id), feedsByUrl.get(feeds) ?? (await fetchFeeds(feeds)));
+    // A Blob: Chromium sends a Blob ten times as fast as an array.
     const body = new Blob([encodeTensors(tensors)]);
     await transfer(results, { method: 'POST', body });
   },
@@ -46,7 +46,7 @@ const harness: Harness = {
   },
 };
 
-/** Each method as the process calls it: what is thrown becomes an answer. */
+/** Makes the methods callable for the process. An exception becomes a result with `error`. */
 Object.assign(globalThis, {
   onnxMish: async (method: keyof Harness, request: never) => {
     try {
@@ -64,8 +64,8 @@ function sessionOf(id: number): Ort.InferenceSession {
 }
 
 async function keep(url: string): Promise<OrtFeeds> {
-  const feeds = kept.get(url) ?? (await fetchFeeds(url));
-  kept.set(url, feeds);
+  const feeds = feedsByUrl.get(url) ?? (await fetchFeeds(url));
+  feedsByUrl.set(url, feeds);
   return feeds;
 }
 
@@ -77,5 +77,5 @@ async function fetchFeeds(url: string): Promise<OrtFeeds> {
 async function transfer(url: string, options?: RequestInit): Promise<Response> {
   const response = await fetch(url, options).catch(() => undefined);
   if (response?.ok) return response;
-  throw new Error('the page has lost the process that started it: tensors cannot get through');
+  throw new Error('the page cannot exchange tensors with the process that started the browser');
 }

@@ -1,8 +1,8 @@
 import type { Placement } from '../../providers/provider.js';
 
 /**
- * Where the nodes were placed, read from the verbose log that ONNX Runtime writes while it opens a session
- * (VerifyEachNodeIsAssignedToAnEp in its session_state.cc); undefined where the log does not say.
+ * Reads where ONNX Runtime placed the nodes from the verbose log of opening a session (VerifyEachNodeIsAssignedToAnEp
+ * in its session_state.cc). Returns undefined where the log does not say.
  */
 export function readPlacement(lines: readonly string[]): Placement | undefined {
   const counts: Record<string, number> = {};

@@ -1,4 +1,4 @@
-// ONNX Runtime Web with one of its providers, in a page or in a worker.
+// Runs ONNX Runtime Web with one provider, in a page or in a worker.
 
 import type * as Ort from 'onnxruntime-web';
 import type { PageFacts } from '../../providers/browser/protocol.js';
@@ -9,10 +9,10 @@ import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { factsOf } from './facts.js';
 import { readPlacement } from './placement.js';
 
-/** Tensors as ONNX Runtime has them. */
+/** Input tensors in ONNX Runtime's type, by input name. */
 export type OrtFeeds = Readonly<Record<string, Ort.Tensor>>;
 
-/** A session that is open. */
+/** An open session, and the time it took to create it. */
 export interface Opened {
   readonly session: Ort.InferenceSession;
   readonly createMs: number;
@@ -21,14 +21,14 @@ export interface Opened {
   readonly placement?: Placement;
 }
 
-/** What to open: a model by its address or as bytes, and the files that its tensors are in. */
+/** A model as a URL or as bytes, and its external data files. */
 export interface OpenOptions {
   readonly model: string | Uint8Array;
   readonly external: readonly { readonly path: string; readonly data: string | Uint8Array }[];
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
 }
 
-/** Pairs of runs to time: two sessions in turns, `firstOfAll` saying which begins. */
+/** Pairs of runs to time: two sessions in turns; `firstOfAll` is the session that begins. */
 export interface TimedPairs {
   readonly sessions: readonly [Ort.InferenceSession, Ort.InferenceSession];
   readonly feeds: readonly [OrtFeeds, OrtFeeds];
@@ -36,31 +36,35 @@ export interface TimedPairs {
   readonly firstOfAll: 0 | 1;
 }
 
-/** ONNX Runtime Web, loaded. What fails is thrown as it comes. */
+/** A loaded ONNX Runtime Web; its errors are thrown unchanged. */
 export interface WebRuntime {
   readonly facts: PageFacts;
   open(options: OpenOptions): Promise<Opened>;
   toFeeds(tensors: Tensors): OrtFeeds;
   run(session: Ort.InferenceSession, feeds: OrtFeeds): Promise<Tensors>;
-  /** Milliseconds of one run. */
+  /** Returns the milliseconds of one run. */
   time(session: Ort.InferenceSession, feeds: OrtFeeds): Promise<number>;
   pairs(request: TimedPairs): Promise<Pairs>;
 }
 
-/** A page's clock ticks in steps of 5 µs at best; what is timed should take a hundred of them. */
-const LONG_ENOUGH_MS = 0.5;
+/**
+ * Minimum milliseconds of one measurement. A page's clock has steps of 5 µs at best, and a measurement should span a
+ * hundred.
+ */
+const MIN_MEASURED_MS = 0.5;
 
-const repeatsFor = (ms: number) => Math.max(1, Math.min(100, Math.ceil(LONG_ENOUGH_MS / Math.max(ms, 1e-3))));
+const repeatsFor = (ms: number) =>
+  Math.max(1, Math.min(100, Math.ceil(MIN_MEASURED_MS / Math.max(ms, 1e-3))));
 
-/** How long a browser may take to tell that a WebGL context is lost. */
-const LOSS_MS = 100;
+/** Milliseconds that a browser may take to report a lost WebGL context. */
+const CONTEXT_LOSS_MS = 100;
 
-/** The WebGL context of each provider that computes with one, once a session is open. */
+/** Returns the WebGL context of a provider that computes with one, once a session is open. */
 const CONTEXTS: Readonly<Partial<Record<WebProvider, (ort: typeof Ort) => WebGL2RenderingContext>>> = {
   webgl: ({ env }) => env.webgl.context as WebGL2RenderingContext,
 };
 
-/** Loads ONNX Runtime's build for a provider from `base`, the address of the folder with its files. */
+/** Loads ONNX Runtime's build for a provider; `base` is the URL of the folder with its files. */
 export async function loadRuntime(
   provider: WebProvider,
   base: string,
@@ -73,19 +77,19 @@ export async function loadRuntime(
   ort.env.logLevel = 'error';
   const facts = await factsOf(provider, ort);
   let context: WebGL2RenderingContext | undefined;
-  /** The outputs that are tensors. */
+  /** Names of the outputs that are tensors, by session. */
   const fetches = new WeakMap<Ort.InferenceSession, string[]>();
-  /** How many runs make one time, by the pair of sessions: the same for all their times. */
-  const known = new WeakMap<Ort.InferenceSession, { other: Ort.InferenceSession; repeats: number }>();
+  /** Number of runs in one measurement, by pair of sessions; all measurements of a pair use the same number. */
+  const repeatsOfPair = new WeakMap<Ort.InferenceSession, { other: Ort.InferenceSession; repeats: number }>();
 
   async function call(session: Ort.InferenceSession, feeds: OrtFeeds) {
     const [outcome] = await Promise.allSettled([
       session.run(feeds, fetches.get(session) ?? session.outputNames),
     ]);
-    // A lost context is told a moment after the first call that fails for it.
+    // The browser reports a lost context a moment after the first call that fails.
     if (context !== undefined && outcome.status === 'rejected')
-      await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
-    // Then what fails first says little, and what does not fail is wrong.
+      await new Promise((resolve) => setTimeout(resolve, CONTEXT_LOSS_MS));
+    // With a lost context the first error is misleading, and outputs without an error are wrong.
     if (context?.isContextLost()) throw new Error('the WebGL context was lost');
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
@@ -109,7 +113,7 @@ export async function loadRuntime(
       const session = await create(ort, model, options);
       const createMs = performance.now() - start;
       const placement = WEB[provider].logsPlacement ? await findPlacement(ort, model, options) : undefined;
-      // ONNX Runtime makes its WebGL context with its first session.
+      // ONNX Runtime creates its WebGL context with the first session.
       context ??= CONTEXTS[provider]?.(ort);
       const [inputs, outputs] = [
         valueInfos(session.inputNames, () => session.inputMetadata),
@@ -132,12 +136,12 @@ export async function loadRuntime(
     time: (session, feeds) => time(session, feeds, 1),
     async pairs({ sessions, feeds, pairs, firstOfAll }) {
       const [one, other] = sessions;
-      const before = known.get(one);
+      const before = repeatsOfPair.get(one);
       const repeats =
         before?.other === other
           ? before.repeats
           : repeatsFor(Math.min(await time(one, feeds[0], 1), await time(other, feeds[1], 1)));
-      known.set(one, { other, repeats });
+      repeatsOfPair.set(one, { other, repeats });
       const times: [number, number][] = [];
       for (let pair = 0; pair < pairs; pair++) {
         const taken: [number, number] = [0, 0];
@@ -152,21 +156,21 @@ export async function loadRuntime(
   };
 }
 
-/** The overloads take one or the other, not the union. */
+/** Creates a session from a URL or from bytes; the overloads accept only one of them, not the union. */
 function create(
   ort: typeof Ort,
   model: string | Uint8Array,
   options: Ort.InferenceSession.SessionOptions,
 ): Promise<Ort.InferenceSession> {
   const { InferenceSession } = ort;
-  return InferenceSession.create(model as Uint8Array, options); // there is no overload for both
+  return InferenceSession.create(model as Uint8Array, options);
 }
 
-/** What ONNX Runtime logs, while somebody wants it. */
+/** Lines of ONNX Runtime's log; undefined while nothing collects them. */
 let log: string[] | undefined;
 let listening = false;
 
-/** ONNX Runtime's module takes hold of the console when it starts, so this has to come before. */
+/** Collects what ONNX Runtime logs. Has to run before ONNX Runtime loads, which keeps a reference to the console. */
 function listenToLog(): void {
   if (listening) return;
   listening = true;
@@ -176,8 +180,8 @@ function listenToLog(): void {
 }
 
 /**
- * Where WebGPU's nodes run, which only the verbose log says. A session that logs is slow, so this one is made for
- * the log alone.
+ * Returns where WebGPU's nodes run, which only the verbose log says. A session that logs is slow, so this function
+ * creates one only for its log.
  */
 async function findPlacement(
   ort: typeof Ort,
@@ -204,13 +208,13 @@ function toOrt(ort: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor {
 function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
   const elemType = elemTypeOf(type);
   if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
-  const { buffer, byteOffset, length } = data as Uint16Array; // or a Float16Array, where the browser has them
+  const { buffer, byteOffset, length } = data as Uint16Array; // a Float16Array in browsers that have it
   return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
 }
 
 const isTensor = ({ elemType }: ValueInfo) => elemType !== CONTAINER;
 
-/** WebGL knows its inputs and outputs by name only. */
+/** Returns names, types and shapes of inputs or outputs; only names on WebGL, which has no metadata. */
 function valueInfos(
   names: readonly string[],
   metadata: () => readonly Ort.InferenceSession.ValueMetadata[],

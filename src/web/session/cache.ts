@@ -1,35 +1,35 @@
 import { VERSION } from '../../base/version.js';
 import type { Prepared } from './prepare.js';
 
-/** Entries have addresses that nobody can ask a server for. */
+/** URL prefix of cache entries. The domain `.invalid` does not exist, so no request can reach a server. */
 const OURS = 'https://onnx-mish.invalid/';
 const ROOT = `${OURS}${VERSION}/`;
 
-/** Models that were made ready before, in Cache Storage. What it cannot do is as if it were not there. */
+/** Prepared models in Cache Storage. A failure of the cache counts as a missing entry. */
 export interface ModelCache {
-  /** SHA-256 of the content that had this validator, if that is known. */
+  /** Returns the SHA-256 of the content with this validator, if the cache has one. */
   hashOf(validator: string): Promise<string | undefined>;
-  /** What was made of this content with these options, unless it is not there or is damaged. */
+  /** Returns the model prepared from this content with these options; undefined if it is missing or damaged. */
   load(hash: string, options: string): Promise<Prepared | undefined>;
-  /** Keeps what was made. False where there is no room. */
+  /** Stores a prepared model. Returns false where there is no room. */
   store(hash: string, options: string, prepared: Prepared, validator: string | undefined): Promise<boolean>;
 }
 
-/** SHA-256 in hexadecimal digits. */
+/** Returns the SHA-256 in hexadecimal digits. */
 export async function sha256(bytes: Uint8Array | ArrayBuffer | string): Promise<string> {
   const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', data as Uint8Array<ArrayBuffer>));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** What an entry says of itself; the model is an entry of its own. */
+/** A cache entry without the bytes of the model, which are a separate entry. */
 interface Entry {
   readonly prepared: Prepared;
   /** SHA-256 of the model. */
   readonly sha256?: string;
 }
 
-/** Opens the cache of this name; undefined where the page has no Cache Storage, as outside of a secure context. */
+/** Opens the cache with this name. Returns undefined where the page has no Cache Storage, for example without HTTPS. */
 export async function openCache(name: string): Promise<ModelCache | undefined> {
   const cache = await globalThis.caches?.open(name).catch(() => undefined);
   if (cache === undefined) return undefined;
@@ -48,7 +48,7 @@ export async function openCache(name: string): Promise<ModelCache | undefined> {
           await ((await cache.match(`${at}/model`))?.arrayBuffer() ?? new ArrayBuffer()),
         );
         if ((await sha256(model)) === entry.sha256) return { ...entry.prepared, model };
-      } catch {} // damaged in another way
+      } catch {} // the entry is damaged
       await cache.delete(at);
       return undefined;
     },
@@ -56,8 +56,8 @@ export async function openCache(name: string): Promise<ModelCache | undefined> {
       const at = await entryAt(hash, options);
       try {
         for (const { url } of await cache.keys())
-          if (url.startsWith(OURS) && !url.startsWith(ROOT)) await cache.delete(url); // of another version
-        // What speaks of a model comes after it.
+          if (url.startsWith(OURS) && !url.startsWith(ROOT)) await cache.delete(url); // written by another version
+        // The model is stored before the entry that refers to it.
         if (prepared.ready) {
           const model = prepared.model as Uint8Array<ArrayBuffer>;
           await cache.put(`${at}/model`, new Response(new Blob([model])));
@@ -70,7 +70,7 @@ export async function openCache(name: string): Promise<ModelCache | undefined> {
         if (validator !== undefined) await cache.put(await validatorAt(validator), new Response(hash));
         return true;
       } catch {
-        return false; // no room: the browser keeps what it had
+        return false; // no room: the browser keeps older entries
       }
     },
   };

@@ -13,65 +13,71 @@ import { type ExternalFile, externalFiles } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';
 import { type Prepared, type PrepareOptions, prepare, type Refusal, type Swapping } from './prepare.js';
 
-/** ONNX Runtime Web, as a page imports it: `import * as ort from 'onnxruntime-web/all'`. */
+/** The module of ONNX Runtime Web that a page imports: `import * as ort from 'onnxruntime-web/all'`. */
 export interface OrtWeb {
   readonly InferenceSession: Pick<typeof Ort.InferenceSession, 'create'>;
-  /** Its settings, where ONNX Runtime leaves what its WebGPU is made of. */
+  /** ONNX Runtime's settings; they show which WebGPU kernels the build has. */
   readonly env?: { readonly webgpu?: object | undefined } | undefined;
 }
 
-/** How far it is. */
+/** Progress of `createMishSession`. */
 export type MishProgress =
   | ({ readonly phase: 'fetch' } & FetchProgress)
-  /** The model is swapped for a provider, or taken from the cache. */
+  /** The model is being swapped for a provider, or read from the cache. */
   | { readonly phase: 'swap'; readonly provider: WebProvider }
-  /** ONNX Runtime opens it. */
+  /** ONNX Runtime is creating the session. */
   | { readonly phase: 'open'; readonly provider: WebProvider };
 
-/** What a session was made with. */
+/** Facts about a session that `createMishSession` created. */
 export interface MishSession {
-  /** The provider that runs it. WebGPU leaves to WASM what it has no kernel for. */
+  /** The provider that runs the model. With WebGPU, nodes without a WebGPU kernel run on WASM. */
   readonly provider: WebProvider;
-  /** The providers that were to be tried before, and why they do not run it. */
+  /** Providers that were tried before, with the reasons why they cannot run the model. */
   readonly refused: readonly Refusal[];
   readonly form: FormName;
-  /** What the swap did. */
+  /** The report of the swap, as `swap` returns it. */
   readonly report: SwapReport;
-  /** What the provider may compute wrong, of what is known of it. */
+  /** Known bugs of the provider that may affect this model, as sentences. */
   readonly suspicions: readonly string[];
-  /** Whether the swapped model was in the cache, is now, or could not be kept; undefined where it was not to be. */
+  /**
+   * Whether the swapped model came from the cache, was stored there, or could not be stored; undefined without a
+   * cache.
+   */
   readonly cache: 'hit' | 'stored' | 'unavailable' | undefined;
 }
 
 export interface MishSessionOptions extends Swapping {
-  /** To be tried in this order; WebGL, then WASM unless given. */
+  /** Providers in the order to try them; default: WebGL, then WASM. */
   readonly providers?: readonly WebProvider[] | undefined;
-  /** How to write Mish; unless given, `auto`: as each provider can run it, and runs it fast. */
+  /** Form of Mish; default `auto`: the fastest form that the provider can run. */
   readonly form?: FormName | 'auto' | undefined;
   /**
-   * The files that hold tensors of the model, by their location as it names them. Those that are missing are fetched from
-   * beside the model, where that has an address.
+   * External data files, by the location in the model. Missing files are fetched from the model's folder where the
+   * model has a URL.
    */
   readonly externalData?: readonly ExternalFile[] | undefined;
-  /** Keep the swapped model in Cache Storage, under this name, or under `onnx-mish` for true. */
+  /** Cache Storage for the swapped model: a cache name, or true for `onnx-mish`. */
   readonly cache?: boolean | string | undefined;
-  /** For ONNX Runtime. `freeDimensionOverrides` are heeded on WebGL, too. */
+  /** Options for ONNX Runtime. On WebGL, `freeDimensionOverrides` set the sizes of symbolic dimensions. */
   readonly session?:
     | Omit<Ort.InferenceSession.SessionOptions, 'executionProviders' | 'externalData'>
     | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: MishProgress) => void) | undefined;
-  /** Told what the session was made with, before it is returned. */
+  /** Receives facts about the session before it is returned. */
   readonly onSession?: ((made: MishSession) => void) | undefined;
 }
 
 /**
- * Fetches a model, swaps its activations for Mish in the form that the provider which will really run it can run, and opens
- * it: on the first of the providers that is there and takes it. Mish that is in the model already gets that form too. On
- * WebGL a session keeps to the dimensions of its first run, and ReLU that stays is written so that it comes out right.
+ * Fetches a model, swaps ReLU and LeakyReLU for Mish, and creates a session on the first provider that can run the
+ * model. Each provider gets a form of Mish that it can run; a Mish already in the model gets this form, too. On WebGL
+ * every run must have the shapes of the first run, and remaining ReLU nodes are rewritten where WebGL computes them
+ * wrong.
  *
- * Throws `io`, `not-onnx`, `malformed`, `external-data`, `bad-usage`, `unsupported-form`, `aborted`, and
- * `provider-unavailable` with the reason of each when no provider runs it.
+ * Throws `io`, `not-onnx`, `malformed`, `external-data`, `bad-usage`, `unsupported-form` and `aborted`;
+ * `provider-unavailable` with a reason for each provider when none can run the model.
+ * @example
+ * const session = await createMishSession(ort, 'model.onnx', { providers: ['webgpu', 'wasm'] });
  */
 export async function createMishSession(
   ort: OrtWeb,
@@ -88,7 +94,7 @@ export async function createMishSession(
   }
 }
 
-/** A session on the first of the providers that is there and takes the model. */
+/** Creates a session on the first provider that is available and can run the model. */
 async function openFirst(
   ort: OrtWeb,
   models: Models,
@@ -124,16 +130,17 @@ async function openFirst(
     }
     if (signal?.aborted) await opened.release();
     stopIfAborted(signal, models.name);
-    const told = hasOlderWebgpu(ort) ? suspicions.filter((bug) => !isOfNativeKernels(bug)) : suspicions;
-    onSession?.({ provider, refused, form: report.form, report, suspicions: told, cache });
+    const bugs = hasOlderWebgpu(ort) ? suspicions.filter((bug) => !isOfNativeKernels(bug)) : suspicions;
+    onSession?.({ provider, refused, form: report.form, report, suspicions: bugs, cache });
     return opened;
   }
-  throw noneOf(refused, models.name);
+  throw noProvider(refused, models.name);
 }
 
 /**
- * Whether the kernels of WebGPU are those of `onnxruntime-web/all` (JSEP), and not those of `onnxruntime-web/webgpu`. Only the former fix `env.webgpu.adapter` when they start (backend-webgpu.ts of
- * onnxruntime-web 1.30); behind `env.wasm.proxy` they start elsewhere, and nothing can be known.
+ * Returns whether `ort` is `onnxruntime-web/all`, whose WebGPU kernels (JSEP) differ from those of
+ * `onnxruntime-web/webgpu`. Only `all` makes `env.webgpu.adapter` read-only when it starts (backend-webgpu.ts of
+ * onnxruntime-web 1.30). With `env.wasm.proxy` it starts in a worker, so that this function returns false.
  */
 function hasOlderWebgpu({ env }: OrtWeb): boolean {
   const adapter = env?.webgpu && Object.getOwnPropertyDescriptor(env.webgpu, 'adapter');
@@ -147,11 +154,12 @@ const UPDATE = 'Update the browser and the graphics driver, or name another prov
 function checkProviders(providers: readonly WebProvider[]): void {
   const unknown = providers.find((name) => !WEB_PROVIDERS.includes(name));
   if (unknown === undefined && providers.length > 0) return;
-  const what = unknown === undefined ? 'no provider is named' : `there is no provider '${unknown}' in a page`;
+  const what =
+    unknown === undefined ? 'the list of providers is empty' : `'${unknown}' is not a provider of a page`;
   throw new OnnxMishError('bad-usage', what, { fix: `Choose from ${WEB_PROVIDERS.join(', ')}` });
 }
 
-/** What ONNX Runtime says when it does not open a model. */
+/** Turns an error of ONNX Runtime into the reason why a provider cannot open the model. */
 function refusalOf(provider: WebProvider, message: string): Refusal {
   if (!/backend not found/.test(message)) return { provider, reason: message };
   return {
@@ -161,15 +169,18 @@ function refusalOf(provider: WebProvider, message: string): Refusal {
   };
 }
 
-function noneOf(refused: readonly Refusal[], where: string): OnnxMishError {
+function noProvider(refused: readonly Refusal[], where: string): OnnxMishError {
   const reasons = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ');
   const [fix] = [...refused.flatMap(({ fix }) => fix ?? []), 'Name another provider, such as wasm'];
-  return new OnnxMishError('provider-unavailable', `no provider runs it. ${reasons}`, { where, fix });
+  return new OnnxMishError('provider-unavailable', `no provider can run the model. ${reasons}`, {
+    where,
+    fix,
+  });
 }
 
 type Models = Awaited<ReturnType<typeof openModels>>;
 
-/** A model in preparation: what is fetched, is fetched once and when it is needed. */
+/** Prepares a model for providers. The model is fetched at most once, and only when it is needed. */
 async function openModels(source: FileSource, options: MishSessionOptions) {
   const { form = 'auto', beta, leaky, only, include, exclude, opset, signal } = options;
   const onProgress = (progress: FetchProgress) => options.onProgress?.({ phase: 'fetch', ...progress });
@@ -214,7 +225,7 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
       const stored = await cache.store(hash, key, prepared, file.validator);
       return { prepared, cache: stored ? 'stored' : 'unavailable' };
     },
-    /** Ends what is on its way: a model that was in the cache need not come whole. */
+    /** Cancels a download that is not needed, because the model came from the cache. */
     async end() {
       if (fetched === undefined) await file.drop();
     },

@@ -1,7 +1,7 @@
 import { aborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 
-/** Where a model, or a file beside it, can come from: an address, what came from one, or what is there already. */
+/** Source of a model or of a file beside it: a URL, a response, or the content. */
 export type FileSource =
   | string
   | URL
@@ -10,13 +10,13 @@ export type FileSource =
   | Uint8Array
   | ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** How much of a file is here. */
+/** Progress of one download. */
 export interface FetchProgress {
-  /** The file: its address, or its location beside the model. */
+  /** URL of the file, or its location beside the model. */
   readonly file: string;
-  /** Bytes so far. */
+  /** Bytes received. */
   readonly loaded: number;
-  /** Bytes in all; undefined where the server does not say, or says how many there are compressed. */
+  /** Size in bytes; undefined where the server does not say, or only says the compressed size. */
   readonly total: number | undefined;
 }
 
@@ -25,23 +25,23 @@ export interface FetchOptions {
   readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
 }
 
-/** A file that is on its way. */
+/** A file whose content may still be downloading. */
 export interface Incoming {
-  /** What messages call it. */
+  /** Name of the file in messages. */
   readonly name: string;
-  /** Its address, where it has one. */
+  /** URL of the file, where it has one. */
   readonly url: string | undefined;
-  /** What the server says stays the same as long as the file does: its address and its ETag, or date and length. */
+  /** Text that changes when the file changes: URL with ETag, or with date and length. */
   readonly validator: string | undefined;
-  /** All of it. Throws `io` when it breaks off, `aborted`. */
+  /** Returns the whole content. Throws `io` when the download breaks off, and `aborted`. */
   content(): Promise<Blob>;
-  /** Ends what is on its way, where its content is not wanted. */
+  /** Cancels the download. */
   drop(): Promise<void>;
 }
 
 /**
- * Asks for a file, and has its content come when that is wanted.
- * Throws `io` for an address that cannot be fetched, `aborted`.
+ * Requests a file; its content is downloaded when it is wanted. Throws `io` for a URL that cannot be fetched, and
+ * `aborted`.
  */
 export async function openFile(
   source: FileSource,
@@ -90,9 +90,9 @@ function addressOf(source: string | URL): URL {
   try {
     return new URL(source, globalThis.location?.href);
   } catch (cause) {
-    throw new OnnxMishError('bad-usage', 'this is no address', {
+    throw new OnnxMishError('bad-usage', 'not a valid URL', {
       where: String(source),
-      fix: 'In a worker that was made from a Blob, and outside of a page, it has to be a whole one',
+      fix: 'Give an absolute URL: a relative one works neither outside of a page nor in a worker created from a Blob',
       cause,
     });
   }
@@ -102,9 +102,9 @@ async function request(url: URL, signal: AbortSignal | undefined): Promise<Respo
   const { href } = url;
   const response = await fetch(url, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
     if (signal?.aborted) throw aborted(href);
-    throw new OnnxMishError('io', `it cannot be fetched: ${messageOf(cause)}`, {
+    throw new OnnxMishError('io', `the file cannot be fetched: ${messageOf(cause)}`, {
       where: href,
-      fix: 'Check the address, the network, and whether the server lets this page have it (CORS)',
+      fix: 'Check the URL, the network, and whether the server allows this page to read the file (CORS)',
       cause,
     });
   });
@@ -115,14 +115,18 @@ function checked(response: Response, where: string): Response {
   if (response.ok) return response;
   throw new OnnxMishError('io', `the server answers ${`${response.status} ${response.statusText}`.trim()}`, {
     where,
-    fix: 'Check the address',
+    fix: 'Check the URL',
   });
 }
 
 const brokenOff = (where: string, cause: unknown) =>
-  new OnnxMishError('io', `it breaks off: ${messageOf(cause)}`, { where, fix: 'Fetch it again', cause });
+  new OnnxMishError('io', `the download broke off: ${messageOf(cause)}`, {
+    where,
+    fix: 'Fetch it again',
+    cause,
+  });
 
-/** A compressed answer has the length of what travels, which is not counted here. */
+/** Returns the size of the content; undefined for a compressed response, whose length is the compressed size. */
 function lengthOf({ headers }: Response): number | undefined {
   const length = Number(headers.get('Content-Length') ?? Number.NaN);
   return headers.get('Content-Encoding') === null && Number.isFinite(length) ? length : undefined;

@@ -13,41 +13,41 @@ import { webglProblems } from '../../providers/webgl/check.js';
 import { webglMistakes } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
 
-/** What to swap; see `swap`. */
+/** Options of the swap; see `swap`. */
 export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude' | 'opset'>;
 
 export interface PrepareOptions extends Swapping {
   readonly form: FormName | 'auto';
-  /** Numbers for dimensions that are symbols. */
+  /** Sizes of symbolic dimensions, by name. */
   readonly dims: Readonly<Record<string, number>>;
 }
 
-/** Why a provider does not run a model. */
+/** Reason why a provider cannot run a model. */
 export interface Refusal {
   readonly provider: WebProvider;
   readonly reason: string;
-  /** What to do about it. */
+  /** Advice, as an imperative. */
   readonly fix?: string | undefined;
-  /** The nodes that stand in the way, where it is known beforehand which. */
+  /** Nodes that the provider cannot run, where they are known in advance. */
   readonly nodes?: readonly string[] | undefined;
 }
 
-/** A model made ready for a provider, or why that cannot run it. */
+/** A model prepared for a provider, or the reason why the provider cannot run it. */
 export type Prepared =
   | {
       readonly ready: true;
       readonly model: Uint8Array;
       readonly report: SwapReport;
-      /** Files that hold tensors of the model, relative to its folder. */
+      /** Locations of the external data files, relative to the model's folder. */
       readonly externalData: readonly string[];
-      /** What the provider may compute wrong, of what is known of it. */
+      /** Known bugs of the provider that may affect this model, as sentences. */
       readonly suspicions: readonly string[];
     }
   | { readonly ready: false; readonly refusal: Refusal };
 
 /**
- * A model swapped for a provider: in the form for it, Mish that is in it already too, and as WebGL needs it.
- * Throws as `swap` does.
+ * Swaps a model for a provider and prepares it: Mish nodes already in the model get the same form, and WebGL gets
+ * concrete shapes and rewritten nodes. Throws what `swap` throws.
  */
 export async function prepare(
   document: OnnxDocument,
@@ -64,11 +64,11 @@ export async function prepare(
   const externalData = [
     ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
   ];
-  const finished = await (FINISH[provider] ?? asItIs)(swapped, provider, dims);
+  const finished = await (FINISH[provider] ?? unchanged)(swapped, provider, dims);
   return finished.ready ? { ...finished, report, externalData } : finished;
 }
 
-/** The last step of a preparation: the model for ONNX Runtime, or why the provider cannot run it. */
+/** The last step of a preparation: returns the model for ONNX Runtime, or the reason why the provider cannot run it. */
 type Finish = (
   swapped: OnnxDocument,
   provider: WebProvider,
@@ -80,12 +80,12 @@ type Finish = (
 
 const FINISH: Readonly<Partial<Record<WebProvider, Finish>>> = { webgl: forWebgl };
 
-/** Leaves a model as it is, for a provider that takes every model. */
-async function asItIs(swapped: OnnxDocument, provider: WebProvider) {
-  return { ready: true, model: await allOf(swapped), suspicions: knownBugs(provider, swapped) } as const;
+/** Returns the model unchanged, for a provider that can run every model. */
+async function unchanged(swapped: OnnxDocument, provider: WebProvider) {
+  return { ready: true, model: await bytesOf(swapped), suspicions: knownBugs(provider, swapped) } as const;
 }
 
-/** Fixes what WebGL would compute wrong, and writes every dimension as a number. */
+/** Rewrites nodes that WebGL computes wrong, and makes every dimension a number. */
 async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: PrepareOptions['dims']) {
   const fixed = await fixDocument(swapped, { undo: false });
   const right = fixed.report.fixes.length > 0 ? await scan(await fixed.output.bytes()) : swapped;
@@ -102,11 +102,11 @@ async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: Prep
   return { ready: true, model, suspicions } as const;
 }
 
-async function allOf({ source }: OnnxDocument): Promise<Uint8Array> {
+async function bytesOf({ source }: OnnxDocument): Promise<Uint8Array> {
   return source.bytes ?? source.read(0, source.size);
 }
 
-/** The swap in the form that is asked for, or else in the first that leaves the fewest sites which cannot be. */
+/** Swaps in the given form; for `auto` in the first form with the fewest sites that the provider cannot run. */
 async function swapFor(
   document: OnnxDocument,
   provider: WebProvider,
@@ -116,19 +116,19 @@ async function swapFor(
   const forms = form === 'auto' ? formsFor(provider) : [form];
   const swaps: Awaited<ReturnType<typeof swapDocument>>[] = [];
   for (const form of forms) swaps.push(await swapDocument(document, { ...swapping, form, undo: false }));
-  const left = ({ report: { form, sites, skipped } }: (typeof swaps)[number]) =>
+  const unsupported = ({ report: { form, sites, skipped } }: (typeof swaps)[number]) =>
     skipped.filter(({ reason }) => reason === 'unknown-type' || reason === 'type-not-in-form').length +
     sites.filter(({ elemType }) => isLimited(form, elemType, provider)).length;
-  return swaps.reduce((best, swap) => (left(swap) < left(best) ? swap : best));
+  return swaps.reduce((best, swap) => (unsupported(swap) < unsupported(best) ? swap : best));
 }
 
-/** Lists the forms to try. A provider without a fallback (WebGL) has the operators of one form only. */
+/** Returns the forms to try. A provider without a fallback (WebGL) has the operators of one form only. */
 function formsFor(provider: WebProvider): FormName[] {
   const best = FORM_FOR[provider];
   return WEB[provider].fallback === undefined ? [best] : [...new Set([best, 'exp', 'softplus'] as const)];
 }
 
-/** Tells whether ONNX Runtime cannot run a form for an element type, on the provider or where its nodes fall back to. */
+/** Returns whether ONNX Runtime cannot run a form for an element type, on the provider or on its fallback. */
 function isLimited(form: FormName, elemType: string, provider: WebProvider): boolean {
   const on = WEB[provider].fallback ?? provider;
   return FORMS[form].limits.some(
@@ -137,8 +137,8 @@ function isLimited(form: FormName, elemType: string, provider: WebProvider): boo
 }
 
 /**
- * Every dimension as a number, which WebGL wants: those that are not given are 0, which it takes for any size. It keeps to
- * the sizes of a session's first run.
+ * Returns shapes with a number for every dimension, which WebGL requires. An unknown dimension is 0: WebGL accepts
+ * any size for 0 in the first run, and then only this size.
  */
 function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number>>): Shapes {
   const numbers = (values: readonly Value[]) =>
@@ -149,7 +149,7 @@ function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number
           : [[name, dims.map((dim) => (typeof dim === 'string' ? (given[dim] ?? 0) : (dim ?? 0)))]],
       ),
     );
-  // It reads no rank off an output, and insists on one.
+  // WebGL ignores the rank of an output, but requires one.
   const unranked = graph.outputs.filter(({ dims }) => dims === undefined).map(({ name }) => [name, []]);
   return {
     inputs: numbers(graph.inputs),

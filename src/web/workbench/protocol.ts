@@ -1,4 +1,5 @@
-// What the workbench's page and its worker say to each other (by comlink): the worker has the model, the page shows it.
+// Messages between the workbench's page and its worker (by comlink). The worker holds the model, and the page shows
+// it.
 
 import type { ImageOptions } from '../../data/images.js';
 import type { FormName } from '../../mish/forms.js';
@@ -11,15 +12,15 @@ import type { Report } from '../../validate/report-schema.js';
 export const PAGE_PROVIDERS = WEB_PROVIDERS;
 export type PageProvider = WebProvider;
 
-/** A file that somebody dropped or picked: a model's external data, say. */
+/** A file that the user dropped or chose, for example external data. */
 export interface NamedFile {
   readonly name: string;
   readonly blob: Blob;
 }
 
 /**
- * A model that `onnx-mish ui model.onnx` hands to the page: JSON at `HANDED_PATH` beside the page. It is there when the
- * page's address ends with `HANDED_HASH`, and need not be asked for otherwise. Addresses are relative to the page.
+ * The model that `onnx-mish ui model.onnx` was started with: JSON at `HANDED_PATH` beside the page. It exists only
+ * when the page's URL ends with `HANDED_HASH`. Its URLs are relative to the page.
  */
 export interface Handed {
   readonly model: { readonly name: string; readonly url: string };
@@ -28,7 +29,7 @@ export interface Handed {
 export const HANDED_PATH = 'model.json';
 export const HANDED_HASH = '#model';
 
-/** A problem as a sentence for people, and what to do about it: the `OnnxMishError` of a worker. */
+/** A problem with advice: the fields of an `OnnxMishError` in a worker. */
 export interface Problem {
   readonly code: string;
   readonly what: string;
@@ -36,16 +37,16 @@ export interface Problem {
   readonly fix?: string | undefined;
 }
 
-/** An answer that may be a problem: errors lose their fields on the way from a worker. */
+/** A result or a problem. Errors lose their fields when they are sent from a worker. */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: Problem };
 
-/** Whether a provider of this browser can run a model, and what stands in the way. */
+/** Whether a provider of this browser can run a model, with the reason if not. */
 export interface Fit {
   readonly provider: PageProvider;
   readonly runs: boolean;
-  /** Why not, of the browser or of the model; null where it runs. */
+  /** Reason why the browser or the model prevents the run; null where the model runs. */
   readonly reason: string | null;
   readonly fix: string | null;
   /** Nodes that the provider cannot run. */
@@ -55,11 +56,11 @@ export interface Fit {
 export interface OpenedModel {
   readonly name: string;
   readonly inspection: Inspection;
-  /** External data that has not been given yet: it can be seen and swapped, and not run. */
+  /** External data files that are not given yet; without them the model can be inspected and swapped, but not run. */
   readonly missing: readonly string[];
 }
 
-/** What to swap: the sites by their output's name, in the form. */
+/** Options of a swap: the sites, the form and the treatment of LeakyReLU. */
 export interface SwapChoice {
   readonly form: FormName;
   readonly beta: number;
@@ -69,20 +70,20 @@ export interface SwapChoice {
 }
 
 export interface SwappedModel {
-  /** The name for the download, `model.mish.onnx`. */
+  /** File name for the download: `model.mish.onnx`. */
   readonly name: string;
   readonly blob: Blob;
   readonly report: SwapReport;
 }
 
-/** What the models are fed. */
+/** Inputs of the models. */
 export type Input =
   | { readonly kind: 'noise'; readonly seed: number; readonly runs: number }
   | { readonly kind: 'npz'; readonly file: NamedFile }
   | {
       readonly kind: 'images';
       readonly files: readonly NamedFile[];
-      /** Mean and standard deviation for pixels of 0 to 1, and so on: as the command line's options. */
+      /** Options for images, as on the command line; mean and std are for pixels from 0 to 1. */
       readonly options?: Pick<ImageOptions, 'mean' | 'std' | 'resize' | 'size' | 'layout' | 'channels'>;
     };
 
@@ -93,23 +94,23 @@ export interface RunChoice {
   readonly dims: Readonly<Record<string, number>>;
   /** Whole shapes, by the input's name, where a dimension has no name. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
-  /** Pairs of runs that are timed on each provider. */
+  /** Number of timed pairs of runs per provider. */
   readonly pairs: number;
 }
 
-/** What happens while models run. */
+/** Events while models run. */
 export type RunEvent =
   | { readonly kind: 'step'; readonly text: string }
-  /** Milliseconds of more pairs of runs, original and swapped. */
+  /** Milliseconds of further pairs of runs, original and swapped. */
   | {
       readonly kind: 'pairs';
       readonly provider: PageProvider;
       readonly times: readonly (readonly [number, number])[];
     }
-  /** All that was found on one provider. */
+  /** All results of one provider. */
   | { readonly kind: 'row'; readonly row: Report['providers'][number] };
 
-/** The input of one site: counts of bins of one width, for the chart under Mish's curve. */
+/** Histogram of one site's inputs, in bins of equal width. */
 export interface SiteHistogram {
   readonly from: number;
   readonly width: number;
@@ -119,30 +120,30 @@ export interface SiteHistogram {
 }
 
 /**
- * What the worker offers. Nothing leaves the page. Models run in workers of its own inside of it, so that it answers, and
- * stops, whatever they do.
+ * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers
+ * and can stop them.
  */
 export interface Workbench {
-  /** Reads a model; the files beside it are its external data. */
+  /** Reads a model and its external data files. */
   open(model: NamedFile, external: readonly NamedFile[]): Promise<Answer<OpenedModel>>;
-  /** Which providers of this browser can run the model that is open, or what was swapped from it. */
+  /** Returns which providers of this browser can run the open model, or the swapped one. */
   fits(which: 'original' | 'swapped'): Promise<Answer<readonly Fit[]>>;
-  /** Swaps the model that is open. The result shares the parts of its Blob that stay. */
+  /** Swaps the open model. The result shares the unchanged parts of its Blob. */
   swap(choice: SwapChoice): Promise<Answer<SwappedModel>>;
-  /** Runs original and swapped side by side. `aborted` is the problem after `stop`. */
+  /** Runs both models side by side. After `stop`, the problem is `aborted`. */
   run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<Answer<Report>>;
   /**
-   * Ends whatever runs: `fits`, `run` and `histogram` that are under way answer at once with the problem `aborted`, and
-   * what was open and swapped stays.
+   * Stops `fits`, `run` and `histogram`: they return the problem `aborted` at once. The open and the swapped model
+   * stay.
    */
   stop(): Promise<void>;
-  /** What goes into one site of the original, of the inputs given. */
+  /** Counts the inputs of one site of the original, for the given inputs of the model. */
   histogram(
     site: number,
     input: Input,
     dims: RunChoice['dims'],
     shapes: RunChoice['shapes'],
   ): Promise<Answer<SiteHistogram>>;
-  /** The report as the page that the command line writes. */
+  /** Renders the report as the HTML page that the command line writes. */
   html(report: Report): Promise<Answer<string>>;
 }

@@ -1,4 +1,4 @@
-// What models are fed in a page.
+// Inputs for models in a page.
 
 import { messageOf, OnnxMishError } from '../../../base/error.js';
 import { sampledFeeds } from '../../../data/arrays.js';
@@ -14,7 +14,7 @@ import type { Input, NamedFile } from '../protocol.js';
 
 export type DataMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
 
-/** Reads what an input names; the maker throws `bad-data` for what does not fit a model. */
+/** Reads an input that the user chose. The returned function throws `bad-data` for data that do not fit a model. */
 export async function readInput(input: Input, shape: ShapeOptions): Promise<DataMaker> {
   if (input.kind === 'noise') {
     const { seed, runs } = input;
@@ -40,15 +40,15 @@ function imageSource(files: readonly NamedFile[]): ImageSource {
     labels: files.map(() => 0),
     async decode(index, box) {
       const file = files[index];
-      if (file === undefined) throw new OnnxMishError('bad-data', `there is no image ${index}`);
+      if (file === undefined) throw new OnnxMishError('bad-data', `image ${index} does not exist`);
       return decodeImage(file, box);
     },
   };
 }
 
 /**
- * Decodes, resizes and crops an image as node/read-images.ts does, with the browser's own decoder and filter: pixels
- * differ from those by a few steps of 255. Throws `bad-data`.
+ * Decodes, resizes and crops an image like node/read-images.ts, with the browser's decoder and filter. Pixels differ
+ * by a few of 255 steps. Throws `bad-data`.
  */
 async function decodeImage({ name, blob }: NamedFile, { width, height, resize }: Box): Promise<Pixels> {
   try {
@@ -56,7 +56,7 @@ async function decodeImage({ name, blob }: NamedFile, { width, height, resize }:
     const fitted = sizeBefore(bitmap, { width, height, resize });
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
     if (context === null) throw new Error('this browser cannot draw in a worker');
-    context.fillRect(0, 0, width, height); // what is transparent shows black
+    context.fillRect(0, 0, width, height); // transparent pixels become black
     context.imageSmoothingQuality = 'high';
     const [left, top] = [middle(fitted.width - width), middle(fitted.height - height)];
     context.drawImage(bitmap, -left, -top, fitted.width, fitted.height);
@@ -64,15 +64,15 @@ async function decodeImage({ name, blob }: NamedFile, { width, height, resize }:
     const { data } = context.getImageData(0, 0, width, height);
     return { width, height, data: Uint8Array.from({ length: width * height * 3 }, (_, at) => rgb(data, at)) };
   } catch (cause) {
-    throw new OnnxMishError('bad-data', `this image cannot be used: ${messageOf(cause)}`, {
+    throw new OnnxMishError('bad-data', `the image cannot be decoded: ${messageOf(cause)}`, {
       where: name,
-      fix: 'Give one that this browser can show',
+      fix: 'Give an image that this browser can show',
       cause,
     });
   }
 }
 
-/** Red, green and blue out of those and transparency. */
+/** Returns element `at` of the RGB pixels, read from RGBA pixels. */
 function rgb(rgba: Uint8ClampedArray, at: number): number {
   return rgba[Math.floor(at / 3) * 4 + (at % 3)] ?? 0;
 }

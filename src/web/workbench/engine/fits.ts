@@ -3,7 +3,7 @@ import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import type { Fit, PageProvider } from '../protocol.js';
 
-/** Whether a provider can run a model. WebGL is asked beforehand; the others are, by having them open it. */
+/** Returns whether a provider can run a model. For WebGL the rules decide; the other providers open the model. */
 export async function fitOf(name: PageProvider, provider: Provider, model: LoadedModel): Promise<Fit> {
   const no = (reason: string, fix: string | null, nodes: readonly string[] = []): Fit => {
     return { provider: name, runs: false, reason, fix, nodes };
@@ -24,7 +24,7 @@ export async function fitOf(name: PageProvider, provider: Provider, model: Loade
   }
 }
 
-/** The node that ONNX Runtime has no kernel for, as the checks of WebGL name theirs. */
+/** Returns the node without a kernel that an error of ONNX Runtime names, in the notation of the WebGL checks. */
 function nodesIn(message: string): string[] {
   const found = message.matchAll(/implementation for (\w+)\((\d+)\) node with name '([^']*)'/g);
   return [...found].map(([, op, opset, name]) => `${op} (opset ${opset}) ‘${name}’`);

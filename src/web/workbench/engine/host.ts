@@ -1,6 +1,6 @@
 import type { Host } from '../../../validate/report-schema.js';
 
-/** What a browser calls itself, as those of the command line's reports do: `Chromium 147.0.0.0`. */
+/** Returns the browser's name and version, in the notation of the command line's reports: `Chromium 147.0.0.0`. */
 export function browserName(agent = navigator.userAgent): string {
   const known = [
     ['Edge', /Edg\/([\d.]+)/],
@@ -15,15 +15,15 @@ export function browserName(agent = navigator.userAgent): string {
   return 'unknown browser';
 }
 
-/** As much as TypeScript's DOM leaves out of what is asked here. */
+/** Properties of `navigator` that TypeScript's DOM types lack. */
 interface MoreNavigator {
   readonly hardwareConcurrency: number;
   readonly userAgentData?: { readonly platform: string };
-  /** GiB, rounded. */
+  /** Memory in GiB, rounded. */
   readonly deviceMemory?: number;
 }
 
-/** The machine, as far as a page may know it. */
+/** Returns facts about the machine that a page can read. */
 export function pageHost(): Omit<Host, 'onnxruntime'> {
   const { userAgentData, deviceMemory = 0, hardwareConcurrency } = navigator as unknown as MoreNavigator;
   return {

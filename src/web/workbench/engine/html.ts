@@ -1,5 +1,5 @@
-// A worker that makes a report's HTML. Vega compiles expressions with `new Function`, so that the server of the page lets
-// this one worker do so; it sees a report and no model.
+// A worker that renders a report as HTML. Vega compiles expressions with `new Function`, which the page's server
+// allows only for this worker. The worker receives a report and no model.
 import { expose } from 'comlink';
 import { mapText, printable } from '../../../render/figures.js';
 import { reportPage } from '../../../render/html/page.js';

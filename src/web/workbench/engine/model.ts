@@ -1,4 +1,4 @@
-// The model that is open, and what was swapped from it.
+// Holds the open model and swaps it.
 
 import { OnnxMishError } from '../../../base/error.js';
 import { STEEPEST } from '../../../mish/forms.js';
@@ -10,19 +10,19 @@ import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
 import type { NamedFile, SwapChoice, SwappedModel } from '../protocol.js';
 
-/** A model in the page. */
+/** A model that is open in the page. */
 export interface Model {
   readonly name: string;
   readonly blob: Blob;
   readonly document: OnnxDocument;
   readonly inspection: Inspection;
-  /** External data by its location. */
+  /** External data files, by location. */
   readonly external: ReadonlyMap<string, Blob>;
-  /** Locations for which no file was given. */
+  /** Locations of external data files that were not given. */
   readonly missing: readonly string[];
 }
 
-/** Reads a model. Throws as `scan` does. */
+/** Reads a model. Throws what `scan` throws. */
 export async function openModel({ name, blob }: NamedFile, files: readonly NamedFile[]): Promise<Model> {
   const document = await scan(toSource(blob, name));
   const inspection = inspectDocument(document);
@@ -35,7 +35,7 @@ export async function openModel({ name, blob }: NamedFile, files: readonly Named
   return { name, blob, document, inspection, external, missing };
 }
 
-/** Who drops a file drops it without its folder, so its own name is enough. */
+/** Returns the file for a location. A dropped file has no folder, so that its name is compared alone. */
 function fileFor(location: string, files: readonly NamedFile[]): NamedFile | undefined {
   const last = (path: string) => path.split(/[\\/]/).at(-1);
   return (
@@ -43,7 +43,7 @@ function fileFor(location: string, files: readonly NamedFile[]): NamedFile | und
   );
 }
 
-/** Swaps sites of a model: to the same bytes as the command line. Throws as `swap` does. */
+/** Swaps sites of a model; the result has the same bytes as the command line's. Throws what `swap` throws. */
 export async function swapModel(model: Model, choice: SwapChoice): Promise<SwappedModel> {
   const { form, beta, leaky } = choice;
   const all = model.inspection.sites;
@@ -55,7 +55,7 @@ export async function swapModel(model: Model, choice: SwapChoice): Promise<Swapp
   return { name: mishName(model.name), blob: await output.blob(), report };
 }
 
-/** The sites that were chosen, less those whose slope allows no mixture where mixtures are asked for. */
+/** Returns the plan for the chosen sites. For mixtures it omits sites whose slope allows no mixture. */
 function planFor(all: Inspection['sites'], { form, beta, leaky, sites }: SwapChoice): Plan {
   const planned = all.flatMap(({ scope, output, alpha }, index) => {
     if (!sites.includes(index)) return [];
@@ -66,16 +66,20 @@ function planFor(all: Inspection['sites'], { form, beta, leaky, sites }: SwapCho
   return { schema: 'onnx-mish/plan@1', form, beta, sites: planned, skipped: [] };
 }
 
-/** `model.mish.onnx` for `model.onnx`. */
+/** Returns `model.mish.onnx` for `model.onnx`. */
 function mishName(name: string): string {
   return `${name.replace(/\.onnx$/i, '')}.mish.onnx`;
 }
 
-/** Throws `external-data` unless everything that running it takes is there. */
+/** Throws `external-data` if an external data file was not given. */
 export function checkComplete({ name, missing }: Model): void {
   if (missing.length === 0) return;
-  throw new OnnxMishError('external-data', `its weights are in ${missing.join(', ')}`, {
-    where: name,
-    fix: 'Give that file as well: it can be seen and swapped without, and not run',
-  });
+  throw new OnnxMishError(
+    'external-data',
+    `the model's weights are in ${missing.join(', ')}, not given yet`,
+    {
+      where: name,
+      fix: 'Give this file as well; without it the model can be inspected and swapped, but not run',
+    },
+  );
 }

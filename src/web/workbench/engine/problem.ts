@@ -1,7 +1,7 @@
 import { messageOf, OnnxMishError } from '../../../base/error.js';
 import type { Answer, Problem } from '../protocol.js';
 
-/** What to do in a page, where the remedy is an option of the command line. */
+/** Advice for the page, in place of advice that names an option of the command line. */
 const IN_PAGE: readonly (readonly [option: RegExp, fix: string])[] = [
   [/--(shape|dim)\b/, 'Give the sizes of the model’s free dimensions'],
   [/--limit\b/, 'Give as many images as fill whole batches'],
@@ -9,7 +9,7 @@ const IN_PAGE: readonly (readonly [option: RegExp, fix: string])[] = [
   [/--(size|resize|layout|mean|std)\b/, 'Change how the images are prepared'],
 ];
 
-/** What was thrown, as something that travels between workers. */
+/** Converts a thrown value into a plain object that can be sent between workers. */
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof OnnxMishError)) return { code: 'run-failed', what: messageOf(error) };
   const { code, what, where, fix = '' } = error;
@@ -17,7 +17,7 @@ export function problemOf(error: unknown): Problem {
   return { code, what, where, fix: (other ?? fix) || undefined };
 }
 
-/** The result of some work, or what went wrong. */
+/** Runs `work` and returns its result, or the problem if it throws. */
 export async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
   try {
     return { ok: true, value: await work() };

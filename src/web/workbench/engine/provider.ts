@@ -16,20 +16,20 @@ import { loadRuntime, type OrtFeeds, type WebRuntime } from '../../harness/runti
 import type { PageProvider } from '../protocol.js';
 import { browserName } from './host.js';
 
-/** A file of tensors as ONNX Runtime takes it. */
+/** An external data file in the type of ONNX Runtime. */
 export interface External {
   readonly path: string;
   readonly data: Uint8Array;
 }
 
-/** Which session of ONNX Runtime a session is. */
+/** The session of ONNX Runtime behind each `Session`. */
 const inner = new WeakMap<Session, Ort.InferenceSession>();
 
 /**
- * ONNX Runtime Web in this worker.
+ * Returns a provider that runs ONNX Runtime Web in this worker.
  *
- * @param base Address of the folder with ONNX Runtime's files.
- * @param external What the models that it is to open have beside them.
+ * @param base URL of the folder with ONNX Runtime's files.
+ * @param external External data files of the models.
  */
 export function pageProvider(name: PageProvider, base: string, external: readonly External[]): Provider {
   let loading: Promise<WebRuntime> | undefined;
@@ -40,7 +40,7 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
     loading ??= loadRuntime(name, base);
     const runtime = await loading.catch((cause: unknown) => {
       throw new OnnxMishError('provider-unavailable', `ONNX Runtime cannot be loaded: ${messageOf(cause)}`, {
-        fix: 'Load the page again',
+        fix: 'Reload the page',
         cause,
       });
     });
@@ -85,7 +85,7 @@ async function openSession(
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, { cause });
   const opened = await runtime.open({ model, external, optimisation }).catch((cause: unknown) => {
-    throw failed('cannot open it', cause);
+    throw failed('cannot open the model', cause);
   });
   const { session: own, createMs, inputs, outputs, placement } = opened;
   const kept = new WeakMap<Tensors, OrtFeeds>();
@@ -96,7 +96,7 @@ async function openSession(
   };
   const running = <T>(work: Promise<T>): Promise<T> =>
     work.catch((cause: unknown) => {
-      throw failed('failed to run it', cause);
+      throw failed('failed to run the model', cause);
     });
   const session: Session = {
     inputs,
@@ -111,7 +111,8 @@ async function openSession(
     time: async (feeds) => running(runtime.time(own, keep(feeds))),
     async pairs(other, feeds, pairs, firstOfAll) {
       const theirs = inner.get(other);
-      if (theirs === undefined) throw new OnnxMishError('run-failed', 'the sessions are of two providers');
+      if (theirs === undefined)
+        throw new OnnxMishError('run-failed', 'the two sessions belong to different providers');
       const ready = [keep(feeds[0]), keep(feeds[1])] as const;
       return running(runtime.pairs({ sessions: [own, theirs], feeds: ready, pairs, firstOfAll }));
     },

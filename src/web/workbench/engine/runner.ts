@@ -1,4 +1,4 @@
-// A worker for one job: it loads ONNX Runtime, runs models, and is ended, whatever it is at, by whoever made it.
+// A worker for one job: it loads ONNX Runtime and runs models. The worker that started it terminates it, at any time.
 
 import { expose } from 'comlink';
 import { config } from 'zod';
@@ -26,13 +26,13 @@ import { answer } from './problem.js';
 import { type External, pageProvider } from './provider.js';
 import { histogramOf } from './site-histogram.js';
 
-/** A model on its way to a runner. */
+/** A model that is sent to a runner. */
 export interface Sent {
   readonly name: string;
   readonly blob: Blob;
 }
 
-/** External data by its location. */
+/** External data files, by location. */
 export type SentFiles = readonly (readonly [location: string, blob: Blob])[];
 
 export interface Runner {
@@ -49,12 +49,12 @@ export interface Runner {
   ): Promise<Answer<SiteHistogram>>;
 }
 
-config({ jitless: true }); // zod compiles its checks unless told not to, which a page's policy forbids
+config({ jitless: true }); // by default zod compiles its checks, which the page's policy forbids
 
-/** The provider that the others are held against, and that every browser has. */
+/** The provider that the others are compared with, and that every browser has. */
 const REFERENCE: PageProvider = 'wasm';
 
-/** ONNX Runtime's files, beside the folder that the workers are in. */
+/** URL of ONNX Runtime's files, beside the folder of the workers. */
 const BASE = new URL('../ort/', self.location.href).href;
 
 const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
@@ -89,7 +89,7 @@ const runner: Runner = {
       const names = PAGE_PROVIDERS.filter((name) => name === REFERENCE || choice.providers.includes(name));
       const all = await providers(files, names);
       const [reference] = all;
-      if (reference === undefined) throw new Error('wasm is always there');
+      if (reference === undefined) throw new Error('the page has no WASM provider');
       return validateModels({
         original: await inspected(original),
         swapped: await inspected(swapped),
@@ -107,7 +107,7 @@ const runner: Runner = {
   histogram: (sent, files, { site, input, ...shape }) =>
     answer(async () => {
       const [wasm] = await providers(files, [REFERENCE]);
-      if (wasm === undefined) throw new Error('wasm is always there');
+      if (wasm === undefined) throw new Error('the page has no WASM provider');
       return histogramOf(await load(sent), site, wasm.provider, await readInput(input, shape));
     }),
 };

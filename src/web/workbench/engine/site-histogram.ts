@@ -10,8 +10,8 @@ import type { SiteHistogram } from '../protocol.js';
 import type { DataMaker } from './data.js';
 
 /**
- * Counts what goes into one site, over all feeds. Throws `bad-usage` for a site that is not there, `bad-data` for one that
- * cannot be looked into, `run-failed`.
+ * Counts the inputs of one site in bins, over all feeds. Throws `bad-usage` if the model has no such site, `bad-data`
+ * if the site cannot be measured, and `run-failed`.
  */
 export async function histogramOf(
   model: LoadedModel,
@@ -24,7 +24,7 @@ export async function histogramOf(
   if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
   const { graph } = document;
   if (site.scope !== graph) {
-    throw new OnnxMishError('bad-data', 'tensors in a function or in the body of a node cannot be measured', {
+    throw new OnnxMishError('bad-data', 'tensors in a function or in a subgraph cannot be measured', {
       where: site.scope.path,
     });
   }
@@ -44,5 +44,5 @@ export async function histogramOf(
   });
   const histogram = meter.result();
   if (histogram !== null) return histogram;
-  throw new OnnxMishError('bad-data', 'nothing finite goes into this site', { where: input });
+  throw new OnnxMishError('bad-data', 'the inputs of this site are all NaN or infinite', { where: input });
 }

@@ -1,4 +1,4 @@
-// The page's worker: it has the models, and lets them run in workers of their own.
+// The page's worker: holds the models and runs them in further workers.
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
@@ -10,20 +10,20 @@ import type { Runner, Sent, SentFiles } from './runner.js';
 
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
-/** Ends what runs, each with a problem for whoever waits for it. */
+/** Functions that stop running jobs, each with an error for the caller. */
 const running = new Set<(why: OnnxMishError) => void>();
 
 function opened(): Model {
   if (model !== undefined) return model;
-  throw new OnnxMishError('bad-usage', 'no model is open', { fix: 'Open one first' });
+  throw new OnnxMishError('bad-usage', 'no model is open', { fix: 'Open a model first' });
 }
 
 function swappedModel(): SwappedModel {
   if (swapped !== undefined) return swapped;
-  throw new OnnxMishError('bad-usage', 'nothing has been swapped', { fix: 'Swap it first' });
+  throw new OnnxMishError('bad-usage', 'there is no swapped model', { fix: 'Swap the model first' });
 }
 
-/** Has a worker for one job. It is ended afterwards, and by `stop`: models that run cannot be asked to. */
+/** Starts a worker for one job and terminates it afterwards, or on `stop`: a running model cannot be interrupted. */
 async function inWorker<W, T>(
   worker: Worker,
   work: (remote: Remote<W>) => PromiseLike<Answer<T>>,
@@ -36,9 +36,13 @@ async function inWorker<W, T>(
       running.add(end);
       worker.onerror = ({ message }) =>
         end(
-          new OnnxMishError('run-failed', `the worker ended: ${message || 'it could not be loaded'}`, {
-            fix: 'Memory is the usual reason: try a smaller batch or model',
-          }),
+          new OnnxMishError(
+            'run-failed',
+            `the worker ended: ${message || 'the worker could not be loaded'}`,
+            {
+              fix: 'Memory is the usual reason: try a smaller batch or a smaller model',
+            },
+          ),
         );
       work(remote).then(resolve, (error: unknown) => resolve({ ok: false, problem: problemOf(error) }));
     });
@@ -58,7 +62,7 @@ const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<Answer<stri
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
 const files = ({ external }: Model): SentFiles => [...external];
 
-/** An answer, where `work` gives one itself. */
+/** Returns the answer of `work`, or the problem if `work` throws. */
 async function answers<T>(work: () => Promise<Answer<T>>): Promise<Answer<T>> {
   const outer = await answer(work);
   return outer.ok ? outer.value : outer;

@@ -1,4 +1,4 @@
-// What the page has done for it by the worker, and what becomes of the answers.
+// Actions of the page: asks the worker and stores its answers in the state.
 import { proxy } from 'comlink';
 import {
   type Answer,
@@ -14,37 +14,37 @@ import { readFeed } from './shapes.js';
 import { type Action, choiceOf, type Files, type Place, type Run, type State } from './state.js';
 
 export interface Actions {
-  /** A model with what is beside it, or external data for the model that is open. */
+  /** Opens a model with its external data, or adds external data to the open model. */
   give(files: readonly NamedFile[]): Promise<void>;
-  /** The model that `onnx-mish ui` hands over. */
+  /** Opens the model that `onnx-mish ui` was started with. */
   takeHanded(): Promise<void>;
   swap(): Promise<boolean>;
-  /** Swaps what is chosen, unless that is done, and runs it beside the original. */
+  /** Swaps the chosen sites if necessary, and runs both models side by side. */
   run(): Promise<void>;
   stop(): void;
-  /** Counts what goes into the site that is shown. */
+  /** Counts the inputs of the selected site. */
   measure(): Promise<void>;
-  /** The report's page. */
+  /** Renders the report as HTML. */
   html(): Promise<string | undefined>;
 }
 
-/** `state` gives what is known now, not when these were made. */
+/** Returns the actions. `state` returns the current state, which may be newer than the actions. */
 export function actionsOn(state: () => State, dispatch: (action: Action) => void): Actions {
-  /** Counts models: what comes back for one that is not open any more is dropped. */
+  /** Number of models opened so far; answers for an earlier model are dropped. */
   let model = 0;
   let stopped = false;
-  /** The checks of providers and histograms under way: times are taken when they have ended. */
+  /** Provider checks and histograms in progress; timing starts after them. */
   let before: Promise<unknown> = Promise.resolve();
 
   const fail = (place: Place, problem: Problem) => dispatch({ kind: 'problem', place, problem });
 
-  /** The value, or undefined after its problem was shown. */
+  /** Returns the value; after a problem, shows the problem and returns undefined. */
   async function valueFrom<T>(place: Place, asked: PromiseLike<Answer<T>>): Promise<T | undefined> {
-    const own = model;
+    const current = model;
     const answer = await Promise.resolve(asked).catch((error: unknown): Answer<T> => {
       return { ok: false, problem: { code: 'run-failed', what: String(error) } };
     });
-    if (own !== model) return undefined;
+    if (current !== model) return undefined;
     if (answer.ok) return answer.value;
     if (answer.problem.code !== 'aborted') fail(place, answer.problem);
     return undefined;
@@ -61,12 +61,12 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
   }
 
   function askFits(which: 'original' | 'swapped'): void {
-    const own = model;
+    const current = model;
     dispatch({ kind: 'fits', which, fits: 'asking' });
     before = before.then(async () => {
-      if (own !== model) return;
+      if (current !== model) return;
       const fits = await valueFrom('fits', bench.fits(which));
-      if (own === model) dispatch({ kind: 'fits', which, fits: fits ?? null });
+      if (current === model) dispatch({ kind: 'fits', which, fits: fits ?? null });
     });
   }
 
@@ -99,7 +99,7 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     const { feed, model: opened } = state();
     const fed = opened && readFeed(feed, opened.inspection.inputs);
     if (fed === undefined || fed === null) return;
-    const own = model;
+    const current = model;
     stopped = false;
     const { providers, pairs } = feed;
     const choice = choiceOf(state());
@@ -107,27 +107,31 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     dispatch({ kind: 'run', run: { choice, providers, wanted: pairs, step: 'Getting ready', ...empty } });
     const end = (ended: Run['ended'], said: string) =>
       dispatch({ kind: 'run-more', change: () => ({ ended }), said });
-    if (state().swapped === null && !(await swap())) return end('failed', 'It could not be swapped.');
+    if (state().swapped === null && !(await swap())) return end('failed', 'The swap failed.');
     await before;
-    if (own !== model) return;
+    if (current !== model) return;
     if (stopped) return end('stopped', 'Stopped.');
     const answer = await bench
       .run(
         { ...fed, providers, pairs },
-        proxy((event) => own === model && onEvent(event)),
+        proxy((event) => current === model && onEvent(event)),
       )
       .catch(
         (error: unknown) => ({ ok: false, problem: { code: 'run-failed', what: String(error) } }) as const,
       );
-    if (own !== model) return;
+    if (current !== model) return;
     if (answer.ok) {
       const report = answer.value;
-      dispatch({ kind: 'run-more', change: () => ({ report, ended: 'done' }), said: 'All is measured.' });
+      dispatch({
+        kind: 'run-more',
+        change: () => ({ report, ended: 'done' }),
+        said: 'All providers are measured.',
+      });
     } else if (answer.problem.code === 'aborted') {
       end('stopped', 'Stopped.');
     } else {
       fail('run', answer.problem);
-      end('failed', 'It failed.');
+      end('failed', 'The run failed.');
     }
   }
 
@@ -153,7 +157,7 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
         fail('open', {
           code: 'io',
           what,
-          fix: 'Start `onnx-mish ui model.onnx` again, or pick the file here',
+          fix: 'Start `onnx-mish ui model.onnx` again, or choose the file here',
         });
       }
     },

@@ -10,7 +10,7 @@ import { SitesSection } from './sites-section.js';
 import { type Action, reduce, START, type State } from './state.js';
 import { SwapSection } from './swap-section.js';
 
-/** The state, and what may be done. The worker's answers find the state as it is then. */
+/** Returns the state and the actions. Answers of the worker use the state at the time they arrive. */
 function useWorkbench() {
   const now = useRef<State>(START);
   const [state, show] = useReducer((_: State, next: State) => next, START);
@@ -46,7 +46,7 @@ export function App() {
       <main class={model === null ? 'empty' : 'filled'}>
         <div class="hero">
           <div class="intro">
-            <h1>{model === null ? 'From ReLU to Mish, and what it does' : model.name}</h1>
+            <h1>{model === null ? 'Swap ReLU for Mish' : model.name}</h1>
             <OpenSection {...parts} />
             {model !== null && <ModelSection {...parts} model={model} />}
           </div>

@@ -3,31 +3,31 @@ import uPlot from 'uplot';
 
 export type Data = readonly (readonly (number | null)[])[];
 
-/** One line, or area, of a chart. Colours are names of the style sheet's variables. */
+/** One line or area of a chart; its colour is a variable of the style sheet. */
 export interface Line {
   readonly label: string;
   readonly colour: string;
   readonly width?: number;
   readonly dash?: readonly number[];
-  /** Drawn as steps from 0, filled, on a scale of its own. */
+  /** Whether to draw filled steps from 0, on a separate scale. */
   readonly area?: boolean;
 }
 
 export interface ChartProps {
-  /** What it shows, for those who do not see it; figures belong into a table beside it. */
+  /** Description for screen readers; a table beside the chart has the figures. */
   readonly label: string;
   readonly lines: readonly Line[];
-  /** The horizontal values, then one list for each line. */
+  /** The x values, followed by one list of y values for each line. */
   readonly data: Data;
   readonly height: number;
-  /** Ends of the vertical axis; those of the data unless given. */
+  /** Ends of the y axis; default: the range of the data. */
   readonly range?: readonly [number, number];
 }
 
-/** How much higher than its highest bin the scale of an area is, so that lines stay clear of it. */
+/** Height of an area's scale in multiples of its highest bin, so that the area stays below the lines. */
 const HEADROOM = 2.6;
 
-/** A chart that follows its box's width and the page's colours. */
+/** Draws a chart that adapts to the width of its box and to the page's colours. */
 export function Chart({ label, lines, data, height, range }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
@@ -113,7 +113,7 @@ function optionsOf(props: {
   };
 }
 
-/** The names of the lines, as they are drawn. */
+/** Shows the names and colours of the lines. */
 export function Legend({ lines }: { readonly lines: readonly Line[] }) {
   return (
     <ul class="legend">

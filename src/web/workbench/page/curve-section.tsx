@@ -5,15 +5,15 @@ import { abscissae, curves, type Shape, shareThatBends, total } from './curves.j
 import { type Parts, ProblemNote, TableBox } from './parts.js';
 import { readFeed } from './shapes.js';
 
-/** Where the table under the chart has its rows. */
-const ROWS = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6];
-/** The slope that is drawn without a site that has one. */
+/** x values of the table below the chart. */
+const TABLE_X = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6];
+/** LeakyReLU slope in the chart unless the selected site has a slope. */
 const SLOPE = 0.1;
-/** The slider moves β in steps of equal ratio, from 1/2 to 16. */
+/** Converts β to a slider position: equal steps are equal ratios, from 1/2 to 16. */
 const toSlider = (beta: number) => Math.round(Math.log2(beta) * 20);
 const fromSlider = (position: number) => Number((2 ** (position / 20)).toPrecision(3));
 
-/** The hero: Mish with its derivative, beside ReLU, LeakyReLU and Swish, over what goes into the chosen site. */
+/** Shows Mish and its derivative beside ReLU, LeakyReLU and Swish, over a histogram of the selected site's inputs. */
 export function CurveSection({ state, dispatch, actions }: Parts) {
   const { beta, model, site, input, feed } = state;
   const chosen = model?.inspection.sites[site];
@@ -34,7 +34,7 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
   const ready =
     model !== null && model.missing.length === 0 && readFeed(feed, model.inspection.inputs) !== undefined;
   const [first = 0, last = 0] = [shown.xs.at(0), shown.xs.at(-1)];
-  const label = `${lines.at(-1)?.label} and its derivative from x = ${figure(first)} to ${figure(last)}, beside ReLU, LeakyReLU and Swish. Its values are in the table below.`;
+  const label = `${lines.at(-1)?.label} and its derivative from x = ${figure(first)} to ${figure(last)}, beside ReLU, LeakyReLU and Swish. The table below has the values.`;
   return (
     <section class="card curve" aria-labelledby="curve-title">
       <h2 id="curve-title">
@@ -59,13 +59,13 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
         />
         <output for="beta">{beta}</output>
         <span class="quiet">
-          {beta === 1 ? 'Mish itself' : `at most ${figure(0.3088 / beta)} away from ReLU`}
+          {beta === 1 ? 'plain Mish' : `at most ${figure(0.3088 / beta)} away from ReLU`}
         </span>
       </div>
       {chosen !== undefined && (
         <div class="bar">
           <button type="button" disabled={!ready || counting} onClick={() => actions.measure()}>
-            {counting ? 'Counting …' : 'Show what goes into this site'}
+            {counting ? 'Counting …' : 'Show the inputs of this site'}
           </button>
           {histogram !== undefined && (
             <span class="quiet">
@@ -101,14 +101,14 @@ function linesOf(beta: number, alpha: number, leak: number, filled: boolean): Li
   ];
 }
 
-/** The bend stays in sight: more of the negative side than is needed would flatten it. */
+/** Returns the y range. It includes little of the negative side, so that the bend stays visible. */
 function rangeOf(xs: readonly number[]): readonly [number, number] {
   const top = xs.at(-1) ?? 4;
   return [-0.25 * Math.min(top, 8), Math.min(top, 12)];
 }
 
 function CurveTable({ shape }: { readonly shape: Shape }) {
-  const at = curves(ROWS, shape);
+  const at = curves(TABLE_X, shape);
   const columns = [
     ['Mish', 'mish'],
     ['Derivative', 'derivative'],
@@ -131,7 +131,7 @@ function CurveTable({ shape }: { readonly shape: Shape }) {
           </tr>
         </thead>
         <tbody>
-          {ROWS.map((x, row) => (
+          {TABLE_X.map((x, row) => (
             <tr key={x}>
               <th scope="row" class="number">
                 {x}

@@ -1,8 +1,8 @@
-// The curves of the hero: Mish and its derivative beside what it stands for.
+// Calculates the curves at the top of the page: Mish, its derivative, and the activations it replaces.
 import { leakyRelu, mish, mishDerivative, mixture, relu, swish } from '../../../mish/reference.js';
 import type { SiteHistogram } from '../protocol.js';
 
-/** Of Mish its sharpness and the slope of the mixture, 0 for none; of LeakyReLU its slope. */
+/** Sharpness β and slope of a mixture (0 for none), and the slope of LeakyReLU. */
 export interface Shape {
   readonly beta: number;
   readonly alpha: number;
@@ -16,24 +16,24 @@ export interface Curves {
   readonly relu: readonly number[];
   readonly leaky: readonly number[];
   readonly swish: readonly number[];
-  /** The share of inputs for each unit of x; undefined without a histogram. */
+  /** Share of the inputs per unit of x; undefined without a histogram. */
   readonly density: readonly number[] | undefined;
 }
 
 const POINTS = 601;
-/** What is shown without a histogram. */
+/** Half width of the x axis without a histogram. */
 const USUAL = 4;
 const WIDEST = 60;
 
-/** Evenly spaced x: where Mish bends, and where the inputs of a site are. */
+/** Returns evenly spaced x values that cover the bend of Mish and the inputs of the site. */
 export function abscissae(histogram?: SiteHistogram): number[] {
   const [from, to] = ends(histogram);
   return Array.from({ length: POINTS }, (_, index) => from + ((to - from) * index) / (POINTS - 1));
 }
 
 /**
- * Values at `xs`. With `leak` Mish is the mixture of this slope. β of the derivative: d/dx mish(x, β) is Mish's
- * derivative at βx, since mish(x, β) = mish(βx) / β.
+ * Calculates the curves at `xs`. With `leak`, Mish is the mixture with this slope. Since mish(x, β) = mish(βx) / β,
+ * the derivative of Mish with sharpness β at x is Mish's derivative at βx.
  */
 export function curves(
   xs: readonly number[],
@@ -67,12 +67,14 @@ function densityAt(x: number, histogram: SiteHistogram): number {
   return count / total(histogram) / width;
 }
 
-/** The share of inputs at which Mish differs from ReLU by more than 1 % of its largest distance: |βx| < 6. */
+/**
+ * Returns the share of inputs with |βx| < 6, where Mish differs from ReLU by more than 1 % of the largest difference.
+ */
 export function shareThatBends(histogram: SiteHistogram, beta: number): number {
   const { from, width, counts } = histogram;
   const inside = counts.filter((_, bin) => Math.abs(from + width * (bin + 0.5)) * beta < BEND);
   return inside.reduce((sum, count) => sum + count, 0) / total(histogram);
 }
 
-/** mish(−6) is −0.0149 and 6 − mish(6) is 7e-5. */
+/** Bound on |βx|: mish(−6) is −0.0149, and 6 − mish(6) is 7e-5. */
 const BEND = 6;

@@ -1,6 +1,6 @@
 import type { NamedFile, Problem } from '../protocol.js';
 
-/** Files as the browser gives them. */
+/** Converts the browser's files to names and Blobs. */
 export function named(files: Iterable<File> | null | undefined): NamedFile[] {
   return [...(files ?? [])].map((file) => ({ name: file.name, blob: file }));
 }
@@ -8,8 +8,8 @@ export function named(files: Iterable<File> | null | undefined): NamedFile[] {
 const last = (path: string) => path.split(/[\\/]/).at(-1) ?? path;
 
 /**
- * Which of the files that were given is a model, and which lie beside it. The model is null where all of them are data that
- * the model which is open has been waiting for.
+ * Decides which of the given files is a model and which are its external data. `model` is null where all files are
+ * external data that the open model lacks.
  */
 export function modelAmong(
   files: readonly NamedFile[],
@@ -26,28 +26,28 @@ export function modelAmong(
   const [model, second] = models;
   if (only === undefined) return { model: null, external: [] };
   if (model === undefined) {
-    const what = 'none of these files has a name that ends in .onnx';
-    return { problem: { code: 'bad-usage', what, fix: 'Give the model together with its data' } };
+    const what = 'no file name ends in .onnx';
+    return { problem: { code: 'bad-usage', what, fix: 'Give the model together with its external data' } };
   }
   if (second !== undefined) {
-    const what = `these are ${models.length} models: ${models.map(({ name }) => name).join(', ')}`;
-    return { problem: { code: 'bad-usage', what, fix: 'Give one model, with the files of its data' } };
+    const what = `${models.length} of these files are models: ${models.map(({ name }) => name).join(', ')}`;
+    return { problem: { code: 'bad-usage', what, fix: 'Give one model with its external data' } };
   }
   return { model, external: files.filter((file) => file !== model) };
 }
 
-/** Has the browser save something under a name. */
+/** Saves a Blob as a download with this name. */
 export function download(name: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
-  // The browser begins to read after this task; by the next minute it has.
+  // The browser starts to read after this task, and has finished within a minute.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** `248 kB`. */
+/** Formats a size: `248 kB`. */
 export function size(bytes: number): string {
   const [unit, divisor] =
     bytes < 1000 ? ['bytes', 1] : bytes < 1e6 ? ['kB', 1e3] : bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9];

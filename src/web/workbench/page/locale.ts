@@ -1,6 +1,6 @@
 /**
- * Gives the browser a language that Intl takes. Chromium in the C locale calls its own `en-US@posix`, which Intl refuses, and
- * uPlot hands it over as soon as it loads: the page would stay empty.
+ * Replaces a language that Intl rejects. Chromium in the C locale reports `en-US@posix`, and uPlot passes it to Intl
+ * when it loads, which would leave the page empty.
  */
 export function settleLanguage(): void {
   try {

@@ -3,7 +3,7 @@ import type { Fit, OpenedModel } from '../protocol.js';
 import { size } from './files.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
 
-/** What the model is, and where it runs. */
+/** Shows facts about the model and the providers that can run it. */
 export function ModelSection({ state, model }: Parts & { readonly model: OpenedModel }) {
   const { inspection } = model;
   const others = Object.entries(inspection.opsets).filter(([domain]) => domain !== '');
@@ -66,7 +66,7 @@ function Values({ values }: { readonly values: readonly ValueSummary[] }) {
   );
 }
 
-/** Each provider with whether it runs the model, and what stops it. */
+/** Shows for each provider whether it can run the model, and the reason if not. */
 function Fits({ title, fits }: { readonly title: string; readonly fits: readonly Fit[] | 'asking' | null }) {
   if (fits === null) return null;
   if (fits === 'asking') return <p class="quiet">{title} … (asking the browser)</p>;
@@ -76,12 +76,12 @@ function Fits({ title, fits }: { readonly title: string; readonly fits: readonly
       <ul>
         {fits.map(({ provider, runs, reason, fix, nodes }) => (
           <li key={provider} class={runs ? 'yes' : 'no'}>
-            <b>{PROVIDER_NAMES[provider]}</b> {runs ? 'yes' : `no: ${reason ?? 'it does not say why'}`}
+            <b>{PROVIDER_NAMES[provider]}</b> {runs ? 'yes' : `no: ${reason ?? 'no reason given'}`}
             {!runs && (nodes.length > 0 || fix !== null) && (
               <details>
                 <summary>
                   {nodes.length > 0
-                    ? `${nodes.length === 1 ? 'a node stops' : `${nodes.length} nodes stop`} it`
+                    ? `${nodes.length === 1 ? 'one node' : `${nodes.length} nodes`} it cannot run`
                     : 'What to do'}
                 </summary>
                 {fix !== null && <p>{fix}.</p>}

@@ -3,7 +3,7 @@ import { inWords } from '../../../base/in-words.js';
 import { named } from './files.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
 
-/** The place for files: a real file input, and the whole page to drop on. */
+/** Shows the file input; files can be dropped anywhere on the page. */
 export function OpenSection({ state, actions }: Parts) {
   const [over, setOver] = useState(false);
   useEffect(() => {
@@ -43,15 +43,15 @@ export function OpenSection({ state, actions }: Parts) {
           aria-describedby="files-note"
           onChange={async ({ currentTarget }) => {
             const files = named(currentTarget.files);
-            currentTarget.value = ''; // so that the same file can be given again
+            currentTarget.value = ''; // so that the same file can be chosen again
             await actions.give(files);
           }}
         />
         <strong>{state.opening === null ? title : `Reading ${state.opening} …`}</strong>
         <span id="files-note">
           {missing.length > 0
-            ? `Its weights are in ${missing.join(', ')}: give that as well, to run it`
-            : 'an .onnx file, with the files of its weights if it has them'}
+            ? `To run the model, give its weights as well: ${missing.join(', ')}`
+            : 'an .onnx file, with its external data files if it has any'}
         </span>
       </label>
       <ProblemNote problem={state.problems.open} />

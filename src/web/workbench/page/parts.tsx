@@ -1,23 +1,23 @@
-// What every section is made of.
+// Components that several sections use.
 import type { ComponentChildren } from 'preact';
 import { WEB } from '../../../providers/web-providers.js';
 import { PAGE_PROVIDERS, type PageProvider, type Problem } from '../protocol.js';
 import type { Actions } from './actions.js';
 import type { Action, State } from './state.js';
 
-/** What people call the page's providers. */
+/** Display names of the page's providers. */
 export const PROVIDER_NAMES = Object.fromEntries(
   PAGE_PROVIDERS.map((name) => [name, WEB[name].label]),
 ) as Readonly<Record<PageProvider, string>>;
 
-/** What a section gets. */
+/** Properties of a section. */
 export interface Parts {
   readonly state: State;
   readonly dispatch: (action: Action) => void;
   readonly actions: Actions;
 }
 
-/** A sentence of what went wrong, where, and what to do. */
+/** Shows a problem: what went wrong, where, and advice. */
 export function ProblemNote({ problem }: { readonly problem: Problem | undefined }) {
   if (problem === undefined) return null;
   const { what, where, fix } = problem;
@@ -31,7 +31,7 @@ export function ProblemNote({ problem }: { readonly problem: Problem | undefined
 
 const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-/** A field with its label above it, and what is wrong with it below. */
+/** Shows a field with its label above and its error below. */
 export function Field(props: {
   readonly id: string;
   readonly label: string;
@@ -54,7 +54,7 @@ export function Field(props: {
   );
 }
 
-/** A text or number field. */
+/** Shows a text or number field. */
 export function TextField(props: {
   readonly id: string;
   readonly label: string;
@@ -82,7 +82,7 @@ export function TextField(props: {
   );
 }
 
-/** One of a few, as buttons beside each other. */
+/** Shows a choice between a few values as a row of buttons. */
 export function Choice<T extends string>(props: {
   readonly name: string;
   readonly label: string;
@@ -112,7 +112,7 @@ export function Choice<T extends string>(props: {
   );
 }
 
-/** A table that scrolls inside of its own box. */
+/** Shows a table that scrolls inside its box. */
 export function TableBox({
   label,
   children,
@@ -121,7 +121,7 @@ export function TableBox({
   readonly children: ComponentChildren;
 }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard has to reach a box that scrolls
     <section class="table-box" tabIndex={0} aria-label={label}>
       {children}
     </section>

@@ -11,7 +11,7 @@ import { choiceOf, isSame, type Pairs, type Row, type Run } from './state.js';
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
 
-/** What a run has found so far, and its report when it is done. */
+/** Shows the results of a run so far, and its report at the end. */
 export function ResultsSection({ state, actions }: Parts) {
   const { run, model } = state;
   if (run === null || model === null) return null;
@@ -24,7 +24,9 @@ export function ResultsSection({ state, actions }: Parts) {
         Original and swapped
         <small>{`form ${run.choice.form}, β ${run.choice.beta}, ${run.choice.sites.length} sites`}</small>
       </h2>
-      {old && <p class="quiet">This is of an earlier choice: run it again to see what is chosen now.</p>}
+      {old && (
+        <p class="quiet">These results belong to an earlier choice: run both again for the current one.</p>
+      )}
       <div class="latencies">
         {run.providers.map((provider) => (
           <Latency key={provider} provider={provider} run={run} />
@@ -80,7 +82,7 @@ const LINES: readonly Line[] = [
   { label: 'swapped', colour: '--accent', width: 2.5 },
 ];
 
-/** The times of one provider's pairs, as they come. */
+/** Shows the times of one provider's pairs of runs while they are measured. */
 function Latency({ provider, run }: { readonly provider: PageProvider; readonly run: Run }) {
   const pairs: Pairs = run.pairs[provider] ?? [];
   const row = run.rows.find((one) => one.provider === provider);
@@ -106,7 +108,7 @@ function Latency({ provider, run }: { readonly provider: PageProvider; readonly 
           {row.reason}. {row.fix !== null && `${row.fix}.`}
         </p>
       ) : pairs.length === 0 ? (
-        <p class="quiet">{run.ended === 'no' ? 'Its turn is to come.' : 'It was not measured.'}</p>
+        <p class="quiet">{run.ended === 'no' ? 'Not measured yet.' : 'Not measured.'}</p>
       ) : (
         <>
           <Chart
@@ -132,10 +134,10 @@ function median(values: readonly number[]): number {
   return ((sorted[Math.floor(half)] ?? 0) + (sorted[Math.ceil(half) - 1] ?? 0)) / 2;
 }
 
-/** The highest bar, in dB: float32 itself has about as many. */
-const MOST = 150;
+/** SQNR in dB of the longest bar; float32 itself has about as much. */
+const MAX_SQNR_DB = 150;
 
-/** The worst SQNR of each provider as bars; the figures are beside them. */
+/** Shows the worst SQNR of each provider as bars, with the figures beside them. */
 function Bars(props: {
   readonly title: string;
   readonly rows: readonly Row[];
@@ -153,7 +155,7 @@ function Bars(props: {
           const drifts = props.of(row);
           const broken = drifts.some(({ problem, broken }) => problem !== null || broken > 0);
           const worst = Math.min(...drifts.map(({ sqnr, maxAbs }) => sqnr ?? (maxAbs === 0 ? Infinity : 0)));
-          const part = broken ? 0 : Math.min(1, Math.max(0.005, worst / MOST));
+          const part = broken ? 0 : Math.min(1, Math.max(0.005, worst / MAX_SQNR_DB));
           return (
             <li key={row.provider}>
               <span>{nameOf(row.provider)}</span>
@@ -209,15 +211,15 @@ function Table({ rows, verdicts }: TableProps) {
   );
 }
 
-/** What the figures do not say: limits that were not kept, where models part, what had to be changed to run. */
+/** Lists broken limits, and the remarks on each provider. */
 function Remarks({ rows, verdicts }: TableProps) {
   const broken = verdicts
     .filter(({ passed }) => !passed)
     .map((verdict) => `${verdict.provider}: ${verdictWord(verdict)}, ${verdictText(verdict)}`);
-  const said = [...broken, ...rows.filter(({ status }) => status === 'ran').flatMap(remarks)];
+  const lines = [...broken, ...rows.filter(({ status }) => status === 'ran').flatMap(remarks)];
   return (
     <ul class="quiet remarks">
-      {said.map((line) => (
+      {lines.map((line) => (
         <li key={line}>{line}</li>
       ))}
     </ul>

@@ -4,7 +4,7 @@ import { Choice, Field, type Parts, PROVIDER_NAMES, ProblemNote, TextField } fro
 import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
 import type { Feed } from './state.js';
 
-/** What both models are fed, where they run, and the button for it. */
+/** Shows the choice of inputs and providers, and the button that runs both models. */
 export function RunSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
   const { feed, run, chosen, swapping } = state;
   const change = (change: Partial<Feed>) => dispatch({ kind: 'feed', change });
@@ -12,13 +12,13 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
   const running = run?.ended === 'no';
   const why =
     model.missing.length > 0
-      ? `To run it, give ${model.missing.join(', ')} as well.`
+      ? `To run the model, give ${model.missing.join(', ')} as well.`
       : chosen.size === 0
         ? 'Choose a site to swap.'
         : feed.providers.length === 0
-          ? 'Choose where to run it.'
+          ? 'Choose a provider.'
           : readFeed(feed, inputs) === undefined
-            ? 'Fill in what the models are fed.'
+            ? 'Fill in the inputs of the models.'
             : undefined;
   return (
     <section class="card" aria-labelledby="run-title">
@@ -108,7 +108,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
         </p>
       )}
       {running && <p class="step">{run.step}</p>}
-      {run?.ended === 'stopped' && <p class="step">Stopped. What was measured until then is below.</p>}
+      {run?.ended === 'stopped' && <p class="step">Stopped. The results so far are below.</p>}
       <ProblemNote problem={state.problems.run} />
     </section>
   );

@@ -1,21 +1,21 @@
-// What people type, as numbers.
+// Reads numbers that the user typed.
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Input, RunChoice } from '../protocol.js';
 import type { Feed } from './state.js';
 
-/** What is wrong with a size that was typed; undefined where nothing is. */
+/** Returns what is wrong with a typed size; undefined for a valid one. */
 export function sizeProblem(text: string): string | undefined {
   return /^[1-9]\d{0,8}$/.test(text.trim()) ? undefined : 'Give a whole number of 1 or more';
 }
 
-/** What is wrong with a shape that was typed: `1, 3, 224, 224`. */
+/** Returns what is wrong with a typed shape such as `1, 3, 224, 224`. */
 export function shapeProblem(text: string): string | undefined {
   return text.split(',').every((size) => sizeProblem(size) === undefined)
     ? undefined
     : 'Give the sizes with commas between them, such as 1, 3, 224, 224';
 }
 
-/** What is wrong with a mean or a standard deviation: three numbers. */
+/** Returns what is wrong with a typed mean or standard deviation, which are three numbers. */
 export function rgbProblem(text: string): string | undefined {
   return rgb(text).length === 3 && rgb(text).every((value) => Number.isFinite(value))
     ? undefined
@@ -25,17 +25,17 @@ export function rgbProblem(text: string): string | undefined {
 const rgb = (text: string): number[] =>
   text.split(',').map((value) => (value.trim() === '' ? Number.NaN : Number(value)));
 
-/** Inputs of which nothing says the size of some dimension: their whole shape has to be asked for. */
+/** Returns the inputs with a dimension that has neither size nor name; the user has to type their whole shape. */
 export function unshaped(inputs: readonly ValueSummary[]): ValueSummary[] {
   return inputs.filter(({ dims }) => dims === undefined || dims.some((dim) => dim === null));
 }
 
-/** The symbolic dimensions of a model's inputs, each once. */
+/** Returns the symbolic dimensions of a model's inputs, each once. */
 export function symbolsOf(inputs: readonly ValueSummary[]): string[] {
   return [...new Set(inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []))];
 }
 
-/** What the worker is asked with, or undefined where a field is empty or wrong. */
+/** Returns the input for the worker; undefined where a field is empty or invalid. */
 export function readFeed(
   feed: Feed,
   inputs: readonly ValueSummary[],

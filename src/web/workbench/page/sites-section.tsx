@@ -15,10 +15,10 @@ const COLUMNS: readonly (readonly [Column, string])[] = [
   ['elemType', 'Type'],
   ['scope', 'In'],
 ];
-/** Rows that are drawn until somebody asks for all. */
-const FIRST = 200;
+/** Rows shown until the user asks for all. */
+const FIRST_ROWS = 200;
 
-/** The sites whose text has every word, in the order of a column. */
+/** Returns the sites whose text contains every search word, sorted by a column. */
 export function arranged(sites: readonly Site[], search: string, column: Column, down: boolean): Site[] {
   const words = search.toLowerCase().split(/\s+/);
   const text = (site: Site) =>
@@ -33,7 +33,7 @@ export function arranged(sites: readonly Site[], search: string, column: Column,
     .sort((a, b) => (down ? -1 : 1) * (compare(a, b) || a.index - b.index));
 }
 
-/** The sites to choose from, what is skipped and why, and the Mish that is there already. */
+/** Shows the sites to choose from, the skipped activations with reasons, and the Mish already in the model. */
 export function SitesSection({ state, dispatch, model }: Parts & { readonly model: OpenedModel }) {
   const [search, setSearch] = useState('');
   const [column, setColumn] = useState<Column>('index');
@@ -77,7 +77,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
           </div>
           <TableBox label="Table of sites">
             <table>
-              <caption class="unseen">Sites: choose which are swapped, and at which to look</caption>
+              <caption class="unseen">Sites: choose which to swap, and which to show as a curve</caption>
               <thead>
                 <tr>
                   <th scope="col">Swap</th>
@@ -97,7 +97,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
                 </tr>
               </thead>
               <tbody>
-                {(whole ? shown : shown.slice(0, FIRST)).map((site) => (
+                {(whole ? shown : shown.slice(0, FIRST_ROWS)).map((site) => (
                   <tr key={site.index} class={site.index === state.site ? 'looked-at' : undefined}>
                     <td>
                       <input
@@ -132,8 +132,8 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
               </tbody>
             </table>
           </TableBox>
-          {shown.length === 0 && <p class="quiet">No site has these words.</p>}
-          {!whole && shown.length > FIRST && (
+          {shown.length === 0 && <p class="quiet">No site matches these words.</p>}
+          {!whole && shown.length > FIRST_ROWS && (
             <button type="button" onClick={() => setWhole(true)}>
               Show all {shown.length}
             </button>
@@ -142,7 +142,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       )}
       {skipped.length > 0 && (
         <details>
-          <summary>{skipped.length} activations are left alone, and why</summary>
+          <summary>{skipped.length} activations are skipped, with reasons</summary>
           <Listing
             label="Activations that are left alone"
             heads={['Name', 'Kind', 'Why']}

@@ -1,4 +1,4 @@
-// All that the page knows, in one place, and every way in which it changes.
+// The state of the page, and every action that changes it.
 import type { FormName } from '../../../mish/forms.js';
 import type { Report } from '../../../validate/report-schema.js';
 import {
@@ -13,7 +13,7 @@ import {
   type SwappedModel,
 } from '../protocol.js';
 
-/** Where on the page a problem belongs: beside what caused it. */
+/** Place of a problem on the page: beside its cause. */
 export type Place = 'open' | 'fits' | 'swap' | 'run' | 'histogram' | 'export';
 
 export interface Files {
@@ -21,13 +21,13 @@ export interface Files {
   readonly external: readonly NamedFile[];
 }
 
-/** What the models are to be fed; the worker gets an `Input` made of it. */
+/** Inputs of the models as the user chose them; `readFeed` turns them into an `Input` for the worker. */
 export interface Feed {
   readonly kind: 'noise' | 'images' | 'npz';
   readonly seed: number;
   readonly runs: number;
   readonly images: readonly NamedFile[];
-  /** Three numbers as they were typed. */
+  /** Three numbers, as typed. */
   readonly mean: string;
   readonly std: string;
   readonly npz: NamedFile | null;
@@ -42,7 +42,7 @@ export interface Feed {
 export type Row = Report['providers'][number];
 export type Pairs = readonly (readonly [original: number, swapped: number])[];
 
-/** One run of original and swapped: under way, or what it found. */
+/** One run of both models: in progress, or its results. */
 export interface Run {
   readonly choice: SwapChoice;
   readonly providers: readonly PageProvider[];
@@ -54,10 +54,10 @@ export interface Run {
   readonly ended: 'no' | 'done' | 'stopped' | 'failed';
 }
 
-/** What goes into the site whose curve is shown. */
+/** Inputs of the site whose curve is shown. */
 export interface SiteInput {
   readonly site: number;
-  /** Undefined while it is counted. */
+  /** Undefined until the inputs are counted. */
   readonly histogram: SiteHistogram | undefined;
 }
 
@@ -76,13 +76,13 @@ export interface State {
   readonly site: number;
   readonly input: SiteInput | null;
   readonly swapping: boolean;
-  /** What was swapped last, as long as it is what is chosen. */
+  /** The last swapped model, unless the choice has changed since. */
   readonly swapped: SwappedModel | null;
   readonly feed: Feed;
   readonly run: Run | null;
   readonly exporting: boolean;
   readonly problems: Readonly<Partial<Record<Place, Problem>>>;
-  /** What a screen reader hears. */
+  /** Text for screen readers. */
   readonly said: string;
 }
 
@@ -138,7 +138,7 @@ export type Action =
   | { readonly kind: 'exporting'; readonly on: boolean }
   | { readonly kind: 'problem'; readonly place: Place; readonly problem: Problem };
 
-/** The choice that a swap would be made with. */
+/** Returns the options of a swap with the current choice. */
 export function choiceOf({ form, beta, leaky, chosen }: State): SwapChoice {
   return { form, beta, leaky, sites: [...chosen].sort((a, b) => a - b) };
 }
@@ -150,7 +150,7 @@ export function isSame(a: SwapChoice, b: SwapChoice): boolean {
 const without = (problems: State['problems'], ...places: Place[]): State['problems'] =>
   Object.fromEntries(Object.entries(problems).filter(([place]) => !places.includes(place as Place)));
 
-/** A choice has changed: what was swapped before is not it any more. */
+/** Removes the swapped model, because the choice has changed. */
 const unswapped = (state: State): State => ({
   ...state,
   swapped: null,
@@ -231,7 +231,7 @@ export function reduce(state: State, action: Action): State {
 }
 
 function inputSaid({ histogram }: SiteInput): string {
-  return histogram === undefined ? 'Counting what goes into this site' : 'The histogram is under the curve.';
+  return histogram === undefined ? 'Counting the inputs of this site' : 'The histogram is below the curve.';
 }
 
 function opened(state: State, model: OpenedModel, files: Files): State {

@@ -4,7 +4,7 @@ import type { OpenedModel, SwappedModel } from '../protocol.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
 
-/** Form and treatment, the swap, and its result to download. */
+/** Shows the form, the treatment of LeakyReLU, the swap button and the download. */
 export function SwapSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
   const { form, leaky, chosen, swapped, swapping, run } = state;
   const { sites, externalData } = model.inspection;
@@ -52,7 +52,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         <div class="done">
           <p>
             {`${swapped.report.sites.length} sites in the form ${swapped.report.form}; `}
-            {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. Every other byte is as it was.`}
+            {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. All other bytes are unchanged.`}
           </p>
           {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}
           {swapped.report.notes.map((note) => (
