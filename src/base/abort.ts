@@ -1,6 +1,6 @@
 import { OnnxMishError } from './error.js';
 
-/** What is thrown when the caller has stopped the work. */
+/** Returns the error for work that the caller has aborted. */
 export function aborted(where?: string): OnnxMishError {
   return new OnnxMishError('aborted', 'interrupted', { where, fix: 'Nothing was left behind' });
 }
@@ -9,7 +9,7 @@ export function isAborted(error: unknown): boolean {
   return error instanceof OnnxMishError && error.code === 'aborted';
 }
 
-/** Throws `aborted` once the signal has fired; asked for between steps, since a step itself cannot be stopped. */
+/** Throws `aborted` if the signal is aborted. To be called between steps, because a step cannot be interrupted. */
 export function stopIfAborted(signal: AbortSignal | undefined, where?: string): void {
   if (signal?.aborted) throw aborted(where);
 }

@@ -1,12 +1,14 @@
 import { stopIfAborted } from './abort.js';
 
-/** Milliseconds that a loop may go on before signals and timers get their turn. */
-const LONGEST_MS = 20;
+/** Maximum milliseconds of a loop before signals and timers are handled. */
+const MAX_BLOCKED_MS = 20;
 let last = 0;
 
-/** Lets signals and timers in, from inside a long loop, no oftener than is needed. Throws `aborted` once the signal has fired. */
+/**
+ * Lets signals and timers run during a long loop, at most once per 20 ms. Throws `aborted` if the signal is aborted.
+ */
 export async function breathe(signal?: AbortSignal, where?: string): Promise<void> {
-  if (performance.now() - last < LONGEST_MS) return;
+  if (performance.now() - last < MAX_BLOCKED_MS) return;
   await new Promise((resolve) => setTimeout(resolve));
   last = performance.now();
   stopIfAborted(signal, where);

@@ -1,48 +1,48 @@
-/** What went wrong, for a program to act on. */
+/** Kinds of errors, for programs to distinguish. */
 export type ErrorCode =
   /** An option or argument that cannot be used. */
   | 'bad-usage'
   /** The file cannot be read or written. */
   | 'io'
-  /** The file is something else than an ONNX model. */
+  /** The file is not an ONNX model. */
   | 'not-onnx'
-  /** It starts like an ONNX model and then breaks. */
+  /** The file starts like an ONNX model, but its content is invalid. */
   | 'malformed'
-  /** External data that is missing or that must not be followed. */
+  /** External data is missing, or its path must not be followed. */
   | 'external-data'
   /** The form cannot be written in this model: its opset or element type lacks an operator. */
   | 'unsupported-form'
-  /** A plan that does not fit the model. */
+  /** The plan does not fit the model. */
   | 'bad-plan'
   /** There is nothing to undo, or the file has changed since. */
   | 'cannot-undo'
-  /** `--strict`, and something was skipped. */
+  /** The option `strict` was set, and an activation was skipped. */
   | 'skipped'
-  /** A budget that no swap keeps. */
+  /** No swap keeps the budget. */
   | 'over-budget'
-  /** Samples, labels or shapes that do not fit the model. */
+  /** Samples, labels or shapes do not fit the model. */
   | 'bad-data'
-  /** An execution provider that was asked for is not there. */
+  /** A requested execution provider is not available. */
   | 'provider-unavailable'
   /** ONNX Runtime refused the model or failed to run it. */
   | 'run-failed'
-  /** Stopped by the caller. */
+  /** The caller aborted the work. */
   | 'aborted';
 
 export interface ErrorDetails {
-  /** Where: a file, a byte offset, a node or a tensor. */
+  /** Place of the error: a file, a byte offset, a node or a tensor. */
   where?: string | undefined;
-  /** What the user can do about it. */
+  /** Advice to the user, as an imperative. */
   fix?: string | undefined;
   cause?: unknown;
 }
 
-/** What anything thrown has to say. */
+/** Returns the message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The one error this package throws: what is wrong, where, and what to do. */
+/** The only error that this package throws: the problem, its place, and advice. */
 export class OnnxMishError extends Error {
   override readonly name = 'OnnxMishError';
   readonly code: ErrorCode;

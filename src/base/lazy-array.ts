@@ -1,7 +1,7 @@
-/** An array whose elements are made each time they are asked for: as long as it may be, it takes no memory. */
+/** Returns a read-only array that computes each element on access, so that it takes no memory for its length. */
 export function lazyArray<T>(length: number, at: (index: number) => T): readonly T[] {
   const target: T[] = [];
-  target.length = 2 ** 32 - 1; // so long that V8 reserves no room, nor when it is made shorter
+  target.length = 2 ** 32 - 1; // at this length V8 reserves no memory, not even after the length is reduced
   target.length = length;
   const indexOf = (key: string | symbol) => {
     const index = typeof key === 'string' ? Number(key) : -1;

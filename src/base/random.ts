@@ -1,7 +1,10 @@
-/** Numbers in [0, 1), the same on every machine for the same seed: 32-bit integer arithmetic only. */
+/**
+ * A generator of numbers in [0, 1). It uses only 32-bit integers, so that a seed gives the same numbers on every
+ * machine.
+ */
 export type Random = () => number;
 
-/** The mulberry32 generator (Tommy Ettinger, public domain; 2^32 period). */
+/** Creates a mulberry32 generator (Tommy Ettinger, public domain; period 2^32). */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -13,8 +16,8 @@ export function createRandom(seed: number): Random {
 }
 
 /**
- * Roughly normal, mean 0 and standard deviation 1: twelve uniform numbers added up (Irwin-Hall). Unlike
- * logarithms and cosines, sums are the same to the last bit everywhere.
+ * Returns a roughly normal number with mean 0 and standard deviation 1: the sum of twelve uniform numbers
+ * (Irwin-Hall). Unlike logarithms and cosines, the sum is bit-identical on every machine.
  */
 export function normal(random: Random): number {
   let sum = -6;

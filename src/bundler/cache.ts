@@ -1,4 +1,4 @@
-// Swapped models on disk, under a name made of what they came from.
+// Caches swapped models on disk, by a hash of model, options and version.
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -16,27 +16,28 @@ import { scan } from '../onnx/scan.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { MishOptions } from './request.js';
 
-/** A swapped model, ready to be served. */
+/** A swapped model in the cache. */
 export interface SwappedModel {
   readonly path: string;
-  /** The files that its external data is in: the original's own. */
+  /** External data files; these are the original's files, not copies. */
   readonly data: readonly DataFile[];
-  /** What its user should know. */
+  /** Warning for the user of the bundler. */
   readonly warning: string | undefined;
 }
 
-/** What lies beside a cached model, written after it. */
+/** Contents of `entry.json` beside a cached model; it is written after the model. */
 interface Entry {
   readonly bytes: number;
-  /** Its SHA-256. */
+  /** SHA-256 of the cached model. */
   readonly sha256: string;
-  /** Why nothing was swapped, if nothing was. */
+  /** Reason why nothing was swapped; undefined if something was. */
   readonly unchanged?: string | undefined;
 }
 
 /**
- * A model swapped into the cache, or found there: the key is its content, the options and this package's version. `depend`
- * is told of each file that the result comes from, before it is read. Throws as `swap` does, `io` and `external-data`.
+ * Swaps a model into the cache, or returns the cached one. The key is a hash of the model, the options and this
+ * package's version. Calls `depend` with each file that the result depends on, before reading it. Throws what `swap`
+ * throws, `io` and `external-data`.
  */
 export async function swapToCache(
   path: string,
@@ -50,7 +51,7 @@ export async function swapToCache(
     const data = await dataFiles(document, dirname(path));
     for (const one of data) depend(one.path);
     await refuseMissing(data);
-    // Folding alone reads weights.
+    // Only folding reads weights, so that only then the key includes them.
     const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
     const folder = join(cache, keyOf([await hashSource(file), ...folded], options));
     const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
@@ -64,7 +65,7 @@ export async function swapToCache(
     await removeLinks([folder, model, note]);
     await onFile(folder, () => mkdir(folder, { recursive: true }));
     await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
-    // Watchers that compare times with the start of a build would take a younger file for a change.
+    // A watcher takes a file that is younger than the start of the build for a change.
     const { mtime } = await file.handle.stat();
     await onFile(model, () => utimes(model, mtime, mtime));
     const entry: Entry = { ...(await summaryOf(model)), unchanged: whyUnchanged(report) };
@@ -76,7 +77,7 @@ export async function swapToCache(
   }
 }
 
-/** `node_modules/.cache/onnx-mish` of the package that a folder belongs to, where build tools keep such things. */
+/** Returns `node_modules/.cache/onnx-mish` of the nearest package at or above a folder, the usual place for caches. */
 export async function findCacheDir(from = process.cwd()): Promise<string> {
   for (let folder = resolve(from); ; folder = dirname(folder)) {
     const isPackage = await stat(join(folder, 'package.json')).then(
@@ -92,7 +93,7 @@ async function refuseMissing(data: readonly DataFile[]): Promise<void> {
   for (const { path, tensor } of data) {
     const there = await stat(path).catch(() => undefined);
     if (there?.isFile()) continue;
-    throw new OnnxMishError('external-data', `there is no such file, and ${tensor} has its data there`, {
+    throw new OnnxMishError('external-data', `the file does not exist, but has the data of ${tensor}`, {
       where: path,
       fix: 'Put the data file back beside the model',
     });
@@ -106,18 +107,18 @@ function keyOf(hashes: readonly string[], options: MishOptions): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
 }
 
-const BLOCK = 1 << 20;
+const BLOCK_BYTES = 1 << 20;
 
-/** SHA-256 of what is read, which is what will be swapped, whatever the name stands for by then. */
+/** Returns the SHA-256 of the open file, which is the content that will be swapped, even if the path changes. */
 async function hashSource(source: ByteSource): Promise<string> {
   const hash = createHash('sha256');
-  for (let at = 0; at < source.size; at += BLOCK) {
-    hash.update(await source.read(at, Math.min(BLOCK, source.size - at)));
+  for (let at = 0; at < source.size; at += BLOCK_BYTES) {
+    hash.update(await source.read(at, Math.min(BLOCK_BYTES, source.size - at)));
   }
   return hash.digest('hex');
 }
 
-/** Size and hash of a cached model. Throws `io`, also for a link. */
+/** Returns size and hash of a cached model. Throws `io`, also for a symbolic link. */
 async function summaryOf(model: string): Promise<Pick<Entry, 'bytes' | 'sha256'>> {
   if ((await onFile(model, () => lstat(model))).isSymbolicLink())
     throw notAFile({ isDirectory: () => false }, model);
@@ -130,7 +131,10 @@ async function summaryOf(model: string): Promise<Pick<Entry, 'bytes' | 'sha256'>
   }
 }
 
-/** Takes links away where the cache's own folders and files should be: what they lead to is nobody's to replace. */
+/**
+ * Removes symbolic links in the place of the cache's folders and files, so that no file outside the cache is
+ * overwritten.
+ */
 async function removeLinks(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     const there = await lstat(path).catch(() => undefined);
@@ -138,7 +142,10 @@ async function removeLinks(paths: readonly string[]): Promise<void> {
   }
 }
 
-/** Reads the note of a cached model and marks the model as used; undefined where the model is absent, changed or a link. */
+/**
+ * Reads the entry of a cached model and marks the model as used. Returns undefined if the model is missing, changed
+ * or a symbolic link.
+ */
 async function readEntry(folder: string, note: string, model: string): Promise<Entry | undefined> {
   try {
     for (const path of [folder, note]) if ((await lstat(path)).isSymbolicLink()) return undefined;
@@ -146,18 +153,18 @@ async function readEntry(folder: string, note: string, model: string): Promise<E
     const { bytes, sha256 } = await summaryOf(model);
     if (bytes !== entry.bytes || sha256 !== entry.sha256) return undefined;
     const now = new Date();
-    await utimes(note, now, now).catch(() => {}); // a cache that may only be read
+    await utimes(note, now, now).catch(() => {}); // the cache may be read-only
     return entry;
   } catch {
-    return undefined; // it is made again
+    return undefined; // the model is swapped again
   }
 }
 
-const KEPT_DAYS = 30;
+const MAX_UNUSED_DAYS = 30;
 
-/** Models that no build has asked for in a month: a model in training leaves one behind with each change. */
+/** Removes models that no build has used for a month. A model in training adds one with each change. */
 async function removeUnused(cache: string): Promise<void> {
-  const oldest = Date.now() - KEPT_DAYS * 24 * 3600 * 1000;
+  const oldest = Date.now() - MAX_UNUSED_DAYS * 24 * 3600 * 1000;
   for (const name of await readdir(cache).catch(() => [])) {
     const used = await lstat(join(cache, name, 'entry.json')).catch(() => undefined);
     if (used === undefined || used.mtimeMs >= oldest) continue;
@@ -170,10 +177,10 @@ function whyUnchanged({ sites, skipped }: SwapReport): string | undefined {
   const [first] = skipped;
   if (first === undefined) return '';
   const more = skipped.length > 1 ? `, and ${skipped.length - 1} more` : '';
-  return ` Left alone: ${first.kind} ${first.label} (${first.why})${more}.`;
+  return ` Skipped: ${first.kind} ${first.label} (${first.why})${more}.`;
 }
 
 function warningOf(path: string, { unchanged }: Entry): string | undefined {
   if (unchanged === undefined) return undefined;
-  return `${path}: there is no activation to swap, so the asset is the model as it is.${unchanged}`;
+  return `${path}: the model has no activation to swap, so the asset is the unchanged model.${unchanged}`;
 }

@@ -1,14 +1,14 @@
-// The types of what the bundler plugin makes of an import: `"types": ["onnx-mish/client"]` in tsconfig.json.
+// Types of the modules that the bundler plugin creates: `"types": ["onnx-mish/client"]` in tsconfig.json.
 
 declare module '*.onnx?mish' {
-  /** The address of the swapped model. */
+  /** URL of the swapped model. */
   const url: string;
   export default url;
-  /** Its external data, as the option of that name of ONNX Runtime Web's `InferenceSession.create` takes it. */
+  /** External data of the model, for the option `externalData` of ONNX Runtime Web's `InferenceSession.create`. */
   export const externalData: readonly { readonly path: string; readonly data: string }[];
 }
 
-// With options of its own, `mish` comes last: './model.onnx?form=exp&mish'.
+// In an import with options, `mish` comes last: './model.onnx?form=exp&mish'.
 declare module '*&mish' {
   const url: string;
   export default url;
@@ -16,7 +16,7 @@ declare module '*&mish' {
 }
 
 declare module '*.onnx?mish-info' {
-  /** What the model is, as `inspect` describes it. */
+  /** Description of the model, as `inspect` returns it. */
   const inspection: import('onnx-mish').Inspection;
   export default inspection;
 }

@@ -1,20 +1,21 @@
-// How a file becomes an asset with an address: each bundler's own way, so that its settings for assets hold.
+// Turns a file into an asset with a URL. Each bundler does so in its usual way, so that its settings for assets
+// apply.
 import { readFile } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
 import type { PluginBuild } from 'esbuild';
 import { OnnxMishError } from '../base/error.js';
 import { REQUEST, splitRequest } from './request.js';
 
-/** JavaScript that gives a file's address: an expression, and the import that it needs. */
+/** JavaScript for a file's URL: an expression, and the import that the expression needs. */
 export interface Address {
   readonly before?: string;
   readonly expression: string;
 }
 
-/** The bundler's `emitFile`; Rollup's kind gives a reference back. */
+/** The bundler's `emitFile`; in Rollup and its relatives it returns a reference. */
 export type Emit = (asset: { type: 'asset'; name: string; source: Uint8Array }) => unknown;
 
-/** Makes an asset of a file; `index` keeps names apart within a module. */
+/** Makes an asset of a file; `index` distinguishes the assets of one module. */
 export type Deliver = (path: string, index: number, emit: Emit) => Promise<Address>;
 
 const slashes = (path: string) => path.replaceAll('\\', '/');
@@ -26,20 +27,20 @@ const byImport =
     expression: `asset${index}`,
   });
 
-/** Never as a data URL, however small: ONNX Runtime fetches it, and a page's policy may forbid that. */
+/** Never a data URL, even for a small file: ONNX Runtime fetches it, and a page's policy may forbid this. */
 const vite = byImport((path) => `${path}?url&no-inline`);
 
 const NAMESPACE = 'onnx-mish-asset';
 const esbuild = byImport((path) => `${NAMESPACE}:${path}`);
 
 /**
- * Has esbuild's `file` loader take what `esbuild` imports, and esbuild find models whose query has slashes, which it would
- * not by itself.
+ * Loads the plugin's asset imports with esbuild's `file` loader, and resolves models whose query has slashes, which
+ * esbuild does not resolve.
  */
 export function setupEsbuild(build: PluginBuild): void {
   const root = build.initialOptions.absWorkingDir ?? process.cwd();
   build.onResolve({ filter: new RegExp(`^${NAMESPACE}:`) }, ({ path }) => ({
-    // It shows in comments of the output, which should be the same on every machine.
+    // The path appears in comments of the output, which should be the same on every machine.
     path: slashes(relative(root, path.slice(NAMESPACE.length + 1))),
     namespace: NAMESPACE,
   }));
@@ -75,7 +76,10 @@ const DELIVER: Readonly<Record<string, Deliver>> = {
   rolldown: rollup,
 };
 
-/** By the name that unplugin has for a bundler. Throws `bad-usage` for one that this plugin does not know. */
+/**
+ * Returns the function for a bundler by unplugin's name. Throws `bad-usage` for a bundler that the plugin does not
+ * support.
+ */
 export function deliverFor(framework: string): Deliver {
   const known = Object.hasOwn(DELIVER, framework) ? DELIVER[framework] : undefined;
   if (known !== undefined) return known;

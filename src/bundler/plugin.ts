@@ -18,7 +18,7 @@ import {
 
 const NAME = 'onnx-mish';
 
-/** The plugin in unplugin's terms. Throws `bad-usage` for options that cannot be. */
+/** Creates the plugin for unplugin. Throws `bad-usage` for invalid options. */
 export const factory: UnpluginFactory<MishOptions | undefined, false> = (options = {}, { framework }) => {
   checkOptions(options);
   const deliver = deliverFor(framework);
@@ -26,7 +26,7 @@ export const factory: UnpluginFactory<MishOptions | undefined, false> = (options
     name: NAME,
     enforce: 'pre',
     load: {
-      // Webpack’s kind shows a filter the path alone, so the query is looked at again.
+      // Webpack and its relatives give the filter only the path, so that `load` checks the query.
       filter: { id: /\.onnx(?:\?|$)/ },
       handler(id) {
         return load(this, id, options, deliver);
@@ -39,7 +39,7 @@ export const factory: UnpluginFactory<MishOptions | undefined, false> = (options
   } satisfies UnpluginOptions;
 };
 
-/** The code of a module that this plugin makes; null for all others. */
+/** Returns the code of a module that this plugin creates; null for other modules. */
 async function load(
   context: UnpluginBuildContext & UnpluginContext,
   id: string,
@@ -54,14 +54,14 @@ async function load(
     const chosen = optionsOf(request, options);
     if (wants === 'mish-info') {
       const inspection = await withDocument(path, (document) => inspectDocument(document, chosen));
-      // Parsed, not written out as an object, in which a key may be __proto__.
+      // Parsed from JSON, because a key `__proto__` in an object literal would set the prototype.
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(inspection))});`;
     }
     const model = await swapToCache(path, chosen, (file) => context.addWatchFile(file));
     watchCached(context, model.path);
     if (model.warning !== undefined) context.warn(model.warning);
     const files = [model.path, ...model.data.map((data) => data.path)];
-    // Rollup's kind gives a reference back, which unplugin's types leave out.
+    // Rollup and its relatives return a reference, which unplugin's types omit.
     const emit: Emit = (asset) => context.emitFile(asset);
     const [url, ...data] = await Promise.all(files.map((file, index) => deliver(file, index, emit)));
     const external = model.data.map(
@@ -75,26 +75,27 @@ async function load(
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
     const { message } = error;
-    // Rollup's kind throws here, the others go on and fail at the end. Some show the stack, which helps nobody.
+    // Rollup and its relatives throw here, the others fail at the end of the build. Some print the stack, which does
+    // not help the user, so that it is replaced by the message.
     context.error({ message, stack: message });
     return 'export default undefined; export const externalData = [];';
   }
 }
 
-/** Has a bundler that keeps our code from run to run ask again when the cached model that it names is gone. */
+/** Makes a bundler with a cache call `load` again when the cached model is missing. */
 function watchCached(context: UnpluginBuildContext, path: string): void {
   context.addWatchFile(path);
   const native = context.getNativeBuildContext?.();
-  // Webpack then remembers that it saw no file.
+  // Webpack remembers that the file did not exist.
   if (native?.framework === 'webpack') native.compiler.inputFileSystem?.purge?.(path);
 }
 
-/** What Rollup's hooks are called on, as far as it is used here. */
+/** The part of Rollup's plugin context that this file uses. */
 interface Resolver {
   resolve(source: string, importer?: string): Promise<{ id: string; external?: unknown } | null>;
 }
 
-/** Rollup looks for no file whose name ends with a query; other bundlers set it aside by themselves. */
+/** Resolves paths with a query, which Rollup does not; other bundlers ignore the query. */
 const resolveId = {
   filter: { id: REQUEST },
   async handler(this: Resolver, source: string, importer: string | undefined) {
@@ -110,8 +111,9 @@ interface LoadRule {
 }
 
 /**
- * Has webpack's rule for this plugin hold for its queries only, and come last: what other rules say of models must not
- * make an asset of our module. The loader goes by the options, else a cache from an earlier run would not see them change.
+ * Limits webpack's rule for this plugin to its queries, and puts it last, so that no other rule for models turns the
+ * module into an asset. The loader's `ident` contains the options, because otherwise a cache from an earlier run
+ * would ignore changed options.
  */
 function narrowRules(rules: unknown[], options: MishOptions): void {
   const isOurs = (rule: unknown): rule is LoadRule => {

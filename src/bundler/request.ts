@@ -1,36 +1,41 @@
-// What an import asks for: its query, and with it the options of the plugin.
+// Reads the query of an import and combines it with the options of the plugin.
 
 import { OnnxMishError } from '../base/error.js';
 import type { FormName, Target } from '../mish/forms.js';
 import { checkBeta, chooseForm, type SwapOptions } from '../mish/swap.js';
 
-/** How the models that a bundle imports are swapped: as `swap` does, save for two defaults. */
+/** Options of the swap of imported models, as for `swap`, with two other defaults. */
 export interface MishOptions
   extends Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'beta' | 'leaky' | 'opset' | 'fold' | 'strict'> {
-  /** How to write Mish; what `target` asks for unless given. */
+  /** Form of Mish; default: the form for `target`. */
   readonly form?: FormName | undefined;
-  /** The provider the models will run on, which chooses the form. `wasm` unless given: that form runs on all of the web's. */
+  /**
+   * Provider that the models will run on, which decides the form. Default `wasm`, whose form runs on all web
+   * providers.
+   */
   readonly target?: Target | undefined;
-  /** Keep in the asset what `undo` needs. Unlike elsewhere it is left out unless asked for, as it costs bytes to load. */
+  /**
+   * Whether to keep the undo record in the asset. Default false here, because the record adds bytes to the download.
+   */
   readonly undo?: boolean | undefined;
-  /** Where swapped models are kept; `node_modules/.cache/onnx-mish` of the nearest package unless given. */
+  /** Folder for swapped models; default `node_modules/.cache/onnx-mish` of the nearest package. */
   readonly cacheDir?: string | undefined;
 }
 
-/** What an import asks for. */
+/** An import of a model, parsed. */
 export interface Request {
   readonly path: string;
-  /** The swapped model's address, or what the model is. */
+  /** Whether to import the URL of the swapped model, or the description of the model. */
   readonly wants: 'mish' | 'mish-info';
   readonly query: URLSearchParams;
 }
 
-/** An import of a model by this plugin, as a bundler has it: with `mish` or `mish-info` in its query. */
+/** Matches an import for this plugin: a model with `mish` or `mish-info` in its query. */
 export const REQUEST = /\.onnx\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
-/** The same query alone. */
+/** Matches only the query of such an import. */
 export const QUERY = /^\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
 
-/** An import by this plugin in two: the model, and the query with its `?`. Undefined for any other. */
+/** Splits an import for this plugin into the path and the query with its `?`. Returns undefined for other imports. */
 export function splitRequest(id: string): { path: string; search: string } | undefined {
   const found = REQUEST.exec(id);
   if (found === null) return undefined;
@@ -38,7 +43,7 @@ export function splitRequest(id: string): { path: string; search: string } | und
   return { path: id.slice(0, at), search: id.slice(at) };
 }
 
-/** What an id asks of this plugin, if anything. */
+/** Parses an import for this plugin; undefined for other imports. */
 export function parseRequest(id: string): Request | undefined {
   const found = splitRequest(id);
   if (found === undefined) return undefined;
@@ -49,7 +54,7 @@ export function parseRequest(id: string): Request | undefined {
 const TEXT = (values: readonly string[]) => values.at(-1);
 const LIST = (values: readonly string[]) => values.flatMap((value) => value.split(','));
 
-/** What a query may say, and how. */
+/** Options that a query may have, with their parsers. */
 const IN_QUERY: Readonly<Record<string, (values: readonly string[]) => unknown>> = {
   form: TEXT,
   target: TEXT,
@@ -60,16 +65,16 @@ const IN_QUERY: Readonly<Record<string, (values: readonly string[]) => unknown>>
   include: LIST,
   exclude: LIST,
 };
-/** What bundlers and this plugin put into queries themselves. */
+/** Query parameters of bundlers and of this plugin, which are not options. */
 const NOT_OPTIONS = new Set(['mish', 'mish-info', 'import', 't', 'v']);
 
 const OPTIONS = [...Object.keys(IN_QUERY), 'fold', 'strict', 'undo', 'cacheDir'];
 
-/** Throws `bad-usage` for an option of the plugin that does not exist or cannot be. */
+/** Throws `bad-usage` for an unknown option or an invalid value. */
 export function checkOptions(options: MishOptions): void {
   for (const name of Object.keys(options)) {
     if (OPTIONS.includes(name)) continue;
-    throw new OnnxMishError('bad-usage', `there is no option '${name}'`, {
+    throw new OnnxMishError('bad-usage', `'${name}' is not an option`, {
       where: 'onnx-mish/unplugin',
       fix: `Choose from ${OPTIONS.join(', ')}`,
     });
@@ -78,21 +83,21 @@ export function checkOptions(options: MishOptions): void {
   checkBeta(options.beta);
 }
 
-/** The plugin's options with those of one import over them. Throws `bad-usage` for one that does not exist. */
+/** Returns the plugin's options, overridden by those of the import. Throws `bad-usage` for an unknown option. */
 export function optionsOf({ path, query }: Request, options: MishOptions): MishOptions {
   const own: Record<string, unknown> = {};
   for (const name of query.keys()) {
     if (NOT_OPTIONS.has(name)) continue;
     const read = Object.hasOwn(IN_QUERY, name) ? IN_QUERY[name] : undefined;
     if (read === undefined) {
-      throw new OnnxMishError('bad-usage', `its import has an option '${name}', and there is none`, {
+      throw new OnnxMishError('bad-usage', `'${name}' is not an option of an import`, {
         where: path,
         fix: `Choose from ${Object.keys(IN_QUERY).join(', ')}`,
       });
     }
     own[name] = read(query.getAll(name));
   }
-  // A form or a target named at the import replaces both, as either decides.
+  // A form or a target in the import replaces both options of the plugin, because either decides the form.
   const { form, target, ...rest } = options;
   const formless = 'form' in own || 'target' in own;
   return { ...rest, ...(formless ? {} : { form, target: target ?? 'wasm' }), ...own };

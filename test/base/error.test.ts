@@ -3,7 +3,7 @@ import { aborted, isAborted, stopIfAborted } from '../../src/base/abort.js';
 import { messageOf, OnnxMishError } from '../../src/base/error.js';
 
 describe('an error', () => {
-  test('says where, what, and what to do, as one sentence and apart', () => {
+  test('has place, problem and advice, as one message and as fields', () => {
     const cause = new Error('inner');
     const error = new OnnxMishError('io', 'it is broken', { where: 'a.onnx', fix: 'Mend it', cause });
     expect(error).toBeInstanceOf(Error);
@@ -26,7 +26,7 @@ describe('an error', () => {
     expect(new OnnxMishError('io', 'it is broken', details).message).toBe(message);
   });
 
-  test('of any kind has a message', () => {
+  test('of any type has a message', () => {
     expect([new TypeError('no'), 'text', 7, undefined].map(messageOf)).toEqual([
       'no',
       'text',
@@ -36,8 +36,8 @@ describe('an error', () => {
   });
 });
 
-describe('work that is stopped', () => {
-  test('ends in an error of its own, which says where and that nothing is left', () => {
+describe('aborted work', () => {
+  test('throws an `aborted` error with the place', () => {
     const controller = new AbortController();
     expect(() => stopIfAborted(controller.signal)).not.toThrow();
     expect(() => stopIfAborted(undefined, 'a.onnx')).not.toThrow();
@@ -52,7 +52,7 @@ describe('work that is stopped', () => {
     expect(aborted()).toMatchObject({ code: 'aborted', where: undefined });
   });
 
-  test('is told from what failed', () => {
+  test('is distinguished from a failure', () => {
     expect(isAborted(aborted())).toBe(true);
     expect(isAborted(new OnnxMishError('io', 'full'))).toBe(false);
     expect(isAborted(Object.assign(new Error(), { code: 'aborted' }))).toBe(false);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { lazyArray } from '../../src/base/lazy-array.js';
 
-test('is an array for everybody who reads it', () => {
+test('a lazy array behaves like an array', () => {
   fc.assert(
     fc.property(fc.array(fc.integer()), (values) => {
       const lazy = lazyArray(values.length, (index) => values[index]);
@@ -23,7 +23,7 @@ test('is an array for everybody who reads it', () => {
   );
 });
 
-test('takes no memory for its length, and makes only what is asked for', () => {
+test('a lazy array takes no memory for its length and computes only accessed elements', () => {
   let made = 0;
   const lazy = lazyArray(2 ** 32 - 1, (index) => [index, ++made]);
   expect(lazy[4e9]).toEqual([4e9, 1]);

@@ -34,9 +34,9 @@ interface Result {
   readonly info: Inspection;
 }
 
-/** What the command line would have written, hashed. */
+/** Returns the hash of the model that the command line writes. */
 async function swapHash({ root }: App, name: string, options: SwapOptions): Promise<string> {
-  const output = join(root, `expected-${name}`); // in the model's own folder, so that its data need not be copied
+  const output = join(root, `expected-${name}`); // in the model's folder, where its data are
   await swapFile(join(root, name), { undo: false, force: true, output, ...options });
   return sha256(bytesOf(output));
 }
@@ -44,7 +44,7 @@ async function swapHash({ root }: App, name: string, options: SwapOptions): Prom
 const built = async ({ folder }: App) => (await folder.list()).filter((name) => name.startsWith('dist/'));
 
 describe.each(BUNDLERS)('%s', (bundler) => {
-  test('a page finds swapped models, their external data and the inspection', async () => {
+  test('a page imports swapped models, their external data and the inspection', async () => {
     const app = await makeApp(MAIN, MODELS);
     expect(await BUILD[bundler](app)).toEqual({ warnings: [] });
     const url = await serveBuilt(app);
@@ -65,7 +65,7 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     expect(result.info).toEqual(JSON.parse(JSON.stringify(inspection)));
   });
 
-  test('names are made from content: the same in every build, and others for other options', async () => {
+  test('asset names depend on content: the same for each build, and different for other options', async () => {
     const main = "import url from './lenet5.onnx?mish'; globalThis.result = url;";
     const app = await makeApp(main, ['lenet5.onnx']);
     await BUILD[bundler](app);
@@ -76,7 +76,7 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     expect(await built(app)).toEqual(first);
     await rm(app.folder.at('cache'), { recursive: true });
     await rm(app.outDir, { recursive: true });
-    await BUILD[bundler](app); // anew, though webpack has a cache of its own
+    await BUILD[bundler](app); // swapped again, although webpack has a cache
     expect(await built(app)).toEqual(first);
     await rm(app.outDir, { recursive: true });
     await BUILD[bundler]({ ...app, options: { ...app.options, beta: 3 } });
@@ -85,7 +85,7 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     expect(first).not.toContain(other[0]);
   });
 
-  test('a model without a site is passed on as it is, with a warning each time', async () => {
+  test('a model without sites is bundled unchanged, with a warning in each build', async () => {
     const app = await makeApp("import url from './net.onnx?mish'; globalThis.result = url;", []);
     const bytes = model({ nodes: [node('Sigmoid', ['x'], ['y'])] });
     await writeFile(join(app.root, 'net.onnx'), bytes);
@@ -99,18 +99,18 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     expect(await app.folder.read(asset ?? '')).toEqual(bytes);
   });
 
-  test('what is wrong with a model or an import fails the build, in a sentence with the remedy', async () => {
+  test('an invalid model or import fails the build with a sentence and advice', async () => {
     const main = (query: string) => `import url from './vgg-leaky.onnx?${query}'; globalThis.result = url;`;
     const messageOf = async (app: App) => {
       const message = String(await failure(BUILD[bundler](app)));
-      expect(message).not.toContain('bundler/plugin'); // no stack trace of ours
+      expect(message).not.toContain('bundler/plugin'); // no stack trace of the plugin
       return message;
     };
 
     const odd = await makeApp(main('from=exp&mish'), MODELS);
     const path = join(odd.root, 'vgg-leaky.onnx');
     expect(await messageOf(odd)).toContain(
-      `${path}: its import has an option 'from', and there is none. Choose from form, target`,
+      `${path}: 'from' is not an option of an import. Choose from form, target`,
     );
     const lacking = await makeApp(main('mish'), MODELS);
     await rm(join(lacking.root, 'vgg-leaky.onnx.data'));

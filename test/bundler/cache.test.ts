@@ -22,7 +22,7 @@ import { modelPath } from '../support/workbench-page.js';
 const cached = (folder: Folder, path: string, options: MishOptions = {}, depend = (_: string) => {}) =>
   swapToCache(path, { target: 'wasm', cacheDir: folder.at('cache'), ...options }, depend);
 
-/** What changes when a file is written again. */
+/** Returns what changes when a file is written again. */
 async function identity(path: string) {
   const { ino, ctimeMs } = await stat(path);
   return { path, ino, ctimeMs };
@@ -41,11 +41,11 @@ test('the same content and options are swapped once, whatever the path', async (
   await mkdir(folder.at('other'));
   await copyFile(path, folder.at('other', 'net.onnx'));
   expect(await identity((await cached(folder, folder.at('other', 'net.onnx'))).path)).toEqual(made);
-  // Watchers compare times with the start of a build.
+  // A watcher compares times with the start of the build.
   expect((await stat(first.path)).mtime).toEqual(longAgo);
 });
 
-test('another content or another option is another entry', async () => {
+test('other content or other options give another entry', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());
   const options: MishOptions[] = [
@@ -67,7 +67,7 @@ test('another content or another option is another entry', async () => {
   expect(paths.size).toBe(options.length + 1);
 });
 
-test('many builds at once make one entry, and each gets it whole', async () => {
+test('concurrent builds share one entry, and each reads it whole', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());
   const made = await Promise.all(
@@ -80,18 +80,18 @@ test('many builds at once make one entry, and each gets it whole', async () => {
   expect((await folder.list()).filter((name) => /^cache\/.*[^/]$/.test(name))).toHaveLength(2);
 });
 
-test('the warning of a model without a site names the model that is imported, and what was left alone', async () => {
+test('the warning about a model without sites names the imported model and a skipped activation', async () => {
   const folder = await tempFolder();
   for (const name of ['one.onnx', 'two.onnx', 'two.onnx']) {
     const path = await folder.write(name, reluModel());
     const { warning } = await cached(folder, path, { exclude: ['act'] });
     expect(warning).toBe(
-      `${path}: there is no activation to swap, so the asset is the model as it is. Left alone: relu act (left out by --exclude).`,
+      `${path}: the model has no activation to swap, so the asset is the unchanged model. Skipped: relu act (left out by --exclude).`,
     );
   }
 });
 
-test('what is cut short, or lacks its note, is made again', async () => {
+test('a truncated or missing cached model or entry is written again', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());
   const { path: made } = await cached(folder, path);
@@ -105,7 +105,7 @@ test('what is cut short, or lacks its note, is made again', async () => {
   expect((await folder.list()).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 });
 
-test('what was not used for a month goes when something new comes', async () => {
+test('entries unused for a month are removed when a new one is written', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());
   const [old, used] = [await cached(folder, path), await cached(folder, path, { beta: 2 })];
@@ -121,7 +121,7 @@ test('what was not used for a month goes when something new comes', async () => 
   await stat(folder.at('cache', 'not-ours.txt'));
 });
 
-test('external data: every file is told, the key has its content only where it is read', async () => {
+test('every external data file is a dependency, and its content is in the key only when it is read', async () => {
   const folder = await tempFolder();
   for (const name of ['vgg-leaky.onnx', 'vgg-leaky.onnx.data'])
     await copyFile(modelPath(name), folder.at(name));
@@ -141,7 +141,7 @@ test('external data: every file is told, the key has its content only where it i
   expect((await cached(folder, path, { fold: true, beta: 2 })).path).not.toBe(folded.path);
 });
 
-test('what goes wrong leaves nothing in the cache', async () => {
+test('an error leaves nothing in the cache', async () => {
   const folder = await tempFolder();
   const broken = await folder.write('net.onnx', reluModel().subarray(0, 30));
   expect(await failure(cached(folder, broken))).toMatchObject({
@@ -154,7 +154,7 @@ test('what goes wrong leaves nothing in the cache', async () => {
   expect(await folder.list()).toEqual(['net.onnx']);
 });
 
-test('the cache is that of the nearest package', async () => {
+test('the default cache belongs to the nearest package', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('a', 'b'), { recursive: true });
   await folder.write('package.json', '{}');
@@ -163,7 +163,7 @@ test('the cache is that of the nearest package', async () => {
   expect(await findCacheDir(folder.path)).toBe(there);
 });
 
-test('what was changed in the cache is made again, the length as it was or not', async () => {
+test('a changed cached model is swapped again, whether its length changed or not', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());
   const { path: model } = await cached(folder, path);
@@ -176,7 +176,7 @@ test('what was changed in the cache is made again, the length as it was or not',
   }
 });
 
-test('links in the cache are not followed, neither to read nor to write', async () => {
+test('symbolic links in the cache are followed neither for reading nor for writing', async () => {
   const folder = await tempFolder();
   const path = await folder.write('net.onnx', reluModel());
   const { path: model } = await cached(folder, path);

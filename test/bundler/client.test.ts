@@ -36,7 +36,7 @@ export const size: number = url;
 export const plugin = vite({ target: 'npu' });
 `;
 
-test('an app in strict TypeScript knows what the imports give', async () => {
+test('imports of models have types in strict TypeScript', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('node_modules'));
   await symlink(root, folder.at('node_modules', 'onnx-mish'));

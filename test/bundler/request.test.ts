@@ -35,7 +35,7 @@ test.each([
   expect(ask(id)).toEqual({ path, wants });
 });
 
-test('an import’s own options come before the plugin’s', () => {
+test('options of an import override the plugin’s', () => {
   expect(options('mish')).toEqual({ target: 'wasm' });
   expect(options('import&mish&t=1', { target: 'webgpu', beta: 2 })).toEqual({ target: 'webgpu', beta: 2 });
   expect(options('beta=3&mish', { beta: 2, undo: true })).toEqual({ target: 'wasm', beta: 3, undo: true });
@@ -44,20 +44,18 @@ test('an import’s own options come before the plugin’s', () => {
   expect(options('only=relu&leaky=mixture&mish')).toMatchObject({ only: ['relu'], leaky: 'mixture' });
 });
 
-test('a form or a target at the import decides alone', () => {
+test('a form or a target of an import replaces both options of the plugin', () => {
   expect(options('form=native&mish', { target: 'webgl' })).toEqual({ form: 'native' });
   expect(options('target=webgl&mish', { form: 'softplus' })).toEqual({ target: 'webgl' });
 });
 
-test('options that do not exist are refused', () => {
+test('unknown options are rejected', () => {
   for (const query of ['from=exp&mish', '__proto__=1&mish', 'cacheDir=/&mish']) {
-    expect(() => options(query), query).toThrow(
-      /^\/net\.onnx: its import has an option '.*', and there is none/,
-    );
+    expect(() => options(query), query).toThrow(/^\/net\.onnx: '.*' is not an option of an import/);
   }
   const wrong = (given: object) => () => vite(given as MishOptions);
   expect(wrong({ provider: 'webgl' })).toThrow(
-    "onnx-mish/unplugin: there is no option 'provider'. Choose from form, target",
+    "onnx-mish/unplugin: 'provider' is not an option. Choose from form, target",
   );
   expect(wrong({ form: 'exact' })).toThrow("there is no form 'exact'");
   expect(wrong({ target: 'npu' })).toThrow("there is no target 'npu'");

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-test('the page that Vite builds runs the swapped models as ONNX Runtime does on the CPU', async () => {
+test('a page built by Vite gives the outputs of ONNX Runtime on the CPU', async () => {
   const main = `
     import * as ort from 'onnxruntime-web/wasm';
     import vgg, { externalData } from './vgg-leaky.onnx?mish';
@@ -60,7 +60,7 @@ test('the page that Vite builds runs the swapped models as ONNX Runtime does on 
   }
 });
 
-test('the development server serves the swapped model, and reloads the page when the model changes', async () => {
+test('the development server serves the swapped model and reloads the page when the model changes', async () => {
   const main = `
     import url, { externalData } from './vgg-leaky.onnx?mish';
     const hash = async (address) => {

@@ -13,7 +13,7 @@ import info from './lenet5.onnx?mish-info';
 globalThis.result = { url, externalData, nodes: info.nodes };
 `;
 
-/** Hashes of all that was built, of the code among it the text. */
+/** Returns hashes of all built files, and the text of the code. */
 async function builtFiles({ folder }: App): Promise<{ hashes: string[]; code: string }> {
   const names = (await folder.list()).filter((name) => name.startsWith('dist/') && !name.endsWith('/'));
   const contents = await Promise.all(names.map((name) => folder.read(name).catch(() => new Uint8Array())));
@@ -46,7 +46,7 @@ test.each(BUNDLERS)('%s builds again when a model or its external data changes',
   );
   await watching.after(becomes('mobilenet.onnx', 'vgg-leaky.onnx'), async () => built(await swapped()));
 
-  // One that is broken for a while does not end it.
+  // A broken model does not end the watch.
   await watching.after(
     () => writeFile(at('vgg-leaky.onnx'), 'half a model'),
     async () => true,
@@ -55,7 +55,7 @@ test.each(BUNDLERS)('%s builds again when a model or its external data changes',
 
   const says = async (relus: number) =>
     new RegExp(`Relu\\\\?":${relus}\\b`).test((await builtFiles(app)).code);
-  // Vite 8.3.8 leaves the code out of the first build after one that failed, with any plugin: the next one has it.
+  // Vite 8.3.8 omits the code in the first build after a failed one, with any plugin; the next build has the code.
   await watching.after(becomes('lenet5.onnx', 'lenet5.onnx'), () => says(4));
   await watching.after(becomes('unet.onnx', 'lenet5.onnx'), () => says(10));
 });
