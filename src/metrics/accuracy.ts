@@ -2,22 +2,25 @@ import { OnnxMishError } from '../base/error.js';
 import { type Tensor, toNumbers } from '../providers/tensor.js';
 import { classesOf, highest } from './drift.js';
 
-/** Labelled accuracy, 0 to 1. */
+/** Accuracy on labelled samples, from 0 to 1. */
 export interface Accuracy {
   readonly n: number;
   readonly top1: number;
   readonly top5: number;
 }
 
-/** Counts the samples whose label a model finds, run after run; `result` closes it. */
+/** Counts correctly classified samples over several runs; `result` ends the count. */
 export interface AccuracyMeter {
-  /** Class scores, one row a sample. Throws `bad-data` for a label that is no class of them. */
+  /** Adds class scores, one row per sample. Throws `bad-data` for a label outside the classes. */
   add(scores: Tensor | undefined): void;
-  /** Throws `bad-data` unless there were as many rows as labels. */
+  /** Returns the accuracy. Throws `bad-data` unless there were as many rows as labels. */
   result(): Accuracy;
 }
 
-/** The share of samples whose label is the highest class of `output`, and among the five highest. */
+/**
+ * Returns a meter for the shares of samples whose label has the highest score of `output`, or one of the five
+ * highest.
+ */
 export function accuracyMeter(output: string, labels: readonly number[]): AccuracyMeter {
   let n = 0;
   let top1 = 0;
@@ -29,14 +32,17 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
       const numbers = scores && toNumbers(scores);
       const classes = scores && classesOf(scores);
       if (scores === undefined || numbers === undefined || classes === undefined) {
-        throw bad('its shape changed from run to run, and it no longer looks like class scores', FIX);
+        throw bad('its shape changed between runs to one that is not [samples, classes]', FIX);
       }
       for (let row = 0; row < (scores.dims[0] ?? 0); row++) {
         const sample = n++;
         const label = labels[sample];
-        if (label === undefined) continue; // `result` says how many there are
+        if (label === undefined) continue; // `result` reports the difference
         if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-          throw bad(`label ${label} of sample ${sample} is none of its ${classes} classes`, 'Count from 0');
+          throw bad(
+            `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`,
+            'Number classes from 0',
+          );
         }
         const best = highest(numbers, row, classes);
         if (best[0] === label) top1++;
@@ -54,13 +60,16 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
 
 const FIX = 'Leave out --labels';
 
-/** How many percentage points of top-1 accuracy the swapped model loses, by counts, so that half a point is 0.5 exactly. */
+/**
+ * Returns how many percentage points of top-1 accuracy the swapped model loses. Calculated from counts, so that half
+ * a point is exactly 0.5.
+ */
 export function top1Drop(original: Accuracy, swapped: Accuracy): number {
   const right = ({ n, top1 }: Accuracy) => Math.round(n * top1);
   return (100 * (right(original) - right(swapped))) / original.n;
 }
 
-/** The accuracy of outputs that are at hand all together, one tensor a run. Throws as an `AccuracyMeter` does. */
+/** Returns the accuracy of outputs, one tensor per run. Throws what an `AccuracyMeter` throws. */
 export function accuracy(outputs: readonly Tensor[], labels: readonly number[]): Accuracy {
   const meter = accuracyMeter('scores', labels);
   for (const output of outputs) meter.add(output);

@@ -1,4 +1,4 @@
-/** The smallest normal number of a float type; smaller ones are denormals. */
+/** Smallest normal number of each float type; smaller numbers are denormals. */
 const SMALLEST_NORMAL: Readonly<Record<string, number>> = {
   f16: 2 ** -14,
   bf16: 2 ** -126,
@@ -7,14 +7,14 @@ const SMALLEST_NORMAL: Readonly<Record<string, number>> = {
 };
 
 /**
- * The smallest difference of two tensors that counts: GPUs may put 0 in the place of a denormal (GLSL ES 3.00, 4.5.1;
- * WGSL, 14.6.1), so that smaller differences say nothing of a kernel. 0 for types that have no denormals.
+ * Returns the smallest difference between two tensors that is significant; 0 for types without denormals. GPUs may
+ * replace denormals by 0 (GLSL ES 3.00, 4.5.1; WGSL, 14.6.1), so that smaller differences say nothing about a kernel.
  */
 export function smallestDifference(elemType: string): number {
   return SMALLEST_NORMAL[elemType] ?? 0;
 }
 
-/** The elements with 0 for each denormal of their type; the same array where there is none. */
+/** Returns the elements with denormals of their type replaced by 0; the same array if it has no denormals. */
 export function flushDenormals(values: ArrayLike<number>, elemType: string): ArrayLike<number> {
   const least = smallestDifference(elemType);
   const isDenormal = (value: number) => value !== 0 && value < least && value > -least;

@@ -2,56 +2,59 @@ import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
 import { flushDenormals, smallestDifference } from './denormals.js';
 
 /**
- * How far an output is from its reference, over all runs. The figures are null where the two cannot be compared
- * and where anything is broken: a mean over what happens to be finite would say that all is well. Denormals count as 0.
+ * Differences between an output and its reference, over all runs. The figures are null if the tensors cannot be
+ * compared or have a broken element: a mean over the finite elements would hide the problem. Denormals count as 0.
  */
 export interface Drift {
   readonly output: string;
-  /** Number of elements compared. */
+  /** Number of compared elements. */
   readonly n: number;
   readonly maxAbs: number | null;
-  /** The largest absolute value of the reference. */
+  /** Largest absolute value of the reference. */
   readonly scale: number | null;
   readonly meanAbs: number | null;
   readonly rmse: number | null;
-  /** Cosine of the angle between the two, all elements as one vector. */
+  /** Cosine similarity of both tensors, each as one vector. */
   readonly cosine: number | null;
-  /** Signal to quantisation noise: 10 log10(Σ reference² / Σ difference²), in dB; null stands for infinite when `maxAbs` is 0. */
+  /**
+   * Signal-to-quantisation-noise ratio, 10 log10(Σ reference² / Σ difference²), in dB; null for infinity if `maxAbs`
+   * is 0.
+   */
   readonly sqnr: number | null;
-  /** The share of rows whose highest class agrees, where the output looks like class scores. */
+  /** Share of rows with the same highest class, if the output looks like class scores. */
   readonly top1: number | null;
-  /** The share of rows whose five highest classes are the same, in any order; null for five classes or fewer. */
+  /** Share of rows with the same five highest classes in any order; null for five classes or fewer. */
   readonly top5: number | null;
-  /** Elements that are NaN in one of the two or in both, or infinite in one and not the same in the other. */
+  /** Number of elements that are NaN in either tensor, or infinite in one and different in the other. */
   readonly broken: number;
-  /** What makes the two impossible to compare. */
+  /** Reason why the tensors cannot be compared. */
   readonly problem: string | null;
 }
 
 /**
- * Whether an output looks like class scores: floats, [batch, classes] with at least two classes, or the same
- * with axes of length 1 after it ([1, 1000, 1, 1], as SqueezeNet ends). Sequences [batch, time, classes] and maps
- * [batch, classes, height, width] do not. A vector of features has the shape of scores as well; then agreement
- * says whether its largest element stayed the largest.
+ * Returns whether an output looks like class scores: floats with shape [batch, classes] and at least two classes, or
+ * with further axes of length 1, such as [1, 1000, 1, 1] of SqueezeNet. Sequences [batch, time, classes] and maps
+ * [batch, classes, height, width] do not. A feature vector has this shape, too; its agreement says whether its
+ * largest element stayed the largest.
  */
 export function looksLikeScores(output: Pick<Tensor, 'elemType' | 'dims'>): boolean {
   return classesOf(output) !== undefined;
 }
 
-/** The number of classes of an output that looks like class scores. */
+/** Returns the number of classes of an output that looks like class scores; undefined for others. */
 export function classesOf({ elemType, dims }: Pick<Tensor, 'elemType' | 'dims'>): number | undefined {
   const [, classes = 0, ...rest] = dims;
   const scores = /^(f|bf)\d/.test(elemType) && classes >= 2 && rest.every((dim) => dim === 1);
   return scores ? classes : undefined;
 }
 
-/** Adds up the difference between two tensors, run after run; `result` closes it. */
+/** Accumulates the differences between two tensors over runs; `result` returns them. */
 export interface DriftMeter {
   add(reference: Tensor | undefined, got: Tensor | undefined): void;
   result(): Drift;
 }
 
-/** A meter for the output of this name. */
+/** Returns a meter for the output of this name. */
 export function driftMeter(output: string): DriftMeter {
   let n = 0;
   let maxAbs = 0;
@@ -71,11 +74,11 @@ export function driftMeter(output: string): DriftMeter {
       const [x, y] = [a[index] ?? 0, b[index] ?? 0];
       n++;
       if (!Number.isFinite(x) || !Number.isFinite(y)) {
-        if (Number.isNaN(x) || x !== y) broken++; // two NaN are no agreement
+        if (Number.isNaN(x) || x !== y) broken++; // NaN counts as broken even if both are NaN
         continue;
       }
-      const apart = Math.abs(x - y);
-      const difference = apart < least ? 0 : apart;
+      const distance = Math.abs(x - y);
+      const difference = distance < least ? 0 : distance;
       if (difference > maxAbs) maxAbs = difference;
       if (Math.abs(x) > scale) scale = Math.abs(x);
       sumAbs += difference;
@@ -89,11 +92,11 @@ export function driftMeter(output: string): DriftMeter {
   return {
     add(reference, got) {
       if (reference === undefined || got === undefined) {
-        problem = 'one of the models does not give it';
+        problem = 'one of the models lacks this output';
         return;
       }
       if (reference.dims.join() !== got.dims.join()) {
-        problem = `its shape is [${got.dims}] and should be [${reference.dims}]`;
+        problem = `its shape is [${got.dims}], expected [${reference.dims}]`;
         return;
       }
       const [wanted, given] = [toNumbers(reference), toNumbers(got)];
@@ -103,7 +106,7 @@ export function driftMeter(output: string): DriftMeter {
         if (!same) problem = 'its strings differ';
         return;
       }
-      seen = true; // a tensor without elements is the same as another
+      seen = true; // tensors without elements are equal
       const [a, b] = [flushDenormals(wanted, reference.elemType), flushDenormals(given, got.elemType)];
       compare(a, b, smallestDifference(reference.elemType));
       const classes = classesOf(reference);
@@ -112,7 +115,7 @@ export function driftMeter(output: string): DriftMeter {
         const [want, have] = [highest(a, row, classes), highest(b, row, classes)];
         rows.n++;
         if (want[0] !== undefined && want[0] === have[0]) rows.top1++;
-        if (classes <= TOP) continue; // any order of five has the same five
+        if (classes <= TOP) continue; // the five highest of at most five classes always agree
         rows.ofMany++;
         if (want.length > 0 && want.every((label) => have.includes(label))) rows.top5++;
       }
@@ -139,24 +142,27 @@ export function driftMeter(output: string): DriftMeter {
   };
 }
 
-/** From the sums of squares; two zero vectors point the same way, NaN where only one is zero. */
+/** Returns the cosine from sums of squares: 1 for two zero vectors, NaN if only one is zero. */
 function cosine(dot: number, reference2: number, got2: number): number {
   if (reference2 === 0 && got2 === 0) return 1;
-  // Squares of numbers below 1e-154 lose digits, which may carry it beyond 1.
+  // Squares of numbers below 1e-154 lose digits, so that the quotient may exceed 1.
   return Math.max(-1, Math.min(1, dot / (Math.sqrt(reference2) * Math.sqrt(got2))));
 }
 
 const TOP = 5;
 
-/** The five highest classes of a row, the highest first; the first of equals wins. None where a score is NaN. */
+/**
+ * Returns the five highest classes of a row, highest first; of equal scores, the lower class comes first. Returns
+ * none if a score is NaN.
+ */
 export function highest(scores: ArrayLike<number>, row: number, classes: number): number[] {
   const best: number[] = [];
   const score = (label: number) => scores[row * classes + label] ?? Number.NaN;
   for (let label = 0; label < classes; label++) {
-    const own = score(label);
-    if (Number.isNaN(own)) return [];
+    const value = score(label);
+    if (Number.isNaN(value)) return [];
     let rank = best.length;
-    while (rank > 0 && own > score(best[rank - 1] ?? 0)) rank--;
+    while (rank > 0 && value > score(best[rank - 1] ?? 0)) rank--;
     if (rank >= TOP) continue;
     best.splice(rank, 0, label);
     best.length = Math.min(best.length, TOP);

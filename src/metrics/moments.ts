@@ -1,21 +1,21 @@
 import { type Tensor, toNumbers } from '../providers/tensor.js';
 
-/** Of all elements seen. */
+/** Statistics of all elements. */
 export interface Moments {
   readonly mean: number;
-  /** Standard deviation, of the population. */
+  /** Population standard deviation. */
   readonly std: number;
   readonly min: number;
   readonly max: number;
 }
 
-/** Adds up tensors; `result` is null where there was nothing, no number, or anything not finite. */
+/** Accumulates tensors; `result` is null if there were no elements, or one is not a number or not finite. */
 export interface MomentsMeter {
   add(tensor: Tensor | undefined): void;
   result(): Moments | null;
 }
 
-/** A meter of its own for one tensor, over runs; in one pass that does not cancel (Welford, 1962). */
+/** Returns a meter for one tensor over runs. It uses one pass without cancellation (Welford, 1962). */
 export function momentsMeter(): MomentsMeter {
   let n = 0;
   let mean = 0;

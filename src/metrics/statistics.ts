@@ -1,13 +1,13 @@
 import type { Random } from '../base/random.js';
 
-/** The q-th quantile (0 to 1) by linear interpolation between the nearest ranks; NaN of nothing. */
+/** Returns the q-th quantile (0 to 1), interpolated linearly between the nearest ranks; NaN for no values. */
 export function quantile(values: readonly number[], q: number): number {
   return quantilesOf(values)(q);
 }
 
-/** Sorts the values once, for many of their quantiles. */
+/** Sorts the values once and returns a function for their quantiles. */
 export function quantilesOf(values: readonly number[]): (q: number) => number {
-  const sorted = Float64Array.from(values).sort(); // by value, and many times quicker than an array's sort
+  const sorted = Float64Array.from(values).sort(); // sorts by value, and much faster than Array's sort
   return (q) => {
     const position = q * (sorted.length - 1);
     const low = sorted[Math.floor(position)] ?? Number.NaN;
@@ -22,15 +22,15 @@ export function mean(values: readonly number[]): number {
 
 export interface Ratio {
   readonly value: number;
-  /** The 95 % interval. */
+  /** Lower end of the 95 % interval. */
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * The ratio of medians of paired samples, with its 95 % interval by the percentile bootstrap over pairs
- * (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). Each side is sorted once: a resample is how
- * often each pair was drawn, and its median is found by counting along that order, so a resample takes linear time.
+ * Returns the ratio of medians of paired samples, with its 95 % interval from a percentile bootstrap over pairs
+ * (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). Each side is sorted once. A resample is a list of
+ * counts per pair, and counting along the sorted order gives its median, so that a resample takes linear time.
  */
 export function ratioOfMedians(
   pairs: readonly (readonly [numerator: number, denominator: number])[],
@@ -53,7 +53,7 @@ export function ratioOfMedians(
 
 interface Sorted {
   readonly values: readonly number[];
-  /** Which pairs the values belong to, the smallest value first. */
+  /** Indices of the pairs, sorted by value. */
   readonly order: readonly number[];
 }
 
@@ -62,9 +62,9 @@ function sorted(values: readonly number[]): Sorted {
   return { values, order: order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0)) };
 }
 
-/** The median of as many values as there are pairs, pair i standing for `drawn[i]` of them. */
+/** Returns the median of a resample in which pair i occurs `drawn[i]` times. */
 function countedMedian({ values, order }: Sorted, drawn: Uint32Array): number {
-  const low = (order.length - 1) >> 1; // the middle, or the two around it
+  const low = (order.length - 1) >> 1; // the middle value, or the two middle values
   const high = order.length >> 1;
   let passed = 0;
   let below = Number.NaN;

@@ -8,26 +8,28 @@ const scores = (dims: number[], data: number[]): Tensor => ({
   data: Float64Array.from(data),
 });
 
-test('counts over all runs', () => {
+test('accuracy counts over all runs', () => {
   const outputs = [scores([2, 3], [0, 1, 2, 5, 1, 2]), scores([1, 3], [1, 9, 2])];
   expect(accuracy(outputs, [2, 1, 1])).toEqual({ n: 3, top1: 2 / 3, top5: 1 });
 });
 
-test('looks at the five highest of many', () => {
+test('top-5 counts the five highest classes', () => {
   const row = scores([1, 7], [7, 6, 5, 4, 3, 2, 1]);
   expect(accuracy([row], [4])).toEqual({ n: 1, top1: 0, top5: 1 });
   expect(accuracy([row], [5])).toEqual({ n: 1, top1: 0, top5: 0 });
 });
 
-test('a row with NaN in it is wrong, whatever its label', () => {
+test('a row with NaN is wrong for every label', () => {
   const row = scores([1, 2], [Number.NaN, 1]);
   for (const label of [0, 1]) expect(accuracy([row], [label])).toEqual({ n: 1, top1: 0, top5: 0 });
 });
 
-test('refuses labels that are no classes, too many and too few', () => {
+test('labels outside the classes, too many and too few are rejected', () => {
   const two = scores([2, 3], [0, 1, 2, 5, 1, 2]);
   for (const label of [3, -1, 0.5]) {
-    expect(() => accuracy([two], [0, label])).toThrow(/label -?[\d.]+ of sample 1 is none of its 3 classes/);
+    expect(() => accuracy([two], [0, label])).toThrow(
+      /label -?[\d.]+ of sample 1 is outside the 3 classes \(0 to 2\)/,
+    );
   }
   expect(() => accuracy([two], [1])).toThrow(/2 rows for 1 labels/);
   expect(() => accuracy([two], [1, 2, 0])).toThrow(/2 rows for 3 labels/);

@@ -30,7 +30,7 @@ const vectors = fc
   .map((pairs) => [pairs.map(([a]) => a), pairs.map(([, b]) => b)] as const);
 
 describe('drift', () => {
-  test('of known vectors', () => {
+  test('equals hand-calculated values', () => {
     const { maxAbs, meanAbs, rmse, cosine, sqnr, n } = drift(tensor([2, 1], [3, 4]), tensor([2, 1], [3, 2]));
     expect({ maxAbs, meanAbs, n }).toEqual({ maxAbs: 2, meanAbs: 1, n: 2 });
     expect(rmse).toBeCloseTo(Math.SQRT2, 15);
@@ -38,7 +38,7 @@ describe('drift', () => {
     expect(sqnr).toBeCloseTo(10 * Math.log10(25 / 4), 12);
   });
 
-  test('keeps mean ≤ rms ≤ max, and a cosine within 1', () => {
+  test('has mean ≤ rms ≤ max and |cosine| ≤ 1', () => {
     fc.assert(
       fc.property(vectors, ([a, b]) => {
         const { maxAbs, meanAbs, rmse, cosine } = drift(tensor([a.length], a), tensor([b.length], b));
@@ -49,7 +49,7 @@ describe('drift', () => {
     );
   });
 
-  test('keeps a cosine within 1 where squares underflow', () => {
+  test('has |cosine| ≤ 1 where squares underflow', () => {
     // Their squares are subnormal: digits are lost, and without care the quotient is -1.0000000000010003.
     const [x, y] = [0.18569623787279618, -1.1969864198379255e-161];
     const { cosine } = drift(tensor([1], [x]), tensor([1], [y]));
@@ -57,7 +57,7 @@ describe('drift', () => {
     expect(cosine).toBeGreaterThanOrEqual(-1);
   });
 
-  test('does not depend on how the elements are spread over runs', () => {
+  test('does not depend on how elements are split into runs', () => {
     fc.assert(
       fc.property(vectors, fc.nat(), ([a, b], cut) => {
         const at = cut % a.length;
@@ -73,13 +73,13 @@ describe('drift', () => {
     );
   });
 
-  test('is nothing between equals, infinities included', () => {
+  test('is 0 between equal tensors, infinities included', () => {
     const same = tensor([3], [1, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
     expect(drift(same, same)).toMatchObject({ maxAbs: 0, broken: 0, sqnr: null });
     expect(drift(tensor([2], [0, -0]), tensor([2], [-0, 0]))).toMatchObject({ maxAbs: 0, broken: 0 });
   });
 
-  test('has no figures where anything is NaN, in one of the two or in both', () => {
+  test('has no figures if an element is NaN in either tensor', () => {
     const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
     const [fine, bad] = [tensor([1, 3], [1, 2, 3]), tensor([1, 3], [1, Number.NaN, 3])];
     for (const [a, b] of [
@@ -93,7 +93,7 @@ describe('drift', () => {
     expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
   });
 
-  test('says when there is nothing to compare', () => {
+  test('says why tensors cannot be compared', () => {
     expect(drift(tensor([2], [1, 2]), tensor([1, 2], [1, 2])).problem).toMatch(
       /shape is \[1,2\] and should be \[2\]/,
     );
@@ -101,26 +101,26 @@ describe('drift', () => {
     meter.add(tensor([1], [1]), undefined);
     expect(meter.result()).toMatchObject({
       maxAbs: null,
-      problem: expect.stringContaining('does not give it'),
+      problem: expect.stringContaining('lacks this output'),
     });
     const text = (value: string): Tensor => ({ elemType: 'string', dims: [1], data: [value] });
     expect(drift(text('a'), text('a')).problem).toBeNull();
     expect(drift(text('a'), text('b')).problem).toMatch(/strings differ/);
   });
 
-  test('counts agreement of the highest classes', () => {
+  test('counts rows with the same highest classes', () => {
     const a = tensor([2, 6], [9, 8, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
     const b = tensor([2, 6], [8, 9, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
     expect(drift(a, b)).toMatchObject({ top1: 0.5, top5: 1 });
     expect(drift(tensor([1, 5], [1, 2, 3, 4, 5]), tensor([1, 5], [5, 4, 3, 2, 1]))).toMatchObject({
       top1: 0,
-      top5: null, // any five of five are the same
+      top5: null, // five of five classes always agree
     });
     expect(drift(tensor([6], [1, 2, 3, 4, 5, 6]), tensor([6], [1, 2, 3, 4, 5, 6])).top1).toBeNull();
   });
 });
 
-test('class scores are [batch, classes] of floats', () => {
+test('class scores are floats of shape [batch, classes]', () => {
   expect(looksLikeScores({ elemType: 'f32', dims: [1, 10] })).toBe(true);
   expect(looksLikeScores({ elemType: 'bf16', dims: [1, 10] })).toBe(true);
   expect(looksLikeScores({ elemType: 'i64', dims: [1, 10] })).toBe(false);
@@ -130,7 +130,7 @@ test('class scores are [batch, classes] of floats', () => {
   expect(looksLikeScores({ elemType: 'f32', dims: [1, 21, 64, 64] })).toBe(false);
 });
 
-test('the five highest are those of a sort, the first of equals first', () => {
+test('the five highest classes equal those of a stable sort', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 30 }), (scores) => {
       const order = scores.map((_, label) => label);
@@ -143,7 +143,7 @@ test('the five highest are those of a sort, the first of equals first', () => {
 });
 
 describe('denormals', () => {
-  /** The smallest normal number, and how numbers of the type are kept. */
+  /** Smallest normal number of a type, and its typed array. */
   const types = {
     f16: { least: 2 ** -14, of: (data: readonly number[]) => Uint16Array.from(data, toHalf) },
     f32: { least: 2 ** -126, of: (data: readonly number[]) => Float32Array.from(data) },
@@ -157,7 +157,7 @@ describe('denormals', () => {
     { minLength: 7, maxLength: 7 },
   );
 
-  test('a provider that gives 0 for them is right in every figure, scores of classes included', () => {
+  test('a provider that gives 0 for denormals has no drift in any figure', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('f16' as const, 'f32' as const, 'f64' as const),
@@ -186,7 +186,7 @@ describe('denormals', () => {
     );
   });
 
-  test('what is larger counts, and integers have none', () => {
+  test('larger differences count, and integers have no denormals', () => {
     const f32 = (data: number[]): Tensor => ({ elemType: 'f32', dims: [1], data: Float32Array.from(data) });
     expect(drift(f32([2 ** -125]), f32([0])).maxAbs).toBe(2 ** -125);
     const i32 = (data: number[]): Tensor => ({ elemType: 'i32', dims: [1], data: Int32Array.from(data) });

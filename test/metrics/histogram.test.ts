@@ -10,7 +10,7 @@ function histogramOf(...tensors: ArrayLike<number>[]): Histogram {
   return result;
 }
 
-/** What each bin should hold, one element at a time, by what the interface promises. */
+/** Counts bins element by element, as the interface defines them. */
 function byHand(values: readonly number[], { from, width, counts }: Histogram) {
   const found = counts.map(() => 0);
   let [below, above] = [0, 0];
@@ -25,7 +25,7 @@ function byHand(values: readonly number[], { from, width, counts }: Histogram) {
   return { counts: found, below, above };
 }
 
-test('bins of one width hold what lies in them, whatever the numbers are', () => {
+test('each bin counts exactly the elements inside it, for all numbers', () => {
   const float = fc.oneof(
     fc.float({ noNaN: true, noDefaultInfinity: true, min: -50, max: 50 }),
     fc.float({ noNaN: true, noDefaultInfinity: true, min: Math.fround(1e-3) }),
@@ -46,14 +46,14 @@ test('bins of one width hold what lies in them, whatever the numbers are', () =>
   );
 });
 
-test('neither the order nor the parts matter', () => {
+test('the result depends on neither the order nor the split of the elements', () => {
   const values = Array.from({ length: 5000 }, (_, index) => 7 * Math.sin(index * index));
   const whole = histogramOf(Float32Array.from(values));
   const reversed = Float32Array.from(values.toReversed());
   expect(histogramOf(reversed.subarray(0, 17), reversed.subarray(17))).toEqual(whole);
 });
 
-test('a few outliers do not flatten the rest, and are counted', () => {
+test('a few outliers are counted outside, and do not widen the bins', () => {
   const values = Float64Array.from({ length: 10_000 }, (_, index) => ((index % 1000) - 500) / 250);
   values.set([1e6, -1e300, 3e5]); // the second is beyond float32
   const { from, width, counts, below, above } = histogramOf(values);
@@ -63,13 +63,13 @@ test('a few outliers do not flatten the rest, and are counted', () => {
   expect(width).toBeLessThanOrEqual(0.125);
 });
 
-test('few elements have few bins', () => {
+test('few elements give few bins', () => {
   const bins = (n: number) =>
     histogramOf(Float32Array.from({ length: n }, (_, index) => index / n)).counts.length;
   expect([20, 1000, 100_000].map(bins)).toEqual([8, 16, 64]);
 });
 
-test('the same number everywhere, nothing but 0, nothing at all', () => {
+test('equal elements, only zeros, and no elements', () => {
   expect(histogramOf([3, 3, 3])).toEqual({ from: 3, width: 0.0625, counts: [3], below: 0, above: 0 });
   expect(histogramOf([0, -0, 0])).toEqual({ from: 0, width: 1, counts: [3], below: 0, above: 0 });
   const meter = histogramMeter();

@@ -91,7 +91,7 @@ describe('a report', async () => {
     const [row] = report.providers;
     const [drift] = row?.drift ?? [];
     if (row === undefined || drift === undefined) throw new Error('no drift');
-    const problem = 'its shape is [1] and should be [2]';
+    const problem = 'its shape is [1], expected [2]';
     const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
     const kernel = {
       ...{ kind: 'mish' as const, alpha: null, maxScaled: null, curve: [] },

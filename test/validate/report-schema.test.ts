@@ -149,7 +149,7 @@ describe('thresholds', () => {
     const nan = { ...row, drift: [drift, { ...drift, broken: 3 }] };
     const verdict = { threshold: 'maxBroken', limit: 0, passed: false, binding: true };
     expect(judge('cpu', nan, {})).toEqual([{ ...verdict, provider: 'cpu', value: 3 }]);
-    const shapes = { ...row, drift: [{ ...drift, problem: 'its shape is [1] and should be [2]' }] };
+    const shapes = { ...row, drift: [{ ...drift, problem: 'its shape is [1], expected [2]' }] };
     expect(judge('cpu', shapes, {})).toEqual([{ ...verdict, provider: 'cpu', value: null }]);
   });
 

@@ -307,7 +307,7 @@ describe('labels', () => {
   });
 
   test.each([
-    [[0, 1, 4, 0], /label 4 is none of its 4 classes/],
+    [[0, 1, 4, 0], /label 4 is outside the 4 classes \(0 to 3\)/],
     [[0, 1, 2], /3 labels for 4 runs/],
     [[0, 0, 1, 1, 2, 2, 3, 3], /2 labels and 1 rows/],
   ])('%j do not fit', async (labels, message) => {
