@@ -95,7 +95,7 @@ describe('drift', () => {
 
   test('says why tensors cannot be compared', () => {
     expect(drift(tensor([2], [1, 2]), tensor([1, 2], [1, 2])).problem).toMatch(
-      /shape is \[1,2\] and should be \[2\]/,
+      /shape is \[1,2\], expected \[2\]/,
     );
     const meter = driftMeter('out');
     meter.add(tensor([1], [1]), undefined);

@@ -118,7 +118,7 @@ describe('a report', async () => {
       },
       { colour: false, clean },
     );
-    expect(text).toMatch(/^cpu {2}drift of y: its shape is \[1\] and should be \[2\]$/m);
+    expect(text).toMatch(/^cpu {2}drift of y: its shape is \[1\], expected \[2\]$/m);
     expect(text).toMatch(/^cpu {7}drift of z +3 not finite/m);
     expect(text).toMatch(/^cpu {7}Mish \(native, β 4\), f32 +1 +2 +3 +4 +6$/m);
     expect(text).toMatch(/^cpu {2}Mish \(exp, β 4\), f32: no kernel$/m);
