@@ -117,7 +117,10 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
     opened[0]?.close();
     opened[0]?.closeAllConnections();
     await expect(session.run(feeds)).rejects.toThrow(
-      expect.objectContaining({ code: 'run-failed', what: expect.stringMatching(/cannot exchange tensors with the process/) }),
+      expect.objectContaining({
+        code: 'run-failed',
+        what: expect.stringMatching(/cannot exchange tensors with the process/),
+      }),
     );
     await provider.close?.();
   });

@@ -46,7 +46,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
       </fieldset>
       <Choice
         name="feed"
-        label="Fed with"
+        label="Inputs"
         value={feed.kind}
         options={[
           ['noise', 'Noise'],
