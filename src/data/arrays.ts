@@ -14,6 +14,14 @@ import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.j
  * sampling rate, a first state) is fed to every run. Arrays go to the input of their name; a single array goes
  * to a single input. `labels` names the array of classes, one a sample. Throws `bad-data` where arrays and
  * inputs do not fit.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { sampledFeeds } from 'onnx-mish/validate';
+ *
+ * const { inputs } = await getProvider('cpu').open('model.onnx');
+ * const x = { elemType: 'f32', dims: [256, 3], data: new Float32Array(256 * 3) };
+ * console.log(sampledFeeds({ x }, inputs, {}).feeds.length);
  */
 export function sampledFeeds(
   arrays: Readonly<Record<string, Tensor>>,
@@ -150,6 +158,14 @@ export interface NamedTensor {
 /**
  * The feeds of ONNX test cases: by name where every tensor carries one that the model knows, else in order,
  * as the layout has it. Throws `bad-data` for an input without a tensor.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { testCaseFeeds } from 'onnx-mish/validate';
+ *
+ * const { inputs, outputs } = await getProvider('cpu').open('model.onnx');
+ * const tensor = { elemType: 'f32', dims: [1, 3], data: new Float32Array(3) };
+ * testCaseFeeds([{ inputs: [{ name: 'x', tensor }], outputs: [] }], inputs, outputs);
  */
 export function testCaseFeeds(
   cases: readonly { readonly inputs: readonly NamedTensor[]; readonly outputs: readonly NamedTensor[] }[],

@@ -49,6 +49,13 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
  * Seeded noise for every input: normal for floats, small whole numbers for integers (they are valid
  * indices and tokens almost everywhere), a coin for bools. The same seed gives the same feeds anywhere.
  * Free dimensions get a size as `settleShapes` says. Throws as it does, and `bad-data` for types that cannot be made up.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { inputs } = await getProvider('cpu').open('model.onnx');
+ * const { feeds } = seededFeeds(inputs, { seed: 7, count: 4, dims: { N: 1 } });
  */
 export function seededFeeds(
   inputs: readonly ValueInfo[],

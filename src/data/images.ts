@@ -68,6 +68,18 @@ const TYPES = ['f32', 'f16', 'f64', 'u8'];
  * input gets (pixel / 255 - mean) / std, a uint8 input the pixels as they are. Images are decoded when a run asks
  * for them, a few ahead of it, so memory does not grow with their number; every pass decodes them again. Throws
  * `bad-data` where the model takes no images of this kind, or when they do not fill the last batch.
+ *
+ * @example
+ * import { decodeImage, getProvider, listImages } from 'onnx-mish/node';
+ * import { imageFeeds } from 'onnx-mish/validate';
+ *
+ * const { images } = await listImages('validation');
+ * const source = {
+ *   labels: images.map(({ label }) => label),
+ *   decode: (index: number, box: { width: number; height: number }) => decodeImage(images[index]?.path ?? '', box),
+ * };
+ * const { inputs } = await getProvider('cpu').open('model.onnx');
+ * const dataset = imageFeeds(source, inputs, { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] });
  */
 export function imageFeeds(
   source: ImageSource,

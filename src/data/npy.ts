@@ -25,6 +25,12 @@ const BLOCK = 2 ** 16;
  * The elements stay where they are in `bytes` if they can; column-major data is brought into row-major order elsewhere.
  * Throws `bad-data` for pickled objects, big-endian and structured types, and for files whose data is shorter or longer
  * than their shape says.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { parseNpy } from 'onnx-mish/validate';
+ *
+ * const { elemType, dims, data } = parseNpy(await readFile('x.npy'), 'x.npy');
  */
 export function parseNpy(bytes: Uint8Array, name: string): Tensor {
   const { tensor, fortran } = parse(bytes, name);

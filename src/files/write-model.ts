@@ -27,7 +27,16 @@ const MOST_PARTS = 1024;
 /** Copies under way at once: reading and writing overlap, and memory stays a few blocks. */
 const WORKERS = 3;
 
-/** Writes a spliced model to a file, whole or not at all. Throws `io` or `aborted`. */
+/**
+ * Writes a spliced model to a file, whole or not at all. Throws `io` or `aborted`.
+ *
+ * @example
+ * import { swap } from 'onnx-mish';
+ * import { writeModel } from 'onnx-mish/node';
+ *
+ * const { output } = await swap(bytes);
+ * await writeModel(output, 'model.mish.onnx');
+ */
 export async function writeModel(model: Spliced, path: string, options: WriteOptions = {}): Promise<void> {
   await writeAtomically(path, options.force ?? false, async (handle) => {
     await fillWithModel(model, handle, path, options);
@@ -182,7 +191,16 @@ export async function writeExactly(
   }
 }
 
-/** Writes a spliced model to a stream, in order, no faster than it is read; nothing of it where its digest is another. */
+/**
+ * Writes a spliced model to a stream, in order, no faster than it is read; nothing of it where its digest is another.
+ *
+ * @example
+ * import { swap } from 'onnx-mish';
+ * import { streamModel } from 'onnx-mish/node';
+ *
+ * const { output } = await swap(bytes);
+ * await streamModel(output, process.stdout);
+ */
 export async function streamModel(
   model: Spliced,
   stream: Writable,

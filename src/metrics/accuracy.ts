@@ -69,7 +69,15 @@ export function top1Drop(original: Accuracy, swapped: Accuracy): number {
   return (100 * (right(original) - right(swapped))) / original.n;
 }
 
-/** Returns the accuracy of outputs, one tensor per run. Throws what an `AccuracyMeter` throws. */
+/**
+ * Returns the accuracy of outputs, one tensor per run. Throws what an `AccuracyMeter` throws.
+ *
+ * @example
+ * import { accuracy } from 'onnx-mish/validate';
+ *
+ * const scores = { elemType: 'f32', dims: [2, 3], data: Float32Array.of(1, 0, 0, 0, 2, 1) };
+ * accuracy([scores], [0, 2]); // { n: 2, top1: 0.5, top5: 1 }
+ */
 export function accuracy(outputs: readonly Tensor[], labels: readonly number[]): Accuracy {
   const meter = accuracyMeter('scores', labels);
   for (const output of outputs) meter.add(output);

@@ -36,6 +36,11 @@ export interface Drift {
  * with further axes of length 1, such as [1, 1000, 1, 1] of SqueezeNet. Sequences [batch, time, classes] and maps
  * [batch, classes, height, width] do not. A feature vector has this shape, too; its agreement says whether its
  * largest element stayed the largest.
+ *
+ * @example
+ * import { looksLikeScores } from 'onnx-mish/validate';
+ *
+ * looksLikeScores({ elemType: 'f32', dims: [8, 1000] }); // true
  */
 export function looksLikeScores(output: Pick<Tensor, 'elemType' | 'dims'>): boolean {
   return classesOf(output) !== undefined;
@@ -54,7 +59,17 @@ export interface DriftMeter {
   result(): Drift;
 }
 
-/** Returns a meter for the output of this name. */
+/**
+ * Returns a meter for the output of this name.
+ *
+ * @example
+ * import { driftMeter } from 'onnx-mish/validate';
+ *
+ * const meter = driftMeter('scores');
+ * const tensor = (...values: number[]) => ({ elemType: 'f32', dims: [1, 2], data: Float32Array.from(values) });
+ * meter.add(tensor(1, 2), tensor(1, 2.5));
+ * console.log(meter.result().maxAbs); // 0.5
+ */
 export function driftMeter(output: string): DriftMeter {
   let n = 0;
   let maxAbs = 0;

@@ -10,6 +10,12 @@ import type { Fixes, FixOptions, FixReport } from './fix-report.js';
 /**
  * Writes the nodes that ONNX Runtime Web's WebGL is known to compute wrong so that it computes them right; see `Remedy`. Each is the
  * same function of all finite numbers. Only the main graph is looked at, as WebGL runs no others.
+ *
+ * @example
+ * import { fix } from 'onnx-mish';
+ *
+ * const { output, report } = await fix(bytes);
+ * console.log(report.fixes.length, (await output.bytes()).length);
  */
 export async function fix(
   input: ModelInput,

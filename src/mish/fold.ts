@@ -25,6 +25,13 @@ export interface FoldOptions {
  * input or output may overflow where b · x would be above 65504. Sites that cannot be folded stay as they are.
  *
  * Throws as `scan` does.
+ *
+ * @example
+ * import { foldSharpness, swap } from 'onnx-mish';
+ *
+ * const { output } = await swap(bytes, { beta: 4 });
+ * const { report } = await foldSharpness(await output.bytes());
+ * console.log(report);
  */
 export async function foldSharpness(
   input: ModelInput,

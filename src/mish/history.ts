@@ -117,6 +117,12 @@ export function undoReport({ size, proof, notes }: Undone): UndoReport {
 /**
  * The model as it was before the last swap, retarget or fix, byte for byte.
  * Throws `cannot-undo` when there is no record or the file has been changed since.
+ *
+ * @example
+ * import { swap, undo } from 'onnx-mish';
+ *
+ * const { output } = await swap(bytes);
+ * const original = await (await undo(await output.bytes())).bytes();
  */
 export async function undo(input: ModelInput): Promise<Undone> {
   const source = await openInput(input);

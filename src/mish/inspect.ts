@@ -62,7 +62,15 @@ export interface Inspection {
   readonly externalData: readonly string[];
 }
 
-/** Describes a model: what it takes and gives, which activations it has, and which Mish. Throws as `scan` does. */
+/**
+ * Describes a model: what it takes and gives, which activations it has, and which Mish. Throws as `scan` does.
+ *
+ * @example
+ * import { inspect } from 'onnx-mish';
+ *
+ * const { sites, skipped } = await inspect(bytes);
+ * for (const { kind, label } of sites) console.log(kind, label);
+ */
 export async function inspect(input: ModelInput, options: SiteOptions = {}): Promise<Inspection> {
   return inspectDocument(await scan(input), options);
 }

@@ -27,13 +27,29 @@ export interface Plan {
 
 const SCHEMA = 'onnx-mish/plan@1';
 
-/** The plan that a dry run stands for. Sites follow its sharpness, save those that had another. */
+/**
+ * The plan that a dry run stands for. Sites follow its sharpness, save those that had another.
+ *
+ * @example
+ * import { planOf, swap } from 'onnx-mish';
+ *
+ * const { report } = await swap(bytes, { target: 'webgl' });
+ * console.log(JSON.stringify(planOf(report)));
+ */
 export function planOf({ form, beta, sites, skipped }: SwapReport): Plan {
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
   return { schema: SCHEMA, form, beta, sites: planned, skipped };
 }
 
-/** Checks a parsed JSON document. Throws `bad-plan`, naming the key that is wrong. */
+/**
+ * Checks a parsed JSON document. Throws `bad-plan`, naming the key that is wrong.
+ *
+ * @example
+ * import { parsePlan, swap } from 'onnx-mish';
+ *
+ * const plan = parsePlan(JSON.parse('{"form": "exp", "beta": 1, "sites": []}'));
+ * await swap(bytes, { plan });
+ */
 export function parsePlan(json: unknown, where = 'plan'): Plan {
   const bad = (what: string): never => {
     throw new OnnxMishError('bad-plan', what, { where, fix: 'Make one with `swap --dry-run --json`' });

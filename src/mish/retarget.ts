@@ -47,6 +47,12 @@ export interface RetargetReport {
 /**
  * Rewrites the Mish that is already in a model into another form of the same function. A node of the old
  * form whose result is used elsewhere, or is an output, stays. Throws as `swap` does.
+ *
+ * @example
+ * import { retarget } from 'onnx-mish';
+ *
+ * const { output } = await retarget(bytes, { target: 'webgl' });
+ * const forWebgl = await output.blob();
  */
 export async function retarget(
   input: ModelInput,

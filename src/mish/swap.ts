@@ -75,6 +75,13 @@ export interface SwapOptions extends SiteOptions, FormOptions {
  *
  * Throws `not-onnx` or `malformed` for a bad file, `bad-usage` for bad options, `unsupported-form` when the
  * model's opset lacks an operator of the form, `bad-plan`, and `skipped` under `strict`.
+ *
+ * @example
+ * import { swap } from 'onnx-mish';
+ *
+ * const { output, report } = await swap(bytes, { target: 'wasm', exclude: ['/head/*'] });
+ * console.log(report.form, report.sites.length);
+ * const swapped = await output.bytes();
  */
 export async function swap(
   input: ModelInput,

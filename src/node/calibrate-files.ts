@@ -16,12 +16,31 @@ import type { OnProvider, Provider, RunnableModel, SessionOptions } from '../pro
 import { loadedModel, withModel } from './load-model.js';
 import { getProvider } from './provider-by-name.js';
 
-/** Measures what goes into the activations of a model, by its path or bytes, as `measureActivations` does, which says what it throws. */
+/**
+ * Measures what goes into the activations of a model, by its path or bytes, as `measureActivations` does, which says what it throws.
+ *
+ * @example
+ * import { activations } from 'onnx-mish/calibrate';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { sites } = await activations('model.onnx', { data: (inputs) => seededFeeds(inputs, { count: 64 }) });
+ */
 export function activations(model: RunnableModel, options: ActivationsOptions): Promise<Activations> {
   return onModel(model, options, measureActivations);
 }
 
-/** Swaps the activations of a model, by its path or bytes, and repairs its weights, as `calibrateModel` does, which says what it throws. */
+/**
+ * Swaps the activations of a model, by its path or bytes, and repairs its weights, as `calibrateModel` does, which says what it throws.
+ *
+ * @example
+ * import { calibrate } from 'onnx-mish/calibrate';
+ * import { writeModel } from 'onnx-mish/node';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * // Noise only shows the call: give samples like those that the network will see.
+ * const { output } = await calibrate('model.onnx', { data: (inputs) => seededFeeds(inputs, { count: 256 }) });
+ * await writeModel(output, 'repaired.onnx');
+ */
 export function calibrate(
   model: RunnableModel,
   options: CalibrateOptions,
@@ -29,17 +48,49 @@ export function calibrate(
   return onModel(model, options, calibrateModel);
 }
 
-/** Ranks the sites of a model, by its path or bytes, as `rankModel` does, which says what it throws. */
+/**
+ * Ranks the sites of a model, by its path or bytes, as `rankModel` does, which says what it throws.
+ *
+ * @example
+ * import { rankSites } from 'onnx-mish/calibrate';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { sites } = await rankSites('model.onnx', { data: (inputs) => seededFeeds(inputs, { count: 64 }) });
+ */
 export function rankSites(model: RunnableModel, options: RankOptions): Promise<Ranking> {
   return onModel(model, options, rankModel);
 }
 
-/** Finds the sites of a model, by its path or bytes, that keep a budget, as `keepWithinBudget` does, which says what it throws. */
+/**
+ * Finds the sites of a model, by its path or bytes, that keep a budget, as `keepWithinBudget` does, which says what it throws.
+ *
+ * @example
+ * import { swap } from 'onnx-mish';
+ * import { keepWithin, parseBudget } from 'onnx-mish/calibrate';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { plan } = await keepWithin(bytes, {
+ *   budget: parseBudget(['sqnr>=30']),
+ *   data: (inputs) => seededFeeds(inputs, { count: 64 }),
+ * });
+ * await swap(bytes, { plan });
+ */
 export function keepWithin(model: RunnableModel, options: KeepOptions): Promise<Kept> {
   return onModel(model, options, keepWithinBudget);
 }
 
-/** Finds the sharpness of each site of a model that was scanned, as `sharpenModel` does, which says what it throws. */
+/**
+ * Finds the sharpness of each site of a model that was scanned, as `sharpenModel` does, which says what it throws.
+ *
+ * @example
+ * import { parseBudget, sharpenSwap } from 'onnx-mish/calibrate';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { plan } = await sharpenSwap(scanned, {
+ *   budget: parseBudget(['sqnr>=30']),
+ *   data: (inputs) => seededFeeds(inputs, { count: 64 }),
+ * });
+ */
 export function sharpenSwap(
   { model, document }: { readonly model: RunnableModel; readonly document: OnnxDocument },
   options: SharpenSwapOptions,

@@ -16,12 +16,39 @@ export interface LayerOptions extends Omit<ModelLayerOptions, 'a' | 'b'> {
   readonly b: LayerRun;
 }
 
-/** Compares the tensors inside of two models, as `compareModelLayers` does. Throws as that does, as `scan` does, and `io`. */
+/**
+ * Compares the tensors inside of two models, as `compareModelLayers` does. Throws as that does, as `scan` does, and `io`.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { compareLayers, seededFeeds } from 'onnx-mish/validate';
+ *
+ * const provider = getProvider('cpu');
+ * const { inputs } = await provider.open('model.onnx');
+ * const { feeds } = seededFeeds(inputs, {});
+ * await compareLayers({
+ *   a: { which: 'original', model: 'model.onnx', provider },
+ *   b: { which: 'swapped', model: 'model.mish.onnx', provider },
+ *   feeds,
+ * });
+ */
 export function compareLayers(options: LayerOptions): Promise<LayerComparison> {
   return withRuns(options, compareModelLayers);
 }
 
-/** Finds where two models first differ, as `firstDivergence` does. Throws as that does, as `scan` does, and `io`. */
+/**
+ * Finds where two models first differ, as `firstDivergence` does. Throws as that does, as `scan` does, and `io`.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { firstParting, seededFeeds } from 'onnx-mish/validate';
+ *
+ * const provider = getProvider('cpu');
+ * const { inputs } = await provider.open('model.onnx');
+ * const { feeds } = seededFeeds(inputs, {});
+ * const a = { which: 'original', model: 'model.onnx', provider } as const;
+ * await firstParting({ a, b: { which: 'swapped', model: 'model.mish.onnx', provider }, feeds }, 1e-3);
+ */
 export function firstParting(options: Omit<LayerOptions, 'sitesOnly'>, tolerance: number): Promise<Parting> {
   return withRuns(options, (loaded) => firstDivergence(loaded, tolerance));
 }

@@ -2,6 +2,8 @@
 
 export { type ModelFile, openModel } from '../files/model-file.js';
 export { streamModel, type WriteOptions, writeModel } from '../files/write-model.js';
+export type { Provider, ProviderName, Session } from '../providers/provider.js';
+export { getProvider } from './provider-by-name.js';
 export { decodeImage, type ImageFolder, listImages } from './read-images.js';
 export {
   type FileOptions,

@@ -5,7 +5,18 @@ import { type ProfileOptions, profileBoth, profileOne } from '../validate/profil
 import type { ModelProfile, Profile } from '../validate/report-schema.js';
 import { withModel } from './load-model.js';
 
-/** Profiles two models, by paths or bytes, as `profileBoth` does. Throws as that does, as `scan` does, and `io`. */
+/**
+ * Profiles two models, by paths or bytes, as `profileBoth` does. Throws as that does, as `scan` does, and `io`.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { profileModels, seededFeeds } from 'onnx-mish/validate';
+ *
+ * const cpu = getProvider('cpu');
+ * const { inputs } = await cpu.open('model.onnx');
+ * const [feeds = {}] = seededFeeds(inputs, {}).feeds;
+ * await profileModels(cpu, { original: 'model.onnx', swapped: 'model.mish.onnx' }, feeds);
+ */
 export function profileModels(
   provider: Provider,
   { original, swapped }: Both<RunnableModel>,
@@ -19,7 +30,18 @@ export function profileModels(
   );
 }
 
-/** Profiles one model, by its path or bytes. Throws as `profileModels` does. */
+/**
+ * Profiles one model, by its path or bytes. Throws as `profileModels` does.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { profileModel, seededFeeds } from 'onnx-mish/validate';
+ *
+ * const cpu = getProvider('cpu');
+ * const { inputs } = await cpu.open('model.onnx');
+ * const [feeds = {}] = seededFeeds(inputs, {}).feeds;
+ * console.log(await profileModel(cpu, 'model.onnx', feeds, { runs: 20 }));
+ */
 export function profileModel(
   provider: Provider,
   model: RunnableModel,

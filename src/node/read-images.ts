@@ -23,6 +23,12 @@ const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.
  * sorted order (by code units, as in torchvision's ImageFolder), empty folders counted; if every name is a whole
  * number, it is that number. So for some classes of a larger set, name the folders by the classes' numbers. Names
  * that start with a dot, and files that are no images by their extension, are left out. Throws `io` or `bad-data`.
+ *
+ * @example
+ * import { listImages } from 'onnx-mish/node';
+ *
+ * const { classes, images } = await listImages('validation');
+ * console.log(classes.length, images[0]?.path, images[0]?.label);
  */
 export async function listImages(folder: string): Promise<ImageFolder> {
   const classes: string[] = [];
@@ -73,6 +79,12 @@ export interface RgbImage {
  * (test/node/read-images.py); and PIL drops transparency, where this puts it on black. Without `resize` the crop takes
  * in what those two leave out, an eighth of the shorter side. Throws `io`, and `bad-data` for what is no image, or a
  * broken one.
+ *
+ * @example
+ * import { decodeImage } from 'onnx-mish/node';
+ *
+ * const { data } = await decodeImage('cat.jpg', { width: 224, height: 224, resize: 256 });
+ * console.log(data.length); // 224 · 224 · 3 bytes, RGB
  */
 export async function decodeImage(
   path: string,

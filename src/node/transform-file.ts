@@ -35,14 +35,29 @@ export interface Written<Report> {
   readonly report: Report;
 }
 
-/** `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`. */
+/**
+ * `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`.
+ *
+ * @example
+ * import { outputName } from 'onnx-mish/node';
+ *
+ * outputName('models/net.onnx', 'mish'); // models/net.mish.onnx
+ */
 export function outputName(input: string, tag: string): string {
   const { dir, name, ext } = parse(input);
   const folder = dir === '' || dir.endsWith('/') ? dir : `${dir}/`;
   return `${folder}${name}.${tag}${ext || '.onnx'}`;
 }
 
-/** `swap` from file to file. Throws what `swap` throws, `io` and `external-data`. */
+/**
+ * `swap` from file to file. Throws what `swap` throws, `io` and `external-data`.
+ *
+ * @example
+ * import { swapFile } from 'onnx-mish/node';
+ *
+ * const { output, report } = await swapFile('model.onnx', { target: 'cpu' });
+ * console.log(output, report.sites.length);
+ */
 export function swapFile(
   input: string,
   options: SwapOptions & FileOptions = {},
@@ -59,7 +74,14 @@ export function swapFile(
   );
 }
 
-/** `retarget` from file to file. Throws what `retarget` throws, `io` and `external-data`. */
+/**
+ * `retarget` from file to file. Throws what `retarget` throws, `io` and `external-data`.
+ *
+ * @example
+ * import { retargetFile } from 'onnx-mish/node';
+ *
+ * await retargetFile('yolo.onnx', { target: 'webgl', output: 'yolo.webgl.onnx' });
+ */
 export function retargetFile(
   input: string,
   options: RetargetOptions & FileOptions,
@@ -69,7 +91,14 @@ export function retargetFile(
   );
 }
 
-/** `undo` from file to file. Throws what `undo` throws, `io` and `external-data`. */
+/**
+ * `undo` from file to file. Throws what `undo` throws, `io` and `external-data`.
+ *
+ * @example
+ * import { undoFile } from 'onnx-mish/node';
+ *
+ * await undoFile('model.mish.onnx', { output: 'model.onnx' });
+ */
 export function undoFile(input: string, options: FileOptions = {}): Promise<Written<UndoReport>> {
   return transformFile(input, options, 'undone', async (document) => {
     const output = await undoDocument(document);

@@ -24,6 +24,12 @@ export interface Candidate {
 /**
  * Describes a model file for validation. A model from a pipe is kept in memory. Throws as `inspect` does, `io`, `external-data` and
  * `aborted`.
+ *
+ * @example
+ * import { fileCandidate, validateFiles } from 'onnx-mish/validate';
+ *
+ * const original = await fileCandidate('model.onnx', 'LeNet-5');
+ * const report = await validateFiles(original, 'model.mish.onnx');
  */
 export function fileCandidate(
   path: string,
@@ -33,7 +39,14 @@ export function fileCandidate(
   return withModel(path, (model) => candidateOf(model, name), { signal });
 }
 
-/** Describes a model in memory for validation. Throws as `inspect` does, and `external-data`, which bytes cannot find. */
+/**
+ * Describes a model in memory for validation. Throws as `inspect` does, and `external-data`, which bytes cannot find.
+ *
+ * @example
+ * import { bytesCandidate, validateFiles } from 'onnx-mish/validate';
+ *
+ * const report = await validateFiles('model.onnx', await bytesCandidate(bytes, 'swapped'));
+ */
 export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<Candidate> {
   const model = await modelFromBytes(bytes, name);
   refuseExternal(
@@ -52,7 +65,23 @@ export interface ValidateOptions extends Omit<ValidationOptions, 'original' | 's
   readonly swapped: Candidate;
 }
 
-/** Validates a swapped model against its original, as `validateModels` does. Throws as that does, as `scan` does, and `io`. */
+/**
+ * Validates a swapped model against its original, as `validateModels` does. Throws as that does, as `scan` does, and `io`.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { fileCandidate, seededFeeds, validate } from 'onnx-mish/validate';
+ *
+ * const cpu = getProvider('cpu');
+ * const report = await validate({
+ *   original: await fileCandidate('model.onnx'),
+ *   swapped: await fileCandidate('model.mish.onnx'),
+ *   providers: [cpu],
+ *   cpu,
+ *   data: (inputs) => seededFeeds(inputs, {}),
+ *   host: { os: 'Linux', arch: 'x64', cpu: 'unknown', cores: 2, memory: 8e9, node: process.versions.node },
+ * });
+ */
 export function validate({ original, swapped, ...options }: ValidateOptions): Promise<Report> {
   const { signal, session } = options;
   const access = { signal, allowOutsideData: session?.allowOutsideData };
@@ -83,6 +112,15 @@ export interface FileValidation
 /**
  * Compares two model files, or candidates, on providers of this process and of a browser. Throws as `validate` does, and
  * `bad-usage` for a provider that does not exist.
+ *
+ * @example
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * const report = await validateFiles('model.onnx', 'model.mish.onnx', {
+ *   providers: ['cpu', 'wasm'],
+ *   thresholds: { minSqnr: 20 },
+ * });
+ * console.log(report.passed);
  */
 export async function validateFiles(
   original: string | Candidate,

@@ -6,6 +6,13 @@ import { plainTable, type TerminalOptions } from './terminal.js';
 /**
  * Formats the inputs of a model's activations as a table for a terminal. `most` limits how many sites it lists;
  * `clean` makes names from the model safe to print.
+ *
+ * @example
+ * import { activations } from 'onnx-mish/calibrate';
+ * import { renderActivations } from 'onnx-mish/report';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * console.log(renderActivations(await activations('model.onnx', { data: (inputs) => seededFeeds(inputs, {}) })));
  */
 export function renderActivations(
   activations: Activations,

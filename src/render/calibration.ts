@@ -7,6 +7,14 @@ import { plainTable, type TerminalOptions } from './terminal.js';
 /**
  * Formats the result of a calibration for a terminal. `clean` makes names from the model safe to print; `all` lists
  * every layer and site.
+ *
+ * @example
+ * import { calibrate } from 'onnx-mish/calibrate';
+ * import { renderCalibration } from 'onnx-mish/report';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { report } = await calibrate('model.onnx', { data: (inputs) => seededFeeds(inputs, { count: 256 }) });
+ * console.log(renderCalibration(report));
  */
 export function renderCalibration(
   calibration: Calibration,

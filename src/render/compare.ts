@@ -32,8 +32,14 @@ export interface Comparison {
 
 /**
  * Compares two reports, the earlier one first. Reports with different data or hosts are compared too, with a warning.
+ *
  * @example
- * const { warnings, providers } = compareReports(before, after);
+ * import { compareReports } from 'onnx-mish/report';
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * const before = await validateFiles('model.onnx', 'softplus.onnx');
+ * const after = await validateFiles('model.onnx', 'exp.onnx');
+ * console.log(compareReports(before, after).warnings);
  */
 export function compareReports(a: Report, b: Report): Comparison {
   const names = [...new Set([...a.providers, ...b.providers].map(({ provider }) => provider))];

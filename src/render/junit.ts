@@ -21,8 +21,13 @@ interface Suite {
  * Renders a report as JUnit XML, which build servers read. Each provider is a suite with a case for each verdict,
  * output and kernel; one more suite is the whole report. Only what fails the report is a failure. A missing provider,
  * a finding and a kernel without figures are skipped cases.
+ *
  * @example
- * await writeFile('report.xml', renderJunit(report));
+ * import { writeFile } from 'node:fs/promises';
+ * import { renderJunit } from 'onnx-mish/report';
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * await writeFile('junit.xml', renderJunit(await validateFiles('model.onnx', 'model.mish.onnx')));
  */
 export function renderJunit(report: Report): string {
   const safe = mapText(report, printable);

@@ -59,8 +59,12 @@ export function plainTable(
 
 /**
  * Renders a report as text for a terminal.
+ *
  * @example
- * console.log(renderTerminal(report, { colour: process.stdout.isTTY }));
+ * import { renderTerminal } from 'onnx-mish/report';
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * console.log(renderTerminal(await validateFiles('model.onnx', 'model.mish.onnx'), { colour: true }));
  */
 export function renderTerminal(
   report: Report,
@@ -97,7 +101,16 @@ export function renderTerminal(
     .join('\n\n');
 }
 
-/** Renders the differences between two reports as text: warnings, then a table for each provider. */
+/**
+ * Renders the differences between two reports as text: warnings, then a table for each provider.
+ *
+ * @example
+ * import { compareReports, renderComparison } from 'onnx-mish/report';
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * const before = await validateFiles('model.onnx', 'softplus.onnx');
+ * console.log(renderComparison(compareReports(before, await validateFiles('model.onnx', 'exp.onnx'))));
+ */
 export function renderComparison(
   comparison: Comparison,
   { colour = false, clean = cleanText }: TerminalOptions = {},

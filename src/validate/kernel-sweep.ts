@@ -66,6 +66,11 @@ export function ulp(value: number, type: Swept): number {
 /**
  * The points: [-20, 20] in steps of 1/64, dense near 0, every power of two of the type with both signs,
  * subnormals, and the edges ±0, ±88, ±1e4 and the largest value. Each is exact in the element type.
+ *
+ * @example
+ * import { sweepPoints } from 'onnx-mish/validate';
+ *
+ * console.log(sweepPoints('f32').length);
  */
 export function sweepPoints(type: Swept): number[] {
   const { max, bits, lowest } = RANGE[type];
@@ -92,7 +97,15 @@ function formula(kernel: Kernel, type: FloatType): (x: number) => number {
   return (x) => (x < 0 ? alpha * x : x);
 }
 
-/** Runs the kernel over the points on a provider. Never throws: what fails is said in `problem`. */
+/**
+ * Runs the kernel over the points on a provider. Never throws: what fails is said in `problem`.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { sweep } from 'onnx-mish/validate';
+ *
+ * const { maxScaled, problem } = await sweep(getProvider('cpu'), { kind: 'mish', form: 'exp', beta: 1 }, 'f32', 18);
+ */
 export async function sweep(
   provider: Provider,
   kernel: Kernel,

@@ -68,6 +68,15 @@ async function onePair(
  * Times two sessions in turns, so that whatever slows the machine down slows both: original and swapped
  * run one after the other, and which goes first alternates. It ends after `minPairs` and `minSeconds`, whichever
  * is later, or when one of the upper limits is reached. Throws `aborted`, and `run-failed` as the sessions do.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { measureLatency, seededFeeds } from 'onnx-mish/validate';
+ *
+ * const cpu = getProvider('cpu');
+ * const [original, swapped] = [await cpu.open('model.onnx'), await cpu.open('model.mish.onnx')];
+ * const [feeds = {}] = seededFeeds(original.inputs, {}).feeds;
+ * const { ratio } = await measureLatency(original, swapped, [feeds, feeds], { minPairs: 50 });
  */
 export async function measureLatency(
   original: Session,

@@ -186,6 +186,13 @@ export type Verdict = z.infer<typeof verdict>;
 /**
  * Checks a parsed JSON document; one of the version before is converted. Throws `bad-data`, naming the first field that is
  * wrong.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { parseReport } from 'onnx-mish/validate';
+ *
+ * const report = parseReport(JSON.parse(await readFile('report.json', 'utf8')), 'report.json');
+ * console.log(report.passed);
  */
 export function parseReport(json: unknown, where = 'report'): Report {
   const old = beforeSchema.safeParse(json).data;
@@ -219,6 +226,11 @@ function inPoints(report: Report): Report {
 /**
  * The schema as a JSON Schema document (draft 2020-12), which is published as onnx-mish/report.schema.json. It
  * allows fields that it does not know, as `parseReport` does: a later minor version may add some.
+ *
+ * @example
+ * import { reportJsonSchema } from 'onnx-mish/validate';
+ *
+ * console.log(JSON.stringify(reportJsonSchema(), null, 2));
  */
 export function reportJsonSchema(): object {
   const schema = z.toJSONSchema(reportSchema, { io: 'input' });

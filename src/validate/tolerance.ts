@@ -36,7 +36,14 @@ const PARITY: Readonly<Record<string, number>> = {
 /** f16 carries 11 bits of mantissa, and errors add up through a network. */
 const HALF_PARITY = 5e-2;
 
-/** The tolerance for a provider and the element type of the model's floats. */
+/**
+ * The tolerance for a provider and the element type of the model's floats.
+ *
+ * @example
+ * import { toleranceFor } from 'onnx-mish/validate';
+ *
+ * toleranceFor('webgl', 'f32'); // { kernel: 1e-4, parity: 1e-3 }
+ */
 export function toleranceFor(provider: string, elemType: string): Tolerance {
   const kernel = KERNEL[elemType] ?? { cpu: 1e-5, gpu: 1e-4 };
   const web = WEB_PROVIDERS.find((name) => name === provider);

@@ -54,7 +54,16 @@ const RULES: Readonly<Record<Measure, Rule>> = {
   },
 };
 
-/** The budget that texts like `agreement>=0.99`, `sqnr>=30` or `top1-drop<=0.5` set. Throws `bad-usage`. */
+/**
+ * The budget that texts like `agreement>=0.99`, `sqnr>=30` or `top1-drop<=0.5` set. Throws `bad-usage`.
+ *
+ * @example
+ * import { keepWithin, parseBudget } from 'onnx-mish/calibrate';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const budget = parseBudget(['sqnr>=30']);
+ * await keepWithin('model.onnx', { budget, data: (inputs) => seededFeeds(inputs, { count: 64 }) });
+ */
 export function parseBudget(texts: readonly string[]): Limit[] {
   const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
   if (texts.length === 0) throw bad('the budget is empty', 'Give one limit at the least: agreement>=0.99');
@@ -74,7 +83,14 @@ export function parseBudget(texts: readonly string[]): Limit[] {
   });
 }
 
-/** A limit in the words of `parseBudget`. */
+/**
+ * A limit in the words of `parseBudget`.
+ *
+ * @example
+ * import { limitText, parseBudget } from 'onnx-mish/calibrate';
+ *
+ * parseBudget(['agreement>=0.99', 'sqnr>=30']).map(limitText);
+ */
 export function limitText({ measure, limit }: Limit): string {
   return `${measure}${RULES[measure].sense}${limit}`;
 }

@@ -29,6 +29,15 @@ export interface FoundSet<Item, Result> {
  * left one by one, since the harm of items is not the sum of each one's. At most 1 + log2(n) + n evaluations, rounded up.
  * What it gives has been measured, and kept the budget; it need not be the largest there is, unless harm adds up and the
  * order is by harm.
+ *
+ * @example
+ * import { findLargestSet } from 'onnx-mish/calibrate';
+ *
+ * const { items } = await findLargestSet({
+ *   order: [1, 2, 3, 4],
+ *   evaluate: async (set) => set.reduce((sum, item) => sum + item, 0),
+ *   keeps: (sum) => sum <= 6,
+ * }); // [1, 2, 3]
  */
 export async function findLargestSet<Item, Result>(
   search: SetSearch<Item, Result>,

@@ -90,7 +90,15 @@ function ranks(values: readonly number[]): number[] {
   return values.map((value) => (sorted.indexOf(value) + sorted.lastIndexOf(value)) / 2);
 }
 
-/** Checks a parsed JSON document. Throws `bad-data`, naming what is wrong. */
+/**
+ * Checks a parsed JSON document. Throws `bad-data`, naming what is wrong.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { parseRanking } from 'onnx-mish/calibrate';
+ *
+ * const { sites } = parseRanking(JSON.parse(await readFile('ranking.json', 'utf8')), 'ranking.json');
+ */
 export function parseRanking(json: unknown, where = 'ranking'): Ranking {
   const bad = (what: string): never => {
     throw new OnnxMishError('bad-data', what, {

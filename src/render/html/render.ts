@@ -6,27 +6,61 @@ import { mapText, printable } from '../figures.js';
 /**
  * Renders a report as one HTML file that loads nothing. Its only script shows tooltips. Preact and Vega are imported
  * here on the first call.
+ *
  * @example
- * await writeFile('report.html', await renderHtml(report));
+ * import { writeFile } from 'node:fs/promises';
+ * import { renderHtml } from 'onnx-mish/report';
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * await writeFile('report.html', await renderHtml(await validateFiles('model.onnx', 'model.mish.onnx')));
  */
 export async function renderHtml(report: Report): Promise<string> {
   const { reportPage } = await import('./page.js');
   return reportPage(mapText(report, printable));
 }
 
-/** Renders the differences between two reports, the earlier one first, as one HTML file. */
+/**
+ * Renders the differences between two reports, the earlier one first, as one HTML file.
+ *
+ * @example
+ * import { renderHtmlComparison } from 'onnx-mish/report';
+ * import { validateFiles } from 'onnx-mish/validate';
+ *
+ * const before = await validateFiles('model.onnx', 'softplus.onnx');
+ * const html = await renderHtmlComparison(before, await validateFiles('model.onnx', 'exp.onnx'));
+ */
 export async function renderHtmlComparison(a: Report, b: Report): Promise<string> {
   const { comparisonPage } = await import('./comparison.js');
   return comparisonPage(mapText(a, printable), mapText(b, printable));
 }
 
-/** Renders the inputs of a model's activations as one HTML file; `model` is the model's name. */
+/**
+ * Renders the inputs of a model's activations as one HTML file; `model` is the model's name.
+ *
+ * @example
+ * import { activations } from 'onnx-mish/calibrate';
+ * import { renderHtmlActivations } from 'onnx-mish/report';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const measured = await activations('model.onnx', { data: (inputs) => seededFeeds(inputs, {}) });
+ * const html = await renderHtmlActivations(measured, 'model.onnx');
+ */
 export async function renderHtmlActivations(activations: Activations, model: string): Promise<string> {
   const { activationsPage } = await import('./activations.js');
   return activationsPage(mapText(activations, printable), printable(model));
 }
 
-/** Renders the result of a calibration as one HTML file; `model` is the model's name. */
+/**
+ * Renders the result of a calibration as one HTML file; `model` is the model's name.
+ *
+ * @example
+ * import { calibrate } from 'onnx-mish/calibrate';
+ * import { renderHtmlCalibration } from 'onnx-mish/report';
+ * import { seededFeeds } from 'onnx-mish/validate';
+ *
+ * const { report } = await calibrate('model.onnx', { data: (inputs) => seededFeeds(inputs, { count: 256 }) });
+ * const html = await renderHtmlCalibration(report, 'model.onnx');
+ */
 export async function renderHtmlCalibration(calibration: Calibration, model: string): Promise<string> {
   const { calibrationPage } = await import('./calibration.js');
   return calibrationPage(mapText(calibration, printable), printable(model));

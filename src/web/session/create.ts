@@ -76,8 +76,13 @@ export interface MishSessionOptions extends Swapping {
  *
  * Throws `io`, `not-onnx`, `malformed`, `external-data`, `bad-usage`, `unsupported-form` and `aborted`;
  * `provider-unavailable` with a reason for each provider when none can run the model.
+ *
  * @example
- * const session = await createMishSession(ort, 'model.onnx', { providers: ['webgpu', 'wasm'] });
+ * import { createMishSession } from 'onnx-mish/web';
+ * import * as ort from 'onnxruntime-web/all';
+ *
+ * const session = await createMishSession(ort, 'model.onnx', { providers: ['webgl', 'wasm'] });
+ * const { y } = await session.run({ x: new ort.Tensor('float32', [1, 2, 3], [1, 3]) });
  */
 export async function createMishSession(
   ort: OrtWeb,
