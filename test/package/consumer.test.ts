@@ -41,13 +41,33 @@ describe('the package', () => {
     // Read by the command, not imported; and what npm adds.
     const read = /^dist\/(page\/harness\.js|workbench\/(index\.html|LICENSES\.txt|assets\/[\w.-]+))$/;
     const added = ['LICENSE', 'README.md'];
-    expect(rest.filter((file) => !read.test(file) && !added.includes(file))).toEqual([]);
+    // What the README leads to.
+    const pages =
+      /^(docs\/(guide\/)?[\w-]+\.md|examples\/.*|(CHANGELOG|CONTRIBUTING|SECURITY)\.md|test\/demo\/workbench\.png)$/;
+    const others = rest.filter((file) => !read.test(file) && !pages.test(file) && !added.includes(file));
+    expect(others).toEqual([]);
     expect(rest).toEqual(
       expect.arrayContaining([...added, 'dist/page/harness.js', 'dist/workbench/index.html']),
     );
     for (const file of reached) {
       if (file.endsWith('.js'))
         expect(await readFile(join(installed, file), 'utf8')).not.toContain('sourceMapping');
+    }
+  });
+
+  test('has whatever its pages link to, so that each link works without the repository', async () => {
+    const { files, installed } = consumer;
+    const pages = files.filter((file) => file.endsWith('.md'));
+    expect(pages).toEqual(expect.arrayContaining(['README.md', 'docs/start.md', 'examples/README.md']));
+    for (const page of pages) {
+      const text = await readFile(join(installed, page), 'utf8');
+      for (const [, target = ''] of text.matchAll(/\]\((?!https:\/\/|#)([^)#]+)/g)) {
+        const path = posix.join(posix.dirname(page), target);
+        const isThere = files.some(
+          (file) => file === path || file === `${path}.md` || file.startsWith(`${path}/`),
+        );
+        expect(isThere, `${page}: ${target}`).toBe(true);
+      }
     }
   });
 
