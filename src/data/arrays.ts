@@ -156,7 +156,7 @@ export interface NamedTensor {
 }
 
 /**
- * The feeds of ONNX test cases: by name where every tensor carries one that the model knows, else in order,
+ * Makes feeds of ONNX test cases: by name where every tensor carries one that the model knows, else in order,
  * as the layout has it. Throws `bad-data` for an input without a tensor.
  *
  * @example

@@ -16,7 +16,7 @@ const RANGES: Readonly<Record<string, readonly [low: bigint, high: bigint]>> = {
 };
 
 /**
- * The elements of a tensor in the type an input takes: NumPy makes float64 and int64 unless told otherwise. Floats
+ * Converts the elements of a tensor to the type an input takes: NumPy makes float64 and int64 unless told otherwise. Floats
  * are rounded; a value that an integer type does not hold throws `bad-data`, for a picture scaled to [0, 1] that
  * becomes all zeros would look like a result. `from` says where among the samples it is, for messages.
  */

@@ -15,12 +15,12 @@ export interface LazyFeeds extends AsyncIterable<Tensors> {
 /** One `Tensors` a run. `for await` goes over either kind. */
 export type Feeds = readonly Tensors[] | LazyFeeds;
 
-/** The first of them; undefined where there are none. */
+/** Returns the first feed; undefined where there is none. */
 export async function firstFeed(feeds: Feeds): Promise<Tensors | undefined> {
   return (await firstFeeds(feeds, 1))[0];
 }
 
-/** The first so many of them, or fewer. */
+/** Returns the first feeds, at most `count`. */
 export async function firstFeeds(feeds: Feeds, count: number): Promise<Tensors[]> {
   const found: Tensors[] = [];
   for await (const feed of feeds) {
@@ -30,7 +30,7 @@ export async function firstFeeds(feeds: Feeds, count: number): Promise<Tensors[]
   return found;
 }
 
-/** What runs are fed. */
+/** Feeds of all runs, with their labels and source. */
 export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly seed?: number;
@@ -46,7 +46,7 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
 }
 
 /**
- * Seeded noise for every input: normal for floats, small whole numbers for integers (they are valid
+ * Makes seeded noise for every input: normal for floats, small whole numbers for integers (they are valid
  * indices and tokens almost everywhere), a coin for bools. The same seed gives the same feeds anywhere.
  * Free dimensions get a size as `settleShapes` says. Throws as it does, and `bad-data` for types that cannot be made up.
  *

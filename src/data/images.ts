@@ -13,7 +13,7 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
-/** How large an image has to become. */
+/** Size that an image has to have. */
 export interface Box {
   readonly width: number;
   readonly height: number;
@@ -195,7 +195,7 @@ function guessLayout([second, , fourth]: readonly (number | undefined)[], shown:
   );
 }
 
-/** For each of red, green and blue, what a byte becomes: exact, and faster than to compute it for each pixel. */
+/** Lists what each byte becomes, for red, green and blue: exact, and faster than to compute it for each pixel. */
 export function valuesOf(
   { elemType }: Pick<ImageInput, 'elemType'>,
   { mean, std }: Pick<ImageOptions, 'mean' | 'std'>,
@@ -214,7 +214,7 @@ export function valuesOf(
   });
 }
 
-/** A batch as a tensor. `values` are those of red, green and blue, see `valuesOf`. */
+/** Writes a batch as a tensor. `values` are those of red, green and blue, see `valuesOf`. */
 export function imageTensor(
   images: readonly Pixels[],
   { elemType, layout, width, height }: ImageInput,

@@ -10,7 +10,10 @@ const MOST_BYTES = 8 * GIB;
 /** and more than this only up to so many times its size. */
 const MANY_BYTES = GIB;
 const MOST_TIMES = 100;
-/** What a byte of deflated data can stand for at the most (https://zlib.net/zlib_tech.html), and a few that are the frame. */
+/**
+ * What a byte of deflated data can stand for at the most (https://zlib.net/zlib_tech.html), and a few that are the
+ * frame.
+ */
 const DEFLATE_TIMES = 1032;
 const DEFLATE_FRAME = 64;
 /** Bytes of an entry in the directory, less its name. */
@@ -20,9 +23,9 @@ const PACKED_BLOCK = 2 ** 16;
 const BLOCK = 2 ** 22;
 
 /**
- * The .npy files of an .npz, by the names of the arrays. Throws `bad-data`, for an archive that would unpack to far more than
- * it has as well, before memory is taken for it, and for a file with another CRC than the archive says; `aborted`. `path` is for
- * messages.
+ * Unpacks the .npy files of an .npz, by the names of the arrays. Throws `bad-data`, for an archive that would unpack
+ * to far more than it has as well, before memory is taken for it, and for a file with another CRC than the archive
+ * says; `aborted`. `path` is for messages.
  */
 export async function unzip(
   bytes: Uint8Array,
@@ -136,7 +139,7 @@ const TABLE = Int32Array.from({ length: 256 }, (_, index) => {
   return value;
 });
 
-/** CRC-32 as ZIP has it, continued from `before`. */
+/** Computes the CRC-32 of ZIP, continued from `before`. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let at = 0; at < bytes.length; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 255] ?? 0) ^ (crc >>> 8);

@@ -15,7 +15,7 @@ export const ANY = '*';
 const DEFAULT_SIZE = 1;
 
 /**
- * The shape to feed an input with. Throws `bad-data`, with the option to give, where a dimension is free
+ * Returns the shape to feed an input with. Throws `bad-data`, with the option to give, where a dimension is free
  * and nothing says its size. ONNX Runtime gives no dims for a scalar and for an unknown rank: any shape fits
  * those, and without one it is a scalar.
  */
@@ -51,7 +51,7 @@ export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): 
   });
 }
 
-/** The size that was given for a free dimension, by its symbol or for all. */
+/** Returns the size that was given for a free dimension, by its symbol or for all. */
 export function sizeOf(dim: string | number | undefined, dims: ShapeOptions['dims']): number | undefined {
   const named = typeof dim === 'string' && dim !== '' ? own(dims, dim) : undefined;
   return named ?? own(dims, ANY);

@@ -80,7 +80,7 @@ function partOf(feeds: Feeds, indices: readonly number[]): Part {
   return { ...base, feeds: some };
 }
 
-/** A part of a data set with its own labels. What the original should give is left out. */
+/** Returns a part of a data set with the labels of the part. What the original should give is left out. */
 export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Part): Dataset<Feeds> {
   if (labels === undefined) return { source, feeds: part.feeds };
   const each = labels.length / feeds.length;
@@ -88,7 +88,7 @@ export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Part)
   return { source, feeds: part.feeds, labels: own };
 }
 
-/** Two parts as one. Their labels come in the same order. */
+/** Joins two parts. Their labels come in the same order. */
 export function joined(a: Part, b: Part): Part {
   const feeds = {
     length: a.runs + b.runs,

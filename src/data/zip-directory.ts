@@ -28,7 +28,7 @@ interface Record {
 const holdsAt = (view: DataView, at: number, { signature, length }: Record) =>
   at >= 0 && at + length <= view.byteLength && view.getUint32(at, true) === signature;
 
-/** The packed data of an entry. Throws an Error where it is not in the archive. */
+/** Returns the packed data of an entry. Throws an Error where it is not in the archive. */
 export function packedData(bytes: Uint8Array, { name, local, size }: Entry): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!holdsAt(view, local, LOCAL)) throw new Error(`'${name}' is not where the directory says`);
@@ -37,7 +37,7 @@ export function packedData(bytes: Uint8Array, { name, local, size }: Entry): Uin
   return bytes.subarray(start, start + size);
 }
 
-/** The entries of an archive's directory, one by one. Throws an Error that says what is wrong. */
+/** Reads the entries of an archive's directory, one by one. Throws an Error that says what is wrong. */
 export function* readDirectory(bytes: Uint8Array): Generator<Entry> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const holds = (at: number, record: Record) => holdsAt(view, at, record);
