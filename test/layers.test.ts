@@ -31,7 +31,8 @@ const LAYERS = [
 const layerOf = (path: string) => (path.includes('/') ? LAYERS.indexOf(path.split('/')[0] ?? '') : undefined);
 
 const imports = files.flatMap((file) => {
-  const code = readFileSync(join(root, file), 'utf8');
+  const text = readFileSync(join(root, file), 'utf8');
+  const code = text.replace(/^\/\*\*[\s\S]*?\*\/$/gm, ''); // examples in docstrings import, too
   const found = code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g);
   return [...found].map(([, target = '']) => ({ file, target }));
 });
