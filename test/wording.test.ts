@@ -76,7 +76,6 @@ const FUNCTIONS_LEFT: Readonly<Record<string, number>> = {
   providers: 31,
   train: 11,
   validate: 20,
-  web: 42,
 };
 
 /** Exported types whose docstring does not begin with a noun, by folder. */
@@ -90,7 +89,7 @@ const TYPES_LEFT: Readonly<Record<string, number>> = {
   providers: 16,
   train: 7,
   validate: 7,
-  web: 21,
+  web: 1,
 };
 
 describe('the docstring', () => {
