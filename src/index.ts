@@ -1,6 +1,7 @@
 // The core: no file, no console, nothing of Node. A page, a worker and the command line import the same.
 
 export { type ErrorCode, OnnxMishError } from './base/error.js';
+export type { OptionHint, OptionName } from './base/option-hint.js';
 export { VERSION } from './base/version.js';
 export type { FixedNode, FixOptions, FixReport } from './mish/fix-report.js';
 export { fix /** @deprecated another name for `fix`. */, fix as fixRelu } from './mish/fixes.js';

@@ -2,7 +2,7 @@ import { OnnxMishError } from './error.js';
 
 /** Returns the error for work that the caller has aborted. */
 export function aborted(where?: string): OnnxMishError {
-  return new OnnxMishError('aborted', 'interrupted', { where, fix: 'Nothing was left behind' });
+  return new OnnxMishError('aborted', 'interrupted', { where, outcome: 'Nothing was left behind' });
 }
 
 export function isAborted(error: unknown): boolean {

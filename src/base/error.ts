@@ -1,3 +1,5 @@
+import type { OptionHint } from './option-hint.js';
+
 /** Kinds of errors, for programs to distinguish. */
 export type ErrorCode =
   /** An option or argument that cannot be used. */
@@ -32,14 +34,23 @@ export type ErrorCode =
 export interface ErrorDetails {
   /** Place of the error: a file, a byte offset, a node or a tensor. */
   where?: string | undefined;
-  /** Advice to the user, as an imperative. */
+  /** Advice to the user, as an imperative, without the names that the command line or a page has for options. */
   fix?: string | undefined;
+  /** The options that `fix` is about. */
+  option?: OptionHint | undefined;
+  /** What became of files, as a sentence: that nothing was left behind, or what to remove by hand. */
+  outcome?: string | undefined;
   cause?: unknown;
 }
 
 /** Returns the message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Joins sentences, of which some may be missing. */
+export function sentences(...parts: readonly (string | undefined)[]): string {
+  return parts.filter(Boolean).join('. ');
 }
 
 /** The only error that this package throws: the problem, its place, and advice. */
@@ -49,15 +60,25 @@ export class OnnxMishError extends Error {
   readonly what: string;
   readonly where: string | undefined;
   readonly fix: string | undefined;
+  /** The options that `fix` is about, as a caller would give them. */
+  readonly option: OptionHint | undefined;
+  /** What became of files, as a sentence. */
+  readonly outcome: string | undefined;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
-    const { where, fix, cause } = details;
-    super(`${where === undefined ? '' : `${where}: `}${what}${fix === undefined ? '' : `. ${fix}`}`, {
-      cause,
-    });
+    const { where, fix, option, outcome, cause } = details;
+    super((where === undefined ? '' : `${where}: `) + sentences(what, fix, outcome), { cause });
     this.code = code;
     this.what = what;
     this.where = where;
     this.fix = fix;
+    this.option = option;
+    this.outcome = outcome;
   }
+}
+
+/** The same error with other details; those that are not given stay. */
+export function withDetails(error: OnnxMishError, details: ErrorDetails): OnnxMishError {
+  const { code, what, where, fix, option, outcome, cause } = error;
+  return new OnnxMishError(code, what, { where, fix, option, outcome, cause, ...details });
 }

@@ -177,7 +177,8 @@ function whyUnchanged({ sites, skipped }: SwapReport): string | undefined {
   const [first] = skipped;
   if (first === undefined) return '';
   const more = skipped.length > 1 ? `, and ${skipped.length - 1} more` : '';
-  return ` Skipped: ${first.kind} ${first.label} (${first.why})${more}.`;
+  const why = [first.why, ...Object.keys(first.option ?? {})].join(': ');
+  return ` Skipped: ${first.kind} ${first.label} (${why})${more}.`;
 }
 
 function warningOf(path: string, { unchanged }: Entry): string | undefined {

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { OptionHint } from '../base/option-hint.js';
 import { createRandom, normal, type Random } from '../base/random.js';
 import { toBfloat16, toHalf } from '../onnx/scalar.js';
 import { CONTAINER } from '../providers/ort-types.js';
@@ -37,6 +38,8 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly feeds: F;
   /** What a reader has to know of them. */
   readonly notes?: readonly string[];
+  /** The options that notes advise, by the note. */
+  readonly noteOptions?: Readonly<Record<string, OptionHint>>;
   /** How many samples the feeds are; runs times the first dimension of the first input unless given. */
   readonly samples?: number;
   /** The class of every sample, in the order of the feeds. */
@@ -70,7 +73,8 @@ export function seededFeeds(
       inputs.map((input) => [input.name, noise(input, resolveShape(input, settled), random)]),
     ),
   );
-  return { source: 'seed', seed, feeds, notes: settled.notes };
+  const { notes, noteOptions } = settled;
+  return { source: 'seed', seed, feeds, notes, noteOptions };
 }
 
 /** Elements of all noise together: a gigabyte of float32, which takes some seconds. */
@@ -86,7 +90,7 @@ function checkSize(inputs: readonly ValueInfo[], settled: ShapeOptions, count: n
     throw new OnnxMishError(
       'bad-data',
       `${count} runs of noise with the shape [${dims}] for input '${input.name}' are more than ${MAX_NOISE_ELEMENTS} elements`,
-      { fix: 'Give smaller sizes with --dim or --shape, or fewer runs' },
+      { fix: 'Give fewer runs, or smaller sizes', option: { dims: null, shapes: null } },
     );
   }
 }
@@ -105,7 +109,9 @@ function noise({ name, elemType }: ValueInfo, dims: number[], random: Random): T
         ? `input '${name}' is a sequence, a map or an optional, and only tensors can be fed`
         : `input '${name}' has type ${elemType}, for which no data can be made up`,
       {
-        fix: elemType === CONTAINER ? 'Run a model whose inputs are tensors' : 'Give samples with --data',
+        ...(elemType === CONTAINER
+          ? { fix: 'Run a model whose inputs are tensors' }
+          : { fix: 'Give samples', option: { data: null } }),
       },
     );
   }

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { OptionHint } from '../base/option-hint.js';
 import { own } from '../base/own.js';
 import { toHalf } from '../onnx/scalar.js';
 import type { ValueInfo } from '../providers/provider.js';
@@ -95,7 +96,8 @@ export function imageFeeds(
   if (options.resize !== undefined && options.resize < least) {
     throw bad(
       `images with a shorter side of ${options.resize} cannot be cropped to ${width} x ${height}`,
-      `Give at least --resize ${least}, or leave it out`,
+      `Give at least ${least} for the shorter side, or leave that out`,
+      { resize: least },
     );
   }
   const runs = picks.length / batch;
@@ -103,7 +105,8 @@ export function imageFeeds(
     const most = Math.floor(runs) * batch;
     throw bad(
       `${picks.length} images do not fill batches of ${batch}`,
-      most === 0 ? `Give at least ${batch}` : `Take as many as do, with --limit ${most}`,
+      most === 0 ? `Give at least ${batch}` : 'Take as many as do',
+      most === 0 ? undefined : { limit: most },
     );
   }
   async function* batches() {
@@ -127,10 +130,9 @@ export function imageFeeds(
 export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions): ImageInput {
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
-    throw bad(
-      `the model has ${inputs.length} inputs, and images go to a single one`,
-      'Give arrays with --data',
-    );
+    throw bad(`the model has ${inputs.length} inputs, and images go to a single one`, 'Give arrays', {
+      data: null,
+    });
   }
   const { name, elemType } = input;
   checkShapes(inputs, options);
@@ -145,10 +147,9 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
       : resolveShape(input, options);
   const shown = `input '${name}', ${elemType} [${input.dims.map((dim) => dim || '?').join(', ')}],`;
   if (dims.length !== 4 || !TYPES.includes(elemType)) {
-    throw bad(
-      `${shown} takes no images`,
-      'They need four dimensions of f32, f16, f64 or u8; give arrays with --data',
-    );
+    throw bad(`${shown} takes no images`, 'They need four dimensions of f32, f16, f64 or u8; give arrays', {
+      data: null,
+    });
   }
   const [first, ...inner] = dims.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : undefined));
   const layout = options.layout ?? guessLayout(inner, shown);
@@ -156,7 +157,8 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
   if (depth !== undefined && depth !== 3) {
     throw bad(
       `${shown} takes ${depth} channels as ${layout}, and images have 3`,
-      'Check --layout; else give arrays with --data',
+      'Check the layout, or give arrays',
+      { layout: null, data: null },
     );
   }
   return {
@@ -171,11 +173,12 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
   function side(model: number | undefined, what: string): number {
     const { size = model } = options;
     if (size === undefined)
-      throw bad(`${shown} does not say how ${what} images are`, 'Give it with --size 224');
+      throw bad(`${shown} does not say how ${what} images are`, 'Give their size', { size: 224 });
     if (model !== undefined && size !== model) {
       throw bad(
         `${shown} takes images ${model} ${what}, not ${size}`,
-        `Leave out --size, or give --size ${model}`,
+        `Leave out the size, or give ${model}`,
+        { size: model },
       );
     }
     return size;
@@ -187,12 +190,11 @@ function guessLayout([second, , fourth]: readonly (number | undefined)[], shown:
   if (second === 3 && fourth !== 3) return 'nchw';
   if (fourth === 3 && second !== 3) return 'nhwc';
   if (second !== 3 && second !== undefined && fourth !== undefined) {
-    throw bad(`${shown} has no dimension of 3 for the channels`, 'Give arrays with --data');
+    throw bad(`${shown} has no dimension of 3 for the channels`, 'Give arrays', { data: null });
   }
-  throw bad(
-    `${shown} does not say which dimension is the channels`,
-    'Say so with --layout nchw or --layout nhwc',
-  );
+  throw bad(`${shown} does not say which dimension is the channels`, 'Say so: nchw or nhwc', {
+    layout: null,
+  });
 }
 
 /** Lists what each byte becomes, for red, green and blue: exact, and faster than to compute it for each pixel. */
@@ -201,7 +203,11 @@ export function valuesOf(
   { mean, std }: Pick<ImageOptions, 'mean' | 'std'>,
 ): readonly TypedArray[] {
   if (elemType === 'u8' && (mean !== undefined || std !== undefined)) {
-    throw bad('the model takes pixels as bytes, which are not normalised', 'Leave out --mean and --std');
+    throw bad(
+      'the model takes pixels as bytes, which are not normalised',
+      'Leave out mean and standard deviation',
+      { mean: null, std: null },
+    );
   }
   return [0, 1, 2].map((channel) => {
     const [shift, scale] = [mean?.[channel] ?? 0, std?.[channel] ?? 1];
@@ -263,6 +269,6 @@ async function* ahead<T>(items: readonly number[], work: (item: number) => Promi
   }
 }
 
-function bad(what: string, fix: string): OnnxMishError {
-  return new OnnxMishError('bad-data', what, { fix });
+function bad(what: string, fix: string, option?: OptionHint): OnnxMishError {
+  return new OnnxMishError('bad-data', what, { fix, option });
 }

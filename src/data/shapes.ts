@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { OptionHint } from '../base/option-hint.js';
 import { own } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 
@@ -32,7 +33,7 @@ export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): 
     throw new OnnxMishError(
       'bad-data',
       `the shape [${given}] does not fit input '${input.name}', which is [${model}]`,
-      { fix: 'Correct --shape' },
+      { fix: 'Correct the shape', option: { shapes: null } },
     );
   }
   return model.map((dim, axis) => {
@@ -40,12 +41,13 @@ export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): 
     const size = sizeOf(dim, dims);
     if (size !== undefined) return size;
     const named = typeof dim === 'string' && dim !== '';
-    const example = model.map((other) => (typeof other === 'number' && other >= 0 ? other : 1)).join('x');
+    const example = model.map((other) => (typeof other === 'number' && other >= 0 ? other : 1));
     throw new OnnxMishError(
       'bad-data',
       `dimension ${axis}${named ? ` ('${dim}')` : ''} of input '${input.name}' is free`,
       {
-        fix: `Give its size${named ? ` with --dim '${dim}=1'` : ''}${named ? ' or' : ''} with --shape '${input.name}=${example}'`,
+        fix: named ? 'Give its size, or the whole shape' : 'Give the whole shape',
+        option: { ...(named ? { dims: { [dim]: 1 } } : {}), shapes: { [input.name]: example } },
       },
     );
   });
@@ -64,7 +66,8 @@ export function checkShapes(inputs: readonly ValueInfo[], { shapes = {}, dims = 
   const input = Object.keys(shapes).find((name) => !names.includes(name));
   if (input !== undefined) {
     throw new OnnxMishError('bad-usage', `the model has no input '${input}' to give a shape`, {
-      fix: `Name one of its inputs with --shape: ${quoted(names)}`,
+      fix: `Name one of its inputs: ${quoted(names)}`,
+      option: { shapes: null },
     });
   }
   const symbol = Object.keys(dims).find((name) => name !== ANY && !symbols.includes(name));
@@ -72,8 +75,9 @@ export function checkShapes(inputs: readonly ValueInfo[], { shapes = {}, dims = 
   throw new OnnxMishError('bad-usage', `no input of the model has a symbolic dimension '${symbol}'`, {
     fix:
       symbols.length === 0
-        ? 'Leave out --dim: its inputs have no symbolic dimension'
-        : `Name one of its symbolic dimensions with --dim: ${quoted(symbols)}`,
+        ? 'Leave out the size: its inputs have no symbolic dimension'
+        : `Name one of its symbolic dimensions: ${quoted(symbols)}`,
+    option: { dims: null },
   });
 }
 
@@ -85,6 +89,8 @@ export interface SettledShapes {
   readonly dims: Readonly<Record<string, number>>;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly notes: readonly string[];
+  /** The options that notes advise, by the note. */
+  readonly noteOptions: Readonly<Record<string, OptionHint>>;
 }
 
 /**
@@ -117,10 +123,11 @@ export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions
   const notes = [
     ...(taken.size === 0 || sizes.has(ANY)
       ? []
-      : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}; --dim gives sizes`]),
+      : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}`]),
     ...(empty.length === 0
       ? []
       : [`inputs without elements say nothing of the model: ${quoted(empty.map(({ name }) => name))}`]),
   ];
-  return { ...settled, notes };
+  const noteOptions = taken.size === 0 || sizes.has(ANY) ? {} : { [notes[0] ?? '']: { dims: null } };
+  return { ...settled, notes, noteOptions };
 }

@@ -3,6 +3,7 @@ import { type FileHandle, lstat, open, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
+import type { OptionHint } from '../base/option-hint.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { OpenData } from '../onnx/weights.js';
 import { isAbsent, onFile } from './file-error.js';
@@ -51,14 +52,15 @@ export async function dataFiles(
     const location = tensor.external?.get('location') ?? '';
     if (found.has(location)) continue;
     const owner = `tensor '${tensor.name}' in ${scope}`;
-    const refuse = (what: string, fix = INSIDE) =>
+    const refuse = (what: string, fix = INSIDE, option?: OptionHint) =>
       new OnnxMishError('external-data', `the data of ${owner} ${what}`, {
         where: document.source.name,
         fix,
+        option,
       });
     const outside = (what: string, fix = INSIDE) => {
       if (allowOutsideData) return;
-      throw refuse(what, `${fix}, or, if you trust the model, allow it with --allow-outside-data`);
+      throw refuse(what, `${fix}, or, if you trust the model, allow it`, { allowOutsideData: null });
     };
     if (location === '') throw refuse('names no file');
     if (location.includes('\0')) throw refuse(`has a NUL in its location, '${location}'`);
@@ -220,7 +222,8 @@ export async function plannedCopies(
     if (there !== undefined && read.has(there)) {
       throw new OnnxMishError('external-data', 'a copy of a data file would take the place of what is read', {
         where: to,
-        fix: 'Choose another folder with -o',
+        fix: 'Choose another folder',
+        option: { output: null },
       });
     }
   }
@@ -230,7 +233,8 @@ export async function plannedCopies(
 function clashes(output: string, tensor: string): OnnxMishError {
   return new OnnxMishError('external-data', `this is the place of the data of ${tensor}`, {
     where: output,
-    fix: 'Choose another name for the model with -o',
+    fix: 'Choose another name for the model',
+    option: { output: null },
   });
 }
 

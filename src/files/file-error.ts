@@ -1,7 +1,11 @@
 import type { StatsBase } from 'node:fs';
-import { OnnxMishError } from '../base/error.js';
+import { type ErrorDetails, OnnxMishError } from '../base/error.js';
 
-const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
+const ELSEWHERE = { option: { output: null } };
+const LEFT = { outcome: 'Nothing was left behind' };
+const NO_SPACE = { ...ELSEWHERE, ...LEFT };
+
+const MEANINGS: Record<string, readonly [what: string, fix: string, more?: Partial<ErrorDetails>]> = {
   ENOENT: ['there is no such file', 'Check the path'],
   EACCES: ['permission denied', 'Check who may read and write there'],
   EPERM: ['the operation is not permitted', 'Check who may read and write there'],
@@ -10,14 +14,11 @@ const MEANINGS: Record<string, readonly [what: string, fix: string]> = {
   ENOTDIR: ['part of the path is no folder', 'Check the path'],
   ELOOP: ['the links in this path lead in a circle', 'Check the path'],
   ENAMETOOLONG: ['the name is too long', 'Choose a shorter one'],
-  EROFS: ['the file system is read-only', 'Choose another place with -o'],
-  ENOSPC: ['the disk is full', 'Free some space or choose another place with -o; nothing was left behind'],
-  EDQUOT: [
-    'the disk quota is used up',
-    'Free some space or choose another place with -o; nothing was left behind',
-  ],
-  EFBIG: ['the file system takes no file as large as this', 'Choose another place with -o'],
-  EIO: ['the disk reports an error', 'Check the disk; nothing was left behind'],
+  EROFS: ['the file system is read-only', 'Choose another place', ELSEWHERE],
+  ENOSPC: ['the disk is full', 'Free some space or choose another place', NO_SPACE],
+  EDQUOT: ['the disk quota is used up', 'Free some space or choose another place', NO_SPACE],
+  EFBIG: ['the file system takes no file as large as this', 'Choose another place', ELSEWHERE],
+  EIO: ['the disk reports an error', 'Check the disk', LEFT],
 };
 
 /** Whether an error says that nothing has this name. */
@@ -35,8 +36,8 @@ export function fileError(error: unknown, path: string): unknown {
   if (code === undefined) return error;
   if (path === '')
     return new OnnxMishError('io', 'an empty name names no file', { fix: 'Name a file', cause: error });
-  const [what, fix] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
-  return new OnnxMishError('io', what, { where: path, fix, cause: error });
+  const [what, fix, more] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
+  return new OnnxMishError('io', what, { where: path, fix, cause: error, ...more });
 }
 
 /** The error for too few file descriptors, of this process or of the machine, whatever needed one; undefined for others. */

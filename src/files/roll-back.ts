@@ -1,5 +1,5 @@
 import { readdir, rename, rm, rmdir } from 'node:fs/promises';
-import { OnnxMishError } from '../base/error.js';
+import { OnnxMishError, sentences, withDetails } from '../base/error.js';
 import { isAbsent } from './file-error.js';
 
 /** A file under its temporary name, and what has become of it. */
@@ -54,14 +54,8 @@ export function remove(path: string): Promise<boolean> {
   );
 }
 
-/** An error that does not promise more than was kept. */
+/** The error with what could not be undone as its outcome, in place of what it promises. */
 export function withAdvice(error: unknown, advice: readonly string[]): unknown {
   if (advice.length === 0 || !(error instanceof OnnxMishError)) return error;
-  const { code, what, where, fix = '', cause } = error;
-  const first = fix.replace(/(; )?nothing was left behind/i, '');
-  return new OnnxMishError(code, what, {
-    where,
-    fix: [first, ...advice].filter((sentence) => sentence !== '').join('. '),
-    cause,
-  });
+  return withDetails(error, { outcome: sentences(...advice) });
 }

@@ -30,7 +30,8 @@ export async function refuseInput(input: string, output: string, force: boolean)
   if (itself && force) return;
   throw new OnnxMishError('io', `this is the input itself${itself ? '' : ' under another name'}`, {
     where: output,
-    fix: `Choose another name with -o${itself ? ', or replace the input with --force' : ''}`,
+    fix: `Choose another place${itself ? ', or replace the input' : ''}`,
+    option: { output: null, ...(itself ? { force: null } : {}) },
   });
 }
 

@@ -1,7 +1,7 @@
 import { constants, linkSync, lstatSync, renameSync } from 'node:fs';
 import { copyFile, type FileHandle, link, lstat, mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { OnnxMishError } from '../base/error.js';
+import { OnnxMishError, withDetails } from '../base/error.js';
 import { fileError, isAbsent, notAFile, onFile } from './file-error.js';
 import { remove, type Staged, takeBack, withAdvice } from './roll-back.js';
 import { sweep, temporaryBeside } from './temporary-names.js';
@@ -81,8 +81,7 @@ export async function withTemporary<T>(
   try {
     await create(file, fill).catch((error: unknown) => {
       if (!(error instanceof OnnxMishError) || error.code !== 'io') throw error;
-      const { what, where, cause } = error;
-      throw new OnnxMishError('io', what, { where, fix: advice, cause });
+      throw withDetails(error, { fix: advice, option: undefined, outcome: undefined });
     });
     const result = await use(file.temporary);
     await takeBack([file], []);
@@ -224,6 +223,7 @@ async function unlessAbsent<T>(path: string, look: () => Promise<T>): Promise<T 
 function taken(path: string): OnnxMishError {
   return new OnnxMishError('io', 'the file exists already', {
     where: path,
-    fix: 'Choose another name with -o, or overwrite it with --force',
+    fix: 'Choose another place, or overwrite it',
+    option: { output: null, force: null },
   });
 }

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { OptionHint } from '../base/option-hint.js';
 import { type Tensor, toNumbers } from '../providers/tensor.js';
 import { classesOf, highest } from './drift.js';
 
@@ -25,14 +26,19 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
   let n = 0;
   let top1 = 0;
   let top5 = 0;
-  const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { where: output, fix });
+  const bad = (what: string, fix: string, option?: OptionHint) =>
+    new OnnxMishError('bad-data', what, { where: output, fix, option });
 
   return {
     add(scores) {
       const numbers = scores && toNumbers(scores);
       const classes = scores && classesOf(scores);
       if (scores === undefined || numbers === undefined || classes === undefined) {
-        throw bad('its shape changed between runs to one that is not [samples, classes]', FIX);
+        throw bad(
+          'its shape changed between runs to one that is not [samples, classes]',
+          'Leave out the labels',
+          { labels: null },
+        );
       }
       for (let row = 0; row < (scores.dims[0] ?? 0); row++) {
         const sample = n++;
@@ -57,8 +63,6 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
     },
   };
 }
-
-const FIX = 'Leave out --labels';
 
 /**
  * Returns how many percentage points of top-1 accuracy the swapped model loses. Calculated from counts, so that half

@@ -6,7 +6,7 @@ import { needsConstants } from './emit.js';
 import { FORMS, type Form, stepsOf, type Variant } from './forms.js';
 import type { Site, Skip } from './sites.js';
 
-type Obstacle = Pick<Skip, 'reason' | 'why'>;
+type Obstacle = Pick<Skip, 'reason' | 'why' | 'option'>;
 
 /** Why a form cannot be written at a place for its element type; undefined when it can. */
 export function formObstacle(
@@ -22,12 +22,14 @@ export function formObstacle(
   if (type === undefined && needsConstants(form, variant)) {
     const { softplus } = FORMS;
     const other = form !== softplus && !needsConstants(softplus, variant);
+    const option = other ? { form: 'softplus' } : undefined;
+    const needs = `and the ${form.name} form needs constants of`;
     if (several.length > 1) {
-      const why = `its element type is ${several.join(' or ')}, as the function is called, and the ${form.name} form needs constants of one type${other ? ' (--form softplus does not)' : ''}`;
-      return { reason: 'type-not-in-form', why };
+      const why = `its element type is ${several.join(' or ')}, as the function is called, ${needs} one type${other ? '; use the softplus form' : ''}`;
+      return { reason: 'type-not-in-form', why, option };
     }
-    const why = `its element type is not known, and the ${form.name} form needs constants of it (${other ? '--form softplus does not, or ' : ''}run shape inference first)`;
-    return { reason: 'unknown-type', why };
+    const why = `its element type is not known, ${needs} it; run shape inference first${other ? ', or use the softplus form' : ''}`;
+    return { reason: 'unknown-type', why, option };
   }
   return versionObstacle(form, { type, several, scope }, variant, document);
 }

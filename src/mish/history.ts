@@ -141,7 +141,8 @@ export async function undoDocument(document: OnnxDocument): Promise<Undone> {
       where: source.name,
       fix: calibrated
         ? 'Its weights were calibrated, and the old ones are gone: go back to the original file'
-        : 'It was never swapped, or swapped with --no-undo',
+        : 'It was never swapped, or without one',
+      option: calibrated ? undefined : { undo: false },
     });
   }
   return restore(source, record, document);

@@ -1,21 +1,35 @@
+import type { OptionHint } from '../base/option-hint.js';
 import { opsetOf } from '../onnx/document.js';
 import { FORM_FOR, type Form, type Target } from './forms.js';
-import { type OpsetAdvice, RUNS_FROM } from './opset.js';
+import { convertTo, type OpsetAdvice, RUNS_FROM } from './opset.js';
 import type { Site } from './sites.js';
 
-/** One line for each way in which a form is slow or cannot run at these sites, with the remedy. */
+/** Options that notes advise, by the note. */
+export type NoteOptions = Record<string, OptionHint>;
+
+/**
+ * One line for each way in which a form is slow or cannot run at these sites, with the remedy. The options that a remedy is
+ * about go into `options`.
+ */
 export function notesOn(
   form: Form,
   sites: readonly Pick<Site, 'type' | 'several' | 'scope'>[],
-  advice: OpsetAdvice = (opset) => `convert the model to opset ${opset}`,
+  advice: OpsetAdvice = convertTo,
+  options: NoteOptions = {},
 ): string[] {
   if (sites.length === 0) return [];
   const notes: string[] = [];
+  /** A note with the advice to have another opset. */
+  const add = (opset: number, start: string, end: string) => {
+    const { text, option } = advice(opset);
+    const note = `${start}; ${text} ${end}`;
+    notes.push(note);
+    if (option) options[note] = option;
+  };
   const opset = sites.reduce((least, { scope }) => Math.min(least, opsetOf(scope)), RUNS_FROM);
   if (opset < RUNS_FROM) {
-    notes.push(
-      `ONNX Runtime has no Mul before opset ${RUNS_FROM}, and this is opset ${opset}; ${advice(RUNS_FROM)} to run it there`,
-    );
+    const start = `ONNX Runtime has no Mul before opset ${RUNS_FROM}, and this is opset ${opset}`;
+    add(RUNS_FROM, start, 'to run it there');
   }
   const told = new Set<Target>();
   for (const { on, type, before, says } of form.limits) {
@@ -29,11 +43,9 @@ export function notesOn(
     const [first] = open;
     if (first === undefined) continue;
     for (const target of open) told.add(target);
-    const remedy =
-      before === undefined ? `the ${FORM_FOR[first]} form does better` : `${advice(before)} first`;
-    notes.push(
-      `${open.join(' and ')}: ${says}${before === undefined ? '' : ` before opset ${before}`}; ${remedy}`,
-    );
+    const start = `${open.join(' and ')}: ${says}`;
+    if (before === undefined) notes.push(`${start}; the ${FORM_FOR[first]} form does better`);
+    else add(before, `${start} before opset ${before}`, 'first');
   }
   return notes;
 }

@@ -1,3 +1,4 @@
+import type { Advice } from '../base/option-hint.js';
 import { type OnnxDocument, opsetOf } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { Form } from './forms.js';
@@ -6,16 +7,20 @@ import type { Form } from './forms.js';
 export const RUNS_FROM = 7;
 
 /** The remedy for what needs an opset. */
-export type OpsetAdvice = (opset: number) => string;
+export type OpsetAdvice = (opset: number) => Advice;
+
+/** The remedy where the opset cannot be raised here. */
+export const convertTo: OpsetAdvice = (opset) => ({ text: `convert the model to opset ${opset}` });
 
 /** Prepares the advice on opsets for a form. The rules for raising one are loaded where a graph may need them. */
 export async function opsetAdvice(document: OnnxDocument, form: Form): Promise<OpsetAdvice> {
   const needed = Math.max(RUNS_FROM, form.opset, ...form.limits.map(({ before = 0 }) => before));
-  const convert: OpsetAdvice = (opset) => `convert the model to opset ${opset}`;
-  if (document.scopes.every((scope) => opsetOf(scope) >= needed)) return convert;
+  if (document.scopes.every((scope) => opsetOf(scope) >= needed)) return convertTo;
   const { opsetObstacle } = await import('./raise-opset.js');
   return (opset) =>
-    opsetObstacle(document, opset) === undefined ? `raise it with --opset ${opset}` : convert(opset);
+    opsetObstacle(document, opset) === undefined
+      ? { text: `raise it to opset ${opset}`, option: { opset } }
+      : convertTo(opset);
 }
 
 /**

@@ -6,7 +6,7 @@ import { FORMS, type FormName, STEEPEST } from './forms.js';
 import type { SwapReport } from './results.js';
 import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
 
-/** What to swap, as `swap --dry-run --json` prints it. Edit it, and give it back with `--plan`. */
+/** What to swap, as `planOf` gives it from a report. Edit it, and give it back as the option `plan`. */
 export interface Plan {
   readonly schema: 'onnx-mish/plan@1';
   readonly form: FormName;
@@ -25,6 +25,7 @@ export interface Plan {
   readonly skipped: readonly unknown[];
 }
 
+const NEW_PLAN = { fix: 'Make one of this model', option: { plan: null } };
 const SCHEMA = 'onnx-mish/plan@1';
 
 /**
@@ -52,7 +53,7 @@ export function planOf({ form, beta, sites, skipped }: SwapReport): Plan {
  */
 export function parsePlan(json: unknown, where = 'plan'): Plan {
   const bad = (what: string): never => {
-    throw new OnnxMishError('bad-plan', what, { where, fix: 'Make one with `swap --dry-run --json`' });
+    throw new OnnxMishError('bad-plan', what, { where, ...NEW_PLAN });
   };
   if (typeof json !== 'object' || json === null) return bad('a plan is a JSON object');
   const { schema, form, beta = 1, sites, skipped = [] } = json as Record<string, unknown>;
@@ -111,7 +112,7 @@ export function applyPlan(document: OnnxDocument, plan: Plan, analysis?: Analysi
         `the plan names an activation '${output}' in ${scope}, and there is none`,
         {
           where,
-          fix: 'Make a new plan with `swap --dry-run --json`; this one is of another model',
+          ...NEW_PLAN,
         },
       );
     }

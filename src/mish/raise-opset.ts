@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { Advice } from '../base/option-hint.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 import { concat, messageField, varint } from '../onnx/encode.js';
 import { createReader, type Field, walk } from '../onnx/reader.js';
@@ -10,6 +11,8 @@ const MODEL_IMPORT = 8;
 const IMPORT = { domain: 1, version: 2 };
 const NODE_ATTRIBUTE = 5;
 const ATTRIBUTE_NAME = 1;
+
+const CONVERT = 'Convert the model with onnx.version_converter';
 
 /** Why a model cannot be raised to an opset by changing the number, and the attributes that go with it. */
 interface Obstacle {
@@ -104,21 +107,23 @@ export async function raiseOpset<T>(
 ): Promise<T> {
   const { graph, source } = document;
   const from = opsetOf(graph);
-  const bad = (what: string, fix: string) =>
-    new OnnxMishError('bad-usage', what, { where: source.name, fix });
+  const bad = (what: string, { text, option }: Advice) =>
+    new OnnxMishError('bad-usage', what, { where: source.name, fix: text, option });
   if (!Number.isInteger(to) || to < from || to > NEWEST_OPSET)
-    throw bad(
-      `the model imports opset ${from}, and cannot have opset ${to}`,
-      `Give --opset ${from} to ${NEWEST_OPSET}`,
-    );
+    throw bad(`the model imports opset ${from}, and cannot have opset ${to}`, {
+      text: `Give an opset from ${from} to ${NEWEST_OPSET}`,
+      option: { opset: null },
+    });
   const obstacle = opsetObstacle(document, to);
-  if (obstacle !== undefined)
+  if (obstacle !== undefined) {
+    const most = obstacle.opset - 1;
     throw bad(
       `the model cannot be raised from opset ${from} to ${to}: ${obstacle.what}`,
-      obstacle.opset - 1 > from
-        ? `Give at most --opset ${obstacle.opset - 1}, or convert the model with onnx.version_converter`
-        : 'Convert the model with onnx.version_converter',
+      most > from
+        ? { text: `${CONVERT}, or raise it to opset ${most} at most`, option: { opset: most } }
+        : { text: CONVERT },
     );
+  }
   const edits = [...(await importEdits(document, to)), ...(await attributeEdits(document, from, to))];
   // Bodies have the map of the graph around them. The document is its caller's, so it gets its own number back.
   const opsets = graph.opsets as Map<string, number>;

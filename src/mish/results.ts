@@ -1,8 +1,10 @@
+import type { OptionHint } from '../base/option-hint.js';
 import { nodeLabel } from '../onnx/document.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import type { FixedNode } from './fix-report.js';
 import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Variant } from './forms.js';
+import type { NoteOptions } from './notes.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
 
 /** A site as reports show it. */
@@ -38,6 +40,8 @@ export interface SkipReport
   > {
   readonly reason: Skip['reason'];
   readonly why: string;
+  /** The options that decided it, or that would swap it. */
+  readonly option?: OptionHint | undefined;
   /** The node that decided it, where one did: its scope and its label. */
   readonly decidedBy?: string | undefined;
 }
@@ -70,6 +74,8 @@ export interface SwapReport {
   readonly fixes?: readonly FixedNode[];
   /** One line for each provider that the form is slow on or cannot run on, with the remedy. */
   readonly notes: readonly string[];
+  /** The options that notes advise, by the note. */
+  readonly noteOptions?: Readonly<NoteOptions>;
   /** Sizes in bytes. */
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -120,10 +126,10 @@ export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
 
 /** A skip in the words of a report. */
 export function skipReport(skip: Skip): SkipReport {
-  const { reason, why, decidedBy } = skip;
+  const { reason, why, option, decidedBy } = skip;
   return Object.assign(
     reported(skip),
-    { reason, why },
+    { reason, why, option },
     decidedBy === undefined ? undefined : { decidedBy: siteLabel(decidedBy) },
   );
 }

@@ -9,7 +9,7 @@ import { fixesFor } from './fixes.js';
 import { formObstacle } from './form-obstacle.js';
 import type { FormName } from './forms.js';
 import { spliceWithRecord } from './history.js';
-import { noteOnSize, notesOn } from './notes.js';
+import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SiteReport, type SkipReport, siteReport, skipReport } from './results.js';
@@ -39,6 +39,8 @@ export interface RetargetReport {
   /** Number of sites that had the form already. */
   readonly unchanged: number;
   readonly notes: readonly string[];
+  /** The options that notes advise, by the note. */
+  readonly noteOptions?: Readonly<NoteOptions>;
   /** Sizes in bytes. */
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -99,13 +101,15 @@ async function retargetRaised(
     raising(document, raised),
   ] as const;
   const output = await spliceWithRecord(document, edits, operations, options.undo ?? true);
+  const noteOptions: NoteOptions = {};
   const report: RetargetReport = {
     form: form.name,
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
     skipped,
     fixes,
     unchanged: found.length - others.length,
-    notes: [...notesOn(form, sites, advice), ...noteOnSize(output.size)],
+    notes: [...notesOn(form, sites, advice, noteOptions), ...noteOnSize(output.size)],
+    noteOptions,
     bytesIn: document.source.size,
     bytesOut: output.size,
   };

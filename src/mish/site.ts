@@ -1,3 +1,4 @@
+import type { OptionHint } from '../base/option-hint.js';
 import type { Node, Scope } from '../onnx/document.js';
 import type { FloatType } from '../onnx/types.js';
 
@@ -63,6 +64,8 @@ export interface Skip extends Site {
   readonly reason: SkipReason;
   /** The reason as a sentence fragment for people. */
   readonly why: string;
+  /** The options that decided it, or that would swap it. */
+  readonly option?: OptionHint | undefined;
   /** The node that decided it, where one did. */
   readonly decidedBy?: Decider | undefined;
 }

@@ -102,7 +102,7 @@ export function findSites(
       const chosen = choice(nodes);
       const obstacle = rewriteObstacle(node);
 
-      if (!kinds.has(kind.name)) skip('excluded', 'left out by --only');
+      if (!kinds.has(kind.name)) skipped.push({ ...site, ...leftOut('only') });
       else if (chosen !== undefined) skipped.push({ ...site, ...chosen });
       else if (x === '' || y === '' || node.outputs.length > 1)
         skip('malformed', 'it lacks its input or output');
@@ -143,14 +143,18 @@ export const ASKED = 'swapped because it was asked for, although ';
 function choiceOf({ include, exclude }: SiteOptions) {
   const included = globs(include);
   const excluded = globs(exclude);
-  return (nodes: readonly Node[]): Pick<Skip, 'reason' | 'why'> | undefined => {
-    if (included !== undefined && !nodes.some(included))
-      return { reason: 'excluded', why: 'left out by --include' };
-    if (excluded !== undefined && nodes.some(excluded))
-      return { reason: 'excluded', why: 'left out by --exclude' };
-    return undefined;
+  return (nodes: readonly Node[]): Pick<Skip, 'reason' | 'why' | 'option'> | undefined => {
+    if (included !== undefined && !nodes.some(included)) return leftOut('include');
+    return excluded !== undefined && nodes.some(excluded) ? leftOut('exclude') : undefined;
   };
 }
+
+const leftOut = (option: 'only' | 'include' | 'exclude') =>
+  ({
+    reason: 'excluded',
+    why: 'left out by choice',
+    option: { [option]: null },
+  }) as const;
 
 /** A test for `*` (any run of characters, slashes too) and `?` (any one character) in names. */
 export function globs(patterns: readonly string[] | undefined): ((node: Node) => boolean) | undefined {
@@ -183,12 +187,14 @@ export function checkOpset(
 ): void {
   const opset = opsetOf(scope);
   if (opset >= form.opset) return;
+  const { text, option } = advice(form.opset);
   throw new OnnxMishError(
     'unsupported-form',
     `the ${form.name} form needs opset ${form.opset}, and ${scope.root.path === 'graph' ? 'the model' : scope.root.path} imports opset ${opset}`,
     {
       where: document.source.name,
-      fix: `Use --form ${fallback}, or ${advice(form.opset)} first`,
+      fix: `Use the ${fallback} form, or ${text} first`,
+      option: { form: fallback, ...option },
     },
   );
 }

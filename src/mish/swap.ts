@@ -20,7 +20,7 @@ import {
 } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { noteOnMinusInfinity } from './minus-infinity.js';
-import { noteOnSize, notesOn } from './notes.js';
+import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import { applyPlan, type Plan, type Planned } from './plan.js';
 import { recognise } from './recognise.js';
@@ -138,6 +138,7 @@ async function swapRaised(
     [operation, { operation: 'fix', form: 'webgl', sites: fixes.length }, raising(document, raised)],
     options.undo ?? true,
   );
+  const noteOptions: NoteOptions = {};
   const report: SwapReport = {
     form: form.name,
     beta,
@@ -146,11 +147,12 @@ async function swapRaised(
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
     ...(isWanted ? { fixes } : {}),
     notes: [
-      ...notesOn(form, sites, advice),
+      ...notesOn(form, sites, advice, noteOptions),
       ...noteOnMinusInfinity(sites),
-      ...oldWeights(folding, options),
+      ...oldWeights(folding, options, noteOptions),
       ...noteOnSize(output.size),
     ],
+    noteOptions,
     bytesIn: document.source.size,
     bytesOut: output.size,
   };
@@ -246,11 +248,17 @@ function mixtureOf(
 }
 
 /** What `undo` costs once weights have changed. */
-function oldWeights(folding: Folding<ChosenFoldable> | undefined, { undo = true }: SwapOptions): string[] {
+function oldWeights(
+  folding: Folding<ChosenFoldable> | undefined,
+  { undo = true }: SwapOptions,
+  options: NoteOptions,
+): string[] {
   const bytes = folding?.edits.reduce((sum, { start, end }) => sum + end - start, 0) ?? 0;
   if (!undo || bytes === 0) return [];
   const size = Math.ceil((4 / 3) * bytes).toLocaleString('en-US');
-  return [`the weights as they were are kept for undo, some ${size} bytes; --no-undo leaves them out`];
+  const note = `the weights as they were are kept for undo, some ${size} bytes`;
+  options[note] = { undo: false };
+  return [note];
 }
 
 /** How many of the sites become mixtures, if any does. */
@@ -295,6 +303,7 @@ function refuseSkipped(skipped: readonly Skip[], source: string): void {
   const rest = failures.length > 1 ? `, and ${failures.length - 1} more` : '';
   throw new OnnxMishError('skipped', `${siteLabel(first)} cannot be swapped: ${first.why}${rest}`, {
     where: source,
-    fix: 'Leave it out with --exclude, or drop --strict',
+    fix: 'Leave it out, or drop strict',
+    option: { exclude: null, strict: null },
   });
 }

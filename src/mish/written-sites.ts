@@ -15,7 +15,9 @@ export interface Part {
   /** All nodes of the whole. */
   readonly nodes: readonly Node[];
   /** Why the node is no site by itself. */
-  readonly skip: Pick<Skip, 'reason' | 'why'> & { readonly decidedBy: Pick<Site, 'node' | 'scope'> };
+  readonly skip: Pick<Skip, 'reason' | 'why' | 'option'> & {
+    readonly decidedBy: Pick<Site, 'node' | 'scope'>;
+  };
 }
 
 const BOUNDS = ['Relu', 'LeakyRelu', 'Clip', 'Min', 'Max', 'Abs', 'Identity', 'Cast'];
@@ -46,10 +48,10 @@ export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyM
     const slope = name === 'leakyrelu' ? alpha : undefined;
     const whole = { x, inner, constants, difference };
     const site = kind && { node: last, scope, kind: name, alpha: slope, type, ...whole };
-    const hint = kind === undefined || kind.byDefault ? '' : `; --only ${name} swaps it as a whole`;
-    const why = `it is part of ${NAMES[name] ?? name}, written out up to ${nodeLabel(last)}${hint}`;
-    const reason = hint === '' ? 'arithmetic' : 'excluded';
-    const skip = { reason, why, decidedBy: { node: last, scope } } as const;
+    const option = kind === undefined || kind.byDefault ? undefined : { only: name };
+    const why = `it is part of ${NAMES[name] ?? name}, written out up to ${nodeLabel(last)}${option ? ', which swaps whole' : ''}`;
+    const reason = option ? 'excluded' : 'arithmetic';
+    const skip = { reason, why, option, decidedBy: { node: last, scope } } as const;
     // A chain of bounds is judged by what it is for.
     if (kind === undefined && nodes.every(({ opType }) => BOUNDS.includes(opType))) continue;
     for (const node of nodes) {

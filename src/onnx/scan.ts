@@ -77,11 +77,12 @@ export async function scan(input: ModelInput, most?: number): Promise<OnnxDocume
   try {
     return await scanModel(reader);
   } catch (error) {
-    // Only now ask what else it might be: whatever reads as a model is one.
-    const { sniff } = await import('./sniff.js');
+    if (!(error instanceof OnnxMishError) || error.code !== 'malformed') throw error;
+    // Only now ask what else it might be: whatever reads as a model is one. A page loads the signatures only for that.
     const head = await source.read(0, Math.min(512, source.size));
+    const { sniff } = await import('./sniff.js');
     const other = sniff(head);
-    if (other === undefined || !(error instanceof OnnxMishError) || error.code !== 'malformed') throw error;
+    if (other === undefined) throw error;
     throw new OnnxMishError('not-onnx', other.what, { where: source.name, fix: other.fix, cause: error });
   }
 }

@@ -57,7 +57,8 @@ export async function inversePatch(spliced: Spliced, structure: string): Promise
   if (length > LONGEST_RECORD) {
     throw new OnnxMishError('bad-usage', 'what undo needs is too much to be kept in the model', {
       where: source.name,
-      fix: 'Leave it out with --no-undo, and keep the original file',
+      fix: 'Leave it out, and keep the original file',
+      option: { undo: false },
     });
   }
   const reader = createReader(source); // whose window holds many small replacements at once

@@ -1,3 +1,4 @@
+import type { OptionHint } from '../base/option-hint.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Tensors } from './tensor.js';
 import { WEB_PROVIDERS } from './web-providers.js';
@@ -126,7 +127,13 @@ export interface Session {
 
 export type Availability =
   | { readonly available: true }
-  | { readonly available: false; readonly reason: string; readonly fix: string };
+  | {
+      readonly available: false;
+      readonly reason: string;
+      readonly fix: string;
+      /** The options that `fix` is about. */
+      readonly option?: OptionHint | undefined;
+    };
 
 /** Why a model cannot run on a provider. */
 export interface Unsupported {
@@ -139,7 +146,10 @@ export interface Unsupported {
 /** The same function, written for a provider. */
 export interface Cure {
   readonly model: Uint8Array;
-  readonly command: string;
+  /** How it came about, as a noun. */
+  readonly name: string;
+  /** The function and the options that write it. */
+  readonly option: OptionHint;
 }
 
 /** A model as a runtime opens it: a path, beside which external data is found, or bytes. */
@@ -156,7 +166,7 @@ export interface Provider {
   availability(): Promise<Availability>;
   /** What this provider is known not to run of a model, found out before anything is started; undefined for nothing. */
   check?(document: OnnxDocument): Promise<Unsupported | undefined>;
-  /** A model written without what this provider is known to compute wrong, and the command that does it; undefined for none. */
+  /** A model written without what this provider is known to compute wrong, and what does it; undefined for none. */
   cure?(document: OnnxDocument): Promise<Cure | undefined>;
   /** Opens a model. Throws `run-failed`. */
   open(model: RunnableModel, options?: SessionOptions): Promise<Session>;

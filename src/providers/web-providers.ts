@@ -1,5 +1,7 @@
 // The execution providers of ONNX Runtime Web. CONTRIBUTING.md lists the files that a new one touches.
 
+import type { OptionHint } from '../base/option-hint.js';
+
 /** Facts about one execution provider of ONNX Runtime Web. */
 export interface WebProviderFacts {
   /** Name for people. */
@@ -76,21 +78,24 @@ export function webFacts(provider: WebProvider): WebProviderFacts {
 export const MISSING = {
   webgl2: {
     reason: 'the browser has no WebGL 2',
-    fix: 'Update the graphics driver, or name another browser with --browser',
+    fix: 'Update the graphics driver, or name another browser',
+    option: { browser: null },
   },
   'float-textures': {
     reason: 'its WebGL cannot render to float textures (EXT_color_buffer_float), which ONNX Runtime needs',
-    fix: 'Update the graphics driver, or name another browser with --browser',
+    fix: 'Update the graphics driver, or name another browser',
+    option: { browser: null },
   },
   webgpu: {
     reason: 'the browser has no WebGPU',
-    fix: 'Name a newer Chrome or Edge with --browser',
+    fix: 'Name a newer Chrome or Edge',
+    option: { browser: null },
   },
   'webgpu-adapter': {
     reason: 'the browser has WebGPU, but no adapter for it',
     fix: 'It needs a GPU with a Vulkan, Metal or D3D12 driver',
   },
-} as const satisfies Readonly<Record<string, { reason: string; fix: string }>>;
+} as const satisfies Readonly<Record<string, { reason: string; fix: string; option?: OptionHint }>>;
 
 /** A feature that a browser may lack. */
 export type MissingFeature = keyof typeof MISSING;

@@ -1,7 +1,15 @@
 import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
 import { clean as cleanText } from './clean.js';
-import { figure, mapText, percent, short, tellApart } from './figures.js';
+import { figure, hintText, mapText, percent, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
+
+export interface ActivationsText {
+  readonly clean?: TerminalOptions['clean'];
+  /** Sites to list; all unless given. */
+  readonly most?: number | undefined;
+  /** How the reader gets all of them. */
+  readonly hint?: string | undefined;
+}
 
 /**
  * Formats the inputs of a model's activations as a table for a terminal. `most` limits how many sites it lists;
@@ -16,26 +24,22 @@ import { plainTable, type TerminalOptions } from './terminal.js';
  */
 export function renderActivations(
   activations: Activations,
-  {
-    clean = cleanText,
-    most = Number.POSITIVE_INFINITY,
-  }: { readonly clean?: TerminalOptions['clean']; readonly most?: number | undefined } = {},
+  { clean = cleanText, most = Number.POSITIVE_INFINITY, hint }: ActivationsText = {},
 ): string {
   const safe = mapText(activations, (text) => short(clean(text), MAX_CHARACTERS));
   const { sites, unmeasured } = safe;
   const shown = sites.slice(0, most);
+  const more = hintText(hint);
   const sections = [
     [
       `Inputs of ${count(sites.length, 'activation')}, over ${dataWords(safe)}`,
       ...(shown.length === 0 ? [] : [table(shown)]),
-      ...(sites.length > shown.length
-        ? [`  and ${sites.length - shown.length} more (--all lists them)`]
-        : []),
+      ...(sites.length > shown.length ? [`  and ${sites.length - shown.length} more${more}`] : []),
     ],
     shown.length === 0 ? [] : LEGEND,
     remarks(safe),
     unmeasured.slice(0, most).map(({ label, why }) => `not measured: ${short(label)}: ${why}`),
-    unmeasured.length > most ? [`and ${unmeasured.length - most} more not measured (--json lists all)`] : [],
+    unmeasured.length > most ? [`and ${unmeasured.length - most} more not measured${more}`] : [],
   ];
   return sections
     .filter((lines) => lines.length > 0)

@@ -1,8 +1,16 @@
 import { limitText } from '../calibrate/select/budget.js';
 import type { BentSite, Calibration, Judgement, LayerRepair } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
-import { figure, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
+import { figure, hintText, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
+
+export interface CalibrationText {
+  readonly clean?: TerminalOptions['clean'];
+  /** Whether to list whatever there is. */
+  readonly all?: boolean | undefined;
+  /** How the reader gets all that is not listed. */
+  readonly hint?: string | undefined;
+}
 
 /**
  * Formats the result of a calibration for a terminal. `clean` makes names from the model safe to print; `all` lists
@@ -18,25 +26,24 @@ import { plainTable, type TerminalOptions } from './terminal.js';
  */
 export function renderCalibration(
   calibration: Calibration,
-  {
-    clean = cleanText,
-    all = false,
-  }: { readonly clean?: TerminalOptions['clean']; readonly all?: boolean | undefined } = {},
+  { clean = cleanText, all = false, hint }: CalibrationText = {},
 ): string {
   const safe = mapText(calibration, (text) => short(clean(text), MAX_CHARACTERS));
   const { layers, leftAlone, sites, samples, sharpness } = safe;
   const sections = [
     [swapWords(safe), `${samplesWords(samples)}.`],
-    layers.length === 0 ? [] : [layerTable(all ? layers : middleCut(layers)), LAYER_LEGEND],
+    layers.length === 0 ? [] : [layerTable(all ? layers : middleCut(layers), hint), LAYER_LEGEND],
     cut(leftAlone, all).map((one) =>
       typeof one === 'number'
-        ? `and ${one} more not repaired (--all lists them)`
+        ? `and ${one} more not repaired${hintText(hint)}`
         : `not repaired: ${one.op} ${short(one.label)}: ${one.why}`,
     ),
     tuningWords(safe),
-    sharpness === null ? [] : [...sharpnessWords(safe), siteTable(sites, all ? sites.length : MAX_LISTED)],
+    sharpness === null
+      ? []
+      : [...sharpnessWords(safe), siteTable(sites, all ? sites.length : MAX_LISTED, hint)],
     foldWords(safe),
-    [...outputTable(safe, all), keptWords(safe)],
+    [...outputTable(safe, all, hint), keptWords(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];
   return sections
@@ -112,14 +119,14 @@ function middleCut(layers: readonly LayerRepair[]): (LayerRepair | number)[] {
   return [...layers.slice(0, half), layers.length - MAX_LISTED, ...layers.slice(-half)];
 }
 
-function layerTable(layers: readonly (LayerRepair | number)[]): string {
+function layerTable(layers: readonly (LayerRepair | number)[], hint: string | undefined): string {
   const known = layers.filter((layer) => typeof layer !== 'number');
   const names = tellApart(
     known.map(({ label }) => label),
     MAX_NAME_CHARACTERS,
   );
   const rows = layers.map((layer) => {
-    if (typeof layer === 'number') return [`… ${layer} more (--all lists them)`, '', '', '', '', ''];
+    if (typeof layer === 'number') return [`… ${layer} more${hintText(hint)}`, '', '', '', '', ''];
     const { op, parameters, before, after } = layer;
     const name = names[known.indexOf(layer)] ?? '';
     return [
@@ -179,9 +186,9 @@ export function foldWords({ fold }: Calibration): string[] {
   ];
 }
 
-function siteTable(all: readonly BentSite[], most: number): string {
+function siteTable(all: readonly BentSite[], most: number, hint: string | undefined): string {
   const sites = all.slice(0, most);
-  const more = all.length > most ? `\n… ${all.length - most} more (--all lists them)` : '';
+  const more = all.length > most ? `\n… ${all.length - most} more${hintText(hint)}` : '';
   const names = tellApart(
     sites.map(({ label }) => label),
     MAX_NAME_CHARACTERS,
@@ -217,7 +224,7 @@ export function outputRows({ original, swapped, calibrated }: Calibration): stri
 
 export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1'];
 
-function outputTable(calibration: Calibration, all: boolean): string[] {
+function outputTable(calibration: Calibration, all: boolean, hint: string | undefined): string[] {
   const rows = outputRows(calibration);
   const shown = all ? rows : rows.slice(0, 3 * MAX_LISTED);
   const table = plainTable(
@@ -228,7 +235,7 @@ function outputTable(calibration: Calibration, all: boolean): string[] {
     ]),
   );
   const more = (rows.length - shown.length) / 3;
-  return [table, ...(more > 0 ? [`and ${more} more outputs (--all lists them)`] : [])];
+  return [table, ...(more > 0 ? [`and ${more} more outputs${hintText(hint)}`] : [])];
 }
 
 export function keptWords(calibration: Calibration): string {

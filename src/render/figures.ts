@@ -111,3 +111,8 @@ export function printable(text: string): string {
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+/** A hint for people in parentheses, behind what it is about. */
+export function hintText(hint: string | undefined): string {
+  return hint === undefined ? '' : ` (${hint})`;
+}

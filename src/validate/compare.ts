@@ -97,7 +97,8 @@ function accuracyMeters(outputs: readonly string[], first: Tensors, labels: read
   });
   if (output === undefined) {
     throw new OnnxMishError('bad-data', 'no output looks like class scores, so labels say nothing', {
-      fix: 'Leave out --labels',
+      fix: 'Leave out the labels',
+      option: { labels: null },
     });
   }
   return { output, original: accuracyMeter(output, labels), swapped: accuracyMeter(output, labels) };

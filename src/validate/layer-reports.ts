@@ -1,6 +1,7 @@
 // What happens to the tensors inside of the models.
 import { isAborted } from '../base/abort.js';
 import { messageOf } from '../base/error.js';
+import type { OptionHint } from '../base/option-hint.js';
 import { type Dataset, type Feeds, firstFeeds } from '../data/dataset.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
@@ -70,6 +71,8 @@ export interface Partings {
   readonly parting: ProviderRow['parting'];
   /** Why that may be, and what was seen to help. */
   readonly suspicions: readonly string[];
+  /** The options that they advise, by the suspicion. */
+  readonly noteOptions: Readonly<Record<string, OptionHint>>;
 }
 
 /** Where the models part from themselves on the CPU, for those of which it is known that they do, and why. */
@@ -82,7 +85,8 @@ export async function partings(
 ): Promise<Partings> {
   const parting: ProviderRow['parting'] = { original: null, swapped: null };
   const suspicions = new Set<string>();
-  if (parity === null) return { parting, suspicions: [] };
+  const noteOptions: Record<string, OptionHint> = {};
+  if (parity === null) return { parting, suspicions: [], noteOptions };
   const { original, swapped, cpu, session, signal, thresholds = {} } = options;
   const limit =
     thresholds.maxParity ?? toleranceFor(provider.name, floatsOf(original.info, swapped.info)).parity;
@@ -98,7 +102,10 @@ export async function partings(
     for (const suspicion of models[which].suspicions ?? []) suspicions.add(`${which}: ${suspicion}`);
     const [first] = feeds;
     const advice = first && (await triedCure(provider, cpu, model, first, limit, session));
-    if (advice !== undefined) suspicions.add(`${which}: ${advice}`);
+    if (advice === undefined) continue;
+    const note = `${which}: ${advice.text}`;
+    suspicions.add(note);
+    if (advice.option !== undefined) noteOptions[note] = advice.option;
   }
-  return { parting, suspicions: [...suspicions] };
+  return { parting, suspicions: [...suspicions], noteOptions };
 }

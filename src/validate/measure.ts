@@ -1,7 +1,7 @@
 // One provider's row of a report.
 
 import { isAborted } from '../base/abort.js';
-import { messageOf, OnnxMishError } from '../base/error.js';
+import { messageOf, OnnxMishError, withDetails } from '../base/error.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import type { FormName } from '../mish/forms.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';
@@ -59,7 +59,7 @@ async function openOne(
     return await provider.open(model.file, options);
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
-    throw new OnnxMishError(error.code, error.what, { where: info.name, fix: error.fix, cause: error.cause });
+    throw withDetails(error, { where: info.name });
   }
 }
 
@@ -116,8 +116,8 @@ export async function measureElsewhere(
     }
     const available = await provider.availability();
     if (!available.available) {
-      const { reason, fix } = available;
-      return { provider: provider.name, status: 'unavailable', reason, fix, ...EMPTY };
+      const { reason, fix, option } = available;
+      return { provider: provider.name, status: 'unavailable', reason, fix, option, ...EMPTY };
     }
     const models = await openBoth(provider, options, await shapesOf(baseline, dataset));
     try {
@@ -133,7 +133,8 @@ export async function measureElsewhere(
     const place = known && error.code === 'io' && error.where !== undefined ? `${error.where}: ` : '';
     const reason = known ? `${place}${error.what}` : messageOf(error);
     const fix = known ? (error.fix ?? null) : null;
-    return { provider: provider.name, status: 'failed', reason, fix, ...EMPTY };
+    const option = known ? error.option : undefined;
+    return { provider: provider.name, status: 'failed', reason, fix, option, ...EMPTY };
   } finally {
     await provider.close?.();
   }
@@ -179,7 +180,7 @@ export async function measure(
     native && feeds && options.profile === true
       ? await profileBoth(provider, both, feeds, options).catch(withoutIt)
       : null;
-  const { parting, suspicions } = await partings(provider, models, comparison, dataset, options);
+  const { parting, suspicions, noteOptions } = await partings(provider, models, comparison, dataset, options);
   return {
     provider: provider.name,
     status: 'ran',
@@ -190,6 +191,7 @@ export async function measure(
       ...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions]),
       ...(profiled === null || 'original' in profiled ? [] : [`no profile: ${profiled.problem}`]),
     ],
+    noteOptions: Object.keys(noteOptions).length === 0 ? undefined : noteOptions,
     retargeted: swapped.retargeted ?? null,
     placement:
       native && feeds && provider.name !== 'cpu' && options.session?.allowFallback === true

@@ -20,13 +20,19 @@ export const REPORT_SCHEMA = 'onnx-mish/report@2';
 /** The version before, in which the limit and the value of maxTop1Drop are shares. */
 const BEFORE = 'onnx-mish/report@1';
 
+/** Options of the library by their names, with values of any kind. */
+const option = z.record(z.string(), z.unknown());
+const noteOptions = z.record(z.string(), option);
+
 const providerRow = z.object({
   provider: z.string().describe('The execution provider asked for'),
   status: z.enum(['ran', 'failed', 'unavailable']).describe('Whether it ran'),
   reason: z.string().nullable().describe('Why it did not run'),
   fix: z.string().nullable().describe('What to do about it'),
+  option: option.optional().describe('The options that `fix` is about, by their names in the library'),
   runtime: runtime.nullable().default(null).describe('What it ran on; null where it did not run'),
   notes: z.array(z.string()).default([]).describe('What a reader of this row has to know'),
+  noteOptions: noteOptions.optional().describe('The options that notes advise, by the note'),
   retargeted: z
     .string()
     .nullable()
@@ -160,6 +166,7 @@ export const reportSchema = z.object({
     .describe('What the models were fed'),
   providers: z.array(providerRow).describe('A row for each provider that was asked for'),
   notes: z.array(z.string()).default([]).describe('What a reader of the report has to know'),
+  noteOptions: noteOptions.optional().describe('The options that notes advise, by the note'),
   layers: z.array(layers).default([]).describe('Tensors inside the models, side by side, where asked for'),
   verdicts: z.array(verdict).describe('Each threshold on each provider that is there'),
   passed: z
@@ -205,7 +212,8 @@ export function parseReport(json: unknown, where = 'report'): Report {
     `this is no ${REPORT_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
     {
       where,
-      fix: 'Make one with `onnx-mish validate --json`',
+      fix: 'Make one by a validation',
+      option: { validate: null },
     },
   );
 }

@@ -1,4 +1,5 @@
 import { isAborted } from '../base/abort.js';
+import type { Advice } from '../base/option-hint.js';
 import { driftMeter } from '../metrics/drift.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Provider, RunnableModel, SessionOptions } from '../providers/provider.js';
@@ -15,16 +16,15 @@ export async function triedCure(
   feeds: Tensors,
   limit: number,
   session: SessionOptions | undefined,
-): Promise<string | undefined> {
+): Promise<Advice | undefined> {
   try {
     const cure = await provider.cure?.(model.document);
     if (cure === undefined) return undefined;
     const wanted = await runOn(cpu, model.file, feeds, session);
     const shapes = { inputs: dimsOf(feeds), outputs: dimsOf(wanted) };
     const given = await runOn(provider, cure.model, feeds, { ...session, shapes });
-    return isWithin(wanted, given, limit)
-      ? `${cure.command} makes it right: tried on these samples`
-      : undefined;
+    if (!isWithin(wanted, given, limit)) return undefined;
+    return { text: `${cure.name} makes it right: tried on these samples`, option: cure.option };
   } catch (error) {
     if (isAborted(error)) throw error;
     return undefined; // no remedy, whatever it was

@@ -50,6 +50,7 @@ export async function validateModels(options: ValidationOptions): Promise<Report
       data: await describeData(dataset),
       providers,
       notes: [...(dataset.notes ?? []), ...notesOnThresholds(thresholds)],
+      noteOptions: dataset.noteOptions,
       layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
       verdicts,
       passed:

@@ -86,7 +86,7 @@ test('the warning about a model without sites names the imported model and a ski
     const path = await folder.write(name, reluModel());
     const { warning } = await cached(folder, path, { exclude: ['act'] });
     expect(warning).toBe(
-      `${path}: the model has no activation to swap, so the asset is the unchanged model. Skipped: relu act (left out by --exclude).`,
+      `${path}: the model has no activation to swap, so the asset is the unchanged model. Skipped: relu act (left out by choice: exclude).`,
     );
   }
 });

@@ -59,7 +59,7 @@ test('an output that exists is refused, and replaced with --force', async () => 
     code: 2,
     stdout: '',
     stderr:
-      'onnx-mish: m.mish.onnx: the file exists already\n  Choose another name with -o, or overwrite it with --force.\n',
+      'onnx-mish: m.mish.onnx: the file exists already\n  Choose another place, or overwrite it (-o, --force).\n',
   });
   expect(new TextDecoder().decode(await folder.read('m.mish.onnx'))).toBe('old');
   expect(await run('--force')).toMatchObject({ code: 0, stderr: '' });
@@ -67,7 +67,7 @@ test('an output that exists is refused, and replaced with --force', async () => 
   expect(await run('-o', 'm.onnx')).toMatchObject({
     code: 2,
     stderr:
-      'onnx-mish: m.onnx: this is the input itself\n  Choose another name with -o, or replace the input with --force.\n',
+      'onnx-mish: m.onnx: this is the input itself\n  Choose another place, or replace the input (-o, --force).\n',
   });
 });
 
@@ -78,7 +78,7 @@ test('an opset below the form’s is refused with the one it needs', async () =>
     code: 2,
     stdout: '',
     stderr:
-      'onnx-mish: m.onnx: the native form needs opset 18, and the model imports opset 17\n  Use --form softplus, or raise it with --opset 18 first.\n',
+      'onnx-mish: m.onnx: the native form needs opset 18, and the model imports opset 17\n  Use the softplus form, or raise it to opset 18 first (--form softplus, --opset 18).\n',
   });
   expect(await folder.list()).toEqual(['m.onnx']);
 });
@@ -89,7 +89,7 @@ test('external data that cannot be followed names the tensor', async () => {
   const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
   expect(code).toBe(2);
   expect(stderr).toBe(
-    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder and name it relative to that, or, if you trust the model, allow it with --allow-outside-data.\n",
+    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder and name it relative to that, or, if you trust the model, allow it (--allow-outside-data).\n",
   );
 });
 
@@ -118,6 +118,7 @@ test('with --json an error is the one document, and standard error says the same
         what: expect.any(String),
         fix: expect.any(String),
         ...(where === undefined ? {} : { where }),
+        ...(code === 'cannot-undo' ? { option: { undo: false } } : {}),
       },
     });
     expect(result.stderr).toContain(

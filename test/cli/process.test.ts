@@ -108,7 +108,7 @@ test('a disk that fills up: said so, and nothing is left on it', async (context)
       const { code, stderr } = await cli(['swap', input, '-o', 'disk/out.onnx'], { cwd: folder.path });
       expect(code).toBe(2);
       expect(stderr).toContain(
-        `${where}: the disk is full\n  Free some space or choose another place with -o;`,
+        `${where}: the disk is full\n  Free some space or choose another place (-o). Nothing was left behind.`,
       );
       expect(await readdir(folder.at('disk'))).toEqual([]);
     }
@@ -141,7 +141,7 @@ test('a read-only file system is said so', async (context) => {
   try {
     expect(await cli(['swap', 'm.onnx', '-o', 'disk/out.onnx'], { cwd: folder.path })).toMatchObject({
       code: 2,
-      stderr: 'onnx-mish: disk/out.onnx: the file system is read-only\n  Choose another place with -o.\n',
+      stderr: 'onnx-mish: disk/out.onnx: the file system is read-only\n  Choose another place (-o).\n',
     });
   } finally {
     execFileSync('umount', [folder.at('disk')]);

@@ -19,12 +19,13 @@ describe('shapes', () => {
       expect.objectContaining({
         code: 'bad-data',
         what: "dimension 2 ('height') of input 'x' is free",
-        fix: "Give its size with --dim 'height=1' or with --shape 'x=1x3x1x4'",
+        fix: 'Give its size, or the whole shape',
+        option: { dims: { height: 1 }, shapes: { x: [1, 3, 1, 4] } },
       }),
     );
     for (const unknown of ['', -1]) {
       expect(() => resolveShape({ ...image, dims: [unknown, 2] }, {})).toThrow(
-        expect.objectContaining({ fix: "Give its size with --shape 'x=1x2'" }),
+        expect.objectContaining({ fix: 'Give the whole shape', option: { shapes: { x: [1, 2] } } }),
       );
     }
   });

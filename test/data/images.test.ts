@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { OptionHint } from '../../src/base/option-hint.js';
 import { firstFeed, seededFeeds } from '../../src/data/dataset.js';
 import { hashFeeds } from '../../src/data/hash-feeds.js';
 import {
@@ -137,24 +138,43 @@ describe('where it goes', () => {
 });
 
 describe('what does not fit', () => {
-  test.each<[string, readonly ValueInfo[], ImageOptions, RegExp]>([
+  test.each<[string, readonly ValueInfo[], ImageOptions, RegExp, OptionHint?]>([
     ['no input', [], {}, /has 0 inputs/],
     ['two inputs', [NCHW, { ...NCHW, name: 'y' }], {}, /has 2 inputs/],
-    ['a vector', [input([1, 10])], {}, /takes no images/],
+    ['a vector', [input([1, 10])], {}, /takes no images/, { data: null }],
     ['integers', [input([1, 3, 4, 5], 'i64')], {}, /takes no images/],
     ['one channel', [input([1, 1, 28, 28])], {}, /no dimension of 3/],
     ['one channel, as said', [input([1, 1, 28, 28])], { layout: 'nchw' }, /takes 1 channels as nchw/],
-    ['the wrong layout', [NCHW], { layout: 'nhwc' }, /takes 5 channels as nhwc/],
-    ['two possible layouts', [input([1, 3, 8, 3])], {}, /--layout nchw or --layout nhwc/],
-    ['no known layout', [input(['n', '', '', ''])], { size: 8 }, /--layout nchw or --layout nhwc/],
-    ['no known size', [input([1, 3, 'h', 'w'])], {}, /how wide images are.*--size/],
-    ['another size', [NCHW], { size: 8 }, /not 8.*--size/],
-    ['a crop larger than the image', [NCHW], { resize: 4 }, /4 cannot be cropped to 5 x 4.*--resize 5/],
-    ['a batch that stays open', [input([4, 3, 4, 5])], {}, /10 images do not fill batches of 4.*--limit 8/],
+    [
+      'the wrong layout',
+      [NCHW],
+      { layout: 'nhwc' },
+      /takes 5 channels as nhwc/,
+      { layout: null, data: null },
+    ],
+    ['two possible layouts', [input([1, 3, 8, 3])], {}, /nchw or nhwc/, { layout: null }],
+    ['no known layout', [input(['n', '', '', ''])], { size: 8 }, /nchw or nhwc/, { layout: null }],
+    ['no known size', [input([1, 3, 'h', 'w'])], {}, /how wide images are/, { size: 224 }],
+    ['another size', [NCHW], { size: 8 }, /not 8.*Leave out the size/, { size: 5 }],
+    [
+      'a crop larger than the image',
+      [NCHW],
+      { resize: 4 },
+      /4 cannot be cropped to 5 x 4.*at least 5/,
+      { resize: 5 },
+    ],
+    [
+      'a batch that stays open',
+      [input([4, 3, 4, 5])],
+      {},
+      /10 images do not fill batches of 4/,
+      { limit: 8 },
+    ],
     ['a batch larger than all', [input([11, 3, 4, 5])], {}, /Give at least 11/],
-  ])('%s', (_, inputs, options, message) => {
+  ])('%s', (_, inputs, options, message, option) => {
     const fail = () => imageFeeds(mixed, inputs, options);
     expect(fail).toThrow(expect.objectContaining({ code: 'bad-data' }));
+    if (option !== undefined) expect(fail).toThrow(expect.objectContaining({ option }));
     expect(fail).toThrow(message);
   });
 });

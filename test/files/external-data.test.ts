@@ -370,7 +370,8 @@ describe('what is no plain file of the folder', () => {
     expect(await failure(swapFile(folder.input, { output }))).toMatchObject({
       code: 'external-data',
       what: expect.stringMatching(/^the data of tensor 'bias' in graph has 2 names \(hard links\)/),
-      fix: expect.stringContaining('--allow-outside-data'),
+      fix: expect.stringContaining('if you trust the model, allow it'),
+      option: { allowOutsideData: null },
     });
     const { copied } = await swapFile(folder.input, { output, allowOutsideData: true });
     expect(copied).toEqual([folder.at('out/net.bin')]);

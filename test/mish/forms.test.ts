@@ -118,7 +118,8 @@ describe('a Relu of each opset, swapped in each form that it can express', () =>
     await expect(swapped(reluModel({ opset: 17 }), { form: 'native' })).rejects.toMatchObject({
       code: 'unsupported-form',
       what: expect.stringContaining('needs opset 18, and the model imports opset 17'),
-      fix: expect.stringContaining('--form softplus'),
+      fix: expect.stringContaining('the softplus form'),
+      option: { form: 'softplus', opset: 18 },
     });
   });
 

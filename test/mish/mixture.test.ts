@@ -237,7 +237,8 @@ describe('which sites', () => {
     for (const form of NAMES) {
       const { report } = await mixed(source, { form });
       expect(report.skipped).toMatchObject([{ output: 'b', reason: 'unknown-type' }]);
-      expect(report.skipped[0]?.why).not.toContain('--form softplus');
+      expect(report.skipped[0]?.why).not.toContain('use the softplus form');
+      expect(report.skipped[0]?.option).toBeUndefined();
     }
   });
 

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
+import { OnnxMishError } from '../../src/base/error.js';
+import type { OptionHint } from '../../src/base/option-hint.js';
 import { FORMS, type FormName } from '../../src/mish/forms.js';
 import { undo } from '../../src/mish/history.js';
 import { OPSET_CHANGES } from '../../src/mish/opset-changes.js';
@@ -60,21 +62,25 @@ test('a model of opset 6 runs once it is raised, as its swap does, and undo give
   );
 });
 
-test('the advice of every refusal and note on opsets works where it names --opset', async () => {
+test('the advice of every refusal and note on opsets works where it names the option', async () => {
   for (const form of Object.keys(FORMS) as FormName[]) {
     for (let opset = 1; opset <= 20; opset++) {
       for (const extra of [[], [node('Pad', ['x'], ['p'], { pads: [0, 0, 0, 0] })]]) {
         const nodes = [...extra, node('Relu', [extra.length > 0 ? 'p' : 'x'], ['y'])];
         const bytes = model({ nodes, opset, ir: 4 });
-        const result = await swap(bytes, { form }).catch((error: { fix: string }) => error);
-        const texts = 'fix' in result ? [result.fix] : result.report.notes;
-        for (const text of texts.filter((one) => /opset/.test(one))) {
-          const to = Number(/(?:--opset|to opset) (\d+)/.exec(text)?.[1]);
+        const result = await swap(bytes, { form }).catch((error: OnnxMishError) => error);
+        const texts: [string, OptionHint | undefined][] =
+          result instanceof OnnxMishError
+            ? [[result.fix ?? '', result.option]]
+            : result.report.notes.map((note) => [note, result.report.noteOptions?.[note]]);
+        for (const [text, option] of texts.filter(([one]) => /opset/.test(one))) {
+          const to = Number(/to opset (\d+)/.exec(text)?.[1]);
           const raised = swap(bytes, { form, opset: to }).then(
             () => true,
             () => false,
           );
-          expect(await raised, text).toBe(text.includes('--opset'));
+          expect(await raised, text).toBe(option?.opset !== undefined);
+          expect([undefined, to]).toContain(option?.opset);
         }
       }
     }

@@ -300,7 +300,8 @@ describe('what cannot be', () => {
     const source = await swapped(reluModel({ opset: 17 }), { form: 'exp' });
     await expect(retargeted(source.bytes, { form: 'native' })).rejects.toMatchObject({
       code: 'unsupported-form',
-      fix: expect.stringContaining('--form exp'),
+      fix: expect.stringContaining('the exp form'),
+      option: { form: 'exp', opset: 18 },
     });
   });
 

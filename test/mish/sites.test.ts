@@ -165,10 +165,14 @@ describe('include and exclude', () => {
   test('what is left out is reported', async () => {
     expect((await found(parts, { exclude: ['y'] })).skipped).toEqual({ y: 'excluded' });
     const why = async (options: SwapOptions) =>
-      (await swap(model(parts), options)).report.skipped.map((one) => one.why);
-    expect(await why({ exclude: ['y'] })).toEqual(['left out by --exclude']);
-    expect(new Set(await why({ include: ['y'] }))).toEqual(new Set(['left out by --include']));
-    expect(new Set(await why({ only: ['leakyrelu'] }))).toEqual(new Set(['left out by --only']));
+      (await swap(model(parts), options)).report.skipped.map((one) => JSON.stringify([one.why, one.option]));
+    expect(await why({ exclude: ['y'] })).toEqual(['["left out by choice",{"exclude":null}]']);
+    expect(new Set(await why({ include: ['y'] }))).toEqual(
+      new Set(['["left out by choice",{"include":null}]']),
+    );
+    expect(new Set(await why({ only: ['leakyrelu'] }))).toEqual(
+      new Set(['["left out by choice",{"only":null}]']),
+    );
   });
 
   test('a name may hold anything, and one that is empty is matched by nothing', async () => {
@@ -301,14 +305,14 @@ describe('what stays says why', () => {
     const [[reason, said] = []] = await why(unknown, { form: 'exp' });
     expect(reason).toBe('unknown-type');
     expect(said).toMatch(
-      /^its element type is not known, and the exp form needs constants of it \(--form softplus does not, or run shape inference first\)$/,
+      /^its element type is not known, and the exp form needs constants of it; run shape inference first, or use the softplus form$/,
     );
     // With a sharpness the softplus form needs one as well.
     expect((await why(unknown, { form: 'exp', beta: 2 }))[0]?.[1]).toMatch(
-      /needs constants of it \(run shape/,
+      /needs constants of it; run shape inference first$/,
     );
     expect((await why(unknown, { form: 'softplus', beta: 2 }))[0]?.[1]).toMatch(
-      /softplus form needs constants of it \(run shape/,
+      /softplus form needs constants of it; run shape inference first$/,
     );
     expect(await why(unknown, { form: 'softplus' })).toEqual([]);
   });
@@ -350,7 +354,8 @@ test('strict names the first of several, and says how many more there are', asyn
     });
   const said = (count: number) => swap(integers(count), { strict: true }).catch((error: unknown) => error);
   const what = 'Relu → y0 cannot be swapped: its elements are i32, and Mish is for floats';
-  const rest = { code: 'skipped', where: 'model', fix: 'Leave it out with --exclude, or drop --strict' };
+  const fix = 'Leave it out, or drop strict';
+  const rest = { code: 'skipped', where: 'model', fix, option: { exclude: null, strict: null } };
   expect(await said(1)).toMatchObject({ what, ...rest });
   expect(await said(2)).toMatchObject({ what: `${what}, and 1 more` });
   expect(await said(4)).toMatchObject({ what: `${what}, and 3 more` });

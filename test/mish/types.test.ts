@@ -60,7 +60,7 @@ describe('f64', () => {
       expect(report.sites).toMatchObject([{ elemType: 'f64' }]);
       expect(report.notes.join()).toMatch(
         form === 'exp'
-          ? /cpu and wasm: .*no Clip for float64 before opset 12; raise it with --opset 12 first/
+          ? /cpu and wasm: .*no Clip for float64 before opset 12; raise it to opset 12 first/
           : /cpu and wasm: .*float64; the exp form does better/,
       );
       await expect(run(bytes, { x: feed })).rejects.toThrow(/find an implementation/);

@@ -80,7 +80,8 @@ describe('without a record', () => {
     expect(keys(bytes)).toEqual(['onnx-mish']);
     await expect(undo(bytes)).rejects.toMatchObject({
       code: 'cannot-undo',
-      fix: expect.stringContaining('--no-undo'),
+      fix: expect.stringContaining('or without one'),
+      option: { undo: false },
     });
   });
 

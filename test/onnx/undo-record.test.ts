@@ -178,7 +178,8 @@ test('what no string could hold is refused before it is read', async () => {
     code: 'bad-usage',
     what: 'what undo needs is too much to be kept in the model',
     where: 'huge',
-    fix: expect.stringContaining('--no-undo'),
+    fix: expect.stringContaining('Leave it out'),
+    option: { undo: false },
   });
   await expect(inversePatch(spliced(374_999_000), '1:')).rejects.toThrow('it was read');
 });

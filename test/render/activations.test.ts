@@ -141,11 +141,11 @@ test('hostile names in a page run no script, send no request and break no layout
 
 describe('in a terminal', () => {
   test('hostile names are escaped and shortened', () => {
-    const text = renderActivations(hostile, { clean, most: 5 });
+    const text = renderActivations(hostile, { clean, most: 5, hint: '--all lists them' });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
     expect(text).toContain('and 5 more (--all lists them)');
-    expect(text).toContain('and 5 more not measured (--json lists all)');
+    expect(text).toContain('and 5 more not measured (--all lists them)');
     expect(text).toContain('3 NaN and 1 infinite elements were left out');
     expect(text.length).toBeLessThan(8000);
   });

@@ -182,13 +182,15 @@ describe('in a terminal', () => {
     const layers = Array.from({ length: 100 }, (_, index) => ({ ...layer, label: `layer${index}.` }));
     const leftAlone = layers.map(({ label, op }) => ({ label, op, why: 'because' }));
     const many = { ...real, layers, leftAlone };
-    const text = renderCalibration(many, { clean });
+    const hint = '--all lists them';
+    const text = renderCalibration(many, { clean, hint });
     expect(text).toContain('… 60 more (--all lists them)');
     expect(text).toContain('and 60 more not repaired (--all lists them)');
     for (const shown of ['layer0.', 'layer19.', 'layer80.', 'layer99.']) expect(text).toContain(`${shown} `);
-    const all = renderCalibration(many, { clean, all: true });
+    const all = renderCalibration(many, { clean, all: true, hint });
     expect(all).toContain('layer50.');
     expect(all).not.toContain('--all lists them');
+    expect(renderCalibration(many, { clean })).toMatch(/… 60 more\s/);
   });
 
   test('a table fits into 100 columns', () => {

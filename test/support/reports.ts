@@ -80,7 +80,8 @@ export function richReport(real: Report): Report {
     provider: 'webgpu',
     status: 'unavailable',
     reason: 'this browser has no WebGPU adapter',
-    fix: 'Start Chrome with --enable-unsafe-webgpu, or name another with --browser',
+    fix: 'Start Chrome with --enable-unsafe-webgpu, or name another',
+    option: { browser: null },
   };
   const wasm: ProviderRow = {
     ...{ ...cpu, ...nothing },

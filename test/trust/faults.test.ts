@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { OnnxMishError } from '../../src/base/error.js';
+import { OnnxMishError, sentences } from '../../src/base/error.js';
 import { withCopyBeside } from '../../src/files/edited-copy.js';
 import { writeText } from '../../src/files/write-model.js';
 import { swapDocument } from '../../src/mish/swap.js';
@@ -204,7 +204,7 @@ async function survive(
   if (tripped !== undefined) faults++;
   const at = `${name}: ${tripped} at ${which}`;
   const now = contents(folder.path);
-  const advice = error instanceof OnnxMishError ? (error.fix ?? '') : '';
+  const advice = error instanceof OnnxMishError ? sentences(error.fix, error.outcome) : '';
 
   if (error !== undefined) {
     expect(tripped, at).toBeDefined();

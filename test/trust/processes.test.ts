@@ -134,7 +134,7 @@ test('the input under another name is refused, forced or not, and standard outpu
       const { code, stderr } = await run(`onnx-mish ${command} ${input} -o ${output} --force`);
       expect([code, stderr]).toEqual([
         2,
-        `onnx-mish: ${output}: this is the input itself under another name\n  Choose another name with -o.\n`,
+        `onnx-mish: ${output}: this is the input itself under another name\n  Choose another place (-o).\n`,
       ]);
     }
   }

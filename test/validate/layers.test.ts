@@ -171,7 +171,9 @@ test('WebGL’s mistake on a residual net is found, placed and explained, and th
   expect(row?.parting).toMatchObject({ original: { op: 'Relu', output: 'out0' }, swapped: null });
   expect(row?.notes.join('\n')).toMatch(/Conv ‘b0’: WebGL may run it as a0/);
   // It is advised since it was tried.
-  expect(row?.notes).toContain('original: `retarget --target webgl` makes it right: tried on these samples');
+  const advice = 'original: writing it for WebGL makes it right: tried on these samples';
+  expect(row?.notes).toContain(advice);
+  expect(row?.noteOptions).toEqual({ [advice]: { retarget: { target: 'webgl' } } });
 });
 
 test('nothing parts where nothing is wrong', async () => {

@@ -32,12 +32,15 @@ function provider(given: Tensors | Error, cure?: Provider['cure']): Provider {
 const cpu = {
   open: async () => ({ run: async () => vector(1, -4), close: async () => {} }),
 } as unknown as Provider;
-const cure = async () => ({ model: cured, command: '`do this`' });
+const cure = async () => ({ model: cured, name: 'this', option: { form: 'exp' } }) as const;
 const tried = (one: Provider) => triedCure(one, cpu, model, vector(0), 1e-3, undefined);
 
 test('what was seen to be right is advised', async () => {
-  expect(await tried(provider(vector(1, -4), cure))).toBe('`do this` makes it right: tried on these samples');
-  expect(await tried(provider(vector(1.003, -4), cure))).toContain('`do this`');
+  expect(await tried(provider(vector(1, -4), cure))).toEqual({
+    text: 'this makes it right: tried on these samples',
+    option: { form: 'exp' },
+  });
+  expect(await tried(provider(vector(1.003, -4), cure))).toMatchObject({ option: { form: 'exp' } });
 });
 
 test.each<[string, Provider]>([

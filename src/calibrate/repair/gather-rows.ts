@@ -109,7 +109,8 @@ export async function gather(
     if (!targets.every(Number.isFinite)) {
       throw new OnnxMishError('bad-data', 'the original itself gives NaN or infinity on these samples', {
         where: layer.label,
-        fix: 'Leave out the samples that it cannot take, or this layer with --layers',
+        fix: 'Leave out the samples that it cannot take, or this layer',
+        option: { layers: null },
       });
     }
     gathered.push({ ...moments, shift: shifts[group]?.values ?? new Float64Array(width) });

@@ -55,7 +55,8 @@ export function rowsOf(
   const misfit = (): never => {
     throw new OnnxMishError('bad-data', `the layer has input [${x.dims}] and output [${y.dims}]`, {
       where: layer.label,
-      fix: 'Leave it out with --layers',
+      fix: 'Leave it out',
+      option: { layers: null },
     });
   };
   if (layer.op === 'Gemm' || layer.op === 'MatMul') {

@@ -130,7 +130,8 @@ function checkAnswerable(budget: readonly Limit[], { unchanged }: Trial): void {
   for (const limit of budget) {
     if (limit.measure === 'top1-drop' && unchanged.top1Drop === null) {
       throw new OnnxMishError('bad-usage', `${limitText(limit)} needs labels`, {
-        fix: 'Name their array with --labels, or give --images with a subfolder for each class',
+        fix: 'Name their array, or give images in a subfolder for each class',
+        option: { labels: null, images: null },
       });
     }
     if (limit.measure === 'agreement' && unchanged.agreement === null) {

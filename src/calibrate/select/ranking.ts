@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import type { OptionHint } from '../../base/option-hint.js';
 import { FORMS, type FormName } from '../../mish/forms.js';
 import type { SiteReport, SkipReport } from '../../mish/results.js';
 import type { Drawn, Harm } from './trial.js';
@@ -15,7 +16,7 @@ export interface RankedSite extends SiteReport {
 
 /**
  * The sites of a model from harmless to harmful. Its `form`, `beta` and the first so many of its `sites` are those of a plan
- * that `swap --plan` takes.
+ * that `swap` takes.
  */
 export interface Ranking {
   readonly schema: typeof RANKING_SCHEMA;
@@ -103,7 +104,8 @@ export function parseRanking(json: unknown, where = 'ranking'): Ranking {
   const bad = (what: string): never => {
     throw new OnnxMishError('bad-data', what, {
       where,
-      fix: 'Name a file that `rank --resume` or `rank --json` wrote, or one that is not there yet',
+      fix: 'Name a file with a ranking, or one that is not there yet',
+      option: { before: null },
     });
   };
   if (!isRecord(json) || json.schema !== RANKING_SCHEMA) return bad(`this is no ${RANKING_SCHEMA}`);
@@ -147,23 +149,29 @@ function isHarm(value: unknown): boolean {
 
 /** Throws `bad-data` where an earlier ranking cannot be gone on with: another model, other samples, another Mish. */
 export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): void {
-  const differs = (what: string, fix: string): never => {
-    throw new OnnxMishError('bad-data', what, { where, fix });
+  const other = 'Name another file, or remove this one';
+  const differs = (what: string, fix = other, option: OptionHint = {}): never => {
+    throw new OnnxMishError('bad-data', what, { where, fix, option: { before: null, ...option } });
   };
-  const other = 'Name another file with --resume, or remove this one';
   if (before.model.sha256.join() !== now.model.sha256.join())
-    differs(`it ranks another model ('${before.model.name}'), or the model has changed since`, other);
+    differs(`it ranks another model ('${before.model.name}'), or the model has changed since`);
   for (const [key, was, is] of [
-    ['--form', before.form, now.form],
-    ['--beta', before.beta, now.beta],
-    ['--seed', before.data.seed, now.data.seed],
-    ['--samples', before.data.samples, now.data.samples],
+    ['form', before.form, now.form],
+    ['beta', before.beta, now.beta],
+    ['seed', before.data.seed, now.data.seed],
+    ['samples', before.data.samples, now.data.samples],
   ] as const) {
     if (was !== is)
-      differs(`it was measured with ${key} ${was}, and now it is ${is}`, `${other}; or give ${key} ${was}`);
+      differs(
+        `it was measured with ${key} ${was}, and now it is ${is}`,
+        `${other}; or go back to ${key} ${was}`,
+        {
+          [key]: was,
+        },
+      );
   }
   if (before.data.sha256 !== now.data.sha256 || before.data.labelled !== now.data.labelled)
-    differs('it was measured on other samples', other);
+    differs('it was measured on other samples');
   if (before.measuredIn !== now.measuredIn || before.estimateSamples !== now.estimateSamples)
-    differs('it was measured in another way', other);
+    differs('it was measured in another way');
 }

@@ -187,5 +187,8 @@ function defaultBudget({ drift }: Judgement): Limit[] {
 /** Throws `bad-usage` for a budget that needs labels where there are none. */
 export function checkBudget(budget: readonly Limit[] | undefined, labelled: boolean): void {
   if (labelled || !budget?.some(({ measure }) => measure === 'top1-drop')) return;
-  throw new OnnxMishError('bad-usage', 'top1-drop needs labels', { fix: 'Name their array with --labels' });
+  throw new OnnxMishError('bad-usage', 'top1-drop needs labels', {
+    fix: 'Name their array',
+    option: { labels: null },
+  });
 }

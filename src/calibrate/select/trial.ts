@@ -254,7 +254,8 @@ function harmMeter(outputs: readonly string[]) {
       const scores = outputs.find((name) => classesIn(reference, name) !== undefined);
       if (scores === undefined) {
         throw new OnnxMishError('bad-data', 'no output looks like class scores, so labels say nothing', {
-          fix: 'Leave out --labels',
+          fix: 'Leave out the labels',
+          option: { labels: null },
         });
       }
       right.rows += labels.length;

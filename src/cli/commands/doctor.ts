@@ -8,6 +8,7 @@ import { WEB_PROVIDERS, webFacts } from '../../providers/web-providers.js';
 import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
 import { toleranceFor } from '../../validate/tolerance.js';
 import { commonOptions } from '../options/options.js';
+import { withFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, columns, plural } from '../text/text.js';
 
@@ -55,7 +56,8 @@ async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<
   try {
     const availability = await provider.availability();
     if (!availability.available) {
-      const { reason, fix } = availability;
+      const { reason, option } = availability;
+      const fix = withFlags(availability.fix, option);
       return { provider: name, works: false, says: `${reason}. ${fix}.`, fix };
     }
     const target = TARGETS.find((known) => known === name.replace('-native', ''));

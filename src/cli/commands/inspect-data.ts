@@ -8,6 +8,7 @@ import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, NOISES, readData } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
+import { ALL_HINT } from '../text/flags.js';
 import { progress } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
@@ -40,9 +41,10 @@ export async function measure(
   say(
     flags.json
       ? jsonText({ model: path, ...inspection, activations: measured })
-      : [describe(inspection), renderActivations(measured, { clean, most: all ? undefined : MOST })].join(
-          '\n\n',
-        ),
+      : [
+          describe(inspection),
+          renderActivations(measured, { clean, most: all ? undefined : MOST, hint: ALL_HINT }),
+        ].join('\n\n'),
   );
   if (report === undefined) return;
   const { renderHtmlActivations } = await import('../../render/html/render.js');

@@ -4,6 +4,7 @@ import type { Report } from '../../validate/report-schema.js';
 import { readJson } from '../io/files.js';
 import { checkViews, type ViewFlags, writeText, writeViews } from '../io/views.js';
 import { commonOptions } from '../options/options.js';
+import { reportWithFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
 
@@ -40,11 +41,12 @@ Examples:
 
 async function show(path: string, flags: Flags): Promise<void> {
   const report = await readReport(path);
-  const written = await writeViews(report, flags, [path]);
+  const shown = reportWithFlags(report);
+  const written = await writeViews(shown, flags, [path]);
   if (flags.json) return sayJson(report);
   if (written.length > 0) return sayWritten([path], written);
   const { renderTerminal } = await import('../../render/terminal.js');
-  say(renderTerminal(report, terminalOptions()));
+  say(renderTerminal(shown, terminalOptions()));
 }
 
 async function compare(path: string, later: string, flags: Flags): Promise<void> {

@@ -14,6 +14,7 @@ import {
   outputOptions,
 } from '../options/options.js';
 import { describeFixes, describeSkipped } from '../text/describe-swap.js';
+import { notesWithFlags } from '../text/flags.js';
 import { integer } from '../text/text.js';
 
 export function command(): Command {
@@ -78,5 +79,5 @@ function describe(report: RetargetReport): string[] {
   }
   lines.push(...describeSkipped(skipped));
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
-  return [...lines, ...notes.map((note) => `  note: ${note}`)];
+  return [...lines, ...notesWithFlags(notes, report.noteOptions).map((note) => `  note: ${note}`)];
 }

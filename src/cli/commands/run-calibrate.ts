@@ -16,6 +16,7 @@ import { isPiped, outputArgument, piped, runnable } from '../io/files.js';
 import { NOISE, requireSamples } from '../io/read-data.js';
 import { checkViews, writeText } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
+import { ALL_HINT } from '../text/flags.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
@@ -112,7 +113,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;
-    const text = renderCalibration(report, { clean, all: flags.all });
+    const text = renderCalibration(report, { clean, all: flags.all, hint: ALL_HINT });
     say([head, ...describeCopied(written.copied), '', text].join('\n'));
   }
   if (html === undefined) return;

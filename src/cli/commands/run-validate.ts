@@ -12,6 +12,7 @@ import { readData } from '../io/read-data.js';
 import { checkViews, writeViews } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import type { ManyFlags } from '../options/many-options.js';
+import { reportWithFlags } from '../text/flags.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
@@ -53,8 +54,9 @@ export async function run(
     onProgress: bar.update,
   }).finally(bar.end);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  say(flags.json ? jsonText(report) : renderTerminal(report, { colour, clean }));
-  await writeViews(report, views);
+  const shown = reportWithFlags(report);
+  say(flags.json ? jsonText(report) : renderTerminal(shown, { colour, clean }));
+  await writeViews(shown, views);
   process.exitCode = codeOf(report);
 }
 

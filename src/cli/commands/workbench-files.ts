@@ -14,7 +14,7 @@ import type { Content } from '../../providers/browser/server.js';
 import { WEB, WEB_PROVIDERS } from '../../providers/web-providers.js';
 import { HANDED_PATH, type Handed } from '../../web/workbench/protocol.js';
 import { isPiped, modelArgument } from '../io/files.js';
-import { withoutDashO } from '../io/views.js';
+import { withoutOutput } from '../io/views.js';
 
 /** The files of ONNX Runtime Web that the page's providers load. */
 const RUNTIME = new Set(
@@ -66,7 +66,7 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
       bytes += all.length;
     }
   };
-  await withoutDashO(() => writeTogether(false, writeAll));
+  await withoutOutput(() => writeTogether(false, writeAll));
   return { files: own.length, bytes };
 }
 

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
-import { messageOf, OnnxMishError } from '../../base/error.js';
+import { messageOf, OnnxMishError, sentences } from '../../base/error.js';
 import { tooManyOpen } from '../../files/file-error.js';
+import { withFlags } from '../text/flags.js';
 import { sayJson } from '../text/say.js';
 import { isClosedPipe } from '../text/stdout.js';
 import { clean } from '../text/text.js';
@@ -43,8 +44,13 @@ export function sayError(
     console.error(
       '  This is a defect of onnx-mish. Run the command again with --debug and report what it prints.',
     );
-  } else if (error.fix !== undefined) console.error(`  ${clean(error.fix)}.`);
+  } else if (adviceOf(error) !== '') console.error(`  ${clean(adviceOf(error))}.`);
   if (options.debug && error instanceof Error) console.error(error);
+}
+
+/** What to do about an error, with flags, and what became of files. */
+function adviceOf({ fix, option, outcome }: OnnxMishError): string {
+  return sentences(fix === undefined ? undefined : withFlags(fix, option), outcome);
 }
 
 /** Too few file descriptors can fail whatever opens one, also what knows nothing of this program’s errors. */
@@ -56,8 +62,8 @@ function understood(error: unknown): unknown {
 export function errorDocument(thrown: unknown) {
   const error = understood(thrown);
   if (error instanceof OnnxMishError) {
-    const { code, what, where, fix } = error;
-    return { code, what, where, fix };
+    const { code, what, where, option } = error;
+    return { code, what, where, fix: adviceOf(error) || undefined, option };
   }
   if (error instanceof CommanderError) {
     return {

@@ -11,6 +11,7 @@ import type { ValueInfo } from '../../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
+import { notesWithFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
 
 /** Makes feeds for a model that has these inputs and outputs, with sizes for symbols that the flags leave open. */
@@ -37,7 +38,8 @@ export async function readData(
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };
     const made = images?.(inputs, shape) ?? dataset(samples, inputs, outputs, { ...flags, shape, noises });
-    for (const text of made.notes ?? []) if (noted.size !== noted.add(text).size) note(text);
+    for (const text of notesWithFlags(made.notes, made.noteOptions))
+      if (noted.size !== noted.add(text).size) note(text);
     return made;
   };
 }

@@ -1,6 +1,6 @@
 import { rmdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { OnnxMishError } from '../../base/error.js';
+import { OnnxMishError, withDetails } from '../../base/error.js';
 import type { SharedData } from '../../files/shared-data.js';
 import { makeFolder } from '../../files/write-atomically.js';
 import type { Written } from '../../node/transform-file.js';
@@ -73,13 +73,9 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
   }
 }
 
-/** Advice on single files names -o. */
+/** Advice on single files is about their output. */
 function adviseOutDir(error: unknown): never {
-  if (!(error instanceof OnnxMishError) || error.fix?.includes(' -o') !== true) throw error;
-  const { code, what, where, fix, cause } = error;
-  throw new OnnxMishError(code, what, {
-    where,
-    fix: fix.replace('name with -o', 'place with --out-dir').replace(' -o', ' --out-dir'),
-    cause,
-  });
+  if (!(error instanceof OnnxMishError) || error.option?.output === undefined) throw error;
+  const { output, ...option } = error.option;
+  throw withDetails(error, { option: { outDir: output, ...option } });
 }

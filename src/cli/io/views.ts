@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { OnnxMishError } from '../../base/error.js';
+import { OnnxMishError, withDetails } from '../../base/error.js';
 import { isStream } from '../../files/read-stream.js';
 import { isSameFile } from '../../files/same-file.js';
 import { checkTarget } from '../../files/write-atomically.js';
@@ -30,7 +30,7 @@ export async function checkViews(
     if (path === undefined) continue;
     if (isStdout(path)) giveStandardOutputToText();
     if (isStdout(path) || (await isStream(path))) continue;
-    await withoutDashO(() => checkTarget(path, force));
+    await withoutOutput(() => checkTarget(path, force));
     for (const input of inputs) {
       if (input === undefined || !(await isSameFile(input, path))) continue;
       const fix = 'Choose another name';
@@ -65,7 +65,7 @@ export async function writeText(
   { force = false }: { force?: boolean | undefined } = {},
 ): Promise<void> {
   if (isStdout(path)) return print(text);
-  if (!(await isStream(path))) return withoutDashO(() => writeFile(path, text, force));
+  if (!(await isStream(path))) return withoutOutput(() => writeFile(path, text, force));
   const write = (sink: Writable) =>
     new Promise<void>((resolve, reject) => {
       sink.write(text, (error) => (error ? reject(error) : resolve()));
@@ -73,13 +73,12 @@ export async function writeText(
   await withSink(path, write, interruptible());
 }
 
-/** Advice on files names the option -o of the commands that write models; other files have options of their own. */
-export async function withoutDashO<T>(work: () => Promise<T>): Promise<T> {
+/** Advice on files is about the output of the commands that write models; other files have options of their own. */
+export async function withoutOutput<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
-    const { code, what, where, fix, cause } = error;
-    throw new OnnxMishError(code, what, { where, fix: fix?.replaceAll(' with -o', ''), cause });
+    throw withDetails(error, { option: { ...error.option, output: undefined } });
   }
 }

@@ -1,6 +1,7 @@
 import { KINDS } from '../../mish/activation-kinds.js';
 import type { FixedNode } from '../../mish/fix-report.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
+import { notesWithFlags, withFlags } from './flags.js';
 import { clean, grown, integer, plural } from './text.js';
 
 /** Describes what a swap did, in lines. */
@@ -12,6 +13,7 @@ export function describeSwap({
   fold,
   fixes = [],
   notes,
+  noteOptions,
   bytesIn,
   bytesOut,
 }: SwapReport): string[] {
@@ -33,7 +35,7 @@ export function describeSwap({
     ...describeDoubts(sites),
     ...describeSkipped(skipped),
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
-    ...notes.map((note) => `  note: ${clean(note)}`),
+    ...notesWithFlags(notes, noteOptions).map((note) => `  note: ${clean(note)}`),
   ];
 }
 
@@ -94,7 +96,10 @@ export function describeDoubts(sites: readonly SiteReport[], most = 8): string[]
 export function describeSkipped(skipped: readonly SkipReport[], most = 8): string[] {
   const lines = skipped
     .slice(0, most)
-    .map(({ kind, label, why }) => `  kept ${operator(kind)} ${clean(label)}: ${clean(why)}`);
+    .map(
+      ({ kind, label, why, option }) =>
+        `  kept ${operator(kind)} ${clean(label)}: ${clean(withFlags(why, option))}`,
+    );
   if (skipped.length > most) lines.push(`  kept ${skipped.length - most} more (--json lists all)`);
   return lines;
 }

@@ -56,17 +56,20 @@ export async function findBrowser(named?: string): Promise<FoundBrowser> {
   if (asked !== undefined) {
     if (await canRun(asked))
       // In full, since a bare name would be looked for on the PATH.
-      return { path: resolve(asked), source: named === undefined ? `$${variable}` : '--browser' };
+      return { path: resolve(asked), source: named === undefined ? `$${variable}` : 'named' };
     throw new OnnxMishError('bad-usage', 'this is no browser that can be run', {
       where: asked,
-      fix: `Correct ${named === undefined ? `the environment variable ${variable}` : '--browser'}`,
+      ...(named === undefined
+        ? { fix: `Correct the environment variable ${variable}` }
+        : { fix: 'Correct the path', option: { browser: null } }),
     });
   }
   for (const path of installedPaths()) if (await canRun(path)) return { path, source: 'installed' };
   const packaged = await packagedBrowser();
   if (packaged !== undefined) return packaged;
   throw new OnnxMishError('provider-unavailable', 'no browser was found', {
-    fix: 'Install Chrome, Edge or Chromium, name one with --browser, or run `npm install @sparticuz/chromium` (Linux on x64)',
+    fix: 'Install Chrome, Edge or Chromium, run `npm install @sparticuz/chromium` (Linux on x64), or name one',
+    option: { browser: null },
   });
 }
 
@@ -103,7 +106,8 @@ async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   if (process.getuid === undefined || (await lstat(folder)).uid === uid) return found;
   throw new OnnxMishError('io', 'this folder belongs to somebody else, who may have put anything into it', {
     where: folder,
-    fix: 'Remove it, or name a browser with --browser',
+    fix: 'Remove it, or name a browser',
+    option: { browser: null },
   });
 }
 

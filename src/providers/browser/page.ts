@@ -1,5 +1,6 @@
 import { aborted, stopIfAborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import type { OptionHint } from '../../base/option-hint.js';
 import type { FoundBrowser } from './find.js';
 import { type Launched, launch } from './launch.js';
 import type { Answer, Call, Request, Value } from './protocol.js';
@@ -30,6 +31,8 @@ export interface PageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const MORE_TIME = { fix: 'Allow more time', option: { timeoutMs: null } } as const;
+
 /** Starts a browser with a page in it. Throws `provider-unavailable` when it does not start, `aborted`. */
 export async function openPage(options: PageOptions): Promise<Page> {
   const { browser: found, files, args, timeoutMs, signal } = options;
@@ -43,9 +46,9 @@ export async function openPage(options: PageOptions): Promise<Page> {
     if (cause instanceof OnnxMishError) throw cause;
     throw new OnnxMishError('provider-unavailable', `the browser does not start: ${firstLine(cause)}`, {
       where: found.path,
-      fix: /Timeout \d+ms exceeded/.test(firstLine(cause))
-        ? 'Allow more with --timeout'
-        : 'Start it by hand to see why, or name another with --browser',
+      ...(/Timeout \d+ms exceeded/.test(firstLine(cause))
+        ? MORE_TIME
+        : { fix: 'Start it by hand to see why, or name another', option: { browser: null } }),
       cause,
     });
   }
@@ -66,7 +69,8 @@ async function attach(
     };
   });
   death.catch(() => {}); // it may die while nobody waits
-  const failed = (what: string, fix?: string) => new OnnxMishError('run-failed', what, { fix });
+  const failed = (what: string, fix?: string, option?: OptionHint) =>
+    new OnnxMishError('run-failed', what, { fix, option });
   const onAbort = () => die(aborted());
   signal?.addEventListener('abort', onAbort, { once: true });
   browser.on('disconnected', () => die(failed('the browser ended in the middle of it')));
@@ -78,7 +82,8 @@ async function attach(
       timer = setTimeout(() => {
         const error = failed(
           `the page did not answer within ${timeoutMs / 1000} s (${what})`,
-          'Allow more with --timeout',
+          MORE_TIME.fix,
+          MORE_TIME.option,
         );
         die(error);
         reject(error);

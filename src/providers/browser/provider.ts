@@ -73,8 +73,8 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
         return facts.missing === undefined ? { available: true } : explain(facts.missing);
       } catch (error) {
         if (!(error instanceof OnnxMishError) || error.code !== 'provider-unavailable') throw error;
-        const { what, where, fix = '' } = error;
-        return { available: false, reason: where === undefined ? what : `${what} (${where})`, fix };
+        const { what, where, fix = '', option } = error;
+        return { available: false, reason: where === undefined ? what : `${what} (${where})`, fix, option };
       }
     },
     ...checksFor(name),

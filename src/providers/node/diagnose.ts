@@ -1,3 +1,4 @@
+import type { OptionHint } from '../../base/option-hint.js';
 import type { ProviderName } from '../provider.js';
 
 /** What is known of the machine when a provider does not start. */
@@ -16,6 +17,8 @@ export interface Facts {
 export interface Diagnosis {
   readonly reason: string;
   readonly fix: string;
+  /** The options that `fix` is about. */
+  readonly option?: OptionHint | undefined;
 }
 
 /** Says in plain words why a provider of onnxruntime-node does not start, by the error that it gave. */
@@ -132,7 +135,8 @@ const CASES: readonly Case[] = [
     pattern: /887A000[24]|dml_provider_factory.*80070057/i,
     tell: (_, { deviceId }) => ({
       reason: `there is no ${deviceId === undefined ? 'GPU' : `GPU ${deviceId}`} that DirectML can use`,
-      fix: `It needs one with DirectX 12 and its newest driver: \`dxdiag\` lists them${deviceId === undefined ? '' : ', and --device-id counts from 0'}`,
+      fix: `It needs one with DirectX 12 and its newest driver: \`dxdiag\` lists them${deviceId === undefined ? '' : ', and counting starts from 0'}`,
+      option: deviceId === undefined ? undefined : { deviceId: null },
     }),
   },
 ];
@@ -180,7 +184,8 @@ function cudaFailure(code: string, text: string, deviceId: number | undefined): 
     case '101':
       return {
         reason: `there is no CUDA device ${deviceId ?? 0}`,
-        fix: '`nvidia-smi -L` lists those for --device-id, and CUDA_VISIBLE_DEVICES hides some',
+        fix: 'Choose from those that `nvidia-smi -L` lists; CUDA_VISIBLE_DEVICES hides some',
+        option: { deviceId: null },
       };
     case '209':
       return {

@@ -2,7 +2,7 @@
 
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
-import { messageOf, OnnxMishError } from '../../base/error.js';
+import { type ErrorDetails, messageOf, OnnxMishError } from '../../base/error.js';
 import { withCopyBeside } from '../../files/edited-copy.js';
 import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../files/with-document.js';
@@ -134,6 +134,17 @@ async function openTensors(
   });
 }
 
+/** What to do about a model that ONNX Runtime has no kernel for. */
+function adviceOn(message: string, name: ProviderName): Pick<ErrorDetails, 'fix' | 'option'> {
+  if (/could not find an implementation for \w+\([1-6]\)/i.test(message)) {
+    const fix = 'ONNX Runtime has few kernels before opset 7: raise the opset';
+    return { fix, option: { swap: { opset: 7 } } };
+  }
+  if (!/could not find an implementation|not implemented/i.test(message)) return {};
+  const fix = `${name} has no kernel for that operator and type. If it is of Mish, write it in another form`;
+  return { fix, option: { retarget: { form: 'exp' } } };
+}
+
 async function open(
   name: ProviderName,
   model: RunnableModel,
@@ -144,11 +155,7 @@ async function open(
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
       where: label,
-      fix: /could not find an implementation for \w+\([1-6]\)/i.test(messageOf(cause))
-        ? 'ONNX Runtime has few kernels before opset 7: raise the opset with `onnx-mish swap --opset 7`'
-        : /could not find an implementation|not implemented/i.test(messageOf(cause))
-          ? `${name} has no kernel for that operator and type. If it is of Mish, write it in another form: \`onnx-mish retarget --form exp\``
-          : undefined,
+      ...adviceOn(messageOf(cause), name),
       cause,
     });
   // ONNX Runtime opens what a model names, a pipe as well, for which it waits.
@@ -158,11 +165,12 @@ async function open(
   const opening = openTensors(name, model, options, profile?.prefix);
   const { session, notes } = await opening.catch(async (cause: unknown) => {
     await profile?.remove();
-    // What is wrong with the device is not the model's fault: a --device-id that there is not, say.
+    // What is wrong with the device is not the model's fault: one that is not there, say.
     if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
     const { platform, arch } = process;
-    const { reason, fix } = diagnose(name, messageOf(cause), { platform, arch, deviceId: options?.deviceId });
-    throw new OnnxMishError('run-failed', reason, { where: label, fix, cause });
+    const facts = { platform, arch, deviceId: options?.deviceId };
+    const { reason, ...advice } = diagnose(name, messageOf(cause), facts);
+    throw new OnnxMishError('run-failed', reason, { where: label, ...advice, cause });
   });
   const createMs = performance.now() - start;
   const convert = (feeds: Tensors) =>

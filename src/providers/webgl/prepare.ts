@@ -46,11 +46,15 @@ function suspicionsOf(document: OnnxDocument): string[] {
   ];
 }
 
-/** The model as `--target webgl` writes it, where that changes more than the form of Mish. */
+/** The model as `retarget` writes it for WebGL, where that changes more than the form of Mish. */
 export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undefined> {
   const { output, report } = await retargetDocument(document, { target: 'webgl', undo: false });
   if (report.fixes.length === 0) return undefined;
-  return { model: await output.bytes(), command: '`retarget --target webgl`' };
+  return {
+    model: await output.bytes(),
+    name: 'writing it for WebGL',
+    option: { retarget: { target: 'webgl' } },
+  };
 }
 
 /** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */

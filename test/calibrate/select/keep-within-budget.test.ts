@@ -122,7 +122,8 @@ describe('what cannot be answered', () => {
     expect(await failure(within(['top1-drop<=1']))).toMatchObject({
       code: 'bad-usage',
       what: 'top1-drop<=1 needs labels',
-      fix: expect.stringContaining('--labels'),
+      fix: expect.stringContaining('Name their array'),
+      option: { labels: null, images: null },
     });
   });
 

@@ -170,10 +170,10 @@ describe('going on', () => {
   test.each([
     ['another model', reluModel(), {}, /ranks another model/],
     ['other samples', rankedModel, { data: data(40, 2) }, /other samples/],
-    ['another seed', rankedModel, { seed: 5 }, /--seed 0, and now it is 5/],
-    ['fewer samples', rankedModel, { samples: 20 }, /--samples 40, and now it is 20/],
-    ['another form', rankedModel, { form: 'exp' as const }, /--form softplus/],
-    ['another β', rankedModel, { beta: 3 }, /--beta 1/],
+    ['another seed', rankedModel, { seed: 5 }, / seed 0, and now it is 5/],
+    ['fewer samples', rankedModel, { samples: 20 }, / samples 40, and now it is 20/],
+    ['another form', rankedModel, { form: 'exp' as const }, / form softplus, and now it is exp/],
+    ['another β', rankedModel, { beta: 3 }, / beta 1, and now it is 3/],
   ])('not with %s', async (_, bytes, options, message) => {
     const before = await rankSites(rankedModel, { data: data() });
     const error = failure(rankSites(bytes, { data: data(), ...options, before, beforeName: 'r.json' }));

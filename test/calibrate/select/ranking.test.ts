@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { OptionHint } from '../../../src/base/option-hint.js';
 import {
   checkSame,
   parseRanking,
@@ -114,20 +115,27 @@ describe('a file of a ranking', () => {
     [spoiltSite({ estimate: { ...harm(1), broken: null } }), /sites\[0\]\.estimate/],
   ])('%# is refused', (json, message) => {
     expect(() => parseRanking(json, 'r.json')).toThrow(message);
-    expect(() => parseRanking(json, 'r.json')).toThrow(/^r\.json: .*rank --resume/);
+    expect(() => parseRanking(json, 'r.json')).toThrow(/^r\.json: .*a file with a ranking/);
   });
 
-  test.each([
+  test.each<[Partial<Ranking>, RegExp, OptionHint?]>([
     [{ model: { name: 'm.onnx', sha256: ['ef'] } }, /ranks another model \('m.onnx'\)/],
-    [{ form: 'exp' }, /--form softplus, and now it is exp/],
-    [{ beta: 2 }, /--beta 1, and now it is 2/],
-    [{ data: { ...RANKING.data, seed: 3 } }, /--seed 0, and now it is 3/],
-    [{ data: { ...RANKING.data, samples: 9 } }, /--samples 4, and now it is 9/],
+    [{ form: 'exp' }, /form softplus, and now it is exp.*go back to form softplus/, { form: 'softplus' }],
+    [{ beta: 2 }, /beta 1, and now it is 2.*go back to beta 1/, { beta: 1 }],
+    [{ data: { ...RANKING.data, seed: 3 } }, /seed 0, and now it is 3.*go back to seed 0/, { seed: 0 }],
+    [
+      { data: { ...RANKING.data, samples: 9 } },
+      /samples 4, and now it is 9.*go back to samples 4/,
+      { samples: 4 },
+    ],
     [{ data: { ...RANKING.data, sha256: 'other' } }, /other samples/],
     [{ data: { ...RANKING.data, labelled: true } }, /other samples/],
     [{ measuredIn: 'softplus' }, /another way/],
-  ] as const)('of something else is not gone on with: %#', (change, message) => {
+  ])('of something else is not gone on with: %#', (change, message, option = {}) => {
     expect(() => checkSame(RANKING, { ...RANKING, ...change })).toThrow(message);
+    expect(() => checkSame(RANKING, { ...RANKING, ...change })).toThrow(
+      expect.objectContaining({ option: { before: null, ...option } }),
+    );
     expect(() => checkSame(RANKING, RANKING)).not.toThrow();
   });
 });

@@ -122,7 +122,8 @@ test('a free dimension is 1 unless given, and a note names it', async () => {
   const plain = await validate(...QUICK);
   expect(plain.json).toMatchObject({
     data: { shapes: { x: [1, 3] } },
-    notes: ["free dimensions without a size are taken as 1: 'batch'; --dim gives sizes"],
+    notes: ["free dimensions without a size are taken as 1: 'batch'"],
+    noteOptions: { "free dimensions without a size are taken as 1: 'batch'": { dims: null } },
   });
   const all = await validate(...QUICK, '--dim', '*=2');
   expect(all.json).toMatchObject({ data: { shapes: { x: [2, 3] } }, notes: [] });

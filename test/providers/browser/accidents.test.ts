@@ -92,7 +92,8 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
     expect(error).toMatchObject({
       code: 'run-failed',
       what: 'the page did not answer within 3 s (pairs)',
-      fix: 'Allow more with --timeout',
+      fix: 'Allow more time',
+      option: { timeoutMs: null },
     });
     await provider.close?.();
   });
@@ -181,7 +182,8 @@ describe.runIf(process.platform === 'linux')('a browser', () => {
     expect(await provider.availability()).toMatchObject({
       available: false,
       reason: expect.stringMatching(/does not start.*\/bin\/false/),
-      fix: expect.stringMatching(/--browser/),
+      fix: expect.stringMatching(/name another/),
+      option: { browser: null },
     });
   });
 });

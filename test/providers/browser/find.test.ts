@@ -24,12 +24,17 @@ describe('the browser', () => {
     expect(await findBrowser()).toEqual({ path: installed.path, source: 'installed' });
     vi.stubEnv('CHROME_PATH', variable.path);
     expect(await findBrowser()).toEqual({ path: variable.path, source: '$CHROME_PATH' });
-    expect(await findBrowser(named.path)).toEqual({ path: named.path, source: '--browser' });
+    expect(await findBrowser(named.path)).toEqual({ path: named.path, source: 'named' });
   });
 
   test.each(['/no/such/browser', '/tmp', import.meta.filename])('named %s is an error', async (path) => {
     await expect(findBrowser(path)).rejects.toThrow(
-      expect.objectContaining({ code: 'bad-usage', where: path, fix: 'Correct --browser' }),
+      expect.objectContaining({
+        code: 'bad-usage',
+        where: path,
+        fix: 'Correct the path',
+        option: { browser: null },
+      }),
     );
     vi.stubEnv('ONNX_MISH_BROWSER', path);
     await expect(findBrowser()).rejects.toThrow(/ONNX_MISH_BROWSER/);

@@ -148,7 +148,7 @@ const MESSAGES: readonly [what: string, ProviderName, string, Partial<Facts>, Re
     failure('101: invalid device ordinal'),
     { deviceId: 7 },
     /no CUDA device 7$/,
-    /--device-id/,
+    /Choose from those that `nvidia-smi -L` lists/,
   ],
   [
     'mixed drivers',
@@ -182,7 +182,7 @@ const MESSAGES: readonly [what: string, ProviderName, string, Partial<Facts>, Re
     NO_DIRECTX.replace('887A0004', '887A0002'),
     { platform: 'win32', deviceId: 3 },
     /no GPU 3/,
-    /--device-id/,
+    /counting starts from 0/,
   ],
   [
     'Windows only',
@@ -225,6 +225,7 @@ test.each(MESSAGES)('%s', (_, name, message, facts, reason, fix) => {
   expect(found.reason).toMatch(reason);
   expect(found.fix).toMatch(fix);
   expect(found.fix).not.toMatch(/\.$/); // a full stop follows it
+  if (/ device 7| GPU 3/.test(found.reason)) expect(found.option).toEqual({ deviceId: null });
 });
 
 const onLinux = process.platform === 'linux' && process.arch === 'x64';

@@ -1,20 +1,21 @@
-import { messageOf, OnnxMishError } from '../../../base/error.js';
+import { messageOf, OnnxMishError, sentences } from '../../../base/error.js';
+import type { OptionName } from '../../../base/option-hint.js';
 import type { Answer, Problem } from '../protocol.js';
 
-/** Advice for the page, in place of advice that names an option of the command line. */
-const IN_PAGE: readonly (readonly [option: RegExp, fix: string])[] = [
-  [/--(shape|dim)\b/, 'Give the sizes of the model’s free dimensions'],
-  [/--limit\b/, 'Give as many images as fill whole batches'],
-  [/--data\b/, 'Give arrays as an .npz'],
-  [/--(size|resize|layout|mean|std)\b/, 'Change how the images are prepared'],
+/** Advice for the page, by the options that the error's advice is about; the first match counts. */
+const IN_PAGE: readonly (readonly [fix: string, ...options: readonly OptionName[]])[] = [
+  ['Give the sizes of the model’s free dimensions', 'shapes', 'dims'],
+  ['Give as many images as fill whole batches', 'limit'],
+  ['Give arrays as an .npz', 'data'],
+  ['Change how the images are prepared', 'size', 'resize', 'layout', 'mean', 'std'],
 ];
 
 /** Converts a thrown value into a plain object that can be sent between workers. */
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof OnnxMishError)) return { code: 'run-failed', what: messageOf(error) };
-  const { code, what, where, fix = '' } = error;
-  const other = IN_PAGE.find(([option]) => option.test(fix))?.[1];
-  return { code, what, where, fix: (other ?? fix) || undefined };
+  const { code, what, where, fix, option = {}, outcome } = error;
+  const [inPage] = IN_PAGE.find(([, ...names]) => names.some((name) => option[name] !== undefined)) ?? [];
+  return { code, what, where, fix: sentences(inPage ?? fix, outcome) || undefined };
 }
 
 /** Runs `work` and returns its result, or the problem if it throws. */

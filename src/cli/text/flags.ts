@@ -1,0 +1,88 @@
+import type { OptionHint, OptionName } from '../../base/option-hint.js';
+import type { Report } from '../../validate/report-schema.js';
+
+/** What the command line writes for an option of the library: its flag, or a whole command. */
+export const FLAGS: Readonly<Record<OptionName, string>> = {
+  allowOutsideData: '--allow-outside-data',
+  before: '--resume',
+  beta: '--beta',
+  browser: '--browser',
+  data: '--data',
+  deviceId: '--device-id',
+  dims: '--dim',
+  exclude: '--exclude',
+  force: '--force',
+  form: '--form',
+  images: '--images',
+  include: '--include',
+  labels: '--labels',
+  layers: '--layers',
+  layout: '--layout',
+  limit: '--limit',
+  mean: '--mean',
+  only: '--only',
+  opset: '--opset',
+  outDir: '--out-dir',
+  output: '-o',
+  plan: 'swap --dry-run --json',
+  resize: '--resize',
+  retarget: 'retarget',
+  samples: '--samples',
+  seed: '--seed',
+  shapes: '--shape',
+  size: '--size',
+  std: '--std',
+  strict: '--strict',
+  swap: 'swap',
+  target: '--target',
+  timeoutMs: '--timeout',
+  undo: '--no-undo',
+  validate: 'validate --json',
+};
+
+/** How a list of more than a command shows is seen whole. */
+export const ALL_HINT = '--all lists them';
+
+/** Hints from a report may hold anything. */
+type Hint = OptionHint | Readonly<Record<string, unknown>>;
+
+/** Options as flags, with the values that are advised; names that the command line has no flag for are left out. */
+function flagsIn(option: Hint): string[] {
+  return Object.entries(option).flatMap(([name, value]) => {
+    if (value === undefined || !Object.hasOwn(FLAGS, name)) return [];
+    const flag = FLAGS[name as OptionName];
+    if (typeof value === 'number') return `${flag} ${value}`;
+    if (typeof value === 'string') return `${flag} ${quoted(value)}`;
+    if (typeof value !== 'object' || value === null) return flag;
+    if (name === 'swap' || name === 'retarget') return [flag, ...flagsIn(value as Hint)].join(' ');
+    return Object.entries(value).map(([key, size]) => `${flag} '${key}=${[size].flat().join('x')}'`);
+  });
+}
+
+const quoted = (text: string) => (/^[\w.,-]+$/.test(text) ? text : `'${text}'`);
+
+/** A sentence with the flags of the options that it is about behind it. */
+export function withFlags(sentence: string, option: Hint | undefined): string {
+  const flags = option === undefined ? [] : flagsIn(option);
+  return flags.length === 0 ? sentence : `${sentence} (${flags.join(', ')})`;
+}
+
+/** Notes with the flags of the options that they advise. */
+export function notesWithFlags<Notes extends readonly string[] | undefined>(
+  notes: Notes,
+  options: Readonly<Record<string, Hint>> | undefined,
+): string[] {
+  return (notes ?? []).map((note) =>
+    withFlags(note, options !== undefined && Object.hasOwn(options, note) ? options[note] : undefined),
+  );
+}
+
+/** A report as the command line shows it: advice with flags. */
+export function reportWithFlags(report: Report): Report {
+  const providers = report.providers.map((row) => ({
+    ...row,
+    fix: row.fix === null ? null : withFlags(row.fix, row.option),
+    notes: notesWithFlags(row.notes, row.noteOptions),
+  }));
+  return { ...report, providers, notes: notesWithFlags(report.notes, report.noteOptions) };
+}

@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import type { OptionHint } from '../../../src/base/option-hint.js';
+import { FLAGS, notesWithFlags, reportWithFlags, withFlags } from '../../../src/cli/text/flags.js';
+import type { Report } from '../../../src/validate/report-schema.js';
+
+const NAMES = [
+  'calibrate',
+  'doctor',
+  'inspect',
+  'rank',
+  'report',
+  'retarget',
+  'swap',
+  'ui',
+  'undo',
+  'validate',
+];
+
+const commands: Command[] = await Promise.all(
+  NAMES.map(async (name) => {
+    const { command }: { command: () => Command } = await import(`../../../src/cli/commands/${name}.ts`);
+    return command();
+  }),
+);
+const flagsOf = (some: readonly Command[]) =>
+  new Set(some.flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long])));
+
+describe('the flag of an option', () => {
+  test.each(Object.entries(FLAGS))('of %s, %s, is one of a command', (_, text) => {
+    const [first = '', ...rest] = text.split(' ');
+    const command = commands.find((one) => one.name() === first);
+    const flags = command === undefined ? text.split(' ') : rest;
+    const real = flagsOf(command === undefined ? commands : [command]);
+    for (const flag of flags) expect(real).toContain(flag);
+    expect(command !== undefined || flags.length === 1).toBe(true);
+  });
+});
+
+describe('advice on options', () => {
+  test.each<[OptionHint, string]>([
+    [{ opset: 13 }, 'Do it (--opset 13)'],
+    [{ labels: null }, 'Do it (--labels)'],
+    [{ undo: false }, 'Do it (--no-undo)'],
+    [{ output: null, force: null }, 'Do it (-o, --force)'],
+    [{ output: undefined, force: null }, 'Do it (--force)'],
+    [{ form: 'exp' }, 'Do it (--form exp)'],
+    [{ only: "it's" }, `Do it (--only 'it's')`],
+    [{ dims: { N: 1 }, shapes: { x: [1, 3] } }, "Do it (--dim 'N=1', --shape 'x=1x3')"],
+    [{ retarget: { target: 'webgl' } }, 'Do it (retarget --target webgl)'],
+    [{ swap: { opset: 7, undo: false } }, 'Do it (swap --opset 7 --no-undo)'],
+    [{ plan: null }, 'Do it (swap --dry-run --json)'],
+    [{}, 'Do it'],
+  ])('%j is written behind the sentence', (option, text) => {
+    expect(withFlags('Do it', option)).toBe(text);
+  });
+
+  test('a name from a report that the command line has no flag for is left out', () => {
+    const option = JSON.parse('{"newer": 1, "__proto__": 2, "toString": 3, "opset": [1], "beta": 4}');
+    expect(withFlags('Do it', option)).toBe("Do it (--opset '0=1', --beta 4)");
+  });
+
+  test('a note gets the flags of its own options', () => {
+    const notes = ['first', 'toString', 'second'];
+    expect(notesWithFlags(notes, { second: { dims: null } })).toEqual([
+      'first',
+      'toString',
+      'second (--dim)',
+    ]);
+    expect(notesWithFlags(undefined, undefined)).toEqual([]);
+  });
+
+  test('a report shows the flags in its rows and notes', () => {
+    const row = {
+      fix: 'Name another',
+      option: { browser: null },
+      notes: ['a'],
+      noteOptions: { a: { form: 'exp' } },
+    };
+    const report = {
+      providers: [row, { fix: null, notes: [] }],
+      notes: ['b'],
+      noteOptions: { b: { dims: null } },
+    };
+    const { providers, notes } = reportWithFlags(report as unknown as Report);
+    expect(providers.map(({ fix }) => fix)).toEqual(['Name another (--browser)', null]);
+    expect(providers.map((one) => one.notes)).toEqual([['a (--form exp)'], []]);
+    expect(notes).toEqual(['b (--dim)']);
+  });
+});
+
+test('no file outside the command line names a flag or a call of a command', () => {
+  const root = fileURLToPath(new URL('../../../src/', import.meta.url));
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => /\.tsx?$/.test(name) && !/^cli[/\\]/.test(name),
+  );
+  expect(files.length).toBeGreaterThan(100);
+  const flags = [...flagsOf(commands)].flatMap((flag) =>
+    flag === undefined ? [] : [flag, flag.replace('--no-', '--')],
+  );
+  // CSS has properties of this form, as a name before a colon or within var(); -i of a number is its negative.
+  const named = new RegExp(`(?<![\\w-]|var\\()(?:${[...new Set(flags)].join('|')})(?![\\w:-])`, 'g');
+  const called = new RegExp(`\`(?:onnx-mish )?(?:${NAMES.join('|')})(?: [^\`]*)? -`, 'g');
+  for (const file of files) {
+    const text = readFileSync(join(root, file), 'utf8');
+    expect([...(text.match(named) ?? []), ...(text.match(called) ?? [])], file).toEqual([]);
+  }
+});
