@@ -14,14 +14,40 @@ const SLOW = [
   'test/validate/{layers,web}.test.ts',
 ];
 
-export default defineConfig(({ mode }) => ({
-  test: {
-    include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(mode === 'quick' ? SLOW : [])],
-    reporters: ['default', './test/support/reporter.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Printed by `npm run coverage`, and no threshold: whether lines are tested is for `npm run mutation` to say.
-    coverage: { include: ['src/onnx/**', 'src/mish/**'], reporter: ['text'] },
-  },
-}));
+/**
+ * What has a process of its own: files that change what others would see, such as the file system’s functions, or that measure
+ * memory. All others share one, in which each module is loaded once.
+ */
+const ALONE = [
+  'test/{bundler,fuzz,mutation,package,trust,web}/**/*.test.ts',
+  'test/providers/browser/*.test.ts',
+  'test/{node/no-links,files/temporary-names,validate/profile}.test.ts',
+  'test/cli/{accidents,pipes,streams}.test.ts',
+];
+
+export default defineConfig(({ mode }) => {
+  const exclude = [...configDefaults.exclude, ...(mode === 'quick' ? SLOW : [])];
+  return {
+    test: {
+      projects: [
+        {
+          extends: true,
+          test: {
+            name: 'shared',
+            include: ['test/**/*.test.ts'],
+            exclude: [...exclude, ...ALONE],
+            isolate: false,
+          },
+        },
+        { extends: true, test: { name: 'alone', include: ALONE, exclude } },
+      ],
+      reporters: ['default', './test/support/reporter.ts'],
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      // What is built is loaded as Node does.
+      server: { deps: { external: [/\/dist\//] } },
+      // Printed by `npm run coverage`, and no threshold: whether lines are tested is for `npm run mutation` to say.
+      coverage: { include: ['src/onnx/**', 'src/mish/**'], reporter: ['text'] },
+    },
+  };
+});

@@ -6,7 +6,7 @@ import { openModel } from '../../src/files/model-file.js';
 import { mish } from '../../src/mish/reference.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
-import { cli } from '../support/cli.js';
+import { cliProcess as cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { isHeavy } from '../support/heavy.js';
 import { writeLargeModel } from '../support/large-model.js';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { cli, cliJson, MAIN, outcome, start } from '../support/cli.js';
+import { cliProcess as cli, cliJson, MAIN, outcome, start } from '../support/cli.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { ops, reluModel } from '../support/graph.js';

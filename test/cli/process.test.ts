@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { cli, MAIN } from '../support/cli.js';
+import { cliProcess as cli, MAIN } from '../support/cli.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { isHeavy } from './heavy.js';
+import { inThisProcess } from './in-this-process.js';
 
 const root = new URL('../../', import.meta.url);
 const { bin } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
@@ -58,8 +60,22 @@ export async function outcome(child: ChildProcess): Promise<Outcome> {
   };
 }
 
-/** Runs the real command to its end. */
+/** Commands that a file of tests has started, each in a process of its own. */
+const started = new Set<string>();
+
+/**
+ * Runs a command to its end: the first time that a file of tests calls it in a process of its own, as users do, and then in this
+ * one, which spares the start of Node; `npm run test:heavy` starts a process each time.
+ */
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<Outcome> {
+  const command = args[0] ?? '';
+  const isOther = isHeavy || options.node !== undefined || options.uid !== undefined || !started.has(command);
+  started.add(command);
+  return isOther ? cliProcess(args, options) : inThisProcess(args, options);
+}
+
+/** Runs a command in a process of its own, for tests of just that. */
+export function cliProcess(args: readonly string[], options: CliOptions = {}): Promise<Outcome> {
   const child = start(args, options);
   child.stdin?.on('error', () => {}); // it may end before it has read everything
   child.stdin?.end(options.input ?? '');

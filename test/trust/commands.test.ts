@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { cli, MAIN, outcome } from '../support/cli.js';
+import { cliProcess as cli, MAIN, outcome } from '../support/cli.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { reluModel, swapped } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';

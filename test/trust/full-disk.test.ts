@@ -4,7 +4,7 @@ import { mkdir, rm, statfs } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { writeText } from '../../src/files/write-model.js';
 import { swapFile, undoFile } from '../../src/node/index.js';
-import { cli, MAIN, outcome } from '../support/cli.js';
+import { cliProcess as cli, MAIN, outcome } from '../support/cli.js';
 import { externalModel } from '../support/external.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { reluModel, swapped } from '../support/graph.js';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chmod, link, mkdir, symlink } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { swapFile } from '../../src/node/index.js';
-import { cli, MAIN, outcome, start } from '../support/cli.js';
+import { cliProcess as cli, MAIN, outcome, start } from '../support/cli.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel, swapped } from '../support/graph.js';

@@ -5,6 +5,12 @@ import { clean, cleanJson } from './text.js';
 let isGiven = false;
 let onOneLine = false;
 
+/** From here on words go to standard output again, and a document has lines: another command begins. */
+export function renewWords(): void {
+  isGiven = false;
+  onOneLine = false;
+}
+
 /** From here on standard output carries a text file that the user wants there, and words go to standard error. */
 export function giveStandardOutputToText(): void {
   isGiven = true;

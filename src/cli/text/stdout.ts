@@ -17,6 +17,13 @@ export function standardOutput(): Writable {
   return output;
 }
 
+/** From here on standard output is that of another command, of which nothing is printed yet. */
+export function renewOutput(): void {
+  output = undefined;
+  failure = undefined;
+  last = Promise.resolve();
+}
+
 /** Prints to standard output. Where that fails the command goes on with its work, and `finishOutput` says so at its end. */
 export function print(text: string): void {
   if (failure !== undefined) return;

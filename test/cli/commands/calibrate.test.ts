@@ -307,5 +307,6 @@ test('--help has a description, its options and examples', async () => {
     'The same seed gives the same file',
   ])
     expect(stdout).toContain(part);
-  expect(stdout).not.toMatch(/--output <file>[^-]*- is standard output/); // that is for reports
+  expect(stdout).toMatch(/--report <file>[^-]*- is\s+standard output/);
+  expect(stdout).not.toMatch(/--output <file>[^-]*- is\s+standard output/); // that is for reports
 });

@@ -1,0 +1,85 @@
+import { Command } from 'commander';
+import { VERSION } from '../base/version.js';
+import { applyConfig } from './config/apply-config.js';
+import { EXIT, exitCode, reportError } from './io/exit.js';
+import { renewWords } from './text/say.js';
+import { finishOutput, print, renewOutput } from './text/stdout.js';
+import { clean } from './text/text.js';
+
+/** Each command's file is loaded only when it is called, or when help lists them all. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }>>> = {
+  inspect: () => import('./commands/inspect.js'),
+  swap: () => import('./commands/swap.js'),
+  undo: () => import('./commands/undo.js'),
+  retarget: () => import('./commands/retarget.js'),
+  rank: () => import('./commands/rank.js'),
+  calibrate: () => import('./commands/calibrate.js'),
+  validate: () => import('./commands/validate.js'),
+  report: () => import('./commands/report.js'),
+  ui: () => import('./commands/ui.js'),
+  doctor: () => import('./commands/doctor.js'),
+};
+
+const EXAMPLES = `
+Examples:
+  $ onnx-mish swap model.onnx                     write model.mish.onnx beside it
+  $ onnx-mish swap model.onnx --target cpu        in the form that is fast on the CPU
+  $ onnx-mish swap 'zoo/**/*.onnx' --out-dir out  many models, in the folders in which they are
+  $ onnx-mish validate model.onnx model.mish.onnx how far apart they are, and how fast each is
+  $ onnx-mish undo model.mish.onnx                the original again, byte for byte
+
+As an output, - is standard output: what a command says, JSON among it, then goes to standard error.
+
+Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider is not available.`;
+
+async function parse(argv: readonly string[]): Promise<void> {
+  const program = new Command('onnx-mish')
+    .description('Replace ReLU and LeakyReLU in trained ONNX models with Mish, and measure what that does.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .hook('preAction', (_, called) => applyConfig(called))
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(add --help for the options)');
+  const chosen = COMMANDS[argv[2] ?? ''];
+  const version = argv[2] === '-V' || argv[2] === '--version';
+  for (const load of chosen !== undefined ? [chosen] : version ? [] : Object.values(COMMANDS)) {
+    const { command } = await load();
+    program.addCommand(prepare(command()));
+  }
+  prepare(program);
+  if (argv.length <= 2) program.help({ error: true });
+  await program.parseAsync(argv);
+}
+
+/** Errors are thrown rather than ending the process, so that exit codes are decided in one place. */
+function prepare(command: Command): Command {
+  return (
+    command
+      .helpOption('-h, --help', 'print this help')
+      .exitOverride()
+      // Commander repeats arguments, and a file's name can be one by a shell's `*`.
+      .configureOutput({
+        writeOut: print,
+        outputError: (text, write) => write(text.split('\n').map(clean).join('\n')),
+      })
+      .showHelpAfterError('(add --help for the options)')
+  );
+}
+
+/** Runs the command that these arguments call, to its end, and says in `process.exitCode` what came of it. Never throws. */
+export function run(argv: readonly string[]): Promise<void> {
+  renewOutput();
+  renewWords();
+  return parse(argv)
+    .catch((error: unknown) => {
+      if (exitCode(error) !== EXIT.done) throw error; // help is an error to commander
+    })
+    .then(finishOutput)
+    .catch((error: unknown) => {
+      reportError(error, argv);
+      process.exitCode = exitCode(error);
+      // Whoever interrupts does not wait for a browser that is still starting; it is ended on the way out.
+      if (process.exitCode === EXIT.interrupted) process.exit();
+    });
+}
