@@ -32,6 +32,7 @@ export default defineConfig(({ mode }) => {
       projects: [
         {
           extends: true,
+          mode,
           test: {
             name: 'shared',
             include: ['test/**/*.test.ts'],
@@ -39,7 +40,7 @@ export default defineConfig(({ mode }) => {
             isolate: false,
           },
         },
-        { extends: true, test: { name: 'alone', include: ALONE, exclude } },
+        { extends: true, mode, test: { name: 'alone', include: ALONE, exclude } },
       ],
       reporters: ['default', './test/support/reporter.ts'],
       testTimeout: 60_000,
