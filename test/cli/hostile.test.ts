@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { findBrowser } from '../../src/providers/browser/find.js';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
+import { isHeavy } from '../support/heavy.js';
 import { model, node, value } from '../support/model.js';
 
 /** Stands for bytes that are no UTF-8, in a name of the same length. */
@@ -39,7 +40,16 @@ describe('names of scripts, of attributes, very long ones and such that are no U
     const folder = await tempFolder();
     await folder.write('m.onnx', named(Object.values(NAMES)));
     const views = ['--report', 'out.html', '--junit', 'out.xml'];
-    const args = ['validate', 'm.onnx', '--providers', 'cpu,wasm,webgl', '--runs', '1', '--seconds', '0.01'];
+    const args = [
+      'validate',
+      'm.onnx',
+      '--providers',
+      isHeavy ? 'cpu,wasm,webgl' : 'cpu,webgl',
+      '--runs',
+      '1',
+      '--seconds',
+      '0.01',
+    ];
     const result = await cli([...args, '--per-layer', '--profile', ...views], { cwd: folder.path });
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(result.stdout).toMatch(/^webgl +pass/m);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { clean, cleanJson } from '../../src/cli/text/text.js';
+import { casesOf } from '../support/heavy.js';
 
 /** What a terminal acts on, by its general category. */
 const ACTS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
@@ -25,6 +26,6 @@ test('JSON says the same, harmless', () => {
       expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify(value)));
       expect(ACTS.test(json.replaceAll('\n', ''))).toBe(false);
     }),
-    { seed: 14, numRuns: 200 },
+    { seed: 14, numRuns: casesOf(200) },
   );
 });

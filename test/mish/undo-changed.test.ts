@@ -13,6 +13,7 @@ import { toSource } from '../../src/onnx/source.js';
 import { viewOf } from '../../src/onnx/view.js';
 import { tempFolder } from '../support/folder.js';
 import { swapped } from '../support/graph.js';
+import { casesOf } from '../support/heavy.js';
 import { floats, type ModelParts, model, modelProto, node, value } from '../support/model.js';
 import { withOldRecord } from '../support/record.js';
 
@@ -67,7 +68,7 @@ describe('from bytes', () => {
         const found = await outcome(Uint8Array.from(changed));
         if (typeof found !== 'string') expect(Buffer.compare(found, source)).toBe(0);
       }),
-      { numRuns: 300, seed: 14 },
+      { numRuns: casesOf(300), seed: 14 },
     );
   });
 

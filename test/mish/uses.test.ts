@@ -4,6 +4,7 @@ import type { onnx } from '../../proto/onnx.js';
 import type { Plan } from '../../src/mish/plan.js';
 import { swap } from '../../src/mish/swap.js';
 import { ifNode } from '../support/bodies.js';
+import { casesOf } from '../support/heavy.js';
 import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 
@@ -262,7 +263,7 @@ describe.each(Object.entries(CASES))('%s', (_, { reason, keeps, decides, ends })
         expect(skipped[0]?.decidedBy).toBeDefined();
         expect(skipped[0]?.why).toContain(skipped[0]?.decidedBy?.split(': ').at(-1));
       }),
-      { seed: 14, numRuns: 100 },
+      { seed: 14, numRuns: casesOf(100) },
     );
   });
 
@@ -275,7 +276,7 @@ describe.each(Object.entries(CASES))('%s', (_, { reason, keeps, decides, ends })
           expect(await outcome(placed(place, nodes))).toMatchObject({ sites: ['r'], skipped: [] });
         },
       ),
-      { seed: 15, numRuns: 100 },
+      { seed: 15, numRuns: casesOf(100) },
     );
   });
 });
@@ -301,7 +302,7 @@ test('what guards would break: swapped all the same, the outputs are NaN, infini
       if (name === 'Pow of a negative') expect(Number(is)).not.toBeCloseTo(Number(was), 3);
       else expect(Number.isNaN(is) || Number(is) < 0).toBe(true);
     }),
-    { seed: 16, numRuns: 40 },
+    { seed: 16, numRuns: casesOf(40) },
   );
 });
 

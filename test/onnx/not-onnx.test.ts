@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { OnnxMishError } from '../../src/base/error.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
+import { casesOf } from '../support/heavy.js';
 import { model, node } from '../support/model.js';
 import { int, len, varint } from '../support/wire.js';
 
@@ -137,7 +138,7 @@ describe('a broken model gives an error or a model, and nothing else', () => {
           await outcome(new Uint8Array([...small.subarray(0, at), ...put, ...small.subarray(at + drop)]));
         },
       ),
-      { numRuns: 3000, seed: 5 },
+      { numRuns: casesOf(3000), seed: 5 },
     );
   });
 
@@ -146,7 +147,7 @@ describe('a broken model gives an error or a model, and nothing else', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
         expect(await outcome(bytes)).toBeInstanceOf(OnnxMishError);
       }),
-      { numRuns: 3000, seed: 6 },
+      { numRuns: casesOf(3000), seed: 6 },
     );
   });
 });

@@ -6,6 +6,7 @@ import { opsetOf } from '../../src/onnx/document.js';
 import { scan } from '../../src/onnx/scan.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { fileLike, summary } from '../support/document.js';
+import { casesOf } from '../support/heavy.js';
 import { messageType } from '../support/items.js';
 import { floats, model, modelProto, node, value } from '../support/model.js';
 import { int, len, varint } from '../support/wire.js';
@@ -18,7 +19,7 @@ describe('a file, a buffer and a Blob give the same document', () => {
         expect(summary(await scan(fileLike(bytes)))).toEqual(expected);
         expect(summary(await scan(new Blob([bytes as Uint8Array<ArrayBuffer>])))).toEqual(expected);
       }),
-      { numRuns: 100, seed: 7 },
+      { numRuns: casesOf(100), seed: 7 },
     );
   });
 
@@ -576,7 +577,7 @@ describe('what stands in several occurrences', () => {
         // What is in several places cannot be replaced.
         expect(tensor?.frame === undefined).toBe(parts.length > 1);
       }),
-      { numRuns: 200, seed: 5 },
+      { numRuns: casesOf(200), seed: 5 },
     );
   });
 

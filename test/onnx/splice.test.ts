@@ -8,10 +8,11 @@ import { toSource } from '../../src/onnx/source.js';
 import { replace, splice } from '../../src/onnx/splice.js';
 import { arbitraryModel } from '../support/arbitrary-model.js';
 import { checkSplice } from '../support/check-splice.js';
+import { casesOf } from '../support/heavy.js';
 import { withoutDigest } from '../support/record.js';
 import { parse } from '../support/wire.js';
 
-const options = { numRuns: 300, seed: 20261123 };
+const options = { numRuns: casesOf(300), seed: 20261123 };
 
 describe('any model, however oddly encoded', () => {
   test('without edits comes out byte for byte', async () => {
@@ -64,7 +65,7 @@ describe('any model, however oddly encoded', () => {
         const twice = await (await swap(once)).output.bytes();
         expect(Buffer.compare(twice, once)).toBe(0);
       }),
-      { ...options, numRuns: 100 },
+      { ...options, numRuns: casesOf(100) },
     );
   });
 
@@ -80,7 +81,7 @@ describe('any model, however oddly encoded', () => {
         expect(Buffer.compare(plain(first), plain(fromBlob))).toBe(0);
         expect(Buffer.compare(fromBlob, new Uint8Array(await (await output.blob()).arrayBuffer()))).toBe(0);
       }),
-      { ...options, numRuns: 100 },
+      { ...options, numRuns: casesOf(100) },
     );
   });
 });

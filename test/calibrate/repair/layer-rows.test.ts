@@ -6,6 +6,7 @@ import { linearLayers } from '../../../src/calibrate/repair/linear-layers.js';
 import { getProvider } from '../../../src/node/provider-by-name.js';
 import { indexGraphs } from '../../../src/onnx/graph-index.js';
 import { scan } from '../../../src/onnx/scan.js';
+import { casesOf } from '../../support/heavy.js';
 import { type LinearCase, layerModel, weightsOf } from '../../support/linear-ops.js';
 import type { AttributeValue } from '../../support/model.js';
 
@@ -98,7 +99,7 @@ describe('the rows of a layer, times its map, are what ONNX Runtime makes of it'
         fc.pre(found !== undefined);
         expect(found).toBeLessThan(SLACK);
       }),
-      { numRuns: 120 },
+      { numRuns: casesOf(120) },
     );
   });
 
@@ -123,7 +124,7 @@ describe('the rows of a layer, times its map, are what ONNX Runtime makes of it'
         fc.pre(found !== undefined);
         expect(found).toBeLessThan(SLACK);
       }),
-      { numRuns: 120 },
+      { numRuns: casesOf(120) },
     );
   });
 
@@ -156,7 +157,7 @@ describe('the rows of a layer, times its map, are what ONNX Runtime makes of it'
           expect(found).toBeLessThan(SLACK);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: casesOf(60) },
     );
   });
 
