@@ -37,6 +37,7 @@ beforeAll(async () => {
     .toBuffer();
   bench = await openBench({
     'lenet5.onnx': { file: model('lenet5.onnx') },
+    'mlp.onnx': { file: model('mlp.onnx') },
     'vgg-leaky.onnx': { file: model('vgg-leaky.onnx') },
     'vgg-leaky.onnx.data': { file: model('vgg-leaky.onnx.data') },
     'classifier.onnx': { file: classifier },
@@ -142,7 +143,7 @@ describe('open and swap', () => {
 
 describe('run', () => {
   test('both models run on each provider and give events, a report and its HTML', async () => {
-    await open('lenet5.onnx');
+    await open('mlp.onnx'); // which has few kernels, that WebGPU compiles for seconds
     await swap('exp');
     const { answer, events, html } = await bench.page.evaluate(async (input) => {
       const { bench, proxy } = globalThis as unknown as InPage;
