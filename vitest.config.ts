@@ -3,14 +3,15 @@ import { configDefaults, defineConfig } from 'vitest/config';
 /** What starts processes or browsers, runs networks at length, or goes through thousands of models. */
 const SLOW = [
   'test/{bundler,cli,fuzz,package,proof,trust,web}/**',
-  'test/{conformance,providers/browser,providers/webgpu}/**',
+  'test/{cases,conformance,providers/browser,providers/webgpu}/**',
   'test/{examples,pipelines,readme,readme-web}.test.ts',
   'test/calibrate/{calibrate,seeded-bytes,select/*,repair/repair-layers}.test.ts',
-  'test/mish/many-nodes.test.ts',
+  'test/mish/{fold-models,many-nodes}.test.ts',
   'test/mutation/runner.test.ts',
   'test/onnx/{bombs,real-models}.test.ts',
-  'test/providers/webgl/known-bugs.test.ts',
+  'test/providers/webgl/{known-bugs,random-graphs}.test.ts',
   'test/render/html.test.ts',
+  'test/train/training-step.test.ts',
   'test/validate/{layers,web}.test.ts',
 ];
 
