@@ -8,11 +8,11 @@ import type { Dataset } from './dataset.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /**
- * Cuts arrays into feeds. The first axis of every array counts samples; an input whose first dimension is
- * a number takes that many a run, one that is free takes what `dims` or `shapes` say, or one; samples that do not
- * fill the last run are left out. A scalar input takes one element a run. An array that is one whole feed (a
- * sampling rate, a first state) is fed to every run. Arrays go to the input of their name; a single array goes
- * to a single input. `labels` names the array of classes, one a sample. Throws `bad-data` where arrays and
+ * Cuts arrays into feeds. The first axis of every array counts samples. An input takes as many samples per run as its
+ * first dimension says; if this dimension is free, as `dims` or `shapes` say, or one. Samples that do not fill the
+ * last run are dropped. A scalar input takes one element per run. An array with the shape of one whole feed (a
+ * sampling rate, an initial state) goes into every run. Arrays go to the input with their name; a single array goes
+ * to a single input. `labels` is the name of the array of classes, one per sample. Throws `bad-data` if arrays and
  * inputs do not fit.
  *
  * @example
@@ -36,15 +36,15 @@ export function sampledFeeds(
     const array =
       own(arrays, input.name) ?? (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
     if (array !== undefined) return array;
-    throw new OnnxMishError('bad-data', `there is no array for input '${input.name}'`, {
-      fix: `Name one after it; the arrays are ${names.join(', ')}`,
+    throw new OnnxMishError('bad-data', `input '${input.name}' has no array`, {
+      fix: `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
     });
   };
   const cuts = inputs.map((input) => cut(input, pick(input), options));
   const runs = Math.max(0, ...cuts.map((one) => one.runs));
   const leading = cuts.find((one) => one.runs === runs);
   if (leading === undefined || runs === 0) {
-    throw new OnnxMishError('bad-data', 'there are not enough samples for one run', {
+    throw new OnnxMishError('bad-data', 'there are too few samples for one run', {
       fix: 'Give at least as many as the model’s batch dimension',
     });
   }
@@ -52,49 +52,49 @@ export function sampledFeeds(
     if (few === runs || whole) continue;
     throw new OnnxMishError(
       'bad-data',
-      `the samples for input '${name}' are enough for ${few} runs, and those for '${leading.name}' for ${runs}`,
-      { fix: 'Give as many samples for each input' },
+      `input '${name}' has samples for ${few} runs, but '${leading.name}' for ${runs}`,
+      { fix: 'Give the same number of samples for each input' },
     );
   }
-  // Cut when they are asked for: a small archive may hold millions of runs.
+  // Each run is cut on access, because a small archive may hold millions of runs.
   const feeds = lazyArray(runs, (run) =>
     Object.fromEntries(cuts.map(({ name, at, whole }) => [name, at(whole ? 0 : run)])),
   );
-  void feeds[0]; // refuses samples of a wrong type at once
+  void feeds[0]; // throws for samples of a wrong type
   const samples = runs * leading.batch;
   if (labels === undefined) return { source: 'npz', feeds, samples };
   return { source: 'npz', feeds, samples, labels: classes(arrays, labels, leading).slice(0, samples) };
 }
 
-/** The samples of one input. */
+/** The samples of one input, cut into runs. */
 interface Cut {
   readonly name: string;
-  /** Samples in the array, and how many of them a run takes. */
+  /** Number of samples in the array; `batch` is the number per run. */
   readonly count: number;
   readonly batch: number;
   readonly runs: number;
-  /** Whether the array is one feed, to be repeated where other inputs have more. */
+  /** Whether the array is one whole feed, which is repeated if other inputs have more runs. */
   readonly whole: boolean;
   readonly at: (run: number) => Tensor;
 }
 
-/** The feeds of one input: consecutive samples in its batch size, converted to its type. */
+/** Cuts the samples of one input into runs of its batch size, converted to its type. */
 function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
   const { name, elemType } = input;
   const [count = 1, ...inner] = array.dims;
   const given = own(options.shapes, name);
-  // No dims stand for a scalar, and for an unknown rank as well, which then is whatever the samples have.
+  // Empty dims mean a scalar or an unknown rank; with an unknown rank the samples decide.
   const scalar = input.dims.length === 0 && given === undefined && inner.length === 0;
   const batch = scalar ? 1 : batchSize(input, given, options);
   const dims = scalar ? [] : [batch, ...inner];
   if (input.dims.length > 0 && dims.length !== input.dims.length) {
     throw new OnnxMishError(
       'bad-data',
-      `the samples for input '${name}' have shape [${array.dims}], and the input is [${input.dims}]`,
-      { fix: 'The first axis counts samples, the others are the input’s own' },
+      `the samples for input '${name}' have shape [${array.dims}], but the input has [${input.dims}]`,
+      { fix: 'Make the first axis count samples, and the others equal the input’s' },
     );
   }
-  resolveShape(input, { shapes: { [name]: dims } }); // refuses what does not fit
+  resolveShape(input, { shapes: { [name]: dims } }); // throws if the shape does not fit
   const length = elementCount(dims);
   const runs = Math.floor(count / Math.max(1, batch));
   const part = (run: number) => [run * length, (run + 1) * length] as const;
@@ -107,7 +107,7 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
     at: (run) => {
       const [from, to] = part(run);
       const { data } = array;
-      // A view where that is possible: samples are large.
+      // A view if possible, because samples are large.
       const some = 'subarray' in data ? data.subarray(from, to) : data.slice(from, to);
       return { elemType, dims, data: convert({ ...array, data: some }, elemType, name, from) };
     },
@@ -120,7 +120,7 @@ function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dim
   return typeof dim === 'number' && dim >= 0 ? dim : dim === undefined ? 1 : (sizeOf(dim, dims) ?? 1);
 }
 
-/** The labels: whole numbers, one a sample. */
+/** Returns the labels: integers, one per sample. */
 function classes(
   arrays: Readonly<Record<string, Tensor>>,
   name: string,
@@ -130,7 +130,7 @@ function classes(
   const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { fix });
   if (array === undefined) {
     throw bad(
-      `there is no array '${name}' for the labels`,
+      `the array '${name}' for the labels is missing`,
       `The arrays are ${Object.keys(arrays).join(', ')}`,
     );
   }
@@ -139,25 +139,25 @@ function classes(
   if (array.dims.length === 0 || elementCount(inner) !== 1 || !numbers.every(Number.isInteger)) {
     throw bad(
       `the labels '${name}' are ${array.elemType} [${array.dims}]`,
-      'Give the number of its class for each sample: for one-hot labels, y.argmax(axis=1)',
+      'Give one class number for each sample; for one-hot labels, y.argmax(axis=1)',
     );
   }
   if (numbers.length === count) return numbers;
   throw bad(
-    `there are ${numbers.length} labels in '${name}' for ${count} samples of '${input}'`,
+    `'${name}' has ${numbers.length} labels for ${count} samples of '${input}'`,
     'Give one label for each sample',
   );
 }
 
-/** A tensor of an ONNX test case with its name, from onnx/tensor-data.ts. */
+/** A tensor of an ONNX test case and its name. */
 export interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;
 }
 
 /**
- * Makes feeds of ONNX test cases: by name where every tensor carries one that the model knows, else in order,
- * as the layout has it. Throws `bad-data` for an input without a tensor.
+ * Returns the feeds of ONNX test cases. Tensors go to inputs by name if every tensor has the name of an input,
+ * otherwise by order. Throws `bad-data` for an input without a tensor.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';

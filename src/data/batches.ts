@@ -2,8 +2,8 @@ import type { Tensors } from '../providers/tensor.js';
 import type { Feeds } from './dataset.js';
 
 /**
- * Gives the runs that pass a filter without end: a random one each time, or in their order where they are made as they are
- * asked for. At least one run has to pass.
+ * Yields the runs that pass a filter, without end: in random order for an array, in sequence for lazy feeds. At least
+ * one run must pass.
  */
 export async function* endlessFeeds(
   feeds: Feeds,

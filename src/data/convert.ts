@@ -2,7 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { toBfloat16, toHalf } from '../onnx/scalar.js';
 import { arrayFor, type Tensor, type TypedArray, toNumbers } from '../providers/tensor.js';
 
-/** The integers a type holds, both ends included. */
+/** Smallest and largest integer of each type. */
 const RANGES: Readonly<Record<string, readonly [low: bigint, high: bigint]>> = {
   bool: [0n, 1n],
   i8: [-(2n ** 7n), 2n ** 7n - 1n],
@@ -16,9 +16,9 @@ const RANGES: Readonly<Record<string, readonly [low: bigint, high: bigint]>> = {
 };
 
 /**
- * Converts the elements of a tensor to the type an input takes: NumPy makes float64 and int64 unless told otherwise. Floats
- * are rounded; a value that an integer type does not hold throws `bad-data`, for a picture scaled to [0, 1] that
- * becomes all zeros would look like a result. `from` says where among the samples it is, for messages.
+ * Converts the elements of a tensor to the type of an input; NumPy's defaults are float64 and int64. Rounds floats.
+ * Throws `bad-data` for a value that an integer type cannot hold, because an image scaled to [0, 1] would otherwise
+ * become zeros. `from` is the index of the first element, for messages.
  */
 export function convert(
   array: Tensor,
@@ -33,18 +33,18 @@ export function convert(
   const numbers = toNumbers(array);
   if (out === undefined || numbers === undefined) {
     throw bad(
-      `input '${input}' is ${elemType}, and its samples are ${array.elemType}`,
+      `input '${input}' is ${elemType}, but its samples are ${array.elemType}`,
       'Save the samples in a numeric type',
     );
   }
   const lost = (index: number) =>
     bad(
-      `input '${input}' is ${elemType}, which does not hold ${numbers[index]}, element ${from + index} of its samples`,
-      `Save the samples in the values that the model takes, as ${elemType}`,
+      `input '${input}' is ${elemType}, which cannot hold ${numbers[index]}, element ${from + index} of its samples`,
+      `Save the samples as ${elemType}, with the values that the model expects`,
     );
   const range = RANGES[elemType];
   const wide = out instanceof BigInt64Array || out instanceof BigUint64Array;
-  // Compared as numbers, which is exact: integers that rounding could have moved are far outside these types.
+  // Comparing as numbers is exact: integers that rounding could change are far outside these types.
   const [low, high] = range === undefined ? [] : range.map(Number);
   for (let index = 0; index < data.length; index++) {
     const value = numbers[index] ?? 0;

@@ -1,6 +1,6 @@
-// Nothing of Node in it: a page crops its images alike.
+// Imports nothing from Node: a page crops its images with the same code.
 
-/** Returns the size before the crop: the shorter side as asked for, the longer one cut to whole pixels. */
+/** Returns the size before the crop: the shorter side as given, the longer side rounded down. */
 export function sizeBefore(
   from: { width: number; height: number },
   { width, height, resize }: { width: number; height: number; resize?: number | undefined },
@@ -11,10 +11,7 @@ export function sizeBefore(
     : { width: resize ?? width, height: Math.floor(((resize ?? width) * from.height) / from.width) };
 }
 
-/**
- * Returns half of the pixels that a crop leaves over; Python's `round`, which torchvision uses, takes a half to the
- * even.
- */
+/** Returns half of the pixels that a crop removes, rounded half to even like Python's `round` in torchvision. */
 export function middle(over: number): number {
   const half = Math.floor(over / 2);
   return over % 2 === 0 ? half : half + (half % 2);

@@ -7,21 +7,21 @@ import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { resolveShape, type ShapeOptions, settleShapes } from './shapes.js';
 
-/** Feeds that are made as they are asked for, each time anew: more of them than memory holds. */
+/** Feeds that are made on access, and again on each pass; they may exceed memory. */
 export interface LazyFeeds extends AsyncIterable<Tensors> {
-  /** How many there are. */
+  /** Number of feeds. */
   readonly length: number;
 }
 
-/** One `Tensors` a run. `for await` goes over either kind. */
+/** Input tensors, one `Tensors` per run; `for await` iterates over either kind. */
 export type Feeds = readonly Tensors[] | LazyFeeds;
 
-/** Returns the first feed; undefined where there is none. */
+/** Returns the first feed; undefined if there is none. */
 export async function firstFeed(feeds: Feeds): Promise<Tensors | undefined> {
   return (await firstFeeds(feeds, 1))[0];
 }
 
-/** Returns the first feeds, at most `count`. */
+/** Returns the first `count` feeds, or fewer. */
 export async function firstFeeds(feeds: Feeds, count: number): Promise<Tensors[]> {
   const found: Tensors[] = [];
   for await (const feed of feeds) {
@@ -31,27 +31,27 @@ export async function firstFeeds(feeds: Feeds, count: number): Promise<Tensors[]
   return found;
 }
 
-/** Feeds of all runs, with their labels and source. */
+/** A data set: inputs for runs, with labels or expected outputs if known. */
 export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly seed?: number;
   readonly feeds: F;
-  /** What a reader has to know of them. */
+  /** Notes about the data for the report. */
   readonly notes?: readonly string[];
-  /** The options that notes advise, by the note. */
+  /** Option that each note advises, by note. */
   readonly noteOptions?: Readonly<Record<string, OptionHint>>;
-  /** How many samples the feeds are; runs times the first dimension of the first input unless given. */
+  /** Number of samples; default: runs times the first dimension of the first input. */
   readonly samples?: number;
-  /** The class of every sample, in the order of the feeds. */
+  /** Class of every sample, in the order of the feeds. */
   readonly labels?: readonly number[];
-  /** What the original is known to give, a `Tensors` a run; outputs that are not in it are not checked. */
+  /** Expected outputs of the original, one `Tensors` per run; missing outputs are not checked. */
   readonly expected?: readonly Tensors[];
 }
 
 /**
- * Makes seeded noise for every input: normal for floats, small whole numbers for integers (they are valid
- * indices and tokens almost everywhere), a coin for bools. The same seed gives the same feeds anywhere.
- * Free dimensions get a size as `settleShapes` says. Throws as it does, and `bad-data` for types that cannot be made up.
+ * Returns seeded noise for every input: normal numbers for floats, integers from 0 to 9 for integers (almost always
+ * valid as indices and tokens), random bools. A seed gives the same feeds on every machine. `settleShapes` chooses
+ * the sizes of free dimensions. Throws what it throws, and `bad-data` for types without noise.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -77,10 +77,10 @@ export function seededFeeds(
   return { source: 'seed', seed, feeds, notes, noteOptions };
 }
 
-/** Elements of all noise together: a gigabyte of float32, which takes some seconds. */
+/** Maximum number of elements of all noise: one gigabyte of float32, which takes a few seconds. */
 const MAX_NOISE_ELEMENTS = 2 ** 28;
 
-/** Throws `bad-data` for more noise than is worth making, before any of it is made. */
+/** Throws `bad-data` for too much noise, before creating it. */
 function checkSize(inputs: readonly ValueInfo[], settled: ShapeOptions, count: number): void {
   let total = 0;
   for (const input of inputs) {
@@ -95,11 +95,11 @@ function checkSize(inputs: readonly ValueInfo[], settled: ShapeOptions, count: n
   }
 }
 
-const LARGEST_INTEGER = 10;
+const INTEGER_COUNT = 10;
 
 function noise({ name, elemType }: ValueInfo, dims: number[], random: Random): Tensor {
   const length = elementCount(dims);
-  const whole = () => Math.floor(random() * LARGEST_INTEGER);
+  const whole = () => Math.floor(random() * INTEGER_COUNT);
   if (elemType === 'string') return { elemType, dims, data: Array.from({ length }, () => String(whole())) };
   const data = arrayFor(elemType, length);
   if (data === undefined) {

@@ -1,6 +1,9 @@
 import type { Feeds } from './dataset.js';
 
-/** Computes the SHA-256 of all feeds, as a chain over names, shapes and bytes, so that they need not be joined in memory. */
+/**
+ * Returns the SHA-256 of all feeds, as a chain over names, shapes and bytes, so that memory holds only one feed at a
+ * time.
+ */
 export async function hashFeeds(feeds: Feeds): Promise<string> {
   let state = new Uint8Array(32);
   const add = async (bytes: Uint8Array) => {

@@ -7,52 +7,52 @@ import { arrayFor, elementCount, type Tensor, type TypedArray } from '../provide
 import type { Dataset, LazyFeeds } from './dataset.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
-/** A decoded image: red, green and blue of each pixel, row by row from the top. */
+/** A decoded image: red, green and blue of each pixel, in rows from the top. */
 export interface Pixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
 }
 
-/** Size that an image has to have. */
+/** Size that an image is resized and cropped to. */
 export interface Box {
   readonly width: number;
   readonly height: number;
-  /** Length of the shorter side before the crop; without it the image is made as small as still covers the box. */
+  /** Length of the shorter side before the crop; default: the smallest size that covers the box. */
   readonly resize?: number | undefined;
 }
 
-/** Images that are decoded when they are asked for. */
+/** Images that are decoded on access. */
 export interface ImageSource {
-  /** The class of each. */
+  /** Class of each image. */
   readonly labels: readonly number[];
-  /** Throws `bad-data` or `io` for an image that cannot be read. */
+  /** Decodes an image. Throws `bad-data` or `io` if the image cannot be read. */
   decode(index: number, box: Box): Promise<Pixels>;
 }
 
-/** Three numbers, always in the order red, green, blue. */
+/** Three numbers, always for red, green and blue. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 export interface ImageOptions extends ShapeOptions {
-  /** Width and height to crop to; those of the model's input unless given. */
+  /** Width and height of the crop; default: those of the model's input. */
   readonly size?: number | undefined;
   readonly resize?: number | undefined;
-  /** Subtracted from pixels of 0 to 1; 0 unless given. */
+  /** Mean, subtracted from pixels in [0, 1]; default 0. */
   readonly mean?: Rgb | undefined;
-  /** What the difference is divided by; 1 unless given. */
+  /** Standard deviation, divides the difference; default 1. */
   readonly std?: Rgb | undefined;
-  /** Where the channels are; seen from the model's input unless given. */
+  /** Position of the channel axis; default: derived from the model's input. */
   readonly layout?: Layout | undefined;
-  /** The order of the channels that the model takes; rgb unless given. */
+  /** Channel order of the model; default rgb. `mean` and `std` are always RGB. */
   readonly channels?: 'rgb' | 'bgr' | undefined;
-  /** Take so many images only, evenly from all of them. */
+  /** Maximum number of images, chosen at even distances. */
   readonly limit?: number | undefined;
 }
 
 export const LAYOUTS = ['nchw', 'nhwc'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-/** The input that takes images, with nothing left open. */
+/** The model's image input, with all options resolved. */
 export interface ImageInput {
   readonly name: string;
   readonly elemType: string;
@@ -65,10 +65,10 @@ export interface ImageInput {
 const TYPES = ['f32', 'f16', 'f64', 'u8'];
 
 /**
- * Feeds of images, a batch a run: the model's own batch size, else what `dims` or `shapes` say, else one. A float
- * input gets (pixel / 255 - mean) / std, a uint8 input the pixels as they are. Images are decoded when a run asks
- * for them, a few ahead of it, so memory does not grow with their number; every pass decodes them again. Throws
- * `bad-data` where the model takes no images of this kind, or when they do not fill the last batch.
+ * Returns feeds of images, one batch per run. The batch size is the model's, or what `dims` or `shapes` say, or one.
+ * A float input gets (pixel / 255 - mean) / std, a uint8 input the unchanged pixels. Images are decoded shortly
+ * before their run, and again on every pass, so that memory does not grow with their number. Throws `bad-data` if the
+ * model cannot take these images, or if they do not fill the last batch.
  *
  * @example
  * import { decodeImage, getProvider, listImages } from 'onnx-mish/node';
@@ -126,7 +126,7 @@ export function imageFeeds(
   };
 }
 
-/** Finds out what the model's one input wants. Throws `bad-data`. */
+/** Resolves the options for the model's only input. Throws `bad-data`. */
 export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions): ImageInput {
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
@@ -185,7 +185,7 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
   }
 }
 
-/** Where the three channels are, if the shape leaves no choice. */
+/** Returns the position of the channel axis, if only one axis has length 3. */
 function guessLayout([second, , fourth]: readonly (number | undefined)[], shown: string): Layout {
   if (second === 3 && fourth !== 3) return 'nchw';
   if (fourth === 3 && second !== 3) return 'nhwc';
@@ -197,7 +197,10 @@ function guessLayout([second, , fourth]: readonly (number | undefined)[], shown:
   });
 }
 
-/** Lists what each byte becomes, for red, green and blue: exact, and faster than to compute it for each pixel. */
+/**
+ * Returns tables with the value of every byte for red, green and blue. The tables are exact and faster than
+ * calculating every pixel.
+ */
 export function valuesOf(
   { elemType }: Pick<ImageInput, 'elemType'>,
   { mean, std }: Pick<ImageOptions, 'mean' | 'std'>,
@@ -220,7 +223,7 @@ export function valuesOf(
   });
 }
 
-/** Writes a batch as a tensor. `values` are those of red, green and blue, see `valuesOf`. */
+/** Returns a batch of images as a tensor; `values` are the tables of `valuesOf`. */
 export function imageTensor(
   images: readonly Pixels[],
   { elemType, layout, width, height }: ImageInput,
@@ -229,8 +232,8 @@ export function imageTensor(
 ): Tensor {
   const area = width * height;
   const dims = layout === 'nchw' ? [images.length, 3, height, width] : [images.length, height, width, 3];
-  const data = arrayFor(elemType, elementCount(dims)) as Float32Array; // any of TYPES: they hold numbers
-  // How far the channels of a pixel are apart, and one pixel from the next.
+  const data = arrayFor(elemType, elementCount(dims)) as Float32Array; // every type in TYPES holds numbers
+  // Distance in the tensor between channels of a pixel, and between pixels.
   const [between, next] = layout === 'nchw' ? [area, 1] : [1, 3];
   for (const [index, { data: pixels }] of images.entries()) {
     for (const [channel, table] of values.entries()) {
@@ -243,29 +246,34 @@ export function imageTensor(
   return { elemType, dims, data };
 }
 
-/** `limit` of the numbers up to `count`, from the first on, at even distances: images of one class are neighbours. */
+/**
+ * Returns `limit` numbers below `count` at even distances, starting with 0. Images of one class are often neighbours.
+ */
 function evenly(count: number, limit = count): number[] {
   const length = Math.min(count, limit);
   return Array.from({ length }, (_, index) => Math.floor((index * count) / length));
 }
 
-/** Decoding is done on other threads; this many at once keep them busy. */
-const AHEAD = 8;
+/** Number of images decoded at once, on other threads. */
+const DECODED_AHEAD = 8;
 
-/** The results of `work` in order, with the next ones under way; none is any more when the reader leaves. */
+/**
+ * Yields the results of `work` in order, with the next ones in progress. No work is in progress after the consumer
+ * leaves.
+ */
 async function* ahead<T>(items: readonly number[], work: (item: number) => Promise<T>): AsyncGenerator<T> {
   const running: Promise<T>[] = [];
   try {
     for (const item of items) {
       const promise = work(item);
-      promise.catch(() => {}); // it is thrown where it is awaited, unless nobody gets that far
+      promise.catch(() => {}); // the error is thrown where the promise is awaited, if it is
       running.push(promise);
-      if (running.length < AHEAD) continue;
+      if (running.length < DECODED_AHEAD) continue;
       yield await (running.shift() as Promise<T>);
     }
     for (const promise of running) yield await promise;
   } finally {
-    await Promise.allSettled(running); // else they would disturb what is timed next
+    await Promise.allSettled(running); // otherwise they would disturb the next measurement
   }
 }
 

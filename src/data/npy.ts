@@ -17,14 +17,13 @@ const TYPES: Readonly<Record<string, string>> = {
   u8: 'u64',
 };
 
-/** Elements of a column-major array that are moved before signals get their turn. */
+/** Number of elements of a column-major array moved before signals are handled. */
 const BLOCK = 2 ** 16;
 
 /**
  * Reads a NumPy array file (format 1 to 3, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
- * The elements stay where they are in `bytes` if they can; column-major data is brought into row-major order elsewhere.
- * Throws `bad-data` for pickled objects, big-endian and structured types, and for files whose data is shorter or longer
- * than their shape says.
+ * The elements stay in `bytes` if their alignment allows it; column-major data is copied to row-major order. Throws
+ * `bad-data` for pickled objects, big-endian and structured types, and data whose length differs from the shape.
  *
  * @example
  * import { readFile } from 'node:fs/promises';
@@ -40,7 +39,7 @@ export function parseNpy(bytes: Uint8Array, name: string): Tensor {
   return { ...tensor, data };
 }
 
-/** Reads a NumPy array file as `parseNpy` does, and lets signals in meanwhile. Throws `aborted` as well. */
+/** Reads a NumPy array file like `parseNpy`, and handles signals meanwhile. Throws `aborted`, too. */
 export async function readNpy(bytes: Uint8Array, name: string, signal?: AbortSignal): Promise<Tensor> {
   const { tensor, fortran } = parse(bytes, name);
   if (!fortran) return tensor;
@@ -49,13 +48,13 @@ export async function readNpy(bytes: Uint8Array, name: string, signal?: AbortSig
   return { ...tensor, data };
 }
 
-/** The array of a file with its elements in the order of the file. */
+/** Returns the array of a file in the element order of the file. */
 function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran: boolean } {
   const bad = (what: string, fix = 'Save it again with numpy.save') =>
     new OnnxMishError('bad-data', what, { where: name, fix });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || view.getUint32(0) !== 0x934e554d || view.getUint16(4) !== 0x5059) {
-    throw bad('this is no .npy array');
+    throw bad('not an .npy array');
   }
   const major = bytes[6] ?? 0;
   const start = major === 1 ? 10 : 12;
@@ -65,7 +64,7 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
   const type = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1];
   const fortran = /'fortran_order'\s*:\s*True/.test(header);
   const shape = /'shape'\s*:\s*\(([^)]*)\)/.exec(header)?.[1];
-  if (type === undefined || shape === undefined) throw bad('its header names no simple type or no shape');
+  if (type === undefined || shape === undefined) throw bad('its header has no simple type or no shape');
   if (type.includes('O')) {
     throw bad(
       'it holds pickled Python objects, which are never loaded',
@@ -77,17 +76,18 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
   if (elemType === undefined) throw bad(`its type '${type}' is not a number or bool`);
   const dims = shape.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
   const data = dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) && arrayFor(elemType, 0);
-  if (!data) throw bad(`its shape (${shape}) is no shape`);
+  if (!data) throw bad(`its shape (${shape}) is not a valid shape`);
   const body = bytes.subarray(start + length);
   const expected = elementCount(dims) * data.BYTES_PER_ELEMENT;
-  if (body.length !== expected) throw bad(`it holds ${body.length} bytes where its shape needs ${expected}`);
+  if (body.length !== expected)
+    throw bad(`it has ${body.length} bytes of data, but its shape needs ${expected}`);
   return { tensor: { elemType, dims, data: elements(body, data) }, fortran };
 }
 
-/** A tensor of numbers. */
+/** A tensor with numbers. */
 type ArrayTensor = Tensor & { readonly data: TypedArray };
 
-/** Bytes as elements of the type of `like`: the same memory, where their place in it allows that. */
+/** Returns bytes as elements of the type of `like`, in the same memory if their alignment allows it. */
 function elements(body: Uint8Array, like: TypedArray): TypedArray {
   const Kind = like.constructor as new (
     buffer: ArrayBufferLike,
@@ -101,13 +101,13 @@ function elements(body: Uint8Array, like: TypedArray): TypedArray {
 
 const byteOffsetFits = ({ byteOffset }: Uint8Array, size: number) => byteOffset % size === 0;
 
-/** An array for the elements in row-major order, and what fills it in steps. */
+/** Returns an array for the elements in row-major order, and the steps that fill it. */
 function rowMajor({ data, dims, elemType }: ArrayTensor): { data: TypedArray; fill: Iterable<void> } {
   const out = arrayFor(elemType, data.length) ?? data;
   return { data: out, fill: filled(out, data, dims) };
 }
 
-/** Column-major to row-major: the index with its axes reversed. */
+/** Fills `out` in row-major order: in column-major data the axes of the index are reversed. */
 function* filled(out: TypedArray, data: TypedArray, dims: readonly number[]): Generator<void> {
   const index = dims.map(() => 0);
   for (let to = 0; to < data.length; to++) {

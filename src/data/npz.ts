@@ -1,31 +1,27 @@
-// Nothing of Node in it: a page reads its samples with the same.
+// Imports nothing from Node: a page reads its samples with the same code.
 import { isAborted } from '../base/abort.js';
 import { breathe } from '../base/breathe.js';
 import { OnnxMishError } from '../base/error.js';
 import { type Entry, packedData, readDirectory } from './zip-directory.js';
 
 const GIB = 2 ** 30;
-/** An .npz may say that it unpacks to anything; this much is believed, */
+/** Maximum unpacked bytes of an .npz, whatever its size. */
 const MOST_BYTES = 8 * GIB;
-/** and more than this only up to so many times its size. */
+/** Unpacked bytes beyond which an .npz may unpack to at most `MOST_TIMES` times its size. */
 const MANY_BYTES = GIB;
 const MOST_TIMES = 100;
-/**
- * What a byte of deflated data can stand for at the most (https://zlib.net/zlib_tech.html), and a few that are the
- * frame.
- */
+/** Maximum unpacked bytes per byte of deflated data (https://zlib.net/zlib_tech.html), plus a few for the frame. */
 const DEFLATE_TIMES = 1032;
 const DEFLATE_FRAME = 64;
-/** Bytes of an entry in the directory, less its name. */
+/** Bytes of a directory entry without its name. */
 const ENTRY = 46;
-/** Packed bytes that are inflated at once, and bytes that are summed up before signals get their turn. */
+/** Packed bytes inflated at once, and bytes added to the CRC before signals are handled. */
 const PACKED_BLOCK = 2 ** 16;
 const BLOCK = 2 ** 22;
 
 /**
- * Unpacks the .npy files of an .npz, by the names of the arrays. Throws `bad-data`, for an archive that would unpack
- * to far more than it has as well, before memory is taken for it, and for a file with another CRC than the archive
- * says; `aborted`. `path` is for messages.
+ * Returns the .npy files of an .npz, by array name. Throws `bad-data` before allocating memory for an archive that
+ * would unpack to far more than its size, and for a wrong CRC; and `aborted`. `path` is for messages.
  */
 export async function unzip(
   bytes: Uint8Array,
@@ -38,10 +34,10 @@ export async function unzip(
     const arrays: Entry[] = [];
     for (const entry of readDirectory(bytes)) {
       const { name, size, originalSize } = entry;
-      // Also what ends the reading of a directory that claims millions of entries.
+      // The check also ends the reading of a directory that claims millions of entries.
       packed += ENTRY + name.length + size;
       unpacked += originalSize;
-      if (packed > bytes.length) throw new Error('its entries overlap, or it was cut');
+      if (packed > bytes.length) throw new Error('its entries overlap, or it is truncated');
       if (originalSize > DEFLATE_TIMES * size + DEFLATE_FRAME)
         throw new Error(`'${name}' cannot be ${originalSize} bytes long`);
       if (unpacked > MOST_BYTES) throw new Error('it unpacks to more than 8 GiB');
@@ -49,13 +45,13 @@ export async function unzip(
         throw new Error(`it unpacks to more than ${MOST_TIMES} times its size`);
       if (name.endsWith('.npy')) arrays.push(entry);
     }
-    if (arrays.length === 0) throw new Error('there is no .npy in it');
+    if (arrays.length === 0) throw new Error('it contains no .npy');
     const found = new Map<string, Uint8Array>();
     for (const entry of arrays) found.set(entry.name.slice(0, -4), await unpack(bytes, entry, path, signal));
     return found;
   } catch (cause) {
     if (isAborted(cause)) throw cause;
-    throw new OnnxMishError('bad-data', `this is no .npz archive: ${(cause as Error).message}`, {
+    throw new OnnxMishError('bad-data', `not an .npz archive: ${(cause as Error).message}`, {
       where: path,
       fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
       cause,
@@ -63,7 +59,7 @@ export async function unzip(
   }
 }
 
-/** The bytes of an entry, in steps between which signals are let in. */
+/** Unpacks an entry in steps, between which signals are handled. */
 async function unpack(
   bytes: Uint8Array,
   entry: Entry,
@@ -73,18 +69,18 @@ async function unpack(
   const { name, method, size, originalSize, crc } = entry;
   const data = packedData(bytes, entry);
   if (method === 8) return inflate(data, entry, path, signal);
-  if (method !== 0) throw new Error(`'${name}' is compressed in a way other than deflate`);
+  if (method !== 0) throw new Error(`'${name}' has a compression other than deflate`);
   if (size !== originalSize) throw new Error(`'${name}' has two sizes`);
   let sum = 0;
   for (let at = 0; at < data.length; at += BLOCK) {
     sum = crc32(data.subarray(at, at + BLOCK), sum);
     await breathe(signal, path);
   }
-  if (sum !== crc) throw new Error(`'${name}' is damaged: its CRC-32 is not that of the archive`);
+  if (sum !== crc) throw new Error(`'${name}' is damaged: its CRC-32 differs from the archive's`);
   return data;
 }
 
-/** Inflates an entry. Its data is read as a gzip file, so that the platform's own code checks the CRC and the length. */
+/** Inflates an entry. The data is wrapped as a gzip file, so that the platform checks the CRC and the length. */
 async function inflate(
   data: Uint8Array,
   { name, originalSize, crc }: Entry,
@@ -107,14 +103,14 @@ async function inflate(
     if (isAborted(cause)) throw cause;
     throw new Error(`'${name}' is damaged (${(cause as Error).message})`, { cause });
   } finally {
-    await reader.cancel().catch(() => {}); // it has failed already
+    await reader.cancel().catch(() => {}); // the stream has failed already
   }
 }
 
-/** Magic number, deflate, no flags, no time, no level, unknown system (RFC 1952). */
+/** Header of a gzip file: magic number, deflate, no flags, no time, no level, unknown system (RFC 1952). */
 const GZIP_HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 
-/** Deflated data between the header and the trailer of a gzip file, in pieces. */
+/** Streams deflated data between the header and the trailer of a gzip file. */
 function gzipFile(data: Uint8Array, crc: number, size: number): ReadableStream<BufferSource> {
   const trailer = new DataView(new ArrayBuffer(8));
   trailer.setUint32(0, crc, true);
@@ -139,7 +135,7 @@ const TABLE = Int32Array.from({ length: 256 }, (_, index) => {
   return value;
 });
 
-/** Computes the CRC-32 of ZIP, continued from `before`. */
+/** Calculates the CRC-32 of ZIP, continued from `before`. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let at = 0; at < bytes.length; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 255] ?? 0) ^ (crc >>> 8);

@@ -6,19 +6,19 @@ import type { ValueInfo } from '../providers/provider.js';
 export interface ShapeOptions {
   /** Whole shapes, by input name. */
   readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
-  /** Sizes of symbolic dimensions, by symbol; `*` stands for all that have no other size. */
+  /** Sizes of symbolic dimensions, by symbol; `*` is for all symbols without a size. */
   readonly dims?: Readonly<Record<string, number>> | undefined;
 }
 
-/** The symbol that stands for every free dimension without another size. */
+/** Symbol for every free dimension without a size. */
 export const ANY = '*';
-/** The size of a free dimension that nobody gave one. */
+/** Size of a free dimension unless given. */
 const DEFAULT_SIZE = 1;
 
 /**
- * Returns the shape to feed an input with. Throws `bad-data`, with the option to give, where a dimension is free
- * and nothing says its size. ONNX Runtime gives no dims for a scalar and for an unknown rank: any shape fits
- * those, and without one it is a scalar.
+ * Returns the shape of an input's feed. Throws `bad-data`, with the option to set, for a free dimension without a
+ * size. ONNX Runtime reports empty dims for a scalar and for an unknown rank: such an input accepts any shape, and
+ * without one it is a scalar.
  */
 export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): number[] {
   const given = own(shapes, input.name);
@@ -53,13 +53,13 @@ export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): 
   });
 }
 
-/** Returns the size that was given for a free dimension, by its symbol or for all. */
+/** Returns the size given for a free dimension, by its symbol or by `*`. */
 export function sizeOf(dim: string | number | undefined, dims: ShapeOptions['dims']): number | undefined {
   const named = typeof dim === 'string' && dim !== '' ? own(dims, dim) : undefined;
   return named ?? own(dims, ANY);
 }
 
-/** Throws `bad-usage` for a shape of an input, or a size of a symbol, that the inputs do not have. */
+/** Throws `bad-usage` for shapes or sizes that name an unknown input or symbol. */
 export function checkShapes(inputs: readonly ValueInfo[], { shapes = {}, dims = {} }: ShapeOptions): void {
   const names = inputs.map(({ name }) => name);
   const symbols = [...new Set(inputs.flatMap((input) => input.dims.filter(isSymbol)))];
@@ -84,7 +84,7 @@ export function checkShapes(inputs: readonly ValueInfo[], { shapes = {}, dims = 
 const isSymbol = (dim: string | number): dim is string => typeof dim === 'string' && dim !== '';
 const quoted = (names: readonly string[]) => names.map((name) => `'${name}'`).join(', ');
 
-/** Shapes without anything left open, and the note that says what was taken. */
+/** Shapes without free dimensions, and a note about the default sizes. */
 export interface SettledShapes {
   readonly dims: Readonly<Record<string, number>>;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
@@ -94,8 +94,8 @@ export interface SettledShapes {
 }
 
 /**
- * Gives every free dimension a size: the one given, the one that the shape of another input gives its symbol, or 1.
- * Throws as `checkShapes` does.
+ * Chooses a size for every free dimension: the given size, or the size from another input's shape with the same
+ * symbol, or 1. Throws what `checkShapes` throws.
  */
 export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions): SettledShapes {
   checkShapes(inputs, options);

@@ -3,19 +3,19 @@ import { createRandom, type Random } from '../base/random.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
 
-/** A part of a data set: as many runs as it has, made anew each time where the whole is. */
+/** A part of a data set; it is lazy if the data set is. */
 export interface Part {
   readonly feeds: Feeds;
   /** Number of runs. */
   readonly runs: number;
-  /** Which runs of the whole they are, in order. */
+  /** Indices of its runs in the data set, in order. */
   readonly indices: readonly number[];
 }
 
 /**
- * Shares out the runs of a data set, each to one part at the most, by a seeded shuffle: data is often in order of class.
- * `shares` add up to 1; the first part gets what rounding leaves, and every other part at least one run as long as there
- * are enough. `limit` runs are taken at the most.
+ * Splits the runs of a data set into disjoint parts by a seeded shuffle, because data is often sorted by class.
+ * `shares` add up to 1. The first part gets the remainder of rounding, and every other part at least one run if there
+ * are enough. At most `limit` runs are used.
  */
 export function splitFeeds(
   feeds: Feeds,
@@ -24,7 +24,7 @@ export function splitFeeds(
 ): Part[] {
   const random = createRandom(seed);
   const taken =
-    feeds.length > MANY && limit < feeds.length
+    feeds.length > MAX_SHUFFLED_RUNS && limit < feeds.length
       ? choose(feeds.length, limit, random)
       : shuffled(feeds, limit, random);
   const sizes = shares.map((share) => Math.max(1, Math.floor(share * taken.length)));
@@ -33,10 +33,10 @@ export function splitFeeds(
   return [partOf(feeds, taken), ...parts];
 }
 
-/** Runs beyond which not all of them are shuffled to take a few. */
-const MANY = 2 ** 20;
+/** Maximum number of runs to shuffle whole; of more runs, only the needed ones are drawn. */
+const MAX_SHUFFLED_RUNS = 2 ** 20;
 
-/** So many different numbers below `length`, in random order. */
+/** Returns `count` different numbers below `length`, in random order. */
 function choose(length: number, count: number, random: Random): number[] {
   const moved = new Map<number, number>();
   return Array.from({ length: count }, (_, index) => {
@@ -80,15 +80,15 @@ function partOf(feeds: Feeds, indices: readonly number[]): Part {
   return { ...base, feeds: some };
 }
 
-/** Returns a part of a data set with the labels of the part. What the original should give is left out. */
+/** Returns a part as a data set, with the labels of its runs and without expected outputs. */
 export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Part): Dataset<Feeds> {
   if (labels === undefined) return { source, feeds: part.feeds };
   const each = labels.length / feeds.length;
-  const own = part.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
-  return { source, feeds: part.feeds, labels: own };
+  const chosen = part.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
+  return { source, feeds: part.feeds, labels: chosen };
 }
 
-/** Joins two parts. Their labels come in the same order. */
+/** Joins two parts into one, in their order. */
 export function joined(a: Part, b: Part): Part {
   const feeds = {
     length: a.runs + b.runs,

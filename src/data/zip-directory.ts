@@ -1,10 +1,10 @@
-/** A file in an archive (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT). */
+/** A file in a ZIP archive (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT). */
 export interface Entry {
   readonly name: string;
-  /** 0 is stored, 8 is deflate. */
+  /** Compression method: 0 is stored, 8 is deflate. */
   readonly method: number;
   readonly crc: number;
-  /** Where its own header is, and how long its data is, packed and unpacked. */
+  /** Offset of its local header; `size` and `originalSize` are the packed and unpacked bytes. */
   readonly local: number;
   readonly size: number;
   readonly originalSize: number;
@@ -15,8 +15,8 @@ const END64 = { signature: 0x06064b50, length: 56 };
 const LOCATOR = { signature: 0x07064b50, length: 20 };
 const CENTRAL = { signature: 0x02014b50, length: 46 };
 const LOCAL = { signature: 0x04034b50, length: 30 };
-/** Says that the number stands in the extra field of ZIP64. */
-const ELSEWHERE = 0xffffffff;
+/** Marks a number that is in the ZIP64 extra field instead. */
+const IN_ZIP64 = 0xffffffff;
 const ZIP64 = 1;
 const UTF8 = 0x800;
 
@@ -28,16 +28,16 @@ interface Record {
 const holdsAt = (view: DataView, at: number, { signature, length }: Record) =>
   at >= 0 && at + length <= view.byteLength && view.getUint32(at, true) === signature;
 
-/** Returns the packed data of an entry. Throws an Error where it is not in the archive. */
+/** Returns the packed data of an entry. Throws an Error if the data is outside the archive. */
 export function packedData(bytes: Uint8Array, { name, local, size }: Entry): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!holdsAt(view, local, LOCAL)) throw new Error(`'${name}' is not where the directory says`);
+  if (!holdsAt(view, local, LOCAL)) throw new Error(`'${name}' is not at the offset in the directory`);
   const start = local + LOCAL.length + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
-  if (start + size > bytes.length) throw new Error(`'${name}' was cut`);
+  if (start + size > bytes.length) throw new Error(`'${name}' is truncated`);
   return bytes.subarray(start, start + size);
 }
 
-/** Reads the entries of an archive's directory, one by one. Throws an Error that says what is wrong. */
+/** Yields the entries of an archive's directory. Throws an Error that says what is wrong. */
 export function* readDirectory(bytes: Uint8Array): Generator<Entry> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const holds = (at: number, record: Record) => holdsAt(view, at, record);
@@ -58,13 +58,13 @@ export function* readDirectory(bytes: Uint8Array): Generator<Entry> {
   }
 
   for (let index = 0; index < count; index++) {
-    if (!holds(at, CENTRAL)) throw new Error('its entries overlap, or it was cut');
+    if (!holds(at, CENTRAL)) throw new Error('its entries overlap, or it is truncated');
     const u16 = (offset: number) => view.getUint16(at + offset, true);
     const u32 = (offset: number) => view.getUint32(at + offset, true);
     const nameAt = at + CENTRAL.length;
     const extraAt = nameAt + u16(28);
     const next = extraAt + u16(30) + u16(32);
-    if (next > bytes.length) throw new Error('its entries overlap, or it was cut');
+    if (next > bytes.length) throw new Error('its entries overlap, or it is truncated');
     const label = (u16(8) & UTF8) === 0 ? 'latin1' : 'utf-8';
     const name = new TextDecoder(label).decode(bytes.subarray(nameAt, extraAt));
     const numbers = [u32(24), u32(20), u32(42)];
@@ -75,7 +75,7 @@ export function* readDirectory(bytes: Uint8Array): Generator<Entry> {
       extra = from + length;
       if (id !== ZIP64) continue;
       for (const [which, number] of numbers.entries()) {
-        if (number !== ELSEWHERE || from + 8 > Math.min(extra, bytes.length)) continue;
+        if (number !== IN_ZIP64 || from + 8 > Math.min(extra, bytes.length)) continue;
         numbers[which] = long(from);
         from += 8;
       }

@@ -19,56 +19,58 @@ describe('samples', () => {
     ]);
   });
 
-  test('go one by one into a free batch dimension, unless it is given', () => {
+  test('give one sample per run for a free batch dimension without a size', () => {
     const input = { name: 'x', elemType: 'f32', dims: ['batch', 1] };
     const arrays = { only: f64([3, 1], [1, 2, 3]) };
     expect(sampledFeeds(arrays, [input], {}).feeds).toHaveLength(3);
     expect(sampledFeeds(arrays, [input], { dims: { batch: 3 } }).feeds).toHaveLength(1);
   });
 
-  test('carry labels', () => {
+  test('have labels', () => {
     const input = { name: 'x', elemType: 'f32', dims: ['n', 1] };
     const arrays = {
       x: f64([2, 1], [1, 2]),
       y: { elemType: 'i64', dims: [2], data: BigInt64Array.of(4n, 2n) },
     };
     expect(sampledFeeds(arrays, [input], { labels: 'y' }).labels).toEqual([4, 2]);
-    expect(() => sampledFeeds(arrays, [input], { labels: 'z' })).toThrow(/no array 'z'.*x, y/);
+    expect(() => sampledFeeds(arrays, [input], { labels: 'z' })).toThrow(
+      /array 'z' for the labels is missing.*x, y/,
+    );
   });
 
-  test('say what does not fit', () => {
+  test('that do not fit throw an error with the reason', () => {
     const input = { name: 'x', elemType: 'f32', dims: [4, 2] };
     expect(() => sampledFeeds({ a: f64([4, 2], []), b: f64([4, 2], []) }, [input], {})).toThrow(
-      /no array for input 'x'.*a, b/,
+      /input 'x' has no array.*a, b/,
     );
     expect(() => sampledFeeds({ x: f64([3, 2], [1, 2, 3, 4, 5, 6]) }, [input], {})).toThrow(
-      /not enough samples/,
+      /too few samples/,
     );
     expect(() => sampledFeeds({ x: f64([4, 3], Array(12).fill(0)) }, [input], {})).toThrow(/does not fit/);
     expect(() => sampledFeeds({ x: f64([4], [1, 2, 3, 4]) }, [input], {})).toThrow(/samples for input 'x'/);
   });
 
-  test('in integer types have to be values that the type holds', () => {
+  test('for an integer input must be values that its type can hold', () => {
     const input = { name: 'x', elemType: 'u8', dims: ['n', 1] };
     const cut = (...data: number[]) => sampledFeeds({ x: f64([data.length, 1], data) }, [input], {});
     expect(cut(0, 255).feeds[1]?.x?.data).toEqual(Uint8Array.of(255));
     for (const value of [0.5, 256, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      // Runs are made when they are asked for, so that those beyond a limit cost nothing.
+      // Runs are made on access, so that runs beyond a limit cost nothing.
       expect(() => [...cut(1, value).feeds]).toThrow(
-        new RegExp(`does not hold ${value}, element 1 of its samples`),
+        new RegExp(`cannot hold ${value}, element 1 of its samples`),
       );
     }
   });
 
-  test('of 64 bits keep every bit', () => {
+  test('of 64-bit integers keep every bit', () => {
     const input = { name: 'x', elemType: 'i64', dims: ['n', 1] };
     const big = { elemType: 'u64', dims: [1, 1], data: BigUint64Array.of(2n ** 63n - 1n) };
     expect(sampledFeeds({ x: big }, [input], {}).feeds[0]?.x?.data).toEqual(BigInt64Array.of(2n ** 63n - 1n));
     const more = { ...big, data: BigUint64Array.of(2n ** 63n) };
-    expect(() => sampledFeeds({ x: more }, [input], {})).toThrow(/does not hold/);
+    expect(() => sampledFeeds({ x: more }, [input], {})).toThrow(/cannot hold/);
   });
 
-  test('of a whole feed go into every run, and of a scalar one by one', () => {
+  test('with the shape of a whole feed go into every run, and a scalar input gets one element per run', () => {
     const inputs = [
       { name: 'x', elemType: 'f32', dims: ['n', 2] },
       { name: 'state', elemType: 'f32', dims: [2, 'n', 1] },
@@ -90,7 +92,7 @@ describe('samples', () => {
     });
   });
 
-  test('of an input whose rank is unknown are fed as they come', () => {
+  test('for an input of unknown rank keep their shape', () => {
     const input = { name: 'x', elemType: 'f32', dims: [] };
     const { feeds } = sampledFeeds({ x: f64([2, 1, 2], [1, 2, 3, 4]) }, [input], {});
     expect(feeds.map(({ x }) => x?.dims)).toEqual([
@@ -99,18 +101,18 @@ describe('samples', () => {
     ]);
   });
 
-  test('of inputs that do not have as many are refused', () => {
+  test('with different numbers of runs are rejected', () => {
     const inputs = ['a', 'b'].map((name) => ({ name, elemType: 'f32', dims: ['n', 1] }));
     const arrays = { a: f64([4, 1], [1, 2, 3, 4]), b: f64([2, 1], [1, 2]) };
-    expect(() => sampledFeeds(arrays, inputs, {})).toThrow(/'b' are enough for 2 runs.*'a' for 4/);
+    expect(() => sampledFeeds(arrays, inputs, {})).toThrow(/'b' has samples for 2 runs.*'a' for 4/);
   });
 
-  test('have labels that are classes, one each', () => {
+  test('need one integer label each', () => {
     const input = { name: 'x', elemType: 'f32', dims: [2, 1] };
     const x = f64([5, 1], [1, 2, 3, 4, 5]);
     const label = (y: Tensor) => sampledFeeds({ x, y }, [input], { labels: 'y' }).labels;
-    expect(label(f64([5, 1], [0, 1, 2, 3, 4]))).toEqual([0, 1, 2, 3]); // the fifth sample fills no run
-    expect(() => label(f64([4], [0, 1, 2, 3]))).toThrow(/4 labels in 'y' for 5 samples of 'x'/);
+    expect(label(f64([5, 1], [0, 1, 2, 3, 4]))).toEqual([0, 1, 2, 3]); // the fifth sample does not fill a run
+    expect(() => label(f64([4], [0, 1, 2, 3]))).toThrow(/'y' has 4 labels for 5 samples of 'x'/);
     expect(() => label(f64([5, 2], Array(10).fill(0)))).toThrow(/argmax/);
     expect(() => label(f64([5], [0, 1, 2, 3, 0.5]))).toThrow(/the labels 'y' are f64 \[5\]/);
   });
@@ -125,7 +127,7 @@ describe('ONNX test cases', () => {
   const data = (tensors: Record<string, Tensor> | undefined) =>
     Object.fromEntries(Object.entries(tensors ?? {}).map(([name, { data }]) => [name, data[0]]));
 
-  test('go by name, or in order where names are missing', () => {
+  test('are assigned by name, or by order if names are missing', () => {
     const inputs = [info('a'), info('b')];
     const run = (...tensors: ReturnType<typeof named>[]) =>
       data(testCaseFeeds([{ inputs: tensors, outputs: [] }], inputs, []).feeds[0]);
@@ -140,7 +142,7 @@ describe('ONNX test cases', () => {
     ).toThrow(/test case 0 has no tensor for input 'b'/);
   });
 
-  test('without outputs expect nothing', () => {
+  test('without outputs have no expected outputs', () => {
     const bare = testCaseFeeds([{ inputs: [named('a', 1)], outputs: [] }], [info('a')], [info('y')]);
     expect(bare.expected).toBeUndefined();
     const full = testCaseFeeds(
@@ -152,7 +154,7 @@ describe('ONNX test cases', () => {
   });
 });
 
-test('twenty million samples are cut when they are asked for, and some of them cost what some cost', async () => {
+test('twenty million samples are cut on access, and a few of them take little time', async () => {
   const count = 20e6;
   const x: Tensor = { elemType: 'u8', dims: [count, 1], data: new Uint8Array(count).fill(7) };
   const before = process.memoryUsage();

@@ -17,7 +17,7 @@ async function take(feeds: Feeds, count: number, seed = 1): Promise<number[]> {
   return sizes;
 }
 
-test('runs of a list come at random, the same by the same seed', async () => {
+test('runs of an array come in an order that the seed decides', async () => {
   const feeds = [1, 2, 3, 4, 5].map(runOf);
   const sizes = await take(feeds, 200);
   expect(new Set(sizes)).toEqual(new Set([1, 3, 5]));
@@ -25,7 +25,7 @@ test('runs of a list come at random, the same by the same seed', async () => {
   expect(await take(feeds, 200, 2)).not.toEqual(sizes);
 });
 
-test('runs that are made as they are asked for come in order, again and again', async () => {
+test('lazy runs come in order, repeatedly', async () => {
   async function* made() {
     for (const size of [1, 2, 3]) yield runOf(size);
   }

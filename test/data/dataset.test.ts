@@ -8,13 +8,13 @@ import type { Tensor } from '../../src/providers/tensor.js';
 const image = { name: 'x', elemType: 'f32', dims: ['batch', 3, 'height', 4] };
 
 describe('shapes', () => {
-  test('take what is given for symbols', () => {
+  test('use the sizes given for symbols', () => {
     expect(resolveShape(image, { dims: { batch: 2, height: 8 } })).toEqual([2, 3, 8, 4]);
     expect(resolveShape(image, { shapes: { x: [1, 3, 5, 4] } })).toEqual([1, 3, 5, 4]);
     expect(resolveShape({ ...image, dims: [] }, {})).toEqual([]);
   });
 
-  test('name the dimension that nothing resolves, and the option that does', () => {
+  test('without a size throw an error with the dimension and the option', () => {
     expect(() => resolveShape(image, { dims: { batch: 1 } })).toThrow(
       expect.objectContaining({
         code: 'bad-data',
@@ -30,16 +30,16 @@ describe('shapes', () => {
     }
   });
 
-  test('of an unknown rank, which ONNX Runtime shows as no dims, are what is given', () => {
+  test('of unknown rank, for which ONNX Runtime reports empty dims, are the given ones', () => {
     expect(resolveShape({ ...image, dims: [] }, { shapes: { x: [2, 2] } })).toEqual([2, 2]);
   });
 
-  test('are looked up by names that every object has', () => {
+  test('may belong to an input named like a property of every object', () => {
     expect(resolveShape({ name: 'constructor', elemType: 'f32', dims: [2] }, { shapes: {} })).toEqual([2]);
     expect(() => resolveShape({ ...image, dims: ['toString'] }, { dims: {} })).toThrow(/'toString'/);
   });
 
-  test('refuse what contradicts the model', () => {
+  test('that contradict the model are rejected', () => {
     expect(() => resolveShape(image, { shapes: { x: [1, 4, 5, 4] } })).toThrow(/does not fit/);
     expect(() => resolveShape(image, { shapes: { x: [1, 3] } })).toThrow(/does not fit/);
   });
@@ -52,12 +52,12 @@ describe('noise', () => {
     dims: [3, 5],
   }));
 
-  test('is the same for the same seed and another for another', () => {
+  test('depends only on the seed', () => {
     expect(seededFeeds(inputs, { seed: 7, count: 2 })).toEqual(seededFeeds(inputs, { seed: 7, count: 2 }));
     expect(seededFeeds(inputs, { seed: 8 }).feeds).not.toEqual(seededFeeds(inputs, { seed: 7 }).feeds);
   });
 
-  test('is what it has been since the first release', () => {
+  test('has not changed since the first release', () => {
     // The generator's first values for seed 0: a change would make old reports irreproducible.
     const random = createRandom(0);
     expect([random(), random(), random()]).toEqual([
@@ -75,7 +75,7 @@ describe('noise', () => {
     );
   });
 
-  test('refuses types that cannot be made up', () => {
+  test('throws for types without noise', () => {
     expect(() => seededFeeds([{ name: 'x', elemType: 'complex64', dims: [1] }], {})).toThrow(
       /no data can be made up/,
     );
@@ -98,7 +98,7 @@ describe('noise', () => {
   });
 });
 
-test('more noise than memory should hold is refused before any of it is made', () => {
+test('too much noise is rejected before any is created', () => {
   const inputs = [{ name: 'x', elemType: 'f32', dims: ['n', 3, 'h', 'h'] }];
   const dims = { n: 1, h: 1e9 };
   expect(() => seededFeeds(inputs, { dims })).toThrow(expect.objectContaining({ code: 'bad-data' }));

@@ -22,7 +22,7 @@ function input(dims: readonly (number | string)[], elemType = 'f32'): ValueInfo 
 
 const NCHW = input([1, 3, 4, 5]);
 
-/** Images of any size out of one function of index and byte. */
+/** Returns images of any size, from a function of index and byte. */
 function source(count: number, byte: (image: number, at: number) => number): ImageSource {
   return {
     labels: Array.from({ length: count }, (_, index) => index % 3),
@@ -52,12 +52,12 @@ async function one(images: ImageSource, to: ValueInfo, options: ImageOptions = {
 
 const numbers = ({ data }: Tensor) => Array.from(data, Number);
 
-describe('what a pixel becomes', () => {
+describe('pixel values', () => {
   const byte = fc.integer({ min: 0, max: 255 });
   const mean = fc.double({ min: -1, max: 1, noNaN: true });
   const std = fc.double({ min: 0.01, max: 2, noNaN: true });
 
-  test('a solid colour is (c / 255 - mean) / std everywhere, to the last bit', async () => {
+  test('a solid colour gives exactly (c / 255 - mean) / std', async () => {
     const property = fc.asyncProperty(
       fc.tuple(byte, byte, byte),
       fc.tuple(mean, mean, mean),
@@ -74,11 +74,11 @@ describe('what a pixel becomes', () => {
     await fc.assert(property, { numRuns: 50 });
   });
 
-  test('without --mean and --std it is 0 to 1', async () => {
+  test('values are from 0 to 1 without --mean and --std', async () => {
     expect(new Set(numbers(await one(colours(0, 51, 255), NCHW)))).toEqual(new Set([0, Math.fround(0.2), 1]));
   });
 
-  test('float16 is the nearest to the float32 value', async () => {
+  test('float16 values are the nearest to the float32 values', async () => {
     const half = await one(mixed, input([1, 3, 4, 5], 'f16'), { ...IMAGENET, limit: 1 });
     const single = await one(mixed, NCHW, { ...IMAGENET, limit: 1 });
     expect(half.data).toBeInstanceOf(Uint16Array);
@@ -89,7 +89,7 @@ describe('what a pixel becomes', () => {
     }
   });
 
-  test('uint8 is the pixels themselves, and cannot be normalised', async () => {
+  test('uint8 values are the unchanged pixels, and cannot be normalised', async () => {
     const bytes = input([1, 4, 5, 3], 'u8');
     const { data } = await one(mixed, bytes, { limit: 1 });
     expect(data).toEqual((await mixed.decode(0, { width: 5, height: 4 })).data);
@@ -97,8 +97,8 @@ describe('what a pixel becomes', () => {
   });
 });
 
-describe('where it goes', () => {
-  test('bgr is rgb with the channels reversed, mean and std with them', async () => {
+describe('positions', () => {
+  test('bgr is rgb with reversed channels, mean and std', async () => {
     const options = { ...IMAGENET, limit: 1 };
     const rgb = numbers(await one(mixed, NCHW, options));
     const bgr = numbers(await one(mixed, NCHW, { ...options, channels: 'bgr' }));
@@ -115,7 +115,7 @@ describe('where it goes', () => {
     }
   });
 
-  test('a batch is its images one after the other, and so are all batches', async () => {
+  test('batches contain the images in order', async () => {
     const single = await all(imageFeeds(mixed, [NCHW], IMAGENET).feeds);
     const pairs = await all(imageFeeds(mixed, [input([2, 3, 4, 5])], IMAGENET).feeds);
     expect([single.length, pairs.length]).toEqual([10, 5]);
@@ -137,7 +137,7 @@ describe('where it goes', () => {
   });
 });
 
-describe('what does not fit', () => {
+describe('errors', () => {
   test.each<[string, readonly ValueInfo[], ImageOptions, RegExp, OptionHint?]>([
     ['no input', [], {}, /has 0 inputs/],
     ['two inputs', [NCHW, { ...NCHW, name: 'y' }], {}, /has 2 inputs/],
@@ -180,7 +180,7 @@ describe('what does not fit', () => {
 });
 
 describe('many images', () => {
-  test('--limit takes them evenly, with their labels', () => {
+  test('limit chooses images at even distances, with their labels', () => {
     const labels = Array.from({ length: 100 }, (_, index) => Math.floor(index / 10));
     const data = imageFeeds({ ...mixed, labels }, [NCHW], { limit: 20 });
     expect(data.labels).toEqual(Array.from({ length: 20 }, (_, index) => Math.floor(index / 2)));
@@ -226,7 +226,7 @@ describe('many images', () => {
     expect(running).toBe(0);
   });
 
-  test('one that cannot be read ends the pass with its error', async () => {
+  test('an unreadable image ends the pass with its error', async () => {
     const broken: ImageSource = {
       labels: Array<number>(50).fill(0),
       decode: (index, box) =>

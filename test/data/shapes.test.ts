@@ -14,7 +14,7 @@ const symbolsOf = (values: readonly ValueInfo[]) =>
   new Set(values.flatMap(({ dims }) => dims.filter(isSymbol)));
 const RUNS = { numRuns: 200, seed: 14 };
 
-test('every free dimension gets the size given to its symbol, else that of *, else 1, and one note names the last', () => {
+test('a free dimension gets the size of its symbol, else of *, else 1, and a note lists the default sizes', () => {
   fc.assert(
     fc.property(inputs, fc.dictionary(symbol, fc.nat(9)), fc.option(fc.nat(9)), (values, sizes, rest) => {
       const symbols = symbolsOf(values);
@@ -39,7 +39,7 @@ test('every free dimension gets the size given to its symbol, else that of *, el
   );
 });
 
-test('a symbol takes the size that the shape of another input gives it', () => {
+test('a symbol takes its size from the shape of another input', () => {
   const values = [
     { name: 'a', elemType: 'f32', dims: ['N', 3] },
     { name: 'b', elemType: 'f32', dims: ['N', 'M'] },
@@ -53,7 +53,7 @@ test('a symbol takes the size that the shape of another input gives it', () => {
   expect(Object.values(settled.noteOptions)).toEqual([{ dims: null }]);
 });
 
-test('a note names inputs that are fed no elements', () => {
+test('a note lists inputs without elements', () => {
   const inputs = [
     { name: 'a', elemType: 'f32', dims: ['N', 3] },
     { name: 'b', elemType: 'f32', dims: [2] },
@@ -64,7 +64,7 @@ test('a note names inputs that are fed no elements', () => {
   expect(settleShapes(inputs, { dims: { N: 1 } }).notes).toEqual([]);
 });
 
-test('a name that the model does not have is refused, and the real ones are listed', () => {
+test('an unknown input or symbol is rejected, and the known ones are listed', () => {
   fc.assert(
     fc.property(inputs, fc.string(), (values, name) => {
       const symbols = symbolsOf(values);
@@ -84,7 +84,7 @@ test('a name that the model does not have is refused, and the real ones are list
   );
 });
 
-test('samples decide what they say, and * gives the batch', () => {
+test('the samples decide all dimensions except the batch, which * decides', () => {
   const values = [{ name: 'x', elemType: 'f32', dims: ['N', 'M'] }];
   const x = { elemType: 'f32', dims: [4, 3], data: new Float32Array(12) };
   const shapes = (dims: Record<string, number>) =>

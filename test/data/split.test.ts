@@ -20,7 +20,7 @@ async function numbers(part: AsyncIterable<Tensors> | readonly Tensors[]): Promi
   return found;
 }
 
-test('parts share out the runs, each to one of them, the same by the same seed, lazy or not', async () => {
+test('parts are disjoint and complete, and depend only on the seed, for arrays and lazy feeds', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 3, max: 60 }), fc.nat(), async (count, seed) => {
       const shares = [0.75, 0.125, 0.125];
@@ -38,15 +38,15 @@ test('parts share out the runs, each to one of them, the same by the same seed, 
   );
 });
 
-test('another seed shares out otherwise, and a limit takes fewer', () => {
+test('another seed gives another split, and a limit uses fewer runs', () => {
   const [one, two] = [1, 2].map((seed) => splitFeeds(feeds(40), [0.5, 0.5], { seed })[0]?.indices);
   expect(one).not.toEqual(two);
   const limited = splitFeeds(feeds(40), [0.5, 0.5], { seed: 1, limit: 10 });
   expect(limited.map(({ runs }) => runs)).toEqual([5, 5]);
 });
 
-test('labels go with their samples, of joined parts as well', async () => {
-  const labels = Array.from({ length: 40 }, (_, sample) => Math.floor(sample / 2)); // two samples a run
+test('labels stay with their samples, in joined parts too', async () => {
+  const labels = Array.from({ length: 40 }, (_, sample) => Math.floor(sample / 2)); // two samples per run
   const dataset = { source: 'npz', feeds: feeds(20), labels } as const;
   const [a, b] = splitFeeds(dataset.feeds, [0.6, 0.4], { seed: 3 });
   if (a === undefined || b === undefined) throw new Error('two parts');

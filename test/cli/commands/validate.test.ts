@@ -169,7 +169,7 @@ test('labelled samples from an .npz', async () => {
   const absent = await validate('--data', 'data.npz', '--labels', 'z', '--no-latency');
   expect(absent).toMatchObject({
     code: 2,
-    json: { error: { what: "there is no array 'z' for the labels" } },
+    json: { error: { what: "the array 'z' for the labels is missing" } },
   });
 });
 
