@@ -12,6 +12,7 @@ import { getProvider } from '../../src/node/provider-by-name.js';
 import { roundTo } from '../../src/onnx/scalar.js';
 import { sweep } from '../../src/validate/kernel-sweep.js';
 import { decode, nodesOf, ops, swapped } from '../support/graph.js';
+import { isHeavy } from '../support/heavy.js';
 import { expectClose, held, POINTS } from '../support/mish.js';
 import { type ModelParts, model, node, value } from '../support/model.js';
 import { constant } from '../support/patterns.js';
@@ -296,8 +297,8 @@ describe('retarget', () => {
 
   test.each(pairs)('$from → $to and back gives the same graph, in every type', async ({ from, to }) => {
     for (const [type, number] of Object.entries(types)) {
-      for (const beta of [1, 0.5, 3, 10]) {
-        for (const alpha of [0.01, 0.1, 0.2, 0.3, -0.25]) {
+      for (const beta of isHeavy ? [1, 0.5, 3, 10] : [1, 3]) {
+        for (const alpha of isHeavy ? [0.01, 0.1, 0.2, 0.3, -0.25] : [0.01, -0.25]) {
           const source = await mixed(leaky(alpha, { opset: 22, inputs: [vector('x', number)] }), {
             form: from,
             beta,
