@@ -7,28 +7,28 @@ import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from '../met
 import type { Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 
-/** One for each of the two models. */
+/** A pair of values: of the original and of the swapped model. */
 export interface Both<T> {
   readonly original: T;
   readonly swapped: T;
 }
 
-/** What a provider's outputs are held against. */
+/** Comparisons of a provider's outputs with the other model, the CPU, the expected outputs and the labels. */
 export interface Comparison {
-  /** Swapped against original. */
+  /** The swapped model's outputs against the original's. */
   readonly drift: Drift[];
-  /** Each model against itself on the reference; null without one. */
+  /** Each model's outputs against its outputs on the reference provider; null without a reference. */
   readonly parity: { original: Drift[]; swapped: Drift[] } | null;
-  /** The original against what the data says it gives; null where it says nothing. */
+  /** The original's outputs against the expected outputs of the data; null without expected outputs. */
   readonly expected: Drift[] | null;
-  /** Null without labels. */
+  /** Accuracy of both models by the labels; null without labels. */
   readonly accuracy: (Both<Accuracy> & { readonly output: string }) | null;
 }
 
 /**
- * Runs both models over the data and adds up how their outputs compare. Nothing is kept from run to run, so
- * memory is that of one run however many samples there are; the price is that `reference`, the same models on the
- * CPU, runs again for every provider. Throws `run-failed`, `aborted`, and `bad-data` for labels that do not fit.
+ * Runs both models on all feeds and compares their outputs. Outputs of earlier runs are not stored, so memory
+ * does not grow with the number of samples. `reference`, the same models on the CPU, therefore runs again for
+ * every provider. Throws `run-failed`, `aborted`, and `bad-data` for labels that do not fit the outputs.
  */
 export async function compare(
   models: Both<Session>,
@@ -38,7 +38,9 @@ export async function compare(
 ): Promise<Comparison> {
   const outputs = models.original.outputs.map(({ name }) => name);
   const drift = outputMeters(outputs);
-  const known = outputMeters(outputs.filter((name) => expected?.some((run) => own(run, name) !== undefined)));
+  const expectedMeters = outputMeters(
+    outputs.filter((name) => expected?.some((run) => own(run, name) !== undefined)),
+  );
   const parity = {
     original: outputMeters(outputs),
     swapped: outputMeters(models.swapped.outputs.map(({ name }) => name)),
@@ -51,7 +53,7 @@ export async function compare(
     const original = await models.original.run(feed);
     const swapped = await models.swapped.run(feed);
     drift.add(original, swapped);
-    if (expected !== undefined) known.add(expected[run] ?? {}, original);
+    if (expected !== undefined) expectedMeters.add(expected[run] ?? {}, original);
     if (reference !== undefined) {
       parity.original.add(await reference.original.run(feed), original);
       parity.swapped.add(await reference.swapped.run(feed), swapped);
@@ -67,7 +69,7 @@ export async function compare(
       reference === undefined
         ? null
         : { original: parity.original.results(), swapped: parity.swapped.results() },
-    expected: expected === undefined ? null : known.results(),
+    expected: expected === undefined ? null : expectedMeters.results(),
     accuracy:
       accuracy === undefined
         ? null
@@ -89,17 +91,21 @@ function outputMeters(names: readonly string[]) {
   };
 }
 
-/** Meters at the first output that looks like class scores. */
+/** Returns accuracy meters for the first output that looks like class scores. */
 function accuracyMeters(outputs: readonly string[], first: Tensors, labels: readonly number[]) {
   const output = outputs.find((name) => {
     const tensor = own(first, name);
     return tensor !== undefined && looksLikeScores(tensor);
   });
   if (output === undefined) {
-    throw new OnnxMishError('bad-data', 'no output looks like class scores, so labels say nothing', {
-      fix: 'Leave out the labels',
-      option: { labels: null },
-    });
+    throw new OnnxMishError(
+      'bad-data',
+      'the labels need an output of class scores, and no output looks like class scores',
+      {
+        fix: 'Leave out the labels',
+        option: { labels: null },
+      },
+    );
   }
   return { output, original: accuracyMeter(output, labels), swapped: accuracyMeter(output, labels) };
 }

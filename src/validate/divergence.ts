@@ -2,10 +2,11 @@ import { compareModelLayers, type ModelLayerOptions } from './layers.js';
 import type { Parting } from './report-schema.js';
 
 /**
- * Finds where a model on one provider first parts from itself on another, in topological order: where a difference is
- * a larger share of the largest value than `tolerance`, or something is not finite that was. Sites come first; all
- * other nodes are compared only where no site parts. Null where nothing does: a bug that goes away when the tensor has
- * one reader more is not found. Differences of denormals against 0 are none. Throws as `compareModelLayers` does.
+ * Returns the first tensor, in topological order, that differs between two providers running the same model. A tensor
+ * differs if its largest difference exceeds `tolerance` times its largest value, or if only the second is not finite.
+ * Sites are compared first; other nodes only if no site differs. Returns null if no tensor differs: the comparison
+ * misses a bug that disappears when the tensor has another reader. A denormal counts as equal to 0. Throws as
+ * `compareModelLayers` does.
  */
 export async function firstDivergence(
   options: Omit<ModelLayerOptions, 'sitesOnly'>,
@@ -20,11 +21,11 @@ async function firstOf(
   tolerance: number,
 ): Promise<Parting> {
   const { rows } = await compareModelLayers({ ...options, sitesOnly, copies: true });
-  const parts = rows.find(({ maxAbs, a, b, problem }) => {
+  const divergent = rows.find(({ maxAbs, a, b, problem }) => {
     if (problem !== null || a === null) return a !== null && b === null;
     return maxAbs !== null && maxAbs > tolerance * Math.max(Math.abs(a.min), Math.abs(a.max));
   });
-  if (parts === undefined) return null;
-  const { node, op, output, maxAbs, sqnr } = parts;
+  if (divergent === undefined) return null;
+  const { node, op, output, maxAbs, sqnr } = divergent;
   return { node, op, output, maxAbs, sqnr };
 }

@@ -6,19 +6,19 @@ import type { FloatType } from '../onnx/types.js';
 import type { Provider, Runtime, SessionOptions } from '../providers/provider.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
 
-/** Error of the kernel of an activation against the float64 formula. */
+/** Errors of a provider's kernel for an activation, against the float64 formula. */
 export interface Sweep {
   readonly kind: Kernel['kind'];
-  /** The form and sharpness of Mish and of mixtures; null for the others. */
+  /** Form of Mish and of mixtures; null for other activations. `beta` is their sharpness. */
   readonly form: string | null;
   readonly beta: number | null;
-  /** The slope of LeakyReLU below 0, and that of a mixture; null for the others. */
+  /** Slope of LeakyReLU below 0, or slope of a mixture; null for other activations. */
   readonly alpha: number | null;
   readonly elemType: string;
   readonly opset: number;
   /** Number of finite points. */
   readonly n: number;
-  /** The largest absolute error, and the x it is at. */
+  /** The largest absolute error; `maxAbsAt` is its x. */
   readonly maxAbs: number | null;
   readonly maxAbsAt: number | null;
   /** The largest error in units in the last place of the exact value. */
@@ -26,21 +26,21 @@ export interface Sweep {
   readonly maxUlpAt: number | null;
   /** The largest error divided by the larger of 1 and the exact value. */
   readonly maxScaled: number | null;
-  /** Finite points at which it gave NaN or an infinity. */
+  /** Number of finite points at which the kernel returned NaN or an infinity. */
   readonly broken: number;
-  /** What it gives for +Infinity, -Infinity and NaN; every form gives NaN for -Infinity, where the limit is -0. */
+  /** Output for +Infinity, -Infinity and NaN. Every form returns NaN for -Infinity; the mathematical limit is -0. */
   readonly atInfinity: string | null;
   readonly atMinusInfinity: string | null;
   readonly atNaN: string | null;
   /** The largest error in each of 160 equal parts of [-20, 20]. */
   readonly curve: { x: number; abs: number; ulp: number }[];
-  /** What it ran on. */
+  /** Runtime that ran the kernel. */
   readonly runtime?: Runtime | undefined;
-  /** Why there are no figures. */
+  /** Reason for missing figures; null if the kernel ran. */
   readonly problem: string | null;
 }
 
-/** The largest finite value, and what one unit in the last place of a value is. */
+/** For each type, its largest finite value, and the numbers that `ulp` needs. */
 const RANGE = {
   f16: { max: 65504, bits: 10, lowest: -24 },
   f32: { max: (2 - 2 ** -23) * 2 ** 127, bits: 23, lowest: -149 },
@@ -53,19 +53,19 @@ function isSwept(type: string): type is Swept {
   return Object.hasOwn(RANGE, type);
 }
 
-/** One unit in the last place of a value: the distance to the next larger one of the type. */
+/** Returns one unit in the last place of a value: the distance to the next larger value of the type. */
 export function ulp(value: number, type: Swept): number {
   const { bits, lowest } = RANGE[type];
   const size = Math.abs(value);
   if (size === 0) return 2 ** lowest;
   let exponent = Math.floor(Math.log2(size));
-  if (2 ** exponent > size) exponent--; // the logarithm of a value just below a power of two is rounded up to it
+  if (2 ** exponent > size) exponent--; // just below a power of two, the logarithm rounds up
   return 2 ** Math.max(exponent - bits, lowest);
 }
 
 /**
- * The points: [-20, 20] in steps of 1/64, dense near 0, every power of two of the type with both signs,
- * subnormals, and the edges ±0, ±88, ±1e4 and the largest value. Each is exact in the element type.
+ * Returns the inputs of a sweep: [-20, 20] in steps of 1/64, points near 0, every power of two of the type with both
+ * signs, subnormals, ±0, ±88, ±1e4 and the largest value. The element type represents each point exactly.
  *
  * @example
  * import { sweepPoints } from 'onnx-mish/validate';
@@ -85,20 +85,20 @@ export function sweepPoints(type: Swept): number[] {
   return points.map(exact).filter(Number.isFinite);
 }
 
-/** What the kernel computes, in float64. */
+/** Returns the kernel's function in float64. */
 function formula(kernel: Kernel, type: FloatType): (x: number) => number {
   if (kernel.kind === 'mish') return (x) => mish(x, kernel.beta);
   if (kernel.kind === 'mixture') {
-    const alpha = roundTo(kernel.alpha, type); // a constant of that type
+    const alpha = roundTo(kernel.alpha, type); // the graph stores the slope as a constant of this type
     return (x) => mixture(x, kernel.beta, alpha);
   }
   if (kernel.kind === 'relu') return (x) => Math.max(0, x);
-  const alpha = Math.fround(kernel.alpha); // the attribute is a float32
+  const alpha = Math.fround(kernel.alpha); // the attribute stores the slope as a float32
   return (x) => (x < 0 ? alpha * x : x);
 }
 
 /**
- * Runs the kernel over the points on a provider. Never throws: what fails is said in `problem`.
+ * Runs a kernel on a provider over the points of `sweepPoints`. Never throws: `problem` holds the reason of a failure.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -131,13 +131,13 @@ export async function sweep(
     maxScaled: null,
     broken: 0,
   };
-  const unsaid = { atInfinity: null, atMinusInfinity: null, atNaN: null };
+  const noLimits = { atInfinity: null, atMinusInfinity: null, atNaN: null };
   if (!isSwept(type)) {
     return {
       ...base,
       ...nothing,
-      ...unsaid,
-      problem: `${type} cannot be fed to ONNX Runtime from JavaScript`,
+      ...noLimits,
+      problem: `ONNX Runtime takes no ${type} tensors from JavaScript`,
     };
   }
   try {
@@ -149,7 +149,7 @@ export async function sweep(
     try {
       const { y } = await session.run({ x: toTensor(all, type) });
       const got = y && toNumbers(y);
-      if (got === undefined) throw new Error('the kernel gave nothing');
+      if (got === undefined) throw new Error('the kernel returned no tensor');
       const special = (offset: number) => String(got[points.length + offset]);
       return {
         ...base,
@@ -167,7 +167,7 @@ export async function sweep(
     return {
       ...base,
       ...nothing,
-      ...unsaid,
+      ...noLimits,
       problem: error instanceof OnnxMishError ? error.what : String(error),
     };
   }

@@ -5,26 +5,26 @@ import type { Pairs, Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 
 export interface LatencyOptions {
-  /** Pairs to run at the least; 30 unless given. */
+  /** Minimum number of pairs; default 30. */
   readonly minPairs?: number | undefined;
-  /** Seconds to go on for at the least; 2 unless given. */
+  /** Minimum time in seconds; default 2. */
   readonly minSeconds?: number | undefined;
-  /** Seconds after which it ends even short of `minPairs`, once it has five; 60 unless given. */
+  /** Maximum time in seconds; default 60. Five pairs run in any case, or `minPairs` if fewer. */
   readonly maxSeconds?: number | undefined;
-  /** Pairs after which it ends even short of `minSeconds`, unless `minPairs` are more; 10,000 unless given. */
+  /** Maximum number of pairs, reached or not `minSeconds`; default 10,000, and at least `minPairs`. */
   readonly maxPairs?: number | undefined;
-  /** Pairs that are run first and not counted; 3 unless given. */
+  /** Number of warm-up pairs, which are not counted; default 3. */
   readonly warmup?: number | undefined;
-  /** Milliseconds of each session's very first run, where that is past; else the first runs here are it. */
+  /** Milliseconds of each session's first run, if the sessions have run before; default: the first warm-up pair. */
   readonly first?: readonly [original: number, swapped: number] | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told the times of more pairs, original and swapped. */
+  /** Receives the times of each new batch of pairs, in milliseconds. */
   readonly onPairs?: ((times: Pairs['times']) => void) | undefined;
-  /** The clock in milliseconds, for deciding when to end. */
+  /** Clock in milliseconds that decides when to stop; default `performance.now`. */
   readonly now?: (() => number) | undefined;
 }
 
-/** Milliseconds. */
+/** Times of a session, in milliseconds. */
 export interface Timing {
   readonly createMs: number;
   readonly firstMs: number;
@@ -39,15 +39,15 @@ export interface Timing {
 export interface Latency {
   /** Number of pairs. */
   readonly n: number;
-  /** How many runs each time is the mean of. */
+  /** Number of runs that each time is the mean of. */
   readonly repeats: number;
   readonly original: Timing;
   readonly swapped: Timing;
-  /** Swapped over original, by the medians. */
+  /** Median time of the swapped model divided by the original's. */
   readonly ratio: Ratio;
 }
 
-/** How long pairs may be timed without asking whether to stop. */
+/** Longest time between two checks for an abort. */
 const CHUNK_MS = 250;
 
 async function onePair(
@@ -65,9 +65,9 @@ async function onePair(
 }
 
 /**
- * Times two sessions in turns, so that whatever slows the machine down slows both: original and swapped
- * run one after the other, and which goes first alternates. It ends after `minPairs` and `minSeconds`, whichever
- * is later, or when one of the upper limits is reached. Throws `aborted`, and `run-failed` as the sessions do.
+ * Times two sessions in pairs of runs, so that a slow machine slows both. The session that runs first alternates.
+ * The measurement ends when both `minPairs` and `minSeconds` are reached, or at `maxPairs` or `maxSeconds`.
+ * Throws `aborted`, and `run-failed` as the sessions do.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -118,7 +118,7 @@ export async function measureLatency(
       onPairs([[before, after]]);
       continue;
     }
-    // Many at a time, so that the way to the page and back is not between any two; few enough to stop in time.
+    // Many pairs per call, so that no message to the page comes between two runs; few enough to stop in time.
     const perPair = pairs.length === 0 ? Number.POSITIVE_INFINITY : (now() - start) / pairs.length;
     const enough =
       pairs.length < least ? least - pairs.length : Math.ceil(((minSeconds - seconds) * 1000) / perPair);

@@ -1,4 +1,4 @@
-// What happens to the tensors inside of the models.
+// The parts of a report that compare tensors inside the models.
 import { isAborted } from '../base/abort.js';
 import { messageOf } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
@@ -13,10 +13,10 @@ import { parityShare } from './thresholds.js';
 import { floatsOf, toleranceFor } from './tolerance.js';
 import { triedCure } from './tried-cure.js';
 
-/** How many runs the tensors inside are compared over. */
+/** Number of runs over which inner tensors are compared. */
 const LAYER_RUNS = 2;
 
-/** Original against swapped on the CPU, and then each provider that ran against the CPU. */
+/** Compares inner tensors: the swapped model with the original on the CPU, then each provider that ran with the CPU. */
 export async function layersInside(
   rows: readonly ProviderRow[],
   dataset: Dataset<Feeds>,
@@ -33,30 +33,30 @@ export async function layersInside(
       ({ name }) => name !== cpu.name && rows.some((row) => row.provider === name && row.status === 'ran'),
     )
     .map((provider) => ({ a: run('swapped', cpu), b: run('swapped', provider) }));
-  const found: LayerComparison[] = [];
+  const comparisons: LayerComparison[] = [];
   for (const { a, b } of [both, ...elsewhere]) {
-    const what = `comparing the tensors inside, ${a.which} on ${a.provider.name} with ${b.which} on ${b.provider.name}`;
+    const what = `comparing inner tensors, ${a.which} on ${a.provider.name} with ${b.which} on ${b.provider.name}`;
     try {
-      found.push(
+      comparisons.push(
         await compareModelLayers({
           ...{ a, b, feeds, signal },
           copies: a.which === b.which,
-          // Every operator as the models have it, or the fusions that a provider may get wrong.
+          // Between models, every operator runs as written; between providers, with the fusions, which may have bugs.
           session: { ...options.session, optimisation: a.which === b.which ? 'all' : 'disabled' },
           onProgress: (done, of) => onProgress(`${what}: ${done} of ${of}`),
         }),
       );
     } catch (error) {
       if (isAborted(error)) throw error;
-      found.push(failedComparison(a, b, error));
+      comparisons.push(failedComparison(a, b, error));
     } finally {
       await b.provider.close?.();
     }
   }
-  return found;
+  return comparisons;
 }
 
-/** A comparison that did not come about, of which the rest of the report still knows. */
+/** Returns a comparison of one row that holds the error, so that the rest of the report is still written. */
 function failedComparison(a: ModelRun, b: ModelRun, error: unknown): LayerComparison {
   const run = ({ which, provider }: ModelRun) => ({ model: which, provider: provider.name });
   const problem = messageOf(error);
@@ -65,28 +65,28 @@ function failedComparison(a: ModelRun, b: ModelRun, error: unknown): LayerCompar
   return { a: run(a), b: run(b), rows: [row] };
 }
 
-/** What is found where a model is not on a provider what it is on the CPU. */
-export interface Partings {
-  /** The first site of each model that differs. */
+/** Places and probable causes of differences between a provider and the CPU. */
+export interface Divergences {
+  /** The first tensor of each model that differs from the CPU's; null if none differs. */
   readonly parting: ProviderRow['parting'];
-  /** Why that may be, and what was seen to help. */
-  readonly suspicions: readonly string[];
-  /** The options that they advise, by the suspicion. */
+  /** Bugs of the provider that may be the cause, and remedies that worked on these feeds. */
+  readonly causes: readonly string[];
+  /** Options of the advice, by the text of the cause. */
   readonly noteOptions: Readonly<Record<string, OptionHint>>;
 }
 
-/** Where the models part from themselves on the CPU, for those of which it is known that they do, and why. */
-export async function partings(
+/** Finds the first tensor that differs from the CPU's, for each model whose parity exceeds its limit, and why. */
+export async function divergences(
   provider: Provider,
   models: Both<Session>,
   { parity }: Pick<ProviderRow, 'parity'>,
   dataset: Dataset<Feeds>,
   options: ValidationOptions,
-): Promise<Partings> {
+): Promise<Divergences> {
   const parting: ProviderRow['parting'] = { original: null, swapped: null };
-  const suspicions = new Set<string>();
+  const causes = new Set<string>();
   const noteOptions: Record<string, OptionHint> = {};
-  if (parity === null) return { parting, suspicions: [], noteOptions };
+  if (parity === null) return { parting, causes: [], noteOptions };
   const { original, swapped, cpu, session, signal, thresholds = {} } = options;
   const limit =
     thresholds.maxParity ?? toleranceFor(provider.name, floatsOf(original.info, swapped.info)).parity;
@@ -99,13 +99,13 @@ export async function partings(
     const [a, b] = [cpu, provider].map((where): ModelRun => ({ which, model, provider: where }));
     if (a === undefined || b === undefined) continue;
     parting[which] = await firstDivergence({ a, b, feeds, session, signal }, limit);
-    for (const suspicion of models[which].suspicions ?? []) suspicions.add(`${which}: ${suspicion}`);
+    for (const bug of models[which].suspicions ?? []) causes.add(`${which}: ${bug}`);
     const [first] = feeds;
     const advice = first && (await triedCure(provider, cpu, model, first, limit, session));
     if (advice === undefined) continue;
     const note = `${which}: ${advice.text}`;
-    suspicions.add(note);
+    causes.add(note);
     if (advice.option !== undefined) noteOptions[note] = advice.option;
   }
-  return { parting, suspicions: [...suspicions], noteOptions };
+  return { parting, causes: [...causes], noteOptions };
 }

@@ -12,7 +12,7 @@ import type { Provider, Session, SessionOptions } from '../providers/provider.js
 import { dimsOf, type Tensors } from '../providers/tensor.js';
 import type { LayerComparison, LayerRow } from './report-schema.js';
 
-/** A model on a provider. */
+/** A model and the provider that runs the model. */
 export interface ModelRun {
   readonly which: 'original' | 'swapped';
   readonly model: LoadedModel;
@@ -20,25 +20,25 @@ export interface ModelRun {
 }
 
 export interface ModelLayerOptions {
-  /** The reference, on a provider that runs any model: the CPU. */
+  /** The reference; its provider, the CPU, runs every model. */
   readonly a: ModelRun;
   readonly b: ModelRun;
   readonly feeds: readonly Tensors[];
-  /** Have tensors copied out, see `exposeTensors`; for comparing providers. */
+  /** Whether to read copies of the tensors, see `exposeTensors`; set when comparing providers. */
   readonly copies?: boolean | undefined;
-  /** The outputs of sites only; of all nodes unless given. */
+  /** Whether to compare only the outputs of sites; default: the outputs of all nodes. */
   readonly sitesOnly?: boolean | undefined;
-  /** Tensors of one pass, at the most; 48 unless given. */
+  /** Maximum number of tensors in a pass; default 48. */
   readonly chunk?: number | undefined;
-  /** Bytes of tensors that one pass may have in memory on each side, about; 256 MiB unless given. */
+  /** Approximate maximum of bytes that the tensors of a pass take for each model; default 256 MiB. */
   readonly bytes?: number | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
-/** Tensors of the first pass, when nothing is known of their size. */
-const FIRST = 4;
+/** Number of tensors in the first pass, before any size is measured. */
+const FIRST_PASS_TENSORS = 4;
 
 /** A tensor that both models have. */
 interface Shared {
@@ -49,20 +49,20 @@ interface Shared {
 }
 
 /**
- * Compares the tensors inside of two models that have the same name, in topological order: the one model against the
- * other, or a model on one provider against itself on another. A swap keeps the names of what its sites give.
+ * Compares the inner tensors of two models, or of one model on two providers, in topological order. Tensors are
+ * matched by name: a swap keeps the names of its sites' outputs.
  *
- * Tensors become outputs of copies of the models, a few at a time, so that memory holds no more than those; the
- * price is a run for each few. A tensor that is an output cannot be fused away: with `optimisation: 'disabled'` every
- * operator runs as the model has it; the default keeps the fusions that are left, in which a wrong kernel may be.
- * A tensor that stops a pass gets a row that says why. Throws `run-failed` for the models as such, `aborted`.
+ * A few tensors at a time become outputs of copies of the models. So memory stays bounded, and each pass costs a run.
+ * ONNX Runtime cannot fuse a tensor away that is an output. With `optimisation: 'disabled'` every operator runs as
+ * written; the default keeps the remaining fusions, whose kernels may be wrong. A tensor that makes a pass fail gets
+ * a row with the reason. Throws `run-failed` if the models themselves fail, `aborted`.
  */
 export async function compareModelLayers(options: ModelLayerOptions): Promise<LayerComparison> {
   const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
-  if (feeds.length === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the models with');
+  if (feeds.length === 0) throw new OnnxMishError('bad-data', 'the data set has no feeds for the models');
   const shared = sharedTensors(a.model.document, b.model.document).filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
-  let size = Math.min(chunk, FIRST);
+  let size = Math.min(chunk, FIRST_PASS_TENSORS);
   for (let at = 0; at < shared.length; ) {
     stopIfAborted(signal);
     onProgress?.(at, shared.length);
@@ -70,7 +70,7 @@ export async function compareModelLayers(options: ModelLayerOptions): Promise<La
     const result = await comparePart(part, options);
     rows.push(...result.rows);
     at += part.length;
-    // What comes next is about as large as what came last, or a few times that.
+    // The next tensors are probably about as large as the last, or a few times larger.
     const fitting = Math.floor((bytes * part.length) / Math.max(1, result.bytes));
     size = Math.max(1, Math.min(chunk, fitting, 4 * size));
   }
@@ -81,30 +81,30 @@ export async function compareModelLayers(options: ModelLayerOptions): Promise<La
   };
 }
 
-/** The tensors that nodes of both main graphs give, in the order of the first. */
+/** Returns the tensors that nodes of both main graphs output, in the order of the first model. */
 function sharedTensors(a: OnnxDocument, b: OnnxDocument): Shared[] {
-  const [first, second] = [describe(a), describe(b)];
+  const [first, second] = [tensorsAndSites(a), tensorsAndSites(b)];
   const sites = new Set([...first.sites, ...second.sites]);
-  const theirs = new Set(second.made.map(({ output }) => output));
-  return first.made
-    .filter(({ output }) => theirs.has(output))
-    .map((made) => ({ ...made, site: sites.has(made.output) }));
+  const others = new Set(second.tensors.map(({ output }) => output));
+  return first.tensors
+    .filter(({ output }) => others.has(output))
+    .map((tensor) => ({ ...tensor, site: sites.has(tensor.output) }));
 }
 
-function describe(document: OnnxDocument) {
+function tensorsAndSites(document: OnnxDocument) {
   const { graph } = document;
   const analysis = analyse(document);
-  const made = graph.nodes.flatMap((node) =>
+  const tensors = graph.nodes.flatMap((node) =>
     node.outputs
       .filter((output) => output !== '')
       .map((output) => ({ node: nodeLabel(node), op: node.opType, output })),
   );
   const sites = [...findSites(document, {}, analysis).sites, ...recognise(document, analysis)];
   const names = sites.flatMap(({ node, scope }) => (scope === graph ? (node.outputs[0] ?? []) : []));
-  return { made, sites: names };
+  return { tensors, sites: names };
 }
 
-/** Compares some tensors; halves them until what fails is alone. */
+/** Compares some tensors; on a failure, halves the set until the failing tensor is alone. */
 async function comparePart(
   part: readonly Shared[],
   options: ModelLayerOptions,
@@ -173,7 +173,7 @@ async function runPart(
       ...{ n, maxAbs, cosine, sqnr },
       a: meter.a.result(),
       b: meter.b.result(),
-      problem: problem ?? (broken > 0 ? `${broken} of its elements are not finite` : null),
+      problem: problem ?? (broken > 0 ? `${broken} elements are not finite` : null),
     };
   });
   return { rows, bytes };

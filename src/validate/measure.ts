@@ -1,4 +1,4 @@
-// One provider's row of a report.
+// A provider's row of a report.
 
 import { isAborted } from '../base/abort.js';
 import { messageOf, OnnxMishError, withDetails } from '../base/error.js';
@@ -11,14 +11,14 @@ import { dimsOf } from '../providers/tensor.js';
 import { type Both, compare } from './compare.js';
 import { sweep } from './kernel-sweep.js';
 import { measureLatency } from './latency.js';
-import { partings } from './layer-reports.js';
+import { divergences } from './layer-reports.js';
 import type { InspectedModel, ValidationOptions } from './options.js';
 import { observePlacement, profileBoth } from './profile.js';
 import type { KernelSweep, ProviderRow } from './report-schema.js';
 
 /**
- * Opens both models, or neither. Something small runs before: ONNX Runtime starts with its first session and run, which
- * is not the original's doing. Throws `run-failed`.
+ * Opens both models, or neither. A small model runs before, so that ONNX Runtime's start-up time is not counted as the
+ * original's. Throws `run-failed`.
  */
 export async function openBoth(
   provider: Provider,
@@ -37,7 +37,7 @@ export async function openBoth(
   }
 }
 
-/** Not a sweep, which would keep to itself that a browser has died of it. */
+/** Runs a ReLU once. A plain run, not a sweep: a sweep swallows errors, and a browser's crash must surface. */
 async function warmUp(provider: Provider, options: SessionOptions | undefined): Promise<void> {
   const x = { elemType: 'f32', dims: [1], data: new Float32Array(1) };
   const shapes = { inputs: { x: x.dims }, outputs: { y: x.dims } };
@@ -49,7 +49,7 @@ async function warmUp(provider: Provider, options: SessionOptions | undefined): 
   }
 }
 
-/** Opens a model; what fails is told by the model's name, since bytes have none of their own. */
+/** Opens a model. Errors carry the model's name, since bytes have no name. */
 async function openOne(
   provider: Provider,
   { model, info }: InspectedModel,
@@ -67,8 +67,8 @@ export async function closeBoth({ original, swapped }: Both<Session>): Promise<v
   await Promise.allSettled([original.close(), swapped.close()]);
 }
 
-/** How many nodes that a provider cannot run are listed. */
-const MOST_NODES = 50;
+/** Maximum number of unsupported nodes that a row lists. */
+const MAX_LISTED_NODES = 50;
 
 const EMPTY = {
   runtime: null,
@@ -85,7 +85,7 @@ const EMPTY = {
   latency: null,
 };
 
-/** A row for a provider that is not the reference; whatever goes wrong there is told in it. Throws `aborted`. */
+/** Returns the row of a provider other than the reference; the row holds the reason of any failure. Throws `aborted`. */
 export async function measureElsewhere(
   provider: Provider,
   baseline: Both<Session>,
@@ -102,14 +102,14 @@ export async function measureElsewhere(
       if (unsupported === undefined) continue;
       const { reason, fix, nodes } = unsupported;
       const notes = [
-        ...nodes.slice(0, MOST_NODES),
-        ...(nodes.length > MOST_NODES ? [`and ${nodes.length - MOST_NODES} more`] : []),
+        ...nodes.slice(0, MAX_LISTED_NODES),
+        ...(nodes.length > MAX_LISTED_NODES ? [`and ${nodes.length - MAX_LISTED_NODES} more`] : []),
       ];
       return {
         provider: provider.name,
         status: 'failed',
         ...EMPTY,
-        reason: `the ${which} cannot run there: ${reason}`,
+        reason: `the ${which} cannot run on ${provider.name}: ${reason}`,
         fix,
         notes,
       };
@@ -127,9 +127,9 @@ export async function measureElsewhere(
     }
   } catch (error) {
     if (isAborted(error)) throw error;
-    // Whatever it was, the rows of the other providers still come.
+    // A failure of any kind does not stop the other providers' rows.
     const known = error instanceof OnnxMishError;
-    // A model is called by its name already; a file is not.
+    // The report names the model; only a file's name has to be added.
     const place = known && error.code === 'io' && error.where !== undefined ? `${error.where}: ` : '';
     const reason = known ? `${place}${error.what}` : messageOf(error);
     const fix = known ? (error.fix ?? null) : null;
@@ -140,7 +140,7 @@ export async function measureElsewhere(
   }
 }
 
-/** What the models take and give in the first run, for providers that have to know beforehand. */
+/** Returns the shapes of inputs and outputs in the first run, for providers that need the shapes before a model is opened. */
 async function shapesOf(
   baseline: Both<Session>,
   { feeds }: Dataset<Feeds>,
@@ -153,7 +153,7 @@ async function shapesOf(
   return { original: await shapes(baseline.original), swapped: await shapes(baseline.swapped) };
 }
 
-/** The row of a provider on which both models are open. Throws `run-failed`, `aborted`. */
+/** Measures a provider on which both models are open, and returns its row. Throws `run-failed`, `aborted`. */
 export async function measure(
   provider: Provider,
   models: Both<Session>,
@@ -165,7 +165,7 @@ export async function measure(
   const feeds = await firstFeed(dataset.feeds);
   const onPairs = (times: Pairs['times']) => options.onPairs?.(provider.name, times);
   const timed = latency === false || feeds === undefined ? undefined : { ...latency, signal, onPairs };
-  // Before anything else has run: later there is no first run any more.
+  // The first runs are timed before any other run of these sessions.
   const first =
     timed && feeds && ([await models.original.time(feeds), await models.swapped.time(feeds)] as const);
   const comparison = await compare(models, reference, dataset, signal);
@@ -178,9 +178,9 @@ export async function measure(
   const both = { original: options.original.model, swapped: options.swapped.model };
   const profiled =
     native && feeds && options.profile === true
-      ? await profileBoth(provider, both, feeds, options).catch(withoutIt)
+      ? await profileBoth(provider, both, feeds, options).catch(problemOf)
       : null;
-  const { parting, suspicions, noteOptions } = await partings(provider, models, comparison, dataset, options);
+  const { parting, causes, noteOptions } = await divergences(provider, models, comparison, dataset, options);
   return {
     provider: provider.name,
     status: 'ran',
@@ -188,7 +188,7 @@ export async function measure(
     fix: null,
     runtime: swapped.runtime,
     notes: [
-      ...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...suspicions]),
+      ...new Set([...(original.notes ?? []), ...(swapped.notes ?? []), ...causes]),
       ...(profiled === null || 'original' in profiled ? [] : [`no profile: ${profiled.problem}`]),
     ],
     noteOptions: Object.keys(noteOptions).length === 0 ? undefined : noteOptions,
@@ -209,8 +209,8 @@ export async function measure(
   };
 }
 
-/** What was asked for beside the validation, and failed: the rest of the report still comes. Throws `aborted`. */
-function withoutIt(error: unknown): { readonly problem: string } {
+/** Returns an error's message, so that a failed profile does not stop the report. Throws `aborted`. */
+function problemOf(error: unknown): { readonly problem: string } {
   if (isAborted(error)) throw error;
   return { problem: messageOf(error) };
 }
@@ -224,7 +224,7 @@ function observed({ counts, moved }: Placement) {
   return { counts: { ...counts }, moved: [...moved] };
 }
 
-/** The activations whose kernels are worth a sweep: the Mish of the swapped model, and what it was before. */
+/** Returns the kernels to sweep: the swapped model's Mish, and the original's activations. */
 function kernelsIn(
   { original, swapped }: ValidationOptions,
   retargeted: string | undefined,

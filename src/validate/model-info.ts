@@ -1,7 +1,7 @@
 import type { Inspection } from '../mish/inspect.js';
 import type { ModelInfo } from './report-schema.js';
 
-/** What a report says of a model, by its inspection and the SHA-256 of its file. */
+/** Returns a report's entry of a model from its inspection and its file's SHA-256. */
 export function modelInfo(
   name: string,
   { bytes, opset, sites, mish }: Inspection,
@@ -23,7 +23,7 @@ export function modelInfo(
   };
 }
 
-/** Each different one, with how often it is there. */
+/** Returns the distinct items, each with its number of occurrences. */
 function counted<T extends object>(items: readonly T[]): (T & { count: number })[] {
   const groups = new Map<string, T & { count: number }>();
   for (const item of items) {

@@ -5,7 +5,7 @@ import type { LatencyOptions } from './latency.js';
 import type { Host, ModelInfo, ProviderRow } from './report-schema.js';
 import type { Thresholds } from './thresholds.js';
 
-/** A model to validate: what to open, and what is known of it. */
+/** A model to validate, with its entry of the report. */
 export interface InspectedModel {
   readonly model: LoadedModel;
   readonly info: ModelInfo;
@@ -14,26 +14,26 @@ export interface InspectedModel {
 export interface ValidationOptions {
   readonly original: InspectedModel;
   readonly swapped: InspectedModel;
-  /** Where to run. */
+  /** Providers to run on. */
   readonly providers: readonly Provider[];
   /** The reference for parity. */
   readonly cpu: Provider;
-  /** Makes the feeds, once the inputs and outputs of the original are known. */
+  /** Returns the data set for the original's inputs and outputs. */
   readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
   readonly host: Omit<Host, 'onnxruntime'>;
   readonly session?: SessionOptions | undefined;
-  /** False to measure none. */
+  /** Options of the latency measurement; false for no measurement. */
   readonly latency?: LatencyOptions | false | undefined;
   readonly thresholds?: Thresholds | undefined;
-  /** Compare the tensors inside as well: original and swapped on the CPU, and each provider with the CPU. */
+  /** Whether to compare inner tensors: the swapped model with the original, and each provider with the CPU. */
   readonly perLayer?: boolean | undefined;
-  /** Have ONNX Runtime's profiler say where the time goes, on the providers of this process. */
+  /** Whether to profile the models with ONNX Runtime's profiler, on the providers of this process. */
   readonly profile?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told what is being done. */
+  /** Receives the name of each step as it starts. */
   readonly onProgress?: ((step: string) => void) | undefined;
-  /** Told each row of the report as soon as it is complete. */
+  /** Receives each row of the report as soon as the row is complete. */
   readonly onRow?: ((row: ProviderRow) => void) | undefined;
-  /** Told the times of pairs of runs while they are measured, in milliseconds. */
+  /** Receives the times of pairs of runs while the latency is measured, in milliseconds. */
   readonly onPairs?: ((provider: ProviderName, times: Pairs['times']) => void) | undefined;
 }

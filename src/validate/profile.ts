@@ -21,15 +21,15 @@ import type { ModelProfile, Profile } from './report-schema.js';
 
 export interface ProfileOptions {
   readonly session?: SessionOptions | undefined;
-  /** Runs to profile, after one that does not count; 10 unless given. */
+  /** Number of runs to profile, after an uncounted first run; default 10. */
   readonly runs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Where the time of both models goes on a provider of this process, by ONNX Runtime's own profiler: by operator, by
- * site, and what the swap costs beyond the nodes of Mish themselves, as the original's activations are fused into what
- * comes before them. Throws `run-failed`, `aborted`, and `bad-usage` for a provider that has no profiler.
+ * Profiles both models with ONNX Runtime's profiler, by operator and by site. `lostFusionUs` is the swap's cost outside
+ * the Mish nodes: ONNX Runtime fuses the original's activations into the nodes before them, and cannot fuse Mish.
+ * Throws `run-failed`, `aborted`, and `bad-usage` for a provider that has no profiler.
  */
 export async function profileBoth(
   provider: Provider,
@@ -50,7 +50,7 @@ export async function profileBoth(
   return { original, swapped, mishUs, lostFusionUs, forms };
 }
 
-/** What the model takes with all its Mish in a form; null where that cannot be written or does not run. */
+/** Returns the time of a run, in µs, with all Mish in a form; null if the form cannot be written or does not run. */
 async function inForm(
   model: LoadedModel,
   form: FormName,
@@ -68,7 +68,7 @@ async function inForm(
   }
 }
 
-/** Runs to profile unless others are asked for. */
+/** Number of runs to profile, unless the options give a number. */
 const DEFAULT_RUNS = 10;
 
 /** Profiles one model. Throws as `profileBoth` does. */
@@ -82,7 +82,7 @@ export async function profileOne(
   return { runs: options.runs ?? DEFAULT_RUNS, ...summariseKernels(kernels, siteNodes(document)) };
 }
 
-/** The kernels of the median run. */
+/** Returns the kernels of a median run. */
 async function kernelsOf(
   provider: Provider,
   model: RunnableModel,
@@ -93,9 +93,9 @@ async function kernelsOf(
 }
 
 /**
- * One run out of several, by the median of each kernel, which a busy machine moves less than the mean. The first run is
- * left out: it fills caches and pools. All runs have the same kernels, unless a loop's length depends on its data:
- * then what there is of each node is shared out.
+ * Merges several runs into a single run, with the median time of each kernel; a busy machine changes a median less than
+ * a mean. The first run is left out: it fills caches and pools. If the runs have different kernels, because a loop's
+ * length depends on its data, the result is all kernels with their times divided by the number of runs.
  */
 export function medianRun(kernels: readonly KernelTime[], runs: number): KernelTime[] {
   const each = kernels.length / runs;
@@ -112,7 +112,7 @@ export function medianRun(kernels: readonly KernelTime[], runs: number): KernelT
   });
 }
 
-/** Where the nodes of a model run, found out by running it once. Throws as `profileBoth` does. */
+/** Runs a model once and returns the execution provider of each node. Throws as `profileBoth` does. */
 export async function observePlacement(
   provider: Provider,
   model: RunnableModel,
@@ -122,7 +122,7 @@ export async function observePlacement(
   return placementOf(await profiledRuns(provider, model, feeds, { ...options, runs: 1 }), provider.name);
 }
 
-/** Kernels by execution provider, and those on the CPU where another was asked for. */
+/** Counts kernels by execution provider, and lists the kernels on the CPU if another provider was requested. */
 export function placementOf(kernels: readonly KernelTime[], asked: string): Placement {
   const counts: Record<string, number> = {};
   for (const { provider } of kernels) counts[provider] = (counts[provider] ?? 0) + 1;
@@ -141,7 +141,7 @@ async function profiledRuns(
   const session = await provider.open(model, { ...options, profile: true });
   try {
     if (session.profile === undefined) {
-      throw new OnnxMishError('bad-usage', `ONNX Runtime profiles nothing on ${provider.name}`);
+      throw new OnnxMishError('bad-usage', `ONNX Runtime has no profiler on ${provider.name}`);
     }
     for (let run = 0; run < runs; run++) {
       stopIfAborted(signal);
@@ -153,7 +153,7 @@ async function profiledRuns(
   }
 }
 
-/** The name of each node that belongs to a site, and the site's. */
+/** Maps the name of each node of a site to the name of the site. */
 function siteNodes(document: OnnxDocument): Map<string, string> {
   const analysis = analyse(document);
   const owners = new Map<string, string>();
@@ -163,11 +163,11 @@ function siteNodes(document: OnnxDocument): Map<string, string> {
   for (const { node, inner } of recognise(document, analysis)) {
     for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
   }
-  owners.delete(''); // what has no name cannot be told from the rest
+  owners.delete(''); // nodes without a name cannot be told apart
   return owners;
 }
 
-/** Their time is that of the kernels in their bodies, which are listed too. */
+/** Operators whose time repeats the time of their bodies' kernels, which are listed as well. */
 const CONTROL_FLOW = new Set(['If', 'Loop', 'Scan']);
 
 const countedKernels = (kernels: readonly KernelTime[]) => kernels.filter(({ op }) => !CONTROL_FLOW.has(op));
@@ -175,7 +175,7 @@ const countedKernels = (kernels: readonly KernelTime[]) => kernels.filter(({ op 
 const totalUs = (kernels: readonly KernelTime[]) =>
   countedKernels(kernels).reduce((sum, { us }) => sum + us, 0);
 
-/** Adds up the kernels of a run, by operator and by site. A site that was fused away has none of its own. */
+/** Sums the kernel times of a run, by operator and by site. A site that was fused away has no kernel, so 0 µs. */
 export function summariseKernels(
   kernels: readonly KernelTime[],
   sites: ReadonlyMap<string, string>,

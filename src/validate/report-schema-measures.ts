@@ -1,4 +1,4 @@
-// The parts of a report that hold figures.
+// Schemas of a report's figures.
 import { z } from 'zod';
 
 export const count = z.int().nonnegative();
@@ -9,76 +9,78 @@ export const sweep = z.object({
   kind: z
     .enum(['mish', 'mixture', 'relu', 'leakyrelu'])
     .default('mish')
-    .describe('The function; a mixture is αx + (1 - α) · mish(x)'),
+    .describe('The activation; a mixture is αx + (1 - α) · mish(x)'),
   form: z.string().nullable().describe('The form of Mish and of mixtures; null for the original activations'),
   beta: z.number().nullable().describe('The sharpness of Mish; 1 is Mish itself'),
   alpha: measured.default(null).describe('The slope of LeakyReLU below 0, or of a mixture'),
   elemType: z.string().describe('f16, f32 or f64'),
-  opset: count.describe('Opset of the one-kernel model'),
-  n: count.describe('Finite points tried'),
+  opset: count.describe('Opset of the model with only this kernel'),
+  n: count.describe('Number of finite points'),
   maxAbs: measured.describe('Largest absolute error against the float64 formula'),
-  maxAbsAt: measured.describe('The x of maxAbs'),
+  maxAbsAt: measured.describe('x at the largest absolute error'),
   maxUlp: measured.describe('Largest error in units in the last place of the exact value'),
-  maxUlpAt: measured.describe('The x of maxUlp'),
+  maxUlpAt: measured.describe('x at the largest error in units in the last place'),
   maxScaled: measured
     .default(null)
-    .describe('Largest error divided by the larger of 1 and the exact value, which the verdict goes by'),
-  broken: count.describe('Finite points at which the kernel gave NaN or an infinity'),
-  atInfinity: z.string().nullable().describe('What the kernel gives for +Infinity'),
+    .describe('Largest error divided by the larger of 1 and the exact value; the verdict uses this figure'),
+  broken: count.describe('Number of finite points at which the kernel returned NaN or an infinity'),
+  atInfinity: z.string().nullable().describe('Output of the kernel for +Infinity'),
   atMinusInfinity: z
     .string()
     .nullable()
-    .describe('What it gives for -Infinity: NaN in every form, which is no failure; the limit is -0'),
-  atNaN: z.string().nullable().describe('What it gives for NaN'),
+    .describe(
+      'Output for -Infinity: NaN in every form, which is not a failure; the mathematical limit is -0',
+    ),
+  atNaN: z.string().nullable().describe('Output for NaN'),
   curve: z
     .array(
       z.object({
-        x: z.number().describe('Where the largest error of this part is'),
-        abs: z.number().describe('Absolute error there'),
+        x: z.number().describe('x at the largest error of this part'),
+        abs: z.number().describe('Absolute error at x'),
         ulp: z.number().describe('Largest error of this part in units in the last place'),
       }),
     )
     .default([])
     .describe('The largest error in each of 160 equal parts of [-20, 20]'),
-  problem: z.string().nullable().describe('Why there are no figures'),
+  problem: z.string().nullable().describe('Reason for missing figures'),
 });
 
 export const drift = z.object({
   output: z.string().describe('Name of the output'),
-  n: count.describe('Elements compared'),
+  n: count.describe('Number of compared elements'),
   maxAbs: measured.describe(
-    'Largest absolute difference; null, as the other figures, where any element is broken',
+    'Largest absolute difference; null, as the other figures, where any element is not finite',
   ),
   scale: measured.default(null).describe('Largest absolute value of the reference'),
   meanAbs: measured.describe('Mean absolute difference'),
   rmse: measured.describe('Root of the mean squared difference'),
-  cosine: measured.describe('Cosine of the angle between the two outputs, each taken as one vector'),
+  cosine: measured.describe('Cosine of the angle between the two outputs, read as vectors'),
   sqnr: measured.describe('Signal to noise ratio in dB; null for identical outputs, whose maxAbs is 0'),
   top1: share
     .nullable()
-    .describe('Share of rows whose highest class agrees; null where it is no class score'),
+    .describe('Share of rows with the same highest class; null where the output is not class scores'),
   top5: share
     .nullable()
     .describe(
       'Share of rows with the same five highest classes, in any order; null for five classes or fewer',
     ),
   broken: count.describe(
-    'Elements that are NaN in one of the two or in both, or infinite in one and not the same in the other',
+    'Number of elements that are NaN in either output, or infinite and different in the other',
   ),
-  problem: z.string().nullable().describe('What makes the two impossible to compare'),
+  problem: z.string().nullable().describe('Why the outputs cannot be compared'),
 });
 
 export const accuracy = z.object({
-  n: count.describe('Labelled samples'),
-  top1: share.describe('Share of them whose label is the highest class'),
-  top5: share.describe('Share of them whose label is among the five highest classes'),
+  n: count.describe('Number of labelled samples'),
+  top1: share.describe('Share of samples whose label is the highest class'),
+  top5: share.describe('Share of samples whose label is among the five highest classes'),
 });
 
 const milliseconds = (what: string) => z.number().nonnegative().describe(`${what}, in milliseconds`);
 
 const timing = z.object({
   createMs: milliseconds('Time to create the session'),
-  firstMs: milliseconds('Time of the very first run'),
+  firstMs: milliseconds('Time of the first run'),
   p50: milliseconds('Median'),
   p90: milliseconds('90th percentile'),
   p99: milliseconds('99th percentile'),
@@ -90,65 +92,69 @@ const timing = z.object({
 });
 
 export const latency = z.object({
-  n: count.describe('Pairs of runs, original and swapped in turns, after a warm-up'),
-  repeats: count.default(1).describe('Runs that each time is the mean of, for a clock too coarse for one'),
+  n: count.describe('Number of pairs of runs, original and swapped in turns, after a warm-up'),
+  repeats: count
+    .default(1)
+    .describe('Number of runs that each time is the mean of; above 1 for a coarse clock'),
   original: timing.describe('The original'),
   swapped: timing.describe('The swapped model'),
   ratio: z
     .object({
       value: z.number().describe('The ratio'),
-      low: z.number().describe('Lower end of its 95 % interval'),
-      high: z.number().describe('Upper end of it'),
+      low: z.number().describe('Lower end of the 95 % interval'),
+      high: z.number().describe('Upper end of the 95 % interval'),
     })
-    .describe('Swapped over original by their medians, with the 95 % interval by bootstrap over the pairs'),
+    .describe(
+      'Median time of the swapped model divided by the original’s, with a 95 % bootstrap interval over the pairs',
+    ),
 });
 
 export const runtime = z.object({
   name: z.string().describe('onnxruntime-node or onnxruntime-web'),
-  version: z.string().describe('Its version'),
+  version: z.string().describe('Version of the runtime'),
   browser: z.string().nullable().describe('Name and version of the browser; null outside one'),
-  renderer: z.string().nullable().describe('What the GPU calls itself; null where none is used'),
+  renderer: z.string().nullable().describe('Name that the GPU reports; null without a GPU'),
   software: z
     .boolean()
     .nullable()
-    .describe('Whether that GPU is a program on the CPU, whose latency says nothing of a real one'),
-  threads: count.nullable().describe('Threads it was allowed; null where ONNX Runtime chose'),
+    .describe('Whether software on the CPU emulates the GPU; its latency says nothing about a real GPU'),
+  threads: count.nullable().describe('Maximum number of threads; null where ONNX Runtime chose'),
   simd: z.boolean().nullable().describe('Whether WebAssembly had SIMD; null outside a browser'),
 });
 
 export const placement = z.object({
-  counts: z.record(z.string(), count).describe('Nodes by the execution provider they ran on'),
+  counts: z.record(z.string(), count).describe('Number of nodes by execution provider'),
   moved: z
     .array(
       z.object({
         node: z.string().describe('Name of the node'),
-        op: z.string().describe('Its operator'),
-        provider: z.string().describe('Where it ran'),
+        op: z.string().describe('Operator of the node'),
+        provider: z.string().describe('The execution provider that ran the node'),
       }),
     )
-    .describe('The nodes that ran elsewhere than on the provider that was asked for'),
+    .describe('Nodes that did not run on the requested provider'),
 });
 
 export const parting = z
   .object({
     node: z.string().describe('Name of the node'),
-    op: z.string().describe('Its operator'),
-    output: z.string().describe('Its output'),
-    maxAbs: measured.describe('Largest absolute difference there'),
-    sqnr: measured.describe('Signal to noise ratio there, in dB'),
+    op: z.string().describe('Operator of the node'),
+    output: z.string().describe('Name of the tensor, an output of the node'),
+    maxAbs: measured.describe('Largest absolute difference of the tensor'),
+    sqnr: measured.describe('Signal to noise ratio of the tensor, in dB'),
   })
   .nullable();
 
 export const modelProfile = z.object({
-  runs: count.describe('Runs that were profiled'),
-  totalUs: z.number().describe('Microseconds a run spends in operators'),
+  runs: count.describe('Number of profiled runs'),
+  totalUs: z.number().describe('Time in operators, in microseconds per run'),
   operators: z
     .array(
       z.object({
-        op: z.string().describe('The operator, as ONNX Runtime runs it after its own optimisation'),
-        provider: z.string().describe('The execution provider it ran on'),
-        calls: z.number().describe('Kernels a run'),
-        us: z.number().describe('Microseconds a run'),
+        op: z.string().describe('The operator after ONNX Runtime’s optimisation'),
+        provider: z.string().describe('The execution provider that ran the operator'),
+        calls: z.number().describe('Number of kernel calls per run'),
+        us: z.number().describe('Time in microseconds per run'),
       }),
     )
     .describe('Time by operator, the most expensive first'),
@@ -156,27 +162,27 @@ export const modelProfile = z.object({
     .array(
       z.object({
         node: z.string().describe('Name of the site'),
-        us: z.number().describe('Microseconds a run, of all nodes of the site'),
+        us: z.number().describe('Time of all nodes of the site, in microseconds per run'),
       }),
     )
-    .describe('Time by site: the activation, or the nodes of the Mish in its place'),
+    .describe('Time by site: of the activation, or of the Mish nodes that replace it'),
 });
 
 export const profile = z.object({
   original: modelProfile.describe('The original'),
   swapped: modelProfile.describe('The swapped model'),
-  mishUs: z.number().describe('Microseconds a run that the nodes of Mish take'),
+  mishUs: z.number().describe('Time of the Mish nodes, in microseconds per run'),
   lostFusionUs: z
     .number()
-    .describe('Microseconds a run by which everything else is slower: what the lost fusion costs'),
+    .describe('Cost of the lost fusion: additional time of all other nodes, in microseconds per run'),
   forms: z
     .array(
       z.object({
         form: z.string().describe('The form'),
-        us: measured.describe('Microseconds of a run in operators; null where it does not run'),
+        us: measured.describe('Time in operators, in microseconds per run; null where the form does not run'),
       }),
     )
-    .describe('What the model would take in each form'),
+    .describe('Time of the swapped model in each form'),
 });
 
 const moments = z
@@ -190,27 +196,27 @@ const moments = z
 
 const run = z.object({
   model: z.enum(['original', 'swapped']).describe('The model'),
-  provider: z.string().describe('Where it ran'),
+  provider: z.string().describe('The execution provider'),
 });
 
 export const layers = z.object({
   a: run.describe('The reference'),
-  b: run.describe('What is held against it'),
+  b: run.describe('The run that is compared with the reference'),
   rows: z
     .array(
       z.object({
-        node: z.string().describe('Name of the node, or of its first output where it has none'),
-        op: z.string().describe('Its operator in a'),
+        node: z.string().describe('Name of the node, or of its first output if the node has no name'),
+        op: z.string().describe('Operator of the node in a'),
         output: z.string().describe('Name of the tensor'),
-        site: z.boolean().describe('Whether it is the output of a site'),
-        n: count.describe('Elements compared'),
-        a: moments.describe('Of the tensor in a; null where anything is not finite'),
-        b: moments.describe('Of the tensor in b'),
+        site: z.boolean().describe('Whether the tensor is the output of a site'),
+        n: count.describe('Number of compared elements'),
+        a: moments.describe('Moments of the tensor in a; null where an element is not finite'),
+        b: moments.describe('Moments of the tensor in b; null where an element is not finite'),
         maxAbs: measured.describe('Largest absolute difference'),
-        cosine: measured.describe('Cosine of the angle between the two'),
+        cosine: measured.describe('Cosine of the angle between the two tensors'),
         sqnr: measured.describe('Signal to noise ratio in dB; null for identical tensors'),
-        problem: z.string().nullable().describe('What makes the two impossible to compare'),
+        problem: z.string().nullable().describe('Why the tensors cannot be compared'),
       }),
     )
-    .describe('A row for each tensor that both have, in topological order'),
+    .describe('A row for each tensor of both models, in topological order'),
 });

@@ -15,9 +15,9 @@ import {
   sweep,
 } from './report-schema-measures.js';
 
-/** The version of the document below; a new one when a field changes its meaning or goes. */
+/** Version of the report's format; a changed meaning or a removed field needs a new version. */
 export const REPORT_SCHEMA = 'onnx-mish/report@2';
-/** The version before, in which the limit and the value of maxTop1Drop are shares. */
+/** The previous version, in which the limit and the value of maxTop1Drop are shares. */
 const BEFORE = 'onnx-mish/report@1';
 
 /** Options of the library by their names, with values of any kind. */
@@ -25,19 +25,24 @@ const option = z.record(z.string(), z.unknown());
 const noteOptions = z.record(z.string(), option);
 
 const providerRow = z.object({
-  provider: z.string().describe('The execution provider asked for'),
-  status: z.enum(['ran', 'failed', 'unavailable']).describe('Whether it ran'),
-  reason: z.string().nullable().describe('Why it did not run'),
-  fix: z.string().nullable().describe('What to do about it'),
+  provider: z.string().describe('The execution provider'),
+  status: z.enum(['ran', 'failed', 'unavailable']).describe('Whether the provider ran'),
+  reason: z.string().nullable().describe('Why the provider did not run'),
+  fix: z.string().nullable().describe('How to mend that'),
   option: option.optional().describe('The options that `fix` is about, by their names in the library'),
-  runtime: runtime.nullable().default(null).describe('What it ran on; null where it did not run'),
-  notes: z.array(z.string()).default([]).describe('What a reader of this row has to know'),
+  runtime: runtime
+    .nullable()
+    .default(null)
+    .describe('Runtime of the provider; null where the provider did not run'),
+  notes: z.array(z.string()).default([]).describe('Remarks on this row'),
   noteOptions: noteOptions.optional().describe('The options that notes advise, by the note'),
   retargeted: z
     .string()
     .nullable()
     .default(null)
-    .describe('The form that the swapped model was rewritten to in memory to run here; null for none'),
+    .describe(
+      'Form of Mish that the provider needs, to which the swapped model was rewritten in memory; null for none',
+    ),
   placement: z
     .object({
       original: placement.describe('The original'),
@@ -45,19 +50,24 @@ const providerRow = z.object({
     })
     .nullable()
     .default(null)
-    .describe('Where the nodes ran; null where that is not known or cannot vary'),
+    .describe('Execution providers of the nodes; null where unknown or always the same'),
   parting: z
     .object({
-      original: parting.describe('Of the original; null where it does not part'),
-      swapped: parting.describe('Of the swapped model'),
+      original: parting.describe('First tensor of the original; null where none differs'),
+      swapped: parting.describe('First tensor of the swapped model; null where none differs'),
     })
     .default({ original: null, swapped: null })
-    .describe('The first site at which a model parts from itself on the CPU'),
-  profile: profile.nullable().default(null).describe('Where the time goes; null unless it was asked for'),
+    .describe('The first tensor of each model that differs from the same tensor on the CPU'),
+  profile: profile
+    .nullable()
+    .default(null)
+    .describe('Time by operator and by site; null unless profiling was requested'),
   kernel: z
     .array(sweep)
-    .describe('Each form of Mish and each original activation in use, against the float64 formula'),
-  drift: z.array(drift).describe('Swapped against original, both on this provider'),
+    .describe(
+      'Errors of each kernel in use, of Mish and of the original activations, against the float64 formula',
+    ),
+  drift: z.array(drift).describe('The swapped model’s outputs against the original’s, both on this provider'),
   parity: z
     .object({
       original: z.array(drift).describe('The original here against the original on the CPU'),
@@ -68,28 +78,28 @@ const providerRow = z.object({
   expected: z.array(drift).nullable().describe('The original against the outputs the test case expects'),
   accuracy: z
     .object({
-      output: z.string().describe('The output that is taken for class scores'),
+      output: z.string().describe('The output that is read as class scores'),
       original: accuracy.describe('The original'),
       swapped: accuracy.describe('The swapped model'),
     })
     .nullable()
-    .describe('Accuracy by the labels; null without labels'),
-  latency: latency.nullable().describe('Null when it was not measured'),
+    .describe('Accuracy of both models by the labels; null without labels'),
+  latency: latency.nullable().describe('Latency of both models; null where not measured'),
 });
 
 const model = z.object({
-  name: z.string().describe('What it was called: the name of its file'),
-  bytes: count.describe('Length of its file, external data not counted'),
-  sha256: z.string().describe('Of its file'),
-  opset: count.describe('Version of ONNX’s own operators'),
-  activations: count.describe('ReLU and LeakyReLU nodes that could be swapped'),
+  name: z.string().describe('Name of the model: the name of its file'),
+  bytes: count.describe('Size of the file in bytes, without external data'),
+  sha256: z.string().describe('SHA-256 of the file'),
+  opset: count.describe('Opset of the ONNX operators'),
+  activations: count.describe('Number of ReLU and LeakyReLU nodes that can be swapped'),
   kinds: z
     .array(
       z.object({
         kind: z.string().describe('relu, leakyrelu and so on'),
         alpha: measured.describe('The slope of LeakyReLU below 0; null for the others'),
         elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
-        count: count.describe('How many there are'),
+        count: count.describe('Number of nodes'),
       }),
     )
     .default([])
@@ -97,43 +107,43 @@ const model = z.object({
   mish: z
     .array(
       z.object({
-        form: z.string().describe('How it is written'),
-        beta: z.number().describe('Its sharpness; 1 is Mish'),
+        form: z.string().describe('Form: how Mish is written in ONNX operators'),
+        beta: z.number().describe('Sharpness β; 1 is Mish'),
         alpha: measured
           .default(null)
-          .describe('The slope, where it is the mixture αx + (1 - α) · mish(x); null for Mish itself'),
+          .describe('Slope α of the mixture αx + (1 - α) · mish(x); null for Mish itself'),
         elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
-        count: count.describe('How many there are'),
+        count: count.describe('Number of subgraphs'),
       }),
     )
-    .describe('The Mish in it, by form'),
+    .describe('Mish subgraphs of the model, by form'),
 });
 
 const verdict = z.object({
-  provider: z.string().describe('Where it was measured'),
+  provider: z.string().describe('The execution provider'),
   threshold: z
     .string()
     .describe(
-      'maxAbs and so on; maxTop1Drop is in percentage points. Judged unasked: maxParity and maxOriginalParity (against the CPU), maxKernel, and maxBroken, which appears when it is not kept',
+      'Name of the limit, such as maxAbs; maxTop1Drop is in percentage points. Always checked: maxParity and maxOriginalParity (against the CPU), maxKernel, and maxBroken, which appears only when it fails',
     ),
-  limit: z.number().describe('What was asked for'),
+  limit: z.number().describe('The limit'),
   value: measured.describe(
-    'The worst value; null when it could not be measured, which fails; 1.8e308 for the SQNR of identical outputs',
+    'The worst value; null if it could not be measured, which fails; 1.8e308 for the SQNR of identical outputs',
   ),
-  passed: z.boolean().describe('Whether the limit was kept'),
-  binding: z.boolean().default(true).describe('Whether it decides; false for a finding'),
+  passed: z.boolean().describe('Whether the value is within the limit'),
+  binding: z.boolean().default(true).describe('Whether a failure fails the validation; false for a remark'),
 });
 
-/** What a validation found. */
+/** Schema of a validation report. */
 export const reportSchema = z.object({
   schema: z.literal(REPORT_SCHEMA).describe('Version of this document'),
-  created: z.iso.datetime().describe('When it was made, UTC'),
+  created: z.iso.datetime().describe('Date and time of the validation, UTC'),
   tool: z
     .object({
-      name: z.literal('onnx-mish').describe('Always the same'),
+      name: z.literal('onnx-mish').describe('Always onnx-mish'),
       version: z.string().describe('Its version'),
     })
-    .describe('What made it'),
+    .describe('The program that wrote the report'),
   host: z
     .object({
       os: z.string().describe('Operating system and its version'),
@@ -144,35 +154,35 @@ export const reportSchema = z.object({
       node: z.string().describe('Version of Node'),
       onnxruntime: z.string().describe('Version of onnxruntime-node'),
     })
-    .describe('Where it was made'),
+    .describe('The machine and the versions'),
   models: z
     .object({
-      original: model.describe('Before the swap'),
+      original: model.describe('The model before the swap'),
       swapped: model.describe('After it'),
     })
-    .describe('What was compared'),
+    .describe('The compared models'),
   data: z
     .object({
       source: z
         .enum(['seed', 'npz', 'onnx-test', 'images'])
         .describe('Noise, arrays, ONNX test cases, or a folder of images'),
       seed: count.nullable().describe('Seed of the noise; null for other sources'),
-      runs: count.describe('How many times each model is fed'),
-      samples: count.describe('Runs times the batch size'),
+      runs: count.describe('Number of runs of each model'),
+      samples: count.describe('Number of samples: runs times the batch size'),
       shapes: z.record(z.string(), z.array(count)).describe('Shape of each input, in the first run'),
-      sha256: z.string().describe('Of all feeds, in order'),
+      sha256: z.string().describe('SHA-256 of all feeds, in order'),
       labelled: z.boolean().describe('Whether there were labels'),
     })
-    .describe('What the models were fed'),
-  providers: z.array(providerRow).describe('A row for each provider that was asked for'),
-  notes: z.array(z.string()).default([]).describe('What a reader of the report has to know'),
+    .describe('The input data'),
+  providers: z.array(providerRow).describe('A row for each requested provider'),
+  notes: z.array(z.string()).default([]).describe('Remarks on the report'),
   noteOptions: noteOptions.optional().describe('The options that notes advise, by the note'),
-  layers: z.array(layers).default([]).describe('Tensors inside the models, side by side, where asked for'),
-  verdicts: z.array(verdict).describe('Each threshold on each provider that is there'),
+  layers: z.array(layers).default([]).describe('Comparisons of inner tensors; empty unless requested'),
+  verdicts: z.array(verdict).describe('A verdict for each threshold on each available provider'),
   passed: z
     .boolean()
     .describe(
-      'Whether a provider ran, none failed, and every threshold was kept; an unavailable one keeps none and breaks none',
+      'Whether a provider ran, no provider failed, and every binding verdict passed; unavailable providers do not count',
     ),
 });
 
@@ -191,8 +201,8 @@ export type Host = z.infer<typeof reportSchema>['host'];
 export type Verdict = z.infer<typeof verdict>;
 
 /**
- * Checks a parsed JSON document; one of the version before is converted. Throws `bad-data`, naming the first field that is
- * wrong.
+ * Checks a parsed JSON document, and converts a report of the previous version. Throws `bad-data` with the name of the
+ * first invalid field.
  *
  * @example
  * import { readFile } from 'node:fs/promises';
@@ -220,7 +230,7 @@ export function parseReport(json: unknown, where = 'report'): Report {
 
 const beforeSchema = z.looseObject({ schema: z.literal(BEFORE) });
 
-/** A report of the version before, with the drop of top-1 accuracy in points. */
+/** Converts a report of the previous version: the drop of top-1 accuracy from a share to percentage points. */
 function inPoints(report: Report): Report {
   const points = (share: number) => Number((100 * share).toPrecision(12));
   const verdicts = report.verdicts.map((verdict) => {
@@ -232,8 +242,8 @@ function inPoints(report: Report): Report {
 }
 
 /**
- * The schema as a JSON Schema document (draft 2020-12), which is published as onnx-mish/report.schema.json. It
- * allows fields that it does not know, as `parseReport` does: a later minor version may add some.
+ * Returns the schema as a JSON Schema document (draft 2020-12), published as onnx-mish/report.schema.json. The document
+ * allows additional fields, as `parseReport` does: a later minor version may add fields.
  *
  * @example
  * import { reportJsonSchema } from 'onnx-mish/validate';

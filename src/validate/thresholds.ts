@@ -3,23 +3,23 @@ import { top1Drop } from '../metrics/accuracy.js';
 import type { ProviderRow, Verdict } from './report-schema.js';
 import { toleranceFor } from './tolerance.js';
 
-/** Limits that a validation has to keep. Shares are 0 to 1, drops in percentage points, errors absolute, SQNR in dB. */
+/** Limits of a validation. Shares are 0 to 1, drops in percentage points, errors absolute, SQNR in dB. */
 export interface Thresholds {
   readonly maxAbs?: number | undefined;
   readonly minCosine?: number | undefined;
   readonly minSqnr?: number | undefined;
-  /** Share of rows whose highest class is the original's. */
+  /** Minimum share of rows whose highest class is the same in both models. */
   readonly minAgreement?: number | undefined;
-  /** Labelled accuracy of the swapped model. */
+  /** Minimum top-1 accuracy of the swapped model by the labels. */
   readonly minTop1?: number | undefined;
-  /** Labelled accuracy of the original minus that of the swapped model, in percentage points. */
+  /** Maximum of the original's top-1 accuracy minus the swapped model's, in percentage points. */
   readonly maxTop1Drop?: number | undefined;
   readonly maxLatencyRatio?: number | undefined;
-  /** Largest absolute error of a kernel. */
+  /** Maximum absolute error of a kernel. */
   readonly maxKernelError?: number | undefined;
   /**
-   * Largest difference of any output of the swapped model from the same on the CPU, as a share of the largest value
-   * that either model gives there; `toleranceFor` the provider unless given.
+   * Maximum difference between an output of the swapped model and the same output on the CPU, divided by the output's
+   * largest value in either model; default: `toleranceFor` the provider.
    */
   readonly maxParity?: number | undefined;
 }
@@ -29,7 +29,7 @@ type Measured = Pick<ProviderRow, 'drift' | 'accuracy' | 'latency' | 'kernel' | 
 interface Rule {
   readonly name: keyof Thresholds;
   readonly sense: 'max' | 'min';
-  /** The values that must keep the limit; null for one that could not be measured. */
+  /** Returns the values that the limit holds for; null for a value that could not be measured. */
   readonly values: (row: Measured) => readonly (number | null)[];
 }
 
@@ -71,12 +71,12 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Below this, a limit in points was probably meant as the share that it was up to onnx-mish/report@1. */
-const PROBABLY_A_SHARE = 0.02;
+/** A smaller limit in percentage points is probably meant as a share, the unit of onnx-mish/report@1. */
+const MIN_PLAUSIBLE_POINTS = 0.02;
 
-/** What a reader of a report has to know about the limits that were given. */
+/** Returns a note on `maxTop1Drop` if its unit was probably mistaken. */
 export function notesOnThresholds({ maxTop1Drop }: Thresholds): string[] {
-  if (maxTop1Drop === undefined || maxTop1Drop <= 0 || maxTop1Drop >= PROBABLY_A_SHARE) return [];
+  if (maxTop1Drop === undefined || maxTop1Drop <= 0 || maxTop1Drop >= MIN_PLAUSIBLE_POINTS) return [];
   const points = Number((100 * maxTop1Drop).toPrecision(12));
   return [
     `maxTop1Drop is in percentage points: ${maxTop1Drop} is ${maxTop1Drop} points; for the share ${maxTop1Drop}, give ${points}`,
@@ -95,28 +95,32 @@ export function checkThresholds(thresholds: Thresholds): void {
 }
 
 /**
- * Holds a provider's figures against the limits. What could not be measured has not been kept. Outputs that
- * are not finite or cannot be compared fail whatever was asked for, as `maxBroken`; kernels and parity with the CPU
- * are held against `toleranceFor` the provider and the element type. A wrong original is a finding, not a failure:
- * the swapped model may be right where it is wrong.
+ * Compares a provider's figures with the limits. A figure that could not be measured fails its limit. Outputs that
+ * are not finite or cannot be compared always fail, as `maxBroken`. Kernels and parity with the CPU are always compared
+ * with `toleranceFor` the provider and the element type. An original that is wrong does not fail the validation: the
+ * swapped model may be right.
  */
 export function judge(provider: string, row: Measured, thresholds: Thresholds, elemType = 'f32'): Verdict[] {
-  const asked = RULES.flatMap(({ name, sense, values }): Verdict[] => {
+  const requested = RULES.flatMap(({ name, sense, values: valuesOf }): Verdict[] => {
     const limit = thresholds[name];
     if (limit === undefined) return [];
-    const measured = values(row);
-    const known = measured.filter((value) => value !== null);
-    const worst = known.length === 0 ? null : sense === 'max' ? Math.max(...known) : Math.min(...known);
-    const complete = measured.length > 0 && known.length === measured.length;
+    const measured = valuesOf(row);
+    const values = measured.filter((value) => value !== null);
+    const worst = values.length === 0 ? null : sense === 'max' ? Math.max(...values) : Math.min(...values);
+    const complete = measured.length > 0 && values.length === measured.length;
     const kept = worst !== null && (sense === 'max' ? worst <= limit : worst >= limit);
     return [{ provider, threshold: name, limit, value: worst, passed: complete && kept, binding: true }];
   });
-  return [...brokenOutputs(provider, row), ...unasked(provider, row, thresholds, elemType), ...asked];
+  return [
+    ...brokenOutputs(provider, row),
+    ...toleranceVerdicts(provider, row, thresholds, elemType),
+    ...requested,
+  ];
 }
 
 /**
- * How far each output of a model is from the CPU's, as a share of the largest value that either model gives there: an
- * output whose probabilities are all next to 0 says little of what it can be. Null where it could not be compared.
+ * Returns, for each output of a model, its largest difference from the CPU, divided by the output's largest value in
+ * either model. A single model's largest value may be near 0 by chance. Null for an output that could not be compared.
  */
 export function parityShare(
   parity: NonNullable<ProviderRow['parity']>,
@@ -132,7 +136,12 @@ export function parityShare(
   });
 }
 
-function unasked(provider: string, row: Measured, thresholds: Thresholds, elemType: string): Verdict[] {
+function toleranceVerdicts(
+  provider: string,
+  row: Measured,
+  thresholds: Thresholds,
+  elemType: string,
+): Verdict[] {
   const { kernel, parity } = row;
   const tolerance = toleranceFor(provider, elemType);
   const worst = (values: readonly (number | null)[]) =>
@@ -148,10 +157,10 @@ function unasked(provider: string, row: Measured, thresholds: Thresholds, elemTy
       verdict('maxOriginalParity', limit, worst(parityShare(parity, 'original')), false),
     );
   }
-  // Each type has a limit of its own, so that the worst is the one furthest beyond its own.
+  // Each element type has another limit, so each gets a verdict.
   for (const type of new Set(kernel.map((sweep) => sweep.elemType))) {
     const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.form !== null);
-    if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // told in the table
+    if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // the table shows the problem
     const value = worst(measured.map(({ maxScaled, broken }) => (broken > 0 ? null : maxScaled)));
     verdicts.push(verdict('maxKernel', toleranceFor(provider, type).kernel, value));
   }

@@ -1,18 +1,18 @@
 import { WEB, WEB_PROVIDERS } from '../providers/web-providers.js';
 import type { ModelInfo } from './report-schema.js';
 
-/** What a provider may differ by before it counts as wrong. */
+/** Differences up to which a provider counts as right. */
 export interface Tolerance {
-  /** Of a kernel: the error divided by the larger of 1 and the exact value. */
+  /** Maximum error of a kernel, divided by the larger of 1 and the exact value. */
   readonly kernel: number;
-  /** Of an output: the largest difference from the CPU's, divided by the largest value that either model gives there. */
+  /** Maximum difference of an output from the CPU's, divided by the output's largest value in either model. */
   readonly parity: number;
 }
 
 /**
- * By element type, the kernel's part: rounding, with room for a fast exponential. f32 on a CPU was measured at 2e-6;
- * GPUs are allowed exponentials of 3 + 2|x| units in the last place (GLSL ES 3.00, 4.5.1; WGSL, 14.6.2) and a
- * tanh that is 1e-5 off (WGSL). f16 rounds to 2^-11, and a form rounds several times.
+ * The kernel's tolerance by element type: rounding, with room for a fast exponential. f32 on a CPU was measured at
+ * 2e-6. The standards allow GPUs an exponential with an error of 3 + 2|x| units in the last place (GLSL ES 3.00, 4.5.1;
+ * WGSL, 14.6.2) and a tanh with an error of 1e-5 (WGSL). f16 rounds to 2^-11, and a form rounds several times.
  */
 const KERNEL: Readonly<Record<string, { cpu: number; gpu: number }>> = {
   f64: { cpu: 1e-12, gpu: 1e-12 },
@@ -21,8 +21,8 @@ const KERNEL: Readonly<Record<string, { cpu: number; gpu: number }>> = {
 };
 
 /**
- * By provider of this process, for f32 models; web-providers.ts has those of a page, and their source. CUDA
- * and TensorRT multiply in TF32 unless told otherwise, which has 10 bits of mantissa; CoreML may compute in f16.
+ * Parity tolerances of this process's providers, for f32 models; web-providers.ts has those of a page, and their
+ * source. CUDA and TensorRT multiply in TF32 by default, with 10 bits of mantissa. CoreML may compute in f16.
  */
 const PARITY: Readonly<Record<string, number>> = {
   cpu: 1e-4,
@@ -33,11 +33,11 @@ const PARITY: Readonly<Record<string, number>> = {
   coreml: 5e-2,
 };
 
-/** f16 carries 11 bits of mantissa, and errors add up through a network. */
+/** Parity tolerance of f16 models: f16 has 11 bits of mantissa, and errors add up through a network. */
 const HALF_PARITY = 5e-2;
 
 /**
- * The tolerance for a provider and the element type of the model's floats.
+ * Returns the tolerance for a provider and the element type of the model's floats.
  *
  * @example
  * import { toleranceFor } from 'onnx-mish/validate';
@@ -56,7 +56,7 @@ export function toleranceFor(provider: string, elemType: string): Tolerance {
   };
 }
 
-/** The element type that decides how exact the models can be: half precision where any activation has it. */
+/** Returns the element type that limits the models' precision: half precision if any activation has it. */
 export function floatsOf(...models: readonly ModelInfo[]): string {
   const types = models.flatMap(({ mish, kinds }) => [...mish, ...kinds].map(({ elemType }) => elemType));
   return types.find((type) => type === 'f16' || type === 'bf16') ?? types[0] ?? 'f32';

@@ -6,8 +6,8 @@ import type { Provider, RunnableModel, SessionOptions } from '../providers/provi
 import { dimsOf, type Tensors } from '../providers/tensor.js';
 
 /**
- * What to do about a model that is wrong on a provider: a remedy is named only where the model that it gives has run there, on
- * these feeds, and was within `limit` of what the CPU makes of the model as it is. Throws `aborted`.
+ * Tries the provider's remedy for a model that is wrong on the provider. Returns advice only if the remedied model runs
+ * on the provider, on these feeds, and is within `limit` of the CPU's outputs of the unchanged model. Throws `aborted`.
  */
 export async function triedCure(
   provider: Provider,
@@ -27,7 +27,7 @@ export async function triedCure(
     return { text: `${cure.name} makes it right: tried on these samples`, option: cure.option };
   } catch (error) {
     if (isAborted(error)) throw error;
-    return undefined; // no remedy, whatever it was
+    return undefined; // a remedy that fails is not advised
   }
 }
 
@@ -45,7 +45,7 @@ async function runOn(
   }
 }
 
-/** Whether every output differs by no larger a share of its largest value. */
+/** Returns whether every output differs by at most `limit` times its largest value. */
 function isWithin(wanted: Tensors, given: Tensors, limit: number): boolean {
   return Object.entries(wanted).every(([name, reference]) => {
     const meter = driftMeter(name);

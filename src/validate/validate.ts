@@ -13,22 +13,22 @@ import { floatsOf } from './tolerance.js';
 
 /**
  * Compares a swapped model with its original on each provider: kernel error, drift of every output,
- * parity with the CPU, labelled accuracy, latency. A provider that is missing or fails is a row that says
- * so. Throws `bad-data` when feeds and models do not fit, `run-failed` when one of the models does not even
- * run on the CPU, `bad-usage` for a threshold that is no number, `aborted`.
+ * parity with the CPU, labelled accuracy, latency. A provider that is missing or fails gets a row with the reason.
+ * Throws `bad-data` if feeds and models do not fit, `run-failed` if a model does not run on the CPU,
+ * `bad-usage` for a threshold that is not a finite number, `aborted`.
  */
 export async function validateModels(options: ValidationOptions): Promise<Report> {
   const { original, swapped, cpu, thresholds = {}, onProgress = () => {} } = options;
   checkThresholds(thresholds);
   onProgress('opening the models');
-  await cpu.availability(); // which also tells the version
+  await cpu.availability(); // sets `cpu.version`, too
   const baseline = await openBoth(cpu, options);
   try {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;
-    // The CPU comes first: as the reference of the others it would have run before its first run is timed.
+    // The CPU comes first: as the others' reference its sessions would run before their first run is timed.
     for (const provider of options.providers.toSorted((a, b) => Number(isCpu(b)) - Number(isCpu(a)))) {
       onProgress(`measuring on ${provider.name}`);
       const row = isCpu(provider)
@@ -63,7 +63,7 @@ export async function validateModels(options: ValidationOptions): Promise<Report
   }
 }
 
-/** Both models are fed the same, so they have to take the same. */
+/** Throws `bad-data` unless both models have the same inputs: both get the same feeds. */
 function checkInputs({ original, swapped }: Both<Session>): void {
   const list = ({ inputs }: Session) =>
     inputs.map(({ name, elemType }) => `'${name}' (${elemType})`).toSorted();
@@ -72,7 +72,7 @@ function checkInputs({ original, swapped }: Both<Session>): void {
   throw new OnnxMishError(
     'bad-data',
     `the inputs of the swapped model are ${after.join(', ')}, and those of the original ${before.join(', ')}`,
-    { fix: 'Give a model and the one that a swap made of it' },
+    { fix: 'Give a model and its swapped model' },
   );
 }
 

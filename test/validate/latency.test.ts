@@ -60,7 +60,7 @@ describe('latency', () => {
     });
   });
 
-  test('goes on for the given time, and ends early only when a run takes ages', async () => {
+  test('lasts the minimum time, and ends early only when a run is very slow', async () => {
     const fast = fakes(
       () => 5,
       () => 5,
@@ -81,7 +81,7 @@ describe('latency', () => {
     expect(ended.n).toBe(5);
   });
 
-  test('does not count beyond the most pairs, but for the least that were asked for', async () => {
+  test('stops at the maximum number of pairs, unless the minimum is larger', async () => {
     for (const [minPairs, n] of [
       [30, 100],
       [200, 200],
@@ -95,7 +95,7 @@ describe('latency', () => {
     }
   });
 
-  test('stops when told to', async () => {
+  test('stops at an abort', async () => {
     const { original, swapped, now } = fakes(
       () => 1,
       () => 1,
@@ -106,7 +106,7 @@ describe('latency', () => {
     );
   });
 
-  test('takes first runs that are past as they were', async () => {
+  test('reports earlier first runs unchanged', async () => {
     const { original, swapped, now } = fakes(
       () => 1,
       () => 1,
@@ -146,7 +146,7 @@ describe('statistics', () => {
     );
   });
 
-  test('the interval is the one that NumPy finds by resampling and sorting', () => {
+  test('the interval equals NumPy’s, by resampling and sorting', () => {
     // 40 pairs from formulas; bounds from 200,000 resamples with numpy.median, seed 1.
     const pairs = Array.from({ length: 40 }, (_, i): [number, number] => [
       3 + Math.sin(i * 1.7) + 0.02 * i,

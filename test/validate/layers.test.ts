@@ -62,19 +62,19 @@ describe('a real model against its swap', async () => {
     expect(await compareLayers({ a: run(bytes), b: swapped, feeds, session, copies: true })).toEqual(direct);
   });
 
-  test('against itself is the same everywhere', async () => {
+  test('has the same inner tensors as itself', async () => {
     for (const row of (await compareLayers({ a: run(bytes), b: run(bytes), feeds })).rows) {
       expect(row).toMatchObject({ maxAbs: 0, problem: null, a: row.b });
       expect(row.cosine).toBeCloseTo(1, 12);
     }
   });
 
-  test('sites only', async () => {
+  test('has rows of sites only, where requested', async () => {
     const { rows } = await compareLayers({ a: run(bytes), b: swapped, feeds, sitesOnly: true });
     expect(rows.map(({ op }) => op)).toEqual(['Relu', 'Relu', 'Relu']);
   });
 
-  test('is in the report where it is asked for', async () => {
+  test('is in the report where requested', async () => {
     const report = await validateFiles(
       await bytesCandidate(bytes, 'original'),
       await bytesCandidate(await output.bytes(), 'swapped'),
@@ -108,7 +108,7 @@ test('moments are those of all elements, over runs', () => {
   expect(momentsMeter().result()).toBeNull();
 });
 
-test('a tensor that cannot be an output has a row that says why', async () => {
+test('a tensor that cannot be an output has a row with the reason', async () => {
   const sequence = model({
     nodes: [
       node('Relu', ['x'], ['r']),
@@ -146,14 +146,14 @@ test('a model with external data leaves nothing beside it', async () => {
   expect(await folder.list()).toEqual(['model.onnx', 'weights.bin']);
 });
 
-test('nothing to feed is an error', async () => {
+test('a data set without feeds is an error', async () => {
   const bytes = bytesOf(REAL_MODELS.timer);
   await expect(compareLayers({ a: run(bytes), b: run(bytes), feeds: [] })).rejects.toThrow(
     expect.objectContaining({ code: 'bad-data' }),
   );
 });
 
-test('WebGL’s mistake on a residual net is found, placed and explained, and the swapped model is right', async () => {
+test('WebGL’s bug on a residual net is located and explained, and the swapped model is right', async () => {
   const bytes = residualNet();
   const report = await validateFiles(
     await bytesCandidate(bytes, 'residual'),
@@ -176,7 +176,7 @@ test('WebGL’s mistake on a residual net is found, placed and explained, and th
   expect(row?.noteOptions).toEqual({ [advice]: { retarget: { target: 'webgl' } } });
 });
 
-test('nothing parts where nothing is wrong', async () => {
+test('a right provider has no divergence', async () => {
   const bytes = residualNet();
   const feeds = await feedsFor(bytes, 1);
   const wasm = browserProvider('wasm');

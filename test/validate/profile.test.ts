@@ -25,7 +25,7 @@ afterEach(() => {
 const x = { elemType: 'f32', dims: [1, 3, 48, 64], data: new Float32Array(3 * 48 * 64).fill(0.1) };
 
 describe('a real model', () => {
-  test('its parts add up, and Mish is found in them', async () => {
+  test('has a profile whose parts add up and contain Mish', async () => {
     const original = bytesOf(REAL_MODELS.classifier);
     const { output, report } = await swap(original, { form: 'softplus' });
     const both = { original, swapped: await output.bytes() };
@@ -53,7 +53,7 @@ describe('a real model', () => {
     ]);
   });
 
-  test('is in the report where it is asked for', async () => {
+  test('is in the report where requested', async () => {
     const bytes = bytesOf(REAL_MODELS.classifier);
     const original = await bytesCandidate(bytes, 'original');
     const swapped = await bytesCandidate(await (await swap(bytes)).output.bytes(), 'swapped');
@@ -64,7 +64,7 @@ describe('a real model', () => {
   });
 });
 
-test('the figures are those of a run', () => {
+test('the figures are the medians per run', () => {
   const kernel = (name: string, op: string, us: number) => ({
     node: name,
     op,
@@ -100,7 +100,7 @@ test('the figures are those of a run', () => {
   expect(sum(medianRun(uneven, 2))).toBeCloseTo(sum(uneven) / 2, 9);
 });
 
-test('placement tells what fell back to the CPU', async () => {
+test('placement lists the nodes that fell back to the CPU', async () => {
   const kernel = (name: string, provider: string) => ({ node: name, op: 'Relu', provider, us: 1 });
   const kernels = [kernel('a', 'CUDAExecutionProvider'), kernel('b', 'CPUExecutionProvider')];
   expect(placementOf(kernels, 'cuda')).toEqual({
@@ -125,7 +125,7 @@ describe('a profile that is not finished', () => {
     await session.close();
   });
 
-  test('nor when the model cannot be opened, or run', async () => {
+  test('leaves no file either when the model cannot be opened, or run', async () => {
     await expect(cpu.open(Uint8Array.of(1, 2, 3), { profile: true })).rejects.toThrow();
     await expect(profileModel(cpu, relu, {})).rejects.toThrow(
       expect.objectContaining({ code: 'run-failed' }),

@@ -14,7 +14,7 @@ interface Schema {
   anyOf?: Schema[];
 }
 
-test('the committed JSON Schema is the one the code has', () => {
+test('the committed JSON Schema equals the schema in the code', () => {
   expect(committed).toEqual(JSON.parse(JSON.stringify(reportJsonSchema())));
 });
 
@@ -32,7 +32,7 @@ test('every field is described', () => {
   expect(undescribed).toEqual([]);
 });
 
-test('what is no report is refused by the name of its field', async () => {
+test('an invalid report is refused with the name of the invalid field', async () => {
   const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, { runs: 1, latency: false });
   expect(parseReport(JSON.parse(JSON.stringify(report)))).toEqual(report);
   const wrong = { ...report, host: { ...report.host, cores: 'two' } };
@@ -46,7 +46,7 @@ test('what is no report is refused by the name of its field', async () => {
   expect(() => parseReport({ ...report, schema: 'onnx-mish/report@3' })).toThrow(/schema/);
 });
 
-test('a report of the version before is read, with its drop of top-1 accuracy in points', async () => {
+test('a report of the previous version is read, and its drop of top-1 accuracy converted to points', async () => {
   const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, { runs: 1, latency: false });
   const other = {
     provider: 'cpu',
@@ -98,7 +98,7 @@ describe('thresholds', () => {
     expect(judge('cpu', row, { [name]: limit })).toMatchObject([{ threshold: name, limit, passed }]);
   });
 
-  test('what could not be measured has not been kept', () => {
+  test('fail if the figure could not be measured', () => {
     for (const name of ['minTop1', 'maxTop1Drop', 'maxLatencyRatio', 'maxKernelError'] as const) {
       expect(judge('cpu', row, { [name]: 1 })).toMatchObject([{ value: null, passed: false }]);
     }
@@ -145,7 +145,7 @@ describe('thresholds', () => {
     expect(judge('cpu', same, { minSqnr: 100 })).toMatchObject([{ passed: true }]);
   });
 
-  test('outputs that are not finite or cannot be compared fail unasked', () => {
+  test('outputs that are not finite or cannot be compared fail without a threshold', () => {
     const nan = { ...row, drift: [drift, { ...drift, broken: 3 }] };
     const verdict = { threshold: 'maxBroken', limit: 0, passed: false, binding: true };
     expect(judge('cpu', nan, {})).toEqual([{ ...verdict, provider: 'cpu', value: 3 }]);
@@ -153,7 +153,7 @@ describe('thresholds', () => {
     expect(judge('cpu', shapes, {})).toEqual([{ ...verdict, provider: 'cpu', value: null }]);
   });
 
-  test('parity with the CPU is judged unasked, by what the provider may differ', () => {
+  test('parity with the CPU is compared with the provider’s tolerance without a threshold', () => {
     const parity = { original: [{ ...drift, maxAbs: 5 }], swapped: [{ ...drift, maxAbs: 0.005 }] };
     expect(judge('webgl', { ...row, parity }, {})).toEqual([
       { provider: 'webgl', threshold: 'maxParity', limit: 1e-3, value: 0.0005, passed: true, binding: true },
@@ -177,14 +177,14 @@ describe('thresholds', () => {
     expect(judge('wasm', { ...row, parity: lost }, {})[0]).toMatchObject({ value: null, passed: false });
   });
 
-  test('have to be numbers', () => {
+  test('must be finite numbers', () => {
     for (const maxAbs of [Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(() => checkThresholds({ maxAbs })).toThrow(expect.objectContaining({ code: 'bad-usage' }));
     }
     checkThresholds({ maxAbs: 0, minSqnr: undefined });
   });
 
-  test('none asked for, none judged', () => {
+  test('give no verdict unless requested', () => {
     expect(judge('cpu', row, {})).toEqual([]);
   });
 });

@@ -35,7 +35,7 @@ const cpu = {
 const cure = async () => ({ model: cured, name: 'this', option: { form: 'exp' } }) as const;
 const tried = (one: Provider) => triedCure(one, cpu, model, vector(0), 1e-3, undefined);
 
-test('what was seen to be right is advised', async () => {
+test('a remedy that gives the CPU’s outputs is advised', async () => {
   expect(await tried(provider(vector(1, -4), cure))).toEqual({
     text: 'this makes it right: tried on these samples',
     option: { form: 'exp' },
@@ -47,10 +47,10 @@ test.each<[string, Provider]>([
   ['no remedy is known', provider(vector(1, -4))],
   ['it changes nothing', provider(vector(1, -4), async () => undefined)],
   ['it is still wrong', provider(vector(1.01, -4), cure)],
-  ['it gives something that is no number', provider(vector(Number.NaN, -4), cure)],
+  ['it gives NaN', provider(vector(Number.NaN, -4), cure)],
   ['it gives other dimensions', provider(vector(1, -4, 0), cure)],
   ['it does not run', provider(new Error('no'), cure)],
-  ['it cannot be made', provider(vector(1, -4), () => Promise.reject(new Error('no')))],
+  ['the remedy itself fails', provider(vector(1, -4), () => Promise.reject(new Error('no')))],
 ])('nothing is advised where %s', async (_, one) => {
   expect(await tried(one)).toBeUndefined();
 });

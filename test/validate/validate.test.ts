@@ -33,7 +33,7 @@ describe('a small classifier', async () => {
   const { output } = await swap(classifier, { form: 'exp' });
   const swapped = await bytesCandidate(await output.bytes(), 'swapped');
 
-  test('against its swap: drift, agreement, labelled accuracy, kernel, verdicts', async () => {
+  test('is compared with its swap: drift, agreement, labelled accuracy, kernel, verdicts', async () => {
     const report = await validateFiles(original, swapped, {
       data: (inputs) => sampledFeeds({ ...data, y: labels }, inputs, { labels: 'y' }),
       latency: { minPairs: 5, minSeconds: 0 },
@@ -67,7 +67,7 @@ describe('a small classifier', async () => {
     expect(report.passed).toBe(false);
   });
 
-  test('against itself: nothing', async () => {
+  test('does not differ from itself', async () => {
     const report = await validateFiles(original, original, {
       dims: { N: 3 },
       latency: false,
@@ -77,7 +77,7 @@ describe('a small classifier', async () => {
     expect(report.passed).toBe(true);
   });
 
-  test('a provider that is not there is a row with a reason and a remedy', async () => {
+  test('a missing provider has a row with a reason and a remedy', async () => {
     const report = await validateFiles(original, swapped, {
       providers: [ABSENT, 'cpu'],
       dims: { N: 1 },
@@ -104,7 +104,7 @@ describe('a small classifier', async () => {
     expect(notes).toEqual([expect.stringContaining("taken as 1: 'N'")]);
   });
 
-  test('the same seed gives the same drift, another one another', async () => {
+  test('the same seed gives the same drift, and another seed another drift', async () => {
     const run = async (seed: number) => {
       const { providers, data } = await validateFiles(original, swapped, {
         seed,
@@ -118,7 +118,7 @@ describe('a small classifier', async () => {
   });
 });
 
-describe('models that do not belong together', async () => {
+describe('an original and an unrelated model', async () => {
   const relu = (input: string, output: string, op = 'Relu') =>
     bytesCandidate(
       model({
@@ -129,19 +129,19 @@ describe('models that do not belong together', async () => {
       `${input} to ${output}`,
     );
 
-  test('by their inputs are refused', async () => {
+  test('are refused if their inputs differ', async () => {
     await expect(validateFiles(await relu('x', 'y'), await relu('q', 'y'))).rejects.toThrow(
       /swapped model are 'q' \(f32\).*original 'x' \(f32\)/,
     );
   });
 
-  test('by their outputs have not passed', async () => {
+  test('do not pass if their outputs differ', async () => {
     const report = await validateFiles(await relu('x', 'y'), await relu('x', 'z'), { latency: false });
     expect(report.providers[0]?.drift[0]?.problem).toMatch(/lacks this output/);
     expect(report.passed).toBe(false);
   });
 
-  test('NaN everywhere has not passed either', async () => {
+  test('do not pass if every output is NaN', async () => {
     const log = await relu('x', 'y', 'Log'); // of noise, half of which is negative
     const report = await validateFiles(log, log, { runs: 20, latency: false, thresholds: { maxAbs: 1 } });
     expect(report.verdicts.map(({ threshold, passed }) => [threshold, passed])).toEqual([
@@ -151,14 +151,14 @@ describe('models that do not belong together', async () => {
     expect(report.passed).toBe(false);
   });
 
-  test('a model that ONNX Runtime refuses is called by its name', async () => {
+  test('the error of a model that ONNX Runtime refuses names the model', async () => {
     const bad = await relu('x', 'y', 'NoSuchOperator');
     await expect(validateFiles(await relu('x', 'y'), bad)).rejects.toThrow(
       expect.objectContaining({ code: 'run-failed', where: 'x to y' }),
     );
   });
 
-  test('a threshold that is no number is refused before anything runs', async () => {
+  test('a threshold that is not a finite number is refused before a model runs', async () => {
     const thresholds = { maxAbs: Number.POSITIVE_INFINITY };
     await expect(validateFiles('missing', 'missing', { thresholds })).rejects.toThrow();
     const x = await relu('x', 'y');
@@ -200,7 +200,7 @@ describe('other providers', async () => {
     },
   });
 
-  test('are held against the CPU', async () => {
+  test('are compared with the CPU', async () => {
     const { providers } = await run([off(0.5), cpu]);
     expect(providers.map(({ provider, status }) => [provider, status])).toEqual([
       ['cuda', 'ran'],
@@ -215,7 +215,7 @@ describe('other providers', async () => {
     expect(providers[1]?.parity).toBeNull();
   });
 
-  test('that break are rows that say how, and the others still come', async () => {
+  test('that fail have rows with the reason, and do not stop the others', async () => {
     const breaks = (error: Error): Provider => ({ ...cpu, name: 'cuda', open: () => Promise.reject(error) });
     const { providers, passed } = await run([breaks(new TypeError('no such thing')), cpu]);
     expect(providers).toMatchObject([
@@ -227,7 +227,7 @@ describe('other providers', async () => {
     expect((await run([breaks(known), cpu])).providers[0]).toMatchObject({ reason: 'what', fix: 'do this' });
   });
 
-  test('stop when told to', async () => {
+  test('stop at an abort', async () => {
     for (const provider of [cpu, off(0)]) {
       await expect(run([provider], AbortSignal.abort())).rejects.toThrow(
         expect.objectContaining({ code: 'aborted' }),
