@@ -77,7 +77,7 @@ export class OnnxMishError extends Error {
   }
 }
 
-/** The same error with other details; those that are not given stay. */
+/** Returns the same error with other details; omitted details stay. */
 export function withDetails(error: OnnxMishError, details: ErrorDetails): OnnxMishError {
   const { code, what, where, fix, option, outcome, cause } = error;
   return new OnnxMishError(code, what, { where, fix, option, outcome, cause, ...details });

@@ -112,7 +112,7 @@ export function printable(text: string): string {
   );
 }
 
-/** A hint for people in parentheses, behind what it is about. */
+/** Formats a hint for people in parentheses, to follow its subject. */
 export function hintText(hint: string | undefined): string {
   return hint === undefined ? '' : ` (${hint})`;
 }
