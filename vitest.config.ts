@@ -2,7 +2,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** What starts processes or browsers, runs networks at length, or goes through thousands of models. */
 const SLOW = [
-  'test/{bundler,cli,fuzz,package,proof,trust,web}/**',
+  'test/{bundler,cli,fuzz,package,proof,proto,trust,web}/**',
   'test/{cases,conformance,providers/browser,providers/webgpu}/**',
   'test/{examples,pipelines,readme,readme-web}.test.ts',
   'test/calibrate/{calibrate,seeded-bytes,select/*,repair/repair-layers}.test.ts',
@@ -16,11 +16,11 @@ const SLOW = [
 ];
 
 /**
- * What has a process of its own: files that change what others would see, such as the file system’s functions, or that measure
+ * What has a process of its own: files that change what others would see, such as the file system’s functions or protobufjs’s settings, or that measure
  * memory. All others share one, in which each module is loaded once.
  */
 const ALONE = [
-  'test/{bundler,fuzz,mutation,package,trust,web}/**/*.test.ts',
+  'test/{bundler,fuzz,mutation,package,proto,trust,web}/**/*.test.ts',
   'test/providers/browser/*.test.ts',
   'test/{node/no-links,files/temporary-names,validate/profile}.test.ts',
   'test/cli/{accidents,pipes,streams}.test.ts',

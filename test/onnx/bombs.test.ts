@@ -87,12 +87,12 @@ const EXPECTED: readonly Expectation[] = [
   ['a long name', 1_000_000, OK, 10, 400],
 ];
 
-/** A quarter of each, in a quarter of its time, unless `npm run test:heavy` runs. */
-const QUARTERS: readonly Expectation[] = EXPECTED.map(([bomb, count, says, seconds, mebibytes]) => [
+/** An eighth of each, in an eighth of its time, unless `npm run test:heavy` runs. */
+const EIGHTHS: readonly Expectation[] = EXPECTED.map(([bomb, count, says, seconds, mebibytes]) => [
   bomb,
-  says === OK ? count / 4 : count,
+  says === OK ? count / 8 : count,
   says,
-  Math.max(seconds / 4, 2),
+  Math.max(seconds / 8, 2),
   mebibytes,
 ]);
 
@@ -114,7 +114,7 @@ const HEAVY: readonly Expectation[] = [
 
 describe('bombs', () => {
   // Each in a process of its own, or all the small ones in one, those before whose limit of memory is lower.
-  const bombs = isHeavy ? HEAVY : QUARTERS.toSorted((one, other) => one[4] - other[4]);
+  const bombs = isHeavy ? HEAVY : EIGHTHS.toSorted((one, other) => one[4] - other[4]);
   let small: Promise<Result[]> | undefined;
   /** What becomes of a bomb; the first that asks sets off all the small ones. */
   async function resultOf(bomb: Expectation): Promise<Result | undefined> {
