@@ -38,7 +38,7 @@ export interface ErrorDetails {
   fix?: string | undefined;
   /** The options that `fix` is about. */
   option?: OptionHint | undefined;
-  /** What became of files, as a sentence: that nothing was left behind, or what to remove by hand. */
+  /** State of the files after the error, as a sentence: that nothing was left behind, or what to remove by hand. */
   outcome?: string | undefined;
   cause?: unknown;
 }
@@ -60,9 +60,9 @@ export class OnnxMishError extends Error {
   readonly what: string;
   readonly where: string | undefined;
   readonly fix: string | undefined;
-  /** The options that `fix` is about, as a caller would give them. */
+  /** Options that `fix` advises, with their values. */
   readonly option: OptionHint | undefined;
-  /** What became of files, as a sentence. */
+  /** State of the files after the error, as a sentence. */
   readonly outcome: string | undefined;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
@@ -77,7 +77,7 @@ export class OnnxMishError extends Error {
   }
 }
 
-/** Returns the same error with other details; omitted details stay. */
+/** Returns a copy of the error with other details; omitted details stay. */
 export function withDetails(error: OnnxMishError, details: ErrorDetails): OnnxMishError {
   const { code, what, where, fix, option, outcome, cause } = error;
   return new OnnxMishError(code, what, { where, fix, option, outcome, cause, ...details });

@@ -1,4 +1,7 @@
-/** An option of this library, or a function whose options are meant. Each face has a name of its own for it. */
+/**
+ * An option of this library, or a function for its options. Each interface (command line, page) has its own name for
+ * it.
+ */
 export type OptionName =
   // swap and retarget
   | 'exclude'
@@ -42,15 +45,15 @@ export type OptionName =
   | 'swap'
   | 'validate';
 
-/** The options that advice is about, as a caller would give them; null where the advice names no value. */
+/** Options that an advice names, with their values; null without a value. */
 export type OptionHint = {
   readonly [name in OptionName]?: string | number | boolean | null | OptionHint | Sizes | undefined;
 };
 
-/** Sizes by name: those of `dims` and `shapes`. */
+/** Sizes by name, as in `dims` and `shapes`. */
 type Sizes = Readonly<Record<string, number | readonly number[]>>;
 
-/** Advice as a sentence fragment, and the options that it is about. */
+/** Advice as a part of a sentence, with the options that it names. */
 export interface Advice {
   readonly text: string;
   readonly option?: OptionHint | undefined;

@@ -111,9 +111,9 @@ interface LoadRule {
 }
 
 /**
- * Limits webpack's rule for this plugin to its queries, and puts it last, so that no other rule for models turns the
- * module into an asset. The loader's `ident` contains the options, because otherwise a cache from an earlier run
- * would ignore changed options.
+ * Limits webpack's rule for this plugin to its queries, and puts it last. Otherwise another rule for models would
+ * turn the module into an asset. The loader's `ident` contains the options, because otherwise a cache from an earlier
+ * run would ignore changed options.
  */
 function narrowRules(rules: unknown[], options: MishOptions): void {
   const isOurs = (rule: unknown): rule is LoadRule => {

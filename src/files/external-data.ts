@@ -13,34 +13,34 @@ import { refuseChange } from './unchanged.js';
 import type { Batch } from './write-atomically.js';
 import { writeExactly } from './write-model.js';
 
-/** A file of tensors beside a model. */
+/** An external data file of a model. */
 export interface DataFile {
-  /** As the model names it, relative to its folder. */
+  /** Location in the model, relative to the model's folder. */
   readonly location: string;
   readonly path: string;
-  /** A tensor that has its data there, for messages. */
+  /** Name of a tensor with data in this file, for messages. */
   readonly tensor: string;
 }
 
-/** What a model may have read. */
+/** Permissions for external data. */
 export interface DataAccess {
   /**
-   * Also read external data outside of the model's folder, through links too. Only for models from people who may read
-   * what you may read: such a model can have any file of yours copied or computed with.
+   * Whether to read external data outside of the model's folder, also through links. Only for trusted models: such a
+   * model can have any file of yours copied or used in a calculation.
    */
   readonly allowOutsideData?: boolean | undefined;
 }
 
 const INSIDE = 'Put the data file into the model’s folder and name it relative to that';
 
-/** What Windows takes for a drive, a stream of a file, a device, or drops from the end of a name. */
+/** Matches names that mean a drive, a stream or a device on Windows, or whose end Windows drops. */
 const WINDOWS_ONLY = /[:*?"<>|]|[. ]([\\/]|$)|(^|[\\/])(con|prn|aux|nul|com\d|lpt\d)(\.|[\\/]|$)/i;
 
 /**
- * The data files of a model in a folder. Throws `external-data`, naming a tensor, for what is no regular file, and, unless
- * it is allowed, for what is not the model's to read: an absolute location, or one that leads out of the folder by `..` or
- * by a link. A file of several names counts as such a link, for nobody knows where the others are, and ONNX's own loader
- * refuses it as well.
+ * Returns the external data files of a model in a folder. Throws `external-data` with the name of a tensor if a file
+ * is not a regular file. Unless outside data is allowed, also throws for an absolute location, and for one that
+ * leaves the folder by `..` or by a link. A file with several hard links counts as outside, because its other names
+ * are unknown; ONNX's loader rejects it, too.
  */
 export async function dataFiles(
   document: OnnxDocument,
@@ -98,10 +98,10 @@ export async function dataFiles(
   return [...found.values()];
 }
 
-/** What was there when a data file was checked. */
+/** State of each data file when it was checked. */
 const checked = new WeakMap<DataFile, BigIntStats>();
 
-/** Opens a data file, the one that `dataFiles` has checked: what has its name by now may be another. Throws `io`. */
+/** Opens a data file that `dataFiles` has checked. Throws `io` if the path now names another file. */
 export async function openDataFile(file: DataFile): Promise<ModelFile> {
   const opened = await openModel(file.path);
   try {
@@ -114,7 +114,7 @@ export async function openDataFile(file: DataFile): Promise<ModelFile> {
   }
 }
 
-/** Throws `external-data` for a model with external data, where nothing says which folder it is in. */
+/** Throws `external-data` for a model with external data whose folder is unknown. */
 export function refuseExternal({ external: [first], source }: OnnxDocument, fix: string): void {
   if (first === undefined) return;
   throw new OnnxMishError('external-data', `tensor '${first.tensor.name}' has its data in another file`, {
@@ -125,12 +125,12 @@ export function refuseExternal({ external: [first], source }: OnnxDocument, fix:
 
 function climbs(from: string, to: string): boolean {
   const way = relative(from, to);
-  return isAbsolute(way) || way.split(sep)[0] === '..'; // absolute: another drive
+  return isAbsolute(way) || way.split(sep)[0] === '..'; // an absolute result means another drive
 }
 
 /**
- * Has the data files beside a model file open for reading while they are used. All are checked and each is opened when one is first
- * asked for, which throws `external-data` as `dataFiles` does, and `io`.
+ * Opens the data files of a model for reading while `use` runs. Checks all files, and opens each on first access.
+ * Throws `external-data` like `dataFiles`, and `io`.
  */
 export async function withDataFiles<T>(
   path: string,
@@ -158,7 +158,7 @@ export async function withDataFiles<T>(
   }
 }
 
-/** A data file to make available to a model in another folder. */
+/** A data file to copy to another folder. */
 export interface Copy {
   readonly from: string;
   readonly to: string;
@@ -166,8 +166,8 @@ export interface Copy {
 }
 
 /**
- * What has to be copied for a model that moves from `folder` to another: nothing within one. Throws `external-data`
- * when a file is not there, or when the model itself, at `output`, would take its place.
+ * Returns the data files to copy for a model that moves from `folder` to another; none within one folder. Throws
+ * `external-data` if a file is missing, or if the model at `output` would replace it.
  */
 export async function plannedCopies(
   document: OnnxDocument,
@@ -176,16 +176,16 @@ export async function plannedCopies(
   output: string,
 ): Promise<Copy[]> {
   const target = dirname(resolve(output));
-  // Some file systems take no notice of case, or of how an accent is written.
+  // Some file systems ignore case or the encoding of accents.
   const plain = (path: string) => path.normalize('NFC').toLowerCase();
   const clash = files.find(({ location }) => plain(resolve(target, location)) === plain(resolve(output)));
   if (clash !== undefined) throw clashes(output, clash.tensor);
-  // Under another name it may be one all the same.
+  // Two different paths may name the same folder.
   for (const { path, tensor } of files) {
     if (await isSameFile(path, output)) throw clashes(output, tensor);
   }
   if (files.length === 0 || (await isSameFile(folder, target))) return [];
-  const moving = files.filter(({ location }) => !isAbsolute(location)); // that is the same from everywhere
+  const moving = files.filter(({ location }) => !isAbsolute(location)); // an absolute location is valid from every folder
   const taken = new Map<string, string>();
   for (const { location, tensor } of moving) {
     const to = resolve(target, location);
@@ -210,7 +210,7 @@ export async function plannedCopies(
       });
     }),
   );
-  // A location may lead from the output's folder back to what is read.
+  // A location in the output's folder may lead back to a file that is read.
   const identity = async (path: string) => {
     const there = await statOf(path);
     return there && `${there.dev} ${there.ino}`;
@@ -240,13 +240,13 @@ function clashes(output: string, tensor: string): OnnxMishError {
 
 export interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told how many bytes have just been copied. */
+  /** Receives the number of bytes copied since the last call. */
   readonly onCopied: (bytes: number) => void;
 }
 
 /**
- * Copies data files, as clones where the file system can. Never hard links, which ONNX's own loader refuses. A file that
- * changes while it is read is not noticed here. Throws `io`, and `aborted`.
+ * Copies data files, as clones if the file system can. Never makes hard links, which ONNX's loader rejects. Does not
+ * notice if a file changes while it is read. Throws `io` and `aborted`.
  */
 export async function copyDataFiles(
   copies: readonly Copy[],
@@ -264,15 +264,15 @@ export async function copyDataFiles(
     await batch.write(to, (target) => copy({ from, to, bytes }, target, { ...options, onCopied }), {
       cloneOf: from,
     });
-    if (done < bytes) options.onCopied(bytes - done); // a clone has no steps
+    if (done < bytes) options.onCopied(bytes - done); // a clone reports no progress
   }
 }
 
 const BLOCK = 1024 * 1024;
 
 /**
- * A plain copy, which unlike `copyFile` can be interrupted and tells how far it is. Where the file has holes, which take no
- * room on the disk, so has the copy.
+ * Copies a file. Unlike `copyFile`, the copy can be interrupted and reports progress. Holes in the file, which use no
+ * disk space, stay holes.
  */
 async function copy(
   { from, to, bytes }: Copy,
@@ -282,7 +282,7 @@ async function copy(
   const source = await onFile(from, () => open(from, 'r'));
   try {
     const { blocks } = await onFile(from, () => source.stat());
-    const zeros = blocks * 512 < bytes ? new Uint8Array(BLOCK) : undefined; // stat counts in 512 bytes, whatever the disk
+    const zeros = blocks * 512 < bytes ? new Uint8Array(BLOCK) : undefined; // stat counts blocks of 512 bytes on every disk
     const block = new Uint8Array(BLOCK);
     for (let at = 0; at < bytes; ) {
       stopIfAborted(signal, from);
@@ -295,11 +295,11 @@ async function copy(
     }
     if (zeros !== undefined) await onFile(to, () => target.truncate(bytes)); // the last block may be a hole
   } finally {
-    await source.close().catch(() => {}); // it was only read
+    await source.close().catch(() => {}); // the file was only read
   }
 }
 
-/** What has a name itself, links not followed; undefined where nothing has. Throws `io`. */
+/** Returns what a path itself names, without following links; undefined if nothing exists. Throws `io`. */
 async function lstatOf(path: string): Promise<BigIntStats | undefined> {
   try {
     return await onFile(path, () => lstat(path, { bigint: true }));
@@ -309,7 +309,7 @@ async function lstatOf(path: string): Promise<BigIntStats | undefined> {
   }
 }
 
-/** A path without links in it; undefined where nothing is there. Throws `io`. */
+/** Returns a path without links; undefined if nothing exists. Throws `io`. */
 async function realOrAbsent(path: string): Promise<string | undefined> {
   try {
     return await onFile(path, () => realpath(path));

@@ -21,14 +21,14 @@ const MEANINGS: Record<string, readonly [what: string, fix: string, more?: Parti
   EIO: ['the disk reports an error', 'Check the disk', LEFT],
 };
 
-/** Whether an error says that nothing has this name. */
+/** Returns whether an error means that the path does not exist. */
 export function isAbsent(error: unknown): boolean {
   const cause = error instanceof OnnxMishError ? error.cause : error;
   const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** A failure of the file system in the words of an `OnnxMishError`; other errors as they are. */
+/** Converts an error of the file system to an `OnnxMishError`; returns other errors unchanged. */
 export function fileError(error: unknown, path: string): unknown {
   if (error instanceof OnnxMishError || !(error instanceof Error)) return error;
   const { code } = error as NodeJS.ErrnoException;
@@ -40,7 +40,7 @@ export function fileError(error: unknown, path: string): unknown {
   return new OnnxMishError('io', what, { where: path, fix, cause: error, ...more });
 }
 
-/** The error for too few file descriptors, of this process or of the machine, whatever needed one; undefined for others. */
+/** Returns the error for too few file descriptors of the process or the machine; undefined for other errors. */
 export function tooManyOpen(error: unknown, path?: string): OnnxMishError | undefined {
   const text = error instanceof Error ? `${(error as NodeJS.ErrnoException).code} ${error.message}` : '';
   const isMachine = /\bENFILE\b/.test(text);
@@ -56,7 +56,7 @@ export function tooManyOpen(error: unknown, path?: string): OnnxMishError | unde
   return new OnnxMishError('io', what, { where: path, fix, cause: error });
 }
 
-/** How many descriptors this process may have open. */
+/** Returns the maximum number of open descriptors of this process. */
 function limitOfProcess(): number | undefined {
   try {
     const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
@@ -67,13 +67,13 @@ function limitOfProcess(): number | undefined {
   }
 }
 
-/** The error for a path that names something else than a file. */
+/** Returns the error for a path that does not name a file. */
 export function notAFile(there: Pick<StatsBase<unknown>, 'isDirectory'>, path: string): OnnxMishError {
   const what = there.isDirectory() ? 'this is a folder' : 'this is not a regular file';
   return new OnnxMishError('io', what, { where: path, fix: 'Name a file' });
 }
 
-/** Runs file work on one path, so that its failures name it. */
+/** Runs file operations on one path, and adds the path to their errors. */
 export async function onFile<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

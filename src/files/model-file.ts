@@ -6,21 +6,21 @@ import { notAFile, onFile } from './file-error.js';
 import { statOf } from './same-file.js';
 import { refuseChange } from './unchanged.js';
 
-/** A model on disk, open for reading. */
+/** A model file that is open for reading. */
 export interface ModelFile extends ByteSource {
   readonly path: string;
-  /** The open file, for copying ranges of it. */
+  /** Handle of the file, to copy ranges of it. */
   readonly handle: FileHandle;
-  /** Rejects with `io` when the file has been written to, replaced or removed since it was opened. */
+  /** Rejects with `io` if the file was written, replaced or removed since it was opened. */
   checkUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
 
 const SMALL = 8 * 1024 * 1024;
 
-/** Opens a file for reading; a pipe without waiting for who writes to it. Throws `io` for what is no regular file. */
+/** Opens a file for reading; for a pipe, does not wait for a writer. Throws `io` if it is not a regular file. */
 async function openRegular(path: string): Promise<FileHandle> {
-  // Windows has no such flag, and no such pipes.
+  // Windows has neither this flag nor such pipes.
   const handle = await onFile(path, () => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
   try {
     const there = await onFile(path, () => handle.stat());
@@ -32,30 +32,17 @@ async function openRegular(path: string): Promise<FileHandle> {
   }
 }
 
-/** All bytes of a regular file. Throws `io`, for a pipe as well. */
+/** Reads all bytes of a regular file. Throws `io`, also for a pipe. */
 export async function readRegular(path: string): Promise<Uint8Array> {
   const handle = await openRegular(path);
   try {
     return new Uint8Array(await onFile(path, () => handle.readFile()));
   } finally {
-    await handle.close().catch(() => {}); // it was only read
+    await handle.close().catch(() => {}); // the file was only read
   }
 }
 
-/**
- * Opens a model file. Throws `io` when it cannot be read. The caller closes it.
- *
- * @example
- * import { inspect } from 'onnx-mish';
- * import { openModel } from 'onnx-mish/node';
- *
- * const file = await openModel('model.onnx');
- * try {
- *   console.log(await inspect(file));
- * } finally {
- *   await file.close();
- * }
- */
+/** Opens a model file, which the caller closes. Throws `io` if it cannot be read. */
 export async function openModel(path: string): Promise<ModelFile> {
   const handle = await openRegular(path);
   try {
@@ -67,7 +54,7 @@ export async function openModel(path: string): Promise<ModelFile> {
       await readInto(bytes, offset);
       return bytes;
     };
-    // One read of a small file is quicker than many of its parts.
+    // Reading a small file whole is faster than reading many parts.
     const memory = size <= SMALL ? toSource(await fromFile(0, size)) : undefined;
     return {
       ...(memory ?? { size, read: fromFile, readInto }),
@@ -76,9 +63,9 @@ export async function openModel(path: string): Promise<ModelFile> {
       handle,
       async checkUnchanged() {
         refuseChange(path, before, await onFile(path, () => handle.stat({ bigint: true })));
-        refuseChange(path, before, await statOf(path)); // another file may have its name by now
+        refuseChange(path, before, await statOf(path)); // the path may name another file now
       },
-      close: () => handle.close().catch(() => {}), // it was only read
+      close: () => handle.close().catch(() => {}), // the file was only read
     };
   } catch (error) {
     await handle.close().catch(() => {});
@@ -86,16 +73,22 @@ export async function openModel(path: string): Promise<ModelFile> {
   }
 }
 
-/** Memory for a part of a file, which may be as long as the file is; a sparse one costs nothing. */
+/**
+ * Allocates memory for a part of a file. The part may be as long as the file, and a sparse file of any length costs
+ * nothing.
+ */
 function allocate(length: number, path: string): Uint8Array {
   try {
     return new Uint8Array(length);
   } catch (cause) {
-    throw new OnnxMishError('io', `${length} bytes of it are more than memory holds`, { where: path, cause });
+    throw new OnnxMishError('io', `${length} bytes of the file do not fit into memory`, {
+      where: path,
+      cause,
+    });
   }
 }
 
-/** Fills `bytes` with what is at an offset of an open file. Throws `io`, also when the file ends before. */
+/** Fills `bytes` from an offset of an open file. Throws `io`, also if the file ends too early. */
 export async function readExactly(
   handle: FileHandle,
   path: string,
@@ -107,9 +100,9 @@ export async function readExactly(
       handle.read(bytes, done, bytes.length - done, offset + done),
     );
     if (bytesRead === 0) {
-      throw new OnnxMishError('io', `the file ends at byte ${offset + done}, before it should`, {
+      throw new OnnxMishError('io', `the file ends too early, at byte ${offset + done}`, {
         where: path,
-        fix: 'It was cut while it was being read',
+        fix: 'Run the command again: the file was truncated while it was read',
       });
     }
     done += bytesRead;

@@ -8,10 +8,10 @@ import { OnnxMishError } from '../base/error.js';
 import { fileError, notAFile } from './file-error.js';
 import { statOf } from './same-file.js';
 
-/** Names of what this process was handed open, by number: whatever is behind them has no name of its own. */
+/** Matches paths of descriptors that this process received open; the file behind them has no path. */
 const HANDED = /^\/(dev\/(stdin|stdout|stderr|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
 
-/** Whether a path names something that is read once, from front to end: a pipe, a device, or what was handed over open. */
+/** Returns whether a path can be read only once, from start to end: a pipe, a device, or a received descriptor. */
 export async function isStream(path: string): Promise<boolean> {
   if (HANDED.test(path)) return true;
   const there = await statOf(path);
@@ -21,15 +21,15 @@ export async function isStream(path: string): Promise<boolean> {
 const STDIN = /^\/(dev\/(stdin|fd\/0)|proc\/self\/fd\/0)$/;
 
 export interface StreamOptions {
-  /** Ends the wait for whoever writes. */
+  /** Ends the wait for a writer. */
   readonly signal?: AbortSignal | undefined;
-  /** The most bytes to take. */
+  /** Maximum bytes to read. */
   readonly most?: number | undefined;
 }
 
 /**
- * All bytes of a file, pipe or device, or of standard input for `-`. Waits for who writes to a pipe until told to stop. Throws
- * `io` when it cannot be read or holds more than `most` bytes, and `aborted`.
+ * Reads all bytes of a file, pipe or device, or of standard input for `-`. Waits for a pipe's writer until `signal`
+ * is aborted. Throws `io` if it cannot be read or has more than `most` bytes, and `aborted`.
  */
 export async function readAll(
   path: string,
@@ -69,7 +69,7 @@ function tooLong(size: number, most: number, where: string): OnnxMishError {
 
 const openFile = promisify(open);
 const statFile = promisify(fstat);
-/** Windows has no such flag, and no such pipes. */
+/** Flag to open without waiting; 0 on Windows, which has neither this flag nor such pipes. */
 const NO_WAIT = constants.O_NONBLOCK ?? 0;
 
 async function openStream(path: string, most: number): Promise<Readable> {
@@ -78,7 +78,7 @@ async function openStream(path: string, most: number): Promise<Readable> {
     const there = await statFile(fd);
     if (there.isDirectory()) throw notAFile(there, path);
     if (there.isFile() && there.size > most) throw tooLong(there.size, most, path);
-    // A pipe is waited for by the event loop: a thread that waits could not be ended, and would keep the process, too.
+    // The event loop waits for the pipe: a waiting thread could not be ended, and would keep the process alive.
     if (there.isFIFO()) return new Socket({ fd, readable: true, writable: false });
     return createReadStream('', { fd, highWaterMark: 1 << 20 });
   } catch (error) {
@@ -87,13 +87,16 @@ async function openStream(path: string, most: number): Promise<Readable> {
   }
 }
 
-/** The text of a file, pipe or device, or of standard input for `-`. Throws as `readAll`, also where no string can hold it. */
+/**
+ * Reads the text of a file, pipe or device, or of standard input for `-`. Throws like `readAll`, and `io` for text
+ * that is too long for a string.
+ */
 export async function readText(path: string, signal?: AbortSignal | undefined): Promise<string> {
   const bytes = await readAll(path, { signal, most: bufferConstants.MAX_STRING_LENGTH });
   return new TextDecoder().decode(bytes);
 }
 
-/** Throws `io` for a file that no string can hold, for what reads it by itself. */
+/** Throws `io` for a file that is too long for a string, for readers that do not use `readText`. */
 export async function refuseLongText(path: string): Promise<void> {
   const size = Number((await statOf(path))?.size ?? 0);
   const most = bufferConstants.MAX_STRING_LENGTH;

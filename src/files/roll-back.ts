@@ -2,31 +2,31 @@ import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { OnnxMishError, sentences, withDetails } from '../base/error.js';
 import { isAbsent } from './file-error.js';
 
-/** A file under its temporary name, and what has become of it. */
+/** A file with its temporary name, and the state of its replacement. */
 export interface Staged {
   readonly path: string;
   readonly temporary: string;
-  /** Where a file that was there before is kept until all is done. */
+  /** Path of the replaced file until all files are written. */
   backup?: string;
-  /** Where it is moved to first, on a file system where a file has one name only. */
+  /** Path that the replaced file is moved to first, on a file system without hard links. */
   aside?: string;
   published?: boolean;
 }
 
-/** Undoes what was done so far, and gives advice on what could not be undone. */
-export async function takeBack(staged: readonly Staged[], folders: readonly string[]): Promise<string[]> {
+/** Undoes the writes so far, and returns advice on what could not be undone. */
+export async function rollBack(staged: readonly Staged[], folders: readonly string[]): Promise<string[]> {
   const left: string[] = [];
   const advice: string[] = [];
   for (const { path, temporary, backup, published } of staged.toReversed()) {
     if (backup !== undefined) {
       if (!(await attempt(() => rename(backup, path)))) advice.push(`Rename '${backup}' back to '${path}'`);
-      // A rename between two names of one file, which was not replaced yet, leaves both.
+      // A rename between two hard links of one file leaves both, if the file was not replaced yet.
       else if (!(await remove(backup))) left.push(backup);
     } else if (published && !(await remove(path))) left.push(path);
     if (!(await remove(temporary))) left.push(temporary);
   }
   for (const folder of folders.toReversed()) {
-    // One that somebody has put something into is not ours any more.
+    // A folder into which another process has written something stays.
     const isOurs = async () => (await readdir(folder)).length === 0;
     if (!(await attempt(() => rmdir(folder))) && (await isOurs().catch(() => true))) left.push(folder);
   }
@@ -34,7 +34,7 @@ export async function takeBack(staged: readonly Staged[], folders: readonly stri
   return advice;
 }
 
-/** Whether something succeeds, if need be the second time. */
+/** Returns whether `work` succeeds, at the latest on the second attempt. */
 async function attempt(work: () => Promise<unknown>): Promise<boolean> {
   for (let tries = 0; tries < 2; tries++) {
     try {
@@ -45,11 +45,11 @@ async function attempt(work: () => Promise<unknown>): Promise<boolean> {
   return false;
 }
 
-/** Removes a file that may be there; false where it could not. */
+/** Removes a file if it exists; returns false if it could not be removed. */
 export function remove(path: string): Promise<boolean> {
   return attempt(() =>
     rm(path, { force: true }).catch((error: unknown) => {
-      if (!isAbsent(error)) throw error; // where part of the path is no folder there is nothing, either
+      if (!isAbsent(error)) throw error; // a path with a file in place of a folder does not exist either
     }),
   );
 }

@@ -4,7 +4,9 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { OnnxMishError } from '../base/error.js';
 import { isAbsent, onFile } from './file-error.js';
 
-/** What is there under a path, links followed; undefined where nothing is. Throws `io` when that cannot be told. */
+/**
+ * Returns the stat of a path, following links; undefined if nothing exists. Throws `io` if this cannot be determined.
+ */
 export async function statOf(path: string): Promise<BigIntStats | undefined> {
   try {
     return await onFile(path, () => stat(path, { bigint: true }));
@@ -14,15 +16,15 @@ export async function statOf(path: string): Promise<BigIntStats | undefined> {
   }
 }
 
-/** Whether two paths lead to one file that is there, through links of either kind as well. Throws `io`. */
+/** Returns whether two paths lead to the same existing file, also through symbolic or hard links. Throws `io`. */
 export async function isSameFile(first: string, second: string): Promise<boolean> {
   const [a, b] = [await statOf(first), await statOf(second)];
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 /**
- * Refuses to write over what a command reads: without `force` always, and with it where the two are one file under two
- * names, for then it is not what was asked for. Throws `io`.
+ * Throws `io` if the output is the input: without `force` always, and with `force` if the paths differ, because the
+ * user then did not mean to replace the input.
  */
 export async function refuseInput(input: string, output: string, force: boolean): Promise<void> {
   if (!(await isSameFile(input, output))) return;
@@ -35,7 +37,7 @@ export async function refuseInput(input: string, output: string, force: boolean)
   });
 }
 
-/** A path without links in it, but for the last step. */
+/** Returns a path whose folders contain no links; the last part may be one. */
 async function nameOf(path: string): Promise<string> {
   const full = resolve(path);
   return join(await onFile(path, () => realpath(dirname(full))), basename(full));

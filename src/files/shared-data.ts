@@ -5,26 +5,26 @@ import { OnnxMishError } from '../base/error.js';
 import { type Copy, type CopyOptions, copyDataFiles } from './external-data.js';
 import { makeFolder, writeTogether } from './write-atomically.js';
 
-/** The data files that models of one run have in common, by where they are copied to. */
+/** Copied data files that models of one run share, by target path. */
 export type SharedData = Map<string, Shared>;
 
 interface Shared {
   readonly from: string;
   readonly copied: Promise<void>;
-  /** Models that have it; the file goes when the last one fails. */
+  /** Number of models that use the file, which is removed when the last one fails. */
   users: number;
 }
 
-/** What `copyShared` has made so far. */
+/** Files and folders that `copyShared` has created so far. */
 export interface Copied {
   readonly files: string[];
-  /** Outermost first. */
+  /** New folders, outermost first. */
   readonly folders: string[];
 }
 
 /**
- * Copies data files, each on its own, before its model is written: one that several models of a run have is copied once. Adds
- * each file, and each folder made for it, to `copied` as soon as it is there. Throws `io`, `external-data` and `aborted`.
+ * Copies data files one by one, before their model is written; a file that several models of a run share is copied
+ * once. Adds each file and new folder to `copied` as soon as it exists. Throws `io`, `external-data` and `aborted`.
  */
 export async function copyShared(
   copies: readonly Copy[],
@@ -37,9 +37,9 @@ export async function copyShared(
     stopIfAborted(options.signal, from);
     const other = shared.get(to);
     if (other !== undefined && other.from !== from) {
-      throw new OnnxMishError('external-data', `this is where '${other.from}' goes, too`, {
+      throw new OnnxMishError('external-data', `'${other.from}' and '${from}' would both be copied here`, {
         where: to,
-        fix: `Write the models to folders of their own, for '${from}' is another file`,
+        fix: 'Write the models to separate folders',
       });
     }
     const copyIt = async () => {
@@ -47,7 +47,7 @@ export async function copyShared(
       await writeTogether(options.force, (batch) => copyDataFiles([copy], batch, options));
     };
     const one: Shared = other ?? { from, copied: copyIt(), users: 0 };
-    one.users++; // before anything is waited for, so that nobody removes it meanwhile
+    one.users++; // counted before any await, so that no other model removes the file meanwhile
     shared.set(to, one);
     try {
       await one.copied;
@@ -59,7 +59,7 @@ export async function copyShared(
   }
 }
 
-/** Removes what was copied, for data without its model is of no use, unless another model of the run has it, too. */
+/** Removes copied files of a failed model, unless another model of the run uses them. */
 export async function removeCopied({ files, folders }: Copied, shared: SharedData): Promise<void> {
   for (const file of files) {
     const one = shared.get(file);
@@ -67,6 +67,6 @@ export async function removeCopied({ files, folders }: Copied, shared: SharedDat
     shared.delete(file);
     await rm(file, { force: true });
   }
-  // One that somebody has put something into is not ours any more.
+  // A folder into which another process has written something stays.
   for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {});
 }

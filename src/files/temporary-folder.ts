@@ -5,8 +5,8 @@ import { onFile } from './file-error.js';
 import { folderPrefix, sweepFolders } from './temporary-names.js';
 
 /**
- * Makes a new temporary folder, named for what it is for; who asks removes it. Those of processes that were killed are removed on
- * the way. Throws `io`.
+ * Creates a temporary folder with `purpose` in its name; the caller removes it. Also removes such folders of killed
+ * processes. Throws `io`.
  */
 export async function temporaryFolder(purpose: string): Promise<string> {
   const place = tmpdir();

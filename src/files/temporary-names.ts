@@ -4,29 +4,35 @@ import { lstat, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
-// No process can clean up after its own SIGKILL, and the next one in the same folder does it. So that it never takes
-// away what somebody is still writing, the name of a temporary says whose it is.
+// A process cannot clean up after SIGKILL, so the next process in the same folder does. A temporary's name identifies
+// its process, so that files still being written are never removed.
 
-/** What a temporary's name takes over of its target's: short enough for any file system in any script. */
+/** Maximum bytes of the target's name in a temporary's name, short enough for every file system and script. */
 const NAME_PART = 64;
 const NAME = /\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.onnx-mish\.tmp$/;
-/** After this long a temporary from elsewhere, of whose process nothing can be known, is nobody's: a week. */
+/**
+ * Milliseconds (a week) after which a temporary from another machine is removed, because its process cannot be
+ * checked.
+ */
 const FORGOTTEN_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** A new name in the folder of `path`: for what can be made again (`tmp`), or for a file's old self, which is never swept. */
+/**
+ * Returns a new name in the folder of `path`: `tmp` for files that can be written again, `old` for the replaced file,
+ * which `sweep` never removes.
+ */
 export function temporaryBeside(path: string, kind: 'tmp' | 'old' = 'tmp'): string {
   const owner = `${machine()}-${process.pid}-${randomBytes(6).toString('hex')}`;
   return join(dirname(path), `.${basename(path).slice(0, NAME_PART)}.${owner}.onnx-mish.${kind}`);
 }
 
-/** What a temporary folder's name begins with: what it is for, and whose it is. */
+/** Returns the prefix of a temporary folder's name: its purpose and its process. */
 export function folderPrefix(purpose: string): string {
   return `onnx-mish-${purpose}-${machine()}-${process.pid}-`;
 }
 
 const FOLDER = /^onnx-mish-[a-z]+-([0-9a-f]{8})-(\d+)-\w{6}$/;
 
-/** Removes the temporary folders of this user whose processes are gone, as far as it can, as `sweep` does files. */
+/** Removes the temporary folders of this user whose processes have ended, as far as possible; see `sweep` for files. */
 export async function sweepFolders(place: string): Promise<void> {
   for (const name of await readdir(place).catch(() => [])) {
     const [, owner, pid] = FOLDER.exec(name) ?? [];
@@ -39,8 +45,8 @@ export async function sweepFolders(place: string): Promise<void> {
 }
 
 /**
- * Removes the temporaries in a folder whose processes are gone, as far as it can. Those of living processes stay, and for
- * a week those of other machines and containers, whose processes cannot be seen from here.
+ * Removes the temporaries in a folder whose processes have ended, as far as possible. Temporaries of running
+ * processes stay. Those of other machines and containers, whose processes cannot be checked, stay for a week.
  */
 export async function sweep(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
@@ -61,7 +67,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // somebody else's is alive as well
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // another user's process is alive, too
   }
 }
 
@@ -72,7 +78,10 @@ async function isForgotten(path: string): Promise<boolean> {
 
 let known: string | undefined;
 
-/** Where a process number means a process: this machine since it started, and on Linux this container. */
+/**
+ * Identifies the scope in which a process number is unique: this machine since its start, and on Linux this
+ * container.
+ */
 function machine(): string {
   known ??= createHash('sha256')
     .update([hostname(), bootId(), pidNamespace()].join('\n'))

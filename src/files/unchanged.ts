@@ -4,8 +4,8 @@ import { OnnxMishError } from '../base/error.js';
 import { statOf } from './same-file.js';
 
 /**
- * Remembers how files are, and gives a check that they still are: the same files, of the same size, not written to since.
- * A file that is not there has to stay away. Both throw `io`.
+ * Records the state of files, and returns a check that throws `io` if one was replaced, resized or written since. A
+ * missing file must stay missing. Throws `io`.
  */
 export async function watchFiles(paths: readonly string[]): Promise<() => Promise<void>> {
   const before = new Map<string, BigIntStats | undefined>();
@@ -16,14 +16,14 @@ export async function watchFiles(paths: readonly string[]): Promise<() => Promis
 }
 
 /**
- * Does work on files that have to stay as they are until it is done. Throws what the work throws, and `io` when one has changed:
- * also where the work has failed, since that is why then.
+ * Runs `work` on files that must not change meanwhile. Throws what the work throws, and `io` if a file has changed.
+ * If the work fails and a file has changed, the change is reported, because it is the cause.
  */
 export async function whileUnchanged<T>(paths: readonly string[], work: () => Promise<T>): Promise<T> {
   return checkedBy(await watchFiles(paths), work);
 }
 
-/** Does work and then checks; where the work fails, it is the check that tells why, if it can. */
+/** Runs `work` and then `check`. If both fail, throws the error of `check`, which is the cause. */
 export async function checkedBy<T>(check: () => Promise<void>, work: () => Promise<T>): Promise<T> {
   let result: T;
   try {
@@ -36,7 +36,7 @@ export async function checkedBy<T>(check: () => Promise<void>, work: () => Promi
   return result;
 }
 
-/** Throws `io` when a file is not as it was. */
+/** Throws `io` if a file differs from its recorded state. */
 export function refuseChange(
   path: string,
   before: BigIntStats | undefined,
@@ -50,7 +50,10 @@ export function refuseChange(
   });
 }
 
-/** The time of the last change of the file's record tells of a write whose author has set the other time back. */
+/**
+ * Returns whether two stats describe the same content. The change time (ctime) reveals a write whose author has
+ * restored the modification time.
+ */
 function isSame(a: BigIntStats, b: BigIntStats): boolean {
   return (['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const).every((key) => a[key] === b[key]);
 }

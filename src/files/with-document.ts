@@ -3,7 +3,10 @@ import { scan } from '../onnx/scan.js';
 import { openModel } from './model-file.js';
 import { checkedBy } from './unchanged.js';
 
-/** Has the document of a model file for a while. Throws as `scan` does, and `io`, also when the file has changed meanwhile. */
+/**
+ * Runs `use` with the document of a model file. Throws what `scan` throws, and `io`, also if the file changes
+ * meanwhile.
+ */
 export async function withDocument<T>(
   path: string,
   use: (document: OnnxDocument) => Promise<T> | T,

@@ -3,26 +3,29 @@ import { copyFile, type FileHandle, link, lstat, mkdir, open, rm, stat } from 'n
 import { dirname } from 'node:path';
 import { OnnxMishError, withDetails } from '../base/error.js';
 import { fileError, isAbsent, notAFile, onFile } from './file-error.js';
-import { remove, type Staged, takeBack, withAdvice } from './roll-back.js';
+import { remove, rollBack, type Staged, withAdvice } from './roll-back.js';
 import { sweep, temporaryBeside } from './temporary-names.js';
 
-/** Files that are written together: see `writeTogether`. */
+/** A group of files that are written together: see `writeTogether`. */
 export interface Batch {
-  /** Writes a file under a temporary name beside its own. It may begin as a clone of another, where the system can. */
+  /**
+   * Writes a file under a temporary name beside its target. With `cloneOf`, the file starts as a clone of another, if
+   * the system can.
+   */
   write(path: string, fill: Fill, options?: { readonly cloneOf?: string }): Promise<void>;
-  /** Makes a folder, and those that it is in. */
+  /** Creates a folder and its parents. */
   makeFolder(path: string): Promise<void>;
 }
 
-/** Writes the content of a file; not called for a clone. */
+/** Writes the content of a file; it is not called for a clone. */
 export type Fill = (handle: FileHandle) => Promise<void>;
 
 /**
- * Writes files so that all of them appear whole or none does: `work` has each written to a temporary beside its place, which
- * is flushed; once it is through with all, they take their names, in its order. Without `force` a file that is there already, even one
- * that appears meanwhile, stays and the call throws `io`; with it a file is replaced, but never a folder or a device. Whatever
- * goes wrong, temporaries and new folders are removed, and what was replaced is put back; where that fails as well,
- * the error names what is left. Temporaries of processes that were killed are removed from these folders on the way.
+ * Writes files so that either all of them appear or none. `work` writes each to a temporary file, which is flushed;
+ * after `work`, they are renamed in order. Without `force`, an existing file stays, even one that appears meanwhile,
+ * and the call throws `io`. With `force`, files are replaced, but never folders or devices. After an error, temporary
+ * files and new folders are removed, and replaced files restored; if that fails, the error names what is left.
+ * Temporary files of killed processes in these folders are removed, too.
  */
 export async function writeTogether(force: boolean, work: (batch: Batch) => Promise<void>): Promise<void> {
   const staged: Staged[] = [];
@@ -46,28 +49,28 @@ export async function writeTogether(force: boolean, work: (batch: Batch) => Prom
       },
       makeFolder: (path) => makeFolder(path, folders),
     });
-    // The last one needs no way back: its renaming either happens or does not.
+    // The last file needs no backup: its rename either happens or does not.
     if (force) for (const file of staged.slice(0, -1)) await keep(file);
     for (const file of staged) publish(file, force);
-    // Names that were taken by linking are second ones.
+    // Linking leaves the temporary name as a second name of the file.
     for (const { path, temporary } of force ? [] : staged) {
       await onFile(path, () => rm(temporary, { force: true }));
     }
   } catch (error) {
-    throw withAdvice(error, await takeBack(staged, folders));
+    throw withAdvice(error, await rollBack(staged, folders));
   }
   for (const { backup } of staged) if (backup !== undefined) await remove(backup);
   for (const folder of new Set(staged.map(({ path }) => dirname(path)))) await flushFolder(folder);
 }
 
-/** Writes one file, whole or not at all, as `writeTogether` does. */
+/** Writes one file completely or not at all, like `writeTogether`. */
 export function writeAtomically(path: string, force: boolean, fill: Fill): Promise<void> {
   return writeTogether(force, ({ write }) => write(path, fill));
 }
 
 /**
- * Has a temporary file in the folder of `path` while it is used. Throws what `use` throws, and `io` with `advice` when it cannot
- * be written.
+ * Creates a temporary file in the folder of `path` and removes it after `use`. Throws what `use` throws, and `io`
+ * with `advice` if it cannot be written.
  */
 export async function withTemporary<T>(
   path: string,
@@ -84,16 +87,16 @@ export async function withTemporary<T>(
       throw withDetails(error, { fix: advice, option: undefined, outcome: undefined });
     });
     const result = await use(file.temporary);
-    await takeBack([file], []);
+    await rollBack([file], []);
     return result;
   } catch (error) {
-    throw withAdvice(error, await takeBack([file], []));
+    throw withAdvice(error, await rollBack([file], []));
   }
 }
 
-/** Throws `io` when a file could not be written here as things are, so that work can be spared. */
+/** Throws `io` if a file cannot be written at this path, to save the work before. */
 export async function checkTarget(path: string, force: boolean): Promise<void> {
-  // A rename would put a file in the place of /dev/null without a word.
+  // A rename would silently replace /dev/null by a file.
   const there = await unlessAbsent(path, () => stat(path));
   if (there?.isCharacterDevice()) return;
   if (there !== undefined && !there.isFile()) throw notAFile(there, path);
@@ -105,7 +108,7 @@ export async function checkTarget(path: string, force: boolean): Promise<void> {
   });
 }
 
-/** Whether a path names a device such as /dev/null, which is written to as it is. Throws `io`. */
+/** Returns whether a path names a device such as /dev/null, which is written to directly. Throws `io`. */
 export async function isDevice(path: string): Promise<boolean> {
   return (await unlessAbsent(path, () => stat(path)))?.isCharacterDevice() ?? false;
 }
@@ -116,7 +119,7 @@ async function fillDevice(path: string, fill: Fill): Promise<void> {
   try {
     await fill(handle);
   } finally {
-    await handle.close().catch(() => {}); // it keeps nothing
+    await handle.close().catch(() => {}); // nothing was written
   }
 }
 
@@ -125,13 +128,13 @@ async function create({ path, temporary }: Staged, fill: Fill): Promise<void> {
   try {
     await fill(handle);
   } catch (error) {
-    await handle.close().catch(() => {}); // the first failure says more
+    await handle.close().catch(() => {}); // the first error is more useful
     throw error;
   }
   await onFile(path, () => handle.close());
 }
 
-/** Copy on write, where the file system can; it takes no time and no space. */
+/** Clones a file by copy-on-write, if the file system can; a clone takes no time and no space. */
 async function clone(from: string, { temporary }: Staged): Promise<boolean> {
   try {
     await copyFile(from, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
@@ -144,7 +147,10 @@ async function clone(from: string, { temporary }: Staged): Promise<boolean> {
   }
 }
 
-/** Gives a file its name. It does not wait, so that between the names of several there is hardly a moment to be killed in. */
+/**
+ * Renames a temporary file to its target. Synchronous, so that a kill can hardly come between the renames of several
+ * files.
+ */
 function publish(file: Staged, force: boolean): void {
   const { path, temporary, aside } = file;
   try {
@@ -160,19 +166,19 @@ function publish(file: Staged, force: boolean): void {
   }
 }
 
-/** Unlike rename, link refuses a name that is taken, with no moment in between. */
+/** Links a file to its target: unlike rename, link atomically fails if the target exists. */
 function linkIfFree(temporary: string, path: string): void {
   try {
     linkSync(temporary, path);
   } catch (error) {
-    // A file system without hard links: between this check and the rename there is a moment.
+    // On a file system without hard links, another process can create the target between this check and the rename.
     const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
     if (isTaken || lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw taken(path);
     renameSync(temporary, path);
   }
 }
 
-/** A second name for a file that is about to be replaced; where there are no hard links it is moved aside when it is. */
+/** Links a file that will be replaced to a second name; without hard links it is moved aside at the replacement. */
 async function keep(file: Staged): Promise<void> {
   const { path } = file;
   if (!(await exists(path))) return;
@@ -185,7 +191,7 @@ async function keep(file: Staged): Promise<void> {
   }
 }
 
-/** Makes a folder and those above it; adds the ones that were not there to `made`, outermost first. Throws `io`. */
+/** Creates a folder and its parents; adds the new ones to `made`, outermost first. Throws `io`. */
 export async function makeFolder(folder: string, made: string[]): Promise<void> {
   if (await exists(folder)) return;
   await makeFolder(dirname(folder), made);
@@ -193,12 +199,15 @@ export async function makeFolder(folder: string, made: string[]): Promise<void> 
     await mkdir(folder);
     made.push(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return; // somebody else was quicker
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return; // another process has created the folder
     await onFile(folder, () => Promise.reject(error));
   }
 }
 
-/** Makes the new name itself durable. Not every system can open a folder, and the file is whole either way. */
+/**
+ * Flushes a folder, so that the new names are durable. Some systems cannot open a folder; the files are complete
+ * anyway.
+ */
 async function flushFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
@@ -206,7 +215,7 @@ async function flushFolder(folder: string): Promise<void> {
   } catch {}
 }
 
-/** Whether something has this name, a dangling link included. Throws `io` when that cannot be told. */
+/** Returns whether a path exists, also as a dangling link. Throws `io` if this cannot be determined. */
 async function exists(path: string): Promise<boolean> {
   return (await unlessAbsent(path, () => lstat(path))) !== undefined;
 }

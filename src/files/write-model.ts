@@ -10,33 +10,24 @@ import { fileError, onFile } from './file-error.js';
 import { writeAtomically } from './write-atomically.js';
 
 export interface WriteOptions {
-  /** Replace a file that is there already. */
+  /** Whether to replace an existing file. */
   readonly force?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told how many of how many bytes are written. */
+  /** Receives the number of written bytes and the total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** A last check, made when all is written and nothing has its name yet. */
+  /** Check that runs after all bytes are written, before the rename; it throws to discard the file. */
   readonly verify?: (() => Promise<void>) | undefined;
 }
 
 const BLOCK = 2 * 1024 * 1024;
-/** Bytes after which the disk is told to begin, so that the flush at the end finds little left to do. */
-const FLUSH_EVERY = 64 * 1024 * 1024;
-/** What one vectored write takes at the most (IOV_MAX). */
-const MOST_PARTS = 1024;
-/** Copies under way at once: reading and writing overlap, and memory stays a few blocks. */
+/** Bytes between flushes, so that the last flush is short. */
+const FLUSH_BYTES = 64 * 1024 * 1024;
+/** Maximum buffers of one vectored write (IOV_MAX). */
+const MAX_PARTS = 1024;
+/** Number of concurrent copies: reading and writing overlap, and memory stays at a few blocks. */
 const WORKERS = 3;
 
-/**
- * Writes a spliced model to a file, whole or not at all. Throws `io` or `aborted`.
- *
- * @example
- * import { swap } from 'onnx-mish';
- * import { writeModel } from 'onnx-mish/node';
- *
- * const { output } = await swap(bytes);
- * await writeModel(output, 'model.mish.onnx');
- */
+/** Writes a spliced model to a file, completely or not at all. Throws `io` or `aborted`. */
 export async function writeModel(model: Spliced, path: string, options: WriteOptions = {}): Promise<void> {
   await writeAtomically(path, options.force ?? false, async (handle) => {
     await fillWithModel(model, handle, path, options);
@@ -44,7 +35,7 @@ export async function writeModel(model: Spliced, path: string, options: WriteOpt
   });
 }
 
-/** Writes a text file, whole or not at all. Throws `io`, also when it is there already, unless `force`. */
+/** Writes a text file, completely or not at all. Throws `io`, also for an existing file unless `force`. */
 export async function writeText(path: string, text: string, force: boolean): Promise<void> {
   const bytes = new TextEncoder().encode(text);
   await writeAtomically(path, force, (handle) =>
@@ -52,7 +43,7 @@ export async function writeText(path: string, text: string, force: boolean): Pro
   );
 }
 
-/** Consecutive pieces of the output, a block or less of them. */
+/** Consecutive pieces of the output, at most one block. */
 interface Job {
   /** Offset in the output. */
   readonly to: number;
@@ -60,8 +51,8 @@ interface Job {
 }
 
 /**
- * Writes a spliced model into an open file; `path` is for messages. What it has to be compared with, or the digest that goes into it,
- * is calculated meanwhile. Throws `io`, `aborted`, or `cannot-undo`, for another digest.
+ * Writes a spliced model into an open file; `path` is for messages. Meanwhile it calculates the digest that the model
+ * contains or is compared with. Throws `io`, `aborted`, or `cannot-undo` for a different digest.
  */
 export async function fillWithModel(
   model: Spliced,
@@ -84,12 +75,12 @@ export async function fillWithModel(
       await onFile(path, () => writeExactly(handle, buffers, length, to));
       done += length;
       options.onProgress?.(done, model.size);
-      if (done - flushed < FLUSH_EVERY || flush !== undefined) continue;
+      if (done - flushed < FLUSH_BYTES || flush !== undefined) continue;
       flushed = done;
       flush = onFile(path, () => handle.datasync()).then(() => {
         flush = undefined;
       });
-      flush.catch(() => {}); // it is awaited below
+      flush.catch(() => {}); // awaited below
     }
   };
   const stop = (error: unknown) => {
@@ -97,13 +88,13 @@ export async function fillWithModel(
     throw error;
   };
   const check = () => {
-    if (failed) throw aborted(path); // the first failure says more
+    if (failed) throw aborted(path); // the first error is more useful
     stopIfAborted(options.signal, path);
   };
-  // All of them settle before anybody closes the file under them.
+  // All copies end before the file is closed.
   const copying = Array.from({ length: WORKERS }, () => worker().catch(stop));
   const sealing = sealOf(model, check).catch(stop);
-  sealing.catch(() => {}); // it is awaited below
+  sealing.catch(() => {}); // awaited below
   const copies = await Promise.allSettled(copying);
   const [sealed] = await Promise.allSettled([sealing]);
   const flushes = await Promise.allSettled([flush]);
@@ -115,7 +106,7 @@ export async function fillWithModel(
   }
 }
 
-/** The pieces in blocks, each with its place in the output: large ones cut up, small ones together. */
+/** Yields the pieces in blocks, each with its offset in the output. Splits large pieces and combines small ones. */
 function* blocks(model: Pick<Spliced, 'pieces'>): Generator<Job> {
   let to = 0;
   let parts: (Span | Uint8Array)[] = [];
@@ -131,7 +122,7 @@ function* blocks(model: Pick<Spliced, 'pieces'>): Generator<Job> {
       );
       done += take;
       length += take;
-      if (length < BLOCK && parts.length < MOST_PARTS) continue;
+      if (length < BLOCK && parts.length < MAX_PARTS) continue;
       yield { to, parts };
       to += length;
       [parts, length] = [[], 0];
@@ -140,7 +131,7 @@ function* blocks(model: Pick<Spliced, 'pieces'>): Generator<Job> {
   if (length > 0) yield { to, parts };
 }
 
-/** The bytes of a block's parts; those from the source land in `block`, if there is one. */
+/** Returns the bytes of a block's parts; those from the source are read into `block`, if given. */
 async function readParts(
   source: ByteSource,
   parts: Job['parts'],
@@ -149,7 +140,7 @@ async function readParts(
   const buffers: Uint8Array[] = [];
   const spans = parts.filter((part): part is Span => !(part instanceof Uint8Array));
   const [from = 0, to = 0] = [spans[0]?.start, spans.at(-1)?.end];
-  // Small pieces with little between them are read at once.
+  // Small pieces close to each other are read at once.
   const isWhole = block !== undefined && spans.length > 1 && to - from <= block.length;
   if (isWhole) await source.readInto?.(block.subarray(0, to - from), from);
   let used = 0;
@@ -167,7 +158,7 @@ async function readParts(
   return buffers;
 }
 
-/** Writes all of the buffers at an offset, also where the system takes them in parts. */
+/** Writes all buffers at an offset, also if the system writes only some of them at once. */
 export async function writeExactly(
   handle: FileHandle,
   buffers: readonly Uint8Array[],
@@ -176,7 +167,7 @@ export async function writeExactly(
 ): Promise<void> {
   const { bytesWritten } = await handle.writev([...buffers], to);
   if (bytesWritten === length) return;
-  // A short write, which disks that fill up give: the rest one by one, which brings out the error.
+  // After a short write, as on a full disk, the rest is written one by one, which reveals the error.
   let skip = bytesWritten;
   let at = to + bytesWritten;
   for (const buffer of buffers) {
@@ -192,14 +183,8 @@ export async function writeExactly(
 }
 
 /**
- * Writes a spliced model to a stream, in order, no faster than it is read; nothing of it where its digest is another.
- *
- * @example
- * import { swap } from 'onnx-mish';
- * import { streamModel } from 'onnx-mish/node';
- *
- * const { output } = await swap(bytes);
- * await streamModel(output, process.stdout);
+ * Writes a spliced model to a stream, in order and no faster than the stream is read. Writes nothing if the digest
+ * differs.
  */
 export async function streamModel(
   model: Spliced,
@@ -209,7 +194,7 @@ export async function streamModel(
 ): Promise<void> {
   const check = () => stopIfAborted(options.signal, name);
   const sealing = sealOf(model, check);
-  sealing.catch(() => {}); // it is awaited below
+  sealing.catch(() => {}); // awaited below
   if (model.digest !== undefined) await sealing;
   let done = 0;
   const put = async ({ parts }: Pick<Job, 'parts'>) => {
@@ -221,7 +206,7 @@ export async function streamModel(
     done += bytes.length;
     options.onProgress?.(done, model.size);
   };
-  // The last piece has room for the digest.
+  // The last piece has space for the digest.
   const last = model.seal === undefined ? undefined : model.pieces.at(-1);
   for (const job of blocks(last === undefined ? model : { pieces: model.pieces.slice(0, -1) }))
     await put(job);

@@ -8,12 +8,12 @@ import { aborted, stopIfAborted } from '../base/abort.js';
 import { fileError } from './file-error.js';
 
 const openFile = promisify(open);
-/** How often it is looked whether somebody reads from a pipe. */
-const LOOK_MS = 50;
+/** Milliseconds between checks whether a pipe has a reader. */
+const POLL_MS = 50;
 
 /**
- * Opens a pipe or device, does the writing, and waits until all is taken. Waits for who reads from a pipe, without a thread that
- * could not be ended, until told to stop. Throws what `write` throws, `io` and `aborted`.
+ * Opens a pipe or device, runs `write`, and waits until all bytes are taken. Waits for a pipe's reader until `signal`
+ * is aborted, without a thread that could not be ended. Throws what `write` throws, `io` and `aborted`.
  */
 export async function withSink(
   path: string,
@@ -25,7 +25,7 @@ export async function withSink(
   try {
     sink = await openSink(path, signal);
     const opened = sink;
-    opened.on('error', () => {}); // whoever writes is told
+    opened.on('error', () => {}); // the writer receives the error
     signal?.addEventListener('abort', stop, { once: true });
     await write(opened);
     await new Promise<void>((resolve, reject) => {
@@ -41,7 +41,7 @@ export async function withSink(
   }
 }
 
-/** The descriptor of this process that a path names. */
+/** Returns the descriptor of this process that a path names. */
 function descriptorOf(path: string): number | undefined {
   const [, name, number] = /^\/(?:dev\/(stdout|stderr)|(?:dev|proc\/self)\/fd\/(\d+))$/.exec(path) ?? [];
   if (name !== undefined) return name === 'stdout' ? 1 : 2;
@@ -51,7 +51,7 @@ function descriptorOf(path: string): number | undefined {
 async function openSink(path: string, signal: AbortSignal | undefined): Promise<Writable> {
   const there = await stat(path);
   const fd = there.isFile() ? descriptorOf(path) : undefined;
-  // To open a file anew would empty it, and lose what a shell has it begin with.
+  // Opening the file again would truncate it, and lose what a shell has written before.
   if (fd !== undefined) return createWriteStream('', { fd, autoClose: false });
   if (!there.isFIFO()) return createWriteStream(path);
   for (;;) {
@@ -60,8 +60,8 @@ async function openSink(path: string, signal: AbortSignal | undefined): Promise<
       const fd = await openFile(path, constants.O_WRONLY | (constants.O_NONBLOCK ?? 0));
       return new Socket({ fd, readable: false, writable: true });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error; // nobody reads yet
-      await sleep(LOOK_MS);
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error; // the pipe has no reader yet
+      await sleep(POLL_MS);
     }
   }
 }

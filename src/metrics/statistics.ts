@@ -28,9 +28,9 @@ export interface Ratio {
 }
 
 /**
- * Returns the ratio of medians of paired samples, with its 95 % interval from a percentile bootstrap over pairs
- * (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). Each side is sorted once. A resample is a list of
- * counts per pair, and counting along the sorted order gives its median, so that a resample takes linear time.
+ * Returns the ratio of medians of paired samples, with its 95 % interval. The interval is from a percentile bootstrap
+ * over pairs (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). Each side is sorted once. A resample is
+ * a list of counts per pair; counting along the sorted order gives its median in linear time.
  */
 export function ratioOfMedians(
   pairs: readonly (readonly [numerator: number, denominator: number])[],

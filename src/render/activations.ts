@@ -5,9 +5,9 @@ import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface ActivationsText {
   readonly clean?: TerminalOptions['clean'];
-  /** Sites to list; all unless given. */
+  /** Maximum number of sites to list; default: all. */
   readonly most?: number | undefined;
-  /** How the reader gets all of them. */
+  /** Advice on how to list all sites. */
   readonly hint?: string | undefined;
 }
 
@@ -32,7 +32,7 @@ export function renderActivations(
   const more = hintText(hint);
   const sections = [
     [
-      `Inputs of ${count(sites.length, 'activation')}, over ${dataWords(safe)}`,
+      `Inputs of ${count(sites.length, 'activation')}, over ${describeData(safe)}`,
       ...(shown.length === 0 ? [] : [table(shown)]),
       ...(sites.length > shown.length ? [`  and ${sites.length - shown.length} more${more}`] : []),
     ],
@@ -94,7 +94,7 @@ function remarks({ data, sites }: Activations): string[] {
     lines.push(`${count(all, 'unit')} at ${count(dead.length, 'site')} never above 0${few}`);
   }
   for (const { label, nan, infinite } of sites) {
-    if (nan + infinite > 0) lines.push(`${short(label)}: ${brokenWords(nan, infinite)}`);
+    if (nan + infinite > 0) lines.push(`${short(label)}: ${describeBroken(nan, infinite)}`);
   }
   if (data.source === 'seed')
     lines.push('the inputs are noise, so these figures say little about real samples');
@@ -102,20 +102,20 @@ function remarks({ data, sites }: Activations): string[] {
 }
 
 /** Says how many elements were left out: `3 NaN and 1 infinite elements were left out`. */
-export function brokenWords(nan: number, infinite: number): string {
+export function describeBroken(nan: number, infinite: number): string {
   const parts = [...(nan > 0 ? [`${nan} NaN`] : []), ...(infinite > 0 ? [`${infinite} infinite`] : [])];
   return `${parts.join(' and ')} ${nan + infinite === 1 ? 'element was' : 'elements were'} left out`;
 }
 
 /** Describes the samples: `256 samples in 256 of 1000 runs (npz)`. */
-export function dataWords({ data: { source, seed, runs, of, samples } }: Activations): string {
+export function describeData({ data: { source, seed, runs, of, samples } }: Activations): string {
   const from = source === 'seed' ? `seeded noise, seed ${seed}` : source;
   const some = runs < of ? `, ${runs} of ${of} runs` : runs === samples ? '' : `, ${runs} runs`;
   return `${count(samples, 'sample')} (${from}${some})`;
 }
 
 /** Returns the number of units and whether they are channels or features. */
-export function unitWords({ units, dims }: SiteActivations): string {
+export function describeUnits({ units, dims }: SiteActivations): string {
   if (units === null) return 'units unknown';
   return count(units.count, dims.length > 2 && units.axis === 1 ? 'channel' : 'feature');
 }

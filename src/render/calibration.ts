@@ -6,9 +6,9 @@ import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface CalibrationText {
   readonly clean?: TerminalOptions['clean'];
-  /** Whether to list whatever there is. */
+  /** Whether to list every layer and site. */
   readonly all?: boolean | undefined;
-  /** How the reader gets all that is not listed. */
+  /** Advice on how to list everything. */
   readonly hint?: string | undefined;
 }
 
@@ -31,19 +31,19 @@ export function renderCalibration(
   const safe = mapText(calibration, (text) => short(clean(text), MAX_CHARACTERS));
   const { layers, leftAlone, sites, samples, sharpness } = safe;
   const sections = [
-    [swapWords(safe), `${samplesWords(samples)}.`],
+    [describeSwap(safe), `${describeSamples(samples)}.`],
     layers.length === 0 ? [] : [layerTable(all ? layers : middleCut(layers), hint), LAYER_LEGEND],
     cut(leftAlone, all).map((one) =>
       typeof one === 'number'
         ? `and ${one} more not repaired${hintText(hint)}`
         : `not repaired: ${one.op} ${short(one.label)}: ${one.why}`,
     ),
-    tuningWords(safe),
+    describeTuning(safe),
     sharpness === null
       ? []
-      : [...sharpnessWords(safe), siteTable(sites, all ? sites.length : MAX_LISTED, hint)],
-    foldWords(safe),
-    [...outputTable(safe, all, hint), keptWords(safe)],
+      : [...describeSharpness(safe), siteTable(sites, all ? sites.length : MAX_LISTED, hint)],
+    describeFold(safe),
+    [...outputTable(safe, all, hint), describeResult(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];
   return sections
@@ -61,7 +61,7 @@ const MAX_LISTED = 40;
 const LAYER_LEGEND =
   'Error: mean squared error of a layer’s output against the original, divided by the variance of the original’s output. On validation samples, before and after the repair.';
 
-export function swapWords({ sites, form, beta, sharpness }: Calibration): string {
+export function describeSwap({ sites, form, beta, sharpness }: Calibration): string {
   const sharp =
     sharpness === null
       ? beta === 1 || beta === null
@@ -81,7 +81,7 @@ const SOURCES = {
   images: 'images',
 } as const;
 
-export function samplesWords({ source, seed, fit, held, judged }: Calibration['samples']): string {
+export function describeSamples({ source, seed, fit, held, judged }: Calibration['samples']): string {
   return `${fit} ${SOURCES[source]} to fit weights, ${held} to choose between fits, ${judged} to test the result (seed ${seed})`;
 }
 
@@ -135,7 +135,7 @@ function layerTable(layers: readonly (LayerRepair | number)[], hint: string | un
       String(parameters),
       errorText(before),
       errorText(after),
-      methodWords(layer),
+      describeMethod(layer),
     ];
   });
   return plainTable(['layer', 'operator', 'numbers', 'error', 'after', 'by'], rows);
@@ -150,12 +150,12 @@ export function errorText(error: number | null): string {
   return error > MAX_ERROR ? `> ${percent(MAX_ERROR)}` : percent(error);
 }
 
-export function methodWords({ method, ridge }: LayerRepair): string {
+export function describeMethod({ method, ridge }: LayerRepair): string {
   if (method === 'none') return 'not changed';
   return ridge === null ? method : `${method}, ridge ${figure(ridge)}`;
 }
 
-export function tuningWords({ tuning }: Calibration): string[] {
+export function describeTuning({ tuning }: Calibration): string[] {
   if (tuning === null) return [];
   const { steps, before, after } = tuning;
   const gain =
@@ -165,7 +165,7 @@ export function tuningWords({ tuning }: Calibration): string[] {
   return [`${steps} gradient steps on all layers: loss on validation samples ${gain}.`];
 }
 
-export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
+export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   if (sharpness === null) return [];
   const { budget, trials, kept, verdicts } = sharpness;
   const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
@@ -177,7 +177,7 @@ export function sharpnessWords({ sharpness, sites }: Calibration): string[] {
 }
 
 /** Says at how many sites β was folded into weights, and why it was not at the others. */
-export function foldWords({ fold }: Calibration): string[] {
+export function describeFold({ fold }: Calibration): string[] {
   if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
   const all = fold.folded.length + fold.kept.length;
   return [
@@ -238,7 +238,7 @@ function outputTable(calibration: Calibration, all: boolean, hint: string | unde
   return [table, ...(more > 0 ? [`and ${more} more outputs${hintText(hint)}`] : [])];
 }
 
-export function keptWords(calibration: Calibration): string {
+export function describeResult(calibration: Calibration): string {
   const { kept, samples, seconds, sites } = calibration;
   const time = `${figure(seconds)} s`;
   if (sites.length === 0) return `The model was written unchanged (${time}).`;

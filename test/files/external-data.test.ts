@@ -42,7 +42,7 @@ async function modelFolder(location = 'net.bin', ...more: string[]): Promise<Fol
 const outside = async (folder: Folder) =>
   (await folder.list()).filter((name) => !name.startsWith('in/') && name !== 'out/');
 
-test('within the folder nothing is copied, and the model runs', async () => {
+test('a model written into the same folder needs no copy of its data, and runs', async () => {
   const folder = await modelFolder();
   const before = await folder.list();
   const { output, copied } = await swapFile(folder.input);
@@ -51,7 +51,7 @@ test('within the folder nothing is copied, and the model runs', async () => {
   expectMish(await runFile(output));
 });
 
-test('another name of the same folder is the same folder', async () => {
+test('another path of the same folder counts as the same folder', async () => {
   const folder = await modelFolder();
   await symlink('in', folder.at('alias'));
   const { copied, output } = await swapFile(folder.input, { output: folder.at('alias/net.mish.onnx') });
@@ -75,7 +75,7 @@ test.each(['net.bin', 'weights/deep/net.bin', './weights/./net.bin'])(
   },
 );
 
-test('retarget and undo take the data along as well', async () => {
+test('retarget and undo copy the data, too', async () => {
   const folder = await modelFolder();
   const { output } = await swapFile(folder.input);
   const { copied } = await retargetFile(output, { form: 'exp', output: folder.at('out/net.onnx') });
@@ -94,7 +94,7 @@ test('a data file that several tensors share is copied once', async () => {
   expect(copied).toEqual([folder.at('out/net.bin'), folder.at('out/weights/more.bin')]);
 });
 
-test('larger data comes whole, and progress counts it', async () => {
+test('large data is copied completely, and progress counts it', async () => {
   const folder = await modelFolder();
   const data = new Uint8Array(Float64Array.from({ length: 2_000_000 }, (_, index) => Math.sin(index)).buffer);
   data.set(BIAS_BYTES);
@@ -111,7 +111,7 @@ test('larger data comes whole, and progress counts it', async () => {
   expectMish(await runFile(output));
 });
 
-test('data that is not there stops a model that moves, before anything is written', async () => {
+test('missing data stops a model that moves, before anything is written', async () => {
   const folder = await modelFolder('net.bin', 'weights/gone.bin');
   await rm(folder.at('in/weights/gone.bin'));
   const error = await failure(swapFile(folder.input, { output: folder.at('out/net.onnx') }));
@@ -158,7 +158,7 @@ test.each([
   expect(await folder.list()).toEqual(['in/', 'in/net.bin', 'in/net.onnx', 'net.bin', 'out/']);
 });
 
-test('a link that leads out of the folder is refused, a file or a folder', async () => {
+test('a link out of the folder is rejected, for a file or a folder', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('in'));
   await mkdir(folder.at('secret'));
@@ -185,13 +185,13 @@ test('a link within the folder is followed, and its target copied', async () => 
   expectMish(await runFile(output));
 });
 
-test('names that only look like a way out are names', async () => {
+test('names that only resemble `..` are valid', async () => {
   const folder = await modelFolder('..net.bin', '...', 'weights..bin');
   const { copied } = await swapFile(folder.input, { output: folder.at('out/net.onnx') });
   expect(copied).toHaveLength(3);
 });
 
-test('existing data is not replaced, and what was copied goes again', async () => {
+test('existing data is not replaced, and copies are removed after the error', async () => {
   const folder = await modelFolder('weights/deep/first.bin', 'second.bin', 'net.bin');
   await folder.write('out/net.bin', 'somebody else’s');
   const attempt = swapFile(folder.input, { output: folder.at('out/net.onnx') });
@@ -207,7 +207,7 @@ test('existing data is not replaced, and what was copied goes again', async () =
   expectMish(await runFile(output));
 });
 
-test('folders that were there, or that somebody uses meanwhile, stay', async () => {
+test('folders stay if they existed before or another process uses them', async () => {
   const folder = await modelFolder('weights/deep/first.bin');
   await mkdir(folder.at('out/weights'));
   const verify = async () => {
@@ -218,7 +218,7 @@ test('folders that were there, or that somebody uses meanwhile, stay', async () 
   expect(await outside(folder)).toEqual(['out/weights/']);
 });
 
-test('a copy that is interrupted leaves nothing', async () => {
+test('an interrupted copy leaves nothing', async () => {
   const folder = await modelFolder('first.bin', 'second.bin');
   await folder.write('in/second.bin', new Uint8Array(20_000_000));
   const controller = new AbortController();
@@ -233,7 +233,7 @@ test('a copy that is interrupted leaves nothing', async () => {
   expect(await outside(folder)).toEqual([]);
 });
 
-test('the model does not take the place of its own data', async () => {
+test('a model cannot replace its own data', async () => {
   const folder = await modelFolder();
   for (const output of ['in/net.bin', 'out/net.bin']) {
     const attempt = swapFile(folder.input, { output: folder.at(output), force: true });
@@ -247,7 +247,7 @@ test('the model does not take the place of its own data', async () => {
   expect(await outside(folder)).toEqual([]);
 });
 
-test('the model does not take the place of its own data through another name of the folder', async () => {
+test('a model cannot replace its own data through another path of the folder', async () => {
   const folder = await modelFolder();
   await symlink('in', folder.at('alias'));
   const output = folder.at('alias/net.bin');
@@ -257,7 +257,7 @@ test('the model does not take the place of its own data through another name of 
   expect(await folder.read('in/net.bin')).toEqual(BIAS_BYTES);
 });
 
-test('an output folder that is not there is not made', async () => {
+test('a missing output folder is not created', async () => {
   const folder = await modelFolder();
   expect(await failure(swapFile(folder.input, { output: folder.at('absent/net.onnx') }))).toMatchObject({
     code: 'io',
@@ -266,7 +266,7 @@ test('an output folder that is not there is not made', async () => {
   expect(await outside(folder)).toEqual([]);
 });
 
-test('data that is a folder is no data', async () => {
+test('a folder in place of a data file is rejected', async () => {
   const folder = await modelFolder();
   await folder.write('in/net.onnx', externalModel('weights'));
   expect(await failure(swapFile(folder.input, { output: folder.at('out/net.onnx') }))).toMatchObject({
@@ -276,14 +276,14 @@ test('data that is a folder is no data', async () => {
   });
 });
 
-test('data that may only be read is copied all the same', async () => {
+test('read-only data is copied, too', async () => {
   const folder = await modelFolder();
   await chmod(folder.at('in/net.bin'), 0o444);
   const { output } = await swapFile(folder.input, { output: folder.at('out/net.onnx') });
   expectMish(await runFile(output));
 });
 
-test('with force a copy takes the place of nothing that is read', async () => {
+test('with force a copy does not replace a file that is read', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('in/in'), { recursive: true });
   // From the folder above, the location of the data is the model's own place, and that of other data.
@@ -303,7 +303,7 @@ test('with force a copy takes the place of nothing that is read', async () => {
   }
 });
 
-test('with force the model does not take the place of its data through a link either', async () => {
+test('with force a model cannot replace its data through a link', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('weights'));
   await symlink('weights', folder.at('alias'));
@@ -317,7 +317,7 @@ test('with force the model does not take the place of its data through a link ei
   expect(await folder.read('weights/net.bin')).toEqual(BIAS_BYTES);
 });
 
-test('with force a failure leaves the old model with its old data', async () => {
+test('with force an error leaves the old model with its old data', async () => {
   const folder = await modelFolder();
   await folder.write('out/net.onnx', 'old model');
   await folder.write('out/net.bin', 'old data');
@@ -328,7 +328,7 @@ test('with force a failure leaves the old model with its old data', async () => 
   expect(new TextDecoder().decode(await folder.read('out/net.bin'))).toBe('old data');
 });
 
-describe('what is no plain file of the folder', () => {
+describe('data that is not a regular file of the folder', () => {
   /** A model whose data is at `location`, and an empty folder beside its own. */
   async function hostile(location: string): Promise<Folder & { input: string }> {
     const folder = await tempFolder();
@@ -363,7 +363,7 @@ describe('what is no plain file of the folder', () => {
     expect((await folder.list()).filter((name) => name.startsWith('out/'))).toEqual(['out/']);
   });
 
-  test('a hard link is refused, as ONNX’s own loader does', async () => {
+  test('a hard link is rejected, as by ONNX’s loader', async () => {
     const folder = await hostile('net.bin');
     await link(folder.at('secret/net.bin'), folder.at('in/net.bin'));
     const output = folder.at('out/net.onnx');
@@ -379,7 +379,7 @@ describe('what is no plain file of the folder', () => {
     expectMish(await runFile(output));
   });
 
-  test('a link that leads out is followed where that is allowed, and its content copied', async () => {
+  test('a link out of the folder is followed if allowed, and its content copied', async () => {
     const folder = await hostile('net.bin');
     await symlink('../secret/net.bin', folder.at('in/net.bin'));
     const output = folder.at('out/net.onnx');
@@ -387,7 +387,7 @@ describe('what is no plain file of the folder', () => {
     expect(await folder.read('out/net.bin')).toEqual(BIAS_BYTES);
   });
 
-  test('an absolute location is the same from everywhere: nothing is copied', async () => {
+  test('data with an absolute location is not copied', async () => {
     const folder = await tempFolder();
     await mkdir(folder.at('in'));
     await mkdir(folder.at('out'));
@@ -398,7 +398,7 @@ describe('what is no plain file of the folder', () => {
     expect(await folder.list()).toEqual(['in/', 'in/net.onnx', 'net.bin', 'out/', 'out/net.onnx']);
   });
 
-  test('what is allowed to be read is not written outside of the output’s folder', async () => {
+  test('data read from outside is not written outside of the output’s folder', async () => {
     const folder = await hostile('../secret/net.bin');
     await mkdir(folder.at('out/deep'));
     const before = await folder.list();
@@ -412,7 +412,7 @@ describe('what is no plain file of the folder', () => {
     expect(copied).toEqual([]);
   });
 
-  test('names that differ only in case or accents are not copied to where they may be one', async () => {
+  test('files whose names differ only in case or accents are not copied', async () => {
     const folder = await modelFolder('é.bin', 'e\u0301.bin', 'É.bin');
     const attempt = swapFile(folder.input, { output: folder.at('out/net.onnx'), force: true });
     expect(await failure(attempt)).toMatchObject({
@@ -423,14 +423,14 @@ describe('what is no plain file of the folder', () => {
     expect((await swapFile(folder.input)).copied).toEqual([]);
   });
 
-  test('nor is the model written to where its data may be, in another case', async () => {
+  test('a model is not written to a name that differs from its data only in case', async () => {
     const folder = await modelFolder();
     const attempt = swapFile(folder.input, { output: folder.at('out/NET.bin'), force: true });
     expect(await failure(attempt)).toMatchObject({ code: 'external-data', where: folder.at('out/NET.bin') });
   });
 });
 
-test('data behind the end of its file: a swap leaves it as it is, and to fold with it is refused', async () => {
+test('with data beyond the end of its file, a swap succeeds and a fold is rejected', async () => {
   const folder = await tempFolder();
   await folder.write('net.bin', BIAS_BYTES);
   for (const [offset, length] of [

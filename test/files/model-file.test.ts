@@ -11,7 +11,7 @@ const SIZES = { small: 100_000, large: 9_000_000 };
 const bytesOf = (size: number) =>
   Uint8Array.from({ length: size }, (_, index) => (index * 7 + (index >> 8)) & 255);
 
-test.each(Object.entries(SIZES))('a %s file reads as it is, at any place', async (_, size) => {
+test.each(Object.entries(SIZES))('a %s file is read correctly at every offset', async (_, size) => {
   const folder = await tempFolder();
   const bytes = bytesOf(size);
   const file = await openModel(await folder.write('model.onnx', bytes));
@@ -32,7 +32,7 @@ test.each(Object.entries(SIZES))('a %s file reads as it is, at any place', async
   }
 });
 
-test('a large file is not held in memory, and says where it ends too early', async () => {
+test('a large file is not kept in memory, and an early end is an error with the offset', async () => {
   const folder = await tempFolder();
   const path = await folder.write('model.onnx', bytesOf(SIZES.large));
   const file = await openModel(path);
@@ -42,7 +42,7 @@ test('a large file is not held in memory, and says where it ends too early', asy
     expect(await failure(file.read(8_499_990, 100))).toMatchObject({
       code: 'io',
       where: path,
-      what: 'the file ends at byte 8500000, before it should',
+      what: 'the file ends too early, at byte 8500000',
     });
     expect(await failure(file.checkUnchanged())).toMatchObject({ code: 'io' });
   } finally {
@@ -50,7 +50,7 @@ test('a large file is not held in memory, and says where it ends too early', asy
   }
 });
 
-test('a file that is written to while it is open is noticed', async () => {
+test('a write to an open file is noticed', async () => {
   const folder = await tempFolder();
   const path = await folder.write('model.onnx', bytesOf(SIZES.small));
   for (const change of [
@@ -85,7 +85,7 @@ test('a file that is removed while it is open can still be read', async () => {
   }
 });
 
-test('what cannot be opened is an error that names it', async () => {
+test('a file that cannot be opened is an error with its path', async () => {
   const folder = await tempFolder();
   await folder.write('file', 'x');
   await symlink('loop', folder.at('loop'));
@@ -102,7 +102,7 @@ test('what cannot be opened is an error that names it', async () => {
   }
 });
 
-test('devices and pipes are no model files', async () => {
+test('devices and pipes are rejected as model files', async () => {
   expect(await failure(openModel('/dev/null'))).toMatchObject({
     code: 'io',
     where: '/dev/null',
@@ -110,7 +110,7 @@ test('devices and pipes are no model files', async () => {
   });
 });
 
-test('a link to a model is as good as the model', async () => {
+test('a link to a model is followed', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('store'));
   await folder.write('store/blob', bytesOf(100));
@@ -120,7 +120,7 @@ test('a link to a model is as good as the model', async () => {
   await file.close();
 });
 
-test('handles are given back when opening fails half-way', async () => {
+test('handles are closed when opening fails half-way', async () => {
   const folder = await tempFolder();
   const open = () => execFileSync('ls', ['-l', `/proc/${process.pid}/fd`], { encoding: 'utf8' });
   await failure(openModel(folder.path));

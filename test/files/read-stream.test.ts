@@ -6,7 +6,7 @@ import { isStream, readAll, readText } from '../../src/files/read-stream.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
 
-test('text beyond what a string holds is refused by its size, before it is read', async () => {
+test('text that is too long for a string is rejected by its size, before it is read', async () => {
   const folder = await tempFolder();
   const path = await folder.write('large.json', '');
   await truncate(path, 2 ** 30);
@@ -32,7 +32,7 @@ test.runIf(process.platform === 'linux')('devices and folders', async () => {
 });
 
 test.runIf(process.platform !== 'win32')(
-  'a pipe is waited for, read to its end, and left when told to',
+  'reading waits for a pipe, reads it to its end, and can be aborted',
   async () => {
     const folder = await tempFolder();
     const pipe = folder.at('pipe');

@@ -18,7 +18,7 @@ function deadPid(): number {
 const nameOf = (pid: number) => basename(temporaryBeside('out.onnx')).replace(`-${process.pid}-`, `-${pid}-`);
 const elsewhere = (name: string) => name.replace(/\.[0-9a-f]{8}-/, '.00000000-');
 
-test('a temporary lies beside its target, hidden, under a name of its own', () => {
+test('a temporary is a hidden file with a unique name beside its target', () => {
   const path = '/models/net.onnx';
   const [first, second] = [temporaryBeside(path), temporaryBeside(path)];
   expect(dirname(first)).toBe('/models');
@@ -28,7 +28,7 @@ test('a temporary lies beside its target, hidden, under a name of its own', () =
   expect(first).not.toBe(second);
 });
 
-test('what dead processes left goes; what the living, other machines and other programs have stays', async () => {
+test('temporaries of ended processes are removed; those of running processes, other machines and other programs stay', async () => {
   const folder = await tempFolder();
   const dead = deadPid();
   const stays = [
@@ -46,7 +46,7 @@ test('what dead processes left goes; what the living, other machines and other p
   expect(await folder.list()).toEqual(stays.toSorted());
 });
 
-test('what other machines left goes after a week', async () => {
+test('temporaries of other machines are removed after a week', async () => {
   const folder = await tempFolder();
   const [young, old] = [elsewhere(nameOf(1)), elsewhere(nameOf(2))];
   for (const [name, days] of [
@@ -73,7 +73,7 @@ test('a folder or a link by such a name leads nowhere, and a folder that is not 
   await sweep(folder.at('absent'));
 });
 
-test('temporary folders of dead processes go with the next one, whatever is in them; others stay', async () => {
+test('creating a temporary folder removes those of ended processes; others stay', async () => {
   const folder = await tempFolder();
   vi.stubEnv('TMPDIR', folder.path);
   const dead = folderPrefix('browser').replace(`-${process.pid}-`, `-${deadPid()}-`);

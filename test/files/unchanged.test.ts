@@ -42,7 +42,7 @@ test.each(Object.entries(CHANGES))('a file that %s', async (_, change) => {
   await file.close();
 });
 
-test('a file that is only read has not changed', async () => {
+test('reading a file is not a change', async () => {
   const folder = await tempFolder();
   const path = await folder.write('f', 'old');
   const check = await watchFiles([path]);
@@ -50,7 +50,7 @@ test('a file that is only read has not changed', async () => {
   await check();
 });
 
-test('a file that was not there has to stay away', async () => {
+test('a missing file must stay missing', async () => {
   const folder = await tempFolder();
   const check = await watchFiles([folder.at('f')]);
   await check();
@@ -58,7 +58,7 @@ test('a file that was not there has to stay away', async () => {
   expect(await failure(check())).toMatchObject({ ...CHANGED, where: folder.at('f') });
 });
 
-test('a change is why work fails, unless it was stopped', async () => {
+test('a change is reported as the cause of failed work, unless it was aborted', async () => {
   const folder = await tempFolder();
   const path = await folder.write('f', 'old');
   const work = (error: Error) => async () => {
@@ -96,7 +96,7 @@ test.each(['beside', 'elsewhere'])(
   },
 );
 
-test('a model in whose place another one is put gives no output', async () => {
+test('a model that is replaced meanwhile gives no output', async () => {
   const folder = await tempFolder();
   const input = await folder.write('m.onnx', reluModel());
   await folder.write('other.onnx', reluModel({ opset: 13 }));

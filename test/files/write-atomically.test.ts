@@ -7,7 +7,7 @@ import { failure } from '../support/graph.js';
 const text = async (bytes: Promise<Uint8Array>) => new TextDecoder().decode(await bytes);
 const TAKEN = { code: 'io', what: 'the file exists already' };
 
-test('the file appears whole, and nothing else does', async () => {
+test('only the complete file appears', async () => {
   const folder = await tempFolder();
   const path = folder.at('out.onnx');
   await writeAtomically(path, false, async (handle) => {
@@ -21,7 +21,7 @@ test('the file appears whole, and nothing else does', async () => {
   expect((await stat(path)).nlink).toBe(1);
 });
 
-test('a file that is there stays, and nothing is written', async () => {
+test('an existing file stays, and nothing is written', async () => {
   const folder = await tempFolder();
   const path = await folder.write('out.onnx', 'old');
   let called = false;
@@ -34,14 +34,14 @@ test('a file that is there stays, and nothing is written', async () => {
   expect(await text(folder.read('out.onnx'))).toBe('old');
 });
 
-test('a dangling link counts as a file that is there', async () => {
+test('a dangling link counts as an existing file', async () => {
   const folder = await tempFolder();
   await symlink('nowhere', folder.at('out.onnx'));
   expect(await failure(writeAtomically(folder.at('out.onnx'), false, async () => {}))).toMatchObject(TAKEN);
   expect(await folder.list()).toEqual(['out.onnx']);
 });
 
-test('with force the old file is there until the new one is', async () => {
+test('with force the old file exists until the new one does', async () => {
   const folder = await tempFolder();
   const path = await folder.write('out.onnx', 'old');
   await writeAtomically(path, true, async (handle) => {
@@ -52,7 +52,7 @@ test('with force the old file is there until the new one is', async () => {
   expect(await folder.list()).toEqual(['out.onnx']);
 });
 
-test('with force other names of the old file keep its content', async () => {
+test('with force, hard links of the old file keep its content', async () => {
   const folder = await tempFolder();
   await folder.write('original', 'old');
   await link(folder.at('original'), folder.at('hard'));
@@ -85,7 +85,7 @@ test('a failure half-way leaves the old file with force', async () => {
   expect(await folder.list()).toEqual(['out.onnx']);
 });
 
-test('a file that appears meanwhile wins', async () => {
+test('a file that appears meanwhile stays', async () => {
   const folder = await tempFolder();
   const path = folder.at('out.onnx');
   const attempt = writeAtomically(path, false, async (handle) => {
@@ -97,7 +97,7 @@ test('a file that appears meanwhile wins', async () => {
   expect(await folder.list()).toEqual(['out.onnx']);
 });
 
-test('two writers of one name: one wins, and the other says so', async () => {
+test('of two writers of one path, one succeeds and the other throws', async () => {
   const folder = await tempFolder();
   const write = (content: string) =>
     writeAtomically(folder.at('out.onnx'), false, async (handle) => void (await handle.write(content)));
@@ -108,7 +108,7 @@ test('two writers of one name: one wins, and the other says so', async () => {
   expect(await folder.list()).toEqual(['out.onnx']);
 });
 
-test('what cannot be written names the output, not the temporary', async () => {
+test('an error names the output, not the temporary file', async () => {
   const folder = await tempFolder();
   await folder.write('file', 'x');
   const cases = {

@@ -63,7 +63,7 @@ test.each([
   await file?.close();
 });
 
-test('a source that can only read, a Blob say, is written as well', async () => {
+test('a source without a file, such as a Blob, is written', async () => {
   const folder = await tempFolder();
   const bytes = pattern(5 * MiB);
   const model = replace(toSource(new Blob([Uint8Array.from(bytes)])), []);
@@ -78,7 +78,7 @@ test('an empty model is an empty file', async () => {
   expect(await collected(replace(toSource(new Uint8Array(0)), []))).toHaveLength(0);
 });
 
-test('progress goes up to the whole', async () => {
+test('progress increases to the total', async () => {
   const folder = await tempFolder();
   const model = replace(toSource(pattern(9 * MiB + 5)), []);
   for (const write of [
@@ -101,7 +101,7 @@ function stopping() {
   return { signal: controller.signal, onProgress: () => controller.abort() };
 }
 
-test('a write that is stopped half-way leaves nothing', async () => {
+test('an aborted write leaves nothing', async () => {
   const folder = await tempFolder();
   const model = replace(toSource(pattern(40 * MiB)), []);
   const error = await failure(writeModel(model, folder.at('out'), stopping()));
@@ -110,7 +110,7 @@ test('a write that is stopped half-way leaves nothing', async () => {
   expect(await failure(collected(model, stopping()))).toMatchObject({ code: 'aborted' });
 });
 
-test('with force a write that is stopped leaves the old file', async () => {
+test('with force an aborted write leaves the old file', async () => {
   const folder = await tempFolder();
   const path = await folder.write('out', 'old');
   const model = replace(toSource(pattern(40 * MiB)), []);
@@ -121,7 +121,7 @@ test('with force a write that is stopped leaves the old file', async () => {
   expect(new TextDecoder().decode(await folder.read('out'))).toBe('old');
 });
 
-test('a signal that is aborted beforehand writes nothing at all', async () => {
+test('with an aborted signal nothing is written', async () => {
   const folder = await tempFolder();
   const signal = AbortSignal.abort();
   const model = replace(toSource(pattern(10)), []);
@@ -129,7 +129,7 @@ test('a signal that is aborted beforehand writes nothing at all', async () => {
   expect(await folder.list()).toEqual([]);
 });
 
-test('a model that is written to while it is read gives no output', async () => {
+test('a model that changes while it is read gives no output', async () => {
   const folder = await tempFolder();
   const file = await openModel(await folder.write('in', pattern(9 * MiB)));
   let changed: Promise<void> | undefined;
@@ -147,7 +147,7 @@ test('a model that is written to while it is read gives no output', async () => 
   await file.close();
 });
 
-test('a source that fails in the middle leaves nothing, and its error is the one', async () => {
+test('an error of the source leaves nothing, and is thrown unchanged', async () => {
   const folder: Folder = await tempFolder();
   const bytes = pattern(30 * MiB);
   const source = {
@@ -165,7 +165,7 @@ test('a source that fails in the middle leaves nothing, and its error is the one
   expect(await failure(collected(model))).toMatchObject(error);
 });
 
-test('a stream is written to no faster than it takes', async () => {
+test('a stream is written no faster than it is read', async () => {
   const model = replace(toSource(pattern(20 * MiB)), []);
   let waiting = 0;
   const slow = new Writable({
@@ -179,7 +179,7 @@ test('a stream is written to no faster than it takes', async () => {
   expect(waiting).toBeLessThanOrEqual(2 * MiB);
 });
 
-test('a stream that breaks is an error', async () => {
+test('a broken stream throws', async () => {
   const broken = new Writable({
     write(_chunk, _encoding, taken) {
       taken(Object.assign(new Error('gone'), { code: 'ENOSPC' }));

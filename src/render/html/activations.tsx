@@ -1,5 +1,5 @@
 import type { Activations, SiteActivations } from '../../calibrate/activations/activations.js';
-import { brokenWords, dataWords, unitWords } from '../activations.js';
+import { describeBroken, describeData, describeUnits } from '../activations.js';
 import { figure, percent } from '../figures.js';
 import { htmlDocument } from './document.js';
 import { colour, draw, tip } from './draw.js';
@@ -34,7 +34,7 @@ export async function activationsSection(activations: Activations) {
       <div class="wide">
         <Facts
           facts={{
-            data: dataWords(activations),
+            data: describeData(activations),
             shapes: Object.entries(data.shapes).map(([name, dims]) => (
               <div key={name}>
                 <Name text={name} longest={48} />: {dims.join(' × ') || 'scalar'}
@@ -120,7 +120,7 @@ function SiteTable({ sites }: { sites: readonly SiteActivations[] }) {
 function cells(site: SiteActivations): Cell[] {
   const { label, units, mean, std, min, max, positive, dip, bend, letThrough } = site;
   return [
-    ...[<Name text={label} />, activationOf(site), unitWords(site)],
+    ...[<Name text={label} />, activationOf(site), describeUnits(site)],
     units === null ? '–' : `${units.neverPositive} (${percent(units.neverPositive / units.count)})`,
     units === null ? '–' : `${units.rarelyPositive} (${percent(units.rarelyPositive / units.count)})`,
     ...[mean, std, min, max],
@@ -135,7 +135,7 @@ function activationOf({ kind, alpha }: SiteActivations): string {
 
 function noteOf({ nan, infinite, n }: SiteActivations): string {
   if (n === 0 && nan + infinite === 0) return 'no elements';
-  return nan + infinite > 0 ? brokenWords(nan, infinite) : '';
+  return nan + infinite > 0 ? describeBroken(nan, infinite) : '';
 }
 
 /** Draws a histogram of one site's inputs, with Mish's dip shaded. */
@@ -144,7 +144,7 @@ async function histogramChart(site: SiteActivations): Promise<Chart> {
   const dead = units !== null && units.neverPositive > 0 ? `, ${units.neverPositive} never above 0` : '';
   const outside = histogram === null ? 0 : histogram.below + histogram.above;
   const sentences = [
-    `${activationOf(site)}, ${unitWords(site)}${dead}`,
+    `${activationOf(site)}, ${describeUnits(site)}${dead}`,
     `${percent(dip)} in the dip, ${percent(letThrough)} let through`,
     ...(outside > 0 ? [`${percent(outside / n)} lie outside the chart`] : []),
     ...(noteOf(site) === '' ? [] : [noteOf(site)]),

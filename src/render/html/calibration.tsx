@@ -1,18 +1,18 @@
 import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
   changesWeights,
+  describeFold,
+  describeMethod,
+  describeResult,
+  describeSamples,
+  describeSharpness,
+  describeSwap,
+  describeTuning,
   errorText,
-  foldWords,
-  keptWords,
   MAX_ERROR,
-  methodWords,
   notesOf,
   OUTPUT_HEAD,
   outputRows,
-  samplesWords,
-  sharpnessWords,
-  swapWords,
-  tuningWords,
 } from '../calibration.js';
 import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
@@ -38,7 +38,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
       </h1>
       <div class="wide">
         <Facts facts={factsOf(calibration)} />
-        {foldWords(calibration)
+        {describeFold(calibration)
           .slice(1)
           .map((line) => (
             <p class="soft">{line}</p>
@@ -83,7 +83,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
               layer.rows,
               errorText(layer.before),
               errorText(layer.after),
-              methodWords(layer),
+              describeMethod(layer),
               ...METHODS.map((method) => errorText(bestOf(layer, method))),
             ])}
           />
@@ -145,12 +145,12 @@ export async function calibrationPage(calibration: Calibration, model: string): 
 /** Returns the facts at the top as elements, because `Facts` shortens long strings. */
 function factsOf(calibration: Calibration) {
   const facts = {
-    swapped: [swapWords(calibration)],
-    samples: [`${samplesWords(calibration.samples)}.`],
-    result: [keptWords(calibration)],
-    steps: tuningWords(calibration),
-    sharpness: sharpnessWords(calibration),
-    folded: foldWords(calibration).slice(0, 1),
+    swapped: [describeSwap(calibration)],
+    samples: [`${describeSamples(calibration.samples)}.`],
+    result: [describeResult(calibration)],
+    steps: describeTuning(calibration),
+    sharpness: describeSharpness(calibration),
+    folded: describeFold(calibration).slice(0, 1),
   };
   const entries = Object.entries(facts).filter(([, words]) => words.length > 0);
   return Object.fromEntries(entries.map(([term, words]) => [term, <span>{words.join(' ')}</span>]));

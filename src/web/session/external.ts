@@ -10,8 +10,8 @@ export interface ExternalFile {
 
 /**
  * Returns the external data files in the type of ONNX Runtime. Files that are not given are fetched from the model's
- * folder. Throws `external-data` for a file that is not given where the model has no URL or the location leaves its
- * folder, and what `openFile` throws.
+ * folder. Throws `external-data` for a missing file if the model has no URL, and for a location outside of the
+ * model's folder; and what `openFile` throws.
  */
 export async function externalFiles(
   locations: readonly string[],

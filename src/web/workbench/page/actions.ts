@@ -90,8 +90,8 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
       dispatch({ kind: 'run-more', change });
     } else {
       const { row } = event;
-      const said = `${row.provider}: ${row.status === 'ran' ? 'measured' : (row.reason ?? row.status)}`;
-      dispatch({ kind: 'run-more', change: ({ rows }) => ({ rows: [...rows, row] }), said });
+      const announcement = `${row.provider}: ${row.status === 'ran' ? 'measured' : (row.reason ?? row.status)}`;
+      dispatch({ kind: 'run-more', change: ({ rows }) => ({ rows: [...rows, row] }), announcement });
     }
   }
 
@@ -105,8 +105,8 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     const choice = choiceOf(state());
     const empty = { pairs: {}, rows: [], report: null, ended: 'no' } as const;
     dispatch({ kind: 'run', run: { choice, providers, wanted: pairs, step: 'Getting ready', ...empty } });
-    const end = (ended: Run['ended'], said: string) =>
-      dispatch({ kind: 'run-more', change: () => ({ ended }), said });
+    const end = (ended: Run['ended'], announcement: string) =>
+      dispatch({ kind: 'run-more', change: () => ({ ended }), announcement });
     if (state().swapped === null && !(await swap())) return end('failed', 'The swap failed.');
     await before;
     if (current !== model) return;
@@ -125,7 +125,7 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
       dispatch({
         kind: 'run-more',
         change: () => ({ report, ended: 'done' }),
-        said: 'All providers are measured.',
+        announcement: 'All providers are measured.',
       });
     } else if (answer.problem.code === 'aborted') {
       end('stopped', 'Stopped.');

@@ -64,7 +64,7 @@ export function App() {
         )}
       </main>
       <p class="unseen" role="status">
-        {state.said}
+        {state.announcement}
       </p>
     </>
   );

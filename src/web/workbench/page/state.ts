@@ -83,7 +83,7 @@ export interface State {
   readonly exporting: boolean;
   readonly problems: Readonly<Partial<Record<Place, Problem>>>;
   /** Text for screen readers. */
-  readonly said: string;
+  readonly announcement: string;
 }
 
 export const START: State = {
@@ -115,7 +115,7 @@ export const START: State = {
   run: null,
   exporting: false,
   problems: {},
-  said: '',
+  announcement: '',
 };
 
 export type Action =
@@ -134,7 +134,7 @@ export type Action =
   | { readonly kind: 'swapped'; readonly swapped: SwappedModel }
   | { readonly kind: 'feed'; readonly change: Partial<Feed> }
   | { readonly kind: 'run'; readonly run: Run }
-  | { readonly kind: 'run-more'; readonly change: (run: Run) => Partial<Run>; readonly said?: string }
+  | { readonly kind: 'run-more'; readonly change: (run: Run) => Partial<Run>; readonly announcement?: string }
   | { readonly kind: 'exporting'; readonly on: boolean }
   | { readonly kind: 'problem'; readonly place: Place; readonly problem: Problem };
 
@@ -167,7 +167,7 @@ export function reduce(state: State, action: Action): State {
         ...state,
         opening: action.name,
         problems: without(state.problems, 'open'),
-        said: `Reading ${action.name}`,
+        announcement: `Reading ${action.name}`,
       };
     case 'opened':
       return opened(state, action.model, action.files);
@@ -183,8 +183,8 @@ export function reduce(state: State, action: Action): State {
         if (action.on) chosen.add(site);
         else chosen.delete(site);
       }
-      const said = `${chosen.size} of ${plural(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
-      return { ...unswapped(state), chosen, said };
+      const announcement = `${chosen.size} of ${plural(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
+      return { ...unswapped(state), chosen, announcement };
     }
     case 'choose':
       return { ...unswapped(state), ...action.change };
@@ -195,13 +195,18 @@ export function reduce(state: State, action: Action): State {
         ...state,
         input: action.input,
         problems: action.input === null ? state.problems : without(state.problems, 'histogram'),
-        said: action.input === null ? state.said : inputSaid(action.input),
+        announcement: action.input === null ? state.announcement : announceInput(action.input),
       };
     case 'swapping':
-      return { ...state, swapping: true, problems: without(state.problems, 'swap'), said: 'Swapping' };
+      return {
+        ...state,
+        swapping: true,
+        problems: without(state.problems, 'swap'),
+        announcement: 'Swapping',
+      };
     case 'swapped': {
-      const said = `${plural(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
-      return { ...state, swapping: false, swapped: action.swapped, said };
+      const announcement = `${plural(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
+      return { ...state, swapping: false, swapped: action.swapped, announcement };
     }
     case 'feed':
       return {
@@ -214,14 +219,14 @@ export function reduce(state: State, action: Action): State {
         ...state,
         run: action.run,
         problems: without(state.problems, 'run', 'export'),
-        said: action.run.step,
+        announcement: action.run.step,
       };
     case 'run-more':
       if (state.run === null) return state;
       return {
         ...state,
         run: { ...state.run, ...action.change(state.run) },
-        said: action.said ?? state.said,
+        announcement: action.announcement ?? state.announcement,
       };
     case 'exporting':
       return { ...state, exporting: action.on, problems: without(state.problems, 'export') };
@@ -230,7 +235,7 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
-function inputSaid({ histogram }: SiteInput): string {
+function announceInput({ histogram }: SiteInput): string {
   return histogram === undefined ? 'Counting the inputs of this site' : 'The histogram is below the curve.';
 }
 
@@ -247,7 +252,7 @@ function opened(state: State, model: OpenedModel, files: Files): State {
     feed: { ...state.feed, ...(same ? {} : asked) },
     files,
     model,
-    said: `${model.name} is open: ${plural(sites.length, 'site')} to swap.`,
+    announcement: `${model.name} is open: ${plural(sites.length, 'site')} to swap.`,
   };
 }
 
