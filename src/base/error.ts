@@ -34,9 +34,12 @@ export type ErrorCode =
 export interface ErrorDetails {
   /** Place of the error: a file, a byte offset, a node or a tensor. */
   where?: string | undefined;
-  /** Advice to the user, as an imperative, without the names that the command line or a page has for options. */
+  /**
+   * Advice to the user, as an imperative. It names no option, because the command line and the page have different
+   * names for options.
+   */
   fix?: string | undefined;
-  /** The options that `fix` is about. */
+  /** Options that `fix` advises. */
   option?: OptionHint | undefined;
   /** State of the files after the error, as a sentence: that nothing was left behind, or what to remove by hand. */
   outcome?: string | undefined;

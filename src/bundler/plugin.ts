@@ -86,7 +86,7 @@ async function load(
 function watchCached(context: UnpluginBuildContext, path: string): void {
   context.addWatchFile(path);
   const native = context.getNativeBuildContext?.();
-  // Webpack remembers that the file did not exist.
+  // Webpack may remember that the file did not exist, so its file cache is cleared.
   if (native?.framework === 'webpack') native.compiler.inputFileSystem?.purge?.(path);
 }
 

@@ -32,15 +32,10 @@ export interface Drift {
 }
 
 /**
- * Returns whether an output looks like class scores: floats with shape [batch, classes] and at least two classes, or
- * with further axes of length 1, such as [1, 1000, 1, 1] of SqueezeNet. Sequences [batch, time, classes] and maps
- * [batch, classes, height, width] do not. A feature vector has this shape, too; its agreement says whether its
+ * Returns whether an output looks like class scores: floats of shape [batch, classes] with at least two classes.
+ * Further axes of length 1 are allowed, as in [1, 1000, 1, 1] of SqueezeNet. Sequences [batch, time, classes] and
+ * maps [batch, classes, height, width] do not look like scores. A feature vector does; its agreement says whether its
  * largest element stayed the largest.
- *
- * @example
- * import { looksLikeScores } from 'onnx-mish/validate';
- *
- * looksLikeScores({ elemType: 'f32', dims: [8, 1000] }); // true
  */
 export function looksLikeScores(output: Pick<Tensor, 'elemType' | 'dims'>): boolean {
   return classesOf(output) !== undefined;

@@ -190,7 +190,7 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
         ['after', after],
       ] as const
     )
-      .filter(([, error]) => Number.isFinite(error)) // NaN, which is null after JSON
+      .filter(([, error]) => Number.isFinite(error)) // drops NaN, which is null in JSON
       .map(([when, error]) => ({
         layer: names[index] ?? '',
         when,

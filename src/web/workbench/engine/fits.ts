@@ -3,7 +3,10 @@ import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import type { Fit, PageProvider } from '../protocol.js';
 
-/** Returns whether a provider can run a model. For WebGL the rules decide; the other providers open the model. */
+/**
+ * Returns whether a provider can run a model. For WebGL the known rules of its kernels decide; the other providers
+ * open the model.
+ */
 export async function fitOf(name: PageProvider, provider: Provider, model: LoadedModel): Promise<Fit> {
   const no = (reason: string, fix: string | null, nodes: readonly string[] = []): Fit => {
     return { provider: name, runs: false, reason, fix, nodes };
@@ -24,7 +27,7 @@ export async function fitOf(name: PageProvider, provider: Provider, model: Loade
   }
 }
 
-/** Returns the node without a kernel that an error of ONNX Runtime names, in the notation of the WebGL checks. */
+/** Returns the node that ONNX Runtime's error names as having no kernel, in the notation of the WebGL checks. */
 function nodesIn(message: string): string[] {
   const found = message.matchAll(/implementation for (\w+)\((\d+)\) node with name '([^']*)'/g);
   return [...found].map(([, op, opset, name]) => `${op} (opset ${opset}) ‘${name}’`);
