@@ -20,13 +20,18 @@ export class Reader {
 
   constructor(buffer) {
     this.buf = buffer;
-    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     this.pos = 0;
     this.len = buffer.length;
   }
 
   static create(buffer) {
     return new Reader(buffer);
+  }
+
+  /** Made when a number needs it: most messages have names only. */
+  get view() {
+    const { buffer, byteOffset, byteLength } = this.buf;
+    return new DataView(buffer, byteOffset, byteLength);
   }
 
   /** Counts elements that take as much memory as so many numbers, before they are kept. */
@@ -61,7 +66,10 @@ export class Reader {
   }
 
   uint32() {
-    return this.halves()[0];
+    const byte = this.buf[this.pos];
+    if (byte >= 128 || this.pos >= this.len) return this.halves()[0];
+    this.pos++;
+    return byte; // a tag, or the length of a name
   }
 
   int32() {
@@ -102,19 +110,21 @@ export class Reader {
   }
 
   string() {
-    const bytes = this.bytes();
-    const { length } = bytes;
-    if (length > LONGEST_NAME) return decoder.decode(bytes);
+    const length = this.size();
+    const { buf } = this;
+    const start = this.skip(length);
+    const text = () => decoder.decode(buf.subarray(start, start + length));
+    if (length > LONGEST_NAME) return text();
     let hash = length;
-    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
+    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ buf[start + at], 0x01000193);
     const place = (hash ^ (hash >>> 15)) & (RECENT - 1);
     const known = recent[place];
     if (known?.length === length) {
       let at = 0;
-      while (at < length && bytes[at] < 128 && bytes[at] === known.charCodeAt(at)) at++;
+      while (at < length && buf[start + at] < 128 && buf[start + at] === known.charCodeAt(at)) at++;
       if (at === length) return known;
     }
-    recent[place] = decoder.decode(bytes);
+    recent[place] = text();
     return recent[place];
   }
 

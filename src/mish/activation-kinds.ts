@@ -18,9 +18,11 @@ export const KINDS: readonly Kind[] = [
   { name: 'relu6', opType: 'ReLU6', byDefault: false },
 ];
 
+const BY_OPERATOR: ReadonlyMap<string, Kind> = new Map(KINDS.map((kind) => [kind.opType, kind]));
+
 /** The kind of activation a node is; undefined for any other node. */
 export function kindOf(node: Node): Kind | undefined {
-  return node.domain === '' ? KINDS.find((kind) => kind.opType === node.opType) : undefined;
+  return node.domain === '' ? BY_OPERATOR.get(node.opType) : undefined;
 }
 
 /** LeakyRelu's slope, 0.01 unless given; `@name` where the enclosing function's caller gives it. */
@@ -37,6 +39,7 @@ const RECURRENT: readonly string[] = ['RNN', 'LSTM', 'GRU'];
 /** Why a node has a ReLU inside that cannot be taken out; undefined when it has none. Not for calls of functions. */
 export function fusedActivation(node: Node): string | undefined {
   const { opType, domain } = node;
+  if (node.attributes.length === 0 && domain === '') return undefined;
   const inside = attribute(node, 'activations')?.strings?.find((name) => ACTIVATION.test(name));
   if (inside !== undefined && (domain !== '' || RECURRENT.includes(opType)))
     return `${inside} is built into the ${opType} operator`;

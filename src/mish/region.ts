@@ -184,21 +184,24 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
   const makers: (Node | undefined)[] = [];
   const scalars: (Scalar | undefined)[] = [];
 
+  let count = 0;
+
   function addValue(number: number, name: string, role: number, maker?: Node, scalar?: Scalar): void {
-    numbers.push(number);
-    names.push(name);
-    roles.push(role);
-    makers.push(maker);
-    scalars.push(scalar);
+    numbers[count] = number;
+    names[count] = name;
+    roles[count] = role;
+    makers[count] = maker;
+    scalars[count++] = scalar;
   }
 
   /** The structure with an input of the last node added to it; -1 where nothing can be added. */
   function addInput(scope: Scope, node: Node, slot: number, canJoin: (node: Node) => boolean, from: number) {
     const number = index.input(scope, node, slot);
     if (number < 0) return structureAfter(from, '', 0);
-    const place = numbers.indexOf(number);
-    if (place >= 0 && roles[place] === MADE) return -1; // the nodes are not in order
-    if (place >= 0) return structureAfter(from, '', place + 1);
+    for (let place = 0; place < count; place++) {
+      if (numbers[place] !== number) continue;
+      return roles[place] === MADE ? -1 : structureAfter(from, '', place + 1); // -1: the nodes are not in order
+    }
     visits++;
     const name = node.inputs[slot] ?? '';
     const maker = index.producer(scope, name);
@@ -215,27 +218,30 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     let structure = 0;
     const region = (): Region => ({
       ...{ scope, nodes: nodes.slice(), structure },
-      operands: names.filter((_, place) => roles[place] === OPERAND || roles[place] === OPEN),
+      operands: names.slice(0, count).filter((_, place) => roles[place] === OPERAND || roles[place] === OPEN),
       scalars: new Map(
-        scalars.flatMap((scalar, place) => (scalar === undefined ? [] : [[names[place] ?? '', scalar]])),
+        scalars
+          .slice(0, count)
+          .flatMap((scalar, place) => (scalar === undefined ? [] : [[names[place] ?? '', scalar]])),
       ),
     });
-    for (const list of [numbers, names, roles, makers, scalars]) list.length = 0;
+    count = 0;
     const [y = ''] = last.outputs;
     addValue(index.number(scope, y) ?? -1, y, OPEN, last);
     for (let next = 0; next >= 0; ) {
       const node = makers[next] as Node;
-      const count = node.inputs.length;
+      const { length } = node.inputs;
       roles[next] = MADE;
       nodes.push(node);
-      structure = structureAfter(structure, signature(node), count * MOST_VALUES + next);
-      for (let slot = 0; slot < count && structure > 0; slot++)
+      structure = structureAfter(structure, signature(node), length * MOST_VALUES + next);
+      for (let slot = 0; slot < length && structure > 0; slot++)
         structure = addInput(scope, node, slot, canJoin, structure);
       if (structure < 0) return;
       // The last in the file first: so every value that all else depends on is an only operand in its turn.
-      let [open, closed] = [0, 0];
+      let open = 0;
+      let closed = 0;
       next = -1;
-      for (let place = 0; place < roles.length; place++) {
+      for (let place = 0; place < count; place++) {
         if (roles[place] === OPERAND) closed++;
         if (roles[place] !== OPEN) continue;
         open++;

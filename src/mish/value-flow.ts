@@ -182,8 +182,9 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
       for (const place of enter(node, slot)) go(place.scope, place.name);
       if (found === undefined) continue;
       // Further outputs are indices, masks and statistics.
-      const outputs = node.opType === 'Split' ? node.outputs : node.outputs.slice(0, 1);
-      for (const output of outputs) go(from, output, Math.fround(found));
+      const { outputs } = node;
+      const count = node.opType === 'Split' ? outputs.length : 1;
+      for (let at = 0; at < count; at++) go(from, outputs[at] ?? '', Math.fround(found));
     }
     return undefined;
   }

@@ -3,6 +3,7 @@ import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { ROUNDING } from '../onnx/scalar.js';
 import { type FloatType, floatType } from '../onnx/types.js';
+import { KINDS, kindOf } from './activation-kinds.js';
 import { constantChain, constantTensor, dimsOf } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
@@ -97,7 +98,7 @@ function findIn(
     // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
     const nodes = new Set([node, ...written.inner]);
     for (const inner of nodes) if (isPrivate(inner, nodes, scope, index)) claimed.add(inner);
-    found.push(written);
+    if (isWanted(written)) found.push(written);
   }
   return found.reverse();
 
@@ -138,6 +139,16 @@ function findIn(
     });
     return best;
   }
+}
+
+/** Whether somebody asks for it: Mish, what can be a site, and what takes a site in. A model may have many sigmoids. */
+function isWanted({ name, node, inner }: Written): boolean {
+  return (
+    name === 'mish' ||
+    KINDS.some((kind) => kind.name === name) ||
+    kindOf(node) !== undefined ||
+    inner.some((one) => kindOf(one) !== undefined)
+  );
 }
 
 /** Whether only nodes of the set read what a node makes. */

@@ -33,6 +33,11 @@ export function addBytes(sum: Checksum, bytes: Uint8Array): void {
 
 /** Adds a checksum of several messages, as if it were a message. */
 export function addChecksum(sum: Checksum, { low, high }: Checksum): void {
+  addNumbers(sum, low, high);
+}
+
+/** Adds two numbers. */
+export function addNumbers(sum: Checksum, low: number, high: number): void {
   sum.low = Math.imul(sum.low ^ low, FNV_PRIME);
   sum.high = Math.imul(sum.high ^ high, OTHER_PRIME);
 }

@@ -64,7 +64,6 @@ export function inferElementTypes(
     typeOf: (name: string) => number,
     around: Environment,
   ): Arguments | undefined => {
-    if (functions.size === 0) return undefined;
     const callee = calls.callee(node);
     if (callee === undefined) return undefined;
     const { at, refs = [] } = functions.get(callee) ?? {};
@@ -76,10 +75,13 @@ export function inferElementTypes(
   const start = (root: Scope, types: readonly number[], environment: Environment): Run =>
     typeRun({
       ...{ root, scopes: inside(root), index, types, environment, budget },
-      call: (node, typeOf, around) => {
-        const given = argumentsOf(node, typeOf, around);
-        return given && resultOf(given);
-      },
+      call:
+        functions.size === 0
+          ? undefined
+          : (node, typeOf, around) => {
+              const given = argumentsOf(node, typeOf, around);
+              return given && resultOf(given);
+            },
     });
 
   function resultOf({ callee, types, environment, key }: Arguments): Result {

@@ -38,6 +38,11 @@ export function metadataField(key: string, value: string): Uint8Array {
   return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());
 }
 
+/** Bytes as characters from 0 to 255; as many as fit on the stack. */
+export function binaryText(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(null, bytes as Iterable<number> as number[]);
+}
+
 const lengthOf = (parts: readonly Uint8Array[]) => parts.reduce((sum, part) => sum + part.length, 0);
 
 function fill(out: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {

@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
-import { addBytes, addChecksum, type Checksum, startChecksum } from './checksum.js';
+import { addBytes, addNumbers, type Checksum, startChecksum } from './checksum.js';
+import { binaryText } from './encode.js';
 import type { ByteSource } from './source.js';
 
 /** Wire types of the protobuf encoding (https://protobuf.dev/programming-guides/encoding/). */
@@ -205,30 +206,63 @@ export function collect<T extends { readonly start: number }>(reader: Reader, li
   list.push(item);
 }
 
+interface Range {
+  readonly start: number;
+  end: number;
+}
+
 /**
  * The message in [start, end) without its heavy fields: what is left is again a message, small enough to
- * decode. `visit` returns true for a field to leave out, and may note where it is.
+ * decode. `visit` returns true for a field to leave out, and may note where it is. A promise only when the window has to move.
  */
-export async function light(
+export function light(
   reader: Reader,
   start: number,
   end: number,
   visit: (field: Field) => boolean,
-): Promise<Uint8Array> {
-  const kept: { start: number; end: number }[] = [];
-  await walk(reader, start, end, (field) => {
-    if (visit(field)) {
-      addChecksum(reader.checksum, { low: field.number, high: field.end - field.body });
-      return undefined;
-    }
-    const last = kept.at(-1);
-    if (last !== undefined && last.end === field.start) last.end = field.end;
-    else collect(reader, kept, { start: field.start, end: field.end });
-    return undefined;
-  });
+): Uint8Array | Promise<Uint8Array> {
+  const kept: Range[] = [];
+  for (let at = start; at < end; ) {
+    const field = reader.field(at, end);
+    if (field instanceof Promise) return lightSlowly(reader, at, end, visit, kept);
+    keepOrNote(reader, field, visit, kept);
+    at = field.end;
+  }
   const [only] = kept;
-  if (only === undefined) return new Uint8Array(0);
-  if (kept.length === 1) return reader.bytes(only.start, only.end);
+  if (only === undefined) return NOTHING;
+  return kept.length === 1 ? reader.bytes(only.start, only.end) : join(reader, kept);
+}
+
+/** The same from a field on that is not in the window. */
+async function lightSlowly(
+  reader: Reader,
+  start: number,
+  end: number,
+  visit: (field: Field) => boolean,
+  kept: Range[],
+): Promise<Uint8Array> {
+  await walk(reader, start, end, (field) => keepOrNote(reader, field, visit, kept));
+  return join(reader, kept);
+}
+
+function keepOrNote(
+  reader: Reader,
+  field: Field,
+  visit: (field: Field) => boolean,
+  kept: Range[],
+): undefined {
+  if (visit(field)) {
+    addNumbers(reader.checksum, field.number, field.end - field.body);
+    return;
+  }
+  const last = kept.at(-1);
+  if (last !== undefined && last.end === field.start) last.end = field.end;
+  else collect(reader, kept, { start: field.start, end: field.end });
+}
+
+async function join(reader: Reader, kept: readonly Range[]): Promise<Uint8Array> {
+  const [only] = kept;
+  if (only !== undefined && kept.length === 1) return reader.bytes(only.start, only.end);
   const out = new Uint8Array(kept.reduce((sum, range) => sum + range.end - range.start, 0));
   let at = 0;
   for (const range of kept) {
@@ -247,10 +281,14 @@ export function addSmall({ bytes, checksum }: Reader, { start, end }: Field): un
   return undefined;
 }
 
-/** The bytes of fields as characters, to look them up by; empty where they are more than `longest`. */
-export async function keyOf(reader: Reader, fields: readonly Field[], longest: number): Promise<string> {
-  if (fields.reduce((sum, { start, end }) => sum + end - start, 0) > longest) return '';
-  let key = '';
-  for (const { start, end } of fields) key += String.fromCharCode(...(await reader.bytes(start, end)));
-  return key;
+/**
+ * The bytes of fields as characters, to look them up by; empty where they are more than `longest`. A promise only when the window
+ * has to move.
+ */
+export function keyOf(reader: Reader, fields: readonly Field[], longest: number): string | Promise<string> {
+  const [first] = fields;
+  const last = fields.at(-1);
+  if (first === undefined || last === undefined || last.end - first.start > longest) return '';
+  const bytes = reader.bytes(first.start, last.end);
+  return bytes instanceof Promise ? bytes.then(binaryText) : binaryText(bytes);
 }

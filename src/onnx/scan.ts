@@ -1,17 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { OnnxMishError } from '../base/error.js';
-import { addChecksum, type Checksum, checksumText, startChecksum } from './checksum.js';
-import type {
-  Attribute,
-  Frame,
-  MetadataEntry,
-  Node,
-  OnnxDocument,
-  PlacedValue,
-  Scope,
-  Tensor,
-  Value,
-} from './document.js';
+import { addChecksum, checksumText, startChecksum } from './checksum.js';
+import type { Attribute, Frame, MetadataEntry, OnnxDocument, PlacedValue, Scope, Value } from './document.js';
 import {
   addSmall,
   collect,
@@ -25,6 +15,14 @@ import {
 } from './reader.js';
 import { METADATA, scanEntry } from './scan-metadata.js';
 import {
+  type Context,
+  type Draft,
+  type NodeDraft,
+  newScope,
+  type Owner,
+  type ScopeDraft,
+} from './scan-scope.js';
+import {
   decode,
   frameOf,
   opsetMap,
@@ -33,11 +31,10 @@ import {
   scanTensor,
   scanValue,
   spanOf,
-  type TensorContext,
   text,
   weigh,
 } from './scan-values.js';
-import { type Operator, ScannedNode } from './scanned-node.js';
+import { ScannedNode } from './scanned-node.js';
 import { loadSignatures } from './signature.js';
 import { type ModelInput, openInput } from './source.js';
 
@@ -47,9 +44,6 @@ export const STRUCTURE_VERSION = 1;
 /** Lists of attributes that are remembered, and the bytes of the longest. */
 const MOST_PLAIN = 4096;
 const LONGEST_PLAIN = 256;
-/** How many nodes a graph or function weighs as much as, in memory. */
-const SCOPE_PARTS = 20;
-
 // Field numbers that the walk has to know; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, training: 20, functions: 25, configuration: 26 };
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
@@ -57,15 +51,6 @@ const FUNCTION = { node: 7, doc: 8, attributeProto: 11, valueInfo: 12, metadata:
 const NODE = { attribute: 5, doc: 6, metadata: 9, devices: 10 };
 const ATTRIBUTE = { s: 4, tensor: 5, graph: 6, tensors: 10, graphs: 11, doc: 13, sparse: 22, sparses: 23 };
 const ATTRIBUTE_LISTS = [7, 8, 9, 14, 15]; // floats, ints, strings, type_proto(s)
-
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
-interface ScopeDraft extends Draft<Scope> {
-  inputs: Value[];
-  outputs: Value[];
-  initializers: Map<string, Tensor>;
-  values: Map<string, PlacedValue>;
-  nodes: Node[];
-}
 
 /**
  * Reads the structure of a model and notes where each part lies; the weights are skipped over.
@@ -151,53 +136,6 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   };
 }
 
-interface Context extends TensorContext {
-  readonly scopes: Scope[];
-  /** The paths in use, and how far those of one name are counted. */
-  readonly paths: Map<string, number>;
-  /** The operators that were met. */
-  readonly operators: Map<string, Operator>;
-  /** Attributes without tensors or graphs, by their bytes. */
-  readonly plain: Map<string, { readonly list: readonly Attribute[]; readonly checksum: Checksum }>;
-}
-
-/** The node, and its scope, that a nested graph belongs to. */
-interface Owner {
-  readonly scope: Scope;
-  readonly node: Node;
-}
-
-function newScope(
-  context: Context,
-  kind: Scope['kind'],
-  path: string,
-  opsets: ReadonlyMap<string, number>,
-  owner?: Owner,
-): ScopeDraft {
-  // A path identifies a scope, in a plan for one; the names it is made of need not be unique.
-  const { paths } = context;
-  let unique = path;
-  let count = paths.get(path) ?? 1;
-  while (paths.has(unique)) unique = `${path}#${++count}`;
-  paths.set(path, count).set(unique, 1);
-  const scope = {
-    kind,
-    path: unique,
-    parent: owner?.scope,
-    owner: owner?.node,
-    inputs: [],
-    outputs: [],
-    initializers: new Map(),
-    values: new Map(),
-    nodes: [],
-    opsets,
-  } as unknown as ScopeDraft;
-  scope.root = owner?.scope.root ?? scope;
-  context.scopes.push(scope);
-  weigh(context.reader, SCOPE_PARTS, 0);
-  return scope;
-}
-
 /** Reads one occurrence of a graph field into `scope`; protobuf merges several occurrences, and so does this. */
 async function scanGraph(
   context: Context,
@@ -270,47 +208,64 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   return scope;
 }
 
-async function scanNode(
+/** Reads a node; a promise only where something has to be waited for: there may be millions. */
+function scanNode(
   context: Context,
   scope: ScopeDraft,
   field: Field,
   frame: Frame,
   depth: number,
-): Promise<void> {
+): undefined | Promise<void> {
   const { reader } = context;
   const index = scope.nodes.length;
   reader.place = () => `node ${index} of ${scope.path}`;
   const parts: Field[] = [];
-  const bytes = await light(reader, field.body, field.end, (part) => {
+  const bytes = light(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return false;
     if (part.number === NODE.attribute) collect(reader, parts, part);
     else return part.number === NODE.doc || part.number === NODE.metadata || part.number === NODE.devices;
     return true;
   });
-  const proto = decode(reader, onnx.NodeProto, bytes, field.body);
-  if (proto.opType === '') throw reader.fail('it has no operator', field.start);
-  const node = new ScannedNode(proto, context.operators, index, field, frame);
-  // Before a nested graph's nodes are read, and the node is complete.
-  scope.nodes.push(node);
-  if (parts.length > 0) node.attributes = await scanAttributes(context, { scope, node }, parts, field, depth);
+  const finish = (message: Uint8Array): undefined | Promise<void> => {
+    const proto = decode(reader, onnx.NodeProto, message, field.body);
+    if (proto.opType === '') throw reader.fail('it has no operator', field.start);
+    const node = new ScannedNode(proto, context.operators, index, field, frame);
+    // Before a nested graph's nodes are read, and the node is complete.
+    scope.nodes.push(node);
+    return parts.length === 0 ? undefined : scanAttributes(context, { scope, node }, parts, field, depth);
+  };
+  return bytes instanceof Promise ? bytes.then(finish) : finish(bytes);
 }
 
-/** Of attributes that are numbers and text, one list serves all nodes that have the same. */
-async function scanAttributes(
+/** Reads the attributes of a node. Of those that are numbers and text, one list serves all nodes that have the same. */
+function scanAttributes(
   context: Context,
-  owner: Owner,
+  owner: NodeDraft,
   parts: readonly Field[],
   field: Field,
   depth: number,
-): Promise<readonly Attribute[]> {
+): undefined | Promise<void> {
+  const key = keyOf(context.reader, parts, LONGEST_PLAIN);
+  const find = (text: string): undefined | Promise<void> => {
+    const known = context.plain.get(text);
+    if (known === undefined) return scanNewAttributes(context, owner, parts, field, depth, text);
+    weigh(context.reader, parts.length, field.start);
+    addChecksum(context.reader.checksum, known.checksum);
+    owner.node.attributes = known.list;
+    return undefined;
+  };
+  return key instanceof Promise ? key.then(find) : find(key);
+}
+
+async function scanNewAttributes(
+  context: Context,
+  owner: NodeDraft,
+  parts: readonly Field[],
+  field: Field,
+  depth: number,
+  key: string,
+): Promise<void> {
   const { reader, plain } = context;
-  const key = await keyOf(reader, parts, LONGEST_PLAIN);
-  const known = plain.get(key);
-  if (known !== undefined) {
-    weigh(reader, parts.length, field.start);
-    addChecksum(reader.checksum, known.checksum);
-    return known.list;
-  }
   const before = reader.parts;
   const around = reader.checksum;
   reader.checksum = startChecksum();
@@ -324,7 +279,7 @@ async function scanAttributes(
   if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, { list: attributes, checksum });
   addChecksum(around, checksum);
   reader.checksum = around;
-  return attributes;
+  owner.node.attributes = attributes;
 }
 
 async function scanAttribute(

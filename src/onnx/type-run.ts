@@ -28,12 +28,17 @@ interface Start {
   readonly environment: Environment;
   /** How many names may still be read. */
   readonly budget: { left: number };
-  /** The types that a callee has of its inputs and outputs, 0 if unknown; undefined for a node that calls no function. */
-  readonly call: (
-    node: Node,
-    typeOf: (name: string) => number,
-    environment: Environment,
-  ) => { readonly inputs: readonly number[]; readonly outputs: readonly number[] } | undefined;
+  /**
+   * The types that a callee has of its inputs and outputs, 0 if unknown; undefined for a node that calls no function, and in a
+   * document without functions.
+   */
+  readonly call:
+    | ((
+        node: Node,
+        typeOf: (name: string) => number,
+        environment: Environment,
+      ) => { readonly inputs: readonly number[]; readonly outputs: readonly number[] } | undefined)
+    | undefined;
 }
 
 /** The types of one graph, or of one function in one kind of call. They are as container-types.ts writes them. */
@@ -98,7 +103,7 @@ export function typeRun({
   function visit(scope: Scope, node: Node): void {
     const { domain, opType, inputs, outputs } = node;
     budget.left -= inputs.length + outputs.length;
-    const called = resultOf(node, (name) => get(scope, name), environment);
+    const called = resultOf?.(node, (name) => get(scope, name), environment);
     if (called !== undefined) {
       inputs.forEach((name, at) => {
         set(scope, name, called.inputs[at] ?? 0);
@@ -136,7 +141,7 @@ export function typeRun({
       if (term?.choices !== undefined) term = chosen(term, node, signature, members);
       terms[at] = term;
       if (term === undefined) continue;
-      const number = numberOf(scope, nameAt(at));
+      const number = isInput ? index.input(scope, node, at) : numberOf(scope, nameAt(at));
       numbers[at] = number;
       if (term.variable >= 0 && !bound[term.variable])
         bound[term.variable] = typeInside(term.around, typeOf(number));

@@ -36,8 +36,11 @@ export function typeName(elemType: number | undefined): string {
   return SHORT_NAMES[elemType] ?? DataType[elemType]?.toLowerCase() ?? `type ${elemType}`;
 }
 
+const FLOAT_NAMES: ReadonlyMap<number, FloatType> = new Map(
+  Object.entries(FLOAT_TYPES).map(([name, number]) => [number, name as FloatType]),
+);
+
 /** The float type with this ONNX number, if it is one. */
 export function floatType(elemType: number | undefined): FloatType | undefined {
-  for (const [name, number] of Object.entries(FLOAT_TYPES)) if (number === elemType) return name as FloatType;
-  return undefined;
+  return elemType === undefined ? undefined : FLOAT_NAMES.get(elemType);
 }

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { fnv1a } from './checksum.js';
 import { DIGEST_LENGTH } from './digest.js';
+import { binaryText } from './encode.js';
 import { createReader } from './reader.js';
 import { changedSince } from './seal.js';
 import type { ByteSource } from './source.js';
@@ -66,9 +67,9 @@ export async function inversePatch(spliced: Spliced, structure: string): Promise
   let at = 0;
   const edits: [number, number, string][] = [];
   for (const { start, end, bytes } of replacements) {
-    const old = await reader.bytes(start, end);
+    const old = reader.bytes(start, end);
     check = fnv1a(bytes, check);
-    edits.push([start - at, bytes.length, encode(old)]);
+    edits.push([start - at, bytes.length, encode(old instanceof Promise ? await old : old)]);
     at = end;
   }
   const original = { size: source.size, structure, digest: NO_DIGEST };
@@ -134,8 +135,7 @@ const CHUNK = 3 * 2 ** 13;
 
 function encode(bytes: Uint8Array): string {
   let text = '';
-  for (let at = 0; at < bytes.length; at += CHUNK)
-    text += btoa(String.fromCharCode(...bytes.subarray(at, at + CHUNK)));
+  for (let at = 0; at < bytes.length; at += CHUNK) text += btoa(binaryText(bytes.subarray(at, at + CHUNK)));
   return text;
 }
 
