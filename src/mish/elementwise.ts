@@ -113,7 +113,7 @@ const NAMES = new Set(
 );
 
 /** Whether an operator is one of those that `elementwise` knows. */
-export function isElementwise({ opType, domain }: Node): boolean {
+export function isElementwise({ opType, domain }: Pick<Node, 'opType' | 'domain'>): boolean {
   return NAMES.has(domain === '' ? opType : `${domain}.${opType}`);
 }
 

@@ -47,7 +47,7 @@ export async function foldDocument(
 ): Promise<{ output: Spliced; report: FoldReport }> {
   const { planFolds } = await import('./fold-plan.js'); // a page that does not fold does not load it
   const analysis = analyse(document);
-  const found = recognise(document, analysis);
+  const found = await recognise(document, analysis);
   const blocked = new Set(found.flatMap((mish) => nodesOf(mish)));
   const sites = found
     .filter(({ beta }) => beta !== 1)

@@ -2,13 +2,12 @@ import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { concat, metadataField } from '../onnx/encode.js';
-import { STRUCTURE_VERSION, scan } from '../onnx/scan.js';
+import { scan } from '../onnx/scan.js';
 import { readMetadata } from '../onnx/scan-metadata.js';
-import { changedSince, sealOf } from '../onnx/seal.js';
-import { type ByteSource, type ModelInput, openInput } from '../onnx/source.js';
+import { type ModelInput, openInput } from '../onnx/source.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
-import { applyPatch, DIGEST_FROM_END, inversePatch } from '../onnx/undo-record.js';
-import { viewOf } from '../onnx/view.js';
+import { DIGEST_FROM_END, inversePatch } from '../onnx/undo-record.js';
+import type { restore } from './restore.js';
 
 /** The metadata_props entry that says what was done, as JSON. */
 const RECORD = 'onnx-mish';
@@ -128,7 +127,7 @@ export async function undo(input: ModelInput): Promise<Undone> {
   const source = await openInput(input);
   const metadata = await readMetadata(source).catch(() => []);
   const record = recordIn(metadata);
-  return record === undefined ? undoDocument(await scan(source)) : restore(source, record);
+  return record === undefined ? undoDocument(await scan(source)) : restored(source, record);
 }
 
 /** `undo` for a document that has been scanned already. */
@@ -145,35 +144,11 @@ export async function undoDocument(document: OnnxDocument): Promise<Undone> {
       option: calibrated ? undefined : { undo: false },
     });
   }
-  return restore(source, record, document);
+  return restored(source, record, document);
 }
+
+/** The file before; a page that undoes nothing does not load what that takes. */
+const restored = async (...given: Parameters<typeof restore>): Promise<Undone> =>
+  (await import('./restore.js')).restore(...given);
 
 const recordIn = (metadata: OnnxDocument['metadata']) => metadata.find(({ key }) => key === UNDO)?.value;
-
-const NO_WEIGHTS =
-  'the record and what was read prove the structure, but not the data of the weights: they were not compared';
-const OLD_RECORD =
-  'the record is of another version, and proves only the bytes that were replaced: the rest was not compared';
-
-/** Applies a record, and compares the result with what the record tells of the original. */
-async function restore(source: ByteSource, record: string, document?: OnnxDocument): Promise<Undone> {
-  const { output, original } = await applyPatch(source, record);
-  const { digest, structure = '' } = original ?? {};
-  const isWhole =
-    digest !== undefined && source.blob === undefined && globalThis.crypto?.subtle !== undefined;
-  // What is in memory is compared at once, the rest while it is written.
-  const inMemory = isWhole && source.bytes !== undefined;
-  if (inMemory) await sealOf(output);
-  const comparable = structure.startsWith(`${STRUCTURE_VERSION}:`);
-  let { external } = document ?? {};
-  if (external === undefined || (!isWhole && comparable)) {
-    const before = await scan(viewOf(output)).catch(() => undefined);
-    if (before === undefined || (comparable && before.structure !== structure))
-      throw changedSince(source.name);
-    external = before.external;
-  }
-  const proof = isWhole ? 'file' : comparable ? 'structure' : 'edits';
-  const notes = proof === 'file' ? [] : [proof === 'structure' ? NO_WEIGHTS : OLD_RECORD];
-  if (external.length > 0) notes.push('the record does not cover external data, which was not compared');
-  return { ...output, ...(inMemory ? { digest: undefined } : {}), proof, notes };
-}

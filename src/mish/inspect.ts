@@ -76,10 +76,14 @@ export async function inspect(input: ModelInput, options: SiteOptions = {}): Pro
 }
 
 /** `inspect` for a document that has been scanned already. */
-export function inspectDocument(document: OnnxDocument, options: SiteOptions = {}): Inspection {
+export async function inspectDocument(
+  document: OnnxDocument,
+  options: SiteOptions = {},
+): Promise<Inspection> {
   const { graph, scopes } = document;
   const analysis = analyse(document);
-  const found = findSites(document, options, analysis);
+  const found = await findSites(document, options, analysis);
+  const written = await recognise(document, analysis);
   const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
   return {
     bytes: document.source.size,
@@ -95,7 +99,7 @@ export function inspectDocument(document: OnnxDocument, options: SiteOptions = {
     operators: countOperators(document),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
-    mish: recognise(document, analysis).map(({ written, beta, leak, type, scope, node, difference }) => ({
+    mish: written.map(({ written, beta, leak, type, scope, node, difference }) => ({
       form: written,
       beta,
       ...(leak === undefined ? {} : { leak }),

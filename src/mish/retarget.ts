@@ -78,7 +78,7 @@ async function retargetRaised(
 ): Promise<{ output: Spliced; report: RetargetReport }> {
   const form = chooseForm(options);
   const analysis = analyse(document);
-  const found = recognise(document, analysis);
+  const found = await recognise(document, analysis);
   const advice = await opsetAdvice(document, form);
   const others = found.filter(({ written }) => written !== form.name);
   const sites: Recognised[] = [];

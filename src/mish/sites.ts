@@ -11,12 +11,12 @@ import {
 import { floatType, typeName } from '../onnx/types.js';
 import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
 import type { Form } from './forms.js';
+import { loadMatcher } from './load-matcher.js';
 import { findMinusInfinity } from './minus-infinity.js';
 import type { OpsetAdvice } from './opset.js';
 import type { Site, Skip, SkipReason } from './site.js';
 import { createUses } from './uses.js';
 import { type Verdict, whyOf } from './value-flow.js';
-import { findParts } from './written-sites.js';
 
 export { type Decider, inputOf, type Site, type Skip, type SkipReason } from './site.js';
 
@@ -43,12 +43,12 @@ export interface Found {
  * `takes` chooses among the activations that are written out, by kind unless given. Throws `bad-usage`
  * for a kind that does not exist.
  */
-export function findSites(
+export async function findSites(
   document: OnnxDocument,
   options: SiteOptions = {},
   analysis?: Analysis,
   takes?: (written: Site) => boolean,
-): Found {
+): Promise<Found> {
   const kinds = new Set(options.only ?? KINDS.filter((kind) => kind.byDefault).map((kind) => kind.name));
   for (const name of kinds) {
     if (!KINDS.some((kind) => kind.name === name)) {
@@ -63,7 +63,7 @@ export function findSites(
   const { types, calls } = known;
   const uses = createUses(known);
   const minusInfinity = findMinusInfinity(document, known);
-  const parts = findParts(document, known);
+  const parts = (await loadMatcher(document))?.findParts(document, known);
   const asked = new Set(options.include?.filter((name) => !/[*?]/.test(name)));
   const sites: Site[] = [];
   const skipped: Skip[] = [];
@@ -71,7 +71,7 @@ export function findSites(
   // Backwards: where a site leads to is known when its turn comes.
   for (const scope of document.scopes.toReversed()) {
     for (const node of scope.nodes.toReversed()) {
-      const part = parts.get(node);
+      const part = parts?.get(node);
       const whole = part?.site !== undefined && (takes ?? isAskedFor)(part.site) ? part.site : undefined;
       const kind = whole && part?.isLast ? KINDS.find(({ name }) => name === whole.kind) : kindOf(node);
       if (kind === undefined) {

@@ -5,6 +5,7 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
+import type { Planned } from './apply-plan.js';
 import { fixesFor } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
 import { formObstacle } from './form-obstacle.js';
@@ -22,7 +23,7 @@ import { spliceWithRecord } from './history.js';
 import { noteOnMinusInfinity } from './minus-infinity.js';
 import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
-import { applyPlan, type Plan, type Planned } from './plan.js';
+import type { Plan } from './plan.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { rewrite, type Target } from './rewrite.js';
@@ -107,7 +108,7 @@ async function swapRaised(
   const beta = checkBeta(options.plan?.beta ?? options.beta);
   const analysis = analyse(document);
   const advice = await opsetAdvice(document, form);
-  const { sites, skipped } = select(document, analysis, form, beta, advice, options);
+  const { sites, skipped } = await select(document, analysis, form, beta, advice, options);
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
   const folding = options.fold ? await foldSites(document, analysis, sites, options.openData) : undefined;
@@ -189,7 +190,7 @@ async function foldSites(
   openData: OpenData | undefined,
 ): Promise<Folding<ChosenFoldable>> {
   const { planFolds } = await import('./fold-plan.js'); // a page that does not fold does not load it
-  const mish = recognise(document, analysis).flatMap(({ node, inner }) => [node, ...inner]);
+  const mish = (await recognise(document, analysis)).flatMap(({ node, inner }) => [node, ...inner]);
   const blocked = new Set([...sites.flatMap(({ node, inner = [] }) => [node, ...inner]), ...mish]);
   const sharp = sites
     .filter(({ beta }) => beta !== 1)
@@ -201,17 +202,18 @@ async function foldSites(
   return planFolds({ document, index: analysis.index, blocked }, sharp, openData);
 }
 
-function select(
+async function select(
   document: OnnxDocument,
   analysis: Analysis,
   form: Form,
   beta: number,
   advice: OpsetAdvice,
   options: SwapOptions,
-): { sites: Chosen[]; skipped: Skip[] } {
+): Promise<{ sites: Chosen[]; skipped: Skip[] }> {
   const { plan } = options;
-  const found: Planned =
-    plan === undefined ? findSites(document, options, analysis) : applyPlan(document, plan, analysis);
+  const found: Planned = await (plan === undefined
+    ? findSites(document, options, analysis)
+    : import('./apply-plan.js').then(({ applyPlan }) => applyPlan(document, plan, analysis)));
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {

@@ -57,7 +57,7 @@ export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<C
 }
 
 async function candidateOf({ file, document }: LoadedModel, name: string): Promise<Candidate> {
-  return { model: file, info: modelInfo(name, inspectDocument(document), await hashModel(file)) };
+  return { model: file, info: modelInfo(name, await inspectDocument(document), await hashModel(file)) };
 }
 
 export interface ValidateOptions extends Omit<ValidationOptions, 'original' | 'swapped'> {

@@ -60,7 +60,8 @@ interface Shared {
 export async function compareModelLayers(options: ModelLayerOptions): Promise<LayerComparison> {
   const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
   if (feeds.length === 0) throw new OnnxMishError('bad-data', 'the data set has no feeds for the models');
-  const shared = sharedTensors(a.model.document, b.model.document).filter(({ site }) => site || !sitesOnly);
+  const tensors = await sharedTensors(a.model.document, b.model.document);
+  const shared = tensors.filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
   let size = Math.min(chunk, FIRST_PASS_TENSORS);
   for (let at = 0; at < shared.length; ) {
@@ -82,8 +83,8 @@ export async function compareModelLayers(options: ModelLayerOptions): Promise<La
 }
 
 /** Returns the tensors that nodes of both main graphs output, in the order of the first model. */
-function sharedTensors(a: OnnxDocument, b: OnnxDocument): Shared[] {
-  const [first, second] = [tensorsAndSites(a), tensorsAndSites(b)];
+async function sharedTensors(a: OnnxDocument, b: OnnxDocument): Promise<Shared[]> {
+  const [first, second] = [await tensorsAndSites(a), await tensorsAndSites(b)];
   const sites = new Set([...first.sites, ...second.sites]);
   const others = new Set(second.tensors.map(({ output }) => output));
   return first.tensors
@@ -91,7 +92,7 @@ function sharedTensors(a: OnnxDocument, b: OnnxDocument): Shared[] {
     .map((tensor) => ({ ...tensor, site: sites.has(tensor.output) }));
 }
 
-function tensorsAndSites(document: OnnxDocument) {
+async function tensorsAndSites(document: OnnxDocument) {
   const { graph } = document;
   const analysis = analyse(document);
   const tensors = graph.nodes.flatMap((node) =>
@@ -99,7 +100,8 @@ function tensorsAndSites(document: OnnxDocument) {
       .filter((output) => output !== '')
       .map((output) => ({ node: nodeLabel(node), op: node.opType, output })),
   );
-  const sites = [...findSites(document, {}, analysis).sites, ...recognise(document, analysis)];
+  const found = await findSites(document, {}, analysis);
+  const sites = [...found.sites, ...(await recognise(document, analysis))];
   const names = sites.flatMap(({ node, scope }) => (scope === graph ? (node.outputs[0] ?? []) : []));
   return { tensors, sites: names };
 }

@@ -79,7 +79,7 @@ export async function profileOne(
   options: ProfileOptions = {},
 ): Promise<ModelProfile> {
   const kernels = await kernelsOf(provider, file, feeds, options);
-  return { runs: options.runs ?? DEFAULT_RUNS, ...summariseKernels(kernels, siteNodes(document)) };
+  return { runs: options.runs ?? DEFAULT_RUNS, ...summariseKernels(kernels, await siteNodes(document)) };
 }
 
 /** Returns the kernels of a median run. */
@@ -154,13 +154,13 @@ async function profiledRuns(
 }
 
 /** Maps the name of each node of a site to the name of the site. */
-function siteNodes(document: OnnxDocument): Map<string, string> {
+async function siteNodes(document: OnnxDocument): Promise<Map<string, string>> {
   const analysis = analyse(document);
   const owners = new Map<string, string>();
-  for (const { node, inner = [] } of findSites(document, {}, analysis).sites) {
+  for (const { node, inner = [] } of (await findSites(document, {}, analysis)).sites) {
     for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
   }
-  for (const { node, inner } of recognise(document, analysis)) {
+  for (const { node, inner } of await recognise(document, analysis)) {
     for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
   }
   owners.delete(''); // nodes without a name cannot be told apart

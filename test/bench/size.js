@@ -4,11 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'rolldown';
 
-export const BUDGET = 41_000;
+export const BUDGET = 35_000;
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
 
-/** The bundle of these exports (`*` for all): its code, minified, and its size gzipped. */
+/** What is loaded when a model has nodes that an activation could be written in, as most have. */
+const MATCHER = /matcher/;
+
+/**
+ * The bundle of these exports (`*` for all): its code, minified, its size gzipped, and that with what finds activations that are
+ * written out in several nodes.
+ */
 export async function bundle(wanted) {
   const { output } = await build({
     input: 'entry',
@@ -24,18 +30,24 @@ export async function bundle(wanted) {
       },
     ],
   });
+  const sizeOf = (chunks) => {
+    const names = new Set(chunks.map(({ fileName }) => fileName));
+    for (const name of names)
+      for (const other of output.find((one) => one.fileName === name).imports) names.add(other);
+    const code = output.flatMap((one) => (names.has(one.fileName) ? [one.code] : [])).join('');
+    return { code, bytes: gzipSync(code, { level: 9 }).length };
+  };
   // Not what is loaded only when it is asked for.
-  const names = new Set([output[0].fileName]);
-  for (const name of names)
-    for (const other of output.find((one) => one.fileName === name).imports) names.add(other);
-  const code = output.flatMap((one) => (names.has(one.fileName) ? [one.code] : [])).join('');
-  return { code, bytes: gzipSync(code, { level: 9 }).length };
+  const [entry] = output;
+  const matcher = output.filter(({ fileName }) => MATCHER.test(fileName));
+  return { ...sizeOf([entry]), whole: sizeOf([entry, ...matcher]).bytes };
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   for (const names of ['inspect', 'swap', 'inspect, swap, retarget', '*']) {
-    const { bytes } = await bundle(names);
-    console.log(`${names.padEnd(24)} ${bytes.toLocaleString('en')} B of ${BUDGET.toLocaleString('en')}`);
+    const { bytes, whole } = await bundle(names);
+    const [now, later, most] = [bytes, whole, BUDGET].map((count) => count.toLocaleString('en'));
+    console.log(`${names.padEnd(24)} ${now} B of ${most}; with the matcher ${later} B`);
   }
   if ((await bundle('*')).bytes > BUDGET) process.exitCode = 1;
 }

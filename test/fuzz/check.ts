@@ -74,7 +74,7 @@ async function checkModel({
   claim(same(await splice(document.source, []).bytes(), bytes), 'a splice without edits is not the source');
   switch (operation.do) {
     case 'inspect':
-      return claim(JSON.stringify(inspectDocument(document)).length > 0, 'no inspection');
+      return claim(JSON.stringify(await inspectDocument(document)).length > 0, 'no inspection');
     case 'undo':
       return checkWhole(await undoDocument(document));
     case 'fold': {

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { applyPatch } from '../../src/onnx/apply-patch.js';
 import { toSource } from '../../src/onnx/source.js';
 import { type Replacement, replace } from '../../src/onnx/splice.js';
-import { applyPatch, inversePatch } from '../../src/onnx/undo-record.js';
+import { inversePatch } from '../../src/onnx/undo-record.js';
 
 const bytesOf = (...bytes: number[]) => Uint8Array.from(bytes);
 

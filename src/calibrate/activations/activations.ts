@@ -92,9 +92,8 @@ export async function measureActivations(
     throw new OnnxMishError('bad-usage', `${samples} is no number of samples`, { fix: 'Give 1 or more' });
   }
   const analysis = analyse(model.document);
-  const places = findSites(model.document, options, analysis).sites.map((site) =>
-    placeOf(site, analysis.index),
-  );
+  const found = await findSites(model.document, options, analysis);
+  const places = found.sites.map((site) => placeOf(site, analysis.index));
   const { dataset, shapes } = await tryOut(model, options);
   const all = dataset.feeds.length;
   const batch = samplesOfRun(dataset, shapes);

@@ -27,7 +27,7 @@ export async function withBends(
 ): Promise<BentSite[]> {
   const model = await original.edited(edited);
   const { document } = model;
-  const found = recognise(document).filter(({ scope }) => scope === document.graph);
+  const found = (await recognise(document)).filter(({ scope }) => scope === document.graph);
   const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const measured = found.filter(({ x }) => made.has(x));
   const meters = measured.map(({ x, beta, node }) => ({

@@ -25,7 +25,7 @@ export interface Model {
 /** Reads a model. Throws what `scan` throws. */
 export async function openModel({ name, blob }: NamedFile, files: readonly NamedFile[]): Promise<Model> {
   const document = await scan(toSource(blob, name));
-  const inspection = inspectDocument(document);
+  const inspection = await inspectDocument(document);
   const external = new Map<string, Blob>();
   for (const location of inspection.externalData) {
     const file = fileFor(location, files);

@@ -70,7 +70,7 @@ const load = async ({ name, blob }: Sent): Promise<LoadedModel> => modelFromByte
 async function inspected(sent: Sent): Promise<InspectedModel> {
   const model = await load(sent);
   const [sha256 = ''] = await model.fingerprint();
-  return { model, info: modelInfo(sent.name, inspectDocument(model.document), sha256) };
+  return { model, info: modelInfo(sent.name, await inspectDocument(model.document), sha256) };
 }
 
 const runner: Runner = {

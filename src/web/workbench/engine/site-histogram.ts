@@ -20,7 +20,7 @@ export async function histogramOf(
   data: DataMaker,
 ): Promise<SiteHistogram> {
   const { document } = model;
-  const site = findSites(document).sites[index];
+  const site = (await findSites(document)).sites[index];
   if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
   const { graph } = document;
   if (site.scope !== graph) {

@@ -1,0 +1,61 @@
+import { OnnxMishError } from '../base/error.js';
+import type { Analysis } from '../onnx/analysis.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { KINDS } from './activation-kinds.js';
+import { NEW_PLAN, type Plan } from './plan.js';
+import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
+
+/** Reasons that a plan may not override: there is no Mish to put there. */
+const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed']);
+
+/** What a plan chose: sites, some with a sharpness or a slope of their own. */
+export interface Planned extends Found {
+  readonly sites: readonly (Site & {
+    readonly beta?: number | undefined;
+    readonly leak?: number | undefined;
+  })[];
+}
+
+/** The sites a plan names, of whatever kind. Throws `bad-plan` when one is not there or cannot be swapped. */
+export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: Analysis): Promise<Planned> {
+  const where = document.source.name;
+  const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
+  const named = new Set(plan.sites.map(({ scope, output }) => key(scope, output)));
+  const isNamed = ({ scope, node, kind }: Site) =>
+    named.has(key(scope.path, node.outputs[0])) ||
+    KINDS.some(({ name, byDefault }) => byDefault && name === kind);
+  const found = await findSites(document, { only: KINDS.map((kind) => kind.name) }, analysis, isNamed);
+  const known = new Map<string, Site | Skip>();
+  for (const entry of [...found.sites, ...found.skipped]) {
+    known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
+  }
+  const sites = plan.sites.map(({ scope, output, beta, leak }) => {
+    const entry = known.get(key(scope, output));
+    if (entry === undefined) {
+      throw new OnnxMishError(
+        'bad-plan',
+        `the plan names an activation '${output}' in ${scope}, and there is none`,
+        {
+          where,
+          ...NEW_PLAN,
+        },
+      );
+    }
+    if ('reason' in entry && FINAL.has(entry.reason)) {
+      throw new OnnxMishError('bad-plan', `the plan swaps '${output}' in ${scope}, but ${entry.why}`, {
+        where,
+        fix: 'Take it out of the plan’s sites',
+      });
+    }
+    known.delete(key(scope, output));
+    const doubt = 'reason' in entry ? ASKED + entry.why : entry.doubt;
+    return { ...entry, doubt, beta, leak: leak || undefined };
+  });
+  const optional = new Set(KINDS.filter((kind) => !kind.byDefault).map((kind) => kind.name));
+  const skipped = [...known.values()]
+    .filter((entry) => !optional.has(entry.kind))
+    .map(
+      (entry): Skip => ('reason' in entry ? entry : { ...entry, reason: 'excluded', why: 'not in the plan' }),
+    );
+  return { sites, skipped };
+}
