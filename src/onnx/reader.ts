@@ -224,7 +224,7 @@ export function light(
   const kept: Range[] = [];
   for (let at = start; at < end; ) {
     const field = reader.field(at, end);
-    if (field instanceof Promise) return lightSlowly(reader, at, end, visit, kept);
+    if (field instanceof Promise) return lightSlowly(reader, field, end, visit, kept);
     keepOrNote(reader, field, visit, kept);
     at = field.end;
   }
@@ -233,15 +233,17 @@ export function light(
   return kept.length === 1 ? reader.bytes(only.start, only.end) : join(reader, kept);
 }
 
-/** The same from a field on that is not in the window. */
+/** The same from a field on that has to be waited for. */
 async function lightSlowly(
   reader: Reader,
-  start: number,
+  pending: Promise<Field>,
   end: number,
   visit: (field: Field) => boolean,
   kept: Range[],
 ): Promise<Uint8Array> {
-  await walk(reader, start, end, (field) => keepOrNote(reader, field, visit, kept));
+  const first = await pending;
+  keepOrNote(reader, first, visit, kept);
+  await walk(reader, first.end, end, (field) => keepOrNote(reader, field, visit, kept));
   return join(reader, kept);
 }
 
@@ -282,13 +284,21 @@ export function addSmall({ bytes, checksum }: Reader, { start, end }: Field): un
 }
 
 /**
- * The bytes of fields as characters, to look them up by; empty where they are more than `longest`. A promise only when the window
- * has to move.
+ * The bytes of fields as characters, to look them up by; empty where they are more than `longest`. A promise only where the window
+ * has to move or the fields are apart.
  */
 export function keyOf(reader: Reader, fields: readonly Field[], longest: number): string | Promise<string> {
-  const [first] = fields;
-  const last = fields.at(-1);
-  if (first === undefined || last === undefined || last.end - first.start > longest) return '';
-  const bytes = reader.bytes(first.start, last.end);
+  let size = 0;
+  for (const { start, end } of fields) size += end - start;
+  const [from = 0, to = 0] = [fields[0]?.start, fields.at(-1)?.end];
+  if (size === 0 || size > longest) return '';
+  if (to - from !== size) return keyOfSeveral(reader, fields);
+  const bytes = reader.bytes(from, to);
   return bytes instanceof Promise ? bytes.then(binaryText) : binaryText(bytes);
+}
+
+async function keyOfSeveral(reader: Reader, fields: readonly Field[]): Promise<string> {
+  let key = '';
+  for (const { start, end } of fields) key += binaryText(await reader.bytes(start, end));
+  return key;
 }
