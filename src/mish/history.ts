@@ -7,7 +7,7 @@ import { readMetadata } from '../onnx/scan-metadata.js';
 import { type ModelInput, openInput } from '../onnx/source.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { DIGEST_FROM_END, inversePatch } from '../onnx/undo-record.js';
-import type { restore } from './restore.js';
+import type { restore, Undone } from './restore.js';
 
 /** The metadata_props entry that says what was done, as JSON. */
 const RECORD = 'onnx-mish';
@@ -92,17 +92,7 @@ export async function spliceWithRecord(
   return undoable ? { ...output, seal: output.size - DIGEST_FROM_END } : output;
 }
 
-/** What undo gives. */
-export interface Undone extends Spliced {
-  /**
-   * What the original was compared with: the digest of the whole `file`, which what writes it or calls `bytes` does, unless the
-   * source is a Blob or in memory; the checksum of its `structure`, which is all but the data of weights and texts that no
-   * runtime reads; or only the `edits`, the bytes that the swap put there.
-   */
-  readonly proof: 'file' | 'structure' | 'edits';
-  /** What could not be compared. */
-  readonly notes: readonly string[];
-}
+export type { Undone };
 
 /** What is said of an undo. */
 export interface UndoReport extends Pick<Undone, 'proof' | 'notes'> {

@@ -2,9 +2,18 @@ import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { constantTensor } from './constants.js';
-import { constantValue, FORMS, type Form, stepsOf } from './forms.js';
-import type { Recognised } from './recognise.js';
+import { constantValue, FORMS, type Form, type FormName, stepsOf, type Variant } from './forms.js';
 import { findWritten, type Written } from './written.js';
+
+/** Mish found in a model, or a mixture. */
+export interface Recognised
+  extends Pick<Written, 'scope' | 'node' | 'x' | 'type' | 'inner' | 'constants' | 'difference'>,
+    Variant {
+  /** The form it is written in, or the one that is nearest. */
+  readonly form: Form;
+  /** The name of its form; `other` where it is none of ours. */
+  readonly written: FormName | 'other';
+}
 
 /** Finds Mish as `recognise` does. */
 export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Recognised[] {

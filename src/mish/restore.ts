@@ -3,8 +3,20 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { STRUCTURE_VERSION, scan } from '../onnx/scan.js';
 import { changedSince, sealOf } from '../onnx/seal.js';
 import type { ByteSource } from '../onnx/source.js';
+import type { Spliced } from '../onnx/splice.js';
 import { viewOf } from '../onnx/view.js';
-import type { Undone } from './history.js';
+
+/** What undo gives. */
+export interface Undone extends Spliced {
+  /**
+   * What the original was compared with: the digest of the whole `file`, which what writes it or calls `bytes` does, unless the
+   * source is a Blob or in memory; the checksum of its `structure`, which is all but the data of weights and texts that no
+   * runtime reads; or only the `edits`, the bytes that the swap put there.
+   */
+  readonly proof: 'file' | 'structure' | 'edits';
+  /** What could not be compared. */
+  readonly notes: readonly string[];
+}
 
 const NO_WEIGHTS =
   'the record and what was read prove the structure, but not the data of the weights: they were not compared';
