@@ -149,7 +149,7 @@ test('noise is said to be worth little', async () => {
 describe('refused', () => {
   test.each([
     [['--keep', 'sqnr>=30'], /--keep needs samples.*\n.*--data samples\.npz or --images folder/],
-    [[...KEEP, 'sqnr<=30'], /'sqnr<=30' limits the wrong end.*\n.*Write sqnr>=30/],
+    [[...KEEP, 'sqnr<=30'], /'sqnr<=30' has the wrong direction.*\n.*Write sqnr>=30/],
     [[...KEEP, 'speed>=30'], /there is no limit on 'speed'/],
     [[...KEEP, 'top1-drop<=1'], /top1-drop<=1 needs labels.*\n.*--labels/],
     [[...KEEP, 'sqnr>=30', '--samples', '1'], /one run of samples, and none to hold out/],

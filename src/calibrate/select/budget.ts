@@ -75,7 +75,8 @@ export function parseBudget(texts: readonly string[]): Limit[] {
       throw bad(`there is no limit on '${name}'`, `Choose from ${MEASURES.map(example).join(', ')}`);
     }
     const rule = RULES[measure];
-    if (sense !== rule.sense) throw bad(`'${text}' limits the wrong end`, `Write ${example(measure)}`);
+    if (sense !== rule.sense)
+      throw bad(`'${text}' has the wrong direction`, `Write ${measure}${rule.sense}${number}`);
     const limit = number === '' ? Number.NaN : Number(number);
     const [least, most] = rule.range;
     if (Number.isFinite(limit) && limit >= least && limit <= most) return { measure, limit };

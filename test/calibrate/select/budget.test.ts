@@ -28,9 +28,9 @@ test.each([
 test.each([
   ['', /no >= or <=/],
   ['agreement', /no >= or <=/],
-  ['agreement=0.9', /wrong end/],
-  ['agreement<=0.9', /wrong end.*agreement>=0.99/],
-  ['max-abs>=1', /wrong end.*max-abs<=0.01/],
+  ['agreement=0.9', /wrong direction/],
+  ['agreement<=0.9', /wrong direction.*Write agreement>=0.9$/],
+  ['max-abs>=1', /wrong direction.*Write max-abs<=1$/],
   ['agreement>=99', /share from 0 to 1/],
   ['agreement>=', /share from 0 to 1/],
   ['agreement>=0.9.9', /share/],
