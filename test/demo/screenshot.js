@@ -55,7 +55,7 @@ console.log(`  to the first latency figure   ${row('latency')}, the check of all
 
 const { page } = await visit();
 await page.getByRole('button', { name: 'Report as JSON' }).waitFor({ timeout: 120_000 });
-await page.getByRole('button', { name: 'Show what goes into this site' }).click();
+await page.getByRole('button', { name: 'Show the inputs of this site' }).click();
 await page.getByText('where Mish bends').waitFor();
 await page.mouse.move(0, 0);
 // A palette is enough for a page of few colours.
