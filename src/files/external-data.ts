@@ -31,7 +31,7 @@ export interface DataAccess {
   readonly allowOutsideData?: boolean | undefined;
 }
 
-const INSIDE = 'Put the data file into the model’s folder and name it relative to that';
+const INSIDE = 'Put the data file into the model’s folder, and write its location relative to that folder';
 
 /** Matches names that mean a drive, a stream or a device on Windows, or whose end Windows drops. */
 const WINDOWS_ONLY = /[:*?"<>|]|[. ]([\\/]|$)|(^|[\\/])(con|prn|aux|nul|com\d|lpt\d)(\.|[\\/]|$)/i;
@@ -62,12 +62,12 @@ export async function dataFiles(
       if (allowOutsideData) return;
       throw refuse(what, `${fix}, or, if you trust the model, allow it`, { allowOutsideData: null });
     };
-    if (location === '') throw refuse('names no file');
-    if (location.includes('\0')) throw refuse(`has a NUL in its location, '${location}'`);
+    if (location === '') throw refuse('has an empty location');
+    if (location.includes('\0')) throw refuse(`has a NUL character in its location, '${location}'`);
     if (isAbsolute(location) || /^([a-z]:|[\\/])/i.test(location)) {
       outside(`has the absolute location '${location}'`);
     } else if (process.platform === 'win32' && WINDOWS_ONLY.test(location)) {
-      throw refuse(`has a location that is no file's on Windows, '${location}'`);
+      throw refuse(`has a location that is not a valid file name on Windows: '${location}'`);
     }
     const path = resolve(folder, location);
     if (climbs(folder, path) || location.split(/[\\/]/).includes('..')) {
@@ -80,13 +80,13 @@ export async function dataFiles(
         outside(`is outside of the model’s folder: '${location}' is a link to '${real}'`);
       }
       const there = await lstatOf(real);
-      if (there?.isSymbolicLink()) throw refuse(`became a link while it was looked at: '${location}'`);
+      if (there?.isSymbolicLink()) throw refuse(`became a link during the check: '${location}'`);
       if (there?.isDirectory()) throw refuse(`is a folder: '${location}'`);
       if (there?.isFile() === false) throw refuse(`is a pipe, a device or a socket: '${location}'`);
       if (there !== undefined && there.nlink > 1) {
         outside(
-          `has ${there.nlink} names (hard links), of which some may be outside of the model’s folder: '${location}'`,
-          'Put a copy in its place',
+          `has ${there.nlink} hard links, and some may be outside of the model’s folder: '${location}'`,
+          'Replace it by a copy',
         );
       }
       seen = there;
@@ -197,14 +197,14 @@ export async function plannedCopies(
     if (climbs(target, to)) throw refuse(`cannot be copied to '${location}', outside of the output’s folder`);
     const other = taken.get(plain(to));
     if (other !== undefined)
-      throw refuse(`and that in '${other}' differ only in case or accents: '${location}'`);
+      throw refuse(`is in '${location}', which differs from '${other}' only in case or accents`);
     taken.set(plain(to), location);
   }
   const copies = await Promise.all(
     moving.map(async ({ location, path, tensor }) => {
       const there = await statOf(path);
       if (there?.isFile()) return { from: path, to: resolve(target, location), bytes: Number(there.size) };
-      throw new OnnxMishError('external-data', `there is no such file, and ${tensor} has its data there`, {
+      throw new OnnxMishError('external-data', `there is no such file, but ${tensor} has its data there`, {
         where: path,
         fix: 'Put the data file back beside the model, or write the output into the model’s own folder',
       });
@@ -220,7 +220,7 @@ export async function plannedCopies(
   for (const { to } of copies) {
     const there = await identity(to);
     if (there !== undefined && read.has(there)) {
-      throw new OnnxMishError('external-data', 'a copy of a data file would take the place of what is read', {
+      throw new OnnxMishError('external-data', 'a copy of a data file would overwrite a file that is read', {
         where: to,
         fix: 'Choose another folder',
         option: { output: null },
@@ -231,7 +231,7 @@ export async function plannedCopies(
 }
 
 function clashes(output: string, tensor: string): OnnxMishError {
-  return new OnnxMishError('external-data', `this is the place of the data of ${tensor}`, {
+  return new OnnxMishError('external-data', `the model would overwrite the data of ${tensor}`, {
     where: output,
     fix: 'Choose another name for the model',
     option: { output: null },
@@ -268,7 +268,7 @@ export async function copyDataFiles(
   }
 }
 
-const BLOCK = 1024 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
 
 /**
  * Copies a file. Unlike `copyFile`, the copy can be interrupted and reports progress. Holes in the file, which use no
@@ -282,11 +282,11 @@ async function copy(
   const source = await onFile(from, () => open(from, 'r'));
   try {
     const { blocks } = await onFile(from, () => source.stat());
-    const zeros = blocks * 512 < bytes ? new Uint8Array(BLOCK) : undefined; // stat counts blocks of 512 bytes on every disk
-    const block = new Uint8Array(BLOCK);
+    const zeros = blocks * 512 < bytes ? new Uint8Array(BLOCK_BYTES) : undefined; // stat counts blocks of 512 bytes on every disk
+    const block = new Uint8Array(BLOCK_BYTES);
     for (let at = 0; at < bytes; ) {
       stopIfAborted(signal, from);
-      const part = block.subarray(0, Math.min(BLOCK, bytes - at));
+      const part = block.subarray(0, Math.min(BLOCK_BYTES, bytes - at));
       await readExactly(source, from, part, at);
       const isHole = zeros !== undefined && Buffer.compare(part, zeros.subarray(0, part.length)) === 0;
       if (!isHole) await onFile(to, () => writeExactly(target, [part], part.length, at));

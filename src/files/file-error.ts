@@ -7,17 +7,17 @@ const NO_SPACE = { ...ELSEWHERE, ...LEFT };
 
 const MEANINGS: Record<string, readonly [what: string, fix: string, more?: Partial<ErrorDetails>]> = {
   ENOENT: ['there is no such file', 'Check the path'],
-  EACCES: ['permission denied', 'Check who may read and write there'],
-  EPERM: ['the operation is not permitted', 'Check who may read and write there'],
+  EACCES: ['permission denied', 'Check the permissions of the path'],
+  EPERM: ['the operation is not permitted', 'Check the permissions of the path'],
   EISDIR: ['this is a folder', 'Name a file'],
-  EEXIST: ['a file has this name already', 'Choose another place'],
-  ENOTDIR: ['part of the path is no folder', 'Check the path'],
+  EEXIST: ['a file with this name exists already', 'Choose another path'],
+  ENOTDIR: ['part of the path is not a folder', 'Check the path'],
   ELOOP: ['the links in this path lead in a circle', 'Check the path'],
-  ENAMETOOLONG: ['the name is too long', 'Choose a shorter one'],
-  EROFS: ['the file system is read-only', 'Choose another place', ELSEWHERE],
-  ENOSPC: ['the disk is full', 'Free some space or choose another place', NO_SPACE],
-  EDQUOT: ['the disk quota is used up', 'Free some space or choose another place', NO_SPACE],
-  EFBIG: ['the file system takes no file as large as this', 'Choose another place', ELSEWHERE],
+  ENAMETOOLONG: ['the name is too long', 'Choose a shorter name'],
+  EROFS: ['the file system is read-only', 'Choose another path', ELSEWHERE],
+  ENOSPC: ['the disk is full', 'Free some space or choose another path', NO_SPACE],
+  EDQUOT: ['the disk quota is used up', 'Free some space or choose another path', NO_SPACE],
+  EFBIG: ['the file is too large for the file system', 'Choose another path', ELSEWHERE],
   EIO: ['the disk reports an error', 'Check the disk', LEFT],
 };
 
@@ -35,8 +35,11 @@ export function fileError(error: unknown, path: string): unknown {
   if (code === 'EMFILE' || code === 'ENFILE') return tooManyOpen(error, path);
   if (code === undefined) return error;
   if (path === '')
-    return new OnnxMishError('io', 'an empty name names no file', { fix: 'Name a file', cause: error });
-  const [what, fix, more] = MEANINGS[code] ?? [`the file system says ${code}`, 'Check the path and the disk'];
+    return new OnnxMishError('io', 'the file name is empty', { fix: 'Name a file', cause: error });
+  const [what, fix, more] = MEANINGS[code] ?? [
+    `the file system reports ${code}`,
+    'Check the path and the disk',
+  ];
   return new OnnxMishError('io', what, { where: path, fix, cause: error, ...more });
 }
 
@@ -46,13 +49,13 @@ export function tooManyOpen(error: unknown, path?: string): OnnxMishError | unde
   const isMachine = /\bENFILE\b/.test(text);
   if (!isMachine && !/\bEMFILE\b|too many open files/i.test(text)) return undefined;
   const limit = isMachine ? undefined : limitOfProcess();
-  const most = limit === undefined ? '' : `, of which it may have ${limit}`;
+  const most = limit === undefined ? '' : ` (its limit is ${limit})`;
   const what = isMachine
     ? 'this machine has too many files open'
     : `this process has too many files open${most}`;
   const fix = isMachine
     ? 'Close some programs, or raise the limit (sysctl fs.file-max)'
-    : `Raise the limit, with \`ulimit -n ${Math.max(4096, 2 * (limit ?? 0))}\` for example`;
+    : `Raise the limit, for example with \`ulimit -n ${Math.max(4096, 2 * (limit ?? 0))}\``;
   return new OnnxMishError('io', what, { where: path, fix, cause: error });
 }
 

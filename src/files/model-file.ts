@@ -16,7 +16,7 @@ export interface ModelFile extends ByteSource {
   close(): Promise<void>;
 }
 
-const SMALL = 8 * 1024 * 1024;
+const MAX_BYTES_IN_MEMORY = 8 * 1024 * 1024;
 
 /** Opens a file for reading; for a pipe, does not wait for a writer. Throws `io` if it is not a regular file. */
 async function openRegular(path: string): Promise<FileHandle> {
@@ -55,7 +55,7 @@ export async function openModel(path: string): Promise<ModelFile> {
       return bytes;
     };
     // Reading a small file whole is faster than reading many parts.
-    const memory = size <= SMALL ? toSource(await fromFile(0, size)) : undefined;
+    const memory = size <= MAX_BYTES_IN_MEMORY ? toSource(await fromFile(0, size)) : undefined;
     return {
       ...(memory ?? { size, read: fromFile, readInto }),
       name: path,

@@ -9,11 +9,11 @@ import { fileError, notAFile } from './file-error.js';
 import { statOf } from './same-file.js';
 
 /** Matches paths of descriptors that this process received open; the file behind them has no path. */
-const HANDED = /^\/(dev\/(stdin|stdout|stderr|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
+const DESCRIPTOR = /^\/(dev\/(stdin|stdout|stderr|fd\/\d+)|proc\/(self|\d+)\/fd\/\d+)$/;
 
 /** Returns whether a path can be read only once, from start to end: a pipe, a device, or a received descriptor. */
 export async function isStream(path: string): Promise<boolean> {
-  if (HANDED.test(path)) return true;
+  if (DESCRIPTOR.test(path)) return true;
   const there = await statOf(path);
   return there !== undefined && !there.isFile() && !there.isDirectory();
 }
@@ -24,21 +24,21 @@ export interface StreamOptions {
   /** Ends the wait for a writer. */
   readonly signal?: AbortSignal | undefined;
   /** Maximum bytes to read. */
-  readonly most?: number | undefined;
+  readonly maxBytes?: number | undefined;
 }
 
 /**
  * Reads all bytes of a file, pipe or device, or of standard input for `-`. Waits for a pipe's writer until `signal`
- * is aborted. Throws `io` if it cannot be read or has more than `most` bytes, and `aborted`.
+ * is aborted. Throws `io` if it cannot be read or has more than `maxBytes` bytes, and `aborted`.
  */
 export async function readAll(
   path: string,
-  { signal, most = Infinity }: StreamOptions = {},
+  { signal, maxBytes = Infinity }: StreamOptions = {},
 ): Promise<Buffer> {
   const name = path === '-' ? 'standard input' : path;
   stopIfAborted(signal, name);
   try {
-    const stream = path === '-' || STDIN.test(path) ? process.stdin : await openStream(path, most);
+    const stream = path === '-' || STDIN.test(path) ? process.stdin : await openStream(path, maxBytes);
     const stop = () => void stream.destroy(new Error('stopped'));
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
@@ -47,7 +47,7 @@ export async function readAll(
     try {
       for await (const chunk of stream) {
         size += chunk.length;
-        if (size > most) throw tooLong(size, most, name);
+        if (size > maxBytes) throw tooLong(size, maxBytes, name);
         chunks.push(chunk);
       }
     } finally {
@@ -60,10 +60,10 @@ export async function readAll(
   }
 }
 
-function tooLong(size: number, most: number, where: string): OnnxMishError {
-  return new OnnxMishError('io', `it has ${size} bytes or more, and at most ${most} can be read at once`, {
+function tooLong(size: number, maxBytes: number, where: string): OnnxMishError {
+  return new OnnxMishError('io', `the file has ${size} bytes or more, and the limit is ${maxBytes}`, {
     where,
-    fix: 'Check that this is the right file',
+    fix: 'Check the path',
   });
 }
 
@@ -72,12 +72,12 @@ const statFile = promisify(fstat);
 /** Flag to open without waiting; 0 on Windows, which has neither this flag nor such pipes. */
 const NO_WAIT = constants.O_NONBLOCK ?? 0;
 
-async function openStream(path: string, most: number): Promise<Readable> {
+async function openStream(path: string, maxBytes: number): Promise<Readable> {
   const fd = await openFile(path, constants.O_RDONLY | NO_WAIT);
   try {
     const there = await statFile(fd);
     if (there.isDirectory()) throw notAFile(there, path);
-    if (there.isFile() && there.size > most) throw tooLong(there.size, most, path);
+    if (there.isFile() && there.size > maxBytes) throw tooLong(there.size, maxBytes, path);
     // The event loop waits for the pipe: a waiting thread could not be ended, and would keep the process alive.
     if (there.isFIFO()) return new Socket({ fd, readable: true, writable: false });
     return createReadStream('', { fd, highWaterMark: 1 << 20 });
@@ -92,13 +92,13 @@ async function openStream(path: string, most: number): Promise<Readable> {
  * that is too long for a string.
  */
 export async function readText(path: string, signal?: AbortSignal | undefined): Promise<string> {
-  const bytes = await readAll(path, { signal, most: bufferConstants.MAX_STRING_LENGTH });
+  const bytes = await readAll(path, { signal, maxBytes: bufferConstants.MAX_STRING_LENGTH });
   return new TextDecoder().decode(bytes);
 }
 
 /** Throws `io` for a file that is too long for a string, for readers that do not use `readText`. */
 export async function refuseLongText(path: string): Promise<void> {
   const size = Number((await statOf(path))?.size ?? 0);
-  const most = bufferConstants.MAX_STRING_LENGTH;
-  if (size > most) throw tooLong(size, most, path);
+  const maxBytes = bufferConstants.MAX_STRING_LENGTH;
+  if (size > maxBytes) throw tooLong(size, maxBytes, path);
 }

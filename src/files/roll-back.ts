@@ -54,7 +54,7 @@ export function remove(path: string): Promise<boolean> {
   );
 }
 
-/** The error with what could not be undone as its outcome, in place of what it promises. */
+/** Replaces the outcome of an error by the advice; returns the error unchanged if there is none. */
 export function withAdvice(error: unknown, advice: readonly string[]): unknown {
   if (advice.length === 0 || !(error instanceof OnnxMishError)) return error;
   return withDetails(error, { outcome: sentences(...advice) });

@@ -30,9 +30,9 @@ export async function refuseInput(input: string, output: string, force: boolean)
   if (!(await isSameFile(input, output))) return;
   const itself = (await nameOf(input)) === (await nameOf(output));
   if (itself && force) return;
-  throw new OnnxMishError('io', `this is the input itself${itself ? '' : ' under another name'}`, {
+  throw new OnnxMishError('io', `the output is the input itself${itself ? '' : ' under another name'}`, {
     where: output,
-    fix: `Choose another place${itself ? ', or replace the input' : ''}`,
+    fix: `Choose another path${itself ? ', or replace the input' : ''}`,
     option: { output: null, ...(itself ? { force: null } : {}) },
   });
 }

@@ -46,11 +46,11 @@ export async function copyShared(
       await makeFolder(dirname(to), copied.folders);
       await writeTogether(options.force, (batch) => copyDataFiles([copy], batch, options));
     };
-    const one: Shared = other ?? { from, copied: copyIt(), users: 0 };
-    one.users++; // counted before any await, so that no other model removes the file meanwhile
-    shared.set(to, one);
+    const entry: Shared = other ?? { from, copied: copyIt(), users: 0 };
+    entry.users++; // counted before any await, so that no other model removes the file meanwhile
+    shared.set(to, entry);
     try {
-      await one.copied;
+      await entry.copied;
     } catch (error) {
       shared.delete(to);
       throw error;
@@ -62,8 +62,8 @@ export async function copyShared(
 /** Removes copied files of a failed model, unless another model of the run uses them. */
 export async function removeCopied({ files, folders }: Copied, shared: SharedData): Promise<void> {
   for (const file of files) {
-    const one = shared.get(file);
-    if (one !== undefined && --one.users > 0) continue;
+    const entry = shared.get(file);
+    if (entry !== undefined && --entry.users > 0) continue;
     shared.delete(file);
     await rm(file, { force: true });
   }

@@ -8,13 +8,13 @@ import { basename, dirname, join } from 'node:path';
 // its process, so that files still being written are never removed.
 
 /** Maximum bytes of the target's name in a temporary's name, short enough for every file system and script. */
-const NAME_PART = 64;
+const MAX_NAME_CHARACTERS = 64;
 const NAME = /\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.onnx-mish\.tmp$/;
 /**
  * Milliseconds (a week) after which a temporary from another machine is removed, because its process cannot be
  * checked.
  */
-const FORGOTTEN_MS = 7 * 24 * 60 * 60 * 1000;
+const MAX_FOREIGN_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
  * Returns a new name in the folder of `path`: `tmp` for files that can be written again, `old` for the replaced file,
@@ -22,7 +22,7 @@ const FORGOTTEN_MS = 7 * 24 * 60 * 60 * 1000;
  */
 export function temporaryBeside(path: string, kind: 'tmp' | 'old' = 'tmp'): string {
   const owner = `${machine()}-${process.pid}-${randomBytes(6).toString('hex')}`;
-  return join(dirname(path), `.${basename(path).slice(0, NAME_PART)}.${owner}.onnx-mish.${kind}`);
+  return join(dirname(path), `.${basename(path).slice(0, MAX_NAME_CHARACTERS)}.${owner}.onnx-mish.${kind}`);
 }
 
 /** Returns the prefix of a temporary folder's name: its purpose and its process. */
@@ -73,21 +73,21 @@ function isAlive(pid: number): boolean {
 
 async function isForgotten(path: string): Promise<boolean> {
   const there = await lstat(path).catch(() => undefined);
-  return there !== undefined && Date.now() - there.mtimeMs > FORGOTTEN_MS;
+  return there !== undefined && Date.now() - there.mtimeMs > MAX_FOREIGN_AGE_MS;
 }
 
-let known: string | undefined;
+let machineId: string | undefined;
 
 /**
  * Identifies the scope in which a process number is unique: this machine since its start, and on Linux this
  * container.
  */
 function machine(): string {
-  known ??= createHash('sha256')
+  machineId ??= createHash('sha256')
     .update([hostname(), bootId(), pidNamespace()].join('\n'))
     .digest('hex')
     .slice(0, 8);
-  return known;
+  return machineId;
 }
 
 function bootId(): string {

@@ -45,7 +45,7 @@ export function refuseChange(
   if (now === before || (now !== undefined && before !== undefined && isSame(before, now))) return;
   throw new OnnxMishError('io', 'the file was changed by another process while it was being read', {
     where: path,
-    fix: 'Run the command again once nothing writes to it',
+    fix: 'Run the command again when no other process writes to the file',
     outcome: 'Nothing was left behind',
   });
 }

@@ -104,7 +104,7 @@ export async function checkTarget(path: string, force: boolean): Promise<void> {
   if (await exists(dirname(path))) return;
   throw new OnnxMishError('io', `there is no folder '${dirname(path)}'`, {
     where: path,
-    fix: 'Make it first, or choose another place',
+    fix: 'Make the folder first, or choose another path',
   });
 }
 
@@ -232,7 +232,7 @@ async function unlessAbsent<T>(path: string, look: () => Promise<T>): Promise<T 
 function taken(path: string): OnnxMishError {
   return new OnnxMishError('io', 'the file exists already', {
     where: path,
-    fix: 'Choose another place, or overwrite it',
+    fix: 'Choose another path, or overwrite the file',
     option: { output: null, force: null },
   });
 }

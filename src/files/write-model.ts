@@ -19,7 +19,7 @@ export interface WriteOptions {
   readonly verify?: (() => Promise<void>) | undefined;
 }
 
-const BLOCK = 2 * 1024 * 1024;
+const BLOCK_BYTES = 2 * 1024 * 1024;
 /** Bytes between flushes, so that the last flush is short. */
 const FLUSH_BYTES = 64 * 1024 * 1024;
 /** Maximum buffers of one vectored write (IOV_MAX). */
@@ -66,7 +66,7 @@ export async function fillWithModel(
   let flushed = 0;
   let flush: Promise<void> | undefined;
   const worker = async () => {
-    const block = model.source.readInto && new Uint8Array(BLOCK);
+    const block = model.source.readInto && new Uint8Array(BLOCK_BYTES);
     for (const { to, parts } of jobs) {
       if (failed) return;
       stopIfAborted(options.signal, path);
@@ -114,7 +114,7 @@ function* blocks(model: Pick<Spliced, 'pieces'>): Generator<Job> {
   for (const piece of model.pieces) {
     const size = piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
     for (let done = 0; done < size; ) {
-      const take = Math.min(BLOCK - length, size - done);
+      const take = Math.min(BLOCK_BYTES - length, size - done);
       parts.push(
         piece instanceof Uint8Array
           ? piece.subarray(done, done + take)
@@ -122,7 +122,7 @@ function* blocks(model: Pick<Spliced, 'pieces'>): Generator<Job> {
       );
       done += take;
       length += take;
-      if (length < BLOCK && parts.length < MAX_PARTS) continue;
+      if (length < BLOCK_BYTES && parts.length < MAX_PARTS) continue;
       yield { to, parts };
       to += length;
       [parts, length] = [[], 0];

@@ -38,7 +38,7 @@ export async function withModel<T>(
 
 /** Reads a model from a pipe or a device. Throws as `readAll` and `scan` do, and `external-data`. */
 export async function modelFromStream(path: string, signal?: AbortSignal | undefined): Promise<LoadedModel> {
-  const bytes = await readAll(path, { signal, most: constants.MAX_LENGTH });
+  const bytes = await readAll(path, { signal, maxBytes: constants.MAX_LENGTH });
   const model = await modelFromBytes(new Uint8Array(bytes), path);
   refuseExternal(model.document, 'Name a file: such a model cannot come through a pipe');
   return model;

@@ -217,7 +217,7 @@ test.each(['onnx-mish.config.json', 'onnx-mish.config.ts', 'onnx-mish.config.cjs
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(
-        /^onnx-mish: \S+: it has 1073741824 bytes or more, and at most .*\n {2}Check that/,
+        /^onnx-mish: \S+: the file has 1073741824 bytes or more, and the limit is .*\n {2}Check the path/,
       ),
     ]);
   },

@@ -59,7 +59,7 @@ test('an output that exists is refused, and replaced with --force', async () => 
     code: 2,
     stdout: '',
     stderr:
-      'onnx-mish: m.mish.onnx: the file exists already\n  Choose another place, or overwrite it (-o, --force).\n',
+      'onnx-mish: m.mish.onnx: the file exists already\n  Choose another path, or overwrite the file (-o, --force).\n',
   });
   expect(new TextDecoder().decode(await folder.read('m.mish.onnx'))).toBe('old');
   expect(await run('--force')).toMatchObject({ code: 0, stderr: '' });
@@ -67,7 +67,7 @@ test('an output that exists is refused, and replaced with --force', async () => 
   expect(await run('-o', 'm.onnx')).toMatchObject({
     code: 2,
     stderr:
-      'onnx-mish: m.onnx: this is the input itself\n  Choose another place, or replace the input (-o, --force).\n',
+      'onnx-mish: m.onnx: the output is the input itself\n  Choose another path, or replace the input (-o, --force).\n',
   });
 });
 
@@ -89,7 +89,7 @@ test('external data that cannot be followed names the tensor', async () => {
   const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
   expect(code).toBe(2);
   expect(stderr).toBe(
-    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder and name it relative to that, or, if you trust the model, allow it (--allow-outside-data).\n",
+    "onnx-mish: m.onnx: the data of tensor 'bias' in graph is outside of the model’s folder: '../secret.bin'\n  Put the data file into the model’s folder, and write its location relative to that folder, or, if you trust the model, allow it (--allow-outside-data).\n",
   );
 });
 
@@ -139,7 +139,7 @@ test('what may not be read or written is said so', async (context) => {
   await chmod(folder.at('secret.onnx'), 0o600);
   const run = (...args: string[]) => cli(args, { cwd: folder.path, uid: OTHER });
   const says = (path: string) =>
-    `onnx-mish: ${path}: permission denied\n  Check who may read and write there.\n`;
+    `onnx-mish: ${path}: permission denied\n  Check the permissions of the path.\n`;
   expect(await run('inspect', 'm.onnx')).toMatchObject({ code: 0 });
   expect(await run('inspect', 'secret.onnx')).toMatchObject({ code: 2, stderr: says('secret.onnx') });
   expect(await run('swap', 'm.onnx')).toMatchObject({ code: 2, stderr: says('m.mish.onnx') });
@@ -207,9 +207,7 @@ test.runIf(process.platform === 'linux')(
       expect([code, stderr]).toEqual([
         2,
         expect.stringMatching(
-          new RegExp(
-            `^onnx-mish: .*too many files open, of which it may have ${limit}\\n {2}Raise the limit`,
-          ),
+          new RegExp(`^onnx-mish: .*too many files open \\(its limit is ${limit}\\)\\n {2}Raise the limit`),
         ),
       ]);
     }

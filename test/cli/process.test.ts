@@ -141,7 +141,7 @@ test('a read-only file system is said so', async (context) => {
   try {
     expect(await cli(['swap', 'm.onnx', '-o', 'disk/out.onnx'], { cwd: folder.path })).toMatchObject({
       code: 2,
-      stderr: 'onnx-mish: disk/out.onnx: the file system is read-only\n  Choose another place (-o).\n',
+      stderr: 'onnx-mish: disk/out.onnx: the file system is read-only\n  Choose another path (-o).\n',
     });
   } finally {
     execFileSync('umount', [folder.at('disk')]);

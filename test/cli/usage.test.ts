@@ -144,8 +144,8 @@ test.each([
   ],
   [['validate', 'm.onnx', '--dim', 'N='], "onnx-mish: the size of 'N' has to be a whole number, got ''\n"],
   [['validate', 'm.onnx', '--dim', '=3'], "onnx-mish: --dim '=3' has no name before '='\n  Write --dim name"],
-  [['swap', ''], 'onnx-mish: an empty name names no file\n  Name a file.\n'],
-  [['swap', 'm.onnx', '-o', ''], 'onnx-mish: an empty name names no file\n  Name a file.\n'],
+  [['swap', ''], 'onnx-mish: the file name is empty\n  Name a file.\n'],
+  [['swap', 'm.onnx', '-o', ''], 'onnx-mish: the file name is empty\n  Name a file.\n'],
   [['validate', 'm.onnx', '--labels', 'y'], 'onnx-mish: --labels needs samples\n'],
   [['validate', 'm.onnx', '--providers', 'tpu'], "onnx-mish: there is no provider 'tpu'\n"],
 ])('%j is bad usage, found by the command itself', async (args, message) => {

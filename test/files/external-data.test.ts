@@ -13,7 +13,7 @@ import { floats, model, node, value } from '../support/model.js';
 
 const X = [1, -1, 0.5, -4];
 
-/** A model file as ONNX Runtime runs it, which then looks for its data file itself. */
+/** Runs a model file on ONNX Runtime, which finds the data file itself. */
 async function runFile(path: string): Promise<number[]> {
   const session = await InferenceSession.create(path, { logSeverityLevel: 4 });
   const { y } = await session.run({ x: new Tensor('float32', Float32Array.from(X), [1, 4]) });
@@ -29,7 +29,7 @@ function expectMish(values: readonly number[]): void {
   expect(values).toHaveLength(4);
 }
 
-/** A folder with `in/net.onnx`, its data where it says, and an empty `out`. */
+/** Makes a folder with `in/net.onnx`, its data file, and an empty `out`. */
 async function modelFolder(location = 'net.bin', ...more: string[]): Promise<Folder & { input: string }> {
   const folder = await tempFolder();
   await mkdir(folder.at('in', 'weights', 'deep'), { recursive: true });
@@ -65,7 +65,7 @@ test.each(['net.bin', 'weights/deep/net.bin', './weights/./net.bin'])(
     const folder = await modelFolder(location);
     const { output, copied } = await swapFile(folder.input, { output: folder.at('out/net.onnx') });
     expect(copied).toEqual([folder.at('out', location)]);
-    // A second name for the same data would be refused by ONNX's own loader.
+    // ONNX's loader would refuse a hard link to the same data.
     const [source, copy] = await Promise.all(['in', 'out'].map((name) => stat(folder.at(name, location))));
     expect([source?.nlink, copy?.nlink]).toEqual([1, 1]);
     expect(copy?.ino).not.toBe(source?.ino);
@@ -118,19 +118,19 @@ test('missing data stops a model that moves, before anything is written', async 
   expect(error).toMatchObject({
     code: 'external-data',
     where: folder.at('in/weights/gone.bin'),
-    what: "there is no such file, and tensor 'more_0' in graph has its data there",
+    what: "there is no such file, but tensor 'more_0' in graph has its data there",
   });
   expect(await outside(folder)).toEqual([]);
-  // Where the model stays, its references are as good as they were.
+  // In the same folder the model's references stay as valid as they were.
   expect((await swapFile(folder.input)).copied).toEqual([]);
 });
 
 test.each([
-  ['', 'names no file'],
+  ['', 'has an empty location'],
   ['/etc/passwd', "has the absolute location '/etc/passwd'"],
   ['../net.bin', "is outside of the model’s folder: '../net.bin'"],
   ['weights/../../net.bin', 'is outside of the model’s folder'],
-  // It stays inside, but not for a reader that opens folder by folder.
+  // The path stays inside, but a reader that opens folder by folder leaves.
   ['weights/../net.bin', 'is outside of the model’s folder'],
   ['..', 'is outside of the model’s folder'],
   ['C:net.bin', "has the absolute location 'C:net.bin'"],
@@ -139,7 +139,7 @@ test.each([
   ['\\net.bin', 'has the absolute location'],
   ['..\\net.bin', 'is outside of the model’s folder'],
   ['weights\\..\\..\\net.bin', 'is outside of the model’s folder'],
-  ['net\0.bin', 'has a NUL in its location'],
+  ['net\0.bin', 'has a NUL character in its location'],
 ])('the location %j is refused, wherever the output goes', async (location, what) => {
   const folder = await tempFolder();
   await mkdir(folder.at('in'));
@@ -240,7 +240,7 @@ test('a model cannot replace its own data', async () => {
     expect(await failure(attempt), output).toMatchObject({
       code: 'external-data',
       where: folder.at(output),
-      what: "this is the place of the data of tensor 'bias' in graph",
+      what: "the model would overwrite the data of tensor 'bias' in graph",
     });
   }
   expect(await folder.read('in/net.bin')).toEqual(BIAS_BYTES);
@@ -286,7 +286,7 @@ test('read-only data is copied, too', async () => {
 test('with force a copy does not replace a file that is read', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('in/in'), { recursive: true });
-  // From the folder above, the location of the data is the model's own place, and that of other data.
+  // Seen from the parent folder, the data's location is the path of the model, or of other data.
   for (const location of ['in/net.onnx', 'in/net.bin']) {
     await folder.write('in/net.bin', BIAS_BYTES);
     await folder.write(`in/${location}`, BIAS_BYTES);
@@ -296,7 +296,7 @@ test('with force a copy does not replace a file that is read', async () => {
     expect(await failure(attempt), location).toMatchObject({
       code: 'external-data',
       where: folder.at(location),
-      what: 'a copy of a data file would take the place of what is read',
+      what: 'a copy of a data file would overwrite a file that is read',
     });
     expect(await folder.read('in/net.onnx')).toEqual(bytes);
     expect(await folder.read('in/net.bin')).toEqual(BIAS_BYTES);
@@ -329,7 +329,7 @@ test('with force an error leaves the old model with its old data', async () => {
 });
 
 describe('data that is not a regular file of the folder', () => {
-  /** A model whose data is at `location`, and an empty folder beside its own. */
+  /** Makes a model with data at `location`, and an empty folder beside its folder. */
   async function hostile(location: string): Promise<Folder & { input: string }> {
     const folder = await tempFolder();
     await mkdir(folder.at('in'));
@@ -343,7 +343,7 @@ describe('data that is not a regular file of the folder', () => {
     ['a pipe', (path: string) => execFileSync('mkfifo', [path]), 'is a pipe, a device or a socket'],
     ['a device', (path: string) => symlinkSync('/dev/zero', path), "is a link to '/dev/zero'"],
     ['a dangling link', (path: string) => symlinkSync('nowhere', path), undefined],
-  ] as const)('%s is refused at once, by all that would read it', async (_, make, what) => {
+  ] as const)('%s is refused at once by every reader', async (_, make, what) => {
     const folder = await hostile('net.bin');
     make(folder.at('in/net.bin'));
     const options = { output: folder.at('out/net.onnx'), beta: 2, fold: true };
@@ -354,7 +354,7 @@ describe('data that is not a regular file of the folder', () => {
     });
     if (what !== undefined) {
       expect(error).toMatchObject({ what: expect.stringContaining(what) });
-      // Permission to read elsewhere is no permission to wait for a pipe.
+      // Permission to read outside data does not include pipes.
       const allowed = await failure(swapFile(folder.input, { ...options, allowOutsideData: true }));
       expect(allowed).toMatchObject({ what: expect.stringContaining('is a pipe, a device or a socket') });
       const session = await failure(getProvider('cpu').open(folder.input));
@@ -369,7 +369,7 @@ describe('data that is not a regular file of the folder', () => {
     const output = folder.at('out/net.onnx');
     expect(await failure(swapFile(folder.input, { output }))).toMatchObject({
       code: 'external-data',
-      what: expect.stringMatching(/^the data of tensor 'bias' in graph has 2 names \(hard links\)/),
+      what: expect.stringMatching(/^the data of tensor 'bias' in graph has 2 hard links/),
       fix: expect.stringContaining('if you trust the model, allow it'),
       option: { allowOutsideData: null },
     });
@@ -417,7 +417,7 @@ describe('data that is not a regular file of the folder', () => {
     const attempt = swapFile(folder.input, { output: folder.at('out/net.onnx'), force: true });
     expect(await failure(attempt)).toMatchObject({
       code: 'external-data',
-      what: expect.stringContaining('differ only in case or accents'),
+      what: expect.stringContaining('only in case or accents'),
     });
     expect(await outside(folder)).toEqual([]);
     expect((await swapFile(folder.input)).copied).toEqual([]);
@@ -458,7 +458,7 @@ test('with data beyond the end of its file, a swap succeeds and a fold is reject
   }
 });
 
-/** Two MatMul with a Relu between, the first one's weight in another file. */
+/** Builds MatMul, Relu and MatMul, with the first weight in another file. */
 function foldable(entries: Record<string, string>): Uint8Array {
   const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
   return model({

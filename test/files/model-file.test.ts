@@ -5,7 +5,7 @@ import { openModel } from '../../src/node/index.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
 
-// A file on either side of the size up to which it is read at once.
+// Sizes around MAX_BYTES_IN_MEMORY.
 const SIZES = { small: 100_000, large: 9_000_000 };
 
 const bytesOf = (size: number) =>
@@ -72,7 +72,7 @@ test('a write to an open file is noticed', async () => {
   }
 });
 
-test('a file that is removed while it is open can still be read', async () => {
+test('an open file can be read after its removal', async () => {
   const folder = await tempFolder();
   const bytes = bytesOf(SIZES.large);
   const path = await folder.write('model.onnx', bytes);
@@ -91,7 +91,7 @@ test('a file that cannot be opened is an error with its path', async () => {
   await symlink('loop', folder.at('loop'));
   const cases = {
     'absent.onnx': 'there is no such file',
-    'file/model.onnx': 'part of the path is no folder',
+    'file/model.onnx': 'part of the path is not a folder',
     '.': 'this is a folder',
     loop: 'the links in this path lead in a circle',
     ['n'.repeat(300)]: 'the name is too long',

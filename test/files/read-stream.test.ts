@@ -13,13 +13,13 @@ test('text that is too long for a string is rejected by its size, before it is r
   expect(await failure(readText(path))).toMatchObject({
     code: 'io',
     where: path,
-    what: expect.stringMatching(/^it has 1073741824 bytes or more, and at most \d+ can be read at once$/),
+    what: expect.stringMatching(/^the file has 1073741824 bytes or more, and the limit is \d+$/),
   });
 });
 
-test.runIf(process.platform === 'linux')('devices and folders', async () => {
+test.runIf(process.platform === 'linux')('a device is read, and a folder is refused', async () => {
   expect(await readText('/dev/null')).toBe('');
-  expect(await failure(readAll('/dev/zero', { most: 1e6 }))).toMatchObject({
+  expect(await failure(readAll('/dev/zero', { maxBytes: 1e6 }))).toMatchObject({
     code: 'io',
     where: '/dev/zero',
   });

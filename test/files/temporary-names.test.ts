@@ -8,13 +8,13 @@ import { tempFolder } from '../support/folder.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** The number of a process that has ended. */
+/** Number of a process that has ended. */
 function deadPid(): number {
   const { pid } = spawnSync(process.execPath, ['--version']);
   return pid;
 }
 
-/** The name that another process of this machine would give, and one of another machine. */
+/** Names from another process of this machine, and from another machine. */
 const nameOf = (pid: number) => basename(temporaryBeside('out.onnx')).replace(`-${process.pid}-`, `-${pid}-`);
 const elsewhere = (name: string) => name.replace(/\.[0-9a-f]{8}-/, '.00000000-');
 
@@ -35,7 +35,7 @@ test('temporaries of ended processes are removed; those of running processes, ot
     nameOf(process.pid),
     nameOf(process.ppid),
     elsewhere(nameOf(dead)),
-    nameOf(dead).replace('.tmp', '.old'), // a file's old self: nobody's to delete
+    nameOf(dead).replace('.tmp', '.old'), // the backup of a replaced file
     nameOf(dead).replace('onnx-mish', 'other'),
     `${nameOf(dead)}.more`,
     '.out.onnx.tmp',
@@ -60,7 +60,7 @@ test('temporaries of other machines are removed after a week', async () => {
   expect(await folder.list()).toEqual([young]);
 });
 
-test('a folder or a link by such a name leads nowhere, and a folder that is not there is no failure', async () => {
+test('a folder or link with such a name stays, and a missing folder is not a failure', async () => {
   const folder = await tempFolder();
   const dead = deadPid();
   const [asFolder, asLink] = [nameOf(dead), nameOf(dead)];

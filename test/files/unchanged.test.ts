@@ -10,11 +10,11 @@ import { failure, reluModel } from '../support/graph.js';
 
 const CHANGED = { code: 'io', what: 'the file was changed by another process while it was being read' };
 
-/** Every way in which a file can become another. */
+/** Ways to change a file. */
 const CHANGES: Record<string, (folder: Folder) => Promise<unknown>> = {
   'is added to': (folder) => appendFile(folder.at('f'), 'x'),
-  'is cut': (folder) => folder.write('f', 'ol'),
-  async 'is written over in the same length, and its time set back'(folder) {
+  'is shortened': (folder) => folder.write('f', 'ol'),
+  async 'is overwritten with as many bytes, and its time set back,'(folder) {
     const { atime, mtime } = await stat(folder.at('f'));
     const handle = await open(folder.at('f'), 'r+');
     await handle.write('new');
@@ -29,7 +29,7 @@ const CHANGES: Record<string, (folder: Folder) => Promise<unknown>> = {
   'is moved': (folder) => rename(folder.at('f'), folder.at('elsewhere')),
 };
 
-test.each(Object.entries(CHANGES))('a file that %s', async (_, change) => {
+test.each(Object.entries(CHANGES))('a file that %s is refused', async (_, change) => {
   const folder = await tempFolder();
   const path = await folder.write('f', 'old');
   const check = await watchFiles([path]);

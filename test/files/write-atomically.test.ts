@@ -12,7 +12,7 @@ test('only the complete file appears', async () => {
   const path = folder.at('out.onnx');
   await writeAtomically(path, false, async (handle) => {
     await handle.write('half');
-    // Until all is there, it is under another name in the same folder, where a rename is atomic.
+    // Until then the bytes are under another name in the same folder, where a rename is atomic.
     expect(await folder.list()).toEqual([expect.stringMatching(/^\.out\.onnx\..+\.tmp$/)]);
     await handle.write(' and half');
   });
@@ -113,7 +113,7 @@ test('an error names the output, not the temporary file', async () => {
   await folder.write('file', 'x');
   const cases = {
     'absent/out.onnx': `there is no folder '${folder.at('absent')}'`,
-    'file/out.onnx': 'part of the path is no folder',
+    'file/out.onnx': 'part of the path is not a folder',
     ['n'.repeat(300)]: 'the name is too long',
   };
   for (const [name, what] of Object.entries(cases)) {
@@ -146,7 +146,7 @@ test('force replaces files, never folders; a device is written to and stays', as
   expect(await folder.list()).toEqual(['device', 'folder/', 'link']);
 });
 
-test.each(['n', '層'])('a name as long as the file system takes, of %s', async (character) => {
+test.each(['n', '層'])('a name of %s may be as long as the file system allows', async (character) => {
   const folder = await tempFolder();
   const name = character.repeat(Math.floor(255 / Buffer.byteLength(character)));
   await writeAtomically(folder.at(name), false, async (handle) => void (await handle.write('x')));

@@ -10,7 +10,7 @@ import { failure } from '../support/graph.js';
 
 const MiB = 2 ** 20;
 
-/** Bytes that say where they belong, so that a block in the wrong place shows. */
+/** Returns bytes that depend on their offset, so that a misplaced block is detected. */
 function pattern(size: number): Uint8Array {
   const words = Uint32Array.from({ length: Math.ceil(size / 4) }, (_, index) => Math.imul(index, 2654435761));
   return new Uint8Array(words.buffer, 0, size);
@@ -18,7 +18,7 @@ function pattern(size: number): Uint8Array {
 
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
-/** An edit of every kind: in front, inside, large, at the end, and thousands of small ones. */
+/** Edits at the start, inside, at the end, large, and thousands of small edits. */
 const EDITS = [
   { start: 0, end: 0, bytes: pattern(3) },
   { start: 100, end: 200, bytes: new Uint8Array(0) },
@@ -39,12 +39,12 @@ async function collected(model: ReturnType<typeof replace>, options = {}): Promi
   return new Uint8Array(await read);
 }
 
-// In memory, as a small file, and as a file that is read in blocks.
+// In memory, from a small file, and from a file that is read in blocks.
 test.each([
   ['bytes', 100_000],
   ['small file', 100_000],
   ['large file', 9 * MiB + 1],
-] as const)('pieces of every size arrive in their places: from %s', async (kind, size) => {
+] as const)('pieces of every size are written in order from a %s', async (kind, size) => {
   const folder = await tempFolder();
   const bytes = pattern(size);
   const file = kind === 'bytes' ? undefined : await openModel(await folder.write('in', bytes));
@@ -95,7 +95,7 @@ test('progress increases to the total', async () => {
   }
 });
 
-/** Options that stop a write when the first block is done. */
+/** Returns options that abort a write after the first block. */
 function stopping() {
   const controller = new AbortController();
   return { signal: controller.signal, onProgress: () => controller.abort() };

@@ -103,10 +103,10 @@ test('the input is not written over, whatever name it goes by', async () => {
   await link(input, folder.at('hard.onnx'));
   await symlink('.', folder.at('here'));
   const cases = {
-    'net.onnx': 'this is the input itself',
-    'here/net.onnx': 'this is the input itself',
-    'soft.onnx': 'this is the input itself under another name',
-    'hard.onnx': 'this is the input itself under another name',
+    'net.onnx': 'the output is the input itself',
+    'here/net.onnx': 'the output is the input itself',
+    'soft.onnx': 'the output is the input itself under another name',
+    'hard.onnx': 'the output is the input itself under another name',
   };
   for (const [name, what] of Object.entries(cases)) {
     const where = folder.at(name);

@@ -159,9 +159,9 @@ const opensToWrite = (kind: string, path: string) => kind === 'open' && path.end
 const ADVICE: Partial<Record<Fault, RegExp>> = {
   ENOSPC: /^Free some space|move both to where there is room/,
   EIO: /^Check the disk|move both/,
-  EROFS: /^Choose another place|move both/,
-  EACCES: /^Check who may read and write there|move both/,
-  EMFILE: /^Raise the limit, with `ulimit -n|move both/,
+  EROFS: /^Choose another path|move both/,
+  EACCES: /^Check the permissions of the path|move both/,
+  EMFILE: /^Raise the limit, for example with `ulimit -n|move both/,
 };
 
 /** Thousands of flushes go to memory where the system has a disk there. */

@@ -181,7 +181,7 @@ test('a disk that has turned read-only keeps the old file', async (context) => {
   });
   expect([code, stderr]).toEqual([
     2,
-    'onnx-mish: disk/out.onnx: the file system is read-only\n  Choose another place (-o).\n',
+    'onnx-mish: disk/out.onnx: the file system is read-only\n  Choose another path (-o).\n',
   ]);
   await expectFiles(disk, { 'out.onnx': old }, 'read-only');
 });

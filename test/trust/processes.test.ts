@@ -136,7 +136,7 @@ test('the input under another name is refused, forced or not, and standard outpu
       const { code, stderr } = await run(`onnx-mish ${command} ${input} -o ${output} --force`);
       expect([code, stderr]).toEqual([
         2,
-        `onnx-mish: ${output}: this is the input itself under another name\n  Choose another place (-o).\n`,
+        `onnx-mish: ${output}: the output is the input itself under another name\n  Choose another path (-o).\n`,
       ]);
     }
   }
@@ -204,7 +204,7 @@ test('a folder that may only be read', async (context) => {
   ] as const) {
     expect(await cli(args, as)).toMatchObject({
       code: 2,
-      stderr: `onnx-mish: ${output}: permission denied\n  Check who may read and write there.\n`,
+      stderr: `onnx-mish: ${output}: permission denied\n  Check the permissions of the path.\n`,
     });
   }
   expect(await folder.list()).toEqual(['m.onnx', 'old.onnx', 's.onnx']);

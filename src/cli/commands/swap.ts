@@ -31,7 +31,7 @@ import {
   outputOptions,
   siteOptions,
 } from '../options/options.js';
-import { describeSwap } from '../text/describe-swap.js';
+import { describeSwapReport } from '../text/describe-swap.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, grown, integer } from '../text/text.js';
 import type { Flags } from './swap-flags.js';
@@ -140,7 +140,7 @@ async function run(
   const { beta, ...rest } = given;
   if (beta === 'auto') {
     const { runSharpen } = await import('./run-sharpen.js'); // loads ONNX Runtime
-    return runSharpen(input, rest, { describe: describeSwap, sayDryRun });
+    return runSharpen(input, rest, { describe: describeSwapReport, sayDryRun });
   }
   const flags: Flags = { ...rest, beta };
   if (input === '-' && flags.plan === '-') {
@@ -155,19 +155,19 @@ async function run(
   }
   if (flags.keep !== undefined) {
     const { runKeep } = await import('./run-keep.js'); // loads ONNX Runtime
-    return runKeep(input, { ...flags, keep: flags.keep }, { describe: describeSwap, sayDryRun });
+    return runKeep(input, { ...flags, keep: flags.keep }, { describe: describeSwapReport, sayDryRun });
   }
   checkStray(flags);
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
   if (flags.dryRun) {
     const { report } = await dryFile(input, { ...flags, plan });
-    return sayDryRun(input, report, flags.json ?? false, describeSwap(report));
+    return sayDryRun(input, report, flags.json ?? false, describeSwapReport(report));
   }
   const options: SwapOptions & TransformFlags = { ...flags, plan };
   return runTransformation(input, options, {
     file: swapFile,
     document: swapDocument,
-    describe: describeSwap,
+    describe: describeSwapReport,
   });
 }
 

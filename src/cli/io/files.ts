@@ -25,7 +25,7 @@ export async function modelArgument(
 ): Promise<ByteSource & Pick<ModelFile, 'close' | 'checkUnchanged'> & Partial<Pick<ModelFile, 'handle'>>> {
   if (!(await isPiped(path))) return openModel(path);
   // Whoever pipes into us may take for ever; Ctrl-C has to end that, too.
-  const bytes = new Uint8Array(await readAll(path, { signal, most: constants.MAX_LENGTH }));
+  const bytes = new Uint8Array(await readAll(path, { signal, maxBytes: constants.MAX_LENGTH }));
   const name = path === '-' ? 'standard input' : path;
   return { ...toSource(bytes, name), close: async () => {}, checkUnchanged: async () => {} };
 }

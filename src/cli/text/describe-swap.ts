@@ -5,7 +5,7 @@ import { notesWithFlags, withFlags } from './flags.js';
 import { clean, grown, integer, plural } from './text.js';
 
 /** Describes what a swap did, in lines. */
-export function describeSwap({
+export function describeSwapReport({
   form,
   beta,
   sites,

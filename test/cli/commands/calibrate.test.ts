@@ -214,7 +214,7 @@ describe('noise', () => {
 describe('refused', () => {
   test.each([
     [['-o', '-'], 'calibrate reads and writes files'],
-    [['-o', 'm.onnx'], 'this is the input itself'],
+    [['-o', 'm.onnx'], 'the output is the input itself'],
     [['--keep', 'sqnr>=30'], '--keep is what --beta auto keeps'],
     [['--beta', 'sharp'], 'It has to be a number'],
     [['--ridge', '0'], 'It has to be above 0.'],

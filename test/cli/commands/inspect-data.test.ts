@@ -137,7 +137,11 @@ describe('what is refused, with the remedy', () => {
     [['--data', 'random', '--dim', 'M=1'], "symbolic dimension 'M'", "'N'"],
     [['--data', 'absent.npz'], 'absent.npz', ''],
     [['--data', 'random', '--dim', 'N=1', '--samples', '0'], 'at least 1', ''],
-    [['--data', 'random', '--dim', 'N=1', '--report', 'no/where.html'], 'no/where.html', 'Make it first'],
+    [
+      ['--data', 'random', '--dim', 'N=1', '--report', 'no/where.html'],
+      'no/where.html',
+      'Make the folder first',
+    ],
   ])('%j', async (args, what, fix) => {
     const { code, stderr, stdout } = await inspect(...args);
     expect([code, stdout]).toEqual([2, '']);

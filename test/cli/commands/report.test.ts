@@ -41,7 +41,7 @@ test('writes HTML and JUnit XML, and overwrites only with --force', async () => 
   const again = await cli(args, { cwd });
   expect([again.code, again.stdout]).toEqual([2, '']);
   expect(again.stderr).toBe(
-    'onnx-mish: r.html: the file exists already\n  Choose another place, or overwrite it (--force).\n',
+    'onnx-mish: r.html: the file exists already\n  Choose another path, or overwrite the file (--force).\n',
   );
   expect((await cli([...args, '--force'], { cwd })).code).toBe(0);
   expect(await list()).toEqual(['a.json', 'b.json', 'r.html', 'r.xml']);
