@@ -4,7 +4,7 @@ import { attribute, type Node } from '../onnx/document.js';
 export interface Kind {
   readonly name: string;
   readonly opType: string;
-  /** Swapped unless the caller chooses other kinds; the rest have to be asked for by name. */
+  /** Whether a swap includes this kind by default; other kinds must be named in `only`. */
   readonly byDefault: boolean;
 }
 
@@ -14,7 +14,7 @@ export const KINDS: readonly Kind[] = [
   { name: 'prelu', opType: 'PRelu', byDefault: false },
   { name: 'elu', opType: 'Elu', byDefault: false },
   { name: 'hardswish', opType: 'HardSwish', byDefault: false },
-  // ONNX has no operator for it: it is a Clip from 0 to 6, or written out.
+  // ONNX has no ReLU6 operator: models use a Clip from 0 to 6, or several nodes.
   { name: 'relu6', opType: 'ReLU6', byDefault: false },
 ];
 
@@ -25,7 +25,7 @@ export function kindOf(node: Node): Kind | undefined {
   return node.domain === '' ? BY_OPERATOR.get(node.opType) : undefined;
 }
 
-/** LeakyRelu's slope, 0.01 unless given; `@name` where the enclosing function's caller gives it. */
+/** Returns LeakyRelu's slope, 0.01 by default; `@name` for a reference to a function's attribute. */
 export function alphaOf(node: Node): number | string | undefined {
   if (node.opType !== 'LeakyRelu') return undefined;
   const alpha = attribute(node, 'alpha');
@@ -36,7 +36,7 @@ export function alphaOf(node: Node): number | string | undefined {
 const ACTIVATION = /relu/i;
 const RECURRENT: readonly string[] = ['RNN', 'LSTM', 'GRU'];
 
-/** Why a node has a ReLU inside that cannot be taken out; undefined when it has none. Not for calls of functions. */
+/** Explains why a ReLU inside an operator cannot be replaced; undefined where there is none. Function calls are not examined. */
 export function fusedActivation(node: Node): string | undefined {
   const { opType, domain } = node;
   if (node.attributes.length === 0 && domain === '') return undefined;
@@ -44,10 +44,10 @@ export function fusedActivation(node: Node): string | undefined {
   if (inside !== undefined && (domain !== '' || RECURRENT.includes(opType)))
     return `${inside} is built into the ${opType} operator`;
   if (domain === '') return undefined;
-  // FusedConv, FusedGemm, NhwcFusedConv and, in a model that ONNX Runtime saved, its blocked Conv; MoE.
+  // FusedConv, FusedGemm, NhwcFusedConv, MoE, and the blocked Conv of a model that ONNX Runtime saved.
   const fused = attribute(node, 'activation')?.s ?? attribute(node, 'activation_type')?.s;
   if (fused !== undefined && ACTIVATION.test(fused)) return `${fused} is fused into ${opType}`;
-  // com.microsoft.QLinearLeakyRelu and its like compute on quantised integers.
+  // com.microsoft.QLinearLeakyRelu and similar operators compute on quantised integers.
   if (/^QLinear/.test(opType) && ACTIVATION.test(opType)) return `${opType} computes on quantised integers`;
   return undefined;
 }

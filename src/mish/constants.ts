@@ -3,11 +3,11 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import { RELABELS } from './operands.js';
 
-/** The tensor of an initializer or Constant node, seen from a scope; undefined where something may override it. */
+/** Returns the tensor of an initializer or Constant node that a scope sees; undefined where an input may override it. */
 export function constantTensor(index: GraphIndex, scope: Scope, name: string): Tensor | undefined {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
-  // Until IR 4 every initializer is also an input, which may override it; those we write are Constant nodes.
+  // Before IR 4 every initializer is also an input, which may override it. onnx-mish writes Constant nodes.
   if (!index.isInput(home, name)) {
     const tensor = home.initializers.get(name);
     if (tensor !== undefined) return tensor;
@@ -21,8 +21,8 @@ export function constantTensor(index: GraphIndex, scope: Scope, name: string): T
 }
 
 /**
- * The names that a constant tensor is made of: its own and, where it has been given another shape or sign on the way, those
- * before it. Empty for what is not constant.
+ * Returns the names of a constant tensor: its name, then those it was reshaped or negated from. Empty where it is not
+ * constant.
  */
 export function constantChain(index: GraphIndex, scope: Scope, name: string, depth = 0): string[] {
   if (constantTensor(index, scope, name) !== undefined) return [name];
@@ -34,7 +34,7 @@ export function constantChain(index: GraphIndex, scope: Scope, name: string, dep
   return chains.some(({ length }) => length === 0) ? [] : [name, ...chains.flat()];
 }
 
-/** The declared dimensions of a value; undefined where its rank is unknown. */
+/** Returns the declared dimensions of a value; undefined where its rank is unknown. */
 export function dimsOf(index: GraphIndex, scope: Scope, name: string) {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;

@@ -2,7 +2,7 @@ import { attribute, type Node } from '../onnx/document.js';
 import { DataType, floatType } from '../onnx/types.js';
 import { mish, sigmoid, softplus } from './reference.js';
 
-// What elementwise operators compute, in float64. Truth values are 1 and 0.
+// The functions of elementwise operators, in float64. Booleans are 1 and 0.
 
 /** A number attribute of the node, or its default. */
 type Numbers = (name: string, otherwise: number) => number;
@@ -25,12 +25,12 @@ function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
-/** x · Φ(x). */
+/** Computes GELU, x · Φ(x). */
 export function gelu(x: number): number {
   return (x / 2) * (1 + erf(x / Math.SQRT2));
 }
 
-/** The approximation of GELU by tanh. */
+/** Computes the tanh approximation of GELU. */
 export function tanhGelu(x: number): number {
   return (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
@@ -90,7 +90,7 @@ const BINARY: Readonly<Record<string, Op>> = {
   Or: (a, b) => Math.max(a, b),
 };
 
-/** With two or three operands here. */
+/** Variadic operators; only two or three operands are supported. */
 const VARIADIC: Readonly<Record<string, (a: number, b: number) => number>> = {
   Min: Math.min,
   Max: Math.max,
@@ -99,7 +99,7 @@ const VARIADIC: Readonly<Record<string, (a: number, b: number) => number>> = {
 
 const where: Op = (a, b, c) => (a !== 0 ? b : c);
 
-/** Clip's bounds are attributes up to opset 10, then inputs; NaN stands for an input that is left out. */
+/** Clip's bounds are attributes up to opset 10, then inputs; NaN stands for an absent input. */
 const clip: Op = (a, b, c, number) => {
   const [low, high] = [
     Number.isNaN(b) ? number('min', -Infinity) : b,
@@ -117,7 +117,7 @@ export function isElementwise({ opType, domain }: Pick<Node, 'opType' | 'domain'
   return NAMES.has(domain === '' ? opType : `${domain}.${opType}`);
 }
 
-/** Finds the function of a node that is applied element by element and gives one result; undefined for any other node. */
+/** Finds the function of an elementwise node with one output; undefined for any other node. */
 export function elementwise(node: Node): Op | undefined {
   const { opType, domain, inputs, outputs } = node;
   const name = domain === '' ? opType : `${domain}.${opType}`;
@@ -133,13 +133,13 @@ export function elementwise(node: Node): Op | undefined {
   return name === 'Where' && count === 3 ? where : undefined;
 }
 
-/** Whether a Cast is to floats or to truth values, which lose nothing that matters. */
+/** Returns whether a Cast is to a float type or to bool. */
 function castsFloat(node: Node): boolean {
   const to = attribute(node, 'to')?.i;
   return to === DataType.BOOL || floatType(to) !== undefined;
 }
 
-/** Reads the number attributes of a node; those that refer to its function's attributes come from `call`. */
+/** Reads the number attributes of a node; `call` gives those that refer to attributes of the function. */
 export function numbersOf(node: Node, call?: Node): Numbers {
   return (name, otherwise) => {
     const given = attribute(node, name);

@@ -6,28 +6,28 @@ import { constantValue, type Form, stepsOf, type Variant } from './forms.js';
 const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
 const CLIP_INPUTS = 11;
-/** The opset in which the arithmetic operators began to broadcast by themselves. */
+/** The opset from which arithmetic operators broadcast without an attribute. */
 const BROADCASTING = 7;
 
 export interface Emission extends Variant {
   readonly form: Form;
-  /** Element type of the site; undefined will do for a form that needs no constant. */
+  /** Element type of the site; may be undefined if the form needs no constants. */
   readonly type: FloatType | undefined;
-  /** Version of ONNX's operators where the nodes go. */
+  /** Opset of the graph or function that receives the nodes. */
   readonly opset: number;
   /** Name of the site's input. */
   readonly x: string;
   /** Name of the site's output. */
   readonly y: string;
-  /** What the names of the new nodes start with. */
+  /** Prefix of the new nodes' names. */
   readonly prefix: string;
-  /** A name that nothing else has. */
+  /** Returns a name that no node or value has. */
   readonly fresh: (wanted: string) => string;
-  /** The name of a scalar constant visible at the site, made when first asked for. */
+  /** Returns the name of a scalar constant visible at the site; creates it on first use. */
   readonly constant: (label: string, value: number, type: FloatType) => string;
 }
 
-/** Whether the form needs constants, and so a known element type, for this variant. */
+/** Returns whether the form needs constants for this variant. If so, the element type must be known. */
 export function needsConstants(form: Form, variant: Variant): boolean {
   return stepsFor(form, variant).some((step) => step.inputs.some((name) => name in form.constants));
 }
@@ -36,7 +36,7 @@ function stepsFor(form: Form, { beta, leak }: Variant) {
   return stepsOf(form, beta !== 1, leak !== undefined);
 }
 
-/** The nodes that compute y = x · tanh(softplus(βx)), or its mixture, in this form, in topological order. */
+/** Returns the nodes that compute y = x · tanh(softplus(βx)), or its mixture, in this form, in topological order. */
 export function emit(emission: Emission): onnx.INodeProto[] {
   const { form, opset, x, y, prefix, fresh } = emission;
   const names = new Map([['x', x]]);
@@ -65,7 +65,7 @@ export function emit(emission: Emission): onnx.INodeProto[] {
   });
 }
 
-/** A Constant node for a scalar; its one attribute form that every opset knows is `value`. */
+/** Builds a Constant node for a scalar. It uses the attribute `value`, which every opset has. */
 export function constantNode(name: string, value: number, type: FloatType): onnx.INodeProto {
   const attribute = [{ name: 'value', type: AttributeType.TENSOR, t: scalarTensor(value, type) }];
   return { opType: 'Constant', name, output: [name], attribute };
@@ -76,13 +76,13 @@ function value(emission: Emission, label: string): number {
   return constantValue(form.constants[label] ?? 0, known(emission), beta, leak);
 }
 
-/** Callers check `needsConstants` first; without constants the type is never asked for. */
+/** Returns the element type. Callers check `needsConstants` first. */
 function known({ type, form }: Emission): FloatType {
   if (type === undefined) throw new Error(`the ${form.name} form needs an element type`);
   return type;
 }
 
-/** A float attribute cannot hold float64's lowest value; float32's does as well, being below every cap. */
+/** Limits a value to float32, the type of float attributes. Float32's lowest value also works as the floor of float64. */
 function asFloat32(value: number): number {
   return Math.max(value, -(2 - 2 ** -23) * 2 ** 127);
 }

@@ -1,21 +1,21 @@
 import type { Edit } from '../onnx/splice.js';
 import type { Remedy } from './webgl/faults.js';
 
-/** A node that was written otherwise, as reports show it. */
+/** Report entry of a node that `fix` rewrote. */
 export interface FixedNode {
-  /** Node name, or operator and output where it has none. */
+  /** Node name, or operator and output for an unnamed node. */
   readonly label: string;
   readonly node: string;
   readonly op: string;
   /** Name of its output value. */
   readonly output: string;
-  /** What was done to it. */
+  /** The change that was applied. */
   readonly fix: Remedy;
-  /** What would have come out wrong. */
+  /** The result that would have been wrong. */
   readonly why: string;
 }
 
-/** What `fix` did. */
+/** Result of `fix`. */
 export interface FixReport {
   readonly fixes: readonly FixedNode[];
   /** Sizes in bytes. */
@@ -24,11 +24,11 @@ export interface FixReport {
 }
 
 export interface FixOptions {
-  /** Keep in the model what `undo` needs; true unless given. */
+  /** Store the undo record in the model; true by default. */
   readonly undo?: boolean | undefined;
 }
 
-/** The edits that keep a model from WebGL's mistakes, to be combined with others, and what they do. */
+/** The edits that avoid WebGL's bugs, to be combined with other edits, and their description. */
 export interface Fixes {
   readonly edits: readonly Edit[];
   readonly fixes: readonly FixedNode[];

@@ -12,7 +12,7 @@ import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
 
-/** `fix` of fixes.ts for a document that has been scanned already. */
+/** Does what `fix` does, for a scanned document. */
 export async function fixDocument(
   document: OnnxDocument,
   options: FixOptions = {},
@@ -24,8 +24,8 @@ export async function fixDocument(
 }
 
 /**
- * The fixes of a document; `rewritten` are the nodes that other edits write as Mish in the exp form, or take out, and `analysis`
- * spares what is known already.
+ * Returns the fixes of a document. Other edits replace the `rewritten` nodes with Mish in the exp form, or delete them. A given
+ * `analysis` is reused.
  */
 export async function webglFixes(
   document: OnnxDocument,
@@ -48,7 +48,7 @@ export async function webglFixes(
   const edits: Edit[] = [];
   for (const [node, kinds] of wanted) {
     const { start, end } = node.span;
-    // A node as a field of a graph is a graph with this one node.
+    // An encoded graph with a single node equals that node as a field of a graph.
     const [proto] = onnx.GraphProto.decode(await document.source.read(start, end - start)).node;
     if (proto === undefined) continue;
     const parts = kinds.has('slice') ? await lengthsOf(node, loaded, document) : undefined;
@@ -60,7 +60,7 @@ export async function webglFixes(
 
 const { INT, INTS, TENSOR } = onnx.AttributeProto.AttributeType;
 
-/** The lengths of a Split's parts. */
+/** Reads the lengths of a Split's parts. */
 async function lengthsOf(
   node: Node,
   loaded: Loaded,
@@ -75,7 +75,7 @@ async function lengthsOf(
   return Array.from({ length: rawData.length >> 3 }, (_, place) => Number(view.getBigInt64(8 * place, true)));
 }
 
-/** A Constant node of a tensor of one dimension. */
+/** Builds a Constant node for a one-dimensional tensor. */
 function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto & { name: string } {
   return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: TENSOR, t }] };
 }
@@ -83,7 +83,7 @@ function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto & { nam
 const integer = (name: string, value: number) =>
   constantOf(name, { dataType: DataType.INT64, dims: [1], int64Data: [value] });
 
-/** A Slice for each part of a Split. */
+/** Builds a Slice for each part of a Split. */
 function sliced(
   { name, input, output, attribute }: onnx.INodeProto,
   lengths: readonly number[],
@@ -111,7 +111,7 @@ function sliced(
   });
 }
 
-/** The nodes to write in the place of one. */
+/** Returns the nodes that replace a node. */
 function remedied(
   proto: onnx.INodeProto,
   node: Node,

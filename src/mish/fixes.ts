@@ -5,11 +5,11 @@ import type { ModelInput } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { Fixes, FixOptions, FixReport } from './fix-report.js';
 
-// What is known of WebGL is loaded when it is asked for: most pages have no use for it.
+// The knowledge of WebGL's bugs is loaded on demand, since most pages do not need it.
 
 /**
- * Writes the nodes that ONNX Runtime Web's WebGL is known to compute wrong so that it computes them right; see `Remedy`. Each is the
- * same function of all finite numbers. Only the main graph is looked at, as WebGL runs no others.
+ * Replaces the nodes that ONNX Runtime Web's WebGL computes wrong by equivalent nodes that it computes right; see `Remedy`.
+ * The function stays the same for all finite numbers. Only the main graph is examined: WebGL runs no other graphs.
  *
  * @example
  * import { fix } from 'onnx-mish';
@@ -25,7 +25,7 @@ export async function fix(
   return fixDocument(await scan(input), options);
 }
 
-/** The fixes of a document where they are wanted; `rewritten` and `analysis` as `webglFixes` takes them. */
+/** Returns the fixes of a document if they are wanted. `rewritten` and `analysis` have the meaning they have in `webglFixes`. */
 export async function fixesFor(
   isWanted: boolean,
   document: OnnxDocument,

@@ -14,14 +14,14 @@ import {
   slotsBefore,
 } from './homogeneous.js';
 
-// mish_b(x) = x tanh(softplus(b x)) = mish(b x) / b, and the same goes for a mixture. Where all that lies between linear
-// layers and the activation is positively homogeneous, b can go into the weights before and 1/b into those after it (as in
-// cross-layer equalisation: Nagel et al. 2019, arXiv:1906.04721), and what is left is Mish with a sharpness of 1.
+// mish_b(x) = x tanh(softplus(b x)) = mish(b x) / b, and likewise for a mixture. If all nodes between the activation and its
+// linear layers are positively homogeneous, the weights before it take b and those after it 1/b. Mish with sharpness 1
+// remains. Cross-layer equalisation does the same with scales: Nagel et al. 2019, arXiv:1906.04721.
 
-/** An activation whose sharpness is to go into the weights around it. */
+/** An activation whose sharpness the weights around it could take. */
 export interface Foldable {
   readonly scope: Scope;
-  /** The nodes that make it; what they make, but for the last one's output, has to stay among them. */
+  /** The nodes that compute the activation. No other node may read their outputs, except the last node's. */
   readonly nodes: ReadonlySet<Node>;
   readonly x: string;
   readonly y: string;
@@ -29,16 +29,16 @@ export interface Foldable {
   readonly type: FloatType | undefined;
 }
 
-/** Which activations can do without their sharpness, and what that takes. */
+/** Result of planning: the activations that lose their sharpness, the others, and the new weights. */
 export interface Folding<T> {
   readonly folded: ReadonlySet<T>;
-  /** The others with the reason, as a sentence fragment for people. */
+  /** The other activations, each with its reason as a sentence fragment. */
   readonly kept: ReadonlyMap<T, string>;
   /** The weights with their new values. */
   readonly edits: readonly Edit[];
 }
 
-/** A weight that takes the sharpness of an activation, or its reciprocal, where a node reads it. */
+/** A weight at an input of a node; it takes an activation's sharpness, or the reciprocal. */
 interface Share {
   readonly weight: Weight;
   readonly node: Node;
@@ -49,11 +49,11 @@ interface Share {
 interface Context {
   readonly document: OnnxDocument;
   readonly index: GraphIndex;
-  /** The nodes that are about to change, or belong to Mish: a scale does not pass through them. */
+  /** Nodes that will change or belong to a Mish; a scale does not pass through them. */
   readonly blocked: ReadonlySet<Node>;
 }
 
-/** Finds which of these activations can hand their sharpness to weights, all at once. Reads those weights. */
+/** Finds which of these activations can move their sharpness into weights together. Reads those weights. */
 export async function planFolds<T extends Foldable>(
   context: Context,
   sites: readonly T[],
@@ -73,12 +73,12 @@ export async function planFolds<T extends Foldable>(
     known.set(weight.tensor, values);
     return values;
   };
-  // A weight that cannot take its factor keeps the sites it is for from folding, and other weights lose theirs.
+  // If a weight cannot take its factor, its sites are not folded, and other weights lose the factors of those sites.
   for (;;) {
     const scaled: [Weight, Float64Array][] = [];
     const failed = new Map<T, string>();
     for (const { weight, factor, of } of factors(shares, context.index)) {
-      if (factor === 1) continue; // what one site asks for, the next one undoes
+      if (factor === 1) continue; // the factors of two sites cancel
       const values = factor === undefined ? `others read '${weight.name}' as well` : await read(weight);
       const result = typeof values === 'string' ? values : scale(values, factor ?? 1, weight);
       if (typeof result !== 'string') scaled.push([weight, result]);
@@ -96,7 +96,7 @@ export async function planFolds<T extends Foldable>(
   }
 }
 
-/** The weights that would take a site's sharpness, or why there are none. */
+/** Returns the weights that would take a site's sharpness, or the reason why there are none. */
 function sharesOf(context: Context, site: Foldable): readonly Share[] | string {
   const { document, index } = context;
   if (site.scope !== document.graph) return 'it is not in the main graph';
@@ -114,7 +114,7 @@ function sharesOf(context: Context, site: Foldable): readonly Share[] | string {
   return typeof after === 'string' ? after : [...before, ...after];
 }
 
-/** Upwards from a site's input to the linear node that makes it. */
+/** Walks up from a site's input to the linear node that computes it. */
 function sharesBefore(context: Context, { x, nodes }: Foldable): readonly Share[] | string {
   const { document, index, blocked } = context;
   const { graph } = document;
@@ -140,7 +140,7 @@ function sharesBefore(context: Context, { x, nodes }: Foldable): readonly Share[
   }
 }
 
-/** Downwards from a site's output to all that reads it, or what is made of it. */
+/** Walks down from a site's output to all direct and indirect readers. */
 function sharesAfter(context: Context, y: string): readonly Share[] | string {
   const { document, index, blocked } = context;
   const { graph } = document;
@@ -173,7 +173,7 @@ function sharesAfter(context: Context, y: string): readonly Share[] | string {
   return shares;
 }
 
-/** The weights of the first choice that there is for what makes a value, or why there are none. */
+/** Returns the first usable weights of a linear node, or the reason why there are none. */
 function firstOwned(context: Context, node: Node): readonly Share[] | string {
   let why = `what goes in is made by ${label(node)}`;
   for (const slots of slotsBefore(node, context.document.graph)) {
@@ -184,7 +184,7 @@ function firstOwned(context: Context, node: Node): readonly Share[] | string {
   return why;
 }
 
-/** The weights at these slots of a node; an input that is left out needs none. */
+/** Returns the weights at these slots of a node; an absent input needs none. */
 function owned(context: Context, node: Node, { up, down }: Slots): readonly Share[] | string {
   const shares: Share[] = [];
   for (const [slots, way] of [
@@ -202,7 +202,7 @@ function owned(context: Context, node: Node, { up, down }: Slots): readonly Shar
   return shares;
 }
 
-/** The constant of a sum or the like, which scales as the rest does, and the slot of that; undefined where there is none. */
+/** Returns the constant operand of a jointly homogeneous node and the slot of the other operand; undefined without one. */
 function constantTerm(context: Context, node: Node): { share: Share; data: number } | undefined {
   const [first, second] = node.inputs.map((name) => ownWeight(context, name));
   const term = (weight: Weight, slot: number) => {
@@ -213,24 +213,24 @@ function constantTerm(context: Context, node: Node): { share: Share; data: numbe
   return undefined;
 }
 
-/** A constant that nobody can give another value. */
+/** Returns a constant that no input can override, or the reason why the value is not one. */
 function ownWeight({ document, index }: Context, name: string): Weight | string {
   const { graph, irVersion } = document;
   const weight = weightOf(index, graph, name);
   if (weight === undefined) return `whose '${name}' is no constant`;
-  // Until IR 4 initializers had to be inputs as well.
+  // Before IR 4 initializers had to be inputs as well.
   if (irVersion >= 4 && index.isInput(graph, name)) return `whose '${name}' is an input of the model as well`;
   return weight;
 }
 
 interface Factor<T> {
   readonly weight: Weight;
-  /** Undefined where not all that read the weight ask for the same. */
+  /** Undefined where readers of the weight need different factors. */
   readonly factor: number | undefined;
   readonly of: ReadonlySet<T>;
 }
 
-/** What each weight is to be multiplied by, for all sites together. */
+/** Returns the factor of each weight, for all sites together. */
 function factors<T extends Foldable>(
   shares: ReadonlyMap<T, readonly Share[]>,
   index: GraphIndex,
@@ -250,7 +250,7 @@ function factors<T extends Foldable>(
   return [...found.values()].map(({ weight, readers, of }) => {
     const wanted = [...readers.values()].map(({ up, down }) => up / down);
     const [factor = 1] = wanted;
-    // Those that ask for nothing want it as it is.
+    // Readers without a factor need the weight unchanged.
     const agree = index.uses(weight.home, weight.name).length === readers.size;
     return { weight, of, factor: agree && wanted.every((one) => one === factor) ? factor : undefined };
   });
@@ -258,12 +258,12 @@ function factors<T extends Foldable>(
 
 type Ratio = { up: number; down: number };
 
-/** The sharpness as the nodes have it that the fold replaces. */
+/** Returns the sharpness as stored in the model, rounded to the element type. */
 export function sharpnessOf({ beta, type }: Pick<Foldable, 'beta' | 'type'>): number {
   return type === undefined ? beta : roundTo(beta, type);
 }
 
-/** A weight's elements, or why they cannot be had. */
+/** Reads a weight's elements, or returns the reason why they cannot be read. */
 async function readable(
   document: OnnxDocument,
   weight: Weight,
@@ -278,7 +278,7 @@ async function readable(
   }
 }
 
-/** The values times a factor, or why their type cannot hold them: too large, or so small that digits are lost. */
+/** Multiplies the values, or explains why their type cannot hold the products: overflow, or lost digits. */
 function scale(values: Float64Array, factor: number, { name, type }: Weight): Float64Array | string {
   const scaled = values.map((value) => value * factor);
   const held = floatValues(scaled, type);
@@ -288,7 +288,7 @@ function scale(values: Float64Array, factor: number, { name, type }: Weight): Fl
     lost += Math.abs((held[index] ?? 0) - value);
     size += Math.abs(value);
   }
-  // Written so that NaN and Infinity fail.
+  // NaN and Infinity fail this comparison.
   return lost <= ROUNDING[type] * size
     ? scaled
     : `${type} cannot hold the weights '${name}' times ${Number(factor.toPrecision(4))}`;

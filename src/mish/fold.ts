@@ -12,17 +12,17 @@ import { rewriteMish } from './retarget.js';
 import { commonBeta, countMixtures } from './swap.js';
 
 export interface FoldOptions {
-  /** Opens external data; without it weights that are in other files stay as they are. */
+  /** Opens external data; without it, weights in other files stay unchanged. */
   readonly openData?: OpenData | undefined;
-  /** Keep in the model what `undo` needs, which is the old weights; true unless given. */
+  /** Store the undo record, with the old weights, in the model; true by default. */
   readonly undo?: boolean | undefined;
 }
 
 /**
- * Takes the sharpness out of the Mish, and the mixtures, of the main graph and into the weights around them, where all that
- * lies between is positively homogeneous: mish_b(x) = mish(bx) / b. Those sites become plain Mish of a scaled input, with a
- * node or two less each; outputs differ by rounding, and not even by that where b is a power of two. In float16 a scaled
- * input or output may overflow where b · x would be above 65504. Sites that cannot be folded stay as they are.
+ * Moves the sharpness of Mish and mixtures in the main graph into the weights around them: mish_b(x) = mish(bx) / b. All nodes
+ * between site and weights must be positively homogeneous. A folded site becomes plain Mish of a scaled input and saves
+ * one or two nodes. Outputs differ by rounding only; for b a power of two they are equal. In float16 a scaled value
+ * overflows where b · x exceeds 65504. Other sites stay unchanged.
  *
  * Throws as `scan` does.
  *
@@ -40,7 +40,7 @@ export async function foldSharpness(
   return foldDocument(await scan(input), options);
 }
 
-/** `foldSharpness` for a document that has been scanned already. */
+/** Does what `foldSharpness` does, for a scanned document. */
 export async function foldDocument(
   document: OnnxDocument,
   options: FoldOptions = {},
@@ -69,7 +69,7 @@ export async function foldDocument(
   return { output, report: foldReport(folding) };
 }
 
-/** The nodes that compute one Mish. */
+/** Returns the nodes that compute a Mish. */
 function nodesOf({ node, inner }: Pick<Recognised, 'node' | 'inner'>) {
   return [node, ...inner];
 }

@@ -8,7 +8,7 @@ import type { Site, Skip } from './sites.js';
 
 type Obstacle = Pick<Skip, 'reason' | 'why' | 'option'>;
 
-/** Why a form cannot be written at a place for its element type; undefined when it can. */
+/** Explains why a form cannot be written at a site; undefined when it can. */
 export function formObstacle(
   form: Form,
   { type, several = [], scope }: Pick<Site, 'type' | 'several' | 'scope'>,
@@ -53,7 +53,7 @@ function typeObstacle(
   };
 }
 
-/** Whether a sharpness and its reciprocal are finite and above zero in an element type. */
+/** Returns whether a sharpness and its reciprocal are finite and above zero in an element type. */
 function isRepresentable(beta: number, type: FloatType): boolean {
   return [beta, 1 / beta].every((value) => {
     const rounded = roundTo(value, type);
@@ -61,14 +61,14 @@ function isRepresentable(beta: number, type: FloatType): boolean {
   });
 }
 
-/** The opset in which the arithmetic operators began to broadcast. */
+/** The opset from which arithmetic operators broadcast. */
 const BROADCASTING = 7;
 /** The opset in which Clip's bounds became inputs. */
 const CLIP_INPUTS = 11;
 
 /**
- * ONNX's checker refuses a function with a node whose operator is not the same in the opsets of function and model. Where
- * the function has such a node already, it is enough that ONNX Runtime, which reads the nodes by the model's opset, takes them.
+ * Explains why a form is invalid in a function. ONNX's checker refuses a node whose operator differs between the opsets of
+ * function and model. If the function already has such a node, only ONNX Runtime must accept the form; it uses the model's opset.
  */
 function versionObstacle(
   form: Form,
@@ -86,7 +86,7 @@ function versionObstacle(
   if (since.some((opset) => inside < opset !== outside < opset))
     return { reason: 'opset-mismatch', why: `${imports}, in which the ${form.name} form is not the same` };
   if (differsAlready(root, outside)) return undefined;
-  // The nodes of a graph inside are not looked at, but its constants lie in the function.
+  // The checker skips the nodes of nested graphs, but their constants lie in the function.
   const steps = scope === root ? stepsOf(form, variant.beta !== 1, variant.leak !== undefined) : [];
   const written = steps.map(({ op }) => op);
   if (needsConstants(form, variant)) written.push('Constant');

@@ -3,11 +3,11 @@ import type { FloatType } from '../onnx/types.js';
 
 export type FormName = 'softplus' | 'exp' | 'native';
 
-/** The execution providers a form can be chosen for. */
+/** The execution providers that a form can be chosen for. */
 export const TARGETS = ['cpu', 'wasm', 'webgl', 'webgpu', 'cuda'] as const;
 export type Target = (typeof TARGETS)[number];
 
-/** What is Mish, sharpened Mish, or a mixture. */
+/** Parameters of Mish, sharpened Mish, or a mixture. */
 export interface Variant {
   /** Sharpness β of x · tanh(softplus(βx)); 1 is Mish. */
   readonly beta: number;
@@ -15,10 +15,10 @@ export interface Variant {
   readonly leak?: number | undefined;
 }
 
-/** The steepest slope of a mixture: no LeakyReLU has more, and exp's bound in f16 hides that of 2α no longer. */
+/** Largest |α| of a mixture. Beyond 8, the cap of the exp form would show in float16 results. */
 export const STEEPEST = 8;
 
-/** What a constant can be made of, with α as the element type holds it, so that α and 1 - α add up. */
+/** Constants derived from α and β. α is rounded to the element type first, so that α and 1 - α add up to 1. */
 const DERIVED = {
   beta: ({ beta }: Required<Variant>) => beta,
   alpha: ({ leak }: Required<Variant>) => leak ?? 0,
@@ -27,23 +27,23 @@ const DERIVED = {
   '(1-alpha)/beta': ({ beta, leak }: Required<Variant>) => (1 - (leak ?? 0)) / beta,
 };
 
-/** A constant of a recipe: one number, one per element type, or what is made from sharpness and slope. */
+/** A constant of a recipe: a number, a number per element type, or the name of a derived constant. */
 export type Constant = number | Readonly<Record<FloatType, number>> | keyof typeof DERIVED;
 
 /**
  * One node of a recipe. Operands are names: `x` is the site's input, `y` its output, a key of `constants`
- * a scalar, anything else the output of an earlier step. A constant comes last, as opsets before 7 can
- * only broadcast their second operand.
+ * a scalar, any other name the output of an earlier step. A constant comes last: before opset 7, only the
+ * second operand broadcasts.
  */
 export interface Step {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly output: string;
-  /** Only there for β ≠ 1, for a mixture, or for either; without it the step's output is its first input. */
+  /** Condition for the step: β ≠ 1, a mixture, or either. An omitted step's output stands for its first input. */
   readonly only?: 'sharp' | 'mixture' | 'either';
 }
 
-/** A way to write Mish in ONNX nodes. Emitting, recognising and describing it all read this. */
+/** A way to write Mish as ONNX nodes. The emitter, the recogniser and the reports all read this data. */
 export interface Form {
   readonly name: FormName;
   readonly summary: string;
@@ -53,7 +53,7 @@ export interface Form {
   readonly types: Readonly<Record<FloatType, number>>;
   readonly steps: readonly Step[];
   readonly constants: Readonly<Record<string, Constant>>;
-  /** Where ONNX Runtime cannot run it, or runs it slowly; for which element types and before which opset, if not all. */
+  /** Providers where ONNX Runtime cannot run the form, or runs it slowly; may be limited to an element type or older opsets. */
   readonly limits: readonly {
     readonly on: readonly Target[];
     readonly type?: FloatType;
@@ -64,9 +64,9 @@ export interface Form {
 
 const SHARPEN: Step = { op: 'Mul', inputs: ['x', 'beta'], output: 'sharp', only: 'sharp' };
 
-/** tanh(ln(1 + e)) = w / (w + 2) with w = e(e + 2); at and above these values it rounds to 1. */
+/** Input from which w / (w + 2) rounds to 1, where w = e(e + 2), e = e^x, and w / (w + 2) = tanh(ln(1 + e)). */
 const CAP = { f16: 5.5, f32: 20, f64: 20, bf16: 20 };
-/** The lowest finite value. Clip could leave it out, but not on WebGL. */
+/** The lowest finite value. WebGL's Clip needs a lower bound. */
 const FLOOR = {
   f16: -65504,
   f32: -(2 - 2 ** -23) * 2 ** 127,
@@ -140,7 +140,7 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
   },
 };
 
-/** The form for a provider. Backed by test/bench/forms.md. */
+/** The fastest form per provider; test/bench/forms.md has the measurements. */
 export const FORM_FOR: Readonly<Record<Target, FormName>> = {
   cpu: 'exp',
   wasm: 'exp',
@@ -149,10 +149,7 @@ export const FORM_FOR: Readonly<Record<Target, FormName>> = {
   cuda: 'softplus',
 };
 
-/**
- * The steps for β ≠ 1 or 1, and for a mixture or Mish itself: without those that are only for the other, and with
- * operands renamed to match.
- */
+/** Returns the steps of a form for β ≠ 1 (`sharp`) or a mixture. Omits the other steps and renames operands to match. */
 export function stepsOf(form: Form, sharp: boolean, mixture = false): Step[] {
   const wanted = { sharp, mixture, either: sharp || mixture };
   const alias = new Map<string, string>();
@@ -163,7 +160,7 @@ export function stepsOf(form: Form, sharp: boolean, mixture = false): Step[] {
   const steps = form.steps.filter(({ only, inputs, output }) => {
     if (only === undefined || wanted[only]) return true;
     const from = rename(inputs[0] ?? '');
-    // Whichever of the two names is fixed (x or y) is the one that stays.
+    // Of the two names, the fixed name (x or y) stays.
     if (output === 'y') alias.set(from, 'y');
     else alias.set(output, from);
     return false;
@@ -171,7 +168,7 @@ export function stepsOf(form: Form, sharp: boolean, mixture = false): Step[] {
   return steps.map((step) => ({ ...step, inputs: step.inputs.map(rename), output: rename(step.output) }));
 }
 
-/** The value of a recipe's constant for an element type, a sharpness, and the slope of a mixture. */
+/** Returns the value of a recipe's constant for an element type, a sharpness, and the slope of a mixture. */
 export function constantValue(constant: Constant, type: FloatType, beta: number, leak?: number): number {
   if (typeof constant === 'number') return constant;
   if (typeof constant !== 'string') return constant[type];

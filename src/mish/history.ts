@@ -9,28 +9,28 @@ import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { DIGEST_FROM_END, inversePatch } from '../onnx/undo-record.js';
 import type { restore, Undone } from './restore.js';
 
-/** The metadata_props entry that says what was done, as JSON. */
+/** Key of the metadata_props entry that lists the operations, as JSON. */
 const RECORD = 'onnx-mish';
-/** The entry from which `undo` restores the bytes that were there before. */
+/** Key of the entry with the undo record. */
 const UNDO = 'onnx-mish.undo';
 
-/** One thing done to a model. */
+/** An operation of onnx-mish on a model. */
 export interface Operation {
   readonly operation: 'swap' | 'retarget' | 'fold' | 'fix' | 'fix-relu' | 'calibrate' | 'opset';
-  /** Version of onnx-mish that did it. */
+  /** Version of onnx-mish that ran the operation. */
   readonly version: string;
   readonly form: string;
-  /** Sharpness; 1 is Mish. For `fold`, the one that is in the weights now. Absent where each site kept its own. */
+  /** Sharpness; 1 is Mish. For `fold`, the sharpness that the weights took. Absent where sites differ. */
   readonly beta?: number;
-  /** How many of the sites became a mixture and not Mish itself; absent where none did. */
+  /** Number of sites that became a mixture; absent for 0. */
   readonly mixtures?: number;
-  /** How many of the sites have their sharpness in the weights around them; absent where none has. */
+  /** Number of sites whose sharpness moved into the weights around them; absent for 0. */
   readonly folded?: number;
-  /** Number of sites rewritten; for `opset`, of nodes and imports; for `calibrate`, of layers whose weights were solved anew. */
+  /** Number of sites rewritten; for `opset`, of nodes and imports; for `calibrate`, of layers with new weights. */
   readonly sites: number;
 }
 
-/** What onnx-mish has done to this model so far, oldest first. A record it cannot read counts as none. */
+/** Returns the operations of onnx-mish on this model, oldest first. An unreadable record counts as none. */
 export function history(document: OnnxDocument): Operation[] {
   const entry = document.metadata.find(({ key }) => key === RECORD);
   if (entry === undefined) return [];
@@ -59,14 +59,14 @@ function isOperation(value: unknown): value is Operation {
     OPERATIONS.includes(operation as Operation['operation']) &&
     typeof form === 'string' &&
     typeof sites === 'number' &&
-    // Nothing in it is nested, or it could be nested too deeply to be written again.
+    // Values are flat: a deeply nested value could not be serialised again.
     Object.values(value).every((one) => typeof one !== 'object')
   );
 }
 
 /**
- * Applies the edits, and appends the record of the operations and, if wanted, what undoes them all at once. An
- * operation on no site leaves no record; without any, the output is the source, byte for byte.
+ * Applies the edits and appends the list of operations and, unless unwanted, the undo record for all of them. An operation
+ * without sites is not listed. Without any operation the output equals the source, byte for byte.
  */
 export async function spliceWithRecord(
   document: OnnxDocument,
@@ -94,7 +94,7 @@ export async function spliceWithRecord(
 
 export type { Undone };
 
-/** What is said of an undo. */
+/** Report of an undo. */
 export interface UndoReport extends Pick<Undone, 'proof' | 'notes'> {
   readonly bytes: number;
 }
@@ -104,8 +104,8 @@ export function undoReport({ size, proof, notes }: Undone): UndoReport {
 }
 
 /**
- * The model as it was before the last swap, retarget or fix, byte for byte.
- * Throws `cannot-undo` when there is no record or the file has been changed since.
+ * Restores the model as it was before the last swap, retarget or fix, byte for byte.
+ * Throws `cannot-undo` when there is no record or the file has changed since.
  *
  * @example
  * import { swap, undo } from 'onnx-mish';
@@ -120,7 +120,7 @@ export async function undo(input: ModelInput): Promise<Undone> {
   return record === undefined ? undoDocument(await scan(source)) : restored(source, record);
 }
 
-/** `undo` for a document that has been scanned already. */
+/** Does what `undo` does, for a scanned document. */
 export async function undoDocument(document: OnnxDocument): Promise<Undone> {
   const { source, metadata } = document;
   const record = recordIn(metadata);

@@ -1,24 +1,24 @@
 import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 
-// What becomes of a tensor's scale: which operators hand it on, f(sx) = s f(x) for s > 0, and which have weights that can
-// take it up. Only what is certain is listed; whatever is not here stops it.
+// Which operators preserve a tensor's scale, f(sx) = s f(x) for s > 0, and which have weights that can absorb the scale.
+// Only operators that are certain are listed; any other operator ends the search.
 
-/** Positively homogeneous in their first input, whatever the others and the attributes are. */
+/** Operators that are positively homogeneous in their first input, for all other inputs and attributes. */
 const HOMOGENEOUS: ReadonlySet<string> = new Set([
   ...['Identity', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile', 'Slice'],
   ...['MaxPool', 'AveragePool', 'GlobalMaxPool', 'GlobalAveragePool', 'DepthToSpace', 'SpaceToDepth'],
   ...['ReduceMean', 'ReduceSum', 'ReduceMax', 'ReduceMin', 'Relu', 'LeakyRelu', 'PRelu', 'Upsample'],
 ]);
 
-/** Whether a node of ONNX's own hands the scale of its first input on to its one output. */
+/** Returns whether a node of ONNX's default domain preserves the scale of its first input in its only output. */
 export function isHomogeneous(node: Node, scope: Scope, index: GraphIndex): boolean {
   const { opType, domain, inputs, outputs } = node;
   if (domain !== '' || outputs.length !== 1 || inputs[0] === undefined) return false;
   if (HOMOGENEOUS.has(opType)) return true;
   switch (opType) {
     case 'Dropout': {
-      // Before opset 7 it was in training unless told otherwise, from 12 on its third input may tell it to be.
+      // Dropout trains by default before opset 7, and its third input may enable training from opset 12.
       return opsetOf(scope) >= 7 && (inputs[2] ?? '') === '';
     }
     case 'Pad': {
@@ -32,7 +32,7 @@ export function isHomogeneous(node: Node, scope: Scope, index: GraphIndex): bool
   }
 }
 
-/** The value to pad with is an attribute up to opset 10, and an input from 11 on. */
+/** Returns whether a Pad fills with 0. The fill value is an attribute up to opset 10, then an input. */
 function padsZero(node: Node, scope: Scope, index: GraphIndex): boolean {
   if ((attribute(node, 'value')?.f ?? 0) !== 0) return false;
   const name = node.inputs[2] ?? '';
@@ -43,19 +43,19 @@ function padsZero(node: Node, scope: Scope, index: GraphIndex): boolean {
   return (scope.initializers.get(name) ?? constant?.tensor)?.scalar === 0;
 }
 
-/** Reads a tensor's shape and not its values. */
+/** Returns whether a node reads a tensor's shape and not its values. */
 export function readsShape({ opType, domain }: Node): boolean {
   return domain === '' && (opType === 'Shape' || opType === 'Size');
 }
 
 const JOINT: ReadonlySet<string> = new Set(['Add', 'Sub', 'Max', 'Min']);
 
-/** Positively homogeneous in its two inputs together: one of them, if it is constant, can be scaled as the other is. */
+/** Returns whether a node is positively homogeneous in both inputs together: a constant input can be scaled with the other. */
 export function isJointlyHomogeneous({ opType, domain, inputs, outputs }: Node): boolean {
   return domain === '' && JOINT.has(opType) && inputs.length === 2 && outputs.length === 1;
 }
 
-/** Slots of inputs that a scale goes into: `up` takes the scale, `down` its reciprocal. */
+/** Slots of the weights that absorb a scale: `up` takes the scale, `down` its reciprocal. */
 export interface Slots {
   readonly up: readonly number[];
   readonly down: readonly number[];
@@ -64,7 +64,7 @@ export interface Slots {
 const up = (...slots: number[]): Slots => ({ up: slots, down: [] });
 const down = (...slots: number[]): Slots => ({ up: [], down: slots });
 
-/** The weights that scale what a linear node makes; the first choice that is constant will do. None for other nodes. */
+/** Returns the alternatives for scaling a linear node's output; the first with constant weights is used. Empty for other nodes. */
 export function slotsBefore(node: Node, scope: Scope): readonly Slots[] {
   if (node.domain !== '') return [];
   switch (node.opType) {
@@ -83,7 +83,7 @@ export function slotsBefore(node: Node, scope: Scope): readonly Slots[] {
   }
 }
 
-/** The weights that undo the scale of what goes into a linear node at a slot; none for other nodes. */
+/** Returns the weights that undo the scale of a linear node's input; undefined for other nodes. */
 export function slotsAfter(node: Node, slot: number, scope: Scope): Slots | undefined {
   if (node.domain !== '') return undefined;
   switch (node.opType) {
@@ -96,14 +96,14 @@ export function slotsAfter(node: Node, slot: number, scope: Scope): Slots | unde
     case 'Mul':
       return down(1 - slot);
     case 'BatchNormalization':
-      // s (x - m) / d + b: with x and m both scaled, s is to be divided.
+      // s (x - m) / d + b: when x and m are scaled, s is divided.
       return slot === 0 && isInference(node, scope) ? { up: [3], down: [1] } : undefined;
     default:
       return undefined;
   }
 }
 
-/** Before opset 7 a BatchNormalization was in training unless told otherwise; until 14 its further outputs said so. */
+/** Returns whether a BatchNormalization infers. It trains by default before opset 7; further outputs mean training before 14. */
 function isInference(node: Node, scope: Scope): boolean {
   const training = attribute(node, 'training_mode')?.i ?? 0;
   return opsetOf(scope) >= 7 && node.outputs.length === 1 && training === 0;

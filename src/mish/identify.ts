@@ -19,7 +19,7 @@ type Bend =
   | 'tent'
   | 'cross-entropy';
 
-/** What a function is, with its parameters. */
+/** Name and parameters of an identified function. */
 export interface Identity {
   readonly name: ActivationName;
   /** Sharpness of Mish, Swish or softplus. */
@@ -32,14 +32,14 @@ export interface Identity {
   readonly difference: number;
 }
 
-/** Values of the function at points. */
+/** Evaluates the function at points. */
 export type Evaluate = (points: readonly number[]) => readonly number[];
 
 const EPSILON = 1e-4;
-/** The points that parameters are found from. A function that fits nothing here is not looked at more closely. */
+/** Points for estimating parameters. A function that fits no family at these points is rejected early. */
 const PROBES = [-60, -3.3, -1, -EPSILON, 0, EPSILON, 0.5, 1, 2.7, 60];
 
-/** Dense from -8 to 8 and more so around 0, and up to 60 either way. */
+/** Points of the final comparison: from -60 to 60, dense from -8 to 8, densest around 0. */
 const POINTS = ((): readonly number[] => {
   const points = [19.999, 20.001, 60];
   for (let step = 0; step <= 256; step++) points.push((step + 0.37) / 32);
@@ -52,17 +52,17 @@ type Candidate = Omit<Identity, 'difference' | 'name'> & {
   readonly name?: ActivationName;
   readonly f: (x: number) => number;
 };
-/** A family's members that may be the function, given by its values at the probes. */
+/** Yields the members of a family that fit the function's values at the probes. */
 type Family = (at: (x: number) => number, choices: Choices) => Iterable<Candidate>;
-/** The numbers near an estimate that a parameter may be exactly, and the estimate itself. */
+/** Returns exact values near an estimate of a parameter, then the estimate. */
 type Choices = (estimate: number, ...simple: number[]) => readonly number[];
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
-/** What exceeds a threshold either way. */
+/** The soft shrinkage function: moves x towards 0 by the threshold. */
 const softShrink = (x: number, threshold: number) => Math.sign(x) * Math.max(Math.abs(x) - threshold, 0);
 
-/** With less, what is curved is a line. */
+/** With a smaller sharpness a curve cannot be told from a line. */
 const LEAST_SHARPNESS = 1e-3;
 
 const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
@@ -107,7 +107,7 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
       }
   },
   *softshrink(at) {
-    const threshold = 60 - at(60); // of 60 nothing would be left
+    const threshold = 60 - at(60); // a larger threshold would leave 0 everywhere
     if (threshold > 0.01 && threshold < 59) yield { f: (x) => softShrink(x, threshold) };
   },
   *tent(at) {
@@ -123,8 +123,8 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
 };
 
 /**
- * Finds the activation that a function of one variable is: the same everywhere to within `tolerance`, absolutely up to 1 and
- * relatively beyond. A parameter that is near one of `constants`, or made of it, is taken to be exactly that.
+ * Identifies the activation that a function of one variable computes. Values agree within `tolerance`: absolute up to 1,
+ * relative beyond. A parameter near one of `constants`, or near a number derived from it, is rounded to that number.
  */
 export function identify(
   evaluate: Evaluate,
@@ -136,7 +136,7 @@ export function identify(
   const at = (x: number) => probed[PROBES.indexOf(x)] ?? Number.NaN;
   const direct = [...constants, ...constants.map((c) => c / 2)];
   const derived = constants.flatMap((c) => [1 / c, 1 - c, -c]);
-  /** How far a parameter is from what is written: 0 as it is, 1 made of it, 2 an estimate. */
+  /** Source of a parameter: 0 a constant of the model, 1 derived from a constant, 2 an estimate. */
   const ranks = new Map<number, number>();
   const choices: Choices = (estimate, ...simple) => {
     const near = (value: number) => Math.abs(value - estimate) <= Math.max(5e-3, 0.01 * Math.abs(estimate));
@@ -170,7 +170,7 @@ export function identify(
   return best;
 }
 
-/** The largest difference between values and what is wanted; Infinity where it exceeds the limit or is not a number. */
+/** Returns the largest difference between actual and wanted values; Infinity where it exceeds the limit or is NaN. */
 function differenceOf(values: readonly number[], wanted: (index: number) => number, limit: number): number {
   let largest = 0;
   for (const [index, value] of values.entries()) {
@@ -190,7 +190,7 @@ const pairsOf = (points: readonly number[]): Pairs =>
 const FEW_PAIRS = pairsOf(PROBES);
 const PAIRS = pairsOf(POINTS.filter((_, index) => index % 8 === 0));
 
-/** Finds what a function of two variables is. The slope of a PReLU may be any function of the second. */
+/** Identifies a function of two variables. The slope of a PReLU may be any function of the second. */
 export function identifyPair(
   evaluate: (pairs: Pairs) => readonly number[],
   tolerance: number,
@@ -213,7 +213,7 @@ export function identifyPair(
     if (differenceOf(few, wanted(FEW_PAIRS), tolerance) > tolerance) continue;
     values ??= evaluate(PAIRS);
     const difference = differenceOf(values, wanted(PAIRS), tolerance);
-    // A slope that does not depend on the second is of another activation.
+    // A slope that ignores the second variable belongs to another activation.
     if (difference <= tolerance && new Set(slopes).size > 1) return { name, difference };
   }
   return undefined;

@@ -11,38 +11,38 @@ import { findSites, type SiteOptions, siteLabel } from './sites.js';
 
 export interface ValueSummary {
   readonly name: string;
-  /** `f32`, `i64`, ...; `unknown` for what is no tensor. */
+  /** `f32`, `i64`, ...; `unknown` for a value that is not a tensor. */
   readonly elemType: string;
   /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
   readonly dims: readonly (number | string | null)[] | undefined;
 }
 
 export interface MishSummary {
-  /** `other` where it is written as none of ours. */
+  /** `other` where the nodes match no form of onnx-mish. */
   readonly form: FormName | 'other';
   readonly beta: number;
-  /** Slope α, where it is not Mish itself but the mixture αx + (1 - α) · mish. */
+  /** Slope α of the mixture αx + (1 - α) · mish; absent for Mish itself. */
   readonly leak?: number;
   readonly elemType: string;
   readonly scope: string;
   readonly label: string;
-  /** Name of its result. */
+  /** Name of the output value. */
   readonly output: string;
-  /** The largest difference to Mish by its definition from -60 to 60, divided by values above 1. */
+  /** The largest difference to exact Mish from -60 to 60: absolute up to 1, relative beyond. */
   readonly difference: number;
 }
 
-/** What a model is, as far as swapping is concerned. */
+/** Description of a model for swapping. */
 export interface Inspection {
   /** Length in bytes. */
   readonly bytes: number;
   readonly irVersion: number;
   readonly producer: string;
-  /** Version of ONNX's own operators. */
+  /** Opset of ONNX's default domain. */
   readonly opset: number;
-  /** Every operator set imported by the model, '' being ONNX's own. */
+  /** Every operator set that the model imports; '' is ONNX's default domain. */
   readonly opsets: Readonly<Record<string, number>>;
-  /** The inputs that have to be fed: those that are no initializers. */
+  /** The inputs that must be fed: those without an initializer. */
   readonly inputs: readonly ValueSummary[];
   readonly outputs: readonly ValueSummary[];
   /** Nodes in all graphs and functions. */
@@ -50,20 +50,20 @@ export interface Inspection {
   /** Graphs inside attributes of nodes. */
   readonly nestedGraphs: number;
   readonly functions: number;
-  /** How many nodes of each operator; `domain.Op` outside ONNX's own domain. */
+  /** Number of nodes per operator; `domain.Op` outside ONNX's default domain. */
   readonly operators: Readonly<Record<string, number>>;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
-  /** Mish that is in the model already. */
+  /** Mish that the model already contains. */
   readonly mish: readonly MishSummary[];
-  /** What onnx-mish has done to it, oldest first. */
+  /** Operations of onnx-mish on this model, oldest first. */
   readonly history: readonly Operation[];
   /** Files that hold tensors of the model, relative to its folder. */
   readonly externalData: readonly string[];
 }
 
 /**
- * Describes a model: what it takes and gives, which activations it has, and which Mish. Throws as `scan` does.
+ * Describes a model: its inputs and outputs, its activations and its Mish. Throws the errors of `scan`.
  *
  * @example
  * import { inspect } from 'onnx-mish';

@@ -9,12 +9,12 @@ export type Kernel =
   | { readonly kind: 'relu' }
   | { readonly kind: 'leakyrelu'; readonly alpha: number };
 
-/** IR version by the opset it came with, so that old opsets do not come in new files. */
+/** IR version of ONNX's release with this opset, so that old runtimes can read the file. */
 const irFor = (opset: number) => (opset >= 22 ? 10 : opset >= 18 ? 8 : opset >= 13 ? 7 : 4);
 
 /**
- * A model of one activation: input `x` and output `y`, both [N] of the element type, N free.
- * For measuring a kernel by itself.
+ * Builds a model with a single activation, for measuring its kernel. Input `x` and output `y` have the element type and
+ * shape [N], N free.
  */
 export function kernelModel(kernel: Kernel, type: FloatType, opset: number): Uint8Array {
   const constants = new Map<string, onnx.INodeProto>();

@@ -4,12 +4,12 @@ import { boundsOfClip, createOperands, type Operands } from './operands.js';
 import { movesValues, words } from './use-moves.js';
 import { enter, type InputUse, leave, type Place } from './value-flow.js';
 
-// Masks add -Infinity, or choose it, where ReLU then gives 0. Mish, x · tanh(softplus x), gives -Infinity · 0, which is NaN.
+// Masks add or select -Infinity, for which ReLU gives 0. Mish, x · tanh(softplus x), gives -Infinity · 0, which is NaN.
 
 const ADDS = words('Add Sum Mean Mul Div');
 const GREATEST = words('MaxPool GlobalMaxPool ReduceMax TopK');
 
-/** Names the constant -Infinity that a value comes from without a layer between, if there is one. */
+/** Names the constant -Infinity that reaches a value without a layer between; undefined without one. */
 export function findMinusInfinity(
   document: OnnxDocument,
   { index, calls }: Analysis,
@@ -58,7 +58,7 @@ export function findMinusInfinity(
   };
 }
 
-/** Whether a node makes a constant -Infinity, or one of a constant +Infinity. */
+/** Returns whether a node's output is the constant -Infinity, or negates +Infinity. */
 function makesIt(node: Node, scope: Scope, operands: Operands): boolean {
   const { opType, inputs, domain } = node;
   if (domain !== '') return false;
@@ -69,11 +69,11 @@ function makesIt(node: Node, scope: Scope, operands: Operands): boolean {
   }
   const turned = opType === 'Neg' ? inputs[0] : opType === 'Sub' ? inputs[1] : undefined;
   if (turned !== undefined) return operands.constant(scope, turned)?.value === Number.POSITIVE_INFINITY;
-  // Up to opset 10 it is an attribute.
+  // Up to opset 10 the fill value is an attribute.
   return opType === 'Pad' && attribute(node, 'value')?.f === Number.NEGATIVE_INFINITY;
 }
 
-/** Whether -Infinity that goes in at a slot comes out again. */
+/** Returns whether -Infinity at an input slot reaches the output. */
 function handsOn(use: InputUse, operands: Operands): boolean {
   const { node, slot, scope } = use;
   const { opType } = node;
@@ -85,7 +85,7 @@ function handsOn(use: InputUse, operands: Operands): boolean {
   return boundsOfClip(node, scope, operands).least === undefined;
 }
 
-/** What is said of the sites that it reaches. */
+/** Returns the note on the sites that -Infinity reaches. */
 export function noteOnMinusInfinity(
   sites: readonly { readonly minusInfinity?: string | undefined }[],
 ): string[] {

@@ -50,10 +50,10 @@ export function notesOn(
   return notes;
 }
 
-/** The most bytes of a protobuf message: ONNX Runtime and Python's onnx refuse a file of more. */
+/** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
 const LARGEST = 2 ** 31 - 1;
 
-/** A line for a model that is larger than its readers take, with the remedy. */
+/** Returns a line, with the remedy, if a model is too large for ONNX Runtime. */
 export function noteOnSize(bytes: number): string[] {
   if (bytes <= LARGEST) return [];
   return [

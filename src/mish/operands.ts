@@ -3,25 +3,25 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 
 /** A constant operand. */
 export interface Constant {
-  /** Its number, where it has one element that stands in the file. */
+  /** The number of a single-element constant, if the file holds it. */
   readonly value: number | undefined;
-  /** It has one element. More are weights. */
+  /** Whether it has a single element; otherwise it holds weights. */
   readonly single: boolean;
-  /** Its element type, where it is a tensor itself. */
+  /** Element type; undefined for a derived constant. */
   readonly elemType?: number | undefined;
 }
 
-/** What is known of an operand without running the model. */
+/** Facts about operands that hold without running the model. */
 export interface Operands {
-  /** The constant with this name; undefined for what is computed from the model's inputs. */
+  /** Returns the constant with this name; undefined for a value that depends on the model's inputs. */
   constant(scope: Scope, name: string | undefined): Constant | undefined;
-  /** It is certain that no element is below zero. */
+  /** Returns whether certainly no element is below zero. */
   isNonNegative(scope: Scope, name: string): boolean;
 }
 
 const words = (text: string) => new Set(text.trim().split(/\s+/));
 
-/** Constants behind these are constants with the same number. */
+/** Operators that keep the number of a constant input. */
 export const RELABELS = words(
   'Identity Cast CastLike Reshape Flatten Squeeze Unsqueeze Expand Transpose Tile',
 );
@@ -35,28 +35,28 @@ const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
   Sub: (a, b) => a - b,
 };
 
-/** Never below zero, whatever goes in. */
+/** Operators whose output is never below zero. */
 const NON_NEGATIVE =
   words(`Abs Acosh Exp HardSigmoid LpPool GlobalLpPool ReduceL1 ReduceL2 ReduceSumSquare Relu Sigmoid
   Softmax Softplus Sqrt`);
-/** Never below zero where their first operand is not. */
+/** Operators whose output is not below zero if their first operand is not. */
 const KEEPS_SIGN =
   words(`AveragePool Cast Ceil Dropout Expand Flatten Floor GlobalAveragePool GlobalMaxPool Identity MaxPool
   ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Slice Split Squeeze Tile Transpose Unsqueeze
   CastLike CumSum DepthToSpace Gather SpaceToDepth`);
 const JOINT = words('Add Concat Div Max Mean Min Mul Sum');
 
-/** So far back an operand is looked at. */
+/** Maximum number of nodes examined before an operand. */
 const DEEPEST = 6;
 const DEEPEST_SIGN = 4;
 const MOST_OPERANDS = 4;
 
-/** Prepares to look at the operands of a document's nodes. */
+/** Creates the queries about the operands of a document's nodes. */
 export function createOperands(index: GraphIndex): Operands {
   function constant(scope: Scope, name: string | undefined, depth = 0): Constant | undefined {
     const home = name === undefined || name === '' ? undefined : index.home(scope, name);
     if (home === undefined || name === undefined || depth > DEEPEST) return undefined;
-    // In IR 3 every initializer is an input too.
+    // In IR 3 every initializer is also an input.
     const tensor = home.initializers.get(name);
     if (tensor !== undefined) return ofTensor(tensor);
     const node = index.producer(home, name);
@@ -67,7 +67,7 @@ export function createOperands(index: GraphIndex): Operands {
     if (RELABELS.has(opType)) return constant(home, inputs[0], depth + 1);
     const compute = Object.hasOwn(ARITHMETIC, opType) ? ARITHMETIC[opType] : undefined;
     if (compute === undefined) return undefined;
-    // The second is looked at only where the first is constant, so that a chain of sums is not gone through again and again.
+    // The second operand is examined only if the first is constant: otherwise chains of sums would be walked repeatedly.
     const a = constant(home, inputs[0], depth + 1);
     const b = a && inputs.length > 1 ? constant(home, inputs[1], depth + 1) : undefined;
     if (a === undefined || (inputs.length > 1 && b === undefined)) return undefined;
@@ -117,13 +117,13 @@ function ofConstant(node: Node): Constant {
 
 export const isEven = (power: number | undefined): boolean => power !== undefined && power % 2 === 0;
 
-/** A bound of a Clip: its number, undefined where there is none, NaN where it is not known. */
+/** The bounds of a Clip: undefined for an absent bound, NaN for an unknown number. */
 export interface Bounds {
   readonly least: number | undefined;
   readonly most: number | undefined;
 }
 
-/** The bounds of a Clip; attributes up to opset 10, then inputs. */
+/** Returns the bounds of a Clip: attributes up to opset 10, then inputs. */
 export function boundsOfClip(node: Node, scope: Scope, operands: Operands): Bounds {
   const bound = (slot: number, name: string) => {
     const input = node.inputs[slot] ?? '';

@@ -3,7 +3,7 @@ import { type OnnxDocument, opsetOf } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { Form } from './forms.js';
 
-/** The first opset whose arithmetic operators ONNX Runtime has kernels for. */
+/** The first opset with arithmetic kernels in ONNX Runtime. */
 export const RUNS_FROM = 7;
 
 /** The remedy for what needs an opset. */
@@ -23,25 +23,23 @@ export async function opsetAdvice(document: OnnxDocument, form: Form): Promise<O
       : convertTo(opset);
 }
 
-/**
- * Does something with a document as if it had another opset, given the edits that raise it. Throws as `raiseOpset` does.
- */
+/** Calls `use` with a document of another opset and the edits that raise the opset. Throws the errors of `raiseOpset`. */
 export async function withOpset<T>(
   document: OnnxDocument,
   to: number | undefined,
   use: (edits: readonly Edit[]) => Promise<T>,
 ): Promise<T> {
   if (to === undefined || to === opsetOf(document.graph)) return use([]);
-  const { raiseOpset } = await import('./raise-opset.js'); // a page that raises none does not load it
+  const { raiseOpset } = await import('./raise-opset.js'); // loaded on demand, for smaller pages
   return raiseOpset(document, to, use);
 }
 
-/** The record of edits that raise the opset. */
+/** Returns the record of an operation that raises the opset. */
 export function raising(document: OnnxDocument, edits: readonly Edit[]) {
   return { operation: 'opset', form: `opset ${opsetOf(document.graph)}`, sites: edits.length } as const;
 }
 
-/** The edits of nodes that are not replaced by others. */
+/** Returns the edits of nodes that the other edits do not replace. */
 export function besides(edits: readonly Edit[], others: readonly Edit[]): Edit[] {
   const taken = new Set(others.flatMap(({ start, end }) => (end > start ? [start] : [])));
   return edits.filter(({ start, frame }) => frame === undefined || !taken.has(start));
