@@ -79,7 +79,7 @@ export async function planFolds<T extends Foldable>(
     const failed = new Map<T, string>();
     for (const { weight, factor, of } of factors(shares, context.index)) {
       if (factor === 1) continue; // the factors of two sites cancel
-      const values = factor === undefined ? `others read '${weight.name}' as well` : await read(weight);
+      const values = factor === undefined ? `other nodes read '${weight.name}'` : await read(weight);
       const result = typeof values === 'string' ? values : scale(values, factor ?? 1, weight);
       if (typeof result !== 'string') scaled.push([weight, result]);
       else for (const site of of) failed.set(site, result);
@@ -105,7 +105,7 @@ function sharesOf(context: Context, site: Foldable): readonly Share[] | string {
       const inside = (use: { readonly kind: string; readonly node?: Node }) =>
         use.node !== undefined && site.nodes.has(use.node);
       if (name !== site.y && !index.uses(site.scope, name).every(inside))
-        return `others read '${name}', a part of it`;
+        return `its inner value '${name}' has other readers`;
     }
   }
   const before = sharesBefore(context, site);
@@ -126,10 +126,10 @@ function sharesBefore(context: Context, { x, nodes }: Foldable): readonly Share[
     const only = index
       .uses(graph, value)
       .every((use) => use.kind === 'input' && use.scope === graph && readers.has(use.node));
-    if (!only) return `it is not alone in reading '${value}'`;
+    if (!only) return `'${value}' before it has other readers`;
     const node = index.producer(graph, value);
-    if (node === undefined) return `what goes in, '${value}', is an input or a constant`;
-    if (blocked.has(node)) return `what goes in comes from an activation, ${label(node)}`;
+    if (node === undefined) return `it follows '${value}', an input or a constant`;
+    if (blocked.has(node)) return `it follows an activation, ${label(node)}`;
     const linear = firstOwned(context, node);
     if (typeof linear !== 'string') return [...shares, ...linear];
     const term = isJointlyHomogeneous(node) ? constantTerm(context, node) : undefined;
@@ -175,11 +175,11 @@ function sharesAfter(context: Context, y: string): readonly Share[] | string {
 
 /** Returns the first usable weights of a linear node, or the reason why there are none. */
 function firstOwned(context: Context, node: Node): readonly Share[] | string {
-  let why = `what goes in is made by ${label(node)}`;
+  let why = `it follows ${label(node)}`;
   for (const slots of slotsBefore(node, context.document.graph)) {
     const found = owned(context, node, slots);
     if (typeof found !== 'string') return found;
-    why = `what goes in is made by ${label(node)}, ${found}`;
+    why = `it follows ${label(node)}, ${found}`;
   }
   return why;
 }
@@ -217,7 +217,7 @@ function constantTerm(context: Context, node: Node): { share: Share; data: numbe
 function ownWeight({ document, index }: Context, name: string): Weight | string {
   const { graph, irVersion } = document;
   const weight = weightOf(index, graph, name);
-  if (weight === undefined) return `whose '${name}' is no constant`;
+  if (weight === undefined) return `whose '${name}' is not constant`;
   // Before IR 4 initializers had to be inputs as well.
   if (irVersion >= 4 && index.isInput(graph, name)) return `whose '${name}' is an input of the model as well`;
   return weight;

@@ -9,7 +9,7 @@ export type Kernel =
   | { readonly kind: 'relu' }
   | { readonly kind: 'leakyrelu'; readonly alpha: number };
 
-/** IR version of ONNX's release with this opset, so that old runtimes can read the file. */
+/** Chooses an IR version that runtimes of this opset can read. */
 const irFor = (opset: number) => (opset >= 22 ? 10 : opset >= 18 ? 8 : opset >= 13 ? 7 : 4);
 
 /**

@@ -94,6 +94,6 @@ export function noteOnMinusInfinity(
   if (first === undefined) return [];
   const many = reached.length === 1 ? 'a site' : `${reached.length} sites`;
   return [
-    `the constant -Infinity '${first.minusInfinity}' reaches ${many}: Mish gives NaN of it, where ReLU gave 0; put a finite number in its place, such as -10000`,
+    `the constant -Infinity '${first.minusInfinity}' reaches ${many}, where ReLU gives 0 and Mish gives NaN; use a finite number instead, such as -10000`,
   ];
 }

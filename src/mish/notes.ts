@@ -8,8 +8,8 @@ import type { Site } from './sites.js';
 export type NoteOptions = Record<string, OptionHint>;
 
 /**
- * One line for each way in which a form is slow or cannot run at these sites, with the remedy. The options that a remedy is
- * about go into `options`.
+ * Returns a line, with the remedy, for each provider where a form is slow or cannot run at these sites. Stores the options
+ * of each remedy in `options`.
  */
 export function notesOn(
   form: Form,
@@ -19,7 +19,7 @@ export function notesOn(
 ): string[] {
   if (sites.length === 0) return [];
   const notes: string[] = [];
-  /** A note with the advice to have another opset. */
+  /** Adds a note that advises another opset. */
   const add = (opset: number, start: string, end: string) => {
     const { text, option } = advice(opset);
     const note = `${start}; ${text} ${end}`;

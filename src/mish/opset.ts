@@ -9,10 +9,10 @@ export const RUNS_FROM = 7;
 /** The remedy for what needs an opset. */
 export type OpsetAdvice = (opset: number) => Advice;
 
-/** The remedy where the opset cannot be raised here. */
+/** Advises conversion, for a model whose opset onnx-mish cannot raise. */
 export const convertTo: OpsetAdvice = (opset) => ({ text: `convert the model to opset ${opset}` });
 
-/** Prepares the advice on opsets for a form. The rules for raising one are loaded where a graph may need them. */
+/** Prepares the advice on opsets for a form. Loads the rules for raising the opset only if a graph may need them. */
 export async function opsetAdvice(document: OnnxDocument, form: Form): Promise<OpsetAdvice> {
   const needed = Math.max(RUNS_FROM, form.opset, ...form.limits.map(({ before = 0 }) => before));
   if (document.scopes.every((scope) => opsetOf(scope) >= needed)) return convertTo;

@@ -8,8 +8,8 @@ export interface Plan {
   readonly form: FormName;
   readonly beta: number;
   /**
-   * The sites to swap. `scope` and `output` identify one; `beta` may differ from site to site. With `leak` a site becomes
-   * the mixture of Mish with this slope, else Mish itself.
+   * The sites to swap. `scope` and `output` identify a site; `beta` may differ between sites. With `leak` a site becomes the
+   * mixture with this slope, otherwise Mish itself.
    */
   readonly sites: readonly {
     readonly scope: string;
@@ -17,7 +17,7 @@ export interface Plan {
     readonly beta?: number | undefined;
     readonly leak?: number | undefined;
   }[];
-  /** The sites to leave alone; moving one of these to `sites` overrides its reason, unless that cannot be. */
+  /** The sites to skip. To swap such a site, move it to `sites`; integer, fused and malformed activations cannot move. */
   readonly skipped: readonly unknown[];
 }
 
@@ -25,7 +25,7 @@ export const NEW_PLAN = { fix: 'Make one of this model', option: { plan: null } 
 const SCHEMA = 'onnx-mish/plan@1';
 
 /**
- * The plan that a dry run stands for. Sites follow its sharpness, save those that had another.
+ * Converts a report into a plan. Sites with the report's sharpness follow the plan's `beta`; others keep their sharpness.
  *
  * @example
  * import { planOf, swap } from 'onnx-mish';
@@ -39,7 +39,7 @@ export function planOf({ form, beta, sites, skipped }: SwapReport): Plan {
 }
 
 /**
- * Checks a parsed JSON document. Throws `bad-plan`, naming the key that is wrong.
+ * Checks a parsed JSON document. Throws `bad-plan` with the invalid key.
  *
  * @example
  * import { parsePlan, swap } from 'onnx-mish';

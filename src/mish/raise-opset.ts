@@ -14,16 +14,16 @@ const ATTRIBUTE_NAME = 1;
 
 const CONVERT = 'Convert the model with onnx.version_converter';
 
-/** Why a model cannot be raised to an opset by changing the number, and the attributes that go with it. */
+/** The reason why an opset cannot be reached by changing the opset number and dropping attributes. */
 interface Obstacle {
   readonly what: string;
-  /** The opset that is the first too high. */
+  /** The lowest opset that cannot be reached. */
   readonly opset: number;
 }
 
 const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'And', 'Or', 'Xor', 'Less', 'Greater', 'Equal'];
 
-/** Whether a node means the same without this attribute, in the opset that has no longer got it. */
+/** Returns whether a node means the same without this attribute, in the opset that dropped it. */
 function canDrop(node: Node, name: string): boolean {
   const value = attribute(node, name);
   const broadcast = attribute(node, 'broadcast')?.i ?? 0;
@@ -43,13 +43,13 @@ function canDrop(node: Node, name: string): boolean {
   }
 }
 
-/** Changes that some nodes do not see. */
+/** Returns whether an opset's change of an operator does not affect this node. */
 function isUnmoved(node: Node, scope: Scope, opset: number): boolean {
   const { opType, outputs, inputs } = node;
   if (opType === 'BatchNormalization' && opset === 14) return outputs.length === 1;
   if (opType === 'Dropout' && opset === 10) return outputs.length === 1; // the mask's type
   if (opset !== 13 || !['Softmax', 'LogSoftmax', 'Hardmax'].includes(opType)) return false;
-  // Up to opset 12 they took all axes from `axis` on together.
+  // Up to opset 12 these operators flatten all axes from `axis` on.
   const axis = attribute(node, 'axis')?.i;
   const rank = rankOf(scope, outputs[0]) ?? rankOf(scope, inputs[0]);
   return (
@@ -62,7 +62,7 @@ function rankOf({ inputs, outputs, values }: Scope, name = ''): number | undefin
   return (values.get(name) ?? find(outputs) ?? find(inputs))?.dims?.length;
 }
 
-/** What a node loses on the way from an opset to another, or the first opset in which it would mean something else. */
+/** Returns the attributes that a node loses between two opsets, or the first opset that changes the node's meaning. */
 function changesOf(node: Node, scope: Scope, from: number, to: number): string[] | number {
   const table = Object.hasOwn(OPSET_CHANGES, node.opType) ? OPSET_CHANGES[node.opType] : undefined;
   const gone: string[] = [];
@@ -77,7 +77,7 @@ function changesOf(node: Node, scope: Scope, from: number, to: number): string[]
   return gone.filter((name) => attribute(node, name) !== undefined);
 }
 
-/** What keeps a model from being raised to an opset; undefined where nothing does. */
+/** Finds the reason why a model cannot be raised to an opset; undefined where it can. */
 export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | undefined {
   const from = opsetOf(document.graph);
   const [called] = document.functions;
@@ -96,9 +96,8 @@ export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | un
 }
 
 /**
- * Does something with a document as if it had another opset, given the edits that raise it. Only nodes whose meaning stays are
- * raised, without attributes that the opset no longer has. Throws `bad-usage`, with the node, where a node would mean
- * something else.
+ * Calls `use` with a document of another opset and the edits that raise the opset. Drops attributes that the new opset lacks.
+ * Throws `bad-usage` with the node if the new opset would change a node's meaning.
  */
 export async function raiseOpset<T>(
   document: OnnxDocument,
@@ -125,7 +124,7 @@ export async function raiseOpset<T>(
     );
   }
   const edits = [...(await importEdits(document, to)), ...(await attributeEdits(document, from, to))];
-  // Bodies have the map of the graph around them. The document is its caller's, so it gets its own number back.
+  // Nested graphs share this map. The document belongs to the caller, so the old opset is restored afterwards.
   const opsets = graph.opsets as Map<string, number>;
   opsets.set('', to);
   try {

@@ -4,11 +4,11 @@ import { type FloatType, floatType } from '../onnx/types.js';
 import { constantChain, constantTensor } from './constants.js';
 import { elementwise, isElementwise, numbersOf } from './elementwise.js';
 
-/** Most nodes of a region, and of a function that is called in one. */
+/** Maximum number of nodes of a region, and of a function that a region calls. */
 const MAX_NODES = 24;
-/** Most functions that call each other inside a region. */
+/** Maximum depth of function calls inside a region. */
 const MAX_DEPTH = 2;
-/** After so many operands in one model, which takes one made for it, regions of few nodes are all that is looked for. */
+/** Operands per model after which only small regions are searched. Only a hostile model has so many. */
 const MAX_VISITS = 2e6;
 const FEW_NODES = 10;
 
@@ -17,39 +17,39 @@ export interface Scalar {
   readonly value: number;
   readonly type: FloatType | undefined;
   readonly rank: number;
-  /** Names of the constants it is made of. */
+  /** Names of the constants that it is derived from. */
   readonly names: readonly string[];
 }
 
-/** A part of a graph that is elementwise, with one result and few operands besides scalar constants. */
+/** An elementwise part of a graph, with a single result and few operands besides scalar constants. */
 export interface Region {
   readonly scope: Scope;
-  /** From the node that makes the result to those that read the operands. */
+  /** Nodes from the last, which computes the result, to the first, which read the operands. */
   readonly nodes: readonly Node[];
   readonly operands: readonly string[];
   readonly scalars: ReadonlyMap<string, Scalar>;
-  /** A number that regions have in common if they compute the same in the same way. */
+  /** Number shared by regions that compute the same function with the same nodes. */
   readonly structure: number;
 }
 
-/** A node as a function of its operands at one point. */
+/** A node as a function of its scalar operands. */
 type Compiled = (a: number, b: number, c: number) => number;
 
-/** Values by name, at some points; all lists are equally long. */
+/** Values at the sample points, by name; all lists have the same length. */
 export type Values = ReadonlyMap<string, readonly number[]>;
 
-/** Takes a region's structure, and what gives the region. */
+/** Visitor of regions: takes the structure, and a function that builds the region. */
 type Look = (structure: number, region: () => Region) => void;
 
-/** What a value is to a region: an operand, one that a node makes that can join, a scalar constant, or made inside. */
+/** Roles of a value in a region: an operand, the output of a node that can join, a scalar constant, an inner value. */
 const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
-/** More values than a region has. */
+/** Exceeds the number of values of a region. */
 const MOST_VALUES = 128;
-/** More structures and texts in them than a model has that was not made for it. */
+/** Limits on structures and their texts; only a hostile model exceeds them. */
 const MOST_STRUCTURES = 2 ** 22;
 const MOST_TEXTS = 2 ** 20;
 
-/** Numbers structures: each by the one that it goes on from, a text and a number below 512. Beyond the limits it gives -1. */
+/** Numbers structures by previous structure, text, and a number below 512. Returns -1 beyond the limits. */
 function createStructures(): (from: number, text: string, number: number) => number {
   const texts = new Map<string, number>();
   const structures = new Map<number, number>();
@@ -74,14 +74,14 @@ function createStructures(): (from: number, text: string, number: number) => num
 export interface Regions {
   /** Whether a node may be part of a region. */
   isPart(node: Node): boolean;
-  /** Whether a name is a scalar constant, or made of such. */
+  /** Whether a name is a scalar constant, or derived from scalar constants. */
   isScalar(scope: Scope, name: string, reader: Node): boolean;
   /**
-   * Looks at the regions that end in a node and have one or two operands, each with one node more than the one before: at their
-   * structures, and at those regions that are asked for. `canJoin` is told nodes of the same scope.
+   * Visits the regions that end in a node and have one or two operands. Each region extends the previous region by one
+   * node. `canJoin` receives nodes of the same scope.
    */
   eachEndingIn(scope: Scope, last: Node, canJoin: (node: Node) => boolean, look: Look): void;
-  /** What the nodes of a region make of these operands. */
+  /** Computes the values of a region from these operands. */
   evaluate(region: Region, operands: Values): Values;
 }
 
@@ -90,12 +90,12 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
   let visits = 0;
   const structureAfter = createStructures();
 
-  /** A scalar constant, or what is made of one or two. */
+  /** Evaluates a scalar constant, or a node of one or two scalar constants. */
   function scalarOf(scope: Scope, name: string, reader: Node, depth = 0): Scalar | undefined {
     const tensor = constantTensor(index, scope, name);
     if (tensor !== undefined) {
       const type = floatType(tensor.elemType);
-      // Integers calculate in a way of their own.
+      // Integer arithmetic differs.
       const isFloat = type !== undefined || reader.opType === 'Pow' || reader.opType === 'Cast';
       if (tensor.scalar === undefined || !isFloat) return undefined;
       return { value: tensor.scalar, type, rank: tensor.dims.length, names: [name] };
@@ -119,7 +119,7 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     return { value, type: to, rank, names: [name, ...parts.flatMap(({ names }) => names)] };
   }
 
-  /** Most nodes are something else, and told by their operator. */
+  /** Quick test: the operator alone rules out most nodes. */
   const mayBePart = (node: Node) => hasFunctions || isElementwise(node);
 
   function compile(node: Node, call?: Node, depth = 0): Compiled | undefined {
@@ -133,7 +133,7 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     return (a, b, c) => op(a, b, c, numbers, node);
   }
 
-  /** A call of a function that is elementwise throughout. */
+  /** Compiles the call of a function whose nodes are all elementwise. */
   function compileCall(call: Node, callee: Scope, depth: number): Compiled | undefined {
     const count = callee.inputs.length;
     if (call.outputs.length !== 1 || call.inputs.length !== count || call.inputs.includes(''))
@@ -170,14 +170,14 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     };
   }
 
-  /** What a node computes, but for where its operands come from. */
+  /** Describes a node's operator and attributes, without its operands. */
   function signature({ opType, domain, overload, attributes }: Node): string {
     if (domain === '' && attributes.length === 0) return opType;
     const given = attributes.map(({ name, f, i, s = '' }) => `${name}=${f},${i},${s}`);
     return `${domain}.${opType}.${overload} ${given.join(' ')}`;
   }
 
-  // The values of a region in the order in which they are met, by their place: numbers, names and what they are to it.
+  // The values of the current region, in order of discovery. These lists are parallel.
   const numbers: number[] = [];
   const names: string[] = [];
   const roles: number[] = [];
@@ -194,7 +194,7 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     scalars[count++] = scalar;
   }
 
-  /** The structure with an input of the last node added to it; -1 where nothing can be added. */
+  /** Extends the structure by an input of the last node; -1 where it cannot be extended. */
   function addInput(scope: Scope, node: Node, slot: number, canJoin: (node: Node) => boolean, from: number) {
     const number = index.input(scope, node, slot);
     if (number < 0) return structureAfter(from, '', 0);

@@ -7,11 +7,11 @@ import type { FormName, Variant } from './forms.js';
 import type { NoteOptions } from './notes.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
 
-/** A site as reports show it. */
+/** Report entry of a site. */
 export interface SiteReport {
-  /** Path of the graph or function it is in. */
+  /** Path of the graph or function that contains the site. */
   readonly scope: string;
-  /** Node name, or operator and output where it has none. */
+  /** Node name, or operator and output for an unnamed node. */
   readonly label: string;
   readonly node: string;
   /** Name of the site's output value; with `scope` it identifies the site. */
@@ -23,13 +23,13 @@ export interface SiteReport {
   readonly beta: number;
   /** Slope α of the mixture αx + (1 - α) · mish; undefined for Mish itself. */
   readonly leak?: number | undefined;
-  /** It can be swapped, but this should be known: what it seems to be used for, with the node. */
+  /** Warning about a swappable site: its probable purpose, with the node. */
   readonly doubt?: string | undefined;
-  /** The constant -Infinity that it is given, of which Mish is NaN where ReLU gave 0. */
+  /** The constant -Infinity that reaches the site. Mish of it is NaN; ReLU of it is 0. */
   readonly minusInfinity?: string | undefined;
-  /** Of an activation that is written out in several nodes: the labels of the others. */
+  /** Labels of the other nodes, for an activation of several nodes. */
   readonly parts?: readonly string[];
-  /** How far it is from its definition, divided by values above 1; where it was found by what it computes. */
+  /** Largest difference to the exact activation, for a site of several nodes: absolute up to 1, relative beyond. */
   readonly difference?: number;
 }
 
@@ -42,37 +42,37 @@ export interface SkipReport
   readonly why: string;
   /** The options that decided it, or that would swap it. */
   readonly option?: OptionHint | undefined;
-  /** The node that decided it, where one did: its scope and its label. */
+  /** Scope and label of the node behind the reason; undefined without one. */
   readonly decidedBy?: string | undefined;
 }
 
-/** A site whose sharpness is in the weights around it. */
+/** A site whose sharpness moved into the weights around it. */
 export type FoldedSite = Pick<SiteReport, 'scope' | 'label' | 'output' | 'beta'>;
 
-/** A site that has its sharpness still, and why. */
+/** A site that keeps its sharpness, with the reason. */
 export interface KeptSite extends FoldedSite {
   readonly why: string;
 }
 
-/** What became of the sharpness of sites that had one. */
+/** Result of folding sharpness into weights. */
 export interface FoldReport {
   readonly folded: readonly FoldedSite[];
   readonly kept: readonly KeptSite[];
-  /** How many weights have other values. */
+  /** Number of changed weights. */
   readonly weights: number;
 }
 
-/** What a swap did, or would do. */
+/** Result of a swap or a dry run. */
 export interface SwapReport {
   readonly form: FormName;
   readonly beta: number;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
-  /** Where folding was asked for. */
+  /** Present if folding was requested. */
   readonly fold?: FoldReport;
-  /** For the target webgl: nodes written so that it computes them right. */
+  /** For the target webgl: nodes rewritten so that WebGL computes them right. */
   readonly fixes?: readonly FixedNode[];
-  /** One line for each provider that the form is slow on or cannot run on, with the remedy. */
+  /** A line, with the remedy, for each provider where the form is slow or cannot run. */
   readonly notes: readonly string[];
   /** The options that notes advise, by the note. */
   readonly noteOptions?: Readonly<NoteOptions>;
@@ -91,11 +91,11 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
   };
 }
 
-/** A site in the words of a report. */
+/** Returns the report entry of a site. */
 export function siteReport(site: Site & Variant): SiteReport {
   const { alpha, type, beta, leak, doubt, minusInfinity, inner, difference } = site;
   const elemType = typeName(type && FLOAT_TYPES[type]);
-  // Not spread: V8 would make a hidden class for each.
+  // No object spread: V8 would create a hidden class per object.
   return Object.assign(
     reported(site),
     alpha === undefined ? undefined : { alpha },
@@ -107,7 +107,7 @@ export function siteReport(site: Site & Variant): SiteReport {
   );
 }
 
-/** A folding in the words of a report. */
+/** Returns the report of a folding. */
 export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
   folded,
   kept,
@@ -124,7 +124,7 @@ export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
   };
 }
 
-/** A skip in the words of a report. */
+/** Returns the report entry of a skipped site. */
 export function skipReport(skip: Skip): SkipReport {
   const { reason, why, option, decidedBy } = skip;
   return Object.assign(

@@ -19,24 +19,24 @@ import { chooseForm, countMixtures, type FormOptions } from './swap.js';
 import { unused } from './unused.js';
 
 export interface RetargetOptions extends FormOptions {
-  /** Keep in the model what `undo` needs; true unless given. */
+  /** Store the undo record in the model; true by default. */
   readonly undo?: boolean | undefined;
-  /** Write what WebGL computes wrong so that it is right; see `fix`. For the target webgl it is done unless this is false. */
+  /** Rewrite the nodes that WebGL computes wrong; see `fix`. True by default for the target webgl. */
   readonly fix?: boolean | undefined;
-  /** @deprecated another name for `fix`. */
+  /** @deprecated Alias of `fix`. */
   readonly fixRelu?: boolean | undefined;
 }
 
-/** What a retarget did. */
+/** Result of a retarget. */
 export interface RetargetReport {
   readonly form: FormName;
-  /** Rewritten; `kind` is the form each had. */
+  /** The rewritten sites; `kind` is the previous form. */
   readonly sites: readonly SiteReport[];
-  /** Mish that stays in the form it has, and why. */
+  /** Mish that keeps its form, with the reasons. */
   readonly skipped: readonly SkipReport[];
-  /** Nodes written so that WebGL computes them right. */
+  /** Nodes rewritten so that WebGL computes them right. */
   readonly fixes: readonly FixedNode[];
-  /** Number of sites that had the form already. */
+  /** Number of sites that already had the form. */
   readonly unchanged: number;
   readonly notes: readonly string[];
   /** The options that notes advise, by the note. */
@@ -47,8 +47,8 @@ export interface RetargetReport {
 }
 
 /**
- * Rewrites the Mish that is already in a model into another form of the same function. A node of the old
- * form whose result is used elsewhere, or is an output, stays. Throws as `swap` does.
+ * Rewrites the Mish of a model into another form of the same function. Nodes of the old form stay if other nodes read
+ * them, or if they are outputs. Throws the errors of `swap`.
  *
  * @example
  * import { retarget } from 'onnx-mish';
@@ -63,7 +63,7 @@ export async function retarget(
   return retargetDocument(await scan(input), options);
 }
 
-/** `retarget` for a document that has been scanned already. */
+/** Does what `retarget` does, for a scanned document. */
 export async function retargetDocument(
   document: OnnxDocument,
   options: RetargetOptions,
@@ -116,7 +116,7 @@ async function retargetRaised(
   return { output, report };
 }
 
-/** The edits that write Mish found in a document anew, with another form or sharpness, and take out what is left over. */
+/** Returns the edits that rewrite recognised Mish with another form or sharpness, and delete unused nodes. */
 export function rewriteMish(
   document: OnnxDocument,
   index: GraphIndex,
@@ -124,7 +124,7 @@ export function rewriteMish(
   change: Partial<Pick<Recognised, 'form' | 'beta'>>,
 ): Edit[] {
   const removed = unused(sites, index);
-  // A result that only others of the sites read goes with them.
+  // A value is deleted too if only rewritten sites read it.
   const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, ...change }));
   return rewrite(document, targets, removed);
 }

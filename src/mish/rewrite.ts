@@ -7,10 +7,10 @@ import type { FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
 import type { Form, Variant } from './forms.js';
 
-/** One Mish to write: where, from what, in which form. */
+/** A Mish to write: its place, input and form. */
 export interface Target extends Variant {
   readonly scope: Scope;
-  /** The node whose place the new ones take; the last of them makes its output. */
+  /** The node to replace; the last new node computes its output. */
   readonly node: Node;
   /** Name of the value to apply Mish to. */
   readonly x: string;
@@ -18,10 +18,10 @@ export interface Target extends Variant {
   readonly form: Form;
 }
 
-/** The operators whose bodies are known to see the names around them. */
+/** The operators whose nested graphs see the names of enclosing graphs. */
 const OPEN: readonly string[] = ['If', 'Loop', 'Scan'];
 
-/** The outermost scope whose names are visible here: where constants go, to be made once. */
+/** Returns the outermost scope whose names are visible here. Constants go there, so that each is written once. */
 function constantsHome(scope: Scope): Scope {
   const { parent, owner } = scope;
   const isOpen = owner?.domain === '' && OPEN.includes(owner.opType);
@@ -29,9 +29,9 @@ function constantsHome(scope: Scope): Scope {
 }
 
 /**
- * The edits that put Mish at these places and take the `removed` nodes out, with what value_info says of
- * their outputs. Constants become Constant nodes at the head of the graph or function: those work at every
- * IR version, are seen by nested graphs, and, unlike initializers before IR 4, do not become inputs.
+ * Returns the edits that write Mish at these places and delete the `removed` nodes with the value_info of
+ * their outputs. Constants become Constant nodes at the start of the graph or function: these work at every
+ * IR version, are visible to nested graphs and, unlike initializers before IR 4, are not inputs.
  */
 export function rewrite(
   document: OnnxDocument,

@@ -2,73 +2,73 @@ import type { OptionHint } from '../base/option-hint.js';
 import type { Node, Scope } from '../onnx/document.js';
 import type { FloatType } from '../onnx/types.js';
 
-/** One activation that can be swapped. */
+/** An activation that can be swapped. */
 export interface Site {
   readonly node: Node;
   readonly scope: Scope;
   readonly kind: string;
   readonly alpha: number | string | undefined;
   readonly type: FloatType | undefined;
-  /** It can be swapped, but this should be known. */
+  /** Warning about a swappable site. */
   readonly doubt?: string | undefined;
-  /** The constant -Infinity that it is given, of which Mish is NaN. */
+  /** The constant -Infinity that reaches the site; Mish of it is NaN. */
   readonly minusInfinity?: string | undefined;
-  /** The float types that it has where its function is called in several ways. */
+  /** The float types of a site whose function is called with several types. */
   readonly several?: readonly FloatType[] | undefined;
-  /** Of an activation that is written out in several nodes, of which `node` is the last: what it is applied to, */
+  /** Input of an activation of several nodes, of which `node` is the last. */
   readonly x?: string | undefined;
-  /** the other nodes, */
+  /** The other nodes of an activation of several nodes. */
   readonly inner?: readonly Node[] | undefined;
-  /** the names of their constants, */
+  /** Names of the constants that those nodes read. */
   readonly constants?: readonly string[] | undefined;
-  /** and how far it is from its definition, divided by values above 1. */
+  /** Largest difference between those nodes and the exact activation: absolute up to 1, relative beyond. */
   readonly difference?: number | undefined;
 }
 
-/** Name of the value that a site is applied to. */
+/** Returns the name of a site's input. */
 export function inputOf({ x, node }: Pick<Site, 'node' | 'x'>): string {
   return x ?? node.inputs[0] ?? '';
 }
 
-/** Why an activation was left alone, for a program to act on. */
+/** Machine-readable reason why an activation was skipped. */
 export type SkipReason =
-  /** Integers have no Mish. */
+  /** Its elements are integers. */
   | 'integer'
-  /** The element type is not known, and the form needs constants of it. */
+  /** The element type is unknown, and the form needs constants of this type. */
   | 'unknown-type'
   /** The form has no operator for the element type at this opset. */
   | 'type-not-in-form'
-  /** A Relu that calculates a size, an index, a count. */
+  /** Its result is a size, an index or a count. */
   | 'arithmetic'
-  /** It keeps the operand of a root, a logarithm, a power or a division in its domain. */
+  /** It keeps the operand of a root, logarithm, power or division in the valid domain. */
   | 'guard'
-  /** With a bound before or after it, it is half of a clamp. */
+  /** A bound before or after makes it half of a clamp. */
   | 'clamp'
-  /** A mask is decided by where its result is zero. */
+  /** The zeros of its result decide a mask. */
   | 'mask'
   /** The function and the model import opsets in which an operator of the form differs. */
   | 'opset-mismatch'
-  /** A mixture needs a slope that is a number. */
+  /** The slope of a mixture is not a number, or too large. */
   | 'slope'
-  /** A quantisation scale was calibrated for the old activation. */
+  /** A quantisation scale was calibrated for this activation. */
   | 'quantized'
-  /** Inside another operator. */
+  /** It is built into another operator. */
   | 'fused'
-  /** Left out by `include`, `exclude` or `only`. */
+  /** The options `include`, `exclude` or `only` omit it. */
   | 'excluded'
-  /** Not a node as the operator's specification has it. */
+  /** The node violates its operator's specification. */
   | 'malformed';
 
-/** An activation that stays, and why. */
+/** A skipped activation with the reason. */
 export interface Skip extends Site {
   readonly reason: SkipReason;
-  /** The reason as a sentence fragment for people. */
+  /** The reason as a sentence fragment for humans. */
   readonly why: string;
   /** The options that decided it, or that would swap it. */
   readonly option?: OptionHint | undefined;
-  /** The node that decided it, where one did. */
+  /** The node behind the reason; undefined without one. */
   readonly decidedBy?: Decider | undefined;
 }
 
-/** A node that decides about a site, and where it is. */
+/** A node that decides about a site, with its scope. */
 export type Decider = Pick<Site, 'node' | 'scope'>;

@@ -21,27 +21,26 @@ import { type Verdict, whyOf } from './value-flow.js';
 export { type Decider, inputOf, type Site, type Skip, type SkipReason } from './site.js';
 
 export interface SiteOptions {
-  /** Kinds to swap: relu and leakyrelu unless given. */
+  /** Kinds to swap; relu and leakyrelu by default. */
   readonly only?: readonly string[] | undefined;
   /**
-   * Globs on node name or output name; a site has to match one. A name without `*` and `?` asks for that very site: it is
-   * swapped though it guards, clamps, masks, counts or is quantised, and has that as its doubt.
+   * Globs on node name or output name; a site must match one. A name without `*` and `?` forces the swap of that site even
+   * if it guards, clamps, masks, counts or is quantised. Its `doubt` then gives this reason.
    */
   readonly include?: readonly string[] | undefined;
   /** Globs on node name or output name; a site must match none. */
   readonly exclude?: readonly string[] | undefined;
 }
 
-/** The activations of a document: those to swap, and those that stay, each with its reason. */
+/** The activations of a document: the sites to swap, and the skipped ones with their reasons. */
 export interface Found {
   readonly sites: readonly Site[];
   readonly skipped: readonly Skip[];
 }
 
 /**
- * Finds every activation in every graph and function; `analysis` spares what is known already, and
- * `takes` chooses among the activations that are written out, by kind unless given. Throws `bad-usage`
- * for a kind that does not exist.
+ * Finds every activation in all graphs and functions. A given `analysis` is reused. `takes` selects
+ * activations of several nodes; by default their kind decides. Throws `bad-usage` for an unknown kind.
  */
 export async function findSites(
   document: OnnxDocument,
@@ -68,7 +67,7 @@ export async function findSites(
   const sites: Site[] = [];
   const skipped: Skip[] = [];
 
-  // Backwards: where a site leads to is known when its turn comes.
+  // Backwards, so that everything after a site has been examined before.
   for (const scope of document.scopes.toReversed()) {
     for (const node of scope.nodes.toReversed()) {
       const part = parts?.get(node);
@@ -83,14 +82,14 @@ export async function findSites(
       }
       // Other kinds are only mentioned when asked for; a Relu that is not asked for is worth a line.
       if (!kinds.has(kind.name) && !kind.byDefault) continue;
-      // What is inside of another is neither a site nor worth a line.
+      // An inner part of another activation is not reported.
       if (part?.isMish || (whole !== undefined && !part?.isLast && part?.isInside)) continue;
       const asWhole = part?.isLast ? whole : undefined;
       const nodes = (asWhole && part?.nodes) ?? [node];
       const x = asWhole?.x ?? node.inputs[0] ?? '';
       const y = node.outputs[0] ?? '';
       const elemType = types(scope, x) ?? types(scope, y);
-      // In a function that is called in several ways it has several.
+      // In a function that is called with several types, a site has several types.
       const all = elemType === undefined ? types.all(scope, x) : [elemType];
       const integer = all.find((type) => type !== undefined && floatType(type) === undefined);
       const several = all.length > 1 ? all.flatMap((type) => floatType(type) ?? []) : undefined;
@@ -98,7 +97,7 @@ export async function findSites(
       const alone: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several };
       const site: Site = asWhole === undefined ? alone : { ...asWhole, several };
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
-      // What the caller leaves out is no failure, whatever else is the matter with it.
+      // An activation that the caller excludes is no failure, even if other reasons apply.
       const chosen = choice(nodes);
       const obstacle = rewriteObstacle(node);
 
@@ -122,7 +121,7 @@ export async function findSites(
               constant === undefined ? undefined : { minusInfinity: constant },
             ),
           );
-        // Half of an activation is never swapped, half of arithmetic where it is asked for.
+        // A part of an activation is never swapped; a part of arithmetic only on request.
         const half = asWhole === undefined ? part : undefined;
         const isAsked = (asked.has(node.name) || asked.has(y)) && half?.site === undefined;
         const why = verdict ?? (half && { ...half.skip, ...half.skip.decidedBy });
@@ -136,10 +135,10 @@ export async function findSites(
   return { sites: sites.reverse(), skipped: skipped.reverse() };
 }
 
-/** Before the reason of a site that is swapped against it. */
+/** Prefix of the reason for a site that is swapped in spite of the reason. */
 export const ASKED = 'swapped because it was asked for, although ';
 
-/** Whether `include` and `exclude` leave out an activation of these nodes. */
+/** Returns a test whether `include` and `exclude` omit an activation of these nodes. */
 function choiceOf({ include, exclude }: SiteOptions) {
   const included = globs(include);
   const excluded = globs(exclude);
@@ -156,14 +155,14 @@ const leftOut = (option: 'only' | 'include' | 'exclude') =>
     option: { [option]: null },
   }) as const;
 
-/** A test for `*` (any run of characters, slashes too) and `?` (any one character) in names. */
+/** Compiles globs into a test of names. `*` matches any characters, also slashes; `?` matches a single character. */
 export function globs(patterns: readonly string[] | undefined): ((node: Node) => boolean) | undefined {
   if (patterns === undefined || patterns.length === 0) return undefined;
   const test = (name: string) => name !== '' && patterns.some((pattern) => matches(pattern, name));
   return (node) => test(node.name) || node.outputs.some(test);
 }
 
-/** Takes back its last `*` only, so that no pattern takes longer than its length times that of the name. */
+/** Backtracks to the last `*` only, so that the time is at most the product of both lengths. */
 function matches(pattern: string, name: string): boolean {
   let [at, star, from] = [0, -1, 0];
   for (let to = 0; to < name.length; ) {
@@ -199,7 +198,7 @@ export function checkOpset(
   );
 }
 
-/** How reports name a site: its scope and its label. */
+/** Returns a site's scope and label, for reports. */
 export function siteLabel({ node, scope }: Pick<Site, 'node' | 'scope'>): string {
   return scope.path === 'graph' ? nodeLabel(node) : `${scope.path}: ${nodeLabel(node)}`;
 }

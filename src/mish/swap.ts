@@ -40,11 +40,11 @@ import {
 import { unused } from './unused.js';
 
 export interface FormOptions {
-  /** The opset to raise the model to, where the operators in it mean the same there; as it is unless given. */
+  /** The opset to raise the model to; its operators must keep their meaning. Unchanged by default. */
   readonly opset?: number | undefined;
-  /** How to write Mish; `softplus` unless given. */
+  /** The form of Mish; `softplus` by default. */
   readonly form?: FormName | undefined;
-  /** The provider the model is for, which chooses the form. */
+  /** The provider that will run the model; decides the form. */
   readonly target?: Provider | undefined;
 }
 
@@ -52,27 +52,27 @@ export interface SwapOptions extends SiteOptions, FormOptions {
   /** Sharpness β of x · tanh(softplus(βx)): 1 is Mish, ReLU is the limit. */
   readonly beta?: number | undefined;
   /**
-   * What becomes of LeakyRelu: Mish itself, unless given, or the mixture αx + (1 - α) · mish, which tends to LeakyRelu with
-   * its own slope as β grows, as Mish tends to Relu.
+   * Replacement of LeakyRelu: Mish itself by default, or the mixture αx + (1 - α) · mish with LeakyRelu's slope α. As β grows,
+   * the mixture tends to LeakyRelu, and Mish to Relu.
    */
   readonly leaky?: 'mish' | 'mixture' | undefined;
-  /** Keep in the model what `undo` needs; true unless given. */
+  /** Store the undo record in the model; true by default. */
   readonly undo?: boolean | undefined;
-  /** Put the sharpness of sites into the weights around them where that can be, as `foldSharpness` does. */
+  /** Move the sharpness of sites into the weights around them where possible, as `foldSharpness` does. */
   readonly fold?: boolean | undefined;
-  /** Opens external data, for `fold`; without it weights that are in other files stay as they are. */
+  /** Opens external data, for `fold`; without it, weights in other files stay unchanged. */
   readonly openData?: OpenData | undefined;
-  /** Write what WebGL computes wrong so that it is right, as `fix` does; for the target webgl it is done unless this is false. */
+  /** Rewrite the nodes that WebGL computes wrong, as `fix` does. True by default for the target webgl. */
   readonly fix?: boolean | undefined;
-  /** Fail with `skipped` when a site had to be left alone for another reason than the caller's own choice. */
+  /** Throw `skipped` if a site is skipped for any reason except the caller's options. */
   readonly strict?: boolean | undefined;
-  /** The sites to swap, chosen beforehand, in place of `only`, `include` and `exclude`. */
+  /** The sites to swap; replaces `only`, `include` and `exclude`. */
   readonly plan?: Plan | undefined;
 }
 
 /**
- * Replaces the activations of a model with Mish and leaves every other byte as it is. Without a site the
- * output is the input. Nothing is written and the input is not changed.
+ * Replaces the activations of a model with Mish and keeps every other byte. Without a site the
+ * output equals the input. Writes no file and does not change the input.
  *
  * Throws `not-onnx` or `malformed` for a bad file, `bad-usage` for bad options, `unsupported-form` when the
  * model's opset lacks an operator of the form, `bad-plan`, and `skipped` under `strict`.
@@ -91,7 +91,7 @@ export async function swap(
   return swapDocument(await scan(input), options);
 }
 
-/** `swap` for a document that has been scanned already. */
+/** Does what `swap` does, for a scanned document. */
 export async function swapDocument(
   document: OnnxDocument,
   options: SwapOptions = {},
@@ -163,7 +163,7 @@ async function swapRaised(
 type Chosen = Site & Target;
 type ChosenFoldable = Chosen & Foldable;
 
-// Written out: V8 makes a hidden class for each object that is spread and added to.
+// No object spread: V8 would create a hidden class per object.
 const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
   node: site.node,
   scope: site.scope,
@@ -182,7 +182,7 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
   difference: site.difference,
 });
 
-/** Puts the sharpness of sites into the weights around them where that can be; see `foldSharpness`. */
+/** Moves the sharpness of sites into the weights around them where possible; see `foldSharpness`. */
 async function foldSites(
   document: OnnxDocument,
   analysis: Analysis,
@@ -231,7 +231,7 @@ async function select(
   return { sites, skipped };
 }
 
-/** The slope of the mixture that a site becomes, undefined for Mish itself, or why there is none. */
+/** Returns the slope of a site's mixture, undefined for Mish itself, or the reason why the site is skipped. */
 function mixtureOf(
   { alpha }: Site,
   leaky: SwapOptions['leaky'] = 'mish',
@@ -263,19 +263,19 @@ function oldWeights(
   return [note];
 }
 
-/** How many of the sites become mixtures, if any does. */
+/** Counts the sites that become mixtures; empty for 0. */
 export function countMixtures(sites: readonly Pick<Variant, 'leak'>[]): { mixtures?: number } {
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   return mixtures === 0 ? {} : { mixtures };
 }
 
-/** The sharpness of all sites, if they have one in common. */
+/** Returns the common sharpness of all sites; empty if sites differ. */
 export function commonBeta(sites: readonly Pick<Variant, 'beta'>[]): { beta?: number } {
   const [beta, ...others] = new Set(sites.map((site) => site.beta));
   return beta === undefined || others.length > 0 ? {} : { beta };
 }
 
-/** The form that options name or a target asks for. Throws `bad-usage` for names that do not exist. */
+/** Returns the form that the options name or that suits the target. Throws `bad-usage` for unknown names. */
 export function chooseForm({ form, target }: FormOptions): Form {
   if (target !== undefined && !TARGETS.includes(target)) {
     throw new OnnxMishError('bad-usage', `there is no target '${target}'`, {
@@ -290,7 +290,7 @@ export function chooseForm({ form, target }: FormOptions): Form {
   });
 }
 
-/** The sharpness, 1 unless given. Throws `bad-usage` unless it is a finite positive number. */
+/** Returns the sharpness, 1 by default. Throws `bad-usage` unless it is finite and positive. */
 export function checkBeta(beta = 1): number {
   if (Number.isFinite(beta) && beta > 0) return beta;
   throw new OnnxMishError('bad-usage', `the sharpness β cannot be ${beta}`, {

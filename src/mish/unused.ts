@@ -1,7 +1,7 @@
 import type { Node, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 
-/** An activation of several nodes that is about to be written anew. */
+/** An activation of several nodes that will be rewritten. */
 interface Replaced {
   readonly scope: Scope;
   readonly node: Node;
@@ -10,7 +10,7 @@ interface Replaced {
   readonly constants?: readonly string[] | undefined;
 }
 
-/** The nodes that nobody reads any more once these sites are rewritten: inner ones, and Constants of the old form. */
+/** Finds the nodes that nothing reads once these sites are rewritten: inner nodes, and Constants of the old form. */
 export function unused(sites: readonly Replaced[], index: GraphIndex): Map<Node, Scope> {
   const gone = new Set<Node>(sites.map(({ node }) => node));
   const candidates = new Map<Node, Scope>();
@@ -23,7 +23,7 @@ export function unused(sites: readonly Replaced[], index: GraphIndex): Map<Node,
     }
   }
   const removed = new Map<Node, Scope>();
-  // The inputs of the sites stay readers, of other nodes now: Mish of a value inside another Mish.
+  // A rewritten site still reads its input, which may be a value inside another Mish.
   const readers = new Map<Scope, Map<string, Node[]>>();
   for (const { scope, x, node } of sites) {
     const home = index.home(scope, x);
@@ -40,7 +40,7 @@ export function unused(sites: readonly Replaced[], index: GraphIndex): Map<Node,
         index.uses(scope, name).every((use) => use.kind === 'input' && gone.has(use.node)) &&
         (readers.get(scope)?.get(name) ?? []).every((site) => removed.has(site)),
     );
-  // A node is free once its readers are gone, so the pass repeats until nothing more comes loose.
+  // A node is unused once its readers are gone; repeat until no more nodes are.
   for (let before = -1; before !== removed.size; ) {
     before = removed.size;
     for (const [node, scope] of candidates) {

@@ -20,7 +20,7 @@ const INTEGERS: readonly number[] = [
   DataType.INT2,
 ];
 
-/** What arithmetic on a few numbers is made of. Layers with weights are not in it: behind them is another signal. */
+/** Operators of arithmetic on a few numbers. Layers with weights are absent: their output is another signal. */
 const ARITHMETIC = new Set([
   ...MOVES,
   ...CONTAINERS,
@@ -28,7 +28,7 @@ const ARITHMETIC = new Set([
     ReduceMin ReduceProd ReduceSum Round Sign Sqrt Sub Sum Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Where`),
 ]);
 
-/** Inputs that are a shape, a size or an index, or choose indices, although their type may be float or bool. */
+/** Inputs that are shapes, sizes or indices, or select indices, although their type may be float or bool. */
 const SIZES: Readonly<Record<string, readonly number[]>> = {
   Compress: [1],
   NonZero: [0],
@@ -42,8 +42,8 @@ const CAST = 'its result is cast to an integer';
 const CONDITION = 'its result is the condition of a Loop';
 
 /**
- * Whether a result is a number the graph calculates with rather than an activation: it reaches a cast to an integer, a
- * shape or index, a trip count or a condition, through arithmetic only.
+ * Asks whether a result is a number for calculation and no activation: through arithmetic alone it reaches a cast to an
+ * integer, a shape or index, a trip count or a condition.
  */
 export function arithmeticQuestion(types: ElementTypes): Question {
   const judge = ({ node, slot, scope }: InputUse): string | undefined => {

@@ -5,21 +5,21 @@ import { boundsOfClip, type Operands } from './operands.js';
 import { isFloatCast, MOVES, movesValues, words } from './use-moves.js';
 import type { InputUse, Question, Verdict } from './value-flow.js';
 
-// ReLU is max(x, 0). With an upper bound before or after it, it is half of a clamp: ReLU6 and the like. Moving values about and
-// scaling them changes nothing in that; an average does, and another signal that is added.
+// ReLU is max(x, 0). An upper bound before or after ReLU makes it half of a clamp, such as ReLU6. Moving or scaling values
+// between the two keeps the clamp; averaging them, or adding another signal, does not.
 
-/** A lower bound up to this much keeps a root or a divisor from zero, and is no clamp. */
+/** A lower bound of at most this value keeps a root or a divisor from zero, and is no clamp. */
 const LEAST = 0.01;
-/** An upper bound from this on keeps float16 from overflowing, and is no clamp. */
+/** An upper bound of at least this value keeps float16 from overflowing, and is no clamp. */
 const MOST = 6e4;
 
 const isUpper = (bound: number | undefined) => bound !== undefined && !(bound >= MOST);
 const isLower = (bound: number | undefined) => bound !== undefined && !(bound <= LEAST);
 
-const AFTER = 'with what bounds its result it makes a clamp';
-const BEFORE = 'with what bounds its input it makes a clamp';
+const AFTER = 'a bound on its result makes it part of a clamp';
+const BEFORE = 'a bound on its input makes it part of a clamp';
 
-/** Adding a constant, or scaling by one; undefined for anything else, `down` where it turns the values over. */
+/** Direction of a node that adds a constant or scales by a constant: `down` where it negates; undefined for other nodes. */
 function affine({ node, slot, scope }: InputUse, operands: Operands): 'up' | 'down' | undefined {
   const { opType, inputs } = node;
   if (opType === 'Neg') return 'down';
@@ -41,14 +41,14 @@ function affine({ node, slot, scope }: InputUse, operands: Operands): 'up' | 'do
   }
 }
 
-/** The bounds that a node sets to what goes in at a slot; NaN for one that is constant and not known. */
+/** Returns the bounds that a node sets on an input; NaN for a constant bound of unknown value. */
 function boundsOf({ node, slot, scope }: InputUse, operands: Operands) {
   const none = { least: undefined, most: undefined };
   const { opType, inputs } = node;
   if (opType === 'Relu') return { ...none, least: 0 };
   if (opType === 'Clip') return slot === 0 ? boundsOfClip(node, scope, operands) : none;
   if ((opType !== 'Min' && opType !== 'Max') || inputs.length > MOST_OPERANDS) return none;
-  // Any constant among the others bounds the result; the tightest counts, one that is not known above all.
+  // Any other constant operand bounds the result. The tightest bound counts; an unknown bound outweighs all.
   const bounds = inputs.flatMap((name, at) => {
     const constant = at === slot ? undefined : operands.constant(scope, name);
     return constant === undefined ? [] : [constant.value ?? Number.NaN];
@@ -57,7 +57,7 @@ function boundsOf({ node, slot, scope }: InputUse, operands: Operands) {
   return opType === 'Min' ? { ...none, most: Math.min(...bounds) } : { ...none, least: Math.max(...bounds) };
 }
 
-/** Whether what comes after a ReLU makes a clamp of it. */
+/** Asks whether a bound after a ReLU makes a clamp of it. */
 export function clampQuestion(index: GraphIndex, operands: Operands): Question {
   return {
     start: 1,
@@ -69,7 +69,7 @@ export function clampQuestion(index: GraphIndex, operands: Operands): Question {
       if (movesValues(use) || node.opType === 'Relu' || node.opType === 'Clip') return state;
       const way = affine(use, operands);
       if (way !== 'down') return way && state;
-      // Turned over, a lower bound is an upper one.
+      // After negation a lower bound is an upper bound.
       const isBound = index
         .uses(scope, node.outputs[0] ?? '')
         .some(
@@ -86,7 +86,7 @@ const LONGEST = 16; // steps back
 const MOST_CALLS = 8;
 const BACK = new Set([...MOVES, ...words('CastLike')]);
 
-/** Looks back from a value for a bound that makes a clamp with the ReLU that takes it. */
+/** Searches before the input of a ReLU for a bound that makes a clamp of it. */
 export function createClampBefore(index: GraphIndex, operands: Operands, calls: Calls) {
   function before(from: Scope, input: string, steps = LONGEST): Verdict | undefined {
     let [scope, name, turned] = [from, input, false];
@@ -107,7 +107,7 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
     return undefined;
   }
 
-  /** An argument of a function is looked at where the function is called. */
+  /** Searches before a function's argument at the calls of the function. */
   function atCalls(scope: Scope, name: string, steps: number): Verdict | undefined {
     const slot = scope.kind === 'function' ? scope.inputs.findIndex((input) => input.name === name) : -1;
     if (slot < 0) return undefined;
@@ -121,7 +121,7 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
   return before;
 }
 
-/** The slot of the first operand that is no constant. */
+/** Returns the slot of the first operand that is not constant. */
 function firstChanging({ opType, inputs }: Node, scope: Scope, operands: Operands): number {
   if (inputs.length !== 2 && opType !== 'Min' && opType !== 'Max') return 0;
   const slot = inputs

@@ -4,13 +4,13 @@ import { boundsOfClip, isEven, type Operands } from './operands.js';
 import { movesValues, words } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
-// ReLU gives nothing below zero, and Mish gives as little as this. The state of a value is how far below zero it may be once
-// the site that it comes from is swapped. What is there for any operand stops the search: an even power, |x|, exp, a layer.
+// ReLU gives no negative values; Mish gives values down to -0.309. The state of a value is how far below zero it may be after
+// the swap. Functions of any operand end the search: an even power, |x|, exp, a layer.
 
-/** How far below zero Mish goes. */
+/** Depth of Mish's minimum below zero. */
 const DEPTH = 0.309;
 
-/** Means of what goes in: no deeper than that. */
+/** Operators that average their input, so that the result is no deeper. */
 const MEANS = words('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
 const SUMS = words('ReduceSum CumSum');
 
@@ -18,8 +18,8 @@ const root = (of: string, least = 'negative') => `it keeps the operand of ${of} 
 const DIVISOR = 'it keeps a divisor from being zero or negative';
 
 /**
- * Whether a result guards a domain: a root, a logarithm, a power, a divisor. A question that is `lenient` also goes through
- * what may have any sign, to say where there is a doubt.
+ * Asks whether a result guards the domain of a root, a logarithm, a power or a division. A `lenient` question also follows
+ * values that may have any sign, and finds doubts.
  */
 export function guardQuestion(index: GraphIndex, operands: Operands, lenient = false): Question {
   const lost = lenient ? Number.POSITIVE_INFINITY : undefined;
@@ -28,20 +28,20 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
     if (slot !== 0) return undefined;
     const exponent = operands.constant(scope, node.inputs[1]);
     const { value } = exponent ?? {};
-    // A lone exponent that is in another file is as likely a 2.
+    // A single exponent in external data may be 2.
     if (value === undefined) return exponent?.single && !lenient ? undefined : root('Pow');
     if (!Number.isInteger(value)) return root('Pow');
     if (value < 0) return DIVISOR;
     return value === 0 || isEven(value) ? undefined : depth ** value;
   }
 
-  /** Acosh is the only operator whose domain ends above zero: at 1, to which something is added first. */
+  /** Acosh is the only operator whose domain starts above zero, at 1; models add a constant before it. */
   const feedsAcosh = (node: Node, scope: Scope): boolean =>
     index
       .uses(scope, node.outputs[0] ?? '')
       .some((use) => use.kind === 'input' && use.node.domain === '' && use.node.opType === 'Acosh');
 
-  /** An operand and another one. */
+  /** Follows a value through an operator with two operands. */
   function joint({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
     const { opType, inputs } = node;
     const other = inputs[1 - slot] ?? '';
@@ -71,7 +71,7 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
     }
   }
 
-  /** Several operands. */
+  /** Follows a value through an operator with several operands. */
   function several({ node, slot, scope }: InputUse, depth: number): number | undefined {
     const others = node.inputs.filter((_, at) => at !== slot);
     const isMin = node.opType === 'Min';
@@ -137,7 +137,7 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
 
 const MOST_OPERANDS = 8;
 
-/** A depth, if the value can be below zero still. NaN is a bound that is not known, and may be any. */
+/** Returns a depth if the value can still be below zero. NaN stands for an unknown bound. */
 function deeper(depth: number): number | undefined {
   return depth > 0 ? depth : undefined;
 }

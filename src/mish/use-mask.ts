@@ -5,14 +5,14 @@ import type { Operands } from './operands.js';
 import { BINARY, movesValues, words } from './use-moves.js';
 import type { Question } from './value-flow.js';
 
-/** What is zero still where all was zero, and above where anything was. */
+/** Operators whose result is zero where all inputs are zero, and above zero where any input is. */
 const KEEPS_ZERO =
   words(`Abs AveragePool Ceil Floor GlobalAveragePool LeakyRelu LpPool GlobalLpPool Neg ReduceL1 ReduceL2
   ReduceMean ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Sqrt CumSum Clip Pow`);
 const COMPARES = words('Equal Greater GreaterOrEqual Less LessOrEqual');
 const JOINS = words('Max Min Mean Sum');
 
-/** Whether a mask is decided by where a result is zero or how large it is. */
+/** Asks whether a result, by its zeros or its size, decides a mask. */
 export function maskQuestion(operands: Operands, types: ElementTypes): Question {
   return {
     start: 1,

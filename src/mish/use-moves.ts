@@ -4,7 +4,7 @@ import type { InputUse } from './value-flow.js';
 
 export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
-/** Operators that move values without changing them, and choose among them. */
+/** Operators that move or select values without changing them. */
 export const MOVES =
   words(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
   Expand Tile Gather DepthToSpace SpaceToDepth`);
@@ -14,7 +14,7 @@ export const CONTAINERS =
   words(`SequenceConstruct SequenceInsert SequenceErase SequenceAt SplitToSequence ConcatFromSequence Optional
   OptionalGetElement`);
 
-/** Operators that put values beside others; with the inputs that are values. */
+/** Operators that combine values unchanged, with a test for the inputs that are values. */
 const JOINS: Readonly<Record<string, (slot: number) => boolean>> = {
   Concat: () => true,
   Pad: (slot) => slot !== 1,
@@ -24,10 +24,10 @@ const JOINS: Readonly<Record<string, (slot: number) => boolean>> = {
   ScatterND: (slot) => slot !== 1,
   Where: (slot) => slot > 0,
 };
-/** Further ones that choose, and casts between floats. */
+/** Further operators that select values. */
 const CHOICES = words('GatherElements GatherND Compress ReduceMax ReduceMin TopK Trilu ReverseSequence');
 
-/** Whether the values that go in come out unchanged, some of them at least. Not for the shapes and indices beside them. */
+/** Returns whether a node passes on values of this input unchanged, at least some. False for shapes and indices. */
 export function movesValues({ node, slot }: InputUse): boolean {
   const { opType } = node;
   if (Object.hasOwn(JOINS, opType)) return JOINS[opType]?.(slot) ?? false;
@@ -35,13 +35,13 @@ export function movesValues({ node, slot }: InputUse): boolean {
   return MOVES.has(opType) || CHOICES.has(opType) || CONTAINERS.has(opType) || isFloatCast(node);
 }
 
-/** The element types that a Cast of an activation keeps its values in. */
+/** Element types of a Cast that keep an activation's values. */
 const FLOATS: readonly number[] = [DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16];
 
 export function isFloatCast(node: Node): boolean {
-  if (node.opType === 'CastLike') return true; // to an integer is arithmetic already
+  if (node.opType === 'CastLike') return true; // arithmeticQuestion handles integers
   return node.opType === 'Cast' && FLOATS.includes(attribute(node, 'to')?.i ?? 0);
 }
 
-/** How an operator with one changing operand takes part in what is followed. */
+/** Operators with two operands that the questions follow. */
 export const BINARY = words('Add Sub Mul Div');

@@ -3,9 +3,9 @@ import { boundsOfClip, isEven, type Operands } from './operands.js';
 import { movesValues } from './use-moves.js';
 import type { Question } from './value-flow.js';
 
-const LOST = 'what Mish has below zero is lost in';
+const LOST = 'Mish’s negative values are lost in';
 
-/** Where the negative part of Mish, which ReLU has not, is squared or cut off: no reason to skip, but to say so. */
+/** Asks whether Mish's negative values are squared or cut off. The answer is a doubt, not a reason to skip. */
 export function negativeQuestion(index: GraphIndex, operands: Operands): Question {
   return {
     start: 1,
@@ -17,7 +17,7 @@ export function negativeQuestion(index: GraphIndex, operands: Operands): Questio
       const other = inputs[1 - slot];
       const value = operands.constant(scope, other)?.value;
       if ((opType === 'Mul' && other === inputs[slot]) || (opType === 'Pow' && slot === 0 && isEven(value))) {
-        // The sum of squares of a norm or a variance.
+        // A norm or a variance sums squares.
         const next = index.uses(scope, node.outputs[0] ?? '');
         const isNorm = next.every((to) => to.kind === 'input' && to.node.opType.startsWith('Reduce'));
         return isNorm ? undefined : `${LOST} a square`;

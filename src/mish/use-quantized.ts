@@ -4,20 +4,20 @@ import type { Operands } from './operands.js';
 import { movesValues, words } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
-// A scale follows the values that it was calibrated for up to the next layer with weights. Where they have been joined with
-// others, they are another signal; only a scale that was made for a range without negative values tells of ReLU still.
+// A quantisation scale belongs to an activation up to the next layer with weights. Values joined with others are another
+// signal: then only a scale for non-negative values still indicates ReLU.
 
 const JOINED = 1;
 const ALONE = 2;
 
-/** Operators that take no weights and give numbers of the same kind. */
+/** Operators without weights whose results remain the same signal. */
 const THROUGH =
   words(`AveragePool GlobalAveragePool LpPool GlobalLpPool Clip LeakyRelu Relu ReduceMean ReduceMax ReduceMin
   ReduceSum ReduceL1 ReduceL2 Resize Upsample`);
 const JOINS = words('Add Max Mean Min Mul Sum Div Sub');
 const ROUNDS = words('Round Floor Ceil');
 
-/** Zero points, by element type, that leave no room for negative values. */
+/** Zero points, by element type, that exclude negative values. */
 const LEAST: Readonly<Record<number, number>> = {
   [DataType.INT4]: -8,
   [DataType.INT8]: -128,
@@ -27,8 +27,8 @@ const LEAST: Readonly<Record<number, number>> = {
 const CALIBRATED = ', whose scale was calibrated for the old activation';
 
 /**
- * Whether a scale calibrated for the old activation follows a site. A question that is `lenient` also minds scales of what
- * it has been joined with, to say where there is a doubt.
+ * Asks whether a scale calibrated for the old activation follows a site. A `lenient` question also counts scales of joined
+ * values, and finds doubts.
  */
 export function quantizedQuestion(operands: Operands, lenient = false): Question {
   const fits = (state: number, isNonNegative: boolean) => state === ALONE || lenient || isNonNegative;
@@ -43,7 +43,7 @@ export function quantizedQuestion(operands: Operands, lenient = false): Question
     if (movesValues(use)) return state;
     if (slot === 0 && ROUNDS.has(opType))
       return state === ALONE
-        ? 'its result is rounded in steps that were made for the old activation'
+        ? 'its result is rounded in steps that were calibrated for the old activation'
         : undefined;
     if (slot === 0 && THROUGH.has(opType)) return opType === 'Relu' && state === JOINED ? undefined : state;
     if (!JOINS.has(opType) || (opType === 'Div' && slot === 1)) return undefined;
@@ -66,15 +66,15 @@ export function quantizedQuestion(operands: Operands, lenient = false): Question
 
 function isForNonNegative({ node, scope }: InputUse, operands: Operands): boolean {
   const name = node.inputs[2] ?? '';
-  if (name === '') return true; // uint8, with 0 for zero, unless output_dtype says otherwise
+  if (name === '') return true; // uint8 with zero point 0, unless output_dtype differs
   const { value, elemType = 0 } = operands.constant(scope, name) ?? {};
   return value === (LEAST[elemType] ?? 0);
 }
 
-/** Domains of tools that train with quantisation. */
+/** Domains of tools for quantisation-aware training. */
 const TRAINED = /^(qonnx|finn|onnx\.brevitas)/;
 
-/** Whether an operator outside ONNX quantises by a scale that is given; those that find it at run time are called Dynamic. */
+/** Returns whether an operator outside ONNX quantises with a fixed scale; operators named Dynamic compute theirs. */
 function isQuantizer(domain: string, opType: string): boolean {
   if (TRAINED.test(domain) && /^(Trunc|MultiThreshold)$/.test(opType)) return true;
   return /quant/i.test(opType) && !/dequant|^Dynamic|BFP|^QLinear|Blocks?Quantized/i.test(opType);

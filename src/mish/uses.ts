@@ -9,10 +9,10 @@ import { negativeQuestion } from './use-negative.js';
 import { quantizedQuestion } from './use-quantized.js';
 import { createFollower, type Question, type Verdict } from './value-flow.js';
 
-/** What the result of an activation is used for that makes it something else than an activation. */
+/** Use of a result that shows that a node is not an activation. */
 export type Purpose = 'arithmetic' | 'guard' | 'clamp' | 'mask' | 'quantized';
 
-/** An activation that can be looked at: what it takes and gives, and whether it gives nothing below zero. */
+/** An activation to examine: its input and output, and whether its results are never negative. */
 export interface Candidate {
   readonly scope: Scope;
   readonly x: string;
@@ -20,15 +20,15 @@ export interface Candidate {
   readonly isRelu: boolean;
 }
 
-/** Says what the results of activations are used for. */
+/** Queries about the uses of activations. */
 export interface Uses {
-  /** What speaks against a swap, and the node that decides it. */
+  /** Returns the purpose that forbids a swap, and the deciding node. */
   purpose(candidate: Candidate): (Verdict & { readonly purpose: Purpose }) | undefined;
-  /** What does not, but should be told. */
+  /** Returns a doubt that permits the swap. */
   doubt(candidate: Candidate): Verdict | undefined;
 }
 
-/** Prepares to follow values through a document. Each question is answered for all sites in one pass over what they reach. */
+/** Creates the queries for a document. Each question walks the values that sites reach once for all sites. */
 export function createUses({ index, types, calls }: Analysis): Uses {
   const operands = createOperands(index);
   const follower = (question: Question) => createFollower(question, index, calls);

@@ -4,48 +4,48 @@ import type { GraphIndex, Use } from '../onnx/graph-index.js';
 
 export type InputUse = Extract<Use, { kind: 'input' }>;
 
-/** What a place that a value reaches decides about it. */
+/** Decision about a value by a node that it reaches. */
 export interface Verdict {
-  /** As a sentence fragment for people, without the node. */
+  /** The reason as a sentence fragment for humans, without the node. */
   readonly why: string;
   readonly node: Node;
   readonly scope: Scope;
 }
 
-/** What is asked of every place that a value reaches. */
+/** Rules of a search along the uses of a value. */
 export interface Question {
   /**
-   * What is known of the value where it starts, as a number above zero. What is decided about a value in one state is decided
-   * about it in every higher state; so each value is walked once for all sites, or again only in a higher state.
+   * State of the value at the start, a number above zero. A decision for a state holds for every higher state. A value is
+   * therefore walked once for all sites, and again only in a higher state.
    */
   readonly start: number;
   /**
-   * At a node of ONNX's own or of an unknown domain: a fragment that decides, the state of the results if they are still
-   * the value that is followed, or undefined where the search stops.
+   * Examines a use, except a call of a function. Returns the deciding reason, the state of the node's results to continue
+   * with, or undefined to stop.
    */
   readonly at: (use: InputUse, state: number) => string | number | undefined;
-  /** The verdict on a value that a Loop's body gives back as its condition. */
+  /** The reason for a value that a Loop's body returns as its condition. */
   readonly condition?: string;
 }
 
-/** Decides about a value by where it goes; undefined where nothing decides. */
+/** Decides about a value by its uses; undefined where nothing decides. */
 export type Follower = (scope: Scope, output: string) => Verdict | undefined;
 
-/** The verdict as a sentence fragment that names the node. */
+/** Formats a verdict as a sentence fragment with the node. */
 export function whyOf({ why, node }: Verdict): string {
   return `${why} (${nodeLabel(node)})`;
 }
 
-/** What following a value inside one graph or function came to. */
+/** Result of following a value inside a function or the main graph. */
 interface Outcome {
   readonly verdict: Verdict | undefined;
   /** The outputs of the function that the value reaches, each with the last step to it. */
   readonly exits: ReadonlyMap<number, Step>;
-  /** Everything that was walked. */
+  /** All steps of the walk. */
   readonly walked: readonly Step[];
 }
 
-/** A walk under way: the steps to take, and the outputs of the function that are reached. */
+/** A walk in progress: the steps to take, and the reached outputs of the function. */
 interface Walk {
   readonly queue: Step[];
   exits: Map<number, Step> | undefined;
@@ -53,18 +53,18 @@ interface Walk {
 
 const NO_EXITS: ReadonlyMap<number, Step> = new Map();
 const NOWHERE: Outcome = { verdict: undefined, exits: NO_EXITS, walked: [] };
-/** Uses that are looked at for one model: all there are, unless somebody has made it so that they come again and again. */
+/** Maximum number of uses examined per model. Only a hostile model has more. */
 const MOST_STEPS = 4e6;
-const DEEPEST_CALL = 200; // functions that call functions; a file may claim more than the stack holds
+const DEEPEST_CALL = 200; // depth of function calls; a hostile file could overflow the stack
 
-/** What is settled about values, by their number: up to which state nothing decides, and from which state on what does. */
+/** Stores decisions by number of the value: the state up to which none exists, and the state from which a verdict holds. */
 function createLedger(count: number) {
-  // Made when the first value is settled: most documents have few of the things that are asked for.
-  let freeUpTo: Float32Array | undefined; // 0 is that it is not settled
+  // Allocated with the first decision, since most documents need few.
+  let freeUpTo: Float32Array | undefined; // 0: not settled
   let decided: { readonly from: Float32Array; readonly verdicts: Int32Array } | undefined;
   const all: Verdict[] = [];
   return {
-    /** The verdict; null where there is none, undefined where it is not settled. */
+    /** Returns the verdict; null for none, undefined where the value is not settled. */
     get(number: number, state: number): Verdict | null | undefined {
       if (freeUpTo !== undefined && (freeUpTo[number] ?? 0) >= state) return null;
       const from = decided?.from[number] ?? 0;
@@ -86,12 +86,12 @@ function createLedger(count: number) {
 }
 type Ledger = ReturnType<typeof createLedger>;
 
-/** Prepares to follow values through a document, into the functions it calls and out of them. */
+/** Creates a follower of values through a document, into called functions and out of them. */
 export function createFollower(question: Question, index: GraphIndex, calls: Calls): Follower {
   const summaries = new Map<Scope, Map<string, Outcome>>();
-  /** So that a chain of sites is not walked once for each. */
+  /** Decisions inside functions, so that a chain of sites is walked once. */
   const settled = createLedger(index.count);
-  /** The same, with what becomes of a function's results at its calls. */
+  /** Decisions that include the uses of a function's results at its calls. */
   const everywhere = createLedger(index.count);
   let depth = 0;
   let steps = 0;
@@ -104,7 +104,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     for (const { number, state } of walked) ledger.free(number, state);
   };
 
-  /** What comes of an argument in a function; worked out once for all calls. */
+  /** Follows an argument inside a function, once for all calls. */
   function inside(callee: Scope, slot: number, state: number): Outcome {
     const known = summaries.get(callee) ?? new Map<string, Outcome>();
     summaries.set(callee, known);
@@ -113,7 +113,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     const key = `${slot} ${state}`;
     const before = known.get(key);
     if (before !== undefined) return before;
-    known.set(key, NOWHERE); // what a function that calls itself, which ONNX forbids, finds here
+    known.set(key, NOWHERE); // for a recursive function, which ONNX forbids
     depth++;
     const outcome = follow(stepTo(callee, name, state), settled);
     depth--;
@@ -121,7 +121,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     return outcome;
   }
 
-  /** Walks forward from a value, without leaving the function it is in. */
+  /** Follows a value inside its function. */
   function follow(start: Step, known: Ledger): Outcome {
     const walk: Walk = { queue: [start], exits: undefined };
     const { queue } = walk;
@@ -146,12 +146,12 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
         return { verdict, exits: walk.exits ?? NO_EXITS, walked };
       }
     }
-    // Where a function can be left, its callers have a say as well.
+    // If the value leaves the function, the function's callers decide as well.
     if (walk.exits === undefined) free(known, walked);
     return { verdict: undefined, exits: walk.exits ?? NO_EXITS, walked };
   }
 
-  /** The verdict on a value; where it goes next joins the walk, as do the outputs of a function that it reaches. */
+  /** Decides about a value. Otherwise adds the next steps, and the reached outputs of the function, to the walk. */
   function onward(step: Step, walk: Walk): Verdict | undefined {
     const { scope, name, state } = step;
     const go = (to: Scope, next: string, as = state) => walk.queue.push(stepTo(to, next, as, step));
@@ -168,8 +168,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
         continue;
       }
       const { node, slot, scope: from } = use;
-      if (++steps > MOST_STEPS)
-        return { why: 'its result goes too many ways to be followed', node, scope: from };
+      if (++steps > MOST_STEPS) return { why: 'its result has too many uses to follow', node, scope: from };
       const callee = calls.callee(node);
       const found = callee === undefined || node.domain !== '' ? question.at(use, state) : undefined;
       if (typeof found === 'string') return { why: found, node, scope: from };
@@ -200,7 +199,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     for (const place of queue) {
       const { verdict, exits, walked } = follow(place, everywhere);
       if (verdict !== undefined) return verdict;
-      if (exits.size === 0 && queue.length === 1) return undefined; // and what was walked is settled
+      if (exits.size === 0 && queue.length === 1) return undefined; // `follow` has settled the steps
       for (const step of walked) all.push(step);
       // A function's result is followed at each of its calls.
       const { root } = place.scope;
@@ -222,7 +221,7 @@ export interface Place {
   readonly name: string;
 }
 
-/** A place on the way, with the state and number of the value, -1 where it has none, and the step before it. */
+/** A step of a walk: the value with its state, its number (-1 without one), and the previous step. */
 interface Step extends Place {
   readonly state: number;
   readonly number: number;
@@ -233,7 +232,7 @@ function isCondition({ domain, opType }: Node, slot: number): boolean {
   return domain === '' && opType === 'Loop' && slot === 0;
 }
 
-/** Where output `slot` of a nested graph comes out: of its node, and at the head of the next iteration. */
+/** Returns the values that receive output `slot` of a nested graph: an output of its node, an input of the next iteration. */
 export function leave(scope: Scope, slot: number): Place[] {
   const { parent, owner } = scope;
   if (parent === undefined || owner === undefined) return [];
@@ -250,13 +249,13 @@ export function leave(scope: Scope, slot: number): Place[] {
 const WITH_BODY = new Set(['Loop', 'Scan', 'SequenceMap']);
 const NO_PLACES: readonly Place[] = [];
 
-/** Where input `slot` of a Loop, Scan or SequenceMap goes in. */
+/** Returns the values of the nested graph that receive input `slot` of a Loop, Scan or SequenceMap. */
 export function enter(node: Node, slot: number): readonly Place[] {
   if (!WITH_BODY.has(node.opType) || node.domain !== '') return NO_PLACES;
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])
     .map((body) => {
-      // Up to opset 8 a Scan's first input is the lengths of the sequences.
+      // Up to opset 8 a Scan's first input holds the sequence lengths.
       const shift = node.opType === 'Scan' && opsetOf(body) < 9 ? 1 : 0;
       return { scope: body, name: body.inputs[slot - shift]?.name ?? '' };
     });

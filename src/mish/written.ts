@@ -8,21 +8,21 @@ import { constantChain, constantTensor, dimsOf } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
 
-/** An activation, or a piece of arithmetic, that is written out in nodes; Mish and ReLU6 may be one node. */
+/** An activation, or arithmetic, written out in several nodes. Mish and ReLU6 may be a single node. */
 export interface Written extends Identity {
   readonly scope: Scope;
-  /** The node that makes the result. */
+  /** The node that computes the result. */
   readonly node: Node;
-  /** Name of the value that it is applied to. */
+  /** Name of the input value. */
   readonly x: string;
   readonly type: FloatType | undefined;
   /** The other nodes, in no particular order. */
   readonly inner: readonly Node[];
-  /** Names of the constants that they read. */
+  /** Names of the constants that the nodes read. */
   readonly constants: readonly string[];
 }
 
-/** What agrees to within this, or to the rounding of its constants where that is coarser, is the same function. */
+/** Functions within this difference count as equal; if the constants are rounded more coarsely, that rounding applies. */
 const TOLERANCE = 1e-6;
 
 const ACTIVATIONS = new Set(['Relu', 'LeakyRelu', 'PRelu']);
@@ -41,16 +41,16 @@ const ARITHMETIC = new Set([
   'Not',
   ...IDENTITIES,
 ]);
-/** What leads to a node: something that bends, and something that is no activation of its own. */
+/** Flags of a node and its predecessors: a nonlinear operator, and an operator that is no single-node activation. */
 const BENDS = 1;
 const COMPOSES = 2;
-/** The node itself may be part of a region; all its operands are scalar constants. */
+/** Flags of a node: it may be part of a region; all its operands are scalar constants. */
 const PART = 4;
 const CONSTANT = 8;
 
 const known = new WeakMap<GraphIndex, readonly Written[]>();
 
-/** Finds what is written out in a document, in every graph and function. It is worked out once for an analysis. */
+/** Finds the written-out activations of all graphs and functions. Caches the result per analysis. */
 export function findWritten(document: OnnxDocument, analysis: Analysis): readonly Written[] {
   const { index } = analysis;
   let all = known.get(index);
@@ -90,19 +90,19 @@ function findIn(
   const canJoin = (node: Node) => ((leads[node.index] ?? 0) & (PART | CONSTANT)) === PART;
   const claimed = new Set<Node>();
   const found: Written[] = [];
-  // Backwards, so that the last node is met before the nodes that lead to it.
+  // Backwards, so that the last node comes before its predecessors.
   for (const node of scope.nodes.toReversed()) {
     if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node)) continue;
     const written = match(node);
     if (written === undefined) continue;
-    // A node that others read as well, the Mish inside a sharpened one say, may be a result of its own.
+    // An inner node with other readers may be a separate result, such as the Mish inside a sharpened Mish.
     const nodes = new Set([node, ...written.inner]);
     for (const inner of nodes) if (isPrivate(inner, nodes, scope, index)) claimed.add(inner);
     if (isWanted(written)) found.push(written);
   }
   return found.reverse();
 
-  /** The largest region with this last node that is known: ReLU6 of a ReLU takes the ReLU in. */
+  /** Finds the largest identifiable region with this last node: ReLU6 of a ReLU includes the ReLU. */
   function match(node: Node): Written | undefined {
     const [y = ''] = node.outputs;
     let best: Written | undefined;
@@ -158,22 +158,22 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
   );
 }
 
-/** The operators that are looked at by themselves. Others with one node are activations of their own, or nothing to name. */
+/** Operators that are examined as single nodes. Other single nodes are activations by operator, or have no name. */
 const SINGLE = new Set(['Mish', 'Clip']);
-/** What an identity is called in a region with so many constant operands. */
+/** Returns the name of an identity in a region with so many constant operands. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
   if (isParameter(identity, region)) return 'prelu';
   const isDynamic = identity.name === 'prelu' && region.operands.length > 1 && slopes === 0;
   return isDynamic ? 'dynamic-prelu' : identity.name;
 }
 
-/** Whether a slope is a tensor with dimensions, as a weight is, and not a number that somebody wrote. */
+/** Returns whether a slope is a weight tensor with dimensions, and not a literal number. */
 function isParameter({ name, alpha = 0 }: Identity, { scalars }: Region): boolean {
   const isSlope = ({ rank, value }: Scalar) => rank > 0 && Math.abs(value) === Math.abs(alpha);
   return name === 'leakyrelu' && [...scalars.values()].some(isSlope);
 }
 
-/** A few values, to tell whether a node changes anything. */
+/** Sample values that show whether a node changes its input. */
 const SAMPLES = [-55, -9, -3.3, -1, -0.2, 0.3, 1, 2.7, 6.5, 23, 55];
 
 function identityOf(
@@ -208,7 +208,7 @@ function identityOf(
   return pair(x, other) ?? (slopes > 0 ? undefined : pair(other, x));
 }
 
-/** Whether the last node and the first ones have a part in what the region is, so that nothing more is taken in. */
+/** Returns whether the last and first nodes contribute to the function, so that the region has no superfluous nodes. */
 function isWhole(
   region: Region,
   { name }: Identity,
@@ -217,7 +217,7 @@ function isWhole(
   regions: Regions,
 ): boolean {
   const [last, ...inner] = region.nodes;
-  // A Relu of a Relu is two sites.
+  // A Relu of a Relu counts as two sites.
   if (name === 'relu' || last === undefined) return false;
   const isPlain = ({ opType }: Node) => ACTIVATIONS.has(opType) || IDENTITIES.has(opType);
   if ((name === 'leakyrelu' || name === 'prelu') && region.nodes.every(isPlain)) return false;
@@ -232,7 +232,7 @@ function isWhole(
   return name === 'relu6' || !last.inputs.some((input) => made.has(input) && same(input, last.outputs[0]));
 }
 
-/** Whether types and shapes are such that the result is what an activation would make of `x`. */
+/** Returns whether the result has the type and shape that an activation of `x` would have. */
 function fits(
   { scope, scalars }: Region,
   x: string,
@@ -243,7 +243,7 @@ function fits(
   const [from, to] = [types(scope, x), types(scope, y)];
   const type = from ?? to;
   if (type !== undefined && (floatType(type) === undefined || (to ?? type) !== type)) return false;
-  // Behind a constant of more dimensions than x the result would have them too.
+  // A constant with more dimensions than x would add them to the result.
   const dims = dimsOf(index, scope, x);
   const rank = dims?.length ?? 0;
   if ([...scalars.values()].some((scalar) => scalar.rank > rank)) return false;

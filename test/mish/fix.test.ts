@@ -247,7 +247,7 @@ describe('fix', () => {
     expect(report.fixes).toEqual([
       {
         ...{ label: 'act', node: 'act', op: 'Relu', output: 'r', fix: 'unfuse' },
-        why: 'WebGL may run it as one, though they differ in the activation after them',
+        why: 'WebGL may run it as one, though their fused activations differ',
       },
     ]);
     expect((await inspect(bytes)).history).toMatchObject([{ operation: 'fix', form: 'webgl', sites: 1 }]);

@@ -303,7 +303,7 @@ describe('what a scale passes through', () => {
     expect(tensors(both.bytes).get('floor')).toEqual([1]);
     const other = await folded(net(parts(node('Div', ['s', 'floor'], ['n']))), options);
     expect(other.fold.folded).toEqual([]);
-    expect(why(other.fold)).toContainEqual(expect.stringContaining("others read 'floor' as well"));
+    expect(why(other.fold)).toContainEqual(expect.stringContaining("other nodes read 'floor'"));
   });
 });
 
@@ -311,11 +311,15 @@ describe('what keeps a site from being folded, with the reason', () => {
   const body = graph('b', [node('Identity', ['ar'], ['i'])], [], [feature('i')]);
   const cases: [string, RegExp, Partial<ModelParts>][] = [
     ['an output', /reaches an output of the model, 'ar'/, { outputs: [feature('y'), feature('ar')] }],
-    ['another reader of the input', /not alone in reading 'a'/, { outputs: [feature('y'), feature('a')] }],
-    ['an input', /'x', is an input/, { nodes: [node('Relu', ['x'], ['ar']), conv('ar', 'y', 'w2')] }],
+    [
+      'another reader of the input',
+      /'a' before it has other readers/,
+      { outputs: [feature('y'), feature('a')] },
+    ],
+    ['an input', /it follows 'x', an input/, { nodes: [node('Relu', ['x'], ['ar']), conv('ar', 'y', 'w2')] }],
     [
       'a Sigmoid before it',
-      /^what goes in is made by Sigmoid → a$/,
+      /^it follows Sigmoid → a$/,
       { nodes: [conv('x', 's', 'w1'), node('Sigmoid', ['s'], ['a']), ...pair([], 'a', 'ar').slice(1)] },
     ],
     ['Sigmoid', /reaches Sigmoid → m/, { nodes: pair([node('Sigmoid', ['ar'], ['m'])]) }],
@@ -354,7 +358,7 @@ describe('what keeps a site from being folded, with the reason', () => {
     ],
     [
       'weights that are made',
-      /whose 'w' is no constant/,
+      /whose 'w' is not constant/,
       { nodes: pair([node('Neg', ['w2'], ['w']), conv('ar', 'm', 'w')]) },
     ],
     [
@@ -370,7 +374,7 @@ describe('what keeps a site from being folded, with the reason', () => {
       /'w2' is an input of the model as well/,
       { nodes: pair([], 'a', 'ar'), inputs: [feature('x'), value('w2', 1, [4, 4, 3, 3])], ir: 4, opset: 9 },
     ],
-    ['weights that others read', /others read 'w1' as well/, { nodes: pair([conv('ar', 'm', 'w1')]) }],
+    ['weights that others read', /other nodes read 'w1'/, { nodes: pair([conv('ar', 'm', 'w1')]) }],
     [
       'a body that reads it',
       /reaches Identity → i, in graph/,
@@ -425,7 +429,7 @@ describe('what keeps a site from being folded, with the reason', () => {
     const tanh = nodesOf(proto.graph).find(({ opType }) => opType === 'Tanh')?.output?.[0] ?? '';
     const source = net({ nodes: nodesOf(proto.graph), outputs: [feature('y'), feature(tanh)] });
     const { output, report } = await foldSharpness(source);
-    expect(report.kept).toMatchObject([{ why: `others read '${tanh}', a part of it` }]);
+    expect(report.kept).toMatchObject([{ why: `its inner value '${tanh}' has other readers` }]);
     expect(await output.bytes()).toEqual(source);
   });
 

@@ -7,10 +7,10 @@ import { powerOf } from './power.js';
 import { columns, dotProducts, mixedUp, tooLate } from './programs.js';
 
 /**
- * What keeps WebGL from a mistake: a Cast to the type that it has already between a Conv and its activation, a Cast in the place
- * of Identity, a product with 1 after a node, `kernel_shape` of a Conv, Mul for Pow, an upper bound for Clip, a third input of
- * Gemm, which is 0, Slices for Split, empty tensors for the inputs that Resize leaves out, an InstanceNormalization of images for one
- * of rows, a product with 1 before a Resize.
+ * Change that avoids a WebGL bug, in this order: a no-op Cast between a Conv and its activation; a no-op Cast for an Identity; a
+ * product with 1 after a node; `kernel_shape` of a Conv; Mul for Pow; an upper bound for Clip; a zero third input of Gemm;
+ * Slices for Split; empty tensors for absent inputs of Resize; an InstanceNormalization of images for one of rows; a
+ * product with 1 before a Resize.
  */
 export type Remedy =
   | 'unfuse'
@@ -25,19 +25,19 @@ export type Remedy =
   | 'image'
   | 'before';
 
-/** What WebGL of onnxruntime-web 1.30.0 may get wrong at a node without a word, and where to mend it, if it can be. */
+/** Silent error that WebGL of onnxruntime-web 1.30.0 may make at a node, with its remedies. */
 export interface Fault {
-  /** The node that may be computed wrong. */
+  /** The node whose result may be wrong. */
   readonly node: Node;
-  /** What is wrong, as a sentence without its full stop. */
+  /** Description of the error, as a sentence without full stop. */
   readonly says: string;
-  /** WebGL says so itself, and runs nothing. */
+  /** Whether WebGL reports the error and refuses the model. */
   readonly isRefused?: boolean;
-  /** What to do, and to which nodes; empty where nothing helps. */
+  /** Remedies with their nodes; empty where nothing helps. */
   readonly remedies: readonly { readonly kind: Remedy; readonly at: Node }[];
 }
 
-/** The faults for which there are remedies; `test/providers/webgl/mistakes.md` names their places in its code. */
+/** Finds the faults that have remedies; `test/providers/webgl/mistakes.md` cites WebGL's code for each. */
 export function curableFaults(loaded: Loaded): Fault[] {
   return [
     ...lostOutputs(loaded),
@@ -61,21 +61,21 @@ const unfuse = (node: Node | undefined): Pick<Fault, 'remedies'> => ({
   remedies: node === undefined ? [] : [{ kind: 'unfuse', at: node }],
 });
 
-/** An output of the model that is a Conv's becomes that of the activation which it takes in. */
+/** Finds Convs whose result is a model output, but which WebGL fuses with the following activation. */
 function lostOutputs({ graph, fused }: Loaded): Fault[] {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   return [...fused].flatMap(([node, into]): Fault[] => {
     const name = node.outputs[0] ?? '';
-    const says = `WebGL gives the output ${name} with the ${into.opType} applied that reads it`;
+    const says = `WebGL also applies the next node, ${into.opType}, to the output ${name}`;
     if (outputs.has(name)) return [{ node, says, ...unfuse(into) }];
     if (!halfBound(into)) return [];
-    return [{ node: into, says: 'WebGL leaves out the only bound of a Clip after a Conv', ...unfuse(into) }];
+    return [{ node: into, says: 'WebGL ignores the only bound of a Clip after a Conv', ...unfuse(into) }];
   });
 }
 
 /**
- * When the output of a node that is taken out is the model's, the outputs from it on change their places among the
- * values, and those that nodes read are looked for in the old place; so is what it had made of its input, where others read that.
+ * Finds removed nodes whose output is a model output. WebGL then renumbers this output and the later ones, but nodes that read
+ * such an output, or the removed node's input, still use the old numbers.
  */
 function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
   const activations = new Set(fused.values());
@@ -89,13 +89,13 @@ function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
       isRemoved(node) && (readers(x).length > 0 || analysis.index.declared(graph, x) !== undefined);
     if (place > last && !isShared) return [];
     const moved = place > last ? name : (graph.outputs[last]?.name ?? '');
-    const says = `WebGL may give something else for the output ${moved}, which other nodes read, since it takes this node out`;
+    const says = `WebGL removes this node and may then return a wrong output ${moved}, which other nodes read`;
     if (activations.has(node)) return [{ node, says, ...unfuse(node) }];
     return [{ node, says, remedies: castable(analysis, graph, x) ? [{ kind: 'keep', at: node }] : [] }];
   });
 }
 
-/** Whether the element type is one of floats that WebGL has. */
+/** Returns whether the element type is a float type that WebGL has. */
 function castable({ types }: Analysis, graph: Loaded['graph'], name: string): boolean {
   const type = floatType(types(graph, name));
   return type === 'f32' || type === 'f64';
@@ -103,16 +103,16 @@ function castable({ types }: Analysis, graph: Loaded['graph'], name: string): bo
 
 function mixedConvs(loaded: Loaded): Fault[] {
   const dots = mixedUp(dotProducts(loaded)).flatMap((group) => {
-    // None of them may take in an activation, the first no more than those that come too late.
+    // No Conv of the group may fuse an activation, not even the first.
     const remedies = group.flatMap(({ node }) => unfuse(loaded.fused.get(node)).remedies);
     return tooLate(group).map(([{ node }, first]): Fault => {
-      const says = `WebGL may run it as ${nodeLabel(first.node)}, though they differ in the activation after them`;
+      const says = `WebGL may run it as ${nodeLabel(first.node)}, though their fused activations differ`;
       return { node, says, remedies };
     });
   });
   const kernels = mixedUp(columns(loaded)).flatMap((group) =>
     tooLate(group).map(([{ node }, first]): Fault => {
-      const says = `WebGL may run it as ${nodeLabel(first.node)}, though their kernels differ, which are not given as kernel_shape`;
+      const says = `WebGL may run it as ${nodeLabel(first.node)}, though their kernel sizes differ and kernel_shape is absent`;
       const isKnown = loaded.dims(node.inputs[1] ?? '')?.every((size) => typeof size === 'number');
       return { node, says, remedies: isKnown ? [{ kind: 'kernel', at: node }] : [] };
     }),
@@ -123,23 +123,23 @@ function mixedConvs(loaded: Loaded): Fault[] {
 function misplacedResults(loaded: Loaded): Fault[] {
   const { graph, analysis } = loaded;
   return [...misplaced(loaded)].map(([at, node]): Fault => {
-    const says = `WebGL may read elements of ${nodeLabel(at)} from the wrong places, which has other dimensions than the texture it is in`;
+    const says = `WebGL may read elements of ${nodeLabel(at)} from wrong places: its texture has other dimensions`;
     const isKnown = castable(analysis, graph, at.outputs[0] ?? '');
     return { node, says, remedies: isKnown ? [{ kind: 'copy', at }] : [] };
   });
 }
 
-/** Operators of which nothing below 0 comes. */
+/** Operators with no negative results. */
 const NOT_NEGATIVE: readonly string[] = ['Abs', 'Exp', 'Relu', 'Sigmoid', 'Softmax', 'Sqrt'];
 
 function powers(node: Node, loaded: Loaded): Fault[] {
   if (node.opType !== 'Pow') return [];
   const [x = '', y = ''] = node.inputs;
-  const says = 'WebGL has no powers of negative numbers';
+  const says = 'WebGL cannot compute powers of negative numbers';
   if (powerOf(node, loaded) !== undefined)
     return [{ node, says, remedies: [{ kind: 'multiply', at: node }] }];
   const exponent = loaded.constant(y)?.scalar;
-  const isRoot = exponent !== undefined && !Number.isInteger(exponent); // of a negative number there is none anywhere
+  const isRoot = exponent !== undefined && !Number.isInteger(exponent); // undefined for negative numbers on every provider
   const maker = loaded.analysis.index.producer(loaded.graph, x);
   const isSafe = isRoot || NOT_NEGATIVE.includes(maker?.opType ?? '');
   return isSafe ? [] : [{ node, says, remedies: [] }];
@@ -148,25 +148,25 @@ function powers(node: Node, loaded: Loaded): Fault[] {
 function clips(node: Node, { graph, analysis, constant }: Loaded): Fault[] {
   if (node.opType !== 'Clip' || opsetOf(graph) < 11 || node.inputs.length !== 2) return [];
   const [x = '', low = ''] = node.inputs;
-  const says = 'WebGL leaves out the lower bound of a Clip without an upper one';
+  const says = 'WebGL ignores the lower bound of a Clip that has no upper bound';
   const isKnown = castable(analysis, graph, x) && constant(low) !== undefined;
   const maker = analysis.index.producer(graph, x);
-  // With both bounds a Conv takes it in.
+  // WebGL would fuse a Clip with both bounds into the Conv.
   const isNext = maker !== undefined && (maker.opType === 'Conv' || isRemoved(maker));
   const apart = isNext ? unfuse(node).remedies : [];
   return [{ node, says, remedies: isKnown ? [{ kind: 'bound', at: node }, ...apart] : [] }];
 }
 
-/** What a Resize reads that no node makes is in a texture of which width and height have changed places, for others too. */
+/** Finds Resizes of an input or initializer. WebGL swaps width and height of its texture, also for other readers. */
 function turned(node: Node, { graph, analysis, readers }: Loaded): Fault[] {
   const [x = ''] = node.inputs;
   if (node.opType !== 'Resize' || analysis.index.producer(graph, x) !== undefined || readers(x).length < 2)
     return [];
-  const says = `WebGL may read elements of ${x} from the wrong places at other nodes, once a Resize has read it`;
+  const says = `WebGL may read elements of ${x} from wrong places at other nodes after a Resize has read it`;
   return [{ node, says, remedies: castable(analysis, graph, x) ? [{ kind: 'before', at: node }] : [] }];
 }
 
-/** What WebGL runs in another way of writing only. */
+/** Finds nodes that WebGL refuses, but runs in another notation. */
 function refusals(node: Node, loaded: Loaded): Fault[] {
   const { opType: op, inputs } = node;
   const fault = (says: string, kind: Remedy): Fault[] => [
@@ -176,14 +176,14 @@ function refusals(node: Node, loaded: Loaded): Fault[] {
   if (op === 'Gemm' && inputs.length === 2 && castable(analysis, graph, inputs[0] ?? ''))
     return fault("WebGL's Gemm needs its third input", 'bias');
   if (op === 'Resize' && inputs.length === 4 && inputs[3] !== '' && inputs.includes(''))
-    return fault("WebGL's Resize takes sizes only where roi and scales are given", 'empty');
+    return fault("WebGL's Resize needs roi and scales beside sizes", 'empty');
   if (op === 'InstanceNormalization' && loaded.dims(inputs[0] ?? '')?.length === 3)
-    return fault("WebGL's InstanceNormalization takes four dimensions", 'image');
+    return fault("WebGL's InstanceNormalization needs four dimensions", 'image');
   if (op !== 'Split' || opsetOf(graph) < 13 || partsOf(node, loaded) === undefined) return [];
-  return fault('WebGL has Split only before opset 13', 'slice');
+  return fault('WebGL has no Split from opset 13', 'slice');
 }
 
-/** Where the lengths of Split's parts stand, or the length that all have. */
+/** Returns the tensor with the lengths of Split's parts, or their common length. */
 export function partsOf(node: Node, { dims, constant }: Loaded): Tensor | number | undefined {
   const [x = '', split = ''] = node.inputs;
   const axis = attribute(node, 'axis')?.i ?? 0;
@@ -196,7 +196,7 @@ export function partsOf(node: Node, { dims, constant }: Loaded): Tensor | number
   return Number.isInteger(part) ? part : undefined;
 }
 
-/** Of the bounds that are attributes, a Conv takes in both or none. */
+/** Returns whether a Clip has a single bound attribute. WebGL's Conv fuses both bounds or none. */
 function halfBound(node: Node): boolean {
   const has = (name: string) => attribute(node, name) !== undefined;
   return node.opType === 'Clip' && node.inputs.length === 1 && has('min') !== has('max');

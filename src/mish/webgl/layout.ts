@@ -3,28 +3,28 @@ import { type Dims, isRemoved, type Loaded } from './loaded.js';
 import { powerOf } from './power.js';
 import { isKnown, mayDiffer } from './texture.js';
 
-/** These give a tensor other dimensions, or another type, and leave it in the texture that it is in. */
+/** Operators that change a tensor's dimensions or type, but keep its texture. */
 const RESHAPING: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Cast'];
 
-/** These take an element from the place of the texture in which they put it. */
+/** Operators that read and write an element at the same texture position. */
 const UNARY: readonly string[] = [
   ...['Abs', 'Acos', 'Asin', 'Atan', 'Ceil', 'Clip', 'Cos', 'Elu', 'Exp', 'Floor', 'LeakyRelu', 'Log', 'Neg'],
   ...['Not', 'Relu', 'Sigmoid', 'Sin', 'Sqrt', 'Tan', 'Tanh'],
 ];
-/** So do these, where their inputs have the same dimensions; where not, they go by the index of an element. */
+/** Operators that do the same for inputs of equal dimensions. For other inputs they compute positions from indices. */
 const BINARY: readonly string[] = [
   ...['Add', 'And', 'Div', 'Equal', 'Greater', 'Less', 'Mul', 'Or', 'PRelu', 'Pow', 'Sub', 'Xor'],
 ];
-/** These reckon the place of an element from the dimensions of their first input. */
+/** Operators that compute positions from the dimensions of their first input. */
 const RECKONING: readonly string[] = ['Sum', 'Softmax', 'Pad', 'Upsample'];
 
 /**
- * The nodes whose result is in a texture of other width and height than its dimensions have by themselves, while a node reads
- * it that takes this for granted; with one such reader. Where dimensions are not known, it is taken to be so.
+ * Finds results whose texture has another width or height than their dimensions imply, if a reader relies on these. Returns each
+ * node with such a reader. Unknown dimensions count as different.
  */
 export function misplaced(loaded: Loaded): Map<Node, Node> {
   const { graph, analysis, dims } = loaded;
-  /** The dimensions for which the texture of a value was made, if they are others than its own. */
+  /** The dimensions that a value's texture was created for, if they differ from the value's. */
   const textures = new Map<string, Dims | undefined>();
   const textureOf = (name: string) => (textures.has(name) ? textures.get(name) : dims(name));
   const found = new Map<Node, Node>();
@@ -57,14 +57,14 @@ function takesForGranted(node: Node, slot: number, loaded: Loaded): boolean {
   if (!BINARY.includes(opType)) return false;
   if (powerOf(node, loaded) !== undefined) return slot === 0;
   const [a, b] = inputs.map(dims);
-  if (a?.length === 0 || b?.length === 0) return false; // one of one element is in one place, whatever its dimensions
+  if (a?.length === 0 || b?.length === 0) return false; // a single element has a single position
   if (a === undefined || b === undefined) return true;
   const differs = (size: Dims[number], other: Dims[number] | undefined) =>
     typeof size === 'number' && typeof other === 'number' && size !== other;
   return a.length === b.length && !a.some((size, axis) => differs(size, b[axis]));
 }
 
-/** What DepthToSpace makes before it gives it four dimensions again. */
+/** Returns the six dimensions inside DepthToSpace. */
 function blocks(node: Node, dims: Dims | undefined): Dims | undefined {
   if (!isKnown(dims)) return undefined;
   const [batch = 1, channels = 1, height = 1, width = 1] = dims;

@@ -2,31 +2,31 @@ import type { Analysis } from '../../onnx/analysis.js';
 import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
-/** A number, or something else for a dimension that is not known beforehand. */
+/** Dimensions of a value: numbers, symbols, or null for unknown ones. */
 export type Dims = readonly (number | string | null)[];
 
-/** The main graph of a model as WebGL has it once it is loaded. */
+/** The main graph of a model after WebGL has loaded it. */
 export interface Loaded {
   readonly graph: Scope;
   readonly analysis: Analysis;
-  /** Dimensions of a value, as far as they are known; undefined where the rank is not. */
+  /** Dimensions of a value; undefined where the rank is unknown. */
   dims(name: string): Dims | undefined;
-  /** The tensor that a value is, where WebGL takes it for constant. */
+  /** The tensor of a value that WebGL treats as constant. */
   constant(name: string): Tensor | undefined;
-  /** The nodes that read a value once those that are taken out are gone; one that reads it twice comes twice. */
+  /** The nodes that read a value, through removed nodes too. A node that reads the value twice is listed twice. */
   readers(name: string): Node[];
-  /** The activation that a Conv takes in: its only reader. */
+  /** Convs with the activation that WebGL fuses into them, their only reader. */
   readonly fused: ReadonlyMap<Node, Node>;
-  /** Nodes in whose place something else is written: a Mish that reads their first input, or nothing. */
+  /** Nodes that a swap replaces with a Mish of their first input, or deletes. */
   readonly rewritten: ReadonlySet<Node>;
 }
 
-/** Operators that are taken out of the graph when it is loaded. */
+/** Operators that WebGL removes from the graph on loading. */
 const REMOVED: readonly string[] = ['Identity', 'Dropout'];
 
 export const isRemoved = ({ opType, domain }: Node) => domain === '' && REMOVED.includes(opType);
 
-/** Finds the tensor that a value of the main graph is, where WebGL takes it for constant. */
+/** Finds the tensor of a value of the main graph that WebGL treats as constant. */
 export function webglConstant(graph: Scope, index: GraphIndex, name: string): Tensor | undefined {
   const producer = index.producer(graph, name);
   if (producer === undefined) return graph.initializers.get(name);
@@ -35,7 +35,7 @@ export function webglConstant(graph: Scope, index: GraphIndex, name: string): Te
     : undefined;
 }
 
-/** Nodes in `rewritten` are going to be Mish in the exp form, or to be gone. */
+/** Models how WebGL loads the main graph. A swap replaces the `rewritten` nodes with Mish in the exp form, or deletes them. */
 export function load(
   { graph }: OnnxDocument,
   analysis: Analysis,
@@ -47,7 +47,7 @@ export function load(
   function readers(name: string): Node[] {
     const found: Node[] = [];
     const names = [name];
-    const seen = new Set(names); // a broken model may go round in circles
+    const seen = new Set(names); // a malformed model may have cycles
     for (let next = names.pop(); next !== undefined; next = names.pop()) {
       for (const use of index.uses(graph, next)) {
         if (use.kind === 'output') continue;

@@ -1,7 +1,7 @@
 import type { Node } from '../../onnx/document.js';
 import type { Loaded } from './loaded.js';
 
-/** The exponent of a Pow that is written as one or two Mul: 2 or 3, which WebGL has for positive bases only. */
+/** Returns the exponent, 2 or 3, of a Pow that one or two Mul can replace. WebGL computes Pow for positive bases only. */
 export function powerOf(node: Node, { constant, dims }: Loaded): number | undefined {
   if (node.opType !== 'Pow' || node.domain !== '') return undefined;
   const [x = '', y = ''] = node.inputs;

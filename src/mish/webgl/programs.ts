@@ -1,21 +1,18 @@
 import { attribute, type Node } from '../../onnx/document.js';
 import type { Dims, Loaded } from './loaded.js';
 
-/** What tells apart programs that WebGL takes for one, and which nodes can have the same one. */
+/** A shader program of a node, with the key under which WebGL caches it. */
 export interface Program {
   readonly node: Node;
-  /** Nodes with different ones never share a program. */
+  /** Part of WebGL's key; nodes with different keys never share a program. */
   readonly key: string;
-  /** Dimensions that have to agree, where they are known. */
+  /** Dimensions that must agree for nodes to share a program. */
   readonly dims: readonly (Dims | undefined)[];
-  /** What the program should depend on, and does not. */
+  /** Property that the key should contain, but lacks. */
   readonly forgotten: string;
 }
 
-/**
- * The programs of which WebGL may take one for another, in groups. Where dimensions are not known, nodes that may have the same
- * ones are taken to have them.
- */
+/** Groups the programs that WebGL may confuse with each other. Unknown dimensions count as equal. */
 export function mixedUp<T extends Program>(programs: readonly T[]): T[][] {
   return groupBy(programs, ({ key }) => key)
     .flatMap((group) => {
@@ -25,7 +22,7 @@ export function mixedUp<T extends Program>(programs: readonly T[]): T[][] {
     .filter((alike) => new Set(alike.map(({ forgotten }) => forgotten)).size > 1);
 }
 
-/** The dimensions that are numbers for all programs of a group; or how many there are. */
+/** Returns the axes (or the rank) whose values are numbers for all programs of a group. */
 function knownTo([first, ...others]: readonly Program[]): [slot: number, axis: number | 'length'][] {
   const isKnown = (dims: Dims | undefined, axis: number | 'length') => typeof dims?.[axis] === 'number';
   return (first?.dims ?? []).flatMap((dims, slot) =>
@@ -35,7 +32,7 @@ function knownTo([first, ...others]: readonly Program[]): [slot: number, axis: n
   );
 }
 
-/** The programs of a group that come too late, each with the first that it may be taken for. */
+/** Returns the programs of a group that WebGL may replace with an earlier, wrong program; each with the earlier program. */
 export function tooLate<T extends Program>(group: readonly T[]): [late: T, first: T][] {
   const [first] = group;
   const other = group.findIndex(({ forgotten }) => forgotten !== first?.forgotten);
@@ -56,19 +53,19 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   return [...groups.values()];
 }
 
-/** The convolutions that have no groups, which have programs of their own. */
+/** Returns whether a node is a Conv without groups; grouped Convs have other programs. */
 function isPlain(node: Node): boolean {
   return node.opType === 'Conv' && node.domain === '' && (attribute(node, 'group')?.i ?? 1) === 1;
 }
 
-/** The second program of each Conv, whose key lacks the activation. */
+/** Returns the second program of each Conv; its key lacks the fused activation. */
 export function dotProducts(loaded: Loaded): Program[] {
   return loaded.graph.nodes.filter(isPlain).flatMap((node) => {
     const [, w = '', bias = ''] = node.inputs;
     const weights = loaded.dims(w);
     if (weights?.length !== 4) return [];
     const into = loaded.fused.get(node);
-    // Four elements of the weights go into one of the texture, and only its size counts.
+    // A texel holds four weights, and the key contains the number of texels.
     const packed = Math.ceil(
       weights.slice(1).reduce<number>((product, size) => product * Number(size), 1) / 4,
     );
@@ -92,7 +89,7 @@ function activationText(node: Node, { constant }: Loaded): string {
   return `Clip ${bounds}`;
 }
 
-/** The first program of each Conv without kernel_shape, whose key lacks the size that comes from the weights. */
+/** Returns the first program of each Conv without kernel_shape; its key lacks the kernel size. */
 export function columns(loaded: Loaded): Program[] {
   return loaded.graph.nodes.filter(isPlain).flatMap((node) => {
     const [x = '', w = ''] = node.inputs;

@@ -1,9 +1,9 @@
 import type { Dims } from './loaded.js';
 
-/** The largest side of a texture, by device. */
+/** Maximum width and height of a texture in pixels, on various devices. */
 const SIDES = [4096, 8192, 16384, 32768];
 
-/** Whether textures of these dimensions can differ in width or height, on any device; true where they are not all known. */
+/** Returns whether textures of these dimensions can differ in width or height on a device; true for unknown dimensions. */
 export function mayDiffer(a: Dims | undefined, b: Dims | undefined): boolean {
   if (!isKnown(a) || !isKnown(b)) return true;
   return SIDES.some((most) => {
@@ -18,7 +18,7 @@ export function isKnown(dims: Dims | undefined): dims is readonly number[] {
 
 const size = (dims: readonly number[]) => dims.reduce((product, length) => product * length, 1);
 
-/** Width and height as `PreferLogicalStrategy` of onnxruntime-web chooses them (backends/webgl/texture-layout-strategy.ts). */
+/** Computes width and height as onnxruntime-web's `PreferLogicalStrategy` does (backends/webgl/texture-layout-strategy.ts). */
 export function textureSize(dims: readonly number[], most: number): readonly [width: number, height: number] {
   const [a = 1, b = 1, c = 1, d = 1, ...more] =
     dims.length === 2 ? dims : dims.filter((length) => length !== 1);
