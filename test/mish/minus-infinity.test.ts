@@ -58,7 +58,7 @@ describe('a constant -Infinity that leads to a site is told', () => {
     const { output, report } = await swap(bytes);
     expect(report.sites).toMatchObject([{ output: 'r', minusInfinity: expect.any(String) }]);
     expect(report.notes).toContainEqual(
-      expect.stringMatching(/constant -Infinity '.+' reaches a site: Mish gives NaN/),
+      expect.stringMatching(/constant -Infinity '.+' reaches a site, where ReLU gives 0 and Mish gives NaN/),
     );
     expect((await inspect(bytes)).sites).toMatchObject([{ minusInfinity: report.sites[0]?.minusInfinity }]);
     const feeds = { x: f32([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]) };
