@@ -5,10 +5,10 @@ import { KINDS } from './activation-kinds.js';
 import { NEW_PLAN, type Plan } from './plan.js';
 import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
 
-/** Reasons that a plan may not override: there is no Mish to put there. */
+/** Reasons that a plan cannot override, because Mish cannot be written there. */
 const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed']);
 
-/** What a plan chose: sites, some with a sharpness or a slope of their own. */
+/** The sites of a plan, with their sharpness and slope where the plan has them. */
 export interface Planned extends Found {
   readonly sites: readonly (Site & {
     readonly beta?: number | undefined;
@@ -16,7 +16,7 @@ export interface Planned extends Found {
   })[];
 }
 
-/** The sites a plan names, of whatever kind. Throws `bad-plan` when one is not there or cannot be swapped. */
+/** Finds the sites of a plan, of any kind. Throws `bad-plan` for a site that does not exist or cannot be swapped. */
 export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: Analysis): Promise<Planned> {
   const where = document.source.name;
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
@@ -34,7 +34,7 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
     if (entry === undefined) {
       throw new OnnxMishError(
         'bad-plan',
-        `the plan names an activation '${output}' in ${scope}, and there is none`,
+        `'${output}' in ${scope} of the plan is not an activation of the model`,
         {
           where,
           ...NEW_PLAN,

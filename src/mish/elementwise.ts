@@ -112,7 +112,7 @@ const NAMES = new Set(
   [UNARY, BINARY, VARIADIC, { Where: 0, Clip: 0 }].flatMap((table) => Object.keys(table)),
 );
 
-/** Whether an operator is one of those that `elementwise` knows. */
+/** Returns whether `elementwise` supports an operator. */
 export function isElementwise({ opType, domain }: Pick<Node, 'opType' | 'domain'>): boolean {
   return NAMES.has(domain === '' ? opType : `${domain}.${opType}`);
 }

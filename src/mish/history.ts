@@ -130,14 +130,14 @@ export async function undoDocument(document: OnnxDocument): Promise<Undone> {
       where: source.name,
       fix: calibrated
         ? 'Its weights were calibrated, and the old ones are gone: go back to the original file'
-        : 'It was never swapped, or without one',
+        : 'It was never swapped, or swapped without an undo record',
       option: calibrated ? undefined : { undo: false },
     });
   }
   return restored(source, record, document);
 }
 
-/** The file before; a page that undoes nothing does not load what that takes. */
+/** Loads `restore` on demand, for smaller pages. */
 const restored = async (...given: Parameters<typeof restore>): Promise<Undone> =>
   (await import('./restore.js')).restore(...given);
 

@@ -75,7 +75,7 @@ export async function inspect(input: ModelInput, options: SiteOptions = {}): Pro
   return inspectDocument(await scan(input), options);
 }
 
-/** `inspect` for a document that has been scanned already. */
+/** Does what `inspect` does, for a scanned document. */
 export async function inspectDocument(
   document: OnnxDocument,
   options: SiteOptions = {},

@@ -1,6 +1,6 @@
 import type { OnnxDocument } from '../onnx/document.js';
 
-/** Operators that no activation is written in: layers with weights, activations that are one node, what moves values. */
+/** Operators that no written-out activation contains: layers with weights, single-node activations, operators that move values. */
 export const PLAIN: ReadonlySet<string> = new Set(
   `Conv ConvTranspose Gemm MatMul MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization LRN Relu LeakyRelu PRelu
   Identity Softmax Flatten Reshape Concat Dropout Transpose Constant Shape Gather Unsqueeze Squeeze Slice Pad Resize
@@ -8,8 +8,8 @@ export const PLAIN: ReadonlySet<string> = new Set(
 );
 
 /**
- * Loads what finds activations by what they compute; undefined where the document has no node that such a one could be written
- * in, so that a page does without it for a plain network.
+ * Loads the matcher, which identifies activations by the function that their nodes compute. Returns undefined if every node of
+ * the document is plain, so that a page need not load the matcher.
  */
 export async function loadMatcher({ scopes }: OnnxDocument) {
   if (scopes.every(({ nodes }) => nodes.every(({ domain, opType }) => domain === '' && PLAIN.has(opType))))

@@ -1,4 +1,4 @@
-// What finds activations by what they compute; see load-matcher.ts.
+// The matcher identifies activations by the function that their nodes compute; see load-matcher.ts.
 
 export { recogniseWritten } from './recognise-written.js';
 export { findParts } from './written-sites.js';

@@ -2,7 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { FORMS, type FormName, STEEPEST } from './forms.js';
 import type { SwapReport } from './results.js';
 
-/** What to swap, as `planOf` gives it from a report. Edit it, and give it back as the option `plan`. */
+/** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
 export interface Plan {
   readonly schema: 'onnx-mish/plan@1';
   readonly form: FormName;

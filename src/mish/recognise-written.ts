@@ -5,17 +5,17 @@ import { constantTensor } from './constants.js';
 import { constantValue, FORMS, type Form, type FormName, stepsOf, type Variant } from './forms.js';
 import { findWritten, type Written } from './written.js';
 
-/** Mish found in a model, or a mixture. */
+/** A Mish or mixture in a model. */
 export interface Recognised
   extends Pick<Written, 'scope' | 'node' | 'x' | 'type' | 'inner' | 'constants' | 'difference'>,
     Variant {
-  /** The form it is written in, or the one that is nearest. */
+  /** The form of its nodes, or the most similar form. */
   readonly form: Form;
-  /** The name of its form; `other` where it is none of ours. */
+  /** The name of its form; `other` where the nodes match no form of onnx-mish. */
   readonly written: FormName | 'other';
 }
 
-/** Finds Mish as `recognise` does. */
+/** Does what `recognise` does, for documents that need the matcher. */
 export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Recognised[] {
   return findWritten(document, analysis).flatMap((written) => {
     if (written.name !== 'mish') return [];
@@ -29,7 +29,7 @@ export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Re
   });
 }
 
-/** The form that has these operators, with the bound that keeps exp from overflowing. */
+/** Finds the form with these operators and, for the exp form, its upper bound. */
 function formOf({ scope, node, inner, type }: Written, index: GraphIndex): Form | undefined {
   const nodes = [node, ...inner];
   const operators = sorted(nodes.map(({ opType, domain }) => domain + opType));
@@ -39,7 +39,7 @@ function formOf({ scope, node, inner, type }: Written, index: GraphIndex): Form 
   return Object.values(FORMS).find((form) => {
     const { cap } = form.constants;
     if (cap !== undefined && !(type !== undefined && bound === constantValue(cap, type, 1))) return false;
-    // A sharpness of 1 or a slope of 0 may be written out.
+    // The nodes of a sharpness of 1 or a slope of 0 may be present.
     return [0, 1, 2, 3].some((variant) => {
       const steps = stepsOf(form, variant % 2 > 0, variant > 1);
       return sorted(steps.map(({ op }) => op)) === operators;

@@ -5,7 +5,7 @@ import type { Recognised } from './recognise-written.js';
 
 export type { Recognised };
 
-/** Finds Mish however it is written, with or without a sharpness, by itself and in mixtures, in every graph and function. */
+/** Finds every Mish and mixture, in any notation and with any sharpness, in all graphs and functions. */
 export async function recognise(
   document: OnnxDocument,
   analysis: Analysis = analyse(document),

@@ -237,7 +237,7 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
       for (let slot = 0; slot < length && structure > 0; slot++)
         structure = addInput(scope, node, slot, canJoin, structure);
       if (structure < 0) return;
-      // The last in the file first: so every value that all else depends on is an only operand in its turn.
+      // Take the last node of the file first: then each value that the whole region depends on becomes its only operand.
       let open = 0;
       let closed = 0;
       next = -1;

@@ -6,30 +6,29 @@ import type { ByteSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import { viewOf } from '../onnx/view.js';
 
-/** What undo gives. */
+/** Result of `undo`. */
 export interface Undone extends Spliced {
   /**
-   * What the original was compared with: the digest of the whole `file`, which what writes it or calls `bytes` does, unless the
-   * source is a Blob or in memory; the checksum of its `structure`, which is all but the data of weights and texts that no
-   * runtime reads; or only the `edits`, the bytes that the swap put there.
+   * The part that is compared with the original. `file`: the digest of the whole file. `undo` compares the digest of a model in
+   * memory; otherwise `bytes` or the writer does. `structure`: a checksum of everything except weight data and texts
+   * that no runtime reads. `edits`: only the replaced bytes.
    */
   readonly proof: 'file' | 'structure' | 'edits';
-  /** What could not be compared. */
+  /** Descriptions of the parts that could not be compared. */
   readonly notes: readonly string[];
 }
 
-const NO_WEIGHTS =
-  'the record and what was read prove the structure, but not the data of the weights: they were not compared';
+const NO_WEIGHTS = 'the record proves the structure, but the data of the weights was not compared';
 const OLD_RECORD =
-  'the record is of another version, and proves only the bytes that were replaced: the rest was not compared';
+  'the record has another version and proves only the replaced bytes; the rest was not compared';
 
-/** Applies a record, and compares the result with what the record tells of the original. */
+/** Applies a record and compares the result with the record's facts about the original. */
 export async function restore(source: ByteSource, record: string, document?: OnnxDocument): Promise<Undone> {
   const { output, original } = await applyPatch(source, record);
   const { digest, structure = '' } = original ?? {};
   const isWhole =
     digest !== undefined && source.blob === undefined && globalThis.crypto?.subtle !== undefined;
-  // What is in memory is compared at once, the rest while it is written.
+  // A file in memory is compared at once, other files during writing.
   const inMemory = isWhole && source.bytes !== undefined;
   if (inMemory) await sealOf(output);
   const comparable = structure.startsWith(`${STRUCTURE_VERSION}:`);

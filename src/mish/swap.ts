@@ -249,7 +249,7 @@ function mixtureOf(
   return { reason: 'slope', why: `a mixture needs a slope of at most ${STEEPEST}, and this is ${alpha}` };
 }
 
-/** What `undo` costs once weights have changed. */
+/** Returns the note on the size of the undo record if weights change. */
 function oldWeights(
   folding: Folding<ChosenFoldable> | undefined,
   { undo = true }: SwapOptions,
@@ -258,7 +258,7 @@ function oldWeights(
   const bytes = folding?.edits.reduce((sum, { start, end }) => sum + end - start, 0) ?? 0;
   if (!undo || bytes === 0) return [];
   const size = Math.ceil((4 / 3) * bytes).toLocaleString('en-US');
-  const note = `the weights as they were are kept for undo, some ${size} bytes`;
+  const note = `undo keeps the old weights, about ${size} bytes`;
   options[note] = { undo: false };
   return [note];
 }

@@ -141,7 +141,7 @@ function findIn(
   }
 }
 
-/** Whether somebody asks for it: Mish, what can be a site, and what takes a site in. A model may have many sigmoids. */
+/** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site. */
 function isWanted({ name, node, inner }: Written): boolean {
   return (
     name === 'mish' ||
@@ -151,7 +151,7 @@ function isWanted({ name, node, inner }: Written): boolean {
   );
 }
 
-/** Whether only nodes of the set read what a node makes. */
+/** Returns whether only nodes of the set read a node's outputs. */
 function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: GraphIndex): boolean {
   return node.outputs.every((name) =>
     index.uses(scope, name).every((use) => use.kind === 'input' && nodes.has(use.node)),

@@ -10,10 +10,9 @@ import { floatBytes } from './weights.js';
 const NODE = { input: 1, output: 2 };
 
 /**
- * The edit that gives a Conv, ConvTranspose, Gemm or MatMul of the main graph a bias that it did not have: a Constant node
- * before it, which every IR version takes, and the third input, or for MatMul an Add after it that makes its output. It is
- * one edit in the place of the node, so that who takes the node out can take all of it out. `fresh` gives names that nothing
- * else has.
+ * Returns the edit that adds a bias to a Conv, ConvTranspose, Gemm or MatMul of the main graph. The bias is a Constant node
+ * before the node, read by its third input; for MatMul, by an Add after it. A single edit replaces the node, so that
+ * a caller can delete all of it. `fresh` returns unused names.
  */
 export async function biasEdit(
   { source }: OnnxDocument,
@@ -33,7 +32,7 @@ export async function biasEdit(
   const fields: Promise<Uint8Array>[] = [];
   let inputs = 0;
   await walk(reader, body, end, (field) => {
-    const isThird = field.number === NODE.input && ++inputs === 3; // one that is left out by an empty name
+    const isThird = field.number === NODE.input && ++inputs === 3; // an empty name marks an absent input
     const isOutput = field.number === NODE.output && isMatMul;
     if (isThird) fields.push(Promise.resolve(put(NODE.input, name)));
     else if (isOutput) fields.push(Promise.resolve(put(NODE.output, product)));

@@ -3,7 +3,7 @@ import { type ElementTypes, inferElementTypes } from './element-types.js';
 import { type Calls, indexCalls } from './function-calls.js';
 import { type GraphIndex, indexGraphs } from './graph-index.js';
 
-/** What can be worked out about a document, each part in a pass or more over its nodes: build it once. */
+/** Derived facts about a document. Each part takes a pass or more over the nodes, so build the analysis once. */
 export interface Analysis {
   readonly index: GraphIndex;
   readonly calls: Calls;

@@ -6,8 +6,8 @@ import { replace, type Spliced } from './splice.js';
 import { NO_DIGEST, NOTHING, type Original, type Patch } from './undo-record.js';
 
 /**
- * The source again, from the file that was written and its record, and what the record tells of it, with which nothing but its
- * size has been compared. Throws `cannot-undo` when they do not fit.
+ * Applies an undo record to a written file. Returns the source and the record's facts about it; only the size has been compared.
+ * Throws `cannot-undo` if file and record do not match.
  */
 export async function applyPatch(
   written: ByteSource,

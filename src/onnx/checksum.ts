@@ -1,4 +1,4 @@
-/** A running checksum of 64 bits in two halves: it notices accidents, not forgery. */
+/** A running 64-bit checksum in two halves. It detects accidents, not forgery. */
 export interface Checksum {
   low: number;
   high: number;
@@ -8,7 +8,7 @@ const FNV_START = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 const OTHER_PRIME = 0x85ebca6b;
 
-/** FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), continued from `hash`. */
+/** Computes 32-bit FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), continuing from `hash`. */
 export function fnv1a(bytes: Uint8Array, hash = FNV_START): number {
   let h = hash;
   for (const byte of bytes) h = Math.imul(h ^ byte, FNV_PRIME) >>> 0;
@@ -17,7 +17,7 @@ export function fnv1a(bytes: Uint8Array, hash = FNV_START): number {
 
 export const startChecksum = (): Checksum => ({ low: FNV_START | 0, high: FNV_START | 0 });
 
-/** Adds one message: its length and its bytes. */
+/** Adds the length and the bytes of a message. */
 export function addBytes(sum: Checksum, bytes: Uint8Array): void {
   const { length } = bytes;
   let low = Math.imul(sum.low ^ length, FNV_PRIME);
@@ -31,18 +31,18 @@ export function addBytes(sum: Checksum, bytes: Uint8Array): void {
   sum.high = high;
 }
 
-/** Adds a checksum of several messages, as if it were a message. */
+/** Adds the checksum of several messages as if it were a message. */
 export function addChecksum(sum: Checksum, { low, high }: Checksum): void {
   addNumbers(sum, low, high);
 }
 
-/** Adds two numbers. */
+/** Adds two numbers to a checksum. */
 export function addNumbers(sum: Checksum, low: number, high: number): void {
   sum.low = Math.imul(sum.low ^ low, FNV_PRIME);
   sum.high = Math.imul(sum.high ^ high, OTHER_PRIME);
 }
 
-/** Sixteen hexadecimal digits. */
+/** Formats a checksum as 16 hexadecimal digits. */
 export function checksumText({ low, high }: Checksum): string {
   return [low, high].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
 }

@@ -2,7 +2,7 @@ import { onnx } from '../../proto/onnx.js';
 import { nodeField, valueField } from './encode.js';
 import { DataType } from './types.js';
 
-/** An attribute's value: a whole number, whole numbers, a float as { f }, text, or a constant's tensor. */
+/** An attribute's value: an integer, integers, a float as { f }, text, or a tensor. */
 export type ComposedValue = number | readonly number[] | string | { readonly f: number } | ConstantTensor;
 
 /** A float32 or int64 tensor. */
@@ -11,7 +11,7 @@ export interface ConstantTensor {
   readonly data: Float32Array | BigInt64Array;
 }
 
-/** A node that is made here: operator, inputs, outputs and attributes. */
+/** A new node: operator, inputs, outputs and attributes. */
 export type ComposedNode = readonly [
   op: string,
   inputs: readonly string[],
@@ -36,24 +36,24 @@ function attributeProto(name: string, value: ComposedValue): onnx.IAttributeProt
   return { name, type: Type.TENSOR, t: { dataType, dims: [...dims], rawData } };
 }
 
-/** The node as a field of a graph. */
+/** Encodes a node as a field of a graph. */
 export function composedField(node: ComposedNode): Uint8Array {
   return nodeField('graph', nodeProto(node));
 }
 
-/** The message of a float32 tensor without elements. */
+/** Encodes a float32 tensor without elements. */
 export function emptyTensor(name: string): Uint8Array {
   return onnx.TensorProto.encode({ name, dims: [0], dataType: DataType.FLOAT }).finish();
 }
 
-/** A float32 input of a graph, as a field of it. */
+/** Encodes a float32 input as a field of a graph. */
 export function floatInputField(name: string, dims: readonly number[]): Uint8Array {
   return valueField('input', { name, elemType: DataType.FLOAT, dims });
 }
 
 /**
- * A small float32 model that does arithmetic of our own on ONNX Runtime; every dimension is free. `inputs` and `outputs`
- * give names and ranks. Opset 13.
+ * Builds a small float32 model of opset 13, for arithmetic on ONNX Runtime. `inputs` and `outputs` give names and
+ * ranks; every dimension is free.
  */
 export function composeModel(
   nodes: readonly ComposedNode[],

@@ -1,14 +1,15 @@
 /**
- * Types of sequences, optionals and maps as one number each: negative, with the element type of the tensors inside in
- * the low byte and above it what is around them, outermost last. Tensors have their element type, and 0 is unknown.
+ * Codes of container types. A sequence, optional or map type is a negative number: the low byte of its absolute value is the
+ * tensors' element type; above it are the containers, 2 bits each, the outermost lowest. A tensor type is its element
+ * type; 0 is unknown.
  */
 export const CONTAINER = { sequence: 1, optional: 2, map: 3 } as const;
 export type Container = (typeof CONTAINER)[keyof typeof CONTAINER];
 
-/** As deep as types are told apart; what is nested deeper is unknown. */
+/** Limit for 10 nested containers; deeper types are unknown. */
 const DEEPEST = 4 ** 10;
 
-/** The type of a container of values of this type; 0 where that cannot be told. */
+/** Returns the type of a container of values of this type; 0 for unknown. */
 export function wrapType(container: Container, type: number): number {
   const inside = type < 0 ? -type : type;
   const levels = type < 0 ? inside >>> 8 : 0;
@@ -16,7 +17,7 @@ export function wrapType(container: Container, type: number): number {
   return -((levels * 4 + container) * 256 + (inside & 255));
 }
 
-/** The type of what a container holds; 0 where the type is not of this container. */
+/** Returns the type of a container's content; 0 where the type is not this container. */
 export function unwrapType(container: Container, type: number): number {
   const levels = type < 0 ? -type >>> 8 : 0;
   if ((levels & 3) !== container) return 0;

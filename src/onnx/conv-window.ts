@@ -1,19 +1,19 @@
 import { attribute, type Node } from './document.js';
 
-/** A window that moves over the spatial axes, with nothing left automatic. */
+/** A window over the spatial axes, with explicit padding. */
 export interface Window {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
-  /** Begins, then ends; of the ends only as much as some window reaches. */
+  /** Padding at the begins, then at the ends of all axes. End padding that no window reaches is omitted. */
   readonly pads: readonly number[];
 }
 
 type Kind = 'Conv' | 'ConvTranspose';
 
 /**
- * The window of a convolution, its transpose or, as a Conv, of pooling, between spatial dims. For ConvTranspose it is that
- * of the convolution whose transpose it is, from `outside` back to `inside`.
+ * Computes the window of a convolution, transposed convolution or pooling (`kind` Conv) from the spatial dims `inside` (input)
+ * and `outside` (output). For ConvTranspose, returns the window of the adjoint convolution, from `outside` to `inside`.
  */
 export function windowOf(
   kind: Kind,
@@ -38,7 +38,7 @@ export function windowOf(
   return { kernel, strides, dilations, pads: [...begins, ...ends] };
 }
 
-/** The padding at the beginning of an axis, as ONNX's Conv and ConvTranspose define it. */
+/** Computes the padding at the beginning of an axis, as ONNX's Conv and ConvTranspose define it. */
 function beginOf(
   kind: Kind,
   node: Node,
@@ -52,7 +52,7 @@ function beginOf(
   const shaped = kind === 'ConvTranspose' && attribute(node, 'output_shape')?.ints !== undefined;
   if (automatic === 'VALID') return 0;
   if (automatic === 'NOTSET' && !shaped) return attribute(node, 'pads')?.ints?.[axis] ?? 0;
-  // What does not halve goes to the end with SAME_UPPER, and to the begin otherwise.
+  // The odd element of padding goes to the end with SAME_UPPER, else to the beginning.
   if (kind === 'Conv') {
     const total = Math.max(0, (out - 1) * stride + reach - into);
     return automatic === 'SAME_LOWER' ? Math.ceil(total / 2) : Math.floor(total / 2);
@@ -62,7 +62,7 @@ function beginOf(
   return automatic === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2);
 }
 
-/** Writes, for a place of the output, the offset within a channel of the input that each tap of a kernel reads; -1 for none. */
+/** Returns a function that fills `taps`, for an output position, with the input offset of each kernel tap; -1 for padding. */
 export function readsOf(
   kind: Kind,
   { kernel, strides, dilations, pads }: Window,

@@ -1,16 +1,16 @@
 import type { ByteSource } from './source.js';
 
-/** Bytes that are hashed at once; the digest depends on it. */
+/** Bytes of a block; the digest depends on this number. */
 const BLOCK = 2 ** 20;
-/** Blocks under way at once: with Web Crypto each is a thread's work. */
+/** Number of blocks hashed concurrently; Web Crypto uses a thread for each. */
 const AT_ONCE = 4;
 
-/** Characters of a digest. */
+/** Length of a digest in characters. */
 export const DIGEST_LENGTH = 64;
 
 /**
- * The SHA-256 of the SHA-256s of a source's blocks of 1 MiB, in hexadecimal: unlike a plain one it can be calculated on all cores.
- * Undefined where Web Crypto is missing, as in a page that came over plain HTTP. Rejects as the source does, and as `check` throws.
+ * Computes the hexadecimal SHA-256 of the SHA-256 hashes of a source's 1 MiB blocks, using several cores. Returns undefined
+ * without Web Crypto, as on a page from plain HTTP. Rejects with the errors of the source and of `check`.
  */
 export async function digestOf(source: ByteSource, check?: () => void): Promise<string | undefined> {
   const subtle = globalThis.crypto?.subtle;
@@ -37,7 +37,7 @@ export async function digestOf(source: ByteSource, check?: () => void): Promise<
     failed = true;
     throw error;
   };
-  // All of them settle before anybody closes the source under them.
+  // Wait for all workers: the caller may close the source afterwards.
   const workers = await Promise.allSettled(Array.from({ length: AT_ONCE }, () => worker().catch(stop)));
   for (const one of workers) if (one.status === 'rejected') throw one.reason;
   return Array.from(await hash(digests), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -6,31 +6,31 @@ export interface Span {
   readonly end: number;
 }
 
-/** A length-delimited field that encloses others: changing what is inside changes its length prefix. */
+/** A length-delimited field that encloses others: an edit inside changes its length prefix. */
 export interface Frame extends Span {
   /** Offset of the length varint; `start` is the first byte after it. */
   readonly lengthAt: number;
   readonly parent: Frame | undefined;
 }
 
-/** What a tensor says about itself; its data stays in the file. */
+/** Metadata of a tensor; the data stays in the file. */
 export interface Tensor {
   readonly name: string;
   readonly dims: readonly number[];
   readonly elemType: number;
-  /** The value, when there is exactly one and it stands in the file. */
+  /** The value of a single-element tensor, if the model file holds it. */
   readonly scalar?: number | undefined;
-  /** A small float tensor has -Infinity in it. */
+  /** Present if a small float tensor contains -Infinity. */
   readonly minusInfinity?: true;
-  /** `location` and the like, when the data is in another file. */
+  /** The external_data entries, such as `location`, if the data is in another file. */
   readonly external?: ReadonlyMap<string, string>;
-  /** The message, whose content can be replaced; none for a sparse tensor's values. */
+  /** The tensor's message, for replacing its content; undefined for a sparse tensor's values. */
   readonly frame?: Frame | undefined;
 }
 
 export interface Attribute {
   readonly name: string;
-  /** AttributeProto.AttributeType. */
+  /** Number from AttributeProto.AttributeType. */
   readonly type: number;
   readonly f: number;
   readonly i: number;
@@ -39,13 +39,13 @@ export interface Attribute {
   readonly ints?: readonly number[];
   readonly tensor?: Tensor;
   readonly graphs?: readonly Scope[];
-  /** The attribute of the enclosing function that this one stands for. */
+  /** Name of the enclosing function's attribute that gives the value. */
   readonly ref?: string;
 }
 
 export interface Node {
   readonly opType: string;
-  /** Empty for ONNX's own operators, whether the file says '' or 'ai.onnx'. */
+  /** Empty for ONNX's default domain, which the file may also call 'ai.onnx'. */
   readonly domain: string;
   readonly overload: string;
   readonly name: string;
@@ -54,43 +54,43 @@ export interface Node {
   readonly attributes: readonly Attribute[];
   /** Position among the nodes of its scope. */
   readonly index: number;
-  /** From the tag to the end. */
+  /** The whole field, including its tag. */
   readonly span: Span;
-  /** The graph or function message it lies in. */
+  /** The message of the enclosing graph or function. */
   readonly frame: Frame;
-  /** Some name holds U+FFFD, so it was probably not valid UTF-8 and cannot be written again from its decoded text. */
+  /** Whether a name contains U+FFFD: it was probably invalid UTF-8, and its decoded text cannot restore the bytes. */
   readonly lossyNames: boolean;
 }
 
 export interface Value {
   readonly name: string;
-  /** TensorProto.DataType; 0 when the value is no tensor or its type is not given. */
+  /** Number from TensorProto.DataType; 0 if the value is not a tensor, or its type is absent. */
   readonly elemType: number;
-  /** Whether its type is a sequence, a map or an optional. */
+  /** Whether the type is a sequence, a map or an optional. */
   readonly container?: boolean;
-  /** The type of a sequence, optional or map, as container-types.ts writes it. */
+  /** The type of a sequence, optional or map, as a code of container-types.ts. */
   readonly containerType?: number;
   /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
   readonly dims: readonly (number | string | null)[] | undefined;
-  /** Its place in a graph; a function's inputs and outputs are names only. */
+  /** The field in a graph; undefined for a function's inputs and outputs, which are only names. */
   readonly span?: Span;
   readonly frame?: Frame;
 }
 
-/** A value_info entry, with its place. */
+/** A value_info entry, with its position in the file. */
 export interface PlacedValue extends Value {
   readonly span: Span;
   readonly frame: Frame;
 }
 
-/** A graph, a body of a control-flow operator, or a model-local function. */
+/** A graph, a nested graph of a control-flow operator, or a model-local function. */
 export interface Scope {
   readonly kind: 'graph' | 'function';
-  /** How messages name it: `graph`, `graph/If_3.then_branch`, `function local.Block`. */
+  /** Path for messages: `graph`, `graph/If_3.then_branch`, `function local.Block`. */
   readonly path: string;
-  /** The graph around a nested graph, whose names it sees. A function has none. */
+  /** The graph around a nested graph, whose names the nested graph sees. Undefined for a function. */
   readonly parent: Scope | undefined;
-  /** The node whose attribute a nested graph is. */
+  /** The node that has a nested graph as an attribute. */
   readonly owner: Node | undefined;
   /** The graph or function at the top of this nesting. */
   readonly root: Scope;
@@ -100,9 +100,9 @@ export interface Scope {
   /** value_info of intermediate values, by name. */
   readonly values: ReadonlyMap<string, PlacedValue>;
   readonly nodes: readonly Node[];
-  /** Operator set version by domain ('' is ONNX's own); a nested graph has its root's. */
+  /** Opset by domain ('' is ONNX's default domain). A nested graph shares the opsets of its root. */
   readonly opsets: ReadonlyMap<string, number>;
-  /** For a function: its domain, name and overload, as nodes call it. */
+  /** For a function: its domain, name and overload, which nodes call it by. */
   readonly callee?: { readonly domain: string; readonly name: string; readonly overload: string };
 }
 
@@ -112,7 +112,7 @@ export interface MetadataEntry {
   readonly span: Span;
 }
 
-/** The structure of a model, with the place of each part in the source. */
+/** The structure of a model, with the position of each part in the source. */
 export interface OnnxDocument {
   readonly source: ByteSource;
   readonly irVersion: number;
@@ -122,36 +122,36 @@ export interface OnnxDocument {
   /** Every scope, nested ones included, in file order of their roots. */
   readonly scopes: readonly Scope[];
   readonly metadata: readonly MetadataEntry[];
-  /** Every tensor whose data is in another file, with its scope's path. */
+  /** Every tensor with external data, with the path of its scope. */
   readonly external: readonly { readonly tensor: Tensor; readonly scope: string }[];
-  /** A checksum of what was read, with its version: names, types, nodes, attributes, metadata, but no data of weights. */
+  /** Checksum, with its version, of names, types, nodes, attributes and metadata. Weight data is not included. */
   readonly structure: string;
 }
 
 /**
- * The version of ONNX's own operators that is taken where others are imported only. A runtime takes its newest, which differs;
- * what this one has, all have had since 2021.
+ * The opset for a model that does not import ONNX's default domain. Runtimes then take their newest opset; every runtime since
+ * 2021 has the operators of this opset.
  */
 const WITHOUT_IMPORT = 13;
 
-/** The version of ONNX's own operators in this scope. */
+/** Returns the opset of ONNX's default domain in this scope. */
 export function opsetOf({ opsets }: Scope): number {
   return opsets.get('') ?? (opsets.size === 0 ? 1 : WITHOUT_IMPORT);
 }
 
-/** The attribute of this name. */
+/** Returns a node's attribute by name. */
 export function attribute(node: Node, name: string): Attribute | undefined {
   return node.attributes.find((attribute) => attribute.name === name);
 }
 
-/** Why a node cannot be taken out and written again by what is known of it; undefined when it can. */
+/** Explains why a node cannot be deleted and rewritten from its decoded fields; undefined when it can. */
 export function rewriteObstacle(node: Node): string | undefined {
   if (node.lossyNames) return 'its names are not valid UTF-8';
   if (node.attributes.some(({ graphs }) => graphs !== undefined)) return 'it has a graph inside';
   return undefined;
 }
 
-/** How messages name a node: its name, or its operator and first output. */
+/** Returns a label for messages: the node's name, or its operator and first output. */
 export function nodeLabel(node: Node): string {
   return node.name !== '' ? node.name : `${node.opType} → ${node.outputs[0] ?? '?'}`;
 }

@@ -3,21 +3,21 @@ import { type Calls, indexCalls } from './function-calls.js';
 import { type GraphIndex, indexGraphs } from './graph-index.js';
 import { decidingReferences, type Environment, environmentOf, type Run, typeRun } from './type-run.js';
 
-/** The element type of a value as seen from a scope; undefined where the model does not tell, or it is no tensor. */
+/** Query of a value's element type; undefined for an unknown type or a value that is not a tensor. */
 export interface ElementTypes {
   (scope: Scope, name: string): number | undefined;
-  /** Every type that a value of a function has in some call, undefined among them where one is not known. */
+  /** Returns the types of a function's value over all calls; undefined stands for an unknown type. */
   all(scope: Scope, name: string): readonly (number | undefined)[];
 }
 
-/** What a deeper chain of functions that call functions gives is taken for unknown. */
+/** Maximum depth of function calls; types of deeper calls are unknown. */
 const DEEPEST = 500;
-/** Each name may be read so often, in all runs together: what takes more, nobody exports. */
+/** Limit on reads per name, over all runs. Only a hostile model exceeds the limit. */
 const TIMES_READ = 50;
-/** Stands for a type that is not known in some call of a function; 0 is one that no call has told of. */
+/** Marks a type that is unknown in a call of a function; 0 marks a type that no call has determined. */
 const UNKNOWN = 2 ** 31 - 1;
 
-/** How a function is called: the types of its arguments, and its attributes. */
+/** Arguments of a function call: the types and the attributes. */
 interface Arguments {
   readonly callee: Scope;
   readonly types: readonly number[];
@@ -25,7 +25,7 @@ interface Arguments {
   readonly key: string;
 }
 
-/** The types of a function's inputs and outputs in one kind of call. */
+/** Types of a function's inputs and outputs for certain arguments. */
 interface Result {
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
@@ -34,9 +34,9 @@ interface Result {
 const NOTHING: Result = { inputs: [], outputs: [] };
 
 /**
- * Works out element types: what the model declares (inputs, initializers, value_info), carried along the operators
- * whose types are tied, forwards and backwards, and into nested graphs. A function is gone through once for each
- * combination of types that it is called with; what differs between calls has no type of its own.
+ * Infers element types from the declared types (inputs, initializers, value_info). Operator signatures carry types forwards,
+ * backwards and into nested graphs. A function is analysed once per combination of argument types; a value whose type
+ * differs between calls has no single type.
  */
 export function inferElementTypes(
   document: OnnxDocument,
@@ -67,7 +67,7 @@ export function inferElementTypes(
     const callee = calls.callee(node);
     if (callee === undefined) return undefined;
     const { at, refs = [] } = functions.get(callee) ?? {};
-    // Those that the call gives: a function may have thousands more, and be called as often.
+    // Only the arguments of the call: a function may have thousands of further inputs.
     const types = node.inputs.slice(0, callee.inputs.length).map(typeOf);
     const { environment, key } = environmentOf(node, refs, around);
     return { callee, types, environment, key: `${at} ${types.join()} ${key}` };
@@ -88,7 +88,7 @@ export function inferElementTypes(
     const known = results.get(key);
     if (known !== undefined) return known;
     if (depth >= DEEPEST || budget.left <= 0) return NOTHING;
-    results.set(key, NOTHING); // for a function that calls itself
+    results.set(key, NOTHING); // for a recursive function
     depth++;
     const { get } = start(callee, types, environment);
     depth--;
@@ -98,7 +98,7 @@ export function inferElementTypes(
     return result;
   }
 
-  // The types of all values: of the main graph from its one run, of a function from a run for each kind of call.
+  // The types of all values: the main graph has a single run, a function a run per combination of arguments.
   const found = new Int32Array(index.count);
   const several = new Map<number, Set<number>>();
   const add = (number: number, type: number) => {

@@ -1,12 +1,12 @@
 import { onnx } from '../../proto/onnx.js';
 import { Writer } from '../../proto/wire.js';
 
-/** A non-negative integer below 2^53 as a protobuf varint. */
+/** Encodes a non-negative integer below 2^53 as a protobuf varint. */
 export function varint(value: number): Uint8Array {
   return Writer.create().uint64(value).finish();
 }
 
-/** A LEN field: tag, length and the encoded message. */
+/** Encodes a LEN field: tag, length and message. */
 export function messageField(number: number, message: Uint8Array): Uint8Array {
   return Writer.create()
     .uint32(number * 8 + 2)
@@ -14,12 +14,12 @@ export function messageField(number: number, message: Uint8Array): Uint8Array {
     .finish();
 }
 
-/** A node as a field of its scope: number 1 in a graph, 7 in a function. */
+/** Encodes a node as a field of its scope: number 1 in a graph, 7 in a function. */
 export function nodeField(scope: 'graph' | 'function', node: onnx.INodeProto): Uint8Array {
   return messageField(scope === 'graph' ? 1 : 7, onnx.NodeProto.encode(node).finish());
 }
 
-/** A tensor value as a graph's input or output. */
+/** Encodes a tensor value as a graph's input or output. */
 export function valueField(
   kind: 'input' | 'output',
   { name, elemType, dims }: { name: string; elemType: number; dims: readonly number[] },
@@ -28,17 +28,17 @@ export function valueField(
   return messageField(kind === 'input' ? 11 : 12, onnx.ValueInfoProto.encode({ name, type }).finish());
 }
 
-/** A graph's output, of a type that is left open. */
+/** Encodes a graph output without a type. */
 export function outputField(name: string): Uint8Array {
   return messageField(12, onnx.ValueInfoProto.encode({ name }).finish());
 }
 
-/** A metadata_props entry as a field of the model. */
+/** Encodes a metadata_props entry as a field of the model. */
 export function metadataField(key: string, value: string): Uint8Array {
   return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());
 }
 
-/** Bytes as characters from 0 to 255; as many as fit on the stack. */
+/** Converts bytes to characters from 0 to 255. The stack limits the number of bytes. */
 export function binaryText(bytes: Uint8Array): string {
   return String.fromCharCode.apply(null, bytes as Iterable<number> as number[]);
 }
@@ -54,14 +54,14 @@ function fill(out: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
-/** The byte strings one after the other. */
+/** Concatenates byte strings. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return fill(new Uint8Array(lengthOf(parts)), parts);
 }
 
 const BLOCK = 64 * 1024;
 
-/** `concat` for many results: what it gives are parts of a few large buffers, since each buffer takes memory of its own. */
+/** Creates a `concat` for many results. Results share a few large buffers, to save memory. */
 export function createPacker(): typeof concat {
   let room = new Uint8Array(0);
   return (parts) => {

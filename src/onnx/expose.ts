@@ -6,26 +6,25 @@ import { nodeField, outputField } from './encode.js';
 import { type Edit, type Spliced, splice } from './splice.js';
 import { floatType } from './types.js';
 
-/** A model with tensors of its inside among its outputs. */
+/** A model with inner tensors as further outputs. */
 export interface Exposed {
   readonly model: Spliced;
-  /** The output that has each tensor. */
+  /** Output name by tensor name. */
   readonly outputs: ReadonlyMap<string, string>;
 }
 
 export interface ExposeOptions {
   /**
-   * Give floats by way of a node that copies them (LeakyRelu with slope 1), rather than make them outputs themselves.
-   * ONNX Runtime Web's WebGL mixes up outputs that nodes read as well, and gives the wrong one for those of a Conv that
-   * it fuses.
+   * Output a copy of each float tensor (a LeakyRelu with slope 1) instead of the tensor. ONNX Runtime Web's WebGL confuses
+   * outputs that nodes also read, and returns a wrong tensor for a fused Conv.
    */
   readonly copies?: boolean | undefined;
 }
 
 /**
- * The model with tensors of its main graph as further outputs; those that are outputs already stay as they are, and
- * the rest of the file is the source's own. ONNX asks for the type of an output, ONNX Runtime infers it. Throws
- * `bad-data` for a name that no node of the main graph gives.
+ * Adds tensors of the main graph to the model's outputs, unless they are outputs. Every other byte stays. The new outputs
+ * have no type, which ONNX requires but ONNX Runtime infers. Throws `bad-data` for a name that no node of the main
+ * graph outputs.
  */
 export function exposeTensors(
   document: OnnxDocument,
@@ -42,7 +41,7 @@ export function exposeTensors(
     if (outputs.has(name)) continue;
     const frame = graph.nodes[0]?.frame;
     if (name === '' || !made.has(name) || frame === undefined) {
-      throw new OnnxMishError('bad-data', `no node of the graph gives a tensor '${name}'`, {
+      throw new OnnxMishError('bad-data', `no node of the main graph outputs '${name}'`, {
         where: source.name,
         fix: 'Name the output of a node in the main graph',
       });

@@ -4,9 +4,9 @@ import { outputField } from './encode.js';
 import { type Edit, replacing } from './splice.js';
 
 /**
- * The edits that leave of a main graph what these tensors depend on, and make them its only outputs, of a type that is
- * left open: ONNX Runtime infers it. Inputs stay, so that the same feeds do. Throws `bad-data` for a name that no node of
- * the main graph gives.
+ * Returns the edits that reduce the main graph to the nodes that these tensors depend on, with the tensors as its only outputs.
+ * The outputs have no type; ONNX Runtime infers types. Inputs stay, so that the same feeds fit. Throws `bad-data` for
+ * a name that no node of the main graph outputs.
  */
 export function extractEdits(document: OnnxDocument, names: readonly string[]): Edit[] {
   const { graph, source } = document;
@@ -15,7 +15,7 @@ export function extractEdits(document: OnnxDocument, names: readonly string[]): 
   const edits = pruneEdits(document, names);
   for (const name of new Set(names)) {
     if (frame === undefined || !made.has(name)) {
-      throw new OnnxMishError('bad-data', `no node of the graph gives a tensor '${name}'`, {
+      throw new OnnxMishError('bad-data', `no node of the main graph outputs '${name}'`, {
         where: source.name,
         fix: 'Name the output of a node in the main graph',
       });
@@ -25,7 +25,7 @@ export function extractEdits(document: OnnxDocument, names: readonly string[]): 
   return edits;
 }
 
-/** The edits that take out of a main graph all of its outputs, and the nodes on which none of these tensors depends. */
+/** Returns the edits that delete all outputs of the main graph, and the nodes that these tensors do not depend on. */
 export function pruneEdits(document: OnnxDocument, names: readonly string[]): Edit[] {
   const { graph } = document;
   const needed = neededNodes(document, names);
@@ -40,7 +40,7 @@ export function pruneEdits(document: OnnxDocument, names: readonly string[]): Ed
   return edits;
 }
 
-/** The nodes of the main graph on which these tensors depend. */
+/** Finds the nodes of the main graph that these tensors depend on. */
 export function neededNodes(document: OnnxDocument, names: readonly string[]): ReadonlySet<Node> {
   const producers = new Map<string, Node>();
   for (const node of document.graph.nodes) for (const output of node.outputs) producers.set(output, node);
@@ -56,13 +56,13 @@ export function neededNodes(document: OnnxDocument, names: readonly string[]): R
   return needed;
 }
 
-/** The names that the graphs inside of each node of the main graph read and give. */
+/** Returns the input and output names of all nodes nested in each node of the main graph. */
 export function namesInside(document: OnnxDocument): ReadonlyMap<Node, readonly string[]> {
   const names = (scope: Scope) => [...namesRead(scope), ...scope.nodes.flatMap(({ outputs }) => outputs)];
   return new Map([...bodiesByNode(document)].map(([node, scopes]) => [node, scopes.flatMap(names)]));
 }
 
-/** The graphs inside of each node of the main graph, at any depth. */
+/** Groups the nested graphs, at any depth, by node of the main graph. */
 function bodiesByNode({ scopes, graph }: OnnxDocument): Map<Node, Scope[]> {
   const bodies = new Map<Node, Scope[]>();
   for (const scope of scopes) {
@@ -76,7 +76,7 @@ function bodiesByNode({ scopes, graph }: OnnxDocument): Map<Node, Scope[]> {
   return bodies;
 }
 
-/** What a nested graph may read of the graphs around it. */
+/** Returns the names that a nested graph may read from enclosing graphs. */
 function namesRead({ nodes, outputs }: Scope): string[] {
   return [...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)];
 }

@@ -1,14 +1,14 @@
 import type { Node, OnnxDocument, Scope } from './document.js';
 
-/** Which nodes call which functions of the model. */
+/** Index of the calls of model-local functions. */
 export interface Calls {
-  /** The function of the model that a node calls. */
+  /** Returns the model-local function that a node calls. */
   callee(node: Node): Scope | undefined;
-  /** Every node that calls a function, with its scope. */
+  /** Returns every node that calls a function, with its scope. */
   callers(callee: Scope): readonly { readonly node: Node; readonly scope: Scope }[];
 }
 
-/** Builds the index of a document; one pass over its nodes. */
+/** Builds the index of a document in a single pass over its nodes. */
 export function indexCalls(document: OnnxDocument): Calls {
   const key = (domain: string, name: string, overload: string) => `${domain}\0${name}\0${overload}`;
   const functions = new Map<string, Scope>();

@@ -6,24 +6,24 @@ export type Use =
   | { readonly kind: 'input'; readonly node: Node; readonly slot: number; readonly scope: Scope }
   | { readonly kind: 'output'; readonly scope: Scope; readonly slot: number };
 
-/** Who makes a value and who reads it, with names resolved through the scopes that can see them. */
+/** Index of the producer and the uses of each value. Names resolve through the enclosing scopes. */
 export interface GraphIndex {
-  /** The scope in which a name seen from `scope` is defined. */
+  /** Returns the scope that defines a name, as seen from `scope`. */
   home(scope: Scope, name: string): Scope | undefined;
-  /** The input or output of this very scope with this name; the input, where there are both. */
+  /** Returns the input, or else the output, with this name. Ignores enclosing scopes. */
   declared(scope: Scope, name: string): Value | undefined;
   isInput(scope: Scope, name: string): boolean;
-  /** The node of this very scope that makes the value. */
+  /** Returns the node that outputs the value. Ignores enclosing scopes. */
   producer(scope: Scope, name: string): Node | undefined;
-  /** Every use of a value that `scope` defines, in nested graphs too. */
+  /** Returns every use of a value that `scope` defines, including uses in nested graphs. */
   uses(scope: Scope, name: string): readonly Use[];
-  /** The number of the value that a node of this very scope reads at a slot; -1 where it reads none. */
+  /** Returns the number of the value at a node's input slot; -1 for an absent input. */
   input(scope: Scope, node: Node, slot: number): number;
-  /** The number of a name of this very scope: of what it defines, or reads though nothing defines it. */
+  /** Returns the number of a value that `scope` defines, or of an undefined name that it reads. */
   number(scope: Scope, name: string): number | undefined;
-  /** How many numbers there are; they start at 0. */
+  /** Number of values. They are numbered from 0. */
   readonly count: number;
-  /** The numbers of what a graph or function and all graphs inside it define, from a first one to before another. */
+  /** Returns the numbers [from, to) of the values that a graph or function and its nested graphs define. */
   range(root: Scope): readonly [from: number, to: number];
 }
 
@@ -33,18 +33,18 @@ interface Names {
   readonly undefined: Map<string, number>;
   readonly inputs: ReadonlyMap<string, Value>;
   readonly outputs: ReadonlyMap<string, Value>;
-  /** Where the uses of each node's inputs start, and behind them those of the scope's outputs. */
+  /** First use of each node's inputs, then of the scope's outputs. */
   readonly starts: Int32Array;
 }
 
-/** Of how many values the uses are kept as lists, and how many of one. */
+/** Number of values whose list of uses is cached, and maximum length of a cached list. */
 const RECENT = 64;
 
 const byName = (values: readonly Value[]) => new Map(values.map((value) => [value.name, value]));
 
 /**
- * Builds the index of a document; one pass over its nodes. What there is one of for each value or use is in arrays by
- * number, since a model may have millions of them. Throws `malformed` for more names than can be told apart.
+ * Builds the index of a document in a single pass over its nodes. Stores values and uses in arrays by number, since a
+ * model may have millions. Throws `malformed` for too many names.
  */
 export function indexGraphs(document: OnnxDocument): GraphIndex {
   const { scopes } = document;
@@ -81,7 +81,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     ranges.set(scope.root, [from, count]);
   }
 
-  // The same name is asked for again and again, from the same scope: what was found last is kept.
+  // Queries often repeat the same name and scope, so the last result is cached.
   let tableScope: Scope | undefined;
   let table: Names | undefined;
   const namesOf = (scope: Scope): Names | undefined => {
@@ -111,7 +111,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     }
     return undefined;
   }
-  /** The number of what this very scope defines. */
+  /** Returns the number of a value that `scope` defines. */
   function definedNumber(scope: Scope, name: string): number | undefined {
     if (scope === lastHome && name === lastName) return lastNumber;
     const found = namesOf(scope)?.defined.get(name);
@@ -148,7 +148,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     starts[scope.nodes.length] = use + 1;
     for (const { name } of scope.outputs) note(place, scope, name);
   });
-  // The uses of a value are a linked list: the first by the value's number, then each by the one before; 0 is none.
+  // The uses of a value form a linked list: the first use by value number, then the next by use; 0 ends the list.
   const next = new Int32Array(total + 1);
   const first = new Int32Array(count);
   for (; use > 0; use--) {
@@ -157,11 +157,11 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     next[use] = first[value] ?? 0;
     first[value] = use;
   }
-  /** The slot of a use: of a node's input, or of its scope's output. */
+  /** Returns the slot of a use in the node's inputs or the scope's outputs. */
   const slotOf = (use: number, scope: Scope, node: Node | undefined): number =>
     use - (namesOf(scope)?.starts[node?.index ?? scope.nodes.length] ?? use);
 
-  // Several questions about one value follow each other.
+  // Queries about the same value often follow each other.
   const recentNumbers = new Int32Array(RECENT).fill(-1);
   const recentUses: (readonly Use[])[] = [];
   function usesOf(value: number | undefined): readonly Use[] {

@@ -1,21 +1,21 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Node, OnnxDocument } from './document.js';
 
-/** A Map or Set of V8's holds 2^24. */
+/** Maximum number of names: a Map or Set of V8 holds 2^24 entries. */
 const MOST_NAMES = 16e6;
 
-/** Throws `malformed` for more names than can be told apart. */
+/** Throws `malformed` for more names than a Map can hold. */
 export function checkNames(count: number, { source }: OnnxDocument): void {
   if (count <= MOST_NAMES) return;
-  throw new OnnxMishError('malformed', `there are more than ${MOST_NAMES} names`, {
+  throw new OnnxMishError('malformed', `the model has more than ${MOST_NAMES} names`, {
     where: source.name,
-    fix: 'Check where the file comes from: no model needs so many',
+    fix: 'Check the source of the file: no model needs so many',
   });
 }
 
 /**
- * Hands out names that no value and no node that stays has, whatever its scope. Where all that is wanted has a part in
- * common, names without it need not be remembered.
+ * Creates a function that returns unused names: no value or remaining node of any scope has them. If all wanted names share a
+ * part, names without this part are not remembered.
  */
 export function namer(
   document: OnnxDocument,
@@ -36,7 +36,7 @@ export function namer(
       for (const name of node.outputs) take(name);
     }
   }
-  const counts = new Map<string, number>(); // where to go on counting, for nodes that all have one name
+  const counts = new Map<string, number>(); // next suffix by name, for nodes that share a name
   return (wanted) => {
     let name = wanted;
     let count = counts.get(wanted) ?? 1;

@@ -20,7 +20,7 @@ const VERSIONS: Readonly<Record<string, readonly number[]>> = {
   Tanh: [1, 6, 13],
 };
 
-/** The version of an operator in an opset; 0 where there is none or it is not one of these. */
+/** Returns the version of an operator in an opset; 0 for an operator that is absent or not in the table. */
 export function sinceVersion(opType: string, opset: number): number {
   const versions = Object.hasOwn(VERSIONS, opType) ? (VERSIONS[opType] ?? []) : [];
   return versions.findLast((version) => version <= opset) ?? 0;

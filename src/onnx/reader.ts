@@ -6,61 +6,61 @@ import type { ByteSource } from './source.js';
 /** Wire types of the protobuf encoding (https://protobuf.dev/programming-guides/encoding/). */
 export const Wire = { VARINT: 0, I64: 1, LEN: 2, GROUP: 3, GROUP_END: 4, I32: 5 } as const;
 
-/** One field of a message, by absolute offsets: tag at `start`, value in [`body`, `end`). */
+/** A field of a message, by absolute offsets: tag at `start`, value in [`body`, `end`). */
 export interface Field {
   readonly number: number;
   readonly wire: number;
   readonly start: number;
-  /** Where the length varint of a LEN field stands; otherwise equal to `body`. */
+  /** Offset of a LEN field's length varint; otherwise equal to `body`. */
   readonly lengthAt: number;
   readonly body: number;
   readonly end: number;
 }
 
-/** Reads tags and lengths of a source through a small window, and trusts none of them. */
+/** Reader of a source's tags and lengths through a small window. It trusts no tag or length. */
 export interface Reader {
   readonly source: ByteSource;
-  /** What is being read, for messages; the scanner keeps it up to date. */
+  /** Description of the current part, for messages. The scanner updates it. */
   place: string | (() => string);
-  /** How much structure was found so far: parts, of which each takes some hundred bytes of memory. */
+  /** Number of structural parts so far. Each part takes some hundred bytes of memory. */
   parts: number;
-  /** How many elements of repeated fields are kept beyond those that a part may have without being counted. */
+  /** Number of elements of repeated fields in memory, beyond the uncounted elements of each part. */
   elements: number;
-  /** How many parts and elements there may be. */
+  /** Maximum number of parts and elements. */
   readonly most: number;
-  /** Of all messages that were decoded so far. */
+  /** Checksum of all messages decoded so far. */
   checksum: Checksum;
-  /** The field that starts at `at` in a message that ends at `end`. A promise only when the window has to move. */
+  /** Reads the field at `at` of a message that ends at `end`. Returns a promise only when the window moves. */
   field(at: number, end: number): Field | Promise<Field>;
-  /** The bytes [start, end). Valid until the next call. */
+  /** Reads the bytes [start, end). They are valid until the next call. */
   bytes(start: number, end: number): Uint8Array | Promise<Uint8Array>;
-  /** An error at this byte offset. */
+  /** Creates an error at this byte offset. */
   fail(what: string, at: number, cause?: unknown): OnnxMishError;
 }
 
 const WINDOW = 64 * 1024;
-const LONGEST_PREFIX = 5; // bytes of a tag or a length, which are 32-bit numbers; protobuf takes no more
+const LONGEST_PREFIX = 5; // bytes of a tag or a length, which are 32-bit numbers
 const LONGEST_VALUE = 10; // bytes of a 64-bit number
 const LONGEST_HEADER = LONGEST_PREFIX + LONGEST_VALUE;
 const LONGEST_SMALL = 256;
 const NOTHING = new Uint8Array(0);
-const MAX_GROUP_DEPTH = 100; // protobuf's own default recursion limit
+const MAX_GROUP_DEPTH = 100; // protobuf's default recursion limit
 
-/** A million sites, each of seven nodes, are less than that, and memory holds it: 2 to 3 GB. */
+/** Maximum number of parts, 2 to 3 GB of memory; a million sites of seven nodes need fewer. */
 const MOST_PARTS = 8e6;
 
-/** A reader over a source; of `most` parts and elements, for tests. */
+/** Creates a reader of a source. Tests lower `most`. */
 export function createReader(source: ByteSource, most = MOST_PARTS): Reader {
   let window = source.bytes ?? NOTHING;
-  const buffer = source.readInto && new Uint8Array(WINDOW); // one for all windows
+  const buffer = source.readInto && new Uint8Array(WINDOW); // reused for every window
   let base = 0;
-  let cursor = 0; // of the varint being read
+  let cursor = 0; // position in the current varint
 
   const holds = (start: number, end: number) => start >= base && end <= base + window.length;
 
   async function move(start: number, atLeast: number): Promise<void> {
     const length = Math.min(Math.max(atLeast, WINDOW), source.size - start);
-    window = NOTHING; // until the next is there
+    window = NOTHING; // until the next window is read
     if (buffer !== undefined && length <= WINDOW) {
       window = buffer.subarray(0, length);
       await source.readInto?.(window, start);
@@ -69,14 +69,14 @@ export function createReader(source: ByteSource, most = MOST_PARTS): Reader {
     if (window.length !== length) throw reader.fail('the file ended while it was being read', start);
   }
 
-  /** The varint at `cursor`, exact up to 2^53. */
+  /** Reads the varint at `cursor`, exact up to 2^53. */
   function varint(end: number, longest: number): number {
     const start = cursor;
     let value = 0;
     for (let index = 0; index < longest; index++) {
       if (cursor >= end) throw reader.fail('the message ends inside a number', start);
       const byte = window[cursor++ - base] ?? 0;
-      // In integers as long as they are small: V8 boxes the floating-point numbers of an object.
+      // Small integers stay integers: V8 boxes floating-point numbers in objects.
       const bits = byte & 0x7f;
       value = index < 4 ? value | (bits << (7 * index)) : value + bits * 2 ** (7 * index);
       if (byte < 0x80) return value;
@@ -120,19 +120,19 @@ export function createReader(source: ByteSource, most = MOST_PARTS): Reader {
     }
   }
 
-  /** A group carries no length: its end is found by walking it. Nobody writes groups, but they are valid unknown fields. */
+  /** Walks a group to its end, since it has no length. Groups are valid as unknown fields. */
   async function group(open: Field, end: number): Promise<Field> {
     const stack = [open.number];
     let at = open.body;
     while (stack.length > 0) {
-      if (at >= end) throw reader.fail('a group is not closed', open.start);
+      if (at >= end) throw reader.fail('a group has no end', open.start);
       if (stack.length > MAX_GROUP_DEPTH) throw reader.fail('groups are nested too deeply', at);
       const limit = Math.min(at + LONGEST_HEADER, end);
       if (!holds(at, limit)) await move(at, limit - at);
       const field = header(at, end);
       if (field.wire === Wire.GROUP) stack.push(field.number);
       else if (field.wire === Wire.GROUP_END && stack.pop() !== field.number) {
-        throw reader.fail('a group is closed that was not open', at);
+        throw reader.fail('a group ends that never started', at);
       }
       at = field.end;
     }
@@ -144,7 +144,7 @@ export function createReader(source: ByteSource, most = MOST_PARTS): Reader {
     if (!holds(at, limit)) return move(at, limit - at).then(() => field(at, end));
     const found = header(at, end);
     if (found.wire === Wire.GROUP) return group(found, end);
-    if (found.wire === Wire.GROUP_END) throw reader.fail('a group is closed that was not open', at);
+    if (found.wire === Wire.GROUP_END) throw reader.fail('a group ends that never started', at);
     return found;
   }
 
@@ -192,15 +192,16 @@ export async function walk(
   }
 }
 
-/** Throws `malformed` where there are more parts and elements than memory should be given to. */
+/** Throws `malformed` for more parts and elements than memory should hold. */
 export function checkCount(reader: Reader, count: number, at: number): void {
-  if (count > reader.most) throw reader.fail(`there are more than ${reader.most} nodes or the like`, at);
+  if (count > reader.most)
+    throw reader.fail(`the model has more than ${reader.most} nodes or similar parts`, at);
 }
 
-/** Two parts: what a collected field takes in memory until it is read, and is counted. */
+/** Memory of a collected field, in parts, until it is read. */
 const COLLECTED = 2;
 
-/** Adds to a list of what is to be read later. Throws `malformed` where there are too many. */
+/** Adds a field to a list for later reading. Throws `malformed` for too many fields. */
 export function collect<T extends { readonly start: number }>(reader: Reader, list: T[], item: T): void {
   checkCount(reader, reader.parts + reader.elements + COLLECTED * list.length, item.start);
   list.push(item);
@@ -212,8 +213,8 @@ interface Range {
 }
 
 /**
- * The message in [start, end) without its heavy fields: what is left is again a message, small enough to
- * decode. `visit` returns true for a field to leave out, and may note where it is. A promise only when the window has to move.
+ * Reads the message [start, end) without its heavy fields. The rest is a message that is small enough to decode. `visit` returns
+ * true for a field to omit. Returns a promise only when the window moves.
  */
 export function light(
   reader: Reader,
@@ -233,7 +234,7 @@ export function light(
   return kept.length === 1 ? reader.bytes(only.start, only.end) : join(reader, kept);
 }
 
-/** The same from a field on that has to be waited for. */
+/** Continues `light` after a field for which the window moved. */
 async function lightSlowly(
   reader: Reader,
   pending: Promise<Field>,
@@ -274,7 +275,7 @@ async function join(reader: Reader, kept: readonly Range[]): Promise<Uint8Array>
   return out;
 }
 
-/** Adds a field that is not decoded to the checksum, where it is small: a graph's name, say. */
+/** Adds a small field that is not decoded, such as a graph's name, to the checksum. */
 export function addSmall({ bytes, checksum }: Reader, { start, end }: Field): undefined | Promise<void> {
   if (end - start > LONGEST_SMALL) return undefined;
   const found = bytes(start, end);
@@ -284,8 +285,8 @@ export function addSmall({ bytes, checksum }: Reader, { start, end }: Field): un
 }
 
 /**
- * The bytes of fields as characters, to look them up by; empty where they are more than `longest`. A promise only where the window
- * has to move or the fields are apart.
+ * Reads the bytes of fields as characters, for a cache key; empty for more than `longest` bytes. Returns a promise only when the
+ * window moves or the fields are apart.
  */
 export function keyOf(reader: Reader, fields: readonly Field[], longest: number): string | Promise<string> {
   let size = 0;

@@ -3,7 +3,7 @@ import { DataType, FLOAT_TYPES, type FloatType, floatType } from './types.js';
 
 const view = new DataView(new ArrayBuffer(8));
 
-/** A float16 bit pattern as a number (IEEE 754 binary16). */
+/** Converts a float16 bit pattern (IEEE 754 binary16) to a number. */
 export function fromHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -13,7 +13,7 @@ export function fromHalf(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** The float16 bit pattern nearest to a number, ties to even. */
+/** Rounds a number to a float16 bit pattern, ties to even. */
 export function toHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
@@ -31,13 +31,13 @@ function roundEven(value: number): number {
   return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
 }
 
-/** A bfloat16 bit pattern as a number: the upper half of a float32. */
+/** Converts a bfloat16 bit pattern, the upper half of a float32, to a number. */
 export function fromBfloat16(bits: number): number {
   view.setUint32(0, (bits & 0xffff) << 16);
   return view.getFloat32(0);
 }
 
-/** The bfloat16 bit pattern nearest to a number, ties to even. */
+/** Rounds a number to a bfloat16 bit pattern, ties to even. */
 export function toBfloat16(value: number): number {
   view.setFloat32(0, value);
   const bits = view.getUint32(0);
@@ -53,14 +53,14 @@ export const ROUNDING: Readonly<Record<FloatType, number>> = {
   f64: 2 ** -53,
 };
 
-/** The value of an element type that is nearest to a number. */
+/** Rounds a number to the nearest value of an element type. */
 export function roundTo(value: number, type: FloatType): number {
   if (type === 'f16') return fromHalf(toHalf(value));
   if (type === 'bf16') return fromBfloat16(toBfloat16(value));
   return type === 'f32' ? Math.fround(value) : value;
 }
 
-/** A rank-0 tensor of this element type holding `value`, with its data in raw_data. */
+/** Builds a rank-0 tensor of this element type, with its data in raw_data. */
 export function scalarTensor(value: number, type: FloatType): onnx.ITensorProto {
   const size = type === 'f64' ? 8 : type === 'f32' ? 4 : 2;
   const raw = new DataView(new ArrayBuffer(size));
@@ -70,7 +70,7 @@ export function scalarTensor(value: number, type: FloatType): onnx.ITensorProto 
   return { dataType: FLOAT_TYPES[type], rawData: new Uint8Array(raw.buffer) };
 }
 
-/** The value of a one-element float or integer tensor whose data stands in the message; else undefined. */
+/** Returns the value of a single-element float or integer tensor with data in the message; otherwise undefined. */
 export function scalarValue(tensor: onnx.TensorProto): number | undefined {
   if (tensor.dims.some((dim) => dim !== 1)) return undefined;
   const raw = tensor.rawData;
@@ -101,7 +101,7 @@ export function scalarValue(tensor: onnx.TensorProto): number | undefined {
   }
 }
 
-/** Whether a float tensor's raw data has -Infinity in it. */
+/** Returns whether a float tensor's raw data contains -Infinity. */
 export function hasMinusInfinity({ dataType, rawData }: onnx.TensorProto): boolean {
   const read = floatType(dataType) && RAW_READERS[dataType];
   if (read === undefined) return false;
@@ -124,7 +124,7 @@ const RAW_READERS: Record<number, { size: number; get: (data: DataView, at?: num
   [DataType.BFLOAT16]: { size: 2, get: (data, at = 0) => fromBfloat16(data.getUint16(at, true)) },
 };
 
-/** Each value as the nearest that an element type has. */
+/** Rounds each number to the nearest value of an element type. */
 export function floatValues(values: ArrayLike<number>, type: FloatType): number[] {
   return Array.from(values, (value) => roundTo(value, type));
 }

@@ -4,17 +4,17 @@ import { createReader, type Field, type Reader, Wire, walk } from './reader.js';
 import { decode } from './scan-values.js';
 import type { ByteSource } from './source.js';
 
-/** ModelProto.metadata_props. */
+/** Field number of ModelProto.metadata_props. */
 export const METADATA = 14;
 
-/** Decodes one entry of metadata_props. */
+/** Decodes an entry of metadata_props. */
 export async function scanEntry(reader: Reader, { start, body, end }: Field): Promise<MetadataEntry> {
   reader.place = 'metadata_props';
   const { key, value } = decode(reader, onnx.StringStringEntryProto, await reader.bytes(body, end), body);
   return { key, value, span: { start, end } };
 }
 
-/** Reads metadata_props, and nothing else, of what may be no model. */
+/** Reads only the metadata_props of a file, which may not be a model. */
 export async function readMetadata(source: ByteSource): Promise<MetadataEntry[]> {
   const reader = createReader(source);
   const entries: Field[] = [];

@@ -3,7 +3,7 @@ import type { Attribute, Node, PlacedValue, Scope, Tensor, Value } from './docum
 import { type TensorContext, weigh } from './scan-values.js';
 import type { Operator, ScannedNode } from './scanned-node.js';
 
-/** How many nodes a graph or function weighs as much as, in memory. */
+/** Memory of a graph or function, in parts. */
 const SCOPE_PARTS = 20;
 
 export type Draft<T> = { -readonly [K in keyof T]: T[K] };
@@ -17,21 +17,21 @@ export interface ScopeDraft extends Draft<Scope> {
 
 export interface Context extends TensorContext {
   readonly scopes: Scope[];
-  /** The paths in use, and how far those of one name are counted. */
+  /** The used paths, each with the last suffix that was tried. */
   readonly paths: Map<string, number>;
-  /** The operators that were met. */
+  /** The operators so far, by key. */
   readonly operators: Map<string, Operator>;
-  /** Attributes without tensors or graphs, by their bytes. */
+  /** Cached lists of attributes without tensors or graphs, by their bytes. */
   readonly plain: Map<string, { readonly list: readonly Attribute[]; readonly checksum: Checksum }>;
 }
 
-/** The node, and its scope, that a nested graph belongs to. */
+/** The node that has a nested graph as an attribute, with its scope. */
 export interface Owner {
   readonly scope: Scope;
   readonly node: Node;
 }
 
-/** The same while its attributes are read. */
+/** A node whose attributes are being read, with its scope. */
 export interface NodeDraft extends Owner {
   readonly node: ScannedNode;
 }
@@ -43,7 +43,7 @@ export function newScope(
   opsets: ReadonlyMap<string, number>,
   owner?: Owner,
 ): ScopeDraft {
-  // A path identifies a scope, in a plan for one; the names it is made of need not be unique.
+  // A path identifies a scope, for example in a plan. Names in the file need not be unique, so a suffix may be needed.
   const { paths } = context;
   let unique = path;
   let count = paths.get(path) ?? 1;

@@ -7,15 +7,15 @@ import { concat } from './encode.js';
 import { addSmall, checkCount, collect, type Field, light, type Reader, Wire, walk } from './reader.js';
 import { hasMinusInfinity, scalarValue } from './scalar.js';
 
-/** Data of a tensor up to this many bytes is read, for the scalars among them; the rest stays in the file. */
+/** Maximum size in bytes of tensor data that is read, to find scalars. Larger data stays in the file. */
 const SMALL = 16;
-/** Raw data of up to this many bytes is looked through for -Infinity, which masks are made of. */
+/** Maximum size in bytes of raw data that is searched for -Infinity, which masks contain. */
 const MASK = 1024;
-/** What a value and a tensor weigh beyond the message that they are read from. */
+/** Memory of a value and of a tensor, in parts, beyond their message. */
 const VALUE_PARTS = 2;
 const TENSOR_PARTS = 2;
 
-// Field numbers that the walk has to know; the schema is proto/onnx.proto3.
+// Field numbers for the walk; the schema is proto/onnx.proto3.
 const TENSOR_DATA = [4, 5, 6, 7, 9, 10, 11];
 const TENSOR_RAW = 9;
 const TENSOR_TEXT = [12, 16]; // doc_string, metadata_props
@@ -24,7 +24,7 @@ const SPARSE = { values: 1, indices: 2 };
 
 export interface TensorContext {
   readonly reader: Reader;
-  /** Every tensor whose data is in another file. */
+  /** Every tensor with external data. */
   readonly external: { tensor: Tensor; scope: string }[];
 }
 
@@ -33,14 +33,14 @@ export const text = (bytes: Uint8Array) => utf8.decode(bytes);
 
 export const spanOf = ({ start, end }: Field): Span => ({ start, end });
 
-/** The field as what encloses others. */
+/** Converts a field to a frame. */
 export function frameOf(field: Field, parent: Frame | undefined): Frame {
   return { lengthAt: field.lengthAt, start: field.body, end: field.end, parent };
 }
 
 /**
- * Reads what a tensor says about itself, and its value if it is a scalar, from all occurrences of its field, which protobuf
- * merges. `parent` is what encloses it.
+ * Reads the metadata of a tensor, and the value of a scalar, from all occurrences of its field, as protobuf merges them.
+ * `parent` is the enclosing message.
  */
 export async function scanTensor(
   context: TensorContext,
@@ -75,9 +75,9 @@ export async function scanTensor(
     name: proto.name,
     dims: proto.dims.length === 0 ? NO_DIMS : proto.dims.slice(),
     elemType: proto.dataType,
-    // What stands in several places cannot be replaced.
+    // A tensor with several occurrences cannot be replaced.
     frame: parent && fields.length === 1 && first !== undefined ? frameOf(first, parent) : undefined,
-    // Where some of its data was skipped, there is more than one value.
+    // Skipped data means that the tensor has several values.
     scalar: isExternal || room < 0 || rawRoom < 0 ? undefined : scalarValue(proto),
   };
   if (hasMinusInfinity(proto)) tensor.minusInfinity = true;
@@ -88,7 +88,7 @@ export async function scanTensor(
   return tensor;
 }
 
-/** Runtimes differ in which of two entries of one key they take, so a file with two is refused. */
+/** Reads external_data. Refuses duplicate keys, since runtimes differ in the entry that they take. */
 function externalData(reader: Reader, { externalData }: onnx.TensorProto, at: number): Map<string, string> {
   const entries = new Map<string, string>();
   for (const { key, value } of externalData) {
@@ -98,7 +98,7 @@ function externalData(reader: Reader, { externalData }: onnx.TensorProto, at: nu
   return entries;
 }
 
-/** Of a sparse tensor, given in all occurrences of its field, its `values`: they carry the name and the element type. */
+/** Reads a sparse tensor's `values`, which have the name and the element type, from all occurrences of its field. */
 export async function scanSparse(
   context: TensorContext,
   scope: Scope,
@@ -123,7 +123,7 @@ export async function scanSparse(
   return tensor;
 }
 
-/** Scans tensors of an attribute, and gives the one that is no list: all occurrences of the field `single` are one message. */
+/** Scans the tensors of an attribute. Returns the tensor of the field `single`, whose occurrences merge. */
 export async function scanEach(
   fields: readonly Field[],
   single: number,
@@ -157,7 +157,7 @@ function readValue(reader: Reader, bytes: Uint8Array, at: number): Value {
   return container ? { ...value, container, containerType: containerType(proto.type) } : value;
 }
 
-/** The type of a value, as container-types.ts writes it; 0 where it is not known. */
+/** Returns the type of a value as a code of container-types.ts; 0 for unknown. */
 function containerType(type: onnx.ITypeProto | null | undefined): number {
   if (type?.sequenceType != null)
     return wrapType(CONTAINER.sequence, containerType(type.sequenceType.elemType));
@@ -167,16 +167,16 @@ function containerType(type: onnx.ITypeProto | null | undefined): number {
   return type?.tensorType?.elemType ?? 0;
 }
 
-/** Counts what takes memory; throws `malformed` where it would take too much. */
+/** Counts parts. Throws `malformed` if they would take too much memory. */
 export function weigh(reader: Reader, parts: number, at: number): void {
   reader.parts += parts;
   checkCount(reader, reader.parts + reader.elements, at);
 }
 
-/** Elements that a message may have without being counted: the inputs and outputs of most nodes. */
+/** Uncounted elements per message; enough for the inputs and outputs of most nodes. */
 const UNCOUNTED = 8;
 
-/** Decodes a message, and counts the elements of its repeated fields before it keeps them; what cannot be read is `malformed`. */
+/** Decodes a message and counts the elements of its repeated fields. Throws `malformed` if it cannot. */
 export function decode<T>(
   reader: Reader,
   type: { decode(bytes: WireReader): T },
@@ -198,12 +198,12 @@ export function decode<T>(
   }
 }
 
-/** Operator set versions by domain. */
+/** Returns the opsets by domain. */
 export function opsetMap(imports: readonly onnx.IOperatorSetIdProto[]): Map<string, number> {
   return new Map(imports.map((entry) => [defaultDomain(entry.domain ?? ''), entry.version ?? 0]));
 }
 
-/** 'ai.onnx' is another spelling of ONNX's own domain. */
+/** Replaces 'ai.onnx', an alias of ONNX's default domain, by ''. */
 export function defaultDomain(domain: string): string {
   return domain === 'ai.onnx' ? '' : domain;
 }

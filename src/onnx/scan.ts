@@ -39,12 +39,12 @@ import { loadSignatures } from './signature.js';
 import { type ModelInput, openInput } from './source.js';
 
 const MAX_GRAPH_DEPTH = 100;
-/** Names what the checksum of the structure covers and how; another one cannot be compared with it. */
+/** Version of the structure checksum. Checksums of different versions cannot be compared. */
 export const STRUCTURE_VERSION = 1;
-/** Lists of attributes that are remembered, and the bytes of the longest. */
+/** Maximum number of cached attribute lists, and maximum size of a cached list in bytes. */
 const MOST_PLAIN = 4096;
 const LONGEST_PLAIN = 256;
-// Field numbers that the walk has to know; the schema is proto/onnx.proto3.
+// Field numbers for the walk; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, training: 20, functions: 25, configuration: 26 };
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
 const FUNCTION = { node: 7, doc: 8, attributeProto: 11, valueInfo: 12, metadata: 14 };
@@ -53,8 +53,8 @@ const ATTRIBUTE = { s: 4, tensor: 5, graph: 6, tensors: 10, graphs: 11, doc: 13,
 const ATTRIBUTE_LISTS = [7, 8, 9, 14, 15]; // floats, ints, strings, type_proto(s)
 
 /**
- * Reads the structure of a model and notes where each part lies; the weights are skipped over.
- * Throws `not-onnx` when the file is something else, `malformed` when it breaks off or makes no sense.
+ * Reads the structure of a model and the position of each part. Skips the weights.
+ * Throws `not-onnx` for a file of another kind, `malformed` for a truncated or invalid model.
  */
 export async function scan(input: ModelInput, most?: number): Promise<OnnxDocument> {
   const source = await openInput(input);
@@ -63,7 +63,7 @@ export async function scan(input: ModelInput, most?: number): Promise<OnnxDocume
     return await scanModel(reader);
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'malformed') throw error;
-    // Only now ask what else it might be: whatever reads as a model is one. A page loads the signatures only for that.
+    // Only a file that is not a model is sniffed, so that pages load the signatures of other formats on demand.
     const head = await source.read(0, Math.min(512, source.size));
     const { sniff } = await import('./sniff.js');
     const other = sniff(head);
@@ -88,17 +88,13 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   });
   const model = decode(reader, onnx.ModelProto, bytes, 0);
   if (graphs.length === 0) {
-    throw new OnnxMishError(
-      'malformed',
-      'the file holds no graph, so it is no ONNX model or a truncated one',
-      {
-        where: source.name,
-        fix: 'Check that it was copied or downloaded whole',
-      },
-    );
+    throw new OnnxMishError('malformed', 'the file has no graph: it is not an ONNX model, or truncated', {
+      where: source.name,
+      fix: 'Check that it was copied or downloaded whole',
+    });
   }
   const opsets = opsetMap(model.opsetImport);
-  // Until IR 3 there was one operator set, and no import to name it.
+  // Before IR 3 models had a single operator set, without an import.
   if (opsets.size === 0 && model.irVersion >= 3) {
     throw new OnnxMishError('malformed', 'the model imports no operator set; the file may be truncated', {
       where: source.name,
@@ -136,7 +132,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
   };
 }
 
-/** Reads one occurrence of a graph field into `scope`; protobuf merges several occurrences, and so does this. */
+/** Reads an occurrence of a graph field into `scope`, since protobuf merges several occurrences. */
 async function scanGraph(
   context: Context,
   scope: ScopeDraft,
@@ -148,7 +144,7 @@ async function scanGraph(
   if (depth > MAX_GRAPH_DEPTH)
     throw reader.fail(`graphs are nested more than ${MAX_GRAPH_DEPTH} deep`, field.start);
   const frame = frameOf(field, parent);
-  // Without waiting for what is in the window: there may be millions.
+  // No await for fields in the window: there may be millions.
   const placed = (part: Field, keep: (value: PlacedValue) => unknown): undefined | Promise<void> => {
     const value = scanValue(reader, scope, part);
     const place = ({ name, elemType, dims, ...more }: Value) =>
@@ -208,7 +204,7 @@ async function scanFunction(context: Context, field: Field): Promise<Scope> {
   return scope;
 }
 
-/** Reads a node; a promise only where something has to be waited for: there may be millions. */
+/** Reads a node. Returns a promise only when the window moves, since there may be millions of nodes. */
 function scanNode(
   context: Context,
   scope: ScopeDraft,
@@ -230,14 +226,14 @@ function scanNode(
     const proto = decode(reader, onnx.NodeProto, message, field.body);
     if (proto.opType === '') throw reader.fail('it has no operator', field.start);
     const node = new ScannedNode(proto, context.operators, index, field, frame);
-    // Before a nested graph's nodes are read, and the node is complete.
+    // The node joins its scope before its nested graphs are read.
     scope.nodes.push(node);
     return parts.length === 0 ? undefined : scanAttributes(context, { scope, node }, parts, field, depth);
   };
   return bytes instanceof Promise ? bytes.then(finish) : finish(bytes);
 }
 
-/** Reads the attributes of a node. Of those that are numbers and text, one list serves all nodes that have the same. */
+/** Reads the attributes of a node. Nodes with identical number and text attributes share a list. */
 function scanAttributes(
   context: Context,
   owner: NodeDraft,
@@ -273,7 +269,7 @@ async function scanNewAttributes(
   const frame = frameOf(field, owner.node.frame);
   for (const [at, part] of parts.entries())
     attributes[at] = await scanAttribute(context, owner, part, frame, depth);
-  // Tensors and graphs have a place, and were counted as well.
+  // Tensors and graphs have a position, and have been counted.
   const isPlain = reader.parts === before + parts.length;
   const { checksum } = reader;
   if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, { list: attributes, checksum });
@@ -326,7 +322,7 @@ async function scanAttribute(
   return attribute;
 }
 
-/** The graphs of an attribute: `g`, whose occurrences merge into one graph, and each of `graphs`. */
+/** Reads the graphs of an attribute: `g`, whose occurrences merge, and each of `graphs`. */
 async function scanBodies(
   context: Context,
   owner: Owner,

@@ -3,14 +3,14 @@ import type { Attribute, Frame, Node, Span } from './document.js';
 import type { Field } from './reader.js';
 import { defaultDomain } from './scan-values.js';
 
-/** What a node calls. */
+/** Operator or function that a node calls. */
 export type Operator = Pick<Node, 'opType' | 'domain' | 'overload'>;
 
 const NONE: readonly never[] = [];
-/** A list, or the only name in it: most nodes have one output. */
+/** A list of names, or a single name, since most nodes have a single output. */
 type Names = string | readonly string[];
 
-/** A class, for once: what can be derived or shared costs a model of a million nodes no memory. */
+/** A node of a scanned model. A class with getters saves memory in models of a million nodes. */
 export class ScannedNode implements Node {
   readonly name: string;
   attributes: readonly Attribute[] = NONE;
@@ -68,7 +68,7 @@ const isLossy = (name: string): boolean => name.includes('\ufffd');
 const hasLossy = (names: Names): boolean =>
   typeof names === 'string' ? isLossy(names) : names.some(isLossy);
 
-/** The operator of a node, one object for all that call it. */
+/** Returns the operator of a node. Nodes with the same operator share the object. */
 function operatorOf(
   { opType, domain, overload }: onnx.NodeProto,
   operators: Map<string, Operator>,
@@ -82,7 +82,7 @@ function operatorOf(
   return operator;
 }
 
-/** Copied, since a list that has grown has more room than it needs. */
+/** Copies a list, since a grown list has spare capacity. */
 function compact(names: readonly string[]): Names {
   const [only] = names;
   if (only === undefined) return NONE;

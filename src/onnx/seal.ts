@@ -4,19 +4,19 @@ import type { ByteSource } from './source.js';
 import type { Spliced } from './spliced.js';
 import { viewOf } from './view.js';
 
-/** Thrown where what undo gives would not be the original. */
+/** Returns the error for an undo that would not restore the original. */
 export function changedSince(where: string): OnnxMishError {
   return new OnnxMishError(
     'cannot-undo',
     'the file has been changed since the swap, so its bytes cannot be restored',
-    { where, fix: 'Take the original file from where it is kept' },
+    { where, fix: 'Use a copy of the original file' },
   );
 }
 
 /**
- * Compares an output with the digest that it has to have, and gives what is to stand at `seal`: the digest of the source, which
- * whoever writes the output calls this for. Undefined where there is nothing to fill in: a Blob's weights are not read for
- * that. Throws `cannot-undo` for another digest, and as `check` throws.
+ * Checks the digest of an output and returns the digest of the source, which the writer stores at `seal`. Returns undefined
+ * without a `seal`, and for a Blob, whose weights are not read. Throws `cannot-undo` for a wrong digest, and the
+ * errors of `check`.
  */
 export async function sealOf(
   model: Spliced,

@@ -4,28 +4,28 @@ import { OPERATOR_TYPES } from './operator-types.js';
 import { DataType } from './types.js';
 
 /*
- * A signature says which types the inputs and outputs of an operator have: `aH*>a` reads "the first input and the first
- * output have one type, every further input is int64". A term for each input and, behind `>`, for each output:
+ * A signature describes the types of an operator's inputs and outputs: `aH*>a` reads "the first input and the first
+ * output have the same type, every further input is int64". It has a term per input and, after `>`, per output:
  *
  *   a to z     a variable: the same letter is the same type
  *   A to Z     an element type: A plus its ONNX number, so B is float32 and H is int64
- *   .          any type, as has what stands behind the last term
+ *   .          any type; inputs and outputs after the last term also have any type
  *   [a ?a <a   a sequence, an optional, a map of it
- *   !a         it, or an optional of it
- *   ^a         string if it is int64, and int64 if it is string
- *   {to|a|B}   the first that there is: the type that the attribute `to` gives, the variable `a` if an input has it,
- *              float32. `value_ints:H` is int64 if there is that attribute; `cast_to=TO_STRING:I` if it has that value
- *   *          at the end: the last term stands for all that follow
- *   %4         the inputs that follow are four groups of equal length, and each member has the type of its like
- *   %          the outputs are such groups
+ *   !a         `a`, or an optional of `a`
+ *   ^a         string if `a` is int64, and int64 if `a` is string
+ *   {to|a|B}   the first that applies: the type in the attribute `to`, the variable `a` if an input has it, float32.
+ *              `value_ints:H` is int64 if the attribute exists; `cast_to=TO_STRING:I` if it has this value
+ *   *          at the end: the last term repeats
+ *   %4         the further inputs form four groups of equal length; the n-th members of all groups have the same type
+ *   %          the outputs form such groups
  */
 
 export interface Term {
-  /** What is around the type, outermost first. */
+  /** Container signs around the type, outermost first. */
   readonly around: string;
-  /** The element type; 0 if there is none. */
+  /** The element type; 0 for none. */
   readonly type: number;
-  /** The number of the variable; -1 if there is none. */
+  /** The number of the variable; -1 for none. */
   readonly variable: number;
   readonly choices?: readonly Choice[];
 }
@@ -39,7 +39,7 @@ interface Choice {
 export interface Side {
   readonly terms: readonly Term[];
   readonly repeats: boolean;
-  /** How many groups what follows is made of; 0 for none, NaN where the inputs tell. */
+  /** Number of groups after the terms; 0 for none, NaN for outputs grouped like the inputs. */
   readonly groups: number;
 }
 
@@ -92,12 +92,12 @@ function parseSignature(text: string): Signature {
   return signature;
 }
 
-/** From which version of the domain on an operator has a signature, in ascending order. */
+/** Signatures of an operator by first version of the domain, in ascending order. */
 type Versions = [from: number, signature: string][];
 const domains = new Map<string, Map<string, Versions>>();
 let tables = OPERATOR_TYPES;
 
-/** Loads the types of other domains' operators, which most models do without, if one of these domains has any. */
+/** Loads the signatures of other domains if the model imports such a domain. Most models do not. */
 export async function loadSignatures(imported: Iterable<string>): Promise<void> {
   if (tables !== OPERATOR_TYPES || ![...imported].some((domain) => /^(ai\.onnx|com\.m)/.test(domain))) return;
   const { MORE_OPERATOR_TYPES } = await import('./more-operator-types.js');
@@ -122,7 +122,7 @@ function operatorsOf(domain: string): Map<string, Versions> | undefined {
   return operators;
 }
 
-/** The signature of an operator in this version of its domain; undefined for one that no schema describes. */
+/** Returns the signature of an operator in this version of its domain; undefined without a schema. */
 export function signatureOf(domain: string, opType: string, version: number): Signature | undefined {
   const versions = operatorsOf(domain)?.get(opType);
   if (versions === undefined) return undefined;
@@ -131,13 +131,13 @@ export function signatureOf(domain: string, opType: string, version: number): Si
   return found === undefined ? undefined : parseSignature(found);
 }
 
-/** How many members each group of a node's inputs has; 0 where there are no groups. */
+/** Returns the number of members per group of a node's inputs; 0 without groups. */
 export function membersOf({ inputs }: Signature, count: number): number {
   const members = (count - inputs.terms.length) / inputs.groups;
   return inputs.groups > 0 && Number.isInteger(members) ? members : 0;
 }
 
-/** The term of an input or output; `members` are those of a group. */
+/** Returns the term of an input or output; `members` is the number of members per group. */
 export function termAt({ terms, repeats, groups }: Side, at: number, members: number): Term | undefined {
   if (at < terms.length) return terms[at];
   if (repeats) return terms.at(-1);
@@ -145,14 +145,14 @@ export function termAt({ terms, repeats, groups }: Side, at: number, members: nu
   return { around: '', type: 0, variable: VARIABLES + ((at - terms.length) % members) };
 }
 
-/** The names of the attributes that decide a type. */
+/** Returns the names of the attributes that decide a type. */
 export function decidingAttributes({ outputs }: Signature): string[] {
   return outputs.terms.flatMap(({ choices = [] }) => choices.flatMap(({ attribute = [] }) => attribute));
 }
 
 /**
- * The term that a choice comes to, undefined where that is not known. `find` gives an attribute of the node, undefined where
- * it has none, and null for one that cannot be known; `has` says whether an input has a variable.
+ * Resolves the choices of a term; undefined for an unknown type. `find` returns an attribute of the node, undefined if absent,
+ * null if unknown; `has` returns whether an input has a variable.
  */
 export function choose(
   { choices = [], around }: Term,
@@ -173,7 +173,7 @@ export function choose(
   return undefined;
 }
 
-/** A list of texts that has none, which says as much as no list. */
+/** Returns whether an attribute is an empty list of texts, which counts as absent. */
 function isEmptyList({ type, strings }: Attribute): boolean {
   return type === 8 && strings === undefined;
 }
@@ -189,7 +189,7 @@ const AROUND: Readonly<Record<string, Container>> = {
   '<': CONTAINER.map,
 };
 
-/** The type of a value with this around the type of its term; 0 is unknown. */
+/** Wraps the type of a term in its containers; 0 is unknown. */
 export function typeAround(around: string, type: number): number {
   let whole = type;
   for (let at = around.length; at-- > 0; ) {
@@ -197,12 +197,12 @@ export function typeAround(around: string, type: number): number {
     const container = AROUND[sign];
     if (container !== undefined) whole = wrapType(container, whole);
     else if (sign === '^') whole = mapped(whole);
-    else whole = 0; // it, or an optional of it
+    else whole = 0; // '!': either the value or an optional
   }
   return whole;
 }
 
-/** The type inside that a value's type gives its term; 0 is unknown. */
+/** Unwraps the containers of a value's type to the type of its term; 0 is unknown. */
 export function typeInside(around: string, type: number): number {
   let inside = type;
   for (const sign of around) {

@@ -1,4 +1,4 @@
-/** What a file that is no ONNX model turns out to be, and what to do about it. */
+/** Kind of a file that is not an ONNX model, with advice. */
 export interface Sniffed {
   readonly what: string;
   readonly fix: string;
@@ -63,7 +63,7 @@ const SIGNATURES: readonly Signature[] = [
   {
     matches: (_, text) => text.length > 0 && isText(text),
     what: 'this is a text file, not a binary ONNX model',
-    fix: 'Pass the .onnx file (a textual .onnxtxt model has to be converted with Python’s onnx package)',
+    fix: 'Pass the .onnx file (convert a textual .onnxtxt model with Python’s onnx package)',
   },
 ];
 
@@ -72,7 +72,7 @@ function isText(text: string): boolean {
   return !/[\x00-\x08\x0e-\x1f\x7f]/.test(text);
 }
 
-/** Looks at the first few hundred bytes of a file that could not be read as ONNX; undefined when they say nothing. */
+/** Recognises a file that is not ONNX by its first few hundred bytes; undefined for an unknown kind. */
 export function sniff(head: Uint8Array): Sniffed | undefined {
   const text = Array.from(head, (byte) => String.fromCharCode(byte)).join('');
   return SIGNATURES.find((signature) => signature.matches(head, text));

@@ -1,28 +1,28 @@
-/** Random access to a model's bytes: a file, a buffer or a Blob look the same to the reader. */
+/** Random access to a model's bytes in a file, a buffer or a Blob. */
 export interface ByteSource {
-  /** What messages call it: a path, say. */
+  /** Name for messages, such as a path. */
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
-  /** Exactly the bytes [offset, offset + length); rejects when the source ends before. */
+  /** Reads exactly the bytes [offset, offset + length). Rejects if the source ends before. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** Fills `target` with the bytes from `offset` on, where that saves an allocation. */
+  /** Fills `target` with the bytes from `offset` on, which saves an allocation. */
   readInto?(target: Uint8Array, offset: number): Promise<void>;
-  /** All bytes, where they are in memory anyway. */
+  /** All bytes, if they are in memory. */
   readonly bytes?: Uint8Array;
   /** The Blob behind it, whose slices an output can share. */
   readonly blob?: Blob;
 }
 
-/** What the public functions take a model as. */
+/** A model, as the public functions take it. */
 export type ModelInput = Uint8Array | Blob | ReadableStream<Uint8Array<ArrayBuffer>> | ByteSource;
 
-/** What can be read at any place: a stream is gathered into a Blob first. */
+/** Opens a model for random access. Reads a stream into a Blob first. */
 export async function openInput(input: ModelInput, name?: string): Promise<ByteSource> {
   return toSource(input instanceof ReadableStream ? await new Response(input).blob() : input, name);
 }
 
-/** A `ByteSource` over whatever the caller has; `name` is for messages. */
+/** Wraps a model as a `ByteSource`; `name` is for messages. */
 export function toSource(input: Exclude<ModelInput, ReadableStream>, name = 'model'): ByteSource {
   if (input instanceof Uint8Array) {
     return {

@@ -7,17 +7,14 @@ import type { Replacement, Spliced } from './spliced.js';
 
 export type { Replacement, Spliced } from './spliced.js';
 
-/** Bytes to put in the place of [start, end) of the source; start === end inserts. */
+/** Bytes that replace [start, end) of the source; start === end inserts. */
 export interface Edit extends Span {
   readonly bytes: Uint8Array;
-  /** The innermost message that encloses the place; none at the model's own level. */
+  /** The innermost message around the edit; undefined at the level of the model. */
   readonly frame: Frame | undefined;
 }
 
-/**
- * Puts bytes in the place of a node or a value; none take it out. Written out, since V8 makes a hidden class for each object that
- * is spread and added to.
- */
+/** Replaces a node or value; empty bytes delete it. Uses no object spread: V8 would create a hidden class per object. */
 export function replacing(
   { span: { start, end }, frame }: { readonly span: Span; readonly frame: Edit['frame'] },
   bytes: Uint8Array,
@@ -26,8 +23,8 @@ export function replacing(
 }
 
 /**
- * Applies edits to a source, and recomputes the length prefix of every message around them; all other
- * bytes are the source's own. Edits must not overlap; no edits give the source back byte for byte.
+ * Applies edits to a source and updates the length prefix of every message around them. All other bytes
+ * stay the same. Edits must not overlap.
  */
 export function splice(source: ByteSource, edits: readonly Edit[]): Spliced {
   return replace(source, [...edits.map(flat), ...lengths(edits)]);
@@ -35,7 +32,7 @@ export function splice(source: ByteSource, edits: readonly Edit[]): Spliced {
 
 const flat = ({ start, end, bytes }: Edit): Replacement => ({ start, end, bytes });
 
-/** The length prefixes that the edits change. */
+/** Returns the replacements of the length prefixes that the edits change. */
 function lengths(edits: readonly Edit[]): Replacement[] {
   const growth = new Map<Frame, number>();
   const add = (frame: Frame, bytes: number) => growth.set(frame, (growth.get(frame) ?? 0) + bytes);
@@ -48,7 +45,7 @@ function lengths(edits: readonly Edit[]): Replacement[] {
       frames.add(frame);
   }
   const prefixes: Replacement[] = [];
-  // Backwards: a prefix that becomes longer makes the message around it, which starts before it, longer as well.
+  // Backwards: a longer prefix also lengthens the enclosing message, which starts earlier.
   for (const frame of [...frames].sort((a, b) => b.start - a.start)) {
     const grown = growth.get(frame) ?? 0;
     if (grown === 0) continue;

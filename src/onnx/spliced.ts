@@ -1,7 +1,7 @@
 import type { Span } from './document.js';
 import type { ByteSource } from './source.js';
 
-/** A flat replacement: what an `Edit` becomes once the lengths around it are replacements too. */
+/** Bytes that replace [start, end) of the source. Changed length prefixes are separate replacements. */
 export interface Replacement extends Span {
   readonly bytes: Uint8Array;
 }
@@ -12,14 +12,14 @@ export interface Spliced {
   /** Length in bytes. */
   readonly size: number;
   readonly pieces: readonly (Span | Uint8Array)[];
-  /** What was replaced, in source order, length prefixes included. */
+  /** The replacements in source order, including length prefixes. */
   readonly replacements: readonly Replacement[];
-  /** Where the output has room for the digest of the source, within the last piece; see `sealOf`. */
+  /** Offset of the space for the source's digest, in the last piece; see `sealOf`. */
   readonly seal?: number | undefined;
-  /** The digest that the output has to have. */
+  /** Expected digest of the output. */
   readonly digest?: string | undefined;
-  /** The whole file in memory. Throws `cannot-undo` when its digest is another. */
+  /** Returns the whole file. Throws `cannot-undo` if its digest is wrong. */
   bytes(): Promise<Uint8Array>;
-  /** The file as a Blob that shares the source's parts; for a source that is not a Blob, a copy of it. */
+  /** Returns the file as a Blob. It shares the parts of a Blob source; other sources are copied. */
   blob(): Promise<Blob>;
 }

@@ -11,13 +11,12 @@ export interface TensorData {
   readonly data: Uint8Array | readonly string[];
 }
 
-/** Elements of typed fields that are taken: each is a number in memory, of 8 bytes, even if it was a byte in the file. */
+/** Maximum number of elements in typed fields. Each takes 8 bytes of memory, even if it took a byte in the file. */
 const MAX_TYPED_ELEMENTS = 2 ** 26;
 
 /**
- * Reads a serialised TensorProto whole, as the ONNX test layout's input_0.pb holds it.
- * 64-bit integers are exact in raw_data, and up to 2^53 in the typed fields. Throws `bad-data`, also for more than `most`
- * elements in typed fields.
+ * Decodes a serialised TensorProto with its data, such as input_0.pb of ONNX's test layout. 64-bit integers are exact in
+ * raw_data, and up to 2^53 in typed fields. Throws `bad-data`, also for more than `most` elements in typed fields.
  */
 export function decodeTensor(bytes: Uint8Array, where: string, most = MAX_TYPED_ELEMENTS): TensorData {
   const reader = Reader.create(bytes);
@@ -33,7 +32,7 @@ export function decodeTensor(bytes: Uint8Array, where: string, most = MAX_TYPED_
         cause,
       });
     }
-    throw new OnnxMishError('bad-data', 'this is no tensor', {
+    throw new OnnxMishError('bad-data', 'this is not a tensor', {
       where,
       fix: 'Give a serialised TensorProto',
       cause,

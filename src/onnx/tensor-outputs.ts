@@ -8,11 +8,11 @@ import { type Edit, replacing, type Spliced, splice } from './splice.js';
 export interface TensorOutputs {
   /** The tensors that are compared, in the order of the outputs. */
   readonly names: readonly string[];
-  /** Each output that is a sequence, a map or an optional, with the tensors that it is made of. */
+  /** Each output that is a sequence, a map or an optional, with the tensors that replace it. */
   readonly containers: readonly { readonly output: string; readonly tensors: readonly string[] }[];
 }
 
-/** The inputs that go into a container as they are, by the operator that makes it; `undefined` stands for all. */
+/** The inputs that an operator puts unchanged into its container; `undefined` stands for all. */
 const CONTENTS: Readonly<Record<string, readonly number[] | undefined>> = {
   'ai.onnx.ml ZipMap': [0],
   ' SequenceConstruct': undefined,
@@ -24,9 +24,9 @@ const CONTENTS: Readonly<Record<string, readonly number[] | undefined>> = {
 };
 
 /**
- * Finds the tensors that stand for the outputs of a main graph: an output that is a tensor for itself, one that is not for
- * what goes into it. Where a loop, a branch or a function makes it, that is what they read. `containers` names outputs that
- * are not tensors, where the file does not say so.
+ * Finds tensors that represent the outputs of the main graph. A tensor represents itself. A container is represented by the
+ * tensors that go into it, or by the inputs of the loop, branch or function that outputs it. `containers` names outputs that
+ * are containers although the file does not declare this.
  */
 export function tensorOutputs(document: OnnxDocument, containers: readonly string[] = []): TensorOutputs {
   const { graph } = document;
@@ -77,8 +77,8 @@ function contentsOf({ domain, opType, inputs }: Node): string[] | undefined {
 }
 
 /**
- * The model with tensors for outputs, and without the nodes that only the others need; undefined where every output is a
- * tensor. Of an output that nothing can stand for nothing is left, unless it is the only one: then a tensor before it is.
+ * Replaces container outputs by tensors and deletes the nodes that only containers need; undefined where every output is a
+ * tensor. An output without such tensors is deleted; if no output remains, an earlier tensor becomes the output.
  */
 export function withTensorOutputs(
   document: OnnxDocument,
@@ -104,13 +104,13 @@ export function withTensorOutputs(
   }
   const notes = outputs.containers.map(({ output, tensors }) =>
     tensors.length === 0
-      ? `output '${output}' is not a tensor, and no tensor inside the graph goes into it: it is not compared`
+      ? `output '${output}' is not a tensor and contains no tensor of the graph: it is not compared`
       : `output '${output}' is not a tensor: compared in its place ${tensors.length === 1 ? 'is' : 'are'} ${tensors.map((name) => `'${name}'`).join(', ')}, of which it is made`,
   );
   return { ...outputs, names, model: splice(source, edits), notes };
 }
 
-/** The last tensor that a node gives, where there is one. */
+/** Returns the last tensor that a node outputs, if any. */
 function lastTensor(document: OnnxDocument): string[] {
   const { graph } = document;
   const { types } = analyse(document);

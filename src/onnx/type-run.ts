@@ -15,7 +15,7 @@ import {
 } from './signature.js';
 import { DataType } from './types.js';
 
-/** The attributes that a function is called with, by name. */
+/** Attributes of a function call, by name. */
 export type Environment = ReadonlyMap<string, Attribute>;
 
 interface Start {
@@ -23,14 +23,14 @@ interface Start {
   /** The root and every graph inside it. */
   readonly scopes: readonly Scope[];
   readonly index: GraphIndex;
-  /** The types of the root's inputs; none where it declares them. */
+  /** The types of the root's inputs; empty if the root declares them. */
   readonly types: readonly number[];
   readonly environment: Environment;
-  /** How many names may still be read. */
+  /** Number of names that may still be read. */
   readonly budget: { left: number };
   /**
-   * The types that a callee has of its inputs and outputs, 0 if unknown; undefined for a node that calls no function, and in a
-   * document without functions.
+   * Returns the types of a called function's inputs and outputs, 0 if unknown; undefined for a node that calls no function, and in
+   * a document without functions.
    */
   readonly call:
     | ((
@@ -41,9 +41,9 @@ interface Start {
     | undefined;
 }
 
-/** The types of one graph, or of one function in one kind of call. They are as container-types.ts writes them. */
+/** Types of the main graph, or of a function for certain arguments, as codes of container-types.ts. */
 export interface Run {
-  /** The type of a name as seen from a scope; 0 if unknown. */
+  /** Returns the type of a name as seen from a scope; 0 if unknown. */
   get(scope: Scope, name: string): number;
   /** Visits every value's number and type. */
   each(visit: (number: number, type: number) => void): void;
@@ -51,7 +51,7 @@ export interface Run {
   eachNode(visit: (scope: Scope, node: Node) => void): void;
 }
 
-/** Works out the types of a graph or function, with the graphs inside it. */
+/** Infers the types of a graph or function and its nested graphs. */
 export function typeRun({
   root,
   scopes,
@@ -63,18 +63,18 @@ export function typeRun({
 }: Start): Run {
   const [from, to] = index.range(root);
   const types = new Int32Array(to - from);
-  /** Of names that nothing defines. */
+  /** Types of undefined names. */
   const others = new Map<number, number>();
   const home = (scope: Scope, name: string): Scope => index.home(scope, name) ?? scope;
   const typeOf = (number: number): number => (number < to ? types[number - from] : others.get(number)) ?? 0;
-  /** The number of a name as seen from a scope; -1 if there is none. */
+  /** Returns the number of a name as seen from a scope; -1 for none. */
   const numberOf = (seen: Scope, name: string | undefined): number =>
     name ? (index.number(home(seen, name), name) ?? -1) : -1;
   const get = (scope: Scope, name: string | undefined): number => typeOf(numberOf(scope, name));
 
-  /** The nodes to visit once more, since the type of a value that they read or make has become known. */
+  /** Nodes to visit again, because the type of an input or output became known. */
   let affected = new Map<Node, Scope>();
-  let isFirst = true; // every node is visited once again after the first time
+  let isFirst = true; // every node is visited at least twice
   function setNumbered(seen: Scope, name: string | undefined, number: number, type: number): void {
     // A Cast may be to a number that is no type, and that the array would hold as another.
     if (!name || number < 0 || type === 0 || type > 255 || type !== (type | 0) || typeOf(number) !== 0)
@@ -123,7 +123,7 @@ export function typeRun({
     if (signature !== undefined) tie(scope, node, signature);
   }
 
-  /** At the node being visited: the numbers of its inputs and outputs, their terms, and the types of the variables. */
+  /** The current node's inputs and outputs by number, their terms, and the types of the variables. */
   const numbers: number[] = [];
   const terms: (Term | undefined)[] = [];
   const bound: number[] = [];
@@ -165,7 +165,7 @@ export function typeRun({
     return choose(term, find, has);
   }
 
-  /** One value under two names, in two scopes. */
+  /** Equates the types of two names in two scopes. */
   function cross(outer: Scope, name: string | undefined, inner: Scope, innerName: string | undefined): void {
     set(inner, innerName, get(outer, name));
     set(outer, name, get(inner, innerName));
@@ -180,8 +180,8 @@ export function typeRun({
   }
 
   function loop(scope: Scope, node: Node): void {
-    // A Loop's body also takes the iteration number and the condition, and gives the condition back. A Scan had the
-    // lengths of the sequences for its first input once.
+    // A Loop's body also takes the iteration number and the condition, and returns the condition. Before opset 9, the
+    // first input of a Scan holds the sequence lengths.
     const isLoop = node.opType === 'Loop';
     const first = isLoop ? 2 : opsetOf(scope) < 9 ? 1 : 0;
     const [taken, made] = isLoop ? [2, 1] : [0, 0];
@@ -202,7 +202,7 @@ export function typeRun({
     }
   }
 
-  /** The body takes the elements of the sequences, and gives those of the results. */
+  /** Infers types of a SequenceMap. Its body takes and returns elements of the sequences. */
   function sequenceMap(scope: Scope, node: Node): void {
     for (const body of bodies(node)) {
       node.inputs.forEach((name, at) => {
@@ -228,7 +228,7 @@ export function typeRun({
   root.inputs.forEach(({ name }, at) => {
     set(root, name, given[at] ?? 0);
   });
-  // Forwards, where nearly all types are known before they are asked for, then backwards, then wherever something has changed.
+  // Visit nodes forwards, which infers nearly all types, then backwards, then the affected nodes.
   for (const scope of scopes) for (const node of scope.nodes) visit(scope, node);
   isFirst = false;
   for (const scope of scopes.toReversed()) {
@@ -267,7 +267,7 @@ function bodies(node: Node): Scope[] {
   return node.attributes.flatMap((attribute) => attribute.graphs ?? []);
 }
 
-/** The attributes of a call that decide types in the function's body, and what tells them from those of other calls. */
+/** Returns the attributes of a call that decide types in the function, with a key that identifies them. */
 export function environmentOf(
   node: Node,
   references: readonly string[],
@@ -284,7 +284,7 @@ export function environmentOf(
   return { environment, key: JSON.stringify(key) };
 }
 
-/** The attributes of a function that decide types in its body, or that it hands on to other functions. */
+/** Returns the attributes of a function that decide types in its nodes, or that it passes to other functions. */
 export function decidingReferences(scopes: readonly Scope[], calls: Calls): string[] {
   const names = new Set<string>();
   for (const scope of scopes) {

@@ -30,7 +30,7 @@ export const FLOAT_TYPES: Readonly<Record<FloatType, number>> = {
   bf16: DataType.BFLOAT16,
 };
 
-/** `f32` for 1, `i64` for 7, `unknown` for undefined or 0; ONNX's own name in lower case where there is no short one. */
+/** Returns a short name: `f32` for 1, `i64` for 7, `unknown` for undefined or 0; otherwise ONNX's name in lower case. */
 export function typeName(elemType: number | undefined): string {
   if (elemType === undefined || elemType === 0) return 'unknown';
   return SHORT_NAMES[elemType] ?? DataType[elemType]?.toLowerCase() ?? `type ${elemType}`;
@@ -40,7 +40,7 @@ const FLOAT_NAMES: ReadonlyMap<number, FloatType> = new Map(
   Object.entries(FLOAT_TYPES).map(([name, number]) => [number, name as FloatType]),
 );
 
-/** The float type with this ONNX number, if it is one. */
+/** Returns the float type with this ONNX number; undefined for other types. */
 export function floatType(elemType: number | undefined): FloatType | undefined {
   return elemType === undefined ? undefined : FLOAT_NAMES.get(elemType);
 }

@@ -5,47 +5,47 @@ import { binaryText } from './encode.js';
 import { createReader } from './reader.js';
 import type { Spliced } from './splice.js';
 
-/** What a record tells of the source as a whole. */
+/** Facts about the original file in an undo record. */
 export interface Original {
   readonly size: number;
-  /** `structure` of its document. */
+  /** `structure` of the original document. */
   readonly structure: string;
-  /** Its digest; undefined where it was not calculated. */
+  /** Digest of the original; undefined if it was not computed. */
   readonly digest: string | undefined;
 }
 
-/** Stands for a digest that is not there, or not yet. */
+/** Placeholder for an absent digest. */
 export const NO_DIGEST = '-'.repeat(DIGEST_LENGTH);
-/** What follows the digest in a record. */
+/** Text after the digest in a record. */
 const AFTER_DIGEST = '"}}';
-/** How far before the end of a record its digest begins. */
+/** Distance in characters from the start of the digest to the end of the record. */
 export const DIGEST_FROM_END = DIGEST_LENGTH + AFTER_DIGEST.length;
 
 /**
- * What turns a written file back into its source, as JSON that fits in a metadata entry.
- * `edits` are in file order: bytes kept since the last edit, bytes to drop, base64 of the bytes that stood there.
- * What follows the first `size` bytes of the file was appended, the record itself among it.
+ * The undo record, which turns a written file back into its source. It is JSON in a metadata entry.
+ * `edits` are in file order: bytes kept since the last edit, bytes to drop, base64 of the original bytes.
+ * The bytes after `size` were appended, including the record.
  */
 export interface Patch {
   readonly v: 1;
-  /** Length of the written file without what was appended. */
+  /** Length in bytes of the written file, without appended bytes. */
   readonly size: number;
-  /** FNV-1a of all the bytes to drop, to notice a file that has been changed since. */
+  /** FNV-1a of all bytes to drop, to detect later changes of the file. */
   readonly check: number;
   readonly edits: readonly (readonly [kept: number, drop: number, restore: string])[];
-  /** Absent from what older versions wrote. It comes last, and its digest as well, so that it can be filled in. */
+  /** Absent in records of older versions. This field and its digest come last, so that the digest can be filled in. */
   readonly original?: Omit<Original, 'digest'> & { readonly digest: string };
 }
 
 export const NOTHING = new Uint8Array(0);
-/** Characters of a record: of a string V8 holds 2^29, other engines more. */
+/** Maximum length of a record in characters: a V8 string holds 2^29, other engines allow more. */
 const LONGEST_RECORD = 5e8;
-/** Of an edit without what is to be restored. */
+/** Maximum length of an edit in characters, without the bytes to restore. */
 const LONGEST_EDIT = 50;
 
 /**
- * The record that undoes a splice of a source with that structure, with room for the source's digest. Call it before anything
- * is appended to the end of the file. Throws `bad-usage` where it would be too long.
+ * Writes the record that undoes a splice, with space for the source's digest. Call this function before anything is appended
+ * to the file. Throws `bad-usage` for a record that is too long.
  */
 export async function inversePatch(spliced: Spliced, structure: string): Promise<string> {
   const { source, replacements } = spliced;
@@ -54,13 +54,13 @@ export async function inversePatch(spliced: Spliced, structure: string): Promise
     0,
   );
   if (length > LONGEST_RECORD) {
-    throw new OnnxMishError('bad-usage', 'what undo needs is too much to be kept in the model', {
+    throw new OnnxMishError('bad-usage', 'the undo record would be larger than 500 MB', {
       where: source.name,
       fix: 'Leave it out, and keep the original file',
       option: { undo: false },
     });
   }
-  const reader = createReader(source); // whose window holds many small replacements at once
+  const reader = createReader(source); // reads many small replacements per window
   let check = fnv1a(NOTHING);
   let at = 0;
   const edits: [number, number, string][] = [];

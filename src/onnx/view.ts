@@ -2,7 +2,7 @@ import { createReader } from './reader.js';
 import type { ByteSource } from './source.js';
 import type { Spliced } from './spliced.js';
 
-/** A spliced file as a source, without writing it anywhere. */
+/** Wraps a spliced file as a source without writing it. */
 export function viewOf({ source, size, pieces }: Pick<Spliced, 'source' | 'size' | 'pieces'>): ByteSource {
   const lengthOf = (piece: (typeof pieces)[number]) =>
     piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
@@ -13,7 +13,7 @@ export function viewOf({ source, size, pieces }: Pick<Spliced, 'source' | 'size'
     total += lengthOf(piece);
   }
 
-  /** The piece that holds the byte at `offset`. */
+  /** Returns the index of the piece with the byte at `offset`. */
   function pieceAt(offset: number): number {
     let [low, high] = [0, pieces.length - 1];
     while (low < high) {
@@ -29,7 +29,7 @@ export function viewOf({ source, size, pieces }: Pick<Spliced, 'source' | 'size'
     size,
     async read(offset, length) {
       const out = new Uint8Array(length);
-      const reader = createReader(source); // whose window holds many small pieces at once
+      const reader = createReader(source); // reads many small pieces per window
       let done = 0;
       for (let index = pieceAt(offset); done < length; index++) {
         const piece = pieces[index];

@@ -11,7 +11,7 @@ import { type FloatType, floatType } from './types.js';
 
 /** A constant float tensor: an initializer, or the value of a Constant node. */
 export interface Weight {
-  /** Name of the value that has it. */
+  /** Name of the value. */
   readonly name: string;
   readonly home: Scope;
   readonly tensor: Tensor;
@@ -22,8 +22,8 @@ export interface Weight {
 export type OpenData = (location: string) => Promise<ByteSource>;
 
 /**
- * The weight that a name seen from a scope stands for; undefined when it is no constant float tensor that can be written
- * again. Initializers that are inputs as well, as they all were before IR 4, count: their value is the default.
+ * Finds the weight with a name, as seen from a scope; undefined unless it is a constant float tensor that can be rewritten.
+ * Initializers that are also inputs, as all were before IR 4, count as weights: their value is the input's default.
  */
 export function weightOf(index: GraphIndex, scope: Scope, name: string): Weight | undefined {
   const home = index.home(scope, name);
@@ -41,8 +41,8 @@ function constantValue(index: GraphIndex, home: Scope, name: string): Tensor | u
 }
 
 /**
- * The elements in row-major order. External data is read by way of `openData`. Throws `malformed` for a tensor that holds
- * another number of bytes than its shape asks for, `external-data` where its data cannot be read.
+ * Reads a weight's elements in row-major order. Reads external data through `openData`. Throws `malformed` if the number of
+ * bytes does not match the shape, `external-data` if the data cannot be read.
  */
 export async function readWeight(
   { source }: OnnxDocument,
@@ -75,7 +75,7 @@ async function readExternal(
 ): Promise<Uint8Array> {
   const fail = (what: string, fix: string) => new OnnxMishError('external-data', what, { where, fix });
   if (openData === undefined) {
-    throw fail(`the tensor '${name}' is in another file`, 'Give the model by its path');
+    throw fail(`the data of tensor '${name}' is in another file`, 'Give the model by its path');
   }
   const data = await openData(external.get('location') ?? '');
   const offset = Number(external.get('offset') ?? 0);
@@ -107,7 +107,7 @@ const SETTERS: Readonly<Record<FloatType, (view: DataView, index: number, value:
   f64: (view, index, value) => view.setFloat64(8 * index, value, true),
 };
 
-/** The values as little-endian bytes of an element type, each rounded to the nearest that it has. */
+/** Encodes numbers as little-endian bytes of an element type. Rounds each to the nearest value. */
 export function floatBytes(values: ArrayLike<number>, type: FloatType): Uint8Array {
   const bytes = new Uint8Array(values.length * SIZES[type]);
   const view = new DataView(bytes.buffer);
@@ -116,14 +116,13 @@ export function floatBytes(values: ArrayLike<number>, type: FloatType): Uint8Arr
   return bytes;
 }
 
-// Fields of TensorProto that hold data, or say where it is; the schema is proto/onnx.proto3.
+// Fields of TensorProto with data or its location; the schema is proto/onnx.proto3.
 const DATA = { float: 4, int32: 5, raw: 9, double: 10, external: 13, location: 14 };
 const DATA_FIELDS: readonly number[] = Object.values(DATA);
 
 /**
- * The edit that gives a weight other values of the same shape, in its own element type, as raw_data within the model: a
- * data file may serve other models as well. Every other field of the tensor stays as it is. Throws `bad-usage` for another
- * number of values.
+ * Returns the edit that gives a weight new values in its element type and shape. Writes raw_data into the model, since other
+ * models may share a data file. All other fields of the tensor stay. Throws `bad-usage` for a wrong number of values.
  */
 export async function weightEdit(
   { source }: OnnxDocument,
@@ -133,7 +132,7 @@ export async function weightEdit(
   const { frame, dims } = tensor;
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (frame === undefined || values.length !== count) {
-    throw new OnnxMishError('bad-usage', `the tensor '${name}' takes ${count} values, not ${values.length}`);
+    throw new OnnxMishError('bad-usage', `the tensor '${name}' needs ${count} values, got ${values.length}`);
   }
   const kept: Uint8Array[] = [];
   const reader = createReader(source);

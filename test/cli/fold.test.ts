@@ -41,9 +41,7 @@ test('--fold says what it folded and what not, and reads weights beside the mode
     '2 Relu → Mish in the softplus form, β = 4\n  β folded into weights at 1 of 2 sites; 2 tensors changed\n',
   );
   expect(stdout).toContain("  not folded second: its result reaches an output of the model, 'y'\n");
-  expect(stdout).toMatch(
-    /note: the weights as they were are kept for undo, some \d+ bytes; --no-undo leaves them out/,
-  );
+  expect(stdout).toMatch(/note: undo keeps the old weights, about \d+ bytes \(--no-undo\)/);
   const bytes = await folder.read('m.mish.onnx');
   const [w1, w2] = decode(bytes).graph?.initializer ?? [];
   const floatsOf = (raw: Uint8Array | null | undefined) => [
@@ -79,5 +77,5 @@ test('--fold in a dry run, in JSON, and from a pipe, which has no files beside i
   expect(plain.json.fold).toEqual({ folded: [], kept: [], weights: 0 });
   const input = await folder.read('m.onnx');
   const piped = await cli(['swap', '-', '--dry-run', '--beta', '4', '--fold'], { ...at, input });
-  expect(piped.stdout).toContain("not folded first: the tensor 'w2' is in another file");
+  expect(piped.stdout).toContain("not folded first: the data of tensor 'w2' is in another file");
 });

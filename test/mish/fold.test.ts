@@ -83,7 +83,7 @@ describe('between two convolutions', () => {
     const bare = await swapped(source, { beta: 4, fold: true, undo: false });
     const changed = 4 * (4 * 4 * 9 * 2 + 4);
     expect(bytes.length - bare.bytes.length).toBeGreaterThan((4 / 3) * changed);
-    expect(report.notes.at(-1)).toMatch(/kept for undo, some 1,\d{3} bytes$/);
+    expect(report.notes.at(-1)).toMatch(/undo keeps the old weights, about 1,\d{3} bytes$/);
     expect(report.noteOptions).toEqual({ [report.notes.at(-1) ?? '']: { undo: false } });
     expect(bare.report.notes.join()).not.toContain('undo');
     await expect(undo(bare.bytes)).rejects.toMatchObject({ code: 'cannot-undo' });
@@ -414,7 +414,7 @@ describe('what keeps a site from being folded, with the reason', () => {
       ],
     });
     const { fold } = await folded(source, { beta: 4 });
-    expect(why(fold)).toEqual([expect.stringContaining('comes from an activation')]);
+    expect(why(fold)).toEqual([expect.stringContaining('it follows an activation')]);
     // The first reaches the second; that one, in a model that has both, comes from the first.
     const sharp = await swapped(source, { beta: 4 });
     expect((await foldSharpness(sharp.bytes)).report).toMatchObject({
@@ -499,7 +499,7 @@ describe('what keeps a site from being folded, with the reason', () => {
     const { report } = await swapped(source, { beta: 4, fold: true });
     expect(report.fold).toMatchObject({
       folded: [],
-      kept: [{ why: "the tensor 'w2' is in another file" }],
+      kept: [{ why: "the data of tensor 'w2' is in another file" }],
       weights: 0,
     });
     const data = new Uint8Array(Float32Array.from(noise(144)).buffer);

@@ -99,8 +99,8 @@ describe('a record', () => {
 
 describe('without a record of the bytes nothing is undone', () => {
   test.each([
-    [[], /never swapped, or without one/],
-    [[good], /never swapped, or without one/],
+    [[], /never swapped, or swapped without an undo record/],
+    [[good], /never swapped, or swapped without an undo record/],
     [[good, { ...good, operation: 'calibrate' }], /weights were calibrated.*original file/],
     [[{ ...good, operation: 'calibrate' }, good], /weights were calibrated/],
   ])('and the error says why', async (operations, fix) => {

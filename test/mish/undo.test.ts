@@ -80,7 +80,7 @@ describe('without a record', () => {
     expect(keys(bytes)).toEqual(['onnx-mish']);
     await expect(undo(bytes)).rejects.toMatchObject({
       code: 'cannot-undo',
-      fix: expect.stringContaining('or without one'),
+      fix: expect.stringContaining('or swapped without an undo record'),
       option: { undo: false },
     });
   });

@@ -60,7 +60,7 @@ describe('tensors of the inside', () => {
     const document = await scan(chain);
     const said = {
       code: 'bad-data',
-      what: `no node of the graph gives a tensor '${name}'`,
+      what: `no node of the main graph outputs '${name}'`,
       where: 'model',
       fix: expect.stringContaining('main graph'),
     };

@@ -111,7 +111,7 @@ describe('what is cut out', () => {
     expect(() => extractEdits(document, ['a', name])).toThrow(
       expect.objectContaining({
         code: 'bad-data',
-        what: `no node of the graph gives a tensor '${name}'`,
+        what: `no node of the main graph outputs '${name}'`,
         where: 'model',
         fix: expect.stringContaining('main graph'),
       }),

@@ -43,7 +43,7 @@ async function outcome(bytes: Uint8Array): Promise<string> {
   return says;
 }
 
-const ERROR = /^malformed: (there are more than \d+ nodes or the like|it has no operator)$/;
+const ERROR = /^malformed: (the model has more than \d+ nodes or similar parts|it has no operator)$/;
 
 test('the places are those of the schema', () => {
   expect(places.length).toBeGreaterThan(80);

@@ -67,9 +67,9 @@ test('more names than a Map holds are refused', () => {
   expect(() => checkNames(16e6 + 1, document)).toThrow(
     expect.objectContaining({
       code: 'malformed',
-      what: 'there are more than 16000000 names',
+      what: 'the model has more than 16000000 names',
       where: 'model',
-      fix: expect.stringMatching(/where the file comes from/),
+      fix: expect.stringMatching(/the source of the file/),
     }),
   );
 });

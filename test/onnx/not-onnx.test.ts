@@ -165,13 +165,13 @@ describe('a hostile model ends in an error, at once', () => {
     ['a number without an end', [...head, ...varint(8), ...Array(11).fill(0x80)], /longer than 10 bytes/],
     ['field number 0', [...head, 2, 0], /field number 0/],
     ['wire type 6', [...head, 14], /wire type 6/],
-    ['a group that is never closed', [...head, ...varint(200 * 8 + 3)], /not closed/],
+    ['a group that is never closed', [...head, ...varint(200 * 8 + 3)], /has no end/],
     [
       'a group closed by another',
       [...head, ...varint(200 * 8 + 3), ...varint(201 * 8 + 4)],
-      /closed that was not open/,
+      /ends that never started/,
     ],
-    ['a group end out of nowhere', [...head, ...varint(200 * 8 + 4)], /closed that was not open/],
+    ['a group end out of nowhere', [...head, ...varint(200 * 8 + 4)], /ends that never started/],
     [
       'groups 100,000 deep',
       [

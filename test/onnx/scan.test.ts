@@ -417,7 +417,7 @@ describe('what is no whole model', () => {
   const opset = len(8, int(2, 18));
 
   test.each([
-    ['no graph', [...int(1, 8), ...opset], /holds no graph/],
+    ['no graph', [...int(1, 8), ...opset], /has no graph/],
     ['no operator set', [...int(1, 8), ...len(7, len(2, 'g'))], /imports no operator set/],
     [
       'no operator set at IR 3, the first that needs one',

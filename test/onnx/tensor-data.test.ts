@@ -62,7 +62,7 @@ test('what is no tensor, and a type that has no numbers, are refused with the pl
     expect.objectContaining({
       code: 'bad-data',
       where: 'a.pb',
-      what: 'this is no tensor',
+      what: 'this is not a tensor',
       fix: expect.stringContaining('TensorProto'),
       cause: expect.anything(),
     }),

@@ -177,7 +177,7 @@ test('what no string could hold is refused before it is read', async () => {
   const spliced = (length: number) => replace(source, [{ start: 5e8, end: 5e8 + length, bytes: bytesOf() }]);
   await expect(inversePatch(spliced(375_000_001), '1:')).rejects.toMatchObject({
     code: 'bad-usage',
-    what: 'what undo needs is too much to be kept in the model',
+    what: 'the undo record would be larger than 500 MB',
     where: 'huge',
     fix: expect.stringContaining('Leave it out'),
     option: { undo: false },

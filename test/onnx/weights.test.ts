@@ -162,7 +162,7 @@ describe('external data', () => {
     const { document, weight } = await weightWith({ location: 'data.bin' });
     await expect(readWeight(document, weight)).rejects.toMatchObject({
       code: 'external-data',
-      what: "the tensor 'w' is in another file",
+      what: "the data of tensor 'w' is in another file",
       fix: 'Give the model by its path',
     });
   });
@@ -177,7 +177,7 @@ test('errors say which tensor, and what it holds', async () => {
     fix: expect.stringContaining('shape'),
   });
   await expect(weightEdit(document, weight, [1])).rejects.toMatchObject({
-    what: "the tensor 'w' takes 4 values, not 1",
+    what: "the tensor 'w' needs 4 values, got 1",
   });
   const { frame, ...tensor } = weight.tensor;
   await expect(weightEdit(document, { ...weight, tensor }, VALUES)).rejects.toMatchObject({
