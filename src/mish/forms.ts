@@ -16,7 +16,7 @@ export interface Variant {
 }
 
 /** Largest |α| of a mixture. Beyond 8, the cap of the exp form would show in float16 results. */
-export const STEEPEST = 8;
+export const MAX_SLOPE = 8;
 
 /** Constants derived from α and β. α is rounded to the element type first, so that α and 1 - α add up to 1. */
 const DERIVED = {

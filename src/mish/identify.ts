@@ -1,5 +1,5 @@
 import { gelu, hardSwish, SELU, tanhGelu } from './elementwise.js';
-import { STEEPEST } from './forms.js';
+import { MAX_SLOPE } from './forms.js';
 import { leakyRelu, mixture, sigmoid, softplus } from './reference.js';
 
 export type ActivationName = Curve | Bend;
@@ -70,7 +70,7 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
     // x · (α + (1 - α) · g(βx)), where g(0) = 0.6 and g = tanh(softplus)
     const gate = (x: number) => at(x) / x;
     for (const alpha of choices((gate(EPSILON) + gate(-EPSILON) - 1.2) / 0.8, 0)) {
-      if (alpha === 1 || Math.abs(alpha) > STEEPEST) continue;
+      if (alpha === 1 || Math.abs(alpha) > MAX_SLOPE) continue;
       const sharp = -Math.log(Math.expm1(Math.atanh((gate(-1) - alpha) / (1 - alpha))));
       for (const beta of choices(sharp, 1))
         if (beta > LEAST_SHARPNESS)

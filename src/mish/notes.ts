@@ -51,11 +51,11 @@ export function notesOn(
 }
 
 /** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
-const LARGEST = 2 ** 31 - 1;
+const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
 /** Returns a line, with the remedy, if a model is too large for ONNX Runtime. */
 export function noteOnSize(bytes: number): string[] {
-  if (bytes <= LARGEST) return [];
+  if (bytes <= MAX_MESSAGE_BYTES) return [];
   return [
     `${bytes.toLocaleString('en-US')} bytes are more than protobuf’s 2 GiB, and ONNX Runtime refuses such a file; keep its weights in a file of their own (external data)`,
   ];

@@ -47,15 +47,15 @@ const KEEPS_SIGN =
 const JOINT = words('Add Concat Div Max Mean Min Mul Sum');
 
 /** Maximum number of nodes examined before an operand. */
-const DEEPEST = 6;
-const DEEPEST_SIGN = 4;
-const MOST_OPERANDS = 4;
+const MAX_DEPTH = 6;
+const MAX_SIGN_DEPTH = 4;
+const MAX_OPERANDS = 4;
 
 /** Creates the queries about the operands of a document's nodes. */
 export function createOperands(index: GraphIndex): Operands {
   function constant(scope: Scope, name: string | undefined, depth = 0): Constant | undefined {
     const home = name === undefined || name === '' ? undefined : index.home(scope, name);
-    if (home === undefined || name === undefined || depth > DEEPEST) return undefined;
+    if (home === undefined || name === undefined || depth > MAX_DEPTH) return undefined;
     // In IR 3 every initializer is also an input.
     const tensor = home.initializers.get(name);
     if (tensor !== undefined) return ofTensor(tensor);
@@ -76,7 +76,7 @@ export function createOperands(index: GraphIndex): Operands {
   }
 
   function isNonNegative(scope: Scope, name: string, depth = 0): boolean {
-    if (name === '' || depth > DEEPEST_SIGN) return false;
+    if (name === '' || depth > MAX_SIGN_DEPTH) return false;
     const value = constant(scope, name, depth)?.value;
     if (value !== undefined) return value >= 0;
     const home = index.home(scope, name);
@@ -91,7 +91,7 @@ export function createOperands(index: GraphIndex): Operands {
       return (boundsOfClip(node, home, operands).least ?? -1) >= 0 || isOne(inputs[0] ?? '');
     if (opType === 'Pow') return isEven(constant(home, inputs[1])?.value) || isOne(inputs[0] ?? '');
     if (opType === 'Mul' && inputs[0] === inputs[1]) return true;
-    if (!JOINT.has(opType) || inputs.length > MOST_OPERANDS) return false;
+    if (!JOINT.has(opType) || inputs.length > MAX_OPERANDS) return false;
     return opType === 'Max' ? inputs.some(isOne) : inputs.every(isOne);
   }
 

@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
-import { FORMS, type FormName, STEEPEST } from './forms.js';
+import { FORMS, type FormName, MAX_SLOPE } from './forms.js';
 import type { SwapReport } from './results.js';
 
 /** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
@@ -64,8 +64,8 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     if (typeof scope !== 'string') bad(`sites[${index}].scope has to be a string`);
     if (typeof output !== 'string') bad(`sites[${index}].output has to be a string`);
     if (beta !== undefined && typeof beta !== 'number') bad(`sites[${index}].beta has to be a number`);
-    if (leak !== undefined && !(typeof leak === 'number' && Math.abs(leak) <= STEEPEST))
-      bad(`sites[${index}].leak has to be a number from -${STEEPEST} to ${STEEPEST}`);
+    if (leak !== undefined && !(typeof leak === 'number' && Math.abs(leak) <= MAX_SLOPE))
+      bad(`sites[${index}].leak has to be a number from -${MAX_SLOPE} to ${MAX_SLOPE}`);
   });
   return {
     schema: SCHEMA,

@@ -44,10 +44,10 @@ type Look = (structure: number, region: () => Region) => void;
 /** Roles of a value in a region: an operand, the output of a node that can join, a scalar constant, an inner value. */
 const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
 /** Exceeds the number of values of a region. */
-const MOST_VALUES = 128;
+const MAX_VALUES = 128;
 /** Limits on structures and their texts; only a hostile model exceeds them. */
-const MOST_STRUCTURES = 2 ** 22;
-const MOST_TEXTS = 2 ** 20;
+const MAX_STRUCTURES = 2 ** 22;
+const MAX_TEXTS = 2 ** 20;
 
 /** Numbers structures by previous structure, text, and a number below 512. Returns -1 beyond the limits. */
 function createStructures(): (from: number, text: string, number: number) => number {
@@ -59,10 +59,10 @@ function createStructures(): (from: number, text: string, number: number) => num
       id = texts.size;
       texts.set(text, id);
     }
-    const key = (from * MOST_TEXTS + id) * 4 * MOST_VALUES + number;
+    const key = (from * MAX_TEXTS + id) * 4 * MAX_VALUES + number;
     let structure = structures.get(key);
     if (structure === undefined) {
-      if (id >= MOST_TEXTS || structures.size >= MOST_STRUCTURES) return -1;
+      if (id >= MAX_TEXTS || structures.size >= MAX_STRUCTURES) return -1;
       structure = structures.size + 1;
       structures.set(key, structure);
     }
@@ -233,7 +233,7 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
       const { length } = node.inputs;
       roles[next] = MADE;
       nodes.push(node);
-      structure = structureAfter(structure, signature(node), length * MOST_VALUES + next);
+      structure = structureAfter(structure, signature(node), length * MAX_VALUES + next);
       for (let slot = 0; slot < length && structure > 0; slot++)
         structure = addInput(scope, node, slot, canJoin, structure);
       if (structure < 0) return;

@@ -14,8 +14,8 @@ import {
   FORMS,
   type Form,
   type FormName,
+  MAX_SLOPE,
   type Target as Provider,
-  STEEPEST,
   TARGETS,
   type Variant,
 } from './forms.js';
@@ -245,8 +245,8 @@ function mixtureOf(
   if (typeof alpha === 'string')
     return { reason: 'slope', why: `its slope is given where the function is called (${alpha})` };
   if (alpha === 0) return undefined; // it is Relu
-  if (Math.abs(alpha) <= STEEPEST) return alpha;
-  return { reason: 'slope', why: `a mixture needs a slope of at most ${STEEPEST}, and this is ${alpha}` };
+  if (Math.abs(alpha) <= MAX_SLOPE) return alpha;
+  return { reason: 'slope', why: `a mixture needs a slope of at most ${MAX_SLOPE}, and this is ${alpha}` };
 }
 
 /** Returns the note on the size of the undo record if weights change. */

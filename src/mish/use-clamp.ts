@@ -47,7 +47,7 @@ function boundsOf({ node, slot, scope }: InputUse, operands: Operands) {
   const { opType, inputs } = node;
   if (opType === 'Relu') return { ...none, least: 0 };
   if (opType === 'Clip') return slot === 0 ? boundsOfClip(node, scope, operands) : none;
-  if ((opType !== 'Min' && opType !== 'Max') || inputs.length > MOST_OPERANDS) return none;
+  if ((opType !== 'Min' && opType !== 'Max') || inputs.length > MAX_OPERANDS) return none;
   // Any other constant operand bounds the result. The tightest bound counts; an unknown bound outweighs all.
   const bounds = inputs.flatMap((name, at) => {
     const constant = at === slot ? undefined : operands.constant(scope, name);
@@ -81,9 +81,9 @@ export function clampQuestion(index: GraphIndex, operands: Operands): Question {
   };
 }
 
-const MOST_OPERANDS = 8;
+const MAX_OPERANDS = 8;
 const LONGEST = 16; // steps back
-const MOST_CALLS = 8;
+const MAX_CALLS = 8;
 const BACK = new Set([...MOVES, ...words('CastLike')]);
 
 /** Searches before the input of a ReLU for a bound that makes a clamp of it. */
@@ -111,8 +111,8 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
   function atCalls(scope: Scope, name: string, steps: number): Verdict | undefined {
     const slot = scope.kind === 'function' ? scope.inputs.findIndex((input) => input.name === name) : -1;
     if (slot < 0) return undefined;
-    for (const call of calls.callers(scope).slice(0, MOST_CALLS)) {
-      const found = before(call.scope, call.node.inputs[slot] ?? '', steps / MOST_CALLS);
+    for (const call of calls.callers(scope).slice(0, MAX_CALLS)) {
+      const found = before(call.scope, call.node.inputs[slot] ?? '', steps / MAX_CALLS);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -125,7 +125,7 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
 function firstChanging({ opType, inputs }: Node, scope: Scope, operands: Operands): number {
   if (inputs.length !== 2 && opType !== 'Min' && opType !== 'Max') return 0;
   const slot = inputs
-    .slice(0, MOST_OPERANDS)
+    .slice(0, MAX_OPERANDS)
     .findIndex((name) => operands.constant(scope, name) === undefined);
   return Math.max(slot, 0);
 }

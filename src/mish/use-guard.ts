@@ -75,7 +75,7 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
   function several({ node, slot, scope }: InputUse, depth: number): number | undefined {
     const others = node.inputs.filter((_, at) => at !== slot);
     const isMin = node.opType === 'Min';
-    if (others.length > MOST_OPERANDS) return lost;
+    if (others.length > MAX_OPERANDS) return lost;
     let result = depth;
     for (const other of others) {
       const value = operands.constant(scope, other)?.value;
@@ -135,7 +135,7 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
   };
 }
 
-const MOST_OPERANDS = 8;
+const MAX_OPERANDS = 8;
 
 /** Returns a depth if the value can still be below zero. NaN stands for an unknown bound. */
 function deeper(depth: number): number | undefined {

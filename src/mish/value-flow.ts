@@ -54,8 +54,8 @@ interface Walk {
 const NO_EXITS: ReadonlyMap<number, Step> = new Map();
 const NOWHERE: Outcome = { verdict: undefined, exits: NO_EXITS, walked: [] };
 /** Maximum number of uses examined per model. Only a hostile model has more. */
-const MOST_STEPS = 4e6;
-const DEEPEST_CALL = 200; // depth of function calls; a hostile file could overflow the stack
+const MAX_STEPS = 4e6;
+const MAX_CALL_DEPTH = 200; // depth of function calls; a hostile file could overflow the stack
 
 /** Stores decisions by number of the value: the state up to which none exists, and the state from which a verdict holds. */
 function createLedger(count: number) {
@@ -109,7 +109,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
     const known = summaries.get(callee) ?? new Map<string, Outcome>();
     summaries.set(callee, known);
     const name = callee.inputs[slot]?.name;
-    if (name === undefined || depth > DEEPEST_CALL) return NOWHERE;
+    if (name === undefined || depth > MAX_CALL_DEPTH) return NOWHERE;
     const key = `${slot} ${state}`;
     const before = known.get(key);
     if (before !== undefined) return before;
@@ -168,7 +168,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
         continue;
       }
       const { node, slot, scope: from } = use;
-      if (++steps > MOST_STEPS) return { why: 'its result has too many uses to follow', node, scope: from };
+      if (++steps > MAX_STEPS) return { why: 'its result has too many uses to follow', node, scope: from };
       const callee = calls.callee(node);
       const found = callee === undefined || node.domain !== '' ? question.at(use, state) : undefined;
       if (typeof found === 'string') return { why: found, node, scope: from };

@@ -11,7 +11,7 @@ export interface ElementTypes {
 }
 
 /** Maximum depth of function calls; types of deeper calls are unknown. */
-const DEEPEST = 500;
+const MAX_DEPTH = 500;
 /** Limit on reads per name, over all runs. Only a hostile model exceeds the limit. */
 const TIMES_READ = 50;
 /** Marks a type that is unknown in a call of a function; 0 marks a type that no call has determined. */
@@ -87,7 +87,7 @@ export function inferElementTypes(
   function resultOf({ callee, types, environment, key }: Arguments): Result {
     const known = results.get(key);
     if (known !== undefined) return known;
-    if (depth >= DEEPEST || budget.left <= 0) return NOTHING;
+    if (depth >= MAX_DEPTH || budget.left <= 0) return NOTHING;
     results.set(key, NOTHING); // for a recursive function
     depth++;
     const { get } = start(callee, types, environment);

@@ -2,12 +2,12 @@ import { OnnxMishError } from '../base/error.js';
 import type { Node, OnnxDocument } from './document.js';
 
 /** Maximum number of names: a Map or Set of V8 holds 2^24 entries. */
-const MOST_NAMES = 16e6;
+const MAX_NAMES = 16e6;
 
 /** Throws `malformed` for more names than a Map can hold. */
 export function checkNames(count: number, { source }: OnnxDocument): void {
-  if (count <= MOST_NAMES) return;
-  throw new OnnxMishError('malformed', `the model has more than ${MOST_NAMES} names`, {
+  if (count <= MAX_NAMES) return;
+  throw new OnnxMishError('malformed', `the model has more than ${MAX_NAMES} names`, {
     where: source.name,
     fix: 'Check the source of the file: no model needs so many',
   });

@@ -42,15 +42,15 @@ const WINDOW = 64 * 1024;
 const LONGEST_PREFIX = 5; // bytes of a tag or a length, which are 32-bit numbers
 const LONGEST_VALUE = 10; // bytes of a 64-bit number
 const LONGEST_HEADER = LONGEST_PREFIX + LONGEST_VALUE;
-const LONGEST_SMALL = 256;
+const MAX_SMALL_BYTES = 256;
 const NOTHING = new Uint8Array(0);
 const MAX_GROUP_DEPTH = 100; // protobuf's default recursion limit
 
 /** Maximum number of parts, 2 to 3 GB of memory; a million sites of seven nodes need fewer. */
-const MOST_PARTS = 8e6;
+const MAX_PARTS = 8e6;
 
 /** Creates a reader of a source. Tests lower `most`. */
-export function createReader(source: ByteSource, most = MOST_PARTS): Reader {
+export function createReader(source: ByteSource, most = MAX_PARTS): Reader {
   let window = source.bytes ?? NOTHING;
   const buffer = source.readInto && new Uint8Array(WINDOW); // reused for every window
   let base = 0;
@@ -277,7 +277,7 @@ async function join(reader: Reader, kept: readonly Range[]): Promise<Uint8Array>
 
 /** Adds a small field that is not decoded, such as a graph's name, to the checksum. */
 export function addSmall({ bytes, checksum }: Reader, { start, end }: Field): undefined | Promise<void> {
-  if (end - start > LONGEST_SMALL) return undefined;
+  if (end - start > MAX_SMALL_BYTES) return undefined;
   const found = bytes(start, end);
   if (found instanceof Promise) return found.then((moved) => addBytes(checksum, moved));
   addBytes(checksum, found);

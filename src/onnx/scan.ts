@@ -42,8 +42,8 @@ const MAX_GRAPH_DEPTH = 100;
 /** Version of the structure checksum. Checksums of different versions cannot be compared. */
 export const STRUCTURE_VERSION = 1;
 /** Maximum number of cached attribute lists, and maximum size of a cached list in bytes. */
-const MOST_PLAIN = 4096;
-const LONGEST_PLAIN = 256;
+const MAX_PLAIN = 4096;
+const MAX_PLAIN_BYTES = 256;
 // Field numbers for the walk; the schema is proto/onnx.proto3.
 const MODEL = { doc: 6, graph: 7, training: 20, functions: 25, configuration: 26 };
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 };
@@ -241,7 +241,7 @@ function scanAttributes(
   field: Field,
   depth: number,
 ): undefined | Promise<void> {
-  const key = keyOf(context.reader, parts, LONGEST_PLAIN);
+  const key = keyOf(context.reader, parts, MAX_PLAIN_BYTES);
   const find = (text: string): undefined | Promise<void> => {
     const known = context.plain.get(text);
     if (known === undefined) return scanNewAttributes(context, owner, parts, field, depth, text);
@@ -272,7 +272,7 @@ async function scanNewAttributes(
   // Tensors and graphs have a position, and have been counted.
   const isPlain = reader.parts === before + parts.length;
   const { checksum } = reader;
-  if (key !== '' && isPlain && plain.size < MOST_PLAIN) plain.set(key, { list: attributes, checksum });
+  if (key !== '' && isPlain && plain.size < MAX_PLAIN) plain.set(key, { list: attributes, checksum });
   addChecksum(around, checksum);
   reader.checksum = around;
   owner.node.attributes = attributes;

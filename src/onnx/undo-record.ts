@@ -39,9 +39,9 @@ export interface Patch {
 
 export const NOTHING = new Uint8Array(0);
 /** Maximum length of a record in characters: a V8 string holds 2^29, other engines allow more. */
-const LONGEST_RECORD = 5e8;
+const MAX_RECORD_LENGTH = 5e8;
 /** Maximum length of an edit in characters, without the bytes to restore. */
-const LONGEST_EDIT = 50;
+const MAX_EDIT_LENGTH = 50;
 
 /**
  * Writes the record that undoes a splice, with space for the source's digest. Call this function before anything is appended
@@ -50,10 +50,10 @@ const LONGEST_EDIT = 50;
 export async function inversePatch(spliced: Spliced, structure: string): Promise<string> {
   const { source, replacements } = spliced;
   const length = replacements.reduce(
-    (sum, { start, end }) => sum + (4 / 3) * (end - start) + LONGEST_EDIT,
+    (sum, { start, end }) => sum + (4 / 3) * (end - start) + MAX_EDIT_LENGTH,
     0,
   );
-  if (length > LONGEST_RECORD) {
+  if (length > MAX_RECORD_LENGTH) {
     throw new OnnxMishError('bad-usage', 'the undo record would be larger than 500 MB', {
       where: source.name,
       fix: 'Leave it out, and keep the original file',

@@ -11,13 +11,13 @@ import { type LossTerm, squaredDifferences } from './losses.js';
 import type { Probe } from './probe.js';
 import { asInput } from './weight-inputs.js';
 
-/** A model that gives the loss of a batch and the gradients of its weights. */
+/** A model that computes the loss of a batch and the gradients of the weights. */
 export interface Backward {
   readonly model: Spliced;
-  /** The output that is the gradient of each weight, by the weight's name; none for those that no gradient reaches. */
+  /** Name of each weight's gradient output, by the weight's name. Weights that no gradient reaches are absent. */
   readonly gradients: ReadonlyMap<string, string>;
   readonly loss: string;
-  /** The input that takes the target of a loss term. */
+  /** Returns the input name for the target of a loss term. */
   readonly target: (term: string) => string;
 }
 
@@ -26,9 +26,8 @@ const LOSS = 'onnx-mish/loss';
 const target = (name: string) => `onnx-mish/target/${name}`;
 
 /**
- * Makes a copy of a model with the backward half appended (reverse-mode differentiation, one node at a time), in which
- * weights are inputs. Every batch has to have the shapes that the probe was made with. No gradient flows through operators
- * that GRADIENTS does not list, nor through nested graphs.
+ * Copies a model, turns its weights into inputs and appends the backward pass (reverse-mode differentiation). Every batch must
+ * have the shapes of the probe's run. No gradient flows through nested graphs or operators that GRADIENTS does not list.
  */
 export function backwardModel(
   document: OnnxDocument,

@@ -1,4 +1,4 @@
-// Batch normalisation with the statistics of the batch, in place of a BatchNormalization node.
+// Replaces a BatchNormalization node by batch normalisation with the statistics of the batch.
 import type { ComposedNode } from '../onnx/compose.js';
 import { attribute, type Node } from '../onnx/document.js';
 import type { Gradient } from './autodiff/rule.js';
@@ -6,7 +6,7 @@ import { createTape, type Tape } from './autodiff/tape.js';
 
 /** A BatchNormalization node in training mode. */
 export interface TrainedBatchNorm {
-  /** What stands in the node's place. */
+  /** The nodes that replace the node. */
   readonly forward: readonly ComposedNode[];
   readonly gradient: Gradient;
   /** The tensors that hold the running mean and variance after the step. */
@@ -17,7 +17,7 @@ export interface TrainedBatchNorm {
 const DEFAULT_EPSILON = 1e-5;
 const DEFAULT_MOMENTUM = 0.9;
 
-/** Writes a BatchNormalization node in training mode. As in PyTorch, the running variance is the unbiased one. */
+/** Writes a BatchNormalization node in training mode. As in PyTorch, the running variance is unbiased. */
 export function trainedBatchNorm(node: Node, tape: Pick<Tape, 'opset' | 'dims'>): TrainedBatchNorm {
   const [x = '', scale = '', bias = '', mean = '', variance = ''] = node.inputs;
   const [y = ''] = node.outputs;

@@ -1,14 +1,14 @@
-// Optimisers as parts of a training graph. They give PyTorch's numbers.
+// Optimisers as parts of a training graph. They compute the same numbers as PyTorch.
 import type { Tape } from './autodiff/tape.js';
 
-/** An optimiser with its settings; those left out are PyTorch's. */
+/** Kind and settings of an optimiser. PyTorch's defaults apply. */
 export type OptimizerOptions = { readonly weightDecay?: number | undefined } & (
   | { readonly kind: 'sgd'; readonly momentum?: number | undefined; readonly nesterov?: boolean | undefined }
   | { readonly kind: 'rmsprop'; readonly momentum?: number | undefined; readonly alpha?: number | undefined }
   | { readonly kind: 'adam' | 'adamw'; readonly betas?: readonly [number, number] | undefined }
 );
 
-/** One step of an optimiser for one parameter, on a tape. */
+/** An optimiser's step for a parameter, on a tape. */
 export interface Update {
   readonly value: string;
   /** The state after the step, in the order of `states`. */
@@ -16,11 +16,11 @@ export interface Update {
 }
 
 export interface GraphOptimizer {
-  /** Names of the tensors that the optimiser keeps for each parameter. All begin as zeros. */
+  /** Names of the optimiser's state tensors per parameter. All start as zeros. */
   readonly states: readonly string[];
-  /** Names of the scalars that each step is fed. */
+  /** Names of the scalar inputs of each step. */
   readonly scalars: readonly string[];
-  /** Gives the scalars of a step in their order. Steps count from 1. */
+  /** Returns the scalars of a step, in the order of `scalars`. Steps count from 1. */
   scalarsAt(step: number, rate: number): readonly number[];
   /** `scalars` names the tensors that hold the scalars. */
   update(
@@ -42,11 +42,11 @@ const add = (tape: Tape, a: string, b: string) => tape.node('Add', [a, b]);
 const sub = (tape: Tape, a: string, b: string) => tape.node('Sub', [a, b]);
 const scaled = (tape: Tape, x: string, factor: number) =>
   factor === 1 ? x : mul(tape, x, tape.floats([factor]));
-/** decay × average + (1 - decay) × x. */
+/** Adds decay × average + (1 - decay) × x. */
 const averaged = (tape: Tape, average: string, x: string, decay: number) =>
   add(tape, scaled(tape, average, decay), scaled(tape, x, 1 - decay));
 
-/** Makes the optimiser that these options describe. */
+/** Creates an optimiser from its options. */
 export function graphOptimizer(options: OptimizerOptions): GraphOptimizer {
   if (options.kind === 'sgd') return sgd(options);
   return options.kind === 'rmsprop' ? rmsprop(options) : adam(options);
@@ -99,7 +99,7 @@ function adam(options: OptimizerOptions & { readonly kind: 'adam' | 'adamw' }): 
   return {
     states: ['mean', 'square'],
     scalars: ['stepSize', 'rootCorrection', 'kept'],
-    // In float64, since 1 - 0.999 has few digits in float32.
+    // Computed in float64: 1 - 0.999 loses digits in float32.
     scalarsAt: (step, rate) => [
       rate / (1 - first ** step),
       1 / Math.sqrt(1 - second ** step),
@@ -117,7 +117,7 @@ function adam(options: OptimizerOptions & { readonly kind: 'adam' | 'adamw' }): 
   };
 }
 
-/** Scales gradients down together where their norm is more than `maxNorm`, as PyTorch's clip_grad_norm_ does. */
+/** Scales all gradients down if their common norm exceeds `maxNorm`, as PyTorch's clip_grad_norm_ does. */
 export function clipGradients(tape: Tape, gradients: readonly string[], maxNorm: number): string[] {
   const squares = gradients.map((g) => tape.sum(tape.reshape(mul(tape, g, g), [-1]), [0]));
   const norm = tape.node('Sqrt', [tape.total(squares)]);

@@ -2,39 +2,39 @@ import { adamStep, zeroMoments } from './optimizer.js';
 import type { Parameter } from './parameters.js';
 import { cosineRate } from './schedule.js';
 
-/** The share of a parameter's scale that the first steps move it by. */
+/** Learning rate of the first steps, relative to a parameter's scale. */
 export const LEARNING_RATE = 0.01;
 /** Divides the learning rate after a divergence. */
 export const RATE_DIVISOR = 4;
-/** The least learning rate that is tried. */
+/** The lowest learning rate to try. */
 export const MIN_LEARNING_RATE = LEARNING_RATE / RATE_DIVISOR ** 2;
-/** Training diverges when the first validation gives more than this times the loss before training. */
+/** Ratio of the first validation loss to the loss before training, above which training counts as diverged. */
 export const DIVERGENCE_RATIO = 2;
-/** Validations over all steps. */
+/** Number of validations over all steps. */
 export const VALIDATIONS = 12;
 
 export interface TrainOptions {
-  /** Their values change as training goes on. */
+  /** Training changes the values of these parameters. */
   readonly parameters: readonly Parameter[];
   readonly steps: number;
-  /** Starts over with the first batch, and gives the gradients of one batch after another in the parameters' order. */
+  /** Restarts at the first batch. Yields the gradients of each batch, in the order of the parameters. */
   readonly gradients: () => AsyncGenerator<readonly Float32Array[], never>;
-  /** Gives the loss on the validation subset. */
+  /** Computes the loss on the validation subset. */
   readonly validationLoss: () => Promise<number>;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
 export interface Trained {
-  /** Validation loss before training, and the lowest that was found. */
+  /** Validation loss before training, and the lowest validation loss (`after`). */
   readonly before: number;
   readonly after: number;
-  /** The values at the lowest validation loss, in the parameters' order; none where no step lowered it. */
+  /** Parameter values at the lowest validation loss; undefined if no step lowered the loss. */
   readonly values: readonly Float32Array[] | undefined;
 }
 
 /**
- * Moves parameters by Adam along a cosine, and keeps the values with the lowest validation loss. Where training diverges,
- * it starts over with a lower learning rate.
+ * Trains parameters by Adam with a cosine schedule. Returns the values with the lowest validation loss. If training diverges,
+ * restarts with a lower learning rate.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const { parameters, steps, onProgress } = options;
@@ -43,7 +43,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   let best: Pick<Trained, 'after' | 'values'> = { after: before, values: undefined };
   const interval = Math.max(1, Math.ceil(steps / VALIDATIONS));
 
-  /** Takes all steps; false where training diverges. */
+  /** Takes all steps; returns false if training diverges. */
   const trainAt = async (top: number): Promise<boolean> => {
     const batches = options.gradients();
     const moments = parameters.map(zeroMoments);

@@ -10,7 +10,7 @@ export interface LossTerm {
 export interface Loss {
   readonly loss: string;
   readonly gradients: readonly (readonly [name: string, gradient: string])[];
-  /** The number of predictions that are right, where predictions can be. */
+  /** Number of correct predictions; undefined for a loss without predictions. */
   readonly correct?: string | undefined;
 }
 
@@ -40,8 +40,8 @@ export function squaredDifferences(
 }
 
 /**
- * Adds the cross-entropy of scores [N, classes] to a tape: the mean over samples, as PyTorch's. Targets are the classes'
- * probabilities, [N, classes]; label smoothing mixes them with even ones.
+ * Adds the cross-entropy of scores [N, classes] to a tape, averaged over samples as in PyTorch. Targets are class probabilities,
+ * [N, classes]. Label smoothing mixes the targets with the uniform distribution.
  */
 export function crossEntropy(tape: Tape, scores: string, targets: string, smoothing = 0): Loss {
   const [samples = 1, classes = 1] = tape.dims(scores);
@@ -55,7 +55,7 @@ export function crossEntropy(tape: Tape, scores: string, targets: string, smooth
         ]);
   const share = tape.floats([1 / samples]);
   const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, tape.node('Mul', [logs, mixed])), share])]);
-  // Targets that add up to 1 are taken for granted, as they are wherever they are probabilities.
+  // This gradient requires targets that add up to 1, as probabilities do.
   const gradient = tape.node('Mul', [tape.node('Sub', [tape.node('Exp', [logs]), mixed]), share]);
   const largest = (x: string) => tape.node('ArgMax', [x], { axis: 1, keepdims: 0 });
   const right = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });

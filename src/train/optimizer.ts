@@ -1,21 +1,21 @@
 import type { Parameter } from './parameters.js';
 
-/** Adam's running averages of the gradient and of its square, one value for each of the parameter's. */
+/** Adam's running averages of the gradient and of its square, per value of the parameter. */
 export interface Moments {
   readonly mean: Float32Array;
   readonly square: Float32Array;
 }
 
-/** Adam's decay of the gradient's mean and of its square. */
+/** Decay of Adam's running averages of the gradient and of its square. */
 const DECAY = [0.9, 0.99] as const;
 const EPSILON = 2e-12;
 
-/** Gives the moments before a first step. */
+/** Returns the moments before the first step. */
 export function zeroMoments({ values }: Parameter): Moments {
   return { mean: new Float32Array(values.length), square: new Float32Array(values.length) };
 }
 
-/** Moves a parameter by a step of Adam (Kingma and Ba 2014, arXiv:1412.6980). Steps count from 1. */
+/** Updates a parameter by a step of Adam (Kingma and Ba 2014, arXiv:1412.6980). Steps count from 1. */
 export function adamStep(
   { values, scale }: Parameter,
   { mean, square }: Moments,

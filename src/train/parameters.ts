@@ -1,15 +1,15 @@
 import type { OnnxDocument } from '../onnx/document.js';
 import { type OpenData, readWeight, type Weight } from '../onnx/weights.js';
 
-/** A weight that training moves. */
+/** A weight that training changes. */
 export interface Parameter {
   readonly weight: Weight;
   readonly values: Float32Array;
-  /** The usual size of its values. Learning rates are relative to it. */
+  /** Typical magnitude of the values. Learning rates are relative to this scale. */
   readonly scale: number;
 }
 
-/** Reads a float32 weight as a parameter. Its scale is the root mean square of its values, or `minScale` where that is more. */
+/** Reads a float32 weight as a parameter. Its scale is the root mean square of its values, at least `minScale`. */
 export async function readParameter(
   document: OnnxDocument,
   weight: Weight,

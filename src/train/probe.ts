@@ -5,21 +5,21 @@ import type { Spliced } from '../onnx/splice.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
 
-/** What one run tells of the tensors of a main graph. Runs with feeds of the same shapes have the same. */
+/** Shapes and constants of a main graph's tensors, from a run. They hold for all feeds of the same shapes. */
 export interface Probe {
-  /** The shape of a tensor, weights included; none for a tensor that the run has not got. */
+  /** Returns the shape of a tensor or weight; empty for a tensor that is absent from the run. */
   dims(name: string): readonly number[];
-  /** The elements of a small tensor that is the same in every run; undefined for others. */
+  /** Returns the elements of a small constant tensor; undefined for other tensors. */
   constant(name: string): readonly number[] | undefined;
 }
 
-/** Elements beyond which a constant is not kept. */
+/** Maximum number of elements of a stored constant. */
 const MAX_CONSTANT_ELEMENTS = 65_536;
-/** Operators whose outputs only depend on shapes. */
+/** Operators whose outputs depend only on shapes. */
 const OF_SHAPES = new Set(['Shape', 'Size']);
 const RANDOM = /^(Random|Multinomial|Bernoulli)/;
 
-/** Runs a model once with every tensor of its main graph as an output. `run` opens and runs a changed copy of the model. */
+/** Runs a model once with every tensor of its main graph as an output. `run` opens and runs an edited copy of the model. */
 export async function probeModel(
   document: OnnxDocument,
   feeds: Tensors,
@@ -48,7 +48,7 @@ export async function probeModel(
 const isSmall = (dims: readonly number[]) =>
   dims.reduce((product, dim) => product * dim, 1) <= MAX_CONSTANT_ELEMENTS;
 
-/** Names the outputs of nodes that depend on no input's values. */
+/** Names the tensors that do not depend on the values of inputs. */
 function constantTensors({ graph }: OnnxDocument): Set<string> {
   const constant = new Set<string>(['']);
   for (const name of graph.initializers.keys()) constant.add(name);
@@ -63,7 +63,7 @@ function constantTensors({ graph }: OnnxDocument): Set<string> {
   return constant;
 }
 
-/** Reads a small initializer of the file itself. */
+/** Reads a small initializer that the model file contains. */
 async function readSmall(
   { source }: OnnxDocument,
   { name, dims, frame, external }: StoredTensor,

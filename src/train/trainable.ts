@@ -2,7 +2,7 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 
-/** The inputs of each operator that training moves. */
+/** Slots of the trainable weights, by operator. */
 const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Conv: [1, 2],
   ConvTranspose: [1, 2],
@@ -15,7 +15,7 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   PRelu: [1],
 };
 
-/** Operators that hand a weight on. */
+/** Operators between a weight and the node that uses it. */
 const PASSED_THROUGH = new Set([
   'Identity',
   'Transpose',
@@ -29,8 +29,8 @@ const PASSED_THROUGH = new Set([
 const WITHOUT_BIAS = new Set(['MatMul', 'Conv', 'ConvTranspose', 'Gemm']);
 
 /**
- * Finds the float32 weights of the main graph that training moves: those of linear layers and normalisations, also where
- * an Identity, Transpose or Cast stands between. Each comes once, however many nodes share it.
+ * Finds the trainable float32 weights of the main graph: those of linear layers and normalisations, also behind an
+ * Identity, Transpose or Cast. Lists a shared weight once.
  */
 export function trainableWeights(document: OnnxDocument, index: GraphIndex): Weight[] {
   const { graph } = document;
@@ -53,10 +53,10 @@ function isBiasAdd({ inputs }: Node, { graph }: OnnxDocument, index: GraphIndex)
   return inputs.some((name) => WITHOUT_BIAS.has(index.producer(graph, name)?.opType ?? ''));
 }
 
-/** The weight that a name stands for, behind nodes that hand it on. */
+/** Finds the weight behind a name, through nodes that pass it on. */
 function rootWeight({ graph }: OnnxDocument, index: GraphIndex, name: string): Weight | undefined {
   let root = name;
-  // A node comes after those that it reads, so this ends.
+  // Nodes are in topological order, so this loop ends.
   for (let node = index.producer(graph, root); node !== undefined; node = index.producer(graph, root)) {
     if (node.domain !== '' || !PASSED_THROUGH.has(node.opType)) break;
     root = node.inputs[0] ?? '';

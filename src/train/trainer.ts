@@ -5,32 +5,32 @@ import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js'
 import type { GraphOptimizer } from './graph-optimizers.js';
 import type { TrainingStep } from './training-step.js';
 
-/** A training step that is open on a provider, with the state that its runs hand on. */
+/** An open session of a training step, with the state that passes from run to run. */
 export interface Trainer {
-  /** Takes a step, and gives the loss before it. Throws `run-failed`, `aborted`. */
+  /** Takes a step and returns the loss before the step. Throws `run-failed`, `aborted`. */
   step(feeds: Tensors, targets: Float32Array, rate: number): Promise<StepResult>;
-  /** Gives a copy of the state by input name: weights, running statistics and what the optimiser keeps. */
+  /** Returns a copy of the state by input name: weights, running statistics and the optimiser's state. */
   state(): ReadonlyMap<string, Float32Array>;
 }
 
 export interface StepResult {
   readonly loss: number;
-  /** Right predictions in the batch; undefined where the loss has none. */
+  /** Number of correct predictions in the batch; undefined for a loss without predictions. */
   readonly correct: number | undefined;
 }
 
 export interface TrainerOptions {
   readonly optimizer: GraphOptimizer;
-  /** Values by the name of the state's input; what is left out begins as zeros. */
+  /** Initial state by input name; absent tensors start as zeros. */
   readonly initial: ReadonlyMap<string, ArrayLike<number>>;
-  /** Steps that were taken before; none unless given. */
+  /** Number of steps taken earlier; 0 by default. */
   readonly stepsBefore?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Makes a trainer of an open session of a training step. The state goes back and forth between two sets of arrays, so that
- * no step allocates any.
+ * Creates a trainer from an open session of a training step. The state alternates between two sets of arrays, so that
+ * steps allocate no arrays for it.
  */
 export function createTrainer(session: Session, step: TrainingStep, options: TrainerOptions): Trainer {
   const { optimizer, initial, signal } = options;
@@ -85,7 +85,7 @@ function allocate({ state }: TrainingStep): FloatTensor[] {
   return state.map(({ dims }) => ({ elemType: 'f32', dims, data: new Float32Array(elementCount(dims)) }));
 }
 
-/** Runs a session, and has these outputs in these tensors' arrays. */
+/** Runs a session and writes the outputs into the given tensors' arrays. */
 async function runInto(session: Session, feeds: Tensors, outputs: Tensors): Promise<Tensors> {
   if (session.runInto !== undefined) return session.runInto(feeds, outputs);
   const results = await session.run(feeds);

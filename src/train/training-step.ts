@@ -15,40 +15,40 @@ import type { Probe } from './probe.js';
 import { asInput } from './weight-inputs.js';
 
 export interface StepOptions {
-  /** The weights to move. Those that no gradient reaches stay as they are. */
+  /** The weights to train. Weights that no gradient reaches stay unchanged. */
   readonly weights: readonly Weight[];
-  /** The output that the loss judges, and how. */
+  /** The output that the loss is computed from. */
   readonly output: string;
   readonly loss: LossName;
   readonly labelSmoothing?: number | undefined;
   readonly optimizer: GraphOptimizer;
-  /** Whether batch normalisation uses the statistics of the batch; `frozen` unless given. */
+  /** `train` uses the statistics of the batch, `frozen` (the default) the running statistics. */
   readonly batchNorm?: 'frozen' | 'train' | undefined;
-  /** The largest norm of all gradients together; none unless given. */
+  /** Maximum norm of all gradients together; unlimited by default. */
   readonly maxGradientNorm?: number | undefined;
 }
 
-/** A tensor that a step takes and gives back changed. */
+/** A tensor that a step takes as an input and returns updated. */
 export interface StateTensor {
   readonly input: string;
   readonly output: string;
   readonly dims: readonly number[];
-  /** The weight that it is; none for a state of the optimiser, which begins as zeros. */
+  /** The weight; undefined for a state of the optimiser, which starts as zeros. */
   readonly weight?: Weight | undefined;
 }
 
-/** A model of which one run is one step of training: forward, loss, backward and optimiser. */
+/** A model that performs a training step per run: forward pass, loss, backward pass and optimiser. */
 export interface TrainingStep {
   readonly model: Spliced;
-  /** The input that takes the targets, and their shape, which is the output's. */
+  /** Name of the targets' input, and their shape, which equals the output's shape. */
   readonly targets: { readonly name: string; readonly dims: readonly number[] };
-  /** The inputs that take the optimiser's scalars, in its order. */
+  /** Names of the inputs for the optimiser's scalars, in the order of `GraphOptimizer.scalars`. */
   readonly scalars: readonly string[];
   readonly state: readonly StateTensor[];
-  /** The outputs that give the loss and, where there is such a thing, the number of right predictions. */
+  /** Names of the outputs with the loss and with the number of correct predictions, if the loss has predictions. */
   readonly loss: string;
   readonly correct: string | undefined;
-  /** Weights that no gradient reaches, and the nodes in which gradients end for want of a rule. */
+  /** Weights that no gradient reaches, and the nodes without a gradient rule, where gradients end. */
   readonly unreached: readonly Weight[];
   readonly withoutGradient: readonly Node[];
 }
@@ -59,7 +59,7 @@ const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
 const nextName = (name: string) => `${PREFIX}next/${name}`;
 const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
 
-/** Names the activations that a loss has in itself, and that are left out of the copy that is trained. */
+/** Final activations that a loss includes. The trained copy omits them. */
 const LEFT_OUT: Readonly<Record<LossName, string>> = {
   'cross-entropy': 'Softmax',
   bce: 'Sigmoid',
@@ -67,8 +67,8 @@ const LEFT_OUT: Readonly<Record<LossName, string>> = {
 };
 
 /**
- * Writes a copy of a model as a training step. Its runs have to have the shapes that the probe was made with. No gradient
- * flows through nested graphs, nor through operators that GRADIENTS does not list.
+ * Writes a copy of a model as a training step. Every batch must have the shapes of the probe's run. No gradient flows
+ * through nested graphs or operators that GRADIENTS does not list.
  */
 export function trainingStep(
   document: OnnxDocument,
@@ -119,7 +119,7 @@ export function trainingStep(
   };
 }
 
-/** The tensor that the loss judges: the output, or what comes before an activation that the loss has in itself. */
+/** Returns the tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
 function scoresOf({ graph }: OnnxDocument, index: GraphIndex, { output, loss }: StepOptions): string {
   const last = index.producer(graph, output);
   return last?.domain === '' && last.opType === LEFT_OUT[loss] ? (last.inputs[0] ?? output) : output;
@@ -130,7 +130,7 @@ function lossOf(tape: Tape, scores: string, { loss, labelSmoothing }: StepOption
   return loss === 'bce' ? binaryCrossEntropy(tape, scores, TARGETS) : meanSquaredError(tape, scores, TARGETS);
 }
 
-/** Adds clipping and the optimiser's step of every weight to a tape. */
+/** Adds gradient clipping and the optimiser's step for every weight to a tape. */
 function optimizerNodes(
   tape: Tape,
   weights: readonly Weight[],
@@ -163,13 +163,13 @@ interface Norms {
   readonly replaced: ReadonlyMap<Node, readonly ComposedNode[]>;
   /** Running statistics. */
   readonly state: readonly StateTensor[];
-  /** What each output of the step is made of. */
+  /** The tensor behind each output of the step. */
   readonly results: readonly [from: string, output: string][];
 }
 
 const NO_NORMS: Norms = { rules: new Map(), replaced: new Map(), state: [], results: [] };
 
-/** Puts every BatchNormalization with running statistics of its own into training mode. */
+/** Puts every BatchNormalization with unshared running statistics into training mode. */
 function trainNorms(
   { graph }: OnnxDocument,
   index: GraphIndex,
@@ -211,7 +211,7 @@ interface Parts {
   readonly outputs: readonly string[];
 }
 
-/** Puts the parts of a training step into a copy of the model. */
+/** Assembles the parts of a training step in a copy of the model. */
 function assemble(document: OnnxDocument, index: GraphIndex, scores: string, parts: Parts): Spliced {
   const { graph, source } = document;
   const frame = graph.nodes[0]?.frame;

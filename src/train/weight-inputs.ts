@@ -4,7 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Edit, replacing } from '../onnx/splice.js';
 import type { Weight } from '../onnx/weights.js';
 
-/** Gives the edits that make a weight an input. `gone` has the starts of the nodes that are taken out already. */
+/** Returns the edits that turn a weight into an input. `gone` has the start offsets of nodes that are already deleted. */
 export function asInput(
   { name, home, tensor }: Weight,
   { graph, irVersion }: OnnxDocument,
@@ -25,6 +25,6 @@ export function asInput(
   const unused = `onnx-mish/unused/${name}`;
   // Before IR 4 every initializer is an input as well.
   if (irVersion < 4) edits.push(append(floatInputField(unused, [0])));
-  // In the initializer's place stands one without elements, so that the copy holds no weights, and needs no files for them.
+  // An empty initializer replaces the weight, so that the copy needs no weight data and no data files.
   return [...edits, { start: frame.start, end: frame.end, bytes: emptyTensor(unused), frame }];
 }

@@ -21,12 +21,12 @@ describe('the kind of an activation', () => {
     expect(kindOf(await parsed(op, {}, 'com.example'))).toBeUndefined();
   });
 
-  test('of what is none is none', async () => {
+  test('is undefined for other nodes', async () => {
     for (const op of ['Sigmoid', 'relu', 'ThresholdedRelu']) expect(kindOf(await parsed(op))).toBeUndefined();
   });
 });
 
-test('the slope of a LeakyRelu is its own, ONNX’s, or named by the function around it', async () => {
+test('the slope of a LeakyRelu is its attribute, ONNX’s default, or an attribute of the function', async () => {
   expect(alphaOf(await parsed('LeakyRelu', { alpha: { f: 0.25 } }))).toBe(0.25);
   expect(alphaOf(await parsed('LeakyRelu', { alpha: { f: 0 } }))).toBe(0);
   expect(alphaOf(await parsed('LeakyRelu'))).toBe(Math.fround(0.01));

@@ -235,7 +235,7 @@ describe('fix', () => {
     });
   });
 
-  test('keeps names and what else a node has, and what it did in the record', async () => {
+  test('keeps the names and texts of nodes, and records the operation', async () => {
     const [one, two, three] = [
       { ...conv('x', 'c'), name: 'one' },
       { ...node('Relu', ['c'], ['r']), name: 'act', docString: 'after one' },
@@ -253,7 +253,7 @@ describe('fix', () => {
     expect((await inspect(bytes)).history).toMatchObject([{ operation: 'fix', form: 'webgl', sites: 1 }]);
   });
 
-  test('leaves alone what WebGL computes right, bodies, which it does not run, and other domains', async () => {
+  test('skips nodes that WebGL computes right, nested graphs and other domains', async () => {
     for (const bytes of [
       imageModel([conv('x', 'c'), node('Relu', ['c'], ['y'])], ['y']),
       model({ nodes: [node('Relu', ['x'], ['y'], {}, { domain: 'other' })], domains: { other: 1 } }),
@@ -295,7 +295,7 @@ describe('for the target webgl', () => {
     ['y'],
   );
 
-  test('swap fixes what stays, and one undo undoes both', async () => {
+  test('swap also fixes the remaining nodes, and a single undo reverts both', async () => {
     const { output, report } = await swap(source, { target: 'webgl' });
     expect(report.sites).toHaveLength(1);
     expect(report.fixes).toMatchObject([{ fix: 'unfuse', op: 'Sigmoid' }]);

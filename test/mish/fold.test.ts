@@ -90,7 +90,7 @@ describe('between two convolutions', () => {
     expect(decode(bare.bytes).graph).toEqual(decode(bytes).graph);
   });
 
-  test('foldSharpness does it to the Mish that is in a model', async () => {
+  test('foldSharpness folds the Mish of a swapped model', async () => {
     for (const form of forms) {
       const sharp = await swapped(source, { form, beta: 4 });
       const { output, report } = await foldSharpness(sharp.bytes);
@@ -127,7 +127,7 @@ test('mixtures are folded as well', async () => {
   }
 });
 
-test('in a chain the weights between stay as they are, but for the biases', async () => {
+test('in a chain the weights between two sites keep their values, but not the biases', async () => {
   const source = net({
     nodes: [
       conv('x', 'a', 'w1', 'b1'),
@@ -283,7 +283,7 @@ describe('what a scale passes through', () => {
     expect((await folded(source, { beta: 4 })).fold).toMatchObject({ folded: [{}], weights: 3 });
   });
 
-  test('weights that are read twice, where both ask for the same', async () => {
+  test('weights with two readers that need the same factor', async () => {
     const parts = (other: onnx.INodeProto) => ({
       nodes: [
         conv('x', 'a', 'w1', 'b1'),
@@ -307,7 +307,7 @@ describe('what a scale passes through', () => {
   });
 });
 
-describe('what keeps a site from being folded, with the reason', () => {
+describe('the reason why a site is not folded', () => {
   const body = graph('b', [node('Identity', ['ar'], ['i'])], [], [feature('i')]);
   const cases: [string, RegExp, Partial<ModelParts>][] = [
     ['an output', /reaches an output of the model, 'ar'/, { outputs: [feature('y'), feature('ar')] }],
@@ -400,7 +400,7 @@ describe('what keeps a site from being folded, with the reason', () => {
     if (fold.folded.length === 0) expect(bytes).toEqual(plain.bytes);
   });
 
-  test('a Mish that is there already is left as it is, its constants too', async () => {
+  test('an existing Mish and its constants stay', async () => {
     const source = net({
       nodes: [
         conv('x', 'a', 'w1'),
@@ -423,7 +423,7 @@ describe('what keeps a site from being folded, with the reason', () => {
     });
   });
 
-  test('a part of a Mish that others read', async () => {
+  test('an inner value of a Mish with other readers', async () => {
     const sharp = await swapped(net({ nodes: pair([], 'a', 'ar') }), { beta: 4 });
     const proto = decode(sharp.bytes);
     const tanh = nodesOf(proto.graph).find(({ opType }) => opType === 'Tanh')?.output?.[0] ?? '';
@@ -456,7 +456,7 @@ describe('what keeps a site from being folded, with the reason', () => {
     ]);
   });
 
-  test('a type that cannot hold the weights then', async () => {
+  test('a type that cannot hold the scaled weights', async () => {
     const half = (name: string, dims: number[], data: number[]): onnx.ITensorProto => {
       return { name, dataType: 10, dims, rawData: new Uint8Array(Uint16Array.from(data, toHalf).buffer) };
     };
@@ -523,7 +523,7 @@ describe('what keeps a site from being folded, with the reason', () => {
   });
 });
 
-test('initializers that are inputs because IR 3 asks for it do not count as such', async () => {
+test('initializers that IR 3 requires to be inputs are constants', async () => {
   const inputs = [feature('x'), ...TWO.map(({ name, dims }) => value(name ?? '', 1, dims as number[]))];
   const source = net({ nodes: pair([], 'a', 'ar'), inputs, ir: 3, opset: 8 });
   expect((await folded(source, { beta: 4 })).fold.folded).toHaveLength(1);

@@ -51,7 +51,7 @@ describe('a recipe', () => {
     }
   });
 
-  test('every target has a form, and one that it can run', () => {
+  test('every target has a form that it can run', () => {
     for (const target of TARGETS) {
       const form = FORMS[FORM_FOR[target]];
       expect(form.limits.filter(({ on, type }) => type === undefined && on.includes(target))).toEqual([]);
@@ -123,7 +123,7 @@ describe('a Relu of each opset, swapped in each form that it can express', () =>
     });
   });
 
-  test.each([3, 4])('with IR version %i the model’s interface stays what it was', async (ir) => {
+  test.each([3, 4])('with IR version %i the model’s interface stays the same', async (ir) => {
     const source = reluModel({ opset: 8, ir });
     const { bytes } = await swapped(source, { form: 'exp', beta: 2 });
     const [before, after] = [decode(source).graph, decode(bytes).graph];

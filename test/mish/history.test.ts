@@ -46,7 +46,7 @@ describe('what was done', () => {
 describe('a record', () => {
   const edit = { start: 0, end: 0, bytes: new Uint8Array(0), frame: undefined };
 
-  test('is not written for what was done nowhere, and then nothing changes', async () => {
+  test('is not written for an operation without sites, and the file stays the same', async () => {
     const bytes = withEntries({ key: 'onnx-mish', value: 'mine' });
     const output = await spliceWithRecord(
       await scan(bytes),
@@ -57,7 +57,7 @@ describe('a record', () => {
     expect(await output.bytes()).toEqual(Uint8Array.from(bytes));
   });
 
-  test('of several operations at once leaves out those that were done nowhere', async () => {
+  test('of several operations omits those without sites', async () => {
     const operations = [
       { operation: 'retarget', form: 'exp', sites: 0 },
       { operation: 'fix-relu', form: 'leakyrelu', sites: 2 },
@@ -66,7 +66,7 @@ describe('a record', () => {
     expect(history(await scan(await output.bytes())).map((one) => one.operation)).toEqual(['fix-relu']);
   });
 
-  test('takes the place of the one before, and of nothing else', async () => {
+  test('replaces the previous record and nothing else', async () => {
     const entries = [
       { key: 'a', value: '1' },
       { key: 'onnx-mish', value: JSON.stringify({ operations: [good] }) },
@@ -97,7 +97,7 @@ describe('a record', () => {
   });
 });
 
-describe('without a record of the bytes nothing is undone', () => {
+describe('undo without a record is refused', () => {
   test.each([
     [[], /never swapped, or swapped without an undo record/],
     [[good], /never swapped, or swapped without an undo record/],

@@ -31,7 +31,7 @@ const one = (op: string, inputs: string[] = ['x'], attributes: Record<string, At
 const pool = { kernel_shape: [2, 2] };
 const axes = ints('i', [1], [1]);
 
-describe('operators that hand a scale on', () => {
+describe('operators that preserve a scale', () => {
   const cases: [string, onnx.INodeProto, onnx.ITensorProto[]?][] = [
     ['Identity', one('Identity')],
     ['Flatten', one('Flatten')],
@@ -70,7 +70,7 @@ describe('operators that hand a scale on', () => {
     ['Pad by the edge', one('Pad', ['x', 'p'], { mode: 'edge' }), [ints('p', [8], [0, 0, 1, 0, 0, 0, 0, 1])]],
     ['Resize', one('Resize', ['x', '', 's']), [floats('s', [4], [1, 1, 2, 2])]],
   ];
-  test.each(cases)('%s: it is said, and ONNX Runtime agrees', async (_, single, initializers = []) => {
+  test.each(cases)('%s: the answer agrees with ONNX Runtime', async (_, single, initializers = []) => {
     const parts = {
       opset: 17,
       nodes: [single],
@@ -91,7 +91,7 @@ describe('operators that hand a scale on', () => {
     expect(quadruple).toEqual(plain.map((at) => 4 * at)); // by a power of two, exactly
   });
 
-  test('Upsample is one, and a Resize that does not extrapolate', async () => {
+  test('Upsample does, and a Resize that does not extrapolate', async () => {
     expect(await says({ opset: 9, nodes: [one('Upsample', ['x', 's'])] })).toBe(true);
     expect(
       await says({
@@ -106,7 +106,7 @@ describe('operators that hand a scale on', () => {
   });
 
   test.each(['Sigmoid', 'Exp', 'Softmax', 'Mul', 'Conv', 'LayerNormalization', 'Elu', 'Clip'])(
-    '%s is none',
+    '%s does not',
     async (op) => {
       expect(await says({ nodes: [one(op)] })).toBe(false);
     },
@@ -121,7 +121,7 @@ describe('operators that hand a scale on', () => {
     }
   });
 
-  test('a Dropout only where it cannot be in training', async () => {
+  test('a Dropout does if it cannot be in training', async () => {
     const dropout = (opset: number, inputs: string[]) => says({ opset, nodes: [one('Dropout', inputs)] });
     expect(await dropout(6, ['x'])).toBe(false);
     expect(await dropout(7, ['x'])).toBe(true);
@@ -131,7 +131,7 @@ describe('operators that hand a scale on', () => {
   });
 });
 
-describe('a Pad hands a scale on if it pads with zero', () => {
+describe('a Pad preserves a scale if it pads with zero', () => {
   const pad = (
     rest: Partial<ModelParts> & { attributes?: Record<string, AttributeValue>; before?: onnx.INodeProto[] },
   ) => says({ ...rest, nodes: [...(rest.before ?? []), one('Pad', ['x', 'p', 'v'], rest.attributes)] });
@@ -147,7 +147,7 @@ describe('a Pad hands a scale on if it pads with zero', () => {
     expect(await pad({ before: [constant(-1)] })).toBe(false);
   });
 
-  test('as an attribute of old', async () => {
+  test('as an attribute in old opsets', async () => {
     const old = (attributes: Record<string, AttributeValue>) =>
       says({ opset: 10, nodes: [one('Pad', ['x'], attributes)] });
     expect(await old({ pads: [0, 1], value: { f: 0 } })).toBe(true);

@@ -45,7 +45,7 @@ const source = model({
 });
 
 describe('inspect', () => {
-  test('says what the model is', async () => {
+  test('describes the model', async () => {
     expect(await inspect(source)).toMatchObject({
       bytes: source.length,
       irVersion: 8,

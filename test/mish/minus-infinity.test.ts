@@ -32,7 +32,7 @@ const parts = (nodes: onnx.INodeProto[]): ModelParts => ({
   outputs: [value('r', F32)],
 });
 
-describe('a constant -Infinity that leads to a site is told', () => {
+describe('a constant -Infinity that reaches a site is reported', () => {
   const cases: Record<string, onnx.INodeProto[]> = {
     'added by a mask': [node('Add', ['x', 'mask'], ['a']), relu('a')],
     'chosen by a Where': [node('Where', ['keep', 'x', 'low'], ['a']), relu('a')],

@@ -222,7 +222,7 @@ describe('which sites', () => {
     expect((await swapped(source)).report.sites).toHaveLength(1);
   });
 
-  test('a slope beyond all measure, or that the element type rounds to 0, is skipped', async () => {
+  test('a slope that is too large, or that the element type rounds to 0, is skipped', async () => {
     expect((await mixed(leaky(1000))).report.skipped).toMatchObject([{ reason: 'slope' }]);
     const half = leaky(1e-9, { inputs: [vector('x', 10)] });
     expect((await mixed(half)).report.skipped).toMatchObject([

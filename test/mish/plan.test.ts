@@ -53,7 +53,7 @@ describe('a plan', () => {
   });
 
   test.each([{}, { form: 'exp' as const, beta: 2 }, { only: ['prelu', 'relu'] }])(
-    'given back as it is does what the dry run said: %j',
+    'without edits swaps the sites that the dry run reported: %j',
     async (options) => {
       const direct = await swapped(source, options);
       const planned = await swapped(source, { plan: await dryRun(options) });
@@ -83,7 +83,7 @@ describe('a plan', () => {
     expect(m).toEqual(POINTS.map((x) => Math.max(0, Math.trunc(Math.fround(mish(x))))));
   });
 
-  test('swaps a kind that has to be asked for, when it names one', async () => {
+  test('swaps an optional kind that it names', async () => {
     const plan = await dryRun({ only: ['prelu'] });
     expect(plan.sites).toMatchObject([{ output: 'p', kind: 'prelu' }]);
     expectMish((await run((await swapped(source, { plan })).bytes, feeds(true))).p, POINTS);
@@ -133,8 +133,8 @@ describe('the sharpness in a plan', () => {
   });
 });
 
-describe('a plan that cannot be', () => {
-  test('of another model is refused, naming what is not there', async () => {
+describe('an invalid plan', () => {
+  test('of another model is refused with the missing activation', async () => {
     const plan = await dryRun();
     const other = model({ nodes: [relu('x', 'else')] });
     await expect(swapped(other, { plan })).rejects.toMatchObject({
@@ -198,7 +198,7 @@ describe('a plan that cannot be', () => {
     );
   });
 
-  test('nothing but the schema, the form and the sites has to be there', () => {
+  test('only the schema, the form and the sites are required', () => {
     expect(parsePlan({ schema: good.schema, form: 'exp', sites: [] })).toEqual(good);
   });
 });
@@ -208,7 +208,7 @@ test('the steepest slopes are allowed, and none', () => {
   expect(parsePlan({ schema: 'onnx-mish/plan@1', form: 'exp', sites }).sites).toEqual(sites);
 });
 
-test('a dry run says a sharpness only where it is another than the plan’s', () => {
+test('a dry run lists a sharpness only where it differs from the plan’s', () => {
   const site = { scope: 'graph', label: '', node: '', kind: 'relu', elemType: 'f32' };
   const sites = [
     { ...site, output: 'a', beta: 2 },

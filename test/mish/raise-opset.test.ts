@@ -87,7 +87,7 @@ test('the advice of every refusal and note on opsets works where it names the op
   }
 });
 
-describe('what means something else in the new opset is refused with its node', () => {
+describe('a node that changes its meaning in the new opset is refused by name', () => {
   test.each([
     [node('Softmax', ['x'], ['y'], { axis: 0 }, { name: 'here' }), 12, 13],
     [node('Add', ['x', 'b'], ['y'], { broadcast: 1, axis: 1 }, { name: 'here' }), 6, 7],

@@ -15,7 +15,7 @@ async function found(parts: ModelParts): Promise<string[]> {
   return mish.map(({ form, beta, output }) => `${form} ${beta} ${output}`);
 }
 
-describe('what we write is what we find', () => {
+describe('every form that onnx-mish writes is recognised', () => {
   const types = { f16: 10, f32: 1, f64: 11 } as const;
   const cases = FORMS.flatMap((form) =>
     Object.entries(types).flatMap(([name, type]) =>
@@ -205,7 +205,7 @@ describe('what looks like Mish and is not', () => {
     expect(await found({ nodes, inputs: [value('x', 1, [4]), value('cond', 9, [])] })).toEqual([]);
   });
 
-  test('a node with a graph inside, which would go with it', async () => {
+  test('a node with a nested graph, which would be deleted with it', async () => {
     const body = { name: 'b', node: [node('Neg', ['x'], ['n'])] };
     const [inside] = node('', [], [], { g: { graph: body } }).attribute ?? [];
     for (const at of [0, 1, 2]) {

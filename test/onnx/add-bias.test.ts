@@ -56,7 +56,7 @@ async function biased(bytes: Uint8Array, taken: readonly string[] = []) {
 }
 
 describe.each(LAYERS)('$op on $x, hole: $hole', (one) => {
-  test('gives what it gave, and the bias', async () => {
+  test('outputs the old result plus the bias', async () => {
     const bytes = layer(one, 'layer');
     const { written } = await biased(bytes);
     const feeds: Record<string, Feed> = { x: { type: 'f32', dims: one.x, data: wave(one.x) } };
@@ -71,7 +71,7 @@ describe.each(LAYERS)('$op on $x, hole: $hole', (one) => {
     expect(after.other).toEqual(before.other);
   });
 
-  test('is one edit in the node’s place, and keeps what the node says', async () => {
+  test('is a single edit that replaces the node and keeps its other fields', async () => {
     const { nodes, edit, target } = await biased(layer(one, 'layer'));
     expect(edit).toMatchObject({ ...target.span, frame: target.frame });
     const [, constant, kept, added] = nodes;
@@ -97,7 +97,7 @@ describe.each(LAYERS)('$op on $x, hole: $hole', (one) => {
   });
 });
 
-test('a node without a name gives that of its output, and names that are taken are not used', async () => {
+test('new names come from the output of an unnamed node, and used names are avoided', async () => {
   const [, , matmul] = [0, 0, LAYERS.at(-1)];
   const { nodes } = await biased(layer(matmul ?? { op: '', x: [], w: [], axis: 0 }, ''), [
     'y/product',

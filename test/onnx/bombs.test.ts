@@ -141,7 +141,7 @@ describe('bombs', () => {
   );
 });
 
-describe('models that make no sense are swapped as they are, or the site stays with a reason', () => {
+describe('invalid models are swapped, or their sites are skipped with a reason', () => {
   const relu = (x: string, y: string) => node('Relu', [x], [y], {}, { name: `${y}_act` });
 
   /** Swapped in every form, undone, and gone through once more: gives the report of the exp form. */
@@ -177,7 +177,7 @@ describe('models that make no sense are swapped as they are, or the site stays w
     expect(skipped.map(({ reason }) => reason)).toEqual(Array(4).fill('malformed'));
   });
 
-  test('duplicate initializers, a name made twice, and an output that nothing makes', async () => {
+  test('duplicate initializers, a value with two producers, and an output without one', async () => {
     const bytes = model({
       nodes: [node('Add', ['x', 'b'], ['h']), relu('h', 'y'), relu('x', 'y')],
       initializers: [floats('b', [1], [1]), floats('b', [1], [2])],

@@ -14,7 +14,7 @@ const { graph } = await scan(
   }),
 );
 
-test('a node is called by its name, or by what it does and gives', () => {
+test('a node’s label is its name, or its operator and first output', () => {
   expect(graph.nodes.map(nodeLabel)).toEqual(['act', 'Neg → y', 'Sink → ?']);
 });
 

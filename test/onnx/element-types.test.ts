@@ -271,7 +271,7 @@ const infer = async (
 };
 
 describe('a function', () => {
-  test('has the types that its calls give it, and gives them on', async () => {
+  test('has the types of its calls, and passes them on', async () => {
     const { main, inside } = await infer(
       [local('F', [node('Neg', ['a'], ['b'])])],
       [call('F', ['x'], ['h']), call('F', ['h'], ['y'])],
@@ -315,7 +315,7 @@ describe('a function', () => {
     expect([main('p'), main('r'), main('q'), main('y')]).toEqual([FLOAT16, FLOAT16, FLOAT16, DOUBLE]);
   });
 
-  test('tells its own types, without any call', async () => {
+  test('has its declared types without any call', async () => {
     const { inside } = await infer([local('F', [node('Shape', ['a'], ['b'])])], [node('Neg', ['x'], ['y'])]);
     expect([inside(0, 'a'), inside(0, 'b')]).toEqual([undefined, INT64]);
   });
@@ -376,7 +376,7 @@ describe('a function that is called in several ways', () => {
     expect([main('h'), main('y')]).toEqual([DOUBLE, DOUBLE]);
   });
 
-  test('ends, if it calls itself or grows absurdly', async () => {
+  test('terminates, if it calls itself or is huge', async () => {
     const twice = (from: string, to: string, more: string[]) =>
       local(from, [call(to, more, ['m']), call(to, [...more].reverse(), ['b'])], ['a', 'c']);
     const functions = [

@@ -15,7 +15,7 @@ const chain = model({
   outputs: [value('y', 1, [2])],
 });
 
-describe('tensors of the inside', () => {
+describe('inner tensors', () => {
   test('become outputs, and nothing else changes', async () => {
     const { model: exposed, outputs } = exposeTensors(await scan(chain), ['a', 's', 'y', 'a']);
     const bytes = await exposed.bytes();
@@ -46,7 +46,7 @@ describe('tensors of the inside', () => {
     await session.close();
   });
 
-  test('get names that are free', async () => {
+  test('get unused names', async () => {
     const clash = model({
       nodes: [node('Relu', ['x'], ['a']), node('Relu', ['a'], ['a/copy']), node('Relu', ['a/copy'], ['y'])],
       inputs: [value('x', 1, [2])],
@@ -56,7 +56,7 @@ describe('tensors of the inside', () => {
     expect([outputs.get('a'), outputs.get('a/copy')]).toEqual(['a/copy_1', 'a/copy/copy']);
   });
 
-  test.each(['nothing', '', 'x'])('that no node gives are refused: %j', async (name) => {
+  test.each(['nothing', '', 'x'])('that no node outputs are refused: %j', async (name) => {
     const document = await scan(chain);
     const said = {
       code: 'bad-data',

@@ -80,8 +80,8 @@ const decoded = async (edits: ReturnType<typeof pruneEdits>) => {
   return { written, graph: onnx.ModelProto.decode(written).graph };
 };
 
-describe('what is cut out', () => {
-  test('gives the tensors that are asked for, once each, and nothing else', async () => {
+describe('the extracted graph', () => {
+  test('outputs the requested tensors, once each, and nothing else', async () => {
     const { written, graph } = await decoded(extractEdits(document, ['b', 'c', 'b']));
     expect(graph?.output?.map(({ name }) => name)).toEqual(['b', 'c']);
     expect(graph?.node?.map(({ output }) => output?.join())).toEqual([

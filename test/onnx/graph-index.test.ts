@@ -54,7 +54,7 @@ describe('a name', () => {
     expect(index.home(main, 'nowhere')).toBeUndefined();
   });
 
-  test('has a maker in its own scope only', () => {
+  test('has a producer only in the scope that defines it', () => {
     expect(index.producer(main, 'outer')?.opType).toBe('Neg');
     expect(index.producer(main, 'spare')?.opType).toBe('Clip');
     expect(index.producer(yes, 'out')?.opType).toBe('Mul');
@@ -86,7 +86,7 @@ describe('a name', () => {
     for (const name of ['', 'spare', 'nowhere']) expect(uses(main, name)).toEqual([]);
   });
 
-  test('that nobody defines is used where it stands', () => {
+  test('that no scope defines is used in the scope that reads it', () => {
     expect(uses(main, 'n')).toEqual(['graph: Loop[0]']);
   });
 });

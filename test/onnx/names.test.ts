@@ -39,11 +39,11 @@ describe('a fresh name', () => {
     expect(namer(document)(name)).toBe(`${name}_2`);
   });
 
-  test('is the one that is wanted, where nothing has it', () => {
+  test('is the wanted name, if it is unused', () => {
     expect(namer(document)('new')).toBe('new');
   });
 
-  test('is given once, and counts on', () => {
+  test('is given once, then gets a number', () => {
     const fresh = namer(document);
     expect([fresh('new'), fresh('new'), fresh('new_2'), fresh('new'), fresh('made'), fresh('made')]).toEqual([
       'new',
@@ -55,7 +55,7 @@ describe('a fresh name', () => {
     ]);
   });
 
-  test('may be that of a node which leaves, but not that of what it made', () => {
+  test('may be the name of a deleted node, but not of its output', () => {
     const [site] = document.graph.nodes;
     const fresh = namer(document, new Set(site === undefined ? [] : [site]));
     expect([fresh('site'), fresh('made'), fresh('nested')]).toEqual(['site', 'made_2', 'nested_2']);

@@ -11,7 +11,7 @@ const text = (value: string) => new TextEncoder().encode(value);
 const ascii = (...parts: (string | number[])[]) =>
   Uint8Array.from(parts.flatMap((part) => (typeof part === 'string' ? [...text(part)] : part)));
 
-describe('a file of another kind is called by its name', () => {
+describe('a file of another kind is recognised', () => {
   test.each([
     ['an empty file', new Uint8Array(0), /the file is empty/, /export or download/],
     [
@@ -109,7 +109,7 @@ describe('a broken model gives an error or a model, and nothing else', () => {
     expect(errors).toBeGreaterThan(small.length * 0.9);
   });
 
-  test('says where it broke', async () => {
+  test('reports the position of the error', async () => {
     const result = await outcome(small.subarray(0, 40));
     expect(result).toMatchObject({
       code: 'malformed',
@@ -128,7 +128,7 @@ describe('a broken model gives an error or a model, and nothing else', () => {
     }
   });
 
-  test('with bytes put in or taken out', async () => {
+  test('with bytes inserted or removed', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat(small.length - 1),

@@ -169,7 +169,7 @@ describe('a message that breaks off says what is wrong and at which byte', () =>
     );
   });
 
-  test('names the place that the reader is told', async () => {
+  test('names the current place', async () => {
     const reader = createReader(toSource(Uint8Array.of(15), 'file.onnx'));
     reader.place = 'an attribute';
     await expect(walk(reader, 0, 1, () => undefined)).rejects.toThrow(
@@ -277,7 +277,7 @@ describe('a message without its heavy fields', () => {
   });
 });
 
-test('a walk waits for a visitor that takes its time', async () => {
+test('a walk waits for an asynchronous visitor', async () => {
   const bytes = Uint8Array.from([...int(1, 1), ...int(2, 1), ...int(3, 1)]);
   const order: string[] = [];
   await walk(createReader(toSource(bytes)), 0, bytes.length, ({ number }) => {

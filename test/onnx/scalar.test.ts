@@ -88,7 +88,7 @@ describe('rounding', () => {
     for (const value of odd) expect(fromBfloat16(toBfloat16(value))).toBeNaN();
   });
 
-  test('is to what the element type holds', () => {
+  test('gives a value of the element type', () => {
     const third = 1 / 3;
     expect([third, -third].map((value) => roundTo(value, 'f16'))).toEqual([0.333251953125, -0.333251953125]);
     expect(roundTo(third, 'bf16')).toBe(0.333984375);
@@ -143,7 +143,7 @@ describe('scalars', () => {
     expect(scalarValue(new onnx.TensorProto({ dataType: 9, int32Data: [1] }))).toBeUndefined();
   });
 
-  test('are not what has several values, none, or a size that does not fit', () => {
+  test('are absent for several values, no value, or a wrong size', () => {
     const read = (tensor: onnx.ITensorProto) => scalarValue(new onnx.TensorProto(tensor));
     expect(read({ dataType: 1, dims: [2], floatData: [1, 2] })).toBeUndefined();
     expect(read({ dataType: 1, dims: [] })).toBeUndefined();

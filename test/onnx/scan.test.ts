@@ -186,7 +186,7 @@ describe('the view', () => {
     expect(opsetOf(packed.graph)).toBe(18); // and of two imports of a domain as well
   });
 
-  test('takes a model of before IR 3, which imports no operator set, for opset 1', async () => {
+  test('reads a model before IR 3, which imports no operator set, as opset 1', async () => {
     const proto = modelProto({ nodes: [node('Relu', ['x'], ['y'])], ir: 2 });
     proto.opsetImport = [];
     expect(opsetOf((await scan(onnx.ModelProto.encode(proto).finish())).graph)).toBe(1);
@@ -413,7 +413,7 @@ describe('graphs in graphs', () => {
   });
 });
 
-describe('what is no whole model', () => {
+describe('an incomplete model', () => {
   const opset = len(8, int(2, 18));
 
   test.each([
@@ -474,7 +474,7 @@ describe('what is no whole model', () => {
     await expect(scan(failing(other))).rejects.toBe(other);
   });
 
-  test('another format is named, and what was tried is the cause', async () => {
+  test('another format is named, with the parse error as the cause', async () => {
     const cause = expect.objectContaining({ code: 'malformed' });
     await expect(scan(new TextEncoder().encode('{"json": 1}'))).rejects.toMatchObject({
       code: 'not-onnx',
@@ -513,7 +513,7 @@ test('a node’s place is its own, and so is that of what it lies in', async () 
 
 const reference = messageType('TensorProto');
 
-describe('what stands in several occurrences', () => {
+describe('a field with several occurrences', () => {
   const entries = (...pairs: [string, string][]) => pairs.map(([key, value]) => ({ key, value }));
   const constant = (...tensors: onnx.ITensorProto[]) => {
     const graph = onnx.GraphProto.encode({ name: 'g', output: [{ name: 'y' }] }).finish();

@@ -8,7 +8,7 @@ const bytes = (...parts: (string | number)[]) =>
     ),
   );
 
-describe('a file is known by how it begins', () => {
+describe('a file is recognised by its first bytes', () => {
   test.each<[RegExp, RegExp, Uint8Array]>([
     [/empty/, /finished/, bytes()],
     [/ORT format/, /convert the swapped model again/, bytes(8, 0, 0, 0, 'ORTM')],

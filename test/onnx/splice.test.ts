@@ -42,7 +42,7 @@ describe('any model, however oddly encoded', () => {
     },
   );
 
-  test('is there again after undo, byte for byte', async () => {
+  test('is restored by undo, byte for byte', async () => {
     await fc.assert(
       fc.asyncProperty(
         arbitraryModel,

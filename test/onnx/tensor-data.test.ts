@@ -57,7 +57,7 @@ test('strings are text', () => {
   expect(tensor).toMatchObject({ elemType: 'string', data: ['a', '', 'µ'] });
 });
 
-test('what is no tensor, and a type that has no numbers, are refused with the place', () => {
+test('bytes that are not a tensor, and types without numbers, are refused with the file name', () => {
   expect(() => decodeTensor(Uint8Array.of(0x0a, 0xff), 'a.pb')).toThrow(
     expect.objectContaining({
       code: 'bad-data',

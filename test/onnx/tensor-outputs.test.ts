@@ -16,7 +16,7 @@ const arbitrary: fc.Arbitrary<readonly Wrapped[]> = fc.array(fc.constantFrom(...
   maxLength: 4,
 });
 
-test('an output that is no tensor is replaced by what it is made of, however it is made', async () => {
+test('a container output is replaced by the tensors that go into it', async () => {
   await fc.assert(
     fc.asyncProperty(arbitrary, fc.boolean(), async (kinds, withTensor) => {
       const made = kinds.map((kind, index) => wrapped(kind, index));
@@ -41,7 +41,7 @@ test('an output that is no tensor is replaced by what it is made of, however it 
   );
 });
 
-test('a branch that makes a sequence is compared by what it reads', async () => {
+test('a branch that outputs a sequence is replaced by its inputs', async () => {
   const branch = (name: string): { graph: onnx.IGraphProto } => ({
     graph: {
       name,

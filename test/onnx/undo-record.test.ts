@@ -25,7 +25,7 @@ const splices = fc
   });
 
 describe('a patch', () => {
-  test('gives the source again, whatever was replaced, and whatever was appended', async () => {
+  test('restores the source after any replacement and any append', async () => {
     await fc.assert(
       fc.asyncProperty(
         splices,
@@ -55,7 +55,7 @@ describe('a patch', () => {
   const apply = async (bytes: Uint8Array, record: string) =>
     (await applyPatch(toSource(bytes, 'file'), record)).output.bytes();
 
-  test('notices that any byte which it takes out has changed', async () => {
+  test('detects a change of any byte that it drops', async () => {
     const [written, record] = [await spliced.bytes(), await inversePatch(spliced, '1:')];
     for (const at of [1, 2, 3, 6]) {
       await expect(apply(written.with(at, 7), record)).rejects.toMatchObject(refused);
@@ -171,7 +171,7 @@ test('bytes of any length come back', async () => {
   }
 });
 
-test('what no string could hold is refused before it is read', async () => {
+test('a record that no string could hold is refused before it is read', async () => {
   const read = () => Promise.reject(new Error('it was read'));
   const source = { name: 'huge', size: 9e8, read };
   const spliced = (length: number) => replace(source, [{ start: 5e8, end: 5e8 + length, bytes: bytesOf() }]);

@@ -80,14 +80,14 @@ test('external data is read at its offset, and comes into the file when it chang
   await expect(readWeight(document, weight, short)).rejects.toMatchObject({ code: 'external-data' });
 });
 
-test('data that does not fit the shape is refused, as are values that do not', async () => {
+test('data or values that do not match the shape are refused', async () => {
   const document = await scan(withWeight('f32', { rawData: new Uint8Array(12) }, false));
   const weight = await weightIn(document);
   await expect(readWeight(document, weight)).rejects.toMatchObject({ code: 'malformed' });
   await expect(weightEdit(document, weight, [1])).rejects.toMatchObject({ code: 'bad-usage' });
 });
 
-test('what is no constant float tensor is no weight', async () => {
+test('only constant float tensors are weights', async () => {
   const document = await scan(withWeight('f32', { rawData: floatBytes(VALUES, 'f32') }, false));
   const index = indexGraphs(document);
   for (const name of ['x', 'y', '', 'nowhere']) expect(weightOf(index, document.graph, name)).toBeUndefined();
@@ -140,7 +140,7 @@ describe('external data', () => {
     });
   });
 
-  test('up to the very end of its file is fine', async () => {
+  test('may end at the end of its file', async () => {
     const { document, weight } = await weightWith({ location: 'data.bin', offset: '16', length: '16' });
     const two = Uint8Array.from([...new Uint8Array(16), ...file]);
     expect([...(await readWeight(document, weight, open(two).open))]).toEqual(VALUES.map(Math.fround));
@@ -158,7 +158,7 @@ describe('external data', () => {
     }
   });
 
-  test('without a way to it says how to give one', async () => {
+  test('without openData is refused with advice', async () => {
     const { document, weight } = await weightWith({ location: 'data.bin' });
     await expect(readWeight(document, weight)).rejects.toMatchObject({
       code: 'external-data',
@@ -185,7 +185,7 @@ test('errors say which tensor, and what it holds', async () => {
   });
 });
 
-test('an edit takes out data in whatever field it is, and nothing else of the tensor', async () => {
+test('an edit replaces the data in any field, and keeps the other fields of the tensor', async () => {
   const odd = {
     floatData: VALUES,
     int32Data: [1],
@@ -216,7 +216,7 @@ test('an edit takes out data in whatever field it is, and nothing else of the te
   ]);
 });
 
-test('what only looks like a constant is none', async () => {
+test('a value that only looks constant is no weight', async () => {
   const tensor = { dataType: 1, dims: [4], rawData: floatBytes(VALUES, 'f32') };
   const integers = { ...tensor, name: 'i', dataType: 6 };
   const bytes = model({

@@ -51,7 +51,7 @@ async function valuesOf(options: OptimizerOptions, steps: number, clipped: boole
   return found;
 }
 
-describe('steps are PyTorch’s', () => {
+describe('steps equal PyTorch’s', () => {
   test.each(Object.entries(reference.optimizers))('%s', async (name, expected) => {
     const clipped = name.endsWith(', clipped');
     const options = OPTIONS[name.replace(', clipped', '')];
@@ -63,7 +63,7 @@ describe('steps are PyTorch’s', () => {
   });
 });
 
-test('gradients within the norm are left as they are', async () => {
+test('gradients within the norm stay unchanged', async () => {
   const inputs = { a: tensor([0.3, 0]), b: tensor([0, 0, 0.4]) };
   const result = await runTape(inputs, (tape) => {
     const [a = '', b = ''] = clipGradients(tape, ['a', 'b'], 1);

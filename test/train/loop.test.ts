@@ -52,7 +52,7 @@ describe('training', () => {
     expect(validations).toBe(1 + VALIDATIONS);
   });
 
-  test('starts over with a lower rate and the first batch where it diverges', async () => {
+  test('restarts with a lower rate and the first batch if it diverges', async () => {
     const { parameter, options } = await problem({ steps: 1 });
     const moves: number[] = [];
     let starts = 0;
@@ -71,7 +71,7 @@ describe('training', () => {
     for (const [index, rate] of rates.entries()) expect(moves[index + 1]).toBeCloseTo(rate, 6);
   });
 
-  test('tells each step before it is taken', async () => {
+  test('reports each step before taking it', async () => {
     const told: string[] = [];
     const { options } = await problem({ steps: 3, onProgress: (done, of) => told.push(`${done}/${of}`) });
     await train(options);

@@ -44,7 +44,7 @@ const run = (targets: ArrayLike<number>, write: (tape: Tape) => Loss, x: typeof 
     return { loss, gradient, correct: correct ?? loss };
   });
 
-describe('losses and their gradients are PyTorch’s', () => {
+describe('losses and their gradients equal PyTorch’s', () => {
   test.each(Object.entries(CASES))('%s', async (name, [targets, write]) => {
     const expected = reference.losses[name as keyof typeof CASES];
     const { loss, gradient } = await run(targets, write);
@@ -62,7 +62,7 @@ describe('losses and their gradients are PyTorch’s', () => {
   });
 });
 
-describe('right predictions are counted', () => {
+describe('correct predictions are counted', () => {
   const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
 
   test('of classes, where the largest score is the label', async () => {

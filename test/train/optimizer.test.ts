@@ -8,7 +8,7 @@ test('a first step of Adam moves each value by rate × scale against its gradien
   expect([...parameter.values]).toEqual([1.98, -2.02, 2.02, -2].map(Math.fround));
 });
 
-test('Adam takes no notice of the size of gradients', async () => {
+test('Adam ignores the scale of gradients', async () => {
   const [small, large] = [await parameterOf([1, 2, 3]), await parameterOf([1, 2, 3])];
   const moments = [zeroMoments(small), zeroMoments(large)] as const;
   for (let step = 1; step <= 5; step++) {

@@ -4,7 +4,7 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import { probeModel } from '../../src/train/probe.js';
 import { floats, ints, model, node, value } from '../support/model.js';
 
-test('one run tells shapes and constants', async () => {
+test('a single run finds shapes and constants', async () => {
   const nodes = [
     node('Shape', ['x'], ['shape']),
     node('Concat', ['shape', 'one'], ['longer'], { axis: 0 }),

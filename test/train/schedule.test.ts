@@ -11,7 +11,7 @@ const SCHEDULES: Record<keyof typeof reference.schedules, Schedule> = {
   'step, warm-up': { kind: 'step', ...base, warmUpSteps: 4, decaySteps: 7 },
 };
 
-describe('schedules are PyTorch’s', () => {
+describe('schedules equal PyTorch’s', () => {
   test.each(Object.entries(SCHEDULES))('%s', (name, schedule) => {
     const expected = reference.schedules[name as keyof typeof SCHEDULES];
     for (const [at, rate] of expected.entries()) expect(rateAt(schedule, at + 1)).toBeCloseTo(rate, 12);
@@ -25,7 +25,7 @@ test('a step schedule has three levels unless told otherwise', () => {
   expect(rates).toEqual([1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25]);
 });
 
-test('the rate falls along a cosine from the top to nothing', () => {
+test('the rate falls along a cosine from the top to 0', () => {
   expect(cosineRate(0.4, 1, 10)).toBe(0.4);
   expect(cosineRate(0.4, 6, 10)).toBeCloseTo(0.2, 12);
   expect(cosineRate(0.4, 11, 10)).toBeCloseTo(0, 12);

@@ -26,7 +26,7 @@ test('a constant that is added to a linear layer’s output is a bias', async ()
   expect(await trainable(node('Relu', ['x'], ['h']), add)).toEqual([]);
 });
 
-test('weights are found behind nodes that hand them on, each once', async () => {
+test('weights are found behind nodes that pass them on, each once', async () => {
   const nodes = [
     node('Reshape', ['a', 'shape'], ['r']),
     node('Transpose', ['r'], ['t']),
@@ -36,7 +36,7 @@ test('weights are found behind nodes that hand them on, each once', async () => 
   expect(await trainable(...nodes)).toEqual(['a']);
 });
 
-test('integers, and what is computed from the input, are not trained', async () => {
+test('integers, and values computed from the input, are not trained', async () => {
   expect(await trainable(node('Neg', ['x'], ['n']), node('MatMul', ['n', 'x'], ['y']))).toEqual([]);
   expect(
     await trainable(node('Cast', ['shape'], ['f'], { to: 1 }), node('MatMul', ['x', 'f'], ['y'])),

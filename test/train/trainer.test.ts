@@ -60,7 +60,7 @@ describe('a trainer', () => {
     await Promise.all([session.close(), other.session.close()]);
   });
 
-  test('stops with an error where the loss is no number', async () => {
+  test('stops with an error if the loss is NaN or infinite', async () => {
     const { trainer, session } = await open();
     const bad = { x: { ...x, data: x.data.map((one, at) => (at === 7 ? Number.NaN : one)) } };
     await expect(trainer.step(bad, targets, 0.05)).rejects.toMatchObject({ code: 'run-failed' });

@@ -1,15 +1,15 @@
-// Reverse-mode differentiation of a graph's nodes, one after the other.
+// Reverse-mode differentiation of a graph, node by node.
 import type { ComposedNode } from '../../onnx/compose.js';
 import type { Node } from '../../onnx/document.js';
 import { GRADIENTS } from './gradients.js';
 import type { Gradient } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** The gradient rule of a node; undefined where there is none. */
+/** Returns the gradient rule of a node; undefined without one. */
 const ruleOf = ({ domain, opType }: Node): Gradient | undefined =>
   domain === '' && Object.hasOwn(GRADIENTS, opType) ? GRADIENTS[opType] : undefined;
 
-/** Names the tensors that depend on the weights by way of nodes that have a gradient. */
+/** Names the tensors that depend on the weights through nodes with a gradient. */
 export function movingTensors(nodes: readonly Node[], weights: readonly string[]): ReadonlySet<string> {
   const moving = new Set(weights);
   for (const node of nodes) {
@@ -20,13 +20,13 @@ export function movingTensors(nodes: readonly Node[], weights: readonly string[]
   return moving;
 }
 
-/** Operators that do not change when their inputs change a little: no gradient is lost in them. */
+/** Operators with a gradient of zero, such as rounding: small changes of the inputs do not change their outputs. */
 const CONSTANT_IN_PLACES = new Set([
   ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'],
   ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],
 ]);
 
-/** Finds the nodes in which gradients end: they read a moving tensor, and have no gradient. */
+/** Finds the nodes where gradients end: they read a tensor that depends on the weights, and have no gradient rule. */
 export function nodesWithoutGradient(nodes: readonly Node[], moving: ReadonlySet<string>): Node[] {
   return nodes.filter(
     (node) =>
@@ -36,7 +36,10 @@ export function nodesWithoutGradient(nodes: readonly Node[], moving: ReadonlySet
   );
 }
 
-/** Adds the gradient of every moving tensor to a tape, from those of the tensors that the loss reads, and names each. `rules` go before the operator's. */
+/**
+ * Adds the gradient of every moving tensor to a tape, starting from the gradients of the tensors that the loss reads. Returns the
+ * gradients' names. `rules` take precedence over the operators' rules.
+ */
 export function differentiate(
   tape: Tape,
   nodes: readonly Node[],
@@ -73,7 +76,7 @@ export function differentiate(
   return found;
 }
 
-/** Gives the nodes on which the outputs depend. */
+/** Returns the nodes that the outputs depend on. */
 export function alive(nodes: readonly ComposedNode[], outputs: readonly string[]): ComposedNode[] {
   const needed = new Set(outputs);
   const kept: ComposedNode[] = [];

@@ -1,5 +1,5 @@
-// Gradients of convolutions and pooling. All rest on unfolding: a grouped convolution whose kernels are each 1 at one place
-// lays the elements that a kernel sees side by side, and its transpose adds them up again.
+// Gradients of convolutions and pooling. All use unfolding: a grouped convolution with one-hot kernels copies the elements
+// under each kernel into a separate axis. Its transpose adds them up.
 
 import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
@@ -7,7 +7,7 @@ import type { Tape } from './tape.js';
 
 const area = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
 
-/** From [N, C, ...inside] to [N, C, taps, places]. */
+/** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
 function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window: Window): string {
   const { kernel, strides, dilations, pads } = window;
   const taps = area(kernel);
@@ -23,7 +23,7 @@ function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window
   return tape.reshape(wide, [n, c, taps, -1]);
 }
 
-/** The adjoint of `unfold`: back to [N, C, ...inside]. */
+/** The adjoint of `unfold`: adds up [N, C, taps, places] to [N, C, ...inside]. */
 function fold(
   tape: Tape,
   g: string,
@@ -40,13 +40,13 @@ function fold(
 
 interface Transposition {
   readonly window: Window;
-  /** Spatial dims of what is read, and of what is made. */
+  /** Spatial dims of the input (`inside`) and the output (`outside`). */
   readonly outside: readonly number[];
   readonly inside: readonly number[];
   readonly group: number;
 }
 
-/** The transpose of a convolution in its first operand. */
+/** Adds the adjoint of a convolution in its first operand. */
 function transposed(
   tape: Tape,
   g: string,
@@ -71,7 +71,7 @@ function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string
   return tape.floats(data, [channels * taps, 1, ...kernel]);
 }
 
-/** The gradient of a convolution's weights, [M, C/group, ...kernel]: what it made times what it saw, summed over places. */
+/** Adds the gradient of a convolution's weights, [M, C/group, ...kernel]: output gradient times unfolded input, summed over places. */
 function weightGradient(
   tape: Tape,
   made: { readonly name: string; readonly dims: readonly number[] },
@@ -96,7 +96,7 @@ function biasGradient(tape: Tape, g: string, dims: readonly number[]): string {
   return tape.reshape(tape.sum(g, spatial(dims)), [dims[1] ?? 1]);
 }
 
-/** Of Conv's input, weights and bias. */
+/** Adds the gradients of Conv's input, weights and bias. */
 export function convolutionGradients(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const [x = '', w = ''] = node.inputs;
   const [dx, dw, dy] = [tape.dims(x), tape.dims(w), tape.dims(node.outputs[0] ?? '')];
@@ -107,7 +107,7 @@ export function convolutionGradients(tape: Tape, node: Node, g: string): (string
   return [gx, gw, biasGradient(tape, g, dy)];
 }
 
-/** Of ConvTranspose's input, weights and bias. */
+/** Adds the gradients of ConvTranspose's input, weights and bias. */
 export function transposedGradients(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const [x = '', w = ''] = node.inputs;
   const [dx, dw, dy] = [tape.dims(x), tape.dims(w), tape.dims(node.outputs[0] ?? '')];
@@ -120,8 +120,8 @@ export function transposedGradients(tape: Tape, node: Node, g: string): (string 
 }
 
 /**
- * The gradient of MaxPool goes to the largest element of each window, in equal parts where several are; that of AveragePool
- * to all elements in the window.
+ * Adds the gradient of MaxPool or AveragePool. MaxPool passes the gradient to the largest element of each window, or in equal parts
+ * to equal maxima; AveragePool to all elements of the window.
  */
 export function poolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const x = node.inputs[0] ?? '';
@@ -136,12 +136,12 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
     return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
   }
   const mask = tape.mask('Equal', unfold(tape, x, dx, window), flat(y));
-  // Padding can be equal to a largest element that is 0, but then the window has that element as well.
+  // Zero padding can equal a maximum of 0, but then the window contains this maximum as well.
   const count = tape.node('Max', [tape.sum(mask, [2]), tape.floats([1])]);
   return [fold(tape, tape.node('Mul', [flat(g), tape.node('Div', [mask, count])]), dx, outside, window)];
 }
 
-/** y = (Σ |x|^p)^(1/p) over a window, so that the gradient is x |x|^(p-2) y^(1-p). */
+/** Adds the gradient of LpPool, y = (Σ |x|^p)^(1/p) over a window: x |x|^(p-2) y^(1-p). */
 export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
@@ -161,7 +161,7 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   return [tape.node('Mul', [folded, steep])];
 }
 
-/** What stands for 0 where a power of it would be infinite. */
+/** Replaces 0 as the base of negative powers. */
 const TINY = 1e-20;
 
 /** The share of each element of each window of AveragePool, [1, 1, taps, places]. */

@@ -14,14 +14,14 @@ import {
 } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** The gradient of an operator of one operand, by its derivative. */
+/** Returns the rule of an operator with a single operand, from its derivative. */
 function unary(derivative: (tape: Tape, x: string, y: string, node: Node) => string): Gradient {
   return (tape, node, g) => {
     return [times(tape, g, derivative(tape, node.inputs[0] ?? '', node.outputs[0] ?? '', node))];
   };
 }
 
-/** The gradient of an operator of two broadcast operands, by the gradients as if they had the output's shape. */
+/** Returns the rule of an operator with two broadcast operands, from the gradients in the output's shape. */
 function binary(
   each: (tape: Tape, g: string, a: string, b: string, y: string) => [string, string],
 ): Gradient {
@@ -34,7 +34,7 @@ function binary(
   };
 }
 
-/** The gradient of an operator that adds up its operands, each with the same share. */
+/** Returns the rule of an operator that adds its operands with equal factors. */
 const added = (share: (operands: number) => number): Gradient => {
   return (tape, node, g) => {
     const factor = share(node.inputs.length);
@@ -44,7 +44,7 @@ const added = (share: (operands: number) => number): Gradient => {
   };
 };
 
-/** The gradient of Max or Min: to the operand that was chosen, in equal parts where several were. */
+/** The gradient of Max or Min goes to the selected operand, or in equal parts to equal operands. */
 const chosen: Gradient = (tape, node, g) => {
   const y = node.outputs[0] ?? '';
   const masks = node.inputs.map((name) => tape.mask('Equal', name, y));
@@ -90,7 +90,7 @@ const prelu: Gradient = (tape, node, g) => {
 };
 
 const positive = (tape: Tape, x: string) => tape.mask('Greater', x, zero(tape));
-/** 1 above a bound, and the derivative below. */
+/** Returns 1 above a bound, and the derivative below. */
 const above = (tape: Tape, mask: string, below: string) =>
   plus(tape, mask, times(tape, complement(tape, mask), below));
 const square = (tape: Tape, x: string) => times(tape, x, x);
@@ -98,10 +98,10 @@ const number = (node: Node, name: string, otherwise: number) => attribute(node, 
 
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_GAMMA = 1.0507009873554805;
-/** Mish is its operand to the last digit from here on, and e^x does not overflow before. */
+/** Input from which Mish equals its operand in float32; e^x does not overflow below. */
 const MISH_LINEAR = 20;
 
-/** With d = (1 + e^x)² + 1 and h = 2 / d, Mish is x (1 - h), and its derivative 1 - h + x h² e^x (1 + e^x). */
+/** Adds Mish's derivative, 1 - h + x h² e^x (1 + e^x) with d = (1 + e^x)² + 1 and h = 2 / d, where Mish is x (1 - h). */
 function mishDerivative(tape: Tape, x: string): string {
   const e = tape.node('Exp', [tape.node('Min', [x, tape.floats([MISH_LINEAR])])]);
   const e1 = plus(tape, e, one(tape));
@@ -134,7 +134,7 @@ function hardSwishDerivative(tape: Tape, x: string): string {
 
 const reciprocalRoot = (tape: Tape, x: string) => tape.node('Reciprocal', [tape.node('Sqrt', [x])]);
 
-/** The gradients of operators that work on each element by itself. */
+/** The gradients of elementwise operators. */
 export const ELEMENTWISE: Gradients = {
   Add: binary((_, g) => [g, g]),
   Sub: binary((tape, g) => [g, tape.node('Neg', [g])]),

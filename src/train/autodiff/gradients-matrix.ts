@@ -3,7 +3,7 @@ import { attribute } from '../../onnx/document.js';
 import { type Gradient, type Gradients, times, unbroadcast, zero } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** Gemm could not do without its third input before opset 11. */
+/** Adds a Gemm. Before opset 11 its third input is required. */
 function gemmNode(
   tape: Tape,
   inputs: readonly string[],
@@ -51,7 +51,7 @@ const matMul: Gradient = (tape, node, g) => {
   return [unbroadcast(tape, ga, aDims, da), unbroadcast(tape, gb, bDims, db)];
 };
 
-/** Each operand's gradient is the product of the output's and the other operands, summed over what it has not got. */
+/** An operand's gradient is the product of the output's gradient and the other operands, summed over the axes that it lacks. */
 const einsum: Gradient = (tape, node, g) => {
   const equation = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '');
   const [left = '', right] = equation.split('->');
@@ -61,7 +61,7 @@ const einsum: Gradient = (tape, node, g) => {
   return terms.map((term, slot) => {
     const others = terms.filter((_, at) => at !== slot);
     const present = new Set([right, ...others].join(''));
-    // What is summed alone would have to be spread again.
+    // An axis that only one operand has would need broadcasting.
     if ([...term].some((letter) => !present.has(letter))) return undefined;
     const inputs = [g, ...node.inputs.filter((_, at) => at !== slot)];
     return tape.node('Einsum', inputs, { equation: `${[right, ...others].join(',')}->${term}` });

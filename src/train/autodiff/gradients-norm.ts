@@ -20,7 +20,7 @@ const DEFAULT_EPSILON = 1e-5;
 const epsilonOf = (tape: Tape, node: Node) => tape.floats([attribute(node, 'epsilon')?.f ?? DEFAULT_EPSILON]);
 const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));
 
-/** Batch normalisation by running statistics, which are constants. */
+/** Batch normalisation with constant running statistics. */
 const batchNorm: Gradient = (tape, node, g) => {
   const [x = '', scale = '', , average = '', variance = ''] = node.inputs;
   const dims = tape.dims(x);
@@ -33,17 +33,17 @@ const batchNorm: Gradient = (tape, node, g) => {
   return [times(tape, g, times(tape, wide(scale), inverse)), narrow(times(tape, g, normal)), narrow(g)];
 };
 
-/** What normalisation by an input's own statistics over some axes has: x, and the gradient of what was normalised. */
+/** A normalisation of `x` by its statistics over some axes. */
 interface Normalised {
   readonly x: string;
   readonly dims: readonly number[];
   readonly axes: readonly number[];
   readonly epsilon: string;
-  /** Whether the mean is taken off first. */
+  /** Whether the mean is subtracted first. */
   readonly centres: boolean;
 }
 
-/** Gives the normalised tensor again, and a function that makes its gradient into that of `x`. */
+/** Adds the normalised tensor. Returns it with a function from its gradient to the gradient of `x`. */
 function normalise(tape: Tape, { x, dims, axes, epsilon, centres }: Normalised) {
   const centred = centres ? minus(tape, x, mean(tape, x, dims, axes)) : x;
   const variance = mean(tape, times(tape, centred, centred), dims, axes);
@@ -57,7 +57,7 @@ function normalise(tape: Tape, { x, dims, axes, epsilon, centres }: Normalised) 
   return { normal, backward };
 }
 
-/** The gradients of layer normalisation, and of RMS normalisation, which does not centre. */
+/** Returns the rule of layer normalisation, or of RMS normalisation, which does not subtract the mean. */
 const layerNorm = (centres: boolean): Gradient => {
   return (tape, node, g) => {
     const [x = '', scale = '', bias = ''] = node.inputs;
@@ -88,7 +88,7 @@ const instanceNorm: Gradient = (tape, node, g) => {
   return [backward(times(tape, g, wide)), narrow(times(tape, g, normal)), narrow(g)];
 };
 
-/** Opset in which GroupNormalization's scale became one for each channel. */
+/** Opset from which GroupNormalization has a scale per channel. */
 const SCALE_OF_CHANNELS = 21;
 
 const groupNorm: Gradient = (tape, node, g) => {
@@ -112,10 +112,10 @@ const groupNorm: Gradient = (tape, node, g) => {
   ];
 };
 
-/** Opset from which Softmax works along one axis; before, from its axis on to the end. */
+/** Opset from which Softmax uses a single axis; before, it uses all axes from `axis` on. */
 const ONE_AXIS = 13;
 
-/** The axes over which Softmax or LogSoftmax adds up to 1. */
+/** Returns the axes over which Softmax or LogSoftmax normalises. */
 function softmaxAxes(tape: Tape, node: Node): number[] {
   const rank = tape.dims(node.outputs[0] ?? '').length;
   const axis = axisOf(node, rank, tape.opset < ONE_AXIS ? 1 : -1);

@@ -2,10 +2,10 @@ import { attribute, type Node } from '../../onnx/document.js';
 import { type Gradient, type Gradients, minus, over, scaled, times } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** What a reduction goes over. */
+/** Axes and output shape of a reduction. */
 interface Reduction {
   readonly axes: readonly number[];
-  /** The shape of its output with the axes kept. */
+  /** Shape of the output with the reduced axes kept. */
   readonly kept: readonly number[];
   readonly dims: readonly number[];
 }
@@ -17,7 +17,7 @@ function reductionOf(tape: Tape, node: Node): Reduction | undefined {
   const listed = attribute(node, 'axes')?.ints ?? (given === '' ? undefined : tape.constant(given));
   const none = (attribute(node, 'noop_with_empty_axes')?.i ?? 0) !== 0;
   const keeps = (attribute(node, 'keepdims')?.i ?? 1) !== 0;
-  // Axes that are not constants show in the shape, where the rank stays.
+  // If the axes are not constant, the shapes show them, provided that the rank stays.
   if (listed === undefined && given !== '' && !keeps) return undefined;
   const out = tape.dims(node.outputs[0] ?? '');
   const everything = dims.map((_, axis) => axis);
@@ -32,7 +32,7 @@ function reductionOf(tape: Tape, node: Node): Reduction | undefined {
   return { axes, dims, kept: dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };
 }
 
-/** A gradient rule from what it is to multiply the spread gradient with; `y` has its axes kept. */
+/** Returns a gradient rule that multiplies the broadcast gradient by a factor; `y` has its axes kept. */
 function reduced(
   share: (tape: Tape, x: string, y: string, reduction: Reduction) => string | number,
 ): Gradient {
@@ -48,7 +48,7 @@ function reduced(
   };
 }
 
-/** To the largest or smallest elements, in equal parts where several are. */
+/** The gradient goes to the largest or smallest element, or in equal parts to equal ones. */
 const extreme = reduced((tape, x, y, { axes }) => {
   const mask = tape.mask('Equal', x, y);
   return over(tape, mask, tape.sum(mask, axes));

@@ -4,7 +4,7 @@ import { resizeWeights } from './resize-weights.js';
 import { axisOf, elements, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** For an operator that only orders elements anew: back into the shape of what it read. */
+/** Rule of an operator that only reshapes: reshapes the gradient to the input's shape. */
 const reshaped: Gradient = (tape, node, g) => [tape.reshape(g, tape.dims(node.inputs[0] ?? ''))];
 
 const transpose: Gradient = (tape, node, g) => {
@@ -31,7 +31,7 @@ const split: Gradient = (tape, node, _, outputs) => {
   return [tape.node('Concat', parts, { axis })];
 };
 
-/** The matrix of an axis whose elements are copies: 1 where element `row` of the input went to place `column`. */
+/** Returns the matrix of an axis of copied elements: 1 where input element `row` is copied to place `column`. */
 function adjointOfCopies(size: number, sources: readonly number[]): Float32Array {
   const matrix = new Float32Array(size * sources.length);
   for (const [column, row] of sources.entries()) {
@@ -40,7 +40,7 @@ function adjointOfCopies(size: number, sources: readonly number[]): Float32Array
   return matrix;
 }
 
-/** The gradient of an operator that copies elements along axes; `sources` tells where those of each axis come from. */
+/** Returns the rule of an operator that copies elements along axes; `sources` gives the source index of each element. */
 function copied(
   tape: Tape,
   g: string,
@@ -57,7 +57,7 @@ function copied(
   return result.name;
 }
 
-/** Whole numbers that are an attribute in some opsets and an input in others; undefined where they are no constants. */
+/** Reads integers from an attribute or, in other opsets, an input; undefined where they are not constant. */
 function settings(tape: Tape, node: Node, name: string, slot: number): readonly number[] | undefined {
   const input = node.inputs[slot] ?? '';
   return attribute(node, name)?.ints ?? (input === '' ? undefined : tape.constant(input));
@@ -120,10 +120,10 @@ const gather: Gradient = (tape, node, g) => {
   return [tape.reshape(product, dims)];
 };
 
-/** Opset from which scattered elements can be added up. */
+/** Opset from which scatter operators can add elements. */
 const SCATTER_ADDS = 16;
 
-/** The gradient of an operator that gathers single elements, by the operator that scatters them. */
+/** Returns the rule of an operator that gathers elements, from the operator that scatters them. */
 const scattered = (scatter: 'ScatterElements' | 'ScatterND'): Gradient => {
   return (tape, node, g) => {
     const [x = '', indices = ''] = node.inputs;
@@ -135,7 +135,7 @@ const scattered = (scatter: 'ScatterElements' | 'ScatterND'): Gradient => {
   };
 };
 
-/** The gradients of an operator that puts updates into a copy of its data, by the operator that gathers them again. */
+/** Returns the rule of an operator that scatters updates into a copy of its data, from the operator that gathers them. */
 const scatter = (gathers: 'GatherElements' | 'GatherND'): Gradient => {
   return (tape, node, g) => {
     const [, indices = '', updates = ''] = node.inputs;
@@ -209,7 +209,7 @@ const trilu: Gradient = (tape, node, g) => {
   return [tape.node('Trilu', [g, ...node.inputs.slice(1)], { upper: attribute(node, 'upper')?.i ?? 1 })];
 };
 
-/** The gradients of operators that move, copy or pick elements. */
+/** The gradients of operators that move, copy or select elements. */
 export const SHAPES: Gradients = {
   Reshape: reshaped,
   Flatten: reshaped,

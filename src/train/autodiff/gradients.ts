@@ -1,4 +1,4 @@
-// The gradient of each operator (its vector-Jacobian product), written in ONNX operators.
+// The gradient rule of each operator (its vector-Jacobian product), in ONNX operators.
 import { convolutionGradients, lpPoolGradient, poolGradient, transposedGradients } from './gradients-conv.js';
 import { ELEMENTWISE } from './gradients-elementwise.js';
 import { MATRIX } from './gradients-matrix.js';
@@ -7,7 +7,7 @@ import { REDUCTIONS } from './gradients-reduce.js';
 import { SHAPES } from './gradients-shape.js';
 import type { Gradients } from './rule.js';
 
-/** The gradients of ONNX's operators; none flows through any other. */
+/** Gradient rules by operator. No gradient flows through other operators. */
 export const GRADIENTS: Gradients = {
   ...ELEMENTWISE,
   ...MATRIX,

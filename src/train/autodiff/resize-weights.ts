@@ -1,19 +1,19 @@
-// Resize as a matrix for each axis: which elements of the input each element of the output is made of.
+// Resize as a matrix per axis, from input elements to output elements.
 import { attribute, type Node } from '../../onnx/document.js';
 
-/** How one axis is resized. */
+/** Sizes and scale of a resized axis. */
 export interface ResizedAxis {
   readonly size: number;
   readonly out: number;
-  /** out / size as the node has it, before it was rounded to whole elements. */
+  /** The node's scale, before `out` is rounded to an integer. */
   readonly scale: number;
 }
 
-/** The weights of one axis, [out, size] in row-major order; undefined for a way that is not known here. */
+/** Computes the weights of an axis, [out, size] in row-major order; undefined for an unsupported mode. */
 export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Float32Array | undefined {
   const text = (name: string, otherwise: string) => attribute(node, name)?.s ?? otherwise;
   const mode = text('mode', 'nearest');
-  // Upsample, and Resize before opset 11, count from the corner.
+  // Upsample, and Resize before opset 11, use asymmetric coordinates.
   const old = opset < 11 || node.opType === 'Upsample';
   const coordinates = old ? 'asymmetric' : text('coordinate_transformation_mode', 'half_pixel');
   const place = placeOf(coordinates, axis);
@@ -35,7 +35,7 @@ export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Flo
   return weights;
 }
 
-/** The place in the input of each element of the output. */
+/** Returns a function from output index to input coordinate. */
 function placeOf(mode: string, { size, out, scale }: ResizedAxis): ((at: number) => number) | undefined {
   switch (mode) {
     case 'half_pixel':
@@ -77,7 +77,7 @@ function tapsOf(mode: string, nearest: string, node: Node): Taps | undefined {
   };
 }
 
-/** Keys' cubic kernel at a distance. */
+/** Evaluates Keys' cubic kernel at a distance. */
 function cubic(x: number, a: number): number {
   if (x <= 1) return (a + 2) * x ** 3 - (a + 3) * x ** 2 + 1;
   return a * x ** 3 - 5 * a * x ** 2 + 8 * a * x - 4 * a;

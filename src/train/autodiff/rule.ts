@@ -1,10 +1,10 @@
-// What rules for gradients have in common.
+// Parts that gradient rules share.
 import { attribute, type Node } from '../../onnx/document.js';
 import type { Tape } from './tape.js';
 
 /**
- * Adds the gradients of a node's inputs, and names each; undefined for an input that has none. `g` is the gradient of the
- * first output, `outputs` has those of all.
+ * A gradient rule: adds the gradients of a node's inputs to the tape and returns their names, undefined for an input without one.
+ * `g` is the gradient of the first output, `outputs` the gradients of all outputs.
  */
 export type Gradient = (
   tape: Tape,
@@ -22,12 +22,12 @@ export const over = (tape: Tape, a: string, b: string) => tape.node('Div', [a, b
 export const one = (tape: Tape) => tape.floats([1]);
 export const zero = (tape: Tape) => tape.floats([0]);
 export const scaled = (tape: Tape, x: string, factor: number) => times(tape, x, tape.floats([factor]));
-/** 1 - x. */
+/** Adds 1 - x. */
 export const complement = (tape: Tape, x: string) => minus(tape, one(tape), x);
 
 export const elements = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
 
-/** An axis as ONNX counts it, from the end where it is negative. */
+/** Returns the axis of a node as an index; ONNX counts negative axes from the end. */
 export const axisOf = (node: Node, rank: number, otherwise: number) =>
   ((attribute(node, 'axis')?.i ?? otherwise) + rank) % Math.max(1, rank);
 
@@ -41,7 +41,7 @@ export function unbroadcast(tape: Tape, g: string, from: readonly number[], to: 
   return tape.reshape(tape.sum(g, axes), to);
 }
 
-/** The mean over axes, which stay with length 1. */
+/** Adds the mean over axes, which stay with length 1. */
 export function mean(tape: Tape, x: string, dims: readonly number[], axes: readonly number[]): string {
   const count = axes.reduce((product, axis) => product * (dims[axis] ?? 1), 1);
   return scaled(tape, tape.sum(x, axes), 1 / count);

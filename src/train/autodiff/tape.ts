@@ -1,41 +1,41 @@
-// The backward half of a graph, as nodes to be appended to it.
+// The nodes of the backward pass, which are appended to a graph.
 import type { ComposedNode, ComposedValue } from '../../onnx/compose.js';
 
-/** Collects the nodes that compute gradients. Tensors are named; gradients have the shapes of what they are of. */
+/** A list of nodes that compute gradients. Tensors are given by name; a gradient has the shape of its tensor. */
 export interface Tape {
   readonly opset: number;
   readonly nodes: readonly ComposedNode[];
-  /** The shape of a tensor of the forward half. */
+  /** Returns the shape of a tensor of the forward pass. */
   dims(name: string): readonly number[];
-  /** The elements of a small tensor of the forward half that is the same in every run; undefined for others. */
+  /** Returns the elements of a small constant tensor of the forward pass; undefined for other tensors. */
   constant(name: string): readonly number[] | undefined;
-  /** Adds a node with one output, and names that. */
+  /** Adds a node with a single output and returns the output's name. */
   node(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, ComposedValue>>): string;
-  /** A float32 constant; a scalar without dims. */
+  /** Adds a float32 constant; without `dims`, a scalar. */
   floats(data: ArrayLike<number>, dims?: readonly number[]): string;
   ints(values: readonly number[]): string;
   reshape(x: string, dims: readonly number[]): string;
-  /** The elements from some starts to some ends along axes. */
+  /** Adds a slice from starts to ends along axes. */
   slice(x: string, starts: readonly number[], ends: readonly number[], axes: readonly number[]): string;
-  /** A tensor with zeros around it: begins of all axes, then ends. */
+  /** Adds zero padding. `pads` has the begins of all axes, then the ends. */
   pad(x: string, pads: readonly number[]): string;
-  /** The sum over axes, which stay with length 1. */
+  /** Adds the sum over axes, which stay with length 1. */
   sum(x: string, axes: readonly number[]): string;
-  /** The sum of tensors of one shape; '' for none. */
+  /** Adds the sum of tensors of the same shape; '' for none. */
   total(terms: readonly string[]): string;
-  /** 1 where a comparison holds, else 0. */
+  /** Adds a float mask: 1 where a comparison holds, else 0. */
   mask(comparison: 'Greater' | 'Less' | 'Equal', a: string, b: string): string;
 }
 
-/** Opset in which ReduceSum's axes became an input. */
+/** Opset from which ReduceSum's axes are an input. */
 const AXES_INPUT = 13;
-/** Opset in which the settings of Slice became inputs. */
+/** Opset from which Slice's starts, ends and axes are inputs. */
 const SLICE_INPUTS = 10;
-/** Opset in which the settings of Pad became inputs, and Equal took floats. */
+/** Opset from which Pad's pads are an input, and Equal takes floats. */
 const PAD_INPUTS = 11;
 const EQUAL_FLOATS = 11;
 
-/** A tape whose names all begin with `prefix`. */
+/** Creates a tape. All its names begin with `prefix`. */
 export function createTape(
   opset: number,
   dims: (name: string) => readonly number[],

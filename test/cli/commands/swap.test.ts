@@ -166,7 +166,10 @@ test('a plan that does not fit is refused with the key that is wrong', async () 
   const { run, ...folder } = await mixed();
   const { json: plan } = await run('--dry-run');
   const cases: [unknown, string][] = [
-    [{ ...plan, sites: [{ scope: 'graph', output: 'nowhere' }] }, "'nowhere' in graph of the plan is not an activation of the model"],
+    [
+      { ...plan, sites: [{ scope: 'graph', output: 'nowhere' }] },
+      "'nowhere' in graph of the plan is not an activation of the model",
+    ],
     [{ ...plan, form: 'tanh' }, 'form has to be one of softplus, exp, native'],
     [{ ...plan, schema: 'onnx-mish/plan@2' }, "schema has to be 'onnx-mish/plan@1'"],
     [{ ...plan, sites: [{ scope: 'graph' }] }, 'sites[0].output has to be a string'],

@@ -234,7 +234,7 @@ const CASES: Record<string, Case> = {
   ),
 };
 
-describe('gradients are what differences of the loss are', () => {
+describe('gradients equal finite differences of the loss', () => {
   test.each(Object.entries(CASES))('%s', async (_, one) => {
     expect((await checked(build(one), one)).sort()).toEqual(Object.keys(one.weights).sort());
   });
@@ -252,7 +252,7 @@ describe('gradients are what differences of the loss are', () => {
   });
 });
 
-test('an operator without a gradient stops it, and the rest still moves', async () => {
+test('no gradient passes an operator without a rule, and other weights still train', async () => {
   const one = after(node('Round', ['h'], ['c']), node('Mul', ['c', 'v'], ['y']));
   const wider = { ...one, weights: { ...one.weights, v: [1, 4, 1, 1] } };
   expect(await checked(build(wider), wider)).toEqual(['v']);

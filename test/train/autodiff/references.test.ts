@@ -278,7 +278,7 @@ async function gradientsOf(one: Case, { inputs }: Expected) {
   return { loss: Number(result[backward.loss]?.data[0]), gradients: Object.fromEntries(gradients) };
 }
 
-describe('gradients are PyTorch’s', () => {
+describe('gradients equal PyTorch’s', () => {
   test.each(Object.entries(CASES))('%s', async (name, write) => {
     const expected = EXPECTED[name];
     if (expected === undefined) throw new Error(`gradients.json has no case '${name}'`);
@@ -294,7 +294,7 @@ describe('gradients are PyTorch’s', () => {
     }
   });
 
-  test('every case of PyTorch’s is among them, and every operator with a gradient', () => {
+  test('the cases cover every PyTorch reference and every gradient rule', () => {
     expect(Object.keys(EXPECTED).filter((name) => !(name in CASES))).toEqual([]);
     // Held against differences in gradients.test.ts.
     const elsewhere = ['Identity', 'Dropout', 'Flatten', 'Squeeze', 'Unsqueeze'];

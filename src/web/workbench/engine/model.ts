@@ -1,7 +1,7 @@
 // Holds the open model and swaps it.
 
 import { OnnxMishError } from '../../../base/error.js';
-import { STEEPEST } from '../../../mish/forms.js';
+import { MAX_SLOPE } from '../../../mish/forms.js';
 import { type Inspection, inspectDocument } from '../../../mish/inspect.js';
 import type { Plan } from '../../../mish/plan.js';
 import { swapDocument } from '../../../mish/swap.js';
@@ -60,7 +60,7 @@ function planFor(all: Inspection['sites'], { form, beta, leaky, sites }: SwapCho
   const planned = all.flatMap(({ scope, output, alpha }, index) => {
     if (!sites.includes(index)) return [];
     if (leaky === 'mish' || alpha === undefined || alpha === 0) return [{ scope, output }];
-    if (typeof alpha !== 'number' || Math.abs(alpha) > STEEPEST) return [];
+    if (typeof alpha !== 'number' || Math.abs(alpha) > MAX_SLOPE) return [];
     return [{ scope, output, leak: alpha }];
   });
   return { schema: 'onnx-mish/plan@1', form, beta, sites: planned, skipped: [] };
