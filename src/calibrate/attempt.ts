@@ -9,31 +9,31 @@ import { type Spliced, splice } from '../onnx/splice.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import { type Tuned, type TuneOptions, tune } from './distil.js';
 import type { CalibrateOptions } from './options.js';
-import type { LeftAlone } from './repair/body-layers.js';
+import type { SkippedLayer } from './repair/body-layers.js';
 import { linearLayers } from './repair/linear-layers.js';
 import { type LayerRepair, type RepairOptions, repairLayers } from './repair/repair-layers.js';
 import { storeAsRead } from './repair/stored-weights.js';
 import { symmetricModel } from './repair/symmetric-inputs.js';
 
-/** What every attempt has in common. */
+/** Options that all attempts share. */
 export type Common = Pick<
   RepairOptions & TuneOptions,
-  'original' | 'fit' | 'held' | 'seed' | 'provider' | 'session' | 'signal'
+  'original' | 'train' | 'validation' | 'seed' | 'provider' | 'session' | 'signal'
 >;
 
-/** A swap, and its repair. */
+/** A swapped model and its repaired version. */
 export interface Attempt {
   readonly swap: SwapReport;
   /** The plain swap. */
   readonly swapped: Spliced;
   readonly repaired: Spliced;
   readonly layers: readonly LayerRepair[];
-  readonly leftAlone: readonly LeftAlone[];
+  readonly leftAlone: readonly SkippedLayer[];
   readonly tuning: Omit<Tuned, 'edits'> | null;
   readonly notes: readonly string[];
 }
 
-/** Swaps as a plan says and repairs: least squares layer by layer, and then so many gradient steps. */
+/** Swaps a plan's sites, solves each layer by least squares, and then makes `steps` gradient steps. */
 export async function attempt(
   plan: Plan & { readonly form: FormName },
   rows: number,
@@ -49,14 +49,14 @@ export async function attempt(
   const sites = new Set(report.sites.map(({ output }) => output));
   const solved = await repairLayers({
     ...{ ...common, swapped, sites, rows },
-    ...{ wants: options.layers, ridge: options.ridge, methods: options.methods },
+    ...{ include: options.layers, ridge: options.ridge, methods: options.methods },
     inputs: options.inputs === 'original' ? (layer) => symmetricModel(original, plan, layer) : undefined,
     onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
   });
   const repaired = await swapped.edited(splice(swapped.document.source, solved.edits));
   const notes: string[] = [];
   if (report.sites.length === 0)
-    notes.push('there is nothing to swap: calibrate takes the original, before any swap');
+    notes.push('the model has no sites to swap: calibrate needs the original model');
   const tuned = await tuneOrNot(repaired, report.sites.length === 0 ? 0 : steps, common, options, notes);
   const changed = solved.layers.filter(({ method }) => method !== 'none').length;
   const layers = Math.max(changed, (tuned?.edits.length ?? 0) > 0 ? 1 : 0);
@@ -72,28 +72,27 @@ export async function attempt(
   };
 }
 
-/** The gradient steps, or null and a note where they cannot be made. */
+/** Makes the gradient steps. Returns null and adds a note if the model allows none. */
 async function tuneOrNot(
   repaired: EditableModel,
   steps: number,
   common: Common,
-  { layers: wants = () => true, onProgress }: CalibrateOptions,
+  { layers: include = () => true, onProgress }: CalibrateOptions,
   notes: string[],
 ): Promise<Tuned | null> {
   if (steps === 0) return null;
   const { document } = repaired;
-  // Layers before the first site as well: they can make up for what comes after them.
-  const everything = new Set(document.graph.inputs.map(({ name }) => name));
-  const { layers } = linearLayers(document, indexGraphs(document), everything);
+  // All layers, also before the first site: early layers can compensate errors of later layers.
+  const modelInputs = new Set(document.graph.inputs.map(({ name }) => name));
+  const { layers } = linearLayers(document, indexGraphs(document), modelInputs);
   try {
     const tuned = await tune({
-      ...{ ...common, train: common.fit, validation: common.held },
-      ...{ repaired, steps, layers: layers.filter(wants) },
+      ...{ ...common, repaired, steps, layers: layers.filter(include) },
       onProgress: (done, of) => onProgress?.('gradient steps', done, of),
     });
     if (tuned !== undefined) return tuned;
     notes.push(
-      'no gradient steps: none reaches a weight, or the opset is below 9, or weights are not float32',
+      'no gradient steps: no gradient reaches a weight, the opset is below 9, or the weights are not float32',
     );
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;

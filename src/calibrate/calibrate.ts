@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
-import { datasetOf, joined, type Part, splitFeeds } from '../data/split.js';
+import { datasetOf, joined, type Subset, splitFeeds } from '../data/split.js';
 import type { Accuracy } from '../metrics/accuracy.js';
 import { foldDocument } from '../mish/fold.js';
 import type { FormName } from '../mish/forms.js';
@@ -11,77 +11,83 @@ import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { type BentSite, withBends } from './activations/curved-share.js';
+import { type SiteWithCurvedShare, withCurvedShares } from './activations/curved-share.js';
 import { attempt, type Common } from './attempt.js';
 import type { Tuned } from './distil.js';
 import { forTarget } from './for-target.js';
 import type { CalibrateOptions } from './options.js';
-import type { LeftAlone } from './repair/body-layers.js';
+import type { SkippedLayer } from './repair/body-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
 import { findCandidates } from './select/candidates.js';
-import { dataFor, isNoWorse, type Judgement, judgeModel } from './select/compare-with-original.js';
+import {
+  compareWithOriginal,
+  dataFor,
+  isNoWorse,
+  type ModelComparison,
+} from './select/compare-with-original.js';
 import { checkBudget, type SharpnessReport, sharpen } from './select/search-sharpness.js';
 import { samplesOfRun } from './select/trial.js';
 
 export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
 
-/** What a calibration did. */
+/** Report of a calibration. */
 export interface Calibration {
   readonly schema: typeof CALIBRATION_SCHEMA;
   readonly form: SwapReport['form'];
-  /** Null where each site has its own. */
+  /** Sharpness of all sites; null if each site has another. */
   readonly beta: number | null;
-  readonly sites: readonly BentSite[];
+  readonly sites: readonly SiteWithCurvedShare[];
   readonly skipped: readonly SkipReport[];
-  /** What the samples were for. */
+  /** Number of samples in each subset. */
   readonly samples: {
     readonly source: Dataset<Feeds>['source'];
     readonly seed: number;
-    /** What weights were solved from. */
+    /** Training samples: the weights are solved from them. */
     readonly fit: number;
-    /** What chose between ways to solve them. */
+    /** Validation samples: they choose between the methods. */
     readonly held: number;
-    /** What the models were judged by in the end. */
+    /** Test samples: they compare the swapped and the calibrated model with the original. */
     readonly judged: number;
   };
-  /** How the sharpness was found; null where it was given. */
+  /** Search for the sharpness; null if the options give a sharpness. */
   readonly sharpness: SharpnessReport | null;
-  /** In topological order. */
+  /** Repaired layers in topological order. */
   readonly layers: readonly LayerRepair[];
-  readonly leftAlone: readonly LeftAlone[];
-  /** The gradient steps, with the loss on held-out samples before and after; null where none were made. */
+  readonly leftAlone: readonly SkippedLayer[];
+  /** Number of gradient steps, with the validation loss before and after; null without gradient steps. */
   readonly tuning: Omit<Tuned, 'edits'> | null;
-  /** Sites whose sharpness went into the weights around them, and those where it could not; null where it was not asked for. */
+  /** Sites whose sharpness was folded into the weights around them, and sites where folding failed; null unless requested. */
   readonly fold: FoldReport | null;
-  /** What a reader has to know: why there was no tuning, say. */
+  /** Remarks, such as why there were no gradient steps. */
   readonly notes: readonly string[];
-  /** Accuracy of the original by the labels; null without them. */
+  /** Accuracy of the original by the labels; null without labels. */
   readonly original: Accuracy | null;
-  readonly swapped: Judgement;
-  readonly calibrated: Judgement;
-  /** What the output is: the plain swap where the calibrated model was no better on the judged samples. */
+  readonly swapped: ModelComparison;
+  readonly calibrated: ModelComparison;
+  /** The model that was written: the plain swap, if the calibrated model was worse on the test samples. */
   readonly kept: 'calibrated' | 'swapped';
-  /** Seconds that it took. */
+  /** Duration in seconds. */
   readonly seconds: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
-const SHARES = [0.75, 0.125, 0.125] as const;
-const SAMPLES = 512;
-const ROWS = 15_000;
-const STEPS = 200;
+/** Shares of the training, validation and test samples. */
+const SUBSET_SHARES = [0.75, 0.125, 0.125] as const;
+const DEFAULT_SAMPLES = 512;
+const DEFAULT_ROWS = 15_000;
+const DEFAULT_STEPS = 200;
 
 /**
- * Swaps the activations of a model and repairs what that does to it, without labels: the linear layers after the sites are
- * solved anew, by least squares, so that their outputs are what the original's were; then gradient steps move all of them
- * together. Samples are split: weights come from the first part, are kept where the second says they help, and the result
- * has to be at least as near to the original as the plain swap on the third, or the output is the plain swap.
+ * Swaps the activations of a model and repairs its weights without labels. Least squares solve the linear layers after
+ * the sites, so that their outputs match the original's; then gradient steps move all layers together. New weights come
+ * from the training samples, and replace the old weights if they lower the loss on the validation samples. If the result
+ * is further from the original than the plain swap on the test samples, the output is the plain swap.
  *
- * The output's source is a copy in memory. Weights that are solved anew are written in their own element type, into the file even
- * where they were external. There is no record for `undo`: the old weights are gone.
+ * The output's source is a copy in memory. New weights keep their element type, and are written into the model even if
+ * the old weights were external. The output has no record for `undo`: the old weights are gone.
  *
- * Throws as `swap` does, `bad-data` for samples that do not fit or are fewer than three runs, `run-failed`, `aborted`.
+ * Throws as `swap` does, `bad-data` for unfit samples or fewer than three runs, `run-failed`, `aborted`.
  */
 export async function calibrateModel(
   model: LoadedModel,
@@ -98,55 +104,53 @@ async function repairSwap(
   original: LoadedModel,
   options: CalibrateOptions & OnProvider,
 ): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
-  const { seed = 0, samples = SAMPLES, rows = ROWS, steps = STEPS, provider, session, signal } = options;
+  const { seed = 0, provider, session, signal } = options;
+  const { samples = DEFAULT_SAMPLES, rows = DEFAULT_ROWS, steps = DEFAULT_STEPS } = options;
   const { onProgress = () => {} } = options;
   const beta = options.beta === 'auto' ? undefined : options.beta;
   const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
   const plan = { ...planOf(swap), form: measuredIn };
   const dataset = await dataFor(original, options);
   const batch = await samplesOfRun(dataset);
-  const [fit, held, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit: Math.floor(samples / batch) });
+  const limit = Math.floor(samples / batch);
+  const [train, validation, test] = splitFeeds(dataset.feeds, SUBSET_SHARES, { seed, limit });
   if (
-    fit === undefined ||
-    held === undefined ||
-    judged === undefined ||
-    fit.runs === 0 ||
-    judged.runs === 0
+    train === undefined ||
+    validation === undefined ||
+    test === undefined ||
+    train.runs === 0 ||
+    test.runs === 0
   ) {
-    throw new OnnxMishError(
-      'bad-data',
-      `${dataset.feeds.length} runs of ${samples} samples at the most are too few to split`,
-      {
-        fix: 'Give at least three; some hundreds are better',
-      },
-    );
+    const runs = Math.min(dataset.feeds.length, limit);
+    throw new OnnxMishError('bad-data', `calibrate needs at least three runs of samples, got ${runs}`, {
+      fix: 'Give more samples; some hundreds are better',
+    });
   }
   checkBudget(options.budget, dataset.labels !== undefined);
-  const common: Common = { original, fit, held, seed, provider, session, signal };
-  const tryOut = (one: Plan, count: number) => attempt(one, rows, count, common, options);
-  const judge = (candidate: Spliced, part: Part) =>
-    judgeModel(original, candidate, datasetOf(dataset, part), options);
-  // A budget takes many samples to tell: those that weights were solved from speak as well.
-  const both = joined(fit, held);
+  const common: Common = { original, train, validation, seed, provider, session, signal };
+  const tryOut = (candidate: Plan, count: number) => attempt(candidate, rows, count, common, options);
+  const compare = (candidate: Spliced, subset: Subset) =>
+    compareWithOriginal(original, candidate, datasetOf(dataset, subset), options);
   const sharpened =
     options.beta === 'auto'
       ? await sharpen({
           plan,
           steps,
           tryOut,
-          judge,
-          searched: both,
-          judged: joined(held, judged),
+          compare,
+          // A budget needs many samples, so the training samples are included.
+          search: joined(train, validation),
+          test: joined(validation, test),
           original,
           options,
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
 
-  const count = (part: Part) => Math.round(part.runs * batch);
-  const counts = { fit: count(fit), held: count(held), judged: count(judged) };
+  const count = (subset: Subset) => Math.round(subset.runs * batch);
+  const counts = { fit: count(train), held: count(validation), judged: count(test) };
   onProgress('comparing the outputs', 0, 1);
-  const [before, after] = [await judge(chosen.swapped, judged), await judge(chosen.repaired, judged)];
+  const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
   const written = swap.form === measuredIn ? kept : await inForm(await kept.bytes(), swap.form);
@@ -162,7 +166,7 @@ async function repairSwap(
       schema: CALIBRATION_SCHEMA,
       form: swap.form,
       beta: options.beta === 'auto' ? null : swap.beta,
-      sites: await withBends(sites, original, kept, judged, options),
+      sites: await withCurvedShares(sites, original, kept, test, options),
       skipped,
       samples: { source: dataset.source, seed, ...counts },
       sharpness: sharpened?.report ?? null,

@@ -3,7 +3,7 @@ import { own } from '../base/own.js';
 import { createRandom } from '../base/random.js';
 import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
-import type { Part } from '../data/split.js';
+import type { Subset } from '../data/split.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
@@ -21,12 +21,12 @@ import type { LinearLayer } from './repair/linear-layers.js';
 
 export interface TuneOptions {
   readonly original: EditableModel;
-  /** What has been repaired so far. */
+  /** The model to tune. */
   readonly repaired: EditableModel;
-  /** Whose weights move. */
+  /** The layers whose weights move. */
   readonly layers: readonly LinearLayer[];
-  readonly train: Part;
-  readonly validation: Part;
+  readonly train: Subset;
+  readonly validation: Subset;
   readonly provider: Provider;
   readonly steps: number;
   readonly seed: number;
@@ -36,7 +36,7 @@ export interface TuneOptions {
 }
 
 export interface Tuned {
-  /** For the repaired document; none where no step lowered the loss. */
+  /** Edits of the repaired document; empty if no step lowered the validation loss. */
   readonly edits: readonly Edit[];
   readonly steps: number;
   /** Validation loss before and after. */
@@ -44,18 +44,19 @@ export interface Tuned {
   readonly after: number;
 }
 
-/** Runs from which variances are estimated. */
+/** Number of runs for estimating variances. */
 const VARIANCE_RUNS = 8;
-/** Samples whose gradients make a step, at the least. */
+/** Minimum number of samples for a gradient step. */
 const MIN_BATCH_SAMPLES = 16;
-/** The opset that has every operator which gradients are written in, as they are written. */
+/** First opset with all operators of the gradient graphs. */
 const MIN_OPSET = 9;
 
 /**
- * Moves the weights of all linear layers together, by gradient steps towards the original's outputs on the same samples. The
- * outputs of the network count as much as those of all its linear layers, each divided by its variance. Least squares
- * solves each layer alone; gradient steps let layers make up for each other. The weights with the lowest validation loss
- * are kept. float32 only. Undefined where no gradient reaches a weight, or the opset is too old.
+ * Moves the weights of all linear layers together, by gradient steps towards the original's outputs on the same samples.
+ * The loss is the squared difference of the model's outputs plus that of all linear layers' outputs, each divided by its
+ * variance. Least squares solve each layer alone; gradient steps let layers compensate each other. The result has the
+ * lowest validation loss. Only float32 weights move. Returns undefined if no gradient reaches a weight or the opset is
+ * below 9.
  *
  * Throws `run-failed`, `aborted`.
  */
@@ -66,10 +67,12 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   const layers = options.layers.filter(({ weight }) => weight.type === 'f32');
   const first = await firstFeed(options.train.feeds);
   if (opset < MIN_OPSET || layers.length === 0 || first === undefined) return undefined;
-  const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
-  const ends = tensorOutputs(document).names.filter((name) => made.has(name));
-  const insides = layers.map(({ y }) => y).filter((name) => made.has(name) && !ends.includes(name));
-  const names = [...new Set([...ends, ...insides])];
+  const produced = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
+  const modelOutputs = tensorOutputs(document).names.filter((name) => produced.has(name));
+  const layerOutputs = layers
+    .map(({ y }) => y)
+    .filter((name) => produced.has(name) && !modelOutputs.includes(name));
+  const names = [...new Set([...modelOutputs, ...layerOutputs])];
   const probe = await probeModel(document, first, (model) =>
     withOpen(repaired, model, options, (open) => open.run(first)),
   );
@@ -80,7 +83,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
     options,
     async (teacher) => {
       const variances = await variancesOf(teacher, names, options.train.feeds);
-      const terms = [...lossTerms(ends, variances), ...lossTerms(insides, variances)];
+      const terms = [...lossTerms(modelOutputs, variances), ...lossTerms(layerOutputs, variances)];
       const weights = layers.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]));
       const backward = backwardModel(document, indexGraphs(document), weights, terms, probe);
       if (backward.gradients.size === 0) return undefined;
@@ -92,7 +95,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   );
 }
 
-/** Makes a loss term of each tensor that varies. Division by the variance makes all count alike. */
+/** Returns a loss term for each tensor that varies. Division by the variance gives all tensors the same weight. */
 function lossTerms(names: readonly string[], variances: ReadonlyMap<string, number>): LossTerm[] {
   const usable = names.filter((name) => (variances.get(name) ?? 0) > 0);
   return usable.map((name) => ({ name, factor: 1 / (variances.get(name) ?? 1) / usable.length }));
@@ -111,19 +114,19 @@ async function readParameters(
   };
   for (const { weight, bias, y } of layers) {
     await read(weight);
-    // A bias that happens to be small has to be able to grow.
+    // The minimum scale lets a small bias grow.
     if (bias !== undefined) await read(bias, 0.1 * Math.sqrt(variances.get(y) ?? 0));
   }
   return parameters;
 }
 
-/** The two models that training runs: the original gives targets, the repaired copy gives loss and gradients. */
+/** The two models of training: the original computes targets, the repaired copy computes loss and gradients. */
 interface Pair {
   readonly teacher: Session;
   readonly student: Session;
   readonly terms: readonly LossTerm[];
   readonly backward: Backward;
-  /** The feeds whose shapes every run has to have. */
+  /** Feeds whose shapes every run must have. */
   readonly first: Tensors;
 }
 
@@ -201,7 +204,7 @@ async function withOpen<T>(
   });
 }
 
-/** The variance of the elements of each float32 tensor over a few runs. */
+/** Returns the variance of each float32 tensor's elements over a few runs. */
 async function variancesOf(session: Session, names: readonly string[], feeds: Feeds) {
   const sums = new Map(names.map((name) => [name, { n: 0, sum: 0, squares: 0 }]));
   let runs = 0;

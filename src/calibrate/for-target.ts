@@ -2,7 +2,7 @@ import { fix } from '../mish/fixes.js';
 import type { Target } from '../mish/forms.js';
 import type { Spliced } from '../onnx/splice.js';
 
-/** A model for a provider, and what there is to say of it: for WebGL, what that computes wrong is written so that it is right. */
+/** Rewrites the nodes that the target computes wrong (only WebGL does). Returns the model and notes on the nodes. */
 export async function forTarget(
   plain: Spliced,
   target: Target | undefined,
@@ -11,5 +11,5 @@ export async function forTarget(
   const { output, report } = await fix(await plain.bytes(), { undo: false });
   if (report.fixes.length === 0) return { output: plain, notes: [] };
   const nodes = report.fixes.map(({ op, label }) => `${op} ${label}`).join(', ');
-  return { output, notes: [`written otherwise for WebGL, which computes them wrong: ${nodes}`] };
+  return { output, notes: [`rewritten for WebGL, which computes these nodes wrong: ${nodes}`] };
 }

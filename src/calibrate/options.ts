@@ -10,35 +10,35 @@ export interface CalibrateOptions
     SwapOptions,
     'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict'
   > {
-  /** Sharpness β: a number, 1 unless given, or `auto` for the smallest that keep the budget, each site its own. */
+  /** Sharpness β: a number, default 1; or `auto` for each site's smallest sharpness within the budget. */
   readonly beta?: number | 'auto' | undefined;
-  /** What `auto` has to keep: agreement>=0.98 unless given, or sqnr>=30 where no output looks like class scores. */
+  /** Budget for `auto`; default agreement>=0.98, or sqnr>=30 if no output looks like class scores. */
   readonly budget?: readonly Limit[] | undefined;
-  /** Makes feeds for a model that has these inputs and outputs. Labels only serve the report. */
+  /** Returns the data set for the model's inputs and outputs. Labels only serve the report. */
   readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
-  /** Samples to use at the most; 512 unless given. */
+  /** Maximum number of samples; default 512. */
   readonly samples?: number | undefined;
-  /** Rows that each layer's weights are solved from, about; 15,000 unless given. */
+  /** Approximate number of rows (pairs of a layer's input and output vectors) for each layer; default 15,000. */
   readonly rows?: number | undefined;
-  /** The one ridge for every layer, a share of its inputs' mean variance; chosen for each on held-out samples unless given. */
+  /** Ridge of every layer, as a share of its inputs' mean variance; default: the validation samples choose for each layer. */
   readonly ridge?: number | undefined;
-  /** Ways to repair a layer that are tried; all unless given. */
+  /** Methods to try for each layer; default all. */
   readonly methods?: readonly Method[] | undefined;
   /**
-   * Whose activations layers are solved for: of the network as repaired so far (asymmetric reconstruction), unless given,
-   * or of the original, with the sites next before the layer swapped.
+   * Network that supplies a layer's inputs: `repaired`, the network as repaired so far (asymmetric reconstruction), the
+   * default; or `original`, the original with only the sites directly before the layer swapped.
    */
   readonly inputs?: 'repaired' | 'original' | undefined;
-  /** Which layers to repair; all unless given. */
+  /** Returns whether to repair a layer; default all. */
   readonly layers?: ((layer: LinearLayer) => boolean) | undefined;
-  /** Gradient steps on all layers together after that; 200 unless given, 0 for none. */
+  /** Number of gradient steps on all layers together, after least squares; default 200, 0 for none. */
   readonly steps?: number | undefined;
-  /** Seed of the split of the samples and of the choice of rows; 0 unless given. The same seed gives the same bytes. */
+  /** Seed for splitting the samples and choosing the rows; default 0. The same seed gives the same bytes. */
   readonly seed?: number | undefined;
-  /** The CPU unless given. */
+  /** Provider that runs the models; default the CPU. */
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told what is being done, and how many of how many steps are. */
+  /** Receives the name of the step, the number of its finished units and their total. */
   readonly onProgress?: ((step: string, done: number, of: number) => void) | undefined;
 }

@@ -4,7 +4,7 @@ import type { Tensors } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
 
 /** A part of a data set; it is lazy if the data set is. */
-export interface Part {
+export interface Subset {
   readonly feeds: Feeds;
   /** Number of runs. */
   readonly runs: number;
@@ -21,14 +21,14 @@ export function splitFeeds(
   feeds: Feeds,
   shares: readonly number[],
   { seed, limit = Number.POSITIVE_INFINITY }: { readonly seed: number; readonly limit?: number | undefined },
-): Part[] {
+): Subset[] {
   const random = createRandom(seed);
   const taken =
     feeds.length > MAX_SHUFFLED_RUNS && limit < feeds.length
       ? choose(feeds.length, limit, random)
       : shuffled(feeds, limit, random);
   const sizes = shares.map((share) => Math.max(1, Math.floor(share * taken.length)));
-  const parts: Part[] = [];
+  const parts: Subset[] = [];
   for (const size of sizes.slice(1).toReversed()) parts.unshift(partOf(feeds, taken.splice(-size)));
   return [partOf(feeds, taken), ...parts];
 }
@@ -56,7 +56,7 @@ function shuffled(feeds: Feeds, limit: number, random: Random): number[] {
   return order.slice(0, limit);
 }
 
-function partOf(feeds: Feeds, indices: readonly number[]): Part {
+function partOf(feeds: Feeds, indices: readonly number[]): Subset {
   const chosen = indices.toSorted((a, b) => a - b);
   const base = { runs: chosen.length, indices: chosen };
   if (Array.isArray(feeds)) {
@@ -81,7 +81,7 @@ function partOf(feeds: Feeds, indices: readonly number[]): Part {
 }
 
 /** Returns a part as a data set, with the labels of its runs and without expected outputs. */
-export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Part): Dataset<Feeds> {
+export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Subset): Dataset<Feeds> {
   if (labels === undefined) return { source, feeds: part.feeds };
   const each = labels.length / feeds.length;
   const chosen = part.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
@@ -89,7 +89,7 @@ export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Part)
 }
 
 /** Joins two parts into one, in their order. */
-export function joined(a: Part, b: Part): Part {
+export function joined(a: Subset, b: Subset): Subset {
   const feeds = {
     length: a.runs + b.runs,
     async *[Symbol.asyncIterator]() {

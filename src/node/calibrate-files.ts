@@ -5,10 +5,14 @@ import {
 } from '../calibrate/activations/activations.js';
 import { type Calibration, calibrateModel } from '../calibrate/calibrate.js';
 import type { CalibrateOptions } from '../calibrate/options.js';
-import { type KeepOptions, type Kept, keepWithinBudget } from '../calibrate/select/keep-within-budget.js';
 import { type RankOptions, rankModel } from '../calibrate/select/rank.js';
 import type { Ranking } from '../calibrate/select/ranking.js';
 import { type SharpenSwapOptions, sharpenModel } from '../calibrate/select/sharpen-swap.js';
+import {
+  type BudgetResult,
+  type KeepOptions,
+  swapWithinBudget,
+} from '../calibrate/select/swap-within-budget.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -62,7 +66,7 @@ export function rankSites(model: RunnableModel, options: RankOptions): Promise<R
 }
 
 /**
- * Finds the sites of a model, by its path or bytes, that keep a budget, as `keepWithinBudget` does, which says what it throws.
+ * Finds the sites of a model, by its path or bytes, that keep a budget, as `swapWithinBudget` does, which says what it throws.
  *
  * @example
  * import { swap } from 'onnx-mish';
@@ -75,8 +79,8 @@ export function rankSites(model: RunnableModel, options: RankOptions): Promise<R
  * });
  * await swap(bytes, { plan });
  */
-export function keepWithin(model: RunnableModel, options: KeepOptions): Promise<Kept> {
-  return onModel(model, options, keepWithinBudget);
+export function keepWithin(model: RunnableModel, options: KeepOptions): Promise<BudgetResult> {
+  return onModel(model, options, swapWithinBudget);
 }
 
 /**

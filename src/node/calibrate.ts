@@ -1,4 +1,9 @@
-// What a swap does to a trained network, and what can be done about it.
+// Measures how a swap degrades a trained network, and repairs the network.
+
+import type { SiteWithCurvedShare } from '../calibrate/activations/curved-share.js';
+import type { ModelComparison } from '../calibrate/select/compare-with-original.js';
+import type { BudgetResult } from '../calibrate/select/swap-within-budget.js';
+import type { Degradation } from '../calibrate/select/trial.js';
 
 export type { InputStatistics, Units } from '../calibrate/activations/activation-meter.js';
 export {
@@ -8,7 +13,7 @@ export {
   type SiteActivations,
   type UnmeasuredSite,
 } from '../calibrate/activations/activations.js';
-export type { BentSite } from '../calibrate/activations/curved-share.js';
+export type { SiteWithCurvedShare } from '../calibrate/activations/curved-share.js';
 export {
   CALIBRATION_SCHEMA,
   type Calibration,
@@ -24,18 +29,27 @@ export {
   type Measure,
   parseBudget,
 } from '../calibrate/select/budget.js';
-export type { Judgement } from '../calibrate/select/compare-with-original.js';
+export type { ModelComparison } from '../calibrate/select/compare-with-original.js';
 export { type FoundSet, findLargestSet, type SetSearch } from '../calibrate/select/find-largest-set.js';
-export type {
-  JudgedSet,
-  KeepOptions,
-  KeepProgress,
-  Kept,
-} from '../calibrate/select/keep-within-budget.js';
 export type { RankOptions, RankProgress } from '../calibrate/select/rank.js';
 export { parseRanking, RANKING_SCHEMA, type RankedSite, type Ranking } from '../calibrate/select/ranking.js';
 export type { SharpnessReport, SharpnessTrial } from '../calibrate/select/search-sharpness.js';
 export type { SharpenSwapOptions } from '../calibrate/select/sharpen-swap.js';
-export type { Drawn, Harm } from '../calibrate/select/trial.js';
+export type {
+  BudgetResult,
+  JudgedSet,
+  KeepOptions,
+  KeepProgress,
+} from '../calibrate/select/swap-within-budget.js';
+export type { Degradation, Drawn } from '../calibrate/select/trial.js';
 export type { Histogram } from '../metrics/histogram.js';
 export { activations, calibrate, keepWithin, rankSites, sharpenSwap } from './calibrate-files.js';
+
+/** @deprecated Use `SiteWithCurvedShare`. */
+export type BentSite = SiteWithCurvedShare;
+/** @deprecated Use `Degradation`. */
+export type Harm = Degradation;
+/** @deprecated Use `ModelComparison`. */
+export type Judgement = ModelComparison;
+/** @deprecated Use `BudgetResult`. */
+export type Kept = BudgetResult;

@@ -1,5 +1,5 @@
 import { limitText } from '../calibrate/select/budget.js';
-import type { BentSite, Calibration, Judgement, LayerRepair } from '../node/calibrate.js';
+import type { Calibration, LayerRepair, ModelComparison, SiteWithCurvedShare } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
@@ -186,7 +186,7 @@ export function describeFold({ fold }: Calibration): string[] {
   ];
 }
 
-function siteTable(all: readonly BentSite[], most: number, hint: string | undefined): string {
+function siteTable(all: readonly SiteWithCurvedShare[], most: number, hint: string | undefined): string {
   const sites = all.slice(0, most);
   const more = all.length > most ? `\n… ${all.length - most} more${hintText(hint)}` : '';
   const names = tellApart(
@@ -202,7 +202,7 @@ function siteTable(all: readonly BentSite[], most: number, hint: string | undefi
 
 /** Returns table rows: three for each output, for the original, the plain swap and the calibrated model. */
 export function outputRows({ original, swapped, calibrated }: Calibration): string[][] {
-  const agreement = (judgement: Judgement, index: number) => judgement.drift[index]?.top1 ?? null;
+  const agreement = (judgement: ModelComparison, index: number) => judgement.drift[index]?.top1 ?? null;
   return swapped.drift.flatMap(({ output }, index) =>
     [['original', null] as const, ['plain swap', swapped] as const, ['calibrated', calibrated] as const].map(
       ([name, judgement]) => {

@@ -100,7 +100,7 @@ function accuracyMeters(outputs: readonly string[], first: Tensors, labels: read
   if (output === undefined) {
     throw new OnnxMishError(
       'bad-data',
-      'the labels need an output of class scores, and no output looks like class scores',
+      'labels need an output of class scores, and no output looks like class scores',
       {
         fix: 'Leave out the labels',
         option: { labels: null },

@@ -83,7 +83,7 @@ async function plain(input: Uint8Array): Promise<Uint8Array> {
 const rows = rowsOf(SAMPLES, 1);
 const fresh = rowsOf(400, 2);
 
-test('the outputs come nearer to the original’s, on samples it never saw', async () => {
+test('the outputs come nearer to the original’s, on samples outside the training', async () => {
   const { bytes, report } = await calibrated(net, rows);
   expect(report.kept).toBe('calibrated');
   expect(report.samples).toMatchObject({ source: 'npz', seed: 0, fit: 120, held: 20, judged: 20 });
@@ -95,7 +95,7 @@ test('the outputs come nearer to the original’s, on samples it never saw', asy
   expect(report.bytesOut).toBe(bytes.length);
 });
 
-test('gradient steps move weights on, and what held-out samples say is reported', async () => {
+test('gradient steps lower the loss, and the validation loss is reported', async () => {
   const { bytes, report } = await calibrated(net, rows, { steps: 100 });
   const { before = 0, after = 1 } = report.tuning ?? {};
   expect(after).toBeLessThan(before);
@@ -132,7 +132,7 @@ const POISONS: readonly [string, (row: Float32Array, index: number) => Float32Ar
   ['far on one side', (row) => row.map((x) => -Math.abs(x) * 40)],
 ];
 
-describe('poisoned samples to solve weights from', () => {
+describe('poisoned training samples', () => {
   test.each(POISONS)('%s: the result is no worse than the plain swap on the others', async (_, change) => {
     const before = await plain(net);
     for (const steps of [0, 40]) {
@@ -150,7 +150,7 @@ describe('poisoned samples to solve weights from', () => {
     }
   });
 
-  test('and to choose by: what is judged by the rest is the plain swap, and is written', async () => {
+  test('with poisoned validation samples: the plain swap is written', async () => {
     const bad = poisoned([...fit.indices, ...held.indices], (row) => row.map((x) => -Math.abs(x) * 40));
     const { bytes, report } = await calibrated(net, bad, { steps: 20 });
     expect(report.kept).toBe('swapped');
@@ -169,12 +169,12 @@ describe('poisoned samples to solve weights from', () => {
     const bad = poisoned([at], (row) => row.map(() => Number.NaN));
     expect(await failure(calibrated(net, bad))).toMatchObject({
       code: 'bad-data',
-      what: 'the original itself gives NaN or infinity on these samples',
+      what: 'the original returns NaN or infinity on these samples',
       where: 'second',
     });
   });
 
-  test('NaN in a sample to judge by leaves a sound model', async () => {
+  test('NaN in a test sample gives a sound model', async () => {
     const bad = poisoned([judged.indices[0] ?? 0], (row) => row.map(() => Number.NaN));
     const { bytes } = await calibrated(net, bad, { steps: 10 });
     expect(await rmse(net, bytes, fresh)).toBeLessThanOrEqual(await rmse(net, await plain(net), fresh));
@@ -190,8 +190,8 @@ function initializer(bytes: Uint8Array, name: string): Uint8Array | undefined {
     ?.whole;
 }
 
-describe('what is not involved', () => {
-  test('keeps its bytes: weights before the first site, and other tensors', async () => {
+describe('calibrate', () => {
+  test('keeps the bytes of weights before the first site, and of other tensors', async () => {
     const { bytes } = await calibrated(net, rows);
     for (const name of ['w1', 'b1', 'scale'])
       expect(initializer(bytes, name)).toEqual(initializer(net, name));
@@ -199,7 +199,7 @@ describe('what is not involved', () => {
       expect(initializer(bytes, name)).not.toEqual(initializer(net, name));
   });
 
-  test('and layers that nobody asked for', async () => {
+  test('keeps the bytes of layers that are not selected', async () => {
     const { bytes, report } = await calibrated(net, rows, {
       ...{ layers: ({ node: { name } }) => name === 'third', steps: 20 },
     });
@@ -208,7 +208,7 @@ describe('what is not involved', () => {
       expect(initializer(bytes, name)).toEqual(initializer(net, name));
   });
 
-  test('every field of a tensor but its data stays', async () => {
+  test('keeps every field of a tensor but its data', async () => {
     const named = parts.initializers.map((tensor) => ({ ...tensor, docString: `about ${tensor.name}` }));
     const { bytes } = await calibrated(model({ ...parts, initializers: named }), rows);
     const changed = decode(bytes).graph?.initializer?.find(({ name }) => name === 'w2');
@@ -216,7 +216,7 @@ describe('what is not involved', () => {
   });
 });
 
-describe('left alone, and said', () => {
+describe('not repaired, with a reason, are', () => {
   const alone = async (nodes: onnx.INodeProto[]) =>
     calibrated(model({ ...parts, nodes: [...parts.nodes.slice(0, 4), ...nodes] }), rows);
 
@@ -246,7 +246,7 @@ describe('left alone, and said', () => {
     expect(report.leftAlone).toEqual([{ label: 'third', op: 'Gemm', why }]);
   });
 
-  test('weights that are no constants', async () => {
+  test('weights that are not constants', async () => {
     const { report } = await alone([
       node('Mul', ['w3', 'scale'], ['w']),
       node('MatMul', ['a2', 'w'], ['y'], {}, { name: 'third' }),
@@ -283,7 +283,7 @@ test('a layer after an If whose branches hold the sites is repaired', async () =
 });
 
 describe('the record', () => {
-  test('says what was done, and there is nothing to undo it from', async () => {
+  test('has the operation, and nothing for undo', async () => {
     const { bytes } = await calibrated(net, rows);
     const { history, mish } = await inspect(bytes);
     expect(mish).toHaveLength(2);
@@ -294,17 +294,17 @@ describe('the record', () => {
     });
   });
 
-  test('a model without sites comes back byte for byte, with a note', async () => {
+  test('has a note for a model without sites, whose bytes are unchanged', async () => {
     const none = model({ nodes: [node('Tanh', ['x'], ['y'])], inputs: parts.inputs, outputs: parts.outputs });
     const { bytes, report } = await calibrated(none, rows, { steps: 20 });
     expect(bytes).toEqual(none);
     expect([report.sites, report.layers, report.tuning]).toEqual([[], [], null]);
-    expect(report.notes).toEqual(['there is nothing to swap: calibrate takes the original, before any swap']);
+    expect(report.notes).toEqual(['the model has no sites to swap: calibrate needs the original model']);
   });
 });
 
-describe('models of others, and our own', () => {
-  test('LeNet-5 on pictures that it never saw', async () => {
+describe('a trained model is improved', () => {
+  test('LeNet-5, on images outside the training', async () => {
     const count = 320;
     const { images, labels } = readFashion('train', count, 2000);
     const arrays = {
@@ -336,7 +336,7 @@ describe('models of others, and our own', () => {
   });
 });
 
-test('samples that are too few, and an interruption', async () => {
+test('too few samples and an abort are errors', async () => {
   expect(await failure(calibrated(net, rows.slice(0, 2)))).toMatchObject({ code: 'bad-data' });
   const controller = new AbortController();
   const stopped = calibrated(net, rows, {

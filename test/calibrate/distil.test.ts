@@ -57,32 +57,32 @@ async function options(bytes: Uint8Array, more: Partial<TuneOptions> = {}): Prom
 }
 
 describe('gradient steps', () => {
-  test('bring disturbed weights back to what they do', async () => {
+  test('restore disturbed weights', async () => {
     const tuned = await tune(await options(net(0.15)));
     expect(tuned?.before).toBeGreaterThan(0.01);
     expect(tuned?.after).toBeLessThan((tuned?.before ?? 0) / 20);
     expect(tuned?.edits).toHaveLength(2);
   });
 
-  test('of single samples are added up to batches', async () => {
+  test('sum the gradients of single samples to batches', async () => {
     const tuned = await tune(
       await options(net(0.15), { train: part(40, 1), validation: part(20, 1), steps: 60 }),
     );
     expect(tuned?.after).toBeLessThan((tuned?.before ?? 0) / 3);
   });
 
-  test('that do not help are not kept', async () => {
+  test('that do not lower the loss are dropped', async () => {
     const tuned = await tune(await options(net(0), { steps: 12 }));
     expect(tuned).toMatchObject({ before: 0, after: 0, edits: [] });
   });
 
-  test('pass over runs of another shape', async () => {
+  test('skip runs of another shape', async () => {
     const mixed = { ...part(1), feeds: [run(16), run(3), run(16), run(1)] };
     const tuned = await tune(await options(net(0.15), { train: mixed, validation: mixed, steps: 24 }));
     expect(tuned?.after).toBeLessThan(tuned?.before ?? 0);
   });
 
-  test('are the same by the same seed', async () => {
+  test('are the same for the same seed', async () => {
     const bytes = net(0.15);
     const same = await options(bytes, { steps: 12 });
     const [first, second] = [await tune(same), await tune(same)];
@@ -95,7 +95,7 @@ describe('gradient steps', () => {
     expect(await tune(await options(net(0.15), { layers: [] }))).toBeUndefined();
   });
 
-  test('stop when they are told to', async () => {
+  test('stop at an abort', async () => {
     const signal = AbortSignal.abort();
     await expect(tune(await options(net(0.15), { signal }))).rejects.toMatchObject({ code: 'aborted' });
   });

@@ -21,7 +21,7 @@ test.each(['webgl_reshape_relu', 'webgl_reshape_mul', 'webgl_conv_sigmoid', 'web
     const { output, notes } = await forTarget(plain, 'webgl');
     const bytes = await output.bytes();
     expect(webglMistakes(await scan(bytes))).toEqual([]);
-    expect(notes).toEqual([expect.stringMatching(/^written otherwise for WebGL, .*: \w+ /)]);
+    expect(notes).toEqual([expect.stringMatching(/^rewritten for WebGL, .*: \w+ /)]);
     const other = await retarget(await plain.bytes(), { target: 'webgl', undo: false });
     expect(bytes).toEqual(await other.output.bytes());
     // What was calibrated is no swap that could be undone.
@@ -31,7 +31,7 @@ test.each(['webgl_reshape_relu', 'webgl_reshape_mul', 'webgl_conv_sigmoid', 'web
   },
 );
 
-test('a model without such nodes stays as it is', async () => {
+test('a model without such nodes stays unchanged', async () => {
   const plain = await load('abs_by_relu');
   expect(await forTarget(plain, 'webgl')).toEqual({ output: plain, notes: [] });
 });

@@ -40,7 +40,7 @@ test('a model with the sites that fit, and what both parts of the samples say', 
   expect(stdout).toMatch(
     /^ {4}kept, held out +2 sites +10 samples +agreement 100 %, SQNR .* max abs [23]\.\de-4/m,
   );
-  expect(stdout).toContain('kept Relu harmful: left as it is, to keep the budget');
+  expect(stdout).toContain('kept Relu harmful: not swapped, since the budget would be exceeded');
   const { json } = await cliJson(['inspect', 'm.mish.onnx'], { cwd: folder.path });
   expect(nodes(json.sites)).toEqual(['harmful']);
   await cli(['undo', 'm.mish.onnx', '-o', 'again.onnx'], { cwd: folder.path });
@@ -150,10 +150,10 @@ describe('refused', () => {
   test.each([
     [['--keep', 'sqnr>=30'], /--keep needs samples.*\n.*--data samples\.npz or --images folder/],
     [[...KEEP, 'sqnr<=30'], /'sqnr<=30' has the wrong direction.*\n.*Write sqnr>=30/],
-    [[...KEEP, 'speed>=30'], /there is no limit on 'speed'/],
+    [[...KEEP, 'speed>=30'], /'speed' is not a measure/],
     [[...KEEP, 'top1-drop<=1'], /top1-drop<=1 needs labels.*\n.*--labels/],
-    [[...KEEP, 'sqnr>=30', '--samples', '1'], /one run of samples, and none to hold out/],
-    [[...KEEP, 'sqnr>=30', '--samples', '0'], /no number of samples/],
+    [[...KEEP, 'sqnr>=30', '--samples', '1'], /at least two runs of samples/],
+    [[...KEEP, 'sqnr>=30', '--samples', '0'], /must be a positive integer, got 0/],
     [[...KEEP, 'sqnr>=30', '--plan', 'plan.json'], /--plan <file>.*cannot be used with.*--keep/],
     [['--data', 's.npz'], /--data is for --keep.*\n.*agreement>=0\.99/],
     [['--samples', '3'], /--samples is for --keep/],

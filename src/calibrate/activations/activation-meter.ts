@@ -3,68 +3,67 @@ import { mish } from '../../mish/reference.js';
 import { elementCount, type Tensor, toNumbers } from '../../providers/tensor.js';
 import { axisIn, type UnitAxis } from './unit-axis.js';
 
-/** Left of here Mish is on its way back to 0, -0.2 and nearer; in between it dips to -0.309, at -1.19. */
-export const DIP = -2.5;
-/** Within this distance from 0 Mish bends; outside it is as good as straight. */
-export const BEND = 4;
-/** Units that are positive in fewer of their elements than this are called rarely positive. */
-export const RARELY = 0.01;
+/** Left end of Mish's dip: the minimum is -0.309 at -1.19; left of -2.5, Mish is above -0.2 and approaches 0. */
+export const MIN_DIP_INPUT = -2.5;
+/** Largest |x| at which Mish is visibly curved; beyond it Mish is nearly 0 or x. */
+export const MAX_CURVED_INPUT = 4;
+/** Share of positive elements below which a unit is rarely positive. */
+export const RARELY_POSITIVE_SHARE = 0.01;
 
 /** The units of a tensor, channels or features. */
 export interface Units {
-  /** The axis that counts them, from 0. */
+  /** Axis of the units, from 0. */
   readonly axis: number;
   readonly count: number;
-  /** How many elements of each were seen: what a share of them is worth. */
+  /** Number of measured elements of each unit. */
   readonly each: number;
-  /** Units that were positive nowhere. */
+  /** Number of units without a positive element. */
   readonly neverPositive: number;
-  /** Units that were positive in less than 1 % of their elements, those never positive among them. */
+  /** Number of units with fewer than 1 % positive elements, including units without any. */
   readonly rarelyPositive: number;
 }
 
-/** What went into an activation. Shares are of the finite elements, from 0 to 1. */
+/** Statistics of an activation's input. Shares are of the finite elements, from 0 to 1. */
 export interface InputStatistics {
-  /** Finite elements. */
+  /** Number of finite elements. */
   readonly n: number;
-  /** Elements left out of everything here but `units`, for which +Infinity is positive. */
+  /** Number of NaN elements. NaN and infinite elements count only in `units`, where +Infinity is positive. */
   readonly nan: number;
   readonly infinite: number;
-  /** Null where it is a scalar, or where it had not the same number of units in all runs. */
+  /** Units of the input; null for a scalar, or if the number of units differs between runs. */
   readonly units: Units | null;
-  /** The rest is null where no element is finite. */
+  /** Mean; like the following figures, null if no element is finite. */
   readonly mean: number | null;
-  /** Standard deviation, of the population. */
+  /** Standard deviation of the population. */
   readonly std: number | null;
   readonly min: number | null;
   readonly max: number | null;
-  /** The share above 0. */
+  /** Share of elements above 0. */
   readonly positive: number | null;
-  /** The share in Mish's dip, -2.5 < x < 0. */
+  /** Share of elements in Mish's dip, -2.5 < x < 0. */
   readonly dip: number | null;
-  /** The share with |x| < 4, where Mish bends. */
+  /** Share of elements with |x| < 4, where Mish is curved. */
   readonly bend: number | null;
   /**
-   * What Mish would let through below 0 that the activation f does not: Σ |mish(x) − f(x)| over x < 0, divided by
-   * Σ |f(x)| over all x. For ReLU that is the mass Mish lets through that ReLU stops, in ReLU's own. Null where f is
-   * not known, and where it gives nothing but 0.
+   * Negative mass ratio: Σ |mish(x) − f(x)| over x < 0, divided by Σ |f(x)| over all x, for the activation f. For ReLU,
+   * the mass that Mish adds below 0, relative to ReLU's output. Null if f is unknown or always returns 0.
    */
   readonly letThrough: number | null;
   readonly histogram: Histogram | null;
 }
 
-/** Adds up the tensors of one place, run after run. */
+/** Meter of an activation's input over several runs. */
 export interface ActivationMeter {
-  /** Throws nothing: a tensor that is not there, or no numbers, counts as nothing. */
+  /** Adds a tensor; a missing tensor, or a tensor without numbers, is ignored. */
   add(tensor: Tensor | undefined): void;
   result(): InputStatistics;
 }
 
-/** A meter for the input of an activation that has this slope below 0: 0 for ReLU, undefined where it is not known. */
+/** Returns a meter for an activation's input. `slope` is the activation's slope below 0: 0 for ReLU, undefined if unknown. */
 export function activationMeter(axis: UnitAxis, slope: number | undefined): ActivationMeter {
   const histogram = histogramMeter();
   const units = unitMeter(axis);
-  const total = { n: 0, nan: 0, infinite: 0, positive: 0, dip: 0, bend: 0, through: 0, mass: 0 };
+  const total = { n: 0, nan: 0, infinite: 0, positive: 0, dip: 0, bend: 0, negativeMass: 0, mass: 0 };
   const moments = { mean: 0, squares: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
 
   return {
@@ -73,8 +72,8 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
       if (tensor === undefined || values === undefined) return;
       histogram.add(values);
       units.add(values, tensor.dims);
-      let [n, sum, nan, infinite, positive, dip, bend, through, mass] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
-      const alpha = slope ?? 0;
+      let [n, sum, nan, infinite, positive, dip, bend, negativeMass, mass] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
+      const factor = slope ?? 0;
       for (let index = 0; index < values.length; index++) {
         const x = values[index] ?? 0;
         if (!(Math.abs(x) < Number.POSITIVE_INFINITY)) {
@@ -86,15 +85,15 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
         sum += x;
         if (x < moments.min) moments.min = x;
         if (x > moments.max) moments.max = x;
-        if (x < BEND && x > -BEND) bend++;
+        if (x < MAX_CURVED_INPUT && x > -MAX_CURVED_INPUT) bend++;
         if (x > 0) {
           positive++;
           mass += x;
         } else if (x < 0) {
-          if (x > DIP) dip++;
-          const given = alpha * x;
-          mass += Math.abs(given);
-          through += Math.abs(mish(x) - given);
+          if (x > MIN_DIP_INPUT) dip++;
+          const output = factor * x;
+          mass += Math.abs(output);
+          negativeMass += Math.abs(mish(x) - output);
         }
       }
       if (n > 0) {
@@ -104,7 +103,7 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
           const x = values[index] ?? 0;
           if (Math.abs(x) < Number.POSITIVE_INFINITY) squares += (x - mean) ** 2;
         }
-        // Two sets as one (Chan, Golub and LeVeque, 1979).
+        // Merges the moments of two sets (Chan, Golub and LeVeque, 1979).
         const all = total.n + n;
         const apart = mean - moments.mean;
         moments.mean += (apart * n) / all;
@@ -116,25 +115,25 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
       total.positive += positive;
       total.dip += dip;
       total.bend += bend;
-      total.through += through;
+      total.negativeMass += negativeMass;
       total.mass += mass;
     },
     result() {
-      const { n, nan, infinite, positive, dip, bend, through, mass } = total;
+      const { n, nan, infinite, positive, dip, bend, negativeMass, mass } = total;
       const { mean, squares, min, max } = moments;
       const some = (value: number) => (n > 0 && Number.isFinite(value) ? value : null);
       return {
         ...{ n, nan, infinite, units: units.result() },
         ...{ mean: some(mean), std: some(Math.sqrt(squares / n)), min: some(min), max: some(max) },
         ...{ positive: some(positive / n), dip: some(dip / n), bend: some(bend / n) },
-        letThrough: slope === undefined || mass === 0 ? null : some(through / mass),
+        letThrough: slope === undefined || mass === 0 ? null : some(negativeMass / mass),
         histogram: histogram.result(),
       };
     },
   };
 }
 
-/** Counts in how many elements each unit is positive. */
+/** Returns a meter that counts each unit's positive elements. */
 function unitMeter(where: UnitAxis) {
   let axis: number | undefined;
   let positives: Float64Array | undefined;
@@ -172,9 +171,9 @@ function unitMeter(where: UnitAxis) {
       let [neverPositive, rarelyPositive] = [0, 0];
       for (let unit = 0; unit < positives.length; unit++) {
         const [above, of] = [positives[unit] ?? 0, seen[unit] ?? 0];
-        if (of === 0) continue; // nothing but NaN says nothing
+        if (of === 0) continue; // all elements are NaN
         if (above === 0) neverPositive++;
-        if (above < RARELY * of) rarelyPositive++;
+        if (above < RARELY_POSITIVE_SHARE * of) rarelyPositive++;
       }
       return { axis, count: positives.length, each, neverPositive, rarelyPositive };
     },

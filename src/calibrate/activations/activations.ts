@@ -16,31 +16,31 @@ import { unitAxis } from './unit-axis.js';
 
 export const ACTIVATIONS_SCHEMA = 'onnx-mish/activations@1';
 
-/** What the activations of a model take in, over samples. Shares are from 0 to 1. */
+/** Statistics of the inputs of a model's activations. Shares are from 0 to 1. */
 export interface Activations {
   readonly schema: typeof ACTIVATIONS_SCHEMA;
   readonly data: {
     readonly source: Dataset['source'];
     readonly seed: number | null;
-    /** Runs that were fed, of so many. */
+    /** Number of measured runs; `of` is the number of all runs. */
     readonly runs: number;
     readonly of: number;
-    /** What those runs are in samples. */
+    /** Number of samples in these runs. */
     readonly samples: number;
-    /** Dimensions of a run's inputs. */
+    /** Dimensions of the model's inputs in the first run. */
     readonly shapes: Readonly<Record<string, readonly number[]>>;
   };
-  /** In the order of the graph. */
+  /** Measured sites, in the order of the graph. */
   readonly sites: readonly SiteActivations[];
   /** Sites that could not be measured. */
   readonly unmeasured: readonly UnmeasuredSite[];
 }
 
-/** One site of the main graph, and the statistics of the tensor that goes into it. */
+/** A site of the main graph with the statistics of its input tensor. */
 export interface SiteActivations extends Omit<SiteReport, 'beta' | 'scope'>, InputStatistics {
-  /** Name of that tensor. */
+  /** Name of the input tensor. */
   readonly input: string;
-  /** Its dimensions in the first run. */
+  /** Dimensions of the input tensor in the first run. */
   readonly dims: readonly number[];
 }
 
@@ -49,47 +49,47 @@ export interface UnmeasuredSite extends Omit<SiteReport, 'beta'> {
 }
 
 export interface ActivationsOptions extends SiteOptions {
-  /** Makes the feeds, once the inputs and outputs of the model are known. */
+  /** Returns the data set for the model's inputs and outputs. */
   readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
-  /** The CPU unless given. */
+  /** Provider that runs the model; default the CPU. */
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
-  /** Samples to take, about and at the most: 256 unless given. Runs are drawn by `seed`, for data may be in order. */
+  /** Maximum number of samples; default 256. `seed` selects the runs, since data may be sorted. */
   readonly samples?: number | undefined;
-  /** 0 unless given. */
+  /** Seed that selects the runs; default 0. */
   readonly seed?: number | undefined;
-  /** Tensors of one pass, at the most; 48 unless given. */
+  /** Maximum number of tensors in a pass; default 48. */
   readonly chunk?: number | undefined;
-  /** Bytes of tensors that a run of one pass may give, about; 256 MiB unless given. */
+  /** Approximate maximum of bytes that a run outputs in a pass; default 256 MiB. */
   readonly bytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
-/** Samples that are enough for shares of a percent, and few enough to wait for. */
-export const ENOUGH_SAMPLES = 256;
-/** Sites of the first pass, when nothing is known of the size of their tensors. */
-const FIRST = 4;
+/** Default number of samples: enough for shares of a percent. */
+export const DEFAULT_SAMPLES = 256;
+/** Number of sites in the first pass, before any size is measured. */
+const FIRST_PASS_SITES = 4;
 
 /**
- * Runs a model on samples and measures what goes into each activation that could be swapped: how much of it is above 0,
- * lies in Mish's dip, lies where Mish bends, and how many units (channels or features, see `unitAxis`) are never
- * positive, which is dead under ReLU. `model` is the original.
+ * Runs a model on samples and measures the input of each activation that can be swapped: the shares above 0, in Mish's
+ * dip and in Mish's curved part, and the number of units (channels or features, see `unitAxis`) that are never positive,
+ * so dead under ReLU. `model` is the original.
  *
- * Tensors become outputs of copies of the model, a few at a time, and of each run only sums and counts are kept: memory
- * holds one run of one pass. Activations in bodies of If, Loop and Scan and in functions cannot be looked into; they
- * are listed in `unmeasured`, as are those at which ONNX Runtime failed. NaN and infinite elements are counted apart.
+ * A few tensors at a time become outputs of copies of the model. Only sums and counts stay in memory between runs.
+ * Activations in functions and in the bodies of If, Loop and Scan cannot be measured; `unmeasured` lists them, and
+ * activations at which ONNX Runtime fails. NaN and infinite elements are counted separately.
  *
- * Throws `bad-data` for data that does not fit, `run-failed` for a model that does not run, `bad-usage`, `io`,
+ * Throws `bad-data` for unfit data, `run-failed` for a model that does not run, `bad-usage`, `io`,
  * `provider-unavailable`, `aborted`, and as `scan` does.
  */
 export async function measureActivations(
   model: LoadedModel,
   options: ActivationsOptions & OnProvider,
 ): Promise<Activations> {
-  const { samples = ENOUGH_SAMPLES, seed = 0 } = options;
+  const { samples = DEFAULT_SAMPLES, seed = 0 } = options;
   if (!(Number.isSafeInteger(samples) && samples > 0)) {
-    throw new OnnxMishError('bad-usage', `${samples} is no number of samples`, { fix: 'Give 1 or more' });
+    throw new OnnxMishError('bad-usage', `the number of samples must be a positive integer, got ${samples}`);
   }
   const analysis = analyse(model.document);
   const found = await findSites(model.document, options, analysis);
@@ -111,7 +111,8 @@ export async function measureActivations(
   for (const place of places) {
     const { scope, beta, ...site } = siteReport({ ...place.site, beta: 1 });
     const result = measured.get(place);
-    const why = place.why ?? result?.why ?? (result === undefined ? 'no run reached it' : undefined);
+    const why =
+      place.why ?? result?.why ?? (result === undefined ? 'no run reached the activation' : undefined);
     if (why !== undefined) unmeasured.push({ scope, ...site, why });
     else if (result?.why === undefined && result !== undefined) {
       sites.push({ ...site, input: place.input, dims: result.dims, ...result.statistics });
@@ -126,11 +127,11 @@ export async function measureActivations(
   };
 }
 
-/** A site and its input; `why` it cannot be looked into. */
+/** A site and its input; `why` is the reason if the input cannot be measured. */
 interface Place {
   readonly site: Site;
   readonly input: string;
-  /** Whether the input is one of the model. */
+  /** Whether the site's input is an input of the model. */
   readonly fed: boolean;
   readonly meter: () => ActivationMeter;
   readonly why: string | undefined;
@@ -146,14 +147,14 @@ function placeOf(site: Site, index: GraphIndex): Place {
 }
 
 function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
-  if (scope.kind === 'function') return 'tensors in a function cannot be made outputs';
-  if (scope.parent !== undefined) return 'tensors in the body of a node cannot be made outputs';
+  if (scope.kind === 'function') return 'tensors in a function cannot become outputs';
+  if (scope.parent !== undefined) return 'tensors in the body of a node cannot become outputs';
   const input = inputOf(site);
-  if (!made && scope.initializers.has(input)) return 'what goes into it is a constant of the model';
+  if (!made && scope.initializers.has(input)) return 'the input is a constant of the model';
   return undefined;
 }
 
-/** Opens the model as it is and runs it once, so that what is wrong with model or data is not the fault of a site. */
+/** Runs the unchanged model once, so that errors of the model or the data are not reported as a site's. */
 async function tryOut(
   { file }: LoadedModel,
   { provider, data, session, signal }: ActivationsOptions & OnProvider,
@@ -163,7 +164,7 @@ async function tryOut(
   try {
     const dataset = data(opened.inputs, opened.outputs);
     const feed = await firstFeed(dataset.feeds);
-    if (feed === undefined) throw new OnnxMishError('bad-data', 'there is nothing to feed the model with');
+    if (feed === undefined) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
     await opened.run(feed);
     return { dataset, shapes: dimsOf(feed) };
   } finally {
@@ -179,14 +180,14 @@ type Result =
   | { readonly why: string }
   | { readonly why?: undefined; readonly statistics: InputStatistics; readonly dims: readonly number[] };
 
-/** What a pass needs besides its places. */
+/** Input of a pass, besides its places. */
 interface Work {
   readonly model: LoadedModel;
   readonly feeds: Feeds;
   readonly provider: Provider;
   readonly session: SessionOptions | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Told after each run of a pass. */
+  /** Receives the numbers of places and of finished runs after each run of a pass. */
   readonly ran: (places: number, runs: number) => void;
 }
 
@@ -198,20 +199,20 @@ async function measureAll(
 ): Promise<Map<Place, Result>> {
   const { chunk = 48, bytes = 2 ** 28, provider, session, signal, onProgress } = options;
   const results = new Map<Place, Result>();
-  let size = Math.min(chunk, FIRST);
+  let size = Math.min(chunk, FIRST_PASS_SITES);
   for (let at = 0; at < places.length; ) {
     const part = places.slice(at, at + size);
     const ran = (count: number, run: number) => onProgress?.(at * runs + count * run, places.length * runs);
     const largest = await measurePart(part, { model, feeds, provider, session, signal, ran }, results);
     at += part.length;
-    // What comes next is about as large as what came last, or a few times that.
+    // The next tensors are probably about as large as the last, or a few times larger.
     const fitting = Math.floor((bytes * part.length) / Math.max(1, largest));
     size = Math.max(1, Math.min(chunk, fitting, 4 * size));
   }
   return results;
 }
 
-/** Measures some places; halves them until what fails is alone. Gives the bytes of the largest run. */
+/** Measures some places; on a failure, halves them until the failing place is alone. Returns the largest run's bytes. */
 async function measurePart(part: readonly Place[], work: Work, results: Map<Place, Result>): Promise<number> {
   try {
     return await runPart(part, work, results);
@@ -261,7 +262,7 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
   for (const { place, meter, dims } of rows) {
     results.set(
       place,
-      dims === undefined ? { why: 'no run gave what goes into it' } : { statistics: meter.result(), dims },
+      dims === undefined ? { why: 'no run returned the input' } : { statistics: meter.result(), dims },
     );
   }
   return largest;

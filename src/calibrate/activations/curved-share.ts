@@ -1,5 +1,5 @@
 import { stopIfAborted } from '../../base/abort.js';
-import type { Part } from '../../data/split.js';
+import type { Subset } from '../../data/split.js';
 import { recognise } from '../../mish/recognise.js';
 import type { SiteReport } from '../../mish/results.js';
 import type { Spliced } from '../../onnx/splice.js';
@@ -8,28 +8,28 @@ import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { toNumbers } from '../../providers/tensor.js';
 
-/** A site with what its inputs see of Mish. */
-export interface BentSite extends SiteReport {
-  /** Share of its inputs with |βx| < 4, where Mish is neither 0 nor x; null where that was not measured. Elsewhere it is ReLU. */
+/** A site with the share of its inputs in Mish's curved part. */
+export interface SiteWithCurvedShare extends SiteReport {
+  /** Curved share: share of inputs with |βx| < 4, where Mish is neither nearly 0 nor nearly x; null if not measured. */
   readonly bends: number | null;
 }
 
-/** Up to here Mish differs from ReLU by more than 0.07, or bends; beyond, it is ReLU in all but name. */
-const BEND = 4;
+/** Largest |βx| in Mish's curved part; beyond it Mish differs from ReLU by at most 0.08. */
+const MAX_CURVED_INPUT = 4;
 
-/** Measures the share of inputs for which Mish bends, of each site of the main graph, in the model as it will be. */
-export async function withBends(
+/** Measures the curved share of each site of the main graph, in the edited model. */
+export async function withCurvedShares(
   sites: readonly SiteReport[],
   original: EditableModel,
   edited: Spliced,
-  { feeds }: Part,
+  { feeds }: Subset,
   options: OnProvider & { session?: SessionOptions | undefined; signal?: AbortSignal | undefined },
-): Promise<BentSite[]> {
+): Promise<SiteWithCurvedShare[]> {
   const model = await original.edited(edited);
   const { document } = model;
-  const found = (await recognise(document)).filter(({ scope }) => scope === document.graph);
-  const made = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
-  const measured = found.filter(({ x }) => made.has(x));
+  const swapped = (await recognise(document)).filter(({ scope }) => scope === document.graph);
+  const produced = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
+  const measured = swapped.filter(({ x }) => produced.has(x));
   const meters = measured.map(({ x, beta, node }) => ({
     x,
     beta,
@@ -47,7 +47,7 @@ export async function withBends(
         for (const meter of meters) {
           const tensor = exposed.get(outputs, meter.x);
           const values = (tensor && toNumbers(tensor)) ?? [];
-          const limit = BEND / meter.beta;
+          const limit = MAX_CURVED_INPUT / meter.beta;
           for (let index = 0; index < values.length; index++)
             if (Math.abs(values[index] as number) < limit) meter.inside++;
           meter.n += values.length;

@@ -2,25 +2,26 @@ import type { Scope } from '../../onnx/document.js';
 import { attribute } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
-/** The axis on which a tensor has its units: a number from 0, or the last one, whichever that is. */
+/** Axis of a tensor's units: a number from 0, or the last axis. */
 export type UnitAxis = number | 'last';
 
-/** Operators that give channels on axis 1. */
+/** Operators whose outputs have channels on axis 1. */
 const CHANNELS: readonly string[] = [
   ...['Conv', 'ConvTranspose', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization'],
   ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'],
 ];
-/** Operators that give features on the last axis. */
+/** Operators whose outputs have features on the last axis. */
 const FEATURES: readonly string[] = ['MatMul', 'Gemm', 'LayerNormalization', 'RMSNormalization'];
-/** Operators that leave axes where they are. */
+/** Operators that keep the order of axes. */
 const ELEMENTWISE: readonly string[] = [
   ...['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Sum', 'Identity', 'Cast', 'Dropout', 'Clip'],
   ...['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Softplus', 'Mish'],
 ];
 
 /**
- * Where a tensor of a graph has its units, channels or features, by who made it: axis 1, as after a convolution; the
- * last axis after MatMul and Gemm. Operators that work element by element are looked through, and Transpose is followed.
+ * Returns the axis of a tensor's units (channels or features) from the operator that produced it: axis 1 after a
+ * convolution, the last axis after MatMul and Gemm. The search continues before elementwise operators and Transpose.
+ * Axis 1 if no such operator precedes the tensor.
  */
 export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxis {
   const seen = new Set<string>();
@@ -47,7 +48,7 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
   return find(name) ?? 1;
 }
 
-/** That axis in a tensor of so many dimensions: vectors and matrices have features last. Undefined for a scalar. */
+/** Returns the axis as a number for a tensor of this rank; up to rank 2 the last axis. Undefined for a scalar. */
 export function axisIn(axis: UnitAxis, rank: number): number | undefined {
   if (rank === 0) return undefined;
   return axis === 'last' || rank <= 2 ? rank - 1 : Math.min(axis, rank - 1);

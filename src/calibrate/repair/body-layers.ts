@@ -1,22 +1,22 @@
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 import { indexCalls } from '../../onnx/function-calls.js';
 
-/** A linear layer that stays as it is. */
-export interface LeftAlone {
+/** A linear layer that is not repaired, and why. */
+export interface SkippedLayer {
   readonly label: string;
   readonly op: string;
   readonly why: string;
 }
 
-/** Values and layers that sites inside functions and bodies change. */
+/** Nodes and layers that sites inside functions and bodies affect. */
 export interface Bodies {
-  /** Whether a node of the main graph gives something else because a function that it calls has a site. */
+  /** Returns whether a site in a function or body changes the outputs of a node of the main graph. */
   changes(node: Node): boolean;
-  /** The layers inside of functions and bodies that what `reached` names goes to: they stay as they are. */
-  layers(reached: ReadonlySet<string>): LeftAlone[];
+  /** Returns the layers inside functions and bodies that the tensors of `reached` affect; none of them is repaired. */
+  layers(reached: ReadonlySet<string>): SkippedLayer[];
 }
 
-/** Follows calls and bodies from the outputs of sites, which `changed` names; `isLayer` tells which nodes have weights. */
+/** Follows calls and bodies from the sites' outputs, `changed`. `isLayer` returns whether a node is a linear layer. */
 export function followBodies(
   document: OnnxDocument,
   changed: ReadonlySet<string>,
@@ -49,9 +49,9 @@ export function followBodies(
     }
   }
 
-  function layers(reached: ReadonlySet<string>): LeftAlone[] {
-    const found = new Map<Node, LeftAlone>();
-    // Each function at most twice: with its inputs reached, and without.
+  function layers(reached: ReadonlySet<string>): SkippedLayer[] {
+    const skipped = new Map<Node, SkippedLayer>();
+    // Each function is visited at most twice: once with affected inputs, once without.
     const seen = new Map<Scope, boolean>();
     const waiting: { scope: Scope; names: Set<string> }[] = [{ scope: graph, names: new Set(reached) }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -74,11 +74,14 @@ export function followBodies(
         if (!reads && !nodes.has(node) && !isSite(node)) continue;
         for (const output of node.outputs) names.add(output);
         if (scope === graph || !reads || !isLayer(node)) continue;
-        const why = scope.root === graph ? 'it is in the body of a node' : `it is in a ${scope.root.path}`;
-        found.set(node, { label: nodeLabel(node), op: node.opType, why });
+        const why =
+          scope.root === graph
+            ? 'the layer is in the body of a node'
+            : `the layer is in a ${scope.root.path}`;
+        skipped.set(node, { label: nodeLabel(node), op: node.opType, why });
       }
     }
-    return [...found.values()];
+    return [...skipped.values()];
   }
 
   return { changes: (node) => nodes.has(node), layers };

@@ -2,7 +2,7 @@ import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { own } from '../../base/own.js';
 import { createRandom, type Random } from '../../base/random.js';
-import type { Part } from '../../data/split.js';
+import type { Subset } from '../../data/split.js';
 import { extractEdits } from '../../onnx/extract.js';
 import { type Edit, splice } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
@@ -12,21 +12,21 @@ import { type Moments, type Multiplier, momentsMeter, type Shift } from './gram-
 import { geometryOf, rowsOf } from './layer-rows.js';
 import type { LinearLayer } from './linear-layers.js';
 
-/** Moments of a group's rows [inputs, outputs]. */
+/** Moments of the rows [inputs, outputs] of a group of channels. */
 export interface Gathered {
-  readonly fit: Moments;
-  readonly held: Moments;
+  readonly train: Moments;
+  readonly validation: Moments;
   readonly shift: Float64Array;
 }
 
 export interface GatherOptions {
-  /** Gives the outputs. */
+  /** Supplies the layer's target outputs. */
   readonly original: EditableModel;
-  /** Gives the inputs, with the edits made so far. */
+  /** Supplies the layer's inputs, together with the edits so far. */
   readonly swapped: EditableModel;
-  readonly fit: Part;
-  readonly held: Part;
-  /** Rows to take of the fit part, about; of the held part in proportion to its runs. */
+  readonly train: Subset;
+  readonly validation: Subset;
+  /** Approximate number of training rows; validation rows are in proportion to their runs. */
   readonly rows: number;
   readonly seed: number;
   readonly provider: Provider;
@@ -35,10 +35,10 @@ export interface GatherOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A run of the part of a model that gives one tensor. */
+/** A function that computes a tensor of a model from feeds. */
 export type RunFor = (feeds: Tensors) => Promise<Tensor>;
 
-/** Has the part of a model, with edits made to it, open that gives a tensor. Throws `run-failed`. */
+/** Opens the part of an edited model that computes a tensor, while `use` runs. Throws `run-failed`. */
 export async function withTensor<T>(
   model: EditableModel,
   edits: readonly Edit[],
@@ -48,18 +48,18 @@ export async function withTensor<T>(
 ): Promise<T> {
   const { document } = model;
   const cut = extractEdits(document, [name]);
-  const gone = cut.filter(({ start, end }) => end > start);
-  const staying = edits.filter(
-    (edit) => !gone.some(({ start, end }) => edit.start >= start && edit.end <= end),
+  const removed = cut.filter(({ start, end }) => end > start);
+  const remaining = edits.filter(
+    (edit) => !removed.some(({ start, end }) => edit.start >= start && edit.end <= end),
   );
-  const part = splice(document.source, [...staying, ...cut]);
+  const part = splice(document.source, [...remaining, ...cut]);
   return model.withEdited(part, async (copy) => {
     const open = await provider.open(copy, session);
     try {
       return await use(async (feeds) => {
         const tensor = own(await open.run(feeds), name);
         if (tensor !== undefined) return tensor;
-        throw new OnnxMishError('run-failed', `ONNX Runtime does not give '${name}'`);
+        throw new OnnxMishError('run-failed', `ONNX Runtime does not return '${name}'`);
       });
     } finally {
       await open.close();
@@ -68,28 +68,31 @@ export async function withTensor<T>(
 }
 
 /**
- * Gathers what a layer is fed by the changed model, and what the original makes there, at positions chosen by the seed.
- * Throws `bad-data` where the original gives what is not finite, `run-failed`, `aborted`.
+ * Collects the moments of a layer's inputs in the changed model and of its outputs in the original, at random positions.
+ * Throws `bad-data` if the original's outputs are not finite, `run-failed`, `aborted`.
  */
 export async function gather(
   layer: LinearLayer,
   edits: readonly Edit[],
   options: GatherOptions,
 ): Promise<Gathered[]> {
-  const { fit, held, multiplier, signal, seed } = options;
+  const { train, validation, multiplier, signal, seed } = options;
   const { groups, depth, outputs } = geometryOf(layer);
   const width = depth + outputs;
   const shifts = Array.from({ length: groups }, (): Shift => ({}));
   const meters = shifts.map((shift) => {
-    return { fit: momentsMeter(width, shift, multiplier), held: momentsMeter(width, shift, multiplier) };
+    return {
+      train: momentsMeter(width, shift, multiplier),
+      validation: momentsMeter(width, shift, multiplier),
+    };
   });
   const random = createRandom(seed);
-  const each = Math.max(1, Math.ceil(options.rows / fit.runs));
+  const each = Math.max(1, Math.ceil(options.rows / train.runs));
 
   await withTensor(options.original, [], layer.y, options, (target) =>
     withTensor(options.swapped, edits, layer.x, options, async (input) => {
-      for (const part of ['fit', 'held'] as const) {
-        for await (const feeds of { fit, held }[part].feeds) {
+      for (const part of ['train', 'validation'] as const) {
+        for await (const feeds of { train, validation }[part].feeds) {
           stopIfAborted(signal);
           const source = rowsOf(layer, numbers(await input(feeds)), numbers(await target(feeds)));
           const chosen = choose(source.positions, each, random);
@@ -104,12 +107,12 @@ export async function gather(
   );
   const gathered: Gathered[] = [];
   for (const [group, meter] of meters.entries()) {
-    const moments = { fit: await meter.fit.result(), held: await meter.held.result() };
-    const targets = [moments.fit, moments.held].flatMap(({ sums }) => [...sums.subarray(depth)]);
+    const moments = { train: await meter.train.result(), validation: await meter.validation.result() };
+    const targets = [moments.train, moments.validation].flatMap(({ sums }) => [...sums.subarray(depth)]);
     if (!targets.every(Number.isFinite)) {
-      throw new OnnxMishError('bad-data', 'the original itself gives NaN or infinity on these samples', {
+      throw new OnnxMishError('bad-data', 'the original returns NaN or infinity on these samples', {
         where: layer.label,
-        fix: 'Leave out the samples that it cannot take, or this layer',
+        fix: 'Leave out these samples, or this layer',
         option: { layers: null },
       });
     }
@@ -122,7 +125,7 @@ function numbers(tensor: Tensor) {
   return { dims: tensor.dims, values: toNumbers(tensor) ?? [] };
 }
 
-/** So many of the positions, all where there are no more; in order, and some perhaps twice. */
+/** Returns sorted random positions, with possible repetitions; all positions if `count` is at least their number. */
 function choose(positions: number, count: number, random: Random): Int32Array {
   if (count >= positions) return Int32Array.from({ length: positions }, (_, index) => index);
   return Int32Array.from({ length: count }, () => Math.floor(random() * positions)).sort();

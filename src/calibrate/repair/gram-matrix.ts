@@ -1,8 +1,8 @@
-// Sums over rows, from which least squares are solved and losses are computed without the rows themselves.
+// Sums over rows. Least squares and losses are computed from these sums, without the rows.
 import { composeModel } from '../../onnx/compose.js';
 import type { Provider } from '../../providers/provider.js';
 
-/** Count, sums and sums of products of the columns of many rows, each column less its shift. */
+/** Count, sums and sums of products over many rows; each column has its shift subtracted. */
 export interface Moments {
   readonly width: number;
   readonly n: number;
@@ -12,26 +12,26 @@ export interface Moments {
   readonly products: Float64Array;
 }
 
-/** A shift near the means, common to moments that are to be compared; set by the first rows. It keeps float32 products exact enough. */
+/** A vector near the columns' means, set by the first rows. Subtracting it keeps float32 products exact enough. */
 export interface Shift {
   values?: Float64Array;
 }
 
-/** Adds up moments, chunk after chunk. */
+/** Meter of moments over chunks of rows. */
 export interface MomentsMeter {
-  /** Room for so many rows of `width` numbers, to be filled before anything else is called. */
+  /** Returns a buffer and an offset for new rows of `width` numbers. The caller fills them before the next call. */
   room(rows: number): Promise<{ readonly buffer: Float32Array; readonly at: number }>;
   result(): Promise<Moments>;
 }
 
-/** Products of chunks on ONNX Runtime, to be closed after use. */
+/** Matrix products on ONNX Runtime, to be closed after use. */
 export interface Multiplier {
-  /** The product of the transpose of [rows, width] with itself. */
+  /** Returns XᵀX, [width, width], of a matrix X, [rows, width]. */
   gram(rows: Float32Array, width: number): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-/** A multiplier on a provider. Throws `run-failed`. */
+/** Opens a multiplier on a provider. Throws `run-failed`. */
 export async function openMultiplier(provider: Provider): Promise<Multiplier> {
   const model = composeModel([['Gemm', ['a', 'a'], ['g'], { transA: 1 }]], { a: 2 }, { g: 2 });
   const session = await provider.open(model);
@@ -44,12 +44,12 @@ export async function openMultiplier(provider: Provider): Promise<Multiplier> {
   };
 }
 
-/** Rows of one chunk: enough for the product to be worth a call. */
-const CHUNK = 2048;
-/** Up to this width the product is quicker made here than asked for. */
-const NARROW = 24;
+/** Minimum rows of a chunk, so that few calls are needed. */
+const MIN_CHUNK_ROWS = 2048;
+/** Largest width for which JavaScript computes the product faster than a call of ONNX Runtime. */
+const MAX_WIDTH_IN_JAVASCRIPT = 24;
 
-/** A meter for rows of this width; those that share a `shift` can be compared. */
+/** Returns a meter for rows of this width. Meters that share a `shift` can be compared. */
 export function momentsMeter(width: number, shift: Shift, multiplier: Multiplier): MomentsMeter {
   let buffer = new Float32Array(0);
   let filled = 0;
@@ -69,7 +69,7 @@ export function momentsMeter(width: number, shift: Shift, multiplier: Multiplier
         sums[column] = (sums[column] as number) + value;
       }
     }
-    if (width <= NARROW) addProducts(rows, width, products);
+    if (width <= MAX_WIDTH_IN_JAVASCRIPT) addProducts(rows, width, products);
     else {
       const gram = await multiplier.gram(rows, width);
       for (let index = 0; index < products.length; index++)
@@ -83,7 +83,7 @@ export function momentsMeter(width: number, shift: Shift, multiplier: Multiplier
     async room(rows) {
       if ((filled + rows) * width > buffer.length) {
         await flush();
-        const needed = Math.max(rows, CHUNK) * width;
+        const needed = Math.max(rows, MIN_CHUNK_ROWS) * width;
         if (needed > buffer.length) buffer = new Float32Array(needed);
       }
       const at = filled * width;

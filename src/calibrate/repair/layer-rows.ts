@@ -3,23 +3,23 @@ import { readsOf, windowOf } from '../../onnx/conv-window.js';
 import { attribute } from '../../onnx/document.js';
 import type { LinearLayer } from './linear-layers.js';
 
-/** How a layer falls apart into least-squares problems, one a group of a grouped convolution. */
+/** Sizes of a layer's least-squares problems: a problem for each group of a grouped convolution. */
 export interface Geometry {
   readonly groups: number;
-  /** Inputs of each output: channels of the group times elements of the kernel. */
+  /** Number of inputs of each output: channels of the group times elements of the kernel. */
   readonly depth: number;
-  /** Outputs of each group. */
+  /** Number of outputs of each group. */
   readonly outputs: number;
 }
 
-/** What one run of a layer offers: positions of the output, each a row of inputs and a row of outputs. */
+/** Rows of a run of a layer: for each position of the output, its inputs and outputs. */
 export interface RowSource {
   readonly positions: number;
-  /** Writes the inputs of a position as a group sees them, `depth` numbers, and after them its outputs. */
+  /** Writes the group's `depth` inputs of a position, then its outputs, into `row` from `at` on. */
   fill(position: number, group: number, row: Float32Array, at: number): void;
 }
 
-/** The shape of a layer's problem. */
+/** Returns the sizes of a layer's least-squares problems. */
 export function geometryOf({ op, node, weight }: LinearLayer): Geometry {
   const { dims } = weight.tensor;
   const [first = 0, second = 0, ...kernel] = dims;
@@ -42,8 +42,8 @@ export function geometryOf({ op, node, weight }: LinearLayer): Geometry {
 }
 
 /**
- * The rows of one run. Convolutions are unfolded (im2col), with padding as zeros, for any number of spatial axes, strides
- * and dilations. Throws `unsupported-model` where the tensors do not have the shapes that the layer's operator gives.
+ * Returns the rows of a run. Convolutions are unfolded (im2col), with zeros as padding, for any number of spatial axes,
+ * strides and dilations. Throws `bad-data` if the tensors' shapes do not fit the layer's operator.
  */
 export function rowsOf(
   layer: LinearLayer,
@@ -53,9 +53,9 @@ export function rowsOf(
   const geometry = geometryOf(layer);
   const { groups, depth, outputs } = geometry;
   const misfit = (): never => {
-    throw new OnnxMishError('bad-data', `the layer has input [${x.dims}] and output [${y.dims}]`, {
+    throw new OnnxMishError('bad-data', `the input [${x.dims}] and output [${y.dims}] do not fit the layer`, {
       where: layer.label,
-      fix: 'Leave it out',
+      fix: 'Leave out this layer',
       option: { layers: null },
     });
   };
@@ -72,13 +72,13 @@ export function rowsOf(
     };
   }
   const [batch = 0, channels = 0, ...inside] = x.dims;
-  const [, made = 0, ...outside] = y.dims;
+  const [, outChannels = 0, ...outside] = y.dims;
   const area = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
   const [from, to] = [area(inside), area(outside)];
   const isNorm = layer.op === 'BatchNormalization';
   const kernelSize = isNorm ? 1 : area(layer.weight.tensor.dims.slice(2));
   const inGroup = depth / kernelSize;
-  if (inGroup * groups !== channels || outputs * groups !== made) misfit();
+  if (inGroup * groups !== channels || outputs * groups !== outChannels) misfit();
   const offsets = isNorm ? undefined : tapsOf(layer, inside, outside);
   const taps = new Int32Array(kernelSize);
   let prepared = -1;
@@ -98,13 +98,14 @@ export function rowsOf(
         }
       }
       for (let index = 0; index < outputs; index++) {
-        row[at + depth + index] = y.values[(sample * made + group * outputs + index) * to + place] ?? 0;
+        row[at + depth + index] =
+          y.values[(sample * outChannels + group * outputs + index) * to + place] ?? 0;
       }
     },
   };
 }
 
-/** Which element of its input each tap of a layer's kernel reads. */
+/** Returns a function that computes, for an output position, the input element that each kernel tap reads. */
 function tapsOf({ op, node, weight }: LinearLayer, inside: readonly number[], outside: readonly number[]) {
   const kind = op === 'ConvTranspose' ? op : 'Conv';
   const window = windowOf(kind, node, weight.tensor.dims.slice(2), inside, outside);

@@ -8,10 +8,10 @@ import { type Geometry, geometryOf } from './layer-rows.js';
 import type { Linear } from './least-squares.js';
 import type { LinearLayer } from './linear-layers.js';
 
-/** BatchNormalization's epsilon unless given. */
-const EPSILON = 1e-5;
+/** BatchNormalization's default epsilon. */
+const DEFAULT_EPSILON = 1e-5;
 
-/** A layer as one linear map a group, in the order of `Geometry`. Throws as `readWeight` does. */
+/** Reads a layer's weights as a linear map for each group, with the sizes of `Geometry`. Throws as `readWeight` does. */
 export async function linearMaps(
   document: OnnxDocument,
   layer: LinearLayer,
@@ -45,8 +45,8 @@ export async function linearMaps(
 }
 
 /**
- * The edits that give a layer these maps, in the element type of its weights; a bias is added where there was none and one
- * is needed.
+ * Returns the edits that write these maps into a layer, in the element type of its weights. A layer without a bias gets
+ * a bias if the bias is not 0.
  */
 export async function layerEdits(
   document: OnnxDocument,
@@ -83,7 +83,7 @@ export async function layerEdits(
   return edits;
 }
 
-/** The map as its element type can hold it, so that what is measured is what is written. */
+/** Rounds a map to its element type, so that the measured map equals the written map. */
 export function rounded({ weights, bias }: Linear, { type }: Weight): Linear {
   if (type === 'f64') return { weights, bias };
   const data = floatValues(weights.to1DArray(), type);
@@ -93,7 +93,7 @@ export function rounded({ weights, bias }: Linear, { type }: Weight): Linear {
   };
 }
 
-/** Gemm's alpha and beta. */
+/** Returns Gemm's alpha and beta; 1 for other operators. */
 function factorsOf({ op, node }: LinearLayer): { factor: number; biasFactor: number } {
   if (op !== 'Gemm') return { factor: 1, biasFactor: 1 };
   return { factor: attribute(node, 'alpha')?.f ?? 1, biasFactor: attribute(node, 'beta')?.f ?? 1 };
@@ -102,7 +102,7 @@ function factorsOf({ op, node }: LinearLayer): { factor: number; biasFactor: num
 async function normOf(document: OnnxDocument, layer: LinearLayer, openData: OpenData | undefined) {
   if (layer.statistics === undefined) return undefined;
   const [mean, variance] = layer.statistics;
-  const epsilon = attribute(layer.node, 'epsilon')?.f ?? EPSILON;
+  const epsilon = attribute(layer.node, 'epsilon')?.f ?? DEFAULT_EPSILON;
   const spread = await readWeight(document, variance, openData);
   return {
     mean: await readWeight(document, mean, openData),
@@ -110,7 +110,7 @@ async function normOf(document: OnnxDocument, layer: LinearLayer, openData: Open
   };
 }
 
-/** Where in the weights the factor of an input of an output row is; rows count through all groups. */
+/** Returns a function from an output row, counted over all groups, and an input to the index of their weight. */
 function placesOf(
   { op, node, weight }: LinearLayer,
   { groups, depth, outputs }: Geometry,

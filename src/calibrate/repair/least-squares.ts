@@ -9,20 +9,20 @@ export interface Linear {
   readonly bias: Float64Array;
 }
 
-/** How a layer's weights were found, from the least to the most freedom. */
+/** Method of repairing a layer, from the least to the most freedom. */
 export type Method = 'bias' | 'affine' | 'least-squares';
 
-/** A way to repair a layer, and what it leaves. */
+/** A repaired linear map and its method. */
 export interface Candidate extends Linear {
   readonly method: Method;
-  /** Share of the mean variance of the inputs that was added to each; null where nothing was solved for. */
+  /** Share of the inputs' mean variance that was added to each variance; null unless by least squares. */
   readonly ridge: number | null;
 }
 
-/** The shares that are tried unless one is given. */
+/** Ridges to try, unless the options give a ridge. */
 export const RIDGES = [1e-4, 1e-3, 1e-2, 1e-1, 1] as const;
 
-/** Mean over rows and sum over outputs of the squared error of a map, from moments of rows [x, y]. */
+/** Returns the squared error of a map, as mean over rows and sum over outputs, from moments of rows [x, y]. */
 export function lossOf({ weights, bias }: Linear, moments: Moments): number {
   const { n } = moments;
   const { xx, xy, x, y, yy } = blocks(moments, weights.columns);
@@ -45,7 +45,7 @@ export function lossOf({ weights, bias }: Linear, moments: Moments): number {
   return Math.max(0, loss / n);
 }
 
-/** Mean over rows of the squared outputs less their means: what a loss is held against. */
+/** Returns the sum of the outputs' variances, to which losses are compared. */
 export function varianceOf(moments: Moments, depth: number): number {
   const { n } = moments;
   const { y, yy } = blocks(moments, depth);
@@ -53,10 +53,10 @@ export function varianceOf(moments: Moments, depth: number): number {
 }
 
 /**
- * Ways to bring W x + b nearer to y in least squares over the rows that the moments are of: the bias alone (bias
- * correction, Nagel et al. 2019, arXiv:1906.04721), a factor and a bias for each output (as REPAIR has it, Jordan et al.
- * 2022, arXiv:2211.08403), and all weights, pulled towards the old ones: W minimises
- * E|W x + b - y|² + λ |W - W₀|² with λ the ridge times the mean variance of the inputs. The bias is not pulled.
+ * Returns maps W x + b nearer to y in least squares over the moments' rows. The methods are: the bias alone (bias
+ * correction, Nagel et al. 2019, arXiv:1906.04721); a factor and a bias for each output (as in REPAIR, Jordan et al.
+ * 2022, arXiv:2211.08403); all weights, with a penalty on changes: W minimises E|W x + b - y|² + λ |W - W₀|², where λ is
+ * the ridge times the inputs' mean variance. The bias has no penalty.
  */
 export function candidates(old: Linear, moments: Moments, ridges: readonly number[]): Candidate[] {
   const { n } = moments;
@@ -72,7 +72,7 @@ export function candidates(old: Linear, moments: Moments, ridges: readonly numbe
         mean -= matrix.get(output, index) * (meanX[index] as number);
       return mean;
     });
-  // Central moments, by the number of rows.
+  // Central moments, divided by the number of rows.
   const cov = new Matrix(depth, depth);
   for (let i = 0; i < depth; i++)
     for (let j = 0; j < depth; j++)
@@ -85,15 +85,16 @@ export function candidates(old: Linear, moments: Moments, ridges: readonly numbe
   const product = cov.mmul(weights.transpose()); // [depth, outputs]
   const scaled = weights.clone();
   for (let output = 0; output < outputs; output++) {
-    let own = 0;
-    let both = 0;
+    let variance = 0;
+    let covariance = 0;
     for (let index = 0; index < depth; index++) {
-      own += weights.get(output, index) * product.get(index, output);
-      both += weights.get(output, index) * cross.get(index, output);
+      variance += weights.get(output, index) * product.get(index, output);
+      covariance += weights.get(output, index) * cross.get(index, output);
     }
-    if (own > 0 && Number.isFinite(both / own)) scaled.mulRow(output, both / own);
+    const factor = covariance / variance;
+    if (variance > 0 && Number.isFinite(factor)) scaled.mulRow(output, factor);
   }
-  const found: Candidate[] = [
+  const maps: Candidate[] = [
     { method: 'bias', ridge: null, weights, bias: through(weights) },
     { method: 'affine', ridge: null, weights: scaled, bias: through(scaled) },
   ];
@@ -106,16 +107,16 @@ export function candidates(old: Linear, moments: Moments, ridges: readonly numbe
       regular.set(index, index, regular.get(index, index) + ridge * mean);
     const cholesky = new CholeskyDecomposition(regular);
     if (!(mean > 0) || !cholesky.isPositiveDefinite()) {
-      found.push({ ...nothing, ridge }); // inputs that never change, say
+      maps.push({ ...nothing, ridge }); // for example constant inputs
       continue;
     }
     const solved = Matrix.add(weights, cholesky.solve(residual).transpose());
-    found.push({ method: 'least-squares', ridge, weights: solved, bias: through(solved) });
+    maps.push({ method: 'least-squares', ridge, weights: solved, bias: through(solved) });
   }
-  return found;
+  return maps;
 }
 
-/** The parts of the moments of rows [x, y]. */
+/** Splits the moments of rows [x, y] into their blocks. */
 function blocks({ width, sums, products }: Moments, depth: number) {
   const outputs = width - depth;
   const part = (rows: number, from: number, columns: number) => {

@@ -2,9 +2,9 @@ import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '
 import { namesInside } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
-import { followBodies, type LeftAlone } from './body-layers.js';
+import { followBodies, type SkippedLayer } from './body-layers.js';
 
-/** Operators that are linear in their first input, by weights that can be solved for. */
+/** Operators that are linear in their first input, with weights that least squares can solve. */
 export type LinearOp = 'Conv' | 'ConvTranspose' | 'Gemm' | 'MatMul' | 'BatchNormalization';
 
 /** A layer whose weights can be repaired. */
@@ -12,21 +12,21 @@ export interface LinearLayer {
   readonly node: Node;
   readonly label: string;
   readonly op: LinearOp;
-  /** Name of the tensor that goes in. */
+  /** Name of the input tensor. */
   readonly x: string;
-  /** Name of the tensor that comes out, the bias added. */
+  /** Name of the output tensor, after the bias. */
   readonly y: string;
   readonly weight: Weight;
-  /** Undefined where there is none; it can be added. */
+  /** Undefined for a layer without a bias, which can get a bias. */
   readonly bias: Weight | undefined;
   /** BatchNormalization's mean and variance. */
   readonly statistics?: readonly [mean: Weight, variance: Weight];
 }
 
-/** The layers of a graph that can be repaired, in topological order, and those that cannot. */
+/** Layers of a graph that can be repaired, in topological order, and layers that cannot. */
 export interface LinearLayers {
   readonly layers: readonly LinearLayer[];
-  readonly leftAlone: readonly LeftAlone[];
+  readonly leftAlone: readonly SkippedLayer[];
 }
 
 const OPS: ReadonlySet<string> = new Set<LinearOp>([
@@ -38,9 +38,9 @@ const OPS: ReadonlySet<string> = new Set<LinearOp>([
 ]);
 
 /**
- * The linear layers of the main graph that what `changed` names reaches: the outputs of the sites, at any depth. ONNX asks for nodes in
- * topological order, and so they are. A layer whose weights others read as well stays as it is: one solution cannot fit two
- * places.
+ * Finds the linear layers of the main graph that the tensors of `changed`, the sites' outputs, affect. The layers are in
+ * the order of the graph, which ONNX requires to be topological. A layer whose weights another node reads as well is not
+ * repaired: a solution for the layer may not fit the other node.
  */
 export function linearLayers(
   document: OnnxDocument,
@@ -52,27 +52,27 @@ export function linearLayers(
   const inside = namesInside(document);
   const bodies = followBodies(document, changed, ({ domain, opType }) => domain === '' && OPS.has(opType));
   const layers: LinearLayer[] = [];
-  const leftAlone: LeftAlone[] = [];
+  const leftAlone: SkippedLayer[] = [];
   for (const node of graph.nodes) {
-    // A node with graphs inside reads what they read, and gives what sites inside of them give.
+    // A node with bodies also reads the tensors that its bodies read.
     const reads = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
     if (!reads && !bodies.changes(node)) continue;
     for (const output of node.outputs) reached.add(output);
     if (node.domain !== '' || !OPS.has(node.opType)) continue;
-    if (isSolvedBefore(node, layers)) continue;
-    const found = layerOf(node, graph, index);
-    if (typeof found === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: found });
-    else if (reached.has(found.x)) layers.push(found);
+    if (isNormOfLayer(node, layers)) continue;
+    const layer = layerOf(node, graph, index);
+    if (typeof layer === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer });
+    else if (reached.has(layer.x)) layers.push(layer);
   }
   return { layers, leftAlone: [...leftAlone, ...bodies.layers(reached)] };
 }
 
-/** Whether it is a BatchNormalization of what a layer gives: that layer's own factors and biases do all that its could. */
-function isSolvedBefore({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
+/** Returns whether a node is a BatchNormalization directly after a layer: solving that layer is enough. */
+function isNormOfLayer({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
   return opType === 'BatchNormalization' && layers.some(({ y }) => y === inputs[0]);
 }
 
-/** A node as a layer, or why it is none. */
+/** Returns a node as a layer, or the reason why the node cannot be repaired. */
 function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | string {
   const op = node.opType as LinearOp;
   const [x = '', second = ''] = node.inputs;
@@ -82,7 +82,7 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   const rank = weight.tensor.dims.length;
   const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
   if (!((expected as Record<string, boolean>)[op] ?? rank === 2)) return `its weights have rank ${rank}`;
-  const shared = (one: Weight) => index.uses(one.home, one.name).length > 1;
+  const shared = (tensor: Weight) => index.uses(tensor.home, tensor.name).length > 1;
   if (shared(weight)) return `its weights '${second}' are read in other places as well`;
   const base = { node, label: nodeLabel(node), op, x, y, weight };
   if (op === 'MatMul') return matMul(base, scope, index);
@@ -107,7 +107,7 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   return fits ? { ...base, bias } : `its bias has the shape [${bias.tensor.dims}]`;
 }
 
-/** Why an input is not a weight that new values can be written to. */
+/** Returns why an input is not a stored weight. */
 function notStored(name: string, scope: Scope, index: GraphIndex): string {
   const home = index.home(scope, name);
   const maker = home && index.producer(home, name);
@@ -119,7 +119,7 @@ function gemmOutputs(node: Node, { tensor }: Weight): number {
   return tensor.dims[(attribute(node, 'transB')?.i ?? 0) === 0 ? 1 : 0] ?? 0;
 }
 
-/** MatMul's bias is an Add after it, if that is the only reader. */
+/** Adds the bias of a MatMul: the constant of an Add that is the only reader of the MatMul's output. */
 function matMul(base: Omit<LinearLayer, 'bias'>, scope: Scope, index: GraphIndex): LinearLayer {
   const uses = index.uses(scope, base.y);
   const [use] = uses;

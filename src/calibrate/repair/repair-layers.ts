@@ -4,7 +4,7 @@ import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
-import type { LeftAlone } from './body-layers.js';
+import type { SkippedLayer } from './body-layers.js';
 import { type Gathered, type GatherOptions, gather } from './gather-rows.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
@@ -21,34 +21,34 @@ import {
 import { type LinearLayer, linearLayers } from './linear-layers.js';
 
 export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
-  /** Outputs of the sites that were swapped, in the main graph and in graphs inside of its nodes. */
+  /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
   readonly sites: ReadonlySet<string>;
-  /** Which layers to repair; all unless given. */
-  readonly wants?: ((layer: LinearLayer) => boolean) | undefined;
-  /** The one ridge to use; the held-out part chooses unless it is given. */
+  /** Returns whether to repair a layer; default all. */
+  readonly include?: ((layer: LinearLayer) => boolean) | undefined;
+  /** Ridge of every layer; default: the validation samples choose. */
   readonly ridge?: number | undefined;
-  /** Ways to try; all unless given. */
+  /** Methods to try; default all. */
   readonly methods?: readonly Method[] | undefined;
-  /** What gives a layer its inputs; the network as repaired so far unless given. */
+  /** Returns the model that supplies a layer's inputs; default: the network as repaired so far. */
   readonly inputs?: ((layer: LinearLayer) => Promise<EditableModel>) | undefined;
   readonly onProgress?: ((done: number, of: number, label: string) => void) | undefined;
 }
 
-/** What happened to a layer. Losses are shares of the variance of the layer's output in the original, on held-out samples. */
+/** Repair of a layer. Losses are on validation samples, divided by the variance of the layer's output in the original. */
 export interface LayerRepair {
   readonly label: string;
   readonly op: string;
-  /** Name of the tensor that was compared. */
+  /** Name of the layer's output tensor. */
   readonly output: string;
-  /** Numbers that were solved for, the biases among them. */
+  /** Number of weights and biases. */
   readonly parameters: number;
   readonly rows: number;
   readonly before: number;
   readonly after: number;
-  /** What was kept of what was tried; `none` where the old weights are best. */
+  /** Method of the new weights; `none` if the old weights are best. */
   readonly method: Method | 'none';
   readonly ridge: number | null;
-  /** Losses of everything that was tried. */
+  /** Loss of each method and ridge. */
   readonly tried: readonly {
     readonly method: Method;
     readonly ridge: number | null;
@@ -57,28 +57,28 @@ export interface LayerRepair {
 }
 
 export interface Repaired {
-  /** For the swapped document. */
+  /** Edits of the swapped document. */
   readonly edits: readonly Edit[];
   readonly layers: readonly LayerRepair[];
-  readonly leftAlone: readonly LeftAlone[];
+  readonly leftAlone: readonly SkippedLayer[];
 }
 
-/** Inputs of a group beyond which its least squares would take too much memory and time. */
-const WIDEST = 2400;
-/** A loss has to fall by this share to be worth new weights. */
-const WORTH = 1e-3;
-/** A loss that is no larger than this share of the variance is what float32 rounds. */
-const ROUNDING = 1e-12;
+/** Maximum inputs of a group for least squares, which would take too much memory and time beyond. */
+const MAX_DEPTH = 2400;
+/** Minimum share by which new weights must lower the loss. */
+const MIN_IMPROVEMENT_SHARE = 1e-3;
+/** Largest loss, as a share of the variance, that float32 rounding explains. */
+const MAX_ROUNDING_SHARE = 1e-12;
 
 /**
- * Solves the linear layers after swapped sites anew, one after the other in topological order: the input as the network
- * gives it that has been repaired so far, the output as the original had it. New weights are kept where they lower the
- * error on held-out samples. Memory is that of one run and of one layer's moments.
+ * Solves the linear layers after swapped sites, layer by layer in topological order. A layer's inputs come from the
+ * network as repaired so far, its target outputs from the original. New weights replace the old weights if they lower
+ * the loss on validation samples. Memory holds a single run and a single layer's moments.
  *
  * Throws `run-failed`, `bad-data`, `aborted`.
  */
 export async function repairLayers(options: RepairOptions): Promise<Repaired> {
-  const { swapped, sites, provider, signal, wants = () => true } = options;
+  const { swapped, sites, provider, signal, include = () => true } = options;
   const { document } = swapped;
   const { layers, leftAlone } = linearLayers(document, indexGraphs(document), sites);
   const fresh = namer(document);
@@ -86,11 +86,11 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
   const repaired: LayerRepair[] = [];
   const multiplier = await openMultiplier(provider);
   try {
-    const chosen = layers.filter(wants);
+    const chosen = layers.filter(include);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
       options.onProgress?.(index, chosen.length, layer.label);
-      const seed = options.seed * 1009 + index; // positions of their own for every layer
+      const seed = options.seed * 1009 + index; // other positions for every layer
       const result = await repairLayer(layer, edits, { ...options, seed, multiplier }, fresh);
       edits.push(...result.edits);
       repaired.push(result.report);
@@ -115,16 +115,16 @@ async function repairLayer(
     options.inputs === undefined
       ? await gather(layer, edits, options)
       : await gather(layer, [], { ...options, swapped: await options.inputs(layer) });
-  const ridges = geometry.depth > WIDEST ? [] : options.ridge === undefined ? RIDGES : [options.ridge];
-  const sets = gathered.map(({ fit }, group) =>
-    candidates(old[group] as Linear, fit, ridges).filter(
+  const ridges = geometry.depth > MAX_DEPTH ? [] : options.ridge === undefined ? RIDGES : [options.ridge];
+  const sets = gathered.map(({ train }, group) =>
+    candidates(old[group] as Linear, train, ridges).filter(
       ({ method }) => methods === undefined || methods.includes(method),
     ),
   );
   const round = (map: Linear) => (layer.op === 'BatchNormalization' ? map : rounded(map, layer.weight));
   const loss = (maps: readonly Linear[]) =>
-    maps.reduce((sum, map, group) => sum + lossOf(map, (gathered[group] as Gathered).held), 0);
-  const variance = gathered.reduce((sum, { held }) => sum + varianceOf(held, geometry.depth), 0);
+    maps.reduce((sum, map, group) => sum + lossOf(map, (gathered[group] as Gathered).validation), 0);
+  const variance = gathered.reduce((sum, { validation }) => sum + varianceOf(validation, geometry.depth), 0);
   const share = (value: number) => (variance > 0 ? value / variance : value);
   const kept = old.map((map, group) => shifted(map, gathered[group] as Gathered));
   const before = loss(kept);
@@ -135,7 +135,7 @@ async function repairLayer(
     const { method, ridge } = maps[0] as Candidate;
     const left = loss(maps);
     tried.push({ method, ridge, loss: share(left) });
-    if (share(before) > ROUNDING && left < (best?.loss ?? before * (1 - WORTH)))
+    if (share(before) > MAX_ROUNDING_SHARE && left < (best?.loss ?? before * (1 - MIN_IMPROVEMENT_SHARE)))
       best = { loss: left, of: maps };
   }
   const maps = best?.of.map((map, group) => round(unshifted(map, gathered[group] as Gathered)));
@@ -144,7 +144,7 @@ async function repairLayer(
     op: layer.op,
     output: layer.y,
     parameters: geometry.groups * geometry.outputs * (geometry.depth + 1),
-    rows: gathered[0]?.fit.n ?? 0,
+    rows: gathered[0]?.train.n ?? 0,
     before: share(before),
     after: share(best?.loss ?? before),
     method: best?.of[0]?.method ?? 'none',
@@ -155,12 +155,12 @@ async function repairLayer(
   return { edits: await layerEdits(document, layer, maps, openData, fresh), report };
 }
 
-/** A map of x to y as one of x and y less their shifts. */
+/** Converts a map of x to y into a map of x and y with their shifts subtracted. */
 function shifted({ weights, bias }: Linear, { shift }: Gathered): Linear {
   return { weights, bias: moved(weights, bias, shift, 1) };
 }
 
-/** And back. */
+/** Converts a map of shifted x and y back into a map of x to y. */
 function unshifted({ weights, bias }: Linear, { shift }: Gathered): Linear {
   return { weights, bias: moved(weights, bias, shift, -1) };
 }

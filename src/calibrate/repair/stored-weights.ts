@@ -1,4 +1,4 @@
-// Weights that a layer reads transposed, written the way the layer reads them.
+// Weights that a layer reads through a Transpose, stored as the layer reads them.
 import { attribute, type Node, type OnnxDocument } from '../../onnx/document.js';
 import { concat, messageField, varint } from '../../onnx/encode.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
@@ -6,18 +6,18 @@ import { type Edit, replacing } from '../../onnx/splice.js';
 import { FLOAT_TYPES } from '../../onnx/types.js';
 import { floatBytes, type OpenData, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
 
-/** Operators whose weights can be solved for, by the input that holds them. */
+/** Operators whose second input can be solved by least squares. */
 const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 
 // Fields of TensorProto; the schema is proto/onnx.proto3.
 const TENSOR = { dims: 1, dataType: 2, name: 8, raw: 9 };
-/** From this IR version on an initializer need not be an input as well, so that it can have another name. */
-const FREE_INITIALIZERS = 4;
+/** First IR version in which an initializer need not be an input as well, and so can be renamed. */
+const MIN_IR_VERSION = 4;
 
 /**
- * The edits after which layers of the main graph read initializers that were read through a Transpose: a layer's new weights
- * have a place then. The tensor is stored as the layer reads it, under the name of what the Transpose gave, in as many bytes;
- * the Transpose goes. Where anything else reads either of the two, both stay. Throws as `readWeight` does.
+ * Returns edits that store transposed weights as the layers of the main graph read them, so that new weights can be
+ * written. The initializer gets the name of the Transpose's output, and the Transpose is deleted. If another node reads
+ * the initializer or the Transpose's output, both stay. Throws as `readWeight` does.
  */
 export async function storeAsRead(
   document: OnnxDocument,
@@ -26,7 +26,7 @@ export async function storeAsRead(
 ): Promise<Edit[]> {
   const { graph, irVersion } = document;
   const edits: Edit[] = [];
-  if (irVersion < FREE_INITIALIZERS) return edits;
+  if (irVersion < MIN_IR_VERSION) return edits;
   for (const { domain, opType, inputs } of graph.nodes) {
     if (domain !== '' || !LAYERS.has(opType)) continue;
     const name = inputs[1] ?? '';
@@ -46,7 +46,7 @@ export async function storeAsRead(
   return edits;
 }
 
-/** The axes in the order in which a Transpose gives them; undefined where they are not an order of the tensor's own. */
+/** Returns a Transpose's permutation of axes; undefined if it is not a permutation of the tensor's axes. */
 function axesOf(node: Node, { tensor }: Weight): readonly number[] | undefined {
   const reversed = tensor.dims.map((_, axis) => tensor.dims.length - 1 - axis);
   const axes = attribute(node, 'perm')?.ints ?? reversed;
@@ -54,7 +54,7 @@ function axesOf(node: Node, { tensor }: Weight): readonly number[] | undefined {
   return sound ? axes : undefined;
 }
 
-/** The elements of a tensor with its axes in another order. */
+/** Permutes the axes of a tensor's elements. */
 export function permute(
   values: ArrayLike<number>,
   dims: readonly number[],

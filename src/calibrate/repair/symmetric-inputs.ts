@@ -5,8 +5,8 @@ import type { EditableModel } from '../../providers/loaded-model.js';
 import type { LinearLayer } from './linear-layers.js';
 
 /**
- * What feeds a layer under symmetric reconstruction: the original with nothing swapped but the sites next before the layer,
- * so that it makes up for those alone and not for the errors of the layers before.
+ * Returns the model that supplies a layer's inputs in symmetric reconstruction: the original with only the sites directly
+ * before the layer swapped. The layer then compensates these sites alone, not the errors of earlier layers.
  */
 export async function symmetricModel(
   original: EditableModel,
@@ -20,20 +20,20 @@ export async function symmetricModel(
   return original.edited(output);
 }
 
-/** The sites from which a way leads to a tensor on which no other site lies. */
+/** Returns the sites with a path to a tensor without another site between. */
 function sitesBefore({ graph }: OnnxDocument, plan: Plan, name: string): ReadonlySet<string> {
   const sites = new Set(plan.sites.map(({ output }) => output));
   const producers = new Map(
     graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
   );
-  const found = new Set<string>();
+  const near = new Set<string>();
   const seen = new Set<string>();
   const open = [name];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (seen.has(next)) continue;
     seen.add(next);
-    if (sites.has(next)) found.add(next);
+    if (sites.has(next)) near.add(next);
     else open.push(...(producers.get(next)?.inputs ?? []));
   }
-  return found;
+  return near;
 }

@@ -1,8 +1,9 @@
 /**
- * Takes items out of a set until it holds: in the order that `reorder` gives once the whole set did not, from harmless to
- * harmful, the last first; at the end each one alone. Empty where nothing holds. Asks `holds` 2 n times at the most.
+ * Removes items until the set `holds`. If the whole set does not hold, `reorder` sorts it from the least to the most
+ * degrading item. Items are then removed from the end; at last each item is tried alone. Returns an empty set if nothing
+ * holds. Calls `holds` at most 2 n times.
  */
-export async function takeBack<Item>(
+export async function backtrack<Item>(
   items: readonly Item[],
   holds: (items: readonly Item[]) => Promise<boolean>,
   reorder: (items: readonly Item[]) => Promise<readonly Item[]>,
@@ -14,6 +15,6 @@ export async function takeBack<Item>(
     const set = order.slice(0, size);
     if (await holds(set)) return set;
   }
-  for (const item of order.slice(1)) if (await holds([item])) return [item]; // the first was alone just now
+  for (const item of order.slice(1)) if (await holds([item])) return [item]; // the loop above ended with the first item alone
   return [];
 }

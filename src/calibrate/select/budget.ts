@@ -1,61 +1,61 @@
 import { OnnxMishError } from '../../base/error.js';
-import type { Harm } from './trial.js';
+import type { Degradation } from './trial.js';
 
-/** What a budget can limit. */
+/** Figures that a budget can limit. */
 export const MEASURES = ['agreement', 'sqnr', 'cosine', 'max-abs', 'top1-drop'] as const;
 export type Measure = (typeof MEASURES)[number];
 
-/** One limit of a budget: `agreement>=0.99`. */
+/** A limit of a budget, such as `agreement>=0.99`. */
 export interface Limit {
   readonly measure: Measure;
   readonly limit: number;
 }
 
-/** What a limit says to a measurement. */
+/** A measured value and whether the value is within its limit. */
 export interface LimitVerdict extends Limit {
-  /** Null where it could not be measured; the largest double stands for the SQNR of two that are the same. */
+  /** The measured value; null if it could not be measured, the largest double for the SQNR of identical outputs. */
   readonly value: number | null;
   readonly kept: boolean;
 }
 
 interface Rule {
   readonly sense: '>=' | '<=';
-  /** The limits that can be meant. */
+  /** Smallest and largest valid limit. */
   readonly range: readonly [least: number, most: number];
-  readonly says: string;
-  readonly value: (harm: Harm) => number | null;
+  readonly unit: string;
+  readonly value: (harm: Degradation) => number | null;
 }
 
 const RULES: Readonly<Record<Measure, Rule>> = {
   agreement: {
     sense: '>=',
     range: [0, 1],
-    says: 'a share from 0 to 1',
+    unit: 'a share from 0 to 1',
     value: ({ agreement }) => agreement,
   },
   sqnr: {
     sense: '>=',
     range: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
-    says: 'decibels',
+    unit: 'decibels',
     value: ({ sqnr, maxAbs }) => (sqnr === null && maxAbs === 0 ? Number.MAX_VALUE : sqnr),
   },
-  cosine: { sense: '>=', range: [-1, 1], says: 'a number from -1 to 1', value: ({ cosine }) => cosine },
+  cosine: { sense: '>=', range: [-1, 1], unit: 'a number from -1 to 1', value: ({ cosine }) => cosine },
   'max-abs': {
     sense: '<=',
     range: [0, Number.POSITIVE_INFINITY],
-    says: 'a number from 0 up',
+    unit: 'a number of at least 0',
     value: ({ maxAbs }) => maxAbs,
   },
   'top1-drop': {
     sense: '<=',
     range: [-100, 100],
-    says: 'percentage points',
+    unit: 'percentage points',
     value: ({ top1Drop }) => top1Drop,
   },
 };
 
 /**
- * The budget that texts like `agreement>=0.99`, `sqnr>=30` or `top1-drop<=0.5` set. Throws `bad-usage`.
+ * Parses limits such as `agreement>=0.99`, `sqnr>=30` or `top1-drop<=0.5`. Throws `bad-usage`.
  *
  * @example
  * import { keepWithin, parseBudget } from 'onnx-mish/calibrate';
@@ -66,13 +66,14 @@ const RULES: Readonly<Record<Measure, Rule>> = {
  */
 export function parseBudget(texts: readonly string[]): Limit[] {
   const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
-  if (texts.length === 0) throw bad('the budget is empty', 'Give one limit at the least: agreement>=0.99');
+  if (texts.length === 0)
+    throw bad('the budget is empty', 'Give at least one limit, such as agreement>=0.99');
   return texts.map((text) => {
     const [, name = '', sense = '', number = ''] = /^\s*([^<>=]*?)\s*([<>=]+)\s*(.*?)\s*$/.exec(text) ?? [];
     if (sense === '') throw bad(`the limit '${text}' has no >= or <=`, "Write it as 'agreement>=0.99'");
     const measure = MEASURES.find((known) => known === name.replaceAll('_', '-'));
     if (measure === undefined) {
-      throw bad(`there is no limit on '${name}'`, `Choose from ${MEASURES.map(example).join(', ')}`);
+      throw bad(`'${name}' is not a measure`, `Choose from ${MEASURES.map(example).join(', ')}`);
     }
     const rule = RULES[measure];
     if (sense !== rule.sense)
@@ -80,12 +81,12 @@ export function parseBudget(texts: readonly string[]): Limit[] {
     const limit = number === '' ? Number.NaN : Number(number);
     const [least, most] = rule.range;
     if (Number.isFinite(limit) && limit >= least && limit <= most) return { measure, limit };
-    throw bad(`the limit '${text}' needs ${rule.says}`, `Write ${example(measure)}`);
+    throw bad(`the limit '${text}' needs ${rule.unit}`, `Write ${example(measure)}`);
   });
 }
 
 /**
- * A limit in the words of `parseBudget`.
+ * Formats a limit as `parseBudget` reads it.
  *
  * @example
  * import { limitText, parseBudget } from 'onnx-mish/calibrate';
@@ -108,10 +109,10 @@ function example(measure: Measure): string {
 }
 
 /**
- * Holds a measurement against a budget, limit by limit. What could not be measured has not been kept, and neither has
- * anything where an output is NaN, or infinite where the original's is not.
+ * Compares a measurement with each limit of a budget. A value that could not be measured exceeds its limit. Every limit
+ * is exceeded if an output is NaN, or infinite where the original is not.
  */
-export function judgeHarm(limits: readonly Limit[], harm: Harm): LimitVerdict[] {
+export function limitVerdicts(limits: readonly Limit[], harm: Degradation): LimitVerdict[] {
   const sound = harm.broken === 0 && harm.problem === null;
   return limits.map(({ measure, limit }) => {
     const { sense, value: read } = RULES[measure];

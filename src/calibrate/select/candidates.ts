@@ -4,15 +4,15 @@ import type { SwapReport } from '../../mish/results.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 
-/** The sites that options choose, and how to measure them. */
+/** The sites that the options select, and the form to measure them in. */
 export interface Candidates {
-  /** What a swap of all of them would report. */
+  /** Report of a swap of all these sites. */
   readonly report: SwapReport;
-  /** The form to try them in: the one that is fast on the CPU, if it can write the same sites, for it is the same function. */
+  /** Form for measurements: `exp`, which computes the same function fast on the CPU, if it can write the same sites. */
   readonly measuredIn: FormName;
 }
 
-/** Finds the sites of a swap without swapping any. Throws as `swapDocument` does. */
+/** Finds the sites of a swap without writing a model. Throws as `swapDocument` does. */
 export async function findCandidates(document: OnnxDocument, options: SwapOptions): Promise<Candidates> {
   const { report } = await swapDocument(document, options);
   const { target, ...rest } = options;
@@ -21,7 +21,7 @@ export async function findCandidates(document: OnnxDocument, options: SwapOption
     throw error;
   });
   const places = ({ sites }: SwapReport) => JSON.stringify(sites.map(({ scope, output }) => [scope, output]));
-  // float64 stays: ONNX Runtime has no Clip for it in the older opsets.
+  // float64 keeps the requested form: in older opsets ONNX Runtime has no Clip for float64.
   const same = fast !== undefined && places(fast.report) === places(report);
   const f64 = report.sites.some(({ elemType }) => elemType === 'f64');
   return { report, measuredIn: same && !f64 ? 'exp' : report.form };

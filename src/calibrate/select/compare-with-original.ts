@@ -7,14 +7,14 @@ import type { OnProvider } from '../../providers/provider.js';
 import { compare } from '../../validate/compare.js';
 import type { TrialOptions } from './trial.js';
 
-/** How far the outputs of a model are from the original's. */
-export interface Judgement {
+/** Drift and accuracy of a model, compared with the original. */
+export interface ModelComparison {
   readonly drift: readonly Drift[];
-  /** By the labels; null without them. */
+  /** Accuracy by the labels; null without labels. */
   readonly accuracy: Accuracy | null;
 }
 
-/** The data for a model, which has to be opened to know its inputs. */
+/** Opens a model to read its inputs and outputs, and returns its data set. */
 export async function dataFor(
   { file }: LoadedModel,
   { provider, data, session }: Pick<TrialOptions, 'data' | 'session'> & OnProvider,
@@ -27,13 +27,13 @@ export async function dataFor(
   }
 }
 
-/** How a changed model compares with its original. */
-export async function judgeModel(
+/** Compares an edited model with its original on a data set. */
+export async function compareWithOriginal(
   model: LoadedModel,
   edited: Spliced,
   data: Dataset<Feeds>,
   { provider, session, signal }: Pick<TrialOptions, 'session' | 'signal'> & OnProvider,
-): Promise<Judgement & { readonly original: Accuracy | null }> {
+): Promise<ModelComparison & { readonly original: Accuracy | null }> {
   return model.withEdited(edited, async (copy) => {
     const original = await provider.open(model.file, session);
     try {
@@ -50,7 +50,7 @@ export async function judgeModel(
   });
 }
 
-/** Whether no output is further from the original's than it was. One that is broken is, unless it was before. */
+/** Returns whether no output has a larger error, or more broken elements, than before. */
 export function isNoWorse(after: readonly Drift[], before: readonly Drift[]): boolean {
   return after.every(({ rmse, broken }, index) => {
     const was = before[index];

@@ -1,23 +1,23 @@
-/** What `findLargestSet` searches, and how. */
+/** Input of `findLargestSet`. */
 export interface SetSearch<Item, Result> {
-  /** What a set may hold, from harmless to harmful. */
+  /** All items, from the least to the most degrading. */
   readonly order: readonly Item[];
-  /** Measures a set, whose items come in the order of `order`. */
+  /** Measures a set of items, which are sorted as in `order`. */
   readonly evaluate: (items: readonly Item[]) => Promise<Result>;
-  /** Whether a measurement is within the budget. */
+  /** Returns whether a measurement is within the budget. */
   readonly keeps: (result: Result) => boolean;
-  /** Give up adding single items after so many refusals in a row; never unless given. */
+  /** Number of refused items in a row after which the search ends; default: no limit. */
   readonly patience?: number | undefined;
-  /** Told before each evaluation how many items it has. */
+  /** Receives the number of items before each evaluation. */
   readonly onEvaluate?: ((items: number) => void) | undefined;
 }
 
-/** The largest set that was found. */
+/** Result of `findLargestSet`. */
 export interface FoundSet<Item, Result> {
   readonly items: readonly Item[];
-  /** What was measured of it; undefined for the empty set, which is not measured. */
+  /** Measurement of `items`; undefined for an empty set, which is not measured. */
   readonly result: Result | undefined;
-  /** What was measured of all items together; undefined where there are none. */
+  /** Measurement of all items together; undefined if there are no items. */
   readonly everything: Result | undefined;
   readonly evaluations: number;
   /** Whether patience ended the search before every item was tried. */
@@ -25,10 +25,10 @@ export interface FoundSet<Item, Result> {
 }
 
 /**
- * Looks for the largest set within a budget: everything; else the longest beginning of the order, by bisection; then what is
- * left one by one, since the harm of items is not the sum of each one's. At most 1 + log2(n) + n evaluations, rounded up.
- * What it gives has been measured, and kept the budget; it need not be the largest there is, unless harm adds up and the
- * order is by harm.
+ * Searches for the largest set within a budget. It measures all items; else the longest prefix of `order`, by bisection;
+ * then it adds the remaining items one by one, since degradations do not simply add up. It makes at most
+ * 1 + log2(n) + n evaluations, rounded up. The result is measured and within the budget. The result is certainly the
+ * largest set only if degradations add up and `order` is sorted by them.
  *
  * @example
  * import { findLargestSet } from 'onnx-mish/calibrate';
@@ -55,7 +55,7 @@ export async function findLargestSet<Item, Result>(
   if (keeps(everything)) return { items: order, result: everything, everything, evaluations, stopped: false };
 
   let result: Result | undefined;
-  let kept = 0; // the beginning of this length keeps the budget
+  let kept = 0; // the prefix of this length is within the budget
   for (let broken = order.length; broken - kept > 1; ) {
     const middle = Math.floor((kept + broken) / 2);
     const tried = await evaluate(order.slice(0, middle));
@@ -65,7 +65,7 @@ export async function findLargestSet<Item, Result>(
 
   const chosen = new Set(Array.from({ length: kept }, (_, place) => place));
   let refusals = 0;
-  let place = kept + 1; // the beginning with one more was refused already
+  let place = kept + 1; // bisection has refused the prefix with one more item
   for (; place < order.length && refusals < patience; place++) {
     const tried = await evaluate(order.filter((_, index) => chosen.has(index) || index === place));
     refusals++;

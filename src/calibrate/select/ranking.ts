@@ -2,54 +2,53 @@ import { OnnxMishError } from '../../base/error.js';
 import type { OptionHint } from '../../base/option-hint.js';
 import { FORMS, type FormName } from '../../mish/forms.js';
 import type { SiteReport, SkipReport } from '../../mish/results.js';
-import type { Drawn, Harm } from './trial.js';
+import type { Degradation, Drawn } from './trial.js';
 
 export const RANKING_SCHEMA = 'onnx-mish/ranking@1';
 
-/** A site, and what swapping it alone does to the outputs. */
+/** A site and the degradation by swapping the site alone. */
 export interface RankedSite extends SiteReport {
-  /** Over a few of the samples; null where it was not asked for. */
-  readonly estimate: Harm | null;
-  /** Over all of them; null where it was not measured. */
-  readonly measured: Harm | null;
+  /** Degradation on a few of the samples; null unless requested. */
+  readonly estimate: Degradation | null;
+  /** Degradation on all samples; null if not measured. */
+  readonly measured: Degradation | null;
 }
 
 /**
- * The sites of a model from harmless to harmful. Its `form`, `beta` and the first so many of its `sites` are those of a plan
- * that `swap` takes.
+ * Sites of a model from the least to the most degrading. `form`, `beta` and a prefix of `sites` are a plan for `swap`.
  */
 export interface Ranking {
   readonly schema: typeof RANKING_SCHEMA;
   readonly model: {
     readonly name: string;
-    /** SHA-256 of the file, and of the files that its external data is in, in the order of their names. */
+    /** SHA-256 of the model's file, and of its external data files in the order of their names. */
     readonly sha256: readonly string[];
   };
   readonly form: FormName;
   readonly beta: number;
-  /** The form in which it was measured: the same function as `form`, in the one that is fast on the CPU where it can be. */
+  /** Form of the measurements: `exp`, which is fast on the CPU, where possible; it computes the same function as `form`. */
   readonly measuredIn: FormName;
   readonly data: Drawn;
-  /** Samples that an estimate is made from. */
+  /** Number of samples for an estimate. */
   readonly estimateSamples: number;
   readonly sites: readonly RankedSite[];
   readonly skipped: readonly SkipReport[];
-  /** Spearman's correlation of estimate and measurement over the sites that have both; null for fewer than three. */
+  /** Spearman's correlation of estimate and measurement, over sites with both; null for fewer than three sites. */
   readonly spearman: number | null;
 }
 
-/** A number that is larger the less harm there is: dB, without bounds at both ends. */
-export function harmlessness({ sqnr, maxAbs, broken, problem }: Harm): number {
+/** Returns the SQNR in dB, infinite for identical outputs, -infinite for broken ones. A larger score is better. */
+export function degradationScore({ sqnr, maxAbs, broken, problem }: Degradation): number {
   if (broken > 0 || problem !== null) return Number.NEGATIVE_INFINITY;
   return sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
 }
 
-/** The sites from harmless to harmful: what was measured first, then by the estimate, then the rest. Ties keep their order. */
+/** Sorts sites from the least to the most degrading: measured sites, then estimated ones, then the rest. Ties keep their order. */
 export function ranked(sites: readonly RankedSite[]): RankedSite[] {
-  const by = (choose: (site: RankedSite) => Harm | null) => (a: RankedSite, b: RankedSite) => {
+  const by = (choose: (site: RankedSite) => Degradation | null) => (a: RankedSite, b: RankedSite) => {
     const [first, second] = [choose(a), choose(b)];
     if (first === null || second === null) return 0;
-    const [x, y] = [harmlessness(first), harmlessness(second)];
+    const [x, y] = [degradationScore(first), degradationScore(second)];
     return x === y ? 0 : y - x;
   };
   const left = sites.filter(({ measured }) => measured === null);
@@ -60,10 +59,12 @@ export function ranked(sites: readonly RankedSite[]): RankedSite[] {
   ];
 }
 
-/** How far estimate and measurement agree on the order: 1 for the same, 0 for none. Null for fewer than three sites. */
+/** Returns Spearman's correlation of estimates and measurements; null for fewer than three sites. */
 export function agreementOfOrder(sites: readonly RankedSite[]): number | null {
   const both = sites.flatMap(({ estimate, measured }) =>
-    estimate === null || measured === null ? [] : [[harmlessness(estimate), harmlessness(measured)] as const],
+    estimate === null || measured === null
+      ? []
+      : [[degradationScore(estimate), degradationScore(measured)] as const],
   );
   return spearman(
     both.map(([x]) => x),
@@ -71,7 +72,7 @@ export function agreementOfOrder(sites: readonly RankedSite[]): number | null {
   );
 }
 
-/** Spearman's rank correlation, ties by their mean rank; null for fewer than three values, and where all are the same. */
+/** Returns Spearman's rank correlation; ties get their mean rank. Null for fewer than three values, or if all are equal. */
 export function spearman(x: readonly number[], y: readonly number[]): number | null {
   if (x.length < 3 || x.length !== y.length) return null;
   const [a, b] = [ranks(x), ranks(y)];
@@ -92,7 +93,7 @@ function ranks(values: readonly number[]): number[] {
 }
 
 /**
- * Checks a parsed JSON document. Throws `bad-data`, naming what is wrong.
+ * Checks a parsed JSON document. Throws `bad-data` with the name of the invalid field.
  *
  * @example
  * import { readFile } from 'node:fs/promises';
@@ -108,23 +109,25 @@ export function parseRanking(json: unknown, where = 'ranking'): Ranking {
       option: { before: null },
     });
   };
-  if (!isRecord(json) || json.schema !== RANKING_SCHEMA) return bad(`this is no ${RANKING_SCHEMA}`);
+  if (!isRecord(json) || json.schema !== RANKING_SCHEMA)
+    return bad(`the document is not a valid ${RANKING_SCHEMA}`);
   const { model, form, beta, measuredIn, data, estimateSamples, sites, skipped } = json;
-  const known = (name: unknown) => typeof name === 'string' && Object.hasOwn(FORMS, name);
+  const isForm = (name: unknown) => typeof name === 'string' && Object.hasOwn(FORMS, name);
   if (!isRecord(model) || typeof model.name !== 'string' || !isTexts(model.sha256))
-    bad('model is not as it should be');
-  if (!known(form) || !known(measuredIn)) bad('its form is not one of ours');
-  if (!isNumber(beta) || !isNumber(estimateSamples)) bad('beta and estimateSamples have to be numbers');
-  if (!isRecord(data) || !DATA.every((key) => key in data)) bad('data is not as it should be');
-  if (!Array.isArray(sites)) return bad('sites has to be a list');
-  if (!Array.isArray(skipped)) bad('skipped has to be a list');
+    bad('model must have a name and sha256');
+  if (!isForm(form) || !isForm(measuredIn)) bad('form and measuredIn must be forms of Mish');
+  if (!isNumber(beta) || !isNumber(estimateSamples)) bad('beta and estimateSamples must be numbers');
+  if (!isRecord(data) || !DATA.every((key) => key in data)) bad(`data must have ${DATA.join(', ')}`);
+  if (!Array.isArray(sites)) return bad('sites must be a list');
+  if (!Array.isArray(skipped)) bad('skipped must be a list');
   for (const [index, site] of (sites as unknown[]).entries()) {
-    if (!isRecord(site)) return bad(`sites[${index}] has to be an object`);
+    if (!isRecord(site)) return bad(`sites[${index}] must be an object`);
     for (const key of TEXTS)
-      if (typeof site[key] !== 'string') bad(`sites[${index}].${key} has to be a string`);
-    if (!isNumber(site.beta)) bad(`sites[${index}].beta has to be a number`);
+      if (typeof site[key] !== 'string') bad(`sites[${index}].${key} must be a string`);
+    if (!isNumber(site.beta)) bad(`sites[${index}].beta must be a number`);
     for (const key of ['estimate', 'measured'])
-      if (site[key] !== null && !isHarm(site[key])) bad(`sites[${index}].${key} is no measurement`);
+      if (site[key] !== null && !isDegradation(site[key]))
+        bad(`sites[${index}].${key} is not a valid measurement`);
   }
   return json as unknown as Ranking;
 }
@@ -138,7 +141,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((text) => typeof text === 'string');
 
-function isHarm(value: unknown): boolean {
+function isDegradation(value: unknown): boolean {
   return (
     isRecord(value) &&
     FIGURES.every((key) => value[key] === null || isNumber(value[key])) &&
@@ -147,14 +150,14 @@ function isHarm(value: unknown): boolean {
   );
 }
 
-/** Throws `bad-data` where an earlier ranking cannot be gone on with: another model, other samples, another Mish. */
+/** Throws `bad-data` if an earlier ranking cannot be resumed: another model, other samples, another Mish. */
 export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): void {
   const other = 'Name another file, or remove this one';
   const differs = (what: string, fix = other, option: OptionHint = {}): never => {
     throw new OnnxMishError('bad-data', what, { where, fix, option: { before: null, ...option } });
   };
   if (before.model.sha256.join() !== now.model.sha256.join())
-    differs(`it ranks another model ('${before.model.name}'), or the model has changed since`);
+    differs(`the ranking is of another model ('${before.model.name}'), or the model has changed since`);
   for (const [key, was, is] of [
     ['form', before.form, now.form],
     ['beta', before.beta, now.beta],
@@ -163,7 +166,7 @@ export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): voi
   ] as const) {
     if (was !== is)
       differs(
-        `it was measured with ${key} ${was}, and now it is ${is}`,
+        `the ranking was measured with ${key} ${was}, and now ${key} is ${is}`,
         `${other}; or go back to ${key} ${was}`,
         {
           [key]: was,
@@ -171,7 +174,7 @@ export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): voi
       );
   }
   if (before.data.sha256 !== now.data.sha256 || before.data.labelled !== now.data.labelled)
-    differs('it was measured on other samples');
+    differs('the ranking was measured on other samples');
   if (before.measuredIn !== now.measuredIn || before.estimateSamples !== now.estimateSamples)
-    differs('it was measured in another way');
+    differs('the ranking was measured in another form or with another number of samples for estimates');
 }

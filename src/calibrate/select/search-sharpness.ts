@@ -1,95 +1,95 @@
 import { OnnxMishError } from '../../base/error.js';
-import type { Part } from '../../data/split.js';
+import type { Subset } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import type { Plan } from '../../mish/plan.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
-import { judgeHarm, type Limit, type LimitVerdict } from './budget.js';
-import type { Judgement } from './compare-with-original.js';
+import { type Limit, type LimitVerdict, limitVerdicts } from './budget.js';
+import type { ModelComparison } from './compare-with-original.js';
 import { rankModel } from './rank.js';
-import { type Harm, type TrialOptions, worst } from './trial.js';
+import { type Degradation, type TrialOptions, worst } from './trial.js';
 
-/** One set of sharpnesses that was tried. */
+/** A trial of the search: a sharpness for each site, and its verdicts. */
 export interface SharpnessTrial {
-  /** The sharpness of a site of middling harm. */
+  /** Sharpness of a site of average degradation. */
   readonly scale: number;
   readonly median: number;
-  /** Whether gradient steps were made. */
+  /** Whether the trial made gradient steps. */
   readonly tuned: boolean;
   readonly verdicts: readonly LimitVerdict[];
 }
 
-/** How the smallest sharpness that keeps a budget was looked for. */
+/** Report of the search for the smallest sharpness within a budget. */
 export interface SharpnessReport {
   readonly budget: readonly Limit[];
   readonly trials: readonly SharpnessTrial[];
-  /** Whether the result keeps the budget on the samples that no weight was solved from. */
+  /** Whether the result is within the budget on the test samples. */
   readonly kept: boolean;
   readonly verdicts: readonly LimitVerdict[];
 }
 
-/** What a search needs of what it tries. */
+/** A trial's model. */
 interface Tried {
   readonly repaired: Spliced;
 }
 
-/** How to search. */
+/** Options of the search. */
 export interface SharpnessOptions
   extends Omit<TrialOptions, 'data'>,
     Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'leaky'> {
-  /** What has to be kept: agreement>=0.98 unless given, or sqnr>=30 where no output looks like class scores. */
+  /** Budget; default agreement>=0.98, or sqnr>=30 if no output looks like class scores. */
   readonly budget?: readonly Limit[] | undefined;
-  /** By which samples are drawn; 0 unless given. */
+  /** Seed that selects the samples; default 0. */
   readonly seed?: number | undefined;
-  /** Told what is being done, and how many of how many steps are. */
+  /** Receives the name of the step, the number of its finished units and their total. */
   readonly onProgress?: ((step: string, done: number, of: number) => void) | undefined;
 }
 
 export interface SharpenOptions<T extends Tried> {
   readonly plan: Plan;
   readonly steps: number;
-  /** Swaps as the plan says; what is judged is `repaired`. */
+  /** Swaps the plan's sites and repairs the model with `steps` gradient steps; the search compares `repaired`. */
   readonly tryOut: (plan: Plan, steps: number) => Promise<T>;
-  readonly judge: (
+  readonly compare: (
     candidate: Spliced,
-    part: Part,
-  ) => Promise<Judgement & { readonly original: Judgement['accuracy'] }>;
-  /** What the search goes by. */
-  readonly searched: Part;
-  /** What has to keep the budget as well: no weights were solved from it. */
-  readonly judged: Part;
+    subset: Subset,
+  ) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>;
+  /** Samples that the search uses. */
+  readonly search: Subset;
+  /** Samples on which the result must be within the budget as well. */
+  readonly test: Subset;
   readonly original: LoadedModel;
   readonly options: SharpnessOptions & OnProvider;
 }
 
-/** From Mish to what is ReLU for most purposes. */
+/** Sharpnesses to try, from Mish (1) to nearly ReLU (32). */
 const SCALES = [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 16, 24, 32];
-/** Samples by which the harm of each site is estimated. */
-const SAMPLES = 32;
-/** For a site whose swap changes nothing; as good as any that is far below what can be measured. */
-const HARMLESS = 1e-9;
+/** Number of samples for estimating the degradation of each site. */
+const ESTIMATE_SAMPLES = 32;
+/** Noise-to-signal ratio of a site whose swap changes nothing: far below any measured ratio. */
+const MIN_NOISE_RATIO = 1e-9;
 
 /**
- * Finds for each site the smallest sharpness with which a budget holds after repair. mish_β differs from what it replaces by
- * mish's own difference at βx, over β: a mean square that falls as β⁻³. For sites whose swap alone, at β = 1, costs the
- * output h_i, the sum Σ h_i β_i⁻³ is least for its Σ β_i where β_i is as h_i^¼: so that one scale is left to look for, by
- * bisection with least squares alone, and then downwards with the gradient steps as well. A LeakyRelu that becomes Mish and
- * not the mixture stays at 1: a sharper one would be ReLU.
+ * Finds the smallest sharpness of each site within a budget after repair. The difference of mish_β to ReLU at x is that
+ * of Mish at βx, divided by β; its mean square falls as β⁻³. Let h_i be the output's noise by swapping site i alone, at
+ * β = 1. For a given Σ β_i, the sum Σ h_i β_i⁻³ is smallest if β_i is proportional to h_i^¼. So a single scale remains.
+ * The search bisects the scale with least squares alone, then lowers the scale with gradient steps. A LeakyReLU that
+ * becomes Mish, not the mixture, keeps β = 1: a sharper Mish would be ReLU.
  */
 export async function sharpen<T extends Tried>(
   input: SharpenOptions<T>,
 ): Promise<{ attempt: T; report: SharpnessReport; notes: string[] }> {
-  const { plan, steps, tryOut, judge, searched, judged, options } = input;
+  const { plan, steps, tryOut, compare, search, test, options } = input;
   const weights = await weightsOf(input);
   const trials: SharpnessTrial[] = [];
   let budget = options.budget;
   const attempts = new Map<string, { attempt: T; kept: boolean }>();
   const at = async (index: number, tuned: boolean) => {
     const key = `${index} ${tuned}`;
-    const known = attempts.get(key);
-    if (known !== undefined) return known;
+    const earlier = attempts.get(key);
+    if (earlier !== undefined) return earlier;
     const scale = SCALES[index] ?? 1;
     const sites = plan.sites.map((site, place) => ({
       ...site,
@@ -97,9 +97,9 @@ export async function sharpen<T extends Tried>(
     }));
     options.onProgress?.(`trying β around ${scale}`, 0, 1);
     const attempt = await tryOut({ ...plan, beta: 1, sites }, tuned ? steps : 0);
-    const judgement = await judge(attempt.repaired, searched);
-    budget ??= defaultBudget(judgement);
-    const verdicts = judgeHarm(budget, harmOf(judgement));
+    const comparison = await compare(attempt.repaired, search);
+    budget ??= defaultBudget(comparison);
+    const verdicts = limitVerdicts(budget, degradationOf(comparison));
     const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
     trials.push({ scale, median: betas[Math.floor(betas.length / 2)] ?? 1, tuned, verdicts });
     const result = { attempt, kept: verdicts.every(({ kept }) => kept) };
@@ -119,14 +119,15 @@ export async function sharpen<T extends Tried>(
     }
     place = low;
     found = await at(place, steps > 0);
-    // The gradient steps may allow less; or the samples by which weights were chosen were too kind.
+    // Gradient steps may allow a smaller sharpness.
     while (found.kept && place > 1 && steps > 0) {
       const softer = await at(place - 1, true);
       if (!softer.kept) break;
       [found, place] = [softer, place - 1];
     }
   }
-  const check = async () => judgeHarm(budget ?? [], harmOf(await judge(found.attempt.repaired, judged)));
+  const check = async () =>
+    limitVerdicts(budget ?? [], degradationOf(await compare(found.attempt.repaired, test)));
   let verdicts = await check();
   while (!verdicts.every(({ kept }) => kept) && place < top) {
     place++;
@@ -134,61 +135,63 @@ export async function sharpen<T extends Tried>(
     verdicts = await check();
   }
   const kept = verdicts.every((verdict) => verdict.kept);
-  const notes = kept ? [] : ['no sharpness that was tried keeps the budget'];
+  const notes = kept ? [] : ['no sharpness up to 32 is within the budget'];
   return { attempt: found.attempt, report: { budget: budget ?? [], trials, kept, verdicts }, notes };
 }
 
-/** How each site's sharpness goes with the scale; null for one that stays at 1. */
+/** Returns each site's factor on the scale; null for a site that keeps a sharpness of 1. */
 async function weightsOf<T extends Tried>({
   plan,
   original,
-  searched,
+  search,
   options,
 }: SharpenOptions<T>): Promise<(number | null)[]> {
   const { only, include, exclude, leaky, provider, session, signal, seed } = options;
-  const data = () => ({ source: 'npz', feeds: searched.feeds }) as const;
+  const data = () => ({ source: 'npz', feeds: search.feeds }) as const;
   const ranking = await rankModel(original, {
     ...{ only, include, exclude, leaky, data, provider, session, signal, seed },
-    ...{ form: plan.form, samples: 4 * SAMPLES, estimateSamples: SAMPLES, top: 0 },
-    onProgress: ({ site, sites }) => options.onProgress?.('estimating the harm of each site', site, sites),
+    ...{ form: plan.form, samples: 4 * ESTIMATE_SAMPLES, estimateSamples: ESTIMATE_SAMPLES, top: 0 },
+    onProgress: ({ site, sites }) =>
+      options.onProgress?.('estimating the degradation by each site', site, sites),
   });
-  const harms = plan.sites.map(({ scope, output }) => {
+  const noises = plan.sites.map(({ scope, output }) => {
     const site = ranking.sites.find((one) => one.scope === scope && one.output === output);
     if (site === undefined || (site.kind === 'leakyrelu' && site.leak === undefined && site.alpha !== 0))
       return null;
     const { sqnr = null, maxAbs = null } = site.estimate ?? {};
-    if (maxAbs === 0) return HARMLESS;
+    if (maxAbs === 0) return MIN_NOISE_RATIO;
     return sqnr === null ? 1 : 10 ** (-sqnr / 10);
   });
-  const known = harms.filter((harm) => harm !== null);
-  const mean = Math.exp(known.reduce((sum, harm) => sum + Math.log(harm), 0) / Math.max(1, known.length));
-  return harms.map((harm) => (harm === null ? null : (harm / mean) ** 0.25));
+  const sharpened = noises.filter((noise) => noise !== null);
+  const logs = sharpened.reduce((sum, noise) => sum + Math.log(noise), 0);
+  const mean = Math.exp(logs / Math.max(1, sharpened.length));
+  return noises.map((noise) => (noise === null ? null : (noise / mean) ** 0.25));
 }
 
-/** A sharpness of three digits, from 1 up. */
+/** Returns a sharpness of at least 1, rounded to three digits. */
 function rounded(scale: number, weight: number | null): number {
   return weight === null || scale === 1 ? 1 : Math.max(1, Number((scale * weight).toPrecision(3)));
 }
 
-function harmOf({
+function degradationOf({
   drift,
   accuracy,
   original,
-}: Judgement & { readonly original: Judgement['accuracy'] }): Harm {
+}: ModelComparison & { readonly original: ModelComparison['accuracy'] }): Degradation {
   const lost = accuracy === null || original === null ? null : top1Drop(original, accuracy);
   return { ...worst(drift), top1Drop: lost };
 }
 
-function defaultBudget({ drift }: Judgement): Limit[] {
+function defaultBudget({ drift }: ModelComparison): Limit[] {
   const scores = drift.some(({ top1 }) => top1 !== null);
   return [scores ? { measure: 'agreement', limit: 0.98 } : { measure: 'sqnr', limit: 30 }];
 }
 
-/** Throws `bad-usage` for a budget that needs labels where there are none. */
+/** Throws `bad-usage` if the budget needs labels and the data has none. */
 export function checkBudget(budget: readonly Limit[] | undefined, labelled: boolean): void {
   if (labelled || !budget?.some(({ measure }) => measure === 'top1-drop')) return;
   throw new OnnxMishError('bad-usage', 'top1-drop needs labels', {
-    fix: 'Name their array',
+    fix: 'Name the array of the labels',
     option: { labels: null },
   });
 }

@@ -1,11 +1,11 @@
 import { OnnxMishError } from '../../base/error.js';
-import { datasetOf, type Part, splitFeeds } from '../../data/split.js';
+import { datasetOf, type Subset, splitFeeds } from '../../data/split.js';
 import { type Plan, planOf } from '../../mish/plan.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
 import { findCandidates } from './candidates.js';
-import { dataFor, judgeModel } from './compare-with-original.js';
+import { compareWithOriginal, dataFor } from './compare-with-original.js';
 import { checkBudget, type SharpnessOptions, type SharpnessReport, sharpen } from './search-sharpness.js';
 import { samplesOfRun, type TrialOptions } from './trial.js';
 
@@ -13,30 +13,33 @@ export interface SharpenSwapOptions
   extends SharpnessOptions,
     Pick<TrialOptions, 'data'>,
     Pick<SwapOptions, 'form' | 'target' | 'strict'> {
-  /** Samples to use at the most; 512 unless given. */
+  /** Maximum number of samples; default 512. */
   readonly samples?: number | undefined;
 }
 
-const SHARES = [2 / 3, 1 / 3];
-const SAMPLES = 512;
+/** Shares of the search samples and the test samples. */
+const SUBSET_SHARES = [2 / 3, 1 / 3];
+const DEFAULT_SAMPLES = 512;
 
 /**
- * Finds for each site the smallest sharpness with which a plain swap of all of them keeps a budget, without any repair, as
- * `sharpen` does: on two thirds of the samples, and on the last third as well. Gives the plan for `swap`. Throws as
- * `calibrate` does, and `over-budget` where no sharpness up to 32 is enough.
+ * Finds the smallest sharpness of each site for which a plain swap, without repair, is within a budget, as `sharpen`
+ * does. The search uses two thirds of the samples; the result must be within the budget on the last third as well.
+ * Returns the plan for `swap`. Throws as `calibrate` does, and `over-budget` if no sharpness up to 32 is enough.
  */
 export async function sharpenModel(
   original: LoadedModel,
   options: SharpenSwapOptions & OnProvider,
 ): Promise<{ plan: Plan; sharpness: SharpnessReport }> {
-  const { samples = SAMPLES, seed = 0, data: _, ...rest } = options;
+  const { samples = DEFAULT_SAMPLES, seed = 0, data: _, ...rest } = options;
   const { document } = original;
   const { report, measuredIn } = await findCandidates(document, { ...rest, beta: 1 });
   const dataset = await dataFor(original, options);
   const limit = Math.floor(samples / (await samplesOfRun(dataset)));
-  const [searched, judged] = splitFeeds(dataset.feeds, SHARES, { seed, limit });
-  if (searched === undefined || judged === undefined || searched.runs === 0) {
-    throw new OnnxMishError('bad-data', 'the samples are too few to hold some out', { fix: 'Give more' });
+  const [search, test] = splitFeeds(dataset.feeds, SUBSET_SHARES, { seed, limit });
+  if (search === undefined || test === undefined || search.runs === 0) {
+    throw new OnnxMishError('bad-data', 'the search needs at least two runs of samples', {
+      fix: 'Give more',
+    });
   }
   checkBudget(options.budget, dataset.labels !== undefined);
   const { attempt, report: sharpness } = await sharpen({
@@ -46,12 +49,13 @@ export async function sharpenModel(
       plan,
       repaired: (await swapDocument(document, { plan, undo: false })).output,
     }),
-    judge: (candidate, part: Part) => judgeModel(original, candidate, datasetOf(dataset, part), options),
-    ...{ searched, judged, original },
+    compare: (candidate, subset: Subset) =>
+      compareWithOriginal(original, candidate, datasetOf(dataset, subset), options),
+    ...{ search, test, original },
     options,
   });
   if (!sharpness.kept && report.sites.length > 0) {
-    throw new OnnxMishError('over-budget', 'no sharpness up to 32 keeps the budget', {
+    throw new OnnxMishError('over-budget', 'no sharpness up to 32 is within the budget', {
       where: document.source.name,
       fix: 'Nothing was written. Loosen the budget, or repair the weights as well with `onnx-mish calibrate`',
     });

@@ -4,7 +4,7 @@ import { own } from '../../base/own.js';
 import { sha256 } from '../../base/sha256.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
-import { type Part, splitFeeds } from '../../data/split.js';
+import { type Subset, splitFeeds } from '../../data/split.js';
 import { classesOf, type Drift, driftMeter, highest } from '../../metrics/drift.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
@@ -13,76 +13,76 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
 
-/** How far the outputs of a model with swapped sites are from the original's: of several outputs, the worst. */
-export interface Harm {
-  /** Signal to noise over the float outputs, in dB; null stands for infinite when `maxAbs` is 0, else for unknown. */
+/** Degradation of a model with swapped sites, compared with the original; of several outputs, the worst. */
+export interface Degradation {
+  /** Signal-to-noise ratio of the float outputs, in dB; null means infinite if `maxAbs` is 0, else unknown. */
   readonly sqnr: number | null;
-  /** Largest absolute difference of an element; null where an output is broken. */
+  /** Largest absolute difference of an element; null if an output has broken elements. */
   readonly maxAbs: number | null;
   readonly cosine: number | null;
-  /** Share of rows, 0 to 1, with the same top class; null where no output looks like class scores. */
+  /** Share of rows, 0 to 1, with the same top class; null if no output looks like class scores. */
   readonly agreement: number | null;
-  /** Top-1 accuracy that is lost, in percentage points; null without labels. */
+  /** Loss of top-1 accuracy in percentage points; null without labels. */
   readonly top1Drop: number | null;
-  /** Elements that are NaN, or infinite where the original's are not. */
+  /** Number of broken elements: NaN, or infinite where the original is not. */
   readonly broken: number;
-  /** Why it could not be measured: the model does not run, an output has another shape. */
+  /** Reason for missing figures, such as a model that does not run; null if measured. */
   readonly problem: string | null;
 }
 
 export interface TrialOptions {
-  /** Makes the feeds, once the inputs and outputs of the model are known. */
+  /** Returns the data set for the model's inputs and outputs. */
   readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
-  /** The CPU unless given. */
+  /** Provider that runs the models; default the CPU. */
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is drawn from a data set: `samples` at the most, in parts whose `shares` depend on the number of runs and the samples of each. */
+/** A draw from a data set: at most `samples`, split by `shares`, which gets the number of runs and the samples per run. */
 export interface Draw {
   readonly samples: number;
   readonly seed: number;
   readonly shares: (runs: number, batch: number) => readonly number[];
 }
 
-/** Where the samples came from, and how many there are. */
+/** Source and number of the drawn samples. */
 export interface Drawn {
   readonly source: Dataset['source'];
   /** Seed of the noise; null for real samples. */
   readonly noise: number | null;
-  /** Seed by which the runs were drawn. */
+  /** Seed that selected the runs. */
   readonly seed: number;
-  /** Runs drawn, of so many. */
+  /** Number of drawn runs; `of` is the number of all runs. */
   readonly runs: number;
   readonly of: number;
   readonly samples: number;
   readonly labelled: boolean;
-  /** SHA-256 of what was drawn. */
+  /** SHA-256 of the drawn feeds. */
   readonly sha256: string;
 }
 
 /** The sites of a plan. */
 export type PlanSites = Plan['sites'];
 
-/** An original and samples, ready to try swaps on. */
+/** An open original with samples, on which swaps can be measured. */
 export interface Trial {
   readonly drawn: Drawn;
-  /** The original against itself: what is null here cannot be measured of these outputs. */
-  readonly unchanged: Harm;
-  /** Runs and samples of each part. */
+  /** The original compared with itself; a figure that is null here cannot be measured for this model. */
+  readonly unchanged: Degradation;
+  /** Runs and samples of each subset. */
   readonly parts: readonly { readonly runs: number; readonly samples: number }[];
   /**
-   * Swaps these sites and runs the result over parts of the samples. Gives what is known after each part, the parts before
-   * it included. A swapped model that does not run is a `problem`. Throws `aborted`.
+   * Swaps these sites and runs the result on subsets of the samples. Returns, for each subset, the degradation on all
+   * subsets up to it. If the swapped model does not run, `problem` has the reason. Throws `aborted`.
    */
-  measure(sites: PlanSites, parts: readonly number[], form: FormName): Promise<Harm[]>;
+  measure(sites: PlanSites, parts: readonly number[], form: FormName): Promise<Degradation[]>;
 }
 
-/** Bytes of samples and of the original's outputs that are kept in memory rather than made anew for every swap. */
-const MEMORY = 2 ** 28;
+/** Maximum size of samples and original outputs that stay in memory between swaps; above it they are computed again. */
+const MAX_CACHE_BYTES = 2 ** 28;
 
-/** One run: what is fed, the classes of its rows, and what the original gives. */
+/** A run: its feed, the labels of its rows, and the original's outputs. */
 interface Run {
   readonly feed: Tensors;
   readonly labels: readonly number[] | undefined;
@@ -90,8 +90,8 @@ interface Run {
 }
 
 /**
- * Opens the original on samples for as long as `use` takes. Throws `bad-data` for data that does not fit, and where the
- * original gives NaN; `run-failed` where it does not run; `provider-unavailable`, `io`, `aborted`.
+ * Opens the original with its samples, calls `use`, and closes the original. Throws `bad-data` for unfit data and if the
+ * original returns NaN; `run-failed` if the original does not run; `provider-unavailable`, `io`, `aborted`.
  */
 export async function withTrial<T>(
   model: LoadedModel,
@@ -102,14 +102,14 @@ export async function withTrial<T>(
   const { provider, session, signal } = options;
   const { document } = model;
   if (!(Number.isSafeInteger(samples) && samples > 0)) {
-    throw new OnnxMishError('bad-usage', `${samples} is no number of samples`, { fix: 'Give 1 or more' });
+    throw new OnnxMishError('bad-usage', `the number of samples must be a positive integer, got ${samples}`);
   }
   stopIfAborted(signal);
   const original = await provider.open(model.file, session);
   try {
     const dataset = options.data(original.inputs, original.outputs);
     const all = dataset.feeds.length;
-    if (all === 0) throw new OnnxMishError('bad-data', 'there is nothing to feed the model with');
+    if (all === 0) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
     const batch = await samplesOfRun(dataset);
     const limit = Math.min(all, Math.max(1, Math.floor(samples / batch)));
     const labels = labelsByRun(dataset);
@@ -118,23 +118,23 @@ export async function withTrial<T>(
     const runs = split.map((part) => runner(part, original, labels, signal));
 
     const compare = async (swapped: Session | undefined, parts: readonly number[]) => {
-      const meter = harmMeter(outputs);
-      const harms: Harm[] = [];
+      const meter = degradationMeter(outputs);
+      const degradations: Degradation[] = [];
       for (const part of parts) {
         for await (const run of runs[part]?.() ?? []) {
           stopIfAborted(signal);
           meter.add(run, swapped === undefined ? run.reference : await swapped.run(run.feed));
         }
-        harms.push(meter.result());
+        degradations.push(meter.result());
       }
-      return harms;
+      return degradations;
     };
 
     const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? NOTHING;
     if (unchanged.broken > 0) {
-      throw new OnnxMishError('bad-data', 'the original itself gives NaN on these samples', {
+      throw new OnnxMishError('bad-data', 'the original returns NaN on these samples', {
         where: document.source.name,
-        fix: 'Leave out the samples that it cannot take',
+        fix: 'Leave out these samples',
       });
     }
     let digest = '';
@@ -177,7 +177,7 @@ export async function withTrial<T>(
   }
 }
 
-const NOTHING: Harm = {
+const NOTHING: Degradation = {
   sqnr: null,
   maxAbs: null,
   cosine: null,
@@ -187,26 +187,30 @@ const NOTHING: Harm = {
   problem: null,
 };
 
-/** How many samples a run takes. */
+/** Returns the number of samples in a run. */
 export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
   if (samples !== undefined) return Math.max(1, samples / feeds.length);
   const [first] = Object.values((await firstFeed(feeds)) ?? {});
   return Math.max(1, first?.dims[0] ?? 1);
 }
 
-/** The classes of each run's rows. */
+/** Returns a function from a run's number to its labels. */
 function labelsByRun({ feeds, labels }: Dataset<Feeds>): ((run: number) => readonly number[]) | undefined {
   if (labels === undefined) return undefined;
   const rows = labels.length / feeds.length;
   if (Number.isInteger(rows)) return (run) => labels.slice(run * rows, (run + 1) * rows);
-  throw new OnnxMishError('bad-data', `there are ${labels.length} labels for ${feeds.length} runs`, {
-    fix: 'Give one label for each sample',
-  });
+  throw new OnnxMishError(
+    'bad-data',
+    `the number of labels must be a multiple of the ${feeds.length} runs, got ${labels.length}`,
+    {
+      fix: 'Give one label for each sample',
+    },
+  );
 }
 
-/** Goes over the runs of a part; from the second time on out of memory, where they fit. */
+/** Returns a function that iterates over a subset's runs; later iterations read them from memory, if they fit. */
 function runner(
-  { feeds, indices }: Part,
+  { feeds, indices }: Subset,
   original: Session,
   labels: ((run: number) => readonly number[]) | undefined,
   signal: AbortSignal | undefined,
@@ -221,7 +225,7 @@ function runner(
       stopIfAborted(signal);
       const run = { feed, labels: labels?.(indices[at++] ?? 0), reference: await original.run(feed) };
       bytes += sizeOf(run.reference) + (Array.isArray(feeds) ? 0 : sizeOf(feed));
-      tooMuch ||= bytes > MEMORY;
+      tooMuch ||= bytes > MAX_CACHE_BYTES;
       if (tooMuch) held.length = 0;
       else held.push(run);
       yield run;
@@ -238,13 +242,13 @@ function sizeOf(tensors: Tensors): number {
   );
 }
 
-/** Floats say how far a model has moved; where it gives none, whatever it gives. */
+/** Returns the names of the float outputs, which show a drift; if there are none, of all outputs. */
 function comparedOutputs({ outputs }: Session): string[] {
   const floats = outputs.filter(({ elemType }) => /^(f|bf)\d/.test(elemType));
   return (floats.length > 0 ? floats : outputs).map(({ name }) => name);
 }
 
-function harmMeter(outputs: readonly string[]) {
+function degradationMeter(outputs: readonly string[]) {
   const meters = outputs.map((name) => ({ name, meter: driftMeter(name) }));
   const right = { rows: 0, original: 0, swapped: 0 };
   return {
@@ -253,16 +257,20 @@ function harmMeter(outputs: readonly string[]) {
       if (labels === undefined) return;
       const scores = outputs.find((name) => classesIn(reference, name) !== undefined);
       if (scores === undefined) {
-        throw new OnnxMishError('bad-data', 'no output looks like class scores, so labels say nothing', {
-          fix: 'Leave out the labels',
-          option: { labels: null },
-        });
+        throw new OnnxMishError(
+          'bad-data',
+          'labels need an output of class scores, and no output looks like class scores',
+          {
+            fix: 'Leave out the labels',
+            option: { labels: null },
+          },
+        );
       }
       right.rows += labels.length;
       right.original += countRight(reference, scores, labels);
       right.swapped += countRight(got, scores, labels);
     },
-    result(): Harm {
+    result(): Degradation {
       const lost = (100 * (right.original - right.swapped)) / right.rows;
       return {
         ...worst(meters.map(({ meter }) => meter.result())),
@@ -281,9 +289,9 @@ function countRight(outputs: Tensors, name: string, labels: readonly number[]): 
   const scores = own(outputs, name);
   const classes = classesIn(outputs, name);
   const numbers = scores && toNumbers(scores);
-  if (classes === undefined || numbers === undefined) return 0; // its shape changed, which its drift says
+  if (classes === undefined || numbers === undefined) return 0; // the drift reports the changed shape
   if (scores?.dims[0] !== labels.length) {
-    throw new OnnxMishError('bad-data', `a run has ${labels.length} labels and ${scores?.dims[0]} rows`, {
+    throw new OnnxMishError('bad-data', `a run has ${labels.length} labels, but ${scores?.dims[0]} rows`, {
       where: name,
       fix: 'Give one label for each row',
     });
@@ -291,24 +299,28 @@ function countRight(outputs: Tensors, name: string, labels: readonly number[]): 
   return labels.filter((label, row) => {
     if (Number.isInteger(label) && label >= 0 && label < classes)
       return highest(numbers, row, classes)[0] === label;
-    throw new OnnxMishError('bad-data', `label ${label} is none of its ${classes} classes`, {
-      where: name,
-      fix: 'Count from 0',
-    });
+    throw new OnnxMishError(
+      'bad-data',
+      `label ${label} is outside the ${classes} classes (0 to ${classes - 1})`,
+      {
+        where: name,
+        fix: 'Count from 0',
+      },
+    );
   }).length;
 }
 
-/** Of several outputs, the worst figure of each kind. */
-export function worst(drifts: readonly Drift[]): Omit<Harm, 'top1Drop'> {
+/** Returns the worst figure of each kind over several outputs. */
+export function worst(drifts: readonly Drift[]): Omit<Degradation, 'top1Drop'> {
   const of = (values: readonly (number | null)[], choose: (...values: number[]) => number) => {
-    const known = values.filter((value) => value !== null);
-    return known.length < values.length || known.length === 0 ? null : choose(...known);
+    const measured = values.filter((value) => value !== null);
+    return measured.length < values.length || measured.length === 0 ? null : choose(...measured);
   };
   const maxAbs = of(
     drifts.map((drift) => drift.maxAbs),
     Math.max,
   );
-  // An output that is the same as before has no noise, and no say in which is the worst.
+  // An unchanged output has no noise, so its SQNR is not compared.
   const noisy = drifts.filter((drift) => drift.maxAbs !== 0);
   const sqnr = of(
     noisy.map((drift) => drift.sqnr ?? (drift.maxAbs === null ? null : Number.NEGATIVE_INFINITY)),

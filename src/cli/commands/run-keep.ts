@@ -1,11 +1,11 @@
 import { OnnxMishError } from '../../base/error.js';
 import { limitText, parseBudget } from '../../calibrate/select/budget.js';
 import {
+  type BudgetResult,
   type JudgedSet,
   type KeepProgress,
-  type Kept,
-  keepWithinBudget,
-} from '../../calibrate/select/keep-within-budget.js';
+  swapWithinBudget,
+} from '../../calibrate/select/swap-within-budget.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
@@ -34,7 +34,7 @@ export interface Words {
 /** The report of a swap within a budget. */
 interface KeptReport extends SwapReport {
   /** Plan, sites and what is left stand in the report itself. */
-  readonly keep: Omit<Kept, 'plan' | 'sites' | 'left'>;
+  readonly keep: Omit<BudgetResult, 'plan' | 'sites' | 'left'>;
 }
 
 /** Swaps as many sites as keep a budget. Throws `over-budget` where there are sites and not one does. */
@@ -49,10 +49,10 @@ export async function runKeep(
   const signal = interruptible();
   const data = await readData(flags, samples ?? NOISES, { signal });
 
-  const search = async (document: OnnxDocument, path?: string): Promise<Kept> => {
+  const search = async (document: OnnxDocument, path?: string): Promise<BudgetResult> => {
     const session = { allowOutsideData: flags.allowOutsideData };
     const bar = steps();
-    const kept = await keepWithinBudget(
+    const kept = await swapWithinBudget(
       await runnable(document, path, session),
       onCpu({
         ...{ budget, data, seed, signal, onProgress: told(bar.update) },
@@ -67,7 +67,7 @@ export async function runKeep(
       fix: 'Nothing was written. Loosen the budget, or come closer to the original with --beta 4',
     });
   };
-  const withKept = (report: SwapReport, { plan, sites, left, ...keep }: Kept): KeptReport => {
+  const withKept = (report: SwapReport, { plan, sites, left, ...keep }: BudgetResult): KeptReport => {
     const others = report.skipped.filter(
       ({ scope, output }) => !left.some((site) => site.scope === scope && site.output === output),
     );
@@ -118,7 +118,7 @@ function told(update: (step: string) => void): (progress: KeepProgress) => void 
   };
 }
 
-function nothingKept({ budget, of, mostHarmless }: Kept): string {
+function nothingKept({ budget, of, mostHarmless }: BudgetResult): string {
   const limits = budget.map(limitText).join(' and ');
   const found = `no site of ${of} was found to keep ${limits}`;
   if (mostHarmless === null) return found;

@@ -1,4 +1,4 @@
-import type { Harm } from '../../calibrate/select/trial.js';
+import type { Degradation } from '../../calibrate/select/trial.js';
 import { clean } from './text.js';
 
 /** A figure in so many digits as are worth reading. */
@@ -10,7 +10,7 @@ export function figure(value: number): string {
 }
 
 /** `24.1 dB`; `exact` where nothing moved at all. */
-export function sqnrText({ sqnr, maxAbs, broken, problem }: Harm): string {
+export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
   if (problem !== null) return clean(problem);
   if (broken > 0) return `${broken} × NaN`;
   if (sqnr === null) return maxAbs === 0 ? 'exact' : '–';
@@ -25,7 +25,7 @@ export function shareText(share: number | null): string {
 }
 
 /** All that was measured, in one line. */
-export function harmText(harm: Harm): string {
+export function harmText(harm: Degradation): string {
   const { maxAbs, cosine, agreement, top1Drop, broken, problem } = harm;
   if (problem !== null || broken > 0) return sqnrText(harm);
   return [

@@ -32,7 +32,7 @@ async function only(bytes: Uint8Array | string, options: ActivationsOptions) {
   return site;
 }
 
-describe('a layer whose statistics are known', () => {
+describe('a layer with known statistics', () => {
   /** Unit 0 is always below 0, unit 1 in all but one of 200, unit 2 never. */
   const biases = [-10, -1.98, 5, 0];
   const rows = Array.from({ length: 200 }, (_, row) => biases.map(() => (row - 99.5) / 50));
@@ -44,7 +44,7 @@ describe('a layer whose statistics are known', () => {
   const inputs = rows.flatMap((row) => row.map((x, unit) => Math.fround(x + Math.fround(biases[unit] ?? 0))));
   const below = inputs.filter((x) => x < 0);
 
-  test('as one run', async () => {
+  test('is measured in a single run', async () => {
     const site = await only(bytes(), fed({ x: f32([200, 4], rows.flat()) }));
     expect(site).toMatchObject({ label: 'act', kind: 'relu', input: 'z', dims: [200, 4], n: 800, nan: 0 });
     expect(site.units).toEqual({ axis: 1, count: 4, each: 200, neverPositive: 1, rarelyPositive: 2 });
@@ -62,7 +62,7 @@ describe('a layer whose statistics are known', () => {
     expect(sum(counts) + under + above).toBe(800);
   });
 
-  test('run by run, which comes to the same', async () => {
+  test('is measured run by run with the same result', async () => {
     const whole = await only(bytes(), fed({ x: f32([200, 4], rows.flat()) }));
     const single = await only(bytes(), fed(...rows.map((row) => ({ x: f32([1, 4], row) }))));
     const { mean, std, letThrough, dims, ...rest } = single;
@@ -73,7 +73,7 @@ describe('a layer whose statistics are known', () => {
     expect(letThrough).toBeCloseTo(whole.letThrough ?? 0, 9);
   });
 
-  test('LeakyReLU lets something through itself', async () => {
+  test('has a smaller negative mass ratio for LeakyReLU', async () => {
     const leaky = bytes(node('LeakyRelu', ['z'], ['y'], { alpha: { f: 0.25 } }, { name: 'act' }));
     const { letThrough, alpha } = await only(leaky, fed({ x: f32([200, 4], rows.flat()) }));
     expect(alpha).toBe(0.25);
@@ -82,7 +82,7 @@ describe('a layer whose statistics are known', () => {
     expect(letThrough).toBeCloseTo(apart / own, 5);
   });
 
-  test('an activation that gives only 0 has nothing to measure by', async () => {
+  test('has no negative mass ratio if the activation always returns 0', async () => {
     const site = await only(reluModel(), fed({ x: f32([1, 4], [-1, -2, -3, -4]) }));
     expect(site.letThrough).toBeNull();
     expect(site.units).toMatchObject({ neverPositive: 4, rarelyPositive: 4 });
@@ -133,13 +133,13 @@ describe('units', () => {
     expect(await unitsOf(nhwc, [1, 3, 4, 4])).toEqual([3, 5, 9]);
   });
 
-  test('are on axis 1 where nothing else is known, and last in a vector', async () => {
+  test('are on axis 1 by default, and last in a vector', async () => {
     expect(await unitsOf(chain([node('Neg', ['x'], ['z'])], [2, 7, 3]), [2, 7, 3])).toEqual([1, 7, 6]);
     expect(await unitsOf(chain([node('Neg', ['x'], ['z'])], [6]), [6])).toEqual([0, 6, 1]);
     expect(await unitsOf(chain([node('Neg', ['x'], ['z'])], []), [])).toBeNull();
   });
 
-  test('cannot be told where their number varies', async () => {
+  test('are null if their number varies', async () => {
     const bytes = reluModel({ inputs: [value('x', 1, ['N', 'M'])], outputs: [value('y', 1)] });
     const feeds = [3, 4].map((count) => ({
       x: f32(
@@ -151,7 +151,7 @@ describe('units', () => {
   });
 });
 
-test('NaN and infinity are counted apart and destroy nothing', async () => {
+test('NaN and infinity are counted separately and change no other figure', async () => {
   const data = [1, -1, Number.NaN, Number.POSITIVE_INFINITY, 3, -3, Number.NaN, Number.NEGATIVE_INFINITY];
   const site = await only(reluModel(), fed({ x: f32([2, 4], data) }));
   expect(site).toMatchObject({ n: 4, nan: 2, infinite: 2, mean: 0, min: -3, max: 3, dip: 0.25 });
@@ -162,7 +162,7 @@ test('NaN and infinity are counted apart and destroy nothing', async () => {
   expect(nothing).toMatchObject({ n: 0, nan: 4, mean: null, std: null, dip: null, histogram: null });
 });
 
-test('half precision', async () => {
+test('half precision is measured', async () => {
   const types = { inputs: [value('x', 10, ['N', 4])], outputs: [value('y', 10, ['N', 4])] };
   const nodes = [node('Neg', ['x'], ['z']), node('Relu', ['z'], ['y'])];
   const x: Tensor = { elemType: 'f16', dims: [1, 4], data: Uint16Array.from([-1, 2, 0.5, -8], toHalf) };
@@ -179,7 +179,7 @@ test('half precision', async () => {
   expect(site.units).toMatchObject({ count: 4, neverPositive: 2 });
 });
 
-test('data in another file', async () => {
+test('external data is read', async () => {
   const folder = await tempFolder();
   await folder.write('w.bin', BIAS_BYTES);
   const path = await folder.write('m.onnx', externalModel('w.bin'));
@@ -189,7 +189,7 @@ test('data in another file', async () => {
   expect(await folder.list()).toEqual(['m.onnx', 'w.bin']);
 });
 
-test('what cannot be looked into is listed with the reason', async () => {
+test('activations that cannot be measured are listed with the reason', async () => {
   const body = [node('Relu', ['carried'], ['next'], {}, { name: 'inner' })];
   const bytes = model({
     nodes: [
@@ -212,13 +212,13 @@ test('what cannot be looked into is listed with the reason', async () => {
   const { sites, unmeasured } = await activations(bytes, fed({ x: f32([1, 4], [1, -1, 2, -2]) }));
   expect(sites.map(({ node }) => node)).toEqual(['outer']);
   expect(unmeasured.map(({ node, why }) => [node, why])).toEqual([
-    ['constant', 'what goes into it is a constant of the model'],
-    ['inner', 'tensors in the body of a node cannot be made outputs'],
-    ['called', 'tensors in a function cannot be made outputs'],
+    ['constant', 'the input is a constant of the model'],
+    ['inner', 'tensors in the body of a node cannot become outputs'],
+    ['called', 'tensors in a function cannot become outputs'],
   ]);
 });
 
-describe('a model that others trained', async () => {
+describe('a public model', async () => {
   const bytes = bytesOf(REAL_MODELS.embedding);
   const data: ActivationsOptions['data'] = (inputs) =>
     seededFeeds(inputs, { count: 3, shapes: { input_1: [1, 76, 32, 1] } });
@@ -245,7 +245,7 @@ describe('a model that others trained', async () => {
     expect(await activations(bytes, { data, bytes: 1000 })).toEqual(whole);
   });
 
-  test('takes the sites it is asked for, and tells how far it is', async () => {
+  test('is measured at the selected sites, with progress', async () => {
     const seen: [number, number][] = [];
     const { sites } = await activations(bytes, {
       ...{ data, include: ['*leaky_re_lu_1?/*'] },
@@ -259,7 +259,7 @@ describe('a model that others trained', async () => {
   });
 });
 
-test('takes as many samples as it is told, drawn by the seed', async () => {
+test('the seed selects the given number of samples', async () => {
   const feeds = Array.from({ length: 50 }, (_, index) => ({ x: f32([2, 4], Array(8).fill(index)) }));
   const run = (samples: number, seed?: number) =>
     activations(reluModel(), { ...fed(...feeds), samples, seed });
@@ -275,7 +275,7 @@ test('takes as many samples as it is told, drawn by the seed', async () => {
   expect((await run(1000)).data).toMatchObject({ runs: 50, samples: 100 });
 });
 
-test('a model without sites is run once, and has none', async () => {
+test('a model without sites is run once, and has an empty result', async () => {
   const bytes = model({ nodes: [node('Neg', ['x'], ['y'])] });
   const { sites, unmeasured, schema } = await activations(bytes, fed({ x: f32([1, 4], [1, 2, 3, 4]) }));
   expect({ sites, unmeasured, schema }).toEqual({
@@ -284,7 +284,7 @@ test('a model without sites is run once, and has none', async () => {
   });
 });
 
-describe('what is refused', () => {
+describe('an error is thrown for', () => {
   const x = f32([1, 4], [1, 2, 3, 4]);
   test.each<[string, string, ActivationsOptions]>([
     ['no feeds', 'bad-data', fed()],
@@ -296,7 +296,7 @@ describe('what is refused', () => {
     expect(await failure(activations(reluModel(), options))).toMatchObject({ code });
   });
 
-  test('what is no model', async () => {
+  test('bytes that are not a model', async () => {
     expect(await failure(activations(new Uint8Array(9), fed({ x })))).toMatchObject({ code: 'malformed' });
   });
 });

@@ -193,6 +193,6 @@ test('tensors of other shapes are refused', async () => {
   if (layer === undefined) throw new Error('no layer');
   const values = new Float32Array(99);
   expect(() => rowsOf(layer, { dims: [1, 5, 4], values }, { dims: [1, 3, 2], values })).toThrow(
-    'the layer has input [1,5,4] and output [1,3,2]',
+    'the input [1,5,4] and output [1,3,2] do not fit the layer',
   );
 });

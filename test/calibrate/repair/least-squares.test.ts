@@ -66,7 +66,7 @@ const find = (found: ReturnType<typeof candidates>, method: string, ridge: numbe
 };
 
 describe('moments', () => {
-  test.each([3, 40])('of %i columns are those of the rows less their shift', async (width) => {
+  test.each([3, 40])('of %i columns equal those of the rows with the shift subtracted', async (width) => {
     const random = createRandom(3);
     const rows = Array.from({ length: 5000 }, () =>
       Array.from({ length: width }, (_, index) => Math.fround(50 + index + normal(random))),
@@ -109,14 +109,14 @@ describe('moments', () => {
 });
 
 describe('candidates', () => {
-  test('least squares finds the map that made the rows', () => {
+  test('find the map of the rows by least squares', () => {
     const found = find(candidates(old, momentsOf(rowsFor(truth, 200)), [1e-12]), 'least-squares', 1e-12);
     expect(Matrix.sub(found.weights, truth.weights).norm()).toBeLessThan(1e-9);
     expect(Math.abs((found.bias[0] ?? 0) - 0.5)).toBeLessThan(1e-8);
     expect(Math.abs((found.bias[1] ?? 0) + 4)).toBeLessThan(1e-8);
   });
 
-  test('the ridge pulls towards the old weights, by the closed form for one input', () => {
+  test('move towards the old weights with the ridge, by the closed form for a single input', () => {
     const rows = [
       [-1, -4],
       [0, 0],
@@ -134,7 +134,7 @@ describe('candidates', () => {
     }
   });
 
-  test('an endless ridge leaves the old weights and the bias that makes the means right', () => {
+  test('keep the old weights, with a fitted bias, for a huge ridge', () => {
     const rows = rowsFor(truth, 30, 0.3);
     const moments = momentsOf(rows);
     const found = candidates(old, moments, [1e12]);
@@ -148,7 +148,7 @@ describe('candidates', () => {
     }
   });
 
-  test('a factor and a bias for each output are found where they are all that is wrong', () => {
+  test('find a wrong factor and bias of each output exactly', () => {
     const wrong: Linear = {
       weights: new Matrix([
         truth.weights.getRow(0).map((w) => w / 3),
@@ -161,7 +161,7 @@ describe('candidates', () => {
     expect([...found.bias].map((value) => Math.round(value * 1e8) / 1e8)).toEqual([0.5, -4]);
   });
 
-  test('more freedom never leaves more, on the rows that it was solved from', () => {
+  test('never have a larger loss with more freedom, on the training rows', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const moments = momentsOf(rowsFor(truth, 12, 2, seed));
       const found = candidates(old, moments, [1e-9]);
@@ -175,7 +175,7 @@ describe('candidates', () => {
     }
   });
 
-  test('inputs that never change, and fewer rows than inputs, still give finite weights', () => {
+  test('are finite for constant inputs, and for fewer rows than inputs', () => {
     const still = Array.from({ length: 5 }, () => [1, 2, 3, 7, 8]);
     const few = rowsFor(truth, 2);
     for (const rows of [still, few]) {

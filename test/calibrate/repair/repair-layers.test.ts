@@ -240,7 +240,7 @@ describe('a net whose repair is exact is repaired exactly', () => {
     expect(ops(bytes).filter((op) => op === 'Constant').length).toBeGreaterThanOrEqual(2);
   });
 
-  test('weights in a data file: they come into the model, and the file stays', async () => {
+  test('external weights come into the model, and the data file stays unchanged', async () => {
     const folder = await tempFolder();
     const one: LinearCase = { op: 'Gemm', x: [2, 6], weight: [6, 4], bias: 4 };
     const { nodes, initializers } = layerParts(one, ['a', 'y']);
@@ -270,7 +270,7 @@ describe('a net whose repair is exact is repaired exactly', () => {
     expect(await folder.read('net.data')).toEqual(new Uint8Array(data));
   });
 
-  test('where the sites see only what is far above 0, nothing is solved, and the plain swap stays', async () => {
+  test('inputs far above 0 need no repair, and the plain swap stays', async () => {
     const one: LinearCase = { op: 'Gemm', x: [2, 6], weight: [6, 4], bias: 4 };
     const net: Net = { x: [2, 6], axis: 1, pairs: [[40, 90]] };
     const { report } = await repaired(netOf(one), net);
@@ -278,7 +278,7 @@ describe('a net whose repair is exact is repaired exactly', () => {
     expect(report.calibrated.drift[0]?.maxAbs).toBe(0);
   });
 
-  test('two layers, one after the other, the second behind a site of its own', async () => {
+  test('two layers in sequence, with a site before each', async () => {
     const first: LinearCase = { op: 'Gemm', x: [1, 6], weight: [6, 4], bias: 4 };
     const second: LinearCase = { op: 'Gemm', x: [1, 4], weight: [4, 3], bias: 3 };
     // The second site sees numbers beyond 30, where Mish is x.

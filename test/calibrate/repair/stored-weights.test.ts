@@ -182,8 +182,8 @@ describe('calibrate', () => {
     expect(json.layers).toMatchObject([{ label: 'after' }]);
     expect(json.leftAlone.map(({ label, why }: { label: string; why: string }) => [label, why])).toEqual(
       expect.arrayContaining([
-        ['inside', 'it is in a function loc.Block'],
-        ['branch', 'it is in the body of a node'],
+        ['inside', 'the layer is in a function loc.Block'],
+        ['branch', 'the layer is in the body of a node'],
       ]),
     );
   });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { judgeHarm, limitText, parseBudget } from '../../../src/calibrate/select/budget.js';
-import type { Harm } from '../../../src/calibrate/select/trial.js';
+import { limitText, limitVerdicts, parseBudget } from '../../../src/calibrate/select/budget.js';
+import type { Degradation } from '../../../src/calibrate/select/trial.js';
 
-const HARM: Harm = {
+const HARM: Degradation = {
   sqnr: 20,
   maxAbs: 0.5,
   cosine: 0.99,
@@ -36,9 +36,9 @@ test.each([
   ['agreement>=0.9.9', /share/],
   ['sqnr>=Infinity', /decibels/],
   ['sqnr>=30dB', /decibels/],
-  ['max-abs<=-1', /from 0 up/],
+  ['max-abs<=-1', /at least 0/],
   ['top1-drop<=500', /percentage points/],
-  ['constructor>=1', /no limit on 'constructor'.*agreement>=0.99, sqnr>=30/],
+  ['constructor>=1', /'constructor' is not a measure.*agreement>=0.99, sqnr>=30/],
 ])('%j is refused', (text, message) => {
   expect(() => parseBudget([text])).toThrow(message);
 });
@@ -47,23 +47,23 @@ test('an empty budget is refused', () => {
   expect(() => parseBudget([])).toThrow('the budget is empty');
 });
 
-describe('what is kept', () => {
-  const kept = (text: string, harm: Partial<Harm> = {}) =>
-    judgeHarm(parseBudget([text]), { ...HARM, ...harm })[0]?.kept;
+describe('a limit', () => {
+  const kept = (text: string, harm: Partial<Degradation> = {}) =>
+    limitVerdicts(parseBudget([text]), { ...HARM, ...harm })[0]?.kept;
 
-  test('a limit that is met exactly', () => {
+  test('holds for an equal value', () => {
     for (const text of ['sqnr>=20', 'max-abs<=0.5', 'cosine>=0.99', 'agreement>=0.9', 'top1-drop<=1'])
       expect(kept(text), text).toBe(true);
     for (const text of ['sqnr>=20.1', 'max-abs<=0.49', 'cosine>=0.991', 'agreement>=0.91', 'top1-drop<=0.9'])
       expect(kept(text), text).toBe(false);
   });
 
-  test('outputs that are the same keep any SQNR, those of unknown SQNR none', () => {
+  test('of SQNR holds for identical outputs, and fails for an unknown SQNR', () => {
     expect(kept('sqnr>=1000', { sqnr: null, maxAbs: 0 })).toBe(true);
     expect(kept('sqnr>=-1000', { sqnr: null, maxAbs: 1 })).toBe(false);
   });
 
-  test('NaN and what could not be measured keep nothing', () => {
+  test('fails for NaN and for figures that could not be measured', () => {
     expect(kept('max-abs<=1', { broken: 1 })).toBe(false);
     expect(kept('max-abs<=1', { problem: 'it does not run' })).toBe(false);
     expect(kept('agreement>=0', { agreement: null })).toBe(false);

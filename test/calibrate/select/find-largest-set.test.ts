@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { findLargestSet } from '../../../src/calibrate/select/find-largest-set.js';
 
 const most = (count: number) => 1 + Math.ceil(Math.log2(Math.max(1, count))) + count;
-const sum = (harms: readonly number[]) => harms.reduce((total, harm) => total + harm, 0);
+const sum = (degradations: readonly number[]) => degradations.reduce((total, harm) => total + harm, 0);
 
-test('harm that adds up, in order: the largest set there is', async () => {
+test('the set is the largest if degradations add up and the order is by degradation', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.nat(100), { maxLength: 40 }), fc.nat(1500), async (harms, budget) => {
-      const order = harms.toSorted((a, b) => a - b);
+    fc.asyncProperty(fc.array(fc.nat(100), { maxLength: 40 }), fc.nat(1500), async (degradations, budget) => {
+      const order = degradations.toSorted((a, b) => a - b);
       let best = 0;
       while (best < order.length && sum(order.slice(0, best + 1)) <= budget) best++;
       const found = await findLargestSet({
@@ -23,7 +23,7 @@ test('harm that adds up, in order: the largest set there is', async () => {
   );
 });
 
-test('harm of any kind, in any order: what is found was measured and keeps the budget', async () => {
+test('the set is measured and within the budget for any degradations and any order', async () => {
   const harmOf = fc.func(fc.nat(10));
   await fc.assert(
     fc.asyncProperty(
@@ -59,22 +59,22 @@ test('harm of any kind, in any order: what is found was measured and keeps the b
   );
 });
 
-test('items after one that does not fit are tried', async () => {
-  const harms = new Map([
+test('items after a refused item are tried', async () => {
+  const degradations = new Map([
     ['a', 1],
     ['b', 9],
     ['c', 1],
     ['d', 1],
   ]);
   const found = await findLargestSet({
-    order: [...harms.keys()],
-    evaluate: async (items) => sum(items.map((item) => harms.get(item) ?? 0)),
+    order: [...degradations.keys()],
+    evaluate: async (items) => sum(items.map((item) => degradations.get(item) ?? 0)),
     keeps: (harm) => harm <= 3,
   });
   expect(found).toMatchObject({ items: ['a', 'c', 'd'], result: 3, everything: 12 });
 });
 
-test('patience ends it, and it says so', async () => {
+test('patience ends the search and sets stopped', async () => {
   const search = (patience: number | undefined) =>
     findLargestSet({
       order: [1, 50, 50, 50, 50, 1],
@@ -86,7 +86,7 @@ test('patience ends it, and it says so', async () => {
   expect(await search(undefined)).toMatchObject({ items: [1, 1], stopped: false });
 });
 
-test('it says how large each set is before it is measured', async () => {
+test('onEvaluate receives the size of each set before its measurement', async () => {
   const told: number[] = [];
   await findLargestSet({
     order: [1, 2, 3, 4],

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { harmlessness, type Ranking, spearman } from '../../../src/calibrate/select/ranking.js';
+import { degradationScore, type Ranking, spearman } from '../../../src/calibrate/select/ranking.js';
 import { seededFeeds } from '../../../src/data/dataset.js';
 import { accuracy } from '../../../src/metrics/accuracy.js';
 import { mish } from '../../../src/mish/reference.js';
@@ -37,8 +37,8 @@ function counting(): Provider & { opened: number } {
   return provider;
 }
 
-describe('three sites whose order is known', () => {
-  test('from harmless to harmful, with figures that are right', async () => {
+describe('a ranking of three sites with a known order', () => {
+  test('goes from the least to the most degrading site, with the right figures', async () => {
     const values = normals(40);
     const ranking = await rankSites(rankedModel, { data: () => samplesOf(values) });
     expect(names(ranking)).toEqual(['safe', 'faint', 'harmful']);
@@ -61,7 +61,7 @@ describe('three sites whose order is known', () => {
     });
   });
 
-  test('larger β: less harm, and measured as it is', async () => {
+  test('has a smaller degradation for a larger β', async () => {
     const at = async (beta: number) =>
       (await rankSites(rankedModel, { data: data(), beta })).sites[2]?.measured;
     const [mild, sharp] = [await at(1), await at(8)];
@@ -69,13 +69,13 @@ describe('three sites whose order is known', () => {
     expect(sharp?.sqnr).toBeGreaterThan((mild?.sqnr ?? 0) + 10);
   });
 
-  test('what --include leaves out is not ranked', async () => {
+  test('leaves out sites that include does not match', async () => {
     const ranking = await rankSites(rankedModel, { data: data(), include: ['faint'] });
     expect(names(ranking)).toEqual(['faint']);
     expect(ranking.skipped.map(({ reason }) => reason)).toEqual(['excluded', 'excluded']);
   });
 
-  test('the first sites of a ranking are a plan', async () => {
+  test('is a plan, by its first sites', async () => {
     const { form, beta, sites } = await rankSites(rankedModel, { data: data(), form: 'native', beta: 2 });
     const plan = { schema: 'onnx-mish/plan@1', form, beta, sites: sites.slice(0, 2), skipped: [] } as const;
     const { report } = await swap(rankedModel, { plan });
@@ -85,7 +85,7 @@ describe('three sites whose order is known', () => {
 });
 
 describe('the estimate', () => {
-  test('stands beside the measurement, and alone costs a run of few samples', async () => {
+  test('is reported with the measurement, and alone runs few samples', async () => {
     const both = await rankSites(rankedModel, { data: data(), estimateSamples: 4 });
     const only = await rankSites(rankedModel, { data: data(), estimateSamples: 4, top: 0 });
     expect(names(only)).toEqual(names(both));
@@ -94,7 +94,7 @@ describe('the estimate', () => {
     expect(only.spearman).toBeNull();
   });
 
-  test('top: the most harmless by it are measured', async () => {
+  test('selects the sites to measure, with top', async () => {
     const ranking = await rankSites(rankedModel, { data: data(), estimateSamples: 4, top: 2 });
     expect(ranking.sites.map(({ node, measured }) => [node, measured !== null])).toEqual([
       ['safe', true],
@@ -103,15 +103,15 @@ describe('the estimate', () => {
     ]);
   });
 
-  test('of fewer samples than it takes, it is the measurement, and agrees about nothing', async () => {
+  test('equals the measurement if there are few samples, without a correlation', async () => {
     const ranking = await rankSites(rankedModel, { data: data(5) });
     for (const { estimate, measured } of ranking.sites) expect(estimate).toEqual(measured);
     expect(ranking.spearman).toBeNull();
   });
 });
 
-describe('going on', () => {
-  test('what was measured before an interruption is not measured again', async () => {
+describe('a resumed ranking', () => {
+  test('measures no site again', async () => {
     const controller = new AbortController();
     let soFar: Ranking | undefined;
     const first = counting();
@@ -134,7 +134,7 @@ describe('going on', () => {
     expect(done).toEqual(await rankSites(rankedModel, { data: data() }));
   });
 
-  test('another choice of sites loses none of it', async () => {
+  test('keeps the figures of sites that another call excludes', async () => {
     let soFar: Ranking | undefined;
     const onMeasured = (ranking: Ranking) => {
       soFar = ranking;
@@ -153,7 +153,7 @@ describe('going on', () => {
     expect(third.opened).toBe(1);
   });
 
-  test('top can be raised', async () => {
+  test('can have a larger top', async () => {
     const few = await rankSites(rankedModel, { data: data(), estimateSamples: 4, top: 1 });
     const provider = counting();
     const more = await rankSites(rankedModel, {
@@ -168,12 +168,12 @@ describe('going on', () => {
   });
 
   test.each([
-    ['another model', reluModel(), {}, /ranks another model/],
+    ['another model', reluModel(), {}, /is of another model/],
     ['other samples', rankedModel, { data: data(40, 2) }, /other samples/],
-    ['another seed', rankedModel, { seed: 5 }, / seed 0, and now it is 5/],
-    ['fewer samples', rankedModel, { samples: 20 }, / samples 40, and now it is 20/],
-    ['another form', rankedModel, { form: 'exp' as const }, / form softplus, and now it is exp/],
-    ['another β', rankedModel, { beta: 3 }, / beta 1, and now it is 3/],
+    ['another seed', rankedModel, { seed: 5 }, / seed 0, and now seed is 5/],
+    ['fewer samples', rankedModel, { samples: 20 }, / samples 40, and now samples is 20/],
+    ['another form', rankedModel, { form: 'exp' as const }, / form softplus, and now form is exp/],
+    ['another β', rankedModel, { beta: 3 }, / beta 1, and now beta is 3/],
   ])('not with %s', async (_, bytes, options, message) => {
     const before = await rankSites(rankedModel, { data: data() });
     const error = failure(rankSites(bytes, { data: data(), ...options, before, beforeName: 'r.json' }));
@@ -185,8 +185,8 @@ describe('going on', () => {
   });
 });
 
-describe('what else a model may be', () => {
-  test('sites in bodies and in functions count', async () => {
+describe('special models', () => {
+  test('have ranked sites in bodies and functions', async () => {
     const local = {
       name: 'Act',
       domain: 'local',
@@ -217,7 +217,7 @@ describe('what else a model may be', () => {
     for (const { measured } of ranking.sites) expect(measured?.maxAbs).toBeGreaterThan(0.1);
   });
 
-  test('external data is found, and counts as part of the model', async () => {
+  test('have external data that is read and belongs to the fingerprint', async () => {
     const folder = await tempFolder();
     const path = await folder.write('m.onnx', externalModel('weights.bin'));
     await folder.write('weights.bin', BIAS_BYTES);
@@ -230,7 +230,7 @@ describe('what else a model may be', () => {
     expect(await error).toMatchObject({ what: expect.stringContaining('another model') });
   });
 
-  test('a swap that gives NaN is the most harmful, and is counted', async () => {
+  test('rank a swap that returns NaN last, with the number of NaN', async () => {
     const bytes = model({
       nodes: [
         node('Relu', ['x'], ['r'], {}, { name: 'under_log' }),
@@ -248,26 +248,26 @@ describe('what else a model may be', () => {
     expect(ranking.sites[1]?.measured).toMatchObject({ sqnr: null, maxAbs: null });
   });
 
-  test('an original that gives NaN is refused', async () => {
+  test('are refused if the original returns NaN', async () => {
     const bytes = model({ nodes: [node('Log', ['x'], ['l']), node('Relu', ['l'], ['y'])] });
     expect(await failure(rankSites(bytes, { data: data() }))).toMatchObject({
       code: 'bad-data',
-      what: 'the original itself gives NaN on these samples',
+      what: 'the original returns NaN on these samples',
     });
   });
 
-  test('a model without sites has an empty ranking', async () => {
+  test('have an empty ranking if they have no sites', async () => {
     const bytes = model({ nodes: [node('Tanh', ['x'], ['y'])] });
     expect((await rankSites(bytes, { data: data() })).sites).toEqual([]);
   });
 
-  test('samples of noise are runs times their batch', async () => {
+  test('have runs times their batch as samples of noise', async () => {
     const dataset = seededFeeds([{ name: 'x', elemType: 'f32', dims: [8, 4] }], { count: 5 });
     const ranking = await rankSites(rankedModel, { data: () => dataset, samples: 20 });
     expect(ranking.data).toMatchObject({ source: 'seed', noise: 0, runs: 2, of: 5, samples: 16 });
   });
 
-  test('outputs that are no class scores have no agreement', async () => {
+  test('have no agreement if no output is class scores', async () => {
     const bytes = reluModel({ inputs: [value('x', 1, ['N', 4, 'T'])] });
     const feeds = [{ x: { elemType: 'f32', dims: [1, 4, 2], data: normals(2) } }];
     const { sites } = await rankSites(bytes, { data: () => ({ source: 'npz', feeds }) });
@@ -276,7 +276,7 @@ describe('what else a model may be', () => {
 });
 
 describe('labels', () => {
-  test('follow their samples through the shuffle, several a run', async () => {
+  test('stay with their samples in the shuffle, with several samples per run', async () => {
     const values = normals(60);
     const rows = 3;
     const feeds = Array.from({ length: 20 }, (_, run): Tensors => {
@@ -308,8 +308,8 @@ describe('labels', () => {
 
   test.each([
     [[0, 1, 4, 0], /label 4 is outside the 4 classes \(0 to 3\)/],
-    [[0, 1, 2], /3 labels for 4 runs/],
-    [[0, 0, 1, 1, 2, 2, 3, 3], /2 labels and 1 rows/],
+    [[0, 1, 2], /multiple of the 4 runs, got 3/],
+    [[0, 0, 1, 1, 2, 2, 3, 3], /2 labels, but 1 rows/],
   ])('%j do not fit', async (labels, message) => {
     const dataset = samplesOf(normals(4), labels);
     expect(await failure(rankSites(rankedModel, { data: () => dataset }))).toMatchObject({
@@ -328,22 +328,26 @@ test.each([[{ samples: 0 }], [{ samples: 1.5 }], [{ top: -1 }], [{ estimateSampl
   },
 );
 
-describe('models of others', () => {
-  test('the text classifier, on noise: the estimate orders as the measurement does', async () => {
+describe('a public model', () => {
+  test('has the same order by estimates and measurements: the text classifier, on noise', async () => {
     const ranking = await rankSites(REAL_MODELS.classifier, {
       data: (inputs) => seededFeeds(inputs, { shapes: { x: [1, 3, 48, 96] }, count: 40 }),
       samples: 40,
       estimateSamples: 12,
     });
     expect(ranking.sites).toHaveLength(15);
-    const measured = ranking.sites.map((site) => (site.measured === null ? 0 : harmlessness(site.measured)));
+    const measured = ranking.sites.map((site) =>
+      site.measured === null ? 0 : degradationScore(site.measured),
+    );
     expect(measured).toEqual(measured.toSorted((a, b) => b - a));
     expect(ranking.spearman).toBeGreaterThan(0.7);
-    const estimates = ranking.sites.map((site) => (site.estimate === null ? 0 : harmlessness(site.estimate)));
+    const estimates = ranking.sites.map((site) =>
+      site.estimate === null ? 0 : degradationScore(site.estimate),
+    );
     expect(spearman(estimates, measured)).toBeCloseTo(ranking.spearman ?? 0, 12);
   });
 
-  test('sites inside an If: the voice detector', async () => {
+  test('may have sites in an If: the voice detector', async () => {
     const ranking = await rankSites(REAL_MODELS.vadLegacy, {
       data: (inputs) =>
         seededFeeds(inputs, { dims: { batch: 1, sequence: 512 }, shapes: shapes(inputs), count: 3 }),

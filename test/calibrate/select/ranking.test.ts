@@ -8,13 +8,13 @@ import {
   ranked,
   spearman,
 } from '../../../src/calibrate/select/ranking.js';
-import type { Harm } from '../../../src/calibrate/select/trial.js';
+import type { Degradation } from '../../../src/calibrate/select/trial.js';
 
-const harm = (sqnr: number | null, more: Partial<Harm> = {}): Harm => {
+const harm = (sqnr: number | null, more: Partial<Degradation> = {}): Degradation => {
   return { sqnr, maxAbs: 1, cosine: 1, agreement: null, top1Drop: null, broken: 0, problem: null, ...more };
 };
 
-const site = (label: string, measured: Harm | null, estimate: Harm | null = null) => {
+const site = (label: string, measured: Degradation | null, estimate: Degradation | null = null) => {
   const place = { scope: 'graph', label, node: label, output: label, kind: 'relu', elemType: 'f32', beta: 1 };
   return { ...place, estimate, measured };
 };
@@ -32,7 +32,7 @@ const RANKING: Ranking = {
   spearman: null,
 };
 
-test('from harmless to harmful: what was measured, then what was estimated, then the rest', () => {
+test('measured sites come first, then estimated ones, then the rest, from the least to the most degrading', () => {
   const order = ranked([
     site('unknown', null),
     site('estimated 5', null, harm(5)),
@@ -50,7 +50,7 @@ test('from harmless to harmful: what was measured, then what was estimated, then
 });
 
 describe('Spearman', () => {
-  test('known values', () => {
+  test('has known values', () => {
     expect(spearman([1, 2, 3], [10, 20, 30])).toBeCloseTo(1, 12);
     expect(spearman([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 12);
     // 1 - 6 Σd² / (n (n² - 1)) with d = 0, 1, 1, 0
@@ -60,12 +60,12 @@ describe('Spearman', () => {
     expect(spearman([top, top, 3, bottom], [9, 9, 4, 1])).toBeCloseTo(1, 12);
   });
 
-  test('nothing to correlate', () => {
+  test('is null without enough values', () => {
     expect(spearman([1, 2], [1, 2])).toBeNull();
     expect(spearman([1, 1, 1], [1, 2, 3])).toBeNull();
   });
 
-  test('any values: symmetric, between -1 and 1, blind to monotone changes', () => {
+  test('is symmetric, between -1 and 1, and unchanged by monotone functions', () => {
     const pairs = fc.array(fc.tuple(fc.integer(), fc.integer()), { minLength: 3, maxLength: 20 });
     fc.assert(
       fc.property(pairs, (values) => {
@@ -86,7 +86,7 @@ describe('Spearman', () => {
 });
 
 describe('a file of a ranking', () => {
-  test('is what was written', () => {
+  test('is read as written', () => {
     const again = JSON.parse(JSON.stringify(RANKING));
     expect(parseRanking(again)).toEqual(RANKING);
   });
@@ -94,18 +94,18 @@ describe('a file of a ranking', () => {
   const spoilt = (change: object) => ({ ...RANKING, ...change });
   const spoiltSite = (change: object) => spoilt({ sites: [{ ...RANKING.sites[0], ...change }] });
   test.each([
-    [undefined, /this is no onnx-mish\/ranking@1/],
-    [null, /this is no/],
-    [[], /this is no/],
-    ['text', /this is no/],
-    [{}, /this is no/],
-    [spoilt({ schema: 'onnx-mish/ranking@2' }), /this is no/],
+    [undefined, /not a valid onnx-mish\/ranking@1/],
+    [null, /is not a valid/],
+    [[], /is not a valid/],
+    ['text', /is not a valid/],
+    [{}, /is not a valid/],
+    [spoilt({ schema: 'onnx-mish/ranking@2' }), /is not a valid/],
     [spoilt({ model: { name: 'm', sha256: 'ab' } }), /model/],
     [spoilt({ form: 'constructor' }), /form/],
     [spoilt({ beta: '1' }), /beta/],
     [spoilt({ data: {} }), /data/],
-    [spoilt({ sites: {} }), /sites has to be a list/],
-    [spoilt({ sites: [null] }), /sites\[0\] has to be an object/],
+    [spoilt({ sites: {} }), /sites must be a list/],
+    [spoilt({ sites: [null] }), /sites\[0\] must be an object/],
     [spoilt({ skipped: null }), /skipped/],
     [spoiltSite({ output: 7 }), /sites\[0\]\.output/],
     [spoiltSite({ beta: null }), /sites\[0\]\.beta/],
@@ -119,18 +119,18 @@ describe('a file of a ranking', () => {
   });
 
   test.each<[Partial<Ranking>, RegExp, OptionHint?]>([
-    [{ model: { name: 'm.onnx', sha256: ['ef'] } }, /ranks another model \('m.onnx'\)/],
-    [{ form: 'exp' }, /form softplus, and now it is exp.*go back to form softplus/, { form: 'softplus' }],
-    [{ beta: 2 }, /beta 1, and now it is 2.*go back to beta 1/, { beta: 1 }],
-    [{ data: { ...RANKING.data, seed: 3 } }, /seed 0, and now it is 3.*go back to seed 0/, { seed: 0 }],
+    [{ model: { name: 'm.onnx', sha256: ['ef'] } }, /is of another model \('m.onnx'\)/],
+    [{ form: 'exp' }, /form softplus, and now form is exp.*go back to form softplus/, { form: 'softplus' }],
+    [{ beta: 2 }, /beta 1, and now beta is 2.*go back to beta 1/, { beta: 1 }],
+    [{ data: { ...RANKING.data, seed: 3 } }, /seed 0, and now seed is 3.*go back to seed 0/, { seed: 0 }],
     [
       { data: { ...RANKING.data, samples: 9 } },
-      /samples 4, and now it is 9.*go back to samples 4/,
+      /samples 4, and now samples is 9.*go back to samples 4/,
       { samples: 4 },
     ],
     [{ data: { ...RANKING.data, sha256: 'other' } }, /other samples/],
     [{ data: { ...RANKING.data, labelled: true } }, /other samples/],
-    [{ measuredIn: 'softplus' }, /another way/],
+    [{ measuredIn: 'softplus' }, /another form or with another number/],
   ])('of something else is not gone on with: %#', (change, message, option = {}) => {
     expect(() => checkSame(RANKING, { ...RANKING, ...change })).toThrow(message);
     expect(() => checkSame(RANKING, { ...RANKING, ...change })).toThrow(

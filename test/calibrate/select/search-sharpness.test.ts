@@ -45,7 +45,7 @@ const data = () => ({ source: 'npz', feeds }) as const;
 const sqnr = (limit: number) => [{ measure: 'sqnr', limit }] as const;
 
 describe('--beta auto', () => {
-  test('stays at Mish where that keeps the budget', async () => {
+  test('keeps β = 1 if Mish is within the budget', async () => {
     const { report } = await calibrate(net('Relu'), { data, beta: 'auto', budget: sqnr(3), steps: 0 });
     expect(report.sites.map(({ beta }) => beta)).toEqual([1, 1]);
     expect(report.sharpness).toMatchObject({ kept: true });
@@ -53,7 +53,7 @@ describe('--beta auto', () => {
     expect(report.beta).toBeNull();
   });
 
-  test('goes as far as it has to, and further where swapping does more harm', async () => {
+  test('raises β as far as necessary, and more at sites with a larger degradation', async () => {
     const { report } = await calibrate(net('Relu'), { data, beta: 'auto', budget: sqnr(45), steps: 0 });
     const [first = 0, second = 0] = report.sites.map(({ beta }) => beta);
     expect(first).toBeGreaterThan(second);
@@ -61,13 +61,13 @@ describe('--beta auto', () => {
     expect(report.calibrated.drift[0]?.sqnr).toBeGreaterThan(40);
   });
 
-  test('says so when nothing keeps the budget', async () => {
+  test('adds a note if no sharpness is within the budget', async () => {
     const { report } = await calibrate(net('Relu'), { data, beta: 'auto', budget: sqnr(300), steps: 0 });
     expect(report.sharpness?.kept).toBe(false);
     expect(report.notes).toContainEqual(expect.stringContaining('no sharpness'));
   });
 
-  test('leaves a LeakyRelu that becomes Mish at 1, and sharpens a mixture', async () => {
+  test('keeps β = 1 for a LeakyReLU that becomes Mish, and sharpens a mixture', async () => {
     const options = { data, beta: 'auto', budget: sqnr(40), steps: 0 } as const;
     const plain = await calibrate(net('LeakyRelu'), options);
     expect(plain.report.sites.map(({ beta }) => beta)).toEqual([1, 1]);
@@ -76,7 +76,7 @@ describe('--beta auto', () => {
     expect(mixture.report.sharpness?.kept).toBe(true);
   });
 
-  test('without repair gives a plan that keeps the budget, or refuses', async () => {
+  test('returns, without repair, a plan within the budget, or throws', async () => {
     const bytes = net('Relu');
     const original = { model: bytes, document: await scan(bytes) };
     const { plan, sharpness } = await sharpenSwap(original, { data, budget: sqnr(30) });
@@ -89,7 +89,7 @@ describe('--beta auto', () => {
   });
 });
 
-test('bends is the share of inputs for which Mish bends', async () => {
+test('bends is the share of inputs in Mish’s curved part', async () => {
   // x goes straight into the second site's place by weights of 1, so its inputs are known.
   const bytes = model({
     nodes: [node('Mul', ['x', 'one'], ['h']), node('Relu', ['h'], ['y'], {}, { name: 'act' })],

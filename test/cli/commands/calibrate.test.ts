@@ -219,7 +219,7 @@ describe('refused', () => {
     [['--beta', 'sharp'], 'It has to be a number'],
     [['--ridge', '0'], 'It has to be above 0.'],
     [['--rows', '0'], 'It has to be a whole number from 1 up.'],
-    [['--samples', '2'], 'are too few to split'],
+    [['--samples', '2'], 'at least three runs of samples'],
     [['--layers'], 'argument missing'],
     [['--form', 'exp', '--target', 'cpu'], 'cannot be used with'],
   ])('%j', async (more, message) => {

@@ -149,13 +149,13 @@ describe('--resume', () => {
   });
 
   test.each([
-    ['no JSON', 'no JSON', /this is no onnx-mish\/ranking@1/],
-    ['nothing', '', /this is no onnx-mish\/ranking@1/],
-    ['another document', '{"schema":"onnx-mish/report@1"}', /this is no onnx-mish\/ranking@1/],
+    ['no JSON', 'no JSON', /not a valid onnx-mish\/ranking@1/],
+    ['nothing', '', /not a valid onnx-mish\/ranking@1/],
+    ['another document', '{"schema":"onnx-mish/report@1"}', /not a valid onnx-mish\/ranking@1/],
     [
       'a list in place of figures',
       '{"schema":"onnx-mish/ranking@1","sites":[[]]}',
-      /model is not as it should be/,
+      /model must have a name and sha256/,
     ],
   ])('refuses %s, and leaves the file', async (_, content, message) => {
     const folder = await prepared();
@@ -174,7 +174,7 @@ describe('--resume', () => {
     const other = await cli(args, { cwd: folder.path });
     expect([other.code, other.stderr]).toEqual([
       2,
-      expect.stringContaining("r.json: it ranks another model ('m.onnx')"),
+      expect.stringContaining("r.json: the ranking is of another model ('m.onnx')"),
     ]);
     expect(await text(folder, 'r.json')).toBe(before);
     for (const place of ['.', 'nowhere/r.json']) {

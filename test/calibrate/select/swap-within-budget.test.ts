@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseBudget } from '../../../src/calibrate/select/budget.js';
-import type { Kept } from '../../../src/calibrate/select/keep-within-budget.js';
+import type { BudgetResult } from '../../../src/calibrate/select/swap-within-budget.js';
 import { type Dataset, seededFeeds } from '../../../src/data/dataset.js';
 import { driftMeter } from '../../../src/metrics/drift.js';
 import { swap } from '../../../src/mish/swap.js';
@@ -14,10 +14,10 @@ import { layer, normals, rankedModel, samplesOf } from '../../support/ranked.js'
 const DATA = samplesOf(normals(60));
 const within = (limits: readonly string[], data: Dataset = DATA, bytes = rankedModel, more = {}) =>
   keepWithin(bytes, { budget: parseBudget(limits), data: () => data, ...more });
-const names = ({ sites }: Kept) => sites.map(({ node }) => node).toSorted();
+const names = ({ sites }: BudgetResult) => sites.map(({ node }) => node).toSorted();
 
-describe('three sites whose harm is known', () => {
-  test('a budget that everything meets: all of them, measured on both parts', async () => {
+describe('three sites with known degradations', () => {
+  test('are all swapped within a generous budget, and measured on both subsets', async () => {
     const kept = await within(['sqnr>=0', 'max-abs<=1', 'cosine>=0.5']);
     expect(names(kept)).toEqual(['faint', 'harmful', 'safe']);
     expect(kept).toMatchObject({ of: 3, takenBack: 0, left: [], notes: [] });
@@ -27,7 +27,7 @@ describe('three sites whose harm is known', () => {
     }
   });
 
-  test('a budget between: those that fit, and the rest with its reason', async () => {
+  test('are partly swapped within a smaller budget, the others listed with a reason', async () => {
     const kept = await within(['max-abs<=0.001']);
     expect(names(kept)).toEqual(['faint', 'safe']);
     expect(kept.left).toMatchObject([
@@ -40,7 +40,7 @@ describe('three sites whose harm is known', () => {
     expect(exact.heldOut?.verdicts[0]?.value).toBe(Number.MAX_VALUE);
   });
 
-  test('a budget that nothing meets: no site, and how near the best one came', async () => {
+  test('are not swapped within a strict budget, and the least degrading site is reported', async () => {
     const kept = await within(['sqnr>=60'], DATA, rankedModel, { include: ['harmful'] });
     expect(kept).toMatchObject({ of: 1, sites: [], searched: null, heldOut: null });
     expect(kept.plan.sites).toEqual([]);
@@ -52,26 +52,26 @@ describe('three sites whose harm is known', () => {
     expect(kept.mostHarmless?.searched.harm.sqnr).toBeLessThan(60);
   });
 
-  test('the plan swaps those sites, in the form and with the β that was asked for', async () => {
+  test('are swapped by the plan, in the requested form and with the requested β', async () => {
     const kept = await within(['max-abs<=0.001'], DATA, rankedModel, { form: 'native', beta: 3 });
     const { report } = await swap(rankedModel, { plan: kept.plan });
     expect(report).toMatchObject({ form: 'native', beta: 3 });
     expect(report.sites.map(({ node }) => node).toSorted()).toEqual(names(kept));
   });
 
-  test('every limit has to hold', async () => {
+  test('must be within every limit', async () => {
     const loose = 'max-abs<=10';
     expect(names(await within([loose, 'sqnr>=500']))).toEqual(['safe']);
     expect(names(await within(['sqnr>=500', loose]))).toEqual(['safe']);
   });
 
-  test('the same samples and seed give the same', async () => {
+  test('are chosen equally by the same samples and seed', async () => {
     const one = await within(['max-abs<=0.001'], DATA, rankedModel, { seed: 3 });
     expect(await within(['max-abs<=0.001'], DATA, rankedModel, { seed: 3 })).toEqual(one);
   });
 });
 
-describe('samples that the search did not see', () => {
+describe('held-out samples', () => {
   // One sample lies in Mish's dip; the others, far above 0, are the same with Mish.
   const values = Float32Array.from({ length: 4 * 30 }, (_, index) => 50 + index);
   values.fill(-1, 4 * 17, 4 * 18);
@@ -87,7 +87,7 @@ describe('samples that the search did not see', () => {
     initializers: [floats('far', [], [100]), layer('same')],
   });
 
-  test('take a site back where they do not keep the budget', async () => {
+  test('remove a site if they exceed the budget', async () => {
     let takenBack = 0;
     for (let seed = 0; seed < 12; seed++) {
       const kept = await within(['max-abs<=0.01'], samplesOf(values), bytes, { seed });
@@ -97,7 +97,7 @@ describe('samples that the search did not see', () => {
       expect(kept.left).toMatchObject([
         {
           node: 'act',
-          why: expect.stringMatching(kept.takenBack === 1 ? /^taken back/ : /to keep the budget/),
+          why: expect.stringMatching(kept.takenBack === 1 ? /^removed/ : /would be exceeded/),
         },
       ]);
     }
@@ -106,9 +106,11 @@ describe('samples that the search did not see', () => {
     expect(takenBack).toBeLessThan(12);
   });
 
-  test('are few: what they cannot tell is said', async () => {
+  test('get a note if they are too few for the limit', async () => {
     const kept = await within(['agreement>=0.9'], samplesOf(normals(9)), rankedModel, { include: ['safe'] });
-    expect(kept.notes).toEqual([expect.stringContaining('of 3 held-out samples one is 33 %')]);
+    expect(kept.notes).toEqual([
+      expect.stringContaining('3 held-out samples are too few for agreement>=0.9: a sample is 33 %'),
+    ]);
   });
 
   test('cannot be held out of one run', async () => {
@@ -117,17 +119,17 @@ describe('samples that the search did not see', () => {
   });
 });
 
-describe('what cannot be answered', () => {
+describe('an error is thrown for', () => {
   test('top1-drop without labels', async () => {
     expect(await failure(within(['top1-drop<=1']))).toMatchObject({
       code: 'bad-usage',
       what: 'top1-drop<=1 needs labels',
-      fix: expect.stringContaining('Name their array'),
+      fix: expect.stringContaining('Name the array of the labels'),
       option: { labels: null, images: null },
     });
   });
 
-  test('agreement of outputs that are no class scores', async () => {
+  test('agreement of outputs that are not class scores', async () => {
     const bytes = model({
       inputs: [value('x', 1, ['N', 2, 2])],
       outputs: [value('y', 1, ['N', 2, 2])],
@@ -143,13 +145,13 @@ describe('what cannot be answered', () => {
     });
   });
 
-  test('no limits', async () => {
+  test('an empty budget', async () => {
     expect(await failure(keepWithin(rankedModel, { budget: [], data: () => DATA }))).toMatchObject({
       code: 'bad-usage',
     });
   });
 
-  test('strict, and something that cannot be swapped', async () => {
+  test('a node that cannot be swapped, under strict', async () => {
     const bytes = model({
       nodes: [node('Relu', ['x'], ['y']), node('Cast', ['x'], ['i'], { to: 7 }), node('Relu', ['i'], ['j'])],
     });
@@ -173,7 +175,7 @@ test('top1-drop is in percentage points of the labels', async () => {
   expect(kept.searched?.harm.top1Drop).toBeLessThanOrEqual(0);
 });
 
-test('outputs that are NaN keep no budget', async () => {
+test('NaN in an output exceeds every budget', async () => {
   const bytes = model({
     nodes: [node('Relu', ['x'], ['r']), node('Add', ['r', 'some'], ['s']), node('Log', ['s'], ['y'])],
     initializers: [floats('some', [], [0.3])], // Mish goes down to -0.31
@@ -184,12 +186,12 @@ test('outputs that are NaN keep no budget', async () => {
   expect(kept.everything?.harm.broken).toBeGreaterThan(0);
 });
 
-test('a model without sites', async () => {
+test('a model without sites gives an empty plan', async () => {
   const kept = await within(['sqnr>=1'], DATA, model({ nodes: [node('Tanh', ['x'], ['y'])] }));
   expect(kept).toMatchObject({ of: 0, sites: [], everything: null, mostHarmless: null, evaluations: 0 });
 });
 
-test('the text classifier on noise: what the report says is what a swap by the plan does', async () => {
+test('the report of the text classifier on noise equals a measurement of the swapped plan', async () => {
   const path = REAL_MODELS.classifier;
   const data = seededFeeds([{ name: 'x', elemType: 'f32', dims: [1, 3, 48, 96] }], { count: 24 });
   const stages = new Set<string>();
@@ -216,6 +218,6 @@ test('the text classifier on noise: what the report says is what a swap by the p
   for (const feed of data.feeds) meter.add((await before.run(feed))[name], (await after.run(feed))[name]);
   await before.close();
   await after.close();
-  // Each part keeps the budget, so all of them do.
+  // Each subset is within the budget, so all together are.
   expect(meter.result().sqnr).toBeGreaterThanOrEqual(15);
 });

@@ -4,94 +4,98 @@ import type { SiteReport, SkipReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
-import { takeBack } from './backtrack.js';
-import { judgeHarm, type Limit, type LimitVerdict, limitText } from './budget.js';
+import { backtrack } from './backtrack.js';
+import { type Limit, type LimitVerdict, limitText, limitVerdicts } from './budget.js';
 import { findCandidates } from './candidates.js';
 import { findLargestSet } from './find-largest-set.js';
-import { harmlessness } from './ranking.js';
-import { type Drawn, type Harm, type Trial, type TrialOptions, withTrial } from './trial.js';
+import { degradationScore } from './ranking.js';
+import { type Degradation, type Drawn, type Trial, type TrialOptions, withTrial } from './trial.js';
 
 export interface KeepOptions
   extends TrialOptions,
     Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'strict'> {
-  /** What has to hold, all of it; `parseBudget` makes it of texts. */
+  /** Limits, which all must hold; `parseBudget` parses them from text. */
   readonly budget: readonly Limit[];
-  /** Samples to take, about and at the most: 512 unless given. A third of them is held out from the search. */
+  /** Maximum number of samples; default 512. A third of the samples is held out from the search. */
   readonly samples?: number | undefined;
-  /** By which samples are drawn and shared out; 0 unless given. */
+  /** Seed that selects and splits the samples; default 0. */
   readonly seed?: number | undefined;
   readonly onProgress?: ((progress: KeepProgress) => void) | undefined;
 }
 
 export interface KeepProgress {
   readonly stage: 'ranking' | 'searching' | 'checking';
-  /** Which model of this stage, of how many at the most, from 1. */
+  /** Number of the model in this stage, from 1; `models` is their maximum. */
   readonly model: number;
   readonly models: number;
-  /** How many sites are swapped in it. */
+  /** Number of swapped sites in this model. */
   readonly sites: number;
 }
 
-/** What a set of swapped sites does to the outputs, over some of the samples, and what the budget says to that. */
+/** Degradation by swapping a set of sites, on some of the samples, and its verdicts. */
 export interface JudgedSet {
   readonly sites: number;
   readonly samples: number;
-  readonly harm: Harm;
+  readonly harm: Degradation;
   readonly verdicts: readonly LimitVerdict[];
 }
 
-/** The sites that can be swapped within a budget. */
-export interface Kept {
+/** Result of `swapWithinBudget`: the sites that can be swapped within a budget. */
+export interface BudgetResult {
   readonly budget: readonly Limit[];
   readonly data: Drawn;
-  /** How many sites could have been swapped. */
+  /** Number of all sites. */
   readonly of: number;
-  /** What to swap, for `swap`. Empty where not even one site keeps the budget. */
+  /** Plan for `swap`; empty if no site is within the budget. */
   readonly plan: Plan;
-  /** In the order of the graph. */
+  /** Sites to swap, in the order of the graph. */
   readonly sites: readonly SiteReport[];
-  /** The sites that stay as they are on account of the budget. */
+  /** Sites that the budget excludes. */
   readonly left: readonly SkipReport[];
-  /** How many of those the search would have swapped: the samples it had not seen did not keep the budget with them. */
+  /** Number of excluded sites that the search chose, and that exceeded the budget on the held-out samples. */
   readonly takenBack: number;
-  /** The result on the samples of the search, and on those it has not seen; null where nothing is swapped. */
+  /** Degradation on the samples of the search; null if no site is swapped. */
   readonly searched: JudgedSet | null;
+  /** Degradation on the held-out samples; null if no site is swapped. */
   readonly heldOut: JudgedSet | null;
-  /** All sites together, on the samples of the search; null where there are none. */
+  /** Degradation by swapping all sites, on the samples of the search; null if the model has no sites. */
   readonly everything: JudgedSet | null;
-  /** Where no site is swapped, though there are some: how near the most harmless one alone came. */
+  /** If no site is swapped: the least degrading site, swapped alone. */
   readonly mostHarmless: {
     readonly label: string;
     readonly searched: JudgedSet;
     readonly heldOut: JudgedSet;
   } | null;
-  /** How many models were run. */
+  /** Number of models that were run. */
   readonly evaluations: number;
-  /** What a reader of the figures has to know, in sentences. */
+  /** Remarks on the figures, in sentences. */
   readonly notes: readonly string[];
 }
 
 export const KEEP_SAMPLES = 512;
-/** Samples by which single sites are put in order: to know which is worse takes fewer than to know how bad it is. */
+/** Number of samples for sorting single sites: an order needs fewer samples than a measurement. */
 const RANK_SAMPLES = 64;
-const HELD_OUT = 1 / 3;
+const HELD_OUT_SHARE = 1 / 3;
 
 /**
- * Finds the largest set of sites it can whose swap keeps a budget of drift, agreement or accuracy against the original.
- * `model` is the original; nothing is written: give `plan` to `swap`. Sites in nested graphs and
- * functions count as well.
+ * Searches for the largest set of sites whose swap is within a budget of drift, agreement or accuracy against the
+ * original. `model` is the original; no model is written: pass `plan` to `swap`. Sites in nested graphs and functions are
+ * included.
  *
- * Two thirds of the samples are searched on: each site is swapped alone, which gives an order from harmless to harmful, and
- * `findLargestSet` goes by that. The last third the search does not see. What it found has to keep the budget there as well;
- * as long as it does not, the most harmful site is taken back, by the worse of both parts; only then is that third a part of
- * the choice, and its figure a little flattered. As a rule 2 n models are run, and at most 7 n + log2(n) + 4. An output that
- * is NaN keeps no budget.
+ * The search uses two thirds of the samples. It swaps each site alone, sorts the sites by degradation, and calls
+ * `findLargestSet`. The result must be within the budget on the last third, the held-out samples, as well. If not, the
+ * search removes sites, the most degrading site first, by the worse of both measurements. Only then do the held-out
+ * samples influence the choice, and their figures are slightly too good. Usually 2 n models are run, and at most
+ * 7 n + log2(n) + 4. A NaN in an output exceeds every budget.
  *
- * Throws `bad-usage` for a budget that the samples or the outputs cannot answer, `bad-data` for fewer than two runs and for
- * data that does not fit, `run-failed` for an original that does not run, `skipped` under `strict`, `unsupported-form`,
- * `io`, `provider-unavailable`, `aborted`, and as `scan` does.
+ * Throws `bad-usage` for a budget that the samples or outputs cannot measure, `bad-data` for fewer than two runs or unfit
+ * data, `run-failed` if the original does not run, `skipped` under `strict`, `unsupported-form`, `io`,
+ * `provider-unavailable`, `aborted`, and as `scan` does.
  */
-export async function keepWithinBudget(model: LoadedModel, options: KeepOptions & OnProvider): Promise<Kept> {
+export async function swapWithinBudget(
+  model: LoadedModel,
+  options: KeepOptions & OnProvider,
+): Promise<BudgetResult> {
   const { budget, samples = KEEP_SAMPLES, seed = 0 } = options;
   if (budget.length === 0) {
     throw new OnnxMishError('bad-usage', 'the budget is empty', { fix: 'Give at least one limit' });
@@ -104,39 +108,39 @@ export async function keepWithinBudget(model: LoadedModel, options: KeepOptions 
     if (trial.parts.length < 2) {
       throw new OnnxMishError(
         'bad-data',
-        'there is one run of samples, and none to hold out from the search',
+        'the search needs at least two runs of samples, one of them held out',
         {
-          fix: 'Give samples for two runs at the least; a hundred and more say something',
+          fix: 'Give more samples, if possible some hundreds',
         },
       );
     }
-    checkAnswerable(budget, trial);
+    checkMeasurable(budget, trial);
     return search(report.sites, trial, { ...options, form: report.form, beta: report.beta, measuredIn });
   });
 }
 
-/** The parts: the rest of the search's, those by which sites are ranked, and last what is held out. */
+/** Returns the shares of the subsets: the other search samples, the samples for sorting sites, the held-out samples. */
 function shares(runs: number, batch: number): number[] {
   if (runs < 2) return [1];
-  const heldOut = Math.max(1, Math.floor(runs * HELD_OUT));
+  const heldOut = Math.max(1, Math.floor(runs * HELD_OUT_SHARE));
   const ranking = Math.ceil(RANK_SAMPLES / batch);
   const rest = runs - heldOut - ranking;
-  const share = (count: number) => (count + 0.5) / runs; // so that no rounding takes one away
+  const share = (count: number) => (count + 0.5) / runs; // 0.5 guards against rounding down
   return rest > 0 ? [rest / runs, share(ranking), share(heldOut)] : [1 - heldOut / runs, share(heldOut)];
 }
 
-/** Throws `bad-usage` for a limit on something that cannot be measured here. */
-function checkAnswerable(budget: readonly Limit[], { unchanged }: Trial): void {
+/** Throws `bad-usage` for a limit on a figure that cannot be measured on this data. */
+function checkMeasurable(budget: readonly Limit[], { unchanged }: Trial): void {
   for (const limit of budget) {
     if (limit.measure === 'top1-drop' && unchanged.top1Drop === null) {
       throw new OnnxMishError('bad-usage', `${limitText(limit)} needs labels`, {
-        fix: 'Name their array, or give images in a subfolder for each class',
+        fix: 'Name the array of the labels, or give images in a subfolder for each class',
         option: { labels: null, images: null },
       });
     }
     if (limit.measure === 'agreement' && unchanged.agreement === null) {
       throw new OnnxMishError('bad-usage', `${limitText(limit)}: no output looks like class scores`, {
-        fix: 'Limit something else: sqnr>=30 (dB), cosine>=0.99 or max-abs<=0.01',
+        fix: 'Limit sqnr>=30 (dB), cosine>=0.99 or max-abs<=0.01 instead',
       });
     }
   }
@@ -144,7 +148,7 @@ function checkAnswerable(budget: readonly Limit[], { unchanged }: Trial): void {
 
 type Setting = KeepOptions & Pick<Plan, 'form' | 'beta'> & { readonly measuredIn: Plan['form'] };
 
-async function search(sites: readonly SiteReport[], trial: Trial, options: Setting): Promise<Kept> {
+async function search(sites: readonly SiteReport[], trial: Trial, options: Setting): Promise<BudgetResult> {
   const { budget, form, beta, measuredIn, onProgress } = options;
   const heldOutPart = trial.parts.length - 1;
   const searchParts = Array.from({ length: heldOutPart }, (_, part) => part);
@@ -154,24 +158,24 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
     const harm = (await trial.measure(set, parts, as)).at(-1);
     if (harm === undefined) throw new OnnxMishError('bad-data', 'there are no samples');
     const samples = parts.reduce((sum, part) => sum + (trial.parts[part]?.samples ?? 0), 0);
-    return { sites: set.length, samples, harm, verdicts: judgeHarm(budget, harm) };
+    return { sites: set.length, samples, harm, verdicts: limitVerdicts(budget, harm) };
   };
-  const keeps = ({ verdicts }: JudgedSet) => verdicts.every(({ kept }) => kept);
+  const isWithin = ({ verdicts }: JudgedSet) => verdicts.every(({ kept }) => kept);
 
   const alone: { site: SiteReport; judged: JudgedSet }[] = [];
   for (const [index, site] of sites.entries()) {
     onProgress?.({ stage: 'ranking', model: index + 1, models: sites.length, sites: 1 });
     alone.push({ site, judged: await measure([site], searchParts.slice(-1)) });
   }
-  const byHarm = (one: (typeof alone)[number]) => harmlessness(one.judged.harm);
-  alone.sort((a, b) => (byHarm(a) === byHarm(b) ? 0 : byHarm(b) - byHarm(a)));
+  const score = ({ judged }: (typeof alone)[number]) => degradationScore(judged.harm);
+  alone.sort((a, b) => (score(a) === score(b) ? 0 : score(b) - score(a)));
   const order = alone.map(({ site }) => site);
 
   const start = evaluations;
   const models = Math.ceil(Math.log2(Math.max(1, order.length))) + order.length;
   const found = await findLargestSet({
     order,
-    keeps,
+    keeps: isWithin,
     evaluate: (set) => measure(set, searchParts),
     patience: Math.max(8, Math.ceil(order.length / 4)),
     onEvaluate: (count) =>
@@ -181,27 +185,27 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
   let checks = 0;
   let heldOut: JudgedSet | null = null;
   let searched: JudgedSet | null = null;
-  /** Whether a set keeps the budget on both parts, in the form in which it will be written. */
+  /** Returns whether a set is within the budget on both subsets, in the form that will be written. */
   const holds = async (set: readonly SiteReport[]) => {
     onProgress?.({ stage: 'checking', model: ++checks, models: 2 * found.items.length, sites: set.length });
     heldOut = await measure(set, [heldOutPart], form);
-    if (!keeps(heldOut)) return false;
-    const known = set === found.items && form === measuredIn ? found.result : undefined;
-    searched = known ?? (await measure(set, searchParts, form));
-    return keeps(searched);
+    if (!isWithin(heldOut)) return false;
+    const measured = set === found.items && form === measuredIn ? found.result : undefined;
+    searched = measured ?? (await measure(set, searchParts, form));
+    return isWithin(searched);
   };
-  // What the search knew of single sites did not suffice: from here on it is the worse of both parts.
+  // The order on the search samples did not suffice: the new order uses the worse score of both subsets.
   const reorder = async (set: readonly SiteReport[]) => {
-    const worse = new Map<SiteReport, number>();
+    const scores = new Map<SiteReport, number>();
     for (const { site, judged } of alone) {
       if (!set.includes(site)) continue;
-      const unseen = await measure([site], [heldOutPart]);
-      worse.set(site, Math.min(harmlessness(judged.harm), harmlessness(unseen.harm)));
+      const other = await measure([site], [heldOutPart]);
+      scores.set(site, Math.min(degradationScore(judged.harm), degradationScore(other.harm)));
     }
-    const known = (site: SiteReport) => worse.get(site) ?? 0;
-    return set.toSorted((a, b) => (known(a) === known(b) ? 0 : known(b) - known(a)));
+    const worse = (site: SiteReport) => scores.get(site) ?? 0;
+    return set.toSorted((a, b) => (worse(a) === worse(b) ? 0 : worse(b) - worse(a)));
   };
-  const chosen = await takeBack(found.items, holds, reorder);
+  const chosen = await backtrack(found.items, holds, reorder);
   const [nearest] = order;
   const mostHarmless =
     chosen.length > 0 || nearest === undefined
@@ -234,23 +238,23 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
 
 function leftOut({ scope, label, node, output, kind }: SiteReport, takenBack: boolean): SkipReport {
   const why = takenBack
-    ? 'taken back, for with it the held-out samples did not keep the budget'
-    : 'left as it is, to keep the budget';
+    ? 'removed, since the budget was exceeded on the held-out samples'
+    : 'not swapped, since the budget would be exceeded';
   return { scope, label, node, output, kind, reason: 'excluded', why };
 }
 
 function notesOn({ drawn, parts }: Trial, budget: readonly Limit[], stopped: boolean): string[] {
   const notes: string[] = [];
   if (drawn.source === 'seed') {
-    notes.push('the samples are noise: how little it moves says little of how the model fares on real ones');
+    notes.push('the samples are noise: the drift on noise says little about the drift on real samples');
   }
   const heldOut = parts.at(-1)?.samples ?? 0;
   const agreement = budget.find(({ measure }) => measure === 'agreement');
   if (agreement !== undefined && agreement.limit < 1 && 1 / heldOut > 1 - agreement.limit) {
     notes.push(
-      `of ${heldOut} held-out samples one is ${(100 / heldOut).toPrecision(2)} %: they cannot tell ${limitText(agreement)} from all; give more`,
+      `${heldOut} held-out samples are too few for ${limitText(agreement)}: a sample is ${(100 / heldOut).toPrecision(2)} %. Give more`,
     );
   }
-  if (stopped) notes.push('the search ended early, after many sites in a row that did not fit');
+  if (stopped) notes.push('the search ended early, after many sites in a row that exceeded the budget');
   return notes;
 }
