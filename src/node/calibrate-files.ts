@@ -21,7 +21,7 @@ import { loadedModel, withModel } from './load-model.js';
 import { getProvider } from './provider-by-name.js';
 
 /**
- * Measures what goes into the activations of a model, by its path or bytes, as `measureActivations` does, which says what it throws.
+ * Measures the inputs of a model's activations. `model` is a path or bytes. Throws as `measureActivations` does.
  *
  * @example
  * import { activations } from 'onnx-mish/calibrate';
@@ -34,7 +34,7 @@ export function activations(model: RunnableModel, options: ActivationsOptions): 
 }
 
 /**
- * Swaps the activations of a model, by its path or bytes, and repairs its weights, as `calibrateModel` does, which says what it throws.
+ * Swaps the activations of a model and repairs its weights. `model` is a path or bytes. Throws as `calibrateModel` does.
  *
  * @example
  * import { calibrate } from 'onnx-mish/calibrate';
@@ -53,7 +53,7 @@ export function calibrate(
 }
 
 /**
- * Ranks the sites of a model, by its path or bytes, as `rankModel` does, which says what it throws.
+ * Ranks the sites of a model by the degradation of the outputs. `model` is a path or bytes. Throws as `rankModel` does.
  *
  * @example
  * import { rankSites } from 'onnx-mish/calibrate';
@@ -66,7 +66,8 @@ export function rankSites(model: RunnableModel, options: RankOptions): Promise<R
 }
 
 /**
- * Finds the sites of a model, by its path or bytes, that keep a budget, as `swapWithinBudget` does, which says what it throws.
+ * Finds the sites of a model that can be swapped within a budget. `model` is a path or bytes. Throws as
+ * `swapWithinBudget` does.
  *
  * @example
  * import { swap } from 'onnx-mish';
@@ -84,7 +85,7 @@ export function keepWithin(model: RunnableModel, options: KeepOptions): Promise<
 }
 
 /**
- * Finds the sharpness of each site of a model that was scanned, as `sharpenModel` does, which says what it throws.
+ * Finds the sharpness of each site of a scanned model within a budget. Throws as `sharpenModel` does.
  *
  * @example
  * import { parseBudget, sharpenSwap } from 'onnx-mish/calibrate';
@@ -118,7 +119,7 @@ function onModel<O extends RunOptions, T>(
   return withModel(model, (loaded) => work(loaded, onCpu(options)), access);
 }
 
-/** Options with a provider: the CPU unless they name one. */
+/** Adds a provider to options: the CPU, unless the options have a provider. */
 export function onCpu<O extends RunOptions>(options: O): O & OnProvider {
   return { ...options, provider: options.provider ?? getProvider('cpu') };
 }

@@ -4,20 +4,20 @@ import { compareModelLayers, type ModelLayerOptions, type ModelRun } from '../va
 import type { LayerComparison, Parting } from '../validate/report-schema.js';
 import { withModel } from './load-model.js';
 
-/** A model on a provider. */
+/** A model and the provider that runs the model. */
 export interface LayerRun extends Omit<ModelRun, 'model'> {
-  /** A path, where external data is found beside it, or the bytes. */
+  /** A path, with external data in the same folder, or bytes. */
   readonly model: RunnableModel;
 }
 
 export interface LayerOptions extends Omit<ModelLayerOptions, 'a' | 'b'> {
-  /** The reference, on a provider that runs any model: the CPU. */
+  /** The reference; its provider, the CPU, runs every model. */
   readonly a: LayerRun;
   readonly b: LayerRun;
 }
 
 /**
- * Compares the tensors inside of two models, as `compareModelLayers` does. Throws as that does, as `scan` does, and `io`.
+ * Compares the inner tensors of two models. Throws as `compareModelLayers` and `scan` do, and `io`.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -37,7 +37,7 @@ export function compareLayers(options: LayerOptions): Promise<LayerComparison> {
 }
 
 /**
- * Finds where two models first differ, as `firstDivergence` does. Throws as that does, as `scan` does, and `io`.
+ * Finds the first tensor that differs between two runs. Throws as `firstDivergence` and `scan` do, and `io`.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';

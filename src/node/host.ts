@@ -5,7 +5,7 @@ import { sha256 } from '../base/sha256.js';
 import { onFile } from '../files/file-error.js';
 import { isPath, type RunnableModel } from '../providers/provider.js';
 
-/** The machine, as reports show it; memory in bytes. */
+/** Returns the facts about this machine for reports; memory in bytes. */
 export function host() {
   const cpus = os.cpus();
   return {
@@ -18,7 +18,7 @@ export function host() {
   };
 }
 
-/** SHA-256 of a file, in hexadecimal. Throws `io`. */
+/** Calculates the SHA-256 of a file, in hexadecimal. Throws `io`. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await onFile(path, async () => {
@@ -27,12 +27,12 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** SHA-256 of a model by its path or bytes, in hexadecimal. Throws `io`. */
+/** Calculates the SHA-256 of a model, a path or bytes, in hexadecimal. Throws `io`. */
 export async function hashModel(model: RunnableModel): Promise<string> {
   return isPath(model) ? hashFile(model) : sha256(model);
 }
 
-/** SHA-256 of bytes, in hexadecimal. */
+/** Calculates the SHA-256 of bytes, in hexadecimal. */
 export function hashBytes(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

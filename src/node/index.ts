@@ -1,4 +1,4 @@
-// What needs a file system: the same functions, from path to path.
+// Functions that need a file system: the functions of the core, from path to path.
 
 export { type ModelFile, openModel } from '../files/model-file.js';
 export { streamModel, type WriteOptions, writeModel } from '../files/write-model.js';

@@ -11,13 +11,13 @@ import { isPath, type RunnableModel } from '../providers/provider.js';
 import { fingerprint } from './fingerprint.js';
 
 export interface LoadOptions extends DataAccess {
-  /** Ends the wait for who writes to a pipe. */
+  /** Ends the wait for the writer of a pipe. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Has a model open while it is used, from a file, a pipe or bytes. Throws as `scan` does, `io`, also when the file has changed
- * meanwhile, `external-data` for a pipe's model that has some, and `aborted`.
+ * Opens a model from a file, a pipe or bytes while `use` runs. Throws as `scan` does, `io`, also if the file changes
+ * meanwhile, `external-data` if a pipe's model has external data, and `aborted`.
  */
 export async function withModel<T>(
   model: RunnableModel,
@@ -44,7 +44,7 @@ export async function modelFromStream(path: string, signal?: AbortSignal | undef
   return model;
 }
 
-/** A model whose document has been read; `file` is its path or all of its bytes. */
+/** Returns a model from its document; `file` is the model's path or bytes. */
 export function loadedModel(
   file: RunnableModel,
   document: OnnxDocument,

@@ -6,7 +6,7 @@ import type { ModelProfile, Profile } from '../validate/report-schema.js';
 import { withModel } from './load-model.js';
 
 /**
- * Profiles two models, by paths or bytes, as `profileBoth` does. Throws as that does, as `scan` does, and `io`.
+ * Profiles two models, which are paths or bytes. Throws as `profileBoth` and `scan` do, and `io`.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -31,7 +31,7 @@ export function profileModels(
 }
 
 /**
- * Profiles one model, by its path or bytes. Throws as `profileModels` does.
+ * Profiles a model, a path or bytes. Throws as `profileModels` does.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';

@@ -4,8 +4,8 @@ import type { Provider, ProviderName } from '../providers/provider.js';
 import { WEB_PROVIDERS } from '../providers/web-providers.js';
 
 /**
- * The provider of this name. Those of the web run in a browser, which the settings are for; `webgpu-native` is
- * the WebGPU of onnxruntime-node.
+ * Returns the provider of a name. Web providers run in a browser, which `settings` describes; `webgpu-native` is
+ * onnxruntime-node's WebGPU.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';

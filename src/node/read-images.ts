@@ -5,11 +5,11 @@ import { middle, sizeBefore } from '../data/crop.js';
 import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
 
-/** A folder with a subfolder for each class. */
+/** Folder with a subfolder for each class. */
 export interface ImageFolder {
-  /** The names of the subfolders, sorted. */
+  /** Sorted names of the subfolders. */
   readonly classes: readonly string[];
-  /** The images by class and name, each with the number of its class. */
+  /** Images, sorted by class and name; `label` is the number of the class. */
   readonly images: readonly { readonly path: string; readonly label: number }[];
 }
 
@@ -19,10 +19,10 @@ const MOST_PIXELS = 2 ** 28;
 const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 
 /**
- * Lists the images in `folder/<class>/`, at any depth. A class's number is the position of its folder's name in
- * sorted order (by code units, as in torchvision's ImageFolder), empty folders counted; if every name is a whole
- * number, it is that number. So for some classes of a larger set, name the folders by the classes' numbers. Names
- * that start with a dot, and files that are no images by their extension, are left out. Throws `io` or `bad-data`.
+ * Lists the images in `folder/<class>/`, at any depth. The number of a class is the position of its folder, empty folders
+ * included, in the order of names (by code units, as in torchvision's ImageFolder). If all names are whole numbers, they
+ * are the numbers of the classes: use these names for a subset of the classes. Names that start with a dot, and files
+ * without an image's extension, are left out. Throws `io` or `bad-data`.
  *
  * @example
  * import { listImages } from 'onnx-mish/node';
@@ -61,7 +61,7 @@ function isImage(path: string): boolean {
   return EXTENSIONS.has(extname(path).toLowerCase()) && !/(^|[\\/])\./.test(path);
 }
 
-/** An image as bytes: red, green and blue of each pixel, row by row. */
+/** Image as bytes: red, green and blue of each pixel, row by row. */
 export interface RgbImage {
   readonly width: number;
   readonly height: number;
@@ -69,16 +69,15 @@ export interface RgbImage {
 }
 
 /**
- * Decodes an image, resizes it so that it just covers `width` x `height` or, with `resize`, so that its shorter side
- * is that long (no less than the crop), and crops the centre. The filter is a triangle, as wide as the scale asks for.
- * The EXIF orientation is applied, colours become sRGB of 8 bits, gray becomes three equal channels, transparency is
- * put on black, and of an animation the first frame counts.
+ * Decodes an image, resizes it and crops the centre to `width` x `height`. With `resize`, the shorter side gets this
+ * length, but at least covers the crop; without `resize`, the image just covers the crop. The filter is a triangle, scaled
+ * with the image. The EXIF orientation is applied, colours become sRGB with 8 bits, gray becomes three equal channels,
+ * transparency becomes black, and an animation is reduced to its first frame.
  *
- * torchvision's Resize(256) and CenterCrop(224) of a PIL image is `{ width: 224, height: 224, resize: 256 }`: the same
- * sizes, the same crop, the same filter. What remains is rounding: up to 2 steps of 255, 6 where an image is enlarged
- * (test/node/read-images.py); and PIL drops transparency, where this puts it on black. Without `resize` the crop takes
- * in what those two leave out, an eighth of the shorter side. Throws `io`, and `bad-data` for what is no image, or a
- * broken one.
+ * `{ width: 224, height: 224, resize: 256 }` equals torchvision's Resize(256) and CenterCrop(224) of a PIL image in sizes,
+ * crop and filter. Rounding differs by up to 2 of 255, or 6 for enlarged images (test/node/read-images.py). PIL drops
+ * transparency instead of blending with black. Without `resize` the crop contains the whole shorter side, of which those
+ * two cut off an eighth. Throws `io`, and `bad-data` for a file that is not a valid image.
  *
  * @example
  * import { decodeImage } from 'onnx-mish/node';
@@ -99,7 +98,7 @@ export async function decodeImage(
     const { data, info } = await image
       .flatten()
       .toColourspace('srgb')
-      // Shrinking while a JPEG is read is quicker, and far from what models were trained with.
+      // Shrinking while a JPEG is decoded is faster, but differs too much from the resizing in training.
       .resize({ ...fitted, fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false })
       .extract({
         left: middle(fitted.width - width),
@@ -120,7 +119,7 @@ export async function decodeImage(
   }
 }
 
-/** One channel as three. */
+/** Copies a gray channel to three channels. */
 function spread(gray: Uint8Array): Uint8Array {
   const data = new Uint8Array(gray.length * 3);
   for (const [index, value] of gray.entries()) data.fill(value, index * 3, index * 3 + 3);

@@ -6,11 +6,11 @@ import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
 
-/** Data from disk, as bytes by name: what it means is the reader's business. */
+/** Samples from disk, as bytes by name. */
 export type SampleFiles =
-  /** The arrays of an .npz, or the one of an .npy under its file's name. */
+  /** Arrays of an .npz, or the array of an .npy under its file's name. */
   | { readonly kind: 'arrays'; readonly files: ReadonlyMap<string, Uint8Array> }
-  /** ONNX test cases: input_0.pb and so on, output_0.pb and so on. */
+  /** ONNX test cases: files input_0.pb, ..., and output_0.pb, ... */
   | { readonly kind: 'cases'; readonly cases: readonly TestCase[] };
 
 export interface TestCase {
@@ -27,7 +27,7 @@ export async function readSamples(path: string, signal?: AbortSignal): Promise<S
   return { kind: 'arrays', files: await unzip(bytes, path, signal) };
 }
 
-/** `folder` itself, or its test_data_set_0, test_data_set_1, ... */
+/** Reads the test cases in `folder` itself, or in its test_data_set_0, test_data_set_1, ... */
 async function readCases(folder: string): Promise<TestCase[]> {
   const names = await onFile(folder, () => readdir(folder));
   const sets = names.filter((name) => name.startsWith('test_data_set_')).sort(byNumber);

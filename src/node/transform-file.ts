@@ -21,22 +21,22 @@ import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 
 export interface FileOptions extends WriteOptions, DataAccess {
-  /** Where to write; beside the input under a name made from its own unless given. */
+  /** Path of the output; default: in the input's folder, as `outputName` names it. */
   readonly output?: string | undefined;
-  /** What is handed to every model of one run, so that data files that they have in common are copied once. */
+  /** State that all models of a call share, so that common data files are copied once. */
   readonly shared?: SharedData | undefined;
 }
 
-/** What was written. */
+/** Written model with its report. */
 export interface Written<Report> {
   readonly output: string;
-  /** Data files copied along, for an output in another folder. */
+  /** Data files that were copied to the output's folder. */
   readonly copied: readonly string[];
   readonly report: Report;
 }
 
 /**
- * `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`.
+ * Returns the default path of an output: `models/net.onnx` becomes `models/net.mish.onnx` for the tag `mish`.
  *
  * @example
  * import { outputName } from 'onnx-mish/node';
@@ -50,7 +50,7 @@ export function outputName(input: string, tag: string): string {
 }
 
 /**
- * `swap` from file to file. Throws what `swap` throws, `io` and `external-data`.
+ * Swaps the activations of a file and writes a file. Throws as `swap` does, `io` and `external-data`.
  *
  * @example
  * import { swapFile } from 'onnx-mish/node';
@@ -75,7 +75,7 @@ export function swapFile(
 }
 
 /**
- * `retarget` from file to file. Throws what `retarget` throws, `io` and `external-data`.
+ * Rewrites the Mish of a file in another form and writes a file. Throws as `retarget` does, `io` and `external-data`.
  *
  * @example
  * import { retargetFile } from 'onnx-mish/node';
@@ -92,7 +92,7 @@ export function retargetFile(
 }
 
 /**
- * `undo` from file to file. Throws what `undo` throws, `io` and `external-data`.
+ * Restores the original of a file and writes a file. Throws as `undo` does, `io` and `external-data`.
  *
  * @example
  * import { undoFile } from 'onnx-mish/node';
@@ -107,8 +107,8 @@ export function undoFile(input: string, options: FileOptions = {}): Promise<Writ
 }
 
 /**
- * Has a model's new self made by `work` and writes it, `output` or a name made with the tag, with its data files where they
- * are needed. Throws what `work` throws, `io` and `external-data`.
+ * Writes the model that `work` returns, to `output` or a name with the tag, with its data files if the folder differs.
+ * Throws as `work` does, `io` and `external-data`.
  */
 export async function transformFile<Report>(
   input: string,
@@ -154,7 +154,7 @@ export async function transformFile<Report>(
     });
     return { output: path, copied: copies.map(({ to }) => to), report };
   } catch (error) {
-    // With force it may have replaced what was there; then it stays.
+    // With force the output may have replaced an older file; then the output stays.
     if (!force && options.shared !== undefined) await removeCopied(copied, options.shared);
     throw error;
   } finally {

@@ -14,9 +14,9 @@ import { hashModel, host } from './host.js';
 import { withModel } from './load-model.js';
 import { getProvider } from './provider-by-name.js';
 
-/** A model to validate: what to open, and its description. */
+/** A model to validate, with its description. */
 export interface Candidate {
-  /** A path, where external data is found beside it, or the bytes. */
+  /** A path, with external data in the same folder, or bytes. */
   readonly model: RunnableModel;
   readonly info: ModelInfo;
 }
@@ -40,7 +40,7 @@ export function fileCandidate(
 }
 
 /**
- * Describes a model in memory for validation. Throws as `inspect` does, and `external-data`, which bytes cannot find.
+ * Describes a model in memory for validation. Throws as `inspect` does, and `external-data` if the model has such data.
  *
  * @example
  * import { bytesCandidate, validateFiles } from 'onnx-mish/validate';
@@ -66,7 +66,7 @@ export interface ValidateOptions extends Omit<ValidationOptions, 'original' | 's
 }
 
 /**
- * Validates a swapped model against its original, as `validateModels` does. Throws as that does, as `scan` does, and `io`.
+ * Validates a swapped model against its original. Throws as `validateModels` and `scan` do, and `io`.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -101,17 +101,17 @@ export interface FileValidation
     >,
     ShapeOptions,
     Pick<BrowserSettings, 'browser' | 'timeoutMs'> {
-  /** `cpu` unless given. */
+  /** Names of the providers; default `cpu`. */
   readonly providers?: readonly string[] | undefined;
-  /** Seed of the noise that is fed where no `data` is given. */
+  /** Seed of the noise, the default for `data`. */
   readonly seed?: number | undefined;
-  /** How many different noises to feed; 4 unless given. */
+  /** Number of runs on noise; default 4. */
   readonly runs?: number | undefined;
 }
 
 /**
  * Compares two model files, or candidates, on providers of this process and of a browser. Throws as `validate` does, and
- * `bad-usage` for a provider that does not exist.
+ * `bad-usage` for an unknown provider.
  *
  * @example
  * import { validateFiles } from 'onnx-mish/validate';

@@ -1,4 +1,4 @@
-// Validation: what the swapped model gives, how right it is and how fast.
+// Validation: drift, correctness and speed of a swapped model.
 
 export { sampledFeeds, testCaseFeeds } from '../data/arrays.js';
 export { type Dataset, type Feeds, type LazyFeeds, seededFeeds } from '../data/dataset.js';

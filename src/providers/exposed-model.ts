@@ -4,16 +4,16 @@ import type { EditableModel } from './loaded-model.js';
 import type { RunnableModel } from './provider.js';
 import type { Tensor, Tensors } from './tensor.js';
 
-/** A model that gives tensors of its inside as well. */
+/** Model with inner tensors among its outputs. */
 export interface ExposedModel {
   readonly file: RunnableModel;
-  /** A tensor among the outputs of a run. */
+  /** Returns an inner tensor from the outputs of a run. */
   get(outputs: Tensors, name: string): Tensor | undefined;
 }
 
 /**
- * Has a copy of a model for a while that gives these tensors of its main graph among its outputs; `copies` as
- * `exposeTensors` has it. Throws `bad-data` for a name that no node gives, and `io`.
+ * Calls `use` with a copy of a model that has these tensors of its main graph among its outputs; `copies` as in
+ * `exposeTensors`. Throws `bad-data` for a name that no node outputs, and `io`.
  */
 export function withExposed<T>(
   model: EditableModel,

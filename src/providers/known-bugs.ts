@@ -2,12 +2,12 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { WebProvider } from './web-providers.js';
 import { webgpuMistakes } from './webgpu/known-bugs.js';
 
-/** The bugs of each provider that takes every model as it is. Those of WebGL are found while a model is written for it. */
+/** Functions that list known bugs, for providers that run models unchanged. `prepareFor` lists WebGL's bugs. */
 const KNOWN_BUGS: Readonly<Partial<Record<WebProvider, (document: OnnxDocument) => readonly string[]>>> = {
   webgpu: webgpuMistakes,
 };
 
-/** Lists where a provider is known to compute something else in a model, without an error. */
+/** Lists the places in a model where a known bug of the provider gives wrong outputs without an error. */
 export function knownBugs(provider: WebProvider, document: OnnxDocument): readonly string[] {
   return KNOWN_BUGS[provider]?.(document) ?? [];
 }

@@ -6,31 +6,31 @@ import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import type { RunnableModel } from './provider.js';
 
-/** A model's structure, with which changed copies of the model can be run. */
+/** Structure of a model, with which edited copies of the model can be run. */
 export interface EditableModel {
   readonly document: OnnxDocument;
-  /** Opens the files of external data; undefined where there are none. */
+  /** Opens the files of external data; undefined for a model without such files. */
   readonly openData: OpenData | undefined;
-  /** Has a changed copy for a while. Throws `io`. */
+  /** Calls `use` with an edited copy, which exists until `use` ends. Throws `io`. */
   withEdited<T>(edited: Spliced, use: (copy: RunnableModel) => Promise<T>): Promise<T>;
-  /** Reads a changed copy, which stays in memory. Its external data is the original's. Throws as `scan` does. */
+  /** Reads an edited copy, which stays in memory and shares the original's external data. Throws as `scan` does. */
   edited(edited: Spliced): Promise<EditableModel>;
 }
 
-/** A model that is open, with its structure. */
+/** Open model with its structure. */
 export interface LoadedModel extends EditableModel {
-  /** What messages call the model. */
+  /** Name of the model in messages. */
   readonly name: string;
-  /** What a provider opens. */
+  /** Path or bytes that a provider opens. */
   readonly file: RunnableModel;
-  /** SHA-256 of the model and of each file of external data, in hexadecimal. Throws `io`, `external-data`. */
+  /** Calculates the SHA-256 of the model and of each file of external data, in hexadecimal. Throws `io`, `external-data`. */
   fingerprint(): Promise<readonly string[]>;
 }
 
-/** Writes a changed model where its external data is found, and gives the path while it is used. */
+/** Function that writes an edited model into the folder of its external data, and passes the path to `use`. */
 export type WithCopy = <T>(edited: Spliced, use: (path: string) => Promise<T>) => Promise<T>;
 
-/** A model by its structure. Without `withCopy`, changed copies are bytes; with it, only those without external data are. */
+/** Returns a model from its structure. `withCopy` writes edited copies with external data; without it, all copies are bytes. */
 export function editableModel(
   document: OnnxDocument,
   openData?: OpenData | undefined,

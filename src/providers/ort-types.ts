@@ -15,17 +15,17 @@ export const ORT_TYPES = {
   u64: 'uint64',
 } as const satisfies Readonly<Record<string, string>>;
 
-/** The element type of what is no tensor: a sequence, a map or an optional. */
+/** Element type of values other than tensors: sequences, maps and optionals. */
 export const CONTAINER = 'container';
 
 const SHORT_TYPES = new Map<string, string>(Object.entries(ORT_TYPES).map(([short, long]) => [long, short]));
 
-/** ONNX Runtime's name of an element type; undefined for one that it has not. */
+/** Returns ONNX Runtime's name of an element type; undefined for a type that ONNX Runtime lacks. */
 export function ortType(elemType: string): (typeof ORT_TYPES)[keyof typeof ORT_TYPES] | undefined {
   return Object.hasOwn(ORT_TYPES, elemType) ? ORT_TYPES[elemType as keyof typeof ORT_TYPES] : undefined;
 }
 
-/** The short name of what ONNX Runtime calls a type. */
+/** Returns the short name of a type from ONNX Runtime's name. */
 export function elemTypeOf(ortType: string): string {
   return SHORT_TYPES.get(ortType) ?? ortType;
 }

@@ -3,7 +3,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { Tensors } from './tensor.js';
 import { WEB_PROVIDERS } from './web-providers.js';
 
-/** Every execution provider that can be asked for. */
+/** Names of all execution providers. */
 export const PROVIDERS = [
   'cpu',
   ...WEB_PROVIDERS,
@@ -15,7 +15,7 @@ export const PROVIDERS = [
 ] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
 
-/** What a session says of an input or output: dims are numbers, symbols, or '' where nothing is known. */
+/** Description of an input or output; a dimension is a number, a symbol, or '' if unknown. */
 export interface ValueInfo {
   readonly name: string;
   readonly elemType: string;
@@ -23,69 +23,69 @@ export interface ValueInfo {
 }
 
 export interface SessionOptions {
-  /** Threads within an operator; ONNX Runtime's own choice unless given. */
+  /** Number of threads within an operator; default: ONNX Runtime's choice. */
   readonly threads?: number | undefined;
-  /** Graph optimisation; 'all' unless given. */
+  /** Level of graph optimisation; default 'all'. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;
-  /** Let nodes that the provider cannot run fall back to the CPU; false unless given. */
+  /** Whether nodes without a kernel on the provider may run on the CPU; default false. */
   readonly allowFallback?: boolean | undefined;
-  /** Which of several devices to run on, for the providers that have them. */
+  /** Number of the device, for providers with several devices. */
   readonly deviceId?: number | undefined;
-  /** What a run takes and gives, for WebGL, whose models must say every dimension beforehand. */
+  /** Shapes of the inputs and outputs, for WebGL, which needs every dimension before a model is opened. */
   readonly shapes?: Shapes | undefined;
-  /** Have ONNX Runtime time every kernel, for `Session.profile`. */
+  /** Whether ONNX Runtime times every kernel, for `Session.profile`. */
   readonly profile?: boolean | undefined;
-  /** Read external data outside of the model's folder; see `DataAccess` of node/external-data.ts. */
+  /** Whether external data may lie outside the model's folder. */
   readonly allowOutsideData?: boolean | undefined;
 }
 
-/** Dimensions by name. */
+/** Dimensions of inputs and outputs by name. */
 export interface Shapes {
   readonly inputs: Readonly<Record<string, readonly number[]>>;
   readonly outputs: Readonly<Record<string, readonly number[]>>;
 }
 
-/** What a session really ran on. */
+/** Software and hardware that a session ran on. */
 export interface Runtime {
   /** onnxruntime-node or onnxruntime-web. */
   readonly name: string;
   readonly version: string;
   /** Name and version of the browser; null outside one. */
   readonly browser: string | null;
-  /** What the GPU calls itself; null where none is used. */
+  /** Name that the GPU reports; null without a GPU. */
   readonly renderer: string | null;
-  /** Whether that GPU is a program on the CPU. */
+  /** Whether software on the CPU emulates the GPU. */
   readonly software: boolean | null;
-  /** Null where ONNX Runtime chose. */
+  /** Maximum number of threads; null if ONNX Runtime chose. */
   readonly threads: number | null;
   /** Whether WebAssembly had SIMD; null outside a browser. */
   readonly simd: boolean | null;
 }
 
-/** Where the nodes of a model ran. */
+/** Execution providers of a model's nodes. */
 export interface Placement {
-  /** Nodes by execution provider. */
+  /** Number of nodes by execution provider. */
   readonly counts: Readonly<Record<string, number>>;
-  /** Those that ran elsewhere than on the provider that was asked for. */
+  /** Nodes that did not run on the requested provider. */
   readonly moved: readonly { readonly node: string; readonly op: string; readonly provider: string }[];
 }
 
-/** One kernel of one run, as ONNX Runtime's profiler saw it. */
+/** Time of a kernel in a run, by ONNX Runtime's profiler. */
 export interface KernelTime {
-  /** Name of the node, which ONNX Runtime's optimiser may have made of several. */
+  /** Name of the node, into which ONNX Runtime's optimiser may have fused several nodes. */
   readonly node: string;
   readonly op: string;
-  /** The execution provider, by ONNX Runtime's name: CPUExecutionProvider and so on. */
+  /** The execution provider by ONNX Runtime's name, such as CPUExecutionProvider. */
   readonly provider: string;
-  /** Microseconds. */
+  /** Time in microseconds. */
   readonly us: number;
 }
 
-/** Times of two sessions in turns. */
+/** Times of pairs of runs of two sessions. */
 export interface Pairs {
-  /** Milliseconds of each pair, in the order in which the sessions were named. */
+  /** Milliseconds of each pair, in the order of the sessions. */
   readonly times: readonly (readonly [number, number])[];
-  /** How many runs each time is the mean of: more than one where a run is too short for the clock. */
+  /** Number of runs that each time is the mean of; above 1 if a run is too short for the clock. */
   readonly repeats: number;
 }
 
@@ -93,26 +93,26 @@ export interface Pairs {
 export interface Session {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  /** Milliseconds it took to open. */
+  /** Milliseconds for opening the model. */
   readonly createMs: number;
   readonly runtime: Runtime;
-  /** The form that the Mish in the model was rewritten to, because the provider cannot run the one it had. */
+  /** Form to which the model's Mish was rewritten, because the provider cannot run the model's form. */
   readonly retargeted?: string | undefined;
-  /** What a reader of its figures has to know. */
+  /** Remarks on the session's figures. */
   readonly notes?: readonly string[] | undefined;
-  /** Why its outputs may be wrong, of what is known of the provider; of interest where they are. */
+  /** Known bugs of the provider that the model may trigger; an explanation if its outputs are wrong. */
   readonly suspicions?: readonly string[] | undefined;
-  /** Where the nodes run; undefined where that cannot vary or is not known. */
+  /** Execution providers of the nodes; undefined if unknown or always the same. */
   readonly placement?: Placement | undefined;
   /** Runs the model once. Throws `run-failed`. */
   run(feeds: Tensors): Promise<Tensors>;
-  /** Runs the model once and writes the outputs that are named here into these tensors' arrays. Throws `run-failed`. */
+  /** Runs the model once and writes its outputs into the arrays of `outputs`. Throws `run-failed`. */
   runInto?(feeds: Tensors, outputs: Tensors): Promise<Tensors>;
-  /** Runs the model once and drops the results; returns milliseconds, conversions not counted. */
+  /** Runs the model once and returns the milliseconds, without conversions of tensors. */
   time(feeds: Tensors): Promise<number>;
   /**
-   * Times this session and another of the same provider in turns, quicker than run by run. `firstOfAll` says which
-   * of the two begins.
+   * Times this session and another session of the same provider in turns, faster than run by run. `firstOfAll` is the
+   * index of the session that begins.
    */
   pairs?(
     other: Session,
@@ -120,7 +120,7 @@ export interface Session {
     count: number,
     firstOfAll: 0 | 1,
   ): Promise<Pairs>;
-  /** Ends the profiling that was asked for and gives every kernel of every run since the session was opened. */
+  /** Ends the profiling and returns every kernel of every run of the session. */
   profile?(): Promise<KernelTime[]>;
   close(): Promise<void>;
 }
@@ -135,46 +135,46 @@ export type Availability =
       readonly option?: OptionHint | undefined;
     };
 
-/** Why a model cannot run on a provider. */
+/** Reason why a model cannot run on a provider. */
 export interface Unsupported {
   readonly reason: string;
   readonly fix: string;
-  /** A line for each node that stands in the way, with its operator, opset and name. */
+  /** A line for each unsupported node, with its operator, opset and name. */
   readonly nodes: readonly string[];
 }
 
-/** The same function, written for a provider. */
+/** Model rewritten to avoid a provider's bugs; it computes the same function. */
 export interface Cure {
   readonly model: Uint8Array;
-  /** How it came about, as a noun. */
+  /** Name of the rewriting, as a noun. */
   readonly name: string;
-  /** The function and the options that write it. */
+  /** Function and options that write the model. */
   readonly option: OptionHint;
 }
 
-/** A model as a runtime opens it: a path, beside which external data is found, or bytes. */
+/** Model as a runtime opens it: a path, with its external data in the same folder, or bytes. */
 export type RunnableModel = string | Uint8Array;
 
-/** Whether a model is given by its path. */
+/** Returns whether a model is a path. */
 export const isPath = (model: RunnableModel): model is string => typeof model === 'string';
 
-/** A way to run models. */
+/** Execution provider of ONNX Runtime. */
 export interface Provider {
   readonly name: ProviderName;
-  /** Version of the ONNX Runtime behind it. */
+  /** Version of ONNX Runtime. */
   readonly version: string;
   availability(): Promise<Availability>;
-  /** What this provider is known not to run of a model, found out before anything is started; undefined for nothing. */
+  /** Returns why the model cannot run on this provider, without starting the provider; undefined if no reason is known. */
   check?(document: OnnxDocument): Promise<Unsupported | undefined>;
-  /** A model written without what this provider is known to compute wrong, and what does it; undefined for none. */
+  /** Rewrites a model without the nodes that this provider computes wrong; undefined if there are no such nodes. */
   cure?(document: OnnxDocument): Promise<Cure | undefined>;
   /** Opens a model. Throws `run-failed`. */
   open(model: RunnableModel, options?: SessionOptions): Promise<Session>;
-  /** Lets go of whatever it started: a browser. It can be used again afterwards. */
+  /** Closes what the provider started, such as a browser. The provider can be used again afterwards. */
   close?(): Promise<void>;
 }
 
-/** Where something runs. */
+/** Options with a provider. */
 export interface OnProvider {
   readonly provider: Provider;
 }

@@ -3,7 +3,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import { isPath, type RunnableModel } from './provider.js';
 
-/** Has the document of a model for a while. Throws as `scan` does, and `io`, also when a file has changed meanwhile. */
+/** Reads a model's document and calls `use` with it. Throws as `scan` does, and `io`, also if the file changes meanwhile. */
 export async function withDocumentOf<T>(
   model: RunnableModel,
   use: (document: OnnxDocument) => Promise<T> | T,

@@ -12,7 +12,7 @@ export type TypedArray =
   | BigInt64Array
   | BigUint64Array;
 
-/** A tensor in memory, in row-major order. f16 and bf16 are bit patterns in a Uint16Array, bool is 0 or 1. */
+/** Tensor in memory, in row-major order. f16 and bf16 are bit patterns in a Uint16Array, bool is 0 or 1. */
 export interface Tensor {
   /** `f32`, `i64`, ...: the short names of onnx/types.ts. */
   readonly elemType: string;
@@ -20,7 +20,7 @@ export interface Tensor {
   readonly data: TypedArray | readonly string[];
 }
 
-/** Values by name: what a model is fed, and what it gives. */
+/** Tensors by name: inputs or outputs of a model. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 const ARRAYS: Readonly<Record<string, (length: number) => TypedArray>> = {
@@ -39,22 +39,22 @@ const ARRAYS: Readonly<Record<string, (length: number) => TypedArray>> = {
   u64: (length) => new BigUint64Array(length),
 };
 
-/** An array of zeros that holds elements of this type; undefined for types that no array holds. */
+/** Returns an array of zeros for elements of this type; undefined for a type without a JavaScript array. */
 export function arrayFor(elemType: string, length: number): TypedArray | undefined {
   return ARRAYS[elemType]?.(length);
 }
 
-/** The number of elements of a shape; 1 for a scalar. */
+/** Returns the number of elements of a shape; 1 for a scalar. */
 export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
-/** The dimensions of each tensor, by name. */
+/** Returns the dimensions of each tensor, by name. */
 export function dimsOf(tensors: Tensors): Record<string, readonly number[]> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { dims }]) => [name, dims]));
 }
 
-/** The elements as numbers; undefined for strings. Integers beyond 2^53 are rounded. */
+/** Converts a tensor's elements to numbers; undefined for strings. Integers beyond 2^53 are rounded. */
 export function toNumbers({ elemType, data }: Tensor): ArrayLike<number> | undefined {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
   if (elemType === 'f16') return Float32Array.from(data as Uint16Array, fromHalf);

@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { arrayFor, elementCount, type Tensor, type Tensors, type TypedArray } from './tensor.js';
 
-/** What stands before the data: strings travel in it, everything else as the bytes after it. */
+/** Header before the data. The header holds strings; all other elements are bytes after the header. */
 interface Header {
   readonly name: string;
   readonly elemType: string;
@@ -9,14 +9,14 @@ interface Header {
   readonly strings?: readonly string[];
 }
 
-/** Data starts at multiples of this, so that a view of any type can be laid over it. */
+/** Alignment of the data in bytes, so that a typed array of any type can view the data. */
 const ALIGNMENT = 8;
 
 const aligned = (length: number) => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
 /**
- * Tensors as bytes, for the way between this process and a page: the length of a JSON header (u32), the header,
- * and the elements in the byte order of the machine, which both sides share.
+ * Encodes tensors as bytes for the transfer between this process and a page: the length of a JSON header (u32), the
+ * header, and the elements in the machine's byte order, which both sides share.
  */
 export function encodeTensors(tensors: Tensors): Uint8Array<ArrayBuffer> {
   const entries = Object.entries(tensors);
@@ -41,10 +41,10 @@ function bytesOf({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** The tensors of such bytes, which they share. Throws `run-failed` for bytes that are something else. */
+/** Decodes such bytes into tensors that view the bytes. Throws `run-failed` for invalid bytes. */
 export function decodeTensors(bytes: Uint8Array<ArrayBuffer>): Tensors {
   const broken = (cause?: unknown) =>
-    new OnnxMishError('run-failed', 'what the page sent is no set of tensors', { cause });
+    new OnnxMishError('run-failed', 'the page did not send valid tensors', { cause });
   if (bytes.length < 4) throw broken();
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   let header: readonly Header[];
@@ -66,7 +66,7 @@ export function decodeTensors(bytes: Uint8Array<ArrayBuffer>): Tensors {
     const end = offset + count * shape.BYTES_PER_ELEMENT;
     if (end > bytes.length) throw broken();
     const Type = shape.constructor as new (buffer: ArrayBuffer, offset: number, length: number) => TypedArray;
-    // A view needs its alignment in the whole buffer, which `bytes` may start anywhere in.
+    // A typed array needs an aligned offset in the whole buffer, and `bytes` may start anywhere in the buffer.
     const own = (bytes.byteOffset + offset) % ALIGNMENT !== 0;
     const data = own
       ? new Type(bytes.slice(offset, end).buffer, 0, count)

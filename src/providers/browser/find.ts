@@ -6,14 +6,14 @@ import { delimiter, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
 
-/** A browser to start. */
+/** Browser to start. */
 export interface FoundBrowser {
   readonly path: string;
-  /** Where it was found, in words. */
+  /** Source of the path, such as an environment variable. */
   readonly source: string;
 }
 
-/** Read, in this order, when no browser is named. */
+/** Environment variables with a browser's path, in order of precedence. */
 const VARIABLES = ['ONNX_MISH_BROWSER', 'CHROME_PATH', 'CHROME_BIN'];
 
 const COMMANDS = [
@@ -26,7 +26,7 @@ const COMMANDS = [
   'chromium-browser',
 ];
 
-/** Where installers put Chrome, Edge and Chromium on systems that do not use the PATH for it. */
+/** Returns the paths of Chrome, Edge and Chromium on systems whose installers do not use the PATH. */
 function installedPaths(): string[] {
   if (process.platform === 'darwin') {
     return ['Google Chrome', 'Microsoft Edge', 'Chromium'].map(
@@ -45,17 +45,16 @@ function installedPaths(): string[] {
 }
 
 /**
- * The browser to run web providers in: the one named, else by the environment (ONNX_MISH_BROWSER, CHROME_PATH,
- * CHROME_BIN), else an installed Chrome, Edge or Chromium, else the one that the package @sparticuz/chromium
- * brings, where that is installed. Throws `bad-usage` for a named one that cannot be run,
- * `provider-unavailable` when there is none.
+ * Finds the browser for web providers: the named browser, else an environment variable's (ONNX_MISH_BROWSER, CHROME_PATH,
+ * CHROME_BIN), else an installed Chrome, Edge or Chromium, else the browser of the package @sparticuz/chromium, if
+ * installed. Throws `bad-usage` for a named browser that cannot be run, `provider-unavailable` without a browser.
  */
 export async function findBrowser(named?: string): Promise<FoundBrowser> {
   const [variable] = VARIABLES.filter((name) => (process.env[name] ?? '') !== '');
   const asked = named ?? (variable === undefined ? undefined : process.env[variable]);
   if (asked !== undefined) {
     if (await canRun(asked))
-      // In full, since a bare name would be looked for on the PATH.
+      // An absolute path, since a bare name would be searched on the PATH.
       return { path: resolve(asked), source: named === undefined ? `$${variable}` : 'named' };
     throw new OnnxMishError('bad-usage', 'this is no browser that can be run', {
       where: asked,
@@ -83,13 +82,12 @@ async function canRun(path: string): Promise<boolean> {
 }
 
 /**
- * The browser of @sparticuz/chromium. It comes compressed and unpacks itself into the temporary folder, where half
- * a browser of a process that was killed would be taken for a whole one: so it unpacks into a folder
- * of its own, which then gets its name in one step and is kept.
+ * Returns the browser of @sparticuz/chromium, which unpacks itself into the temporary folder. A killed process would leave
+ * an incomplete browser there. So the package unpacks into a new folder, which is then renamed and kept.
  */
 async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
-  const name = '@sparticuz/chromium'; // not a dependency: it is there where somebody installed it
+  const name = '@sparticuz/chromium'; // an optional package, not a dependency
   const module: unknown = await import(name).catch(() => undefined);
   const chromium = (module as { default?: { executablePath?: () => Promise<string> } } | undefined)?.default;
   if (typeof chromium?.executablePath !== 'function') return undefined;
@@ -113,15 +111,15 @@ async function packagedBrowser(): Promise<FoundBrowser | undefined> {
 
 let unpacking: Promise<void> = Promise.resolve();
 
-/** Unpacks into a temporary folder of its own, and moves that to where it belongs. */
+/** Unpacks the browser into a new temporary folder, and renames that to `folder`. */
 async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
   const own = await temporaryFolder('unpack');
   const before = process.env.TMPDIR;
   try {
-    process.env.TMPDIR = own; // it asks for the temporary folder, and takes no other
+    process.env.TMPDIR = own; // the package always unpacks into the temporary folder
     await chromium();
     await rename(own, folder).catch(async (error) => {
-      if (!(await canRun(join(folder, 'chromium')))) throw error; // else another process was faster
+      if (!(await canRun(join(folder, 'chromium')))) throw error; // otherwise another process was faster
     });
   } finally {
     if (before === undefined) delete process.env.TMPDIR;

@@ -8,23 +8,23 @@ import type { Browser, BrowserContext } from 'playwright-core';
 import { aborted } from '../../base/abort.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
 
-/** A browser that runs. */
+/** Running browser. */
 export interface Launched {
   readonly browser: Browser;
   readonly context: BrowserContext;
-  /** Ends its processes, whatever state they are in, and removes what they left. */
+  /** Kills the browser's processes and removes their files. */
   kill(): Promise<void>;
 }
 
 export interface LaunchOptions {
   readonly path: string;
-  /** More for the browser's command line. */
+  /** Additional arguments of the browser's command line. */
   readonly args: readonly string[];
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** For every browser: no traffic of its own, and no /dev/shm, which in a container is too small for tensors. */
+/** Arguments for every browser: no background traffic, and no /dev/shm, which is too small for tensors in containers. */
 const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
@@ -37,18 +37,18 @@ const MAX_TRIES = 40;
 const TRY_MS = 100;
 
 /**
- * Starts a browser that is talked to over a pipe: a port, even one of this machine only, is open to all its users. Throws
- * `aborted`, and what playwright-core does when it does not start.
+ * Starts a browser that is controlled over a pipe: a local port would be open to all users of the machine. Throws
+ * `aborted`, and playwright-core's error if the browser does not start.
  */
 export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): Promise<Launched> {
   const { chromium } = await import('playwright-core');
-  // All that it writes, since one that is killed does not tidy up.
+  // The folder of all the browser's files, since a killed browser does not delete them.
   const folder = await temporaryFolder('browser');
   const profile = join(folder, 'profile');
   const started = watchForProcess((arg) => arg === `--user-data-dir=${profile}`);
   const kill = async () => {
     await end(started.found());
-    // Processes of a browser that was killed may still write for a moment.
+    // Processes of a killed browser may still write for a moment.
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   };
   const launching = chromium
@@ -71,7 +71,7 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
     if (browser === null) throw new Error('there is no browser behind the pipe');
     return { browser, context, kill };
   } catch (error) {
-    // When it is aborted the process may be yet to come, with files of its own.
+    // After an abort the process may still be starting, and write files.
     const settled = launching.then(
       () => true,
       () => true,
@@ -86,8 +86,8 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
 }
 
 /**
- * The child process of this one that is started with an argument. A close over the pipe waits for a page that hangs, a kill
- * does not, and playwright-core tells nobody which process it has started.
+ * Watches for the child process that is started with an argument. Killing the process does not wait for a page that hangs,
+ * unlike closing over the pipe, and playwright-core does not expose the process.
  */
 function watchForProcess(isOurs: (arg: string) => boolean) {
   const children: ChildProcess[] = [];
@@ -99,7 +99,7 @@ function watchForProcess(isOurs: (arg: string) => boolean) {
   };
 }
 
-/** Kills a process with all those that it started, and waits for its end. */
+/** Kills a process and its child processes, and waits for its end. */
 async function end(child: ChildProcess | undefined): Promise<void> {
   if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
@@ -114,7 +114,7 @@ async function end(child: ChildProcess | undefined): Promise<void> {
   await ended;
 }
 
-/** What is being started, unless somebody wants to stop first. Throws `aborted`. */
+/** Waits for a start or an abort, whichever comes first. Throws `aborted`. */
 async function orAborted<T>(starting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {

@@ -6,34 +6,34 @@ import { type Launched, launch } from './launch.js';
 import type { Answer, Call, Request, Value } from './protocol.js';
 import { type Content, type PageServer, servePage } from './server.js';
 
-/** A page in a browser of its own, with what is needed to talk to it. */
+/** Page in a separate browser, and the means to call the page. */
 export interface Page extends Pick<PageServer, 'offer' | 'receive'> {
   /** Name and version of the browser. */
   readonly browser: string;
-  /** Whether the page can still be talked to. */
+  /** Whether the page can still be called. */
   readonly alive: boolean;
   /**
-   * Calls the page. Throws `run-failed` with what the page says went wrong, when it crashes or does not answer in
-   * time, and `aborted`; after the last three it is dead.
+   * Calls the page. Throws `run-failed` with the page's error, or if the page crashes or does not answer in time, and
+   * `aborted`. After a crash, a timeout or an abort the page cannot be called again.
    */
   call<K extends Call>(method: K, request: Request<K>): Promise<Value<K>>;
-  /** Ends the browser and the server, whatever state they are in. */
+  /** Ends the browser and the server. */
   close(): Promise<void>;
 }
 
 export interface PageOptions {
   readonly browser: FoundBrowser;
   readonly files: ReadonlyMap<string, Content>;
-  /** More for the browser's command line. */
+  /** Additional arguments of the browser's command line. */
   readonly args: readonly string[];
-  /** How long one call may take. */
+  /** Maximum milliseconds of a call. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 const MORE_TIME = { fix: 'Allow more time', option: { timeoutMs: null } } as const;
 
-/** Starts a browser with a page in it. Throws `provider-unavailable` when it does not start, `aborted`. */
+/** Starts a browser with a page. Throws `provider-unavailable` if the browser does not start, `aborted`. */
 export async function openPage(options: PageOptions): Promise<Page> {
   const { browser: found, files, args, timeoutMs, signal } = options;
   stopIfAborted(signal);
@@ -68,14 +68,14 @@ async function attach(
       reject(reason);
     };
   });
-  death.catch(() => {}); // it may die while nobody waits
+  death.catch(() => {}); // the page may crash while no call waits
   const failed = (what: string, fix?: string, option?: OptionHint) =>
     new OnnxMishError('run-failed', what, { fix, option });
   const onAbort = () => die(aborted());
   signal?.addEventListener('abort', onAbort, { once: true });
   browser.on('disconnected', () => die(failed('the browser ended in the middle of it')));
 
-  /** Waits for something of the page, but not beyond its death or the time it has. */
+  /** Waits for the page's work, at most until the page crashes or its time is over. */
   async function within<T>(what: string, work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -89,7 +89,7 @@ async function attach(
         reject(error);
       }, timeoutMs);
     });
-    work.catch(() => {}); // when death is quicker, it fails with nobody listening
+    work.catch(() => {}); // after a crash no call awaits this promise
     try {
       return await Promise.race([work, death, late]);
     } finally {
@@ -124,7 +124,7 @@ async function attach(
         );
         const answer = await within(method, asked).catch((cause: unknown) => {
           if (cause instanceof OnnxMishError) throw cause;
-          // What goes wrong in the page is an answer; this is the way there.
+          // An error in the page is an answer; an error here is of the connection.
           const ended = /closed|disconnected/i.test(firstLine(cause));
           const error = failed(
             ended

@@ -5,18 +5,18 @@ import type { Provider, Shapes } from '../provider.js';
 import type { WebProvider } from '../web-providers.js';
 import { checkForWebgl, cureForWebgl, prepareForWebgl } from '../webgl/prepare.js';
 
-/** A model on its way to a page. */
+/** Model prepared for a page. */
 export interface Prepared {
-  /** The bytes to open in its place; undefined where it is taken as it is. */
+  /** Bytes to open instead of the model; undefined if the model is opened unchanged. */
   readonly model?: Uint8Array | undefined;
-  /** The form its Mish was rewritten to; undefined where that was not needed. */
+  /** Form to which the model's Mish was rewritten; undefined if not rewritten. */
   readonly retargeted?: string | undefined;
   readonly notes?: readonly string[] | undefined;
-  /** Where the provider is known to compute something else without a word. */
+  /** Places where a known bug of the provider gives wrong outputs without an error. */
   readonly suspicions?: readonly string[] | undefined;
 }
 
-/** The preparation of models for a provider that does not take every model as it is. */
+/** Preparation of models for a provider that cannot run every model unchanged. */
 interface Preparation extends Pick<Provider, 'check' | 'cure'> {
   prepare(document: OnnxDocument, shapes: Shapes | undefined): Promise<Prepared>;
 }
@@ -25,13 +25,13 @@ const PREPARATIONS: Readonly<Partial<Record<WebProvider, Preparation>>> = {
   webgl: { prepare: prepareForWebgl, check: checkForWebgl, cure: cureForWebgl },
 };
 
-/** Returns a provider's `check` and `cure`, where it has them. */
+/** Returns a provider's `check` and `cure`, if the provider has them. */
 export function checksFor(provider: WebProvider): Pick<Provider, 'check' | 'cure'> {
   const { check, cure } = PREPARATIONS[provider] ?? {};
   return { ...(check === undefined ? {} : { check }), ...(cure === undefined ? {} : { cure }) };
 }
 
-/** Writes a model as a provider takes it, and lists what is known of the two. Throws as `scan` does. */
+/** Rewrites a model for a provider, if necessary, and lists the provider's known bugs. Throws as `scan` does. */
 export async function prepareFor(
   provider: WebProvider,
   document: OnnxDocument,

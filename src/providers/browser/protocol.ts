@@ -1,15 +1,15 @@
 import type { Pairs, Placement, ValueInfo } from '../provider.js';
 import type { MissingFeature, WebProvider } from '../web-providers.js';
 
-/** What the page says of itself once ONNX Runtime is loaded. */
+/** Facts about the page, after it has loaded ONNX Runtime. */
 export interface PageFacts {
   readonly version: string;
-  /** Null where the provider uses no GPU. */
+  /** Name that the GPU reports; null if the provider uses no GPU. */
   readonly renderer: string | null;
   readonly software: boolean | null;
   readonly threads: number | null;
   readonly simd: boolean;
-  /** What is missing for the provider, in a few words; undefined where nothing is. */
+  /** Feature that the browser lacks for the provider; undefined if none. */
   readonly missing?: MissingFeature;
 }
 
@@ -27,7 +27,7 @@ export interface Opened {
   readonly placement?: Placement;
 }
 
-/** Pairs of runs to time: two sessions in turns, `firstOfAll` saying which begins. */
+/** Request to time two sessions in turns; `firstOfAll` is the index of the session that begins. */
 export interface PairsRequest {
   readonly sessions: readonly [number, number];
   readonly feeds: readonly [string, string];
@@ -35,13 +35,13 @@ export interface PairsRequest {
   readonly firstOfAll: 0 | 1;
 }
 
-/** What the page can do. Tensors travel by the URLs, as bytes; only this small talk is JSON. */
+/** Calls of the page. Calls are JSON; tensors are transferred as bytes at the URLs. */
 export interface Calls {
   start(request: { provider: WebProvider; threads?: number }): PageFacts;
   open(request: OpenRequest): Opened;
   /** Fetches the feeds, runs, and posts the outputs. */
   run(request: { id: number; feeds: string; results: string }): void;
-  /** Milliseconds of one run. The feeds stay in the page. */
+  /** Returns the milliseconds of a run. The feeds stay in the page. */
   time(request: { id: number; feeds: string }): number;
   pairs(request: PairsRequest): Pairs;
   close(request: { id: number }): void;
@@ -52,5 +52,5 @@ export type Request<K extends Call> = Parameters<Calls[K]>[0];
 export type Value<K extends Call> = ReturnType<Calls[K]>;
 export type Harness = { readonly [K in Call]: (request: Request<K>) => Promise<Value<K>> };
 
-/** An answer of the page; what fails comes as its message, since errors do not travel. */
+/** Answer of the page; an error is its message, since error objects cannot be transferred. */
 export type Answer<T> = { readonly value: T } | { readonly error: string };

@@ -23,16 +23,16 @@ import type { PageFacts } from './protocol.js';
 import type { Content } from './server.js';
 
 export interface BrowserSettings {
-  /** Path of the browser; one is looked for unless given. */
+  /** Path of the browser; default: `findBrowser` searches for a browser. */
   readonly browser?: string | undefined;
-  /** Milliseconds that opening a model or running it may take; 120,000 unless given. */
+  /** Maximum milliseconds for opening or running a model; default 120,000. */
   readonly timeoutMs?: number | undefined;
-  /** Threads of WebAssembly; ONNX Runtime's own choice unless given. */
+  /** Number of WebAssembly threads; default: ONNX Runtime's choice. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A page with ONNX Runtime in it. */
+/** Page that has loaded ONNX Runtime. */
 interface Started {
   readonly page: Page;
   readonly facts: PageFacts;
@@ -41,8 +41,8 @@ interface Started {
 const TIMEOUT_MS = 120_000;
 
 /**
- * A provider of ONNX Runtime Web, in a browser of its own: so that what brings one down leaves the others alone.
- * The browser starts when the provider is first used, and ends with `close`.
+ * Returns a provider of ONNX Runtime Web. Each provider has a separate browser, so that a crash does not affect other
+ * providers. The browser starts at the first use of the provider, and ends with `close`.
  */
 export function browserProvider(name: WebProvider, settings: BrowserSettings = {}): Provider {
   let starting: Promise<Started> | undefined;
@@ -97,7 +97,7 @@ function explain(missing: MissingFeature): Availability {
   return { available: false, ...MISSING[missing] };
 }
 
-/** The GPU where there is one; where there is none, Chromium's own in software. */
+/** Arguments that use the GPU, or Chromium's software GPU on a machine without a GPU. */
 const HARDWARE = [
   '--enable-gpu',
   '--ignore-gpu-blocklist',
@@ -135,7 +135,7 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
   return attempt(SOFTWARE);
 }
 
-/** The page, our part of it, and ONNX Runtime Web's own files. */
+/** Returns the files of the page: its HTML, the harness and ONNX Runtime Web. */
 async function pageFiles(): Promise<ReadonlyMap<string, Content>> {
   const require = createRequire(import.meta.url);
   const script = join(dirname(require.resolve('onnx-mish/package.json')), 'dist', 'page', 'harness.js');
@@ -146,7 +146,7 @@ async function pageFiles(): Promise<ReadonlyMap<string, Content>> {
   ]);
 }
 
-/** ONNX Runtime Web's own files, by their names. */
+/** Returns the files of ONNX Runtime Web, by their names. */
 export async function runtimeFiles(): Promise<[name: string, content: Content][]> {
   const ort = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
   const names = (await readdir(ort)).filter((file) => /^ort[\w.-]*\.(mjs|wasm)$/.test(file));
@@ -161,14 +161,14 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/** A model on its way to a page, with its data files. */
+/** Model and data files that are sent to a page. */
 interface Sent extends Prepared {
   readonly original: RunnableModel;
   readonly data: readonly DataFile[];
 }
 
 let nextId = 0;
-/** Which session of its page a session is. */
+/** Number of each session in its page. */
 const ids = new WeakMap<Session, number>();
 
 async function openSession(
@@ -191,7 +191,7 @@ async function openSession(
   const closeFiles = async () => {
     for (const close of closing.splice(0)) await close();
   };
-  /** Feeds that have been sent to stay. */
+  /** Paths of the feeds that stay in the page. */
   const kept = new WeakMap<Tensors, string>();
   const keep = (feeds: Tensors): string => {
     const path = kept.get(feeds) ?? offer(encodeTensors(feeds));

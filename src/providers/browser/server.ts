@@ -6,22 +6,22 @@ import { type AddressInfo, isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** Something to send: bytes, or a file that is streamed, by its name or as it was opened. */
+/** Content of a response: bytes, or a file, by its path or open, that is streamed. */
 export type Content = Uint8Array | { readonly file: string } | OpenFile;
 
-/** An open file, so that what was checked is what is sent, whatever has its name by then. */
+/** Open file: the checked file is sent, even if its path is replaced meanwhile. */
 export interface OpenFile {
   readonly handle: FileHandle;
   readonly size: number;
 }
 
-/** A server for one page. */
+/** Server of a page. */
 export interface PageServer {
-  /** The page's address. */
+  /** URL of the page. */
   readonly url: string;
-  /** Offers something under a new address until it is withdrawn. */
+  /** Serves content at a new path until `withdraw` is called. */
   offer(content: Content, type?: string): { readonly path: string; withdraw(): void };
-  /** An address that takes one upload; its bytes. */
+  /** Returns a path that accepts a single upload, and the bytes of the upload. */
   receive(): { readonly path: string; readonly bytes: Promise<Uint8Array<ArrayBuffer>>; withdraw(): void };
   close(): Promise<void>;
 }
@@ -40,7 +40,7 @@ const BYTES = 'application/octet-stream';
 
 const isAddress = (name: string) => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
-/** Whether a Host header is that of a server: its address, any other, or localhost, with its port, which browsers leave out for 80. Names have no case. */
+/** Returns whether a Host header names an IP address or localhost, with the server's port, which browsers omit for 80. */
 export function isOwnHost(host: string, address: string, port: number): boolean {
   const [, name = '', given = '80'] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host.toLowerCase()) ?? [];
   return (
@@ -48,7 +48,7 @@ export function isOwnHost(host: string, address: string, port: number): boolean 
   );
 }
 
-/** For every answer. The isolation is what lets WebAssembly have threads. */
+/** Headers of every response. WebAssembly threads need the isolation headers. */
 const HEADERS = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
@@ -68,22 +68,22 @@ function streamOf(content: { readonly file: string } | OpenFile): Readable {
 }
 
 export interface ServeOptions {
-  /** 127.0.0.1 unless given. */
+  /** Address to listen on; default 127.0.0.1. */
   readonly host?: string | undefined;
-  /** The system chooses unless given. */
+  /** Port; default: the system chooses. */
   readonly port?: number | undefined;
-  /** The Content-Security-Policy of a file, by its name; that of the harness page unless given. */
+  /** Returns the Content-Security-Policy of a file by its name; default: the harness page's policy. */
   readonly policy?: ((name: string) => string) | undefined;
 }
 
 /**
- * Serves a page, its files and its models to a browser on this machine: bound to the loopback interface and
- * on a port that the system chooses, unless told otherwise, under a path that cannot be guessed, and for requests whose Host is an address, its own
- * or localhost only, so that no other page can reach it by a name that resolves here. A request is looked up in a table, never in the
- * file system; whatever is not in it gets an empty 404.
+ * Serves a page, its files and its models to a browser on this machine. By default the server listens on the loopback
+ * interface, on a port that the system chooses. The URL has a path that cannot be guessed. The Host header must be an IP
+ * address or localhost, so that no other page can reach the server by a DNS name. Requests are looked up in a table, not
+ * in the file system; other requests get an empty 404.
  *
- * @param files What the page consists of, by name; `index.html` is the page.
- * @throws As `listen` of node:http does: EADDRINUSE and so on.
+ * @param files Files of the page by name; `index.html` is the page.
+ * @throws Errors of `listen` of node:http, such as EADDRINUSE.
  */
 export async function servePage(
   files: ReadonlyMap<string, Content>,

@@ -1,19 +1,19 @@
 import type { OptionHint } from '../../base/option-hint.js';
 import type { ProviderName } from '../provider.js';
 
-/** What is known of the machine when a provider does not start. */
+/** Facts about the machine on which a provider does not start. */
 export interface Facts {
-  /** As `process.platform` has it. */
+  /** Value of `process.platform`. */
   readonly platform: string;
-  /** As `process.arch` has it. */
+  /** Value of `process.arch`. */
   readonly arch: string;
-  /** What the system's loader says of the provider's library; ONNX Runtime's own error keeps silent about it. */
+  /** Error of the system's loader for the provider's library; ONNX Runtime's error does not contain it. */
   readonly loader?: string | undefined;
-  /** The device that was asked for. */
+  /** Number of the requested device. */
   readonly deviceId?: number | undefined;
 }
 
-/** What is missing, and what to do about it. */
+/** Reason why a provider does not start, and a remedy. */
 export interface Diagnosis {
   readonly reason: string;
   readonly fix: string;
@@ -21,7 +21,7 @@ export interface Diagnosis {
   readonly option?: OptionHint | undefined;
 }
 
-/** Says in plain words why a provider of onnxruntime-node does not start, by the error that it gave. */
+/** Explains, from its error message, why a provider of onnxruntime-node does not start. */
 export function diagnose(name: ProviderName, message: string, facts: Facts): Diagnosis {
   const said = facts.loader === undefined ? message : `${message}\n${facts.loader}`;
   for (const { of, pattern, tell } of CASES) {
@@ -31,15 +31,15 @@ export function diagnose(name: ProviderName, message: string, facts: Facts): Dia
   return { reason: firstLine(message), fix: `See ONNX Runtime’s notes on its ${name} provider` };
 }
 
-/** An error and what it means; the first one that fits counts. */
+/** Pattern of an error message and its diagnosis; the first matching case is used. */
 interface Case {
-  /** Only of these providers. */
+  /** Providers that the case applies to; default all. */
   readonly of?: readonly ProviderName[];
   readonly pattern: RegExp;
   readonly tell: (match: RegExpExecArray, facts: Facts, name: ProviderName) => Diagnosis;
 }
 
-/** Where onnxruntime-node 1.30 has each provider, by its README. */
+/** Platforms on which onnxruntime-node 1.30 has each provider, from its README. */
 const HOMES: Readonly<Partial<Record<ProviderName, readonly [where: string, platform: RegExp]>>> = {
   cuda: ['Linux on x64', /^linux x64$/],
   tensorrt: ['Linux on x64', /^linux x64$/],
@@ -141,7 +141,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** A library of NVIDIA's that is missing. They are told one by one, so the advice is for all of them. */
+/** Diagnoses a missing NVIDIA library. The loader names only the first missing library, so the advice covers all. */
 function missingLibrary(library: string, major: string): Diagnosis {
   const file = major === '' ? `${library}.so` : `${library}.so.${major}`;
   const [product, install] = /^lib(nvinfer|nvonnxparser)/.test(library)
@@ -158,7 +158,7 @@ function missingLibrary(library: string, major: string): Diagnosis {
   };
 }
 
-/** NVIDIA's packages on PyPI have the version in their names up to CUDA 12. */
+/** Returns the pip command for CUDA; NVIDIA's packages on PyPI have the version in their names up to CUDA 12. */
 function cudaPackages(major: string): string {
   const parts = ['cuda-runtime', 'cublas', 'curand', 'cufft'];
   const packages = Number(major) >= 13 ? parts.map((part) => `nvidia-${part}`) : [];
@@ -166,7 +166,7 @@ function cudaPackages(major: string): string {
   return `pip install ${[...packages, ...older].join(' ')}`;
 }
 
-/** A CUDA error by its number, cudaError_t. */
+/** Diagnoses a CUDA error by its number, a cudaError_t. */
 function cudaFailure(code: string, text: string, deviceId: number | undefined): Diagnosis {
   switch (code) {
     case '2':

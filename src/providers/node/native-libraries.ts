@@ -2,15 +2,15 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../base/error.js';
 
-/** The folder of onnxruntime-node's native libraries on this machine. */
+/** Returns the folder of onnxruntime-node's native libraries on this machine. */
 export function nativeFolder(): string {
   const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
   return join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
 }
 
 /**
- * What the system's loader says of the libraries that a provider of ONNX Runtime needs; undefined where it loads
- * them. ONNX Runtime tells that to its log only. Loading is what it has just tried itself, so nothing new happens.
+ * Loads a provider's libraries and returns the system loader's error; undefined if they load. ONNX Runtime writes this
+ * error only to its log. ONNX Runtime has just tried to load the same libraries, so there are no new side effects.
  */
 export function loaderSays(provider: string, folder = nativeFolder()): string | undefined {
   for (const part of ['shared', provider]) {
@@ -18,7 +18,7 @@ export function loaderSays(provider: string, folder = nativeFolder()): string | 
       process.dlopen({ exports: {} }, join(folder, `libonnxruntime_providers_${part}.so`));
     } catch (error) {
       const message = messageOf(error);
-      // What loads is no addon of Node, and Node complains of that; it is no failure here.
+      // A library that loads is not an addon of Node: Node's error about that means success here.
       if (!message.includes('did not self-register')) return message;
     }
   }

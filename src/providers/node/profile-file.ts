@@ -4,34 +4,34 @@ import { OnnxMishError } from '../../base/error.js';
 import { readText } from '../../files/read-stream.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
 
-/** One kernel of one run. */
+/** Kernel of a run. */
 interface Kernel {
   readonly node: string;
   readonly op: string;
   readonly provider: string;
-  /** Microseconds. */
+  /** Time in microseconds. */
   readonly us: number;
 }
 
-/** A folder that ONNX Runtime's profiler writes to. */
+/** Folder for the file of ONNX Runtime's profiler. */
 export interface ProfileFolder {
-  /** What the name of its file begins with. */
+  /** Prefix of the file's path. */
   readonly prefix: string;
-  /** The kernels in the file it has written, in the order of time. Throws `io`. */
+  /** Reads the kernels from the file, in the order of time. Throws `io`. */
   kernels(): Promise<Kernel[]>;
   remove(): Promise<void>;
 }
 
 /**
- * A kernel in ONNX Runtime's profile. It is JSON in the shape of Chrome's traces, but the names of nodes stand in it as
- * they are, quotes and all (1.30.0), so what is around them is looked for.
+ * Pattern of a kernel in ONNX Runtime's profile. The profile is a Chrome trace in JSON, but node names are not escaped
+ * (1.30.0), so JSON.parse may fail. The pattern matches the text around the names.
  */
 const KERNEL =
   /\{"cat" : "Node","pid" :\d+,"tid" :\d+,"dur" :(\d+),"ts" :\d+,"ph" : "X","name" :"([\s\S]*?)_kernel_time","args" : \{([\s\S]*?)\}\},?\r?\n/g;
 
 const argument = (args: string, name: string) => new RegExp(`"${name}" : "([^"]*)"`).exec(args)?.[1] ?? '';
 
-/** A temporary folder for one session's profile. */
+/** Creates a temporary folder for a session's profile. */
 export async function profileFolder(): Promise<ProfileFolder> {
   const folder = await temporaryFolder('profile');
   return {

@@ -1,4 +1,4 @@
-// The one file that knows onnxruntime-node. It loads 20 MB of native code, so it does so on first use.
+// Only this file imports onnxruntime-node: 20 MB of native code, loaded at the first use.
 
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
@@ -28,7 +28,7 @@ import { profileFolder } from './profile-file.js';
 let loading: Promise<typeof Ort> | undefined;
 
 async function ort(): Promise<typeof Ort> {
-  // ONNX Runtime reports to its makers unless told not to, and leaves files in the temporary and home folders for it.
+  // Disables ONNX Runtime's telemetry, which also writes files into the temporary and home folders.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
   loading ??= import('onnxruntime-node').catch((cause) => {
     throw new OnnxMishError('provider-unavailable', 'onnxruntime-node cannot be loaded', {
@@ -37,11 +37,11 @@ async function ort(): Promise<typeof Ort> {
     });
   });
   const module = await loading;
-  module.env.logLevel = 'fatal'; // what fails comes back as an error; the log would say it a second time
+  module.env.logLevel = 'fatal'; // failures are thrown as errors; the log would repeat them
   return module;
 }
 
-/** A provider of this process. Asking is free; the availability says whether it can be used. */
+/** Returns a provider of this process. `availability` returns whether it can be used. */
 export function nodeProvider(name: ProviderName): Provider {
   return {
     name,
@@ -70,8 +70,8 @@ async function availability(name: ProviderName): Promise<Availability> {
   if (!backends.includes(name)) {
     return { available: false, ...diagnose(name, 'backend not found', process) };
   }
-  // Whether libraries, driver and device are there shows only when a session is made. The first session of a
-  // process also starts ONNX Runtime itself, which should not count as the time some model takes to open.
+  // Only opening a session shows missing libraries, drivers and devices. The first session of a process also starts
+  // ONNX Runtime, whose time should not be counted as a model's.
   try {
     const session = await create(name, IDENTITY);
     await session.release();
@@ -104,7 +104,7 @@ function create(
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
-    // A number labelled with a provider has to come from that provider.
+    // A figure of a provider must come from that provider.
     ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
   };
   // The overloads take one or the other, not the union.
@@ -113,7 +113,7 @@ function create(
   );
 }
 
-/** A session whose outputs are tensors: ONNX Runtime's interface to Node hands out nothing else. */
+/** Opens a session and refuses outputs that are not tensors, which ONNX Runtime's Node API cannot return. */
 async function openTensors(
   name: ProviderName,
   model: RunnableModel,
@@ -134,7 +134,7 @@ async function openTensors(
   });
 }
 
-/** What to do about a model that ONNX Runtime has no kernel for. */
+/** Returns the remedy for an error about a missing kernel. */
 function adviceOn(message: string, name: ProviderName): Pick<ErrorDetails, 'fix' | 'option'> {
   if (/could not find an implementation for \w+\([1-6]\)/i.test(message)) {
     const fix = 'ONNX Runtime has few kernels before opset 7: raise the opset';
@@ -158,14 +158,14 @@ async function open(
       ...adviceOn(messageOf(cause), name),
       cause,
     });
-  // ONNX Runtime opens what a model names, a pipe as well, for which it waits.
+  // ONNX Runtime opens every file that a model names, and would wait for a pipe.
   if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
   const profile = options?.profile === true ? await profileFolder() : undefined;
   const start = performance.now();
   const opening = openTensors(name, model, options, profile?.prefix);
   const { session, notes } = await opening.catch(async (cause: unknown) => {
     await profile?.remove();
-    // What is wrong with the device is not the model's fault: one that is not there, say.
+    // An error of the device, such as a missing device, is not the model's.
     if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
     const { platform, arch } = process;
     const facts = { platform, arch, deviceId: options?.deviceId };
@@ -207,7 +207,7 @@ async function open(
           },
         }),
     async close() {
-      await session.release(); // which writes the profile, where nobody has asked for it
+      await session.release(); // `release` writes a profile that was not read
       await profile?.remove();
     },
   };
@@ -235,9 +235,9 @@ function toOrt(module: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor
 }
 
 /**
- * A float16 tensor. From Node 24 on there is a Float16Array; ONNX Runtime's Tensor makes one of the bit patterns
- * it is given, and its own native side then cannot read it ("not enough space: expected 6344, got 0", 1.30.0).
- * That side reads four fields and asks for no class, so it gets those.
+ * Returns a float16 tensor. On Node 24 ONNX Runtime's Tensor converts bit patterns to a Float16Array, which its native
+ * code cannot read ("not enough space: expected 6344, got 0", 1.30.0). The native code reads only the fields below and
+ * does not check the class.
  */
 function halfTensor(data: Uint16Array, dims: readonly number[]): Ort.Tensor {
   const fields = { type: 'float16', data, dims, size: data.length, location: 'cpu' } as const;

@@ -15,8 +15,8 @@ import { RULES } from './rules.js';
 export type { Problem, ProblemKind } from './facts.js';
 
 /**
- * What keeps a model from running on WebGL, as far as it can be told beforehand. Dimensions that are symbols are
- * none of it: `withShapes` writes them. What is not known of a model is given the benefit of the doubt.
+ * Lists the reasons why a model cannot run on WebGL, as far as the model shows. Symbolic dimensions are not listed:
+ * `withShapes` replaces them. Unknown types and shapes are not listed either.
  */
 export function webglProblems(document: OnnxDocument, analysis: Analysis = analyse(document)): Problem[] {
   return [
@@ -42,7 +42,7 @@ const READABLE: readonly number[] = [
   DataType.BOOL,
   DataType.STRING,
 ];
-/** Types that can be read from a file and not be given to a model. */
+/** Types that WebGL reads from a file, but does not accept as inputs. */
 const NO_FEEDS: readonly number[] = [DataType.INT64, DataType.UINT64, DataType.STRING];
 
 function modelFindings({ irVersion, graph, external }: OnnxDocument): Finding[] {
@@ -65,7 +65,7 @@ function modelFindings({ irVersion, graph, external }: OnnxDocument): Finding[] 
   return findings;
 }
 
-/** What WebGL cannot read of a tensor in the model. */
+/** Lists the properties of a stored tensor that WebGL cannot read. */
 function tensorFindings({ elemType, scalar }: Tensor, name: string): Finding[] {
   if (!READABLE.includes(elemType))
     return [{ kind: 'element-type', message: `WebGL reads no ${typeName(elemType)}, which ${name} is` }];
@@ -77,10 +77,9 @@ function tensorFindings({ elemType, scalar }: Tensor, name: string): Finding[] {
 
 const GRAPHS: readonly number[] = [5, 10]; // AttributeProto.AttributeType
 const READ_ATTRIBUTES: readonly number[] = [1, 2, 3, 4, 6, 7, 8, 9];
-/** Operators that WebGL takes out of the graph or reads with it; for the last, its `value` is all it reads. */
 const SEVERAL_OUTPUTS: readonly string[] = ['Split', 'Dropout'];
 const MAX_RANK = 6;
-/** These only give a tensor other dimensions. */
+/** Operators that only change a tensor's dimensions. */
 const RESHAPES: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Identity', 'Shape'];
 
 function nodeFindings(facts: NodeFacts, { calls }: Analysis): Finding[] {
@@ -114,7 +113,7 @@ function nodeFindings(facts: NodeFacts, { calls }: Analysis): Finding[] {
   return [...attributes, ...everywhere(facts), ...(RULES[opType]?.(facts) ?? [])];
 }
 
-/** What holds for all operators. */
+/** Lists the problems of a node that no operator may have. */
 function everywhere({ node, dims }: NodeFacts): Finding[] {
   const { opType, inputs, outputs } = node;
   const findings: Finding[] = [];
@@ -136,7 +135,7 @@ function everywhere({ node, dims }: NodeFacts): Finding[] {
   return findings;
 }
 
-/** `1 to 12 and 14 on` for [1, 12], [14]. */
+/** Formats opset ranges: `1 to 12 and 14 on` for [1, 12], [14]. */
 function rangesText(ranges: readonly OpsetRange[]): string {
   return ranges
     .map(([first, last]) =>

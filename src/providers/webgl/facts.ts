@@ -10,15 +10,15 @@ import {
   type Tensor,
 } from '../../onnx/document.js';
 
-/** What is the matter, for a program to act on. */
+/** Kind of a problem. */
 export type ProblemKind =
   /** WebGL has no such operator. */
   | 'operator'
-  /** It has it, but not for this version of the operator set. */
+  /** WebGL has the operator, but not in this opset. */
   | 'opset'
   /** An operator of a domain other than ONNX's own. */
   | 'domain'
-  /** A call of a function that the model brings along. */
+  /** A call of one of the model's functions. */
   | 'function'
   /** An operator with graphs inside: If, Loop, Scan. */
   | 'graph-attribute'
@@ -26,59 +26,59 @@ export type ProblemKind =
   | 'element-type'
   /** A constant integer that needs more than 32 bits. */
   | 'value'
-  /** An attribute, or what it is set to. */
+  /** An attribute or its value. */
   | 'attribute'
   /** Inputs that are missing, left out or too many. */
   | 'inputs'
-  /** Outputs that WebGL does not compute, or does not take for outputs. */
+  /** Outputs that WebGL does not compute, or cannot return. */
   | 'outputs'
   /** The number of dimensions. */
   | 'rank'
-  /** An input that has to be a constant. */
+  /** An input that must be a constant. */
   | 'dynamic'
   /** Tensors whose data is in another file. */
   | 'external-data'
   /** A version of the file format. */
   | 'ir-version'
-  /** It runs, but may compute something else: see `webglMistakes`. */
+  /** A node that runs, but may be wrong: see `webglMistakes`. */
   | 'mistake';
 
-/** One thing that WebGL does not do or does wrong. */
+/** Part of a model that WebGL cannot run or computes wrong. */
 export interface Problem {
   readonly kind: ProblemKind;
-  /** What it is, as a sentence without its full stop. */
+  /** Description, as a sentence without its full stop. */
   readonly message: string;
-  /** Name of the node, or its operator and output; null for what is no node's. */
+  /** Name of the node, or its operator and output; null for a problem of no node. */
   readonly node: string | null;
   readonly op: string | null;
-  /** Version of the operator set in force; null for what is no node's. */
+  /** Opset of the node; null for a problem of no node. */
   readonly opset: number | null;
 }
 
-/** What a rule has to say of a node. */
+/** Result of a rule for a node. */
 export type Finding = Pick<Problem, 'kind' | 'message'>;
 
-/** What can be known of a node of the main graph without running it. */
+/** Facts about a node of the main graph, without running the model. */
 export interface NodeFacts {
   readonly node: Node;
   readonly scope: Scope;
-  /** Version of the operator set that the node is in. */
+  /** Opset of the node. */
   readonly opset: number;
-  /** Element type of an input; undefined where it is not known. */
+  /** Returns the element type of an input; undefined if unknown. */
   type(slot: number): number | undefined;
-  /** Dimensions of an input, as far as they are known; undefined where the rank is not. */
+  /** Returns the dimensions of an input, as far as known; undefined if the rank is unknown. */
   dims(slot: number): Dims | undefined;
-  /** The tensor that an input is, where WebGL takes it for constant. */
+  /** Returns the tensor of an input that WebGL treats as constant. */
   constant(slot: number): Tensor | undefined;
-  /** Whether an input is given. */
+  /** Returns whether an input is present. */
   has(slot: number): boolean;
-  /** An integer attribute. */
+  /** Returns an integer attribute. */
   int(name: string): number | undefined;
-  /** A text attribute. */
+  /** Returns a string attribute. */
   text(name: string): string | undefined;
 }
 
-/** The facts about each node of the main graph, in order. */
+/** Returns the facts about each node of the main graph, in order. */
 export function webglFacts({ graph }: OnnxDocument, { types, index }: Analysis): NodeFacts[] {
   const dims = new Map<string, Dims>();
   for (const value of [...graph.values.values(), ...graph.outputs, ...graph.inputs])
@@ -103,7 +103,7 @@ export function webglFacts({ graph }: OnnxDocument, { types, index }: Analysis):
   });
 }
 
-/** A finding with the node it is about. */
+/** Adds the node to a finding. */
 export function problemAt({ node, opset }: NodeFacts, finding: Finding): Problem {
   return { ...finding, node: nodeLabel(node), op: node.opType, opset };
 }

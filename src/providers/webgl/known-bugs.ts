@@ -7,9 +7,9 @@ import { DataType, floatType } from '../../onnx/types.js';
 import { type NodeFacts, type Problem, problemAt, webglFacts } from './facts.js';
 
 /**
- * What WebGL of onnxruntime-web 1.30.0 may compute wrong in a model without a word, as far as it can be told
- * beforehand; `test/providers/webgl/mistakes.md` names the places in its code. Where dimensions are not known, nodes
- * that may have the same ones are taken to have them.
+ * Lists the nodes that WebGL of onnxruntime-web 1.30.0 may compute wrong without an error, as far as the model shows.
+ * `test/providers/webgl/mistakes.md` names the places in WebGL's code. Nodes whose unknown dimensions may be equal are
+ * treated as equal.
  */
 export function webglMistakes(document: OnnxDocument, analysis: Analysis = analyse(document)): Problem[] {
   const all = webglFacts(document, analysis);
@@ -63,7 +63,7 @@ function programOf({ node, dims, int, text }: NodeFacts): (Program & { what: str
   }
 }
 
-/** Operators that are wrong by themselves. */
+/** Bugs of single operators; each function returns the bug of a node, if any. */
 const MISTAKES: Readonly<Record<string, (facts: NodeFacts) => string | undefined>> = {
   AveragePool: dilated,
   MaxPool: dilated,

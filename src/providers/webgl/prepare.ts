@@ -9,13 +9,13 @@ import { webglProblems } from './check.js';
 import { webglMistakes } from './known-bugs.js';
 import { withShapes } from './shapes.js';
 
-/** A model as WebGL takes it. */
+/** Model that WebGL can run. */
 export interface WebglModel {
   readonly model: Uint8Array;
-  /** The form its Mish was rewritten to; undefined where that was not needed. */
+  /** Form to which the model's Mish was rewritten; undefined if not rewritten. */
   readonly retargeted: string | undefined;
   readonly notes: readonly string[];
-  /** Where WebGL is known to compute something else without a word. */
+  /** Places where a known bug of WebGL gives wrong outputs without an error. */
   readonly suspicions: readonly string[];
 }
 
@@ -57,7 +57,7 @@ export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undef
   };
 }
 
-/** What WebGL cannot run of a model, once its Mish is in a form of operators that it has. */
+/** Lists the reasons why WebGL cannot run a model, after its Mish is rewritten in WebGL's operators. */
 export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | undefined> {
   const { document } = await tensorsOnly(whole);
   const problems = webglProblems(await inWebglForm(document));
@@ -73,14 +73,14 @@ export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | 
   };
 }
 
-/** The document with tensors for outputs: the same one, where it has no others. */
+/** Removes outputs that are not tensors; returns the same document if there are none. */
 async function tensorsOnly(document: OnnxDocument): Promise<{ document: OnnxDocument; notes: string[] }> {
   const changed = withTensorOutputs(document);
   if (changed === undefined) return { document, notes: [] };
   return { document: await scan(await changed.model.bytes()), notes: changed.notes };
 }
 
-/** The document with its Mish in the form of WebGL: the same one, where that changes nothing. */
+/** Rewrites a document's Mish in WebGL's form; returns the same document if nothing changes. */
 async function inWebglForm(document: OnnxDocument): Promise<OnnxDocument> {
   const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
   return report.sites.length > 0 ? scan(await output.bytes()) : document;

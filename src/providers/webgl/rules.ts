@@ -2,11 +2,11 @@ import { attribute } from '../../onnx/document.js';
 import { DataType, typeName } from '../../onnx/types.js';
 import type { Finding, NodeFacts, ProblemKind } from './facts.js';
 
-// What WebGL's operators refuse though they are in its list. Each rule was seen to be so: the test runs them all.
+// Rules for nodes that WebGL refuses although WebGL has the operator. The test runs every rule on WebGL.
 
 type Rule = (facts: NodeFacts) => Finding[];
 
-/** A finding if the condition holds. */
+/** Returns a finding if the condition holds. */
 const when = (condition: boolean, kind: ProblemKind, message: string): Finding[] =>
   condition ? [{ kind, message }] : [];
 
@@ -15,7 +15,7 @@ const all =
   (facts) =>
     rules.flatMap((rule) => rule(facts));
 
-/** The first input has to have one of these types. */
+/** Returns a rule: the first input must have one of these types. */
 const takes =
   (...accepted: readonly number[]): Rule =>
   ({ node, type }) => {
@@ -29,7 +29,7 @@ const takes =
 
 const takesFloats = takes(DataType.FLOAT, DataType.DOUBLE);
 
-/** Everything but truth values and texts. */
+/** All types but bool and string. */
 const takesNumbers: Rule = ({ node, type }) => {
   const given = type(0);
   return when(
@@ -39,7 +39,7 @@ const takesNumbers: Rule = ({ node, type }) => {
   );
 };
 
-/** An input has to have one of these numbers of dimensions. */
+/** Returns a rule: an input must have one of these ranks. */
 const ranks =
   (slot: number, isRight: (rank: number) => boolean, wanted: string): Rule =>
   ({ node, dims }) => {
@@ -51,7 +51,7 @@ const ranks =
     );
   };
 
-/** From this opset on these inputs have to be constants. */
+/** Returns a rule: from this opset on, these inputs must be constants. */
 const constants =
   (since: number, slots: readonly number[], what: string): Rule =>
   ({ node, opset, has, constant }) =>
@@ -186,7 +186,7 @@ const dropout: Rule = all(mostInputs(1, 'takes one input only'), ({ node, scope 
   return when(isUsed, 'outputs', "WebGL's Dropout gives no mask");
 });
 
-/** What the operators refuse, by their names. */
+/** Rule of each operator, by its name. */
 export const RULES: Readonly<Record<string, Rule>> = {
   AveragePool: pool,
   BatchNormalization: all(

@@ -6,9 +6,8 @@ import { DataType } from '../../onnx/types.js';
 import type { Shapes } from '../provider.js';
 
 /**
- * The model with the dimensions of its inputs and outputs written as numbers, and the types of its outputs: WebGL
- * refuses dimensions that are symbols or missing. Those that `shapes` does not name stay as they are, as do inputs
- * that only stand for an initializer.
+ * Writes the dimensions of a model's inputs and outputs as numbers, and the types of its outputs: WebGL refuses symbolic
+ * or missing dimensions. Inputs and outputs that `shapes` does not name stay unchanged, as do inputs with an initializer.
  */
 export function withShapes(document: OnnxDocument, shapes: Shapes): Spliced {
   const { source, graph } = document;
@@ -21,7 +20,7 @@ export function withShapes(document: OnnxDocument, shapes: Shapes): Spliced {
       const elemType = given || types(graph, name) || DataType.FLOAT;
       return [replacing({ span, frame }, valueField(kind, { name, elemType, dims }))];
     };
-  // An input without an element type is no tensor.
+  // An input without an element type is not a tensor.
   const inputs = graph.inputs.filter(({ name, elemType }) => elemType !== 0 && !graph.initializers.has(name));
   return splice(source, [
     ...inputs.flatMap(edit('input', shapes.inputs)),

@@ -1,21 +1,23 @@
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 import { lostActivations } from './lost-activations.js';
 
-/** How many are told. */
-const MOST = 5;
+/** Maximum number of listed bugs. */
+const MAX_LISTED_BUGS = 5;
 
 /**
- * Foretells where onnxruntime-web/webgpu 1.30.0 computes something else without a word, in convolutions of one group over
- * signals and images, and in activations after convolutions (`test/providers/webgpu/mistakes.md`). The kernels of onnxruntime-web/all are others, and were right.
+ * Lists the nodes that onnxruntime-web/webgpu 1.30.0 computes wrong without an error: some convolutions with a single
+ * group, and some activations after convolutions (`test/providers/webgpu/mistakes.md`). onnxruntime-web/all has other
+ * kernels, which are right.
  */
 export function webgpuMistakes(document: OnnxDocument): string[] {
   const bugs = [...wrongConvolutions(document), ...lostActivations(document)];
-  return bugs.length > MOST ? [...bugs.slice(0, MOST), `and ${bugs.length - MOST} more of the kind`] : bugs;
+  const more = bugs.length - MAX_LISTED_BUGS;
+  return more > 0 ? [...bugs.slice(0, MAX_LISTED_BUGS), `and ${more} more of the kind`] : bugs;
 }
 
 const NATIVE_BUILD = 'onnxruntime-web/webgpu';
 
-/** Whether a bug is one of kernels that onnxruntime-web/all does not have, and not of ONNX Runtime's optimiser. */
+/** Returns whether a bug is in kernels that onnxruntime-web/all does not have, not in ONNX Runtime's optimiser. */
 export const isOfNativeKernels = (bug: string) => bug.includes(NATIVE_BUILD);
 
 function wrongConvolutions({ scopes }: OnnxDocument): string[] {
@@ -32,12 +34,12 @@ function wrongConvolutions({ scopes }: OnnxDocument): string[] {
 
 type Dims = readonly (number | string | null)[];
 
-/** Whether a node is a convolution of one group. */
+/** Returns whether a node is a convolution with a single group. */
 function isConvolution(node: Node): boolean {
   return node.opType === 'Conv' && node.domain === '' && (attribute(node, 'group')?.i ?? 1) === 1;
 }
 
-/** The dimensions of these values, of those that Constant nodes make. */
+/** Returns the dimensions of those named values that are outputs of Constant nodes. */
 function constantDims({ nodes }: Scope, names: ReadonlySet<string>): ReadonlyMap<string, Dims> {
   const found = new Map<string, Dims>();
   for (const node of nodes) {
@@ -61,10 +63,10 @@ function reasonOf(node: Node, scope: Scope, constant: Dims | undefined): string 
     : undefined;
 }
 
-/** Whether it is run as a product of matrices: kernels of one pixel, or as large as the image. */
+/** Returns whether WebGPU runs a convolution as a matrix product: its kernel has a single pixel, or the image's size. */
 function isMatMul(node: Node, scope: Scope, kernel: Dims): boolean {
   const ints = (name: string) => attribute(node, name)?.ints ?? [];
-  // Padding before the image is asked for, that after it is not.
+  // WebGPU checks the padding before the image, not after it.
   if (
     ints('pads')
       .slice(0, kernel.length)
@@ -76,7 +78,7 @@ function isMatMul(node: Node, scope: Scope, kernel: Dims): boolean {
   return isOnePixel || String(image) === String(kernel);
 }
 
-/** The dimensions of a value of a scope, or of one around it. */
+/** Returns the dimensions of a value of a scope or of an outer scope. */
 function dimsIn(scope: Scope, name = ''): Dims | undefined {
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
     const made = at.initializers.get(name) ?? at.values.get(name);

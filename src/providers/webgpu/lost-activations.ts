@@ -1,7 +1,7 @@
 import { type Analysis, analyse } from '../../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 
-/** Activations that ONNX Runtime 1.30 takes into a convolution for WebGPU. */
+/** Activations that ONNX Runtime 1.30 fuses into a convolution for WebGPU. */
 const FUSED: readonly string[] = [
   'Relu',
   'Sigmoid',
@@ -17,15 +17,15 @@ const FUSED: readonly string[] = [
   'ThresholdedRelu',
 ];
 
-/** Activations after which a Relu gives what it gives without them. */
+/** Activations that do not change the result of a following Relu. */
 const NOTHING_BEFORE_RELU: readonly string[] = ['Relu', 'LeakyRelu', 'Elu'];
 
-/** A chain is followed for so many nodes at most. */
+/** Maximum number of nodes to follow after a convolution. */
 const MAX_STEPS = 16;
 
 /**
- * Foretells activations that onnxruntime-web/webgpu 1.30.0 leaves out: of several in a row after a convolution, each the
- * only reader of the one before, it takes the first into the convolution, and then the second in its place
+ * Lists the activations that onnxruntime-web/webgpu 1.30.0 loses. If two activations follow a convolution, each as the
+ * only reader of the node before, ONNX Runtime fuses the first into the convolution, then replaces it by the second
  * (`test/providers/webgpu/mistakes.md`).
  */
 export function lostActivations(document: OnnxDocument): string[] {
@@ -45,7 +45,7 @@ export function lostActivations(document: OnnxDocument): string[] {
   });
 }
 
-/** The activations that are taken into a convolution one after the other. */
+/** Returns the activations that are fused into a convolution, in order. */
 function activationsAfter(convolution: Node, scope: Scope, analysis: Analysis): Node[] {
   const found: Node[] = [];
   let node: Node | undefined = convolution;
@@ -54,7 +54,7 @@ function activationsAfter(convolution: Node, scope: Scope, analysis: Analysis): 
     if (node === undefined) break;
     if (canFuse(node, scope, analysis)) {
       const before = found.at(-1)?.opType ?? '';
-      // A Relu before a Clip is made part of the Clip.
+      // ONNX Runtime fuses a Relu into a following Clip.
       const isHarmless =
         node.opType === 'Clip' ? before === 'Relu' : isRelu(node) && NOTHING_BEFORE_RELU.includes(before);
       if (isHarmless) found.pop();
@@ -64,7 +64,7 @@ function activationsAfter(convolution: Node, scope: Scope, analysis: Analysis): 
   return found;
 }
 
-/** The node that reads the output of another, where nothing else does. */
+/** Returns the only reader of a node's output; undefined if there are several or none. */
 function onlyReader({ outputs: [name = ''] }: Node, scope: Scope, { index }: Analysis): Node | undefined {
   const [use, ...others] = index.uses(scope, name);
   return use?.kind === 'input' && use.scope === scope && others.length === 0 ? use.node : undefined;
@@ -81,7 +81,7 @@ const isRelu = ({ opType }: Node) => opType === 'Relu';
 const isRemoved = ({ opType, domain }: Node) =>
   domain === '' && (opType === 'Identity' || opType === 'Dropout');
 
-/** Whether a node is made part of the weights of the convolution before it. */
+/** Returns whether ONNX Runtime folds a node into the weights of the convolution before it. */
 function isFolded(node: Node, convolution: Node, { initializers }: Scope): boolean {
   if (isRemoved(node)) return true;
   if (node.domain !== '' || !initializers.has(convolution.inputs[1] ?? '')) return false;
