@@ -44,9 +44,13 @@ describe('tensors as bytes', () => {
   test('that are cut short or something else are refused', () => {
     const bytes = encodeTensors({ x: { elemType: 'f32', dims: [2], data: Float32Array.of(1, 2) } });
     for (let length = 0; length < bytes.length; length++) {
-      expect(() => decodeTensors(bytes.slice(0, length)), String(length)).toThrow(/did not send valid tensors/);
+      expect(() => decodeTensors(bytes.slice(0, length)), String(length)).toThrow(
+        /did not send valid tensors/,
+      );
     }
-    expect(() => decodeTensors(new TextEncoder().encode('<!doctype html>'))).toThrow(/did not send valid tensors/);
+    expect(() => decodeTensors(new TextEncoder().encode('<!doctype html>'))).toThrow(
+      /did not send valid tensors/,
+    );
   });
 });
 
