@@ -16,7 +16,7 @@ import {
 } from '../calibration.js';
 import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
-import { colour, draw, logTicks, numberedAxis, tip } from './draw.js';
+import { colour, colourBy, draw, logTicks, numberedAxis, tip } from './draw.js';
 import { driftChart } from './error-charts.js';
 import { type Chart, ChartCard, Facts, Name, Table } from './parts.js';
 
@@ -26,7 +26,7 @@ const MAX_BARS = 60;
 /** Returns an HTML page with the result of a calibration. The text in `calibration` must be printable. */
 export async function calibrationPage(calibration: Calibration, model: string): Promise<string> {
   const { layers, leftAlone, sites, sharpness } = calibration;
-  const chart = await layerChart(layers);
+  const layerErrors = await layerChart(layers);
   const outputs = await outputChart(calibration);
   return htmlDocument(
     `Calibration of ${model}`,
@@ -47,10 +47,23 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           <p class="soft">Note: {note}.</p>
         ))}
       </div>
+      <Outputs calibration={calibration} chart={outputs} />
+      <Layers layers={layers} chart={layerErrors} />
+      {leftAlone.length > 0 && <LeftAlone layers={leftAlone} />}
+      <Sites sites={sites} />
+      {sharpness !== null && <Trials trials={sharpness.trials} />}
+    </>,
+  );
+}
+
+function Outputs(props: { readonly calibration: Calibration; readonly chart: Chart | undefined }) {
+  const { calibration, chart } = props;
+  return (
+    <>
       <h2>Outputs</h2>
-      {outputs !== undefined && (
+      {chart !== undefined && (
         <div class="grid">
-          <ChartCard chart={outputs} />
+          <ChartCard chart={chart} />
         </div>
       )}
       <div class="wide">
@@ -59,13 +72,21 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           rows={outputRows(calibration).map(([output = '', ...rest]) => [<Name text={output} />, ...rest])}
         />
         <p class="soft">
-          {sharpness === null
+          {calibration.sharpness === null
             ? 'On test samples, which were used neither to fit weights nor to choose between fits.'
             : 'On samples that no weights were fitted to. They were also used to choose β.'}
         </p>
       </div>
+    </>
+  );
+}
+
+function Layers(props: Pick<Calibration, 'layers'> & { readonly chart: Chart | undefined }) {
+  const { layers, chart } = props;
+  return (
+    <>
       <h2>Layers</h2>
-      {chart !== null && (
+      {chart !== undefined && (
         <div class="grid">
           <ChartCard chart={chart} />
         </div>
@@ -94,19 +115,31 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           the error that each method would have left.
         </p>
       </div>
-      {leftAlone.length > 0 && <h2>Not repaired</h2>}
-      {leftAlone.length > 0 && (
-        <div class="wide">
-          <Table
-            head={['layer', 'operator', 'why']}
-            rows={leftAlone.map(({ label, op, why }) => [
-              <Name text={label} />,
-              op,
-              <Name text={why} longest={300} />,
-            ])}
-          />
-        </div>
-      )}
+    </>
+  );
+}
+
+function LeftAlone({ layers }: { readonly layers: Calibration['leftAlone'] }) {
+  return (
+    <>
+      <h2>Not repaired</h2>
+      <div class="wide">
+        <Table
+          head={['layer', 'operator', 'why']}
+          rows={layers.map(({ label, op, why }) => [
+            <Name text={label} />,
+            op,
+            <Name text={why} longest={300} />,
+          ])}
+        />
+      </div>
+    </>
+  );
+}
+
+function Sites({ sites }: Pick<Calibration, 'sites'>) {
+  return (
+    <>
       <h2>Sites</h2>
       <div class="wide">
         <Table
@@ -123,22 +156,28 @@ export async function calibrationPage(calibration: Calibration, model: string): 
           Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site still acts like ReLU.
         </p>
       </div>
-      {sharpness !== null && <h2>Values of β tried</h2>}
-      {sharpness !== null && (
-        <div class="wide">
-          <Table
-            head={['around β', 'median β', 'gradient steps', 'measured', 'budget']}
-            rows={sharpness.trials.map(({ scale, median, tuned, verdicts }) => [
-              scale,
-              median,
-              tuned ? 'yes' : 'no',
-              verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', '),
-              verdicts.every(({ kept }) => kept) ? 'kept' : 'not kept',
-            ])}
-          />
-        </div>
-      )}
-    </>,
+    </>
+  );
+}
+
+/** Shows the values of β that were tried. */
+function Trials({ trials }: Pick<NonNullable<Calibration['sharpness']>, 'trials'>) {
+  return (
+    <>
+      <h2>Values of β tried</h2>
+      <div class="wide">
+        <Table
+          head={['around β', 'median β', 'gradient steps', 'measured', 'budget']}
+          rows={trials.map(({ scale, median, tuned, verdicts }) => [
+            scale,
+            median,
+            tuned ? 'yes' : 'no',
+            verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', '),
+            verdicts.every(({ kept }) => kept) ? 'kept' : 'not kept',
+          ])}
+        />
+      </div>
+    </>
   );
 }
 
@@ -175,9 +214,9 @@ async function outputChart({ swapped, calibrated }: Calibration): Promise<Chart 
 }
 
 /** Draws the error of each layer before and after, on a log axis. */
-async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null> {
+async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | undefined> {
   const shown = layers.slice(0, MAX_BARS);
-  if (shown.length === 0) return null;
+  if (shown.length === 0) return undefined;
   const names = tellApart(
     shown.map(({ label }) => label),
     22,
@@ -206,12 +245,15 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
     scale: { type: 'log', nice: false },
     axis: { title: 'share of the variance', values: logTicks(errors), format: '~%' },
   };
-  const range = [colour(1), colour(0)];
+  const legend = [
+    { name: 'before', colour: colour(1) },
+    { name: 'after', colour: colour(0) },
+  ];
   const marks = {
     mark: { type: 'point', filled: true, size: 60, opacity: 1 },
     encoding: {
       ...{ x, y, description: tip },
-      color: { field: 'when', type: 'nominal', scale: { domain: ['before', 'after'], range }, legend: null },
+      color: colourBy('when', legend),
     },
   };
   const line = {
@@ -221,7 +263,7 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | null>
   return {
     title: 'Error of each layer',
     caption: `On validation samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
-    legend: ['before', 'after'].map((name, index) => ({ name, colour: range[index] ?? '' })),
+    legend,
     svg: await draw(
       { data: { values: points }, layer: [line, marks] },
       { height: (shown.length > 24 ? 16 : 24) * shown.length, labels: names },

@@ -71,15 +71,28 @@ export async function draw(spec: object, { height, labels }: Canvas): Promise<st
   }
 }
 
+/** A name and its colour in a chart. */
+export interface LegendEntry {
+  readonly name: string;
+  readonly colour: string;
+}
+
+/** Gives each name a colour of its own. */
+export const legendOf = (names: readonly string[]): LegendEntry[] =>
+  names.map((name, index) => ({ name, colour: colour(index) }));
+
+/** Returns the encoding that colours marks by a field, as the legend says. The page draws the legend itself. */
+export const colourBy = (field: string, legend: readonly LegendEntry[]) => ({
+  field,
+  type: 'nominal',
+  scale: { domain: legend.map(({ name }) => name), range: legend.map((entry) => entry.colour) },
+  legend: null,
+});
+
 /** Names of both models in charts; the original is above, the swapped model below. */
 export const MODELS = ['original', 'swapped'] as const;
-export const MODEL_LEGEND = MODELS.map((name, index) => ({ name, colour: colour(index) }));
-export const modelColour = {
-  field: 'model',
-  type: 'nominal',
-  scale: { domain: MODELS, range: [colour(0), colour(1)] },
-  legend: null,
-} as const;
+export const MODEL_LEGEND = legendOf(MODELS);
+export const modelColour = colourBy('model', MODEL_LEGEND);
 export const modelOffset = { field: 'model', scale: { domain: MODELS } } as const;
 
 /** Field with the text that the pointer shows over a mark. */

@@ -1,7 +1,7 @@
 import type { Drift } from '../../metrics/drift.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report-schema.js';
 import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
-import { colour, draw, logTicks, numberedAxis, tip } from './draw.js';
+import { colour, colourBy, draw, type LegendEntry, legendOf, logTicks, numberedAxis, tip } from './draw.js';
 import type { Cell, Chart } from './parts.js';
 
 /** Maximum outputs in a chart; the table lists all outputs. */
@@ -9,13 +9,43 @@ const MAX_OUTPUTS = 16;
 /** Maximum points that a chart can show separately. */
 const MAX_POINTS = 800;
 
+const KERNEL_HEAD = [
+  ...['kernel', 'max abs', 'at x', 'max scaled', 'max ulp', 'at x '],
+  ...['points', 'not finite', '+∞', '−∞', 'NaN', 'note'],
+];
+
 /** Draws the error of each kernel of one provider over x. */
 export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Chart | undefined> {
   if (kernel.length === 0) return undefined;
-  const series = kernel.map((one) => ({ name: `${activation(one)}, ${one.elemType}`, curve: one.curve }));
-  const names = [...new Set(series.map(({ name }) => name))];
-  const points = series.flatMap(({ name, curve }) => curve.map(({ x, abs }) => ({ name, x, abs })));
+  const nameOf = (one: Kernel) => `${activation(one)}, ${one.elemType}`;
+  const legend = legendOf([...new Set(kernel.map(nameOf))]);
+  return {
+    title: `Kernel error, ${provider}`,
+    caption:
+      'Largest error in each interval of x against the formula in float64; an error of 0 lies at the lower edge.',
+    legend,
+    svg: await drawErrors(
+      kernel.flatMap((one) => one.curve.map(({ x, abs }) => ({ name: nameOf(one), x, abs }))),
+      legend,
+    ),
+    head: KERNEL_HEAD,
+    rows: kernel.map((one) => [
+      ...[nameOf(one), one.maxAbs, one.maxAbsAt, one.maxScaled, one.maxUlp, one.maxUlpAt],
+      ...[one.n, one.broken, one.atInfinity ?? '', one.atMinusInfinity ?? '', one.atNaN ?? ''],
+      one.problem ?? '',
+    ]),
+  };
+}
+
+type Kernel = ProviderRow['kernel'][number];
+
+/** Draws errors over x on a log scale, a line for each name; returns null if all errors are 0 or not finite. */
+async function drawErrors(
+  points: readonly { readonly name: string; readonly x: number; readonly abs: number }[],
+  legend: readonly LegendEntry[],
+): Promise<string | null> {
   const errors = points.map(({ abs }) => abs).filter((abs) => abs > 0 && Number.isFinite(abs));
+  if (errors.length === 0) return null;
   // A log scale has no 0: an error of 0 is drawn a little below the smallest visible error.
   const floor = Math.max(Math.min(...errors) / 4, Math.max(...errors) / 1e9);
   const values = points
@@ -25,87 +55,31 @@ export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Ch
       abs: Math.max(floor, point.abs),
       tip: `${point.name}\nx ${figure(point.x)}\nerror ${figure(point.abs)}`,
     }));
-  const color = {
-    field: 'name',
-    type: 'nominal',
-    scale: { domain: names, range: names.map((_, index) => colour(index)) },
-    legend: null,
+  const x = {
+    field: 'x',
+    type: 'quantitative',
+    scale: { domain: [-20, 20], nice: false },
+    axis: { title: 'x', grid: false, tickCount: 9 },
   };
-  const encoding = {
-    x: {
-      field: 'x',
-      type: 'quantitative',
-      scale: { domain: [-20, 20], nice: false },
-      axis: { title: 'x', grid: false, tickCount: 9 },
-    },
-    y: {
-      field: 'abs',
-      type: 'quantitative',
-      scale: { type: 'log', nice: false },
-      axis: {
-        title: 'absolute error, log scale',
-        grid: true,
-        values: logTicks(values.map(({ abs }) => abs)),
-        format: '.0e',
-        domain: false,
-      },
-    },
-    color,
+  const ticks = logTicks(values.map(({ abs }) => abs));
+  const y = {
+    field: 'abs',
+    type: 'quantitative',
+    scale: { type: 'log', nice: false },
+    axis: { title: 'absolute error, log scale', grid: true, values: ticks, format: '.0e', domain: false },
   };
-  const svg =
-    errors.length === 0
-      ? null
-      : await draw(
-          {
-            data: { values },
-            encoding,
-            layer: [
-              { mark: { type: 'line', strokeWidth: 1.5, aria: false } },
-              // Invisible points, for the tooltip.
-              { mark: { type: 'point', filled: true, size: 40, opacity: 0 }, encoding: { description: tip } },
-            ],
-          },
-          { height: 190 },
-        );
-  return {
-    title: `Kernel error, ${provider}`,
-    caption:
-      'Largest error in each interval of x against the formula in float64; an error of 0 lies at the lower edge.',
-    legend: names.map((name, index) => ({ name, colour: colour(index) })),
-    svg,
-    head: [
-      'kernel',
-      'max abs',
-      'at x',
-      'max scaled',
-      'max ulp',
-      'at x ',
-      'points',
-      'not finite',
-      '+∞',
-      '−∞',
-      'NaN',
-      'note',
-    ],
-    rows: kernel.map((one) => [
-      ...[
-        `${activation(one)}, ${one.elemType}`,
-        one.maxAbs,
-        one.maxAbsAt,
-        one.maxScaled,
-        one.maxUlp,
-        one.maxUlpAt,
+  return draw(
+    {
+      data: { values },
+      encoding: { x, y, color: colourBy('name', legend) },
+      layer: [
+        { mark: { type: 'line', strokeWidth: 1.5, aria: false } },
+        // Invisible points, for the tooltip.
+        { mark: { type: 'point', filled: true, size: 40, opacity: 0 }, encoding: { description: tip } },
       ],
-      ...[
-        one.n,
-        one.broken,
-        one.atInfinity ?? '',
-        one.atMinusInfinity ?? '',
-        one.atNaN ?? '',
-        one.problem ?? '',
-      ],
-    ]),
-  };
+    },
+    { height: 190 },
+  );
 }
 
 /** The drift of one output, in a series of a chart. */
@@ -114,6 +88,11 @@ export interface DriftLine {
   readonly drift: Drift;
 }
 
+const DRIFT_HEAD = [
+  ...['output', 'of', 'SQNR dB', 'max abs', 'scale', 'mean abs', 'RMSE', 'cosine'],
+  ...['top-1', 'top-5', 'elements', 'not finite', 'note'],
+];
+
 /** Draws the SQNR of outputs, one row each; of too many outputs it draws the worst. */
 export async function driftChart(
   title: string,
@@ -121,28 +100,55 @@ export async function driftChart(
   lines: readonly DriftLine[],
 ): Promise<Chart | undefined> {
   if (lines.length === 0) return undefined;
-  const series = [...new Set(lines.map((line) => line.series))];
+  const legend = legendOf([...new Set(lines.map(({ series }) => series))]);
+  const outputs = [...new Set(lines.map(({ drift }) => drift.output))];
+  const drawn = worstOutputs(outputs, lines);
+  return {
+    title,
+    caption:
+      outputs.length > drawn.size
+        ? `${caption} Shows the worst ${drawn.size} of ${outputs.length} outputs.`
+        : caption,
+    legend,
+    svg: await drawRatios(outputs, drawn, lines, legend),
+    head: DRIFT_HEAD,
+    rows: lines.map(({ series, drift }) => [
+      ...[drift.output, series, drift.sqnr, drift.maxAbs, drift.scale, drift.meanAbs, drift.rmse],
+      ...[drift.cosine, drift.top1, drift.top5, drift.n, drift.broken],
+      drift.problem ?? (isExact(drift) ? 'exact' : ''),
+    ]),
+  };
+}
+
+const isExact = ({ maxAbs, broken }: Drift) => maxAbs === 0 && broken === 0;
+
+/** Returns the outputs to draw: all of them, or as many as a chart can show, with the lowest SQNR first. */
+function worstOutputs(outputs: readonly string[], lines: readonly DriftLine[]): ReadonlySet<string> {
+  if (outputs.length <= MAX_OUTPUTS) return new Set(outputs);
+  const worst = (output: string) =>
+    Math.min(...lines.map(({ drift }) => (drift.output === output ? (drift.sqnr ?? Infinity) : Infinity)));
+  const ranked = outputs
+    .map((output) => ({ output, rank: worst(output) }))
+    .toSorted((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
+  return new Set(ranked.slice(0, MAX_OUTPUTS).map(({ output }) => output));
+}
+
+/** Draws a row for each output that is in `drawn`, with a dot for each series; returns null if there is no dot. */
+async function drawRatios(
+  outputs: readonly string[],
+  drawn: ReadonlySet<string>,
+  lines: readonly DriftLine[],
+  legend: readonly LegendEntry[],
+): Promise<string | null> {
   const ratios = lines.flatMap(({ drift: { sqnr } }) =>
     sqnr !== null && Number.isFinite(sqnr) ? [sqnr] : [],
   );
   const top = Math.max(10, ...ratios) * 1.12;
-  const outputs = [...new Set(lines.map(({ drift }) => drift.output))];
-  const worst = (output: string) =>
-    Math.min(...lines.map(({ drift }) => (drift.output === output ? (drift.sqnr ?? Infinity) : Infinity)));
-  const drawn = new Set(
-    outputs.length <= MAX_OUTPUTS
-      ? outputs
-      : outputs
-          .map((output) => ({ output, rank: worst(output) }))
-          .toSorted((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank))
-          .slice(0, MAX_OUTPUTS)
-          .map(({ output }) => output),
-  );
   const labels = tellApart(outputs, 20);
   const values = lines
     .filter(({ drift }) => drawn.has(drift.output))
     .map(({ series, drift }) => {
-      const at = drift.maxAbs === 0 && drift.broken === 0 ? top : drift.sqnr;
+      const at = isExact(drift) ? top : drift.sqnr;
       // Numbered, because shortened names may be equal.
       const label = labels[outputs.indexOf(drift.output)] ?? '';
       const row = `${outputs.indexOf(drift.output)}\n${label}`;
@@ -150,30 +156,19 @@ export async function driftChart(
       return { row, label, series, at, exact: at === top, tip: `${text}\nmax abs ${figure(drift.maxAbs)}` };
     })
     .filter(({ at }) => at !== null && Number.isFinite(at));
-  const svg = await draw(
+  if (values.length === 0) return null;
+  const x = {
+    field: 'at',
+    type: 'quantitative',
+    scale: { domain: [Math.min(0, ...ratios), top], nice: false },
+    axis: { title: 'SQNR in dB', tickCount: 6 },
+  };
+  const y = { field: 'row', type: 'nominal', sort: null, axis: { ...numberedAxis, grid: true } };
+  const yOffset = { field: 'series', scale: { domain: legend.map(({ name }) => name) } };
+  return draw(
     {
       data: { values },
-      encoding: {
-        x: {
-          field: 'at',
-          type: 'quantitative',
-          scale: { domain: [Math.min(0, ...ratios), top], nice: false },
-          axis: { title: 'SQNR in dB', tickCount: 6 },
-        },
-        y: {
-          field: 'row',
-          type: 'nominal',
-          sort: null,
-          axis: { ...numberedAxis, grid: true },
-        },
-        yOffset: { field: 'series', scale: { domain: series } },
-        color: {
-          field: 'series',
-          type: 'nominal',
-          scale: { domain: series, range: series.map((_, index) => colour(index)) },
-          legend: null,
-        },
-      },
+      encoding: { x, y, yOffset, color: colourBy('series', legend) },
       layer: [
         { mark: { type: 'point', filled: true, size: 60, opacity: 1 }, encoding: { description: tip } },
         {
@@ -182,81 +177,61 @@ export async function driftChart(
         },
       ],
     },
-    { height: drawn.size * Math.max(26, 12 * series.length), labels: values.map(({ label }) => label) },
+    { height: drawn.size * Math.max(26, 12 * legend.length), labels: values.map(({ label }) => label) },
   );
+}
+
+const LAYER_HEAD = [
+  ...['node', 'operator', 'site', 'SQNR dB', 'cosine', 'max abs'],
+  ...['mean a', 'std a', 'mean b', 'std b', 'note'],
+];
+
+/** Draws the SQNR between two models for every tensor inside them; sites are marked. */
+export async function layersChart({ a, b, rows }: LayerComparison): Promise<Chart> {
+  const all = rows.flatMap(({ sqnr, maxAbs, node, op, site }, index) => {
+    if (sqnr === null || !Number.isFinite(sqnr)) return [];
+    const tip = `${short(node)} (${short(op)})\nSQNR ${figure(sqnr)} dB\nmax abs ${figure(maxAbs)}`;
+    return [{ index, sqnr, site, tip }];
+  });
+  const values = thinned(all);
+  const of = ({ model, provider }: LayerComparison['a']) => `${model} on ${provider}`;
+  const moments = (part: LayerComparison['rows'][number]['a']): Cell[] => [
+    part?.mean ?? null,
+    part?.std ?? null,
+  ];
   return {
-    title,
-    caption:
-      outputs.length > drawn.size
-        ? `${caption} Shows the worst ${drawn.size} of ${outputs.length} outputs.`
-        : caption,
-    legend: series.map((name, index) => ({ name, colour: colour(index) })),
-    svg: values.length === 0 ? null : svg,
-    head: [
-      'output',
-      'of',
-      'SQNR dB',
-      'max abs',
-      'scale',
-      'mean abs',
-      'RMSE',
-      'cosine',
-      'top-1',
-      'top-5',
-      'elements',
-      'not finite',
-      'note',
-    ],
-    rows: lines.map(({ series, drift }) => [
-      ...[
-        drift.output,
-        series,
-        drift.sqnr,
-        drift.maxAbs,
-        drift.scale,
-        drift.meanAbs,
-        drift.rmse,
-        drift.cosine,
-      ],
-      ...[drift.top1, drift.top5, drift.n, drift.broken],
-      drift.problem ?? (drift.maxAbs === 0 && drift.broken === 0 ? 'exact' : ''),
+    title: `Layers: ${of(b)} against ${of(a)}`,
+    caption: `Identical tensors have no SQNR and no mark.${values.length < all.length ? ` ${values.length} of ${all.length} are drawn: sites, and the lowest of each group of neighbours.` : ''}`,
+    legend: legendOf(['tensor', 'output of a site']),
+    svg: values.length === 0 ? null : await drawLayers(values, rows.length),
+    head: LAYER_HEAD,
+    rows: rows.map((row) => [
+      ...[row.node, row.op, row.site ? 'site' : '', row.sqnr, row.cosine, row.maxAbs],
+      ...moments(row.a),
+      ...moments(row.b),
+      row.problem ?? (row.maxAbs === 0 ? 'identical' : ''),
     ]),
   };
 }
 
-/** Draws the SQNR between two models for every tensor inside them; sites are marked. */
-export async function layersChart({ a, b, rows }: LayerComparison): Promise<Chart> {
-  const all = rows.flatMap(({ sqnr, maxAbs, node, op, site }, index) =>
-    sqnr === null || !Number.isFinite(sqnr)
-      ? []
-      : [
-          {
-            index,
-            sqnr,
-            site,
-            tip: `${short(node)} (${short(op)})\nSQNR ${figure(sqnr)} dB\nmax abs ${figure(maxAbs)}`,
-          },
-        ],
-  );
-  const values = thinned(all);
-  const encoding = {
-    x: {
-      field: 'index',
-      type: 'quantitative',
-      scale: { nice: false, domain: [0, Math.max(1, rows.length - 1)] },
-      axis: { title: 'tensors in topological order', grid: false, tickMinStep: 1, tickCount: 8 },
-    },
-    y: {
-      field: 'sqnr',
-      type: 'quantitative',
-      scale: { zero: false },
-      axis: { title: 'SQNR in dB', grid: true, tickCount: 5, domain: false },
-    },
+/** Draws a line over the tensors in topological order, `count` of them, with a diamond for each site. */
+function drawLayers(values: readonly object[], count: number): Promise<string> {
+  const x = {
+    field: 'index',
+    type: 'quantitative',
+    scale: { nice: false, domain: [0, Math.max(1, count - 1)] },
+    axis: { title: 'tensors in topological order', grid: false, tickMinStep: 1, tickCount: 8 },
   };
-  const svg = await draw(
+  const y = {
+    field: 'sqnr',
+    type: 'quantitative',
+    scale: { zero: false },
+    axis: { title: 'SQNR in dB', grid: true, tickCount: 5, domain: false },
+  };
+  return draw(
     {
       data: { values },
-      encoding,
+      encoding: { x, y },
       layer: [
         { mark: { type: 'line', strokeWidth: 1.2, color: colour(0), aria: false } },
         {
@@ -273,39 +248,6 @@ export async function layersChart({ a, b, rows }: LayerComparison): Promise<Char
     },
     { height: 190 },
   );
-  const of = ({ model, provider }: LayerComparison['a']) => `${model} on ${provider}`;
-  const moments = (part: LayerComparison['rows'][number]['a']): Cell[] => [
-    part?.mean ?? null,
-    part?.std ?? null,
-  ];
-  return {
-    title: `Layers: ${of(b)} against ${of(a)}`,
-    caption: `Identical tensors have no SQNR and no mark.${values.length < all.length ? ` ${values.length} of ${all.length} are drawn: sites, and the lowest of each group of neighbours.` : ''}`,
-    legend: [
-      { name: 'tensor', colour: colour(0) },
-      { name: 'output of a site', colour: colour(1) },
-    ],
-    svg: values.length === 0 ? null : svg,
-    head: [
-      'node',
-      'operator',
-      'site',
-      'SQNR dB',
-      'cosine',
-      'max abs',
-      'mean a',
-      'std a',
-      'mean b',
-      'std b',
-      'note',
-    ],
-    rows: rows.map((row) => [
-      ...[row.node, row.op, row.site ? 'site' : '', row.sqnr, row.cosine, row.maxAbs],
-      ...moments(row.a),
-      ...moments(row.b),
-      row.problem ?? (row.maxAbs === 0 ? 'identical' : ''),
-    ]),
-  };
 }
 
 /** Reduces points to as many as a chart can show: the lowest of each group of neighbours, with sites before others. */

@@ -21,32 +21,49 @@ const ROW_HEIGHT = 46;
 const rowLabel = ({ provider, runtime }: ProviderRow, longest = 18) =>
   `${short(provider, longest)}${runtime?.software ? `\n${SOFTWARE}` : ''}`;
 
+type Timing = NonNullable<ProviderRow['latency']>['original'];
+
+/** The latency of one model on one provider. */
+interface LatencyLine {
+  readonly row: ProviderRow;
+  readonly model: (typeof MODELS)[number];
+  readonly timing: Timing;
+  /** Number of pairs. */
+  readonly n: number;
+}
+
 /** Draws the latency of both models on every provider: runs as ticks, the middle half as a bar, the median as a dot. */
 export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
-  const lines = rows.flatMap((row) =>
-    row.latency === null
-      ? []
-      : MODELS.map((model) => ({
-          row,
-          model,
-          timing: row.latency?.[model] as Timing,
-          n: row.latency?.n ?? 0,
-        })),
-  );
-  if (lines.length === 0) return undefined;
-  const boxes = lines.map(({ row, model, timing }) => {
-    const at = (part: number) =>
-      timing.quantiles[Math.round(part * (timing.quantiles.length - 1))] ?? timing.p50;
-    const spread = `middle half ${figure(at(0.25))} to ${figure(at(0.75))} ms`;
-    return {
-      row: rowLabel(row),
-      model,
-      low: at(0.25),
-      high: at(0.75),
-      p50: timing.p50,
-      tip: `${short(row.provider)}, ${model}\nmedian ${figure(timing.p50)} ms\n${spread}${row.runtime?.software ? `\n${SOFTWARE}` : ''}`,
-    };
+  const lines = rows.flatMap((row): LatencyLine[] => {
+    const { latency } = row;
+    if (latency === null) return [];
+    return MODELS.map((model) => ({ row, model, timing: latency[model], n: latency.n }));
   });
+  if (lines.length === 0) return undefined;
+  return {
+    title: 'Latency',
+    caption: 'Ticks are percentiles, the bar is the middle half, the dot is the median.',
+    legend: MODEL_LEGEND,
+    svg: await drawLatencies(lines),
+    head: ['provider', 'model', 'p50 ms', 'p90', 'p99', 'mean', 'first run', 'session', 'pairs', 'note'],
+    rows: lines.map(({ row, model, timing: { p50, p90, p99, mean, firstMs, createMs }, n }) => [
+      ...[row.provider, model, p50, p90, p99, mean, firstMs, createMs, n],
+      row.runtime?.software ? SOFTWARE : '',
+    ]),
+  };
+}
+
+/** Returns what the chart shows of one line: the middle half, the median and the tooltip. */
+function boxOf({ row, model, timing }: LatencyLine) {
+  const at = (part: number) =>
+    timing.quantiles[Math.round(part * (timing.quantiles.length - 1))] ?? timing.p50;
+  const spread = `middle half ${figure(at(0.25))} to ${figure(at(0.75))} ms`;
+  const tip = `${short(row.provider)}, ${model}\nmedian ${figure(timing.p50)} ms\n${spread}${row.runtime?.software ? `\n${SOFTWARE}` : ''}`;
+  return { row: rowLabel(row), model, low: at(0.25), high: at(0.75), p50: timing.p50, tip };
+}
+
+function drawLatencies(lines: readonly LatencyLine[]): Promise<string> {
+  const boxes = lines.map(boxOf);
   const runs = lines.flatMap(({ row, model, timing }) =>
     timing.quantiles.map((ms) => ({ row: rowLabel(row), model, ms })),
   );
@@ -59,7 +76,8 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
     axis: { title: 'milliseconds, log scale', values: ticks, format: '~g' },
   });
   const positive = (field: string) => ({ filter: `isValid(datum.${field}) && datum.${field} > 0` });
-  const svg = await draw(
+  const dot = { type: 'point', filled: true, size: 42, opacity: 1, stroke: 'var(--card)', strokeWidth: 1.5 };
+  return draw(
     {
       encoding: { y, yOffset: modelOffset, color: modelColour },
       layer: [
@@ -78,34 +96,14 @@ export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart 
         {
           data: { values: boxes },
           transform: [positive('p50')],
-          mark: {
-            type: 'point',
-            filled: true,
-            size: 42,
-            opacity: 1,
-            stroke: 'var(--card)',
-            strokeWidth: 1.5,
-          },
+          mark: dot,
           encoding: { x: x('p50'), description: tip },
         },
       ],
     },
     { height: ROW_HEIGHT * (lines.length / 2), labels: boxes.map(({ row }) => row) },
   );
-  return {
-    title: 'Latency',
-    caption: 'Ticks are percentiles, the bar is the middle half, the dot is the median.',
-    legend: MODEL_LEGEND,
-    svg,
-    head: ['provider', 'model', 'p50 ms', 'p90', 'p99', 'mean', 'first run', 'session', 'pairs', 'note'],
-    rows: lines.map(({ row, model, timing: { p50, p90, p99, mean, firstMs, createMs }, n }) => [
-      ...[row.provider, model, p50, p90, p99, mean, firstMs, createMs, n],
-      row.runtime?.software ? SOFTWARE : '',
-    ]),
-  };
 }
-
-type Timing = NonNullable<ProviderRow['latency']>['original'];
 
 /** Draws the latency ratio of every provider with its interval; left of the line at 1 the swapped model is faster. */
 export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {

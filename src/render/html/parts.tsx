@@ -1,5 +1,6 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { figure, short } from '../figures.js';
+import type { LegendEntry } from './draw.js';
 
 /** Content of a table cell. Numbers are aligned right, text left. */
 export type Cell = string | number | null | VNode;
@@ -110,7 +111,7 @@ export function Pill({ word }: { word: string }) {
 export interface Chart {
   readonly title: string;
   readonly caption: string;
-  readonly legend: readonly { readonly name: string; readonly colour: string }[];
+  readonly legend: readonly LegendEntry[];
   /** SVG document that `draw` returns; null where there is nothing to draw. */
   readonly svg: string | null;
   readonly head: readonly string[];

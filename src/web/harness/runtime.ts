@@ -125,13 +125,10 @@ export async function loadRuntime(
       );
       return { session, createMs, inputs, outputs, ...(placement === undefined ? {} : { placement }) };
     },
-    toFeeds: (tensors) =>
-      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(ort, tensor)])),
+    toFeeds: (tensors) => toOrtFeeds(ort, tensors),
     async run(session, feeds) {
       const outputs = await call(session, feeds);
-      return Object.fromEntries(
-        Object.entries(outputs).map(([name, value]) => [name, fromOrt(value as Ort.Tensor)]),
-      );
+      return toTensors(outputs);
     },
     time: (session, feeds) => time(session, feeds, 1),
     async pairs({ sessions, feeds, pairs, firstOfAll }) {
@@ -142,18 +139,31 @@ export async function loadRuntime(
           ? before.repeats
           : repeatsFor(Math.min(await time(one, feeds[0], 1), await time(other, feeds[1], 1)));
       repeatsOfPair.set(one, { other, repeats });
-      const times: [number, number][] = [];
-      for (let pair = 0; pair < pairs; pair++) {
-        const taken: [number, number] = [0, 0];
-        const first = (firstOfAll + pair) % 2 === 0 ? 0 : 1;
-        for (const side of first === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-          taken[side] = await time(sessions[side], feeds[side], repeats);
-        }
-        times.push(taken);
-      }
+      const times = await inTurns(pairs, firstOfAll, (side) => time(sessions[side], feeds[side], repeats));
       return { times, repeats };
     },
   };
+}
+
+/** Measures two sides in pairs; the side that begins changes with each pair. */
+async function inTurns(
+  pairs: number,
+  firstOfAll: 0 | 1,
+  measure: (side: 0 | 1) => Promise<number>,
+): Promise<[number, number][]> {
+  const times: [number, number][] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    const taken: [number, number] = [0, 0];
+    const first = (firstOfAll + pair) % 2 === 0 ? 0 : 1;
+    for (const side of first === 0 ? ([0, 1] as const) : ([1, 0] as const)) taken[side] = await measure(side);
+    times.push(taken);
+  }
+  return times;
+}
+
+/** Returns the feeds in ONNX Runtime's type. */
+function toOrtFeeds(ort: typeof Ort, tensors: Tensors): OrtFeeds {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(ort, tensor)]));
 }
 
 /** Creates a session from a URL or from bytes; the overloads accept only one of them, not the union. */
@@ -210,6 +220,12 @@ function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
   if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
   const { buffer, byteOffset, length } = data as Uint16Array; // a Float16Array in browsers that have it
   return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
+}
+
+function toTensors(outputs: Ort.InferenceSession.OnnxValueMapType): Tensors {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, value]) => [name, fromOrt(value as Ort.Tensor)]),
+  );
 }
 
 const isTensor = ({ elemType }: ValueInfo) => elemType !== CONTAINER;

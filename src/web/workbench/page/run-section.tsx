@@ -1,49 +1,20 @@
-import { type OpenedModel, PAGE_PROVIDERS } from '../protocol.js';
+import type { ValueSummary } from '../../../mish/inspect.js';
+import { type OpenedModel, PAGE_PROVIDERS, type PageProvider } from '../protocol.js';
 import { named, size } from './files.js';
 import { Choice, Field, type Parts, PROVIDER_NAMES, ProblemNote, TextField } from './parts.js';
 import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
-import type { Feed } from './state.js';
+import type { Feed, State } from './state.js';
 
 /** Shows the choice of inputs and providers, and the button that runs both models. */
 export function RunSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
-  const { feed, run, chosen, swapping } = state;
+  const { feed, run, swapping } = state;
   const change = (change: Partial<Feed>) => dispatch({ kind: 'feed', change });
-  const { inputs } = model.inspection;
   const running = run?.ended === 'no';
-  const why =
-    model.missing.length > 0
-      ? `To run the model, give ${model.missing.join(', ')} as well.`
-      : chosen.size === 0
-        ? 'Choose a site to swap.'
-        : feed.providers.length === 0
-          ? 'Choose a provider.'
-          : readFeed(feed, inputs) === undefined
-            ? 'Fill in the inputs of the models.'
-            : undefined;
+  const why = whyNotRun(state, model);
   return (
     <section class="card" aria-labelledby="run-title">
       <h2 id="run-title">Run side by side</h2>
-      <fieldset class="choice">
-        <legend>On</legend>
-        <div>
-          {PAGE_PROVIDERS.map((provider) => (
-            <label key={provider}>
-              <input
-                type="checkbox"
-                checked={feed.providers.includes(provider)}
-                onChange={({ currentTarget: { checked } }) =>
-                  change({
-                    providers: PAGE_PROVIDERS.filter((one) =>
-                      one === provider ? checked : feed.providers.includes(one),
-                    ),
-                  })
-                }
-              />
-              <span>{PROVIDER_NAMES[provider]}</span>
-            </label>
-          ))}
-        </div>
-      </fieldset>
+      <ProviderBoxes feed={feed} change={change} />
       <Choice
         name="feed"
         label="Inputs"
@@ -57,28 +28,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
       />
       <div class="fields">
         <FeedFields feed={feed} change={change} />
-        {symbolsOf(inputs).map((symbol, index) => (
-          <TextField
-            key={symbol}
-            id={`dim-${index}`}
-            label={`Size of ${symbol}`}
-            numeric
-            value={feed.dims[symbol] ?? ''}
-            problem={sizeProblem(feed.dims[symbol] ?? '')}
-            onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
-          />
-        ))}
-        {unshaped(inputs).map(({ name, dims }, index) => (
-          <TextField
-            key={name}
-            id={`shape-${index}`}
-            label={`Shape of ${name}`}
-            value={feed.shapes[name] ?? ''}
-            hint={dims === undefined ? 'such as 1, 3, 224, 224' : dims.map((dim) => dim ?? '?').join(', ')}
-            problem={feed.shapes[name] ? shapeProblem(feed.shapes[name] ?? '') : undefined}
-            onText={(text) => change({ shapes: { ...feed.shapes, [name]: text } })}
-          />
-        ))}
+        <ShapeFields feed={feed} change={change} inputs={model.inspection.inputs} />
         <NumberField
           id="pairs"
           label="Timed pairs of runs"
@@ -114,8 +64,78 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
   );
 }
 
-function FeedFields(props: { readonly feed: Feed; readonly change: (change: Partial<Feed>) => void }) {
-  const { feed, change } = props;
+/** Returns what the user has to do before both models can run. */
+function whyNotRun({ feed, chosen }: State, model: OpenedModel): string | undefined {
+  if (model.missing.length > 0) return `To run the model, give ${model.missing.join(', ')} as well.`;
+  if (chosen.size === 0) return 'Choose a site to swap.';
+  if (feed.providers.length === 0) return 'Choose a provider.';
+  if (readFeed(feed, model.inspection.inputs) === undefined) return 'Fill in the inputs of the models.';
+  return undefined;
+}
+
+/** Properties of a group of fields. */
+interface FieldGroup {
+  readonly feed: Feed;
+  readonly change: (change: Partial<Feed>) => void;
+}
+
+/** Shows a box to tick for each provider. */
+function ProviderBoxes({ feed, change }: FieldGroup) {
+  const choose = (provider: PageProvider, on: boolean) => {
+    const providers = PAGE_PROVIDERS.filter((one) => (one === provider ? on : feed.providers.includes(one)));
+    change({ providers });
+  };
+  return (
+    <fieldset class="choice">
+      <legend>On</legend>
+      <div>
+        {PAGE_PROVIDERS.map((provider) => (
+          <label key={provider}>
+            <input
+              type="checkbox"
+              checked={feed.providers.includes(provider)}
+              onChange={({ currentTarget: { checked } }) => choose(provider, checked)}
+            />
+            <span>{PROVIDER_NAMES[provider]}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+/** Shows a field for each size and shape that the model leaves open. */
+function ShapeFields({ feed, change, inputs }: FieldGroup & { readonly inputs: readonly ValueSummary[] }) {
+  return (
+    <>
+      {symbolsOf(inputs).map((symbol, index) => (
+        <TextField
+          key={symbol}
+          id={`dim-${index}`}
+          label={`Size of ${symbol}`}
+          numeric
+          value={feed.dims[symbol] ?? ''}
+          problem={sizeProblem(feed.dims[symbol] ?? '')}
+          onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
+        />
+      ))}
+      {unshaped(inputs).map(({ name, dims }, index) => (
+        <TextField
+          key={name}
+          id={`shape-${index}`}
+          label={`Shape of ${name}`}
+          value={feed.shapes[name] ?? ''}
+          hint={dims === undefined ? 'such as 1, 3, 224, 224' : dims.map((dim) => dim ?? '?').join(', ')}
+          problem={feed.shapes[name] ? shapeProblem(feed.shapes[name] ?? '') : undefined}
+          onText={(text) => change({ shapes: { ...feed.shapes, [name]: text } })}
+        />
+      ))}
+    </>
+  );
+}
+
+/** Shows the fields of the chosen kind of inputs. */
+function FeedFields({ feed, change }: FieldGroup) {
   if (feed.kind === 'noise') {
     return (
       <>

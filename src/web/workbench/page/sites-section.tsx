@@ -35,19 +35,7 @@ export function arranged(sites: readonly Site[], search: string, column: Column,
 
 /** Shows the sites to choose from, the skipped activations with reasons, and the Mish already in the model. */
 export function SitesSection({ state, dispatch, model }: Parts & { readonly model: OpenedModel }) {
-  const [search, setSearch] = useState('');
-  const [column, setColumn] = useState<Column>('index');
-  const [down, setDown] = useState(false);
-  const [whole, setWhole] = useState(false);
   const { sites, skipped, mish } = model.inspection;
-  const all = useMemo(() => sites.map((site, index) => ({ ...site, index })), [sites]);
-  const shown = useMemo(() => arranged(all, search, column, down), [all, search, column, down]);
-  const choose = (on: boolean) =>
-    dispatch({ kind: 'choose-sites', sites: shown.map(({ index }) => index), on });
-  const sortBy = (next: Column) => {
-    setDown(next === column && !down);
-    setColumn(next);
-  };
   return (
     <section class="card" aria-labelledby="sites-title">
       <h2 id="sites-title">
@@ -56,89 +44,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       {sites.length === 0 ? (
         <p class="quiet">There is no ReLU or LeakyReLU that could be swapped.</p>
       ) : (
-        <>
-          <div class="bar">
-            <label class="unseen" for="search">
-              Search sites
-            </label>
-            <input
-              id="search"
-              type="search"
-              placeholder="Search by name, kind, type …"
-              value={search}
-              onInput={({ currentTarget }) => setSearch(currentTarget.value)}
-            />
-            <button type="button" onClick={() => choose(true)}>
-              Choose {search === '' ? 'all' : `these ${shown.length}`}
-            </button>
-            <button type="button" onClick={() => choose(false)}>
-              {search === '' ? 'None' : 'None of these'}
-            </button>
-          </div>
-          <TableBox label="Table of sites">
-            <table>
-              <caption class="unseen">Sites: choose which to swap, and which to show as a curve</caption>
-              <thead>
-                <tr>
-                  <th scope="col">Swap</th>
-                  {COLUMNS.map(([name, title]) => (
-                    <th
-                      key={name}
-                      scope="col"
-                      aria-sort={name === column ? (down ? 'descending' : 'ascending') : 'none'}
-                    >
-                      <button type="button" class="sort" onClick={() => sortBy(name)}>
-                        {title}
-                        <span aria-hidden="true">{name === column ? (down ? ' ↓' : ' ↑') : ''}</span>
-                      </button>
-                    </th>
-                  ))}
-                  <th scope="col">Curve</th>
-                </tr>
-              </thead>
-              <tbody>
-                {(whole ? shown : shown.slice(0, FIRST_ROWS)).map((site) => (
-                  <tr key={site.index} class={site.index === state.site ? 'looked-at' : undefined}>
-                    <td>
-                      <input
-                        type="checkbox"
-                        aria-label={`Swap ${site.label}`}
-                        checked={state.chosen.has(site.index)}
-                        onChange={({ currentTarget }) =>
-                          dispatch({ kind: 'choose-sites', sites: [site.index], on: currentTarget.checked })
-                        }
-                      />
-                    </td>
-                    <td class="number">{site.index + 1}</td>
-                    <th scope="row">{site.label}</th>
-                    <td>{site.kind}</td>
-                    <td class="number">
-                      {typeof site.alpha === 'number' ? figure(site.alpha) : (site.alpha ?? '–')}
-                    </td>
-                    <td>{site.elemType}</td>
-                    <td>{site.scope}</td>
-                    <td>
-                      <button
-                        type="button"
-                        aria-pressed={site.index === state.site}
-                        aria-label={`Look at ${site.label}`}
-                        onClick={() => dispatch({ kind: 'look-at', site: site.index })}
-                      >
-                        Look
-                      </button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </TableBox>
-          {shown.length === 0 && <p class="quiet">No site matches these words.</p>}
-          {!whole && shown.length > FIRST_ROWS && (
-            <button type="button" onClick={() => setWhole(true)}>
-              Show all {shown.length}
-            </button>
-          )}
-        </>
+        <SiteChooser state={state} dispatch={dispatch} sites={sites} />
       )}
       {skipped.length > 0 && (
         <details>
@@ -161,6 +67,125 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
         </details>
       )}
     </section>
+  );
+}
+
+/** Shows a table of sites to search, sort, choose and look at. */
+function SiteChooser(props: Pick<Parts, 'state' | 'dispatch'> & Pick<Inspection, 'sites'>) {
+  const { state, dispatch, sites } = props;
+  const [search, setSearch] = useState('');
+  const [column, setColumn] = useState<Column>('index');
+  const [down, setDown] = useState(false);
+  const [whole, setWhole] = useState(false);
+  const all = useMemo(() => sites.map((site, index) => ({ ...site, index })), [sites]);
+  const shown = useMemo(() => arranged(all, search, column, down), [all, search, column, down]);
+  const choose = (on: boolean) =>
+    dispatch({ kind: 'choose-sites', sites: shown.map(({ index }) => index), on });
+  const sortBy = (next: Column) => {
+    setDown(next === column && !down);
+    setColumn(next);
+  };
+  return (
+    <>
+      <div class="bar">
+        <label class="unseen" for="search">
+          Search sites
+        </label>
+        <input
+          id="search"
+          type="search"
+          placeholder="Search by name, kind, type …"
+          value={search}
+          onInput={({ currentTarget }) => setSearch(currentTarget.value)}
+        />
+        <button type="button" onClick={() => choose(true)}>
+          Choose {search === '' ? 'all' : `these ${shown.length}`}
+        </button>
+        <button type="button" onClick={() => choose(false)}>
+          {search === '' ? 'None' : 'None of these'}
+        </button>
+      </div>
+      <TableBox label="Table of sites">
+        <table>
+          <caption class="unseen">Sites: choose which to swap, and which to show as a curve</caption>
+          <SiteHead column={column} down={down} sortBy={sortBy} />
+          <tbody>
+            {(whole ? shown : shown.slice(0, FIRST_ROWS)).map((site) => (
+              <SiteRow key={site.index} state={state} dispatch={dispatch} site={site} />
+            ))}
+          </tbody>
+        </table>
+      </TableBox>
+      {shown.length === 0 && <p class="quiet">No site matches these words.</p>}
+      {!whole && shown.length > FIRST_ROWS && (
+        <button type="button" onClick={() => setWhole(true)}>
+          Show all {shown.length}
+        </button>
+      )}
+    </>
+  );
+}
+
+/** Shows the heads of the columns; a click on one sorts by it. */
+function SiteHead(props: {
+  readonly column: Column;
+  readonly down: boolean;
+  readonly sortBy: (column: Column) => void;
+}) {
+  const { column, down, sortBy } = props;
+  return (
+    <thead>
+      <tr>
+        <th scope="col">Swap</th>
+        {COLUMNS.map(([name, title]) => (
+          <th
+            key={name}
+            scope="col"
+            aria-sort={name === column ? (down ? 'descending' : 'ascending') : 'none'}
+          >
+            <button type="button" class="sort" onClick={() => sortBy(name)}>
+              {title}
+              <span aria-hidden="true">{name === column ? (down ? ' ↓' : ' ↑') : ''}</span>
+            </button>
+          </th>
+        ))}
+        <th scope="col">Curve</th>
+      </tr>
+    </thead>
+  );
+}
+
+function SiteRow(props: Pick<Parts, 'state' | 'dispatch'> & { readonly site: Site }) {
+  const { state, dispatch, site } = props;
+  return (
+    <tr class={site.index === state.site ? 'looked-at' : undefined}>
+      <td>
+        <input
+          type="checkbox"
+          aria-label={`Swap ${site.label}`}
+          checked={state.chosen.has(site.index)}
+          onChange={({ currentTarget }) =>
+            dispatch({ kind: 'choose-sites', sites: [site.index], on: currentTarget.checked })
+          }
+        />
+      </td>
+      <td class="number">{site.index + 1}</td>
+      <th scope="row">{site.label}</th>
+      <td>{site.kind}</td>
+      <td class="number">{typeof site.alpha === 'number' ? figure(site.alpha) : (site.alpha ?? '–')}</td>
+      <td>{site.elemType}</td>
+      <td>{site.scope}</td>
+      <td>
+        <button
+          type="button"
+          aria-pressed={site.index === state.site}
+          aria-label={`Look at ${site.label}`}
+          onClick={() => dispatch({ kind: 'look-at', site: site.index })}
+        >
+          Look
+        </button>
+      </td>
+    </tr>
   );
 }
 

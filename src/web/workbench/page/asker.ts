@@ -1,0 +1,54 @@
+import type { Answer, Problem } from '../protocol.js';
+import type { Action, Place, State } from './state.js';
+
+/** State of the page, and questions to the worker whose answers may come too late. */
+export interface Asker {
+  /** Returns the current state, which may be newer than the actions. */
+  readonly state: () => State;
+  readonly dispatch: (action: Action) => void;
+  /** Number of models opened so far; answers for an earlier model are dropped. */
+  readonly model: number;
+  /** Counts a model; answers for earlier models are dropped from now on. */
+  countModel(): void;
+  fail(place: Place, problem: Problem): void;
+  /** Returns the value; after a problem, shows the problem and returns undefined. */
+  valueFrom<T>(place: Place, asked: PromiseLike<Answer<T>>): Promise<T | undefined>;
+  /** Provider checks and histograms in progress; timing starts after them. */
+  readonly before: Promise<unknown>;
+  /** Adds work that timing waits for; a function starts after the work before it. */
+  waitFor(work: Promise<unknown> | (() => Promise<void>)): void;
+}
+
+/** Returns an asker for a page whose first model is still to be opened. */
+export function createAsker(state: () => State, dispatch: (action: Action) => void): Asker {
+  let model = 0;
+  let before: Promise<unknown> = Promise.resolve();
+  const fail = (place: Place, problem: Problem) => dispatch({ kind: 'problem', place, problem });
+  return {
+    state,
+    dispatch,
+    get model() {
+      return model;
+    },
+    countModel() {
+      model += 1;
+    },
+    fail,
+    async valueFrom<T>(place: Place, asked: PromiseLike<Answer<T>>): Promise<T | undefined> {
+      const current = model;
+      const answer = await Promise.resolve(asked).catch((error: unknown): Answer<T> => {
+        return { ok: false, problem: { code: 'run-failed', what: String(error) } };
+      });
+      if (current !== model) return undefined;
+      if (answer.ok) return answer.value;
+      if (answer.problem.code !== 'aborted') fail(place, answer.problem);
+      return undefined;
+    },
+    get before() {
+      return before;
+    },
+    waitFor(work) {
+      before = typeof work === 'function' ? before.then(work) : Promise.all([before, work]);
+    },
+  };
+}

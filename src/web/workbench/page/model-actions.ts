@@ -1,0 +1,91 @@
+// Actions that open and swap a model.
+import { HANDED_PATH, type Handed, type NamedFile } from '../protocol.js';
+import type { Asker } from './asker.js';
+import { bench } from './bench.js';
+import { modelAmong } from './files.js';
+import { choiceOf, type Files } from './state.js';
+
+export interface ModelActions {
+  /** Opens a model with its external data, or adds external data to the open model. */
+  give(files: readonly NamedFile[]): Promise<void>;
+  /** Opens the model that `onnx-mish ui` was started with. */
+  takeHanded(): Promise<void>;
+  /** Swaps the chosen sites, and returns whether that succeeded. */
+  swap(): Promise<boolean>;
+}
+
+/** Returns the actions that open and swap a model. */
+export function modelActions(asker: Asker): ModelActions {
+  const { state, dispatch, fail, valueFrom } = asker;
+
+  async function open(files: Files): Promise<void> {
+    asker.countModel();
+    await bench.stop();
+    dispatch({ kind: 'opening', name: files.model.name });
+    const opened = await valueFrom('open', bench.open(files.model, files.external));
+    if (opened === undefined) return;
+    dispatch({ kind: 'opened', model: opened, files });
+    if (opened.missing.length === 0) askFits(asker, 'original');
+  }
+
+  return {
+    async give(files) {
+      const found = modelAmong(files, state().model?.missing ?? []);
+      if ('problem' in found) return fail('open', found.problem);
+      const { files: now } = state();
+      if (found.model !== null) return open({ model: found.model, external: found.external });
+      if (now !== null) return open({ ...now, external: [...now.external, ...found.external] });
+    },
+    async takeHanded() {
+      try {
+        const { model: handed, external }: Handed = await (await fetched(HANDED_PATH)).json();
+        const file = async ({ name, url }: Handed['model']) => ({
+          name,
+          blob: await (await fetched(url)).blob(),
+        });
+        dispatch({ kind: 'opening', name: handed.name });
+        await open({ model: await file(handed), external: await Promise.all(external.map(file)) });
+      } catch (error) {
+        const what = `the model could not be fetched: ${error instanceof Error ? error.message : String(error)}`;
+        fail('open', {
+          code: 'io',
+          what,
+          fix: 'Start `onnx-mish ui model.onnx` again, or choose the file here',
+        });
+      }
+    },
+    async swap() {
+      const done = await swapChosen(asker);
+      if (done && state().model?.missing.length === 0) askFits(asker, 'swapped');
+      return done;
+    },
+  };
+}
+
+/** Swaps the chosen sites, and returns whether that succeeded. */
+export async function swapChosen({ state, dispatch, valueFrom }: Asker): Promise<boolean> {
+  const choice = choiceOf(state());
+  dispatch({ kind: 'swapping' });
+  const swapped = await valueFrom('swap', bench.swap(choice));
+  if (swapped === undefined) return false;
+  dispatch({ kind: 'swapped', swapped });
+  return true;
+}
+
+/** Asks which providers run a model. */
+function askFits(asker: Asker, which: 'original' | 'swapped'): void {
+  const { dispatch, valueFrom } = asker;
+  const current = asker.model;
+  dispatch({ kind: 'fits', which, fits: 'asking' });
+  asker.waitFor(async () => {
+    if (current !== asker.model) return;
+    const fits = await valueFrom('fits', bench.fits(which));
+    if (current === asker.model) dispatch({ kind: 'fits', which, fits: fits ?? null });
+  });
+}
+
+async function fetched(address: string): Promise<Response> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  return response;
+}

@@ -1,0 +1,96 @@
+// Actions that run both models or one site.
+import { proxy } from 'comlink';
+import type { RunEvent } from '../protocol.js';
+import type { Asker } from './asker.js';
+import { bench } from './bench.js';
+import { swapChosen } from './model-actions.js';
+import { readFeed } from './shapes.js';
+import { type Action, choiceOf, type Run, type State } from './state.js';
+
+export interface RunActions {
+  /** Swaps the chosen sites if necessary, and runs both models side by side. */
+  run(): Promise<void>;
+  stop(): void;
+  /** Counts the inputs of the selected site. */
+  measure(): Promise<void>;
+}
+
+/** Returns the actions that run both models, and the one that counts the inputs of a site. */
+export function runActions(asker: Asker): RunActions {
+  const { state, dispatch, fail, valueFrom } = asker;
+  let stopped = false;
+
+  const end = (ended: Run['ended'], announcement: string) =>
+    dispatch({ kind: 'run-more', change: () => ({ ended }), announcement });
+
+  return {
+    async run() {
+      const fed = feedOf(state());
+      if (fed === undefined) return;
+      const current = asker.model;
+      stopped = false;
+      const { providers, pairs } = state().feed;
+      const choice = choiceOf(state());
+      const empty = { pairs: {}, rows: [], report: null, ended: 'no' } as const;
+      dispatch({ kind: 'run', run: { choice, providers, wanted: pairs, step: 'Getting ready', ...empty } });
+      if (state().swapped === null && !(await swapChosen(asker))) return end('failed', 'The swap failed.');
+      await asker.before;
+      if (current !== asker.model) return;
+      if (stopped) return end('stopped', 'Stopped.');
+      const answer = await bench
+        .run(
+          { ...fed, providers, pairs },
+          proxy((event) => current === asker.model && dispatch(actionOf(event))),
+        )
+        .catch(
+          (error: unknown) => ({ ok: false, problem: { code: 'run-failed', what: String(error) } }) as const,
+        );
+      if (current !== asker.model) return;
+      if (answer.ok) {
+        const report = answer.value;
+        const announcement = 'All providers are measured.';
+        dispatch({ kind: 'run-more', change: () => ({ report, ended: 'done' }), announcement });
+      } else if (answer.problem.code === 'aborted') {
+        end('stopped', 'Stopped.');
+      } else {
+        fail('run', answer.problem);
+        end('failed', 'The run failed.');
+      }
+    },
+    stop() {
+      stopped = true;
+      void bench.stop();
+    },
+    async measure() {
+      const { site } = state();
+      const fed = feedOf(state());
+      if (fed === undefined) return;
+      dispatch({ kind: 'input', input: { site, histogram: undefined } });
+      const counting = valueFrom('histogram', bench.histogram(site, fed.input, fed.dims, fed.shapes));
+      asker.waitFor(counting);
+      const histogram = await counting;
+      if (state().input?.site !== site) return;
+      dispatch({ kind: 'input', input: histogram === undefined ? null : { site, histogram } });
+    },
+  };
+}
+
+/** Returns the inputs to run with; undefined without a model, and while a field is empty or wrong. */
+function feedOf({ feed, model }: State): ReturnType<typeof readFeed> {
+  return model === null ? undefined : readFeed(feed, model.inspection.inputs);
+}
+
+/** Returns how an event of the worker changes the page. */
+function actionOf(event: RunEvent): Action {
+  if (event.kind === 'step') return { kind: 'run-more', change: () => ({ step: event.text }) };
+  if (event.kind === 'pairs') {
+    const { provider, times } = event;
+    const change = ({ pairs }: Run) => ({
+      pairs: { ...pairs, [provider]: [...(pairs[provider] ?? []), ...times] },
+    });
+    return { kind: 'run-more', change };
+  }
+  const { row } = event;
+  const announcement = `${row.provider}: ${row.status === 'ran' ? 'measured' : (row.reason ?? row.status)}`;
+  return { kind: 'run-more', change: ({ rows }) => ({ rows: [...rows, row] }), announcement };
+}
