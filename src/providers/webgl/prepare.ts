@@ -20,7 +20,7 @@ export interface WebglModel {
 }
 
 /**
- * An in-memory copy of a model that WebGL can run: Mish in a form of operators that it has, and the dimensions of
+ * Copies a model in memory so that WebGL can run the copy: Mish in a form of operators that it has, and the dimensions of
  * inputs and outputs as numbers.
  */
 export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | undefined): Promise<WebglModel> {
@@ -46,7 +46,7 @@ function suspicionsOf(document: OnnxDocument): string[] {
   ];
 }
 
-/** The model as `retarget` writes it for WebGL, where that changes more than the form of Mish. */
+/** Rewrites a model for WebGL, as `retarget` does; undefined if only the form of Mish changes. */
 export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undefined> {
   const { output, report } = await retargetDocument(document, { target: 'webgl', undo: false });
   if (report.fixes.length === 0) return undefined;
