@@ -6,13 +6,15 @@ import { constantValue, type Form, stepsOf, type Variant } from './forms.js';
 const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
 const CLIP_INPUTS = 11;
+/** The first opset that has CastLike. */
+export const CAST_LIKE = 15;
 /** The opset from which arithmetic operators broadcast without an attribute. */
 const BROADCASTING = 7;
 
 export interface Emission extends Variant {
   readonly form: Form;
-  /** Element type of the site; may be undefined if the form needs no constants. */
-  readonly type: FloatType | undefined;
+  /** Element types of the site: several if its function is called with several. May be empty if the form needs no constants. */
+  readonly types: readonly FloatType[];
   /** Opset of the graph or function that receives the nodes. */
   readonly opset: number;
   /** Name of the site's input. */
@@ -29,7 +31,29 @@ export interface Emission extends Variant {
 
 /** Returns whether the form needs constants for this variant. If so, the element type must be known. */
 export function needsConstants(form: Form, variant: Variant): boolean {
-  return stepsFor(form, variant).some((step) => step.inputs.some((name) => name in form.constants));
+  return labelsOf(form, variant).length > 0;
+}
+
+/** Returns whether the form can be written for a site of these types. Several types need constants that are cast to the input's. */
+export function suits(form: Form, variant: Variant, types: readonly FloatType[], opset: number): boolean {
+  const labels = labelsOf(form, variant);
+  if (labels.length === 0 || types.length === 1) return true;
+  return (
+    opset >= CAST_LIKE && labels.every((label) => commonValue(form, variant, types, label) !== undefined)
+  );
+}
+
+/** Returns the names of the constants that the form reads. */
+function labelsOf(form: Form, variant: Variant): string[] {
+  return stepsFor(form, variant).flatMap(({ inputs }) => inputs.filter((name) => name in form.constants));
+}
+
+/** Returns the value of a constant if it is the same for all these types. Of the floors it is the one that each type holds. */
+function commonValue(form: Form, { beta, leak }: Variant, types: readonly FloatType[], label: string) {
+  const values = types.map((type) => constantValue(form.constants[label] ?? 0, type, beta, leak));
+  const greatest = Math.max(...values);
+  const isCommon = label === 'floor' || values.every((value) => value === greatest);
+  return values.length > 0 && isCommon ? greatest : undefined;
 }
 
 function stepsFor(form: Form, { beta, leak }: Variant) {
@@ -38,48 +62,50 @@ function stepsFor(form: Form, { beta, leak }: Variant) {
 
 /** Returns the nodes that compute y = x · tanh(softplus(βx)), or its mixture, in this form, in topological order. */
 export function emit(emission: Emission): onnx.INodeProto[] {
-  const { form, opset, x, y, prefix, fresh } = emission;
+  const { form, types, opset, x, y, prefix, fresh } = emission;
   const names = new Map([['x', x]]);
-  return stepsFor(form, emission).map((step) => {
+  const casts: onnx.INodeProto[] = [];
+  // Callers check `suits` first.
+  const value = (label: string) => commonValue(form, emission, types, label) ?? Number.NaN;
+  const constant = (label: string): string => {
+    const [only = 'f32', other] = types;
+    if (other === undefined) return emission.constant(label, value(label), only);
+    const name = fresh(`${prefix}/mish/${label}`);
+    const made = emission.constant(label, value(label), types.includes('f64') ? 'f64' : 'f32');
+    casts.push({ opType: 'CastLike', name, input: [made, x], output: [name] });
+    return name;
+  };
+  const nodes = stepsFor(form, emission).map((step) => {
     const attributes: onnx.IAttributeProto[] = [];
     const operands = step.inputs.filter((name) => {
       if (step.op !== 'Clip' || opset >= CLIP_INPUTS || !(name in form.constants)) return true;
       attributes.push({
         name: name === 'cap' ? 'max' : 'min',
         type: AttributeType.FLOAT,
-        f: asFloat32(value(emission, name)),
+        f: asFloat32(value(name)),
       });
       return false;
     });
     const hasConstant = operands.some((name) => name in form.constants);
     if (hasConstant && opset < BROADCASTING)
       attributes.push({ name: 'broadcast', type: AttributeType.INT, i: 1 });
-    const input = operands.map((name) => {
-      if (!(name in form.constants)) return names.get(name) ?? name;
-      return emission.constant(name, value(emission, name), known(emission));
+    const input = operands.map((label) => {
+      const name = names.get(label) ?? (label in form.constants ? constant(label) : label);
+      names.set(label, name);
+      return name;
     });
     const path = step.output === 'y' ? `${prefix}/mish` : `${prefix}/mish/${step.output}`;
     const name = fresh(path);
     if (step.output !== 'y') names.set(step.output, name);
     return { opType: step.op, name, input, output: [names.get(step.output) ?? y], attribute: attributes };
   });
+  return [...casts, ...nodes];
 }
 
 /** Builds a Constant node for a scalar. It uses the attribute `value`, which every opset has. */
 export function constantNode(name: string, value: number, type: FloatType): onnx.INodeProto {
   const attribute = [{ name: 'value', type: AttributeType.TENSOR, t: scalarTensor(value, type) }];
   return { opType: 'Constant', name, output: [name], attribute };
-}
-
-function value(emission: Emission, label: string): number {
-  const { form, beta, leak } = emission;
-  return constantValue(form.constants[label] ?? 0, known(emission), beta, leak);
-}
-
-/** Returns the element type. Callers check `needsConstants` first. */
-function known({ type, form }: Emission): FloatType {
-  if (type === undefined) throw new Error(`the ${form.name} form needs an element type`);
-  return type;
 }
 
 /** Limits a value to float32, the type of float attributes. Float32's lowest value also works as the floor of float64. */

@@ -2,8 +2,9 @@ import { type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 import { sinceVersion } from '../onnx/operator-versions.js';
 import { roundTo } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { needsConstants } from './emit.js';
+import { CAST_LIKE, needsConstants, suits } from './emit.js';
 import { FORMS, type Form, stepsOf, type Variant } from './forms.js';
+import { convertTo } from './opset.js';
 import type { Site, Skip } from './sites.js';
 
 type Obstacle = Pick<Skip, 'reason' | 'why' | 'option'>;
@@ -11,27 +12,32 @@ type Obstacle = Pick<Skip, 'reason' | 'why' | 'option'>;
 /** Explains why a form cannot be written at a site; undefined when it can. */
 export function formObstacle(
   form: Form,
-  { type, several = [], scope }: Pick<Site, 'type' | 'several' | 'scope'>,
+  { type, several = [], isOpen, scope }: Pick<Site, 'type' | 'several' | 'isOpen' | 'scope'>,
   variant: Variant,
   document: OnnxDocument,
 ): Obstacle | undefined {
-  for (const one of type === undefined ? several : [type]) {
+  const types = type === undefined ? several : [type];
+  for (const one of types) {
     const obstacle = typeObstacle(form, one, scope, variant);
     if (obstacle !== undefined) return obstacle;
   }
-  if (type === undefined && needsConstants(form, variant)) {
+  const sure = type === undefined && isOpen ? [] : types;
+  if (!suits(form, variant, sure, opsetOf(scope))) {
     const { softplus } = FORMS;
     const other = form !== softplus && !needsConstants(softplus, variant);
     const option = other ? { form: 'softplus' } : undefined;
     const needs = `and the ${form.name} form needs constants of`;
-    if (several.length > 1) {
-      const why = `its element type is ${several.join(' or ')}, as the function is called, ${needs} one type${other ? '; use the softplus form' : ''}`;
-      return { reason: 'type-not-in-form', why, option };
+    if (sure.length > 1) {
+      const start = `its element type is ${sure.join(' or ')}, as the function is called, ${needs} one type`;
+      const reason = 'type-not-in-form';
+      if (suits(form, variant, sure, CAST_LIKE))
+        return { reason, why: `${start} before opset ${CAST_LIKE}; ${convertTo(CAST_LIKE).text}` };
+      return { reason, why: `${start}${other ? '; use the softplus form' : ''}`, option };
     }
     const why = `its element type is not known, ${needs} it; run shape inference first${other ? ', or use the softplus form' : ''}`;
     return { reason: 'unknown-type', why, option };
   }
-  return versionObstacle(form, { type, several, scope }, variant, document);
+  return versionObstacle(form, types, scope, variant, document);
 }
 
 function typeObstacle(
@@ -72,7 +78,8 @@ const CLIP_INPUTS = 11;
  */
 function versionObstacle(
   form: Form,
-  { type, several = [], scope }: Pick<Site, 'type' | 'several' | 'scope'>,
+  types: readonly FloatType[],
+  scope: Scope,
   variant: Variant,
   document: OnnxDocument,
 ): Obstacle | undefined {
@@ -80,7 +87,6 @@ function versionObstacle(
   const [inside, outside] = [opsetOf(root), opsetOf(document.graph)];
   if (root.kind !== 'function' || inside === outside) return undefined;
   const imports = `${root.path} imports opset ${inside} and the model ${outside}`;
-  const types = type === undefined ? several : [type];
   const since = [BROADCASTING, form.opset, ...types.map((one) => form.types[one])];
   if (form.steps.some(({ op }) => op === 'Clip')) since.push(CLIP_INPUTS);
   if (since.some((opset) => inside < opset !== outside < opset))
@@ -89,7 +95,10 @@ function versionObstacle(
   // The checker skips the nodes of nested graphs, but their constants lie in the function.
   const steps = scope === root ? stepsOf(form, variant.beta !== 1, variant.leak !== undefined) : [];
   const written = steps.map(({ op }) => op);
-  if (needsConstants(form, variant)) written.push('Constant');
+  if (needsConstants(form, variant)) {
+    written.push('Constant');
+    if (scope === root && types.length > 1) written.push('CastLike');
+  }
   const changed = written.find((op) => sinceVersion(op, inside) !== sinceVersion(op, outside));
   if (changed === undefined) return undefined;
   const why = `${imports}, in which ${changed} is another version; onnx.checker refuses that`;

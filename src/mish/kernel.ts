@@ -28,7 +28,7 @@ export function kernelModel(kernel: Kernel, type: FloatType, opset: number): Uin
       form: FORMS[kernel.form],
       beta: kernel.beta,
       leak: kernel.kind === 'mixture' ? kernel.alpha : undefined,
-      type,
+      types: [type],
       opset,
       x: 'x',
       y: 'y',

@@ -1,11 +1,15 @@
 import type { OptionHint } from '../base/option-hint.js';
 import { opsetOf } from '../onnx/document.js';
-import { FORM_FOR, type Form, type Target } from './forms.js';
+import { CAST_LIKE, suits } from './emit.js';
+import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
 import { convertTo, type OpsetAdvice, RUNS_FROM } from './opset.js';
 import type { Site } from './sites.js';
 
 /** Options that notes advise, by the note. */
 export type NoteOptions = Record<string, OptionHint>;
+
+/** Facts about a site that decide its notes. */
+type Noted = Pick<Site, 'type' | 'several' | 'isOpen' | 'scope'>;
 
 /**
  * Returns a line, with the remedy, for each provider where a form is slow or cannot run at these sites. Stores the options
@@ -13,7 +17,7 @@ export type NoteOptions = Record<string, OptionHint>;
  */
 export function notesOn(
   form: Form,
-  sites: readonly Pick<Site, 'type' | 'several' | 'scope'>[],
+  sites: readonly Noted[],
   advice: OpsetAdvice = convertTo,
   options: NoteOptions = {},
 ): string[] {
@@ -33,19 +37,28 @@ export function notesOn(
   }
   const told = new Set<Target>();
   for (const { on, type, before, says } of form.limits) {
-    const applies = sites.some(
+    const concerned = sites.filter(
       (site) =>
         (type === undefined || site.type === type || site.several?.includes(type)) &&
         (before === undefined || opsetOf(site.scope) < before),
     );
-    if (!applies) continue;
+    if (concerned.length === 0) continue;
     const open = on.filter((target) => !told.has(target));
     const [first] = open;
     if (first === undefined) continue;
     for (const target of open) told.add(target);
     const start = `${open.join(' and ')}: ${says}`;
-    if (before === undefined) notes.push(`${start}; the ${FORM_FOR[first]} form does better`);
-    else add(before, `${start} before opset ${before}`, 'first');
+    if (before !== undefined) {
+      add(before, `${start} before opset ${before}`, 'first');
+      continue;
+    }
+    const better = FORMS[FORM_FOR[first]];
+    const takes = ({ several = [], isOpen, scope }: Noted, opset = opsetOf(scope)) =>
+      several.length < 2 || (isOpen !== true && suits(better, { beta: 1 }, several, opset));
+    if (concerned.some((site) => takes(site))) notes.push(`${start}; the ${better.name} form does better`);
+    else if (concerned.some((site) => takes(site, CAST_LIKE)))
+      add(CAST_LIKE, start, `for the ${better.name} form`);
+    else notes.push(`${start}; no other form takes all types of the function`);
   }
   return notes;
 }

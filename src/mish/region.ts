@@ -85,7 +85,7 @@ export interface Regions {
   evaluate(region: Region, operands: Values): Values;
 }
 
-export function createRegions(document: OnnxDocument, { index, calls }: Analysis): Regions {
+export function createRegions(document: OnnxDocument, { index, calls, types }: Analysis): Regions {
   const hasFunctions = document.functions.length > 0;
   let visits = 0;
   const structureAfter = createStructures();
@@ -102,8 +102,17 @@ export function createRegions(document: OnnxDocument, { index, calls }: Analysis
     }
     const home = index.home(scope, name);
     const node = home && index.producer(home, name);
-    if (home === undefined || node === undefined || depth === MAX_DEPTH || !mayBePart(node)) return undefined;
-    if (node.inputs.length > 2) return undefined;
+    if (home === undefined || node === undefined || depth === MAX_DEPTH) return undefined;
+    if (node.opType === 'CastLike' && node.domain === '') {
+      // The number stays what it is where it is cast to a float.
+      const [from = '', like = ''] = node.inputs;
+      const isFloat = types
+        .all(home, like)
+        .every((type) => type === undefined || floatType(type) !== undefined);
+      const cast = isFloat ? scalarOf(home, from, reader, depth + 1) : undefined;
+      return cast && { ...cast, names: [name, ...cast.names] };
+    }
+    if (node.inputs.length > 2 || !mayBePart(node)) return undefined;
     const parts: Scalar[] = [];
     for (const input of node.inputs) {
       const part = scalarOf(home, input, node, depth + 1);

@@ -15,6 +15,8 @@ export interface Target extends Variant {
   /** Name of the value to apply Mish to. */
   readonly x: string;
   readonly type: FloatType | undefined;
+  /** The types that it has where its function is called in several ways. */
+  readonly several?: readonly FloatType[] | undefined;
   readonly form: Form;
 }
 
@@ -57,13 +59,13 @@ export function rewrite(
       return name;
     };
 
-  for (const { scope, node, x, type, form, beta, leak } of targets) {
+  for (const { scope, node, x, type, several = [], form, beta, leak } of targets) {
     const y = node.outputs[0] ?? '';
     const nodes = emit({
       form,
       beta,
       leak,
-      type,
+      types: type === undefined ? several : [type],
       opset: opsetOf(scope),
       x,
       y,

@@ -15,6 +15,8 @@ export interface Site {
   readonly minusInfinity?: string | undefined;
   /** The float types of a site whose function is called with several types. */
   readonly several?: readonly FloatType[] | undefined;
+  /** Whether one of these calls has an unknown element type. */
+  readonly isOpen?: boolean | undefined;
   /** Input of an activation of several nodes, of which `node` is the last. */
   readonly x?: string | undefined;
   /** The other nodes of an activation of several nodes. */

@@ -93,9 +93,10 @@ export async function findSites(
       const all = elemType === undefined ? types.all(scope, x) : [elemType];
       const integer = all.find((type) => type !== undefined && floatType(type) === undefined);
       const several = all.length > 1 ? all.flatMap((type) => floatType(type) ?? []) : undefined;
+      const isOpen = all.includes(undefined);
       const type = floatType(elemType);
-      const alone: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several };
-      const site: Site = asWhole === undefined ? alone : { ...asWhole, several };
+      const alone: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several, isOpen };
+      const site: Site = asWhole === undefined ? alone : { ...asWhole, several, isOpen };
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
       // An activation that the caller excludes is no failure, even if other reasons apply.
       const chosen = choice(nodes);

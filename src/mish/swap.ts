@@ -148,7 +148,13 @@ async function swapRaised(
     ...(folding === undefined ? {} : { fold: foldReport(folding) }),
     ...(isWanted ? { fixes } : {}),
     notes: [
-      ...notesOn(form, sites, advice, noteOptions),
+      ...notesOn(
+        form,
+        sites.filter((site) => site.form === form),
+        advice,
+        noteOptions,
+      ),
+      ...noteOnOtherForm(sites.filter((site) => site.form !== form)),
       ...noteOnMinusInfinity(sites),
       ...oldWeights(folding, options, noteOptions),
       ...noteOnSize(output.size),
@@ -171,6 +177,7 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
   alpha: site.alpha,
   type: site.type,
   several: site.several,
+  isOpen: site.isOpen,
   doubt: site.doubt,
   minusInfinity: site.minusInfinity,
   beta,
@@ -205,7 +212,7 @@ async function foldSites(
 async function select(
   document: OnnxDocument,
   analysis: Analysis,
-  form: Form,
+  common: Form,
   beta: number,
   advice: OpsetAdvice,
   options: SwapOptions,
@@ -217,6 +224,7 @@ async function select(
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {
+    const form = formOf(site, options, common);
     checkOpset(form, site.scope, document, advice);
     const leak = plan === undefined ? mixtureOf(site, options.leaky) : site.leak;
     if (typeof leak === 'object') {
@@ -229,6 +237,19 @@ async function select(
     else skipped.push({ ...site, ...obstacle });
   }
   return { sites, skipped };
+}
+
+/** Returns the note on sites that are in the exp form because the chosen form does not run. */
+function noteOnOtherForm({ length }: readonly Chosen[]): string[] {
+  if (length === 0) return [];
+  const start = length === 1 ? 'a site is' : `${length} sites are`;
+  return [`${start} in the exp form: ONNX Runtime has no Softplus for float64`];
+}
+
+/** Returns a site's form. A function called with float64 among others gets the exp form, if no option names a form. */
+function formOf({ type, several = [] }: Site, { form, target, plan }: SwapOptions, common: Form): Form {
+  const isFree = form === undefined && target === undefined && plan === undefined;
+  return isFree && type === undefined && several.includes('f64') ? FORMS.exp : common;
 }
 
 /** Returns the slope of a site's mixture, undefined for Mish itself, or the reason why the site is skipped. */
