@@ -7,7 +7,7 @@ const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
 const CLIP_INPUTS = 11;
 /** The first opset that has CastLike. */
-export const CAST_LIKE = 15;
+export const CAST_LIKE_OPSET = 15;
 /** The opset from which arithmetic operators broadcast without an attribute. */
 const BROADCASTING = 7;
 
@@ -39,7 +39,8 @@ export function suits(form: Form, variant: Variant, types: readonly FloatType[],
   const labels = labelsOf(form, variant);
   if (labels.length === 0 || types.length === 1) return true;
   return (
-    opset >= CAST_LIKE && labels.every((label) => commonValue(form, variant, types, label) !== undefined)
+    opset >= CAST_LIKE_OPSET &&
+    labels.every((label) => commonValue(form, variant, types, label) !== undefined)
   );
 }
 

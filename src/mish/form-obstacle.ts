@@ -2,7 +2,7 @@ import { type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 import { sinceVersion } from '../onnx/operator-versions.js';
 import { roundTo } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { CAST_LIKE, needsConstants, suits } from './emit.js';
+import { CAST_LIKE_OPSET, needsConstants, suits } from './emit.js';
 import { FORMS, type Form, stepsOf, type Variant } from './forms.js';
 import { convertTo } from './opset.js';
 import type { Site, Skip } from './sites.js';
@@ -30,8 +30,11 @@ export function formObstacle(
     if (sure.length > 1) {
       const start = `its element type is ${sure.join(' or ')}, as the function is called, ${needs} one type`;
       const reason = 'type-not-in-form';
-      if (suits(form, variant, sure, CAST_LIKE))
-        return { reason, why: `${start} before opset ${CAST_LIKE}; ${convertTo(CAST_LIKE).text}` };
+      if (suits(form, variant, sure, CAST_LIKE_OPSET))
+        return {
+          reason,
+          why: `${start} before opset ${CAST_LIKE_OPSET}; ${convertTo(CAST_LIKE_OPSET).text}`,
+        };
       return { reason, why: `${start}${other ? '; use the softplus form' : ''}`, option };
     }
     const why = `its element type is not known, ${needs} it; run shape inference first${other ? ', or use the softplus form' : ''}`;

@@ -1,6 +1,6 @@
 import type { OptionHint } from '../base/option-hint.js';
 import { opsetOf } from '../onnx/document.js';
-import { CAST_LIKE, suits } from './emit.js';
+import { CAST_LIKE_OPSET, suits } from './emit.js';
 import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
 import { convertTo, type OpsetAdvice, RUNS_FROM } from './opset.js';
 import type { Site } from './sites.js';
@@ -56,8 +56,8 @@ export function notesOn(
     const takes = ({ several = [], isOpen, scope }: Noted, opset = opsetOf(scope)) =>
       several.length < 2 || (isOpen !== true && suits(better, { beta: 1 }, several, opset));
     if (concerned.some((site) => takes(site))) notes.push(`${start}; the ${better.name} form does better`);
-    else if (concerned.some((site) => takes(site, CAST_LIKE)))
-      add(CAST_LIKE, start, `for the ${better.name} form`);
+    else if (concerned.some((site) => takes(site, CAST_LIKE_OPSET)))
+      add(CAST_LIKE_OPSET, start, `for the ${better.name} form`);
     else notes.push(`${start}; no other form takes all types of the function`);
   }
   return notes;
