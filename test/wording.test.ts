@@ -66,15 +66,10 @@ const NO_NOUN =
   /^(What|Of|So|Whether|How|Where|Why|When|Which|To|In|For|By|As|Is|It|Told|Only|From|On|With|At|If|Not)\b/;
 
 /** Exported functions whose docstring does not begin with a verb in the third person, by folder. */
-const FUNCTIONS_LEFT: Readonly<Record<string, number>> = {
-  cli: 71,
-  files: 20,
-};
+const FUNCTIONS_LEFT: Readonly<Record<string, number>> = {};
 
 /** Exported types whose docstring does not begin with a noun, by folder. */
 const TYPES_LEFT: Readonly<Record<string, number>> = {
-  cli: 6,
-  files: 6,
   web: 1,
 };
 

@@ -3,5 +3,5 @@ import { run } from './run.js';
 
 run(process.argv);
 
-// A terminal that was closed takes no progress any more, which is no reason to leave things behind.
+// Progress to a closed terminal fails, which must not prevent the cleanup.
 process.stderr.on('error', () => {});

@@ -6,7 +6,7 @@ import { renewWords } from './text/say.js';
 import { finishOutput, print, renewOutput } from './text/stdout.js';
 import { clean } from './text/text.js';
 
-/** Each command's file is loaded only when it is called, or when help lists them all. */
+/** Loaders of the commands. A command is loaded only when it is called, or for the help. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }>>> = {
   inspect: () => import('./commands/inspect.js'),
   swap: () => import('./commands/swap.js'),
@@ -34,7 +34,7 @@ Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a pro
 
 async function parse(argv: readonly string[]): Promise<void> {
   const program = new Command('onnx-mish')
-    .description('Replace ReLU and LeakyReLU in trained ONNX models with Mish, and measure what that does.')
+    .description('Replace ReLU and LeakyReLU in trained ONNX models with Mish, and measure the effect.')
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
@@ -52,13 +52,13 @@ async function parse(argv: readonly string[]): Promise<void> {
   await program.parseAsync(argv);
 }
 
-/** Errors are thrown rather than ending the process, so that exit codes are decided in one place. */
+/** Makes commander throw errors instead of ending the process, so that `exitCode` decides on all exit codes. */
 function prepare(command: Command): Command {
   return (
     command
       .helpOption('-h, --help', 'print this help')
       .exitOverride()
-      // Commander repeats arguments, and a file's name can be one by a shell's `*`.
+      // Commander prints arguments, and a shell's `*` can make any file name an argument.
       .configureOutput({
         writeOut: print,
         outputError: (text, write) => write(text.split('\n').map(clean).join('\n')),
@@ -67,19 +67,19 @@ function prepare(command: Command): Command {
   );
 }
 
-/** Runs the command that these arguments call, to its end, and says in `process.exitCode` what came of it. Never throws. */
+/** Runs the command of these arguments, and sets `process.exitCode`. Never throws. */
 export function run(argv: readonly string[]): Promise<void> {
   renewOutput();
   renewWords();
   return parse(argv)
     .catch((error: unknown) => {
-      if (exitCode(error) !== EXIT.done) throw error; // help is an error to commander
+      if (exitCode(error) !== EXIT.done) throw error; // commander throws after printing help
     })
     .then(finishOutput)
     .catch((error: unknown) => {
       reportError(error, argv);
       process.exitCode = exitCode(error);
-      // Whoever interrupts does not wait for a browser that is still starting; it is ended on the way out.
+      // After an interrupt, do not wait for a browser that is still starting; it is ended at exit.
       if (process.exitCode === EXIT.interrupted) process.exit();
     });
 }

@@ -171,8 +171,8 @@ test.each([
   [{ validate: { timeout: 0 } }, 'validate.timeout has to be above 0'],
   [{ validate: { mean: [1, 2] } }, 'validate.mean has to be'],
   [{ undo: { force: 'yes' } }, 'undo.force has to be a boolean'],
-  [[], 'it has to be an object'],
-  ['no object', 'it has to be an object'],
+  [[], 'the configuration has to be an object'],
+  ['no object', 'the configuration has to be an object'],
 ])('%j is refused by the name of its key', async (config, what) => {
   const folder = await project({ 'onnx-mish.config.json': JSON.stringify(config) });
   const file = folder.at('onnx-mish.config.json');
@@ -235,7 +235,8 @@ test('JSON starts no program, by whichever way it comes; code may name one, from
   });
   await Promise.all(['browser.sh', 'code/browser.sh'].map((path) => chmod(folder.at(path), 0o755)));
   const validate = ['validate', folder.at('models/m.onnx'), '--dim', 'N=1', '--no-latency'];
-  const refused = /validate\.browser names a program, which JSON cannot\n {2}Name it with --browser/;
+  const refused =
+    /validate\.browser names a program, which a JSON configuration must not\n {2}Name the program with --browser/;
   expect((await folder.run([...validate], 'data')).stderr).toMatch(refused);
   expect((await folder.run([...validate, '--config', 'data'])).stderr).toMatch(refused);
   const piped = await cli([...validate, '--config', '/dev/stdin'], {
@@ -278,7 +279,7 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
     return { code, stderr };
   }
   const line = (why: string) =>
-    `../../onnx-mish.config.json: not taken, since ${why}; --config takes it, --no-config stops the search\n`;
+    `../../onnx-mish.config.json: not used, because ${why}; --config uses this file, --no-config stops the search\n`;
 
   test('a configuration is taken where only the user may write', async () => {
     expect((await taken(async () => {})).stderr).toContain("there is no key 'swap.nonsense'");
@@ -288,22 +289,22 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
     'none from a folder of mode %o, or from above it',
     async (mode) => {
       const top = await taken((at) => chmod(at('top'), mode));
-      expect(top).toEqual({ code: 0, stderr: line("others may write to '../..'") });
+      expect(top).toEqual({ code: 0, stderr: line("other users may write to '../..'") });
       const between = await taken((at) => chmod(at('top/a'), mode));
-      expect(between).toEqual({ code: 0, stderr: line("others may write to '..'") });
+      expect(between).toEqual({ code: 0, stderr: line("other users may write to '..'") });
     },
   );
 
   test('none that others may write to itself', async () => {
     const { code, stderr } = await taken((at) => chmod(at('top/onnx-mish.config.json'), 0o666));
-    expect([code, stderr]).toEqual([0, line("others may write to '../../onnx-mish.config.json'")]);
+    expect([code, stderr]).toEqual([0, line("other users may write to '../../onnx-mish.config.json'")]);
   });
 
   test.runIf(isRoot)('none of somebody else', async () => {
     const folder = await taken((at) => chown(at('top'), NOBODY, NOBODY));
-    expect(folder).toEqual({ code: 0, stderr: line("'../..' belongs to somebody else") });
+    expect(folder).toEqual({ code: 0, stderr: line("'../..' belongs to another user") });
     const file = await taken((at) => chown(at('top/onnx-mish.config.json'), NOBODY, NOBODY));
-    expect(file.stderr).toBe(line("'../../onnx-mish.config.json' belongs to somebody else"));
+    expect(file.stderr).toBe(line("'../../onnx-mish.config.json' belongs to another user"));
   });
 
   test('none from above the repository', async () => {

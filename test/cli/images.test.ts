@@ -86,7 +86,7 @@ describe('what goes wrong', () => {
     ['two numbers', ['--images', 'set', '--std', '1,2'], /three numbers/],
     ['a std of 0', ['--images', 'set', '--std', '0'], /above 0/],
     ['a size of 0', ['--images', 'set', '--size', '0'], /at least 1/],
-    ['options without images', ['--size', '16'], /--size is for images.*--images/s],
+    ['options without images', ['--size', '16'], /--size needs --images/s],
     ['two kinds of data', ['--images', 'set', '--data', 'x.npz'], /cannot be used with/],
   ])('%s', async (_, args, message) => {
     await images(NUMBERED);

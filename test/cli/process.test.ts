@@ -80,7 +80,7 @@ test('a model does not go to a terminal', async (context) => {
   if (result === undefined) return context.skip(NO_TERMINAL);
   expect(result.code).toBe(2);
   expect(result.shown).toBe(
-    'onnx-mish: a model is binary, and standard output is a terminal\r\n  Redirect it, or name a file with -o.\r\n',
+    'onnx-mish: a model is binary, and standard output is a terminal\r\n  Redirect standard output, or name a file with -o.\r\n',
   );
 });
 
@@ -108,7 +108,7 @@ test('a disk that fills up: said so, and nothing is left on it', async (context)
       const { code, stderr } = await cli(['swap', input, '-o', 'disk/out.onnx'], { cwd: folder.path });
       expect(code).toBe(2);
       expect(stderr).toContain(
-        `${where}: the disk is full\n  Free some space or choose another place (-o). Nothing was left behind.`,
+        `${where}: the disk is full\n  Free some space or choose another path (-o). Nothing was left behind.`,
       );
       expect(await readdir(folder.at('disk'))).toEqual([]);
     }

@@ -45,7 +45,7 @@ describe.runIf(process.platform === 'linux')('streams', () => {
       const { code, stderr } = await bash(line);
       expect([code, stderr]).toEqual([
         2,
-        expect.stringMatching(/from a pipe has no folder.*\n {2}Say with -o/),
+        expect.stringMatching(/from a pipe has no folder.*\n {2}Give the output with -o/),
       ]);
     }
   });
@@ -155,8 +155,9 @@ describe.runIf(process.platform === 'linux')('streams', () => {
       'onnx-mish report run.json --html /dev/stdout --junit -': 'cannot go to the same file',
       'onnx-mish swap m.onnx --out-dir -': '--out-dir needs a folder',
       'onnx-mish ui --export -': '--export needs a folder',
-      'onnx-mish rank m.onnx --data random --dim N=1 --resume -': '--resume reads a file',
-      'onnx-mish rank m.onnx --data random --dim N=1 --resume /dev/stdout': '--resume reads a file',
+      'onnx-mish rank m.onnx --data random --dim N=1 --resume -': '--resume reads and rewrites a file',
+      'onnx-mish rank m.onnx --data random --dim N=1 --resume /dev/stdout':
+        '--resume reads and rewrites a file',
     };
     for (const [line, wanted] of Object.entries(refused)) {
       const { code, stdout, stderr } = await bash(line);

@@ -102,7 +102,7 @@ test('a budget that nothing meets: exit code 1, and no file', async () => {
     const { code, stdout, stderr } = await cli([...args, ...more], { cwd: folder.path });
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(
-      /^onnx-mish: m\.onnx: no site of 1 was found to keep sqnr>=60; the most harmless, harmful, gives agreement .* SQNR 1\d.* on 20 searched samples; .* on 10 held-out samples\n/,
+      /^onnx-mish: m\.onnx: no site \(of 1\) keeps sqnr>=60; the most harmless, harmful, gives agreement .* SQNR 1\d.* on 20 searched samples; .* on 10 held-out samples\n/,
     );
     expect(stderr).toContain('Nothing was written. Loosen the budget');
   }
@@ -138,7 +138,7 @@ test('a model without sites is copied, as by any swap', async () => {
   expect(await folder.read('none.mish.onnx')).toEqual(bytes);
 });
 
-test('noise is said to be worth little', async () => {
+test('noise prints a note that it shows little', async () => {
   const { path: cwd } = await prepared();
   const { stdout } = await cli(['swap', 'm.onnx', '--data', 'random', '--dim', 'N=1', '--keep', 'sqnr>=1'], {
     cwd,
@@ -155,8 +155,8 @@ describe('refused', () => {
     [[...KEEP, 'sqnr>=30', '--samples', '1'], /at least two runs of samples/],
     [[...KEEP, 'sqnr>=30', '--samples', '0'], /must be a positive integer, got 0/],
     [[...KEEP, 'sqnr>=30', '--plan', 'plan.json'], /--plan <file>.*cannot be used with.*--keep/],
-    [['--data', 's.npz'], /--data is for --keep.*\n.*agreement>=0\.99/],
-    [['--samples', '3'], /--samples is for --keep/],
+    [['--data', 's.npz'], /--data needs --keep.*\n.*agreement>=0\.99/],
+    [['--samples', '3'], /--samples needs --keep/],
     [[...KEEP, 'sqnr>=30', '-o', 'm.onnx'], /m\.onnx/],
   ])('%j', async (args, message) => {
     const folder = await prepared();

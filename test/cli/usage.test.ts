@@ -77,15 +77,15 @@ test.concurrent.each([
   ],
   [
     ['swap', 'm.onnx', '--beta', 'two'],
-    "error: option '--beta <number>' argument 'two' is invalid. It has to be a number.\n",
+    "error: option '--beta <number>' argument 'two' is invalid. Write a number.\n",
   ],
   [
     ['swap', 'm.onnx', '--shard', '6/5'],
-    "error: option '--shard <i/n>' argument '6/5' is invalid. Write the part and their number: 1/5 to 5/5.\n",
+    "error: option '--shard <i/n>' argument '6/5' is invalid. Write part/parts: 1/5 to 5/5.\n",
   ],
   [
     ['swap', 'm.onnx', '--jobs', '0'],
-    "error: option '--jobs <number>' argument '0' is invalid. It has to be a whole number from 1 up.\n",
+    "error: option '--jobs <number>' argument '0' is invalid. Write a whole number of at least 1.\n",
   ],
   [
     ['swap', 'm.onnx', '-o', 'a.onnx', '--out-dir', 'out'],
@@ -93,11 +93,11 @@ test.concurrent.each([
   ],
   [
     ['validate', 'm.onnx', '--seed', '-1'],
-    "error: option '--seed <number>' argument '-1' is invalid. It has to be a whole number from 0 up.\n",
+    "error: option '--seed <number>' argument '-1' is invalid. Write a whole number of at least 0.\n",
   ],
   [
     ['validate', 'm.onnx', '--runs', '1.5'],
-    "error: option '--runs <number>' argument '1.5' is invalid. It has to be a whole number from 0 up.\n",
+    "error: option '--runs <number>' argument '1.5' is invalid. Write a whole number of at least 0.\n",
   ],
 ])('%j is bad usage', async (args, message) => {
   const { code, stdout, stderr } = await cli(args);
@@ -112,28 +112,31 @@ test.each([
   [['swap', 'm.onnx', '--only', 'relu,gelu'], "onnx-mish: there is no kind of activation called 'gelu'\n"],
   [['swap', 'm.onnx', '--beta', '0'], 'onnx-mish: '],
   [['swap', 'm.onnx', '--beta', 'Infinity'], 'onnx-mish: '],
-  [
-    ['retarget', 'm.onnx'],
-    'onnx-mish: retarget needs to know the form\n  Name a provider with --target, or a',
-  ],
+  [['retarget', 'm.onnx'], 'onnx-mish: retarget needs a form\n  Name a provider with --target, or a'],
   [['swap', 'm.onnx', 'm.onnx', '--plan', 'p.json'], 'onnx-mish: --plan is for one model at a time\n'],
   [['swap', 'm.onnx', '-'], 'onnx-mish: standard input cannot be one of many models\n  Name files only'],
-  [['swap', '-', '--out-dir', 'out'], 'onnx-mish: standard input: --out-dir is for files\n  Say with -o'],
+  [
+    ['swap', '-', '--out-dir', 'out'],
+    'onnx-mish: standard input: --out-dir is for files\n  Give the output with -o',
+  ],
   [
     ['swap', 'm.onnx', 'n.onnx', '-o', 'o.onnx'],
     'onnx-mish: o.onnx: -o names one file, and there may be many',
   ],
-  [['swap', '*.onnx', '--data', 'random'], 'onnx-mish: --data is for --keep\n'],
+  [['swap', '*.onnx', '--data', 'random'], 'onnx-mish: --data needs --keep\n'],
   [['inspect', '*.onnx', '--data', 'random'], 'onnx-mish: --data is for one model at a time\n'],
   [
     ['swap', 'm.onnx', '--config', 'm.onnx'],
-    'onnx-mish: m.onnx: this is no configuration\n  Name a .ts, .js',
+    'onnx-mish: m.onnx: this is not a configuration file\n  Name a .ts, .js',
   ],
   [['swap', 'm.onnx', '--config', 'nowhere'], 'onnx-mish: nowhere: there is no such file\n'],
   [['swap', 'm.onnx', '--config', '.'], 'onnx-mish: .: there is no configuration in this folder\n'],
   [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
   [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
-  [['validate', 'm.onnx', '--shape', 'x=a'], "onnx-mish: 'a' is no shape\n  Write sizes as 1x3x224x224.\n"],
+  [
+    ['validate', 'm.onnx', '--shape', 'x=a'],
+    "onnx-mish: 'a' is not a valid shape\n  Write sizes as 1x3x224x224.\n",
+  ],
   [
     ['validate', 'm.onnx', '--dim', 'N=-1'],
     "onnx-mish: the size of 'N' has to be a whole number, got '-1'\n  Write --dim 'N=1'",

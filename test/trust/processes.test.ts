@@ -143,7 +143,7 @@ test('the input under another name is refused, forced or not, and standard outpu
   const appended = await run('onnx-mish swap m.onnx -o - >> hard.onnx');
   expect(appended.code).toBe(2);
   expect(appended.stderr).toContain(
-    'onnx-mish: m.onnx: this is where standard output goes\n  Redirect it to',
+    'onnx-mish: m.onnx: standard output is redirected to this file\n  Redirect it to',
   );
   expect(await folder.read('m.onnx')).toEqual(MODEL);
   // An appended file that is another one is as good as any.
@@ -173,7 +173,7 @@ test('a report does not take the place of what is read, forced or not', async ()
     const { code, stderr } = await cli([...args, '--force'], at);
     expect([code, stderr], args.join(' ')).toEqual([
       2,
-      `onnx-mish: ${args.at(-1)}: this file is read by the command itself\n  Choose another name.\n`,
+      `onnx-mish: ${args.at(-1)}: this file is an input of the command\n  Choose another name.\n`,
     ]);
   }
   const same = await cli(['calibrate', 'm.onnx', '--data', 'random', '-o', 'x', '--report', './x'], at);

@@ -16,50 +16,49 @@ import type { Flags } from './run-calibrate.js';
 
 export function command(): Command {
   const command = new Command('calibrate')
-    .summary('swap, and repair what that does to the outputs, without labels')
+    .summary('swap, and repair the outputs without labels')
     .description(
-      'Replaces activations with Mish and solves the weights after them anew, so that the model gives what the original gave. It needs samples such as the model will see, and no labels.',
+      'Replaces activations with Mish, and recomputes the weights after them so that the outputs stay close to the original’s. Needs typical samples, but no labels.',
     )
     .argument('<model>', 'the original, an ONNX file');
   outputOptions(command, '<model>.mish.onnx', { pipes: false });
-  dataOptions(command, 'random for noise, which is worth little').option(
+  dataOptions(command, 'random for noise, which repairs little').option(
     '--samples <number>',
-    'samples to take at the most',
+    'maximal number of samples',
     some,
     512,
   );
   formOptions(siteOptions(command))
     .option(
       '--beta <number>',
-      'sharpness β, or auto for the smallest that keep a budget, each site its own',
+      'sharpness β, or auto for the smallest β of each site within the budget of --keep',
       beta,
     )
     .option(
       '--keep <limit>',
-      'what --beta auto has to keep: agreement>=0.98, sqnr>=30, top1-drop<=0.5 (repeatable)',
+      'budget of --beta auto: agreement>=0.98, sqnr>=30, top1-drop<=0.5 (repeatable)',
       collect,
     )
     .addOption(
       new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
     )
-    .option(
-      '--fold',
-      'put β into the weights around a site where that changes nothing: it costs no node then',
-    )
+    .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes')
     .option('--layers <glob>', 'repair only layers whose node or output name matches (repeatable)', collect)
-    .option('--rows <number>', 'rows that the weights of a layer are solved from, about', some, 15_000)
+    .option(
+      '--rows <number>',
+      'approximate number of rows to solve the weights of a layer from',
+      some,
+      15_000,
+    )
     .option(
       '--ridge <share>',
-      'the one ridge for all layers (default: chosen for each on held-out samples)',
+      'ridge for all layers (default: chosen per layer on held-out samples)',
       positive,
     )
-    .option('--steps <number>', 'gradient steps on all layers together, 0 for none', count, 200)
-    .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
-    .option(
-      '--report <file>',
-      'write the report as one HTML file that needs nothing else; - is standard output',
-    )
-    .option('--all', 'list every layer rather than the first and the last ones');
+    .option('--steps <number>', 'gradient steps on all layers together; 0 for none', count, 200)
+    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count)
+    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
+    .option('--all', 'list every layer, not only the first and last');
   return commonOptions(dataAccess(command))
     .addHelpText(
       'after',
@@ -82,7 +81,7 @@ Examples:
   $ onnx-mish calibrate model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --samples 1000`,
     )
     .action(async (model: string, flags: Flags) => {
-      const { run } = await import('./run-calibrate.js'); // heavy, and not needed for help
+      const { run } = await import('./run-calibrate.js'); // slow to load, and not needed for help
       await run(model, flags);
     });
 }

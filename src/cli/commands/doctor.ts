@@ -21,9 +21,9 @@ interface Diagnosis {
 
 export function command(): Command {
   const command = new Command('doctor')
-    .summary('which execution providers work here')
-    .description('Runs a Mish kernel on every execution provider, and says what is missing where it cannot.')
-    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: looked for)`);
+    .summary('show which execution providers work here')
+    .description('Runs a Mish kernel on every execution provider, and names what a provider is missing.')
+    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: searched for)`);
   return commonOptions(command)
     .addHelpText(
       'after',
@@ -69,7 +69,7 @@ async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<
     const parts = [
       `ONNX Runtime ${runtime?.version ?? provider.version}`,
       ...describe(runtime),
-      `the ${form} form is ${maxScaled?.toExponential(1)} from exact at most${right ? '' : ', which is too much'}`,
+      `the error of the ${form} form is at most ${maxScaled?.toExponential(1)}${right ? '' : ', which is too much'}`,
     ];
     const web = WEB_PROVIDERS.find((one) => one === name);
     const notice = web && webFacts(web).notice;

@@ -14,17 +14,17 @@ import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
 
-/** Rows that a terminal is given unless it asks for all. */
-const MOST = 40;
+/** Rows to print without --all. */
+const MAX_ROWS = 40;
 
-/** Inspects a model and what goes into its activations; prints both, and writes the report that is asked for. */
+/** Inspects a model and the inputs of its activations, prints both, and writes the HTML report if requested. */
 export async function measure(
   path: string,
   flags: Flags,
   describe: (inspection: Inspection) => string,
 ): Promise<void> {
   const { samples, seed, report, force, all = false } = flags;
-  await checkViews({ html: report, force }, [path, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  await checkViews({ html: report, force }, [path, flags.data, flags.labels]); // fail before the long run, not after
   const signal = interruptible();
   const { measured, inspection } = await whileUnchanged((await isPiped(path)) ? [] : [path], async () => {
     const { model, inspection } = await readModel(path, flags, signal);
@@ -43,7 +43,7 @@ export async function measure(
       ? jsonText({ model: path, ...inspection, activations: measured })
       : [
           describe(inspection),
-          renderActivations(measured, { clean, most: all ? undefined : MOST, hint: ALL_HINT }),
+          renderActivations(measured, { clean, most: all ? undefined : MAX_ROWS, hint: ALL_HINT }),
         ].join('\n\n'),
   );
   if (report === undefined) return;
@@ -51,7 +51,7 @@ export async function measure(
   await writeText(report, await renderHtmlActivations(measured, basename(path)), { force });
 }
 
-/** The model as ONNX Runtime takes it: a path, or the bytes of standard input. */
+/** Returns a model for ONNX Runtime: its path, or the bytes of standard input. */
 async function readModel(path: string, flags: Flags, signal: AbortSignal) {
   const source = await modelArgument(path, signal);
   try {
@@ -61,7 +61,7 @@ async function readModel(path: string, flags: Flags, signal: AbortSignal) {
     if (external === undefined) return { model: await source.read(0, source.size), inspection };
     throw new OnnxMishError(
       'external-data',
-      `the model has data in '${external}', which a pipe does not bring along`,
+      `the model has data in the file '${external}', which a pipe cannot provide`,
       {
         where: source.name,
         fix: 'Name the model’s file',

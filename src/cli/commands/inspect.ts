@@ -14,17 +14,17 @@ import type { Flags } from './inspect-flags.js';
 
 export function command(): Command {
   const command = new Command('inspect')
-    .summary('what a model is, and what could be swapped')
+    .summary('show a model, and the sites that can be swapped')
     .description(
-      'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also what goes into each activation: dead units, spread, Mish’s dip.',
+      'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also statistics of each activation’s input: dead units, spread, share in Mish’s dip.',
     );
   manyOptions(command, { writes: false });
-  siteOptions(command).option('--all', 'list every site rather than the first ones');
-  dataOptions(command, 'random for noise; without samples nothing is run')
-    .option('--samples <number>', 'samples to take at the most (default: 256, of noise 32)', atLeastOne)
+  siteOptions(command).option('--all', 'list every site, not only the first');
+  dataOptions(command, 'random for noise; without samples the model is not run')
+    .option('--samples <number>', 'maximal number of samples (default: 256; 32 for noise)', atLeastOne)
     .option(
       '--report <file>',
-      'write what the samples show as one HTML file that needs nothing else; - is standard output',
+      'write the statistics as a single self-contained HTML file; - is standard output',
     )
     .option('-f, --force', 'overwrite the report if it exists');
   return commonOptions(configOptions(dataAccess(command)))
@@ -58,12 +58,12 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   if ('many' in chosen) {
     refuseForMany(flags, ['data', 'images']);
     checkStray(flags);
-    const { inspectMany } = await import('./inspect-many.js'); // loads what draws tables
+    const { inspectMany } = await import('./inspect-many.js'); // loaded late: the table library is slow to load
     return inspectMany(chosen.many, flags);
   }
   const path = chosen.one;
   if (flags.data !== undefined || flags.images !== undefined) {
-    const { measure } = await import('./inspect-data.js'); // loads ONNX Runtime
+    const { measure } = await import('./inspect-data.js'); // loaded late: ONNX Runtime is slow to load
     return measure(path, flags, (inspection) => describe(path, inspection, flags.all ?? false));
   }
   checkStray(flags);
@@ -80,18 +80,18 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
 
 function atLeastOne(text: string): number {
   const value = count(text);
-  if (value === 0) throw new InvalidArgumentError('It has to be at least 1.');
+  if (value === 0) throw new InvalidArgumentError('Write a number of at least 1.');
   return value;
 }
 
-/** Throws `bad-usage` for an option that means nothing without samples. */
+/** Throws `bad-usage` for an option that needs samples, without samples. */
 function checkStray(flags: Flags): void {
   const { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit } = flags;
   const needing = { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit };
   const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
   if (stray === undefined) return;
   throw new OnnxMishError('bad-usage', `--${stray} needs samples to run the model on`, {
-    fix: 'Give them with --data samples.npz or --images folder',
+    fix: 'Give samples with --data samples.npz or --images folder',
   });
 }
 

@@ -5,27 +5,27 @@ import type { Flags } from './run-rank.js';
 
 export function command(): Command {
   const command = new Command('rank')
-    .summary('swap one site at a time, and list them from harmless to harmful')
+    .summary('swap one site at a time, and list the sites from harmless to harmful')
     .description(
-      'Swaps one activation at a time in memory, runs the result over samples, and lists the sites by how far that moved the outputs from the original’s.',
+      'Swaps one activation at a time in memory, runs the result on samples, and lists the sites by how far the outputs moved from the original’s.',
     )
     .argument('<model>', 'the original, an ONNX file; - is standard input');
   dataOptions(command, 'random for noise').option(
     '--samples <number>',
-    'samples to take at the most (default: 256, of noise 32)',
+    'maximal number of samples (default: 256; 32 for noise)',
     atLeastOne,
   );
-  formOptions(siteOptions(command)).option('--beta <number>', 'sharpness of the Mish that is tried', number);
+  formOptions(siteOptions(command)).option('--beta <number>', 'sharpness β of Mish', number);
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   const top = new Option(
     '--top <number>',
-    'measure only so many, the most harmless by the estimate',
+    'measure only this many sites, the most harmless by the estimate',
   ).argParser(count);
   command
     .addOption(leaky.choices(['mish', 'mixture']))
-    .addOption(new Option('--estimate', 'measure none: rank by the estimate').conflicts('top'))
+    .addOption(new Option('--estimate', 'rank by the estimate, without measurements').conflicts('top'))
     .addOption(top)
-    .option('--resume <file>', 'go on with this ranking, and keep it up to date after every site');
+    .option('--resume <file>', 'continue the ranking in this file, and save it after every site');
   return commonOptions(dataAccess(command))
     .addHelpText(
       'after',
@@ -48,13 +48,13 @@ Examples:
   $ jq '{schema: "onnx-mish/plan@1", form, beta, sites: .sites[:8]}' ranking.json > plan.json`,
     )
     .action(async (model: string, flags: Flags) => {
-      const { run } = await import('./run-rank.js'); // heavy, and not needed for help
+      const { run } = await import('./run-rank.js'); // slow to load, and not needed for help
       await run(model, flags);
     });
 }
 
 function atLeastOne(text: string): number {
   const value = count(text);
-  if (value === 0) throw new InvalidArgumentError('It has to be at least 1.');
+  if (value === 0) throw new InvalidArgumentError('Write a number of at least 1.');
   return value;
 }

@@ -14,15 +14,15 @@ interface Flags extends ViewFlags {
 
 export function command(): Command {
   const command = new Command('report')
-    .summary('show a report again, as HTML too, or compare two')
+    .summary('show a report, also as HTML, or compare two reports')
     .description(
-      'Shows what `validate --json` found: in the terminal, as one HTML file, as JUnit XML. With a second report, what changed.',
+      'Shows a report of `validate --json` in the terminal, as HTML or as JUnit XML. With a second report, shows what changed.',
     )
     .argument('<report>', 'an onnx-mish/report@2 (or @1); - is standard input')
-    .argument('[later]', 'a later report, to be compared with the first')
-    .option('--html <file>', 'write one HTML file that needs nothing else; - is standard output')
+    .argument('[later]', 'a later report to compare with the first')
+    .option('--html <file>', 'write a single self-contained HTML file; - is standard output')
     .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
-    .option('-f, --force', 'overwrite files that exist');
+    .option('-f, --force', 'overwrite existing files');
   return commonOptions(command)
     .addHelpText(
       'after',
@@ -57,7 +57,7 @@ async function compare(path: string, later: string, flags: Flags): Promise<void>
   }
   if (path === '-' && later === '-') {
     throw new OnnxMishError('bad-usage', 'two reports cannot both come from standard input', {
-      fix: 'Name a file for one of them',
+      fix: 'Name a file for at least one report',
     });
   }
   await checkViews(flags, [path, later]);

@@ -19,9 +19,9 @@ import { integer } from '../text/text.js';
 
 export function command(): Command {
   const retarget = new Command('retarget')
-    .summary('rewrite Mish that is in a model in another form')
+    .summary('rewrite the Mish of a model in another form')
     .description(
-      'Rewrites the Mish in a model, whoever put it there, in the form that suits a provider. The function stays the same.',
+      'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same.',
     );
   manyOptions(retarget);
   outputOptions(retarget, '<model>.<target>.onnx');
@@ -50,14 +50,14 @@ async function run(
   const chosen = chooseModels(models, flags, command);
   const tag = flags.target ?? flags.form;
   if (tag === undefined) {
-    throw new OnnxMishError('bad-usage', 'retarget needs to know the form', {
+    throw new OnnxMishError('bad-usage', 'retarget needs a form', {
       fix: 'Name a provider with --target, or a form with --form',
     });
   }
   if ('one' in chosen) {
     return runTransformation(chosen.one, flags, { file: retargetFile, document: retargetDocument, describe });
   }
-  const { transformMany } = await import('../io/transform-many.js'); // loads what draws tables
+  const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
   return transformMany(chosen.many, flags, {
     ...{ file: retargetFile, tag, done: 'retargeted' },
     head: ['Mish', 'as it was', 'kept', 'form', 'bytes'],

@@ -22,7 +22,7 @@ import { say, sayJson } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 
-/** The command's options, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface Flags extends FormOptions, DataFlags {
   output?: string;
   force?: boolean;
@@ -44,7 +44,7 @@ export interface Flags extends FormOptions, DataFlags {
   json?: boolean;
 }
 
-/** Where a model from a pipe goes; undefined for a file. Throws `bad-usage` where nothing says where it goes. */
+/** Returns the output path of a model from a pipe; undefined for a file. Throws `bad-usage` without `output`. */
 async function outputOfPipe(input: string, output: string | undefined): Promise<string | undefined> {
   if (!(await isPiped(input))) return undefined;
   if (output !== undefined) return outputArgument(input, output);
@@ -54,16 +54,16 @@ async function outputOfPipe(input: string, output: string | undefined): Promise<
   });
 }
 
-/** Calibrates a model, writes the result, and says what came of it. */
+/** Calibrates a model, writes the result, and prints a summary. */
 export async function run(input: string, flags: Flags): Promise<void> {
   const { output, force, samples, beta, rows, ridge, report: html } = flags;
   if (input === '-' || output === '-') {
     throw new OnnxMishError('bad-usage', 'calibrate reads and writes files', {
-      fix: 'Name one in place of -',
+      fix: 'Name a file instead of -',
     });
   }
   if (flags.keep !== undefined && beta !== 'auto') {
-    throw new OnnxMishError('bad-usage', '--keep is what --beta auto keeps', {
+    throw new OnnxMishError('bad-usage', '--keep needs --beta auto', {
       fix: 'Add --beta auto, or use `onnx-mish swap --keep` to choose sites',
     });
   }
@@ -71,7 +71,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   if (flags.data === NOISE && flags.labels !== undefined) {
     throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
   }
-  await checkViews({ html, force }, [input, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  await checkViews({ html, force }, [input, flags.data, flags.labels]); // fail before the long run, not after
   if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, 'mish'))) {
     throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
   }
@@ -90,7 +90,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
     session,
     onProgress: (step: string, done: number, of: number) => {
-      if (done === 0) left = clockFor(); // what comes now goes at another pace
+      if (done === 0) left = clockFor(); // each step has a different speed
       bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
     },
   };

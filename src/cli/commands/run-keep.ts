@@ -21,11 +21,11 @@ import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js
 import { runTransformation } from '../io/transform.js';
 import { harmText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
-import { clean, columns, plural } from '../text/text.js';
+import { clean, columns, integer, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 import type { Flags } from './swap-flags.js';
 
-/** What the command says of a swap, budget or not. */
+/** Functions of the swap command that describe a swap, with or without a budget. */
 export interface Words {
   readonly describe: (report: SwapReport) => string[];
   readonly sayDryRun: (input: string, report: SwapReport, json: boolean, lines: readonly string[]) => void;
@@ -33,11 +33,11 @@ export interface Words {
 
 /** The report of a swap within a budget. */
 interface KeptReport extends SwapReport {
-  /** Plan, sites and what is left stand in the report itself. */
+  /** Result of the search, without plan, sites and the sites that stay: the report has them. */
   readonly keep: Omit<BudgetResult, 'plan' | 'sites' | 'left'>;
 }
 
-/** Swaps as many sites as keep a budget. Throws `over-budget` where there are sites and not one does. */
+/** Swaps as many sites as the budget allows. Throws `over-budget` if it allows none of the sites. */
 export async function runKeep(
   input: string,
   flags: Flags & { readonly keep: readonly string[] },
@@ -55,7 +55,7 @@ export async function runKeep(
     const kept = await swapWithinBudget(
       await runnable(document, path, session),
       onCpu({
-        ...{ budget, data, seed, signal, onProgress: told(bar.update) },
+        ...{ budget, data, seed, signal, onProgress: progressPrinter(bar.update) },
         session,
         samples: samples ?? allOfNoise(flags),
         ...{ only, include, exclude, form, target, beta, leaky, strict },
@@ -94,7 +94,7 @@ export async function runKeep(
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, KeptReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // before minutes are spent
+      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // fail before the long run, not after
       const kept = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan: kept.plan });
       return { ...written, report: withKept(written.report, kept) };
@@ -108,24 +108,24 @@ export async function runKeep(
   });
 }
 
-/** Progress in words. */
-function told(update: (step: string) => void): (progress: KeepProgress) => void {
+/** Returns a function that prints progress. */
+function progressPrinter(update: (step: string) => void): (progress: KeepProgress) => void {
   const left = clockFor();
   return ({ stage, model, models, sites }) => {
     if (stage === 'ranking') update(`ranking site ${model} of ${models}${left((model - 1) / models)}`);
     else if (stage === 'checking') update(`checking ${plural(sites, 'site')} on held-out samples`);
-    else update(`searching: ${plural(sites, 'site')} together, model ${model} of ${models} at the most`);
+    else update(`searching: ${plural(sites, 'site')} together, model ${model} of at most ${models}`);
   };
 }
 
 function nothingKept({ budget, of, mostHarmless }: BudgetResult): string {
   const limits = budget.map(limitText).join(' and ');
-  const found = `no site of ${of} was found to keep ${limits}`;
-  if (mostHarmless === null) return found;
+  const problem = `no site (of ${integer(of)}) keeps ${limits}`;
+  if (mostHarmless === null) return problem;
   const { label, searched, heldOut } = mostHarmless;
   const on = ({ harm, samples }: JudgedSet, which: string) =>
     `${harmText(harm)} on ${plural(samples, `${which} sample`)}`;
-  return `${found}; the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
+  return `${problem}; the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
 }
 
 function describeKept({ keep }: KeptReport): string[] {
@@ -146,9 +146,7 @@ function describeKept({ keep }: KeptReport): string[] {
     columns(rows, '    '),
     ...(takenBack === 0
       ? []
-      : [
-          `  ${plural(takenBack, 'site')} taken back: the held-out samples did not keep the budget with them`,
-        ]),
+      : [`  ${plural(takenBack, 'site')} taken back, to keep the budget on the held-out samples`]),
     ...notes.map((note) => `  note: ${note}`),
   ];
 }

@@ -21,7 +21,7 @@ import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 
-/** The command's options, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface Flags
   extends DataFlags,
     Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'> {
@@ -32,7 +32,7 @@ export interface Flags
   json?: boolean;
 }
 
-/** Ranks the sites of a model, keeps the file of --resume up to date, and prints the ranking. */
+/** Ranks the sites of a model, saves progress in the file of --resume, and prints the ranking. */
 export async function run(path: string, flags: Flags): Promise<void> {
   requireSamples(flags, 'rank');
   const { resume, samples, seed, only, include, exclude, form, target, beta, leaky } = flags;
@@ -57,7 +57,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
       if (!isAborted(error) || resume === undefined) throw error;
       throw new OnnxMishError('aborted', 'interrupted', {
         where: resume,
-        fix: 'Run the same command again to go on from there',
+        fix: 'Run the same command again to continue',
       });
     })
     .finally(bar.end);
@@ -65,17 +65,17 @@ export async function run(path: string, flags: Flags): Promise<void> {
   say(flags.json ? jsonText(ranking) : describe(basename(path), ranking));
 }
 
-/** The model as ONNX Runtime takes it: a path, or the bytes of standard input. */
+/** Returns a model for ONNX Runtime: its path, or the bytes of standard input. */
 async function bytesOrPath(path: string, signal: AbortSignal): Promise<string | Uint8Array> {
   if (!(await isPiped(path))) return path;
   const source = await modelArgument(path, signal);
   return source.read(0, source.size);
 }
 
-/** An earlier ranking; undefined where the file is not there yet. Throws `io`, `bad-usage`, and `bad-data` for anything else in it. */
+/** Reads an earlier ranking; returns undefined for a missing file. Throws `io`, `bad-usage`, and `bad-data` for other content. */
 async function readRanking(path: string, signal: AbortSignal): Promise<Ranking | undefined> {
   if (await isPiped(path)) {
-    throw new OnnxMishError('bad-usage', '--resume reads a file and writes it again, which a pipe cannot', {
+    throw new OnnxMishError('bad-usage', '--resume reads and rewrites a file, so it cannot be a pipe', {
       where: path,
       fix: 'Name a file; --json prints the ranking',
     });
@@ -85,7 +85,7 @@ async function readRanking(path: string, signal: AbortSignal): Promise<Ranking |
     throw error;
   });
   if (text === undefined) {
-    await checkTarget(path, false); // before minutes are spent on what cannot be written
+    await checkTarget(path, false); // fail before the long run, not after
     return undefined;
   }
   const json = ((): unknown => {
@@ -134,8 +134,8 @@ function describe(name: string, { data, sites, skipped, spearman, form, beta }: 
     ...(sharpness === '' ? [] : [`  Mish in the ${form} form${sharpness}`]),
     ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),
     ...(unmeasured > 0 && unmeasured < sites.length
-      ? [`  the last ${plural(unmeasured, 'site')} by the estimate only`]
+      ? [`  the last ${plural(unmeasured, 'site')} ranked by the estimate only`]
       : []),
-    ...(noise ? ['  note: on noise, which says little of how the model fares on real samples'] : []),
+    ...(noise ? ['  note: ranked on noise; on real samples the order may differ'] : []),
   ].join('\n');
 }

@@ -22,7 +22,7 @@ interface SharpenedReport extends SwapReport {
   readonly sharpness: SharpnessReport;
 }
 
-/** Swaps all sites, each with the smallest sharpness that keeps a budget. Throws `over-budget` where none does. */
+/** Swaps all sites, each with the smallest sharpness within a budget. Throws `over-budget` if no sharpness keeps it. */
 export async function runSharpen(input: string, flags: Flags, { describe, sayDryRun }: Words): Promise<void> {
   const { keep, samples, seed, only, include, exclude, form, target, leaky, strict, dryRun } = flags;
   if (keep === undefined) {
@@ -31,7 +31,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
     });
   }
   if (input === '-') {
-    throw new OnnxMishError('bad-usage', '--beta auto reads a file', { fix: 'Name one in place of -' });
+    throw new OnnxMishError('bad-usage', '--beta auto reads a file', { fix: 'Name a file instead of -' });
   }
   requireSamples(flags, '--beta auto');
   const budget = parseBudget(keep);
@@ -61,7 +61,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, SharpenedReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // before minutes are spent
+      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // fail before the long run, not after
       const { plan, sharpness } = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan });
       return { ...written, report: { ...written.report, sharpness } };

@@ -17,7 +17,7 @@ import { steps } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean } from '../text/text.js';
 
-/** The command's options, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface Flags extends FormOptions, Thresholds, DataFlags, ManyFlags {
   beta?: number;
   providers?: string[];
@@ -40,14 +40,14 @@ export interface Flags extends FormOptions, Thresholds, DataFlags, ManyFlags {
   debug?: boolean;
 }
 
-/** Compares, prints the report, and sets the exit code. */
+/** Compares two models, prints the report, and sets the exit code. */
 export async function run(
   originalPath: string,
   swappedPath: string | undefined,
   flags: Flags,
 ): Promise<void> {
   const views = { html: flags.report, junit: flags.junit, force: flags.force };
-  await checkViews(views, [originalPath, swappedPath, flags.data, flags.labels]); // before minutes are spent on what cannot be written
+  await checkViews(views, [originalPath, swappedPath, flags.data, flags.labels]); // fail before the long run, not after
   const bar = steps();
   const report = await compare(originalPath, swappedPath, flags, {
     signal: interruptible(),
@@ -65,7 +65,7 @@ interface Watch {
   readonly onProgress?: ((step: string) => void) | undefined;
 }
 
-/** Compares two models, or a model with its swap in memory, as the flags say. Throws `io` where one changes meanwhile. */
+/** Compares two models, or a model with its swap in memory. Throws `io` if a file changes meanwhile. */
 export async function compare(
   originalPath: string,
   swappedPath: string | undefined,
@@ -90,7 +90,7 @@ async function compareFiles(
     swappedPath === undefined
       ? await swappedInMemory(original, flags)
       : await fileCandidate(swappedPath, basename(swappedPath), signal);
-  const data = await readData(flags, flags.runs, { note: () => {}, signal }); // the report has the notes
+  const data = await readData(flags, flags.runs, { note: () => {}, signal }); // the report contains the notes
   return validateFiles(original, swapped, {
     providers: flags.providers,
     data,
@@ -99,7 +99,7 @@ async function compareFiles(
       allowOutsideData: flags.allowOutsideData,
     },
     browser: flags.browser,
-    timeoutMs: Math.min(1000 * flags.timeout, 2 ** 31 - 1), // more than a timer can count to
+    timeoutMs: Math.min(1000 * flags.timeout, 2 ** 31 - 1), // the largest delay of a timer
     latency: flags.latency ? { minPairs: flags.pairs, minSeconds: flags.seconds } : false,
     thresholds: flags,
     perLayer: flags.perLayer,
@@ -108,7 +108,7 @@ async function compareFiles(
   });
 }
 
-/** The exit code that a report stands for: a limit was not kept, or a provider that was asked for is not there. */
+/** Returns the exit code of a report: for a limit that is not kept, or a requested provider that is not available. */
 export function codeOf({ verdicts, providers }: Report): number {
   const failed =
     verdicts.some(({ passed, binding }) => binding && !passed) ||

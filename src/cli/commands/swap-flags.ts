@@ -3,7 +3,7 @@ import type { TransformFlags } from '../io/transform.js';
 import type { DataFlags } from '../options/data-options.js';
 import type { ManyFlags } from '../options/many-options.js';
 
-/** The command's options, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export type Flags = Omit<SwapOptions, 'plan'> &
   TransformFlags &
   ManyFlags &

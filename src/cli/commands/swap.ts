@@ -47,26 +47,27 @@ export function command(): Command {
   opsetOption(fixOptions(formOptions(swap)));
   swap.option(
     '--beta <number>',
-    'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ReLU is the limit; auto: the smallest that --keep allows',
+    'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ∞ is ReLU; auto: the smallest that --keep allows',
     beta,
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   swap.addOption(leaky.choices(['mish', 'mixture']));
-  swap.option(
-    '--fold',
-    'put β into the weights around a site where that changes nothing: it costs no node then',
-  );
-  const plan = new Option('--plan <file>', 'swap the sites that an edited plan lists, as it says');
+  swap.option('--fold', 'multiply β into the weights around a site where possible, which saves nodes');
+  const plan = new Option('--plan <file>', 'swap the sites of an edited plan, with the options in the plan');
   plan.conflicts(['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep']);
   siteOptions(swap)
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
     .addOption(plan)
-    .option('--strict', 'fail (exit code 1) when an activation had to be left alone')
+    .option('--strict', 'fail (exit code 1) if an activation is skipped')
     .option('--no-undo', 'leave out the record from which `undo` restores the original')
-    .option('--keep <limit>', 'swap only as many sites as keep this, on samples (repeatable)', collect);
+    .option(
+      '--keep <limit>',
+      'swap only as many sites as this limit on samples allows (repeatable)',
+      collect,
+    );
   dataOptions(swap, 'for --keep; random for noise').option(
     '--samples <number>',
-    'samples for --keep to take at the most (default: 512, of noise 32)',
+    'maximal number of samples for --keep (default: 512; 32 for noise)',
     count,
   );
   return commonOptions(configOptions(dataAccess(swap)))
@@ -124,7 +125,7 @@ async function run(
     refuseForMany({ ...given, 'beta auto': given.beta === 'auto' }, ['keep', 'beta auto', 'plan']);
     const flags = { ...given, plan: undefined, beta: given.beta === 'auto' ? undefined : given.beta };
     checkStray(flags);
-    const { transformMany } = await import('../io/transform-many.js'); // loads what draws tables
+    const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
     return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
       ...{ tag: 'mish', dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
       file: flags.dryRun ? dryFile : swapFile,
@@ -139,22 +140,22 @@ async function run(
   const input = chosen.one;
   const { beta, ...rest } = given;
   if (beta === 'auto') {
-    const { runSharpen } = await import('./run-sharpen.js'); // loads ONNX Runtime
+    const { runSharpen } = await import('./run-sharpen.js'); // loaded late: ONNX Runtime is slow to load
     return runSharpen(input, rest, { describe: describeSwapReport, sayDryRun });
   }
   const flags: Flags = { ...rest, beta };
   if (input === '-' && flags.plan === '-') {
     throw new OnnxMishError('bad-usage', 'model and plan cannot both come from standard input', {
-      fix: 'Name a file for one of them',
+      fix: 'Name a file for the model or the plan',
     });
   }
   if (flags.keep !== undefined && flags.opset !== undefined) {
     throw new OnnxMishError('bad-usage', '--opset and --keep do not go together', {
-      fix: 'Raise the opset of what --keep wrote, with retarget --opset',
+      fix: 'First swap with --keep, then raise the opset with retarget --opset',
     });
   }
   if (flags.keep !== undefined) {
-    const { runKeep } = await import('./run-keep.js'); // loads ONNX Runtime
+    const { runKeep } = await import('./run-keep.js'); // loaded late: ONNX Runtime is slow to load
     return runKeep(input, { ...flags, keep: flags.keep }, { describe: describeSwapReport, sayDryRun });
   }
   checkStray(flags);
@@ -171,7 +172,7 @@ async function run(
   });
 }
 
-/** A swap of which nothing is written. */
+/** Swaps a model without writing the result. */
 async function dryFile(input: string, options: SwapOptions & DataAccess): Promise<Written<SwapReport>> {
   const source = await modelArgument(input);
   try {
@@ -191,7 +192,7 @@ function sayDryRun(input: string, report: SwapReport, json: boolean, lines: read
   else say([`${clean(input)}: nothing written (dry run)`, ...lines].join('\n'));
 }
 
-/** Throws `bad-usage` for an option that means nothing without --keep. */
+/** Throws `bad-usage` for an option that needs --keep, without --keep. */
 function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
   const { data, labels, images, shape, dim, samples, size, resize, mean, std, layout, channels, limit } =
     flags;
@@ -212,7 +213,7 @@ function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
   };
   const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
   if (stray === undefined) return;
-  throw new OnnxMishError('bad-usage', `--${stray} is for --keep`, {
-    fix: "Say what to keep on the samples: --keep 'agreement>=0.99', or --keep 'sqnr>=30'",
+  throw new OnnxMishError('bad-usage', `--${stray} needs --keep`, {
+    fix: "Add a limit, for example --keep 'agreement>=0.99' or --keep 'sqnr>=30'",
   });
 }

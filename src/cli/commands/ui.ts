@@ -22,15 +22,13 @@ interface Flags extends DataAccess {
 
 export function command(): Command {
   const ui = new Command('ui')
-    .summary('look at a model, swap and compare in a browser')
-    .description(
-      'Serves the workbench to the browser of this machine and opens it there. Models stay here: nothing is uploaded.',
-    )
-    .argument('[model]', 'an ONNX file to begin with; its external data is found beside it')
-    .option('--port <number>', 'where to listen (default: a free one)', count)
+    .summary('inspect, swap and compare a model in a browser')
+    .description('Serves the workbench on this machine and opens it in the browser. Models are not uploaded.')
+    .argument('[model]', 'an ONNX file to open, with its external data beside it')
+    .option('--port <number>', 'port to listen on (default: any free port)', count)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('--no-open', 'print the address and open no browser')
-    .option('--export <folder>', 'write the page as files that any web server can host, and serve nothing');
+    .option('--no-open', 'print the address, and do not open a browser')
+    .option('--export <folder>', 'write the page as static files for any web server, and do not serve');
   return commonOptions(dataAccess(ui))
     .addHelpText(
       'after',
@@ -90,15 +88,15 @@ async function serve(
   port: number | undefined,
 ): Promise<PageServer> {
   if (port !== undefined && port > 65535) {
-    throw new OnnxMishError('bad-usage', `there is no port ${port}`, { fix: 'Give one up to 65535' });
+    throw new OnnxMishError('bad-usage', `there is no port ${port}`, { fix: 'Give a port up to 65535' });
   }
   try {
     return await servePage(files, { host, port, policy: policyOf });
   } catch (cause) {
     const where = `${host}:${port ?? 0}`;
-    throw new OnnxMishError('io', `it cannot listen there: ${messageOf(cause)}`, {
+    throw new OnnxMishError('io', `the server cannot listen there: ${messageOf(cause)}`, {
       where,
-      fix: 'Give another --port or --host, or leave them out',
+      fix: 'Give another --port or --host, or leave both out',
       cause,
     });
   }
@@ -109,7 +107,7 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...str
   win32: ['cmd', '/c', 'start', ''],
 };
 
-/** Opens the user's browser. Where there is none, the printed address has to do. */
+/** Opens the user's browser. Ignores failures, since the address is printed. */
 function openBrowser(url: string): void {
   const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open'];
   const child = spawn(program, [...args, url], { stdio: 'ignore', detached: true });

@@ -6,13 +6,13 @@ import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options
 import { commonOptions, configOptions, dataAccess, outputOptions } from '../options/options.js';
 import { integer } from '../text/text.js';
 
-/** The proof of an undo, in words for a table. */
+/** Texts for the kinds of check after an undo. */
 const COMPARED = { file: 'whole file', structure: 'all but weights', edits: 'replaced bytes' } as const;
 
 export function command(): Command {
   const undo = new Command('undo')
-    .summary('the model as it was before the swap')
-    .description('Gives back the model as it was before the last swap or retarget, byte for byte.');
+    .summary('restore the model from before the swap')
+    .description('Restores the model from before the last swap or retarget, byte for byte.');
   manyOptions(undo);
   outputOptions(undo, '<model>.undone.onnx');
   return commonOptions(configOptions(dataAccess(undo)))
@@ -50,7 +50,7 @@ async function run(
       ],
     });
   }
-  const { transformMany } = await import('../io/transform-many.js'); // loads what draws tables
+  const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
   return transformMany(chosen.many, flags, {
     ...{ file: undoFile, tag: 'undone', done: 'undone' },
     head: ['bytes', 'compared'],

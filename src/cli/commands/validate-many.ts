@@ -7,8 +7,8 @@ import type { Patterns } from '../options/patterns.js';
 import { codeOf, compare, type Flags } from './run-validate.js';
 
 /**
- * Compares all models that paths and globs name with their swaps: those that `swap --out-dir` wrote to `swappedDir`, or in
- * memory. Throws `bad-usage`.
+ * Compares many models with their swaps: with files that `swap --out-dir` wrote to `swappedDir`, or with swaps in memory.
+ * Throws `bad-usage`.
  */
 export async function validateMany(many: Patterns, flags: Flags): Promise<void> {
   const { swappedDir } = flags;
@@ -33,6 +33,6 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
       done: 'validated',
       code: codeOf,
     },
-    { ...flags, jobs: 1 }, // one beside another would measure that one, too
+    { ...flags, jobs: 1 }, // a second job would distort the latency
   );
 }

@@ -29,33 +29,38 @@ export function command(): Command {
       'Runs both models and reports the error of the Mish kernel, the drift of every output, accuracy and latency.',
     )
     .argument('[original]', 'the model before the swap, or a glob in quotes for many')
-    .argument('[swapped]', 'the model after it; without it the original is swapped in memory')
+    .argument('[swapped]', 'the model after the swap (default: the original, swapped in memory)')
     .option(
       '--swapped-dir <folder>',
-      'for a glob: where swap --out-dir wrote the swapped models (default: swapped in memory)',
+      'for a glob: folder with the output of swap --out-dir (default: swapped in memory)',
     )
     .addOption(shardOption())
     .addOption(failFastOption())
     .addOption(providers);
   dataOptions(command)
-    .option('--runs <number>', 'how many different noises to feed', count, 4)
-    .option('--threads <number>', 'threads within an operator (default: what ONNX Runtime chooses)', count)
-    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: looked for, see doctor)`)
-    .option('--timeout <seconds>', 'what opening a model or one run may take in a browser', positive, 120)
+    .option('--runs <number>', 'number of random inputs', count, 4)
+    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count)
+    .option(
+      '--browser <path>',
+      `the browser for ${inWords(WEB_PROVIDERS)} (default: searched for, see doctor)`,
+    )
+    .option(
+      '--timeout <seconds>',
+      'time limit for loading a model, and for each run, in a browser',
+      positive,
+      120,
+    )
     .option(
       '--allow-fallback',
-      'let nodes that a provider of onnxruntime-node cannot run move to the CPU, and list them',
+      'let nodes that a provider of onnxruntime-node does not support run on the CPU, and list them',
     )
-    .option('--device-id <number>', 'which GPU cuda and tensorrt run on', count)
-    .option(
-      '--per-layer',
-      'compare the tensors inside as well: original and swapped, each provider and the CPU',
-    )
-    .option('--profile', 'say where the time goes, on the providers of onnxruntime-node')
+    .option('--device-id <number>', 'GPU of cuda and tensorrt', count)
+    .option('--per-layer', 'also compare inner tensors: original and swapped, each provider and the CPU')
+    .option('--profile', 'show the time per operator, on the providers of onnxruntime-node')
     .option('--no-latency', 'do not measure latency')
-    .option('--pairs <number>', 'pairs of runs to time at the least (default: 30)', count)
-    .option('--seconds <number>', 'seconds to time for at the least (default: 2)', number);
-  formOptions(command).option('--beta <number>', 'sharpness for the swap in memory', number);
+    .option('--pairs <number>', 'minimal number of timed pairs of runs (default: 30)', count)
+    .option('--seconds <number>', 'minimal duration of the timing (default: 2)', number);
+  formOptions(command).option('--beta <number>', 'sharpness β of the swap in memory', number);
   command
     .option('--max-abs <number>', 'largest difference of any output element', number)
     .option('--min-cosine <number>', 'smallest cosine between outputs', number)
@@ -79,12 +84,9 @@ export function command(): Command {
       number,
     );
   command
-    .option(
-      '--report <file>',
-      'write the report as one HTML file that needs nothing else; - is standard output',
-    )
+    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
     .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
-    .option('-f, --force', 'overwrite files that exist');
+    .option('-f, --force', 'overwrite existing files');
   return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(
       'after',
@@ -124,6 +126,6 @@ async function run(
     const { validateMany } = await import('./validate-many.js');
     return validateMany(chosen.many, flags);
   }
-  const { run } = await import('./run-validate.js'); // heavy, and not needed for help
+  const { run } = await import('./run-validate.js'); // slow to load, and not needed for help
   await run(chosen.one, swapped, flags);
 }

@@ -1,4 +1,4 @@
-// What the workbench's server has to offer.
+// Files that the workbench's server serves.
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, sep } from 'node:path';
@@ -26,13 +26,13 @@ const RUNTIME = new Set(
 
 type Entries = [name: string, content: Content][];
 
-/** The page's own files, and ONNX Runtime's under `ort/`. Throws `io` where the page was not built. */
+/** Lists the files of the page, and of ONNX Runtime under `ort/`. Throws `io` if the page was not built. */
 export async function workbenchFiles(): Promise<Entries> {
   const root = dirname(createRequire(import.meta.url).resolve('onnx-mish/package.json'));
   const folder = join(root, 'dist', 'workbench');
   const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
     const fix = 'Install onnx-mish again; in its repository, run `npm run build`';
-    throw new OnnxMishError('io', 'the workbench is not there', { where: folder, fix, cause });
+    throw new OnnxMishError('io', 'the files of the workbench are missing', { where: folder, fix, cause });
   });
   const own = found
     .filter((entry) => entry.isFile())
@@ -43,8 +43,8 @@ export async function workbenchFiles(): Promise<Entries> {
 }
 
 /**
- * Writes the page and ONNX Runtime's builds for its providers into a folder, new or empty. Throws `io`, where
- * something is in it too.
+ * Writes the page and ONNX Runtime's builds for its providers into a new or empty folder. Throws `io`, also for a folder
+ * that is not empty.
  */
 export async function exportWorkbench(folder: string): Promise<{ files: number; bytes: number }> {
   const own = (await workbenchFiles()).filter(([name]) => !name.startsWith('ort/') || RUNTIME.has(name));
@@ -52,8 +52,8 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
   const writeAll: Parameters<typeof writeTogether>[1] = async ({ makeFolder, write }) => {
     await makeFolder(folder);
     if ((await onFile(folder, () => readdir(folder))).length > 0) {
-      const fix = 'Name a folder that is new or empty';
-      throw new OnnxMishError('io', 'something is in this folder already', { where: folder, fix });
+      const fix = 'Name a new or empty folder';
+      throw new OnnxMishError('io', 'this folder is not empty', { where: folder, fix });
     }
     for (const [name, content] of own) {
       const path = join(folder, name);
@@ -71,8 +71,8 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
 }
 
 /**
- * A model and its external data, with the list of them. They are served as they were opened and checked, and stay open as long
- * as the process. Throws as `scan` does, `io` and `external-data`.
+ * Opens and checks a model and its external data, and returns them with a list of their names. They stay open until the
+ * process ends. Throws as `scan`, `io` and `external-data`.
  */
 export async function handedFiles(
   model: string,
@@ -86,7 +86,7 @@ export async function handedFiles(
   });
   const there: { name: string; url: string; content: Content }[] = [];
   for (const [index, file] of beside.entries()) {
-    if ((await statOf(file.path)) === undefined) continue; // the page asks for what is missing
+    if ((await statOf(file.path)) === undefined) continue; // the page asks the user for missing files
     const { handle, size } = await openDataFile(file);
     there.push({ name: file.location, url: `model/${index}`, content: { handle, size } });
   }
@@ -110,7 +110,7 @@ const POLICY =
   "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; connect-src 'self' blob: data:; " +
   "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self' 'wasm-unsafe-eval'";
 
-/** The page's policy; the worker that draws a report's charts compiles their expressions, and alone may do so. */
+/** Returns the content security policy of a file. Only the worker that draws charts may compile expressions (`unsafe-eval`). */
 export function policyOf(name: string): string {
   return /^assets\/html-[\w-]+\.js$/.test(name) ? `${POLICY} 'unsafe-eval'` : POLICY;
 }

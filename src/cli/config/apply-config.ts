@@ -4,13 +4,13 @@ import { clean } from '../text/text.js';
 import type { Config } from './config-schema.js';
 import { findConfig } from './find-config.js';
 
-/** Keys that name a file or a folder, and are meant from the configuration's own on. */
+/** Keys whose value is a path relative to the configuration's folder. */
 const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'browser'];
 
-/** Values of these keys that name no file: noise, and standard output. */
+/** Values of these keys that are not paths: noise, and standard output. */
 const NO_PATHS = ['random', '-'];
 
-/** Options that exclude each other: one of the command line puts those of the configuration aside. */
+/** Pairs of options that exclude each other: an option of the command line disables its rival in the configuration. */
 const EXCLUSIVE = [
   ['form', 'target'],
   ['outDir', 'output'],
@@ -20,8 +20,7 @@ const EXCLUSIVE = [
 ];
 
 /**
- * Gives a command the options that the configuration has for it, where the command line says nothing else. Nothing is loaded
- * where there is no configuration. Throws what `loadConfig` does.
+ * Sets the options of a command from the configuration, except those of the command line. Throws as `loadConfig`.
  */
 export async function applyConfig(command: Command): Promise<void> {
   if (!command.options.some(({ long }) => long === '--config')) return;
@@ -42,19 +41,19 @@ export async function applyConfig(command: Command): Promise<void> {
   }
 }
 
-/** The nearest configuration; one that is left where it is, is said in a line. */
+/** Returns the path of the nearest configuration, or false. Prints a line about a configuration that is not used. */
 function nearestConfig(): string | false {
   const { path, notTaken } = findConfig();
   if (notTaken !== undefined) {
     const where = clean(relative('', notTaken.path));
     console.error(
-      `${where}: not taken, since ${clean(notTaken.why)}; --config takes it, --no-config stops the search`,
+      `${where}: not used, because ${clean(notTaken.why)}; --config uses this file, --no-config stops the search`,
     );
   }
   return path ?? false;
 }
 
-/** A value of the configuration as the command line would have given it. */
+/** Converts a value of the configuration to the value that the command line would give. */
 function optionValue(name: string, value: unknown, folder: string): unknown {
   if (name === 'models') return { patterns: value, folder };
   if (name === 'shape' || name === 'dim') {

@@ -1,4 +1,4 @@
-// What onnx-mish.config.{ts,js,json} may hold: for each command the options it has, by their names in camel case.
+// Schema of onnx-mish.config.{ts,js,json}: the options of each command, with names in camel case.
 import { z } from 'zod';
 import { inWords } from '../../base/in-words.js';
 import { LAYOUTS } from '../../data/images.js';
@@ -26,56 +26,56 @@ const formNames = Object.keys(FORMS) as (keyof typeof FORMS)[];
 const sharpness = z.union([z.number().positive(), z.literal('auto')], 'has to be a number above 0, or auto');
 
 const forms = {
-  form: choice(formNames, 'How to write Mish'),
-  target: choice(TARGETS, 'The form that suits this provider, in place of `form`'),
+  form: choice(formNames, 'Form of Mish in the model'),
+  target: choice(TARGETS, 'Provider whose best form is used, instead of `form`'),
 };
 
 const sites = {
   only: z
     .array(z.enum(KINDS.map(({ name }) => name)))
     .optional()
-    .describe('Kinds of activation (relu and leakyrelu unless given)'),
-  include: texts('Globs on node or output names; a site has to match one'),
+    .describe('Kinds of activation (default: relu and leakyrelu)'),
+  include: texts('Globs on node or output names; a site has to match at least one'),
   exclude: texts('Globs on node or output names; a site must match none'),
 };
 
 const models = {
   models: texts(
-    'Models, where the command line names none: paths and globs, from this file on; !glob leaves out',
+    'Models if the command line has none: paths and globs, relative to this file; !glob excludes',
   ),
   failFast: flag('Stop at the first model that fails'),
   allowOutsideData: flag(
-    'Read external data outside of a model’s folder as well; only for models that you trust',
+    'Also read external data outside of a model’s folder; only for models that you trust',
   ),
 };
 
-const many = { ...models, jobs: some('Models under way at once (4 unless given)') };
+const many = { ...models, jobs: some('Models to process at the same time (default: 4)') };
 
 const output = {
-  outDir: text('Folder to write below, from this file on'),
-  force: flag('Overwrite outputs that exist'),
+  outDir: text('Folder for outputs, relative to this file'),
+  force: flag('Overwrite existing outputs'),
 };
 
 const data = {
   data: text('Samples: an .npz, an .npy, a folder with input_0.pb and output_0.pb, or random'),
-  labels: text('The array of the .npz that holds the classes'),
+  labels: text('Array of the .npz with the classes'),
   images: text('Folder of images, a subfolder for each class'),
   size: some('Width and height of the images'),
   resize: some('Length of the shorter side before the crop'),
-  mean: rgb('Subtracted from pixels of 0 to 1'),
-  std: rgb('What the difference is divided by'),
-  layout: choice(LAYOUTS, 'Where the channels are'),
+  mean: rgb('Mean to subtract from pixels of 0 to 1'),
+  std: rgb('Standard deviation to divide the difference by'),
+  layout: choice(LAYOUTS, 'Position of the channels'),
   channels: choice(['rgb', 'bgr'], 'Their order'),
-  limit: some('Take so many images only'),
+  limit: some('Maximal number of images'),
   shape: z
     .record(z.string(), z.array(z.int().min(0)))
     .optional()
-    .describe('The shape to feed an input with'),
+    .describe('Shape of an input'),
   dim: z.record(z.string(), z.int().min(0)).optional().describe('Sizes of symbolic dimensions'),
-  seed: count('Seed of whatever is random'),
+  seed: count('Seed of random numbers'),
 };
 
-const FIX = 'Write what WebGL computes wrong so that it is right (true unless given, for the target webgl)';
+const FIX = 'Rewrite nodes that WebGL computes wrongly (default for the target webgl: true)';
 
 const swap = z
   .strictObject({
@@ -85,12 +85,12 @@ const swap = z
     ...sites,
     ...data,
     beta: sharpness.optional().describe('Sharpness β, 1 for Mish; auto for the smallest that `keep` allows'),
-    leaky: choice(['mish', 'mixture'], 'What LeakyRelu becomes'),
-    fold: flag('Put β into the weights around a site where that changes nothing'),
-    strict: flag('Fail when an activation had to be left alone'),
+    leaky: choice(['mish', 'mixture'], 'Replacement of LeakyRelu'),
+    fold: flag('Multiply β into the weights around a site where possible'),
+    strict: flag('Fail if an activation is skipped'),
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
-    samples: count('Samples for `keep` to take at the most'),
+    samples: count('Maximal number of samples for `keep`'),
     fix: flag(FIX),
     opset: some('Opset to raise the model to, where its operators mean the same there'),
   })
@@ -100,9 +100,9 @@ const inspect = z.strictObject({
   ...many,
   ...sites,
   ...data,
-  samples: some('Samples to take at the most'),
+  samples: some('Maximal number of samples'),
   all: flag('List every site'),
-  report: text('HTML file for what the samples show, from this file on'),
+  report: text('HTML file for the statistics of the samples, relative to this file'),
   force: flag('Overwrite the report if it exists'),
 });
 
@@ -123,24 +123,22 @@ const retarget = z
 const validate = z
   .strictObject({
     ...models,
-    swappedDir: text(
-      'Folder that swap.outDir names, from this file on; without it models are swapped in memory',
-    ),
+    swappedDir: text('Folder of swap.outDir, relative to this file (default: models are swapped in memory)'),
     ...forms,
     ...data,
-    beta: positive('Sharpness for the swap in memory'),
+    beta: positive('Sharpness β of the swap in memory'),
     providers: z.array(z.enum(PROVIDERS)).min(1).optional().describe('Execution providers'),
-    runs: count('How many different noises to feed'),
+    runs: count('Number of random inputs'),
     threads: count('Threads within an operator'),
-    browser: text(`The browser for ${inWords(WEB_PROVIDERS)}, from this file on`),
-    timeout: positive('Seconds that opening a model or one run may take in a browser'),
-    allowFallback: flag('Let nodes that a provider cannot run move to the CPU, and list them'),
-    deviceId: count('Which GPU cuda and tensorrt run on'),
-    perLayer: flag('Compare the tensors inside as well'),
-    profile: flag('Say where the time goes'),
-    latency: flag('Measure latency (true unless given)'),
-    pairs: count('Pairs of runs to time at the least'),
-    seconds: number('Seconds to time for at the least'),
+    browser: text(`The browser for ${inWords(WEB_PROVIDERS)}, relative to this file`),
+    timeout: positive('Time limit in seconds for loading a model, and for each run, in a browser'),
+    allowFallback: flag('Let nodes that a provider does not support run on the CPU, and list them'),
+    deviceId: count('GPU of cuda and tensorrt'),
+    perLayer: flag('Also compare inner tensors'),
+    profile: flag('Show the time per operator'),
+    latency: flag('Measure latency (default: true)'),
+    pairs: count('Minimal number of timed pairs of runs'),
+    seconds: number('Minimal duration of the timing, in seconds'),
     maxAbs: number('Largest difference of any output element'),
     minCosine: number('Smallest cosine between outputs'),
     minSqnr: number('Smallest signal to noise ratio of an output, in dB'),
@@ -150,14 +148,14 @@ const validate = z
     maxLatencyRatio: number('Largest ratio of median latencies, swapped over original'),
     maxKernelError: number('Largest absolute error of a kernel'),
     maxParity: number('Largest difference from the CPU, as a share of the largest output'),
-    report: text('HTML file for the report, from this file on'),
-    junit: text('JUnit XML file, from this file on'),
-    force: flag('Overwrite files that exist'),
+    report: text('HTML file for the report, relative to this file'),
+    junit: text('JUnit XML file, relative to this file'),
+    force: flag('Overwrite existing files'),
   })
   .refine(oneForm, ONE_FORM);
 
 export const configSchema = z.strictObject({
-  $schema: text('Where an editor finds the schema of this file'),
+  $schema: text('Address of the JSON schema of this file, for editors'),
   swap: swap.optional().describe('Options of onnx-mish swap'),
   inspect: inspect.optional().describe('Options of onnx-mish inspect'),
   undo: undo.optional().describe('Options of onnx-mish undo'),
@@ -165,13 +163,13 @@ export const configSchema = z.strictObject({
   validate: validate.optional().describe('Options of onnx-mish validate'),
 });
 
-/** A configuration of onnx-mish: for each command its options. */
+/** Configuration of onnx-mish: the options of each command. */
 export type Config = z.input<typeof configSchema>;
 
-/** Keys whose value is started as a program, which only the command line, the environment and code may name. */
+/** Keys whose value is started as a program. A JSON configuration must not have them. */
 export const PROGRAM_KEYS = ['browser'];
 
-/** The schema as a JSON Schema document (draft 2020-12), which is published as onnx-mish/config.schema.json. */
+/** Returns the schema as JSON Schema (draft 2020-12), published as onnx-mish/config.schema.json. */
 export function configJsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, {
     io: 'input',

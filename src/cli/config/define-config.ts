@@ -3,7 +3,7 @@ import type { Config } from './config-schema.js';
 export type { Config };
 
 /**
- * A configuration as it is; an editor knows its keys. `export default defineConfig({ swap: { target: 'webgl' } })`
+ * Returns a configuration unchanged; its type lets an editor complete the keys.
  *
  * @example
  * import { defineConfig } from 'onnx-mish/config';

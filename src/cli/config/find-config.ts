@@ -1,12 +1,12 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
-/** File names of a configuration; the first that a folder has is taken. */
+/** File names of a configuration, the preferred name first. */
 export const CONFIG_NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json'].map(
   (kind) => `onnx-mish.config.${kind}`,
 );
 
-/** The configuration in a folder. */
+/** Returns the path of the configuration in a folder, if any. */
 export function configIn(folder: string): string | undefined {
   return CONFIG_NAMES.map((name) => join(folder, name)).find((path) => existsSync(path));
 }
@@ -14,13 +14,13 @@ export function configIn(folder: string): string | undefined {
 /** Result of a search for a configuration. */
 export interface ConfigSearch {
   readonly path?: string | undefined;
-  /** One that was left where it is, with the reason in words. */
+  /** A configuration that is not used, and the reason. */
   readonly notTaken?: { readonly path: string; readonly why: string } | undefined;
 }
 
 /**
- * Looks for the configuration: in the current folder, which the user has chosen, and above it as far as the package or the
- * repository reaches. A configuration is run, so above the current folder the search stops where somebody else may put one.
+ * Finds the configuration in the current folder, or above it up to the folder of the package or the repository. A
+ * configuration is run as code: above the current folder, the search stops where another user could put a file.
  */
 export function findConfig(): ConfigSearch {
   const start = resolve('.');
@@ -45,7 +45,7 @@ export function findConfig(): ConfigSearch {
   return { path: found };
 }
 
-/** The nearest configuration above a folder, as far as the package reaches. */
+/** Returns the nearest configuration above a folder, up to the folder of the package. */
 function above(folder: string): string | undefined {
   for (let below = folder; !has(below, 'package.json') && dirname(below) !== below; below = dirname(below)) {
     const path = configIn(dirname(below));
@@ -58,19 +58,19 @@ const notTaken = (path: string, why: string): ConfigSearch => ({ notTaken: { pat
 
 const has = (folder: string, name: string) => existsSync(join(folder, name));
 
-/** May be written to by the group or by all; in a folder with the sticky bit, too, where anybody may add files. */
+/** Mode bits for writing by group or others. Folders with the sticky bit count, too: anybody may add files. */
 const OTHERS_WRITE = 0o022;
 
-/** Why somebody else may have put something into a folder or file. Windows keeps no such record. */
+/** Returns why another user may have changed a file or folder; undefined if none could, and on Windows. */
 function doubtOf(path: string): string | undefined {
   const user = process.getuid?.();
   if (user === undefined) return undefined;
   try {
     const { uid, mode } = statSync(path);
     const name = relative('', path);
-    if (uid !== user && uid !== 0) return `'${name}' belongs to somebody else`;
-    return (mode & OTHERS_WRITE) === 0 ? undefined : `others may write to '${name}'`;
+    if (uid !== user && uid !== 0) return `'${name}' belongs to another user`;
+    return (mode & OTHERS_WRITE) === 0 ? undefined : `other users may write to '${name}'`;
   } catch {
-    return `'${relative('', path)}' cannot be looked at`;
+    return `'${relative('', path)}' cannot be inspected`;
   }
 }

@@ -10,8 +10,8 @@ import * as helpers from './define-config.js';
 import { CONFIG_NAMES, configIn } from './find-config.js';
 
 /**
- * Loads and checks the configuration in a file or in a folder; one from a pipe is JSON. Throws `io` or `bad-usage`, naming the key
- * that is wrong.
+ * Loads and checks the configuration in a file or folder; from a pipe, reads JSON. Throws `io`, or `bad-usage` with the
+ * invalid key.
  */
 export async function loadConfig(place: string): Promise<{ path: string; config: Config }> {
   const isFolder = (await onFile(place, () => stat(place))).isDirectory();
@@ -19,12 +19,12 @@ export async function loadConfig(place: string): Promise<{ path: string; config:
   if (found === undefined) {
     throw new OnnxMishError('bad-usage', 'there is no configuration in this folder', {
       where: place,
-      fix: `It is called ${CONFIG_NAMES.join(', ')}`,
+      fix: `Name the file ${CONFIG_NAMES.join(', ')}`,
     });
   }
   const isData = extname(found) === '.json' || (await isStream(found));
   if (!isData && !CONFIG_NAMES.some((name) => extname(name) === extname(found))) {
-    throw new OnnxMishError('bad-usage', 'this is no configuration', {
+    throw new OnnxMishError('bad-usage', 'this is not a configuration file', {
       where: place,
       fix: 'Name a .ts, .js or .json file',
     });
@@ -40,7 +40,7 @@ export async function loadConfig(place: string): Promise<{ path: string; config:
 
 const parse = async (content: string): Promise<unknown> => JSON.parse(content);
 
-/** Reads TypeScript, and modules of either kind; a configuration can import defineConfig also where the package is not. */
+/** Runs a TypeScript, ES or CommonJS module. It can import defineConfig even if the package is not installed. */
 async function run(path: string): Promise<unknown> {
   const { createJiti } = await import('jiti');
   const virtualModules = { 'onnx-mish/config': helpers };
@@ -48,20 +48,24 @@ async function run(path: string): Promise<unknown> {
   return jiti.import(path, { default: true });
 }
 
-/** JSON is data, which starts no program. Throws `bad-usage`. */
+/** Throws `bad-usage` for a program in a JSON configuration: JSON is data and must not start programs. */
 function refusePrograms(config: Config, where: string): void {
   for (const [section, options] of Object.entries(config)) {
     for (const key of PROGRAM_KEYS) {
       if (typeof options !== 'object' || !(key in options)) continue;
-      throw new OnnxMishError('bad-usage', `${section}.${key} names a program, which JSON cannot`, {
-        where,
-        fix: `Name it with --${key} or in a configuration in TypeScript or JavaScript`,
-      });
+      throw new OnnxMishError(
+        'bad-usage',
+        `${section}.${key} names a program, which a JSON configuration must not`,
+        {
+          where,
+          fix: `Name the program with --${key}, or in a TypeScript or JavaScript configuration`,
+        },
+      );
     }
   }
 }
 
-/** Whatever a configuration throws when it is run or parsed is its own mistake. */
+/** Returns a function that throws `bad-usage` for an error that a configuration caused when it was parsed or run. */
 function cannotRun(path: string): (error: unknown) => never {
   return (error) => {
     const [what] = messageOf(error).split('\n');
@@ -82,9 +86,9 @@ function check(config: unknown, where: string): Config {
   });
 }
 
-/** What is wrong, with the key that it is wrong with. */
+/** Describes the problems of an issue, with their keys. */
 function problemsOf(issue: z.core.$ZodIssue): string[] {
-  const key = issue.path.length === 0 ? 'it' : issue.path.join('.');
+  const key = issue.path.length === 0 ? 'the configuration' : issue.path.join('.');
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((name) => {
@@ -111,7 +115,7 @@ function problemsOf(issue: z.core.$ZodIssue): string[] {
 
 const article = (noun: string) => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
 
-/** The keys that the schema has at a path, of which the configuration's own and those of its sections are wanted. */
+/** Returns the keys of the schema at a path: of the configuration itself, or of a section. */
 function keysAt(path: readonly PropertyKey[]): string[] {
   const sections = configSchema.shape;
   if (path.length === 0) return Object.keys(sections).filter((name) => name !== '$schema');

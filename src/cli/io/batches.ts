@@ -1,4 +1,4 @@
-// Runs of several samples, which take less time than as many runs of one.
+// Runs of several samples, which are faster than runs of single samples.
 
 import { OnnxMishError } from '../../base/error.js';
 import { own } from '../../base/own.js';
@@ -10,14 +10,14 @@ import { type Tensors, toNumbers } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { type DataMaker, NOISE, readData, shapeOptions } from './read-data.js';
 
-/** Samples of a run where the model leaves that open. */
+/** Samples of a run if the model allows any number. */
 const BATCH = 16;
-/** Elements may differ by this share of the largest: sums are made in another order. */
+/** Allowed difference of elements, as a share of the largest: the order of sums differs. */
 const ROUNDING = 1e-2;
 
 /**
- * The data that the flags name, `samples` of noise or a little more, in runs of several samples where nobody has said how
- * many: the first dimension of all inputs and outputs is the same symbol, and a run of several gives what as many runs give.
+ * Reads the data of the flags; noise has at least `samples` samples. Uses runs of several samples if the model has a batch
+ * dimension without a given size, and if a run of several samples gives the same as single runs.
  */
 export async function readInBatches(
   model: RunnableModel,
@@ -32,10 +32,10 @@ export async function readInBatches(
     const { inputs, outputs } = session;
     const symbol = batchSymbol([...inputs, ...outputs]);
     if (symbol === undefined || isGiven(symbol, inputs, flags)) return read;
-    const one: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });
-    if (one(inputs, outputs).feeds.length < 4 * BATCH) return one;
+    const single: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });
+    if (single(inputs, outputs).feeds.length < 4 * BATCH) return single;
     const many: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: BATCH });
-    return (await givesTheSame(session, many(inputs, outputs).feeds)) ? many : one;
+    return (await givesTheSame(session, many(inputs, outputs).feeds)) ? many : single;
   } finally {
     await session.close();
   }
@@ -50,7 +50,7 @@ function noise(flags: DataFlags, samples: number): DataMaker {
   };
 }
 
-/** The one symbol that is the first dimension of all inputs and outputs. */
+/** Returns the symbol that is the first dimension of all inputs and outputs, if any. */
 function batchSymbol(values: readonly ValueInfo[]): string | undefined {
   const [first] = values[0]?.dims ?? [];
   const same = typeof first === 'string' && first !== '' && values.every(({ dims }) => dims[0] === first);
@@ -66,7 +66,7 @@ function isGiven(symbol: string, inputs: readonly ValueInfo[], flags: DataFlags)
   );
 }
 
-/** Whether the first run of several samples gives what as many runs of one give. */
+/** Returns whether the first run of several samples gives the same as runs of single samples. */
 async function givesTheSame(session: Session, feeds: Feeds): Promise<boolean> {
   const batch = await firstFeed(feeds);
   if (batch === undefined || Object.values(batch).some(({ dims }) => dims[0] !== BATCH)) return false;

@@ -8,17 +8,17 @@ import { clean } from '../text/text.js';
 
 export const EXIT = { done: 0, threshold: 1, usage: 2, unavailable: 3, interrupted: 130 } as const;
 
-/** The exit code an error stands for. */
+/** Returns the exit code for an error. */
 export function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (isClosedPipe(error)) return EXIT.done; // a reader that has seen enough (`| head`) is no failure
+  if (isClosedPipe(error)) return EXIT.done; // a reader that stops early (`| head`) is not a failure
   if (!(error instanceof OnnxMishError)) return EXIT.usage;
   if (error.code === 'provider-unavailable') return EXIT.unavailable;
   if (error.code === 'aborted') return EXIT.interrupted;
   return error.code === 'skipped' || error.code === 'over-budget' ? EXIT.threshold : EXIT.usage;
 }
 
-/** Prints an error to standard error; with --json the one JSON document is the error as well. */
+/** Prints an error to standard error; with --json, also as the JSON document on standard output. */
 export function reportError(thrown: unknown, argv: readonly string[]): void {
   const error = understood(thrown);
   if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
@@ -26,11 +26,11 @@ export function reportError(thrown: unknown, argv: readonly string[]): void {
   if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
   const debug = argv.includes('--debug');
   if (!(error instanceof CommanderError))
-    sayError(error, { debug }); // commander has said its own
+    sayError(error, { debug }); // commander has printed its errors already
   else if (debug) console.error(error);
 }
 
-/** Prints what is wrong to standard error: where, or the name of what was worked on, what, and what to do about it. */
+/** Prints an error to standard error: place (or the name of the input), problem and advice. */
 export function sayError(
   thrown: unknown,
   options: { name?: string; debug?: boolean | undefined } = {},
@@ -48,17 +48,17 @@ export function sayError(
   if (options.debug && error instanceof Error) console.error(error);
 }
 
-/** What to do about an error, with flags, and what became of files. */
+/** Returns the advice of an error, with flags, and what became of files. */
 function adviceOf({ fix, option, outcome }: OnnxMishError): string {
   return sentences(fix === undefined ? undefined : withFlags(fix, option), outcome);
 }
 
-/** Too few file descriptors can fail whatever opens one, also what knows nothing of this program’s errors. */
+/** Converts an error of a library about too many open files; returns other errors unchanged. */
 function understood(error: unknown): unknown {
   return error instanceof OnnxMishError ? error : (tooManyOpen(error) ?? error);
 }
 
-/** An error as --json has it. */
+/** Converts an error to its JSON document. */
 export function errorDocument(thrown: unknown) {
   const error = understood(thrown);
   if (error instanceof OnnxMishError) {
@@ -75,7 +75,7 @@ export function errorDocument(thrown: unknown) {
   return { code: 'defect', what: messageOf(error), fix: 'Report what --debug prints' };
 }
 
-/** A signal that Ctrl-C or a polite kill aborts, so that what is under way is cleaned up first. */
+/** Returns a signal that aborts on SIGINT, SIGTERM or SIGHUP, so that the command can clean up. */
 export function interruptible(): AbortSignal {
   if (interruption !== undefined) return interruption;
   const controller = new AbortController();

@@ -18,19 +18,19 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import { giveStandardOutput } from '../text/say.js';
 import { standardOutput } from '../text/stdout.js';
 
-/** The model that an argument names: a file, or standard input for `-`. The caller closes it. */
+/** Opens the model of an argument: a file, or standard input for `-`. The caller closes it. */
 export async function modelArgument(
   path: string,
   signal?: AbortSignal | undefined,
 ): Promise<ByteSource & Pick<ModelFile, 'close' | 'checkUnchanged'> & Partial<Pick<ModelFile, 'handle'>>> {
   if (!(await isPiped(path))) return openModel(path);
-  // Whoever pipes into us may take for ever; Ctrl-C has to end that, too.
+  // The writer of a pipe may take forever; Ctrl-C has to end the wait.
   const bytes = new Uint8Array(await readAll(path, { signal, maxBytes: constants.MAX_LENGTH }));
   const name = path === '-' ? 'standard input' : path;
   return { ...toSource(bytes, name), close: async () => {}, checkUnchanged: async () => {} };
 }
 
-/** A scanned model to be run, from its path; from memory without one. */
+/** Returns a scanned model to run: from its path, or from memory without a path. */
 export async function runnable(
   document: OnnxDocument,
   path: string | undefined,
@@ -40,31 +40,31 @@ export async function runnable(
   return loadedModel(path ?? source.bytes ?? (await source.read(0, source.size)), document, access);
 }
 
-/** Whether a model comes or goes through a pipe: `-`, or a path of a pipe, a device or what was handed over open. */
+/** Returns whether a model is read from or written to a pipe: `-`, or the path of a pipe, a device or a file descriptor. */
 export async function isPiped(path: string): Promise<boolean> {
   return path === '-' || isStream(path);
 }
 
-/** Whether an output goes through a pipe. A device is not a pipe: it takes a report as a file does. */
+/** Returns whether an output is a pipe. A device is not a pipe: a report is written to it as to a file. */
 export async function goesThrough(output: string): Promise<boolean> {
   return output === '-' || ((await isPiped(output)) && !(await isDevice(output)));
 }
 
-/** Whether an output is standard output: `-`, or one of its paths. */
+/** Returns whether an output is standard output: `-`, or a path such as /dev/stdout. */
 export const isStdout = (path: string): boolean => path === '-' || STDOUT.test(path);
 
 const STDOUT = /^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/;
 
 /**
- * Where a command writes: what `-o` says, or standard output for a model from standard input. Throws `bad-usage` for another pipe, which
- * has no name to make one of.
+ * Returns the output path: the value of `-o`, or standard output for a model from standard input. Throws `bad-usage` for a
+ * model from another pipe without `-o`.
  */
 export async function outputArgument(input: string, output: string | undefined): Promise<string | undefined> {
   const chosen = output ?? (input === '-' ? '-' : undefined);
   if (chosen === undefined && (await isPiped(input))) {
     throw new OnnxMishError('bad-usage', 'a model from a pipe has no folder to write to', {
       where: input,
-      fix: 'Say with -o where the result goes, which is - for standard output',
+      fix: 'Give the output with -o; - is standard output',
     });
   }
   const toStdout = chosen !== undefined && isStdout(chosen);
@@ -73,8 +73,8 @@ export async function outputArgument(input: string, output: string | undefined):
 }
 
 /**
- * A transformation with standard input or output on one side. Data files of a piped model have no folder
- * to be found in or copied to, so a piped model must not have any.
+ * Runs a transformation whose input or output is a pipe. A pipe has no folder for data files, so the model must not have
+ * external data.
  */
 export async function piped<Report>(
   input: string,
@@ -88,36 +88,43 @@ export async function piped<Report>(
   const source = await modelArgument(input, options.signal);
   try {
     const document = await scan(source);
-    refuseExternal(document, 'Name files for input and output; such a model cannot go through a pipe');
+    refuseExternal(
+      document,
+      'Name files for input and output: a model with external data cannot go through a pipe',
+    );
     const { output: model, report } = await work(document);
     if (output === '-') await streamModel(model, standardOutput(), options);
     else if (toStream) {
       await withSink(output, (sink) => streamModel(model, sink, options, output), options.signal);
     } else await writeModel(model, output, options);
-    await source.checkUnchanged(); // too late to take it back, not too late to say so
+    await source.checkUnchanged(); // the output is already sent, but the error still tells the user
     return { output, copied: [], report };
   } finally {
     await source.close();
   }
 }
 
-/** Refuses to read a file that standard output goes to, which a shell has emptied already unless it appends. Throws `io`. */
+/** Throws `io` for an input that is also standard output: the shell has emptied it already, unless it appends. */
 async function refuseInputAsOutput(input: string): Promise<void> {
   const stat = (fd: number) => fstatSync(fd, { bigint: true });
   const [from, to] = [input === '-' ? stat(0) : await statOf(input), stat(1)];
   if (!to.isFile() || from?.dev !== to.dev || from.ino !== to.ino) return;
-  throw new OnnxMishError('io', 'this is where standard output goes', {
+  throw new OnnxMishError('io', 'standard output is redirected to this file', {
     where: input === '-' ? 'standard input' : input,
-    fix: 'Redirect it to another file: the shell empties that file before anybody can read it',
+    fix: 'Redirect standard output to another file: the shell empties it before the command starts',
   });
 }
 
-/** A JSON file, pipe or device, or standard input for `-`. Throws as `readText`, or `bad-usage` when it is no JSON. */
+/** Reads a JSON file, pipe or device; standard input for `-`. Throws as `readText`, and `bad-usage` for invalid JSON. */
 export async function readJson(path: string): Promise<unknown> {
   const content = await readText(path);
   try {
     return JSON.parse(content);
   } catch (cause) {
-    throw new OnnxMishError('bad-usage', 'this is no JSON', { where: path, fix: 'Check the file', cause });
+    throw new OnnxMishError('bad-usage', 'the file is not valid JSON', {
+      where: path,
+      fix: 'Check the file',
+      cause,
+    });
   }
 }

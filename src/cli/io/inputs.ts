@@ -5,21 +5,21 @@ import { isGlob, type Patterns, type Shard } from '../options/patterns.js';
 /** A model to work on. */
 export interface Input {
   readonly path: string;
-  /** The folder from which its place under --out-dir is counted: the glob's as far as it is plain, else its own. */
+  /** Folder that the path under --out-dir is relative to: the glob's up to its first wildcard, or the model's folder. */
   readonly base: string;
 }
 
 export interface Inputs {
-  /** Each file once, in the order of their paths, which is the same on every machine. */
+  /** Each file once, sorted by path, in the same order on every machine. */
   readonly inputs: readonly Input[];
-  /** What globs matched and an earlier run had written. */
+  /** Files that a glob matches but an earlier run has written. */
   readonly leftOut: readonly string[];
 }
 
 /**
- * The files that paths and globs name. `!glob` leaves out what it matches. A glob takes no file that an earlier run wrote,
- * which is one with `.tag.` in its name or below `outDir`, unless it says so itself, and none in node_modules or hidden
- * folders. Throws `bad-usage` for a glob that matches nothing.
+ * Finds the files of paths and globs; `!glob` excludes files. A glob skips hidden folders, node_modules and the output of
+ * earlier runs (with `.tag.` in the name, or below `outDir`), unless the glob names them. Throws `bad-usage` for a glob that
+ * matches nothing.
  */
 export async function expandInputs(
   { patterns, folder }: Patterns,
@@ -33,8 +33,8 @@ export async function expandInputs(
     for (const file of await match(text.slice(1), folder)) excluded.add(file);
   }
   if (patterns.every(negative)) {
-    throw new OnnxMishError('bad-usage', 'there are only globs with !, which leave models out', {
-      fix: 'Name those to take as well',
+    throw new OnnxMishError('bad-usage', 'all globs start with !, which excludes models', {
+      fix: 'Add a path or glob of models to include',
     });
   }
   for (const text of patterns.filter((text) => !negative(text))) {
@@ -54,9 +54,9 @@ export async function expandInputs(
   return { inputs, leftOut: [...leftOut].filter((file) => !found.has(file)) };
 }
 
-/** The files, absolute, that a glob matches. */
+/** Returns the absolute paths that a glob matches. */
 async function match(pattern: string, folder: string): Promise<string[]> {
-  const { glob } = await import('tinyglobby'); // takes longer to load than a model takes to swap
+  const { glob } = await import('tinyglobby'); // loading it takes longer than a swap
   const files = await glob(slashes(pattern), {
     cwd: resolve(folder),
     absolute: true,
@@ -66,12 +66,12 @@ async function match(pattern: string, folder: string): Promise<string[]> {
   return files.map((file) => resolve(file));
 }
 
-/** Globs are written with slashes; on Windows a backslash is one, too, for that is what its shells complete. */
+/** Replaces backslashes by slashes on Windows, whose shells complete paths with backslashes. */
 function slashes(pattern: string): string {
   return sep === '\\' ? pattern.replaceAll('\\', '/') : pattern;
 }
 
-/** The folders of a glob before the first that is not plain. */
+/** Returns the folders of a glob before the first wildcard. */
 function plainPart(pattern: string): string {
   const parts = slashes(pattern).split('/');
   const plain = parts.slice(
@@ -95,13 +95,13 @@ function wasWritten(
   return below || tagged;
 }
 
-/** Whether a path is a folder or something in it. */
+/** Returns whether a path is a folder itself or is inside it. */
 function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return !isAbsolute(way) && way.split(sep)[0] !== '..';
 }
 
-/** A file as the user would write it: from the current folder, unless it was given in full. */
+/** Returns a path for messages: relative to the current folder, unless the pattern is absolute. */
 function shown(file: string, pattern: string): string {
   return isAbsolute(pattern) ? file : relative('', file);
 }
@@ -111,23 +111,23 @@ function nothingMatched(text: string, matched: number, written: number, folder: 
     matched === 0
       ? `no file matches '${text}'`
       : written > 0
-        ? `'${text}' matches only what an earlier run wrote`
-        : `all that '${text}' matches is left out by a glob with !`;
+        ? `'${text}' matches only files that an earlier run wrote`
+        : `all files that '${text}' matches are excluded by a glob with !`;
   return new OnnxMishError('bad-usage', what, {
     where: relative('', folder) === '' ? undefined : relative('', folder),
     fix:
       written > 0
-        ? 'Name such files in full to take them'
+        ? 'Name the files without wildcards to include them'
         : 'Check the glob; ** stands for folders at any depth',
   });
 }
 
-/** Every `count`-th item, the first of them at `index`: the shards differ by one item at the most. */
+/** Returns every `count`-th item, starting at `index`. The shards differ by at most one item. */
 export function shardOf<T>(items: readonly T[], shard: Shard | undefined): T[] {
   return items.filter((_, at) => shard === undefined || at % shard.count === shard.index - 1);
 }
 
-/** The part of a path from `base` on, for a place under another folder. */
+/** Returns the path relative to `base`, for the same place under another folder. */
 export function placeBelow({ path, base }: Input): string {
   return join(relative(base, dirname(resolve(path))), basename(path));
 }

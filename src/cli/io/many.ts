@@ -8,19 +8,19 @@ import { clean, plural } from '../text/text.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
 import { shardOf } from './inputs.js';
 
-/** One piece of work, to be done on many models. */
+/** Work on each of many models. */
 export interface Work<Job extends { readonly input: string }, Result> {
   readonly run: (job: Job, signal: AbortSignal) => Promise<Result>;
-  /** What --json says of a model besides its path, `input`, and `status`. */
+  /** Returns the fields of a model's JSON document besides `input` (its path) and `status`. */
   readonly document: (result: Result) => object;
-  /** The table's columns after the model's path. */
+  /** Columns of the table after the model's path. */
   readonly head: readonly string[];
   readonly rows: (result: Result, job: Job) => readonly (readonly string[])[];
-  /** How many of the columns, the path among them, are text. */
+  /** Number of text columns, including the path. */
   readonly textColumns: number;
-  /** What has been done to those that did not fail: swapped. */
+  /** Word for the models that did not fail, such as `swapped`. */
   readonly done: string;
-  /** The exit code that a result stands for, such as that of a threshold that it does not keep; 0 unless given. */
+  /** Returns the exit code of a result, such as for a limit that is not kept. Default: 0. */
   readonly code?: ((result: Result) => number) | undefined;
 }
 
@@ -38,9 +38,9 @@ interface RunFlags {
 }
 
 /**
- * Does a piece of work on many models, some at a time: whoever waits for the disk lets others work. What fails is said and
- * does not stop the rest, unless `failFast`. Prints a line of JSON for each model as soon as those before it are done, or a
- * table at the end; sets the exit code to the worst of them. Of `all` it takes the shard that the flags name.
+ * Runs work on many models, several at a time. A failure is printed at once, and does not stop the other models without
+ * `failFast`. Prints a JSON line per model in their order, or a table at the end. Sets the exit code to the largest of all
+ * models. Takes only the shard of the flags.
  */
 export async function runMany<Job extends { readonly input: string }, Result>(
   all: readonly Job[],
@@ -56,8 +56,8 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const waiting = new Map<number, Outcome<Result>>();
   const said: Pick<Outcome<Result>, 'status' | 'code'>[] = [];
   const lines: string[][] = [];
-  /** Says those that are next in order, so that what is printed does not depend on who was quicker; forgets their results. */
-  const tell = () => {
+  /** Prints and forgets the outcomes that are next in order, so that the output does not depend on timing. */
+  const printNext = () => {
     bar.end();
     for (let outcome = waiting.get(said.length); outcome !== undefined; outcome = waiting.get(said.length)) {
       const job = jobs[said.length];
@@ -80,7 +80,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
         if (outcome.code !== EXIT.done && flags.failFast) failed.abort();
         waiting.set(index, outcome);
       }
-      tell();
+      printNext();
     }
   };
   await Promise.all(Array.from({ length: Math.min(flags.jobs ?? JOBS, jobs.length) }, worker));
@@ -96,7 +96,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
     console.error(`onnx-mish: ${counts}`);
   }
   if (interrupted.aborted) {
-    console.error('onnx-mish: interrupted; what is done stays, and of the others nothing was left behind');
+    console.error('onnx-mish: interrupted; finished outputs stay, and no partial output was left behind');
     process.exitCode = EXIT.interrupted;
     return;
   }
@@ -127,7 +127,7 @@ function record<Job extends { readonly input: string }, Result>(
   return outcome.status === 'failed' ? { ...head, error: errorDocument(outcome.error) } : head;
 }
 
-/** A model's lines of the table. */
+/** Returns a model's lines of the table. */
 function linesOf<Job extends { readonly input: string }, Result>(
   job: Job,
   outcome: Outcome<Result>,
@@ -138,22 +138,22 @@ function linesOf<Job extends { readonly input: string }, Result>(
   return own.map((cells) => [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean));
 }
 
-/** `1 swapped, 1 failed`. */
+/** Describes how many models have which outcome, such as `1 swapped, 1 failed`. */
 function countsOf(outcomes: readonly Pick<Outcome<unknown>, 'status' | 'code'>[], done: string): string {
   const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
   const [failed, rest] = [count('failed'), count('not-run')];
   const missed = outcomes.filter(({ status, code }) => status === 'done' && code !== EXIT.done).length;
   const parts = [
     `${count('done')} ${done}`,
-    ...(missed > 0 ? [`${missed} of them not as asked`] : []),
+    ...(missed > 0 ? [`${missed} of them failed a check`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(rest > 0 ? [`${rest} not run`] : []),
   ];
   return parts.join(', ');
 }
 
-/** Says on standard error how much globs matched that is not taken. */
+/** Prints to standard error how many files of earlier runs were skipped. */
 export function sayLeftOut(leftOut: readonly string[]): void {
   if (leftOut.length === 0) return;
-  console.error(`onnx-mish: ${plural(leftOut.length, 'file')} of an earlier run left out`);
+  console.error(`onnx-mish: ${plural(leftOut.length, 'file')} of an earlier run skipped`);
 }

@@ -10,8 +10,8 @@ export interface Job {
 }
 
 /**
- * Where each model's result goes: beside it, or below `outDir` in the folders in which it is below its glob's. Throws
- * `bad-usage`, before anything is written, where two would go to the same place or one in the place of an input.
+ * Returns the output path of each model: beside the model, or below `outDir` with the folders below the glob's. Throws
+ * `bad-usage` if two outputs have the same path, or if an output would replace an input.
  */
 export function planOutputs(inputs: readonly Input[], tag: string, outDir?: string | undefined): Job[] {
   const jobs = inputs.map((input) => {
@@ -24,14 +24,14 @@ export function planOutputs(inputs: readonly Input[], tag: string, outDir?: stri
     const other = taken.get(fileKey(output));
     if (other !== undefined) throw refused(`'${other}' and '${input}' would both be written here`, output);
     if (models.has(fileKey(output))) {
-      throw refused(`'${input}' would be written here, and this is a model to be read`, output);
+      throw refused(`the output of '${input}' would replace this input`, output);
     }
     taken.set(fileKey(output), input);
   }
   return jobs;
 }
 
-/** Equal for two names of one file. Windows and macOS take no notice of capitals. */
+/** Returns a key that is equal for equal paths. Windows and macOS ignore case. */
 function fileKey(path: string): string {
   const full = resolve(path);
   return process.platform === 'win32' || process.platform === 'darwin' ? full.toLowerCase() : full;

@@ -1,4 +1,4 @@
-// What runs are fed, from the options of `dataOptions`.
+// Inputs of runs, from the options of `dataOptions`.
 
 import { OnnxMishError } from '../../base/error.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
@@ -14,7 +14,7 @@ import { readImages } from '../options/image-options.js';
 import { notesWithFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
 
-/** Makes feeds for a model that has these inputs and outputs, with sizes for symbols that the flags leave open. */
+/** Function that makes feeds for a model's inputs and outputs; `dims` has sizes of symbols without a flag. */
 export type DataMaker = (
   inputs: readonly ValueInfo[],
   outputs: readonly ValueInfo[],
@@ -22,8 +22,8 @@ export type DataMaker = (
 ) => Dataset<Feeds>;
 
 /**
- * Reads what `--data` or `--images` names; without either, noise is made up: `noises` runs of it. `note` is told once what a
- * reader has to know of it: standard error, unless given. Throws `io`, `bad-data` and `bad-usage`.
+ * Reads the samples of `--data` or `--images`; without either, makes `noises` runs of noise. `note` receives notes about the
+ * data; by default they go to standard error. Throws `io`, `bad-data` and `bad-usage`.
  */
 export async function readData(
   flags: DataFlags,
@@ -44,10 +44,10 @@ export async function readData(
   };
 }
 
-/** What `--data` says for made-up samples. */
+/** Value of `--data` for noise. */
 export const NOISE = 'random';
 
-/** Samples as they are fed: arrays that are cut, or whole feeds with what they give. */
+/** Samples: arrays to split into feeds, or test cases of feeds with expected outputs. */
 type Samples =
   | { readonly kind: 'arrays'; readonly arrays: Tensors }
   | { readonly kind: 'cases'; readonly cases: ReturnType<typeof namedTensors>[] };
@@ -60,19 +60,19 @@ async function loadSamples(path: string, signal: AbortSignal | undefined): Promi
   return { kind: 'arrays', arrays: Object.fromEntries(arrays) };
 }
 
-/** Runs of noise, of which more say no more. */
+/** Default number of random inputs; more add no information. */
 export const NOISES = 32;
 
-/** All samples where they are noise, which is made in the number that is wanted; else what is usual. */
+/** Returns no limit (the largest integer) for noise, which already has the requested number; else undefined. */
 export function allOfNoise({ data }: DataFlags): number | undefined {
   return data === NOISE ? Number.MAX_SAFE_INTEGER : undefined;
 }
 
-/** Throws `bad-usage` where nothing says what to run the model on. */
+/** Throws `bad-usage` without `--data` and `--images`. */
 export function requireSamples({ data, images }: DataFlags, what: string): void {
   if (data !== undefined || images !== undefined) return;
   throw new OnnxMishError('bad-usage', `${what} needs samples to run the model on`, {
-    fix: 'Give them with --data samples.npz or --images folder; --data random is noise, and worth little',
+    fix: 'Give samples with --data samples.npz or --images folder; --data random is noise, which shows little',
   });
 }
 
@@ -90,7 +90,7 @@ function dataset(
   if (samples === undefined) {
     if (labels !== undefined) {
       throw new OnnxMishError('bad-usage', '--labels needs samples', {
-        fix: 'Give them with --data samples.npz',
+        fix: 'Give samples with --data samples.npz',
       });
     }
     return seededFeeds(inputs, { ...shape, seed, count: Math.max(1, noises) });
@@ -100,7 +100,7 @@ function dataset(
   return sampledFeeds(samples.arrays, inputs, { ...shape, labels });
 }
 
-/** The shapes that `--shape` and `--dim` give. Throws `bad-usage`. */
+/** Parses the shapes of `--shape` and `--dim`. Throws `bad-usage`. */
 export function shapeOptions(flags: Pick<DataFlags, 'shape' | 'dim'>): ShapeOptions {
   return {
     shapes: Object.fromEntries(pairs(flags.shape, '--shape').map(([name, text]) => [name, sizes(text)])),
@@ -108,7 +108,7 @@ export function shapeOptions(flags: Pick<DataFlags, 'shape' | 'dim'>): ShapeOpti
   };
 }
 
-/** `name=text`, split at the last `=`, since names may hold one. */
+/** Splits `name=text` at the last `=`, since names may contain `=`. */
 function pairs(values: readonly string[] | undefined, option: string): [string, string][] {
   return (values ?? []).map((value) => {
     const at = value.lastIndexOf('=');
@@ -131,18 +131,20 @@ function size(name: string, text: string): number {
 function sizes(text: string): number[] {
   const dims = text === '' ? [] : text.split(/[x,]/).map(Number);
   if (dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return dims;
-  throw new OnnxMishError('bad-usage', `'${text}' is no shape`, { fix: 'Write sizes as 1x3x224x224' });
+  throw new OnnxMishError('bad-usage', `'${text}' is not a valid shape`, {
+    fix: 'Write sizes as 1x3x224x224',
+  });
 }
 
 function namedTensors(test: TestCase): { inputs: NamedTensor[]; outputs: NamedTensor[] } {
   return { inputs: test.inputs.map(toTensor), outputs: test.outputs.map(toTensor) };
 }
 
-/** Bytes of a test case as an array of their type. */
+/** Converts the bytes of a test case to a typed array. */
 function toTensor({ name, elemType, dims, data }: TensorData): NamedTensor {
   if (!(data instanceof Uint8Array)) return { name, tensor: { elemType, dims, data } };
   const count = elementCount(dims);
-  // Memory is taken only for what is there.
+  // Check the length first: a wrong shape must not allocate memory.
   const sound =
     dims.every((dim) => dim >= 0) && count * (arrayFor(elemType, 0)?.BYTES_PER_ELEMENT ?? 0) === data.length;
   const array = sound ? arrayFor(elemType, count) : undefined;
@@ -151,7 +153,7 @@ function toTensor({ name, elemType, dims, data }: TensorData): NamedTensor {
       'bad-data',
       `tensor '${name}' (${elemType} [${dims}]) holds ${data.length} bytes`,
       {
-        fix: 'Its data does not fit its shape',
+        fix: 'Check the file: the data does not fit the shape',
       },
     );
   }

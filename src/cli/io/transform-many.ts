@@ -14,20 +14,20 @@ import type { TransformFlags } from './transform.js';
 /** A transformation for many models. */
 export interface ManyTransformation<Options, Report> {
   readonly file: (input: string, options: Options) => Promise<Written<Report>>;
-  /** What the names of its outputs are made with. */
+  /** Part of the output names, such as `mish` in `model.mish.onnx`. */
   readonly tag: string;
-  /** What is done: swapped. */
+  /** Word for the models that did not fail, such as `swapped`. */
   readonly done: string;
-  /** The table's columns after those of the paths. */
+  /** Columns of the table after the paths. */
   readonly head: readonly string[];
   readonly row: (report: Report) => readonly string[];
-  /** Nothing is written, and no folder is made. */
+  /** Whether to write no file and make no folder. */
   readonly dry?: boolean | undefined;
-  /** What --json says of a report; all of it unless given. */
+  /** Returns the fields of a report in the JSON document; all by default. */
   readonly document?: ((report: Report) => object) | undefined;
 }
 
-/** Runs a transformation on all models that paths and globs name. Throws `bad-usage` as long as nothing is written. */
+/** Runs a transformation on all models of paths and globs. Throws `bad-usage` before anything is written. */
 export async function transformMany<Options extends TransformFlags & ManyFlags, Report extends object>(
   many: Patterns,
   flags: Options,
@@ -68,12 +68,12 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
       flags,
     );
   } finally {
-    // Those in which nothing was put, the innermost first.
+    // Remove empty folders, innermost first.
     for (const folder of folders.toSorted().toReversed()) await rmdir(folder).catch(() => {});
   }
 }
 
-/** Advice on single files is about their output. */
+/** Throws the error with `outDir` instead of `output` in its advice. */
 function adviseOutDir(error: unknown): never {
   if (!(error instanceof OnnxMishError) || error.option?.output === undefined) throw error;
   const { output, ...option } = error.option;

@@ -8,21 +8,21 @@ import { interruptible } from './exit.js';
 import { goesThrough, isPiped, outputArgument, piped } from './files.js';
 import { useLessMemory } from './lean-memory.js';
 
-/** The options that every transformation has. */
+/** Options of every transformation. */
 export type TransformFlags = FileOptions & { readonly json?: boolean | undefined };
 
-/** A transformation of a model, from path to path and, for a pipe, from a scanned document. */
+/** Transformation of a model: of a file, or for pipes of a scanned document. */
 interface Transformation<Options, Report> {
   readonly file: (input: string, options: Options) => Promise<Written<Report>>;
   readonly document: (
     document: OnnxDocument,
     options: Options,
   ) => Promise<{ output: Spliced; report: Report }>;
-  /** What came of it, in lines for people. */
+  /** Returns the lines that describe a report. */
   readonly describe: (report: Report) => readonly string[];
 }
 
-/** Runs a transformation for the command line: files or pipes, progress, Ctrl-C, words or JSON. */
+/** Runs a transformation of files or pipes, with progress and Ctrl-C, and prints its report as text or JSON. */
 export async function runTransformation<Options extends TransformFlags, Report extends object>(
   input: string,
   flags: Options,

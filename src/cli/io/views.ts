@@ -11,17 +11,17 @@ import { print } from '../text/stdout.js';
 import { interruptible } from './exit.js';
 import { isStdout } from './files.js';
 
-/** The files that a report is written to, and whether they may be there already. */
+/** Paths of the report's HTML and JUnit XML files, and whether to overwrite them. */
 export interface ViewFlags {
   html?: string | undefined;
   junit?: string | undefined;
   force?: boolean | undefined;
 }
 
-/** The files that a command reads, `-` and undefined among them: no view takes the place of one, whatever is forced. */
+/** Paths that a command reads, which a view must never replace, even with --force. */
 export type Inputs = readonly (string | undefined)[];
 
-/** Throws `io` when one of the files could not be written as things are, so that no long run ends in vain. */
+/** Throws `io` if a view cannot be written. Called before a long run. */
 export async function checkViews(
   { html, junit, force = false }: ViewFlags,
   inputs: Inputs = [],
@@ -34,7 +34,7 @@ export async function checkViews(
     for (const input of inputs) {
       if (input === undefined || !(await isSameFile(input, path))) continue;
       const fix = 'Choose another name';
-      throw new OnnxMishError('io', 'this file is read by the command itself', { where: path, fix });
+      throw new OnnxMishError('io', 'this file is an input of the command', { where: path, fix });
     }
   }
   if (html === undefined || junit === undefined) return;
@@ -43,7 +43,7 @@ export async function checkViews(
   }
 }
 
-/** Writes the report as HTML and as JUnit XML, as far as they are asked for; gives the names of the files. */
+/** Writes the report as HTML and JUnit XML, if requested. Returns the paths of the files. */
 export async function writeViews(report: Report, flags: ViewFlags, inputs: Inputs = []): Promise<string[]> {
   const { html, junit, force } = flags;
   await checkViews(flags, inputs);
@@ -58,7 +58,7 @@ export async function writeViews(report: Report, flags: ViewFlags, inputs: Input
   return [html, junit].filter((path) => path !== undefined);
 }
 
-/** Writes a text file, whole or not at all. Throws `io`, also when it is there already, unless `force`. */
+/** Writes a text file, whole or not at all. Throws `io`, also for an existing file without `force`. */
 export async function writeText(
   path: string,
   text: string,
@@ -73,7 +73,7 @@ export async function writeText(
   await withSink(path, write, interruptible());
 }
 
-/** Advice on files is about the output of the commands that write models; other files have options of their own. */
+/** Calls `work`, and removes `output` from the advice of its errors: `-o` does not apply to reports. */
 export async function withoutOutput<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

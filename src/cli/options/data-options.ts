@@ -3,7 +3,7 @@ import type { DataAccess } from '../../files/external-data.js';
 import { type ImageFlags, imageOptions } from './image-options.js';
 import { collect, count } from './options.js';
 
-/** The options of `dataOptions`, as commander gives them. */
+/** Values of `dataOptions`, as parsed by commander. */
 export interface DataFlags extends ImageFlags, DataAccess {
   data?: string;
   labels?: string;
@@ -12,20 +12,20 @@ export interface DataFlags extends ImageFlags, DataAccess {
   seed: number;
 }
 
-/** --data, --images and what they need to know of the model. */
+/** Adds --data, --images and their options to a command. */
 export function dataOptions(command: Command, otherwise = 'default: noise'): Command {
   command
     .option(
       '--data <path>',
       `samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (${otherwise})`,
     )
-    .option('--labels <array>', 'the array of the .npz that holds the classes');
+    .option('--labels <array>', 'array of the .npz with the classes');
   return imageOptions(command)
-    .option('--shape <input=1x3x224x224>', 'the shape to feed an input with (repeatable)', collect)
+    .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collect)
     .option(
       '--dim <symbol=1>',
-      'the size of a symbolic dimension; *=1 for all others (repeatable; default: 1)',
+      'size of a symbolic dimension; *=1 for all others (repeatable; default: 1)',
       collect,
     )
-    .option('--seed <number>', 'seed of whatever is random', count, 0);
+    .option('--seed <number>', 'seed of random numbers', count, 0);
 }

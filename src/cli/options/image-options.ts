@@ -6,7 +6,7 @@ import type { ShapeOptions } from '../../data/shapes.js';
 import type { ValueInfo } from '../../providers/provider.js';
 import { count } from './options.js';
 
-/** The options of `imageOptions`, as commander gives them. */
+/** Values of `imageOptions`, as parsed by commander. */
 export interface ImageFlags {
   images?: string;
   size?: number;
@@ -18,7 +18,7 @@ export interface ImageFlags {
   limit?: number;
 }
 
-/** --images and what it needs to know of the model. */
+/** Adds --images and its options to a command. */
 export function imageOptions(command: Command): Command {
   return command
     .addOption(
@@ -27,31 +27,29 @@ export function imageOptions(command: Command): Command {
         'labels',
       ]),
     )
-    .option('--size <pixels>', 'width and height of the images (default: what the model says)', positive)
+    .option('--size <pixels>', 'width and height of the images (default: from the model)', positive)
     .option(
       '--resize <pixels>',
-      'length of the shorter side before the crop (default: the crop’s own)',
+      'length of the shorter side before the crop (default: size of the crop)',
       positive,
     )
-    .option('--mean <r,g,b>', 'subtracted from pixels of 0 to 1 (default: 0,0,0)', mean)
-    .option('--std <r,g,b>', 'what the difference is divided by (default: 1,1,1)', std)
+    .option('--mean <r,g,b>', 'mean to subtract from pixels of 0 to 1 (default: 0,0,0)', mean)
+    .option('--std <r,g,b>', 'standard deviation to divide by (default: 1,1,1)', std)
     .addOption(
-      new Option('--layout <layout>', 'where the channels are (default: what the model says)').choices(
-        LAYOUTS,
-      ),
+      new Option('--layout <layout>', 'position of the channels (default: from the model)').choices(LAYOUTS),
     )
     .addOption(
       new Option(
         '--channels <order>',
-        'their order, of which --mean and --std take no notice (default: rgb)',
+        'channel order of the model; --mean and --std are always RGB (default: rgb)',
       ).choices(['rgb', 'bgr']),
     )
-    .option('--limit <number>', 'take so many images only, evenly from all of them', positive);
+    .option('--limit <number>', 'maximal number of images, taken evenly from all', positive);
 }
 
 /**
- * Lists the images that `--images` names and gives what makes feeds of them; undefined without it. Throws
- * `bad-usage` for another option of `imageOptions` without it, and `io` or `bad-data` for the folder.
+ * Lists the images of `--images`, and returns a function that makes feeds of them; undefined without `--images`. Throws
+ * `bad-usage` for another option of `imageOptions` without `--images`, and `io` or `bad-data` for the folder.
  */
 export async function readImages(
   flags: ImageFlags,
@@ -61,8 +59,8 @@ export async function readImages(
   if (folder === undefined) {
     const [stray] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
     if (stray === undefined) return undefined;
-    throw new OnnxMishError('bad-usage', `--${stray} is for images`, {
-      fix: 'Give them with --images folder',
+    throw new OnnxMishError('bad-usage', `--${stray} needs --images`, {
+      fix: 'Give images with --images folder',
     });
   }
   const { decodeImage, listImages } = await import('../../node/read-images.js');
@@ -77,28 +75,28 @@ export async function readImages(
 
 function positive(text: string): number {
   const value = count(text);
-  if (value === 0) throw new InvalidArgumentError('It has to be at least 1.');
+  if (value === 0) throw new InvalidArgumentError('Write a number of at least 1.');
   return value;
 }
 
 function mean(text: string): Rgb {
   const values = rgb(text);
   if (values.some((value) => Math.abs(value) > 1)) {
-    throw new InvalidArgumentError('Pixels are taken from 0 to 1: divide by 255.');
+    throw new InvalidArgumentError('Pixels have values from 0 to 1: divide by 255.');
   }
   return values;
 }
 
 function std(text: string): Rgb {
   const values = rgb(text);
-  if (values.some((value) => value <= 0)) throw new InvalidArgumentError('Each has to be above 0.');
+  if (values.some((value) => value <= 0)) throw new InvalidArgumentError('Write numbers above 0.');
   if (values.some((value) => value > 2)) {
-    throw new InvalidArgumentError('Pixels are taken from 0 to 1: divide by 255.');
+    throw new InvalidArgumentError('Pixels have values from 0 to 1: divide by 255.');
   }
   return values;
 }
 
-/** Three numbers, or one for all three. */
+/** Parses three numbers, or a single number for all channels. */
 function rgb(text: string): Rgb {
   const [red, green = red, blue = red, ...more] = text
     .split(',')

@@ -5,54 +5,57 @@ import { lineEach } from '../text/say.js';
 import { some } from './options.js';
 import { isGlob, type Patterns, type Shard } from './patterns.js';
 
-/** The options of `manyOptions`, as commander and a configuration give them. */
+/** Values of `manyOptions`, from the command line and the configuration. */
 export interface ManyFlags {
   readonly outDir?: string | undefined;
   readonly jobs?: number | undefined;
   readonly shard?: Shard | undefined;
   readonly failFast?: boolean | undefined;
-  /** The models of a configuration. */
+  /** Models of a configuration. */
   readonly models?: Patterns | undefined;
 }
 
-/** What is to be worked on: one model, as ever, or as many as there are. */
+/** Models of a command: a single model, or patterns of many. */
 export type Chosen = { readonly one: string } | { readonly many: Patterns };
 
-/** The argument `models`, and what is for many of them. */
+/** Adds the argument `models` and the options for many models to a command. */
 export function manyOptions(command: Command, { writes = true, pipes = true } = {}): Command {
   const pipe = pipes ? '; - is standard input' : '';
   command.argument('[models...]', `ONNX files, or globs in quotes${pipe}`);
   if (writes) {
     command.addOption(
-      new Option('--out-dir <folder>', 'write below this folder, in the folders below the glob’s').conflicts(
-        'output',
-      ),
+      new Option(
+        '--out-dir <folder>',
+        'write below this folder, with the folders below the glob’s',
+      ).conflicts('output'),
     );
   }
   return command
-    .option('--jobs <number>', `models under way at once (default: ${JOBS})`, some)
+    .option('--jobs <number>', `models to process at the same time (default: ${JOBS})`, some)
     .addOption(shardOption())
     .addOption(failFastOption());
 }
 
 export function shardOption(): Option {
-  return new Option('--shard <i/n>', 'take the i-th of n equal parts of the models: 2/5').argParser(shard);
+  return new Option('--shard <i/n>', 'process only the i-th of n equal parts of the models: 2/5').argParser(
+    shard,
+  );
 }
 
 export function failFastOption(): Option {
   return new Option('--fail-fast', 'stop at the first model that fails');
 }
 
-/** Beyond it nothing was gained: the disk is what is waited for. */
+/** Default number of models at the same time. More were not faster, since the disk is the limit. */
 export const JOBS = 4;
 
-/** Help on many models, for a command's own. */
+/** Help text about many models, for the help of a command. */
 export const MANY_HELP = `
 Many models: globs are expanded by onnx-mish itself (** at any depth, !glob leaves out), so quote them; they take no files
 of an earlier run and none of node_modules. A model that fails does not stop the others. At the end comes a table, or with
 --json a line of JSON for each model; the exit code is 2 if any failed. --shard sorts models by path and deals them out.`;
 
-/** Whether one model is meant or many. Throws `bad-usage` where there is none, or where they do not go together. */
+/** Returns a single model, or the patterns of many. Throws `bad-usage` without a model, or for options that conflict. */
 export function chooseModels(
   args: readonly string[],
   flags: ManyFlags & { readonly output?: string | undefined },
@@ -68,7 +71,7 @@ export function chooseModels(
     if (asked === undefined) return { one: first };
     throw new OnnxMishError('bad-usage', `--${asked === 'outDir' ? 'out-dir' : asked} is for files`, {
       where: 'standard input',
-      fix: 'Say with -o where the result goes',
+      fix: 'Give the output with -o',
     });
   }
   const single = others.length === 0 && !isGlob(first, patterns.folder);
@@ -92,21 +95,21 @@ export function chooseModels(
   return { many: patterns };
 }
 
-/** The error for `-` as the folder of an option: standard output takes one file. */
+/** Returns the error for `-` as a folder: standard output takes a single file. */
 export function notAFolder(option: string): OnnxMishError {
   return new OnnxMishError('bad-usage', `${option} needs a folder, and - is standard output`, {
-    fix: 'Name a folder; ./- is one that is called -',
+    fix: 'Name a folder (./- for a folder called -)',
   });
 }
 
-/** Throws `bad-usage` for options that are for one model only. */
+/** Throws `bad-usage` for options that do not support many models. */
 export function refuseForMany(flags: object, names: readonly string[]): void {
   const name = Object.entries(flags).find(
     ([name, value]) => names.includes(name) && value !== undefined && value !== false,
   )?.[0];
   if (name === undefined) return;
   throw new OnnxMishError('bad-usage', `--${name} is for one model at a time`, {
-    fix: 'Name one model, and no --out-dir and no --shard',
+    fix: 'Name one model, without --out-dir and --shard',
   });
 }
 
@@ -114,5 +117,5 @@ function shard(text: string): Shard {
   const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
   const found = { index: Number(index), count: Number(count) };
   if (found.index >= 1 && found.index <= found.count && Number.isSafeInteger(found.count)) return found;
-  throw new InvalidArgumentError('Write the part and their number: 1/5 to 5/5.');
+  throw new InvalidArgumentError('Write part/parts: 1/5 to 5/5.');
 }

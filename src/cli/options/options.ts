@@ -2,65 +2,65 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KINDS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
 
-// Options that several commands share, declared once.
+// Options that several commands share.
 
 const kinds = KINDS.map((kind) => kind.name).join(', ');
 
-/** A comma-separated list. */
+/** Parses a comma-separated list. */
 export function list(text: string): string[] {
   return text.split(',').filter((item) => item !== '');
 }
 
-/** A repeatable option's values. */
+/** Collects the values of a repeatable option. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** A number, refused here if it is none. */
+/** Parses a number. Throws `InvalidArgumentError`. */
 export function number(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It has to be a number.');
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('Write a number.');
   return value;
 }
 
-/** A sharpness: a number, or `auto` to look for one. */
+/** Parses a sharpness: a number, or `auto`. Throws `InvalidArgumentError`. */
 export function beta(text: string): number | 'auto' {
   return text === 'auto' ? text : number(text);
 }
 
-/** A number above 0. */
+/** Parses a number above 0. Throws `InvalidArgumentError`. */
 export function positive(text: string): number {
   const value = number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It has to be above 0.');
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('Write a number above 0.');
   return value;
 }
 
-/** A whole number from 1 up. */
+/** Parses a whole number of at least 1. Throws `InvalidArgumentError`. */
 export function some(text: string): number {
   const value = number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('It has to be a whole number from 1 up.');
+    throw new InvalidArgumentError('Write a whole number of at least 1.');
   return value;
 }
 
-/** A whole number from 0 up. */
+/** Parses a whole number of at least 0. Throws `InvalidArgumentError`. */
 export function count(text: string): number {
   const value = number(text);
   if (!Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError('It has to be a whole number from 0 up.');
+    throw new InvalidArgumentError('Write a whole number of at least 0.');
   return value;
 }
 
-/** --form and --target, which exclude each other. */
+/** Adds --form and --target, which exclude each other, to a command. */
 export function formOptions(command: Command): Command {
-  const form = new Option('--form <form>', 'how to write Mish')
+  const form = new Option('--form <form>', 'form of Mish in the model')
     .choices(Object.keys(FORMS))
     .conflicts('target');
   const target = new Option('--target <provider>', 'the form that suits this provider').choices(TARGETS);
   return command.addOption(form).addOption(target);
 }
 
-/** --opset, of the commands that write a model. */
+/** Adds --opset to a command that writes a model. */
 export function opsetOption(command: Command): Command {
   return command.option(
     '--opset <number>',
@@ -69,14 +69,14 @@ export function opsetOption(command: Command): Command {
   );
 }
 
-/** --fix and --no-fix. */
+/** Adds --fix and --no-fix to a command. */
 export function fixOptions(command: Command): Command {
   return command
-    .option('--fix', 'write what WebGL computes wrong so that it is right (default with --target webgl)')
-    .option('--no-fix', 'leave such nodes as they are');
+    .option('--fix', 'rewrite nodes that WebGL computes wrongly (default with --target webgl)')
+    .option('--no-fix', 'do not rewrite nodes for WebGL');
 }
 
-/** --only, --include and --exclude. */
+/** Adds --only, --include and --exclude to a command. */
 export function siteOptions(command: Command): Command {
   return command
     .option(
@@ -86,38 +86,38 @@ export function siteOptions(command: Command): Command {
     )
     .option(
       '--include <glob>',
-      'only sites whose node or output name matches (* and ?; repeatable); a whole name is swapped in spite of doubts',
+      'only sites whose node or output name matches (* and ?; repeatable); a name without wildcards overrides doubts',
       collect,
     )
     .option('--exclude <glob>', 'no site whose node or output name matches (repeatable)', collect);
 }
 
-/** -o and --force. */
+/** Adds -o and --force to a command. */
 export function outputOptions(command: Command, name: string, { pipes = true } = {}): Command {
   const pipe = pipes ? '; - is standard output' : '';
   return command
-    .option('-o, --output <file>', `where to write${pipe} (default: ${name})`)
-    .option('-f, --force', 'overwrite the output if it exists, also where it is the input itself');
+    .option('-o, --output <file>', `output file${pipe} (default: ${name})`)
+    .option('-f, --force', 'overwrite an existing output, even the input itself');
 }
 
-/** --allow-outside-data, for what reads external data. */
+/** Adds --allow-outside-data to a command that reads external data. */
 export function dataAccess(command: Command): Command {
   return command.option(
     '--allow-outside-data',
-    'read external data outside of the model’s folder as well; only for models that you trust',
+    'also read external data outside of the model’s folder; only for models that you trust',
   );
 }
 
-/** --json and --debug. */
+/** Adds --json and --debug to a command. */
 export function commonOptions(command: Command): Command {
   return command
-    .option('--json', 'print one JSON document and nothing else')
+    .option('--json', 'print only one JSON document')
     .option('--debug', 'print stack traces of errors');
 }
 
-/** --config and --no-config, of the commands that a configuration has a section for. */
+/** Adds --config and --no-config to a command that has a section in the configuration. */
 export function configOptions(command: Command): Command {
   return command
-    .option('--config <file>', 'take options from this file (default: onnx-mish.config.{ts,js,json})')
-    .option('--no-config', 'take no options from a file');
+    .option('--config <file>', 'read options from this file (default: onnx-mish.config.{ts,js,json})')
+    .option('--no-config', 'do not read a configuration file');
 }

@@ -7,14 +7,14 @@ export interface Patterns {
   readonly folder: string;
 }
 
-/** Whether a text is a glob rather than the name of a file; a file that is there is never one. */
+/** Returns whether a text is a glob. The path of an existing file never is. */
 export function isGlob(text: string, folder = '.'): boolean {
   return /[*?[\]{}()]|^!/.test(text) && !existsSync(resolve(folder, text));
 }
 
-/** A part of the models, for one machine of several. */
+/** A part of the models, for a machine among several. */
 export interface Shard {
-  /** From 1 up. */
+  /** Number of the part, from 1. */
   readonly index: number;
   readonly count: number;
 }

@@ -4,7 +4,7 @@ import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import { notesWithFlags, withFlags } from './flags.js';
 import { clean, grown, integer, plural } from './text.js';
 
-/** Describes what a swap did, in lines. */
+/** Describes a swap in lines of text. */
 export function describeSwapReport({
   form,
   beta,
@@ -39,7 +39,7 @@ export function describeSwapReport({
   ];
 }
 
-/** How many sites have their sharpness in weights, and a line for each that has not, as `describeSkipped` gives them. */
+/** Describes the folds: counts the folded sites, and lists up to `most` sites that were not folded. */
 function describeFold(fold: SwapReport['fold'], most = 8): string[] {
   if (fold === undefined || fold.folded.length + fold.kept.length === 0) return [];
   const { folded, kept, weights } = fold;
@@ -53,9 +53,9 @@ function describeFold(fold: SwapReport['fold'], most = 8): string[] {
 }
 
 const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
-  unfuse: 'a Cast to its own type before it, so that no Conv takes it in',
-  keep: 'a Cast to its own type, which stays',
-  copy: 'times 1 after it, which puts its elements in place',
+  unfuse: 'a Cast to the same type before it, so that no Conv fuses it',
+  keep: 'a Cast to the same type, which stays',
+  copy: 'a multiplication by 1 after it, which restores the order of elements',
   kernel: 'its kernel_shape is written',
   multiply: 'as Mul',
   bound: 'with the largest number as upper bound',
@@ -66,7 +66,7 @@ const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   before: 'times 1 before it, so that others read what it reads as it was',
 };
 
-/** A line for each node that was written for WebGL, as `describeSkipped` gives them. */
+/** Describes up to `most` nodes that were rewritten for WebGL, a line each. */
 export function describeFixes(fixes: readonly FixedNode[], most = 8): string[] {
   const lines = fixes
     .slice(0, most)
@@ -77,12 +77,12 @@ export function describeFixes(fixes: readonly FixedNode[], most = 8): string[] {
   return lines;
 }
 
-/** ONNX's name of a kind of activation. */
+/** Returns the ONNX operator of a kind of activation. */
 function operator(kind: string): string {
   return KINDS.find(({ name }) => name === kind)?.opType ?? kind;
 }
 
-/** One line for each site that is swapped in spite of a doubt. */
+/** Describes up to `most` sites that were swapped in spite of a doubt, a line each. */
 export function describeDoubts(sites: readonly SiteReport[], most = 8): string[] {
   const doubtful = sites.filter(({ doubt }) => doubt !== undefined);
   const lines = doubtful
@@ -92,7 +92,7 @@ export function describeDoubts(sites: readonly SiteReport[], most = 8): string[]
   return lines;
 }
 
-/** One line for each activation that stays, the reasons that repeat counted after the first few. */
+/** Describes up to `most` activations that stay, a line each, and counts the others. */
 export function describeSkipped(skipped: readonly SkipReport[], most = 8): string[] {
   const lines = skipped
     .slice(0, most)

@@ -1,7 +1,7 @@
 import type { OptionHint, OptionName } from '../../base/option-hint.js';
 import type { Report } from '../../validate/report-schema.js';
 
-/** What the command line writes for an option of the library: its flag, or a whole command. */
+/** Flags of the command line for the options of the library; for some, a command with flags. */
 export const FLAGS: Readonly<Record<OptionName, string>> = {
   allowOutsideData: '--allow-outside-data',
   before: '--resume',
@@ -40,13 +40,13 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   validate: 'validate --json',
 };
 
-/** How a list of more than a command shows is seen whole. */
+/** Hint how to see a list in full. */
 export const ALL_HINT = '--all lists them';
 
 /** Hints from a report may hold anything. */
 type Hint = OptionHint | Readonly<Record<string, unknown>>;
 
-/** Options as flags, with the values that are advised; names that the command line has no flag for are left out. */
+/** Returns flags with the advised values for options; skips options without a flag. */
 function flagsIn(option: Hint): string[] {
   return Object.entries(option).flatMap(([name, value]) => {
     if (value === undefined || !Object.hasOwn(FLAGS, name)) return [];
@@ -61,13 +61,13 @@ function flagsIn(option: Hint): string[] {
 
 const quoted = (text: string) => (/^[\w.,-]+$/.test(text) ? text : `'${text}'`);
 
-/** A sentence with the flags of the options that it is about behind it. */
+/** Appends the flags of `option` to a sentence, in parentheses. */
 export function withFlags(sentence: string, option: Hint | undefined): string {
   const flags = option === undefined ? [] : flagsIn(option);
   return flags.length === 0 ? sentence : `${sentence} (${flags.join(', ')})`;
 }
 
-/** Notes with the flags of the options that they advise. */
+/** Appends to each note the flags of its options. */
 export function notesWithFlags<Notes extends readonly string[] | undefined>(
   notes: Notes,
   options: Readonly<Record<string, Hint>> | undefined,
@@ -77,7 +77,7 @@ export function notesWithFlags<Notes extends readonly string[] | undefined>(
   );
 }
 
-/** A report as the command line shows it: advice with flags. */
+/** Returns a report with flags in its advice. */
 export function reportWithFlags(report: Report): Report {
   const providers = report.providers.map((row) => ({
     ...row,

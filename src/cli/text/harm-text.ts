@@ -1,7 +1,7 @@
 import type { Degradation } from '../../calibrate/select/trial.js';
 import { clean } from './text.js';
 
-/** A figure in so many digits as are worth reading. */
+/** Formats a figure with a few significant digits. */
 export function figure(value: number): string {
   if (value === 0) return '0';
   return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
@@ -9,7 +9,7 @@ export function figure(value: number): string {
     : value.toExponential(1);
 }
 
-/** `24.1 dB`; `exact` where nothing moved at all. */
+/** Formats an SQNR, such as `24.1 dB`; `exact` for identical outputs. */
 export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
   if (problem !== null) return clean(problem);
   if (broken > 0) return `${broken} × NaN`;
@@ -17,14 +17,14 @@ export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string
   return `${Number(sqnr.toFixed(1))} dB`;
 }
 
-/** Shares so that 100 % is said of nothing less. */
+/** Formats a share in percent; only 1 becomes 100 %. */
 export function shareText(share: number | null): string {
   if (share === null) return '–';
   const percent = Math.floor(1e4 * share + 1e-6) / 100;
   return `${percent} %`;
 }
 
-/** All that was measured, in one line. */
+/** Formats all figures of a degradation in a line. */
 export function harmText(harm: Degradation): string {
   const { maxAbs, cosine, agreement, top1Drop, broken, problem } = harm;
   if (problem !== null || broken > 0) return sqnrText(harm);

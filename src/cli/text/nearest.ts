@@ -1,11 +1,11 @@
-/** The name that is nearest to a word by the letters to change, leave out or add, if it is near enough to be meant. */
+/** Returns the name with the smallest edit distance to a word, if the distance is small enough for a typo. */
 export function nearest(word: string, names: readonly string[]): string | undefined {
   const ranked = names.map((name) => ({ name, distance: edits(word.toLowerCase(), name.toLowerCase()) }));
   const [best] = ranked.sort((a, b) => a.distance - b.distance);
   return best !== undefined && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined;
 }
 
-/** Levenshtein's distance, a row of his table at a time. */
+/** Returns the Levenshtein distance, computed row by row. */
 function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [line, letter] of [...from].entries()) {

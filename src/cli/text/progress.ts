@@ -1,4 +1,4 @@
-/** A line on standard error that counts up, for work that takes a while and only where somebody watches. */
+/** Returns a progress line in percent for long work. It is printed to standard error, and only to a terminal. */
 export function progress(label: string): { update: (done: number, total: number) => void; end: () => void } {
   const start = performance.now();
   let shown = 0;
@@ -15,7 +15,7 @@ export function progress(label: string): { update: (done: number, total: number)
   };
 }
 
-/** A line on standard error that says what is being done, only where somebody watches. */
+/** Returns a progress line with the current step. It is printed to standard error, and only to a terminal. */
 export function steps(): { update: (step: string) => void; end: () => void } {
   const shows = process.stderr.isTTY === true;
   return {

@@ -5,43 +5,43 @@ import { clean, cleanJson } from './text.js';
 let isGiven = false;
 let onOneLine = false;
 
-/** From here on words go to standard output again, and a document has lines: another command begins. */
+/** Resets this module for another command in the same process: text goes to standard output, JSON has several lines. */
 export function renewWords(): void {
   isGiven = false;
   onOneLine = false;
 }
 
-/** From here on standard output carries a text file that the user wants there, and words go to standard error. */
+/** Sends all further text to standard error, because a report goes to standard output. */
 export function giveStandardOutputToText(): void {
   isGiven = true;
 }
 
-/** From here on standard output carries a model, and words go to standard error. Throws `bad-usage` on a terminal. */
+/** Sends all further text to standard error, because a model goes to standard output. Throws `bad-usage` on a terminal. */
 export function giveStandardOutput(): void {
   isGiven = true;
   if (!process.stdout.isTTY) return;
   throw new OnnxMishError('bad-usage', 'a model is binary, and standard output is a terminal', {
-    fix: 'Redirect it, or name a file with -o',
+    fix: 'Redirect standard output, or name a file with -o',
   });
 }
 
-/** From here on a document of --json is one line, since there may be many. */
+/** Prints each further JSON document on a single line, since there may be many. */
 export function lineEach(): void {
   onOneLine = true;
 }
 
-/** Prints what the command has to say. */
+/** Prints text to standard output, or to standard error if a model or report goes to standard output. */
 export function say(text: string): void {
   if (isGiven) console.error(text);
   else print(`${text}\n`);
 }
 
-/** Tells on standard error what a reader of the results has to know. */
+/** Prints a note about the results to standard error. */
 export function sayNote(text: string): void {
   console.error(`note: ${clean(text)}`);
 }
 
-/** A document as --json prints it. */
+/** Formats a JSON document as --json prints it. */
 export function jsonText(document: unknown): string {
   return cleanJson(onOneLine ? JSON.stringify(document) : JSON.stringify(document, null, 2));
 }

@@ -7,24 +7,24 @@ let failure: Error | undefined;
 let last: Promise<void> = Promise.resolve();
 
 /**
- * Standard output, which takes all of what it is given or fails. Node's own does that as well, except where it is a file:
- * of a write that a disk takes in part, as one that fills up does, it drops the rest without a word.
+ * Returns a stream to standard output that writes all bytes or fails. For a file, `process.stdout` would silently drop the
+ * rest of a partial write, as on a disk that fills up.
  */
 export function standardOutput(): Writable {
   if (output !== undefined) return output;
   output = fstatSync(1).isFile() ? wholeFile() : process.stdout;
-  output.on('error', () => {}); // whoever writes is told
+  output.on('error', () => {}); // the callback of `write` gets the error
   return output;
 }
 
-/** From here on standard output is that of another command, of which nothing is printed yet. */
+/** Resets this module for another command in the same process. */
 export function renewOutput(): void {
   output = undefined;
   failure = undefined;
   last = Promise.resolve();
 }
 
-/** Prints to standard output. Where that fails the command goes on with its work, and `finishOutput` says so at its end. */
+/** Prints to standard output. A failure does not stop the command; `finishOutput` throws it at the end. */
 export function print(text: string): void {
   if (failure !== undefined) return;
   last = new Promise((resolve) => {
@@ -35,13 +35,13 @@ export function print(text: string): void {
   });
 }
 
-/** Waits until all is printed. Throws `io` where it could not be, unless because the reader has seen enough (`| head`). */
+/** Waits until everything is printed. Throws `io` on failure, except if the reader stopped early (`| head`). */
 export async function finishOutput(): Promise<void> {
   await last;
   if (failure !== undefined && !isClosedPipe(failure)) throw fileError(failure, 'standard output');
 }
 
-/** Whether an error says that nobody reads standard output any more. */
+/** Returns whether an error means that the reader of standard output is gone (EPIPE). */
 export function isClosedPipe(error: unknown): boolean {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'EPIPE';

@@ -2,28 +2,28 @@ import { clean, cleanJson } from '../../render/clean.js';
 
 export { clean, cleanJson };
 
-/** `1,326,578`. */
+/** Formats an integer, such as `1,326,578`. */
 export function integer(value: number): string {
-  // Loading the tables behind toLocaleString takes as long as the swap of a small model.
+  // toLocaleString loads tables, which takes as long as the swap of a small model.
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** `1 site`, `19 sites`. */
+/** Formats a count with its noun, such as `1 site` or `19 sites`. */
 export function plural(count: number, noun: string): string {
   return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** By how many percent a file has grown. */
+/** Formats by how many percent a file has grown. */
 export function grown(from: number, to: number): string {
   return (from === 0 ? 0 : (100 * (to - from)) / from).toFixed(2);
 }
 
-/** One line for each data file that was copied along. */
+/** Returns a line for each data file that was copied. */
 export function describeCopied(copied: readonly string[]): string[] {
   return copied.map((path) => `  copied ${clean(path)}`);
 }
 
-/** Two or more columns, each as wide as its longest cell; the last is not padded. */
+/** Formats rows as columns, each as wide as its longest cell; the last is not padded. */
 export function columns(rows: readonly (readonly string[])[], indent = '  '): string {
   const widths: number[] = [];
   for (const row of rows) {

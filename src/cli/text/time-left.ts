@@ -1,4 +1,4 @@
-/** Tells how long work will still take, from the share of it, 0 to 1, that is done; its clock starts when it is first asked. */
+/** Returns a function from the done share (0 to 1) to a text of the remaining time. Its clock starts at the first call. */
 export function clockFor(now: () => number = () => performance.now()): (done: number) => string {
   let start: number | undefined;
   return (done) => {

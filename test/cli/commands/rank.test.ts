@@ -136,7 +136,7 @@ describe('--resume', () => {
     child.kill('SIGINT');
     const { code, stderr } = await outcome(child);
     expect(code).toBe(130);
-    expect(stderr).toContain('Run the same command again to go on from there');
+    expect(stderr).toContain('Run the same command again to continue');
     expect(await folder.list()).toEqual(['r.json']);
     const before = parseRanking(JSON.parse(await text(folder, 'r.json')));
     const measured = before.sites.filter((site) => site.measured !== null);

@@ -73,7 +73,7 @@ test('compares two reports', async () => {
 
 test.each([
   [['report', 'none.json'], 'there is no such file'],
-  [['report', 'text'], 'this is no JSON'],
+  [['report', 'text'], 'the file is not valid JSON'],
   [['report', 'list'], 'this is no onnx-mish/report@2'],
   [['report', 'a.json', 'list'], 'list: this is no onnx-mish/report@2'],
   [['report', 'a.json', 'b.json', '--junit', 'x.xml'], 'a comparison has no verdicts'],

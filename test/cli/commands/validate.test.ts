@@ -241,7 +241,7 @@ test('doctor has a line for every provider, and exits 0', async () => {
   const lines = stdout.trimEnd().split('\n');
   expect(lines.map((line) => line.split(' ')[0])).toEqual(names);
   expect(lines[0]).toMatch(
-    /^cpu +works +ONNX Runtime \d+\.\d+\.\d+, the exp form is \d.*e-\d+ from exact at most$/,
+    /^cpu +works +ONNX Runtime \d+\.\d+\.\d+, the error of the exp form is at most \d.*e-\d+$/,
   );
   // The browser is in the package, so these work wherever the tests run.
   for (const name of ['wasm', 'webgl', 'webgpu']) {

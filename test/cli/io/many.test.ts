@@ -133,7 +133,7 @@ test('what fails does not stop the rest, and is said', async () => {
     ['c.onnx', 'c.mish.onnx', '1', '0', 'softplus', expect.anything(), expect.anything()],
   ]);
   expect(words.stdout).toMatch(/\n\n3 models: 2 swapped, 1 failed in \d+\.\d s\n$/);
-  expect(words.stderr).toContain('onnx-mish: 2 files of an earlier run left out\n');
+  expect(words.stderr).toContain('onnx-mish: 2 files of an earlier run skipped\n');
 });
 
 test('--fail-fast stops at the first', async () => {
@@ -189,14 +189,18 @@ test.each([
   ],
   [
     ['swap', '{a,b}/m.onnx', 'c/m.onnx', 'a/m.mish.onnx'],
-    "'a/m.onnx' would be written here, and this is a model to be read",
+    "the output of 'a/m.onnx' would replace this input",
     'a/m.mish.onnx',
   ],
-  [['swap', '!a/*.onnx'], 'there are only globs with !, which leave models out', undefined],
+  [['swap', '!a/*.onnx'], 'all globs start with !, which excludes models', undefined],
   [['swap', 'nowhere/**/*.onnx'], "no file matches 'nowhere/**/*.onnx'", undefined],
   [['swap', 'a/*.onnx', 'nowhere/*.onnx'], "no file matches 'nowhere/*.onnx'", undefined],
   [['swap', 'a/*.mish.*'], "no file matches 'a/*.mish.*'", undefined],
-  [['swap', '*/m.onnx', '!*/m.onnx'], "all that '*/m.onnx' matches is left out by a glob with !", undefined],
+  [
+    ['swap', '*/m.onnx', '!*/m.onnx'],
+    "all files that '*/m.onnx' matches are excluded by a glob with !",
+    undefined,
+  ],
 ])('%j is refused before anything is written', async (args, what, where) => {
   const folder = await zoo({ 'a/m.onnx': MODEL, 'b/m.onnx': MODEL, 'c/m.onnx': MODEL });
   const before = await folder.list();
@@ -231,7 +235,7 @@ test('a second run takes nothing that the first one wrote, wherever that is', as
   }
   const only = await folder.run(['swap', 'out/*/a.m*.onnx']);
   expect(only.stderr).toContain(
-    "'out/*/a.m*.onnx' matches only what an earlier run wrote\n  Name such files in full",
+    "'out/*/a.m*.onnx' matches only files that an earlier run wrote\n  Name the files without wildcards",
   );
   expect((await folder.run(['swap', 'zoo/*.mish.onnx', '--dry-run'])).code).toBe(0); // it says so itself
 });
@@ -356,7 +360,7 @@ test('Ctrl-C: what is done is whole, and of the rest there is nothing', async ()
   if (child.stdout !== null) createInterface(child.stdout).once('line', () => child.kill('SIGINT'));
   const { code, stdout, stderr } = await ended;
   expect(code).toBe(130);
-  expect(stderr).toContain('onnx-mish: interrupted; what is done stays');
+  expect(stderr).toContain('onnx-mish: interrupted; finished outputs stay');
   const lines = linesOf(stdout);
   expect(lines.map(({ input }) => input)).toEqual(names);
   const done = lines.filter(({ status }) => status === 'done');
@@ -389,7 +393,7 @@ test('validate compares each model of a folder with what swap --out-dir wrote', 
   const strict = await folder.run(['validate', 'zoo/{a,b/c}.onnx', ...quick, '--max-abs', '1e-6']);
   expect([strict.code, strict.stderr]).toEqual([1, '']);
   expect(strict.stdout).toMatch(/^zoo\/a\.onnx +cpu +FAIL /m);
-  expect(strict.stdout).toContain('2 models: 2 validated, 2 of them not as asked');
+  expect(strict.stdout).toContain('2 models: 2 validated, 2 of them failed a check');
   const one = await folder.run([
     'validate',
     'zoo/{a,b/c}.onnx',
