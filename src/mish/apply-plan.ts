@@ -44,7 +44,7 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
     if ('reason' in entry && FINAL.has(entry.reason)) {
       throw new OnnxMishError('bad-plan', `the plan swaps '${output}' in ${scope}, but ${entry.why}`, {
         where,
-        fix: 'Take it out of the plan’s sites',
+        fix: 'Remove it from the plan’s sites',
       });
     }
     known.delete(key(scope, output));

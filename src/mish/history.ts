@@ -126,7 +126,7 @@ export async function undoDocument(document: OnnxDocument): Promise<Undone> {
   const record = recordIn(metadata);
   if (record === undefined) {
     const calibrated = history(document).some(({ operation }) => operation === 'calibrate');
-    throw new OnnxMishError('cannot-undo', 'the model has no record of what it was before', {
+    throw new OnnxMishError('cannot-undo', 'the model has no undo record', {
       where: source.name,
       fix: calibrated
         ? 'Its weights were calibrated, and the old ones are gone: go back to the original file'

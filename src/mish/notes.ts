@@ -70,6 +70,6 @@ const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 export function noteOnSize(bytes: number): string[] {
   if (bytes <= MAX_MESSAGE_BYTES) return [];
   return [
-    `${bytes.toLocaleString('en-US')} bytes are more than protobuf’s 2 GiB, and ONNX Runtime refuses such a file; keep its weights in a file of their own (external data)`,
+    `${bytes.toLocaleString('en-US')} bytes are more than protobuf’s 2 GiB, and ONNX Runtime refuses such a file; store its weights as external data`,
   ];
 }

@@ -4,8 +4,8 @@
 export const NEWEST_OPSET = 28;
 
 /**
- * The opsets in which an operator of ONNX changes its meaning or its form. After a colon stand attributes that go: a node
- * without them stays as it is.
+  * The opsets that change the meaning or form of an ONNX operator. Dropped attributes follow a colon: the change does not
+  * affect a node without them.
  */
 export const OPSET_CHANGES: Readonly<Record<string, string>> = {
   Abs: '6:consumed_inputs',

@@ -80,7 +80,7 @@ export async function findSites(
         skipped.push({ ...inside, ...(choice([node]) ?? { reason: 'fused', why }) });
         continue;
       }
-      // Other kinds are only mentioned when asked for; a Relu that is not asked for is worth a line.
+      // An excluded kind is reported only if it is a default kind.
       if (!kinds.has(kind.name) && !kind.byDefault) continue;
       // An inner part of another activation is not reported.
       if (part?.isMish || (whole !== undefined && !part?.isLast && part?.isInside)) continue;
@@ -137,7 +137,7 @@ export async function findSites(
 }
 
 /** Prefix of the reason for a site that is swapped in spite of the reason. */
-export const ASKED = 'swapped because it was asked for, although ';
+export const ASKED = 'swapped on request, although ';
 
 /** Returns a test whether `include` and `exclude` omit an activation of these nodes. */
 function choiceOf({ include, exclude }: SiteOptions) {

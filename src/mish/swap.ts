@@ -264,7 +264,7 @@ function mixtureOf(
   }
   if (leaky === 'mish' || alpha === undefined) return undefined;
   if (typeof alpha === 'string')
-    return { reason: 'slope', why: `its slope is given where the function is called (${alpha})` };
+    return { reason: 'slope', why: `the caller of its function gives its slope (${alpha})` };
   if (alpha === 0) return undefined; // it is Relu
   if (Math.abs(alpha) <= MAX_SLOPE) return alpha;
   return { reason: 'slope', why: `a mixture needs a slope of at most ${MAX_SLOPE}, and this is ${alpha}` };

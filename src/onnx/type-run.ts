@@ -76,7 +76,7 @@ export function typeRun({
   let affected = new Map<Node, Scope>();
   let isFirst = true; // every node is visited at least twice
   function setNumbered(seen: Scope, name: string | undefined, number: number, type: number): void {
-    // A Cast may be to a number that is no type, and that the array would hold as another.
+    // A Cast's target may be an invalid number, which could overflow the array's elements.
     if (!name || number < 0 || type === 0 || type > 255 || type !== (type | 0) || typeOf(number) !== 0)
       return;
     if (number < to) types[number - from] = type;
@@ -89,7 +89,7 @@ export function typeRun({
   function affect(scope: Scope, name: string): void {
     const producer = index.producer(scope, name);
     if (producer !== undefined) affected.set(producer, scope);
-    // It may be what a nested graph takes, or gives.
+    // Without a producer, the value may be an input of a nested graph.
     else affectOwner(scope);
     for (const use of index.uses(scope, name)) {
       if (use.kind === 'input') affected.set(use.node, use.scope);

@@ -62,7 +62,7 @@ for name, versions in sorted(schemas.items()):
 print('// Made by test/generate/opset-changes.py from onnx.defs; do not edit.\n')
 print('/** The newest opset whose changes are known. */')
 print(f'export const NEWEST_OPSET = {defs.onnx_opset_version()};\n')
-print("/**\n * The opsets in which an operator of ONNX changes its meaning or its form. After a colon stand attributes that go: a node\n * without them stays as it is.\n */")
+print("/**\n * The opsets that change the meaning or form of an ONNX operator. Dropped attributes follow a colon: the change does not\n * affect a node without them.\n */")
 print('export const OPSET_CHANGES: Readonly<Record<string, string>> = {')
 for name, changes in rows.items():
     print(f"  {name}: '{' '.join(changes)}',")

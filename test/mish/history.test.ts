@@ -106,7 +106,7 @@ describe('undo without a record is refused', () => {
   ])('and the error says why', async (operations, fix) => {
     await expect(undo(record({ operations }))).rejects.toMatchObject({
       code: 'cannot-undo',
-      what: 'the model has no record of what it was before',
+      what: 'the model has no undo record',
       where: 'model',
       fix: expect.stringMatching(fix),
     });

@@ -480,7 +480,7 @@ describe('what is swapped in spite of a doubt says so', () => {
     return report.sites.map(({ output, doubt }) => [output, doubt]);
   };
   test.each<[string, RegExp | undefined, onnx.INodeProto[]]>([
-    ['a square', /below zero is lost in a square \(Pow → y\)/, [node('Pow', ['r', 'two'], ['y'])]],
+    ['a square', /negative values are lost in a square \(Pow → y\)/, [node('Pow', ['r', 'two'], ['y'])]],
     ['a square of its own', /lost in a square \(Mul → y\)/, [node('Mul', ['r', 'r'], ['y'])]],
     ['a floor', /lost in a bound \(Clip → c\)/, [node('Clip', ['r', 'tiny'], ['c'])]],
     [
@@ -516,7 +516,7 @@ describe('what is swapped in spite of a doubt says so', () => {
           {
             output: 'r',
             doubt:
-              'swapped because it was asked for, although it keeps the operand of Sqrt from being negative (Sqrt → y)',
+              'swapped on request, although it keeps the operand of Sqrt from being negative (Sqrt → y)',
           },
         ],
         skipped: [],

@@ -44,7 +44,7 @@ async function detonate(bombs: readonly Expectation[], megabytes: number): Promi
 const NONE: Result = { steps: [], ms: 0, peak: 0 };
 
 const OK = 'ok';
-const NOTHING = 'cannot-undo: the model has no record of what it was before';
+const NOTHING = 'cannot-undo: the model has no undo record';
 const TOO_MANY = /^malformed: the model has more than 8000000 nodes or similar parts$/;
 const TOO_DEEP = /^malformed: (graphs are nested more than 100 deep|the message cannot be decoded)$/;
 const NO_OPERATOR = /^malformed: it has no operator$/;

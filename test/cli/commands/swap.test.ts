@@ -226,7 +226,7 @@ test('--no-undo leaves out what undo needs', async () => {
   await folder.run('--no-undo');
   const { code, stderr } = await cli(['undo', 'm.mish.onnx'], { cwd: folder.path });
   expect(code).toBe(2);
-  expect(stderr).toContain('the model has no record of what it was before');
+  expect(stderr).toContain('the model has no undo record');
 });
 
 test('data files that are copied along are listed', async () => {
