@@ -4,8 +4,8 @@
 export const NEWEST_OPSET = 28;
 
 /**
-  * The opsets that change the meaning or form of an ONNX operator. Dropped attributes follow a colon: the change does not
-  * affect a node without them.
+ * The opsets that change the meaning or form of an ONNX operator. Dropped attributes follow a colon: the change does not
+ * affect a node without them.
  */
 export const OPSET_CHANGES: Readonly<Record<string, string>> = {
   Abs: '6:consumed_inputs',

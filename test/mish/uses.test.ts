@@ -515,8 +515,7 @@ describe('what is swapped in spite of a doubt says so', () => {
         sites: [
           {
             output: 'r',
-            doubt:
-              'swapped on request, although it keeps the operand of Sqrt from being negative (Sqrt → y)',
+            doubt: 'swapped on request, although it keeps the operand of Sqrt from being negative (Sqrt → y)',
           },
         ],
         skipped: [],
