@@ -20,6 +20,9 @@ import { type Verdict, whyOf } from './value-flow.js';
 
 export { type Decider, inputOf, type Site, type Skip, type SkipReason } from './site.js';
 
+// Operators whose operand must not be negative or zero. Without them no weights are read.
+const ROOTS: ReadonlySet<string> = new Set(['Sqrt', 'Log', 'Pow', 'Div', 'Reciprocal', 'ReduceLogSum']);
+
 export interface SiteOptions {
   /** Kinds to swap; relu and leakyrelu by default. */
   readonly only?: readonly string[] | undefined;
@@ -132,6 +135,11 @@ export async function findSites(
         else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
       }
     }
+  }
+  if (document.scopes.some(({ nodes }) => nodes.some(({ opType }) => ROOTS.has(opType)))) {
+    const { findWeightDoubts } = await import('./weight-guard.js');
+    for (const [site, doubt] of await findWeightDoubts(document, known, sites))
+      Object.assign(site, { doubt });
   }
   return { sites: sites.reverse(), skipped: skipped.reverse() };
 }

@@ -1,0 +1,109 @@
+import { OnnxMishError } from '../base/error.js';
+import type { Analysis } from '../onnx/analysis.js';
+import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
+import { readWeight, weightOf } from '../onnx/weights.js';
+import { createOperands } from './operands.js';
+import type { Site } from './site.js';
+import { guardQuestion } from './use-guard.js';
+import { createFollower, type InputUse } from './value-flow.js';
+
+/** Most elements that are read of all weights together. */
+const MAX_ELEMENTS = 2 ** 24;
+
+/** The slots of a layer for its signal; the other of the first two has the weights, the third a bias. */
+const SIGNAL_SLOTS: Readonly<Record<string, readonly number[]>> = {
+  Conv: [0],
+  ConvTranspose: [0],
+  Gemm: [0, 1],
+  MatMul: [0, 1],
+};
+
+interface Layer {
+  readonly scope: Scope;
+  /** Names of the weights and the bias. */
+  readonly weights: readonly string[];
+}
+
+/**
+ * Finds Relu sites whose results pass a layer with non-negative weights and reach a root, a logarithm, a power or a divisor.
+ * Returns the doubt of each. Only weights that lead to such a node are read.
+ */
+export async function findWeightDoubts(
+  document: OnnxDocument,
+  { index, calls }: Analysis,
+  sites: readonly Site[],
+): Promise<Map<Site, string>> {
+  const guard = guardQuestion(index, createOperands(index));
+  const layers = new Map<Node, Layer>();
+
+  /** Returns a follower that asks `pass` about each layer with constant weights. */
+  const follower = (start: number, pass: (node: Node) => string | number | undefined) => {
+    const at = (use: InputUse, state: number) => {
+      const layer = layers.get(use.node) ?? layerOf(use);
+      if (layer === undefined) return guard.at(use, state);
+      layers.set(use.node, layer);
+      return pass(use.node);
+    };
+    return createFollower({ start, at }, index, calls);
+  };
+  function layerOf({ node, slot, scope }: InputUse): Layer | undefined {
+    const { opType, inputs } = node;
+    if (node.domain !== '' || !Object.hasOwn(SIGNAL_SLOTS, opType)) return undefined;
+    if (!SIGNAL_SLOTS[opType]?.includes(slot)) return undefined;
+    const weights = [inputs[1 - slot] ?? '', ...inputs.slice(2).filter((name) => name !== '')];
+    return weights.every((name) => weightOf(index, scope, name)) ? { scope, weights } : undefined;
+  }
+
+  const anyway = follower(guard.start, () => Number.POSITIVE_INFINITY);
+  const relus = sites.filter(
+    ({ kind, doubt, scope, node }) =>
+      kind === 'relu' && doubt === undefined && anyway(scope, node.outputs[0] ?? '') !== undefined,
+  );
+  const doubts = new Map<Site, string>();
+  if (relus.length === 0) return doubts;
+
+  const leads = follower(Number.POSITIVE_INFINITY, () => Number.POSITIVE_INFINITY);
+  const positive = new Set<Node>();
+  let left = MAX_ELEMENTS;
+  for (const [node, { scope, weights }] of layers) {
+    if (leads(scope, node.outputs[0] ?? '') === undefined) continue;
+    const found = weights.flatMap((name) => weightOf(index, scope, name) ?? []);
+    left -= found.reduce((sum, { tensor }) => sum + tensor.dims.reduce((a, b) => a * b, 1), 0);
+    if (left < 0) break;
+    let isPositive = ['alpha', 'beta'].every((name) => (attribute(node, name)?.f ?? 1) >= 0);
+    for (const weight of found) isPositive &&= await isNonNegative(document, weight);
+    if (isPositive) positive.add(node);
+  }
+
+  const decider = follower(Number.POSITIVE_INFINITY, (node) =>
+    positive.has(node) ? Number.POSITIVE_INFINITY : undefined,
+  );
+  const through = follower(guard.start, (node) => {
+    const { scope } = layers.get(node) ?? {};
+    const verdict = positive.has(node) && scope ? decider(scope, node.outputs[0] ?? '') : undefined;
+    return (
+      verdict &&
+      `the weights of ${nodeLabel(node)} are all non-negative, and ${verdict.node.opType} ${nodeLabel(verdict.node)} follows: Mish may make its operand negative`
+    );
+  });
+  for (const site of relus) {
+    const verdict = through(site.scope, site.node.outputs[0] ?? '');
+    if (verdict !== undefined) doubts.set(site, verdict.why);
+  }
+  return doubts;
+}
+
+/** Returns whether a weight can be read and has no element below zero. */
+async function isNonNegative(
+  document: OnnxDocument,
+  weight: Parameters<typeof readWeight>[1],
+): Promise<boolean> {
+  if (weight.tensor.external !== undefined) return false;
+  try {
+    return (await readWeight(document, weight)).every((value) => value >= 0);
+  } catch (error) {
+    // Whoever needs the values says what is wrong with them.
+    if (error instanceof OnnxMishError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { swap } from '../../src/mish/swap.js';
+import { floats, model, node, value } from '../support/model.js';
+import { f32, run } from '../support/run.js';
+
+const F32 = 1;
+const POSITIVE = [0.5, 0, 1, 0.25];
+const NEGATIVE = [0.5, -0.1, 1, 0.25];
+
+const LAYERS: Record<string, onnx.INodeProto> = {
+  MatMul: node('MatMul', ['r', 'w'], ['m'], {}, { name: 'layer' }),
+  'MatMul from the left': node('MatMul', ['w', 'r'], ['m'], {}, { name: 'layer' }),
+  Gemm: node('Gemm', ['r', 'w', 'b'], ['m'], {}, { name: 'layer' }),
+};
+const ENDS: Record<string, onnx.INodeProto> = {
+  Sqrt: node('Sqrt', ['m'], ['y'], {}, { name: 'end' }),
+  Log: node('Log', ['m'], ['y'], {}, { name: 'end' }),
+  Pow: node('Pow', ['m', 'half'], ['y'], {}, { name: 'end' }),
+  Div: node('Div', ['r', 'm'], ['y'], {}, { name: 'end' }),
+};
+
+const made = (layers: readonly onnx.INodeProto[], end: onnx.INodeProto, w = POSITIVE, b = [0, 0]) =>
+  model({
+    nodes: [node('Relu', ['x'], ['r'], {}, { name: 'act' }), ...layers, end],
+    initializers: [
+      floats('w', [2, 2], w),
+      floats('v', [2, 2], NEGATIVE),
+      floats('b', [2], b),
+      floats('half', [], [0.5]),
+    ],
+    inputs: [value('x', F32, [2, 2])],
+    outputs: [value('y', F32, [2, 2])],
+  });
+const doubtsOf = async (bytes: Uint8Array) => {
+  const { report } = await swap(bytes);
+  expect(report.sites).toHaveLength(1);
+  return report.sites[0]?.doubt;
+};
+
+describe.each(Object.keys(LAYERS))('a Relu before %s', (name) => {
+  const layer = LAYERS[name] ?? {};
+  test.each(Object.keys(ENDS))('with non-negative weights and %s has a doubt', async (opType) => {
+    const end = ENDS[opType] ?? {};
+    expect(await doubtsOf(made([layer], end))).toMatch(
+      new RegExp(`^the weights of layer are all non-negative, and ${opType} end follows: `),
+    );
+    expect(await doubtsOf(made([layer], end, NEGATIVE))).toBeUndefined();
+  });
+});
+
+test('what has a doubt may give NaN, and did not before', async () => {
+  const { MatMul = {} } = LAYERS;
+  const { Sqrt = {} } = ENDS;
+  const bytes = made([MatMul], Sqrt);
+  const feeds = { x: f32([-1, -1, -2, 0.1], [2, 2]) };
+  expect((await run(bytes, feeds)).y?.some(Number.isNaN)).toBe(false);
+  const { output } = await swap(bytes);
+  expect((await run(await output.bytes(), feeds)).y?.some(Number.isNaN)).toBe(true);
+});
+
+test('a negative bias, or a layer between with negative weights, leaves no doubt', async () => {
+  const { Gemm = {}, MatMul = {} } = LAYERS;
+  const { Sqrt = {} } = ENDS;
+  expect(await doubtsOf(made([Gemm], Sqrt, POSITIVE, [0, -1]))).toBeUndefined();
+  const first = { ...MatMul, output: ['l'] };
+  for (const [weights, doubt] of [
+    ['w', expect.stringContaining('the weights of layer are')],
+    ['v', undefined],
+  ] as const)
+    expect(await doubtsOf(made([first, node('MatMul', ['l', weights], ['m'])], Sqrt))).toEqual(doubt);
+});
+
+test.each(['Conv', 'ConvTranspose'])(
+  'a Relu before %s with non-negative weights has a doubt',
+  async (opType) => {
+    const nodes = [
+      node('Relu', ['x'], ['r']),
+      node(opType, ['r', 'k'], ['m'], {}, { name: 'layer' }),
+      node('Log', ['m'], ['y'], {}, { name: 'end' }),
+    ];
+    const inputs = [value('x', F32, [1, 1, 4])];
+    for (const [kernel, isDoubtful] of [
+      [[1, 2], true],
+      [[1, -2], false],
+    ] as const) {
+      const initializers = [floats('k', [1, 1, 2], [...kernel])];
+      expect((await doubtsOf(model({ nodes, inputs, initializers }))) !== undefined).toBe(isDoubtful);
+    }
+  },
+);
