@@ -1,5 +1,5 @@
 import { stopIfAborted } from '../base/abort.js';
-import { own } from '../base/own.js';
+import { ownProperty } from '../base/own.js';
 import { createRandom } from '../base/random.js';
 import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
@@ -138,7 +138,9 @@ async function distil(parameters: readonly Parameter[], pair: Pair, options: Tun
   const run = async (feeds: Tensors) => {
     stopIfAborted(signal);
     const wanted = await teacher.run(feeds);
-    const targets = terms.map(({ name }) => [backward.target(name), own(wanted, name) as Tensor] as const);
+    const targets = terms.map(
+      ({ name }) => [backward.target(name), ownProperty(wanted, name) as Tensor] as const,
+    );
     const current = parameters.map(({ weight, values }) => {
       return [weight.name, { elemType: 'f32', dims: weight.tensor.dims, data: values }] as const;
     });
@@ -162,7 +164,7 @@ async function distil(parameters: readonly Parameter[], pair: Pair, options: Tun
       for (let turn = 0; turn < runsPerStep; turn++) {
         const result = await run((await batches.next()).value);
         for (const [index, { weight }] of parameters.entries()) {
-          const gradient = own(result, backward.gradients.get(weight.name) ?? '');
+          const gradient = ownProperty(result, backward.gradients.get(weight.name) ?? '');
           addTo(sums[index] as Float32Array, gradient?.data as Float32Array);
         }
       }
@@ -211,7 +213,7 @@ async function variancesOf(session: Session, names: readonly string[], feeds: Fe
   for await (const feed of feeds) {
     const outputs = await session.run(feed);
     for (const [name, meter] of sums) {
-      const tensor = own(outputs, name);
+      const tensor = ownProperty(outputs, name);
       const values = tensor?.elemType === 'f32' ? (toNumbers(tensor) ?? []) : [];
       for (let index = 0; index < values.length; index++) {
         const value = values[index] as number;

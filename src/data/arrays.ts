@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { lazyArray } from '../base/lazy-array.js';
-import { own } from '../base/own.js';
+import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { convert } from './convert.js';
@@ -34,7 +34,8 @@ export function sampledFeeds(
   const pick = (input: ValueInfo): Tensor => {
     const [only = ''] = names;
     const array =
-      own(arrays, input.name) ?? (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
+      ownProperty(arrays, input.name) ??
+      (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
     if (array !== undefined) return array;
     throw new OnnxMishError('bad-data', `input '${input.name}' has no array`, {
       fix: `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
@@ -82,7 +83,7 @@ interface Cut {
 function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
   const { name, elemType } = input;
   const [count = 1, ...inner] = array.dims;
-  const given = own(options.shapes, name);
+  const given = ownProperty(options.shapes, name);
   // Empty dims mean a scalar or an unknown rank; with an unknown rank the samples decide.
   const scalar = input.dims.length === 0 && given === undefined && inner.length === 0;
   const batch = scalar ? 1 : batchSize(input, given, options);
@@ -126,7 +127,7 @@ function classes(
   name: string,
   { count, name: input }: Cut,
 ): number[] {
-  const array = own(arrays, name);
+  const array = ownProperty(arrays, name);
   const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { fix });
   if (array === undefined) {
     throw bad(
@@ -183,7 +184,7 @@ export function testCaseFeeds(
   };
   const feeds = cases.map((test) => assign(inputs, test.inputs));
   for (const [index, feed] of feeds.entries()) {
-    const missing = inputs.find(({ name }) => own(feed, name) === undefined);
+    const missing = inputs.find(({ name }) => ownProperty(feed, name) === undefined);
     if (missing === undefined) continue;
     throw new OnnxMishError('bad-data', `test case ${index} has no tensor for input '${missing.name}'`, {
       fix: 'Give an input_N.pb for each input of the model',

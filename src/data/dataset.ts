@@ -2,7 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import { createRandom, normal, type Random } from '../base/random.js';
 import { toBfloat16, toHalf } from '../onnx/scalar.js';
-import { CONTAINER } from '../providers/ort-types.js';
+import { CONTAINER_TYPE } from '../providers/ort-types.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { resolveShape, type ShapeOptions, settleShapes } from './shapes.js';
@@ -105,11 +105,11 @@ function noise({ name, elemType }: ValueInfo, dims: number[], random: Random): T
   if (data === undefined) {
     throw new OnnxMishError(
       'bad-data',
-      elemType === CONTAINER
+      elemType === CONTAINER_TYPE
         ? `input '${name}' is a sequence, a map or an optional, and only tensors can be fed`
         : `input '${name}' has type ${elemType}, for which no data can be made up`,
       {
-        ...(elemType === CONTAINER
+        ...(elemType === CONTAINER_TYPE
           ? { fix: 'Run a model whose inputs are tensors' }
           : { fix: 'Give samples', option: { data: null } }),
       },

@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
-import { own } from '../base/own.js';
+import { ownProperty } from '../base/own.js';
 import { toHalf } from '../onnx/scalar.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
@@ -136,12 +136,12 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
   }
   const { name, elemType } = input;
   checkShapes(inputs, options);
-  const given = own(options.shapes, name);
+  const given = ownProperty(options.shapes, name);
   const dims =
     given === undefined
       ? input.dims.map((dim, axis) =>
           typeof dim === 'string'
-            ? (own(options.dims, dim) ?? (axis === 0 ? sizeOf(dim, options.dims) : undefined) ?? dim)
+            ? (ownProperty(options.dims, dim) ?? (axis === 0 ? sizeOf(dim, options.dims) : undefined) ?? dim)
             : dim,
         )
       : resolveShape(input, options);

@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
-import { own } from '../base/own.js';
+import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 
 export interface ShapeOptions {
@@ -21,7 +21,7 @@ const DEFAULT_SIZE = 1;
  * without one it is a scalar.
  */
 export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): number[] {
-  const given = own(shapes, input.name);
+  const given = ownProperty(shapes, input.name);
   const model = input.dims;
   if (given !== undefined) {
     const fits =
@@ -55,8 +55,8 @@ export function resolveShape(input: ValueInfo, { shapes, dims }: ShapeOptions): 
 
 /** Returns the size given for a free dimension, by its symbol or by `*`. */
 export function sizeOf(dim: string | number | undefined, dims: ShapeOptions['dims']): number | undefined {
-  const named = typeof dim === 'string' && dim !== '' ? own(dims, dim) : undefined;
-  return named ?? own(dims, ANY);
+  const named = typeof dim === 'string' && dim !== '' ? ownProperty(dims, dim) : undefined;
+  return named ?? ownProperty(dims, ANY);
 }
 
 /** Throws `bad-usage` for shapes or sizes that name an unknown input or symbol. */
@@ -102,7 +102,7 @@ export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions
   const { shapes = {}, dims = {} } = options;
   const sizes = new Map(Object.entries(dims));
   for (const { name, dims: model } of inputs) {
-    const given = own(shapes, name);
+    const given = ownProperty(shapes, name);
     model.forEach((dim, axis) => {
       const size = given?.[axis];
       if (isSymbol(dim) && size !== undefined && !sizes.has(dim)) sizes.set(dim, size);
@@ -111,7 +111,7 @@ export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions
   const taken = new Set<string>();
   const rest = sizes.get(ANY) ?? DEFAULT_SIZE;
   for (const { name, dims: model } of inputs) {
-    if (own(shapes, name) !== undefined) continue;
+    if (ownProperty(shapes, name) !== undefined) continue;
     model.forEach((dim, axis) => {
       if (typeof dim === 'number' && dim >= 0) return;
       if (!isSymbol(dim)) taken.add(`dimension ${axis} of '${name}'`);

@@ -1,10 +1,10 @@
-import { attribute, rewriteObstacle, type Scope, type Tensor } from '../onnx/document.js';
+import { attribute, rewriteObstacle, type Scope, type StoredTensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import { RELABELS } from './operands.js';
 
 /** Returns the tensor of an initializer or Constant node that a scope sees; undefined where an input may override it. */
-export function constantTensor(index: GraphIndex, scope: Scope, name: string): Tensor | undefined {
+export function constantTensor(index: GraphIndex, scope: Scope, name: string): StoredTensor | undefined {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
   // Before IR 4 every initializer is also an input, which may override it. onnx-mish writes Constant nodes.
@@ -35,7 +35,7 @@ export function constantChain(index: GraphIndex, scope: Scope, name: string, dep
 }
 
 /** Returns the declared dimensions of a value; undefined where its rank is unknown. */
-export function dimsOf(index: GraphIndex, scope: Scope, name: string) {
+export function declaredDims(index: GraphIndex, scope: Scope, name: string) {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
   return (home.values.get(name) ?? index.declared(home, name))?.dims ?? home.initializers.get(name)?.dims;

@@ -28,7 +28,7 @@ const DERIVED = {
 };
 
 /** A constant of a recipe: a number, a number per element type, or the name of a derived constant. */
-export type Constant = number | Readonly<Record<FloatType, number>> | keyof typeof DERIVED;
+type Constant = number | Readonly<Record<FloatType, number>> | keyof typeof DERIVED;
 
 /**
  * One node of a recipe. Operands are names: `x` is the site's input, `y` its output, a key of `constants`

@@ -1,5 +1,5 @@
 import { analyse } from '../onnx/analysis.js';
-import { type OnnxDocument, opsetOf, type Value } from '../onnx/document.js';
+import { type DeclaredValue, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
@@ -114,7 +114,7 @@ export async function inspectDocument(
   };
 }
 
-function summary({ name, elemType, dims }: Value): ValueSummary {
+function summary({ name, elemType, dims }: DeclaredValue): ValueSummary {
   return { name, elemType: typeName(elemType), dims };
 }
 

@@ -1,13 +1,13 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { boundsOfClip, createOperands, type Operands } from './operands.js';
-import { movesValues, words } from './use-moves.js';
-import { enter, type InputUse, leave, type Place } from './value-flow.js';
+import { movesValues, wordSet } from './use-moves.js';
+import { enter, type InputUse, leave, type ScopedValue } from './value-flow.js';
 
 // Masks add or select -Infinity, for which ReLU gives 0. Mish, x · tanh(softplus x), gives -Infinity · 0, which is NaN.
 
-const ADDS = words('Add Sum Mean Mul Div');
-const GREATEST = words('MaxPool GlobalMaxPool ReduceMax TopK');
+const ADDS = wordSet('Add Sum Mean Mul Div');
+const GREATEST = wordSet('MaxPool GlobalMaxPool ReduceMax TopK');
 
 /** Names the constant -Infinity that reaches a value without a layer between; undefined without one. */
 export function findMinusInfinity(
@@ -16,8 +16,8 @@ export function findMinusInfinity(
 ): (scope: Scope, name: string) => string | undefined {
   const operands = createOperands(index);
   const names = new Map<number, string>();
-  const queue: Place[] = [];
-  const reach = (place: Place, label: string) => {
+  const queue: ScopedValue[] = [];
+  const reach = (place: ScopedValue, label: string) => {
     const home = place.name === '' ? undefined : index.home(place.scope, place.name);
     const number = home && index.number(home, place.name);
     if (home === undefined || number === undefined || names.has(number)) return;

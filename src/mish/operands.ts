@@ -1,8 +1,8 @@
-import { attribute, type Node, type Scope, type Tensor } from '../onnx/document.js';
+import { attribute, type Node, type Scope, type StoredTensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 
 /** A constant operand. */
-export interface Constant {
+interface Constant {
   /** The number of a single-element constant, if the file holds it. */
   readonly value: number | undefined;
   /** Whether it has a single element; otherwise it holds weights. */
@@ -102,7 +102,7 @@ export function createOperands(index: GraphIndex): Operands {
   return operands;
 }
 
-function ofTensor(tensor: Tensor | undefined, otherwise?: number): Constant {
+function ofTensor(tensor: StoredTensor | undefined, otherwise?: number): Constant {
   const single = tensor === undefined || tensor.dims.every((dim) => dim === 1);
   return { value: tensor === undefined ? otherwise : tensor.scalar, single, elemType: tensor?.elemType };
 }

@@ -3,11 +3,11 @@ import { attribute, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { constantTensor } from './constants.js';
 import { constantValue, FORMS, type Form, type FormName, stepsOf, type Variant } from './forms.js';
-import { findWritten, type Written } from './written.js';
+import { findWritten, type WrittenActivation } from './written.js';
 
 /** A Mish or mixture in a model. */
 export interface Recognised
-  extends Pick<Written, 'scope' | 'node' | 'x' | 'type' | 'inner' | 'constants' | 'difference'>,
+  extends Pick<WrittenActivation, 'scope' | 'node' | 'x' | 'type' | 'inner' | 'constants' | 'difference'>,
     Variant {
   /** The form of its nodes, or the most similar form. */
   readonly form: Form;
@@ -30,7 +30,7 @@ export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Re
 }
 
 /** Finds the form with these operators and, for the exp form, its upper bound. */
-function formOf({ scope, node, inner, type }: Written, index: GraphIndex): Form | undefined {
+function formOf({ scope, node, inner, type }: WrittenActivation, index: GraphIndex): Form | undefined {
   const nodes = [node, ...inner];
   const operators = sorted(nodes.map(({ opType, domain }) => domain + opType));
   const clip = nodes.find(({ opType }) => opType === 'Clip');

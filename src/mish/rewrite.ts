@@ -8,7 +8,7 @@ import { constantNode, emit } from './emit.js';
 import type { Form, Variant } from './forms.js';
 
 /** A Mish to write: its place, input and form. */
-export interface Target extends Variant {
+export interface MishNode extends Variant {
   readonly scope: Scope;
   /** The node to replace; the last new node computes its output. */
   readonly node: Node;
@@ -37,7 +37,7 @@ function constantsHome(scope: Scope): Scope {
  */
 export function rewrite(
   document: OnnxDocument,
-  targets: readonly Target[],
+  targets: readonly MishNode[],
   removed: ReadonlyMap<Node, Scope> = new Map(),
 ): Edit[] {
   const leaving = new Set([...targets.map((target) => target.node), ...removed.keys()]);

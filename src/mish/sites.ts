@@ -16,7 +16,7 @@ import { findMinusInfinity } from './minus-infinity.js';
 import type { OpsetAdvice } from './opset.js';
 import type { Site, Skip, SkipReason } from './site.js';
 import { createUses } from './uses.js';
-import { type Verdict, whyOf } from './value-flow.js';
+import { type UseVerdict, whyOf } from './value-flow.js';
 
 export { type Decider, inputOf, type Site, type Skip, type SkipReason } from './site.js';
 
@@ -117,7 +117,7 @@ export async function findSites(
         const candidate = { scope, x, y, isRelu: kind.name === 'relu' };
         const verdict = uses.purpose(candidate);
         const constant = minusInfinity(scope, x);
-        const accepted = (doubt: Verdict | undefined, before = '') =>
+        const accepted = (doubt: UseVerdict | undefined, before = '') =>
           sites.push(
             Object.assign(
               site,

@@ -26,7 +26,7 @@ import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './op
 import type { Plan } from './plan.js';
 import { recognise } from './recognise.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
-import { rewrite, type Target } from './rewrite.js';
+import { type MishNode, rewrite } from './rewrite.js';
 import {
   checkOpset,
   findSites,
@@ -166,7 +166,7 @@ async function swapRaised(
   return { output, report };
 }
 
-type Chosen = Site & Target;
+type Chosen = Site & MishNode;
 type ChosenFoldable = Chosen & Foldable;
 
 // No object spread: V8 would create a hidden class per object.

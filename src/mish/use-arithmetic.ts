@@ -1,7 +1,7 @@
 import { attribute } from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
 import { DataType } from '../onnx/types.js';
-import { CONTAINERS, MOVES, words } from './use-moves.js';
+import { CONTAINERS, MOVES, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
 /** Integer element types. */
@@ -24,7 +24,7 @@ const INTEGERS: readonly number[] = [
 const ARITHMETIC = new Set([
   ...MOVES,
   ...CONTAINERS,
-  ...words(`Abs Add Cast CastLike Ceil Clip Concat Div Exp Floor Log Max Mean Min Mod Mul Neg Pow Reciprocal Relu ReduceMax
+  ...wordSet(`Abs Add Cast CastLike Ceil Clip Concat Div Exp Floor Log Max Mean Min Mod Mul Neg Pow Reciprocal Relu ReduceMax
     ReduceMin ReduceProd ReduceSum Round Sign Sqrt Sub Sum Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Where`),
 ]);
 

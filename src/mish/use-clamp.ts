@@ -2,8 +2,8 @@ import type { Node, Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { boundsOfClip, type Operands } from './operands.js';
-import { isFloatCast, MOVES, movesValues, words } from './use-moves.js';
-import type { InputUse, Question, Verdict } from './value-flow.js';
+import { isFloatCast, MOVES, movesValues, wordSet } from './use-moves.js';
+import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
 // ReLU is max(x, 0). An upper bound before or after ReLU makes it half of a clamp, such as ReLU6. Moving or scaling values
 // between the two keeps the clamp; averaging them, or adding another signal, does not.
@@ -84,11 +84,11 @@ export function clampQuestion(index: GraphIndex, operands: Operands): Question {
 const MAX_OPERANDS = 8;
 const LONGEST = 16; // steps back
 const MAX_CALLS = 8;
-const BACK = new Set([...MOVES, ...words('CastLike')]);
+const BACK = new Set([...MOVES, ...wordSet('CastLike')]);
 
 /** Searches before the input of a ReLU for a bound that makes a clamp of it. */
 export function createClampBefore(index: GraphIndex, operands: Operands, calls: Calls) {
-  function before(from: Scope, input: string, steps = LONGEST): Verdict | undefined {
+  function before(from: Scope, input: string, steps = LONGEST): UseVerdict | undefined {
     let [scope, name, turned] = [from, input, false];
     for (let left = steps; left > 0; left--) {
       const home = index.home(scope, name);
@@ -108,7 +108,7 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
   }
 
   /** Searches before a function's argument at the calls of the function. */
-  function atCalls(scope: Scope, name: string, steps: number): Verdict | undefined {
+  function atCalls(scope: Scope, name: string, steps: number): UseVerdict | undefined {
     const slot = scope.kind === 'function' ? scope.inputs.findIndex((input) => input.name === name) : -1;
     if (slot < 0) return undefined;
     for (const call of calls.callers(scope).slice(0, MAX_CALLS)) {

@@ -1,7 +1,7 @@
 import type { Node, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { boundsOfClip, isEven, type Operands } from './operands.js';
-import { movesValues, words } from './use-moves.js';
+import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
 // ReLU gives no negative values; Mish gives values down to -0.309. The state of a value is how far below zero it may be after
@@ -11,8 +11,8 @@ import type { InputUse, Question } from './value-flow.js';
 const DEPTH = 0.309;
 
 /** Operators that average their input, so that the result is no deeper. */
-const MEANS = words('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
-const SUMS = words('ReduceSum CumSum');
+const MEANS = wordSet('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
+const SUMS = wordSet('ReduceSum CumSum');
 
 const root = (of: string, least = 'negative') => `it keeps the operand of ${of} from being ${least}`;
 const DIVISOR = 'it keeps a divisor from being zero or negative';

@@ -2,15 +2,15 @@ import { attribute } from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
 import { DataType } from '../onnx/types.js';
 import type { Operands } from './operands.js';
-import { BINARY, movesValues, words } from './use-moves.js';
+import { BINARY, movesValues, wordSet } from './use-moves.js';
 import type { Question } from './value-flow.js';
 
 /** Operators whose result is zero where all inputs are zero, and above zero where any input is. */
 const KEEPS_ZERO =
-  words(`Abs AveragePool Ceil Floor GlobalAveragePool LeakyRelu LpPool GlobalLpPool Neg ReduceL1 ReduceL2
+  wordSet(`Abs AveragePool Ceil Floor GlobalAveragePool LeakyRelu LpPool GlobalLpPool Neg ReduceL1 ReduceL2
   ReduceMean ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Sqrt CumSum Clip Pow`);
-const COMPARES = words('Equal Greater GreaterOrEqual Less LessOrEqual');
-const JOINS = words('Max Min Mean Sum');
+const COMPARES = wordSet('Equal Greater GreaterOrEqual Less LessOrEqual');
+const JOINS = wordSet('Max Min Mean Sum');
 
 /** Asks whether a result, by its zeros or its size, decides a mask. */
 export function maskQuestion(operands: Operands, types: ElementTypes): Question {

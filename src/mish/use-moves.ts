@@ -2,16 +2,16 @@ import { attribute, type Node } from '../onnx/document.js';
 import { DataType } from '../onnx/types.js';
 import type { InputUse } from './value-flow.js';
 
-export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+export const wordSet = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
 /** Operators that move or select values without changing them. */
 export const MOVES =
-  words(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
+  wordSet(`Identity Reshape Flatten Squeeze Unsqueeze Transpose Dropout MaxPool GlobalMaxPool Slice Split
   Expand Tile Gather DepthToSpace SpaceToDepth`);
 
 /** Operators that put values into sequences and optionals, and take them out. */
 export const CONTAINERS =
-  words(`SequenceConstruct SequenceInsert SequenceErase SequenceAt SplitToSequence ConcatFromSequence Optional
+  wordSet(`SequenceConstruct SequenceInsert SequenceErase SequenceAt SplitToSequence ConcatFromSequence Optional
   OptionalGetElement`);
 
 /** Operators that combine values unchanged, with a test for the inputs that are values. */
@@ -25,7 +25,7 @@ const JOINS: Readonly<Record<string, (slot: number) => boolean>> = {
   Where: (slot) => slot > 0,
 };
 /** Further operators that select values. */
-const CHOICES = words('GatherElements GatherND Compress ReduceMax ReduceMin TopK Trilu ReverseSequence');
+const CHOICES = wordSet('GatherElements GatherND Compress ReduceMax ReduceMin TopK Trilu ReverseSequence');
 
 /** Returns whether a node passes on values of this input unchanged, at least some. False for shapes and indices. */
 export function movesValues({ node, slot }: InputUse): boolean {
@@ -44,4 +44,4 @@ export function isFloatCast(node: Node): boolean {
 }
 
 /** Operators with two operands that the questions follow. */
-export const BINARY = words('Add Sub Mul Div');
+export const BINARY = wordSet('Add Sub Mul Div');

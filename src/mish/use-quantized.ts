@@ -1,7 +1,7 @@
 import { attribute } from '../onnx/document.js';
 import { DataType } from '../onnx/types.js';
 import type { Operands } from './operands.js';
-import { movesValues, words } from './use-moves.js';
+import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
 // A quantisation scale belongs to an activation up to the next layer with weights. Values joined with others are another
@@ -12,10 +12,10 @@ const ALONE = 2;
 
 /** Operators without weights whose results remain the same signal. */
 const THROUGH =
-  words(`AveragePool GlobalAveragePool LpPool GlobalLpPool Clip LeakyRelu Relu ReduceMean ReduceMax ReduceMin
+  wordSet(`AveragePool GlobalAveragePool LpPool GlobalLpPool Clip LeakyRelu Relu ReduceMean ReduceMax ReduceMin
   ReduceSum ReduceL1 ReduceL2 Resize Upsample`);
-const JOINS = words('Add Max Mean Min Mul Sum Div Sub');
-const ROUNDS = words('Round Floor Ceil');
+const JOINS = wordSet('Add Max Mean Min Mul Sum Div Sub');
+const ROUNDS = wordSet('Round Floor Ceil');
 
 /** Zero points, by element type, that exclude negative values. */
 const LEAST: Readonly<Record<number, number>> = {

@@ -7,13 +7,13 @@ import { guardQuestion } from './use-guard.js';
 import { maskQuestion } from './use-mask.js';
 import { negativeQuestion } from './use-negative.js';
 import { quantizedQuestion } from './use-quantized.js';
-import { createFollower, type Question, type Verdict } from './value-flow.js';
+import { createFollower, type Question, type UseVerdict } from './value-flow.js';
 
 /** Use of a result that shows that a node is not an activation. */
 export type Purpose = 'arithmetic' | 'guard' | 'clamp' | 'mask' | 'quantized';
 
 /** An activation to examine: its input and output, and whether its results are never negative. */
-export interface Candidate {
+interface Candidate {
   readonly scope: Scope;
   readonly x: string;
   readonly y: string;
@@ -23,9 +23,9 @@ export interface Candidate {
 /** Queries about the uses of activations. */
 export interface Uses {
   /** Returns the purpose that forbids a swap, and the deciding node. */
-  purpose(candidate: Candidate): (Verdict & { readonly purpose: Purpose }) | undefined;
+  purpose(candidate: Candidate): (UseVerdict & { readonly purpose: Purpose }) | undefined;
   /** Returns a doubt that permits the swap. */
-  doubt(candidate: Candidate): Verdict | undefined;
+  doubt(candidate: Candidate): UseVerdict | undefined;
 }
 
 /** Creates the queries for a document. Each question walks the values that sites reach once for all sites. */
@@ -43,7 +43,7 @@ export function createUses({ index, types, calls }: Analysis): Uses {
   const doubtfulScale = follower(quantizedQuestion(operands, true));
   return {
     purpose({ scope, x, y, isRelu }) {
-      const found = (purpose: Purpose, verdict: Verdict | undefined) => verdict && { ...verdict, purpose };
+      const found = (purpose: Purpose, verdict: UseVerdict | undefined) => verdict && { ...verdict, purpose };
       return (
         found('arithmetic', arithmetic(scope, y)) ??
         (isRelu ? found('guard', guard(scope, y)) : undefined) ??

@@ -5,7 +5,7 @@ import type { GraphIndex, Use } from '../onnx/graph-index.js';
 export type InputUse = Extract<Use, { kind: 'input' }>;
 
 /** Decision about a value by a node that it reaches. */
-export interface Verdict {
+export interface UseVerdict {
   /** The reason as a sentence fragment for humans, without the node. */
   readonly why: string;
   readonly node: Node;
@@ -29,16 +29,16 @@ export interface Question {
 }
 
 /** Decides about a value by its uses; undefined where nothing decides. */
-export type Follower = (scope: Scope, output: string) => Verdict | undefined;
+export type Follower = (scope: Scope, output: string) => UseVerdict | undefined;
 
 /** Formats a verdict as a sentence fragment with the node. */
-export function whyOf({ why, node }: Verdict): string {
+export function whyOf({ why, node }: UseVerdict): string {
   return `${why} (${nodeLabel(node)})`;
 }
 
 /** Result of following a value inside a function or the main graph. */
 interface Outcome {
-  readonly verdict: Verdict | undefined;
+  readonly verdict: UseVerdict | undefined;
   /** The outputs of the function that the value reaches, each with the last step to it. */
   readonly exits: ReadonlyMap<number, Step>;
   /** All steps of the walk. */
@@ -62,10 +62,10 @@ function createLedger(count: number) {
   // Allocated with the first decision, since most documents need few.
   let freeUpTo: Float32Array | undefined; // 0: not settled
   let decided: { readonly from: Float32Array; readonly verdicts: Int32Array } | undefined;
-  const all: Verdict[] = [];
+  const all: UseVerdict[] = [];
   return {
     /** Returns the verdict; null for none, undefined where the value is not settled. */
-    get(number: number, state: number): Verdict | null | undefined {
+    get(number: number, state: number): UseVerdict | null | undefined {
       if (freeUpTo !== undefined && (freeUpTo[number] ?? 0) >= state) return null;
       const from = decided?.from[number] ?? 0;
       return from > 0 && state >= from ? all[decided?.verdicts[number] ?? -1] : undefined;
@@ -74,7 +74,7 @@ function createLedger(count: number) {
       freeUpTo ??= new Float32Array(count);
       if ((freeUpTo[number] ?? 0) < state) freeUpTo[number] = state;
     },
-    decide(number: number, state: number, verdict: Verdict): void {
+    decide(number: number, state: number, verdict: UseVerdict): void {
       decided ??= { from: new Float32Array(count), verdicts: new Int32Array(count) };
       const from = decided.from[number] ?? 0;
       if (from > 0 && from <= state) return;
@@ -152,7 +152,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
   }
 
   /** Decides about a value. Otherwise adds the next steps, and the reached outputs of the function, to the walk. */
-  function onward(step: Step, walk: Walk): Verdict | undefined {
+  function onward(step: Step, walk: Walk): UseVerdict | undefined {
     const { scope, name, state } = step;
     const go = (to: Scope, next: string, as = state) => walk.queue.push(stepTo(to, next, as, step));
     for (const use of index.uses(scope, name)) {
@@ -216,13 +216,13 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
   };
 }
 
-export interface Place {
+export interface ScopedValue {
   readonly scope: Scope;
   readonly name: string;
 }
 
 /** A step of a walk: the value with its state, its number (-1 without one), and the previous step. */
-interface Step extends Place {
+interface Step extends ScopedValue {
   readonly state: number;
   readonly number: number;
   readonly from: Step | undefined;
@@ -233,7 +233,7 @@ function isCondition({ domain, opType }: Node, slot: number): boolean {
 }
 
 /** Returns the values that receive output `slot` of a nested graph: an output of its node, an input of the next iteration. */
-export function leave(scope: Scope, slot: number): Place[] {
+export function leave(scope: Scope, slot: number): ScopedValue[] {
   const { parent, owner } = scope;
   if (parent === undefined || owner === undefined) return [];
   const isLoop = owner.opType === 'Loop';
@@ -247,10 +247,10 @@ export function leave(scope: Scope, slot: number): Place[] {
 }
 
 const WITH_BODY = new Set(['Loop', 'Scan', 'SequenceMap']);
-const NO_PLACES: readonly Place[] = [];
+const NO_PLACES: readonly ScopedValue[] = [];
 
 /** Returns the values of the nested graph that receive input `slot` of a Loop, Scan or SequenceMap. */
-export function enter(node: Node, slot: number): readonly Place[] {
+export function enter(node: Node, slot: number): readonly ScopedValue[] {
   if (!WITH_BODY.has(node.opType) || node.domain !== '') return NO_PLACES;
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])

@@ -2,10 +2,10 @@ import type { Analysis } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { KINDS, kindOf } from './activation-kinds.js';
 import type { Site, Skip } from './site.js';
-import { findWritten, type Written } from './written.js';
+import { findWritten, type WrittenActivation } from './written.js';
 
 /** A node's role in an activation, or in arithmetic, of several nodes. */
-export interface Part {
+export interface NodeRole {
   /** The site of the whole, if it is an activation that can be swapped. */
   readonly site: Site | undefined;
   readonly isLast: boolean;
@@ -22,7 +22,7 @@ export interface Part {
 
 const BOUNDS = ['Relu', 'LeakyRelu', 'Clip', 'Min', 'Max', 'Abs', 'Identity', 'Cast'];
 
-const NAMES: Readonly<Partial<Record<Written['name'], string>>> = {
+const NAMES: Readonly<Partial<Record<WrittenActivation['name'], string>>> = {
   relu6: 'ReLU6',
   prelu: 'PReLU',
   leakyrelu: 'LeakyReLU',
@@ -36,8 +36,8 @@ const NAMES: Readonly<Partial<Record<Written['name'], string>>> = {
 };
 
 /** Finds the parts of written-out activations by node: the last nodes, and nodes that look like activations. */
-export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyMap<Node, Part> {
-  const parts = new Map<Node, Part>();
+export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyMap<Node, NodeRole> {
+  const parts = new Map<Node, NodeRole>();
   for (const written of findWritten(document, analysis)) {
     const { name, node: last, scope, x, type, alpha, inner, constants, difference } = written;
     const kind = KINDS.find((one) => one.name === name);

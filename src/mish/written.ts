@@ -4,12 +4,12 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { ROUNDING } from '../onnx/scalar.js';
 import { type FloatType, floatType } from '../onnx/types.js';
 import { KINDS, kindOf } from './activation-kinds.js';
-import { constantChain, constantTensor, dimsOf } from './constants.js';
+import { constantChain, constantTensor, declaredDims } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
 
 /** An activation, or arithmetic, written out in several nodes. Mish and ReLU6 may be a single node. */
-export interface Written extends Identity {
+export interface WrittenActivation extends Identity {
   readonly scope: Scope;
   /** The node that computes the result. */
   readonly node: Node;
@@ -48,10 +48,10 @@ const COMPOSES = 2;
 const PART = 4;
 const CONSTANT = 8;
 
-const known = new WeakMap<GraphIndex, readonly Written[]>();
+const known = new WeakMap<GraphIndex, readonly WrittenActivation[]>();
 
 /** Finds the written-out activations of all graphs and functions. Caches the result per analysis. */
-export function findWritten(document: OnnxDocument, analysis: Analysis): readonly Written[] {
+export function findWritten(document: OnnxDocument, analysis: Analysis): readonly WrittenActivation[] {
   const { index } = analysis;
   let all = known.get(index);
   if (all === undefined) {
@@ -68,7 +68,7 @@ function findIn(
   analysis: Analysis,
   regions: Regions,
   identities: Map<number, Identity | null>,
-): Written[] {
+): WrittenActivation[] {
   const { index, types } = analysis;
   const leads = new Uint8Array(scope.nodes.length);
   for (const node of scope.nodes) {
@@ -89,7 +89,7 @@ function findIn(
   }
   const canJoin = (node: Node) => ((leads[node.index] ?? 0) & (PART | CONSTANT)) === PART;
   const claimed = new Set<Node>();
-  const found: Written[] = [];
+  const found: WrittenActivation[] = [];
   // Backwards, so that the last node comes before its predecessors.
   for (const node of scope.nodes.toReversed()) {
     if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node)) continue;
@@ -103,9 +103,9 @@ function findIn(
   return found.reverse();
 
   /** Finds the largest identifiable region with this last node: ReLU6 of a ReLU includes the ReLU. */
-  function match(node: Node): Written | undefined {
+  function match(node: Node): WrittenActivation | undefined {
     const [y = ''] = node.outputs;
-    let best: Written | undefined;
+    let best: WrittenActivation | undefined;
     regions.eachEndingIn(scope, node, canJoin, (structure, regionOf) => {
       const known = identities.get(structure);
       if (known === null) return;
@@ -142,7 +142,7 @@ function findIn(
 }
 
 /** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site. */
-function isWanted({ name, node, inner }: Written): boolean {
+function isWanted({ name, node, inner }: WrittenActivation): boolean {
   return (
     name === 'mish' ||
     KINDS.some((kind) => kind.name === name) ||
@@ -213,7 +213,7 @@ function isWhole(
   region: Region,
   { name }: Identity,
   x: string,
-  smaller: Written | undefined,
+  smaller: WrittenActivation | undefined,
   regions: Regions,
 ): boolean {
   const [last, ...inner] = region.nodes;
@@ -244,11 +244,11 @@ function fits(
   const type = from ?? to;
   if (type !== undefined && (floatType(type) === undefined || (to ?? type) !== type)) return false;
   // A constant with more dimensions than x would add them to the result.
-  const dims = dimsOf(index, scope, x);
+  const dims = declaredDims(index, scope, x);
   const rank = dims?.length ?? 0;
   if ([...scalars.values()].some((scalar) => scalar.rank > rank)) return false;
   return slopes.every((name) => {
-    const own = constantTensor(index, scope, name)?.dims ?? dimsOf(index, scope, name) ?? [];
+    const own = constantTensor(index, scope, name)?.dims ?? declaredDims(index, scope, name) ?? [];
     if (dims === undefined) return true;
     return (
       own.length <= rank &&

@@ -1,7 +1,7 @@
 import type { RunnableModel } from '../providers/provider.js';
 import { firstDivergence } from '../validate/divergence.js';
 import { compareModelLayers, type ModelLayerOptions, type ModelRun } from '../validate/layers.js';
-import type { LayerComparison, Parting } from '../validate/report-schema.js';
+import type { Divergence, LayerComparison } from '../validate/report-schema.js';
 import { withModel } from './load-model.js';
 
 /** A model and the provider that runs the model. */
@@ -49,7 +49,10 @@ export function compareLayers(options: LayerOptions): Promise<LayerComparison> {
  * const a = { which: 'original', model: 'model.onnx', provider } as const;
  * await firstParting({ a, b: { which: 'swapped', model: 'model.mish.onnx', provider }, feeds }, 1e-3);
  */
-export function firstParting(options: Omit<LayerOptions, 'sitesOnly'>, tolerance: number): Promise<Parting> {
+export function firstParting(
+  options: Omit<LayerOptions, 'sitesOnly'>,
+  tolerance: number,
+): Promise<Divergence> {
   return withRuns(options, (loaded) => firstDivergence(loaded, tolerance));
 }
 

@@ -3,8 +3,8 @@
  * tensors' element type; above it are the containers, 2 bits each, the outermost lowest. A tensor type is its element
  * type; 0 is unknown.
  */
-export const CONTAINER = { sequence: 1, optional: 2, map: 3 } as const;
-export type Container = (typeof CONTAINER)[keyof typeof CONTAINER];
+export const CONTAINER_CODES = { sequence: 1, optional: 2, map: 3 } as const;
+export type Container = (typeof CONTAINER_CODES)[keyof typeof CONTAINER_CODES];
 
 /** Limit for 10 nested containers; deeper types are unknown. */
 const DEEPEST = 4 ** 10;

@@ -14,7 +14,7 @@ export interface Frame extends Span {
 }
 
 /** Metadata of a tensor; the data stays in the file. */
-export interface Tensor {
+export interface StoredTensor {
   readonly name: string;
   readonly dims: readonly number[];
   readonly elemType: number;
@@ -37,7 +37,7 @@ export interface Attribute {
   readonly s?: string;
   readonly strings?: readonly string[];
   readonly ints?: readonly number[];
-  readonly tensor?: Tensor;
+  readonly tensor?: StoredTensor;
   readonly graphs?: readonly Scope[];
   /** Name of the enclosing function's attribute that gives the value. */
   readonly ref?: string;
@@ -62,7 +62,7 @@ export interface Node {
   readonly lossyNames: boolean;
 }
 
-export interface Value {
+export interface DeclaredValue {
   readonly name: string;
   /** Number from TensorProto.DataType; 0 if the value is not a tensor, or its type is absent. */
   readonly elemType: number;
@@ -78,7 +78,7 @@ export interface Value {
 }
 
 /** A value_info entry, with its position in the file. */
-export interface PlacedValue extends Value {
+export interface PlacedValue extends DeclaredValue {
   readonly span: Span;
   readonly frame: Frame;
 }
@@ -94,9 +94,9 @@ export interface Scope {
   readonly owner: Node | undefined;
   /** The graph or function at the top of this nesting. */
   readonly root: Scope;
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
-  readonly initializers: ReadonlyMap<string, Tensor>;
+  readonly inputs: readonly DeclaredValue[];
+  readonly outputs: readonly DeclaredValue[];
+  readonly initializers: ReadonlyMap<string, StoredTensor>;
   /** value_info of intermediate values, by name. */
   readonly values: ReadonlyMap<string, PlacedValue>;
   readonly nodes: readonly Node[];
@@ -123,7 +123,7 @@ export interface OnnxDocument {
   readonly scopes: readonly Scope[];
   readonly metadata: readonly MetadataEntry[];
   /** Every tensor with external data, with the path of its scope. */
-  readonly external: readonly { readonly tensor: Tensor; readonly scope: string }[];
+  readonly external: readonly { readonly tensor: StoredTensor; readonly scope: string }[];
   /** Checksum, with its version, of names, types, nodes, attributes and metadata. Weight data is not included. */
   readonly structure: string;
 }

@@ -1,7 +1,7 @@
 import type { Node, OnnxDocument, Scope } from './document.js';
 import { type Calls, indexCalls } from './function-calls.js';
 import { type GraphIndex, indexGraphs } from './graph-index.js';
-import { decidingReferences, type Environment, environmentOf, type Run, typeRun } from './type-run.js';
+import { decidingReferences, type Environment, environmentOf, type TypeRun, typeRun } from './type-run.js';
 
 /** Query of a value's element type; undefined for an unknown type or a value that is not a tensor. */
 export interface ElementTypes {
@@ -72,7 +72,7 @@ export function inferElementTypes(
     const { environment, key } = environmentOf(node, refs, around);
     return { callee, types, environment, key: `${at} ${types.join()} ${key}` };
   };
-  const start = (root: Scope, types: readonly number[], environment: Environment): Run =>
+  const start = (root: Scope, types: readonly number[], environment: Environment): TypeRun =>
     typeRun({
       ...{ root, scopes: inside(root), index, types, environment, budget },
       call:
@@ -110,7 +110,7 @@ export function inferElementTypes(
   };
   const waiting: Arguments[] = [];
   const seen = new Set<string>();
-  const collect = ({ get, eachNode }: Run, environment: Environment) => {
+  const collect = ({ get, eachNode }: TypeRun, environment: Environment) => {
     if (functions.size === 0) return;
     eachNode((scope, node) => {
       const next = argumentsOf(node, (name) => get(scope, name), environment);

@@ -1,4 +1,4 @@
-import type { Node, OnnxDocument, Scope, Value } from './document.js';
+import type { DeclaredValue, Node, OnnxDocument, Scope } from './document.js';
 import { checkNames } from './names.js';
 
 /** A place where a value is read: input `slot` of a node, or an output of a scope. */
@@ -11,7 +11,7 @@ export interface GraphIndex {
   /** Returns the scope that defines a name, as seen from `scope`. */
   home(scope: Scope, name: string): Scope | undefined;
   /** Returns the input, or else the output, with this name. Ignores enclosing scopes. */
-  declared(scope: Scope, name: string): Value | undefined;
+  declared(scope: Scope, name: string): DeclaredValue | undefined;
   isInput(scope: Scope, name: string): boolean;
   /** Returns the node that outputs the value. Ignores enclosing scopes. */
   producer(scope: Scope, name: string): Node | undefined;
@@ -31,8 +31,8 @@ export interface GraphIndex {
 interface Names {
   readonly defined: Map<string, number>;
   readonly undefined: Map<string, number>;
-  readonly inputs: ReadonlyMap<string, Value>;
-  readonly outputs: ReadonlyMap<string, Value>;
+  readonly inputs: ReadonlyMap<string, DeclaredValue>;
+  readonly outputs: ReadonlyMap<string, DeclaredValue>;
   /** First use of each node's inputs, then of the scope's outputs. */
   readonly starts: Int32Array;
 }
@@ -40,7 +40,7 @@ interface Names {
 /** Number of values whose list of uses is cached, and maximum length of a cached list. */
 const RECENT = 64;
 
-const byName = (values: readonly Value[]) => new Map(values.map((value) => [value.name, value]));
+const byName = (values: readonly DeclaredValue[]) => new Map(values.map((value) => [value.name, value]));
 
 /**
  * Builds the index of a document in a single pass over its nodes. Stores values and uses in arrays by number, since a

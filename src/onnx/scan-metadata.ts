@@ -5,7 +5,7 @@ import { decode } from './scan-values.js';
 import type { ByteSource } from './source.js';
 
 /** Field number of ModelProto.metadata_props. */
-export const METADATA = 14;
+export const METADATA_FIELD = 14;
 
 /** Decodes an entry of metadata_props. */
 export async function scanEntry(reader: Reader, { start, body, end }: Field): Promise<MetadataEntry> {
@@ -19,7 +19,7 @@ export async function readMetadata(source: ByteSource): Promise<MetadataEntry[]>
   const reader = createReader(source);
   const entries: Field[] = [];
   await walk(reader, 0, source.size, (field) => {
-    if (field.number === METADATA && field.wire === Wire.LEN) entries.push(field);
+    if (field.number === METADATA_FIELD && field.wire === Wire.LEN) entries.push(field);
     return undefined;
   });
   const metadata: MetadataEntry[] = [];

@@ -1,5 +1,5 @@
 import type { Checksum } from './checksum.js';
-import type { Attribute, Node, PlacedValue, Scope, Tensor, Value } from './document.js';
+import type { Attribute, DeclaredValue, Node, PlacedValue, Scope, StoredTensor } from './document.js';
 import { type TensorContext, weigh } from './scan-values.js';
 import type { Operator, ScannedNode } from './scanned-node.js';
 
@@ -8,9 +8,9 @@ const SCOPE_PARTS = 20;
 
 export type Draft<T> = { -readonly [K in keyof T]: T[K] };
 export interface ScopeDraft extends Draft<Scope> {
-  inputs: Value[];
-  outputs: Value[];
-  initializers: Map<string, Tensor>;
+  inputs: DeclaredValue[];
+  outputs: DeclaredValue[];
+  initializers: Map<string, StoredTensor>;
   values: Map<string, PlacedValue>;
   nodes: Node[];
 }

@@ -1,8 +1,8 @@
 import { onnx } from '../../proto/onnx.js';
 import { Reader as WireReader } from '../../proto/wire.js';
 import { addBytes } from './checksum.js';
-import { CONTAINER, wrapType } from './container-types.js';
-import type { Frame, Scope, Span, Tensor, Value } from './document.js';
+import { CONTAINER_CODES, wrapType } from './container-types.js';
+import type { DeclaredValue, Frame, Scope, Span, StoredTensor } from './document.js';
 import { concat } from './encode.js';
 import { addSmall, checkCount, collect, type Field, light, type Reader, Wire, walk } from './reader.js';
 import { hasMinusInfinity, scalarValue } from './scalar.js';
@@ -25,7 +25,7 @@ const SPARSE = { values: 1, indices: 2 };
 export interface TensorContext {
   readonly reader: Reader;
   /** Every tensor with external data. */
-  readonly external: { tensor: Tensor; scope: string }[];
+  readonly external: { tensor: StoredTensor; scope: string }[];
 }
 
 const utf8 = new TextDecoder();
@@ -48,7 +48,7 @@ export async function scanTensor(
   fields: readonly Field[],
   place: string,
   parent?: Frame,
-): Promise<Tensor> {
+): Promise<StoredTensor> {
   const { reader } = context;
   reader.place = () => `${place} of ${scope.path}`;
   weigh(reader, TENSOR_PARTS, fields[0]?.start ?? 0);
@@ -71,7 +71,7 @@ export async function scanTensor(
   const [only = concat(pieces)] = pieces.length === 1 ? pieces : [];
   const proto = decode(reader, onnx.TensorProto, only, at);
   const isExternal = proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL;
-  const tensor: { -readonly [K in keyof Tensor]: Tensor[K] } = {
+  const tensor: { -readonly [K in keyof StoredTensor]: StoredTensor[K] } = {
     name: proto.name,
     dims: proto.dims.length === 0 ? NO_DIMS : proto.dims.slice(),
     elemType: proto.dataType,
@@ -103,7 +103,7 @@ export async function scanSparse(
   context: TensorContext,
   scope: Scope,
   fields: readonly Field[],
-): Promise<Tensor | undefined> {
+): Promise<StoredTensor | undefined> {
   const { reader } = context;
   const values: Field[] = [];
   const indices: Field[] = [];
@@ -127,15 +127,19 @@ export async function scanSparse(
 export async function scanEach(
   fields: readonly Field[],
   single: number,
-  scanOne: (same: readonly Field[]) => Promise<Tensor | undefined>,
-): Promise<Tensor | undefined> {
+  scanOne: (same: readonly Field[]) => Promise<StoredTensor | undefined>,
+): Promise<StoredTensor | undefined> {
   for (const field of fields) if (field.number !== single) await scanOne([field]);
   const same = fields.filter(({ number }) => number === single);
   return same.length === 0 ? undefined : scanOne(same);
 }
 
 /** Reads the name and type of a value. */
-export function scanValue(reader: Reader, scope: Scope, field: Field): Value | Promise<Value> {
+export function scanValue(
+  reader: Reader,
+  scope: Scope,
+  field: Field,
+): DeclaredValue | Promise<DeclaredValue> {
   reader.place = () => `a value_info of ${scope.path}`;
   weigh(reader, VALUE_PARTS, field.start);
   const bytes = reader.bytes(field.body, field.end);
@@ -143,7 +147,7 @@ export function scanValue(reader: Reader, scope: Scope, field: Field): Value | P
   return bytes instanceof Promise ? bytes.then(read) : read(bytes);
 }
 
-function readValue(reader: Reader, bytes: Uint8Array, at: number): Value {
+function readValue(reader: Reader, bytes: Uint8Array, at: number): DeclaredValue {
   const proto = decode(reader, onnx.ValueInfoProto, bytes, at);
   const tensor = proto.type?.tensorType;
   const dims = tensor?.shape?.dim?.map((dim) => {
@@ -160,10 +164,10 @@ function readValue(reader: Reader, bytes: Uint8Array, at: number): Value {
 /** Returns the type of a value as a code of container-types.ts; 0 for unknown. */
 function containerType(type: onnx.ITypeProto | null | undefined): number {
   if (type?.sequenceType != null)
-    return wrapType(CONTAINER.sequence, containerType(type.sequenceType.elemType));
+    return wrapType(CONTAINER_CODES.sequence, containerType(type.sequenceType.elemType));
   if (type?.optionalType != null)
-    return wrapType(CONTAINER.optional, containerType(type.optionalType.elemType));
-  if (type?.mapType != null) return wrapType(CONTAINER.map, containerType(type.mapType.valueType));
+    return wrapType(CONTAINER_CODES.optional, containerType(type.optionalType.elemType));
+  if (type?.mapType != null) return wrapType(CONTAINER_CODES.map, containerType(type.mapType.valueType));
   return type?.tensorType?.elemType ?? 0;
 }
 

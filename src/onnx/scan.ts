@@ -1,7 +1,15 @@
 import { onnx } from '../../proto/onnx.js';
 import { OnnxMishError } from '../base/error.js';
 import { addChecksum, checksumText, startChecksum } from './checksum.js';
-import type { Attribute, Frame, MetadataEntry, OnnxDocument, PlacedValue, Scope, Value } from './document.js';
+import type {
+  Attribute,
+  DeclaredValue,
+  Frame,
+  MetadataEntry,
+  OnnxDocument,
+  PlacedValue,
+  Scope,
+} from './document.js';
 import {
   addSmall,
   collect,
@@ -13,7 +21,7 @@ import {
   Wire,
   walk,
 } from './reader.js';
-import { METADATA, scanEntry } from './scan-metadata.js';
+import { METADATA_FIELD, scanEntry } from './scan-metadata.js';
 import {
   type Context,
   type Draft,
@@ -82,7 +90,7 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     if (wire !== Wire.LEN) return false;
     if (number === MODEL.graph) collect(reader, graphs, field);
     else if (number === MODEL.functions) collect(reader, functions, field);
-    else if (number === METADATA) collect(reader, entries, field);
+    else if (number === METADATA_FIELD) collect(reader, entries, field);
     else return number === MODEL.doc || number === MODEL.training || number === MODEL.configuration;
     return true;
   });
@@ -147,7 +155,7 @@ async function scanGraph(
   // No await for fields in the window: there may be millions.
   const placed = (part: Field, keep: (value: PlacedValue) => unknown): undefined | Promise<void> => {
     const value = scanValue(reader, scope, part);
-    const place = ({ name, elemType, dims, ...more }: Value) =>
+    const place = ({ name, elemType, dims, ...more }: DeclaredValue) =>
       void keep({ name, elemType, dims, ...(more.container && more), span: spanOf(part), frame });
     return value instanceof Promise ? value.then(place) : place(value);
   };

@@ -1,4 +1,4 @@
-import { CONTAINER, type Container, unwrapType, wrapType } from './container-types.js';
+import { CONTAINER_CODES, type Container, unwrapType, wrapType } from './container-types.js';
 import type { Attribute } from './document.js';
 import { OPERATOR_TYPES } from './operator-types.js';
 import { DataType } from './types.js';
@@ -184,9 +184,9 @@ function typeGivenBy({ tensor, i, s = '' }: Attribute): number {
 }
 
 const AROUND: Readonly<Record<string, Container>> = {
-  '[': CONTAINER.sequence,
-  '?': CONTAINER.optional,
-  '<': CONTAINER.map,
+  '[': CONTAINER_CODES.sequence,
+  '?': CONTAINER_CODES.optional,
+  '<': CONTAINER_CODES.map,
 };
 
 /** Wraps the type of a term in its containers; 0 is unknown. */
@@ -209,7 +209,7 @@ export function typeInside(around: string, type: number): number {
     const container = AROUND[sign];
     if (container !== undefined) inside = unwrapType(container, inside);
     else if (sign === '^') inside = mapped(inside);
-    else inside = unwrapType(CONTAINER.optional, inside) || inside;
+    else inside = unwrapType(CONTAINER_CODES.optional, inside) || inside;
   }
   return inside;
 }

@@ -1,4 +1,4 @@
-import { CONTAINER, unwrapType, wrapType } from './container-types.js';
+import { CONTAINER_CODES, unwrapType, wrapType } from './container-types.js';
 import { type Attribute, attribute, type Node, opsetOf, type Scope } from './document.js';
 import type { Calls } from './function-calls.js';
 import type { GraphIndex } from './graph-index.js';
@@ -42,7 +42,7 @@ interface Start {
 }
 
 /** Types of the main graph, or of a function for certain arguments, as codes of container-types.ts. */
-export interface Run {
+export interface TypeRun {
   /** Returns the type of a name as seen from a scope; 0 if unknown. */
   get(scope: Scope, name: string): number;
   /** Visits every value's number and type. */
@@ -60,7 +60,7 @@ export function typeRun({
   environment,
   budget,
   call: resultOf,
-}: Start): Run {
+}: Start): TypeRun {
   const [from, to] = index.range(root);
   const types = new Int32Array(to - from);
   /** Types of undefined names. */
@@ -207,12 +207,12 @@ export function typeRun({
     for (const body of bodies(node)) {
       node.inputs.forEach((name, at) => {
         const type = get(scope, name);
-        set(body, body.inputs[at]?.name, unwrapType(CONTAINER.sequence, type) || (at > 0 ? type : 0));
+        set(body, body.inputs[at]?.name, unwrapType(CONTAINER_CODES.sequence, type) || (at > 0 ? type : 0));
       });
       node.outputs.forEach((name, at) => {
         const inside = body.outputs[at]?.name;
-        set(scope, name, wrapType(CONTAINER.sequence, get(body, inside)));
-        set(body, inside, unwrapType(CONTAINER.sequence, get(scope, name)));
+        set(scope, name, wrapType(CONTAINER_CODES.sequence, get(body, inside)));
+        set(body, inside, unwrapType(CONTAINER_CODES.sequence, get(scope, name)));
       });
     }
   }

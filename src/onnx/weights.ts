@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
-import { attribute, type OnnxDocument, type Scope, type Tensor } from './document.js';
+import { attribute, type OnnxDocument, type Scope, type StoredTensor } from './document.js';
 import { concat, messageField } from './encode.js';
 import type { GraphIndex } from './graph-index.js';
 import { createReader, walk } from './reader.js';
@@ -14,7 +14,7 @@ export interface Weight {
   /** Name of the value. */
   readonly name: string;
   readonly home: Scope;
-  readonly tensor: Tensor;
+  readonly tensor: StoredTensor;
   readonly type: FloatType;
 }
 
@@ -34,7 +34,7 @@ export function weightOf(index: GraphIndex, scope: Scope, name: string): Weight 
   return { name, home, tensor, type };
 }
 
-function constantValue(index: GraphIndex, home: Scope, name: string): Tensor | undefined {
+function constantValue(index: GraphIndex, home: Scope, name: string): StoredTensor | undefined {
   const node = index.producer(home, name);
   if (node?.opType !== 'Constant' || node.domain !== '') return undefined;
   return attribute(node, 'value')?.tensor;

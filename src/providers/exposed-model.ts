@@ -1,4 +1,4 @@
-import { own } from '../base/own.js';
+import { ownProperty } from '../base/own.js';
 import { exposeTensors } from '../onnx/expose.js';
 import type { EditableModel } from './loaded-model.js';
 import type { RunnableModel } from './provider.js';
@@ -22,6 +22,6 @@ export function withExposed<T>(
   use: (exposed: ExposedModel) => Promise<T>,
 ): Promise<T> {
   const { model: edited, outputs } = exposeTensors(model.document, names, { copies });
-  const get = (tensors: Tensors, name: string) => own(tensors, outputs.get(name) ?? name);
+  const get = (tensors: Tensors, name: string) => ownProperty(tensors, outputs.get(name) ?? name);
   return model.withEdited(edited, (file) => use({ file, get }));
 }

@@ -16,7 +16,7 @@ export const ORT_TYPES = {
 } as const satisfies Readonly<Record<string, string>>;
 
 /** Element type of values other than tensors: sequences, maps and optionals. */
-export const CONTAINER = 'container';
+export const CONTAINER_TYPE = 'container';
 
 const SHORT_TYPES = new Map<string, string>(Object.entries(ORT_TYPES).map(([short, long]) => [long, short]));
 

@@ -1,7 +1,7 @@
 import type { Parameter } from './parameters.js';
 
 /** Adam's running averages of the gradient and of its square, per value of the parameter. */
-export interface Moments {
+interface Moments {
   readonly mean: Float32Array;
   readonly square: Float32Array;
 }

@@ -1,5 +1,5 @@
-import { own } from '../base/own.js';
-import type { Node, OnnxDocument, Tensor as StoredTensor } from '../onnx/document.js';
+import { ownProperty } from '../base/own.js';
+import type { Node, OnnxDocument, StoredTensor } from '../onnx/document.js';
 import { exposeTensors } from '../onnx/expose.js';
 import type { Spliced } from '../onnx/splice.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
@@ -38,7 +38,7 @@ export async function probeModel(
     if (values !== undefined) constants.set(name, values);
   }
   for (const name of constantTensors(document)) {
-    const tensor = own(tensors, name);
+    const tensor = ownProperty(tensors, name);
     const values = tensor && isSmall(tensor.dims) ? toNumbers(tensor) : undefined;
     if (values !== undefined) constants.set(name, Array.from(values));
   }

@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
-import { own } from '../base/own.js';
+import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { type Accuracy, type AccuracyMeter, accuracyMeter } from '../metrics/accuracy.js';
 import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from '../metrics/drift.js';
@@ -39,7 +39,7 @@ export async function compare(
   const outputs = models.original.outputs.map(({ name }) => name);
   const drift = outputMeters(outputs);
   const expectedMeters = outputMeters(
-    outputs.filter((name) => expected?.some((run) => own(run, name) !== undefined)),
+    outputs.filter((name) => expected?.some((run) => ownProperty(run, name) !== undefined)),
   );
   const parity = {
     original: outputMeters(outputs),
@@ -60,8 +60,8 @@ export async function compare(
     }
     if (labels === undefined) continue;
     accuracy ??= accuracyMeters(outputs, original, labels);
-    accuracy.original.add(own(original, accuracy.output));
-    accuracy.swapped.add(own(swapped, accuracy.output));
+    accuracy.original.add(ownProperty(original, accuracy.output));
+    accuracy.swapped.add(ownProperty(swapped, accuracy.output));
   }
   return {
     drift: drift.results(),
@@ -85,7 +85,7 @@ function outputMeters(names: readonly string[]) {
   const meters = new Map<string, DriftMeter>(names.map((name) => [name, driftMeter(name)]));
   return {
     add(reference: Tensors, got: Tensors): void {
-      for (const [name, meter] of meters) meter.add(own(reference, name), own(got, name));
+      for (const [name, meter] of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
     },
     results: () => [...meters.values()].map((meter) => meter.result()),
   };
@@ -94,7 +94,7 @@ function outputMeters(names: readonly string[]) {
 /** Returns accuracy meters for the first output that looks like class scores. */
 function accuracyMeters(outputs: readonly string[], first: Tensors, labels: readonly number[]) {
   const output = outputs.find((name) => {
-    const tensor = own(first, name);
+    const tensor = ownProperty(first, name);
     return tensor !== undefined && looksLikeScores(tensor);
   });
   if (output === undefined) {

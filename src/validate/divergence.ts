@@ -1,5 +1,5 @@
 import { compareModelLayers, type ModelLayerOptions } from './layers.js';
-import type { Parting } from './report-schema.js';
+import type { Divergence } from './report-schema.js';
 
 /**
  * Returns the first tensor, in topological order, that differs between two providers running the same model. A tensor
@@ -11,7 +11,7 @@ import type { Parting } from './report-schema.js';
 export async function firstDivergence(
   options: Omit<ModelLayerOptions, 'sitesOnly'>,
   tolerance: number,
-): Promise<Parting> {
+): Promise<Divergence> {
   return (await firstOf(options, true, tolerance)) ?? firstOf(options, false, tolerance);
 }
 
@@ -19,7 +19,7 @@ async function firstOf(
   options: Omit<ModelLayerOptions, 'sitesOnly'>,
   sitesOnly: boolean,
   tolerance: number,
-): Promise<Parting> {
+): Promise<Divergence> {
   const { rows } = await compareModelLayers({ ...options, sitesOnly, copies: true });
   const divergent = rows.find(({ maxAbs, a, b, problem }) => {
     if (problem !== null || a === null) return a !== null && b === null;

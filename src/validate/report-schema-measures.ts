@@ -1,11 +1,11 @@
 // Schemas of a report's figures.
 import { z } from 'zod';
 
-export const count = z.int().nonnegative();
+export const countSchema = z.int().nonnegative();
 export const measured = z.number().nullable();
 const share = z.number().min(0).max(1);
 
-export const sweep = z.object({
+export const sweepSchema = z.object({
   kind: z
     .enum(['mish', 'mixture', 'relu', 'leakyrelu'])
     .default('mish')
@@ -14,8 +14,8 @@ export const sweep = z.object({
   beta: z.number().nullable().describe('The sharpness of Mish; 1 is Mish itself'),
   alpha: measured.default(null).describe('The slope of LeakyReLU below 0, or of a mixture'),
   elemType: z.string().describe('f16, f32 or f64'),
-  opset: count.describe('Opset of the model with only this kernel'),
-  n: count.describe('Number of finite points'),
+  opset: countSchema.describe('Opset of the model with only this kernel'),
+  n: countSchema.describe('Number of finite points'),
   maxAbs: measured.describe('Largest absolute error against the float64 formula'),
   maxAbsAt: measured.describe('x at the largest absolute error'),
   maxUlp: measured.describe('Largest error in units in the last place of the exact value'),
@@ -23,7 +23,7 @@ export const sweep = z.object({
   maxScaled: measured
     .default(null)
     .describe('Largest error divided by the larger of 1 and the exact value; the verdict uses this figure'),
-  broken: count.describe('Number of finite points at which the kernel returned NaN or an infinity'),
+  broken: countSchema.describe('Number of finite points at which the kernel returned NaN or an infinity'),
   atInfinity: z.string().nullable().describe('Output of the kernel for +Infinity'),
   atMinusInfinity: z
     .string()
@@ -47,7 +47,7 @@ export const sweep = z.object({
 
 export const drift = z.object({
   output: z.string().describe('Name of the output'),
-  n: count.describe('Number of compared elements'),
+  n: countSchema.describe('Number of compared elements'),
   maxAbs: measured.describe(
     'Largest absolute difference; null, as the other figures, where any element is not finite',
   ),
@@ -64,14 +64,14 @@ export const drift = z.object({
     .describe(
       'Share of rows with the same five highest classes, in any order; null for five classes or fewer',
     ),
-  broken: count.describe(
+  broken: countSchema.describe(
     'Number of elements that are NaN in either output, or infinite and different in the other',
   ),
   problem: z.string().nullable().describe('Why the outputs cannot be compared'),
 });
 
-export const accuracy = z.object({
-  n: count.describe('Number of labelled samples'),
+export const accuracySchema = z.object({
+  n: countSchema.describe('Number of labelled samples'),
   top1: share.describe('Share of samples whose label is the highest class'),
   top5: share.describe('Share of samples whose label is among the five highest classes'),
 });
@@ -92,8 +92,8 @@ const timing = z.object({
 });
 
 export const latency = z.object({
-  n: count.describe('Number of pairs of runs, original and swapped in turns, after a warm-up'),
-  repeats: count
+  n: countSchema.describe('Number of pairs of runs, original and swapped in turns, after a warm-up'),
+  repeats: countSchema
     .default(1)
     .describe('Number of runs that each time is the mean of; above 1 for a coarse clock'),
   original: timing.describe('The original'),
@@ -118,12 +118,12 @@ export const runtime = z.object({
     .boolean()
     .nullable()
     .describe('Whether software on the CPU emulates the GPU; its latency says nothing about a real GPU'),
-  threads: count.nullable().describe('Maximum number of threads; null where ONNX Runtime chose'),
+  threads: countSchema.nullable().describe('Maximum number of threads; null where ONNX Runtime chose'),
   simd: z.boolean().nullable().describe('Whether WebAssembly had SIMD; null outside a browser'),
 });
 
 export const placement = z.object({
-  counts: z.record(z.string(), count).describe('Number of nodes by execution provider'),
+  counts: z.record(z.string(), countSchema).describe('Number of nodes by execution provider'),
   moved: z
     .array(
       z.object({
@@ -135,7 +135,7 @@ export const placement = z.object({
     .describe('Nodes that did not run on the requested provider'),
 });
 
-export const parting = z
+export const divergence = z
   .object({
     node: z.string().describe('Name of the node'),
     op: z.string().describe('Operator of the node'),
@@ -146,7 +146,7 @@ export const parting = z
   .nullable();
 
 export const modelProfile = z.object({
-  runs: count.describe('Number of profiled runs'),
+  runs: countSchema.describe('Number of profiled runs'),
   totalUs: z.number().describe('Time in operators, in microseconds per run'),
   operators: z
     .array(
@@ -209,7 +209,7 @@ export const layers = z.object({
         op: z.string().describe('Operator of the node in a'),
         output: z.string().describe('Name of the tensor'),
         site: z.boolean().describe('Whether the tensor is the output of a site'),
-        n: count.describe('Number of compared elements'),
+        n: countSchema.describe('Number of compared elements'),
         a: moments.describe('Moments of the tensor in a; null where an element is not finite'),
         b: moments.describe('Moments of the tensor in b; null where an element is not finite'),
         maxAbs: measured.describe('Largest absolute difference'),

@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { OnnxMishError } from '../base/error.js';
 import {
-  accuracy,
-  count,
+  accuracySchema,
+  countSchema,
+  divergence,
   drift,
   latency,
   layers,
   measured,
   type modelProfile,
-  parting,
   placement,
   profile,
   runtime,
-  sweep,
+  sweepSchema,
 } from './report-schema-measures.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
@@ -53,8 +53,8 @@ const providerRow = z.object({
     .describe('Execution providers of the nodes; null where unknown or always the same'),
   parting: z
     .object({
-      original: parting.describe('First tensor of the original; null where none differs'),
-      swapped: parting.describe('First tensor of the swapped model; null where none differs'),
+      original: divergence.describe('First tensor of the original; null where none differs'),
+      swapped: divergence.describe('First tensor of the swapped model; null where none differs'),
     })
     .default({ original: null, swapped: null })
     .describe('The first tensor of each model that differs from the same tensor on the CPU'),
@@ -63,7 +63,7 @@ const providerRow = z.object({
     .default(null)
     .describe('Time by operator and by site; null unless profiling was requested'),
   kernel: z
-    .array(sweep)
+    .array(sweepSchema)
     .describe(
       'Errors of each kernel in use, of Mish and of the original activations, against the float64 formula',
     ),
@@ -79,8 +79,8 @@ const providerRow = z.object({
   accuracy: z
     .object({
       output: z.string().describe('The output that is read as class scores'),
-      original: accuracy.describe('The original'),
-      swapped: accuracy.describe('The swapped model'),
+      original: accuracySchema.describe('The original'),
+      swapped: accuracySchema.describe('The swapped model'),
     })
     .nullable()
     .describe('Accuracy of both models by the labels; null without labels'),
@@ -89,17 +89,17 @@ const providerRow = z.object({
 
 const model = z.object({
   name: z.string().describe('Name of the model: the name of its file'),
-  bytes: count.describe('Size of the file in bytes, without external data'),
+  bytes: countSchema.describe('Size of the file in bytes, without external data'),
   sha256: z.string().describe('SHA-256 of the file'),
-  opset: count.describe('Opset of the ONNX operators'),
-  activations: count.describe('Number of ReLU and LeakyReLU nodes that can be swapped'),
+  opset: countSchema.describe('Opset of the ONNX operators'),
+  activations: countSchema.describe('Number of ReLU and LeakyReLU nodes that can be swapped'),
   kinds: z
     .array(
       z.object({
         kind: z.string().describe('relu, leakyrelu and so on'),
         alpha: measured.describe('The slope of LeakyReLU below 0; null for the others'),
         elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
-        count: count.describe('Number of nodes'),
+        count: countSchema.describe('Number of nodes'),
       }),
     )
     .default([])
@@ -113,7 +113,7 @@ const model = z.object({
           .default(null)
           .describe('Slope α of the mixture αx + (1 - α) · mish(x); null for Mish itself'),
         elemType: z.string().describe('f16, f32, f64, bf16 or unknown'),
-        count: count.describe('Number of subgraphs'),
+        count: countSchema.describe('Number of subgraphs'),
       }),
     )
     .describe('Mish subgraphs of the model, by form'),
@@ -149,8 +149,8 @@ export const reportSchema = z.object({
       os: z.string().describe('Operating system and its version'),
       arch: z.string().describe('Processor architecture'),
       cpu: z.string().describe('Processor model'),
-      cores: count.describe('Logical processors'),
-      memory: count.describe('Bytes'),
+      cores: countSchema.describe('Logical processors'),
+      memory: countSchema.describe('Bytes'),
       node: z.string().describe('Version of Node'),
       onnxruntime: z.string().describe('Version of onnxruntime-node'),
     })
@@ -166,10 +166,10 @@ export const reportSchema = z.object({
       source: z
         .enum(['seed', 'npz', 'onnx-test', 'images'])
         .describe('Noise, arrays, ONNX test cases, or a folder of images'),
-      seed: count.nullable().describe('Seed of the noise; null for other sources'),
-      runs: count.describe('Number of runs of each model'),
-      samples: count.describe('Number of samples: runs times the batch size'),
-      shapes: z.record(z.string(), z.array(count)).describe('Shape of each input, in the first run'),
+      seed: countSchema.nullable().describe('Seed of the noise; null for other sources'),
+      runs: countSchema.describe('Number of runs of each model'),
+      samples: countSchema.describe('Number of samples: runs times the batch size'),
+      shapes: z.record(z.string(), z.array(countSchema)).describe('Shape of each input, in the first run'),
       sha256: z.string().describe('SHA-256 of all feeds, in order'),
       labelled: z.boolean().describe('Whether there were labels'),
     })
@@ -189,10 +189,9 @@ export const reportSchema = z.object({
 export type Report = z.infer<typeof reportSchema>;
 export type ProviderRow = z.infer<typeof providerRow>;
 export type ModelInfo = z.infer<typeof model>;
-export type KernelSweep = z.infer<typeof sweep>;
-export type Runtime = z.infer<typeof runtime>;
-export type Placement = z.infer<typeof placement>;
-export type Parting = z.infer<typeof parting>;
+export type KernelSweep = z.infer<typeof sweepSchema>;
+export type PlacementRow = z.infer<typeof placement>;
+export type Divergence = z.infer<typeof divergence>;
 export type Profile = z.infer<typeof profile>;
 export type ModelProfile = z.infer<typeof modelProfile>;
 export type LayerComparison = z.infer<typeof layers>;

@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { own } from '../../base/own.js';
+import { ownProperty } from '../../base/own.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
@@ -248,7 +248,7 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
         largest = Math.max(largest, sizeOf(outputs));
         for (const row of rows) {
           const { input, fed } = row.place;
-          const tensor = fed ? own(feed, input) : exposed.get(outputs, input);
+          const tensor = fed ? ownProperty(feed, input) : exposed.get(outputs, input);
           row.meter.add(tensor);
           row.dims ??= tensor?.dims;
         }

@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { own } from '../../base/own.js';
+import { ownProperty } from '../../base/own.js';
 import { createRandom, type Random } from '../../base/random.js';
 import type { Subset } from '../../data/split.js';
 import { extractEdits } from '../../onnx/extract.js';
@@ -8,14 +8,14 @@ import { type Edit, splice } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { Provider, SessionOptions } from '../../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
-import { type Moments, type Multiplier, momentsMeter, type Shift } from './gram-matrix.js';
+import { type Multiplier, type RowMoments, rowMomentsMeter, type Shift } from './gram-matrix.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
 import type { LinearLayer } from './linear-layers.js';
 
 /** Moments of the rows [inputs, outputs] of a group of channels. */
 export interface Gathered {
-  readonly train: Moments;
-  readonly validation: Moments;
+  readonly train: RowMoments;
+  readonly validation: RowMoments;
   readonly shift: Float64Array;
 }
 
@@ -57,7 +57,7 @@ export async function withTensor<T>(
     const open = await provider.open(copy, session);
     try {
       return await use(async (feeds) => {
-        const tensor = own(await open.run(feeds), name);
+        const tensor = ownProperty(await open.run(feeds), name);
         if (tensor !== undefined) return tensor;
         throw new OnnxMishError('run-failed', `ONNX Runtime does not return '${name}'`);
       });
@@ -82,8 +82,8 @@ export async function gather(
   const shifts = Array.from({ length: groups }, (): Shift => ({}));
   const meters = shifts.map((shift) => {
     return {
-      train: momentsMeter(width, shift, multiplier),
-      validation: momentsMeter(width, shift, multiplier),
+      train: rowMomentsMeter(width, shift, multiplier),
+      validation: rowMomentsMeter(width, shift, multiplier),
     };
   });
   const random = createRandom(seed);

@@ -3,7 +3,7 @@ import { composeModel } from '../../onnx/compose.js';
 import type { Provider } from '../../providers/provider.js';
 
 /** Count, sums and sums of products over many rows; each column has its shift subtracted. */
-export interface Moments {
+export interface RowMoments {
   readonly width: number;
   readonly n: number;
   /** [width] */
@@ -18,10 +18,10 @@ export interface Shift {
 }
 
 /** Meter of moments over chunks of rows. */
-export interface MomentsMeter {
+export interface RowMomentsMeter {
   /** Returns a buffer and an offset for new rows of `width` numbers. The caller fills them before the next call. */
   room(rows: number): Promise<{ readonly buffer: Float32Array; readonly at: number }>;
-  result(): Promise<Moments>;
+  result(): Promise<RowMoments>;
 }
 
 /** Matrix products on ONNX Runtime, to be closed after use. */
@@ -50,7 +50,7 @@ const MIN_CHUNK_ROWS = 2048;
 const MAX_WIDTH_IN_JAVASCRIPT = 24;
 
 /** Returns a meter for rows of this width. Meters that share a `shift` can be compared. */
-export function momentsMeter(width: number, shift: Shift, multiplier: Multiplier): MomentsMeter {
+export function rowMomentsMeter(width: number, shift: Shift, multiplier: Multiplier): RowMomentsMeter {
   let buffer = new Float32Array(0);
   let filled = 0;
   let n = 0;

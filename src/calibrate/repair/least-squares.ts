@@ -1,5 +1,5 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
-import type { Moments } from './gram-matrix.js';
+import type { RowMoments } from './gram-matrix.js';
 
 /** A linear map y = W x + b. */
 export interface Linear {
@@ -13,7 +13,7 @@ export interface Linear {
 export type Method = 'bias' | 'affine' | 'least-squares';
 
 /** A repaired linear map and its method. */
-export interface Candidate extends Linear {
+export interface RepairedLinear extends Linear {
   readonly method: Method;
   /** Share of the inputs' mean variance that was added to each variance; null unless by least squares. */
   readonly ridge: number | null;
@@ -23,7 +23,7 @@ export interface Candidate extends Linear {
 export const RIDGES = [1e-4, 1e-3, 1e-2, 1e-1, 1] as const;
 
 /** Returns the squared error of a map, as mean over rows and sum over outputs, from moments of rows [x, y]. */
-export function lossOf({ weights, bias }: Linear, moments: Moments): number {
+export function lossOf({ weights, bias }: Linear, moments: RowMoments): number {
   const { n } = moments;
   const { xx, xy, x, y, yy } = blocks(moments, weights.columns);
   const product = weights.mmul(xx); // [outputs, depth]
@@ -46,7 +46,7 @@ export function lossOf({ weights, bias }: Linear, moments: Moments): number {
 }
 
 /** Returns the sum of the outputs' variances, to which losses are compared. */
-export function varianceOf(moments: Moments, depth: number): number {
+export function varianceOf(moments: RowMoments, depth: number): number {
   const { n } = moments;
   const { y, yy } = blocks(moments, depth);
   return yy.reduce((sum, square, output) => sum + square / n - ((y[output] as number) / n) ** 2, 0);
@@ -58,7 +58,7 @@ export function varianceOf(moments: Moments, depth: number): number {
  * 2022, arXiv:2211.08403); all weights, with a penalty on changes: W minimises E|W x + b - y|² + λ |W - W₀|², where λ is
  * the ridge times the inputs' mean variance. The bias has no penalty.
  */
-export function candidates(old: Linear, moments: Moments, ridges: readonly number[]): Candidate[] {
+export function candidates(old: Linear, moments: RowMoments, ridges: readonly number[]): RepairedLinear[] {
   const { n } = moments;
   const { weights } = old;
   const [outputs, depth] = [weights.rows, weights.columns];
@@ -94,7 +94,7 @@ export function candidates(old: Linear, moments: Moments, ridges: readonly numbe
     const factor = covariance / variance;
     if (variance > 0 && Number.isFinite(factor)) scaled.mulRow(output, factor);
   }
-  const maps: Candidate[] = [
+  const maps: RepairedLinear[] = [
     { method: 'bias', ridge: null, weights, bias: through(weights) },
     { method: 'affine', ridge: null, weights: scaled, bias: through(scaled) },
   ];
@@ -117,7 +117,7 @@ export function candidates(old: Linear, moments: Moments, ridges: readonly numbe
 }
 
 /** Splits the moments of rows [x, y] into their blocks. */
-function blocks({ width, sums, products }: Moments, depth: number) {
+function blocks({ width, sums, products }: RowMoments, depth: number) {
   const outputs = width - depth;
   const part = (rows: number, from: number, columns: number) => {
     const matrix = new Matrix(rows, columns);

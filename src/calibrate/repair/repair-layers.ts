@@ -10,11 +10,11 @@ import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
 import { layerEdits, linearMaps, rounded } from './layer-weights.js';
 import {
-  type Candidate,
   candidates,
   type Linear,
   lossOf,
   type Method,
+  type RepairedLinear,
   RIDGES,
   varianceOf,
 } from './least-squares.js';
@@ -128,11 +128,11 @@ async function repairLayer(
   const share = (value: number) => (variance > 0 ? value / variance : value);
   const kept = old.map((map, group) => shifted(map, gathered[group] as Gathered));
   const before = loss(kept);
-  let best: { loss: number; of: readonly Candidate[] } | undefined;
+  let best: { loss: number; of: readonly RepairedLinear[] } | undefined;
   const tried: { method: Method; ridge: number | null; loss: number }[] = [];
   for (let at = 0; at < Math.min(...sets.map((set) => set.length)); at++) {
-    const maps = sets.map((set) => set[at] as Candidate);
-    const { method, ridge } = maps[0] as Candidate;
+    const maps = sets.map((set) => set[at] as RepairedLinear);
+    const { method, ridge } = maps[0] as RepairedLinear;
     const left = loss(maps);
     tried.push({ method, ridge, loss: share(left) });
     if (share(before) > MAX_ROUNDING_SHARE && left < (best?.loss ?? before * (1 - MIN_IMPROVEMENT_SHARE)))

@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { own } from '../../base/own.js';
+import { ownProperty } from '../../base/own.js';
 import { sha256 } from '../../base/sha256.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
@@ -253,7 +253,7 @@ function degradationMeter(outputs: readonly string[]) {
   const right = { rows: 0, original: 0, swapped: 0 };
   return {
     add({ reference, labels }: Run, got: Tensors): void {
-      for (const { name, meter } of meters) meter.add(own(reference, name), own(got, name));
+      for (const { name, meter } of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
       if (labels === undefined) return;
       const scores = outputs.find((name) => classesIn(reference, name) !== undefined);
       if (scores === undefined) {
@@ -281,12 +281,12 @@ function degradationMeter(outputs: readonly string[]) {
 }
 
 function classesIn(tensors: Tensors, name: string): number | undefined {
-  const tensor = own(tensors, name);
+  const tensor = ownProperty(tensors, name);
   return tensor && classesOf(tensor);
 }
 
 function countRight(outputs: Tensors, name: string, labels: readonly number[]): number {
-  const scores = own(outputs, name);
+  const scores = ownProperty(outputs, name);
   const classes = classesIn(outputs, name);
   const numbers = scores && toNumbers(scores);
   if (classes === undefined || numbers === undefined) return 0; // the drift reports the changed shape

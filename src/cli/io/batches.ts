@@ -1,7 +1,7 @@
 // Runs of several samples, which are faster than runs of single samples.
 
 import { OnnxMishError } from '../../base/error.js';
-import { own } from '../../base/own.js';
+import { ownProperty } from '../../base/own.js';
 import { type Feeds, firstFeed, seededFeeds } from '../../data/dataset.js';
 import { ANY, resolveShape, settleShapes } from '../../data/shapes.js';
 import { getProvider } from '../../node/provider-by-name.js';
@@ -60,9 +60,9 @@ function batchSymbol(values: readonly ValueInfo[]): string | undefined {
 function isGiven(symbol: string, inputs: readonly ValueInfo[], flags: DataFlags): boolean {
   const { shapes, dims } = shapeOptions(flags);
   return (
-    own(dims, symbol) !== undefined ||
-    own(dims, ANY) !== undefined ||
-    inputs.some(({ name }) => own(shapes, name) !== undefined)
+    ownProperty(dims, symbol) !== undefined ||
+    ownProperty(dims, ANY) !== undefined ||
+    inputs.some(({ name }) => ownProperty(shapes, name) !== undefined)
   );
 }
 
@@ -74,7 +74,11 @@ async function givesTheSame(session: Session, feeds: Feeds): Promise<boolean> {
     const whole = await session.run(batch);
     for (let index = 0; index < BATCH; index++) {
       const alone = await session.run(sliceOf(batch, index));
-      if (!Object.keys(alone).every((name) => isSlice(own(whole, name), own(alone, name), index)))
+      if (
+        !Object.keys(alone).every((name) =>
+          isSlice(ownProperty(whole, name), ownProperty(alone, name), index),
+        )
+      )
         return false;
     }
     return true;

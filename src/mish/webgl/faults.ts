@@ -1,10 +1,10 @@
 import type { Analysis } from '../../onnx/analysis.js';
-import { attribute, type Node, nodeLabel, opsetOf, type Tensor } from '../../onnx/document.js';
+import { attribute, type Node, nodeLabel, opsetOf, type StoredTensor } from '../../onnx/document.js';
 import { floatType } from '../../onnx/types.js';
 import { misplaced } from './layout.js';
 import { isRemoved, type Loaded } from './loaded.js';
 import { powerOf } from './power.js';
-import { columns, dotProducts, mixedUp, tooLate } from './programs.js';
+import { dotProducts, mixedUp, programsOfUnstatedKernels, tooLate } from './programs.js';
 
 /**
  * Change that avoids a WebGL bug, in this order: a no-op Cast between a Conv and its activation; a no-op Cast for an Identity; a
@@ -110,7 +110,7 @@ function mixedConvs(loaded: Loaded): Fault[] {
       return { node, says, remedies };
     });
   });
-  const kernels = mixedUp(columns(loaded)).flatMap((group) =>
+  const kernels = mixedUp(programsOfUnstatedKernels(loaded)).flatMap((group) =>
     tooLate(group).map(([{ node }, first]): Fault => {
       const says = `WebGL may run it as ${nodeLabel(first.node)}, though their kernel sizes differ and kernel_shape is absent`;
       const isKnown = loaded.dims(node.inputs[1] ?? '')?.every((size) => typeof size === 'number');
@@ -184,7 +184,7 @@ function refusals(node: Node, loaded: Loaded): Fault[] {
 }
 
 /** Returns the tensor with the lengths of Split's parts, or their common length. */
-export function partsOf(node: Node, { dims, constant }: Loaded): Tensor | number | undefined {
+export function partsOf(node: Node, { dims, constant }: Loaded): StoredTensor | number | undefined {
   const [x = '', split = ''] = node.inputs;
   const axis = attribute(node, 'axis')?.i ?? 0;
   if (split !== '') {

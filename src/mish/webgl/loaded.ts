@@ -1,5 +1,11 @@
 import type { Analysis } from '../../onnx/analysis.js';
-import { attribute, type Node, type OnnxDocument, type Scope, type Tensor } from '../../onnx/document.js';
+import {
+  attribute,
+  type Node,
+  type OnnxDocument,
+  type Scope,
+  type StoredTensor,
+} from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
 /** Dimensions of a value: numbers, symbols, or null for unknown ones. */
@@ -12,7 +18,7 @@ export interface Loaded {
   /** Dimensions of a value; undefined where the rank is unknown. */
   dims(name: string): Dims | undefined;
   /** The tensor of a value that WebGL treats as constant. */
-  constant(name: string): Tensor | undefined;
+  constant(name: string): StoredTensor | undefined;
   /** The nodes that read a value, through removed nodes too. A node that reads the value twice is listed twice. */
   readers(name: string): Node[];
   /** Convs with the activation that WebGL fuses into them, their only reader. */
@@ -27,7 +33,7 @@ const REMOVED: readonly string[] = ['Identity', 'Dropout'];
 export const isRemoved = ({ opType, domain }: Node) => domain === '' && REMOVED.includes(opType);
 
 /** Finds the tensor of a value of the main graph that WebGL treats as constant. */
-export function webglConstant(graph: Scope, index: GraphIndex, name: string): Tensor | undefined {
+export function webglConstant(graph: Scope, index: GraphIndex, name: string): StoredTensor | undefined {
   const producer = index.producer(graph, name);
   if (producer === undefined) return graph.initializers.get(name);
   return producer.opType === 'Constant' && producer.domain === ''

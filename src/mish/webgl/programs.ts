@@ -90,7 +90,7 @@ function activationText(node: Node, { constant }: Loaded): string {
 }
 
 /** Returns the first program of each Conv without kernel_shape; its key lacks the kernel size. */
-export function columns(loaded: Loaded): Program[] {
+export function programsOfUnstatedKernels(loaded: Loaded): Program[] {
   return loaded.graph.nodes.filter(isPlain).flatMap((node) => {
     const [x = '', w = ''] = node.inputs;
     if (attribute(node, 'kernel_shape') !== undefined) return [];

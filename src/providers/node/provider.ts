@@ -8,7 +8,7 @@ import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../files/with-document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import { editableModel } from '../loaded-model.js';
-import { CONTAINER, elemTypeOf, ortType } from '../ort-types.js';
+import { CONTAINER_TYPE, elemTypeOf, ortType } from '../ort-types.js';
 import {
   type Availability,
   isPath,
@@ -220,7 +220,7 @@ function fromResults(results: Ort.InferenceSession.OnnxValueMapType): Tensors {
 }
 
 function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {
-  if (!metadata.isTensor) return { name: metadata.name, elemType: CONTAINER, dims: [] };
+  if (!metadata.isTensor) return { name: metadata.name, elemType: CONTAINER_TYPE, dims: [] };
   const elemType = elemTypeOf(metadata.type);
   return { name: metadata.name, elemType, dims: metadata.shape };
 }

@@ -1,5 +1,5 @@
 import { type Analysis, analyse } from '../../onnx/analysis.js';
-import { nodeLabel, type OnnxDocument, type Tensor } from '../../onnx/document.js';
+import { nodeLabel, type OnnxDocument, type StoredTensor } from '../../onnx/document.js';
 import { DataType, typeName } from '../../onnx/types.js';
 import {
   type Finding,
@@ -66,7 +66,7 @@ function modelFindings({ irVersion, graph, external }: OnnxDocument): Finding[] 
 }
 
 /** Lists the properties of a stored tensor that WebGL cannot read. */
-function tensorFindings({ elemType, scalar }: Tensor, name: string): Finding[] {
+function tensorFindings({ elemType, scalar }: StoredTensor, name: string): Finding[] {
   if (!READABLE.includes(elemType))
     return [{ kind: 'element-type', message: `WebGL reads no ${typeName(elemType)}, which ${name} is` }];
   const [least, most] = elemType === DataType.UINT64 ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];

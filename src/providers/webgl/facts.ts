@@ -7,7 +7,7 @@ import {
   type OnnxDocument,
   opsetOf,
   type Scope,
-  type Tensor,
+  type StoredTensor,
 } from '../../onnx/document.js';
 
 /** Kind of a problem. */
@@ -69,7 +69,7 @@ export interface NodeFacts {
   /** Returns the dimensions of an input, as far as known; undefined if the rank is unknown. */
   dims(slot: number): Dims | undefined;
   /** Returns the tensor of an input that WebGL treats as constant. */
-  constant(slot: number): Tensor | undefined;
+  constant(slot: number): StoredTensor | undefined;
   /** Returns whether an input is present. */
   has(slot: number): boolean;
   /** Returns an integer attribute. */

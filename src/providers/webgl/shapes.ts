@@ -1,5 +1,5 @@
 import { analyse } from '../../onnx/analysis.js';
-import type { OnnxDocument, Value } from '../../onnx/document.js';
+import type { DeclaredValue, OnnxDocument } from '../../onnx/document.js';
 import { valueField } from '../../onnx/encode.js';
 import { type Edit, replacing, type Spliced, splice } from '../../onnx/splice.js';
 import { DataType } from '../../onnx/types.js';
@@ -14,7 +14,7 @@ export function withShapes(document: OnnxDocument, shapes: Shapes): Spliced {
   const { types } = analyse(document);
   const edit =
     (kind: 'input' | 'output', known: Shapes['inputs']) =>
-    ({ name, elemType: given, span, frame }: Value): Edit[] => {
+    ({ name, elemType: given, span, frame }: DeclaredValue): Edit[] => {
       const dims = Object.hasOwn(known, name) ? known[name] : undefined;
       if (dims === undefined || span === undefined || frame === undefined) return [];
       const elemType = given || types(graph, name) || DataType.FLOAT;

@@ -1,4 +1,4 @@
-import type { Placement, ProviderRow } from '../../validate/report-schema.js';
+import type { PlacementRow, ProviderRow } from '../../validate/report-schema.js';
 import { figure, short } from '../figures.js';
 import { ratioText, SOFTWARE } from '../summary.js';
 import { Facts, Name, Pill, Table } from './parts.js';
@@ -83,7 +83,7 @@ function divergences(parting: ProviderRow['parting']) {
   );
 }
 
-function Moved({ title, placement: { counts, moved } }: { title: string; placement: Placement }) {
+function Moved({ title, placement: { counts, moved } }: { title: string; placement: PlacementRow }) {
   const where = Object.entries(counts).map(([name, count]) => `${count} on ${short(name)}`);
   const line = `Nodes of the ${title}: ${where.join(', ') || 'unknown'}`;
   if (moved.length === 0) return <p class="soft">{line}</p>;

@@ -1,11 +1,11 @@
 import { attribute, type Node } from '../../onnx/document.js';
 import { alongAxis } from './along-axis.js';
 import {
+  addMean,
   axisOf,
   elements,
   type Gradient,
   type Gradients,
-  mean,
   minus,
   one,
   over,
@@ -45,13 +45,13 @@ interface Normalised {
 
 /** Adds the normalised tensor. Returns it with a function from its gradient to the gradient of `x`. */
 function normalise(tape: Tape, { x, dims, axes, epsilon, centres }: Normalised) {
-  const centred = centres ? minus(tape, x, mean(tape, x, dims, axes)) : x;
-  const variance = mean(tape, times(tape, centred, centred), dims, axes);
+  const centred = centres ? minus(tape, x, addMean(tape, x, dims, axes)) : x;
+  const variance = addMean(tape, times(tape, centred, centred), dims, axes);
   const inverse = inverseRoot(tape, plus(tape, variance, epsilon));
   const normal = times(tape, centred, inverse);
   const backward = (g: string) => {
-    const along = times(tape, normal, mean(tape, times(tape, g, normal), dims, axes));
-    const level = centres ? minus(tape, g, mean(tape, g, dims, axes)) : g;
+    const along = times(tape, normal, addMean(tape, times(tape, g, normal), dims, axes));
+    const level = centres ? minus(tape, g, addMean(tape, g, dims, axes)) : g;
     return times(tape, inverse, minus(tape, level, along));
   };
   return { normal, backward };

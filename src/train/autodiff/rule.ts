@@ -42,7 +42,7 @@ export function unbroadcast(tape: Tape, g: string, from: readonly number[], to: 
 }
 
 /** Adds the mean over axes, which stay with length 1. */
-export function mean(tape: Tape, x: string, dims: readonly number[], axes: readonly number[]): string {
+export function addMean(tape: Tape, x: string, dims: readonly number[], axes: readonly number[]): string {
   const count = axes.reduce((product, axis) => product * (dims[axis] ?? 1), 1);
   return scaled(tape, tape.sum(x, axes), 1 / count);
 }

@@ -2,7 +2,7 @@
 
 import type * as Ort from 'onnxruntime-web';
 import type { PageFacts } from '../../providers/browser/protocol.js';
-import { CONTAINER, elemTypeOf, ortType } from '../../providers/ort-types.js';
+import { CONTAINER_TYPE, elemTypeOf, ortType } from '../../providers/ort-types.js';
 import type { Pairs, Placement, ValueInfo } from '../../providers/provider.js';
 import type { Tensor, Tensors, TypedArray } from '../../providers/tensor.js';
 import { WEB, type WebProvider } from '../../providers/web-providers.js';
@@ -228,7 +228,7 @@ function toTensors(outputs: Ort.InferenceSession.OnnxValueMapType): Tensors {
   );
 }
 
-const isTensor = ({ elemType }: ValueInfo) => elemType !== CONTAINER;
+const isTensor = ({ elemType }: ValueInfo) => elemType !== CONTAINER_TYPE;
 
 /** Returns names, types and shapes of inputs or outputs; only names on WebGL, which has no metadata. */
 function valueInfos(
@@ -237,7 +237,7 @@ function valueInfos(
 ): ValueInfo[] {
   try {
     return metadata().map((value) => {
-      if (!value.isTensor) return { name: value.name, elemType: CONTAINER, dims: [] };
+      if (!value.isTensor) return { name: value.name, elemType: CONTAINER_TYPE, dims: [] };
       return {
         name: value.name,
         elemType: elemTypeOf(value.type),

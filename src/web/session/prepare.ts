@@ -3,7 +3,7 @@ import { FORM_FOR, FORMS, type FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { retargetDocument } from '../../mish/retarget.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
-import type { OnnxDocument, Value } from '../../onnx/document.js';
+import type { DeclaredValue, OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { knownBugs } from '../../providers/known-bugs.js';
@@ -141,7 +141,7 @@ function isLimited(form: FormName, elemType: string, provider: WebProvider): boo
  * any size for 0 in the first run, and then only this size.
  */
 function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number>>): Shapes {
-  const numbers = (values: readonly Value[]) =>
+  const numbers = (values: readonly DeclaredValue[]) =>
     Object.fromEntries(
       values.flatMap(({ name, dims }) =>
         dims === undefined || dims.every((dim) => typeof dim === 'number')

@@ -2,9 +2,9 @@ import { Matrix } from 'ml-matrix';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../../src/base/random.js';
 import {
-  type Moments,
-  momentsMeter,
   openMultiplier,
+  type RowMoments,
+  rowMomentsMeter,
   type Shift,
 } from '../../../src/calibrate/repair/gram-matrix.js';
 import { candidates, type Linear, lossOf, varianceOf } from '../../../src/calibrate/repair/least-squares.js';
@@ -16,7 +16,7 @@ afterAll(() => multiplier.close());
 type Row = readonly number[];
 
 /** Moments by the definition, in float64. */
-function momentsOf(rows: readonly Row[]): Moments {
+function momentsOf(rows: readonly Row[]): RowMoments {
   const width = rows[0]?.length ?? 0;
   const sums = new Float64Array(width);
   const products = new Float64Array(width * width);
@@ -72,7 +72,7 @@ describe('moments', () => {
       Array.from({ length: width }, (_, index) => Math.fround(50 + index + normal(random))),
     );
     const shift: Shift = {};
-    const meter = momentsMeter(width, shift, multiplier);
+    const meter = rowMomentsMeter(width, shift, multiplier);
     for (let from = 0; from < rows.length; from += 700) {
       const some = rows.slice(from, from + 700);
       const { buffer, at } = await meter.room(some.length);

@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../../../base/error.js';
-import { own } from '../../../base/own.js';
+import { ownProperty } from '../../../base/own.js';
 import { histogramMeter } from '../../../metrics/histogram.js';
 import { findSites, inputOf } from '../../../mish/sites.js';
 import { withExposed } from '../../../providers/exposed-model.js';
@@ -36,7 +36,7 @@ export async function histogramOf(
     const session = await provider.open(exposed.file);
     try {
       for await (const feed of data(session.inputs).feeds) {
-        add(made ? exposed.get(await session.run(feed), input) : own(feed, input));
+        add(made ? exposed.get(await session.run(feed), input) : ownProperty(feed, input));
       }
     } finally {
       await session.close();
