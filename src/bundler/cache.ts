@@ -17,7 +17,7 @@ import type { ByteSource } from '../onnx/source.js';
 import type { MishOptions } from './request.js';
 
 /** A swapped model in the cache. */
-export interface SwappedModel {
+export interface CachedModel {
   readonly path: string;
   /** External data files; these are the original's files, not copies. */
   readonly data: readonly DataFile[];
@@ -43,7 +43,7 @@ export async function swapToCache(
   path: string,
   options: MishOptions,
   depend: (file: string) => void,
-): Promise<SwappedModel> {
+): Promise<CachedModel> {
   const cache = options.cacheDir === undefined ? await findCacheDir() : resolve(options.cacheDir);
   const file = await openModel(path);
   try {

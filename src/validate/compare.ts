@@ -14,7 +14,7 @@ export interface Both<T> {
 }
 
 /** Comparisons of a provider's outputs with the other model, the CPU, the expected outputs and the labels. */
-export interface Comparison {
+export interface OutputComparison {
   /** The swapped model's outputs against the original's. */
   readonly drift: Drift[];
   /** Each model's outputs against its outputs on the reference provider; null without a reference. */
@@ -35,7 +35,7 @@ export async function compare(
   reference: Both<Session> | undefined,
   { feeds, expected, labels }: Dataset<Feeds>,
   signal: AbortSignal | undefined,
-): Promise<Comparison> {
+): Promise<OutputComparison> {
   const outputs = models.original.outputs.map(({ name }) => name);
   const drift = outputMeters(outputs);
   const expectedMeters = outputMeters(

@@ -11,7 +11,7 @@ import { activations } from '../../src/node/calibrate-files.js';
 import { decodeImage } from '../../src/node/read-images.js';
 import { swapFile } from '../../src/node/transform-file.js';
 import { parseReport } from '../../src/validate/report-schema.js';
-import type { Input, RunEvent, SiteHistogram } from '../../src/web/workbench/protocol.js';
+import type { InputChoice, RunEvent, SiteHistogram } from '../../src/web/workbench/protocol.js';
 import { tempFolder } from '../support/folder.js';
 import { REAL_MODELS } from '../support/models.js';
 import { npy, raw } from '../support/numpy.js';
@@ -254,7 +254,7 @@ const histogram = (kind: 'npz' | 'images', name: string, shapes: Record<string, 
     async ([kind, name, shapes]) => {
       const { bench, file } = globalThis as unknown as InPage;
       const given = await file(name);
-      const input: Input = kind === 'npz' ? { kind, file: given } : { kind, files: [given] };
+      const input: InputChoice = kind === 'npz' ? { kind, file: given } : { kind, files: [given] };
       return bench.histogram(0, input, {}, shapes);
     },
     [kind, name, shapes] as const,

@@ -3,7 +3,7 @@ import { messageOf, OnnxMishError } from '../../base/error.js';
 import type { OptionHint } from '../../base/option-hint.js';
 import type { FoundBrowser } from './find.js';
 import { type Launched, launch } from './launch.js';
-import type { Answer, Call, Request, Value } from './protocol.js';
+import type { Call, CallAnswer, CallRequest, CallResult } from './protocol.js';
 import { type Content, type PageServer, servePage } from './server.js';
 
 /** Page in a separate browser, and the means to call the page. */
@@ -16,7 +16,7 @@ export interface Page extends Pick<PageServer, 'offer' | 'receive'> {
    * Calls the page. Throws `run-failed` with the page's error, or if the page crashes or does not answer in time, and
    * `aborted`. After a crash, a timeout or an abort the page cannot be called again.
    */
-  call<K extends Call>(method: K, request: Request<K>): Promise<Value<K>>;
+  call<K extends Call>(method: K, request: CallRequest<K>): Promise<CallResult<K>>;
   /** Ends the browser and the server. */
   close(): Promise<void>;
 }
@@ -116,10 +116,10 @@ async function attach(
       },
       offer: server.offer,
       receive: server.receive,
-      async call<K extends Call>(method: K, request: Request<K>): Promise<Value<K>> {
+      async call<K extends Call>(method: K, request: CallRequest<K>): Promise<CallResult<K>> {
         if (!alive) await death;
-        const asked = page.evaluate<Answer<Value<K>>, [string, unknown]>(
-          ([name, argument]) => (globalThis as unknown as InPage<Value<K>>).onnxMish(name, argument),
+        const asked = page.evaluate<CallAnswer<CallResult<K>>, [string, unknown]>(
+          ([name, argument]) => (globalThis as unknown as InPage<CallResult<K>>).onnxMish(name, argument),
           [method, request],
         );
         const answer = await within(method, asked).catch((cause: unknown) => {
@@ -147,7 +147,7 @@ async function attach(
 
 /** The page's side, as `evaluate` sees it. */
 interface InPage<T> {
-  onnxMish(method: string, request: unknown): Promise<Answer<T>>;
+  onnxMish(method: string, request: unknown): Promise<CallAnswer<T>>;
 }
 
 function remedyFor(error: string): string | undefined {

@@ -6,7 +6,7 @@ import type { WebProvider } from '../web-providers.js';
 import { checkForWebgl, cureForWebgl, prepareForWebgl } from '../webgl/prepare.js';
 
 /** Model prepared for a page. */
-export interface Prepared {
+export interface PreparedModel {
   /** Bytes to open instead of the model; undefined if the model is opened unchanged. */
   readonly model?: Uint8Array | undefined;
   /** Form to which the model's Mish was rewritten; undefined if not rewritten. */
@@ -18,7 +18,7 @@ export interface Prepared {
 
 /** Preparation of models for a provider that cannot run every model unchanged. */
 interface Preparation extends Pick<Provider, 'check' | 'cure'> {
-  prepare(document: OnnxDocument, shapes: Shapes | undefined): Promise<Prepared>;
+  prepare(document: OnnxDocument, shapes: Shapes | undefined): Promise<PreparedModel>;
 }
 
 const PREPARATIONS: Readonly<Partial<Record<WebProvider, Preparation>>> = {
@@ -36,7 +36,7 @@ export async function prepareFor(
   provider: WebProvider,
   document: OnnxDocument,
   shapes: Shapes | undefined,
-): Promise<Prepared> {
+): Promise<PreparedModel> {
   const special = PREPARATIONS[provider];
   if (special !== undefined) return special.prepare(document, shapes);
   const changed = withTensorOutputs(document);

@@ -20,7 +20,7 @@ export interface OpenRequest {
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
 }
 
-export interface Opened {
+export interface OpenResult {
   readonly createMs: number;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
@@ -36,9 +36,9 @@ export interface PairsRequest {
 }
 
 /** Calls of the page. Calls are JSON; tensors are transferred as bytes at the URLs. */
-export interface Calls {
+export interface PageCalls {
   start(request: { provider: WebProvider; threads?: number }): PageFacts;
-  open(request: OpenRequest): Opened;
+  open(request: OpenRequest): OpenResult;
   /** Fetches the feeds, runs, and posts the outputs. */
   run(request: { id: number; feeds: string; results: string }): void;
   /** Returns the milliseconds of a run. The feeds stay in the page. */
@@ -47,10 +47,10 @@ export interface Calls {
   close(request: { id: number }): void;
 }
 
-export type Call = keyof Calls;
-export type Request<K extends Call> = Parameters<Calls[K]>[0];
-export type Value<K extends Call> = ReturnType<Calls[K]>;
-export type Harness = { readonly [K in Call]: (request: Request<K>) => Promise<Value<K>> };
+export type Call = keyof PageCalls;
+export type CallRequest<K extends Call> = Parameters<PageCalls[K]>[0];
+export type CallResult<K extends Call> = ReturnType<PageCalls[K]>;
+export type Harness = { readonly [K in Call]: (request: CallRequest<K>) => Promise<CallResult<K>> };
 
 /** Answer of the page; an error is its message, since error objects cannot be transferred. */
-export type Answer<T> = { readonly value: T } | { readonly error: string };
+export type CallAnswer<T> = { readonly value: T } | { readonly error: string };

@@ -18,7 +18,7 @@ import { decodeTensors, encodeTensors } from '../transfer.js';
 import { MISSING, type MissingFeature, WEB, type WebProvider } from '../web-providers.js';
 import { findBrowser } from './find.js';
 import { openPage, type Page } from './page.js';
-import { checksFor, type Prepared, prepareFor } from './prepare.js';
+import { checksFor, type PreparedModel, prepareFor } from './prepare.js';
 import type { PageFacts } from './protocol.js';
 import type { Content } from './server.js';
 
@@ -162,7 +162,7 @@ const PAGE = `<!doctype html>
 `;
 
 /** Model and data files that are sent to a page. */
-interface Sent extends Prepared {
+interface Sent extends PreparedModel {
   readonly original: RunnableModel;
   readonly data: readonly DataFile[];
 }

@@ -2,7 +2,7 @@ import type { OptionHint } from '../../base/option-hint.js';
 import type { ProviderName } from '../provider.js';
 
 /** Facts about the machine on which a provider does not start. */
-export interface Facts {
+export interface MachineFacts {
   /** Value of `process.platform`. */
   readonly platform: string;
   /** Value of `process.arch`. */
@@ -22,7 +22,7 @@ export interface Diagnosis {
 }
 
 /** Explains, from its error message, why a provider of onnxruntime-node does not start. */
-export function diagnose(name: ProviderName, message: string, facts: Facts): Diagnosis {
+export function diagnose(name: ProviderName, message: string, facts: MachineFacts): Diagnosis {
   const said = facts.loader === undefined ? message : `${message}\n${facts.loader}`;
   for (const { of, pattern, tell } of CASES) {
     const match = of === undefined || of.includes(name) ? pattern.exec(said) : null;
@@ -36,7 +36,7 @@ interface Case {
   /** Providers that the case applies to; default all. */
   readonly of?: readonly ProviderName[];
   readonly pattern: RegExp;
-  readonly tell: (match: RegExpExecArray, facts: Facts, name: ProviderName) => Diagnosis;
+  readonly tell: (match: RegExpExecArray, facts: MachineFacts, name: ProviderName) => Diagnosis;
 }
 
 /** Platforms on which onnxruntime-node 1.30 has each provider, from its README. */

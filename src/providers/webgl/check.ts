@@ -4,21 +4,24 @@ import { DataType, typeName } from '../../onnx/types.js';
 import {
   type Finding,
   type NodeFacts,
-  type Problem,
   type ProblemKind,
   problemAt,
+  type WebglProblem,
   webglFacts,
 } from './facts.js';
 import { type OpsetRange, WEBGL_OPERATORS } from './operators.js';
 import { RULES } from './rules.js';
 
-export type { Problem, ProblemKind } from './facts.js';
+export type { ProblemKind, WebglProblem as Problem } from './facts.js';
 
 /**
  * Lists the reasons why a model cannot run on WebGL, as far as the model shows. Symbolic dimensions are not listed:
  * `withShapes` replaces them. Unknown types and shapes are not listed either.
  */
-export function webglProblems(document: OnnxDocument, analysis: Analysis = analyse(document)): Problem[] {
+export function webglProblems(
+  document: OnnxDocument,
+  analysis: Analysis = analyse(document),
+): WebglProblem[] {
   return [
     ...modelFindings(document).map((finding) => ({ ...finding, node: null, op: null, opset: null })),
     ...webglFacts(document, analysis).flatMap((facts) =>

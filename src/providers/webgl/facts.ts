@@ -44,7 +44,7 @@ export type ProblemKind =
   | 'mistake';
 
 /** Part of a model that WebGL cannot run or computes wrong. */
-export interface Problem {
+export interface WebglProblem {
   readonly kind: ProblemKind;
   /** Description, as a sentence without its full stop. */
   readonly message: string;
@@ -56,7 +56,7 @@ export interface Problem {
 }
 
 /** Result of a rule for a node. */
-export type Finding = Pick<Problem, 'kind' | 'message'>;
+export type Finding = Pick<WebglProblem, 'kind' | 'message'>;
 
 /** Facts about a node of the main graph, without running the model. */
 export interface NodeFacts {
@@ -104,6 +104,6 @@ export function webglFacts({ graph }: OnnxDocument, { types, index }: Analysis):
 }
 
 /** Adds the node to a finding. */
-export function problemAt({ node, opset }: NodeFacts, finding: Finding): Problem {
+export function problemAt({ node, opset }: NodeFacts, finding: Finding): WebglProblem {
   return { ...finding, node: nodeLabel(node), op: node.opType, opset };
 }

@@ -4,14 +4,17 @@ import { mixedUp, type Program, tooLate } from '../../mish/webgl/programs.js';
 import { type Analysis, analyse } from '../../onnx/analysis.js';
 import { attribute, nodeLabel, type OnnxDocument } from '../../onnx/document.js';
 import { DataType, floatType } from '../../onnx/types.js';
-import { type NodeFacts, type Problem, problemAt, webglFacts } from './facts.js';
+import { type NodeFacts, problemAt, type WebglProblem, webglFacts } from './facts.js';
 
 /**
  * Lists the nodes that WebGL of onnxruntime-web 1.30.0 may compute wrong without an error, as far as the model shows.
  * `test/providers/webgl/mistakes.md` names the places in WebGL's code. Nodes whose unknown dimensions may be equal are
  * treated as equal.
  */
-export function webglMistakes(document: OnnxDocument, analysis: Analysis = analyse(document)): Problem[] {
+export function webglMistakes(
+  document: OnnxDocument,
+  analysis: Analysis = analyse(document),
+): WebglProblem[] {
   const all = webglFacts(document, analysis);
   const loaded = load(document, analysis);
   const factsOf = new Map(all.map((facts) => [facts.node, facts]));

@@ -3,7 +3,7 @@ import { describeBroken, describeData, describeUnits } from '../activations.js';
 import { figure, percent } from '../figures.js';
 import { htmlDocument } from './document.js';
 import { colour, draw, tip } from './draw.js';
-import { type Cell, type Chart, ChartCard, Facts, Name, Table } from './parts.js';
+import { type Cell, ChartCard, FactList, Name, Table, type TabledChart } from './parts.js';
 
 /** Maximum charts on a page; the table lists all sites. */
 const MAX_CHARTS = 60;
@@ -32,7 +32,7 @@ export async function activationsSection(activations: Activations) {
   return (
     <>
       <div class="wide">
-        <Facts
+        <FactList
           facts={{
             data: describeData(activations),
             shapes: Object.entries(data.shapes).map(([name, dims]) => (
@@ -139,7 +139,7 @@ function noteOf({ nan, infinite, n }: SiteActivations): string {
 }
 
 /** Draws a histogram of one site's inputs, with Mish's dip shaded. */
-async function histogramChart(site: SiteActivations): Promise<Chart> {
+async function histogramChart(site: SiteActivations): Promise<TabledChart> {
   const { label, units, histogram, n, dip, letThrough } = site;
   const dead = units !== null && units.neverPositive > 0 ? `, ${units.neverPositive} never above 0` : '';
   const outside = histogram === null ? 0 : histogram.below + histogram.above;

@@ -18,7 +18,7 @@ import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
 import { colour, colourBy, draw, logTicks, numberedAxis, tip } from './draw.js';
 import { driftChart } from './error-charts.js';
-import { type Chart, ChartCard, Facts, Name, Table } from './parts.js';
+import { ChartCard, FactList, Name, Table, type TabledChart } from './parts.js';
 
 /** Maximum layers in a chart; the table lists all layers. */
 const MAX_BARS = 60;
@@ -37,7 +37,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
         {calibration.kept === 'calibrated' && changesWeights(calibration) ? ', repaired' : ', not repaired'}
       </h1>
       <div class="wide">
-        <Facts facts={factsOf(calibration)} />
+        <FactList facts={factsOf(calibration)} />
         {describeFold(calibration)
           .slice(1)
           .map((line) => (
@@ -56,7 +56,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
   );
 }
 
-function Outputs(props: { readonly calibration: Calibration; readonly chart: Chart | undefined }) {
+function Outputs(props: { readonly calibration: Calibration; readonly chart: TabledChart | undefined }) {
   const { calibration, chart } = props;
   return (
     <>
@@ -81,7 +81,7 @@ function Outputs(props: { readonly calibration: Calibration; readonly chart: Cha
   );
 }
 
-function Layers(props: Pick<Calibration, 'layers'> & { readonly chart: Chart | undefined }) {
+function Layers(props: Pick<Calibration, 'layers'> & { readonly chart: TabledChart | undefined }) {
   const { layers, chart } = props;
   return (
     <>
@@ -205,7 +205,7 @@ function bestOf({ tried }: LayerRepair, wanted: Method): number | null {
 }
 
 /** Draws the SQNR of each output against the original, for the plain swap and the calibrated model. */
-async function outputChart({ swapped, calibrated }: Calibration): Promise<Chart | undefined> {
+async function outputChart({ swapped, calibrated }: Calibration): Promise<TabledChart | undefined> {
   const lines = [
     ...calibrated.drift.map((drift) => ({ series: 'calibrated', drift })),
     ...swapped.drift.map((drift) => ({ series: 'plain swap', drift })),
@@ -214,7 +214,7 @@ async function outputChart({ swapped, calibrated }: Calibration): Promise<Chart 
 }
 
 /** Draws the error of each layer before and after, on a log axis. */
-async function layerChart(layers: readonly LayerRepair[]): Promise<Chart | undefined> {
+async function layerChart(layers: readonly LayerRepair[]): Promise<TabledChart | undefined> {
   const shown = layers.slice(0, MAX_BARS);
   if (shown.length === 0) return undefined;
   const names = tellApart(

@@ -2,7 +2,7 @@ import type { Drift } from '../../metrics/drift.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report-schema.js';
 import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
 import { colour, colourBy, draw, type LegendEntry, legendOf, logTicks, numberedAxis, tip } from './draw.js';
-import type { Cell, Chart } from './parts.js';
+import type { Cell, TabledChart } from './parts.js';
 
 /** Maximum outputs in a chart; the table lists all outputs. */
 const MAX_OUTPUTS = 16;
@@ -15,7 +15,7 @@ const KERNEL_HEAD = [
 ];
 
 /** Draws the error of each kernel of one provider over x. */
-export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Chart | undefined> {
+export async function kernelChart({ provider, kernel }: ProviderRow): Promise<TabledChart | undefined> {
   if (kernel.length === 0) return undefined;
   const nameOf = (one: Kernel) => `${activation(one)}, ${one.elemType}`;
   const legend = legendOf([...new Set(kernel.map(nameOf))]);
@@ -98,7 +98,7 @@ export async function driftChart(
   title: string,
   caption: string,
   lines: readonly DriftLine[],
-): Promise<Chart | undefined> {
+): Promise<TabledChart | undefined> {
   if (lines.length === 0) return undefined;
   const legend = legendOf([...new Set(lines.map(({ series }) => series))]);
   const outputs = [...new Set(lines.map(({ drift }) => drift.output))];
@@ -187,7 +187,7 @@ const LAYER_HEAD = [
 ];
 
 /** Draws the SQNR between two models for every tensor inside them; sites are marked. */
-export async function layersChart({ a, b, rows }: LayerComparison): Promise<Chart> {
+export async function layersChart({ a, b, rows }: LayerComparison): Promise<TabledChart> {
   const all = rows.flatMap(({ sqnr, maxAbs, node, op, site }, index) => {
     if (sqnr === null || !Number.isFinite(sqnr)) return [];
     const tip = `${short(node)} (${short(op)})\nSQNR ${figure(sqnr)} dB\nmax abs ${figure(maxAbs)}`;

@@ -12,7 +12,7 @@ import {
   rowAxis,
   tip,
 } from './draw.js';
-import type { Chart } from './parts.js';
+import type { TabledChart } from './parts.js';
 
 /** Height of a provider's row in SVG units. */
 const ROW_HEIGHT = 46;
@@ -33,7 +33,7 @@ interface LatencyLine {
 }
 
 /** Draws the latency of both models on every provider: runs as ticks, the middle half as a bar, the median as a dot. */
-export async function latencyChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
+export async function latencyChart(rows: readonly ProviderRow[]): Promise<TabledChart | undefined> {
   const lines = rows.flatMap((row): LatencyLine[] => {
     const { latency } = row;
     if (latency === null) return [];
@@ -106,7 +106,7 @@ function drawLatencies(lines: readonly LatencyLine[]): Promise<string> {
 }
 
 /** Draws the latency ratio of every provider with its interval; left of the line at 1 the swapped model is faster. */
-export async function ratioChart(rows: readonly ProviderRow[]): Promise<Chart | undefined> {
+export async function ratioChart(rows: readonly ProviderRow[]): Promise<TabledChart | undefined> {
   const values = rows.flatMap((row) =>
     row.latency === null
       ? []

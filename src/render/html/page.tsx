@@ -4,7 +4,7 @@ import { SOFTWARE, summarise } from '../summary.js';
 import { htmlDocument } from './document.js';
 import { driftChart, kernelChart, layersChart } from './error-charts.js';
 import { latencyChart, ratioChart } from './latency-charts.js';
-import { type Chart, ChartCard, Facts, Name, Pill, Table } from './parts.js';
+import { ChartCard, FactList, Name, Pill, Table, type TabledChart } from './parts.js';
 import { profileCharts } from './profile-charts.js';
 import { ProviderCard } from './provider.js';
 
@@ -74,7 +74,7 @@ async function drawAll(report: Report) {
   };
 }
 
-function Charts({ title, charts }: { title: string; charts: readonly Chart[] }) {
+function Charts({ title, charts }: { title: string; charts: readonly TabledChart[] }) {
   return (
     <>
       <h2>{title}</h2>
@@ -113,7 +113,7 @@ function Head({ report }: { report: Report }) {
         <Model title="Swapped" model={models.swapped} />
         <section class="card">
           <h3>Data</h3>
-          <Facts
+          <FactList
             facts={{
               source: data.source === 'seed' ? `seeded noise (seed ${data.seed})` : data.source,
               samples: `${data.samples} in ${data.runs} runs${data.labelled ? ', labelled' : ''}`,
@@ -128,7 +128,7 @@ function Head({ report }: { report: Report }) {
         </section>
         <section class="card">
           <h3>Host</h3>
-          <Facts
+          <FactList
             facts={{
               processor: `${host.cpu}, ${host.cores} cores`,
               memory: `${figure(host.memory / 2 ** 30)} GiB`,
@@ -146,7 +146,7 @@ function Model({ title, model }: { title: string; model: ModelInfo }) {
   return (
     <section class="card">
       <h3>{title}</h3>
-      <Facts
+      <FactList
         facts={{
           size: `${figure(model.bytes / 1e6)} MB, opset ${model.opset}`,
           activations:

@@ -75,7 +75,7 @@ function content(cell: Cell) {
 }
 
 /** Shows terms with their values; null values are left out. */
-export function Facts({ facts }: { facts: Readonly<Record<string, ComponentChildren>> }) {
+export function FactList({ facts }: { facts: Readonly<Record<string, ComponentChildren>> }) {
   return (
     <dl>
       {Object.entries(facts).map(
@@ -108,7 +108,7 @@ export function Pill({ word }: { word: string }) {
 }
 
 /** A chart as a picture, with its legend, and the same figures as a table. */
-export interface Chart {
+export interface TabledChart {
   readonly title: string;
   readonly caption: string;
   readonly legend: readonly LegendEntry[];
@@ -119,7 +119,7 @@ export interface Chart {
 }
 
 /** Shows a chart in a card, with its table folded below. */
-export function ChartCard({ chart }: { chart: Chart }) {
+export function ChartCard({ chart }: { chart: TabledChart }) {
   const { title, caption, legend, svg, head, rows } = chart;
   return (
     <figure class="card">

@@ -1,7 +1,7 @@
 import type { ModelProfile, Profile } from '../../validate/report-schema.js';
 import { figure, short, tellApart } from '../figures.js';
 import { draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, numberedAxis, tip } from './draw.js';
-import type { Chart } from './parts.js';
+import type { TabledChart } from './parts.js';
 
 /** Maximum bars in a chart. */
 const MAX_BARS = 12;
@@ -13,7 +13,7 @@ interface Bar {
 }
 
 /** Draws the time of one run by operator, by site and by form. */
-export async function profileCharts(provider: string, profile: Profile): Promise<Chart[]> {
+export async function profileCharts(provider: string, profile: Profile): Promise<TabledChart[]> {
   const operators = merged(profile, ({ operators }) => operators.map(({ op, us }) => ({ name: op, us })));
   const sites = merged(profile, ({ sites }) => sites.map(({ node, us }) => ({ name: node, us })));
   const forms = profile.forms.map(({ form, us }) => ({ name: form, original: null, swapped: us }));
@@ -60,7 +60,7 @@ function merged(profile: Profile, list: (one: ModelProfile) => { name: string; u
   );
 }
 
-async function barChart(bars: readonly Bar[]): Promise<Pick<Chart, 'caption' | 'legend' | 'svg'>> {
+async function barChart(bars: readonly Bar[]): Promise<Pick<TabledChart, 'caption' | 'legend' | 'svg'>> {
   const shown = bars.slice(0, MAX_BARS);
   const labels = tellApart(
     shown.map(({ name }) => name),

@@ -1,7 +1,7 @@
 import type { PlacementRow, ProviderRow } from '../../validate/report-schema.js';
 import { figure, short } from '../figures.js';
 import { ratioText, SOFTWARE } from '../summary.js';
-import { Facts, Name, Pill, Table } from './parts.js';
+import { FactList, Name, Pill, Table } from './parts.js';
 
 /** Maximum characters of a message, enough for one of ONNX Runtime. */
 const MAX_CHARACTERS = 600;
@@ -27,7 +27,7 @@ export function ProviderCard({ row, verdict }: { row: ProviderRow; verdict: stri
           <b>Fix:</b> <Name text={fix} longest={MAX_CHARACTERS} />
         </p>
       )}
-      <Facts
+      <FactList
         facts={{
           runtime: runtime && `${runtime.name} ${runtime.version}`,
           browser: runtime?.browser ?? null,

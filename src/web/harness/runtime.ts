@@ -13,7 +13,7 @@ import { readPlacement } from './placement.js';
 export type OrtFeeds = Readonly<Record<string, Ort.Tensor>>;
 
 /** An open session, and the time it took to create it. */
-export interface Opened {
+export interface OpenSession {
   readonly session: Ort.InferenceSession;
   readonly createMs: number;
   readonly inputs: readonly ValueInfo[];
@@ -39,7 +39,7 @@ export interface TimedPairs {
 /** A loaded ONNX Runtime Web; its errors are thrown unchanged. */
 export interface WebRuntime {
   readonly facts: PageFacts;
-  open(options: OpenOptions): Promise<Opened>;
+  open(options: OpenOptions): Promise<OpenSession>;
   toFeeds(tensors: Tensors): OrtFeeds;
   run(session: Ort.InferenceSession, feeds: OrtFeeds): Promise<Tensors>;
   /** Returns the milliseconds of one run. */

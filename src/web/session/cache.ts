@@ -1,5 +1,6 @@
+import { sha256 } from '../../base/sha256.js';
 import { VERSION } from '../../base/version.js';
-import type { Prepared } from './prepare.js';
+import type { PreparedOrRefused } from './prepare.js';
 
 /** URL prefix of cache entries. The domain `.invalid` does not exist, so no request can reach a server. */
 const OURS = 'https://onnx-mish.invalid/';
@@ -10,21 +11,19 @@ export interface ModelCache {
   /** Returns the SHA-256 of the content with this validator, if the cache has one. */
   hashOf(validator: string): Promise<string | undefined>;
   /** Returns the model prepared from this content with these options; undefined if it is missing or damaged. */
-  load(hash: string, options: string): Promise<Prepared | undefined>;
+  load(hash: string, options: string): Promise<PreparedOrRefused | undefined>;
   /** Stores a prepared model. Returns false where there is no room. */
-  store(hash: string, options: string, prepared: Prepared, validator: string | undefined): Promise<boolean>;
-}
-
-/** Returns the SHA-256 in hexadecimal digits. */
-export async function sha256(bytes: Uint8Array | ArrayBuffer | string): Promise<string> {
-  const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', data as Uint8Array<ArrayBuffer>));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  store(
+    hash: string,
+    options: string,
+    prepared: PreparedOrRefused,
+    validator: string | undefined,
+  ): Promise<boolean>;
 }
 
 /** A cache entry without the bytes of the model, which are a separate entry. */
 interface Entry {
-  readonly prepared: Prepared;
+  readonly prepared: PreparedOrRefused;
   /** SHA-256 of the model. */
   readonly sha256?: string;
 }

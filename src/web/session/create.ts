@@ -1,6 +1,7 @@
 import type * as Ort from 'onnxruntime-web';
 import { stopIfAborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import { sha256 } from '../../base/sha256.js';
 import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { scan } from '../../onnx/scan.js';
@@ -8,10 +9,16 @@ import { toSource } from '../../onnx/source.js';
 import { MISSING, WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
 import { isOfNativeKernels } from '../../providers/webgpu/known-bugs.js';
 import { missingFor } from '../harness/facts.js';
-import { openCache, sha256 } from './cache.js';
+import { openCache } from './cache.js';
 import { type ExternalFile, externalFiles } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';
-import { type Prepared, type PrepareOptions, prepare, type Refusal, type Swapping } from './prepare.js';
+import {
+  type PreparedOrRefused,
+  type PrepareOptions,
+  prepare,
+  type Refusal,
+  type Swapping,
+} from './prepare.js';
 
 /** The module of ONNX Runtime Web that a page imports: `import * as ort from 'onnxruntime-web/all'`. */
 export interface OrtWeb {
@@ -203,7 +210,7 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
   };
   let external: ReturnType<typeof externalFiles> | undefined;
   let scanned: ReturnType<typeof scan> | undefined;
-  const make = async (provider: WebProvider): Promise<Prepared> => {
+  const make = async (provider: WebProvider): Promise<PreparedOrRefused> => {
     scanned ??= scan(toSource(await content(), file.name));
     return prepare(await scanned, provider, settings);
   };
@@ -212,12 +219,14 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
   async function hashOfContent(of: NonNullable<typeof cache>): Promise<string> {
     const known = file.validator === undefined ? undefined : await of.hashOf(file.validator);
     if (known !== undefined) return known;
-    return sha256(await (await content()).arrayBuffer());
+    return sha256(new Uint8Array(await (await content()).arrayBuffer()));
   }
 
   return {
     name: file.name,
-    async prepare(provider: WebProvider): Promise<{ prepared: Prepared; cache: MishSession['cache'] }> {
+    async prepare(
+      provider: WebProvider,
+    ): Promise<{ prepared: PreparedOrRefused; cache: MishSession['cache'] }> {
       if (cache === undefined)
         return { prepared: await make(provider), cache: options.cache ? 'unavailable' : undefined };
       hash ??= await hashOfContent(cache);

@@ -33,7 +33,7 @@ export interface Refusal {
 }
 
 /** A model prepared for a provider, or the reason why the provider cannot run it. */
-export type Prepared =
+export type PreparedOrRefused =
   | {
       readonly ready: true;
       readonly model: Uint8Array;
@@ -53,7 +53,7 @@ export async function prepare(
   document: OnnxDocument,
   provider: WebProvider,
   { form, dims, ...swapping }: PrepareOptions,
-): Promise<Prepared> {
+): Promise<PreparedOrRefused> {
   const { output, report } = await swapFor(document, provider, form, swapping);
   const again = async (step: Spliced) => (step.pieces.length > 1 ? scan(await step.bytes()) : document);
   let swapped = await again(output);
@@ -74,8 +74,8 @@ type Finish = (
   provider: WebProvider,
   dims: PrepareOptions['dims'],
 ) => Promise<
-  | Pick<Extract<Prepared, { ready: true }>, 'ready' | 'model' | 'suspicions'>
-  | Extract<Prepared, { ready: false }>
+  | Pick<Extract<PreparedOrRefused, { ready: true }>, 'ready' | 'model' | 'suspicions'>
+  | Extract<PreparedOrRefused, { ready: false }>
 >;
 
 const FINISH: Readonly<Partial<Record<WebProvider, Finish>>> = { webgl: forWebgl };

@@ -38,7 +38,7 @@ export interface Problem {
 }
 
 /** A result or a problem. Errors lose their fields when they are sent from a worker. */
-export type Answer<T> =
+export type WorkerAnswer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: Problem };
 
@@ -77,7 +77,7 @@ export interface SwappedModel {
 }
 
 /** Inputs of the models. */
-export type Input =
+export type InputChoice =
   | { readonly kind: 'noise'; readonly seed: number; readonly runs: number }
   | { readonly kind: 'npz'; readonly file: NamedFile }
   | {
@@ -89,7 +89,7 @@ export type Input =
 
 export interface RunChoice {
   readonly providers: readonly PageProvider[];
-  readonly input: Input;
+  readonly input: InputChoice;
   /** Sizes of symbolic dimensions, by name. */
   readonly dims: Readonly<Record<string, number>>;
   /** Whole shapes, by the input's name, where a dimension has no name. */
@@ -125,13 +125,13 @@ export interface SiteHistogram {
  */
 export interface Workbench {
   /** Reads a model and its external data files. */
-  open(model: NamedFile, external: readonly NamedFile[]): Promise<Answer<OpenedModel>>;
+  open(model: NamedFile, external: readonly NamedFile[]): Promise<WorkerAnswer<OpenedModel>>;
   /** Returns which providers of this browser can run the open model, or the swapped one. */
-  fits(which: 'original' | 'swapped'): Promise<Answer<readonly Fit[]>>;
+  fits(which: 'original' | 'swapped'): Promise<WorkerAnswer<readonly Fit[]>>;
   /** Swaps the open model. The result shares the unchanged parts of its Blob. */
-  swap(choice: SwapChoice): Promise<Answer<SwappedModel>>;
+  swap(choice: SwapChoice): Promise<WorkerAnswer<SwappedModel>>;
   /** Runs both models side by side. After `stop`, the problem is `aborted`. */
-  run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<Answer<Report>>;
+  run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<WorkerAnswer<Report>>;
   /**
    * Stops `fits`, `run` and `histogram`: they return the problem `aborted` at once. The open and the swapped model
    * stay.
@@ -140,10 +140,10 @@ export interface Workbench {
   /** Counts the inputs of one site of the original, for the given inputs of the model. */
   histogram(
     site: number,
-    input: Input,
+    input: InputChoice,
     dims: RunChoice['dims'],
     shapes: RunChoice['shapes'],
-  ): Promise<Answer<SiteHistogram>>;
+  ): Promise<WorkerAnswer<SiteHistogram>>;
   /** Renders the report as the HTML page that the command line writes. */
-  html(report: Report): Promise<Answer<string>>;
+  html(report: Report): Promise<WorkerAnswer<string>>;
 }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { diagnose, type Facts } from '../../../src/providers/node/diagnose.js';
+import { diagnose, type MachineFacts } from '../../../src/providers/node/diagnose.js';
 import { loaderSays, nativeFolder } from '../../../src/providers/node/native-libraries.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { ProviderName } from '../../../src/providers/provider.js';
@@ -32,7 +32,7 @@ const NO_ADAPTER =
 const NO_DIRECTX =
   'D:\\a\\_work\\1\\s\\onnxruntime\\core\\providers\\dml\\dml_provider_factory.cc(518)\\onnxruntime.DLL!69CE57A9: (caller: 69CE5911) Exception(1) tid(5df8) 887A0004 The specified device interface or feature level is not supported on this system.';
 
-const MESSAGES: readonly [what: string, ProviderName, string, Partial<Facts>, RegExp, RegExp][] = [
+const MESSAGES: readonly [what: string, ProviderName, string, Partial<MachineFacts>, RegExp, RegExp][] = [
   [
     'no libraries',
     'cuda',

@@ -10,12 +10,12 @@ import { unzip } from '../../../data/npz.js';
 import type { ShapeOptions } from '../../../data/shapes.js';
 import type { ValueInfo } from '../../../providers/provider.js';
 import type { Tensor } from '../../../providers/tensor.js';
-import type { Input, NamedFile } from '../protocol.js';
+import type { InputChoice, NamedFile } from '../protocol.js';
 
-export type DataMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
+export type DatasetMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
 
 /** Reads an input that the user chose. The returned function throws `bad-data` for data that do not fit a model. */
-export async function readInput(input: Input, shape: ShapeOptions): Promise<DataMaker> {
+export async function readInput(input: InputChoice, shape: ShapeOptions): Promise<DatasetMaker> {
   if (input.kind === 'noise') {
     const { seed, runs } = input;
     return (inputs) => seededFeeds(inputs, { ...shape, seed, count: Math.max(1, runs) });

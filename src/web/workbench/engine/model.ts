@@ -23,7 +23,7 @@ export interface Model {
 }
 
 /** Reads a model. Throws what `scan` throws. */
-export async function openModel({ name, blob }: NamedFile, files: readonly NamedFile[]): Promise<Model> {
+export async function readModel({ name, blob }: NamedFile, files: readonly NamedFile[]): Promise<Model> {
   const document = await scan(toSource(blob, name));
   const inspection = await inspectDocument(document);
   const external = new Map<string, Blob>();

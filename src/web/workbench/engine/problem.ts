@@ -1,6 +1,6 @@
 import { messageOf, OnnxMishError, sentences } from '../../../base/error.js';
 import type { OptionName } from '../../../base/option-hint.js';
-import type { Answer, Problem } from '../protocol.js';
+import type { Problem, WorkerAnswer } from '../protocol.js';
 
 /** Advice for the page, by the options that the error's advice is about; the first match counts. */
 const IN_PAGE: readonly (readonly [fix: string, ...options: readonly OptionName[]])[] = [
@@ -19,7 +19,7 @@ export function problemOf(error: unknown): Problem {
 }
 
 /** Runs `work` and returns its result, or the problem if it throws. */
-export async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
+export async function answer<T>(work: () => Promise<T>): Promise<WorkerAnswer<T>> {
   try {
     return { ok: true, value: await work() };
   } catch (error) {

@@ -1,7 +1,7 @@
 import type * as Ort from 'onnxruntime-web';
 import { messageOf, OnnxMishError } from '../../../base/error.js';
 import { scan } from '../../../onnx/scan.js';
-import { checksFor, type Prepared, prepareFor } from '../../../providers/browser/prepare.js';
+import { checksFor, type PreparedModel, prepareFor } from '../../../providers/browser/prepare.js';
 import {
   type Availability,
   isPath,
@@ -78,7 +78,7 @@ export function pageProvider(name: PageProvider, base: string, external: readonl
 async function openSession(
   runtime: WebRuntime,
   name: PageProvider,
-  { model, retargeted, notes, suspicions }: Prepared & { readonly model: Uint8Array },
+  { model, retargeted, notes, suspicions }: PreparedModel & { readonly model: Uint8Array },
   external: readonly External[],
   { optimisation = 'all' }: SessionOptions = {},
 ): Promise<Session> {

@@ -10,14 +10,14 @@ import type { InspectedModel } from '../../../validate/options.js';
 import type { Report } from '../../../validate/report-schema.js';
 import { validateModels } from '../../../validate/validate.js';
 import {
-  type Answer,
   type Fit,
-  type Input,
+  type InputChoice,
   PAGE_PROVIDERS,
   type PageProvider,
   type RunChoice,
   type RunEvent,
   type SiteHistogram,
+  type WorkerAnswer,
 } from '../protocol.js';
 import { readInput } from './data.js';
 import { fitOf } from './fits.js';
@@ -36,17 +36,17 @@ export interface Sent {
 export type SentFiles = readonly (readonly [location: string, blob: Blob])[];
 
 export interface Runner {
-  fits(model: Sent, files: SentFiles): Promise<Answer<Fit[]>>;
+  fits(model: Sent, files: SentFiles): Promise<WorkerAnswer<Fit[]>>;
   run(
     models: { readonly original: Sent; readonly swapped: Sent; readonly files: SentFiles },
     choice: RunChoice,
     onEvent: (event: RunEvent) => void,
-  ): Promise<Answer<Report>>;
+  ): Promise<WorkerAnswer<Report>>;
   histogram(
     model: Sent,
     files: SentFiles,
-    request: { readonly site: number; readonly input: Input } & ShapeOptions,
-  ): Promise<Answer<SiteHistogram>>;
+    request: { readonly site: number; readonly input: InputChoice } & ShapeOptions,
+  ): Promise<WorkerAnswer<SiteHistogram>>;
 }
 
 config({ jitless: true }); // by default zod compiles its checks, which the page's policy forbids

@@ -7,7 +7,7 @@ import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../../providers/tensor.js';
 import type { SiteHistogram } from '../protocol.js';
-import type { DataMaker } from './data.js';
+import type { DatasetMaker } from './data.js';
 
 /**
  * Counts the inputs of one site in bins, over all feeds. Throws `bad-usage` if the model has no such site, `bad-data`
@@ -17,7 +17,7 @@ export async function histogramOf(
   model: LoadedModel,
   index: number,
   provider: Provider,
-  data: DataMaker,
+  data: DatasetMaker,
 ): Promise<SiteHistogram> {
   const { document } = model;
   const site = (await findSites(document)).sites[index];

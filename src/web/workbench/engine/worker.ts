@@ -2,9 +2,9 @@
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
-import type { Answer, SwappedModel, Workbench } from '../protocol.js';
+import type { SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
 import type { HtmlMaker } from './html.js';
-import { checkComplete, type Model, openModel, swapModel } from './model.js';
+import { checkComplete, type Model, readModel, swapModel } from './model.js';
 import { answer, problemOf } from './problem.js';
 import type { Runner, Sent, SentFiles } from './runner.js';
 
@@ -26,12 +26,12 @@ function swappedModel(): SwappedModel {
 /** Starts a worker for one job and terminates it afterwards, or on `stop`: a running model cannot be interrupted. */
 async function inWorker<W, T>(
   worker: Worker,
-  work: (remote: Remote<W>) => PromiseLike<Answer<T>>,
-): Promise<Answer<T>> {
+  work: (remote: Remote<W>) => PromiseLike<WorkerAnswer<T>>,
+): Promise<WorkerAnswer<T>> {
   const remote = wrap<W>(worker);
   let end: (why: OnnxMishError) => void = () => {};
   try {
-    return await new Promise<Answer<T>>((resolve) => {
+    return await new Promise<WorkerAnswer<T>>((resolve) => {
       end = (why) => resolve({ ok: false, problem: problemOf(why) });
       running.add(end);
       worker.onerror = ({ message }) =>
@@ -53,17 +53,17 @@ async function inWorker<W, T>(
   }
 }
 
-const inRunner = <T>(work: (runner: Remote<Runner>) => PromiseLike<Answer<T>>) =>
+const inRunner = <T>(work: (runner: Remote<Runner>) => PromiseLike<WorkerAnswer<T>>) =>
   inWorker<Runner, T>(new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
 
-const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<Answer<string>>) =>
+const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<WorkerAnswer<string>>) =>
   inWorker<HtmlMaker, string>(new Worker(new URL('./html.ts', import.meta.url), { type: 'module' }), work);
 
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
 const files = ({ external }: Model): SentFiles => [...external];
 
 /** Returns the answer of `work`, or the problem if `work` throws. */
-async function answers<T>(work: () => Promise<Answer<T>>): Promise<Answer<T>> {
+async function answers<T>(work: () => Promise<WorkerAnswer<T>>): Promise<WorkerAnswer<T>> {
   const outer = await answer(work);
   return outer.ok ? outer.value : outer;
 }
@@ -71,7 +71,7 @@ async function answers<T>(work: () => Promise<Answer<T>>): Promise<Answer<T>> {
 const workbench: Workbench = {
   open: (file, external) =>
     answer(async () => {
-      model = await openModel(file, external);
+      model = await readModel(file, external);
       swapped = undefined;
       const { name, inspection, missing } = model;
       return { name, inspection, missing };

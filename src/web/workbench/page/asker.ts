@@ -1,5 +1,5 @@
-import type { Answer, Problem } from '../protocol.js';
-import type { Action, Place, State } from './state.js';
+import type { Problem, WorkerAnswer } from '../protocol.js';
+import type { Action, ProblemPlace, State } from './state.js';
 
 /** State of the page, and questions to the worker whose answers may come too late. */
 export interface Asker {
@@ -10,9 +10,9 @@ export interface Asker {
   readonly model: number;
   /** Counts a model; answers for earlier models are dropped from now on. */
   countModel(): void;
-  fail(place: Place, problem: Problem): void;
+  fail(place: ProblemPlace, problem: Problem): void;
   /** Returns the value; after a problem, shows the problem and returns undefined. */
-  valueFrom<T>(place: Place, asked: PromiseLike<Answer<T>>): Promise<T | undefined>;
+  valueFrom<T>(place: ProblemPlace, asked: PromiseLike<WorkerAnswer<T>>): Promise<T | undefined>;
   /** Provider checks and histograms in progress; timing starts after them. */
   readonly before: Promise<unknown>;
   /** Adds work that timing waits for; a function starts after the work before it. */
@@ -23,7 +23,7 @@ export interface Asker {
 export function createAsker(state: () => State, dispatch: (action: Action) => void): Asker {
   let model = 0;
   let before: Promise<unknown> = Promise.resolve();
-  const fail = (place: Place, problem: Problem) => dispatch({ kind: 'problem', place, problem });
+  const fail = (place: ProblemPlace, problem: Problem) => dispatch({ kind: 'problem', place, problem });
   return {
     state,
     dispatch,
@@ -34,9 +34,9 @@ export function createAsker(state: () => State, dispatch: (action: Action) => vo
       model += 1;
     },
     fail,
-    async valueFrom<T>(place: Place, asked: PromiseLike<Answer<T>>): Promise<T | undefined> {
+    async valueFrom<T>(place: ProblemPlace, asked: PromiseLike<WorkerAnswer<T>>): Promise<T | undefined> {
       const current = model;
-      const answer = await Promise.resolve(asked).catch((error: unknown): Answer<T> => {
+      const answer = await Promise.resolve(asked).catch((error: unknown): WorkerAnswer<T> => {
         return { ok: false, problem: { code: 'run-failed', what: String(error) } };
       });
       if (current !== model) return undefined;

@@ -28,7 +28,7 @@ export interface ChartProps {
 const HEADROOM = 2.6;
 
 /** Draws a chart that adapts to the width of its box and to the page's colours. */
-export function Chart({ label, lines, data, height, range }: ChartProps) {
+export function LineChart({ label, lines, data, height, range }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const values = data as unknown as uPlot.AlignedData;

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { figure, percent } from '../../../render/figures.js';
-import { Chart, Legend, type Line } from './chart.js';
+import { Legend, type Line, LineChart } from './chart.js';
 import { abscissae, curves, type Shape, shareThatBends, total } from './curves.js';
 import { type Parts, ProblemNote, TableBox } from './parts.js';
 import { readFeed } from './shapes.js';
@@ -41,7 +41,7 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
         {chosen === undefined ? 'x · tanh(softplus(βx))' : chosen.label}
         {chosen !== undefined && <small>{`site ${site + 1}, ${chosen.kind}`}</small>}
       </h2>
-      <Chart label={label} lines={lines} data={data} height={320} range={rangeOf(shown.xs)} />
+      <LineChart label={label} lines={lines} data={data} height={320} range={rangeOf(shown.xs)} />
       <Legend lines={lines.toReversed()} />
       <div class="slider">
         <label for="beta">Sharpness β</label>

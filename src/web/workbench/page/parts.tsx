@@ -32,7 +32,7 @@ export function ProblemNote({ problem }: { readonly problem: Problem | undefined
 const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** Shows a field with its label above and its error below. */
-export function Field(props: {
+export function LabelledField(props: {
   readonly id: string;
   readonly label: string;
   readonly problem?: string | undefined;
@@ -66,7 +66,7 @@ export function TextField(props: {
 }) {
   const { id, label, value, onText, numeric = false, problem, hint } = props;
   return (
-    <Field id={id} label={label} problem={problem} hint={hint}>
+    <LabelledField id={id} label={label} problem={problem} hint={hint}>
       <input
         id={id}
         type="text"
@@ -78,7 +78,7 @@ export function TextField(props: {
         aria-describedby={problem === undefined && hint === undefined ? undefined : `${id}-note`}
         onInput={({ currentTarget }) => onText(currentTarget.value)}
       />
-    </Field>
+    </LabelledField>
   );
 }
 

@@ -3,10 +3,10 @@ import { figure, verdictText, verdictWord } from '../../../render/figures.js';
 import { remarks } from '../../../render/remarks.js';
 import { SOFTWARE, summarise } from '../../../render/summary.js';
 import type { PageProvider } from '../protocol.js';
-import { Chart, Legend, type Line } from './chart.js';
+import { Legend, type Line, LineChart } from './chart.js';
 import { download } from './files.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
-import { choiceOf, isSame, type Pairs, type Row, type Run } from './state.js';
+import { choiceOf, isSame, type PageRun, type Row, type TimedPairs } from './state.js';
 
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
@@ -83,8 +83,8 @@ const LINES: readonly Line[] = [
 ];
 
 /** Shows the times of one provider's pairs of runs while they are measured. */
-function Latency({ provider, run }: { readonly provider: PageProvider; readonly run: Run }) {
-  const pairs: Pairs = run.pairs[provider] ?? [];
+function Latency({ provider, run }: { readonly provider: PageProvider; readonly run: PageRun }) {
+  const pairs: TimedPairs = run.pairs[provider] ?? [];
   const row = run.rows.find((one) => one.provider === provider);
   const data = useMemo(
     () => [pairs.map((_, index) => index + 1), pairs.map(([one]) => one), pairs.map(([, other]) => other)],
@@ -111,7 +111,7 @@ function Latency({ provider, run }: { readonly provider: PageProvider; readonly 
         <p class="quiet">{run.ended === 'no' ? 'Not measured yet.' : 'Not measured.'}</p>
       ) : (
         <>
-          <Chart
+          <LineChart
             label={`Times of ${pairs.length} pairs of runs on ${nameOf(provider)}: median of the original ${original}, of the swapped model ${swapped}.`}
             lines={LINES}
             data={data}
@@ -228,5 +228,5 @@ function Remarks({ rows, verdicts }: TableProps) {
 
 interface TableProps {
   readonly rows: readonly Row[];
-  readonly verdicts: NonNullable<Run['report']>['verdicts'];
+  readonly verdicts: NonNullable<PageRun['report']>['verdicts'];
 }

@@ -5,7 +5,7 @@ import type { Asker } from './asker.js';
 import { bench } from './bench.js';
 import { swapChosen } from './model-actions.js';
 import { readFeed } from './shapes.js';
-import { type Action, choiceOf, type Run, type State } from './state.js';
+import { type Action, choiceOf, type PageRun, type State } from './state.js';
 
 export interface RunActions {
   /** Swaps the chosen sites if necessary, and runs both models side by side. */
@@ -20,7 +20,7 @@ export function runActions(asker: Asker): RunActions {
   const { state, dispatch, fail, valueFrom } = asker;
   let stopped = false;
 
-  const end = (ended: Run['ended'], announcement: string) =>
+  const end = (ended: PageRun['ended'], announcement: string) =>
     dispatch({ kind: 'run-more', change: () => ({ ended }), announcement });
 
   return {
@@ -85,7 +85,7 @@ function actionOf(event: RunEvent): Action {
   if (event.kind === 'step') return { kind: 'run-more', change: () => ({ step: event.text }) };
   if (event.kind === 'pairs') {
     const { provider, times } = event;
-    const change = ({ pairs }: Run) => ({
+    const change = ({ pairs }: PageRun) => ({
       pairs: { ...pairs, [provider]: [...(pairs[provider] ?? []), ...times] },
     });
     return { kind: 'run-more', change };

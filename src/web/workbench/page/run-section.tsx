@@ -1,7 +1,7 @@
 import type { ValueSummary } from '../../../mish/inspect.js';
 import { type OpenedModel, PAGE_PROVIDERS, type PageProvider } from '../protocol.js';
 import { named, size } from './files.js';
-import { Choice, Field, type Parts, PROVIDER_NAMES, ProblemNote, TextField } from './parts.js';
+import { Choice, LabelledField, type Parts, PROVIDER_NAMES, ProblemNote, TextField } from './parts.js';
 import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
 import type { Feed, State } from './state.js';
 
@@ -160,7 +160,7 @@ function FeedFields({ feed, change }: FieldGroup) {
   }
   if (feed.kind === 'npz') {
     return (
-      <Field
+      <LabelledField
         id="npz"
         label="Arrays named as the inputs"
         hint={
@@ -176,12 +176,12 @@ function FeedFields({ feed, change }: FieldGroup) {
           aria-describedby="npz-note"
           onChange={({ currentTarget }) => change({ npz: named(currentTarget.files)[0] ?? null })}
         />
-      </Field>
+      </LabelledField>
     );
   }
   return (
     <>
-      <Field
+      <LabelledField
         id="images"
         label="Images"
         hint={feed.images.length === 0 ? 'one or more' : `${feed.images.length} chosen`}
@@ -194,7 +194,7 @@ function FeedFields({ feed, change }: FieldGroup) {
           aria-describedby="images-note"
           onChange={({ currentTarget }) => change({ images: named(currentTarget.files) })}
         />
-      </Field>
+      </LabelledField>
       <TextField
         id="mean"
         label="Mean of pixels, 0 to 1"
@@ -223,7 +223,7 @@ function NumberField(props: {
 }) {
   const { id, label, value, least, most, onNumber } = props;
   return (
-    <Field id={id} label={label}>
+    <LabelledField id={id} label={label}>
       <input
         id={id}
         type="number"
@@ -238,6 +238,6 @@ function NumberField(props: {
           onNumber(kept);
         }}
       />
-    </Field>
+    </LabelledField>
   );
 }

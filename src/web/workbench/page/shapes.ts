@@ -1,6 +1,6 @@
 // Reads numbers that the user typed.
 import type { ValueSummary } from '../../../mish/inspect.js';
-import type { Input, RunChoice } from '../protocol.js';
+import type { InputChoice, RunChoice } from '../protocol.js';
 import type { Feed } from './state.js';
 
 /** Returns what is wrong with a typed size; undefined for a valid one. */
@@ -39,7 +39,7 @@ export function symbolsOf(inputs: readonly ValueSummary[]): string[] {
 export function readFeed(
   feed: Feed,
   inputs: readonly ValueSummary[],
-): ({ readonly input: Input } & Pick<RunChoice, 'dims' | 'shapes'>) | undefined {
+): ({ readonly input: InputChoice } & Pick<RunChoice, 'dims' | 'shapes'>) | undefined {
   const symbols = symbolsOf(inputs);
   const names = unshaped(inputs).map(({ name }) => name);
   const wrong =
@@ -59,7 +59,7 @@ export function readFeed(
   };
 }
 
-function inputOf({ kind, seed, runs, images, mean, std, npz }: Feed): Input | undefined {
+function inputOf({ kind, seed, runs, images, mean, std, npz }: Feed): InputChoice | undefined {
   if (kind === 'noise') return { kind, seed, runs };
   if (kind === 'npz') return npz === null ? undefined : { kind, file: npz };
   if (images.length === 0 || rgbProblem(mean) !== undefined || rgbProblem(std) !== undefined)

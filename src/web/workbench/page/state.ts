@@ -14,7 +14,7 @@ import {
 } from '../protocol.js';
 
 /** Place of a problem on the page: beside its cause. */
-export type Place = 'open' | 'fits' | 'swap' | 'run' | 'histogram' | 'export';
+export type ProblemPlace = 'open' | 'fits' | 'swap' | 'run' | 'histogram' | 'export';
 
 export interface Files {
   readonly model: NamedFile;
@@ -40,15 +40,15 @@ export interface Feed {
 }
 
 export type Row = Report['providers'][number];
-export type Pairs = readonly (readonly [original: number, swapped: number])[];
+export type TimedPairs = readonly (readonly [original: number, swapped: number])[];
 
 /** One run of both models: in progress, or its results. */
-export interface Run {
+export interface PageRun {
   readonly choice: SwapChoice;
   readonly providers: readonly PageProvider[];
   readonly wanted: number;
   readonly step: string;
-  readonly pairs: Readonly<Partial<Record<PageProvider, Pairs>>>;
+  readonly pairs: Readonly<Partial<Record<PageProvider, TimedPairs>>>;
   readonly rows: readonly Row[];
   readonly report: Report | null;
   readonly ended: 'no' | 'done' | 'stopped' | 'failed';
@@ -79,9 +79,9 @@ export interface State {
   /** The last swapped model, unless the choice has changed since. */
   readonly swapped: SwappedModel | null;
   readonly feed: Feed;
-  readonly run: Run | null;
+  readonly run: PageRun | null;
   readonly exporting: boolean;
-  readonly problems: Readonly<Partial<Record<Place, Problem>>>;
+  readonly problems: Readonly<Partial<Record<ProblemPlace, Problem>>>;
   /** Text for screen readers. */
   readonly announcement: string;
 }
@@ -133,10 +133,14 @@ export type Action =
   | { readonly kind: 'swapping' }
   | { readonly kind: 'swapped'; readonly swapped: SwappedModel }
   | { readonly kind: 'feed'; readonly change: Partial<Feed> }
-  | { readonly kind: 'run'; readonly run: Run }
-  | { readonly kind: 'run-more'; readonly change: (run: Run) => Partial<Run>; readonly announcement?: string }
+  | { readonly kind: 'run'; readonly run: PageRun }
+  | {
+      readonly kind: 'run-more';
+      readonly change: (run: PageRun) => Partial<PageRun>;
+      readonly announcement?: string;
+    }
   | { readonly kind: 'exporting'; readonly on: boolean }
-  | { readonly kind: 'problem'; readonly place: Place; readonly problem: Problem };
+  | { readonly kind: 'problem'; readonly place: ProblemPlace; readonly problem: Problem };
 
 /** Returns the options of a swap with the current choice. */
 export function choiceOf({ form, beta, leaky, chosen }: State): SwapChoice {
@@ -147,8 +151,8 @@ export function isSame(a: SwapChoice, b: SwapChoice): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-const without = (problems: State['problems'], ...places: Place[]): State['problems'] =>
-  Object.fromEntries(Object.entries(problems).filter(([place]) => !places.includes(place as Place)));
+const without = (problems: State['problems'], ...places: ProblemPlace[]): State['problems'] =>
+  Object.fromEntries(Object.entries(problems).filter(([place]) => !places.includes(place as ProblemPlace)));
 
 /** Removes the swapped model, because the choice has changed. */
 const unswapped = (state: State): State => ({
@@ -256,7 +260,7 @@ function opened(state: State, model: OpenedModel, files: Files): State {
   };
 }
 
-function failed(state: State, place: Place, problem: Problem): State {
+function failed(state: State, place: ProblemPlace, problem: Problem): State {
   return {
     ...state,
     problems: { ...state.problems, [place]: problem },
