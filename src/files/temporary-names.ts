@@ -48,7 +48,7 @@ export async function sweepFolders(place: string): Promise<void> {
  * Removes the temporaries in a folder whose processes have ended, as far as possible. Temporaries of running
  * processes stay. Those of other machines and containers, whose processes cannot be checked, stay for a week.
  */
-export async function sweep(folder: string): Promise<void> {
+export async function removeStaleTemporaries(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names) {
     const [, owner, pid] = NAME.exec(name) ?? [];

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { OnnxMishError, withDetails } from '../base/error.js';
 import { fileError, isAbsent, notAFile, onFile } from './file-error.js';
 import { remove, rollBack, type Staged, withAdvice } from './roll-back.js';
-import { sweep, temporaryBeside } from './temporary-names.js';
+import { removeStaleTemporaries, temporaryBeside } from './temporary-names.js';
 
 /** A group of files that are written together: see `writeTogether`. */
 export interface Batch {
@@ -37,7 +37,7 @@ export async function writeTogether(force: boolean, work: (batch: Batch) => Prom
         await checkTarget(path, force);
         if (await isDevice(path)) return fillDevice(path, fill);
         const folder = dirname(path);
-        if (!swept.has(folder)) await sweep(folder);
+        if (!swept.has(folder)) await removeStaleTemporaries(folder);
         swept.add(folder);
         const file = { path, temporary: temporaryBeside(path) };
         staged.push(file);
@@ -79,7 +79,7 @@ export async function withTemporary<T>(
   use: (temporary: string) => Promise<T>,
 ): Promise<T> {
   const folder = dirname(path);
-  await sweep(folder);
+  await removeStaleTemporaries(folder);
   const file: Staged = { path: folder, temporary: temporaryBeside(path) };
   try {
     await create(file, fill).catch((error: unknown) => {

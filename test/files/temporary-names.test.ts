@@ -3,7 +3,12 @@ import { mkdir, symlink, utimes } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { temporaryFolder } from '../../src/files/temporary-folder.js';
-import { folderPrefix, sweep, sweepFolders, temporaryBeside } from '../../src/files/temporary-names.js';
+import {
+  folderPrefix,
+  removeStaleTemporaries,
+  sweepFolders,
+  temporaryBeside,
+} from '../../src/files/temporary-names.js';
 import { tempFolder } from '../support/folder.js';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -42,7 +47,7 @@ test('temporaries of ended processes are removed; those of running processes, ot
     'out.onnx',
   ];
   for (const name of [...stays, nameOf(dead), nameOf(dead)]) await folder.write(name, 'x');
-  await sweep(folder.path);
+  await removeStaleTemporaries(folder.path);
   expect(await folder.list()).toEqual(stays.toSorted());
 });
 
@@ -56,7 +61,7 @@ test('temporaries of other machines are removed after a week', async () => {
     const then = new Date(Date.now() - days * DAY);
     await utimes(await folder.write(name, 'x'), then, then);
   }
-  await sweep(folder.path);
+  await removeStaleTemporaries(folder.path);
   expect(await folder.list()).toEqual([young]);
 });
 
@@ -68,9 +73,9 @@ test('a folder or link with such a name stays, and a missing folder is not a fai
   await folder.write(`${asFolder}/inside`, 'x');
   await folder.write('target', 'x');
   await symlink('target', folder.at(asLink));
-  await sweep(folder.path);
+  await removeStaleTemporaries(folder.path);
   expect(await folder.list()).toEqual([`${asFolder}/`, `${asFolder}/inside`, 'target']);
-  await sweep(folder.at('absent'));
+  await removeStaleTemporaries(folder.at('absent'));
 });
 
 test('creating a temporary folder removes those of ended processes; others stay', async () => {

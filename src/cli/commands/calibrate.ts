@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { dataOptions } from '../options/data-options.js';
 import {
   beta,
-  collect,
+  collectValues,
   commonOptions,
   count,
   dataAccess,
@@ -37,13 +37,17 @@ export function command(): Command {
     .option(
       '--keep <limit>',
       'budget of --beta auto: agreement>=0.98, sqnr>=30, top1-drop<=0.5 (repeatable)',
-      collect,
+      collectValues,
     )
     .addOption(
       new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
     )
     .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes')
-    .option('--layers <glob>', 'repair only layers whose node or output name matches (repeatable)', collect)
+    .option(
+      '--layers <glob>',
+      'repair only layers whose node or output name matches (repeatable)',
+      collectValues,
+    )
     .option(
       '--rows <number>',
       'approximate number of rows to solve the weights of a layer from',

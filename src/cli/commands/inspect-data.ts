@@ -6,8 +6,8 @@ import { activations } from '../../node/calibrate-files.js';
 import { renderActivations } from '../../render/activations.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
-import { allOfNoise, NOISES, readData } from '../io/read-data.js';
-import { checkViews, writeText } from '../io/views.js';
+import { allOfNoise, DEFAULT_NOISE_RUNS, readData } from '../io/read-data.js';
+import { checkViews, writeTextTo } from '../io/views.js';
 import { ALL_HINT } from '../text/flags.js';
 import { progress } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
@@ -18,7 +18,7 @@ import type { Flags } from './inspect-flags.js';
 const MAX_ROWS = 40;
 
 /** Inspects a model and the inputs of its activations, prints both, and writes the HTML report if requested. */
-export async function measure(
+export async function inspectWithData(
   path: string,
   flags: Flags,
   describe: (inspection: Inspection) => string,
@@ -28,7 +28,7 @@ export async function measure(
   const signal = interruptible();
   const { measured, inspection } = await whileUnchanged((await isPiped(path)) ? [] : [path], async () => {
     const { model, inspection } = await readModel(path, flags, signal);
-    const data = await readData(flags, samples ?? NOISES, { signal });
+    const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
     const bar = progress(`running ${clean(basename(path))}`);
     const measured = await activations(model, {
       ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
@@ -48,7 +48,7 @@ export async function measure(
   );
   if (report === undefined) return;
   const { renderHtmlActivations } = await import('../../render/html/render.js');
-  await writeText(report, await renderHtmlActivations(measured, basename(path)), { force });
+  await writeTextTo(report, await renderHtmlActivations(measured, basename(path)), { force });
 }
 
 /** Returns a model for ONNX Runtime: its path, or the bytes of standard input. */

@@ -63,7 +63,7 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   }
   const path = chosen.one;
   if (flags.data !== undefined || flags.images !== undefined) {
-    const { measure } = await import('./inspect-data.js'); // loaded late: ONNX Runtime is slow to load
+    const { inspectWithData: measure } = await import('./inspect-data.js'); // loaded late: ONNX Runtime is slow to load
     return measure(path, flags, (inspection) => describe(path, inspection, flags.all ?? false));
   }
   checkStray(flags);

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import type { Report } from '../../validate/report-schema.js';
 import { readJson } from '../io/files.js';
-import { checkViews, type ViewFlags, writeText, writeViews } from '../io/views.js';
+import { checkViews, type ViewFlags, writeTextTo, writeViews } from '../io/views.js';
 import { commonOptions } from '../options/options.js';
 import { reportWithFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
@@ -64,7 +64,7 @@ async function compare(path: string, later: string, flags: Flags): Promise<void>
   const [before, after] = [await readReport(path), await readReport(later)];
   if (flags.html !== undefined) {
     const { renderHtmlComparison } = await import('../../render/html/render.js');
-    await writeText(flags.html, await renderHtmlComparison(before, after), flags);
+    await writeTextTo(flags.html, await renderHtmlComparison(before, after), flags);
   }
   const { compareReports } = await import('../../render/compare.js');
   const comparison = compareReports(before, after);

@@ -14,7 +14,7 @@ import { readInBatches } from '../io/batches.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, outputArgument, piped, runnable } from '../io/files.js';
 import { NOISE, requireSamples } from '../io/read-data.js';
-import { checkViews, writeText } from '../io/views.js';
+import { checkViews, writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { ALL_HINT } from '../text/flags.js';
 import { steps } from '../text/progress.js';
@@ -118,7 +118,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   }
   if (html === undefined) return;
   const { renderHtmlCalibration } = await import('../../render/html/render.js');
-  await writeText(html, await renderHtmlCalibration(report satisfies Calibration, basename(input)), {
+  await writeTextTo(html, await renderHtmlCalibration(report satisfies Calibration, basename(input)), {
     force,
   });
 }

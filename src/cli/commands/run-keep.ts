@@ -17,7 +17,7 @@ import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument, runnable } from '../io/files.js';
-import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js';
+import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
 import { harmText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
@@ -47,7 +47,7 @@ export async function runKeep(
   requireSamples(flags, '--keep');
   const { samples, seed, only, include, exclude, form, target, beta, leaky, strict, dryRun } = flags;
   const signal = interruptible();
-  const data = await readData(flags, samples ?? NOISES, { signal });
+  const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
 
   const search = async (document: OnnxDocument, path?: string): Promise<BudgetResult> => {
     const session = { allowOutsideData: flags.allowOutsideData };

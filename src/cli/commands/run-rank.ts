@@ -11,11 +11,11 @@ import { rankSites } from '../../node/calibrate-files.js';
 import { isPath } from '../../providers/provider.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
-import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js';
-import { writeText } from '../io/views.js';
+import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
+import { writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { describeSkipped } from '../text/describe-swap.js';
-import { figure, shareText, sqnrText } from '../text/harm-text.js';
+import { shareText, shortFigure, sqnrText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
@@ -39,7 +39,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const signal = interruptible();
   const before = resume === undefined ? undefined : await readRanking(resume, signal);
   const model = await bytesOrPath(path, signal);
-  const data = await readData(flags, samples ?? NOISES, { signal });
+  const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
   const bar = steps();
   const left = clockFor();
   const rank = () =>
@@ -99,7 +99,7 @@ async function readRanking(path: string, signal: AbortSignal): Promise<Ranking |
 }
 
 async function save(path: string, ranking: Ranking): Promise<void> {
-  await writeText(path, `${JSON.stringify(ranking, null, 2)}\n`, { force: true });
+  await writeTextTo(path, `${JSON.stringify(ranking, null, 2)}\n`, { force: true });
 }
 
 function describe(name: string, { data, sites, skipped, spearman, form, beta }: Ranking): string {
@@ -118,9 +118,9 @@ function describe(name: string, { data, sites, skipped, spearman, form, beta }: 
       kind,
       estimate === null ? '–' : sqnrText(estimate),
       measured === null ? '–' : sqnrText(measured),
-      best?.maxAbs == null ? '–' : figure(best.maxAbs),
+      best?.maxAbs == null ? '–' : shortFigure(best.maxAbs),
       ...(agreement ? [shareText(best?.agreement ?? null)] : []),
-      ...(top1 ? [best?.top1Drop == null ? '–' : figure(-best.top1Drop)] : []),
+      ...(top1 ? [best?.top1Drop == null ? '–' : shortFigure(-best.top1Drop)] : []),
     ];
   });
   const heads = ['', 'site', 'kind', 'estimate', 'SQNR', 'max abs'];

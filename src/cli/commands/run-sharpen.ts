@@ -11,9 +11,9 @@ import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { interruptible } from '../io/exit.js';
 import { runnable } from '../io/files.js';
-import { allOfNoise, NOISES, readData, requireSamples } from '../io/read-data.js';
+import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
-import { figure } from '../text/harm-text.js';
+import { shortFigure } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import type { Words } from './run-keep.js';
 import type { Flags } from './swap-flags.js';
@@ -36,7 +36,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
   requireSamples(flags, '--beta auto');
   const budget = parseBudget(keep);
   const signal = interruptible();
-  const data = await readData(flags, samples ?? NOISES, { signal });
+  const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
   const search = async (document: OnnxDocument, path?: string) => {
     const bar = steps();
     const options = { only, include, exclude, form, target, leaky, strict, budget, data, seed, signal };
@@ -79,8 +79,10 @@ function describeSharpness({ sites, sharpness }: SharpenedReport): string[] {
   if (sites.length === 0) return [];
   const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
   const median = betas[Math.floor(betas.length / 2)] ?? 1;
-  const held = sharpness.verdicts.map(({ measure, value }) => `${measure} ${figure(value ?? Number.NaN)}`);
+  const held = sharpness.verdicts.map(
+    ({ measure, value }) => `${measure} ${shortFigure(value ?? Number.NaN)}`,
+  );
   return [
-    `  β from ${figure(betas[0] ?? 1)} to ${figure(betas.at(-1) ?? 1)}, median ${figure(median)}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${sharpness.trials.length} tried)`,
+    `  β from ${shortFigure(betas[0] ?? 1)} to ${shortFigure(betas.at(-1) ?? 1)}, median ${shortFigure(median)}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${sharpness.trials.length} tried)`,
   ];
 }

@@ -49,7 +49,7 @@ export async function run(
   const views = { html: flags.report, junit: flags.junit, force: flags.force };
   await checkViews(views, [originalPath, swappedPath, flags.data, flags.labels]); // fail before the long run, not after
   const bar = steps();
-  const report = await compare(originalPath, swappedPath, flags, {
+  const report = await compareModels(originalPath, swappedPath, flags, {
     signal: interruptible(),
     onProgress: bar.update,
   }).finally(bar.end);
@@ -66,7 +66,7 @@ interface Watch {
 }
 
 /** Compares two models, or a model with its swap in memory. Throws `io` if a file changes meanwhile. */
-export async function compare(
+export async function compareModels(
   originalPath: string,
   swappedPath: string | undefined,
   flags: Flags,

@@ -20,7 +20,7 @@ import {
 } from '../options/many-options.js';
 import {
   beta,
-  collect,
+  collectValues,
   commonOptions,
   configOptions,
   count,
@@ -63,7 +63,7 @@ export function command(): Command {
     .option(
       '--keep <limit>',
       'swap only as many sites as this limit on samples allows (repeatable)',
-      collect,
+      collectValues,
     );
   dataOptions(swap, 'for --keep; random for noise').option(
     '--samples <number>',

@@ -4,7 +4,7 @@ import { expandInputs } from '../io/inputs.js';
 import { runMany, sayLeftOut } from '../io/many.js';
 import { planOutputs } from '../io/outputs.js';
 import type { Patterns } from '../options/patterns.js';
-import { codeOf, compare, type Flags } from './run-validate.js';
+import { codeOf, compareModels, type Flags } from './run-validate.js';
 
 /**
  * Compares many models with their swaps: with files that `swap --out-dir` wrote to `swappedDir`, or with swaps in memory.
@@ -21,7 +21,7 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
   await runMany<(typeof jobs)[number], Report>(
     jobs,
     {
-      run: ({ input, output }, signal) => compare(input, output, flags, { signal }),
+      run: ({ input, output }, signal) => compareModels(input, output, flags, { signal }),
       document: (report) => report,
       head: ['provider', 'verdict', 'drift dB', 'parity dB', 'p50 ms', 'swapped', 'ratio'],
       rows: (report) =>

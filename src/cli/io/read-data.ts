@@ -61,7 +61,7 @@ async function loadSamples(path: string, signal: AbortSignal | undefined): Promi
 }
 
 /** Default number of random inputs; more add no information. */
-export const NOISES = 32;
+export const DEFAULT_NOISE_RUNS = 32;
 
 /** Returns no limit (the largest integer) for noise, which already has the requested number; else undefined. */
 export function allOfNoise({ data }: DataFlags): number | undefined {

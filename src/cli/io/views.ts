@@ -19,12 +19,12 @@ export interface ViewFlags {
 }
 
 /** Paths that a command reads, which a view must never replace, even with --force. */
-export type Inputs = readonly (string | undefined)[];
+export type ReadPaths = readonly (string | undefined)[];
 
 /** Throws `io` if a view cannot be written. Called before a long run. */
 export async function checkViews(
   { html, junit, force = false }: ViewFlags,
-  inputs: Inputs = [],
+  inputs: ReadPaths = [],
 ): Promise<void> {
   for (const path of [html, junit]) {
     if (path === undefined) continue;
@@ -44,22 +44,26 @@ export async function checkViews(
 }
 
 /** Writes the report as HTML and JUnit XML, if requested. Returns the paths of the files. */
-export async function writeViews(report: Report, flags: ViewFlags, inputs: Inputs = []): Promise<string[]> {
+export async function writeViews(
+  report: Report,
+  flags: ViewFlags,
+  inputs: ReadPaths = [],
+): Promise<string[]> {
   const { html, junit, force } = flags;
   await checkViews(flags, inputs);
   if (html !== undefined) {
     const { renderHtml } = await import('../../render/html/render.js');
-    await writeText(html, await renderHtml(report), { force });
+    await writeTextTo(html, await renderHtml(report), { force });
   }
   if (junit !== undefined) {
     const { renderJunit } = await import('../../render/junit.js');
-    await writeText(junit, renderJunit(report), { force });
+    await writeTextTo(junit, renderJunit(report), { force });
   }
   return [html, junit].filter((path) => path !== undefined);
 }
 
 /** Writes a text file, whole or not at all. Throws `io`, also for an existing file without `force`. */
-export async function writeText(
+export async function writeTextTo(
   path: string,
   text: string,
   { force = false }: { force?: boolean | undefined } = {},

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { DataAccess } from '../../files/external-data.js';
 import { type ImageFlags, imageOptions } from './image-options.js';
-import { collect, count } from './options.js';
+import { collectValues, count } from './options.js';
 
 /** Values of `dataOptions`, as parsed by commander. */
 export interface DataFlags extends ImageFlags, DataAccess {
@@ -21,11 +21,11 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
     )
     .option('--labels <array>', 'array of the .npz with the classes');
   return imageOptions(command)
-    .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collect)
+    .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collectValues)
     .option(
       '--dim <symbol=1>',
       'size of a symbolic dimension; *=1 for all others (repeatable; default: 1)',
-      collect,
+      collectValues,
     )
     .option('--seed <number>', 'seed of random numbers', count, 0);
 }

@@ -12,7 +12,7 @@ export function list(text: string): string[] {
 }
 
 /** Collects the values of a repeatable option. */
-export function collect(text: string, before: readonly string[] = []): string[] {
+export function collectValues(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
@@ -87,9 +87,9 @@ export function siteOptions(command: Command): Command {
     .option(
       '--include <glob>',
       'only sites whose node or output name matches (* and ?; repeatable); a name without wildcards overrides doubts',
-      collect,
+      collectValues,
     )
-    .option('--exclude <glob>', 'no site whose node or output name matches (repeatable)', collect);
+    .option('--exclude <glob>', 'no site whose node or output name matches (repeatable)', collectValues);
 }
 
 /** Adds -o and --force to a command. */

@@ -2,7 +2,7 @@ import type { Degradation } from '../../calibrate/select/trial.js';
 import { clean } from './text.js';
 
 /** Formats a figure with a few significant digits. */
-export function figure(value: number): string {
+export function shortFigure(value: number): string {
   if (value === 0) return '0';
   return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
     ? String(Number(value.toPrecision(3)))
@@ -31,8 +31,10 @@ export function harmText(harm: Degradation): string {
   return [
     ...(agreement === null ? [] : [`agreement ${shareText(agreement)}`]),
     `SQNR ${sqnrText(harm)}`,
-    ...(maxAbs === null ? [] : [`max abs ${figure(maxAbs)}`]),
+    ...(maxAbs === null ? [] : [`max abs ${shortFigure(maxAbs)}`]),
     ...(cosine === null ? [] : [`cosine ${Number(cosine.toFixed(4))}`]),
-    ...(top1Drop === null ? [] : [`top-1 ${top1Drop > 0 ? '-' : '+'}${figure(Math.abs(top1Drop))} points`]),
+    ...(top1Drop === null
+      ? []
+      : [`top-1 ${top1Drop > 0 ? '-' : '+'}${shortFigure(Math.abs(top1Drop))} points`]),
   ].join(', ');
 }

@@ -42,7 +42,7 @@ export type WorkerAnswer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: Problem };
 
-/** Whether a provider of this browser can run a model, with the reason if not. */
+/** Ability of a provider in this browser to run a model, with the reason if it cannot. */
 export interface Fit {
   readonly provider: PageProvider;
   readonly runs: boolean;

@@ -6,7 +6,7 @@ import type { PageProvider } from '../protocol.js';
 import { Legend, type Line, LineChart } from './chart.js';
 import { download } from './files.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
-import { choiceOf, isSame, type PageRun, type Row, type TimedPairs } from './state.js';
+import { choiceOf, isSame, type PageRun, type PairTimes, type Row } from './state.js';
 
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
@@ -84,7 +84,7 @@ const LINES: readonly Line[] = [
 
 /** Shows the times of one provider's pairs of runs while they are measured. */
 function Latency({ provider, run }: { readonly provider: PageProvider; readonly run: PageRun }) {
-  const pairs: TimedPairs = run.pairs[provider] ?? [];
+  const pairs: PairTimes = run.pairs[provider] ?? [];
   const row = run.rows.find((one) => one.provider === provider);
   const data = useMemo(
     () => [pairs.map((_, index) => index + 1), pairs.map(([one]) => one), pairs.map(([, other]) => other)],

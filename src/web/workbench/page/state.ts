@@ -40,7 +40,7 @@ export interface Feed {
 }
 
 export type Row = Report['providers'][number];
-export type TimedPairs = readonly (readonly [original: number, swapped: number])[];
+export type PairTimes = readonly (readonly [original: number, swapped: number])[];
 
 /** One run of both models: in progress, or its results. */
 export interface PageRun {
@@ -48,7 +48,7 @@ export interface PageRun {
   readonly providers: readonly PageProvider[];
   readonly wanted: number;
   readonly step: string;
-  readonly pairs: Readonly<Partial<Record<PageProvider, TimedPairs>>>;
+  readonly pairs: Readonly<Partial<Record<PageProvider, PairTimes>>>;
   readonly rows: readonly Row[];
   readonly report: Report | null;
   readonly ended: 'no' | 'done' | 'stopped' | 'failed';
