@@ -1,5 +1,13 @@
 import { OnnxMishError } from '../base/error.js';
 import { top1Drop } from '../metrics/accuracy.js';
+import {
+  isValidLimit,
+  isWithinLimit,
+  LIMITED_METRICS,
+  type LimitedMetric,
+  parseLimit,
+  sqnrForLimit,
+} from '../metrics/limits.js';
 import type { ProviderRow, Verdict } from './report-schema.js';
 import { toleranceFor } from './tolerance.js';
 
@@ -26,50 +34,61 @@ export interface Thresholds {
 
 type Measured = Pick<ProviderRow, 'drift' | 'accuracy' | 'latency' | 'kernel' | 'parity'>;
 
+/** The metric of each threshold, which gives direction, unit and range. */
+const METRICS = {
+  maxAbs: 'max-abs',
+  minCosine: 'cosine',
+  minSqnr: 'sqnr',
+  minAgreement: 'agreement',
+  minTop1: 'top1',
+  maxTop1Drop: 'top1-drop',
+  maxLatencyRatio: 'latency-ratio',
+  maxKernelError: 'kernel-error',
+  maxParity: 'parity',
+} as const satisfies Readonly<Record<keyof Thresholds, LimitedMetric>>;
+
+const THRESHOLDS = Object.keys(METRICS) as (keyof Thresholds)[];
+
 interface Rule {
   readonly name: keyof Thresholds;
-  readonly sense: 'max' | 'min';
   /** Returns the values that the limit holds for; null for a value that could not be measured. */
   readonly values: (row: Measured) => readonly (number | null)[];
 }
 
-const infiniteIfExact = (sqnr: number | null, maxAbs: number | null) =>
-  sqnr === null && maxAbs === 0 ? Number.MAX_VALUE : sqnr;
-
+/** Thresholds without a default, in the order of their verdicts. */
 const RULES: readonly Rule[] = [
-  { name: 'maxAbs', sense: 'max', values: ({ drift }) => drift.map(({ maxAbs }) => maxAbs) },
-  { name: 'minCosine', sense: 'min', values: ({ drift }) => drift.map(({ cosine }) => cosine) },
-  {
-    name: 'minSqnr',
-    sense: 'min',
-    values: ({ drift }) => drift.map(({ sqnr, maxAbs }) => infiniteIfExact(sqnr, maxAbs)),
-  },
-  {
-    name: 'minAgreement',
-    sense: 'min',
-    values: ({ drift }) => drift.flatMap(({ top1 }) => (top1 === null ? [] : [top1])),
-  },
-  {
-    name: 'minTop1',
-    sense: 'min',
-    values: ({ accuracy }) => (accuracy === null ? [] : [accuracy.swapped.top1]),
-  },
+  { name: 'maxAbs', values: ({ drift }) => drift.map(({ maxAbs }) => maxAbs) },
+  { name: 'minCosine', values: ({ drift }) => drift.map(({ cosine }) => cosine) },
+  { name: 'minSqnr', values: ({ drift }) => drift.map(sqnrForLimit) },
+  { name: 'minAgreement', values: ({ drift }) => drift.flatMap(({ top1 }) => (top1 === null ? [] : [top1])) },
+  { name: 'minTop1', values: ({ accuracy }) => (accuracy === null ? [] : [accuracy.swapped.top1]) },
   {
     name: 'maxTop1Drop',
-    sense: 'max',
     values: ({ accuracy }) => (accuracy === null ? [] : [top1Drop(accuracy.original, accuracy.swapped)]),
   },
-  {
-    name: 'maxLatencyRatio',
-    sense: 'max',
-    values: ({ latency }) => (latency === null ? [] : [latency.ratio.value]),
-  },
+  { name: 'maxLatencyRatio', values: ({ latency }) => (latency === null ? [] : [latency.ratio.value]) },
   {
     name: 'maxKernelError',
-    sense: 'max',
     values: ({ kernel }) => kernel.map(({ maxAbs, broken }) => (broken > 0 ? null : maxAbs)),
   },
 ];
+
+/**
+ * Returns thresholds that also include limits such as `sqnr>=30`. Of two limits of a metric the stricter remains. Throws
+ * `bad-usage`.
+ */
+export function withLimits(thresholds: Thresholds, texts: readonly string[]): Thresholds {
+  const result: { -readonly [Name in keyof Thresholds]: Thresholds[Name] } = { ...thresholds };
+  for (const text of texts) {
+    const { measure, limit } = parseLimit(text, Object.values(METRICS));
+    for (const name of THRESHOLDS) {
+      if (METRICS[name] !== measure) continue;
+      const other = result[name];
+      if (other === undefined || isWithinLimit({ measure, limit: other }, limit)) result[name] = limit;
+    }
+  }
+  return result;
+}
 
 /** A smaller limit in percentage points is probably meant as a share, the unit of onnx-mish/report@1. */
 const MIN_PLAUSIBLE_POINTS = 0.02;
@@ -83,13 +102,13 @@ export function notesOnThresholds({ maxTop1Drop }: Thresholds): string[] {
   ];
 }
 
-/** Throws `bad-usage` for a limit that is not finite. */
+/** Throws `bad-usage` for a limit that is not finite or outside its metric's range. */
 export function checkThresholds(thresholds: Thresholds): void {
-  for (const name of [...RULES.map((rule) => rule.name), 'maxParity'] as const) {
-    const limit = thresholds[name];
-    if (limit === undefined || Number.isFinite(limit)) continue;
+  for (const name of THRESHOLDS) {
+    const [measure, limit] = [METRICS[name], thresholds[name]];
+    if (limit === undefined || isValidLimit({ measure, limit })) continue;
     throw new OnnxMishError('bad-usage', `the threshold ${name} is ${limit}`, {
-      fix: 'Give a finite number',
+      fix: `Give ${LIMITED_METRICS[measure].unit}`,
     });
   }
 }
@@ -101,14 +120,16 @@ export function checkThresholds(thresholds: Thresholds): void {
  * swapped model may be right.
  */
 export function judge(provider: string, row: Measured, thresholds: Thresholds, elemType = 'f32'): Verdict[] {
-  const requested = RULES.flatMap(({ name, sense, values: valuesOf }): Verdict[] => {
+  const requested = RULES.flatMap(({ name, values: valuesOf }): Verdict[] => {
     const limit = thresholds[name];
     if (limit === undefined) return [];
     const measured = valuesOf(row);
     const values = measured.filter((value) => value !== null);
-    const worst = values.length === 0 ? null : sense === 'max' ? Math.max(...values) : Math.min(...values);
+    const measure = METRICS[name];
+    const extreme = LIMITED_METRICS[measure].direction === '<=' ? Math.max : Math.min;
+    const worst = values.length === 0 ? null : extreme(...values);
     const complete = measured.length > 0 && values.length === measured.length;
-    const kept = worst !== null && (sense === 'max' ? worst <= limit : worst >= limit);
+    const kept = worst !== null && isWithinLimit({ measure, limit }, worst);
     return [{ provider, threshold: name, limit, value: worst, passed: complete && kept, binding: true }];
   });
   return [

@@ -4,7 +4,7 @@ import { top1Drop } from '../../src/metrics/accuracy.js';
 import { validateFiles } from '../../src/node/validate-files.js';
 import committed from '../../src/validate/report.schema.json' with { type: 'json' };
 import { parseReport, reportJsonSchema } from '../../src/validate/report-schema.js';
-import { checkThresholds, judge, notesOnThresholds } from '../../src/validate/thresholds.js';
+import { checkThresholds, judge, notesOnThresholds, withLimits } from '../../src/validate/thresholds.js';
 import { REAL_MODELS } from '../support/models.js';
 
 interface Schema {
@@ -182,6 +182,38 @@ describe('thresholds', () => {
       expect(() => checkThresholds({ maxAbs })).toThrow(expect.objectContaining({ code: 'bad-usage' }));
     }
     checkThresholds({ maxAbs: 0, minSqnr: undefined });
+  });
+
+  test('must be in the range of their metric', () => {
+    const error = {
+      code: 'bad-usage',
+      what: 'the threshold minAgreement is 99',
+      fix: 'Give a share from 0 to 1',
+    };
+    expect(() => checkThresholds({ minAgreement: 99 })).toThrow(expect.objectContaining(error));
+    for (const wrong of [{ minCosine: 2 }, { maxAbs: -1 }, { maxTop1Drop: 101 }, { maxParity: -1 }])
+      expect(() => checkThresholds(wrong), JSON.stringify(wrong)).toThrow('the threshold');
+    checkThresholds({ minAgreement: 1, minCosine: -1, minSqnr: -300, maxTop1Drop: -100, maxLatencyRatio: 0 });
+  });
+
+  test.each([
+    ['max-abs<=0.5', 'maxAbs'],
+    ['cosine>=0.5', 'minCosine'],
+    ['sqnr>=0.5', 'minSqnr'],
+    ['agreement>=0.5', 'minAgreement'],
+    ['top1>=0.5', 'minTop1'],
+    ['top1-drop<=0.5', 'maxTop1Drop'],
+    ['latency-ratio<=0.5', 'maxLatencyRatio'],
+    ['kernel-error<=0.5', 'maxKernelError'],
+    ['parity<=0.5', 'maxParity'],
+  ] as const)('the limit %s is the threshold %s, and the stricter of two remains', (text, name) => {
+    expect(withLimits({}, [text])).toEqual({ [name]: 0.5 });
+    const [looser, stricter] = name.startsWith('max') ? [0.75, 0.25] : [0.25, 0.75];
+    expect(withLimits({ [name]: looser }, [text])).toEqual({ [name]: 0.5 });
+    expect(withLimits({ [name]: stricter }, [text])).toEqual({ [name]: stricter });
+    const both = [looser, stricter].map((limit) => text.replace('0.5', `${limit}`));
+    expect(withLimits({}, both)).toEqual(withLimits({}, both.toReversed()));
+    expect(withLimits({}, both)).toEqual({ [name]: stricter });
   });
 
   test('give no verdict unless requested', () => {

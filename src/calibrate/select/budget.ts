@@ -1,15 +1,26 @@
 import { OnnxMishError } from '../../base/error.js';
+import {
+  formatLimit,
+  isWithinLimit,
+  type LimitedMetric,
+  type MetricLimit,
+  parseLimit,
+  sqnrForLimit,
+} from '../../metrics/limits.js';
 import type { Degradation } from './trial.js';
 
 /** Figures that a budget can limit. */
-export const MEASURES = ['agreement', 'sqnr', 'cosine', 'max-abs', 'top1-drop'] as const;
+export const MEASURES = [
+  'agreement',
+  'sqnr',
+  'cosine',
+  'max-abs',
+  'top1-drop',
+] as const satisfies readonly LimitedMetric[];
 export type Measure = (typeof MEASURES)[number];
 
 /** A limit of a budget, such as `agreement>=0.99`. */
-export interface Limit {
-  readonly measure: Measure;
-  readonly limit: number;
-}
+export interface Limit extends MetricLimit<Measure> {}
 
 /** A measured value and whether the value is within its limit. */
 export interface LimitVerdict extends Limit {
@@ -18,40 +29,12 @@ export interface LimitVerdict extends Limit {
   readonly kept: boolean;
 }
 
-interface Rule {
-  readonly sense: '>=' | '<=';
-  /** Smallest and largest valid limit. */
-  readonly range: readonly [least: number, most: number];
-  readonly unit: string;
-  readonly value: (harm: Degradation) => number | null;
-}
-
-const RULES: Readonly<Record<Measure, Rule>> = {
-  agreement: {
-    sense: '>=',
-    range: [0, 1],
-    unit: 'a share from 0 to 1',
-    value: ({ agreement }) => agreement,
-  },
-  sqnr: {
-    sense: '>=',
-    range: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
-    unit: 'decibels',
-    value: ({ sqnr, maxAbs }) => (sqnr === null && maxAbs === 0 ? Number.MAX_VALUE : sqnr),
-  },
-  cosine: { sense: '>=', range: [-1, 1], unit: 'a number from -1 to 1', value: ({ cosine }) => cosine },
-  'max-abs': {
-    sense: '<=',
-    range: [0, Number.POSITIVE_INFINITY],
-    unit: 'a number of at least 0',
-    value: ({ maxAbs }) => maxAbs,
-  },
-  'top1-drop': {
-    sense: '<=',
-    range: [-100, 100],
-    unit: 'percentage points',
-    value: ({ top1Drop }) => top1Drop,
-  },
+const VALUES: Readonly<Record<Measure, (harm: Degradation) => number | null>> = {
+  agreement: ({ agreement }) => agreement,
+  sqnr: sqnrForLimit,
+  cosine: ({ cosine }) => cosine,
+  'max-abs': ({ maxAbs }) => maxAbs,
+  'top1-drop': ({ top1Drop }) => top1Drop,
 };
 
 /**
@@ -65,23 +48,9 @@ const RULES: Readonly<Record<Measure, Rule>> = {
  * await keepWithin('model.onnx', { budget, data: (inputs) => seededFeeds(inputs, { count: 64 }) });
  */
 export function parseBudget(texts: readonly string[]): Limit[] {
-  const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
-  if (texts.length === 0)
-    throw bad('the budget is empty', 'Give at least one limit, such as agreement>=0.99');
-  return texts.map((text) => {
-    const [, name = '', sense = '', number = ''] = /^\s*([^<>=]*?)\s*([<>=]+)\s*(.*?)\s*$/.exec(text) ?? [];
-    if (sense === '') throw bad(`the limit '${text}' has no >= or <=`, "Write it as 'agreement>=0.99'");
-    const measure = MEASURES.find((known) => known === name.replaceAll('_', '-'));
-    if (measure === undefined) {
-      throw bad(`'${name}' is not a measure`, `Choose from ${MEASURES.map(example).join(', ')}`);
-    }
-    const rule = RULES[measure];
-    if (sense !== rule.sense)
-      throw bad(`'${text}' has the wrong direction`, `Write ${measure}${rule.sense}${number}`);
-    const limit = number === '' ? Number.NaN : Number(number);
-    const [least, most] = rule.range;
-    if (Number.isFinite(limit) && limit >= least && limit <= most) return { measure, limit };
-    throw bad(`the limit '${text}' needs ${rule.unit}`, `Write ${example(measure)}`);
+  if (texts.length > 0) return texts.map((text) => parseLimit(text, MEASURES));
+  throw new OnnxMishError('bad-usage', 'the budget is empty', {
+    fix: 'Give at least one limit, such as agreement>=0.99',
   });
 }
 
@@ -93,19 +62,8 @@ export function parseBudget(texts: readonly string[]): Limit[] {
  *
  * parseBudget(['agreement>=0.99', 'sqnr>=30']).map(limitText);
  */
-export function limitText({ measure, limit }: Limit): string {
-  return `${measure}${RULES[measure].sense}${limit}`;
-}
-
-function example(measure: Measure): string {
-  const limits: Record<Measure, number> = {
-    agreement: 0.99,
-    sqnr: 30,
-    cosine: 0.99,
-    'max-abs': 0.01,
-    'top1-drop': 0.5,
-  };
-  return limitText({ measure, limit: limits[measure] });
+export function limitText(limit: Limit): string {
+  return formatLimit(limit);
 }
 
 /**
@@ -115,9 +73,8 @@ function example(measure: Measure): string {
 export function limitVerdicts(limits: readonly Limit[], harm: Degradation): LimitVerdict[] {
   const sound = harm.broken === 0 && harm.problem === null;
   return limits.map(({ measure, limit }) => {
-    const { sense, value: read } = RULES[measure];
-    const value = read(harm);
-    const within = value !== null && (sense === '>=' ? value >= limit : value <= limit);
+    const value = VALUES[measure](harm);
+    const within = value !== null && isWithinLimit({ measure, limit }, value);
     return { measure, limit, value, kept: sound && within };
   });
 }

@@ -32,6 +32,8 @@ export interface Flags extends FormOptions, Thresholds, DataFlags, ManyFlags {
   latency: boolean;
   pairs?: number;
   seconds?: number;
+  /** Limits as text, which the command adds to the thresholds. */
+  require?: string[];
   json?: boolean;
   report?: string;
   junit?: string;

@@ -2,9 +2,11 @@ import { Command, Option } from 'commander';
 import { inWords } from '../../base/in-words.js';
 import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
+import { withLimits } from '../../validate/thresholds.js';
 import { dataOptions } from '../options/data-options.js';
 import { chooseModels, failFastOption, refuseForMany, shardOption } from '../options/many-options.js';
 import {
+  collect,
   commonOptions,
   configOptions,
   count,
@@ -82,6 +84,11 @@ export function command(): Command {
       '--max-parity <share>',
       'largest difference from the CPU, as a share of the largest output (default: by provider)',
       number,
+    )
+    .option(
+      '--require <limit>',
+      'the same limits as swap --keep takes them, such as sqnr>=30 or top1-drop<=0.5; repeatable',
+      collect,
     );
   command
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
@@ -107,7 +114,8 @@ Examples:
   $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 1
   $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
-  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl`,
+  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl
+  $ onnx-mish validate model.onnx --data samples.npz --require 'sqnr>=30' --require 'agreement>=0.99'`,
     )
     .action(run);
 }
@@ -115,9 +123,10 @@ Examples:
 async function run(
   original: string | undefined,
   swapped: string | undefined,
-  flags: Flags,
+  given: Flags,
   command: Command,
 ): Promise<void> {
+  const flags: Flags = { ...given, ...withLimits(given, given.require ?? []) };
   const inMany = { ...flags, outDir: flags.swappedDir };
   const models = original === undefined ? [] : [original];
   const chosen = swapped === undefined ? chooseModels(models, inMany, command) : { one: original ?? '' };

@@ -148,6 +148,7 @@ const validate = z
     maxLatencyRatio: number('Largest ratio of median latencies, swapped over original'),
     maxKernelError: number('Largest absolute error of a kernel'),
     maxParity: number('Largest difference from the CPU, as a share of the largest output'),
+    require: texts('The same limits as text, such as sqnr>=30 or top1-drop<=0.5'),
     report: text('HTML file for the report, relative to this file'),
     junit: text('JUnit XML file, relative to this file'),
     force: flag('Overwrite existing files'),

@@ -89,6 +89,30 @@ test('a threshold that is kept and one that is not', async () => {
   expect(people.stdout).toMatch(/^FAIL {2}cpu maxAbs: 0\.\d+ ≤ /m);
 });
 
+test('--require takes the limits of swap --keep', async () => {
+  const limits = ['--require', 'max-abs<=1', '--require', 'cosine>=-1'];
+  const kept = await validate(...BATCH, ...QUICK, ...limits);
+  expect(kept.code).toBe(0);
+  const asFlags = await validate(...BATCH, ...QUICK, '--max-abs', '1', '--min-cosine', '-1');
+  expect(kept.json.verdicts).toEqual(asFlags.json.verdicts);
+  const missed = await validate(...BATCH, ...QUICK, '--max-abs', '1', '--require', 'max-abs<=0.000001');
+  expect(missed.code).toBe(1);
+  expect(missed.json.verdicts).toContainEqual(
+    expect.objectContaining({ threshold: 'maxAbs', limit: 0.000001, passed: false }),
+  );
+});
+
+test.each([
+  [['--require', 'sqnr<=30'], "'sqnr<=30' has the wrong direction", 'Write sqnr>=30'],
+  [['--require', 'agreement>=99'], "the limit 'agreement>=99' needs a share from 0 to 1", 'Write agreement'],
+  [['--require', 'speed>=3'], "'speed' is not a measure", 'latency-ratio<=1.5'],
+  [['--min-agreement', '99'], 'the threshold minAgreement is 99', 'Give a share from 0 to 1'],
+])('%j is refused', async (limit, what, fix) => {
+  const { code, json } = await validate(...BATCH, ...QUICK, ...limit);
+  expect(code).toBe(2);
+  expect(json.error).toMatchObject({ code: 'bad-usage', what, fix: expect.stringContaining(fix) });
+});
+
 test('a threshold that cannot be measured is not kept', async () => {
   const { code, json } = await validate(...BATCH, ...QUICK, '--max-latency-ratio', '100');
   expect(code).toBe(1);
