@@ -228,7 +228,7 @@ test('data that is no data', async () => {
   await folder.write('text.npz', 'no archive');
   await mkdir(folder.at('empty'));
   const cases: [string, string, RegExp][] = [
-    ['text.npz', 'bad-data', /^this is no \.npz archive/],
+    ['text.npz', 'bad-data', /^not an \.npz archive/],
     ['empty', 'bad-data', /^there is no input_0\.pb in it$/],
     ['absent.npz', 'io', /^there is no such file$/],
   ];
