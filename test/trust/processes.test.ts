@@ -143,7 +143,7 @@ test('the input under another name is refused, forced or not, and standard outpu
   const appended = await run('onnx-mish swap m.onnx -o - >> hard.onnx');
   expect(appended.code).toBe(2);
   expect(appended.stderr).toContain(
-    'onnx-mish: m.onnx: standard output is redirected to this file\n  Redirect it to',
+    'onnx-mish: m.onnx: standard output is redirected to this file\n  Redirect standard output to',
   );
   expect(await folder.read('m.onnx')).toEqual(MODEL);
   // An appended file that is another one is as good as any.
