@@ -6,7 +6,7 @@ import { withLimits } from '../../validate/thresholds.js';
 import { dataOptions } from '../options/data-options.js';
 import { chooseModels, failFastOption, refuseForMany, shardOption } from '../options/many-options.js';
 import {
-  collect,
+  collectValues,
   commonOptions,
   configOptions,
   count,
@@ -88,7 +88,7 @@ export function command(): Command {
     .option(
       '--require <limit>',
       'the same limits as swap --keep takes them, such as sqnr>=30 or top1-drop<=0.5; repeatable',
-      collect,
+      collectValues,
     );
   command
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
