@@ -2,19 +2,15 @@ import { OnnxMishError } from '../base/error.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { datasetOf, joined, type Subset, splitFeeds } from '../data/split.js';
 import type { Accuracy } from '../metrics/accuracy.js';
-import { foldDocument } from '../mish/fold.js';
-import type { FormName } from '../mish/forms.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { FoldReport, SkipReport, SwapReport } from '../mish/results.js';
-import { retarget } from '../mish/retarget.js';
-import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { type SiteWithCurvedShare, withCurvedShares } from './activations/curved-share.js';
 import { attempt, type Common } from './attempt.js';
 import type { Tuned } from './distil.js';
-import { forTarget } from './for-target.js';
+import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
@@ -153,15 +149,12 @@ async function repairSwap(
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
-  const written = swap.form === measuredIn ? kept : await inForm(await kept.bytes(), swap.form);
-  const folded = options.fold
-    ? await foldDocument(await scan(await written.bytes()), { openData: original.openData, undo: false })
-    : undefined;
-  const plain = folded?.output ?? written;
-  const { output, notes } = await forTarget(plain, options.target);
+  const form = swap.form === measuredIn ? undefined : swap.form;
+  const { fold, target } = options;
+  const finished = await finish(kept, original, { form, fold, target });
   const { sites, skipped } = chosen.swap;
   return {
-    output,
+    output: finished.output,
     report: {
       schema: CALIBRATION_SCHEMA,
       form: swap.form,
@@ -173,16 +166,12 @@ async function repairSwap(
       layers: chosen.layers,
       leftAlone: chosen.leftAlone,
       tuning: chosen.tuning,
-      fold: folded?.report ?? null,
-      notes: [...chosen.notes, ...(sharpened?.notes ?? []), ...notes],
+      fold: finished.fold,
+      notes: [...chosen.notes, ...(sharpened?.notes ?? []), ...finished.notes],
       original: before.original,
       swapped: { drift: before.drift, accuracy: before.accuracy },
       calibrated: { drift: after.drift, accuracy: after.accuracy },
       kept: better ? 'calibrated' : 'swapped',
     },
   };
-}
-
-async function inForm(bytes: Uint8Array, form: FormName): Promise<Spliced> {
-  return (await retarget(bytes, { form, undo: false })).output;
 }

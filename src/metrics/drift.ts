@@ -77,7 +77,7 @@ export function driftMeter(output: string): DriftMeter {
   let broken = 0;
   let problem: string | null = null;
   let seen = false;
-  const rows = { n: 0, top1: 0, ofMany: 0, top5: 0 };
+  const rows: Agreements = { n: 0, top1: 0, ofMany: 0, top5: 0 };
 
   function compare(a: ArrayLike<number>, b: ArrayLike<number>, least: number): void {
     for (let index = 0; index < a.length; index++) {
@@ -120,15 +120,7 @@ export function driftMeter(output: string): DriftMeter {
       const [a, b] = [flushDenormals(wanted, reference.elemType), flushDenormals(given, got.elemType)];
       compare(a, b, smallestDifference(reference.elemType));
       const classes = classesOf(reference);
-      if (classes === undefined) return;
-      for (let row = 0; row < (reference.dims[0] ?? 0); row++) {
-        const [want, have] = [highest(a, row, classes), highest(b, row, classes)];
-        rows.n++;
-        if (want[0] !== undefined && want[0] === have[0]) rows.top1++;
-        if (classes <= TOP) continue; // the five highest of at most five classes always agree
-        rows.ofMany++;
-        if (want.length > 0 && want.every((label) => have.includes(label))) rows.top5++;
-      }
+      if (classes !== undefined) countAgreements(rows, a, b, reference.dims[0] ?? 0, classes);
     },
     result() {
       const usable = problem === null && seen && broken === 0;
@@ -150,6 +142,32 @@ export function driftMeter(output: string): DriftMeter {
       };
     },
   };
+}
+
+/** Numbers of rows that were compared, and of rows that agree in their highest class or in the five highest. */
+interface Agreements {
+  n: number;
+  top1: number;
+  /** Rows of more than five classes. */
+  ofMany: number;
+  top5: number;
+}
+
+function countAgreements(
+  counts: Agreements,
+  reference: ArrayLike<number>,
+  got: ArrayLike<number>,
+  rows: number,
+  classes: number,
+): void {
+  for (let row = 0; row < rows; row++) {
+    const [want, have] = [highest(reference, row, classes), highest(got, row, classes)];
+    counts.n++;
+    if (want[0] !== undefined && want[0] === have[0]) counts.top1++;
+    if (classes <= TOP) continue; // the five highest of at most five classes always agree
+    counts.ofMany++;
+    if (want.length > 0 && want.every((label) => have.includes(label))) counts.top5++;
+  }
 }
 
 /** Returns the cosine from sums of squares: 1 for two zero vectors, NaN if only one is zero. */

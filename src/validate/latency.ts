@@ -64,6 +64,19 @@ async function onePair(
   return [after, await original.time(feeds[0])];
 }
 
+function timingOf({ createMs }: Session, firstMs: number, times: readonly number[]): Timing {
+  const quantile = quantilesOf(times);
+  return {
+    createMs,
+    firstMs,
+    p50: quantile(0.5),
+    p90: quantile(0.9),
+    p99: quantile(0.99),
+    mean: mean(times),
+    quantiles: Array.from({ length: 101 }, (_, step) => quantile(step / 100)),
+  };
+}
+
 /**
  * Times two sessions in pairs of runs, so that a slow machine slows both. The session that runs first alternates.
  * The measurement ends when both `minPairs` and `minSeconds` are reached, or at `maxPairs` or `maxSeconds`.
@@ -131,27 +144,15 @@ export async function measureLatency(
     onPairs(timed.times);
     repeats = timed.repeats;
   }
-  const timing = (session: Session, firstMs: number, times: number[]): Timing => {
-    const quantile = quantilesOf(times);
-    return {
-      createMs: session.createMs,
-      firstMs,
-      p50: quantile(0.5),
-      p90: quantile(0.9),
-      p99: quantile(0.99),
-      mean: mean(times),
-      quantiles: Array.from({ length: 101 }, (_, step) => quantile(step / 100)),
-    };
-  };
   return {
     n: pairs.length,
     repeats,
-    original: timing(
+    original: timingOf(
       original,
       firstOriginal,
       pairs.map(([, time]) => time),
     ),
-    swapped: timing(
+    swapped: timingOf(
       swapped,
       firstSwapped,
       pairs.map(([time]) => time),

@@ -162,12 +162,12 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
   };
   const isWithin = ({ verdicts }: JudgedSet) => verdicts.every(({ kept }) => kept);
 
-  const alone: { site: SiteReport; judged: JudgedSet }[] = [];
+  const alone: JudgedSite[] = [];
   for (const [index, site] of sites.entries()) {
     onProgress?.({ stage: 'ranking', model: index + 1, models: sites.length, sites: 1 });
     alone.push({ site, judged: await measure([site], searchParts.slice(-1)) });
   }
-  const score = ({ judged }: (typeof alone)[number]) => degradationScore(judged.harm);
+  const score = ({ judged }: JudgedSite) => degradationScore(judged.harm);
   alone.sort((a, b) => (score(a) === score(b) ? 0 : score(b) - score(a)));
   const order = alone.map(({ site }) => site);
 
@@ -194,18 +194,9 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
     searched = measured ?? (await measure(set, searchParts, form));
     return isWithin(searched);
   };
-  // The order on the search samples did not suffice: the new order uses the worse score of both subsets.
-  const reorder = async (set: readonly SiteReport[]) => {
-    const scores = new Map<SiteReport, number>();
-    for (const { site, judged } of alone) {
-      if (!set.includes(site)) continue;
-      const other = await measure([site], [heldOutPart]);
-      scores.set(site, Math.min(degradationScore(judged.harm), degradationScore(other.harm)));
-    }
-    const worse = (site: SiteReport) => scores.get(site) ?? 0;
-    return set.toSorted((a, b) => (worse(a) === worse(b) ? 0 : worse(b) - worse(a)));
-  };
-  const chosen = await backtrack(found.items, holds, reorder);
+  const chosen = await backtrack(found.items, holds, (set) =>
+    reorder(set, alone, (site) => measure([site], [heldOutPart])),
+  );
   const [nearest] = order;
   const mostHarmless =
     chosen.length > 0 || nearest === undefined
@@ -234,6 +225,31 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
     evaluations,
     notes: notesOn(trial, budget, found.stopped),
   };
+}
+
+/** A site and its degradation, swapped alone. */
+interface JudgedSite {
+  readonly site: SiteReport;
+  readonly judged: JudgedSet;
+}
+
+/**
+ * Returns the set in a new order, because the order on the search samples did not suffice. The new order uses the worse
+ * score of both subsets; `measure` returns the degradation on the held-out samples.
+ */
+async function reorder(
+  set: readonly SiteReport[],
+  alone: readonly JudgedSite[],
+  measure: (site: SiteReport) => Promise<JudgedSet>,
+): Promise<SiteReport[]> {
+  const scores = new Map<SiteReport, number>();
+  for (const { site, judged } of alone) {
+    if (!set.includes(site)) continue;
+    const other = await measure(site);
+    scores.set(site, Math.min(degradationScore(judged.harm), degradationScore(other.harm)));
+  }
+  const worse = (site: SiteReport) => scores.get(site) ?? 0;
+  return set.toSorted((a, b) => (worse(a) === worse(b) ? 0 : worse(b) - worse(a)));
 }
 
 function leftOut({ scope, label, node, output, kind }: SiteReport, takenBack: boolean): SkipReport {

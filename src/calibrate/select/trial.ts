@@ -131,14 +131,7 @@ export async function withTrial<T>(
     };
 
     const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? NOTHING;
-    if (unchanged.broken > 0) {
-      throw new OnnxMishError('bad-data', 'the original returns NaN on these samples', {
-        where: document.source.name,
-        fix: 'Leave out these samples',
-      });
-    }
-    let digest = '';
-    for (const { feeds } of split) digest += await hashFeeds(feeds);
+    if (unchanged.broken > 0) throw returnsNaN(document.source.name);
     const trial: Trial = {
       unchanged,
       drawn: {
@@ -149,7 +142,7 @@ export async function withTrial<T>(
         of: all,
         samples: Math.round(limit * batch),
         labelled: dataset.labels !== undefined,
-        sha256: await sha256(digest),
+        sha256: await hashOf(split),
       },
       parts: split.map((part) => ({ runs: part.runs, samples: Math.round(part.runs * batch) })),
       async measure(sites, parts, form) {
@@ -177,6 +170,12 @@ export async function withTrial<T>(
   }
 }
 
+const returnsNaN = (where: string) =>
+  new OnnxMishError('bad-data', 'the original returns NaN on these samples', {
+    where,
+    fix: 'Leave out these samples',
+  });
+
 const NOTHING: Degradation = {
   sqnr: null,
   maxAbs: null,
@@ -186,6 +185,13 @@ const NOTHING: Degradation = {
   broken: 0,
   problem: null,
 };
+
+/** Returns the SHA-256 of the drawn feeds. */
+async function hashOf(split: readonly Subset[]): Promise<string> {
+  let digest = '';
+  for (const { feeds } of split) digest += await hashFeeds(feeds);
+  return sha256(digest);
+}
 
 /** Returns the number of samples in a run. */
 export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {

@@ -18,6 +18,26 @@ import {
 } from '../options/options.js';
 import type { Flags } from './run-validate.js';
 
+const HELP = `
+${inWords(WEB_PROVIDERS)} run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
+is held against what its provider may be off by; an original that is wrong on a provider is a finding and fails
+nothing. A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for
+and is not there makes it 3; the others still run. --json prints an onnx-mish/report@2
+(onnx-mish/report.schema.json), which \`onnx-mish report\` shows again.
+
+A glob is compared one model after the other, so that no latency suffers from another model, with a table in the end or,
+with --json, a line for each model: the report, with \`input\` and \`status\` before it.
+
+Examples:
+  $ onnx-mish validate model.onnx model.mish.onnx
+  $ onnx-mish validate model.onnx --target cpu --dim batch=1
+  $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
+  $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 1
+  $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
+  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl
+  $ onnx-mish validate model.onnx --data samples.npz --require 'sqnr>=30' --require 'agreement>=0.99'`;
+
 export function command(): Command {
   const providers = new Option(
     '--providers <names>',
@@ -63,6 +83,18 @@ export function command(): Command {
     .option('--pairs <number>', 'minimal number of timed pairs of runs (default: 30)', count)
     .option('--seconds <number>', 'minimal duration of the timing (default: 2)', number);
   formOptions(command).option('--beta <number>', 'sharpness β of the swap in memory', number);
+  limitOptions(command);
+  command
+    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
+    .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
+    .option('-f, --force', 'overwrite existing files');
+  return commonOptions(configOptions(dataAccess(command)))
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+/** Adds the limits of a passed comparison. */
+function limitOptions(command: Command): void {
   command
     .option('--max-abs <number>', 'largest difference of any output element', number)
     .option('--min-cosine <number>', 'smallest cosine between outputs', number)
@@ -90,34 +122,6 @@ export function command(): Command {
       'the same limits as swap --keep takes them, such as sqnr>=30 or top1-drop<=0.5; repeatable',
       collectValues,
     );
-  command
-    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
-    .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
-    .option('-f, --force', 'overwrite existing files');
-  return commonOptions(configOptions(dataAccess(command)))
-    .addHelpText(
-      'after',
-      `
-${inWords(WEB_PROVIDERS)} run in a browser that is started for it. Each kernel, and each output's parity with the CPU,
-is held against what its provider may be off by; an original that is wrong on a provider is a finding and fails
-nothing. A threshold that is not met, or cannot be measured, makes the exit code 1. A provider that was asked for
-and is not there makes it 3; the others still run. --json prints an onnx-mish/report@2
-(onnx-mish/report.schema.json), which \`onnx-mish report\` shows again.
-
-A glob is compared one model after the other, so that no latency suffers from another model, with a table in the end or,
-with --json, a line for each model: the report, with \`input\` and \`status\` before it.
-
-Examples:
-  $ onnx-mish validate model.onnx model.mish.onnx
-  $ onnx-mish validate model.onnx --target cpu --dim batch=1
-  $ onnx-mish validate model.onnx --providers cpu,wasm,webgl,webgpu,cuda --report report.html
-  $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 1
-  $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
-  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl
-  $ onnx-mish validate model.onnx --data samples.npz --require 'sqnr>=30' --require 'agreement>=0.99'`,
-    )
-    .action(run);
 }
 
 async function run(

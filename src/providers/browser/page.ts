@@ -54,52 +54,80 @@ export async function openPage(options: PageOptions): Promise<Page> {
   }
 }
 
+/** The time in which a page answers: from its start until it crashes, is too late, or is closed. */
+interface Life {
+  readonly alive: boolean;
+  /** Never resolves; rejects with the reason of the end. */
+  readonly death: Promise<never>;
+  die(reason: OnnxMishError): void;
+  /** Ends without a reason. */
+  close(): void;
+  /** Waits for the page's work, at most until the page crashes or its time is over. */
+  within<T>(what: string, work: Promise<T>): Promise<T>;
+}
+
+function startLife(timeoutMs: number): Life {
+  let alive = true;
+  let reject: (reason: OnnxMishError) => void = () => {};
+  const death = new Promise<never>((_, rejectDeath) => {
+    reject = rejectDeath;
+  });
+  death.catch(() => {}); // the page may crash while no call waits
+  const close = () => {
+    alive = false;
+  };
+  const die = (reason: OnnxMishError) => {
+    close();
+    reject(reason);
+  };
+  return {
+    get alive() {
+      return alive;
+    },
+    death,
+    die,
+    close,
+    async within<T>(what: string, work: Promise<T>): Promise<T> {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, rejectLate) => {
+        timer = setTimeout(() => {
+          const error = failed(
+            `the page did not answer within ${timeoutMs / 1000} s (${what})`,
+            MORE_TIME.fix,
+            MORE_TIME.option,
+          );
+          die(error);
+          rejectLate(error);
+        }, timeoutMs);
+      });
+      work.catch(() => {}); // after a crash no call awaits this promise
+      try {
+        return await Promise.race([work, death, late]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+const failed = (what: string, fix?: string, option?: OptionHint) =>
+  new OnnxMishError('run-failed', what, { fix, option });
+
 async function attach(
   { browser, context, kill }: Launched,
   server: PageServer,
   options: PageOptions,
 ): Promise<Page> {
   const { timeoutMs, signal } = options;
-  let alive = true;
-  let die: (reason: OnnxMishError) => void = () => {};
-  const death = new Promise<never>((_, reject) => {
-    die = (reason) => {
-      alive = false;
-      reject(reason);
-    };
-  });
-  death.catch(() => {}); // the page may crash while no call waits
-  const failed = (what: string, fix?: string, option?: OptionHint) =>
-    new OnnxMishError('run-failed', what, { fix, option });
+  const life = startLife(timeoutMs);
+  const { within, die } = life;
   const onAbort = () => die(aborted());
   signal?.addEventListener('abort', onAbort, { once: true });
   browser.on('disconnected', () => die(failed('the browser ended in the middle of it')));
 
-  /** Waits for the page's work, at most until the page crashes or its time is over. */
-  async function within<T>(what: string, work: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const error = failed(
-          `the page did not answer within ${timeoutMs / 1000} s (${what})`,
-          MORE_TIME.fix,
-          MORE_TIME.option,
-        );
-        die(error);
-        reject(error);
-      }, timeoutMs);
-    });
-    work.catch(() => {}); // after a crash no call awaits this promise
-    try {
-      return await Promise.race([work, death, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
-    alive = false;
+    life.close();
     await Promise.allSettled([kill(), server.close()]);
   };
   try {
@@ -112,12 +140,12 @@ async function attach(
     return {
       browser: `Chromium ${browser.version()}`,
       get alive() {
-        return alive;
+        return life.alive;
       },
       offer: server.offer,
       receive: server.receive,
       async call<K extends Call>(method: K, request: CallRequest<K>): Promise<CallResult<K>> {
-        if (!alive) await death;
+        if (!life.alive) await life.death;
         const asked = page.evaluate<CallAnswer<CallResult<K>>, [string, unknown]>(
           ([name, argument]) => (globalThis as unknown as InPage<CallResult<K>>).onnxMish(name, argument),
           [method, request],

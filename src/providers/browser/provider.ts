@@ -2,25 +2,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { type DataFile, dataFiles, openDataFile } from '../../files/external-data.js';
-import {
-  type Availability,
-  isPath,
-  type Provider,
-  type RunnableModel,
-  type Runtime,
-  type Session,
-  type SessionOptions,
-} from '../provider.js';
+import { dataFiles } from '../../files/external-data.js';
+import { type Availability, isPath, type Provider } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
-import type { Tensors } from '../tensor.js';
-import { decodeTensors, encodeTensors } from '../transfer.js';
 import { MISSING, type MissingFeature, WEB, type WebProvider } from '../web-providers.js';
 import { findBrowser } from './find.js';
-import { openPage, type Page } from './page.js';
-import { checksFor, type PreparedModel, prepareFor } from './prepare.js';
-import type { PageFacts } from './protocol.js';
+import { openPage } from './page.js';
+import { checksFor, prepareFor } from './prepare.js';
 import type { Content } from './server.js';
+import { openSession, type Started } from './session.js';
 
 export interface BrowserSettings {
   /** Path of the browser; default: `findBrowser` searches for a browser. */
@@ -30,12 +20,6 @@ export interface BrowserSettings {
   /** Number of WebAssembly threads; default: ONNX Runtime's choice. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Page that has loaded ONNX Runtime. */
-interface Started {
-  readonly page: Page;
-  readonly facts: PageFacts;
 }
 
 const TIMEOUT_MS = 120_000;
@@ -160,103 +144,3 @@ const PAGE = `<!doctype html>
 <script type="module" src="harness.js"></script>
 </html>
 `;
-
-/** Model and data files that are sent to a page. */
-interface Sent extends PreparedModel {
-  readonly original: RunnableModel;
-  readonly data: readonly DataFile[];
-}
-
-let nextId = 0;
-/** Number of each session in its page. */
-const ids = new WeakMap<Session, number>();
-
-async function openSession(
-  { page, facts }: Started,
-  { original, data, model: changed, retargeted, notes, suspicions }: Sent,
-  options: SessionOptions = {},
-): Promise<Session> {
-  const id = nextId++;
-  const model = changed ?? original;
-  const offered: { withdraw(): void }[] = [];
-  const offer = (content: Content) => {
-    const one = page.offer(content);
-    offered.push(one);
-    return one.path;
-  };
-  const withdraw = () => {
-    for (const one of offered.splice(0)) one.withdraw();
-  };
-  const closing: (() => Promise<void>)[] = [];
-  const closeFiles = async () => {
-    for (const close of closing.splice(0)) await close();
-  };
-  /** Paths of the feeds that stay in the page. */
-  const kept = new WeakMap<Tensors, string>();
-  const keep = (feeds: Tensors): string => {
-    const path = kept.get(feeds) ?? offer(encodeTensors(feeds));
-    kept.set(feeds, path);
-    return path;
-  };
-  try {
-    const external: { path: string; url: string }[] = [];
-    for (const file of data) {
-      const { handle, size, close } = await openDataFile(file);
-      closing.push(close);
-      external.push({ path: file.location, url: offer({ handle, size }) });
-    }
-    const { optimisation = 'all' } = options;
-    const opened = await page.call('open', {
-      id,
-      model: offer(isPath(model) ? { file: model } : model),
-      external,
-      optimisation,
-    });
-    withdraw(); // the page has it now
-    await closeFiles();
-    const session: Session = {
-      inputs: opened.inputs,
-      outputs: opened.outputs,
-      createMs: opened.createMs,
-      runtime: runtimeOf(page, facts),
-      retargeted,
-      notes,
-      suspicions,
-      placement: opened.placement,
-      async run(feeds) {
-        const known = kept.get(feeds);
-        const sent = known === undefined ? page.offer(encodeTensors(feeds)) : undefined;
-        const results = page.receive();
-        try {
-          await page.call('run', { id, feeds: known ?? sent?.path ?? '', results: results.path });
-          return decodeTensors(await results.bytes);
-        } finally {
-          sent?.withdraw();
-          results.withdraw();
-        }
-      },
-      time: (feeds) => page.call('time', { id, feeds: keep(feeds) }),
-      pairs(other, feeds, count, firstOfAll) {
-        const theirs = ids.get(other);
-        if (theirs === undefined)
-          throw new OnnxMishError('run-failed', 'the two sessions are on different pages');
-        const sent = [keep(feeds[0]), keep(feeds[1])] as const;
-        return page.call('pairs', { sessions: [id, theirs], feeds: sent, pairs: count, firstOfAll });
-      },
-      async close() {
-        withdraw();
-        if (page.alive) await page.call('close', { id });
-      },
-    };
-    ids.set(session, id);
-    return session;
-  } catch (error) {
-    withdraw();
-    await closeFiles();
-    throw error;
-  }
-}
-
-function runtimeOf(page: Page, { version, renderer, software, threads, simd }: PageFacts): Runtime {
-  return { name: 'onnxruntime-web', version, browser: page.browser, renderer, software, threads, simd };
-}
