@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import { VERSION } from '../src/base/version.js';
 import { circles } from './support/circles.js';
+import { functionLengths } from './support/function-lengths.js';
 
 const root = fileURLToPath(new URL('../src/', import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
@@ -136,6 +137,67 @@ test('no file has grown past 400 lines', () => {
   for (const file of files) {
     expect(readFileSync(join(root, file), 'utf8').split('\n').length, file).toBeLessThanOrEqual(401);
   }
+});
+
+/** Functions of more than 80 lines, and why each is one function. */
+const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
+  'mish/fix.ts remedied': 'a short case for each remedy, applied to the result of those before',
+  'mish/region.ts createRegions': 'its parts share a visit count and caches',
+  'mish/sites.ts findSites': 'one pass over the nodes, whose checks come in the order of the reasons to skip',
+  'mish/use-guard.ts guardQuestion': 'a table of rules by operator, which share two arguments',
+  'mish/value-flow.ts createFollower': 'its steps call each other and share ledgers and counts',
+  'onnx/element-types.ts inferElementTypes': 'its steps call each other and share results and budget',
+  'onnx/graph-index.ts indexGraphs': 'its methods share arrays that a single pass fills',
+  'onnx/reader.ts createReader': 'its methods share the window and a position, local variables for speed',
+  'onnx/type-run.ts typeRun': 'its steps share the table of types and the nodes to visit again',
+};
+const MAX_LINES = 80;
+
+test('a function has at most 80 lines, unless a reason is given', () => {
+  const long = files.flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    if (text.split('\n').length <= MAX_LINES) return []; // not parsed, to save time
+    return functionLengths(text, file.endsWith('x') ? 'tsx' : 'ts')
+      .filter(({ lines }) => lines > MAX_LINES)
+      .map(({ name }) => `${file} ${name}`);
+  });
+  expect(long.toSorted()).toEqual(Object.keys(LONG_FUNCTIONS));
+});
+
+const COMMAND = 'runs one command: connects its options, files, messages and the module that does the work';
+const STEPS = 'calls the steps of one job in their order; each import is a step or a type of its result';
+const ENTRANCE = 'connects files and providers with the modules that know neither';
+
+/** Files that import more than 15 modules, and why each imports so many. */
+const MANY_IMPORTS: Readonly<Record<string, string>> = {
+  'calibrate/attempt.ts': STEPS,
+  'calibrate/calibrate.ts': STEPS,
+  'calibrate/distil.ts': STEPS,
+  'cli/commands/inspect-data.ts': COMMAND,
+  'cli/commands/run-calibrate.ts': COMMAND,
+  'cli/commands/run-keep.ts': COMMAND,
+  'cli/commands/run-rank.ts': COMMAND,
+  'cli/commands/run-sharpen.ts': COMMAND,
+  'cli/commands/run-validate.ts': COMMAND,
+  'cli/commands/swap.ts': COMMAND,
+  'cli/commands/workbench-files.ts': COMMAND,
+  'cli/io/files.ts': 'the way of every file command: inputs, outputs, errors, reports',
+  'cli/run.ts': 'lists the commands, an import each',
+  'index.ts': 'lists what the core exports',
+  'mish/retarget.ts': STEPS,
+  'mish/swap.ts': STEPS,
+  'node/calibrate.ts': ENTRANCE,
+  'node/validate.ts': ENTRANCE,
+  'web/workbench/engine/runner.ts': 'the worker’s end of each message, with a module for each',
+};
+const MAX_IMPORTS = 15;
+
+test('a file imports at most 15 modules, unless a reason is given', () => {
+  const many = files.filter(
+    (file) =>
+      new Set(imports.flatMap((entry) => (entry.file === file ? [entry.target] : []))).size > MAX_IMPORTS,
+  );
+  expect(many.toSorted()).toEqual(Object.keys(MANY_IMPORTS));
 });
 
 test('the version is package.json’s', () => {

@@ -1,19 +1,16 @@
 // Caches swapped models on disk, by a hash of model, options and version.
-import { createHash } from 'node:crypto';
 import { lstat, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OnnxMishError } from '../base/error.js';
-import { VERSION } from '../base/version.js';
 import { type DataFile, dataFiles, withDataFiles } from '../files/external-data.js';
 import { notAFile, onFile } from '../files/file-error.js';
 import { openModel } from '../files/model-file.js';
 import { readText } from '../files/read-stream.js';
 import { writeModel, writeText } from '../files/write-model.js';
 import type { SwapReport } from '../mish/results.js';
-import { chooseForm, swapDocument } from '../mish/swap.js';
-import { hashFile } from '../node/host.js';
+import { swapDocument } from '../mish/swap.js';
 import { scan } from '../onnx/scan.js';
-import type { ByteSource } from '../onnx/source.js';
+import { hashSource, keyOf } from './cache-key.js';
 import type { MishOptions } from './request.js';
 
 /** A swapped model in the cache. */
@@ -51,9 +48,7 @@ export async function swapToCache(
     const data = await dataFiles(document, dirname(path));
     for (const one of data) depend(one.path);
     await refuseMissing(data);
-    // Only folding reads weights, so that only then the key includes them.
-    const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
-    const folder = join(cache, keyOf([await hashSource(file), ...folded], options));
+    const folder = join(cache, await keyOf(file, data, options));
     const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
     const note = join(folder, 'entry.json');
 
@@ -98,24 +93,6 @@ async function refuseMissing(data: readonly DataFile[]): Promise<void> {
       fix: 'Put the data file back beside the model',
     });
   }
-}
-
-function keyOf(hashes: readonly string[], options: MishOptions): string {
-  const { beta = 1, leaky = 'mish', only, include, exclude, opset, fold, strict, undo } = options;
-  const chosen = [chooseForm(options).name, beta, leaky, only, include, exclude, opset, fold, strict, undo];
-  const key = JSON.stringify([VERSION, hashes, chosen.map((value) => value ?? null)]);
-  return createHash('sha256').update(key).digest('hex').slice(0, 32);
-}
-
-const BLOCK_BYTES = 1 << 20;
-
-/** Returns the SHA-256 of the open file, which is the content that will be swapped, even if the path changes. */
-async function hashSource(source: ByteSource): Promise<string> {
-  const hash = createHash('sha256');
-  for (let at = 0; at < source.size; at += BLOCK_BYTES) {
-    hash.update(await source.read(at, Math.min(BLOCK_BYTES, source.size - at)));
-  }
-  return hash.digest('hex');
 }
 
 /** Returns size and hash of a cached model. Throws `io`, also for a symbolic link. */

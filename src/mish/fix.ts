@@ -111,7 +111,7 @@ function sliced(
   });
 }
 
-/** Returns the nodes that replace a node. */
+/** Returns the nodes that replace a node. One function: each remedy is a short case, applied to the result of those before. */
 function remedied(
   proto: onnx.INodeProto,
   node: Node,

@@ -85,6 +85,7 @@ export interface Regions {
   evaluate(region: Region, operands: Values): Values;
 }
 
+/** Creates regions of a document. One function, because its parts share a visit count and caches of this document. */
 export function createRegions(document: OnnxDocument, { index, calls, types }: Analysis): Regions {
   const hasFunctions = document.functions.length > 0;
   let visits = 0;

@@ -43,7 +43,8 @@ export interface Found {
 
 /**
  * Finds every activation in all graphs and functions. A given `analysis` is reused. `takes` selects
- * activations of several nodes; by default their kind decides. Throws `bad-usage` for an unknown kind.
+ * activations of several nodes; by default their kind decides. Throws `bad-usage` for an unknown kind. One
+ * function: a pass over the nodes, whose checks come in the order of the reasons to skip.
  */
 export async function findSites(
   document: OnnxDocument,

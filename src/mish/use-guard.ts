@@ -19,7 +19,7 @@ const DIVISOR = 'it keeps a divisor from being zero or negative';
 
 /**
  * Asks whether a result guards the domain of a root, a logarithm, a power or a division. A `lenient` question also follows
- * values that may have any sign, and finds doubts.
+ * values that may have any sign, and finds doubts. One function: a table of rules by operator, which share the two arguments.
  */
 export function guardQuestion(index: GraphIndex, operands: Operands, lenient = false): Question {
   const lost = lenient ? Number.POSITIVE_INFINITY : undefined;

@@ -86,7 +86,10 @@ function createLedger(count: number) {
 }
 type Ledger = ReturnType<typeof createLedger>;
 
-/** Creates a follower of values through a document, into called functions and out of them. */
+/**
+ * Creates a follower of values through a document, into called functions and out of them. One function, because its steps
+ * call each other and share the ledgers, the depth and the number of steps.
+ */
 export function createFollower(question: Question, index: GraphIndex, calls: Calls): Follower {
   const summaries = new Map<Scope, Map<string, Outcome>>();
   /** Decisions inside functions, so that a chain of sites is walked once. */

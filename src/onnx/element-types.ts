@@ -36,7 +36,7 @@ const NOTHING: Result = { inputs: [], outputs: [] };
 /**
  * Infers element types from the declared types (inputs, initializers, value_info). Operator signatures carry types forwards,
  * backwards and into nested graphs. A function is analysed once per combination of argument types; a value whose type
- * differs between calls has no single type.
+ * differs between calls has no single type. One function, because its steps call each other and share results and budget.
  */
 export function inferElementTypes(
   document: OnnxDocument,

@@ -49,7 +49,10 @@ const MAX_GROUP_DEPTH = 100; // protobuf's default recursion limit
 /** Maximum number of parts, 2 to 3 GB of memory; a million sites of seven nodes need fewer. */
 const MAX_PARTS = 8e6;
 
-/** Creates a reader of a source. Tests lower `most`. */
+/**
+ * Creates a reader of a source. Tests lower `most`. One function, because its methods share the window and the position in
+ * it, which have to be local variables to be fast.
+ */
 export function createReader(source: ByteSource, most = MAX_PARTS): Reader {
   let window = source.bytes ?? NOTHING;
   const buffer = source.readInto && new Uint8Array(WINDOW); // reused for every window

@@ -51,7 +51,10 @@ export interface TypeRun {
   eachNode(visit: (scope: Scope, node: Node) => void): void;
 }
 
-/** Infers the types of a graph or function and its nested graphs. */
+/**
+ * Infers the types of a graph or function and its nested graphs. One function, because its steps share the table of types
+ * and the nodes to visit again.
+ */
 export function typeRun({
   root,
   scopes,

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+import { VERSION } from '../base/version.js';
+import type { DataFile } from '../files/external-data.js';
+import { chooseForm } from '../mish/swap.js';
+import { hashFile } from '../node/host.js';
+import type { ByteSource } from '../onnx/source.js';
+import type { MishOptions } from './request.js';
+
+/** Returns the key of a model in the cache, by its content, the options and this package's version. */
+export async function keyOf(
+  file: ByteSource,
+  data: readonly DataFile[],
+  options: MishOptions,
+): Promise<string> {
+  // Only folding reads weights, so that only then the key includes them.
+  const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
+  const hashes = [await hashSource(file), ...folded];
+  const { beta = 1, leaky = 'mish', only, include, exclude, opset, fold, strict, undo } = options;
+  const chosen = [chooseForm(options).name, beta, leaky, only, include, exclude, opset, fold, strict, undo];
+  const key = JSON.stringify([VERSION, hashes, chosen.map((value) => value ?? null)]);
+  return createHash('sha256').update(key).digest('hex').slice(0, 32);
+}
+
+const BLOCK_BYTES = 1 << 20;
+
+/** Returns the SHA-256 of the open file, which is the content that will be swapped, even if the path changes. */
+export async function hashSource(source: ByteSource): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < source.size; at += BLOCK_BYTES) {
+    hash.update(await source.read(at, Math.min(BLOCK_BYTES, source.size - at)));
+  }
+  return hash.digest('hex');
+}
