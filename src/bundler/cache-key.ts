@@ -7,7 +7,7 @@ import type { ByteSource } from '../onnx/source.js';
 import type { MishOptions } from './request.js';
 
 /** Returns the key of a model in the cache, by its content, the options and this package's version. */
-export async function keyOf(
+export async function cacheKey(
   file: ByteSource,
   data: readonly DataFile[],
   options: MishOptions,

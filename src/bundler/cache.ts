@@ -10,7 +10,7 @@ import { writeModel, writeText } from '../files/write-model.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { scan } from '../onnx/scan.js';
-import { hashSource, keyOf } from './cache-key.js';
+import { cacheKey, hashSource } from './cache-key.js';
 import type { MishOptions } from './request.js';
 
 /** A swapped model in the cache. */
@@ -48,7 +48,7 @@ export async function swapToCache(
     const data = await dataFiles(document, dirname(path));
     for (const one of data) depend(one.path);
     await refuseMissing(data);
-    const folder = join(cache, await keyOf(file, data, options));
+    const folder = join(cache, await cacheKey(file, data, options));
     const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
     const note = join(folder, 'entry.json');
 

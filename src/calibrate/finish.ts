@@ -7,8 +7,8 @@ import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { forTarget } from './for-target.js';
 
-/** How the kept model is written. */
-export interface Finish {
+/** Form, folding and target of the kept model. */
+export interface FinishOptions {
   /** Form to convert to; undefined if the model has it already. */
   readonly form: FormName | undefined;
   /** Whether sharpness is folded into weights. */
@@ -20,7 +20,7 @@ export interface Finish {
 export async function finish(
   kept: Spliced,
   { openData }: LoadedModel,
-  { form, fold, target }: Finish,
+  { form, fold, target }: FinishOptions,
 ): Promise<{ output: Spliced; notes: readonly string[]; fold: FoldReport | null }> {
   const written =
     form === undefined ? kept : (await retarget(await kept.bytes(), { form, undo: false })).output;

@@ -15,7 +15,7 @@ export interface Started {
 }
 
 /** Model and data files that are sent to a page. */
-export interface Sent extends PreparedModel {
+export interface SentModel extends PreparedModel {
   readonly original: RunnableModel;
   readonly data: readonly DataFile[];
 }
@@ -27,7 +27,7 @@ const ids = new WeakMap<Session, number>();
 /** Sends a model to the page, and opens a session with it there. */
 export async function openSession(
   { page, facts }: Started,
-  model: Sent,
+  model: SentModel,
   options: SessionOptions = {},
 ): Promise<Session> {
   const id = nextId++;
@@ -82,7 +82,7 @@ export async function openSession(
 async function sendModel(
   page: Page,
   id: number,
-  { original, model: changed, data }: Sent,
+  { original, model: changed, data }: SentModel,
   { optimisation = 'all' }: SessionOptions,
 ): Promise<CallResult<'open'>> {
   const model = changed ?? original;
