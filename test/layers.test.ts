@@ -188,6 +188,8 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'mish/swap.ts': STEPS,
   'node/calibrate.ts': ENTRANCE,
   'node/validate.ts': ENTRANCE,
+  'web/session/create.ts':
+    'connects ONNX Runtime Web with the swap, and with what each provider in a page needs',
   'web/workbench/engine/runner.ts': 'the worker’s end of each message, with a module for each',
 };
 const MAX_IMPORTS = 15;
