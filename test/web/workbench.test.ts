@@ -249,7 +249,7 @@ test('the output of ui --export works in a folder of a plain web server', async 
   const folder = await tempFolder();
   const site = `${folder.path}/site`;
   expect(await cli(['ui', '--export', site])).toMatchObject({ code: 0, stderr: '' });
-  expect((await cli(['ui', '--export', site])).stderr).toContain('something is in this folder');
+  expect((await cli(['ui', '--export', site])).stderr).toContain('this folder is not empty');
   const server = await preview({
     root: folder.path,
     base: '/some/project/',
