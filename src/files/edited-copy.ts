@@ -13,4 +13,4 @@ export function withCopyBeside(source: string) {
 }
 
 const ADVICE =
-  'A changed model is run from a temporary file beside its external data: move model and data to a writable folder with free space';
+  'Move the model and its data to a writable folder with free space. A changed model is run from a temporary file beside its external data';

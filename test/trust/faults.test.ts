@@ -157,11 +157,11 @@ const changes = ({ kind, path }: Call) =>
 const opensToWrite = (kind: string, path: string) => kind === 'open' && path.endsWith('.tmp');
 
 const ADVICE: Partial<Record<Fault, RegExp>> = {
-  ENOSPC: /^Free some space|move both to where there is room/,
-  EIO: /^Check the disk|move both/,
-  EROFS: /^Choose another path|move both/,
-  EACCES: /^Check the permissions of the path|move both/,
-  EMFILE: /^Raise the limit, for example with `ulimit -n|move both/,
+  ENOSPC: /^Free some space|^Move the model and its data/,
+  EIO: /^Check the disk|^Move the model and its data/,
+  EROFS: /^Choose another path|^Move the model and its data/,
+  EACCES: /^Check the permissions of the path|^Move the model and its data/,
+  EMFILE: /^Raise the limit, for example with `ulimit -n|^Move the model and its data/,
 };
 
 /** Thousands of flushes go to memory where the system has a disk there. */
