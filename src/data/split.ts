@@ -13,8 +13,8 @@ export interface Subset {
 }
 
 /**
- * Splits the runs of a data set into disjoint parts by a seeded shuffle, because data is often sorted by class.
- * `shares` add up to 1. The first part gets the remainder of rounding, and every other part at least one run if there
+ * Splits the runs of a data set into disjoint subsets by a seeded shuffle, because data is often sorted by class.
+ * `shares` add up to 1. The first subset gets the remainder of rounding, and every other subset at least one run if there
  * are enough. At most `limit` runs are used.
  */
 export function splitFeeds(
@@ -28,9 +28,9 @@ export function splitFeeds(
       ? choose(feeds.length, limit, random)
       : shuffled(feeds, limit, random);
   const sizes = shares.map((share) => Math.max(1, Math.floor(share * taken.length)));
-  const parts: Subset[] = [];
-  for (const size of sizes.slice(1).toReversed()) parts.unshift(partOf(feeds, taken.splice(-size)));
-  return [partOf(feeds, taken), ...parts];
+  const subsets: Subset[] = [];
+  for (const size of sizes.slice(1).toReversed()) subsets.unshift(subsetOf(feeds, taken.splice(-size)));
+  return [subsetOf(feeds, taken), ...subsets];
 }
 
 /** Maximum number of runs to shuffle whole; of more runs, only the needed ones are drawn. */
@@ -56,7 +56,7 @@ function shuffled(feeds: Feeds, limit: number, random: Random): number[] {
   return order.slice(0, limit);
 }
 
-function partOf(feeds: Feeds, indices: readonly number[]): Subset {
+function subsetOf(feeds: Feeds, indices: readonly number[]): Subset {
   const chosen = indices.toSorted((a, b) => a - b);
   const base = { runs: chosen.length, indices: chosen };
   if (Array.isArray(feeds)) {
@@ -80,15 +80,15 @@ function partOf(feeds: Feeds, indices: readonly number[]): Subset {
   return { ...base, feeds: some };
 }
 
-/** Returns a part as a data set, with the labels of its runs and without expected outputs. */
-export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, part: Subset): Dataset<Feeds> {
-  if (labels === undefined) return { source, feeds: part.feeds };
+/** Returns a subset as a data set, with the labels of its runs and without expected outputs. */
+export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, subset: Subset): Dataset<Feeds> {
+  if (labels === undefined) return { source, feeds: subset.feeds };
   const each = labels.length / feeds.length;
-  const chosen = part.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
-  return { source, feeds: part.feeds, labels: chosen };
+  const chosen = subset.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
+  return { source, feeds: subset.feeds, labels: chosen };
 }
 
-/** Joins two parts into one, in their order. */
+/** Joins two subsets into one, in their order. */
 export function joined(a: Subset, b: Subset): Subset {
   const feeds = {
     length: a.runs + b.runs,

@@ -11,7 +11,7 @@ import { type SharpenSwapOptions, sharpenModel } from '../calibrate/select/sharp
 import {
   type BudgetResult,
   type KeepOptions,
-  swapWithinBudget,
+  swapModelWithinBudget,
 } from '../calibrate/select/swap-within-budget.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -67,21 +67,21 @@ export function rankSites(model: RunnableModel, options: RankOptions): Promise<R
 
 /**
  * Finds the sites of a model that can be swapped within a budget. `model` is a path or bytes. Throws as
- * `swapWithinBudget` does.
+ * `swapModelWithinBudget` does.
  *
  * @example
  * import { swap } from 'onnx-mish';
- * import { keepWithin, parseBudget } from 'onnx-mish/calibrate';
+ * import { swapWithinBudget, parseBudget } from 'onnx-mish/calibrate';
  * import { seededFeeds } from 'onnx-mish/validate';
  *
- * const { plan } = await keepWithin(bytes, {
+ * const { plan } = await swapWithinBudget(bytes, {
  *   budget: parseBudget(['sqnr>=30']),
  *   data: (inputs) => seededFeeds(inputs, { count: 64 }),
  * });
  * await swap(bytes, { plan });
  */
-export function keepWithin(model: RunnableModel, options: KeepOptions): Promise<BudgetResult> {
-  return onModel(model, options, swapWithinBudget);
+export function swapWithinBudget(model: RunnableModel, options: KeepOptions): Promise<BudgetResult> {
+  return onModel(model, options, swapModelWithinBudget);
 }
 
 /**

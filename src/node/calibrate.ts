@@ -43,7 +43,14 @@ export type {
 } from '../calibrate/select/swap-within-budget.js';
 export type { Degradation, Drawn } from '../calibrate/select/trial.js';
 export type { Histogram } from '../metrics/histogram.js';
-export { activations, calibrate, keepWithin, rankSites, sharpenSwap } from './calibrate-files.js';
+export {
+  activations,
+  calibrate,
+  rankSites,
+  sharpenSwap,
+  swapWithinBudget,
+  swapWithinBudget /** @deprecated another name for `swapWithinBudget`. */ as keepWithin,
+} from './calibrate-files.js';
 
 /** @deprecated Use `SiteWithCurvedShare`. */
 export type BentSite = SiteWithCurvedShare;

@@ -1,5 +1,5 @@
 import type { RunnableModel } from '../providers/provider.js';
-import { firstDivergence } from '../validate/divergence.js';
+import { firstModelDivergence } from '../validate/divergence.js';
 import { compareModelLayers, type ModelLayerOptions, type ModelRun } from '../validate/layers.js';
 import type { Divergence, LayerComparison } from '../validate/report-schema.js';
 import { withModel } from './load-model.js';
@@ -37,23 +37,23 @@ export function compareLayers(options: LayerOptions): Promise<LayerComparison> {
 }
 
 /**
- * Finds the first tensor that differs between two runs. Throws as `firstDivergence` and `scan` do, and `io`.
+ * Finds the first tensor that differs between two runs. Throws as `firstModelDivergence` and `scan` do, and `io`.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
- * import { firstParting, seededFeeds } from 'onnx-mish/validate';
+ * import { firstDivergence, seededFeeds } from 'onnx-mish/validate';
  *
  * const provider = getProvider('cpu');
  * const { inputs } = await provider.open('model.onnx');
  * const { feeds } = seededFeeds(inputs, {});
  * const a = { which: 'original', model: 'model.onnx', provider } as const;
- * await firstParting({ a, b: { which: 'swapped', model: 'model.mish.onnx', provider }, feeds }, 1e-3);
+ * await firstDivergence({ a, b: { which: 'swapped', model: 'model.mish.onnx', provider }, feeds }, 1e-3);
  */
-export function firstParting(
+export function firstDivergence(
   options: Omit<LayerOptions, 'sitesOnly'>,
   tolerance: number,
 ): Promise<Divergence> {
-  return withRuns(options, (loaded) => firstDivergence(loaded, tolerance));
+  return withRuns(options, (loaded) => firstModelDivergence(loaded, tolerance));
 }
 
 function withRuns<T>(

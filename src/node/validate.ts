@@ -19,7 +19,13 @@ export {
 } from '../validate/report-schema.js';
 export type { Thresholds } from '../validate/thresholds.js';
 export { type Tolerance, toleranceFor } from '../validate/tolerance.js';
-export { compareLayers, firstParting, type LayerOptions, type LayerRun } from './compare-layers.js';
+export {
+  compareLayers,
+  firstDivergence,
+  firstDivergence /** @deprecated another name for `firstDivergence`. */ as firstParting,
+  type LayerOptions,
+  type LayerRun,
+} from './compare-layers.js';
 export { profileModel, profileModels } from './profile-models.js';
 export {
   bytesCandidate,

@@ -8,7 +8,7 @@ import type { Divergence } from './report-schema.js';
  * misses a bug that disappears when the tensor has another reader. A denormal counts as equal to 0. Throws as
  * `compareModelLayers` does.
  */
-export async function firstDivergence(
+export async function firstModelDivergence(
   options: Omit<ModelLayerOptions, 'sitesOnly'>,
   tolerance: number,
 ): Promise<Divergence> {

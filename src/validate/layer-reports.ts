@@ -5,7 +5,7 @@ import type { OptionHint } from '../base/option-hint.js';
 import { type Dataset, type Feeds, firstFeeds } from '../data/dataset.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
-import { firstDivergence } from './divergence.js';
+import { firstModelDivergence } from './divergence.js';
 import { compareModelLayers, type ModelRun } from './layers.js';
 import type { ValidationOptions } from './options.js';
 import type { LayerComparison, ProviderRow } from './report-schema.js';
@@ -98,7 +98,7 @@ export async function divergences(
     if (parityShare(parity, which).every((share) => share !== null && share <= limit)) continue;
     const [a, b] = [cpu, provider].map((where): ModelRun => ({ which, model, provider: where }));
     if (a === undefined || b === undefined) continue;
-    parting[which] = await firstDivergence({ a, b, feeds, session, signal }, limit);
+    parting[which] = await firstModelDivergence({ a, b, feeds, session, signal }, limit);
     for (const bug of models[which].suspicions ?? []) causes.add(`${which}: ${bug}`);
     const [first] = feeds;
     const advice = first && (await triedCure(provider, cpu, model, first, limit, session));

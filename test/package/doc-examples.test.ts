@@ -57,7 +57,11 @@ function examples(): Map<string, { file: string; code: string }> {
 }
 
 /** Another name of a function, which the docstring is on. */
-const ALIASES: Readonly<Record<string, string>> = { fixRelu: 'fix' };
+const ALIASES: Readonly<Record<string, string>> = {
+  firstParting: 'firstDivergence',
+  fixRelu: 'fix',
+  keepWithin: 'swapWithinBudget',
+};
 
 test('each public function has an example that compiles', async () => {
   const written = examples();

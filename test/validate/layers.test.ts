@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { seededFeeds } from '../../src/data/dataset.js';
 import { momentsMeter } from '../../src/metrics/moments.js';
 import { swap } from '../../src/mish/swap.js';
-import { compareLayers, firstParting, type LayerRun } from '../../src/node/compare-layers.js';
+import { compareLayers, firstDivergence, type LayerRun } from '../../src/node/compare-layers.js';
 import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
 import { browserProvider } from '../../src/providers/browser/provider.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
@@ -181,7 +181,7 @@ test('a right provider has no divergence', async () => {
   const feeds = await feedsFor(bytes, 1);
   const wasm = browserProvider('wasm');
   try {
-    expect(await firstParting({ a: run(bytes), b: run(bytes, 'original', wasm), feeds }, 1e-4)).toBeNull();
+    expect(await firstDivergence({ a: run(bytes), b: run(bytes, 'original', wasm), feeds }, 1e-4)).toBeNull();
   } finally {
     await wasm.close?.();
   }
@@ -225,7 +225,7 @@ describe('denormals of a model', () => {
   });
   const first = async (...wrong: string[]) => {
     const feeds = await feedsFor(bytes, 1);
-    return firstParting({ a: run(bytes), b: run(bytes, 'original', flushing(wrong)), feeds }, 1e-3);
+    return firstDivergence({ a: run(bytes), b: run(bytes, 'original', flushing(wrong)), feeds }, 1e-3);
   };
 
   test('are no divergence', async () => {

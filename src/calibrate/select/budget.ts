@@ -41,11 +41,11 @@ const VALUES: Readonly<Record<Measure, (harm: Degradation) => number | null>> = 
  * Parses limits such as `agreement>=0.99`, `sqnr>=30` or `top1-drop<=0.5`. Throws `bad-usage`.
  *
  * @example
- * import { keepWithin, parseBudget } from 'onnx-mish/calibrate';
+ * import { swapWithinBudget, parseBudget } from 'onnx-mish/calibrate';
  * import { seededFeeds } from 'onnx-mish/validate';
  *
  * const budget = parseBudget(['sqnr>=30']);
- * await keepWithin('model.onnx', { budget, data: (inputs) => seededFeeds(inputs, { count: 64 }) });
+ * await swapWithinBudget('model.onnx', { budget, data: (inputs) => seededFeeds(inputs, { count: 64 }) });
  */
 export function parseBudget(texts: readonly string[]): Limit[] {
   if (texts.length > 0) return texts.map((text) => parseLimit(text, MEASURES));

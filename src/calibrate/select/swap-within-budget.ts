@@ -92,7 +92,7 @@ const HELD_OUT_SHARE = 1 / 3;
  * data, `run-failed` if the original does not run, `skipped` under `strict`, `unsupported-form`, `io`,
  * `provider-unavailable`, `aborted`, and as `scan` does.
  */
-export async function swapWithinBudget(
+export async function swapModelWithinBudget(
   model: LoadedModel,
   options: KeepOptions & OnProvider,
 ): Promise<BudgetResult> {

@@ -4,7 +4,7 @@ import {
   type BudgetResult,
   type JudgedSet,
   type KeepProgress,
-  swapWithinBudget,
+  swapModelWithinBudget,
 } from '../../calibrate/select/swap-within-budget.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { withDocument } from '../../files/with-document.js';
@@ -52,7 +52,7 @@ export async function runKeep(
   const search = async (document: OnnxDocument, path?: string): Promise<BudgetResult> => {
     const session = { allowOutsideData: flags.allowOutsideData };
     const bar = steps();
-    const kept = await swapWithinBudget(
+    const kept = await swapModelWithinBudget(
       await runnable(document, path, session),
       onCpu({
         ...{ budget, data, seed, signal, onProgress: progressPrinter(bar.update) },

@@ -4,7 +4,7 @@ import type { BudgetResult } from '../../../src/calibrate/select/swap-within-bud
 import { type Dataset, seededFeeds } from '../../../src/data/dataset.js';
 import { driftMeter } from '../../../src/metrics/drift.js';
 import { swap } from '../../../src/mish/swap.js';
-import { keepWithin } from '../../../src/node/calibrate-files.js';
+import { swapWithinBudget } from '../../../src/node/calibrate-files.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import { failure } from '../../support/graph.js';
 import { floats, model, node, value } from '../../support/model.js';
@@ -13,7 +13,7 @@ import { layer, normals, rankedModel, samplesOf } from '../../support/ranked.js'
 
 const DATA = samplesOf(normals(60));
 const within = (limits: readonly string[], data: Dataset = DATA, bytes = rankedModel, more = {}) =>
-  keepWithin(bytes, { budget: parseBudget(limits), data: () => data, ...more });
+  swapWithinBudget(bytes, { budget: parseBudget(limits), data: () => data, ...more });
 const names = ({ sites }: BudgetResult) => sites.map(({ node }) => node).toSorted();
 
 describe('three sites with known degradations', () => {
@@ -146,7 +146,7 @@ describe('an error is thrown for', () => {
   });
 
   test('an empty budget', async () => {
-    expect(await failure(keepWithin(rankedModel, { budget: [], data: () => DATA }))).toMatchObject({
+    expect(await failure(swapWithinBudget(rankedModel, { budget: [], data: () => DATA }))).toMatchObject({
       code: 'bad-usage',
     });
   });
@@ -195,7 +195,7 @@ test('the report of the text classifier on noise equals a measurement of the swa
   const path = REAL_MODELS.classifier;
   const data = seededFeeds([{ name: 'x', elemType: 'f32', dims: [1, 3, 48, 96] }], { count: 24 });
   const stages = new Set<string>();
-  const kept = await keepWithin(path, {
+  const kept = await swapWithinBudget(path, {
     budget: parseBudget(['sqnr>=15']),
     data: () => data,
     onProgress: ({ stage, model, models }) => {
