@@ -42,7 +42,20 @@ export async function readRegular(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Opens a model file, which the caller closes. Throws `io` if it cannot be read. */
+/**
+ * Opens a model file, which the caller closes. Throws `io` if it cannot be read.
+ *
+ * @example
+ * import { inspect } from 'onnx-mish';
+ * import { openModel } from 'onnx-mish/node';
+ *
+ * const file = await openModel('model.onnx');
+ * try {
+ *   console.log(await inspect(file));
+ * } finally {
+ *   await file.close();
+ * }
+ */
 export async function openModel(path: string): Promise<ModelFile> {
   const handle = await openRegular(path);
   try {
