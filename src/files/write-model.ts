@@ -27,7 +27,16 @@ const MAX_PARTS = 1024;
 /** Number of concurrent copies: reading and writing overlap, and memory stays at a few blocks. */
 const WORKERS = 3;
 
-/** Writes a spliced model to a file, completely or not at all. Throws `io` or `aborted`. */
+/**
+ * Writes a spliced model to a file, completely or not at all. Throws `io` or `aborted`.
+ *
+ * @example
+ * import { swap } from 'onnx-mish';
+ * import { writeModel } from 'onnx-mish/node';
+ *
+ * const { output } = await swap(bytes);
+ * await writeModel(output, 'model.mish.onnx');
+ */
 export async function writeModel(model: Spliced, path: string, options: WriteOptions = {}): Promise<void> {
   await writeAtomically(path, options.force ?? false, async (handle) => {
     await fillWithModel(model, handle, path, options);
@@ -185,6 +194,13 @@ export async function writeExactly(
 /**
  * Writes a spliced model to a stream, in order and no faster than the stream is read. Writes nothing if the digest
  * differs.
+ *
+ * @example
+ * import { swap } from 'onnx-mish';
+ * import { streamModel } from 'onnx-mish/node';
+ *
+ * const { output } = await swap(bytes);
+ * await streamModel(output, process.stdout);
  */
 export async function streamModel(
   model: Spliced,

@@ -36,6 +36,11 @@ export interface Drift {
  * Further axes of length 1 are allowed, as in [1, 1000, 1, 1] of SqueezeNet. Sequences [batch, time, classes] and
  * maps [batch, classes, height, width] do not look like scores. A feature vector does; its agreement says whether its
  * largest element stayed the largest.
+ *
+ * @example
+ * import { looksLikeScores } from 'onnx-mish/validate';
+ *
+ * looksLikeScores({ elemType: 'f32', dims: [8, 1000] }); // true
  */
 export function looksLikeScores(output: Pick<Tensor, 'elemType' | 'dims'>): boolean {
   return classesOf(output) !== undefined;
