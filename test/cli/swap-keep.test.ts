@@ -40,7 +40,7 @@ test('a model with the sites that fit, and what both parts of the samples say', 
   expect(stdout).toMatch(
     /^ {4}kept, held out +2 sites +10 samples +agreement 100 %, SQNR .* max abs [23]\.\de-4/m,
   );
-  expect(stdout).toContain('kept Relu harmful: left as it is, to keep the budget');
+  expect(stdout).toContain('kept Relu harmful: not swapped, since the budget would be exceeded');
   const { json } = await cliJson(['inspect', 'm.mish.onnx'], { cwd: folder.path });
   expect(nodes(json.sites)).toEqual(['harmful']);
   await cli(['undo', 'm.mish.onnx', '-o', 'again.onnx'], { cwd: folder.path });
