@@ -68,10 +68,7 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
       `estimateSamples and top must be integers of at least 0, got ${count}`,
     );
   }
-  const { form, target, beta, leaky, only, include, exclude } = options;
-  const { report, measuredIn } = await findCandidates(model.document, {
-    ...{ form, target, beta, leaky, only, include, exclude },
-  });
+  const { report, measuredIn } = await findCandidates(model.document, options);
   const shares = (runs: number, batch: number) => {
     const few = Math.max(1, Math.round(estimateSamples / batch));
     return few < runs ? [few / runs, (runs - few + 0.5) / runs] : [1];

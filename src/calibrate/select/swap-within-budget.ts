@@ -100,10 +100,7 @@ export async function swapModelWithinBudget(
   if (budget.length === 0) {
     throw new OnnxMishError('bad-usage', 'the budget is empty', { fix: 'Give at least one limit' });
   }
-  const { form, target, beta, leaky, only, include, exclude, strict } = options;
-  const { report, measuredIn } = await findCandidates(model.document, {
-    ...{ form, target, beta, leaky, only, include, exclude, strict },
-  });
+  const { report, measuredIn } = await findCandidates(model.document, options);
   return withTrial(model, options, { samples, seed, shares }, async (trial) => {
     if (trial.parts.length < 2) {
       throw new OnnxMishError(
