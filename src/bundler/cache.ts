@@ -88,7 +88,7 @@ async function refuseMissing(data: readonly DataFile[]): Promise<void> {
   for (const { path, tensor } of data) {
     const there = await stat(path).catch(() => undefined);
     if (there?.isFile()) continue;
-    throw new OnnxMishError('external-data', `the file does not exist, but has the data of ${tensor}`, {
+    throw new OnnxMishError('external-data', `the file does not exist, and ${tensor} needs it`, {
       where: path,
       fix: 'Put the data file back beside the model',
     });

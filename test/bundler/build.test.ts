@@ -92,7 +92,7 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     for (let round = 0; round < 2; round++) {
       const { warnings } = await BUILD[bundler](app);
       expect(warnings).toEqual([
-        expect.stringContaining(`${join(app.root, 'net.onnx')}: there is no activation to swap`),
+        expect.stringContaining(`${join(app.root, 'net.onnx')}: the model has no activation to swap`),
       ]);
     }
     const asset = (await built(app)).find((name) => name.endsWith('.onnx'));
@@ -115,7 +115,7 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     const lacking = await makeApp(main('mish'), MODELS);
     await rm(join(lacking.root, 'vgg-leaky.onnx.data'));
     expect(await messageOf(lacking)).toContain(
-      `${join(lacking.root, 'vgg-leaky.onnx.data')}: there is no such file, and tensor `,
+      `${join(lacking.root, 'vgg-leaky.onnx.data')}: the file does not exist, and tensor `,
     );
     await writeFile(join(lacking.root, 'vgg-leaky.onnx'), '{"not": "a model"}');
     expect(await messageOf(lacking)).toMatch(/vgg-leaky\.onnx: .*JSON/);
