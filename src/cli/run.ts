@@ -28,7 +28,7 @@ Examples:
   $ onnx-mish validate model.onnx model.mish.onnx how far apart they are, and how fast each is
   $ onnx-mish undo model.mish.onnx                the original again, byte for byte
 
-As an output, - is standard output: what a command says, JSON among it, then goes to standard error.
+The output - is standard output; messages and JSON then go to standard error.
 
 Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider is not available.`;
 
