@@ -60,7 +60,7 @@ export async function swapToCache(
     await removeLinks([folder, model, note]);
     await onFile(folder, () => mkdir(folder, { recursive: true }));
     await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
-    // A watcher takes a file that is younger than the start of the build for a change.
+    // Watchers treat a file that is newer than the build's start as changed.
     const { mtime } = await file.handle.stat();
     await onFile(model, () => utimes(model, mtime, mtime));
     const entry: Entry = { ...(await summaryOf(model)), unchanged: whyUnchanged(report) };

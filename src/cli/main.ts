@@ -3,5 +3,5 @@ import { run } from './run.js';
 
 run(process.argv);
 
-// Progress to a closed terminal fails, which must not prevent the cleanup.
+// Printing progress to a closed terminal fails, which must not prevent the cleanup.
 process.stderr.on('error', () => {});

@@ -3,7 +3,10 @@ import { type DataAccess, dataFiles } from '../files/external-data.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { hashFile } from './host.js';
 
-/** Calculates the SHA-256 of a model file, and of its files of external data, in the order of their names. Throws `io`, `external-data`. */
+/**
+ * Calculates the SHA-256 of a model file, and of its files of external data in the order of their names. Throws `io` and
+ * `external-data`.
+ */
 export async function fingerprint(
   path: string,
   document: OnnxDocument,

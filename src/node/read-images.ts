@@ -13,7 +13,7 @@ export interface ImageFolder {
   readonly images: readonly { readonly path: string; readonly label: number }[];
 }
 
-/** An image of a few kB may be as large as it likes; this one would have 768 MiB in memory, and no camera makes it. */
+/** Maximum pixels of an image (768 MiB in memory). An image file of a few kB can decode to far more. */
 const MOST_PIXELS = 2 ** 28;
 
 const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
@@ -76,8 +76,8 @@ export interface RgbImage {
  *
  * `{ width: 224, height: 224, resize: 256 }` equals torchvision's Resize(256) and CenterCrop(224) of a PIL image in sizes,
  * crop and filter. Rounding differs by up to 2 of 255, or 6 for enlarged images (test/node/read-images.py). PIL drops
- * transparency instead of blending with black. Without `resize` the crop contains the whole shorter side, of which those
- * two cut off an eighth. Throws `io`, and `bad-data` for a file that is not a valid image.
+ * transparency instead of blending with black. Without `resize` the crop contains the whole shorter side, while
+ * torchvision's two steps cut off an eighth of it. Throws `io`, and `bad-data` for a file that is not a valid image.
  *
  * @example
  * import { decodeImage } from 'onnx-mish/node';

@@ -107,8 +107,8 @@ export function undoFile(input: string, options: FileOptions = {}): Promise<Writ
 }
 
 /**
- * Writes the model that `work` returns, to `output` or a name with the tag, with its data files if the folder differs.
- * Throws as `work` does, `io` and `external-data`.
+ * Writes the model that `work` returns, and its data files if the folder differs. The path is `output`, else the
+ * default for the tag. Throws as `work` does, `io` and `external-data`.
  */
 export async function transformFile<Report>(
   input: string,
@@ -154,7 +154,7 @@ export async function transformFile<Report>(
     });
     return { output: path, copied: copies.map(({ to }) => to), report };
   } catch (error) {
-    // With force the output may have replaced an older file; then the output stays.
+    // With force the copies may have replaced older files, so they stay.
     if (!force && options.shared !== undefined) await removeCopied(copied, options.shared);
     throw error;
   } finally {

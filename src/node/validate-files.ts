@@ -22,8 +22,8 @@ export interface Candidate {
 }
 
 /**
- * Describes a model file for validation. A model from a pipe is kept in memory. Throws as `inspect` does, `io`, `external-data` and
- * `aborted`.
+ * Describes a model file for validation. A model from a pipe is kept in memory. Throws as `inspect` does, `io`,
+ * `external-data` and `aborted`.
  *
  * @example
  * import { fileCandidate, validateFiles } from 'onnx-mish/validate';

@@ -12,7 +12,7 @@ export interface ExposedModel {
 }
 
 /**
- * Calls `use` with a copy of a model that has these tensors of its main graph among its outputs; `copies` as in
+ * Calls `use` with a copy of a model that also outputs these tensors of its main graph. For `copies` see
  * `exposeTensors`. Throws `bad-data` for a name that no node outputs, and `io`.
  */
 export function withExposed<T>(

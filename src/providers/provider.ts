@@ -166,7 +166,7 @@ export interface Provider {
   availability(): Promise<Availability>;
   /** Returns why the model cannot run on this provider, without starting the provider; undefined if no reason is known. */
   check?(document: OnnxDocument): Promise<Unsupported | undefined>;
-  /** Rewrites a model without the nodes that this provider computes wrong; undefined if there are no such nodes. */
+  /** Rewrites a model without the nodes that this provider computes wrongly; undefined if there are no such nodes. */
   cure?(document: OnnxDocument): Promise<Cure | undefined>;
   /** Opens a model. Throws `run-failed`. */
   open(model: RunnableModel, options?: SessionOptions): Promise<Session>;

@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { arrayFor, elementCount, type Tensor, type Tensors, type TypedArray } from './tensor.js';
 
-/** Header before the data. The header holds strings; all other elements are bytes after the header. */
+/** Header of a tensor. It holds strings; all other elements are bytes after the headers. */
 interface Header {
   readonly name: string;
   readonly elemType: string;
@@ -41,7 +41,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Decodes such bytes into tensors that view the bytes. Throws `run-failed` for invalid bytes. */
+/** Decodes the bytes of `encodeTensors` into tensors that view the bytes. Throws `run-failed` for invalid bytes. */
 export function decodeTensors(bytes: Uint8Array<ArrayBuffer>): Tensors {
   const broken = (cause?: unknown) =>
     new OnnxMishError('run-failed', 'the page did not send valid tensors', { cause });

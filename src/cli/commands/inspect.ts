@@ -84,7 +84,7 @@ function atLeastOne(text: string): number {
   return value;
 }
 
-/** Throws `bad-usage` for an option that needs samples, without samples. */
+/** Throws `bad-usage` if an option is given that needs samples. */
 function checkStray(flags: Flags): void {
   const { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit } = flags;
   const needing = { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit };

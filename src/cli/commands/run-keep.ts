@@ -33,7 +33,7 @@ export interface Words {
 
 /** The report of a swap within a budget. */
 interface KeptReport extends SwapReport {
-  /** Result of the search, without plan, sites and the sites that stay: the report has them. */
+  /** Result of the search, without the plan and the lists of sites, which the report has. */
   readonly keep: Omit<BudgetResult, 'plan' | 'sites' | 'left'>;
 }
 

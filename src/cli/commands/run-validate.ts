@@ -110,7 +110,7 @@ async function compareFiles(
   });
 }
 
-/** Returns the exit code of a report: for a limit that is not kept, or a requested provider that is not available. */
+/** Returns the exit code of a report: for a broken limit, and for a failed or unavailable provider. */
 export function codeOf({ verdicts, providers }: Report): number {
   const failed =
     verdicts.some(({ passed, binding }) => binding && !passed) ||

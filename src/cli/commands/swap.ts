@@ -192,7 +192,7 @@ function sayDryRun(input: string, report: SwapReport, json: boolean, lines: read
   else say([`${clean(input)}: nothing written (dry run)`, ...lines].join('\n'));
 }
 
-/** Throws `bad-usage` for an option that needs --keep, without --keep. */
+/** Throws `bad-usage` if an option is given that needs --keep. */
 function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
   const { data, labels, images, shape, dim, samples, size, resize, mean, std, layout, channels, limit } =
     flags;

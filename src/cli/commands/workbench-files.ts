@@ -72,7 +72,7 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
 
 /**
  * Opens and checks a model and its external data, and returns them with a list of their names. They stay open until the
- * process ends. Throws as `scan`, `io` and `external-data`.
+ * process ends. Throws as `scan` does, `io` and `external-data`.
  */
 export async function handedFiles(
   model: string,

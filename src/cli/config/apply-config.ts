@@ -20,7 +20,7 @@ const EXCLUSIVE = [
 ];
 
 /**
- * Sets the options of a command from the configuration, except those of the command line. Throws as `loadConfig`.
+ * Sets the options of a command from the configuration, except those of the command line. Throws as `loadConfig` does.
  */
 export async function applyConfig(command: Command): Promise<void> {
   if (!command.options.some(({ long }) => long === '--config')) return;

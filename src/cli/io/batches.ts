@@ -10,7 +10,7 @@ import { type Tensors, toNumbers } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { type DataMaker, NOISE, readData, shapeOptions } from './read-data.js';
 
-/** Samples of a run if the model allows any number. */
+/** Number of samples in a run, if the model accepts any number. */
 const BATCH = 16;
 /** Allowed difference of elements, as a share of the largest: the order of sums differs. */
 const ROUNDING = 1e-2;

@@ -48,7 +48,7 @@ export function sayError(
   if (options.debug && error instanceof Error) console.error(error);
 }
 
-/** Returns the advice of an error, with flags, and what became of files. */
+/** Returns the advice of an error, with flags, and the state of the files afterwards. */
 function adviceOf({ fix, option, outcome }: OnnxMishError): string {
   return sentences(fix === undefined ? undefined : withFlags(fix, option), outcome);
 }

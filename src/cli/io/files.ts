@@ -115,7 +115,7 @@ async function refuseInputAsOutput(input: string): Promise<void> {
   });
 }
 
-/** Reads a JSON file, pipe or device; standard input for `-`. Throws as `readText`, and `bad-usage` for invalid JSON. */
+/** Reads a JSON file, pipe or device; standard input for `-`. Throws as `readText` does, and `bad-usage` for invalid JSON. */
 export async function readJson(path: string): Promise<unknown> {
   const content = await readText(path);
   try {

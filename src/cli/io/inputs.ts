@@ -5,7 +5,7 @@ import { isGlob, type Patterns, type Shard } from '../options/patterns.js';
 /** A model to work on. */
 export interface Input {
   readonly path: string;
-  /** Folder that the path under --out-dir is relative to: the glob's up to its first wildcard, or the model's folder. */
+  /** Base of the path below --out-dir: the folders of the glob before its first wildcard, or the model's folder. */
   readonly base: string;
 }
 

@@ -38,9 +38,9 @@ interface RunFlags {
 }
 
 /**
- * Runs work on many models, several at a time. A failure is printed at once, and does not stop the other models without
- * `failFast`. Prints a JSON line per model in their order, or a table at the end. Sets the exit code to the largest of all
- * models. Takes only the shard of the flags.
+ * Runs work on many models, several at a time, or on a shard of them. A failure is printed at once, and stops the other
+ * models only with `failFast`. Prints a JSON line per model in their order, or a table at the end. Sets the exit code to
+ * the largest of all models.
  */
 export async function runMany<Job extends { readonly input: string }, Result>(
   all: readonly Job[],

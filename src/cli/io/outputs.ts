@@ -10,7 +10,7 @@ export interface Job {
 }
 
 /**
- * Returns the output path of each model: beside the model, or below `outDir` with the folders below the glob's. Throws
+ * Returns the output path of each model: beside the model, or below `outDir`, at its path relative to `base`. Throws
  * `bad-usage` if two outputs have the same path, or if an output would replace an input.
  */
 export function planOutputs(inputs: readonly Input[], tag: string, outDir?: string | undefined): Job[] {

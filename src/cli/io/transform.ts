@@ -11,7 +11,7 @@ import { useLessMemory } from './lean-memory.js';
 /** Options of every transformation. */
 export type TransformFlags = FileOptions & { readonly json?: boolean | undefined };
 
-/** Transformation of a model: of a file, or for pipes of a scanned document. */
+/** Transformation of a model: `file` reads and writes files, `document` is for pipes. */
 interface Transformation<Options, Report> {
   readonly file: (input: string, options: Options) => Promise<Written<Report>>;
   readonly document: (

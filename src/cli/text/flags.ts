@@ -40,7 +40,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   validate: 'validate --json',
 };
 
-/** Hint how to see a list in full. */
+/** Hint on how to see a list in full. */
 export const ALL_HINT = '--all lists them';
 
 /** Hints from a report may hold anything. */

@@ -13,7 +13,7 @@ export function plural(count: number, noun: string): string {
   return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Formats by how many percent a file has grown. */
+/** Formats a file's growth in percent. */
 export function grown(from: number, to: number): string {
   return (from === 0 ? 0 : (100 * (to - from)) / from).toFixed(2);
 }

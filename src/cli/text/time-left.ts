@@ -1,4 +1,4 @@
-/** Returns a function from the done share (0 to 1) to a text of the remaining time. Its clock starts at the first call. */
+/** Returns a function that formats the time left after a share (0 to 1) is done. Its clock starts at the first call. */
 export function clockFor(now: () => number = () => performance.now()): (done: number) => string {
   let start: number | undefined;
   return (done) => {

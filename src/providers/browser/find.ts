@@ -95,7 +95,7 @@ async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   const version = await packageVersion(name);
   const folder = join(tmpdir(), `onnx-mish-chromium-${version}-${uid}`);
   const found = { path: join(folder, 'chromium'), source: name };
-  // One after the other, as the temporary folder is the whole process's.
+  // One at a time, because `unpack` changes TMPDIR for the whole process.
   const unpacked = unpacking.then(async () => {
     if (!(await canRun(found.path))) await unpack(() => chromium.executablePath?.(), folder);
   });

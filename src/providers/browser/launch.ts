@@ -32,7 +32,7 @@ const ARGS = [
   '--no-first-run',
 ];
 
-/** How often, and how long each time, a start that was given up is waited for. */
+/** Maximum number of attempts to kill a cancelled start, and the milliseconds between them. */
 const MAX_TRIES = 40;
 const TRY_MS = 100;
 
@@ -59,7 +59,7 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
       env: { ...process.env, TMPDIR: folder },
       artifactsDir: folder,
       timeout: timeoutMs,
-      // The command line cleans up on these itself, and says so with its exit code.
+      // The command line handles these signals: it cleans up and sets the exit code.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,
@@ -71,7 +71,7 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
     if (browser === null) throw new Error('there is no browser behind the pipe');
     return { browser, context, kill };
   } catch (error) {
-    // After an abort the process may still be starting, and write files.
+    // After an abort the process may still be starting and writing files.
     const settled = launching.then(
       () => true,
       () => true,
@@ -86,8 +86,8 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
 }
 
 /**
- * Watches for the child process that is started with an argument. Killing the process does not wait for a page that hangs,
- * unlike closing over the pipe, and playwright-core does not expose the process.
+ * Watches for a child process by its arguments, because playwright-core does not expose the browser's process. Killing
+ * the process does not wait for a hanging page; closing over the pipe would wait.
  */
 function watchForProcess(isOurs: (arg: string) => boolean) {
   const children: ChildProcess[] = [];

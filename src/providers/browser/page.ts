@@ -54,15 +54,15 @@ export async function openPage(options: PageOptions): Promise<Page> {
   }
 }
 
-/** The time in which a page answers: from its start until it crashes, is too late, or is closed. */
+/** Period in which a page answers: until it crashes, times out, is aborted or is closed. */
 interface Life {
   readonly alive: boolean;
-  /** Never resolves; rejects with the reason of the end. */
+  /** Never resolves; rejects with the error that ended the period. */
   readonly death: Promise<never>;
   die(reason: OnnxMishError): void;
-  /** Ends without a reason. */
+  /** Ends the period without an error. */
   close(): void;
-  /** Waits for the page's work, at most until the page crashes or its time is over. */
+  /** Waits for the page's work, until the page crashes or the time limit is over. */
   within<T>(what: string, work: Promise<T>): Promise<T>;
 }
 
@@ -152,7 +152,7 @@ async function attach(
         );
         const answer = await within(method, asked).catch((cause: unknown) => {
           if (cause instanceof OnnxMishError) throw cause;
-          // An error in the page is an answer; an error here is of the connection.
+          // The page returns its own errors as answers; an error here comes from the connection.
           const ended = /closed|disconnected/i.test(firstLine(cause));
           const error = failed(
             ended
@@ -173,7 +173,7 @@ async function attach(
   }
 }
 
-/** The page's side, as `evaluate` sees it. */
+/** Global object of the page, as code in `evaluate` sees it. */
 interface InPage<T> {
   onnxMish(method: string, request: unknown): Promise<CallAnswer<T>>;
 }

@@ -6,7 +6,7 @@ import { type AddressInfo, isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** Content of a response: bytes, or a file, by its path or open, that is streamed. */
+/** Content of a response: bytes, the path of a file, or an open file. Files are streamed. */
 export type Content = Uint8Array | { readonly file: string } | OpenFile;
 
 /** Open file: the checked file is sent, even if its path is replaced meanwhile. */
@@ -40,7 +40,7 @@ const BYTES = 'application/octet-stream';
 
 const isAddress = (name: string) => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
-/** Returns whether a Host header names an IP address or localhost, with the server's port, which browsers omit for 80. */
+/** Returns whether a Host header names an IP address or localhost, and the server's port. Browsers omit port 80. */
 export function isOwnHost(host: string, address: string, port: number): boolean {
   const [, name = '', given = '80'] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host.toLowerCase()) ?? [];
   return (

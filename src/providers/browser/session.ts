@@ -78,7 +78,7 @@ export async function openSession(
   return session;
 }
 
-/** Opens the model in the page; its files are offered and open until the page has read them. */
+/** Opens the model in the page. Its files stay open and available until the page has read them. */
 async function sendModel(
   page: Page,
   id: number,
@@ -103,7 +103,7 @@ async function sendModel(
   }
 }
 
-/** What the page may fetch, until it is withdrawn. */
+/** Returns functions that offer content to the page, and withdraw all of it. */
 function offersOf(page: Page) {
   const offered: { withdraw(): void }[] = [];
   return {

@@ -131,7 +131,7 @@ const CASES: readonly Case[] = [
   },
   {
     of: ['dml'],
-    // DXGI_ERROR_NOT_FOUND, DXGI_ERROR_UNSUPPORTED, and E_INVALIDARG, which it gives for a software adapter
+    // DXGI_ERROR_NOT_FOUND, DXGI_ERROR_UNSUPPORTED, and E_INVALIDARG, which DirectML gives for a software adapter
     pattern: /887A000[24]|dml_provider_factory.*80070057/i,
     tell: (_, { deviceId }) => ({
       reason: `there is no ${deviceId === undefined ? 'GPU' : `GPU ${deviceId}`} that DirectML can use`,

@@ -17,7 +17,7 @@ interface Kernel {
 export interface ProfileFolder {
   /** Prefix of the file's path. */
   readonly prefix: string;
-  /** Reads the kernels from the file, in the order of time. Throws `io`. */
+  /** Reads the kernels from the file, in chronological order. Throws `io`. */
   kernels(): Promise<Kernel[]>;
   remove(): Promise<void>;
 }

@@ -41,7 +41,7 @@ async function ort(): Promise<typeof Ort> {
   return module;
 }
 
-/** Returns a provider of this process. `availability` returns whether it can be used. */
+/** Returns a provider that runs in this process. `availability` returns whether it can be used. */
 export function nodeProvider(name: ProviderName): Provider {
   return {
     name,
@@ -104,10 +104,10 @@ function create(
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
-    // A figure of a provider must come from that provider.
+    // A provider's figures must not include nodes that run on the CPU.
     ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
   };
-  // The overloads take one or the other, not the union.
+  // Each overload accepts either a path or bytes, not the union.
   return ort().then(({ InferenceSession }) =>
     isPath(model) ? InferenceSession.create(model, settings) : InferenceSession.create(model, settings),
   );
@@ -165,7 +165,7 @@ async function open(
   const opening = openTensors(name, model, options, profile?.prefix);
   const { session, notes } = await opening.catch(async (cause: unknown) => {
     await profile?.remove();
-    // An error of the device, such as a missing device, is not the model's.
+    // A device error, such as a missing device, is not the model's fault.
     if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
     const { platform, arch } = process;
     const facts = { platform, arch, deviceId: options?.deviceId };

@@ -15,7 +15,7 @@ import { RULES } from './rules.js';
 export type { ProblemKind, WebglProblem as Problem } from './facts.js';
 
 /**
- * Lists the reasons why a model cannot run on WebGL, as far as the model shows. Symbolic dimensions are not listed:
+ * Lists the reasons why a model cannot run on WebGL, without running it. Symbolic dimensions are not listed:
  * `withShapes` replaces them. Unknown types and shapes are not listed either.
  */
 export function webglProblems(
@@ -116,7 +116,7 @@ function nodeFindings(facts: NodeFacts, { calls }: Analysis): Finding[] {
   return [...attributes, ...everywhere(facts), ...(RULES[opType]?.(facts) ?? [])];
 }
 
-/** Lists the problems of a node that no operator may have. */
+/** Lists the problems of a node that nearly every operator can have. */
 function everywhere({ node, dims }: NodeFacts): Finding[] {
   const { opType, inputs, outputs } = node;
   const findings: Finding[] = [];

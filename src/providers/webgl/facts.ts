@@ -43,7 +43,7 @@ export type ProblemKind =
   /** A node that runs, but may be wrong: see `webglMistakes`. */
   | 'mistake';
 
-/** Part of a model that WebGL cannot run or computes wrong. */
+/** Part of a model that WebGL cannot run or computes wrongly. */
 export interface WebglProblem {
   readonly kind: ProblemKind;
   /** Description, as a sentence without its full stop. */

@@ -7,7 +7,7 @@ import { DataType, floatType } from '../../onnx/types.js';
 import { type NodeFacts, problemAt, type WebglProblem, webglFacts } from './facts.js';
 
 /**
- * Lists the nodes that WebGL of onnxruntime-web 1.30.0 may compute wrong without an error, as far as the model shows.
+ * Lists the nodes that WebGL of onnxruntime-web 1.30.0 may compute wrongly without an error. The model is not run.
  * `test/providers/webgl/mistakes.md` names the places in WebGL's code. Nodes whose unknown dimensions may be equal are
  * treated as equal.
  */

@@ -20,8 +20,8 @@ export interface WebglModel {
 }
 
 /**
- * Copies a model in memory so that WebGL can run the copy: Mish in a form of operators that it has, and the dimensions of
- * inputs and outputs as numbers.
+ * Copies a model in memory so that WebGL can run the copy. Mish is rewritten in WebGL's operators, and the dimensions of
+ * inputs and outputs become numbers.
  */
 export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | undefined): Promise<WebglModel> {
   const { document, notes } = await tensorsOnly(whole);
@@ -34,7 +34,7 @@ export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | unde
   };
 }
 
-/** How many of them are told. */
+/** Maximum number of listed suspicions. */
 const MOST_SUSPICIONS = 5;
 
 function suspicionsOf(document: OnnxDocument): string[] {

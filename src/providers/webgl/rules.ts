@@ -75,7 +75,7 @@ const isImage = all(
   takes(DataType.FLOAT),
   ranks(1, (rank) => rank === 4, 'weights of four dimensions, for images'),
 );
-/** Without groups it takes computed weights for what they would be in another texture. */
+/** Without groups, WebGL misreads computed weights, as if their texture had another layout. */
 const conv = all(isImage, ({ node, int, constant, scope }) => {
   const isGiven = constant(1) !== undefined || scope.inputs.some(({ name }) => name === node.inputs[1]);
   return when(
@@ -133,7 +133,7 @@ const resize: Rule = ({ opset, text, has, dims }) => {
       'attribute',
       `WebGL's Resize has no coordinate_transformation_mode ${coordinates}`,
     ),
-    // It counts the inputs that are given, and so takes sizes for scales when one before them is left out.
+    // WebGL counts only the given inputs. If an earlier one is omitted, it reads sizes as scales.
     ...when(
       has(3) && !(has(1) && has(2)),
       'inputs',
@@ -147,7 +147,7 @@ const resize: Rule = ({ opset, text, has, dims }) => {
   ];
 };
 
-/** It adds tensors of one shape only. */
+/** WebGL's Sum adds only tensors of equal shape. */
 const sum: Rule = all(takesFloats, ({ node, dims }) => {
   const shapes = node.inputs.map((_, slot) => dims(slot));
   const [first] = shapes;

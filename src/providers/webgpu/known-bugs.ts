@@ -5,7 +5,7 @@ import { lostActivations } from './lost-activations.js';
 const MAX_LISTED_BUGS = 5;
 
 /**
- * Lists the nodes that onnxruntime-web/webgpu 1.30.0 computes wrong without an error: some convolutions with a single
+ * Lists the nodes that onnxruntime-web/webgpu 1.30.0 computes wrongly without an error: some convolutions with a single
  * group, and some activations after convolutions (`test/providers/webgpu/mistakes.md`). onnxruntime-web/all has other
  * kernels, which are right.
  */

@@ -146,7 +146,7 @@ export function ChartCard({ chart }: { chart: TabledChart }) {
   );
 }
 
-/** Inserts text as markup, which nothing else does: the page's style and script, and SVG, whose text Vega escapes. */
+/** Inserts text as unescaped markup: only the page's style and script, and SVG, whose text Vega escapes. */
 export function Raw({
   tag: Tag,
   text,

@@ -79,7 +79,7 @@ export interface MishSessionOptions extends Swapping {
  * Fetches a model, swaps ReLU and LeakyReLU for Mish, and creates a session on the first provider that can run the
  * model. Each provider gets a form of Mish that it can run; a Mish already in the model gets this form, too. On WebGL
  * every run must have the shapes of the first run, and remaining ReLU nodes are rewritten where WebGL computes them
- * wrong.
+ * wrongly.
  *
  * Throws `io`, `not-onnx`, `malformed`, `external-data`, `bad-usage`, `unsupported-form` and `aborted`;
  * `provider-unavailable` with a reason for each provider when none can run the model.

@@ -85,7 +85,7 @@ async function unchanged(swapped: OnnxDocument, provider: WebProvider) {
   return { ready: true, model: await bytesOf(swapped), suspicions: knownBugs(provider, swapped) } as const;
 }
 
-/** Rewrites nodes that WebGL computes wrong, and makes every dimension a number. */
+/** Rewrites nodes that WebGL computes wrongly, and makes every dimension a number. */
 async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: PrepareOptions['dims']) {
   const fixed = await fixDocument(swapped, { undo: false });
   const right = fixed.report.fixes.length > 0 ? await scan(await fixed.output.bytes()) : swapped;
@@ -106,7 +106,7 @@ async function bytesOf({ source }: OnnxDocument): Promise<Uint8Array> {
   return source.bytes ?? source.read(0, source.size);
 }
 
-/** Swaps in the given form; for `auto` in the first form with the fewest sites that the provider cannot run. */
+/** Swaps in the given form; for `auto` in the form that leaves the fewest sites that the provider cannot run. */
 async function swapFor(
   document: OnnxDocument,
   provider: WebProvider,

@@ -15,7 +15,7 @@ export interface Asker {
   valueFrom<T>(place: ProblemPlace, asked: PromiseLike<WorkerAnswer<T>>): Promise<T | undefined>;
   /** Provider checks and histograms in progress; timing starts after them. */
   readonly before: Promise<unknown>;
-  /** Adds work that timing waits for; a function starts after the work before it. */
+  /** Adds work that timing waits for; a function is called after all earlier work. */
   waitFor(work: Promise<unknown> | (() => Promise<void>)): void;
 }
 
