@@ -152,9 +152,7 @@ describe('outputs that nodes read', () => {
 
   test('the fused Relu’s own does not run at all', async () => {
     await expect(webglError(page, readFusedOutput(), BELOW)).rejects.toThrow('does not have value');
-    expect(await messages(readFusedOutput())).toEqual([
-      expect.stringMatching(/wrong output y/),
-    ]);
+    expect(await messages(readFusedOutput())).toEqual([expect.stringMatching(/wrong output y/)]);
     const fixed = await (await fix(readFusedOutput())).output.bytes();
     expect(await webglError(page, fixed, BELOW)).toBe(0);
   });
@@ -349,7 +347,9 @@ describe('other mistakes, each foretold', () => {
     const power = (exponent: number) =>
       of([node('Pow', ['x', 'n'], ['y'])], [f32('y', 4)], [floats('n', [], [exponent])], { x: [4] });
     for (const exponent of [2, 3]) {
-      expect(await messages(power(exponent))).toEqual([expect.stringMatching(/cannot compute powers of negative numbers/)]);
+      expect(await messages(power(exponent))).toEqual([
+        expect.stringMatching(/cannot compute powers of negative numbers/),
+      ]);
       const fixed = await (await fix(power(exponent))).output.bytes();
       expect(await webglError(page, fixed)).toBeLessThan(1e-5);
       expect(await messages(fixed)).toEqual([]);
