@@ -1,4 +1,4 @@
-/** Returns a read-only array that computes each element on access, so that it takes no memory for its length. */
+/** Returns a read-only array that computes each element on access, so that a long array takes no more memory. */
 export function lazyArray<T>(length: number, at: (index: number) => T): readonly T[] {
   const target: T[] = [];
   target.length = 2 ** 32 - 1; // at this length V8 reserves no memory, not even after the length is reduced

@@ -1,6 +1,6 @@
 /**
- * An option of this library, or a function for its options. Each interface (command line, page) has its own name for
- * it.
+ * Name of an option of this library, or of a function whose options are meant. Each interface (command line, page) has
+ * its own name for it.
  */
 export type OptionName =
   // swap and retarget
@@ -45,7 +45,7 @@ export type OptionName =
   | 'swap'
   | 'validate';
 
-/** Options that an advice names, with their values; null without a value. */
+/** Options that a piece of advice names, with their values; null without a value. */
 export type OptionHint = {
   readonly [name in OptionName]?: string | number | boolean | null | OptionHint | Sizes | undefined;
 };

@@ -36,7 +36,7 @@ export function alphaOf(node: Node): number | string | undefined {
 const ACTIVATION = /relu/i;
 const RECURRENT: readonly string[] = ['RNN', 'LSTM', 'GRU'];
 
-/** Explains why a ReLU inside an operator cannot be replaced; undefined where there is none. Function calls are not examined. */
+/** Explains why a ReLU inside an operator cannot be replaced; undefined without such a ReLU. Ignores function calls. */
 export function fusedActivation(node: Node): string | undefined {
   const { opType, domain } = node;
   if (node.attributes.length === 0 && domain === '') return undefined;

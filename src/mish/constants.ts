@@ -21,8 +21,8 @@ export function constantTensor(index: GraphIndex, scope: Scope, name: string): S
 }
 
 /**
- * Returns the names of a constant tensor: its name, then those it was reshaped or negated from. Empty where it is not
- * constant.
+ * Returns the names of a constant tensor: its own, then those of the tensors it was reshaped or negated from. Empty
+ * if it is not constant.
  */
 export function constantChain(index: GraphIndex, scope: Scope, name: string, depth = 0): string[] {
   if (constantTensor(index, scope, name) !== undefined) return [name];

@@ -34,7 +34,7 @@ export function needsConstants(form: Form, variant: Variant): boolean {
   return labelsOf(form, variant).length > 0;
 }
 
-/** Returns whether the form can be written for a site of these types. Several types need constants that are cast to the input's. */
+/** Returns whether the form can be written for a site of these types. Several types need constants cast to the input's type. */
 export function suits(form: Form, variant: Variant, types: readonly FloatType[], opset: number): boolean {
   const labels = labelsOf(form, variant);
   if (labels.length === 0 || types.length === 1) return true;
@@ -49,7 +49,7 @@ function labelsOf(form: Form, variant: Variant): string[] {
   return stepsFor(form, variant).flatMap(({ inputs }) => inputs.filter((name) => name in form.constants));
 }
 
-/** Returns the value of a constant if it is the same for all these types. Of the floors it is the one that each type holds. */
+/** Returns the value of a constant if it is the same for all these types. For floors: the greatest, which each type holds. */
 function commonValue(form: Form, { beta, leak }: Variant, types: readonly FloatType[], label: string) {
   const values = types.map((type) => constantValue(form.constants[label] ?? 0, type, beta, leak));
   const greatest = Math.max(...values);

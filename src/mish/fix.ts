@@ -111,7 +111,7 @@ function sliced(
   });
 }
 
-/** Returns the nodes that replace a node. One function: each remedy is a short case, applied to the result of those before. */
+/** Returns the nodes that replace a node. Not split, since each remedy works on the previous ones' result. */
 function remedied(
   proto: onnx.INodeProto,
   node: Node,

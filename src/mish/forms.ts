@@ -160,7 +160,7 @@ export function stepsOf(form: Form, sharp: boolean, mixture = false): Step[] {
   const steps = form.steps.filter(({ only, inputs, output }) => {
     if (only === undefined || wanted[only]) return true;
     const from = rename(inputs[0] ?? '');
-    // Of the two names, the fixed name (x or y) stays.
+    // The fixed name (x or y) of the two stays.
     if (output === 'y') alias.set(from, 'y');
     else alias.set(output, from);
     return false;

@@ -2,7 +2,7 @@ import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 
 // Which operators preserve a tensor's scale, f(sx) = s f(x) for s > 0, and which have weights that can absorb the scale.
-// Only operators that are certain are listed; any other operator ends the search.
+// Only operators known to do so are listed; any other operator ends the search.
 
 /** Operators that are positively homogeneous in their first input, for all other inputs and attributes. */
 const HOMOGENEOUS: ReadonlySet<string> = new Set([
@@ -103,7 +103,7 @@ export function slotsAfter(node: Node, slot: number, scope: Scope): Slots | unde
   }
 }
 
-/** Returns whether a BatchNormalization infers. It trains by default before opset 7; further outputs mean training before 14. */
+/** Returns whether a BatchNormalization is in inference mode. Training is the default before opset 7, and has more outputs. */
 function isInference(node: Node, scope: Scope): boolean {
   const training = attribute(node, 'training_mode')?.i ?? 0;
   return opsetOf(scope) >= 7 && node.outputs.length === 1 && training === 0;

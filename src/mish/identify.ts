@@ -28,7 +28,7 @@ export interface Identity {
   readonly alpha?: number | undefined;
   readonly low?: number | undefined;
   readonly high?: number | undefined;
-  /** The largest difference to the function by its definition, divided by values above 1. */
+  /** The largest difference from the exact function: absolute up to 1, relative beyond. */
   readonly difference: number;
 }
 
@@ -54,7 +54,7 @@ type Candidate = Omit<Identity, 'difference' | 'name'> & {
 };
 /** Yields the members of a family that fit the function's values at the probes. */
 type Family = (at: (x: number) => number, choices: Choices) => Iterable<Candidate>;
-/** Returns exact values near an estimate of a parameter, then the estimate. */
+/** Lists the candidates for a parameter: exact values near its estimate, then the estimate. */
 type Choices = (estimate: number, ...simple: number[]) => readonly number[];
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);

@@ -28,7 +28,7 @@ export interface MishSummary {
   readonly label: string;
   /** Name of the output value. */
   readonly output: string;
-  /** The largest difference to exact Mish from -60 to 60: absolute up to 1, relative beyond. */
+  /** The largest difference from exact Mish from -60 to 60: absolute up to 1, relative beyond. */
   readonly difference: number;
 }
 

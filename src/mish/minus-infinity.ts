@@ -9,7 +9,7 @@ import { enter, type InputUse, leave, type ScopedValue } from './value-flow.js';
 const ADDS = wordSet('Add Sum Mean Mul Div');
 const GREATEST = wordSet('MaxPool GlobalMaxPool ReduceMax TopK');
 
-/** Names the constant -Infinity that reaches a value without a layer between; undefined without one. */
+/** Returns a function that names the constant -Infinity that reaches a value with no layer between; undefined for none. */
 export function findMinusInfinity(
   document: OnnxDocument,
   { index, calls }: Analysis,

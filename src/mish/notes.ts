@@ -5,7 +5,7 @@ import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
 import { convertTo, type OpsetAdvice, RUNS_FROM } from './opset.js';
 import type { Site } from './sites.js';
 
-/** Options that notes advise, by the note. */
+/** Options that notes advise; the key is the note. */
 export type NoteOptions = Record<string, OptionHint>;
 
 /** Facts about a site that decide its notes. */

@@ -15,7 +15,7 @@ interface Constant {
 export interface Operands {
   /** Returns the constant with this name; undefined for a value that depends on the model's inputs. */
   constant(scope: Scope, name: string | undefined): Constant | undefined;
-  /** Returns whether certainly no element is below zero. */
+  /** Returns whether it is certain that no element is below zero. */
   isNonNegative(scope: Scope, name: string): boolean;
 }
 

@@ -6,7 +6,7 @@ import type { Form } from './forms.js';
 /** The first opset with arithmetic kernels in ONNX Runtime. */
 export const RUNS_FROM = 7;
 
-/** The remedy for what needs an opset. */
+/** Advice to a user whose model needs this opset. */
 export type OpsetAdvice = (opset: number) => Advice;
 
 /** Advises conversion, for a model whose opset onnx-mish cannot raise. */

@@ -43,13 +43,13 @@ type Look = (structure: number, region: () => Region) => void;
 
 /** Roles of a value in a region: an operand, the output of a node that can join, a scalar constant, an inner value. */
 const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
-/** Exceeds the number of values of a region. */
+/** Upper bound on the number of values in a region. */
 const MAX_VALUES = 128;
 /** Limits on structures and their texts; only a hostile model exceeds them. */
 const MAX_STRUCTURES = 2 ** 22;
 const MAX_TEXTS = 2 ** 20;
 
-/** Numbers structures by previous structure, text, and a number below 512. Returns -1 beyond the limits. */
+/** Creates a function that numbers structures by previous structure, text and a number below 512; -1 beyond the limits. */
 function createStructures(): (from: number, text: string, number: number) => number {
   const texts = new Map<string, number>();
   const structures = new Map<number, number>();
@@ -85,7 +85,7 @@ export interface Regions {
   evaluate(region: Region, operands: Values): Values;
 }
 
-/** Creates regions of a document. One function, because its parts share a visit count and caches of this document. */
+/** Creates regions of a document. Not split because its parts share a visit count and caches of this document. */
 export function createRegions(document: OnnxDocument, { index, calls, types }: Analysis): Regions {
   const hasFunctions = document.functions.length > 0;
   let visits = 0;
@@ -105,7 +105,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     const node = home && index.producer(home, name);
     if (home === undefined || node === undefined || depth === MAX_DEPTH) return undefined;
     if (node.opType === 'CastLike' && node.domain === '') {
-      // The number stays what it is where it is cast to a float.
+      // A cast to a float keeps the number.
       const [from = '', like = ''] = node.inputs;
       const isFloat = types
         .all(home, like)
@@ -247,7 +247,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       for (let slot = 0; slot < length && structure > 0; slot++)
         structure = addInput(scope, node, slot, canJoin, structure);
       if (structure < 0) return;
-      // Take the last node of the file first: then each value that the whole region depends on becomes its only operand.
+      // The node that comes last in the file joins first. So a value that the whole region needs is once its only operand.
       let open = 0;
       let closed = 0;
       next = -1;

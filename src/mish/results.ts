@@ -29,7 +29,7 @@ export interface SiteReport {
   readonly minusInfinity?: string | undefined;
   /** Labels of the other nodes, for an activation of several nodes. */
   readonly parts?: readonly string[];
-  /** Largest difference to the exact activation, for a site of several nodes: absolute up to 1, relative beyond. */
+  /** Largest difference from the exact activation, for a site of several nodes: absolute up to 1, relative beyond. */
   readonly difference?: number;
 }
 
@@ -40,7 +40,7 @@ export interface SkipReport
   > {
   readonly reason: Skip['reason'];
   readonly why: string;
-  /** The options that decided it, or that would swap it. */
+  /** The options that caused the skip, or that would permit the swap. */
   readonly option?: OptionHint | undefined;
   /** Scope and label of the node behind the reason; undefined without one. */
   readonly decidedBy?: string | undefined;
@@ -74,7 +74,7 @@ export interface SwapReport {
   readonly fixes?: readonly FixedNode[];
   /** A line, with the remedy, for each provider where the form is slow or cannot run. */
   readonly notes: readonly string[];
-  /** The options that notes advise, by the note. */
+  /** The options that notes advise; the key is the note. */
   readonly noteOptions?: Readonly<NoteOptions>;
   /** Sizes in bytes. */
   readonly bytesIn: number;

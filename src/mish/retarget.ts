@@ -39,7 +39,7 @@ export interface RetargetReport {
   /** Number of sites that already had the form. */
   readonly unchanged: number;
   readonly notes: readonly string[];
-  /** The options that notes advise, by the note. */
+  /** The options that notes advise; the key is the note. */
   readonly noteOptions?: Readonly<NoteOptions>;
   /** Sizes in bytes. */
   readonly bytesIn: number;

@@ -15,7 +15,7 @@ export interface MishNode extends Variant {
   /** Name of the value to apply Mish to. */
   readonly x: string;
   readonly type: FloatType | undefined;
-  /** The types that it has where its function is called in several ways. */
+  /** The types of `x` if its function is called with several types. */
   readonly several?: readonly FloatType[] | undefined;
   readonly form: Form;
 }

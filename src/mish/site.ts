@@ -66,7 +66,7 @@ export interface Skip extends Site {
   readonly reason: SkipReason;
   /** The reason as a sentence fragment for humans. */
   readonly why: string;
-  /** The options that decided it, or that would swap it. */
+  /** The options that caused the skip, or that would permit the swap. */
   readonly option?: OptionHint | undefined;
   /** The node behind the reason; undefined without one. */
   readonly decidedBy?: Decider | undefined;

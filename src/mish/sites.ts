@@ -43,8 +43,8 @@ export interface Found {
 
 /**
  * Finds every activation in all graphs and functions. A given `analysis` is reused. `takes` selects
- * activations of several nodes; by default their kind decides. Throws `bad-usage` for an unknown kind. One
- * function: a pass over the nodes, whose checks come in the order of the reasons to skip.
+ * activations of several nodes; by default their kind decides. Throws `bad-usage` for an unknown kind. Not
+ * split because the order of its checks decides which reason to skip is reported.
  */
 export async function findSites(
   document: OnnxDocument,
@@ -145,10 +145,10 @@ export async function findSites(
   return { sites: sites.reverse(), skipped: skipped.reverse() };
 }
 
-/** Prefix of the reason for a site that is swapped in spite of the reason. */
+/** Prefix of a reason to skip, for a site that is swapped all the same. */
 export const ASKED = 'swapped on request, although ';
 
-/** Returns a test whether `include` and `exclude` omit an activation of these nodes. */
+/** Returns a function that explains why `include` or `exclude` omits an activation of these nodes. */
 function choiceOf({ include, exclude }: SiteOptions) {
   const included = globs(include);
   const excluded = globs(exclude);
@@ -172,7 +172,7 @@ export function globs(patterns: readonly string[] | undefined): ((node: Node) =>
   return (node) => test(node.name) || node.outputs.some(test);
 }
 
-/** Backtracks to the last `*` only, so that the time is at most the product of both lengths. */
+/** Matches a glob. Backtracks to the last `*` only: the time is at most the product of both lengths. */
 function matches(pattern: string, name: string): boolean {
   let [at, star, from] = [0, -1, 0];
   for (let to = 0; to < name.length; ) {

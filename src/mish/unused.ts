@@ -40,7 +40,7 @@ export function unused(sites: readonly Replaced[], index: GraphIndex): Map<Node,
         index.uses(scope, name).every((use) => use.kind === 'input' && gone.has(use.node)) &&
         (readers.get(scope)?.get(name) ?? []).every((site) => removed.has(site)),
     );
-  // A node is unused once its readers are gone; repeat until no more nodes are.
+  // A node is unused once its readers are gone; repeat until none is left.
   for (let before = -1; before !== removed.size; ) {
     before = removed.size;
     for (const [node, scope] of candidates) {

@@ -42,7 +42,7 @@ const CAST = 'its result is cast to an integer';
 const CONDITION = 'its result is the condition of a Loop';
 
 /**
- * Asks whether a result is a number for calculation and no activation: through arithmetic alone it reaches a cast to an
+ * Asks whether a result is a number for calculation, not an activation: through arithmetic alone it reaches a cast to an
  * integer, a shape or index, a trip count or a condition.
  */
 export function arithmeticQuestion(types: ElementTypes): Question {

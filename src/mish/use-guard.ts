@@ -5,7 +5,7 @@ import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
 // ReLU gives no negative values; Mish gives values down to -0.309. The state of a value is how far below zero it may be after
-// the swap. Functions of any operand end the search: an even power, |x|, exp, a layer.
+// the swap. Functions that accept any operand end the search: an even power, |x|, exp, a layer.
 
 /** Depth of Mish's minimum below zero. */
 const DEPTH = 0.309;
@@ -19,7 +19,7 @@ const DIVISOR = 'it keeps a divisor from being zero or negative';
 
 /**
  * Asks whether a result guards the domain of a root, a logarithm, a power or a division. A `lenient` question also follows
- * values that may have any sign, and finds doubts. One function: a table of rules by operator, which share the two arguments.
+ * values that may have any sign, and finds doubts. Not split because the rules share its arguments.
  */
 export function guardQuestion(index: GraphIndex, operands: Operands, lenient = false): Question {
   const lost = lenient ? Number.POSITIVE_INFINITY : undefined;

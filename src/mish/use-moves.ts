@@ -27,7 +27,7 @@ const JOINS: Readonly<Record<string, (slot: number) => boolean>> = {
 /** Further operators that select values. */
 const CHOICES = wordSet('GatherElements GatherND Compress ReduceMax ReduceMin TopK Trilu ReverseSequence');
 
-/** Returns whether a node passes on values of this input unchanged, at least some. False for shapes and indices. */
+/** Returns whether a node passes on at least some values of this input unchanged. False for shapes and indices. */
 export function movesValues({ node, slot }: InputUse): boolean {
   const { opType } = node;
   if (Object.hasOwn(JOINS, opType)) return JOINS[opType]?.(slot) ?? false;

@@ -57,7 +57,7 @@ const NOWHERE: Outcome = { verdict: undefined, exits: NO_EXITS, walked: [] };
 const MAX_STEPS = 4e6;
 const MAX_CALL_DEPTH = 200; // depth of function calls; a hostile file could overflow the stack
 
-/** Stores decisions by number of the value: the state up to which none exists, and the state from which a verdict holds. */
+/** Creates a store of decisions by value number: the highest state without a verdict, and the lowest state with one. */
 function createLedger(count: number) {
   // Allocated with the first decision, since most documents need few.
   let freeUpTo: Float32Array | undefined; // 0: not settled
@@ -87,7 +87,7 @@ function createLedger(count: number) {
 type Ledger = ReturnType<typeof createLedger>;
 
 /**
- * Creates a follower of values through a document, into called functions and out of them. One function, because its steps
+ * Creates a follower of values through a document, into called functions and out of them. Not split because its steps
  * call each other and share the ledgers, the depth and the number of steps.
  */
 export function createFollower(question: Question, index: GraphIndex, calls: Calls): Follower {

@@ -7,10 +7,10 @@ import type { Site } from './site.js';
 import { guardQuestion } from './use-guard.js';
 import { createFollower, type InputUse } from './value-flow.js';
 
-/** Most elements that are read of all weights together. */
+/** Maximum number of elements to read from all weights together. */
 const MAX_ELEMENTS = 2 ** 24;
 
-/** The slots of a layer for its signal; the other of the first two has the weights, the third a bias. */
+/** The input slots that can take a layer's signal. The other of slots 0 and 1 takes the weights; slot 2 takes a bias. */
 const SIGNAL_SLOTS: Readonly<Record<string, readonly number[]>> = {
   Conv: [0],
   ConvTranspose: [0],
@@ -102,7 +102,7 @@ async function isNonNegative(
   try {
     return (await readWeight(document, weight)).every((value) => value >= 0);
   } catch (error) {
-    // Whoever needs the values says what is wrong with them.
+    // Code that needs the values reports the error.
     if (error instanceof OnnxMishError) return false;
     throw error;
   }

@@ -4,15 +4,15 @@ import { KINDS, kindOf } from './activation-kinds.js';
 import type { Site, Skip } from './site.js';
 import { findWritten, type WrittenActivation } from './written.js';
 
-/** A node's role in an activation, or in arithmetic, of several nodes. */
+/** A node's role in an activation or arithmetic that is written out in several nodes. */
 export interface NodeRole {
-  /** The site of the whole, if it is an activation that can be swapped. */
+  /** The site of all nodes together, if they are an activation that can be swapped. */
   readonly site: Site | undefined;
   readonly isLast: boolean;
   /** Whether only other parts read the node's output. */
   readonly isInside: boolean;
   readonly isMish: boolean;
-  /** All nodes of the whole. */
+  /** All nodes of the activation or arithmetic. */
   readonly nodes: readonly Node[];
   /** The reason why the node alone is not a site. */
   readonly skip: Pick<Skip, 'reason' | 'why' | 'option'> & {
@@ -52,7 +52,7 @@ export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyM
     const why = `it is part of ${NAMES[name] ?? name}, written out up to ${nodeLabel(last)}${option ? ', which swaps whole' : ''}`;
     const reason = option ? 'excluded' : 'arithmetic';
     const skip = { reason, why, option, decidedBy: { node: last, scope } } as const;
-    // For a chain of bounds, its use decides.
+    // The uses of a chain of bounds decide whether it is a site.
     if (kind === undefined && nodes.every(({ opType }) => BOUNDS.includes(opType))) continue;
     for (const node of nodes) {
       const isLast = node === last;

@@ -41,7 +41,7 @@ const ARITHMETIC = new Set([
   'Not',
   ...IDENTITIES,
 ]);
-/** Flags of a node and its predecessors: a nonlinear operator, and an operator that is no single-node activation. */
+/** Flags of a node and all before it: an operator other than arithmetic; an operator other than a ReLU or an identity. */
 const BENDS = 1;
 const COMPOSES = 2;
 /** Flags of a node: it may be part of a region; all its operands are scalar constants. */
@@ -158,9 +158,9 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
   );
 }
 
-/** Operators that are examined as single nodes. Other single nodes are activations by operator, or have no name. */
+/** Operators examined as single nodes too. `kindOf` recognises other swappable activations by operator. */
 const SINGLE = new Set(['Mish', 'Clip']);
-/** Returns the name of an identity in a region with so many constant operands. */
+/** Returns the activation's name, which depends on the number of constant operands, `slopes`. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
   if (isParameter(identity, region)) return 'prelu';
   const isDynamic = identity.name === 'prelu' && region.operands.length > 1 && slopes === 0;

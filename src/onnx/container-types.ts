@@ -6,7 +6,7 @@
 export const CONTAINER_CODES = { sequence: 1, optional: 2, map: 3 } as const;
 export type Container = (typeof CONTAINER_CODES)[keyof typeof CONTAINER_CODES];
 
-/** Limit for 10 nested containers; deeper types are unknown. */
+/** A code of this size stands for more than 10 containers; types around it are unknown. */
 const DEEPEST = 4 ** 10;
 
 /** Returns the type of a container of values of this type; 0 for unknown. */

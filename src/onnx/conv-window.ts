@@ -5,7 +5,7 @@ export interface Window {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
-  /** Padding at the begins, then at the ends of all axes. End padding that no window reaches is omitted. */
+  /** Padding at the beginning of each axis, then at the end of each. End padding that no window reaches is omitted. */
   readonly pads: readonly number[];
 }
 

@@ -3,7 +3,7 @@ import { type Calls, indexCalls } from './function-calls.js';
 import { type GraphIndex, indexGraphs } from './graph-index.js';
 import { decidingReferences, type Environment, environmentOf, type TypeRun, typeRun } from './type-run.js';
 
-/** Query of a value's element type; undefined for an unknown type or a value that is not a tensor. */
+/** Lookup of a value's element type; undefined for an unknown type or a value that is not a tensor. */
 export interface ElementTypes {
   (scope: Scope, name: string): number | undefined;
   /** Returns the types of a function's value over all calls; undefined stands for an unknown type. */
@@ -36,7 +36,7 @@ const NOTHING: Result = { inputs: [], outputs: [] };
 /**
  * Infers element types from the declared types (inputs, initializers, value_info). Operator signatures carry types forwards,
  * backwards and into nested graphs. A function is analysed once per combination of argument types; a value whose type
- * differs between calls has no single type. One function, because its steps call each other and share results and budget.
+ * differs between calls has no single type. Not split because its steps call each other and share results and budget.
  */
 export function inferElementTypes(
   document: OnnxDocument,

@@ -22,7 +22,7 @@ export interface ExposeOptions {
 }
 
 /**
- * Adds tensors of the main graph to the model's outputs, unless they are outputs. Every other byte stays. The new outputs
+ * Adds tensors of the main graph to the model's outputs, unless they already are. Every other byte stays. The new outputs
  * have no type, which ONNX requires but ONNX Runtime infers. Throws `bad-data` for a name that no node of the main
  * graph outputs.
  */

@@ -44,7 +44,7 @@ const byName = (values: readonly DeclaredValue[]) => new Map(values.map((value) 
 
 /**
  * Builds the index of a document in a single pass over its nodes. Stores values and uses in arrays by number, since a
- * model may have millions. Throws `malformed` for too many names. One function, because its methods share these arrays.
+ * model may have millions. Throws `malformed` for too many names. Not split because its methods share these arrays.
  */
 export function indexGraphs(document: OnnxDocument): GraphIndex {
   const { scopes } = document;

@@ -50,7 +50,7 @@ const MAX_GROUP_DEPTH = 100; // protobuf's default recursion limit
 const MAX_PARTS = 8e6;
 
 /**
- * Creates a reader of a source. Tests lower `most`. One function, because its methods share the window and the position in
+ * Creates a reader of a source. Tests lower `most`. Not split because its methods share the window and the position in
  * it, which have to be local variables to be fast.
  */
 export function createReader(source: ByteSource, most = MAX_PARTS): Reader {
@@ -201,7 +201,7 @@ export function checkCount(reader: Reader, count: number, at: number): void {
     throw reader.fail(`the model has more than ${reader.most} nodes or similar parts`, at);
 }
 
-/** Memory of a collected field, in parts, until it is read. */
+/** Memory that a collected field takes until it is read, as a number of parts. */
 const COLLECTED = 2;
 
 /** Adds a field to a list for later reading. Throws `malformed` for too many fields. */

@@ -3,7 +3,7 @@ import type { Attribute, DeclaredValue, Node, PlacedValue, Scope, StoredTensor }
 import { type TensorContext, weigh } from './scan-values.js';
 import type { Operator, ScannedNode } from './scanned-node.js';
 
-/** Memory of a graph or function, in parts. */
+/** Memory of a graph or function, as a number of parts; see `Reader.parts`. */
 const SCOPE_PARTS = 20;
 
 export type Draft<T> = { -readonly [K in keyof T]: T[K] };

@@ -11,7 +11,7 @@ import { hasMinusInfinity, scalarValue } from './scalar.js';
 const SMALL = 16;
 /** Maximum size in bytes of raw data that is searched for -Infinity, which masks contain. */
 const MASK = 1024;
-/** Memory of a value and of a tensor, in parts, beyond their message. */
+/** Memory of a value and of a tensor beyond their message, as a number of parts; see `Reader.parts`. */
 const VALUE_PARTS = 2;
 const TENSOR_PARTS = 2;
 

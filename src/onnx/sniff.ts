@@ -68,7 +68,7 @@ const SIGNATURES: readonly Signature[] = [
 ];
 
 function isText(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what tells binary from text
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell binary from text
   return !/[\x00-\x08\x0e-\x1f\x7f]/.test(text);
 }
 

@@ -52,7 +52,7 @@ export interface TypeRun {
 }
 
 /**
- * Infers the types of a graph or function and its nested graphs. One function, because its steps share the table of types
+ * Infers the types of a graph or function and its nested graphs. Not split because its steps share the table of types
  * and the nodes to visit again.
  */
 export function typeRun({

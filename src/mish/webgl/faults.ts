@@ -74,8 +74,8 @@ function lostOutputs({ graph, fused }: Loaded): Fault[] {
 }
 
 /**
- * Finds removed nodes whose output is a model output. WebGL then renumbers this output and the later ones, but nodes that read
- * such an output, or the removed node's input, still use the old numbers.
+ * Finds removed nodes whose output is a model output. WebGL renumbers this output and the later ones. Readers of these, or of
+ * the removed node's input, still use the old numbers.
  */
 function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
   const activations = new Set(fused.values());
@@ -166,7 +166,7 @@ function turned(node: Node, { graph, analysis, readers }: Loaded): Fault[] {
   return [{ node, says, remedies: castable(analysis, graph, x) ? [{ kind: 'before', at: node }] : [] }];
 }
 
-/** Finds nodes that WebGL refuses, but runs in another notation. */
+/** Finds nodes that WebGL refuses, but runs when written in another way. */
 function refusals(node: Node, loaded: Loaded): Fault[] {
   const { opType: op, inputs } = node;
   const fault = (says: string, kind: Remedy): Fault[] => [

@@ -19,7 +19,7 @@ const BINARY: readonly string[] = [
 const RECKONING: readonly string[] = ['Sum', 'Softmax', 'Pad', 'Upsample'];
 
 /**
- * Finds results whose texture has another width or height than their dimensions imply, if a reader relies on these. Returns each
+ * Finds results whose texture has another width or height than their dimensions imply, if a reader relies on them. Returns each
  * node with such a reader. Unknown dimensions count as different.
  */
 export function misplaced(loaded: Loaded): Map<Node, Node> {
