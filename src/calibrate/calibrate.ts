@@ -30,7 +30,7 @@ export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
 export interface Calibration {
   readonly schema: typeof CALIBRATION_SCHEMA;
   readonly form: SwapReport['form'];
-  /** Sharpness of all sites; null if each site has another. */
+  /** Sharpness of all sites; null if each site has its own. */
   readonly beta: number | null;
   readonly sites: readonly SiteWithCurvedShare[];
   readonly skipped: readonly SkipReport[];
@@ -75,9 +75,9 @@ const DEFAULT_ROWS = 15_000;
 const DEFAULT_STEPS = 200;
 
 /**
- * Swaps the activations of a model and repairs its weights without labels. Least squares solve the linear layers after
- * the sites, so that their outputs match the original's; then gradient steps move all layers together. New weights come
- * from the training samples, and replace the old weights if they lower the loss on the validation samples. If the result
+ * Swaps the activations of a model and repairs its weights without labels. The linear layers after the sites are
+ * solved by least squares, to match the original's outputs; then gradient steps move all layers together. New weights
+ * come from the training samples, and replace the old if they lower the loss on the validation samples. If the result
  * is further from the original than the plain swap on the test samples, the output is the plain swap.
  *
  * The output's source is a copy in memory. New weights keep their element type, and are written into the model even if

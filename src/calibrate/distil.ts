@@ -54,7 +54,7 @@ const MIN_OPSET = 9;
 /**
  * Moves the weights of all linear layers together, by gradient steps towards the original's outputs on the same samples.
  * The loss is the squared difference of the model's outputs plus that of all linear layers' outputs, each divided by its
- * variance. Least squares solve each layer alone; gradient steps let layers compensate each other. The result has the
+ * variance. Least squares treat each layer alone; gradient steps let layers compensate each other. The result has the
  * lowest validation loss. Only float32 weights move. Returns undefined if no gradient reaches a weight or the opset is
  * below 9.
  *
@@ -114,7 +114,7 @@ async function readParameters(
   };
   for (const { weight, bias, y } of layers) {
     await read(weight);
-    // The minimum scale lets a small bias grow.
+    // Steps are relative to the scale; its minimum lets a small bias grow.
     if (bias !== undefined) await read(bias, 0.1 * Math.sqrt(variances.get(y) ?? 0));
   }
   return parameters;

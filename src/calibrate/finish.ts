@@ -16,7 +16,7 @@ export interface FinishOptions {
   readonly target: Target | undefined;
 }
 
-/** Converts the kept model to its form, folds its sharpness and fits it to the target, as far as asked for. */
+/** Converts the kept model to its form, folds its sharpness and fits it to the target, as the options ask. */
 export async function finish(
   kept: Spliced,
   { openData }: LoadedModel,

@@ -2,7 +2,7 @@ import { fix } from '../mish/fixes.js';
 import type { Target } from '../mish/forms.js';
 import type { Spliced } from '../onnx/splice.js';
 
-/** Rewrites the nodes that the target computes wrong (only WebGL does). Returns the model and notes on the nodes. */
+/** Rewrites the nodes that the target computes wrongly (only WebGL does). Returns the model and notes on the nodes. */
 export async function forTarget(
   plain: Spliced,
   target: Target | undefined,

@@ -9,8 +9,8 @@ import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.j
 
 /**
  * Cuts arrays into feeds. The first axis of every array counts samples. An input takes as many samples per run as its
- * first dimension says; if this dimension is free, as `dims` or `shapes` say, or one. Samples that do not fill the
- * last run are dropped. A scalar input takes one element per run. An array with the shape of one whole feed (a
+ * first dimension says. If that is free, `dims` or `shapes` give the number, else it is one. Samples that do not fill
+ * the last run are dropped. A scalar input takes one element per run. An array with the shape of one whole feed (a
  * sampling rate, an initial state) goes into every run. Arrays go to the input with their name; a single array goes
  * to a single input. `labels` is the name of the array of classes, one per sample. Throws `bad-data` if arrays and
  * inputs do not fit.

@@ -51,7 +51,7 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
 /**
  * Returns seeded noise for every input: normal numbers for floats, integers from 0 to 9 for integers (almost always
  * valid as indices and tokens), random bools. A seed gives the same feeds on every machine. `settleShapes` chooses
- * the sizes of free dimensions. Throws what it throws, and `bad-data` for types without noise.
+ * the sizes of free dimensions. Throws as `settleShapes` does, and `bad-data` for types without noise.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';

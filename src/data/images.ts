@@ -39,7 +39,7 @@ export interface ImageOptions extends ShapeOptions {
   readonly resize?: number | undefined;
   /** Mean, subtracted from pixels in [0, 1]; default 0. */
   readonly mean?: Rgb | undefined;
-  /** Standard deviation, divides the difference; default 1. */
+  /** Standard deviation, by which the difference is divided; default 1. */
   readonly std?: Rgb | undefined;
   /** Position of the channel axis; default: derived from the model's input. */
   readonly layout?: Layout | undefined;

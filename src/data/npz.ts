@@ -15,7 +15,7 @@ const DEFLATE_TIMES = 1032;
 const DEFLATE_FRAME = 64;
 /** Bytes of a directory entry without its name. */
 const ENTRY = 46;
-/** Packed bytes inflated at once, and bytes added to the CRC before signals are handled. */
+/** Packed bytes to inflate at once; `BLOCK` is the bytes to add to the CRC between checks for signals. */
 const PACKED_BLOCK = 2 ** 16;
 const BLOCK = 2 ** 22;
 

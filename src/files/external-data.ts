@@ -167,7 +167,7 @@ export interface Copy {
 
 /**
  * Returns the data files to copy for a model that moves from `folder` to another; none within one folder. Throws
- * `external-data` if a file is missing, or if the model at `output` would replace it.
+ * `external-data` if a data file is missing, or if the model at `output` would replace one.
  */
 export async function plannedCopies(
   document: OnnxDocument,
@@ -299,7 +299,7 @@ async function copy(
   }
 }
 
-/** Returns what a path itself names, without following links; undefined if nothing exists. Throws `io`. */
+/** Returns the stat of a path without following links; undefined if nothing exists. Throws `io`. */
 async function lstatOf(path: string): Promise<BigIntStats | undefined> {
   try {
     return await onFile(path, () => lstat(path, { bigint: true }));

@@ -18,7 +18,7 @@ export interface ModelFile extends ByteSource {
 
 const MAX_BYTES_IN_MEMORY = 8 * 1024 * 1024;
 
-/** Opens a file for reading; for a pipe, does not wait for a writer. Throws `io` if it is not a regular file. */
+/** Opens a file for reading, without waiting for a pipe's writer. Throws `io` if it is not a regular file. */
 async function openRegular(path: string): Promise<FileHandle> {
   // Windows has neither this flag nor such pipes.
   const handle = await onFile(path, () => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));

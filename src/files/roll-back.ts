@@ -20,7 +20,7 @@ export async function rollBack(staged: readonly Staged[], folders: readonly stri
   for (const { path, temporary, backup, published } of staged.toReversed()) {
     if (backup !== undefined) {
       if (!(await attempt(() => rename(backup, path)))) advice.push(`Rename '${backup}' back to '${path}'`);
-      // A rename between two hard links of one file leaves both, if the file was not replaced yet.
+      // If the file was not replaced yet, both names are links to it, and the rename leaves both.
       else if (!(await remove(backup))) left.push(backup);
     } else if (published && !(await remove(path))) left.push(path);
     if (!(await remove(temporary))) left.push(temporary);
@@ -49,12 +49,12 @@ async function attempt(work: () => Promise<unknown>): Promise<boolean> {
 export function remove(path: string): Promise<boolean> {
   return attempt(() =>
     rm(path, { force: true }).catch((error: unknown) => {
-      if (!isAbsent(error)) throw error; // a path with a file in place of a folder does not exist either
+      if (!isAbsent(error)) throw error; // where a folder of the path is a file, nothing exists either
     }),
   );
 }
 
-/** Replaces the outcome of an error by the advice; returns the error unchanged if there is none. */
+/** Replaces the outcome of an error by the advice; returns the error unchanged without advice. */
 export function withAdvice(error: unknown, advice: readonly string[]): unknown {
   if (advice.length === 0 || !(error instanceof OnnxMishError)) return error;
   return withDetails(error, { outcome: sentences(...advice) });

@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 // A process cannot clean up after SIGKILL, so the next process in the same folder does. A temporary's name identifies
 // its process, so that files still being written are never removed.
 
-/** Maximum bytes of the target's name in a temporary's name, short enough for every file system and script. */
+/** Maximum characters of the target's name in a temporary's name, short enough for every file system and script. */
 const MAX_NAME_CHARACTERS = 64;
 const NAME = /\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.onnx-mish\.tmp$/;
 /**
@@ -18,7 +18,7 @@ const MAX_FOREIGN_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
  * Returns a new name in the folder of `path`: `tmp` for files that can be written again, `old` for the replaced file,
- * which `sweep` never removes.
+ * which `removeStaleTemporaries` never removes.
  */
 export function temporaryBeside(path: string, kind: 'tmp' | 'old' = 'tmp'): string {
   const owner = `${machine()}-${process.pid}-${randomBytes(6).toString('hex')}`;
@@ -32,7 +32,7 @@ export function folderPrefix(purpose: string): string {
 
 const FOLDER = /^onnx-mish-[a-z]+-([0-9a-f]{8})-(\d+)-\w{6}$/;
 
-/** Removes the temporary folders of this user whose processes have ended, as far as possible; see `sweep` for files. */
+/** Removes the temporary folders of this user whose processes have ended, as far as possible. */
 export async function sweepFolders(place: string): Promise<void> {
   for (const name of await readdir(place).catch(() => [])) {
     const [, owner, pid] = FOLDER.exec(name) ?? [];

@@ -94,7 +94,7 @@ export async function withTemporary<T>(
   }
 }
 
-/** Throws `io` if a file cannot be written at this path, to save the work before. */
+/** Throws `io` if a file cannot be written at this path. Called early, so that no work is wasted. */
 export async function checkTarget(path: string, force: boolean): Promise<void> {
   // A rename would silently replace /dev/null by a file.
   const there = await unlessAbsent(path, () => stat(path));
@@ -178,7 +178,7 @@ function linkIfFree(temporary: string, path: string): void {
   }
 }
 
-/** Links a file that will be replaced to a second name; without hard links it is moved aside at the replacement. */
+/** Gives a file that will be replaced a second name; without hard links, it is moved aside when replaced. */
 async function keep(file: Staged): Promise<void> {
   const { path } = file;
   if (!(await exists(path))) return;

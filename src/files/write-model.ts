@@ -192,8 +192,8 @@ export async function writeExactly(
 }
 
 /**
- * Writes a spliced model to a stream, in order and no faster than the stream is read. Writes nothing if the digest
- * differs.
+ * Writes a spliced model to a stream, in order and no faster than the stream is read. Writes nothing if the
+ * digest is not the expected one.
  *
  * @example
  * import { swap } from 'onnx-mish';

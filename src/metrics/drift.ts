@@ -17,8 +17,8 @@ export interface Drift {
   /** Cosine similarity of both tensors, each as one vector. */
   readonly cosine: number | null;
   /**
-   * Signal-to-quantisation-noise ratio, 10 log10(Σ reference² / Σ difference²), in dB; null for infinity if `maxAbs`
-   * is 0.
+   * Signal-to-quantisation-noise ratio, 10 log10(Σ reference² / Σ difference²), in dB. Null means infinite if
+   * `maxAbs` is 0.
    */
   readonly sqnr: number | null;
   /** Share of rows with the same highest class, if the output looks like class scores. */

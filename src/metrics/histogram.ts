@@ -28,7 +28,7 @@ const NOT_FINITE = 255 << MANTISSA_BITS;
 /** Maximum number of bins in a result; for few elements, twice their cube root (Rice’s rule), but at least 8. */
 const MAX_BINS = 64;
 const maxBinsFor = (n: number) => Math.min(MAX_BINS, Math.max(8, Math.ceil(2 * Math.cbrt(n))));
-/** Maximum share of elements outside the bins on each side, if the bins become finer by it. */
+/** Maximum share of elements to leave outside the bins on each side, where that makes the bins finer. */
 const MAX_TAIL_SHARE = 0.0005;
 const LARGEST = 2 ** 128 - 2 ** 104;
 

@@ -6,7 +6,7 @@ import { createTape, type Tape } from './autodiff/tape.js';
 
 /** A BatchNormalization node in training mode. */
 export interface TrainedBatchNorm {
-  /** The nodes that replace the node. */
+  /** The nodes to write in its place. */
   readonly forward: readonly ComposedNode[];
   readonly gradient: Gradient;
   /** The tensors that hold the running mean and variance after the step. */

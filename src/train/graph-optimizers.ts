@@ -22,7 +22,7 @@ export interface GraphOptimizer {
   readonly scalars: readonly string[];
   /** Returns the scalars of a step, in the order of `scalars`. Steps count from 1. */
   scalarsAt(step: number, rate: number): readonly number[];
-  /** `scalars` names the tensors that hold the scalars. */
+  /** Adds a step to the tape. `scalars` names the tensors that hold the scalars. */
   update(
     tape: Tape,
     parameter: string,

@@ -2,7 +2,7 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 
-/** Slots of the trainable weights, by operator. */
+/** Indices of the inputs that are trainable weights, by operator. */
 const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Conv: [1, 2],
   ConvTranspose: [1, 2],

@@ -5,7 +5,7 @@ import type { Divergence } from './report-schema.js';
  * Returns the first tensor, in topological order, that differs between two providers running the same model. A tensor
  * differs if its largest difference exceeds `tolerance` times its largest value, or if only the second is not finite.
  * Sites are compared first; other nodes only if no site differs. Returns null if no tensor differs: the comparison
- * misses a bug that disappears when the tensor has another reader. A denormal counts as equal to 0. Throws as
+ * misses a bug that disappears when a second node reads the tensor. A denormal counts as equal to 0. Throws as
  * `compareModelLayers` does.
  */
 export async function firstModelDivergence(

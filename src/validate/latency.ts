@@ -11,7 +11,7 @@ export interface LatencyOptions {
   readonly minSeconds?: number | undefined;
   /** Maximum time in seconds; default 60. Five pairs run in any case, or `minPairs` if fewer. */
   readonly maxSeconds?: number | undefined;
-  /** Maximum number of pairs, reached or not `minSeconds`; default 10,000, and at least `minPairs`. */
+  /** Maximum number of pairs, even before `minSeconds`; default 10,000, at least `minPairs`. */
   readonly maxPairs?: number | undefined;
   /** Number of warm-up pairs, which are not counted; default 3. */
   readonly warmup?: number | undefined;

@@ -16,7 +16,7 @@ import { triedCure } from './tried-cure.js';
 /** Number of runs over which inner tensors are compared. */
 const LAYER_RUNS = 2;
 
-/** Compares inner tensors: the swapped model with the original on the CPU, then each provider that ran with the CPU. */
+/** Compares inner tensors: the swapped model with the original on the CPU, then each other provider with the CPU. */
 export async function layersInside(
   rows: readonly ProviderRow[],
   dataset: Dataset<Feeds>,
@@ -41,7 +41,7 @@ export async function layersInside(
         await compareModelLayers({
           ...{ a, b, feeds, signal },
           copies: a.which === b.which,
-          // Between models, every operator runs as written; between providers, with the fusions, which may have bugs.
+          // Two models run as written, without fusions; two providers run with fusions, since these may have bugs.
           session: { ...options.session, optimisation: a.which === b.which ? 'all' : 'disabled' },
           onProgress: (done, of) => onProgress(`${what}: ${done} of ${of}`),
         }),
@@ -56,7 +56,7 @@ export async function layersInside(
   return comparisons;
 }
 
-/** Returns a comparison of one row that holds the error, so that the rest of the report is still written. */
+/** Returns a comparison with a single row that holds the error, so that the rest of the report is still written. */
 function failedComparison(a: ModelRun, b: ModelRun, error: unknown): LayerComparison {
   const run = ({ which, provider }: ModelRun) => ({ model: which, provider: provider.name });
   const problem = messageOf(error);
@@ -71,7 +71,7 @@ export interface Divergences {
   readonly parting: ProviderRow['parting'];
   /** Bugs of the provider that may be the cause, and remedies that worked on these feeds. */
   readonly causes: readonly string[];
-  /** Options of the advice, by the text of the cause. */
+  /** The options that causes advise, by the cause. */
   readonly noteOptions: Readonly<Record<string, OptionHint>>;
 }
 

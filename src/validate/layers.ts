@@ -53,7 +53,7 @@ interface Shared {
  * matched by name: a swap keeps the names of its sites' outputs.
  *
  * A few tensors at a time become outputs of copies of the models. So memory stays bounded, and each pass costs a run.
- * ONNX Runtime cannot fuse a tensor away that is an output. With `optimisation: 'disabled'` every operator runs as
+ * ONNX Runtime cannot fuse away a tensor that is an output. With `optimisation: 'disabled'` every operator runs as
  * written; the default keeps the remaining fusions, whose kernels may be wrong. A tensor that makes a pass fail gets
  * a row with the reason. Throws `run-failed` if the models themselves fail, `aborted`.
  */

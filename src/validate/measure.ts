@@ -17,7 +17,7 @@ import { observePlacement, profileBoth } from './profile.js';
 import type { KernelSweep, ProviderRow } from './report-schema.js';
 
 /**
- * Opens both models, or neither. A small model runs before, so that ONNX Runtime's start-up time is not counted as the
+ * Opens both models, or neither. A small model runs first, so that ONNX Runtime's start-up time is not counted as the
  * original's. Throws `run-failed`.
  */
 export async function openBoth(

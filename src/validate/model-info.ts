@@ -1,7 +1,7 @@
 import type { Inspection } from '../mish/inspect.js';
 import type { ModelInfo } from './report-schema.js';
 
-/** Returns a report's entry of a model from its inspection and its file's SHA-256. */
+/** Returns a report's entry for a model from its inspection and its file's SHA-256. */
 export function modelInfo(
   name: string,
   { bytes, opset, sites, mish }: Inspection,

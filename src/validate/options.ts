@@ -5,7 +5,7 @@ import type { LatencyOptions } from './latency.js';
 import type { Host, ModelInfo, ProviderRow } from './report-schema.js';
 import type { Thresholds } from './thresholds.js';
 
-/** A model to validate, with its entry of the report. */
+/** A model to validate, with its entry in the report. */
 export interface InspectedModel {
   readonly model: LoadedModel;
   readonly info: ModelInfo;

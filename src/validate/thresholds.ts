@@ -51,7 +51,7 @@ const THRESHOLDS = Object.keys(METRICS) as (keyof Thresholds)[];
 
 interface Rule {
   readonly name: keyof Thresholds;
-  /** Returns the values that the limit holds for; null for a value that could not be measured. */
+  /** Returns the values that the limit applies to; null for a value that could not be measured. */
   readonly values: (row: Measured) => readonly (number | null)[];
 }
 
@@ -74,7 +74,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * Returns thresholds that also include limits such as `sqnr>=30`. Of two limits of a metric the stricter remains. Throws
+ * Returns thresholds that also include limits such as `sqnr>=30`. The stricter of two limits of a metric remains. Throws
  * `bad-usage`.
  */
 export function withLimits(thresholds: Thresholds, texts: readonly string[]): Thresholds {
@@ -178,7 +178,7 @@ function toleranceVerdicts(
       verdict('maxOriginalParity', limit, worst(parityShare(parity, 'original')), false),
     );
   }
-  // Each element type has another limit, so each gets a verdict.
+  // Each element type has its own limit, and so its own verdict.
   for (const type of new Set(kernel.map((sweep) => sweep.elemType))) {
     const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.form !== null);
     if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // the table shows the problem

@@ -28,7 +28,7 @@ export async function validateModels(options: ValidationOptions): Promise<Report
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;
-    // The CPU comes first: as the others' reference its sessions would run before their first run is timed.
+    // The CPU comes first, to time its first run: later its sessions also run as the others' reference.
     for (const provider of options.providers.toSorted((a, b) => Number(isCpu(b)) - Number(isCpu(a)))) {
       onProgress(`measuring on ${provider.name}`);
       const row = isCpu(provider)

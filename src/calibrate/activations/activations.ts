@@ -58,9 +58,9 @@ export interface ActivationsOptions extends SiteOptions {
   readonly samples?: number | undefined;
   /** Seed that selects the runs; default 0. */
   readonly seed?: number | undefined;
-  /** Maximum number of tensors in a pass; default 48. */
+  /** Maximum number of tensors measured in one pass over the samples; default 48. */
   readonly chunk?: number | undefined;
-  /** Approximate maximum of bytes that a run outputs in a pass; default 256 MiB. */
+  /** Approximate maximum size in bytes of a run's outputs; default 256 MiB. */
   readonly bytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
@@ -154,7 +154,7 @@ function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
   return undefined;
 }
 
-/** Runs the unchanged model once, so that errors of the model or the data are not reported as a site's. */
+/** Runs the unchanged model once, so that errors of the model or the data are not blamed on a site. */
 async function tryOut(
   { file }: LoadedModel,
   { provider, data, session, signal }: ActivationsOptions & OnProvider,
@@ -180,7 +180,7 @@ type Result =
   | { readonly why: string }
   | { readonly why?: undefined; readonly statistics: InputStatistics; readonly dims: readonly number[] };
 
-/** Input of a pass, besides its places. */
+/** Everything that a pass needs besides its places. */
 interface Work {
   readonly model: LoadedModel;
   readonly feeds: Feeds;
@@ -212,7 +212,7 @@ async function measureAll(
   return results;
 }
 
-/** Measures some places; on a failure, halves them until the failing place is alone. Returns the largest run's bytes. */
+/** Measures some places; on a failure, measures each half by itself. Returns the bytes of the largest run. */
 async function measurePart(part: readonly Place[], work: Work, results: Map<Place, Result>): Promise<number> {
   try {
     return await runPart(part, work, results);

@@ -20,7 +20,7 @@ const ELEMENTWISE: readonly string[] = [
 
 /**
  * Returns the axis of a tensor's units (channels or features) from the operator that produced it: axis 1 after a
- * convolution, the last axis after MatMul and Gemm. The search continues before elementwise operators and Transpose.
+ * convolution, the last axis after MatMul and Gemm. The search passes through elementwise operators and Transpose.
  * Axis 1 if no such operator precedes the tensor.
  */
 export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxis {
@@ -48,7 +48,7 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
   return find(name) ?? 1;
 }
 
-/** Returns the axis as a number for a tensor of this rank; up to rank 2 the last axis. Undefined for a scalar. */
+/** Returns the axis as a number for a tensor of this rank: the last axis up to rank 2, undefined for a scalar. */
 export function axisIn(axis: UnitAxis, rank: number): number | undefined {
   if (rank === 0) return undefined;
   return axis === 'last' || rank <= 2 ? rank - 1 : Math.min(axis, rank - 1);

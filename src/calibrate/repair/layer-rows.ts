@@ -12,7 +12,7 @@ export interface Geometry {
   readonly outputs: number;
 }
 
-/** Rows of a run of a layer: for each position of the output, its inputs and outputs. */
+/** Rows of a layer in one run: the inputs and outputs of each output position. */
 export interface RowSource {
   readonly positions: number;
   /** Writes the group's `depth` inputs of a position, then its outputs, into `row` from `at` on. */

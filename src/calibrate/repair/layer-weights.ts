@@ -110,7 +110,7 @@ async function normOf(document: OnnxDocument, layer: LinearLayer, openData: Open
   };
 }
 
-/** Returns a function from an output row, counted over all groups, and an input to the index of their weight. */
+/** Returns a function that finds a weight's index from its output, counted over all groups, and its input. */
 function placesOf(
   { op, node, weight }: LinearLayer,
   { groups, depth, outputs }: Geometry,

@@ -15,7 +15,7 @@ export type Method = 'bias' | 'affine' | 'least-squares';
 /** A repaired linear map and its method. */
 export interface RepairedLinear extends Linear {
   readonly method: Method;
-  /** Share of the inputs' mean variance that was added to each variance; null unless by least squares. */
+  /** Share of the inputs' mean variance that was added to each variance; null for other methods than least squares. */
   readonly ridge: number | null;
 }
 
@@ -45,7 +45,7 @@ export function lossOf({ weights, bias }: Linear, moments: RowMoments): number {
   return Math.max(0, loss / n);
 }
 
-/** Returns the sum of the outputs' variances, to which losses are compared. */
+/** Returns the sum of the outputs' variances, by which losses are divided. */
 export function varianceOf(moments: RowMoments, depth: number): number {
   const { n } = moments;
   const { y, yy } = blocks(moments, depth);
@@ -107,7 +107,7 @@ export function candidates(old: Linear, moments: RowMoments, ridges: readonly nu
       regular.set(index, index, regular.get(index, index) + ridge * mean);
     const cholesky = new CholeskyDecomposition(regular);
     if (!(mean > 0) || !cholesky.isPositiveDefinite()) {
-      maps.push({ ...nothing, ridge }); // for example constant inputs
+      maps.push({ ...nothing, ridge }); // not solvable, for example because the inputs are constant
       continue;
     }
     const solved = Matrix.add(weights, cholesky.solve(residual).transpose());

@@ -63,7 +63,7 @@ export interface Repaired {
   readonly leftAlone: readonly SkippedLayer[];
 }
 
-/** Maximum inputs of a group for least squares, which would take too much memory and time beyond. */
+/** Maximum inputs of a group for least squares; more would take too much memory and time. */
 const MAX_DEPTH = 2400;
 /** Minimum share by which new weights must lower the loss. */
 const MIN_IMPROVEMENT_SHARE = 1e-3;
@@ -90,7 +90,7 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
       options.onProgress?.(index, chosen.length, layer.label);
-      const seed = options.seed * 1009 + index; // other positions for every layer
+      const seed = options.seed * 1009 + index; // different positions for each layer
       const result = await repairLayer(layer, edits, { ...options, seed, multiplier }, fresh);
       edits.push(...result.edits);
       repaired.push(result.report);
@@ -155,12 +155,12 @@ async function repairLayer(
   return { edits: await layerEdits(document, layer, maps, openData, fresh), report };
 }
 
-/** Converts a map of x to y into a map of x and y with their shifts subtracted. */
+/** Converts a map from x to y into a map from shifted x to shifted y. */
 function shifted({ weights, bias }: Linear, { shift }: Gathered): Linear {
   return { weights, bias: moved(weights, bias, shift, 1) };
 }
 
-/** Converts a map of shifted x and y back into a map of x to y. */
+/** Converts a map from shifted x to shifted y back into a map from x to y. */
 function unshifted({ weights, bias }: Linear, { shift }: Gathered): Linear {
   return { weights, bias: moved(weights, bias, shift, -1) };
 }

@@ -1,7 +1,7 @@
 /**
- * Removes items until the set `holds`. If the whole set does not hold, `reorder` sorts it from the least to the most
- * degrading item. Items are then removed from the end; at last each item is tried alone. Returns an empty set if nothing
- * holds. Calls `holds` at most 2 n times.
+ * Removes items until `holds` accepts the set. If it refuses the whole set, `reorder` sorts the items, the least
+ * degrading first. Then items are removed from the end; finally each item is tried alone. Returns an empty set if
+ * nothing is accepted. Calls `holds` at most 2 n times.
  */
 export async function backtrack<Item>(
   items: readonly Item[],

@@ -25,10 +25,10 @@ export interface FoundSet<Item, Result> {
 }
 
 /**
- * Searches for the largest set within a budget. It measures all items; else the longest prefix of `order`, by bisection;
- * then it adds the remaining items one by one, since degradations do not simply add up. It makes at most
- * 1 + log2(n) + n evaluations, rounded up. The result is measured and within the budget. The result is certainly the
- * largest set only if degradations add up and `order` is sorted by them.
+ * Searches for the largest set within a budget. It first measures all items. If they exceed the budget, it bisects for
+ * the longest prefix of `order`. Then it tries to add each remaining item, since degradations do not simply add up. It
+ * makes at most 1 + log2(n) + n evaluations, rounded up. The result is measured and within the budget. It is certainly
+ * the largest set only if degradations add up and `order` is sorted by them.
  *
  * @example
  * import { findLargestSet } from 'onnx-mish/calibrate';

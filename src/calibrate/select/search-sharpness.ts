@@ -72,8 +72,8 @@ const ESTIMATE_SAMPLES = 32;
 const MIN_NOISE_RATIO = 1e-9;
 
 /**
- * Finds the smallest sharpness of each site within a budget after repair. The difference of mish_β to ReLU at x is that
- * of Mish at βx, divided by β; its mean square falls as β⁻³. Let h_i be the output's noise by swapping site i alone, at
+ * Finds the smallest sharpness of each site within a budget after repair. The error of mish_β against ReLU at x is that
+ * of Mish at βx, divided by β; its mean square falls as β⁻³. Let h_i be the output's noise from swapping site i alone, at
  * β = 1. For a given Σ β_i, the sum Σ h_i β_i⁻³ is smallest if β_i is proportional to h_i^¼. So a single scale remains.
  * The search bisects the scale with least squares alone, then lowers the scale with gradient steps. A LeakyReLU that
  * becomes Mish, not the mixture, keeps β = 1: a sharper Mish would be ReLU.
@@ -139,7 +139,7 @@ export async function sharpen<T extends Tried>(
   return { attempt: found.attempt, report: { budget: budget ?? [], trials, kept, verdicts }, notes };
 }
 
-/** Returns each site's factor on the scale; null for a site that keeps a sharpness of 1. */
+/** Returns the factor of each site, to multiply the scale by; null for a site that keeps a sharpness of 1. */
 async function weightsOf<T extends Tried>({
   plan,
   original,

@@ -14,7 +14,7 @@ import { type Degradation, type Drawn, type Trial, type TrialOptions, withTrial 
 export interface KeepOptions
   extends TrialOptions,
     Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'strict'> {
-  /** Limits, which all must hold; `parseBudget` parses them from text. */
+  /** Limits, all of which must hold; `parseBudget` parses them from text. */
   readonly budget: readonly Limit[];
   /** Maximum number of samples; default 512. A third of the samples is held out from the search. */
   readonly samples?: number | undefined;
@@ -32,7 +32,7 @@ export interface KeepProgress {
   readonly sites: number;
 }
 
-/** Degradation by swapping a set of sites, on some of the samples, and its verdicts. */
+/** Degradation from swapping a set of sites, on some of the samples, and its verdicts. */
 export interface JudgedSet {
   readonly sites: number;
   readonly samples: number;
@@ -58,7 +58,7 @@ export interface BudgetResult {
   readonly searched: JudgedSet | null;
   /** Degradation on the held-out samples; null if no site is swapped. */
   readonly heldOut: JudgedSet | null;
-  /** Degradation by swapping all sites, on the samples of the search; null if the model has no sites. */
+  /** Degradation from swapping all sites, on the samples of the search; null if the model has no sites. */
   readonly everything: JudgedSet | null;
   /** If no site is swapped: the least degrading site, swapped alone. */
   readonly mostHarmless: {
@@ -224,14 +224,14 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
   };
 }
 
-/** A site and its degradation, swapped alone. */
+/** A site and the degradation from swapping it alone. */
 interface JudgedSite {
   readonly site: SiteReport;
   readonly judged: JudgedSet;
 }
 
 /**
- * Returns the set in a new order, because the order on the search samples did not suffice. The new order uses the worse
+ * Returns the set in a new order, because the set exceeds the budget. The new order uses the worse
  * score of both subsets; `measure` returns the degradation on the held-out samples.
  */
 async function reorder(

@@ -13,7 +13,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
 
-/** Degradation of a model with swapped sites, compared with the original; of several outputs, the worst. */
+/** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
 export interface Degradation {
   /** Signal-to-noise ratio of the float outputs, in dB; null means infinite if `maxAbs` is 0, else unknown. */
   readonly sqnr: number | null;
@@ -39,7 +39,7 @@ export interface TrialOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A draw from a data set: at most `samples`, split by `shares`, which gets the number of runs and the samples per run. */
+/** A draw of at most `samples` from a data set. `shares` splits it, given the number of runs and samples per run. */
 export interface Draw {
   readonly samples: number;
   readonly seed: number;

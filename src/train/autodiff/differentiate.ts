@@ -5,7 +5,7 @@ import { GRADIENTS } from './gradients.js';
 import type { Gradient } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** Returns the gradient rule of a node; undefined without one. */
+/** Returns the gradient rule of a node; undefined if it has none. */
 const ruleOf = ({ domain, opType }: Node): Gradient | undefined =>
   domain === '' && Object.hasOwn(GRADIENTS, opType) ? GRADIENTS[opType] : undefined;
 

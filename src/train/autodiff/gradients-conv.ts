@@ -164,7 +164,7 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
 /** Replaces 0 as the base of negative powers. */
 const TINY = 1e-20;
 
-/** The share of each element of each window of AveragePool, [1, 1, taps, places]. */
+/** Adds the share of each element in each window of AveragePool, [1, 1, taps, places]. */
 function averageShares(
   tape: Tape,
   node: Node,

@@ -90,7 +90,7 @@ const prelu: Gradient = (tape, node, g) => {
 };
 
 const positive = (tape: Tape, x: string) => tape.mask('Greater', x, zero(tape));
-/** Returns 1 above a bound, and the derivative below. */
+/** Adds a derivative: 1 where the mask is 1, else `below`. */
 const above = (tape: Tape, mask: string, below: string) =>
   plus(tape, mask, times(tape, complement(tape, mask), below));
 const square = (tape: Tape, x: string) => times(tape, x, x);
@@ -98,7 +98,7 @@ const number = (node: Node, name: string, otherwise: number) => attribute(node, 
 
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_GAMMA = 1.0507009873554805;
-/** Input from which Mish equals its operand in float32; e^x does not overflow below. */
+/** From this x on, Mish equals x in float32; below it, e^x does not overflow. */
 const MISH_LINEAR = 20;
 
 /** Adds Mish's derivative, 1 - h + x h² e^x (1 + e^x) with d = (1 + e^x)² + 1 and h = 2 / d, where Mish is x (1 - h). */

@@ -17,7 +17,7 @@ function reductionOf(tape: Tape, node: Node): Reduction | undefined {
   const listed = attribute(node, 'axes')?.ints ?? (given === '' ? undefined : tape.constant(given));
   const none = (attribute(node, 'noop_with_empty_axes')?.i ?? 0) !== 0;
   const keeps = (attribute(node, 'keepdims')?.i ?? 1) !== 0;
-  // If the axes are not constant, the shapes show them, provided that the rank stays.
+  // Axes that are not constant can be seen from the shapes, but only if the rank stays.
   if (listed === undefined && given !== '' && !keeps) return undefined;
   const out = tape.dims(node.outputs[0] ?? '');
   const everything = dims.map((_, axis) => axis);

@@ -17,7 +17,7 @@ export interface Tape {
   reshape(x: string, dims: readonly number[]): string;
   /** Adds a slice from starts to ends along axes. */
   slice(x: string, starts: readonly number[], ends: readonly number[], axes: readonly number[]): string;
-  /** Adds zero padding. `pads` has the begins of all axes, then the ends. */
+  /** Adds zero padding. `pads` lists the begins of all axes, then the ends, as in ONNX. */
   pad(x: string, pads: readonly number[]): string;
   /** Adds the sum over axes, which stay with length 1. */
   sum(x: string, axes: readonly number[]): string;
