@@ -15,7 +15,7 @@ import {
 } from './homogeneous.js';
 
 // mish_b(x) = x tanh(softplus(b x)) = mish(b x) / b, and likewise for a mixture. If all nodes between the activation and its
-// linear layers are positively homogeneous, the weights before it take b and those after it 1/b. Mish with sharpness 1
+// linear layers are positively homogeneous, weights before it can take b and weights after it 1/b. Mish with sharpness 1
 // remains. Cross-layer equalisation does the same with scales: Nagel et al. 2019, arXiv:1906.04721.
 
 /** An activation whose sharpness the weights around it could take. */
@@ -73,7 +73,7 @@ export async function planFolds<T extends Foldable>(
     known.set(weight.tensor, values);
     return values;
   };
-  // If a weight cannot take its factor, its sites are not folded, and other weights lose the factors of those sites.
+  // If a weight cannot take its factor, its sites are not folded. Their factors are then dropped at other weights.
   for (;;) {
     const scaled: [Weight, Float64Array][] = [];
     const failed = new Map<T, string>();

@@ -32,7 +32,7 @@ type Constant = number | Readonly<Record<FloatType, number>> | keyof typeof DERI
 
 /**
  * One node of a recipe. Operands are names: `x` is the site's input, `y` its output, a key of `constants`
- * a scalar, any other name the output of an earlier step. A constant comes last: before opset 7, only the
+ * a scalar. Any other name is an earlier step's output. A constant comes last: before opset 7, only the
  * second operand broadcasts.
  */
 export interface Step {

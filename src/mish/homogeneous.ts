@@ -1,7 +1,7 @@
 import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 
-// Which operators preserve a tensor's scale, f(sx) = s f(x) for s > 0, and which have weights that can absorb the scale.
+// Operators that preserve a tensor's scale, f(sx) = s f(x) for s > 0, and operators whose weights can absorb the scale.
 // Only operators known to do so are listed; any other operator ends the search.
 
 /** Operators that are positively homogeneous in their first input, for all other inputs and attributes. */

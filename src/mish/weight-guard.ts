@@ -25,7 +25,7 @@ interface Layer {
 }
 
 /**
- * Finds Relu sites whose results pass a layer with non-negative weights and reach a root, a logarithm, a power or a divisor.
+ * Finds Relu sites whose results reach a root, logarithm, power or divisor through a layer with non-negative weights.
  * Returns the doubt of each. Only weights that lead to such a node are read.
  */
 export async function findWeightDoubts(

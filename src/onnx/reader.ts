@@ -51,7 +51,7 @@ const MAX_PARTS = 8e6;
 
 /**
  * Creates a reader of a source. Tests lower `most`. Not split because its methods share the window and the position in
- * it, which have to be local variables to be fast.
+ * it: these are fast only as local variables.
  */
 export function createReader(source: ByteSource, most = MAX_PARTS): Reader {
   let window = source.bytes ?? NOTHING;

@@ -71,7 +71,7 @@ export async function scan(input: ModelInput, most?: number): Promise<OnnxDocume
     return await scanModel(reader);
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'malformed') throw error;
-    // Only a file that is not a model is sniffed, so that pages load the signatures of other formats on demand.
+    // Pages load the signatures of other formats on demand, only for a file that is not a model.
     const head = await source.read(0, Math.min(512, source.size));
     const { sniff } = await import('./sniff.js');
     const other = sniff(head);

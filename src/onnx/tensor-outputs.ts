@@ -25,7 +25,7 @@ const CONTENTS: Readonly<Record<string, readonly number[] | undefined>> = {
 
 /**
  * Finds tensors that represent the outputs of the main graph. A tensor represents itself. A container is represented by the
- * tensors that go into it, or by the inputs of the loop, branch or function that outputs it. `containers` names outputs that
+ * tensors put into it, or by the inputs of the loop, branch or function that outputs it. `containers` names outputs that
  * are containers although the file does not declare this.
  */
 export function tensorOutputs(document: OnnxDocument, containers: readonly string[] = []): TensorOutputs {
