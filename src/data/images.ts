@@ -45,7 +45,7 @@ export interface ImageOptions extends ShapeOptions {
   readonly layout?: Layout | undefined;
   /** Channel order of the model; default rgb. `mean` and `std` are always RGB. */
   readonly channels?: 'rgb' | 'bgr' | undefined;
-  /** Maximum number of images, chosen at even distances. */
+  /** Maximum number of images; those to use are evenly spaced. */
   readonly limit?: number | undefined;
 }
 
@@ -247,7 +247,7 @@ export function imageTensor(
 }
 
 /**
- * Returns `limit` numbers below `count` at even distances, starting with 0. Images of one class are often neighbours.
+ * Returns `limit` evenly spaced numbers below `count`, starting with 0. Images of one class are often neighbours.
  */
 function evenly(count: number, limit = count): number[] {
   const length = Math.min(count, limit);

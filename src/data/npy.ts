@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, string>> = {
   u8: 'u64',
 };
 
-/** Number of elements of a column-major array to move between checks for signals. */
+/** Number of elements of a column-major array to move between calls of `breathe`. */
 const BLOCK = 2 ** 16;
 
 /**

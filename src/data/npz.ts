@@ -15,7 +15,7 @@ const DEFLATE_TIMES = 1032;
 const DEFLATE_FRAME = 64;
 /** Bytes of a directory entry without its name. */
 const ENTRY = 46;
-/** Packed bytes to inflate at once; `BLOCK` is the bytes to add to the CRC between checks for signals. */
+/** Packed bytes to inflate at once; `BLOCK`: bytes to add to the CRC between calls of `breathe`. */
 const PACKED_BLOCK = 2 ** 16;
 const BLOCK = 2 ** 22;
 
@@ -59,7 +59,7 @@ export async function unzip(
   }
 }
 
-/** Unpacks an entry in steps, between which signals are handled. */
+/** Unpacks an entry in steps, and calls `breathe` between them. */
 async function unpack(
   bytes: Uint8Array,
   entry: Entry,

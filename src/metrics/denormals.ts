@@ -7,7 +7,7 @@ const SMALLEST_NORMAL: Readonly<Record<string, number>> = {
 };
 
 /**
- * Returns the smallest difference between two tensors that is significant; 0 for types without denormals. GPUs may
+ * Returns the smallest significant difference between two elements; 0 for types without denormals. GPUs may
  * replace denormals by 0 (GLSL ES 3.00, 4.5.1; WGSL, 14.6.1), so that smaller differences say nothing about a kernel.
  */
 export function smallestDifference(elemType: string): number {

@@ -6,7 +6,7 @@ import type { Provider, RunnableModel, SessionOptions } from '../providers/provi
 import { dimsOf, type Tensors } from '../providers/tensor.js';
 
 /**
- * Tries the provider's remedy for a model that is wrong on the provider. Returns advice only if the remedied model runs
+ * Tries the provider's remedy for a model whose outputs are wrong there. Returns advice only if the remedied model runs
  * on the provider, on these feeds, and is within `limit` of the CPU's outputs of the unchanged model. Throws `aborted`.
  */
 export async function triedCure(

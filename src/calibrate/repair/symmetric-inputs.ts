@@ -20,7 +20,7 @@ export async function symmetricModel(
   return original.edited(output);
 }
 
-/** Returns the sites with a path to a tensor without another site between. */
+/** Returns the sites that reach a tensor without passing through another site. */
 function sitesBefore({ graph }: OnnxDocument, plan: Plan, name: string): ReadonlySet<string> {
   const sites = new Set(plan.sites.map(({ output }) => output));
   const producers = new Map(

@@ -56,7 +56,7 @@ export const ESTIMATE_SAMPLES = 16;
  * sample, and correlates at 0.1 to 0.3 for a net that clips after its activations (openWakeWord's speech embedding).
  * Sixteen samples correlate at 0.88 to 1.00 on both and on the text detector (three seeds, 16 among the 256 samples).
  *
- * Throws `bad-data` for unfit data and for another model's `before`, `run-failed` if the original does not run,
+ * Throws `bad-data` for unfit data and a `before` of another model, `run-failed` if the original does not run,
  * `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.
  */
 export async function rankModel(model: LoadedModel, options: RankOptions & OnProvider): Promise<Ranking> {

@@ -84,7 +84,7 @@ const HELD_OUT_SHARE = 1 / 3;
  *
  * The search uses two thirds of the samples. It swaps each site alone, sorts the sites by degradation, and calls
  * `findLargestSet`. The result must be within the budget on the last third, the held-out samples, as well. If not, the
- * search removes sites, the most degrading site first, by the worse of both measurements. Only then do the held-out
+ * search removes sites, the most degrading site first, by the worse of its measurements. Only then do the held-out
  * samples influence the choice, and their figures are slightly too good. Usually 2 n models are run, and at most
  * 7 n + log2(n) + 4. A NaN in an output exceeds every budget.
  *

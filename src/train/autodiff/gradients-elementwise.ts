@@ -44,7 +44,7 @@ const added = (share: (operands: number) => number): Gradient => {
   };
 };
 
-/** The gradient of Max or Min goes to the selected operand, or in equal parts to equal operands. */
+/** Passes the gradient of Max or Min to the selected operand, or in equal parts to equal operands. */
 const chosen: Gradient = (tape, node, g) => {
   const y = node.outputs[0] ?? '';
   const masks = node.inputs.map((name) => tape.mask('Equal', name, y));
