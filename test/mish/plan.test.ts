@@ -249,6 +249,6 @@ test('what a plan leaves out is said to be so, what was left alone before keeps 
   const both = parsePlan({ ...plan, sites: [{ scope: 'graph', output: 'm' }] });
   await expect(swapped(bytes, { plan: both })).rejects.toMatchObject({
     where: 'model',
-    fix: expect.stringContaining('Take it out'),
+    fix: expect.stringContaining('Remove it from the plan'),
   });
 });
