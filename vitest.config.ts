@@ -22,8 +22,8 @@ const SLOW = [
 const ALONE = [
   'test/{bundler,fuzz,mutation,package,proto,trust,web}/**/*.test.ts',
   'test/providers/browser/*.test.ts',
-  'test/{node/no-links,files/temporary-names,validate/profile}.test.ts',
-  'test/cli/{accidents,pipes,streams}.test.ts',
+  'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
+  'test/cli/{accidents,large,pipes,streams}.test.ts',
 ];
 
 export default defineConfig(({ mode }) => {
