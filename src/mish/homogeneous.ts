@@ -103,7 +103,7 @@ export function slotsAfter(node: Node, slot: number, scope: Scope): Slots | unde
   }
 }
 
-/** Returns whether a BatchNormalization is in inference mode. Training is the default before opset 7, and has more outputs. */
+/** Returns whether a BatchNormalization is in inference mode. Before opset 7 it trains by default; before 14, further outputs mean training. */
 function isInference(node: Node, scope: Scope): boolean {
   const training = attribute(node, 'training_mode')?.i ?? 0;
   return opsetOf(scope) >= 7 && node.outputs.length === 1 && training === 0;
