@@ -50,6 +50,7 @@ test('one table names the web providers: other files name one only for what it a
   expect(naming.sort()).toEqual(
     [
       'bundler/request.ts', // the default target
+      'calibrate/for-target.ts', // the fixes of WebGL
       'node/provider-by-name.ts', // webgpu-native
       'providers/node/diagnose.ts', // the WebGPU of onnxruntime-node
       'providers/web-providers.ts',
