@@ -24,6 +24,7 @@ const ALONE = [
   'test/providers/browser/*.test.ts',
   'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
   'test/cli/{accidents,large,pipes,streams}.test.ts',
+  'test/onnx/{bombs,items}.test.ts',
 ];
 
 export default defineConfig(({ mode }) => {
