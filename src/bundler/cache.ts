@@ -1,8 +1,7 @@
 // Caches swapped models on disk, by a hash of model, options and version.
 import { lstat, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { OnnxMishError } from '../base/error.js';
-import { type DataFile, dataFiles, withDataFiles } from '../files/external-data.js';
+import { type DataFile, dataFileBytes, dataFiles, withDataFiles } from '../files/external-data.js';
 import { notAFile, onFile } from '../files/file-error.js';
 import { openModel } from '../files/model-file.js';
 import { readText } from '../files/read-stream.js';
@@ -47,7 +46,7 @@ export async function swapToCache(
     const document = await scan(file);
     const data = await dataFiles(document, dirname(path));
     for (const one of data) depend(one.path);
-    await refuseMissing(data);
+    for (const one of data) await dataFileBytes(one);
     const folder = join(cache, await cacheKey(file, data, options));
     const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
     const note = join(folder, 'entry.json');
@@ -81,17 +80,6 @@ export async function findCacheDir(from = process.cwd()): Promise<string> {
     );
     if (isPackage) return join(folder, 'node_modules', '.cache', 'onnx-mish');
     if (folder === dirname(folder)) return join(resolve(from), 'node_modules', '.cache', 'onnx-mish');
-  }
-}
-
-async function refuseMissing(data: readonly DataFile[]): Promise<void> {
-  for (const { path, tensor } of data) {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isFile()) continue;
-    throw new OnnxMishError('external-data', `the file does not exist, and ${tensor} needs it`, {
-      where: path,
-      fix: 'Put the data file back beside the model',
-    });
   }
 }
 

@@ -158,6 +158,19 @@ export async function withDataFiles<T>(
   }
 }
 
+/** Returns the size of a data file in bytes. Throws `external-data`, with further advice if given, when it is missing. */
+export async function dataFileBytes(
+  { path, tensor }: Pick<DataFile, 'path' | 'tensor'>,
+  moreAdvice = '',
+): Promise<number> {
+  const there = await statOf(path);
+  if (there?.isFile()) return Number(there.size);
+  throw new OnnxMishError('external-data', `the file does not exist, and ${tensor} needs it`, {
+    where: path,
+    fix: `Put the data file back beside the model${moreAdvice}`,
+  });
+}
+
 /** A data file to copy to another folder. */
 export interface Copy {
   readonly from: string;
@@ -202,12 +215,11 @@ export async function plannedCopies(
   }
   const copies = await Promise.all(
     moving.map(async ({ location, path, tensor }) => {
-      const there = await statOf(path);
-      if (there?.isFile()) return { from: path, to: resolve(target, location), bytes: Number(there.size) };
-      throw new OnnxMishError('external-data', `there is no such file, but ${tensor} has its data there`, {
-        where: path,
-        fix: 'Put the data file back beside the model, or write the output into the model’s own folder',
-      });
+      const bytes = await dataFileBytes(
+        { path, tensor },
+        ', or write the output into the model’s own folder',
+      );
+      return { from: path, to: resolve(target, location), bytes };
     }),
   );
   // A location in the output's folder may lead back to a file that is read.

@@ -118,7 +118,7 @@ test('missing data stops a model that moves, before anything is written', async 
   expect(error).toMatchObject({
     code: 'external-data',
     where: folder.at('in/weights/gone.bin'),
-    what: "there is no such file, but tensor 'more_0' in graph has its data there",
+    what: "the file does not exist, and tensor 'more_0' in graph needs it",
   });
   expect(await outside(folder)).toEqual([]);
   // In the same folder the model's references stay as valid as they were.
