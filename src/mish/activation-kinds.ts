@@ -20,7 +20,7 @@ export const KINDS: readonly Kind[] = [
 
 const BY_OPERATOR: ReadonlyMap<string, Kind> = new Map(KINDS.map((kind) => [kind.opType, kind]));
 
-/** Returns the activation kind of a node; undefined where the node is no activation. */
+/** Returns the activation kind of a node, or undefined for other nodes. */
 export function kindOf(node: Node): Kind | undefined {
   return node.domain === '' ? BY_OPERATOR.get(node.opType) : undefined;
 }

@@ -3,7 +3,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import { RELABELS } from './operands.js';
 
-/** Returns the tensor of an initializer or Constant node that a scope sees; undefined where an input may override it. */
+/** Returns the tensor of an initializer or Constant node that a scope sees; undefined if an input may override it. */
 export function constantTensor(index: GraphIndex, scope: Scope, name: string): StoredTensor | undefined {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
@@ -34,7 +34,7 @@ export function constantChain(index: GraphIndex, scope: Scope, name: string, dep
   return chains.some(({ length }) => length === 0) ? [] : [name, ...chains.flat()];
 }
 
-/** Returns the declared dimensions of a value; undefined where its rank is unknown. */
+/** Returns the declared dimensions of a value; undefined if its rank is unknown. */
 export function declaredDims(index: GraphIndex, scope: Scope, name: string) {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;

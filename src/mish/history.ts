@@ -105,7 +105,7 @@ export function undoReport({ size, proof, notes }: Undone): UndoReport {
 
 /**
  * Restores the model as it was before the last swap, retarget or fix, byte for byte.
- * Throws `cannot-undo` when there is no record or the file has changed since.
+ * Throws `cannot-undo` if the model has no undo record, or has changed since the record was written.
  *
  * @example
  * import { swap, undo } from 'onnx-mish';

@@ -77,7 +77,7 @@ function changesOf(node: Node, scope: Scope, from: number, to: number): string[]
   return gone.filter((name) => attribute(node, name) !== undefined);
 }
 
-/** Finds the reason why a model cannot be raised to an opset; undefined where it can. */
+/** Finds the reason why a model cannot be raised to an opset; undefined if it can. */
 export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | undefined {
   const from = opsetOf(document.graph);
   const [called] = document.functions;

@@ -102,7 +102,7 @@ export async function findSites(
       const alone: Site = { node, scope, kind: kind.name, alpha: alphaOf(node), type, several, isOpen };
       const site: Site = asWhole === undefined ? alone : { ...asWhole, several, isOpen };
       const skip = (reason: SkipReason, why: string) => skipped.push({ ...site, reason, why });
-      // An activation that the caller excludes is no failure, even if other reasons apply.
+      // The exclusion by the caller comes before other reasons, so that `strict` does not fail for it.
       const chosen = choice(nodes);
       const obstacle = rewriteObstacle(node);
 

@@ -8,9 +8,9 @@ import type { InputUse, Question, UseVerdict } from './value-flow.js';
 // ReLU is max(x, 0). An upper bound before or after ReLU makes it half of a clamp, such as ReLU6. Moving or scaling values
 // between the two keeps the clamp; averaging them, or adding another signal, does not.
 
-/** A lower bound of at most this value keeps a root or a divisor from zero, and is no clamp. */
+/** Largest lower bound that is not a clamp. Such a bound only keeps the operand of a root or a division above zero. */
 const LEAST = 0.01;
-/** An upper bound of at least this value keeps float16 from overflowing, and is no clamp. */
+/** Smallest upper bound that is not a clamp. Such a bound only keeps float16 from overflowing. */
 const MOST = 6e4;
 
 const isUpper = (bound: number | undefined) => bound !== undefined && !(bound >= MOST);

@@ -10,7 +10,7 @@ import type { InputUse, Question } from './value-flow.js';
 /** Depth of Mish's minimum below zero. */
 const DEPTH = 0.309;
 
-/** Operators that average their input, so that the result is no deeper. */
+/** Operators that do not move a minimum further below zero. */
 const MEANS = wordSet('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
 const SUMS = wordSet('ReduceSum CumSum');
 

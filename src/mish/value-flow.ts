@@ -28,7 +28,7 @@ export interface Question {
   readonly condition?: string;
 }
 
-/** Decides about a value by its uses; undefined where nothing decides. */
+/** Decides about a value by its uses; undefined if nothing decides. */
 export type Follower = (scope: Scope, output: string) => UseVerdict | undefined;
 
 /** Formats a verdict as a sentence fragment with the node. */
@@ -64,7 +64,7 @@ function createLedger(count: number) {
   let decided: { readonly from: Float32Array; readonly verdicts: Int32Array } | undefined;
   const all: UseVerdict[] = [];
   return {
-    /** Returns the verdict; null for none, undefined where the value is not settled. */
+    /** Returns the verdict; null for none, undefined if the value is not settled. */
     get(number: number, state: number): UseVerdict | null | undefined {
       if (freeUpTo !== undefined && (freeUpTo[number] ?? 0) >= state) return null;
       const from = decided?.from[number] ?? 0;

@@ -77,7 +77,7 @@ function contentsOf({ domain, opType, inputs }: Node): string[] | undefined {
 }
 
 /**
- * Replaces container outputs by tensors and deletes the nodes that only containers need; undefined where every output is a
+ * Replaces container outputs by tensors and deletes the nodes that only containers need; undefined if every output is a
  * tensor. An output without such tensors is deleted; if no output remains, an earlier tensor becomes the output.
  */
 export function withTensorOutputs(

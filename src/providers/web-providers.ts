@@ -8,9 +8,9 @@ export interface WebProviderFacts {
   readonly label: string;
   /** File of ONNX Runtime Web's module with this provider. */
   readonly build: string;
-  /** Name of the WebAssembly files that the module loads, without their extensions; undefined where it loads none. */
+  /** Name of the WebAssembly files that the module loads, without their extensions; undefined if it loads none. */
   readonly wasm: string | undefined;
-  /** Provider that runs the nodes for which this one has no kernel; undefined where such a model does not run. */
+  /** Provider that runs the nodes for which this one has no kernel; undefined if such a model does not run. */
   readonly fallback: 'wasm' | undefined;
   /** Kind of processor, which decides how exact a kernel has to be. */
   readonly processor: 'cpu' | 'gpu';

@@ -8,7 +8,7 @@ export interface Change {
   readonly what: string;
   readonly a: string;
   readonly b: string;
-  /** The difference: `× 1.08`, `+2.1 dB`; empty where there is no number. */
+  /** The difference: `× 1.08`, `+2.1 dB`; empty for values that are not numbers. */
   readonly change: string;
   /** Whether both reports have the same value. */
   readonly same: boolean;
@@ -95,7 +95,7 @@ function general(a: Report, b: Report): Change[] {
 /** One figure of a provider in one report. */
 interface Figure {
   readonly text: string;
-  /** The number to compare; null where there is only text. */
+  /** The number to compare; null if there is only text. */
   readonly value: number | null;
   readonly by: 'ratio' | 'dB' | 'points' | 'words';
 }

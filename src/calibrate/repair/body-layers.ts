@@ -12,7 +12,7 @@ export interface SkippedLayer {
 export interface Bodies {
   /** Returns whether a site in a function or body changes the outputs of a node of the main graph. */
   changes(node: Node): boolean;
-  /** Returns the layers inside functions and bodies that the tensors of `reached` affect; none of them is repaired. */
+  /** Returns the layers in functions and bodies that read a tensor in `reached`. Such layers are never repaired. */
   layers(reached: ReadonlySet<string>): SkippedLayer[];
 }
 

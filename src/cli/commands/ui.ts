@@ -88,7 +88,9 @@ async function serve(
   port: number | undefined,
 ): Promise<PageServer> {
   if (port !== undefined && port > 65535) {
-    throw new OnnxMishError('bad-usage', `there is no port ${port}`, { fix: 'Give a port up to 65535' });
+    throw new OnnxMishError('bad-usage', `port ${port} is greater than 65535`, {
+      fix: 'Choose a smaller port',
+    });
   }
   try {
     return await servePage(files, { host, port, policy: policyOf });

@@ -33,7 +33,7 @@ export interface Fault {
   readonly says: string;
   /** Whether WebGL reports the error and refuses the model. */
   readonly isRefused?: boolean;
-  /** Remedies with their nodes; empty where nothing helps. */
+  /** Remedies with their nodes; empty if nothing helps. */
   readonly remedies: readonly { readonly kind: Remedy; readonly at: Node }[];
 }
 

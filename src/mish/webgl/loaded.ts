@@ -15,7 +15,7 @@ export type Dims = readonly (number | string | null)[];
 export interface Loaded {
   readonly graph: Scope;
   readonly analysis: Analysis;
-  /** Dimensions of a value; undefined where the rank is unknown. */
+  /** Dimensions of a value; undefined if the rank is unknown. */
   dims(name: string): Dims | undefined;
   /** The tensor of a value that WebGL treats as constant. */
   constant(name: string): StoredTensor | undefined;

@@ -133,7 +133,7 @@ function worstOutputs(outputs: readonly string[], lines: readonly DriftLine[]): 
   return new Set(ranked.slice(0, MAX_OUTPUTS).map(({ output }) => output));
 }
 
-/** Draws a row for each output that is in `drawn`, with a dot for each series; returns null if there is no dot. */
+/** Draws one row per output in `drawn`, with one dot per series. Returns null if no output has a dot. */
 async function drawRatios(
   outputs: readonly string[],
   drawn: ReadonlySet<string>,

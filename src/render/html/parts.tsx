@@ -112,7 +112,7 @@ export interface TabledChart {
   readonly title: string;
   readonly caption: string;
   readonly legend: readonly LegendEntry[];
-  /** SVG document that `draw` returns; null where there is nothing to draw. */
+  /** SVG document that `draw` returns; null if there is nothing to draw. */
   readonly svg: string | null;
   readonly head: readonly string[];
   readonly rows: readonly (readonly Cell[])[];

@@ -57,7 +57,7 @@ function copied(
   return result.name;
 }
 
-/** Reads integers from an attribute or, in other opsets, an input; undefined where they are not constant. */
+/** Reads integers from an attribute or, in other opsets, an input; undefined if they are not constant. */
 function settings(tape: Tape, node: Node, name: string, slot: number): readonly number[] | undefined {
   const input = node.inputs[slot] ?? '';
   return attribute(node, name)?.ints ?? (input === '' ? undefined : tape.constant(input));

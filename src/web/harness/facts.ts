@@ -25,7 +25,7 @@ export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<P
   };
 }
 
-/** Returns what a provider needs and this page or worker lacks; undefined where nothing is missing. */
+/** Returns what a provider needs and this page or worker lacks; undefined if nothing is missing. */
 export async function missingFor(provider: WebProvider): Promise<PageFacts['missing']> {
   return (await PROBES[provider]?.())?.missing;
 }

@@ -2,7 +2,7 @@ import type { Placement } from '../../providers/provider.js';
 
 /**
  * Reads where ONNX Runtime placed the nodes from the verbose log of opening a session (VerifyEachNodeIsAssignedToAnEp
- * in its session_state.cc). Returns undefined where the log does not say.
+ * in its session_state.cc). Returns undefined if the log does not say.
  */
 export function readPlacement(lines: readonly string[]): Placement | undefined {
   const counts: Record<string, number> = {};

@@ -12,7 +12,7 @@ export interface ModelCache {
   hashOf(validator: string): Promise<string | undefined>;
   /** Returns the model prepared from this content with these options; undefined if it is missing or damaged. */
   load(hash: string, options: string): Promise<PreparedOrRefused | undefined>;
-  /** Stores a prepared model. Returns false where there is no room. */
+  /** Stores a prepared model. Returns false if the browser refuses, usually because its storage is full. */
   store(
     hash: string,
     options: string,
@@ -28,7 +28,7 @@ interface Entry {
   readonly sha256?: string;
 }
 
-/** Opens the cache with this name. Returns undefined where the page has no Cache Storage, for example without HTTPS. */
+/** Opens the cache with this name. Returns undefined if the page has no Cache Storage, for example without HTTPS. */
 export async function openCache(name: string): Promise<ModelCache | undefined> {
   const cache = await globalThis.caches?.open(name).catch(() => undefined);
   if (cache === undefined) return undefined;

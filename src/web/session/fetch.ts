@@ -16,7 +16,7 @@ export interface FetchProgress {
   readonly file: string;
   /** Bytes received. */
   readonly loaded: number;
-  /** Size in bytes; undefined where the server does not say, or only says the compressed size. */
+  /** Size in bytes; undefined if the server does not say, or only says the compressed size. */
   readonly total: number | undefined;
 }
 

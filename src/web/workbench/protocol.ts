@@ -46,7 +46,7 @@ export type WorkerAnswer<T> =
 export interface Fit {
   readonly provider: PageProvider;
   readonly runs: boolean;
-  /** Reason why the browser or the model prevents the run; null where the model runs. */
+  /** Reason why the browser or the model prevents the run; null if the model runs. */
   readonly reason: string | null;
   readonly fix: string | null;
   /** Nodes that the provider cannot run. */

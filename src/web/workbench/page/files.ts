@@ -8,7 +8,7 @@ export function named(files: Iterable<File> | null | undefined): NamedFile[] {
 const last = (path: string) => path.split(/[\\/]/).at(-1) ?? path;
 
 /**
- * Decides which of the given files is a model and which are its external data. `model` is null where all files are
+ * Decides which of the given files is a model and which are its external data. `model` is null if all files are
  * external data that the open model lacks.
  */
 export function modelAmong(

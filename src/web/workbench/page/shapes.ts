@@ -35,7 +35,7 @@ export function symbolsOf(inputs: readonly ValueSummary[]): string[] {
   return [...new Set(inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []))];
 }
 
-/** Returns the input for the worker; undefined where a field is empty or invalid. */
+/** Returns the input for the worker; undefined if a field is empty or invalid. */
 export function readFeed(
   feed: Feed,
   inputs: readonly ValueSummary[],
