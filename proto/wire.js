@@ -20,6 +20,7 @@ export class Reader {
 
   constructor(buffer) {
     this.buf = buffer;
+    this.dataView = undefined;
     this.pos = 0;
     this.len = buffer.length;
   }
@@ -28,10 +29,11 @@ export class Reader {
     return new Reader(buffer);
   }
 
-  /** Made when a number needs it: most messages have names only. */
+  /** Made once, when the first number needs it: most messages have names only. */
   get view() {
-    const { buffer, byteOffset, byteLength } = this.buf;
-    return new DataView(buffer, byteOffset, byteLength);
+    const { buf } = this;
+    this.dataView ??= new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+    return this.dataView;
   }
 
   /** Counts elements that take as much memory as so many numbers, before they are kept. */
