@@ -1,8 +1,8 @@
 import { onnx } from '../../proto/onnx.js';
-import { OnnxMishError } from '../base/error.js';
 import { analyse } from './analysis.js';
 import type { Frame, OnnxDocument } from './document.js';
 import { nodeField, outputField } from './encode.js';
+import { notAnOutput } from './extract.js';
 import { type Edit, type Spliced, splice } from './splice.js';
 import { floatType } from './types.js';
 
@@ -40,12 +40,7 @@ export function exposeTensors(
   for (const name of names) {
     if (outputs.has(name)) continue;
     const frame = graph.nodes[0]?.frame;
-    if (name === '' || !made.has(name) || frame === undefined) {
-      throw new OnnxMishError('bad-data', `no node of the main graph outputs '${name}'`, {
-        where: source.name,
-        fix: 'Name the output of a node in the main graph',
-      });
-    }
+    if (name === '' || !made.has(name) || frame === undefined) throw notAnOutput(name, document);
     const copied = types !== undefined && floatType(types(graph, name)) !== undefined;
     const output = copied ? fresh(`${name}/copy`, taken) : name;
     outputs.set(name, output);

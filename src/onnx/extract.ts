@@ -9,20 +9,23 @@ import { type Edit, replacing } from './splice.js';
  * a name that no node of the main graph outputs.
  */
 export function extractEdits(document: OnnxDocument, names: readonly string[]): Edit[] {
-  const { graph, source } = document;
+  const { graph } = document;
   const made = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
   const frame = graph.nodes[0]?.frame;
   const edits = pruneEdits(document, names);
   for (const name of new Set(names)) {
-    if (frame === undefined || !made.has(name)) {
-      throw new OnnxMishError('bad-data', `no node of the main graph outputs '${name}'`, {
-        where: source.name,
-        fix: 'Name the output of a node in the main graph',
-      });
-    }
+    if (frame === undefined || !made.has(name)) throw notAnOutput(name, document);
     edits.push({ start: frame.end, end: frame.end, bytes: outputField(name), frame });
   }
   return edits;
+}
+
+/** Returns the error for a tensor that no node of the main graph outputs. */
+export function notAnOutput(name: string, { source }: OnnxDocument): OnnxMishError {
+  return new OnnxMishError('bad-data', `no node of the main graph outputs '${name}'`, {
+    where: source.name,
+    fix: 'Name the output of a node in the main graph',
+  });
 }
 
 /** Returns the edits that delete all outputs of the main graph, and the nodes that these tensors do not depend on. */
