@@ -5,11 +5,11 @@ import { constantValue, type Form, stepsOf, type Variant } from './forms.js';
 
 const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
-const CLIP_INPUTS = 11;
+export const CLIP_INPUTS_OPSET = 11;
 /** The first opset that has CastLike. */
 export const CAST_LIKE_OPSET = 15;
 /** The opset from which arithmetic operators broadcast without an attribute. */
-const BROADCASTING = 7;
+export const BROADCASTING_OPSET = 7;
 
 export interface Emission extends Variant {
   readonly form: Form;
@@ -79,7 +79,7 @@ export function emit(emission: Emission): onnx.INodeProto[] {
   const nodes = stepsFor(form, emission).map((step) => {
     const attributes: onnx.IAttributeProto[] = [];
     const operands = step.inputs.filter((name) => {
-      if (step.op !== 'Clip' || opset >= CLIP_INPUTS || !(name in form.constants)) return true;
+      if (step.op !== 'Clip' || opset >= CLIP_INPUTS_OPSET || !(name in form.constants)) return true;
       attributes.push({
         name: name === 'cap' ? 'max' : 'min',
         type: AttributeType.FLOAT,
@@ -88,7 +88,7 @@ export function emit(emission: Emission): onnx.INodeProto[] {
       return false;
     });
     const hasConstant = operands.some((name) => name in form.constants);
-    if (hasConstant && opset < BROADCASTING)
+    if (hasConstant && opset < BROADCASTING_OPSET)
       attributes.push({ name: 'broadcast', type: AttributeType.INT, i: 1 });
     const input = operands.map((label) => {
       const name = names.get(label) ?? (label in form.constants ? constant(label) : label);

@@ -2,7 +2,7 @@ import { type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 import { sinceVersion } from '../onnx/operator-versions.js';
 import { roundTo } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { CAST_LIKE_OPSET, needsConstants, suits } from './emit.js';
+import { BROADCASTING_OPSET, CAST_LIKE_OPSET, CLIP_INPUTS_OPSET, needsConstants, suits } from './emit.js';
 import { FORMS, type Form, stepsOf, type Variant } from './forms.js';
 import { convertTo } from './opset.js';
 import type { Site, Skip } from './sites.js';
@@ -70,11 +70,6 @@ function isRepresentable(beta: number, type: FloatType): boolean {
   });
 }
 
-/** The opset from which arithmetic operators broadcast. */
-const BROADCASTING = 7;
-/** The opset in which Clip's bounds became inputs. */
-const CLIP_INPUTS = 11;
-
 /**
  * Explains why a form is invalid in a function. ONNX's checker refuses a node whose operator differs between the opsets of
  * function and model. If the function already has such a node, only ONNX Runtime must accept the form; it uses the model's opset.
@@ -90,8 +85,8 @@ function versionObstacle(
   const [inside, outside] = [opsetOf(root), opsetOf(document.graph)];
   if (root.kind !== 'function' || inside === outside) return undefined;
   const imports = `${root.path} imports opset ${inside} and the model ${outside}`;
-  const since = [BROADCASTING, form.opset, ...types.map((one) => form.types[one])];
-  if (form.steps.some(({ op }) => op === 'Clip')) since.push(CLIP_INPUTS);
+  const since = [BROADCASTING_OPSET, form.opset, ...types.map((one) => form.types[one])];
+  if (form.steps.some(({ op }) => op === 'Clip')) since.push(CLIP_INPUTS_OPSET);
   if (since.some((opset) => inside < opset !== outside < opset))
     return { reason: 'opset-mismatch', why: `${imports}, in which the ${form.name} form is not the same` };
   if (differsAlready(root, outside)) return undefined;
