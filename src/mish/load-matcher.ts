@@ -1,10 +1,11 @@
 import type { OnnxDocument } from '../onnx/document.js';
+import { wordSet } from './use-moves.js';
 
 /** Operators that no written-out activation contains: layers with weights, single-node activations, operators that move values. */
-export const PLAIN: ReadonlySet<string> = new Set(
+export const PLAIN: ReadonlySet<string> = wordSet(
   `Conv ConvTranspose Gemm MatMul MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization LRN Relu LeakyRelu PRelu
   Identity Softmax Flatten Reshape Concat Dropout Transpose Constant Shape Gather Unsqueeze Squeeze Slice Pad Resize
-  Upsample`.split(/\s+/),
+  Upsample`,
 );
 
 /**

@@ -1,5 +1,6 @@
 import { attribute, type Node, type Scope, type StoredTensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { wordSet } from './use-moves.js';
 
 /** A constant operand. */
 interface Constant {
@@ -19,10 +20,8 @@ export interface Operands {
   isNonNegative(scope: Scope, name: string): boolean;
 }
 
-const words = (text: string) => new Set(text.trim().split(/\s+/));
-
 /** Operators that keep the number of a constant input. */
-export const RELABELS = words(
+export const RELABELS = wordSet(
   'Identity Cast CastLike Reshape Flatten Squeeze Unsqueeze Expand Transpose Tile',
 );
 const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
@@ -37,14 +36,14 @@ const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
 
 /** Operators whose output is never below zero. */
 const NON_NEGATIVE =
-  words(`Abs Acosh Exp HardSigmoid LpPool GlobalLpPool ReduceL1 ReduceL2 ReduceSumSquare Relu Sigmoid
+  wordSet(`Abs Acosh Exp HardSigmoid LpPool GlobalLpPool ReduceL1 ReduceL2 ReduceSumSquare Relu Sigmoid
   Softmax Softplus Sqrt`);
 /** Operators whose output is not below zero if their first operand is not. */
 const KEEPS_SIGN =
-  words(`AveragePool Cast Ceil Dropout Expand Flatten Floor GlobalAveragePool GlobalMaxPool Identity MaxPool
+  wordSet(`AveragePool Cast Ceil Dropout Expand Flatten Floor GlobalAveragePool GlobalMaxPool Identity MaxPool
   ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Slice Split Squeeze Tile Transpose Unsqueeze
   CastLike CumSum DepthToSpace Gather SpaceToDepth`);
-const JOINT = words('Add Concat Div Max Mean Min Mul Sum');
+const JOINT = wordSet('Add Concat Div Max Mean Min Mul Sum');
 
 /** Maximum number of nodes examined before an operand. */
 const MAX_DEPTH = 6;
