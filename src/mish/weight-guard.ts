@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
-import { readWeight, weightOf } from '../onnx/weights.js';
+import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
 import { createOperands } from './operands.js';
 import type { Site } from './site.js';
 import { guardQuestion } from './use-guard.js';
@@ -20,8 +20,8 @@ const SIGNAL_SLOTS: Readonly<Record<string, readonly number[]>> = {
 
 interface Layer {
   readonly scope: Scope;
-  /** Names of the weights and the bias. */
-  readonly weights: readonly string[];
+  /** The weights and the bias. */
+  readonly weights: readonly Weight[];
 }
 
 /**
@@ -50,8 +50,9 @@ export async function findWeightDoubts(
     const { opType, inputs } = node;
     if (node.domain !== '' || !Object.hasOwn(SIGNAL_SLOTS, opType)) return undefined;
     if (!SIGNAL_SLOTS[opType]?.includes(slot)) return undefined;
-    const weights = [inputs[1 - slot] ?? '', ...inputs.slice(2).filter((name) => name !== '')];
-    return weights.every((name) => weightOf(index, scope, name)) ? { scope, weights } : undefined;
+    const names = [inputs[1 - slot] ?? '', ...inputs.slice(2).filter((name) => name !== '')];
+    const weights = names.flatMap((name) => weightOf(index, scope, name) ?? []);
+    return weights.length === names.length ? { scope, weights } : undefined;
   }
 
   const anyway = follower(guard.start, () => Number.POSITIVE_INFINITY);
@@ -67,11 +68,10 @@ export async function findWeightDoubts(
   let left = MAX_ELEMENTS;
   for (const [node, { scope, weights }] of layers) {
     if (leads(scope, node.outputs[0] ?? '') === undefined) continue;
-    const found = weights.flatMap((name) => weightOf(index, scope, name) ?? []);
-    left -= found.reduce((sum, { tensor }) => sum + tensor.dims.reduce((a, b) => a * b, 1), 0);
+    left -= weights.reduce((sum, { tensor }) => sum + tensor.dims.reduce((a, b) => a * b, 1), 0);
     if (left < 0) break;
     let isPositive = ['alpha', 'beta'].every((name) => (attribute(node, name)?.f ?? 1) >= 0);
-    for (const weight of found) isPositive &&= await isNonNegative(document, weight);
+    for (const weight of weights) isPositive &&= await isNonNegative(document, weight);
     if (isPositive) positive.add(node);
   }
 
@@ -94,10 +94,7 @@ export async function findWeightDoubts(
 }
 
 /** Returns whether a weight can be read and has no element below zero. */
-async function isNonNegative(
-  document: OnnxDocument,
-  weight: Parameters<typeof readWeight>[1],
-): Promise<boolean> {
+async function isNonNegative(document: OnnxDocument, weight: Weight): Promise<boolean> {
   if (weight.tensor.external !== undefined) return false;
   try {
     return (await readWeight(document, weight)).every((value) => value >= 0);
