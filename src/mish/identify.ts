@@ -201,7 +201,7 @@ export function identifyPair(
     ['min', Math.min],
     ['abs', (x, p) => Math.abs(x - p)],
     ['prelu', (x, p) => (x < 0 ? (slopes[SECOND.indexOf(p)] ?? 0) : 1) * x],
-    ['clamp', (x, p) => Math.min(Math.max(x, 0), p)],
+    ['clamp', (x, p) => clamp(x, 0, p)],
     ['softshrink', softShrink],
     ['softshrink', (x, p) => Math.max(x - p, 0) - Math.max(-x - p, 0)],
     ['cross-entropy', (x, p) => softplus(x) - x * p],
