@@ -133,7 +133,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
   const mayBePart = (node: Node) => hasFunctions || isElementwise(node);
 
   function compile(node: Node, call?: Node, depth = 0): Compiled | undefined {
-    const callee = hasFunctions ? calls.callee(node) : undefined;
+    const callee = calls.callee(node);
     if (callee !== undefined) return depth < MAX_DEPTH ? compileCall(node, callee, depth) : undefined;
     const op = elementwise(node);
     if (op === undefined) return undefined;
