@@ -1,4 +1,4 @@
-import { attribute, type Node, opsetOf, type Scope } from '../onnx/document.js';
+import { attribute, type Node, opsetOf, type Scope, tensorOfConstant } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 
 // Operators that preserve a tensor's scale, f(sx) = s f(x) for s > 0, and operators whose weights can absorb the scale.
@@ -38,9 +38,7 @@ function padsZero(node: Node, scope: Scope, index: GraphIndex): boolean {
   const name = node.inputs[2] ?? '';
   if (name === '') return true;
   if (index.isInput(scope, name)) return false;
-  const made = index.producer(scope, name);
-  const constant = made?.opType === 'Constant' && made.domain === '' ? attribute(made, 'value') : undefined;
-  return (scope.initializers.get(name) ?? constant?.tensor)?.scalar === 0;
+  return (scope.initializers.get(name) ?? tensorOfConstant(index.producer(scope, name)))?.scalar === 0;
 }
 
 /** Returns whether a node reads a tensor's shape and not its values. */

@@ -144,6 +144,11 @@ export function attribute(node: Node, name: string): Attribute | undefined {
   return node.attributes.find((attribute) => attribute.name === name);
 }
 
+/** Returns the tensor of a Constant node; undefined for any other node, and if the value is not a tensor. */
+export function tensorOfConstant(node: Node | undefined): StoredTensor | undefined {
+  return node?.opType === 'Constant' && node.domain === '' ? attribute(node, 'value')?.tensor : undefined;
+}
+
 /** Explains why a node cannot be deleted and rewritten from its decoded fields; undefined when it can. */
 export function rewriteObstacle(node: Node): string | undefined {
   if (node.lossyNames) return 'its names are not valid UTF-8';

@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
-import { attribute, type OnnxDocument, type Scope, type StoredTensor } from './document.js';
+import { type OnnxDocument, type Scope, type StoredTensor, tensorOfConstant } from './document.js';
 import { concat, messageField } from './encode.js';
 import type { GraphIndex } from './graph-index.js';
 import { createReader, walk } from './reader.js';
@@ -28,16 +28,10 @@ export type OpenData = (location: string) => Promise<ByteSource>;
 export function weightOf(index: GraphIndex, scope: Scope, name: string): Weight | undefined {
   const home = index.home(scope, name);
   if (home === undefined || name === '') return undefined;
-  const tensor = home.initializers.get(name) ?? constantValue(index, home, name);
+  const tensor = home.initializers.get(name) ?? tensorOfConstant(index.producer(home, name));
   const type = floatType(tensor?.elemType);
   if (tensor?.frame === undefined || type === undefined) return undefined;
   return { name, home, tensor, type };
-}
-
-function constantValue(index: GraphIndex, home: Scope, name: string): StoredTensor | undefined {
-  const node = index.producer(home, name);
-  if (node?.opType !== 'Constant' || node.domain !== '') return undefined;
-  return attribute(node, 'value')?.tensor;
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { Analysis } from '../../onnx/analysis.js';
 import {
-  attribute,
   type Node,
   type OnnxDocument,
   type Scope,
   type StoredTensor,
+  tensorOfConstant,
 } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
@@ -35,10 +35,7 @@ export const isRemoved = ({ opType, domain }: Node) => domain === '' && REMOVED.
 /** Finds the tensor of a value of the main graph that WebGL treats as constant. */
 export function webglConstant(graph: Scope, index: GraphIndex, name: string): StoredTensor | undefined {
   const producer = index.producer(graph, name);
-  if (producer === undefined) return graph.initializers.get(name);
-  return producer.opType === 'Constant' && producer.domain === ''
-    ? attribute(producer, 'value')?.tensor
-    : undefined;
+  return producer === undefined ? graph.initializers.get(name) : tensorOfConstant(producer);
 }
 
 /** Models how WebGL loads the main graph. A swap replaces the `rewritten` nodes with Mish in the exp form, or deletes them. */
