@@ -6,7 +6,7 @@ import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { OpenData } from '../onnx/weights.js';
-import { isAbsent, onFile } from './file-error.js';
+import { onFile, unlessAbsent } from './file-error.js';
 import { type ModelFile, openModel, readExactly } from './model-file.js';
 import { isSameFile, statOf } from './same-file.js';
 import { refuseChange } from './unchanged.js';
@@ -73,13 +73,13 @@ export async function dataFiles(
     if (climbs(folder, path) || location.split(/[\\/]/).includes('..')) {
       outside(`is outside of the model’s folder: '${location}'`);
     }
-    const real = await realOrAbsent(path);
+    const real = await unlessAbsent(path, () => realpath(path));
     let seen: BigIntStats | undefined;
     if (real !== undefined) {
       if (climbs(await onFile(folder, () => realpath(folder)), real)) {
         outside(`is outside of the model’s folder: '${location}' is a link to '${real}'`);
       }
-      const there = await lstatOf(real);
+      const there = await unlessAbsent(real, () => lstat(real, { bigint: true }));
       if (there?.isSymbolicLink()) throw refuse(`became a link during the check: '${location}'`);
       if (there?.isDirectory()) throw refuse(`is a folder: '${location}'`);
       if (there?.isFile() === false) throw refuse(`is a pipe, a device or a socket: '${location}'`);
@@ -308,25 +308,5 @@ async function copy(
     if (zeros !== undefined) await onFile(to, () => target.truncate(bytes)); // the last block may be a hole
   } finally {
     await source.close().catch(() => {}); // the file was only read
-  }
-}
-
-/** Returns the stat of a path without following links; undefined if nothing exists. Throws `io`. */
-async function lstatOf(path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await onFile(path, () => lstat(path, { bigint: true }));
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Returns a path without links; undefined if nothing exists. Throws `io`. */
-async function realOrAbsent(path: string): Promise<string | undefined> {
-  try {
-    return await onFile(path, () => realpath(path));
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
   }
 }

@@ -28,6 +28,16 @@ export function isAbsent(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
+/** Runs an operation on one path like `onFile`; returns undefined if the path does not exist. */
+export async function unlessAbsent<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await onFile(path, work);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Converts an error of the file system to an `OnnxMishError`; returns other errors unchanged. */
 export function fileError(error: unknown, path: string): unknown {
   if (error instanceof OnnxMishError || !(error instanceof Error)) return error;

@@ -1,6 +1,6 @@
 import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { OnnxMishError, sentences, withDetails } from '../base/error.js';
-import { isAbsent } from './file-error.js';
+import { unlessAbsent } from './file-error.js';
 
 /** A file with its temporary name, and the state of its replacement. */
 export interface Staged {
@@ -47,11 +47,8 @@ async function attempt(work: () => Promise<unknown>): Promise<boolean> {
 
 /** Removes a file if it exists; returns false if it could not be removed. */
 export function remove(path: string): Promise<boolean> {
-  return attempt(() =>
-    rm(path, { force: true }).catch((error: unknown) => {
-      if (!isAbsent(error)) throw error; // where a folder of the path is a file, nothing exists either
-    }),
-  );
+  // Despite `force`, `rm` fails if a folder of the path is a file; nothing exists there either.
+  return attempt(() => unlessAbsent(path, () => rm(path, { force: true })));
 }
 
 /** Replaces the outcome of an error by the advice; returns the error unchanged without advice. */

@@ -2,18 +2,13 @@ import type { BigIntStats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OnnxMishError } from '../base/error.js';
-import { isAbsent, onFile } from './file-error.js';
+import { onFile, unlessAbsent } from './file-error.js';
 
 /**
  * Returns the stat of a path, following links; undefined if nothing exists. Throws `io` if this cannot be determined.
  */
-export async function statOf(path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await onFile(path, () => stat(path, { bigint: true }));
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
+export function statOf(path: string): Promise<BigIntStats | undefined> {
+  return unlessAbsent(path, () => stat(path, { bigint: true }));
 }
 
 /** Returns whether two paths lead to the same existing file, also through symbolic or hard links. Throws `io`. */

@@ -1,9 +1,10 @@
 import { constants, linkSync, lstatSync, renameSync } from 'node:fs';
-import { copyFile, type FileHandle, link, lstat, mkdir, open, rm, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, link, lstat, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OnnxMishError, withDetails } from '../base/error.js';
-import { fileError, isAbsent, notAFile, onFile } from './file-error.js';
+import { fileError, notAFile, onFile, unlessAbsent } from './file-error.js';
 import { remove, rollBack, type Staged, withAdvice } from './roll-back.js';
+import { statOf } from './same-file.js';
 import { removeStaleTemporaries, temporaryBeside } from './temporary-names.js';
 
 /** A group of files that are written together: see `writeTogether`. */
@@ -97,7 +98,7 @@ export async function withTemporary<T>(
 /** Throws `io` if a file cannot be written at this path. Called early, so that no work is wasted. */
 export async function checkTarget(path: string, force: boolean): Promise<void> {
   // A rename would silently replace /dev/null by a file.
-  const there = await unlessAbsent(path, () => stat(path));
+  const there = await statOf(path);
   if (there?.isCharacterDevice()) return;
   if (there !== undefined && !there.isFile()) throw notAFile(there, path);
   if (!force && (await exists(path))) throw taken(path);
@@ -110,7 +111,7 @@ export async function checkTarget(path: string, force: boolean): Promise<void> {
 
 /** Returns whether a path names a device such as /dev/null, which is written to directly. Throws `io`. */
 export async function isDevice(path: string): Promise<boolean> {
-  return (await unlessAbsent(path, () => stat(path)))?.isCharacterDevice() ?? false;
+  return (await statOf(path))?.isCharacterDevice() ?? false;
 }
 
 async function fillDevice(path: string, fill: Fill): Promise<void> {
@@ -200,7 +201,7 @@ export async function makeFolder(folder: string, made: string[]): Promise<void> 
     made.push(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return; // another process has created the folder
-    await onFile(folder, () => Promise.reject(error));
+    throw fileError(error, folder);
   }
 }
 
@@ -218,15 +219,6 @@ async function flushFolder(folder: string): Promise<void> {
 /** Returns whether a path exists, also as a dangling link. Throws `io` if this cannot be determined. */
 async function exists(path: string): Promise<boolean> {
   return (await unlessAbsent(path, () => lstat(path))) !== undefined;
-}
-
-async function unlessAbsent<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await look();
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    return onFile(path, () => Promise.reject(error));
-  }
 }
 
 function taken(path: string): OnnxMishError {
