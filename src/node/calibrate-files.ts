@@ -114,9 +114,7 @@ function onModel<O extends RunOptions, T>(
   options: O,
   work: (model: LoadedModel, options: O & OnProvider) => Promise<T>,
 ): Promise<T> {
-  const { signal, session } = options;
-  const access = { signal, allowOutsideData: session?.allowOutsideData };
-  return withModel(model, (loaded) => work(loaded, onCpu(options)), access);
+  return withModel(model, (loaded) => work(loaded, onCpu(options)), options);
 }
 
 /** Adds a provider to options: the CPU, unless the options have a provider. */

@@ -60,16 +60,14 @@ function withRuns<T>(
   { a, b, ...options }: LayerOptions,
   use: (options: ModelLayerOptions) => Promise<T>,
 ): Promise<T> {
-  const { signal, session } = options;
-  const access = { signal, allowOutsideData: session?.allowOutsideData };
   return withModel(
     a.model,
     (first) =>
       withModel(
         b.model,
         (second) => use({ ...options, a: { ...a, model: first }, b: { ...b, model: second } }),
-        access,
+        options,
       ),
-    access,
+    options,
   );
 }

@@ -10,7 +10,9 @@ import { editableModel, type LoadedModel, modelFromBytes } from '../providers/lo
 import { isPath, type RunnableModel } from '../providers/provider.js';
 import { fingerprint } from './fingerprint.js';
 
-export interface LoadOptions extends DataAccess {
+/** The options of a run that also apply while its models are loaded. */
+export interface LoadOptions {
+  readonly session?: DataAccess | undefined;
   /** Ends the wait for the writer of a pipe. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,22 +24,22 @@ export interface LoadOptions extends DataAccess {
 export async function withModel<T>(
   model: RunnableModel,
   use: (model: LoadedModel) => Promise<T>,
-  options: LoadOptions = {},
+  { session, signal }: LoadOptions = {},
 ): Promise<T> {
   if (!isPath(model)) return use(await modelFromBytes(model));
-  if (await isStream(model)) return use(await modelFromStream(model, options.signal));
+  if (await isStream(model)) return use(await modelFromStream(model, signal));
   return withDocument(model, (document) =>
     withDataFiles(
       model,
       document,
-      (openData) => use(loadedModel(model, document, options, openData)),
-      options,
+      (openData) => use(loadedModel(model, document, session, openData)),
+      session,
     ),
   );
 }
 
 /** Reads a model from a pipe or a device. Throws as `readAll` and `scan` do, and `external-data`. */
-export async function modelFromStream(path: string, signal?: AbortSignal | undefined): Promise<LoadedModel> {
+async function modelFromStream(path: string, signal?: AbortSignal | undefined): Promise<LoadedModel> {
   const bytes = await readAll(path, { signal, maxBytes: constants.MAX_LENGTH });
   const model = await modelFromBytes(new Uint8Array(bytes), path);
   refuseExternal(model.document, 'Name a file: such a model cannot come through a pipe');

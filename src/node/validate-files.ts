@@ -83,10 +83,8 @@ export interface ValidateOptions extends Omit<ValidationOptions, 'original' | 's
  * });
  */
 export function validate({ original, swapped, ...options }: ValidateOptions): Promise<Report> {
-  const { signal, session } = options;
-  const access = { signal, allowOutsideData: session?.allowOutsideData };
   const inspected = <T>({ model, info }: Candidate, use: (inspected: InspectedModel) => Promise<T>) =>
-    withModel(model, (loaded) => use({ model: loaded, info }), access);
+    withModel(model, (loaded) => use({ model: loaded, info }), options);
   return inspected(original, (first) =>
     inspected(swapped, (second) => validateModels({ ...options, original: first, swapped: second })),
   );
