@@ -1,12 +1,11 @@
 import { constants } from 'node:buffer';
-import { sha256 } from '../base/sha256.js';
 import { withCopyBeside } from '../files/edited-copy.js';
 import { type DataAccess, refuseExternal, withDataFiles } from '../files/external-data.js';
 import { isStream, readAll } from '../files/read-stream.js';
 import { withDocument } from '../files/with-document.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { OpenData } from '../onnx/weights.js';
-import { editableModel, type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { editableModel, type LoadedModel, modelFromBytes, modelInMemory } from '../providers/loaded-model.js';
 import { isPath, type RunnableModel } from '../providers/provider.js';
 import { fingerprint } from './fingerprint.js';
 
@@ -53,12 +52,11 @@ export function loadedModel(
   access?: DataAccess | undefined,
   openData?: OpenData | undefined,
 ): LoadedModel {
-  const { name } = document.source;
-  if (!isPath(file)) {
-    return { ...editableModel(document), name, file, fingerprint: async () => [await sha256(file)] };
-  }
+  if (!isPath(file)) return modelInMemory(file, document);
   return {
     ...editableModel(document, openData, withCopyBeside(file)),
-    ...{ name, file, fingerprint: () => fingerprint(file, document, access) },
+    name: document.source.name,
+    file,
+    fingerprint: () => fingerprint(file, document, access),
   };
 }

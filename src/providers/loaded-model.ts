@@ -52,11 +52,11 @@ export function editableModel(
 
 /** Reads a model from its bytes. Throws as `scan` does. */
 export async function modelFromBytes(bytes: Uint8Array, name = 'model'): Promise<LoadedModel> {
-  const document = await scan(toSource(bytes, name));
-  return {
-    ...editableModel(document),
-    name,
-    file: bytes,
-    fingerprint: async () => [await sha256(bytes)],
-  };
+  return modelInMemory(bytes, await scan(toSource(bytes, name)));
+}
+
+/** Returns a model in memory from its bytes and their document. */
+export function modelInMemory(file: Uint8Array, document: OnnxDocument): LoadedModel {
+  const { name } = document.source;
+  return { ...editableModel(document), name, file, fingerprint: async () => [await sha256(file)] };
 }
