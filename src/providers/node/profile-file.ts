@@ -3,22 +3,14 @@ import { join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { readText } from '../../files/read-stream.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
-
-/** Kernel of a run. */
-interface Kernel {
-  readonly node: string;
-  readonly op: string;
-  readonly provider: string;
-  /** Time in microseconds. */
-  readonly us: number;
-}
+import type { KernelTime } from '../provider.js';
 
 /** Folder for the file of ONNX Runtime's profiler. */
 export interface ProfileFolder {
   /** Prefix of the file's path. */
   readonly prefix: string;
   /** Reads the kernels from the file, in chronological order. Throws `io`. */
-  kernels(): Promise<Kernel[]>;
+  kernels(): Promise<KernelTime[]>;
   remove(): Promise<void>;
 }
 
