@@ -88,21 +88,11 @@ function startLife(timeoutMs: number): Life {
     die,
     close,
     async within<T>(what: string, work: Promise<T>): Promise<T> {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<never>((_, rejectLate) => {
-        timer = setTimeout(() => {
-          const error = failed(
-            `the page did not answer within ${timeoutMs / 1000} s (${what})`,
-            MORE_TIME.fix,
-            MORE_TIME.option,
-          );
-          die(error);
-          rejectLate(error);
-        }, timeoutMs);
-      });
+      const late = `the page did not answer within ${timeoutMs / 1000} s (${what})`;
+      const timer = setTimeout(() => die(failed(late, MORE_TIME.fix, MORE_TIME.option)), timeoutMs);
       work.catch(() => {}); // after a crash no call awaits this promise
       try {
-        return await Promise.race([work, death, late]);
+        return await Promise.race([work, death]);
       } finally {
         clearTimeout(timer);
       }
