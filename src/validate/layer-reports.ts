@@ -6,7 +6,7 @@ import { type Dataset, type Feeds, firstFeeds } from '../data/dataset.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
 import { firstModelDivergence } from './divergence.js';
-import { compareModelLayers, type ModelRun } from './layers.js';
+import { compareModelLayers, type ModelRun, NO_FIGURES } from './layers.js';
 import type { ValidationOptions } from './options.js';
 import type { LayerComparison, ProviderRow } from './report-schema.js';
 import { parityShare } from './thresholds.js';
@@ -60,8 +60,7 @@ export async function layersInside(
 function failedComparison(a: ModelRun, b: ModelRun, error: unknown): LayerComparison {
   const run = ({ which, provider }: ModelRun) => ({ model: which, provider: provider.name });
   const problem = messageOf(error);
-  const nothing = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null };
-  const row = { node: 'all', op: '–', output: '', site: false, ...nothing, problem };
+  const row = { node: 'all', op: '–', output: '', site: false, ...NO_FIGURES, problem };
   return { a: run(a), b: run(b), rows: [row] };
 }
 

@@ -106,6 +106,9 @@ async function tensorsAndSites(document: OnnxDocument) {
   return { tensors, sites: names };
 }
 
+/** The figures of a row whose tensors could not be compared. */
+export const NO_FIGURES = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null } as const;
+
 /** Compares some tensors; on a failure, halves the set until the failing tensor is alone. */
 async function comparePart(
   part: readonly Shared[],
@@ -117,8 +120,7 @@ async function comparePart(
     if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
     const [only] = part;
     if (part.length === 1 && only !== undefined) {
-      const nothing = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null };
-      return { rows: [{ ...only, ...nothing, problem: error.what }], bytes: 0 };
+      return { rows: [{ ...only, ...NO_FIGURES, problem: error.what }], bytes: 0 };
     }
     const half = Math.ceil(part.length / 2);
     const [left, right] = [
