@@ -95,8 +95,8 @@ export async function divergences(
     ['swapped', swapped],
   ] as const) {
     if (parityShare(parity, which).every((share) => share !== null && share <= limit)) continue;
-    const [a, b] = [cpu, provider].map((where): ModelRun => ({ which, model, provider: where }));
-    if (a === undefined || b === undefined) continue;
+    const a: ModelRun = { which, model, provider: cpu };
+    const b: ModelRun = { which, model, provider };
     parting[which] = await firstModelDivergence({ a, b, feeds, session, signal }, limit);
     for (const bug of models[which].suspicions ?? []) causes.add(`${which}: ${bug}`);
     const [first] = feeds;
