@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';
 import { mish, mixture } from '../mish/reference.js';
-import { fromHalf, roundTo, toHalf } from '../onnx/scalar.js';
+import { roundTo, toHalf } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
 import type { Provider, Runtime, SessionOptions } from '../providers/provider.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
@@ -80,9 +80,7 @@ export function sweepPoints(type: Swept): number[] {
   for (let exponent = lowest; 2 ** exponent <= max; exponent++) points.push(2 ** exponent, -(2 ** exponent));
   for (const edge of [2 ** (lowest + bits) * (1 - 2 ** -bits), 17, 88, 88.75, 104, 1e4, max])
     points.push(edge, -edge);
-  const exact =
-    type === 'f16' ? (x: number) => fromHalf(toHalf(x)) : type === 'f32' ? Math.fround : (x: number) => x;
-  return points.map(exact).filter(Number.isFinite);
+  return points.map((x) => roundTo(x, type)).filter(Number.isFinite);
 }
 
 /** Returns the kernel's function in float64. */
