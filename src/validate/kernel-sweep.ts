@@ -95,6 +95,12 @@ function formula(kernel: Kernel, type: FloatType): (x: number) => number {
   return (x) => (x < 0 ? alpha * x : x);
 }
 
+/** The figures of a kernel that did not run. */
+const NO_FIGURES = {
+  ...{ n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, maxScaled: null, broken: 0 },
+  ...{ atInfinity: null, atMinusInfinity: null, atNaN: null },
+};
+
 /**
  * Runs a kernel on a provider over the points of `sweepPoints`. Never throws: `problem` holds the reason of a failure.
  *
@@ -119,25 +125,8 @@ export async function sweep(
     elemType: type,
     opset,
   };
-  const nothing = {
-    curve: [],
-    n: 0,
-    maxAbs: null,
-    maxAbsAt: null,
-    maxUlp: null,
-    maxUlpAt: null,
-    maxScaled: null,
-    broken: 0,
-  };
-  const noLimits = { atInfinity: null, atMinusInfinity: null, atNaN: null };
-  if (!isSwept(type)) {
-    return {
-      ...base,
-      ...nothing,
-      ...noLimits,
-      problem: `ONNX Runtime takes no ${type} tensors from JavaScript`,
-    };
-  }
+  const failed = (problem: string): Sweep => ({ ...base, curve: [], ...NO_FIGURES, problem });
+  if (!isSwept(type)) return failed(`ONNX Runtime takes no ${type} tensors from JavaScript`);
   try {
     const points = sweepPoints(type);
     const all = [...points, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
@@ -162,12 +151,7 @@ export async function sweep(
       await session.close();
     }
   } catch (error) {
-    return {
-      ...base,
-      ...nothing,
-      ...noLimits,
-      problem: error instanceof OnnxMishError ? error.what : String(error),
-    };
+    return failed(error instanceof OnnxMishError ? error.what : String(error));
   }
 }
 
