@@ -136,7 +136,7 @@ async function profiledRuns(
   provider: Provider,
   model: RunnableModel,
   feeds: Tensors,
-  { session: options, runs = 1, signal }: ProfileOptions,
+  { session: options, runs, signal }: ProfileOptions & { readonly runs: number },
 ): Promise<KernelTime[]> {
   const session = await provider.open(model, { ...options, profile: true });
   try {
@@ -157,10 +157,8 @@ async function profiledRuns(
 async function siteNodes(document: OnnxDocument): Promise<Map<string, string>> {
   const analysis = analyse(document);
   const owners = new Map<string, string>();
-  for (const { node, inner = [] } of (await findSites(document, {}, analysis)).sites) {
-    for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
-  }
-  for (const { node, inner } of await recognise(document, analysis)) {
+  const found = await findSites(document, {}, analysis);
+  for (const { node, inner = [] } of [...found.sites, ...(await recognise(document, analysis))]) {
     for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
   }
   owners.delete(''); // nodes without a name cannot be told apart
