@@ -17,18 +17,18 @@ export interface PreparedModel {
 }
 
 /** Preparation of models for a provider that cannot run every model unchanged. */
-interface Preparation extends Pick<Provider, 'check' | 'cure'> {
+interface Preparation {
   prepare(document: OnnxDocument, shapes: Shapes | undefined): Promise<PreparedModel>;
+  readonly checks: Pick<Provider, 'check' | 'cure'>;
 }
 
 const PREPARATIONS: Readonly<Partial<Record<WebProvider, Preparation>>> = {
-  webgl: { prepare: prepareForWebgl, check: checkForWebgl, cure: cureForWebgl },
+  webgl: { prepare: prepareForWebgl, checks: { check: checkForWebgl, cure: cureForWebgl } },
 };
 
 /** Returns a provider's `check` and `cure`, if the provider has them. */
 export function checksFor(provider: WebProvider): Pick<Provider, 'check' | 'cure'> {
-  const { check, cure } = PREPARATIONS[provider] ?? {};
-  return { ...(check === undefined ? {} : { check }), ...(cure === undefined ? {} : { cure }) };
+  return PREPARATIONS[provider]?.checks ?? {};
 }
 
 /** Rewrites a model for a provider, if necessary, and lists the provider's known bugs. Throws as `scan` does. */
