@@ -85,8 +85,8 @@ export async function findCacheDir(from = process.cwd()): Promise<string> {
 
 /** Returns size and hash of a cached model. Throws `io`, also for a symbolic link. */
 async function summaryOf(model: string): Promise<Pick<Entry, 'bytes' | 'sha256'>> {
-  if ((await onFile(model, () => lstat(model))).isSymbolicLink())
-    throw notAFile({ isDirectory: () => false }, model);
+  const there = await onFile(model, () => lstat(model));
+  if (there.isSymbolicLink()) throw notAFile(there, model);
   const file = await openModel(model);
   try {
     const sha256 = await hashSource(file);
