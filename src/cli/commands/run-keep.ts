@@ -19,17 +19,12 @@ import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument, runnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
+import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { harmText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 import type { Flags } from './swap-flags.js';
-
-/** Functions of the swap command that describe a swap, with or without a budget. */
-export interface Words {
-  readonly describe: (report: SwapReport) => string[];
-  readonly sayDryRun: (input: string, report: SwapReport, json: boolean, lines: readonly string[]) => void;
-}
 
 /** The report of a swap within a budget. */
 interface KeptReport extends SwapReport {
@@ -41,7 +36,6 @@ interface KeptReport extends SwapReport {
 export async function runKeep(
   input: string,
   flags: Flags & { readonly keep: readonly string[] },
-  { describe, sayDryRun }: Words,
 ): Promise<void> {
   const budget = parseBudget(flags.keep);
   requireSamples(flags, '--keep');
@@ -74,7 +68,7 @@ export async function runKeep(
     return { ...report, skipped: [...left, ...others], keep };
   };
   const lines = (report: KeptReport) => {
-    const [first = '', ...rest] = describe(report);
+    const [first = '', ...rest] = describeSwapReport(report);
     return [first, ...describeKept(report), ...rest];
   };
 

@@ -13,9 +13,9 @@ import { interruptible } from '../io/exit.js';
 import { runnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
+import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { shortFigure } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
-import type { Words } from './run-keep.js';
 import type { Flags } from './swap-flags.js';
 
 interface SharpenedReport extends SwapReport {
@@ -23,7 +23,7 @@ interface SharpenedReport extends SwapReport {
 }
 
 /** Swaps all sites, each with the smallest sharpness within a budget. Throws `over-budget` if no sharpness keeps it. */
-export async function runSharpen(input: string, flags: Flags, { describe, sayDryRun }: Words): Promise<void> {
+export async function runSharpen(input: string, flags: Flags): Promise<void> {
   const { keep, samples, seed, only, include, exclude, form, target, leaky, strict, dryRun } = flags;
   if (keep === undefined) {
     throw new OnnxMishError('bad-usage', '--beta auto needs a budget', {
@@ -47,7 +47,7 @@ export async function runSharpen(input: string, flags: Flags, { describe, sayDry
     ).finally(bar.end);
   };
   const lines = (report: SharpenedReport) => {
-    const [first = '', ...rest] = describe(report);
+    const [first = '', ...rest] = describeSwapReport(report);
     return [first, ...describeSharpness(report), ...rest];
   };
 

@@ -31,9 +31,8 @@ import {
   outputOptions,
   siteOptions,
 } from '../options/options.js';
-import { describeSwapReport } from '../text/describe-swap.js';
-import { say, sayJson } from '../text/say.js';
-import { clean, grown, integer } from '../text/text.js';
+import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
+import { grown, integer } from '../text/text.js';
 import type { Flags } from './swap-flags.js';
 
 export function command(): Command {
@@ -141,7 +140,7 @@ async function run(
   const { beta, ...rest } = given;
   if (beta === 'auto') {
     const { runSharpen } = await import('./run-sharpen.js'); // loaded late: ONNX Runtime is slow to load
-    return runSharpen(input, rest, { describe: describeSwapReport, sayDryRun });
+    return runSharpen(input, rest);
   }
   const flags: Flags = { ...rest, beta };
   if (input === '-' && flags.plan === '-') {
@@ -156,7 +155,7 @@ async function run(
   }
   if (flags.keep !== undefined) {
     const { runKeep } = await import('./run-keep.js'); // loaded late: ONNX Runtime is slow to load
-    return runKeep(input, { ...flags, keep: flags.keep }, { describe: describeSwapReport, sayDryRun });
+    return runKeep(input, { ...flags, keep: flags.keep });
   }
   checkStray(flags);
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
@@ -185,11 +184,6 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
   } finally {
     await source.close();
   }
-}
-
-function sayDryRun(input: string, report: SwapReport, json: boolean, lines: readonly string[]): void {
-  if (json) sayJson(planOf(report));
-  else say([`${clean(input)}: nothing written (dry run)`, ...lines].join('\n'));
 }
 
 /** Throws `bad-usage` if an option is given that needs --keep. */

@@ -1,7 +1,9 @@
 import { KINDS } from '../../mish/activation-kinds.js';
 import type { FixedNode } from '../../mish/fix-report.js';
+import { planOf } from '../../mish/plan.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import { notesWithFlags, withFlags } from './flags.js';
+import { say, sayJson } from './say.js';
 import { clean, grown, integer, plural } from './text.js';
 
 /** Describes a swap in lines of text. */
@@ -37,6 +39,12 @@ export function describeSwapReport({
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
     ...notesWithFlags(notes, noteOptions).map((note) => `  note: ${clean(note)}`),
   ];
+}
+
+/** Prints a swap of which nothing is written: `lines` that describe it, or its plan as JSON. */
+export function sayDryRun(input: string, report: SwapReport, json: boolean, lines: readonly string[]): void {
+  if (json) sayJson(planOf(report));
+  else say([`${clean(input)}: nothing written (dry run)`, ...lines].join('\n'));
 }
 
 /** Describes the folds: counts the folded sites, and lists up to `most` sites that were not folded. */
