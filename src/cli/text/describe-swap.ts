@@ -47,17 +47,25 @@ export function sayDryRun(input: string, report: SwapReport, json: boolean, line
   else say([`${clean(input)}: nothing written (dry run)`, ...lines].join('\n'));
 }
 
-/** Describes the folds: counts the folded sites, and lists up to `most` sites that were not folded. */
-function describeFold(fold: SwapReport['fold'], most = 8): string[] {
+/** Maximum items that a list shows, unless its caller has another number. */
+const MAX_LISTED = 8;
+
+/** Returns a line for each of the first `most` items, and one that counts the others; each begins with `head`. */
+function listed<T>(head: string, items: readonly T[], most: number, line: (item: T) => string): string[] {
+  const lines = items.slice(0, most).map((item) => `  ${head} ${line(item)}`);
+  if (items.length > most) lines.push(`  ${head} ${items.length - most} more (--json lists all)`);
+  return lines;
+}
+
+/** Describes the folds: counts the folded sites, and lists the sites that were not folded. */
+function describeFold(fold: SwapReport['fold']): string[] {
   if (fold === undefined || fold.folded.length + fold.kept.length === 0) return [];
   const { folded, kept, weights } = fold;
   const all = folded.length + kept.length;
-  const lines = [
+  return [
     `  β folded into weights at ${integer(folded.length)} of ${plural(all, 'site')}; ${plural(weights, 'tensor')} changed`,
-    ...kept.slice(0, most).map(({ label, why }) => `  not folded ${clean(label)}: ${clean(why)}`),
+    ...listed('not folded', kept, MAX_LISTED, ({ label, why }) => `${clean(label)}: ${clean(why)}`),
   ];
-  if (kept.length > most) lines.push(`  not folded ${kept.length - most} more (--json lists all)`);
-  return lines;
 }
 
 const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
@@ -74,15 +82,11 @@ const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   before: 'times 1 before it, so that others read what it reads as it was',
 };
 
-/** Describes up to `most` nodes that were rewritten for WebGL, a line each. */
-export function describeFixes(fixes: readonly FixedNode[], most = 8): string[] {
-  const lines = fixes
-    .slice(0, most)
-    .map(
-      ({ op, label, fix, why }) => `  for WebGL: ${clean(op)} ${clean(label)}: ${FIXES[fix]} (${clean(why)})`,
-    );
-  if (fixes.length > most) lines.push(`  for WebGL: ${fixes.length - most} more (--json lists all)`);
-  return lines;
+/** Describes the nodes that were rewritten for WebGL, a line each, and counts those after the first few. */
+export function describeFixes(fixes: readonly FixedNode[]): string[] {
+  return listed('for WebGL:', fixes, MAX_LISTED, ({ op, label, fix, why }) => {
+    return `${clean(op)} ${clean(label)}: ${FIXES[fix]} (${clean(why)})`;
+  });
 }
 
 /** Returns the ONNX operator of a kind of activation. */
@@ -91,23 +95,16 @@ function operator(kind: string): string {
 }
 
 /** Describes up to `most` sites that were swapped in spite of a doubt, a line each. */
-export function describeDoubts(sites: readonly SiteReport[], most = 8): string[] {
+export function describeDoubts(sites: readonly SiteReport[], most = MAX_LISTED): string[] {
   const doubtful = sites.filter(({ doubt }) => doubt !== undefined);
-  const lines = doubtful
-    .slice(0, most)
-    .map(({ kind, label, doubt = '' }) => `  doubt at ${operator(kind)} ${clean(label)}: ${clean(doubt)}`);
-  if (doubtful.length > most) lines.push(`  doubt at ${doubtful.length - most} more (--json lists all)`);
-  return lines;
+  return listed('doubt at', doubtful, most, ({ kind, label, doubt = '' }) => {
+    return `${operator(kind)} ${clean(label)}: ${clean(doubt)}`;
+  });
 }
 
 /** Describes up to `most` activations that stay, a line each, and counts the others. */
-export function describeSkipped(skipped: readonly SkipReport[], most = 8): string[] {
-  const lines = skipped
-    .slice(0, most)
-    .map(
-      ({ kind, label, why, option }) =>
-        `  kept ${operator(kind)} ${clean(label)}: ${clean(withFlags(why, option))}`,
-    );
-  if (skipped.length > most) lines.push(`  kept ${skipped.length - most} more (--json lists all)`);
-  return lines;
+export function describeSkipped(skipped: readonly SkipReport[], most = MAX_LISTED): string[] {
+  return listed('kept', skipped, most, ({ kind, label, why, option }) => {
+    return `${operator(kind)} ${clean(label)}: ${clean(withFlags(why, option))}`;
+  });
 }
