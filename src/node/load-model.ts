@@ -27,13 +27,21 @@ export async function withModel<T>(
 ): Promise<T> {
   if (!isPath(model)) return use(await modelFromBytes(model));
   if (await isStream(model)) return use(await modelFromStream(model, signal));
-  return withDocument(model, (document) =>
-    withDataFiles(
-      model,
-      document,
-      (openData) => use(loadedModel(model, document, session, openData)),
-      session,
-    ),
+  return withDocument(model, (document) => withScannedModel(model, document, use, session));
+}
+
+/** Opens the data files of a scanned model file while `use` runs. Throws as `withDataFiles` does. */
+export function withScannedModel<T>(
+  path: string,
+  document: OnnxDocument,
+  use: (model: LoadedModel) => Promise<T>,
+  access?: DataAccess,
+): Promise<T> {
+  return withDataFiles(
+    path,
+    document,
+    (openData) => use(loadedModel(path, document, access, openData)),
+    access,
   );
 }
 

@@ -2,11 +2,10 @@ import { basename, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { type Calibration, calibrateModel } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
-import { withDataFiles } from '../../files/external-data.js';
 import { globs } from '../../mish/sites.js';
 import type { FormOptions } from '../../mish/swap.js';
 import { onCpu } from '../../node/calibrate-files.js';
-import { loadedModel } from '../../node/load-model.js';
+import { withScannedModel } from '../../node/load-model.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import { renderCalibration } from '../../render/calibration.js';
@@ -100,14 +99,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   };
   const files = { output, force, signal, allowOutsideData };
   const { report, ...written } = await (from === undefined
-    ? transformFile(input, files, 'mish', (document) =>
-        withDataFiles(
-          input,
-          document,
-          (openData) => work(loadedModel(input, document, session, openData)),
-          session,
-        ),
-      )
+    ? transformFile(input, files, 'mish', (document) => withScannedModel(input, document, work, session))
     : piped(input, from, files, async (document) => work(await runnable(document, undefined, session)))
   ).finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });
