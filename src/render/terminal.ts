@@ -16,8 +16,6 @@ import {
 import { remarks } from './remarks.js';
 import { ratioText, SOFTWARE, summarise } from './summary.js';
 
-export { figure, percent };
-
 /** Options of the renderings for a terminal. */
 export interface TerminalOptions {
   /** Whether to colour verdicts; default false. */

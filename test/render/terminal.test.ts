@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { clean } from '../../src/cli/text/text.js';
 import { validateFiles } from '../../src/node/validate-files.js';
 import { compareReports } from '../../src/render/compare.js';
-import { figure, percent, plainTable, renderComparison, renderTerminal } from '../../src/render/terminal.js';
+import { figure, percent } from '../../src/render/figures.js';
+import { plainTable, renderComparison, renderTerminal } from '../../src/render/terminal.js';
 import { REAL_MODELS } from '../support/models.js';
 import { hostileReport, richReport } from '../support/reports.js';
 

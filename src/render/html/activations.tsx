@@ -24,8 +24,7 @@ export async function activationsPage(activations: Activations, model: string): 
   );
 }
 
-/** Returns the same content as a section of another page. */
-export async function activationsSection(activations: Activations) {
+async function activationsSection(activations: Activations) {
   const { sites, unmeasured, data } = activations;
   const drawn = sites.slice(0, MAX_CHARTS);
   const charts = await Promise.all(drawn.map(histogramChart));

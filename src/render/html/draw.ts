@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 
 /** Width of every chart in SVG units, close to the width of a phone's screen. */
-export const WIDTH = 400;
+const WIDTH = 400;
 
 /** Returns the CSS variable of colour `index`; the style defines it for light and dark. */
 export const colour = (index: number): string => `var(--c${index % 8})`;

@@ -19,6 +19,13 @@ export interface Asker {
   waitFor(work: Promise<unknown> | (() => Promise<void>)): void;
 }
 
+/** Returns the answer of the worker; an error of the call becomes the problem `run-failed`. */
+export function answerTo<T>(asked: PromiseLike<WorkerAnswer<T>>): Promise<WorkerAnswer<T>> {
+  return Promise.resolve(asked).catch((error: unknown) => {
+    return { ok: false, problem: { code: 'run-failed', what: String(error) } };
+  });
+}
+
 /** Returns an asker for a page whose first model is still to be opened. */
 export function createAsker(state: () => State, dispatch: (action: Action) => void): Asker {
   let model = 0;
@@ -36,9 +43,7 @@ export function createAsker(state: () => State, dispatch: (action: Action) => vo
     fail,
     async valueFrom<T>(place: ProblemPlace, asked: PromiseLike<WorkerAnswer<T>>): Promise<T | undefined> {
       const current = model;
-      const answer = await Promise.resolve(asked).catch((error: unknown): WorkerAnswer<T> => {
-        return { ok: false, problem: { code: 'run-failed', what: String(error) } };
-      });
+      const answer = await answerTo(asked);
       if (current !== model) return undefined;
       if (answer.ok) return answer.value;
       if (answer.problem.code !== 'aborted') fail(place, answer.problem);

@@ -1,7 +1,7 @@
 // Actions that run both models or one site.
 import { proxy } from 'comlink';
 import type { RunEvent } from '../protocol.js';
-import type { Asker } from './asker.js';
+import { type Asker, answerTo } from './asker.js';
 import { bench } from './bench.js';
 import { swapChosen } from './model-actions.js';
 import { readFeed } from './shapes.js';
@@ -37,14 +37,8 @@ export function runActions(asker: Asker): RunActions {
       await asker.before;
       if (current !== asker.model) return;
       if (stopped) return end('stopped', 'Stopped.');
-      const answer = await bench
-        .run(
-          { ...fed, providers, pairs },
-          proxy((event) => current === asker.model && dispatch(actionOf(event))),
-        )
-        .catch(
-          (error: unknown) => ({ ok: false, problem: { code: 'run-failed', what: String(error) } }) as const,
-        );
+      const showEvent = proxy((event: RunEvent) => current === asker.model && dispatch(actionOf(event)));
+      const answer = await answerTo(bench.run({ ...fed, providers, pairs }, showEvent));
       if (current !== asker.model) return;
       if (answer.ok) {
         const report = answer.value;

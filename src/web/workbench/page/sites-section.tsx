@@ -19,7 +19,7 @@ const COLUMNS: readonly (readonly [Column, string])[] = [
 const FIRST_ROWS = 200;
 
 /** Returns the sites whose text contains every search word, sorted by a column. */
-export function arranged(sites: readonly Site[], search: string, column: Column, down: boolean): Site[] {
+function arranged(sites: readonly Site[], search: string, column: Column, down: boolean): Site[] {
   const words = search.toLowerCase().split(/\s+/);
   const text = (site: Site) =>
     `${site.label} ${site.output} ${site.kind} ${site.alpha ?? ''} ${site.elemType} ${site.scope}`.toLowerCase();
