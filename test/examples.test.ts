@@ -9,11 +9,9 @@ import { promisify } from 'node:util';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
-import { swap } from '../src/index.js';
 import type { Content } from '../src/providers/browser/server.js';
-import { nodeProvider } from '../src/providers/node/provider.js';
 import { type Consumer, installPackage } from './support/consumer.js';
-import { bytesOf } from './support/models.js';
+import { expectScores, greyScores } from './support/grey-scores.js';
 import { filesIn, openPages, type Pages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
@@ -34,12 +32,7 @@ beforeAll(async () => {
   await symlink(join(consumer.installed, 'dist/bin/main.js'), join(bin, 'onnx-mish'));
   await chmod(join(bin, 'onnx-mish'), 0o755); // as npm does
 
-  const { output } = await swap(bytesOf(modelPath('lenet5.onnx')), { form: 'exp' });
-  const session = await nodeProvider('cpu').open(await output.bytes());
-  const data = new Float32Array(28 * 28).fill(0.5);
-  const { scores } = await session.run({ images: { elemType: 'f32', dims: [1, 1, 28, 28], data } });
-  await session.close();
-  expected = Array.from(scores?.data as Float32Array);
+  expected = await greyScores();
 });
 afterAll(() => consumer?.remove());
 
@@ -104,13 +97,7 @@ describe('the page', () => {
 
   test.each(['vite', 'react', 'next'])('of the example %s runs the swapped model', async (example) => {
     const page = await pages.open(`${example}/index.html`);
-    const element = page.locator('#scores:not(:empty)');
-    await element.waitFor({ state: 'attached' });
-    const scores = (await element.textContent())?.split('\n').map(Number) ?? [];
-    expect(scores).toHaveLength(expected.length);
-    for (const [index, score] of scores.entries()) {
-      expect(score).toBeCloseTo(expected[index] ?? Number.NaN, 4);
-    }
+    await expectScores(page, expected);
     expect(pages.errors).toEqual([]);
   });
 });

@@ -1,10 +1,8 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { swap } from '../src/index.js';
-import { nodeProvider } from '../src/providers/node/provider.js';
 import { buildPage, type Consumer, installPackage } from './support/consumer.js';
-import { bytesOf } from './support/models.js';
+import { expectScores, greyScores } from './support/grey-scores.js';
 import { filesIn, launchBrowser, openPages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
@@ -20,20 +18,9 @@ beforeAll(async () => {
   consumer = await installPackage();
   await mkdir(consumer.folder.at('public'));
   await copyFile(modelPath('lenet5.onnx'), consumer.folder.at('public', 'model.onnx'));
-  const { output } = await swap(bytesOf(modelPath('lenet5.onnx')), { form: 'exp' });
-  const session = await nodeProvider('cpu').open(await output.bytes());
-  const data = new Float32Array(28 * 28).fill(0.5);
-  const { scores } = await session.run({ images: { elemType: 'f32', dims: [1, 1, 28, 28], data } });
-  await session.close();
-  expected = Array.from(scores?.data as Float32Array);
+  expected = await greyScores();
 });
 afterAll(() => consumer?.remove());
-
-function expectScores(text: string | null): void {
-  const scores = (text ?? '').split('\n').map(Number);
-  expect(scores).toHaveLength(10);
-  for (const [place, score] of scores.entries()) expect(score).toBeCloseTo(expected[place] ?? Number.NaN, 4);
-}
 
 describe('the page of the documentation', () => {
   test('is ten lines', () => {
@@ -54,9 +41,7 @@ describe('the page of the documentation', () => {
       const opened = await pages.open('index.html', (page) => {
         page.on('request', (request) => asked.push(request.url()));
       });
-      const scores = opened.locator('#scores:not(:empty)');
-      await scores.waitFor({ state: 'attached' });
-      expectScores(await scores.textContent());
+      await expectScores(opened, expected);
       // ONNX Runtime loads WebAssembly for every provider but WebGL.
       expect(asked.some((url) => url.endsWith('.wasm'))).toBe(provider === 'wasm');
       expect(pages.errors).toEqual([]);
@@ -84,9 +69,7 @@ describe('the page of the documentation', () => {
       const [address = ''] = server.resolvedUrls?.local ?? [];
       const opened = await browser.newPage();
       await opened.goto(address);
-      const scores = opened.locator('#scores:not(:empty)');
-      await scores.waitFor({ state: 'attached' });
-      expectScores(await scores.textContent());
+      await expectScores(opened, expected);
     } finally {
       await browser.close();
       await server.close();
