@@ -1,15 +1,13 @@
-import { composedField, floatInputField } from '../onnx/compose.js';
 import { type OnnxDocument, opsetOf } from '../onnx/document.js';
-import { outputField } from '../onnx/encode.js';
-import { neededNodes, pruneEdits } from '../onnx/extract.js';
+import { neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
-import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import type { Spliced } from '../onnx/splice.js';
 import type { Weight } from '../onnx/weights.js';
+import { assemble } from './assemble.js';
 import { alive, differentiate, movingTensors } from './autodiff/differentiate.js';
 import { createTape } from './autodiff/tape.js';
 import { type LossTerm, squaredDifferences } from './losses.js';
 import type { Probe } from './probe.js';
-import { asInput } from './weight-inputs.js';
 
 /** A model that computes the loss of a batch and the gradients of the weights. */
 export interface Backward {
@@ -54,18 +52,11 @@ export function backwardModel(
   }
   const kept = alive(tape.nodes, [loss.loss, ...gradients.values()]);
   kept.push(['Identity', [loss.loss], [LOSS]]);
-  const frame = graph.nodes[0]?.frame;
-  if (frame === undefined) throw new Error('a graph without nodes has no weights');
-  const append = (bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, bytes, frame });
-  const prune = pruneEdits(document, names);
-  const gone = new Set(prune.map(({ start }) => start));
-  const inputs = weights.filter(({ name }) => gradients.has(name));
-  const edits = [
-    ...prune,
-    ...inputs.flatMap((weight) => asInput(weight, document, index, gone, append)),
-    ...terms.map(({ name }) => append(floatInputField(target(name), probe.dims(name)))),
-    ...kept.map((node) => append(composedField(node))),
-    ...[LOSS, ...gradients.values()].map((name) => append(outputField(name))),
-  ];
-  return { model: splice(document.source, edits), gradients, loss: LOSS, target };
+  const model = assemble(document, index, names, {
+    appended: kept,
+    weights: weights.filter(({ name }) => gradients.has(name)),
+    inputs: terms.map(({ name }) => [target(name), probe.dims(name)]),
+    outputs: [LOSS, ...gradients.values()],
+  });
+  return { model, gradients, loss: LOSS, target };
 }

@@ -1,10 +1,10 @@
-import { type ComposedNode, composedField, floatInputField } from '../onnx/compose.js';
+import type { ComposedNode } from '../onnx/compose.js';
 import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
-import { concat, outputField } from '../onnx/encode.js';
-import { neededNodes, pruneEdits } from '../onnx/extract.js';
+import { neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
-import { type Edit, replacing, type Spliced, splice } from '../onnx/splice.js';
+import type { Spliced } from '../onnx/splice.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
+import { assemble } from './assemble.js';
 import { alive, differentiate, movingTensors, nodesWithoutGradient } from './autodiff/differentiate.js';
 import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
@@ -12,7 +12,6 @@ import { trainedBatchNorm } from './batch-norm.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
-import { asInput } from './weight-inputs.js';
 
 export interface StepOptions {
   /** The weights to train. Weights that no gradient reaches stay unchanged. */
@@ -98,7 +97,7 @@ export function trainingStep(
     named.map(([from]) => from),
   );
   const { scalars } = options.optimizer;
-  const model = assemble(document, index, scores, {
+  const model = assemble(document, index, [scores], {
     replaced: norms.replaced,
     appended: [...kept, ...named.map(([from, to]): ComposedNode => ['Identity', [from], [to]])],
     weights: all.flatMap(({ weight }) => weight ?? []),
@@ -201,31 +200,4 @@ function trainNorms(
     }
   }
   return { rules, replaced, state, results };
-}
-
-interface Parts {
-  readonly replaced: ReadonlyMap<Node, readonly ComposedNode[]>;
-  readonly appended: readonly ComposedNode[];
-  readonly weights: readonly Weight[];
-  readonly inputs: readonly (readonly [name: string, dims: readonly number[]])[];
-  readonly outputs: readonly string[];
-}
-
-/** Assembles the parts of a training step in a copy of the model. */
-function assemble(document: OnnxDocument, index: GraphIndex, scores: string, parts: Parts): Spliced {
-  const { graph, source } = document;
-  const frame = graph.nodes[0]?.frame;
-  if (frame === undefined) throw new Error('a graph without nodes has no weights');
-  const append = (bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, bytes, frame });
-  const prune = pruneEdits(document, [scores]);
-  const gone = new Set(prune.map(({ start }) => start));
-  const edits = [
-    ...prune,
-    ...[...parts.replaced].map(([node, nodes]) => replacing(node, concat(nodes.map(composedField)))),
-    ...parts.weights.flatMap((weight) => asInput(weight, document, index, gone, append)),
-    ...parts.inputs.map(([name, dims]) => append(floatInputField(name, dims))),
-    ...parts.appended.map((node) => append(composedField(node))),
-    ...parts.outputs.map((name) => append(outputField(name))),
-  ];
-  return splice(source, edits);
 }
