@@ -12,6 +12,7 @@ import { type Weight, weightEdit } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { withSession } from '../providers/with-session.js';
 import { type Backward, backwardModel } from '../train/backward-model.js';
 import { train } from '../train/loop.js';
 import type { LossTerm } from '../train/losses.js';
@@ -190,20 +191,13 @@ function addTo(sum: Float32Array, values: Float32Array): void {
   for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] as number) + (values[at] as number);
 }
 
-async function withOpen<T>(
+function withOpen<T>(
   model: EditableModel,
   edited: Spliced,
-  { provider, session }: Pick<TuneOptions, 'provider' | 'session'>,
+  options: Pick<TuneOptions, 'provider' | 'session'>,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  return model.withEdited(edited, async (copy) => {
-    const open = await provider.open(copy, session);
-    try {
-      return await use(open);
-    } finally {
-      await open.close();
-    }
-  });
+  return model.withEdited(edited, (copy) => withSession(copy, options, use));
 }
 
 /** Returns the variance of each float32 tensor's elements over a few runs. */

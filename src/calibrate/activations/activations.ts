@@ -11,6 +11,7 @@ import { type ExposedModel, withExposed } from '../../providers/exposed-model.js
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { dimsOf, type Tensors } from '../../providers/tensor.js';
+import { withSession } from '../../providers/with-session.js';
 import { type ActivationMeter, activationMeter, type InputStatistics } from './activation-meter.js';
 import { unitAxis } from './unit-axis.js';
 
@@ -157,19 +158,16 @@ function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
 /** Runs the unchanged model once, so that errors of the model or the data are not blamed on a site. */
 async function tryOut(
   { file }: LoadedModel,
-  { provider, data, session, signal }: ActivationsOptions & OnProvider,
+  options: ActivationsOptions & OnProvider,
 ): Promise<{ dataset: Dataset<Feeds>; shapes: Record<string, readonly number[]> }> {
-  stopIfAborted(signal);
-  const opened = await provider.open(file, session);
-  try {
-    const dataset = data(opened.inputs, opened.outputs);
+  stopIfAborted(options.signal);
+  return withSession(file, options, async (opened) => {
+    const dataset = options.data(opened.inputs, opened.outputs);
     const feed = await firstFeed(dataset.feeds);
     if (feed === undefined) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
     await opened.run(feed);
     return { dataset, shapes: dimsOf(feed) };
-  } finally {
-    await opened.close();
-  }
+  });
 }
 
 function samplesOfRun({ samples, feeds }: Dataset<Feeds>, shapes: Record<string, readonly number[]>): number {
@@ -230,7 +228,7 @@ async function measurePart(part: readonly Place[], work: Work, results: Map<Plac
 }
 
 async function runPart(part: readonly Place[], work: Work, results: Map<Place, Result>): Promise<number> {
-  const { model, feeds, provider, session, signal, ran } = work;
+  const { model, feeds, signal, ran } = work;
   const inside = [...new Set(part.filter(({ fed }) => !fed).map(({ input }) => input))];
   const rows = part.map((place) => ({
     place,
@@ -238,9 +236,8 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
     dims: undefined as readonly number[] | undefined,
   }));
   let largest = 0;
-  const measure = async (exposed: ExposedModel) => {
-    const opened = await provider.open(exposed.file, session);
-    try {
+  const measure = (exposed: ExposedModel) =>
+    withSession(exposed.file, work, async (opened) => {
       let runs = 0;
       for await (const feed of feeds) {
         stopIfAborted(signal);
@@ -254,10 +251,7 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
         }
         ran(part.length, ++runs);
       }
-    } finally {
-      await opened.close();
-    }
-  };
+    });
   await withExposed(model, inside, undefined, measure);
   for (const { place, meter, dims } of rows) {
     results.set(

@@ -7,6 +7,7 @@ import { withExposed } from '../../providers/exposed-model.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { toNumbers } from '../../providers/tensor.js';
+import { withSession } from '../../providers/with-session.js';
 
 /** A site with the share of its inputs in Mish's curved part. */
 export interface SiteWithCurvedShare extends SiteReport {
@@ -38,9 +39,8 @@ export async function withCurvedShares(
     inside: 0,
   }));
   const names = [...new Set(measured.map(({ x }) => x))];
-  await withExposed(model, names, undefined, async (exposed) => {
-    const session = await options.provider.open(exposed.file, options.session);
-    try {
+  await withExposed(model, names, undefined, (exposed) =>
+    withSession(exposed.file, options, async (session) => {
       for await (const feed of feeds) {
         stopIfAborted(options.signal);
         const outputs = await session.run(feed);
@@ -53,10 +53,8 @@ export async function withCurvedShares(
           meter.n += values.length;
         }
       }
-    } finally {
-      await session.close();
-    }
-  });
+    }),
+  );
   const shares = new Map(meters.map(({ y, n, inside }) => [y, n > 0 ? inside / n : null]));
   return sites.map((site) => {
     const share = site.scope === 'graph' ? shares.get(site.output) : undefined;

@@ -8,6 +8,7 @@ import { type Edit, splice } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { Provider, SessionOptions } from '../../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
+import { withSession } from '../../providers/with-session.js';
 import { type Multiplier, type RowMoments, rowMomentsMeter, type Shift } from './gram-matrix.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
 import type { LinearLayer } from './linear-layers.js';
@@ -43,7 +44,7 @@ export async function withTensor<T>(
   model: EditableModel,
   edits: readonly Edit[],
   name: string,
-  { provider, session }: Pick<GatherOptions, 'provider' | 'session'>,
+  options: Pick<GatherOptions, 'provider' | 'session'>,
   use: (run: RunFor) => Promise<T>,
 ): Promise<T> {
   const { document } = model;
@@ -53,18 +54,15 @@ export async function withTensor<T>(
     (edit) => !removed.some(({ start, end }) => edit.start >= start && edit.end <= end),
   );
   const part = splice(document.source, [...remaining, ...cut]);
-  return model.withEdited(part, async (copy) => {
-    const open = await provider.open(copy, session);
-    try {
-      return await use(async (feeds) => {
+  return model.withEdited(part, (copy) =>
+    withSession(copy, options, (open) =>
+      use(async (feeds) => {
         const tensor = ownProperty(await open.run(feeds), name);
         if (tensor !== undefined) return tensor;
         throw new OnnxMishError('run-failed', `ONNX Runtime does not return '${name}'`);
-      });
-    } finally {
-      await open.close();
-    }
-  });
+      }),
+    ),
+  );
 }
 
 /**

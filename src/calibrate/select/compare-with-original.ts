@@ -4,6 +4,7 @@ import type { Drift } from '../../metrics/drift.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
+import { withSession } from '../../providers/with-session.js';
 import { compare } from '../../validate/compare.js';
 import type { TrialOptions } from './trial.js';
 
@@ -17,14 +18,9 @@ export interface ModelComparison {
 /** Opens a model to read its inputs and outputs, and returns its data set. */
 export async function dataFor(
   { file }: LoadedModel,
-  { provider, data, session }: Pick<TrialOptions, 'data' | 'session'> & OnProvider,
+  options: Pick<TrialOptions, 'data' | 'session'> & OnProvider,
 ): Promise<Dataset<Feeds>> {
-  const open = await provider.open(file, session);
-  try {
-    return data(open.inputs, open.outputs);
-  } finally {
-    await open.close();
-  }
+  return withSession(file, options, ({ inputs, outputs }) => options.data(inputs, outputs));
 }
 
 /** Compares an edited model with its original on a data set. */
@@ -32,22 +28,16 @@ export async function compareWithOriginal(
   model: LoadedModel,
   edited: Spliced,
   data: Dataset<Feeds>,
-  { provider, session, signal }: Pick<TrialOptions, 'session' | 'signal'> & OnProvider,
+  options: Pick<TrialOptions, 'session' | 'signal'> & OnProvider,
 ): Promise<ModelComparison & { readonly original: Accuracy | null }> {
-  return model.withEdited(edited, async (copy) => {
-    const original = await provider.open(model.file, session);
-    try {
-      const swapped = await provider.open(copy, session);
-      try {
-        const { drift, accuracy } = await compare({ original, swapped }, undefined, data, signal);
+  return model.withEdited(edited, (copy) =>
+    withSession(model.file, options, (original) =>
+      withSession(copy, options, async (swapped) => {
+        const { drift, accuracy } = await compare({ original, swapped }, undefined, data, options.signal);
         return { drift, accuracy: accuracy?.swapped ?? null, original: accuracy?.original ?? null };
-      } finally {
-        await swapped.close();
-      }
-    } finally {
-      await original.close();
-    }
-  });
+      }),
+    ),
+  );
 }
 
 /** Returns whether no output has a larger error, or more broken elements, than before. */

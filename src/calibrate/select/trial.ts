@@ -12,6 +12,7 @@ import { swapDocument } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
+import { withSession } from '../../providers/with-session.js';
 
 /** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
 export interface Degradation {
@@ -99,14 +100,13 @@ export async function withTrial<T>(
   { samples, seed, shares }: Draw,
   use: (trial: Trial) => Promise<T>,
 ): Promise<T> {
-  const { provider, session, signal } = options;
+  const { signal } = options;
   const { document } = model;
   if (!(Number.isSafeInteger(samples) && samples > 0)) {
     throw new OnnxMishError('bad-usage', `the number of samples must be a positive integer, got ${samples}`);
   }
   stopIfAborted(signal);
-  const original = await provider.open(model.file, session);
-  try {
+  return withSession(model.file, options, async (original) => {
     const dataset = options.data(original.inputs, original.outputs);
     const all = dataset.feeds.length;
     if (all === 0) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
@@ -150,24 +150,17 @@ export async function withTrial<T>(
         const plan = { schema: 'onnx-mish/plan@1', form, beta: 1, sites, skipped: [] } as const;
         const { output } = await swapDocument(document, { plan, undo: false });
         try {
-          return await model.withEdited(output, async (copy) => {
-            const swapped = await provider.open(copy, session);
-            try {
-              return await compare(swapped, parts);
-            } finally {
-              await swapped.close();
-            }
-          });
+          return await model.withEdited(output, (copy) =>
+            withSession(copy, options, (swapped) => compare(swapped, parts)),
+          );
         } catch (error) {
           if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
           return parts.map(() => ({ ...NOTHING, problem: error.what }));
         }
       },
     };
-    return await use(trial);
-  } finally {
-    await original.close();
-  }
+    return use(trial);
+  });
 }
 
 const returnsNaN = (where: string) =>
