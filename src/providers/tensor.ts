@@ -49,6 +49,14 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
+/** Returns the bytes of all tensors' elements. Strings do not count. */
+export function byteCount(tensors: Tensors): number {
+  return Object.values(tensors).reduce(
+    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
+    0,
+  );
+}
+
 /** Returns the dimensions of each tensor, by name. */
 export function dimsOf(tensors: Tensors): Record<string, readonly number[]> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { dims }]) => [name, dims]));

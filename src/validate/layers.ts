@@ -9,7 +9,7 @@ import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { withExposed } from '../providers/exposed-model.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
-import { dimsOf, type Tensors } from '../providers/tensor.js';
+import { byteCount, dimsOf, type Tensors } from '../providers/tensor.js';
 import type { LayerComparison, LayerRow } from './report-schema.js';
 
 /** A model and the provider that runs the model. */
@@ -153,7 +153,7 @@ async function runPart(
             const shapes = { inputs: dimsOf(feed), outputs: dimsOf(want) };
             other ??= await b.provider.open(after.file, { ...session, shapes });
             const got = await other.run(feed);
-            bytes = Math.max(bytes, sizeOf(want));
+            bytes = Math.max(bytes, byteCount(want));
             for (const meter of meters) {
               const { output } = meter.tensor;
               const [x, y] = [before.get(want, output), after.get(got, output)];
@@ -181,11 +181,4 @@ async function runPart(
     };
   });
   return { rows, bytes };
-}
-
-function sizeOf(tensors: Tensors): number {
-  return Object.values(tensors).reduce(
-    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
-    0,
-  );
 }

@@ -10,7 +10,7 @@ import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type ExposedModel, withExposed } from '../../providers/exposed-model.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, SessionOptions, ValueInfo } from '../../providers/provider.js';
-import { dimsOf, type Tensors } from '../../providers/tensor.js';
+import { byteCount, dimsOf } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { type ActivationMeter, activationMeter, type InputStatistics } from './activation-meter.js';
 import { unitAxis } from './unit-axis.js';
@@ -242,7 +242,7 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
       for await (const feed of feeds) {
         stopIfAborted(signal);
         const outputs = await opened.run(feed);
-        largest = Math.max(largest, sizeOf(outputs));
+        largest = Math.max(largest, byteCount(outputs));
         for (const row of rows) {
           const { input, fed } = row.place;
           const tensor = fed ? ownProperty(feed, input) : exposed.get(outputs, input);
@@ -260,11 +260,4 @@ async function runPart(part: readonly Place[], work: Work, results: Map<Place, R
     );
   }
   return largest;
-}
-
-function sizeOf(tensors: Tensors): number {
-  return Object.values(tensors).reduce(
-    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
-    0,
-  );
 }

@@ -11,7 +11,7 @@ import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
-import { type Tensors, toNumbers } from '../../providers/tensor.js';
+import { byteCount, type Tensors, toNumbers } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 
 /** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
@@ -223,7 +223,7 @@ function runner(
     for await (const feed of feeds) {
       stopIfAborted(signal);
       const run = { feed, labels: labels?.(indices[at++] ?? 0), reference: await original.run(feed) };
-      bytes += sizeOf(run.reference) + (Array.isArray(feeds) ? 0 : sizeOf(feed));
+      bytes += byteCount(run.reference) + (Array.isArray(feeds) ? 0 : byteCount(feed));
       tooMuch ||= bytes > MAX_CACHE_BYTES;
       if (tooMuch) held.length = 0;
       else held.push(run);
@@ -232,13 +232,6 @@ function runner(
     if (!tooMuch) kept = held;
   }
   return () => kept ?? fresh();
-}
-
-function sizeOf(tensors: Tensors): number {
-  return Object.values(tensors).reduce(
-    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0),
-    0,
-  );
 }
 
 /** Returns the names of the float outputs, which show a drift; if there are none, of all outputs. */
