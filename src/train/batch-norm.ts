@@ -1,6 +1,7 @@
 // Replaces a BatchNormalization node by batch normalisation with the statistics of the batch.
 import type { ComposedNode } from '../onnx/compose.js';
 import { attribute, type Node } from '../onnx/document.js';
+import { elementCount } from '../providers/tensor.js';
 import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
 
@@ -23,7 +24,7 @@ export function trainedBatchNorm(node: Node, tape: Pick<Tape, 'opset' | 'dims'>)
   const [y = ''] = node.outputs;
   const dims = tape.dims(x);
   const channels = dims[1] ?? 1;
-  const count = dims.reduce((product, dim) => product * dim, 1) / channels;
+  const count = elementCount(dims) / channels;
   const axes = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   const wideDims = dims.map((_, axis) => (axis === 1 ? channels : 1));
   const epsilon = attribute(node, 'epsilon')?.f ?? DEFAULT_EPSILON;

@@ -1,3 +1,4 @@
+import { elementCount } from '../providers/tensor.js';
 import type { Tape } from './autodiff/tape.js';
 
 /** One loss term: factor × the mean squared difference between a tensor and its target. */
@@ -17,7 +18,6 @@ export interface Loss {
 /** Losses of a model's output against targets of the same shape. */
 export type LossName = 'cross-entropy' | 'bce' | 'mse';
 
-const count = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
 const flatSum = (tape: Tape, x: string) => tape.sum(tape.reshape(x, [-1]), [0]);
 
 /** Adds the sum of loss terms to a tape. `target` names the tensor that holds a term's target. */
@@ -30,7 +30,7 @@ export function squaredDifferences(
   const gradients: [string, string][] = [];
   for (const { name, factor } of terms) {
     const difference = tape.node('Sub', [name, target(name)]);
-    const share = tape.floats([(2 * factor) / count(tape.dims(name))]);
+    const share = tape.floats([(2 * factor) / elementCount(tape.dims(name))]);
     const gradient = tape.node('Mul', [difference, share]);
     const squares = flatSum(tape, tape.node('Mul', [difference, gradient]));
     losses.push(tape.node('Mul', [squares, tape.floats([0.5])]));
@@ -64,14 +64,14 @@ export function crossEntropy(tape: Tape, scores: string, targets: string, smooth
 
 /** Adds the mean binary cross-entropy of scores before the sigmoid to a tape. Targets are 0 to 1. */
 export function binaryCrossEntropy(tape: Tape, scores: string, targets: string): Loss {
-  const share = tape.floats([1 / count(tape.dims(scores))]);
+  const share = tape.floats([1 / elementCount(tape.dims(scores))]);
   const product = tape.node('Mul', [scores, targets]);
   const each = tape.node('Sub', [tape.node('Softplus', [scores]), product]);
   const loss = tape.node('Mul', [flatSum(tape, each), share]);
   const difference = tape.node('Sub', [tape.node('Sigmoid', [scores]), targets]);
   const positive = (x: string, bound: number) => tape.mask('Greater', x, tape.floats([bound]));
   const wrong = tape.node('Abs', [tape.node('Sub', [positive(scores, 0), positive(targets, 0.5)])]);
-  const right = tape.node('Sub', [tape.floats([count(tape.dims(scores))]), flatSum(tape, wrong)]);
+  const right = tape.node('Sub', [tape.floats([elementCount(tape.dims(scores))]), flatSum(tape, wrong)]);
   return { loss, gradients: [[scores, tape.node('Mul', [difference, share])]], correct: right };
 }
 

@@ -3,7 +3,7 @@ import type { Node, OnnxDocument, StoredTensor } from '../onnx/document.js';
 import { exposeTensors } from '../onnx/expose.js';
 import type { Spliced } from '../onnx/splice.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
-import { type Tensors, toNumbers } from '../providers/tensor.js';
+import { elementCount, type Tensors, toNumbers } from '../providers/tensor.js';
 
 /** Shapes and constants of a main graph's tensors, from a run. They hold for all feeds of the same shapes. */
 export interface Probe {
@@ -45,8 +45,7 @@ export async function probeModel(
   return { dims: (name) => shapes.get(name) ?? [], constant: (name) => constants.get(name) };
 }
 
-const isSmall = (dims: readonly number[]) =>
-  dims.reduce((product, dim) => product * dim, 1) <= MAX_CONSTANT_ELEMENTS;
+const isSmall = (dims: readonly number[]) => elementCount(dims) <= MAX_CONSTANT_ELEMENTS;
 
 /** Names the tensors that do not depend on the values of inputs. */
 function constantTensors({ graph }: OnnxDocument): Set<string> {

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../../base/error.js';
 import { readsOf, windowOf } from '../../onnx/conv-window.js';
 import { attribute } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
 import type { LinearLayer } from './linear-layers.js';
 
 /** Sizes of a layer's least-squares problems: a problem for each group of a grouped convolution. */
@@ -23,7 +24,7 @@ export interface RowSource {
 export function geometryOf({ op, node, weight }: LinearLayer): Geometry {
   const { dims } = weight.tensor;
   const [first = 0, second = 0, ...kernel] = dims;
-  const size = kernel.reduce((product, dim) => product * dim, 1);
+  const size = elementCount(kernel);
   const groups = attribute(node, 'group')?.i ?? 1;
   switch (op) {
     case 'Conv':
@@ -73,10 +74,9 @@ export function rowsOf(
   }
   const [batch = 0, channels = 0, ...inside] = x.dims;
   const [, outChannels = 0, ...outside] = y.dims;
-  const area = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
-  const [from, to] = [area(inside), area(outside)];
+  const [from, to] = [elementCount(inside), elementCount(outside)];
   const isNorm = layer.op === 'BatchNormalization';
-  const kernelSize = isNorm ? 1 : area(layer.weight.tensor.dims.slice(2));
+  const kernelSize = isNorm ? 1 : elementCount(layer.weight.tensor.dims.slice(2));
   const inGroup = depth / kernelSize;
   if (inGroup * groups !== channels || outputs * groups !== outChannels) misfit();
   const offsets = isNorm ? undefined : tapsOf(layer, inside, outside);

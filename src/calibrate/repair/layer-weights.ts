@@ -4,6 +4,7 @@ import { attribute, type OnnxDocument } from '../../onnx/document.js';
 import { floatValues } from '../../onnx/scalar.js';
 import type { Edit } from '../../onnx/splice.js';
 import { type OpenData, readWeight, type Weight, weightEdit } from '../../onnx/weights.js';
+import { elementCount } from '../../providers/tensor.js';
 import { type Geometry, geometryOf } from './layer-rows.js';
 import type { Linear } from './least-squares.js';
 import type { LinearLayer } from './linear-layers.js';
@@ -116,7 +117,7 @@ function placesOf(
   { groups, depth, outputs }: Geometry,
 ): (row: number, index: number) => number {
   if (op === 'ConvTranspose') {
-    const size = weight.tensor.dims.slice(2).reduce((product, dim) => product * dim, 1);
+    const size = elementCount(weight.tensor.dims.slice(2));
     const inGroup = depth / size;
     return (row, index) => {
       const [group, output] = [Math.floor(row / outputs), row % outputs];

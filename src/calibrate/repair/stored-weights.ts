@@ -5,6 +5,7 @@ import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type Edit, replacing } from '../../onnx/splice.js';
 import { FLOAT_TYPES } from '../../onnx/types.js';
 import { floatBytes, type OpenData, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
+import { elementCount } from '../../providers/tensor.js';
 
 /** Operators whose second input can be solved by least squares. */
 const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
@@ -60,7 +61,7 @@ export function permute(
   dims: readonly number[],
   axes: readonly number[],
 ): Float64Array {
-  const strides = dims.map((_, axis) => dims.slice(axis + 1).reduce((product, dim) => product * dim, 1));
+  const strides = dims.map((_, axis) => elementCount(dims.slice(axis + 1)));
   const sizes = axes.map((axis) => dims[axis] ?? 1);
   const steps = axes.map((axis) => strides[axis] ?? 0);
   const at = axes.map(() => 0);

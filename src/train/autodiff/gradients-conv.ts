@@ -3,15 +3,14 @@
 
 import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
 import type { Tape } from './tape.js';
-
-const area = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
 
 /** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
 function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window: Window): string {
   const { kernel, strides, dilations, pads } = window;
-  const taps = area(kernel);
-  const plain = taps === 1 && area(strides) === 1 && pads.every((pad) => pad === 0);
+  const taps = elementCount(kernel);
+  const plain = taps === 1 && elementCount(strides) === 1 && pads.every((pad) => pad === 0);
   if (plain) return tape.reshape(x, [n, c, 1, -1]);
   const wide = tape.node('Conv', [x, oneHot(tape, c, kernel)], {
     group: c,
@@ -32,7 +31,7 @@ function fold(
   window: Window,
 ): string {
   const [n = 1, c = 1] = dims;
-  const taps = area(window.kernel);
+  const taps = elementCount(window.kernel);
   return transposed(tape, tape.reshape(g, [n, c * taps, ...outside]), oneHot(tape, c, window.kernel), {
     ...{ window, outside, inside: dims.slice(2), group: c },
   });
@@ -65,7 +64,7 @@ function transposed(
 }
 
 function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string {
-  const taps = area(kernel);
+  const taps = elementCount(kernel);
   const data = new Float32Array(channels * taps * taps);
   for (let row = 0; row < channels * taps; row++) data[row * taps + (row % taps)] = 1;
   return tape.floats(data, [channels * taps, 1, ...kernel]);
@@ -82,8 +81,8 @@ function weightGradient(
 ): string {
   const [n = 1, m = 1, ...outside] = made.dims;
   const [, c = 1] = seen.dims;
-  const places = area(outside);
-  const columns = (c / group) * area(window.kernel);
+  const places = elementCount(outside);
+  const columns = (c / group) * elementCount(window.kernel);
   const wide = tape.reshape(unfold(tape, seen.name, seen.dims, window), [n, group, columns, places]);
   const left = tape.reshape(made.name, [n, group, m / group, places]);
   const right = tape.node('Transpose', [wide], { perm: [0, 1, 3, 2] });
@@ -130,7 +129,7 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
   const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
-  const flat = (name: string) => tape.reshape(name, [n, c, 1, area(outside)]);
+  const flat = (name: string) => tape.reshape(name, [n, c, 1, elementCount(outside)]);
   if (node.opType !== 'MaxPool') {
     const shares = averageShares(tape, node, window, dx.slice(2), outside);
     return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
@@ -153,8 +152,8 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const power = (name: string, exponent: number) => tape.node('Pow', [name, tape.floats([exponent])]);
   const share = tape.node('Mul', [g, power(positive(y), 1 - p)]);
   const wide = tape.node('Expand', [
-    tape.reshape(share, [n, c, 1, area(outside)]),
-    tape.ints([n, c, area(kernel), area(outside)]),
+    tape.reshape(share, [n, c, 1, elementCount(outside)]),
+    tape.ints([n, c, elementCount(kernel), elementCount(outside)]),
   ]);
   const folded = fold(tape, wide, dx, outside, window);
   const steep = tape.node('Mul', [x, power(positive(tape.node('Abs', [x])), p - 2)]);
@@ -172,11 +171,11 @@ function averageShares(
   inside: readonly number[],
   outside: readonly number[],
 ): string {
-  const taps = area(window.kernel);
+  const taps = elementCount(window.kernel);
   const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
   if (countsPadding || window.pads.every((pad) => pad === 0))
     return tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
-  const places = area(outside);
+  const places = elementCount(outside);
   const reads = readsOf('Conv', window, inside, outside);
   const offsets = new Int32Array(taps);
   const shares = new Float32Array(taps * places);

@@ -1,9 +1,9 @@
 import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
 import { alongAxis } from './along-axis.js';
 import {
   addMean,
   axisOf,
-  elements,
   type Gradient,
   type Gradients,
   minus,
@@ -96,7 +96,7 @@ const groupNorm: Gradient = (tape, node, g) => {
   const dims = tape.dims(x);
   const [samples = 1, channels = 1] = dims;
   const groups = attribute(node, 'num_groups')?.i ?? 1;
-  const grouped = [samples, groups, channels / groups, elements(dims.slice(2))];
+  const grouped = [samples, groups, channels / groups, elementCount(dims.slice(2))];
   const into = (name: string) => tape.reshape(name, grouped);
   const scaleDims = tape.opset >= SCALE_OF_CHANNELS ? [1, groups, channels / groups, 1] : [1, groups, 1, 1];
   const { normal, backward } = normalise(tape, {

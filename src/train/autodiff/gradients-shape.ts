@@ -1,7 +1,8 @@
 import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
 import { alongAxis } from './along-axis.js';
 import { resizeWeights } from './resize-weights.js';
-import { axisOf, elements, type Gradient, type Gradients, unbroadcast } from './rule.js';
+import { axisOf, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Rule of an operator that only reshapes: reshapes the gradient to the input's shape. */
@@ -111,9 +112,9 @@ const gather: Gradient = (tape, node, g) => {
   const [x = '', indices = ''] = node.inputs;
   const dims = tape.dims(x);
   const axis = axisOf(node, dims.length, 0);
-  const [size, count] = [dims[axis] ?? 1, elements(tape.dims(indices))];
-  const before = elements(dims.slice(0, axis));
-  const after = elements(dims.slice(axis + 1));
+  const [size, count] = [dims[axis] ?? 1, elementCount(tape.dims(indices))];
+  const before = elementCount(dims.slice(0, axis));
+  const after = elementCount(dims.slice(axis + 1));
   const flat = tape.node('Cast', [tape.reshape(indices, [count])], { to: 7 });
   const oneHot = tape.node('OneHot', [flat, tape.ints([size]), tape.floats([0, 1], [2])], { axis: 0 });
   const product = tape.node('MatMul', [oneHot, tape.reshape(g, [before, count, after])]);

@@ -25,8 +25,6 @@ export const scaled = (tape: Tape, x: string, factor: number) => times(tape, x, 
 /** Adds 1 - x. */
 export const complement = (tape: Tape, x: string) => minus(tape, one(tape), x);
 
-export const elements = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
-
 /** Returns the axis of a node as an index; ONNX counts negative axes from the end. */
 export const axisOf = (node: Node, rank: number, otherwise: number) =>
   ((attribute(node, 'axis')?.i ?? otherwise) + rank) % Math.max(1, rank);
