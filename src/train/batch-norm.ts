@@ -1,8 +1,14 @@
 // Replaces a BatchNormalization node by batch normalisation with the statistics of the batch.
 import type { ComposedNode } from '../onnx/compose.js';
 import { attribute, type Node } from '../onnx/document.js';
-import { elementCount } from '../providers/tensor.js';
-import type { Gradient } from './autodiff/rule.js';
+import {
+  addMean,
+  axesAroundChannels,
+  countAlong,
+  DEFAULT_EPSILON,
+  type Gradient,
+  inverseRoot,
+} from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
 
 /** A BatchNormalization node in training mode. */
@@ -15,7 +21,6 @@ export interface TrainedBatchNorm {
   readonly nextVariance: string;
 }
 
-const DEFAULT_EPSILON = 1e-5;
 const DEFAULT_MOMENTUM = 0.9;
 
 /** Writes a BatchNormalization node in training mode. As in PyTorch, the running variance is unbiased. */
@@ -24,20 +29,19 @@ export function trainedBatchNorm(node: Node, tape: Pick<Tape, 'opset' | 'dims'>)
   const [y = ''] = node.outputs;
   const dims = tape.dims(x);
   const channels = dims[1] ?? 1;
-  const count = elementCount(dims) / channels;
-  const axes = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  const axes = axesAroundChannels(dims);
+  const count = countAlong(dims, axes);
   const wideDims = dims.map((_, axis) => (axis === 1 ? channels : 1));
   const epsilon = attribute(node, 'epsilon')?.f ?? DEFAULT_EPSILON;
   const momentum = attribute(node, 'momentum')?.f ?? DEFAULT_MOMENTUM;
 
   const forward = createTape(tape.opset, tape.dims, `onnx-mish/batch-norm/${node.index}/`);
   const wide = (on: Tape, name: string) => on.reshape(name, wideDims);
-  const average = (on: Tape, name: string) => on.node('Mul', [on.sum(name, axes), on.floats([1 / count])]);
+  const average = (on: Tape, name: string) => addMean(on, name, dims, axes);
   const batchMean = average(forward, x);
   const centred = forward.node('Sub', [x, batchMean]);
   const batchVariance = average(forward, forward.node('Mul', [centred, centred]));
-  const root = forward.node('Sqrt', [forward.node('Add', [batchVariance, forward.floats([epsilon])])]);
-  const inverse = forward.node('Div', [forward.floats([1]), root]);
+  const inverse = inverseRoot(forward, forward.node('Add', [batchVariance, forward.floats([epsilon])]));
   const factor = forward.node('Mul', [inverse, wide(forward, scale)]);
   const nodes: ComposedNode[] = [['Add', [forward.node('Mul', [centred, factor]), wide(forward, bias)], [y]]];
   const moved = (old: string, batch: string, share: number) =>

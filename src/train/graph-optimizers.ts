@@ -1,4 +1,5 @@
 // Optimisers as parts of a training graph. They compute the same numbers as PyTorch.
+import { minus, over, plus, scaled, times } from './autodiff/rule.js';
 import type { Tape } from './autodiff/tape.js';
 
 /** Kind and settings of an optimiser. PyTorch's defaults apply. */
@@ -37,14 +38,9 @@ const DEFAULT_ALPHA = 0.99;
 const DEFAULT_BETAS = [0.9, 0.999] as const;
 const DEFAULT_DECOUPLED_DECAY = 0.01;
 
-const mul = (tape: Tape, a: string, b: string) => tape.node('Mul', [a, b]);
-const add = (tape: Tape, a: string, b: string) => tape.node('Add', [a, b]);
-const sub = (tape: Tape, a: string, b: string) => tape.node('Sub', [a, b]);
-const scaled = (tape: Tape, x: string, factor: number) =>
-  factor === 1 ? x : mul(tape, x, tape.floats([factor]));
 /** Adds decay × average + (1 - decay) × x. */
 const averaged = (tape: Tape, average: string, x: string, decay: number) =>
-  add(tape, scaled(tape, average, decay), scaled(tape, x, 1 - decay));
+  plus(tape, scaled(tape, average, decay), scaled(tape, x, 1 - decay));
 
 /** Creates an optimiser from its options. */
 export function graphOptimizer(options: OptimizerOptions): GraphOptimizer {
@@ -53,7 +49,7 @@ export function graphOptimizer(options: OptimizerOptions): GraphOptimizer {
 }
 
 function withDecay(tape: Tape, parameter: string, gradient: string, weightDecay: number): string {
-  return weightDecay === 0 ? gradient : add(tape, gradient, scaled(tape, parameter, weightDecay));
+  return weightDecay === 0 ? gradient : plus(tape, gradient, scaled(tape, parameter, weightDecay));
 }
 
 function sgd(options: OptimizerOptions & { readonly kind: 'sgd' }): GraphOptimizer {
@@ -64,10 +60,10 @@ function sgd(options: OptimizerOptions & { readonly kind: 'sgd' }): GraphOptimiz
     scalarsAt: (_, rate) => [rate],
     update(tape, parameter, gradient, [velocity = ''], [rate = '']) {
       const g = withDecay(tape, parameter, gradient, weightDecay);
-      if (momentum === 0) return { value: sub(tape, parameter, mul(tape, g, rate)), states: [] };
-      const moved = add(tape, scaled(tape, velocity, momentum), g);
-      const direction = nesterov ? add(tape, g, scaled(tape, moved, momentum)) : moved;
-      return { value: sub(tape, parameter, mul(tape, direction, rate)), states: [moved] };
+      if (momentum === 0) return { value: minus(tape, parameter, times(tape, g, rate)), states: [] };
+      const moved = plus(tape, scaled(tape, velocity, momentum), g);
+      const direction = nesterov ? plus(tape, g, scaled(tape, moved, momentum)) : moved;
+      return { value: minus(tape, parameter, times(tape, direction, rate)), states: [moved] };
     },
   };
 }
@@ -80,14 +76,14 @@ function rmsprop(options: OptimizerOptions & { readonly kind: 'rmsprop' }): Grap
     scalarsAt: (_, rate) => [rate],
     update(tape, parameter, gradient, [square = '', velocity = ''], [rate = '']) {
       const g = withDecay(tape, parameter, gradient, weightDecay);
-      const squares = averaged(tape, square, mul(tape, g, g), alpha);
-      const root = add(tape, tape.node('Sqrt', [squares]), tape.floats([EPSILON]));
-      const direction = tape.node('Div', [g, root]);
+      const squares = averaged(tape, square, times(tape, g, g), alpha);
+      const root = plus(tape, tape.node('Sqrt', [squares]), tape.floats([EPSILON]));
+      const direction = over(tape, g, root);
       if (momentum === 0) {
-        return { value: sub(tape, parameter, mul(tape, direction, rate)), states: [squares] };
+        return { value: minus(tape, parameter, times(tape, direction, rate)), states: [squares] };
       }
-      const moved = add(tape, scaled(tape, velocity, momentum), direction);
-      return { value: sub(tape, parameter, mul(tape, moved, rate)), states: [squares, moved] };
+      const moved = plus(tape, scaled(tape, velocity, momentum), direction);
+      return { value: minus(tape, parameter, times(tape, moved, rate)), states: [squares, moved] };
     },
   };
 }
@@ -107,21 +103,21 @@ function adam(options: OptimizerOptions & { readonly kind: 'adam' | 'adamw' }): 
     ],
     update(tape, parameter, gradient, [mean = '', square = ''], [stepSize = '', correction = '', kept = '']) {
       const g = decoupled ? gradient : withDecay(tape, parameter, gradient, weightDecay);
-      const from = decoupled ? mul(tape, parameter, kept) : parameter;
+      const from = decoupled ? times(tape, parameter, kept) : parameter;
       const means = averaged(tape, mean, g, first);
-      const squares = averaged(tape, square, mul(tape, g, g), second);
-      const root = mul(tape, tape.node('Sqrt', [squares]), correction);
-      const direction = tape.node('Div', [means, add(tape, root, tape.floats([EPSILON]))]);
-      return { value: sub(tape, from, mul(tape, direction, stepSize)), states: [means, squares] };
+      const squares = averaged(tape, square, times(tape, g, g), second);
+      const root = times(tape, tape.node('Sqrt', [squares]), correction);
+      const direction = over(tape, means, plus(tape, root, tape.floats([EPSILON])));
+      return { value: minus(tape, from, times(tape, direction, stepSize)), states: [means, squares] };
     },
   };
 }
 
 /** Scales all gradients down if their common norm exceeds `maxNorm`, as PyTorch's clip_grad_norm_ does. */
 export function clipGradients(tape: Tape, gradients: readonly string[], maxNorm: number): string[] {
-  const squares = gradients.map((g) => tape.sum(tape.reshape(mul(tape, g, g), [-1]), [0]));
+  const squares = gradients.map((g) => tape.sum(tape.reshape(times(tape, g, g), [-1]), [0]));
   const norm = tape.node('Sqrt', [tape.total(squares)]);
-  const ratio = tape.node('Div', [tape.floats([maxNorm]), add(tape, norm, tape.floats([1e-6]))]);
+  const ratio = over(tape, tape.floats([maxNorm]), plus(tape, norm, tape.floats([1e-6])));
   const factor = tape.node('Min', [ratio, tape.floats([1])]);
-  return gradients.map((g) => mul(tape, g, factor));
+  return gradients.map((g) => times(tape, g, factor));
 }

@@ -4,6 +4,7 @@
 import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
+import { sumOfChannels } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
@@ -89,12 +90,6 @@ function weightGradient(
   return tape.reshape(tape.sum(tape.node('MatMul', [left, right]), [0]), shape);
 }
 
-const spatial = (dims: readonly number[]) => dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
-
-function biasGradient(tape: Tape, g: string, dims: readonly number[]): string {
-  return tape.reshape(tape.sum(g, spatial(dims)), [dims[1] ?? 1]);
-}
-
 /** Adds the gradients of Conv's input, weights and bias. */
 export function convolutionGradients(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const [x = '', w = ''] = node.inputs;
@@ -103,7 +98,7 @@ export function convolutionGradients(tape: Tape, node: Node, g: string): (string
   const window = windowOf('Conv', node, dw.slice(2), dx.slice(2), dy.slice(2));
   const gx = transposed(tape, g, w, { window, outside: dy.slice(2), inside: dx.slice(2), group });
   const gw = weightGradient(tape, { name: g, dims: dy }, { name: x, dims: dx }, window, group, dw);
-  return [gx, gw, biasGradient(tape, g, dy)];
+  return [gx, gw, sumOfChannels(tape, g, dy)];
 }
 
 /** Adds the gradients of ConvTranspose's input, weights and bias. */
@@ -115,7 +110,7 @@ export function transposedGradients(tape: Tape, node: Node, g: string): (string 
   const { kernel, strides, dilations, pads } = window;
   const gx = tape.node('Conv', [g, w], { group, kernel_shape: kernel, strides, dilations, pads });
   const gw = weightGradient(tape, { name: x, dims: dx }, { name: g, dims: dy }, window, group, dw);
-  return [gx, gw, biasGradient(tape, g, dy)];
+  return [gx, gw, sumOfChannels(tape, g, dy)];
 }
 
 /**

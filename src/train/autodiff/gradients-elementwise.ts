@@ -37,8 +37,7 @@ function binary(
 /** Returns the rule of an operator that adds its operands with equal factors. */
 const added = (share: (operands: number) => number): Gradient => {
   return (tape, node, g) => {
-    const factor = share(node.inputs.length);
-    const all = factor === 1 ? g : scaled(tape, g, factor);
+    const all = scaled(tape, g, share(node.inputs.length));
     const dims = tape.dims(node.outputs[0] ?? '');
     return node.inputs.map((name) => unbroadcast(tape, all, dims, tape.dims(name)));
   };

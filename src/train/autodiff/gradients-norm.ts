@@ -4,21 +4,21 @@ import { alongAxis } from './along-axis.js';
 import {
   addMean,
   axisOf,
+  DEFAULT_EPSILON,
   type Gradient,
   type Gradients,
+  inverseRoot,
   minus,
-  one,
   over,
   plus,
   scaled,
+  sumOfChannels,
   times,
   unbroadcast,
 } from './rule.js';
 import type { Tape } from './tape.js';
 
-const DEFAULT_EPSILON = 1e-5;
 const epsilonOf = (tape: Tape, node: Node) => tape.floats([attribute(node, 'epsilon')?.f ?? DEFAULT_EPSILON]);
-const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));
 
 /** Batch normalisation with constant running statistics. */
 const batchNorm: Gradient = (tape, node, g) => {
@@ -27,9 +27,8 @@ const batchNorm: Gradient = (tape, node, g) => {
   const channels = dims[1] ?? 1;
   const wide = (name: string) => tape.reshape(name, [1, channels, ...dims.slice(2).map(() => 1)]);
   const inverse = inverseRoot(tape, plus(tape, wide(variance), epsilonOf(tape, node)));
-  const axes = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   const normal = times(tape, minus(tape, x, wide(average)), inverse);
-  const narrow = (name: string) => tape.reshape(tape.sum(name, axes), [channels]);
+  const narrow = (name: string) => sumOfChannels(tape, name, dims);
   return [times(tape, g, times(tape, wide(scale), inverse)), narrow(times(tape, g, normal)), narrow(g)];
 };
 
@@ -79,12 +78,11 @@ const instanceNorm: Gradient = (tape, node, g) => {
   const dims = tape.dims(x);
   const channels = dims[1] ?? 1;
   const axes = dims.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
-  const others = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   const { normal, backward } = normalise(tape, {
     ...{ x, dims, axes, epsilon: epsilonOf(tape, node), centres: true },
   });
   const wide = tape.reshape(scale, [1, channels, ...axes.map(() => 1)]);
-  const narrow = (name: string) => tape.reshape(tape.sum(name, others), [channels]);
+  const narrow = (name: string) => sumOfChannels(tape, name, dims);
   return [backward(times(tape, g, wide)), narrow(times(tape, g, normal)), narrow(g)];
 };
 

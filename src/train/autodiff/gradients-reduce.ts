@@ -43,7 +43,6 @@ function reduced(
     const y = tape.reshape(node.outputs[0] ?? '', kept);
     const wide = tape.node('Expand', [tape.reshape(g, kept), tape.ints(dims)]);
     const factor = share(tape, node.inputs[0] ?? '', y, reduction);
-    if (factor === 1) return [wide];
     return [typeof factor === 'number' ? scaled(tape, wide, factor) : times(tape, wide, factor)];
   };
 }

@@ -1,5 +1,6 @@
 // Parts that gradient rules share.
 import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
 import type { Tape } from './tape.js';
 
 /**
@@ -21,7 +22,9 @@ export const minus = (tape: Tape, a: string, b: string) => tape.node('Sub', [a, 
 export const over = (tape: Tape, a: string, b: string) => tape.node('Div', [a, b]);
 export const one = (tape: Tape) => tape.floats([1]);
 export const zero = (tape: Tape) => tape.floats([0]);
-export const scaled = (tape: Tape, x: string, factor: number) => times(tape, x, tape.floats([factor]));
+/** Adds factor × x; x itself for a factor of 1. */
+export const scaled = (tape: Tape, x: string, factor: number) =>
+  factor === 1 ? x : times(tape, x, tape.floats([factor]));
 /** Adds 1 - x. */
 export const complement = (tape: Tape, x: string) => minus(tape, one(tape), x);
 
@@ -39,8 +42,25 @@ export function unbroadcast(tape: Tape, g: string, from: readonly number[], to: 
   return tape.reshape(tape.sum(g, axes), to);
 }
 
+/** Returns the number of elements along axes. */
+export const countAlong = (dims: readonly number[], axes: readonly number[]) =>
+  elementCount(axes.map((axis) => dims[axis] ?? 1));
+
 /** Adds the mean over axes, which stay with length 1. */
 export function addMean(tape: Tape, x: string, dims: readonly number[], axes: readonly number[]): string {
-  const count = axes.reduce((product, axis) => product * (dims[axis] ?? 1), 1);
-  return scaled(tape, tape.sum(x, axes), 1 / count);
+  return scaled(tape, tape.sum(x, axes), 1 / countAlong(dims, axes));
 }
+
+/** Returns all axes but that of the channels. */
+export const axesAroundChannels = (dims: readonly number[]) =>
+  dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+
+/** Adds the sum for each channel, [channels]. */
+export function sumOfChannels(tape: Tape, x: string, dims: readonly number[]): string {
+  return tape.reshape(tape.sum(x, axesAroundChannels(dims)), [dims[1] ?? 1]);
+}
+
+export const DEFAULT_EPSILON = 1e-5;
+
+/** Adds 1 / √x. */
+export const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));
