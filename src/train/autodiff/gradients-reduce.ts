@@ -1,5 +1,5 @@
 import { attribute, type Node } from '../../onnx/document.js';
-import { type Gradient, type Gradients, minus, over, scaled, times } from './rule.js';
+import { countAlong, type Gradient, type Gradients, minus, over, scaled, times } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Axes and output shape of a reduction. */
@@ -32,12 +32,20 @@ function reductionOf(tape: Tape, node: Node): Reduction | undefined {
   return { axes, dims, kept: dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };
 }
 
-/** Returns a gradient rule that multiplies the broadcast gradient by a factor; `y` has its axes kept. */
-function reduced(
-  share: (tape: Tape, x: string, y: string, reduction: Reduction) => string | number,
-): Gradient {
+/** Returns the reduction of a global pooling: over all axes after the channels. */
+function globalReduction(tape: Tape, node: Node): Reduction {
+  const dims = tape.dims(node.inputs[0] ?? '');
+  const axes = dims.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
+  return { axes, dims, kept: dims.map((dim, axis) => (axis < 2 ? dim : 1)) };
+}
+
+/** Returns the factor of the gradient; `y` is the output with the reduced axes kept. */
+type Share = (tape: Tape, x: string, y: string, reduction: Reduction) => string | number;
+
+/** Returns a gradient rule that multiplies the broadcast gradient by a factor. */
+function reduced(share: Share, reductionIn: typeof reductionOf = reductionOf): Gradient {
   return (tape, node, g) => {
-    const reduction = reductionOf(tape, node);
+    const reduction = reductionIn(tape, node);
     if (reduction === undefined) return [];
     const { kept, dims } = reduction;
     const y = tape.reshape(node.outputs[0] ?? '', kept);
@@ -47,33 +55,20 @@ function reduced(
   };
 }
 
+const mean: Share = (_, __, ___, { axes, dims }) => 1 / countAlong(dims, axes);
+
 /** The gradient goes to the largest or smallest element, or in equal parts to equal ones. */
-const extreme = reduced((tape, x, y, { axes }) => {
+const extreme: Share = (tape, x, y, { axes }) => {
   const mask = tape.mask('Equal', x, y);
   return over(tape, mask, tape.sum(mask, axes));
-});
-
-const globalPool = (
-  rule: (tape: Tape, x: string, y: string, axes: readonly number[], area: number) => string,
-) => {
-  const gradient: Gradient = (tape, node, g) => {
-    const dims = tape.dims(node.inputs[0] ?? '');
-    const axes = dims.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
-    const area = axes.reduce((product, axis) => product * (dims[axis] ?? 1), 1);
-    const factor = rule(tape, node.inputs[0] ?? '', node.outputs[0] ?? '', axes, area);
-    return [times(tape, tape.node('Expand', [g, tape.ints(dims)]), factor)];
-  };
-  return gradient;
 };
 
 /** The gradients of operators that reduce axes. */
 export const REDUCTIONS: Gradients = {
   ReduceSum: reduced(() => 1),
-  ReduceMean: reduced(
-    (_, __, ___, { axes, dims }) => 1 / axes.reduce((all, axis) => all * (dims[axis] ?? 1), 1),
-  ),
-  ReduceMax: extreme,
-  ReduceMin: extreme,
+  ReduceMean: reduced(mean),
+  ReduceMax: reduced(extreme),
+  ReduceMin: reduced(extreme),
   ReduceProd: reduced((tape, x, y) => over(tape, y, x)),
   ReduceL1: reduced((tape, x) => {
     const zero = tape.floats([0]);
@@ -83,9 +78,6 @@ export const REDUCTIONS: Gradients = {
   ReduceSumSquare: reduced((tape, x) => scaled(tape, x, 2)),
   ReduceLogSum: reduced((tape, _, y) => tape.node('Exp', [tape.node('Neg', [y])])),
   ReduceLogSumExp: reduced((tape, x, y) => tape.node('Exp', [minus(tape, x, y)])),
-  GlobalAveragePool: globalPool((tape, _, __, ___, area) => tape.floats([1 / area])),
-  GlobalMaxPool: globalPool((tape, x, y, axes) => {
-    const mask = tape.mask('Equal', x, y);
-    return over(tape, mask, tape.sum(mask, axes));
-  }),
+  GlobalAveragePool: reduced(mean, globalReduction),
+  GlobalMaxPool: reduced(extreme, globalReduction),
 };
