@@ -178,11 +178,7 @@ const resize: Gradient = (tape, node, g) => {
     if (to === size && scale === 1) continue;
     const weights = resizeWeights(node, tape.opset, { size, out: to, scale });
     if (weights === undefined) return [];
-    const turned = new Float32Array(weights.length);
-    for (let row = 0; row < to; row++)
-      for (let column = 0; column < size; column++)
-        turned[column * to + row] = weights[row * size + column] ?? 0;
-    result = alongAxis(tape, result.name, result.dims, axis, turned);
+    result = alongAxis(tape, result.name, result.dims, axis, weights);
   }
   return [result.name];
 };

@@ -9,7 +9,7 @@ export interface ResizedAxis {
   readonly scale: number;
 }
 
-/** Computes the weights of an axis, [out, size] in row-major order; undefined for an unsupported mode. */
+/** Computes the weights of an axis, [size, out] in row-major order; undefined for an unsupported mode. */
 export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Float32Array | undefined {
   const text = (name: string, otherwise: string) => attribute(node, name)?.s ?? otherwise;
   const mode = text('mode', 'nearest');
@@ -23,12 +23,12 @@ export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Flo
   const excludes = mode === 'cubic' && (attribute(node, 'exclude_outside')?.i ?? 0) !== 0;
   const { size, out } = axis;
   const weights = new Float32Array(size * out);
-  for (let row = 0; row < out; row++) {
-    const all = taps(place(row), size);
+  for (let column = 0; column < out; column++) {
+    const all = taps(place(column), size);
     const kept = excludes ? all.filter(([at]) => at >= 0 && at < size) : all;
     const total = excludes ? kept.reduce((sum, [, weight]) => sum + weight, 0) : 1;
     for (const [at, weight] of kept) {
-      const index = row * size + Math.min(size - 1, Math.max(0, at));
+      const index = Math.min(size - 1, Math.max(0, at)) * out + column;
       weights[index] = (weights[index] ?? 0) + weight / total;
     }
   }
