@@ -8,15 +8,13 @@ import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { toNumbers } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
+import { MAX_CURVED_INPUT } from './activation-meter.js';
 
 /** A site with the share of its inputs in Mish's curved part. */
 export interface SiteWithCurvedShare extends SiteReport {
   /** Curved share: share of inputs with |βx| < 4, where Mish is neither nearly 0 nor nearly x; null if not measured. */
   readonly bends: number | null;
 }
-
-/** Largest |βx| in Mish's curved part; beyond it Mish differs from ReLU by at most 0.08. */
-const MAX_CURVED_INPUT = 4;
 
 /** Measures the curved share of each site of the main graph, in the edited model. */
 export async function withCurvedShares(
