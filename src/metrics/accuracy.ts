@@ -1,7 +1,8 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
-import { type Tensor, toNumbers } from '../providers/tensor.js';
-import { classesOf, highest } from './drift.js';
+import { ownProperty } from '../base/own.js';
+import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { classesOf, highest, looksLikeScores } from './drift.js';
 
 /** Accuracy on labelled samples, from 0 to 1. */
 export interface Accuracy {
@@ -16,6 +17,20 @@ export interface AccuracyMeter {
   add(scores: Tensor | undefined): void;
   /** Returns the accuracy. Throws `bad-data` unless there were as many rows as labels. */
   result(): Accuracy;
+}
+
+/** Returns the first output that looks like class scores. Throws `bad-data` if there is none. */
+export function scoresAmong(outputs: readonly string[], tensors: Tensors): string {
+  const found = outputs.find((name) => {
+    const tensor = ownProperty(tensors, name);
+    return tensor !== undefined && looksLikeScores(tensor);
+  });
+  if (found !== undefined) return found;
+  throw new OnnxMishError(
+    'bad-data',
+    'labels need an output of class scores, and no output looks like class scores',
+    { fix: 'Leave out the labels', option: { labels: null } },
+  );
 }
 
 /**

@@ -1,9 +1,8 @@
 import { stopIfAborted } from '../base/abort.js';
-import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
-import { type Accuracy, type AccuracyMeter, accuracyMeter } from '../metrics/accuracy.js';
-import { type Drift, type DriftMeter, driftMeter, looksLikeScores } from '../metrics/drift.js';
+import { type Accuracy, type AccuracyMeter, accuracyMeter, scoresAmong } from '../metrics/accuracy.js';
+import { type Drift, type DriftMeter, driftMeter } from '../metrics/drift.js';
 import type { Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 
@@ -93,19 +92,6 @@ function outputMeters(names: readonly string[]) {
 
 /** Returns accuracy meters for the first output that looks like class scores. */
 function accuracyMeters(outputs: readonly string[], first: Tensors, labels: readonly number[]) {
-  const output = outputs.find((name) => {
-    const tensor = ownProperty(first, name);
-    return tensor !== undefined && looksLikeScores(tensor);
-  });
-  if (output === undefined) {
-    throw new OnnxMishError(
-      'bad-data',
-      'labels need an output of class scores, and no output looks like class scores',
-      {
-        fix: 'Leave out the labels',
-        option: { labels: null },
-      },
-    );
-  }
+  const output = scoresAmong(outputs, first);
   return { output, original: accuracyMeter(output, labels), swapped: accuracyMeter(output, labels) };
 }

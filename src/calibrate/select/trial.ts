@@ -5,6 +5,7 @@ import { sha256 } from '../../base/sha256.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
+import { scoresAmong } from '../../metrics/accuracy.js';
 import { classesOf, type Drift, driftMeter, highest } from '../../metrics/drift.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
@@ -247,17 +248,7 @@ function degradationMeter(outputs: readonly string[]) {
     add({ reference, labels }: Run, got: Tensors): void {
       for (const { name, meter } of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
       if (labels === undefined) return;
-      const scores = outputs.find((name) => classesIn(reference, name) !== undefined);
-      if (scores === undefined) {
-        throw new OnnxMishError(
-          'bad-data',
-          'labels need an output of class scores, and no output looks like class scores',
-          {
-            fix: 'Leave out the labels',
-            option: { labels: null },
-          },
-        );
-      }
+      const scores = scoresAmong(outputs, reference);
       right.rows += labels.length;
       right.original += countRight(reference, scores, labels);
       right.swapped += countRight(got, scores, labels);
