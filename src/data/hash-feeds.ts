@@ -1,3 +1,4 @@
+import { toHex } from '../base/sha256.js';
 import type { Feeds } from './dataset.js';
 
 /**
@@ -23,5 +24,5 @@ export async function hashFeeds(feeds: Feeds): Promise<string> {
       );
     }
   }
-  return Array.from(state, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return toHex(state);
 }
