@@ -1,6 +1,8 @@
 // Imports nothing from Node: a page reads its samples with the same code.
+
 import { isAborted } from '../base/abort.js';
 import { breathe } from '../base/breathe.js';
+import { crc32 } from '../base/crc32.js';
 import { OnnxMishError } from '../base/error.js';
 import { type Entry, packedData, readDirectory } from './zip-directory.js';
 
@@ -127,17 +129,4 @@ function gzipFile(data: Uint8Array, crc: number, size: number): ReadableStream<B
       at += PACKED_BLOCK;
     },
   });
-}
-
-const TABLE = Int32Array.from({ length: 256 }, (_, index) => {
-  let value = index;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-/** Calculates the CRC-32 of ZIP, continued from `before`. */
-export function crc32(bytes: Uint8Array, before = 0): number {
-  let crc = ~before;
-  for (let at = 0; at < bytes.length; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 255] ?? 0) ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

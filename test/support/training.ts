@@ -4,13 +4,13 @@ import { type EditableModel, modelFromBytes } from '../../src/providers/loaded-m
 import type { Provider, Session } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { probeModel } from '../../src/train/probe.js';
+import { createStepper, type Stepper } from '../../src/train/stepper.js';
 import { trainableWeights } from '../../src/train/trainable.js';
-import { createTrainer, type Trainer } from '../../src/train/trainer.js';
 import { type StepOptions, type TrainingStep, trainingStep } from '../../src/train/training-step.js';
 
 export interface OpenTraining {
   readonly step: TrainingStep;
-  readonly trainer: Trainer;
+  readonly stepper: Stepper;
   readonly session: Session;
 }
 
@@ -46,5 +46,5 @@ export async function openTraining(
     if (weight !== undefined) initial.set(input, await readWeight(document, weight, openData));
   }
   const session = await provider.open(await step.model.bytes());
-  return { step, session, trainer: createTrainer(session, step, { optimizer: options.optimizer, initial }) };
+  return { step, session, stepper: createStepper(session, step, { optimizer: options.optimizer, initial }) };
 }

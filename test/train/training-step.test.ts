@@ -30,12 +30,12 @@ async function losses(
 ): Promise<number[]> {
   const bytes = bytesOf(`models/${net}.onnx`);
   const swapped = act === 'mish' ? await (await swap(bytes, { form: 'exp' })).output.bytes() : bytes;
-  const { trainer, session } = await openTraining(swapped, feeds, provider, {
+  const { stepper, session } = await openTraining(swapped, feeds, provider, {
     ...{ output: 'scores', loss: 'cross-entropy', batchNorm },
     optimizer: graphOptimizer({ kind: 'rmsprop' }),
   });
   const found: number[] = [];
-  for (let step = 0; step < STEPS; step++) found.push((await trainer.step(feeds, oneHot, 1e-4)).loss);
+  for (let step = 0; step < STEPS; step++) found.push((await stepper.step(feeds, oneHot, 1e-4)).loss);
   await session.close();
   return found;
 }
@@ -65,12 +65,12 @@ describe('every weight of models/ is trained', () => {
   ] as const)('%s', async (name, output, loss, count) => {
     await withModel(`models/${name}.onnx`, async (model) => {
       const options = { output, loss, optimizer: adam } as const;
-      const { step, trainer, session } = await openTraining(model, feeds, nodeProvider('cpu'), options);
+      const { step, stepper, session } = await openTraining(model, feeds, nodeProvider('cpu'), options);
       expect([...step.unreached, ...step.withoutGradient]).toEqual([]);
       expect(step.state.filter(({ weight }) => weight !== undefined)).toHaveLength(count);
       const targets = loss === 'mse' ? images : oneHot;
-      const before = await trainer.step(feeds, targets, 1e-4);
-      expect((await trainer.step(feeds, targets, 1e-4)).loss).toBeLessThan(before.loss);
+      const before = await stepper.step(feeds, targets, 1e-4);
+      expect((await stepper.step(feeds, targets, 1e-4)).loss).toBeLessThan(before.loss);
       await session.close();
     });
   });
@@ -101,8 +101,8 @@ test.each([
     await open([gemm, node('Identity', ['h'], ['y'])], { loss }),
   ];
   for (let step = 0; step < 3; step++)
-    expect(await whole.trainer.step({ x }, targets, 0.1)).toEqual(
-      await bare.trainer.step({ x }, targets, 0.1),
+    expect(await whole.stepper.step({ x }, targets, 0.1)).toEqual(
+      await bare.stepper.step({ x }, targets, 0.1),
     );
 });
 
@@ -111,16 +111,16 @@ test('running statistics move by the batch’s, with the unbiased variance', asy
     node('Gemm', ['x', 'w'], ['h']),
     node('BatchNormalization', ['h', 'b', 'b', 'm', 'v'], ['y'], { momentum: { f: 0.75 } }),
   ];
-  const { trainer, step, session } = await open(nodes, { batchNorm: 'train' });
+  const { stepper, step, session } = await open(nodes, { batchNorm: 'train' });
   expect(step.state.map(({ input }) => input)).toEqual(expect.arrayContaining(['m', 'v']));
   const column = Array.from({ length: 6 }, (_, row) =>
     [0, 1, 2].reduce((sum, at) => sum + (x.data[3 * row + at] ?? 0) * (wave(6, 0.4)[2 * at] ?? 0), 0),
   );
   const mean = column.reduce((sum, one) => sum + one, 0) / 6;
   const variance = column.reduce((sum, one) => sum + (one - mean) ** 2, 0) / 5;
-  await trainer.step({ x }, new Float32Array(12), 0.1);
-  expect(trainer.state().get('m')?.[0]).toBeCloseTo(0.75 + 0.25 * mean, 6);
-  expect(trainer.state().get('v')?.[0]).toBeCloseTo(0.75 * 3 + 0.25 * variance, 5);
+  await stepper.step({ x }, new Float32Array(12), 0.1);
+  expect(stepper.state().get('m')?.[0]).toBeCloseTo(0.75 + 0.25 * mean, 6);
+  expect(stepper.state().get('v')?.[0]).toBeCloseTo(0.75 * 3 + 0.25 * variance, 5);
   await session.close();
 });
 

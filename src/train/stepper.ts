@@ -6,7 +6,7 @@ import type { GraphOptimizer } from './graph-optimizers.js';
 import type { TrainingStep } from './training-step.js';
 
 /** An open session of a training step, with the state that passes from run to run. */
-export interface Trainer {
+export interface Stepper {
   /** Takes a step and returns the loss before the step. Throws `run-failed`, `aborted`. */
   step(feeds: Tensors, targets: Float32Array, rate: number): Promise<StepResult>;
   /** Returns a copy of the state by input name: weights, running statistics and the optimiser's state. */
@@ -19,7 +19,7 @@ export interface StepResult {
   readonly correct: number | undefined;
 }
 
-export interface TrainerOptions {
+export interface StepperOptions {
   readonly optimizer: GraphOptimizer;
   /** Initial state by input name; absent tensors start as zeros. */
   readonly initial: ReadonlyMap<string, ArrayLike<number>>;
@@ -29,10 +29,10 @@ export interface TrainerOptions {
 }
 
 /**
- * Creates a trainer from an open session of a training step. The state alternates between two sets of arrays, so that
+ * Creates a stepper from an open session of a training step. The state alternates between two sets of arrays, so that
  * steps allocate no arrays for it.
  */
-export function createTrainer(session: Session, step: TrainingStep, options: TrainerOptions): Trainer {
+export function createStepper(session: Session, step: TrainingStep, options: StepperOptions): Stepper {
   const { optimizer, initial, signal } = options;
   let stepsTaken = options.stepsBefore ?? 0;
   const [first, second] = [allocate(step), allocate(step)];
