@@ -9,7 +9,7 @@ import type { Weight } from '../onnx/weights.js';
 import { asInput } from './weight-inputs.js';
 
 /** Parts of a training graph. */
-export interface Parts {
+export interface TrainingParts {
   /** The nodes to write in place of a node. */
   readonly replaced?: ReadonlyMap<Node, readonly ComposedNode[]> | undefined;
   readonly appended: readonly ComposedNode[];
@@ -25,7 +25,7 @@ export function assemble(
   document: OnnxDocument,
   index: GraphIndex,
   kept: readonly string[],
-  { replaced = new Map(), appended, weights, inputs, outputs }: Parts,
+  { replaced = new Map(), appended, weights, inputs, outputs }: TrainingParts,
 ): Spliced {
   const frame = document.graph.nodes[0]?.frame;
   if (frame === undefined) throw new Error('a graph without nodes has no weights');
