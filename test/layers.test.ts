@@ -17,6 +17,7 @@ const LAYERS = [
   'web',
   'render',
   'node',
+  'finetune',
   'calibrate',
   'validate',
   'train',

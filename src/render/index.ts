@@ -3,11 +3,13 @@
 export { renderActivations } from './activations.js';
 export { renderCalibration } from './calibration.js';
 export { type Change, type Comparison, compareReports, type ProviderComparison } from './compare.js';
+export { renderFinetune } from './finetune.js';
 export {
   renderHtml,
   renderHtmlActivations,
   renderHtmlCalibration,
   renderHtmlComparison,
+  renderHtmlFinetune,
 } from './html/render.js';
 export { renderJunit } from './junit.js';
 export { renderComparison, renderTerminal, type TerminalOptions } from './terminal.js';

@@ -1,5 +1,6 @@
 import type { Activations } from '../../calibrate/activations/activations.js';
 import type { Calibration } from '../../calibrate/calibrate.js';
+import type { FinetuneReport } from '../../finetune/report-schema.js';
 import type { Report } from '../../validate/report-schema.js';
 import { mapText, printable } from '../figures.js';
 
@@ -64,4 +65,19 @@ export async function renderHtmlActivations(activations: Activations, model: str
 export async function renderHtmlCalibration(calibration: Calibration, model: string): Promise<string> {
   const { calibrationPage } = await import('./calibration.js');
   return calibrationPage(mapText(calibration, printable), printable(model));
+}
+
+/**
+ * Renders the report of a fine-tuning as one HTML file.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { parseFinetuneReport } from 'onnx-mish/finetune';
+ * import { renderHtmlFinetune } from 'onnx-mish/report';
+ *
+ * const html = await renderHtmlFinetune(parseFinetuneReport(JSON.parse(await readFile('finetune.json', 'utf8'))));
+ */
+export async function renderHtmlFinetune(report: FinetuneReport): Promise<string> {
+  const { finetunePage } = await import('./finetune.js');
+  return finetunePage(mapText(report, printable));
 }

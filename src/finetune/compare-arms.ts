@@ -1,0 +1,144 @@
+// The swapped model against its control: the original, trained as long with the same batches.
+import {
+  type Difference,
+  differenceOfMeans,
+  differenceOfShares,
+  differenceOverRuns,
+  mcnemar,
+} from '../metrics/paired.js';
+import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
+
+/** Results of a model on each sample of the test part. */
+export interface SampleResults {
+  /** Loss of each sample. */
+  readonly losses: ArrayLike<number>;
+  /** 1 for a correct prediction, 0 for a wrong one; null for a loss without predictions. */
+  readonly correct: ArrayLike<number> | null;
+}
+
+/** Results of both arms of a seed. */
+export interface PairedResults {
+  readonly seed: number;
+  readonly swapped: SampleResults;
+  readonly original: SampleResults;
+}
+
+/** Compares both arms of each seed on the same test samples. */
+export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison {
+  const measure = pairs.every(({ swapped, original }) => swapped.correct && original.correct)
+    ? 'accuracy'
+    : 'loss';
+  const values = ({ losses, correct }: SampleResults) => (measure === 'loss' ? losses : (correct ?? []));
+  const runs = pairs.map(({ seed, swapped, original }) => ({
+    seed,
+    difference: differenceOf(values(swapped), values(original)),
+    mcnemar: measure === 'loss' ? null : mcnemarOf(values(swapped), values(original)),
+  }));
+  const [only, ...others] = runs;
+  const overall =
+    only !== undefined && others.length === 0
+      ? only.difference
+      : differenceOverRuns(pairs.map(({ swapped, original }) => minus(values(swapped), values(original))));
+  return { measure, runs, overall, verdict: verdictOf(measure, overall) };
+}
+
+function differenceOf(swapped: ArrayLike<number>, original: ArrayLike<number>): Difference {
+  const isBinary = (values: ArrayLike<number>) =>
+    Array.from(values).every((value) => value === 0 || value === 1);
+  return isBinary(swapped) && isBinary(original)
+    ? differenceOfShares(swapped, original)
+    : differenceOfMeans(swapped, original);
+}
+
+function minus(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
+  return Array.from(a, (value, index) => value - (b[index] ?? 0));
+}
+
+function mcnemarOf(swapped: ArrayLike<number>, original: ArrayLike<number>) {
+  const { onlyFirst, onlySecond, exact, midP } = mcnemar(swapped, original);
+  return { onlySwapped: onlyFirst, onlyOriginal: onlySecond, exact, midP };
+}
+
+function verdictOf(
+  measure: FinetuneComparison['measure'],
+  { low, high }: Difference,
+): FinetuneComparison['verdict'] {
+  if (low <= 0 && high >= 0) return 'no difference';
+  return low > 0 === (measure === 'accuracy') ? 'better' : 'worse';
+}
+
+/** Parts of a report that the conclusion is about. */
+export type Concluded = Pick<FinetuneReport, 'comparison' | 'latency' | 'runs' | 'data' | 'to' | 'sites'>;
+
+/** Returns the result as sentences. Without a control there is no claim about the activation. */
+export function conclude({ comparison, latency, runs, data, to, sites }: Concluded): string {
+  const name = nameOf(to);
+  const tested = `${data.test} test ${data.test === 1 ? 'sample' : 'samples'}`;
+  if (comparison === null || sites.length === 0) {
+    const [first] = runs;
+    const why = sites.length === 0 ? 'no activation was swapped' : `there was no control`;
+    return `The trained model has ${scoreText(first?.test)} on ${tested}. This says nothing about ${name}: ${why}.`;
+  }
+  const { measure, runs: seeds, overall, verdict } = comparison;
+  const head = {
+    better: `${name} was better than the original’s activations, trained as long`,
+    worse: `${name} was worse than the original’s activations, trained as long`,
+    'no difference': `No difference between ${name} and the original’s activations was found`,
+  }[verdict];
+  const [only] = seeds;
+  const p =
+    seeds.length === 1 && only?.mcnemar
+      ? `, McNemar’s mid-p ${pText(only.mcnemar.midP)}`
+      : seeds.length > 1
+        ? `, over ${seeds.length} seeds`
+        : '';
+  const time =
+    latency === null
+      ? ''
+      : ` A run of ${name} takes ${latency.ratio.toFixed(2)} times the time of the original.`;
+  return `${head}: ${differenceText(measure, overall)}${p}, on ${tested}.${time}`;
+}
+
+/** Names of activations in sentences, by their names in options. */
+const NAMES: Readonly<Record<string, string>> = {
+  mish: 'Mish',
+  relu: 'ReLU',
+  leakyrelu: 'LeakyReLU',
+  swish: 'Swish',
+  gelu: 'GELU',
+  hardswish: 'HardSwish',
+  elu: 'ELU',
+};
+
+/** Returns the name of an activation in a sentence. */
+export function nameOf(to: string): string {
+  return Object.hasOwn(NAMES, to) ? (NAMES[to] ?? to) : to;
+}
+
+/** Formats a difference and its interval: accuracy in percentage points. */
+export function differenceText(
+  measure: FinetuneComparison['measure'],
+  { value, low, high }: Difference,
+): string {
+  const format = (number: number) =>
+    measure === 'accuracy' ? signed(100 * number, (text) => text.toFixed(2)) : signed(number, shortNumber);
+  const unit = measure === 'accuracy' ? ' points of accuracy' : ' in loss';
+  return `${format(value)}${unit} (95 % interval ${format(low)} to ${format(high)})`;
+}
+
+const shortNumber = (number: number) => String(Number(number.toPrecision(3)));
+
+function signed(number: number, format: (size: number) => string): string {
+  const text = format(Math.abs(number));
+  return Number(text) === 0 ? text : `${number < 0 ? '−' : '+'}${text}`;
+}
+
+function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined): string {
+  if (score === undefined) return 'no score';
+  const { accuracy, loss } = score;
+  return accuracy === null
+    ? `a loss of ${shortNumber(loss)}`
+    : `an accuracy of ${(100 * accuracy).toFixed(2)} %`;
+}
+
+const pText = (p: number) => (p < 0.001 ? '< 0.001' : p.toPrecision(2));

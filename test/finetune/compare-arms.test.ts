@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest';
+import { type Concluded, compareArms, conclude, differenceText } from '../../src/finetune/compare-arms.js';
+import { FINETUNE_REPORT } from '../support/finetune-report.js';
+
+const results = (correct: number[], losses = correct.map((one) => 1 - one)) => ({ correct, losses });
+const many = (count: number, value: number) => new Array<number>(count).fill(value);
+
+const better = {
+  seed: 0,
+  swapped: results([...many(40, 1), ...many(60, 1)]),
+  original: results([...many(40, 0), ...many(60, 1)]),
+};
+const equal = { ...better, original: better.swapped };
+const reversed = { seed: 0, swapped: better.original, original: better.swapped };
+
+describe('the comparison of both arms', () => {
+  test('has the paired difference and McNemar’s p of each seed', () => {
+    const { measure, runs, overall, verdict } = compareArms([better]);
+    expect({ measure, verdict }).toEqual({ measure: 'accuracy', verdict: 'better' });
+    expect(runs[0]?.difference).toEqual(overall);
+    expect(overall.value).toBe(0.4);
+    expect(runs[0]?.mcnemar).toMatchObject({ onlySwapped: 40, onlyOriginal: 0 });
+  });
+
+  test('finds no difference between equal results, and the opposite for exchanged arms', () => {
+    expect(compareArms([equal]).verdict).toBe('no difference');
+    expect(compareArms([reversed]).verdict).toBe('worse');
+  });
+
+  test('is about the loss where there are no predictions, and a lower loss is better', () => {
+    const losses = Array.from({ length: 50 }, (_, index) => 1 + (index % 7) / 10);
+    const lower = { correct: null, losses: losses.map((loss, index) => loss - 0.5 - (index % 3) / 100) };
+    const pair = { seed: 3, swapped: lower, original: { correct: null, losses } };
+    const { measure, runs, verdict } = compareArms([pair]);
+    expect({ measure, verdict }).toEqual({ measure: 'loss', verdict: 'better' });
+    expect(runs[0]?.mcnemar).toBeNull();
+    expect(runs[0]?.difference.value).toBeCloseTo(-0.51, 2);
+  });
+
+  test('over seeds that disagree finds no difference', () => {
+    const seeds = [better, { ...reversed, seed: 1 }, { ...equal, seed: 2 }];
+    const { overall, verdict, runs } = compareArms(seeds);
+    expect(verdict).toBe('no difference');
+    expect(overall.value).toBeCloseTo(0, 12);
+    expect(overall.high).toBeGreaterThan(0.4);
+    expect(runs.map(({ seed }) => seed)).toEqual([0, 1, 2]);
+  });
+});
+
+describe('the conclusion', () => {
+  const report: Concluded = { ...FINETUNE_REPORT, comparison: compareArms([equal]) };
+
+  test('may be that no difference was found, with the time that the activation costs', () => {
+    expect(conclude(report)).toBe(
+      'No difference between Mish and the original’s activations was found: 0.00 points of accuracy (95 % interval −2.72 to +2.72), McNemar’s mid-p 1.0, on 100 test samples. A run of Mish takes 1.21 times the time of the original.',
+    );
+  });
+
+  test('says which activation was better', () => {
+    expect(conclude({ ...report, comparison: compareArms([better]) })).toMatch(
+      /^Mish was better than the original’s activations, trained as long: \+40\.00 points/,
+    );
+    expect(conclude({ ...report, comparison: compareArms([reversed]), latency: null })).toMatch(
+      /^Mish was worse.* −40\.00 points.*p < 0\.001, on 100 test samples\.$/,
+    );
+    expect(conclude({ ...report, comparison: compareArms([better, { ...equal, seed: 1 }]) })).toContain(
+      'over 2 seeds',
+    );
+  });
+
+  test('makes no claim about the activation without a control or without a site', () => {
+    for (const changed of [{ comparison: null }, { sites: [] }]) {
+      const text = conclude({ ...report, ...changed });
+      expect(text).toContain('This says nothing about Mish');
+      expect(text).not.toMatch(/better|worse|difference/);
+    }
+  });
+
+  test('gives a difference of losses without points', () => {
+    expect(differenceText('loss', { value: -0.01234, low: -0.02, high: 0.001 })).toBe(
+      '−0.0123 in loss (95 % interval −0.02 to +0.001)',
+    );
+  });
+});
