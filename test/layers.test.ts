@@ -117,7 +117,7 @@ describe('what is fenced off', () => {
     [/^commander$/, /^cli\//],
     [
       /^zod$/,
-      /^validate\/report-schema(-measures)?\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
+      /^(validate|finetune)\/report-schema(-measures)?\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
     ],
     [/^jiti$/, /^cli\/config\/load-config\.ts$/],
     [/^tinyglobby$/, /^cli\/io\/inputs\.ts$/],
