@@ -55,12 +55,18 @@ export async function readWeight(
       fix: 'Its data does not fit its shape; export the model again',
     });
   }
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-  const get = GETTERS[type];
-  return Float64Array.from({ length: count }, (_, index) => get(view, index));
+  return floatsIn(raw, type);
 }
 
-async function readExternal(
+/** Decodes little-endian bytes as numbers of an element type. */
+export function floatsIn(bytes: Uint8Array, type: FloatType): Float64Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const get = GETTERS[type];
+  return Float64Array.from({ length: bytes.length / SIZES[type] }, (_, index) => get(view, index));
+}
+
+/** Reads the bytes of external data. Throws `external-data`. */
+export async function readExternal(
   external: ReadonlyMap<string, string>,
   bytes: number,
   where: string,
@@ -85,7 +91,8 @@ async function readExternal(
   return data.read(offset, length);
 }
 
-const SIZES: Readonly<Record<FloatType, number>> = { f16: 2, bf16: 2, f32: 4, f64: 8 };
+/** Bytes of an element. */
+export const SIZES: Readonly<Record<FloatType, number>> = { f16: 2, bf16: 2, f32: 4, f64: 8 };
 
 const GETTERS: Readonly<Record<FloatType, (view: DataView, index: number) => number>> = {
   f16: (view, index) => fromHalf(view.getUint16(2 * index, true)),

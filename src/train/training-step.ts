@@ -9,6 +9,7 @@ import { alive, differentiate, movingTensors, nodesWithoutGradient } from './aut
 import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
 import { trainedBatchNorm } from './batch-norm.js';
+import { finalActivation } from './final-activation.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
@@ -57,13 +58,6 @@ const [TARGETS, LOSS, CORRECT] = [`${PREFIX}targets`, `${PREFIX}loss`, `${PREFIX
 const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
 const nextName = (name: string) => `${PREFIX}next/${name}`;
 const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
-
-/** Final activations that a loss includes. The trained copy omits them. */
-const LEFT_OUT: Readonly<Record<LossName, string>> = {
-  'cross-entropy': 'Softmax',
-  bce: 'Sigmoid',
-  mse: '',
-};
 
 /**
  * Writes a copy of a model as a training step. Every batch must have the shapes of the probe's run. No gradient flows
@@ -119,9 +113,8 @@ export function trainingStep(
 }
 
 /** Returns the tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
-function scoresOf({ graph }: OnnxDocument, index: GraphIndex, { output, loss }: StepOptions): string {
-  const last = index.producer(graph, output);
-  return last?.domain === '' && last.opType === LEFT_OUT[loss] ? (last.inputs[0] ?? output) : output;
+function scoresOf(document: OnnxDocument, index: GraphIndex, { output, loss }: StepOptions): string {
+  return finalActivation(document, index, output, loss)?.inputs[0] ?? output;
 }
 
 function lossOf(tape: Tape, scores: string, { loss, labelSmoothing }: StepOptions): Loss {

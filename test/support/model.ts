@@ -1,4 +1,5 @@
 import { onnx } from '../../proto/onnx.js';
+import { toHalf } from '../../src/onnx/scalar.js';
 
 /** An attribute's value: a float as { f }, the rest by their JavaScript type. */
 export type AttributeValue =
@@ -52,6 +53,16 @@ export function value(
 /** A float32 initializer. */
 export function floats(name: string, dims: readonly number[], data: readonly number[]): onnx.ITensorProto {
   return { name, dataType: 1, dims: [...dims], rawData: new Uint8Array(new Float32Array(data).buffer) };
+}
+
+/** A float16 initializer. */
+export function halves(name: string, dims: readonly number[], data: readonly number[]): onnx.ITensorProto {
+  return {
+    name,
+    dataType: 10,
+    dims: [...dims],
+    rawData: new Uint8Array(Uint16Array.from(data, toHalf).buffer),
+  };
 }
 
 /** An int64 initializer. */

@@ -1,0 +1,100 @@
+// Finds out whether a model with a fixed batch dimension can take batches of any size.
+
+import type { OnnxDocument } from '../onnx/document.js';
+import { freeBatch } from '../onnx/model-passes/free-batch.js';
+import { decodeModel } from '../onnx/model-passes/model-proto.js';
+import { splice } from '../onnx/splice.js';
+import type { EditableModel } from '../providers/loaded-model.js';
+import type { OnProvider, SessionOptions } from '../providers/provider.js';
+import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { withSession } from '../providers/with-session.js';
+import { rebuilt } from './training-copy.js';
+
+/** Options for running a model. */
+export interface RunOptions extends OnProvider {
+  readonly session?: SessionOptions | undefined;
+}
+
+/** Largest difference between the outputs of both models, relative to the largest output. */
+const TOLERANCE = 1e-4;
+
+/** Returns the batch size that all inputs of a model fix; undefined if an input has a free batch dimension. */
+export function fixedBatch({ graph }: OnnxDocument): number | undefined {
+  const sizes = graph.inputs.filter(({ name }) => !graph.initializers.has(name)).map(({ dims }) => dims?.[0]);
+  const [first] = sizes;
+  return typeof first === 'number' && first > 0 && sizes.every((size) => size === first) ? first : undefined;
+}
+
+/**
+ * Returns a copy that takes batches of any size; undefined unless its outputs for `feeds` equal those of the model, which gets the
+ * feeds in parts of its own batch size.
+ */
+export async function withFreeBatch(
+  model: EditableModel,
+  batch: number,
+  feeds: Tensors,
+  options: RunOptions,
+): Promise<EditableModel | undefined> {
+  const samples = Object.values(feeds)[0]?.dims[0] ?? 0;
+  const parts = Math.min(Math.floor(samples / batch), 3);
+  if (parts < 2) return undefined;
+  const proto = await decodeModel(model.document);
+  freeBatch(proto, new Set(Object.keys(feeds)), batch);
+  const freed = await rebuilt(model, proto);
+  const whole = slice(feeds, 0, parts * batch);
+  const found = await runs(freed, [whole], options).catch(() => undefined);
+  const expected = await runs(
+    model,
+    Array.from({ length: parts }, (_, part) => slice(whole, part * batch, (part + 1) * batch)),
+    options,
+  );
+  const isSame = found?.every((outputs) =>
+    Object.entries(outputs).every(([name, tensor]) =>
+      isJoined(
+        tensor,
+        expected.map((outputs) => outputs[name]),
+      ),
+    ),
+  );
+  return isSame ? freed : undefined;
+}
+
+/** Returns samples [from, to) of each tensor. */
+function slice(feeds: Tensors, from: number, to: number): Tensors {
+  return Object.fromEntries(
+    Object.entries(feeds).map(
+      ([
+        name,
+        {
+          elemType,
+          dims: [samples = 1, ...rest],
+          data,
+        },
+      ]) => {
+        const size = data.length / Math.max(1, samples);
+        return [name, { elemType, dims: [to - from, ...rest], data: data.slice(from * size, to * size) }];
+      },
+    ),
+  );
+}
+
+function runs(model: EditableModel, all: readonly Tensors[], options: RunOptions): Promise<Tensors[]> {
+  const { source } = model.document;
+  const same = splice(source, []);
+  return model.withEdited(same, (copy) =>
+    withSession(copy, options, async (session) => {
+      const outputs: Tensors[] = [];
+      for (const feeds of all) outputs.push(await session.run(feeds));
+      return outputs;
+    }),
+  );
+}
+
+/** Returns whether a tensor consists of these parts, in their order. */
+function isJoined(tensor: Tensor, parts: readonly (Tensor | undefined)[]): boolean {
+  const found = toNumbers(tensor);
+  const expected = parts.flatMap((part) => Array.from((part && toNumbers(part)) ?? []));
+  if (found === undefined || found.length !== expected.length) return false;
+  const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return expected.every((value, at) => Math.abs(value - (found[at] ?? Number.NaN)) <= TOLERANCE * scale);
+}

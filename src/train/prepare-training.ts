@@ -1,0 +1,195 @@
+// Deals with what exported models lack for training.
+import { OnnxMishError } from '../base/error.js';
+import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
+import { nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
+import { type Edit, splice } from '../onnx/splice.js';
+import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
+import type { EditableModel } from '../providers/loaded-model.js';
+import type { Tensors } from '../providers/tensor.js';
+import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
+import { finalActivation } from './final-activation.js';
+import type { LossName } from './losses.js';
+import { trainableWeights } from './trainable.js';
+import { type ConstantOrigin, trainingCopy } from './training-copy.js';
+import { listNames, type TrainingRemark } from './training-remark.js';
+
+export interface PrepareOptions extends RunOptions {
+  /** The output that the loss is computed from. */
+  readonly output: string;
+  readonly loss: LossName;
+  /** A batch of samples, with float32 in place of other float types. */
+  readonly feeds: Tensors;
+}
+
+/** A model that can be trained, and the way back to the original. */
+export interface PreparedModel {
+  /** The copy: float32, without functions. It is the original itself if nothing had to change. */
+  readonly model: EditableModel;
+  readonly index: GraphIndex;
+  /** The trainable weights of the copy. Each can be written into the original. */
+  readonly weights: readonly Weight[];
+  readonly remarks: readonly TrainingRemark[];
+  /** Number of samples of each run, if the copy takes batches of this size only. */
+  readonly batch: number | undefined;
+  /**
+   * Returns the edits that give the original's weights new values, by their names in the copy. Names and element types
+   * stay. Running statistics are weights here, too. Throws `run-failed` for a value that the original's type cannot hold.
+   */
+  edits(values: ReadonlyMap<string, ArrayLike<number>>): Promise<Edit[]>;
+}
+
+/** First opset with all operators of the gradient graphs, and the opset to raise older models to. */
+const [MIN_OPSET, WANTED_OPSET] = [9, 13];
+
+/**
+ * Copies a model for training. The copy computes the same function: other float types become float32, functions and constant branches are
+ * inlined, nodes in training mode use inference mode, opsets below 9 are raised, and a fixed batch dimension is freed where
+ * a run on `feeds` confirms equal outputs. Throws `bad-usage` for a quantised model, an opset that cannot be raised or a model
+ * without trainable weights.
+ */
+export async function prepareTraining(
+  original: EditableModel,
+  options: PrepareOptions,
+): Promise<PreparedModel> {
+  refuseQuantized(original.document);
+  const rewritten = await trainingCopy(original);
+  const remarks = [...rewritten.remarks];
+  const raised = await withRaisedOpset(rewritten.model, remarks);
+  const { model, batch } = await withBatch(raised, options, remarks);
+  const { document } = model;
+  const index = indexGraphs(document);
+  const originOf = originsIn(original.document, rewritten.origins);
+  const weights = trainableWeights(document, index).filter(({ name }) => originOf(name) !== undefined);
+  if (weights.length === 0)
+    throw new OnnxMishError('bad-usage', 'the model has no weights that can be trained', {
+      where: document.source.name,
+      fix: 'Give a model with Conv, Gemm, MatMul or normalisation weights',
+    });
+  remarks.push(...structureRemarks(document, index, weights, options));
+  return {
+    ...{ model, index, weights, remarks, batch },
+    edits: async (values) => {
+      const edits: Edit[] = [];
+      for (const [name, numbers] of values) {
+        const weight = originOf(name);
+        if (weight === undefined) continue;
+        refuseOverflow(weight, numbers);
+        edits.push(await weightEdit(original.document, weight, numbers));
+      }
+      return edits;
+    },
+  };
+}
+
+const QUANTIZED = /quant|^QLinear|^QGemm|^QAttention|Integer$|NBits|Bnb4/i;
+
+function refuseQuantized({ scopes, source }: OnnxDocument): void {
+  for (const { nodes } of scopes) {
+    const node = nodes.find(({ opType }) => QUANTIZED.test(opType));
+    if (node === undefined) continue;
+    throw new OnnxMishError('bad-usage', `the model is quantised: ${node.opType} '${nodeLabel(node)}'`, {
+      where: source.name,
+      fix: 'Train the model before it is quantised',
+    });
+  }
+}
+
+/** Raises opsets below 9 as far as is exact. */
+async function withRaisedOpset(model: EditableModel, remarks: TrainingRemark[]): Promise<EditableModel> {
+  const { document } = model;
+  const opset = opsetOf(document.graph);
+  if (opset >= MIN_OPSET) return model;
+  const to = Math.min(WANTED_OPSET, (opsetObstacle(document, WANTED_OPSET)?.opset ?? Infinity) - 1);
+  // Throws an error that names the node, if 9 cannot be reached.
+  return raiseOpset(document, Math.max(to, MIN_OPSET), (edits) => {
+    remarks.push({ code: 'opset-raised', text: `The copy has opset ${to} instead of ${opset}` });
+    return model.edited(splice(document.source, edits));
+  });
+}
+
+async function withBatch(
+  model: EditableModel,
+  options: PrepareOptions,
+  remarks: TrainingRemark[],
+): Promise<Pick<PreparedModel, 'model' | 'batch'>> {
+  const batch = fixedBatch(model.document);
+  if (batch === undefined || batch === Object.values(options.feeds)[0]?.dims[0]) return { model, batch };
+  const freed = await withFreeBatch(model, batch, options.feeds, options);
+  if (freed !== undefined) {
+    remarks.push({
+      code: 'batch-freed',
+      text: `The copy takes any batch instead of ${batch}; a run confirmed equal outputs`,
+    });
+    return { model: freed, batch: undefined };
+  }
+  remarks.push({ code: 'batch-fixed', text: `The model takes only batches of ${batch}` });
+  return { model, batch };
+}
+
+/** Returns a lookup of the original's weights by their names in the copy. */
+function originsIn(document: OnnxDocument, origins: ReadonlyMap<string, ConstantOrigin>) {
+  const index = indexGraphs(document);
+  return (name: string): Weight | undefined => {
+    const origin = origins.get(name);
+    if (origin !== undefined) return weightOf(index, origin.scope, origin.name);
+    const weight = weightOf(index, document.graph, name);
+    return weight?.home === document.graph ? weight : undefined;
+  };
+}
+
+/** The smallest numbers that round to infinity in float16. */
+const MAX_HALF = 65_520;
+
+function refuseOverflow({ name, type }: Weight, values: ArrayLike<number>): void {
+  if (type !== 'f16') return;
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at] ?? 0;
+    if (Math.abs(value) < MAX_HALF) continue;
+    throw new OnnxMishError(
+      'run-failed',
+      `the weight '${name}' reached ${value}, which float16 cannot hold`,
+      {
+        fix: 'Lower the learning rate, or train a float32 model',
+      },
+    );
+  }
+}
+
+/** Describes what the training copy leaves out or cannot reach. */
+function structureRemarks(
+  document: OnnxDocument,
+  index: GraphIndex,
+  weights: readonly Weight[],
+  { output, loss }: PrepareOptions,
+): TrainingRemark[] {
+  const { graph } = document;
+  const remarks: TrainingRemark[] = [];
+  const last = finalActivation(document, index, output, loss);
+  if (last !== undefined)
+    remarks.push({
+      code: 'activation-omitted',
+      text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
+    });
+  const has = (opType: string) => graph.nodes.some((node) => node.domain === '' && node.opType === opType);
+  if (has('Conv') && !has('BatchNormalization'))
+    remarks.push({
+      code: 'no-batch-norm',
+      text: 'The model has no batch normalisation; the exporter probably folded it into the weights',
+    });
+  const nested = graph.nodes.filter(({ attributes }) =>
+    attributes.some(({ graphs }) => graphs !== undefined),
+  );
+  if (nested.length > 0)
+    remarks.push({
+      code: 'nested-graphs',
+      text: `No gradient flows through ${listNames(nested.map((node) => `${node.opType} ${nodeLabel(node)}`))}`,
+    });
+  const shared = weights.filter(({ name }) => index.uses(graph, name).length > 1);
+  if (shared.length > 0)
+    remarks.push({
+      code: 'shared-weights',
+      text: `The gradients of shared weights are summed: ${listNames(shared.map(({ name }) => name))}`,
+    });
+  return remarks;
+}
