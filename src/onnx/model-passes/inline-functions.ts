@@ -6,7 +6,7 @@ import {
   type GraphProto,
   identityNode,
   importedOpset,
-  isDefault,
+  isOnnxDomain,
   isOperator,
   type ModelProto,
   type NodeProto,
@@ -38,7 +38,7 @@ const MAX_DEPTH = 100;
 const PREFIX = 'onnx-mish/inlined/';
 
 const keyOf = (domain?: string | null, name?: string | null, overload?: string | null) =>
-  `${isDefault(domain) ? '' : domain}\0${name ?? ''}\0${overload ?? ''}`;
+  `${isOnnxDomain(domain) ? '' : domain}\0${name ?? ''}\0${overload ?? ''}`;
 
 /**
  * Inlines the functions that the main graph calls, at any depth, if they import the same opsets as the model. Throws `malformed` for

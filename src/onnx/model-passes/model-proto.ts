@@ -77,16 +77,16 @@ export function importedOpset(
   imports: readonly onnx.OperatorSetIdProto.$Properties[],
   domain: string,
 ): number | undefined {
-  const wanted = isDefault(domain) ? imports.find((one) => isDefault(one.domain)) : undefined;
+  const wanted = isOnnxDomain(domain) ? imports.find((one) => isOnnxDomain(one.domain)) : undefined;
   return (wanted ?? imports.find((one) => one.domain === domain))?.version ?? undefined;
 }
 
 /** Returns whether a domain is ONNX's default domain. */
-export const isDefault = (domain: string | null | undefined) => !domain || domain === 'ai.onnx';
+export const isOnnxDomain = (domain: string | null | undefined) => !domain || domain === 'ai.onnx';
 
 /** Returns whether a node is an operator of ONNX's default domain. */
 export const isOperator = (node: NodeProto, opType: string) =>
-  node.opType === opType && isDefault(node.domain);
+  node.opType === opType && isOnnxDomain(node.domain);
 
 /** Returns a node's attribute by name. */
 export const attributeOf = ({ attribute }: NodeProto, name: string): AttributeProto | undefined =>
