@@ -14,7 +14,7 @@ import { trainableWeights } from './trainable.js';
 import { type ConstantOrigin, trainingCopy } from './training-copy.js';
 import { listNames, type TrainingRemark } from './training-remark.js';
 
-export interface PrepareOptions extends RunOptions {
+export interface TrainingCopyOptions extends RunOptions {
   /** The output that the loss is computed from. */
   readonly output: string;
   readonly loss: LossName;
@@ -23,7 +23,7 @@ export interface PrepareOptions extends RunOptions {
 }
 
 /** A model that can be trained, and the way back to the original. */
-export interface PreparedModel {
+export interface TrainableModel {
   /** The copy: float32, without functions. It is the original itself if nothing had to change. */
   readonly model: EditableModel;
   readonly index: GraphIndex;
@@ -50,8 +50,8 @@ const [MIN_OPSET, WANTED_OPSET] = [9, 13];
  */
 export async function prepareTraining(
   original: EditableModel,
-  options: PrepareOptions,
-): Promise<PreparedModel> {
+  options: TrainingCopyOptions,
+): Promise<TrainableModel> {
   refuseQuantized(original.document);
   const rewritten = await trainingCopy(original);
   const remarks = [...rewritten.remarks];
@@ -110,9 +110,9 @@ async function withRaisedOpset(model: EditableModel, remarks: TrainingRemark[]):
 
 async function withBatch(
   model: EditableModel,
-  options: PrepareOptions,
+  options: TrainingCopyOptions,
   remarks: TrainingRemark[],
-): Promise<Pick<PreparedModel, 'model' | 'batch'>> {
+): Promise<Pick<TrainableModel, 'model' | 'batch'>> {
   const batch = fixedBatch(model.document);
   if (batch === undefined || batch === Object.values(options.feeds)[0]?.dims[0]) return { model, batch };
   const freed = await withFreeBatch(model, batch, options.feeds, options);
@@ -161,7 +161,7 @@ function structureRemarks(
   document: OnnxDocument,
   index: GraphIndex,
   weights: readonly Weight[],
-  { output, loss }: PrepareOptions,
+  { output, loss }: TrainingCopyOptions,
 ): TrainingRemark[] {
   const { graph } = document;
   const remarks: TrainingRemark[] = [];

@@ -6,7 +6,7 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { graphOptimizer } from '../../src/train/graph-optimizers.js';
 import type { LossName } from '../../src/train/losses.js';
-import { type PrepareOptions, prepareTraining } from '../../src/train/prepare-training.js';
+import { prepareTraining, type TrainingCopyOptions } from '../../src/train/prepare-training.js';
 import { floats, halves, ints, model, node, value } from '../support/model.js';
 import { openTraining, wave } from '../support/training.js';
 
@@ -33,14 +33,14 @@ const run = (given: EditableModel, feeds: Tensors): Promise<Tensors> =>
 const yOf = async (given: EditableModel, feeds: Tensors) =>
   Array.from((await run(given, feeds)).y?.data as Float32Array);
 
-async function prepared(bytes: Uint8Array, more: Partial<PrepareOptions> = {}) {
+async function prepared(bytes: Uint8Array, more: Partial<TrainingCopyOptions> = {}) {
   const original = await modelFromBytes(bytes);
   const options = { provider, output: 'y', loss: 'mse' as LossName, feeds: { x }, ...more };
   return { original, ...(await prepareTraining(original, options)), options };
 }
 
 /** Takes steps on a prepared copy, and carries its weights back to the original. */
-async function train(bytes: Uint8Array, more: Partial<PrepareOptions> = {}) {
+async function train(bytes: Uint8Array, more: Partial<TrainingCopyOptions> = {}) {
   const found = await prepared(bytes, more);
   const { original, weights, options, edits } = found;
   const { output, loss, feeds } = options;
