@@ -95,7 +95,7 @@ export function imageFeeds(
   const least = Math.max(width, height);
   if (options.resize !== undefined && options.resize < least) {
     throw bad(
-      `images with a shorter side of ${options.resize} cannot be cropped to ${width} x ${height}`,
+      `images whose shorter side is ${options.resize} cannot be cropped to ${width} x ${height}`,
       `Give at least ${least} for the shorter side, or leave that out`,
       { resize: least },
     );
@@ -105,7 +105,7 @@ export function imageFeeds(
     const most = Math.floor(runs) * batch;
     throw bad(
       `${picks.length} images do not fill batches of ${batch}`,
-      most === 0 ? `Give at least ${batch}` : 'Take as many as do',
+      most === 0 ? `Give at least ${batch}` : 'Take only as many as fit',
       most === 0 ? undefined : { limit: most },
     );
   }
@@ -130,7 +130,7 @@ export function imageFeeds(
 export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions): ImageInput {
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
-    throw bad(`the model has ${inputs.length} inputs, and images go to a single one`, 'Give arrays', {
+    throw bad(`images need a model with one input, and this one has ${inputs.length}`, 'Give arrays', {
       data: null,
     });
   }
@@ -147,9 +147,13 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
       : resolveShape(input, options);
   const shown = `input '${name}', ${elemType} [${input.dims.map((dim) => dim || '?').join(', ')}],`;
   if (dims.length !== 4 || !TYPES.includes(elemType)) {
-    throw bad(`${shown} takes no images`, 'They need four dimensions of f32, f16, f64 or u8; give arrays', {
-      data: null,
-    });
+    throw bad(
+      `${shown} cannot take images`,
+      'They need four dimensions of f32, f16, f64 or u8; give arrays',
+      {
+        data: null,
+      },
+    );
   }
   const [first, ...inner] = dims.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : undefined));
   const layout = options.layout ?? guessLayout(inner, shown);

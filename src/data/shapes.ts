@@ -126,7 +126,7 @@ export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions
       : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}`]),
     ...(empty.length === 0
       ? []
-      : [`inputs without elements say nothing of the model: ${quoted(empty.map(({ name }) => name))}`]),
+      : [`empty inputs do not test the model: ${quoted(empty.map(({ name }) => name))}`]),
   ];
   const noteOptions = taken.size === 0 || sizes.has(ANY) ? {} : { [notes[0] ?? '']: { dims: null } };
   return { ...settled, notes, noteOptions };

@@ -58,7 +58,7 @@ function typeObstacle(
   if (opset >= form.types[type]) return undefined;
   return {
     reason,
-    why: `the ${form.name} form takes ${type} from opset ${form.types[type]} on, and this is opset ${opset}`,
+    why: `the ${form.name} form takes ${type} from opset ${form.types[type]} on, and the model has opset ${opset}`,
   };
 }
 

@@ -109,7 +109,7 @@ export async function raiseOpset<T>(
   const bad = (what: string, { text, option }: Advice) =>
     new OnnxMishError('bad-usage', what, { where: source.name, fix: text, option });
   if (!Number.isInteger(to) || to < from || to > NEWEST_OPSET)
-    throw bad(`the model imports opset ${from}, and cannot have opset ${to}`, {
+    throw bad(`the model cannot be raised from opset ${from} to ${to}`, {
       text: `Give an opset from ${from} to ${NEWEST_OPSET}`,
       option: { opset: null },
     });

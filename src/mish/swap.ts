@@ -267,7 +267,10 @@ function mixtureOf(
     return { reason: 'slope', why: `the caller of its function gives its slope (${alpha})` };
   if (alpha === 0) return undefined; // it is Relu
   if (Math.abs(alpha) <= MAX_SLOPE) return alpha;
-  return { reason: 'slope', why: `a mixture needs a slope of at most ${MAX_SLOPE}, and this is ${alpha}` };
+  return {
+    reason: 'slope',
+    why: `a mixture needs a slope of at most ${MAX_SLOPE}, and this slope is ${alpha}`,
+  };
 }
 
 /** Returns the note on the size of the undo record if weights change. */

@@ -135,7 +135,7 @@ export function createReader(source: ByteSource, most = MAX_PARTS): Reader {
       const field = header(at, end);
       if (field.wire === Wire.GROUP) stack.push(field.number);
       else if (field.wire === Wire.GROUP_END && stack.pop() !== field.number) {
-        throw reader.fail('a group ends that never started', at);
+        throw reader.fail('a group ends without a start', at);
       }
       at = field.end;
     }
@@ -147,7 +147,7 @@ export function createReader(source: ByteSource, most = MAX_PARTS): Reader {
     if (!holds(at, limit)) return move(at, limit - at).then(() => field(at, end));
     const found = header(at, end);
     if (found.wire === Wire.GROUP) return group(found, end);
-    if (found.wire === Wire.GROUP_END) throw reader.fail('a group ends that never started', at);
+    if (found.wire === Wire.GROUP_END) throw reader.fail('a group ends without a start', at);
     return found;
   }
 

@@ -53,7 +53,7 @@ const SIGNATURES: readonly Signature[] = [
   {
     matches: (_, text) => /^\s*(<!doctype html|<html|<head)/i.test(text),
     what: 'this is an HTML page, probably an error or login page saved under the name of the model',
-    fix: 'Download the model again, by the link that leads to the file itself',
+    fix: 'Download the file itself, not the page about it',
   },
   {
     matches: (_, text) => /^\s*[{[]/.test(text) && isText(text),

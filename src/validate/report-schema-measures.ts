@@ -58,7 +58,7 @@ export const drift = z.object({
   sqnr: measured.describe('Signal to noise ratio in dB; null for identical outputs, whose maxAbs is 0'),
   top1: share
     .nullable()
-    .describe('Share of rows with the same highest class; null where the output is not class scores'),
+    .describe('Share of rows with the same highest class; null if the output is not class scores'),
   top5: share
     .nullable()
     .describe(
@@ -118,7 +118,7 @@ export const runtime = z.object({
     .boolean()
     .nullable()
     .describe('Whether software on the CPU emulates the GPU; its latency says nothing about a real GPU'),
-  threads: countSchema.nullable().describe('Maximum number of threads; null where ONNX Runtime chose'),
+  threads: countSchema.nullable().describe('Maximum number of threads; null if ONNX Runtime chose'),
   simd: z.boolean().nullable().describe('Whether WebAssembly had SIMD; null outside a browser'),
 });
 
@@ -179,7 +179,7 @@ export const profile = z.object({
     .array(
       z.object({
         form: z.string().describe('The form'),
-        us: measured.describe('Time in operators, in microseconds per run; null where the form does not run'),
+        us: measured.describe('Time in operators, in microseconds per run; null if the form does not run'),
       }),
     )
     .describe('Time of the swapped model in each form'),
@@ -210,8 +210,8 @@ export const layers = z.object({
         output: z.string().describe('Name of the tensor'),
         site: z.boolean().describe('Whether the tensor is the output of a site'),
         n: countSchema.describe('Number of compared elements'),
-        a: moments.describe('Moments of the tensor in a; null where an element is not finite'),
-        b: moments.describe('Moments of the tensor in b; null where an element is not finite'),
+        a: moments.describe('Moments of the tensor in a; null if an element is not finite'),
+        b: moments.describe('Moments of the tensor in b; null if an element is not finite'),
         maxAbs: measured.describe('Largest absolute difference'),
         cosine: measured.describe('Cosine of the angle between the two tensors'),
         sqnr: measured.describe('Signal to noise ratio in dB; null for identical tensors'),

@@ -33,7 +33,7 @@ const providerRow = z.object({
   runtime: runtime
     .nullable()
     .default(null)
-    .describe('Runtime of the provider; null where the provider did not run'),
+    .describe('Runtime of the provider; null if the provider did not run'),
   notes: z.array(z.string()).default([]).describe('Remarks on this row'),
   noteOptions: noteOptions.optional().describe('The options that notes advise, by the note'),
   retargeted: z
@@ -50,11 +50,11 @@ const providerRow = z.object({
     })
     .nullable()
     .default(null)
-    .describe('Execution providers of the nodes; null where unknown or always the same'),
+    .describe('Execution providers of the nodes; null if unknown or fixed'),
   parting: z
     .object({
-      original: divergence.describe('First tensor of the original; null where none differs'),
-      swapped: divergence.describe('First tensor of the swapped model; null where none differs'),
+      original: divergence.describe('First tensor of the original; null if none differs'),
+      swapped: divergence.describe('First tensor of the swapped model; null if none differs'),
     })
     .default({ original: null, swapped: null })
     .describe('The first tensor of each model that differs from the same tensor on the CPU'),
@@ -84,7 +84,7 @@ const providerRow = z.object({
     })
     .nullable()
     .describe('Accuracy of both models by the labels; null without labels'),
-  latency: latency.nullable().describe('Latency of both models; null where not measured'),
+  latency: latency.nullable().describe('Latency of both models; null if not measured'),
 });
 
 const model = z.object({

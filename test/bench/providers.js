@@ -33,7 +33,7 @@ const worst = (drifts) => {
 
 function cells(row) {
   if (row.status !== 'ran')
-    return [`– (${row.reason.replace(/the original cannot run on [^:]*: WebGL has /, '')})`];
+    return [`– (${row.reason.replace(/the original cannot run on [^:]*: WebGL does not support /, '')})`];
   const { ratio } = row.latency;
   const interval = `${figure(ratio.value)} (${figure(ratio.low)} to ${figure(ratio.high)})`;
   return row.parity === null ? [interval] : [`${worst(row.parity.swapped)} dB, ${interval}`];

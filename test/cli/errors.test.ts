@@ -27,7 +27,7 @@ const NOT_ONNX: [string, Uint8Array | string, string][] = [
   [
     'html',
     '<!DOCTYPE html>\n<html><body>404</body></html>\n',
-    'this is an HTML page, probably an error or login page saved under the name of the model\n  Download the model again, by the link that leads to the file itself.\n',
+    'this is an HTML page, probably an error or login page saved under the name of the model\n  Download the file itself, not the page about it.\n',
   ],
 ];
 

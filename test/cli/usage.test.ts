@@ -130,7 +130,7 @@ test.each([
     'onnx-mish: m.onnx: this is not a configuration file\n  Name a .ts, .js',
   ],
   [['swap', 'm.onnx', '--config', 'nowhere'], 'onnx-mish: nowhere: there is no such file\n'],
-  [['swap', 'm.onnx', '--config', '.'], 'onnx-mish: .: there is no configuration in this folder\n'],
+  [['swap', 'm.onnx', '--config', '.'], 'onnx-mish: .: this folder has no configuration\n'],
   [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
   [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
   [

@@ -139,10 +139,10 @@ describe('positions', () => {
 
 describe('errors', () => {
   test.each<[string, readonly ValueInfo[], ImageOptions, RegExp, OptionHint?]>([
-    ['no input', [], {}, /has 0 inputs/],
-    ['two inputs', [NCHW, { ...NCHW, name: 'y' }], {}, /has 2 inputs/],
-    ['a vector', [input([1, 10])], {}, /takes no images/, { data: null }],
-    ['integers', [input([1, 3, 4, 5], 'i64')], {}, /takes no images/],
+    ['no input', [], {}, /and this one has 0/],
+    ['two inputs', [NCHW, { ...NCHW, name: 'y' }], {}, /and this one has 2/],
+    ['a vector', [input([1, 10])], {}, /cannot take images/, { data: null }],
+    ['integers', [input([1, 3, 4, 5], 'i64')], {}, /cannot take images/],
     ['one channel', [input([1, 1, 28, 28])], {}, /no dimension of 3/],
     ['one channel, as said', [input([1, 1, 28, 28])], { layout: 'nchw' }, /takes 1 channels as nchw/],
     [

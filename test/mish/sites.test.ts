@@ -330,7 +330,7 @@ describe('what stays says why', () => {
     ]);
     const brain = { nodes: [relu], inputs: [value('x', 16, ['N'])], outputs: [value('y', 16, ['N'])] };
     expect(await why(brain)).toEqual([
-      ['type-not-in-form', 'the softplus form takes bf16 from opset 22 on, and this is opset 18'],
+      ['type-not-in-form', 'the softplus form takes bf16 from opset 22 on, and the model has opset 18'],
     ]);
   });
 

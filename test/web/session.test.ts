@@ -178,7 +178,7 @@ describe('createMishSession', () => {
     expect(result.made?.refused).toEqual([
       expect.objectContaining({
         provider: 'webgl',
-        reason: 'WebGL has no HardSigmoid',
+        reason: 'WebGL does not support HardSigmoid',
         nodes: [expect.stringContaining('‘gate’')],
       }),
     ]);
@@ -193,7 +193,7 @@ describe('createMishSession', () => {
   test('a given form is used where the provider can run it', async () => {
     const result = await ask({ source: 'models/lenet5.onnx', options: { form: 'softplus' }, feeds: images });
     expect(result.made).toMatchObject({ provider: 'wasm', form: 'softplus' });
-    expect(result.made?.refused[0]?.reason).toBe('WebGL has no Softplus');
+    expect(result.made?.refused[0]?.reason).toBe('WebGL does not support Softplus');
     expectClose(result.outputs, await expected(lenet, images, { form: 'softplus' }));
   });
 
@@ -218,7 +218,7 @@ describe('createMishSession', () => {
   test('external data are fetched from the model’s folder, or given', async () => {
     const beside = await ask({ source: 'models/vgg-leaky.onnx', feeds: images });
     expect(beside.made?.provider).toBe('wasm');
-    expect(beside.made?.refused[0]?.reason).toContain('WebGL reads no other files');
+    expect(beside.made?.refused[0]?.reason).toContain('WebGL does not read data files');
     const [name] = Object.keys(beside.outputs ?? {});
     expect(beside.outputs?.[name ?? '']?.data).toHaveLength(30);
     expect(beside.progress).toContainEqual(
@@ -270,7 +270,7 @@ describe('errors', () => {
       'models/unusual.onnx',
       { providers: ['webgl'] },
       'provider-unavailable',
-      /webgl: WebGL has no HardSigmoid/,
+      /webgl: WebGL does not support HardSigmoid/,
     ],
   ] as const)('%s with %j: %s', async (source, options, code, message) => {
     const { error } = await ask({ source, as: 'raw', options });

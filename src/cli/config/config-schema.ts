@@ -92,7 +92,7 @@ const swap = z
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
     samples: count('Maximal number of samples for `keep`'),
     fix: flag(FIX),
-    opset: some('Opset to raise the model to, where its operators mean the same there'),
+    opset: some('Opset to raise the model to, if its operators mean the same in that opset'),
   })
   .refine(oneForm, ONE_FORM);
 
@@ -114,7 +114,7 @@ const retarget = z
     ...output,
     ...forms,
     fix: flag(FIX),
-    opset: some('Opset to raise the model to, where its operators mean the same there'),
+    opset: some('Opset to raise the model to, if its operators mean the same in that opset'),
     fixRelu: flag('Another name for `fix`'),
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
   })

@@ -17,7 +17,7 @@ export async function loadConfig(place: string): Promise<{ path: string; config:
   const isFolder = (await onFile(place, () => stat(place))).isDirectory();
   const found = isFolder ? configIn(resolve(place)) : place;
   if (found === undefined) {
-    throw new OnnxMishError('bad-usage', 'there is no configuration in this folder', {
+    throw new OnnxMishError('bad-usage', 'this folder has no configuration', {
       where: place,
       fix: `Name the file ${CONFIG_NAMES.join(', ')}`,
     });

@@ -64,7 +64,7 @@ export function formOptions(command: Command): Command {
 export function opsetOption(command: Command): Command {
   return command.option(
     '--opset <number>',
-    'raise the model to this opset, where its operators mean the same there',
+    'raise the model to this opset, if its operators mean the same in that opset',
     some,
   );
 }

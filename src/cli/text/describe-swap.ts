@@ -70,16 +70,16 @@ function describeFold(fold: SwapReport['fold']): string[] {
 
 const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   unfuse: 'a Cast to the same type before it, so that no Conv fuses it',
-  keep: 'a Cast to the same type, which stays',
+  keep: 'a Cast to the same type',
   copy: 'a multiplication by 1 after it, which restores the order of elements',
   kernel: 'its kernel_shape is written',
   multiply: 'as Mul',
   bound: 'with the largest number as upper bound',
-  bias: 'with 0 as third input',
+  bias: 'with 0 as its third input',
   slice: 'as Slices',
-  empty: 'with empty tensors for what it leaves out',
-  image: 'as one of images of one column',
-  before: 'times 1 before it, so that others read what it reads as it was',
+  empty: 'with empty tensors for omitted inputs',
+  image: 'as a convolution over images of one column',
+  before: 'a multiplication by 1 before it, so that other nodes read the unchanged tensor',
 };
 
 /** Describes the nodes that were rewritten for WebGL, a line each, and counts those after the first few. */

@@ -56,7 +56,7 @@ export async function findBrowser(named?: string): Promise<FoundBrowser> {
     if (await canRun(asked))
       // An absolute path, since a bare name would be searched on the PATH.
       return { path: resolve(asked), source: named === undefined ? `$${variable}` : 'named' };
-    throw new OnnxMishError('bad-usage', 'this is no browser that can be run', {
+    throw new OnnxMishError('bad-usage', 'this browser cannot be run', {
       where: asked,
       ...(named === undefined
         ? { fix: `Correct the environment variable ${variable}` }

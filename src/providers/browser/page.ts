@@ -113,7 +113,7 @@ async function attach(
   const { within, die } = life;
   const onAbort = () => die(aborted());
   signal?.addEventListener('abort', onAbort, { once: true });
-  browser.on('disconnected', () => die(failed('the browser ended in the middle of it')));
+  browser.on('disconnected', () => die(failed('the browser ended during the run')));
 
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
@@ -145,9 +145,7 @@ async function attach(
           // The page returns its own errors as answers; an error here comes from the connection.
           const ended = /closed|disconnected/i.test(firstLine(cause));
           const error = failed(
-            ended
-              ? 'the browser ended in the middle of it'
-              : `the page cannot be talked to: ${firstLine(cause)}`,
+            ended ? 'the browser ended during the run' : `the page does not respond: ${firstLine(cause)}`,
           );
           die(error);
           throw error;
@@ -170,7 +168,7 @@ interface InPage<T> {
 
 function remedyFor(error: string): string | undefined {
   const full = /bad_alloc|out of memory|buffer size limit|allocation fail|could not allocate/i.test(error);
-  return full ? 'It does not fit into the memory of a page: try a smaller batch or model' : undefined;
+  return full ? 'The page lacks memory: try a smaller batch or model' : undefined;
 }
 
 function firstLine(cause: unknown): string {

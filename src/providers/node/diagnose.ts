@@ -96,7 +96,7 @@ const CASES: readonly Case[] = [
     of: NVIDIA,
     pattern: /version `(GLIBC\w*_[\d.]+)' not found/,
     tell: ([, version = '']) => ({
-      reason: `the CUDA libraries of ONNX Runtime need ${version}, which this Linux does not have`,
+      reason: `the CUDA libraries of ONNX Runtime need ${version}, which this system lacks`,
       fix: 'Use a newer distribution',
     }),
   },
@@ -179,17 +179,17 @@ function cudaFailure(code: string, text: string, deviceId: number | undefined): 
     case '100':
       return {
         reason: 'there is no CUDA device',
-        fix: '`nvidia-smi` has to list one, and CUDA_VISIBLE_DEVICES must not hide it',
+        fix: 'Check that `nvidia-smi` lists one and that CUDA_VISIBLE_DEVICES does not hide it',
       };
     case '101':
       return {
         reason: `there is no CUDA device ${deviceId ?? 0}`,
-        fix: 'Choose from those that `nvidia-smi -L` lists; CUDA_VISIBLE_DEVICES hides some',
+        fix: 'Choose one that `nvidia-smi -L` lists; CUDA_VISIBLE_DEVICES hides some',
         option: { deviceId: null },
       };
     case '209':
       return {
-        reason: 'this build of ONNX Runtime has no kernels for this GPU',
+        reason: 'this build of ONNX Runtime does not support this GPU',
         fix: 'It needs another GPU, or a build of ONNX Runtime for this one',
       };
     case '803':

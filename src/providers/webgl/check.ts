@@ -51,31 +51,43 @@ const NO_FEEDS: readonly number[] = [DataType.INT64, DataType.UINT64, DataType.S
 function modelFindings({ irVersion, graph, external }: OnnxDocument): Finding[] {
   const findings: Finding[] = [];
   const add = (kind: ProblemKind, message: string) => findings.push({ kind, message });
-  if (irVersion < 3) add('ir-version', `WebGL reads models from IR version 3 on, and this is ${irVersion}`);
+  if (irVersion < 3)
+    add('ir-version', `WebGL supports IR version 3 and newer, and the model has ${irVersion}`);
   for (const { name, elemType } of graph.inputs.filter(({ name }) => !graph.initializers.has(name))) {
     if (!READABLE.includes(elemType) || NO_FEEDS.includes(elemType))
-      add('element-type', `WebGL takes no ${typeName(elemType)}, which the input ${name} is`);
+      add(
+        'element-type',
+        `WebGL does not support the element type ${typeName(elemType)} of the input ${name}`,
+      );
   }
   for (const { name, elemType } of graph.outputs) {
     if (elemType !== 0 && (!READABLE.includes(elemType) || elemType === DataType.STRING))
-      add('element-type', `WebGL gives no ${typeName(elemType)}, which the output ${name} is`);
+      add(
+        'element-type',
+        `WebGL does not support the element type ${typeName(elemType)} of the output ${name}`,
+      );
     if (graph.initializers.has(name) || graph.inputs.some((input) => input.name === name))
-      add('outputs', `WebGL takes no output that no node makes, such as ${name}`);
+      add('outputs', `WebGL does not support an output that no node computes, such as ${name}`);
   }
   for (const tensor of graph.initializers.values()) findings.push(...tensorFindings(tensor, tensor.name));
   for (const { tensor } of external.slice(0, 1))
-    add('external-data', `WebGL reads no other files, and the data of ${tensor.name} is in one`);
+    add('external-data', `WebGL does not read data files, and one holds the data of ${tensor.name}`);
   return findings;
 }
 
 /** Lists the properties of a stored tensor that WebGL cannot read. */
 function tensorFindings({ elemType, scalar }: StoredTensor, name: string): Finding[] {
   if (!READABLE.includes(elemType))
-    return [{ kind: 'element-type', message: `WebGL reads no ${typeName(elemType)}, which ${name} is` }];
+    return [
+      {
+        kind: 'element-type',
+        message: `WebGL does not support the element type ${typeName(elemType)} of ${name}`,
+      },
+    ];
   const [least, most] = elemType === DataType.UINT64 ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
   const isWide = elemType === DataType.INT64 || elemType === DataType.UINT64;
   if (!isWide || scalar === undefined || (scalar >= least && scalar <= most)) return [];
-  return [{ kind: 'value', message: `WebGL has integers of 32 bits, and ${name} needs more` }];
+  return [{ kind: 'value', message: `WebGL computes with 32-bit integers, and ${name} exceeds them` }];
 }
 
 const GRAPHS: readonly number[] = [5, 10]; // AttributeProto.AttributeType
@@ -90,12 +102,12 @@ function nodeFindings(facts: NodeFacts, { calls }: Analysis): Finding[] {
   const { opType, domain } = node;
   const one = (kind: ProblemKind, message: string): Finding[] => [{ kind, message }];
   if (node.attributes.some(({ type }) => GRAPHS.includes(type)))
-    return one('graph-attribute', `WebGL runs no operator with graphs inside, such as ${opType}`);
+    return one('graph-attribute', `WebGL does not support nested graphs, such as those of ${opType}`);
   if (calls.callee(node) !== undefined)
-    return one('function', `WebGL has no functions of a model's own, such as ${domain}.${opType}`);
+    return one('function', `WebGL does not support a model's own functions, such as ${domain}.${opType}`);
   const isFused = domain === 'com.microsoft' && opType === 'FusedConv';
   if (domain !== '' && !isFused)
-    return one('domain', `WebGL has no operators of the domain ${domain}, such as ${opType}`);
+    return one('domain', `WebGL does not support the domain ${domain}, such as ${opType}`);
   const attributes = node.attributes.flatMap(({ name, type, tensor }) => {
     if (!READ_ATTRIBUTES.includes(type))
       return one('attribute', `WebGL cannot read the attribute ${name} of ${opType}`);
@@ -110,9 +122,12 @@ function nodeFindings(facts: NodeFacts, { calls }: Analysis): Finding[] {
     : Object.hasOwn(WEBGL_OPERATORS, opType)
       ? WEBGL_OPERATORS[opType]
       : [];
-  if (ranges === undefined || ranges.length === 0) return one('operator', `WebGL has no ${opType}`);
+  if (ranges === undefined || ranges.length === 0) return one('operator', `WebGL does not support ${opType}`);
   if (!ranges.some(([first, last = opset]) => first <= opset && opset <= last))
-    return one('opset', `WebGL has ${opType} in opset ${rangesText(ranges)}, and this is opset ${opset}`);
+    return one(
+      'opset',
+      `WebGL supports ${opType} in opset ${rangesText(ranges)}, and the model has opset ${opset}`,
+    );
   return [...attributes, ...everywhere(facts), ...(RULES[opType]?.(facts) ?? [])];
 }
 
@@ -125,7 +140,7 @@ function everywhere({ node, dims }: NodeFacts): Finding[] {
   if (omitted !== -1 && !mayOmit)
     findings.push({
       kind: 'inputs',
-      message: `WebGL takes no input that is left out, as number ${omitted + 1} of ${opType} is here`,
+      message: `WebGL does not support an omitted input, such as input ${omitted + 1} of this ${opType}`,
     });
   if (outputs.length > 1 && !SEVERAL_OUTPUTS.includes(opType))
     findings.push({ kind: 'outputs', message: `WebGL computes only the first output of ${opType}` });
@@ -133,7 +148,7 @@ function everywhere({ node, dims }: NodeFacts): Finding[] {
   if (rank > MAX_RANK && !RESHAPES.includes(opType))
     findings.push({
       kind: 'rank',
-      message: `WebGL has at most ${MAX_RANK} dimensions, and ${opType} is given ${rank}`,
+      message: `WebGL supports at most ${MAX_RANK} dimensions, and an input of ${opType} has ${rank}`,
     });
   return findings;
 }

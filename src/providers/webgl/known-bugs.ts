@@ -74,13 +74,11 @@ const MISTAKES: Readonly<Record<string, (facts: NodeFacts) => string | undefined
     const [height, width] = dims(0)?.slice(-2) ?? [];
     const isSquare = typeof height === 'number' && height === width;
     return text('coordinate_transformation_mode') === 'align_corners' && !isSquare
-      ? "WebGL's Resize takes height for width where coordinates are align_corners"
+      ? "WebGL's Resize exchanges height and width if coordinates are align_corners"
       : undefined;
   },
   Shape: ({ int }) =>
-    (int('start') ?? 0) !== 0 || int('end') !== undefined
-      ? 'WebGL gives the whole shape, whatever start and end of Shape are'
-      : undefined,
+    (int('start') ?? 0) !== 0 || int('end') !== undefined ? "WebGL's Shape ignores start and end" : undefined,
   LRN: ({ int }) =>
     (int('size') ?? 1) > 1 ? "WebGL's LRN reads beyond the first and the last channel" : undefined,
   Cast: ({ int, type }) => {
@@ -89,7 +87,7 @@ const MISTAKES: Readonly<Record<string, (facts: NodeFacts) => string | undefined
     if (!isFloat || to === undefined || floatType(to) !== undefined || to === DataType.STRING)
       return undefined;
     return to === DataType.BOOL
-      ? 'WebGL casts to bool without making it 0 or 1'
+      ? "WebGL's cast to bool leaves numbers other than 0 and 1"
       : 'WebGL casts to integers without rounding';
   },
   Div: ({ type }) => {

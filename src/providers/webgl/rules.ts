@@ -23,7 +23,7 @@ const takes =
     return when(
       given !== undefined && !accepted.includes(given),
       'element-type',
-      `WebGL's ${node.opType} takes no ${typeName(given)}`,
+      `WebGL's ${node.opType} does not support ${typeName(given)}`,
     );
   };
 
@@ -35,7 +35,7 @@ const takesNumbers: Rule = ({ node, type }) => {
   return when(
     given === DataType.BOOL || given === DataType.STRING,
     'element-type',
-    `WebGL's ${node.opType} takes no ${typeName(given)}`,
+    `WebGL's ${node.opType} does not support ${typeName(given)}`,
   );
 };
 
@@ -69,7 +69,7 @@ const mostInputs =
 const unset =
   (name: string): Rule =>
   ({ node, int }) =>
-    when((int(name) ?? 0) !== 0, 'attribute', `WebGL's ${node.opType} has no ${name}`);
+    when((int(name) ?? 0) !== 0, 'attribute', `WebGL's ${node.opType} does not support ${name}`);
 
 const isImage = all(
   takes(DataType.FLOAT),
@@ -81,7 +81,7 @@ const conv = all(isImage, ({ node, int, constant, scope }) => {
   return when(
     (int('group') ?? 1) === 1 && !isGiven,
     'dynamic',
-    `WebGL's ${node.opType} takes no weights that nodes make, without groups`,
+    `WebGL's ${node.opType} without groups does not support weights that nodes compute`,
   );
 });
 const pool = all(takesFloats, unset('ceil_mode'));
@@ -103,11 +103,11 @@ const matMul: Rule = all(
 const PAD_MODES: readonly string[] = ['constant', 'reflect', 'edge'];
 const pad: Rule = all(
   takesFloats,
-  mostInputs(3, 'takes no axes'),
+  mostInputs(3, 'does not support axes'),
   constants(11, [1, 2], 'pads and value'),
   ({ text }) => {
     const mode = text('mode') ?? 'constant';
-    return when(!PAD_MODES.includes(mode), 'attribute', `WebGL's Pad has no mode ${mode}`);
+    return when(!PAD_MODES.includes(mode), 'attribute', `WebGL's Pad does not support the mode ${mode}`);
   },
 );
 
@@ -116,7 +116,7 @@ const slice: Rule = all(constants(10, [1, 2, 3, 4], 'starts, ends, axes and step
   return when(
     step !== undefined && step !== 1,
     'inputs',
-    `WebGL's Slice takes steps of 1, and this is ${step}`,
+    `WebGL's Slice supports only steps of 1, and this step is ${step}`,
   );
 });
 
@@ -127,11 +127,15 @@ const resize: Rule = ({ opset, text, has, dims }) => {
   const rank = dims(0)?.length;
   return [
     ...when(opset === 10, 'opset', "WebGL's Resize fails in opset 10"),
-    ...when(mode !== 'linear', 'attribute', `WebGL's Resize has only the mode linear, and this is ${mode}`),
+    ...when(
+      mode !== 'linear',
+      'attribute',
+      `WebGL's Resize supports only the mode linear, and this mode is ${mode}`,
+    ),
     ...when(
       !COORDINATES.includes(coordinates),
       'attribute',
-      `WebGL's Resize has no coordinate_transformation_mode ${coordinates}`,
+      `WebGL's Resize does not support the coordinate_transformation_mode ${coordinates}`,
     ),
     // WebGL counts only the given inputs. If an earlier one is omitted, it reads sizes as scales.
     ...when(
@@ -142,7 +146,7 @@ const resize: Rule = ({ opset, text, has, dims }) => {
     ...when(
       rank !== undefined && rank !== 2 && rank !== 4,
       'rank',
-      `WebGL's Resize takes two or four dimensions, and this one has ${rank}`,
+      `WebGL's Resize supports two or four dimensions, and its input has ${rank}`,
     ),
   ];
 };
@@ -160,16 +164,16 @@ const sum: Rule = all(takesFloats, ({ node, dims }) => {
           (size, axis) => typeof size === 'number' && typeof first[axis] === 'number' && size !== first[axis],
         )),
   );
-  return when(differs, 'inputs', "WebGL's Sum takes inputs of one shape only");
+  return when(differs, 'inputs', "WebGL's Sum supports only inputs of one shape");
 });
 
 const cast: Rule = all(
   ({ int }) => {
     const to = int('to') ?? 0;
     const isKnown = to >= 1 && to <= 13 && to !== DataType.FLOAT16 && to !== DataType.STRING;
-    return when(!isKnown, 'element-type', `WebGL has no ${typeName(to)} to cast to`);
+    return when(!isKnown, 'element-type', `WebGL does not support a cast to ${typeName(to)}`);
   },
-  ({ type }) => when(type(0) === DataType.STRING, 'element-type', 'WebGL casts no strings'),
+  ({ type }) => when(type(0) === DataType.STRING, 'element-type', 'WebGL does not cast strings'),
 );
 
 const squeeze: Rule = ({ node, opset }) =>
@@ -183,7 +187,7 @@ const dropout: Rule = all(mostInputs(1, 'takes one input only'), ({ node, scope 
     mask !== '' &&
     (scope.outputs.some(({ name }) => name === mask) ||
       scope.nodes.some(({ inputs }) => inputs.includes(mask)));
-  return when(isUsed, 'outputs', "WebGL's Dropout gives no mask");
+  return when(isUsed, 'outputs', "WebGL's Dropout does not compute its mask");
 });
 
 /** Rule of each operator, by its name. */

@@ -148,7 +148,7 @@ const MESSAGES: readonly [what: string, ProviderName, string, Partial<MachineFac
     failure('101: invalid device ordinal'),
     { deviceId: 7 },
     /no CUDA device 7$/,
-    /Choose from those that `nvidia-smi -L` lists/,
+    /Choose one that `nvidia-smi -L` lists/,
   ],
   [
     'mixed drivers',

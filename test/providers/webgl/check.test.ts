@@ -82,19 +82,24 @@ const refused = (name: string, bytes: Uint8Array, kind: ProblemKind, says: RegEx
 const branch = (label: string, op: string) => graph(label, [node(op, ['x'], ['o'])], [], [f32('o', 4)]);
 
 const REFUSED: Case[] = [
-  refused('an operator that it lacks', one('Softplus', [], IMAGE), 'operator', /^WebGL has no Softplus$/),
-  refused('Mish', one('Mish', [], IMAGE), 'operator', /^WebGL has no Mish$/),
+  refused(
+    'an operator that it lacks',
+    one('Softplus', [], IMAGE),
+    'operator',
+    /^WebGL does not support Softplus$/,
+  ),
+  refused('Mish', one('Mish', [], IMAGE), 'operator', /^WebGL does not support Mish$/),
   refused(
     'a later version',
     one('ReduceSum', [], [1, 1, 1, 1], { opset: 13 }),
     'opset',
-    /ReduceSum in opset 1 to 12, and this is opset 13/,
+    /ReduceSum in opset 1 to 12, and the model has opset 13/,
   ),
   refused(
     'an earlier version',
     one('Relu', [], IMAGE, { opset: 5 }),
     'opset',
-    /Relu in opset 6 on, and this is opset 5/,
+    /Relu in opset 6 on, and the model has opset 5/,
   ),
   refused(
     'If',
@@ -108,7 +113,7 @@ const REFUSED: Case[] = [
       { x: [4], opset: 13 },
     ),
     'graph-attribute',
-    /graphs inside, such as If/,
+    /nested graphs, such as those of If/,
   ),
   refused(
     'a function',
@@ -127,7 +132,7 @@ const REFUSED: Case[] = [
       ],
     }),
     'function',
-    /functions of a model's own, such as local.F/,
+    /a model's own functions, such as local.F/,
   ),
   refused(
     'another domain',
@@ -142,9 +147,9 @@ const REFUSED: Case[] = [
     'an old file',
     one('Neg', [], [4], { x: [4], opset: 6, ir: 2 }),
     'ir-version',
-    /IR version 3 on, and this is 2/,
+    /IR version 3 and newer, and the model has 2/,
   ),
-  refused('external data', externalModel('data.bin'), 'external-data', /data of bias is in one/),
+  refused('external data', externalModel('data.bin'), 'external-data', /one holds the data of bias/),
 
   refused(
     'an f16 initializer',
@@ -153,7 +158,7 @@ const REFUSED: Case[] = [
       initializers: [raw('h', F16, [1], Uint16Array.of(0))],
     }),
     'element-type',
-    /reads no f16, which h is/,
+    /element type f16 of h/,
   ),
   refused(
     'an f16 constant',
@@ -167,19 +172,19 @@ const REFUSED: Case[] = [
       { x: [4] },
     ),
     'element-type',
-    /reads no f16, which the value of Constant/,
+    /element type f16 of the value of Constant/,
   ),
   refused(
     'a cast to f16',
     of([node('Cast', ['x'], ['t'], { to: F16 }), toF32], IMAGE),
     'element-type',
-    /no f16 to cast to/,
+    /does not support a cast to f16/,
   ),
   refused(
     'an f16 output',
     one('Cast', [], IMAGE, { attributes: { to: F16 }, outputs: [value('y', F16, IMAGE)] }),
     'element-type',
-    /gives no f16, which the output y is/,
+    /element type f16 of the output y/,
   ),
   refused(
     'a wide integer',
@@ -188,13 +193,13 @@ const REFUSED: Case[] = [
       initializers: [ints('a', [1], [1]), raw('b', I64, [1], BigInt64Array.of(2n ** 63n - 1n))],
     }),
     'value',
-    /integers of 32 bits, and b needs more/,
+    /32-bit integers, and b exceeds them/,
   ),
   refused(
     'integers where floats are asked for',
     of([toI32, node('Transpose', ['i'], ['t']), toF32], [4, 4, 2, 1]),
     'element-type',
-    /Transpose takes no i32/,
+    /Transpose does not support i32/,
   ),
   refused(
     'truth values where numbers are asked for',
@@ -203,14 +208,14 @@ const REFUSED: Case[] = [
       initializers: [ints('k', [1], [0])],
     }),
     'element-type',
-    /Gather takes no bool/,
+    /Gather does not support bool/,
   ),
 
   refused(
     'an output that is an input',
     one('Neg', [], [4], { x: [4], outputs: [f32('y', 4), f32('x', 4)] }),
     'outputs',
-    /no node makes, such as x/,
+    /no node computes, such as x/,
   ),
   refused(
     'an output that is an initializer',
@@ -232,7 +237,7 @@ const REFUSED: Case[] = [
     'a left out input',
     one('Clip', ['', 'a'], [4], { x: [4], initializers: [floats('a', [], [0])] }),
     'inputs',
-    /left out, as number 2 of Clip/,
+    /omitted input, such as input 2 of this Clip/,
   ),
   refused(
     'a Constant of another attribute',
@@ -246,7 +251,7 @@ const REFUSED: Case[] = [
     'seven dimensions',
     one('Add', ['x'], [1, 1, 1, 1, 1, 2, 2], { x: [1, 1, 1, 1, 1, 2, 2] }),
     'rank',
-    /at most 6 dimensions, and Add is given 7/,
+    /at most 6 dimensions, and an input of Add has 7/,
   ),
 
   refused(
@@ -265,19 +270,19 @@ const REFUSED: Case[] = [
     'ceil_mode',
     one('MaxPool', [], [1, 2, 3, 3], { attributes: { kernel_shape: [2, 2], ceil_mode: 1 } }),
     'attribute',
-    /MaxPool has no ceil_mode/,
+    /MaxPool does not support ceil_mode/,
   ),
   refused(
     'ceil_mode of AveragePool',
     one('AveragePool', [], [1, 2, 3, 3], { attributes: { kernel_shape: [2, 2], ceil_mode: 1 } }),
     'attribute',
-    /AveragePool has no ceil_mode/,
+    /AveragePool does not support ceil_mode/,
   ),
   refused(
     'storage_order',
     one('MaxPool', [], [1, 2, 3, 3], { attributes: { kernel_shape: [2, 2], storage_order: 1 } }),
     'attribute',
-    /no storage_order/,
+    /does not support storage_order/,
   ),
   refused(
     'axes as an input',
@@ -355,13 +360,13 @@ const REFUSED: Case[] = [
       initializers: [ints('p', [4], [1, 1, 1, 1]), floats('v', [], [1]), ints('a', [2], [2, 3])],
     }),
     'inputs',
-    /Pad takes no axes/,
+    /Pad does not support axes/,
   ),
   refused(
     'a mode of Pad',
     one('Pad', ['p'], [1, 2, 6, 6], { opset: 19, initializers: [pads], attributes: { mode: 'wrap' } }),
     'attribute',
-    /no mode wrap/,
+    /does not support the mode wrap/,
   ),
   refused(
     'dynamic bounds',
@@ -389,25 +394,25 @@ const REFUSED: Case[] = [
       initializers: [ints('a', [1], [0]), ints('b', [1], [4]), ints('c', [1], [0]), ints('s', [1], [2])],
     }),
     'inputs',
-    /steps of 1, and this is 2/,
+    /steps of 1, and this step is 2/,
   ),
   refused(
     'Resize nearest',
     one('Resize', ['', 's'], half, { initializers: [s4], attributes: { mode: 'nearest' } }),
     'attribute',
-    /only the mode linear, and this is nearest/,
+    /only the mode linear, and this mode is nearest/,
   ),
   refused(
     'Resize cubic',
     one('Resize', ['', 's'], half, { initializers: [s4], attributes: { mode: 'cubic' } }),
     'attribute',
-    /and this is cubic/,
+    /and this mode is cubic/,
   ),
   refused(
     'Resize by default',
     one('Resize', ['', 's'], half, { initializers: [s4] }),
     'attribute',
-    /and this is nearest/,
+    /and this mode is nearest/,
   ),
   refused(
     'Resize of opset 10',
@@ -461,7 +466,7 @@ const REFUSED: Case[] = [
     'Sum that broadcasts',
     one('Sum', ['w'], [2, 2], { x: [2, 2], initializers: [floats('w', [2], [1, 2])] }),
     'inputs',
-    /one shape only/,
+    /only inputs of one shape/,
   ),
   refused('Squeeze without axes', one('Squeeze', [], [4], { x: [1, 4] }), 'inputs', /Squeeze needs its axes/),
   refused(
@@ -624,7 +629,7 @@ test('a problem says where it is', async () => {
   const [problem] = await problems(of([node('Softplus', ['x'], ['y'], {}, { name: 'soft' })], IMAGE));
   expect(problem).toEqual({
     kind: 'operator',
-    message: 'WebGL has no Softplus',
+    message: 'WebGL does not support Softplus',
     node: 'soft',
     op: 'Softplus',
     opset: 18,
