@@ -24,3 +24,26 @@ export function normal(random: Random): number {
   for (let count = 0; count < 12; count++) sum += random();
   return sum;
 }
+
+/** Mixes numbers into a seed (the finaliser of MurmurHash3, by Austin Appleby, public domain). */
+export function seedOf(...parts: readonly number[]): number {
+  let seed = 0;
+  for (const part of parts) {
+    seed = Math.imul(seed ^ (part >>> 0), 0x85ebca6b);
+    seed = Math.imul(seed ^ (seed >>> 13), 0xc2b2ae35);
+    seed = (seed ^ (seed >>> 16)) + 0x9e3779b9;
+  }
+  return seed >>> 0;
+}
+
+/** Returns the numbers below `length` in random order. */
+export function permutation(length: number, random: Random): Uint32Array {
+  const order = Uint32Array.from({ length }, (_, index) => index);
+  for (let last = length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    const moved = order[last] ?? 0;
+    order[last] = order[other] ?? 0;
+    order[other] = moved;
+  }
+  return order;
+}

@@ -50,7 +50,14 @@ export function editableModel(
   };
 }
 
-/** Reads a model from its bytes. Throws as `scan` does. */
+/**
+ * Reads a model from its bytes. Throws as `scan` does.
+ *
+ * @example
+ * import { modelFromBytes } from 'onnx-mish/train';
+ *
+ * const { document } = await modelFromBytes(bytes);
+ */
 export async function modelFromBytes(bytes: Uint8Array, name = 'model'): Promise<LoadedModel> {
   return modelInMemory(bytes, await scan(toSource(bytes, name)));
 }

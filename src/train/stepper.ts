@@ -11,6 +11,10 @@ export interface Stepper {
   step(feeds: Tensors, targets: Float32Array, rate: number): Promise<StepResult>;
   /** Returns a copy of the state by input name: weights, running statistics and the optimiser's state. */
   state(): ReadonlyMap<string, Float32Array>;
+  /** Copies the state into arrays, by input name. */
+  copyState(into: ReadonlyMap<string, Float32Array>): void;
+  /** Replaces the state, as after `stepsBefore` steps. */
+  restore(state: ReadonlyMap<string, ArrayLike<number>>, stepsBefore: number): void;
 }
 
 export interface StepResult {
@@ -36,11 +40,11 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
   const { optimizer, initial, signal } = options;
   let stepsTaken = options.stepsBefore ?? 0;
   const [first, second] = [allocate(step), allocate(step)];
-  for (const [place, { input }] of step.state.entries()) {
-    const values = initial.get(input);
-    if (values !== undefined) first[place]?.data.set(values);
-  }
   let [current, next] = [first, second];
+  const load = (values: ReadonlyMap<string, ArrayLike<number>>) => {
+    for (const [place, { input }] of step.state.entries()) current[place]?.data.set(values.get(input) ?? []);
+  };
+  load(initial);
 
   return {
     async step(feeds, targets, rate) {
@@ -70,6 +74,14 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
         });
       }
       return { loss, correct: step.correct === undefined ? undefined : numberOf(step.correct) };
+    },
+    copyState(into) {
+      for (const [place, { input }] of step.state.entries())
+        into.get(input)?.set(current[place]?.data ?? NONE);
+    },
+    restore(values, stepsBefore) {
+      load(values);
+      stepsTaken = stepsBefore;
     },
     state: () => new Map(step.state.map(({ input }, place) => [input, current[place]?.data.slice() ?? NONE])),
   };

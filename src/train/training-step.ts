@@ -42,6 +42,8 @@ export interface TrainingStep {
   readonly model: Spliced;
   /** Name of the targets' input, and their shape, which equals the output's shape. */
   readonly targets: { readonly name: string; readonly dims: readonly number[] };
+  /** The tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
+  readonly scores: string;
   /** Names of the inputs for the optimiser's scalars, in the order of `GraphOptimizer.scalars`. */
   readonly scalars: readonly string[];
   readonly state: readonly StateTensor[];
@@ -103,7 +105,7 @@ export function trainingStep(
     outputs: named.map(([, to]) => to),
   });
   return {
-    ...{ model, state: all, loss: LOSS },
+    ...{ model, scores, state: all, loss: LOSS },
     targets: { name: TARGETS, dims: probe.dims(scores) },
     scalars: scalars.map(scalarName),
     correct: loss.correct && CORRECT,
@@ -113,7 +115,11 @@ export function trainingStep(
 }
 
 /** Returns the tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
-function scoresOf(document: OnnxDocument, index: GraphIndex, { output, loss }: StepOptions): string {
+export function scoresOf(
+  document: OnnxDocument,
+  index: GraphIndex,
+  { output, loss }: Pick<StepOptions, 'output' | 'loss'>,
+): string {
   return finalActivation(document, index, output, loss)?.inputs[0] ?? output;
 }
 

@@ -1,0 +1,97 @@
+// Random changes of images, for training.
+import type { Random } from '../base/random.js';
+import { elementCount, type TypedArray } from '../providers/tensor.js';
+
+/**
+ * Random changes of an image: `flip` mirrors left and right, `flip-vertical` top and bottom, each half of the time; `crop` shifts
+ * the image by up to an eighth of its size and fills with zeros; `erase` sets a random rectangle to zero, half of the time.
+ */
+export const AUGMENTATIONS = ['flip', 'flip-vertical', 'crop', 'erase'] as const;
+export type Augmentation = (typeof AUGMENTATIONS)[number];
+
+/** Height and width of an image, and the number of elements from one pixel and one channel to the next. */
+export interface ImageLayout {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly pixelStride: number;
+  readonly channelStride: number;
+}
+
+/** Returns the layout of a sample; undefined if the sample is not an image. The channel axis is the shorter outer one. */
+export function imageLayout(dims: readonly number[]): ImageLayout | undefined {
+  const [first = 0, second = 0, third = 0] = dims;
+  if (dims.length !== 3 || elementCount(dims) === 0) return undefined;
+  if (first <= third)
+    return { channels: first, height: second, width: third, pixelStride: 1, channelStride: second * third };
+  return { channels: third, height: first, width: second, pixelStride: third, channelStride: 1 };
+}
+
+/** Changes drawn for one sample, which all images of the sample share. */
+export interface ImageChange {
+  readonly flip: boolean;
+  readonly flipVertical: boolean;
+  /** Shift as a share of width and height. */
+  readonly right: number;
+  readonly down: number;
+  /** Erased rectangle, as shares of width and height. */
+  readonly erased:
+    | { readonly left: number; readonly top: number; readonly width: number; readonly height: number }
+    | undefined;
+}
+
+const MAX_SHIFT_SHARE = 1 / 8;
+const MIN_ERASED_SHARE = 1 / 8;
+const MAX_ERASED_SHARE = 1 / 2;
+
+/** Draws the changes of a sample. */
+export function drawChange(kinds: readonly Augmentation[], random: Random): ImageChange {
+  const has = (kind: Augmentation) => kinds.includes(kind);
+  const shift = () => (2 * random() - 1) * MAX_SHIFT_SHARE;
+  const extent = () => MIN_ERASED_SHARE + random() * (MAX_ERASED_SHARE - MIN_ERASED_SHARE);
+  const rectangle = () => {
+    const [width, height] = [extent(), extent()];
+    return { width, height, left: random() * (1 - width), top: random() * (1 - height) };
+  };
+  return {
+    flip: has('flip') && random() < 0.5,
+    flipVertical: has('flip-vertical') && random() < 0.5,
+    right: has('crop') ? shift() : 0,
+    down: has('crop') ? shift() : 0,
+    erased: has('erase') && random() < 0.5 ? rectangle() : undefined,
+  };
+}
+
+/** Changes an image in place. `scratch` holds as many elements as the image. Without `erase`, no rectangle is erased. */
+export function changeImage(
+  image: TypedArray,
+  layout: ImageLayout,
+  change: ImageChange,
+  scratch: TypedArray,
+  erase = true,
+): void {
+  const { channels, height, width, pixelStride, channelStride } = layout;
+  const [right, down] = [Math.round(change.right * width), Math.round(change.down * height)];
+  const [from, to] = [scratch as Float32Array, image as Float32Array]; // elements are only moved
+  from.set(to);
+  const zero = (image instanceof BigInt64Array || image instanceof BigUint64Array ? 0n : 0) as number;
+  const { left, top, ...size } = (erase && change.erased) || { left: 2, top: 2, width: 0, height: 0 };
+  const isErased = (x: number, y: number) =>
+    x >= left * width &&
+    x < (left + size.width) * width &&
+    y >= top * height &&
+    y < (top + size.height) * height;
+  for (let y = 0; y < height; y++) {
+    const row = (change.flipVertical ? height - 1 - y : y) - down;
+    for (let x = 0; x < width; x++) {
+      const column = (change.flip ? width - 1 - x : x) - right;
+      const inside = row >= 0 && row < height && column >= 0 && column < width && !isErased(x, y);
+      for (let channel = 0; channel < channels; channel++) {
+        const at = channel * channelStride;
+        to[at + (y * width + x) * pixelStride] = inside
+          ? (from[at + (row * width + column) * pixelStride] as number)
+          : zero;
+      }
+    }
+  }
+}

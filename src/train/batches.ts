@@ -1,0 +1,109 @@
+// Batches of a training, in arrays that are reused.
+import { OnnxMishError } from '../base/error.js';
+import { createRandom, permutation, seedOf } from '../base/random.js';
+import {
+  type Augmentation,
+  changeImage,
+  drawChange,
+  type ImageLayout,
+  imageLayout,
+} from '../data/augment.js';
+import type { Samples } from '../data/samples.js';
+import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
+import type { TargetRows } from './targets.js';
+
+/** A batch's arrays: `read` fills them, and they hold until the next call. */
+export interface BatchReader {
+  readonly feeds: Readonly<Record<string, NumberTensor>>;
+  readonly targets: Float32Array;
+  /** Reads samples; with an epoch, augments them. The same seed, epoch and sample give the same values. */
+  read(indices: Uint32Array, epoch?: number): Promise<void>;
+}
+
+export interface NumberTensor extends Tensor {
+  readonly data: TypedArray;
+}
+
+export interface BatchOptions {
+  readonly batch: number;
+  /** Shape of the output for one sample. */
+  readonly outputDims: readonly number[];
+  readonly seed: number;
+  readonly augment: readonly Augmentation[];
+}
+
+/** Returns the order of the samples in an epoch. Epochs count from 1. */
+export function epochOrder(seed: number, epoch: number, count: number): Uint32Array {
+  return permutation(count, createRandom(seedOf(seed, epoch)));
+}
+
+/** Allocates the arrays of a batch. */
+export function batchArrays({ inputs }: Samples, batch: number): Record<string, NumberTensor> {
+  const entries = Object.entries(inputs).map(([name, { elemType, dims }]) => {
+    const shape = [batch, ...dims];
+    const data = arrayFor(elemType, elementCount(shape));
+    if (data === undefined) throw new OnnxMishError('bad-data', `input '${name}' has type ${elemType}`);
+    return [name, { elemType, dims: shape, data }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Creates a reader of batches. Throws `bad-usage` for an augmentation without images. */
+export function batchReader(samples: Samples, rows: TargetRows, options: BatchOptions): BatchReader {
+  const { batch, outputDims, seed, augment } = options;
+  const feeds = batchArrays(samples, batch);
+  const targets = new Float32Array(batch * elementCount(outputDims));
+  const images = augment.length === 0 ? [] : imagesOf(samples, feeds, targets, outputDims);
+  return {
+    feeds,
+    targets,
+    async read(indices, epoch) {
+      await samples.read(indices, feeds);
+      rows.read(indices, targets);
+      if (epoch === undefined) return;
+      for (const [place, index] of indices.entries()) {
+        const change = drawChange(augment, createRandom(seedOf(seed, epoch, index, 1)));
+        for (const { data, layout, length, scratch, erase } of images)
+          changeImage(data.subarray(place * length, (place + 1) * length), layout, change, scratch, erase);
+      }
+    },
+  };
+}
+
+/** Images in a batch's arrays. */
+interface Images {
+  readonly data: TypedArray;
+  readonly layout: ImageLayout;
+  /** Number of elements of a sample. */
+  readonly length: number;
+  readonly scratch: TypedArray;
+  readonly erase: boolean;
+}
+
+/** Finds the images among inputs and targets. Targets are images if they have the height and width of an input. */
+function imagesOf(
+  { inputs }: Samples,
+  feeds: Readonly<Record<string, NumberTensor>>,
+  targets: Float32Array,
+  outputDims: readonly number[],
+): Images[] {
+  const found: Images[] = [];
+  const add = (data: TypedArray, layout: ImageLayout, dims: readonly number[], erase: boolean) => {
+    const length = elementCount(dims);
+    found.push({ data, layout, length, scratch: data.slice(0, length), erase });
+  };
+  for (const [name, { dims }] of Object.entries(inputs)) {
+    const [layout, data] = [imageLayout(dims), feeds[name]?.data];
+    if (layout !== undefined && data !== undefined) add(data, layout, dims, true);
+  }
+  const [first] = found;
+  if (first === undefined) {
+    throw new OnnxMishError('bad-usage', 'the model takes no images, and only images can be augmented', {
+      fix: 'Leave out the augmentation',
+    });
+  }
+  const layout = imageLayout(outputDims);
+  const { height, width } = first.layout;
+  if (layout?.height === height && layout.width === width) add(targets, layout, outputDims, false);
+  return found;
+}

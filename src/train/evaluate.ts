@@ -1,0 +1,120 @@
+// Loss and correctness of a model on samples, by the model's inference.
+import { stopIfAborted } from '../base/abort.js';
+import { OnnxMishError } from '../base/error.js';
+import { ownProperty } from '../base/own.js';
+import type { Samples } from '../data/samples.js';
+import type { Session } from '../providers/provider.js';
+import { elementCount, toNumbers } from '../providers/tensor.js';
+import { batchArrays } from './batches.js';
+import type { LossName } from './losses.js';
+import type { TargetRows } from './targets.js';
+
+/** Loss and correctness of a model on samples. */
+export interface Evaluation {
+  /** Mean loss. */
+  readonly loss: number;
+  /** Share of correct predictions; null for a loss without predictions. */
+  readonly accuracy: number | null;
+  /** Loss of each sample. */
+  readonly losses: Float64Array;
+  /** Number of correct predictions of each sample, and their number at most; null for a loss without predictions. */
+  readonly correct: Uint32Array | null;
+  /** Predicted class of each sample; null unless the loss is cross-entropy. */
+  readonly predictions: Uint32Array | null;
+}
+
+export interface EvaluateOptions {
+  readonly loss: LossName;
+  /** The output that the loss is computed from, before a final activation that the loss includes. */
+  readonly scores: string;
+  /** Shape of the output for one sample. */
+  readonly outputDims: readonly number[];
+  readonly batch: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Evaluates an open model. The last batch is filled up with its last sample, which counts once. Throws `run-failed`, `aborted`. */
+export async function evaluateSession(
+  session: Session,
+  samples: Samples,
+  rows: TargetRows,
+  { loss, scores, outputDims, batch, signal }: EvaluateOptions,
+): Promise<Evaluation> {
+  const { count } = samples;
+  const length = elementCount(outputDims);
+  const feeds = batchArrays(samples, batch);
+  const targets = new Float32Array(batch * length);
+  const losses = new Float64Array(count);
+  const predictions = new Uint32Array(count);
+  const correct = new Uint32Array(count);
+  const scorer = SCORERS[loss];
+  for (let start = 0; start < count; start += batch) {
+    stopIfAborted(signal);
+    const indices = Uint32Array.from({ length: batch }, (_, place) => Math.min(start + place, count - 1));
+    await samples.read(indices, feeds);
+    rows.read(indices, targets);
+    const output = ownProperty(await session.run(feeds), scores);
+    const values = output && toNumbers(output);
+    if (values === undefined || values.length !== batch * length)
+      throw new OnnxMishError('run-failed', `the output '${scores}' has another shape than in training`);
+    for (let place = 0; place < batch && start + place < count; place++) {
+      const row = scorer(values, targets, place * length, length);
+      losses[start + place] = row.loss;
+      correct[start + place] = row.correct;
+      predictions[start + place] = row.prediction;
+    }
+  }
+  const mean = (sum: number) => sum / Math.max(1, count);
+  const hasPredictions = loss !== 'mse';
+  const right = correct.reduce((sum, one) => sum + one, 0);
+  return {
+    loss: mean(losses.reduce((sum, one) => sum + one, 0)),
+    accuracy: hasPredictions ? mean(right) / (loss === 'bce' ? length : 1) : null,
+    losses,
+    correct: hasPredictions ? correct : null,
+    predictions: loss === 'cross-entropy' ? predictions : null,
+  };
+}
+
+/** Result of one sample. */
+interface ScoredRow {
+  readonly loss: number;
+  readonly correct: number;
+  readonly prediction: number;
+}
+
+type Scorer = (scores: ArrayLike<number>, targets: Float32Array, from: number, length: number) => ScoredRow;
+
+const SCORERS: Readonly<Record<LossName, Scorer>> = {
+  'cross-entropy'(scores, targets, from, length) {
+    const [prediction, wanted] = [highestIn(scores, from, length), highestIn(targets, from, length)];
+    const top = scores[from + prediction] ?? 0;
+    let sum = 0;
+    for (let at = from; at < from + length; at++) sum += Math.exp((scores[at] ?? 0) - top);
+    const offset = top + Math.log(sum);
+    let loss = 0;
+    for (let at = from; at < from + length; at++) loss += (targets[at] ?? 0) * (offset - (scores[at] ?? 0));
+    return { loss, prediction, correct: prediction === wanted ? 1 : 0 };
+  },
+  bce(scores, targets, from, length) {
+    let loss = 0;
+    let correct = 0;
+    for (let at = from; at < from + length; at++) {
+      const [score, target] = [scores[at] ?? 0, targets[at] ?? 0];
+      loss += Math.max(score, 0) + Math.log1p(Math.exp(-Math.abs(score))) - score * target;
+      if (score > 0 === target > 0.5) correct++;
+    }
+    return { loss: loss / length, correct, prediction: 0 };
+  },
+  mse(scores, targets, from, length) {
+    let loss = 0;
+    for (let at = from; at < from + length; at++) loss += ((scores[at] ?? 0) - (targets[at] ?? 0)) ** 2;
+    return { loss: loss / length, correct: 0, prediction: 0 };
+  },
+};
+
+function highestIn(values: ArrayLike<number>, from: number, length: number): number {
+  let best = 0;
+  for (let at = 1; at < length; at++) if ((values[from + at] ?? 0) > (values[from + best] ?? 0)) best = at;
+  return best;
+}

@@ -1,0 +1,127 @@
+// Targets of a training: class numbers or numbers, as the loss needs them.
+import { OnnxMishError } from '../base/error.js';
+import { checkFinite } from '../data/samples.js';
+import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
+import type { LossName } from './losses.js';
+
+/** Class numbers, one per sample, or a tensor whose first axis counts samples. */
+export type Targets = Tensor | ArrayLike<number>;
+
+/** Targets with random access. */
+export interface TargetRows {
+  readonly count: number;
+  /** Class number of each sample; undefined if the targets are not class numbers. */
+  readonly labels: ArrayLike<number> | undefined;
+  /** Writes the targets of samples, in the shape of the output. */
+  read(indices: ArrayLike<number>, into: Float32Array): void;
+}
+
+const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
+
+/** Returns the numbers of targets. Throws `bad-data` for strings. */
+export function targetNumbers(targets: Targets): ArrayLike<number> {
+  const numbers = isTensor(targets) ? toNumbers(targets) : targets;
+  if (numbers !== undefined) return numbers;
+  throw bad('the targets are strings', 'Give numbers; for classes, numbers from 0');
+}
+
+/**
+ * Prepares targets for a loss. `dims` is the shape of the output for one sample. Cross-entropy takes class numbers or
+ * probabilities. Throws `bad-data` for targets that do not fit.
+ */
+export function targetRows(
+  targets: Targets,
+  loss: LossName,
+  dims: readonly number[],
+  count: number,
+): TargetRows {
+  const numbers = targetNumbers(targets);
+  const length = elementCount(dims);
+  const given = isTensor(targets) ? (targets.dims[0] ?? 0) : numbers.length;
+  if (loss === 'cross-entropy' && numbers.length === given) {
+    checkCount(given, count);
+    return classRows(numbers, dims);
+  }
+  checkCount(given, count);
+  if (numbers.length !== count * length) {
+    const shape = isTensor(targets) ? targets.dims : [numbers.length];
+    throw bad(
+      `the targets have shape [${shape}], but the output has [N, ${dims}]`,
+      'Give targets of the shape of the output',
+    );
+  }
+  checkFinite(numbers, 'targets', length);
+  if (loss !== 'mse') checkShares(numbers, length);
+  return {
+    count,
+    labels: undefined,
+    read(indices, into) {
+      for (let place = 0; place < indices.length; place++) {
+        const from = (indices[place] ?? 0) * length;
+        for (let at = 0; at < length; at++) into[place * length + at] = numbers[from + at] ?? 0;
+      }
+    },
+  };
+}
+
+function checkCount(given: number, count: number): void {
+  if (given === count) return;
+  throw bad(`there are ${given} targets for ${count} samples`, 'Give a target for each sample');
+}
+
+function classRows(labels: ArrayLike<number>, dims: readonly number[]): TargetRows {
+  const [classes = 1, ...rest] = dims;
+  if (elementCount(rest) !== 1) {
+    throw bad(
+      `the output has shape [N, ${dims}], and class numbers need [N, classes]`,
+      'Name an output of class scores, or give probabilities of the shape of the output',
+    );
+  }
+  const first = labels[0];
+  let several = false;
+  for (let sample = 0; sample < labels.length; sample++) {
+    const label = labels[sample] as number;
+    several ||= label !== first;
+    if (Number.isInteger(label) && label >= 0 && label < classes) continue;
+    throw bad(
+      `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`,
+      'Number classes from 0',
+    );
+  }
+  if (!several) throw oneClass(first);
+  return {
+    count: labels.length,
+    labels,
+    read(indices, into) {
+      into.fill(0);
+      for (let place = 0; place < indices.length; place++)
+        into[place * classes + (labels[indices[place] ?? 0] ?? 0)] = 1;
+    },
+  };
+}
+
+function oneClass(label: number | undefined): OnnxMishError {
+  return bad(
+    label === undefined ? 'there are no labels' : `all labels are ${label}`,
+    'Give samples of at least two classes',
+  );
+}
+
+/** Throws `bad-data` for a target outside 0 to 1, and for targets that are all the same. */
+function checkShares(numbers: ArrayLike<number>, length: number): void {
+  let several = false;
+  for (let at = 0; at < numbers.length; at++) {
+    const value = numbers[at] as number;
+    several ||= value !== numbers[at % length];
+    if (value >= 0 && value <= 1) continue;
+    throw bad(
+      `the target ${value} of sample ${Math.floor(at / length)} is outside 0 to 1`,
+      'Give targets from 0 to 1',
+    );
+  }
+  if (!several) throw oneClass(numbers[0]);
+}
+
+function bad(what: string, fix: string): OnnxMishError {
+  return new OnnxMishError('bad-data', what, { fix });
+}

@@ -1,0 +1,186 @@
+import { OnnxMishError } from '../base/error.js';
+import { sha256 } from '../base/sha256.js';
+import { extractEdits } from '../onnx/extract.js';
+import { type Edit, type Spliced, splice } from '../onnx/splice.js';
+import { weightEdit } from '../onnx/weights.js';
+import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { withSession } from '../providers/with-session.js';
+import type { Epoch } from './epoch.js';
+import { createEpochRunner } from './epoch-runner.js';
+import { type Evaluation, evaluateSession } from './evaluate.js';
+import { trainingProgress } from './progress.js';
+import {
+  type LabelledSamples,
+  type ProviderTrainerOptions,
+  type ResolvedSettings,
+  resolveSettings,
+} from './trainer-options.js';
+import { type CheckedSamples, planTraining, type TrainerRemark, type TrainingPlan } from './training-plan.js';
+
+/**
+ * A training in progress. Iteration trains an epoch at a time and ends after the last; a new iteration goes on where the
+ * previous one left. After an error or an abort, the trainer is at the end of the last whole epoch.
+ */
+export interface ModelTrainer extends AsyncIterable<Epoch> {
+  readonly remarks: readonly TrainerRemark[];
+  /** Names of the weights that are trained. */
+  readonly trained: readonly string[];
+  /** The finished epochs, those before a checkpoint included. */
+  readonly epochs: readonly Epoch[];
+  /** Number of the epoch with the best validation score; null without validation. */
+  readonly best: number | null;
+  /** Returns the state after the last whole epoch, for `resume`. */
+  checkpoint(): Uint8Array;
+  /** Returns the weights and running statistics of the result, by name. */
+  weights(): ReadonlyMap<string, Float32Array>;
+  /** Returns the edits of the model's document that write the result's weights. */
+  edits(): Promise<readonly Edit[]>;
+  /** Returns the model with the result's weights; all other bytes are the model's. */
+  model(): Promise<Spliced>;
+  /** Runs the result on samples. Throws `bad-data`, `run-failed`, `aborted`. */
+  evaluate(samples: LabelledSamples): Promise<Evaluation>;
+  close(): Promise<void>;
+}
+
+/**
+ * Prepares the training of a model. One run of ONNX Runtime is one step: forward pass, loss, gradients and optimiser. The same
+ * seed gives the same bytes on the same machine. Checks all samples and targets first. The trainer must be closed.
+ *
+ * Throws as `scan` does; `bad-data` for samples that do not fit, labels out of range or of one class, NaN, or a batch
+ * larger than the data; `bad-usage` for a model without weights and for a checkpoint of another model or other options;
+ * `run-failed`.
+ *
+ * @example
+ * import { getProvider } from 'onnx-mish/node';
+ * import { createTrainer } from 'onnx-mish/train';
+ *
+ * const images = { elemType: 'f32', dims: [256, 1, 28, 28], data: new Float32Array(256 * 784) };
+ * const labels = Array.from({ length: 256 }, (_, index) => index % 10);
+ * const provider = getProvider('cpu');
+ * const trainer = await createTrainer(bytes, { inputs: { images }, targets: labels, epochs: 3, provider });
+ * for await (const { epoch, loss, accuracy } of trainer) console.log(epoch, loss, accuracy);
+ * const trained = await (await trainer.model()).bytes();
+ * await trainer.close();
+ */
+export async function createTrainer(
+  given: LoadedModel | Uint8Array,
+  options: ProviderTrainerOptions,
+): Promise<ModelTrainer> {
+  const model = given instanceof Uint8Array ? await modelFromBytes(given) : given;
+  const settings = resolveSettings(options);
+  const plan = await planTraining(model, options, settings);
+  const validation = options.validation && plan.check(options.validation);
+  const digest = await digestOf(model, options, settings, plan, validation);
+  const progress = trainingProgress(plan.step, plan.initial, digest, {
+    resume: options.resume,
+    validates: validation !== undefined,
+  });
+  const runner = await createEpochRunner(plan, settings, options);
+  const stepsTaken = () => progress.epochs.length * runner.stepsPerEpoch;
+  runner.restore(progress.state, stepsTaken());
+  const result = () => progress.weights(settings.keep);
+
+  const isDone = () => {
+    const { epochs, best } = progress;
+    const stale = best === null ? 0 : epochs.length - best;
+    return epochs.length >= settings.epochs || stale >= (settings.patience ?? Number.POSITIVE_INFINITY);
+  };
+  async function trainEpoch(): Promise<Epoch> {
+    try {
+      const trained = await runner.run(progress.epochs.length + 1);
+      const weights = new Map(
+        [...plan.initial].map(([name, { length }]) => [name, new Float32Array(length)]),
+      );
+      runner.copyState(weights);
+      checkWeights(weights, trained.epoch);
+      const evaluation = validation && (await evaluateWeights(plan, weights, validation, settings, options));
+      const score = evaluation && { loss: evaluation.loss, accuracy: evaluation.accuracy };
+      if (score !== undefined && !Number.isFinite(score.loss))
+        throw diverged(`the validation loss of epoch ${trained.epoch} is ${score.loss}`);
+      const epoch = { ...trained, validation: score ?? null };
+      progress.add(epoch, runner.copyState);
+      return epoch;
+    } catch (error) {
+      runner.restore(progress.state, stepsTaken());
+      throw error;
+    }
+  }
+
+  return {
+    remarks: plan.remarks,
+    trained: plan.trained,
+    epochs: progress.epochs,
+    get best() {
+      return progress.best;
+    },
+    async *[Symbol.asyncIterator]() {
+      while (!isDone()) yield await trainEpoch();
+    },
+    checkpoint: progress.checkpoint,
+    weights: () => new Map([...result()].map(([name, values]) => [name, values.slice()])),
+    edits: () => weightEdits(plan, result()),
+    model: async () => splice(plan.model.document.source, await weightEdits(plan, result())),
+    evaluate: async (samples) => evaluateWeights(plan, result(), plan.check(samples), settings, options),
+    close: runner.close,
+  };
+}
+
+type Values = ReadonlyMap<string, Float32Array>;
+
+/** Returns the edits that write weights and running statistics into the model. */
+async function weightEdits({ model, step }: TrainingPlan, weights: Values): Promise<Edit[]> {
+  const edits: Edit[] = [];
+  for (const { input, weight } of step.state) {
+    const values = weights.get(input);
+    if (weight !== undefined && values !== undefined)
+      edits.push(await weightEdit(model.document, weight, values));
+  }
+  return edits;
+}
+
+/** Runs the model with these weights on samples. */
+async function evaluateWeights(
+  plan: TrainingPlan,
+  weights: Values,
+  { samples, rows }: CheckedSamples,
+  { loss }: ResolvedSettings,
+  options: ProviderTrainerOptions,
+): Promise<Evaluation> {
+  const { model, step, batch, outputDims } = plan;
+  const { document } = model;
+  const edits = [...extractEdits(document, [step.scores]), ...(await weightEdits(plan, weights))];
+  const scores = { loss, scores: step.scores, outputDims, batch, signal: options.signal };
+  return model.withEdited(splice(document.source, edits), (copy) =>
+    withSession(copy, options, (session) => evaluateSession(session, samples, rows, scores)),
+  );
+}
+
+function checkWeights(weights: Values, epoch: number): void {
+  for (const [name, values] of weights) {
+    const wrong = values.find((value) => value - value !== 0);
+    if (wrong !== undefined) throw diverged(`the weight '${name}' contains ${wrong} after epoch ${epoch}`);
+  }
+}
+
+function diverged(what: string): OnnxMishError {
+  return new OnnxMishError('run-failed', what, { fix: 'Lower the learning rate' });
+}
+
+/** Returns the SHA-256 of all that decides the result: model, settings, trained weights, and types and number of samples. */
+async function digestOf(
+  model: LoadedModel,
+  { teacher }: ProviderTrainerOptions,
+  settings: ResolvedSettings,
+  { trained, data, batch }: TrainingPlan,
+  validation: CheckedSamples | undefined,
+): Promise<string> {
+  const typeOf = ({ samples: { count, inputs } }: CheckedSamples) => ({ count, inputs });
+  const teaching = teacher && {
+    share: teacher.share,
+    model:
+      teacher.model instanceof Uint8Array ? await sha256(teacher.model) : await teacher.model.fingerprint(),
+  };
+  const types = { train: typeOf(data), validation: validation && typeOf(validation) };
+  const facts = { model: await model.fingerprint(), settings, trained, batch, teaching, data: types };
+  return sha256(JSON.stringify(facts));
+}

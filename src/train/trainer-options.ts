@@ -1,0 +1,129 @@
+// Options of a training, their defaults, and the checks of their values.
+import { OnnxMishError } from '../base/error.js';
+import { AUGMENTATIONS, type Augmentation } from '../data/augment.js';
+import type { Samples } from '../data/samples.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider, Provider, SessionOptions } from '../providers/provider.js';
+import type { Tensor } from '../providers/tensor.js';
+import type { OptimizerOptions } from './graph-optimizers.js';
+import type { LossName } from './losses.js';
+import type { Schedule } from './schedule.js';
+import type { Targets } from './targets.js';
+
+/** Samples with their targets. */
+export interface LabelledSamples {
+  /** Samples with random access, or an array for each input, whose first axis counts samples. */
+  readonly inputs: Samples | Readonly<Record<string, Tensor>>;
+  /** Class numbers, one per sample, or numbers in the shape of the output. */
+  readonly targets: Targets;
+}
+
+/** Model whose outputs are mixed into the targets (distillation). */
+export interface Teacher {
+  /** Model with the same inputs and output. */
+  readonly model: LoadedModel | Uint8Array;
+  /** Share of the teacher's outputs in the targets; default 0.5. */
+  readonly share?: number | undefined;
+}
+
+/** Settings of a training that decide its result. */
+export interface TrainerSettings {
+  /** The output that the loss is computed from; default: the first. */
+  readonly output?: string | undefined;
+  /** Default: cross-entropy. */
+  readonly loss?: LossName | undefined;
+  /** Share of the uniform distribution in the targets of cross-entropy; default 0. */
+  readonly labelSmoothing?: number | undefined;
+  /** Default: Adam. */
+  readonly optimizer?: OptimizerOptions | undefined;
+  /** Highest learning rate; default 0.001, for SGD 0.01. */
+  readonly rate?: number | undefined;
+  /** Course of the learning rate over all epochs; default: cosine. */
+  readonly schedule?: Schedule['kind'] | undefined;
+  /** Number of epochs over which the rate rises, which may be a fraction; default 0. */
+  readonly warmUp?: number | undefined;
+  /** For the schedule `step`: number of epochs between two decays, and the factor of a decay. */
+  readonly decayEpochs?: number | undefined;
+  readonly decay?: number | undefined;
+  /** Default 1. */
+  readonly epochs?: number | undefined;
+  /** Number of samples of a step; default 64, or what the model takes. */
+  readonly batch?: number | undefined;
+  /** Seed of the order of the samples and of augmentation; default 0. */
+  readonly seed?: number | undefined;
+  /** Statistics of batch normalisation. `auto`, the default, trains with the batch's from 32 samples a batch on. */
+  readonly batchNorm?: 'auto' | 'frozen' | 'train' | undefined;
+  /** Maximum norm of all gradients together; unlimited by default. */
+  readonly maxGradientNorm?: number | undefined;
+  /** Random changes of images; default: none. */
+  readonly augment?: readonly Augmentation[] | undefined;
+  /** Number of epochs without a better validation score after which training ends; unlimited by default. */
+  readonly patience?: number | undefined;
+  /** Weights of the result: those of the epoch with the best validation score, the default, or of the last epoch. */
+  readonly keep?: 'best' | 'last' | undefined;
+}
+
+export interface TrainerOptions extends LabelledSamples, TrainerSettings {
+  readonly validation?: LabelledSamples | undefined;
+  readonly teacher?: Teacher | undefined;
+  /** Returns whether a weight stays unchanged; default: none does. */
+  readonly freeze?: ((weight: string) => boolean) | undefined;
+  readonly provider?: Provider | undefined;
+  /** Provider that computes the first loss as well. Training stops if the losses differ. */
+  readonly reference?: Provider | undefined;
+  readonly session?: SessionOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** A checkpoint of the same model and options, to go on from. */
+  readonly resume?: Uint8Array | undefined;
+  /** Receives the number of finished steps, their total, and an estimate of the seconds left. */
+  readonly onProgress?: ((step: number, of: number, secondsLeft: number) => void) | undefined;
+}
+
+/** Settings with all defaults, except for those that depend on the model. */
+export type ResolvedSettings = ReturnType<typeof resolveSettings>;
+
+/** Options of a trainer on a provider. */
+export type ProviderTrainerOptions = TrainerOptions & OnProvider;
+
+/** Batch size from which batch normalisation is trained by default. */
+export const MIN_BATCH_NORM_SAMPLES = 32;
+
+/** Fills in the defaults. Throws `bad-usage` for values that cannot be used. */
+export function resolveSettings(settings: TrainerSettings) {
+  const { optimizer = { kind: 'adam' }, loss = 'cross-entropy' } = settings;
+  const { rate = optimizer.kind === 'sgd' ? 0.01 : 0.001 } = settings;
+  const { epochs = 1, batch, seed = 0, warmUp = 0, augment = [], labelSmoothing = 0 } = settings;
+  const { maxGradientNorm, patience, decayEpochs, decay, output } = settings;
+  const { schedule = 'cosine', batchNorm = 'auto', keep = 'best' } = settings;
+  checkWhole('the number of epochs', epochs);
+  checkWhole('the batch size', batch);
+  checkWhole('the patience', patience);
+  checkRange('the learning rate', rate, 0, Number.MAX_VALUE);
+  checkRange('the warm-up', warmUp, 0, epochs);
+  checkRange('the label smoothing', labelSmoothing, 0, 1);
+  if (maxGradientNorm !== undefined)
+    checkRange('the maximum norm of the gradients', maxGradientNorm, Number.MIN_VALUE, Number.MAX_VALUE);
+  if (decayEpochs !== undefined)
+    checkRange('the number of epochs between decays', decayEpochs, Number.MIN_VALUE, Number.MAX_VALUE);
+  const unusable = augment.find((kind) => !AUGMENTATIONS.includes(kind));
+  if (unusable !== undefined) {
+    throw new OnnxMishError('bad-usage', `'${unusable}' is not a valid augmentation`, {
+      fix: `Use ${AUGMENTATIONS.join(', ')}`,
+    });
+  }
+  return {
+    ...{ output, loss, labelSmoothing, optimizer, rate, schedule, warmUp, decayEpochs, decay, epochs, batch },
+    ...{ seed, batchNorm, maxGradientNorm, augment, patience, keep },
+  };
+}
+
+function checkWhole(name: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
+  throw new OnnxMishError('bad-usage', `${name} must be a positive integer, got ${value}`);
+}
+
+function checkRange(name: string, value: number, low: number, high: number): void {
+  if (value >= low && value <= high) return;
+  const range = high === Number.MAX_VALUE ? 'positive' : `from ${low} to ${high}`;
+  throw new OnnxMishError('bad-usage', `${name} must be ${range}, got ${value}`);
+}

@@ -1,0 +1,448 @@
+import { describe, expect, test } from 'vitest';
+import { createRandom, normal } from '../../src/base/random.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import type { Provider } from '../../src/providers/provider.js';
+import type { Tensor } from '../../src/providers/tensor.js';
+import { createTrainer, type ProviderTrainerOptions } from '../../src/train/index.js';
+import { floats, model, node, value } from '../support/model.js';
+import { bytesOf } from '../support/models.js';
+
+const provider = nodeProvider('cpu');
+
+/** Samples of three normal numbers each. */
+function points(count: number, seed = 3): Tensor & { data: Float32Array } {
+  const random = createRandom(seed);
+  const data = Float32Array.from({ length: 3 * count }, () => normal(random));
+  return { elemType: 'f32', dims: [count, 3], data };
+}
+
+const OPTIMUM = [1.5, -0.5, 0.25];
+const linear = ({ data }: { data: Float32Array }, row: number) =>
+  OPTIMUM.reduce((sum, weight, at) => sum + weight * (data[3 * row + at] ?? 0), 0.75);
+
+const linearModel = (outputs = 1) =>
+  model({
+    nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+    initializers: [
+      floats('w', [3, outputs], Array(3 * outputs).fill(0)),
+      floats('b', [outputs], Array(outputs).fill(0)),
+    ],
+    inputs: [value('x', 1, ['N', 3])],
+    outputs: [value('y', 1, ['N', outputs])],
+  });
+
+const x = points(96);
+const targets = {
+  elemType: 'f32',
+  dims: [96, 1],
+  data: Float32Array.from({ length: 96 }, (_, row) => linear(x, row)),
+};
+const regression = { inputs: { x }, targets, loss: 'mse', batch: 32, rate: 0.05, provider } as const;
+const classes: number[] = Array.from({ length: 96 }, (_, row) => (linear(x, row) > 0 ? 1 : 0));
+const classification = { inputs: { x }, targets: classes, batch: 16, rate: 0.1, provider } as const;
+
+async function trained(bytes: Uint8Array, options: ProviderTrainerOptions) {
+  const trainer = await createTrainer(bytes, options);
+  for await (const _ of trainer);
+  const result = await (await trainer.model()).bytes();
+  await trainer.close();
+  return {
+    result,
+    epochs: trainer.epochs,
+    checkpoint: trainer.checkpoint(),
+    weights: trainer.weights(),
+    trainer,
+  };
+}
+
+describe('a known optimum is found', () => {
+  test('by least squares', async () => {
+    const { weights, result, epochs } = await trained(linearModel(), { ...regression, epochs: 120 });
+    for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 2);
+    expect(weights.get('b')?.[0]).toBeCloseTo(0.75, 2);
+    expect(epochs.at(-1)?.loss).toBeLessThan(1e-4);
+    expect(epochs.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 120 }, (_, at) => at + 1));
+    const session = await provider.open(result);
+    const { y } = await session.run({ x });
+    for (const row of [0, 5, 95]) expect(y?.data[row]).toBeCloseTo(linear(x, row), 1);
+    await session.close();
+  });
+
+  test.each([
+    ['cross-entropy', 2],
+    ['bce', 1],
+  ] as const)('by logistic regression with %s', async (loss, outputs) => {
+    // Decay makes the optimum finite: at the optimum, the mean gradient of the loss is -decay × weights.
+    const decay = 0.05;
+    const { weights } = await trained(linearModel(outputs), {
+      ...{ ...classification, loss, batch: 96, epochs: 400 },
+      optimizer: { kind: 'sgd', momentum: 0.9, weightDecay: decay },
+    });
+    const [w = [], b = []] = [weights.get('w'), weights.get('b')];
+    const gradient = new Float64Array(3 * outputs);
+    for (let row = 0; row < 96; row++) {
+      const scores = Array.from({ length: outputs }, (_, k) =>
+        [0, 1, 2].reduce(
+          (sum, at) => sum + (w[at * outputs + k] ?? 0) * (x.data[3 * row + at] ?? 0),
+          b[k] ?? 0,
+        ),
+      );
+      const powers = scores.map((score) => Math.exp(score));
+      const total = outputs === 1 ? 1 + (powers[0] ?? 0) : powers.reduce((sum, power) => sum + power, 0);
+      for (let k = 0; k < outputs; k++) {
+        const wanted = outputs === 1 ? classes[row] : Number(classes[row] === k);
+        const error = (powers[k] ?? 0) / total - (wanted ?? 0);
+        for (let at = 0; at < 3; at++)
+          gradient[at * outputs + k] =
+            (gradient[at * outputs + k] ?? 0) + (error * (x.data[3 * row + at] ?? 0)) / 96;
+      }
+    }
+    for (const [at, slope] of gradient.entries()) expect(slope + decay * (w[at] ?? 0)).toBeCloseTo(0, 3);
+  });
+});
+
+const validation = { inputs: { x: points(40, 9) }, targets: classes.slice(0, 40) };
+
+describe('a training', () => {
+  test('of the same seed gives the same bytes; of another, others', async () => {
+    const options = { ...classification, epochs: 2, validation };
+    const [one, same, other] = [
+      await trained(linearModel(2), options),
+      await trained(linearModel(2), options),
+      await trained(linearModel(2), { ...options, seed: 1 }),
+    ];
+    expect(Buffer.compare(one.result, same.result)).toBe(0);
+    expect(Buffer.compare(one.result, other.result)).not.toBe(0);
+  });
+
+  test('goes on from each checkpoint to the same bytes as without a stop', async () => {
+    const options = {
+      ...{ ...classification, epochs: 5, validation, warmUp: 0.5, batch: 20 },
+      optimizer: { kind: 'rmsprop', momentum: 0.9 },
+    } as const;
+    const whole = await trained(linearModel(2), options);
+    const trainer = await createTrainer(linearModel(2), options);
+    const checkpoints = [trainer.checkpoint()];
+    for await (const { epoch } of trainer) if (epoch <= 4) checkpoints.push(trainer.checkpoint());
+    await trainer.close();
+    for (const resume of checkpoints) {
+      const { result, epochs, checkpoint, trainer } = await trained(linearModel(2), { ...options, resume });
+      expect(Buffer.compare(result, whole.result)).toBe(0);
+      const timeless = (all: typeof epochs) => all.map((epoch) => ({ ...epoch, seconds: 0 }));
+      expect(timeless(epochs)).toEqual(timeless(whole.epochs));
+      expect(trainer.best).toBe(whole.trainer.best);
+      expect(checkpoint.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('that is aborted at any step is at its last whole epoch, and can go on', async () => {
+    const options = { ...classification, epochs: 3, batch: 32, validation };
+    const whole = await trained(linearModel(2), options);
+    for (let stop = 0; stop < 9; stop++) {
+      const controller = new AbortController();
+      let steps = 0;
+      const trainer = await createTrainer(linearModel(2), {
+        ...{ ...options, signal: controller.signal },
+        onProgress: () => void (++steps > stop && controller.abort()),
+      });
+      const epochs = async () => {
+        for await (const _ of trainer);
+      };
+      await expect(epochs()).rejects.toMatchObject({ code: 'aborted' });
+      // The last step of an epoch is aborted before the epoch is complete, as its validation is.
+      expect(trainer.epochs).toHaveLength(Math.floor(stop / 3));
+      const resumed = await trained(linearModel(2), { ...options, resume: trainer.checkpoint() });
+      expect(Buffer.compare(resumed.result, whole.result), `stopped after ${stop}`).toBe(0);
+      await trainer.close();
+    }
+  });
+
+  test('can be left and continued', async () => {
+    const trainer = await createTrainer(linearModel(2), { ...classification, epochs: 4 });
+    const seen: number[] = [];
+    for await (const { epoch } of trainer) {
+      seen.push(epoch);
+      if (epoch === 2) break;
+    }
+    for await (const { epoch } of trainer) seen.push(epoch);
+    expect(seen).toEqual([1, 2, 3, 4]);
+    await trainer.close();
+  });
+
+  test('shares its batches with the training of another model', async () => {
+    const batches = async (bytes: Uint8Array) => {
+      const seen: number[][] = [];
+      const inner = points(48, 5);
+      const samples = {
+        count: 48,
+        inputs: { x: { elemType: 'f32', dims: [3] } },
+        read(indices: ArrayLike<number>, batch: Readonly<Record<string, Tensor>>) {
+          seen.push(Array.from(indices));
+          const into = batch.x?.data;
+          if (!(into instanceof Float32Array)) throw new Error('the batch has no array');
+          for (const [place, index] of Array.from(indices).entries())
+            into.set(inner.data.subarray(3 * index, 3 * index + 3), 3 * place);
+        },
+      };
+      await trained(bytes, { ...classification, inputs: samples, targets: classes.slice(0, 48), epochs: 2 });
+      return seen;
+    };
+    const deeper = model({
+      nodes: [
+        node('Gemm', ['x', 'w', 'b'], ['h']),
+        node('Relu', ['h'], ['r']),
+        node('Gemm', ['r', 'v'], ['y']),
+      ],
+      initializers: [
+        floats('w', [3, 3], Array(9).fill(0.5)),
+        floats('b', [3], [1, 2, 3]),
+        floats('v', [3, 2], Array(6).fill(0.1)),
+      ],
+      inputs: [value('x', 1, ['N', 3])],
+      outputs: [value('y', 1, ['N', 2])],
+    });
+    const [one, other] = [await batches(linearModel(2)), await batches(deeper)];
+    expect(one).toEqual(other);
+    // The first batch is the probe's.
+    const [first, second] = [one.slice(1, 4).flat(), one.slice(4).flat()];
+    const all = Array.from({ length: 48 }, (_, at) => at);
+    for (const epoch of [first, second]) expect(epoch.toSorted((a, b) => a - b)).toEqual(all);
+    expect(first).not.toEqual(second);
+  });
+
+  test('keeps the epoch with the best validation score, and stops after a few without a better one', async () => {
+    const turned = { inputs: { x: points(40, 9) }, targets: validation.targets.map((label) => 1 - label) };
+    const options = { ...classification, rate: 0.001, validation: turned, schedule: 'constant' } as const;
+    const { epochs, trainer, weights } = await trained(linearModel(2), {
+      ...options,
+      epochs: 40,
+      patience: 3,
+    });
+    expect(epochs.length).toBe((trainer.best ?? 0) + 3);
+    const until = await trained(linearModel(2), { ...options, epochs: trainer.best ?? 1 });
+    expect(weights).toEqual(until.weights);
+    const last = await trained(linearModel(2), { ...options, epochs: 40, patience: 3, keep: 'last' });
+    expect(last.weights).not.toEqual(weights);
+  });
+
+  test('evaluates with a last batch that is not full', async () => {
+    const trainer = await createTrainer(linearModel(2), { ...classification, epochs: 1 });
+    for await (const _ of trainer);
+    const [whole, part] = [
+      await trainer.evaluate({ inputs: { x }, targets: classes }),
+      await trainer.evaluate({
+        inputs: { x: { ...x, dims: [19, 3], data: x.data.subarray(0, 57) } },
+        targets: classes.slice(0, 19),
+      }),
+    ];
+    expect(part.losses).toEqual(whole.losses.subarray(0, 19));
+    expect(part.predictions).toEqual(whole.predictions?.subarray(0, 19));
+    expect(whole.accuracy).toBeGreaterThan(0.8);
+    expect(whole.loss).toBeCloseTo(whole.losses.reduce((sum, one) => sum + one, 0) / 96, 12);
+    await trainer.close();
+  });
+
+  test('learns from a teacher alone', async () => {
+    const teacher = await trained(linearModel(), { ...regression, epochs: 60 });
+    const { weights } = await trained(linearModel(), {
+      ...{ ...regression, epochs: 120, teacher: { model: teacher.result, share: 1 } },
+      targets: { ...targets, data: targets.data.map(() => 7) },
+    });
+    for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 1);
+  });
+
+  test('stops if another provider computes another first loss', async () => {
+    const wrong: Provider = {
+      ...provider,
+      name: 'webgpu',
+      async open(bytes, options) {
+        const session = await provider.open(bytes, options);
+        const run = async (feeds: Parameters<typeof session.run>[0]) => {
+          const outputs = await session.run(feeds);
+          const loss = outputs['onnx-mish/train/loss'];
+          if (loss !== undefined) (loss.data as Float32Array)[0] = 2 * Number(loss.data[0]);
+          return outputs;
+        };
+        return { ...session, run, runInto: undefined } as unknown as typeof session;
+      },
+    };
+    const options = { ...classification, epochs: 1 };
+    await trained(linearModel(2), { ...options, reference: provider });
+    await expect(
+      trained(linearModel(2), { ...options, provider: wrong, reference: provider }),
+    ).rejects.toMatchObject({
+      code: 'run-failed',
+      what: expect.stringMatching(/^the first loss is .* on webgpu, but .* on cpu$/),
+    });
+  });
+
+  test('leaves frozen weights as they are', async () => {
+    const { weights, trainer } = await trained(linearModel(2), {
+      ...classification,
+      freeze: (name) => name === 'b',
+    });
+    expect([...weights.keys()]).toEqual(['w']);
+    expect(trainer.trained).toEqual(['w']);
+  });
+});
+
+const lenet = bytesOf('models/lenet5.onnx');
+const images = { elemType: 'f32', dims: [24, 1, 28, 28], data: new Float32Array(24 * 784).fill(0.5) };
+
+describe('a clear error for', () => {
+  const cases: Readonly<Record<string, [Partial<ProviderTrainerOptions>, string, string]>> = {
+    'labels of one class': [{ targets: Array(96).fill(1) }, 'bad-data', 'all labels are 1'],
+    'a label out of range': [
+      { targets: classes.with(7, 2) },
+      'bad-data',
+      'label 2 of sample 7 is outside the 2 classes (0 to 1)',
+    ],
+    'a label that is not whole': [
+      { targets: classes.with(7, 0.5) },
+      'bad-data',
+      'label 0.5 of sample 7 is outside the 2 classes (0 to 1)',
+    ],
+    'fewer labels than samples': [
+      { targets: classes.slice(1) },
+      'bad-data',
+      'there are 95 targets for 96 samples',
+    ],
+    'a batch larger than the data': [
+      { batch: 97 },
+      'bad-data',
+      'a batch of 97 is larger than the 96 samples',
+    ],
+    'NaN in the data': [
+      { inputs: { x: { ...x, data: x.data.with(10, Number.NaN) } } },
+      'bad-data',
+      "the data of 'x' contain NaN in sample 3",
+    ],
+    'infinite targets': [
+      {
+        loss: 'mse',
+        targets: { elemType: 'f32', dims: [96, 2], data: new Float32Array(192).fill(Infinity, 9, 10) },
+      },
+      'bad-data',
+      "the data of 'targets' contain Infinity in sample 4",
+    ],
+    'targets of another shape': [
+      { loss: 'mse', targets: classes },
+      'bad-data',
+      'the targets have shape [96], but the output has [N, 2]',
+    ],
+    'probabilities above one': [
+      { targets: { elemType: 'f32', dims: [96, 2], data: new Float32Array(192).fill(2, 3, 4) } },
+      'bad-data',
+      'the target 2 of sample 1 is outside 0 to 1',
+    ],
+    'samples of another shape': [
+      { inputs: { x: { ...x, dims: [72, 4] } } },
+      'bad-data',
+      "the samples for input 'x' have shape [72,4], but the input takes [N, 3]",
+    ],
+    'an array without an input': [{ inputs: { z: x, y: x } }, 'bad-data', "input 'x' has no array"],
+    'all weights frozen': [{ freeze: () => true }, 'bad-usage', 'the model has no weights to train'],
+    'an output that is not there': [{ output: 'z' }, 'bad-usage', "the model has no output 'z'"],
+    'no epochs': [{ epochs: 0 }, 'bad-usage', 'the number of epochs must be a positive integer, got 0'],
+    'a negative rate': [{ rate: -1 }, 'bad-usage', 'the learning rate must be positive, got -1'],
+    'augmentation without images': [
+      { augment: ['flip'] },
+      'bad-usage',
+      'the model takes no images, and only images can be augmented',
+    ],
+  };
+  test.each(Object.entries(cases))('%s', async (_, [options, code, what]) => {
+    const trainer = createTrainer(linearModel(2), { ...classification, ...options });
+    await expect(trainer).rejects.toMatchObject({ name: 'OnnxMishError', code, what });
+  });
+
+  test('a model without weights', async () => {
+    const bytes = model({
+      nodes: [node('Relu', ['x'], ['y'])],
+      inputs: [value('x', 1, ['N', 3])],
+      outputs: [value('y', 1)],
+    });
+    await expect(createTrainer(bytes, classification)).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: 'the model has no weights to train',
+    });
+  });
+
+  test('a rate at which training diverges', async () => {
+    const trainer = await createTrainer(linearModel(), {
+      ...{ ...regression, rate: 1e20, schedule: 'constant', epochs: 30 },
+      optimizer: { kind: 'sgd' },
+    });
+    const epochs = async () => {
+      for await (const _ of trainer);
+    };
+    await expect(epochs()).rejects.toMatchObject({ code: 'run-failed' });
+    await trainer.close();
+  });
+
+  test('a checkpoint of another model or of other options', async () => {
+    const { checkpoint } = await trained(linearModel(2), { ...classification, epochs: 1 });
+    const resume = checkpoint;
+    for (const other of [
+      { epochs: 2 },
+      { epochs: 1, seed: 4 },
+      { epochs: 1, rate: 0.2 },
+      { epochs: 1, freeze: (name: string) => name === 'b' },
+    ])
+      await expect(
+        createTrainer(linearModel(2), { ...classification, ...other, resume }),
+      ).rejects.toMatchObject({
+        code: 'bad-usage',
+      });
+    const moved = model({
+      nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+      initializers: [floats('w', [3, 2], Array(6).fill(1)), floats('b', [2], [0, 0])],
+      inputs: [value('x', 1, ['N', 3])],
+      outputs: [value('y', 1, ['N', 2])],
+    });
+    await expect(createTrainer(moved, { ...classification, epochs: 1, resume })).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: 'the checkpoint is of another model, other data or other options',
+    });
+  });
+});
+
+test('LeNet-5 is trained and augmented with a part of its data left out, and says so', async () => {
+  const random = createRandom(1);
+  const noisy = { ...images, data: images.data.map(() => random()) };
+  const labels = Array.from({ length: 24 }, (_, at) => at % 10);
+  const options = {
+    inputs: { images: noisy },
+    targets: labels,
+    epochs: 3,
+    batch: 10,
+    rate: 1e-3,
+    provider,
+  } as const;
+  const [plain, augmented, again] = [
+    await trained(lenet, options),
+    await trained(lenet, { ...options, augment: ['flip', 'crop', 'erase'] }),
+    await trained(lenet, { ...options, augment: ['flip', 'crop', 'erase'] }),
+  ];
+  expect(plain.trainer.remarks).toContainEqual({
+    code: 'partial-batch',
+    text: 'Each epoch leaves out 4 of the 24 samples, which do not fill a batch of 10',
+  });
+  expect(plain.epochs.at(-1)?.loss).toBeLessThan(plain.epochs[0]?.loss ?? 0);
+  expect(Buffer.compare(augmented.result, again.result)).toBe(0);
+  expect(Buffer.compare(augmented.result, plain.result)).not.toBe(0);
+  const shapeOf = async (bytes: Uint8Array) => {
+    const { graph } = (await modelFromBytes(bytes)).document;
+    const initializers = [...graph.initializers.values()].map(({ name, dims, elemType }) => [
+      name,
+      dims,
+      elemType,
+    ]);
+    return {
+      initializers,
+      nodes: graph.nodes.map(({ opType, inputs, outputs }) => [opType, inputs, outputs]),
+    };
+  };
+  expect(await shapeOf(plain.result)).toEqual(await shapeOf(lenet));
+});
