@@ -3,7 +3,7 @@
 export { AUGMENTATIONS, type Augmentation } from '../data/augment.js';
 export type { Samples, TensorType } from '../data/samples.js';
 export { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
-export type { Epoch, Score } from './epoch.js';
+export type { Epoch, EpochScore } from './epoch.js';
 export type { Evaluation } from './evaluate.js';
 export type { OptimizerOptions } from './graph-optimizers.js';
 export type { LossName } from './losses.js';
