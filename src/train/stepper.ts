@@ -30,6 +30,18 @@ export interface StepperOptions {
   /** Number of steps taken earlier; 0 by default. */
   readonly stepsBefore?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Returns the error for a loss that is not finite. Without it, the error says only the loss. See `lossExplainer`. */
+  readonly explain?: ((failed: FailedStep) => Promise<OnnxMishError>) | undefined;
+}
+
+/** A step whose loss is NaN or infinite. */
+export interface FailedStep {
+  /** Sentence with the step's number and its loss. */
+  readonly what: string;
+  readonly feeds: Tensors;
+  readonly targets: Float32Array;
+  /** State before the step, by input name. */
+  readonly state: ReadonlyMap<string, Float32Array>;
 }
 
 /**
@@ -69,7 +81,11 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
       const numberOf = (name: string) => Number(results[name]?.data[0]);
       const loss = numberOf(step.loss);
       if (!Number.isFinite(loss)) {
-        throw new OnnxMishError('run-failed', `the loss of step ${stepsTaken} is ${loss}`, {
+        const what = `the loss of step ${stepsTaken} is ${loss}`;
+        // The sets have changed their roles: `next` has the state before the step.
+        if (options.explain !== undefined)
+          throw await options.explain({ what, feeds, targets, state: copyOf(step, next) });
+        throw new OnnxMishError('run-failed', what, {
           fix: 'Lower the learning rate, or check the data for NaN',
         });
       }
@@ -83,8 +99,13 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
       load(values);
       stepsTaken = stepsBefore;
     },
-    state: () => new Map(step.state.map(({ input }, place) => [input, current[place]?.data.slice() ?? NONE])),
+    state: () => copyOf(step, current),
   };
+}
+
+/** Copies the state by input name. */
+function copyOf(step: TrainingStep, tensors: readonly FloatTensor[]): ReadonlyMap<string, Float32Array> {
+  return new Map(step.state.map(({ input }, place) => [input, tensors[place]?.data.slice() ?? NONE]));
 }
 
 const NONE = new Float32Array(0);

@@ -1,4 +1,4 @@
-import type { Node, OnnxDocument } from '../onnx/document.js';
+import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 
@@ -8,14 +8,16 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   ConvTranspose: [1, 2],
   Gemm: [1, 2],
   MatMul: [0, 1],
+  Einsum: [0, 1],
   BatchNormalization: [1, 2],
   InstanceNormalization: [1, 2],
   LayerNormalization: [1, 2],
+  RMSNormalization: [1],
   GroupNormalization: [1, 2],
   PRelu: [1],
 };
 
-/** Operators between a weight and the node that uses it. */
+/** Operators between a weight and the node that uses it, and between a layer and its bias or scale. */
 const PASSED_THROUGH = new Set([
   'Identity',
   'Transpose',
@@ -25,38 +27,95 @@ const PASSED_THROUGH = new Set([
   'Unsqueeze',
   'Flatten',
 ]);
-/** Operators after which an Add of a constant is a bias. */
-const WITHOUT_BIAS = new Set(['MatMul', 'Conv', 'ConvTranspose', 'Gemm']);
+/** Operators after which an Add or Mul of a vector is a bias or a scale. */
+const LAYERS = new Set([
+  ...['MatMul', 'Conv', 'ConvTranspose', 'Gemm', 'Einsum', 'BatchNormalization', 'InstanceNormalization'],
+  ...['LayerNormalization', 'GroupNormalization', 'MeanVarianceNormalization', 'LpNormalization'],
+]);
+/** Operators that compute the reciprocal of a standard deviation. */
+const RECIPROCALS = new Set(['Reciprocal', 'Div', 'Pow']);
 
 /**
- * Finds the trainable float32 weights of the main graph: those of linear layers and normalisations, also behind an
- * Identity, Transpose or Cast. Lists a shared weight once.
+ * Finds the trainable float32 weights of the main graph, also behind an Identity, Transpose or Cast: those of linear layers,
+ * embeddings and normalisations, and vectors that are added to or multiplied by a layer or a written-out normalisation.
+ * Lists a shared weight once.
  */
 export function trainableWeights(document: OnnxDocument, index: GraphIndex): Weight[] {
-  const { graph } = document;
   const weights = new Map<string, Weight>();
-  const add = (input: string | undefined) => {
-    const weight = input && rootWeight(document, index, input);
-    if (weight) weights.set(weight.name, weight);
+  const add = (weight: Weight | undefined) => {
+    if (weight !== undefined) weights.set(weight.name, weight);
   };
-  for (const node of graph.nodes) {
+  /** The nodes that add a bias or multiply by a scale, after which others may follow. */
+  const affine = new Set<Node>();
+  for (const node of document.graph.nodes) {
     if (node.domain !== '') continue;
-    if (Object.hasOwn(TRAINABLE_INPUTS, node.opType))
-      for (const slot of TRAINABLE_INPUTS[node.opType] ?? []) add(node.inputs[slot]);
-    else if (node.opType === 'Add' && isBiasAdd(node, document, index))
-      for (const name of node.inputs) add(name);
+    for (const slot of slotsOf(node, document, index))
+      add(rootWeight(document, index, node.inputs[slot] ?? ''));
+    if (node.opType !== 'Add' && node.opType !== 'Mul') continue;
+    const [weight] = node.inputs.flatMap((name, slot) => {
+      const vector = rootWeight(document, index, name);
+      const other = node.inputs[1 - slot] ?? '';
+      return vector && isVector(vector) && isOfLayer(other, document, index, affine) ? [vector] : [];
+    });
+    if (weight !== undefined) affine.add(node);
+    add(weight);
   }
   return [...weights.values()];
 }
 
-function isBiasAdd({ inputs }: Node, { graph }: OnnxDocument, index: GraphIndex): boolean {
-  return inputs.some((name) => WITHOUT_BIAS.has(index.producer(graph, name)?.opType ?? ''));
+function slotsOf(node: Node, document: OnnxDocument, index: GraphIndex): readonly number[] {
+  if (node.opType === 'Gather') return isEmbedding(node, document, index) ? [0] : [];
+  return Object.hasOwn(TRAINABLE_INPUTS, node.opType) ? (TRAINABLE_INPUTS[node.opType] ?? []) : [];
+}
+
+/** Returns whether a Gather takes rows of a matrix by indices that the model computes or reads. */
+function isEmbedding(node: Node, document: OnnxDocument, index: GraphIndex): boolean {
+  const { graph } = document;
+  const [table = '', indices = ''] = node.inputs;
+  const isFixed =
+    index.home(graph, indices)?.initializers.has(indices) ||
+    producerBehind(indices, document, index)?.opType === 'Constant';
+  if ((attribute(node, 'axis')?.i ?? 0) !== 0 || isFixed) return false;
+  return weightOf(index, graph, table)?.tensor.dims.length === 2;
+}
+
+/** Returns whether a tensor has a value per channel. A tensor with -Infinity is a mask. */
+function isVector({ tensor: { dims, minusInfinity } }: Weight): boolean {
+  return dims.length > 0 && minusInfinity === undefined && dims.filter((dim) => dim !== 1).length <= 1;
+}
+
+/** Returns whether a value is a layer's result, to which a bias or a scale may belong. */
+function isOfLayer(
+  name: string,
+  document: OnnxDocument,
+  index: GraphIndex,
+  affine: ReadonlySet<Node>,
+): boolean {
+  const node = producerBehind(name, document, index);
+  if (node === undefined || node.domain !== '') return false;
+  return LAYERS.has(node.opType) || affine.has(node) || isNormalisation(node, document, index);
+}
+
+/** Returns whether a node divides by a computed tensor, as a written-out normalisation does. */
+function isNormalisation(node: Node, document: OnnxDocument, index: GraphIndex): boolean {
+  const [numerator, divisor] = node.inputs.map((name) => producerBehind(name, document, index)?.opType ?? '');
+  if (node.opType === 'Div') return numerator === 'Sub' && divisor === 'Sqrt';
+  if (node.opType !== 'Mul') return false;
+  return [numerator, divisor].includes('Sub') && [numerator, divisor].some((op) => RECIPROCALS.has(op ?? ''));
+}
+
+/** Finds the node that computes a value, through nodes that pass it on. */
+function producerBehind(name: string, { graph }: OnnxDocument, index: GraphIndex): Node | undefined {
+  let node = index.producer(graph, name);
+  // Nodes are in topological order, so this loop ends.
+  while (node?.domain === '' && PASSED_THROUGH.has(node.opType))
+    node = index.producer(graph, node.inputs[0] ?? '');
+  return node;
 }
 
 /** Finds the weight behind a name, through nodes that pass it on. */
 function rootWeight({ graph }: OnnxDocument, index: GraphIndex, name: string): Weight | undefined {
   let root = name;
-  // Nodes are in topological order, so this loop ends.
   for (let node = index.producer(graph, root); node !== undefined; node = index.producer(graph, root)) {
     if (node.domain !== '' || !PASSED_THROUGH.has(node.opType)) break;
     root = node.inputs[0] ?? '';

@@ -1,6 +1,6 @@
 import type { ComposedNode } from '../onnx/compose.js';
 import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
-import { neededNodes } from '../onnx/extract.js';
+import { namesInside, neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Spliced } from '../onnx/splice.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
@@ -110,7 +110,7 @@ export function trainingStep(
     scalars: scalars.map(scalarName),
     correct: loss.correct && CORRECT,
     unreached: options.weights.filter(({ name }) => !gradients.has(name)),
-    withoutGradient: nodesWithoutGradient(nodes, moving),
+    withoutGradient: nodesWithoutGradient(nodes, moving, namesInside(document)),
   };
 }
 

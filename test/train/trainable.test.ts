@@ -36,6 +36,54 @@ test('weights are found behind nodes that pass them on, each once', async () => 
   expect(await trainable(...nodes)).toEqual(['a']);
 });
 
+test('the scale and bias of a written-out normalisation are trained', async () => {
+  const normalised = [
+    node('ReduceMean', ['x'], ['mean']),
+    node('Sub', ['x', 'mean'], ['centred']),
+    node('Mul', ['centred', 'centred'], ['squares']),
+    node('ReduceMean', ['squares'], ['variance']),
+    node('Sqrt', ['variance'], ['deviation']),
+  ];
+  const affine = [node('Mul', ['n', 'a'], ['scaled']), node('Add', ['b', 'scaled'], ['y'])];
+  const divided = node('Div', ['centred', 'deviation'], ['n']);
+  expect(await trainable(...normalised, divided, ...affine)).toEqual(['a', 'b']);
+  const inverse = [node('Reciprocal', ['deviation'], ['r']), node('Mul', ['centred', 'r'], ['n'])];
+  expect(await trainable(...normalised, ...inverse, ...affine)).toEqual(['a', 'b']);
+});
+
+test('the scale of a layer is trained, but not the scale and shift of the input', async () => {
+  const layer = [
+    node('MatMul', ['n', 'm'], ['h']),
+    node('Transpose', ['h'], ['t']),
+    node('Mul', ['t', 'c'], ['y']),
+  ];
+  const input = [node('Mul', ['x', 'a'], ['scaled']), node('Add', ['scaled', 'b'], ['n'])];
+  expect(await trainable(...input, ...layer)).toEqual(['m', 'c']);
+});
+
+test('masks are not trained', async () => {
+  const mask = { ...floats('mask', [4], [0, 0, 0, Number.NEGATIVE_INFINITY]), name: undefined };
+  const nodes = [
+    node('Constant', [], ['mask'], { value: { tensor: mask } }),
+    node('Constant', [], ['square'], { value: { tensor: floats('', [2, 2], [0, -1e4, 0, 0]) } }),
+    node('MatMul', ['x', 'a'], ['h']),
+    node('Add', ['h', 'mask'], ['masked']),
+    node('Add', ['h', 'square'], ['y']),
+  ];
+  expect(await trainable(...nodes)).toEqual(['a']);
+});
+
+test('the table of an embedding is trained, but no table with fixed indices', async () => {
+  const table = floats('table', [3, 2], [1, 2, 3, 4, 5, 6]);
+  const nodes = (indices: string) => [
+    node('Constant', [], ['table'], { value: { tensor: table } }),
+    node('Cast', ['x'], ['ids'], { to: 7 }),
+    node('Gather', ['table', indices], ['y']),
+  ];
+  expect(await trainable(...nodes('ids'))).toEqual(['table']);
+  expect(await trainable(...nodes('shape'))).toEqual([]);
+});
+
 test('integers, and values computed from the input, are not trained', async () => {
   expect(await trainable(node('Neg', ['x'], ['n']), node('MatMul', ['n', 'x'], ['y']))).toEqual([]);
   expect(

@@ -26,13 +26,21 @@ const CONSTANT_IN_PLACES = new Set([
   ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],
 ]);
 
-/** Finds the nodes where gradients end: they read a tensor that depends on the weights, and have no gradient rule. */
-export function nodesWithoutGradient(nodes: readonly Node[], moving: ReadonlySet<string>): Node[] {
+/**
+ * Finds the nodes where gradients end: they read a tensor that depends on the weights, and have no gradient rule. `inside` has the
+ * names that nested graphs read.
+ */
+export function nodesWithoutGradient(
+  nodes: readonly Node[],
+  moving: ReadonlySet<string>,
+  inside: ReadonlyMap<Node, readonly string[]> = new Map(),
+): Node[] {
+  const isMoving = (name: string) => moving.has(name);
   return nodes.filter(
     (node) =>
       ruleOf(node) === undefined &&
       !(node.domain === '' && CONSTANT_IN_PLACES.has(node.opType)) &&
-      node.inputs.some((name) => moving.has(name)),
+      (node.inputs.some(isMoving) || inside.get(node)?.some(isMoving)),
   );
 }
 
