@@ -62,7 +62,7 @@ test('the scale of a layer is trained, but not the scale and shift of the input'
 });
 
 test('masks are not trained', async () => {
-  const mask = { ...floats('mask', [4], [0, 0, 0, Number.NEGATIVE_INFINITY]), name: undefined };
+  const mask = floats('', [4], [0, 0, 0, Number.NEGATIVE_INFINITY]);
   const nodes = [
     node('Constant', [], ['mask'], { value: { tensor: mask } }),
     node('Constant', [], ['square'], { value: { tensor: floats('', [2, 2], [0, -1e4, 0, 0]) } }),
