@@ -25,6 +25,8 @@ export interface ValueInfo {
 export interface SessionOptions {
   /** Number of threads within an operator; default: ONNX Runtime's choice. */
   readonly threads?: number | undefined;
+  /** Whether idle threads spin while they wait for work, on onnxruntime-node; default: ONNX Runtime's choice, which is true. */
+  readonly spinning?: boolean | undefined;
   /** Level of graph optimisation; default 'all'. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;
   /** Whether nodes without a kernel on the provider may run on the CPU; default false. */
@@ -58,6 +60,8 @@ export interface Runtime {
   readonly software: boolean | null;
   /** Maximum number of threads; null if ONNX Runtime chose. */
   readonly threads: number | null;
+  /** Whether idle threads spin while they wait for work; absent if ONNX Runtime chose. */
+  readonly spinning?: boolean | undefined;
   /** Whether WebAssembly had SIMD; null outside a browser. */
   readonly simd: boolean | null;
 }

@@ -18,6 +18,10 @@ export function remarks(row: ProviderRow): string[] {
       runtime.threads === null ? '' : `, ${runtime.threads} thread${runtime.threads === 1 ? '' : 's'}`;
     lines.push(`${runtimeOf(row)}${threads}${runtime.simd === false ? ', no SIMD' : ', SIMD'}`);
   }
+  if (runtime?.spinning === false && row.latency !== null)
+    lines.push(
+      'idle threads did not spin (session.intra_op.allow_spinning=0), since two sessions take turns',
+    );
   if (retargeted !== null)
     lines.push(
       `the swapped model was rewritten in memory to the ${retargeted} form, because ${provider} cannot run its stored form`,

@@ -25,7 +25,8 @@ export async function openBoth(
   options: ValidationOptions,
   shapes?: Both<Shapes>,
 ): Promise<Both<Session>> {
-  const { session } = options;
+  // The threads of the session that waits would spin and take time from the one that runs.
+  const session = { spinning: false, ...options.session };
   await warmUp(provider, session);
   const original = await openOne(provider, options.original, { ...session, shapes: shapes?.original });
   try {

@@ -119,6 +119,10 @@ export const runtime = z.object({
     .nullable()
     .describe('Whether software on the CPU emulates the GPU; its latency says nothing about a real GPU'),
   threads: countSchema.nullable().describe('Maximum number of threads; null if ONNX Runtime chose'),
+  spinning: z
+    .boolean()
+    .optional()
+    .describe('Whether idle threads spin while they wait for work; absent if the runtime chose'),
   simd: z.boolean().nullable().describe('Whether WebAssembly had SIMD; null outside a browser'),
 });
 

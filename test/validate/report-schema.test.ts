@@ -35,6 +35,8 @@ test('every field is described', () => {
 test('an invalid report is refused with the name of the invalid field', async () => {
   const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, { runs: 1, latency: false });
   expect(parseReport(JSON.parse(JSON.stringify(report)))).toEqual(report);
+  // Two sessions are open at once: the threads of the one that waits must not spin.
+  expect(report.providers.map(({ runtime }) => runtime?.spinning)).toEqual([false]);
   const wrong = { ...report, host: { ...report.host, cores: 'two' } };
   expect(() => parseReport(wrong, 'r.json')).toThrow(
     expect.objectContaining({

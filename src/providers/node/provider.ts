@@ -84,6 +84,8 @@ async function availability(name: ProviderName): Promise<Availability> {
   }
 }
 
+const spinningOf = ({ spinning }: SessionOptions = {}) => (spinning === undefined ? {} : { spinning });
+
 /** x → Identity → y, float32 [1]: the smallest model that shows whether a provider works. */
 const IDENTITY = Uint8Array.from(
   atob('CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0='),
@@ -96,7 +98,7 @@ function create(
   options: SessionOptions = {},
   profilePrefix?: string,
 ): Promise<Ort.InferenceSession> {
-  const { threads, optimisation = 'all', allowFallback = false, deviceId } = options;
+  const { threads, spinning, optimisation = 'all', allowFallback = false, deviceId } = options;
   const hasDevices = name === 'cuda' || name === 'tensorrt' || name === 'dml';
   const settings: Ort.InferenceSession.SessionOptions = {
     executionProviders: [deviceId !== undefined && hasDevices ? { name, deviceId } : name],
@@ -104,8 +106,13 @@ function create(
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
-    // A provider's figures must not include nodes that run on the CPU.
-    ...(name === 'cpu' || allowFallback ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
+    extra: {
+      session: {
+        // A provider's figures must not include nodes that run on the CPU.
+        ...(name === 'cpu' || allowFallback ? {} : { disable_cpu_ep_fallback: '1' }),
+        ...(spinning === undefined ? {} : { intra_op: { allow_spinning: spinning ? '1' : '0' } }),
+      },
+    },
   };
   // Each overload accepts either a path or bytes, not the union.
   return ort().then(({ InferenceSession }) =>
@@ -186,7 +193,7 @@ async function open(
     outputs: outputs.map(valueInfo),
     createMs,
     notes,
-    runtime: { ...RUNTIME, version, threads: options?.threads ?? null },
+    runtime: { ...RUNTIME, version, threads: options?.threads ?? null, ...spinningOf(options) },
     run: async (feeds) => fromResults(await call(convert(feeds))),
     async runInto(feeds, into) {
       const empty = Object.fromEntries(fetches.map((name) => [name, null]));

@@ -48,6 +48,15 @@ describe('the CPU', () => {
     await session.close();
   });
 
+  test('says whether its threads spin, if that was asked for', async () => {
+    const [asked, plain] = [
+      await cpu.open(REAL_MODELS.alexa, { spinning: false }),
+      await cpu.open(REAL_MODELS.alexa),
+    ];
+    expect([asked.runtime.spinning, plain.runtime.spinning]).toEqual([false, undefined]);
+    await Promise.all([asked.close(), plain.close()]);
+  });
+
   test('finds external data beside a model that is opened by path', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-test-'));
     try {
