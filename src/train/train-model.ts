@@ -118,8 +118,8 @@ export async function createTrainer(
     },
     checkpoint: progress.checkpoint,
     weights: () => new Map([...result()].map(([name, values]) => [name, values.slice()])),
-    edits: () => weightEdits(plan, result()),
-    model: async () => splice(plan.model.document.source, await weightEdits(plan, result())),
+    edits: () => plan.edits(result()),
+    model: async () => splice(model.document.source, await plan.edits(result())),
     evaluate: async (samples) => evaluateWeights(plan, result(), plan.check(samples), settings, options),
     close: runner.close,
   };
@@ -127,7 +127,7 @@ export async function createTrainer(
 
 type Values = ReadonlyMap<string, Float32Array>;
 
-/** Returns the edits that write weights and running statistics into the model. */
+/** Returns the edits that write weights and running statistics into the training copy. */
 async function weightEdits({ model, step }: TrainingPlan, weights: Values): Promise<Edit[]> {
   const edits: Edit[] = [];
   for (const { input, weight } of step.state) {

@@ -287,6 +287,22 @@ describe('a training', () => {
   });
 });
 
+test('a fixed batch dimension is freed for training, and the result keeps it', async () => {
+  const fixed = model({
+    nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+    initializers: [floats('w', [3, 2], Array(6).fill(0)), floats('b', [2], [0, 0])],
+    inputs: [value('x', 1, [1, 3])],
+    outputs: [value('y', 1, [1, 2])],
+  });
+  const [free, freed] = [await trained(linearModel(2), classification), await trained(fixed, classification)];
+  expect(freed.weights).toEqual(free.weights);
+  expect(freed.trainer.remarks.map(({ code }) => code)).toContain('batch-freed');
+  expect((await modelFromBytes(freed.result)).document.graph.inputs[0]?.dims).toEqual([1, 3]);
+  expect(freed.epochs).toEqual(
+    free.epochs.map((epoch, at) => ({ ...epoch, seconds: freed.epochs[at]?.seconds })),
+  );
+});
+
 const lenet = bytesOf('models/lenet5.onnx');
 const images = { elemType: 'f32', dims: [24, 1, 28, 28], data: new Float32Array(24 * 784).fill(0.5) };
 
@@ -365,7 +381,7 @@ describe('a clear error for', () => {
     });
     await expect(createTrainer(bytes, classification)).rejects.toMatchObject({
       code: 'bad-usage',
-      what: 'the model has no weights to train',
+      what: 'the model has no weights that can be trained',
     });
   });
 

@@ -1,0 +1,39 @@
+// Samples as the inputs of a model need them.
+import { OnnxMishError } from '../base/error.js';
+import { arraySamples, isSamples, type SampledInput, type Samples } from '../data/samples.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import { floatType, typeName } from '../onnx/types.js';
+import type { Tensors } from '../providers/tensor.js';
+import { batchArrays } from './batches.js';
+import type { LabelledSamples } from './trainer-options.js';
+
+/** Returns the model's inputs as samples must fit them. The training copy has float32 in place of other float types. */
+export function sampledInputs({ graph }: OnnxDocument): SampledInput[] {
+  return graph.inputs
+    .filter(({ name }) => !graph.initializers.has(name))
+    .map(({ name, elemType, dims }) => ({
+      name,
+      elemType: floatType(elemType) === undefined ? typeName(elemType) : 'f32',
+      inner: dims?.slice(1).map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : null)),
+    }));
+}
+
+/** Reads a batch of the first samples. Throws `bad-data` for a batch that is larger than the data. */
+export async function firstBatch(samples: Samples, batch: number): Promise<Tensors> {
+  if (batch > samples.count) {
+    throw new OnnxMishError('bad-data', `a batch of ${batch} is larger than the ${samples.count} samples`, {
+      fix: 'Give more samples, or a smaller batch',
+    });
+  }
+  const feeds = batchArrays(samples, batch);
+  await samples.read(
+    Uint32Array.from({ length: batch }, (_, place) => place),
+    feeds,
+  );
+  return feeds;
+}
+
+/** Returns samples as they are, or arrays as samples. Throws `bad-data` for arrays that do not fit. */
+export function samplesOf({ inputs }: LabelledSamples, sampled: readonly SampledInput[]): Samples {
+  return isSamples(inputs) ? inputs : arraySamples(inputs, sampled);
+}
