@@ -191,6 +191,7 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'mish/swap.ts': STEPS,
   'node/calibrate.ts': ENTRANCE,
   'node/validate.ts': ENTRANCE,
+  'train/training-plan.ts': STEPS,
   'web/session/create.ts':
     'connects ONNX Runtime Web with the swap, and with what each provider in a page needs',
   'web/workbench/engine/runner.ts': 'the worker’s end of each message, with a module for each',

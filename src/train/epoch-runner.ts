@@ -5,6 +5,7 @@ import { elementCount } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 import { type BatchReader, batchReader, epochOrder } from './batches.js';
 import type { Epoch } from './epoch.js';
+import { lossExplainer } from './explain-loss.js';
 import { rateAt } from './schedule.js';
 import { createStepper, type Stepper } from './stepper.js';
 import { openTeacher } from './teacher.js';
@@ -43,7 +44,8 @@ export async function createEpochRunner(
       await teacher?.close();
       throw error;
     });
-  const stepper = createStepper(session, step, { optimizer, initial, signal });
+  const explain = lossExplainer(model, step, options);
+  const stepper = createStepper(session, step, { optimizer, initial, signal, explain });
   /** Clock for the estimate: steps and milliseconds of this process. */
   const clock = { steps: 0, ms: 0 };
   let checked = options.reference === undefined;

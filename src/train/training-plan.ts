@@ -6,6 +6,7 @@ import type { Edit } from '../onnx/splice.js';
 import { readWeight } from '../onnx/weights.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
+import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
 import { firstBatch, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining } from './prepare-training.js';
@@ -17,7 +18,7 @@ import {
   type ProviderTrainerOptions,
   type ResolvedSettings,
 } from './trainer-options.js';
-import { listNames, listNodes, type TrainingRemarkCode } from './training-remark.js';
+import { listNodes, type TrainingRemarkCode } from './training-remark.js';
 import { type TrainingStep, trainingStep } from './training-step.js';
 
 /** Remark on a training, for people; the code is for programs. */
@@ -102,7 +103,7 @@ export async function planTraining(
     edits: prepared.edits,
     remarks: [
       ...changes,
-      ...gradientRemarks(step, ends),
+      ...gradientEnds(model.document, index, step),
       ...normRemarks(model, trainsNorms),
       ...batchRemarks(samples.count, batch),
     ],
@@ -145,13 +146,6 @@ function noWeights({ source }: OnnxDocument, ends: string): OnnxMishError {
     where: source.name,
     fix: 'Give a model with float32 weights in Conv, Gemm, MatMul or normalisation nodes that are not frozen',
   });
-}
-
-function gradientRemarks({ unreached }: TrainingStep, ends: string): TrainerRemark[] {
-  if (unreached.length === 0) return [];
-  const names = listNames(unreached.map(({ name }) => name));
-  const text = `No gradient reaches ${names}${ends === '' ? '' : `, because gradients end at ${ends}`}`;
-  return [{ code: 'gradient-ends', text }];
 }
 
 function normRemarks({ document }: EditableModel, trained: boolean): TrainerRemark[] {

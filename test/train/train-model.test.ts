@@ -393,7 +393,10 @@ describe('a clear error for', () => {
     const epochs = async () => {
       for await (const _ of trainer);
     };
-    await expect(epochs()).rejects.toMatchObject({ code: 'run-failed' });
+    await expect(epochs()).rejects.toMatchObject({
+      code: 'run-failed',
+      what: 'the loss of step 2 is Infinity, although all tensors of the model are finite',
+    });
     await trainer.close();
   });
 
