@@ -1,4 +1,4 @@
-import { foldDocument } from '../mish/fold.js';
+import { foldDocument } from '../mish/fold-document.js';
 import type { FormName, Target } from '../mish/forms.js';
 import type { FoldReport } from '../mish/results.js';
 import { retarget } from '../mish/retarget.js';

@@ -1,22 +1,44 @@
 import { attribute, type Node } from '../onnx/document.js';
 
+/** The activations that a swap can write. */
+export const REPLACEMENTS = ['mish', 'relu', 'leakyrelu', 'swish', 'gelu', 'hardswish', 'elu'] as const;
+export type ReplacementName = (typeof REPLACEMENTS)[number];
+
 /** A kind of activation that can be swapped. */
 export interface Kind {
   readonly name: string;
   readonly opType: string;
-  /** Whether a swap includes this kind by default; other kinds must be named in `only`. */
+  /** Whether a swap includes this kind by default, unless it writes this kind; other kinds must be named in `only`. */
   readonly byDefault: boolean;
+  /** How far below zero its values are. */
+  readonly depth: number;
 }
 
 export const KINDS: readonly Kind[] = [
-  { name: 'relu', opType: 'Relu', byDefault: true },
-  { name: 'leakyrelu', opType: 'LeakyRelu', byDefault: true },
-  { name: 'prelu', opType: 'PRelu', byDefault: false },
-  { name: 'elu', opType: 'Elu', byDefault: false },
-  { name: 'hardswish', opType: 'HardSwish', byDefault: false },
+  { name: 'relu', opType: 'Relu', byDefault: true, depth: 0 },
+  { name: 'leakyrelu', opType: 'LeakyRelu', byDefault: true, depth: Infinity },
+  { name: 'prelu', opType: 'PRelu', byDefault: false, depth: Infinity },
+  { name: 'elu', opType: 'Elu', byDefault: false, depth: 1 },
+  { name: 'hardswish', opType: 'HardSwish', byDefault: false, depth: 0.375 },
   // ONNX has no ReLU6 operator: models use a Clip from 0 to 6, or several nodes.
-  { name: 'relu6', opType: 'ReLU6', byDefault: false },
+  { name: 'relu6', opType: 'ReLU6', byDefault: false, depth: 0 },
+  { name: 'mish', opType: 'Mish', byDefault: true, depth: 0.309 },
+  { name: 'swish', opType: 'Swish', byDefault: false, depth: 0.2785 },
+  { name: 'gelu', opType: 'Gelu', byDefault: false, depth: 0.1701 },
 ];
+
+const ALIASES: Readonly<Record<string, string>> = { silu: 'swish', 'tanh-gelu': 'gelu' };
+
+/** Returns the kind with this name or alias; undefined for other names. */
+export function kindNamed(name: string): Kind | undefined {
+  const own = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
+  return KINDS.find((kind) => kind.name === own);
+}
+
+/** Returns whether a swap to an activation includes a kind by default. */
+export function isDefault({ name, byDefault }: Kind, to: string): boolean {
+  return byDefault && name !== to;
+}
 
 const BY_OPERATOR: ReadonlyMap<string, Kind> = new Map(KINDS.map((kind) => [kind.opType, kind]));
 

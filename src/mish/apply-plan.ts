@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import { KINDS } from './activation-kinds.js';
+import { isDefault, KINDS, kindNamed } from './activation-kinds.js';
 import { NEW_PLAN, type Plan } from './plan.js';
 import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
 
@@ -21,10 +21,15 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
   const where = document.source.name;
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
   const named = new Set(plan.sites.map(({ scope, output }) => key(scope, output)));
+  const { to = 'mish' } = plan;
+  const isOptional = (name: string) => {
+    const kind = kindNamed(name);
+    return kind && !isDefault(kind, to);
+  };
   const isNamed = ({ scope, node, kind }: Site) =>
-    named.has(key(scope.path, node.outputs[0])) ||
-    KINDS.some(({ name, byDefault }) => byDefault && name === kind);
-  const found = await findSites(document, { only: KINDS.map((kind) => kind.name) }, analysis, isNamed);
+    named.has(key(scope.path, node.outputs[0])) || isOptional(kind) === false;
+  const only = KINDS.map(({ name }) => name).filter((name) => name !== to);
+  const found = await findSites(document, { only, to }, analysis, isNamed);
   const known = new Map<string, Site | Skip>();
   for (const entry of [...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
@@ -51,9 +56,8 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
     const doubt = 'reason' in entry ? ASKED + entry.why : entry.doubt;
     return { ...entry, doubt, beta, leak: leak || undefined };
   });
-  const optional = new Set(KINDS.filter((kind) => !kind.byDefault).map((kind) => kind.name));
   const skipped = [...known.values()]
-    .filter((entry) => !optional.has(entry.kind))
+    .filter((entry) => isOptional(entry.kind) !== true)
     .map(
       (entry): Skip => ('reason' in entry ? entry : { ...entry, reason: 'excluded', why: 'not in the plan' }),
     );

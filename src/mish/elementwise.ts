@@ -10,7 +10,7 @@ type Op = (a: number, b: number, c: number, number: Numbers, node: Node) => numb
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 const relu = (x: number) => Math.max(x, 0);
-const elu = (x: number, alpha: number) => (x > 0 ? x : alpha * Math.expm1(x));
+export const elu = (x: number, alpha: number) => (x > 0 ? x : alpha * Math.expm1(x));
 const truth = (value: boolean) => (value ? 1 : 0);
 
 /** The error function, by a series of positive terms; exact to 1e-14. */

@@ -12,7 +12,7 @@ export const CAST_LIKE_OPSET = 15;
 export const BROADCASTING_OPSET = 7;
 
 export interface Emission extends Variant {
-  readonly form: Form;
+  readonly form: Form<string>;
   /** Element types of the site: several if its function is called with several. May be empty if the form needs no constants. */
   readonly types: readonly FloatType[];
   /** Opset of the graph or function that receives the nodes. */
@@ -30,12 +30,17 @@ export interface Emission extends Variant {
 }
 
 /** Returns whether the form needs constants for this variant. If so, the element type must be known. */
-export function needsConstants(form: Form, variant: Variant): boolean {
+export function needsConstants(form: Form<string>, variant: Variant): boolean {
   return labelsOf(form, variant).length > 0;
 }
 
 /** Returns whether the form can be written for a site of these types. Several types need constants cast to the input's type. */
-export function suits(form: Form, variant: Variant, types: readonly FloatType[], opset: number): boolean {
+export function suits(
+  form: Form<string>,
+  variant: Variant,
+  types: readonly FloatType[],
+  opset: number,
+): boolean {
   const labels = labelsOf(form, variant);
   if (labels.length === 0 || types.length === 1) return true;
   return (
@@ -45,25 +50,31 @@ export function suits(form: Form, variant: Variant, types: readonly FloatType[],
 }
 
 /** Returns the names of the constants that the form reads. */
-function labelsOf(form: Form, variant: Variant): string[] {
+function labelsOf(form: Form<string>, variant: Variant): string[] {
   return stepsFor(form, variant).flatMap(({ inputs }) => inputs.filter((name) => name in form.constants));
 }
 
 /** Returns the value of a constant if it is the same for all these types. For floors: the greatest, which each type holds. */
-function commonValue(form: Form, { beta, leak }: Variant, types: readonly FloatType[], label: string) {
+function commonValue(
+  form: Form<string>,
+  { beta, leak }: Variant,
+  types: readonly FloatType[],
+  label: string,
+) {
   const values = types.map((type) => constantValue(form.constants[label] ?? 0, type, beta, leak));
   const greatest = Math.max(...values);
   const isCommon = label === 'floor' || values.every((value) => value === greatest);
   return values.length > 0 && isCommon ? greatest : undefined;
 }
 
-function stepsFor(form: Form, { beta, leak }: Variant) {
+function stepsFor(form: Form<string>, { beta, leak }: Variant) {
   return stepsOf(form, beta !== 1, leak !== undefined);
 }
 
-/** Returns the nodes that compute y = x · tanh(softplus(βx)), or its mixture, in this form, in topological order. */
+/** Returns the nodes that compute the activation in this form, in topological order. */
 export function emit(emission: Emission): onnx.INodeProto[] {
   const { form, types, opset, x, y, prefix, fresh } = emission;
+  const path = `${prefix}/${form.activation ?? 'mish'}`;
   const names = new Map([['x', x]]);
   const casts: onnx.INodeProto[] = [];
   // Callers check `suits` first.
@@ -71,13 +82,17 @@ export function emit(emission: Emission): onnx.INodeProto[] {
   const constant = (label: string): string => {
     const [only = 'f32', other] = types;
     if (other === undefined) return emission.constant(label, value(label), only);
-    const name = fresh(`${prefix}/mish/${label}`);
+    const name = fresh(`${path}/${label}`);
     const made = emission.constant(label, value(label), types.includes('f64') ? 'f64' : 'f32');
     casts.push({ opType: 'CastLike', name, input: [made, x], output: [name] });
     return name;
   };
   const nodes = stepsFor(form, emission).map((step) => {
-    const attributes: onnx.IAttributeProto[] = [];
+    const attributes: onnx.IAttributeProto[] = Object.entries(step.attributes ?? {}).map(([name, one]) => ({
+      name,
+      type: AttributeType.FLOAT,
+      f: constantValue(one, 'f32', emission.beta, emission.leak),
+    }));
     const operands = step.inputs.filter((name) => {
       if (step.op !== 'Clip' || opset >= CLIP_INPUTS_OPSET || !(name in form.constants)) return true;
       attributes.push({
@@ -95,8 +110,7 @@ export function emit(emission: Emission): onnx.INodeProto[] {
       names.set(label, name);
       return name;
     });
-    const path = step.output === 'y' ? `${prefix}/mish` : `${prefix}/mish/${step.output}`;
-    const name = fresh(path);
+    const name = fresh(step.output === 'y' ? path : `${path}/${step.output}`);
     if (step.output !== 'y') names.set(step.output, name);
     return { opType: step.op, name, input, output: [names.get(step.output) ?? y], attribute: attributes };
   });

@@ -11,7 +11,7 @@ type Obstacle = Pick<Skip, 'reason' | 'why' | 'option'>;
 
 /** Explains why a form cannot be written at a site; undefined when it can. */
 export function formObstacle(
-  form: Form,
+  form: Form<string>,
   { type, several = [], isOpen, scope }: Pick<Site, 'type' | 'several' | 'isOpen' | 'scope'>,
   variant: Variant,
   document: OnnxDocument,
@@ -24,7 +24,7 @@ export function formObstacle(
   const sure = type === undefined && isOpen ? [] : types;
   if (!suits(form, variant, sure, opsetOf(scope))) {
     const { softplus } = FORMS;
-    const other = form !== softplus && !needsConstants(softplus, variant);
+    const other = form.activation === undefined && form !== softplus && !needsConstants(softplus, variant);
     const option = other ? { form: 'softplus' } : undefined;
     const needs = `and the ${form.name} form needs constants of`;
     if (sure.length > 1) {
@@ -44,7 +44,7 @@ export function formObstacle(
 }
 
 function typeObstacle(
-  form: Form,
+  form: Form<string>,
   type: FloatType,
   scope: Scope,
   { beta, leak }: Variant,
@@ -75,7 +75,7 @@ function isRepresentable(beta: number, type: FloatType): boolean {
  * function and model. If the function already has such a node, only ONNX Runtime must accept the form; it uses the model's opset.
  */
 function versionObstacle(
-  form: Form,
+  form: Form<string>,
   types: readonly FloatType[],
   scope: Scope,
   variant: Variant,

@@ -11,7 +11,10 @@ export type Target = (typeof TARGETS)[number];
 export interface Variant {
   /** Sharpness β of x · tanh(softplus(βx)); 1 is Mish. */
   readonly beta: number;
-  /** Slope α of the mixture αx + (1 - α) · mish, which tends to LeakyReLU as β grows; undefined for Mish itself. */
+  /**
+   * Slope α of LeakyReLU, or of the mixture αx + (1 - α) · mish, which tends to LeakyReLU as β grows; undefined for Mish
+   * itself.
+   */
   readonly leak?: number | undefined;
 }
 
@@ -41,11 +44,15 @@ export interface Step {
   readonly output: string;
   /** Condition for the step: β ≠ 1, a mixture, or either. An omitted step's output stands for its first input. */
   readonly only?: 'sharp' | 'mixture' | 'either';
+  /** Float attributes, each a derived constant. */
+  readonly attributes?: Readonly<Record<string, keyof typeof DERIVED>>;
 }
 
-/** A way to write Mish as ONNX nodes. The emitter, the recogniser and the reports all read this data. */
-export interface Form {
-  readonly name: FormName;
+/** A way to write an activation as ONNX nodes. The emitter, the recogniser and the reports all read this data. */
+export interface Form<Name extends string = FormName> {
+  readonly name: Name;
+  /** The activation; Mish if absent. */
+  readonly activation?: string;
   readonly summary: string;
   /** The first opset that has every operator. */
   readonly opset: number;
@@ -62,7 +69,7 @@ export interface Form {
   }[];
 }
 
-const SHARPEN: Step = { op: 'Mul', inputs: ['x', 'beta'], output: 'sharp', only: 'sharp' };
+export const SHARPEN: Step = { op: 'Mul', inputs: ['x', 'beta'], output: 'sharp', only: 'sharp' };
 
 /** Input from which w / (w + 2) rounds to 1, where w = e(e + 2), e = e^x, and w / (w + 2) = tanh(ln(1 + e)). */
 const CAP = { f16: 5.5, f32: 20, f64: 20, bf16: 20 };
@@ -150,7 +157,7 @@ export const FORM_FOR: Readonly<Record<Target, FormName>> = {
 };
 
 /** Returns the steps of a form for β ≠ 1 (`sharp`) or a mixture. Omits the other steps and renames operands to match. */
-export function stepsOf(form: Form, sharp: boolean, mixture = false): Step[] {
+export function stepsOf(form: Form<string>, sharp: boolean, mixture = false): Step[] {
   const wanted = { sharp, mixture, either: sharp || mixture };
   const alias = new Map<string, string>();
   const rename = (name: string): string => {

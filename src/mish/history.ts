@@ -20,6 +20,8 @@ export interface Operation {
   /** Version of onnx-mish that ran the operation. */
   readonly version: string;
   readonly form: string;
+  /** The activation that a swap wrote; absent for Mish. */
+  readonly to?: string;
   /** Sharpness; 1 is Mish. For `fold`, the sharpness that the weights took. Absent where sites differ. */
   readonly beta?: number;
   /** Number of sites that became a mixture; absent for 0. */

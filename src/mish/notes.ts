@@ -16,7 +16,7 @@ type Noted = Pick<Site, 'type' | 'several' | 'isOpen' | 'scope'>;
  * of each remedy in `options`.
  */
 export function notesOn(
-  form: Form,
+  form: Pick<Form, 'limits'>,
   sites: readonly Noted[],
   advice: OpsetAdvice = convertTo,
   options: NoteOptions = {},

@@ -13,7 +13,7 @@ export type OpsetAdvice = (opset: number) => Advice;
 export const convertTo: OpsetAdvice = (opset) => ({ text: `convert the model to opset ${opset}` });
 
 /** Prepares the advice on opsets for a form. Loads the rules for raising the opset only if a graph may need them. */
-export async function opsetAdvice(document: OnnxDocument, form: Form): Promise<OpsetAdvice> {
+export async function opsetAdvice(document: OnnxDocument, form: Form<string>): Promise<OpsetAdvice> {
   const needed = Math.max(RUNS_FROM, form.opset, ...form.limits.map(({ before = 0 }) => before));
   if (document.scopes.every((scope) => opsetOf(scope) >= needed)) return convertTo;
   const { opsetObstacle } = await import('./raise-opset.js');

@@ -1,15 +1,19 @@
 import { OnnxMishError } from '../base/error.js';
+import { REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
 import { FORMS, type FormName, MAX_SLOPE } from './forms.js';
 import type { SwapReport } from './results.js';
 
 /** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
 export interface Plan {
   readonly schema: 'onnx-mish/plan@1';
+  /** The activation to write; absent for Mish. */
+  readonly to?: ReplacementName | undefined;
+  /** The form of Mish; `native` for other activations. */
   readonly form: FormName;
   readonly beta: number;
   /**
-   * The sites to swap. `scope` and `output` identify a site; `beta` may differ between sites. With `leak` a site becomes the
-   * mixture with this slope, otherwise Mish itself.
+   * The sites to swap. `scope` and `output` identify a site; `beta` may differ between sites. With `leak` a site becomes
+   * LeakyReLU or the mixture with this slope, otherwise Mish itself.
    */
   readonly sites: readonly {
     readonly scope: string;
@@ -33,9 +37,9 @@ const SCHEMA = 'onnx-mish/plan@1';
  * const { report } = await swap(bytes, { target: 'webgl' });
  * console.log(JSON.stringify(planOf(report)));
  */
-export function planOf({ form, beta, sites, skipped }: SwapReport): Plan {
+export function planOf({ to, form, beta, sites, skipped }: SwapReport): Plan {
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
-  return { schema: SCHEMA, form, beta, sites: planned, skipped };
+  return { schema: SCHEMA, ...(to === 'mish' ? {} : { to }), form, beta, sites: planned, skipped };
 }
 
 /**
@@ -52,10 +56,11 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     throw new OnnxMishError('bad-plan', what, { where, ...NEW_PLAN });
   };
   if (typeof json !== 'object' || json === null) return bad('a plan is a JSON object');
-  const { schema, form, beta = 1, sites, skipped = [] } = json as Record<string, unknown>;
+  const { schema, to = 'mish', form, beta = 1, sites, skipped = [] } = json as Record<string, unknown>;
   if (schema !== SCHEMA) bad(`schema has to be '${SCHEMA}'`);
   if (typeof form !== 'string' || !Object.hasOwn(FORMS, form))
     bad(`form has to be one of ${Object.keys(FORMS).join(', ')}`);
+  if (!REPLACEMENTS.includes(to as ReplacementName)) bad(`to has to be one of ${REPLACEMENTS.join(', ')}`);
   if (typeof beta !== 'number') bad('beta has to be a number');
   if (!Array.isArray(sites)) return bad('sites has to be a list');
   if (!Array.isArray(skipped)) bad('skipped has to be a list');
@@ -69,6 +74,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   });
   return {
     schema: SCHEMA,
+    ...(to === 'mish' ? {} : { to: to as ReplacementName }),
     form: form as FormName,
     beta: beta as number,
     sites,

@@ -1,6 +1,7 @@
 import type { OptionHint } from '../base/option-hint.js';
 import { nodeLabel } from '../onnx/document.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
+import type { ReplacementName } from './activation-kinds.js';
 import type { FixedNode } from './fix-report.js';
 import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Variant } from './forms.js';
@@ -17,11 +18,11 @@ export interface SiteReport {
   /** Name of the site's output value; with `scope` it identifies the site. */
   readonly output: string;
   readonly kind: string;
-  /** LeakyRelu's slope; `@name` for an attribute reference. */
+  /** Slope of the LeakyRelu or mixture that was replaced; `@name` for an attribute reference. */
   readonly alpha?: number | string;
   readonly elemType: string;
   readonly beta: number;
-  /** Slope α of the mixture αx + (1 - α) · mish; undefined for Mish itself. */
+  /** Slope α of LeakyReLU or of the mixture αx + (1 - α) · mish; undefined for Mish itself. */
   readonly leak?: number | undefined;
   /** Warning about a swappable site: its probable purpose, with the node. */
   readonly doubt?: string | undefined;
@@ -64,6 +65,9 @@ export interface FoldReport {
 
 /** Result of a swap or a dry run. */
 export interface SwapReport {
+  /** The activation that was written. */
+  readonly to: ReplacementName;
+  /** The form of Mish; `native` for other activations, whose operators follow from the opset. */
   readonly form: FormName;
   readonly beta: number;
   readonly sites: readonly SiteReport[];

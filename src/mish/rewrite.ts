@@ -7,17 +7,17 @@ import type { FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
 import type { Form, Variant } from './forms.js';
 
-/** A Mish to write: its place, input and form. */
+/** A Mish or other activation to write: its place, input and form. */
 export interface MishNode extends Variant {
   readonly scope: Scope;
   /** The node to replace; the last new node computes its output. */
   readonly node: Node;
-  /** Name of the value to apply Mish to. */
+  /** Name of the value to apply it to. */
   readonly x: string;
   readonly type: FloatType | undefined;
   /** The types of `x` if its function is called with several types. */
   readonly several?: readonly FloatType[] | undefined;
-  readonly form: Form;
+  readonly form: Form<string>;
 }
 
 /** The operators whose nested graphs see the names of enclosing graphs. */
@@ -31,7 +31,7 @@ function constantsHome(scope: Scope): Scope {
 }
 
 /**
- * Returns the edits that write Mish at these places and delete the `removed` nodes with the value_info of
+ * Returns the edits that write an activation at these places and delete the `removed` nodes with the value_info of
  * their outputs. Constants become Constant nodes at the start of the graph or function: these work at every
  * IR version, are visible to nested graphs and, unlike initializers before IR 4, are not inputs.
  */
@@ -41,7 +41,8 @@ export function rewrite(
   removed: ReadonlyMap<Node, Scope> = new Map(),
 ): Edit[] {
   const leaving = new Set([...targets.map((target) => target.node), ...removed.keys()]);
-  const fresh = namer(document, leaving, 'mish');
+  const part = targets[0]?.form.activation ?? 'mish'; // all targets are of one activation
+  const fresh = namer(document, leaving, part);
   const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
   const edits: Edit[] = [];
   const pack = createPacker();
@@ -54,7 +55,7 @@ export function rewrite(
       const key = `${label} ${type} ${value}`;
       const known = made.get(key);
       if (known !== undefined) return known.name;
-      const name = fresh(`mish/${type}/${label}`);
+      const name = fresh(`${part}/${type}/${label}`);
       made.set(key, { name, node: constantNode(name, value, type) });
       return name;
     };

@@ -9,11 +9,13 @@ import {
   type Scope,
 } from '../onnx/document.js';
 import { floatType, typeName } from '../onnx/types.js';
-import { alphaOf, fusedActivation, KINDS, kindOf } from './activation-kinds.js';
+import { alphaOf, fusedActivation, isDefault, KINDS, kindNamed, kindOf } from './activation-kinds.js';
 import type { Form } from './forms.js';
+import { loadActivation } from './load-activation.js';
 import { loadMatcher } from './load-matcher.js';
 import { findMinusInfinity } from './minus-infinity.js';
 import type { OpsetAdvice } from './opset.js';
+import type { ReplacementOptions } from './replacement.js';
 import type { Site, Skip, SkipReason } from './site.js';
 import { createUses } from './uses.js';
 import { type UseVerdict, whyOf } from './value-flow.js';
@@ -23,8 +25,8 @@ export { type Decider, inputOf, type Site, type Skip, type SkipReason } from './
 // Operators whose operand must not be negative or zero. Without them no weights are read.
 const ROOTS: ReadonlySet<string> = new Set(['Sqrt', 'Log', 'Pow', 'Div', 'Reciprocal', 'ReduceLogSum']);
 
-export interface SiteOptions {
-  /** Kinds to swap; relu and leakyrelu by default. */
+export interface SiteOptions extends Pick<ReplacementOptions, 'to'> {
+  /** Kinds to swap; relu, leakyrelu and mish by default, except the kind that is written. */
   readonly only?: readonly string[] | undefined;
   /**
    * Globs on node name or output name; a site must match one. A name without `*` and `?` forces the swap of that site even
@@ -52,19 +54,13 @@ export async function findSites(
   analysis?: Analysis,
   takes?: (written: Site) => boolean,
 ): Promise<Found> {
-  const kinds = new Set(options.only ?? KINDS.filter((kind) => kind.byDefault).map((kind) => kind.name));
-  for (const name of kinds) {
-    if (!KINDS.some((kind) => kind.name === name)) {
-      throw new OnnxMishError('bad-usage', `there is no kind of activation called '${name}'`, {
-        fix: `Choose from ${KINDS.map((kind) => kind.name).join(', ')}`,
-      });
-    }
-  }
+  const to = await loadActivation({ to: options.to });
+  const kinds = kindsOf(options.only, to.name);
   const isAskedFor = ({ kind }: Site) => kinds.has(kind);
   const choice = choiceOf(options);
   const known = analysis ?? analyse(document);
   const { types, calls } = known;
-  const uses = createUses(known);
+  const uses = createUses(known, to);
   const minusInfinity = findMinusInfinity(document, known);
   const parts = (await loadMatcher(document))?.findParts(document, known);
   const asked = new Set(options.include?.filter((name) => !/[*?]/.test(name)));
@@ -76,18 +72,22 @@ export async function findSites(
     for (const node of scope.nodes.toReversed()) {
       const part = parts?.get(node);
       const whole = part?.site !== undefined && (takes ?? isAskedFor)(part.site) ? part.site : undefined;
-      const kind = whole && part?.isLast ? KINDS.find(({ name }) => name === whole.kind) : kindOf(node);
+      const kind = whole && part?.isLast ? kindNamed(whole.kind) : kindOf(node);
       if (kind === undefined) {
         const why = calls.callee(node) === undefined ? fusedActivation(node) : undefined;
-        if (why === undefined) continue;
+        if (why === undefined || (to.name === 'relu' && why.startsWith('Relu '))) continue;
         const inside = { node, scope, kind: node.opType, alpha: undefined, type: undefined };
         skipped.push({ ...inside, ...(choice([node]) ?? { reason: 'fused', why }) });
         continue;
       }
       // An excluded kind is reported only if it is a default kind.
-      if (!kinds.has(kind.name) && !kind.byDefault) continue;
+      if (!kinds.has(kind.name) && !isDefault(kind, to.name)) continue;
       // An inner part of another activation is not reported.
-      if (part?.isMish || (whole !== undefined && !part?.isLast && part?.isInside)) continue;
+      if (
+        (part?.isMish && !(whole && part.isLast)) ||
+        (whole !== undefined && !part?.isLast && part?.isInside)
+      )
+        continue;
       const asWhole = part?.isLast ? whole : undefined;
       const nodes = (asWhole && part?.nodes) ?? [node];
       const x = asWhole?.x ?? node.inputs[0] ?? '';
@@ -113,11 +113,11 @@ export async function findSites(
       else if (obstacle !== undefined) skip('malformed', obstacle);
       else if (integer !== undefined) {
         const where = elemType === undefined ? ' in a call of the function' : '';
-        skip('integer', `its elements are ${typeName(integer)}${where}, and Mish is for floats`);
+        skip('integer', `its elements are ${typeName(integer)}${where}, and ${to.label} is for floats`);
       } else {
-        const candidate = { scope, x, y, isRelu: kind.name === 'relu' };
+        const candidate = { scope, x, y, kind: kind.name };
         const verdict = uses.purpose(candidate);
-        const constant = minusInfinity(scope, x);
+        const constant = to.atMinusInfinity && minusInfinity(scope, x);
         const accepted = (doubt: UseVerdict | undefined, before = '') =>
           sites.push(
             Object.assign(
@@ -137,12 +137,31 @@ export async function findSites(
       }
     }
   }
-  if (document.scopes.some(({ nodes }) => nodes.some(({ opType }) => ROOTS.has(opType)))) {
+  if (
+    to.name !== 'relu' &&
+    document.scopes.some(({ nodes }) => nodes.some(({ opType }) => ROOTS.has(opType)))
+  ) {
     const { findWeightDoubts } = await import('./weight-guard.js');
-    for (const [site, doubt] of await findWeightDoubts(document, known, sites))
+    for (const [site, doubt] of await findWeightDoubts(document, known, sites, to))
       Object.assign(site, { doubt });
   }
   return { sites: sites.reverse(), skipped: skipped.reverse() };
+}
+
+/** Returns the kinds to swap. Throws `bad-usage` for an unknown kind, and for the activation that is written. */
+function kindsOf(only: readonly string[] | undefined, to: string): ReadonlySet<string> {
+  if (only === undefined) return new Set(KINDS.filter((kind) => isDefault(kind, to)).map(({ name }) => name));
+  return new Set(
+    only.map((name) => {
+      const kind = kindNamed(name);
+      if (kind !== undefined && kind.name !== to) return kind.name;
+      const what = kind
+        ? `'${name}' cannot replace itself`
+        : `there is no kind of activation called '${name}'`;
+      const others = KINDS.filter((one) => one.name !== to).map((one) => one.name);
+      throw new OnnxMishError('bad-usage', what, { fix: `Choose from ${others.join(', ')}` });
+    }),
+  );
 }
 
 /** Prefix of a reason to skip, for a site that is swapped all the same. */
@@ -188,7 +207,7 @@ function matches(pattern: string, name: string): boolean {
 
 /** Throws `unsupported-form` when a scope's opset lacks an operator of the form. */
 export function checkOpset(
-  form: Form,
+  form: Form<string>,
   scope: Scope,
   document: OnnxDocument,
   advice: OpsetAdvice,
@@ -202,8 +221,8 @@ export function checkOpset(
     `the ${form.name} form needs opset ${form.opset}, and ${scope.root.path === 'graph' ? 'the model' : scope.root.path} imports opset ${opset}`,
     {
       where: document.source.name,
-      fix: `Use the ${fallback} form, or ${text} first`,
-      option: { form: fallback, ...option },
+      fix: form.activation ? `First ${text}` : `Use the ${fallback} form, or ${text} first`,
+      option: { ...(form.activation ? {} : { form: fallback }), ...option },
     },
   );
 }

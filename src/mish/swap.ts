@@ -20,11 +20,13 @@ import {
   type Variant,
 } from './forms.js';
 import { spliceWithRecord } from './history.js';
+import { loadActivation } from './load-activation.js';
 import { noteOnMinusInfinity } from './minus-infinity.js';
 import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { recognise } from './recognise.js';
+import type { Replacement, ReplacementOptions } from './replacement.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
 import {
@@ -48,8 +50,8 @@ export interface FormOptions {
   readonly target?: Provider | undefined;
 }
 
-export interface SwapOptions extends SiteOptions, FormOptions {
-  /** Sharpness β of x · tanh(softplus(βx)): 1 is Mish, ReLU is the limit. */
+export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOptions {
+  /** Sharpness β of x · tanh(softplus(βx)) or, for Swish, of x · sigmoid(βx): 1 by default, ReLU is the limit. */
   readonly beta?: number | undefined;
   /**
    * Replacement of LeakyRelu: Mish itself by default, or the mixture αx + (1 - α) · mish with LeakyRelu's slope α. As β grows,
@@ -71,7 +73,7 @@ export interface SwapOptions extends SiteOptions, FormOptions {
 }
 
 /**
- * Replaces the activations of a model with Mish and keeps every other byte. Without a site the
+ * Replaces the activations of a model with Mish, or with the activation `to`, and keeps every other byte. Without a site the
  * output equals the input. Writes no file and does not change the input.
  *
  * Throws `not-onnx` or `malformed` for a bad file, `bad-usage` for bad options, `unsupported-form` when the
@@ -104,11 +106,14 @@ async function swapRaised(
   options: SwapOptions,
   raised: readonly Edit[],
 ): Promise<{ output: Spliced; report: SwapReport }> {
-  const form = chooseForm(options.plan ?? options);
-  const beta = checkBeta(options.plan?.beta ?? options.beta);
+  const { plan } = options;
+  const to = await loadActivation(plan ? { to: plan.to, beta: plan.beta } : { ...options });
+  const { recipes } = to;
+  const form = chooseForm(recipes ? { form: 'native', target: options.target } : (plan ?? options));
+  const beta = checkBeta(plan?.beta ?? options.beta);
   const analysis = analyse(document);
-  const advice = await opsetAdvice(document, form);
-  const { sites, skipped } = await select(document, analysis, form, beta, advice, options);
+  const advice = await opsetAdvice(document, recipes?.forms.at(-1) ?? form);
+  const { sites, skipped } = await select(document, analysis, form, beta, advice, options, to);
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
   const folding = options.fold ? await foldSites(document, analysis, sites, options.openData) : undefined;
@@ -127,9 +132,10 @@ async function swapRaised(
   const edits = [...changes, ...besides(raised, changes)];
   const operation = {
     operation: 'swap',
-    form: form.name,
-    ...commonBeta(sites),
-    ...countMixtures(sites),
+    ...(recipes
+      ? { form: [...new Set(sites.map((site) => site.form.name))].join(', '), to: to.name }
+      : { form: form.name, ...countMixtures(sites) }),
+    ...(recipes && beta === 1 ? {} : commonBeta(sites)),
     ...(folding === undefined || folding.folded.size === 0 ? {} : { folded: folding.folded.size }),
     sites: sites.length,
   } as const;
@@ -141,6 +147,7 @@ async function swapRaised(
   );
   const noteOptions: NoteOptions = {};
   const report: SwapReport = {
+    to: to.name,
     form: form.name,
     beta,
     sites: sites.map(siteReport),
@@ -149,13 +156,13 @@ async function swapRaised(
     ...(isWanted ? { fixes } : {}),
     notes: [
       ...notesOn(
-        form,
-        sites.filter((site) => site.form === form),
+        recipes ? { limits: [] } : form,
+        sites.filter((site) => recipes || site.form === form),
         advice,
         noteOptions,
       ),
-      ...noteOnOtherForm(sites.filter((site) => site.form !== form)),
-      ...noteOnMinusInfinity(sites),
+      ...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))),
+      ...noteOnMinusInfinity(sites, to),
       ...oldWeights(folding, options, noteOptions),
       ...noteOnSize(output.size),
     ],
@@ -170,7 +177,7 @@ type Chosen = Site & MishNode;
 type ChosenFoldable = Chosen & Foldable;
 
 // No object spread: V8 would create a hidden class per object.
-const chosen = (site: Site, { beta, leak }: Variant, form: Form): Chosen => ({
+const chosen = (site: Site, { beta, leak }: Variant, form: Form<string>): Chosen => ({
   node: site.node,
   scope: site.scope,
   kind: site.kind,
@@ -216,6 +223,7 @@ async function select(
   beta: number,
   advice: OpsetAdvice,
   options: SwapOptions,
+  { recipes }: Replacement,
 ): Promise<{ sites: Chosen[]; skipped: Skip[] }> {
   const { plan } = options;
   const found: Planned = await (plan === undefined
@@ -224,9 +232,9 @@ async function select(
   const sites: Chosen[] = [];
   const skipped = [...found.skipped];
   for (const site of found.sites) {
-    const form = formOf(site, options, common);
+    const form = recipes?.choose(site, options.target) ?? formOf(site, options, common);
     checkOpset(form, site.scope, document, advice);
-    const leak = plan === undefined ? mixtureOf(site, options.leaky) : site.leak;
+    const leak = recipes ? recipes.slope(site) : plan ? site.leak : mixtureOf(site, options.leaky);
     if (typeof leak === 'object') {
       skipped.push({ ...site, ...leak });
       continue;

@@ -7,9 +7,6 @@ import type { InputUse, Question } from './value-flow.js';
 // ReLU gives no negative values; Mish gives values down to -0.309. The state of a value is how far below zero it may be after
 // the swap. Functions that accept any operand end the search: an even power, |x|, exp, a layer.
 
-/** Depth of Mish's minimum below zero. */
-const DEPTH = 0.309;
-
 /** Operators that do not move a minimum further below zero. */
 const MEANS = wordSet('AveragePool GlobalAveragePool ReduceMean LeakyRelu Resize Upsample');
 const SUMS = wordSet('ReduceSum CumSum');
@@ -18,10 +15,15 @@ const root = (of: string, least = 'negative') => `it keeps the operand of ${of} 
 const DIVISOR = 'it keeps a divisor from being zero or negative';
 
 /**
- * Asks whether a result guards the domain of a root, a logarithm, a power or a division. A `lenient` question also follows
- * values that may have any sign, and finds doubts. Not split because the rules share its arguments.
+ * Asks whether a result guards the domain of a root, a logarithm, a power or a division, if its new values are up to `depth`
+ * below zero. A `lenient` question also follows values that may have any sign, and finds doubts. Not split because the rules share its arguments.
  */
-export function guardQuestion(index: GraphIndex, operands: Operands, lenient = false): Question {
+export function guardQuestion(
+  index: GraphIndex,
+  operands: Operands,
+  depth: number,
+  lenient = false,
+): Question {
   const lost = lenient ? Number.POSITIVE_INFINITY : undefined;
 
   function power({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
@@ -87,7 +89,7 @@ export function guardQuestion(index: GraphIndex, operands: Operands, lenient = f
   }
 
   return {
-    start: DEPTH,
+    start: depth,
     at(use, depth) {
       const { node, slot, scope } = use;
       const { opType } = node;

@@ -3,10 +3,9 @@ import { boundsOfClip, isEven, type Operands } from './operands.js';
 import { movesValues } from './use-moves.js';
 import type { Question } from './value-flow.js';
 
-const LOST = 'Mish’s negative values are lost in';
-
-/** Asks whether Mish's negative values are squared or cut off. The answer is a doubt, not a reason to skip. */
-export function negativeQuestion(index: GraphIndex, operands: Operands): Question {
+/** Asks whether the negative values of the new activation are squared or cut off. The answer is a doubt, not a reason to skip. */
+export function negativeQuestion(index: GraphIndex, operands: Operands, label: string): Question {
+  const lost = `${label}’s negative values are lost in`;
   return {
     start: 1,
     at(use, state) {
@@ -20,12 +19,12 @@ export function negativeQuestion(index: GraphIndex, operands: Operands): Questio
         // A norm or a variance sums squares.
         const next = index.uses(scope, node.outputs[0] ?? '');
         const isNorm = next.every((to) => to.kind === 'input' && to.node.opType.startsWith('Reduce'));
-        return isNorm ? undefined : `${LOST} a square`;
+        return isNorm ? undefined : `${lost} a square`;
       }
-      if (opType === 'Abs') return `${LOST} an absolute value`;
+      if (opType === 'Abs') return `${lost} an absolute value`;
       const least = opType === 'Clip' ? boundsOfClip(node, scope, operands).least : value;
       const isBound = (opType === 'Max' && inputs.length === 2) || (opType === 'Clip' && slot === 0);
-      return isBound && least !== undefined && least >= 0 ? `${LOST} a bound` : undefined;
+      return isBound && least !== undefined && least >= 0 ? `${lost} a bound` : undefined;
     },
   };
 }

@@ -1,24 +1,29 @@
 import type { Analysis } from '../onnx/analysis.js';
 import type { Scope } from '../onnx/document.js';
+import { KINDS } from './activation-kinds.js';
 import { createOperands } from './operands.js';
+import { MISH, type Replacement } from './replacement.js';
 import { arithmeticQuestion } from './use-arithmetic.js';
 import { clampQuestion, createClampBefore } from './use-clamp.js';
 import { guardQuestion } from './use-guard.js';
 import { maskQuestion } from './use-mask.js';
 import { negativeQuestion } from './use-negative.js';
 import { quantizedQuestion } from './use-quantized.js';
-import { createFollower, type Question, type UseVerdict } from './value-flow.js';
+import { createFollower, type Follower, type Question, type UseVerdict } from './value-flow.js';
 
 /** Use of a result that shows that a node is not an activation. */
 export type Purpose = 'arithmetic' | 'guard' | 'clamp' | 'mask' | 'quantized';
 
-/** An activation to examine: its input and output, and whether its results are never negative. */
+/** An activation to examine: its kind, input and output. */
 interface Candidate {
   readonly scope: Scope;
   readonly x: string;
   readonly y: string;
-  readonly isRelu: boolean;
+  readonly kind: string;
 }
+
+/** Returns how far below zero the values of a kind are. */
+export const depthOf = (kind: string) => KINDS.find(({ name }) => name === kind)?.depth ?? 0;
 
 /** Queries about the uses of activations. */
 export interface Uses {
@@ -28,37 +33,58 @@ export interface Uses {
   doubt(candidate: Candidate): UseVerdict | undefined;
 }
 
-/** Creates the queries for a document. Each question walks the values that sites reach once for all sites. */
-export function createUses({ index, types, calls }: Analysis): Uses {
+/**
+ * Creates the queries for a document and the activation to write. Each question walks the values that sites reach once for
+ * all sites.
+ */
+export function createUses({ index, types, calls }: Analysis, to: Replacement = MISH): Uses {
   const operands = createOperands(index);
   const follower = (question: Question) => createFollower(question, index, calls);
-  const before = createClampBefore(index, operands, calls);
+  const clampBefore = createClampBefore(index, operands, calls);
   const after = follower(clampQuestion(index, operands));
   const arithmetic = follower(arithmeticQuestion(types));
-  const guard = follower(guardQuestion(index, operands));
+  const depth = depthOf(to.name);
+  const guards = new Map<number, Follower>();
+  /** Finds what values of a depth below zero make invalid. */
+  const guardAt = (depth: number) => {
+    const known = guards.get(depth) ?? follower(guardQuestion(index, operands, depth));
+    guards.set(depth, known);
+    return known;
+  };
   const mask = follower(maskQuestion(operands, types));
   const quantized = follower(quantizedQuestion(operands));
-  const doubtfulGuard = follower(guardQuestion(index, operands, true));
-  const negative = follower(negativeQuestion(index, operands));
+  const doubtfulGuard = follower(guardQuestion(index, operands, depth, true));
+  const negative = follower(negativeQuestion(index, operands, to.label));
+  const zeros = to.recipes?.zeroQuestions(index, operands, types).map(follower) ?? [];
   const doubtfulScale = follower(quantizedQuestion(operands, true));
   return {
-    purpose({ scope, x, y, isRelu }) {
+    purpose({ scope, x, y, kind }) {
+      const isRelu = kind === 'relu';
+      const before = depthOf(kind);
+      // A shifted activation guards too, such as ELU plus 1, unless the old values are invalid already.
+      const isGuard = depth > before && (before === 0 || guardAt(before)(scope, y) === undefined);
       const found = (purpose: Purpose, verdict: UseVerdict | undefined) => verdict && { ...verdict, purpose };
       return (
         found('arithmetic', arithmetic(scope, y)) ??
-        (isRelu ? found('guard', guard(scope, y)) : undefined) ??
+        (isGuard ? found('guard', guardAt(depth)(scope, y)) : undefined) ??
         found('quantized', quantized(scope, y)) ??
         (isRelu
-          ? (found('clamp', after(scope, y) ?? before(scope, x)) ?? found('mask', mask(scope, y)))
+          ? (found('clamp', after(scope, y) ?? clampBefore(scope, x)) ?? found('mask', mask(scope, y)))
           : undefined)
       );
     },
-    doubt({ scope, y, isRelu }) {
-      const sign = isRelu ? doubtfulGuard(scope, y) : undefined;
+    doubt({ scope, y, kind }) {
+      const losesSign = kind === 'relu' && depth > 0;
+      const sign = losesSign ? doubtfulGuard(scope, y) : undefined;
       if (sign !== undefined) return { ...sign, why: `${sign.why}, perhaps` };
       const scale = doubtfulScale(scope, y);
       if (scale !== undefined) return { ...scale, why: `joined with others, ${scale.why}` };
-      return isRelu ? negative(scope, y) : undefined;
+      if (losesSign) return negative(scope, y);
+      for (const zero of depthOf(kind) > 0 && kind !== 'hardswish' ? zeros : []) {
+        const verdict = zero(scope, y);
+        if (verdict !== undefined) return verdict;
+      }
+      return undefined;
     },
   };
 }

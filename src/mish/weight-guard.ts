@@ -3,8 +3,10 @@ import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
 import { createOperands } from './operands.js';
+import type { Replacement } from './replacement.js';
 import type { Site } from './site.js';
 import { guardQuestion } from './use-guard.js';
+import { depthOf } from './uses.js';
 import { createFollower, type InputUse } from './value-flow.js';
 
 /** Maximum number of elements to read from all weights together. */
@@ -32,8 +34,9 @@ export async function findWeightDoubts(
   document: OnnxDocument,
   { index, calls }: Analysis,
   sites: readonly Site[],
+  to: Replacement,
 ): Promise<Map<Site, string>> {
-  const guard = guardQuestion(index, createOperands(index));
+  const guard = guardQuestion(index, createOperands(index), depthOf(to.name));
   const layers = new Map<Node, Layer>();
 
   /** Returns a follower that asks `pass` about each layer with constant weights. */
@@ -83,7 +86,7 @@ export async function findWeightDoubts(
     const verdict = positive.has(node) && scope ? decider(scope, node.outputs[0] ?? '') : undefined;
     return (
       verdict &&
-      `the weights of ${nodeLabel(node)} are all non-negative, and ${verdict.node.opType} ${nodeLabel(verdict.node)} follows: Mish may make its operand negative`
+      `the weights of ${nodeLabel(node)} are all non-negative, and ${verdict.node.opType} ${nodeLabel(verdict.node)} follows: ${to.label} may make its operand negative`
     );
   });
   for (const site of relus) {

@@ -1,6 +1,6 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
-import { KINDS, kindOf } from './activation-kinds.js';
+import { kindNamed, kindOf } from './activation-kinds.js';
 import type { Site, Skip } from './site.js';
 import { findWritten, type WrittenActivation } from './written.js';
 
@@ -40,15 +40,15 @@ export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyM
   const parts = new Map<Node, NodeRole>();
   for (const written of findWritten(document, analysis)) {
     const { name, node: last, scope, x, type, alpha, inner, constants, difference } = written;
-    const kind = KINDS.find((one) => one.name === name);
+    const kind = kindNamed(name);
     const nodes = [last, ...inner];
     // Activations inside a called function are sites of the function.
     if (name !== 'mish' && nodes.some((one) => analysis.calls.callee(one) !== undefined)) continue;
     const own = new Set(nodes);
-    const slope = name === 'leakyrelu' ? alpha : undefined;
+    const slope = name === 'leakyrelu' || name === 'mish' ? alpha : undefined;
     const whole = { x, inner, constants, difference };
-    const site = kind && { node: last, scope, kind: name, alpha: slope, type, ...whole };
-    const option = kind === undefined || kind.byDefault ? undefined : { only: name };
+    const site = kind && { node: last, scope, kind: kind.name, alpha: slope, type, ...whole };
+    const option = kind === undefined || kind.byDefault ? undefined : { only: kind.name };
     const why = `it is part of ${NAMES[name] ?? name}, written out up to ${nodeLabel(last)}${option ? ', which swaps whole' : ''}`;
     const reason = option ? 'excluded' : 'arithmetic';
     const skip = { reason, why, option, decidedBy: { node: last, scope } } as const;

@@ -3,12 +3,12 @@ import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { ROUNDING } from '../onnx/scalar.js';
 import { type FloatType, floatType } from '../onnx/types.js';
-import { KINDS, kindOf } from './activation-kinds.js';
+import { kindNamed, kindOf } from './activation-kinds.js';
 import { constantChain, constantTensor, declaredDims } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
 
-/** An activation, or arithmetic, written out in several nodes. Mish and ReLU6 may be a single node. */
+/** An activation, or arithmetic, written out in several nodes. Mish, Swish, GELU and ReLU6 may be a single node. */
 export interface WrittenActivation extends Identity {
   readonly scope: Scope;
   /** The node that computes the result. */
@@ -144,8 +144,7 @@ function findIn(
 /** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site. */
 function isWanted({ name, node, inner }: WrittenActivation): boolean {
   return (
-    name === 'mish' ||
-    KINDS.some((kind) => kind.name === name) ||
+    kindNamed(name) !== undefined ||
     kindOf(node) !== undefined ||
     inner.some((one) => kindOf(one) !== undefined)
   );
@@ -159,7 +158,7 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
 }
 
 /** Operators examined as single nodes too. `kindOf` recognises other swappable activations by operator. */
-const SINGLE = new Set(['Mish', 'Clip']);
+const SINGLE = new Set(['Mish', 'Clip', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
 /** Returns the activation's name, which depends on the number of constant operands, `slopes`. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
   if (isParameter(identity, region)) return 'prelu';

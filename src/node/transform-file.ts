@@ -14,7 +14,8 @@ import { checkTarget, isDevice, writeTogether } from '../files/write-atomically.
 import { fillWithModel, type WriteOptions } from '../files/write-model.js';
 import { type UndoReport, undoDocument, undoReport } from '../mish/history.js';
 import type { SwapReport } from '../mish/results.js';
-import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget.js';
+import { retargetDocument } from '../mish/retarget-document.js';
+import type { RetargetOptions, RetargetReport } from '../mish/retarget-report.js';
 import { type SwapOptions, swapDocument } from '../mish/swap.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';

@@ -3,7 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import { quantile } from '../metrics/statistics.js';
 import { FORMS, type FormName } from '../mish/forms.js';
 import { recognise } from '../mish/recognise.js';
-import { retargetDocument } from '../mish/retarget.js';
+import { retargetDocument } from '../mish/retarget-document.js';
 import { findSites } from '../mish/sites.js';
 import { analyse } from '../onnx/analysis.js';
 import { nodeLabel, type OnnxDocument } from '../onnx/document.js';

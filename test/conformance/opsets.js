@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { seededFeeds } from '../../dist/data/dataset.js';
 import { undo } from '../../dist/index.js';
 import { opsetObstacle } from '../../dist/mish/raise-opset.js';
-import { retargetDocument } from '../../dist/mish/retarget.js';
+import { retargetDocument } from '../../dist/mish/retarget-document.js';
 import { opsetOf } from '../../dist/onnx/document.js';
 import { scan } from '../../dist/onnx/scan.js';
 import { nodeProvider } from '../../dist/providers/node/provider.js';

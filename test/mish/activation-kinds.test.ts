@@ -11,13 +11,16 @@ const parsed = async (op: string, attributes: Record<string, AttributeValue> = {
 
 describe('the kind of an activation', () => {
   test.each([
-    ['Relu', 'relu', true],
-    ['LeakyRelu', 'leakyrelu', true],
-    ['PRelu', 'prelu', false],
-    ['Elu', 'elu', false],
-    ['HardSwish', 'hardswish', false],
-  ])('of %s is %s', async (op, name, byDefault) => {
-    expect(kindOf(await parsed(op))).toEqual({ name, opType: op, byDefault });
+    ['Relu', 'relu', true, 0],
+    ['LeakyRelu', 'leakyrelu', true, Infinity],
+    ['PRelu', 'prelu', false, Infinity],
+    ['Elu', 'elu', false, 1],
+    ['HardSwish', 'hardswish', false, 0.375],
+    ['Mish', 'mish', true, 0.309],
+    ['Swish', 'swish', false, 0.2785],
+    ['Gelu', 'gelu', false, 0.1701],
+  ])('of %s is %s', async (op, name, byDefault, depth) => {
+    expect(kindOf(await parsed(op))).toEqual({ name, opType: op, byDefault, depth });
     expect(kindOf(await parsed(op, {}, 'com.example'))).toBeUndefined();
   });
 

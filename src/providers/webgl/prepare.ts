@@ -1,5 +1,5 @@
 import { FORM_FOR } from '../../mish/forms.js';
-import { retargetDocument } from '../../mish/retarget.js';
+import { retargetDocument } from '../../mish/retarget-document.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';

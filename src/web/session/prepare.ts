@@ -1,7 +1,7 @@
 import { fixDocument } from '../../mish/fix.js';
 import { FORM_FOR, FORMS, type FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
-import { retargetDocument } from '../../mish/retarget.js';
+import { retargetDocument } from '../../mish/retarget-document.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { DeclaredValue, OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';

@@ -1,0 +1,14 @@
+import { MISH, type Replacement, type ReplacementOptions } from './replacement.js';
+
+/**
+ * Returns the activation that the options name. Activations other than Mish are loaded on demand, for smaller pages. Throws
+ * `bad-usage` for an unknown name, or an option that the activation does not have.
+ */
+export async function loadActivation(
+  options: ReplacementOptions & { readonly [option: string]: unknown },
+): Promise<Replacement> {
+  const { to = 'mish', alpha } = options;
+  if (to === 'mish' && alpha === undefined) return MISH;
+  const { replacementFor } = await import('./replacements.js');
+  return replacementFor(to, options);
+}

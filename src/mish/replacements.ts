@@ -1,0 +1,103 @@
+import { OnnxMishError } from '../base/error.js';
+import { opsetOf } from '../onnx/document.js';
+import { kindNamed, REPLACEMENTS } from './activation-kinds.js';
+import { ACTIVATIONS, type Activation, DEFAULT_SLOPE } from './activations.js';
+import { type Form, MAX_SLOPE, type Target } from './forms.js';
+import type { Recipes, Replacement, ReplacementOptions } from './replacement.js';
+import type { Site } from './site.js';
+import { zeroQuestions } from './use-zero.js';
+
+/** Options that only some activations have, with the advice of the refusal. */
+type Checked = ReplacementOptions & {
+  readonly beta?: unknown;
+  readonly form?: unknown;
+  readonly leaky?: unknown;
+};
+
+/** Does what `loadActivation` does, for activations other than Mish and for options that Mish does not have. */
+export function replacementFor(to: string, options: Checked): Replacement {
+  const name = REPLACEMENTS.find((one) => one === kindNamed(to)?.name);
+  if (name === undefined) {
+    throw new OnnxMishError('bad-usage', `there is no activation '${to}' to write`, {
+      fix: `Choose from ${REPLACEMENTS.join(', ')}; silu is another name of swish`,
+    });
+  }
+  const activation = ACTIVATIONS[name];
+  checkOptions(activation, options);
+  const { label, atMinusInfinity } = activation;
+  return { name, label, atMinusInfinity, recipes: recipesOf(activation, options.alpha) };
+}
+
+function checkOptions({ name, label, parameter }: Activation, { alpha, beta, form, leaky }: Checked): void {
+  const refuse = (option: string, what: string, fix: string) => {
+    throw new OnnxMishError('bad-usage', what, { fix, option: { [option]: null } });
+  };
+  if (alpha !== undefined && parameter !== 'alpha')
+    refuse('alpha', `${label} has no slope α`, 'Leave alpha out, or write leakyrelu');
+  if (beta !== undefined && beta !== 1 && parameter !== 'beta')
+    refuse('beta', `${label} has no sharpness β`, 'Leave beta out, or write mish or swish');
+  if (form !== undefined && name !== 'mish')
+    refuse('form', `the option form chooses a form of Mish, and ${label} is written`, 'Leave form out');
+  if (leaky !== undefined && leaky !== 'mish' && name !== 'mish')
+    refuse('leaky', `a mixture with ${label} is not possible`, 'Leave leaky out, or write mish');
+  if (alpha !== undefined && !(Math.abs(alpha) <= MAX_SLOPE && alpha !== 0))
+    refuse(
+      'alpha',
+      `the slope α cannot be ${alpha}`,
+      `Give a number from -${MAX_SLOPE} to ${MAX_SLOPE}, but not 0`,
+    );
+}
+
+function recipesOf(activation: Activation, alpha: number | undefined): Recipes | undefined {
+  const { name, forms, hasZeros } = activation;
+  if (name === 'mish') return undefined;
+  return {
+    forms,
+    choose: (site, target) => bestForm(forms, site, target),
+    slope({ kind, alpha: own, leak }) {
+      if (activation.parameter !== 'alpha') return undefined;
+      const ofMixture = kind === 'mish' && typeof own === 'number' ? own : undefined;
+      return leak ?? alpha ?? ofMixture ?? DEFAULT_SLOPE;
+    },
+    notes,
+    zeroQuestions: hasZeros ? zeroQuestions : () => [],
+  };
+}
+
+/** Returns the first form with the fewest obstacles at a site: its opset, its element types, and the provider. */
+function bestForm(forms: readonly Form<string>[], site: Site, target: Target | undefined): Form<string> {
+  const opset = opsetOf(site.scope);
+  const types = site.type === undefined ? (site.several ?? []) : [site.type];
+  const obstacles = (form: Form<string>) => {
+    if (form.opset > opset) return 3;
+    if (types.some((type) => form.types[type] > opset)) return 2;
+    return limitsAt(form, site, target).length > 0 ? 1 : 0;
+  };
+  const least = Math.min(...forms.map(obstacles));
+  const best = forms.findLast((form) => obstacles(form) === least);
+  const first = forms.find((form) => obstacles(form) === least);
+  // Without a form for this opset, the form of the lowest opset gives the advice.
+  return (least === 3 ? best : first) as Form<string>;
+}
+
+/** Returns the limits of a form at a site, on the provider or, without a provider, on the CPU. */
+function limitsAt(form: Form<string>, { type, several, scope }: Site, target: Target = 'cpu') {
+  return form.limits.filter(
+    (limit) =>
+      limit.on.includes(target) &&
+      (limit.type === undefined || limit.type === type || several?.includes(limit.type)) &&
+      (limit.before === undefined || opsetOf(scope) < limit.before),
+  );
+}
+
+const notes: Recipes['notes'] = (sites) => {
+  const targets = ['cpu', 'wasm', 'webgl'] as const;
+  const found = new Map<string, Set<Target>>();
+  for (const site of sites)
+    for (const target of targets)
+      for (const { says } of limitsAt(site.form, site, target)) {
+        const on = found.get(says) ?? new Set();
+        found.set(says, on.add(target));
+      }
+  return [...found].map(([says, on]) => `${[...on].join(' and ')}: ${says}`);
+};

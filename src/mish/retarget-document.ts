@@ -1,0 +1,71 @@
+import { analyse } from '../onnx/analysis.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import type { Edit, Spliced } from '../onnx/splice.js';
+import { fixesFor } from './fixes.js';
+import { formObstacle } from './form-obstacle.js';
+import { spliceWithRecord } from './history.js';
+import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
+import { besides, opsetAdvice, raising, withOpset } from './opset.js';
+import { type Recognised, recognise } from './recognise.js';
+import { type SkipReport, siteReport, skipReport } from './results.js';
+import type { RetargetOptions, RetargetReport } from './retarget-report.js';
+import { rewriteMish } from './rewrite-mish.js';
+import { checkOpset } from './sites.js';
+import { chooseForm, countMixtures } from './swap.js';
+
+/** Does what `retarget` does, for a scanned document. */
+export async function retargetDocument(
+  document: OnnxDocument,
+  options: RetargetOptions,
+): Promise<{ output: Spliced; report: RetargetReport }> {
+  return withOpset(document, options.opset, (raised) => retargetRaised(document, options, raised));
+}
+
+async function retargetRaised(
+  document: OnnxDocument,
+  options: RetargetOptions,
+  raised: readonly Edit[],
+): Promise<{ output: Spliced; report: RetargetReport }> {
+  const form = chooseForm(options);
+  const analysis = analyse(document);
+  const found = await recognise(document, analysis);
+  const advice = await opsetAdvice(document, form);
+  const others = found.filter(({ written }) => written !== form.name);
+  const sites: Recognised[] = [];
+  const skipped: SkipReport[] = [];
+  for (const mish of others) {
+    checkOpset(form, mish.scope, document, advice, mish.form.name);
+    const obstacle = formObstacle(form, mish, mish, document);
+    if (obstacle === undefined) sites.push(mish);
+    else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
+  }
+
+  const gone = new Set(sites.flatMap(({ node, inner }) => [node, ...inner]));
+  const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
+  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
+  const changes = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
+  const edits = [...changes, ...besides(raised, changes)];
+  const operations = [
+    { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },
+    { operation: 'fix', form: 'webgl', sites: fixes.length },
+    raising(document, raised),
+  ] as const;
+  const output = await spliceWithRecord(document, edits, operations, options.undo ?? true);
+  const noteOptions: NoteOptions = {};
+  const report: RetargetReport = {
+    form: form.name,
+    sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
+    skipped,
+    fixes,
+    unchanged: found.length - others.length,
+    notes: [...notesOn(form, sites, advice, noteOptions), ...noteOnSize(output.size)],
+    noteOptions,
+    bytesIn: document.source.size,
+    bytesOut: output.size,
+  };
+  return { output, report };
+}
+
+function asSite({ node, scope, written, type }: Recognised) {
+  return { node, scope, kind: written, alpha: undefined, type };
+}

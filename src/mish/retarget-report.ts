@@ -1,0 +1,33 @@
+import type { FixedNode } from './fix-report.js';
+import type { FormName } from './forms.js';
+import type { NoteOptions } from './notes.js';
+import type { SiteReport, SkipReport } from './results.js';
+import type { FormOptions } from './swap.js';
+
+export interface RetargetOptions extends FormOptions {
+  /** Store the undo record in the model; true by default. */
+  readonly undo?: boolean | undefined;
+  /** Rewrite the nodes that WebGL computes wrong; see `fix`. True by default for the target webgl. */
+  readonly fix?: boolean | undefined;
+  /** @deprecated Alias of `fix`. */
+  readonly fixRelu?: boolean | undefined;
+}
+
+/** Result of a retarget. */
+export interface RetargetReport {
+  readonly form: FormName;
+  /** The rewritten sites; `kind` is the previous form. */
+  readonly sites: readonly SiteReport[];
+  /** Mish that keeps its form, with the reasons. */
+  readonly skipped: readonly SkipReport[];
+  /** Nodes rewritten so that WebGL computes them right. */
+  readonly fixes: readonly FixedNode[];
+  /** Number of sites that already had the form. */
+  readonly unchanged: number;
+  readonly notes: readonly string[];
+  /** The options that notes advise; the key is the note. */
+  readonly noteOptions?: Readonly<NoteOptions>;
+  /** Sizes in bytes. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
