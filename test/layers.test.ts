@@ -187,7 +187,6 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'cli/io/files.ts': 'the way of every file command: inputs, outputs, errors, reports',
   'cli/run.ts': 'lists the commands, an import each',
   'index.ts': 'lists what the core exports',
-  'mish/retarget.ts': STEPS,
   'mish/swap.ts': STEPS,
   'node/calibrate.ts': ENTRANCE,
   'node/validate.ts': ENTRANCE,

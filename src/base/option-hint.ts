@@ -4,14 +4,17 @@
  */
 export type OptionName =
   // swap and retarget
+  | 'alpha'
   | 'exclude'
   | 'form'
   | 'include'
+  | 'leaky'
   | 'only'
   | 'opset'
   | 'plan'
   | 'strict'
   | 'target'
+  | 'to'
   | 'undo'
   // files
   | 'allowOutsideData'

@@ -15,8 +15,33 @@ export async function cacheKey(
   // Only folding reads weights, so that only then the key includes them.
   const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
   const hashes = [await hashSource(file), ...folded];
-  const { beta = 1, leaky = 'mish', only, include, exclude, opset, fold, strict, undo } = options;
-  const chosen = [chooseForm(options).name, beta, leaky, only, include, exclude, opset, fold, strict, undo];
+  const {
+    to = 'mish',
+    alpha,
+    beta = 1,
+    leaky = 'mish',
+    only,
+    include,
+    exclude,
+    opset,
+    fold,
+    strict,
+    undo,
+  } = options;
+  const chosen = [
+    chooseForm(options).name,
+    to,
+    alpha,
+    beta,
+    leaky,
+    only,
+    include,
+    exclude,
+    opset,
+    fold,
+    strict,
+    undo,
+  ];
   const key = JSON.stringify([VERSION, hashes, chosen.map((value) => value ?? null)]);
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
 }

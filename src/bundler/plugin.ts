@@ -2,7 +2,7 @@ import type { UnpluginBuildContext, UnpluginContext, UnpluginFactory, UnpluginOp
 import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { withDocument } from '../files/with-document.js';
-import { inspectDocument } from '../mish/inspect.js';
+import { inspectDocument } from '../mish/inspect-document.js';
 import { hashBytes } from '../node/host.js';
 import { swapToCache } from './cache.js';
 import { type Deliver, deliverFor, type Emit, setupEsbuild } from './deliver.js';

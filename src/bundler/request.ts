@@ -6,7 +6,10 @@ import { checkBeta, chooseForm, type SwapOptions } from '../mish/swap.js';
 
 /** Options of the swap of imported models, as for `swap`, with two other defaults. */
 export interface MishOptions
-  extends Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'beta' | 'leaky' | 'opset' | 'fold' | 'strict'> {
+  extends Pick<
+    SwapOptions,
+    'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'beta' | 'leaky' | 'opset' | 'fold' | 'strict'
+  > {
   /** Form of Mish; default: the form for `target`. */
   readonly form?: FormName | undefined;
   /**
@@ -56,6 +59,8 @@ const LIST = (values: readonly string[]) => values.flatMap((value) => value.spli
 
 /** Options that a query may have, with their parsers. */
 const IN_QUERY: Readonly<Record<string, (values: readonly string[]) => unknown>> = {
+  to: TEXT,
+  alpha: (values) => Number(values.at(-1)),
   form: TEXT,
   target: TEXT,
   leaky: TEXT,

@@ -14,7 +14,7 @@ import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
-import { findCandidates } from './select/candidates.js';
+import { findCandidates, refuseAutoBeta } from './select/candidates.js';
 import {
   compareWithOriginal,
   dataFor,
@@ -29,6 +29,8 @@ export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
 /** Report of a calibration. */
 export interface Calibration {
   readonly schema: typeof CALIBRATION_SCHEMA;
+  /** The activation that was written. */
+  readonly to: SwapReport['to'];
   readonly form: SwapReport['form'];
   /** Sharpness of all sites; null if each site has its own. */
   readonly beta: number | null;
@@ -103,7 +105,7 @@ async function repairSwap(
   const { seed = 0, provider, session, signal } = options;
   const { samples = DEFAULT_SAMPLES, rows = DEFAULT_ROWS, steps = DEFAULT_STEPS } = options;
   const { onProgress = () => {} } = options;
-  const beta = options.beta === 'auto' ? undefined : options.beta;
+  const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
   const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
   const plan = { ...planOf(swap), form: measuredIn };
   const dataset = await dataFor(original, options);
@@ -157,7 +159,7 @@ async function repairSwap(
     output: finished.output,
     report: {
       schema: CALIBRATION_SCHEMA,
-      form: swap.form,
+      ...{ to: swap.to, form: swap.form },
       beta: options.beta === 'auto' ? null : swap.beta,
       sites: await withCurvedShares(sites, original, kept, test, options),
       skipped,

@@ -8,7 +8,7 @@ import type { Limit } from './select/budget.js';
 export interface CalibrateOptions
   extends Pick<
     SwapOptions,
-    'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict'
+    'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict'
   > {
   /** Sharpness β: a number, default 1; or `auto` for each site's smallest sharpness within the budget. */
   readonly beta?: number | 'auto' | undefined;

@@ -1,11 +1,11 @@
 import type { ReplacementName } from './activation-kinds.js';
 import { elu, gelu, hardSwish } from './elementwise.js';
 import { FORMS, type Form, SHARPEN, type Step, type Variant } from './forms.js';
+import { MISH, type NewActivation } from './new-activation.js';
 import { leakyRelu, mixture, relu, sigmoid } from './reference.js';
-import { MISH, type Replacement } from './replacement.js';
 
 /** An activation that a swap writes. `KINDS` has the kind with the same name, which recognises it. */
-export interface Activation extends Omit<Replacement, 'recipes'> {
+export interface Activation extends Omit<NewActivation, 'recipes'> {
   /** Forms, the best first. The emitter reads them; the last has the lowest opset. */
   readonly forms: readonly Form<string>[];
   /** Computes the activation in float64. */
@@ -140,10 +140,10 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
         steps: [
           { op: 'Add', inputs: ['x', 'three'], output: 'shifted' },
           { op: 'Clip', inputs: ['shifted', 'zero', 'cap'], output: 'clip' },
-          { op: 'Div', inputs: ['clip', 'six'], output: 'gate' },
+          { op: 'Div', inputs: ['clip', 'cap'], output: 'gate' },
           { op: 'Mul', inputs: ['x', 'gate'], output: 'y' },
         ],
-        constants: { three: 3, zero: 0, cap: 6, six: 6 },
+        constants: { three: 3, zero: 0, cap: 6 },
         limits: [no('Clip', { before: 12 })],
       }),
     ],

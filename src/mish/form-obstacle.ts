@@ -1,20 +1,33 @@
 import { type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
-import { sinceVersion } from '../onnx/operator-versions.js';
 import { roundTo } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { BROADCASTING_OPSET, CAST_LIKE_OPSET, CLIP_INPUTS_OPSET, needsConstants, suits } from './emit.js';
-import { FORMS, type Form, stepsOf, type Variant } from './forms.js';
+import { CAST_LIKE_OPSET, needsConstants, suits } from './emit.js';
+import { FORMS, type Form, type Variant } from './forms.js';
 import { convertTo } from './opset.js';
 import type { Site, Skip } from './sites.js';
 
 type Obstacle = Pick<Skip, 'reason' | 'why' | 'option'>;
 
 /** Explains why a form cannot be written at a site; undefined when it can. */
-export function formObstacle(
+type FormCheck = (
+  form: Form<string>,
+  site: Pick<Site, 'type' | 'several' | 'isOpen' | 'scope'>,
+  variant: Variant,
+) => Obstacle | undefined;
+
+/** Creates the check of a document's sites. Loads the table of operator versions only if a function needs it. */
+export async function createFormCheck(document: OnnxDocument): Promise<FormCheck> {
+  const opset = opsetOf(document.graph);
+  const isSame = document.scopes.every(({ root }) => root.kind !== 'function' || opsetOf(root) === opset);
+  const versions = isSame ? undefined : await import('./version-obstacle.js');
+  return (form, site, variant) =>
+    formObstacle(form, site, variant) ?? versions?.versionObstacle(form, site, variant, document);
+}
+
+function formObstacle(
   form: Form<string>,
   { type, several = [], isOpen, scope }: Pick<Site, 'type' | 'several' | 'isOpen' | 'scope'>,
   variant: Variant,
-  document: OnnxDocument,
 ): Obstacle | undefined {
   const types = type === undefined ? several : [type];
   for (const one of types) {
@@ -40,7 +53,7 @@ export function formObstacle(
     const why = `its element type is not known, ${needs} it; run shape inference first${other ? ', or use the softplus form' : ''}`;
     return { reason: 'unknown-type', why, option };
   }
-  return versionObstacle(form, types, scope, variant, document);
+  return undefined;
 }
 
 function typeObstacle(
@@ -68,54 +81,4 @@ function isRepresentable(beta: number, type: FloatType): boolean {
     const rounded = roundTo(value, type);
     return rounded > 0 && Number.isFinite(rounded);
   });
-}
-
-/**
- * Explains why a form is invalid in a function. ONNX's checker refuses a node whose operator differs between the opsets of
- * function and model. If the function already has such a node, only ONNX Runtime must accept the form; it uses the model's opset.
- */
-function versionObstacle(
-  form: Form<string>,
-  types: readonly FloatType[],
-  scope: Scope,
-  variant: Variant,
-  document: OnnxDocument,
-): Obstacle | undefined {
-  const { root } = scope;
-  const [inside, outside] = [opsetOf(root), opsetOf(document.graph)];
-  if (root.kind !== 'function' || inside === outside) return undefined;
-  const imports = `${root.path} imports opset ${inside} and the model ${outside}`;
-  const since = [BROADCASTING_OPSET, form.opset, ...types.map((one) => form.types[one])];
-  if (form.steps.some(({ op }) => op === 'Clip')) since.push(CLIP_INPUTS_OPSET);
-  if (since.some((opset) => inside < opset !== outside < opset))
-    return { reason: 'opset-mismatch', why: `${imports}, in which the ${form.name} form is not the same` };
-  if (differsAlready(root, outside)) return undefined;
-  // The checker skips the nodes of nested graphs, but their constants lie in the function.
-  const steps = scope === root ? stepsOf(form, variant.beta !== 1, variant.leak !== undefined) : [];
-  const written = steps.map(({ op }) => op);
-  if (needsConstants(form, variant)) {
-    written.push('Constant');
-    if (scope === root && types.length > 1) written.push('CastLike');
-  }
-  const changed = written.find((op) => sinceVersion(op, inside) !== sinceVersion(op, outside));
-  if (changed === undefined) return undefined;
-  const why = `${imports}, in which ${changed} is another version; onnx.checker refuses that`;
-  return { reason: 'opset-mismatch', why };
-}
-
-const known = new WeakMap<Scope, boolean>();
-
-function differsAlready(root: Scope, outside: number): boolean {
-  let differs = known.get(root);
-  if (differs === undefined) {
-    const inside = opsetOf(root);
-    differs =
-      !root.opsets.has('') ||
-      root.nodes.some(
-        ({ domain, opType }) =>
-          domain === '' && sinceVersion(opType, inside) !== sinceVersion(opType, outside),
-      );
-    known.set(root, differs);
-  }
-  return differs;
 }

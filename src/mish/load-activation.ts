@@ -1,4 +1,4 @@
-import { MISH, type Replacement, type ReplacementOptions } from './replacement.js';
+import { MISH, type NewActivation, type ReplacementOptions } from './new-activation.js';
 
 /**
  * Returns the activation that the options name. Activations other than Mish are loaded on demand, for smaller pages. Throws
@@ -6,7 +6,7 @@ import { MISH, type Replacement, type ReplacementOptions } from './replacement.j
  */
 export async function loadActivation(
   options: ReplacementOptions & { readonly [option: string]: unknown },
-): Promise<Replacement> {
+): Promise<NewActivation> {
   const { to = 'mish', alpha } = options;
   if (to === 'mish' && alpha === undefined) return MISH;
   const { replacementFor } = await import('./replacements.js');

@@ -1,7 +1,7 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
+import { MISH, type NewActivation } from './new-activation.js';
 import { boundsOfClip, createOperands, type Operands } from './operands.js';
-import { MISH, type Replacement } from './replacement.js';
 import { movesValues, wordSet } from './use-moves.js';
 import { enter, type InputUse, leave, type ScopedValue } from './value-flow.js';
 
@@ -89,7 +89,7 @@ function handsOn(use: InputUse, operands: Operands): boolean {
 /** Returns the note on the sites that -Infinity reaches. */
 export function noteOnMinusInfinity(
   sites: readonly { readonly minusInfinity?: string | undefined }[],
-  { label, atMinusInfinity }: Replacement = MISH,
+  { label, atMinusInfinity }: NewActivation = MISH,
 ): string[] {
   const reached = sites.filter(({ minusInfinity }) => minusInfinity !== undefined);
   const [first] = reached;

@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
-import { FORMS, type FormName, MAX_SLOPE } from './forms.js';
+import { FORMS, type FormName, MAX_SLOPE, type Target } from './forms.js';
 import type { SwapReport } from './results.js';
 
 /** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
@@ -8,6 +8,8 @@ export interface Plan {
   readonly schema: 'onnx-mish/plan@1';
   /** The activation to write; absent for Mish. */
   readonly to?: ReplacementName | undefined;
+  /** The provider that decides the operators of an activation other than Mish. */
+  readonly target?: Target | undefined;
   /** The form of Mish; `native` for other activations. */
   readonly form: FormName;
   readonly beta: number;
@@ -37,9 +39,16 @@ const SCHEMA = 'onnx-mish/plan@1';
  * const { report } = await swap(bytes, { target: 'webgl' });
  * console.log(JSON.stringify(planOf(report)));
  */
-export function planOf({ to, form, beta, sites, skipped }: SwapReport): Plan {
+export function planOf({
+  to,
+  target,
+  form,
+  beta,
+  sites,
+  skipped,
+}: Pick<SwapReport, 'to' | 'target' | 'form' | 'beta' | 'sites' | 'skipped'> & Partial<SwapReport>): Plan {
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
-  return { schema: SCHEMA, ...(to === 'mish' ? {} : { to }), form, beta, sites: planned, skipped };
+  return { schema: SCHEMA, ...(to === 'mish' ? {} : { to, target }), form, beta, sites: planned, skipped };
 }
 
 /**
@@ -56,7 +65,15 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     throw new OnnxMishError('bad-plan', what, { where, ...NEW_PLAN });
   };
   if (typeof json !== 'object' || json === null) return bad('a plan is a JSON object');
-  const { schema, to = 'mish', form, beta = 1, sites, skipped = [] } = json as Record<string, unknown>;
+  const {
+    schema,
+    to = 'mish',
+    target,
+    form,
+    beta = 1,
+    sites,
+    skipped = [],
+  } = json as Record<string, unknown>;
   if (schema !== SCHEMA) bad(`schema has to be '${SCHEMA}'`);
   if (typeof form !== 'string' || !Object.hasOwn(FORMS, form))
     bad(`form has to be one of ${Object.keys(FORMS).join(', ')}`);
@@ -74,7 +91,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   });
   return {
     schema: SCHEMA,
-    ...(to === 'mish' ? {} : { to: to as ReplacementName }),
+    ...(to === 'mish' ? {} : { to: to as ReplacementName, target: target as Target }),
     form: form as FormName,
     beta: beta as number,
     sites,

@@ -3,8 +3,9 @@ import { opsetOf } from '../onnx/document.js';
 import { kindNamed, REPLACEMENTS } from './activation-kinds.js';
 import { ACTIVATIONS, type Activation, DEFAULT_SLOPE } from './activations.js';
 import { type Form, MAX_SLOPE, type Target } from './forms.js';
-import type { Recipes, Replacement, ReplacementOptions } from './replacement.js';
+import type { NewActivation, Recipes, ReplacementOptions } from './new-activation.js';
 import type { Site } from './site.js';
+import { unknownActivation } from './unknown-activation.js';
 import { zeroQuestions } from './use-zero.js';
 
 /** Options that only some activations have, with the advice of the refusal. */
@@ -15,13 +16,9 @@ type Checked = ReplacementOptions & {
 };
 
 /** Does what `loadActivation` does, for activations other than Mish and for options that Mish does not have. */
-export function replacementFor(to: string, options: Checked): Replacement {
+export function replacementFor(to: string, options: Checked): NewActivation {
   const name = REPLACEMENTS.find((one) => one === kindNamed(to)?.name);
-  if (name === undefined) {
-    throw new OnnxMishError('bad-usage', `there is no activation '${to}' to write`, {
-      fix: `Choose from ${REPLACEMENTS.join(', ')}; silu is another name of swish`,
-    });
-  }
+  if (name === undefined) throw unknownActivation(to);
   const activation = ACTIVATIONS[name];
   checkOptions(activation, options);
   const { label, atMinusInfinity } = activation;
@@ -95,9 +92,10 @@ const notes: Recipes['notes'] = (sites) => {
   const found = new Map<string, Set<Target>>();
   for (const site of sites)
     for (const target of targets)
-      for (const { says } of limitsAt(site.form, site, target)) {
-        const on = found.get(says) ?? new Set();
-        found.set(says, on.add(target));
+      for (const { says, before } of limitsAt(site.form, site, target)) {
+        const line = before === undefined ? says : `${says} before opset ${before}`;
+        const on = found.get(line) ?? new Set();
+        found.set(line, on.add(target));
       }
   return [...found].map(([says, on]) => `${[...on].join(' and ')}: ${says}`);
 };

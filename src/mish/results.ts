@@ -4,7 +4,7 @@ import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import type { ReplacementName } from './activation-kinds.js';
 import type { FixedNode } from './fix-report.js';
 import type { Foldable, Folding } from './fold-plan.js';
-import type { FormName, Variant } from './forms.js';
+import type { FormName, Target, Variant } from './forms.js';
 import type { NoteOptions } from './notes.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
 
@@ -67,6 +67,8 @@ export interface FoldReport {
 export interface SwapReport {
   /** The activation that was written. */
   readonly to: ReplacementName;
+  /** The provider that decided the operators of an activation other than Mish; absent without one. */
+  readonly target?: Target | undefined;
   /** The form of Mish; `native` for other activations, whose operators follow from the opset. */
   readonly form: FormName;
   readonly beta: number;

@@ -2,7 +2,7 @@ import { analyse } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import { fixesFor } from './fixes.js';
-import { formObstacle } from './form-obstacle.js';
+import { createFormCheck } from './form-obstacle.js';
 import { spliceWithRecord } from './history.js';
 import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
@@ -12,6 +12,8 @@ import type { RetargetOptions, RetargetReport } from './retarget-report.js';
 import { rewriteMish } from './rewrite-mish.js';
 import { checkOpset } from './sites.js';
 import { chooseForm, countMixtures } from './swap.js';
+
+export type { RetargetOptions, RetargetReport };
 
 /** Does what `retarget` does, for a scanned document. */
 export async function retargetDocument(
@@ -33,9 +35,10 @@ async function retargetRaised(
   const others = found.filter(({ written }) => written !== form.name);
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
+  const obstacleTo = await createFormCheck(document);
   for (const mish of others) {
     checkOpset(form, mish.scope, document, advice, mish.form.name);
-    const obstacle = formObstacle(form, mish, mish, document);
+    const obstacle = obstacleTo(form, mish, mish);
     if (obstacle === undefined) sites.push(mish);
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }

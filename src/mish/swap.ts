@@ -5,10 +5,11 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
+import { kindNamed } from './activation-kinds.js';
 import type { Planned } from './apply-plan.js';
 import { fixesFor } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
-import { formObstacle } from './form-obstacle.js';
+import { createFormCheck } from './form-obstacle.js';
 import {
   FORM_FOR,
   FORMS,
@@ -22,11 +23,11 @@ import {
 import { spliceWithRecord } from './history.js';
 import { loadActivation } from './load-activation.js';
 import { noteOnMinusInfinity } from './minus-infinity.js';
+import type { NewActivation, ReplacementOptions } from './new-activation.js';
 import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { recognise } from './recognise.js';
-import type { Replacement, ReplacementOptions } from './replacement.js';
 import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
 import {
@@ -39,6 +40,7 @@ import {
   siteLabel,
 } from './sites.js';
 
+import { unknownActivation } from './unknown-activation.js';
 import { unused } from './unused.js';
 
 export interface FormOptions {
@@ -54,7 +56,7 @@ export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOption
   /** Sharpness β of x · tanh(softplus(βx)) or, for Swish, of x · sigmoid(βx): 1 by default, ReLU is the limit. */
   readonly beta?: number | undefined;
   /**
-   * Replacement of LeakyRelu: Mish itself by default, or the mixture αx + (1 - α) · mish with LeakyRelu's slope α. As β grows,
+   * NewActivation of LeakyRelu: Mish itself by default, or the mixture αx + (1 - α) · mish with LeakyRelu's slope α. As β grows,
    * the mixture tends to LeakyRelu, and Mish to Relu.
    */
   readonly leaky?: 'mish' | 'mixture' | undefined;
@@ -109,7 +111,8 @@ async function swapRaised(
   const { plan } = options;
   const to = await loadActivation(plan ? { to: plan.to, beta: plan.beta } : { ...options });
   const { recipes } = to;
-  const form = chooseForm(recipes ? { form: 'native', target: options.target } : (plan ?? options));
+  const { target } = plan ?? options;
+  const form = chooseForm(recipes ? { form: 'native', target } : (plan ?? options));
   const beta = checkBeta(plan?.beta ?? options.beta);
   const analysis = analyse(document);
   const advice = await opsetAdvice(document, recipes?.forms.at(-1) ?? form);
@@ -148,6 +151,7 @@ async function swapRaised(
   const noteOptions: NoteOptions = {};
   const report: SwapReport = {
     to: to.name,
+    ...(recipes && target ? { target } : {}),
     form: form.name,
     beta,
     sites: sites.map(siteReport),
@@ -223,16 +227,17 @@ async function select(
   beta: number,
   advice: OpsetAdvice,
   options: SwapOptions,
-  { recipes }: Replacement,
+  { recipes }: NewActivation,
 ): Promise<{ sites: Chosen[]; skipped: Skip[] }> {
   const { plan } = options;
   const found: Planned = await (plan === undefined
     ? findSites(document, options, analysis)
     : import('./apply-plan.js').then(({ applyPlan }) => applyPlan(document, plan, analysis)));
   const sites: Chosen[] = [];
+  const obstacleTo = await createFormCheck(document);
   const skipped = [...found.skipped];
   for (const site of found.sites) {
-    const form = recipes?.choose(site, options.target) ?? formOf(site, options, common);
+    const form = recipes?.choose(site, (plan ?? options).target) ?? formOf(site, options, common);
     checkOpset(form, site.scope, document, advice);
     const leak = recipes ? recipes.slope(site) : plan ? site.leak : mixtureOf(site, options.leaky);
     if (typeof leak === 'object') {
@@ -240,7 +245,7 @@ async function select(
       continue;
     }
     const variant = { beta: site.beta === undefined ? beta : checkBeta(site.beta), leak };
-    const obstacle = formObstacle(form, site, variant, document);
+    const obstacle = obstacleTo(form, site, variant);
     if (obstacle === undefined) sites.push(chosen(site, variant, form));
     else skipped.push({ ...site, ...obstacle });
   }
@@ -305,6 +310,13 @@ export function countMixtures(sites: readonly Pick<Variant, 'leak'>[]): { mixtur
 export function commonBeta(sites: readonly Pick<Variant, 'beta'>[]): { beta?: number } {
   const [beta, ...others] = new Set(sites.map((site) => site.beta));
   return beta === undefined || others.length > 0 ? {} : { beta };
+}
+
+/** Returns the tag of a swap's output: the name of the activation that it writes. Throws `bad-usage` for an unknown name. */
+export function activationTag({ to, plan }: Pick<SwapOptions, 'to' | 'plan'>): string {
+  const name = (plan ? plan.to : to) ?? 'mish';
+  if (kindNamed(name) !== undefined) return name;
+  throw unknownActivation(name);
 }
 
 /** Returns the form that the options name or that suits the target. Throws `bad-usage` for unknown names. */

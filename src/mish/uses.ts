@@ -1,8 +1,8 @@
 import type { Analysis } from '../onnx/analysis.js';
 import type { Scope } from '../onnx/document.js';
 import { KINDS } from './activation-kinds.js';
+import { MISH, type NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
-import { MISH, type Replacement } from './replacement.js';
 import { arithmeticQuestion } from './use-arithmetic.js';
 import { clampQuestion, createClampBefore } from './use-clamp.js';
 import { guardQuestion } from './use-guard.js';
@@ -37,7 +37,7 @@ export interface Uses {
  * Creates the queries for a document and the activation to write. Each question walks the values that sites reach once for
  * all sites.
  */
-export function createUses({ index, types, calls }: Analysis, to: Replacement = MISH): Uses {
+export function createUses({ index, types, calls }: Analysis, to: NewActivation = MISH): Uses {
   const operands = createOperands(index);
   const follower = (question: Question) => createFollower(question, index, calls);
   const clampBefore = createClampBefore(index, operands, calls);

@@ -2,8 +2,8 @@ import { OnnxMishError } from '../base/error.js';
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
+import type { NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
-import type { Replacement } from './replacement.js';
 import type { Site } from './site.js';
 import { guardQuestion } from './use-guard.js';
 import { depthOf } from './uses.js';
@@ -34,7 +34,7 @@ export async function findWeightDoubts(
   document: OnnxDocument,
   { index, calls }: Analysis,
   sites: readonly Site[],
-  to: Replacement,
+  to: NewActivation,
 ): Promise<Map<Site, string>> {
   const guard = guardQuestion(index, createOperands(index), depthOf(to.name));
   const layers = new Map<Node, Layer>();

@@ -14,9 +14,8 @@ import { checkTarget, isDevice, writeTogether } from '../files/write-atomically.
 import { fillWithModel, type WriteOptions } from '../files/write-model.js';
 import { type UndoReport, undoDocument, undoReport } from '../mish/history.js';
 import type { SwapReport } from '../mish/results.js';
-import { retargetDocument } from '../mish/retarget-document.js';
-import type { RetargetOptions, RetargetReport } from '../mish/retarget-report.js';
-import { type SwapOptions, swapDocument } from '../mish/swap.js';
+import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget-document.js';
+import { activationTag, type SwapOptions, swapDocument } from '../mish/swap.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -51,7 +50,7 @@ export function outputName(input: string, tag: string): string {
 }
 
 /**
- * Swaps the activations of a file and writes a file. Throws as `swap` does, `io` and `external-data`.
+ * Swaps the activations of a file and writes a file, by default `<model>.mish.onnx` or, with `to`, `<model>.<to>.onnx`. Throws as `swap` does, `io` and `external-data`.
  *
  * @example
  * import { swapFile } from 'onnx-mish/node';
@@ -63,7 +62,7 @@ export function swapFile(
   input: string,
   options: SwapOptions & FileOptions = {},
 ): Promise<Written<SwapReport>> {
-  return transformFile(input, options, 'mish', (document) =>
+  return transformFile(input, options, activationTag(options), (document) =>
     options.fold
       ? withDataFiles(
           input,

@@ -2,7 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { seededFeeds } from '../data/dataset.js';
 import type { ShapeOptions } from '../data/shapes.js';
 import { refuseExternal } from '../files/external-data.js';
-import { inspectDocument } from '../mish/inspect.js';
+import { inspectDocument } from '../mish/inspect-document.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
 import { PROVIDERS, type ProviderName, type RunnableModel } from '../providers/provider.js';

@@ -159,7 +159,7 @@ test.each([
   [{ swap: { form: 'tanh' } }, 'swap.form has to be one of softplus, exp, native'],
   [{ swap: { form: 'exp', target: 'cpu' } }, 'swap.target and form exclude each other'],
   [
-    { swap: { only: ['relu', 'gelu'] } },
+    { swap: { only: ['relu', 'selu'] } },
     'swap.only.1 has to be one of relu, leakyrelu, prelu, elu, hardswish',
   ],
   [{ swap: { models: 'a.onnx' } }, 'swap.models has to be a list'],

@@ -7,7 +7,7 @@ import { KINDS } from '../../src/mish/activation-kinds.js';
 import { foldDocument } from '../../src/mish/fold-document.js';
 import { FORMS, type FormName, TARGETS } from '../../src/mish/forms.js';
 import { undoDocument } from '../../src/mish/history.js';
-import { inspectDocument } from '../../src/mish/inspect.js';
+import { inspectDocument } from '../../src/mish/inspect-document.js';
 import { parsePlan, planOf } from '../../src/mish/plan.js';
 import type { RetargetOptions } from '../../src/mish/retarget.js';
 import { retargetDocument } from '../../src/mish/retarget-document.js';

@@ -215,6 +215,7 @@ test('a dry run lists a sharpness only where it differs from the plan’s', () =
     { ...site, output: 'b', beta: 3 },
   ];
   const { sites: planned } = planOf({
+    to: 'mish',
     form: 'exp',
     beta: 2,
     sites,

@@ -15,6 +15,7 @@ export interface Candidates {
 /** Finds the sites of a swap without writing a model. Throws as `swapDocument` does. */
 export async function findCandidates(document: OnnxDocument, options: SwapOptions): Promise<Candidates> {
   const { report } = await swapDocument(document, options);
+  if (report.to !== 'mish') return { report, measuredIn: report.form };
   const { target, ...rest } = options;
   const fast = await swapDocument(document, { ...rest, form: 'exp' }).catch((error: unknown) => {
     if (error instanceof OnnxMishError && error.code === 'unsupported-form') return undefined;
@@ -25,4 +26,13 @@ export async function findCandidates(document: OnnxDocument, options: SwapOption
   const same = fast !== undefined && places(fast.report) === places(report);
   const f64 = report.sites.some(({ elemType }) => elemType === 'f64');
   return { report, measuredIn: same && !f64 ? 'exp' : report.form };
+}
+
+/** Throws `bad-usage` unless Mish is written: only its sharpness can be searched. Returns undefined. */
+export function refuseAutoBeta({ to = 'mish' }: Pick<SwapOptions, 'to'>): undefined {
+  if (to === 'mish') return undefined;
+  throw new OnnxMishError('bad-usage', `the search for β is for Mish, and ${to} is to be written`, {
+    fix: 'Leave beta out, or write mish',
+    option: { beta: null },
+  });
 }

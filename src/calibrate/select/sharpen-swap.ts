@@ -4,7 +4,7 @@ import { type Plan, planOf } from '../../mish/plan.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
-import { findCandidates } from './candidates.js';
+import { findCandidates, refuseAutoBeta } from './candidates.js';
 import { compareWithOriginal, dataFor } from './compare-with-original.js';
 import { checkBudget, type SharpnessOptions, type SharpnessReport, sharpen } from './search-sharpness.js';
 import { samplesOfRun, type TrialOptions } from './trial.js';
@@ -12,7 +12,7 @@ import { samplesOfRun, type TrialOptions } from './trial.js';
 export interface SharpenSwapOptions
   extends SharpnessOptions,
     Pick<TrialOptions, 'data'>,
-    Pick<SwapOptions, 'form' | 'target' | 'strict'> {
+    Pick<SwapOptions, 'to' | 'form' | 'target' | 'strict'> {
   /** Maximum number of samples; default 512. */
   readonly samples?: number | undefined;
 }
@@ -32,6 +32,7 @@ export async function sharpenModel(
 ): Promise<{ plan: Plan; sharpness: SharpnessReport }> {
   const { samples = DEFAULT_SAMPLES, seed = 0, data: _, ...rest } = options;
   const { document } = original;
+  refuseAutoBeta(options);
   const { report, measuredIn } = await findCandidates(document, { ...rest, beta: 1 });
   const dataset = await dataFor(original, options);
   const limit = Math.floor(samples / (await samplesOfRun(dataset)));

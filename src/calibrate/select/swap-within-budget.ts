@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
-import type { Plan } from '../../mish/plan.js';
-import type { SiteReport, SkipReport } from '../../mish/results.js';
+import { type Plan, planOf } from '../../mish/plan.js';
+import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
@@ -13,7 +13,10 @@ import { type Degradation, type Drawn, type Trial, type TrialOptions, withTrial 
 
 export interface KeepOptions
   extends TrialOptions,
-    Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'strict'> {
+    Pick<
+      SwapOptions,
+      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'strict'
+    > {
   /** Limits, all of which must hold; `parseBudget` parses them from text. */
   readonly budget: readonly Limit[];
   /** Maximum number of samples; default 512. A third of the samples is held out from the search. */
@@ -101,7 +104,8 @@ export async function swapModelWithinBudget(
     throw new OnnxMishError('bad-usage', 'the budget is empty', { fix: 'Give at least one limit' });
   }
   const { report, measuredIn } = await findCandidates(model.document, options);
-  return withTrial(model, options, { samples, seed, shares }, async (trial) => {
+  const { to } = report;
+  return withTrial(model, { ...options, to }, { samples, seed, shares }, async (trial) => {
     if (trial.parts.length < 2) {
       throw new OnnxMishError(
         'bad-data',
@@ -112,7 +116,7 @@ export async function swapModelWithinBudget(
       );
     }
     checkMeasurable(budget, trial);
-    return search(report.sites, trial, { ...options, form: report.form, beta: report.beta, measuredIn });
+    return search(report.sites, trial, { ...options, to, form: report.form, beta: report.beta, measuredIn });
   });
 }
 
@@ -143,10 +147,11 @@ function checkMeasurable(budget: readonly Limit[], { unchanged }: Trial): void {
   }
 }
 
-type Setting = KeepOptions & Pick<Plan, 'form' | 'beta'> & { readonly measuredIn: Plan['form'] };
+type Setting = Omit<KeepOptions, 'to'> &
+  Pick<SwapReport, 'to' | 'form' | 'beta'> & { readonly measuredIn: Plan['form'] };
 
 async function search(sites: readonly SiteReport[], trial: Trial, options: Setting): Promise<BudgetResult> {
-  const { budget, form, beta, measuredIn, onProgress } = options;
+  const { budget, form, measuredIn, onProgress } = options;
   const heldOutPart = trial.parts.length - 1;
   const searchParts = Array.from({ length: heldOutPart }, (_, part) => part);
   let evaluations = 0;
@@ -211,7 +216,7 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
     budget,
     data: trial.drawn,
     of: sites.length,
-    plan: { schema: 'onnx-mish/plan@1', form, beta, sites: inOrder, skipped: [] },
+    plan: planOf({ ...options, sites: inOrder, skipped: [] }),
     sites: inOrder,
     left: sites.filter((site) => !swapped.has(site)).map((site) => leftOut(site, found.items.includes(site))),
     takenBack,

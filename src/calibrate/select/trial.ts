@@ -97,7 +97,7 @@ interface Run {
  */
 export async function withTrial<T>(
   model: LoadedModel,
-  options: TrialOptions & OnProvider,
+  options: TrialOptions & OnProvider & Pick<Plan, 'to' | 'target'>,
   { samples, seed, shares }: Draw,
   use: (trial: Trial) => Promise<T>,
 ): Promise<T> {
@@ -148,7 +148,8 @@ export async function withTrial<T>(
       parts: split.map((part) => ({ runs: part.runs, samples: Math.round(part.runs * batch) })),
       async measure(sites, parts, form) {
         stopIfAborted(signal);
-        const plan = { schema: 'onnx-mish/plan@1', form, beta: 1, sites, skipped: [] } as const;
+        const { to, target } = options;
+        const plan = { schema: 'onnx-mish/plan@1', to, target, form, beta: 1, sites, skipped: [] } as const;
         const { output } = await swapDocument(document, { plan, undo: false });
         try {
           return await model.withEdited(output, (copy) =>

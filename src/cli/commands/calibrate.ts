@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { dataOptions } from '../options/data-options.js';
 import {
+  activationOptions,
   beta,
   collectValues,
   commonOptions,
@@ -18,10 +19,11 @@ export function command(): Command {
   const command = new Command('calibrate')
     .summary('swap, and repair the outputs without labels')
     .description(
-      'Replaces activations with Mish, and recomputes the weights after them so that the outputs stay close to the original’s. Needs typical samples, but no labels.',
+      'Replaces activations with Mish, or with the activation of --to, and recomputes the weights after them so that the outputs stay close to the original’s. Needs typical samples, but no labels.',
     )
     .argument('<model>', 'the original, an ONNX file');
-  outputOptions(command, '<model>.mish.onnx', { pipes: false });
+  outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false });
+  activationOptions(command);
   dataOptions(command, 'random for noise, which repairs little').option(
     '--samples <number>',
     'maximal number of samples',
@@ -81,6 +83,7 @@ What was repaired cannot be undone: keep the original. Weights from data files c
 Examples:
   $ onnx-mish calibrate model.onnx --data samples.npz
   $ onnx-mish calibrate model.onnx --data samples.npz --target webgl -o public/model.onnx --report repair.html
+  $ onnx-mish calibrate model.onnx --data samples.npz --to hardswish
   $ onnx-mish calibrate model.onnx --data samples.npz --beta auto --keep 'agreement>=0.99'
   $ onnx-mish calibrate model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --samples 1000`,
     )

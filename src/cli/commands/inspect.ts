@@ -103,6 +103,9 @@ function describe(path: string, model: Inspection, all: boolean): string {
   const operators = Object.entries(model.operators);
   const shown = operators.slice(0, 10).map(([name, count]) => `${clean(name)} ${integer(count)}`);
   if (operators.length > shown.length) shown.push(`and ${operators.length - shown.length} more`);
+  const kinds = Object.entries(model.activations)
+    .map(([kind, count]) => `${kind} ${integer(count)}`)
+    .join(', ');
   const inside = [
     ...(model.nestedGraphs > 0 ? [plural(model.nestedGraphs, 'nested graph')] : []),
     ...(model.functions > 0 ? [plural(model.functions, 'function')] : []),
@@ -114,6 +117,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
       ...model.outputs.map((value) => ['output', signature(value)]),
       ['nodes', [integer(model.nodes), ...inside].join(', ')],
       ['operators', shown.join(', ')],
+      ...(kinds === '' ? [] : [['activations', kinds]]),
       ...model.externalData.map((location) => ['data in', clean(location)]),
     ]),
   ];
@@ -159,13 +163,13 @@ function describe(path: string, model: Inspection, all: boolean): string {
     if (model.mish.length > rows.length)
       lines.push(`  and ${model.mish.length - rows.length} more (--all lists them)`);
   }
-  for (const { operation, version, form, beta, mixtures, folded, sites } of model.history) {
+  for (const { operation, version, form, to, beta, mixtures, folded, sites } of model.history) {
     const sharpness = beta === undefined ? '' : `, β ${beta}`;
     const inWeights = folded === undefined ? '' : `, at ${plural(folded, 'site')} in the weights`;
     const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
     lines.push(
       '',
-      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}, ${clean(form)} form${sharpness}${inWeights}`,
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}${to === undefined ? '' : ` to ${clean(to)}`}, ${clean(form)} form${sharpness}${inWeights}`,
     );
   }
   return lines.join('\n');

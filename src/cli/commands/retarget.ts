@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
-import { retargetDocument } from '../../mish/retarget-document.js';
-import type { RetargetOptions, RetargetReport } from '../../mish/retarget-report.js';
+import { type RetargetOptions, type RetargetReport, retargetDocument } from '../../mish/retarget-document.js';
 import { retargetFile } from '../../node/transform-file.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';

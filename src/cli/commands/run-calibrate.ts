@@ -3,7 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { type Calibration, calibrateModel } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
 import { globs } from '../../mish/sites.js';
-import type { FormOptions } from '../../mish/swap.js';
+import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withScannedModel } from '../../node/load-model.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
@@ -22,7 +22,7 @@ import { clean, describeCopied } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 
 /** Options of the command, as parsed by commander. */
-export interface Flags extends FormOptions, DataFlags {
+export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 'alpha'> {
   output?: string;
   force?: boolean;
   samples: number;
@@ -56,6 +56,7 @@ async function outputOfPipe(input: string, output: string | undefined): Promise<
 /** Calibrates a model, writes the result, and prints a summary. */
 export async function run(input: string, flags: Flags): Promise<void> {
   const { output, force, samples, beta, rows, ridge, report: html } = flags;
+  const tag = activationTag(flags);
   if (input === '-' || output === '-') {
     throw new OnnxMishError('bad-usage', 'calibrate reads and writes files', {
       fix: 'Name a file instead of -',
@@ -71,19 +72,35 @@ export async function run(input: string, flags: Flags): Promise<void> {
     throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
   }
   await checkViews({ html, force }, [input, flags.data, flags.labels]); // fail before the long run, not after
-  if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, 'mish'))) {
+  if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, tag))) {
     throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
   }
   const from = await outputOfPipe(input, output);
   const matches = globs(flags.layers);
-  const { form, target, only, include, exclude, leaky, fold, seed } = flags;
+  const { to, alpha, form, target, only, include, exclude, leaky, fold, seed } = flags;
   const signal = interruptible();
   const { allowOutsideData } = flags;
   const session = { threads: flags.threads, allowOutsideData };
   const bar = steps();
   let left = clockFor();
   const options = {
-    ...{ form, target, only, include, exclude, leaky, fold, seed, samples, rows, ridge, beta, signal },
+    ...{
+      to,
+      alpha,
+      form,
+      target,
+      only,
+      include,
+      exclude,
+      leaky,
+      fold,
+      seed,
+      samples,
+      rows,
+      ridge,
+      beta,
+      signal,
+    },
     steps: flags.steps,
     budget: flags.keep && parseBudget(flags.keep),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
@@ -99,7 +116,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   };
   const files = { output, force, signal, allowOutsideData };
   const { report, ...written } = await (from === undefined
-    ? transformFile(input, files, 'mish', (document) => withScannedModel(input, document, work, session))
+    ? transformFile(input, files, tag, (document) => withScannedModel(input, document, work, session))
     : piped(input, from, files, async (document) => work(await runnable(document, undefined, session)))
   ).finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });

@@ -10,7 +10,7 @@ import { checkedBy } from '../../files/unchanged.js';
 import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapReport } from '../../mish/results.js';
-import { swapDocument } from '../../mish/swap.js';
+import { activationTag, swapDocument } from '../../mish/swap.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
@@ -39,7 +39,8 @@ export async function runKeep(
 ): Promise<void> {
   const budget = parseBudget(flags.keep);
   requireSamples(flags, '--keep');
-  const { samples, seed, only, include, exclude, form, target, beta, leaky, strict, dryRun } = flags;
+  const { to, alpha, samples, seed, only, include, exclude, form, target, beta, leaky, strict, dryRun } =
+    flags;
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
 
@@ -52,7 +53,7 @@ export async function runKeep(
         ...{ budget, data, seed, signal, onProgress: progressPrinter(bar.update) },
         session,
         samples: samples ?? allOfNoise(flags),
-        ...{ only, include, exclude, form, target, beta, leaky, strict },
+        ...{ to, alpha, only, include, exclude, form, target, beta, leaky, strict },
       }),
     ).finally(bar.end);
     if (kept.of === 0 || kept.sites.length > 0) return kept;
@@ -88,7 +89,7 @@ export async function runKeep(
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, KeptReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, 'mish'), options.force ?? false); // fail before the long run, not after
+      await checkTarget(options.output ?? outputName(path, activationTag({ to })), options.force ?? false); // fail before the long run, not after
       const kept = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan: kept.plan });
       return { ...written, report: withKept(written.report, kept) };

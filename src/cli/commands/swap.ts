@@ -4,7 +4,7 @@ import { type DataAccess, withDataFiles } from '../../files/external-data.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
 import type { SwapReport } from '../../mish/results.js';
-import { type SwapOptions, swapDocument } from '../../mish/swap.js';
+import { activationTag, type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { swapFile, type Written } from '../../node/transform-file.js';
 import { scan } from '../../onnx/scan.js';
 import type { OpenData } from '../../onnx/weights.js';
@@ -19,6 +19,7 @@ import {
   refuseForMany,
 } from '../options/many-options.js';
 import {
+  activationOptions,
   beta,
   collectValues,
   commonOptions,
@@ -37,23 +38,24 @@ import type { Flags } from './swap-flags.js';
 
 export function command(): Command {
   const swap = new Command('swap')
-    .summary('replace activations with Mish')
+    .summary('replace activations with Mish, or with another activation')
     .description(
-      'Replaces ReLU and LeakyReLU nodes with Mish. Every other byte of the model stays as it is.',
+      'Replaces ReLU and LeakyReLU nodes with Mish, or with the activation of --to. Every other byte of the model stays as it is.',
     );
   manyOptions(swap);
-  outputOptions(swap, '<model>.mish.onnx');
+  outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to');
+  activationOptions(swap);
   opsetOption(fixOptions(formOptions(swap)));
   swap.option(
     '--beta <number>',
-    'sharpness β of x·tanh(softplus(βx)): 1 is Mish, ∞ is ReLU; auto: the smallest that --keep allows',
+    'sharpness β of x·tanh(softplus(βx)), or of Swish x·σ(βx): ∞ is ReLU; auto: the smallest that --keep allows',
     beta,
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   swap.addOption(leaky.choices(['mish', 'mixture']));
   swap.option('--fold', 'multiply β into the weights around a site where possible, which saves nodes');
   const plan = new Option('--plan <file>', 'swap the sites of an edited plan, with the options in the plan');
-  plan.conflicts(['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep']);
+  plan.conflicts(['to', 'alpha', 'form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep']);
   siteOptions(swap)
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
     .addOption(plan)
@@ -70,9 +72,11 @@ export function command(): Command {
     count,
   );
   return commonOptions(configOptions(dataAccess(swap)))
-    .addHelpText(
-      'after',
-      `
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+const HELP = `
 Forms:
   softplus  Softplus, Tanh, Mul: the textbook subgraph; best on GPUs (the default)
   exp       the same function exactly; the fast one on CPU and WASM, the only one on WebGL
@@ -81,6 +85,11 @@ Forms:
 LeakyRelu of slope α:
   mish      Mish, whatever α is (the default)
   mixture   αx + (1 - α)·Mish: no longer Mish itself, but with --beta it tends to this LeakyRelu, as Mish tends to Relu
+
+Other activations (--to):
+  relu, leakyrelu, swish (or silu), gelu, hardswish, elu are written with the operators of the model's opset, and replace
+  relu, leakyrelu and mish by default; --only names other kinds, also those written out in several nodes.
+  The output is <model>.<activation>.onnx. --form, --leaky and --beta auto are for Mish, --beta for Mish and Swish.
 
 A budget, with --keep and samples (--data or --images):
   agreement>=0.99  the share of rows whose top class stays, where an output looks like class scores
@@ -102,6 +111,8 @@ ${MANY_HELP}
 Examples:
   $ onnx-mish swap model.onnx
   $ onnx-mish swap model.onnx --target webgl -o public/model.onnx
+  $ onnx-mish swap model.onnx --to hardswish --target wasm
+  $ onnx-mish swap model.mish.onnx --to leakyrelu --alpha 0.1
   $ onnx-mish swap model.onnx --only leakyrelu --exclude '/head/*'
   $ onnx-mish swap model.onnx --dry-run --json > plan.json
   $ onnx-mish swap model.onnx --plan plan.json
@@ -109,10 +120,7 @@ Examples:
   $ onnx-mish swap model.onnx --data samples.npz --keep 'sqnr>=20' --beta auto
   $ onnx-mish swap model.onnx --images test-set --keep 'top1-drop<=0.5' --keep 'sqnr>=10' --dry-run
   $ onnx-mish swap 'zoo/**/*.onnx' '!zoo/old/**' --target cpu --out-dir out --shard 2/5 --json > 2.jsonl
-  $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`,
-    )
-    .action(run);
-}
+  $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`;
 
 async function run(
   models: readonly string[],
@@ -126,7 +134,7 @@ async function run(
     checkStray(flags);
     const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
     return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
-      ...{ tag: 'mish', dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
+      ...{ tag: activationTag(flags), dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
       file: flags.dryRun ? dryFile : swapFile,
       document: flags.dryRun ? planOf : undefined,
       head: ['sites', 'kept', 'form', 'bytes', 'growth'],

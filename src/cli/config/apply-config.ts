@@ -16,7 +16,10 @@ const EXCLUSIVE = [
   ['outDir', 'output'],
   ['images', 'data'],
   ['images', 'labels'],
-  ...['form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep'].map((name) => ['plan', name]),
+  ...['to', 'alpha', 'form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep'].map((name) => [
+    'plan',
+    name,
+  ]),
 ];
 
 /**

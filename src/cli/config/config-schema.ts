@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { inWords } from '../../base/in-words.js';
 import { LAYOUTS } from '../../data/images.js';
-import { KINDS } from '../../mish/activation-kinds.js';
+import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
 import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
@@ -32,9 +32,9 @@ const forms = {
 
 const sites = {
   only: z
-    .array(z.enum(KINDS.map(({ name }) => name)))
+    .array(z.enum([...KINDS.map(({ name }) => name), 'silu']))
     .optional()
-    .describe('Kinds of activation (default: relu and leakyrelu)'),
+    .describe('Kinds of activation (default: relu, leakyrelu and, with `to`, mish)'),
   include: texts('Globs on node or output names; a site has to match at least one'),
   exclude: texts('Globs on node or output names; a site must match none'),
 };
@@ -85,6 +85,8 @@ const swap = z
     ...sites,
     ...data,
     beta: sharpness.optional().describe('Sharpness β, 1 for Mish; auto for the smallest that `keep` allows'),
+    to: choice([...REPLACEMENTS, 'silu'], 'Activation to write (default: mish)'),
+    alpha: number('Slope below zero, for `to` leakyrelu'),
     leaky: choice(['mish', 'mixture'], 'Replacement of LeakyRelu'),
     fold: flag('Multiply β into the weights around a site where possible'),
     strict: flag('Fail if an activation is skipped'),

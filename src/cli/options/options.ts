@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { KINDS } from '../../mish/activation-kinds.js';
+import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
 
 // Options that several commands share.
@@ -51,6 +51,14 @@ export function count(text: string): number {
   return value;
 }
 
+/** Adds --to and --alpha to a command that swaps. */
+export function activationOptions(command: Command): Command {
+  const to = new Option('--to <activation>', 'activation to write (default: mish); silu is swish');
+  return command
+    .addOption(to.choices([...REPLACEMENTS, 'silu']))
+    .option('--alpha <number>', 'slope of --to leakyrelu below zero (default: 0.01)', number);
+}
+
 /** Adds --form and --target, which exclude each other, to a command. */
 export function formOptions(command: Command): Command {
   const form = new Option('--form <form>', 'form of Mish in the model')
@@ -81,7 +89,7 @@ export function siteOptions(command: Command): Command {
   return command
     .option(
       '--only <kinds>',
-      `kinds of activation, comma-separated: ${kinds} (default: relu,leakyrelu)`,
+      `kinds of activation, comma-separated: ${kinds} (default: relu, leakyrelu and, with --to, mish)`,
       list,
     )
     .option(

@@ -1,4 +1,5 @@
-import { KINDS } from '../../mish/activation-kinds.js';
+import { kindNamed } from '../../mish/activation-kinds.js';
+import { ACTIVATIONS } from '../../mish/activations.js';
 import type { FixedNode } from '../../mish/fix-report.js';
 import { planOf } from '../../mish/plan.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
@@ -8,6 +9,7 @@ import { clean, grown, integer, plural } from './text.js';
 
 /** Describes a swap in lines of text. */
 export function describeSwapReport({
+  to,
   form,
   beta,
   sites,
@@ -23,12 +25,13 @@ export function describeSwapReport({
   const of = kinds
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
-  const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
+  const mixtures = to === 'mish' ? sites.filter(({ leak }) => leak !== undefined).length : 0;
+  const written = to === 'mish' ? `Mish in the ${form} form` : `${ACTIVATIONS[to].label}${slopes(sites)}`;
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   return [
     sites.length === 0
       ? '  nothing to swap: the output is the input, byte for byte'
-      : `  ${of} → Mish in the ${form} form${sharpness}`,
+      : `  ${of} → ${written}${sharpness}`,
     ...(mixtures === 0
       ? []
       : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
@@ -39,6 +42,14 @@ export function describeSwapReport({
     `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
     ...notesWithFlags(notes, noteOptions).map((note) => `  note: ${clean(note)}`),
   ];
+}
+
+/** Returns the slopes of LeakyReLU at sites; empty for other activations. */
+function slopes(sites: readonly SiteReport[]): string {
+  const all = sites.flatMap(({ leak }) => leak ?? []);
+  if (all.length === 0) return '';
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  return least === most ? `, α = ${least}` : `, α from ${least} to ${most}`;
 }
 
 /** Prints a swap of which nothing is written: `lines` that describe it, or its plan as JSON. */
@@ -91,7 +102,7 @@ export function describeFixes(fixes: readonly FixedNode[]): string[] {
 
 /** Returns the ONNX operator of a kind of activation. */
 function operator(kind: string): string {
-  return KINDS.find(({ name }) => name === kind)?.opType ?? kind;
+  return kindNamed(kind)?.opType ?? kind;
 }
 
 /** Describes up to `most` sites that were swapped in spite of a doubt, a line each. */

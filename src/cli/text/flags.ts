@@ -4,6 +4,7 @@ import type { Report } from '../../validate/report-schema.js';
 /** Flags of the command line for the options of the library; for some, a command with flags. */
 export const FLAGS: Readonly<Record<OptionName, string>> = {
   allowOutsideData: '--allow-outside-data',
+  alpha: '--alpha',
   before: '--resume',
   beta: '--beta',
   browser: '--browser',
@@ -18,6 +19,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   labels: '--labels',
   layers: '--layers',
   layout: '--layout',
+  leaky: '--leaky',
   limit: '--limit',
   mean: '--mean',
   only: '--only',
@@ -36,6 +38,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   swap: 'swap',
   target: '--target',
   timeoutMs: '--timeout',
+  to: '--to',
   undo: '--no-undo',
   validate: 'validate --json',
 };

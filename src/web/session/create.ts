@@ -194,11 +194,11 @@ type Models = Awaited<ReturnType<typeof openModels>>;
 
 /** Prepares a model for providers. The model is fetched at most once, and only when it is needed. */
 async function openModels(source: FileSource, options: MishSessionOptions) {
-  const { form = 'auto', beta, leaky, only, include, exclude, opset, signal } = options;
+  const { form = 'auto', to, alpha, beta, leaky, only, include, exclude, opset, signal } = options;
   const onProgress = (progress: FetchProgress) => options.onProgress?.({ phase: 'fetch', ...progress });
   const fetching = { signal, onProgress };
   const dims = options.session?.freeDimensionOverrides ?? {};
-  const settings: PrepareOptions = { form, dims, beta, leaky, only, include, exclude, opset };
+  const settings: PrepareOptions = { form, dims, to, alpha, beta, leaky, only, include, exclude, opset };
   const name = typeof options.cache === 'string' ? options.cache : 'onnx-mish';
   const cache = options.cache ? await openCache(name) : undefined;
   const file = await openFile(source, 'model', fetching);

@@ -14,7 +14,10 @@ import { webglMistakes } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
 
 /** Options of the swap; see `swap`. */
-export type Swapping = Pick<SwapOptions, 'beta' | 'leaky' | 'only' | 'include' | 'exclude' | 'opset'>;
+export type Swapping = Pick<
+  SwapOptions,
+  'to' | 'alpha' | 'beta' | 'leaky' | 'only' | 'include' | 'exclude' | 'opset'
+>;
 
 export interface PrepareOptions extends Swapping {
   readonly form: FormName | 'auto';
@@ -57,7 +60,7 @@ export async function prepare(
   const { output, report } = await swapFor(document, provider, form, swapping);
   const again = async (step: Spliced) => (step.pieces.length > 1 ? scan(await step.bytes()) : document);
   let swapped = await again(output);
-  if (form === 'auto') {
+  if (form === 'auto' && report.to === 'mish') {
     const retargeted = await retargetDocument(swapped, { form: report.form, undo: false });
     if (retargeted.report.sites.length > 0) swapped = await scan(await retargeted.output.bytes());
   }
@@ -113,6 +116,11 @@ async function swapFor(
   form: FormName | 'auto',
   swapping: Swapping,
 ) {
+  const { to = 'mish' } = swapping;
+  if (to !== 'mish') {
+    const given = form === 'auto' ? { target: provider } : { form };
+    return swapDocument(document, { ...swapping, ...given, fix: false, undo: false });
+  }
   const forms = form === 'auto' ? formsFor(provider) : [form];
   const swaps: Awaited<ReturnType<typeof swapDocument>>[] = [];
   for (const form of forms) swaps.push(await swapDocument(document, { ...swapping, form, undo: false }));

@@ -2,7 +2,8 @@
 
 import { OnnxMishError } from '../../../base/error.js';
 import { MAX_SLOPE } from '../../../mish/forms.js';
-import { type Inspection, inspectDocument } from '../../../mish/inspect.js';
+import { inspectDocument } from '../../../mish/inspect-document.js';
+import type { Inspection } from '../../../mish/inspection.js';
 import type { Plan } from '../../../mish/plan.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';

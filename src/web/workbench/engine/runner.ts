@@ -3,7 +3,7 @@
 import { expose } from 'comlink';
 import { config } from 'zod';
 import type { ShapeOptions } from '../../../data/shapes.js';
-import { inspectDocument } from '../../../mish/inspect.js';
+import { inspectDocument } from '../../../mish/inspect-document.js';
 import { type LoadedModel, modelFromBytes } from '../../../providers/loaded-model.js';
 import { modelInfo } from '../../../validate/model-info.js';
 import type { InspectedModel } from '../../../validate/options.js';

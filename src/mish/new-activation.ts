@@ -7,7 +7,7 @@ import type { Site } from './site.js';
 import type { Question } from './value-flow.js';
 
 /** An activation to write, with the facts that decide where it may be written. */
-export interface Replacement {
+export interface NewActivation {
   readonly name: ReplacementName;
   /** Name in sentences. */
   readonly label: string;
@@ -39,4 +39,4 @@ export interface ReplacementOptions {
   readonly alpha?: number | undefined;
 }
 
-export const MISH: Replacement = { name: 'mish', label: 'Mish', atMinusInfinity: 'NaN' };
+export const MISH: NewActivation = { name: 'mish', label: 'Mish', atMinusInfinity: 'NaN' };

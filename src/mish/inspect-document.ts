@@ -1,0 +1,64 @@
+import { analyse } from '../onnx/analysis.js';
+import { type DeclaredValue, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { FLOAT_TYPES, typeName } from '../onnx/types.js';
+import { countActivations } from './count-activations.js';
+import { history } from './history.js';
+import type { Inspection, ValueSummary } from './inspection.js';
+import { recognise } from './recognise.js';
+import { siteReport, skipReport } from './results.js';
+import { findSites, type SiteOptions, siteLabel } from './sites.js';
+
+/** Does what `inspect` does, for a scanned document. */
+export async function inspectDocument(
+  document: OnnxDocument,
+  options: SiteOptions = {},
+): Promise<Inspection> {
+  const { graph, scopes } = document;
+  const analysis = analyse(document);
+  const found = await findSites(document, options, analysis);
+  const written = await recognise(document, analysis);
+  const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
+  return {
+    bytes: document.source.size,
+    irVersion: document.irVersion,
+    producer: document.producer,
+    opset: opsetOf(graph),
+    opsets: Object.fromEntries(graph.opsets),
+    inputs: graph.inputs.filter(({ name }) => !graph.initializers.has(name)).map(summary),
+    outputs: graph.outputs.map(summary),
+    nodes: scopes.reduce((sum, scope) => sum + scope.nodes.length, 0),
+    nestedGraphs: scopes.filter((scope) => scope.parent !== undefined).length,
+    functions: document.functions.length,
+    operators: countOperators(document),
+    activations: await countActivations(document, analysis),
+    sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
+    skipped: found.skipped.map(skipReport),
+    mish: written.map(({ written, beta, leak, type, scope, node, difference }) => ({
+      form: written,
+      beta,
+      ...(leak === undefined ? {} : { leak }),
+      elemType: typeName(type && FLOAT_TYPES[type]),
+      scope: scope.path,
+      label: siteLabel({ node, scope }),
+      output: node.outputs[0] ?? '',
+      difference,
+    })),
+    history: history(document),
+    externalData: [...new Set(locations)].sort(),
+  };
+}
+
+function summary({ name, elemType, dims }: DeclaredValue): ValueSummary {
+  return { name, elemType: typeName(elemType), dims };
+}
+
+function countOperators({ scopes }: OnnxDocument): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const scope of scopes) {
+    for (const { domain, opType } of scope.nodes) {
+      const name = domain === '' ? opType : `${domain}.${opType}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  }
+  return Object.fromEntries([...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)));
+}
