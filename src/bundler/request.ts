@@ -59,10 +59,10 @@ const LIST = (values: readonly string[]) => values.flatMap((value) => value.spli
 
 /** Options that a query may have, with their parsers. */
 const IN_QUERY: Readonly<Record<string, (values: readonly string[]) => unknown>> = {
-  to: TEXT,
-  alpha: (values) => Number(values.at(-1)),
   form: TEXT,
   target: TEXT,
+  to: TEXT,
+  alpha: (values) => Number(values.at(-1)),
   leaky: TEXT,
   beta: (values) => Number(values.at(-1)),
   opset: (values) => Number(values.at(-1)),

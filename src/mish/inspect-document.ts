@@ -30,7 +30,7 @@ export async function inspectDocument(
     nestedGraphs: scopes.filter((scope) => scope.parent !== undefined).length,
     functions: document.functions.length,
     operators: countOperators(document),
-    activations: await countActivations(document, analysis),
+    kinds: await countActivations(document, analysis),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
     mish: written.map(({ written, beta, leak, type, scope, node, difference }) => ({

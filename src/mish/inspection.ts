@@ -46,7 +46,7 @@ export interface Inspection {
   /** Number of nodes per operator; `domain.Op` outside ONNX's default domain. */
   readonly operators: Readonly<Record<string, number>>;
   /** Number of activations per kind, including those written out in several nodes. */
-  readonly activations: Readonly<Record<string, number>>;
+  readonly kinds: Readonly<Record<string, number>>;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
   /** Mish that the model already contains. */

@@ -109,7 +109,7 @@ test.concurrent.each([
 });
 
 test.each([
-  [['swap', 'm.onnx', '--only', 'relu,gelu'], "onnx-mish: there is no kind of activation called 'gelu'\n"],
+  [['swap', 'm.onnx', '--only', 'relu,selu'], "onnx-mish: there is no kind of activation called 'selu'\n"],
   [['swap', 'm.onnx', '--beta', '0'], 'onnx-mish: '],
   [['swap', 'm.onnx', '--beta', 'Infinity'], 'onnx-mish: '],
   [['retarget', 'm.onnx'], 'onnx-mish: retarget needs a form\n  Name a provider with --target, or a'],

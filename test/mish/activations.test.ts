@@ -109,8 +109,8 @@ describe.each(PAIRS)('$from to $to', ({ from, to }) => {
       if (type !== 'f32' && opset !== 13) continue; // these do not depend on the type
       const plan = parsePlan(JSON.parse(JSON.stringify(planOf(report))));
       expect(Buffer.compare(await (await swap(source, { plan })).output.bytes(), bytes), where).toBe(0);
-      const { history, activations } = await inspect(bytes);
-      expect(activations, where).toEqual({ [to]: 1 });
+      const { history, kinds } = await inspect(bytes);
+      expect(kinds, where).toEqual({ [to]: 1 });
       expect(history.at(-1)?.to ?? 'mish').toBe(to);
     }
   });
@@ -160,8 +160,8 @@ describe('the kinds that a swap includes', () => {
   });
 
   test('are counted by inspect, whether or not a swap includes them', async () => {
-    const { activations, mish } = await inspect(source());
-    expect(activations).toEqual({
+    const { kinds, mish } = await inspect(source());
+    expect(kinds).toEqual({
       ...{ gelu: 2, elu: 1, hardswish: 1, leakyrelu: 1, mish: 1, relu: 1, swish: 1 },
     });
     expect(mish).toHaveLength(1);

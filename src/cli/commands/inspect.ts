@@ -103,7 +103,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
   const operators = Object.entries(model.operators);
   const shown = operators.slice(0, 10).map(([name, count]) => `${clean(name)} ${integer(count)}`);
   if (operators.length > shown.length) shown.push(`and ${operators.length - shown.length} more`);
-  const kinds = Object.entries(model.activations)
+  const kinds = Object.entries(model.kinds)
     .map(([kind, count]) => `${kind} ${integer(count)}`)
     .join(', ');
   const inside = [
