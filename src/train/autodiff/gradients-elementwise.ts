@@ -146,6 +146,11 @@ export const ELEMENTWISE: Gradients = {
     const lower = tape.node('Pow', [a, minus(tape, b, one(tape))]);
     return [times(tape, times(tape, g, b), lower), times(tape, times(tape, g, y), tape.node('Log', [a]))];
   }),
+  // y = a - b × trunc(a / b); integers have no gradient.
+  Mod: binary((tape, g, a, b, y) => [
+    g,
+    tape.node('Neg', [times(tape, g, over(tape, minus(tape, a, y), b))]),
+  ]),
   Max: chosen,
   Min: chosen,
   Sum: added(() => 1),

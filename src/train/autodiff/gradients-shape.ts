@@ -1,6 +1,6 @@
 import { attribute, type Node } from '../../onnx/document.js';
-import { elementCount } from '../../providers/tensor.js';
 import { alongAxis } from './along-axis.js';
+import { SCATTER_ADDS_OPSET, zeros } from './gradients-select.js';
 import { resizeWeights } from './resize-weights.js';
 import { axisOf, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
@@ -23,8 +23,6 @@ const concat: Gradient = (tape, node, g) => {
     return tape.slice(g, [from], [at], [axis]);
   });
 };
-
-const zeros = (tape: Tape, dims: readonly number[]) => tape.node('ConstantOfShape', [tape.ints(dims)]);
 
 const split: Gradient = (tape, node, _, outputs) => {
   const axis = axisOf(node, tape.dims(node.inputs[0] ?? '').length, 0);
@@ -108,27 +106,11 @@ const pad: Gradient = (tape, node, g) => {
   ];
 };
 
-const gather: Gradient = (tape, node, g) => {
-  const [x = '', indices = ''] = node.inputs;
-  const dims = tape.dims(x);
-  const axis = axisOf(node, dims.length, 0);
-  const [size, count] = [dims[axis] ?? 1, elementCount(tape.dims(indices))];
-  const before = elementCount(dims.slice(0, axis));
-  const after = elementCount(dims.slice(axis + 1));
-  const flat = tape.node('Cast', [tape.reshape(indices, [count])], { to: 7 });
-  const oneHot = tape.node('OneHot', [flat, tape.ints([size]), tape.floats([0, 1], [2])], { axis: 0 });
-  const product = tape.node('MatMul', [oneHot, tape.reshape(g, [before, count, after])]);
-  return [tape.reshape(product, dims)];
-};
-
-/** Opset from which scatter operators can add elements. */
-const SCATTER_ADDS = 16;
-
 /** Returns the rule of an operator that gathers elements, from the operator that scatters them. */
 const scattered = (scatter: 'ScatterElements' | 'ScatterND'): Gradient => {
   return (tape, node, g) => {
     const [x = '', indices = ''] = node.inputs;
-    if (tape.opset < SCATTER_ADDS || (attribute(node, 'batch_dims')?.i ?? 0) !== 0) return [];
+    if (tape.opset < SCATTER_ADDS_OPSET || (attribute(node, 'batch_dims')?.i ?? 0) !== 0) return [];
     const axis = attribute(node, 'axis')?.i;
     const base = zeros(tape, tape.dims(x));
     const attributes = { reduction: 'add', ...(axis === undefined ? {} : { axis }) };
@@ -149,6 +131,15 @@ const scatter = (gathers: 'GatherElements' | 'GatherND'): Gradient => {
     const none = zeros(tape, tape.dims(updates));
     return [tape.node(node.opType, [g, indices, none], attributes), undefined, gathered];
   };
+};
+
+const centerCropPad: Gradient = (tape, node, g) => {
+  const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
+  const shift = (axis: number) => {
+    const more = (dims[axis] ?? 0) - (out[axis] ?? 0);
+    return more > 0 ? Math.floor(more / 2) : -Math.floor(-more / 2);
+  };
+  return [copied(tape, g, dims, out, (axis, at) => at + shift(axis))];
 };
 
 const expand: Gradient = (tape, node, g) => {
@@ -217,7 +208,6 @@ export const SHAPES: Gradients = {
   Split: split,
   Slice: slice,
   Pad: pad,
-  Gather: gather,
   GatherElements: scattered('ScatterElements'),
   GatherND: scattered('ScatterND'),
   ScatterElements: scatter('GatherElements'),
@@ -228,6 +218,7 @@ export const SHAPES: Gradients = {
   Upsample: resize,
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
+  CenterCropPad: centerCropPad,
   CumSum: cumSum,
   Trilu: trilu,
 };

@@ -4,6 +4,7 @@ import { ELEMENTWISE } from './gradients-elementwise.js';
 import { MATRIX } from './gradients-matrix.js';
 import { NORMS } from './gradients-norm.js';
 import { REDUCTIONS } from './gradients-reduce.js';
+import { SELECTIONS } from './gradients-select.js';
 import { SHAPES } from './gradients-shape.js';
 import type { Gradients } from './rule.js';
 
@@ -13,6 +14,7 @@ export const GRADIENTS: Gradients = {
   ...MATRIX,
   ...NORMS,
   ...REDUCTIONS,
+  ...SELECTIONS,
   ...SHAPES,
   Conv: convolutionGradients,
   ConvTranspose: transposedGradients,

@@ -198,6 +198,19 @@ const CASES: Record<string, Case> = {
     constants: [ints('at', [1], [0])],
   },
   Concat: { ...after(node('Concat', ['h', 'x', 'h'], ['y'], { axis: -2 })) },
+  'Gather: as many rows as scattered additions need': {
+    nodes: [node('Gather', ['w', 'ids'], ['e']), node('Mul', ['e', 'x'], ['y'])],
+    weights: { w: [300, 2] },
+    x: [250, 2],
+    opset: 16,
+    constants: [
+      ints(
+        'ids',
+        [250],
+        Array.from({ length: 250 }, (_, at) => ((at * 7) % 23) * (at % 2 ? 1 : -1)),
+      ),
+    ],
+  },
   BatchNormalization: {
     nodes: [node('BatchNormalization', ['x', 's', 'b', 'm', 'v'], ['y'])],
     weights: { s: [4], b: [4] },

@@ -40,6 +40,9 @@ const several = (nodes: onnx.INodeProto[], opset?: number, ...constants: onnx.IT
   return (): Case => ({ nodes, constants, ...(opset === undefined ? {} : { opset }) });
 };
 const whole = (name: string, values: readonly number[]) => ints(name, [values.length], values);
+const flags = (name: string, values: readonly number[]): onnx.ITensorProto => ({
+  ...{ name, dataType: 9, dims: [values.length], int32Data: [...values] },
+});
 const scalar = (name: string, value: number) => ints(name, [], [value]);
 const reduce = (op: string, axes: readonly number[], attributes: Attributes = {}) =>
   unit(op, attributes, 18, whole('axes', axes));
@@ -99,6 +102,7 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
       ...['GlobalAveragePool', 'GlobalMaxPool', 'InstanceNormalization', 'HardSigmoid'],
     ].map((op) => [op, unit(op)]),
   ),
+  Mod: unit('Mod', { fmod: 1 }),
   LeakyRelu: unit('LeakyRelu', { alpha: f(0.1) }),
   ThresholdedRelu: unit('ThresholdedRelu', { alpha: f(0.5) }),
   Shrink: unit('Shrink', { lambd: f(0.7), bias: f(0.3) }),
@@ -184,6 +188,19 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
     ...(['GatherElements', { axis: 1 }, 18] as const),
     ints('indices', [2, 1, 5], [0, 2, 1, 1, 0, 2, 2, 0, 1, 0]),
   ),
+  Compress: unit('Compress', { axis: 1 }, 18, flags('where', [1, 0, 1])),
+  'Compress, flat': unit('Compress', {}, 18, flags('where', [0, 1, 1, 0, 0, 0, 1])),
+  TopK: several([node('TopK', ['x', 'k'], ['y', 'places'], { axis: 1 })], 18, whole('k', [2])),
+  'TopK, smallest, opset 11': several(
+    [node('TopK', ['x', 'k'], ['y', 'places'], { largest: 0 })],
+    ...([11, whole('k', [3])] as const),
+  ),
+  MaxUnpool: unit(
+    ...(['MaxUnpool', { kernel_shape: [2, 2], strides: [2, 2] }, 18] as const),
+    ints('places', [1, 2, 2, 2], [0, 3, 9, 14, 21, 18, 24, 31]),
+  ),
+  ReverseSequence: unit('ReverseSequence', { batch_axis: 0, time_axis: 1 }, 18, whole('lengths', [3, 2])),
+  CenterCropPad: unit('CenterCropPad', {}, 18, whole('shape', [2, 5, 4])),
   GatherND: unit('GatherND', {}, 18, ints('indices', [3, 2], [1, 2, 0, 2, 1, 2])),
   ScatterElements: several([node('ScatterElements', ['x', 'at', 'w'], ['y'], { axis: 1 })], 18, scattered),
   'ScatterElements, add': several(

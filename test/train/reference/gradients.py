@@ -56,6 +56,7 @@ def image(function, dims=IMAGE, scale=2.0):
 INDEX = torch.tensor([[2, 0], [1, 2]])
 ELEMENTS = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
 SCATTERED = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
+UNPOOLED = torch.tensor([[[[0, 3], [9, 14]], [[5, 2], [8, 15]]]])
 MASK = torch.tensor([[True, False, True, True, False]])
 
 CASES = {
@@ -101,6 +102,7 @@ CASES = {
     'Mul': pair(torch.mul, b=(5,)),
     'Div': pair(torch.div, shift=3.0),
     'Pow': pair(torch.pow, shift=3.0),
+    'Mod': pair(torch.fmod, shift=3.0),
     'Max': pair(torch.maximum),
     'Min': pair(torch.minimum),
     'PRelu': pair(lambda x, w: torch.where(x > 0, x, w * x)),
@@ -166,6 +168,13 @@ CASES = {
     'Gather': one(lambda x: x[:, INDEX]),
     'Gather, data': one(lambda x: x[:, :, torch.tensor([4, 0, 4])]),
     'GatherElements': one(lambda x: torch.gather(x, 1, ELEMENTS)),
+    'Compress': one(lambda x: x[:, torch.tensor([0, 2])]),
+    'Compress, flat': one(lambda x: x.flatten()[torch.tensor([1, 2, 6])]),
+    'TopK': one(lambda x: x.topk(2, 1)[0]),
+    'TopK, smallest, opset 11': one(lambda x: x.topk(3, 2, largest=False)[0]),
+    'MaxUnpool': one(lambda x: F.max_unpool2d(x, UNPOOLED, 2), (1, 2, 2, 2)),
+    'ReverseSequence': one(lambda x: torch.stack([x[0].flip(0), torch.cat([x[1, :2].flip(0), x[1, 2:]])])),
+    'CenterCropPad': one(lambda x: F.pad(x[:, :, :4], (0, 0, 1, 1))),
     'GatherND': one(lambda x: x[torch.tensor([1, 0, 1]), torch.tensor([2, 2, 2])]),
     'ScatterElements': pair(lambda x, w: x.scatter(1, SCATTERED, w), X, (2, 1, 5)),
     'ScatterElements, add': pair(lambda x, w: x.scatter_add(1, SCATTERED, w), X, (2, 1, 5)),
