@@ -16,7 +16,7 @@ const UNDO = 'onnx-mish.undo';
 
 /** An operation of onnx-mish on a model. */
 export interface Operation {
-  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix' | 'fix-relu' | 'calibrate' | 'opset';
+  readonly operation: 'swap' | 'retarget' | 'fold' | 'fix' | 'fix-relu' | 'calibrate' | 'finetune' | 'opset';
   /** Version of onnx-mish that ran the operation. */
   readonly version: string;
   readonly form: string;
@@ -28,7 +28,8 @@ export interface Operation {
   readonly mixtures?: number;
   /** Number of sites whose sharpness moved into the weights around them; absent for 0. */
   readonly folded?: number;
-  /** Number of sites rewritten; for `opset`, of nodes and imports; for `calibrate`, of layers with new weights. */
+  /** Number of sites rewritten; for `opset`, of nodes and imports; for `calibrate`, of layers with new weights; for `finetune`, of trained
+   * weights. */
   readonly sites: number;
 }
 
@@ -51,6 +52,7 @@ const OPERATIONS: readonly Operation['operation'][] = [
   'fix',
   'fix-relu',
   'calibrate',
+  'finetune',
   'opset',
 ];
 

@@ -191,8 +191,8 @@ export function globs(patterns: readonly string[] | undefined): ((node: Node) =>
   return (node) => test(node.name) || node.outputs.some(test);
 }
 
-/** Matches a glob. Backtracks to the last `*` only: the time is at most the product of both lengths. */
-function matches(pattern: string, name: string): boolean {
+/** Returns whether a name matches a glob. Backtracks to the last `*` only: the time is at most the product of both lengths. */
+export function matches(pattern: string, name: string): boolean {
   let [at, star, from] = [0, -1, 0];
   for (let to = 0; to < name.length; ) {
     const sign = pattern[at];

@@ -1,0 +1,87 @@
+// A training of one arm: the swapped model, or its control.
+import { matches } from '../mish/sites.js';
+import { indexGraphs } from '../onnx/graph-index.js';
+import { readWeight, weightOf } from '../onnx/weights.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { elementCount } from '../providers/tensor.js';
+import type { Evaluation } from '../train/evaluate.js';
+import { createTrainer, type ModelTrainer } from '../train/train-model.js';
+import type { Teacher } from '../train/trainer-options.js';
+import type { SampleResults } from './compare-arms.js';
+import type { FinetuneOptions } from './options.js';
+import type { FinetuneRun, Score } from './report-schema.js';
+import type { DataParts, LabelledPart } from './split-data.js';
+
+/** What all trainings of a fine-tuning share. */
+export type ArmOptions = FinetuneOptions & OnProvider & { readonly epochs: number; readonly warmUp: number };
+
+/** Opens a trainer of a model. Both arms of a seed get the same batches. */
+export function openArm(
+  model: LoadedModel,
+  { train, validation }: DataParts,
+  options: ArmOptions,
+  seed: number,
+  more: {
+    readonly teacher?: Teacher | undefined;
+    readonly resume?: Uint8Array | undefined;
+    readonly onStep?: ((step: number, of: number, secondsLeft: number) => void) | undefined;
+  } = {},
+): Promise<ModelTrainer> {
+  const { freeze = [], patience, epochs, warmUp, provider, session, signal } = options;
+  return createTrainer(model, {
+    ...trainerSettings(options),
+    ...{ ...train, validation, seed, provider, session, signal, teacher: more.teacher, resume: more.resume },
+    freeze: (name) => freeze.some((pattern) => matches(pattern, name)),
+    warmUp: warmUp * epochs,
+    // Without patience, nothing is chosen on the validation part: the original may have been trained on it.
+    keep: patience === undefined ? 'last' : 'best',
+    onProgress: more.onStep,
+  });
+}
+
+/** Returns the settings of a training that decide its result. */
+export function trainerSettings(options: ArmOptions) {
+  const { output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs } = options;
+  const { batch, batchNorm, maxGradientNorm, augment, patience } = options;
+  return {
+    ...{ output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs, batch },
+    ...{ batchNorm, maxGradientNorm, augment, patience },
+  };
+}
+
+/** Returns the score of an evaluation. */
+export const scoreOf = ({ loss, accuracy }: Evaluation): Score => ({ loss, accuracy });
+
+/** Returns the loss and the share of correct predictions of each sample. */
+export function resultsOf({ losses, correct }: Evaluation, { targets }: LabelledPart): SampleResults {
+  if (correct === null) return { losses, correct };
+  const [, ...inner] = 'elemType' in targets ? targets.dims : [];
+  const most = correct.some((count) => count > 1) ? elementCount(inner) : 1;
+  return { losses, correct: Float64Array.from(correct, (count) => count / most) };
+}
+
+/** Returns how far each trained weight is from its values in the model, the furthest first. */
+export async function movedWeights(
+  { document, openData }: LoadedModel,
+  trainer: ModelTrainer,
+): Promise<FinetuneRun['moved']> {
+  const index = indexGraphs(document);
+  const after = trainer.weights();
+  const moved: FinetuneRun['moved'] = [];
+  for (const name of trainer.trained) {
+    const weight = weightOf(index, document.graph, name);
+    const values = after.get(name);
+    if (weight === undefined || values === undefined) continue;
+    const before = await readWeight(document, weight, openData);
+    let [squares, difference] = [0, 0];
+    for (let at = 0; at < before.length; at++) {
+      squares += (before[at] ?? 0) ** 2;
+      difference += ((values[at] ?? 0) - (before[at] ?? 0)) ** 2;
+    }
+    moved.push({ weight: name, change: squares === 0 ? null : Math.sqrt(difference / squares) });
+  }
+  return moved.toSorted(
+    (a, b) => (b.change ?? Number.POSITIVE_INFINITY) - (a.change ?? Number.POSITIVE_INFINITY),
+  );
+}

@@ -1,0 +1,43 @@
+// Runs of a model on labelled samples, without their targets.
+import type { LazyFeeds } from '../data/dataset.js';
+import { splice } from '../onnx/splice.js';
+import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
+import { withSession } from '../providers/with-session.js';
+import { batchArrays } from '../train/batches.js';
+import type { LabelledPart } from './split-data.js';
+
+/** Number of samples in a run, if the model takes any number. */
+const BATCH_SAMPLES = 16;
+
+/** Returns runs of the first samples of a part, which are read on each pass. A model's fixed batch size decides on theirs. */
+export function feedsOf(
+  { inputs: samples, count }: LabelledPart,
+  { document: { graph } }: EditableModel,
+  maxSamples: number,
+): LazyFeeds & { readonly samples: number } {
+  const fixed = graph.inputs
+    .filter(({ name }) => !graph.initializers.has(name))
+    .map(({ dims }) => dims?.[0])
+    .find((dim) => typeof dim === 'number' && dim > 0);
+  const batch = typeof fixed === 'number' ? fixed : Math.min(BATCH_SAMPLES, count);
+  const runs = Math.floor(Math.min(count, maxSamples) / batch);
+  async function* read() {
+    for (let run = 0; run < runs; run++) {
+      const feed = batchArrays(samples, batch);
+      const indices = Uint32Array.from({ length: batch }, (_, place) => run * batch + place);
+      await samples.read(indices, feed);
+      yield feed;
+    }
+  }
+  return { length: runs, samples: runs * batch, [Symbol.asyncIterator]: read };
+}
+
+/** Calls `use` with a session of a model that may exist in memory only. */
+export function withModelSession<T>(
+  model: LoadedModel,
+  options: OnProvider & { readonly session?: SessionOptions | undefined },
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  return model.withEdited(splice(model.document.source, []), (copy) => withSession(copy, options, use));
+}

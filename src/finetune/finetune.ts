@@ -1,0 +1,138 @@
+import { VERSION } from '../base/version.js';
+import type { Spliced } from '../onnx/splice.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { resolveSettings } from '../train/trainer-options.js';
+import { type ArmOptions, trainerSettings } from './arm.js';
+import { compareArms, conclude, type PairedResults } from './compare-arms.js';
+import { judge } from './judge.js';
+import { notesOn } from './notes.js';
+import type { FinetuneOptions } from './options.js';
+import { countsOf, type Prepared, prepareFinetune } from './prepare.js';
+import { FINETUNE_SCHEMA, type FinetuneReport, type FinetuneRun } from './report-schema.js';
+import { type FinishedRun, trainAll } from './trainings.js';
+
+/** Facts about the machine, for the report. */
+export type FinetuneHost = Omit<FinetuneReport['host'], 'onnxruntime'>;
+
+const DEFAULT_EPOCHS = 6;
+const DEFAULT_WARM_UP_SHARE = 0.05;
+
+/**
+ * Swaps the activations of a model, repairs its weights, and trains it with labels. By default the original is trained as
+ * long with the same batches, and both are judged on the same test samples. The output is the swapped model of the first
+ * seed; it has the form and the names of a swap, and no record for `undo`.
+ *
+ * Throws as `calibrateModel` and `createTrainer` do, `bad-data` for samples that cannot be split, and `bad-usage` for a
+ * checkpoint of another training.
+ */
+export async function finetuneModel(
+  original: LoadedModel,
+  given: FinetuneOptions & OnProvider & { readonly host: FinetuneHost },
+): Promise<{ output: Spliced; report: FinetuneReport }> {
+  const begin = performance.now();
+  const { epochs = DEFAULT_EPOCHS, warmUp = DEFAULT_WARM_UP_SHARE, seed = 0 } = given;
+  const options: ArmOptions = { ...given, epochs, warmUp };
+  const prepared = await prepareFinetune(original, options);
+  const { swap, start, parts, digest, resumed } = prepared;
+  const secondsBefore = resumed?.seconds ?? 0;
+  const seconds = () => secondsBefore + (performance.now() - begin) / 1000;
+  const seeds = Array.from({ length: given.seeds ?? 1 }, (_, index) => seed + index);
+  const hasControl = given.control !== false && swap.report.sites.length > 0;
+  const runs = await trainAll({
+    ...{ parts, options, seeds, resumed, seconds },
+    models: { swapped: start.model, original },
+    arms: hasControl ? ['swapped', 'original'] : ['swapped'],
+    fixed: { digest, start: start.bytes, isRepaired: start.isRepaired, notes: [...start.notes] },
+  });
+  options.onProgress?.('judging', 1, undefined);
+  const { output, units, latency, notes } = await judge(original, prepared, runs, options);
+  const facts = {
+    ...{ to: 'mish', latency, runs: runs.map(({ run }) => run) },
+    comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
+    sites: swap.report.sites.map(({ label, kind, beta }) => ({ label, kind, beta })),
+    data: describeData(prepared),
+  };
+  return {
+    output,
+    report: {
+      schema: FINETUNE_SCHEMA,
+      created: new Date().toISOString(),
+      tool: { name: 'onnx-mish', version: VERSION },
+      host: { ...given.host, onnxruntime: given.provider.version },
+      model: original.name,
+      form: swap.report.form,
+      skipped: swap.report.skipped.length,
+      settings: describeSettings(original, options, seeds),
+      start: startScores(prepared),
+      units,
+      ...facts,
+      conclusion: conclude(facts),
+      notes: [...new Set([...remarksOn(prepared, options, seeds, hasControl), ...start.notes, ...notes])],
+      seconds: seconds(),
+      bytesIn: original.document.source.size,
+      bytesOut: output.size,
+    },
+  };
+}
+
+function pairsOf(runs: readonly FinishedRun[], seeds: readonly number[]): PairedResults[] {
+  return seeds.flatMap((seed) => {
+    const find = (arm: FinetuneRun['arm']) =>
+      runs.find(({ run }) => run.arm === arm && run.seed === seed)?.results;
+    const [swapped, original] = [find('swapped'), find('original')];
+    return swapped === undefined || original === undefined ? [] : { seed, swapped, original };
+  });
+}
+
+function startScores({ scores: { original, plain, repaired } }: Prepared): FinetuneReport['start'] {
+  return { original, plain, repaired };
+}
+
+function remarksOn(
+  prepared: Prepared,
+  options: ArmOptions,
+  seeds: readonly number[],
+  hasControl: boolean,
+): string[] {
+  const { parts, scores, swap } = prepared;
+  return notesOn({
+    parts: { ...countsOf(parts), testFrom: parts.testFrom },
+    ...{ validation: scores.validation, test: scores.original },
+    ...{ seeds: seeds.length, hasControl, hasTeacher: (options.teacher ?? 0) > 0 },
+    sites: swap.report.sites.length,
+  });
+}
+
+function describeData({ parts, source }: Prepared): FinetuneReport['data'] {
+  const { train, testFrom } = parts;
+  const { targets } = train;
+  const isLabels = !('elemType' in targets) || targets.data.length === train.count;
+  const labels = 'elemType' in targets ? Array.from(targets.data, Number) : Array.from(targets);
+  const classes = isLabels && labels.every(Number.isInteger) ? new Set(labels).size : null;
+  return { source, ...countsOf(parts), testFrom, classes };
+}
+
+const DEFAULT_BATCH_SAMPLES = 64;
+
+function describeSettings(
+  { document }: LoadedModel,
+  options: ArmOptions,
+  seeds: readonly number[],
+): FinetuneReport['settings'] {
+  const { optimizer, batch, patience, output, ...settings } = resolveSettings(trainerSettings(options));
+  const { loss, labelSmoothing, rate, schedule, epochs, augment, batchNorm } = settings;
+  const fixed = document.graph.inputs.find(({ name }) => !document.graph.initializers.has(name))?.dims?.[0];
+  return {
+    ...{ loss, labelSmoothing, rate, schedule, epochs, batchNorm, augment: [...augment] },
+    output: output ?? document.graph.outputs[0]?.name ?? '',
+    optimizer: optimizer.kind,
+    warmUp: options.warmUp,
+    weightDecay: optimizer.weightDecay ?? null,
+    batch: typeof fixed === 'number' && fixed > 0 ? fixed : (batch ?? DEFAULT_BATCH_SAMPLES),
+    freeze: [...(options.freeze ?? [])],
+    teacher: (options.teacher ?? 0) > 0,
+    patience: patience ?? null,
+    seeds: [...seeds],
+  };
+}

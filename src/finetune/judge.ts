@@ -1,0 +1,139 @@
+// The trained models, held against each other.
+import { finish } from '../calibrate/finish.js';
+import { firstFeed } from '../data/dataset.js';
+import { spliceWithRecord } from '../mish/history.js';
+import { findSites, inputOf, siteLabel } from '../mish/sites.js';
+import { type Spliced, splice } from '../onnx/splice.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import { measureLatency } from '../validate/latency.js';
+import { type ArmOptions, openArm } from './arm.js';
+import { feedsOf, withModelSession } from './feeds.js';
+import type { Prepared } from './prepare.js';
+import type { FinetuneReport, FinetuneRun } from './report-schema.js';
+import { editedModel } from './start.js';
+import type { FinishedRun } from './trainings.js';
+import { countUnits, type UnitCount } from './units.js';
+
+/** Measures of the trained models besides their scores. */
+export interface Judged {
+  /** The trained model of the first seed, in the form of a swap. */
+  readonly output: Spliced;
+  readonly units: FinetuneReport['units'];
+  readonly latency: FinetuneReport['latency'];
+  readonly notes: readonly string[];
+}
+
+/** Writes the trained model, and measures units and latency of the models of the first seed. */
+export async function judge(
+  original: LoadedModel,
+  prepared: Prepared,
+  runs: readonly FinishedRun[],
+  options: ArmOptions,
+): Promise<Judged> {
+  const { start, swap } = prepared;
+  const trained = await trainedModel(start.model, 'swapped', runs, prepared, options);
+  const control = runs.some(({ run }) => run.arm === 'original')
+    ? await trainedModel(original, 'original', runs, prepared, options)
+    : undefined;
+  const { form } = swap.report;
+  const { output, notes } = await finish(trained.output, original, {
+    form: form === swap.trainedIn ? undefined : form,
+    fold: false,
+    target: options.target,
+  });
+  return {
+    output,
+    units: await unitsOf(original, trained.model, control?.model, prepared, options),
+    latency:
+      control === undefined
+        ? null
+        : await latencyOf(control.model, await editedModel(original, output), prepared, options),
+    notes: [...trained.remarks, ...notes],
+  };
+}
+
+/** Returns the trained model of the first seed, with a record of the operation. */
+async function trainedModel(
+  from: LoadedModel,
+  arm: FinetuneRun['arm'],
+  runs: readonly FinishedRun[],
+  { parts, swap }: Prepared,
+  options: ArmOptions,
+): Promise<{ output: Spliced; model: LoadedModel; remarks: readonly string[] }> {
+  const first = runs.find(({ run, state }) => run.arm === arm && state !== undefined);
+  const trainer = await openArm(from, parts, options, first?.run.seed ?? 0, { resume: first?.state });
+  try {
+    const edits = await trainer.edits();
+    const model = await editedModel(from, splice(from.document.source, edits));
+    const operation = {
+      operation: 'finetune',
+      form: swap.report.form,
+      sites: trainer.trained.length,
+    } as const;
+    const output = await spliceWithRecord(from.document, edits, [operation], false);
+    return { output, model, remarks: trainer.remarks.map(({ text }) => text) };
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** Number of test samples on which units are measured. */
+const MAX_UNIT_SAMPLES = 256;
+
+async function unitsOf(
+  original: LoadedModel,
+  swapped: LoadedModel,
+  control: LoadedModel | undefined,
+  { parts, swap }: Prepared,
+  options: ArmOptions,
+): Promise<FinetuneReport['units']> {
+  const { sites } = await findSites(original.document, options);
+  const outputs = new Set(swap.report.sites.map(({ output }) => output));
+  const [produced, kept] = [original, swapped].map(
+    ({ document }) => new Set(document.graph.nodes.flatMap((node) => node.outputs)),
+  );
+  const measured = sites.filter(
+    (site) =>
+      site.scope === original.document.graph &&
+      outputs.has(site.node.outputs[0] ?? '') &&
+      produced?.has(inputOf(site)) &&
+      kept?.has(inputOf(site)),
+  );
+  const names = measured.map(inputOf);
+  const feeds = feedsOf(parts.test, original, MAX_UNIT_SAMPLES);
+  const count = (model: LoadedModel) => countUnits(model, names, feeds, options);
+  const [before, after] = [await count(original), await count(swapped)];
+  const beside = control && (await count(control));
+  return measured.flatMap((site) => {
+    const find = (counts: ReadonlyMap<string, UnitCount>) => counts.get(inputOf(site));
+    const [first, second, third] = [find(before), find(after), beside && find(beside)];
+    if (first === undefined || second === undefined) return [];
+    return {
+      site: siteLabel(site),
+      count: first.count,
+      before: first.neverPositive,
+      swapped: second.neverPositive,
+      original: third?.neverPositive ?? null,
+    };
+  });
+}
+
+/** Minimum pairs of runs, and seconds, for the latency. */
+const LATENCY = { minPairs: 30, minSeconds: 1, maxSeconds: 10 };
+
+/** Returns the ratio of both models' times for a run, in turns; null if the test part is smaller than a run. */
+async function latencyOf(
+  control: LoadedModel,
+  swapped: LoadedModel,
+  { parts }: Prepared,
+  options: ArmOptions,
+): Promise<FinetuneReport['latency']> {
+  const feed = await firstFeed(feedsOf(parts.test, control, MAX_UNIT_SAMPLES));
+  if (feed === undefined) return null;
+  const { ratio } = await withModelSession(control, options, (first) =>
+    withModelSession(swapped, options, (second) =>
+      measureLatency(first, second, [feed, feed], { ...LATENCY, signal: options.signal }),
+    ),
+  );
+  return { ratio: ratio.value, low: ratio.low, high: ratio.high };
+}

@@ -1,0 +1,61 @@
+import type { CalibrateOptions } from '../calibrate/options.js';
+import type { Dataset } from '../data/dataset.js';
+import type { Samples } from '../data/samples.js';
+import type { Provider, SessionOptions, ValueInfo } from '../providers/provider.js';
+import type { Targets } from '../train/targets.js';
+import type { TrainerSettings } from '../train/trainer-options.js';
+
+/** Samples with their targets, before they are split. */
+export interface LabelledData {
+  readonly source: Dataset['source'];
+  readonly samples: Samples;
+  /** Class numbers, one per sample, or numbers in the shape of the output. */
+  readonly targets: Targets;
+  /** Digest of all samples and targets. A checkpoint belongs to data with the same digest. */
+  readonly digest?: string | undefined;
+}
+
+/** Returns the labelled samples for a model's inputs. */
+export type LabelledDataMaker = (inputs: readonly ValueInfo[]) => LabelledData | Promise<LabelledData>;
+
+/** Storage of the state of a training that was stopped. */
+export interface CheckpointStore {
+  /** State of a stopped training, to go on from. */
+  readonly resume?: Uint8Array | undefined;
+  /** Saves the state after an epoch. */
+  save(checkpoint: Uint8Array): Promise<void>;
+}
+
+export interface FinetuneOptions
+  extends Pick<CalibrateOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'strict'>,
+    Omit<TrainerSettings, 'keep' | 'warmUp'> {
+  /** Samples for training, validation and, without `test`, for the test. */
+  readonly data: LabelledDataMaker;
+  /** Samples for the test. */
+  readonly test?: LabelledDataMaker | undefined;
+  /** Share of the data for validation; default 0.1. */
+  readonly validation?: number | undefined;
+  /** Sharpness β of the swap; default 1. */
+  readonly beta?: number | undefined;
+  /** Whether the swap's weights are repaired before training, without labels; default true. */
+  readonly calibrate?: boolean | undefined;
+  /** Share of all steps over which the learning rate rises; default 0.05. */
+  readonly warmUp?: number | undefined;
+  /** Globs of the names of weights that stay unchanged. */
+  readonly freeze?: readonly string[] | undefined;
+  /** Share of the original's outputs in the targets; default 0. */
+  readonly teacher?: number | undefined;
+  /** Whether the original is trained as long, for comparison; default true. */
+  readonly control?: boolean | undefined;
+  /** Number of repetitions with different batches; default 1. The model of the first is the result. */
+  readonly seeds?: number | undefined;
+  readonly checkpoint?: CheckpointStore | undefined;
+  /** Provider that trains and tests; default the CPU. */
+  readonly provider?: Provider | undefined;
+  readonly session?: SessionOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Receives the name of the work, the finished share of it, and the seconds left of all trainings if known. */
+  readonly onProgress?: ((work: string, share: number, secondsLeft: number | undefined) => void) | undefined;
+  /** Receives an estimate of the seconds of all trainings, after some steps. */
+  readonly onEstimate?: ((seconds: number) => void) | undefined;
+}

@@ -1,0 +1,115 @@
+// What a fine-tuning needs before its trainings: parts of the data, the swapped model, and scores before training.
+import { sha256 } from '../base/sha256.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import { withSession } from '../providers/with-session.js';
+import { type ArmOptions, openArm, scoreOf, trainerSettings } from './arm.js';
+import type { FinetuneCheckpoint } from './checkpoint.js';
+import type { Score } from './report-schema.js';
+import { type DataParts, splitData } from './split-data.js';
+import { modelFromCopy, type PlannedSwap, plainSwap, repairedSwap } from './start.js';
+import { resumedCheckpoint } from './trainings.js';
+
+/** Model from which the trainings of the swapped arm start. */
+interface Start {
+  readonly model: LoadedModel;
+  readonly bytes: Uint8Array;
+  readonly isRepaired: boolean;
+  readonly notes: readonly string[];
+}
+
+/** Everything before the trainings. */
+export interface Prepared {
+  readonly parts: DataParts;
+  readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
+  readonly swap: PlannedSwap;
+  readonly start: Start;
+  readonly digest: string;
+  readonly resumed: FinetuneCheckpoint | undefined;
+  /** Scores before training, on the test part, and of the original on the validation part. */
+  readonly scores: {
+    readonly original: Score;
+    readonly plain: Score;
+    readonly repaired: Score | null;
+    readonly validation: Score | null;
+  };
+}
+
+/** Prepares the trainings. Checks the data and the options before the long work. */
+export async function prepareFinetune(original: LoadedModel, options: ArmOptions): Promise<Prepared> {
+  const { seed = 0, validation = DEFAULT_VALIDATION_SHARE } = options;
+  const inputs = await withSession(original.file, options, (session) => session.inputs);
+  const data = await options.data(inputs);
+  const test = await options.test?.(inputs);
+  const parts = splitData(data, test, { validation, seed });
+  const digest = await digestOf(original, options, {
+    data: data.digest,
+    test: test?.digest,
+    parts: countsOf(parts),
+  });
+  const resumed = resumedCheckpoint(options.checkpoint?.resume, digest);
+  const first = await evaluateParts(original, parts, options);
+  const swap = await plainSwap(original, options);
+  const plain = (await evaluateParts(swap.plain, parts, options)).test;
+  const start = await startOf(original, swap, parts, options, resumed);
+  const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
+  const scores = { original: first.test, plain, repaired, validation: first.validation };
+  return { parts, source: data.source, swap, start, digest, resumed, scores };
+}
+
+const DEFAULT_VALIDATION_SHARE = 0.1;
+
+/** Returns the numbers of samples in the parts. */
+export function countsOf({ train, validation, test }: DataParts) {
+  return { train: train.count, validation: validation?.count ?? 0, test: test.count };
+}
+
+async function evaluateParts(
+  model: LoadedModel,
+  parts: DataParts,
+  options: ArmOptions,
+): Promise<{ test: Score; validation: Score | null }> {
+  const trainer = await openArm(model, parts, options, options.seed ?? 0);
+  try {
+    const test = scoreOf(await trainer.evaluate(parts.test));
+    const { validation } = parts;
+    return {
+      test,
+      validation: validation === undefined ? null : scoreOf(await trainer.evaluate(validation)),
+    };
+  } finally {
+    await trainer.close();
+  }
+}
+
+async function startOf(
+  original: LoadedModel,
+  swap: PlannedSwap,
+  { train }: DataParts,
+  options: ArmOptions,
+  resumed: FinetuneCheckpoint | undefined,
+): Promise<Start> {
+  const { plain, trainedIn, report } = swap;
+  const bytesOf = ({ file }: LoadedModel) => file as Uint8Array; // models of start.ts are in memory
+  if (resumed !== undefined) {
+    const { start, isRepaired, notes } = resumed;
+    return { model: await modelFromCopy(original, start), bytes: start, isRepaired, notes };
+  }
+  if (options.calibrate === false || report.sites.length === 0)
+    return { model: plain, bytes: bytesOf(plain), isRepaired: false, notes: [] };
+  const repaired = await repairedSwap(original, trainedIn, train, options);
+  return { ...repaired, bytes: bytesOf(repaired.model) };
+}
+
+/** Returns the SHA-256 of all that decides the result. */
+async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {
+  const { only, include, exclude, form, target, leaky, beta, calibrate } = options;
+  const { freeze, teacher, control, seeds, seed, validation } = options;
+  const facts = {
+    ...{ only, include, exclude, form, target, leaky, beta, calibrate },
+    ...{ freeze, teacher, control, seeds, seed, validation, data },
+    settings: trainerSettings(options),
+    warmUp: options.warmUp,
+    model: await model.fingerprint(),
+  };
+  return sha256(new TextEncoder().encode(JSON.stringify(facts)));
+}

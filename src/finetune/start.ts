@@ -1,0 +1,91 @@
+// The swapped model from which the trainings start.
+import { sha256 } from '../base/sha256.js';
+import { calibrateModel } from '../calibrate/calibrate.js';
+import { findCandidates } from '../calibrate/select/candidates.js';
+import type { Dataset, Feeds } from '../data/dataset.js';
+import type { FormName } from '../mish/forms.js';
+import type { SwapReport } from '../mish/results.js';
+import { swapDocument } from '../mish/swap.js';
+import type { Spliced } from '../onnx/splice.js';
+import { type EditableModel, type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { feedsOf } from './feeds.js';
+import type { FinetuneOptions } from './options.js';
+import type { LabelledPart } from './split-data.js';
+
+/** A swap and the form that trainings use. */
+export interface PlannedSwap {
+  readonly report: SwapReport;
+  /** Form in which the model is trained; it computes the same function as the form of the output. */
+  readonly trainedIn: FormName;
+  readonly plain: LoadedModel;
+}
+
+/** Swaps a model without repair. Throws as `swapDocument` does. */
+export async function plainSwap(original: LoadedModel, options: FinetuneOptions): Promise<PlannedSwap> {
+  const { report, measuredIn } = await findCandidates(original.document, options);
+  const { target: _, ...rest } = options;
+  const { output } = await swapDocument(original.document, { ...rest, form: measuredIn, undo: false });
+  return { report, trainedIn: measuredIn, plain: await editedModel(original, output) };
+}
+
+/** Maximum number of samples for the repair; more improve it little. */
+const MAX_REPAIR_SAMPLES = 512;
+
+/** Swaps a model and repairs its weights without labels. Throws as `calibrateModel` does. */
+export async function repairedSwap(
+  original: LoadedModel,
+  trainedIn: FormName,
+  part: LabelledPart,
+  options: FinetuneOptions & OnProvider,
+): Promise<{ model: LoadedModel; isRepaired: boolean; notes: readonly string[] }> {
+  const { only, include, exclude, leaky, strict, beta, seed, provider, session, signal } = options;
+  const { output, report } = await calibrateModel(original, {
+    ...{ only, include, exclude, leaky, strict, beta, seed, provider, session, signal },
+    form: trainedIn,
+    samples: MAX_REPAIR_SAMPLES,
+    data: () => repairData(part, original),
+    onProgress: (step, done, of) => options.onProgress?.(`repair: ${step}`, done / of, undefined),
+  });
+  return {
+    model: await editedModel(original, output),
+    isRepaired: report.kept === 'calibrated',
+    notes: report.notes,
+  };
+}
+
+/** Returns training samples as data for the repair. */
+function repairData(part: LabelledPart, model: LoadedModel): Dataset<Feeds> {
+  const feeds = feedsOf(part, model, MAX_REPAIR_SAMPLES);
+  return { source: 'npz', samples: feeds.samples, feeds };
+}
+
+/** Returns an edited copy of a model as a model. It shares the original's external data. */
+export async function editedModel(original: LoadedModel, edited: Spliced): Promise<LoadedModel> {
+  return namedModel(original, await original.edited(edited), await edited.bytes());
+}
+
+/** Returns the model with these bytes, which are an edited copy of the original. Throws as `scan` does. */
+export async function modelFromCopy(original: LoadedModel, bytes: Uint8Array): Promise<LoadedModel> {
+  const { document } = await modelFromBytes(bytes, original.name);
+  return editedModel(original, {
+    source: document.source,
+    size: bytes.length,
+    pieces: [{ start: 0, end: bytes.length }],
+    replacements: [],
+    bytes: async () => bytes,
+    blob: async () => new Blob([bytes as Uint8Array<ArrayBuffer>]),
+  });
+}
+
+function namedModel(original: LoadedModel, model: EditableModel, bytes: Uint8Array): LoadedModel {
+  return {
+    ...model,
+    name: original.name,
+    file: bytes,
+    async fingerprint() {
+      const [, ...data] = await original.fingerprint();
+      return [await sha256(bytes), ...data];
+    },
+  };
+}
