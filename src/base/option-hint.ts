@@ -39,6 +39,8 @@ export type OptionName =
   | 'before'
   | 'beta'
   | 'layers'
+  // fine-tuning
+  | 'resume'
   // providers
   | 'browser'
   | 'deviceId'

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }
   retarget: () => import('./commands/retarget.js'),
   rank: () => import('./commands/rank.js'),
   calibrate: () => import('./commands/calibrate.js'),
+  finetune: () => import('./commands/finetune.js'),
   validate: () => import('./commands/validate.js'),
   report: () => import('./commands/report.js'),
   ui: () => import('./commands/ui.js'),

@@ -253,7 +253,7 @@ export function imageTensor(
 /**
  * Returns `limit` evenly spaced numbers below `count`, starting with 0. Images of one class are often neighbours.
  */
-function evenly(count: number, limit = count): number[] {
+export function evenly(count: number, limit = count): number[] {
   const length = Math.min(count, limit);
   return Array.from({ length }, (_, index) => Math.floor((index * count) / length));
 }

@@ -45,8 +45,12 @@ export async function writeModel(model: Spliced, path: string, options: WriteOpt
 }
 
 /** Writes a text file, completely or not at all. Throws `io`, also for an existing file unless `force`. */
-export async function writeText(path: string, text: string, force: boolean): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
+export function writeText(path: string, text: string, force: boolean): Promise<void> {
+  return writeBytes(path, new TextEncoder().encode(text), force);
+}
+
+/** Writes bytes to a file, completely or not at all. Throws `io`, also for an existing file unless `force`. */
+export async function writeBytes(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
   await writeAtomically(path, force, (handle) =>
     onFile(path, () => writeExactly(handle, [bytes], bytes.length, 0)),
   );

@@ -1,5 +1,12 @@
 // Fine-tunes a swapped network with labels, beside its control.
 
+export { labelledArrays } from '../finetune/labelled-arrays.js';
+export type {
+  CheckpointStore,
+  FinetuneOptions,
+  LabelledData,
+  LabelledDataMaker,
+} from '../finetune/options.js';
 export {
   FINETUNE_SCHEMA,
   type FinetuneComparison,
@@ -8,3 +15,4 @@ export {
   finetuneJsonSchema,
   parseFinetuneReport,
 } from '../finetune/report-schema.js';
+export { finetune } from './finetune-files.js';

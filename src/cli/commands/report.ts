@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
+import type { FinetuneReport } from '../../finetune/report-schema.js';
 import type { Report } from '../../validate/report-schema.js';
 import { readJson } from '../io/files.js';
 import { checkViews, type ViewFlags, writeTextTo, writeViews } from '../io/views.js';
@@ -16,9 +17,9 @@ export function command(): Command {
   const command = new Command('report')
     .summary('show a report, also as HTML, or compare two reports')
     .description(
-      'Shows a report of `validate --json` in the terminal, as HTML or as JUnit XML. With a second report, shows what changed.',
+      'Shows a report of `validate --json` or `finetune --json` in the terminal or as HTML, and one of validate as JUnit XML. With a second report of validate, shows what changed.',
     )
-    .argument('<report>', 'an onnx-mish/report@2 (or @1); - is standard input')
+    .argument('<report>', 'an onnx-mish/report@2 (or @1) or finetune@1; - is standard input')
     .argument('[later]', 'a later report to compare with the first')
     .option('--html <file>', 'write a single self-contained HTML file; - is standard output')
     .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
@@ -40,13 +41,35 @@ Examples:
 }
 
 async function show(path: string, flags: Flags): Promise<void> {
-  const report = await readReport(path);
+  const json = await readJson(path);
+  const { isFinetuneReport, parseFinetuneReport } = await import('../../finetune/report-schema.js');
+  const where = path === '-' ? 'standard input' : path;
+  if (isFinetuneReport(json)) return showFinetune(parseFinetuneReport(json, where), path, flags);
+  const report = await parse(json, path);
   const shown = reportWithFlags(report);
   const written = await writeViews(shown, flags, [path]);
   if (flags.json) return sayJson(report);
   if (written.length > 0) return sayWritten([path], written);
   const { renderTerminal } = await import('../../render/terminal.js');
   say(renderTerminal(shown, terminalOptions()));
+}
+
+/** Shows the report of a fine-tuning. */
+async function showFinetune(report: FinetuneReport, path: string, { html, junit, force, json }: Flags) {
+  if (junit !== undefined) {
+    throw new OnnxMishError('bad-usage', 'the report of a fine-tuning has no verdicts to write as JUnit XML', {
+      fix: 'Give --html, or a report of validate',
+    });
+  }
+  await checkViews({ html, force }, [path]);
+  if (html !== undefined) {
+    const { renderHtmlFinetune } = await import('../../render/html/render.js');
+    await writeTextTo(html, await renderHtmlFinetune(report), { force });
+  }
+  if (json) return sayJson(report);
+  if (html !== undefined) return sayWritten([path], [html]);
+  const { renderFinetune } = await import('../../render/finetune.js');
+  say(renderFinetune(report, { clean }));
 }
 
 async function compare(path: string, later: string, flags: Flags): Promise<void> {
@@ -75,8 +98,12 @@ async function compare(path: string, later: string, flags: Flags): Promise<void>
 }
 
 async function readReport(path: string): Promise<Report> {
+  return parse(await readJson(path), path);
+}
+
+async function parse(json: unknown, path: string): Promise<Report> {
   const { parseReport } = await import('../../validate/report-schema.js');
-  return parseReport(await readJson(path), path === '-' ? 'standard input' : path);
+  return parseReport(json, path === '-' ? 'standard input' : path);
 }
 
 function terminalOptions() {

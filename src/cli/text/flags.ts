@@ -28,6 +28,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   output: '-o',
   plan: 'swap --dry-run --json',
   resize: '--resize',
+  resume: '--resume',
   retarget: 'retarget',
   samples: '--samples',
   seed: '--seed',

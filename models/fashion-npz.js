@@ -1,0 +1,69 @@
+// Writes Fashion-MNIST, on which the models of this folder were trained, as train.npz and test.npz:
+//
+//     node models/fashion-npz.js folder [training samples] [--noisy]
+//
+// Each has the array `images`, bytes of 0 to 255 divided by 255 as float32, and `y`, the classes; with --noisy, `images` with
+// the noise that unet.onnx removes, and `clean`, the images without it. The data is Debian's package dataset-fashion-mnist.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { zipSync } from 'fflate';
+
+const FASHION = '/usr/share/datasets/fashion-mnist';
+const PIXELS = 28 * 28;
+const SIGMA = 0.1;
+
+const idx = (name, header) => gunzipSync(readFileSync(join(FASHION, `${name}.gz`))).subarray(header);
+
+/** An .npy file. */
+function npy(descr, dims, data) {
+  const shape = `(${dims.join(', ')}${dims.length === 1 ? ',' : ''})`;
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shape}, }`;
+  const length = Math.ceil((text.length + 11) / 64) * 64 - 10;
+  const head = Buffer.alloc(10, '\x93NUMPY\x01\x00', 'latin1');
+  head.writeUInt16LE(length, 8);
+  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return Buffer.concat([head, Buffer.from(`${text.padEnd(length - 1)}\n`, 'latin1'), body]);
+}
+
+/** Roughly normal noise: twelve uniform numbers of mulberry32 added up. */
+function noise(seed) {
+  let state = seed;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => {
+    let sum = -6;
+    for (let count = 0; count < 12; count++) sum += uniform();
+    return sum;
+  };
+}
+
+const noisy = process.argv.includes('--noisy');
+const [folder, given] = process.argv.slice(2).filter((argument) => argument !== '--noisy');
+if (folder === undefined) throw new Error('name a folder: node models/fashion-npz.js folder');
+mkdirSync(folder, { recursive: true });
+for (const [seed, [file, split]] of [
+  ['train', 'train'],
+  ['test', 't10k'],
+].entries()) {
+  const all = idx(`${split}-labels-idx1-ubyte`, 8);
+  const count = Math.min(all.length, file === 'train' && given !== undefined ? Number(given) : all.length);
+  const clean = Float32Array.from(
+    idx(`${split}-images-idx3-ubyte`, 16).subarray(0, count * PIXELS),
+    (value) => value / 255,
+  );
+  const random = noise(seed + 1);
+  const dims = [count, 1, 28, 28];
+  const arrays = noisy
+    ? {
+        'images.npy': npy('<f4', dims, clean.map((value) => value + SIGMA * random())),
+        'clean.npy': npy('<f4', dims, clean),
+      }
+    : { 'images.npy': npy('<f4', dims, clean), 'y.npy': npy('|u1', [count], all.slice(0, count)) };
+  writeFileSync(join(folder, `${file}.npz`), zipSync(arrays, { level: 0 }));
+  console.log(`${join(folder, `${file}.npz`)}: ${count} samples`);
+}

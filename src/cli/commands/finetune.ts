@@ -1,0 +1,117 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { imageOptions } from '../options/image-options.js';
+import {
+  collectValues,
+  commonOptions,
+  count,
+  dataAccess,
+  formOptions,
+  list,
+  number,
+  outputOptions,
+  positive,
+  siteOptions,
+  some,
+} from '../options/options.js';
+import type { Flags } from './run-finetune.js';
+
+/** Parses a share: a number from 0 to 1. Throws `InvalidArgumentError`. */
+function share(text: string): number {
+  const value = number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('Write a number from 0 to 1.');
+  return value;
+}
+
+const HELP = `
+The original is trained as long with the same batches, unless --no-control is given, and both are judged on the same
+test samples: the difference has a 95 % interval and McNemar's p. Without --test, a tenth of the data is the test part. Give
+unseen samples with --test if the original was trained on the data. No choice is made on the test part, and without
+--patience none on the validation part.
+
+After each epoch the state is saved beside the output, as <output>.checkpoint. A stopped training goes on with --resume, to
+the same result as without a stop. The same seed gives the same file on the same machine.
+
+What was trained cannot be undone: keep the original. --json prints an onnx-mish/finetune@1
+(onnx-mish/finetune.schema.json), which \`onnx-mish report\` shows again.
+
+Examples:
+  $ onnx-mish finetune model.onnx --data train.npz --labels y
+  $ onnx-mish finetune model.onnx --data train.npz --labels y --test test.npz --seeds 3 --report finetune.html
+  $ onnx-mish finetune model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --augment flip,crop
+  $ onnx-mish finetune unet.onnx --data noisy.npz --targets clean --loss mse
+  $ onnx-mish finetune model.onnx --data train.npz --labels y --resume`;
+
+export function command(): Command {
+  const command = new Command('finetune')
+    .summary('swap, repair, and train with labels, beside a control')
+    .description(
+      'Replaces activations with Mish, repairs the weights and trains the model with labels. Trains the original as long, to show what Mish is worth.',
+    )
+    .argument('<model>', 'the original, an ONNX file');
+  outputOptions(command, '<model>.mish.onnx', { pipes: false });
+  command
+    .option('--data <path>', 'samples: an .npz with an array for each input')
+    .option('--labels <array>', 'array of the .npz with the classes')
+    .option('--targets <array>', 'array of the .npz with other targets, in the shape of the output');
+  imageOptions(command)
+    .option('--validation <share>', 'share of the samples for validation', share, 0.1)
+    .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
+  trainingOptions(command);
+  formOptions(siteOptions(command))
+    .option('--beta <number>', 'sharpness β of the swap', number, 1)
+    .addOption(
+      new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
+    )
+    .option('--no-calibrate', 'train from the plain swap, without repair')
+    .option('--no-control', 'do not train the original; the report then says nothing about Mish')
+    .option('--seeds <number>', 'number of trainings of each arm; the first is written', some, 1)
+    .option('--seed <number>', 'seed of the split and of the batches', count, 0)
+    .option('--resume [file]', 'go on from a checkpoint (default: the one beside the output)')
+    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count)
+    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
+    .option('--all', 'list every weight and site');
+  return commonOptions(dataAccess(command))
+    .addHelpText('after', HELP)
+    .action(async (model: string, flags: Flags) => {
+      const { run } = await import('./run-finetune.js'); // slow to load, and not needed for help
+      await run(model, flags);
+    });
+}
+
+/** Adds the settings of the training. */
+function trainingOptions(command: Command): void {
+  command
+    .option('--epochs <number>', 'passes over the training samples', some, 6)
+    .option('--batch <number>', 'samples in a step (default: 64, or what the model takes)', some)
+    .addOption(
+      new Option('--loss <name>', 'the loss')
+        .choices(['cross-entropy', 'bce', 'mse'])
+        .default('cross-entropy'),
+    )
+    .option('--head <output>', 'output that the loss is computed from (default: the first)')
+    .addOption(
+      new Option('--optimizer <name>', 'the optimiser')
+        .choices(['rmsprop', 'adam', 'adamw', 'sgd'])
+        .default('rmsprop'),
+    )
+    .option('--momentum <number>', 'momentum of rmsprop and sgd (default: 0 and 0.9)', share)
+    .option('--lr <rate>', 'learning rate after the warm-up (default: 0.001, for sgd 0.01)', positive)
+    .addOption(
+      new Option('--schedule <name>', 'course of the learning rate')
+        .choices(['constant', 'cosine', 'step'])
+        .default('cosine'),
+    )
+    .option('--warm-up <share>', 'share of the steps over which the rate rises', share, 0.05)
+    .option('--weight-decay <number>', 'weight decay (default: 0, for adamw 0.01)', number)
+    .option('--label-smoothing <share>', 'share of the uniform distribution in the targets', share, 0)
+    .option('--clip <norm>', 'maximal norm of all gradients together (default: unlimited)', positive)
+    .option('--augment <names>', 'random changes of images: flip, flip-vertical, crop, erase', list)
+    .option('--freeze <glob>', 'keep the weights whose name matches (repeatable)', collectValues)
+    .addOption(
+      new Option('--bn <kind>', 'statistics of batch normalisation; auto trains them from batches of 32 on')
+        .choices(['auto', 'frozen', 'train'])
+        .default('auto'),
+    )
+    .option('--teacher [share]', 'mix the original’s outputs into the targets (share: 0.5)', share)
+    .option('--patience <number>', 'stop after this many epochs without a better validation score', some);
+}

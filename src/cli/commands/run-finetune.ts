@@ -1,0 +1,148 @@
+import { basename, resolve } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import type { Augmentation } from '../../data/augment.js';
+import { finetuneModel } from '../../finetune/finetune.js';
+import type { FormOptions } from '../../mish/swap.js';
+import { onCpu } from '../../node/calibrate-files.js';
+import { type CheckpointFile, openCheckpoint } from '../../node/checkpoint-file.js';
+import { host } from '../../node/host.js';
+import { withScannedModel } from '../../node/load-model.js';
+import { outputName, transformFile } from '../../node/transform-file.js';
+import { durationText, renderFinetune } from '../../render/finetune.js';
+import type { OptimizerOptions } from '../../train/graph-optimizers.js';
+import type { LossName } from '../../train/losses.js';
+import { interruptible } from '../io/exit.js';
+import { isPiped } from '../io/files.js';
+import { checkLabelledFlags, type LabelledFlags, readLabelled } from '../io/read-labelled.js';
+import { checkViews, writeTextTo } from '../io/views.js';
+import { ALL_HINT } from '../text/flags.js';
+import { steps } from '../text/progress.js';
+import { say, sayJson, sayNote } from '../text/say.js';
+import { clean, describeCopied } from '../text/text.js';
+
+/** Options of the command, as parsed by commander. */
+export interface Flags extends FormOptions, LabelledFlags {
+  output?: string;
+  force?: boolean;
+  only?: string[];
+  include?: string[];
+  exclude?: string[];
+  leaky?: 'mish' | 'mixture';
+  beta: number;
+  validation: number;
+  epochs: number;
+  batch?: number;
+  loss: LossName;
+  head?: string;
+  optimizer: OptimizerOptions['kind'];
+  momentum?: number;
+  lr?: number;
+  schedule: 'constant' | 'cosine' | 'step';
+  warmUp: number;
+  weightDecay?: number;
+  labelSmoothing: number;
+  clip?: number;
+  augment?: Augmentation[];
+  freeze?: string[];
+  bn: 'auto' | 'frozen' | 'train';
+  teacher?: number | true;
+  patience?: number;
+  calibrate: boolean;
+  control: boolean;
+  seeds: number;
+  seed: number;
+  resume?: string | true;
+  threads?: number;
+  report?: string;
+  all?: boolean;
+  json?: boolean;
+  allowOutsideData?: boolean;
+}
+
+/** Fine-tunes a model, writes the result, and prints the report. */
+export async function run(input: string, flags: Flags): Promise<void> {
+  const { force, report: html, allowOutsideData } = flags;
+  const output = flags.output ?? outputName(input, 'mish');
+  if ((await isPiped(input)) || (await isPiped(output))) {
+    throw new OnnxMishError('bad-usage', 'finetune reads and writes files', {
+      fix: 'Name files for input and output',
+    });
+  }
+  checkLabelledFlags(flags);
+  await checkViews({ html, force }, [input, flags.data, flags.test]); // fail before the long run, not after
+  if (html !== undefined && resolve(html) === resolve(output)) {
+    throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
+  }
+  const checkpoint = await openCheckpoint(output, flags);
+  const signal = interruptible();
+  const session = { threads: flags.threads, allowOutsideData };
+  const bar = steps();
+  const options = { ...optionsOf(flags, checkpoint), ...readLabelled(flags, signal), signal, session };
+  const { report, ...written } = await checkpoint
+    .during(() =>
+      transformFile(input, { output, force, signal, allowOutsideData }, 'mish', (document) =>
+        withScannedModel(
+          input,
+          document,
+          (model) =>
+            finetuneModel(
+              { ...model, name: basename(input) },
+              onCpu({
+                ...options,
+                host: host(),
+                onProgress: showProgress(bar.update),
+                onEstimate: sayEstimate,
+              }),
+            ),
+          session,
+        ),
+      ),
+    )
+    .finally(bar.end);
+  if (flags.json) sayJson({ input, ...written, ...report });
+  else {
+    const head = `${clean(input)} → ${clean(written.output)}`;
+    const text = renderFinetune(report, { clean, all: flags.all, hint: ALL_HINT });
+    say([head, ...describeCopied(written.copied), '', text].join('\n'));
+  }
+  if (html === undefined) return;
+  const { renderHtmlFinetune } = await import('../../render/html/render.js');
+  await writeTextTo(html, await renderHtmlFinetune(report), { force });
+}
+
+function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
+  const { form, target, only, include, exclude, leaky, beta, calibrate, control, seeds, seed } = flags;
+  const { validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze } = flags;
+  const { head, lr, clip, bn, teacher, patience } = flags;
+  return {
+    ...{ form, target, only, include, exclude, leaky, beta, calibrate, control, seeds, seed },
+    ...{ validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze, patience },
+    ...{ output: head, rate: lr, maxGradientNorm: clip, batchNorm: bn, checkpoint },
+    optimizer: optimizerOf(flags),
+    teacher: teacher === true ? DEFAULT_TEACHER_SHARE : teacher,
+  };
+}
+
+const DEFAULT_TEACHER_SHARE = 0.5;
+const DEFAULT_SGD_MOMENTUM = 0.9;
+
+function optimizerOf({ optimizer: kind, momentum, weightDecay }: Flags): OptimizerOptions {
+  if (kind === 'sgd')
+    return { kind, momentum: momentum ?? DEFAULT_SGD_MOMENTUM, nesterov: true, weightDecay };
+  if (kind === 'rmsprop') return { kind, momentum, weightDecay };
+  if (momentum === undefined) return { kind, weightDecay };
+  throw new OnnxMishError('bad-usage', `${kind} has no momentum`, {
+    fix: 'Leave out --momentum, or choose another --optimizer',
+  });
+}
+
+function showProgress(update: (step: string) => void) {
+  return (work: string, share: number, secondsLeft: number | undefined) => {
+    const left = secondsLeft === undefined ? '' : `, about ${durationText(Math.ceil(secondsLeft))} left`;
+    update(`${clean(work)}: ${Math.floor(100 * share)} %${left}`);
+  };
+}
+
+function sayEstimate(seconds: number): void {
+  sayNote(`all trainings take about ${durationText(seconds)}`);
+}

@@ -1,0 +1,88 @@
+// Labelled samples, from the options of `finetune`.
+import { OnnxMishError, withDetails } from '../../base/error.js';
+import { readNpy } from '../../data/npy.js';
+import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
+import type { LabelledDataMaker } from '../../finetune/options.js';
+import { hashBytes, hashFile } from '../../node/host.js';
+import { readSamples } from '../../node/read-samples.js';
+import type { Tensor } from '../../providers/tensor.js';
+import type { ImageFlags } from '../options/image-options.js';
+
+/** Options with the labelled samples. */
+export interface LabelledFlags extends ImageFlags {
+  data?: string;
+  labels?: string;
+  targets?: string;
+  test?: string;
+}
+
+/** Throws `bad-usage` unless the flags name samples and their targets. */
+export function checkLabelledFlags({ data, images, labels, targets }: LabelledFlags): void {
+  const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
+  if (data === undefined && images === undefined) {
+    throw bad(
+      'finetune needs labelled samples',
+      'Give them with --data train.npz --labels y, or --images folder',
+    );
+  }
+  if (images !== undefined && (labels !== undefined || targets !== undefined))
+    throw bad('the folders of --images are the labels', 'Leave out --labels and --targets');
+  if (images === undefined && labels === undefined && targets === undefined) {
+    throw bad(
+      'the samples have no labels',
+      'Name the array of classes with --labels, or other targets with --targets',
+    );
+  }
+}
+
+/** Returns a function that reads the samples of `--data` or `--images`. Throws `io`, `bad-data` and `bad-usage`. */
+export function readLabelled(
+  flags: LabelledFlags,
+  signal: AbortSignal,
+): { data: LabelledDataMaker; test: LabelledDataMaker | undefined } {
+  const { data, images, test } = flags;
+  const read = (path: string) =>
+    images === undefined ? arraysOf(path, flags, signal) : imagesOf({ ...flags, images: path });
+  return { data: read(images ?? data ?? ''), test: test === undefined ? undefined : read(test) };
+}
+
+function arraysOf(path: string, names: LabelledFlags, signal: AbortSignal): LabelledDataMaker {
+  return async (inputs) => {
+    const found = await readSamples(path, signal);
+    if (found.kind === 'cases') {
+      throw new OnnxMishError('bad-data', 'a folder of test cases has no labels', {
+        where: path,
+        fix: 'Give an .npz with the inputs and the labels',
+      });
+    }
+    const arrays: [string, Tensor][] = [];
+    for (const [name, bytes] of found.files) arrays.push([name, await readNpy(bytes, name, signal)]);
+    try {
+      const { inputs: columns, targets } = splitArrays(Object.fromEntries(arrays), names);
+      return { ...labelledArrays(columns, targets, inputs), digest: await hashFile(path) };
+    } catch (error) {
+      if (!(error instanceof OnnxMishError) || error.where !== undefined) throw error;
+      throw withDetails(error, { where: path });
+    }
+  };
+}
+
+function imagesOf({ images: folder = '', ...flags }: LabelledFlags): LabelledDataMaker {
+  return async (inputs) => {
+    const { decodeImage, listImages } = await import('../../node/read-images.js');
+    const { imageSamples } = await import('../../data/image-samples.js');
+    const { evenly } = await import('../../data/images.js');
+    const found = await listImages(folder);
+    const images = evenly(found.images.length, flags.limit).flatMap((index) => found.images[index] ?? []);
+    const labels = images.map(({ label }) => label);
+    const decode = (index: number, box: Parameters<typeof decodeImage>[1]) =>
+      decodeImage(images[index]?.path ?? '', box);
+    const names = images.map(({ path, label }) => [path.slice(folder.length), label]);
+    return {
+      source: 'images',
+      samples: imageSamples({ labels, decode }, inputs, flags),
+      targets: labels,
+      digest: hashBytes(new TextEncoder().encode(JSON.stringify(names))),
+    };
+  };
+}
