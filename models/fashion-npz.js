@@ -60,7 +60,11 @@ for (const [seed, [file, split]] of [
   const dims = [count, 1, 28, 28];
   const arrays = noisy
     ? {
-        'images.npy': npy('<f4', dims, clean.map((value) => value + SIGMA * random())),
+        'images.npy': npy(
+          '<f4',
+          dims,
+          clean.map((value) => value + SIGMA * random()),
+        ),
         'clean.npy': npy('<f4', dims, clean),
       }
     : { 'images.npy': npy('<f4', dims, clean), 'y.npy': npy('|u1', [count], all.slice(0, count)) };

@@ -16,6 +16,7 @@ import { type FinishedRun, trainAll } from './trainings.js';
 export type FinetuneHost = Omit<FinetuneReport['host'], 'onnxruntime'>;
 
 const DEFAULT_EPOCHS = 6;
+const DEFAULT_OPTIMIZER = { kind: 'rmsprop' } as const;
 const DEFAULT_WARM_UP_SHARE = 0.05;
 
 /**
@@ -31,8 +32,13 @@ export async function finetuneModel(
   given: FinetuneOptions & OnProvider & { readonly host: FinetuneHost },
 ): Promise<{ output: Spliced; report: FinetuneReport }> {
   const begin = performance.now();
-  const { epochs = DEFAULT_EPOCHS, warmUp = DEFAULT_WARM_UP_SHARE, seed = 0 } = given;
-  const options: ArmOptions = { ...given, epochs, warmUp };
+  const {
+    epochs = DEFAULT_EPOCHS,
+    optimizer = DEFAULT_OPTIMIZER,
+    warmUp = DEFAULT_WARM_UP_SHARE,
+    seed = 0,
+  } = given;
+  const options: ArmOptions = { ...given, epochs, optimizer, warmUp };
   const prepared = await prepareFinetune(original, options);
   const { swap, start, parts, digest, resumed } = prepared;
   const secondsBefore = resumed?.seconds ?? 0;

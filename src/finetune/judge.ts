@@ -119,7 +119,7 @@ async function unitsOf(
 }
 
 /** Minimum pairs of runs, and seconds, for the latency. */
-const LATENCY = { minPairs: 30, minSeconds: 1, maxSeconds: 10 };
+const LATENCY = { minPairs: 30, minSeconds: 0.5, maxSeconds: 10 };
 
 /** Returns the ratio of both models' times for a run, in turns; null if the test part is smaller than a run. */
 async function latencyOf(

@@ -2,6 +2,7 @@ import type { CalibrateOptions } from '../calibrate/options.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Samples } from '../data/samples.js';
 import type { Provider, SessionOptions, ValueInfo } from '../providers/provider.js';
+import type { OptimizerOptions } from '../train/graph-optimizers.js';
 import type { Targets } from '../train/targets.js';
 import type { TrainerSettings } from '../train/trainer-options.js';
 
@@ -28,7 +29,11 @@ export interface CheckpointStore {
 
 export interface FinetuneOptions
   extends Pick<CalibrateOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'strict'>,
-    Omit<TrainerSettings, 'keep' | 'warmUp'> {
+    Omit<TrainerSettings, 'keep' | 'warmUp' | 'optimizer' | 'epochs'> {
+  /** Number of passes over the training samples; default 6. */
+  readonly epochs?: number | undefined;
+  /** Default: RMSProp, as in the experiments with Mish. */
+  readonly optimizer?: OptimizerOptions | undefined;
   /** Samples for training, validation and, without `test`, for the test. */
   readonly data: LabelledDataMaker;
   /** Samples for the test. */

@@ -1,0 +1,306 @@
+import { describe, expect, test } from 'vitest';
+import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
+import type { FinetuneOptions } from '../../src/finetune/options.js';
+import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { finetune } from '../../src/node/finetune.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import type { Provider } from '../../src/providers/provider.js';
+import type { Tensors } from '../../src/providers/tensor.js';
+import { CLASSES, classified, classifier } from '../support/classified.js';
+import { value } from '../support/model.js';
+import { bytesOf } from '../support/models.js';
+
+const net = classifier();
+const provider = nodeProvider('cpu');
+
+const dataOf = (count: number, seed?: number): FinetuneOptions['data'] => {
+  const { x, labels } = classified(count, seed);
+  return (inputs) => labelledArrays({ x }, labels, inputs);
+};
+
+const options: FinetuneOptions = {
+  ...{ data: dataOf(600), test: dataOf(300, 6), epochs: 3, rate: 0.02, batch: 32, provider },
+  session: { threads: 1 },
+};
+
+/** The report without what differs between equal runs. */
+const timeless = (json: unknown) =>
+  JSON.parse(
+    JSON.stringify(json, (key, value) =>
+      ['created', 'seconds', 'latency', 'conclusion'].includes(key) ? null : value,
+    ),
+  );
+
+describe('a fine-tuning', async () => {
+  const { output, report } = await finetune(net, options);
+  const bytes = await output.bytes();
+
+  test('trains both arms, and gives a report that its schema accepts', () => {
+    expect(parseFinetuneReport(JSON.parse(JSON.stringify(report)))).toEqual(report);
+    expect(report.runs.map(({ arm, seed, epochs }) => [arm, seed, epochs.length])).toEqual([
+      ['swapped', 0, 3],
+      ['original', 0, 3],
+    ]);
+    expect(report.data).toEqual({
+      ...{ source: 'npz', train: 540, validation: 60, test: 300, testFrom: 'file', classes: CLASSES },
+    });
+    for (const { test, epochs, before, moved } of report.runs) {
+      expect(test.loss).toBeLessThan(report.start.original.loss);
+      expect(epochs.at(-1)?.loss).toBeLessThan(epochs[0]?.loss ?? 0);
+      expect(before).not.toBeNull();
+      expect(moved.map(({ weight }) => weight).sort()).toEqual(['b1', 'b2', 'w1', 'w2']);
+      for (const { change } of moved) expect(change).toBeGreaterThan(0);
+    }
+    expect(report.comparison?.runs).toHaveLength(1);
+    expect(report.latency?.ratio).toBeGreaterThan(0);
+    expect(report.units).toEqual([expect.objectContaining({ site: 'act', count: 12 })]);
+    expect(report.notes.join()).toContain('trained once');
+  });
+
+  test('writes a model like a swap’s, whose accuracy is the report’s', async () => {
+    const [before, after] = [await inspect(net), await inspect(bytes)];
+    expect([after.opset, after.sites.length, after.mish.length]).toEqual([before.opset, 0, 1]);
+    expect(after.history).toContainEqual(expect.objectContaining({ operation: 'finetune', sites: 4 }));
+    const session = await provider.open(bytes);
+    expect([session.inputs, session.outputs].flat().map(({ name, dims }) => [name, dims])).toEqual([
+      ['x', ['N', 4]],
+      ['scores', ['N', CLASSES]],
+    ]);
+    const { x, labels } = classified(300, 6);
+    const { data } = (await session.run({ x })).scores ?? { data: [] };
+    await session.close();
+    const scores = data as Float32Array;
+    const right = labels.filter((label, row) => {
+      const own = [...scores.subarray(row * CLASSES, (row + 1) * CLASSES)];
+      return own.indexOf(Math.max(...own)) === label;
+    });
+    expect(report.runs[0]?.test.accuracy).toBeCloseTo(right.length / 300, 12);
+  });
+
+  test('gives the same bytes and figures again', async () => {
+    const again = await finetune(net, options);
+    expect(await again.output.bytes()).toEqual(bytes);
+    expect(timeless(again.report)).toEqual(timeless(report));
+  });
+
+  test('goes on after a stop in either arm to the same bytes and figures', async () => {
+    for (const stopAt of [1, 4]) {
+      const saved: Uint8Array[] = [];
+      const controller = new AbortController();
+      const save = async (checkpoint: Uint8Array) => {
+        saved.push(checkpoint.slice());
+        if (saved.length === stopAt) controller.abort();
+      };
+      const stopped = finetune(net, { ...options, checkpoint: { save }, signal: controller.signal });
+      await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+      expect(saved).toHaveLength(stopAt);
+      const resumed = await finetune(net, {
+        ...options,
+        checkpoint: { resume: saved.at(-1), save: async () => {} },
+      });
+      expect(await resumed.output.bytes()).toEqual(bytes);
+      expect(timeless(resumed.report)).toEqual(timeless(report));
+    }
+  });
+
+  test('refuses a checkpoint of other options, other data and another model', async () => {
+    const saved: Uint8Array[] = [];
+    const save = async (checkpoint: Uint8Array) => void saved.push(checkpoint.slice());
+    const short = { ...options, epochs: 1, control: false, calibrate: false };
+    await finetune(net, { ...short, checkpoint: { save } });
+    const checkpoint = { resume: saved[0], save };
+    for (const [model, changed] of [
+      [net, { rate: 0.01 }],
+      [net, { seeds: 2 }],
+      [net, { data: dataOf(500) }],
+      [classifier({ outputs: [value('scores', 1, ['M', CLASSES])] }), {}],
+    ] as const) {
+      const other = finetune(model, { ...short, ...changed, checkpoint });
+      await expect(other).rejects.toMatchObject({
+        code: 'bad-usage',
+        what: expect.stringContaining('checkpoint'),
+      });
+    }
+  });
+});
+
+/** A provider that notes the batches that each training session gets. */
+function observed(): { provider: Provider; batches: string[][] } {
+  const batches: string[][] = [];
+  return {
+    batches,
+    provider: {
+      ...provider,
+      async open(model, settings) {
+        const session = await provider.open(model, settings);
+        const mine: string[] = [];
+        const { runInto } = session;
+        if (runInto === undefined) return session;
+        return {
+          ...session,
+          runInto(feeds: Tensors, outputs: Tensors) {
+            if (mine.length === 0) batches.push(mine);
+            const targets = Object.keys(feeds).find((name) => name.endsWith('targets')) ?? '';
+            mine.push(JSON.stringify([feeds.x?.data, feeds[targets]?.data]));
+            return runInto(feeds, outputs);
+          },
+        };
+      },
+    },
+  };
+}
+
+test('both arms of a seed get the same batches, and the seeds get different ones', async () => {
+  const { provider: spy, batches } = observed();
+  const { report } = await finetune(net, {
+    ...options,
+    seeds: 2,
+    epochs: 2,
+    calibrate: false,
+    provider: spy,
+  });
+  const [swapped0, original0, swapped1, original1, ...others] = batches;
+  expect(others).toEqual([]);
+  expect(swapped0).toHaveLength(2 * Math.floor(540 / 32));
+  expect(original0).toEqual(swapped0);
+  expect(original1).toEqual(swapped1);
+  expect(swapped1).not.toEqual(swapped0);
+  expect(report.comparison?.runs.map(({ seed }) => seed)).toEqual([0, 1]);
+  expect(report.start.repaired).toBeNull();
+  expect(report.notes.join()).not.toContain('trained once');
+});
+
+test('without a control there is no comparison and no claim', async () => {
+  const { report } = await finetune(net, { ...options, epochs: 1, control: false, calibrate: false });
+  expect(report.runs.map(({ arm }) => arm)).toEqual(['swapped']);
+  expect([report.comparison, report.latency]).toEqual([null, null]);
+  expect(report.conclusion).toContain('says nothing about Mish');
+});
+
+test('the test part is split from the data where it has no data of its own, and the report says so', async () => {
+  const { report } = await finetune(net, {
+    ...options,
+    test: undefined,
+    validation: 0,
+    epochs: 1,
+    calibrate: false,
+  });
+  expect(report.data).toMatchObject({ train: 540, validation: 0, test: 60, testFrom: 'data' });
+  expect(report.runs[0]).toMatchObject({
+    before: null,
+    epochs: [expect.objectContaining({ validation: null })],
+  });
+  expect(report.notes.join()).toContain('a part of the data');
+});
+
+test('a model that is already swapped is trained as it is', async () => {
+  const { output } = await finetune(net, { ...options, epochs: 1, control: false, calibrate: false });
+  const { report } = await finetune(await output.bytes(), { ...options, epochs: 1 });
+  expect(report.sites).toEqual([]);
+  expect(report.comparison).toBeNull();
+  expect(report.notes).toContain('no activation was swapped; the model was trained as it is');
+});
+
+test('another loss compares losses', async () => {
+  const { x } = classified(300);
+  const targets = {
+    elemType: 'f32',
+    dims: [300, CLASSES],
+    data: Float32Array.from({ length: 300 * CLASSES }, (_, at) => x.data[at] ?? 0),
+  };
+  const data: FinetuneOptions['data'] = (inputs) => labelledArrays({ x }, targets, inputs);
+  const { report } = await finetune(net, {
+    ...options,
+    data,
+    test: undefined,
+    loss: 'mse',
+    epochs: 1,
+    calibrate: false,
+  });
+  expect(report.comparison?.measure).toBe('loss');
+  expect(report.comparison?.runs[0]?.mcnemar).toBeNull();
+  expect(report.data.classes).toBeNull();
+  expect(report.start.original.accuracy).toBeNull();
+});
+
+test('estimates the time of all trainings once, and reports progress', async () => {
+  const estimates: number[] = [];
+  const works = new Set<string>();
+  await finetune(net, {
+    ...options,
+    onEstimate: (seconds) => estimates.push(seconds),
+    onProgress: (work, share) => {
+      works.add(work.replace(/:.*/, ''));
+      expect(share).toBeGreaterThanOrEqual(0);
+      expect(share).toBeLessThanOrEqual(1);
+    },
+  });
+  expect(estimates).toHaveLength(1);
+  expect(estimates[0]).toBeGreaterThan(0);
+  expect([...works].sort()).toEqual(['judging', 'repair', 'training', 'training the control']);
+});
+
+describe('bad input gives one clear error', () => {
+  const given = (x: Partial<Tensors[string]>, labels: ArrayLike<number>): FinetuneOptions['data'] => {
+    const { x: good } = classified(100);
+    return (inputs) => labelledArrays({ x: { ...good, ...x } }, labels, inputs);
+  };
+  const labels = Array.from({ length: 100 }, (_, row) => row % CLASSES);
+  const one = classified(100).x.data.map((value, at) => (at === 17 ? Number.NaN : value));
+  test.each([
+    [
+      'a label out of range',
+      {
+        data: given(
+          {},
+          labels.map((label, row) => (row === 9 ? 7 : label)),
+        ),
+      },
+      'label 7',
+    ],
+    ['one class only', { data: given({}, labels.fill.call([...labels], 1)) }, 'all labels are 1'],
+    ['fewer labels than samples', { data: given({}, labels.slice(1)) }, '99 targets for 100 samples'],
+    ['a batch larger than the data', { data: given({}, labels), batch: 500 }, 'a batch of 500 is larger'],
+    ['NaN in the data', { data: given({ data: one }, labels) }, 'NaN'],
+    ['samples of another shape', { data: given({ dims: [200, 2] }, labels) }, 'shape'],
+    ['too few samples', { data: dataOf(2), test: undefined }, 'too few'],
+    ['a share of everything', { validation: 1 }, 'share for validation'],
+    ['a rate of nothing', { rate: -1 }, 'learning rate'],
+  ])('%s', async (_, changed, what) => {
+    const failed = finetune(net, { ...options, test: undefined, ...changed });
+    await expect(failed).rejects.toMatchObject({
+      name: 'OnnxMishError',
+      code: expect.stringMatching(/^bad-(data|usage)$/),
+      what: expect.stringContaining(what),
+    });
+  });
+
+  test('a model without weights', async () => {
+    const { node, value, model } = await import('../support/model.js');
+    const bare = model({
+      nodes: [node('Relu', ['x'], ['scores'])],
+      inputs: [value('x', 1, ['N', 4])],
+      outputs: [value('scores', 1, ['N', 4])],
+    });
+    await expect(finetune(bare, options)).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: expect.stringContaining('no weights'),
+    });
+  });
+});
+
+test('batch normalisation, convolutions and images of models/ are trained', async () => {
+  const images = Float32Array.from({ length: 96 * 784 }, (_, at) => Math.abs(Math.sin(at * 0.37)));
+  const data: FinetuneOptions['data'] = (inputs) =>
+    labelledArrays(
+      { images: { elemType: 'f32', dims: [96, 1, 28, 28], data: images } },
+      Array.from({ length: 96 }, (_, row) => row % 10),
+      inputs,
+    );
+  const { output, report } = await finetune(bytesOf('models/lenet5.onnx'), {
+    ...{ data, epochs: 1, batch: 16, provider, session: { threads: 1 }, augment: ['flip'], calibrate: false },
+  });
+  expect(report.sites).toHaveLength(4);
+  expect((await inspect(await output.bytes())).mish).toHaveLength(4);
+});
