@@ -117,7 +117,7 @@ describe('what is fenced off', () => {
     [/^commander$/, /^cli\//],
     [
       /^zod$/,
-      /^(validate|finetune)\/report-schema(-measures)?\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
+      /^(validate|finetune)\/report-schema(-measures)?\.ts$|^finetune\/checkpoint\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
     ],
     [/^jiti$/, /^cli\/config\/load-config\.ts$/],
     [/^tinyglobby$/, /^cli\/io\/inputs\.ts$/],
@@ -178,6 +178,7 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'calibrate/select/trial.ts': STEPS,
   'cli/commands/inspect-data.ts': COMMAND,
   'cli/commands/run-calibrate.ts': COMMAND,
+  'cli/commands/run-finetune.ts': COMMAND,
   'cli/commands/run-keep.ts': COMMAND,
   'cli/commands/run-rank.ts': COMMAND,
   'cli/commands/run-sharpen.ts': COMMAND,

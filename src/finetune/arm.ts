@@ -13,7 +13,7 @@ import type { FinetuneOptions } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import type { DataParts, LabelledPart } from './split-data.js';
 
-/** What all trainings of a fine-tuning share. */
+/** Options of all trainings of a fine-tuning, with defaults. */
 export type ArmOptions = FinetuneOptions & OnProvider & { readonly epochs: number; readonly warmUp: number };
 
 /** Opens a trainer of a model. Both arms of a seed get the same batches. */

@@ -5,8 +5,8 @@ import type { OnProvider } from '../providers/provider.js';
 import { resolveSettings } from '../train/trainer-options.js';
 import { type ArmOptions, trainerSettings } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
-import { judge } from './judge.js';
-import { notesOn } from './notes.js';
+import { judgeTrained } from './judge.js';
+import { finetuneNotes } from './notes.js';
 import type { FinetuneOptions } from './options.js';
 import { countsOf, type Prepared, prepareFinetune } from './prepare.js';
 import { FINETUNE_SCHEMA, type FinetuneReport, type FinetuneRun } from './report-schema.js';
@@ -52,7 +52,7 @@ export async function finetuneModel(
     fixed: { digest, start: start.bytes, isRepaired: start.isRepaired, notes: [...start.notes] },
   });
   options.onProgress?.('judging', 1, undefined);
-  const { output, units, latency, notes } = await judge(original, prepared, runs, options);
+  const { output, units, latency, notes } = await judgeTrained(original, prepared, runs, options);
   const facts = {
     ...{ to: 'mish', latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
@@ -102,7 +102,7 @@ function remarksOn(
   hasControl: boolean,
 ): string[] {
   const { parts, scores, swap } = prepared;
-  return notesOn({
+  return finetuneNotes({
     parts: { ...countsOf(parts), testFrom: parts.testFrom },
     ...{ validation: scores.validation, test: scores.original },
     ...{ seeds: seeds.length, hasControl, hasTeacher: (options.teacher ?? 0) > 0 },

@@ -24,7 +24,7 @@ export interface Judged {
 }
 
 /** Writes the trained model, and measures units and latency of the models of the first seed. */
-export async function judge(
+export async function judgeTrained(
   original: LoadedModel,
   prepared: Prepared,
   runs: readonly FinishedRun[],

@@ -18,7 +18,7 @@ const CLEAR_ERRORS = 4;
 const MIN_TEST_SAMPLES = 500;
 
 /** Returns remarks on how far the figures of a report can be trusted. */
-export function notesOn(facts: NotedFacts): string[] {
+export function finetuneNotes(facts: NotedFacts): string[] {
   const { parts, seeds, hasControl, sites } = facts;
   const notes: string[] = [];
   if (sites === 0) notes.push('no activation was swapped; the model was trained as it is');

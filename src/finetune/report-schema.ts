@@ -204,7 +204,7 @@ export function parseFinetuneReport(json: unknown, where = 'report'): FinetuneRe
   throw new OnnxMishError(
     'bad-data',
     `this is not a valid ${FINETUNE_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
-    { where, fix: 'Make one by `finetune --json`' },
+    { where, fix: 'Make one by a fine-tuning' },
   );
 }
 

@@ -16,7 +16,7 @@ export interface FinishedRun {
   readonly state: Uint8Array | undefined;
 }
 
-/** What the trainings are made of. */
+/** Models, data and order of the trainings. */
 export interface Trainings {
   readonly models: Readonly<Record<FinetuneRun['arm'], LoadedModel>>;
   readonly parts: DataParts;

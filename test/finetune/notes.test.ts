@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { notesOn } from '../../src/finetune/notes.js';
+import { finetuneNotes } from '../../src/finetune/notes.js';
 
 const facts = {
   parts: { testFrom: 'file', validation: 6000, test: 10_000 },
@@ -8,18 +8,19 @@ const facts = {
 } as const;
 
 test('nothing is to be noted where all is well', () => {
-  expect(notesOn(facts)).toEqual([]);
+  expect(finetuneNotes(facts)).toEqual([]);
 });
 
 test('an original that knows the validation samples is noticed', () => {
   const known = { ...facts, validation: { loss: 0.1, accuracy: 0.95 } };
-  expect(notesOn(known).join()).toContain('probably trained on these data');
-  expect(notesOn({ ...known, parts: { ...facts.parts, validation: 40 } })).toEqual([]); // may be chance
-  expect(notesOn({ ...known, test: { loss: 1, accuracy: null } })).toEqual([]);
+  expect(finetuneNotes(known).join()).toContain('probably trained on these data');
+  expect(finetuneNotes({ ...known, parts: { ...facts.parts, validation: 40 } })).toEqual([]); // may be chance
+  expect(finetuneNotes({ ...known, test: { loss: 1, accuracy: null } })).toEqual([]);
 });
 
 test('what weakens the figures is noted', () => {
-  const notes = (changed: Partial<Parameters<typeof notesOn>[0]>) => notesOn({ ...facts, ...changed }).join();
+  const notes = (changed: Partial<Parameters<typeof finetuneNotes>[0]>) =>
+    finetuneNotes({ ...facts, ...changed }).join();
   expect(notes({ seeds: 1 })).toContain('trained once');
   expect(notes({ seeds: 1, hasControl: false })).toBe('');
   expect(notes({ hasTeacher: true })).toContain('outputs were mixed');

@@ -57,9 +57,13 @@ async function show(path: string, flags: Flags): Promise<void> {
 /** Shows the report of a fine-tuning. */
 async function showFinetune(report: FinetuneReport, path: string, { html, junit, force, json }: Flags) {
   if (junit !== undefined) {
-    throw new OnnxMishError('bad-usage', 'the report of a fine-tuning has no verdicts to write as JUnit XML', {
-      fix: 'Give --html, or a report of validate',
-    });
+    throw new OnnxMishError(
+      'bad-usage',
+      'the report of a fine-tuning has no verdicts to write as JUnit XML',
+      {
+        fix: 'Give --html, or a report of validate',
+      },
+    );
   }
   await checkViews({ html, force }, [path]);
   if (html !== undefined) {
@@ -98,7 +102,13 @@ async function compare(path: string, later: string, flags: Flags): Promise<void>
 }
 
 async function readReport(path: string): Promise<Report> {
-  return parse(await readJson(path), path);
+  const json = await readJson(path);
+  const { isFinetuneReport } = await import('../../finetune/report-schema.js');
+  if (!isFinetuneReport(json)) return parse(json, path);
+  throw new OnnxMishError('bad-usage', 'reports of fine-tunings cannot be compared', {
+    where: path,
+    fix: 'Give one report',
+  });
 }
 
 async function parse(json: unknown, path: string): Promise<Report> {

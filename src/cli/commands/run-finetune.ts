@@ -59,7 +59,7 @@ export interface Flags extends FormOptions, LabelledFlags {
   allowOutsideData?: boolean;
 }
 
-/** Fine-tunes a model, writes the result, and prints the report. */
+/** Swaps and trains a model, writes the result, and prints the report. */
 export async function run(input: string, flags: Flags): Promise<void> {
   const { force, report: html, allowOutsideData } = flags;
   const output = flags.output ?? outputName(input, 'mish');
