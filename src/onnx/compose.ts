@@ -11,17 +11,19 @@ export interface ConstantTensor {
   readonly data: Float32Array | BigInt64Array;
 }
 
-/** A new node: operator, inputs, outputs and attributes. */
+/** A new node: operator, inputs, outputs, attributes, and the domain; ONNX's own by default. */
 export type ComposedNode = readonly [
   op: string,
   inputs: readonly string[],
   outputs: readonly string[],
   attributes?: Readonly<Record<string, ComposedValue>>,
+  domain?: string,
 ];
 
-function nodeProto([opType, input, output, attributes = {}]: ComposedNode): onnx.INodeProto {
+function nodeProto([opType, input, output, attributes = {}, domain]: ComposedNode): onnx.INodeProto {
   const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
-  return { opType, input: [...input], output: [...output], attribute };
+  const more = domain === undefined ? {} : { domain };
+  return { opType, input: [...input], output: [...output], attribute, ...more };
 }
 
 function attributeProto(name: string, value: ComposedValue): onnx.IAttributeProto {
@@ -64,10 +66,11 @@ export function composeModel(
     const dim = Array.from({ length: rank }, (_, axis) => ({ dimParam: `${name}_${axis}` }));
     return { name, type: { tensorType: { elemType: DataType.FLOAT, shape: { dim } } } };
   };
+  const domains = [...new Set(nodes.flatMap(([, , , , domain]) => domain ?? []))];
   return onnx.ModelProto.encode({
     irVersion: 7,
     producerName: 'onnx-mish',
-    opsetImport: [{ domain: '', version: 13 }],
+    opsetImport: [{ domain: '', version: 13 }, ...domains.map((domain) => ({ domain, version: 1 }))],
     graph: {
       name: 'composed',
       node: nodes.map(nodeProto),

@@ -38,6 +38,11 @@ export function metadataField(key: string, value: string): Uint8Array {
   return messageField(14, onnx.StringStringEntryProto.encode({ key, value }).finish());
 }
 
+/** Encodes an opset import as a field of the model. */
+export function importField(domain: string, version: number): Uint8Array {
+  return messageField(8, onnx.OperatorSetIdProto.encode({ domain, version }).finish());
+}
+
 /** Converts bytes to characters from 0 to 255. The stack limits the number of bytes. */
 export function binaryText(bytes: Uint8Array): string {
   return String.fromCharCode.apply(null, bytes as Iterable<number> as number[]);

@@ -1,7 +1,7 @@
 // Puts what training adds to a model into a copy of the model.
 import { type ComposedNode, composedField, floatInputField } from '../onnx/compose.js';
 import type { Node, OnnxDocument } from '../onnx/document.js';
-import { concat, outputField } from '../onnx/encode.js';
+import { concat, importField, outputField } from '../onnx/encode.js';
 import { pruneEdits } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Edit, replacing, type Spliced, splice } from '../onnx/splice.js';
@@ -32,7 +32,13 @@ export function assemble(
   const append = (bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, bytes, frame });
   const prune = pruneEdits(document, kept);
   const gone = new Set(prune.map(({ start }) => start));
-  const edits = [
+  const domains = new Set(
+    [...appended, ...[...replaced.values()].flat()].flatMap(([, , , , domain]) => domain ?? []),
+  );
+  const end = document.source.size;
+  const imports = [...domains].filter((domain) => !document.graph.opsets.has(domain));
+  const edits: Edit[] = [
+    ...imports.map((domain) => ({ start: end, end, bytes: importField(domain, 1), frame: undefined })),
     ...prune,
     ...[...replaced].map(([node, nodes]) => replacing(node, concat(nodes.map(composedField)))),
     ...weights.flatMap((weight) => asInput(weight, document, index, gone, append)),

@@ -21,7 +21,7 @@ export interface TrainedBatchNorm {
   readonly nextVariance: string;
 }
 
-const DEFAULT_MOMENTUM = 0.9;
+export const DEFAULT_MOMENTUM = 0.9;
 
 /** Writes a BatchNormalization node in training mode. As in PyTorch, the running variance is unbiased. */
 export function trainedBatchNorm(node: Node, tape: Pick<Tape, 'opset' | 'dims'>): TrainedBatchNorm {

@@ -6,13 +6,12 @@ import type { Spliced } from '../onnx/splice.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 import { assemble } from './assemble.js';
 import { alive, differentiate, movingTensors, nodesWithoutGradient } from './autodiff/differentiate.js';
-import type { Gradient } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
-import { trainedBatchNorm } from './batch-norm.js';
 import { finalActivation } from './final-activation.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
+import { type Rewritten, rewriteForward } from './rewrite/rewrite.js';
 
 export interface StepOptions {
   /** The weights to train. Weights that no gradient reaches stay unchanged. */
@@ -24,6 +23,8 @@ export interface StepOptions {
   readonly optimizer: GraphOptimizer;
   /** `train` uses the statistics of the batch, `frozen` (the default) the running statistics. */
   readonly batchNorm?: 'frozen' | 'train' | undefined;
+  /** Elements of a block of channels in ONNX Runtime's blocked layout, from `findBlock`; the plain layout by default. */
+  readonly block?: number | undefined;
   /** Maximum norm of all gradients together; unlimited by default. */
   readonly maxGradientNorm?: number | undefined;
 }
@@ -75,18 +76,24 @@ export function trainingStep(
   const scores = scoresOf(document, index, options);
   const used = neededNodes(document, [scores]);
   const nodes = graph.nodes.filter((node) => used.has(node));
-  const tape = createTape(opsetOf(graph), probe.dims, PREFIX, probe.constant);
-  const norms = options.batchNorm === 'train' ? trainNorms(document, index, nodes, tape) : NO_NORMS;
-  const loss = lossOf(tape, scores, options);
+  const given = createTape(opsetOf(graph), probe.dims, PREFIX, probe.constant);
+  const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes) : NO_NORMS;
+  const rewritten = rewriteForward(given, nodes, {
+    ...{ block: options.block, trainedNorms: new Set(norms.keys()), outputs: [scores] },
+  });
+  const tape = createTape(given.opset, rewritten.dims, PREFIX, probe.constant);
+  const loss = lossOf(tape, rewritten.outputs[0] ?? scores, options);
   const moving = movingTensors(
-    nodes,
+    rewritten.nodes,
     options.weights.map(({ name }) => name),
+    rewritten.rules,
   );
-  const gradients = differentiate(tape, nodes, moving, loss.gradients, norms.rules);
+  const gradients = differentiate(tape, rewritten.nodes, moving, loss.gradients, rewritten.rules);
   const reached = options.weights.filter(({ name }) => gradients.has(name));
   const { state, results } = optimizerNodes(tape, reached, gradients, options);
-  const all = [...state, ...norms.state];
-  const named: [string, string][] = [[loss.loss, LOSS], ...results, ...norms.results];
+  const running = nextStatistics(norms, rewritten.statistics);
+  const all = [...state, ...running.state];
+  const named: [string, string][] = [[loss.loss, LOSS], ...results, ...running.results];
   if (loss.correct !== undefined) named.push([loss.correct, CORRECT]);
   const kept = alive(
     tape.nodes,
@@ -94,8 +101,12 @@ export function trainingStep(
   );
   const { scalars } = options.optimizer;
   const model = assemble(document, index, [scores], {
-    replaced: norms.replaced,
-    appended: [...kept, ...named.map(([from, to]): ComposedNode => ['Identity', [from], [to]])],
+    replaced: rewritten.replaced,
+    appended: [
+      ...rewritten.rest,
+      ...kept,
+      ...named.map(([from, to]): ComposedNode => ['Identity', [from], [to]]),
+    ],
     weights: all.flatMap(({ weight }) => weight ?? []),
     inputs: [
       ...all.filter(({ weight }) => weight === undefined).map(({ input, dims }) => [input, dims] as const),
@@ -110,7 +121,7 @@ export function trainingStep(
     scalars: scalars.map(scalarName),
     correct: loss.correct && CORRECT,
     unreached: options.weights.filter(({ name }) => !gradients.has(name)),
-    withoutGradient: nodesWithoutGradient(nodes, moving, namesInside(document)),
+    withoutGradient: nodesWithoutGradient(rewritten.nodes, moving, namesInside(document)),
   };
 }
 
@@ -128,13 +139,19 @@ function lossOf(tape: Tape, scores: string, { loss, labelSmoothing }: StepOption
   return loss === 'bce' ? binaryCrossEntropy(tape, scores, TARGETS) : meanSquaredError(tape, scores, TARGETS);
 }
 
+/** State tensors, and the tensor behind each output of the step. */
+interface Results {
+  readonly state: readonly StateTensor[];
+  readonly results: readonly [from: string, output: string][];
+}
+
 /** Adds gradient clipping and the optimiser's step for every weight to a tape. */
 function optimizerNodes(
   tape: Tape,
   weights: readonly Weight[],
   gradients: ReadonlyMap<string, string>,
   { optimizer, maxGradientNorm }: StepOptions,
-): Pick<Norms, 'state' | 'results'> {
+): Results {
   const plain = weights.map(({ name }) => gradients.get(name) ?? '');
   const clipped = maxGradientNorm === undefined ? plain : clipGradients(tape, plain, maxGradientNorm);
   const scalars = optimizer.scalars.map(scalarName);
@@ -155,48 +172,43 @@ function optimizerNodes(
   return { state, results };
 }
 
-/** The batch normalisations of a model in training mode. */
-interface Norms {
-  readonly rules: ReadonlyMap<Node, Gradient>;
-  readonly replaced: ReadonlyMap<Node, readonly ComposedNode[]>;
-  /** Running statistics. */
-  readonly state: readonly StateTensor[];
-  /** The tensor behind each output of the step. */
-  readonly results: readonly [from: string, output: string][];
-}
+/** The running mean and variance of each batch normalisation in training mode. */
+type Norms = ReadonlyMap<Node, readonly [mean: Weight, variance: Weight]>;
 
-const NO_NORMS: Norms = { rules: new Map(), replaced: new Map(), state: [], results: [] };
+const NO_NORMS: Norms = new Map();
 
-/** Puts every BatchNormalization with unshared running statistics into training mode. */
-function trainNorms(
-  { graph }: OnnxDocument,
-  index: GraphIndex,
-  nodes: readonly Node[],
-  tape: Pick<Tape, 'opset' | 'dims'>,
-): Norms {
-  const rules = new Map<Node, Gradient>();
-  const replaced = new Map<Node, readonly ComposedNode[]>();
-  const state: StateTensor[] = [];
-  const results: [string, string][] = [];
+/** Finds every BatchNormalization with unshared running statistics. */
+function trainableNorms({ graph }: OnnxDocument, index: GraphIndex, nodes: readonly Node[]): Norms {
+  const norms = new Map<Node, readonly [Weight, Weight]>();
   const taken = new Set<string>();
   for (const node of nodes) {
     if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
-    const statistics = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
-    const usable = statistics.every(
-      (weight) => weight?.home === graph && weight.type === 'f32' && !taken.has(weight.name),
+    const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
+    if (mean === undefined || variance === undefined) continue;
+    const usable = [mean, variance].every(
+      ({ home, type, name }) => home === graph && type === 'f32' && !taken.has(name),
     );
     if (!usable) continue;
-    const { forward, gradient, nextMean, nextVariance } = trainedBatchNorm(node, tape);
-    rules.set(node, gradient);
-    replaced.set(node, forward);
-    for (const [slot, next] of [nextMean, nextVariance].entries()) {
-      const weight = statistics[slot];
+    norms.set(node, [mean, variance]);
+    taken.add(mean.name).add(variance.name);
+  }
+  return norms;
+}
+
+/** Returns the running statistics as a part of the state. */
+function nextStatistics(norms: Norms, statistics: Rewritten['statistics']): Results {
+  const state: StateTensor[] = [];
+  const results: [string, string][] = [];
+  for (const [node, weights] of norms) {
+    const next = statistics.get(node);
+    if (next === undefined) continue;
+    for (const [slot, from] of [next.mean, next.variance].entries()) {
+      const weight = weights[slot];
       if (weight === undefined) continue;
-      taken.add(weight.name);
       const { name } = weight;
       state.push({ input: name, output: nextName(name), dims: weight.tensor.dims, weight });
-      results.push([next, nextName(name)]);
+      results.push([from, nextName(name)]);
     }
   }
-  return { rules, replaced, state, results };
+  return { state, results };
 }

@@ -105,31 +105,33 @@ function stepper(take, more) {
     }
     return { times, peak: process.resourceUsage().maxRSS / 1024 - more.base };
   };
-  return { run, ...more };
+  return { run, take, ...more };
 }
 
-async function engineStep({ load, model, feeds, probe, open, batch, net, base, ...m }) {
+async function engineStep({ load, model, feeds, probe, provider, open, batch, net, layout, base, ...m }) {
   const { trainingStep } = await load('train/training-step.js');
-  const { createTrainer } = await load('train/trainer.js');
+  const { createStepper } = await load('train/stepper.js');
   const { graphOptimizer } = await load('train/graph-optimizers.js');
   const { document, openData } = model;
   const index = m.indexGraphs(document);
   const weights = m.trainableWeights(document, index);
   const optimizer = graphOptimizer({ kind: 'rmsprop' });
+  const { findBlock } = await load('train/find-block.js');
+  const block = layout === 'plain' ? undefined : await findBlock(provider);
   const step = trainingStep(document, index, probe, {
     ...{ weights, output: net.output },
-    ...{ loss: 'cross-entropy', optimizer, batchNorm: net.batchNorm ?? 'frozen' },
+    ...{ loss: 'cross-entropy', optimizer, batchNorm: net.batchNorm ?? 'frozen', block },
   });
   const initial = new Map();
   for (const { input, weight } of step.state)
     if (weight !== undefined) initial.set(input, await m.readWeight(document, weight, openData));
   const session = await open(await step.model.bytes());
-  const trainer = createTrainer(session, step, { optimizer, initial });
+  const taker = createStepper(session, step, { optimizer, initial });
   const targets = Float32Array.from({ length: batch * net.classes }, (_, at) =>
     at % net.classes === Math.floor(at / net.classes) % net.classes ? 1 : 0,
   );
   const trained = weights.map(({ name }) => name);
-  return stepper(() => trainer.step(feeds, targets, RATE), {
+  return stepper(() => taker.step(feeds, targets, RATE), {
     ...{ trained, base, close: () => session.close(), kernels: () => session.profile() },
   });
 }

@@ -10,11 +10,15 @@ const ruleOf = ({ domain, opType }: Node): Gradient | undefined =>
   domain === '' && Object.hasOwn(GRADIENTS, opType) ? GRADIENTS[opType] : undefined;
 
 /** Names the tensors that depend on the weights through nodes with a gradient. */
-export function movingTensors(nodes: readonly Node[], weights: readonly string[]): ReadonlySet<string> {
+export function movingTensors(
+  nodes: readonly Node[],
+  weights: readonly string[],
+  rules: ReadonlyMap<Node, Gradient> = new Map(),
+): ReadonlySet<string> {
   const moving = new Set(weights);
   for (const node of nodes) {
     const { opType, inputs, outputs } = node;
-    if (ruleOf(node) === undefined || !inputs.some((name) => moving.has(name))) continue;
+    if ((rules.get(node) ?? ruleOf(node)) === undefined || !inputs.some((name) => moving.has(name))) continue;
     for (const name of opType === 'Split' ? outputs : outputs.slice(0, 1)) moving.add(name);
   }
   return moving;

@@ -8,7 +8,7 @@ import { sumOfChannels } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
-function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window: Window): string {
+export function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window: Window): string {
   const { kernel, strides, dilations, pads } = window;
   const taps = elementCount(kernel);
   const plain = taps === 1 && elementCount(strides) === 1 && pads.every((pad) => pad === 0);
@@ -47,7 +47,7 @@ interface Transposition {
 }
 
 /** Adds the adjoint of a convolution in its first operand. */
-function transposed(
+export function transposed(
   tape: Tape,
   g: string,
   w: string,
@@ -64,7 +64,7 @@ function transposed(
   return tape.node('ConvTranspose', [g, w], { ...common, output_padding: extra });
 }
 
-function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string {
+export function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string {
   const taps = elementCount(kernel);
   const data = new Float32Array(channels * taps * taps);
   for (let row = 0; row < channels * taps; row++) data[row * taps + (row % taps)] = 1;
@@ -72,7 +72,7 @@ function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string
 }
 
 /** Adds the gradient of a convolution's weights, [M, C/group, ...kernel]: output gradient times unfolded input, summed over places. */
-function weightGradient(
+export function weightGradient(
   tape: Tape,
   made: { readonly name: string; readonly dims: readonly number[] },
   seen: { readonly name: string; readonly dims: readonly number[] },

@@ -7,6 +7,7 @@ import {
   one,
   over,
   plus,
+  reluMask,
   scaled,
   times,
   unbroadcast,
@@ -189,7 +190,7 @@ export const ELEMENTWISE: Gradients = {
     const wide = plus(tape, tape.node('Abs', [x]), one(tape));
     return tape.node('Reciprocal', [square(tape, wide)]);
   }),
-  Relu: unary((tape, x) => positive(tape, x)),
+  Relu: unary((tape, _, y) => reluMask(tape, y)),
   LeakyRelu: unary((tape, x, _, node) => {
     const alpha = number(node, 'alpha', 0.01);
     return plus(tape, scaled(tape, positive(tape, x), 1 - alpha), tape.floats([alpha]));

@@ -64,3 +64,7 @@ export const DEFAULT_EPSILON = 1e-5;
 
 /** Adds 1 / √x. */
 export const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));
+
+/** Adds the mask of a ReLU's output: 1 where y > 0, else 0. HardSigmoid is ONNX Runtime's fastest kernel for this. */
+export const reluMask = (tape: Tape, y: string) =>
+  tape.node('HardSigmoid', [y], { alpha: { f: 1e30 }, beta: { f: 0 } });

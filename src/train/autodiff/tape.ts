@@ -10,7 +10,12 @@ export interface Tape {
   /** Returns the elements of a small constant tensor of the forward pass; undefined for other tensors. */
   constant(name: string): readonly number[] | undefined;
   /** Adds a node with a single output and returns the output's name. */
-  node(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, ComposedValue>>): string;
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, ComposedValue>>,
+    domain?: string,
+  ): string;
   /** Adds a float32 constant; without `dims`, a scalar. */
   floats(data: ArrayLike<number>, dims?: readonly number[]): string;
   ints(values: readonly number[]): string;
@@ -60,9 +65,11 @@ export function createTape(
     nodes,
     dims,
     constant: constantOf,
-    node(op, inputs, attributes = {}) {
+    node(op, inputs, attributes = {}, domain) {
       const name = fresh();
-      nodes.push([op, inputs, [name], attributes]);
+      nodes.push(
+        domain === undefined ? [op, inputs, [name], attributes] : [op, inputs, [name], attributes, domain],
+      );
       return name;
     },
     floats: (data, dims = []) => constant(dims, Float32Array.from(data)),

@@ -1,0 +1,83 @@
+// Batch normalisation of a blocked tensor, with a summand and Relu after it.
+import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
+import { DEFAULT_EPSILON, inverseRoot, minus, plus, reluMask, scaled, times } from '../autodiff/rule.js';
+import type { Tape } from '../autodiff/tape.js';
+import { DEFAULT_MOMENTUM } from '../batch-norm.js';
+import { affine, meanOfPlaces } from './blocks.js';
+import type { RewriteContext } from './context.js';
+
+/** A batch normalisation with the nodes after it that only it feeds. */
+export interface NormGroup {
+  readonly norm: Node;
+  readonly summand?: string | undefined;
+  readonly relu: boolean;
+  readonly last: Node;
+  /** Whether the statistics of the batch are used. */
+  readonly trained: boolean;
+}
+
+/** Running statistics after the step. */
+export interface NextStatistics {
+  readonly mean: string;
+  readonly variance: string;
+}
+
+/** Adds the mean of each channel of a blocked tensor, [C]. */
+function meanOfChannels(tape: Tape, x: string, [samples = 1, channels = 1]: readonly number[]): string {
+  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x), [0]), [channels]);
+  return scaled(tape, total, 1 / samples);
+}
+
+/** Writes a batch normalisation in place of its nodes. Returns the next running statistics, if it is trained. */
+export function writeNormGroup(context: RewriteContext, group: NormGroup): NextStatistics | undefined {
+  const { norm, summand, relu, last, trained } = group;
+  const { forward, dims } = context;
+  const [x = '', scale = '', bias = '', average = '', variance = ''] = norm.inputs;
+  const y = last.outputs[0] ?? '';
+  const dx = dims(x);
+  const [samples = 1, channels = 1, ...places] = dx;
+  const count = samples * elementCount(places);
+  const epsilon = forward.floats([attribute(norm, 'epsilon')?.f ?? DEFAULT_EPSILON]);
+  const mean = trained ? meanOfChannels(forward, x, dx) : average;
+  // Squares of x itself, not of its distance from the mean: a pass less.
+  const squares = trained ? meanOfChannels(forward, times(forward, x, x), dx) : '';
+  const spread = trained
+    ? forward.node('Max', [minus(forward, squares, times(forward, mean, mean)), forward.floats([0])])
+    : variance;
+  const inverse = inverseRoot(forward, plus(forward, spread, epsilon));
+  const factor = times(forward, scale, inverse);
+  const shift = minus(forward, bias, times(forward, mean, factor));
+  const added = summand && context.inBlocks(summand);
+  const out = affine(forward, { x, factor, shift, added, channels, relu });
+  const momentum = attribute(norm, 'momentum')?.f ?? DEFAULT_MOMENTUM;
+  const moved = (old: string, batch: string, share: number) =>
+    plus(forward, scaled(forward, old, momentum), scaled(forward, batch, share));
+  const next = trained && {
+    mean: moved(average, mean, 1 - momentum),
+    variance: moved(variance, spread, (1 - momentum) * (count > 1 ? count / (count - 1) : 1)),
+  };
+  context.put(last, [['Identity', [out], [y]]]);
+  context.blocked.add(y);
+  context.stand(norm, [x, scale, bias, ...(added ? [added] : [])], [y], (tape, _, g) => {
+    const gz = relu ? times(tape, g, reluMask(tape, y)) : g;
+    const gMean = meanOfChannels(tape, gz, dx);
+    const along = minus(tape, meanOfChannels(tape, times(tape, gz, x), dx), times(tape, mean, gMean));
+    const gNormal = times(tape, along, inverse);
+    const total = (name: string) => scaled(tape, name, count);
+    const more = added ? [gz] : [];
+    if (!trained) {
+      return [affine(tape, { x: gz, factor, channels }), total(gNormal), total(gMean), ...more];
+    }
+    // factor × (g - mean of g - normal x × its mean with g), as one function of g and one of x.
+    const ofX = tape.node('Neg', [times(tape, factor, times(tape, inverse, gNormal))]);
+    const level = tape.node('Neg', [plus(tape, times(tape, factor, gMean), times(tape, ofX, mean))]);
+    const direct = affine(tape, { x: gz, factor, shift: level, channels });
+    const zeros = scaled(tape, level, 0);
+    return [
+      affine(tape, { x, factor: ofX, shift: zeros, added: direct, channels }),
+      ...[total(gNormal), total(gMean), ...more],
+    ];
+  });
+  return next || undefined;
+}

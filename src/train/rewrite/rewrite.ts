@@ -1,0 +1,232 @@
+// Rewrites a forward pass for training: fewer passes over memory, and the blocked layout where there is one.
+import type { ComposedNode } from '../../onnx/compose.js';
+import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
+import { ELEMENTWISE } from '../autodiff/gradients-elementwise.js';
+import { type Gradient, scaled } from '../autodiff/rule.js';
+import type { Tape } from '../autodiff/tape.js';
+import { trainedBatchNorm } from '../batch-norm.js';
+import { gateAt, writeGate } from './activations.js';
+import { meanOfPlaces } from './blocks.js';
+import { createContext, type RewriteContext } from './context.js';
+import { blockedKind, writeConvGroup } from './conv-group.js';
+import { capturedNames, composedOf, standIn } from './kept-nodes.js';
+import { type NextStatistics, writeNormGroup } from './norm-group.js';
+import { type Uses, usesOf } from './uses.js';
+
+/** A forward pass as training runs it. */
+export interface Rewritten {
+  /** The nodes for differentiation; some stand for several nodes of the model. */
+  readonly nodes: readonly Node[];
+  /** Rules that take precedence over those of the operators. */
+  readonly rules: ReadonlyMap<Node, Gradient>;
+  /** The nodes to write in place of nodes of the model. */
+  readonly replaced: ReadonlyMap<Node, readonly ComposedNode[]>;
+  /** Nodes to write after those of the model. */
+  readonly rest: readonly ComposedNode[];
+  /** The next running statistics of each trained batch normalisation. */
+  readonly statistics: ReadonlyMap<Node, NextStatistics>;
+  /** The names under which the outputs are in the plain layout, in the given order. */
+  readonly outputs: readonly string[];
+  dims(name: string): readonly number[];
+}
+
+export interface RewriteOptions {
+  /** Elements of a block of channels; undefined for the plain layout. */
+  readonly block: number | undefined;
+  /** The batch normalisations in training mode. */
+  readonly trainedNorms: ReadonlySet<Node>;
+  /** Tensors that the loss reads. */
+  readonly outputs: readonly string[];
+}
+
+/** Rewrites the nodes of a forward pass. */
+export function rewriteForward(tape: Tape, nodes: readonly Node[], options: RewriteOptions): Rewritten {
+  const captured = capturedNames(nodes);
+  const pinned = nodes.filter((node) => composedOf(node) === undefined).flatMap(({ inputs }) => inputs);
+  const context = createContext(tape, options.block, new Set([...captured, ...pinned]));
+  const uses = usesOf(nodes, [...options.outputs, ...captured]);
+  const statistics = new Map<Node, NextStatistics>();
+  /** What to write in place of the last node of a group. */
+  const writers = new Map<Node, () => void>();
+  /** Nodes that a group contains. */
+  const taken = new Set<Node>();
+  const put = (last: Node, members: readonly Node[], write: () => void) => {
+    for (const member of members) {
+      taken.add(member);
+      if (member !== last) context.put(member, []);
+    }
+    writers.set(last, write);
+  };
+  for (const node of nodes) {
+    if (!taken.has(node))
+      planGroup(context, node, { uses, statistics, put, taken, trainedNorms: options.trainedNorms });
+    const write = writers.get(node);
+    if (write !== undefined) write();
+    else if (!taken.has(node)) passOn(context, node);
+  }
+  const outputs = options.outputs.map((name) => context.plain(name));
+  const { rules, replaced, dims } = context;
+  return { nodes: context.nodes, rules, replaced, rest: context.rest(), statistics, outputs, dims };
+}
+
+interface Planning {
+  readonly uses: Uses;
+  readonly statistics: Map<Node, NextStatistics>;
+  readonly trainedNorms: ReadonlySet<Node>;
+  readonly taken: ReadonlySet<Node>;
+  put(last: Node, members: readonly Node[], write: () => void): void;
+}
+
+/** Plans the group that begins at a node, if one does. */
+function planGroup(context: RewriteContext, node: Node, planning: Planning): void {
+  const { domain, opType } = node;
+  if (domain !== '') return;
+  if (opType === 'Conv') planConv(context, node, planning);
+  else if (opType === 'BatchNormalization') planNorm(context, node, planning);
+  else if (opType === 'Softplus' || opType === 'Clip') {
+    const gate = gateAt(node, planning.uses, context);
+    if (gate !== undefined && !gate.nodes.some((member) => planning.taken.has(member)))
+      planning.put(gate.last, gate.nodes, () => writeGate(context, gate));
+  }
+}
+
+const outputOf = (node: Node) => node.outputs[0] ?? '';
+const isOf = (node: Node | undefined, opType: string): node is Node =>
+  node !== undefined && node.domain === '' && node.opType === opType;
+
+function planConv(context: RewriteContext, conv: Node, planning: Planning): void {
+  const { uses, trainedNorms } = planning;
+  const next = uses.only(outputOf(conv));
+  const norm =
+    isOf(next, 'BatchNormalization') && next.inputs[0] === outputOf(conv) && !trainedNorms.has(next)
+      ? next
+      : undefined;
+  const end = norm ?? conv;
+  const tail = blockedKind(conv, context) === undefined ? undefined : tailOf(context, end, planning);
+  const blocked = tail !== undefined && !context.unblockable.has(outputOf(tail.last));
+  if (norm === undefined && !blocked) return;
+  const members = norm === undefined ? [conv] : [conv, norm];
+  const group = blocked ? tail : { last: end, relu: false, nodes: [] };
+  planning.put(group.last, [...members, ...group.nodes], () =>
+    writeConvGroup(context, { conv, norm, blocked, ...group }),
+  );
+}
+
+function planNorm(context: RewriteContext, norm: Node, planning: Planning): void {
+  const { statistics, trainedNorms } = planning;
+  const trained = trainedNorms.has(norm);
+  const tail = tailOf(context, norm, planning);
+  if (context.blocked.has(norm.inputs[0] ?? '') && !context.unblockable.has(outputOf(tail.last))) {
+    planning.put(tail.last, [norm, ...tail.nodes], () => {
+      const next = writeNormGroup(context, { norm, trained, ...tail });
+      if (next !== undefined) statistics.set(norm, next);
+    });
+  } else if (trained) {
+    planning.put(norm, [norm], () => {
+      const plain = standIn(
+        norm,
+        norm.inputs.map((name) => context.plain(name)),
+      );
+      const { forward, gradient, nextMean, nextVariance } = trainedBatchNorm(plain, context.forward);
+      context.put(norm, forward);
+      context.stand(norm, plain.inputs, norm.outputs, gradient);
+      statistics.set(norm, { mean: nextMean, variance: nextVariance });
+    });
+  }
+}
+
+/** An addition and a Relu after a group. */
+interface Tail {
+  readonly summand?: string | undefined;
+  readonly relu: boolean;
+  readonly last: Node;
+  readonly nodes: readonly Node[];
+}
+
+/** Finds the addition and the Relu that only a group feeds. */
+function tailOf({ dims }: RewriteContext, end: Node, { uses, taken }: Planning): Tail {
+  const nodes: Node[] = [];
+  let last = end;
+  let summand: string | undefined;
+  const add = uses.only(outputOf(last));
+  const other = add?.inputs.find((name) => name !== outputOf(last));
+  if (isOf(add, 'Add') && !taken.has(add) && other !== undefined) {
+    if (dims(other).join() === dims(outputOf(last)).join()) {
+      summand = other;
+      last = add;
+      nodes.push(add);
+    }
+  }
+  const relu = uses.only(outputOf(last));
+  const hasRelu = isOf(relu, 'Relu') && !taken.has(relu);
+  if (hasRelu) nodes.push(relu);
+  return { summand, relu: hasRelu, last: nodes.at(-1) ?? last, nodes };
+}
+
+/** Operators that work on blocked tensors as they are, if all operands have one shape or a single element. */
+const LAYOUT_FREE = new Set(Object.keys(ELEMENTWISE));
+for (const op of ['Cast', 'Where', 'Dropout']) LAYOUT_FREE.delete(op);
+
+/** Keeps a node of the model. Its inputs are read in the layout that the node needs. */
+function passOn(context: RewriteContext, node: Node): void {
+  const { blocked, dims } = context;
+  if (!node.inputs.some((name) => blocked.has(name))) {
+    context.nodes.push(node);
+    return;
+  }
+  const [x = ''] = node.inputs;
+  const shape = dims(outputOf(node)).join();
+  const free =
+    node.domain === '' &&
+    !node.outputs.some((name) => context.unblockable.has(name)) &&
+    LAYOUT_FREE.has(node.opType) &&
+    node.inputs.every((name) => name === '' || dims(name).join() === shape || elementCount(dims(name)) === 1);
+  if (free) {
+    const inputs = node.inputs.map((name) => (dims(name).join() === shape ? context.inBlocks(name) : name));
+    keep(context, node, inputs);
+    blocked.add(outputOf(node));
+    return;
+  }
+  if (isMeanOfPlaces(node, context)) {
+    writeMean(context, node, x);
+    return;
+  }
+  const inputs = node.inputs.map((name) => context.plain(name));
+  keep(context, node, inputs);
+}
+
+/** Keeps a node, with other inputs where they differ. */
+function keep(context: RewriteContext, node: Node, inputs: readonly string[]): void {
+  const same = inputs.every((name, slot) => name === node.inputs[slot]);
+  const copy = same ? node : standIn(node, inputs);
+  const composed = same ? undefined : composedOf(copy);
+  if (composed !== undefined) context.put(node, [composed]);
+  context.nodes.push(copy);
+}
+
+function isMeanOfPlaces(node: Node, { dims, forward }: RewriteContext): boolean {
+  if (node.domain !== '') return false;
+  if (node.opType === 'GlobalAveragePool') return true;
+  if (node.opType !== 'ReduceMean') return false;
+  const axes = attribute(node, 'axes')?.ints ?? forward.constant(node.inputs[1] ?? '') ?? [];
+  const rank = dims(node.inputs[0] ?? '').length;
+  const places = axes.map((axis) => (axis + rank) % rank).toSorted((a, b) => a - b);
+  return places.join() === '2,3';
+}
+
+/** Writes a mean over places, whose output is plain. */
+function writeMean(context: RewriteContext, node: Node, x: string): void {
+  const { forward, block = 1, dims } = context;
+  const y = outputOf(node);
+  const [samples = 1, channels = 1, ...places] = dims(x);
+  const count = elementCount(places);
+  const mean = forward.reshape(meanOfPlaces(forward, x), dims(y));
+  context.put(node, [['Identity', [mean], [y]]]);
+  context.stand(node, [x], [y], (tape, _, g) => {
+    const parts = [samples, channels / block, 1, block];
+    const each = scaled(tape, tape.reshape(g, parts), 1 / count);
+    const wide = tape.node('Expand', [each, tape.ints([samples, channels / block, count, block])]);
+    return [tape.reshape(wide, [samples, channels, ...places])];
+  });
+}

@@ -1,0 +1,119 @@
+// The gradient of a convolution's weights, where x or the gradient is in the blocked layout.
+import type { Window } from '../../onnx/conv-window.js';
+import { elementCount } from '../../providers/tensor.js';
+import { oneHot, unfold, weightGradient } from '../autodiff/gradients-conv.js';
+import type { Tape } from '../autodiff/tape.js';
+import { toPlain } from './blocks.js';
+
+/** A convolution with the gradient of its output in the blocked layout. */
+export interface BlockedGradient {
+  /** x, its plain copy, and whether x is in the blocked layout. */
+  readonly x: string;
+  readonly plainX: () => string;
+  readonly blocked: boolean;
+  readonly g: string;
+  /** Shapes of x, the output and the weights. */
+  readonly dx: readonly number[];
+  readonly dy: readonly number[];
+  readonly dw: readonly number[];
+  readonly window: Window;
+  readonly group: number;
+  readonly block: number;
+}
+
+/** Number of input channels from which one large matrix product is the fastest way; measured in test/bench/train.md. */
+const WIDE = 64;
+
+/** Adds the gradient of the weights. */
+export function blockedWeightGradient(tape: Tape, conv: BlockedGradient): string {
+  const { g, dx, dy, dw, window, group } = conv;
+  if (group !== 1) {
+    const made = { name: toPlain(tape, g, dy[1] ?? 1), dims: dy };
+    return weightGradient(tape, made, { name: conv.plainX(), dims: dx }, window, group, dw);
+  }
+  const dense = elementCount(window.strides) === 1 && elementCount(window.dilations) === 1;
+  if (!dense) return unfolded(tape, conv);
+  return conv.blocked && (dx[1] ?? 1) >= WIDE ? channelsLast(tape, conv) : byRows(tape, conv);
+}
+
+/** Unfolds x over the whole window: for any stride and dilation. */
+function unfolded(tape: Tape, { plainX, g, dx, dy, dw, window, block }: BlockedGradient): string {
+  const [n = 1, m = 1, ...outside] = dy;
+  const [, c = 1] = dx;
+  const places = elementCount(outside);
+  const columns = c * elementCount(window.kernel);
+  const left = tape.reshape(unfold(tape, plainX(), dx, window), [n, 1, columns, places]);
+  const right = tape.reshape(g, [n, m / block, places, block]);
+  const product = tape.reshape(tape.sum(tape.node('MatMul', [left, right]), [0]), [
+    m / block,
+    columns,
+    block,
+  ]);
+  return tape.reshape(tape.node('Transpose', [product], { perm: [0, 2, 1] }), dw);
+}
+
+/** The shift of the output's rows against the rows of x, as padding at the top and the bottom, for a row of the kernel. */
+function rowShift({ dx, dy, window }: BlockedGradient, row: number): [top: number, bottom: number] {
+  const top = row - (window.pads[0] ?? 0);
+  return [top, (dx[2] ?? 1) - (dy[2] ?? 1) - top];
+}
+
+/** Unfolds x over the kernel's width only, and shifts the gradient for each of its rows. */
+function byRows(tape: Tape, conv: BlockedGradient): string {
+  const { plainX, g, dx, dy, dw, window, block } = conv;
+  const [n = 1, c = 1, rows = 1] = dx;
+  const [, m = 1, outRows = 1, width = 1] = dy;
+  const [height = 1, across = 1] = window.kernel;
+  const [, left = 0, , right = 0] = window.pads;
+  const plain = across === 1 && left === 0 && right === 0;
+  const x = plainX();
+  const wide = plain
+    ? x
+    : tape.node('Conv', [x, oneHot(tape, c, [1, across])], {
+        ...{ group: c, kernel_shape: [1, across], pads: [0, left, 0, right] },
+      });
+  const columns = tape.reshape(wide, [n, 1, c * across, rows * width]);
+  const blocks = tape.reshape(g, [n, m / block, outRows * width, block]);
+  const parts = Array.from({ length: height }, (_, row) => {
+    const [top, bottom] = rowShift(conv, row);
+    const shifted = tape.pad(blocks, [0, 0, top * width, 0, 0, 0, bottom * width, 0]);
+    return tape.sum(tape.node('MatMul', [columns, shifted]), [0]);
+  });
+  const all = height === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 0 });
+  const split = tape.reshape(all, [height, m / block, c, across, block]);
+  return tape.reshape(tape.node('Transpose', [split], { perm: [1, 4, 2, 0, 3] }), dw);
+}
+
+/** Moves the channels to the end, unfolds x over the width and the gradient over the height, and multiplies all at once. */
+function channelsLast(tape: Tape, conv: BlockedGradient): string {
+  const { x, g, dx, dy, dw, window, block } = conv;
+  const [n = 1, c = 1, rows = 1, inWidth = 1] = dx;
+  const [, m = 1, outRows = 1, width = 1] = dy;
+  const [height = 1, across = 1] = window.kernel;
+  const last = (name: string, [, channels = 1, high = 1, wide = 1]: readonly number[]) => {
+    const parts = tape.reshape(name, [n, channels / block, high, wide, block]);
+    return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 3, 1, 4] }), [
+      n,
+      high,
+      wide,
+      channels,
+    ]);
+  };
+  const joined = (parts: readonly string[]) =>
+    parts.length === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 3 });
+  const flatX = last(x, dx);
+  const flatG = last(g, [n, m, outRows, width]);
+  const columns = Array.from({ length: across }, (_, column) => {
+    const begin = (window.pads[1] ?? 0) - column;
+    return tape.pad(flatX, [0, 0, begin, 0, 0, 0, width - inWidth - begin, 0]);
+  });
+  const shifted = Array.from({ length: height }, (_, row) => {
+    const [top, bottom] = rowShift(conv, row);
+    return tape.pad(flatG, [0, top, 0, 0, 0, bottom, 0, 0]);
+  });
+  const left = tape.reshape(joined(columns), [n * rows * width, across * c]);
+  const right = tape.reshape(joined(shifted), [n * rows * width, height * m]);
+  const product = tape.node('Gemm', [left, right], { transA: 1 });
+  const split = tape.reshape(product, [across, c, height, m]);
+  return tape.reshape(tape.node('Transpose', [split], { perm: [3, 1, 2, 0] }), dw);
+}
