@@ -3,6 +3,7 @@ import type { onnx } from '../../proto/onnx.js';
 import { swap } from '../../src/mish/swap.js';
 import { withModel } from '../../src/node/load-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
+import { findBlock } from '../../src/train/find-block.js';
 import { graphOptimizer } from '../../src/train/graph-optimizers.js';
 import { isHeavy } from '../support/heavy.js';
 import { floats, model, node, value } from '../support/model.js';
@@ -27,11 +28,12 @@ async function losses(
   batchNorm: 'frozen' | 'train',
   act: string,
   provider = nodeProvider('cpu'),
+  block?: number,
 ): Promise<number[]> {
   const bytes = bytesOf(`models/${net}.onnx`);
   const swapped = act === 'mish' ? await (await swap(bytes, { form: 'exp' })).output.bytes() : bytes;
   const { stepper, session } = await openTraining(swapped, feeds, provider, {
-    ...{ output: 'scores', loss: 'cross-entropy', batchNorm },
+    ...{ output: 'scores', loss: 'cross-entropy', batchNorm, block },
     optimizer: graphOptimizer({ kind: 'rmsprop' }),
   });
   const found: number[] = [];
@@ -47,6 +49,13 @@ describe(`${STEPS} steps of RMSProp give PyTorch’s losses`, () => {
     for (const [step, loss] of expected.slice(0, STEPS).entries())
       expect(Math.abs((found[step] ?? Number.NaN) / loss - 1), `step ${step}`).toBeLessThan(1e-4);
   });
+});
+
+test('the blocked layout gives the same losses', async () => {
+  const block = await findBlock(nodeProvider('cpu'));
+  const found = await losses('resnet20', 'train', 'mish', nodeProvider('cpu'), block);
+  for (const [step, loss] of reference.nets['resnet20, train, mish'].slice(0, STEPS).entries())
+    expect(Math.abs((found[step] ?? Number.NaN) / loss - 1), `step ${step}`).toBeLessThan(1e-4);
 });
 
 test('WebAssembly gives the same losses', async () => {

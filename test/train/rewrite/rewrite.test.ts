@@ -1,0 +1,191 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { onnx } from '../../../proto/onnx.js';
+import { nodeProvider } from '../../../src/providers/node/provider.js';
+import { findBlock } from '../../../src/train/find-block.js';
+import { graphOptimizer } from '../../../src/train/graph-optimizers.js';
+import { floats, ints, model, node, value } from '../../support/model.js';
+import { openTraining, wave } from '../../support/training.js';
+
+const cpu = nodeProvider('cpu');
+let block: number | undefined;
+beforeAll(async () => {
+  block = await findBlock(cpu);
+});
+
+const SIDE = 6;
+const RATE = 2e-3;
+const optimizer = graphOptimizer({ kind: 'sgd' });
+
+let seed = 0;
+const weight = (name: string, dims: readonly number[], scale = 0.2, shift = 0) => {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  seed++;
+  return floats(
+    name,
+    [...dims],
+    [...wave(count, 0.37 + 0.01 * seed, scale)].map((one) => one + shift),
+  );
+};
+const pads = (size: number) => ({ pads: [size, size, size, size] });
+const norm = (name: string, channels: number) => [
+  weight(`${name}.scale`, [channels], 0.3, 1),
+  weight(`${name}.bias`, [channels]),
+  weight(`${name}.mean`, [channels]),
+  weight(`${name}.variance`, [channels], 0.3, 1),
+];
+const batchNorm = (name: string, x: string, y: string) =>
+  node(
+    'BatchNormalization',
+    [x, ...['scale', 'bias', 'mean', 'variance'].map((part) => `${name}.${part}`)],
+    [y],
+  );
+/** Mish as `swap` writes it for CPUs. */
+const mish = (x: string, y: string, factor = 'x') => [
+  node('Clip', [x, 'low', 'cap'], [`${y}.c`]),
+  node('Exp', [`${y}.c`], [`${y}.e`]),
+  node('Add', [`${y}.e`, 'two'], [`${y}.a`]),
+  node('Mul', [`${y}.e`, `${y}.a`], [`${y}.w`]),
+  node('Add', [`${y}.w`, 'two'], [`${y}.b`]),
+  node('Div', [`${y}.w`, `${y}.b`], [`${y}.r`]),
+  node('Mul', [factor === 'x' ? x : factor, `${y}.r`], [y]),
+];
+
+interface Net {
+  readonly nodes: onnx.INodeProto[];
+  readonly weights: onnx.ITensorProto[];
+  readonly channels?: number;
+}
+
+/** Nets from x to h, [N, ...], which a mean and a matrix turn into scores. */
+const NETS: Readonly<Record<string, Net>> = {
+  'convolutions with Relu': {
+    nodes: [
+      node('Conv', ['x', 'w', 'b'], ['a'], pads(1)),
+      node('Relu', ['a'], ['r']),
+      node('Conv', ['r', 'v'], ['c'], pads(1)),
+      node('Relu', ['c'], ['h']),
+    ],
+    weights: [weight('w', [16, 3, 3, 3]), weight('b', [16]), weight('v', [32, 16, 3, 3])],
+    channels: 32,
+  },
+  'many channels, uneven padding and no padding': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], { pads: [1, 0, 1, 2] }),
+      node('Conv', ['a', 'v'], ['c'], { pads: [0, 1, 2, 0] }),
+      node('Conv', ['c', 'u', 'b'], ['h']),
+    ],
+    weights: [
+      ...[weight('w', [64, 3, 3, 3]), weight('v', [64, 64, 3, 2], 0.05)],
+      ...[weight('u', [16, 64, 2, 2], 0.05), weight('b', [16])],
+    ],
+  },
+  'strides, dilations and 1 × 1': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], { strides: [2, 1], ...pads(1) }),
+      node('Conv', ['a', 'v'], ['c'], { dilations: [2, 2], ...pads(2) }),
+      node('Tanh', ['c'], ['t']),
+      node('Conv', ['t', 'u'], ['h']),
+    ],
+    weights: [weight('w', [16, 3, 3, 3]), weight('v', [16, 16, 3, 3]), weight('u', [16, 16, 1, 1])],
+  },
+  'depthwise and grouped': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], pads(1)),
+      node('Conv', ['a', 'v', 'b'], ['c'], { group: 32, ...pads(1) }),
+      node('Relu', ['c'], ['r']),
+      node('Conv', ['r', 'u'], ['h'], { group: 2, ...pads(1) }),
+    ],
+    weights: [
+      ...[weight('w', [32, 3, 3, 3]), weight('v', [32, 1, 3, 3]), weight('b', [32])],
+      weight('u', [16, 16, 3, 3]),
+    ],
+  },
+  'residual blocks with batch normalisation': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], pads(1)),
+      batchNorm('n', 'a', 'an'),
+      node('Relu', ['an'], ['r']),
+      node('Conv', ['r', 'v', 'b'], ['c'], pads(1)),
+      batchNorm('m', 'c', 'cn'),
+      node('Add', ['r', 'cn'], ['s']),
+      node('Relu', ['s'], ['h']),
+    ],
+    weights: [
+      ...[weight('w', [16, 3, 3, 3]), weight('v', [16, 16, 3, 3]), weight('b', [16])],
+      ...[...norm('n', 16), ...norm('m', 16)],
+    ],
+  },
+  'Mish, and Mish of another input': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], pads(1)),
+      ...mish('a', 'm'),
+      node('Conv', ['m', 'v'], ['c'], pads(1)),
+      node('Mul', ['c', 'two'], ['d']),
+      ...mish('d', 'g', 'c'),
+      node('Softplus', ['g'], ['p']),
+      node('Tanh', ['p'], ['t']),
+      node('Mul', ['t', 'g'], ['h']),
+    ],
+    weights: [weight('w', [16, 3, 3, 3], 0.6), weight('v', [16, 16, 3, 3])],
+  },
+  'blocked tensors read in the plain layout': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], pads(1)),
+      node('Relu', ['a'], ['r']),
+      node('MaxPool', ['r'], ['p'], { kernel_shape: [2, 2], strides: [1, 1], pads: [0, 0, 1, 1] }),
+      node('Add', ['r', 'p'], ['s']),
+      node('Transpose', ['s'], ['t'], { perm: [0, 1, 3, 2] }),
+      node('Mul', ['t', 'each'], ['h']),
+    ],
+    weights: [weight('w', [16, 3, 3, 3]), weight('each', [16, 1, 1], 0.5, 1)],
+  },
+};
+
+async function statesAfter(net: Net, batchNorm: 'frozen' | 'train', size: number | undefined) {
+  const { nodes, weights, channels = 16 } = net;
+  const bytes = model({
+    nodes: [
+      ...nodes,
+      node('GlobalAveragePool', ['h'], ['pooled']),
+      node('Reshape', ['pooled', 'flat'], ['f']),
+      node('MatMul', ['f', 'last'], ['y']),
+    ],
+    inputs: [value('x', 1, ['N', 3, SIDE, SIDE])],
+    outputs: [value('y', 1)],
+    initializers: [
+      ...weights,
+      ...[floats('two', [], [2]), floats('low', [], [-3e38]), floats('cap', [], [20])],
+      ...[ints('flat', [2], [0, channels]), floats('last', [channels, 4], [...wave(4 * channels, 0.77)])],
+    ],
+  });
+  const x = { elemType: 'f32', dims: [5, 3, SIDE, SIDE], data: wave(5 * 3 * SIDE * SIDE, 0.613) };
+  const { stepper, session } = await openTraining(bytes, { x }, cpu, {
+    ...{ output: 'y', loss: 'mse', optimizer, batchNorm, block: size },
+  });
+  const losses: number[] = [];
+  for (let step = 0; step < 3; step++) {
+    losses.push((await stepper.step({ x }, wave(20, 1.1), RATE)).loss);
+  }
+  const state = stepper.state();
+  await session.close();
+  return { losses, state };
+}
+
+describe.each(['frozen', 'train'] as const)(
+  'with batch normalisation %s, the blocked layout trains',
+  (mode) => {
+    test.each(Object.entries(NETS))('%s', async (_, net) => {
+      const [plain, blocked] = [await statesAfter(net, mode, undefined), await statesAfter(net, mode, block)];
+      for (const [step, loss] of plain.losses.entries())
+        expect((blocked.losses[step] ?? NaN) / loss).toBeCloseTo(1, 4);
+      expect(plain.losses[2]).toBeLessThan(plain.losses[0] ?? 0);
+      expect([...blocked.state.keys()].toSorted()).toEqual([...plain.state.keys()].toSorted());
+      for (const [name, values] of plain.state) {
+        const other = blocked.state.get(name) ?? new Float32Array(0);
+        const scale = Math.max(...values.map(Math.abs));
+        const worst = values.reduce((most, one, at) => Math.max(most, Math.abs(one - (other[at] ?? NaN))), 0);
+        expect(worst / scale, name).toBeLessThan(1e-4);
+      }
+    });
+  },
+);
