@@ -44,23 +44,32 @@ function wave(dims: readonly number[], pace: number): Tensor {
   };
 }
 
+/** The block size on each provider that was asked. */
+const found = new WeakMap<Provider, Promise<number | undefined>>();
+
 /**
  * Finds the block size of ONNX Runtime's blocked layout, which its CPU provider has on x64. Runs a small model to see that
  * the layout is there and gives the plain layout's numbers. Returns undefined otherwise.
  */
-export async function findBlock(provider: Provider, session?: SessionOptions): Promise<number | undefined> {
+export function findBlock(provider: Provider, session?: SessionOptions): Promise<number | undefined> {
+  const known = found.get(provider) ?? probe(provider, session);
+  found.set(provider, known);
+  return known;
+}
+
+async function probe(provider: Provider, session?: SessionOptions): Promise<number | undefined> {
   const feeds = {
     x: wave([2, CHANNELS, SIDE, SIDE], 0.7),
     w: wave([CHANNELS, CHANNELS, 3, 3], 1.3),
     b: wave([CHANNELS], 2.1),
   };
   for (const block of SIZES) {
-    const found = await withSession(comparison(block), { provider, session }, (open) =>
+    const results = await withSession(comparison(block), { provider, session }, (open) =>
       open.run(feeds),
     ).catch(() => undefined);
-    if (found === undefined) continue;
+    if (results === undefined) continue;
     const same = (a: string, b: string) => {
-      const [one, other] = [found[a]?.data as Float32Array, found[b]?.data as Float32Array];
+      const [one, other] = [results[a]?.data as Float32Array, results[b]?.data as Float32Array];
       return one.every((value, at) => Math.abs(value - (other[at] ?? Number.NaN)) <= TOLERANCE);
     };
     if (same('plain', 'blocked') && same('plain mean', 'blocked mean')) return block;

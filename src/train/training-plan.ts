@@ -6,6 +6,7 @@ import type { Edit } from '../onnx/splice.js';
 import { readWeight } from '../onnx/weights.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
+import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
 import { firstBatch, sampledInputs, samplesOf } from './model-samples.js';
@@ -86,6 +87,7 @@ export async function planTraining(
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
     batchNorm: trainsNorms ? 'train' : 'frozen',
     maxGradientNorm: settings.maxGradientNorm,
+    block: await findBlock(options.provider, options.session),
   });
   const outputDims = outputDimsOf(step, output, batch);
   const ends = listNodes(step.withoutGradient);
