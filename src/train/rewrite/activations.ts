@@ -2,7 +2,7 @@
 import type { Node } from '../../onnx/document.js';
 import { complement, minus, plus, times } from '../autodiff/rule.js';
 import type { RewriteContext } from './context.js';
-import type { Uses } from './uses.js';
+import type { Readers } from './readers.js';
 
 /** Nodes that compute a gate of z, and Mish if the last of them multiplies z by the gate. */
 export interface Gate {
@@ -21,16 +21,17 @@ const MIN_CAP = 18;
 /** Finds the gate that begins at a node: Softplus, Tanh or Clip, Exp, Add, Mul, Add, Div, and then perhaps Mul. */
 export function gateAt(
   node: Node,
-  uses: Uses,
+  readers: Readers,
   { forward }: Pick<RewriteContext, 'forward'>,
 ): Gate | undefined {
   const z = node.inputs[0] ?? '';
   const output = ({ outputs }: Node) => outputs[0] ?? '';
-  const found = node.opType === 'Softplus' ? textbook(node, uses) : written(node, uses, forward.constant);
+  const found =
+    node.opType === 'Softplus' ? textbook(node, readers) : written(node, readers, forward.constant);
   if (found === undefined) return undefined;
   const gate = found.at(-1);
   if (gate === undefined) return undefined;
-  const product = uses.only(output(gate));
+  const product = readers.only(output(gate));
   const isMish =
     product?.opType === 'Mul' && product.inputs.includes(z) && product.inputs[0] !== product.inputs[1];
   return isMish && product !== undefined
@@ -38,15 +39,15 @@ export function gateAt(
     : { z, last: gate, nodes: found, mish: false };
 }
 
-function textbook(node: Node, uses: Uses): Node[] | undefined {
-  const tanh = uses.only(node.outputs[0] ?? '');
+function textbook(node: Node, readers: Readers): Node[] | undefined {
+  const tanh = readers.only(node.outputs[0] ?? '');
   return tanh?.opType === 'Tanh' ? [node, tanh] : undefined;
 }
 
 /** w / (w + 2) with w = e (e + 2) and e = exp(min(z, cap)). */
 function written(
   clip: Node,
-  uses: Uses,
+  readers: Readers,
   constant: (name: string) => readonly number[] | undefined,
 ): Node[] | undefined {
   if (clip.opType !== 'Clip') return undefined;
@@ -60,16 +61,16 @@ function written(
     node?.opType === 'Add' &&
     node.inputs.includes(of) &&
     node.inputs.some((name) => isConstant(constant(name), 2));
-  const exp = uses.only(out(clip));
+  const exp = readers.only(out(clip));
   if (exp?.opType !== 'Exp') return undefined;
-  const [first, second] = uses.both(out(exp), 'Add', 'Mul');
+  const [first, second] = readers.both(out(exp), 'Add', 'Mul');
   if (first === undefined || second === undefined) return undefined;
   if (!isPlusTwo(first, out(exp)) || !second.inputs.includes(out(first))) return undefined;
-  if (uses.only(out(first)) !== second) return undefined;
-  const [third, ratio] = uses.both(out(second), 'Add', 'Div');
+  if (readers.only(out(first)) !== second) return undefined;
+  const [third, ratio] = readers.both(out(second), 'Add', 'Div');
   if (third === undefined || ratio === undefined) return undefined;
   if (!isPlusTwo(third, out(second)) || ratio.inputs[0] !== out(second)) return undefined;
-  if (ratio.inputs[1] !== out(third) || uses.only(out(third)) !== ratio) return undefined;
+  if (ratio.inputs[1] !== out(third) || readers.only(out(third)) !== ratio) return undefined;
   return [clip, exp, first, second, third, ratio];
 }
 

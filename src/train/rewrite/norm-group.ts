@@ -3,7 +3,7 @@ import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { DEFAULT_EPSILON, inverseRoot, minus, plus, reluMask, scaled, times } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { DEFAULT_MOMENTUM } from '../batch-norm.js';
+import { DEFAULT_MOMENTUM } from './batch-norm.js';
 import { affine, meanOfPlaces } from './blocks.js';
 import type { RewriteContext } from './context.js';
 

@@ -1,18 +1,19 @@
 // Rewrites a forward pass for training: fewer passes over memory, and the blocked layout where there is one.
 import type { ComposedNode } from '../../onnx/compose.js';
+import { composedNode } from '../../onnx/composed-node.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { ELEMENTWISE } from '../autodiff/gradients-elementwise.js';
 import { type Gradient, scaled } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { trainedBatchNorm } from '../batch-norm.js';
 import { gateAt, writeGate } from './activations.js';
+import { trainedBatchNorm } from './batch-norm.js';
 import { meanOfPlaces } from './blocks.js';
 import { createContext, type RewriteContext } from './context.js';
 import { blockedKind, writeConvGroup } from './conv-group.js';
-import { capturedNames, composedOf, standIn } from './kept-nodes.js';
+import { capturedNames, standIn } from './kept-nodes.js';
 import { type NextStatistics, writeNormGroup } from './norm-group.js';
-import { type Uses, usesOf } from './uses.js';
+import { type Readers, readersOf } from './readers.js';
 
 /** A forward pass as training runs it. */
 export interface Rewritten {
@@ -43,9 +44,9 @@ export interface RewriteOptions {
 /** Rewrites the nodes of a forward pass. */
 export function rewriteForward(tape: Tape, nodes: readonly Node[], options: RewriteOptions): Rewritten {
   const captured = capturedNames(nodes);
-  const pinned = nodes.filter((node) => composedOf(node) === undefined).flatMap(({ inputs }) => inputs);
+  const pinned = nodes.filter((node) => composedNode(node) === undefined).flatMap(({ inputs }) => inputs);
   const context = createContext(tape, options.block, new Set([...captured, ...pinned]));
-  const uses = usesOf(nodes, [...options.outputs, ...captured]);
+  const readers = readersOf(nodes, [...options.outputs, ...captured]);
   const statistics = new Map<Node, NextStatistics>();
   /** What to write in place of the last node of a group. */
   const writers = new Map<Node, () => void>();
@@ -60,7 +61,7 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
   };
   for (const node of nodes) {
     if (!taken.has(node))
-      planGroup(context, node, { uses, statistics, put, taken, trainedNorms: options.trainedNorms });
+      planGroup(context, node, { readers, statistics, put, taken, trainedNorms: options.trainedNorms });
     const write = writers.get(node);
     if (write !== undefined) write();
     else if (!taken.has(node)) passOn(context, node);
@@ -71,7 +72,7 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
 }
 
 interface Planning {
-  readonly uses: Uses;
+  readonly readers: Readers;
   readonly statistics: Map<Node, NextStatistics>;
   readonly trainedNorms: ReadonlySet<Node>;
   readonly taken: ReadonlySet<Node>;
@@ -85,7 +86,7 @@ function planGroup(context: RewriteContext, node: Node, planning: Planning): voi
   if (opType === 'Conv') planConv(context, node, planning);
   else if (opType === 'BatchNormalization') planNorm(context, node, planning);
   else if (opType === 'Softplus' || opType === 'Clip') {
-    const gate = gateAt(node, planning.uses, context);
+    const gate = gateAt(node, planning.readers, context);
     if (gate !== undefined && !gate.nodes.some((member) => planning.taken.has(member)))
       planning.put(gate.last, gate.nodes, () => writeGate(context, gate));
   }
@@ -96,8 +97,8 @@ const isOf = (node: Node | undefined, opType: string): node is Node =>
   node !== undefined && node.domain === '' && node.opType === opType;
 
 function planConv(context: RewriteContext, conv: Node, planning: Planning): void {
-  const { uses, trainedNorms } = planning;
-  const next = uses.only(outputOf(conv));
+  const { readers, trainedNorms } = planning;
+  const next = readers.only(outputOf(conv));
   const norm =
     isOf(next, 'BatchNormalization') && next.inputs[0] === outputOf(conv) && !trainedNorms.has(next)
       ? next
@@ -145,11 +146,11 @@ interface Tail {
 }
 
 /** Finds the addition and the Relu that only a group feeds. */
-function tailOf({ dims }: RewriteContext, end: Node, { uses, taken }: Planning): Tail {
+function tailOf({ dims }: RewriteContext, end: Node, { readers, taken }: Planning): Tail {
   const nodes: Node[] = [];
   let last = end;
   let summand: string | undefined;
-  const add = uses.only(outputOf(last));
+  const add = readers.only(outputOf(last));
   const other = add?.inputs.find((name) => name !== outputOf(last));
   if (isOf(add, 'Add') && !taken.has(add) && other !== undefined) {
     if (dims(other).join() === dims(outputOf(last)).join()) {
@@ -158,7 +159,7 @@ function tailOf({ dims }: RewriteContext, end: Node, { uses, taken }: Planning):
       nodes.push(add);
     }
   }
-  const relu = uses.only(outputOf(last));
+  const relu = readers.only(outputOf(last));
   const hasRelu = isOf(relu, 'Relu') && !taken.has(relu);
   if (hasRelu) nodes.push(relu);
   return { summand, relu: hasRelu, last: nodes.at(-1) ?? last, nodes };
@@ -200,7 +201,7 @@ function passOn(context: RewriteContext, node: Node): void {
 function keep(context: RewriteContext, node: Node, inputs: readonly string[]): void {
   const same = inputs.every((name, slot) => name === node.inputs[slot]);
   const copy = same ? node : standIn(node, inputs);
-  const composed = same ? undefined : composedOf(copy);
+  const composed = same ? undefined : composedNode(copy);
   if (composed !== undefined) context.put(node, [composed]);
   context.nodes.push(copy);
 }

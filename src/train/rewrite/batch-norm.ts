@@ -1,6 +1,6 @@
 // Replaces a BatchNormalization node by batch normalisation with the statistics of the batch.
-import type { ComposedNode } from '../onnx/compose.js';
-import { attribute, type Node } from '../onnx/document.js';
+import type { ComposedNode } from '../../onnx/compose.js';
+import { attribute, type Node } from '../../onnx/document.js';
 import {
   addMean,
   axesAroundChannels,
@@ -8,8 +8,8 @@ import {
   DEFAULT_EPSILON,
   type Gradient,
   inverseRoot,
-} from './autodiff/rule.js';
-import { createTape, type Tape } from './autodiff/tape.js';
+} from '../autodiff/rule.js';
+import { createTape, type Tape } from '../autodiff/tape.js';
 
 /** A BatchNormalization node in training mode. */
 export interface TrainedBatchNorm {

@@ -1,7 +1,7 @@
 import type { Node } from '../../onnx/document.js';
 
 /** Who reads each tensor of a forward pass. */
-export interface Uses {
+export interface Readers {
   /** Returns the node that alone reads a tensor; undefined if there are several, or the tensor is an output. */
   only(name: string): Node | undefined;
   /** Returns the two nodes that alone read a tensor, by operator. */
@@ -9,17 +9,17 @@ export interface Uses {
 }
 
 /** Indexes the readers of all tensors. `outputs` are read from outside as well. */
-export function usesOf(nodes: readonly Node[], outputs: readonly string[]): Uses {
-  const readers = new Map<string, Node[]>();
+export function readersOf(nodes: readonly Node[], outputs: readonly string[]): Readers {
+  const byName = new Map<string, Node[]>();
   for (const node of nodes) {
     for (const name of new Set(node.inputs)) {
-      const known = readers.get(name);
-      if (known === undefined) readers.set(name, [node]);
+      const known = byName.get(name);
+      if (known === undefined) byName.set(name, [node]);
       else known.push(node);
     }
   }
   const fixed = new Set(outputs);
-  const of = (name: string) => (fixed.has(name) ? [] : (readers.get(name) ?? []));
+  const of = (name: string) => (fixed.has(name) ? [] : (byName.get(name) ?? []));
   return {
     only(name) {
       const [node, ...others] = of(name);
