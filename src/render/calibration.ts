@@ -1,4 +1,5 @@
 import { limitText } from '../calibrate/select/budget.js';
+import { ACTIVATIONS } from '../mish/activations.js';
 import type { Calibration, LayerRepair, ModelComparison, SiteWithCurvedShare } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
@@ -61,17 +62,25 @@ const MAX_LISTED = 40;
 const LAYER_LEGEND =
   'Error: mean squared error of a layer’s output against the original, divided by the variance of the original’s output. On validation samples, before and after the repair.';
 
-export function describeSwap({ sites, form, beta, sharpness }: Calibration): string {
+/** Returns the name of the written activation. Reports of earlier versions lack it: they are of Mish. */
+export function writtenLabel({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>): string {
+  return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to].label : to;
+}
+
+export function describeSwap({ to, sites, form, beta, sharpness }: Calibration): string {
   const sharp =
     sharpness === null
       ? beta === 1 || beta === null
         ? ''
         : `, β = ${beta}`
       : ', with a separate β for each';
+  const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
+  const label = writtenLabel({ to });
+  if (label !== 'Mish') return `${count} → ${label}${sharp}.`;
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   const what =
     mixtures === 0 ? 'Mish' : mixtures === sites.length ? 'mixtures of x and Mish' : 'Mish or mixtures';
-  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${what} in the ${form} form${sharp}.`;
+  return `${count} → ${what} in the ${form} form${sharp}.`;
 }
 
 const SOURCES = {
@@ -177,11 +186,11 @@ export function describeSharpness({ sharpness, sites }: Calibration): string[] {
 }
 
 /** Says at how many sites β was folded into weights, and why it was not at the others. */
-export function describeFold({ fold }: Calibration): string[] {
+export function describeFold({ to, fold }: Calibration): string[] {
   if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
   const all = fold.folded.length + fold.kept.length;
   return [
-    `β folded into weights at ${fold.folded.length} of ${all} sites: these are now Mish with β = 1 of scaled inputs.`,
+    `β folded into weights at ${fold.folded.length} of ${all} sites: these are now ${writtenLabel({ to })} with β = 1 of scaled inputs.`,
     ...fold.kept.map(({ label, why }) => `not folded: ${short(label)}: ${why}`),
   ];
 }

@@ -13,6 +13,7 @@ import {
   notesOf,
   OUTPUT_HEAD,
   outputRows,
+  writtenLabel,
 } from '../calibration.js';
 import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
@@ -25,7 +26,7 @@ const MAX_BARS = 60;
 
 /** Returns an HTML page with the result of a calibration. The text in `calibration` must be printable. */
 export async function calibrationPage(calibration: Calibration, model: string): Promise<string> {
-  const { layers, leftAlone, sites, sharpness } = calibration;
+  const { layers, leftAlone, sharpness } = calibration;
   const layerErrors = await layerChart(layers);
   const outputs = await outputChart(calibration);
   return htmlDocument(
@@ -33,7 +34,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
     <>
       <p class="eyebrow">onnx-mish calibrate</p>
       <h1>
-        Mish in <Name text={model} longest={120} />
+        {writtenLabel(calibration)} in <Name text={model} longest={120} />
         {calibration.kept === 'calibrated' && changesWeights(calibration) ? ', repaired' : ', not repaired'}
       </h1>
       <div class="wide">
@@ -50,7 +51,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
       <Outputs calibration={calibration} chart={outputs} />
       <Layers layers={layers} chart={layerErrors} />
       {leftAlone.length > 0 && <LeftAlone layers={leftAlone} />}
-      <Sites sites={sites} />
+      <Sites calibration={calibration} />
       {sharpness !== null && <Trials trials={sharpness.trials} />}
     </>,
   );
@@ -137,24 +138,28 @@ function LeftAlone({ layers }: { readonly layers: Calibration['leftAlone'] }) {
   );
 }
 
-function Sites({ sites }: Pick<Calibration, 'sites'>) {
+function Sites({ calibration }: { readonly calibration: Calibration }) {
+  const { sites } = calibration;
+  const written = writtenLabel(calibration);
+  const isMish = written === 'Mish';
   return (
     <>
       <h2>Sites</h2>
       <div class="wide">
         <Table
-          head={['site', 'was', 'is', 'β', '% bends']}
+          head={['site', 'was', 'is', ...(isMish ? ['β', '% bends'] : ['α'])]}
           rows={sites.map(({ label, kind, leak, beta, bends }) => [
             <Name text={label} />,
             kind,
-            leak === undefined ? 'Mish' : `mixture, α ${figure(leak)}`,
-            beta,
-            bends === null ? null : 100 * bends,
+            leak === undefined || !isMish ? written : `mixture, α ${figure(leak)}`,
+            ...(isMish ? [beta, bends === null ? null : 100 * bends] : [leak ?? null]),
           ])}
         />
-        <p class="soft">
-          Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site still acts like ReLU.
-        </p>
+        {isMish && (
+          <p class="soft">
+            Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site still acts like ReLU.
+          </p>
+        )}
       </div>
     </>
   );
