@@ -110,7 +110,7 @@ describe('what is fenced off', () => {
     [/^onnxruntime-node/, /^providers\/node\/provider\.ts$/],
     [
       /^onnxruntime-web/,
-      /^web\/((harness\/(harness|runtime|facts)|session\/create)\.ts$|workbench\/engine\/provider\.ts$)/,
+      /^web\/(harness\/(harness|runtime|facts|ort-provider)|session\/(create|web-provider))\.ts$/,
     ],
     [/^playwright-core$/, /^providers\/browser\/launch\.ts$/],
     [/\/proto\/(onnx|wire)\.js$/, /^(onnx|mish)\//],

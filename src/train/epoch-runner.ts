@@ -65,8 +65,9 @@ export async function createEpochRunner(
         await reader.read(order.subarray(at * batch, (at + 1) * batch), epoch);
         await teacher?.mix(reader.feeds, reader.targets);
         rate = rateAt(schedule, done);
+        const before = checked ? initial : stepper.state();
         const result = await stepper.step(reader.feeds, reader.targets, rate);
-        if (!checked) await checkFirstLoss(result.loss, reader, plan, options);
+        if (!checked) await checkFirstLoss(result.loss, reader, plan, before, options);
         checked = true;
         sum += result.loss;
         correct += result.correct ?? Number.NaN;
@@ -95,7 +96,8 @@ export async function createEpochRunner(
 async function checkFirstLoss(
   found: number,
   { feeds, targets }: BatchReader,
-  { model, step, optimizer, initial }: TrainingPlan,
+  { model, step, optimizer }: TrainingPlan,
+  initial: ReadonlyMap<string, Float32Array>,
   { provider, reference }: ProviderTrainerOptions,
 ): Promise<void> {
   if (reference === undefined) return;

@@ -1,4 +1,4 @@
-// Creates sessions with Mish in a page: `onnx-mish/web`.
+// Creates sessions with Mish in a page, and runs the library there: `onnx-mish/web`.
 
 export type { WebProvider } from '../providers/web-providers.js';
 export {
@@ -11,3 +11,4 @@ export {
 export type { ExternalFile } from './session/external.js';
 export type { FetchProgress, FileSource } from './session/fetch.js';
 export type { Refusal, Swapping } from './session/prepare.js';
+export { webProvider } from './session/web-provider.js';

@@ -75,6 +75,15 @@ export async function loadRuntime(
   ort.env.wasm.wasmPaths = base;
   if (threads !== undefined) ort.env.wasm.numThreads = threads;
   ort.env.logLevel = 'error';
+  return createRuntime(ort, provider, WEB[provider].logsPlacement);
+}
+
+/** Wraps a loaded ONNX Runtime Web. `findsPlacement` tells to read from its log where nodes run; `loadRuntime` collects the log. */
+export async function createRuntime(
+  ort: typeof Ort,
+  provider: WebProvider,
+  findsPlacement: boolean,
+): Promise<WebRuntime> {
   const facts = await factsOf(provider, ort);
   let context: WebGL2RenderingContext | undefined;
   /** Names of the outputs that are tensors, by session. */
@@ -107,12 +116,13 @@ export async function loadRuntime(
       const options: Ort.InferenceSession.SessionOptions = {
         executionProviders: [provider],
         graphOptimizationLevel: optimisation,
+        logSeverityLevel: 3, // without the warnings, such as those about unused initializers
         ...(external.length > 0 ? { externalData: [...external] } : {}),
       };
       const start = performance.now();
       const session = await create(ort, model, options);
       const createMs = performance.now() - start;
-      const placement = WEB[provider].logsPlacement ? await findPlacement(ort, model, options) : undefined;
+      const placement = findsPlacement ? await findPlacement(ort, model, options) : undefined;
       // ONNX Runtime creates its WebGL context with the first session.
       context ??= CONTEXTS[provider]?.(ort);
       const [inputs, outputs] = [

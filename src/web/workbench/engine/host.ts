@@ -1,19 +1,5 @@
 import type { Host } from '../../../validate/report-schema.js';
-
-/** Returns the browser's name and version, in the notation of the command line's reports: `Chromium 147.0.0.0`. */
-export function browserName(agent = navigator.userAgent): string {
-  const known = [
-    ['Edge', /Edg\/([\d.]+)/],
-    ['Firefox', /Firefox\/([\d.]+)/],
-    ['Chromium', /Chrome\/([\d.]+)/],
-    ['Safari', /Version\/([\d.]+).*Safari/],
-  ] as const;
-  for (const [name, pattern] of known) {
-    const [, version] = pattern.exec(agent) ?? [];
-    if (version !== undefined) return `${name} ${version}`;
-  }
-  return 'unknown browser';
-}
+import { browserName } from '../../harness/browser-name.js';
 
 /** Properties of `navigator` that TypeScript's DOM types lack. */
 interface MoreNavigator {

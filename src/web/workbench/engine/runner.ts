@@ -9,6 +9,7 @@ import { modelInfo } from '../../../validate/model-info.js';
 import type { InspectedModel } from '../../../validate/options.js';
 import type { Report } from '../../../validate/report-schema.js';
 import { validateModels } from '../../../validate/validate.js';
+import type { External } from '../../harness/ort-provider.js';
 import {
   type Fit,
   type InputChoice,
@@ -23,7 +24,7 @@ import { readInput } from './data.js';
 import { fitOf } from './fits.js';
 import { pageHost } from './host.js';
 import { answer } from './problem.js';
-import { type External, pageProvider } from './provider.js';
+import { pageProvider } from './provider.js';
 import { histogramOf } from './site-histogram.js';
 
 /** A model that is sent to a runner. */

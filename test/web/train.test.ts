@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runtimeFiles } from '../../src/providers/browser/provider.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import * as train from '../../src/train/index.js';
+import { bytesOf } from '../support/models.js';
+import { builtFiles, openPages, type Pages } from '../support/pages.js';
+import { modelPath } from '../support/workbench-page.js';
+
+// Trains LeNet-5 by the published onnx-mish/train in a worker of a real browser under a strict policy.
+
+const folder = new URL('./pages/', import.meta.url).pathname;
+const { exercise } = await import(join(folder, 'train.js'));
+const text = (content: string) => new TextEncoder().encode(content);
+
+interface Result {
+  readonly losses: readonly (readonly [number, number])[];
+  readonly size: number;
+  readonly error?: string;
+}
+
+let pages: Pages;
+let page: Page;
+let expected: Result;
+beforeAll(async () => {
+  const runtime = (await runtimeFiles()).filter(([name]) =>
+    /^ort\.wasm\.min\.mjs$|^ort-wasm-simd-threaded\.(mjs|wasm)$/.test(name),
+  );
+  pages = await openPages([
+    ['index.html', text('<!doctype html><title>train</title><script type="module" src="train.js"></script>')],
+    ['train.js', { file: join(folder, 'train.js') }],
+    ['lenet5.onnx', { file: modelPath('lenet5.onnx') }],
+    ...runtime.map(([name, content]) => [`ort/${name}`, content] as const),
+    ...(await builtFiles()),
+  ]);
+  page = await pages.open();
+  await page.waitForFunction(() => 'inWorker' in globalThis);
+  expected = await exercise(train, bytesOf('models/lenet5.onnx'), nodeProvider('cpu'));
+});
+afterAll(() => pages?.close());
+
+function inWorker(request: { readonly provider: string; readonly reference?: string }): Promise<Result> {
+  return page.evaluate(
+    (asked) => (globalThis as unknown as { inWorker(asked: unknown): Promise<Result> }).inWorker(asked),
+    request,
+  );
+}
+
+test.each([['WASM', { provider: 'wasm' }, 1e-4]])(
+  'a worker gives Node’s losses on %s',
+  async (_, request, tolerance) => {
+    const found = await inWorker(request);
+    expect(found.error).toBeUndefined();
+    expect(found.size).toBe(expected.size);
+    expect(found.losses).toHaveLength(3);
+    for (const [epoch, both] of expected.losses.entries()) {
+      for (const [at, loss] of both.entries())
+        expect(Math.abs((found.losses[epoch]?.[at] ?? Number.NaN) / loss - 1), `epoch ${epoch}`).toBeLessThan(
+          tolerance,
+        );
+    }
+    expect(expected.losses.at(-1)?.[0]).toBeLessThan(expected.losses[0]?.[0] ?? 0);
+    expect(pages.errors).toEqual([]);
+  },
+);
