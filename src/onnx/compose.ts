@@ -1,5 +1,5 @@
 import { onnx } from '../../proto/onnx.js';
-import { nodeField, valueField } from './encode.js';
+import { concat, messageField, nodeField, valueField } from './encode.js';
 import { DataType } from './types.js';
 
 /** An attribute's value: an integer, integers, a float as { f }, text, or a tensor. */
@@ -47,6 +47,27 @@ export function composedField(node: ComposedNode): Uint8Array {
 export function emptyTensor(name: string): Uint8Array {
   return onnx.TensorProto.encode({ name, dims: [0], dataType: DataType.FLOAT }).finish();
 }
+
+/** Encodes a float32 initializer as fields of a graph. Before IR 4 it is an input as well. */
+export function initializerFields(
+  name: string,
+  dims: readonly number[],
+  values: ArrayLike<number>,
+  irVersion: number,
+): Uint8Array {
+  const rawData = new Uint8Array(Float32Array.from(values).buffer);
+  const tensor = onnx.TensorProto.encode({
+    name,
+    dims: [...dims],
+    dataType: DataType.FLOAT,
+    rawData,
+  }).finish();
+  const field = messageField(INITIALIZER_FIELD, tensor);
+  return irVersion < 4 ? concat([floatInputField(name, dims), field]) : field;
+}
+
+/** Field number of GraphProto's initializers. */
+const INITIALIZER_FIELD = 5;
 
 /** Encodes a float32 input as a field of a graph. */
 export function floatInputField(name: string, dims: readonly number[]): Uint8Array {

@@ -27,6 +27,7 @@ export interface TrainableModel {
   /** The copy: float32, without functions. It is the original itself if nothing had to change. */
   readonly model: EditableModel;
   readonly index: GraphIndex;
+  readonly original: EditableModel;
   /** The trainable weights of the copy. Each can be written into the original. */
   readonly weights: readonly Weight[];
   readonly remarks: readonly TrainingRemark[];
@@ -68,7 +69,7 @@ export async function prepareTraining(
     });
   remarks.push(...structureRemarks(document, index, weights, options));
   return {
-    ...{ model, index, weights, remarks, batch },
+    ...{ model, index, original, weights, remarks, batch },
     edits: async (values) => {
       const edits: Edit[] = [];
       for (const [name, numbers] of values) {

@@ -6,6 +6,8 @@ export type TrainingRemarkCode =
   | 'activation-omitted'
   /** The model has convolutions but no batch normalisation. */
   | 'no-batch-norm'
+  /** Batch normalisation was put back behind convolutions. */
+  | 'batch-norm-inserted'
   /** Calls of functions were replaced by the functions' nodes. */
   | 'functions-inlined'
   /** Functions of another opset stay, and gradients end there. */

@@ -1,0 +1,246 @@
+// Puts batch normalisation back behind the convolutions of a model whose exporter folded it into the weights.
+import { biasEdit } from '../onnx/add-bias.js';
+import { composedField, initializerFields } from '../onnx/compose.js';
+import type { Node } from '../onnx/document.js';
+import { concat } from '../onnx/encode.js';
+import { indexGraphs } from '../onnx/graph-index.js';
+import { namer } from '../onnx/names.js';
+import { renamedOutput } from '../onnx/rename-output.js';
+import { type Edit, replacing, splice } from '../onnx/splice.js';
+import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
+import { withExposed } from '../providers/exposed-model.js';
+import { type Tensors, toNumbers } from '../providers/tensor.js';
+import { withSession } from '../providers/with-session.js';
+import { DEFAULT_EPSILON } from './autodiff/rule.js';
+import type { RunOptions } from './batch-of-copy.js';
+import type { TrainableModel } from './prepare-training.js';
+import { trainableWeights } from './trainable.js';
+
+/** A convolution that gets a batch normalisation. */
+interface NormedConv {
+  readonly node: Node;
+  readonly weight: Weight;
+  readonly bias: Weight | undefined;
+  /** The convolution's output, which the batch normalisation outputs instead. */
+  readonly y: string;
+  /** Names of the batch normalisation's parameters and running statistics. */
+  readonly names: Readonly<Record<'scale' | 'shift' | 'mean' | 'variance', string>>;
+}
+
+/** Mean and variance of each channel. */
+interface ChannelMoments {
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+}
+
+const PREFIX = 'onnx-mish/batch-norm/';
+/** The epsilon as it is stored, in float32. */
+const EPSILON = Math.fround(DEFAULT_EPSILON);
+
+/**
+ * Inserts a batch normalisation behind each convolution with its own weights, with the statistics of `batches` and a scale and shift that
+ * undo it: the function stays the same. `edits` folds the trained normalisations into the original's weights again, exactly, so
+ * that the original's nodes stay, except for biases that it lacks. Throws `run-failed`.
+ */
+export async function withBatchNorm(
+  prepared: TrainableModel,
+  batches: readonly Tensors[],
+  options: RunOptions,
+): Promise<TrainableModel> {
+  const convs = normedConvs(prepared);
+  const moments = await momentsOf(prepared, convs, batches, options);
+  const inserted = convs.filter(({ y }) => moments.has(y));
+  if (inserted.length === 0) return prepared;
+  const { document } = prepared.model;
+  const edits: Edit[] = [];
+  const frame = document.graph.nodes[0]?.frame;
+  for (const { node, y, names } of inserted) {
+    const { mean, variance } = moments.get(y) ?? { mean: new Float64Array(0), variance: new Float64Array(0) };
+    const raw = `${PREFIX}${y}/input`;
+    const parameters = [names.scale, names.shift, names.mean, names.variance];
+    const norm = composedField([
+      ...(['BatchNormalization', [raw, ...parameters], [y], { epsilon: { f: DEFAULT_EPSILON } }] as const),
+    ]);
+    edits.push(replacing(node, concat([await renamedOutput(document, node, raw), norm])));
+    const values = {
+      scale: variance.map((one) => Math.sqrt(one + EPSILON)),
+      ...{ shift: mean, mean, variance },
+    };
+    for (const key of ['scale', 'shift', 'mean', 'variance'] as const) {
+      const bytes = initializerFields(names[key], [mean.length], values[key], document.irVersion);
+      edits.push({ start: frame?.end ?? 0, end: frame?.end ?? 0, bytes, frame });
+    }
+  }
+  const model = await prepared.model.edited(splice(document.source, edits));
+  const index = indexGraphs(model.document);
+  const names = new Set(prepared.weights.map(({ name }) => name));
+  const added = new Set(inserted.flatMap((one) => [one.names.scale, one.names.shift]));
+  return {
+    ...prepared,
+    ...{ model, index },
+    weights: trainableWeights(model.document, index).filter(({ name }) => names.has(name) || added.has(name)),
+    remarks: [
+      ...prepared.remarks.filter(({ code }) => code !== 'no-batch-norm'),
+      {
+        code: 'batch-norm-inserted',
+        text: `Batch normalisation was put back behind ${inserted.length} convolutions for training, and is folded again at the end`,
+      },
+    ],
+    edits: (values) => foldedEdits(prepared, model, inserted, values),
+  };
+}
+
+/** Finds the convolutions whose weights no other node reads, and that no batch normalisation follows. */
+function normedConvs({ model: { document }, index, original }: TrainableModel): NormedConv[] {
+  const { graph } = document;
+  const originalIndex = indexGraphs(original.document);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const weightAt = (node: Node, slot: number) => {
+    const name = node.inputs[slot] ?? '';
+    const weight = weightOf(index, graph, name);
+    return weight?.type === 'f32' && index.uses(graph, name).length === 1 ? weight : undefined;
+  };
+  return graph.nodes.flatMap((node): NormedConv[] => {
+    if (node.opType !== 'Conv' || node.domain !== '') return [];
+    const [y = ''] = node.outputs;
+    const [weight, bias] = [weightAt(node, 1), weightAt(node, 2)];
+    const hasBias = (node.inputs[2] ?? '') !== '';
+    // A bias is added to the original's node, which must be in its main graph.
+    const canAddBias = originalIndex.producer(original.document.graph, y)?.opType === 'Conv';
+    const isNormed = index
+      .uses(graph, y)
+      .some((use) => use.kind === 'input' && use.node.opType === 'BatchNormalization');
+    if (weight === undefined || (hasBias ? bias === undefined : !canAddBias)) return [];
+    if (outputs.has(y) || isNormed) return [];
+    const name = (kind: string) => `${PREFIX}${y}/${kind}`;
+    const names = {
+      scale: name('scale'),
+      shift: name('shift'),
+      mean: name('mean'),
+      variance: name('variance'),
+    };
+    return [{ node, weight, bias, y, names }];
+  });
+}
+
+/** Measures the moments of the convolutions' outputs. Outputs with a single place per channel have none. */
+async function momentsOf(
+  { model }: TrainableModel,
+  convs: readonly NormedConv[],
+  batches: readonly Tensors[],
+  options: RunOptions,
+): Promise<ReadonlyMap<string, ChannelMoments>> {
+  const meters = new Map<string, { count: number; mean: Float64Array; squares: Float64Array }>();
+  const names = convs.map(({ y }) => y);
+  if (names.length === 0) return new Map();
+  await withExposed(model, names, false, ({ file, get }) =>
+    withSession(file, options, async (session) => {
+      for (const feeds of batches) {
+        const tensors = await session.run(feeds);
+        for (const name of names) {
+          const tensor = get(tensors, name);
+          const values = tensor && toNumbers(tensor);
+          const [samples = 1, channels = 1, ...inside] = tensor?.dims ?? [];
+          const places = inside.reduce((product, dim) => product * dim, 1);
+          if (values === undefined || places < 2) continue;
+          const meter = meters.get(name) ?? {
+            ...{ count: 0, mean: new Float64Array(channels), squares: new Float64Array(channels) },
+          };
+          meters.set(name, meter);
+          addMoments(meter, values, samples, channels, places);
+        }
+      }
+    }),
+  );
+  return new Map(
+    [...meters].map(([name, { count, mean, squares }]) => [
+      name,
+      { mean, variance: squares.map((sum) => sum / count) },
+    ]),
+  );
+}
+
+/** Adds a batch to the means and sums of squared differences (Chan, Golub and LeVeque). */
+function addMoments(
+  meter: { count: number; mean: Float64Array; squares: Float64Array },
+  values: ArrayLike<number>,
+  samples: number,
+  channels: number,
+  places: number,
+): void {
+  const added = samples * places;
+  const total = meter.count + added;
+  for (let channel = 0; channel < channels; channel++) {
+    const each = (use: (value: number) => void) => {
+      for (let sample = 0; sample < samples; sample++) {
+        const from = (sample * channels + channel) * places;
+        for (let at = from; at < from + places; at++) use(values[at] ?? 0);
+      }
+    };
+    let sum = 0;
+    each((value) => {
+      sum += value;
+    });
+    const mean = sum / added;
+    let squares = 0;
+    each((value) => {
+      squares += (value - mean) ** 2;
+    });
+    const apart = mean - (meter.mean[channel] ?? 0);
+    meter.mean[channel] = (meter.mean[channel] ?? 0) + (apart * added) / total;
+    meter.squares[channel] =
+      (meter.squares[channel] ?? 0) + squares + (apart ** 2 * meter.count * added) / total;
+  }
+  meter.count = total;
+}
+
+/** Returns the original's edits, with the batch normalisations folded into the convolutions' weights and biases. */
+async function foldedEdits(
+  prepared: TrainableModel,
+  model: TrainableModel['model'],
+  convs: readonly NormedConv[],
+  values: ReadonlyMap<string, ArrayLike<number>>,
+): Promise<Edit[]> {
+  const { document, openData } = model;
+  const index = indexGraphs(document);
+  const { original } = prepared;
+  const originals = indexGraphs(original.document);
+  const fresh = namer(original.document);
+  const valuesOf = async (name: string): Promise<ArrayLike<number>> => {
+    const weight = weightOf(index, document.graph, name);
+    return values.get(name) ?? (weight === undefined ? [] : readWeight(document, weight, openData));
+  };
+  const result = new Map(values);
+  const edits: Edit[] = [];
+  for (const { weight, bias, y, names } of convs) {
+    const [scale, shift, mean, variance] = [
+      await valuesOf(names.scale),
+      await valuesOf(names.shift),
+      await valuesOf(names.mean),
+      await valuesOf(names.variance),
+    ];
+    for (const name of Object.values(names)) result.delete(name);
+    const channels = weight.tensor.dims[0] ?? 1;
+    const factor = (channel: number) => (scale[channel] ?? 1) / Math.sqrt((variance[channel] ?? 0) + EPSILON);
+    const old = await valuesOf(weight.name);
+    const perChannel = old.length / Math.max(1, channels);
+    const folded = Float64Array.from(old, (value, at) => value * factor(Math.floor(at / perChannel)));
+    const oldBias = bias === undefined ? [] : await valuesOf(bias.name);
+    const foldedBias = Float64Array.from(
+      { length: channels },
+      (_, channel) =>
+        ((oldBias[channel] ?? 0) - (mean[channel] ?? 0)) * factor(channel) + (shift[channel] ?? 0),
+    );
+    result.set(weight.name, folded);
+    if (bias !== undefined) {
+      result.set(bias.name, foldedBias);
+      continue;
+    }
+    const { graph } = original.document;
+    const node = originals.producer(graph, y);
+    const type = weightOf(originals, graph, node?.inputs[1] ?? '')?.type ?? 'f32';
+    if (node !== undefined)
+      edits.push(await biasEdit(original.document, graph, node, foldedBias, type, fresh));
+  }
+  return [...edits, ...(await prepared.edits(result))];
+}
