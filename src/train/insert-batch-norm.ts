@@ -8,11 +8,10 @@ import { namer } from '../onnx/names.js';
 import { renamedOutput } from '../onnx/rename-output.js';
 import { type Edit, replacing, splice } from '../onnx/splice.js';
 import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
-import { withExposed } from '../providers/exposed-model.js';
-import { type Tensors, toNumbers } from '../providers/tensor.js';
-import { withSession } from '../providers/with-session.js';
+import type { Tensors } from '../providers/tensor.js';
 import { DEFAULT_EPSILON } from './autodiff/rule.js';
 import type { RunOptions } from './batch-of-copy.js';
+import { channelMoments } from './channel-moments.js';
 import type { TrainableModel } from './prepare-training.js';
 import { trainableWeights } from './trainable.js';
 
@@ -27,12 +26,6 @@ interface NormedConv {
   readonly names: Readonly<Record<'scale' | 'shift' | 'mean' | 'variance', string>>;
 }
 
-/** Mean and variance of each channel. */
-interface ChannelMoments {
-  readonly mean: Float64Array;
-  readonly variance: Float64Array;
-}
-
 const PREFIX = 'onnx-mish/batch-norm/';
 /** The epsilon as it is stored, in float32. */
 const EPSILON = Math.fround(DEFAULT_EPSILON);
@@ -44,11 +37,13 @@ const EPSILON = Math.fround(DEFAULT_EPSILON);
  */
 export async function withBatchNorm(
   prepared: TrainableModel,
-  batches: readonly Tensors[],
+  batches: () => AsyncIterable<Tensors>,
   options: RunOptions,
 ): Promise<TrainableModel> {
   const convs = normedConvs(prepared);
-  const moments = await momentsOf(prepared, convs, batches, options);
+  if (convs.length === 0) return prepared;
+  const names = convs.map(({ y }) => y);
+  const moments = await channelMoments(prepared.model, names, batches, options);
   const inserted = convs.filter(({ y }) => moments.has(y));
   if (inserted.length === 0) return prepared;
   const { document } = prepared.model;
@@ -73,12 +68,14 @@ export async function withBatchNorm(
   }
   const model = await prepared.model.edited(splice(document.source, edits));
   const index = indexGraphs(model.document);
-  const names = new Set(prepared.weights.map(({ name }) => name));
+  const trainable = new Set(prepared.weights.map(({ name }) => name));
   const added = new Set(inserted.flatMap((one) => [one.names.scale, one.names.shift]));
   return {
     ...prepared,
     ...{ model, index },
-    weights: trainableWeights(model.document, index).filter(({ name }) => names.has(name) || added.has(name)),
+    weights: trainableWeights(model.document, index).filter(
+      ({ name }) => trainable.has(name) || added.has(name),
+    ),
     remarks: [
       ...prepared.remarks.filter(({ code }) => code !== 'no-batch-norm'),
       {
@@ -121,77 +118,6 @@ function normedConvs({ model: { document }, index, original }: TrainableModel): 
     };
     return [{ node, weight, bias, y, names }];
   });
-}
-
-/** Measures the moments of the convolutions' outputs. Outputs with a single place per channel have none. */
-async function momentsOf(
-  { model }: TrainableModel,
-  convs: readonly NormedConv[],
-  batches: readonly Tensors[],
-  options: RunOptions,
-): Promise<ReadonlyMap<string, ChannelMoments>> {
-  const meters = new Map<string, { count: number; mean: Float64Array; squares: Float64Array }>();
-  const names = convs.map(({ y }) => y);
-  if (names.length === 0) return new Map();
-  await withExposed(model, names, false, ({ file, get }) =>
-    withSession(file, options, async (session) => {
-      for (const feeds of batches) {
-        const tensors = await session.run(feeds);
-        for (const name of names) {
-          const tensor = get(tensors, name);
-          const values = tensor && toNumbers(tensor);
-          const [samples = 1, channels = 1, ...inside] = tensor?.dims ?? [];
-          const places = inside.reduce((product, dim) => product * dim, 1);
-          if (values === undefined || places < 2) continue;
-          const meter = meters.get(name) ?? {
-            ...{ count: 0, mean: new Float64Array(channels), squares: new Float64Array(channels) },
-          };
-          meters.set(name, meter);
-          addMoments(meter, values, samples, channels, places);
-        }
-      }
-    }),
-  );
-  return new Map(
-    [...meters].map(([name, { count, mean, squares }]) => [
-      name,
-      { mean, variance: squares.map((sum) => sum / count) },
-    ]),
-  );
-}
-
-/** Adds a batch to the means and sums of squared differences (Chan, Golub and LeVeque). */
-function addMoments(
-  meter: { count: number; mean: Float64Array; squares: Float64Array },
-  values: ArrayLike<number>,
-  samples: number,
-  channels: number,
-  places: number,
-): void {
-  const added = samples * places;
-  const total = meter.count + added;
-  for (let channel = 0; channel < channels; channel++) {
-    const each = (use: (value: number) => void) => {
-      for (let sample = 0; sample < samples; sample++) {
-        const from = (sample * channels + channel) * places;
-        for (let at = from; at < from + places; at++) use(values[at] ?? 0);
-      }
-    };
-    let sum = 0;
-    each((value) => {
-      sum += value;
-    });
-    const mean = sum / added;
-    let squares = 0;
-    each((value) => {
-      squares += (value - mean) ** 2;
-    });
-    const apart = mean - (meter.mean[channel] ?? 0);
-    meter.mean[channel] = (meter.mean[channel] ?? 0) + (apart * added) / total;
-    meter.squares[channel] =
-      (meter.squares[channel] ?? 0) + squares + (apart ** 2 * meter.count * added) / total;
-  }
-  meter.count = total;
 }
 
 /** Returns the original's edits, with the batch normalisations folded into the convolutions' weights and biases. */

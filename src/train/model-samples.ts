@@ -37,3 +37,19 @@ export async function firstBatch(samples: Samples, batch: number): Promise<Tenso
 export function samplesOf({ inputs }: LabelledSamples, sampled: readonly SampledInput[]): Samples {
   return isSamples(inputs) ? inputs : arraySamples(inputs, sampled);
 }
+
+/** Maximum number of samples for the first statistics of inserted batch normalisations. */
+const MAX_STATISTICS_SAMPLES = 1024;
+
+/** Yields the first samples in batches, into the same arrays. */
+export async function* firstBatches(samples: Samples, batch: number): AsyncGenerator<Tensors> {
+  const feeds = batchArrays(samples, batch);
+  const count = Math.min(samples.count, Math.max(batch, MAX_STATISTICS_SAMPLES));
+  for (let start = 0; start + batch <= count; start += batch) {
+    await samples.read(
+      Uint32Array.from({ length: batch }, (_, place) => start + place),
+      feeds,
+    );
+    yield feeds;
+  }
+}

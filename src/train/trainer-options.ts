@@ -51,8 +51,11 @@ export interface TrainerSettings {
   readonly batch?: number | undefined;
   /** Seed of the order of the samples and of augmentation; default 0. */
   readonly seed?: number | undefined;
-  /** Statistics of batch normalisation. `auto`, the default, trains with the batch's from 32 samples a batch on. */
-  readonly batchNorm?: 'auto' | 'frozen' | 'train' | undefined;
+  /**
+   * Statistics of batch normalisation. `auto`, the default, trains with the batch's from 32 samples a batch on. `insert` trains, and
+   * puts batch normalisation back behind convolutions without one; the result has it folded into the weights again.
+   */
+  readonly batchNorm?: 'auto' | 'frozen' | 'train' | 'insert' | undefined;
   /** Maximum norm of all gradients together; unlimited by default. */
   readonly maxGradientNorm?: number | undefined;
   /** Random changes of images; default: none. */

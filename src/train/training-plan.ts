@@ -9,7 +9,8 @@ import { withSession } from '../providers/with-session.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
-import { firstBatch, sampledInputs, samplesOf } from './model-samples.js';
+import { withBatchNorm } from './insert-batch-norm.js';
+import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining } from './prepare-training.js';
 import { probeModel } from './probe.js';
 import { type TargetRows, targetRows } from './targets.js';
@@ -69,11 +70,16 @@ export async function planTraining(
   const samples = samplesOf(options, inputs);
   const wanted = settings.batch ?? Math.min(DEFAULT_BATCH_SAMPLES, samples.count);
   const first = await firstBatch(samples, wanted);
-  const prepared = await prepareTraining(original, {
+  const plain = await prepareTraining(original, {
     ...{ output, loss: settings.loss, feeds: first },
     ...{ provider: options.provider, session: options.session },
   });
-  const { model, index, remarks: changes, batch = wanted } = prepared;
+  const { batch = wanted } = plain;
+  const prepared =
+    settings.batchNorm === 'insert'
+      ? await withBatchNorm(plain, () => firstBatches(samples, batch), options)
+      : plain;
+  const { model, index, remarks: changes } = prepared;
   const feeds = batch === wanted ? first : await firstBatch(samples, batch);
   const weights = prepared.weights.filter(({ name }) => options.freeze?.(name) !== true);
   if (weights.length === 0) throw noWeights(original.document, '');
@@ -81,7 +87,7 @@ export async function planTraining(
     model.withEdited(exposed, (copy) => withSession(copy, options, (session) => session.run(feeds))),
   );
   const trainsNorms =
-    settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm === 'train';
+    settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm !== 'frozen';
   const optimizer = graphOptimizer(settings.optimizer);
   const step = trainingStep(model.document, index, probe, {
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },

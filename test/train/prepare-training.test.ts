@@ -36,7 +36,7 @@ const yOf = async (given: EditableModel, feeds: Tensors) =>
 async function prepared(bytes: Uint8Array, more: Partial<TrainingCopyOptions> = {}) {
   const original = await modelFromBytes(bytes);
   const options = { provider, output: 'y', loss: 'mse' as LossName, feeds: { x }, ...more };
-  return { original, ...(await prepareTraining(original, options)), options };
+  return { ...(await prepareTraining(original, options)), options };
 }
 
 /** Takes steps on a prepared copy, and carries its weights back to the original. */
