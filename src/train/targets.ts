@@ -27,20 +27,21 @@ export function targetNumbers(targets: Targets): ArrayLike<number> {
 
 /**
  * Prepares targets for a loss. `dims` is the shape of the output for one sample. Cross-entropy takes class numbers or
- * probabilities. Throws `bad-data` for targets that do not fit.
+ * probabilities. Throws `bad-data` for targets that do not fit, and for targets of one class unless these may be equal.
  */
 export function targetRows(
   targets: Targets,
   loss: LossName,
   dims: readonly number[],
   count: number,
+  { mayBeEqual = false }: { readonly mayBeEqual?: boolean | undefined } = {},
 ): TargetRows {
   const numbers = targetNumbers(targets);
   const length = elementCount(dims);
   const given = isTensor(targets) ? (targets.dims[0] ?? 0) : numbers.length;
   if (loss === 'cross-entropy' && numbers.length === given) {
     checkCount(given, count);
-    return classRows(numbers, dims);
+    return classRows(numbers, dims, mayBeEqual);
   }
   checkCount(given, count);
   if (numbers.length !== count * length) {
@@ -51,7 +52,7 @@ export function targetRows(
     );
   }
   checkFinite(numbers, 'targets', length);
-  if (loss !== 'mse') checkShares(numbers, length);
+  if (loss !== 'mse') checkShares(numbers, length, mayBeEqual);
   return {
     count,
     labels: undefined,
@@ -69,7 +70,7 @@ function checkCount(given: number, count: number): void {
   throw bad(`there are ${given} targets for ${count} samples`, 'Give a target for each sample');
 }
 
-function classRows(labels: ArrayLike<number>, dims: readonly number[]): TargetRows {
+function classRows(labels: ArrayLike<number>, dims: readonly number[], mayBeEqual: boolean): TargetRows {
   const [classes = 1, ...rest] = dims;
   if (elementCount(rest) !== 1) {
     throw bad(
@@ -88,7 +89,7 @@ function classRows(labels: ArrayLike<number>, dims: readonly number[]): TargetRo
       'Number classes from 0',
     );
   }
-  if (!several) throw oneClass(first);
+  if (!several && !mayBeEqual) throw oneClass(first);
   return {
     count: labels.length,
     labels,
@@ -108,7 +109,7 @@ function oneClass(label: number | undefined): OnnxMishError {
 }
 
 /** Throws `bad-data` for a target outside 0 to 1, and for targets that are all the same. */
-function checkShares(numbers: ArrayLike<number>, length: number): void {
+function checkShares(numbers: ArrayLike<number>, length: number, mayBeEqual: boolean): void {
   let several = false;
   for (let at = 0; at < numbers.length; at++) {
     const value = numbers[at] as number;
@@ -119,7 +120,7 @@ function checkShares(numbers: ArrayLike<number>, length: number): void {
       'Give targets from 0 to 1',
     );
   }
-  if (!several) throw oneClass(numbers[0]);
+  if (!several && !mayBeEqual) throw oneClass(numbers[0]);
 }
 
 function bad(what: string, fix: string): OnnxMishError {

@@ -101,7 +101,11 @@ export async function planTraining(
   const check = (labelled: LabelledSamples): CheckedSamples => {
     const checked = labelled === options ? samples : samplesOf(labelled, inputs);
     if (checked.count === 0) throw new OnnxMishError('bad-data', 'there are no samples');
-    return { samples: checked, rows: targetRows(labelled.targets, settings.loss, outputDims, checked.count) };
+    // A validation or test part may be of one class by chance.
+    const rows = targetRows(labelled.targets, settings.loss, outputDims, checked.count, {
+      mayBeEqual: labelled !== options,
+    });
+    return { samples: checked, rows };
   };
   const initial = await initialValues(step, model);
   return {

@@ -304,3 +304,18 @@ test('batch normalisation, convolutions and images of models/ are trained', asyn
   expect(report.sites).toHaveLength(4);
   expect((await inspect(await output.bytes())).mish).toHaveLength(4);
 });
+
+test('parts for validation and test may have one class by chance', async () => {
+  const { x, labels } = classified(200, 9);
+  const of = (rows: readonly number[]): FinetuneOptions['data'] => {
+    const data = Float32Array.from(rows.flatMap((row) => [...x.data.subarray(row * 4, row * 4 + 4)]));
+    const chosen = rows.map((row) => labels[row] ?? 0);
+    return (inputs) => labelledArrays({ x: { ...x, dims: [rows.length, 4], data } }, chosen, inputs);
+  };
+  const rows = Array.from(labels, (_, row) => row);
+  const ones = rows.filter((row) => labels[row] === 1);
+  const { report } = await finetune(net, {
+    ...{ ...options, data: of(rows), test: of(ones), validation: 0.005, epochs: 1, calibrate: false },
+  });
+  expect([report.data.validation, report.data.test]).toEqual([1, ones.length]);
+});

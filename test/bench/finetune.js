@@ -1,0 +1,212 @@
+// What training gives after the swap, beside the original trained as long, on the models of models/:
+//
+//     node test/bench/finetune.js choose [name ...]   learning rates, on validation images
+//     node test/bench/finetune.js [name ...]          the table, on the test images
+//     node test/bench/finetune.js tries [name ...]    what helps: start, warm-up, optimiser, batch normalisation
+//     node test/bench/finetune.js print               docs/finetune.json as tables
+//
+// `npm run bench:finetune -- ...` builds first. Results are added to docs/finetune.json as they come. The originals were trained
+// on all 60,000 training images, so none of these can choose a rate: the choice is made on the first 2,000 images of t10k,
+// which no table uses, and the tables are measured on the other 8,000. One thread.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { createRandom, normal } from '../../dist/base/random.js';
+import { finetune, labelledArrays } from '../../dist/node/finetune.js';
+
+const FASHION = '/usr/share/datasets/fashion-mnist'; // Debian's package dataset-fashion-mnist
+const RESULTS = process.env.RESULTS ?? fileURLToPath(new URL('../../docs/finetune.json', import.meta.url));
+const here = (path) => fileURLToPath(new URL(`../../models/${path}`, import.meta.url));
+const PIXELS = 28 * 28;
+const CHOICE_IMAGES = 2000;
+const SIGMA = 0.1;
+
+const flip = ['flip'];
+/** Settings of the table; `rates` are those to choose from, and `rate` is the one chosen. */
+const MODELS = {
+  mlp: { train: 60_000, epochs: 6, seeds: 3, rates: [3e-4, 1e-3, 3e-3], rate: 1e-3, choose: 60_000 },
+  lenet5: { train: 60_000, epochs: 6, seeds: 3, rates: [3e-4, 1e-3, 3e-3], rate: 1e-3, choose: 20_000 },
+  resnet20: { train: 20_000, epochs: 1, seeds: 3, rates: [1e-4, 3e-4, 1e-3], rate: 3e-4, choose: 4000 },
+  mobilenet: { train: 20_000, epochs: 2, seeds: 3, rates: [1e-4, 3e-4, 1e-3], rate: 3e-4, choose: 6000 },
+  'vgg-leaky': { train: 6000, epochs: 1, seeds: 1, rates: [3e-5, 1e-4, 3e-4], rate: 1e-4, choose: 2000 },
+  unet: { train: 6000, epochs: 1, seeds: 1, rates: [3e-4, 1e-3], rate: 3e-4, choose: 2000, loss: 'mse' },
+};
+
+/** What is tried besides, each on the validation images. */
+const TRIES = [
+  { name: 'as in the table' },
+  { name: 'from the plain swap', calibrate: false },
+  { name: 'without warm-up', warmUp: 0 },
+  { name: 'warm-up over 20 % of the steps', warmUp: 0.2 },
+  { name: 'adam', optimizer: { kind: 'adam' } },
+  { name: 'adamw', optimizer: { kind: 'adamw' } },
+  { name: 'constant rate', schedule: 'constant' },
+  { name: 'label smoothing 0.1', labelSmoothing: 0.1 },
+  { name: 'batch of 128', batch: 128 },
+  { name: 'the original as teacher, share 0.5', teacher: 0.5 },
+];
+const NORM_TRIES = [{ name: 'frozen batch normalisation', batchNorm: 'frozen' }];
+
+const idx = (name, header) => gunzipSync(readFileSync(join(FASHION, `${name}.gz`))).subarray(header);
+
+/** Images [from, to) of a split with their targets: classes, or for the U-Net the images without noise. */
+function images(name, split, from, to) {
+  const bytes = idx(`${split}-images-idx3-ubyte`, 16).subarray(from * PIXELS, to * PIXELS);
+  const clean = Float32Array.from(bytes, (value) => value / 255);
+  const dims = [to - from, 1, 28, 28];
+  if (name !== 'unet') {
+    const targets = Array.from(idx(`${split}-labels-idx1-ubyte`, 8).subarray(from, to));
+    return (inputs) => labelledArrays({ images: { elemType: 'f32', dims, data: clean } }, targets, inputs);
+  }
+  const random = createRandom(split === 'train' ? 1 : 2);
+  const data = clean.map((value) => value + SIGMA * normal(random));
+  const targets = { elemType: 'f32', dims, data: clean };
+  return (inputs) => labelledArrays({ images: { elemType: 'f32', dims, data } }, targets, inputs);
+}
+
+/** Fine-tunes a model, and goes on from where a killed run of the same settings was. */
+async function run(name, count, [from, to], settings) {
+  const folder = join(tmpdir(), 'onnx-mish-finetune');
+  mkdirSync(folder, { recursive: true });
+  const file = join(
+    folder,
+    `${[name, count, from, JSON.stringify(settings)].join('-').replace(/\W+/g, '-')}.checkpoint`,
+  );
+  const begun = performance.now();
+  const { report } = await finetune(here(`${name}.onnx`), {
+    ...{ data: images(name, 'train', 0, count), test: images(name, 't10k', from, to), validation: 0 },
+    ...(name === 'unet' ? {} : { augment: flip }),
+    session: { threads: 1 },
+    checkpoint: {
+      resume: existsSync(file) ? readFileSync(file) : undefined,
+      save: async (bytes) => writeFileSync(file, bytes),
+    },
+    onEstimate: (seconds) => console.error(`${name}: about ${Math.ceil(seconds / 60)} min`),
+    ...settings,
+  });
+  rmSync(file, { force: true });
+  console.error(`${name}: ${Math.round((performance.now() - begun) / 1000)} s; ${report.conclusion}`);
+  return report;
+}
+
+/** The figures of a report that the tables need. */
+function figures(
+  name,
+  kind,
+  label,
+  { settings, data, start, runs, comparison, latency, units, seconds, host },
+) {
+  const sum = (key) => units.reduce((total, unit) => total + (unit[key] ?? 0), 0);
+  return {
+    ...{ kind, name, label, settings, data: { train: data.train, test: data.test }, start },
+    runs: runs.map(({ arm, seed, epochs, test, seconds }) => ({
+      ...{ arm, seed, losses: epochs.map(({ loss }) => loss), test, seconds },
+    })),
+    ...{
+      comparison,
+      latency,
+      units: {
+        count: sum('count'),
+        before: sum('before'),
+        swapped: sum('swapped'),
+        original: sum('original'),
+      },
+    },
+    ...{ seconds, cpu: host.cpu, onnxruntime: host.onnxruntime },
+  };
+}
+
+const results = () => (existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : []);
+
+/** Adds a result, in place of an earlier one of the same name. */
+function add(row) {
+  const same = (other) => other.kind === row.kind && other.name === row.name && other.label === row.label;
+  const rows = [...results().filter((other) => !same(other)), row];
+  writeFileSync(RESULTS, `[\n${rows.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
+}
+
+const lossOf = (report) => report.runs.reduce((sum, { test }) => sum + test.loss, 0) / report.runs.length;
+
+/** Tries the rates of a model, and prints the one with the lowest mean loss of both arms. */
+async function choose(name) {
+  const { rates, epochs, choose: count, loss } = MODELS[name];
+  const losses = [];
+  for (const rate of rates) {
+    const report = await run(name, count, [0, CHOICE_IMAGES], { epochs, loss, rate });
+    add(figures(name, 'choice', `rate ${rate}`, report));
+    losses.push(lossOf(report));
+  }
+  console.log(
+    `${name}: rate ${rates[losses.indexOf(Math.min(...losses))]} (${losses.map((one) => one.toFixed(4)).join(', ')})`,
+  );
+}
+
+async function tries(name) {
+  const { epochs, choose: count, loss, rate } = MODELS[name];
+  const all = name === 'resnet20' ? [...TRIES, ...NORM_TRIES] : TRIES;
+  for (const { name: label, ...changed } of all) {
+    const report = await run(name, count, [0, CHOICE_IMAGES], { epochs, loss, rate, ...changed });
+    add(figures(name, 'try', label, report));
+  }
+}
+
+async function table(name) {
+  const { train, epochs, seeds, rate, loss } = MODELS[name];
+  const report = await run(name, train, [CHOICE_IMAGES, 10_000], { epochs, seeds, rate, loss });
+  add(figures(name, 'table', '', report));
+}
+
+const percent = (share) => (100 * share).toFixed(2);
+const shown = ({ accuracy, loss }) => (accuracy === null ? loss.toFixed(5) : percent(accuracy));
+const list = (runs, arm) =>
+  runs
+    .filter((one) => one.arm === arm)
+    .map(({ test }) => shown(test))
+    .join(', ');
+
+function difference({ measure, overall: { value, low, high }, verdict }) {
+  const text = (number) => (measure === 'loss' ? number.toFixed(5) : (100 * number).toFixed(2));
+  return `${text(value)} (${text(low)} to ${text(high)}), ${verdict}`;
+}
+
+function print() {
+  const rows = results();
+  console.log(
+    '| model | trained on | original | plain swap | repaired | Mish, trained | original, trained | Mish − original, trained | never positive: before, Mish, control | time of a run |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
+  for (const { name, data, settings, start, runs, comparison, latency, units } of rows.filter(
+    ({ kind }) => kind === 'table',
+  )) {
+    const what = `${data.train} × ${settings.epochs}, ${settings.rate}`;
+    const before = [start.original, start.plain, start.repaired ?? start.plain].map(shown).join(' | ');
+    const dead = `${units.before}, ${units.swapped}, ${units.original} of ${units.count}`;
+    console.log(
+      `| ${name} | ${what} | ${before} | ${list(runs, 'swapped')} | ${list(runs, 'original')} | ${difference(comparison)} | ${dead} | ${latency.ratio.toFixed(2)} |`,
+    );
+  }
+  for (const kind of ['choice', 'try']) {
+    console.log(
+      `\n| model | ${kind} | images × epochs | Mish | loss | original, trained | loss |\n| --- | --- | --- | --- | --- | --- | --- |`,
+    );
+    for (const { name, label, data, settings, runs } of rows.filter((row) => row.kind === kind)) {
+      const [swapped, original] = ['swapped', 'original'].map(
+        (arm) => runs.find((one) => one.arm === arm).test,
+      );
+      console.log(
+        `| ${name} | ${label} | ${data.train} × ${settings.epochs} | ${shown(swapped)} | ${swapped.loss.toFixed(4)} | ${shown(original)} | ${original.loss.toFixed(4)} |`,
+      );
+    }
+  }
+}
+
+const WORK = { choose, tries };
+const [first, ...rest] = process.argv.slice(2);
+if (first === 'print') print();
+else {
+  const work = WORK[first] ?? table;
+  const names = first === undefined || WORK[first] ? rest : [first, ...rest];
+  for (const name of names.length > 0 ? names : Object.keys(MODELS)) await work(name);
+}
