@@ -115,7 +115,8 @@ async function withBatch(
   remarks: TrainingRemark[],
 ): Promise<Pick<TrainableModel, 'model' | 'batch'>> {
   const batch = fixedBatch(model.document);
-  if (batch === undefined || batch === Object.values(options.feeds)[0]?.dims[0]) return { model, batch };
+  const samples = Object.values(options.feeds)[0]?.dims[0] ?? 0;
+  if (batch === undefined || batch === samples) return { model, batch };
   const freed = await withFreeBatch(model, batch, options.feeds, options);
   if (freed !== undefined) {
     remarks.push({
@@ -124,8 +125,15 @@ async function withBatch(
     });
     return { model: freed, batch: undefined };
   }
-  remarks.push({ code: 'batch-fixed', text: `The model takes only batches of ${batch}` });
+  const runs = runsPerStep(batch, samples);
+  const accumulation = runs > 1 ? `; a step averages the gradients of ${runs} runs` : '';
+  remarks.push({ code: 'batch-fixed', text: `The model takes only batches of ${batch}${accumulation}` });
   return { model, batch };
+}
+
+/** Returns the number of runs whose gradients a step averages, for a model with a fixed batch. */
+export function runsPerStep(batch: number | undefined, wanted: number): number {
+  return batch === undefined ? 1 : Math.max(1, Math.round(wanted / batch));
 }
 
 /** Returns a lookup of the original's weights by their names in the copy. */

@@ -6,12 +6,13 @@ import type { Edit } from '../onnx/splice.js';
 import { readWeight } from '../onnx/weights.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
+import { accumulating } from './accumulate-gradients.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
 import { withBatchNorm } from './insert-batch-norm.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
-import { prepareTraining } from './prepare-training.js';
+import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeModel } from './probe.js';
 import { type TargetRows, targetRows } from './targets.js';
 import {
@@ -88,7 +89,7 @@ export async function planTraining(
   );
   const trainsNorms =
     settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm !== 'frozen';
-  const optimizer = graphOptimizer(settings.optimizer);
+  const optimizer = accumulating(graphOptimizer(settings.optimizer), runsPerStep(plain.batch, wanted));
   const step = trainingStep(model.document, index, probe, {
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
     batchNorm: trainsNorms ? 'train' : 'frozen',

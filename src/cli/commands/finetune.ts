@@ -108,8 +108,11 @@ function trainingOptions(command: Command): void {
     .option('--augment <names>', 'random changes of images: flip, flip-vertical, crop, erase', list)
     .option('--freeze <glob>', 'keep the weights whose name matches (repeatable)', collectValues)
     .addOption(
-      new Option('--bn <kind>', 'statistics of batch normalisation; auto trains them from batches of 32 on')
-        .choices(['auto', 'frozen', 'train'])
+      new Option(
+        '--bn <kind>',
+        'statistics of batch normalisation: auto trains them from batches of 32 on, insert puts folded ones back to train them',
+      )
+        .choices(['auto', 'frozen', 'train', 'insert'])
         .default('auto'),
     )
     .option('--teacher [share]', 'mix the original’s outputs into the targets (share: 0.5)', share)

@@ -44,7 +44,7 @@ export interface Flags extends FormOptions, LabelledFlags {
   clip?: number;
   augment?: Augmentation[];
   freeze?: string[];
-  bn: 'auto' | 'frozen' | 'train';
+  bn: 'auto' | 'frozen' | 'train' | 'insert';
   teacher?: number | true;
   patience?: number;
   calibrate: boolean;

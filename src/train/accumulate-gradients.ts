@@ -1,0 +1,31 @@
+import { plus, scaled, times } from './autodiff/rule.js';
+import type { GraphOptimizer } from './graph-optimizers.js';
+
+/**
+ * Returns an optimiser that averages the gradients of `count` runs and moves the parameters in the last of them, for models that
+ * take only small batches. The learning rate of the last run applies.
+ */
+export function accumulating(optimizer: GraphOptimizer, count: number): GraphOptimizer {
+  if (count === 1) return optimizer;
+  return {
+    states: [...optimizer.states, 'gradient'],
+    scalars: [...optimizer.scalars, 'keep', 'apply'],
+    scalarsAt(run, rate) {
+      const [step, place] = [Math.floor((run - 1) / count), (run - 1) % count];
+      return [...optimizer.scalarsAt(step + 1, rate), place === 0 ? 0 : 1, place === count - 1 ? 1 : 0];
+    },
+    update(tape, parameter, gradient, states, scalars) {
+      const [sum = ''] = states.slice(-1);
+      const [keep = '', apply = ''] = scalars.slice(-2);
+      const [inner, innerScalars] = [states.slice(0, -1), scalars.slice(0, -2)];
+      const average = plus(tape, times(tape, sum, keep), scaled(tape, gradient, 1 / count));
+      const moved = optimizer.update(tape, parameter, average, inner, innerScalars);
+      const isLast = tape.node('Greater', [apply, tape.floats([0.5])]);
+      const chosen = (after: string, before: string) => tape.node('Where', [isLast, after, before]);
+      return {
+        value: chosen(moved.value, parameter),
+        states: [...moved.states.map((name, at) => chosen(name, inner[at] ?? '')), average],
+      };
+    },
+  };
+}
