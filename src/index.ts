@@ -3,6 +3,7 @@
 export { type ErrorCode, OnnxMishError } from './base/error.js';
 export type { OptionHint, OptionName } from './base/option-hint.js';
 export { VERSION } from './base/version.js';
+export type { ReplacementName } from './mish/activation-kinds.js';
 export type { FixedNode, FixOptions, FixReport } from './mish/fix-report.js';
 export { fix /** @deprecated another name for `fix`. */, fix as fixRelu } from './mish/fixes.js';
 export { type FoldOptions, foldSharpness } from './mish/fold.js';

@@ -63,17 +63,17 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
     forms: [
       form('leakyrelu', 'native', {
         types: since(16),
-        steps: single('LeakyRelu', { attributes: { alpha: 'alpha' } }),
+        steps: single('LeakyRelu', { attributes: { alpha: 'slope' } }),
         limits: [no('LeakyRelu')],
       }),
       form('leakyrelu', 'relu', {
         types: since(13),
         steps: [
           ...HALVES,
-          { op: 'Mul', inputs: ['below', 'alpha'], output: 'scaled' },
+          { op: 'Mul', inputs: ['below', 'slope'], output: 'scaled' },
           { op: 'Sub', inputs: ['above', 'scaled'], output: 'y' },
         ],
-        constants: { alpha: 'alpha' },
+        constants: { slope: 'slope' },
       }),
     ],
     f: (x, { leak = DEFAULT_SLOPE }) => leakyRelu(x, leak),

@@ -21,10 +21,14 @@ export interface Variant {
 /** Largest |α| of a mixture. Beyond 8, the cap of the exp form would show in float16 results. */
 export const MAX_SLOPE = 8;
 
-/** Constants derived from α and β. α is rounded to the element type first, so that α and 1 - α add up to 1. */
+/**
+ * Constants derived from α and β. Except for the slope of LeakyReLU, α is rounded to the element type first, so that α and
+ * 1 - α add up to 1.
+ */
 const DERIVED = {
   beta: ({ beta }: Required<Variant>) => beta,
   alpha: ({ leak }: Required<Variant>) => leak ?? 0,
+  slope: ({ leak }: Required<Variant>) => leak ?? 0,
   '2alpha': ({ leak }: Required<Variant>) => 2 * (leak ?? 0),
   '1-alpha': ({ leak }: Required<Variant>) => 1 - (leak ?? 0),
   '(1-alpha)/beta': ({ beta, leak }: Required<Variant>) => (1 - (leak ?? 0)) / beta,
@@ -179,5 +183,8 @@ export function stepsOf(form: Form<string>, sharp: boolean, mixture = false): St
 export function constantValue(constant: Constant, type: FloatType, beta: number, leak?: number): number {
   if (typeof constant === 'number') return constant;
   if (typeof constant !== 'string') return constant[type];
-  return DERIVED[constant]({ beta, leak: leak === undefined ? leak : roundTo(leak, type) });
+  return DERIVED[constant]({
+    beta,
+    leak: leak === undefined || constant === 'slope' ? leak : roundTo(leak, type),
+  });
 }

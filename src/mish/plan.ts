@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
-import { FORMS, type FormName, MAX_SLOPE, type Target } from './forms.js';
+import { FORMS, type FormName, MAX_SLOPE, TARGETS, type Target } from './forms.js';
 import type { SwapReport } from './results.js';
 
 /** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
@@ -69,7 +69,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     schema,
     to = 'mish',
     target,
-    form,
+    form = to === 'mish' ? undefined : 'native',
     beta = 1,
     sites,
     skipped = [],
@@ -78,6 +78,8 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (typeof form !== 'string' || !Object.hasOwn(FORMS, form))
     bad(`form has to be one of ${Object.keys(FORMS).join(', ')}`);
   if (!REPLACEMENTS.includes(to as ReplacementName)) bad(`to has to be one of ${REPLACEMENTS.join(', ')}`);
+  if (target !== undefined && !TARGETS.includes(target as Target))
+    bad(`target has to be one of ${TARGETS.join(', ')}`);
   if (typeof beta !== 'number') bad('beta has to be a number');
   if (!Array.isArray(sites)) return bad('sites has to be a list');
   if (!Array.isArray(skipped)) bad('skipped has to be a list');

@@ -109,7 +109,7 @@ async function swapRaised(
   raised: readonly Edit[],
 ): Promise<{ output: Spliced; report: SwapReport }> {
   const { plan } = options;
-  const to = await loadActivation(plan ? { to: plan.to, beta: plan.beta } : { ...options });
+  const to = await loadActivation(plan ? { to: plan.to, beta: planBeta(plan) } : { ...options });
   const { recipes } = to;
   const { target } = plan ?? options;
   const form = chooseForm(recipes ? { form: 'native', target } : (plan ?? options));
@@ -199,6 +199,11 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form<string>): Chosen
   constants: site.constants,
   difference: site.difference,
 });
+
+/** Returns a sharpness of a plan that is not 1, if there is one. */
+function planBeta({ beta, sites }: Plan): number {
+  return sites.find((site) => (site.beta ?? 1) !== 1)?.beta ?? beta;
+}
 
 /** Moves the sharpness of sites into the weights around them where possible; see `foldSharpness`. */
 async function foldSites(

@@ -261,6 +261,96 @@ describe('the parameters', () => {
   });
 });
 
+describe('a plan', () => {
+  test('of an activation without a sharpness refuses one, for all sites or for one', async () => {
+    const relu = act('LeakyRelu', 17, 'f32');
+    const plan = planOf((await swap(relu, { to: 'relu' })).report);
+    const refusal = { code: 'bad-usage', what: 'ReLU has no sharpness β' };
+    await expect(swap(relu, { plan: { ...plan, beta: 2 } })).rejects.toMatchObject(refusal);
+    const sites = plan.sites.map((site) => ({ ...site, beta: 2 }));
+    await expect(swap(relu, { plan: { ...plan, sites } })).rejects.toMatchObject(refusal);
+  });
+
+  test('chooses the activation, whatever the other options are', async () => {
+    const relu = act('LeakyRelu', 17, 'f32');
+    const plan = planOf((await swap(relu, { to: 'elu' })).report);
+    expect((await swap(relu, { plan, to: 'gelu' })).report.to).toBe('elu');
+  });
+});
+
+describe('in graphs inside others', () => {
+  test('If bodies share the constants of the graph around them', async () => {
+    const branch = (output: string) => ({
+      name: output,
+      node: [node('Relu', ['x'], [output], {}, { name: `${output}/act` })],
+      output: [value(output, 1, ['N', 4])],
+    });
+    const source = model({
+      opset: 13,
+      nodes: [
+        node('If', ['c'], ['y'], {
+          then_branch: { graph: branch('t') },
+          else_branch: { graph: branch('e') },
+        }),
+      ],
+      inputs: [value('x', 1, ['N', 4]), value('c', 9, [])],
+    });
+    const { bytes, report } = await swapped(source, { to: 'hardswish' });
+    expect(report.sites.map(({ scope }) => scope)).toHaveLength(2);
+    expect(decode(bytes).graph?.node?.filter(({ opType }) => opType === 'Constant')).toHaveLength(3);
+    for (const c of [0, 1]) {
+      const given = { x: f32(POINTS, [7, 4]), c: { type: 'bool', dims: [], data: [c] } } as const;
+      expectClose((await run(bytes, given)).y, formula('hardswish', 'f32'));
+    }
+    expect(Buffer.compare(await (await undo(bytes)).bytes(), source)).toBe(0);
+  });
+
+  /** A model that calls a function with an activation once for each type. */
+  const calls = (types: readonly CheckedType[], opset: number, inside = opset) =>
+    model({
+      ...{ opset, ir: 10, domains: { l: 1 } },
+      nodes: types.map((_, at) => node('Act', [`x${at}`], [`y${at}`], {}, { domain: 'l' })),
+      inputs: types.map((type, at) => value(`x${at}`, FLOAT_TYPES[type], ['N'])),
+      outputs: types.map((type, at) => value(`y${at}`, FLOAT_TYPES[type], ['N'])),
+      functions: [
+        {
+          ...{ name: 'Act', domain: 'l', input: ['a'], output: ['b'], node: [node('Relu', ['a'], ['b'])] },
+          opsetImport: [
+            { domain: '', version: inside },
+            { domain: 'l', version: 1 },
+          ],
+        },
+      ],
+    });
+
+  test.each(REPLACEMENTS.filter((name) => name !== 'relu' && name !== 'mish'))(
+    'a function that is called with two types gets %s for both',
+    async (to) => {
+      for (const types of [
+        ['f32', 'f16'],
+        ['f64', 'f32'],
+      ] as const)
+        for (const opset of [15, 20]) {
+          const { bytes, report } = await swapped(calls(types, opset), { to });
+          expect(report.sites).toHaveLength(1);
+          if (to === 'gelu' && types[0] === 'f64') continue; // no kernel
+          const dims = [POINTS.length];
+          const given = types.map((type, at) => [`x${at}`, { type, dims, data: POINTS }] as const);
+          const outputs = await run(bytes, Object.fromEntries(given));
+          for (const [at, type] of types.entries()) expectClose(outputs[`y${at}`], formula(to, type), type);
+        }
+    },
+  );
+
+  test('a function of another opset gets operators that are the same in both, or is skipped', async () => {
+    const reasons = async (to: ReplacementName, inside: number, opset: number) =>
+      (await swap(calls(['f32'], opset, inside), { to })).report.skipped.map(({ reason }) => reason);
+    expect(await reasons('gelu', 20, 22)).toEqual([]);
+    expect(await reasons('elu', 18, 22)).toEqual(['opset-mismatch']);
+    expect(await reasons('hardswish', 14, 20)).toEqual([]);
+  });
+});
+
 describe('the operators', () => {
   test.each<[ReplacementName, number, string[]]>([
     ['relu', 7, ['Relu']],

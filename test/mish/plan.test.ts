@@ -175,6 +175,9 @@ describe('an invalid plan', () => {
       { ...good, sites: [{ scope: 'a', output: 'b', beta: '2' }] },
       /sites\[0\]\.beta/,
     ],
+    ['an activation that cannot be written', { ...good, to: 'relu6' }, /to has to be one of mish, relu,/],
+    ['an activation that is no text', { ...good, to: {} }, /to has to be one of/],
+    ['an unknown target', { ...good, to: 'relu', target: 'npu' }, /target has to be one of cpu, wasm,/],
     ['a number', 7, /JSON object/],
     ['a form that is no text', { ...good, form: 3 }, /form has to be one of softplus, exp, native/],
     ['a form that is a list', { ...good, form: ['exp'] }, /form has to be one of/],
@@ -200,6 +203,8 @@ describe('an invalid plan', () => {
 
   test('only the schema, the form and the sites are required', () => {
     expect(parsePlan({ schema: good.schema, form: 'exp', sites: [] })).toEqual(good);
+    const relu = parsePlan({ schema: good.schema, to: 'relu', sites: [] });
+    expect(relu).toEqual({ ...good, to: 'relu', form: 'native' });
   });
 });
 
