@@ -69,6 +69,8 @@ export async function planTraining(
   const output = outputOf(original.document, settings.output);
   const inputs = sampledInputs(original.document);
   const samples = samplesOf(options, inputs);
+  if (samples.count === 0)
+    throw new OnnxMishError('bad-data', 'there are no samples', { fix: 'Give samples' });
   const wanted = settings.batch ?? Math.min(DEFAULT_BATCH_SAMPLES, samples.count);
   const first = await firstBatch(samples, wanted);
   const plain = await prepareTraining(original, {
