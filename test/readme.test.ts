@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
 const docs = ['start', 'concepts', 'providers', 'how-calibrate-works', 'benchmarks', 'trust', 'dependencies'];
 const examples = ['vite', 'react', 'next', 'node', 'github-actions'];
-const guides = ['swap', 'validate', 'accuracy', 'library', 'page', 'build', 'pipelines', 'workbench'];
+const guides = ['swap', 'validate', 'accuracy', 'library', 'train', 'page', 'build', 'pipelines', 'workbench'];
 /** What a reader reads, by its path. */
 const pages = new Map(
   [
@@ -92,6 +92,24 @@ console.log(JSON.stringify([sites.length, report.form, Buffer.compare(original, 
     );
     const { stdout } = await run(process.execPath, [script], { cwd: folder });
     expect(JSON.parse(stdout)).toEqual([1, 'exp', 0, 'ran', 'ran', '<!doctype html>']);
+  });
+
+  test('has a training that works', async () => {
+    const [code = ''] = blocks('docs/guide/train.md', 'js');
+    const script = join(folder, 'train.mjs');
+    writeFileSync(
+      script,
+      `const numbers = (count) => Float32Array.from({ length: count * 784 }, (_, at) => Math.sin(at) ** 2);
+const arrays = (count) => ({ elemType: 'f32', dims: [count, 1, 28, 28], data: numbers(count) });
+const classes = (count) => Array.from({ length: count }, (_, at) => at % 10);
+const [images, otherImages, labels, otherLabels] = [arrays(64), arrays(20), classes(64), classes(20)];
+${code.replace("'model.onnx'", JSON.stringify(join(root, 'models/lenet5.onnx')))}
+console.log(JSON.stringify([trainer.epochs.length, losses.length, trainer.best]));`,
+    );
+    const { stdout } = await run(process.execPath, [script], { cwd: folder });
+    const lines = stdout.trim().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual([3, 20, expect.any(Number)]);
+    expect(existsSync(join(folder, 'trained.onnx'))).toBe(true);
   });
 
   test('names scripts that there are', () => {

@@ -29,6 +29,7 @@ export default defineConfig({
           { text: 'Keep the accuracy', link: '/guide/accuracy' },
           { text: 'Train it', link: '/guide/finetune' },
           { text: 'Use it as a library', link: '/guide/library' },
+          { text: 'Train a model', link: '/guide/train' },
           { text: 'In a page', link: '/guide/page' },
           { text: 'In a build', link: '/guide/build' },
           { text: 'Many models, and CI', link: '/guide/pipelines' },
