@@ -12,7 +12,17 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
 const docs = ['start', 'concepts', 'providers', 'how-calibrate-works', 'benchmarks', 'trust', 'dependencies'];
 const examples = ['vite', 'react', 'next', 'node', 'github-actions'];
-const guides = ['swap', 'validate', 'accuracy', 'library', 'train', 'page', 'build', 'pipelines', 'workbench'];
+const guides = [
+  'swap',
+  'validate',
+  'accuracy',
+  'library',
+  'train',
+  'page',
+  'build',
+  'pipelines',
+  'workbench',
+];
 /** What a reader reads, by its path. */
 const pages = new Map(
   [
