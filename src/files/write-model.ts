@@ -51,9 +51,12 @@ export function writeText(path: string, text: string, force: boolean): Promise<v
 
 /** Writes bytes to a file, completely or not at all. Throws `io`, also for an existing file unless `force`. */
 export async function writeBytes(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
-  await writeAtomically(path, force, (handle) =>
-    onFile(path, () => writeExactly(handle, [bytes], bytes.length, 0)),
-  );
+  await writeAtomically(path, force, fillWithBytes(bytes, path));
+}
+
+/** Returns a function that writes bytes into an open file; `path` is for messages. */
+export function fillWithBytes(bytes: Uint8Array, path: string): (handle: FileHandle) => Promise<void> {
+  return (handle) => onFile(path, () => writeExactly(handle, [bytes], bytes.length, 0));
 }
 
 /** Consecutive pieces of the output, at most one block. */

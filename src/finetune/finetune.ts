@@ -5,6 +5,7 @@ import type { OnProvider } from '../providers/provider.js';
 import { resolveSettings } from '../train/trainer-options.js';
 import { type ArmOptions, trainerSettings } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
+import { type DataFileContent, withDataFile } from './data-file.js';
 import { judgeTrained } from './judge.js';
 import { finetuneNotes } from './notes.js';
 import type { FinetuneOptions } from './options.js';
@@ -14,6 +15,14 @@ import { type FinishedRun, trainAll } from './trainings.js';
 
 /** Facts about the machine, for the report. */
 export type FinetuneHost = Omit<FinetuneReport['host'], 'onnxruntime'>;
+
+/** A trained model with its report. */
+export interface Finetuned {
+  readonly output: Spliced;
+  /** File of external data that belongs to the output. */
+  readonly data: DataFileContent | undefined;
+  readonly report: FinetuneReport;
+}
 
 const DEFAULT_EPOCHS = 6;
 const DEFAULT_OPTIMIZER = { kind: 'rmsprop' } as const;
@@ -30,7 +39,7 @@ const DEFAULT_WARM_UP_SHARE = 0.05;
 export async function finetuneModel(
   original: LoadedModel,
   given: FinetuneOptions & OnProvider & { readonly host: FinetuneHost },
-): Promise<{ output: Spliced; report: FinetuneReport }> {
+): Promise<Finetuned> {
   const begin = performance.now();
   const {
     epochs = DEFAULT_EPOCHS,
@@ -52,7 +61,12 @@ export async function finetuneModel(
     fixed: { digest, start: start.bytes, isRepaired: start.isRepaired, notes: [...start.notes] },
   });
   options.onProgress?.('judging', 1, undefined);
-  const { output, units, latency, notes } = await judgeTrained(original, prepared, runs, options);
+  const { units, latency, notes, ...trained } = await judgeTrained(original, prepared, runs, options);
+  const { fileName } = given;
+  const { output, data } =
+    fileName === undefined
+      ? { output: trained.output, data: undefined }
+      : await withDataFile(trained.output, original, fileName);
   const facts = {
     ...{ to: 'mish', latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
@@ -61,6 +75,7 @@ export async function finetuneModel(
   };
   return {
     output,
+    data,
     report: {
       schema: FINETUNE_SCHEMA,
       created: new Date().toISOString(),

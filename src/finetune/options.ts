@@ -55,6 +55,8 @@ export interface FinetuneOptions
   /** Number of repetitions with different batches; default 1. The model of the first is the result. */
   readonly seeds?: number | undefined;
   readonly checkpoint?: CheckpointStore | undefined;
+  /** Name of the output's file. With it, weights that were external data go to a data file `<name>.data`; else into the model. */
+  readonly fileName?: string | undefined;
   /** Provider that trains and tests; default the CPU. */
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;

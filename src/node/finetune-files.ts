@@ -1,7 +1,5 @@
-import { type FinetuneHost, finetuneModel } from '../finetune/finetune.js';
+import { type Finetuned, type FinetuneHost, finetuneModel } from '../finetune/finetune.js';
 import type { FinetuneOptions } from '../finetune/options.js';
-import type { FinetuneReport } from '../finetune/report-schema.js';
-import type { Spliced } from '../onnx/splice.js';
 import type { RunnableModel } from '../providers/provider.js';
 import { onCpu } from './calibrate-files.js';
 import { host } from './host.js';
@@ -24,10 +22,7 @@ import { withModel } from './load-model.js';
  * console.log(report.conclusion);
  * await writeModel(output, 'model.mish.onnx');
  */
-export function finetune(
-  model: RunnableModel,
-  options: FinetuneOptions,
-): Promise<{ output: Spliced; report: FinetuneReport }> {
+export function finetune(model: RunnableModel, options: FinetuneOptions): Promise<Finetuned> {
   const work = (loaded: Parameters<typeof finetuneModel>[0]) =>
     finetuneModel(loaded, { ...onCpu(options), host: hostFacts() });
   return withModel(model, work, options);

@@ -1,5 +1,7 @@
 // Fine-tunes a swapped network with labels, beside its control.
 
+export type { DataFileContent } from '../finetune/data-file.js';
+export type { Finetuned } from '../finetune/finetune.js';
 export { labelledArrays } from '../finetune/labelled-arrays.js';
 export type {
   CheckpointStore,

@@ -1,4 +1,4 @@
-import { dirname, parse, resolve } from 'node:path';
+import { dirname, join, parse, resolve } from 'node:path';
 import {
   copyDataFiles,
   type DataAccess,
@@ -11,7 +11,7 @@ import { refuseInput } from '../files/same-file.js';
 import { type Copied, copyShared, removeCopied, type SharedData } from '../files/shared-data.js';
 import { checkedBy, watchFiles } from '../files/unchanged.js';
 import { checkTarget, isDevice, writeTogether } from '../files/write-atomically.js';
-import { fillWithModel, type WriteOptions } from '../files/write-model.js';
+import { fillWithBytes, fillWithModel, type WriteOptions } from '../files/write-model.js';
 import { type UndoReport, undoDocument, undoReport } from '../mish/history.js';
 import type { SwapReport } from '../mish/results.js';
 import { type RetargetOptions, type RetargetReport, retargetDocument } from '../mish/retarget-document.js';
@@ -32,6 +32,15 @@ export interface Written<Report> {
   readonly output: string;
   /** Data files that were copied to the output's folder. */
   readonly copied: readonly string[];
+  /** New data file of the output; absent without one. */
+  readonly data?: string | undefined;
+  readonly report: Report;
+}
+
+/** Model to write, with a new data file if it has one. */
+export interface Transformed<Report> {
+  readonly output: Spliced;
+  readonly data?: { readonly location: string; readonly bytes: Uint8Array } | undefined;
   readonly report: Report;
 }
 
@@ -114,7 +123,7 @@ export async function transformFile<Report>(
   input: string,
   options: FileOptions,
   tag: string,
-  work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
+  work: (document: OnnxDocument) => Promise<Transformed<Report>>,
 ): Promise<Written<Report>> {
   const path = options.output ?? outputName(input, tag);
   const force = options.force ?? false;
@@ -132,7 +141,8 @@ export async function transformFile<Report>(
       await file.checkUnchanged();
       await checkData();
     };
-    const { output, report } = await checkedBy(checkAll, () => work(document));
+    const { output, data: ownData, report } = await checkedBy(checkAll, () => work(document));
+    const dataPath = ownData && join(dirname(path), ownData.location);
     const dataBytes = copies.reduce((sum, { bytes }) => sum + bytes, 0);
     const tell = (done: number) => options.onProgress?.(done, dataBytes + output.size);
     let done = 0;
@@ -147,12 +157,15 @@ export async function transformFile<Report>(
     if (shared !== undefined) await copyShared(copies, copied, shared, { ...copyOptions, force });
     await writeTogether(force, async (batch) => {
       if (shared === undefined) await copyDataFiles(copies, batch, copyOptions);
+      if (ownData !== undefined && dataPath !== undefined)
+        await batch.write(dataPath, fillWithBytes(ownData.bytes, dataPath));
       const onProgress = (written: number) => tell(dataBytes + written);
       await batch.write(path, (handle) => fillWithModel(output, handle, path, { signal, onProgress }));
       await checkAll();
       await options.verify?.();
     });
-    return { output: path, copied: copies.map(({ to }) => to), report };
+    const more = dataPath === undefined ? {} : { data: dataPath };
+    return { output: path, copied: copies.map(({ to }) => to), ...more, report };
   } catch (error) {
     // With force the copies may have replaced older files, so they stay.
     if (!force && options.shared !== undefined) await removeCopied(copied, options.shared);

@@ -126,15 +126,42 @@ const DATA_FIELDS: readonly number[] = Object.values(DATA);
  * models may share a data file. All other fields of the tensor stay. Throws `bad-usage` for a wrong number of values.
  */
 export async function weightEdit(
-  { source }: OnnxDocument,
-  { name, tensor, type }: Weight,
+  document: OnnxDocument,
+  weight: Weight,
   values: ArrayLike<number>,
 ): Promise<Edit> {
-  const { frame, dims } = tensor;
-  const count = dims.reduce((product, dim) => product * dim, 1);
-  if (frame === undefined || values.length !== count) {
+  const { name, tensor, type } = weight;
+  const count = tensor.dims.reduce((product, dim) => product * dim, 1);
+  if (tensor.frame === undefined || values.length !== count) {
     throw new OnnxMishError('bad-usage', `the tensor '${name}' needs ${count} values, got ${values.length}`);
   }
+  return dataEdit(document, weight, messageField(DATA.raw, floatBytes(values, type)));
+}
+
+/** Returns the edit that puts a weight's data into a file of external data. All other fields of the tensor stay. */
+export function externalEdit(
+  document: OnnxDocument,
+  weight: Weight,
+  place: { readonly location: string; readonly offset: number; readonly length: number },
+): Promise<Edit> {
+  const entries = Object.entries(place).map(([key, value]) =>
+    messageField(
+      DATA.external,
+      concat([messageField(1, encoder.encode(key)), messageField(2, encoder.encode(String(value)))]),
+    ),
+  );
+  return dataEdit(document, weight, concat([...entries, IS_EXTERNAL]));
+}
+
+const encoder = new TextEncoder();
+/** The field data_location with the value EXTERNAL. */
+const IS_EXTERNAL = Uint8Array.of(DATA.location * 8, 1);
+
+/** Returns the edit that replaces a tensor's data fields. All other fields of the tensor stay. */
+async function dataEdit({ source }: OnnxDocument, { name, tensor }: Weight, data: Uint8Array): Promise<Edit> {
+  const { frame } = tensor;
+  if (frame === undefined)
+    throw new OnnxMishError('bad-usage', `the tensor '${name}' has no place in the file`);
   const kept: Uint8Array[] = [];
   const reader = createReader(source);
   reader.place = `the tensor '${name}'`;
@@ -142,6 +169,5 @@ export async function weightEdit(
     if (DATA_FIELDS.includes(field.number)) return undefined;
     return source.read(field.start, field.end - field.start).then((bytes) => void kept.push(bytes));
   });
-  const bytes = concat([...kept, messageField(DATA.raw, floatBytes(values, type))]);
-  return { start: frame.start, end: frame.end, bytes, frame };
+  return { start: frame.start, end: frame.end, bytes: concat([...kept, data]), frame };
 }

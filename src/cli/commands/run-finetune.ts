@@ -1,6 +1,7 @@
-import { basename, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import type { Augmentation } from '../../data/augment.js';
+import { checkTarget } from '../../files/write-atomically.js';
 import { finetuneModel } from '../../finetune/finetune.js';
 import type { FormOptions } from '../../mish/swap.js';
 import { onCpu } from '../../node/calibrate-files.js';
@@ -8,6 +9,7 @@ import { type CheckpointFile, openCheckpoint } from '../../node/checkpoint-file.
 import { host } from '../../node/host.js';
 import { withScannedModel } from '../../node/load-model.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
 import { durationText, renderFinetune } from '../../render/finetune.js';
 import type { OptimizerOptions } from '../../train/graph-optimizers.js';
 import type { LossName } from '../../train/losses.js';
@@ -61,7 +63,7 @@ export interface Flags extends FormOptions, LabelledFlags {
 
 /** Swaps and trains a model, writes the result, and prints the report. */
 export async function run(input: string, flags: Flags): Promise<void> {
-  const { force, report: html, allowOutsideData } = flags;
+  const { force = false, report: html, allowOutsideData } = flags;
   const output = flags.output ?? outputName(input, 'mish');
   if ((await isPiped(input)) || (await isPiped(output))) {
     throw new OnnxMishError('bad-usage', 'finetune reads and writes files', {
@@ -78,32 +80,30 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const session = { threads: flags.threads, allowOutsideData };
   const bar = steps();
   const options = { ...optionsOf(flags, checkpoint), ...readLabelled(flags, signal), signal, session };
+  const work = async (model: LoadedModel) => {
+    const fileName = basename(output);
+    if (model.document.external.length > 0)
+      await checkTarget(join(dirname(output), `${fileName}.data`), force);
+    return finetuneModel(
+      { ...model, name: basename(input) },
+      onCpu({
+        ...{ ...options, fileName, host: host() },
+        ...{ onProgress: showProgress(bar.update), onEstimate: sayEstimate },
+      }),
+    );
+  };
+  const files = { output, force, signal, allowOutsideData };
   const { report, ...written } = await checkpoint
     .during(() =>
-      transformFile(input, { output, force, signal, allowOutsideData }, 'mish', (document) =>
-        withScannedModel(
-          input,
-          document,
-          (model) =>
-            finetuneModel(
-              { ...model, name: basename(input) },
-              onCpu({
-                ...options,
-                host: host(),
-                onProgress: showProgress(bar.update),
-                onEstimate: sayEstimate,
-              }),
-            ),
-          session,
-        ),
-      ),
+      transformFile(input, files, 'mish', (document) => withScannedModel(input, document, work, session)),
     )
     .finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;
     const text = renderFinetune(report, { clean, all: flags.all, hint: ALL_HINT });
-    say([head, ...describeCopied(written.copied), '', text].join('\n'));
+    const data = written.data === undefined ? [] : [`  weights in ${clean(written.data)}`];
+    say([head, ...data, ...describeCopied(written.copied), '', text].join('\n'));
   }
   if (html === undefined) return;
   const { renderHtmlFinetune } = await import('../../render/html/render.js');

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { parseFinetuneReport } from '../../../src/finetune/report-schema.js';
-import { classified, classifiedArchive, classifier } from '../../support/classified.js';
+import { CLASSES, classified, classifiedArchive, classifier, FEATURES } from '../../support/classified.js';
 import { cli, cliJson, outcome, start } from '../../support/cli.js';
 import { type Folder, tempFolder } from '../../support/folder.js';
 import { npy, raw } from '../../support/numpy.js';
@@ -167,4 +167,46 @@ test('NaN in the data and one class only are named with their file', async () =>
   expect((await cli(quick, { cwd: folder.path })).stderr).toMatch(/^onnx-mish: s\.npz: .*NaN in sample 2/);
   await writeFile(folder.at('s.npz'), archive(classified(60).x.data, new Uint8Array(60)));
   expect((await cli(quick, { cwd: folder.path })).stderr).toContain('all labels are 0');
+});
+
+test('weights from a data file go to a new data file beside the output', async () => {
+  const { model, node, value } = await import('../../support/model.js');
+  const folder = await prepared();
+  const data = new Float32Array(FEATURES * CLASSES).map((_, at) => Math.cos(at));
+  await folder.write('w.data', raw(data));
+  const entry = (key: string, text: string) => ({ key, value: text });
+  await folder.write(
+    'm.onnx',
+    model({
+      nodes: [node('Gemm', ['x', 'w'], ['h']), node('Relu', ['h'], ['a']), node('Gemm', ['a', 'v'], ['y'])],
+      initializers: [
+        {
+          ...{ name: 'w', dims: [FEATURES, CLASSES], dataType: 1, dataLocation: 1 },
+          externalData: [entry('location', 'w.data'), entry('offset', '0'), entry('length', '48')],
+        },
+        { name: 'v', dims: [CLASSES, CLASSES], dataType: 1, floatData: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
+      ],
+      inputs: [value('x', 1, ['N', FEATURES])],
+      outputs: [value('y', 1, ['N', CLASSES])],
+    }),
+  );
+  const { code, stdout, stderr } = await cli(quick, { cwd: folder.path });
+  expect(code, stderr).toBe(0);
+  expect(stdout).toContain('  weights in m.mish.onnx.data\n');
+  expect(await folder.list()).toEqual(['m.mish.onnx', 'm.mish.onnx.data', 'm.onnx', 's.npz', 'w.data']);
+  expect(await folder.read('w.data')).toEqual(raw(data));
+  const trained = await folder.read('m.mish.onnx.data');
+  expect(trained).toHaveLength(48);
+  expect(trained).not.toEqual(raw(data));
+  const inspected = await cliJson(['inspect', 'm.mish.onnx', '--json'], { cwd: folder.path });
+  expect(inspected.json).toMatchObject({ externalData: ['m.mish.onnx.data'] });
+  const run = await cli(['validate', 'm.onnx', 'm.mish.onnx', '--no-latency', '--dim', 'N=4'], {
+    cwd: folder.path,
+  });
+  expect(run.code, run.stderr).toBe(0);
+  const again = await cli([...quick, '-o', 'other.onnx'], { cwd: folder.path });
+  expect(again.code, again.stderr).toBe(0);
+  await folder.write('third.onnx.data', 'mine');
+  const refused = await cli([...quick, '-o', 'third.onnx'], { cwd: folder.path });
+  expect([refused.code, refused.stderr.includes('third.onnx.data')]).toEqual([2, true]);
 });
