@@ -11,6 +11,16 @@ import { spliceWithRecord } from './history.js';
 import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
+import { resized } from './webgl/resize.js';
+import {
+  constantOf,
+  gathers,
+  integers,
+  paddedLrn,
+  readIntegers,
+  reduction,
+  slicesOfSplit,
+} from './webgl/rewrites.js';
 
 /** Does what `fix` does, for a scanned document. */
 export async function fixDocument(
@@ -33,89 +43,66 @@ export async function webglFixes(
   analysis: Analysis = analyse(document),
 ): Promise<Fixes> {
   const loaded = load(document, analysis, rewritten);
-  const wanted = new Map<Node, Set<Remedy>>();
-  const fixes: FixedNode[] = [];
+  const wanted = new Map<Node, Map<Remedy, string>>();
   for (const { says, remedies } of curableFaults(loaded)) {
     for (const { at, kind } of remedies) {
-      const kinds = wanted.get(at) ?? new Set();
+      const kinds = wanted.get(at) ?? new Map();
       if (kinds.has(kind) || rewriteObstacle(at) !== undefined) continue;
-      wanted.set(at, kinds.add(kind));
-      const [output = ''] = at.outputs;
-      fixes.push({ label: nodeLabel(at), node: at.name, op: at.opType, output, fix: kind, why: says });
+      wanted.set(at, kinds.set(kind, says));
     }
   }
   const fresh = namer(document, new Set(), 'webgl');
+  const fixes: FixedNode[] = [];
   const edits: Edit[] = [];
   for (const [node, kinds] of wanted) {
     const { start, end } = node.span;
     // An encoded graph with a single node equals that node as a field of a graph.
     const [proto] = onnx.GraphProto.decode(await document.source.read(start, end - start)).node;
     if (proto === undefined) continue;
-    const parts = kinds.has('slice') ? await lengthsOf(node, loaded, document) : undefined;
-    const nodes = parts ? sliced(proto, parts, fresh) : remedied(proto, node, kinds, loaded, fresh);
+    const others = await replaced(proto, node, kinds, loaded, document, fresh);
+    if (others === undefined) for (const kind of REPLACING) kinds.delete(kind);
+    if (kinds.size === 0) continue; // it cannot be written in another way
+    const nodes = others ?? remedied(proto, node, kinds, loaded, fresh);
     edits.push(replacing(node, concat(nodes.map((one) => nodeField('graph', one)))));
+    const [output = ''] = node.outputs;
+    for (const [fix, why] of kinds) {
+      if (others !== undefined && !REPLACING.includes(fix)) continue; // not needed any more
+      fixes.push({ label: nodeLabel(node), node: node.name, op: node.opType, output, fix, why });
+    }
   }
   return { edits, fixes };
 }
 
-const { INT, INTS, TENSOR } = onnx.AttributeProto.AttributeType;
+const { INT, INTS } = onnx.AttributeProto.AttributeType;
 
-/** Reads the lengths of a Split's parts. */
-async function lengthsOf(
+/** The remedies that write other operators in a node's place, if its lengths are known. */
+const REPLACING: readonly Remedy[] = ['slice', 'gather', 'reduce', 'resize', 'pad'];
+
+/** Returns the nodes of other operators that replace a node; undefined if it stays, with another remedy or none. */
+async function replaced(
+  proto: onnx.INodeProto,
   node: Node,
+  kinds: ReadonlyMap<Remedy, string>,
   loaded: Loaded,
-  { source }: OnnxDocument,
-): Promise<number[] | undefined> {
-  const parts = partsOf(node, loaded);
-  if (parts === undefined || typeof parts === 'number') return node.outputs.map(() => parts ?? 0);
-  const { start = 0, end = 0 } = parts.frame ?? {};
-  const { int64Data, rawData } = onnx.TensorProto.decode(await source.read(start, end - start));
-  if (rawData.length === 0) return int64Data;
-  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  return Array.from({ length: rawData.length >> 3 }, (_, place) => Number(view.getBigInt64(8 * place, true)));
-}
-
-/** Builds a Constant node for a one-dimensional tensor. */
-function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto & { name: string } {
-  return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: TENSOR, t }] };
-}
-
-const integer = (name: string, value: number) =>
-  constantOf(name, { dataType: DataType.INT64, dims: [1], int64Data: [value] });
-
-/** Builds a Slice for each part of a Split. */
-function sliced(
-  { name, input, output, attribute }: onnx.INodeProto,
-  lengths: readonly number[],
+  document: OnnxDocument,
   fresh: (wanted: string) => string,
-): onnx.INodeProto[] {
-  const axis = Number(attribute?.find((one) => one.name === 'axis')?.i ?? 0);
-  let at = 0;
-  return (output ?? []).flatMap((y, place) => {
-    const from = at;
-    at += lengths[place] ?? 0;
-    if (y === '') return [];
-    const numbers = Object.entries({ from, to: at, axis }).map(([what, value]) =>
-      integer(fresh(`${y}/webgl/${what}`), value),
-    );
-    const operands = [...(input ?? []).slice(0, 1), ...numbers.map((one) => one.name)];
-    return [
-      ...numbers,
-      {
-        opType: 'Slice',
-        name: place === 0 ? (name ?? '') : fresh(`${y}/webgl/slice`),
-        input: operands,
-        output: [y],
-      },
-    ];
-  });
+): Promise<onnx.INodeProto[] | undefined> {
+  if (kinds.has('resize')) return resized(node, loaded, document, fresh);
+  if (kinds.has('pad')) return paddedLrn(proto, node, opsetOf(loaded.graph), fresh);
+  if (kinds.has('gather')) return gathers(node, loaded, document, fresh);
+  if (kinds.has('reduce')) return reduction(node, loaded, document, fresh);
+  if (!kinds.has('slice')) return undefined;
+  const parts = partsOf(node, loaded);
+  const isEven = parts === undefined || typeof parts === 'number';
+  const lengths = isEven ? node.outputs.map(() => parts ?? 0) : await readIntegers(parts, document);
+  return lengths && slicesOfSplit(proto, lengths, fresh);
 }
 
 /** Returns the nodes that replace a node. Not split, since each remedy works on the previous ones' result. */
 function remedied(
   proto: onnx.INodeProto,
   node: Node,
-  kinds: ReadonlySet<Remedy>,
+  kinds: ReadonlyMap<Remedy, string>,
   loaded: Loaded,
   fresh: (wanted: string) => string,
 ): onnx.INodeProto[] {
@@ -180,7 +167,7 @@ function remedied(
     proto.input?.splice(0, 1, up);
     proto.output?.splice(0, 1, down);
     nodes = [change('Unsqueeze', x, up, up), proto, change('Squeeze', down, y, fresh(`${y}/webgl/rows`))];
-    if (isInput) nodes.unshift(integer(axis, 3));
+    if (isInput) nodes.unshift(integers(axis, 3));
   }
   if (kinds.has('bound')) {
     const top = fresh(`${y}/webgl/max`);

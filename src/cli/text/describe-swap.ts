@@ -90,6 +90,10 @@ const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   slice: 'as Slices',
   empty: 'with empty tensors for omitted inputs',
   image: 'as a convolution over images of one column',
+  gather: 'as Gather',
+  reduce: 'as pooling or MatMul',
+  resize: 'as Gather or MatMul',
+  pad: 'over channels padded with zeros',
   before: 'a multiplication by 1 before it, so that other nodes read the unchanged tensor',
 };
 

@@ -5,12 +5,15 @@ import { misplaced } from './layout.js';
 import { isRemoved, type Loaded } from './loaded.js';
 import { powerOf } from './power.js';
 import { dotProducts, mixedUp, programsOfUnstatedKernels, tooLate } from './programs.js';
+import { resizeObstacle } from './resize.js';
+import { hasAxesInput, hasStep, readsBeyond } from './rewrites.js';
 
 /**
  * Change that avoids a WebGL bug, in this order: a no-op Cast between a Conv and its activation; a no-op Cast for an Identity; a
  * product with 1 after a node; `kernel_shape` of a Conv; Mul for Pow; an upper bound for Clip; a zero third input of Gemm;
  * Slices for Split; empty tensors for absent inputs of Resize; an InstanceNormalization of images for one of rows; a
- * product with 1 before a Resize.
+ * product with 1 before a Resize; Gather for a Slice with steps; pooling or products for a reduction;
+ * Gather or products for a Resize; an LRN over padded channels.
  */
 export type Remedy =
   | 'unfuse'
@@ -23,7 +26,11 @@ export type Remedy =
   | 'slice'
   | 'empty'
   | 'image'
-  | 'before';
+  | 'before'
+  | 'gather'
+  | 'reduce'
+  | 'resize'
+  | 'pad';
 
 /** Silent error that WebGL of onnxruntime-web 1.30.0 may make at a node, with its remedies. */
 export interface Fault {
@@ -175,10 +182,21 @@ function refusals(node: Node, loaded: Loaded): Fault[] {
   const { graph, analysis } = loaded;
   if (op === 'Gemm' && inputs.length === 2 && castable(analysis, graph, inputs[0] ?? ''))
     return fault("WebGL's Gemm needs its third input", 'bias');
-  if (op === 'Resize' && inputs.length === 4 && inputs[3] !== '' && inputs.includes(''))
-    return fault("WebGL's Resize needs roi and scales beside sizes", 'empty');
   if (op === 'InstanceNormalization' && loaded.dims(inputs[0] ?? '')?.length === 3)
     return fault("WebGL's InstanceNormalization needs four dimensions", 'image');
+  const isKnown = castable(analysis, graph, inputs[0] ?? '');
+  const remedies = (kind: Remedy) => (isKnown ? [{ kind, at: node }] : []);
+  const resize = resizeObstacle(node, loaded);
+  if (resize !== undefined) return [{ node, ...resize, remedies: remedies('resize') }];
+  if (op === 'Resize' && inputs.length === 4 && inputs[3] !== '' && inputs.includes(''))
+    return fault("WebGL's Resize needs roi and scales beside sizes", 'empty');
+  if (readsBeyond(node, loaded)) {
+    const says = "WebGL's LRN reads beyond the first and the last channel";
+    return [{ node, says, remedies: remedies('pad') }];
+  }
+  if (hasStep(node, loaded)) return fault("WebGL's Slice supports only steps of 1", 'gather');
+  if (hasAxesInput(node, loaded) && isKnown)
+    return fault(`WebGL's ${op} takes its axes as an attribute only`, 'reduce');
   if (op !== 'Split' || opsetOf(graph) < 13 || partsOf(node, loaded) === undefined) return [];
   return fault('WebGL has no Split from opset 13', 'slice');
 }

@@ -70,17 +70,8 @@ function programOf({ node, dims, int, text }: NodeFacts): (Program & { what: str
 const MISTAKES: Readonly<Record<string, (facts: NodeFacts) => string | undefined>> = {
   AveragePool: dilated,
   MaxPool: dilated,
-  Resize: ({ dims, text }) => {
-    const [height, width] = dims(0)?.slice(-2) ?? [];
-    const isSquare = typeof height === 'number' && height === width;
-    return text('coordinate_transformation_mode') === 'align_corners' && !isSquare
-      ? "WebGL's Resize exchanges height and width if coordinates are align_corners"
-      : undefined;
-  },
   Shape: ({ int }) =>
     (int('start') ?? 0) !== 0 || int('end') !== undefined ? "WebGL's Shape ignores start and end" : undefined,
-  LRN: ({ int }) =>
-    (int('size') ?? 1) > 1 ? "WebGL's LRN reads beyond the first and the last channel" : undefined,
   Cast: ({ int, type }) => {
     const isFloat = floatType(type(0)) !== undefined;
     const to = int('to');

@@ -1,7 +1,7 @@
 import { attribute, type Node } from '../../onnx/document.js';
+import { resizeWeights } from '../../onnx/resize-weights.js';
 import { alongAxis } from './along-axis.js';
 import { SCATTER_ADDS_OPSET, zeros } from './gradients-select.js';
-import { resizeWeights } from './resize-weights.js';
 import { axisOf, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
 

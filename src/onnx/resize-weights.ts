@@ -1,5 +1,5 @@
 // Resize as a matrix per axis, from input elements to output elements.
-import { attribute, type Node } from '../../onnx/document.js';
+import { attribute, type Node } from './document.js';
 
 /** Sizes and scale of a resized axis. */
 export interface ResizedAxis {

@@ -1,0 +1,252 @@
+// Nodes that compute what WebGL's operator refuses by operators that WebGL has.
+import { onnx } from '../../../proto/onnx.js';
+import { attribute, type Node, type OnnxDocument, opsetOf, type StoredTensor } from '../../onnx/document.js';
+import { DataType } from '../../onnx/types.js';
+import type { Loaded } from './loaded.js';
+
+/** Returns a name that the model does not have yet. */
+export type Fresh = (wanted: string) => string;
+
+const { INT, INTS, TENSOR } = onnx.AttributeProto.AttributeType;
+
+/** Builds a Constant node for a tensor. */
+export function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto & { name: string } {
+  return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: TENSOR, t }] };
+}
+
+/** Builds a Constant node for a one-dimensional tensor of integers. */
+export const integers = (name: string, ...int64Data: number[]) =>
+  constantOf(name, { dataType: DataType.INT64, dims: [int64Data.length], int64Data });
+
+/** Reads a tensor that the model file holds. */
+export async function tensorOf({ frame }: StoredTensor, { source }: OnnxDocument): Promise<onnx.TensorProto> {
+  const { start = 0, end = 0 } = frame ?? {};
+  return onnx.TensorProto.decode(await source.read(start, end - start));
+}
+
+/** Reads a tensor of 64-bit integers; undefined if the model file does not hold it. */
+export async function readIntegers(
+  tensor: StoredTensor | undefined,
+  document: OnnxDocument,
+): Promise<number[] | undefined> {
+  if (tensor?.elemType !== DataType.INT64 || tensor.external !== undefined) return undefined;
+  const { int64Data, rawData } = await tensorOf(tensor, document);
+  if (rawData.length === 0) return int64Data;
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  return Array.from({ length: rawData.length >> 3 }, (_, place) => Number(view.getBigInt64(8 * place, true)));
+}
+
+/** Builds a Slice for each part of a Split. */
+export function slicesOfSplit(
+  { name, input, output, attribute }: onnx.INodeProto,
+  lengths: readonly number[],
+  fresh: Fresh,
+): onnx.INodeProto[] {
+  const axis = Number(attribute?.find((one) => one.name === 'axis')?.i ?? 0);
+  let at = 0;
+  return (output ?? []).flatMap((y, place) => {
+    const from = at;
+    at += lengths[place] ?? 0;
+    if (y === '') return [];
+    const numbers = Object.entries({ from, to: at, axis }).map(([what, value]) =>
+      integers(fresh(`${y}/webgl/${what}`), value),
+    );
+    return [
+      ...numbers,
+      {
+        opType: 'Slice',
+        name: place === 0 ? (name ?? '') : fresh(`${y}/webgl/slice`),
+        input: [...(input ?? []).slice(0, 1), ...numbers.map((one) => one.name)],
+        output: [y],
+      },
+    ];
+  });
+}
+
+/** Operators whose axes became an input, and the opset from which. */
+const REDUCES: Readonly<Record<string, number>> = { ReduceSum: 13, ReduceMean: 18, ReduceMax: 18 };
+
+/** Returns whether a node reduces along axes that are an input, which WebGL does not read. */
+export const hasAxesInput = ({ opType, inputs }: Node, { graph }: Pick<Loaded, 'graph'>) =>
+  Object.hasOwn(REDUCES, opType) && opsetOf(graph) >= (REDUCES[opType] ?? 0) && (inputs[1] ?? '') !== '';
+
+/**
+ * Builds a reduction along the last two axes, or one of them: global pooling of images, or products with a matrix of one column or
+ * one row. Undefined for other axes, or if a length is not known.
+ */
+export async function reduction(
+  node: Node,
+  loaded: Loaded,
+  document: OnnxDocument,
+  fresh: Fresh,
+): Promise<onnx.INodeProto[] | undefined> {
+  const [x = '', axesInput = ''] = node.inputs;
+  const [y = ''] = node.outputs;
+  const dims = loaded.dims(x);
+  const given = await readIntegers(loaded.constant(axesInput), document);
+  if (dims === undefined || given === undefined || given.length === 0) return undefined;
+  const rank = dims.length;
+  const axes = given.map((axis) => (axis < 0 ? axis + rank : axis)).toSorted((a, b) => a - b);
+  if (axes.length !== new Set(axes).size || axes.some((axis) => axis < rank - 2 || axis >= rank))
+    return undefined;
+  const keeps = (attribute(node, 'keepdims')?.i ?? 1) !== 0;
+  const kept = keeps ? y : fresh(`${y}/webgl/kept`);
+  const squeeze = (): onnx.INodeProto[] => {
+    if (keeps) return [];
+    const numbers = integers(fresh(`${y}/webgl/axes`), ...axes);
+    return [
+      numbers,
+      { opType: 'Squeeze', name: fresh(`${y}/webgl/squeeze`), input: [kept, numbers.name], output: [y] },
+    ];
+  };
+  const isImage = rank === 4 && axes.length === 2;
+  if (isImage && node.opType !== 'ReduceSum') {
+    const opType = node.opType === 'ReduceMean' ? 'GlobalAveragePool' : 'GlobalMaxPool';
+    return [{ opType, name: node.name, input: [x], output: [kept] }, ...squeeze()];
+  }
+  const lengths = axes.map((axis) => dims[axis]);
+  if (node.opType === 'ReduceMax' || rank < 2 || !lengths.every((length) => typeof length === 'number'))
+    return undefined;
+  const nodes: onnx.INodeProto[] = [];
+  let from = x;
+  for (const [place, axis] of axes.entries()) {
+    const length = lengths[place] ?? 0;
+    const isLast = axis === rank - 1;
+    const weights = fresh(`${y}/webgl/weights`);
+    const to = place === axes.length - 1 ? kept : fresh(`${y}/webgl/sum`);
+    const value = node.opType === 'ReduceMean' ? 1 / length : 1;
+    nodes.push(
+      constantOf(weights, {
+        dataType: DataType.FLOAT,
+        dims: isLast ? [length, 1] : [1, length],
+        floatData: new Array<number>(length).fill(value),
+      }),
+      {
+        opType: 'MatMul',
+        name: place === 0 ? node.name : fresh(`${y}/webgl/product`),
+        input: isLast ? [from, weights] : [weights, from],
+        output: [to],
+      },
+    );
+    from = to;
+  }
+  return [...nodes, ...squeeze()];
+}
+
+/** Returns whether a Slice has a step other than 1. */
+export const hasStep = (
+  { opType, inputs }: Node,
+  { graph, constant }: Pick<Loaded, 'graph' | 'constant'>,
+) => {
+  const step = opType === 'Slice' && opsetOf(graph) >= 10 ? constant(inputs[4] ?? '') : undefined;
+  return step !== undefined && step.scalar !== 1;
+};
+
+/** Builds a Gather for each axis of a Slice; undefined if an axis's length is not known. */
+export async function gathers(
+  node: Node,
+  loaded: Loaded,
+  document: OnnxDocument,
+  fresh: Fresh,
+): Promise<onnx.INodeProto[] | undefined> {
+  const [x = '', ...operands] = node.inputs;
+  const [y = ''] = node.outputs;
+  const dims = loaded.dims(x);
+  const read = (slot: number) => readIntegers(loaded.constant(operands[slot] ?? ''), document);
+  const [starts, ends, steps] = [await read(0), await read(1), await read(3)];
+  const axes = (operands[2] ?? '') === '' ? starts?.map((_, axis) => axis) : await read(2);
+  if (dims === undefined || !starts || !ends || !steps || !axes || axes.length === 0) return undefined;
+  const nodes: onnx.INodeProto[] = [];
+  let from = x;
+  for (const [place, given] of axes.entries()) {
+    const axis = given < 0 ? given + dims.length : given;
+    const length = dims[axis];
+    const [start, end, step] = [starts[place], ends[place], steps[place]];
+    if (typeof length !== 'number' || start === undefined || end === undefined || !step) return undefined;
+    const places = placesOf(length, start, end, step);
+    if (places.length === 0) return undefined; // WebGL has no empty tensors
+    const to = place === axes.length - 1 ? y : fresh(`${y}/webgl/part`);
+    const name = place === 0 ? node.name : fresh(`${y}/webgl/gather`);
+    nodes.push(...gatherNodes({ name, from, to, axis, places }, fresh));
+    from = to;
+  }
+  return nodes;
+}
+
+/** What a Gather along an axis takes, and from where to where. */
+export interface Gathering {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly axis: number;
+  readonly places: readonly number[];
+}
+
+export function gatherNodes({ name, from, to, axis, places }: Gathering, fresh: Fresh): onnx.INodeProto[] {
+  const indices = integers(fresh(`${to}/webgl/places`), ...places);
+  const attribute = [{ name: 'axis', type: INT, i: axis }];
+  return [indices, { opType: 'Gather', name, input: [from, indices.name], output: [to], attribute }];
+}
+
+/** Returns whether an LRN reads beyond the channels on WebGL: always, unless channels around them were added before. */
+export function readsBeyond(node: Node, { graph, analysis, readers }: Loaded): boolean {
+  if (node.opType !== 'LRN' || (attribute(node, 'size')?.i ?? 1) <= 1) return false;
+  const [[x = ''], [y = '']] = [node.inputs, node.outputs];
+  const isPadded = analysis.index.producer(graph, x)?.opType === 'Pad';
+  return !(isPadded && readers(y).every(({ opType }) => opType === 'Slice'));
+}
+
+/**
+ * Builds an LRN over more channels, of zeros, on both sides: WebGL reads beyond the first and the last channel. They are cut off
+ * afterwards.
+ */
+export function paddedLrn(
+  proto: onnx.INodeProto,
+  node: Node,
+  opset: number,
+  fresh: Fresh,
+): onnx.INodeProto[] {
+  const [[x = ''], [y = '']] = [node.inputs, node.outputs];
+  const size = attribute(node, 'size')?.i ?? 1;
+  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+  const pads = [0, before, 0, 0, 0, after, 0, 0];
+  const [padded, wide] = [fresh(`${y}/webgl/padded`), fresh(`${y}/webgl/wide`)];
+  const numbers = (what: string, ...values: number[]) => integers(fresh(`${y}/webgl/${what}`), ...values);
+  const [amounts, starts, ends, axes] = [
+    numbers('pads', ...pads),
+    numbers('from', before),
+    numbers('to', -after),
+    numbers('axis', 1),
+  ];
+  const pad: onnx.INodeProto = { opType: 'Pad', name: padded, output: [padded] };
+  const slice: onnx.INodeProto = { opType: 'Slice', name: fresh(`${y}/webgl/cut`), output: [y] };
+  const isOldPad = opset < 11;
+  const isOldSlice = opset < 10;
+  const ints = (name: string, ...ints: number[]) => ({ name, type: INTS, ints });
+  return [
+    ...(isOldPad ? [] : [amounts]),
+    isOldPad
+      ? { ...pad, input: [x], attribute: [ints('pads', ...pads)] }
+      : { ...pad, input: [x, amounts.name] },
+    { ...proto, input: [padded], output: [wide] },
+    ...(isOldSlice ? [] : [starts, ends, axes]),
+    isOldSlice
+      ? {
+          ...slice,
+          input: [wide],
+          attribute: [ints('starts', before), ints('ends', -after), ints('axes', 1)],
+        }
+      : { ...slice, input: [wide, starts.name, ends.name, axes.name] },
+  ];
+}
+
+/** Returns the places that a slice of an axis takes, as Slice defines them (ONNX operator Slice, version 13). */
+function placesOf(length: number, start: number, end: number, step: number): number[] {
+  const clamp = (at: number, least: number, most: number) =>
+    Math.min(most, Math.max(least, at < 0 ? at + length : at));
+  const first = step > 0 ? clamp(start, 0, length) : clamp(start, 0, length - 1);
+  const last = step > 0 ? clamp(end, 0, length) : clamp(end, -1, length - 1);
+  const places: number[] = [];
+  for (let at = first; step > 0 ? at < last : at > last; at += step) places.push(at);
+  return places;
+}
