@@ -7,9 +7,9 @@ import {
   tensorOfConstant,
 } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
+import { type Dims, dimensions } from './ranks.js';
 
-/** Dimensions of a value: numbers, symbols, or null for unknown ones. */
-export type Dims = readonly (number | string | null)[];
+export type { Dims } from './ranks.js';
 
 /** The main graph of a model after WebGL has loaded it. */
 export interface Loaded {
@@ -75,7 +75,7 @@ export function load(
   return {
     graph,
     analysis,
-    dims: (name) => constant(name)?.dims ?? graph.values.get(name)?.dims ?? index.declared(graph, name)?.dims,
+    dims: dimensions(graph, constant),
     constant,
     readers,
     fused,

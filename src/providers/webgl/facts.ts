@@ -1,4 +1,5 @@
 import { type Dims, webglConstant } from '../../mish/webgl/loaded.js';
+import { dimensions } from '../../mish/webgl/ranks.js';
 import type { Analysis } from '../../onnx/analysis.js';
 import {
   attribute,
@@ -80,10 +81,7 @@ export interface NodeFacts {
 
 /** Returns the facts about each node of the main graph, in order. */
 export function webglFacts({ graph }: OnnxDocument, { types, index }: Analysis): NodeFacts[] {
-  const dims = new Map<string, Dims>();
-  for (const value of [...graph.values.values(), ...graph.outputs, ...graph.inputs])
-    if (value.dims !== undefined) dims.set(value.name, value.dims);
-
+  const dims = dimensions(graph, (name) => webglConstant(graph, index, name));
   return graph.nodes.map((node) => {
     const name = (slot: number) => node.inputs[slot] ?? '';
     const constant = (slot: number) =>
@@ -94,7 +92,7 @@ export function webglFacts({ graph }: OnnxDocument, { types, index }: Analysis):
       opset: node.domain === '' ? opsetOf(graph) : (graph.opsets.get(node.domain) ?? 0),
       type: (slot) =>
         name(slot) === '' ? undefined : (constant(slot)?.elemType ?? types(graph, name(slot))),
-      dims: (slot) => constant(slot)?.dims ?? dims.get(name(slot)),
+      dims: (slot) => dims(name(slot)),
       constant,
       has: (slot) => name(slot) !== '',
       int: (key) => attribute(node, key)?.i,
