@@ -1,16 +1,17 @@
 import { attribute, type Node, type Scope, type StoredTensor } from '../../onnx/document.js';
-import { wordSet } from '../use-moves.js';
 
 /** Dimensions of a value: numbers, symbols, or null for unknown ones. */
 export type Dims = readonly (number | string | null)[];
 
+const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
+
 /** Operators whose result has the rank of their first input. */
 const SAME =
-  wordSet(`Abs Acos Asin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvTranspose Cos
+  words(`Abs Acos Asin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvTranspose Cos
   DepthToSpace Dropout Elu Exp Floor GlobalAveragePool GlobalMaxPool Identity InstanceNormalization LRN LeakyRelu Log MaxPool
   Neg Not Pad Relu Resize Sigmoid Sin Slice Softmax SpaceToDepth Split Sqrt Tan Tanh Tile Transpose Upsample`);
 /** Operators whose result has the largest rank of their inputs. */
-const LARGEST = wordSet(
+const LARGEST = words(
   'Add And Div Equal Greater Less MatMul Max Mean Min Mul Or PRelu Pow Sub Sum Where Xor',
 );
 

@@ -173,7 +173,7 @@ export async function gathers(
   return nodes;
 }
 
-/** What a Gather along an axis takes, and from where to where. */
+/** Places that a Gather along an axis takes, and the tensors that it reads and writes. */
 export interface Gathering {
   readonly name: string;
   readonly from: string;
