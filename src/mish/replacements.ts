@@ -62,7 +62,11 @@ function recipesOf(activation: Activation, alpha: number | undefined): Recipes |
 }
 
 /** Returns the first form with the fewest obstacles at a site: its opset, its element types, and the provider. */
-function bestForm(forms: readonly Form<string>[], site: Site, target: Target | undefined): Form<string> {
+export function bestForm(
+  forms: readonly Form<string>[],
+  site: Site,
+  target: Target | undefined,
+): Form<string> {
   const opset = opsetOf(site.scope);
   const types = site.type === undefined ? (site.several ?? []) : [site.type];
   const obstacles = (form: Form<string>) => {
@@ -78,7 +82,7 @@ function bestForm(forms: readonly Form<string>[], site: Site, target: Target | u
 }
 
 /** Returns the limits of a form at a site, on the provider or, without a provider, on the CPU. */
-function limitsAt(form: Form<string>, { type, several, scope }: Site, target: Target = 'cpu') {
+export function limitsAt(form: Form<string>, { type, several, scope }: Site, target: Target = 'cpu') {
   return form.limits.filter(
     (limit) =>
       limit.on.includes(target) &&

@@ -8,6 +8,7 @@ import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SkipReport, siteReport, skipReport } from './results.js';
+import { findUnsupported } from './retarget-others.js';
 import type { RetargetOptions, RetargetReport } from './retarget-report.js';
 import { rewriteMish } from './rewrite-mish.js';
 import { checkOpset } from './sites.js';
@@ -43,13 +44,24 @@ async function retargetRaised(
     else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
 
-  const gone = new Set(sites.flatMap(({ node, inner }) => [node, ...inner]));
+  const unsupported = await findUnsupported(document, analysis, options.target);
+  const gone = new Set([
+    ...sites.flatMap(({ node, inner }) => [node, ...inner]),
+    ...unsupported.map(({ node }) => node),
+  ]);
   const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
-  const changes = [...rewriteMish(document, analysis.index, sites, { form }), ...more];
+  const changes = [...rewriteMish(document, analysis.index, sites, { form }, unsupported), ...more];
   const edits = [...changes, ...besides(raised, changes)];
   const operations = [
-    { operation: 'retarget', form: form.name, ...countMixtures(sites), sites: sites.length },
+    {
+      operation: 'retarget',
+      form: [...new Set([...sites.map(() => form.name), ...unsupported.map((site) => site.form.name)])].join(
+        ', ',
+      ),
+      ...countMixtures(sites),
+      sites: sites.length + unsupported.length,
+    },
     { operation: 'fix', form: 'webgl', sites: fixes.length },
     raising(document, raised),
   ] as const;
@@ -59,6 +71,7 @@ async function retargetRaised(
     form: form.name,
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
     skipped,
+    others: unsupported.map(siteReport),
     fixes,
     unchanged: found.length - others.length,
     notes: [...notesOn(form, sites, advice, noteOptions), ...noteOnSize(output.size)],

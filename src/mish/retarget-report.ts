@@ -20,6 +20,8 @@ export interface RetargetReport {
   readonly sites: readonly SiteReport[];
   /** Mish that keeps its form, with the reasons. */
   readonly skipped: readonly SkipReport[];
+  /** Activations other than Mish, rewritten because the target lacks their operator. */
+  readonly others: readonly SiteReport[];
   /** Nodes rewritten so that WebGL computes them right. */
   readonly fixes: readonly FixedNode[];
   /** Number of sites that already had the form. */

@@ -6,7 +6,8 @@ import type { RetargetOptions, RetargetReport } from './retarget-report.js';
 export type { RetargetOptions, RetargetReport };
 
 /**
- * Rewrites the Mish of a model into another form of the same function. Nodes of the old form stay if other nodes read
+ * Rewrites the Mish of a model into another form of the same function. For a target, also rewrites HardSwish, LeakyRelu and Elu
+ * where the target lacks the operator. Nodes of the old form stay if other nodes read
  * them, or if they are outputs. Throws the errors of `swap`.
  *
  * @example

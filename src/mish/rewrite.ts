@@ -20,6 +20,9 @@ export interface MishNode extends Variant {
   readonly form: Form<string>;
 }
 
+/** Returns the activation of a target, which the names of its nodes contain. */
+const partOf = ({ form }: Pick<MishNode, 'form'>): string => form.activation ?? 'mish';
+
 /** The operators whose nested graphs see the names of enclosing graphs. */
 const OPEN: readonly string[] = ['If', 'Loop', 'Scan'];
 
@@ -41,14 +44,15 @@ export function rewrite(
   removed: ReadonlyMap<Node, Scope> = new Map(),
 ): Edit[] {
   const leaving = new Set([...targets.map((target) => target.node), ...removed.keys()]);
-  const part = targets[0]?.form.activation ?? 'mish'; // all targets are of one activation
-  const fresh = namer(document, leaving, part);
+  const parts = new Set(targets.map(partOf));
+  // New names contain the activation, so that only such names can be taken.
+  const fresh = namer(document, leaving, parts.size > 1 ? '' : ([...parts][0] ?? 'mish'));
   const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
   const edits: Edit[] = [];
   const pack = createPacker();
 
   const constantIn =
-    (home: Scope) =>
+    (home: Scope, part: string) =>
     (label: string, value: number, type: FloatType): string => {
       const made = constants.get(home) ?? new Map();
       constants.set(home, made);
@@ -72,7 +76,7 @@ export function rewrite(
       y,
       prefix: (node.name || y).replace(/\/mish$/, ''),
       fresh,
-      constant: constantIn(constantsHome(scope)),
+      constant: constantIn(constantsHome(scope), partOf({ form })),
     });
     const bytes = pack(nodes.map((proto) => nodeField(scope.kind, proto)));
     edits.push(replacing(node, bytes));

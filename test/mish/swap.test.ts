@@ -306,7 +306,7 @@ describe('the record of a swap', () => {
     });
     expect(report.sites).toMatchObject([{ output: 'y', leak: 8 }]);
     expect(report.skipped).toMatchObject([
-      { output: 'a', reason: 'slope', why: 'a mixture needs a slope of at most 8, and this is 8.5' },
+      { output: 'a', reason: 'slope', why: 'a mixture needs a slope of at most 8, and this slope is 8.5' },
     ]);
   });
 });

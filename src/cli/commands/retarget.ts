@@ -21,7 +21,7 @@ export function command(): Command {
   const retarget = new Command('retarget')
     .summary('rewrite the Mish of a model in another form')
     .description(
-      'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same.',
+      'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
     );
   manyOptions(retarget);
   outputOptions(retarget, '<model>.<target>.onnx');
@@ -68,13 +68,17 @@ async function run(
 }
 
 function describe(report: RetargetReport): string[] {
-  const { form, sites, skipped, fixes, unchanged, notes, bytesIn, bytesOut } = report;
+  const { form, sites, skipped, others, fixes, unchanged, notes, bytesIn, bytesOut } = report;
   const lines = [];
   const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
   if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
   if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
+  for (const kind of new Set(others.map((site) => site.kind))) {
+    const count = others.filter((site) => site.kind === kind).length;
+    lines.push(`  ${integer(count)} ${kind} in operators that the target has`);
+  }
   lines.push(...describeFixes(fixes));
-  if (sites.length + fixes.length + unchanged + skipped.length === 0) {
+  if (sites.length + others.length + fixes.length + unchanged + skipped.length === 0) {
     lines.push('  there is no Mish in it: the output is the input, byte for byte');
   }
   lines.push(...describeSkipped(skipped));
