@@ -2,9 +2,9 @@ import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type OnnxDocument } from '../onnx/document.js';
 import type { ReplacementName } from './activation-kinds.js';
 import { ACTIVATIONS } from './activations.js';
+import { bestForm, limitsAt } from './best-form.js';
 import { createFormCheck } from './form-obstacle.js';
 import type { Target } from './forms.js';
-import { bestForm, limitsAt } from './replacements.js';
 import type { MishNode } from './rewrite.js';
 import { findSites, inputOf, type Site, type SkipReason } from './sites.js';
 
