@@ -198,6 +198,20 @@ const CASES: Record<string, Case> = {
     constants: [ints('at', [1], [0])],
   },
   Concat: { ...after(node('Concat', ['h', 'x', 'h'], ['y'], { axis: -2 })) },
+  'an embedding that is the last layer, too': {
+    nodes: [
+      node('Gather', ['w', 'ids'], ['e']),
+      node('Mul', ['e', 'x'], ['h']),
+      node('Transpose', ['w'], ['t']),
+      node('MatMul', ['h', 't'], ['scores']),
+      node('Tanh', ['w'], ['bent']),
+      node('ReduceMean', ['bent'], ['mean'], { keepdims: 0 }),
+      node('Add', ['scores', 'mean'], ['y']),
+    ],
+    weights: { w: [5, 3] },
+    x: [4, 3],
+    constants: [ints('ids', [4], [2, 0, 2, 4])],
+  },
   'Gather: as many rows as scattered additions need': {
     nodes: [node('Gather', ['w', 'ids'], ['e']), node('Mul', ['e', 'x'], ['y'])],
     weights: { w: [300, 2] },
