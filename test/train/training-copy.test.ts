@@ -46,6 +46,6 @@ test.skipIf(BACKEND_TESTS === undefined)(
         }
       }
     }
-    expect(rewritten).toBeGreaterThan(15);
+    expect(rewritten).toBeGreaterThan(10);
   },
 );
