@@ -136,7 +136,8 @@ const lpNormalization: Gradient = (tape, node, g) => {
   if ((attribute(node, 'p')?.i ?? 2) !== 2) return [];
   const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
   const axis = axisOf(node, tape.dims(x).length, -1);
-  const norm = tape.node('Sqrt', [tape.sum(times(tape, x, x), [axis])]);
+  const root = tape.node('Sqrt', [tape.sum(times(tape, x, x), [axis])]);
+  const norm = tape.node('Max', [root, tape.floats([1e-30])]);
   const along = times(tape, y, tape.sum(times(tape, g, y), [axis]));
   return [over(tape, minus(tape, g, along), norm)];
 };

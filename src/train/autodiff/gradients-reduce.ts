@@ -63,6 +63,9 @@ const extreme: Share = (tape, x, y, { axes }) => {
   return over(tape, mask, tape.sum(mask, axes));
 };
 
+/** Replaces 0 as a divisor. */
+const TINY = 1e-30;
+
 /** The gradients of operators that reduce axes. */
 export const REDUCTIONS: Gradients = {
   ReduceSum: reduced(() => 1),
@@ -74,7 +77,8 @@ export const REDUCTIONS: Gradients = {
     const zero = tape.floats([0]);
     return minus(tape, tape.mask('Greater', x, zero), tape.mask('Less', x, zero));
   }),
-  ReduceL2: reduced((tape, x, y) => over(tape, x, y)),
+  // The norm of zeros has the gradient 0, as in PyTorch.
+  ReduceL2: reduced((tape, x, y) => over(tape, x, tape.node('Max', [y, tape.floats([TINY])]))),
   ReduceSumSquare: reduced((tape, x) => scaled(tape, x, 2)),
   ReduceLogSum: reduced((tape, _, y) => tape.node('Exp', [tape.node('Neg', [y])])),
   ReduceLogSumExp: reduced((tape, x, y) => tape.node('Exp', [minus(tape, x, y)])),

@@ -188,6 +188,10 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
     ...(['GatherElements', { axis: 1 }, 18] as const),
     ints('indices', [2, 1, 5], [0, 2, 1, 1, 0, 2, 2, 0, 1, 0]),
   ),
+  'ReduceL2, zeros': several(
+    [node('Mul', ['x', 'mask'], ['m']), node('ReduceL2', ['m', 'axes'], ['y'], { keepdims: 0 })],
+    ...([18, floats('mask', [5], [1, 0, 1, 0, 1]), whole('axes', [1])] as const),
+  ),
   Compress: unit('Compress', { axis: 1 }, 18, flags('where', [1, 0, 1])),
   'Compress, flat': unit('Compress', {}, 18, flags('where', [0, 1, 1, 0, 0, 0, 1])),
   TopK: several([node('TopK', ['x', 'k'], ['y', 'places'], { axis: 1 })], 18, whole('k', [2])),

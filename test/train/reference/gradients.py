@@ -168,6 +168,7 @@ CASES = {
     'Gather': one(lambda x: x[:, INDEX]),
     'Gather, data': one(lambda x: x[:, :, torch.tensor([4, 0, 4])]),
     'GatherElements': one(lambda x: torch.gather(x, 1, ELEMENTS)),
+    'ReduceL2, zeros': one(lambda x: torch.linalg.vector_norm(x * torch.tensor([1.0, 0, 1, 0, 1]), dim=1)),
     'Compress': one(lambda x: x[:, torch.tensor([0, 2])]),
     'Compress, flat': one(lambda x: x.flatten()[torch.tensor([1, 2, 6])]),
     'TopK': one(lambda x: x.topk(2, 1)[0]),
