@@ -1,4 +1,5 @@
 // The swapped model against its control: the original, trained as long with the same batches.
+
 import {
   type Difference,
   differenceOfMeans,
@@ -6,6 +7,8 @@ import {
   differenceOverRuns,
   mcnemar,
 } from '../metrics/paired.js';
+import { REPLACEMENTS } from '../mish/activation-kinds.js';
+import { ACTIVATIONS } from '../mish/activations.js';
 import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
 
 /** Results of a model on each sample of the test part. */
@@ -99,20 +102,10 @@ export function conclude({ comparison, latency, runs, data, to, sites }: Conclud
   return `${head}: ${differenceText(measure, overall)}${p}, on ${tested}.${time}`;
 }
 
-/** Names of activations in sentences, by their names in options. */
-const NAMES: Readonly<Record<string, string>> = {
-  mish: 'Mish',
-  relu: 'ReLU',
-  leakyrelu: 'LeakyReLU',
-  swish: 'Swish',
-  gelu: 'GELU',
-  hardswish: 'HardSwish',
-  elu: 'ELU',
-};
-
 /** Returns the name of an activation in a sentence. */
 export function nameOf(to: string): string {
-  return Object.hasOwn(NAMES, to) ? (NAMES[to] ?? to) : to;
+  const known = REPLACEMENTS.find((name) => name === to);
+  return known === undefined ? to : ACTIVATIONS[known].label;
 }
 
 /** Formats a difference and its interval: accuracy in percentage points. */

@@ -68,7 +68,7 @@ export async function finetuneModel(
       ? { output: trained.output, data: undefined }
       : await withDataFile(trained.output, original, fileName);
   const facts = {
-    ...{ to: 'mish', latency, runs: runs.map(({ run }) => run) },
+    ...{ to: swap.report.to, latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
     sites: swap.report.sites.map(({ label, kind, beta }) => ({ label, kind, beta })),
     data: describeData(prepared),

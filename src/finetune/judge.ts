@@ -87,7 +87,9 @@ async function unitsOf(
   { parts, swap }: Prepared,
   options: ArmOptions,
 ): Promise<FinetuneReport['units']> {
-  const { sites } = await findSites(original.document, options);
+  const { to, include, exclude } = options;
+  const only = [...new Set(swap.report.sites.map(({ kind }) => kind))];
+  const { sites } = await findSites(original.document, { to, include, exclude, only });
   const outputs = new Set(swap.report.sites.map(({ output }) => output));
   const [produced, kept] = [original, swapped].map(
     ({ document }) => new Set(document.graph.nodes.flatMap((node) => node.outputs)),

@@ -28,7 +28,10 @@ export interface CheckpointStore {
 }
 
 export interface FinetuneOptions
-  extends Pick<CalibrateOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'strict'>,
+  extends Pick<
+      CalibrateOptions,
+      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'strict'
+    >,
     Omit<TrainerSettings, 'keep' | 'warmUp' | 'optimizer' | 'epochs'> {
   /** Number of passes over the training samples; default 6. */
   readonly epochs?: number | undefined;
@@ -40,7 +43,7 @@ export interface FinetuneOptions
   readonly test?: LabelledDataMaker | undefined;
   /** Share of the data for validation; default 0.1. */
   readonly validation?: number | undefined;
-  /** Sharpness β of the swap; default 1. */
+  /** Sharpness β of Mish; default 1. */
   readonly beta?: number | undefined;
   /** Whether the swap's weights are repaired before training, without labels; default true. */
   readonly calibrate?: boolean | undefined;

@@ -102,10 +102,10 @@ async function startOf(
 
 /** Returns the SHA-256 of all that decides the result. */
 async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {
-  const { only, include, exclude, form, target, leaky, beta, calibrate } = options;
+  const { to, alpha, only, include, exclude, form, target, leaky, beta, calibrate } = options;
   const { freeze, teacher, control, seeds, seed, validation } = options;
   const facts = {
-    ...{ only, include, exclude, form, target, leaky, beta, calibrate },
+    ...{ to, alpha, only, include, exclude, form, target, leaky, beta, calibrate },
     ...{ freeze, teacher, control, seeds, seed, validation, data },
     settings: trainerSettings(options),
     warmUp: options.warmUp,

@@ -24,8 +24,9 @@ export interface PlannedSwap {
 /** Swaps a model without repair. Throws as `swapDocument` does. */
 export async function plainSwap(original: LoadedModel, options: FinetuneOptions): Promise<PlannedSwap> {
   const { report, measuredIn } = await findCandidates(original.document, options);
-  const { target: _, ...rest } = options;
-  const { output } = await swapDocument(original.document, { ...rest, form: measuredIn, undo: false });
+  const { target: _, form: __, ...rest } = options;
+  const form = report.to === 'mish' ? measuredIn : undefined; // other activations have one form
+  const { output } = await swapDocument(original.document, { ...rest, form, undo: false });
   return { report, trainedIn: measuredIn, plain: await editedModel(original, output) };
 }
 
@@ -39,10 +40,11 @@ export async function repairedSwap(
   part: LabelledPart,
   options: FinetuneOptions & OnProvider,
 ): Promise<{ model: LoadedModel; isRepaired: boolean; notes: readonly string[] }> {
-  const { only, include, exclude, leaky, strict, beta, seed, provider, session, signal } = options;
+  const { to, alpha, only, include, exclude, leaky, strict, beta, seed } = options;
+  const { provider, session, signal } = options;
   const { output, report } = await calibrateModel(original, {
-    ...{ only, include, exclude, leaky, strict, beta, seed, provider, session, signal },
-    form: trainedIn,
+    ...{ to, alpha, only, include, exclude, leaky, strict, beta, seed, provider, session, signal },
+    form: to === undefined || to === 'mish' ? trainedIn : undefined,
     samples: MAX_REPAIR_SAMPLES,
     data: () => repairData(part, original),
     onProgress: (step, done, of) => options.onProgress?.(`repair: ${step}`, done / of, undefined),

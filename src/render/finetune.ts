@@ -55,7 +55,7 @@ export function describeSites({ sites, to, form, skipped }: FinetuneReport): str
   const sharp =
     to !== 'mish' ? '' : betas.length === 1 ? `, β = ${figure(betas[0])}` : ', with a separate β for each';
   const rest = skipped === 0 ? '' : `; ${skipped} not swapped`;
-  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${nameOf(to)} in the ${form} form${sites.length === 0 ? '' : sharp}${rest}.`;
+  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${nameOf(to)}${to === 'mish' ? ` in the ${form} form` : ''}${sites.length === 0 ? '' : sharp}${rest}.`;
 }
 
 /** Returns the numbers of samples. */

@@ -26,8 +26,8 @@ const SIGMA = 0.1;
 const flip = ['flip'];
 /** Settings of the table; `rates` are those to choose from, and `rate` is the one chosen. */
 const MODELS = {
-  mlp: { train: 60_000, epochs: 6, seeds: 3, rates: [3e-4, 1e-3, 3e-3], rate: 1e-3, choose: 10_000 },
-  lenet5: { train: 60_000, epochs: 6, seeds: 3, rates: [3e-4, 1e-3, 3e-3], rate: 1e-3, choose: 10_000 },
+  mlp: { train: 60_000, epochs: 6, seeds: 3, rates: [3e-4, 1e-3, 3e-3], rate: 1e-3, choose: 60_000 },
+  lenet5: { train: 60_000, epochs: 6, seeds: 3, rates: [3e-4, 1e-3, 3e-3], rate: 1e-3, choose: 60_000 },
   resnet20: { train: 20_000, epochs: 1, seeds: 3, rates: [1e-4, 3e-4, 1e-3], rate: 3e-4, choose: 4000 },
   mobilenet: { train: 20_000, epochs: 2, seeds: 3, rates: [1e-4, 3e-4, 1e-3], rate: 3e-4, choose: 6000 },
   'vgg-leaky': { train: 6000, epochs: 1, seeds: 1, rates: [3e-5, 1e-4, 3e-4], rate: 1e-4, choose: 2000 },
@@ -78,7 +78,7 @@ async function run(name, count, [from, to], settings) {
   const { report } = await finetune(here(`${name}.onnx`), {
     ...{ data: images(name, 'train', 0, count), test: images(name, 't10k', from, to), validation: 0 },
     ...(name === 'unet' ? {} : { augment: flip }),
-    session: { threads: 1 },
+    ...{ target: 'cpu', session: { threads: 1 } },
     checkpoint: {
       resume: existsSync(file) ? readFileSync(file) : undefined,
       save: async (bytes) => writeFileSync(file, bytes),

@@ -319,3 +319,13 @@ test('parts for validation and test may have one class by chance', async () => {
   });
   expect([report.data.validation, report.data.test]).toEqual([1, ones.length]);
 });
+
+test('the other direction: Mish becomes ReLU, and the report names it', async () => {
+  const short = { ...options, epochs: 1, calibrate: false };
+  const { output: mish } = await finetune(net, { ...short, control: false });
+  const { output, report } = await finetune(await mish.bytes(), { ...short, to: 'relu' });
+  expect(report).toMatchObject({ to: 'relu', sites: [{ kind: 'mish' }], units: [{ count: 12 }] });
+  expect(report.conclusion).toContain('ReLU and the original’s activations');
+  const inspected = await inspect(await output.bytes());
+  expect([inspected.mish.length, inspected.sites.length]).toEqual([0, 1]);
+});

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { imageOptions } from '../options/image-options.js';
 import {
+  activationOptions,
   collectValues,
   commonOptions,
   count,
@@ -45,10 +46,11 @@ export function command(): Command {
   const command = new Command('finetune')
     .summary('swap, repair, and train with labels, beside a control')
     .description(
-      'Replaces activations with Mish, repairs the weights and trains the model with labels. Trains the original as long, to show what Mish is worth.',
+      'Replaces activations with Mish, or with the activation of --to, repairs the weights and trains the model with labels. Trains the original as long, to show what the swap is worth.',
     )
     .argument('<model>', 'the original, an ONNX file');
-  outputOptions(command, '<model>.mish.onnx', { pipes: false });
+  outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false });
+  activationOptions(command);
   command
     .option('--data <path>', 'samples: an .npz with an array for each input')
     .option('--labels <array>', 'array of the .npz with the classes')
@@ -58,12 +60,12 @@ export function command(): Command {
     .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
   trainingOptions(command);
   formOptions(siteOptions(command))
-    .option('--beta <number>', 'sharpness β of the swap', number, 1)
+    .option('--beta <number>', 'sharpness β (default: 1)', number)
     .addOption(
       new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
     )
     .option('--no-calibrate', 'train from the plain swap, without repair')
-    .option('--no-control', 'do not train the original; the report then says nothing about Mish')
+    .option('--no-control', 'do not train the original; the report then says nothing about the activation')
     .option('--seeds <number>', 'number of trainings of each arm; the first is written', some, 1)
     .option('--seed <number>', 'seed of the split and of the batches', count, 0)
     .option('--resume [file]', 'go on from a checkpoint (default: the one beside the output)')

@@ -3,7 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import type { Augmentation } from '../../data/augment.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import { finetuneModel } from '../../finetune/finetune.js';
-import type { FormOptions } from '../../mish/swap.js';
+import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { type CheckpointFile, openCheckpoint } from '../../node/checkpoint-file.js';
 import { host } from '../../node/host.js';
@@ -23,14 +23,14 @@ import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 
 /** Options of the command, as parsed by commander. */
-export interface Flags extends FormOptions, LabelledFlags {
+export interface Flags extends FormOptions, LabelledFlags, Pick<SwapOptions, 'to' | 'alpha'> {
   output?: string;
   force?: boolean;
   only?: string[];
   include?: string[];
   exclude?: string[];
   leaky?: 'mish' | 'mixture';
-  beta: number;
+  beta?: number;
   validation: number;
   epochs: number;
   batch?: number;
@@ -64,7 +64,8 @@ export interface Flags extends FormOptions, LabelledFlags {
 /** Swaps and trains a model, writes the result, and prints the report. */
 export async function run(input: string, flags: Flags): Promise<void> {
   const { force = false, report: html, allowOutsideData } = flags;
-  const output = flags.output ?? outputName(input, 'mish');
+  const tag = activationTag(flags);
+  const output = flags.output ?? outputName(input, tag);
   if ((await isPiped(input)) || (await isPiped(output))) {
     throw new OnnxMishError('bad-usage', 'finetune reads and writes files', {
       fix: 'Name files for input and output',
@@ -95,7 +96,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const files = { output, force, signal, allowOutsideData };
   const { report, ...written } = await checkpoint
     .during(() =>
-      transformFile(input, files, 'mish', (document) => withScannedModel(input, document, work, session)),
+      transformFile(input, files, tag, (document) => withScannedModel(input, document, work, session)),
     )
     .finally(bar.end);
   if (flags.json) sayJson({ input, ...written, ...report });
@@ -111,11 +112,12 @@ export async function run(input: string, flags: Flags): Promise<void> {
 }
 
 function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
-  const { form, target, only, include, exclude, leaky, beta, calibrate, control, seeds, seed } = flags;
+  const { to, alpha, form, target, only, include, exclude, leaky, beta, calibrate, control } = flags;
+  const { seeds, seed } = flags;
   const { validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze } = flags;
   const { head, lr, clip, bn, teacher, patience } = flags;
   return {
-    ...{ form, target, only, include, exclude, leaky, beta, calibrate, control, seeds, seed },
+    ...{ to, alpha, form, target, only, include, exclude, leaky, beta, calibrate, control, seeds, seed },
     ...{ validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze, patience },
     ...{ output: head, rate: lr, maxGradientNorm: clip, batchNorm: bn, checkpoint },
     optimizer: optimizerOf(flags),

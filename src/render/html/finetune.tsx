@@ -88,7 +88,7 @@ function Units({ report }: Props) {
         <p class="soft">
           Units (channels or features) whose input was never positive on the test samples: in the original
           before, in the swapped model after, in the control after. ReLU outputs only 0 there and passes no
-          gradient; Mish passes one.
+          gradient; smooth activations pass one.
         </p>
       </div>
     </>
