@@ -1,6 +1,5 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
-import { MISH, type NewActivation } from './new-activation.js';
 import { boundsOfClip, createOperands, type Operands } from './operands.js';
 import { movesValues, wordSet } from './use-moves.js';
 import { enter, type InputUse, leave, type ScopedValue } from './value-flow.js';
@@ -84,18 +83,4 @@ function handsOn(use: InputUse, operands: Operands): boolean {
   if (opType === 'Min') return true;
   if (opType !== 'Clip' || slot !== 0) return false;
   return boundsOfClip(node, scope, operands).least === undefined;
-}
-
-/** Returns the note on the sites that -Infinity reaches. */
-export function noteOnMinusInfinity(
-  sites: readonly { readonly minusInfinity?: string | undefined }[],
-  { label, atMinusInfinity }: NewActivation = MISH,
-): string[] {
-  const reached = sites.filter(({ minusInfinity }) => minusInfinity !== undefined);
-  const [first] = reached;
-  if (first === undefined || atMinusInfinity === undefined) return [];
-  const many = reached.length === 1 ? 'a site' : `${reached.length} sites`;
-  return [
-    `the constant -Infinity '${first.minusInfinity}' reaches ${many}, where ReLU gives 0 and ${label} gives ${atMinusInfinity}; use a finite number instead, such as -10000`,
-  ];
 }

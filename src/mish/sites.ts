@@ -13,7 +13,7 @@ import { alphaOf, fusedActivation, isDefault, KINDS, kindNamed, kindOf } from '.
 import type { Form } from './forms.js';
 import { loadActivation } from './load-activation.js';
 import { loadMatcher } from './load-matcher.js';
-import { findMinusInfinity } from './minus-infinity.js';
+import { loadMinusInfinity, loadQuestions } from './load-questions.js';
 import type { ReplacementOptions } from './new-activation.js';
 import type { OpsetAdvice } from './opset.js';
 import type { Site, Skip, SkipReason } from './site.js';
@@ -60,8 +60,8 @@ export async function findSites(
   const choice = choiceOf(options);
   const known = analysis ?? analyse(document);
   const { types, calls } = known;
-  const uses = createUses(known, to);
-  const minusInfinity = findMinusInfinity(document, known);
+  const uses = createUses(known, await loadQuestions(document), to);
+  const minusInfinity = await loadMinusInfinity(document, known);
   const parts = (await loadMatcher(document))?.findParts(document, known);
   const asked = new Set(options.include?.filter((name) => !/[*?]/.test(name)));
   const sites: Site[] = [];

@@ -22,9 +22,9 @@ import {
 } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { loadActivation } from './load-activation.js';
-import { noteOnMinusInfinity } from './minus-infinity.js';
+
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
+import { type NoteOptions, noteOnMinusInfinity, noteOnSize, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { recognise } from './recognise.js';

@@ -1,14 +1,12 @@
 import type { Analysis } from '../onnx/analysis.js';
 import type { Scope } from '../onnx/document.js';
 import { KINDS } from './activation-kinds.js';
+import type { Questions } from './load-questions.js';
 import { MISH, type NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
 import { arithmeticQuestion } from './use-arithmetic.js';
-import { clampQuestion, createClampBefore } from './use-clamp.js';
 import { guardQuestion } from './use-guard.js';
-import { maskQuestion } from './use-mask.js';
 import { negativeQuestion } from './use-negative.js';
-import { quantizedQuestion } from './use-quantized.js';
 import { createFollower, type Follower, type Question, type UseVerdict } from './value-flow.js';
 
 /** Use of a result that shows that a node is not an activation. */
@@ -34,14 +32,18 @@ export interface Uses {
 }
 
 /**
- * Creates the queries for a document and the activation to write. Each question walks the values that sites reach once for
+ * Creates the queries for a document and the activation to write. `questions` has those that a node of it could answer. Each question walks the values that sites reach once for
  * all sites.
  */
-export function createUses({ index, types, calls }: Analysis, to: NewActivation = MISH): Uses {
+export function createUses(
+  { index, types, calls }: Analysis,
+  questions: Questions,
+  to: NewActivation = MISH,
+): Uses {
   const operands = createOperands(index);
   const follower = (question: Question) => createFollower(question, index, calls);
-  const clampBefore = createClampBefore(index, operands, calls);
-  const after = follower(clampQuestion(index, operands));
+  const clampBefore = questions.clamp?.createClampBefore(index, operands, calls);
+  const after = questions.clamp && follower(questions.clamp.clampQuestion(index, operands));
   const arithmetic = follower(arithmeticQuestion(types));
   const depth = depthOf(to.name);
   const guards = new Map<number, Follower>();
@@ -51,12 +53,12 @@ export function createUses({ index, types, calls }: Analysis, to: NewActivation 
     guards.set(depth, known);
     return known;
   };
-  const mask = follower(maskQuestion(operands, types));
-  const quantized = follower(quantizedQuestion(operands));
+  const mask = questions.mask && follower(questions.mask(operands, types));
+  const quantized = questions.quantized && follower(questions.quantized(operands));
   const doubtfulGuard = follower(guardQuestion(index, operands, depth, true));
   const negative = follower(negativeQuestion(index, operands, to.label));
   const zeros = to.recipes?.zeroQuestions(index, operands, types).map(follower) ?? [];
-  const doubtfulScale = follower(quantizedQuestion(operands, true));
+  const doubtfulScale = questions.quantized && follower(questions.quantized(operands, true));
   return {
     purpose({ scope, x, y, kind }) {
       const isRelu = kind === 'relu';
@@ -67,9 +69,9 @@ export function createUses({ index, types, calls }: Analysis, to: NewActivation 
       return (
         found('arithmetic', arithmetic(scope, y)) ??
         (isGuard ? found('guard', guardAt(depth)(scope, y)) : undefined) ??
-        found('quantized', quantized(scope, y)) ??
+        found('quantized', quantized?.(scope, y)) ??
         (isRelu
-          ? (found('clamp', after(scope, y) ?? clampBefore(scope, x)) ?? found('mask', mask(scope, y)))
+          ? (found('clamp', after?.(scope, y) ?? clampBefore?.(scope, x)) ?? found('mask', mask?.(scope, y)))
           : undefined)
       );
     },
@@ -77,7 +79,7 @@ export function createUses({ index, types, calls }: Analysis, to: NewActivation 
       const losesSign = kind === 'relu' && depth > 0;
       const sign = losesSign ? doubtfulGuard(scope, y) : undefined;
       if (sign !== undefined) return { ...sign, why: `${sign.why}, perhaps` };
-      const scale = doubtfulScale(scope, y);
+      const scale = doubtfulScale?.(scope, y);
       if (scale !== undefined) return { ...scale, why: `joined with others, ${scale.why}` };
       if (losesSign) return negative(scope, y);
       for (const zero of depthOf(kind) > 0 && kind !== 'hardswish' ? zeros : []) {

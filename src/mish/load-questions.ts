@@ -1,0 +1,50 @@
+import type { Analysis } from '../onnx/analysis.js';
+import type { OnnxDocument, Scope, StoredTensor } from '../onnx/document.js';
+
+// Few models have infinite constants, clamps, masks or quantised values: a page loads what looks for them on demand.
+
+const isInfinite = (number: number | undefined) => Math.abs(number ?? 0) === Number.POSITIVE_INFINITY;
+const holdsInfinity = (tensor: StoredTensor | undefined) =>
+  isInfinite(tensor?.scalar) || tensor?.minusInfinity === true;
+
+function hasInfinity({ initializers, nodes }: Scope): boolean {
+  for (const tensor of initializers.values()) if (holdsInfinity(tensor)) return true;
+  return nodes.some(({ attributes }) =>
+    attributes.some(({ tensor, f }) => isInfinite(f) || holdsInfinity(tensor)),
+  );
+}
+
+/** Loads `findMinusInfinity` if the document has an infinite constant. */
+export async function loadMinusInfinity(
+  document: OnnxDocument,
+  analysis: Analysis,
+): Promise<(scope: Scope, name: string) => string | undefined> {
+  if (!document.scopes.some(hasInfinity)) return () => undefined;
+  const { findMinusInfinity } = await import('./minus-infinity.js');
+  return findMinusInfinity(document, analysis);
+}
+
+/** Operators that may quantise: those of any domain that say so, and those that round. */
+const QUANTISES = /quant|^(Round|Floor|Ceil|Trunc|MultiThreshold)/i;
+/** Operators that bound values, or turn them round so that a ReLU bounds them from above. */
+const CLAMPS = /^(Clip|Min|Max|Neg|Sub|Mul|Div)$/;
+/** Operators that decide a mask. */
+const MASKS = /^(Cast|Equal|Greater|Less|Sign)/;
+
+/** Questions that are asked only if a node of the document could be the answer. */
+export interface Questions {
+  readonly quantized?: typeof import('./use-quantized.js').quantizedQuestion | undefined;
+  readonly clamp?: Pick<typeof import('./use-clamp.js'), 'clampQuestion' | 'createClampBefore'> | undefined;
+  readonly mask?: typeof import('./use-mask.js').maskQuestion | undefined;
+}
+
+/** Loads the questions that a document needs. */
+export async function loadQuestions({ scopes }: OnnxDocument): Promise<Questions> {
+  const has = (operators: RegExp) =>
+    scopes.some(({ nodes }) => nodes.some(({ opType }) => operators.test(opType)));
+  return {
+    quantized: has(QUANTISES) ? (await import('./use-quantized.js')).quantizedQuestion : undefined,
+    clamp: has(CLAMPS) ? await import('./use-clamp.js') : undefined,
+    mask: has(MASKS) ? (await import('./use-mask.js')).maskQuestion : undefined,
+  };
+}
