@@ -2,7 +2,7 @@
 
 import { OnnxMishError } from '../base/error.js';
 import type { FormName, Target } from '../mish/forms.js';
-import { checkBeta, chooseForm, type SwapOptions } from '../mish/swap.js';
+import { activationTag, checkBeta, chooseForm, type SwapOptions } from '../mish/swap.js';
 
 /** Options of the swap of imported models, as for `swap`, with two other defaults. */
 export interface MishOptions
@@ -84,6 +84,7 @@ export function checkOptions(options: MishOptions): void {
       fix: `Choose from ${OPTIONS.join(', ')}`,
     });
   }
+  activationTag(options);
   chooseForm(options);
   checkBeta(options.beta);
 }

@@ -5,7 +5,7 @@ import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
-import { kindNamed } from './activation-kinds.js';
+import { kindNamed, REPLACEMENTS } from './activation-kinds.js';
 import type { Planned } from './apply-plan.js';
 import { fixesFor } from './fixes.js';
 import type { Foldable, Folding } from './fold-plan.js';
@@ -320,7 +320,7 @@ export function commonBeta(sites: readonly Pick<Variant, 'beta'>[]): { beta?: nu
 /** Returns the tag of a swap's output: the name of the activation that it writes. Throws `bad-usage` for an unknown name. */
 export function activationTag({ to, plan }: Pick<SwapOptions, 'to' | 'plan'>): string {
   const name = (plan ? plan.to : to) ?? 'mish';
-  if (kindNamed(name) !== undefined) return name;
+  if (REPLACEMENTS.some((one) => one === kindNamed(name)?.name)) return name;
   throw unknownActivation(name);
 }
 

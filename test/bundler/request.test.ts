@@ -41,6 +41,9 @@ test('options of an import override the plugin’s', () => {
   expect(options('beta=3&mish', { beta: 2, undo: true })).toEqual({ target: 'wasm', beta: 3, undo: true });
   expect(options('exclude=/a/*,/b?&exclude=c&mish')).toMatchObject({ exclude: ['/a/*', '/b?', 'c'] });
   expect(options('opset=18&mish', { opset: 17 })).toEqual({ target: 'wasm', opset: 18 });
+  expect(options('to=leakyrelu&alpha=0.2&mish', { to: 'elu' })).toEqual({
+    ...{ target: 'wasm', to: 'leakyrelu', alpha: 0.2 },
+  });
   expect(options('only=relu&leaky=mixture&mish')).toMatchObject({ only: ['relu'], leaky: 'mixture' });
 });
 
@@ -57,6 +60,7 @@ test('unknown options are rejected', () => {
   expect(wrong({ provider: 'webgl' })).toThrow(
     "onnx-mish/unplugin: 'provider' is not an option. Choose from form, target",
   );
+  expect(wrong({ to: 'selu' })).toThrow("there is no activation 'selu' to write");
   expect(wrong({ form: 'exact' })).toThrow("there is no form 'exact'");
   expect(wrong({ target: 'npu' })).toThrow("there is no target 'npu'");
   expect(wrong({ beta: -1 })).toThrow('the sharpness β cannot be -1');

@@ -106,7 +106,8 @@ describe.each(PAIRS)('$from to $to', ({ from, to }) => {
       if (missing === undefined) expectClose((await run(bytes, feed(type))).y, formula(to, type), type);
       else expect(report.notes.join(), where).toContain(missing);
       expect(Buffer.compare(await (await undo(bytes)).bytes(), source), where).toBe(0);
-      if (type !== 'f32' && opset !== 13) continue; // these do not depend on the type
+      // The rest does not depend on the type, and little on the opset.
+      if (!isHeavy && !(type === 'f32' && [9, 14, 20].includes(opset))) continue;
       const plan = parsePlan(JSON.parse(JSON.stringify(planOf(report))));
       expect(Buffer.compare(await (await swap(source, { plan })).output.bytes(), bytes), where).toBe(0);
       const { history, kinds } = await inspect(bytes);
