@@ -1,11 +1,10 @@
 // Runs the steps of an epoch.
 import { stopIfAborted } from '../base/abort.js';
-import { OnnxMishError } from '../base/error.js';
 import { elementCount } from '../providers/tensor.js';
-import { withSession } from '../providers/with-session.js';
-import { type BatchReader, batchReader, epochOrder } from './batches.js';
+import { batchReader, epochOrder } from './batches.js';
 import type { Epoch } from './epoch.js';
 import { lossExplainer } from './explain-loss.js';
+import { createLossCheck } from './loss-check.js';
 import { rateAt } from './schedule.js';
 import { createStepper, type Stepper } from './stepper.js';
 import { openTeacher } from './teacher.js';
@@ -19,9 +18,6 @@ export interface EpochRunner extends Pick<Stepper, 'copyState' | 'restore'> {
   run(epoch: number): Promise<Omit<Epoch, 'validation'>>;
   close(): Promise<void>;
 }
-
-/** Maximum relative difference between the first losses of two providers. */
-const MAX_LOSS_DIFFERENCE = 1e-3;
 
 /** Opens a training step. Throws `run-failed`. */
 export async function createEpochRunner(
@@ -48,7 +44,7 @@ export async function createEpochRunner(
   const stepper = createStepper(session, step, { optimizer, initial, signal, explain });
   /** Clock for the estimate: steps and milliseconds of this process. */
   const clock = { steps: 0, ms: 0 };
-  let checked = options.reference === undefined;
+  const check = createLossCheck(plan, options);
 
   return {
     stepsPerEpoch,
@@ -57,6 +53,7 @@ export async function createEpochRunner(
     async run(epoch) {
       const start = performance.now();
       const order = epochOrder(seed, epoch, data.samples.count);
+      if (clock.steps === 0) await check.start(stepper.state(), (epoch - 1) * stepsPerEpoch);
       let [sum, correct, rate] = [0, 0, 0];
       for (let at = 0; at < stepsPerEpoch; at++) {
         stopIfAborted(signal);
@@ -65,10 +62,8 @@ export async function createEpochRunner(
         await reader.read(order.subarray(at * batch, (at + 1) * batch), epoch);
         await teacher?.mix(reader.feeds, reader.targets);
         rate = rateAt(schedule, done);
-        const before = checked ? initial : stepper.state();
         const result = await stepper.step(reader.feeds, reader.targets, rate);
-        if (!checked) await checkFirstLoss(result.loss, reader, plan, before, options);
-        checked = true;
+        await check.compare(result.loss, reader, rate);
         sum += result.loss;
         correct += result.correct ?? Number.NaN;
         clock.steps++;
@@ -87,32 +82,9 @@ export async function createEpochRunner(
       };
     },
     async close() {
-      await Promise.all([session.close(), teacher?.close()]);
+      await Promise.all([session.close(), teacher?.close(), check.close()]);
     },
   };
-}
-
-/** Throws `run-failed` if the reference provider computes another loss for the first batch. */
-async function checkFirstLoss(
-  found: number,
-  { feeds, targets }: BatchReader,
-  { model, step, optimizer }: TrainingPlan,
-  initial: ReadonlyMap<string, Float32Array>,
-  { provider, reference }: ProviderTrainerOptions,
-): Promise<void> {
-  if (reference === undefined) return;
-  const expected = await model.withEdited(step.model, (copy) =>
-    withSession(copy, { provider: reference }, async (session) => {
-      const stepper = createStepper(session, step, { optimizer, initial });
-      return (await stepper.step(feeds, targets, 0)).loss;
-    }),
-  );
-  if (Math.abs(found - expected) <= MAX_LOSS_DIFFERENCE * Math.abs(expected)) return;
-  throw new OnnxMishError(
-    'run-failed',
-    `the first loss is ${found} on ${provider.name}, but ${expected} on ${reference.name}`,
-    { fix: `Train on ${reference.name}` },
-  );
 }
 
 function scheduleOf(

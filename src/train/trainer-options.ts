@@ -72,7 +72,7 @@ export interface TrainerOptions extends LabelledSamples, TrainerSettings {
   /** Returns whether a weight stays unchanged; default: none does. */
   readonly freeze?: ((weight: string) => boolean) | undefined;
   readonly provider?: Provider | undefined;
-  /** Provider that computes the first loss as well. Training stops if the losses differ. */
+  /** Provider that takes the first three steps as well. Training stops if a loss differs. */
   readonly reference?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;

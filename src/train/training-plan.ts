@@ -96,6 +96,7 @@ export async function planTraining(
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
     batchNorm: trainsNorms ? 'train' : 'frozen',
     maxGradientNorm: settings.maxGradientNorm,
+    avoidsGroups: options.provider.name.startsWith('webgpu'),
     block: await findBlock(options.provider, options.session),
   });
   const outputDims = outputDimsOf(step, output, batch);

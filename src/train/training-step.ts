@@ -25,6 +25,8 @@ export interface StepOptions {
   readonly batchNorm?: 'frozen' | 'train' | undefined;
   /** Elements of a block of channels in ONNX Runtime's blocked layout, from `findBlock`; the plain layout by default. */
   readonly block?: number | undefined;
+  /** Whether the gradients use no convolutions with groups, which WebGPU computes wrongly; false by default. */
+  readonly avoidsGroups?: boolean | undefined;
   /** Maximum norm of all gradients together; unlimited by default. */
   readonly maxGradientNorm?: number | undefined;
 }
@@ -81,7 +83,7 @@ export function trainingStep(
   const rewritten = rewriteForward(given, nodes, {
     ...{ block: options.block, trainedNorms: new Set(norms.keys()), outputs: [scores] },
   });
-  const tape = createTape(given.opset, rewritten.dims, PREFIX, probe.constant);
+  const tape = createTape(given.opset, rewritten.dims, PREFIX, probe.constant, options.avoidsGroups);
   const loss = lossOf(tape, rewritten.outputs[0] ?? scores, options);
   const moving = movingTensors(
     rewritten.nodes,

@@ -8,18 +8,20 @@ import { sumOfChannels } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
-export function unfold(tape: Tape, x: string, [n = 1, c = 1]: readonly number[], window: Window): string {
+export function unfold(
+  tape: Tape,
+  x: string,
+  [n = 1, c = 1, ...inside]: readonly number[],
+  window: Window,
+): string {
   const { kernel, strides, dilations, pads } = window;
   const taps = elementCount(kernel);
   const plain = taps === 1 && elementCount(strides) === 1 && pads.every((pad) => pad === 0);
   if (plain) return tape.reshape(x, [n, c, 1, -1]);
-  const wide = tape.node('Conv', [x, oneHot(tape, c, kernel)], {
-    group: c,
-    kernel_shape: kernel,
-    strides,
-    dilations,
-    pads,
-  });
+  const common = { kernel_shape: kernel, strides, dilations, pads };
+  const wide = tape.avoidsGroups
+    ? tape.node('Conv', [tape.reshape(x, [n * c, 1, ...inside]), oneHot(tape, 1, kernel)], common)
+    : tape.node('Conv', [x, oneHot(tape, c, kernel)], { group: c, ...common });
   return tape.reshape(wide, [n, c, taps, -1]);
 }
 

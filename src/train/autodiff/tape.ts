@@ -5,6 +5,8 @@ import type { ComposedNode, ComposedValue } from '../../onnx/compose.js';
 export interface Tape {
   readonly opset: number;
   readonly nodes: readonly ComposedNode[];
+  /** Whether to unfold each channel as a sample of its own, because WebGPU computes convolutions with groups wrongly. */
+  readonly avoidsGroups: boolean;
   /** Returns the shape of a tensor of the forward pass. */
   dims(name: string): readonly number[];
   /** Returns the elements of a small constant tensor of the forward pass; undefined for other tensors. */
@@ -46,6 +48,7 @@ export function createTape(
   dims: (name: string) => readonly number[],
   prefix: string,
   constantOf: (name: string) => readonly number[] | undefined = () => undefined,
+  avoidsGroups = false,
 ): Tape {
   const nodes: ComposedNode[] = [];
   const constants = new Map<string, string>();
@@ -63,6 +66,7 @@ export function createTape(
   const tape: Tape = {
     opset,
     nodes,
+    avoidsGroups,
     dims,
     constant: constantOf,
     node(op, inputs, attributes = {}, domain) {

@@ -6,7 +6,7 @@ import { createRuntime } from '../harness/runtime.js';
 
 /**
  * Returns a provider that runs models with a page's ONNX Runtime Web, for `createTrainer` in a page or a worker. On WebGPU,
- * give `createTrainer` the provider of WASM as `reference`, because some drivers compute wrong numbers without an error.
+ * give `createTrainer` the provider of WASM as `reference`, because some of its kernels compute wrong numbers without an error.
  *
  * @example
  * import { createTrainer } from 'onnx-mish/train';

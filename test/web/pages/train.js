@@ -10,7 +10,15 @@ export async function exercise({ createTrainer }, model, provider, more = {}) {
   const inputs = { images: { elemType: 'f32', dims: [36, 1, 28, 28], data } };
   const trainer = await createTrainer(model, {
     ...{ inputs, targets: labels, validation: { inputs, targets: labels }, provider },
-    ...{ epochs: 3, batch: 8, rate: 2e-3, augment: ['crop'], optimizer: { kind: 'rmsprop' }, ...more },
+    ...{
+      epochs: 3,
+      batch: 8,
+      rate: 2e-3,
+      augment: ['crop'],
+      schedule: 'constant',
+      optimizer: { kind: 'rmsprop' },
+      ...more,
+    },
   });
   for await (const _ of trainer);
   const losses = trainer.epochs.map(({ loss, validation }) => [loss, validation.loss]);
@@ -19,18 +27,18 @@ export async function exercise({ createTrainer }, model, provider, more = {}) {
   return { losses, size: trained.length };
 }
 
-async function work({ provider, reference }) {
+async function work({ build, provider, reference, epochs }) {
   const [train, { webProvider }, ort] = await Promise.all([
     import('./dist/train/index.js'),
     import('./dist/web/index.js'),
-    import(new URL(`./ort/ort.${provider}.min.mjs`, import.meta.url).href),
+    import(new URL(`./ort/ort.${build}.min.mjs`, import.meta.url).href),
   ]);
   ort.env.wasm.wasmPaths = new URL('./ort/', import.meta.url).href;
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'fatal';
   const model = new Uint8Array(await (await fetch('lenet5.onnx')).arrayBuffer());
-  const more = reference === undefined ? {} : { reference: webProvider(ort, reference) };
-  return exercise(train, model, webProvider(ort, provider), more);
+  const check = reference === undefined ? {} : { reference: webProvider(ort, reference) };
+  return exercise(train, model, webProvider(ort, provider), { epochs, ...check });
 }
 
 if (typeof document !== 'undefined') {
