@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** What starts processes or browsers, runs networks at length, or goes through thousands of models. */
@@ -45,6 +46,8 @@ export default defineConfig(({ mode }) => {
         { extends: true, mode, test: { name: 'alone', include: ALONE, exclude } },
       ],
       reporters: ['default', './test/support/reporter.ts'],
+      // Vitest's own choice leaves a core free, which on two cores leaves one: many tests wait for a process or a browser.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
       testTimeout: 60_000,
       hookTimeout: 60_000,
       // What is built is loaded as Node does.

@@ -10,12 +10,23 @@ import { npy, raw } from './support/numpy.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
-const docs = ['start', 'concepts', 'providers', 'how-calibrate-works', 'benchmarks', 'trust', 'dependencies'];
+const docs = [
+  'start',
+  'finetune',
+  'gradients',
+  'concepts',
+  'providers',
+  'how-calibrate-works',
+  'benchmarks',
+  'trust',
+  'dependencies',
+];
 const examples = ['vite', 'react', 'next', 'node', 'github-actions'];
 const guides = [
   'swap',
   'validate',
   'accuracy',
+  'finetune',
   'library',
   'train',
   'page',

@@ -132,8 +132,10 @@ async function latencyOf(
 ): Promise<FinetuneReport['latency']> {
   const feed = await firstFeed(feedsOf(parts.test, control, MAX_UNIT_SAMPLES));
   if (feed === undefined) return null;
-  const { ratio } = await withModelSession(control, options, (first) =>
-    withModelSession(swapped, options, (second) =>
+  // The threads of the session that waits would spin and take time from the one that runs.
+  const still = { ...options, session: { spinning: false, ...options.session } };
+  const { ratio } = await withModelSession(control, still, (first) =>
+    withModelSession(swapped, still, (second) =>
       measureLatency(first, second, [feed, feed], { ...LATENCY, signal: options.signal }),
     ),
   );
