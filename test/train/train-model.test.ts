@@ -58,11 +58,11 @@ async function trained(bytes: Uint8Array, options: ProviderTrainerOptions) {
 
 describe('a known optimum is found', () => {
   test('by least squares', async () => {
-    const { weights, result, epochs } = await trained(linearModel(), { ...regression, epochs: 120 });
+    const { weights, result, epochs } = await trained(linearModel(), { ...regression, epochs: 80 });
     for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 2);
     expect(weights.get('b')?.[0]).toBeCloseTo(0.75, 2);
     expect(epochs.at(-1)?.loss).toBeLessThan(1e-4);
-    expect(epochs.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 120 }, (_, at) => at + 1));
+    expect(epochs.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 80 }, (_, at) => at + 1));
     const session = await provider.open(result);
     const { y } = await session.run({ x });
     for (const row of [0, 5, 95]) expect(y?.data[row]).toBeCloseTo(linear(x, row), 1);
@@ -76,7 +76,7 @@ describe('a known optimum is found', () => {
     // Decay makes the optimum finite: at the optimum, the mean gradient of the loss is -decay × weights.
     const decay = 0.05;
     const { weights } = await trained(linearModel(outputs), {
-      ...{ ...classification, loss, batch: 96, epochs: 400 },
+      ...{ ...classification, loss, batch: 96, epochs: 200 },
       optimizer: { kind: 'sgd', momentum: 0.9, weightDecay: decay },
     });
     const [w = [], b = []] = [weights.get('w'), weights.get('b')];
@@ -124,7 +124,7 @@ describe('a training', () => {
     const whole = await trained(linearModel(2), options);
     const trainer = await createTrainer(linearModel(2), options);
     const checkpoints = [trainer.checkpoint()];
-    for await (const { epoch } of trainer) if (epoch <= 4) checkpoints.push(trainer.checkpoint());
+    for await (const { epoch } of trainer) if (epoch % 2 === 0) checkpoints.push(trainer.checkpoint());
     await trainer.close();
     for (const resume of checkpoints) {
       const { result, epochs, checkpoint, trainer } = await trained(linearModel(2), { ...options, resume });
@@ -139,7 +139,7 @@ describe('a training', () => {
   test('that is aborted at any step is at its last whole epoch, and can go on', async () => {
     const options = { ...classification, epochs: 3, batch: 32, validation };
     const whole = await trained(linearModel(2), options);
-    for (let stop = 0; stop < 9; stop++) {
+    for (const stop of [0, 2, 3, 7]) {
       const controller = new AbortController();
       let steps = 0;
       const trainer = await createTrainer(linearModel(2), {
@@ -244,9 +244,9 @@ describe('a training', () => {
   });
 
   test('learns from a teacher alone', async () => {
-    const teacher = await trained(linearModel(), { ...regression, epochs: 60 });
+    const teacher = await trained(linearModel(), { ...regression, epochs: 40 });
     const { weights } = await trained(linearModel(), {
-      ...{ ...regression, epochs: 120, teacher: { model: teacher.result, share: 1 } },
+      ...{ ...regression, epochs: 60, teacher: { model: teacher.result, share: 1 } },
       targets: { ...targets, data: targets.data.map(() => 7) },
     });
     for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 1);
