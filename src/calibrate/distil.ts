@@ -11,13 +11,18 @@ import { tensorOutputs } from '../onnx/tensor-outputs.js';
 import { type Weight, weightEdit } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
-import { dimsOf, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { dimsOf, elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
-import { type Backward, backwardModel } from '../train/backward-model.js';
+import { accumulated } from '../train/accumulated.js';
+import { distillationLoss, distillationStep, distillationTarget } from '../train/distillation.js';
+import { findBlock } from '../train/find-block.js';
+import { type GraphOptimizer, graphOptimizer } from '../train/graph-optimizers.js';
 import { train } from '../train/loop.js';
 import type { LossTerm } from '../train/losses.js';
 import { type Parameter, readParameter } from '../train/parameters.js';
 import { probeModel } from '../train/probe.js';
+import { createStepper } from '../train/stepper.js';
+import type { TrainingGraph } from '../train/training-graph.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 
 export interface TuneOptions {
@@ -49,6 +54,8 @@ export interface Tuned {
 const VARIANCE_RUNS = 8;
 /** Minimum number of samples for a gradient step. */
 const MIN_BATCH_SAMPLES = 16;
+/** The optimiser; gradients of sums of squares are small, and so is epsilon. */
+const ADAM = { kind: 'adam', betas: [0.9, 0.99], epsilon: 2e-12 } as const;
 /** First opset with all operators of the gradient graphs. */
 const MIN_OPSET = 9;
 
@@ -86,11 +93,27 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
       const variances = await variancesOf(teacher, names, options.train.feeds);
       const terms = [...lossTerms(modelOutputs, variances), ...lossTerms(layerOutputs, variances)];
       const weights = layers.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]));
-      const backward = backwardModel(document, indexGraphs(document), weights, terms, probe);
-      if (backward.gradients.size === 0) return undefined;
-      const parameters = await readParameters(layers, backward, variances, options);
-      return withOpen(repaired, backward.model, options, (student) =>
-        distil(parameters, { teacher, student, terms, backward, first }, options),
+      const index = indexGraphs(document);
+      const block = await findBlock(options.provider, options.session);
+      const parameters = await readParameters(layers, variances, options);
+      const runs = Math.ceil(MIN_BATCH_SAMPLES / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
+      const optimizer = accumulated(graphOptimizer(ADAM), runs);
+      const scales = new Map(parameters.map(({ weight, scale }) => [weight.name, scale]));
+      const step = distillationStep(document, index, probe, terms, { weights, optimizer, block, scales });
+      const moving = new Set(step.state.flatMap(({ weight }) => weight?.name ?? []));
+      if (moving.size === 0) return undefined;
+      const moved = parameters.filter(({ weight }) => moving.has(weight.name));
+      const judge = distillationLoss(
+        document,
+        index,
+        probe,
+        terms,
+        moved.map(({ weight }) => weight),
+      );
+      return withOpen(repaired, step.model, options, (student) =>
+        withOpen(repaired, judge.model, options, (judging) =>
+          distil(moved, { teacher, student, judging, terms, step, optimizer, runs, first }, options),
+        ),
       );
     },
   );
@@ -104,13 +127,12 @@ function lossTerms(names: readonly string[], variances: ReadonlyMap<string, numb
 
 async function readParameters(
   layers: readonly LinearLayer[],
-  { gradients }: Backward,
   variances: ReadonlyMap<string, number>,
   { repaired }: TuneOptions,
 ): Promise<Parameter[]> {
   const parameters: Parameter[] = [];
   const read = async (weight: Weight, minScale?: number) => {
-    if (!gradients.has(weight.name)) return;
+    if (parameters.some((known) => known.weight.name === weight.name)) return;
     parameters.push(await readParameter(repaired.document, weight, repaired.openData, minScale));
   };
   for (const { weight, bias, y } of layers) {
@@ -121,74 +143,93 @@ async function readParameters(
   return parameters;
 }
 
-/** The two models of training: the original computes targets, the repaired copy computes loss and gradients. */
-interface Pair {
+/** The models of training: the original computes targets, the copies of the repaired model take steps and compute the loss. */
+interface Models {
   readonly teacher: Session;
   readonly student: Session;
+  readonly judging: Session;
   readonly terms: readonly LossTerm[];
-  readonly backward: Backward;
+  readonly step: TrainingGraph;
+  readonly optimizer: GraphOptimizer;
+  /** Runs of each step. */
+  readonly runs: number;
   /** Feeds whose shapes every run must have. */
   readonly first: Tensors;
 }
 
-async function distil(parameters: readonly Parameter[], pair: Pair, options: TuneOptions): Promise<Tuned> {
+async function distil(
+  parameters: readonly Parameter[],
+  models: Models,
+  options: TuneOptions,
+): Promise<Tuned> {
   const { train: subset, validation, steps, signal, onProgress, repaired } = options;
-  const { teacher, student, terms, backward, first } = pair;
+  const { teacher, student, judging, terms, step, optimizer, runs, first } = models;
   const shapes = JSON.stringify(dimsOf(first));
   const fits = (feeds: Tensors) => JSON.stringify(dimsOf(feeds)) === shapes;
-  const run = async (feeds: Tensors) => {
+  const withTargets = async (feeds: Tensors): Promise<Tensors> => {
     stopIfAborted(signal);
     const wanted = await teacher.run(feeds);
     const targets = terms.map(
-      ({ name }) => [backward.target(name), ownProperty(wanted, name) as Tensor] as const,
+      ({ name }) => [distillationTarget(name), ownProperty(wanted, name) as Tensor] as const,
     );
-    const current = parameters.map(({ weight, values }) => {
-      return [weight.name, { elemType: 'f32', dims: weight.tensor.dims, data: values }] as const;
-    });
-    return student.run({ ...feeds, ...Object.fromEntries(targets), ...Object.fromEntries(current) });
+    return { ...feeds, ...Object.fromEntries(targets) };
   };
+  const initial = initialState(step, parameters);
+  const stepper = createStepper(student, step, { optimizer, initial, signal, anyLoss: true });
+  const current = new Map(parameters.map(({ weight, values }) => [weight.name, values.slice()]));
   const validationLoss = async () => {
+    stepper.copyState(current);
+    const weights = parameters.map(({ weight }) => {
+      const data = current.get(weight.name) ?? new Float32Array(0);
+      return [weight.name, { elemType: 'f32', dims: weight.tensor.dims, data }] as const;
+    });
     let sum = 0;
     let count = 0;
     for await (const feeds of validation.feeds) {
       if (!fits(feeds)) continue;
-      sum += Number((await run(feeds))[backward.loss]?.data[0]);
+      const outputs = await judging.run({ ...(await withTargets(feeds)), ...Object.fromEntries(weights) });
+      sum += Number(outputs[step.loss]?.data[0]);
       count++;
     }
     return sum / count;
   };
-  const runsPerStep = Math.ceil(MIN_BATCH_SAMPLES / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
-  async function* gradients(): AsyncGenerator<readonly Float32Array[], never> {
-    const batches = endlessFeeds(subset.feeds, fits, createRandom(options.seed));
-    for (;;) {
-      const sums = parameters.map(({ values }) => new Float32Array(values.length));
-      for (let turn = 0; turn < runsPerStep; turn++) {
-        const result = await run((await batches.next()).value);
-        for (const [index, { weight }] of parameters.entries()) {
-          const gradient = ownProperty(result, backward.gradients.get(weight.name) ?? '');
-          addTo(sums[index] as Float32Array, gradient?.data as Float32Array);
-        }
+  let batches = endlessFeeds(subset.feeds, fits, createRandom(options.seed));
+  const found = await train({
+    ...{ steps, validationLoss, onProgress },
+    restart() {
+      stepper.restore(initial, 0);
+      batches = endlessFeeds(subset.feeds, fits, createRandom(options.seed));
+    },
+    async step(rate) {
+      let loss = 0;
+      for (let run = 0; run < runs; run++) {
+        const feeds = await withTargets((await batches.next()).value);
+        loss += (await stepper.step(feeds, NO_TARGETS, rate)).loss;
       }
-      yield sums;
-    }
-  }
-  const {
-    before,
-    after,
-    values = [],
-  } = await train({
-    ...{ parameters, steps, gradients, validationLoss, onProgress },
+      return loss;
+    },
+    values() {
+      stepper.copyState(current);
+      return parameters.map(({ weight }) => current.get(weight.name)?.slice() ?? new Float32Array(0));
+    },
   });
   const edits: Edit[] = [];
-  for (const [index, trained] of values.entries()) {
+  for (const [index, trained] of (found.values ?? []).entries()) {
     const { weight } = parameters[index] as Parameter;
     edits.push(await weightEdit(repaired.document, weight, trained));
   }
-  return { edits, steps, before, after };
+  return { edits, steps, before: found.before, after: found.after };
 }
 
-function addTo(sum: Float32Array, values: Float32Array): void {
-  for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] as number) + (values[at] as number);
+/** The targets are among the feeds. */
+const NO_TARGETS = new Float32Array(0);
+
+/** Returns the state before the first step: the parameters' values, and zeros for the optimiser. */
+function initialState(step: TrainingGraph, parameters: readonly Parameter[]) {
+  const values = new Map(parameters.map((parameter) => [parameter.weight.name, parameter.values]));
+  return new Map(
+    step.state.map(({ input, dims }) => [input, values.get(input) ?? new Float32Array(elementCount(dims))]),
+  );
 }
 
 function withOpen<T>(

@@ -6,7 +6,11 @@ import type { Tape } from './autodiff/tape.js';
 export type OptimizerOptions = { readonly weightDecay?: number | undefined } & (
   | { readonly kind: 'sgd'; readonly momentum?: number | undefined; readonly nesterov?: boolean | undefined }
   | { readonly kind: 'rmsprop'; readonly momentum?: number | undefined; readonly alpha?: number | undefined }
-  | { readonly kind: 'adam' | 'adamw'; readonly betas?: readonly [number, number] | undefined }
+  | {
+      readonly kind: 'adam' | 'adamw';
+      readonly betas?: readonly [number, number] | undefined;
+      readonly epsilon?: number | undefined;
+    }
 );
 
 /** An optimiser's step for a parameter, on a tape. */
@@ -19,7 +23,7 @@ export interface Update {
 export interface GraphOptimizer {
   /** Names of the optimiser's state tensors per parameter. All start as zeros. */
   readonly states: readonly string[];
-  /** Names of the scalar inputs of each step. */
+  /** Names of the scalar inputs of each step. The first is proportional to the learning rate. */
   readonly scalars: readonly string[];
   /** Returns the scalars of a step, in the order of `scalars`. Steps count from 1. */
   scalarsAt(step: number, rate: number): readonly number[];
@@ -90,6 +94,7 @@ function rmsprop(options: OptimizerOptions & { readonly kind: 'rmsprop' }): Grap
 
 function adam(options: OptimizerOptions & { readonly kind: 'adam' | 'adamw' }): GraphOptimizer {
   const [first, second] = options.betas ?? DEFAULT_BETAS;
+  const { epsilon = EPSILON } = options;
   const decoupled = options.kind === 'adamw';
   const weightDecay = options.weightDecay ?? (decoupled ? DEFAULT_DECOUPLED_DECAY : 0);
   return {
@@ -107,7 +112,7 @@ function adam(options: OptimizerOptions & { readonly kind: 'adam' | 'adamw' }): 
       const means = averaged(tape, mean, g, first);
       const squares = averaged(tape, square, times(tape, g, g), second);
       const root = times(tape, tape.node('Sqrt', [squares]), correction);
-      const direction = over(tape, means, plus(tape, root, tape.floats([EPSILON])));
+      const direction = over(tape, means, plus(tape, root, tape.floats([epsilon])));
       return { value: minus(tape, from, times(tape, direction, stepSize)), states: [means, squares] };
     },
   };

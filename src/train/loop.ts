@@ -1,5 +1,3 @@
-import { adamStep, zeroMoments } from './optimizer.js';
-import type { Parameter } from './parameters.js';
 import { cosineRate } from './schedule.js';
 
 /** Learning rate of the first steps, relative to a parameter's scale. */
@@ -14,13 +12,15 @@ export const DIVERGENCE_RATIO = 2;
 export const VALIDATIONS = 12;
 
 export interface TrainOptions {
-  /** Training changes the values of these parameters. */
-  readonly parameters: readonly Parameter[];
   readonly steps: number;
-  /** Restarts at the first batch. Yields the gradients of each batch, in the order of the parameters. */
-  readonly gradients: () => AsyncGenerator<readonly Float32Array[], never>;
+  /** Returns to the initial values and the first batch. */
+  restart(): void;
+  /** Takes a step at a learning rate, and returns the loss before the step. */
+  step(rate: number): Promise<number>;
   /** Computes the loss on the validation subset. */
   readonly validationLoss: () => Promise<number>;
+  /** Copies the values of the parameters. */
+  values(): readonly Float32Array[];
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
@@ -33,32 +33,24 @@ export interface Trained {
 }
 
 /**
- * Trains parameters by Adam with a cosine schedule. Returns the values with the lowest validation loss. If training diverges,
- * restarts with a lower learning rate.
+ * Trains parameters with a cosine schedule. Returns the values with the lowest validation loss. If training diverges, restarts
+ * with a lower learning rate.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
-  const { parameters, steps, onProgress } = options;
-  const start = parameters.map(({ values }) => values.slice());
+  const { steps, onProgress } = options;
   const before = await options.validationLoss();
   let best: Pick<Trained, 'after' | 'values'> = { after: before, values: undefined };
   const interval = Math.max(1, Math.ceil(steps / VALIDATIONS));
 
   /** Takes all steps; returns false if training diverges. */
   const trainAt = async (top: number): Promise<boolean> => {
-    const batches = options.gradients();
-    const moments = parameters.map(zeroMoments);
-    for (const [index, { values }] of parameters.entries()) values.set(start[index] as Float32Array);
+    options.restart();
     for (let step = 1; step <= steps; step++) {
       onProgress?.(step - 1, steps);
-      const gradients = (await batches.next()).value;
-      for (const [index, parameter] of parameters.entries()) {
-        const [gradient, moment] = [gradients[index], moments[index]];
-        if (gradient === undefined || moment === undefined) continue;
-        adamStep(parameter, moment, gradient, step, cosineRate(top, step, steps));
-      }
+      if (!Number.isFinite(await options.step(cosineRate(top, step, steps)))) return false;
       if (step % interval !== 0 && step !== steps) continue;
       const loss = await options.validationLoss();
-      if (loss < best.after) best = { after: loss, values: parameters.map(({ values }) => values.slice()) };
+      if (loss < best.after) best = { after: loss, values: options.values() };
       if (!Number.isFinite(loss) || (step === interval && loss > DIVERGENCE_RATIO * before)) return false;
     }
     return true;

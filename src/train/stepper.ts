@@ -3,6 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import type { Session } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import type { GraphOptimizer } from './graph-optimizers.js';
+import type { TrainingGraph } from './training-graph.js';
 import type { TrainingStep } from './training-step.js';
 
 /** An open session of a training step, with the state that passes from run to run. */
@@ -30,6 +31,8 @@ export interface StepperOptions {
   /** Number of steps taken earlier; 0 by default. */
   readonly stepsBefore?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Whether a loss that is not finite is returned like any other. */
+  readonly anyLoss?: boolean | undefined;
   /** Returns the error for a loss that is not finite. Without it, the error says only the loss. See `lossExplainer`. */
   readonly explain?: ((failed: FailedStep) => Promise<OnnxMishError>) | undefined;
 }
@@ -44,11 +47,14 @@ export interface FailedStep {
   readonly state: ReadonlyMap<string, Float32Array>;
 }
 
+/** A training step, or one whose targets are among the feeds. */
+export type SteppedGraph = TrainingGraph & Partial<Pick<TrainingStep, 'targets'>>;
+
 /**
  * Creates a stepper from an open session of a training step. The state alternates between two sets of arrays, so that
  * steps allocate no arrays for it.
  */
-export function createStepper(session: Session, step: TrainingStep, options: StepperOptions): Stepper {
+export function createStepper(session: Session, step: SteppedGraph, options: StepperOptions): Stepper {
   const { optimizer, initial, signal } = options;
   let stepsTaken = options.stepsBefore ?? 0;
   const [first, second] = [allocate(step), allocate(step)];
@@ -62,10 +68,9 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
     async step(feeds, targets, rate) {
       stopIfAborted(signal);
       const scalars = optimizer.scalarsAt(stepsTaken + 1, rate);
-      const inputs: Record<string, Tensor> = {
-        ...feeds,
-        [step.targets.name]: { elemType: 'f32', dims: step.targets.dims, data: targets },
-      };
+      const inputs: Record<string, Tensor> = { ...feeds };
+      if (step.targets !== undefined)
+        inputs[step.targets.name] = { elemType: 'f32', dims: step.targets.dims, data: targets };
       for (const [place, name] of step.scalars.entries())
         inputs[name] = { elemType: 'f32', dims: [], data: Float32Array.of(scalars[place] ?? 0) };
       const outputs: Record<string, Tensor> = {};
@@ -80,7 +85,7 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
       stepsTaken++;
       const numberOf = (name: string) => Number(results[name]?.data[0]);
       const loss = numberOf(step.loss);
-      if (!Number.isFinite(loss)) {
+      if (!Number.isFinite(loss) && options.anyLoss !== true) {
         const what = `the loss of step ${stepsTaken} is ${loss}`;
         // The sets have changed their roles: `next` has the state before the step.
         if (options.explain !== undefined)
@@ -104,7 +109,7 @@ export function createStepper(session: Session, step: TrainingStep, options: Ste
 }
 
 /** Copies the state by input name. */
-function copyOf(step: TrainingStep, tensors: readonly FloatTensor[]): ReadonlyMap<string, Float32Array> {
+function copyOf(step: SteppedGraph, tensors: readonly FloatTensor[]): ReadonlyMap<string, Float32Array> {
   return new Map(step.state.map(({ input }, place) => [input, tensors[place]?.data.slice() ?? NONE]));
 }
 
@@ -114,7 +119,7 @@ interface FloatTensor extends Tensor {
   readonly data: Float32Array;
 }
 
-function allocate({ state }: TrainingStep): FloatTensor[] {
+function allocate({ state }: SteppedGraph): FloatTensor[] {
   return state.map(({ dims }) => ({ elemType: 'f32', dims, data: new Float32Array(elementCount(dims)) }));
 }
 

@@ -3,7 +3,7 @@
 // each other, --no-auto leaves out the third.
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { calibrate } from '../../dist/node/calibrate.js';
 import { swapFile } from '../../dist/node/index.js';
 import { nodeProvider } from '../../dist/providers/node/provider.js';

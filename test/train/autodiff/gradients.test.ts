@@ -7,8 +7,8 @@ import { scan } from '../../../src/onnx/scan.js';
 import { type Weight, weightOf } from '../../../src/onnx/weights.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensors } from '../../../src/providers/tensor.js';
-import { backwardModel } from '../../../src/train/backward-model.js';
 import { probeModel } from '../../../src/train/probe.js';
+import { backwardModel } from '../../support/backward-model.js';
 import { floats, ints, model, node, value } from '../../support/model.js';
 
 const cpu = nodeProvider('cpu');

@@ -1,13 +1,13 @@
-import { type OnnxDocument, opsetOf } from '../onnx/document.js';
-import { neededNodes } from '../onnx/extract.js';
-import type { GraphIndex } from '../onnx/graph-index.js';
-import type { Spliced } from '../onnx/splice.js';
-import type { Weight } from '../onnx/weights.js';
-import { assemble } from './assemble.js';
-import { alive, differentiate, movingTensors } from './autodiff/differentiate.js';
-import { createTape } from './autodiff/tape.js';
-import { type LossTerm, squaredDifferences } from './losses.js';
-import type { Probe } from './probe.js';
+import { type OnnxDocument, opsetOf } from '../../src/onnx/document.js';
+import { neededNodes } from '../../src/onnx/extract.js';
+import type { GraphIndex } from '../../src/onnx/graph-index.js';
+import type { Spliced } from '../../src/onnx/splice.js';
+import type { Weight } from '../../src/onnx/weights.js';
+import { assemble } from '../../src/train/assemble.js';
+import { alive, differentiate, movingTensors } from '../../src/train/autodiff/differentiate.js';
+import { createTape } from '../../src/train/autodiff/tape.js';
+import { type LossTerm, squaredDifferences } from '../../src/train/losses.js';
+import type { Probe } from '../../src/train/probe.js';
 
 /** A model that computes the loss of a batch and the gradients of the weights. */
 export interface Backward {

@@ -1,0 +1,226 @@
+// A model with loss, gradients and optimiser behind it.
+import type { ComposedNode } from '../onnx/compose.js';
+import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { namesInside, neededNodes } from '../onnx/extract.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import type { Spliced } from '../onnx/splice.js';
+import { type Weight, weightOf } from '../onnx/weights.js';
+import { assemble } from './assemble.js';
+import { alive, differentiate, movingTensors, nodesWithoutGradient } from './autodiff/differentiate.js';
+import { scaled } from './autodiff/rule.js';
+import { createTape, type Tape } from './autodiff/tape.js';
+import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
+import type { Loss } from './losses.js';
+import type { Probe } from './probe.js';
+import { type Rewritten, rewriteForward } from './rewrite/rewrite.js';
+
+/** A loss of some tensors of a model. */
+export interface GraphLoss {
+  /** The tensors that the loss reads. */
+  readonly reads: readonly string[];
+  /** Inputs of the loss, such as targets. */
+  readonly inputs: readonly (readonly [name: string, dims: readonly number[]])[];
+  /** Adds the loss. `names` has the tensors in the order of `reads`. */
+  add(tape: Tape, names: readonly string[]): Loss;
+}
+
+export interface GraphOptions {
+  /** The weights to train. Weights that no gradient reaches stay unchanged. */
+  readonly weights: readonly Weight[];
+  readonly optimizer: GraphOptimizer;
+  /** `train` uses the statistics of the batch, `frozen` (the default) the running statistics. */
+  readonly batchNorm?: 'frozen' | 'train' | undefined;
+  /** Elements of a block of channels in ONNX Runtime's blocked layout, from `findBlock`; the plain layout by default. */
+  readonly block?: number | undefined;
+  /** Whether the gradients use no convolutions with groups, which WebGPU computes wrongly; false by default. */
+  readonly avoidsGroups?: boolean | undefined;
+  /** Maximum norm of all gradients together; unlimited by default. */
+  readonly maxGradientNorm?: number | undefined;
+  /** Factor of the learning rate of each weight, by name; 1 by default. */
+  readonly scales?: ReadonlyMap<string, number> | undefined;
+}
+
+/** A tensor that a step takes as an input and returns updated. */
+export interface StateTensor {
+  readonly input: string;
+  readonly output: string;
+  readonly dims: readonly number[];
+  /** The weight; undefined for a state of the optimiser, which starts as zeros. */
+  readonly weight?: Weight | undefined;
+}
+
+/** A model that performs a training step per run: forward pass, loss, backward pass and optimiser. */
+export interface TrainingGraph {
+  readonly model: Spliced;
+  /** Names of the inputs for the optimiser's scalars, in the order of `GraphOptimizer.scalars`. */
+  readonly scalars: readonly string[];
+  readonly state: readonly StateTensor[];
+  /** Names of the outputs with the loss and with the number of correct predictions, if the loss has predictions. */
+  readonly loss: string;
+  readonly correct: string | undefined;
+  /** Weights that no gradient reaches, and the nodes without a gradient rule, where gradients end. */
+  readonly unreached: readonly Weight[];
+  readonly withoutGradient: readonly Node[];
+}
+
+/** Prefix of all names that training adds to a model. */
+export const TRAIN_PREFIX = 'onnx-mish/train/';
+const PREFIX = TRAIN_PREFIX;
+const [LOSS, CORRECT] = [`${PREFIX}loss`, `${PREFIX}correct`];
+const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
+const nextName = (name: string) => `${PREFIX}next/${name}`;
+const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
+
+/**
+ * Writes a copy of a model as a training step. Every batch must have the shapes of the probe's run. No gradient flows
+ * through nested graphs or operators that GRADIENTS does not list.
+ */
+export function trainingGraph(
+  document: OnnxDocument,
+  index: GraphIndex,
+  probe: Probe,
+  loss: GraphLoss,
+  options: GraphOptions,
+): TrainingGraph {
+  const used = neededNodes(document, loss.reads);
+  const nodes = document.graph.nodes.filter((node) => used.has(node));
+  const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes) : NO_NORMS;
+  const given = createTape(opsetOf(document.graph), probe.dims, PREFIX, probe.constant);
+  const rewritten = rewriteForward(given, nodes, {
+    ...{ block: options.block, trainedNorms: new Set(norms.keys()), outputs: loss.reads },
+  });
+  const tape = createTape(given.opset, rewritten.dims, PREFIX, probe.constant, options.avoidsGroups);
+  const found = loss.add(tape, rewritten.outputs);
+  const moving = movingTensors(
+    rewritten.nodes,
+    options.weights.map(({ name }) => name),
+    rewritten.rules,
+  );
+  const gradients = differentiate(tape, rewritten.nodes, moving, found.gradients, rewritten.rules);
+  const reached = options.weights.filter(({ name }) => gradients.has(name));
+  const { state, results } = optimizerNodes(tape, reached, gradients, options);
+  const running = nextStatistics(norms, rewritten.statistics);
+  const all = [...state, ...running.state];
+  const named: [string, string][] = [[found.loss, LOSS], ...results, ...running.results];
+  if (found.correct !== undefined) named.push([found.correct, CORRECT]);
+  const kept = alive(
+    tape.nodes,
+    named.map(([from]) => from),
+  );
+  const { scalars } = options.optimizer;
+  const model = assemble(document, index, loss.reads, {
+    replaced: rewritten.replaced,
+    appended: [
+      ...rewritten.rest,
+      ...kept,
+      ...named.map(([from, to]): ComposedNode => ['Identity', [from], [to]]),
+    ],
+    weights: all.flatMap(({ weight }) => weight ?? []),
+    inputs: [
+      ...all.filter(({ weight }) => weight === undefined).map(({ input, dims }) => [input, dims] as const),
+      ...loss.inputs,
+      ...scalars.map((name) => [scalarName(name), []] as const),
+    ],
+    outputs: named.map(([, to]) => to),
+  });
+  return {
+    ...{ model, state: all, loss: LOSS },
+    scalars: scalars.map(scalarName),
+    correct: found.correct && CORRECT,
+    unreached: options.weights.filter(({ name }) => !gradients.has(name)),
+    withoutGradient: nodesWithoutGradient(rewritten.nodes, moving, namesInside(document)),
+  };
+}
+
+/** Writes a copy of a model that computes only the loss, with weights as inputs. The model's nodes stay as they are. */
+export function lossGraph(
+  document: OnnxDocument,
+  index: GraphIndex,
+  probe: Probe,
+  loss: GraphLoss,
+  weights: readonly Weight[],
+): Pick<TrainingGraph, 'model' | 'loss'> {
+  const tape = createTape(opsetOf(document.graph), probe.dims, PREFIX, probe.constant);
+  const found = loss.add(tape, loss.reads);
+  const kept = alive(tape.nodes, [found.loss]);
+  const appended: ComposedNode[] = [...kept, ['Identity', [found.loss], [LOSS]]];
+  const parts = { appended, weights, inputs: loss.inputs, outputs: [LOSS] };
+  return { model: assemble(document, index, loss.reads, parts), loss: LOSS };
+}
+
+/** State tensors, and the tensor behind each output of the step. */
+interface Results {
+  readonly state: readonly StateTensor[];
+  readonly results: readonly [from: string, output: string][];
+}
+
+/** Adds gradient clipping and the optimiser's step for every weight to a tape. */
+function optimizerNodes(
+  tape: Tape,
+  weights: readonly Weight[],
+  gradients: ReadonlyMap<string, string>,
+  { optimizer, maxGradientNorm, scales }: GraphOptions,
+): Results {
+  const plain = weights.map(({ name }) => gradients.get(name) ?? '');
+  const clipped = maxGradientNorm === undefined ? plain : clipGradients(tape, plain, maxGradientNorm);
+  const scalars = optimizer.scalars.map(scalarName);
+  const state: StateTensor[] = [];
+  const results: [string, string][] = [];
+  for (const [place, weight] of weights.entries()) {
+    const { name } = weight;
+    const { dims } = weight.tensor;
+    const before = optimizer.states.map((kind) => stateName(kind, name));
+    // An optimiser's first scalar is proportional to the learning rate.
+    const [rate = '', ...others] = scalars;
+    const mine = [scaled(tape, rate, scales?.get(name) ?? 1), ...others];
+    const { value, states } = optimizer.update(tape, name, clipped[place] ?? '', before, mine);
+    const names = [name, ...before];
+    for (const [slot, result] of [value, ...states].entries()) {
+      const input = names[slot] ?? '';
+      state.push({ input, output: nextName(input), dims, weight: slot === 0 ? weight : undefined });
+      results.push([result, nextName(input)]);
+    }
+  }
+  return { state, results };
+}
+
+/** The running mean and variance of each batch normalisation in training mode. */
+type Norms = ReadonlyMap<Node, readonly [mean: Weight, variance: Weight]>;
+
+const NO_NORMS: Norms = new Map();
+
+/** Finds every BatchNormalization with unshared running statistics. */
+function trainableNorms({ graph }: OnnxDocument, index: GraphIndex, nodes: readonly Node[]): Norms {
+  const norms = new Map<Node, readonly [Weight, Weight]>();
+  const taken = new Set<string>();
+  for (const node of nodes) {
+    if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
+    const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
+    if (mean === undefined || variance === undefined) continue;
+    const usable = [mean, variance].every(
+      ({ home, type, name }) => home === graph && type === 'f32' && !taken.has(name),
+    );
+    if (!usable) continue;
+    norms.set(node, [mean, variance]);
+    taken.add(mean.name).add(variance.name);
+  }
+  return norms;
+}
+
+/** Returns the running statistics as a part of the state. */
+function nextStatistics(norms: Norms, statistics: Rewritten['statistics']): Results {
+  const state: StateTensor[] = [];
+  const results: [string, string][] = [];
+  for (const [node, weights] of norms) {
+    const next = statistics.get(node);
+    if (next === undefined) continue;
+    for (const [slot, from] of [next.mean, next.variance].entries()) {
+      const weight = weights[slot];
+      if (weight === undefined) continue;
+      const { name } = weight;
+      state.push({ input: name, output: nextName(name), dims: weight.tensor.dims, weight });
+      results.push([from, nextName(name)]);
+    }
+  }
+  return { state, results };
+}
