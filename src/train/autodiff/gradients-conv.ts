@@ -66,10 +66,14 @@ export function transposed(
   return tape.node('ConvTranspose', [g, w], { ...common, output_padding: extra });
 }
 
-export function oneHot(tape: Tape, channels: number, kernel: readonly number[]): string {
+/** Adds kernels that copy the elements of a window, in order or reversed. */
+export function oneHot(tape: Tape, channels: number, kernel: readonly number[], isReversed = false): string {
   const taps = elementCount(kernel);
   const data = new Float32Array(channels * taps * taps);
-  for (let row = 0; row < channels * taps; row++) data[row * taps + (row % taps)] = 1;
+  for (let row = 0; row < channels * taps; row++) {
+    const tap = row % taps;
+    data[row * taps + (isReversed ? taps - 1 - tap : tap)] = 1;
+  }
   return tape.floats(data, [channels * taps, 1, ...kernel]);
 }
 
@@ -82,6 +86,7 @@ export function weightGradient(
   group: number,
   shape: readonly number[],
 ): string {
+  if (isDense(window, group)) return denseWeightGradient(tape, made, seen, window, shape);
   const [n = 1, m = 1, ...outside] = made.dims;
   const [, c = 1] = seen.dims;
   const places = elementCount(outside);
@@ -92,13 +97,75 @@ export function weightGradient(
   return tape.reshape(tape.sum(tape.node('MatMul', [left, right]), [0]), shape);
 }
 
+/** Whether a window over two axes is more than a row, and takes every place. */
+function isDense({ kernel, strides, dilations, pads }: Window, group: number): boolean {
+  const [height = 1, width = 1] = kernel;
+  const spaced = elementCount(strides) !== 1 || elementCount(dilations) !== 1;
+  const isReached = pads.every((pad, at) => pad < (kernel[at % 2] ?? 1));
+  return group === 1 && kernel.length === 2 && height > 1 && width > 1 && !spaced && isReached;
+}
+
+/** Adds the gradient of a convolution's input: a convolution with mirrored weights, or a transposed convolution. */
+function mirrored(
+  tape: Tape,
+  g: string,
+  w: string,
+  dx: readonly number[],
+  dw: readonly number[],
+  dy: readonly number[],
+  window: Window,
+  group: number,
+): string {
+  const { kernel, pads } = window;
+  const [m = 1, c = 1] = dw;
+  const isPadded = pads.every((pad) => pad > 0);
+  if (!isDense(window, group) || !isPadded)
+    return transposed(tape, g, w, { window, outside: dy.slice(2), inside: dx.slice(2), group });
+  const taps = elementCount(kernel);
+  const exchanged = tape.reshape(tape.node('Transpose', [w], { perm: [1, 0, 2, 3] }), [c, m, taps]);
+  const backwards = tape.ints(Array.from({ length: taps }, (_, at) => taps - 1 - at));
+  const weights = tape.reshape(tape.node('Gather', [exchanged, backwards], { axis: 2 }), [c, m, ...kernel]);
+  const begins = kernel.map((size, axis) => size - 1 - (pads[axis] ?? 0));
+  const ends = kernel.map(
+    (size, axis) => (dx[2 + axis] ?? 1) + size - 1 - (dy[2 + axis] ?? 1) - (begins[axis] ?? 0),
+  );
+  return tape.node('Conv', [g, weights], { kernel_shape: kernel, pads: [...begins, ...ends] });
+}
+
+/** Unfolds x over the kernel's width only, and the output gradient over its height: less to copy than the whole window. */
+function denseWeightGradient(
+  tape: Tape,
+  made: { readonly name: string; readonly dims: readonly number[] },
+  seen: { readonly name: string; readonly dims: readonly number[] },
+  { kernel, pads }: Window,
+  shape: readonly number[],
+): string {
+  const [n = 1, m = 1, outRows = 1, width = 1] = made.dims;
+  const [, c = 1, rows = 1] = seen.dims;
+  const [height = 1, across = 1] = kernel;
+  const [top = 0, left = 0, , right = 0] = pads;
+  const wide = tape.node('Conv', [seen.name, oneHot(tape, c, [1, across])], {
+    ...{ group: c, kernel_shape: [1, across], pads: [0, left, 0, right] },
+  });
+  const begin = height - 1 - top;
+  const tall = tape.node('Conv', [made.name, oneHot(tape, m, [height, 1], true)], {
+    ...{ group: m, kernel_shape: [height, 1], pads: [begin, 0, rows - outRows + top, 0] },
+  });
+  const columns = tape.reshape(wide, [n, c * across, rows * width]);
+  const shifted = tape.reshape(tall, [n, m * height, rows * width]);
+  const turned = tape.node('Transpose', [shifted], { perm: [0, 2, 1] });
+  const product = tape.sum(tape.node('MatMul', [columns, turned]), [0]);
+  const split = tape.reshape(product, [c, across, m, height]);
+  return tape.reshape(tape.node('Transpose', [split], { perm: [2, 0, 3, 1] }), shape);
+}
+
 /** Adds the gradients of Conv's input, weights and bias. */
 export function convolutionGradients(tape: Tape, node: Node, g: string): (string | undefined)[] {
   const [x = '', w = ''] = node.inputs;
   const [dx, dw, dy] = [tape.dims(x), tape.dims(w), tape.dims(node.outputs[0] ?? '')];
   const group = attribute(node, 'group')?.i ?? 1;
   const window = windowOf('Conv', node, dw.slice(2), dx.slice(2), dy.slice(2));
-  const gx = transposed(tape, g, w, { window, outside: dy.slice(2), inside: dx.slice(2), group });
+  const gx = mirrored(tape, g, w, dx, dw, dy, window, group);
   const gw = weightGradient(tape, { name: g, dims: dy }, { name: x, dims: dx }, window, group, dw);
   return [gx, gw, sumOfChannels(tape, g, dy)];
 }
@@ -131,10 +198,49 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
     const shares = averageShares(tape, node, window, dx.slice(2), outside);
     return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
   }
+  if (isTiling(window, dx, dy)) return [tiledMaximum(tape, x, y, g, dx, window)];
   const mask = tape.mask('Equal', unfold(tape, x, dx, window), flat(y));
   // Zero padding can equal a maximum of 0, but then the window contains this maximum as well.
   const count = tape.node('Max', [tape.sum(mask, [2]), tape.floats([1])]);
   return [fold(tape, tape.node('Mul', [flat(g), tape.node('Div', [mask, count])]), dx, outside, window)];
+}
+
+/** Whether the windows of a pooling over two axes cover each element once. */
+function isTiling(
+  { kernel, strides, dilations, pads }: Window,
+  dx: readonly number[],
+  dy: readonly number[],
+) {
+  return (
+    kernel.length === 2 &&
+    elementCount(dilations) === 1 &&
+    pads.every((pad) => pad === 0) &&
+    kernel.every((size, axis) => size === strides[axis] && dx[2 + axis] === size * (dy[2 + axis] ?? 0))
+  );
+}
+
+/** Adds the gradient of MaxPool whose windows cover each element once: no unfolding, but a comparison in the shape of x. */
+function tiledMaximum(
+  tape: Tape,
+  x: string,
+  y: string,
+  g: string,
+  dx: readonly number[],
+  { kernel }: Window,
+): string {
+  const [n = 1, c = 1, rows = 1, width = 1] = dx;
+  const [height = 1, across = 1] = kernel;
+  const repeated = (name: string, times: number, axis: number) =>
+    times === 1 ? name : tape.node('Concat', new Array<string>(times).fill(name), { axis });
+  const upsampled = (name: string) => {
+    const columns = repeated(tape.reshape(name, [-1, width / across, 1]), across, 2);
+    return tape.reshape(repeated(tape.reshape(columns, [-1, 1, width]), height, 1), [n, c, rows, width]);
+  };
+  const mask = tape.mask('Equal', x, upsampled(y));
+  // The mean of the mask counts the maxima of a window.
+  const mean = tape.node('AveragePool', [mask], { kernel_shape: kernel, strides: kernel });
+  const count = tape.node('Mul', [mean, tape.floats([height * across])]);
+  return tape.node('Mul', [mask, upsampled(tape.node('Div', [g, count]))]);
 }
 
 /** Adds the gradient of LpPool, y = (Σ |x|^p)^(1/p) over a window: x |x|^(p-2) y^(1-p). */
