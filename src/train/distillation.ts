@@ -12,7 +12,7 @@ import {
   trainingGraph,
 } from './training-graph.js';
 
-/** Name of the input for the target of a loss term. */
+/** Returns the name of the input for the target of a loss term. */
 export const distillationTarget = (term: string) => `${TRAIN_PREFIX}target/${term}`;
 
 /** Returns the sum of squared differences between tensors and their targets. */
