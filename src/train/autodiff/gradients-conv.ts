@@ -86,7 +86,8 @@ export function weightGradient(
   group: number,
   shape: readonly number[],
 ): string {
-  if (isDense(window, group)) return denseWeightGradient(tape, made, seen, window, shape);
+  if (isDense(window, group) && !tape.avoidsGroups)
+    return denseWeightGradient(tape, made, seen, window, shape);
   const [n = 1, m = 1, ...outside] = made.dims;
   const [, c = 1] = seen.dims;
   const places = elementCount(outside);
