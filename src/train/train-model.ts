@@ -1,3 +1,4 @@
+import { crc32 } from '../base/crc32.js';
 import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
 import { extractEdits } from '../onnx/extract.js';
@@ -9,6 +10,7 @@ import type { Epoch } from './epoch.js';
 import { createEpochRunner } from './epoch-runner.js';
 import { type Evaluation, evaluateSession } from './evaluate.js';
 import { trainingProgress } from './progress.js';
+import { targetNumbers } from './targets.js';
 import {
   type LabelledSamples,
   type ProviderTrainerOptions,
@@ -166,10 +168,10 @@ function diverged(what: string): OnnxMishError {
   return new OnnxMishError('run-failed', what, { fix: 'Lower the learning rate' });
 }
 
-/** Returns the SHA-256 of all that decides the result: model, settings, trained weights, and types and number of samples. */
+/** Returns the SHA-256 of what decides the result: model, settings, trained weights, targets, and types and number of samples. */
 async function digestOf(
   model: LoadedModel,
-  { teacher }: ProviderTrainerOptions,
+  { teacher, targets }: ProviderTrainerOptions,
   settings: ResolvedSettings,
   { trained, data, batch }: TrainingPlan,
   validation: CheckedSamples | undefined,
@@ -181,6 +183,15 @@ async function digestOf(
       teacher.model instanceof Uint8Array ? await sha256(teacher.model) : await teacher.model.fingerprint(),
   };
   const types = { train: typeOf(data), validation: validation && typeOf(validation) };
-  const facts = { model: await model.fingerprint(), settings, trained, batch, teaching, data: types };
+  const crc = crc32(new Uint8Array(Float32Array.from(targetNumbers(targets)).buffer));
+  const facts = {
+    model: await model.fingerprint(),
+    settings,
+    trained,
+    batch,
+    teaching,
+    data: types,
+    targets: crc,
+  };
   return sha256(JSON.stringify(facts));
 }

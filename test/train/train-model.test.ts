@@ -407,6 +407,7 @@ describe('a clear error for', () => {
       { epochs: 2 },
       { epochs: 1, seed: 4 },
       { epochs: 1, rate: 0.2 },
+      { epochs: 1, targets: classes.map((label) => 1 - label) },
       { epochs: 1, freeze: (name: string) => name === 'b' },
     ])
       await expect(
