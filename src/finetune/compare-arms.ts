@@ -113,10 +113,16 @@ export function differenceText(
   measure: FinetuneComparison['measure'],
   { value, low, high }: Difference,
 ): string {
-  const format = (number: number) =>
-    measure === 'accuracy' ? signed(100 * number, (text) => text.toFixed(2)) : signed(number, shortNumber);
+  const format = (number: number) => amountText(measure, number);
   const unit = measure === 'accuracy' ? ' points of accuracy' : ' in loss';
   return `${format(value)}${unit} (95 % interval ${format(low)} to ${format(high)})`;
+}
+
+/** Formats a difference with its sign: of accuracies in percentage points, of losses as it is. */
+export function amountText(measure: FinetuneComparison['measure'], number: number): string {
+  return measure === 'accuracy'
+    ? signed(100 * number, (size) => size.toFixed(2))
+    : signed(number, shortNumber);
 }
 
 const shortNumber = (number: number) => String(Number(number.toPrecision(3)));

@@ -1,4 +1,4 @@
-import { differenceText, nameOf } from '../finetune/compare-arms.js';
+import { amountText, nameOf } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, mapText, percent, short, tellApart } from './figures.js';
@@ -210,7 +210,8 @@ export function comparisonRows({ comparison }: FinetuneReport): string[][] {
   if (comparison === null) return [];
   return comparison.runs.map(({ seed, difference, mcnemar }) => [
     String(seed),
-    differenceText(comparison.measure, difference),
+    `${amountText(comparison.measure, difference.value)}${comparison.measure === 'accuracy' ? ' points' : ''}`,
+    [difference.low, difference.high].map((end) => amountText(comparison.measure, end)).join(' to '),
     ...(mcnemar === null
       ? ['–', '–', '–', '–']
       : [
@@ -223,6 +224,6 @@ export function comparisonRows({ comparison }: FinetuneReport): string[][] {
 }
 
 export const COMPARISON_HEAD = [
-  ...['seed', 'swapped minus original', 'only swapped correct', 'only original correct'],
+  ...['seed', 'swapped minus original', '95 % interval', 'only swapped correct', 'only original correct'],
   ...['McNemar’s p', 'mid-p'],
 ];
