@@ -17,6 +17,8 @@ export interface AccuracyMeter {
   add(scores: Tensor | undefined): void;
   /** Returns the accuracy. Throws `bad-data` unless there were as many rows as labels. */
   result(): Accuracy;
+  /** Returns 1 for each sample whose label had the highest score, 0 for others. */
+  correct(): Uint8Array;
 }
 
 /** Returns the first output that looks like class scores. Throws `bad-data` if there is none. */
@@ -41,6 +43,7 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
   let n = 0;
   let top1 = 0;
   let top5 = 0;
+  const correct = new Uint8Array(labels.length);
   const bad = (what: string, fix: string, option?: OptionHint) =>
     new OnnxMishError('bad-data', what, { where: output, fix, option });
 
@@ -66,7 +69,10 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
           );
         }
         const best = highest(numbers, row, classes);
-        if (best[0] === label) top1++;
+        if (best[0] === label) {
+          top1++;
+          correct[sample] = 1;
+        }
         if (best.includes(label)) top5++;
       }
     },
@@ -76,6 +82,7 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
       }
       return { n, top1: top1 / n, top5: top5 / n };
     },
+    correct: () => correct,
   };
 }
 

@@ -19,6 +19,8 @@ export interface ExposeOptions {
    * outputs that nodes also read, and returns a wrong tensor for a fused Conv.
    */
   readonly copies?: boolean | undefined;
+  /** Tensors to output the shape of, as 64-bit integers, instead of the tensor; none by default. */
+  readonly shapesOf?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface ExposeOptions {
 export function exposeTensors(
   document: OnnxDocument,
   names: readonly string[],
-  { copies = false }: ExposeOptions = {},
+  { copies = false, shapesOf }: ExposeOptions = {},
 ): Exposed {
   const { source, graph } = document;
   const types = copies ? analyse(document).types : undefined;
@@ -42,9 +44,12 @@ export function exposeTensors(
     const frame = graph.nodes[0]?.frame;
     if (name === '' || !made.has(name) || frame === undefined) throw notAnOutput(name, document);
     const copied = types !== undefined && floatType(types(graph, name)) !== undefined;
-    const output = copied ? fresh(`${name}/copy`, taken) : name;
+    const shaped = shapesOf?.has(name) === true;
+    const output = shaped || copied ? fresh(`${name}/${shaped ? 'shape' : 'copy'}`, taken) : name;
     outputs.set(name, output);
-    if (copied) edits.push(atEnd(frame, nodeField('graph', copy(name, output))));
+    if (shaped)
+      edits.push(atEnd(frame, nodeField('graph', { opType: 'Shape', input: [name], output: [output] })));
+    else if (copied) edits.push(atEnd(frame, nodeField('graph', copy(name, output))));
     edits.push(atEnd(frame, outputField(output)));
   }
   return { model: splice(source, edits), outputs };

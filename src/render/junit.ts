@@ -35,6 +35,7 @@ export function renderJunit(report: Report): string {
     name: 'the report passed',
     outcome: safe.passed ? 'passed' : 'failure',
     message: [
+      ...(safe.conclusion === undefined ? [] : [safe.conclusion.replace(/\.$/, '')]),
       safe.providers.some(({ status }) => status === 'ran') ? 'see the providers' : 'no provider ran',
       ...safe.notes,
     ].join('. '),

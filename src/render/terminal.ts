@@ -92,6 +92,7 @@ export function renderTerminal(
       const word = verdictWord(verdict);
       return `${painted(paint, word)}  ${verdict.provider} ${verdictText(verdict)}`;
     }),
+    safe.conclusion === undefined ? [] : [safe.conclusion],
   ];
   return sections
     .filter((lines) => lines.length > 0)

@@ -1,4 +1,5 @@
 import { ownProperty } from '../base/own.js';
+import { analyse } from '../onnx/analysis.js';
 import type { Node, OnnxDocument, StoredTensor } from '../onnx/document.js';
 import { exposeTensors } from '../onnx/expose.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -19,25 +20,39 @@ const MAX_CONSTANT_ELEMENTS = 65_536;
 const OF_SHAPES = new Set(['Shape', 'Size']);
 const RANDOM = /^(Random|Multinomial|Bernoulli)/;
 
-/** Runs a model once with every tensor of its main graph as an output. `run` opens and runs an edited copy of the model. */
+/**
+ * Runs a model once with the shape of every tensor of its main graph as an output, and with constant tensors. `run` opens and runs
+ * an edited copy of the model.
+ */
 export async function probeModel(
   document: OnnxDocument,
   feeds: Tensors,
   run: (model: Spliced) => Promise<Tensors>,
 ): Promise<Probe> {
-  const { nodes, initializers } = document.graph;
+  const { graph } = document;
+  const { nodes, initializers } = graph;
   const names = nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));
-  const tensors = await run(exposeTensors(document, names).model);
+  const constant = constantTensors(document);
+  const { types } = analyse(document);
+  // All tensors of a batch at once would take several times the memory of a step. Sequences have no type here, and no shape.
+  const shapesOf = new Set(names.filter((name) => !constant.has(name) && types(graph, name) !== undefined));
+  const exposed = exposeTensors(document, names, { shapesOf });
+  const tensors = await run(exposed.model);
   const shapes = new Map<string, readonly number[]>();
   for (const { name, dims } of initializers.values()) shapes.set(name, dims);
   for (const [name, { dims }] of [...Object.entries(feeds), ...Object.entries(tensors)])
     shapes.set(name, dims);
+  for (const name of shapesOf) {
+    const shape = ownProperty(tensors, exposed.outputs.get(name) ?? '');
+    if (shape !== undefined && exposed.outputs.get(name) !== name)
+      shapes.set(name, Array.from(toNumbers(shape) ?? []));
+  }
   const constants = new Map<string, readonly number[]>();
   for (const [name, tensor] of initializers) {
     const values = await readSmall(document, tensor);
     if (values !== undefined) constants.set(name, values);
   }
-  for (const name of constantTensors(document)) {
+  for (const name of constant) {
     const tensor = ownProperty(tensors, name);
     const values = tensor && isSmall(tensor.dims) ? toNumbers(tensor) : undefined;
     if (values !== undefined) constants.set(name, Array.from(values));

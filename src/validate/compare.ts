@@ -3,6 +3,7 @@ import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { type Accuracy, type AccuracyMeter, accuracyMeter, scoresAmong } from '../metrics/accuracy.js';
 import { type Drift, type DriftMeter, driftMeter } from '../metrics/drift.js';
+import { type Difference, differenceOfShares, mcnemar } from '../metrics/paired.js';
 import type { Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 
@@ -20,8 +21,13 @@ export interface OutputComparison {
   readonly parity: { original: Drift[]; swapped: Drift[] } | null;
   /** The original's outputs against the expected outputs of the data; null without expected outputs. */
   readonly expected: Drift[] | null;
-  /** Accuracy of both models by the labels; null without labels. */
-  readonly accuracy: (Both<Accuracy> & { readonly output: string }) | null;
+  /** Accuracy of both models by the labels, and their paired difference; null without labels. */
+  readonly accuracy:
+    | (Both<Accuracy> & {
+        readonly output: string;
+        readonly difference: Difference & { readonly midP: number };
+      })
+    | null;
 }
 
 /**
@@ -76,8 +82,15 @@ export async function compare(
             output: accuracy.output,
             original: accuracy.original.result(),
             swapped: accuracy.swapped.result(),
+            difference: differenceOf(accuracy),
           },
   };
+}
+
+/** Returns the swapped model's accuracy minus the original's on the same samples. */
+function differenceOf({ original, swapped }: Both<AccuracyMeter>) {
+  const [before, after] = [original.correct(), swapped.correct()];
+  return { ...differenceOfShares(after, before), midP: mcnemar(after, before).midP };
 }
 
 function outputMeters(names: readonly string[]) {

@@ -81,6 +81,17 @@ const providerRow = z.object({
       output: z.string().describe('The output that is read as class scores'),
       original: accuracySchema.describe('The original'),
       swapped: accuracySchema.describe('The swapped model'),
+      difference: z
+        .object({
+          value: z.number().describe('The difference, as a share'),
+          low: z.number().describe('Lower end of the 95 % interval'),
+          high: z.number().describe('Upper end of the 95 % interval'),
+          midP: z.number().min(0).max(1).describe('McNemar’s two-sided mid-p'),
+        })
+        .optional()
+        .describe(
+          'Top-1 accuracy of the swapped model minus the original’s, paired by sample; absent in reports of earlier versions',
+        ),
     })
     .nullable()
     .describe('Accuracy of both models by the labels; null without labels'),
@@ -179,6 +190,10 @@ export const reportSchema = z.object({
   noteOptions: noteOptions.optional().describe('The options that notes advise, by the note'),
   layers: z.array(layers).default([]).describe('Comparisons of inner tensors; empty unless requested'),
   verdicts: z.array(verdict).describe('A verdict for each threshold on each available provider'),
+  conclusion: z
+    .string()
+    .optional()
+    .describe('The result as a sentence; absent in reports of earlier versions'),
   passed: z
     .boolean()
     .describe(

@@ -4,6 +4,7 @@ import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
+import { conclusionOf } from './conclusion.js';
 import { layersInside } from './layer-reports.js';
 import { closeBoth, measure, measureElsewhere, openBoth } from './measure.js';
 import type { ValidationOptions } from './options.js';
@@ -41,18 +42,20 @@ export async function validateModels(options: ValidationOptions): Promise<Report
     const verdicts = providers
       .filter((row) => row.status !== 'unavailable')
       .flatMap((row) => judge(row.provider, row, thresholds, floatsOf(original.info, swapped.info)));
+    const data = await describeData(dataset);
     return parseReport({
       schema: REPORT_SCHEMA,
       created: new Date().toISOString(),
       tool: { name: 'onnx-mish', version: VERSION },
       host: { ...options.host, onnxruntime: cpu.version },
       models: { original: original.info, swapped: swapped.info },
-      data: await describeData(dataset),
+      data,
       providers,
       notes: [...(dataset.notes ?? []), ...notesOnThresholds(thresholds)],
       noteOptions: dataset.noteOptions,
       layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
       verdicts,
+      conclusion: conclusionOf({ data, providers }),
       passed:
         verdicts.every(({ passed, binding }) => passed || !binding) &&
         providers.every((row) => row.status !== 'failed') &&

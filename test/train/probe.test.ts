@@ -40,3 +40,23 @@ test('a single run finds shapes and constants', async () => {
   expect([constant('longer'), constant('one'), constant('w')]).toEqual([[3, 4, 1], [1], [0.5, -1]]);
   for (const name of ['x', 'r', 'largest', 'many', 'none']) expect(constant(name), name).toBeUndefined();
 });
+
+test('tensors that depend on the data are not returned, only their shapes; sequences are', async () => {
+  const nodes = [
+    node('Exp', ['x'], ['large']),
+    node('SequenceConstruct', ['large'], ['sequence']),
+    node('ConcatFromSequence', ['sequence'], ['joined'], { axis: 0 }),
+    node('ReduceSum', ['joined'], ['y'], { keepdims: 0 }),
+  ];
+  const document = await scan(model({ nodes, inputs: [value('x', 1, ['N', 4])], outputs: [value('y', 1)] }));
+  const feeds = { x: { elemType: 'f32', dims: [3, 4], data: new Float32Array(12) } };
+  let returned: string[] = [];
+  const { dims } = await probeModel(document, feeds, async (copy) => {
+    const session = await nodeProvider('cpu').open(await copy.bytes());
+    const tensors = await session.run(feeds);
+    returned = Object.entries(tensors).map(([name, { elemType, dims }]) => `${name} ${elemType} [${dims}]`);
+    return tensors;
+  });
+  expect(dims('large')).toEqual([3, 4]);
+  expect(returned.filter((one) => one.includes('[3,4]'))).toEqual([]);
+});

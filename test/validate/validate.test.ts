@@ -44,6 +44,7 @@ describe('a small classifier', async () => {
       output: 'y',
       original: { n: 4, top1: 0.75, top5: 1 },
       swapped: { n: 4, top1: 0.75, top5: 1 },
+      difference: { value: 0, low: expect.any(Number), high: expect.any(Number), midP: 1 },
     });
     // Mish(-2) where ReLU gives 0 is the largest difference.
     expect(row?.drift[0]?.maxAbs).toBeCloseTo(0.2525, 3);

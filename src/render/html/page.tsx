@@ -100,8 +100,9 @@ function Head({ report }: { report: Report }) {
       <h1>
         <Name text={models.original.name} /> <i>→</i> <Name text={models.swapped.name} />
       </h1>
+      {report.conclusion !== undefined && <p class="conclusion">{report.conclusion}</p>}
       <div class="overall">
-        <Pill word={passed ? 'passed' : 'did not pass'} />
+        <Pill word={passed ? 'limits kept' : 'did not pass'} />
         <span>
           {ran} of {providers.length} providers ran; {count('pass')} of {words.length - count('finding')}{' '}
           limits kept

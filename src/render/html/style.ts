@@ -29,6 +29,7 @@ dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
   color: var(--soft); background: var(--page); }
 .pill.good { color: var(--good); background: var(--good-back); } .pill.bad { color: var(--bad); background: var(--bad-back); }
 .pill.warn { color: var(--warn); background: var(--warn-back); }
+.conclusion { font-size: 17px; margin: 4px 0 12px; max-width: 80ch; }
 .overall { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; } .overall .pill { font-size: 17px; padding: 4px 16px; }
 .head { display: flex; justify-content: space-between; gap: 12px; align-items: baseline; }
 .scroll { overflow-x: auto; max-height: 70vh; }

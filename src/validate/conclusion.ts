@@ -1,0 +1,71 @@
+import type { ProviderRow, Report } from './report-schema.js';
+
+/** Maximum characters of an output's name. */
+const MAX_NAME = 80;
+
+/** Facts of a report that its conclusion is drawn from. */
+type Concluded = Pick<Report, 'data'> & {
+  readonly providers: readonly Pick<
+    ProviderRow,
+    'provider' | 'status' | 'drift' | 'accuracy' | 'latency' | 'runtime'
+  >[];
+};
+
+/**
+ * Returns the result of a validation as a sentence: how accuracy or outputs changed, on which samples, and how the time of a run
+ * changed. Accuracy and outputs are those of the first provider that ran, since the others have parity beside them.
+ */
+export function conclusionOf({ data, providers }: Concluded): string {
+  const [first, ...others] = providers.filter(({ status }) => status === 'ran');
+  if (first === undefined) return 'No provider ran both models.';
+  const on =
+    data.source === 'seed' ? 'On noise' : `On ${grouped(first.accuracy?.original.n ?? data.samples)} samples`;
+  const changes = [...accuracyChange(first), ...outputChange(first)];
+  const times = [first, ...others].flatMap(timeOf);
+  const time = times.length === 0 ? [] : [`a run takes ${times.join(', ')}`];
+  const all = [...changes, ...time].join('; ');
+  return all === '' ? 'Nothing was measured.' : `${on} ${all}.`;
+}
+
+function accuracyChange({ accuracy }: Concluded['providers'][number]): string[] {
+  if (accuracy === null) return [];
+  const { original, swapped, difference } = accuracy;
+  const change = `top-1 goes from ${percent(original.top1)} to ${percent(swapped.top1)}`;
+  if (difference === undefined) return [change];
+  const { value, low, high, midP } = difference;
+  const p = midP < 0.001 ? '< 0.001' : `= ${Number(midP.toPrecision(2))}`;
+  return [
+    `${change} (${points(value)} points, 95 % interval ${points(low)} to ${points(high)}; McNemar’s mid-p ${p})`,
+  ];
+}
+
+function outputChange({ drift }: Concluded['providers'][number]): string[] {
+  const problem = drift.find((one) => one.problem !== null || one.broken > 0);
+  if (problem !== undefined)
+    return [
+      `the output ${problem.output.slice(0, MAX_NAME)} ${problem.problem === null ? 'is not finite' : 'cannot be compared'}`,
+    ];
+  const scores = drift.find(({ top1 }) => top1 !== null);
+  if (scores !== undefined) return [`${percent(scores.top1 ?? 0, 1)} of answers are the same`];
+  if (drift.length === 0) return [];
+  if (drift.every(({ maxAbs }) => maxAbs === 0)) return ['all outputs are the same'];
+  const least = Math.min(...drift.map(({ sqnr }) => sqnr ?? Number.POSITIVE_INFINITY));
+  return Number.isFinite(least)
+    ? [`outputs are within ${Number(least.toPrecision(3))} dB (SQNR) of the original’s`]
+    : [];
+}
+
+function timeOf({ provider, latency, runtime }: Concluded['providers'][number]): string[] {
+  // The time of an emulated GPU says nothing about a GPU.
+  if (latency === null || runtime?.software === true) return [];
+  return [`${latency.ratio.value.toFixed(2)} times as long on ${provider}`];
+}
+
+const grouped = (count: number) => count.toLocaleString('en-US');
+const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+
+/** Formats a difference of shares in percentage points, with its sign. */
+function points(share: number): string {
+  const text = Math.abs(100 * share).toFixed(2);
+  return Number(text) === 0 ? text : `${share < 0 ? '−' : '+'}${text}`;
+}

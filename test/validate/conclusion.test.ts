@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { driftMeter } from '../../src/metrics/drift.js';
+import { conclusionOf } from '../../src/validate/conclusion.js';
+
+type Facts = Parameters<typeof conclusionOf>[0];
+type Row = Facts['providers'][number];
+
+const data = { source: 'npz', seed: null, samples: 2, sha256: '' } as unknown as Facts['data'];
+const scores = (rows: number[][]) => {
+  const dims = [rows.length, rows[0]?.length ?? 0];
+  return { elemType: 'f32', dims, data: Float32Array.from(rows.flat()) } as const;
+};
+/** The drift of one output. */
+function driftOf(before: number[][], after: number[][]) {
+  const meter = driftMeter('y');
+  meter.add(scores(before), scores(after));
+  return meter.result();
+}
+const row = (more: Partial<Row>): Row => {
+  return { provider: 'cpu', status: 'ran', drift: [], accuracy: null, latency: null, runtime: null, ...more };
+};
+const latency = (value: number) =>
+  ({ ratio: { value, low: value, high: value } }) as unknown as NonNullable<Row['latency']>;
+const same = [driftOf([[1, 0]], [[1, 0]])];
+
+describe('the conclusion', () => {
+  test('says how accuracy, answers and time changed', () => {
+    const accuracy: Row['accuracy'] = {
+      output: 'y',
+      original: { n: 10_000, top1: 0.9265, top5: 1 },
+      swapped: { n: 10_000, top1: 0.9261, top5: 1 },
+      difference: { value: -0.0004, low: -0.002, high: 0.001, midP: 0.6 },
+    };
+    const drift = [
+      driftOf(
+        [
+          [1, 0],
+          [0, 1],
+        ],
+        [
+          [2, 0],
+          [1, 0],
+        ],
+      ),
+    ];
+    const providers = [
+      row({ accuracy, drift, latency: latency(1.19) }),
+      row({ provider: 'wasm', drift, latency: latency(1.4) }),
+    ];
+    expect(conclusionOf({ data, providers })).toBe(
+      'On 10,000 samples top-1 goes from 92.65 % to 92.61 % (−0.04 points, 95 % interval −0.20 to +0.10; McNemar’s mid-p = 0.6); ' +
+        '50.0 % of answers are the same; a run takes 1.19 times as long on cpu, 1.40 times as long on wasm.',
+    );
+  });
+
+  test('says nothing of the time of an emulated GPU', () => {
+    const runtime = { software: true } as unknown as Row['runtime'];
+    const found = conclusionOf({ data, providers: [row({ drift: same, latency: latency(2), runtime })] });
+    expect(found).toBe('On 2 samples 100.0 % of answers are the same.');
+  });
+
+  test('names an output that is not finite, and shortens its name', () => {
+    const drift = [{ ...driftOf([[1, 0]], [[Number.NaN, 0]]), output: 'y'.repeat(500) }];
+    const found = conclusionOf({ data, providers: [row({ drift })] });
+    expect(found).toMatch(/^On 2 samples the output y{80} is not finite\.$/);
+  });
+
+  test('gives the distance of outputs that are no class scores', () => {
+    const meter = driftMeter('y');
+    const tensor = (scale: number) => ({
+      elemType: 'f32',
+      dims: [4],
+      data: Float32Array.of(1, 2, 3, 4).map((x) => scale * x),
+    });
+    meter.add(tensor(1), tensor(1.1));
+    const noise = { ...data, source: 'seed' } as Facts['data'];
+    expect(conclusionOf({ data: noise, providers: [row({ drift: [meter.result()] })] })).toBe(
+      'On noise outputs are within 20 dB (SQNR) of the original’s.',
+    );
+  });
+
+  test('says so where nothing ran', () => {
+    expect(conclusionOf({ data, providers: [row({ status: 'failed' })] })).toBe(
+      'No provider ran both models.',
+    );
+    expect(conclusionOf({ data, providers: [row({})] })).toBe('Nothing was measured.');
+  });
+});
