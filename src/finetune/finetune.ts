@@ -41,6 +41,7 @@ export async function finetuneModel(
   given: FinetuneOptions & OnProvider & { readonly host: FinetuneHost },
 ): Promise<Finetuned> {
   const begin = performance.now();
+  await given.provider.availability(); // sets `provider.version`, too
   const {
     epochs = DEFAULT_EPOCHS,
     optimizer = DEFAULT_OPTIMIZER,

@@ -3,9 +3,9 @@
 //     node test/bench/finetune.js choose [name ...]   learning rates, on validation images
 //     node test/bench/finetune.js [name ...]          the table, on the test images
 //     node test/bench/finetune.js tries [name ...]    what helps: start, rate, warm-up, optimiser, on a stand-in
-//     node test/bench/finetune.js print               docs/finetune.json as tables
+//     node test/bench/finetune.js print               docs/finetune.jsonl as tables
 //
-// `npm run bench:finetune -- ...` builds first. Results are added to docs/finetune.json as they come. The originals were trained
+// `npm run bench:finetune -- ...` builds first. Results are added to docs/finetune.jsonll as they come. The originals were trained
 // on all 60,000 training images, so none of these can choose a rate: the choice is made on the first 2,000 images of t10k,
 // which no table uses, and the tables are measured on the other 8,000. A stand-in is the same network, trained anew on 54,000
 // training images, so that the other 6,000 are unseen. One thread.
@@ -25,7 +25,7 @@ import { createTrainer, modelFromBytes } from '../../dist/train/index.js';
 import { trainableWeights } from '../../dist/train/trainable.js';
 
 const FASHION = '/usr/share/datasets/fashion-mnist'; // Debian's package dataset-fashion-mnist
-const RESULTS = process.env.RESULTS ?? fileURLToPath(new URL('../../docs/finetune.json', import.meta.url));
+const RESULTS = process.env.RESULTS ?? fileURLToPath(new URL('../../docs/finetune.jsonl', import.meta.url));
 const here = (path) => fileURLToPath(new URL(`../../models/${path}`, import.meta.url));
 const PIXELS = 28 * 28;
 const CHOICE_IMAGES = 2000;
@@ -160,13 +160,16 @@ function figures(
   };
 }
 
-const results = () => (existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : []);
+const results = () =>
+  (existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8').split('\n') : [])
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
 
 /** Adds a result, in place of an earlier one of the same name. */
 function add(row) {
   const same = (other) => other.kind === row.kind && other.name === row.name && other.label === row.label;
   const rows = [...results().filter((other) => !same(other)), row];
-  writeFileSync(RESULTS, `[\n${rows.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
+  writeFileSync(RESULTS, `${rows.map((one) => JSON.stringify(one)).join('\n')}\n`);
 }
 
 const lossOf = (report) => report.runs.reduce((sum, { test }) => sum + test.loss, 0) / report.runs.length;

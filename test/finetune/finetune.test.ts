@@ -53,6 +53,7 @@ describe('a fine-tuning', async () => {
       for (const { change } of moved) expect(change).toBeGreaterThan(0);
     }
     expect(report.comparison?.runs).toHaveLength(1);
+    expect(report.host.onnxruntime).toMatch(/^\d+\.\d+/);
     expect(report.latency?.ratio).toBeGreaterThan(0);
     expect(report.units).toEqual([expect.objectContaining({ site: 'act', count: 12 })]);
     expect(report.notes.join()).toContain('trained once');
