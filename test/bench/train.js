@@ -117,9 +117,17 @@ async function profile(name, act, batch) {
   console.log(name, act, batch, sorted.map(([op, ms]) => `${op} ${ms.toFixed(1)}`).join(', '));
 }
 
+/** The peak of a process stays, so that each case needs one of its own. */
+function measureApart(name, act) {
+  const script = fileURLToPath(import.meta.url);
+  spawnSync(process.execPath, [script, '--memory', '--nets', name, '--acts', act], { stdio: 'inherit' });
+}
+
+const isMany = given.memory && nets.length * acts.length > 1;
 for (const name of nets) {
   for (const act of acts) {
-    for (const batch of batches) {
+    if (isMany) measureApart(name, act);
+    for (const batch of isMany ? [] : batches) {
       if (given.profile) await profile(name, act, batch);
       else for (const count of threads) await measure(name, act, batch, count);
     }
