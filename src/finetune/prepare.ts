@@ -1,5 +1,6 @@
 // What a fine-tuning needs before its trainings: parts of the data, the swapped model, and scores before training.
 import { sha256 } from '../base/sha256.js';
+import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
 import { type ArmOptions, openArm, scoreOf, trainerSettings } from './arm.js';
@@ -102,11 +103,10 @@ async function startOf(
 
 /** Returns the SHA-256 of all that decides the result. */
 async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {
-  const { to, alpha, only, include, exclude, form, target, leaky, beta, calibrate } = options;
-  const { freeze, teacher, control, seeds, seed, validation } = options;
+  const { calibrate, freeze, teacher, control, seeds, seed, validation } = options;
   const facts = {
-    ...{ to, alpha, only, include, exclude, form, target, leaky, beta, calibrate },
-    ...{ freeze, teacher, control, seeds, seed, validation, data },
+    ...swapChoices(options),
+    ...{ calibrate, freeze, teacher, control, seeds, seed, validation, data },
     settings: trainerSettings(options),
     warmUp: options.warmUp,
     model: await model.fingerprint(),

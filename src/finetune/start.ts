@@ -6,6 +6,7 @@ import type { Dataset, Feeds } from '../data/dataset.js';
 import type { FormName } from '../mish/forms.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
+import { swapChoices } from '../mish/swap-choices.js';
 import type { Spliced } from '../onnx/splice.js';
 import { type EditableModel, type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -40,10 +41,10 @@ export async function repairedSwap(
   part: LabelledPart,
   options: FinetuneOptions & OnProvider,
 ): Promise<{ model: LoadedModel; isRepaired: boolean; notes: readonly string[] }> {
-  const { to, alpha, only, include, exclude, leaky, strict, beta, seed } = options;
-  const { provider, session, signal } = options;
+  const { to, seed, provider, session, signal } = options;
   const { output, report } = await calibrateModel(original, {
-    ...{ to, alpha, only, include, exclude, leaky, strict, beta, seed, provider, session, signal },
+    ...swapChoices(options),
+    ...{ target: undefined, seed, provider, session, signal },
     form: to === undefined || to === 'mish' ? trainedIn : undefined,
     samples: MAX_REPAIR_SAMPLES,
     data: () => repairData(part, original),

@@ -36,7 +36,7 @@ describe('a file of another kind is recognised', () => {
       'an HTML page',
       text('<!DOCTYPE html>\n<html><head><title>404</title></head></html>'),
       /HTML page/,
-      /Download the model again/,
+      /Download the file itself/,
     ],
     [
       'an HTML page without a doctype',
@@ -169,9 +169,9 @@ describe('a hostile model ends in an error, at once', () => {
     [
       'a group closed by another',
       [...head, ...varint(200 * 8 + 3), ...varint(201 * 8 + 4)],
-      /ends that never started/,
+      /ends without a start/,
     ],
-    ['a group end out of nowhere', [...head, ...varint(200 * 8 + 4)], /ends that never started/],
+    ['a group end out of nowhere', [...head, ...varint(200 * 8 + 4)], /ends without a start/],
     [
       'groups 100,000 deep',
       [

@@ -4,6 +4,7 @@ import { type Calibration, calibrateModel } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
 import { globs } from '../../mish/sites.js';
 import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
+import { swapChoices } from '../../mish/swap-choices.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withScannedModel } from '../../node/load-model.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
@@ -77,30 +78,15 @@ export async function run(input: string, flags: Flags): Promise<void> {
   }
   const from = await outputOfPipe(input, output);
   const matches = globs(flags.layers);
-  const { to, alpha, form, target, only, include, exclude, leaky, fold, seed } = flags;
+  const { fold, seed } = flags;
   const signal = interruptible();
   const { allowOutsideData } = flags;
   const session = { threads: flags.threads, allowOutsideData };
   const bar = steps();
   let left = clockFor();
   const options = {
-    ...{
-      to,
-      alpha,
-      form,
-      target,
-      only,
-      include,
-      exclude,
-      leaky,
-      fold,
-      seed,
-      samples,
-      rows,
-      ridge,
-      beta,
-      signal,
-    },
+    ...swapChoices(flags),
+    ...{ fold, seed, samples, rows, ridge, beta, signal },
     steps: flags.steps,
     budget: flags.keep && parseBudget(flags.keep),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),

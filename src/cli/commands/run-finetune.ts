@@ -4,6 +4,7 @@ import type { Augmentation } from '../../data/augment.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import { finetuneModel } from '../../finetune/finetune.js';
 import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
+import { swapChoices } from '../../mish/swap-choices.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { type CheckpointFile, openCheckpoint } from '../../node/checkpoint-file.js';
 import { host } from '../../node/host.js';
@@ -112,12 +113,12 @@ export async function run(input: string, flags: Flags): Promise<void> {
 }
 
 function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
-  const { to, alpha, form, target, only, include, exclude, leaky, beta, calibrate, control } = flags;
-  const { seeds, seed } = flags;
+  const { calibrate, control, seeds, seed } = flags;
   const { validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze } = flags;
   const { head, lr, clip, bn, teacher, patience } = flags;
   return {
-    ...{ to, alpha, form, target, only, include, exclude, leaky, beta, calibrate, control, seeds, seed },
+    ...swapChoices(flags),
+    ...{ calibrate, control, seeds, seed },
     ...{ validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze, patience },
     ...{ output: head, rate: lr, maxGradientNorm: clip, batchNorm: bn, checkpoint },
     optimizer: optimizerOf(flags),

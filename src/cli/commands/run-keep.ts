@@ -11,6 +11,7 @@ import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapReport } from '../../mish/results.js';
 import { activationTag, swapDocument } from '../../mish/swap.js';
+import { swapChoices } from '../../mish/swap-choices.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
@@ -39,8 +40,7 @@ export async function runKeep(
 ): Promise<void> {
   const budget = parseBudget(flags.keep);
   requireSamples(flags, '--keep');
-  const { to, alpha, samples, seed, only, include, exclude, form, target, beta, leaky, strict, dryRun } =
-    flags;
+  const { samples, seed, dryRun } = flags;
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
 
@@ -53,7 +53,7 @@ export async function runKeep(
         ...{ budget, data, seed, signal, onProgress: progressPrinter(bar.update) },
         session,
         samples: samples ?? allOfNoise(flags),
-        ...{ to, alpha, only, include, exclude, form, target, beta, leaky, strict },
+        ...swapChoices(flags),
       }),
     ).finally(bar.end);
     if (kept.of === 0 || kept.sites.length > 0) return kept;
@@ -89,7 +89,7 @@ export async function runKeep(
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, KeptReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, activationTag({ to })), options.force ?? false); // fail before the long run, not after
+      await checkTarget(options.output ?? outputName(path, activationTag({ to: flags.to })), options.force ?? false); // fail before the long run, not after
       const kept = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan: kept.plan });
       return { ...written, report: withKept(written.report, kept) };

@@ -7,6 +7,7 @@ import { readText } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapOptions } from '../../mish/swap.js';
+import { swapChoices } from '../../mish/swap-choices.js';
 import { rankSites } from '../../node/calibrate-files.js';
 import { isPath } from '../../providers/provider.js';
 import { interruptible } from '../io/exit.js';
@@ -35,7 +36,7 @@ export interface Flags
 /** Ranks the sites of a model, saves progress in the file of --resume, and prints the ranking. */
 export async function run(path: string, flags: Flags): Promise<void> {
   requireSamples(flags, 'rank');
-  const { resume, samples, seed, only, include, exclude, form, target, beta, leaky } = flags;
+  const { resume, samples, seed } = flags;
   const signal = interruptible();
   const before = resume === undefined ? undefined : await readRanking(resume, signal);
   const model = await bytesOrPath(path, signal);
@@ -44,7 +45,8 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const left = clockFor();
   const rank = () =>
     rankSites(model, {
-      ...{ data, seed, only, include, exclude, form, target, beta, leaky, signal },
+      ...swapChoices(flags),
+      ...{ data, seed, signal },
       session: { allowOutsideData: flags.allowOutsideData },
       samples: samples ?? allOfNoise(flags),
       ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },

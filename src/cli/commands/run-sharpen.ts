@@ -6,6 +6,7 @@ import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import type { SwapReport } from '../../mish/results.js';
 import { activationTag, swapDocument } from '../../mish/swap.js';
+import { swapChoices } from '../../mish/swap-choices.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
@@ -24,7 +25,7 @@ interface SharpenedReport extends SwapReport {
 
 /** Swaps all sites, each with the smallest sharpness within a budget. Throws `over-budget` if no sharpness keeps it. */
 export async function runSharpen(input: string, flags: Flags): Promise<void> {
-  const { to, keep, samples, seed, only, include, exclude, form, target, leaky, strict, dryRun } = flags;
+  const { keep, samples, seed, dryRun } = flags;
   if (keep === undefined) {
     throw new OnnxMishError('bad-usage', '--beta auto needs a budget', {
       fix: "Give one with samples: --keep 'agreement>=0.99' --data samples.npz",
@@ -39,7 +40,7 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
   const search = async (document: OnnxDocument, path?: string) => {
     const bar = steps();
-    const options = { to, only, include, exclude, form, target, leaky, strict, budget, data, seed, signal };
+    const options = { ...swapChoices(flags), beta: undefined, budget, data, seed, signal };
     const session = { allowOutsideData: flags.allowOutsideData };
     return sharpenModel(
       await runnable(document, path, session),
@@ -61,7 +62,7 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, SharpenedReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, activationTag({ to })), options.force ?? false); // fail before the long run, not after
+      await checkTarget(options.output ?? outputName(path, activationTag({ to: flags.to })), options.force ?? false); // fail before the long run, not after
       const { plan, sharpness } = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan });
       return { ...written, report: { ...written.report, sharpness } };

@@ -4,6 +4,7 @@ import { messageOf, OnnxMishError } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
 import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
+import { swapChoices } from '../../mish/swap-choices.js';
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
 import { MISSING, WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
@@ -194,11 +195,11 @@ type Models = Awaited<ReturnType<typeof openModels>>;
 
 /** Prepares a model for providers. The model is fetched at most once, and only when it is needed. */
 async function openModels(source: FileSource, options: MishSessionOptions) {
-  const { form = 'auto', to, alpha, beta, leaky, only, include, exclude, opset, signal } = options;
+  const { opset, signal } = options;
   const onProgress = (progress: FetchProgress) => options.onProgress?.({ phase: 'fetch', ...progress });
   const fetching = { signal, onProgress };
   const dims = options.session?.freeDimensionOverrides ?? {};
-  const settings: PrepareOptions = { form, dims, to, alpha, beta, leaky, only, include, exclude, opset };
+  const settings: PrepareOptions = { ...swapChoices(options), form: options.form ?? 'auto', dims, opset };
   const name = typeof options.cache === 'string' ? options.cache : 'onnx-mish';
   const cache = options.cache ? await openCache(name) : undefined;
   const file = await openFile(source, 'model', fetching);
