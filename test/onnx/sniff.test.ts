@@ -20,7 +20,7 @@ describe('a file is recognised by its first bytes', () => {
     [/HDF5/, /tf2onnx/, bytes(0x89, 'HDF', 13, 10)],
     [/pickle/, /torch\.onnx\.export/, bytes(0x80, 2, 0x7d)],
     [/pickle/, /torch\.onnx\.export/, bytes(0x80, 5, 0x95)],
-    [/HTML/, /Download the model again/, bytes(' \n<!DOCTYPE html>')],
+    [/HTML/, /Download the file itself/, bytes(' \n<!DOCTYPE html>')],
     [/HTML/, /Download/, bytes('<head><title>404')],
     [/JSON/, /\.onnx file/, bytes('\n { "a": 1 }')],
     [/JSON/, /\.onnx file/, bytes('[1]')],

@@ -89,7 +89,10 @@ export async function runKeep(
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, KeptReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, activationTag({ to: flags.to })), options.force ?? false); // fail before the long run, not after
+      await checkTarget(
+        options.output ?? outputName(path, activationTag({ to: flags.to })),
+        options.force ?? false,
+      ); // fail before the long run, not after
       const kept = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan: kept.plan });
       return { ...written, report: withKept(written.report, kept) };

@@ -62,7 +62,10 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, SharpenedReport>(input, flags, {
     async file(path, options) {
-      await checkTarget(options.output ?? outputName(path, activationTag({ to: flags.to })), options.force ?? false); // fail before the long run, not after
+      await checkTarget(
+        options.output ?? outputName(path, activationTag({ to: flags.to })),
+        options.force ?? false,
+      ); // fail before the long run, not after
       const { plan, sharpness } = await withDocument(path, (document) => search(document, path));
       const written = await swapFile(path, { ...options, plan });
       return { ...written, report: { ...written.report, sharpness } };
