@@ -16,7 +16,8 @@ import { kernelModel } from '../../dist/mish/kernel.js';
 import { mish } from '../../dist/mish/reference.js';
 import { scalarTensor } from '../../dist/onnx/scalar.js';
 import { nodeProvider } from '../../dist/providers/node/provider.js';
-import { figure, plainTable } from '../../dist/render/terminal.js';
+import { figure } from '../../dist/render/figures.js';
+import { plainTable } from '../../dist/render/terminal.js';
 import { onnx } from '../../proto/onnx.js';
 
 const words = process.argv.slice(2);

@@ -7,7 +7,8 @@ import { inspect } from '../../dist/index.js';
 import { openModel, swapFile } from '../../dist/node/index.js';
 import { validateFiles } from '../../dist/node/validate.js';
 import { nodeProvider } from '../../dist/providers/node/provider.js';
-import { figure, plainTable } from '../../dist/render/terminal.js';
+import { figure } from '../../dist/render/figures.js';
+import { plainTable } from '../../dist/render/terminal.js';
 import { picture, voice } from './inputs.js';
 
 const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
