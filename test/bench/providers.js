@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { swap } from '../../dist/index.js';
 import { bytesCandidate, fileCandidate, validateFiles } from '../../dist/node/validate.js';
-import { figure } from '../../dist/render/terminal.js';
+import { figure } from '../../dist/render/figures.js';
 
 const seconds = Number(process.argv[2] ?? 2);
 const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
