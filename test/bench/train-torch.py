@@ -75,9 +75,9 @@ OPERATORS = {
     'LeakyRelu': lambda x, alpha=0.01: F.leaky_relu(x, alpha),
     'HardSigmoid': lambda x, alpha=0.2, beta=0.5: (x * alpha + beta).clamp(0, 1),
     'GlobalAveragePool': lambda x: F.adaptive_avg_pool2d(x, 1),
-    'ReduceMean': lambda x, axes=None, keepdims=1: x.mean(list(map(int, axes)), bool(keepdims)),
+    'ReduceMean': lambda x, axes=None, keepdims=1, **_: x.mean(list(map(int, axes)), bool(keepdims)),
     'Flatten': lambda x, axis=1: x.flatten(axis),
-    'Reshape': lambda x, dims: x.reshape(
+    'Reshape': lambda x, dims, **_: x.reshape(
         [x.shape[at] if dim == 0 else int(dim) for at, dim in enumerate(dims)]
     ),
     'Shape': lambda x: torch.tensor(x.shape),
