@@ -13,7 +13,7 @@ import type { EditableModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
-import { accumulated } from '../train/accumulated.js';
+import { accumulating } from '../train/accumulate-gradients.js';
 import { distillationLoss, distillationStep, distillationTarget } from '../train/distillation.js';
 import { findBlock } from '../train/find-block.js';
 import { type GraphOptimizer, graphOptimizer } from '../train/graph-optimizers.js';
@@ -97,7 +97,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
       const block = await findBlock(options.provider, options.session);
       const parameters = await readParameters(layers, variances, options);
       const runs = Math.ceil(MIN_BATCH_SAMPLES / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
-      const optimizer = accumulated(graphOptimizer(ADAM), runs);
+      const optimizer = accumulating(graphOptimizer(ADAM), runs, 1);
       const scales = new Map(parameters.map(({ weight, scale }) => [weight.name, scale]));
       const step = distillationStep(document, index, probe, terms, { weights, optimizer, block, scales });
       const moving = new Set(step.state.flatMap(({ weight }) => weight?.name ?? []));

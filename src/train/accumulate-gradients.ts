@@ -2,11 +2,11 @@ import { plus, scaled, times } from './autodiff/rule.js';
 import type { GraphOptimizer } from './graph-optimizers.js';
 
 /**
- * Returns an optimiser that averages the gradients of `count` runs and moves the parameters in the last of them, for models that
- * take only small batches. The learning rate of the last run applies.
+ * Returns an optimiser that adds up the gradients of `count` runs, each times `share`, and moves the parameters in the last of
+ * them, for models that take only small batches. By default the gradients are averaged. The learning rate of the last run applies.
  */
-export function accumulating(optimizer: GraphOptimizer, count: number): GraphOptimizer {
-  if (count === 1) return optimizer;
+export function accumulating(optimizer: GraphOptimizer, count: number, share = 1 / count): GraphOptimizer {
+  if (count <= 1) return optimizer;
   return {
     states: [...optimizer.states, 'gradient'],
     scalars: [...optimizer.scalars, 'keep', 'apply'],
@@ -18,13 +18,14 @@ export function accumulating(optimizer: GraphOptimizer, count: number): GraphOpt
       const [sum = ''] = states.slice(-1);
       const [keep = '', apply = ''] = scalars.slice(-2);
       const [inner, innerScalars] = [states.slice(0, -1), scalars.slice(0, -2)];
-      const average = plus(tape, times(tape, sum, keep), scaled(tape, gradient, 1 / count));
-      const moved = optimizer.update(tape, parameter, average, inner, innerScalars);
+      const added = share === 1 ? gradient : scaled(tape, gradient, share);
+      const total = plus(tape, times(tape, sum, keep), added);
+      const moved = optimizer.update(tape, parameter, total, inner, innerScalars);
       const isLast = tape.node('Greater', [apply, tape.floats([0.5])]);
       const chosen = (after: string, before: string) => tape.node('Where', [isLast, after, before]);
       return {
         value: chosen(moved.value, parameter),
-        states: [...moved.states.map((name, at) => chosen(name, inner[at] ?? '')), average],
+        states: [...moved.states.map((name, at) => chosen(name, inner[at] ?? '')), total],
       };
     },
   };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { nodeProvider } from '../../src/providers/node/provider.js';
-import { accumulated } from '../../src/train/accumulated.js';
+import { accumulating } from '../../src/train/accumulate-gradients.js';
 import { graphOptimizer } from '../../src/train/graph-optimizers.js';
 import { floats, model, node, value } from '../support/model.js';
 import { openTraining, wave } from '../support/training.js';
@@ -21,7 +21,7 @@ const sgd = graphOptimizer({ kind: 'sgd', momentum: 0.9 });
 
 /** Takes two steps of four samples, in runs of so many samples. */
 async function statesAfter(samples: number, rate: number) {
-  const optimizer = accumulated(sgd, RUNS / samples);
+  const optimizer = accumulating(sgd, RUNS / samples, 1);
   const { stepper, session } = await openTraining(bytes, x(0, samples), nodeProvider('cpu'), {
     ...{ output: 'y', loss: 'mse', optimizer },
   });
@@ -46,5 +46,5 @@ test('runs of single samples give the steps of a batch', async () => {
 });
 
 test('one run a step is the optimiser itself', () => {
-  expect(accumulated(sgd, 1)).toBe(sgd);
+  expect(accumulating(sgd, 1)).toBe(sgd);
 });
