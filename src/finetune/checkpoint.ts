@@ -1,14 +1,8 @@
-// The file format of the checkpoints of a fine-tuning:
-//   19 bytes  the text "onnx-mish finetune\n"
-//   u32       version, 1
-//   u32       length of the header in bytes
-//   header    JSON in UTF-8
-//   parts     bytes, whose lengths the header has, in the order of the header
-//   u32       CRC-32 of all bytes before
-// All numbers are little-endian.
+// The format of the checkpoints of a fine-tuning, in the frame of train/checkpoint-frame.ts: the text is "onnx-mish finetune\n",
+// the version 1, and the body has the parts, whose lengths the header has, in the order of the header.
 import { z } from 'zod';
-import { crc32 } from '../base/crc32.js';
 import { OnnxMishError } from '../base/error.js';
+import { type CheckpointFormat, decodeFrame, encodeFrame } from '../train/checkpoint-frame.js';
 import { finetuneSchema } from './report-schema.js';
 
 /** State of a fine-tuning after a whole epoch. */
@@ -43,10 +37,13 @@ const header = z.object({
   parts: z.object({ start: length, finished: z.array(length.nullable()), current: length }),
 });
 
-const MAGIC = new TextEncoder().encode('onnx-mish finetune\n');
-const FORMAT = 1;
-const HEADER_AT = MAGIC.length + 8;
-const MAX_HEADER_BYTES = 2 ** 28;
+const FORMAT: CheckpointFormat = {
+  magic: new TextEncoder().encode('onnx-mish finetune\n'),
+  version: 1,
+  maxHeaderBytes: 2 ** 28,
+  other: () => bad('this is not a checkpoint of a fine-tuning', 'Give the checkpoint that finetune wrote'),
+  damaged,
+};
 
 /** Encodes a checkpoint. */
 export function encodeFinetuneCheckpoint({
@@ -60,60 +57,39 @@ export function encodeFinetuneCheckpoint({
     finished: finished.map((bytes) => bytes?.length ?? null),
     current: current.length,
   };
-  const text = new TextEncoder().encode(JSON.stringify({ ...rest, parts: lengths }));
   const parts = [start, ...finished.filter((bytes) => bytes !== undefined), current];
-  const size = parts.reduce((sum, part) => sum + part.length, HEADER_AT + text.length);
-  const bytes = new Uint8Array(size + 4);
-  const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC);
-  view.setUint32(MAGIC.length, FORMAT, true);
-  view.setUint32(MAGIC.length + 4, text.length, true);
-  bytes.set(text, HEADER_AT);
-  let at = HEADER_AT + text.length;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  view.setUint32(at, crc32(bytes.subarray(0, at)), true);
-  return bytes;
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  return encodeFrame(FORMAT, { ...rest, parts: lengths }, size, (bytes, _, bodyAt) => {
+    let at = bodyAt;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+  });
 }
 
 /** Decodes a checkpoint. Throws `bad-data` for bytes that are not a whole checkpoint. */
 export function decodeFinetuneCheckpoint(bytes: Uint8Array): FinetuneCheckpoint {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < HEADER_AT + 4 || MAGIC.some((byte, at) => bytes[at] !== byte))
-    throw bad('this is not a checkpoint of a fine-tuning', 'Give the checkpoint that finetune wrote');
-  const version = view.getUint32(MAGIC.length, true);
-  if (version !== FORMAT)
-    throw bad(`the checkpoint has version ${version}`, 'Resume with the onnx-mish that wrote it');
-  const end = bytes.length - 4;
-  const size = view.getUint32(MAGIC.length + 4, true);
-  const isWhole = view.getUint32(end, true) === crc32(bytes.subarray(0, end));
-  if (!isWhole || size > Math.min(end - HEADER_AT, MAX_HEADER_BYTES)) throw damaged();
-  const { parts, ...rest } = parseHeader(bytes.subarray(HEADER_AT, HEADER_AT + size));
-  let at = HEADER_AT + size;
+  const { header: given, body } = decodeFrame(bytes, FORMAT);
+  const checked = header.safeParse(given);
+  if (!checked.success) throw damaged(checked.error);
+  const { parts, ...rest } = checked.data;
+  let at = 0;
   const take = (count: number) => {
-    if (count > end - at) throw damaged();
+    if (count > body.length - at) throw damaged();
     at += count;
-    return bytes.subarray(at - count, at);
+    return body.subarray(at - count, at);
   };
   const start = take(parts.start);
   const finished = parts.finished.map((count) => (count === null ? undefined : take(count)));
   const current = take(parts.current);
-  if (at !== end || finished.length !== rest.runs.length) throw damaged();
+  if (at !== body.length || finished.length !== rest.runs.length) throw damaged();
   return { ...rest, start, finished, current };
 }
 
-function parseHeader(bytes: Uint8Array): z.infer<typeof header> {
-  try {
-    return header.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
-  } catch (cause) {
-    throw damaged(cause);
-  }
+function damaged(cause?: unknown): OnnxMishError {
+  return bad('the checkpoint is damaged', 'Start anew without the checkpoint', cause);
 }
-
-const damaged = (cause?: unknown) =>
-  bad('the checkpoint is damaged', 'Start anew without the checkpoint', cause);
 
 function bad(what: string, fix: string, cause?: unknown): OnnxMishError {
   return new OnnxMishError('bad-data', what, { fix, cause });
