@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { VERSION } from '../base/version.js';
 import type { DataFile } from '../files/external-data.js';
 import { chooseForm } from '../mish/swap.js';
+import { swapChoices } from '../mish/swap-choices.js';
 import { hashFile } from '../node/host.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { MishOptions } from './request.js';
@@ -15,34 +16,13 @@ export async function cacheKey(
   // Only folding reads weights, so that only then the key includes them.
   const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
   const hashes = [await hashSource(file), ...folded];
-  const {
-    to = 'mish',
-    alpha,
-    beta = 1,
-    leaky = 'mish',
-    only,
-    include,
-    exclude,
-    opset,
-    fold,
-    strict,
-    undo,
-  } = options;
-  const chosen = [
-    chooseForm(options).name,
-    to,
-    alpha,
-    beta,
-    leaky,
-    only,
-    include,
-    exclude,
-    opset,
-    fold,
-    strict,
-    undo,
-  ];
-  const key = JSON.stringify([VERSION, hashes, chosen.map((value) => value ?? null)]);
+  const chosen = {
+    ...{ to: 'mish', beta: 1, leaky: 'mish' }, // as if named: the defaults have the same key
+    ...swapChoices(options),
+    ...{ form: chooseForm(options).name, target: undefined },
+    ...{ opset: options.opset, fold: options.fold, undo: options.undo },
+  };
+  const key = JSON.stringify([VERSION, hashes, chosen]);
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
 }
 

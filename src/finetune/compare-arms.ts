@@ -6,6 +6,8 @@ import {
   differenceOfShares,
   differenceOverRuns,
   mcnemar,
+  pointsText,
+  signed,
 } from '../metrics/paired.js';
 import { REPLACEMENTS } from '../mish/activation-kinds.js';
 import { ACTIVATIONS } from '../mish/activations.js';
@@ -120,17 +122,10 @@ export function differenceText(
 
 /** Formats a difference with its sign: of accuracies in percentage points, of losses as it is. */
 export function amountText(measure: FinetuneComparison['measure'], number: number): string {
-  return measure === 'accuracy'
-    ? signed(100 * number, (size) => size.toFixed(2))
-    : signed(number, shortNumber);
+  return measure === 'accuracy' ? pointsText(number) : signed(number, shortNumber);
 }
 
 const shortNumber = (number: number) => String(Number(number.toPrecision(3)));
-
-function signed(number: number, format: (size: number) => string): string {
-  const text = format(Math.abs(number));
-  return Number(text) === 0 ? text : `${number < 0 ? '−' : '+'}${text}`;
-}
 
 function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined): string {
   if (score === undefined) return 'no score';

@@ -5,7 +5,7 @@ import { spliceWithRecord } from '../mish/history.js';
 import { findSites, inputOf, siteLabel } from '../mish/sites.js';
 import { type Spliced, splice } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
-import { measureLatency } from '../validate/latency.js';
+import { measureLatency, takingTurns } from '../validate/latency.js';
 import { type ArmOptions, openArm } from './arm.js';
 import { feedsOf, withModelSession } from './feeds.js';
 import type { Prepared } from './prepare.js';
@@ -132,10 +132,9 @@ async function latencyOf(
 ): Promise<FinetuneReport['latency']> {
   const feed = await firstFeed(feedsOf(parts.test, control, MAX_UNIT_SAMPLES));
   if (feed === undefined) return null;
-  // The threads of the session that waits would spin and take time from the one that runs.
-  const still = { ...options, session: { spinning: false, ...options.session } };
-  const { ratio } = await withModelSession(control, still, (first) =>
-    withModelSession(swapped, still, (second) =>
+  const inTurns = { ...options, session: takingTurns(options.session) };
+  const { ratio } = await withModelSession(control, inTurns, (first) =>
+    withModelSession(swapped, inTurns, (second) =>
       measureLatency(first, second, [feed, feed], { ...LATENCY, signal: options.signal }),
     ),
   );

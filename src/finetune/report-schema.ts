@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OnnxMishError } from '../base/error.js';
+import { hostSchema, toolSchema } from '../validate/report-schema-measures.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
 export const FINETUNE_SCHEMA = 'onnx-mish/finetune@1';
@@ -116,23 +117,8 @@ const settings = z.object({
 export const finetuneSchema = z.object({
   schema: z.literal(FINETUNE_SCHEMA).describe('Format of this report'),
   created: z.iso.datetime().describe('Date and time, UTC'),
-  tool: z
-    .object({
-      name: z.literal('onnx-mish').describe('Always onnx-mish'),
-      version: z.string().describe('Its version'),
-    })
-    .describe('The program that wrote the report'),
-  host: z
-    .object({
-      os: z.string().describe('Operating system and its version'),
-      arch: z.string().describe('Processor architecture'),
-      cpu: z.string().describe('Processor model'),
-      cores: count.describe('Logical processors'),
-      memory: count.describe('Bytes'),
-      node: z.string().describe('Version of Node'),
-      onnxruntime: z.string().describe('Version of ONNX Runtime'),
-    })
-    .describe('The machine and the versions'),
+  tool: toolSchema,
+  host: hostSchema,
   model: z.string().describe('Name of the model: the name of its file'),
   to: z.string().describe('The activation that replaced the original’s'),
   form: z.string().describe('Form of the activation in ONNX operators'),

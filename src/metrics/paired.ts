@@ -101,3 +101,12 @@ function varianceOfMean(values: readonly number[]): number {
   const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
   return squares / (values.length - 1) / values.length;
 }
+
+/** Formats a number with its sign; a size that is formatted as 0 has none. */
+export function signed(number: number, format: (size: number) => string): string {
+  const text = format(Math.abs(number));
+  return Number(text) === 0 ? text : `${number < 0 ? '−' : '+'}${text}`;
+}
+
+/** Formats a difference of shares in percentage points, with its sign. */
+export const pointsText = (share: number) => signed(100 * share, (size) => size.toFixed(2));

@@ -1,3 +1,4 @@
+import { pointsText } from '../metrics/paired.js';
 import type { ProviderRow, Report } from './report-schema.js';
 
 /** Maximum characters of an output's name. */
@@ -35,7 +36,7 @@ function accuracyChange({ accuracy }: Concluded['providers'][number]): string[] 
   const { value, low, high, midP } = difference;
   const p = midP < 0.001 ? '< 0.001' : `= ${Number(midP.toPrecision(2))}`;
   return [
-    `${change} (${points(value)} points, 95 % interval ${points(low)} to ${points(high)}; McNemar’s mid-p ${p})`,
+    `${change} (${pointsText(value)} points, 95 % interval ${pointsText(low)} to ${pointsText(high)}; McNemar’s mid-p ${p})`,
   ];
 }
 
@@ -63,9 +64,3 @@ function timeOf({ provider, latency, runtime }: Concluded['providers'][number]):
 
 const grouped = (count: number) => count.toLocaleString('en-US');
 const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;
-
-/** Formats a difference of shares in percentage points, with its sign. */
-function points(share: number): string {
-  const text = Math.abs(100 * share).toFixed(2);
-  return Number(text) === 0 ? text : `${share < 0 ? '−' : '+'}${text}`;
-}

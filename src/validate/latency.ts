@@ -1,7 +1,7 @@
 import { stopIfAborted } from '../base/abort.js';
 import { createRandom } from '../base/random.js';
 import { mean, quantilesOf, type Ratio, ratioOfMedians } from '../metrics/statistics.js';
-import type { Pairs, Session } from '../providers/provider.js';
+import type { Pairs, Session, SessionOptions } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 
 export interface LatencyOptions {
@@ -45,6 +45,11 @@ export interface Latency {
   readonly swapped: Timing;
   /** Median time of the swapped model divided by the original's. */
   readonly ratio: Ratio;
+}
+
+/** Returns the options of sessions that run in turns: the threads of the one that waits must not spin, which takes time. */
+export function takingTurns(session: SessionOptions = {}): SessionOptions {
+  return { spinning: false, ...session };
 }
 
 /** Longest time between two checks for an abort. */

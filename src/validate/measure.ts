@@ -10,7 +10,7 @@ import type { Pairs, Placement, Provider, Session, SessionOptions, Shapes } from
 import { dimsOf } from '../providers/tensor.js';
 import { type Both, compare } from './compare.js';
 import { sweep } from './kernel-sweep.js';
-import { measureLatency } from './latency.js';
+import { measureLatency, takingTurns } from './latency.js';
 import { divergences } from './layer-reports.js';
 import type { InspectedModel, ValidationOptions } from './options.js';
 import { observePlacement, profileBoth } from './profile.js';
@@ -25,8 +25,7 @@ export async function openBoth(
   options: ValidationOptions,
   shapes?: Both<Shapes>,
 ): Promise<Both<Session>> {
-  // The threads of the session that waits would spin and take time from the one that runs.
-  const session = { spinning: false, ...options.session };
+  const session = takingTurns(options.session);
   await warmUp(provider, session);
   const original = await openOne(provider, options.original, { ...session, shapes: shapes?.original });
   try {

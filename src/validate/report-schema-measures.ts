@@ -224,3 +224,24 @@ export const layers = z.object({
     )
     .describe('A row for each tensor of both models, in topological order'),
 });
+
+/** The program that wrote a report. */
+export const toolSchema = z
+  .object({
+    name: z.literal('onnx-mish').describe('Always onnx-mish'),
+    version: z.string().describe('Its version'),
+  })
+  .describe('The program that wrote the report');
+
+/** The machine that a report was made on. */
+export const hostSchema = z
+  .object({
+    os: z.string().describe('Operating system and its version'),
+    arch: z.string().describe('Processor architecture'),
+    cpu: z.string().describe('Processor model'),
+    cores: countSchema.describe('Logical processors'),
+    memory: countSchema.describe('Bytes'),
+    node: z.string().describe('Version of Node'),
+    onnxruntime: z.string().describe('Version of onnxruntime-node'),
+  })
+  .describe('The machine and the versions');

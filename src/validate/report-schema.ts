@@ -5,6 +5,7 @@ import {
   countSchema,
   divergence,
   drift,
+  hostSchema,
   latency,
   layers,
   measured,
@@ -13,6 +14,7 @@ import {
   profile,
   runtime,
   sweepSchema,
+  toolSchema,
 } from './report-schema-measures.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
@@ -149,23 +151,8 @@ const verdict = z.object({
 export const reportSchema = z.object({
   schema: z.literal(REPORT_SCHEMA).describe('Version of this document'),
   created: z.iso.datetime().describe('Date and time of the validation, UTC'),
-  tool: z
-    .object({
-      name: z.literal('onnx-mish').describe('Always onnx-mish'),
-      version: z.string().describe('Its version'),
-    })
-    .describe('The program that wrote the report'),
-  host: z
-    .object({
-      os: z.string().describe('Operating system and its version'),
-      arch: z.string().describe('Processor architecture'),
-      cpu: z.string().describe('Processor model'),
-      cores: countSchema.describe('Logical processors'),
-      memory: countSchema.describe('Bytes'),
-      node: z.string().describe('Version of Node'),
-      onnxruntime: z.string().describe('Version of onnxruntime-node'),
-    })
-    .describe('The machine and the versions'),
+  tool: toolSchema,
+  host: hostSchema,
   models: z
     .object({
       original: model.describe('The model before the swap'),

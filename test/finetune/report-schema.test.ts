@@ -6,30 +6,14 @@ import {
   parseFinetuneReport,
 } from '../../src/finetune/report-schema.js';
 import { FINETUNE_REPORT } from '../support/finetune-report.js';
-
-interface Schema {
-  description?: string;
-  properties?: Record<string, Schema>;
-  items?: Schema;
-  anyOf?: Schema[];
-}
+import { type JsonSchema, undescribedFields } from '../support/json-schema.js';
 
 test('the committed JSON Schema equals the schema in the code', () => {
   expect(committed).toEqual(JSON.parse(JSON.stringify(finetuneJsonSchema())));
 });
 
 test('every field is described', () => {
-  const undescribed: string[] = [];
-  const visit = (schema: Schema, path: string) => {
-    for (const [name, field] of Object.entries(schema.properties ?? {})) {
-      if (field.description === undefined) undescribed.push(`${path}.${name}`);
-      visit(field, `${path}.${name}`);
-    }
-    if (schema.items !== undefined) visit(schema.items, `${path}[]`);
-    for (const choice of schema.anyOf ?? []) visit(choice, path);
-  };
-  visit(committed as Schema, 'report');
-  expect(undescribed).toEqual([]);
+  expect(undescribedFields(committed as JsonSchema, 'report')).toEqual([]);
 });
 
 test('a report is read again, and an invalid one is refused with the name of its invalid field', () => {

@@ -5,31 +5,15 @@ import { validateFiles } from '../../src/node/validate-files.js';
 import committed from '../../src/validate/report.schema.json' with { type: 'json' };
 import { parseReport, reportJsonSchema } from '../../src/validate/report-schema.js';
 import { checkThresholds, judge, notesOnThresholds, withLimits } from '../../src/validate/thresholds.js';
+import { type JsonSchema, undescribedFields } from '../support/json-schema.js';
 import { REAL_MODELS } from '../support/models.js';
-
-interface Schema {
-  description?: string;
-  properties?: Record<string, Schema>;
-  items?: Schema;
-  anyOf?: Schema[];
-}
 
 test('the committed JSON Schema equals the schema in the code', () => {
   expect(committed).toEqual(JSON.parse(JSON.stringify(reportJsonSchema())));
 });
 
 test('every field is described', () => {
-  const undescribed: string[] = [];
-  const visit = (schema: Schema, path: string) => {
-    for (const [name, field] of Object.entries(schema.properties ?? {})) {
-      if (field.description === undefined) undescribed.push(`${path}.${name}`);
-      visit(field, `${path}.${name}`);
-    }
-    if (schema.items !== undefined) visit(schema.items, `${path}[]`);
-    for (const choice of schema.anyOf ?? []) visit(choice, path);
-  };
-  visit(committed as Schema, 'report');
-  expect(undescribed).toEqual([]);
+  expect(undescribedFields(committed as JsonSchema, 'report')).toEqual([]);
 });
 
 test('an invalid report is refused with the name of the invalid field', async () => {
