@@ -75,7 +75,7 @@ function verdictOf(
 /** Parts of a report that the conclusion is about. */
 export type Concluded = Pick<FinetuneReport, 'comparison' | 'latency' | 'runs' | 'data' | 'to' | 'sites'>;
 
-/** Returns the result as sentences. Without a control there is no claim about the activation. */
+/** Returns the result as sentences. Without a control, they do not compare the activations. */
 export function conclude({ comparison, latency, runs, data, to, sites }: Concluded): string {
   const name = nameOf(to);
   const tested = `${data.test} test ${data.test === 1 ? 'sample' : 'samples'}`;

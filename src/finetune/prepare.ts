@@ -1,4 +1,4 @@
-// What a fine-tuning needs before its trainings: parts of the data, the swapped model, and scores before training.
+// Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
 import { sha256 } from '../base/sha256.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';

@@ -3,6 +3,7 @@ import { type Analysis, analyse } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf, rewriteObstacle } from '../onnx/document.js';
 import { concat, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
+import { readNumbers } from '../onnx/small-tensor.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantNode } from './emit.js';
@@ -12,15 +13,7 @@ import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
 import { resized } from './webgl/resize.js';
-import {
-  constantOf,
-  gathers,
-  integers,
-  paddedLrn,
-  readIntegers,
-  reduction,
-  slicesOfSplit,
-} from './webgl/rewrites.js';
+import { constantOf, gathers, integers, paddedLrn, reduction, slicesOfSplit } from './webgl/rewrites.js';
 
 /** Does what `fix` does, for a scanned document. */
 export async function fixDocument(
@@ -94,7 +87,7 @@ async function replaced(
   if (!kinds.has('slice')) return undefined;
   const parts = partsOf(node, loaded);
   const isEven = parts === undefined || typeof parts === 'number';
-  const lengths = isEven ? node.outputs.map(() => parts ?? 0) : await readIntegers(parts, document);
+  const lengths = isEven ? node.outputs.map(() => parts ?? 0) : await readNumbers(document, parts);
   return lengths && slicesOfSplit(proto, lengths, fresh);
 }
 

@@ -1,9 +1,9 @@
 import { ownProperty } from '../base/own.js';
 import { analyse } from '../onnx/analysis.js';
-import type { Node, OnnxDocument, StoredTensor } from '../onnx/document.js';
+import type { Node, OnnxDocument } from '../onnx/document.js';
 import { exposeTensors } from '../onnx/expose.js';
+import { readNumbers } from '../onnx/small-tensor.js';
 import type { Spliced } from '../onnx/splice.js';
-import { decodeTensor } from '../onnx/tensor-data.js';
 import { elementCount, type Tensors, toNumbers } from '../providers/tensor.js';
 
 /** Shapes and constants of a main graph's tensors, from a run. They hold for all feeds of the same shapes. */
@@ -49,7 +49,7 @@ export async function probeModel(
   }
   const constants = new Map<string, readonly number[]>();
   for (const [name, tensor] of initializers) {
-    const values = await readSmall(document, tensor);
+    const values = isSmall(tensor.dims) ? await readNumbers(document, tensor) : undefined;
     if (values !== undefined) constants.set(name, values);
   }
   for (const name of constant) {
@@ -75,22 +75,4 @@ function constantTensors({ graph }: OnnxDocument): Set<string> {
     if (isConstant(node)) for (const name of node.outputs) constant.add(name);
   }
   return constant;
-}
-
-/** Reads a small initializer that the model file contains. */
-async function readSmall(
-  { source }: OnnxDocument,
-  { name, dims, frame, external }: StoredTensor,
-): Promise<number[] | undefined> {
-  if (frame === undefined || external !== undefined || !isSmall(dims)) return undefined;
-  const { elemType, data } = decodeTensor(await source.read(frame.start, frame.end - frame.start), name);
-  if (!(data instanceof Uint8Array)) return undefined;
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  if (elemType === 'i64')
-    return Array.from({ length: data.length / 8 }, (_, at) => Number(view.getBigInt64(8 * at, true)));
-  if (elemType === 'i32')
-    return Array.from({ length: data.length / 4 }, (_, at) => view.getInt32(4 * at, true));
-  if (elemType === 'f32')
-    return Array.from({ length: data.length / 4 }, (_, at) => view.getFloat32(4 * at, true));
-  return undefined;
 }

@@ -1,4 +1,4 @@
-// What a training has reached after its last whole epoch.
+// State of a training after its last whole epoch.
 import { OnnxMishError } from '../base/error.js';
 import { elementCount } from '../providers/tensor.js';
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';

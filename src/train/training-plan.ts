@@ -1,4 +1,4 @@
-// What a training needs before its first step: checked data, the training step, and the initial weights.
+// Prepares a training: checks the data, builds the training step and reads the initial weights.
 import { OnnxMishError } from '../base/error.js';
 import type { Samples } from '../data/samples.js';
 import type { Node, OnnxDocument } from '../onnx/document.js';

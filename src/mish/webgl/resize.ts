@@ -1,10 +1,11 @@
 // Resize and Upsample in ways that WebGL computes right: Gather for nearest neighbours, products with matrices for the others.
 import type { onnx } from '../../../proto/onnx.js';
-import { attribute, type Node, type OnnxDocument, opsetOf, type StoredTensor } from '../../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, opsetOf } from '../../onnx/document.js';
 import { resizeWeights } from '../../onnx/resize-weights.js';
+import { readNumbers } from '../../onnx/small-tensor.js';
 import { DataType } from '../../onnx/types.js';
 import type { Loaded } from './loaded.js';
-import { constantOf, type Fresh, gatherNodes, readIntegers, tensorOf } from './rewrites.js';
+import { constantOf, type Fresh, gatherNodes } from './rewrites.js';
 
 /** Maximum number of elements of an axis's matrix. */
 const MAX_ELEMENTS = 2 ** 20;
@@ -34,17 +35,6 @@ export function resizeObstacle(
   return COORDINATES.includes(coordinates) ? undefined : refused(`does not support ${coordinates}`);
 }
 
-async function readFloats(
-  tensor: StoredTensor | undefined,
-  document: OnnxDocument,
-): Promise<number[] | undefined> {
-  if (tensor?.elemType !== DataType.FLOAT || tensor.external !== undefined) return undefined;
-  const { floatData, rawData } = await tensorOf(tensor, document);
-  if (rawData.length === 0) return floatData;
-  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  return Array.from({ length: rawData.length >> 2 }, (_, place) => view.getFloat32(4 * place, true));
-}
-
 /** Returns the scale and the new size of each axis; undefined if they are not constant. */
 async function resizedAxes(
   node: Node,
@@ -54,8 +44,8 @@ async function resizedAxes(
 ): Promise<{ scale: number; out: number }[] | undefined> {
   const constant = (slot: number) => loaded.constant(node.inputs[slot] ?? '');
   const isOld = node.opType === 'Upsample' || opsetOf(loaded.graph) < 11;
-  const scales = await readFloats(constant(isOld ? 1 : 2), document);
-  const sizes = isOld ? undefined : await readIntegers(constant(3), document);
+  const scales = await readNumbers(document, constant(isOld ? 1 : 2));
+  const sizes = isOld ? undefined : await readNumbers(document, constant(3));
   // From opset 18 the sizes may keep the aspect ratio, and belong to some axes only.
   const keepsAspect = (attribute(node, 'keep_aspect_ratio_policy')?.s ?? 'stretch') !== 'stretch';
   if (keepsAspect || attribute(node, 'axes') !== undefined) return undefined;

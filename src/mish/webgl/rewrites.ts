@@ -1,6 +1,7 @@
 // Nodes that compute what WebGL's operator refuses by operators that WebGL has.
 import { onnx } from '../../../proto/onnx.js';
-import { attribute, type Node, type OnnxDocument, opsetOf, type StoredTensor } from '../../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, opsetOf } from '../../onnx/document.js';
+import { readNumbers } from '../../onnx/small-tensor.js';
 import { DataType } from '../../onnx/types.js';
 import type { Loaded } from './loaded.js';
 
@@ -17,24 +18,6 @@ export function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto 
 /** Builds a Constant node for a one-dimensional tensor of integers. */
 export const integers = (name: string, ...int64Data: number[]) =>
   constantOf(name, { dataType: DataType.INT64, dims: [int64Data.length], int64Data });
-
-/** Reads a tensor that the model file holds. */
-export async function tensorOf({ frame }: StoredTensor, { source }: OnnxDocument): Promise<onnx.TensorProto> {
-  const { start = 0, end = 0 } = frame ?? {};
-  return onnx.TensorProto.decode(await source.read(start, end - start));
-}
-
-/** Reads a tensor of 64-bit integers; undefined if the model file does not hold it. */
-export async function readIntegers(
-  tensor: StoredTensor | undefined,
-  document: OnnxDocument,
-): Promise<number[] | undefined> {
-  if (tensor?.elemType !== DataType.INT64 || tensor.external !== undefined) return undefined;
-  const { int64Data, rawData } = await tensorOf(tensor, document);
-  if (rawData.length === 0) return int64Data;
-  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  return Array.from({ length: rawData.length >> 3 }, (_, place) => Number(view.getBigInt64(8 * place, true)));
-}
 
 /** Builds a Slice for each part of a Split. */
 export function slicesOfSplit(
@@ -83,7 +66,7 @@ export async function reduction(
   const [x = '', axesInput = ''] = node.inputs;
   const [y = ''] = node.outputs;
   const dims = loaded.dims(x);
-  const given = await readIntegers(loaded.constant(axesInput), document);
+  const given = await readNumbers(document, loaded.constant(axesInput));
   if (dims === undefined || given === undefined || given.length === 0) return undefined;
   const rank = dims.length;
   const axes = given.map((axis) => (axis < 0 ? axis + rank : axis)).toSorted((a, b) => a - b);
@@ -152,7 +135,7 @@ export async function gathers(
   const [x = '', ...operands] = node.inputs;
   const [y = ''] = node.outputs;
   const dims = loaded.dims(x);
-  const read = (slot: number) => readIntegers(loaded.constant(operands[slot] ?? ''), document);
+  const read = (slot: number) => readNumbers(document, loaded.constant(operands[slot] ?? ''));
   const [starts, ends, steps] = [await read(0), await read(1), await read(3)];
   const axes = (operands[2] ?? '') === '' ? starts?.map((_, axis) => axis) : await read(2);
   if (dims === undefined || !starts || !ends || !steps || !axes || axes.length === 0) return undefined;

@@ -48,7 +48,7 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
   const context = createContext(tape, options.block, new Set([...captured, ...pinned]));
   const readers = readersOf(nodes, [...options.outputs, ...captured]);
   const statistics = new Map<Node, NextStatistics>();
-  /** What to write in place of the last node of a group. */
+  /** Functions that write the nodes in place of the last node of a group. */
   const writers = new Map<Node, () => void>();
   /** Nodes that a group contains. */
   const taken = new Set<Node>();
