@@ -3,13 +3,12 @@ import { type Analysis, analyse } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf, rewriteObstacle } from '../onnx/document.js';
 import { concat, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
-import { readNumbers } from '../onnx/small-tensor.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantNode } from './emit.js';
 import type { FixedNode, Fixes, FixOptions, FixReport } from './fix-report.js';
 import { spliceWithRecord } from './history.js';
-import { curableFaults, partsOf, type Remedy } from './webgl/faults.js';
+import { curableFaults, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
 import { resized } from './webgl/resize.js';
@@ -84,11 +83,7 @@ async function replaced(
   if (kinds.has('pad')) return paddedLrn(proto, node, opsetOf(loaded.graph), fresh);
   if (kinds.has('gather')) return gathers(node, loaded, document, fresh);
   if (kinds.has('reduce')) return reduction(node, loaded, document, fresh);
-  if (!kinds.has('slice')) return undefined;
-  const parts = partsOf(node, loaded);
-  const isEven = parts === undefined || typeof parts === 'number';
-  const lengths = isEven ? node.outputs.map(() => parts ?? 0) : await readNumbers(document, parts);
-  return lengths && slicesOfSplit(proto, lengths, fresh);
+  return kinds.has('slice') ? slicesOfSplit(proto, node, loaded, document, fresh) : undefined;
 }
 
 /** Returns the nodes that replace a node. Not split, since each remedy works on the previous ones' result. */

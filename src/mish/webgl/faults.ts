@@ -1,12 +1,12 @@
 import type { Analysis } from '../../onnx/analysis.js';
-import { attribute, type Node, nodeLabel, opsetOf, type StoredTensor } from '../../onnx/document.js';
+import { attribute, type Node, nodeLabel, opsetOf } from '../../onnx/document.js';
 import { floatType } from '../../onnx/types.js';
 import { misplaced } from './layout.js';
 import { isRemoved, type Loaded } from './loaded.js';
 import { powerOf } from './power.js';
 import { dotProducts, mixedUp, programsOfUnstatedKernels, tooLate } from './programs.js';
 import { resizeObstacle } from './resize.js';
-import { hasAxesInput, hasStep, readsBeyond } from './rewrites.js';
+import { hasAxesInput, hasStep, partsOf, readsBeyond } from './rewrites.js';
 
 /**
  * Change that avoids a WebGL bug, in this order: a no-op Cast between a Conv and its activation; a no-op Cast for an Identity; a
@@ -199,19 +199,6 @@ function refusals(node: Node, loaded: Loaded): Fault[] {
     return fault(`WebGL's ${op} takes its axes as an attribute only`, 'reduce');
   if (op !== 'Split' || opsetOf(graph) < 13 || partsOf(node, loaded) === undefined) return [];
   return fault('WebGL has no Split from opset 13', 'slice');
-}
-
-/** Returns the tensor with the lengths of Split's parts, or their common length. */
-export function partsOf(node: Node, { dims, constant }: Loaded): StoredTensor | number | undefined {
-  const [x = '', split = ''] = node.inputs;
-  const axis = attribute(node, 'axis')?.i ?? 0;
-  if (split !== '') {
-    const tensor = constant(split);
-    return tensor?.frame === undefined || tensor.external !== undefined ? undefined : tensor;
-  }
-  const length = dims(x)?.at(axis);
-  const part = typeof length === 'number' ? length / node.outputs.length : 0.5;
-  return Number.isInteger(part) ? part : undefined;
 }
 
 /** Returns whether a Clip has a single bound attribute. WebGL's Conv fuses both bounds or none. */

@@ -1,6 +1,6 @@
 // Nodes that compute what WebGL's operator refuses by operators that WebGL has.
 import { onnx } from '../../../proto/onnx.js';
-import { attribute, type Node, type OnnxDocument, opsetOf } from '../../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, opsetOf, type StoredTensor } from '../../onnx/document.js';
 import { readNumbers } from '../../onnx/small-tensor.js';
 import { DataType } from '../../onnx/types.js';
 import type { Loaded } from './loaded.js';
@@ -19,12 +19,31 @@ export function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto 
 export const integers = (name: string, ...int64Data: number[]) =>
   constantOf(name, { dataType: DataType.INT64, dims: [int64Data.length], int64Data });
 
-/** Builds a Slice for each part of a Split. */
-export function slicesOfSplit(
+/** Returns the tensor with the lengths of Split's parts, or their common length. */
+export function partsOf(node: Node, { dims, constant }: Loaded): StoredTensor | number | undefined {
+  const [x = '', split = ''] = node.inputs;
+  const axis = attribute(node, 'axis')?.i ?? 0;
+  if (split !== '') {
+    const tensor = constant(split);
+    return tensor?.frame === undefined || tensor.external !== undefined ? undefined : tensor;
+  }
+  const length = dims(x)?.at(axis);
+  const part = typeof length === 'number' ? length / node.outputs.length : 0.5;
+  return Number.isInteger(part) ? part : undefined;
+}
+
+/** Builds a Slice for each part of a Split; undefined if the lengths are not stored as integers. */
+export async function slicesOfSplit(
   { name, input, output, attribute }: onnx.INodeProto,
-  lengths: readonly number[],
+  node: Node,
+  loaded: Loaded,
+  document: OnnxDocument,
   fresh: Fresh,
-): onnx.INodeProto[] {
+): Promise<onnx.INodeProto[] | undefined> {
+  const parts = partsOf(node, loaded);
+  const isEven = parts === undefined || typeof parts === 'number';
+  const lengths = isEven ? node.outputs.map(() => parts ?? 0) : await readNumbers(document, parts);
+  if (lengths === undefined) return undefined;
   const axis = Number(attribute?.find((one) => one.name === 'axis')?.i ?? 0);
   let at = 0;
   return (output ?? []).flatMap((y, place) => {
