@@ -81,7 +81,7 @@ test.concurrent.each([
   ],
   [
     ['swap', 'm.onnx', '--shard', '6/5'],
-    "error: option '--shard <i/n>' argument '6/5' is invalid. Write part/parts: 1/5 to 5/5.\n",
+    "error: option '--shard <i/n>' argument '6/5' is invalid. Write part/parts: 1/5 to 5/5; or auto.\n",
   ],
   [
     ['swap', 'm.onnx', '--jobs', '0'],

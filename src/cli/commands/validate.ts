@@ -4,7 +4,7 @@ import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
 import { withLimits } from '../../validate/thresholds.js';
 import { dataOptions } from '../options/data-options.js';
-import { chooseModels, failFastOption, refuseForMany, shardOption } from '../options/many-options.js';
+import { chooseModels, failFastOption, refuseForMany } from '../options/many-options.js';
 import {
   collectValues,
   commonOptions,
@@ -16,6 +16,7 @@ import {
   number,
   positive,
 } from '../options/options.js';
+import { shardOption } from '../options/shard.js';
 import type { Flags } from './run-validate.js';
 
 const HELP = `
@@ -56,7 +57,7 @@ export function command(): Command {
       '--swapped-dir <folder>',
       'for a glob: folder with the output of swap --out-dir (default: swapped in memory)',
     )
-    .addOption(shardOption())
+    .addOption(shardOption('models'))
     .addOption(failFastOption())
     .addOption(providers);
   dataOptions(command)

@@ -1,6 +1,6 @@
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import { isGlob, type Patterns, type Shard } from '../options/patterns.js';
+import { isGlob, type Patterns } from '../options/patterns.js';
 
 /** A model to work on. */
 export interface Input {
@@ -120,11 +120,6 @@ function nothingMatched(text: string, matched: number, written: number, folder: 
         ? 'Name the files without wildcards to include them'
         : 'Check the glob; ** stands for folders at any depth',
   });
-}
-
-/** Returns every `count`-th item, starting at `index`. The shards differ by at most one item. */
-export function shardOf<T>(items: readonly T[], shard: Shard | undefined): T[] {
-  return items.filter((_, at) => shard === undefined || at % shard.count === shard.index - 1);
 }
 
 /** Returns the path relative to `base`, for the same place under another folder. */

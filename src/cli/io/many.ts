@@ -1,12 +1,11 @@
 import { isAborted } from '../../base/abort.js';
 import { plainTable } from '../../render/terminal.js';
 import { JOBS } from '../options/many-options.js';
-import type { Shard } from '../options/patterns.js';
+import { type Shard, shardOf } from '../options/shard.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, plural } from '../text/text.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
-import { shardOf } from './inputs.js';
 
 /** Work on each of many models. */
 export interface Work<Job extends { readonly input: string }, Result> {

@@ -1,9 +1,10 @@
 import { isAbsolute, join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { lineEach } from '../text/say.js';
 import { some } from './options.js';
-import { isGlob, type Patterns, type Shard } from './patterns.js';
+import { isGlob, type Patterns } from './patterns.js';
+import { type Shard, shardOption } from './shard.js';
 
 /** Values of `manyOptions`, from the command line and the configuration. */
 export interface ManyFlags {
@@ -32,14 +33,8 @@ export function manyOptions(command: Command, { writes = true, pipes = true } = 
   }
   return command
     .option('--jobs <number>', `models to process at the same time (default: ${JOBS})`, some)
-    .addOption(shardOption())
+    .addOption(shardOption('models'))
     .addOption(failFastOption());
-}
-
-export function shardOption(): Option {
-  return new Option('--shard <i/n>', 'process only the i-th of n equal parts of the models: 2/5').argParser(
-    shard,
-  );
 }
 
 export function failFastOption(): Option {
@@ -111,11 +106,4 @@ export function refuseForMany(flags: object, names: readonly string[]): void {
   throw new OnnxMishError('bad-usage', `--${name} is for one model at a time`, {
     fix: 'Name one model, without --out-dir and --shard',
   });
-}
-
-function shard(text: string): Shard {
-  const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-  const found = { index: Number(index), count: Number(count) };
-  if (found.index >= 1 && found.index <= found.count && Number.isSafeInteger(found.count)) return found;
-  throw new InvalidArgumentError('Write part/parts: 1/5 to 5/5.');
 }

@@ -11,10 +11,3 @@ export interface Patterns {
 export function isGlob(text: string, folder = '.'): boolean {
   return /[*?[\]{}()]|^!/.test(text) && !existsSync(resolve(folder, text));
 }
-
-/** A part of the models, for a machine among several. */
-export interface Shard {
-  /** Number of the part, from 1. */
-  readonly index: number;
-  readonly count: number;
-}
