@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
+import { normalNumbers } from './random.js';
 
 const FASHION = '/usr/share/datasets/fashion-mnist';
 const PIXELS = 28 * 28;
@@ -26,22 +27,6 @@ function npy(descr, dims, data) {
   return Buffer.concat([head, Buffer.from(`${text.padEnd(length - 1)}\n`, 'latin1'), body]);
 }
 
-/** Roughly normal noise: twelve uniform numbers of mulberry32 added up. */
-function noise(seed) {
-  let state = seed;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return () => {
-    let sum = -6;
-    for (let count = 0; count < 12; count++) sum += uniform();
-    return sum;
-  };
-}
-
 const noisy = process.argv.includes('--noisy');
 const [folder, given] = process.argv.slice(2).filter((argument) => argument !== '--noisy');
 if (folder === undefined) throw new Error('name a folder: node models/fashion-npz.js folder');
@@ -56,7 +41,7 @@ for (const [seed, [file, split]] of [
     idx(`${split}-images-idx3-ubyte`, 16).subarray(0, count * PIXELS),
     (value) => value / 255,
   );
-  const random = noise(seed + 1);
+  const random = normalNumbers(seed + 1);
   const dims = [count, 1, 28, 28];
   const arrays = noisy
     ? {
