@@ -17,6 +17,7 @@ const LAYERS = [
   'web',
   'render',
   'node',
+  'experiment',
   'finetune',
   'calibrate',
   'validate',
@@ -79,7 +80,7 @@ test('a circle is found, however long', () => {
 });
 
 test('what runs in a page as well knows no files', () => {
-  const portable = /^(train|metrics|data|validate|calibrate|finetune)\//;
+  const portable = /^(train|metrics|data|validate|calibrate|finetune|experiment)\//;
   const users = imports.filter(({ file }) => portable.test(file));
   expect(users.length).toBeGreaterThan(100);
   for (const { file, target } of users) {
@@ -117,7 +118,7 @@ describe('what is fenced off', () => {
     [/^commander$/, /^cli\//],
     [
       /^zod$/,
-      /^(validate|finetune)\/report-schema(-measures)?\.ts$|^finetune\/checkpoint\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
+      /^(validate|finetune|experiment)\/report-schema(-measures)?\.ts$|^finetune\/checkpoint\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
     ],
     [/^jiti$/, /^cli\/config\/load-config\.ts$/],
     [/^tinyglobby$/, /^cli\/io\/inputs\.ts$/],

@@ -9,7 +9,8 @@ const count = z.int().nonnegative();
 const share = z.number().min(0).max(1);
 const seconds = z.number().nonnegative();
 
-const score = z.object({
+/** Score of a model on a part of the data. */
+export const score = z.object({
   loss: z.number().describe('Mean loss of the samples'),
   accuracy: share
     .nullable()
@@ -94,7 +95,8 @@ const latency = z.object({
   high: z.number().describe('Upper end of the 95 % interval'),
 });
 
-const settings = z.object({
+/** Settings that fine-tunings and experiments share. */
+export const trainingSettings = {
   output: z.string().describe('Output that the loss is computed from'),
   loss: z.enum(['cross-entropy', 'bce', 'mse']).describe('The loss'),
   labelSmoothing: share.describe('Share of the uniform distribution in the targets'),
@@ -106,6 +108,10 @@ const settings = z.object({
   epochs: count.describe('Number of epochs'),
   batch: count.describe('Samples in a step'),
   augment: z.array(z.string()).describe('Changes of the training samples at random'),
+};
+
+const settings = z.object({
+  ...trainingSettings,
   freeze: z.array(z.string()).describe('Patterns of the weights that were not trained'),
   batchNorm: z.string().describe('Treatment of batch normalisation'),
   teacher: z.boolean().describe('Whether the targets were mixed with the original’s outputs'),
