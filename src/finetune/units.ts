@@ -7,6 +7,7 @@ import { indexGraphs } from '../onnx/graph-index.js';
 import { withExposed } from '../providers/exposed-model.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
+import type { Tensor } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 
 /** Number of units of a tensor, and of those that are never positive. */
@@ -23,28 +24,50 @@ export async function countUnits(
   model: EditableModel,
   names: readonly string[],
   feeds: Feeds,
-  options: OnProvider & { readonly session?: SessionOptions | undefined },
+  options: MeasureOptions,
 ): Promise<Map<string, UnitCount>> {
   const index = indexGraphs(model.document);
   const counts = new Map<string, UnitCount>();
-  const all = [...new Set(names)];
-  for (let from = 0; from < all.length; from += TENSORS_PER_PASS) {
-    const part = all.slice(from, from + TENSORS_PER_PASS);
-    const meters = part.map((name) =>
-      activationMeter(unitAxis(index, model.document.graph, name), undefined),
+  for (const part of passes(names)) {
+    const meters = new Map(
+      part.map((name) => [name, activationMeter(unitAxis(index, model.document.graph, name), undefined)]),
     );
-    await withExposed(model, part, undefined, (exposed) =>
-      withSession(exposed.file, options, async (session) => {
-        for await (const feed of feeds) {
-          const outputs = await session.run(feed);
-          for (const [place, name] of part.entries()) meters[place]?.add(exposed.get(outputs, name));
-        }
-      }),
-    );
-    for (const [place, name] of part.entries()) {
-      const units = meters[place]?.result().units;
+    await readTensors(model, part, feeds, options, (name, tensor) => meters.get(name)?.add(tensor));
+    for (const [name, meter] of meters) {
+      const { units } = meter.result();
       if (units) counts.set(name, { count: units.count, neverPositive: units.neverPositive });
     }
   }
   return counts;
+}
+
+/** Divides names into the tensors of each pass, without repetitions. */
+function passes(names: readonly string[]): string[][] {
+  const all = [...new Set(names)];
+  const count = Math.ceil(all.length / TENSORS_PER_PASS);
+  return Array.from({ length: count }, (_, pass) =>
+    all.slice(pass * TENSORS_PER_PASS, (pass + 1) * TENSORS_PER_PASS),
+  );
+}
+
+type MeasureOptions = OnProvider & { readonly session?: SessionOptions | undefined };
+
+/** Passes each tensor of the main graph in each run to `add`, as far as it can be read. */
+export async function readTensors(
+  model: EditableModel,
+  names: readonly string[],
+  feeds: Feeds,
+  options: MeasureOptions,
+  add: (name: string, tensor: Tensor | undefined) => void,
+): Promise<void> {
+  for (const part of passes(names)) {
+    await withExposed(model, part, undefined, (exposed) =>
+      withSession(exposed.file, options, async (session) => {
+        for await (const feed of feeds) {
+          const outputs = await session.run(feed);
+          for (const name of part) add(name, exposed.get(outputs, name));
+        }
+      }),
+    );
+  }
 }

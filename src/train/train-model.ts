@@ -1,14 +1,13 @@
 import { crc32 } from '../base/crc32.js';
 import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
-import { extractEdits } from '../onnx/extract.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
-import { weightEdit } from '../onnx/weights.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
-import { withSession } from '../providers/with-session.js';
 import type { Epoch } from './epoch.js';
 import { createEpochRunner } from './epoch-runner.js';
-import { type Evaluation, evaluateSession } from './evaluate.js';
+import type { Evaluation } from './evaluate.js';
+import { evaluateWeights, filtersOf } from './evaluate-weights.js';
+import type { FilterLayout } from './filters.js';
 import { trainingProgress } from './progress.js';
 import { targetNumbers } from './targets.js';
 import {
@@ -39,8 +38,10 @@ export interface ModelTrainer extends AsyncIterable<Epoch> {
   edits(): Promise<readonly Edit[]>;
   /** Returns the model with the result's weights; all other bytes are the model's. */
   model(): Promise<Spliced>;
-  /** Runs the result on samples. Throws `bad-data`, `run-failed`, `aborted`. */
-  evaluate(samples: LabelledSamples): Promise<Evaluation>;
+  /** Returns the filters of each trained weight that has filters, by name. */
+  filters(): ReadonlyMap<string, FilterLayout>;
+  /** Runs the result on samples, or other weights and running statistics. Throws `bad-data`, `run-failed`, `aborted`. */
+  evaluate(samples: LabelledSamples, weights?: ReadonlyMap<string, Float32Array>): Promise<Evaluation>;
   close(): Promise<void>;
 }
 
@@ -122,40 +123,14 @@ export async function createTrainer(
     weights: () => new Map([...result()].map(([name, values]) => [name, values.slice()])),
     edits: () => plan.edits(result()),
     model: async () => splice(model.document.source, await plan.edits(result())),
-    evaluate: async (samples) => evaluateWeights(plan, result(), plan.check(samples), settings, options),
+    filters: () => filtersOf(plan),
+    evaluate: async (samples, weights = result()) =>
+      evaluateWeights(plan, weights, plan.check(samples), settings, options),
     close: runner.close,
   };
 }
 
 type Values = ReadonlyMap<string, Float32Array>;
-
-/** Returns the edits that write weights and running statistics into the training copy. */
-async function weightEdits({ model, step }: TrainingPlan, weights: Values): Promise<Edit[]> {
-  const edits: Edit[] = [];
-  for (const { input, weight } of step.state) {
-    const values = weights.get(input);
-    if (weight !== undefined && values !== undefined)
-      edits.push(await weightEdit(model.document, weight, values));
-  }
-  return edits;
-}
-
-/** Runs the model with these weights on samples. */
-async function evaluateWeights(
-  plan: TrainingPlan,
-  weights: Values,
-  { samples, rows }: CheckedSamples,
-  { loss }: ResolvedSettings,
-  options: ProviderTrainerOptions,
-): Promise<Evaluation> {
-  const { model, step, batch, outputDims } = plan;
-  const { document } = model;
-  const edits = [...extractEdits(document, [step.scores]), ...(await weightEdits(plan, weights))];
-  const scores = { loss, scores: step.scores, outputDims, batch, signal: options.signal };
-  return model.withEdited(splice(document.source, edits), (copy) =>
-    withSession(copy, options, (session) => evaluateSession(session, samples, rows, scores)),
-  );
-}
 
 function checkWeights(weights: Values, epoch: number): void {
   for (const [name, values] of weights) {

@@ -1,0 +1,52 @@
+// The model of a training with other weights.
+
+import { extractEdits } from '../onnx/extract.js';
+import { indexGraphs } from '../onnx/graph-index.js';
+import { type Edit, splice } from '../onnx/splice.js';
+import { weightEdit } from '../onnx/weights.js';
+import { withSession } from '../providers/with-session.js';
+import { type Evaluation, evaluateSession } from './evaluate.js';
+import { type FilterLayout, filterLayout } from './filters.js';
+import type { ProviderTrainerOptions, ResolvedSettings } from './trainer-options.js';
+import type { CheckedSamples, TrainingPlan } from './training-plan.js';
+
+type Values = ReadonlyMap<string, Float32Array>;
+
+/** Returns the filters of each weight that has filters, by name. */
+export function filtersOf({ model: { document }, step }: TrainingPlan): ReadonlyMap<string, FilterLayout> {
+  const index = indexGraphs(document);
+  const found = new Map<string, FilterLayout>();
+  for (const { input, weight } of step.state) {
+    const layout = weight && filterLayout(document.graph, index, weight);
+    if (layout !== undefined) found.set(input, layout);
+  }
+  return found;
+}
+
+/** Returns the edits that write weights and running statistics into the training copy. */
+async function weightEdits({ model, step }: TrainingPlan, weights: Values): Promise<Edit[]> {
+  const edits: Edit[] = [];
+  for (const { input, weight } of step.state) {
+    const values = weights.get(input);
+    if (weight !== undefined && values !== undefined)
+      edits.push(await weightEdit(model.document, weight, values));
+  }
+  return edits;
+}
+
+/** Runs the model with these weights on samples. */
+export async function evaluateWeights(
+  plan: TrainingPlan,
+  weights: Values,
+  { samples, rows }: CheckedSamples,
+  { loss }: ResolvedSettings,
+  options: ProviderTrainerOptions,
+): Promise<Evaluation> {
+  const { model, step, batch, outputDims } = plan;
+  const { document } = model;
+  const edits = [...extractEdits(document, [step.scores]), ...(await weightEdits(plan, weights))];
+  const scores = { loss, scores: step.scores, outputDims, batch, signal: options.signal };
+  return model.withEdited(splice(document.source, edits), (copy) =>
+    withSession(copy, options, (session) => evaluateSession(session, samples, rows, scores)),
+  );
+}
