@@ -5,6 +5,7 @@ export type { Samples, TensorType } from '../data/samples.js';
 export { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
 export type { Epoch, EpochScore } from './epoch.js';
 export type { Evaluation } from './evaluate.js';
+export type { FilterLayout } from './filters.js';
 export type { OptimizerOptions } from './graph-optimizers.js';
 export type { LossName } from './losses.js';
 export type { Targets } from './targets.js';
