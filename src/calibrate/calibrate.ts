@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { datasetOf, joined, type Subset, splitFeeds } from '../data/split.js';
-import type { Accuracy } from '../metrics/accuracy.js';
+import type { AccuracyWithIntervals } from '../metrics/accuracy.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { FoldReport, SkipReport, SwapReport } from '../mish/results.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -59,7 +59,7 @@ export interface Calibration {
   /** Remarks, such as why there were no gradient steps. */
   readonly notes: readonly string[];
   /** Accuracy of the original by the labels; null without labels. */
-  readonly original: Accuracy | null;
+  readonly original: AccuracyWithIntervals | null;
   readonly swapped: ModelComparison;
   readonly calibrated: ModelComparison;
   /** The model that was written: the plain swap, if the calibrated model was worse on the test samples. */

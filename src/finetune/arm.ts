@@ -1,4 +1,5 @@
 // A training of one arm: the swapped model, or its control.
+import { wilsonInterval } from '../metrics/wilson.js';
 import { matches } from '../mish/sites.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { readWeight, weightOf } from '../onnx/weights.js';
@@ -51,7 +52,10 @@ export function trainerSettings(options: ArmOptions) {
 }
 
 /** Returns the score of an evaluation. */
-export const scoreOf = ({ loss, accuracy }: Evaluation): Score => ({ loss, accuracy });
+export function scoreOf({ loss, accuracy, losses }: Evaluation): Score {
+  if (accuracy === null) return { loss, accuracy };
+  return { loss, accuracy, interval: wilsonInterval(accuracy, losses.length) };
+}
 
 /** Returns the loss and the share of correct predictions of each sample. */
 export function resultsOf({ losses, correct }: Evaluation, { targets }: LabelledPart): SampleResults {

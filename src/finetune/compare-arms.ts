@@ -9,6 +9,7 @@ import {
   pointsText,
   signed,
 } from '../metrics/paired.js';
+import { wilsonInterval } from '../metrics/wilson.js';
 import { REPLACEMENTS } from '../mish/activation-kinds.js';
 import { ACTIVATIONS } from '../mish/activations.js';
 import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
@@ -82,7 +83,7 @@ export function conclude({ comparison, latency, runs, data, to, sites }: Conclud
   if (comparison === null || sites.length === 0) {
     const [first] = runs;
     const why = sites.length === 0 ? 'no activation was swapped' : `there was no control`;
-    return `The trained model has ${scoreText(first?.test)} on ${tested}. This says nothing about ${name}: ${why}.`;
+    return `The trained model has ${scoreText(first?.test, data.test)} on ${tested}. This says nothing about ${name}: ${why}.`;
   }
   const { measure, runs: seeds, overall, verdict } = comparison;
   const head = {
@@ -125,14 +126,17 @@ export function amountText(measure: FinetuneComparison['measure'], number: numbe
   return measure === 'accuracy' ? pointsText(number) : signed(number, shortNumber);
 }
 
+const percent = (share: number) => (100 * share).toFixed(2);
+
 const shortNumber = (number: number) => String(Number(number.toPrecision(3)));
 
-function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined): string {
+function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined, n: number): string {
   if (score === undefined) return 'no score';
   const { accuracy, loss } = score;
+  const { low, high } = wilsonInterval(accuracy ?? 0, n);
   return accuracy === null
     ? `a loss of ${shortNumber(loss)}`
-    : `an accuracy of ${(100 * accuracy).toFixed(2)} %`;
+    : `an accuracy of ${percent(accuracy)} % (95 % interval ${percent(low)} to ${percent(high)})`;
 }
 
 const pText = (p: number) => (p < 0.001 ? '< 0.001' : p.toPrecision(2));

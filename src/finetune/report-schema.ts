@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OnnxMishError } from '../base/error.js';
-import { hostSchema, toolSchema } from '../validate/report-schema-measures.js';
+import { hostSchema, shareInterval, toolSchema } from '../validate/report-schema-measures.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
 export const FINETUNE_SCHEMA = 'onnx-mish/finetune@1';
@@ -15,6 +15,9 @@ export const score = z.object({
   accuracy: share
     .nullable()
     .describe('Share of correct predictions, 0 to 1; null for a loss without predictions'),
+  interval: shareInterval.describe(
+    '95 % interval of the accuracy, by Wilson over the samples; absent without one, and in reports of earlier versions',
+  ),
 });
 
 const difference = z.object({

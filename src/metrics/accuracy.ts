@@ -3,12 +3,25 @@ import type { OptionHint } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { classesOf, highest, looksLikeScores } from './drift.js';
+import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /** Accuracy on labelled samples, from 0 to 1. */
 export interface Accuracy {
   readonly n: number;
   readonly top1: number;
   readonly top5: number;
+}
+
+/** Accuracy with the 95 % intervals of its shares, by Wilson. */
+export interface AccuracyWithIntervals extends Accuracy {
+  readonly top1Interval: ShareInterval;
+  readonly top5Interval: ShareInterval;
+}
+
+/** Returns an accuracy with the intervals of its shares. */
+export function withIntervals(accuracy: Accuracy): AccuracyWithIntervals {
+  const { n, top1, top5 } = accuracy;
+  return { ...accuracy, top1Interval: wilsonInterval(top1, n), top5Interval: wilsonInterval(top5, n) };
 }
 
 /** Counts correctly classified samples over several runs; `result` ends the count. */

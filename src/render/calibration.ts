@@ -2,7 +2,16 @@ import { limitText } from '../calibrate/select/budget.js';
 import { ACTIVATIONS } from '../mish/activations.js';
 import type { Calibration, LayerRepair, ModelComparison, SiteWithCurvedShare } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
-import { figure, hintText, mapText, percent, short, sqnrOf, tellApart } from './figures.js';
+import {
+  accuracyWithInterval,
+  figure,
+  hintText,
+  mapText,
+  percent,
+  short,
+  sqnrOf,
+  tellApart,
+} from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface CalibrationText {
@@ -224,14 +233,14 @@ export function outputRows({ original, swapped, calibrated }: Calibration): stri
           drift === undefined ? '' : figure(drift.maxAbs),
           drift === undefined ? '' : figure(drift.cosine, 5),
           judgement === null ? '' : percent(agreement(judgement, index)),
-          percent(accuracy?.top1 ?? null),
+          accuracyWithInterval(accuracy?.top1 ?? null, accuracy?.n ?? 0),
         ];
       },
     ),
   );
 }
 
-export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1'];
+export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1 (95 %)'];
 
 function outputTable(calibration: Calibration, all: boolean, hint: string | undefined): string[] {
   const rows = outputRows(calibration);

@@ -1,6 +1,14 @@
 import type { Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
-import { activation, figure, percent, sqnrOf, verdictText, verdictWord } from './figures.js';
+import {
+  accuracyWithInterval,
+  activation,
+  figure,
+  isRequested,
+  sqnrOf,
+  verdictText,
+  verdictWord,
+} from './figures.js';
 import { ratioText, SOFTWARE } from './summary.js';
 
 /** One figure of both reports as text, with the difference. */
@@ -25,7 +33,7 @@ export interface Comparison {
   readonly schema: 'onnx-mish/comparison@1';
   /** Reasons, besides the models, why figures differ: other data, hosts or versions. */
   readonly warnings: readonly string[];
-  /** The overall verdict and the two models. */
+  /** Whether limits were kept, or the conclusion where none was set, and the two models. */
   readonly general: readonly Change[];
   readonly providers: readonly ProviderComparison[];
 }
@@ -88,7 +96,10 @@ function general(a: Report, b: Report): Change[] {
     const name = ({ name, sha256 }: typeof one) => `${name} (${sha256.slice(0, 8)})`;
     return { what: `${which} model`, a: name(one), b: name(other), change, same: change === '' };
   };
-  const overall = ({ passed }: Report) => (passed ? 'passed' : 'did not pass');
+  const overall = ({ passed, verdicts, conclusion }: Report) => {
+    if (!passed) return 'did not pass';
+    return verdicts.some(isRequested) ? 'limits kept' : (conclusion ?? 'no limit was set');
+  };
   return [words('report', overall(a), overall(b)), model('original'), model('swapped')];
 }
 
@@ -165,8 +176,8 @@ function figures(provider: string, report: Report): Map<string, Figure> {
   }
   if (row.accuracy !== null) {
     const { original, swapped } = row.accuracy;
-    number('original top-1', original.top1, 'points', percent(original.top1));
-    number('swapped top-1', swapped.top1, 'points', percent(swapped.top1));
+    number('original top-1', original.top1, 'points', accuracyWithInterval(original.top1, original.n));
+    number('swapped top-1', swapped.top1, 'points', accuracyWithInterval(swapped.top1, swapped.n));
   }
   return figures;
 }

@@ -1,3 +1,5 @@
+import { type Difference, pointsText } from '../metrics/paired.js';
+import { wilsonInterval } from '../metrics/wilson.js';
 import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
 
 // Formats numbers and names the same way in every rendering of a report.
@@ -14,6 +16,26 @@ export function figure(value: number | null | undefined, digits = 3): string {
 /** Formats a share as a percentage: `98.2 %`. */
 export function percent(share: number | null): string {
   return share === null ? '–' : `${figure(100 * share)} %`;
+}
+
+/** Formats an accuracy on `n` samples with its 95 % interval: `92.65 % (92.12 to 93.14)`; `–` for null. */
+export function accuracyWithInterval(share: number | null, n: number): string {
+  if (share === null) return '–';
+  const digits = n >= 1000 ? 2 : 1;
+  const { low, high } = wilsonInterval(share, n);
+  const [value, from, to] = [share, low, high].map((one) => (100 * one).toFixed(digits));
+  return `${value} % (${from} to ${to})`;
+}
+
+/** Formats a paired difference of accuracies: `−0.04 points (−0.20 to +0.10), mid-p 0.6`. */
+export function differenceWithInterval({
+  value,
+  low,
+  high,
+  midP,
+}: Difference & { readonly midP: number }): string {
+  const p = midP < 0.001 ? '< 0.001' : figure(midP, 2);
+  return `${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}), mid-p ${p}`;
 }
 
 /** Shortens a long name by replacing its middle with `…`. */
@@ -83,6 +105,14 @@ export function verdictText({ threshold, value, limit }: Verdict): string {
 function verdictValue(value: number | null): string {
   if (value === null) return 'not measured';
   return value === Number.MAX_VALUE ? 'exact' : figure(value, 4);
+}
+
+/** Checks without a limit of the user's, in reports that do not say which limits were requested. */
+const UNREQUESTED = ['maxBroken', 'maxParity', 'maxOriginalParity'];
+
+/** Returns whether a user set the limit of a verdict. */
+export function isRequested({ threshold, requested }: Verdict): boolean {
+  return requested ?? !UNREQUESTED.includes(threshold);
 }
 
 /** Returns `pass`, `FAIL`, or `finding` for a broken limit that does not decide the report's verdict. */

@@ -1,7 +1,7 @@
 import { amountText, nameOf } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
 import { clean as cleanText } from './clean.js';
-import { figure, hintText, mapText, percent, short, tellApart } from './figures.js';
+import { accuracyWithInterval, figure, hintText, mapText, percent, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface FinetuneText {
@@ -79,14 +79,14 @@ export function durationText(seconds: number): string {
   return seconds < 120 ? `${figure(seconds)} s` : `${figure(seconds / 60)} min`;
 }
 
-export const SCORE_HEAD = ['model', 'seed', 'accuracy', 'loss', 'time'];
+export const SCORE_HEAD = ['model', 'seed', 'accuracy (95 %)', 'loss', 'time'];
 
 /** Returns a row for each model: before training, and for each arm and seed after it. */
-export function scoreRows({ start, runs, to }: FinetuneReport): string[][] {
+export function scoreRows({ start, runs, to, data }: FinetuneReport): string[][] {
   const row = (name: string, seed: string, { accuracy, loss }: Score, time = '') => [
     name,
     seed,
-    accuracyText(accuracy),
+    accuracyWithInterval(accuracy, data.test),
     figure(loss, 4),
     time,
   ];

@@ -1,6 +1,15 @@
 import type { Drift } from '../metrics/drift.js';
 import type { KernelSweep, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
-import { activation, figure, mapText, printable, sqnrOf, verdictText } from './figures.js';
+import {
+  accuracyWithInterval,
+  activation,
+  differenceWithInterval,
+  figure,
+  mapText,
+  printable,
+  sqnrOf,
+  verdictText,
+} from './figures.js';
 
 /** Outcome of a test case; a skipped case neither passed nor failed. */
 type Outcome = 'passed' | 'failure' | 'error' | 'skipped';
@@ -19,7 +28,7 @@ interface Suite {
 
 /**
  * Renders a report as JUnit XML, which build servers read. Each provider is a suite with a case for each verdict,
- * output and kernel; one more suite is the whole report. Only what fails the report is a failure. A missing provider,
+ * output, kernel and labelled accuracy; one more suite has the conclusion. Only what fails the report is a failure. A missing provider,
  * a finding and a kernel without figures are skipped cases.
  *
  * @example
@@ -32,7 +41,7 @@ interface Suite {
 export function renderJunit(report: Report): string {
   const safe = mapText(report, printable);
   const whole: TestCase = {
-    name: 'the report passed',
+    name: 'conclusion',
     outcome: safe.passed ? 'passed' : 'failure',
     message: [
       ...(safe.conclusion === undefined ? [] : [safe.conclusion.replace(/\.$/, '')]),
@@ -59,7 +68,7 @@ export function renderJunit(report: Report): string {
 }
 
 function providerSuite(row: ProviderRow, verdicts: readonly Verdict[]): Suite {
-  const { provider, status, reason, fix, drift, parity, expected, kernel } = row;
+  const { provider, status, reason, fix, drift, parity, expected, kernel, accuracy } = row;
   const message = [reason, fix].filter((part) => part !== null).join('. ');
   const outcome = ({ ran: 'passed', failed: 'error', unavailable: 'skipped' } as const)[status];
   return {
@@ -72,6 +81,7 @@ function providerSuite(row: ProviderRow, verdicts: readonly Verdict[]): Suite {
       ...(parity?.swapped ?? []).map((one) => outputCase('swapped against the CPU', one)),
       ...(expected ?? []).map((one) => outputCase('original against expected', one)),
       ...kernel.map(kernelCase),
+      ...(accuracy === null ? [] : [accuracyCase(accuracy)]),
     ],
   };
 }
@@ -94,6 +104,21 @@ function outputCase(what: string, drift: Drift, decides = false): TestCase {
     outcome: sound ? 'passed' : decides ? 'failure' : 'skipped',
     message: drift.problem ?? figures,
   };
+}
+
+function accuracyCase({
+  output,
+  original,
+  swapped,
+  difference,
+}: NonNullable<ProviderRow['accuracy']>): TestCase {
+  const parts = [
+    `original top-1 ${accuracyWithInterval(original.top1, original.n)}, top-5 ${accuracyWithInterval(original.top5, original.n)}`,
+    `swapped top-1 ${accuracyWithInterval(swapped.top1, swapped.n)}, top-5 ${accuracyWithInterval(swapped.top5, swapped.n)}`,
+    ...(difference === undefined ? [] : [`swapped minus original ${differenceWithInterval(difference)}`]),
+    `${original.n} samples; intervals are 95 %`,
+  ];
+  return { name: `labelled accuracy: ${output}`, outcome: 'passed', message: parts.join('; ') };
 }
 
 function kernelCase(sweep: KernelSweep): TestCase {

@@ -1,6 +1,6 @@
 import type { Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
-import { activation, figure, sqnrOf, verdictWord } from './figures.js';
+import { activation, figure, isRequested, sqnrOf, verdictWord } from './figures.js';
 
 /** One provider's results in one line. */
 export interface Summary {
@@ -62,10 +62,11 @@ function verdictOf(
 ): Summary['verdict'] {
   if (status === 'failed') return 'failed';
   if (status === 'unavailable') return 'not available';
-  const words = verdicts.filter((verdict) => verdict.provider === provider).map(verdictWord);
+  const own = verdicts.filter((verdict) => verdict.provider === provider);
+  const words = own.map(verdictWord);
   if (words.includes('FAIL')) return 'FAIL';
   if (words.includes('finding')) return 'finding';
-  return words.includes('pass') ? 'pass' : 'ran';
+  return own.some(isRequested) ? 'pass' : 'ran';
 }
 
 /** Returns the SQNR of the worst output: first not comparable, then not finite, then lowest SQNR. */

@@ -1,10 +1,12 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
-import type { LayerComparison, ProviderRow, Report } from '../validate/report-schema.js';
+import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { clean as cleanText } from './clean.js';
 import type { Comparison } from './compare.js';
 import {
+  accuracyWithInterval,
   activation,
+  differenceWithInterval,
   figure,
   mapText,
   mishName,
@@ -81,6 +83,7 @@ export function renderTerminal(
     [
       `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish'}`,
       paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; inputs: ${from}`),
+      ...failures(safe, paint),
     ],
     [summaryTable(safe, paint)],
     ...(ran(safe).length > 0 ? [[driftTable(safe)], [kernelTable(safe)], [latencyTable(safe)]] : []),
@@ -88,10 +91,7 @@ export function renderTerminal(
     safe.notes,
     safe.providers.flatMap(remarks),
     safe.layers.map(layersLine),
-    safe.verdicts.map((verdict) => {
-      const word = verdictWord(verdict);
-      return `${painted(paint, word)}  ${verdict.provider} ${verdictText(verdict)}`;
-    }),
+    safe.verdicts.filter((verdict) => !isFailure(verdict)).map((verdict) => verdictLine(verdict, paint)),
     safe.conclusion === undefined ? [] : [safe.conclusion],
   ];
   return sections
@@ -134,6 +134,22 @@ export function renderComparison(
 const MAX_CHARACTERS = 600;
 
 type Paint = ReturnType<typeof createColors>;
+
+const isFailure = (verdict: Verdict) => verdictWord(verdict) === 'FAIL';
+
+function verdictLine(verdict: Verdict, paint: Paint): string {
+  return `${painted(paint, verdictWord(verdict))}  ${verdict.provider} ${verdictText(verdict)}`;
+}
+
+/** Returns a line for each provider that failed, and for each limit that is not kept. */
+function failures({ providers, verdicts }: Report, paint: Paint): string[] {
+  return [
+    ...providers
+      .filter(({ status }) => status === 'failed')
+      .map(({ provider, reason }) => `${painted(paint, 'failed')}  ${provider}: ${reason ?? ''}`),
+    ...verdicts.filter(isFailure).map((verdict) => verdictLine(verdict, paint)),
+  ];
+}
 
 /** Colours a verdict; nothing else is coloured. */
 function painted(paint: Paint, word: string): string {
@@ -191,7 +207,17 @@ function driftTable(report: Report): string {
       ...each('swapped against CPU', parity?.swapped ?? []),
     ];
   });
-  const head = ['provider', 'outputs', 'max abs', 'mean abs', 'RMSE', 'cosine', 'SQNR dB', 'top-1', 'top-5'];
+  const head = [
+    'provider',
+    'outputs',
+    'max abs',
+    'mean abs',
+    'RMSE',
+    'cosine',
+    'SQNR dB',
+    'same top-1',
+    'same top-5',
+  ];
   const rows = lines.map(({ provider, what, one }) => [provider, what, ...driftFigures(one)]);
   const problems = lines.map(({ provider, what, one: { problem } }) => ({ provider, what, problem }));
   return [plainTable(head, rows), ...explained(problems)].join('\n');
@@ -259,23 +285,22 @@ function latencyTable(report: Report): string {
 function accuracyTable(rows: readonly ProviderRow[]): string {
   const lines = rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
-    const { output, original, swapped } = accuracy;
-    return [
-      [
+    const { output, difference } = accuracy;
+    const of = (model: 'original' | 'swapped') => {
+      const { n, top1, top5 } = accuracy[model];
+      return [
         provider,
-        `original, ${short(output)}`,
-        percent(original.top1),
-        percent(original.top5),
-        String(original.n),
-      ],
-      [
-        provider,
-        `swapped, ${short(output)}`,
-        percent(swapped.top1),
-        percent(swapped.top5),
-        String(swapped.n),
-      ],
-    ];
+        `${model}, ${short(output)}`,
+        accuracyWithInterval(top1, n),
+        accuracyWithInterval(top5, n),
+        String(n),
+      ];
+    };
+    const change =
+      difference === undefined
+        ? []
+        : [[provider, 'swapped minus original', differenceWithInterval(difference), '', '']];
+    return [of('original'), of('swapped'), ...change];
   });
-  return plainTable(['provider', 'labelled accuracy', 'top-1', 'top-5', 'samples'], lines);
+  return plainTable(['provider', 'labelled accuracy', 'top-1 (95 %)', 'top-5 (95 %)', 'samples'], lines);
 }

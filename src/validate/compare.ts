@@ -1,7 +1,13 @@
 import { stopIfAborted } from '../base/abort.js';
 import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
-import { type Accuracy, type AccuracyMeter, accuracyMeter, scoresAmong } from '../metrics/accuracy.js';
+import {
+  type AccuracyMeter,
+  type AccuracyWithIntervals,
+  accuracyMeter,
+  scoresAmong,
+  withIntervals,
+} from '../metrics/accuracy.js';
 import { type Drift, type DriftMeter, driftMeter } from '../metrics/drift.js';
 import { type Difference, differenceOfShares, mcnemar } from '../metrics/paired.js';
 import type { Session } from '../providers/provider.js';
@@ -23,7 +29,7 @@ export interface OutputComparison {
   readonly expected: Drift[] | null;
   /** Accuracy of both models by the labels, and their paired difference; null without labels. */
   readonly accuracy:
-    | (Both<Accuracy> & {
+    | (Both<AccuracyWithIntervals> & {
         readonly output: string;
         readonly difference: Difference & { readonly midP: number };
       })
@@ -80,8 +86,8 @@ export async function compare(
         ? null
         : {
             output: accuracy.output,
-            original: accuracy.original.result(),
-            swapped: accuracy.swapped.result(),
+            original: withIntervals(accuracy.original.result()),
+            swapped: withIntervals(accuracy.swapped.result()),
             difference: differenceOf(accuracy),
           },
   };

@@ -70,10 +70,23 @@ export const drift = z.object({
   problem: z.string().nullable().describe('Why the outputs cannot be compared'),
 });
 
+export const shareInterval = z
+  .object({
+    low: share.describe('Lower end'),
+    high: share.describe('Upper end'),
+  })
+  .optional();
+
 export const accuracySchema = z.object({
   n: countSchema.describe('Number of labelled samples'),
   top1: share.describe('Share of samples whose label is the highest class'),
   top5: share.describe('Share of samples whose label is among the five highest classes'),
+  top1Interval: shareInterval.describe(
+    '95 % interval of top1, by Wilson; absent in reports of earlier versions',
+  ),
+  top5Interval: shareInterval.describe(
+    '95 % interval of top5, by Wilson; absent in reports of earlier versions',
+  ),
 });
 
 const milliseconds = (what: string) => z.number().nonnegative().describe(`${what}, in milliseconds`);

@@ -137,7 +137,7 @@ const verdict = z.object({
   threshold: z
     .string()
     .describe(
-      'Name of the limit, such as maxAbs; maxTop1Drop is in percentage points. Always checked: maxParity and maxOriginalParity (against the CPU), maxKernel, and maxBroken, which appears only when it fails',
+      'Name of the limit, such as maxAbs; maxTop1Drop is in percentage points. Always checked: maxParity and maxOriginalParity (against the CPU), maxKernelError, and maxBroken, which appears only when it fails',
     ),
   limit: z.number().describe('The limit'),
   value: measured.describe(
@@ -145,6 +145,10 @@ const verdict = z.object({
   ),
   passed: z.boolean().describe('Whether the value is within the limit'),
   binding: z.boolean().default(true).describe('Whether a failure fails the validation; false for a remark'),
+  requested: z
+    .boolean()
+    .optional()
+    .describe('Whether a user set the limit; absent in reports of earlier versions'),
 });
 
 /** Schema of a validation report. */
@@ -215,8 +219,7 @@ export type Verdict = z.infer<typeof verdict>;
 export function parseReport(json: unknown, where = 'report'): Report {
   const old = beforeSchema.safeParse(json).data;
   const result = reportSchema.safeParse(old === undefined ? json : { ...old, schema: REPORT_SCHEMA });
-  if (old !== undefined && result.success) return inPoints(result.data);
-  if (result.success) return result.data;
+  if (result.success) return withOneName(old === undefined ? result.data : inPoints(result.data));
   const [issue] = result.error.issues;
   throw new OnnxMishError(
     'bad-data',
@@ -230,6 +233,19 @@ export function parseReport(json: unknown, where = 'report'): Report {
 }
 
 const beforeSchema = z.looseObject({ schema: z.literal(BEFORE) });
+
+/** Earlier name of the limit of a kernel's error that is always checked. */
+const EARLIER_KERNEL_LIMIT = 'maxKernel';
+
+/** Gives the limit of a kernel's error its one name. Earlier versions had another for the limit that is always checked. */
+function withOneName(report: Report): Report {
+  const verdicts = report.verdicts.map((verdict) =>
+    verdict.threshold === EARLIER_KERNEL_LIMIT
+      ? { ...verdict, threshold: 'maxKernelError', requested: false }
+      : verdict,
+  );
+  return { ...report, verdicts };
+}
 
 /** Converts a report of the previous version: the drop of top-1 accuracy from a share to percentage points. */
 function inPoints(report: Report): Report {

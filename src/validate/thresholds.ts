@@ -23,7 +23,7 @@ export interface Thresholds {
   /** Maximum of the original's top-1 accuracy minus the swapped model's, in percentage points. */
   readonly maxTop1Drop?: number | undefined;
   readonly maxLatencyRatio?: number | undefined;
-  /** Maximum absolute error of a kernel. */
+  /** Maximum error of a kernel, divided by the larger of 1 and the exact value; default: `toleranceFor` the provider. */
   readonly maxKernelError?: number | undefined;
   /**
    * Maximum difference between an output of the swapped model and the same output on the CPU, divided by the output's
@@ -55,7 +55,7 @@ interface Rule {
   readonly values: (row: Measured) => readonly (number | null)[];
 }
 
-/** Thresholds without a default, in the order of their verdicts. */
+/** Thresholds that a user set, in the order of their verdicts; `maxParity` is checked with the default's code. */
 const RULES: readonly Rule[] = [
   { name: 'maxAbs', values: ({ drift }) => drift.map(({ maxAbs }) => maxAbs) },
   { name: 'minCosine', values: ({ drift }) => drift.map(({ cosine }) => cosine) },
@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
   { name: 'maxLatencyRatio', values: ({ latency }) => (latency === null ? [] : [latency.ratio.value]) },
   {
     name: 'maxKernelError',
-    values: ({ kernel }) => kernel.map(({ maxAbs, broken }) => (broken > 0 ? null : maxAbs)),
+    values: ({ kernel }) => kernel.map(({ maxScaled, broken }) => (broken > 0 ? null : maxScaled)),
   },
 ];
 
@@ -115,8 +115,8 @@ export function checkThresholds(thresholds: Thresholds): void {
 
 /**
  * Compares a provider's figures with the limits. A figure that could not be measured fails its limit. Outputs that
- * are not finite or cannot be compared always fail, as `maxBroken`. Kernels and parity with the CPU are always compared
- * with `toleranceFor` the provider and the element type. An original that is wrong does not fail the validation: the
+ * are not finite or cannot be compared always fail, as `maxBroken`. Kernels and parity with the CPU are always compared:
+ * with the limit that a user set, else with `toleranceFor` the provider and the element type. An original that is wrong does not fail the validation: the
  * swapped model may be right.
  */
 export function judge(provider: string, row: Measured, thresholds: Thresholds, elemType = 'f32'): Verdict[] {
@@ -130,7 +130,8 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds, e
     const worst = values.length === 0 ? null : extreme(...values);
     const complete = measured.length > 0 && values.length === measured.length;
     const kept = worst !== null && isWithinLimit({ measure, limit }, worst);
-    return [{ provider, threshold: name, limit, value: worst, passed: complete && kept, binding: true }];
+    const passed = complete && kept;
+    return [{ provider, threshold: name, limit, value: worst, passed, binding: true, requested: true }];
   });
   return [
     ...brokenOutputs(provider, row),
@@ -167,23 +168,32 @@ function toleranceVerdicts(
   const tolerance = toleranceFor(provider, elemType);
   const worst = (values: readonly (number | null)[]) =>
     values.every((value) => value !== null) ? Math.max(0, ...values.map(Number)) : null;
-  const verdict = (threshold: string, limit: number, value: number | null, binding = true): Verdict => {
-    return { provider, threshold, limit, value, passed: value !== null && value <= limit, binding };
+  const verdict = (
+    threshold: string,
+    limit: number,
+    value: number | null,
+    more?: Partial<Verdict>,
+  ): Verdict => {
+    const passed = value !== null && value <= limit;
+    return { provider, threshold, limit, value, passed, binding: true, requested: false, ...more };
   };
   const verdicts: Verdict[] = [];
   if (parity !== null) {
     const limit = thresholds.maxParity ?? tolerance.parity;
     verdicts.push(
-      verdict('maxParity', limit, worst(parityShare(parity, 'swapped'))),
-      verdict('maxOriginalParity', limit, worst(parityShare(parity, 'original')), false),
+      verdict('maxParity', limit, worst(parityShare(parity, 'swapped')), {
+        requested: thresholds.maxParity !== undefined,
+      }),
+      verdict('maxOriginalParity', limit, worst(parityShare(parity, 'original')), { binding: false }),
     );
   }
+  if (thresholds.maxKernelError !== undefined) return verdicts;
   // Each element type has its own limit, and so its own verdict.
   for (const type of new Set(kernel.map((sweep) => sweep.elemType))) {
     const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.form !== null);
     if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // the table shows the problem
     const value = worst(measured.map(({ maxScaled, broken }) => (broken > 0 ? null : maxScaled)));
-    verdicts.push(verdict('maxKernel', toleranceFor(provider, type).kernel, value));
+    verdicts.push(verdict('maxKernelError', toleranceFor(provider, type).kernel, value));
   }
   return verdicts;
 }
@@ -193,5 +203,7 @@ function brokenOutputs(provider: string, { drift }: Measured): Verdict[] {
   const broken = drift.reduce((sum, output) => sum + output.broken, 0);
   if (comparable && broken === 0) return [];
   const value = comparable ? broken : null;
-  return [{ provider, threshold: 'maxBroken', limit: 0, value, passed: false, binding: true }];
+  return [
+    { provider, threshold: 'maxBroken', limit: 0, value, passed: false, binding: true, requested: false },
+  ];
 }

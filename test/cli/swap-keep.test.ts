@@ -35,12 +35,12 @@ test('a model with the sites that fit, and what both parts of the samples say', 
   expect(stdout).toMatch(/^ {2}2 of 3 sites within max-abs<=0.001 \(\d+ models tried\)$/m);
   expect(stdout).toMatch(/^ {4}all, searched +3 sites +20 samples +agreement .* max abs 0\.\d+/m);
   expect(stdout).toMatch(
-    /^ {4}kept, searched +2 sites +20 samples +agreement 100 %, SQNR .* max abs 3\.\de-4/m,
+    /^ {4}swapped, searched +2 sites +20 samples +agreement 100 %, SQNR .* max abs 3\.\de-4/m,
   );
   expect(stdout).toMatch(
-    /^ {4}kept, held out +2 sites +10 samples +agreement 100 %, SQNR .* max abs [23]\.\de-4/m,
+    /^ {4}swapped, held out +2 sites +10 samples +agreement 100 %, SQNR .* max abs [23]\.\de-4/m,
   );
-  expect(stdout).toContain('kept Relu harmful: not swapped, since the budget would be exceeded');
+  expect(stdout).toContain('skipped Relu harmful: not swapped, since the budget would be exceeded');
   const { json } = await cliJson(['inspect', 'm.mish.onnx'], { cwd: folder.path });
   expect(nodes(json.sites)).toEqual(['harmful']);
   await cli(['undo', 'm.mish.onnx', '-o', 'again.onnx'], { cwd: folder.path });
@@ -91,7 +91,7 @@ test('a budget that everything meets, of labels', async () => {
   const { code, stdout } = await cli(['swap', 'm.onnx', ...args], { cwd });
   expect(code).toBe(0);
   expect(stdout).toContain('3 of 3 sites within top1-drop<=100 and agreement>=0');
-  expect(stdout).toMatch(/kept, held out .* top-1 [+-]/);
+  expect(stdout).toMatch(/swapped, held out .* top-1 [+-]/);
   expect(stdout).not.toContain('all, searched');
 });
 

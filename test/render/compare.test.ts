@@ -37,7 +37,13 @@ test('a comparison lists changes of latency, accuracy and verdict', () => {
     verdicts: rich.verdicts.map((verdict) => ({ ...verdict, passed: !verdict.passed })),
   };
   const { general, providers } = compareReports(rich, later);
-  expect(general[0]).toEqual({ what: 'report', a: 'did not pass', b: 'passed', change: '', same: false });
+  expect(general[0]).toEqual({
+    what: 'report',
+    a: 'did not pass',
+    b: 'limits kept',
+    change: '',
+    same: false,
+  });
   const webgl = providers.find(({ provider }) => provider === 'webgl')?.changes ?? [];
   const change = (what: RegExp) => webgl.find((one) => what.test(one.what));
   expect(change(/^swapped p50/)).toMatchObject({ change: '× 2', same: false });

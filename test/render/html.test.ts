@@ -112,6 +112,14 @@ describe('the page', async () => {
     }
   });
 
+  test('has what failed before anything else, and intervals beside accuracies', () => {
+    expect(words).toMatch(
+      /1 finding What failed .*failed wasm the page ran out of memory .* Models and data/,
+    );
+    expect(words).toContain('91.2 % (88.4 to 93.4)');
+    expect(words).not.toMatch(/\bpassed\b/);
+  });
+
   test('has a table for every chart', () => {
     const figures = html.match(/<figure.*?<\/figure>/gs) ?? [];
     expect(figures.length).toBeGreaterThan(9);

@@ -32,7 +32,7 @@ describe('JUnit XML', () => {
       /classname="webgpu" name="runs">\s*<skipped message="this browser has no WebGPU adapter\. Start/,
     );
     expect(xml).toMatch(/classname="wasm" name="runs">\s*<error message="the page ran out of memory"\/>/);
-    expect(xml).toMatch(/name="the report passed">\s*<failure /);
+    expect(xml).toMatch(/name="conclusion">\s*<failure /);
     expect(xml).toMatch(/^<testsuites .* failures="2" errors="1" skipped="2">$/m);
   });
 
@@ -41,6 +41,7 @@ describe('JUnit XML', () => {
     expect(real.passed).toBe(true);
     expect(passing).toContain(real.conclusion?.slice(0, 40));
     expect(passing).not.toMatch(/<(failure|error|skipped)/);
+    expect(xml).toContain('original top-1 91.2 % (88.4 to 93.4), top-5 99.0 % (97.7 to 99.6)');
     const empty = renderJunit({ ...real, providers: [], verdicts: [], passed: false });
     expect(empty).toMatch(/<failure message="[^"]*no provider ran"\/>/);
   });

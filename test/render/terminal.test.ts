@@ -145,6 +145,41 @@ describe('a report', async () => {
     expect(text).toMatch(/^finding {2}webgl maxOriginalParity: 0.7 ≤ 0.001$/m);
   });
 
+  test('has what failed at the top, and intervals beside accuracies', () => {
+    const rich = richReport(report);
+    const text = renderTerminal(rich, { colour: false, clean });
+    const [head = '', table = ''] = text.split('\n\n');
+    expect(head.split('\n').slice(2)).toEqual([
+      'failed  wasm: the page ran out of memory',
+      expect.stringMatching(/^FAIL {2}cpu maxLatencyRatio: /),
+      'FAIL  webgl minSqnr: not measured ≥ 20',
+    ]);
+    expect(table).toMatch(/^provider /);
+    expect(text.match(/^FAIL /gm)).toHaveLength(2);
+    // Wilson's intervals of 456 and 442 in 500.
+    expect(text).toMatch(
+      /^cpu +original, \S+ +91\.2 % \(88\.4 to 93\.4\) +99\.0 % \(97\.7 to 99\.6\) +500$/m,
+    );
+    expect(text).toMatch(/^cpu +swapped, \S+ +88\.4 % \(85\.3 to 90\.9\) /m);
+    const [row] = rich.providers;
+    const accuracy = row?.accuracy && {
+      ...row.accuracy,
+      difference: { value: -0.028, low: -0.05, high: -0.006, midP: 0.0123 },
+    };
+    const paired = { ...rich, providers: [{ ...row, accuracy }] } as typeof rich;
+    expect(renderTerminal(paired)).toMatch(
+      /^cpu +swapped minus original +−2\.80 points \(−5\.00 to −0\.60\), mid-p 0\.012$/m,
+    );
+  });
+
+  test('without a limit has no word of passing, however well the kernel does', () => {
+    const verdict = { provider: 'cpu', threshold: 'maxKernelError', limit: 1, value: 0, passed: true };
+    const verdicts = [{ ...verdict, binding: true, requested: false }];
+    const [, table = ''] = renderTerminal({ ...report, verdicts, passed: true }).split('\n\n');
+    expect(table).toMatch(/^cpu +ran /m);
+    expect(table).not.toMatch(/pass/);
+  });
+
   test('compared with another report, lists warnings and then changes', () => {
     const later = richReport(report);
     const other = {

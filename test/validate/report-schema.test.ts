@@ -54,6 +54,15 @@ test('a report of the previous version is read, and its drop of top-1 accuracy c
   );
 });
 
+test('a report with the earlier name of the kernel’s limit is read with the present one', async () => {
+  const report = await validateFiles(REAL_MODELS.alexa, REAL_MODELS.alexa, { runs: 1, latency: false });
+  const verdict = { provider: 'cpu', limit: 1, value: 0, passed: true, binding: true };
+  const earlier = { ...report, verdicts: [{ ...verdict, threshold: 'maxKernel' }] };
+  expect(parseReport(earlier).verdicts).toEqual([
+    { ...verdict, threshold: 'maxKernelError', requested: false },
+  ]);
+});
+
 describe('thresholds', () => {
   const drift = {
     output: 'y',
@@ -133,16 +142,26 @@ describe('thresholds', () => {
 
   test('outputs that are not finite or cannot be compared fail without a threshold', () => {
     const nan = { ...row, drift: [drift, { ...drift, broken: 3 }] };
-    const verdict = { threshold: 'maxBroken', limit: 0, passed: false, binding: true };
+    const verdict = { threshold: 'maxBroken', limit: 0, passed: false, binding: true, requested: false };
     expect(judge('cpu', nan, {})).toEqual([{ ...verdict, provider: 'cpu', value: 3 }]);
     const shapes = { ...row, drift: [{ ...drift, problem: 'its shape is [1], expected [2]' }] };
     expect(judge('cpu', shapes, {})).toEqual([{ ...verdict, provider: 'cpu', value: null }]);
   });
 
+  test('of a kernel’s error replaces the provider’s', () => {
+    const found = judge('cpu', row, { maxKernelError: 1 });
+    expect(found.map(({ threshold, requested }) => [threshold, requested])).toEqual([
+      ['maxKernelError', true],
+    ]);
+  });
+
   test('parity with the CPU is compared with the provider’s tolerance without a threshold', () => {
     const parity = { original: [{ ...drift, maxAbs: 5 }], swapped: [{ ...drift, maxAbs: 0.005 }] };
     expect(judge('webgl', { ...row, parity }, {})).toEqual([
-      { provider: 'webgl', threshold: 'maxParity', limit: 1e-3, value: 0.0005, passed: true, binding: true },
+      {
+        ...{ provider: 'webgl', threshold: 'maxParity', limit: 1e-3, value: 0.0005 },
+        ...{ passed: true, binding: true, requested: false },
+      },
       // A wrong original is a finding: what was asked about is the swapped model.
       {
         provider: 'webgl',
@@ -151,10 +170,13 @@ describe('thresholds', () => {
         value: 0.5,
         passed: false,
         binding: false,
+        requested: false,
       },
     ]);
     expect(judge('wasm', { ...row, parity }, {})[0]).toMatchObject({ limit: 1e-4, passed: false });
-    expect(judge('wasm', { ...row, parity }, { maxParity: 0.01 })[0]).toMatchObject({ passed: true });
+    expect(judge('wasm', { ...row, parity }, { maxParity: 0.01 })[0]).toMatchObject({
+      ...{ passed: true, requested: true },
+    });
     expect(judge('wasm', { ...row, parity }, {}, 'f16')[0]).toMatchObject({ limit: 0.05, passed: true });
     // Outputs next to 0 are held against what the output can be, which the original shows.
     const small = { original: [{ ...drift, maxAbs: 0 }], swapped: [{ ...drift, maxAbs: 1e-6, scale: 1e-6 }] };

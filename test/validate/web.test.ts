@@ -43,7 +43,7 @@ describe.each(EVERYWHERE)('%s in the browser', (name) => {
       expect(verdicts.map(({ threshold }) => threshold)).toEqual([
         'maxParity',
         'maxOriginalParity',
-        'maxKernel',
+        'maxKernelError',
       ]);
       expect(row.latency?.n).toBe(3);
       expect(row.retargeted).toBe(provider === 'webgl' && form !== 'exp' ? 'exp' : null);

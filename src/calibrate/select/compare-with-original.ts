@@ -1,5 +1,5 @@
 import type { Dataset, Feeds } from '../../data/dataset.js';
-import type { Accuracy } from '../../metrics/accuracy.js';
+import type { AccuracyWithIntervals } from '../../metrics/accuracy.js';
 import type { Drift } from '../../metrics/drift.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
@@ -12,7 +12,7 @@ import type { TrialOptions } from './trial.js';
 export interface ModelComparison {
   readonly drift: readonly Drift[];
   /** Accuracy by the labels; null without labels. */
-  readonly accuracy: Accuracy | null;
+  readonly accuracy: AccuracyWithIntervals | null;
 }
 
 /** Opens a model to read its inputs and outputs, and returns its data set. */
@@ -29,7 +29,7 @@ export async function compareWithOriginal(
   edited: Spliced,
   data: Dataset<Feeds>,
   options: Pick<TrialOptions, 'session' | 'signal'> & OnProvider,
-): Promise<ModelComparison & { readonly original: Accuracy | null }> {
+): Promise<ModelComparison & { readonly original: AccuracyWithIntervals | null }> {
   return model.withEdited(edited, (copy) =>
     withSession(model.file, options, (original) =>
       withSession(copy, options, async (swapped) => {

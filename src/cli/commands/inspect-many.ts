@@ -22,7 +22,7 @@ export async function inspectMany(
         return checkedBy(file.checkUnchanged, () => inspect(file, flags)).finally(() => file.close());
       },
       document: (inspection) => inspection,
-      head: ['opset', 'bytes', 'nodes', 'sites', 'kept', 'Mish'],
+      head: ['opset', 'bytes', 'nodes', 'sites', 'skipped', 'Mish'],
       rows: ({ opset, bytes, nodes, sites, skipped, mish }) => [
         [opset, bytes, nodes, sites.length, skipped.length, mish.length].map(integer),
       ],

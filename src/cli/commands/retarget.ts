@@ -60,7 +60,9 @@ async function run(
   const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
   return transformMany(chosen.many, flags, {
     ...{ file: retargetFile, tag, done: 'retargeted' },
-    head: ['Mish', 'as it was', 'kept', 'form', 'bytes'],
+    unchanged: ({ sites, others, fixes }) => sites.length + others.length + fixes.length === 0,
+    nothing: 'with nothing to rewrite',
+    head: ['Mish', 'as it was', 'skipped', 'form', 'bytes'],
     row: ({ sites, unchanged, skipped, form, bytesOut }) => [
       ...[integer(sites.length), integer(unchanged), integer(skipped.length), form, integer(bytesOut)],
     ],

@@ -135,8 +135,8 @@ function describeKept({ keep }: KeptReport): string[] {
   const swapped = heldOut?.sites ?? 0;
   const rows = [
     ...(swapped === of ? [] : row('all, searched', everything)),
-    ...row('kept, searched', searched),
-    ...row('kept, held out', heldOut),
+    ...row('swapped, searched', searched),
+    ...row('swapped, held out', heldOut),
   ];
   if (of === 0) return [];
   return [

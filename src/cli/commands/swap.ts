@@ -136,8 +136,10 @@ async function run(
     return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
       ...{ tag: activationTag(flags), dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
       file: flags.dryRun ? dryFile : swapFile,
+      unchanged: ({ sites }) => sites.length === 0,
+      nothing: 'with nothing to swap',
       document: flags.dryRun ? planOf : undefined,
-      head: ['sites', 'kept', 'form', 'bytes', 'growth'],
+      head: ['sites', 'skipped', 'form', 'bytes', 'growth'],
       row: ({ sites, skipped, form, bytesIn, bytesOut }) => [
         ...[integer(sites.length), integer(skipped.length), form, integer(bytesOut)],
         `+${grown(bytesIn, bytesOut)} %`,

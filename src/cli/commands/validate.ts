@@ -112,7 +112,11 @@ function limitOptions(command: Command): void {
       'largest ratio of median latencies, swapped over original',
       number,
     )
-    .option('--max-kernel-error <number>', 'largest absolute error of a kernel', number)
+    .option(
+      '--max-kernel-error <number>',
+      'largest error of a kernel, divided by the larger of 1 and the exact value (default: by provider)',
+      number,
+    )
     .option(
       '--max-parity <share>',
       'largest difference from the CPU, as a share of the largest output (default: by provider)',

@@ -148,7 +148,7 @@ const validate = z
     minTop1: share('Smallest labelled top-1 accuracy of the swapped model'),
     maxTop1Drop: number('Largest loss of labelled top-1 accuracy, in percentage points'),
     maxLatencyRatio: number('Largest ratio of median latencies, swapped over original'),
-    maxKernelError: number('Largest absolute error of a kernel'),
+    maxKernelError: number('Largest error of a kernel, divided by the larger of 1 and the exact value'),
     maxParity: number('Largest difference from the CPU, as a share of the largest output'),
     require: texts('The same limits as text, such as sqnr>=30 or top1-drop<=0.5'),
     report: text('HTML file for the report, relative to this file'),

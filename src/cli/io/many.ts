@@ -19,12 +19,15 @@ export interface Work<Job extends { readonly input: string }, Result> {
   readonly textColumns: number;
   /** Word for the models that did not fail, such as `swapped`. */
   readonly done: string;
+  /** Returns whether a model had nothing to do; such models are counted apart, as `nothing`. */
+  readonly unchanged?: ((result: Result) => boolean) | undefined;
+  readonly nothing?: string | undefined;
   /** Returns the exit code of a result, such as for a limit that is not kept. Default: 0. */
   readonly code?: ((result: Result) => number) | undefined;
 }
 
 type Outcome<Result> =
-  | { readonly status: 'done'; readonly result: Result; readonly code: number }
+  | { readonly status: 'done'; readonly result: Result; readonly code: number; readonly unchanged: boolean }
   | { readonly status: 'failed'; readonly error: unknown; readonly code: number }
   | { readonly status: 'not-run'; readonly code: 0 };
 
@@ -53,7 +56,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const signal = AbortSignal.any([interrupted, failed.signal]);
   const bar = steps();
   const waiting = new Map<number, Outcome<Result>>();
-  const said: Pick<Outcome<Result>, 'status' | 'code'>[] = [];
+  const said: Counted[] = [];
   const lines: string[][] = [];
   /** Prints and forgets the outcomes that are next in order, so that the output does not depend on timing. */
   const printNext = () => {
@@ -62,7 +65,10 @@ export async function runMany<Job extends { readonly input: string }, Result>(
       const job = jobs[said.length];
       if (job === undefined) return;
       waiting.delete(said.length);
-      said.push({ status: outcome.status, code: outcome.code });
+      said.push({
+        ...{ status: outcome.status, code: outcome.code },
+        unchanged: outcome.status === 'done' && outcome.unchanged,
+      });
       if (flags.json) sayJson(record(job, outcome, work));
       else lines.push(...linesOf(job, outcome, work));
       if (outcome.status === 'failed') sayError(outcome.error, { name: job.input, debug: flags.debug });
@@ -75,7 +81,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
       if (signal.aborted) waiting.set(index, NOT_RUN);
       else {
         bar.update(`${said.length + waiting.size + 1} of ${jobs.length}: ${clean(job.input)}`);
-        const outcome = await attempt(() => work.run(job, signal), work.code);
+        const outcome = await attempt(() => work.run(job, signal), work);
         if (outcome.code !== EXIT.done && flags.failFast) failed.abort();
         waiting.set(index, outcome);
       }
@@ -87,7 +93,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const { shard } = flags;
   const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
-  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work.done)} in ${seconds} s`;
+  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work)} in ${seconds} s`;
   if (!flags.json) {
     const table = lines.length > 0 ? [plainTable(['model', ...work.head], lines, work.textColumns), ''] : [];
     say([...table, counts].join('\n'));
@@ -106,11 +112,11 @@ const NOT_RUN = { status: 'not-run', code: EXIT.done } as const;
 
 async function attempt<Result>(
   work: () => Promise<Result>,
-  code: (result: Result) => number = () => EXIT.done,
+  { code = () => EXIT.done, unchanged = () => false }: Pick<Work<never, Result>, 'code' | 'unchanged'>,
 ): Promise<Outcome<Result>> {
   try {
     const result = await work();
-    return { status: 'done', result, code: code(result) };
+    return { status: 'done', result, code: code(result), unchanged: unchanged(result) };
   } catch (error) {
     return isAborted(error) ? NOT_RUN : { status: 'failed', error, code: exitCode(error) };
   }
@@ -137,13 +143,23 @@ function linesOf<Job extends { readonly input: string }, Result>(
   return own.map((cells) => [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean));
 }
 
+/** What the counts at the end need of an outcome. */
+interface Counted extends Pick<Outcome<unknown>, 'status' | 'code'> {
+  readonly unchanged: boolean;
+}
+
 /** Describes how many models have which outcome, such as `1 swapped, 1 failed`. */
-function countsOf(outcomes: readonly Pick<Outcome<unknown>, 'status' | 'code'>[], done: string): string {
+function countsOf(
+  outcomes: readonly Counted[],
+  { done, nothing = 'unchanged' }: Pick<Work<never, never>, 'done' | 'nothing'>,
+): string {
   const count = (wanted: string) => outcomes.filter(({ status }) => status === wanted).length;
   const [failed, rest] = [count('failed'), count('not-run')];
   const missed = outcomes.filter(({ status, code }) => status === 'done' && code !== EXIT.done).length;
+  const same = outcomes.filter(({ unchanged }) => unchanged).length;
   const parts = [
-    `${count('done')} ${done}`,
+    `${count('done') - same} ${done}`,
+    ...(same > 0 ? [`${same} ${nothing}`] : []),
     ...(missed > 0 ? [`${missed} of them failed a check`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(rest > 0 ? [`${rest} not run`] : []),

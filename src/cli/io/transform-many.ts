@@ -18,6 +18,9 @@ export interface ManyTransformation<Options, Report> {
   readonly tag: string;
   /** Word for the models that did not fail, such as `swapped`. */
   readonly done: string;
+  /** Returns whether a model had nothing to do; such models are counted apart, as `nothing`. */
+  readonly unchanged?: ((report: Report) => boolean) | undefined;
+  readonly nothing?: string | undefined;
   /** Columns of the table after the paths. */
   readonly head: readonly string[];
   readonly row: (report: Report) => readonly string[];
@@ -35,6 +38,8 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
     file,
     tag,
     done,
+    unchanged,
+    nothing,
     head,
     row,
     dry = false,
@@ -63,7 +68,8 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
         head: [dry ? 'would be' : 'output', ...head],
         rows: ({ report }, { output }) => [[output, ...row(report)]],
         textColumns: 2,
-        done,
+        ...{ done, nothing },
+        unchanged: unchanged && (({ report }) => unchanged(report)),
       },
       flags,
     );

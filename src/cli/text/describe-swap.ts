@@ -119,7 +119,7 @@ export function describeDoubts(sites: readonly SiteReport[], most = MAX_LISTED):
 
 /** Describes up to `most` activations that stay, a line each, and counts the others. */
 export function describeSkipped(skipped: readonly SkipReport[], most = MAX_LISTED): string[] {
-  return listed('kept', skipped, most, ({ kind, label, why, option }) => {
+  return listed('skipped', skipped, most, ({ kind, label, why, option }) => {
     return `${operator(kind)} ${clean(label)}: ${clean(withFlags(why, option))}`;
   });
 }

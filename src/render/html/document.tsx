@@ -25,7 +25,7 @@ export async function htmlDocument(title: string, body: ComponentChildren): Prom
         <Raw tag="style" text={STYLE} />
       </head>
       <body>
-        {body}
+        <main>{body}</main>
         <Raw tag="script" text={SCRIPT} />
       </body>
     </html>

@@ -90,7 +90,7 @@ export interface DriftLine {
 
 const DRIFT_HEAD = [
   ...['output', 'of', 'SQNR dB', 'max abs', 'scale', 'mean abs', 'RMSE', 'cosine'],
-  ...['top-1', 'top-5', 'elements', 'not finite', 'note'],
+  ...['same top-1', 'same top-5', 'elements', 'not finite', 'note'],
 ];
 
 /** Draws the SQNR of outputs, one row each; of too many outputs it draws the worst. */

@@ -1,5 +1,12 @@
-import type { ModelInfo, Report } from '../../validate/report-schema.js';
-import { figure, verdictText, verdictWord } from '../figures.js';
+import type { ModelInfo, Report, Verdict } from '../../validate/report-schema.js';
+import {
+  accuracyWithInterval,
+  differenceWithInterval,
+  figure,
+  isRequested,
+  verdictText,
+  verdictWord,
+} from '../figures.js';
 import { SOFTWARE, summarise } from '../summary.js';
 import { htmlDocument } from './document.js';
 import { driftChart, kernelChart, layersChart } from './error-charts.js';
@@ -92,6 +99,8 @@ function Head({ report }: { report: Report }) {
   const words = verdicts.map(verdictWord);
   const count = (word: string) => words.filter((one) => one === word).length;
   const ran = providers.filter(({ status }) => status === 'ran').length;
+  const isLimited = verdicts.some(isRequested);
+  const headline = passed ? (isLimited ? 'limits kept' : undefined) : 'did not pass';
   return (
     <header>
       <p class="eyebrow">
@@ -102,13 +111,15 @@ function Head({ report }: { report: Report }) {
       </h1>
       {report.conclusion !== undefined && <p class="conclusion">{report.conclusion}</p>}
       <div class="overall">
-        <Pill word={passed ? 'limits kept' : 'did not pass'} />
+        {headline !== undefined && <Pill word={headline} />}
         <span>
           {ran} of {providers.length} providers ran; {count('pass')} of {words.length - count('finding')}{' '}
-          limits kept
+          {isLimited ? 'limits kept' : 'checks of kernels and parity passed; no limit was set'}
           {count('finding') > 0 && `; ${count('finding')} ${count('finding') === 1 ? 'finding' : 'findings'}`}
         </span>
       </div>
+      <Failures report={report} />
+      <h2>Models and data</h2>
       <div class="grid facts">
         <Model title="Original" model={models.original} />
         <Model title="Swapped" model={models.swapped} />
@@ -140,6 +151,33 @@ function Head({ report }: { report: Report }) {
         </section>
       </div>
     </header>
+  );
+}
+
+const isFailure = (verdict: Verdict) => verdictWord(verdict) === 'FAIL';
+
+/** Lists the providers that failed and the limits that are not kept. */
+function Failures({ report: { providers, verdicts } }: { report: Report }) {
+  const failed = providers.filter(({ status }) => status === 'failed');
+  const missed = verdicts.filter(isFailure);
+  if (failed.length + missed.length === 0) return null;
+  return (
+    <>
+      <h2>What failed</h2>
+      <div class="wide">
+        <Table
+          head={['verdict', 'provider', 'what']}
+          rows={[
+            ...failed.map(({ provider, reason }) => [
+              <Pill word="failed" />,
+              provider,
+              <Name text={reason ?? ''} longest={600} />,
+            ]),
+            ...missed.map((verdict) => [<Pill word="FAIL" />, verdict.provider, verdictText(verdict)]),
+          ]}
+        />
+      </div>
+    </>
   );
 }
 
@@ -252,17 +290,32 @@ function Accuracy({ report: { providers } }: { report: Report }) {
   const rows = providers.flatMap(({ provider, accuracy }) =>
     accuracy === null
       ? []
-      : (['original', 'swapped'] as const).map((model) => {
-          const { n, top1, top5 } = accuracy[model];
-          return [provider, model, accuracy.output, 100 * top1, 100 * top5, n];
-        }),
+      : [
+          ...(['original', 'swapped'] as const).map((model) => {
+            const { n, top1, top5 } = accuracy[model];
+            const shares = [top1, top5].map((share) => accuracyWithInterval(share, n));
+            return [provider, model, accuracy.output, ...shares, n];
+          }),
+          ...(accuracy.difference === undefined
+            ? []
+            : [
+                [
+                  ...[provider, 'swapped minus original', accuracy.output],
+                  <span class="nowrap">{differenceWithInterval(accuracy.difference)}</span>,
+                  ...['', accuracy.original.n],
+                ],
+              ]),
+        ],
   );
   if (rows.length === 0) return null;
   return (
     <>
       <h3 class="above">Labelled accuracy</h3>
       <div class="wide">
-        <Table head={['provider', 'model', 'output', 'top-1 %', 'top-5 %', 'samples']} rows={rows} />
+        <Table
+          head={['provider', 'model', 'output', 'top-1 (95 % interval)', 'top-5 (95 % interval)', 'samples']}
+          rows={rows}
+        />
       </div>
     </>
   );

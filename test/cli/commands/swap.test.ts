@@ -35,7 +35,7 @@ test('swap says what it did', async () => {
   const size = (await folder.read('m.mish.onnx')).length.toLocaleString('en-US');
   expect(lines[0]).toBe('m.onnx → m.mish.onnx');
   expect(lines[1]).toMatch(/^ {2}1 Relu, 1 LeakyRelu → Mish in the softplus form$/);
-  expect(lines[2]).toMatch(/^ {2}kept Relu count: .*\w/);
+  expect(lines[2]).toMatch(/^ {2}skipped Relu count: .*\w/);
   expect(lines[3]).toBe(`  ${MIXED.length} → ${size} bytes (+${percentage(MIXED.length, size)} %)`);
   // WebGL cannot run the default form, and the CPU is slow at it: one line with the remedy.
   expect(stdout).toContain('the exp form does better');

@@ -72,15 +72,17 @@ test('a threshold that is kept and one that is not', async () => {
   const kept = await validate(...BATCH, ...QUICK, '--max-abs', '1', '--max-kernel-error', '0.0001');
   expect(kept.code).toBe(0);
   expect(kept.json.verdicts).toMatchObject([
-    { threshold: 'maxKernel', passed: true }, // unasked
     { threshold: 'maxAbs', limit: 1, passed: true },
-    { threshold: 'maxKernelError', passed: true },
+    { threshold: 'maxKernelError', limit: 0.0001, passed: true, requested: true },
   ]);
   const missed = await validate(...BATCH, ...QUICK, '--max-abs', '0.000001');
   expect(missed.code).toBe(1);
   expect(missed.json).toMatchObject({
     passed: false,
-    verdicts: [{ threshold: 'maxKernel' }, { threshold: 'maxAbs', passed: false }],
+    verdicts: [
+      { threshold: 'maxKernelError', requested: false },
+      { threshold: 'maxAbs', passed: false },
+    ],
   });
   const people = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK, '--max-abs', '0.000001'], {
     cwd: folder.path,
@@ -123,6 +125,7 @@ test('a threshold that cannot be measured is not kept', async () => {
     value: null,
     passed: false,
     binding: true,
+    requested: true,
   });
 });
 

@@ -119,7 +119,7 @@ test('what fails does not stop the rest, and is said', async () => {
   expect(words.code).toBe(2);
   const table = words.stdout.split('\n').map((line) => line.split(/ {2,}/));
   expect(table.slice(0, 4)).toEqual([
-    ['model', 'output', 'sites', 'kept', 'form', 'bytes', 'growth'],
+    ['model', 'output', 'sites', 'skipped', 'form', 'bytes', 'growth'],
     [
       'a.onnx',
       'a.mish.onnx',
