@@ -18,7 +18,7 @@ const epoch = z.object({
   epoch: count.describe('Number of the epoch, from 1'),
   loss: z.number().describe('Mean loss of the training batches'),
   accuracy: share.nullable().describe('Share of correct predictions in the training batches'),
-  test: score.nullable().describe('Score on the first test samples (data.curve); null without them'),
+  test: score.nullable().describe('Score on some of the test samples (data.curve)'),
   rate: z.number().nonnegative().describe('Learning rate of the last step'),
   seconds: seconds.describe('Duration of the epoch’s steps'),
 });
@@ -162,7 +162,8 @@ export const experimentSchema = z.object({
   results: z.array(result).describe('Results of each activation over its runs'),
   conclusion: z.string().describe('The result in sentences'),
   warnings: z.array(z.string()).describe('Warnings that belong on top of the report'),
-  notes: z.array(z.string()).describe('Remarks'),
+  remarks: z.array(z.string()).describe('Remarks on the training copy of the model'),
+  notes: z.array(z.string()).describe('Remarks on how far the results can be trusted'),
   seconds: seconds.describe('Duration of all runs together'),
 });
 

@@ -2,11 +2,12 @@
 import { stopIfAborted } from '../base/abort.js';
 import { elementCount } from '../providers/tensor.js';
 import { batchReader, epochOrder } from './batches.js';
+import { asDivergence } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { lossExplainer } from './explain-loss.js';
 import { createLossCheck } from './loss-check.js';
 import { rateAt } from './schedule.js';
-import { createStepper, type Stepper } from './stepper.js';
+import { createStepper, type FailedStep, type Stepper } from './stepper.js';
 import { openTeacher } from './teacher.js';
 import type { ProviderTrainerOptions, ResolvedSettings } from './trainer-options.js';
 import type { TrainingPlan } from './training-plan.js';
@@ -40,7 +41,8 @@ export async function createEpochRunner(
       await teacher?.close();
       throw error;
     });
-  const explain = lossExplainer(model, step, options);
+  const explainLoss = lossExplainer(model, step, options);
+  const explain = async (failed: FailedStep) => asDivergence(await explainLoss(failed));
   const stepper = createStepper(session, step, { optimizer, initial, signal, explain });
   /** Clock for the estimate: steps and milliseconds of this process. */
   const clock = { steps: 0, ms: 0 };

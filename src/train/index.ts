@@ -11,9 +11,11 @@ export type { LossName } from './losses.js';
 export type { Targets } from './targets.js';
 export { createTrainer, type ModelTrainer } from './train-model.js';
 export type {
+  InitialValues,
   LabelledSamples,
   ProviderTrainerOptions,
   Teacher,
+  TrainedCopy,
   TrainerOptions,
   TrainerSettings,
 } from './trainer-options.js';

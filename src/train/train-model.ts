@@ -1,8 +1,8 @@
 import { crc32 } from '../base/crc32.js';
-import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { diverged } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { createEpochRunner } from './epoch-runner.js';
 import type { Evaluation } from './evaluate.js';
@@ -139,18 +139,15 @@ function checkWeights(weights: Values, epoch: number): void {
   }
 }
 
-function diverged(what: string): OnnxMishError {
-  return new OnnxMishError('run-failed', what, { fix: 'Lower the learning rate' });
-}
-
 /** Returns the SHA-256 of what decides the result: model, settings, trained weights, targets, and types and number of samples. */
 async function digestOf(
   model: LoadedModel,
-  { teacher, targets }: ProviderTrainerOptions,
+  { teacher, targets, initial }: ProviderTrainerOptions,
   settings: ResolvedSettings,
-  { trained, data, batch }: TrainingPlan,
+  plan: TrainingPlan,
   validation: CheckedSamples | undefined,
 ): Promise<string> {
+  const { trained, data, batch } = plan;
   const typeOf = ({ samples: { count, inputs } }: CheckedSamples) => ({ count, inputs });
   const teaching = teacher && {
     share: teacher.share,
@@ -158,7 +155,7 @@ async function digestOf(
       teacher.model instanceof Uint8Array ? await sha256(teacher.model) : await teacher.model.fingerprint(),
   };
   const types = { train: typeOf(data), validation: validation && typeOf(validation) };
-  const crc = crc32(new Uint8Array(Float32Array.from(targetNumbers(targets)).buffer));
+  const crcOf = (values: ArrayLike<number>) => crc32(new Uint8Array(Float32Array.from(values).buffer));
   const facts = {
     model: await model.fingerprint(),
     settings,
@@ -166,7 +163,8 @@ async function digestOf(
     batch,
     teaching,
     data: types,
-    targets: crc,
+    targets: crcOf(targetNumbers(targets)),
+    initial: initial && [...plan.initial].map(([name, values]) => [name, crcOf(values)]),
   };
   return sha256(JSON.stringify(facts));
 }

@@ -18,7 +18,7 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** Operators between a weight and the node that uses it, and between a layer and its bias or scale. */
-const PASSED_THROUGH = new Set([
+export const PASSED_THROUGH: ReadonlySet<string> = new Set([
   'Identity',
   'Transpose',
   'Cast',
@@ -114,7 +114,7 @@ function producerBehind(name: string, { graph }: OnnxDocument, index: GraphIndex
 }
 
 /** Finds the weight behind a name, through nodes that pass it on. */
-function rootWeight({ graph }: OnnxDocument, index: GraphIndex, name: string): Weight | undefined {
+export function rootWeight({ graph }: OnnxDocument, index: GraphIndex, name: string): Weight | undefined {
   let root = name;
   for (let node = index.producer(graph, root); node !== undefined; node = index.producer(graph, root)) {
     if (node.domain !== '' || !PASSED_THROUGH.has(node.opType)) break;

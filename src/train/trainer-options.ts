@@ -2,6 +2,9 @@
 import { OnnxMishError } from '../base/error.js';
 import { AUGMENTATIONS, type Augmentation } from '../data/augment.js';
 import type { Samples } from '../data/samples.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import type { Weight } from '../onnx/weights.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider, Provider, SessionOptions } from '../providers/provider.js';
 import type { Tensor } from '../providers/tensor.js';
@@ -24,6 +27,21 @@ export interface Teacher {
   readonly model: LoadedModel | Uint8Array;
   /** Share of the teacher's outputs in the targets; default 0.5. */
   readonly share?: number | undefined;
+}
+
+/**
+ * Returns initial values of weights and running statistics by name. Weights that it leaves out keep the model's values. It gets the
+ * copy that is trained, and the weights that training changes.
+ */
+export type InitialValues = (
+  copy: TrainedCopy,
+  weights: readonly Weight[],
+) => ReadonlyMap<string, ArrayLike<number>>;
+
+/** Structure of the copy of a model that is trained. */
+export interface TrainedCopy {
+  readonly document: OnnxDocument;
+  readonly index: GraphIndex;
 }
 
 /** Settings of a training that decide its result. */
@@ -71,6 +89,8 @@ export interface TrainerOptions extends LabelledSamples, TrainerSettings {
   readonly teacher?: Teacher | undefined;
   /** Returns whether a weight stays unchanged; default: none does. */
   readonly freeze?: ((weight: string) => boolean) | undefined;
+  /** Returns the values from which training starts; default: the model's. */
+  readonly initial?: InitialValues | undefined;
   readonly provider?: Provider | undefined;
   /** Provider that takes the first three steps as well. Training stops if a loss differs. */
   readonly reference?: Provider | undefined;

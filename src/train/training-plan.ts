@@ -3,13 +3,13 @@ import { OnnxMishError } from '../base/error.js';
 import type { Samples } from '../data/samples.js';
 import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
-import { readWeight } from '../onnx/weights.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
 import { accumulating } from './accumulate-gradients.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
+import { initialValues } from './initial-values.js';
 import { withBatchNorm } from './insert-batch-norm.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
@@ -111,7 +111,7 @@ export async function planTraining(
     });
     return { samples: checked, rows };
   };
-  const initial = await initialValues(step, model);
+  const initial = await initialValues(step, model, index, options.initial);
   return {
     ...{ model, step, optimizer, output, batch, outputDims, initial, check },
     trained: weights.map(({ name }) => name).filter((name) => initial.has(name)),
@@ -132,15 +132,6 @@ function outputDimsOf({ targets: { dims } }: TrainingStep, output: string, batch
   throw new OnnxMishError('bad-data', `the output '${output}' has shape [${dims}] for a batch of ${batch}`, {
     fix: 'Name an output whose first axis counts samples',
   });
-}
-
-async function initialValues({ state }: TrainingStep, { document, openData }: EditableModel) {
-  const initial = new Map<string, Float32Array>();
-  for (const { input, weight } of state) {
-    if (weight === undefined) continue;
-    initial.set(input, Float32Array.from(await readWeight(document, weight, openData)));
-  }
-  return initial;
 }
 
 function outputOf({ graph, source }: OnnxDocument, wanted: string | undefined): string {

@@ -1,0 +1,162 @@
+// One architecture with each activation at the same sites.
+import { OnnxMishError } from '../base/error.js';
+import { findCandidates } from '../calibrate/select/candidates.js';
+import { editedModel } from '../finetune/start.js';
+import { isDefault, KINDS, kindNamed, REPLACEMENTS, type ReplacementName } from '../mish/activation-kinds.js';
+import { type Plan, planOf } from '../mish/plan.js';
+import type { SiteReport } from '../mish/results.js';
+import { findSites, inputOf, type SiteOptions, siteLabel } from '../mish/sites.js';
+import { swapDocument } from '../mish/swap.js';
+import { unknownActivation } from '../mish/unknown-activation.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+
+/** Options that choose the sites. */
+export type SiteChoice = Pick<SiteOptions, 'only' | 'include' | 'exclude'>;
+
+/** An activation that is exchanged. */
+export interface ExchangedSite {
+  readonly label: string;
+  /** Name of the value that goes into the activation, in every model. */
+  readonly input: string;
+}
+
+export interface Architecture {
+  /** The model with each activation. */
+  readonly models: ReadonlyMap<ReplacementName, LoadedModel>;
+  readonly sites: readonly ExchangedSite[];
+  /** Activations that stay as they are in all models. */
+  readonly kept: readonly { readonly label: string; readonly why: string }[];
+}
+
+/** Returns the names of activations without aliases. Throws `bad-usage` for an unknown, a repeated or no name. */
+export function activationNames(given: readonly string[]): ReplacementName[] {
+  const names = given.map((text) => {
+    const name = REPLACEMENTS.find((one) => one === kindNamed(text)?.name);
+    if (name === undefined) throw unknownActivation(text);
+    return name;
+  });
+  const repeated = names.find((name, at) => names.indexOf(name) !== at);
+  if (names.length > 0 && repeated === undefined) return names;
+  const what =
+    repeated === undefined
+      ? 'the experiment has no activation'
+      : `the activation '${repeated}' is given twice`;
+  throw new OnnxMishError('bad-usage', what, {
+    fix: `Give different activations of ${REPLACEMENTS.join(', ')}`,
+  });
+}
+
+/** Returns all activations of several lists: in the order of the lists if these are equal, else in a fixed order. */
+export function activationOrder(lists: readonly (readonly string[])[]): string[] {
+  const names = [...new Set(lists.flat())];
+  const isSame = lists.every((list) => list.join() === names.join());
+  return isSame ? names : [...names].sort((a, b) => rank(a) - rank(b));
+}
+
+const ORDER: readonly string[] = ['relu', 'leakyrelu', 'swish', 'mish', ...REPLACEMENTS];
+const rank = (name: string) => ORDER.indexOf(name);
+
+/**
+ * Writes each activation at the same sites: those that every activation can take. Sites that have the activation already keep it.
+ * Throws as `swapDocument` does, and `bad-usage` for a model without such sites.
+ */
+export async function architectureOf(
+  model: LoadedModel,
+  activations: readonly ReplacementName[],
+  choice: SiteChoice,
+): Promise<Architecture> {
+  const kinds = kindsOf(choice.only);
+  const { document } = model;
+  const found: SitesFor[] = [];
+  for (const to of activations) found.push(await sitesFor(model, to, kinds, choice));
+  const all = new Map(found.flatMap(({ present }) => [...present]));
+  const common = [...all.keys()].filter((key) => found.every(({ present }) => present.has(key)));
+  if (common.length === 0) {
+    throw new OnnxMishError(
+      'bad-usage',
+      `the model has no activation that can be exchanged (${[...kinds].join(', ')})`,
+      {
+        where: document.source.name,
+        fix: 'Name the kinds of the model’s activations',
+        option: { only: null },
+      },
+    );
+  }
+  const chosen = new Set(common);
+  const models = new Map<ReplacementName, LoadedModel>();
+  for (const { to, plan } of found) {
+    const sites = plan.sites.filter((site) => chosen.has(keyOf(site)));
+    if (sites.length === 0) models.set(to, model);
+    else {
+      const { output } = await swapDocument(document, { plan: { ...plan, sites }, undo: false });
+      models.set(to, await editedModel(model, output));
+    }
+  }
+  const kept = new Map<string, string>();
+  for (const { skipped } of found) for (const { label, why } of skipped) kept.set(label, why);
+  return {
+    models,
+    sites: common.flatMap((key) => all.get(key) ?? []),
+    kept: [...kept].map(([label, why]) => ({ label, why })),
+  };
+}
+
+/** Returns the kinds of activations to exchange, without aliases. Throws `bad-usage` for an unknown kind. */
+function kindsOf(only: readonly string[] | undefined): ReadonlySet<string> {
+  if (only === undefined) return new Set(KINDS.filter((kind) => isDefault(kind, '')).map(({ name }) => name));
+  return new Set(
+    only.map((name) => {
+      const kind = kindNamed(name);
+      if (kind !== undefined) return kind.name;
+      throw new OnnxMishError('bad-usage', `there is no kind of activation called '${name}'`, {
+        fix: `Choose from ${KINDS.map((one) => one.name).join(', ')}`,
+      });
+    }),
+  );
+}
+
+const keyOf = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => JSON.stringify([scope, output]);
+
+/** The sites of an activation: those that a swap writes, and those that have it already. */
+interface SitesFor {
+  readonly to: ReplacementName;
+  readonly plan: Plan;
+  readonly present: ReadonlyMap<string, ExchangedSite>;
+  readonly skipped: readonly { readonly label: string; readonly why: string }[];
+}
+
+async function sitesFor(
+  model: LoadedModel,
+  to: ReplacementName,
+  kinds: ReadonlySet<string>,
+  { include, exclude }: SiteChoice,
+): Promise<SitesFor> {
+  const { document } = model;
+  const only = [...kinds].filter((kind) => kind !== to);
+  const options = { to, only, include, exclude };
+  const { report, measuredIn } = await findCandidates(document, options);
+  // Other activations than Mish have one form.
+  const plan = planOf(to === 'mish' ? { ...report, form: measuredIn } : report);
+  const written = new Set(plan.sites.map(keyOf));
+  // The other kinds as targets find the sites that have this activation already.
+  const other = REPLACEMENTS.find((name) => name !== to) ?? 'mish';
+  const already = kinds.has(to)
+    ? await findSites(document, { to: other, only: [to], include, exclude })
+    : NONE;
+  const { sites } = await findSites(document, options);
+  const present = new Map<string, ExchangedSite>();
+  for (const site of [...sites.filter((one) => written.has(keyOfSite(one))), ...already.sites])
+    present.set(keyOfSite(site), { label: siteLabel(site), input: inputOf(site) });
+  const skipped = report.skipped.filter(({ reason }) => reason !== 'excluded');
+  return { to, plan, present, skipped: skipped.map(({ label, why }) => ({ label, why })) };
+}
+
+const NONE = { sites: [] };
+
+const keyOfSite = ({
+  scope,
+  node,
+}: {
+  readonly scope: { readonly path: string };
+  readonly node: { readonly outputs: readonly string[] };
+}) => keyOf({ scope: scope.path, output: node.outputs[0] ?? '' });

@@ -1,0 +1,62 @@
+// How long an experiment takes.
+import { partOf } from '../finetune/split-data.js';
+import { quantile } from '../metrics/statistics.js';
+import type { ReplacementName } from '../mish/activation-kinds.js';
+import type { Experiment } from './prepare.js';
+import { openRun } from './train-run.js';
+
+/** Seconds of the parts of a run. */
+export interface RunTimes {
+  /** Seconds of an epoch: its steps and its score. */
+  readonly epoch: number;
+  /** Seconds to score the test part after the last epoch. */
+  readonly end: number;
+}
+
+/** Number of steps that are measured. */
+const MEASURED_STEPS = 20;
+/** Maximum number of test samples whose score is measured. */
+const MEASURED_SAMPLES = 256;
+const DEFAULT_BATCH_SAMPLES = 64;
+
+/** Measures some steps of an activation, and estimates the parts of its runs. Throws as `createTrainer` does. */
+export async function measureRun(experiment: Experiment, activation: ReplacementName): Promise<RunTimes> {
+  const { parts, settings, curve } = experiment;
+  const { train, test } = parts;
+  const wanted = settings.batch ?? DEFAULT_BATCH_SAMPLES;
+  const few = firstOf(train, Math.min(train.count, wanted * MEASURED_STEPS));
+  const times: number[] = [];
+  const key = { activation, seed: experiment.seeds[0] ?? 0 };
+  const short = { ...experiment, settings: { ...settings, epochs: 1, warmUp: 0 }, curve: firstOf(curve, 1) };
+  const trainer = await openRun(short, key, { onStep: () => times.push(performance.now()) }, few);
+  try {
+    for await (const _ of trainer);
+    const steps = Math.max(1, Math.floor(train.count / Math.floor(few.count / times.length)));
+    const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+    const first = (trainer.epochs[0]?.seconds ?? 0) / times.length;
+    const step = gaps.length === 0 ? first : quantile(gaps, 0.5) / 1000;
+    const scored = firstOf(test, MEASURED_SAMPLES);
+    const start = performance.now();
+    await trainer.evaluate(scored);
+    const sample = (performance.now() - start) / 1000 / scored.count;
+    return { epoch: steps * step + curve.count * sample, end: test.count * sample };
+  } finally {
+    await trainer.close();
+  }
+}
+
+function firstOf(part: Experiment['curve'], count: number): Experiment['curve'] {
+  const { inputs: samples, targets } = part;
+  const indices = Uint32Array.from({ length: Math.min(count, part.count) }, (_, at) => at);
+  return partOf({ source: 'npz', samples, targets }, indices);
+}
+
+/** Returns the seconds until all jobs are done, if each of the workers takes the next job when it is free. */
+export function makespan(jobs: readonly number[], workers: number): number {
+  const free = new Array<number>(Math.max(1, workers)).fill(0);
+  for (const seconds of jobs) {
+    const next = free.indexOf(Math.min(...free));
+    free[next] = (free[next] ?? 0) + seconds;
+  }
+  return Math.max(...free);
+}

@@ -1,0 +1,125 @@
+// Newly initialised weights of an architecture.
+import { crc32 } from '../base/crc32.js';
+import { createRandom, normal, seedOf } from '../base/random.js';
+import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import type { Weight } from '../onnx/weights.js';
+import { rootWeight } from '../train/trainable.js';
+import type { InitialValues, TrainedCopy } from '../train/trainer-options.js';
+
+/** The rule of the initial weights, in sentences. */
+export const INITIAL_RULE =
+  'Initialised anew: the weights that fine-tuning would move. Weights of Conv, Gemm, MatMul and Einsum: normal numbers of deviation gain / √fan-in (He), with the gain of the activation; biases 0; scales 1; running means 0 and variances 1; slopes of PRelu 0.25; embeddings: normal numbers of deviation 0.02. A seed gives all activations the same normal numbers.';
+
+/** Deviation of the rows of an embedding. */
+const EMBEDDING_DEVIATION = 0.02;
+/** Slope of PRelu. */
+const PRELU_SLOPE = 0.25;
+
+/** The values of a weight: a number, or normal numbers for a fan-in or of a deviation. */
+type Rule = number | { readonly fanIn: number } | { readonly deviation: number };
+
+export interface InitialOptions {
+  readonly gain: number;
+  readonly seed: number;
+}
+
+/** Returns the function that initialises weights for a trainer. */
+export function initialWeights({ gain, seed }: InitialOptions): InitialValues {
+  return (copy, weights) => {
+    const rules = rulesOf(copy);
+    const values = new Map<string, Float32Array>();
+    for (const weight of weights) {
+      const rule = rules.get(weight.name);
+      if (rule !== undefined) values.set(weight.name, valuesOf(weight, rule, gain, seed));
+    }
+    return values;
+  };
+}
+
+function valuesOf({ name, tensor }: Weight, rule: Rule, gain: number, seed: number): Float32Array {
+  const length = tensor.dims.reduce((product, dim) => product * dim, 1);
+  if (typeof rule === 'number') return new Float32Array(length).fill(rule);
+  const deviation = 'deviation' in rule ? rule.deviation : gain / Math.sqrt(Math.max(1, rule.fanIn));
+  // By name, so that another order or number of weights does not change the numbers.
+  const random = createRandom(seedOf(seed, INITIAL_SEED, crc32(new TextEncoder().encode(name))));
+  return Float32Array.from({ length }, () => deviation * normal(random));
+}
+
+/** Tells these numbers apart from other uses of the seed. */
+const INITIAL_SEED = 0x1417;
+
+/** Finds the rule of each weight by the node that reads it. */
+function rulesOf({ document, index }: TrainedCopy): ReadonlyMap<string, Rule> {
+  const rules = new Map<string, Rule>();
+  for (const node of document.graph.nodes) {
+    if (node.domain !== '') continue;
+    for (const [slot, name] of node.inputs.entries()) {
+      const weight = rootWeight(document, index, name);
+      if (weight === undefined || rules.has(weight.name)) continue;
+      const rule = ruleFor(node, slot, dimsAt(document, index, name, weight));
+      if (rule !== undefined) rules.set(weight.name, rule);
+    }
+  }
+  return rules;
+}
+
+/** Returns the rule of a weight of these dimensions at an input of a node; undefined for an input that is not a weight. */
+function ruleFor(node: Node, slot: number, dims: readonly number[]): Rule | undefined {
+  const elements = dims.reduce((product, dim) => product * dim, 1);
+  const flag = (name: string) => (attribute(node, name)?.i ?? 0) !== 0;
+  switch (node.opType) {
+    case 'Conv':
+      return slot === 1 ? { fanIn: elements / (dims[0] ?? 1) } : 0;
+    case 'ConvTranspose': {
+      const strides = (attribute(node, 'strides')?.ints ?? []).reduce(
+        (product, stride) => product * stride,
+        1,
+      );
+      const groups = attribute(node, 'group')?.i ?? 1;
+      return slot === 1 ? { fanIn: elements / (dims[1] ?? 1) / groups / strides } : 0;
+    }
+    case 'Gemm':
+      if (slot === 2) return 0;
+      return { fanIn: dims[flag(slot === 1 ? 'transB' : 'transA') === (slot === 1) ? 1 : 0] ?? 1 };
+    case 'MatMul':
+      return { fanIn: (slot === 0 ? dims.at(-1) : (dims.at(-2) ?? dims[0])) ?? 1 };
+    case 'Einsum':
+      return { fanIn: elements / (dims.at(-1) ?? 1) };
+    case 'Gather':
+      return slot === 0 ? { deviation: EMBEDDING_DEVIATION } : undefined;
+    case 'PRelu':
+      return slot === 1 ? PRELU_SLOPE : undefined;
+    case 'Add':
+      return 0;
+    case 'Mul':
+      return 1;
+    default:
+      return NORMALISATIONS.has(node.opType) ? [undefined, 1, 0, 0, 1][slot] : undefined;
+  }
+}
+
+const NORMALISATIONS: ReadonlySet<string> = new Set([
+  ...['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization'],
+  'RMSNormalization',
+]);
+
+/** Returns the dimensions of a weight where a node reads it. Only Transpose changes them; a Reshape is passed over. */
+function dimsAt(
+  { graph }: OnnxDocument,
+  index: GraphIndex,
+  name: string,
+  { name: root, tensor }: Weight,
+): readonly number[] {
+  const orders: (readonly number[] | undefined)[] = [];
+  for (let at = name; at !== root; ) {
+    const node = index.producer(graph, at);
+    if (node === undefined) break;
+    if (node.opType === 'Transpose') orders.push(attribute(node, 'perm')?.ints);
+    at = node.inputs[0] ?? root;
+  }
+  return orders.reduceRight<readonly number[]>(
+    (dims, order) => (order === undefined ? dims.toReversed() : order.map((axis) => dims[axis] ?? 1)),
+    tensor.dims,
+  );
+}

@@ -1,0 +1,145 @@
+// Prepares an experiment: data, models and all that its runs share.
+import { OnnxMishError } from '../base/error.js';
+import { createRandom, permutation, seedOf } from '../base/random.js';
+import { sha256 } from '../base/sha256.js';
+import { type DataParts, type LabelledPart, partOf, splitData } from '../finetune/split-data.js';
+import type { ReplacementName } from '../mish/activation-kinds.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { withSession } from '../providers/with-session.js';
+import { resolveSettings } from '../train/trainer-options.js';
+import { type Architecture, activationNames, architectureOf } from './architecture.js';
+import { gainOf } from './gain.js';
+import type { ExperimentOptions } from './options.js';
+
+/** A run of an experiment. */
+export interface RunKey {
+  readonly activation: ReplacementName;
+  readonly seed: number;
+}
+
+/** All that the runs of an experiment share. */
+export interface Experiment {
+  readonly model: LoadedModel;
+  readonly architecture: Architecture;
+  readonly parts: DataParts;
+  readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
+  /** Test samples that are scored after each epoch. */
+  readonly curve: LabelledPart;
+  readonly activations: readonly ReplacementName[];
+  readonly seeds: readonly number[];
+  readonly gains: ReadonlyMap<ReplacementName, number>;
+  /** All runs: whole seeds first. */
+  readonly keys: readonly RunKey[];
+  /** Treatment of batch normalisation. */
+  readonly batchNorm: 'train' | 'insert';
+  readonly warnings: readonly string[];
+  readonly settings: ExperimentSettings;
+  /** SHA-256 of all that decides the result of a run. */
+  readonly digest: string;
+  readonly options: ExperimentOptions & OnProvider;
+}
+
+/** Settings of every training. */
+export type ExperimentSettings = ReturnType<typeof settingsOf>;
+
+export const DEFAULT_ACTIVATIONS: readonly ReplacementName[] = ['relu', 'leakyrelu', 'swish', 'mish'];
+const DEFAULT_EPOCHS = 50;
+const DEFAULT_SEEDS = 3;
+/** Maximum number of test samples after each epoch; the whole test part is scored at the end. */
+const MAX_CURVE_SAMPLES = 1000;
+/** Tells the choice of these samples apart from other uses of the seed. */
+const CURVE_SEED = 0xc0de;
+
+/**
+ * Reads the data of an experiment and writes the architecture with each activation. Throws as `swap` does, `bad-data` for samples that
+ * do not fit, and `bad-usage` for options that cannot be used.
+ */
+export async function prepareExperiment(
+  model: LoadedModel,
+  options: ExperimentOptions & OnProvider,
+): Promise<Experiment> {
+  await options.provider.availability(); // sets `provider.version`, too
+  const settings = settingsOf(options);
+  const activations = activationNames(options.activations ?? DEFAULT_ACTIVATIONS);
+  const seeds = seedsOf(options);
+  const architecture = await architectureOf(model, activations, options);
+  const inputs = await withSession(model.file, options, (session) => session.inputs);
+  const data = await options.data(inputs);
+  const test = await options.test?.(inputs);
+  const parts = splitData(data, test, { validation: 0, seed: 0 });
+  const { batchNorm, warnings } = normsOf(model, options);
+  const { train, test: tested } = parts;
+  return {
+    ...{
+      model,
+      architecture,
+      parts,
+      source: data.source,
+      activations,
+      seeds,
+      settings,
+      batchNorm,
+      warnings,
+      options,
+    },
+    curve: curveOf(tested),
+    gains: new Map(activations.map((name) => [name, gainOf(name)])),
+    keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
+    digest: await digestOf({
+      ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
+      sites: architecture.sites.map(({ label }) => label),
+      data: [data.digest, test?.digest, train.count, tested.count],
+    }),
+  };
+}
+
+/** Returns the settings of a training with their defaults. Throws `bad-usage` for values that cannot be used. */
+export function settingsOf(options: ExperimentOptions) {
+  const { output, loss, labelSmoothing, rate, schedule, decayEpochs, decay, batch } = options;
+  const {
+    maxGradientNorm,
+    augment,
+    optimizer = { kind: 'rmsprop' },
+    epochs = DEFAULT_EPOCHS,
+    warmUp = 0,
+  } = options;
+  const settings = {
+    ...{ output, loss, labelSmoothing, rate, schedule, decayEpochs, decay, batch },
+    ...{ maxGradientNorm, augment, optimizer, epochs, warmUp: warmUp * epochs },
+  };
+  resolveSettings(settings);
+  return settings;
+}
+
+function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number[] {
+  if (Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(seed) && seed >= 0)
+    return Array.from({ length: seeds }, (_, index) => seed + index);
+  throw new OnnxMishError('bad-usage', `the seeds must be positive integers, got ${seeds} from ${seed} on`);
+}
+
+/** Decides whether batch normalisation is inserted, and warns of a net without it. */
+function normsOf(
+  { document: { graph } }: LoadedModel,
+  { batchNorm }: ExperimentOptions,
+): Pick<Experiment, 'batchNorm' | 'warnings'> {
+  const has = (opType: string) => graph.nodes.some((node) => node.domain === '' && node.opType === opType);
+  const lacks = has('Conv') && !has('BatchNormalization');
+  if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
+  const warning =
+    'The model has convolutions without batch normalisation, which its exporter probably folded. A deep net without it trains worse than the net that was exported.';
+  return { batchNorm: 'train', warnings: lacks ? [warning] : [] };
+}
+
+function curveOf(test: LabelledPart): LabelledPart {
+  const order = permutation(test.count, createRandom(seedOf(CURVE_SEED)));
+  const samples = test.inputs;
+  return partOf(
+    { source: 'npz', samples, targets: test.targets },
+    order.subarray(0, MAX_CURVE_SAMPLES).toSorted(),
+  );
+}
+
+function digestOf(facts: object): Promise<string> {
+  return sha256(new TextEncoder().encode(JSON.stringify(facts)));
+}

@@ -1,0 +1,26 @@
+import type { Experiment } from './prepare.js';
+import { openRun } from './train-run.js';
+
+/** Facts on the training that all runs of an experiment share. */
+export interface TrainingFacts {
+  /** Number of weight tensors that are initialised anew. */
+  readonly weights: number;
+  /** Trained weights that keep the values of the model. */
+  readonly kept: readonly string[];
+  readonly remarks: readonly string[];
+}
+
+/** Opens a run without training it, so that data and settings are checked. Throws as `createTrainer` does. */
+export async function trainingFacts(experiment: Experiment): Promise<TrainingFacts> {
+  const [key] = experiment.keys;
+  if (key === undefined) return { weights: 0, kept: [], remarks: [] };
+  const kept: string[] = [];
+  let weights = 0;
+  const onInitial = (given: readonly string[], chosen: ReadonlyMap<string, unknown>) => {
+    weights = chosen.size;
+    kept.push(...given.filter((name) => !chosen.has(name)));
+  };
+  const trainer = await openRun(experiment, key, { onInitial });
+  await trainer.close();
+  return { weights, kept, remarks: trainer.remarks.map(({ text }) => text) };
+}

@@ -1,0 +1,23 @@
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { readWeight } from '../onnx/weights.js';
+import type { EditableModel } from '../providers/loaded-model.js';
+import type { InitialValues } from './trainer-options.js';
+import type { TrainingStep } from './training-step.js';
+
+/** Returns the values of weights and running statistics from which training starts: given ones, or those of the model. */
+export async function initialValues(
+  { state }: TrainingStep,
+  { document, openData }: EditableModel,
+  index: GraphIndex,
+  given: InitialValues | undefined,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const weights = state.flatMap(({ weight }) => weight ?? []);
+  const chosen = given?.({ document, index }, weights);
+  const initial = new Map<string, Float32Array>();
+  for (const { input, weight } of state) {
+    if (weight === undefined) continue;
+    const values = chosen?.get(input) ?? (await readWeight(document, weight, openData));
+    initial.set(input, Float32Array.from(values));
+  }
+  return initial;
+}
