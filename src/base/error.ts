@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'bad-data'
   /** A requested execution provider is not available. */
   | 'provider-unavailable'
+  /** An optional package that the work needs is not installed. */
+  | 'missing-package'
   /** ONNX Runtime refused the model or failed to run it. */
   | 'run-failed'
   /** The caller aborted the work. */

@@ -45,6 +45,8 @@ export type OptionName =
   | 'browser'
   | 'deviceId'
   | 'timeoutMs'
+  // packages
+  | 'install'
   // functions
   | 'retarget'
   | 'swap'

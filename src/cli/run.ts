@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { VERSION } from '../base/version.js';
+import { searchProject } from '../providers/node/packages.js';
 import { applyConfig } from './config/apply-config.js';
 import { EXIT, exitCode, reportError } from './io/exit.js';
+import { projectFolder } from './io/project.js';
 import { renewWords } from './text/say.js';
 import { finishOutput, print, renewOutput } from './text/stdout.js';
 import { clean } from './text/text.js';
@@ -31,7 +33,7 @@ Examples:
 
 The output - is standard output; messages and JSON then go to standard error.
 
-Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider is not available.`;
+Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider or a package is missing.`;
 
 async function parse(argv: readonly string[]): Promise<void> {
   const program = new Command('onnx-mish')
@@ -72,6 +74,7 @@ function prepare(command: Command): Command {
 export function run(argv: readonly string[]): Promise<void> {
   renewOutput();
   renewWords();
+  searchProject(projectFolder);
   return parse(argv)
     .catch((error: unknown) => {
       if (exitCode(error) !== EXIT.done) throw error; // commander throws after printing help

@@ -4,6 +4,7 @@ import { messageOf, OnnxMishError } from '../base/error.js';
 import { middle, sizeBefore } from '../data/crop.js';
 import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
+import { importPeer } from '../providers/node/packages.js';
 
 /** Folder with a subfolder for each class. */
 export interface ImageFolder {
@@ -77,7 +78,8 @@ export interface RgbImage {
  * `{ width: 224, height: 224, resize: 256 }` equals torchvision's Resize(256) and CenterCrop(224) of a PIL image in sizes,
  * crop and filter. Rounding differs by up to 2 of 255, or 6 for enlarged images (test/node/read-images.py). PIL drops
  * transparency instead of blending with black. Without `resize` the crop contains the whole shorter side, while
- * torchvision's two steps cut off an eighth of it. Throws `io`, and `bad-data` for a file that is not a valid image.
+ * torchvision's two steps cut off an eighth of it. Throws `io`, `missing-package` without
+ * sharp, and `bad-data` for a file that is not a valid image.
  *
  * @example
  * import { decodeImage } from 'onnx-mish/node';
@@ -89,7 +91,7 @@ export async function decodeImage(
   path: string,
   { width, height, resize }: { width: number; height: number; resize?: number | undefined },
 ): Promise<RgbImage> {
-  const { default: sharp } = await import('sharp'); // 20 MB of native code that only images need
+  const { default: sharp } = await importPeer('sharp', () => import('sharp')); // 20 MB of native code
   const bytes = await readRegular(path);
   try {
     const image = sharp(bytes, { autoOrient: true, limitInputPixels: MOST_PIXELS });

@@ -7,7 +7,7 @@ import { PROVIDERS, type ProviderName } from '../../providers/provider.js';
 import { WEB_PROVIDERS, webFacts } from '../../providers/web-providers.js';
 import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
 import { toleranceFor } from '../../validate/tolerance.js';
-import { commonOptions } from '../options/options.js';
+import { commonOptions, list } from '../options/options.js';
 import { withFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, columns, plural } from '../text/text.js';
@@ -19,11 +19,24 @@ interface Diagnosis {
   readonly fix: string | null;
 }
 
+interface Flags {
+  readonly browser?: string;
+  readonly install?: true | string[];
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
 export function command(): Command {
   const command = new Command('doctor')
     .summary('show which execution providers work here')
     .description('Runs a Mish kernel on every execution provider, and names what a provider is missing.')
-    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: searched for)`);
+    .option('--browser <path>', `the browser for ${inWords(WEB_PROVIDERS)} (default: searched for)`)
+    .option(
+      '--install [packages]',
+      'show the command that installs the missing packages, ask, and run it',
+      list,
+    )
+    .option('--yes', 'with --install: do not ask');
   return commonOptions(command)
     .addHelpText(
       'after',
@@ -32,23 +45,41 @@ The browser is the one named, else that of the environment variable ONNX_MISH_BR
 else an installed Chrome, Edge or Chromium, else the one of the npm package @sparticuz/chromium (Linux on x64).
 webgpu is that of the browser, webgpu-native that of onnxruntime-node.
 
+Packages that not every command needs, and that --install installs:
+  onnxruntime-node  cpu, cuda, tensorrt, dml, coreml, webgpu-native: what runs a model here (300 MB)
+  onnxruntime-web   ${WEB_PROVIDERS.join(', ')}, and the workbench of ui (150 MB)
+  playwright-core   ${WEB_PROVIDERS.join(', ')}: starts the browser (14 MB)
+  sharp             --images and folders of images: decodes them (20 MB)
+
 Examples:
   $ onnx-mish doctor
+  $ onnx-mish doctor --install
+  $ onnx-mish doctor --install onnxruntime-node,sharp --yes
   $ onnx-mish doctor --browser /usr/bin/chromium`,
     )
-    .action(async ({ json, browser }: { json?: boolean; browser?: string }) => {
+    .action(async ({ json, browser, install, yes }: Flags) => {
+      if (install !== undefined) {
+        const { installPackages } = await import('./install-packages.js');
+        return installPackages({ install, yes, json });
+      }
       const found: Diagnosis[] = [];
       for (const name of PROVIDERS) found.push(await diagnose(name, { browser }));
       if (json) sayJson(found);
       else {
-        const lines = found.map(({ provider, works, says }) => [
-          provider,
-          works ? 'works' : 'no',
-          clean(says),
+        const lines = found.map((diagnosis, index) => [
+          diagnosis.provider,
+          diagnosis.works ? 'works' : 'no',
+          clean(withoutRepeated(diagnosis, found.slice(0, index))),
         ]);
         say(columns(lines, ''));
       }
     });
+}
+
+/** Returns the text of a diagnosis, without advice that an earlier diagnosis has given. */
+function withoutRepeated({ says, fix }: Diagnosis, earlier: readonly Diagnosis[]): string {
+  const isRepeated = fix !== null && earlier.some((other) => other.fix === fix);
+  return isRepeated ? says.replace(` ${fix}.`, '') : says;
 }
 
 async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<Diagnosis> {

@@ -62,7 +62,7 @@ const has = (folder: string, name: string) => existsSync(join(folder, name));
 const OTHERS_WRITE = 0o022;
 
 /** Returns why another user may have changed a file or folder; undefined if none could, and on Windows. */
-function doubtOf(path: string): string | undefined {
+export function doubtOf(path: string): string | undefined {
   const user = process.getuid?.();
   if (user === undefined) return undefined;
   try {

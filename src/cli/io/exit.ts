@@ -13,7 +13,7 @@ export function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (isClosedPipe(error)) return EXIT.done; // a reader that stops early (`| head`) is not a failure
   if (!(error instanceof OnnxMishError)) return EXIT.usage;
-  if (error.code === 'provider-unavailable') return EXIT.unavailable;
+  if (error.code === 'provider-unavailable' || error.code === 'missing-package') return EXIT.unavailable;
   if (error.code === 'aborted') return EXIT.interrupted;
   return error.code === 'skipped' || error.code === 'over-budget' ? EXIT.threshold : EXIT.usage;
 }

@@ -16,6 +16,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   form: '--form',
   images: '--images',
   include: '--include',
+  install: 'doctor --install',
   labels: '--labels',
   layers: '--layers',
   layout: '--layout',

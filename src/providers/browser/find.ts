@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { access, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
+import { importIfInstalled, resolveIfInstalled } from '../node/packages.js';
 
 /** Browser to start. */
 export interface FoundBrowser {
@@ -88,7 +88,7 @@ async function canRun(path: string): Promise<boolean> {
 async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
   const name = '@sparticuz/chromium'; // an optional package, not a dependency
-  const module: unknown = await import(name).catch(() => undefined);
+  const module: unknown = await importIfInstalled(name, () => import(name)).catch(() => undefined);
   const chromium = (module as { default?: { executablePath?: () => Promise<string> } } | undefined)?.default;
   if (typeof chromium?.executablePath !== 'function') return undefined;
   const uid = process.getuid?.() ?? 0;
@@ -129,9 +129,12 @@ async function unpack(chromium: () => Promise<string> | undefined, folder: strin
 }
 
 async function packageVersion(name: string): Promise<string> {
-  const require = createRequire(import.meta.url);
   // Its exports hide package.json, which lies two folders above what they name or less.
-  for (let folder = require.resolve(name); folder !== join(folder, '..'); folder = join(folder, '..')) {
+  for (
+    let folder = resolveIfInstalled(name) ?? '/';
+    folder !== join(folder, '..');
+    folder = join(folder, '..')
+  ) {
     try {
       const manifest: unknown = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
       const { version, name: found } = manifest as { version?: string; name?: string };

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { aborted } from '../../base/abort.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
+import { importPeer } from '../node/packages.js';
 
 /** Running browser. */
 export interface Launched {
@@ -41,7 +42,7 @@ const TRY_MS = 100;
  * `aborted`, and playwright-core's error if the browser does not start.
  */
 export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): Promise<Launched> {
-  const { chromium } = await import('playwright-core');
+  const { chromium } = await importPeer('playwright-core', () => import('playwright-core'));
   // The folder of all the browser's files, since a killed browser does not delete them.
   const folder = await temporaryFolder('browser');
   const profile = join(folder, 'profile');

@@ -1,10 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { OnnxMishError } from '../../base/error.js';
 import { dataFiles } from '../../files/external-data.js';
+import { resolvePeer } from '../node/packages.js';
 import { type Availability, isPath, type Provider } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
+import { unavailable } from '../unavailable.js';
 import { MISSING, type MissingFeature, WEB, type WebProvider } from '../web-providers.js';
 import { findBrowser } from './find.js';
 import { openPage } from './page.js';
@@ -56,9 +57,7 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
         const { facts } = await start();
         return facts.missing === undefined ? { available: true } : explain(facts.missing);
       } catch (error) {
-        if (!(error instanceof OnnxMishError) || error.code !== 'provider-unavailable') throw error;
-        const { what, where, fix = '', option } = error;
-        return { available: false, reason: where === undefined ? what : `${what} (${where})`, fix, option };
+        return unavailable(error);
       }
     },
     ...checksFor(name),
@@ -130,9 +129,9 @@ async function pageFiles(): Promise<ReadonlyMap<string, Content>> {
   ]);
 }
 
-/** Returns the files of ONNX Runtime Web, by their names. */
+/** Returns the files of ONNX Runtime Web, by their names. Throws `missing-package` if it is not installed. */
 export async function runtimeFiles(): Promise<[name: string, content: Content][]> {
-  const ort = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
+  const ort = dirname(resolvePeer('onnxruntime-web', 'onnxruntime-web/wasm'));
   const names = (await readdir(ort)).filter((file) => /^ort[\w.-]*\.(mjs|wasm)$/.test(file));
   return names.map((file) => [file, { file: join(ort, file) }]);
 }

@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../base/error.js';
+import { resolvePeer } from './packages.js';
 
 /** Returns the folder of onnxruntime-node's native libraries on this machine. */
 export function nativeFolder(): string {
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const entry = resolvePeer('onnxruntime-node');
   return join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
 }
 

@@ -21,8 +21,10 @@ import {
 } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
 import type { Tensor, Tensors, TypedArray } from '../tensor.js';
+import { unavailable } from '../unavailable.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays } from './native-libraries.js';
+import { importPeer } from './packages.js';
 import { profileFolder } from './profile-file.js';
 
 let loading: Promise<typeof Ort> | undefined;
@@ -30,9 +32,13 @@ let loading: Promise<typeof Ort> | undefined;
 async function ort(): Promise<typeof Ort> {
   // Disables ONNX Runtime's telemetry, which also writes files into the temporary and home folders.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
-  loading ??= import('onnxruntime-node').catch((cause) => {
-    throw new OnnxMishError('provider-unavailable', 'onnxruntime-node cannot be loaded', {
-      fix: 'Install it with `npm install onnxruntime-node`',
+  loading ??= importPeer('onnxruntime-node', () => import('onnxruntime-node')).catch((cause) => {
+    loading = undefined; // the package may be installed before the next attempt
+    if (cause instanceof OnnxMishError) throw cause;
+    const [reason] = messageOf(cause).split('\n');
+    throw new OnnxMishError('provider-unavailable', `onnxruntime-node cannot be loaded: ${reason}`, {
+      fix: 'Install onnxruntime-node again',
+      option: { install: null },
       cause,
     });
   });
@@ -64,7 +70,9 @@ const RUNTIME = {
 let version = 'unknown';
 
 async function availability(name: ProviderName): Promise<Availability> {
-  const { listSupportedBackends, env } = await ort();
+  const runtime = await ort().catch(unavailable);
+  if ('available' in runtime) return runtime;
+  const { listSupportedBackends, env } = runtime;
   version = env.versions.node ?? env.versions.common;
   const backends = listSupportedBackends().map((backend) => backend.name);
   if (!backends.includes(name)) {

@@ -1,0 +1,106 @@
+// Packages that only some commands need, and that users install themselves: peerDependencies of package.json.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { messageOf, OnnxMishError } from '../../base/error.js';
+import { installLine } from './package-manager.js';
+
+/** Versions of the optional packages that this version was tried with. */
+export const PEER_RANGES = {
+  'onnxruntime-node': '~1.30.0',
+  'onnxruntime-web': '~1.30.0',
+  'playwright-core': '^1.65.1',
+  sharp: '^0.35.5',
+} as const;
+
+/** Name of an optional package. */
+export type Peer = keyof typeof PEER_RANGES;
+
+export const PEERS = Object.keys(PEER_RANGES) as Peer[];
+
+/** Returns a folder whose node_modules is searched as well; undefined for none. */
+type FindProject = () => string | undefined;
+
+let findProject: FindProject = () => undefined;
+
+/**
+ * Also searches the project's packages. A command that npx started or that is installed globally does not see the
+ * packages of the project in whose folder it runs.
+ */
+export function searchProject(find: FindProject): void {
+  findProject = find;
+}
+
+/**
+ * Imports a package; `load` is its import, so that bundlers see it. Returns undefined if the package is not installed.
+ */
+export async function importIfInstalled<T extends object>(
+  name: string,
+  load: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!isMissing(error, name)) throw error;
+    const require = requireOfProject(name);
+    if (require === undefined) return undefined;
+    const found = require(name) as T;
+    return { default: found, ...found };
+  }
+}
+
+/**
+ * Imports an optional package. Throws `missing-package` if the package is not installed, and the package's error if it
+ * does not load.
+ */
+export async function importPeer<T extends object>(name: Peer, load: () => Promise<T>): Promise<T> {
+  const module = await importIfInstalled(name, load);
+  if (module === undefined) throw missingPackage(name);
+  return module;
+}
+
+/** Returns the path of a module of a package; undefined if the package is not installed. */
+export function resolveIfInstalled(name: string, module = name): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve(module);
+  } catch (error) {
+    if (!isMissing(error, name)) throw error;
+    return requireOfProject(name)?.resolve(module);
+  }
+}
+
+/** Returns whether an optional package is installed. */
+export const isInstalled = (name: Peer): boolean => resolveIfInstalled(name) !== undefined;
+
+/** Returns the path of a module of an optional package. Throws `missing-package` if the package is not installed. */
+export function resolvePeer(name: Peer, module: string = name): string {
+  const path = resolveIfInstalled(name, module);
+  if (path === undefined) throw missingPackage(name);
+  return path;
+}
+
+/** Creates the error about an optional package that is not installed. */
+function missingPackage(name: Peer): OnnxMishError {
+  return new OnnxMishError('missing-package', `the package ${name} is not installed`, {
+    fix: `Run \`${installLine(specs([name]))}\``,
+    option: { install: null },
+  });
+}
+
+/** Returns the names of packages with the versions that this version was tried with. */
+export const specs = (names: readonly Peer[]): string[] =>
+  names.map((name) => `${name}@${PEER_RANGES[name]}`);
+
+/** Returns whether an error says that this package was not found, and not a package that it depends on. */
+function isMissing(error: unknown, name: string): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const [line = ''] = messageOf(error).split('\n');
+  return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && line.includes(name);
+}
+
+/** Returns the `require` of the project, if the project has the package. */
+function requireOfProject(name: string): NodeJS.Require | undefined {
+  const project = findProject();
+  if (project === undefined || !existsSync(join(project, 'node_modules', name))) return undefined;
+  return createRequire(join(project, 'package.json'));
+}
