@@ -27,9 +27,10 @@ export interface Consumer {
 
 /**
  * A project in a temporary folder with what `npm pack` gives, installed without a network: the tarball is unpacked into its
- * node_modules, and beside it are links to all other packages of this repository, as `npm install` would put copies there.
+ * node_modules, and beside it are links to all other packages of this repository, as `npm install` would put copies there, but
+ * for those of `without`.
  */
-export async function installPackage(): Promise<Consumer> {
+export async function installPackage({ without = [] }: { without?: readonly string[] } = {}): Promise<Consumer> {
   const path = await mkdtemp(join(tmpdir(), 'onnx-mish-consumer-'));
   const folder = folderAt(path);
   const remove = () => rm(path, { recursive: true, force: true });
@@ -44,7 +45,7 @@ export async function installPackage(): Promise<Consumer> {
     const tarball = folder.at(packed.filename);
     await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', installed]);
     for (const name of await readdir(join(root, 'node_modules'))) {
-      if (name.startsWith('.') || name === 'onnx-mish') continue;
+      if (name.startsWith('.') || name === 'onnx-mish' || without.includes(name)) continue;
       await symlink(join(root, 'node_modules', name), join(modules, name), 'junction');
     }
     await writeFile(folder.at('package.json'), '{ "name": "consumer", "private": true, "type": "module" }');

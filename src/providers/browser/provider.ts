@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { dataFiles } from '../../files/external-data.js';
-import { resolvePeer } from '../node/packages.js';
+import { requirePeers, resolvePeer } from '../node/packages.js';
 import { type Availability, isPath, type Provider } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
 import { unavailable } from '../unavailable.js';
@@ -97,6 +97,7 @@ const SOFTWARE = [
 
 async function startPage(name: WebProvider, settings: BrowserSettings): Promise<Started> {
   const { signal, threads, timeoutMs = TIMEOUT_MS } = settings;
+  requirePeers('onnxruntime-web', 'playwright-core');
   const browser = await findBrowser(settings.browser);
   const files = await pageFiles();
   const attempt = async (args: readonly string[]): Promise<Started> => {

@@ -3,20 +3,21 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import { inWords } from '../../base/in-words.js';
 import { installLine } from './package-manager.js';
 
-/** Versions of the optional packages that this version was tried with. */
-export const PEER_RANGES = {
+/** Versions to install, by the package: the newest that package.json allows, in characters that no shell changes. */
+const VERSIONS = {
   'onnxruntime-node': '~1.30.0',
   'onnxruntime-web': '~1.30.0',
-  'playwright-core': '^1.65.1',
-  sharp: '^0.35.5',
+  'playwright-core': '1',
+  sharp: '0.35',
 } as const;
 
 /** Name of an optional package. */
-export type Peer = keyof typeof PEER_RANGES;
+export type Peer = keyof typeof VERSIONS;
 
-export const PEERS = Object.keys(PEER_RANGES) as Peer[];
+export const PEERS = Object.keys(VERSIONS) as Peer[];
 
 /** Returns a folder whose node_modules is searched as well; undefined for none. */
 type FindProject = () => string | undefined;
@@ -55,7 +56,7 @@ export async function importIfInstalled<T extends object>(
  */
 export async function importPeer<T extends object>(name: Peer, load: () => Promise<T>): Promise<T> {
   const module = await importIfInstalled(name, load);
-  if (module === undefined) throw missingPackage(name);
+  if (module === undefined) throw missingPackages([name]);
   return module;
 }
 
@@ -75,21 +76,27 @@ export const isInstalled = (name: Peer): boolean => resolveIfInstalled(name) !==
 /** Returns the path of a module of an optional package. Throws `missing-package` if the package is not installed. */
 export function resolvePeer(name: Peer, module: string = name): string {
   const path = resolveIfInstalled(name, module);
-  if (path === undefined) throw missingPackage(name);
+  if (path === undefined) throw missingPackages([name]);
   return path;
 }
 
-/** Creates the error about an optional package that is not installed. */
-function missingPackage(name: Peer): OnnxMishError {
-  return new OnnxMishError('missing-package', `the package ${name} is not installed`, {
-    fix: `Run \`${installLine(specs([name]))}\``,
+/** Throws `missing-package` with all of these packages that are not installed. */
+export function requirePeers(...names: readonly Peer[]): void {
+  const missing = names.filter((name) => !isInstalled(name));
+  if (missing.length > 0) throw missingPackages(missing);
+}
+
+/** Creates the error about optional packages that are not installed. */
+function missingPackages(names: readonly Peer[]): OnnxMishError {
+  const what = names.length === 1 ? `the package ${names[0]} is` : `the packages ${inWords(names)} are`;
+  return new OnnxMishError('missing-package', `${what} not installed`, {
+    fix: `Run \`${installLine(specs(names))}\``,
     option: { install: null },
   });
 }
 
-/** Returns the names of packages with the versions that this version was tried with. */
-export const specs = (names: readonly Peer[]): string[] =>
-  names.map((name) => `${name}@${PEER_RANGES[name]}`);
+/** Returns the names of packages with the versions to install. */
+export const specs = (names: readonly Peer[]): string[] => names.map((name) => `${name}@${VERSIONS[name]}`);
 
 /** Returns whether an error says that this package was not found, and not a package that it depends on. */
 function isMissing(error: unknown, name: string): boolean {

@@ -1,5 +1,3 @@
-// Only this file imports onnxruntime-node: 20 MB of native code, loaded at the first use.
-
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import { type ErrorDetails, messageOf, OnnxMishError } from '../../base/error.js';
@@ -24,28 +22,8 @@ import type { Tensor, Tensors, TypedArray } from '../tensor.js';
 import { unavailable } from '../unavailable.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays } from './native-libraries.js';
-import { importPeer } from './packages.js';
 import { profileFolder } from './profile-file.js';
-
-let loading: Promise<typeof Ort> | undefined;
-
-async function ort(): Promise<typeof Ort> {
-  // Disables ONNX Runtime's telemetry, which also writes files into the temporary and home folders.
-  process.env.ORT_DISABLE_TELEMETRY ??= '1';
-  loading ??= importPeer('onnxruntime-node', () => import('onnxruntime-node')).catch((cause) => {
-    loading = undefined; // the package may be installed before the next attempt
-    if (cause instanceof OnnxMishError) throw cause;
-    const [reason] = messageOf(cause).split('\n');
-    throw new OnnxMishError('provider-unavailable', `onnxruntime-node cannot be loaded: ${reason}`, {
-      fix: 'Install onnxruntime-node again',
-      option: { install: null },
-      cause,
-    });
-  });
-  const module = await loading;
-  module.env.logLevel = 'fatal'; // failures are thrown as errors; the log would repeat them
-  return module;
-}
+import { ort } from './runtime.js';
 
 /** Returns a provider that runs in this process. `availability` returns whether it can be used. */
 export function nodeProvider(name: ProviderName): Provider {
