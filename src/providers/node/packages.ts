@@ -25,8 +25,8 @@ type FindProject = () => string | undefined;
 let findProject: FindProject = () => undefined;
 
 /**
- * Also searches the project's packages. A command that npx started or that is installed globally does not see the
- * packages of the project in whose folder it runs.
+ * Sets the search for the project's folder, whose packages are used as well. A command that npx started or that is
+ * installed globally does not see the packages of the project in whose folder it runs.
  */
 export function searchProject(find: FindProject): void {
   findProject = find;

@@ -6,7 +6,6 @@ import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../files/with-document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import { editableModel } from '../loaded-model.js';
-import { CONTAINER_TYPE, elemTypeOf, ortType } from '../ort-types.js';
 import {
   type Availability,
   isPath,
@@ -15,15 +14,15 @@ import {
   type RunnableModel,
   type Session,
   type SessionOptions,
-  type ValueInfo,
 } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
-import type { Tensor, Tensors, TypedArray } from '../tensor.js';
+import type { Tensors } from '../tensor.js';
 import { unavailable } from '../unavailable.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays } from './native-libraries.js';
 import { profileFolder } from './profile-file.js';
 import { ort } from './runtime.js';
+import { fromResults, toOrt, valueInfo } from './values.js';
 
 /** Returns a provider that runs in this process. `availability` returns whether it can be used. */
 export function nodeProvider(name: ProviderName): Provider {
@@ -204,42 +203,4 @@ async function open(
       await profile?.remove();
     },
   };
-}
-
-function fromResults(results: Ort.InferenceSession.OnnxValueMapType): Tensors {
-  return Object.fromEntries(
-    Object.entries(results).map(([key, value]) => [key, fromOrt(value as Ort.Tensor)]),
-  );
-}
-
-function valueInfo(metadata: Ort.InferenceSession.ValueMetadata): ValueInfo {
-  if (!metadata.isTensor) return { name: metadata.name, elemType: CONTAINER_TYPE, dims: [] };
-  const elemType = elemTypeOf(metadata.type);
-  return { name: metadata.name, elemType, dims: metadata.shape };
-}
-
-function toOrt(module: typeof Ort, { elemType, dims, data }: Tensor): Ort.Tensor {
-  const type = ortType(elemType);
-  if (type === undefined) {
-    throw new OnnxMishError('run-failed', `onnxruntime-node takes no ${elemType} tensors`);
-  }
-  if (elemType === 'f16') return halfTensor(data as Uint16Array, dims);
-  return new module.Tensor(type as 'float32', data as Float32Array, dims);
-}
-
-/**
- * Returns a float16 tensor. On Node 24 ONNX Runtime's Tensor converts bit patterns to a Float16Array, which its native
- * code cannot read ("not enough space: expected 6344, got 0", 1.30.0). The native code reads only the fields below and
- * does not check the class.
- */
-function halfTensor(data: Uint16Array, dims: readonly number[]): Ort.Tensor {
-  const fields = { type: 'float16', data, dims, size: data.length, location: 'cpu' } as const;
-  return fields as unknown as Ort.Tensor;
-}
-
-function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
-  const elemType = elemTypeOf(type);
-  if (elemType !== 'f16') return { elemType, dims, data: data as TypedArray | string[] };
-  const { buffer, byteOffset, length } = data as Uint16Array; // or a Float16Array, see halfTensor
-  return { elemType, dims, data: new Uint16Array(buffer, byteOffset, length) };
 }
