@@ -108,7 +108,7 @@ test.each(['train'])('%s runs without Node', (folder) => {
 describe('what is fenced off', () => {
   test.each([
     [/^node:/, /^(node|files|cli|bundler)\/|^providers\/(node|browser)\//],
-    [/^onnxruntime-node/, /^providers\/node\/(provider|runtime|values)\.ts$/],
+    [/^onnxruntime-node/, /^providers\/node\/(create-session|provider|runtime|values)\.ts$/],
     [
       /^onnxruntime-web/,
       /^web\/(harness\/(harness|runtime|facts|ort-provider)|session\/(create|web-provider))\.ts$/,

@@ -30,7 +30,11 @@ export interface Consumer {
  * node_modules, and beside it are links to all other packages of this repository, as `npm install` would put copies there, but
  * for those of `without`.
  */
-export async function installPackage({ without = [] }: { without?: readonly string[] } = {}): Promise<Consumer> {
+export async function installPackage({
+  without = [],
+}: {
+  without?: readonly string[];
+} = {}): Promise<Consumer> {
   const path = await mkdtemp(join(tmpdir(), 'onnx-mish-consumer-'));
   const folder = folderAt(path);
   const remove = () => rm(path, { recursive: true, force: true });

@@ -1,11 +1,8 @@
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import { type ErrorDetails, messageOf, OnnxMishError } from '../../base/error.js';
-import { withCopyBeside } from '../../files/edited-copy.js';
 import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../files/with-document.js';
-import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
-import { editableModel } from '../loaded-model.js';
 import {
   type Availability,
   isPath,
@@ -15,9 +12,9 @@ import {
   type Session,
   type SessionOptions,
 } from '../provider.js';
-import { withDocumentOf } from '../read-model.js';
 import type { Tensors } from '../tensor.js';
 import { unavailable } from '../unavailable.js';
+import { create, openTensors } from './create-session.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays } from './native-libraries.js';
 import { profileFolder } from './profile-file.js';
@@ -76,55 +73,6 @@ const IDENTITY = Uint8Array.from(
   atob('CAg6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0='),
   (character) => character.charCodeAt(0),
 );
-
-function create(
-  name: ProviderName,
-  model: RunnableModel,
-  options: SessionOptions = {},
-  profilePrefix?: string,
-): Promise<Ort.InferenceSession> {
-  const { threads, spinning, optimisation = 'all', allowFallback = false, deviceId } = options;
-  const hasDevices = name === 'cuda' || name === 'tensorrt' || name === 'dml';
-  const settings: Ort.InferenceSession.SessionOptions = {
-    executionProviders: [deviceId !== undefined && hasDevices ? { name, deviceId } : name],
-    graphOptimizationLevel: optimisation,
-    logSeverityLevel: 4,
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
-    extra: {
-      session: {
-        // A provider's figures must not include nodes that run on the CPU.
-        ...(name === 'cpu' || allowFallback ? {} : { disable_cpu_ep_fallback: '1' }),
-        ...(spinning === undefined ? {} : { intra_op: { allow_spinning: spinning ? '1' : '0' } }),
-      },
-    },
-  };
-  // Each overload accepts either a path or bytes, not the union.
-  return ort().then(({ InferenceSession }) =>
-    isPath(model) ? InferenceSession.create(model, settings) : InferenceSession.create(model, settings),
-  );
-}
-
-/** Opens a session and refuses outputs that are not tensors, which ONNX Runtime's Node API cannot return. */
-async function openTensors(
-  name: ProviderName,
-  model: RunnableModel,
-  options: SessionOptions | undefined,
-  profilePrefix: string | undefined,
-): Promise<{ session: Ort.InferenceSession; notes: readonly string[] }> {
-  const session = await create(name, model, options, profilePrefix);
-  const others = session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
-  if (others.length === 0) return { session, notes: [] };
-  return withDocumentOf(model, async (document) => {
-    const edited = withTensorOutputs(document, others);
-    if (edited === undefined) return { session, notes: [] };
-    await session.release();
-    const copies = isPath(model) ? withCopyBeside(model) : undefined;
-    return editableModel(document, undefined, copies).withEdited(edited.model, async (tensors) => {
-      return { session: await create(name, tensors, options, profilePrefix), notes: edited.notes };
-    });
-  });
-}
 
 /** Returns the remedy for an error about a missing kernel. */
 function adviceOn(message: string, name: ProviderName): Pick<ErrorDetails, 'fix' | 'option'> {
