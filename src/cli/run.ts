@@ -4,6 +4,7 @@ import { searchProject } from '../providers/node/packages.js';
 import { applyConfig } from './config/apply-config.js';
 import { EXIT, exitCode, reportError } from './io/exit.js';
 import { projectFolder } from './io/project.js';
+import { renewProgress } from './text/progress.js';
 import { renewWords } from './text/say.js';
 import { finishOutput, print, renewOutput } from './text/stdout.js';
 import { clean } from './text/text.js';
@@ -75,6 +76,7 @@ export function run(argv: readonly string[]): Promise<void> {
   renewOutput();
   renewWords();
   searchProject(projectFolder);
+  renewProgress();
   return parse(argv)
     .catch((error: unknown) => {
       if (exitCode(error) !== EXIT.done) throw error; // commander throws after printing help

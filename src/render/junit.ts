@@ -14,16 +14,19 @@ import {
 /** Outcome of a test case; a skipped case neither passed nor failed. */
 type Outcome = 'passed' | 'failure' | 'error' | 'skipped';
 
-interface TestCase {
+/** A case of a suite, such as a model among many. */
+export interface JunitCase {
   readonly name: string;
   readonly outcome: Outcome;
   /** Text that a build server shows beside the case. */
   readonly message: string;
+  /** Duration in seconds, if measured. */
+  readonly seconds?: number | undefined;
 }
 
 interface Suite {
   readonly name: string;
-  readonly cases: readonly TestCase[];
+  readonly cases: readonly JunitCase[];
 }
 
 /**
@@ -40,7 +43,7 @@ interface Suite {
  */
 export function renderJunit(report: Report): string {
   const safe = mapText(report, printable);
-  const whole: TestCase = {
+  const whole: JunitCase = {
     name: 'conclusion',
     outcome: safe.passed ? 'passed' : 'failure',
     message: [
@@ -67,6 +70,22 @@ export function renderJunit(report: Report): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', all, body)}\n`;
 }
 
+/** Renders the results of a command on many models as JUnit XML: one suite, with a case and its duration for each model. */
+export function renderJunitModels(
+  command: string,
+  cases: readonly JunitCase[],
+  { created, seconds }: { readonly created: string; readonly seconds: number },
+): string {
+  const suite: Suite = mapText({ name: `onnx-mish ${command}`, cases }, printable);
+  const time = seconds.toFixed(3);
+  const body = element(
+    'testsuite',
+    { ...counted(suite, { created }), time },
+    suite.cases.map((one) => testCase(suite, one)),
+  );
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', { ...counted(suite), time }, [body])}\n`;
+}
+
 function providerSuite(row: ProviderRow, verdicts: readonly Verdict[]): Suite {
   const { provider, status, reason, fix, drift, parity, expected, kernel, accuracy } = row;
   const message = [reason, fix].filter((part) => part !== null).join('. ');
@@ -86,7 +105,7 @@ function providerSuite(row: ProviderRow, verdicts: readonly Verdict[]): Suite {
   };
 }
 
-function verdictCase(verdict: Verdict): TestCase {
+function verdictCase(verdict: Verdict): JunitCase {
   const { threshold, limit, passed, binding } = verdict;
   return {
     name: `${threshold} ${figure(limit, 4)}`,
@@ -96,7 +115,7 @@ function verdictCase(verdict: Verdict): TestCase {
 }
 
 /** Returns the case of one output. With `decides`, an output that is not comparable or not finite fails the report. */
-function outputCase(what: string, drift: Drift, decides = false): TestCase {
+function outputCase(what: string, drift: Drift, decides = false): JunitCase {
   const sound = drift.problem === null && drift.broken === 0;
   const figures = `SQNR ${sqnrOf(drift)}, max abs ${figure(drift.maxAbs)}, cosine ${figure(drift.cosine, 4)}`;
   return {
@@ -111,7 +130,7 @@ function accuracyCase({
   original,
   swapped,
   difference,
-}: NonNullable<ProviderRow['accuracy']>): TestCase {
+}: NonNullable<ProviderRow['accuracy']>): JunitCase {
   const parts = [
     `original top-1 ${accuracyWithInterval(original.top1, original.n)}, top-5 ${accuracyWithInterval(original.top5, original.n)}`,
     `swapped top-1 ${accuracyWithInterval(swapped.top1, swapped.n)}, top-5 ${accuracyWithInterval(swapped.top5, swapped.n)}`,
@@ -121,7 +140,7 @@ function accuracyCase({
   return { name: `labelled accuracy: ${output}`, outcome: 'passed', message: parts.join('; ') };
 }
 
-function kernelCase(sweep: KernelSweep): TestCase {
+function kernelCase(sweep: KernelSweep): JunitCase {
   const { elemType, problem, broken, maxAbs, maxAbsAt, maxUlp } = sweep;
   const worst = `max abs ${figure(maxAbs)} at ${figure(maxAbsAt)}, ${figure(maxUlp)} ulp, ${broken} not finite`;
   return {
@@ -131,7 +150,7 @@ function kernelCase(sweep: KernelSweep): TestCase {
   };
 }
 
-function counted({ name, cases }: Suite, report?: Report): Record<string, string> {
+function counted({ name, cases }: Suite, report?: Pick<Report, 'created'>): Record<string, string> {
   const count = (outcome: Outcome) => String(cases.filter((one) => one.outcome === outcome).length);
   return {
     name,
@@ -143,14 +162,15 @@ function counted({ name, cases }: Suite, report?: Report): Record<string, string
   };
 }
 
-function testCase(suite: Suite, { name, outcome, message }: TestCase): string {
+function testCase(suite: Suite, { name, outcome, message, seconds }: JunitCase): string {
   const inner =
     outcome !== 'passed'
       ? [element(outcome, { message })]
       : message === ''
         ? []
         : [`<system-out>${escaped(message)}</system-out>`];
-  return element('testcase', { classname: suite.name, name }, inner);
+  const time: Record<string, string> = seconds === undefined ? {} : { time: seconds.toFixed(3) };
+  return element('testcase', { classname: suite.name, name, ...time }, inner);
 }
 
 /** Returns an XML element; its children are already markup. */

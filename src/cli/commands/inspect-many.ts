@@ -10,7 +10,10 @@ import type { Flags } from './inspect-flags.js';
 /** Inspects all models that paths and globs name. Throws `bad-usage`. */
 export async function inspectMany(
   many: Patterns,
-  flags: Pick<Flags, 'json' | 'jobs' | 'shard' | 'failFast' | 'only' | 'include' | 'exclude'>,
+  flags: Pick<
+    Flags,
+    'json' | 'jobs' | 'junit' | 'force' | 'shard' | 'failFast' | 'only' | 'include' | 'exclude'
+  >,
 ): Promise<void> {
   const { inputs } = await expandInputs(many);
   const jobs = inputs.map(({ path }) => ({ input: path }));
@@ -29,6 +32,6 @@ export async function inspectMany(
       textColumns: 1,
       done: 'inspected',
     },
-    flags,
+    { ...flags, command: 'inspect' },
   );
 }

@@ -5,6 +5,7 @@ import type { Report } from '../../validate/report-schema.js';
 import { readJson } from '../io/files.js';
 import { checkViews, type ViewFlags, writeTextTo, writeViews } from '../io/views.js';
 import { commonOptions } from '../options/options.js';
+import { hasColour } from '../text/colour.js';
 import { reportWithFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
@@ -117,7 +118,7 @@ async function parse(json: unknown, path: string): Promise<Report> {
 }
 
 function terminalOptions() {
-  return { colour: process.stdout.isTTY === true && !process.env.NO_COLOR, clean };
+  return { colour: hasColour(), clean };
 }
 
 function sayWritten(from: readonly string[], to: readonly string[]): void {

@@ -12,6 +12,8 @@ import { readData } from '../io/read-data.js';
 import { checkViews, writeViews } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import type { ManyFlags } from '../options/many-options.js';
+import { annotateReport } from '../text/annotate-report.js';
+import { hasColour } from '../text/colour.js';
 import { reportWithFlags } from '../text/flags.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
@@ -55,10 +57,10 @@ export async function run(
     signal: interruptible(),
     onProgress: bar.update,
   }).finally(bar.end);
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
   const shown = reportWithFlags(report);
-  say(flags.json ? jsonText(report) : renderTerminal(shown, { colour, clean }));
+  say(flags.json ? jsonText(report) : renderTerminal(shown, { colour: hasColour(), clean }));
   await writeViews(shown, views);
+  annotateReport(report, originalPath);
   process.exitCode = codeOf(report);
 }
 

@@ -135,6 +135,7 @@ async function run(
     const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
     return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
       ...{ tag: activationTag(flags), dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
+      command: 'swap',
       file: flags.dryRun ? dryFile : swapFile,
       unchanged: ({ sites }) => sites.length === 0,
       nothing: 'with nothing to swap',

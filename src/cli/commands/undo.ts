@@ -52,7 +52,7 @@ async function run(
   }
   const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
   return transformMany(chosen.many, flags, {
-    ...{ file: undoFile, tag: 'undone', done: 'undone' },
+    ...{ command: 'undo', file: undoFile, tag: 'undone', done: 'undone' },
     head: ['bytes', 'compared'],
     row: ({ bytes, proof }) => [integer(bytes), COMPARED[proof]],
   });

@@ -1,9 +1,13 @@
+import { verdictText, verdictWord } from '../../render/figures.js';
+import type { JunitCase } from '../../render/junit.js';
 import { summarise } from '../../render/summary.js';
 import type { Report } from '../../validate/report-schema.js';
+import { EXIT } from '../io/exit.js';
 import { expandInputs } from '../io/inputs.js';
 import { runMany, sayLeftOut } from '../io/many.js';
 import { planOutputs } from '../io/outputs.js';
 import type { Patterns } from '../options/patterns.js';
+import { annotateReport } from '../text/annotate-report.js';
 import { codeOf, compareModels, type Flags } from './run-validate.js';
 
 /**
@@ -21,7 +25,11 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
   await runMany<(typeof jobs)[number], Report>(
     jobs,
     {
-      run: ({ input, output }, signal) => compareModels(input, output, flags, { signal }),
+      async run({ input, output }, signal) {
+        const report = await compareModels(input, output, flags, { signal });
+        annotateReport(report, input);
+        return report;
+      },
       document: (report) => report,
       head: ['provider', 'verdict', 'drift dB', 'parity dB', 'p50 ms', 'swapped', 'ratio'],
       rows: (report) =>
@@ -32,7 +40,24 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
       textColumns: 3,
       done: 'validated',
       code: codeOf,
+      judged,
     },
-    { ...flags, jobs: 1 }, // a second job would distort the latency
+    { ...flags, jobs: 1, command: 'validate' }, // a second job would distort the latency
   );
+}
+
+/** Returns the outcome of a comparison in JUnit XML: what failed, and the conclusion. */
+function judged(report: Report): Pick<JunitCase, 'outcome' | 'message'> {
+  const { providers, verdicts, conclusion } = report;
+  const stopped = providers.filter(({ status }) => status !== 'ran');
+  const parts = [
+    ...stopped.map(({ provider, status, reason }) => `${provider} ${status}: ${reason}`),
+    ...verdicts
+      .filter((verdict) => verdictWord(verdict) === 'FAIL')
+      .map((verdict) => `${verdict.provider} ${verdictText(verdict)}`),
+    ...(conclusion === undefined ? [] : [conclusion]),
+  ];
+  const code = codeOf(report);
+  const outcome = code === EXIT.done ? 'passed' : code === EXIT.unavailable ? 'skipped' : 'failure';
+  return { outcome, message: parts.join('; ') };
 }

@@ -87,7 +87,10 @@ export function command(): Command {
   limitOptions(command);
   command
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
-    .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
+    .option(
+      '--junit <file>',
+      'write JUnit XML for a build server, for many models a case for each; - is standard output',
+    )
     .option('-f, --force', 'overwrite existing files');
   return commonOptions(configOptions(dataAccess(command)))
     .addHelpText('after', HELP)
@@ -140,7 +143,7 @@ async function run(
   const models = original === undefined ? [] : [original];
   const chosen = swapped === undefined ? chooseModels(models, inMany, command) : { one: original ?? '' };
   if ('many' in chosen) {
-    refuseForMany(flags, ['report', 'junit']);
+    refuseForMany(flags, ['report']);
     const { validateMany } = await import('./validate-many.js');
     return validateMany(chosen.many, flags);
   }

@@ -49,7 +49,11 @@ const models = {
   ),
 };
 
-const many = { ...models, jobs: some('Models to process at the same time (default: 4)') };
+const many = {
+  ...models,
+  jobs: some('Models to process at the same time (default: 4)'),
+  junit: text('JUnit XML file with a case for each model, relative to this file'),
+};
 
 const output = {
   outDir: text('Folder for outputs, relative to this file'),

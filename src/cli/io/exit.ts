@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { messageOf, OnnxMishError, sentences } from '../../base/error.js';
 import { tooManyOpen } from '../../files/file-error.js';
+import { annotate } from '../text/annotate.js';
 import { withFlags } from '../text/flags.js';
 import { sayJson } from '../text/say.js';
 import { isClosedPipe } from '../text/stdout.js';
@@ -25,6 +27,7 @@ export function reportError(thrown: unknown, argv: readonly string[]): void {
   if (isClosedPipe(error)) return;
   if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
   const debug = argv.includes('--debug');
+  if (error instanceof CommanderError) annotate('error', error.message.replace(/^error: /, ''));
   if (!(error instanceof CommanderError))
     sayError(error, { debug }); // commander has printed its errors already
   else if (debug) console.error(error);
@@ -46,6 +49,10 @@ export function sayError(
     );
   } else if (adviceOf(error) !== '') console.error(`  ${clean(adviceOf(error))}.`);
   if (options.debug && error instanceof Error) console.error(error);
+  if (known && error.code === 'aborted') return;
+  const what = known ? sentences(error.what, adviceOf(error)) : messageOf(error);
+  const file = [options.name, name].find((path) => path !== undefined && existsSync(path));
+  annotate('error', file === name ? what : `${where}${what}`, file);
 }
 
 /** Returns the advice of an error, with flags, and the state of the files afterwards. */

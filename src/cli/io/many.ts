@@ -1,4 +1,6 @@
 import { isAborted } from '../../base/abort.js';
+import { sentences } from '../../base/error.js';
+import { type JunitCase, renderJunitModels } from '../../render/junit.js';
 import { plainTable } from '../../render/terminal.js';
 import { JOBS } from '../options/many-options.js';
 import { type Shard, shardOf } from '../options/shard.js';
@@ -6,6 +8,7 @@ import { steps } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, plural } from '../text/text.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
+import { checkViews, writeTextTo } from './views.js';
 
 /** Work on each of many models. */
 export interface Work<Job extends { readonly input: string }, Result> {
@@ -22,14 +25,17 @@ export interface Work<Job extends { readonly input: string }, Result> {
   /** Returns whether a model had nothing to do; such models are counted apart, as `nothing`. */
   readonly unchanged?: ((result: Result) => boolean) | undefined;
   readonly nothing?: string | undefined;
+  /** Returns the outcome of a result in JUnit XML, with its message. Default: passed, with the row of the table. */
+  readonly judged?: ((result: Result) => Pick<JunitCase, 'outcome' | 'message'>) | undefined;
   /** Returns the exit code of a result, such as for a limit that is not kept. Default: 0. */
   readonly code?: ((result: Result) => number) | undefined;
 }
 
-type Outcome<Result> =
+type Outcome<Result> = { readonly seconds?: number } & (
   | { readonly status: 'done'; readonly result: Result; readonly code: number; readonly unchanged: boolean }
   | { readonly status: 'failed'; readonly error: unknown; readonly code: number }
-  | { readonly status: 'not-run'; readonly code: 0 };
+  | { readonly status: 'not-run'; readonly code: 0 }
+);
 
 interface RunFlags {
   readonly jobs?: number | undefined;
@@ -37,6 +43,11 @@ interface RunFlags {
   readonly shard?: Shard | undefined;
   readonly json?: boolean | undefined;
   readonly debug?: boolean | undefined;
+  /** File for JUnit XML, and whether to overwrite it. */
+  readonly junit?: string | undefined;
+  readonly force?: boolean | undefined;
+  /** Name of the command, for JUnit XML. */
+  readonly command: string;
 }
 
 /**
@@ -49,7 +60,13 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   work: Work<Job, Result>,
   flags: RunFlags,
 ): Promise<void> {
+  const { junit, force } = flags;
+  await checkViews(
+    { junit, force },
+    all.map(({ input }) => input),
+  ); // fail before the long run, not after
   const begun = performance.now();
+  const created = new Date().toISOString();
   const jobs = shardOf(all, flags.shard);
   const interrupted = interruptible();
   const failed = new AbortController();
@@ -58,6 +75,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   const waiting = new Map<number, Outcome<Result>>();
   const said: Counted[] = [];
   const lines: string[][] = [];
+  const cases: JunitCase[] = [];
   /** Prints and forgets the outcomes that are next in order, so that the output does not depend on timing. */
   const printNext = () => {
     bar.end();
@@ -71,6 +89,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
       });
       if (flags.json) sayJson(record(job, outcome, work));
       else lines.push(...linesOf(job, outcome, work));
+      if (junit !== undefined) cases.push(caseOf(job, outcome, work));
       if (outcome.status === 'failed') sayError(outcome.error, { name: job.input, debug: flags.debug });
     }
   };
@@ -90,15 +109,19 @@ export async function runMany<Job extends { readonly input: string }, Result>(
   };
   await Promise.all(Array.from({ length: Math.min(flags.jobs ?? JOBS, jobs.length) }, worker));
 
-  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  const seconds = (performance.now() - begun) / 1000;
   const { shard } = flags;
   const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
-  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work)} in ${seconds} s`;
+  const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work)} in ${seconds.toFixed(1)} s`;
   if (!flags.json) {
     const table = lines.length > 0 ? [plainTable(['model', ...work.head], lines, work.textColumns), ''] : [];
     say([...table, counts].join('\n'));
   } else if (said.some(({ status, code }) => status !== 'done' || code !== EXIT.done)) {
     console.error(`onnx-mish: ${counts}`);
+  }
+  if (junit !== undefined) {
+    const xml = renderJunitModels(flags.command, cases, { created, seconds });
+    await writeTextTo(junit, xml, { force });
   }
   if (interrupted.aborted) {
     console.error('onnx-mish: interrupted; finished outputs stay, and no partial output was left behind');
@@ -114,11 +137,14 @@ async function attempt<Result>(
   work: () => Promise<Result>,
   { code = () => EXIT.done, unchanged = () => false }: Pick<Work<never, Result>, 'code' | 'unchanged'>,
 ): Promise<Outcome<Result>> {
+  const begun = performance.now();
+  const seconds = () => (performance.now() - begun) / 1000;
   try {
     const result = await work();
-    return { status: 'done', result, code: code(result), unchanged: unchanged(result) };
+    return { status: 'done', result, code: code(result), unchanged: unchanged(result), seconds: seconds() };
   } catch (error) {
-    return isAborted(error) ? NOT_RUN : { status: 'failed', error, code: exitCode(error) };
+    if (isAborted(error)) return NOT_RUN;
+    return { status: 'failed', error, code: exitCode(error), seconds: seconds() };
   }
 }
 
@@ -130,6 +156,25 @@ function record<Job extends { readonly input: string }, Result>(
   const head = { input: job.input, status: outcome.status };
   if (outcome.status === 'done') return { ...head, ...document(outcome.result) };
   return outcome.status === 'failed' ? { ...head, error: errorDocument(outcome.error) } : head;
+}
+
+/** Returns a model's case in JUnit XML. */
+function caseOf<Job extends { readonly input: string }, Result>(
+  job: Job,
+  outcome: Outcome<Result>,
+  { head, rows, judged }: Work<Job, Result>,
+): JunitCase {
+  const { seconds } = outcome;
+  const name = job.input;
+  if (outcome.status === 'not-run') return { name, outcome: 'skipped', message: 'not run', seconds };
+  if (outcome.status === 'failed') {
+    const { what, fix } = errorDocument(outcome.error);
+    return { name, outcome: 'error', message: sentences(what, fix), seconds };
+  }
+  if (judged !== undefined) return { name, ...judged(outcome.result), seconds };
+  const [cells = []] = rows(outcome.result, job);
+  const message = cells.map((cell, index) => `${head[index]}: ${cell}`).join(', ');
+  return { name, outcome: 'passed', message, seconds };
 }
 
 /** Returns a model's lines of the table. */

@@ -13,6 +13,8 @@ import type { TransformFlags } from './transform.js';
 
 /** A transformation for many models. */
 export interface ManyTransformation<Options, Report> {
+  /** Name of the command. */
+  readonly command: string;
   readonly file: (input: string, options: Options) => Promise<Written<Report>>;
   /** Part of the output names, such as `mish` in `model.mish.onnx`. */
   readonly tag: string;
@@ -35,6 +37,7 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
   many: Patterns,
   flags: Options,
   {
+    command,
     file,
     tag,
     done,
@@ -71,7 +74,7 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
         ...{ done, nothing },
         unchanged: unchanged && (({ report }) => unchanged(report)),
       },
-      flags,
+      { ...flags, command },
     );
   } finally {
     // Remove empty folders, innermost first.

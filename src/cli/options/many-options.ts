@@ -12,6 +12,8 @@ export interface ManyFlags {
   readonly jobs?: number | undefined;
   readonly shard?: Shard | undefined;
   readonly failFast?: boolean | undefined;
+  /** File for JUnit XML; of `validate` for a single model, too. */
+  readonly junit?: string | undefined;
   /** Models of a configuration. */
   readonly models?: Patterns | undefined;
 }
@@ -34,7 +36,8 @@ export function manyOptions(command: Command, { writes = true, pipes = true } = 
   return command
     .option('--jobs <number>', `models to process at the same time (default: ${JOBS})`, some)
     .addOption(shardOption('models'))
-    .addOption(failFastOption());
+    .addOption(failFastOption())
+    .option('--junit <file>', 'write JUnit XML, a case for each model; - is standard output');
 }
 
 export function failFastOption(): Option {
@@ -70,7 +73,9 @@ export function chooseModels(
     });
   }
   const single = others.length === 0 && !isGlob(first, patterns.folder);
-  if (single && flags.outDir === undefined && flags.shard === undefined) {
+  const isForMany = flags.outDir !== undefined || flags.shard !== undefined;
+  const hasCases = flags.junit !== undefined && command.name() !== 'validate';
+  if (single && !isForMany && !hasCases) {
     const plain = patterns.folder === '.' || isAbsolute(first);
     return { one: plain ? first : join(patterns.folder, first) };
   }

@@ -405,3 +405,54 @@ test('validate compares each model of a folder with what swap --out-dir wrote', 
   ]);
   expect(linesOf(one.stdout).map(({ status }) => status)).toEqual(['done', 'not-run']);
 });
+
+test('--junit has one suite with a case and a time for each model, and a model with nothing to swap is counted apart', async () => {
+  const folder = await zoo({ 'a.onnx': MODEL, 'b.onnx': BROKEN, 'c.onnx': MODEL });
+  await folder.run(['swap', 'c.onnx']);
+  await folder.run(['swap', 'c.mish.onnx', '-o', 'c.onnx', '--force']);
+  const { code, stdout } = await folder.run(['swap', '?.onnx', '--force', '--junit', 'swap.xml']);
+  expect(code).toBe(2);
+  expect(stdout).toMatch(/^3 models: 1 swapped, 1 with nothing to swap, 1 failed in /m);
+  const xml = Buffer.from(await folder.read('swap.xml')).toString();
+  expect(xml).toMatch(
+    /^ {2}<testsuite name="onnx-mish swap" tests="3" failures="0" errors="1" skipped="0" /m,
+  );
+  const cases = [
+    ...xml.matchAll(/<testcase classname="onnx-mish swap" name="([^"]+)" time="([\d.]+)">\s*<([\w-]+)/g),
+  ];
+  expect(cases.map(([, name, , kind]) => [name, kind])).toEqual([
+    ['a.onnx', 'system-out'],
+    ['b.onnx', 'error'],
+    ['c.onnx', 'system-out'],
+  ]);
+  const again = await folder.run(['swap', 'a.onnx', '--out-dir', 'out', '--junit', 'swap.xml']);
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('swap.xml')]); // not overwritten
+  expect(await folder.files()).not.toContain('out/a.mish.onnx'); // refused before the run
+});
+
+test('validate of many models writes the failed limits and the conclusion into JUnit XML', async () => {
+  const folder = await zoo({ 'a.onnx': MODEL, 'b.onnx': MODEL });
+  const args = ['validate', '?.onnx', '--no-latency', '--dim', 'N=2', '--max-abs', '0', '--junit', '-'];
+  const { code, stdout, stderr } = await folder.run(args);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/<testsuite name="onnx-mish validate" tests="2" failures="2" errors="0" /);
+  expect(stdout).toMatch(/<failure message="cpu maxAbs: \S+ ≤ 0; On noise /);
+  expect(stderr).toMatch(/^2 models: 2 validated, 2 of them failed a check in /m);
+});
+
+test('a workflow of GitHub gets annotations on standard error, and nobody else does', async () => {
+  const folder = await zoo({ 'a,b.onnx': MODEL, 'c.onnx': BROKEN });
+  const args = ['validate', '*.onnx', '--no-latency', '--max-abs', '0', '--json'];
+  const plain = await folder.run(args);
+  expect(plain.stderr).not.toContain('::');
+  const { stdout, stderr } = await folder.run(args, { env: { GITHUB_ACTIONS: 'true' } });
+  expect(linesOf(stdout)).toHaveLength(2);
+  const marks = stderr.split('\n').filter((line) => line.startsWith('::'));
+  expect(marks).toEqual([
+    expect.stringMatching(/^::error file=a%2Cb\.onnx,title=onnx-mish::FAIL: cpu maxAbs: \S+ ≤ 0$/),
+    expect.stringMatching(/^::notice file=a%2Cb\.onnx,title=onnx-mish::On noise .*\.$/),
+    expect.stringMatching(/^::error file=c\.onnx,title=onnx-mish::c\.onnx, byte \d+/),
+  ]);
+  const wrong = await folder.run(['swap', 'a,b.onnx', '--form', 'x'], { env: { GITHUB_ACTIONS: 'true' } });
+  expect(wrong.stderr).toMatch(/^::error title=onnx-mish::option '--form <form>' argument 'x' is invalid/m);
+});
