@@ -2,6 +2,8 @@
 
 /** Share of the largest loss that rounding may change. Lines that vary less are flat. */
 const ROUNDING = 1e-6;
+/** Smallest share that sums of double precision can tell from 0. */
+const MIN_SHARE = 1e-12;
 
 /**
  * Calculates the roughness of a square surface: the mean, over all rows and columns, of the share of their ups and downs that a
@@ -37,5 +39,6 @@ function excessVariation(line: readonly number[], flat: number): number | undefi
     variation += Math.abs((line[at] ?? 0) - (line[at - 1] ?? 0));
     least = Math.min(least, line[at] ?? 0);
   }
-  return variation <= flat ? 0 : Math.max(0, 1 - (first + last - 2 * least) / variation);
+  const share = variation <= flat ? 0 : 1 - (first + last - 2 * least) / variation;
+  return share < MIN_SHARE ? 0 : share;
 }

@@ -4,9 +4,10 @@ import { short } from '../figures.js';
 import { Raw } from './parts.js';
 import { SCRIPT, STYLE } from './style.js';
 
-/** Returns a whole HTML document. Its policy allows only the page's script and style. */
-export async function htmlDocument(title: string, body: ComponentChildren): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(SCRIPT)));
+/** Returns a whole HTML document. Its policy allows only the page's script and style. `more` is appended to the script. */
+export async function htmlDocument(title: string, body: ComponentChildren, more = ''): Promise<string> {
+  const script = SCRIPT + more;
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(script)));
   const policy = [
     "default-src 'none'",
     "style-src 'unsafe-inline'",
@@ -26,7 +27,7 @@ export async function htmlDocument(title: string, body: ComponentChildren): Prom
       </head>
       <body>
         <main>{body}</main>
-        <Raw tag="script" text={SCRIPT} />
+        <Raw tag="script" text={script} />
       </body>
     </html>
   );

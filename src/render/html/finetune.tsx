@@ -15,8 +15,8 @@ import {
   UNITS_HEAD,
   unitRows,
 } from '../finetune.js';
+import { type CurvePart, type CurvePoint, curveChart } from './curves.js';
 import { htmlDocument } from './document.js';
-import { colourBy, draw, legendOf, tip } from './draw.js';
 import { ChartCard, FactList, Name, Table, type TabledChart } from './parts.js';
 
 /** Returns an HTML page with the report of a fine-tuning. The text in `report` must be printable. */
@@ -117,113 +117,40 @@ function Moved({ report }: Props) {
   );
 }
 
-interface Point {
-  readonly run: string;
-  readonly arm: string;
-  readonly part: string;
-  readonly epoch: number;
-  readonly value: number;
-  readonly tip: string;
-}
-
 /** Returns the points of all runs; `value` takes the figure of an epoch's part. */
 function pointsOf(
   { runs, to }: FinetuneReport,
   value: (score: { loss: number; accuracy: number | null }) => number | null,
-  text: (value: number) => string,
-): Point[] {
+): CurvePoint[] {
   return runs.flatMap(({ arm, seed, before, epochs }) => {
-    const name = armName(arm, to);
-    const point = (part: string, epoch: number, score: Parameters<typeof value>[0] | null): Point[] => {
+    const series = armName(arm, to);
+    const point = (part: CurvePart, epoch: number, score: Parameters<typeof value>[0] | null) => {
       const figure = score === null ? null : value(score);
-      if (figure === null || !Number.isFinite(figure)) return [];
-      const tip = `${name}, seed ${seed}\n${part}, epoch ${epoch}\n${text(figure)}`;
-      return [{ run: `${name}, seed ${seed}, ${part}`, arm: name, part, epoch, value: figure, tip }];
+      return figure === null ? [] : [{ series, run: `${series}, seed ${seed}`, part, epoch, value: figure }];
     };
     return [
-      ...epochs.flatMap((one) => point(TRAINING, one.epoch, one)),
-      ...point(VALIDATION, 0, before),
-      ...epochs.flatMap((one) => point(VALIDATION, one.epoch, one.validation)),
+      ...epochs.flatMap((one) => point('training', one.epoch, one)),
+      ...point('validation', 0, before),
+      ...epochs.flatMap((one) => point('validation', one.epoch, one.validation)),
     ];
   });
 }
 
-const TRAINING = 'training';
-const VALIDATION = 'validation';
+const curvesOf = ({ to }: FinetuneReport) => ({
+  series: [armName('swapped', to), armName('original', to)],
+  caption: 'By epoch: whole lines on the validation part, dotted lines on the training batches.',
+});
 
 function lossChart(report: FinetuneReport): Promise<TabledChart | undefined> {
-  const points = pointsOf(
-    report,
-    ({ loss }) => loss,
-    (loss) => `loss ${figure(loss, 4)}`,
+  return curveChart(
+    pointsOf(report, ({ loss }) => loss),
+    { ...curvesOf(report), title: 'Loss', text: (loss) => figure(loss, 4) },
   );
-  return curveChart('Loss', points, (value) => figure(value, 4), report.to);
 }
 
 function accuracyChart(report: FinetuneReport): Promise<TabledChart | undefined> {
-  const points = pointsOf(
-    report,
-    ({ accuracy }) => (accuracy === null ? null : 100 * accuracy),
-    (accuracy) => `accuracy ${accuracyText(accuracy / 100)}`,
+  return curveChart(
+    pointsOf(report, ({ accuracy }) => (accuracy === null ? null : 100 * accuracy)),
+    { ...curvesOf(report), title: 'Accuracy', unit: '%', text: (value) => accuracyText(value / 100) },
   );
-  return curveChart('Accuracy, %', points, (value) => accuracyText(value / 100), report.to);
-}
-
-/** Draws a line for each run and part over the epochs; undefined without points. */
-async function curveChart(
-  title: string,
-  points: readonly Point[],
-  text: (value: number) => string,
-  to: string,
-): Promise<TabledChart | undefined> {
-  if (points.length === 0) return undefined;
-  const legend = legendOf([armName('swapped', to), armName('original', to)]);
-  const last = Math.max(1, ...points.map(({ epoch }) => epoch));
-  const x = {
-    field: 'epoch',
-    type: 'quantitative',
-    scale: { domain: [0, last], nice: false },
-    axis: { title: 'epoch', grid: false, tickMinStep: 1, format: 'd' },
-  };
-  const y = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { zero: false },
-    axis: { title, grid: true, domain: false },
-  };
-  const dash = {
-    field: 'part',
-    scale: {
-      domain: [VALIDATION, TRAINING],
-      range: [
-        [1, 0],
-        [3, 3],
-      ],
-    },
-    legend: null,
-  };
-  const colours = colourBy('arm', legend);
-  return {
-    title: title.replace(', %', ''),
-    caption: 'By epoch: whole lines on the validation part, dotted lines on the training batches.',
-    legend,
-    svg: await draw(
-      {
-        data: { values: points },
-        layer: [
-          {
-            mark: { type: 'line', strokeWidth: 1.5, aria: false },
-            encoding: { x, y, color: colours, strokeDash: dash, detail: { field: 'run' } },
-          },
-          {
-            mark: { type: 'point', filled: true, size: 30, opacity: 1 },
-            encoding: { x, y, color: colours, description: tip },
-          },
-        ],
-      },
-      { height: 200 },
-    ),
-    head: ['run', 'epoch', title],
-    rows: points.map(({ run, epoch, value }) => [run, epoch, text(value)]),
-  };
 }

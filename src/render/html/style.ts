@@ -43,6 +43,8 @@ details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); font
 ul.notes { margin: 8px 0 0; padding-left: 18px; font-size: 14px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; list-style: none; padding: 0; margin: 6px 0 0; font-size: 13px; } .legend + .grid { margin-top: 12px; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
+.surface svg { cursor: grab; touch-action: pan-y; } .turn { display: flex; gap: 10px; align-items: center; margin: 10px 0; font-size: 13px; }
+.turn[hidden] { display: none; } .turn input { flex: 1; max-width: 320px; accent-color: var(--c0); }
 code { font: 13px/1.4 ui-monospace, monospace; }
 .tip { position: fixed; z-index: 1; max-width: min(320px, 90vw); padding: 5px 9px; border-radius: 6px; font-size: 13px; pointer-events: none;
   background: var(--ink); color: var(--card); white-space: pre-line; }
