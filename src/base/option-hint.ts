@@ -38,6 +38,7 @@ export type OptionName =
   // ranking and calibration
   | 'before'
   | 'beta'
+  | 'curved'
   | 'layers'
   // fine-tuning
   | 'resume'

@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { FormName } from '../mish/forms.js';
-import { spliceWithRecord } from '../mish/history.js';
+import { type Operation, spliceWithRecord } from '../mish/history.js';
 import type { Plan } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
@@ -16,10 +16,14 @@ import { storeAsRead } from './repair/stored-weights.js';
 import { symmetricModel } from './repair/symmetric-inputs.js';
 
 /** Options that all attempts share. */
-export type Common = Pick<
-  RepairOptions & TuneOptions,
-  'original' | 'train' | 'validation' | 'seed' | 'provider' | 'session' | 'signal'
->;
+export interface Common
+  extends Pick<
+    RepairOptions & TuneOptions,
+    'original' | 'train' | 'validation' | 'seed' | 'provider' | 'session' | 'signal'
+  > {
+  /** Operations that made `original`, for the record. */
+  readonly operations: readonly Omit<Operation, 'version'>[];
+}
 
 /** A swapped model and its repaired version. */
 export interface Attempt {
@@ -63,8 +67,13 @@ export async function attempt(
   const operation = { operation: 'calibrate', form: report.form, sites: layers } as const;
   return {
     swap: report,
-    swapped: splice(plain.document.source, []),
-    repaired: await spliceWithRecord(repaired.document, tuned?.edits ?? [], [operation], false),
+    swapped: await spliceWithRecord(plain.document, [], common.operations, false),
+    repaired: await spliceWithRecord(
+      repaired.document,
+      tuned?.edits ?? [],
+      [...common.operations, operation],
+      false,
+    ),
     layers: solved.layers,
     leftAlone: solved.leftAlone,
     tuning: tuned && { steps: tuned.steps, before: tuned.before, after: tuned.after },

@@ -4,6 +4,7 @@ import { datasetOf, joined, type Subset, splitFeeds } from '../data/split.js';
 import type { AccuracyWithIntervals } from '../metrics/accuracy.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { FoldReport, SkipReport, SwapReport } from '../mish/results.js';
+import { commonBeta } from '../mish/swap.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -14,6 +15,7 @@ import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
+import { type CurvedReport, sharpenedOriginal } from './scale/sharpened.js';
 import { findCandidates, refuseAutoBeta } from './select/candidates.js';
 import {
   compareWithOriginal,
@@ -21,7 +23,7 @@ import {
   isNoWorse,
   type ModelComparison,
 } from './select/compare-with-original.js';
-import { checkBudget, type SharpnessReport, sharpen } from './select/search-sharpness.js';
+import { checkBudget, type SharpnessReport, sharpen, totalBeta } from './select/search-sharpness.js';
 import { samplesOfRun } from './select/trial.js';
 
 export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
@@ -32,8 +34,10 @@ export interface Calibration {
   /** The activation that was written. */
   readonly to: SwapReport['to'];
   readonly form: SwapReport['form'];
-  /** Sharpness of all sites; null if each site has its own. */
+  /** Sharpness of all sites; null if sites differ. */
   readonly beta: number | null;
+  /** Sharpness that follows from the inputs of the sites; null if the options give one. */
+  readonly curved: CurvedReport | null;
   readonly sites: readonly SiteWithCurvedShare[];
   readonly skipped: readonly SkipReport[];
   /** Number of samples in each subset. */
@@ -47,7 +51,7 @@ export interface Calibration {
     /** Test samples: they compare the swapped and the calibrated model with the original. */
     readonly judged: number;
   };
-  /** Search for the sharpness; null if the options give a sharpness. */
+  /** Search for the sharpness; null without a search. */
   readonly sharpness: SharpnessReport | null;
   /** Repaired layers in topological order. */
   readonly layers: readonly LayerRepair[];
@@ -98,6 +102,23 @@ export async function calibrateModel(
   return { output, report: { ...report, seconds, ...sizes } };
 }
 
+/** Splits the runs into three subsets. Throws `bad-data` for fewer than three runs. */
+function splitSamples({ feeds }: Dataset<Feeds>, limit: number, seed: number) {
+  const [train, validation, test] = splitFeeds(feeds, SUBSET_SHARES, { seed, limit });
+  if (
+    train !== undefined &&
+    validation !== undefined &&
+    test !== undefined &&
+    train.runs > 0 &&
+    test.runs > 0
+  )
+    return { train, validation, test };
+  const runs = Math.min(feeds.length, limit);
+  throw new OnnxMishError('bad-data', `calibrate needs at least three runs of samples, got ${runs}`, {
+    fix: 'Give more samples; some hundreds are better',
+  });
+}
+
 async function repairSwap(
   original: LoadedModel,
   options: CalibrateOptions & OnProvider,
@@ -110,22 +131,14 @@ async function repairSwap(
   const plan = { ...planOf(swap), form: measuredIn };
   const dataset = await dataFor(original, options);
   const batch = await samplesOfRun(dataset);
-  const limit = Math.floor(samples / batch);
-  const [train, validation, test] = splitFeeds(dataset.feeds, SUBSET_SHARES, { seed, limit });
-  if (
-    train === undefined ||
-    validation === undefined ||
-    test === undefined ||
-    train.runs === 0 ||
-    test.runs === 0
-  ) {
-    const runs = Math.min(dataset.feeds.length, limit);
-    throw new OnnxMishError('bad-data', `calibrate needs at least three runs of samples, got ${runs}`, {
-      fix: 'Give more samples; some hundreds are better',
-    });
-  }
+  const { train, validation, test } = splitSamples(dataset, Math.floor(samples / batch), seed);
   checkBudget(options.budget, dataset.labels !== undefined);
-  const common: Common = { original, train, validation, seed, provider, session, signal };
+  const base = await sharpenedOriginal(original, plan, train, {
+    ...options,
+    onProgress: (done, of) => onProgress('measuring what goes into the sites', done, of),
+  });
+  const run = { seed, provider, session, signal };
+  const common: Common = { ...run, original: base.original, operations: base.operations, train, validation };
   const tryOut = (candidate: Plan, count: number) => attempt(candidate, rows, count, common, options);
   const compare = (candidate: Spliced, subset: Subset) =>
     compareWithOriginal(original, candidate, datasetOf(dataset, subset), options);
@@ -139,8 +152,7 @@ async function repairSwap(
           // A budget needs many samples, so the training samples are included.
           search: joined(train, validation),
           test: joined(validation, test),
-          original,
-          options,
+          ...{ original, options, betaOf: base.betaOf },
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
@@ -154,13 +166,15 @@ async function repairSwap(
   const form = swap.form === measuredIn ? undefined : swap.form;
   const { fold, target } = options;
   const finished = await finish(kept, original, { form, fold, target });
-  const { sites, skipped } = chosen.swap;
+  const { skipped } = chosen.swap;
+  const sites = chosen.swap.sites.map((site) => ({ ...site, beta: totalBeta(site.beta, base.betaOf(site)) }));
   return {
     output: finished.output,
     report: {
       schema: CALIBRATION_SCHEMA,
       ...{ to: swap.to, form: swap.form },
-      beta: options.beta === 'auto' ? null : swap.beta,
+      beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
+      curved: base.report,
       sites: await withCurvedShares(sites, original, kept, test, options),
       skipped,
       samples: { source: dataset.source, seed, ...counts },

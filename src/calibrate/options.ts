@@ -10,8 +10,14 @@ export interface CalibrateOptions
     SwapOptions,
     'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict'
   > {
-  /** Sharpness β: a number, default 1; or `auto` for each site's smallest sharpness within the budget. */
+  /**
+   * Sharpness β of every site, written as nodes; 1 is Mish itself. By default each site gets the largest sharpness at which
+   * the share `curved` of its inputs still lies where Mish is curved, folded into weights; sites where it cannot be folded
+   * keep β = 1. `auto` raises these further until the budget holds.
+   */
   readonly beta?: number | 'auto' | undefined;
+  /** Share of a site's inputs with |βx| < 4 that the default sharpness keeps; default 0.75. */
+  readonly curved?: number | undefined;
   /** Budget for `auto`; default agreement>=0.98, or sqnr>=30 if no output looks like class scores. */
   readonly budget?: readonly Limit[] | undefined;
   /** Returns the data set for the model's inputs and outputs. Labels only serve the report. */

@@ -43,6 +43,7 @@ export async function repairedSwap(
 ): Promise<{ model: LoadedModel; isRepaired: boolean; notes: readonly string[] }> {
   const { to, seed, provider, session, signal } = options;
   const { output, report } = await calibrateModel(original, {
+    beta: 1,
     ...swapChoices(options),
     ...{ target: undefined, seed, provider, session, signal },
     form: to === undefined || to === 'mish' ? trainedIn : undefined,

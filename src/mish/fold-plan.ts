@@ -69,7 +69,7 @@ export async function planFolds<T extends Foldable>(
   const { document } = context;
   const known = new Map<Weight['tensor'], Float64Array | string>();
   const read = async (weight: Weight) => {
-    const values = known.get(weight.tensor) ?? (await readable(document, weight, openData));
+    const values = known.get(weight.tensor) ?? (await readScalable(document, weight, openData));
     known.set(weight.tensor, values);
     return values;
   };
@@ -80,7 +80,7 @@ export async function planFolds<T extends Foldable>(
     for (const { weight, factor, of } of factors(shares, context.index)) {
       if (factor === 1) continue; // the factors of two sites cancel
       const values = factor === undefined ? `other nodes read '${weight.name}'` : await read(weight);
-      const result = typeof values === 'string' ? values : scale(values, factor ?? 1, weight);
+      const result = typeof values === 'string' ? values : scaleWeight(values, factor ?? 1, weight);
       if (typeof result !== 'string') scaled.push([weight, result]);
       else for (const site of of) failed.set(site, result);
     }
@@ -264,7 +264,7 @@ export function sharpnessOf({ beta, type }: Pick<Foldable, 'beta' | 'type'>): nu
 }
 
 /** Reads a weight's elements, or returns the reason why they cannot be read. */
-async function readable(
+export async function readScalable(
   document: OnnxDocument,
   weight: Weight,
   openData: OpenData | undefined,
@@ -279,7 +279,11 @@ async function readable(
 }
 
 /** Multiplies the values, or explains why their type cannot hold the products: overflow, or lost digits. */
-function scale(values: Float64Array, factor: number, { name, type }: Weight): Float64Array | string {
+export function scaleWeight(
+  values: Float64Array,
+  factor: number,
+  { name, type }: Weight,
+): Float64Array | string {
   const scaled = values.map((value) => value * factor);
   const held = floatValues(scaled, type);
   let lost = 0;

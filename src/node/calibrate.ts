@@ -21,6 +21,7 @@ export {
 export type { CalibrateOptions } from '../calibrate/options.js';
 export type { Method } from '../calibrate/repair/least-squares.js';
 export type { LayerRepair } from '../calibrate/repair/repair-layers.js';
+export type { CurvedReport } from '../calibrate/scale/sharpened.js';
 export {
   type Limit,
   type LimitVerdict,

@@ -49,9 +49,16 @@ export function renderCalibration(
         : `not repaired: ${one.op} ${short(one.label)}: ${one.why}`,
     ),
     describeTuning(safe),
-    sharpness === null
+    sharpness === null && !hasCurved(safe)
       ? []
-      : [...describeSharpness(safe), siteTable(sites, all ? sites.length : MAX_LISTED, hint)],
+      : [
+          ...describeCurved(safe),
+          ...describeSharpness(safe),
+          siteTable(sites, all ? sites.length : MAX_LISTED, hint),
+          ...cut(describeUnfolded(safe), all).map((line) =>
+            typeof line === 'number' ? `and ${line} more${hintText(hint)}` : line,
+          ),
+        ],
     describeFold(safe),
     [...outputTable(safe, all, hint), describeResult(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
@@ -76,13 +83,9 @@ export function writtenLabel({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>):
   return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to].label : to;
 }
 
-export function describeSwap({ to, sites, form, beta, sharpness }: Calibration): string {
-  const sharp =
-    sharpness === null
-      ? beta === 1 || beta === null
-        ? ''
-        : `, β = ${beta}`
-      : ', with a separate β for each';
+export function describeSwap({ to, sites, form, beta, sharpness, curved }: Calibration): string {
+  const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
+  const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
   const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
   const label = writtenLabel({ to });
   if (label !== 'Mish') return `${count} → ${label}${sharp}.`;
@@ -192,6 +195,32 @@ export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   return [
     `Smallest β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
   ];
+}
+
+/** Returns whether the sharpness follows from the inputs of the sites. Reports of earlier versions lack the entry. */
+function hasCurved({
+  curved,
+  sites,
+}: Partial<Pick<Calibration, 'curved'>> & Pick<Calibration, 'sites'>): boolean {
+  return (curved ?? null) !== null && sites.length > 0;
+}
+
+/** Describes the sharpness that follows from the inputs of the sites. */
+export function describeCurved({ curved, sites }: Calibration): string[] {
+  if (!hasCurved({ curved, sites }) || curved === null) return [];
+  const shares = sites.flatMap(({ bends }) => bends ?? []).sort((a, b) => a - b);
+  const median = shares[Math.floor(shares.length / 2)] ?? null;
+  return [
+    `β from the inputs: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${sites.length} sites. On test samples: median share ${percent(median)}, least ${percent(shares[0] ?? null)}.`,
+  ];
+}
+
+/** Says for each site that its inputs allow a larger β, which only a Mul before and after the site could apply. */
+export function describeUnfolded({ curved }: Calibration): string[] {
+  return (curved?.kept ?? []).map(
+    ({ label, beta, why }) =>
+      `not folded: ${short(label)}: its inputs allow β = ${figure(beta)}, which needs two Mul nodes here; ${why}`,
+  );
 }
 
 /** Says at how many sites β was folded into weights, and why it was not at the others. */

@@ -192,7 +192,7 @@ function initializer(bytes: Uint8Array, name: string): Uint8Array | undefined {
 
 describe('calibrate', () => {
   test('keeps the bytes of weights before the first site, and of other tensors', async () => {
-    const { bytes } = await calibrated(net, rows);
+    const { bytes } = await calibrated(net, rows, { beta: 1 });
     for (const name of ['w1', 'b1', 'scale'])
       expect(initializer(bytes, name)).toEqual(initializer(net, name));
     for (const name of ['w2', 'b2', 'w3', 'b3'])
@@ -201,7 +201,7 @@ describe('calibrate', () => {
 
   test('keeps the bytes of layers that are not selected', async () => {
     const { bytes, report } = await calibrated(net, rows, {
-      ...{ layers: ({ node: { name } }) => name === 'third', steps: 20 },
+      ...{ layers: ({ node: { name } }) => name === 'third', steps: 20, beta: 1 },
     });
     expect(report.layers.map(({ label }) => label)).toEqual(['third']);
     for (const name of ['w1', 'b1', 'w2', 'b2', 'scale'])

@@ -13,7 +13,7 @@ import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { HOSTILE_NAMES } from '../support/reports.js';
 
 const { report: real } = await calibrate(bytesOf(REAL_MODELS.alexa), {
-  ...{ data: (inputs) => seededFeeds(inputs, { count: 96 }), samples: 96, steps: 12 },
+  ...{ data: (inputs) => seededFeeds(inputs, { count: 96 }), samples: 96, steps: 12, beta: 1 },
 });
 const [layer] = real.layers;
 const [site] = real.sites;
@@ -41,6 +41,10 @@ const hostile: Calibration = {
   })),
   leftAlone: HOSTILE_NAMES.map((name) => ({ label: name, op: name, why: name })),
   notes: [...HOSTILE_NAMES],
+  curved: {
+    ...{ share: 0.75, folded: [], weights: 0 },
+    kept: HOSTILE_NAMES.map((name) => ({ scope: name, label: name, output: name, beta: 2.5, why: name })),
+  },
   sharpness: {
     ...{ budget: [kept], kept: false, verdicts: [kept] },
     trials: [{ scale: 4, median: 4, tuned: true, verdicts: [kept] }],

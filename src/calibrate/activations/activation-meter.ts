@@ -1,3 +1,4 @@
+import { MAX_CURVED_INPUT } from '../../metrics/curved-share.js';
 import { type Histogram, histogramMeter } from '../../metrics/histogram.js';
 import { mish } from '../../mish/reference.js';
 import { elementCount, type Tensor, toNumbers } from '../../providers/tensor.js';
@@ -5,8 +6,6 @@ import { axisIn, type UnitAxis } from './unit-axis.js';
 
 /** Left end of Mish's dip: the minimum is -0.309 at -1.19; left of -2.5, Mish is above -0.2 and approaches 0. */
 export const MIN_DIP_INPUT = -2.5;
-/** Largest |x| at which Mish is visibly curved; beyond it Mish is nearly 0 or x, and differs from ReLU by at most 0.08. */
-export const MAX_CURVED_INPUT = 4;
 /** Share of positive elements below which a unit is rarely positive. */
 export const RARELY_POSITIVE_SHARE = 0.01;
 

@@ -1,18 +1,17 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { ownProperty } from '../../base/own.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
 import { analyse } from '../../onnx/analysis.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
-import { type ExposedModel, withExposed } from '../../providers/exposed-model.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, SessionOptions, ValueInfo } from '../../providers/provider.js';
-import { byteCount, dimsOf } from '../../providers/tensor.js';
+import { dimsOf } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { type ActivationMeter, activationMeter, type InputStatistics } from './activation-meter.js';
+import { measureTensors } from './measure-tensors.js';
 import { unitAxis } from './unit-axis.js';
 
 export const ACTIVATIONS_SCHEMA = 'onnx-mish/activations@1';
@@ -69,8 +68,6 @@ export interface ActivationsOptions extends SiteOptions {
 
 /** Default number of samples: enough for shares of a percent. */
 export const DEFAULT_SAMPLES = 256;
-/** Number of sites in the first pass, before any size is measured. */
-const FIRST_PASS_SITES = 4;
 
 /**
  * Runs a model on samples and measures the input of each activation that can be swapped: the shares above 0, in Mish's
@@ -101,7 +98,7 @@ export async function measureActivations(
   const limit = Math.min(all, Math.max(1, Math.floor(samples / batch)));
   const feeds = limit < all ? splitFeeds(dataset.feeds, [1], { seed, limit })[0]?.feeds : dataset.feeds;
 
-  const measured = await measureAll(
+  const measured = await measureTensors(
     places.filter((place) => place.why === undefined),
     { feeds: feeds ?? [], runs: limit },
     model,
@@ -116,7 +113,7 @@ export async function measureActivations(
       place.why ?? result?.why ?? (result === undefined ? 'no run reached the activation' : undefined);
     if (why !== undefined) unmeasured.push({ scope, ...site, why });
     else if (result?.why === undefined && result !== undefined) {
-      sites.push({ ...site, input: place.input, dims: result.dims, ...result.statistics });
+      sites.push({ ...site, input: place.input, dims: result.dims, ...result.meter.result() });
     }
   }
   const { source, seed: made = null } = dataset;
@@ -172,92 +169,4 @@ async function tryOut(
 
 function samplesOfRun({ samples, feeds }: Dataset<Feeds>, shapes: Record<string, readonly number[]>): number {
   return samples === undefined ? (Object.values(shapes)[0]?.[0] ?? 1) || 1 : samples / feeds.length;
-}
-
-type Result =
-  | { readonly why: string }
-  | { readonly why?: undefined; readonly statistics: InputStatistics; readonly dims: readonly number[] };
-
-/** Everything that a pass needs besides its places. */
-interface Work {
-  readonly model: LoadedModel;
-  readonly feeds: Feeds;
-  readonly provider: Provider;
-  readonly session: SessionOptions | undefined;
-  readonly signal: AbortSignal | undefined;
-  /** Receives the numbers of places and of finished runs after each run of a pass. */
-  readonly ran: (places: number, runs: number) => void;
-}
-
-async function measureAll(
-  places: readonly Place[],
-  { feeds, runs }: { readonly feeds: Feeds; readonly runs: number },
-  model: LoadedModel,
-  options: ActivationsOptions & OnProvider,
-): Promise<Map<Place, Result>> {
-  const { chunk = 48, bytes = 2 ** 28, provider, session, signal, onProgress } = options;
-  const results = new Map<Place, Result>();
-  let size = Math.min(chunk, FIRST_PASS_SITES);
-  for (let at = 0; at < places.length; ) {
-    const part = places.slice(at, at + size);
-    const ran = (count: number, run: number) => onProgress?.(at * runs + count * run, places.length * runs);
-    const largest = await measurePart(part, { model, feeds, provider, session, signal, ran }, results);
-    at += part.length;
-    // The next tensors are probably about as large as the last, or a few times larger.
-    const fitting = Math.floor((bytes * part.length) / Math.max(1, largest));
-    size = Math.max(1, Math.min(chunk, fitting, 4 * size));
-  }
-  return results;
-}
-
-/** Measures some places; on a failure, measures each half by itself. Returns the bytes of the largest run. */
-async function measurePart(part: readonly Place[], work: Work, results: Map<Place, Result>): Promise<number> {
-  try {
-    return await runPart(part, work, results);
-  } catch (error) {
-    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-    const [only] = part;
-    if (part.length === 1 && only !== undefined) {
-      results.set(only, { why: error.what });
-      return 0;
-    }
-    const half = Math.ceil(part.length / 2);
-    const left = await measurePart(part.slice(0, half), work, results);
-    return left + (await measurePart(part.slice(half), work, results));
-  }
-}
-
-async function runPart(part: readonly Place[], work: Work, results: Map<Place, Result>): Promise<number> {
-  const { model, feeds, signal, ran } = work;
-  const inside = [...new Set(part.filter(({ fed }) => !fed).map(({ input }) => input))];
-  const rows = part.map((place) => ({
-    place,
-    meter: place.meter(),
-    dims: undefined as readonly number[] | undefined,
-  }));
-  let largest = 0;
-  const measure = (exposed: ExposedModel) =>
-    withSession(exposed.file, work, async (opened) => {
-      let runs = 0;
-      for await (const feed of feeds) {
-        stopIfAborted(signal);
-        const outputs = await opened.run(feed);
-        largest = Math.max(largest, byteCount(outputs));
-        for (const row of rows) {
-          const { input, fed } = row.place;
-          const tensor = fed ? ownProperty(feed, input) : exposed.get(outputs, input);
-          row.meter.add(tensor);
-          row.dims ??= tensor?.dims;
-        }
-        ran(part.length, ++runs);
-      }
-    });
-  await withExposed(model, inside, undefined, measure);
-  for (const { place, meter, dims } of rows) {
-    results.set(
-      place,
-      dims === undefined ? { why: 'no run returned the input' } : { statistics: meter.result(), dims },
-    );
-  }
-  return largest;
 }

@@ -8,6 +8,7 @@ import {
   count,
   dataAccess,
   formOptions,
+  number,
   outputOptions,
   positive,
   siteOptions,
@@ -33,8 +34,13 @@ export function command(): Command {
   formOptions(siteOptions(command))
     .option(
       '--beta <number>',
-      'sharpness β, or auto for the smallest β of each site within the budget of --keep',
+      'sharpness β of all sites: 1 is Mish; auto raises the default until the budget of --keep holds',
       beta,
+    )
+    .option(
+      '--curved <share>',
+      'choose each β so that this share of a site’s inputs has |βx| < 4, folded into weights (default: 0.75)',
+      number,
     )
     .option(
       '--keep <limit>',
@@ -74,9 +80,11 @@ which original, plain swap and result are compared in the end. A result that is 
 swap is not written; the plain swap is, and the report says so. Layers are solved in the order in which they run
 (ridge regression), then gradient steps move all of them together. The same seed gives the same file.
 
---beta auto looks for the smallest sharpness: β = 1 is Mish, and the larger it is, the nearer is Mish to ReLU. The report
-says for each site its β and the share of inputs for which it bends (|βx| < 4): where that is small, it is ReLU in
-all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
+β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
+quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
+is added. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto raises these
+β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
+where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
 With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does.
 What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
 

@@ -18,7 +18,7 @@ import { checkViews, writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { ALL_HINT } from '../text/flags.js';
 import { steps } from '../text/progress.js';
-import { say, sayJson } from '../text/say.js';
+import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 
@@ -31,6 +31,7 @@ export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 
   include?: string[];
   exclude?: string[];
   beta?: number | 'auto';
+  curved?: number;
   keep?: string[];
   leaky?: 'mish' | 'mixture';
   fold?: boolean;
@@ -43,6 +44,10 @@ export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 
   all?: boolean;
   json?: boolean;
 }
+
+/** Note on a default that differs from earlier versions. */
+const DEFAULT_CHANGED =
+  'β follows from the samples and is folded into weights, which earlier versions did not do; --beta 1 gives their result';
 
 /** Returns the output path of a model from a pipe; undefined for a file. Throws `bad-usage` without `output`. */
 async function outputOfPipe(input: string, output: string | undefined): Promise<string | undefined> {
@@ -68,6 +73,11 @@ export async function run(input: string, flags: Flags): Promise<void> {
       fix: 'Add --beta auto, or use `onnx-mish swap --keep` to choose sites',
     });
   }
+  if (flags.curved !== undefined && typeof beta === 'number') {
+    throw new OnnxMishError('bad-usage', '--curved chooses β, and --beta gives it', {
+      fix: 'Leave out --curved or --beta',
+    });
+  }
   requireSamples(flags, 'calibrate');
   if (flags.data === NOISE && flags.labels !== undefined) {
     throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
@@ -86,7 +96,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   let left = clockFor();
   const options = {
     ...swapChoices(flags),
-    ...{ fold, seed, samples, rows, ridge, beta, signal },
+    ...{ fold, seed, samples, rows, ridge, beta, curved: flags.curved, signal },
     steps: flags.steps,
     budget: flags.keep && parseBudget(flags.keep),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
@@ -105,6 +115,8 @@ export async function run(input: string, flags: Flags): Promise<void> {
     ? transformFile(input, files, tag, (document) => withScannedModel(input, document, work, session))
     : piped(input, from, files, async (document) => work(await runnable(document, undefined, session)))
   ).finally(bar.end);
+  if (beta === undefined && flags.curved === undefined && (report.curved?.folded.length ?? 0) > 0)
+    sayNote(DEFAULT_CHANGED);
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;

@@ -8,6 +8,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   before: '--resume',
   beta: '--beta',
   browser: '--browser',
+  curved: '--curved',
   data: '--data',
   deviceId: '--device-id',
   dims: '--dim',

@@ -1,6 +1,7 @@
 import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
   changesWeights,
+  describeCurved,
   describeFold,
   describeMethod,
   describeResult,
@@ -8,6 +9,7 @@ import {
   describeSharpness,
   describeSwap,
   describeTuning,
+  describeUnfolded,
   errorText,
   MAX_ERROR,
   notesOf,
@@ -39,11 +41,9 @@ export async function calibrationPage(calibration: Calibration, model: string): 
       </h1>
       <div class="wide">
         <FactList facts={factsOf(calibration)} />
-        {describeFold(calibration)
-          .slice(1)
-          .map((line) => (
-            <p class="soft">{line}</p>
-          ))}
+        {[...describeFold(calibration).slice(1), ...describeUnfolded(calibration)].map((line) => (
+          <p class="soft">{line}</p>
+        ))}
         {notesOf(calibration).map((note) => (
           <p class="soft">Note: {note}.</p>
         ))}
@@ -193,6 +193,7 @@ function factsOf(calibration: Calibration) {
     samples: [`${describeSamples(calibration.samples)}.`],
     result: [describeResult(calibration)],
     steps: describeTuning(calibration),
+    curved: describeCurved(calibration),
     sharpness: describeSharpness(calibration),
     folded: describeFold(calibration).slice(0, 1),
   };

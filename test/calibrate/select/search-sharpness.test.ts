@@ -45,9 +45,12 @@ const data = () => ({ source: 'npz', feeds }) as const;
 const sqnr = (limit: number) => [{ measure: 'sqnr', limit }] as const;
 
 describe('--beta auto', () => {
-  test('keeps β = 1 if Mish is within the budget', async () => {
+  // The default follows from the inputs, and auto refines it.
+  test('keeps the β of the default if that is within the budget', async () => {
     const { report } = await calibrate(net('Relu'), { data, beta: 'auto', budget: sqnr(3), steps: 0 });
-    expect(report.sites.map(({ beta }) => beta)).toEqual([1, 1]);
+    const { report: plain } = await calibrate(net('Relu'), { data, steps: 0 });
+    expect(report.sites.map(({ beta }) => beta)).toEqual(plain.sites.map(({ beta }) => beta));
+    expect(report.sites[0]?.beta).toBeGreaterThan(report.sites[1]?.beta ?? Infinity);
     expect(report.sharpness).toMatchObject({ kept: true });
     expect(report.sharpness?.trials).toHaveLength(1);
     expect(report.beta).toBeNull();

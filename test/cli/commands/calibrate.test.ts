@@ -53,11 +53,17 @@ const text = async (folder: Folder, name: string) => new TextDecoder().decode(aw
 test('a table of layers and one of outputs, and a model under a name of its own', async () => {
   const folder = await prepared();
   const { code, stdout, stderr } = await cli(quick, { cwd: folder.path });
-  expect([code, stderr]).toEqual([0, '']);
+  // The default differs from that of earlier versions.
+  expect(stderr).toMatch(/^note: β follows from the samples and is folded into weights.*--beta 1 [^\n]*\n$/);
+  expect(code).toBe(0);
   expect(await folder.list()).toEqual(['m.mish.onnx', 'm.onnx', 's.npz']);
   const lines = stdout.split('\n');
   expect(lines[0]).toBe('m.onnx → m.mish.onnx');
-  expect(stdout).toContain('1 site → Mish in the softplus form.');
+  expect(stdout).toMatch(/^1 site → Mish in the softplus form, β = [\d.]+\.$/m);
+  expect(stdout).toMatch(
+    /^β from the inputs: at least 75 % of them on the bend; folded into weights at 1 of 1 sites\. On test samples: median share [\d.]+ %, least [\d.]+ %\.$/m,
+  );
+  expect(stdout).toMatch(/^act +relu +Mish +[\d.]+ +[\d.]+ %$/m);
   expect(stdout).toContain(
     '128 samples to fit weights, 16 to choose between fits, 16 to test the result (seed 0).',
   );
@@ -74,7 +80,8 @@ test('a table of layers and one of outputs, and a model under a name of its own'
 
 test('--json is the calibration, and inspect and undo know what it was', async () => {
   const folder = await prepared();
-  const { code, json, stderr } = await cliJson([...quick, '-o', 'out.onnx'], { cwd: folder.path });
+  const args = [...quick, '-o', 'out.onnx', '--beta', '1'];
+  const { code, json, stderr } = await cliJson(args, { cwd: folder.path });
   expect([code, stderr]).toEqual([0, '']);
   expect(json).toMatchObject({
     ...{ schema: 'onnx-mish/calibration@1', input: 'm.onnx', output: 'out.onnx', kept: 'calibrated' },
@@ -100,6 +107,24 @@ test('the same seed gives the same file', async () => {
 });
 
 describe('options', () => {
+  test('--curved sets the share, and excludes --beta with a number', async () => {
+    const folder = await prepared();
+    const share = async (text: string) =>
+      cliJson([...quick, '-o', 'out.onnx', '--force', '--curved', text], { cwd: folder.path });
+    const [wide, narrow] = [await share('0.8'), await share('0.7')];
+    expect([wide.stderr, wide.json.curved]).toMatchObject(['', { share: 0.8, kept: [], weights: 3 }]);
+    expect(narrow.json.beta).toBeGreaterThan(wide.json.beta);
+    expect(narrow.json.sites[0].bends).toBeGreaterThan(0.65);
+    expect(narrow.json.sites[0].bends).toBeLessThan(wide.json.sites[0].bends);
+    for (const [args, message] of [
+      [['--curved', '1.5'], 'must be above 0 and at most 1, got 1.5'],
+      [['--curved', '0.8', '--beta', '2'], '--curved chooses β, and --beta gives it'],
+    ] as const) {
+      const refused = await cli([...quick, '-o', 'no.onnx', ...args], { cwd: folder.path });
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(message)]);
+    }
+  });
+
   test('--layers, --ridge, --form and --beta', async () => {
     const folder = await prepared();
     const args = [...quick, '-o', 'out.onnx', '--force', '--form', 'exp', '--beta', '2'];

@@ -1,0 +1,79 @@
+import { type Feeds, firstFeed } from '../../data/dataset.js';
+import { type Subset, splitFeeds } from '../../data/split.js';
+import { sharpnessMeter } from '../../metrics/curved-share.js';
+import type { Plan } from '../../mish/plan.js';
+import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
+import { indexGraphs } from '../../onnx/graph-index.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
+import { type Tensor, toNumbers } from '../../providers/tensor.js';
+import { type MeasureTensorsOptions, measureTensors } from '../activations/measure-tensors.js';
+import { type Rescaled, rescale, type WantedSharpness } from './rescale.js';
+
+/** Kinds of activations with f(sx) = s f(x) for every positive s. */
+const HOMOGENEOUS_KINDS: ReadonlySet<string> = new Set(['relu', 'leakyrelu', 'prelu']);
+/** Number of samples whose inputs decide a sharpness. */
+const MEASURED_SAMPLES = 512;
+
+export interface ChooseOptions
+  extends SiteOptions,
+    OnProvider,
+    Pick<MeasureTensorsOptions, 'session' | 'signal' | 'onProgress'> {
+  /** Share of inputs with |βx| < 4 that every site keeps. */
+  readonly share: number;
+  readonly seed: number;
+}
+
+/**
+ * Chooses the sharpness of each site from what goes into the site: the largest at which a share of its inputs still lies
+ * where Mish is curved. Folds the sharpness into the weights around the sites. The result computes the same function as
+ * the original; swapping its sites for Mish gives mish_β. Throws `run-failed`, `aborted`, and as `findSites` does.
+ */
+export async function sharpenByInputs(
+  original: EditableModel,
+  plan: Plan,
+  train: Subset,
+  options: ChooseOptions,
+): Promise<Rescaled> {
+  const { document } = original;
+  const planned = new Map(plan.sites.map((site) => [`${site.scope} ${site.output}`, site]));
+  const found = (await findSites(document, options)).sites.flatMap((site) => {
+    const entry = planned.get(`${site.scope.path} ${site.node.outputs[0] ?? ''}`);
+    return entry === undefined || !HOMOGENEOUS_KINDS.has(site.kind) ? [] : [{ site, leak: entry.leak }];
+  });
+  const index = indexGraphs(document);
+  const places = found.flatMap(({ site, leak }) => {
+    const isMade = index.producer(site.scope, inputOf(site)) !== undefined;
+    // A sharper Mish comes nearer to ReLU, and a mixture nearer to its LeakyReLU.
+    const tends =
+      site.kind === 'relu' || leak !== undefined || (site.kind === 'leakyrelu' && site.alpha === 0);
+    const place = { site, input: inputOf(site), fed: !isMade, meter: inputMeter };
+    return site.scope === document.graph && tends ? [place] : [];
+  });
+  const [measured] = splitFeeds(train.feeds, [1], { seed: options.seed, limit: await runsFor(train.feeds) });
+  const results = await measureTensors(places, measured ?? train, original, options);
+  const chosen = new Map<Site, number>();
+  for (const [{ site }, result] of results)
+    if (result.why === undefined) chosen.set(site, result.meter.sharpness(options.share));
+  const wanted = found.map(({ site }): WantedSharpness => ({ site, beta: chosen.get(site) ?? 1 }));
+  return rescale(
+    original,
+    found.map(({ site }) => site),
+    wanted,
+  );
+}
+
+async function runsFor(feeds: Feeds): Promise<number> {
+  const [first] = Object.values((await firstFeed(feeds)) ?? {});
+  return Math.max(1, Math.ceil(MEASURED_SAMPLES / Math.max(1, first?.dims[0] ?? 1)));
+}
+
+function inputMeter() {
+  const meter = sharpnessMeter();
+  return {
+    add(tensor: Tensor | undefined) {
+      meter.add((tensor && toNumbers(tensor)) ?? []);
+    },
+    sharpness: meter.sharpness,
+  };
+}

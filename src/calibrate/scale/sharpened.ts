@@ -1,0 +1,81 @@
+import { OnnxMishError } from '../../base/error.js';
+import type { Subset } from '../../data/split.js';
+import type { Operation } from '../../mish/history.js';
+import type { Plan } from '../../mish/plan.js';
+import type { FoldedSite, KeptSite, SiteReport } from '../../mish/results.js';
+import { commonBeta } from '../../mish/swap.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+import { type ChooseOptions, sharpenByInputs } from './choose-sharpness.js';
+
+/** Share of a site's inputs with |βx| < 4 that the default sharpness keeps. */
+export const DEFAULT_CURVED_SHARE = 0.75;
+
+/** Report of the sharpness that follows from the inputs of the sites. */
+export interface CurvedReport {
+  /** Share of a site's inputs with |βx| < 4 that the sharpness keeps. */
+  readonly share: number;
+  /** Sites whose sharpness was folded into weights. */
+  readonly folded: readonly FoldedSite[];
+  /** Sites that keep β = 1, with the sharpness that their inputs allow and the reason. */
+  readonly kept: readonly KeptSite[];
+  /** Number of changed weights. */
+  readonly weights: number;
+}
+
+/** The original with sharpness folded into its weights; it computes the same function. */
+export interface SharpenedOriginal {
+  readonly original: EditableModel;
+  /** Operations for the record. */
+  readonly operations: readonly Omit<Operation, 'version'>[];
+  /** Returns the sharpness that the weights around a site took; 1 for other sites. */
+  betaOf(site: Pick<SiteReport, 'scope' | 'output'>): number;
+  /** Null if the sharpness does not follow from the inputs. */
+  readonly report: CurvedReport | null;
+}
+
+export interface SharpenedOptions extends Omit<ChooseOptions, 'share' | 'seed'> {
+  readonly beta?: number | 'auto' | undefined;
+  readonly curved?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+/**
+ * Folds the sharpness of each site into weights, unless the options give a sharpness or another activation is written.
+ * Throws `bad-usage` for an invalid share, and as `sharpenByInputs` does.
+ */
+export async function sharpenedOriginal(
+  original: EditableModel,
+  plan: Plan,
+  train: Subset,
+  options: SharpenedOptions,
+): Promise<SharpenedOriginal> {
+  const { beta, curved: share = DEFAULT_CURVED_SHARE, seed = 0 } = options;
+  if (typeof beta === 'number' || (plan.to ?? 'mish') !== 'mish')
+    return { original, operations: [], betaOf: () => 1, report: null };
+  if (!(share > 0 && share <= 1)) {
+    throw new OnnxMishError(
+      'bad-usage',
+      `the share of curved inputs must be above 0 and at most 1, got ${share}`,
+      {
+        fix: 'Give a share such as 0.7',
+        option: { curved: null },
+      },
+    );
+  }
+  const { model, ...changed } = await sharpenByInputs(original, plan, train, { ...options, share, seed });
+  const { folded } = changed;
+  const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
+  const betas = new Map(folded.map((site) => [key(site), site.beta]));
+  const operation = {
+    operation: 'fold',
+    form: plan.form,
+    ...commonBeta(folded),
+    sites: folded.length,
+  } as const;
+  return {
+    original: model,
+    operations: [operation],
+    betaOf: (site) => betas.get(key(site)) ?? 1,
+    report: { share, ...changed },
+  };
+}
