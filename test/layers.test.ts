@@ -172,7 +172,6 @@ const ENTRANCE = 'connects files and providers with the modules that know neithe
 
 /** Files that import more than 15 modules, and why each imports so many. */
 const MANY_IMPORTS: Readonly<Record<string, string>> = {
-  'calibrate/activations/activations.ts': STEPS,
   'calibrate/attempt.ts': STEPS,
   'calibrate/calibrate.ts': STEPS,
   'calibrate/distil.ts': STEPS,

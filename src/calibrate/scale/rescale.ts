@@ -6,6 +6,7 @@ import { indexGraphs } from '../../onnx/graph-index.js';
 import { type Edit, splice } from '../../onnx/splice.js';
 import { type OpenData, type Weight, weightEdit } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
+import type { TensorNumber } from './pinned-sets.js';
 import { findScaleClasses, type ScaleClasses } from './scale-classes.js';
 
 /** A site with the sharpness that its inputs allow. */
@@ -39,8 +40,8 @@ export async function rescale(
   const { graph } = document;
   const inGraph = wanted.filter(({ site }) => site.scope === graph);
   const classes = findScaleClasses(document, indexGraphs(document), homogeneous);
-  const scales = new Map<number, number>();
-  const pinned = new Map<number, string>();
+  const scales = new Map<TensorNumber, number>();
+  const pinned = new Map<TensorNumber, string>();
   for (const { site, beta } of inGraph) {
     const scaleClass = classes.classOf(outputOf(site));
     scales.set(scaleClass, Math.min(beta, scales.get(scaleClass) ?? beta));
@@ -61,7 +62,7 @@ export async function rescale(
   const edited = edits.length === 0 ? model : await model.edited(splice(document.source, edits));
   return { model: edited, folded, kept, weights: edits.length };
 
-  function reasonOf(site: Site, scaleClass: number): string {
+  function reasonOf(site: Site, scaleClass: TensorNumber): string {
     if (site.scope !== graph) return 'it is not in the main graph';
     const why = pinned.get(scaleClass);
     return why === undefined
@@ -75,8 +76,8 @@ function outputOf({ node }: Site): string {
 }
 
 interface Scales {
-  readonly scales: Map<number, number>;
-  readonly pinned: Map<number, string>;
+  readonly scales: Map<TensorNumber, number>;
+  readonly pinned: Map<TensorNumber, string>;
 }
 
 /** Returns the edits of all weights. A class whose weights cannot take their factor is pinned, and all begins again. */
@@ -89,7 +90,7 @@ async function weightEdits(
   const read = new Map<Weight['tensor'], Float64Array | string>();
   for (;;) {
     const edits: Edit[] = [];
-    const failed = new Map<number, string>();
+    const failed = new Map<TensorNumber, string>();
     for (const { weight, up, down } of classes.weights) {
       const factor = (scales.get(up) ?? 1) / (scales.get(down) ?? 1);
       if (factor === 1) continue;

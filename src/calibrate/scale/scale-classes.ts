@@ -7,30 +7,23 @@ import { nodeLabel } from '../../onnx/document.js';
 import { namesInside } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
-import { createPinnedSets } from './pinned-sets.js';
-import { type Operand, UNSCALED, type Visitor, visitNode } from './scale-rules.js';
+import { createPinnedSets, type TensorNumber } from './pinned-sets.js';
+import { type Operand, type Visitor, visitNode } from './scale-rules.js';
 
 /** A stored weight. Its factor is the scale of class `up` divided by that of class `down`. */
 export interface ScaledWeight {
   readonly weight: Weight;
-  readonly up: number;
-  readonly down: number;
+  readonly up: TensorNumber;
+  readonly down: TensorNumber;
 }
 
 /** Classes of tensors that need one scale, and the weights between the classes. */
 export interface ScaleClasses {
   /** Returns the class of a tensor of the main graph. */
-  classOf(name: string): number;
+  classOf(name: string): TensorNumber;
   /** Returns why a class must keep the scale 1; undefined for a class that is free. */
-  pinned(scaleClass: number): string | undefined;
+  pinned(scaleClass: TensorNumber): string | undefined;
   readonly weights: readonly ScaledWeight[];
-}
-
-/** Both classes of a weight, united over its readers. */
-interface Entry {
-  readonly weight: Weight;
-  readonly up: number;
-  readonly down: number;
 }
 
 /**
@@ -44,8 +37,8 @@ export function findScaleClasses(
 ): ScaleClasses {
   const { graph, irVersion } = document;
   const sets = createPinnedSets(index.count);
-  const entries = new Map<Weight['tensor'], Entry>();
-  const numberOf = (name: string) => index.number(graph, name) ?? UNSCALED;
+  const entries = new Map<Weight['tensor'], ScaledWeight>();
+  const numberOf = (name: string) => index.number(graph, name);
   const bySite = new Map<Node, Site>();
   for (const site of sites) for (const node of [site.node, ...(site.inner ?? [])]) bySite.set(node, site);
 
@@ -96,7 +89,7 @@ export function findScaleClasses(
 
 function pinOperand(visitor: Visitor, name: string, why: string): void {
   const { weight, number } = visitor.operand(name);
-  if (weight !== undefined) visitor.take(weight, UNSCALED, UNSCALED, why);
+  if (weight !== undefined) visitor.take(weight, undefined, undefined, why);
   else visitor.pin(number, why);
 }
 
@@ -107,7 +100,7 @@ function visitSite(visitor: Visitor, site: Site, node: Node, bySite: ReadonlyMap
   const why = `${nodeLabel(site.node)} reads it`;
   for (const name of node.inputs) {
     const { weight } = name === '' ? {} : visitor.operand(name);
-    if (weight !== undefined) visitor.take(weight, UNSCALED, UNSCALED, why);
+    if (weight !== undefined) visitor.take(weight, undefined, undefined, why);
   }
   if (node === site.node) {
     visitor.unite(visitor.tensor(x), visitor.tensor(node.outputs[0] ?? ''), why);

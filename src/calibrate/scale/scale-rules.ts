@@ -2,14 +2,12 @@ import { isHomogeneous, readsShape, slotsAfter } from '../../mish/homogeneous.js
 import { type Node, nodeLabel, type Scope } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import type { Weight } from '../../onnx/weights.js';
-import { type PinnedSets, UNSCALED } from './pinned-sets.js';
-
-export { UNSCALED };
+import type { PinnedSets, TensorNumber } from './pinned-sets.js';
 
 /** An input of a node: a stored weight, or the number of a computed tensor. */
 export type Operand =
   | { readonly weight: Weight; readonly number?: undefined }
-  | { readonly weight?: undefined; readonly number: number };
+  | { readonly weight?: undefined; readonly number: TensorNumber };
 
 /** The sets that the rules of the operators unite and pin. */
 export interface Visitor extends PinnedSets {
@@ -17,9 +15,9 @@ export interface Visitor extends PinnedSets {
   readonly graph: Scope;
   operand(name: string): Operand;
   /** Returns the number of a tensor of the main graph. */
-  tensor(name: string): number;
+  tensor(name: string): TensorNumber;
   /** Records that a reader needs a weight times the scale of `up`, divided by the scale of `down`. */
-  take(weight: Weight, up: number, down: number, why: string): void;
+  take(weight: Weight, up: TensorNumber, down: TensorNumber, why: string): void;
 }
 
 /** Operators whose inputs and output have one scale. */
@@ -40,14 +38,14 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
     if (name === undefined || name === '') return;
     const { weight, number } = operand(name);
     if (weight === undefined) unite(number, y, why);
-    else take(weight, y, UNSCALED, why);
+    else take(weight, y, undefined, why);
   };
   const pinAll = (names: readonly string[]) => {
     for (const name of names) {
       if (name === '') continue;
       const { weight, number } = operand(name);
       if (weight === undefined) pin(number, why);
-      else take(weight, UNSCALED, UNSCALED, why);
+      else take(weight, undefined, undefined, why);
     }
   };
   const pinNode = () => pinAll([...inputs, ...outputs]);
@@ -77,7 +75,7 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
 }
 
 /** Scales the mean with the input, the offset with the output, and the factor with the ratio. */
-function visitNorm({ operand, take }: Visitor, node: Node, y: number, pinNode: () => void): void {
+function visitNorm({ operand, take }: Visitor, node: Node, y: TensorNumber, pinNode: () => void): void {
   const [x, scale, offset, mean, variance] = node.inputs.map(operand);
   const why = nodeLabel(node);
   const from = x?.number;
@@ -86,16 +84,16 @@ function visitNorm({ operand, take }: Visitor, node: Node, y: number, pinNode: (
     return;
   }
   take(scale.weight, y, from, why);
-  take(offset.weight, y, UNSCALED, why);
-  take(mean.weight, from, UNSCALED, why);
-  take(variance.weight, UNSCALED, UNSCALED, why);
+  take(offset.weight, y, undefined, why);
+  take(mean.weight, from, undefined, why);
+  take(variance.weight, undefined, undefined, why);
 }
 
-function visitProduct(visitor: Visitor, node: Node, y: number, pinNode: () => void): (() => void)[] {
+function visitProduct(visitor: Visitor, node: Node, y: TensorNumber, pinNode: () => void): (() => void)[] {
   const [a, b] = [0, 1].map((slot) => visitor.operand(node.inputs[slot] ?? ''));
   const why = nodeLabel(node);
   if (a === undefined || b === undefined || (a.weight !== undefined && b.weight !== undefined)) pinNode();
-  else if (b.weight !== undefined) visitor.take(b.weight, y, a.number ?? UNSCALED, why);
+  else if (b.weight !== undefined) visitor.take(b.weight, y, a.number, why);
   else if (a.weight !== undefined) visitor.take(a.weight, y, b.number, why);
   else
     return [
@@ -108,12 +106,12 @@ function visitProduct(visitor: Visitor, node: Node, y: number, pinNode: () => vo
   return [];
 }
 
-function visitQuotient(visitor: Visitor, node: Node, y: number, pinNode: () => void): (() => void)[] {
+function visitQuotient(visitor: Visitor, node: Node, y: TensorNumber, pinNode: () => void): (() => void)[] {
   const [a, b] = [0, 1].map((slot) => visitor.operand(node.inputs[slot] ?? ''));
   const why = nodeLabel(node);
   if (a?.number === undefined || b === undefined) pinNode();
   else if (b.weight !== undefined) {
-    visitor.take(b.weight, UNSCALED, UNSCALED, why);
+    visitor.take(b.weight, undefined, undefined, why);
     visitor.unite(a.number, y, why);
   } else
     return [

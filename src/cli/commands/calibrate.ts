@@ -16,6 +16,27 @@ import {
 } from '../options/options.js';
 import type { Flags } from './run-calibrate.js';
 
+const HELP = `
+Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth by
+which original, plain swap and result are compared in the end. A result that is further from the original than the plain
+swap is not written; the plain swap is, and the report says so. Layers are solved in the order in which they run
+(ridge regression), then gradient steps move all of them together. The same seed gives the same file.
+
+β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
+quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
+is added. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto raises these
+β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
+where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
+With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does.
+What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
+
+Examples:
+  $ onnx-mish calibrate model.onnx --data samples.npz
+  $ onnx-mish calibrate model.onnx --data samples.npz --target webgl -o public/model.onnx --report repair.html
+  $ onnx-mish calibrate model.onnx --data samples.npz --to hardswish
+  $ onnx-mish calibrate model.onnx --data samples.npz --beta auto --keep 'agreement>=0.99'
+  $ onnx-mish calibrate model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --samples 1000`;
+
 export function command(): Command {
   const command = new Command('calibrate')
     .summary('swap, and repair the outputs without labels')
@@ -72,29 +93,7 @@ export function command(): Command {
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
     .option('--all', 'list every layer, not only the first and last');
   return commonOptions(dataAccess(command))
-    .addHelpText(
-      'after',
-      `
-Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth by
-which original, plain swap and result are compared in the end. A result that is further from the original than the plain
-swap is not written; the plain swap is, and the report says so. Layers are solved in the order in which they run
-(ridge regression), then gradient steps move all of them together. The same seed gives the same file.
-
-β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
-quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
-is added. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto raises these
-β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
-where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
-With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does.
-What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
-
-Examples:
-  $ onnx-mish calibrate model.onnx --data samples.npz
-  $ onnx-mish calibrate model.onnx --data samples.npz --target webgl -o public/model.onnx --report repair.html
-  $ onnx-mish calibrate model.onnx --data samples.npz --to hardswish
-  $ onnx-mish calibrate model.onnx --data samples.npz --beta auto --keep 'agreement>=0.99'
-  $ onnx-mish calibrate model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --samples 1000`,
-    )
+    .addHelpText('after', HELP)
     .action(async (model: string, flags: Flags) => {
       const { run } = await import('./run-calibrate.js'); // slow to load, and not needed for help
       await run(model, flags);

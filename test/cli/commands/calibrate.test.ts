@@ -71,10 +71,12 @@ test('a table of layers and one of outputs, and a model under a name of its own'
   expect(stdout).toMatch(
     /^second +Gemm +42 +[\d.]+ % +[\d.]+ % +(least-squares, ridge [\d.e-]+|affine|bias)$/m,
   );
-  expect(stdout).toMatch(/^output +model +SQNR, dB +max abs +cosine +agreement +top-1$/m);
-  expect(stdout).toMatch(/^y +original +[\d.]+ %$/m);
-  expect(stdout).toMatch(/^ +plain swap +[\d.]+ +[\d.]+ +0\.\d+ +[\d.]+ % +[\d.]+ %$/m);
-  expect(stdout).toMatch(/^ +calibrated +[\d.]+ +[\d.]+ +[01][.\d]* +[\d.]+ % +[\d.]+ %$/m);
+  expect(stdout).toMatch(/^output +model +SQNR, dB +max abs +cosine +agreement +top-1 \(95 %\)$/m);
+  expect(stdout).toMatch(/^y +original +[\d.]+ % \([\d.]+ to [\d.]+\)$/m);
+  expect(stdout).toMatch(/^ +plain swap +[\d.]+ +[\d.]+ +0\.\d+ +[\d.]+ % +[\d.]+ % \([\d.]+ to [\d.]+\)$/m);
+  expect(stdout).toMatch(
+    /^ +calibrated +[\d.]+ +[\d.]+ +[01][.\d]* +[\d.]+ % +[\d.]+ % \([\d.]+ to [\d.]+\)$/m,
+  );
   expect(stdout).toMatch(/^The calibrated model was written \([\d.]+ s\)\.$/m);
 });
 
