@@ -34,12 +34,13 @@ describe('the package', () => {
       if (!/\.(js|d\.ts)$/.test(file)) continue;
       const code = await readFile(join(installed, file), 'utf8');
       const targets = code.matchAll(/(?:from|import|URL)\s*\(?\s*["'](\.[^"']+)["']/g);
-      const declarations = file.endsWith('.d.ts') ? [] : [file.replace(/\.js$/, '.d.ts')];
-      follow.push(...declarations, ...[...targets].map(([, to = '']) => posix.join(posix.dirname(file), to)));
+      const found = [...targets].map(([, to = '']) => posix.join(posix.dirname(file), to));
+      follow.push(...found, ...[file, ...found].map((path) => path.replace(/\.js$/, '.d.ts')));
     }
     const rest = files.filter((file) => !reached.has(file));
     // Read by the command, not imported; and what npm adds.
-    const read = /^dist\/(page\/harness\.js|workbench\/(index\.html|LICENSES\.txt|assets\/[\w.-]+))$/;
+    const read =
+      /^dist\/(page\/harness\.js|vendor\/LICENSES\.txt|workbench\/(index\.html|LICENSES\.txt|assets\/[\w.-]+))$/;
     const added = ['LICENSE', 'README.md'];
     // What the README leads to.
     const pages =

@@ -1,21 +1,74 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { BUNDLED } from '../../bundle/vendor.js';
 import manifest from '../../package.json' with { type: 'json' };
-import { allows, importedPackages, licences, problem } from './licences.js';
+import { allows, importedPackages, licences, problem, productionPaths } from './licences.js';
 
 const read = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), 'utf8');
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const MAX_PACKAGES = 25;
+const MAX_BYTES = 15e6;
+
+/** The size of an installed package, its nested packages left out. */
+function folderBytes(path: string): number {
+  const files = readdirSync(join(root, path), { recursive: true, withFileTypes: true });
+  return files
+    .filter(
+      (file) => file.isFile() && !file.parentPath.slice(join(root, path).length).includes('node_modules'),
+    )
+    .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+}
+
+/** The size of what `npm pack` would put into the package. */
+function packedBytes(): number {
+  const printed = execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], {
+    cwd: root,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return JSON.parse(printed)[0].unpackedSize;
+}
+
 const dependencies = Object.keys(manifest.dependencies);
 
 describe('the dependencies', () => {
-  test('stand in the documentation, each with its reason, and no other', () => {
-    const [, section = ''] =
-      /^# Dependencies\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(read('docs/dependencies.md')) ?? [];
-    const rows = [...section.matchAll(/^\| ([^|]+) \| ([^|]+) \|$/gm)].filter(
+  /** The rows of a section of the documentation: names and reason. */
+  const rowsOf = (heading: string) => {
+    const [, section = ''] = read('docs/dependencies.md').split(`${heading}\n`);
+    const [table = ''] = section.split(/^##? /m);
+    return [...table.matchAll(/^\| ([^|]+) \|(?: [^|]+ \|)* ([^|]+) \|$/gm)].filter(
       ([, name]) => !/^(package|-+)$/.test(name ?? ''),
     );
-    expect(rows.flatMap(([, names = '']) => names.split(', ')).sort()).toEqual([...dependencies].sort());
+  };
+
+  test.each([
+    ['# Dependencies', dependencies],
+    ['## Bundled packages', BUNDLED],
+    ['## Optional packages', Object.keys(manifest.peerDependencies)],
+  ])('stand in the documentation, each with its reason, and no other: %s', (heading, packages) => {
+    const rows = rowsOf(heading);
+    expect(rows.flatMap(([, names = '']) => names.split(', ')).sort()).toEqual([...packages].sort());
     for (const [row, , reason = ''] of rows) expect(reason, row).toMatch(/\p{L}{3}/u);
+  });
+
+  test('are few and small: what npm installs has at most 25 packages and 15 MB', () => {
+    const { packages } = JSON.parse(read('package-lock.json'));
+    const paths = [...productionPaths(packages, [])];
+    expect(paths.length + 1).toBeLessThanOrEqual(MAX_PACKAGES);
+    const bytes = paths.map((path) => folderBytes(path));
+    expect(Math.min(...bytes)).toBeGreaterThan(0);
+    const own = packedBytes();
+    expect(own).toBeGreaterThan(1e6);
+    expect(own + bytes.reduce((sum, size) => sum + size)).toBeLessThan(MAX_BYTES);
+  });
+
+  test('that are bundled have their licences beside them', () => {
+    const notices = read('dist/vendor/LICENSES.txt');
+    for (const name of [...BUNDLED, 'd3-array']) expect(notices).toMatch(new RegExp(`^${name} \\d+\\.`, 'm'));
   });
 
   test('are used by our own code, which uses nothing else but what is bundled or brought by the user', () => {
