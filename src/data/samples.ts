@@ -3,6 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import { elementCount, type Tensor, type Tensors, type TypedArray } from '../providers/tensor.js';
 import { convert } from './convert.js';
+import { digestArrays } from './digest-arrays.js';
 
 /** Element type and shape of a tensor. */
 export interface TensorType {
@@ -18,6 +19,8 @@ export interface Samples {
   readonly inputs: Readonly<Record<string, TensorType>>;
   /** Copies samples into the arrays of a batch, in the order of the indices. */
   read(indices: ArrayLike<number>, batch: Tensors): Promise<void> | void;
+  /** Returns a digest of all samples, to which a checkpoint belongs. Without it, a checkpoint belongs to their number and types. */
+  digest?(): Promise<string>;
 }
 
 /** Input of a model as samples must fit it; null is a free dimension. */
@@ -56,8 +59,10 @@ export function arraySamples(
       'Give the same number of samples for each input',
     );
   }
+  let digest: Promise<string> | undefined;
   return {
     count,
+    digest: () => (digest ??= digestArrays(columns)),
     inputs: Object.fromEntries(columns.map(({ name, elemType, dims }) => [name, { elemType, dims }])),
     read(indices, batch) {
       for (const { name, length, data } of columns) {
@@ -125,12 +130,16 @@ export function checkFinite(data: ArrayLike<number>, name: string, length: numbe
 
 /** Returns some of the samples. */
 export function chosenSamples(samples: Samples, chosen: ArrayLike<number>): Samples {
+  const data = Uint32Array.from(chosen);
+  const digest = async () =>
+    digestArrays([{ name: (await samples.digest?.()) ?? '', elemType: 'u32', dims: [data.length], data }]);
   return {
     count: chosen.length,
     inputs: samples.inputs,
+    ...(samples.digest && { digest }),
     read: (indices, batch) =>
       samples.read(
-        Uint32Array.from(indices, (index) => chosen[index] ?? 0),
+        Uint32Array.from(indices, (index) => data[index] ?? 0),
         batch,
       ),
   };

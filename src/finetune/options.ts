@@ -12,7 +12,7 @@ export interface LabelledData {
   readonly samples: Samples;
   /** Class numbers, one per sample, or numbers in the shape of the output. */
   readonly targets: Targets;
-  /** Digest of all samples and targets. A checkpoint belongs to data with the same digest. */
+  /** Digest of all samples and targets, to which a checkpoint belongs; default: computed from both. */
   readonly digest?: string | undefined;
 }
 

@@ -3,8 +3,10 @@ import { sha256 } from '../base/sha256.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
+import { digestData } from '../train/digest-data.js';
 import { type ArmOptions, openArm, scoreOf, trainerSettings } from './arm.js';
 import type { FinetuneCheckpoint } from './checkpoint.js';
+import type { LabelledData } from './options.js';
 import type { Score } from './report-schema.js';
 import { type DataParts, splitData } from './split-data.js';
 import { modelFromCopy, type PlannedSwap, plainSwap, repairedSwap } from './start.js';
@@ -43,8 +45,8 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation, seed });
   const digest = await digestOf(original, options, {
-    data: data.digest,
-    test: test?.digest,
+    data: await dataDigest(data),
+    test: test && (await dataDigest(test)),
     parts: countsOf(parts),
   });
   const resumed = resumedCheckpoint(options.checkpoint?.resume, digest);
@@ -100,6 +102,8 @@ async function startOf(
   const repaired = await repairedSwap(original, trainedIn, train, options);
   return { ...repaired, bytes: bytesOf(repaired.model) };
 }
+
+const dataDigest = ({ digest, samples, targets }: LabelledData) => digest ?? digestData(samples, targets);
 
 /** Returns the SHA-256 of all that decides the result. */
 async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {

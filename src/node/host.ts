@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import os from 'node:os';
+import { stopIfAborted } from '../base/abort.js';
 import { sha256 } from '../base/sha256.js';
 import { onFile } from '../files/file-error.js';
 import { isPath, type RunnableModel } from '../providers/provider.js';
@@ -24,6 +25,16 @@ export async function hashFile(path: string): Promise<string> {
   await onFile(path, async () => {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
   });
+  return hash.digest('hex');
+}
+
+/** Calculates the SHA-256 of the contents of files, in hexadecimal. Throws `io`, `aborted`. */
+export async function hashFiles(paths: readonly string[], signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    stopIfAborted(signal);
+    hash.update(await hashFile(path));
+  }
   return hash.digest('hex');
 }
 

@@ -1,7 +1,6 @@
-import { crc32 } from '../base/crc32.js';
-import { sha256 } from '../base/sha256.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { trainingDigest } from './digest-training.js';
 import { diverged } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { createEpochRunner } from './epoch-runner.js';
@@ -9,7 +8,6 @@ import type { Evaluation } from './evaluate.js';
 import { evaluateWeights, filtersOf } from './evaluate-weights.js';
 import type { FilterLayout } from './filters.js';
 import { trainingProgress } from './progress.js';
-import { targetNumbers } from './targets.js';
 import {
   type LabelledSamples,
   type ProviderTrainerOptions,
@@ -73,7 +71,7 @@ export async function createTrainer(
   const settings = resolveSettings(options);
   const plan = await planTraining(model, options, settings);
   const validation = options.validation && plan.check(options.validation);
-  const digest = await digestOf(model, options, settings, plan, validation);
+  const digest = await trainingDigest(model, options, settings, plan, validation);
   const progress = trainingProgress(plan.step, plan.initial, digest, {
     resume: options.resume,
     validates: validation !== undefined,
@@ -137,34 +135,4 @@ function checkWeights(weights: Values, epoch: number): void {
     const wrong = values.find((value) => value - value !== 0);
     if (wrong !== undefined) throw diverged(`the weight '${name}' contains ${wrong} after epoch ${epoch}`);
   }
-}
-
-/** Returns the SHA-256 of what decides the result: model, settings, trained weights, targets, and types and number of samples. */
-async function digestOf(
-  model: LoadedModel,
-  { teacher, targets, initial }: ProviderTrainerOptions,
-  settings: ResolvedSettings,
-  plan: TrainingPlan,
-  validation: CheckedSamples | undefined,
-): Promise<string> {
-  const { trained, data, batch } = plan;
-  const typeOf = ({ samples: { count, inputs } }: CheckedSamples) => ({ count, inputs });
-  const teaching = teacher && {
-    share: teacher.share,
-    model:
-      teacher.model instanceof Uint8Array ? await sha256(teacher.model) : await teacher.model.fingerprint(),
-  };
-  const types = { train: typeOf(data), validation: validation && typeOf(validation) };
-  const crcOf = (values: ArrayLike<number>) => crc32(new Uint8Array(Float32Array.from(values).buffer));
-  const facts = {
-    model: await model.fingerprint(),
-    settings,
-    trained,
-    batch,
-    teaching,
-    data: types,
-    targets: crcOf(targetNumbers(targets)),
-    initial: initial && [...plan.initial].map(([name, values]) => [name, crcOf(values)]),
-  };
-  return sha256(JSON.stringify(facts));
 }

@@ -3,9 +3,10 @@
 //     node test/bench/finetune.js choose [name ...]   learning rates, on validation images
 //     node test/bench/finetune.js [name ...]          the table, on the test images
 //     node test/bench/finetune.js tries [name ...]    what helps: start, rate, warm-up, optimiser, on a stand-in
+//     node test/bench/finetune.js defaults [name ...] what the command reaches without an option but the data
 //     node test/bench/finetune.js print               docs/finetune.jsonl as tables
 //
-// `npm run bench:finetune -- ...` builds first. Results are added to docs/finetune.jsonll as they come. The originals were trained
+// `npm run bench:finetune -- ...` builds first. Results are added to docs/finetune.jsonl as they come. The originals were trained
 // on all 60,000 training images, so none of these can choose a rate: the choice is made on the first 2,000 images of t10k,
 // which no table uses, and the tables are measured on the other 8,000. A stand-in is the same network, trained anew on 54,000
 // training images, so that the other 6,000 are unseen. One thread.
@@ -109,8 +110,14 @@ async function standIn(name) {
 
 const IMAGES = { name: 'images', elemType: 'f32', dims: ['N', 1, 28, 28] };
 
+/** The settings of the table that are no choice. */
+const fixedFor = (name) => ({
+  ...{ validation: 0, target: 'cpu', session: { threads: 1 } },
+  ...(name === 'unet' ? {} : { augment: flip }),
+});
+
 /** Fine-tunes a model, and goes on from where a killed run of the same settings was. */
-async function run(name, count, test, settings, path = here(`${name}.onnx`)) {
+async function run(name, count, test, settings, path = here(`${name}.onnx`), fixed = fixedFor(name)) {
   mkdirSync(folder, { recursive: true });
   const file = join(
     folder,
@@ -118,9 +125,8 @@ async function run(name, count, test, settings, path = here(`${name}.onnx`)) {
   );
   const begun = performance.now();
   const { report } = await finetune(path, {
-    ...{ data: images(name, 'train', 0, count), test: images(name, ...test), validation: 0 },
-    ...(name === 'unet' ? {} : { augment: flip }),
-    ...{ target: 'cpu', session: { threads: 1 } },
+    ...{ data: images(name, 'train', 0, count), test: images(name, ...test) },
+    ...fixed,
     checkpoint: {
       resume: existsSync(file) ? readFileSync(file) : undefined,
       save: async (bytes) => writeFileSync(file, bytes),
@@ -212,6 +218,14 @@ async function table(name) {
   add(figures(name, 'table', '', report));
 }
 
+/** Trains with the defaults; the U-Net needs its loss. */
+async function defaults(name) {
+  const { train, seeds, loss } = MODELS[name];
+  const test = ['t10k', CHOICE_IMAGES, 10_000];
+  const report = await run(name, train, test, { seeds, loss }, undefined, {});
+  add(figures(name, 'defaults', '', report));
+}
+
 const percent = (share) => (100 * share).toFixed(2);
 const shown = ({ accuracy, loss }) => (accuracy === null ? loss.toFixed(5) : percent(accuracy));
 const list = (runs, arm) =>
@@ -269,7 +283,7 @@ function print() {
   }
 }
 
-const WORK = { choose, tries };
+const WORK = { choose, tries, defaults };
 const [first, ...rest] = process.argv.slice(2);
 if (first === 'print') print();
 else {

@@ -43,6 +43,23 @@ test('samples are read in any order, from each type of number', () => {
   );
 });
 
+test('a digest belongs to the values and to the choice of samples', async () => {
+  const digestOf = (change: number, chosen?: readonly number[]) => {
+    const x = array(Float32Array.of(1, 2, 3, 4, 5, 6 + change), 'f32');
+    const samples = arraySamples({ x }, inputs);
+    return (chosen === undefined ? samples : chosenSamples(samples, chosen)).digest?.();
+  };
+  const digests = await Promise.all([
+    ...[digestOf(0), digestOf(1), digestOf(0, [0, 1]), digestOf(0, [1, 0])],
+    ...[digestOf(1, [0, 1]), digestOf(0, [0, 1, 2])],
+  ]);
+  expect(new Set(digests).size).toBe(6);
+  expect(await digestOf(0)).toBe(digests[0]);
+  expect(await digestOf(0, [0, 1])).toBe(digests[2]);
+  const { digest: _, ...without } = arraySamples({ x: array(Float32Array.of(1, 2), 'f32') }, inputs);
+  expect(chosenSamples(without, [0]).digest).toBeUndefined();
+});
+
 test('integers stay integers, and a single array goes to a single input', () => {
   const tokens = [{ name: 'ids', elemType: 'i64', inner: [null] }];
   const samples = arraySamples({ other: array(Float64Array.of(1, 2, 3, 4), 'f64') }, tokens);

@@ -115,6 +115,8 @@ describe('a fine-tuning', async () => {
       [net, { rate: 0.01 }],
       [net, { seeds: 2 }],
       [net, { data: dataOf(500) }],
+      [net, { data: dataOf(600, 9) }],
+      [net, { test: dataOf(300, 7) }],
       [classifier({ outputs: [value('scores', 1, ['M', CLASSES])] }), {}],
     ] as const) {
       const other = finetune(model, { ...short, ...changed, checkpoint });

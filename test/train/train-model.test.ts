@@ -400,19 +400,28 @@ describe('a clear error for', () => {
     await trainer.close();
   });
 
-  test('a checkpoint of another model or of other options', async () => {
-    const { checkpoint } = await trained(linearModel(2), { ...classification, epochs: 1 });
+  test('a checkpoint of another model, of other options or of other data', async () => {
+    const { checkpoint } = await trained(linearModel(2), { ...classification, validation, epochs: 1 });
     const resume = checkpoint;
+    /** The data of a tensor with another last element. */
+    const changed = (tensor: Tensor & { data: Float32Array }) => ({
+      ...tensor,
+      data: tensor.data.map((one, at, all) => (at === all.length - 1 ? one + 1e-3 : one)),
+    });
+    const again = { ...classification, validation, resume };
+    await (await createTrainer(linearModel(2), { ...again, epochs: 1 })).close();
     for (const other of [
+      { epochs: 1, inputs: { x: changed(x) } },
+      { epochs: 1, validation: { ...validation, inputs: { x: changed(validation.inputs.x) } } },
+      { epochs: 1, validation: { ...validation, targets: validation.targets.map((one) => 1 - one) } },
+      { epochs: 1, validation: undefined },
       { epochs: 2 },
       { epochs: 1, seed: 4 },
       { epochs: 1, rate: 0.2 },
       { epochs: 1, targets: classes.map((label) => 1 - label) },
       { epochs: 1, freeze: (name: string) => name === 'b' },
     ])
-      await expect(
-        createTrainer(linearModel(2), { ...classification, ...other, resume }),
-      ).rejects.toMatchObject({
+      await expect(createTrainer(linearModel(2), { ...again, ...other })).rejects.toMatchObject({
         code: 'bad-usage',
       });
     const moved = model({
@@ -421,7 +430,7 @@ describe('a clear error for', () => {
       inputs: [value('x', 1, ['N', 3])],
       outputs: [value('y', 1, ['N', 2])],
     });
-    await expect(createTrainer(moved, { ...classification, epochs: 1, resume })).rejects.toMatchObject({
+    await expect(createTrainer(moved, { ...again, epochs: 1 })).rejects.toMatchObject({
       code: 'bad-usage',
       what: 'the checkpoint is of another model, other data or other options',
     });

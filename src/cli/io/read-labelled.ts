@@ -1,9 +1,10 @@
 // Labelled samples, from the options of `finetune`.
 import { OnnxMishError, withDetails } from '../../base/error.js';
+import { sha256 } from '../../base/sha256.js';
 import { readNpy } from '../../data/npy.js';
 import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
 import type { LabelledDataMaker } from '../../finetune/options.js';
-import { hashBytes, hashFile } from '../../node/host.js';
+import { hashFile, hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
 import type { Tensor } from '../../providers/tensor.js';
 import type { ImageFlags } from '../options/image-options.js';
@@ -42,7 +43,7 @@ export function readLabelled(
 ): { data: LabelledDataMaker; test: LabelledDataMaker | undefined } {
   const { data, images, test } = flags;
   const read = (path: string) =>
-    images === undefined ? arraysOf(path, flags, signal) : imagesOf({ ...flags, images: path });
+    images === undefined ? arraysOf(path, flags, signal) : imagesOf({ ...flags, images: path }, signal);
   return { data: read(images ?? data ?? ''), test: test === undefined ? undefined : read(test) };
 }
 
@@ -67,7 +68,7 @@ function arraysOf(path: string, names: LabelledFlags, signal: AbortSignal): Labe
   };
 }
 
-function imagesOf({ images: folder = '', ...flags }: LabelledFlags): LabelledDataMaker {
+function imagesOf({ images: folder = '', ...flags }: LabelledFlags, signal: AbortSignal): LabelledDataMaker {
   return async (inputs) => {
     const { decodeImage, listImages } = await import('../../node/read-images.js');
     const { imageSamples } = await import('../../data/image-samples.js');
@@ -78,11 +79,16 @@ function imagesOf({ images: folder = '', ...flags }: LabelledFlags): LabelledDat
     const decode = (index: number, box: Parameters<typeof decodeImage>[1]) =>
       decodeImage(images[index]?.path ?? '', box);
     const names = images.map(({ path, label }) => [path.slice(folder.length), label]);
+    const files = await hashFiles(
+      images.map(({ path }) => path),
+      signal,
+    );
+    const digest = await sha256(JSON.stringify([names, files]));
     return {
       source: 'images',
-      samples: imageSamples({ labels, decode }, inputs, flags),
+      samples: { ...imageSamples({ labels, decode }, inputs, flags), digest: async () => files },
       targets: labels,
-      digest: hashBytes(new TextEncoder().encode(JSON.stringify(names))),
+      digest,
     };
   };
 }

@@ -1,7 +1,7 @@
-// Gradients of convolutions and pooling. All use unfolding: a grouped convolution with one-hot kernels copies the elements
+// Gradients of convolutions. They use unfolding: a grouped convolution with one-hot kernels copies the elements
 // under each kernel into a separate axis. Its transpose adds them up.
 
-import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
+import { type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { sumOfChannels } from './rule.js';
@@ -26,7 +26,7 @@ export function unfold(
 }
 
 /** The adjoint of `unfold`: adds up [N, C, taps, places] to [N, C, ...inside]. */
-function fold(
+export function fold(
   tape: Tape,
   g: string,
   dims: readonly number[],
@@ -181,112 +181,4 @@ export function transposedGradients(tape: Tape, node: Node, g: string): (string 
   const gx = tape.node('Conv', [g, w], { group, kernel_shape: kernel, strides, dilations, pads });
   const gw = weightGradient(tape, { name: x, dims: dx }, { name: g, dims: dy }, window, group, dw);
   return [gx, gw, sumOfChannels(tape, g, dy)];
-}
-
-/**
- * Adds the gradient of MaxPool or AveragePool. MaxPool passes the gradient to the largest element of each window, or in equal parts
- * to equal maxima; AveragePool to all elements of the window.
- */
-export function poolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
-  const x = node.inputs[0] ?? '';
-  const y = node.outputs[0] ?? '';
-  const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
-  const [dx, dy] = [tape.dims(x), tape.dims(y)];
-  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
-  const [n = 1, c = 1, ...outside] = dy;
-  const flat = (name: string) => tape.reshape(name, [n, c, 1, elementCount(outside)]);
-  if (node.opType !== 'MaxPool') {
-    const shares = averageShares(tape, node, window, dx.slice(2), outside);
-    return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
-  }
-  if (isTiling(window, dx, dy)) return [tiledMaximum(tape, x, y, g, dx, window)];
-  const mask = tape.mask('Equal', unfold(tape, x, dx, window), flat(y));
-  // Zero padding can equal a maximum of 0, but then the window contains this maximum as well.
-  const count = tape.node('Max', [tape.sum(mask, [2]), tape.floats([1])]);
-  return [fold(tape, tape.node('Mul', [flat(g), tape.node('Div', [mask, count])]), dx, outside, window)];
-}
-
-/** Whether the windows of a pooling over two axes cover each element once. */
-function isTiling(
-  { kernel, strides, dilations, pads }: Window,
-  dx: readonly number[],
-  dy: readonly number[],
-) {
-  return (
-    kernel.length === 2 &&
-    elementCount(dilations) === 1 &&
-    pads.every((pad) => pad === 0) &&
-    kernel.every((size, axis) => size === strides[axis] && dx[2 + axis] === size * (dy[2 + axis] ?? 0))
-  );
-}
-
-/** Adds the gradient of MaxPool whose windows cover each element once: no unfolding, but a comparison in the shape of x. */
-function tiledMaximum(
-  tape: Tape,
-  x: string,
-  y: string,
-  g: string,
-  dx: readonly number[],
-  { kernel }: Window,
-): string {
-  const [n = 1, c = 1, rows = 1, width = 1] = dx;
-  const [height = 1, across = 1] = kernel;
-  const repeated = (name: string, times: number, axis: number) =>
-    times === 1 ? name : tape.node('Concat', new Array<string>(times).fill(name), { axis });
-  const upsampled = (name: string) => {
-    const columns = repeated(tape.reshape(name, [-1, width / across, 1]), across, 2);
-    return tape.reshape(repeated(tape.reshape(columns, [-1, 1, width]), height, 1), [n, c, rows, width]);
-  };
-  const mask = tape.mask('Equal', x, upsampled(y));
-  // The mean of the mask counts the maxima of a window.
-  const mean = tape.node('AveragePool', [mask], { kernel_shape: kernel, strides: kernel });
-  const count = tape.node('Mul', [mean, tape.floats([height * across])]);
-  return tape.node('Mul', [mask, upsampled(tape.node('Div', [g, count]))]);
-}
-
-/** Adds the gradient of LpPool, y = (Σ |x|^p)^(1/p) over a window: x |x|^(p-2) y^(1-p). */
-export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
-  const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
-  const [dx, dy] = [tape.dims(x), tape.dims(y)];
-  const kernel = attribute(node, 'kernel_shape')?.ints ?? dx.slice(2);
-  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
-  const [n = 1, c = 1, ...outside] = dy;
-  const p = attribute(node, 'p')?.i ?? 2;
-  const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);
-  const power = (name: string, exponent: number) => tape.node('Pow', [name, tape.floats([exponent])]);
-  const share = tape.node('Mul', [g, power(positive(y), 1 - p)]);
-  const wide = tape.node('Expand', [
-    tape.reshape(share, [n, c, 1, elementCount(outside)]),
-    tape.ints([n, c, elementCount(kernel), elementCount(outside)]),
-  ]);
-  const folded = fold(tape, wide, dx, outside, window);
-  const steep = tape.node('Mul', [x, power(positive(tape.node('Abs', [x])), p - 2)]);
-  return [tape.node('Mul', [folded, steep])];
-}
-
-/** Replaces 0 as the base of negative powers. */
-const TINY = 1e-20;
-
-/** Adds the share of each element in each window of AveragePool, [1, 1, taps, places]. */
-function averageShares(
-  tape: Tape,
-  node: Node,
-  window: Window,
-  inside: readonly number[],
-  outside: readonly number[],
-): string {
-  const taps = elementCount(window.kernel);
-  const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
-  if (countsPadding || window.pads.every((pad) => pad === 0))
-    return tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
-  const places = elementCount(outside);
-  const reads = readsOf('Conv', window, inside, outside);
-  const offsets = new Int32Array(taps);
-  const shares = new Float32Array(taps * places);
-  for (let place = 0; place < places; place++) {
-    reads(place, offsets);
-    const count = offsets.reduce((sum, offset) => sum + (offset < 0 ? 0 : 1), 0);
-    for (let tap = 0; tap < taps; tap++) shares[tap * places + place] = 1 / Math.max(1, count);
-  }
-  return tape.floats(shares, [1, 1, taps, places]);
 }

@@ -1,8 +1,9 @@
 // The gradient rule of each operator (its vector-Jacobian product), in ONNX operators.
-import { convolutionGradients, lpPoolGradient, poolGradient, transposedGradients } from './gradients-conv.js';
+import { convolutionGradients, transposedGradients } from './gradients-conv.js';
 import { ELEMENTWISE } from './gradients-elementwise.js';
 import { MATRIX } from './gradients-matrix.js';
 import { NORMS } from './gradients-norm.js';
+import { lpPoolGradient, poolGradient } from './gradients-pool.js';
 import { REDUCTIONS } from './gradients-reduce.js';
 import { SELECTIONS } from './gradients-select.js';
 import { SHAPES } from './gradients-shape.js';

@@ -1,0 +1,147 @@
+// Gradients of pooling.
+import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
+import { attribute, type Node } from '../../onnx/document.js';
+import { elementCount } from '../../providers/tensor.js';
+import { fold, unfold } from './gradients-conv.js';
+import type { Tape } from './tape.js';
+
+/**
+ * Adds the gradient of MaxPool or AveragePool. MaxPool passes the gradient to the largest element of each window, and to the first
+ * of equal maxima, as PyTorch does; AveragePool to all elements of the window.
+ */
+export function poolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const x = node.inputs[0] ?? '';
+  const y = node.outputs[0] ?? '';
+  const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
+  const [dx, dy] = [tape.dims(x), tape.dims(y)];
+  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const [n = 1, c = 1, ...outside] = dy;
+  const flat = (name: string) => tape.reshape(name, [n, c, 1, elementCount(outside)]);
+  if (node.opType !== 'MaxPool') {
+    const shares = averageShares(tape, node, window, dx.slice(2), outside);
+    return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
+  }
+  if (isTiling(window, dx, dy)) return [tiledMaximum(tape, x, y, g, dx, window)];
+  const mask = tape.mask('Equal', unfold(tape, x, dx, window), flat(y));
+  const ranked = tape.node('Mul', [mask, tapRanks(tape, window, dx.slice(2), outside)]);
+  const first = tape.mask('Equal', ranked, reducedMax(tape, ranked, 2));
+  return [fold(tape, tape.node('Mul', [flat(g), first]), dx, outside, window)];
+}
+
+/** Adds ranks of the taps of each window, the first the highest, [1, 1, taps, places]. Padding, which can equal a maximum of 0, has 0. */
+function tapRanks(tape: Tape, window: Window, inside: readonly number[], outside: readonly number[]): string {
+  const taps = elementCount(window.kernel);
+  if (window.pads.every((pad) => pad === 0))
+    return tape.floats(
+      Float32Array.from({ length: taps }, (_, tap) => taps - tap),
+      [1, 1, taps, 1],
+    );
+  const places = elementCount(outside);
+  const reads = readsOf('Conv', window, inside, outside);
+  const offsets = new Int32Array(taps);
+  const ranks = new Float32Array(taps * places);
+  for (let place = 0; place < places; place++) {
+    reads(place, offsets);
+    for (let tap = 0; tap < taps; tap++)
+      ranks[tap * places + place] = (offsets[tap] ?? 0) < 0 ? 0 : taps - tap;
+  }
+  return tape.floats(ranks, [1, 1, taps, places]);
+}
+
+/** Opset from which ReduceMax's axes are an input. */
+const MAX_AXES_INPUT = 18;
+
+/** Adds the maximum over an axis, which stays with length 1. */
+const reducedMax = (tape: Tape, x: string, axis: number) =>
+  tape.opset >= MAX_AXES_INPUT
+    ? tape.node('ReduceMax', [x, tape.ints([axis])])
+    : tape.node('ReduceMax', [x], { axes: [axis] });
+
+/** Whether the windows of a pooling over two axes cover each element once. */
+function isTiling(
+  { kernel, strides, dilations, pads }: Window,
+  dx: readonly number[],
+  dy: readonly number[],
+) {
+  return (
+    kernel.length === 2 &&
+    elementCount(dilations) === 1 &&
+    pads.every((pad) => pad === 0) &&
+    kernel.every((size, axis) => size === strides[axis] && dx[2 + axis] === size * (dy[2 + axis] ?? 0))
+  );
+}
+
+/** Adds the gradient of MaxPool whose windows cover each element once: no unfolding, but a comparison in the shape of x. */
+function tiledMaximum(
+  tape: Tape,
+  x: string,
+  y: string,
+  g: string,
+  dx: readonly number[],
+  { kernel }: Window,
+): string {
+  const [n = 1, c = 1, rows = 1, width = 1] = dx;
+  const [height = 1, across = 1] = kernel;
+  const repeated = (name: string, times: number, axis: number) =>
+    times === 1 ? name : tape.node('Concat', new Array<string>(times).fill(name), { axis });
+  const upsampled = (name: string) => {
+    const columns = repeated(tape.reshape(name, [-1, width / across, 1]), across, 2);
+    return tape.reshape(repeated(tape.reshape(columns, [-1, 1, width]), height, 1), [n, c, rows, width]);
+  };
+  const mask = tape.mask('Equal', x, upsampled(y));
+  const rank = (row: number, column: number) => height * across - (row % height) * across - (column % across);
+  const ranks = Float32Array.from({ length: rows * width }, (_, at) =>
+    rank(Math.floor(at / width), at % width),
+  );
+  const ranked = tape.node('Mul', [mask, tape.floats(ranks, [1, 1, rows, width])]);
+  const highest = tape.node('MaxPool', [ranked], { kernel_shape: kernel, strides: kernel });
+  const first = tape.mask('Equal', ranked, upsampled(highest));
+  return tape.node('Mul', [first, upsampled(g)]);
+}
+
+/** Adds the gradient of LpPool, y = (Σ |x|^p)^(1/p) over a window: x |x|^(p-2) y^(1-p). */
+export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
+  const [dx, dy] = [tape.dims(x), tape.dims(y)];
+  const kernel = attribute(node, 'kernel_shape')?.ints ?? dx.slice(2);
+  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const [n = 1, c = 1, ...outside] = dy;
+  const p = attribute(node, 'p')?.i ?? 2;
+  const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);
+  const power = (name: string, exponent: number) => tape.node('Pow', [name, tape.floats([exponent])]);
+  const share = tape.node('Mul', [g, power(positive(y), 1 - p)]);
+  const wide = tape.node('Expand', [
+    tape.reshape(share, [n, c, 1, elementCount(outside)]),
+    tape.ints([n, c, elementCount(kernel), elementCount(outside)]),
+  ]);
+  const folded = fold(tape, wide, dx, outside, window);
+  const steep = tape.node('Mul', [x, power(positive(tape.node('Abs', [x])), p - 2)]);
+  return [tape.node('Mul', [folded, steep])];
+}
+
+/** Replaces 0 as the base of negative powers. */
+const TINY = 1e-20;
+
+/** Adds the share of each element in each window of AveragePool, [1, 1, taps, places]. */
+function averageShares(
+  tape: Tape,
+  node: Node,
+  window: Window,
+  inside: readonly number[],
+  outside: readonly number[],
+): string {
+  const taps = elementCount(window.kernel);
+  const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
+  if (countsPadding || window.pads.every((pad) => pad === 0))
+    return tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
+  const places = elementCount(outside);
+  const reads = readsOf('Conv', window, inside, outside);
+  const offsets = new Int32Array(taps);
+  const shares = new Float32Array(taps * places);
+  for (let place = 0; place < places; place++) {
+    reads(place, offsets);
+    const count = offsets.reduce((sum, offset) => sum + (offset < 0 ? 0 : 1), 0);
+    for (let tap = 0; tap < taps; tap++) shares[tap * places + place] = 1 / Math.max(1, count);
+  }
+  return tape.floats(shares, [1, 1, taps, places]);
+}
