@@ -25,7 +25,7 @@ export function unfold(
   return tape.reshape(wide, [n, c, taps, -1]);
 }
 
-/** The adjoint of `unfold`: adds up [N, C, taps, places] to [N, C, ...inside]. */
+/** Adds the adjoint of `unfold`, which adds up [N, C, taps, places] to [N, C, ...inside]. */
 export function fold(
   tape: Tape,
   g: string,
