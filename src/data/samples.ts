@@ -116,13 +116,21 @@ function numbersFor(array: Tensor, elemType: string, name: string, length: numbe
   throw bad(`input '${name}' takes strings, which cannot be trained on`, 'Train a model with numeric inputs');
 }
 
-/** Throws `bad-data` for the first value that is NaN or infinite. `length` is the number of elements of a sample. */
-export function checkFinite(data: ArrayLike<number>, name: string, length: number): void {
+/**
+ * Throws `bad-data` for the first value that is NaN or infinite. `length` is the number of elements of a sample, and `numberOf`
+ * gives the number of a sample in messages.
+ */
+export function checkFinite(
+  data: ArrayLike<number>,
+  name: string,
+  length: number,
+  numberOf = (sample: number) => sample,
+): void {
   for (let at = 0; at < data.length; at++) {
     const value = data[at] as number;
     if (value - value === 0) continue; // NaN and infinities give NaN
     throw bad(
-      `the data of '${name}' contain ${value} in sample ${Math.floor(at / length)}`,
+      `the data of '${name}' contain ${value} in sample ${numberOf(Math.floor(at / length))}`,
       'Remove the sample, or replace the value',
     );
   }

@@ -15,12 +15,13 @@ export function feedsOf(
   { inputs: samples, count }: LabelledPart,
   { document: { graph } }: EditableModel,
   maxSamples: number,
+  maxBatch = BATCH_SAMPLES,
 ): LazyFeeds & { readonly samples: number } {
   const fixed = graph.inputs
     .filter(({ name }) => !graph.initializers.has(name))
     .map(({ dims }) => dims?.[0])
     .find((dim) => typeof dim === 'number' && dim > 0);
-  const batch = typeof fixed === 'number' ? fixed : Math.min(BATCH_SAMPLES, count);
+  const batch = typeof fixed === 'number' ? fixed : Math.min(BATCH_SAMPLES, maxBatch, count);
   const runs = Math.floor(Math.min(count, maxSamples) / batch);
   async function* read() {
     for (let run = 0; run < runs; run++) {

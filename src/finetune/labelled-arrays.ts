@@ -61,11 +61,14 @@ export function splitArrays(
 function classNumbers(name: string, array: Tensor): ArrayLike<number> {
   const numbers = toNumbers(array);
   const [, ...inner] = array.dims;
-  const isWhole = numbers !== undefined && Array.from(numbers).every(Number.isInteger);
-  if (isWhole && array.dims.length > 0 && elementCount(inner) === 1) return numbers;
+  const what = `the labels '${name}' are ${array.elemType} [${array.dims}]`;
+  if (numbers === undefined || array.dims.length === 0 || elementCount(inner) !== 1)
+    throw bad(what, 'Give one class number for each sample; for one-hot labels, y.argmax(axis=1)');
+  const sample = Array.prototype.findIndex.call(numbers, (label: number) => !Number.isInteger(label));
+  if (sample < 0) return numbers;
   throw bad(
-    `the labels '${name}' are ${array.elemType} [${array.dims}]`,
-    'Give one class number for each sample; for one-hot labels, y.argmax(axis=1)',
+    `${what}, and the label of sample ${sample} is ${numbers[sample]}`,
+    'Give class numbers from 0, or name other targets as such',
   );
 }
 

@@ -9,6 +9,8 @@ import type { TrainerSettings } from '../train/trainer-options.js';
 /** Samples with their targets, before they are split. */
 export interface LabelledData {
   readonly source: Dataset['source'];
+  /** Name of the data, for messages. */
+  readonly name?: string | undefined;
   readonly samples: Samples;
   /** Class numbers, one per sample, or numbers in the shape of the output. */
   readonly targets: Targets;

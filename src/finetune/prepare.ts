@@ -1,4 +1,5 @@
 // Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
+import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -41,6 +42,10 @@ export interface Prepared {
 export async function prepareFinetune(original: LoadedModel, options: ArmOptions): Promise<Prepared> {
   const { seed = 0, validation = DEFAULT_VALIDATION_SHARE } = options;
   const inputs = await withSession(original.file, options, (session) => session.inputs);
+  if (inputs.length === 0)
+    throw new OnnxMishError('bad-usage', 'the model has no inputs', {
+      ...{ where: original.name, fix: 'Give a model that reads samples' },
+    });
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation, seed });
@@ -99,7 +104,7 @@ async function startOf(
   }
   if (options.calibrate === false || report.sites.length === 0)
     return { model: plain, bytes: bytesOf(plain), isRepaired: false, notes: [] };
-  const repaired = await repairedSwap(original, trainedIn, train, options);
+  const repaired = await repairedSwap(original, trainedIn, train, plain, options);
   return { ...repaired, bytes: bytesOf(repaired.model) };
 }
 

@@ -50,7 +50,9 @@ export function splitData(
   const [forValidation, forTest] = [sizeOf(validation), test === undefined ? sizeOf(TEST_SHARE) : 0];
   const forTraining = count - forValidation - forTest;
   if (forTraining < 1) {
-    throw new OnnxMishError('bad-data', `${count} samples are too few to train, validate and test`, {
+    const samples = count === 1 ? '1 sample is' : `${count} samples are`;
+    throw new OnnxMishError('bad-data', `${samples} too few to train, validate and test`, {
+      where: data.name,
       fix: 'Give more samples; some thousands are better',
     });
   }
@@ -65,27 +67,28 @@ export function splitData(
 }
 
 /** Returns some samples with their targets. */
-export function partOf({ samples, targets }: LabelledData, chosen: Uint32Array): LabelledPart {
-  checkTargets(targets, samples.count);
+export function partOf({ samples, targets, name }: LabelledData, chosen: Uint32Array): LabelledPart {
+  checkTargets(targets, samples.count, name);
   return {
     count: chosen.length,
+    origin: { name, indices: chosen },
     inputs: chosenSamples(samples, chosen),
     targets: chosenTargets(targets, chosen),
   };
 }
 
-function wholeOf({ samples, targets }: LabelledData): LabelledPart {
-  checkTargets(targets, samples.count);
-  return { count: samples.count, inputs: samples, targets };
+function wholeOf({ samples, targets, name }: LabelledData): LabelledPart {
+  checkTargets(targets, samples.count, name);
+  return { count: samples.count, origin: { name }, inputs: samples, targets };
 }
 
 const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
 
-function checkTargets(targets: Targets, count: number): void {
+function checkTargets(targets: Targets, count: number, where: string | undefined): void {
   const given = isTensor(targets) ? (targets.dims[0] ?? 0) : targets.length;
   if (given === count) return;
   throw new OnnxMishError('bad-data', `there are ${given} targets for ${count} samples`, {
-    fix: 'Give a target for each sample',
+    ...{ where, fix: 'Give a target for each sample' },
   });
 }
 

@@ -2,7 +2,7 @@
 import { sha256 } from '../base/sha256.js';
 import { calibrateModel } from '../calibrate/calibrate.js';
 import { findCandidates } from '../calibrate/select/candidates.js';
-import type { Dataset, Feeds } from '../data/dataset.js';
+import type { Dataset, LazyFeeds } from '../data/dataset.js';
 import type { FormName } from '../mish/forms.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
@@ -39,9 +39,12 @@ export async function repairedSwap(
   original: LoadedModel,
   trainedIn: FormName,
   part: LabelledPart,
+  plain: LoadedModel,
   options: FinetuneOptions & OnProvider,
 ): Promise<{ model: LoadedModel; isRepaired: boolean; notes: readonly string[] }> {
   const { to, seed, provider, session, signal } = options;
+  const { length } = repairData(part, original).feeds;
+  if (length < MIN_REPAIR_RUNS) return { model: plain, isRepaired: false, notes: [tooFew(part.count)] };
   const { output, report } = await calibrateModel(original, {
     beta: 1,
     ...swapChoices(options),
@@ -58,9 +61,18 @@ export async function repairedSwap(
   };
 }
 
+/** Minimum number of runs for the repair, which splits them in three. */
+const MIN_REPAIR_RUNS = 3;
+/** Number of runs into which few samples are divided. */
+const FEW_REPAIR_RUNS = 8;
+
+const tooFew = (count: number) =>
+  `${count} training samples are too few for the repair: the trainings start from the plain swap`;
+
 /** Returns training samples as data for the repair. */
-function repairData(part: LabelledPart, model: LoadedModel): Dataset<Feeds> {
-  const feeds = feedsOf(part, model, MAX_REPAIR_SAMPLES);
+function repairData(part: LabelledPart, model: LoadedModel): Dataset<LazyFeeds> & { samples: number } {
+  const maxBatch = Math.max(1, Math.floor(part.count / FEW_REPAIR_RUNS));
+  const feeds = feedsOf(part, model, MAX_REPAIR_SAMPLES, maxBatch);
   return { source: 'npz', samples: feeds.samples, feeds };
 }
 

@@ -175,8 +175,11 @@ function unitsTable(report: FinetuneReport, most: number, hint: string | undefin
 }
 
 export const MOVED_HEAD = ['weight', 'change', 'control'];
-const MOVED_LEGEND =
-  'Change of a weight: norm of the difference divided by the norm before, in the first seed. The swapped model starts from its repaired weights.';
+/** Explains the changes of the weights. */
+export const movedLegend = ({ start }: FinetuneReport) =>
+  `Change of a weight: norm of the difference divided by the norm before, in the first seed. The swapped model starts from ${
+    start.repaired === null ? 'the original’s' : 'its repaired'
+  } weights.`;
 
 /** Returns each weight of the swapped model with its change, and that of the control. */
 export function movedRows({ runs }: FinetuneReport): (readonly [string, number | null, number | null])[] {
@@ -201,7 +204,7 @@ function movedTable(report: FinetuneReport, most: number, hint: string | undefin
       1,
     ),
     ...(more > 0 ? [`… ${more} more weights${hintText(hint)}`] : []),
-    MOVED_LEGEND,
+    movedLegend(report),
   ];
 }
 

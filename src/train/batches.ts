@@ -38,7 +38,10 @@ export function epochOrder(seed: number, epoch: number, count: number): Uint32Ar
 }
 
 /** Allocates the arrays of a batch. */
-export function batchArrays({ inputs }: Samples, batch: number): Record<string, NumberTensor> {
+export function batchArrays(
+  { inputs }: Pick<Samples, 'inputs'>,
+  batch: number,
+): Record<string, NumberTensor> {
   const entries = Object.entries(inputs).map(([name, { elemType, dims }]) => {
     const shape = [batch, ...dims];
     const data = arrayFor(elemType, elementCount(shape));

@@ -3,7 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import { arraySamples, isSamples, type SampledInput, type Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { floatType, typeName } from '../onnx/types.js';
-import type { Tensors } from '../providers/tensor.js';
+import { type Tensors, toNumbers } from '../providers/tensor.js';
 import { batchArrays } from './batches.js';
 import type { LabelledSamples } from './trainer-options.js';
 
@@ -33,9 +33,34 @@ export async function firstBatch(samples: Samples, batch: number): Promise<Tenso
   return feeds;
 }
 
-/** Returns samples as they are, or arrays as samples. Throws `bad-data` for arrays that do not fit. */
+/** Returns samples, or arrays as samples, in the types of the training copy. Throws `bad-data` for arrays that do not fit. */
 export function samplesOf({ inputs }: LabelledSamples, sampled: readonly SampledInput[]): Samples {
-  return isSamples(inputs) ? inputs : arraySamples(inputs, sampled);
+  return isSamples(inputs) ? widened(inputs, sampled) : arraySamples(inputs, sampled);
+}
+
+/** Returns samples with float32 in place of other float types, for a model whose copy is trained in float32. */
+function widened(samples: Samples, sampled: readonly SampledInput[]): Samples {
+  const wide = new Set(sampled.filter(({ elemType }) => elemType === 'f32').map(({ name }) => name));
+  const narrow = Object.entries(samples.inputs).filter(
+    ([name, { elemType }]) => wide.has(name) && elemType !== 'f32',
+  );
+  if (narrow.length === 0) return samples;
+  return {
+    ...samples,
+    count: samples.count,
+    inputs: {
+      ...samples.inputs,
+      ...Object.fromEntries(narrow.map(([name, type]) => [name, { ...type, elemType: 'f32' }])),
+    },
+    async read(indices, batch) {
+      const given = { ...batch, ...batchArrays({ inputs: Object.fromEntries(narrow) }, indices.length) };
+      await samples.read(indices, given);
+      for (const [name] of narrow) {
+        const [from, into] = [given[name], batch[name]];
+        if (from !== undefined && into !== undefined) (into.data as Float32Array).set(toNumbers(from) ?? []);
+      }
+    },
+  };
 }
 
 /** Maximum number of samples for the first statistics of inserted batch normalisations. */

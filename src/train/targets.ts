@@ -7,6 +7,14 @@ import type { LossName } from './losses.js';
 /** Class numbers, one per sample, or a tensor whose first axis counts samples. */
 export type Targets = Tensor | ArrayLike<number>;
 
+/** Place of samples in larger data, for messages. */
+export interface SampleOrigin {
+  /** Name of the data. */
+  readonly name?: string | undefined;
+  /** Number of each sample in the data; by default the samples are all of the data. */
+  readonly indices?: ArrayLike<number> | undefined;
+}
+
 /** Targets with random access. */
 export interface TargetRows {
   readonly count: number;
@@ -25,6 +33,13 @@ export function targetNumbers(targets: Targets): ArrayLike<number> {
   throw bad('the targets are strings', 'Give numbers; for classes, numbers from 0');
 }
 
+/** Settings of the checks of targets. */
+export interface TargetChecks {
+  /** Whether all targets may be equal; false by default. */
+  readonly mayBeEqual?: boolean | undefined;
+  readonly origin?: SampleOrigin | undefined;
+}
+
 /**
  * Prepares targets for a loss. `dims` is the shape of the output for one sample. Cross-entropy takes class numbers or
  * probabilities. Throws `bad-data` for targets that do not fit, and for targets of one class unless these may be equal.
@@ -34,25 +49,26 @@ export function targetRows(
   loss: LossName,
   dims: readonly number[],
   count: number,
-  { mayBeEqual = false }: { readonly mayBeEqual?: boolean | undefined } = {},
+  checks: TargetChecks = {},
 ): TargetRows {
+  const { origin } = checks;
   const numbers = targetNumbers(targets);
   const length = elementCount(dims);
   const given = isTensor(targets) ? (targets.dims[0] ?? 0) : numbers.length;
-  if (loss === 'cross-entropy' && numbers.length === given) {
-    checkCount(given, count);
-    return classRows(numbers, dims, mayBeEqual);
-  }
-  checkCount(given, count);
+  if (given !== count)
+    throw bad(`there are ${given} targets for ${count} samples`, 'Give a target for each sample', origin);
+  if (loss === 'cross-entropy' && numbers.length === given) return classRows(numbers, dims, checks);
   if (numbers.length !== count * length) {
-    const shape = isTensor(targets) ? targets.dims : [numbers.length];
+    const [first, ...inner] = isTensor(targets) ? targets.dims : [numbers.length];
+    const shape = [origin?.indices === undefined ? first : 'N', ...inner];
     throw bad(
       `the targets have shape [${shape}], but the output has [N, ${dims}]`,
       'Give targets of the shape of the output',
+      origin,
     );
   }
-  checkFinite(numbers, 'targets', length);
-  if (loss !== 'mse') checkShares(numbers, length, mayBeEqual);
+  checkFinite(numbers, 'targets', length, (sample) => sampleNumber(origin, sample));
+  if (loss !== 'mse') checkShares(numbers, length, checks);
   return {
     count,
     labels: undefined,
@@ -65,12 +81,15 @@ export function targetRows(
   };
 }
 
-function checkCount(given: number, count: number): void {
-  if (given === count) return;
-  throw bad(`there are ${given} targets for ${count} samples`, 'Give a target for each sample');
-}
+/** Returns the number of a sample in the data that it is from. */
+const sampleNumber = (origin: SampleOrigin | undefined, sample: number) =>
+  origin?.indices?.[sample] ?? sample;
 
-function classRows(labels: ArrayLike<number>, dims: readonly number[], mayBeEqual: boolean): TargetRows {
+function classRows(
+  labels: ArrayLike<number>,
+  dims: readonly number[],
+  { mayBeEqual = false, origin }: TargetChecks,
+): TargetRows {
   const [classes = 1, ...rest] = dims;
   if (elementCount(rest) !== 1) {
     throw bad(
@@ -85,11 +104,12 @@ function classRows(labels: ArrayLike<number>, dims: readonly number[], mayBeEqua
     several ||= label !== first;
     if (Number.isInteger(label) && label >= 0 && label < classes) continue;
     throw bad(
-      `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`,
+      `label ${label} of sample ${sampleNumber(origin, sample)} is outside the ${classes} classes (0 to ${classes - 1})`,
       'Number classes from 0',
+      origin,
     );
   }
-  if (!several && !mayBeEqual) throw oneClass(first);
+  if (!several && !mayBeEqual) throw oneClass(first, origin);
   return {
     count: labels.length,
     labels,
@@ -101,28 +121,35 @@ function classRows(labels: ArrayLike<number>, dims: readonly number[], mayBeEqua
   };
 }
 
-function oneClass(label: number | undefined): OnnxMishError {
+function oneClass(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {
+  const part = origin?.indices === undefined ? '' : ` in the training part`;
   return bad(
-    label === undefined ? 'there are no labels' : `all labels are ${label}`,
+    label === undefined ? 'there are no labels' : `all labels are ${label}${part}`,
     'Give samples of at least two classes',
+    origin,
   );
 }
 
 /** Throws `bad-data` for a target outside 0 to 1, and for targets that are all the same. */
-function checkShares(numbers: ArrayLike<number>, length: number, mayBeEqual: boolean): void {
+function checkShares(
+  numbers: ArrayLike<number>,
+  length: number,
+  { mayBeEqual = false, origin }: TargetChecks,
+): void {
   let several = false;
   for (let at = 0; at < numbers.length; at++) {
     const value = numbers[at] as number;
     several ||= value !== numbers[at % length];
     if (value >= 0 && value <= 1) continue;
     throw bad(
-      `the target ${value} of sample ${Math.floor(at / length)} is outside 0 to 1`,
+      `the target ${value} of sample ${sampleNumber(origin, Math.floor(at / length))} is outside 0 to 1`,
       'Give targets from 0 to 1',
+      origin,
     );
   }
-  if (!several && !mayBeEqual) throw oneClass(numbers[0]);
+  if (!several && !mayBeEqual) throw oneClass(numbers[0], origin);
 }
 
-function bad(what: string, fix: string): OnnxMishError {
-  return new OnnxMishError('bad-data', what, { fix });
+function bad(what: string, fix: string, origin?: SampleOrigin): OnnxMishError {
+  return new OnnxMishError('bad-data', what, { fix, where: origin?.name });
 }

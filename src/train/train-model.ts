@@ -8,13 +8,8 @@ import type { Evaluation } from './evaluate.js';
 import { evaluateWeights, filtersOf } from './evaluate-weights.js';
 import type { FilterLayout } from './filters.js';
 import { trainingProgress } from './progress.js';
-import {
-  type LabelledSamples,
-  type ProviderTrainerOptions,
-  type ResolvedSettings,
-  resolveSettings,
-} from './trainer-options.js';
-import { type CheckedSamples, planTraining, type TrainerRemark, type TrainingPlan } from './training-plan.js';
+import { type LabelledSamples, type ProviderTrainerOptions, resolveSettings } from './trainer-options.js';
+import { planTraining, type TrainerRemark } from './training-plan.js';
 
 /**
  * A training in progress. Iteration trains an epoch at a time and ends after the last; a new iteration goes on where the

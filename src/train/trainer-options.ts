@@ -11,7 +11,7 @@ import type { Tensor } from '../providers/tensor.js';
 import type { OptimizerOptions } from './graph-optimizers.js';
 import type { LossName } from './losses.js';
 import type { Schedule } from './schedule.js';
-import type { Targets } from './targets.js';
+import type { SampleOrigin, Targets } from './targets.js';
 
 /** Samples with their targets. */
 export interface LabelledSamples {
@@ -19,6 +19,8 @@ export interface LabelledSamples {
   readonly inputs: Samples | Readonly<Record<string, Tensor>>;
   /** Class numbers, one per sample, or numbers in the shape of the output. */
   readonly targets: Targets;
+  /** Place of the samples in larger data, for messages. */
+  readonly origin?: SampleOrigin | undefined;
 }
 
 /** Model whose outputs are mixed into the targets (distillation). */

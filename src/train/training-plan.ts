@@ -11,6 +11,7 @@ import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
 import { initialValues } from './initial-values.js';
 import { withBatchNorm } from './insert-batch-norm.js';
+import { lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeModel } from './probe.js';
@@ -66,7 +67,7 @@ export async function planTraining(
   options: ProviderTrainerOptions,
   settings: ResolvedSettings,
 ): Promise<TrainingPlan> {
-  const output = outputOf(original.document, settings.output);
+  const output = lossOutput(original.document, settings.output);
   const inputs = sampledInputs(original.document);
   const samples = samplesOf(options, inputs);
   if (samples.count === 0)
@@ -107,7 +108,7 @@ export async function planTraining(
     if (checked.count === 0) throw new OnnxMishError('bad-data', 'there are no samples');
     // A validation or test part may be of one class by chance.
     const rows = targetRows(labelled.targets, settings.loss, outputDims, checked.count, {
-      mayBeEqual: labelled !== options,
+      ...{ mayBeEqual: labelled !== options, origin: labelled.origin },
     });
     return { samples: checked, rows };
   };
@@ -131,16 +132,6 @@ function outputDimsOf({ targets: { dims } }: TrainingStep, output: string, batch
   if (dims[0] === batch) return dims.slice(1);
   throw new OnnxMishError('bad-data', `the output '${output}' has shape [${dims}] for a batch of ${batch}`, {
     fix: 'Name an output whose first axis counts samples',
-  });
-}
-
-function outputOf({ graph, source }: OnnxDocument, wanted: string | undefined): string {
-  const names = graph.outputs.map(({ name }) => name);
-  const name = wanted ?? names[0];
-  if (name !== undefined && names.includes(name)) return name;
-  throw new OnnxMishError('bad-usage', `the model has no output '${name ?? ''}'`, {
-    where: source.name,
-    fix: `Name one of its outputs: ${names.join(', ')}`,
   });
 }
 

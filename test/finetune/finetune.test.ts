@@ -4,11 +4,12 @@ import type { FinetuneOptions } from '../../src/finetune/options.js';
 import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { finetune } from '../../src/node/finetune.js';
+import { toHalf } from '../../src/onnx/scalar.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { CLASSES, classified, classifier } from '../support/classified.js';
-import { value } from '../support/model.js';
+import { node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 
 const net = classifier();
@@ -260,9 +261,19 @@ describe('bad input gives one clear error', () => {
           labels.map((label, row) => (row === 9 ? 7 : label)),
         ),
       },
-      'label 7',
+      'label 7 of sample 9 is outside',
     ],
     ['one class only', { data: given({}, labels.fill.call([...labels], 1)) }, 'all labels are 1'],
+    [
+      'training samples of one class',
+      {
+        data: given(
+          {},
+          labels.map((_, row) => (row === 71 ? 1 : 0)),
+        ),
+      },
+      'all labels are 0 in the training part',
+    ],
     ['fewer labels than samples', { data: given({}, labels.slice(1)) }, '99 targets for 100 samples'],
     ['a batch larger than the data', { data: given({}, labels), batch: 500 }, 'a batch of 500 is larger'],
     ['NaN in the data', { data: given({ data: one }, labels) }, 'NaN'],
@@ -291,6 +302,21 @@ describe('bad input gives one clear error', () => {
       what: expect.stringContaining('no weights'),
     });
   });
+
+  test('an output of integers', async () => {
+    const best = classifier({
+      nodes: [
+        node('Gemm', ['x', 'w1', 'b1'], ['h']),
+        node('Relu', ['h'], ['a']),
+        node('ArgMax', ['a'], ['class'], { axis: 1, keepdims: 0 }),
+      ],
+      outputs: [value('class', 7, ['N'])],
+    });
+    await expect(finetune(best, options)).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: "the output 'class' has type i64, and a loss needs floats",
+    });
+  });
 });
 
 test('batch normalisation, convolutions and images of models/ are trained', async () => {
@@ -306,6 +332,45 @@ test('batch normalisation, convolutions and images of models/ are trained', asyn
   });
   expect(report.sites).toHaveLength(4);
   expect((await inspect(await output.bytes())).mish).toHaveLength(4);
+});
+
+test('a model in float16 is repaired and trained', async () => {
+  const halves = (name: string, dims: readonly number[]) => ({
+    ...{ name, dataType: 10, dims: [...dims] },
+    int32Data: Array.from({ length: dims.reduce((product, dim) => product * dim, 1) }, (_, at) =>
+      toHalf(Math.sin(at + 1)),
+    ),
+  });
+  const half = classifier({
+    initializers: [
+      halves('w1', [4, 12]),
+      halves('b1', [12]),
+      halves('w2', [12, CLASSES]),
+      halves('b2', [CLASSES]),
+    ],
+    inputs: [value('x', 10, ['N', 4])],
+    outputs: [value('scores', 10, ['N', CLASSES])],
+  });
+  const { output, report } = await finetune(half, { ...options, epochs: 2 });
+  const [, trained] = report.runs.map(({ test }) => test.loss);
+  expect(trained).toBeLessThan(report.start.original.loss);
+  expect(report.start.repaired).not.toBeNull();
+  const session = await provider.open(await output.bytes());
+  expect(session.inputs[0]?.elemType).toBe('f16');
+  await session.close();
+});
+
+test('few samples are repaired in smaller runs, and too few not at all', async () => {
+  const short = { ...options, epochs: 1, batch: 4, validation: 0, control: false };
+  const few = await finetune(net, { ...short, data: dataOf(12), test: dataOf(4, 6) });
+  expect(few.report.start.repaired).not.toBeNull();
+  const fixed = classifier({
+    inputs: [value('x', 1, [20, 4])],
+    outputs: [value('scores', 1, [20, CLASSES])],
+  });
+  const none = await finetune(fixed, { ...short, batch: 20, data: dataOf(40), test: dataOf(20, 6) });
+  expect(none.report.start.repaired).toBeNull();
+  expect(none.report.notes.join()).toContain('40 training samples are too few for the repair');
 });
 
 test('parts for validation and test may have one class by chance', async () => {

@@ -60,7 +60,7 @@ function arraysOf(path: string, names: LabelledFlags, signal: AbortSignal): Labe
     for (const [name, bytes] of found.files) arrays.push([name, await readNpy(bytes, name, signal)]);
     try {
       const { inputs: columns, targets } = splitArrays(Object.fromEntries(arrays), names);
-      return { ...labelledArrays(columns, targets, inputs), digest: await hashFile(path) };
+      return { ...labelledArrays(columns, targets, inputs), name: path, digest: await hashFile(path) };
     } catch (error) {
       if (!(error instanceof OnnxMishError) || error.where !== undefined) throw error;
       throw withDetails(error, { where: path });
@@ -86,6 +86,7 @@ function imagesOf({ images: folder = '', ...flags }: LabelledFlags, signal: Abor
     const digest = await sha256(JSON.stringify([names, files]));
     return {
       source: 'images',
+      name: folder,
       samples: { ...imageSamples({ labels, decode }, inputs, flags), digest: async () => files },
       targets: labels,
       digest,

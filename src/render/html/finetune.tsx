@@ -9,6 +9,7 @@ import {
   describeSites,
   describeTraining,
   MOVED_HEAD,
+  movedLegend,
   movedRows,
   SCORE_HEAD,
   scoreRows,
@@ -108,10 +109,7 @@ function Moved({ report }: Props) {
             control,
           ])}
         />
-        <p class="soft">
-          Norm of the difference divided by the norm before, in the first seed. The swapped model starts from
-          its repaired weights.
-        </p>
+        <p class="soft">{movedLegend(report)}</p>
       </div>
     </>
   );
