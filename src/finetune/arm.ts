@@ -41,6 +41,10 @@ export function openArm(
   });
 }
 
+/** Returns the original as the teacher of a training, if its outputs are mixed into the targets. */
+export const teacherOf = (original: LoadedModel, { teacher }: ArmOptions): Teacher | undefined =>
+  teacher ? { model: original, share: teacher } : undefined;
+
 /** Returns the settings of a training that decide its result. */
 export function trainerSettings(options: ArmOptions) {
   const { output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs } = options;

@@ -1,3 +1,4 @@
+import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -28,6 +29,16 @@ const DEFAULT_EPOCHS = 6;
 const DEFAULT_OPTIMIZER = { kind: 'rmsprop' } as const;
 const DEFAULT_WARM_UP_SHARE = 0.05;
 
+/** Maximum number of trainings of each arm. */
+const MAX_SEEDS = 1000;
+
+function checkSeeds(seeds = 1): void {
+  if (Number.isInteger(seeds) && seeds >= 1 && seeds <= MAX_SEEDS) return;
+  throw new OnnxMishError('bad-usage', `the number of seeds must be from 1 to ${MAX_SEEDS}, got ${seeds}`, {
+    fix: 'Give fewer seeds',
+  });
+}
+
 /**
  * Swaps the activations of a model, repairs its weights, and trains it with labels. By default the original is trained as
  * long with the same batches, and both are judged on the same test samples. The output is the swapped model of the first
@@ -41,6 +52,7 @@ export async function finetuneModel(
   given: FinetuneOptions & OnProvider & { readonly host: FinetuneHost },
 ): Promise<Finetuned> {
   const begin = performance.now();
+  checkSeeds(given.seeds);
   await given.provider.availability(); // sets `provider.version`, too
   const {
     epochs = DEFAULT_EPOCHS,

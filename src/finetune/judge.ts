@@ -6,7 +6,7 @@ import { findSites, inputOf, siteLabel } from '../mish/sites.js';
 import { type Spliced, splice } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { measureLatency, takingTurns } from '../validate/latency.js';
-import { type ArmOptions, openArm } from './arm.js';
+import { type ArmOptions, openArm, teacherOf } from './arm.js';
 import { feedsOf, withModelSession } from './feeds.js';
 import type { Prepared } from './prepare.js';
 import type { FinetuneReport, FinetuneRun } from './report-schema.js';
@@ -31,9 +31,9 @@ export async function judgeTrained(
   options: ArmOptions,
 ): Promise<Judged> {
   const { start, swap } = prepared;
-  const trained = await trainedModel(start.model, 'swapped', runs, prepared, options);
+  const trained = await trainedModel([original, start.model], 'swapped', runs, prepared, options);
   const control = runs.some(({ run }) => run.arm === 'original')
-    ? await trainedModel(original, 'original', runs, prepared, options)
+    ? await trainedModel([original, original], 'original', runs, prepared, options)
     : undefined;
   const { form } = swap.report;
   const { output, notes } = await finish(trained.output, original, {
@@ -54,14 +54,18 @@ export async function judgeTrained(
 
 /** Returns the trained model of the first seed, with a record of the operation. */
 async function trainedModel(
-  from: LoadedModel,
+  [original, from]: readonly [original: LoadedModel, from: LoadedModel],
   arm: FinetuneRun['arm'],
   runs: readonly FinishedRun[],
   { parts, swap }: Prepared,
   options: ArmOptions,
 ): Promise<{ output: Spliced; model: LoadedModel; remarks: readonly string[] }> {
   const first = runs.find(({ run, state }) => run.arm === arm && state !== undefined);
-  const trainer = await openArm(from, parts, options, first?.run.seed ?? 0, { resume: first?.state });
+  const teacher = teacherOf(original, options);
+  const trainer = await openArm(from, parts, options, first?.run.seed ?? 0, {
+    teacher,
+    resume: first?.state,
+  });
   try {
     const edits = await trainer.edits();
     const model = await editedModel(from, splice(from.document.source, edits));

@@ -31,7 +31,9 @@ export function finetuneNotes(facts: NotedFacts): string[] {
       'the original is much better on the validation samples than on the test samples: it was probably trained on these data, and the validation part says little',
     );
   }
-  if (parts.test < MIN_TEST_SAMPLES) notes.push(`${parts.test} test samples show only large differences`);
+  if (parts.test === 1) notes.push('1 test sample shows no differences');
+  else if (parts.test < MIN_TEST_SAMPLES)
+    notes.push(`${parts.test} test samples show only large differences`);
   if (hasControl && seeds === 1) {
     notes.push(
       'each arm was trained once: the interval covers the test samples, not the variation between trainings',

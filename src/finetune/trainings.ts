@@ -2,7 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { ModelTrainer } from '../train/train-model.js';
-import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf } from './arm.js';
+import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf } from './arm.js';
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
 import type { SampleResults } from './compare-arms.js';
 import type { FinetuneRun } from './report-schema.js';
@@ -78,7 +78,7 @@ async function trainOne(trainings: Trainings, turn: Turn): Promise<FinishedRun> 
   const { seed, arm, finished, current, count } = turn;
   const model = models[arm];
   const trainer = await openArm(model, parts, options, seed, {
-    teacher: options.teacher ? { model: models.original, share: options.teacher } : undefined,
+    teacher: teacherOf(models.original, options),
     resume: current?.current,
     onStep: (step, of, left) => tellProgress(options, { arm, step, of, left, done: finished.length, count }),
   });

@@ -113,6 +113,9 @@ export type ProviderTrainerOptions = TrainerOptions & OnProvider;
 /** Batch size from which batch normalisation is trained by default. */
 export const MIN_BATCH_NORM_SAMPLES = 32;
 
+/** Maximum weight decay; more would turn the sign of weights in a step. */
+const MAX_WEIGHT_DECAY = 1000;
+
 /** Fills in the defaults. Throws `bad-usage` for values that cannot be used. */
 export function resolveSettings(settings: TrainerSettings) {
   const { optimizer = { kind: 'adam' }, loss = 'cross-entropy' } = settings;
@@ -123,6 +126,8 @@ export function resolveSettings(settings: TrainerSettings) {
   checkWhole('the number of epochs', epochs);
   checkWhole('the batch size', batch);
   checkWhole('the patience', patience);
+  checkRange('the weight decay', optimizer.weightDecay ?? 0, 0, MAX_WEIGHT_DECAY);
+  if ('momentum' in optimizer) checkRange('the momentum', optimizer.momentum ?? 0, 0, 1);
   checkRange('the learning rate', rate, 0, Number.MAX_VALUE);
   checkRange('the warm-up', warmUp, 0, epochs);
   checkRange('the label smoothing', labelSmoothing, 0, 1);

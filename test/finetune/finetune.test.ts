@@ -280,6 +280,10 @@ describe('bad input gives one clear error', () => {
     ['samples of another shape', { data: given({ dims: [200, 2] }, labels) }, 'shape'],
     ['too few samples', { data: dataOf(2), test: undefined }, 'too few'],
     ['a share of everything', { validation: 1 }, 'share for validation'],
+    ['no seed', { seeds: 0 }, 'number of seeds'],
+    ['too many seeds', { seeds: 1e9 }, 'number of seeds'],
+    ['a weight decay below 0', { optimizer: { kind: 'adam', weightDecay: -1 } }, 'weight decay'],
+    ['no samples for the test', { test: dataOf(0) }, 'no samples for the test'],
     ['a rate of nothing', { rate: -1 }, 'learning rate'],
   ])('%s', async (_, changed, what) => {
     const failed = finetune(net, { ...options, test: undefined, ...changed });
@@ -358,6 +362,18 @@ test('a model in float16 is repaired and trained', async () => {
   const session = await provider.open(await output.bytes());
   expect(session.inputs[0]?.elemType).toBe('f16');
   await session.close();
+});
+
+test('the original is the teacher of both arms', async () => {
+  const short = { ...options, epochs: 2, calibrate: false };
+  const alone = await finetune(net, short);
+  const taught = await finetune(net, { ...short, teacher: 0.5 });
+  for (const arm of ['swapped', 'original']) {
+    const [first, second] = [alone, taught].map(({ report }) => report.runs.find((run) => run.arm === arm));
+    expect(second?.epochs).toHaveLength(2);
+    expect(second?.test.loss).not.toBe(first?.test.loss);
+  }
+  expect(taught.report.notes.join()).toContain('mixed into the targets');
 });
 
 test('few samples are repaired in smaller runs, and too few not at all', async () => {
