@@ -282,7 +282,7 @@ describe('bad input gives one clear error', () => {
     ['a share of everything', { validation: 1 }, 'share for validation'],
     ['no seed', { seeds: 0 }, 'number of seeds'],
     ['too many seeds', { seeds: 1e9 }, 'number of seeds'],
-    ['a weight decay below 0', { optimizer: { kind: 'adam', weightDecay: -1 } }, 'weight decay'],
+    ['a weight decay below 0', { optimizer: { kind: 'adam' as const, weightDecay: -1 } }, 'weight decay'],
     ['no samples for the test', { test: dataOf(0) }, 'no samples for the test'],
     ['a rate of nothing', { rate: -1 }, 'learning rate'],
   ])('%s', async (_, changed, what) => {
