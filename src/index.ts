@@ -15,6 +15,8 @@ export type { FoldedSite, FoldReport, KeptSite, SiteReport, SkipReport, SwapRepo
 export { type RetargetOptions, type RetargetReport, retarget } from './mish/retarget.js';
 export type { SiteOptions, SkipReason } from './mish/sites.js';
 export { type FormOptions, type SwapOptions, swap } from './mish/swap.js';
+export type { DataFileInMemory } from './onnx/data-in-memory.js';
+export { inlineExternalData } from './onnx/inline-external-data.js';
 export type { ByteSource, ModelInput } from './onnx/source.js';
 export type { Spliced } from './onnx/splice.js';
 export type { OpenData } from './onnx/weights.js';

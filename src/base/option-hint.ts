@@ -18,6 +18,7 @@ export type OptionName =
   | 'undo'
   // files
   | 'allowOutsideData'
+  | 'externalData'
   | 'force'
   | 'outDir'
   | 'output'

@@ -8,6 +8,7 @@ export { getProvider } from './provider-by-name.js';
 export { decodeImage, type ImageFolder, listImages } from './read-images.js';
 export {
   type FileOptions,
+  type MoveOptions,
   outputName,
   retargetFile,
   swapFile,

@@ -49,10 +49,7 @@ export function fileCandidate(
  */
 export async function bytesCandidate(bytes: Uint8Array, name: string): Promise<Candidate> {
   const model = await modelFromBytes(bytes, name);
-  refuseExternal(
-    model.document,
-    'Swap it to a file with `onnx-mish swap`, and give that as the second argument',
-  );
+  refuseExternal(model.document, 'Move the data into the model with `inlineExternalData`, or give its path');
   return candidateOf(model, name);
 }
 

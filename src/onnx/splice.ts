@@ -27,17 +27,20 @@ export function replacing(
  * stay the same. Edits must not overlap.
  */
 export function splice(source: ByteSource, edits: readonly Edit[]): Spliced {
-  return replace(source, [...edits.map(flat), ...lengths(edits)]);
+  return replace(source, [...edits.map(flat), ...lengthPrefixes(edits, ({ bytes }) => bytes.length)]);
 }
 
 const flat = ({ start, end, bytes }: Edit): Replacement => ({ start, end, bytes });
 
-/** Returns the replacements of the length prefixes that the edits change. */
-function lengths(edits: readonly Edit[]): Replacement[] {
+/** Returns the replacements of the length prefixes that the edits change; `sizeOf` returns the new number of bytes. */
+export function lengthPrefixes<E extends Omit<Edit, 'bytes'>>(
+  edits: readonly E[],
+  sizeOf: (edit: E) => number,
+): Replacement[] {
   const growth = new Map<Frame, number>();
   const add = (frame: Frame, bytes: number) => growth.set(frame, (growth.get(frame) ?? 0) + bytes);
-  for (const { frame, start, end, bytes } of edits) {
-    if (frame !== undefined) add(frame, bytes.length - (end - start));
+  for (const edit of edits) {
+    if (edit.frame !== undefined) add(edit.frame, sizeOf(edit) - (edit.end - edit.start));
   }
   const frames = new Set<Frame>();
   for (const inner of growth.keys()) {

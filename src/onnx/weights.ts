@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
-import { type OnnxDocument, type Scope, type StoredTensor, tensorOfConstant } from './document.js';
+import { type OnnxDocument, type Scope, type Span, type StoredTensor, tensorOfConstant } from './document.js';
 import { concat, messageField } from './encode.js';
 import type { GraphIndex } from './graph-index.js';
 import { createReader, walk } from './reader.js';
@@ -73,22 +73,36 @@ export async function readExternal(
   name: string,
   openData: OpenData | undefined,
 ): Promise<Uint8Array> {
-  const fail = (what: string, fix: string) => new OnnxMishError('external-data', what, { where, fix });
   if (openData === undefined) {
-    throw fail(`the data of tensor '${name}' is in another file`, 'Give the model by its path');
+    throw new OnnxMishError('external-data', `the data of tensor '${name}' is in another file`, {
+      where,
+      fix: 'Give the model by its path',
+    });
   }
+  const { data, start } = await externalRange(external, bytes, where, name, openData);
+  return data.read(start, bytes);
+}
+
+/** Opens the file of external data with `bytes` bytes of a tensor, and returns their position. Throws `external-data`. */
+export async function externalRange(
+  external: ReadonlyMap<string, string>,
+  bytes: number,
+  where: string,
+  name: string,
+  openData: OpenData,
+): Promise<{ readonly data: ByteSource; readonly start: number; readonly end: number }> {
   const data = await openData(external.get('location') ?? '');
-  const offset = Number(external.get('offset') ?? 0);
-  const length = Number(external.get('length') ?? data.size - offset);
-  const sound =
-    Number.isSafeInteger(offset) && offset >= 0 && length === bytes && offset + length <= data.size;
-  if (!sound) {
-    throw fail(
-      `the tensor '${name}' should have ${bytes} bytes of '${data.name}' from byte ${offset} on`,
-      'Check that the data file was copied whole and belongs to this model',
-    );
+  const start = Number(external.get('offset') ?? 0);
+  const length = Number(external.get('length') ?? data.size - start);
+  const end = start + length;
+  if (Number.isSafeInteger(start) && start >= 0 && length === bytes && end <= data.size) {
+    return { data, start, end };
   }
-  return data.read(offset, length);
+  throw new OnnxMishError(
+    'external-data',
+    `the tensor '${name}' should have ${bytes} bytes of '${data.name}' from byte ${start} on`,
+    { where, fix: 'Check that the data file was copied whole and belongs to this model' },
+  );
 }
 
 /** Bytes of an element. */
@@ -118,7 +132,7 @@ export function floatBytes(values: ArrayLike<number>, type: FloatType): Uint8Arr
 }
 
 // Fields of TensorProto with data or its location; the schema is proto/onnx.proto3.
-const DATA = { float: 4, int32: 5, raw: 9, double: 10, external: 13, location: 14 };
+export const DATA = { float: 4, int32: 5, raw: 9, double: 10, external: 13, location: 14 };
 const DATA_FIELDS: readonly number[] = Object.values(DATA);
 
 /**
@@ -141,7 +155,7 @@ export async function weightEdit(
 /** Returns the edit that puts a weight's data into a file of external data. All other fields of the tensor stay. */
 export function externalEdit(
   document: OnnxDocument,
-  weight: Weight,
+  weight: Pick<Weight, 'name' | 'tensor'>,
   place: { readonly location: string; readonly offset: number; readonly length: number },
 ): Promise<Edit> {
   const entries = Object.entries(place).map(([key, value]) =>
@@ -158,16 +172,30 @@ const encoder = new TextEncoder();
 const IS_EXTERNAL = Uint8Array.of(DATA.location * 8, 1);
 
 /** Returns the edit that replaces a tensor's data fields. All other fields of the tensor stay. */
-async function dataEdit({ source }: OnnxDocument, { name, tensor }: Weight, data: Uint8Array): Promise<Edit> {
+async function dataEdit(
+  { source }: OnnxDocument,
+  { name, tensor }: Pick<Weight, 'name' | 'tensor'>,
+  data: Uint8Array,
+): Promise<Edit> {
   const { frame } = tensor;
   if (frame === undefined)
     throw new OnnxMishError('bad-usage', `the tensor '${name}' has no place in the file`);
+  const kept = await fieldsWithoutData(source, name, frame);
+  return { start: frame.start, end: frame.end, bytes: concat([...kept, data]), frame };
+}
+
+/** Reads the fields of a tensor, without those with its data or its location. */
+export async function fieldsWithoutData(
+  source: ByteSource,
+  name: string,
+  { start, end }: Span,
+): Promise<Uint8Array[]> {
   const kept: Uint8Array[] = [];
   const reader = createReader(source);
   reader.place = `the tensor '${name}'`;
-  await walk(reader, frame.start, frame.end, (field) => {
+  await walk(reader, start, end, (field) => {
     if (DATA_FIELDS.includes(field.number)) return undefined;
     return source.read(field.start, field.end - field.start).then((bytes) => void kept.push(bytes));
   });
-  return { start: frame.start, end: frame.end, bytes: concat([...kept, data]), frame };
+  return kept;
 }

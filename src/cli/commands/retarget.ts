@@ -10,6 +10,7 @@ import {
   dataAccess,
   fixOptions,
   formOptions,
+  moveOption,
   opsetOption,
   outputOptions,
 } from '../options/options.js';
@@ -24,7 +25,7 @@ export function command(): Command {
       'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
     );
   manyOptions(retarget);
-  outputOptions(retarget, '<model>.<target>.onnx');
+  moveOption(outputOptions(retarget, '<model>.<target>.onnx'));
   opsetOption(fixOptions(formOptions(retarget)))
     .addOption(new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp())
     .option('--no-undo', 'leave out the record from which `undo` restores the original');

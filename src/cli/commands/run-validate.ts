@@ -4,6 +4,7 @@ import { whileUnchanged } from '../../files/unchanged.js';
 import { type FormOptions, swapDocument } from '../../mish/swap.js';
 import { withModel } from '../../node/load-model.js';
 import { bytesCandidate, type Candidate, fileCandidate, validateFiles } from '../../node/validate-files.js';
+import { isPath } from '../../providers/provider.js';
 import { renderTerminal } from '../../render/terminal.js';
 import type { Report } from '../../validate/report-schema.js';
 import type { Thresholds } from '../../validate/thresholds.js';
@@ -90,10 +91,18 @@ async function compareFiles(
 ): Promise<Report> {
   const { signal } = watch;
   const original = await fileCandidate(originalPath, basename(originalPath), signal);
-  const swapped =
-    swappedPath === undefined
-      ? await swappedInMemory(original, flags)
-      : await fileCandidate(swappedPath, basename(swappedPath), signal);
+  const compare = (swapped: Candidate) => compareCandidates(original, swapped, flags, watch);
+  if (swappedPath === undefined) return withSwapped(original, flags, compare);
+  return compare(await fileCandidate(swappedPath, basename(swappedPath), signal));
+}
+
+async function compareCandidates(
+  original: Candidate,
+  swapped: Candidate,
+  flags: Flags,
+  watch: Watch,
+): Promise<Report> {
+  const { signal } = watch;
   const data = await readData(flags, flags.runs, { note: () => {}, signal }); // the report contains the notes
   return validateFiles(original, swapped, {
     providers: flags.providers,
@@ -121,10 +130,21 @@ export function codeOf({ verdicts, providers }: Report): number {
   return providers.some(({ status }) => status === 'unavailable') ? EXIT.unavailable : EXIT.done;
 }
 
-async function swappedInMemory({ model, info }: Candidate, flags: Flags): Promise<Candidate> {
-  const { form, target, beta } = flags;
-  return withModel(model, async ({ document }) => {
-    const { output, report } = await swapDocument(document, { form, target, beta });
-    return bytesCandidate(await output.bytes(), `${info.name} (swapped in memory, ${report.form} form)`);
-  });
+/** Swaps a model while `use` runs: in memory, or beside its data files if it has such files. */
+async function withSwapped<T>(
+  { model, info }: Candidate,
+  { form, target, beta, allowOutsideData }: Flags,
+  use: (swapped: Candidate) => Promise<T>,
+): Promise<T> {
+  return withModel(
+    model,
+    async ({ document, withEdited }) => {
+      const { output, report } = await swapDocument(document, { form, target, beta });
+      const name = `${info.name} (swapped in memory, ${report.form} form)`;
+      return withEdited(output, async (copy) =>
+        use(isPath(copy) ? await fileCandidate(copy, name) : await bytesCandidate(copy, name)),
+      );
+    },
+    { session: { allowOutsideData } },
+  );
 }

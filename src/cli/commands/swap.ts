@@ -28,6 +28,7 @@ import {
   dataAccess,
   fixOptions,
   formOptions,
+  moveOption,
   opsetOption,
   outputOptions,
   siteOptions,
@@ -43,7 +44,7 @@ export function command(): Command {
       'Replaces ReLU and LeakyReLU nodes with Mish, or with the activation of --to. Every other byte of the model stays as it is.',
     );
   manyOptions(swap);
-  outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to');
+  moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'));
   activationOptions(swap);
   opsetOption(fixOptions(formOptions(swap)));
   swap.option(

@@ -4,6 +4,7 @@ import { inWords } from '../../base/in-words.js';
 import { LAYOUTS } from '../../data/images.js';
 import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
+import { EXTERNAL_DATA } from '../../onnx/external-data-choices.js';
 import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
 
@@ -55,6 +56,13 @@ const many = {
   junit: text('JUnit XML file with a case for each model, relative to this file'),
 };
 
+const weights = {
+  externalData: choice(
+    EXTERNAL_DATA,
+    'Place of the weights: in the model, in the present data files, or in one data file',
+  ),
+};
+
 const output = {
   outDir: text('Folder for outputs, relative to this file'),
   force: flag('Overwrite existing outputs'),
@@ -85,6 +93,7 @@ const swap = z
   .strictObject({
     ...many,
     ...output,
+    ...weights,
     ...forms,
     ...sites,
     ...data,
@@ -118,6 +127,7 @@ const retarget = z
   .strictObject({
     ...many,
     ...output,
+    ...weights,
     ...forms,
     fix: flag(FIX),
     opset: some('Opset to raise the model to, if its operators mean the same in that opset'),

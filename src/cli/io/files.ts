@@ -9,7 +9,8 @@ import { checkTarget, isDevice } from '../../files/write-atomically.js';
 import { streamModel, writeModel } from '../../files/write-model.js';
 import { withSink } from '../../files/write-stream.js';
 import { loadedModel } from '../../node/load-model.js';
-import type { FileOptions, Written } from '../../node/transform-file.js';
+import { withMovedData } from '../../node/move-data.js';
+import type { MoveOptions, Written } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { type ByteSource, toSource } from '../../onnx/source.js';
@@ -79,7 +80,7 @@ export async function outputArgument(input: string, output: string | undefined):
 export async function piped<Report>(
   input: string,
   output: string,
-  options: FileOptions,
+  options: MoveOptions,
   work: (document: OnnxDocument) => Promise<{ output: Spliced; report: Report }>,
 ): Promise<Written<Report>> {
   const toStream = output !== '-' && (await isPiped(output));
@@ -88,10 +89,25 @@ export async function piped<Report>(
   const source = await modelArgument(input, options.signal);
   try {
     const document = await scan(source);
+    if (options.externalData === 'inline' && !(await isPiped(input)))
+      return await withMovedData(input, document, 'inline', output, options, source.checkUnchanged, (moved) =>
+        send(moved.document),
+      );
     refuseExternal(
       document,
       'Name files for input and output: a model with external data cannot go through a pipe',
     );
+    if (options.externalData === 'file')
+      throw new OnnxMishError('bad-usage', 'a pipe has no folder for a data file', {
+        where: output,
+        fix: 'Name files for input and output',
+      });
+    return await send(document);
+  } finally {
+    await source.close();
+  }
+
+  async function send(document: OnnxDocument): Promise<Written<Report>> {
     const { output: model, report } = await work(document);
     if (output === '-') await streamModel(model, standardOutput(), options);
     else if (toStream) {
@@ -99,8 +115,6 @@ export async function piped<Report>(
     } else await writeModel(model, output, options);
     await source.checkUnchanged(); // the output is already sent, but the error still tells the user
     return { output, copied: [], report };
-  } finally {
-    await source.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { FileOptions, Written } from '../../node/transform-file.js';
+import type { MoveOptions, Written } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { progress } from '../text/progress.js';
@@ -9,7 +9,7 @@ import { goesThrough, isPiped, outputArgument, piped } from './files.js';
 import { useLessMemory } from './lean-memory.js';
 
 /** Options of every transformation. */
-export type TransformFlags = FileOptions & { readonly json?: boolean | undefined };
+export type TransformFlags = MoveOptions & { readonly json?: boolean | undefined };
 
 /** Transformation of a model: `file` reads and writes files, `document` is for pipes. */
 interface Transformation<Options, Report> {
@@ -39,5 +39,13 @@ export async function runTransformation<Options extends TransformFlags, Report e
   ).finally(bar.end);
   if (flags.json) return sayJson({ input, ...written, ...report });
   const head = `${clean(input)} → ${clean(written.output)}`;
-  say([head, ...describe(report), ...describeCopied(written.copied)].join('\n'));
+  const moved = describeMoved(flags.externalData, written.data);
+  say([head, ...describe(report), ...describeCopied(written.copied), ...moved].join('\n'));
+}
+
+/** Describes where the weights of an output are, if they were moved. */
+function describeMoved(choice: MoveOptions['externalData'], data: string | undefined): string[] {
+  if (choice === 'inline') return ['  the weights are in the model, where undo leaves them'];
+  if (data === undefined) return [];
+  return [`  the weights are in ${clean(data)}, where undo leaves them`];
 }

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
+import { EXTERNAL_DATA } from '../../onnx/external-data-choices.js';
 
 // Options that several commands share.
 
@@ -114,6 +115,13 @@ export function dataAccess(command: Command): Command {
     '--allow-outside-data',
     'also read external data outside of the model’s folder; only for models that you trust',
   );
+}
+
+/** Adds --external-data to a command that writes a model. */
+export function moveOption(command: Command): Command {
+  const where =
+    'where the weights go: inline (into the model), file (into <output>.data) or keep (default: keep, with copies in another folder)';
+  return command.addOption(new Option('--external-data <where>', where).choices(EXTERNAL_DATA));
 }
 
 /** Adds --json and --debug to a command. */

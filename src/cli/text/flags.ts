@@ -13,6 +13,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   deviceId: '--device-id',
   dims: '--dim',
   exclude: '--exclude',
+  externalData: '--external-data',
   force: '--force',
   form: '--form',
   images: '--images',
