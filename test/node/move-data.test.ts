@@ -38,6 +38,7 @@ test('inline writes one file, and undo restores the model with its weights insid
   const { copied, data, report } = await swapFile(folder.input, { output, externalData: 'inline' });
   expect([copied, data, report.sites.length]).toEqual([[], undefined, 1]);
   expect((await folder.list()).filter((name) => name.startsWith('out/'))).toEqual([
+    'out/',
     'out/.keep',
     'out/net.onnx',
   ]);
