@@ -29,7 +29,12 @@ const landscape = z.object({
   losses: z
     .array(z.number().nullable())
     .describe('Loss at each point, row by row: points × points numbers; null for a loss that is not finite'),
-  roughness: z.number().nullable().describe('Roughness of the surface; null if too few losses are finite'),
+  roughness: z
+    .number()
+    .nullable()
+    .describe(
+      'Share of the ups and downs of the logarithms, along rows and columns, that a single valley would not have; null if too few losses are finite',
+    ),
   images: count.describe('Number of test samples that each loss is computed from'),
 });
 

@@ -14,9 +14,9 @@ const surface = (f: (a: number, b: number) => number, points = POINTS) =>
 const rough = (f: (a: number, b: number) => number, points = POINTS) =>
   roughnessOf(surface(f, points), points) ?? Number.NaN;
 
-const bowl = (a: number, b: number) => 2 * a * a + 0.5 * b * b + 0.3 * a * b;
+const bowl = (a: number, b: number) => 0.2 + 2 * a * a + 0.5 * b * b + 0.3 * a * b;
 const ripple = (height: number) => (a: number, b: number) =>
-  bowl(a, b) + height * Math.sin(17 * a) * Math.sin(17 * b);
+  bowl(a, b) + height * (1 + Math.sin(17 * a) * Math.sin(17 * b));
 
 describe('what is smooth', () => {
   test('a convex surface has roughness 0', () => {
@@ -53,8 +53,8 @@ describe('what is rough', () => {
 
   test('noise is rougher than ripples, which are rougher than two valleys', () => {
     const random = createRandom(5);
-    const noise = rough(() => normal(random));
-    const valleys = rough((a, b) => (a * a - 0.4) ** 2 + b * b);
+    const noise = rough(() => Math.exp(normal(random)));
+    const valleys = rough((a, b) => 0.05 + (a * a - 0.4) ** 2 + b * b);
     expect(noise).toBeGreaterThan(0.8);
     expect(rough(ripple(0.3))).toBeLessThan(noise);
     expect(valleys).toBeLessThan(rough(ripple(0.3)));
@@ -62,9 +62,9 @@ describe('what is rough', () => {
   });
 
   test('the value is the one that is calculated by hand', () => {
-    // Rows 1 4 2, 3 3 3 and 0 5 0 vary by 5, 0 and 10; a single valley needs 1, 0 and 0 of it. Columns 1 3 0, 4 3 5 and
-    // 2 3 0 vary by 5, 3 and 4; a single valley needs 1, 3 and 2.
-    const losses = [1, 4, 2, 3, 3, 3, 0, 5, 0];
+    // The binary logarithms of these losses: rows 1 4 2, 3 3 3 and 0 5 0 vary by 5, 0 and 10; a single valley needs 1, 0 and 0
+    // of it. Columns 1 3 0, 4 3 5 and 2 3 0 vary by 5, 3 and 4; a single valley needs 1, 3 and 2.
+    const losses = [1, 4, 2, 3, 3, 3, 0, 5, 0].map((power) => 2 ** power);
     const rows = [1 - 1 / 5, 0, 1];
     const columns = [1 - 1 / 5, 0, 1 - 2 / 4];
     const sum = [...rows, ...columns].reduce((total, share) => total + share, 0);
@@ -72,11 +72,17 @@ describe('what is rough', () => {
   });
 });
 
-test('scale, offset and direction do not change it; a finer grid hardly does', () => {
+test('scale and direction do not change it; a finer grid hardly does', () => {
   const value = rough(ripple(0.2));
-  expect(rough((a, b) => 7 * ripple(0.2)(a, b) - 40)).toBeCloseTo(value, 9);
+  expect(rough((a, b) => 7 * ripple(0.2)(a, b))).toBeCloseTo(value, 9);
   expect(rough((a, b) => ripple(0.2)(b, -a))).toBeCloseTo(value, 9);
   expect(Math.abs(rough(ripple(0.2), 61) - value)).toBeLessThan(0.03);
+});
+
+test('high walls do not hide the ridges at the bottom', () => {
+  const walled = (height: number) =>
+    rough((a, b) => ripple(0.2)(a, b) * (Math.abs(a) > 0.85 || Math.abs(b) > 0.85 ? height : 1));
+  expect(walled(1e4)).toBeGreaterThan(walled(1) / 20);
 });
 
 test('points without a loss are left out', () => {
