@@ -29,7 +29,7 @@ test('seen from above, a surface is a square; from the side, its heights', () =>
 test('every view fits into the picture', () => {
   for (const height of [0, 1])
     for (let turn = -3; turn < 3; turn += 0.1)
-      for (const tilt of [0.15, 0.6, 1])
+      for (const tilt of [0.15, 0.6, 0.9])
         for (const { corners } of surfaceFaces([height, height, height, height], [0], 2, { turn, tilt }))
           for (const [across, down] of corners.map((corner) => surfacePoint(corner).split(',').map(Number))) {
             expect(across).toBeGreaterThan(0);

@@ -25,8 +25,8 @@ export function Landscapes({ landscapes }: { landscapes: readonly NamedLandscape
         Mean loss on {images} test samples around the trained weights of the first seed, along two random
         directions that all activations share. Each filter of a direction has the norm of the weight’s filter
         (Li et al. 2018). The axes count such norms, and the cross marks the trained weights. Biases and the
-        parameters of normalisations stay. Roughness: the share of the ups and downs along rows and columns
-        that a single valley would not have; 0 is a smooth bowl.
+        parameters of normalisations stay. Roughness: the share of the ups and downs of the loss’s logarithm,
+        along rows and columns, that a single valley would not have; 0 is a smooth bowl.
       </p>
       <Scale scale={scale} />
       <label class="turn" hidden>

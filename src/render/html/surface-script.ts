@@ -1,10 +1,10 @@
 // Turns surfaces in a page. The page shows them without this script as well.
 import { DEFAULT_VIEW } from '../surface.js';
 
-const [CENTRE, MIDDLE, SCALE] = [200, 165, 112];
+const [CENTRE, MIDDLE, SCALE] = [200, 150, 104];
 
 /** Height of a surface's picture. */
-export const SURFACE_HEIGHT = 330;
+export const SURFACE_HEIGHT = 300;
 
 /** Returns the place of a projected point in the picture. */
 export const surfacePoint = ([across, down]: readonly [number, number]): string =>
@@ -64,7 +64,7 @@ if (slider !== null) {
       if (!svg.hasPointerCapture(event.pointerId)) return;
       const half = 2 * Math.PI;
       view.turn = ((view.turn + event.movementX / 150 + 3 * Math.PI) % half + half) % half - Math.PI;
-      view.tilt = Math.max(0.15, Math.min(1, view.tilt + event.movementY / 200));
+      view.tilt = Math.max(0.15, Math.min(0.9, view.tilt + event.movementY / 200));
       slider.value = (view.turn * 180) / Math.PI;
       repaint();
     });
