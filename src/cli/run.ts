@@ -5,6 +5,7 @@ import { applyConfig } from './config/apply-config.js';
 import { EXIT, exitCode, reportError } from './io/exit.js';
 import { projectFolder } from './io/project.js';
 import { renewProgress } from './text/progress.js';
+import { MAX_HELP_WIDTH, reflow } from './text/reflow.js';
 import { renewWords } from './text/say.js';
 import { finishOutput, print, renewOutput } from './text/stdout.js';
 import { clean } from './text/text.js';
@@ -22,21 +23,24 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }
   report: () => import('./commands/report.js'),
   ui: () => import('./commands/ui.js'),
   doctor: () => import('./commands/doctor.js'),
+  completion: () => import('./commands/completion.js'),
 };
 
 const EXAMPLES = `
 Examples:
-  $ onnx-mish swap model.onnx                     write model.mish.onnx beside it
-  $ onnx-mish swap model.onnx --target cpu        in the form that is fast on the CPU
-  $ onnx-mish swap 'zoo/**/*.onnx' --out-dir out  many models, in the folders in which they are
-  $ onnx-mish validate model.onnx model.mish.onnx how far apart they are, and how fast each is
-  $ onnx-mish undo model.mish.onnx                the original again, byte for byte
+  $ onnx-mish swap model.onnx                      write model.mish.onnx
+  $ onnx-mish swap model.onnx --target cpu         the form that is fast on CPUs
+  $ onnx-mish swap 'zoo/**/*.onnx' --out-dir out   many models, folders and all
+  $ onnx-mish validate model.onnx model.mish.onnx  how far apart, and how fast
+  $ onnx-mish undo model.mish.onnx                 the original, byte for byte
+  $ onnx-mish help swap                            the options of a command
 
 The output - is standard output; messages and JSON then go to standard error.
 
 Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider or a package is missing.`;
 
-async function parse(argv: readonly string[]): Promise<void> {
+async function parse(given: readonly string[]): Promise<void> {
+  const argv = withoutHelpCommand(given);
   const program = new Command('onnx-mish')
     .description('Replace ReLU and LeakyReLU in trained ONNX models with Mish, and measure the effect.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -45,9 +49,10 @@ async function parse(argv: readonly string[]): Promise<void> {
     .hook('preAction', (_, called) => applyConfig(called))
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for the options)');
-  const chosen = COMMANDS[argv[2] ?? ''];
+  const chosen = Object.hasOwn(COMMANDS, argv[2] ?? '') ? COMMANDS[argv[2] ?? ''] : undefined;
   const version = argv[2] === '-V' || argv[2] === '--version';
-  for (const load of chosen !== undefined ? [chosen] : version ? [] : Object.values(COMMANDS)) {
+  const isAlone = chosen !== undefined && argv[2] !== 'completion'; // completion describes all commands
+  for (const load of isAlone ? [chosen] : version ? [] : Object.values(COMMANDS)) {
     const { command } = await load();
     program.addCommand(prepare(command()));
   }
@@ -56,15 +61,25 @@ async function parse(argv: readonly string[]): Promise<void> {
   await program.parseAsync(argv);
 }
 
+/** Returns the arguments with `help swap` as `swap --help`, and `help` as `--help`. */
+function withoutHelpCommand(argv: readonly string[]): readonly string[] {
+  if (argv[2] !== 'help') return argv;
+  const [node = '', main = '', , command] = argv;
+  if (command === undefined || command.startsWith('-')) return [node, main, '--help'];
+  // Commander would print the help of all commands for an unknown one.
+  return [node, main, command, ...(Object.hasOwn(COMMANDS, command) ? ['--help'] : [])];
+}
+
 /** Makes commander throw errors instead of ending the process, so that `exitCode` decides on all exit codes. */
 function prepare(command: Command): Command {
   return (
     command
       .helpOption('-h, --help', 'print this help')
+      .configureHelp({ helpWidth: Math.min(process.stdout.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH) })
       .exitOverride()
       // Commander prints arguments, and a shell's `*` can make any file name an argument.
       .configureOutput({
-        writeOut: print,
+        writeOut: (text) => print(reflow(text)),
         outputError: (text, write) => write(text.split('\n').map(clean).join('\n')),
       })
       .showHelpAfterError('(add --help for the options)')

@@ -5,6 +5,7 @@ import {
   beta,
   collectValues,
   commonOptions,
+  configOptions,
   count,
   dataAccess,
   formOptions,
@@ -44,15 +45,15 @@ export function command(): Command {
       'Replaces activations with Mish, or with the activation of --to, and recomputes the weights after them so that the outputs stay close to the original’s. Needs typical samples, but no labels.',
     )
     .argument('<model>', 'the original, an ONNX file');
-  outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false });
-  activationOptions(command);
   dataOptions(command, 'random for noise, which repairs little').option(
     '--samples <number>',
     'maximal number of samples',
     some,
     512,
   );
-  formOptions(siteOptions(command))
+  const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
+  siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
+  formOptions(command)
     .option(
       '--beta <number>',
       'sharpness β of all sites: 1 is Mish; auto raises the default until the budget of --keep holds',
@@ -67,9 +68,6 @@ export function command(): Command {
       '--keep <limit>',
       'budget of --beta auto: agreement>=0.98, sqnr>=30, top1-drop<=0.5 (repeatable)',
       collectValues,
-    )
-    .addOption(
-      new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
     )
     .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes')
     .option(
@@ -89,10 +87,11 @@ export function command(): Command {
       positive,
     )
     .option('--steps <number>', 'gradient steps on all layers together; 0 for none', count, 200)
-    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count)
+    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count);
+  outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false })
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
     .option('--all', 'list every layer, not only the first and last');
-  return commonOptions(dataAccess(command))
+  return commonOptions(configOptions(dataAccess(command)))
     .addHelpText('after', HELP)
     .action(async (model: string, flags: Flags) => {
       const { run } = await import('./run-calibrate.js'); // slow to load, and not needed for help

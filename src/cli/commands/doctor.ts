@@ -7,7 +7,7 @@ import { PROVIDERS, type ProviderName } from '../../providers/provider.js';
 import { WEB_PROVIDERS, webFacts } from '../../providers/web-providers.js';
 import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
 import { toleranceFor } from '../../validate/tolerance.js';
-import { commonOptions, list } from '../options/options.js';
+import { commonOptions, configOptions, list } from '../options/options.js';
 import { withFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, columns, plural } from '../text/text.js';
@@ -37,7 +37,7 @@ export function command(): Command {
       list,
     )
     .option('--yes', 'with --install: do not ask');
-  return commonOptions(command)
+  return commonOptions(configOptions(command))
     .addHelpText(
       'after',
       `

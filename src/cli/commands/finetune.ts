@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { GROUPS } from '../options/groups.js';
 import { imageOptions } from '../options/image-options.js';
 import {
   activationOptions,
   collectValues,
   commonOptions,
+  configOptions,
   count,
   dataAccess,
   formOptions,
@@ -49,30 +51,31 @@ export function command(): Command {
       'Replaces activations with Mish, or with the activation of --to, repairs the weights and trains the model with labels. Trains the original as long, to show what the swap is worth.',
     )
     .argument('<model>', 'the original, an ONNX file');
-  outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false });
-  activationOptions(command);
   command
+    .optionsGroup(GROUPS.samples)
     .option('--data <path>', 'samples: an .npz with an array for each input')
     .option('--labels <array>', 'array of the .npz with the classes')
     .option('--targets <array>', 'array of the .npz with other targets, in the shape of the output');
   imageOptions(command)
+    .option('--samples <number>', 'maximal number of images, taken evenly from all', some)
     .option('--validation <share>', 'share of the samples for validation', share, 0.1)
     .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
   trainingOptions(command);
-  formOptions(siteOptions(command))
-    .option('--beta <number>', 'sharpness β (default: 1)', number)
-    .addOption(
-      new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)').choices(['mish', 'mixture']),
-    )
+  const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
+  siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
+  formOptions(command).option('--beta <number>', 'sharpness β (default: 1)', number);
+  command
+    .optionsGroup(GROUPS.training)
     .option('--no-calibrate', 'train from the plain swap, without repair')
     .option('--no-control', 'do not train the original; the report then says nothing about the activation')
     .option('--seeds <number>', 'number of trainings of each arm; the first is written', some, 1)
     .option('--seed <number>', 'seed of the split and of the batches', count, 0)
     .option('--resume [file]', 'go on from a checkpoint (default: the one beside the output)')
-    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count)
+    .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count);
+  outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false })
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
     .option('--all', 'list every weight and site');
-  return commonOptions(dataAccess(command))
+  return commonOptions(configOptions(dataAccess(command)))
     .addHelpText('after', HELP)
     .action(async (model: string, flags: Flags) => {
       const { run } = await import('./run-finetune.js'); // slow to load, and not needed for help
@@ -83,6 +86,7 @@ export function command(): Command {
 /** Adds the settings of the training. */
 function trainingOptions(command: Command): void {
   command
+    .optionsGroup(GROUPS.training)
     .option('--epochs <number>', 'passes over the training samples', some, 6)
     .option('--batch <number>', 'samples in a step (default: 64, or what the model takes)', some)
     .addOption(

@@ -5,6 +5,7 @@ import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.
 import { noteOnMinusInfinity } from '../../mish/notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions } from '../options/data-options.js';
+import { GROUPS } from '../options/groups.js';
 import { chooseModels, MANY_HELP, manyOptions, refuseForMany } from '../options/many-options.js';
 import { commonOptions, configOptions, count, dataAccess, siteOptions } from '../options/options.js';
 import { describeDoubts, describeSkipped } from '../text/describe-swap.js';
@@ -18,15 +19,17 @@ export function command(): Command {
     .description(
       'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also statistics of each activation’s input: dead units, spread, share in Mish’s dip.',
     );
-  manyOptions(command, { writes: false });
-  siteOptions(command).option('--all', 'list every site, not only the first');
+  siteOptions(command);
   dataOptions(command, 'random for noise; without samples the model is not run')
     .option('--samples <number>', 'maximal number of samples (default: 256; 32 for noise)', atLeastOne)
+    .optionsGroup(GROUPS.output)
     .option(
       '--report <file>',
       'write the statistics as a single self-contained HTML file; - is standard output',
     )
-    .option('-f, --force', 'overwrite the report if it exists');
+    .option('-f, --force', 'overwrite the report if it exists')
+    .option('--all', 'list every site, not only the first');
+  manyOptions(command, { writes: false });
   return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(
       'after',

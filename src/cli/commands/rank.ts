@@ -1,6 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { dataOptions } from '../options/data-options.js';
-import { commonOptions, count, dataAccess, formOptions, number, siteOptions } from '../options/options.js';
+import { GROUPS } from '../options/groups.js';
+import {
+  commonOptions,
+  configOptions,
+  count,
+  dataAccess,
+  formOptions,
+  number,
+  siteOptions,
+} from '../options/options.js';
 import type { Flags } from './run-rank.js';
 
 export function command(): Command {
@@ -15,18 +24,19 @@ export function command(): Command {
     'maximal number of samples (default: 256; 32 for noise)',
     atLeastOne,
   );
-  formOptions(siteOptions(command)).option('--beta <number>', 'sharpness β of Mish', number);
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
+  siteOptions(command).addOption(leaky.choices(['mish', 'mixture']));
+  formOptions(command).option('--beta <number>', 'sharpness β of Mish', number);
   const top = new Option(
     '--top <number>',
     'measure only this many sites, the most harmless by the estimate',
   ).argParser(count);
   command
-    .addOption(leaky.choices(['mish', 'mixture']))
+    .optionsGroup(GROUPS.measures)
     .addOption(new Option('--estimate', 'rank by the estimate, without measurements').conflicts('top'))
     .addOption(top)
     .option('--resume <file>', 'continue the ranking in this file, and save it after every site');
-  return commonOptions(dataAccess(command))
+  return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(
       'after',
       `

@@ -1,16 +1,17 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
 import type { Report } from '../../validate/report-schema.js';
 import { readJson } from '../io/files.js';
 import { checkViews, type ViewFlags, writeTextTo, writeViews } from '../io/views.js';
-import { commonOptions } from '../options/options.js';
+import { commonOptions, configOptions } from '../options/options.js';
 import { hasColour } from '../text/colour.js';
 import { reportWithFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
 
 interface Flags extends ViewFlags {
+  report?: string;
   json?: boolean;
 }
 
@@ -22,10 +23,11 @@ export function command(): Command {
     )
     .argument('<report>', 'an onnx-mish/report@2 (or @1) or finetune@1; - is standard input')
     .argument('[later]', 'a later report to compare with the first')
-    .option('--html <file>', 'write a single self-contained HTML file; - is standard output')
+    .option('--report <file>', 'write a single self-contained HTML file; - is standard output')
+    .addOption(new Option('--html <file>', 'earlier name of --report').hideHelp())
     .option('--junit <file>', 'write JUnit XML for a build server; - is standard output')
     .option('-f, --force', 'overwrite existing files');
-  return commonOptions(command)
+  return commonOptions(configOptions(command))
     .addHelpText(
       'after',
       `
@@ -33,10 +35,11 @@ The exit code says whether the report could be shown, not what is in it.
 
 Examples:
   $ onnx-mish report run.json
-  $ onnx-mish report run.json --html run.html --junit run.xml
+  $ onnx-mish report run.json --report run.html --junit run.xml
   $ onnx-mish report before.json after.json`,
     )
-    .action(async (path: string, later: string | undefined, flags: Flags) => {
+    .action(async (path: string, later: string | undefined, given: Flags) => {
+      const flags = { ...given, html: given.report ?? given.html };
       await (later === undefined ? show(path, flags) : compare(path, later, flags));
     });
 }
@@ -62,7 +65,7 @@ async function showFinetune(report: FinetuneReport, path: string, { html, junit,
       'bad-usage',
       'the report of a fine-tuning has no verdicts to write as JUnit XML',
       {
-        fix: 'Give --html, or a report of validate',
+        fix: 'Give --report, or a report of validate',
       },
     );
   }

@@ -24,11 +24,14 @@ export function command(): Command {
     .description(
       'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
     );
+  opsetOption(fixOptions(formOptions(retarget))).addOption(
+    new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp(),
+  );
+  moveOption(outputOptions(retarget, '<model>.<target>.onnx')).option(
+    '--no-undo',
+    'leave out the record from which `undo` restores the original',
+  );
   manyOptions(retarget);
-  moveOption(outputOptions(retarget, '<model>.<target>.onnx'));
-  opsetOption(fixOptions(formOptions(retarget)))
-    .addOption(new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp())
-    .option('--no-undo', 'leave out the record from which `undo` restores the original');
   return commonOptions(configOptions(dataAccess(retarget)))
     .addHelpText(
       'after',

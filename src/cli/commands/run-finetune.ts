@@ -33,6 +33,7 @@ export interface Flags extends FormOptions, LabelledFlags, Pick<SwapOptions, 'to
   leaky?: 'mish' | 'mixture';
   beta?: number;
   validation: number;
+  samples?: number;
   epochs: number;
   batch?: number;
   loss: LossName;
@@ -81,7 +82,12 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const signal = interruptible();
   const session = { threads: flags.threads, allowOutsideData };
   const bar = steps();
-  const options = { ...optionsOf(flags, checkpoint), ...readLabelled(flags, signal), signal, session };
+  const options = {
+    ...optionsOf(flags, checkpoint),
+    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal),
+    signal,
+    session,
+  };
   const work = async (model: LoadedModel) => {
     const fileName = basename(output);
     if (model.document.external.length > 0)

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { limitSamples } from '../../data/limit-samples.js';
 import { isStream } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { type FormOptions, swapDocument } from '../../mish/swap.js';
@@ -24,7 +25,9 @@ import { clean } from '../text/text.js';
 export interface Flags extends FormOptions, Thresholds, DataFlags, ManyFlags {
   beta?: number;
   providers?: string[];
-  runs: number;
+  samples?: number;
+  /** Earlier name of `samples`, for random inputs. */
+  runs?: number;
   threads?: number;
   browser?: string;
   timeout: number;
@@ -65,6 +68,9 @@ export async function run(
   process.exitCode = codeOf(report);
 }
 
+/** Default number of random inputs. */
+const DEFAULT_RUNS = 4;
+
 interface Watch {
   readonly signal: AbortSignal;
   readonly onProgress?: ((step: string) => void) | undefined;
@@ -103,7 +109,14 @@ async function compareCandidates(
   watch: Watch,
 ): Promise<Report> {
   const { signal } = watch;
-  const data = await readData(flags, flags.runs, { note: () => {}, signal }); // the report contains the notes
+  const { samples, images, limit } = flags;
+  const read = images === undefined ? flags : { ...flags, limit: limit ?? samples };
+  const noise = samples ?? flags.runs ?? DEFAULT_RUNS;
+  const dataOf = await readData(read, noise, { note: () => {}, signal }); // the report contains the notes
+  const data: typeof dataOf = (inputs, outputs, dims) => {
+    const all = dataOf(inputs, outputs, dims);
+    return samples === undefined || all.source === 'seed' ? all : limitSamples(all, samples);
+  };
   return validateFiles(original, swapped, {
     providers: flags.providers,
     data,

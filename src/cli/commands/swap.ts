@@ -11,6 +11,7 @@ import type { OpenData } from '../../onnx/weights.js';
 import { isPiped, modelArgument, readJson } from '../io/files.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { type DataFlags, dataOptions } from '../options/data-options.js';
+import { GROUPS } from '../options/groups.js';
 import {
   chooseModels,
   MANY_HELP,
@@ -43,25 +44,22 @@ export function command(): Command {
     .description(
       'Replaces ReLU and LeakyReLU nodes with Mish, or with the activation of --to. Every other byte of the model stays as it is.',
     );
-  manyOptions(swap);
-  moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'));
-  activationOptions(swap);
-  opsetOption(fixOptions(formOptions(swap)));
-  swap.option(
-    '--beta <number>',
-    'sharpness β of x·tanh(softplus(βx)), or of Swish x·σ(βx): ∞ is ReLU; auto: the smallest that --keep allows',
-    beta,
-  );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
-  swap.addOption(leaky.choices(['mish', 'mixture']));
-  swap.option('--fold', 'multiply β into the weights around a site where possible, which saves nodes');
   const plan = new Option('--plan <file>', 'swap the sites of an edited plan, with the options in the plan');
   plan.conflicts(['to', 'alpha', 'form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep']);
-  siteOptions(swap)
-    .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
+  siteOptions(activationOptions(swap))
+    .addOption(leaky.choices(['mish', 'mixture']))
     .addOption(plan)
-    .option('--strict', 'fail (exit code 1) if an activation is skipped')
-    .option('--no-undo', 'leave out the record from which `undo` restores the original')
+    .option('--strict', 'fail (exit code 1) if an activation is skipped');
+  opsetOption(fixOptions(formOptions(swap)))
+    .option(
+      '--beta <number>',
+      'sharpness β of x·tanh(softplus(βx)), or of Swish x·σ(βx): ∞ is ReLU; auto: the smallest that --keep allows',
+      beta,
+    )
+    .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes');
+  swap
+    .optionsGroup(GROUPS.samples)
     .option(
       '--keep <limit>',
       'swap only as many sites as this limit on samples allows (repeatable)',
@@ -72,6 +70,10 @@ export function command(): Command {
     'maximal number of samples for --keep (default: 512; 32 for noise)',
     count,
   );
+  moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'))
+    .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
+    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+  manyOptions(swap);
   return commonOptions(configOptions(dataAccess(swap)))
     .addHelpText('after', HELP)
     .action(run);
@@ -85,12 +87,12 @@ Forms:
 
 LeakyRelu of slope α:
   mish      Mish, whatever α is (the default)
-  mixture   αx + (1 - α)·Mish: no longer Mish itself, but with --beta it tends to this LeakyRelu, as Mish tends to Relu
+  mixture   αx + (1 - α)·Mish: no longer Mish itself; with --beta it tends to this LeakyRelu, as Mish tends to Relu
 
 Other activations (--to):
-  relu, leakyrelu, swish (or silu), gelu, hardswish, elu are written with the operators of the model's opset, and replace
-  relu, leakyrelu and mish by default; --only names other kinds, also those written out in several nodes.
-  The output is <model>.<activation>.onnx. --form, --leaky and --beta auto are for Mish, --beta for Mish and Swish.
+relu, leakyrelu, swish (or silu), gelu, hardswish, elu are written with the operators of the model's opset, and replace
+relu, leakyrelu and mish by default; --only names other kinds, also those written out in several nodes.
+The output is <model>.<activation>.onnx. --form, --leaky and --beta auto are for Mish, --beta for Mish and Swish.
 
 A budget, with --keep and samples (--data or --images):
   agreement>=0.99  the share of rows whose top class stays, where an output looks like class scores

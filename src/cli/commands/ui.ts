@@ -7,7 +7,7 @@ import { type PageServer, servePage } from '../../providers/browser/server.js';
 import { HANDED_HASH } from '../../web/workbench/protocol.js';
 import { interruptible } from '../io/exit.js';
 import { notAFolder } from '../options/many-options.js';
-import { commonOptions, count, dataAccess } from '../options/options.js';
+import { commonOptions, configOptions, count, dataAccess } from '../options/options.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, integer } from '../text/text.js';
 import { exportWorkbench, handedFiles, policyOf, workbenchFiles } from './workbench-files.js';
@@ -29,7 +29,7 @@ export function command(): Command {
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .option('--no-open', 'print the address, and do not open a browser')
     .option('--export <folder>', 'write the page as static files for any web server, and do not serve');
-  return commonOptions(dataAccess(ui))
+  return commonOptions(configOptions(dataAccess(ui)))
     .addHelpText(
       'after',
       `

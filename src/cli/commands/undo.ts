@@ -13,8 +13,8 @@ export function command(): Command {
   const undo = new Command('undo')
     .summary('restore the model from before the swap')
     .description('Restores the model from before the last swap or retarget, byte for byte.');
-  manyOptions(undo);
   outputOptions(undo, '<model>.undone.onnx');
+  manyOptions(undo);
   return commonOptions(configOptions(dataAccess(undo)))
     .addHelpText(
       'after',

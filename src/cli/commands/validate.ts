@@ -4,6 +4,7 @@ import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
 import { withLimits } from '../../validate/thresholds.js';
 import { dataOptions } from '../options/data-options.js';
+import { GROUPS } from '../options/groups.js';
 import { chooseModels, failFastOption, refuseForMany } from '../options/many-options.js';
 import {
   collectValues,
@@ -15,6 +16,7 @@ import {
   list,
   number,
   positive,
+  some,
 } from '../options/options.js';
 import { shardOption } from '../options/shard.js';
 import type { Flags } from './run-validate.js';
@@ -53,15 +55,46 @@ export function command(): Command {
     )
     .argument('[original]', 'the model before the swap, or a glob in quotes for many')
     .argument('[swapped]', 'the model after the swap (default: the original, swapped in memory)')
+    .optionsGroup(GROUPS.measures)
+    .addOption(providers);
+  measureOptions(command);
+  dataOptions(command)
+    .option(
+      '--samples <number>',
+      'maximal number of samples (default: all; 4 random inputs without data)',
+      some,
+    )
+    .addOption(
+      new Option('--runs <number>', 'earlier name of --samples, for random inputs')
+        .argParser(count)
+        .hideHelp(),
+    );
+  formOptions(command).option('--beta <number>', 'sharpness β of the swap in memory', number);
+  limitOptions(command);
+  command
+    .optionsGroup(GROUPS.output)
+    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
+    .option(
+      '--junit <file>',
+      'write JUnit XML for a build server, for many models a case for each; - is standard output',
+    )
+    .option('-f, --force', 'overwrite existing files');
+  command
+    .optionsGroup(GROUPS.many)
     .option(
       '--swapped-dir <folder>',
       'for a glob: folder with the output of swap --out-dir (default: swapped in memory)',
     )
     .addOption(shardOption('models'))
-    .addOption(failFastOption())
-    .addOption(providers);
-  dataOptions(command)
-    .option('--runs <number>', 'number of random inputs', count, 4)
+    .addOption(failFastOption());
+  return commonOptions(configOptions(dataAccess(command)))
+    .addHelpText('after', HELP)
+    .action(run);
+}
+
+/** Adds the options of what is measured, and where. */
+function measureOptions(command: Command): void {
+  command
     .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count)
     .option(
       '--browser <path>',
@@ -83,23 +116,12 @@ export function command(): Command {
     .option('--no-latency', 'do not measure latency')
     .option('--pairs <number>', 'minimal number of timed pairs of runs (default: 30)', count)
     .option('--seconds <number>', 'minimal duration of the timing (default: 2)', number);
-  formOptions(command).option('--beta <number>', 'sharpness β of the swap in memory', number);
-  limitOptions(command);
-  command
-    .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')
-    .option(
-      '--junit <file>',
-      'write JUnit XML for a build server, for many models a case for each; - is standard output',
-    )
-    .option('-f, --force', 'overwrite existing files');
-  return commonOptions(configOptions(dataAccess(command)))
-    .addHelpText('after', HELP)
-    .action(run);
 }
 
 /** Adds the limits of a passed comparison. */
 function limitOptions(command: Command): void {
   command
+    .optionsGroup(GROUPS.limits)
     .option('--max-abs <number>', 'largest difference of any output element', number)
     .option('--min-cosine <number>', 'smallest cosine between outputs', number)
     .option('--min-sqnr <dB>', 'smallest signal to noise ratio of an output', number)

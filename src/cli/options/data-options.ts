@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { DataAccess } from '../../files/external-data.js';
+import { GROUPS } from './groups.js';
 import { type ImageFlags, imageOptions } from './image-options.js';
 import { collectValues, count } from './options.js';
 
@@ -15,6 +16,7 @@ export interface DataFlags extends ImageFlags, DataAccess {
 /** Adds --data, --images and their options to a command. */
 export function dataOptions(command: Command, otherwise = 'default: noise'): Command {
   command
+    .optionsGroup(GROUPS.samples)
     .option(
       '--data <path>',
       `samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (${otherwise})`,

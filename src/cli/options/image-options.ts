@@ -4,6 +4,7 @@ import type { Dataset, LazyFeeds } from '../../data/dataset.js';
 import { type ImageOptions, imageFeeds, LAYOUTS, type Layout, type Rgb } from '../../data/images.js';
 import type { ShapeOptions } from '../../data/shapes.js';
 import type { ValueInfo } from '../../providers/provider.js';
+import { GROUPS } from './groups.js';
 import { count } from './options.js';
 
 /** Values of `imageOptions`, as parsed by commander. */
@@ -15,12 +16,13 @@ export interface ImageFlags {
   std?: Rgb;
   layout?: Layout;
   channels?: 'rgb' | 'bgr';
-  limit?: number;
+  limit?: number | undefined;
 }
 
 /** Adds --images and its options to a command. */
 export function imageOptions(command: Command): Command {
   return command
+    .optionsGroup(GROUPS.samples)
     .addOption(
       new Option('--images <folder>', 'labelled samples: images in a subfolder for each class').conflicts([
         'data',
@@ -44,7 +46,9 @@ export function imageOptions(command: Command): Command {
         'channel order of the model; --mean and --std are always RGB (default: rgb)',
       ).choices(['rgb', 'bgr']),
     )
-    .option('--limit <number>', 'maximal number of images, taken evenly from all', positive);
+    .addOption(
+      new Option('--limit <number>', 'earlier name of --samples, for images').argParser(positive).hideHelp(),
+    );
 }
 
 /**

@@ -2,6 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { lineEach } from '../text/say.js';
+import { GROUPS } from './groups.js';
 import { some } from './options.js';
 import { isGlob, type Patterns } from './patterns.js';
 import { type Shard, shardOption } from './shard.js';
@@ -24,7 +25,7 @@ export type Chosen = { readonly one: string } | { readonly many: Patterns };
 /** Adds the argument `models` and the options for many models to a command. */
 export function manyOptions(command: Command, { writes = true, pipes = true } = {}): Command {
   const pipe = pipes ? '; - is standard input' : '';
-  command.argument('[models...]', `ONNX files, or globs in quotes${pipe}`);
+  command.optionsGroup(GROUPS.many).argument('[models...]', `ONNX files, or globs in quotes${pipe}`);
   if (writes) {
     command.addOption(
       new Option(

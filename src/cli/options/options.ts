@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
 import { EXTERNAL_DATA } from '../../onnx/external-data-choices.js';
+import { GROUPS } from './groups.js';
 
 // Options that several commands share.
 
@@ -56,6 +57,7 @@ export function count(text: string): number {
 export function activationOptions(command: Command): Command {
   const to = new Option('--to <activation>', 'activation to write (default: mish); silu is swish');
   return command
+    .optionsGroup(GROUPS.what)
     .addOption(to.choices([...REPLACEMENTS, 'silu']))
     .option('--alpha <number>', 'slope of --to leakyrelu below zero (default: 0.01)', number);
 }
@@ -66,21 +68,24 @@ export function formOptions(command: Command): Command {
     .choices(Object.keys(FORMS))
     .conflicts('target');
   const target = new Option('--target <provider>', 'the form that suits this provider').choices(TARGETS);
-  return command.addOption(form).addOption(target);
+  return command.optionsGroup(GROUPS.how).addOption(form).addOption(target);
 }
 
 /** Adds --opset to a command that writes a model. */
 export function opsetOption(command: Command): Command {
-  return command.option(
-    '--opset <number>',
-    'raise the model to this opset, if its operators mean the same in that opset',
-    some,
-  );
+  return command
+    .optionsGroup(GROUPS.how)
+    .option(
+      '--opset <number>',
+      'raise the model to this opset, if its operators mean the same in that opset',
+      some,
+    );
 }
 
 /** Adds --fix and --no-fix to a command. */
 export function fixOptions(command: Command): Command {
   return command
+    .optionsGroup(GROUPS.how)
     .option('--fix', 'rewrite nodes that WebGL computes wrongly (default with --target webgl)')
     .option('--no-fix', 'do not rewrite nodes for WebGL');
 }
@@ -88,6 +93,7 @@ export function fixOptions(command: Command): Command {
 /** Adds --only, --include and --exclude to a command. */
 export function siteOptions(command: Command): Command {
   return command
+    .optionsGroup(GROUPS.what)
     .option(
       '--only <kinds>',
       `kinds of activation, comma-separated: ${kinds} (default: relu, leakyrelu and, with --to, mish)`,
@@ -105,28 +111,34 @@ export function siteOptions(command: Command): Command {
 export function outputOptions(command: Command, name: string, { pipes = true } = {}): Command {
   const pipe = pipes ? '; - is standard output' : '';
   return command
+    .optionsGroup(GROUPS.output)
     .option('-o, --output <file>', `output file${pipe} (default: ${name})`)
     .option('-f, --force', 'overwrite an existing output, even the input itself');
 }
 
 /** Adds --allow-outside-data to a command that reads external data. */
 export function dataAccess(command: Command): Command {
-  return command.option(
-    '--allow-outside-data',
-    'also read external data outside of the model’s folder; only for models that you trust',
-  );
+  return command
+    .optionsGroup(GROUPS.general)
+    .option(
+      '--allow-outside-data',
+      'also read external data outside of the model’s folder; only for models that you trust',
+    );
 }
 
 /** Adds --external-data to a command that writes a model. */
 export function moveOption(command: Command): Command {
   const where =
     'where the weights go: inline (into the model), file (into <output>.data) or keep (default: keep, with copies in another folder)';
-  return command.addOption(new Option('--external-data <where>', where).choices(EXTERNAL_DATA));
+  return command
+    .optionsGroup(GROUPS.output)
+    .addOption(new Option('--external-data <where>', where).choices(EXTERNAL_DATA));
 }
 
 /** Adds --json and --debug to a command. */
 export function commonOptions(command: Command): Command {
   return command
+    .optionsGroup(GROUPS.general)
     .option('--json', 'print only one JSON document')
     .option('--debug', 'print stack traces of errors');
 }
@@ -134,6 +146,7 @@ export function commonOptions(command: Command): Command {
 /** Adds --config and --no-config to a command that has a section in the configuration. */
 export function configOptions(command: Command): Command {
   return command
+    .optionsGroup(GROUPS.general)
     .option('--config <file>', 'read options from this file (default: onnx-mish.config.{ts,js,json})')
     .option('--no-config', 'do not read a configuration file');
 }

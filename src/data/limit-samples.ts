@@ -1,0 +1,32 @@
+import type { Tensors } from '../providers/tensor.js';
+import type { Dataset, Feeds } from './dataset.js';
+
+/**
+ * Returns at most `samples` of a data set in memory, in whole runs that are spread evenly. Feeds that are made on access are
+ * limited where they are listed.
+ */
+export function limitSamples(dataset: Dataset<Feeds>, samples: number): Dataset<Feeds> {
+  const { feeds, labels, expected } = dataset;
+  if (!isList(feeds)) return dataset;
+  const rows = feeds.map(rowsOf);
+  const batch = Math.max(1, ...rows);
+  const count = Math.max(1, Math.floor(samples / batch));
+  if (count >= feeds.length) return dataset;
+  const picked = new Set(
+    Array.from({ length: count }, (_, index) => Math.floor((index * feeds.length) / count)),
+  );
+  const isPicked = (_: unknown, run: number) => picked.has(run);
+  const starts = [0];
+  for (const many of rows) starts.push((starts.at(-1) ?? 0) + many);
+  return {
+    ...dataset,
+    feeds: feeds.filter(isPicked),
+    samples: rows.filter(isPicked).reduce((sum, many) => sum + many, 0),
+    ...(labels && { labels: [...picked].flatMap((run) => labels.slice(starts[run], starts[run + 1])) }),
+    ...(expected && { expected: expected.filter(isPicked) }),
+  };
+}
+
+const isList = (feeds: Feeds): feeds is readonly Tensors[] => Array.isArray(feeds);
+
+const rowsOf = (feed: Tensors) => Object.values(feed)[0]?.dims[0] ?? 1;
