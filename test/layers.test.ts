@@ -177,6 +177,7 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'calibrate/distil.ts': STEPS,
   'calibrate/select/trial.ts': STEPS,
   'cli/commands/inspect-data.ts': COMMAND,
+  'cli/commands/inspect.ts': COMMAND,
   'cli/commands/run-calibrate.ts': COMMAND,
   'cli/commands/run-finetune.ts': COMMAND,
   'cli/commands/run-keep.ts': COMMAND,

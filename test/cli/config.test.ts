@@ -2,9 +2,15 @@ import { chmod, chown, mkdir, truncate } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { command as calibrate } from '../../src/cli/commands/calibrate.js';
+import { command as doctor } from '../../src/cli/commands/doctor.js';
+import { command as finetune } from '../../src/cli/commands/finetune.js';
 import { command as inspect } from '../../src/cli/commands/inspect.js';
+import { command as rank } from '../../src/cli/commands/rank.js';
+import { command as report } from '../../src/cli/commands/report.js';
 import { command as retarget } from '../../src/cli/commands/retarget.js';
 import { command as swap } from '../../src/cli/commands/swap.js';
+import { command as ui } from '../../src/cli/commands/ui.js';
 import { command as undo } from '../../src/cli/commands/undo.js';
 import { command as validate } from '../../src/cli/commands/validate.js';
 import { configJsonSchema, configSchema, PROGRAM_KEYS } from '../../src/cli/config/config-schema.js';
@@ -251,8 +257,19 @@ test('JSON starts no program, by whichever way it comes; code may name one, from
 });
 
 test('every key that takes text is known for a name, for data, or for a program', () => {
-  const names = ['labels', 'form', 'target', 'leaky', 'layout', 'channels', '$schema'];
-  const data = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'beta'];
+  const names = [
+    'labels',
+    'targets',
+    'head',
+    'form',
+    'target',
+    'leaky',
+    'layout',
+    'channels',
+    'bn',
+    '$schema',
+  ];
+  const data = ['outDir', 'swappedDir', 'data', 'images', 'test', 'report', 'junit', 'beta'];
   for (const section of Object.values(configSchema.shape)) {
     const inner = section.unwrap();
     if (!('shape' in inner)) continue;
@@ -346,7 +363,7 @@ describe('the schema', () => {
     const sections = Object.entries((committed as Schema).properties ?? {}).filter(
       ([name]) => name !== '$schema',
     );
-    expect(sections).toHaveLength(5);
+    expect(sections).toHaveLength(11);
     for (const [name, section] of sections) {
       expect(section.additionalProperties, name).toBe(false);
       for (const [key, { description }] of Object.entries(section.properties ?? {})) {
@@ -357,17 +374,49 @@ describe('the schema', () => {
   });
 
   // What is for one run only.
-  const ONCE = ['config', 'json', 'debug', 'output', 'shard', 'dryRun', 'plan'];
+  const ONCE = ['config', 'json', 'debug', 'output', 'shard', 'dryRun', 'plan', 'resume', 'export'];
+  // What a configuration must not decide: to install packages, and who can reach the workbench. `html` is an earlier name.
+  const NEVER = ['install', 'yes', 'host', 'html'];
 
-  test.each(Object.entries({ swap, inspect, undo, retarget, validate }))(
-    'has the options of %s',
-    (name, command: () => Command) => {
-      const options = command().options.map((option) => option.attributeName());
-      const wanted = new Set(options.filter((option) => !ONCE.includes(option)));
-      const section = configSchema.shape[name as 'swap'].unwrap().shape;
-      expect(new Set(Object.keys(section).filter((key) => key !== 'models'))).toEqual(wanted);
+  test.each(
+    Object.entries({
+      swap,
+      inspect,
+      undo,
+      retarget,
+      validate,
+      calibrate,
+      finetune,
+      rank,
+      report,
+      ui,
+      doctor,
+    }),
+  )('has the options of %s', (name, command: () => Command) => {
+    const options = command().options.map((option) => option.attributeName());
+    const wanted = new Set(options.filter((option) => ![...ONCE, ...NEVER].includes(option)));
+    const section = configSchema.shape[name as 'swap'].unwrap().shape;
+    expect(new Set(Object.keys(section).filter((key) => key !== 'models'))).toEqual(wanted);
+  });
+});
+
+test('calibrate, rank and finetune take their options from it, with paths from its folder on', async () => {
+  const folder = await project({
+    'data/x.npz': 'no archive',
+    'onnx-mish.config.json': {
+      calibrate: { data: 'data/nowhere.npz', report: 'r.html' },
+      rank: { data: 'data/nowhere.npz', samples: 3 },
+      finetune: { data: 'data/nowhere.npz', labels: 'y' },
     },
-  );
+    'below/file': '',
+    'package.json': {},
+  });
+  for (const command of ['calibrate', 'rank', 'finetune']) {
+    const { code, stderr } = await folder.run([command, '../models/m.onnx'], 'below');
+    expect([code, stderr]).toEqual([2, expect.stringContaining('../data/nowhere.npz: ')]);
+    const none = await folder.run([command, '../models/m.onnx', '--no-config'], 'below');
+    expect(none.stderr).toMatch(/needs (labelled )?samples/);
+  }
 });
 
 test('types know the keys', () => {

@@ -1,13 +1,14 @@
-import { Argument, Command } from 'commander';
+import { Command } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { completionScript, SHELLS, type Shell } from '../text/completion-script.js';
 import { say } from '../text/say.js';
 
 export function command(): Command {
-  return new Command('completion')
+  const command = new Command('completion');
+  return command
     .summary('print a script that completes commands and options in a shell')
     .description('Prints a script with which a shell completes commands, options and their values.')
-    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .addArgument(command.createArgument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText(
       'after',
       `

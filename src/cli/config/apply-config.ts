@@ -5,7 +5,7 @@ import type { Config } from './config-schema.js';
 import { findConfig } from './find-config.js';
 
 /** Keys whose value is a path relative to the configuration's folder. */
-const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'report', 'junit', 'browser'];
+const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'test', 'report', 'junit', 'browser'];
 
 /** Values of these keys that are not paths: noise, and standard output. */
 const NO_PATHS = ['random', '-'];
@@ -16,6 +16,11 @@ const EXCLUSIVE = [
   ['outDir', 'output'],
   ['images', 'data'],
   ['images', 'labels'],
+  ['images', 'targets'],
+  ['beta', 'curved'],
+  ['samples', 'runs'],
+  ['samples', 'limit'],
+  ['estimate', 'top'],
   ...['to', 'alpha', 'form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep'].map((name) => [
     'plan',
     name,

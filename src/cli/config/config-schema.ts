@@ -1,6 +1,7 @@
 // Schema of onnx-mish.config.{ts,js,json}: the options of each command, with names in camel case.
 import { z } from 'zod';
 import { inWords } from '../../base/in-words.js';
+import { AUGMENTATIONS } from '../../data/augment.js';
 import { LAYOUTS } from '../../data/images.js';
 import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
@@ -68,7 +69,7 @@ const output = {
   force: flag('Overwrite existing outputs'),
 };
 
-const data = {
+const labelled = {
   data: text('Samples: an .npz, an .npy, a folder with input_0.pb and output_0.pb, or random'),
   labels: text('Array of the .npz with the classes'),
   images: text('Folder of images, a subfolder for each class'),
@@ -78,13 +79,17 @@ const data = {
   std: rgb('Standard deviation to divide the difference by'),
   layout: choice(LAYOUTS, 'Position of the channels'),
   channels: choice(['rgb', 'bgr'], 'Their order'),
-  limit: some('Maximal number of images'),
+  limit: some('Earlier name of `samples`, for images'),
+  seed: count('Seed of random numbers'),
+};
+
+const data = {
+  ...labelled,
   shape: z
     .record(z.string(), z.array(z.int().min(0)))
     .optional()
     .describe('Shape of an input'),
   dim: z.record(z.string(), z.int().min(0)).optional().describe('Sizes of symbolic dimensions'),
-  seed: count('Seed of random numbers'),
 };
 
 const FIX = 'Rewrite nodes that WebGL computes wrongly (default for the target webgl: true)';
@@ -144,7 +149,8 @@ const validate = z
     ...data,
     beta: positive('Sharpness β of the swap in memory'),
     providers: z.array(z.enum(PROVIDERS)).min(1).optional().describe('Execution providers'),
-    runs: count('Number of random inputs'),
+    samples: some('Maximal number of samples (default: all; 4 random inputs without data)'),
+    runs: count('Earlier name of `samples`, for random inputs'),
     threads: count('Threads within an operator'),
     browser: text(`The browser for ${inWords(WEB_PROVIDERS)}, relative to this file`),
     timeout: positive('Time limit in seconds for loading a model, and for each run, in a browser'),
@@ -171,6 +177,110 @@ const validate = z
   })
   .refine(oneForm, ONE_FORM);
 
+const written = {
+  force: output.force,
+  to: choice([...REPLACEMENTS, 'silu'], 'Activation to write (default: mish)'),
+  alpha: number('Slope below zero, for `to` leakyrelu'),
+  leaky: choice(['mish', 'mixture'], 'Replacement of LeakyRelu'),
+};
+
+const access = { allowOutsideData: models.allowOutsideData };
+
+const calibrate = z
+  .strictObject({
+    ...forms,
+    ...sites,
+    ...data,
+    ...written,
+    ...access,
+    samples: some('Maximal number of samples'),
+    beta: sharpness
+      .optional()
+      .describe('Sharpness β, 1 for Mish; auto raises the default until `keep` holds'),
+    curved: share('Share of a site’s inputs that each β leaves on the bend'),
+    keep: texts('Budget of `beta` auto, such as agreement>=0.99 or sqnr>=30'),
+    fold: flag('Multiply β into the weights around a site where possible'),
+    layers: texts('Globs on node or output names of the layers to repair'),
+    rows: some('Approximate number of rows to solve the weights of a layer from'),
+    ridge: positive('Ridge for all layers (default: chosen per layer)'),
+    steps: count('Gradient steps on all layers together'),
+    threads: count('Threads within an operator'),
+    report: text('HTML file for the report, relative to this file'),
+    all: flag('List every layer'),
+  })
+  .refine(oneForm, ONE_FORM);
+
+const rank = z
+  .strictObject({
+    ...forms,
+    ...sites,
+    ...data,
+    ...access,
+    samples: some('Maximal number of samples'),
+    beta: positive('Sharpness β of Mish'),
+    leaky: written.leaky,
+    estimate: flag('Rank by the estimate, without measurements'),
+    top: count('Number of sites to measure, the most harmless by the estimate'),
+  })
+  .refine(oneForm, ONE_FORM);
+
+const finetune = z
+  .strictObject({
+    ...forms,
+    ...sites,
+    ...labelled,
+    ...written,
+    ...access,
+    samples: some('Maximal number of images'),
+    targets: text('Array of the .npz with other targets, in the shape of the output'),
+    validation: share('Share of the samples for validation'),
+    test: text('Samples for the test, as `data` or `images`, relative to this file'),
+    epochs: some('Passes over the training samples'),
+    batch: some('Samples in a step'),
+    loss: choice(['cross-entropy', 'bce', 'mse'], 'The loss'),
+    head: text('Output that the loss is computed from'),
+    optimizer: choice(['rmsprop', 'adam', 'adamw', 'sgd'], 'The optimiser'),
+    momentum: share('Momentum of rmsprop and sgd'),
+    lr: positive('Learning rate after the warm-up'),
+    schedule: choice(['constant', 'cosine', 'step'], 'Course of the learning rate'),
+    warmUp: share('Share of the steps over which the rate rises'),
+    weightDecay: number('Weight decay'),
+    labelSmoothing: share('Share of the uniform distribution in the targets'),
+    clip: positive('Maximal norm of all gradients together'),
+    augment: z.array(z.enum(AUGMENTATIONS)).optional().describe('Random changes of images'),
+    freeze: texts('Globs on the names of weights to keep'),
+    bn: choice(['auto', 'frozen', 'train', 'insert'], 'Statistics of batch normalisation'),
+    teacher: z
+      .union([z.number().min(0).max(1), z.literal(true)], 'has to be a number from 0 to 1, or true')
+      .optional()
+      .describe('Share of the original’s outputs in the targets; true for 0.5'),
+    patience: some('Epochs without a better validation score after which the training stops'),
+    beta: positive('Sharpness β'),
+    calibrate: flag('Repair the weights before the training (default: true)'),
+    control: flag('Train the original as well (default: true)'),
+    seeds: some('Number of trainings of each arm'),
+    threads: count('Threads within an operator'),
+    report: text('HTML file for the report, relative to this file'),
+    all: flag('List every weight and site'),
+  })
+  .refine(oneForm, ONE_FORM);
+
+const report = z.strictObject({
+  report: text('HTML file, relative to this file'),
+  junit: text('JUnit XML file, relative to this file'),
+  force: flag('Overwrite existing files'),
+});
+
+const ui = z.strictObject({
+  ...access,
+  port: count('Port to listen on (default: any free port)'),
+  open: flag('Open a browser (default: true)'),
+});
+
+const doctor = z.strictObject({
+  browser: text(`The browser for ${inWords(WEB_PROVIDERS)}, relative to this file`),
+});
+
 export const configSchema = z.strictObject({
   $schema: text('Address of the JSON schema of this file, for editors'),
   swap: swap.optional().describe('Options of onnx-mish swap'),
@@ -178,6 +288,12 @@ export const configSchema = z.strictObject({
   undo: undo.optional().describe('Options of onnx-mish undo'),
   retarget: retarget.optional().describe('Options of onnx-mish retarget'),
   validate: validate.optional().describe('Options of onnx-mish validate'),
+  calibrate: calibrate.optional().describe('Options of onnx-mish calibrate'),
+  finetune: finetune.optional().describe('Options of onnx-mish finetune'),
+  rank: rank.optional().describe('Options of onnx-mish rank'),
+  report: report.optional().describe('Options of onnx-mish report'),
+  ui: ui.optional().describe('Options of onnx-mish ui'),
+  doctor: doctor.optional().describe('Options of onnx-mish doctor'),
 });
 
 /** Configuration of onnx-mish: the options of each command. */

@@ -10,7 +10,7 @@ import { isHeavy } from '../../support/heavy.js';
 import { floats, model, node, value } from '../../support/model.js';
 import { npy, raw } from '../../support/numpy.js';
 
-const QUICK = ['--no-latency', '--runs', '1'];
+const QUICK = ['--no-latency', '--samples', '1'];
 
 /** Scores of three classes: Relu(x·I), so that the class is the largest input; only class 0 can be below zero. */
 const CLASSIFIER = model({
@@ -324,4 +324,12 @@ test('a model that ONNX Runtime cannot run is an error, not a crash', async () =
   expect(code).not.toBe(0);
   expect(JSON.stringify(json)).toContain('Frobnicate');
   expect(stderr).not.toContain('defect');
+});
+
+test('--samples is how many: of noise, and its earlier name --runs', async () => {
+  const runs = async (...args: string[]) =>
+    (await validate(...BATCH, '--no-latency', ...args)).json.data.runs;
+  expect(await runs('--samples', '3')).toBe(3);
+  expect(await runs('--runs', '2')).toBe(2);
+  expect(await runs()).toBe(4);
 });

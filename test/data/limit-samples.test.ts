@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { limitSamples } from '../../src/data/limit-samples.js';
+
+/** Runs of `batch` samples, whose numbers count up, with their labels and expected outputs. */
+function numbered(runs: number, batch: number) {
+  const feeds = Array.from({ length: runs }, (_, run) => ({
+    x: {
+      ...{ elemType: 'f32', dims: [batch, 1] },
+      data: Float32Array.from({ length: batch }, (_, at) => run * batch + at),
+    },
+  }));
+  const labels = Array.from({ length: runs * batch }, (_, index) => index);
+  return { source: 'npz', feeds, labels, expected: feeds } as const;
+}
+
+test('a limit takes whole runs, spread evenly, with their labels and expected outputs', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 99 }),
+      (runs, batch, samples) => {
+        const limited = limitSamples(numbered(runs, batch), samples);
+        const taken = [...(limited.feeds as ReturnType<typeof numbered>['feeds'])];
+        const values = taken.flatMap(({ x }) => [...x.data]);
+        expect(values.length).toBe(Math.max(batch, Math.min(runs, Math.floor(samples / batch)) * batch));
+        expect(limited.labels).toEqual(values);
+        expect(limited.expected).toEqual(taken);
+        expect(limited.samples ?? runs * batch).toBe(values.length);
+        const gaps = taken.slice(1).map(({ x }, index) => (x.data[0] ?? 0) - (taken[index]?.x.data[0] ?? 0));
+        if (gaps.length > 0) expect(Math.max(...gaps) - Math.min(...gaps)).toBeLessThanOrEqual(batch);
+      },
+    ),
+    { seed: 18 },
+  );
+});
