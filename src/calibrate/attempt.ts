@@ -37,11 +37,11 @@ export interface Attempt {
   readonly notes: readonly string[];
 }
 
-/** Swaps a plan's sites, solves each layer by least squares, and then makes `steps` gradient steps. */
+/** Swaps a plan's sites, solves each layer by least squares, and then makes gradient steps: `steps`, or rounds of them. */
 export async function attempt(
   plan: Plan & { readonly form: FormName },
   rows: number,
-  steps: number,
+  steps: number | undefined,
   common: Common,
   options: CalibrateOptions,
 ): Promise<Attempt> {
@@ -84,7 +84,7 @@ export async function attempt(
 /** Makes the gradient steps. Returns null and adds a note if the model allows none. */
 async function tuneOrNot(
   repaired: EditableModel,
-  steps: number,
+  steps: number | undefined,
   common: Common,
   { layers: include = () => true, onProgress }: CalibrateOptions,
   notes: string[],

@@ -1,9 +1,8 @@
-import { OnnxMishError } from '../base/error.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
-import { datasetOf, joined, type Subset, splitFeeds } from '../data/split.js';
+import { datasetOf, joined, type Subset } from '../data/split.js';
 import type { AccuracyWithIntervals } from '../metrics/accuracy.js';
 import { type Plan, planOf } from '../mish/plan.js';
-import type { FoldReport, SkipReport, SwapReport } from '../mish/results.js';
+import type { FoldReport, SiteReport, SkipReport, SwapReport } from '../mish/results.js';
 import { commonBeta } from '../mish/swap.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -23,8 +22,10 @@ import {
   isNoWorse,
   type ModelComparison,
 } from './select/compare-with-original.js';
-import { checkBudget, type SharpnessReport, sharpen, totalBeta } from './select/search-sharpness.js';
+import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
+import { checkBudget, type SharpnessReport } from './select/search-sharpness.js';
 import { samplesOfRun } from './select/trial.js';
+import { MAX_DEFAULT_SAMPLES, splitSamples } from './split-samples.js';
 
 export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
 
@@ -74,11 +75,7 @@ export interface Calibration {
   readonly bytesOut: number;
 }
 
-/** Shares of the training, validation and test samples. */
-const SUBSET_SHARES = [0.75, 0.125, 0.125] as const;
-const DEFAULT_SAMPLES = 512;
 const DEFAULT_ROWS = 15_000;
-const DEFAULT_STEPS = 200;
 
 /**
  * Swaps the activations of a model and repairs its weights without labels. The linear layers after the sites are
@@ -102,36 +99,19 @@ export async function calibrateModel(
   return { output, report: { ...report, seconds, ...sizes } };
 }
 
-/** Splits the runs into three subsets. Throws `bad-data` for fewer than three runs. */
-function splitSamples({ feeds }: Dataset<Feeds>, limit: number, seed: number) {
-  const [train, validation, test] = splitFeeds(feeds, SUBSET_SHARES, { seed, limit });
-  if (
-    train !== undefined &&
-    validation !== undefined &&
-    test !== undefined &&
-    train.runs > 0 &&
-    test.runs > 0
-  )
-    return { train, validation, test };
-  const runs = Math.min(feeds.length, limit);
-  throw new OnnxMishError('bad-data', `calibrate needs at least three runs of samples, got ${runs}`, {
-    fix: 'Give more samples; some hundreds are better',
-  });
-}
-
 async function repairSwap(
   original: LoadedModel,
   options: CalibrateOptions & OnProvider,
 ): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
   const { seed = 0, provider, session, signal } = options;
-  const { samples = DEFAULT_SAMPLES, rows = DEFAULT_ROWS, steps = DEFAULT_STEPS } = options;
+  const { samples = MAX_DEFAULT_SAMPLES, rows = DEFAULT_ROWS, steps } = options;
   const { onProgress = () => {} } = options;
   const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
   const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
   const plan = { ...planOf(swap), form: measuredIn };
   const dataset = await dataFor(original, options);
   const batch = await samplesOfRun(dataset);
-  const { train, validation, test } = splitSamples(dataset, Math.floor(samples / batch), seed);
+  const { train, validation, test } = splitSamples(dataset, { samples, batch, seed });
   checkBudget(options.budget, dataset.labels !== undefined);
   const base = await sharpenedOriginal(original, plan, train, {
     ...options,
@@ -139,25 +119,20 @@ async function repairSwap(
   });
   const run = { seed, provider, session, signal };
   const common: Common = { ...run, original: base.original, operations: base.operations, train, validation };
-  const tryOut = (candidate: Plan, count: number) => attempt(candidate, rows, count, common, options);
+  const tryOut = (candidate: Plan, count: number | undefined) =>
+    attempt(candidate, rows, count, common, options);
   const compare = (candidate: Spliced, subset: Subset) =>
     compareWithOriginal(original, candidate, datasetOf(dataset, subset), options);
+  const count = (subset: Subset) => Math.round(subset.runs * batch);
+  const held = joined(validation, test);
   const sharpened =
     options.beta === 'auto'
-      ? await sharpen({
-          plan,
-          steps,
-          tryOut,
-          compare,
-          // A budget needs many samples, so the training samples are included.
-          search: joined(train, validation),
-          test: joined(validation, test),
-          ...{ original, options, betaOf: base.betaOf },
+      ? await refineSharpness({
+          ...{ plan, steps, tryOut, compare, held, onProgress, budget: options.budget },
+          ...{ rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
-
-  const count = (subset: Subset) => Math.round(subset.runs * batch);
   const counts = { fit: count(train), held: count(validation), judged: count(test) };
   onProgress('comparing the outputs', 0, 1);
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
@@ -190,4 +165,15 @@ async function repairSwap(
       kept: better ? 'calibrated' : 'swapped',
     },
   };
+}
+
+/** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */
+function tendsTo(sites: readonly SiteReport[]) {
+  const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
+  const fixed = new Set(
+    sites
+      .filter(({ kind, leak, alpha }) => kind === 'leakyrelu' && leak === undefined && alpha !== 0)
+      .map(key),
+  );
+  return (site: Pick<SiteReport, 'scope' | 'output'>) => !fixed.has(key(site));
 }

@@ -17,13 +17,13 @@ import { accumulating } from '../train/accumulate-gradients.js';
 import { distillationLoss, distillationStep, distillationTarget } from '../train/distillation.js';
 import { findBlock } from '../train/find-block.js';
 import { type GraphOptimizer, graphOptimizer } from '../train/graph-optimizers.js';
-import { train } from '../train/loop.js';
 import type { LossTerm } from '../train/losses.js';
 import { type Parameter, readParameter } from '../train/parameters.js';
 import { probeModel } from '../train/probe.js';
 import { createStepper } from '../train/stepper.js';
 import type { TrainingGraph } from '../train/training-graph.js';
 import type { LinearLayer } from './repair/linear-layers.js';
+import { inRounds } from './rounds.js';
 
 export interface TuneOptions {
   readonly original: EditableModel;
@@ -34,7 +34,8 @@ export interface TuneOptions {
   readonly train: Subset;
   readonly validation: Subset;
   readonly provider: Provider;
-  readonly steps: number;
+  /** Number of steps; by default rounds of steps, as long as they lower the validation loss and time allows. */
+  readonly steps: number | undefined;
   readonly seed: number;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -162,7 +163,7 @@ async function distil(
   models: Models,
   options: TuneOptions,
 ): Promise<Tuned> {
-  const { train: subset, validation, steps, signal, onProgress, repaired } = options;
+  const { train: subset, validation, signal, onProgress, repaired } = options;
   const { teacher, student, judging, terms, step, optimizer, runs, first } = models;
   const shapes = JSON.stringify(dimsOf(first));
   const fits = (feeds: Tensors) => JSON.stringify(dimsOf(feeds)) === shapes;
@@ -174,7 +175,7 @@ async function distil(
     );
     return { ...feeds, ...Object.fromEntries(targets) };
   };
-  const initial = initialState(step, parameters);
+  let initial = initialState(step, parameters);
   const stepper = createStepper(student, step, { optimizer, initial, signal, anyLoss: true });
   const current = new Map(parameters.map(({ weight, values }) => [weight.name, values.slice()]));
   const validationLoss = async () => {
@@ -193,12 +194,20 @@ async function distil(
     }
     return sum / count;
   };
-  let batches = endlessFeeds(subset.feeds, fits, createRandom(options.seed));
-  const found = await train({
-    ...{ steps, validationLoss, onProgress },
+  let seed = options.seed;
+  let batches = endlessFeeds(subset.feeds, fits, createRandom(seed));
+  const found = await inRounds(options.steps, {
+    ...{ validationLoss, onProgress },
+    begin(values) {
+      initial = initialState(
+        step,
+        parameters.map((parameter, place) => ({ ...parameter, values: values[place] ?? parameter.values })),
+      );
+      seed += 1;
+    },
     restart() {
       stepper.restore(initial, 0);
-      batches = endlessFeeds(subset.feeds, fits, createRandom(options.seed));
+      batches = endlessFeeds(subset.feeds, fits, createRandom(seed));
     },
     async step(rate) {
       let loss = 0;
@@ -218,7 +227,7 @@ async function distil(
     const { weight } = parameters[index] as Parameter;
     edits.push(await weightEdit(repaired.document, weight, trained));
   }
-  return { edits, steps, before: found.before, after: found.after };
+  return { edits, steps: found.steps, before: found.before, after: found.after };
 }
 
 /** The targets are among the feeds. */

@@ -1,4 +1,4 @@
-import { limitText } from '../calibrate/select/budget.js';
+import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
 import { ACTIVATIONS } from '../mish/activations.js';
 import type { Calibration, LayerRepair, ModelComparison, SiteWithCurvedShare } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
@@ -186,14 +186,20 @@ export function describeTuning({ tuning }: Calibration): string[] {
   return [`${steps} gradient steps on all layers: loss on validation samples ${gain}.`];
 }
 
+/** Formats the value of a verdict, with the lower end of its interval if that decides. */
+export function verdictText({ measure, value, low }: LimitVerdict): string {
+  const end = low === undefined ? '' : ` (at least ${figure(low, 4)} with 95 % confidence)`;
+  return `${measure} ${figure(value, 4)}${end}`;
+}
+
 export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   if (sharpness === null) return [];
   const { budget, trials, kept, verdicts } = sharpness;
   const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
   const median = betas[Math.floor(betas.length / 2)] ?? 1;
-  const values = verdicts.map(({ measure, value }) => `${measure} ${figure(value, 4)}`).join(', ');
+  const values = verdicts.map(verdictText).join(', ');
   return [
-    `Smallest β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
+    `β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
   ];
 }
 

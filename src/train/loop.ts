@@ -13,6 +13,8 @@ export const VALIDATIONS = 12;
 
 export interface TrainOptions {
   readonly steps: number;
+  /** Learning rate of the first steps; default `LEARNING_RATE`. */
+  readonly rate?: number | undefined;
   /** Returns to the initial values and the first batch. */
   restart(): void;
   /** Takes a step at a learning rate, and returns the loss before the step. */
@@ -37,7 +39,7 @@ export interface Trained {
  * with a lower learning rate.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
-  const { steps, onProgress } = options;
+  const { steps, rate: first = LEARNING_RATE, onProgress } = options;
   const before = await options.validationLoss();
   let best: Pick<Trained, 'after' | 'values'> = { after: before, values: undefined };
   const interval = Math.max(1, Math.ceil(steps / VALIDATIONS));
@@ -55,6 +57,6 @@ export async function train(options: TrainOptions): Promise<Trained> {
     }
     return true;
   };
-  for (let rate = LEARNING_RATE; rate >= MIN_LEARNING_RATE && !(await trainAt(rate)); ) rate /= RATE_DIVISOR;
+  for (let rate = first; rate >= MIN_LEARNING_RATE && !(await trainAt(rate)); ) rate /= RATE_DIVISOR;
   return { before, ...best };
 }

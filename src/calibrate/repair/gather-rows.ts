@@ -2,15 +2,17 @@ import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
 import { createRandom, type Random } from '../../base/random.js';
+import { firstFeed } from '../../data/dataset.js';
 import type { Subset } from '../../data/split.js';
 import { extractEdits } from '../../onnx/extract.js';
 import { type Edit, splice } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { Provider, SessionOptions } from '../../providers/provider.js';
-import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
+import { elementCount, type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { type Multiplier, type RowMoments, rowMomentsMeter, type Shift } from './gram-matrix.js';
-import { geometryOf, rowsOf } from './layer-rows.js';
+import { type Geometry, geometryOf, rowsOf } from './layer-rows.js';
+import { samplesFor } from './layer-samples.js';
 import type { LinearLayer } from './linear-layers.js';
 
 /** Moments of the rows [inputs, outputs] of a group of channels. */
@@ -74,8 +76,9 @@ export async function gather(
   edits: readonly Edit[],
   options: GatherOptions,
 ): Promise<Gathered[]> {
-  const { train, validation, multiplier, signal, seed } = options;
-  const { groups, depth, outputs } = geometryOf(layer);
+  const { multiplier, signal, seed } = options;
+  const geometry = geometryOf(layer);
+  const { groups, depth, outputs } = geometry;
   const width = depth + outputs;
   const shifts = Array.from({ length: groups }, (): Shift => ({}));
   const meters = shifts.map((shift) => {
@@ -85,10 +88,15 @@ export async function gather(
     };
   });
   const random = createRandom(seed);
-  const each = Math.max(1, Math.ceil(options.rows / train.runs));
 
   await withTensor(options.original, [], layer.y, options, (target) =>
     withTensor(options.swapped, edits, layer.x, options, async (input) => {
+      const { train, validation } = await samplesFor(
+        options,
+        geometry,
+        await rowsIn(target, options, geometry),
+      );
+      const each = Math.max(1, Math.ceil(options.rows / train.runs));
       for (const part of ['train', 'validation'] as const) {
         for await (const feeds of { train, validation }[part].feeds) {
           stopIfAborted(signal);
@@ -117,6 +125,12 @@ export async function gather(
     gathered.push({ ...moments, shift: shifts[group]?.values ?? new Float64Array(width) });
   }
   return gathered;
+}
+
+/** Returns the number of rows in the first run. */
+async function rowsIn(run: RunFor, { train }: GatherOptions, { groups, outputs }: Geometry): Promise<number> {
+  const first = await firstFeed(train.feeds);
+  return first === undefined ? 1 : elementCount((await run(first)).dims) / (groups * outputs);
 }
 
 function numbers(tensor: Tensor) {

@@ -26,6 +26,8 @@ export interface Limit extends MetricLimit<Measure> {}
 export interface LimitVerdict extends Limit {
   /** The measured value; null if it could not be measured, the largest double for the SQNR of identical outputs. */
   readonly value: number | null;
+  /** Lower end of the 95 % interval of a share, where it decides. */
+  readonly low?: number | undefined;
   readonly kept: boolean;
 }
 

@@ -2,7 +2,6 @@ import { OnnxMishError } from '../../base/error.js';
 import type { Subset } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import type { Plan } from '../../mish/plan.js';
-import type { SiteReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
@@ -62,8 +61,6 @@ export interface SharpenOptions<T extends Tried> {
   /** Samples on which the result must be within the budget as well. */
   readonly test: Subset;
   readonly original: LoadedModel;
-  /** Returns the sharpness that the weights around a site have taken already; default 1. */
-  readonly betaOf?: ((site: Pick<SiteReport, 'scope' | 'output'>) => number) | undefined;
   readonly options: SharpnessOptions & OnProvider;
 }
 
@@ -84,7 +81,7 @@ const MIN_NOISE_RATIO = 1e-9;
 export async function sharpen<T extends Tried>(
   input: SharpenOptions<T>,
 ): Promise<{ attempt: T; report: SharpnessReport; notes: string[] }> {
-  const { plan, steps, tryOut, compare, search, test, options, betaOf = () => 1 } = input;
+  const { plan, steps, tryOut, compare, search, test, options } = input;
   const weights = await weightsOf(input);
   const trials: SharpnessTrial[] = [];
   let budget = options.budget;
@@ -94,16 +91,16 @@ export async function sharpen<T extends Tried>(
     const earlier = attempts.get(key);
     if (earlier !== undefined) return earlier;
     const scale = SCALES[index] ?? 1;
-    const sites = plan.sites.map((site, place) => {
-      const wanted = rounded(scale, weights[place] ?? null);
-      return { ...site, beta: Math.max(1, Number((wanted / betaOf(site)).toPrecision(3))) };
-    });
+    const sites = plan.sites.map((site, place) => ({
+      ...site,
+      beta: rounded(scale, weights[place] ?? null),
+    }));
     options.onProgress?.(`trying β around ${scale}`, 0, 1);
     const attempt = await tryOut({ ...plan, beta: 1, sites }, tuned ? steps : 0);
     const comparison = await compare(attempt.repaired, search);
     budget ??= defaultBudget(comparison);
     const verdicts = limitVerdicts(budget, degradationOf(comparison));
-    const betas = sites.map((site) => totalBeta(site.beta, betaOf(site))).sort((a, b) => a - b);
+    const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
     trials.push({ scale, median: betas[Math.floor(betas.length / 2)] ?? 1, tuned, verdicts });
     const result = { attempt, kept: verdicts.every(({ kept }) => kept) };
     attempts.set(key, result);
@@ -171,17 +168,13 @@ async function weightsOf<T extends Tried>({
   return noises.map((noise) => (noise === null ? null : (noise / mean) ** 0.25));
 }
 
-/** Returns a site's sharpness from that of its nodes and that in its weights, rounded to three digits. */
-export function totalBeta(inNodes: number, inWeights: number): number {
-  return inNodes === 1 ? inWeights : inWeights === 1 ? inNodes : Number((inNodes * inWeights).toPrecision(3));
-}
-
 /** Returns a sharpness of at least 1, rounded to three digits. */
 function rounded(scale: number, weight: number | null): number {
   return weight === null || scale === 1 ? 1 : Math.max(1, Number((scale * weight).toPrecision(3)));
 }
 
-function degradationOf({
+/** Returns the degradation of a model from its comparison with the original. */
+export function degradationOf({
   drift,
   accuracy,
   original,
@@ -190,7 +183,8 @@ function degradationOf({
   return { ...worst(drift), top1Drop: lost };
 }
 
-function defaultBudget({ drift }: ModelComparison): Limit[] {
+/** Returns the budget of a search without a given budget. */
+export function defaultBudget({ drift }: ModelComparison): Limit[] {
   const scores = drift.some(({ top1 }) => top1 !== null);
   return [scores ? { measure: 'agreement', limit: 0.98 } : { measure: 'sqnr', limit: 30 }];
 }

@@ -19,7 +19,7 @@ import type { Flags } from './run-calibrate.js';
 
 const HELP = `
 Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth by
-which original, plain swap and result are compared in the end. A result that is further from the original than the plain
+which original, plain swap and result are compared in the end (of many samples: up to a quarter, until it has 1000). A result that is further from the original than the plain
 swap is not written; the plain swap is, and the report says so. Layers are solved in the order in which they run
 (ridge regression), then gradient steps move all of them together. The same seed gives the same file.
 
@@ -47,9 +47,8 @@ export function command(): Command {
     .argument('<model>', 'the original, an ONNX file');
   dataOptions(command, 'random for noise, which repairs little').option(
     '--samples <number>',
-    'maximal number of samples',
+    'maximal number of samples (default: 20000; 512 for noise)',
     some,
-    512,
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
@@ -86,7 +85,11 @@ export function command(): Command {
       'ridge for all layers (default: chosen per layer on held-out samples)',
       positive,
     )
-    .option('--steps <number>', 'gradient steps on all layers together; 0 for none', count, 200)
+    .option(
+      '--steps <number>',
+      'gradient steps on all layers together; 0 for none (default: rounds of 200 while they help)',
+      count,
+    )
     .option('--threads <number>', 'threads within an operator (default: chosen by ONNX Runtime)', count);
   outputOptions(command, '<model>.mish.onnx, or .<activation>.onnx with --to', { pipes: false })
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output')

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { type Calibration, calibrateModel } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
+import { MAX_DEFAULT_SAMPLES } from '../../calibrate/split-samples.js';
 import { globs } from '../../mish/sites.js';
 import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
@@ -26,7 +27,7 @@ import { clockFor } from '../text/time-left.js';
 export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 'alpha'> {
   output?: string;
   force?: boolean;
-  samples: number;
+  samples?: number;
   only?: string[];
   include?: string[];
   exclude?: string[];
@@ -38,12 +39,15 @@ export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 
   layers?: string[];
   rows: number;
   ridge?: number;
-  steps: number;
+  steps?: number;
   threads?: number;
   report?: string;
   all?: boolean;
   json?: boolean;
 }
+
+/** Number of noise samples; more add no information. */
+const NOISE_SAMPLES = 512;
 
 /** Note on a default that differs from earlier versions. */
 const DEFAULT_CHANGED =
@@ -61,7 +65,8 @@ async function outputOfPipe(input: string, output: string | undefined): Promise<
 
 /** Calibrates a model, writes the result, and prints a summary. */
 export async function run(input: string, flags: Flags): Promise<void> {
-  const { output, force, samples, beta, rows, ridge, report: html } = flags;
+  const { output, force, beta, rows, ridge, report: html } = flags;
+  const samples = flags.samples ?? (flags.data === NOISE ? NOISE_SAMPLES : MAX_DEFAULT_SAMPLES);
   const tag = activationTag(flags);
   if (input === '-' || output === '-') {
     throw new OnnxMishError('bad-usage', 'calibrate reads and writes files', {
@@ -117,6 +122,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   ).finally(bar.end);
   if (beta === undefined && flags.curved === undefined && (report.curved?.folded.length ?? 0) > 0)
     sayNote(DEFAULT_CHANGED);
+  if (report.sharpness?.kept === false) process.exitCode = 1;
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;

@@ -109,6 +109,20 @@ test('the same seed gives the same file', async () => {
 });
 
 describe('options', () => {
+  test('--beta auto ends with 1 if the budget was missed, and writes the model', async () => {
+    const folder = await prepared();
+    const auto = async (limit: string) =>
+      cli([...quick, '--force', '--beta', 'auto', '--keep', limit], { cwd: folder.path });
+    const missed = await auto('sqnr>=300');
+    expect([missed.code, missed.stderr]).toEqual([1, '']);
+    expect(missed.stdout).toMatch(/^β for sqnr>=300, after 3 trials: .*: NOT kept\.$/m);
+    expect(missed.stdout).toContain(
+      'note: no sharpness up to 4 times that of the inputs is within the budget',
+    );
+    expect(await folder.list()).toContain('m.mish.onnx');
+    expect((await auto('sqnr>=3')).code).toBe(0);
+  });
+
   test('--curved sets the share, and excludes --beta with a number', async () => {
     const folder = await prepared();
     const share = async (text: string) =>

@@ -1,0 +1,57 @@
+import { OnnxMishError } from '../base/error.js';
+import type { Dataset, Feeds } from '../data/dataset.js';
+import { type Subset, splitFeeds } from '../data/split.js';
+
+/** Subsets of the samples of a calibration. */
+export interface SampleSubsets {
+  /** Samples from which weights are solved. */
+  readonly train: Subset;
+  /** Samples that choose between methods. */
+  readonly validation: Subset;
+  /** Samples that compare the results with the original. */
+  readonly test: Subset;
+}
+
+/** Default of the largest number of samples. */
+export const MAX_DEFAULT_SAMPLES = 20_000;
+/** Number of samples up to which a quarter is held out. */
+const MAX_FEW_SAMPLES = 512;
+const FEW_SHARES = [0.75, 0.125, 0.125] as const;
+/** Number of samples to test by, where a quarter of all is as many. */
+const WANTED_TEST_SAMPLES = 1000;
+/** More samples to test or choose by cost time and say little. */
+const MAX_TEST_SAMPLES = 2000;
+const MAX_VALIDATION_SAMPLES = 1000;
+
+/** Splits at most `samples` samples, in runs of `batch`. Throws `bad-data` for fewer than three runs. */
+export function splitSamples(
+  { feeds }: Dataset<Feeds>,
+  { samples, batch, seed }: { readonly samples: number; readonly batch: number; readonly seed: number },
+): SampleSubsets {
+  const limit = Math.floor(samples / batch);
+  const runs = Math.min(feeds.length, limit);
+  const isFew = runs * batch <= MAX_FEW_SAMPLES;
+  const shares = isFew ? FEW_SHARES : sharesOf(runs, batch);
+  const [train, validation, test] = splitFeeds(feeds, shares, { seed, limit });
+  if (
+    train !== undefined &&
+    validation !== undefined &&
+    test !== undefined &&
+    train.runs > 0 &&
+    test.runs > 0
+  ) {
+    return { train, validation, test };
+  }
+  throw new OnnxMishError('bad-data', `calibrate needs at least three runs of samples, got ${runs}`, {
+    fix: 'Give more samples; some hundreds are better',
+  });
+}
+
+function sharesOf(runs: number, batch: number): [number, number, number] {
+  const all = runs * batch;
+  const test = Math.min(MAX_TEST_SAMPLES, Math.max(all / 8, Math.min(WANTED_TEST_SAMPLES, all / 4)));
+  const validation = Math.min(MAX_VALIDATION_SAMPLES, all / 8);
+  // Half a run more, since shares are rounded down to runs.
+  const share = (samples: number) => (Math.ceil(samples / batch) + 0.5) / runs;
+  return [1 - share(test) - share(validation), share(validation), share(test)];
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { inRounds, ROUND_STEPS } from '../../src/calibrate/rounds.js';
+
+/** A loss x² above a floor; a step moves x by the rate towards 0. `steps` has the rate of each step. */
+function slope(start: number, floor: number, hold = 0) {
+  let [initial, x] = [start, start];
+  const rates: number[] = [];
+  const options = {
+    validationLoss: async () => floor + Math.max(x, hold) ** 2,
+    restart: () => void (x = initial),
+    begin: ([values]: readonly Float32Array[]) => void (initial = values?.[0] ?? Number.NaN),
+    values: () => [Float32Array.of(x)],
+    async step(rate: number) {
+      rates.push(rate);
+      x -= 0.1 * rate * x;
+      return floor + x ** 2;
+    },
+  };
+  return { options, rates };
+}
+
+test('a number of steps is taken as it is', async () => {
+  const { options, rates } = slope(1, 0);
+  const { steps, before, after } = await inRounds(30, options);
+  expect([steps, rates.length, before]).toEqual([30, 30, 1]);
+  expect(after).toBeLessThan(1);
+});
+
+test('rounds go on while they help, from where the last one ended, and the loss is that of all', async () => {
+  const { options, rates } = slope(1, 0);
+  const { steps, before, after, values } = await inRounds(undefined, options);
+  expect([steps, rates.length, before]).toEqual([8 * ROUND_STEPS, 8 * ROUND_STEPS, 1]);
+  expect(after).toBeCloseTo((values?.[0]?.[0] ?? 0) ** 2, 5);
+  const single = await inRounds(ROUND_STEPS, slope(1, 0).options);
+  expect(after).toBeLessThan(single.after ** 7);
+});
+
+test('rounds end when one gains less than 2 %', async () => {
+  const { options } = slope(1, 3);
+  const { steps } = await inRounds(undefined, options);
+  expect(steps).toBeGreaterThanOrEqual(2 * ROUND_STEPS);
+  expect(steps).toBeLessThan(8 * ROUND_STEPS);
+});
+
+test('while no round gains anything, the rate is lowered', async () => {
+  const { options, rates } = slope(1, 0, 1);
+  const { steps, values, before, after } = await inRounds(undefined, options);
+  expect([steps, values, after]).toEqual([3 * ROUND_STEPS, undefined, before]);
+  const tops = [0, 1, 2].map((round) =>
+    Math.max(...rates.slice(round * ROUND_STEPS, (round + 1) * ROUND_STEPS)),
+  );
+  expect(tops[1]).toBeCloseTo((tops[0] ?? 0) / 4, 8);
+  expect(tops[2]).toBeCloseTo((tops[0] ?? 0) / 16, 8);
+});
