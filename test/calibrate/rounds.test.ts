@@ -7,8 +7,12 @@ function slope(start: number, floor: number, hold = 0) {
   const rates: number[] = [];
   const options = {
     validationLoss: async () => floor + Math.max(x, hold) ** 2,
-    restart: () => void (x = initial),
-    begin: ([values]: readonly Float32Array[]) => void (initial = values?.[0] ?? Number.NaN),
+    restart() {
+      x = initial;
+    },
+    begin([values]: readonly Float32Array[]) {
+      initial = values?.[0] ?? Number.NaN;
+    },
     values: () => [Float32Array.of(x)],
     async step(rate: number) {
       rates.push(rate);
