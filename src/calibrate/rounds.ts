@@ -8,7 +8,7 @@ import {
 } from '../train/loop.js';
 
 /** Steps of a round. */
-export const ROUND_STEPS = 200;
+const ROUND_STEPS = 200;
 /** More rounds gain little. */
 const MAX_ROUNDS = 8;
 /** No round begins after this time. */

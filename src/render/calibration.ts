@@ -187,7 +187,7 @@ export function describeTuning({ tuning }: Calibration): string[] {
 }
 
 /** Formats the value of a verdict, with the lower end of its interval if that decides. */
-export function verdictText({ measure, value, low }: LimitVerdict): string {
+export function describeVerdict({ measure, value, low }: LimitVerdict): string {
   const end = low === undefined ? '' : ` (at least ${figure(low, 4)} with 95 % confidence)`;
   return `${measure} ${figure(value, 4)}${end}`;
 }
@@ -197,7 +197,7 @@ export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   const { budget, trials, kept, verdicts } = sharpness;
   const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
   const median = betas[Math.floor(betas.length / 2)] ?? 1;
-  const values = verdicts.map(verdictText).join(', ');
+  const values = verdicts.map(describeVerdict).join(', ');
   return [
     `β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
   ];

@@ -52,7 +52,9 @@ test('a dense layer takes as many samples as its inputs need, a convolution fewe
   );
   const count = async (depth: number, rowsOfRun: number) => {
     const options = { train, validation, rows: 15_000, seed: 3 };
-    const some = await samplesFor(options, { groups: 1, depth, outputs: 4 }, rowsOfRun);
+    const dims = [rowsOfRun, 4];
+    const target = async () => ({ elemType: 'f32' as const, dims, data: new Float32Array(4 * rowsOfRun) });
+    const some = await samplesFor(options, { groups: 1, depth, outputs: 4 }, target);
     return [some.train.runs, some.validation.runs];
   };
   expect(await count(100, 1)).toEqual([2000, 334]);

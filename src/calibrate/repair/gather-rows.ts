@@ -2,16 +2,15 @@ import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
 import { createRandom, type Random } from '../../base/random.js';
-import { firstFeed } from '../../data/dataset.js';
 import type { Subset } from '../../data/split.js';
 import { extractEdits } from '../../onnx/extract.js';
 import { type Edit, splice } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { Provider, SessionOptions } from '../../providers/provider.js';
-import { elementCount, type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
+import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { type Multiplier, type RowMoments, rowMomentsMeter, type Shift } from './gram-matrix.js';
-import { type Geometry, geometryOf, rowsOf } from './layer-rows.js';
+import { geometryOf, rowsOf } from './layer-rows.js';
 import { samplesFor } from './layer-samples.js';
 import type { LinearLayer } from './linear-layers.js';
 
@@ -125,12 +124,6 @@ export async function gather(
     gathered.push({ ...moments, shift: shifts[group]?.values ?? new Float64Array(width) });
   }
   return gathered;
-}
-
-/** Returns the number of rows in the first run. */
-async function rowsIn(run: RunFor, { train }: GatherOptions, { groups, outputs }: Geometry): Promise<number> {
-  const first = await firstFeed(train.feeds);
-  return first === undefined ? 1 : elementCount((await run(first)).dims) / (groups * outputs);
 }
 
 function numbers(tensor: Tensor) {

@@ -1,5 +1,6 @@
-import { type Feeds, firstFeed } from '../../data/dataset.js';
+import { firstFeed } from '../../data/dataset.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
+import { elementCount, type Tensor, type Tensors } from '../../providers/tensor.js';
 import type { Geometry } from './layer-rows.js';
 
 /** Number of training samples that every layer gets: the images of neighbouring positions are alike, so that few say little. */
@@ -16,26 +17,24 @@ export interface LayerSamples {
 }
 
 /**
- * Chooses the samples for a layer with this number of rows in a run. A dense layer has one row for each sample, and
+ * Chooses the samples for a layer. `target` computes its output, whose size tells the rows of a run. A dense layer has one row for each sample, and
  * needs many samples; a convolution has many rows. All samples if they are few.
  */
 export async function samplesFor(
   { train, validation, rows, seed }: LayerSamples & { readonly rows: number; readonly seed: number },
-  { depth }: Geometry,
-  rowsOfRun: number,
+  { groups, depth, outputs }: Geometry,
+  target: (feeds: Tensors) => Promise<Tensor>,
 ): Promise<LayerSamples> {
-  const batch = await samplesOf(train.feeds);
+  const first = await firstFeed(train.feeds);
+  if (first === undefined) return { train, validation };
+  const batch = Math.max(1, Object.values(first)[0]?.dims[0] ?? 1);
+  const rowsOfRun = elementCount((await target(first)).dims) / (groups * outputs);
   const wanted = Math.min(rows, MIN_ROWS_PER_INPUT * depth) / Math.max(1, rowsOfRun);
   const runs = Math.ceil(Math.max(wanted, MIN_TRAINING_SAMPLES / batch));
   return {
     train: some(train, runs, seed),
     validation: some(validation, Math.ceil(runs / TRAINING_RATIO), seed),
   };
-}
-
-async function samplesOf(feeds: Feeds): Promise<number> {
-  const [first] = Object.values((await firstFeed(feeds)) ?? {});
-  return Math.max(1, first?.dims[0] ?? 1);
 }
 
 function some(subset: Subset, runs: number, seed: number): Subset {
