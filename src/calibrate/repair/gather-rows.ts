@@ -90,11 +90,7 @@ export async function gather(
 
   await withTensor(options.original, [], layer.y, options, (target) =>
     withTensor(options.swapped, edits, layer.x, options, async (input) => {
-      const { train, validation } = await samplesFor(
-        options,
-        geometry,
-        await rowsIn(target, options, geometry),
-      );
+      const { train, validation } = await samplesFor(options, geometry, target);
       const each = Math.max(1, Math.ceil(options.rows / train.runs));
       for (const part of ['train', 'validation'] as const) {
         for await (const feeds of { train, validation }[part].feeds) {
