@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: () => Command }
   rank: () => import('./commands/rank.js'),
   calibrate: () => import('./commands/calibrate.js'),
   finetune: () => import('./commands/finetune.js'),
+  experiment: () => import('./commands/experiment.js'),
   validate: () => import('./commands/validate.js'),
   report: () => import('./commands/report.js'),
   ui: () => import('./commands/ui.js'),

@@ -1,16 +1,21 @@
 // How long an experiment takes.
-import { partOf } from '../finetune/split-data.js';
 import { quantile } from '../metrics/statistics.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
+import { DEFAULT_LANDSCAPE_IMAGES, firstOf } from './judge-run.js';
+import { DEFAULT_POINTS } from './landscape.js';
 import type { Experiment } from './prepare.js';
 import { openRun } from './train-run.js';
 
 /** Seconds of the parts of a run. */
 export interface RunTimes {
-  /** Seconds of an epoch: its steps and its score. */
-  readonly epoch: number;
+  /** Seconds of the steps of an epoch. */
+  readonly steps: number;
+  /** Seconds of the score after an epoch. */
+  readonly score: number;
   /** Seconds to score the test part after the last epoch. */
   readonly end: number;
+  /** Seconds of the loss landscape of a run of the first seed. */
+  readonly landscape: number;
 }
 
 /** Number of steps that are measured. */
@@ -39,16 +44,22 @@ export async function measureRun(experiment: Experiment, activation: Replacement
     const start = performance.now();
     await trainer.evaluate(scored);
     const sample = (performance.now() - start) / 1000 / scored.count;
-    return { epoch: steps * step + curve.count * sample, end: test.count * sample };
+    return {
+      steps: steps * step,
+      score: curve.count * sample,
+      end: test.count * sample,
+      landscape: landscapeScores(experiment) * sample,
+    };
   } finally {
     await trainer.close();
   }
 }
 
-function firstOf(part: Experiment['curve'], count: number): Experiment['curve'] {
-  const { inputs: samples, targets } = part;
-  const indices = Uint32Array.from({ length: Math.min(count, part.count) }, (_, at) => at);
-  return partOf({ source: 'npz', samples, targets }, indices);
+/** Returns the number of scores of samples that a loss landscape takes. */
+function landscapeScores({ options: { landscape = {} }, parts }: Experiment): number {
+  if (landscape === false) return 0;
+  const { points = DEFAULT_POINTS, images = DEFAULT_LANDSCAPE_IMAGES } = landscape;
+  return points ** 2 * Math.min(images, parts.test.count);
 }
 
 /** Returns the seconds until all jobs are done, if each of the workers takes the next job when it is free. */

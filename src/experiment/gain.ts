@@ -1,6 +1,13 @@
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import { ACTIVATIONS, DEFAULT_SLOPE } from '../mish/activations.js';
 
+/** Returns an activation in float64, without a sharpness and with the default slope. */
+export function functionOf(name: ReplacementName): (x: number) => number {
+  const { f } = ACTIVATIONS[name];
+  const variant = { beta: 1, leak: name === 'leakyrelu' ? DEFAULT_SLOPE : undefined };
+  return (x) => f(x, variant);
+}
+
 /** Largest |z| of the quadrature: a normal number beyond has a probability of 1e-23. */
 const MAX_Z = 10;
 /** Width of a step. Kinks at whole numbers lie on the border of two pairs of steps. */
@@ -12,9 +19,8 @@ const STEP = 1 / 64;
  * expectation is computed by Simpson's rule.
  */
 export function gainOf(name: ReplacementName): number {
-  const { f } = ACTIVATIONS[name];
-  const at = (z: number) =>
-    f(z, { beta: 1, leak: name === 'leakyrelu' ? DEFAULT_SLOPE : undefined }) ** 2 * Math.exp((-z * z) / 2);
+  const f = functionOf(name);
+  const at = (z: number) => f(z) ** 2 * Math.exp((-z * z) / 2);
   const steps = (2 * MAX_Z) / STEP;
   let sum = 0;
   for (let step = 0; step <= steps; step++) {

@@ -37,9 +37,11 @@ export interface LandscapeOptions {
   readonly onProgress?: ((done: number, of: number, secondsLeft: number) => void) | undefined;
 }
 
-const DEFAULT_POINTS = 21;
+/** Default number of points along each direction. */
+export const DEFAULT_POINTS = 21;
 const MAX_POINTS = 201;
-const DEFAULT_SPAN = 1;
+/** Default distance to the edge. */
+export const DEFAULT_SPAN = 1;
 
 /**
  * Calculates the loss at weights + a · first + b · second, where a and b go from -span to span. Rows have the same b, columns the
@@ -53,7 +55,7 @@ export async function lossLandscape(
   options: LandscapeOptions = {},
 ): Promise<Landscape> {
   const { seed = 0, points = DEFAULT_POINTS, span = DEFAULT_SPAN, signal, onProgress } = options;
-  checkNumbers(points, span);
+  checkLandscape(points, span);
   const [first, second] = [randomDirection(weights, seed, 0), randomDirection(weights, seed, 1)];
   const moved = new Map([...weights].map(([name, { values }]) => [name, values.slice()]));
   const place = (index: number) => span * ((2 * index) / (points - 1) - 1);
@@ -73,7 +75,8 @@ export async function lossLandscape(
   return { span, points, losses, roughness: roughnessOf(losses, points), images };
 }
 
-function checkNumbers(points: number, span: number): void {
+/** Throws `bad-usage` for a size of a landscape that cannot be used. */
+export function checkLandscape(points: number, span: number): void {
   if (!(Number.isInteger(points) && points >= 3 && points <= MAX_POINTS)) {
     const what = `the number of points must be an integer from 3 to ${MAX_POINTS}, got ${points}`;
     throw new OnnxMishError('bad-usage', what);

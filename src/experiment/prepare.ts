@@ -10,6 +10,7 @@ import { withSession } from '../providers/with-session.js';
 import { resolveSettings } from '../train/trainer-options.js';
 import { type Architecture, activationNames, architectureOf } from './architecture.js';
 import { gainOf } from './gain.js';
+import { checkLandscape, DEFAULT_POINTS, DEFAULT_SPAN } from './landscape.js';
 import type { ExperimentOptions } from './options.js';
 
 /** A run of an experiment. */
@@ -61,6 +62,10 @@ export async function prepareExperiment(
 ): Promise<Experiment> {
   await options.provider.availability(); // sets `provider.version`, too
   const settings = settingsOf(options);
+  if (options.landscape !== false) {
+    const { points = DEFAULT_POINTS, span = DEFAULT_SPAN } = options.landscape ?? {};
+    checkLandscape(points, span);
+  }
   const activations = activationNames(options.activations ?? DEFAULT_ACTIVATIONS);
   const seeds = seedsOf(options);
   const architecture = await architectureOf(model, activations, options);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OnnxMishError } from '../base/error.js';
-import { score, trainingSettings } from '../finetune/report-schema.js';
+import { score, trainingFields } from '../finetune/report-schema.js';
 import { hostSchema, toolSchema } from '../validate/report-schema-measures.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
@@ -103,7 +103,7 @@ const result = z.object({
 const settings = z.object({
   activations: z.array(z.string()).describe('All activations of the experiment'),
   seeds: z.array(count).describe('All seeds of the experiment'),
-  ...trainingSettings,
+  ...trainingFields,
   batchNorm: z
     .enum(['train', 'insert'])
     .describe('train: as the model has it; insert: put behind convolutions without one'),

@@ -1,15 +1,10 @@
 // One run of an experiment: the training of an activation with a seed.
 
-import { scoreOf } from '../finetune/arm.js';
-import { feedsOf } from '../finetune/feeds.js';
-import { editedModel } from '../finetune/start.js';
-import { countUnits } from '../finetune/units.js';
-import { splice } from '../onnx/splice.js';
-import type { LoadedModel } from '../providers/loaded-model.js';
 import { isDivergence } from '../train/divergence.js';
 import { createTrainer, type ModelTrainer } from '../train/train-model.js';
 import type { LabelledSamples } from '../train/trainer-options.js';
 import { initialWeights } from './initial-weights.js';
+import { judgeRun, modelOf } from './judge-run.js';
 import type { Experiment, RunKey } from './prepare.js';
 import type { ExperimentRun } from './report-schema.js';
 
@@ -23,6 +18,8 @@ export interface TrainRunOptions {
   readonly save?: ((checkpoint: Uint8Array) => Promise<void>) | undefined;
   /** Receives the number of finished steps and their total. */
   readonly onStep?: ((step: number, of: number) => void) | undefined;
+  /** Receives the number of finished points of the loss landscape and their total. */
+  readonly onPoint?: ((done: number, of: number) => void) | undefined;
   /** Receives the names of the trained weights, and the new values of those that have any. */
   readonly onInitial?:
     | ((weights: readonly string[], values: ReadonlyMap<string, ArrayLike<number>>) => void)
@@ -76,7 +73,9 @@ export async function* trainRun(
     const { activation, seed } = key;
     return {
       ...{ activation, seed, epochs, diverged },
-      ...(diverged === null ? await judgeRun(experiment, key, trainer) : { test: null, units: null }),
+      ...(diverged === null
+        ? await judgeRun(experiment, key, trainer, options)
+        : { test: null, units: null }),
       seconds: epochs.reduce((sum, { seconds }) => sum + seconds, 0),
     };
   } finally {
@@ -100,32 +99,4 @@ function epochOf({
     rate,
     seconds,
   };
-}
-
-/** Maximum number of test samples on which units are measured. */
-const MAX_UNIT_SAMPLES = 256;
-
-/** Scores a trained model and counts its units that are never positive. */
-async function judgeRun(
-  experiment: Experiment,
-  { activation }: RunKey,
-  trainer: ModelTrainer,
-): Promise<Pick<ExperimentRun, 'test' | 'units'>> {
-  const { parts, architecture, options } = experiment;
-  const test = scoreOf(await trainer.evaluate(parts.test));
-  const from = modelOf(experiment, activation);
-  const trained = await editedModel(from, splice(from.document.source, await trainer.edits()));
-  const names = architecture.sites.map(({ input }) => input);
-  const counts = await countUnits(trained, names, feedsOf(parts.test, trained, MAX_UNIT_SAMPLES), options);
-  if (counts.size === 0) return { test, units: null };
-  const units = { count: 0, neverPositive: 0 };
-  for (const { count, neverPositive } of counts.values()) {
-    units.count += count;
-    units.neverPositive += neverPositive;
-  }
-  return { test, units };
-}
-
-function modelOf({ architecture, model }: Experiment, activation: RunKey['activation']): LoadedModel {
-  return architecture.models.get(activation) ?? model;
 }

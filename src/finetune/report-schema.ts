@@ -99,7 +99,7 @@ const latency = z.object({
 });
 
 /** Settings that fine-tunings and experiments share. */
-export const trainingSettings = {
+export const trainingFields = {
   output: z.string().describe('Output that the loss is computed from'),
   loss: z.enum(['cross-entropy', 'bce', 'mse']).describe('The loss'),
   labelSmoothing: share.describe('Share of the uniform distribution in the targets'),
@@ -114,7 +114,7 @@ export const trainingSettings = {
 };
 
 const settings = z.object({
-  ...trainingSettings,
+  ...trainingFields,
   freeze: z.array(z.string()).describe('Patterns of the weights that were not trained'),
   batchNorm: z.string().describe('Treatment of batch normalisation'),
   teacher: z.boolean().describe('Whether the targets were mixed with the original’s outputs'),

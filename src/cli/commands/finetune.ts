@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { GROUPS } from '../options/groups.js';
 import { imageOptions } from '../options/image-options.js';
 import {
@@ -9,21 +9,13 @@ import {
   count,
   dataAccess,
   formOptions,
-  list,
   number,
   outputOptions,
-  positive,
   siteOptions,
   some,
 } from '../options/options.js';
+import { share, trainingOptions } from '../options/training-options.js';
 import type { Flags } from './run-finetune.js';
-
-/** Parses a share: a number from 0 to 1. Throws `InvalidArgumentError`. */
-function share(text: string): number {
-  const value = number(text);
-  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('Write a number from 0 to 1.');
-  return value;
-}
 
 const HELP = `
 The original is trained as long with the same batches, unless --no-control is given, and both are judged on the same
@@ -60,7 +52,8 @@ export function command(): Command {
     .option('--samples <number>', 'maximal number of images, taken evenly from all', some)
     .option('--validation <share>', 'share of the samples for validation', share, 0.1)
     .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
-  trainingOptions(command);
+  trainingOptions(command, { epochs: 6, warmUp: 0.05 });
+  finetuneOptions(command);
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
   formOptions(command).option('--beta <number>', 'sharpness β (default: 1)', number);
@@ -83,35 +76,9 @@ export function command(): Command {
     });
 }
 
-/** Adds the settings of the training. */
-function trainingOptions(command: Command): void {
+/** Adds the settings that only a fine-tuning has. */
+function finetuneOptions(command: Command): void {
   command
-    .optionsGroup(GROUPS.training)
-    .option('--epochs <number>', 'passes over the training samples', some, 6)
-    .option('--batch <number>', 'samples in a step (default: 64, or what the model takes)', some)
-    .addOption(
-      new Option('--loss <name>', 'the loss')
-        .choices(['cross-entropy', 'bce', 'mse'])
-        .default('cross-entropy'),
-    )
-    .option('--head <output>', 'output that the loss is computed from (default: the first)')
-    .addOption(
-      new Option('--optimizer <name>', 'the optimiser')
-        .choices(['rmsprop', 'adam', 'adamw', 'sgd'])
-        .default('rmsprop'),
-    )
-    .option('--momentum <number>', 'momentum of rmsprop and sgd (default: 0 and 0.9)', share)
-    .option('--lr <rate>', 'learning rate after the warm-up (default: 0.001, for sgd 0.01)', positive)
-    .addOption(
-      new Option('--schedule <name>', 'course of the learning rate')
-        .choices(['constant', 'cosine', 'step'])
-        .default('cosine'),
-    )
-    .option('--warm-up <share>', 'share of the steps over which the rate rises', share, 0.05)
-    .option('--weight-decay <number>', 'weight decay (default: 0, for adamw 0.01)', number)
-    .option('--label-smoothing <share>', 'share of the uniform distribution in the targets', share, 0)
-    .option('--clip <norm>', 'maximal norm of all gradients together (default: unlimited)', positive)
-    .option('--augment <names>', 'random changes of images: flip, flip-vertical, crop, erase', list)
     .option('--freeze <glob>', 'keep the weights whose name matches (repeatable)', collectValues)
     .addOption(
       new Option(

@@ -1,6 +1,5 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
-import type { Augmentation } from '../../data/augment.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import { finetuneModel } from '../../finetune/finetune.js';
 import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
@@ -12,19 +11,18 @@ import { withScannedModel } from '../../node/load-model.js';
 import { outputName, transformFile } from '../../node/transform-file.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import { durationText, renderFinetune } from '../../render/finetune.js';
-import type { OptimizerOptions } from '../../train/graph-optimizers.js';
-import type { LossName } from '../../train/losses.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped } from '../io/files.js';
 import { checkLabelledFlags, type LabelledFlags, readLabelled } from '../io/read-labelled.js';
 import { checkViews, writeTextTo } from '../io/views.js';
+import { type TrainingFlags, trainingSettings } from '../options/training-options.js';
 import { ALL_HINT } from '../text/flags.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 
 /** Options of the command, as parsed by commander. */
-export interface Flags extends FormOptions, LabelledFlags, Pick<SwapOptions, 'to' | 'alpha'> {
+export interface Flags extends FormOptions, LabelledFlags, TrainingFlags, Pick<SwapOptions, 'to' | 'alpha'> {
   output?: string;
   force?: boolean;
   only?: string[];
@@ -34,19 +32,6 @@ export interface Flags extends FormOptions, LabelledFlags, Pick<SwapOptions, 'to
   beta?: number;
   validation: number;
   samples?: number;
-  epochs: number;
-  batch?: number;
-  loss: LossName;
-  head?: string;
-  optimizer: OptimizerOptions['kind'];
-  momentum?: number;
-  lr?: number;
-  schedule: 'constant' | 'cosine' | 'step';
-  warmUp: number;
-  weightDecay?: number;
-  labelSmoothing: number;
-  clip?: number;
-  augment?: Augmentation[];
   freeze?: string[];
   bn: 'auto' | 'frozen' | 'train' | 'insert';
   teacher?: number | true;
@@ -73,7 +58,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
       fix: 'Name files for input and output',
     });
   }
-  checkLabelledFlags(flags);
+  checkLabelledFlags(flags, 'finetune');
   await checkViews({ html, force }, [input, flags.data, flags.test]); // fail before the long run, not after
   if (html !== undefined && resolve(html) === resolve(output)) {
     throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
@@ -119,32 +104,16 @@ export async function run(input: string, flags: Flags): Promise<void> {
 }
 
 function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
-  const { calibrate, control, seeds, seed } = flags;
-  const { validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze } = flags;
-  const { head, lr, clip, bn, teacher, patience } = flags;
+  const { calibrate, control, seeds, seed, validation, freeze, bn, teacher, patience } = flags;
   return {
     ...swapChoices(flags),
-    ...{ calibrate, control, seeds, seed },
-    ...{ validation, epochs, batch, loss, schedule, warmUp, labelSmoothing, augment, freeze, patience },
-    ...{ output: head, rate: lr, maxGradientNorm: clip, batchNorm: bn, checkpoint },
-    optimizer: optimizerOf(flags),
+    ...trainingSettings(flags),
+    ...{ calibrate, control, seeds, seed, validation, freeze, patience, batchNorm: bn, checkpoint },
     teacher: teacher === true ? DEFAULT_TEACHER_SHARE : teacher,
   };
 }
 
 const DEFAULT_TEACHER_SHARE = 0.5;
-const DEFAULT_SGD_MOMENTUM = 0.9;
-
-function optimizerOf({ optimizer: kind, momentum, weightDecay }: Flags): OptimizerOptions {
-  if (kind === 'sgd')
-    return { kind, momentum: momentum ?? DEFAULT_SGD_MOMENTUM, nesterov: true, weightDecay };
-  if (kind === 'rmsprop') return { kind, momentum, weightDecay };
-  if (momentum === undefined) return { kind, weightDecay };
-  throw new OnnxMishError('bad-usage', `${kind} has no momentum`, {
-    fix: 'Leave out --momentum, or choose another --optimizer',
-  });
-}
-
 function showProgress(update: (step: string) => void) {
   return (work: string, share: number, secondsLeft: number | undefined) => {
     const left = secondsLeft === undefined ? '' : `, about ${durationText(Math.ceil(secondsLeft))} left`;

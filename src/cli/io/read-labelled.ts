@@ -18,11 +18,11 @@ export interface LabelledFlags extends ImageFlags {
 }
 
 /** Throws `bad-usage` unless the flags name samples and their targets. */
-export function checkLabelledFlags({ data, images, labels, targets }: LabelledFlags): void {
+export function checkLabelledFlags({ data, images, labels, targets }: LabelledFlags, command: string): void {
   const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
   if (data === undefined && images === undefined) {
     throw bad(
-      'finetune needs labelled samples',
+      `${command} needs labelled samples`,
       'Give them with --data train.npz --labels y, or --images folder',
     );
   }

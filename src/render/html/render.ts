@@ -1,5 +1,6 @@
 import type { Activations } from '../../calibrate/activations/activations.js';
 import type { Calibration } from '../../calibrate/calibrate.js';
+import type { ExperimentReport } from '../../experiment/report-schema.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
 import type { Report } from '../../validate/report-schema.js';
 import { mapText, printable } from '../figures.js';
@@ -80,4 +81,20 @@ export async function renderHtmlCalibration(calibration: Calibration, model: str
 export async function renderHtmlFinetune(report: FinetuneReport): Promise<string> {
   const { finetunePage } = await import('./finetune.js');
   return finetunePage(mapText(report, printable));
+}
+
+/**
+ * Renders the report of an experiment as one HTML file, with curves, loss landscapes and derivatives.
+ *
+ * @example
+ * import { readFile, writeFile } from 'node:fs/promises';
+ * import { parseExperimentReport } from 'onnx-mish/experiment';
+ * import { renderHtmlExperiment } from 'onnx-mish/report';
+ *
+ * const report = parseExperimentReport(JSON.parse(await readFile('experiment.json', 'utf8')));
+ * await writeFile('experiment.html', await renderHtmlExperiment(report));
+ */
+export async function renderHtmlExperiment(report: ExperimentReport): Promise<string> {
+  const { experimentPage } = await import('./experiment.js');
+  return experimentPage(mapText(report, printable));
 }

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { validateFiles } from '../../../src/node/validate-files.js';
 import { cli, cliJson } from '../../support/cli.js';
+import { EXPERIMENT_REPORT } from '../../support/experiment-report.js';
+import { FINETUNE_REPORT } from '../../support/finetune-report.js';
 import { tempFolder } from '../../support/folder.js';
 import { REAL_MODELS } from '../../support/models.js';
 import { hostileReport, richReport } from '../../support/reports.js';
@@ -96,4 +98,30 @@ test('a hostile report cannot write to the terminal', async () => {
   expect(code).toBe(0);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: none may come through
   expect(stdout.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u202e]/);
+});
+
+test('reports of different kinds, and more than two validations, are refused', async () => {
+  const { cwd, write } = await withReports();
+  await write('e.json', JSON.stringify(EXPERIMENT_REPORT));
+  await write('f.json', JSON.stringify(FINETUNE_REPORT));
+  for (const [paths, message] of [
+    [['e.json', 'a.json'], 'a report of a validation and one of an experiment cannot be shown together'],
+    [['f.json', 'e.json'], 'a report of an experiment and one of a fine-tuning cannot be shown together'],
+    [['a.json', 'b.json', 'a.json'], 'only two validations can be compared, and 3 were given'],
+    [['e.json', '--junit', 'x.xml'], 'the report of an experiment has no verdicts'],
+  ] as const) {
+    const { code, stdout, stderr } = await cli(['report', ...paths], { cwd });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  }
+});
+
+test('the report of an experiment is shown in each format', async () => {
+  const { cwd, at, write } = await withReports();
+  await write('e.json', JSON.stringify(EXPERIMENT_REPORT));
+  expect((await cli(['report', 'e.json'], { cwd })).stdout).toContain('1 (1 diverged)');
+  expect((await cliJson(['report', 'e.json'], { cwd })).json).toEqual(EXPERIMENT_REPORT);
+  const html = await cli(['report', 'e.json', '--html', 'e.html'], { cwd });
+  expect([html.code, html.stdout]).toEqual([0, 'e.json → e.html\n']);
+  expect(await readFile(at('e.html'), 'utf8')).toContain('diverged: the loss of step 12 is NaN');
 });

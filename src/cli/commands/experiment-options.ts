@@ -1,0 +1,35 @@
+import type { LandscapeSettings } from '../../experiment/options.js';
+import { onCpu } from '../../node/calibrate-files.js';
+import type { LabelledFlags } from '../io/read-labelled.js';
+import { readLabelled } from '../io/read-labelled.js';
+import { type TrainingFlags, trainingSettings } from '../options/training-options.js';
+
+/** Options that decide the runs of an experiment, as parsed by commander. */
+export interface RunFlags extends LabelledFlags, TrainingFlags {
+  activations?: string[];
+  only?: string[];
+  include?: string[];
+  exclude?: string[];
+  seeds: number;
+  seed: number;
+  bn?: boolean;
+  landscape?: number | boolean;
+  span: number;
+  threads: number;
+  allowOutsideData?: boolean;
+}
+
+/** Returns the options of an experiment on the CPU. */
+export function experimentOptions(flags: RunFlags, signal: AbortSignal) {
+  const { activations, only, include, exclude, seeds, seed, bn, threads, allowOutsideData } = flags;
+  const landscape: LandscapeSettings | false =
+    flags.landscape === false
+      ? false
+      : { points: typeof flags.landscape === 'number' ? flags.landscape : undefined, span: flags.span };
+  return onCpu({
+    ...trainingSettings(flags),
+    ...readLabelled(flags, signal),
+    ...{ activations, only, include, exclude, seeds, seed, batchNorm: bn, landscape, signal },
+    session: { threads, allowOutsideData },
+  });
+}

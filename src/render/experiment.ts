@@ -1,0 +1,145 @@
+import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
+import { amountText, nameOf } from '../finetune/compare-arms.js';
+import { clean as cleanText } from './clean.js';
+import { figure, mapText, percent, short } from './figures.js';
+import { accuracyText, durationText } from './finetune.js';
+import { plainTable, type TerminalOptions } from './terminal.js';
+
+/**
+ * Formats the report of an experiment for a terminal.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { parseExperimentReport } from 'onnx-mish/experiment';
+ * import { renderExperiment } from 'onnx-mish/report';
+ *
+ * console.log(renderExperiment(parseExperimentReport(JSON.parse(await readFile('experiment.json', 'utf8')))));
+ */
+export function renderExperiment(
+  report: ExperimentReport,
+  { clean = cleanText }: Pick<TerminalOptions, 'clean'> = {},
+): string {
+  const safe = mapText(report, (text) => short(clean(text), MAX_CHARACTERS));
+  const sections = [
+    safe.warnings.map((warning) => `WARNING: ${warning}`),
+    [safe.conclusion],
+    [describeExchange(safe), describeExperimentData(safe), describeRuns(safe)],
+    [plainTable(RESULT_HEAD, resultRows(safe), 1), ...LEGEND],
+    [plainTable(RUN_HEAD, runRows(safe), 2)],
+    missingLines(safe),
+    [...safe.remarks.map((remark) => `${remark}.`), safe.initial.rule],
+    safe.notes.map((note) => `note: ${note}`),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+/** Maximum characters of any text. */
+const MAX_CHARACTERS = 600;
+/** Maximum number of missing runs that are listed. */
+const MAX_MISSING = 20;
+
+const LEGEND = [
+  'Mean ± standard deviation over the seeds, on the test part. Difference: mean of the paired differences, with its 95 % interval.',
+  'Never positive: channels or features whose input to the activation was never positive on test samples; with ReLU such units are dead.',
+];
+
+/** Returns what was exchanged: `ReLU, Mish at 19 sites; 1 activation stays as it is.` */
+export function describeExchange({ settings, sites, kept }: ExperimentReport): string {
+  const names = settings.activations.map(nameOf).join(', ');
+  const rest =
+    kept.length === 0
+      ? ''
+      : `; ${countText(kept.length, 'activation')} ${kept.length === 1 ? 'stays' : 'stay'}`;
+  return `${names} at ${countText(sites.length, 'site')}${rest}.`;
+}
+
+/** Returns the numbers of samples. */
+export function describeExperimentData({ data }: Pick<ExperimentReport, 'data'>): string {
+  const from = data.testFrom === 'file' ? 'of a separate file' : 'split from the data';
+  const classes = data.classes === null ? '' : `, ${data.classes} classes`;
+  return `${data.train} training samples, ${data.test} for the test (${from})${classes}.`;
+}
+
+/** Returns the settings of the runs. */
+export function describeRuns({ settings, runs, seconds }: ExperimentReport): string {
+  const { loss, optimizer, rate, schedule, epochs, batch, batchNorm, seeds, augment } = settings;
+  const more = augment.length === 0 ? '' : `, ${augment.join(' and ')}`;
+  const norm = batchNorm === 'insert' ? ', batch normalisation put behind the convolutions' : '';
+  return `${countText(epochs, 'epoch')} of batches of ${batch}, ${loss}, ${optimizer} at ${figure(rate)} (${schedule})${more}${norm}; ${countText(seeds.length, 'seed')}, ${countText(runs.length, 'run')}, ${durationText(seconds)} of training.`;
+}
+
+const countText = (count: number, noun: string) => `${count} ${count === 1 ? noun : `${noun}s`}`;
+
+export const RESULT_HEAD = [
+  ...['activation', 'runs', 'accuracy', 'loss', 'difference', '95 % interval', 'never positive', 'epoch'],
+  'roughness',
+];
+
+/** Returns a row for each activation. */
+export function resultRows({ results, baseline }: ExperimentReport): string[][] {
+  return results.map(
+    ({ activation, runs, diverged, accuracy, loss, difference, neverPositive, epochSeconds, roughness }) => {
+      const measure = results.some((one) => one.accuracy !== null) ? 'accuracy' : 'loss';
+      const ends =
+        difference?.low == null || difference.high == null ? undefined : [difference.low, difference.high];
+      return [
+        nameOf(activation),
+        diverged === 0 ? String(runs) : `${runs} (${diverged} diverged)`,
+        spreadText(accuracy, (value) => (100 * value).toFixed(2), ' %'),
+        spreadText(loss, (value) => figure(value, 4), ''),
+        difference === null
+          ? activation === baseline
+            ? 'baseline'
+            : '–'
+          : amountText(measure, difference.value),
+        ends === undefined ? '–' : ends.map((end) => amountText(measure, end)).join(' to '),
+        percent(neverPositive),
+        epochSeconds === null ? '–' : durationText(epochSeconds),
+        figure(roughness),
+      ];
+    },
+  );
+}
+
+function spreadText(
+  spread: ExperimentResult['accuracy'],
+  format: (value: number) => string,
+  unit: string,
+): string {
+  if (spread === null) return '–';
+  const { mean, deviation } = spread;
+  return `${format(mean)}${deviation === null ? '' : ` ± ${format(deviation)}`}${unit}`;
+}
+
+export const RUN_HEAD = ['activation', 'seed', 'accuracy', 'loss', 'training loss', 'time'];
+
+/** Returns a row for each run. */
+export function runRows({ runs }: Pick<ExperimentReport, 'runs'>): string[][] {
+  return runs.map(({ activation, seed, test, epochs, diverged, seconds }) => [
+    nameOf(activation),
+    String(seed),
+    diverged === null ? accuracyText(test?.accuracy ?? null) : 'diverged',
+    figure(test?.loss, 4),
+    lossCourse(epochs),
+    durationText(seconds),
+  ]);
+}
+
+/** Returns the training loss after the first, the middle and the last epoch. */
+function lossCourse(epochs: ExperimentRun['epochs']): string {
+  const places = [0, Math.floor((epochs.length - 1) / 2), epochs.length - 1];
+  const losses = [...new Set(places)].flatMap((at) => epochs[at]?.loss ?? []);
+  return losses.map((loss) => figure(loss)).join(' → ');
+}
+
+function missingLines({ missing }: ExperimentReport): string[] {
+  if (missing.length === 0) return [];
+  const names = missing
+    .slice(0, MAX_MISSING)
+    .map(({ activation, seed }) => `${nameOf(activation)}, seed ${seed}`);
+  const more = missing.length > MAX_MISSING ? ` and ${missing.length - MAX_MISSING} more` : '';
+  return [`Missing runs: ${names.join('; ')}${more}.`];
+}

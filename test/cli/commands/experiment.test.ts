@@ -1,0 +1,156 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { parseExperimentReport } from '../../../src/experiment/report-schema.js';
+import { classifiedArchive, classifier } from '../../support/classified.js';
+import { cli, cliJson, cliProcess, outcome, start } from '../../support/cli.js';
+import { timeless } from '../../support/experiment.js';
+import { type Folder, tempFolder } from '../../support/folder.js';
+
+async function prepared(): Promise<Folder> {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', classifier());
+  await folder.write('s.npz', classifiedArchive(160));
+  await folder.write('t.npz', classifiedArchive(80, 6));
+  return folder;
+}
+
+const labelled = ['experiment', 'm.onnx', '--data', 's.npz', '--labels', 'y', '--test', 't.npz'];
+const quick = [...labelled, '--activations', 'relu,mish', '--epochs', '2', '--batch', '16', '--seeds', '2'];
+const one = [...quick, '--no-landscape', '--jobs', '1'];
+const inputs = ['m.onnx', 's.npz', 't.npz'];
+
+const readReport = async (folder: Folder, name: string) =>
+  parseExperimentReport(JSON.parse(new TextDecoder().decode(await folder.read(name))));
+
+test('a report in JSON, HTML and text; nothing is left of the runs', async () => {
+  const folder = await prepared();
+  const args = [...quick, '--landscape', '3', '--jobs', '1', '--report', 'out.html'];
+  const { code, stdout, stderr } = await cli(args, { cwd: folder.path });
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/^note: 4 runs on 1 process take about [\d.]+ s\n$/);
+  expect(await folder.list()).toEqual(['m.experiment.json', ...inputs, 'out.html'].toSorted());
+  const report = await readReport(folder, 'm.experiment.json');
+  expect(report.runs.map(({ activation, seed }) => `${activation} ${seed}`)).toEqual([
+    ...['relu 0', 'mish 0', 'relu 1', 'mish 1'],
+  ]);
+  expect(
+    report.runs.map(({ landscape, derivative }) => [landscape?.losses.length, derivative?.samples]),
+  ).toEqual([
+    ...[[9, 80], [9, 80], [undefined, undefined], [undefined, undefined]], // biome-ignore format: pairs
+  ]);
+  for (const part of ['m.onnx → m.experiment.json', report.conclusion, 'ReLU, Mish at 1 site.', 'baseline'])
+    expect(stdout).toContain(part);
+  const page = new TextDecoder().decode(await folder.read('out.html'));
+  for (const part of ['onnx-mish experiment', 'Loss landscapes', 'Derivatives over', 'Curves'])
+    expect(page).toContain(part);
+});
+
+test('parts merge to the report of the whole in any order, a killed and a repeated one too', async () => {
+  const folder = await prepared();
+  const { cwd } = { cwd: folder.path };
+  expect((await cli([...one, '-o', 'all.json'], { cwd })).code).toBe(0);
+  const whole = timeless(await readReport(folder, 'all.json'));
+  const part = (shard: string, ...more: string[]) => [...one, '-o', 'p.json', '--shard', shard, ...more];
+
+  // The first is killed as soon as its first run is there, and goes on.
+  const child = start(part('1/3'), { cwd });
+  const ended = outcome(child);
+  const runs = folder.at('p.1-of-3.json.runs');
+  while (!existsSync(runs) || !(await readdir(runs)).includes('relu-0.json')) {
+    expect(child.exitCode).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  child.kill('SIGKILL');
+  expect((await ended).signal).toBe('SIGKILL');
+  const refused = await cli(part('1/3'), { cwd });
+  expect([refused.code, refused.stderr.includes('runs of a stopped experiment exist')]).toEqual([2, true]);
+  expect((await cli(part('1/3', '--resume'), { cwd })).code).toBe(0);
+  // A second run of a finished part does nothing.
+  const finished = await folder.read('p.1-of-3.json');
+  expect((await cli(part('1/3', '--resume'), { cwd })).code).toBe(0);
+  expect(await folder.read('p.1-of-3.json')).toEqual(finished);
+
+  const slurm = { SLURM_ARRAY_TASK_ID: '2', SLURM_ARRAY_TASK_COUNT: '3', SLURM_ARRAY_TASK_MIN: '1' };
+  expect((await cli(part('auto'), { cwd, env: slurm })).code).toBe(0);
+  const partial = await cli(['report', 'p.2-of-3.json', 'p.1-of-3.json'], { cwd });
+  expect(partial.stdout).toContain('Missing runs: ReLU, seed 1.');
+  expect((await cli(part('auto/3'), { cwd, env: { JOB_COMPLETION_INDEX: '2' } })).code).toBe(0);
+  await folder.write('again.json', await folder.read('p.2-of-3.json'));
+  for (const order of [
+    [3, 1, 2],
+    [2, 3, 1],
+  ]) {
+    const paths = [...order.map((index) => `p.${index}-of-3.json`), 'again.json'];
+    const { json } = await cliJson(['report', ...paths], { cwd });
+    expect(timeless(json)).toEqual(whole);
+  }
+});
+
+test('several processes give the same runs as one', async () => {
+  const folder = await prepared();
+  const { cwd } = { cwd: folder.path };
+  const several = [...quick, '--no-landscape', '--jobs', '2', '-o', 'two.json'];
+  const { code, stderr } = await cli(several, { cwd });
+  expect(code, stderr).toBe(0);
+  expect((await cli([...one, '-o', 'one.json'], { cwd })).code).toBe(0);
+  const [first, second] = [await readReport(folder, 'one.json'), await readReport(folder, 'two.json')];
+  expect(timeless(second)).toEqual(timeless(first));
+  const merged = await cliJson(['report', 'two.json', 'one.json'], { cwd });
+  expect(timeless(merged.json)).toEqual(timeless(first));
+});
+
+test.each(['1', '2'])('an interrupted experiment of %s processes goes on', async (jobs) => {
+  const folder = await prepared();
+  const { cwd } = { cwd: folder.path };
+  const long = [...labelled, '--activations', 'relu,mish', '--epochs', '15', '--batch', '8', '--seeds', '1'];
+  const args = [...long, '--no-landscape', '--jobs', jobs];
+  const child = start(args, { cwd });
+  const ended = outcome(child);
+  const runs = folder.at('m.experiment.json.runs');
+  while (!existsSync(runs) || !(await readdir(runs)).includes('mish-0.checkpoint')) {
+    expect(child.exitCode).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  child.kill('SIGTERM');
+  const { code, stderr } = await ended;
+  expect(code, stderr).toBe(130);
+  expect(stderr).toContain("The folder 'm.experiment.json.runs' has all finished runs and epochs");
+  expect(stderr).toContain('--resume');
+  const other = await cli([...args, '--resume', '--lr', '0.1'], { cwd });
+  expect([other.code, other.stderr.includes('other settings')]).toEqual([2, true]);
+  const resumed = await cli([...args, '--resume'], { cwd });
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect((await cli([...long, '--no-landscape', '--jobs', '1', '-o', 'whole.json'], { cwd })).code).toBe(0);
+  const [stopped, whole] = [
+    await readReport(folder, 'm.experiment.json'),
+    await readReport(folder, 'whole.json'),
+  ];
+  expect(timeless(stopped)).toEqual(timeless(whole));
+});
+
+test.each([
+  [['--activations', 'relu,nonsense'], "there is no activation 'nonsense'"],
+  [['--activations', 'relu,relu'], "the activation 'relu' is given twice"],
+  [['--only', 'gelu'], 'no activation that can be exchanged (gelu)'],
+  [['--shard', '4/3'], 'Write part/parts'],
+  [['--batch', '1000'], 'a batch of 1000 is larger'],
+  [['--labels', 'none'], "the array 'none'"],
+  [['--report', 'm.experiment.json'], 'cannot go to the same file'],
+  [['--landscape', '2'], 'the number of points must be an integer from 3'],
+])('%j is refused, and leaves nothing behind', async (more, message) => {
+  const folder = await prepared();
+  const { code, stdout, stderr } = await cli([...quick, '--jobs', '1', ...more], { cwd: folder.path });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain('    at ');
+  expect(await folder.list()).toEqual(inputs);
+});
+
+test('the option of worker processes is refused by hand', async () => {
+  const { code, stderr } = await cliProcess(['experiment', 'm.onnx', '--worker']);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining('--worker is for processes that experiment starts'),
+  ]);
+});
