@@ -43,6 +43,8 @@ export default defineConfig({
           { text: 'What each provider gets wrong', link: '/providers' },
           { text: 'How calibrate works', link: '/how-calibrate-works' },
           { text: 'What training gives', link: '/finetune' },
+          { text: 'The paper’s smaller claims', link: '/experiment-claims' },
+          { text: 'Loss landscapes', link: '/landscape' },
           { text: 'Benchmarks', link: '/benchmarks' },
           { text: 'Trust', link: '/trust' },
           { text: 'Dependencies', link: '/dependencies' },

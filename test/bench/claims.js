@@ -81,16 +81,17 @@ async function measure(rows, setting, options, seeds, places = [{}]) {
     }
 }
 
-async function depth(seeds, norm, depths) {
+async function depth(seeds, norm, depths, epochs = 5) {
   const [train, tests] = [read('train', 3000), [read('t10k', -TEST_IMAGES)]];
   const rows = [];
   for (const layers of depths)
-    await measure(rows, { layers }, { net: plainNet({ layers, norm }), train, tests, epochs: 5 }, seeds);
-  return { setting: { net: 'dense layers of 64 units', norm, train: 3000, epochs: 5 }, rows };
+    await measure(rows, { layers }, { net: plainNet({ layers, norm }), train, tests, epochs }, seeds);
+  return { setting: { net: 'dense layers of 64 units', norm, train: 3000, epochs }, rows };
 }
 
 const CLAIMS = {
   depth: (seeds) => depth(seeds, true, [5, 15, 20, 25, 30]),
+  'depth, trained longer': (seeds) => depth(seeds, true, [25], 30),
   'depth without normalisation': (seeds) => depth(seeds, false, [5, 15, 30]),
   async noise(seeds) {
     const [train, clean] = [read('train', 3000), read('t10k', -TEST_IMAGES)];
@@ -165,6 +166,7 @@ function table(rows, keys) {
 
 const KEYS = {
   depth: ['layers'],
+  'depth, trained longer': ['layers'],
   'depth without normalisation': ['layers'],
   noise: ['deviation'],
   initial: ['factor'],
