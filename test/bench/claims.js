@@ -3,7 +3,7 @@
 //     node test/bench/claims.js [depth] [noise] [initial] [--seeds 3]   measures, all by default
 //     node test/bench/claims.js print                                   the results as tables
 //
-// `npm run experiment:claims -- ...` builds first. Results go to docs/experiment-claims.json, a claim at a time. The data is
+// `npm run experiment:claims -- ...` builds first. Results go to docs/experiment-claims.jsonl, a claim at a time. The data is
 // Fashion-MNIST (Debian's package dataset-fashion-mnist): the first training images, and the last 2,000 test images, which took
 // part in no choice. One thread. All activations of a seed get the same normal numbers and the same batches.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ import { cnn6, plainNet } from '../../models/architectures.js';
 
 const FASHION = '/usr/share/datasets/fashion-mnist';
 const RESULTS =
-  process.env.RESULTS ?? fileURLToPath(new URL('../../docs/experiment-claims.json', import.meta.url));
+  process.env.RESULTS ?? fileURLToPath(new URL('../../docs/experiment-claims.jsonl', import.meta.url));
 const PIXELS = 28 * 28;
 const TEST_IMAGES = 2000;
 const ACTIVATIONS = ['relu', 'swish', 'mish'];
@@ -176,7 +176,9 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { seeds: { type: 'string', default: '3' } },
 });
-const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
+const lines = existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8').trim().split('\n') : [];
+/** The measurements by claim; the file has a line for each. */
+const results = new Map(lines.map((line) => JSON.parse(line)).map((one) => [one.claim, one]));
 const unknown = positionals.find((name) => name !== 'print' && !Object.hasOwn(CLAIMS, name));
 if (unknown !== undefined)
   throw new Error(`'${unknown}' is not a claim; name ${Object.keys(CLAIMS).join(', ')}`);
@@ -186,9 +188,15 @@ if (!positionals.includes('print')) {
     const start = performance.now();
     const { setting, rows } = await CLAIMS[name](Number(values.seeds));
     const seconds = Math.round((performance.now() - start) / 1000);
-    results[name] = { ...setting, test: TEST_IMAGES, seeds: Number(values.seeds), seconds, rows };
-    writeFileSync(RESULTS, `${JSON.stringify(results)}\n`);
+    results.set(name, {
+      claim: name,
+      ...setting,
+      test: TEST_IMAGES,
+      seeds: Number(values.seeds),
+      seconds,
+      rows,
+    });
+    writeFileSync(RESULTS, [...results.values()].map((one) => `${JSON.stringify(one)}\n`).join(''));
   }
 }
-for (const [name, { rows }] of Object.entries(results))
-  console.log(`\n${name}\n\n${table(rows, KEYS[name])}`);
+for (const [name, { rows }] of results) console.log(`\n${name}\n\n${table(rows, KEYS[name])}`);
