@@ -1,4 +1,4 @@
-import { vite as onnxMish } from 'onnx-mish/unplugin';
+import onnxMish from 'onnx-mish/vite';
 import { defineConfig } from 'vite';
 
 export default defineConfig({

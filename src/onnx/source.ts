@@ -1,3 +1,5 @@
+import type { BufferBytes } from '../base/buffer-bytes.js';
+
 /** Random access to a model's bytes in a file, a buffer or a Blob. */
 export interface ByteSource {
   /** Name for messages, such as a path. */
@@ -15,7 +17,7 @@ export interface ByteSource {
 }
 
 /** A model, as the public functions take it. */
-export type ModelInput = Uint8Array | Blob | ReadableStream<Uint8Array<ArrayBuffer>> | ByteSource;
+export type ModelInput = Uint8Array | Blob | ReadableStream<BufferBytes> | ByteSource;
 
 /** Opens a model for random access. Reads a stream into a Blob first. */
 export async function openInput(input: ModelInput, name?: string): Promise<ByteSource> {

@@ -37,7 +37,7 @@ export interface Patch {
   readonly original?: Omit<Original, 'digest'> & { readonly digest: string };
 }
 
-export const NOTHING = new Uint8Array(0);
+export const NOTHING: Uint8Array = new Uint8Array(0);
 /** Maximum length of a record in characters: a V8 string holds 2^29, other engines allow more. */
 const MAX_RECORD_LENGTH = 5e8;
 /** Maximum length of an edit in characters, without the bytes to restore. */

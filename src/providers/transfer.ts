@@ -1,3 +1,4 @@
+import type { BufferBytes } from '../base/buffer-bytes.js';
 import { OnnxMishError } from '../base/error.js';
 import { arrayFor, elementCount, type Tensor, type Tensors, type TypedArray } from './tensor.js';
 
@@ -18,7 +19,7 @@ const aligned = (length: number) => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
  * Encodes tensors as bytes for the transfer between this process and a page: the length of a JSON header (u32), the
  * header, and the elements in the machine's byte order, which both sides share.
  */
-export function encodeTensors(tensors: Tensors): Uint8Array<ArrayBuffer> {
+export function encodeTensors(tensors: Tensors): BufferBytes {
   const entries = Object.entries(tensors);
   const header = entries.map(([name, { elemType, dims, data }]): Header => {
     return { name, elemType, dims, ...(ArrayBuffer.isView(data) ? {} : { strings: data }) };
@@ -42,7 +43,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array {
 }
 
 /** Decodes the bytes of `encodeTensors` into tensors that view the bytes. Throws `run-failed` for invalid bytes. */
-export function decodeTensors(bytes: Uint8Array<ArrayBuffer>): Tensors {
+export function decodeTensors(bytes: BufferBytes): Tensors {
   const broken = (cause?: unknown) =>
     new OnnxMishError('run-failed', 'the page did not send valid tensors', { cause });
   if (bytes.length < 4) throw broken();

@@ -147,10 +147,12 @@ const all = [${names.map((name) => `require(${name})`)}];
         return node(tsc, '--project', 'tsconfig.json');
       };
       // Those of unplugin name bundlers that a project need not have, so only its own use of them is checked.
-      const plugin = 'onnx-mish/unplugin';
-      const checked = modules.filter((name) => name !== plugin);
+      const isPlugin = (name: string) => /\/(unplugin|vite|webpack|rollup|esbuild|rspack)$/.test(name);
+      const checked = modules.filter((name) => !isPlugin(name));
       expect(await compile(TYPED + checked.map(importOf).join('\n'), false)).toBe('');
-      if (modules.includes(plugin)) expect(await compile(importOf(plugin), true)).toBe('');
+      const plugins = modules.filter(isPlugin);
+      expect(plugins).toHaveLength(6);
+      expect(await compile(plugins.map(importOf).join('\n') + PLUGINS, true)).toBe('');
       // And what it says is held to: a form that there is not, does not compile.
       await expect(compile(TYPED.replace("form: 'exp'", "form: 'relu'"), true)).rejects.toThrow('relu');
     },
@@ -191,6 +193,12 @@ globalThis.said = [sites.length, report.form, same ? 0 : 1, typeof createMishSes
 
 const importOf = (name: string) =>
   `import * as ${variable(name)} from '${name}';\nconsole.log(${variable(name)});`;
+
+const PLUGINS = `
+import type { PluginOption } from 'vite';
+import onnxMish from 'onnx-mish/vite';
+export const plugins: PluginOption[] = [onnxMish(), onnxMish({ target: 'webgl' })];
+`;
 
 const TYPED = `import url from './model.onnx?mish';
 import * as ort from 'onnxruntime-web/all';

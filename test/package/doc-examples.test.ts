@@ -29,6 +29,7 @@ async function publicFunctions(): Promise<[module: string, name: string][]> {
       join(root, to.default.replace('./dist/', 'src/').replace(/js$/, 'ts'))
     );
     for (const [name, value] of Object.entries(module)) {
+      if (name === 'default') continue; // has no name, and is a function that another module names
       const isClass = typeof value === 'function' && /^class\b/.test(String(value));
       if (typeof value === 'function' && !isClass) found.push([`onnx-mish${path.slice(1)}`, name]);
     }

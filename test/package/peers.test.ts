@@ -76,6 +76,15 @@ describe('without optional packages', () => {
     expect(Buffer.compare(again ?? Buffer.of(), original ?? Buffer.of())).toBe(0);
   });
 
+  test('an HTML report has its charts', async () => {
+    const report = fileURLToPath(new URL('../fuzz/report.json', import.meta.url));
+    const { code, stderr } = await cli(['report', report, '--html', 'report.html']);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const html = Buffer.from(await consumer.folder.read('report.html')).toString();
+    expect(html.match(/<svg/g)?.length).toBeGreaterThan(1);
+  });
+
   test('every module of the library loads', async () => {
     const modules = [...consumer.exports]
       .filter(([, to]) => to.endsWith('.js'))

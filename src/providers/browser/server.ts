@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { BufferBytes } from '../../base/buffer-bytes.js';
 
 /** Content of a response: bytes, the path of a file, or an open file. Files are streamed. */
 export type Content = Uint8Array | { readonly file: string } | OpenFile;
@@ -22,7 +23,7 @@ export interface PageServer {
   /** Serves content at a new path until `withdraw` is called. */
   offer(content: Content, type?: string): { readonly path: string; withdraw(): void };
   /** Returns a path that accepts a single upload, and the bytes of the upload. */
-  receive(): { readonly path: string; readonly bytes: Promise<Uint8Array<ArrayBuffer>>; withdraw(): void };
+  receive(): { readonly path: string; readonly bytes: Promise<BufferBytes>; withdraw(): void };
   close(): Promise<void>;
 }
 
@@ -95,7 +96,7 @@ export async function servePage(
     const type = TYPES[name.split('.').at(-1) ?? ''] ?? BYTES;
     offered.set(root + name, { content, type, policy: policy(name) });
   }
-  const awaited = new Map<string, { resolve: (bytes: Uint8Array<ArrayBuffer>) => void }>();
+  const awaited = new Map<string, { resolve: (bytes: BufferBytes) => void }>();
   const address = bound.includes(':') ? `[${bound}]` : bound;
   let at = 0;
   let next = 0;
@@ -142,7 +143,7 @@ export async function servePage(
     },
     receive() {
       const path = name();
-      const bytes = new Promise<Uint8Array<ArrayBuffer>>((resolve) => awaited.set(path, { resolve }));
+      const bytes = new Promise<BufferBytes>((resolve) => awaited.set(path, { resolve }));
       return { path, bytes, withdraw: () => void awaited.delete(path) };
     },
     close: () =>

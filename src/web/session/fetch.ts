@@ -1,14 +1,9 @@
 import { aborted } from '../../base/abort.js';
+import type { BufferBytes } from '../../base/buffer-bytes.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 
 /** Source of a model or of a file beside it: a URL, a response, or the content. */
-export type FileSource =
-  | string
-  | URL
-  | Response
-  | Blob
-  | Uint8Array
-  | ReadableStream<Uint8Array<ArrayBuffer>>;
+export type FileSource = string | URL | Response | Blob | Uint8Array | ReadableStream<BufferBytes>;
 
 /** Progress of one download. */
 export interface FetchProgress {
@@ -50,8 +45,7 @@ export async function openFile(
 ): Promise<Incoming> {
   if (signal?.aborted) throw aborted();
   if (source instanceof Blob || source instanceof Uint8Array) {
-    const content = async () =>
-      source instanceof Blob ? source : new Blob([source as Uint8Array<ArrayBuffer>]);
+    const content = async () => (source instanceof Blob ? source : new Blob([source as BufferBytes]));
     return { name, url: undefined, validator: undefined, content, drop: async () => {} };
   }
   const response =
@@ -71,7 +65,7 @@ export async function openFile(
     async content() {
       if (response.body === null) return response.blob();
       let loaded = 0;
-      const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      const counter = new TransformStream<BufferBytes, BufferBytes>({
         transform(chunk, controller) {
           loaded += chunk.length;
           onProgress?.({ file, loaded, total: total !== undefined && loaded > total ? undefined : total });

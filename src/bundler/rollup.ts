@@ -1,0 +1,3 @@
+// The plugin for Rollup: `import onnxMish from 'onnx-mish/rollup'`.
+export { rollup as default } from './index.js';
+export type { MishOptions } from './request.js';

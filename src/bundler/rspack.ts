@@ -1,0 +1,3 @@
+// The plugin for Rspack: `import onnxMish from 'onnx-mish/rspack'`.
+export { rspack as default } from './index.js';
+export type { MishOptions } from './request.js';

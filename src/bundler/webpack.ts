@@ -1,0 +1,3 @@
+// The plugin for webpack: `import onnxMish from 'onnx-mish/webpack'`.
+export { webpack as default } from './index.js';
+export type { MishOptions } from './request.js';
