@@ -1,3 +1,3 @@
 // The plugin for esbuild: `import onnxMish from 'onnx-mish/esbuild'`.
-export { esbuild as default } from './index.js';
+export { esbuild as default } from './bundlers.js';
 export type { MishOptions } from './request.js';

@@ -1,27 +1,3 @@
 // Bundles swapped models as assets: `import url from './model.onnx?mish'`.
-import { createUnplugin, type UnpluginInstance } from 'unplugin';
-import { factory } from './plugin.js';
-import type { MishOptions } from './request.js';
-
+export { esbuild, onnxMish, rolldown, rollup, rspack, vite, webpack } from './bundlers.js';
 export type { MishOptions } from './request.js';
-
-/**
- * The plugin for all bundlers that unplugin supports.
- *
- * @example
- * import { onnxMish } from 'onnx-mish/unplugin';
- *
- * const plugins = [onnxMish.vite({ target: 'webgl' })];
- */
-export const onnxMish: UnpluginInstance<MishOptions | undefined, false> = createUnplugin(factory);
-
-/**
- * The plugin for one bundler. Throws `bad-usage` for invalid options.
- *
- * @example
- * import { vite as onnxMish } from 'onnx-mish/unplugin';
- * import { defineConfig } from 'vite';
- *
- * export default defineConfig({ plugins: [onnxMish({ target: 'webgl' })] });
- */
-export const { vite, rollup, rolldown, webpack, rspack, esbuild } = onnxMish;

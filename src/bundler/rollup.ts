@@ -1,3 +1,3 @@
 // The plugin for Rollup: `import onnxMish from 'onnx-mish/rollup'`.
-export { rollup as default } from './index.js';
+export { rollup as default } from './bundlers.js';
 export type { MishOptions } from './request.js';

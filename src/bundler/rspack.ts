@@ -1,3 +1,3 @@
 // The plugin for Rspack: `import onnxMish from 'onnx-mish/rspack'`.
-export { rspack as default } from './index.js';
+export { rspack as default } from './bundlers.js';
 export type { MishOptions } from './request.js';

@@ -1,3 +1,3 @@
 // The plugin for webpack: `import onnxMish from 'onnx-mish/webpack'`.
-export { webpack as default } from './index.js';
+export { webpack as default } from './bundlers.js';
 export type { MishOptions } from './request.js';
