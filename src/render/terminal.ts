@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
+import { nameOf } from '../finetune/compare-arms.js';
 import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { clean as cleanText } from './clean.js';
 import type { Comparison } from './compare.js';
@@ -57,6 +58,15 @@ export function plainTable(
     .join('\n');
 }
 
+/** Lists the activations that the swapped model has more of than the original. */
+function addedActivations({ original, swapped }: Report['models']): string {
+  const added = Object.entries(swapped.activationCounts ?? {}).flatMap(([kind, count]) => {
+    const more = count - (original.activationCounts?.[kind] ?? 0);
+    return more > 0 ? `${more} ${nameOf(kind)}` : [];
+  });
+  return added.join(', ') || 'no Mish';
+}
+
 /**
  * Renders a report as text for a terminal.
  *
@@ -81,7 +91,7 @@ export function renderTerminal(
   const labelled = safe.providers.filter((row) => row.accuracy !== null);
   const sections = [
     [
-      `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || 'no Mish'}`,
+      `${short(models.original.name)} against ${short(models.swapped.name)}: ${mish.join(', ') || addedActivations(models)}`,
       paint.dim(`ONNX Runtime ${host.onnxruntime}, ${host.cpu}, ${host.cores} cores; inputs: ${from}`),
       ...failures(safe, paint),
     ],

@@ -3,7 +3,7 @@ import type { GraphOptimizer } from './graph-optimizers.js';
 
 /**
  * Returns an optimiser that adds up the gradients of `count` runs, each times `share`, and moves the parameters in the last of
- * them, for models that take only small batches. By default the gradients are averaged. The learning rate of the last run applies.
+ * them, for models that take only small batches. Clipping acts on the sum. By default the gradients are averaged. The learning rate of the last run applies.
  */
 export function accumulating(optimizer: GraphOptimizer, count: number, share = 1 / count): GraphOptimizer {
   if (count <= 1) return optimizer;
@@ -14,18 +14,20 @@ export function accumulating(optimizer: GraphOptimizer, count: number, share = 1
       const [step, place] = [Math.floor((run - 1) / count), (run - 1) % count];
       return [...optimizer.scalarsAt(step + 1, rate), place === 0 ? 0 : 1, place === count - 1 ? 1 : 0];
     },
-    update(tape, parameter, gradient, states, scalars) {
+    accumulate(tape, gradient, states, scalars) {
       const [sum = ''] = states.slice(-1);
-      const [keep = '', apply = ''] = scalars.slice(-2);
+      const [keep = ''] = scalars.slice(-2);
+      return plus(tape, times(tape, sum, keep), scaled(tape, gradient, share));
+    },
+    update(tape, parameter, total, states, scalars) {
+      const [apply = ''] = scalars.slice(-1);
       const [inner, innerScalars] = [states.slice(0, -1), scalars.slice(0, -2)];
-      const added = share === 1 ? gradient : scaled(tape, gradient, share);
-      const total = plus(tape, times(tape, sum, keep), added);
       const moved = optimizer.update(tape, parameter, total, inner, innerScalars);
       const isLast = tape.node('Greater', [apply, tape.floats([0.5])]);
       const chosen = (after: string, before: string) => tape.node('Where', [isLast, after, before]);
       return {
         value: chosen(moved.value, parameter),
-        states: [...moved.states.map((name, at) => chosen(name, inner[at] ?? '')), total],
+        states: moved.states.map((name, at) => chosen(name, inner[at] ?? '')),
       };
     },
   };

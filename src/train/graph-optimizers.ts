@@ -27,7 +27,9 @@ export interface GraphOptimizer {
   readonly scalars: readonly string[];
   /** Returns the scalars of a step, in the order of `scalars`. Steps count from 1. */
   scalarsAt(step: number, rate: number): readonly number[];
-  /** Adds a step to the tape. `scalars` names the tensors that hold the scalars. */
+  /** Adds the sum of the gradients so far to the tape; the sum is the last state. Absent where each run has all gradients of a step. */
+  accumulate?(tape: Tape, gradient: string, states: readonly string[], scalars: readonly string[]): string;
+  /** Adds a step to the tape, and returns the states but for a sum of gradients. `scalars` names the tensors that hold the scalars. */
   update(
     tape: Tape,
     parameter: string,

@@ -161,21 +161,26 @@ function optimizerNodes(
   gradients: ReadonlyMap<string, string>,
   { optimizer, maxGradientNorm, scales }: GraphOptions,
 ): Results {
-  const plain = weights.map(({ name }) => gradients.get(name) ?? '');
-  const clipped = maxGradientNorm === undefined ? plain : clipGradients(tape, plain, maxGradientNorm);
   const scalars = optimizer.scalars.map(scalarName);
+  const statesOf = (name: string) => optimizer.states.map((kind) => stateName(kind, name));
+  const totals = weights.map(({ name }) => {
+    const gradient = gradients.get(name) ?? '';
+    return optimizer.accumulate?.(tape, gradient, statesOf(name), scalars) ?? gradient;
+  });
+  const clipped = maxGradientNorm === undefined ? totals : clipGradients(tape, totals, maxGradientNorm);
   const state: StateTensor[] = [];
   const results: [string, string][] = [];
   for (const [place, weight] of weights.entries()) {
     const { name } = weight;
     const { dims } = weight.tensor;
-    const before = optimizer.states.map((kind) => stateName(kind, name));
+    const before = statesOf(name);
     // An optimiser's first scalar is proportional to the learning rate.
     const [rate = '', ...others] = scalars;
     const mine = [scaled(tape, rate, scales?.get(name) ?? 1), ...others];
     const { value, states } = optimizer.update(tape, name, clipped[place] ?? '', before, mine);
     const names = [name, ...before];
-    for (const [slot, result] of [value, ...states].entries()) {
+    const sum = optimizer.accumulate === undefined ? [] : [totals[place] ?? ''];
+    for (const [slot, result] of [value, ...states, ...sum].entries()) {
       const input = names[slot] ?? '';
       state.push({ input, output: nextName(input), dims, weight: slot === 0 ? weight : undefined });
       results.push([result, nextName(input)]);

@@ -4,7 +4,7 @@ import type { ModelInfo } from './report-schema.js';
 /** Returns a report's entry for a model from its inspection and its file's SHA-256. */
 export function modelInfo(
   name: string,
-  { bytes, opset, sites, mish }: Inspection,
+  { bytes, opset, sites, mish, kinds: activationCounts }: Inspection,
   sha256: string,
 ): ModelInfo {
   const kinds = sites.map(({ kind, alpha, elemType }) => {
@@ -17,6 +17,7 @@ export function modelInfo(
     opset,
     activations: sites.length,
     kinds: counted(kinds),
+    activationCounts,
     mish: counted(
       mish.map(({ form, beta, leak, elemType }) => ({ form, beta, alpha: leak ?? null, elemType })),
     ),

@@ -117,6 +117,12 @@ const model = z.object({
     )
     .default([])
     .describe('Those activations by kind'),
+  activationCounts: z
+    .record(z.string(), countSchema)
+    .optional()
+    .describe(
+      'Number of activations of each kind, known to swap or not; absent in reports of earlier versions',
+    ),
   mish: z
     .array(
       z.object({

@@ -218,9 +218,20 @@ async function table(name) {
   add(figures(name, 'table', '', report));
 }
 
+/** Numbers of images and of seeds for the defaults, which train for six epochs. */
+const DEFAULTS = {
+  mlp: [60_000, 3],
+  lenet5: [10_000, 3],
+  resnet20: [2000, 1],
+  mobilenet: [3000, 1],
+  'vgg-leaky': [1000, 1],
+  unet: [1000, 1],
+};
+
 /** Trains with the defaults; the U-Net needs its loss. */
 async function defaults(name) {
-  const { train, seeds, loss } = MODELS[name];
+  const [train, seeds] = DEFAULTS[name];
+  const { loss } = MODELS[name];
   const test = ['t10k', CHOICE_IMAGES, 10_000];
   const report = await run(name, train, test, { seeds, loss }, undefined, {});
   add(figures(name, 'defaults', '', report));

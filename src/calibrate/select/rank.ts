@@ -15,7 +15,10 @@ import { type Trial, type TrialOptions, withTrial } from './trial.js';
 
 export interface RankOptions
   extends TrialOptions,
-    Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'> {
+    Pick<
+      SwapOptions,
+      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'
+    > {
   /** Maximum number of samples; default 256. `seed` selects the runs, since data may be sorted. */
   readonly samples?: number | undefined;
   /** Number of samples for an estimate; default 16. */
@@ -74,10 +77,12 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
     return few < runs ? [few / runs, (runs - few + 0.5) / runs] : [1];
   };
   const identity = { name: model.name, sha256: [...(await model.fingerprint())] };
-  return withTrial(model, options, { samples, seed, shares }, async (trial) => {
+  const { to, target } = report;
+  return withTrial(model, { ...options, to, target }, { samples, seed, shares }, async (trial) => {
     const start: Ranking = {
       schema: RANKING_SCHEMA,
       model: identity,
+      ...(to === 'mish' ? {} : { to, target }),
       form: report.form,
       beta: report.beta,
       measuredIn,

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { OptionHint } from '../../base/option-hint.js';
-import { FORMS, type FormName } from '../../mish/forms.js';
+import { REPLACEMENTS, type ReplacementName } from '../../mish/activation-kinds.js';
+import { FORMS, type FormName, TARGETS, type Target } from '../../mish/forms.js';
 import type { SiteReport, SkipReport } from '../../mish/results.js';
 import type { Degradation, Drawn } from './trial.js';
 
@@ -15,7 +16,7 @@ export interface RankedSite extends SiteReport {
 }
 
 /**
- * Sites of a model from the least to the most degrading. `form`, `beta` and a prefix of `sites` are a plan for `swap`.
+ * Sites of a model from the least to the most degrading. `to`, `target`, `form`, `beta` and a prefix of `sites` are a plan for `swap`.
  */
 export interface Ranking {
   readonly schema: typeof RANKING_SCHEMA;
@@ -24,6 +25,10 @@ export interface Ranking {
     /** SHA-256 of the model's file, and of its external data files in the order of their names. */
     readonly sha256: readonly string[];
   };
+  /** The activation that is written; absent for Mish. */
+  readonly to?: ReplacementName | undefined;
+  /** The provider that decides the operators of an activation other than Mish. */
+  readonly target?: Target | undefined;
   readonly form: FormName;
   readonly beta: number;
   /** Form of the measurements: `exp`, which is fast on the CPU, where possible; it computes the same function as `form`. */
@@ -111,10 +116,14 @@ export function parseRanking(json: unknown, where = 'ranking'): Ranking {
   };
   if (!isRecord(json) || json.schema !== RANKING_SCHEMA)
     return bad(`the document is not a valid ${RANKING_SCHEMA}`);
-  const { model, form, beta, measuredIn, data, estimateSamples, sites, skipped } = json;
+  const { model, to, target, form, beta, measuredIn, data, estimateSamples, sites, skipped } = json;
   const isForm = (name: unknown) => typeof name === 'string' && Object.hasOwn(FORMS, name);
   if (!isRecord(model) || typeof model.name !== 'string' || !isTexts(model.sha256))
     bad('model must have a name and sha256');
+  if (to !== undefined && !REPLACEMENTS.some((name) => name === to))
+    bad(`to must be one of ${REPLACEMENTS.join(', ')}`);
+  if (target !== undefined && !TARGETS.some((name) => name === target))
+    bad(`target must be one of ${TARGETS.join(', ')}`);
   if (!isForm(form) || !isForm(measuredIn)) bad('form and measuredIn must be forms of Mish');
   if (!isNumber(beta) || !isNumber(estimateSamples)) bad('beta and estimateSamples must be numbers');
   if (!isRecord(data) || !DATA.every((key) => key in data)) bad(`data must have ${DATA.join(', ')}`);
@@ -159,6 +168,7 @@ export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): voi
   if (before.model.sha256.join() !== now.model.sha256.join())
     differs(`the ranking is of another model ('${before.model.name}'), or the model has changed since`);
   for (const [key, was, is] of [
+    ['to', before.to ?? 'mish', now.to ?? 'mish'],
     ['form', before.form, now.form],
     ['beta', before.beta, now.beta],
     ['seed', before.data.seed, now.data.seed],

@@ -7,7 +7,14 @@ import { modelArgument } from '../io/files.js';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import { chooseModels, MANY_HELP, manyOptions, refuseForMany } from '../options/many-options.js';
-import { commonOptions, configOptions, count, dataAccess, siteOptions } from '../options/options.js';
+import {
+  commonOptions,
+  configOptions,
+  count,
+  dataAccess,
+  siteOptions,
+  toOption,
+} from '../options/options.js';
 import { describeDoubts, describeSkipped } from '../text/describe-swap.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
@@ -19,7 +26,7 @@ export function command(): Command {
     .description(
       'Shows inputs and outputs, the activations that can be swapped, those that cannot and why, and Mish. With samples, also statistics of each activation’s input: dead units, spread, share in Mish’s dip.',
     );
-  siteOptions(command);
+  siteOptions(toOption(command, 'activation that a swap would write (default: mish); silu is swish'));
   dataOptions(command, 'random for noise; without samples the model is not run')
     .option('--samples <number>', 'maximal number of samples (default: 256; 32 for noise)', atLeastOne)
     .optionsGroup(GROUPS.output)

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import {
+  activationOptions,
   commonOptions,
   configOptions,
   count,
@@ -25,7 +26,7 @@ export function command(): Command {
     atLeastOne,
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
-  siteOptions(command).addOption(leaky.choices(['mish', 'mixture']));
+  siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
   formOptions(command).option('--beta <number>', 'sharpness β of Mish', number);
   const top = new Option(
     '--top <number>',
@@ -48,14 +49,15 @@ For each site swapped alone:
   top-1      what accuracy loses, in percentage points, with --labels or --images
 A big model can be ranked by the estimate (--estimate) and checked at the top (--top 10). With --resume nothing is
 measured twice: what was interrupted goes on, and --top can be raised. The file has to be of the same model, samples
-and Mish. --json prints an onnx-mish/ranking@1, from which a plan for swap is a line of jq.
+and activation. --json prints an onnx-mish/ranking@1, from which a plan for swap is a line of jq.
 
 Examples:
   $ onnx-mish rank model.onnx --data samples.npz
   $ onnx-mish rank model.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --resume ranking.json
   $ onnx-mish rank model.onnx --data samples.npz --top 10
+  $ onnx-mish rank model.onnx --data samples.npz --to hardswish
   $ onnx-mish rank model.onnx --data samples.npz --json > ranking.json
-  $ jq '{schema: "onnx-mish/plan@1", form, beta, sites: .sites[:8]}' ranking.json > plan.json`,
+  $ jq '{schema: "onnx-mish/plan@1", to: (.to // "mish"), form, beta, sites: .sites[:8]}' ranking.json > plan.json`,
     )
     .action(async (model: string, flags: Flags) => {
       const { run } = await import('./run-rank.js'); // slow to load, and not needed for help

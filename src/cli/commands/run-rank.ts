@@ -6,6 +6,7 @@ import { isAbsent } from '../../files/file-error.js';
 import { readText } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { checkTarget } from '../../files/write-atomically.js';
+import { ACTIVATIONS } from '../../mish/activations.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { rankSites } from '../../node/calibrate-files.js';
@@ -25,7 +26,10 @@ import { clockFor } from '../text/time-left.js';
 /** Options of the command, as parsed by commander. */
 export interface Flags
   extends DataFlags,
-    Pick<SwapOptions, 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'> {
+    Pick<
+      SwapOptions,
+      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'
+    > {
   samples?: number;
   estimate?: boolean;
   top?: number;
@@ -104,9 +108,9 @@ async function save(path: string, ranking: Ranking): Promise<void> {
   await writeTextTo(path, `${JSON.stringify(ranking, null, 2)}\n`, { force: true });
 }
 
-function describe(name: string, { data, sites, skipped, spearman, form, beta }: Ranking): string {
+function describe(name: string, { data, sites, skipped, spearman, to, form, beta }: Ranking): string {
   const noise = data.source === 'seed';
-  const head = `${clean(name)}: ${plural(sites.length, 'site')}, each swapped alone over ${
+  const head = `${clean(name)}: ${plural(sites.length, 'site')}, each swapped alone${to === undefined ? '' : ` to ${ACTIVATIONS[to].label}`} over ${
     noise ? `${plural(data.samples, 'sample')} of noise` : plural(data.samples, 'sample')
   }, from harmless to harmful`;
   const has = (key: 'agreement' | 'top1Drop') =>

@@ -53,13 +53,22 @@ export function count(text: string): number {
   return value;
 }
 
+/** Adds --to to a command. */
+export function toOption(
+  command: Command,
+  text = 'activation to write (default: mish); silu is swish',
+): Command {
+  const to = new Option('--to <activation>', text).choices([...REPLACEMENTS, 'silu']);
+  return command.optionsGroup(GROUPS.what).addOption(to);
+}
+
 /** Adds --to and --alpha to a command that swaps. */
 export function activationOptions(command: Command): Command {
-  const to = new Option('--to <activation>', 'activation to write (default: mish); silu is swish');
-  return command
-    .optionsGroup(GROUPS.what)
-    .addOption(to.choices([...REPLACEMENTS, 'silu']))
-    .option('--alpha <number>', 'slope of --to leakyrelu below zero (default: 0.01)', number);
+  return toOption(command).option(
+    '--alpha <number>',
+    'slope of --to leakyrelu below zero (default: 0.01)',
+    number,
+  );
 }
 
 /** Adds --form and --target, which exclude each other, to a command. */

@@ -97,6 +97,38 @@ test('many models, standard output and a configuration take it, too', async () =
   expect(json).toMatchObject({ output: 'm.swish.onnx', to: 'swish', beta: 2, sites: [{ kind: 'relu' }] });
 });
 
+test('inspect, rank and validate know it, and a ranking is a plan for it', async () => {
+  const folder = await prepared();
+  const at = { cwd: folder.path };
+  const sites = async (...args: string[]) => (await cliJson(['inspect', 'm.onnx', ...args], at)).json.sites;
+  const kinds = (all: { kind: string }[]) => all.map(({ kind }) => kind);
+  expect(kinds(await sites())).toEqual(['relu']);
+  expect(kinds(await sites('--to', 'hardswish'))).toEqual(['mish', 'relu']);
+  expect(kinds(await sites('--to', 'relu'))).toEqual(['mish']);
+
+  const rank = ['rank', 'm.onnx', '--data', 's.npz', '--to', 'leakyrelu', '--alpha', '0.2'];
+  const { stdout } = await cli([...rank, '--resume', 'r.json'], at);
+  expect(stdout.split('\n')[0]).toContain('2 sites, each swapped alone to LeakyReLU over');
+  const { json } = await cliJson(rank, at);
+  expect([json.to, json.form]).toEqual(['leakyrelu', 'native']);
+  const other = await cli([...rank.slice(0, 4), '--to', 'elu', '--resume', 'r.json'], at);
+  expect([other.code, other.stderr]).toEqual([
+    2,
+    expect.stringContaining('with to leakyrelu, and now to is elu'),
+  ]);
+  const { to, form, beta } = json;
+  await folder.write(
+    'plan.json',
+    JSON.stringify({ schema: 'onnx-mish/plan@1', to, form, beta, sites: json.sites.slice(0, 1) }),
+  );
+  await cli(['swap', 'm.onnx', '--plan', 'plan.json', '-o', 'one.onnx'], at);
+  const validated = await cli(
+    ['validate', 'm.onnx', 'one.onnx', '--data', 's.npz', '--providers', 'cpu'],
+    at,
+  );
+  expect(validated.stdout).toContain('m.onnx against one.onnx: 1 LeakyReLU');
+});
+
 test('--keep swaps to it within a budget', async () => {
   const folder = await prepared();
   const { json, code } = await cliJson(
