@@ -91,7 +91,13 @@ function ruleFor(node: Node, slot: number, dims: readonly number[]): Rule | unde
     case 'PRelu':
       return slot === 1 ? PRELU_SLOPE : undefined;
     case 'Add':
-      return 0;
+      // A matrix is a position embedding, a vector a bias.
+      return dims.filter((dim) => dim !== 1).length > 1 ? { deviation: EMBEDDING_DEVIATION } : 0;
+    // A token, which may be repeated for each sample.
+    case 'Concat':
+    case 'Expand':
+    case 'Tile':
+      return { deviation: EMBEDDING_DEVIATION };
     case 'Mul':
       return 1;
     default:

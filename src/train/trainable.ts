@@ -1,6 +1,7 @@
 import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
+import { sequenceWeights } from './sequence-weights.js';
 
 /** Indices of the inputs that are trainable weights, by operator. */
 const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
@@ -37,7 +38,7 @@ const RECIPROCALS = new Set(['Reciprocal', 'Div', 'Pow']);
 
 /**
  * Finds the trainable float32 weights of the main graph, also behind an Identity, Transpose or Cast: those of linear layers,
- * embeddings and normalisations, and vectors that are added to or multiplied by a layer or a written-out normalisation.
+ * embeddings, tokens and normalisations, and vectors that are added to or multiplied by a layer or a written-out normalisation.
  * Lists a shared weight once.
  */
 export function trainableWeights(document: OnnxDocument, index: GraphIndex): Weight[] {
@@ -60,6 +61,7 @@ export function trainableWeights(document: OnnxDocument, index: GraphIndex): Wei
     if (weight !== undefined) affine.add(node);
     add(weight);
   }
+  for (const weight of sequenceWeights(document, index)) add(weight);
   return [...weights.values()];
 }
 

@@ -61,6 +61,31 @@ test('the scale of a layer is trained, but not the scale and shift of the input'
   expect(await trainable(...input, ...layer)).toEqual(['m', 'c']);
 });
 
+test('the class token and the position embedding of a transformer are trained', async () => {
+  const constants = [
+    node('Constant', [], ['token'], { value: { tensor: floats('', [1, 1, 4], [1, 2, 3, 4]) } }),
+    node('Constant', [], ['position'], { value: { tensor: floats('', [1, 3, 4], Array(12).fill(0.5)) } }),
+    node('Constant', [], ['mask'], { value: { tensor: floats('', [1, 3, 3], Array(9).fill(-1e4)) } }),
+  ];
+  const joined = [
+    node('Expand', ['token', 'shape'], ['tokens']),
+    node('Concat', ['tokens', 'x'], ['sequence'], { axis: 1 }),
+    node('Add', ['sequence', 'position'], ['placed']),
+  ];
+  const normalised = [
+    node('LayerNormalization', ['placed', 'a', 'b'], ['n']),
+    node('MatMul', ['n', 'n'], ['scores']),
+    node('Add', ['scores', 'mask'], ['masked']),
+    node('Softmax', ['masked'], ['y']),
+  ];
+  expect(await trainable(...constants, ...joined, ...normalised)).toEqual(['a', 'b', 'token', 'position']);
+  const written = [node('ReduceMean', ['placed'], ['mean']), node('Sub', ['placed', 'mean'], ['y'])];
+  expect(await trainable(...constants, ...joined, ...written)).toEqual(['token', 'position']);
+  // A grid that is added to the boxes of a detector, and channels of coordinates.
+  const detector = [...joined, node('Mul', ['placed', 'a'], ['y'])];
+  expect(await trainable(...constants, ...detector)).toEqual([]);
+});
+
 test('masks are not trained', async () => {
   const mask = floats('', [4], [0, 0, 0, Number.NEGATIVE_INFINITY]);
   const nodes = [
