@@ -118,6 +118,7 @@ const swap = z
 
 const inspect = z.strictObject({
   ...many,
+  to: choice([...REPLACEMENTS, 'silu'], 'Activation that a swap would write (default: mish)'),
   ...sites,
   ...data,
   samples: some('Maximal number of samples'),
@@ -215,10 +216,12 @@ const rank = z
     ...forms,
     ...sites,
     ...data,
+    to: written.to,
+    alpha: written.alpha,
+    leaky: written.leaky,
     ...access,
     samples: some('Maximal number of samples'),
     beta: positive('Sharpness β of Mish'),
-    leaky: written.leaky,
     estimate: flag('Rank by the estimate, without measurements'),
     top: count('Number of sites to measure, the most harmless by the estimate'),
   })
