@@ -17,7 +17,7 @@ export const WITHOUT_NATURE = words(`
 
 /** Differentiable operators of ONNX 1.23's default domain that have no gradient rule. */
 export const REFUSED = words(`
-  AffineGrid Attention CastLike CausalConvWithState Col2Im ConcatFromSequence CumProd DFT DeformConv Det GRU GridSample
+  AffineGrid CausalConvWithState Col2Im ConcatFromSequence CumProd DFT DeformConv Det GRU GridSample
   If LSTM LinearAttention Loop MaxRoiPool NegativeLogLikelihoodLoss Optional OptionalGetElement RNN RoiAlign
   RotaryEmbedding STFT Scan Scatter SequenceAt SequenceConstruct SequenceErase SequenceInsert SequenceMap
   SoftmaxCrossEntropyLoss SplitToSequence SwiGLU TensorScatter`);

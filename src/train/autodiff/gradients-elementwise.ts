@@ -160,6 +160,8 @@ export const ELEMENTWISE: Gradients = {
   Identity: (_, __, g) => [g],
   Dropout: (_, __, g) => [g],
   Cast: (_, node, g) => [attribute(node, 'to')?.i === 1 ? g : undefined],
+  // A tensor without a gradient is of another type; then no gradient arrives here.
+  CastLike: (_, __, g) => [g],
   Neg: (tape, _, g) => [tape.node('Neg', [g])],
   Clip: clip,
   PRelu: prelu,

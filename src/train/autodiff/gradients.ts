@@ -1,4 +1,5 @@
 // The gradient rule of each operator (its vector-Jacobian product), in ONNX operators.
+import { ATTENTION } from './gradients-attention.js';
 import { convolutionGradients, transposedGradients } from './gradients-conv.js';
 import { ELEMENTWISE } from './gradients-elementwise.js';
 import { MATRIX } from './gradients-matrix.js';
@@ -11,6 +12,7 @@ import type { Gradients } from './rule.js';
 
 /** Gradient rules by operator. No gradient flows through other operators. */
 export const GRADIENTS: Gradients = {
+  ...ATTENTION,
   ...ELEMENTWISE,
   ...MATRIX,
   ...NORMS,

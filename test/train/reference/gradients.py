@@ -45,6 +45,10 @@ def conv_transpose(x, w, **options):
     return layer(lambda x, w, b: function(x, w, b, **options), x, w, (outputs,))
 
 
+def attention(q, k, v, **options):
+    return F.scaled_dot_product_attention(q, k, v, enable_gqa=True, **options)
+
+
 def group_norm(groups):
     return lambda x, w, b: F.group_norm(x, groups, w, b)
 
@@ -58,6 +62,10 @@ ELEMENTS = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
 SCATTERED = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
 UNPOOLED = torch.tensor([[[[0, 3], [9, 14]], [[5, 2], [8, 15]]]])
 MASK = torch.tensor([[True, False, True, True, False]])
+ATTENTION_MASK = torch.tensor(
+    [[0, -1, 0.5, 0, -1e9], [2, 0, 0, -3, 0], [0, 0, -1e9, 0, 1]], dtype=torch.float64
+)
+ATTENTION_FLAGS = torch.tensor([[1, 0, 1, 1, 0], [0, 1, 1, 1, 1], [1, 1, 0, 0, 1]]).bool()
 
 CASES = {
     # Elements by themselves.
@@ -120,6 +128,34 @@ CASES = {
     'Gemm, transB': layer(lambda x, w, b: x @ w.T + b, (3, 4), (5, 4), (1, 5)),
     'Gemm, both': layer(lambda x, w, b: x.T @ w.T + b, (4, 3), (5, 4), (1,)),
     'Einsum': pair(lambda x, w: torch.einsum('bij,bkj->bik', x, w), (2, 3, 4), (2, 5, 4)),
+    'Attention': layer(attention, (2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)),
+    'Attention, heads among the features, causal': layer(
+        lambda q, k, v: attention(
+            q.unflatten(2, (4, 3)).transpose(1, 2),
+            k.unflatten(2, (2, 3)).transpose(1, 2),
+            v.unflatten(2, (2, 5)).transpose(1, 2),
+            is_causal=True,
+            scale=0.3,
+        )
+        .transpose(1, 2)
+        .flatten(2),
+        (2, 3, 12),
+        (2, 5, 6),
+        (2, 5, 10),
+    ),
+    'Attention, shared heads and a mask': layer(
+        lambda q, k, v: attention(q, k, v, attn_mask=ATTENTION_MASK),
+        (2, 4, 3, 4),
+        (2, 2, 5, 4),
+        (2, 2, 5, 6),
+    ),
+    'Attention, flags': layer(
+        lambda q, k, v: attention(q, k, v, attn_mask=ATTENTION_FLAGS),
+        (2, 2, 3, 4),
+        (2, 2, 5, 4),
+        (2, 2, 5, 6),
+    ),
+    'CastLike': one(lambda x: x * 1),
     # Normalisation.
     'MeanVarianceNormalization': image(
         lambda x: (x - x.mean((0, 2, 3), keepdim=True))
