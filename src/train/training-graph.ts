@@ -58,7 +58,7 @@ export interface TrainingGraph {
   /** Names of the outputs with the loss and with the number of correct predictions, if the loss has predictions. */
   readonly loss: string;
   readonly correct: string | undefined;
-  /** Weights that no gradient reaches, and the nodes without a gradient rule, where gradients end. */
+  /** Weights that no gradient reaches, and the nodes where gradients end: those whose operator has no rule or whose rule does not apply. */
   readonly unreached: readonly Weight[];
   readonly withoutGradient: readonly Node[];
 }
@@ -96,7 +96,10 @@ export function trainingGraph(
     options.weights.map(({ name }) => name),
     rewritten.rules,
   );
-  const gradients = differentiate(tape, rewritten.nodes, moving, found.gradients, rewritten.rules);
+  const ends: Node[] = [];
+  const gradients = differentiate(tape, rewritten.nodes, moving, found.gradients, rewritten.rules, (node) =>
+    ends.push(node),
+  );
   const reached = options.weights.filter(({ name }) => gradients.has(name));
   const { state, results } = optimizerNodes(tape, reached, gradients, options);
   const running = nextStatistics(norms, rewritten.statistics);
@@ -128,7 +131,7 @@ export function trainingGraph(
     scalars: scalars.map(scalarName),
     correct: found.correct && CORRECT,
     unreached: options.weights.filter(({ name }) => !gradients.has(name)),
-    withoutGradient: nodesWithoutGradient(rewritten.nodes, moving, namesInside(document)),
+    withoutGradient: [...nodesWithoutGradient(rewritten.nodes, moving, namesInside(document)), ...ends],
   };
 }
 

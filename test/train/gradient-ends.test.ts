@@ -40,3 +40,21 @@ test('a node where gradients end is told with the weights that cannot be trained
     },
   ]);
 });
+
+test('a node whose attributes its gradient does not cover is told, too', async () => {
+  const nodes = [
+    node('MatMul', ['x', 'w'], ['h']),
+    node('Einsum', ['h'], ['e'], { equation: '...j->...j' }, { name: 'copy' }),
+    node('MatMul', ['e', 'v'], ['y']),
+  ];
+  const initializers = [floats('w', [4, 2], [...wave(8, 0.3)]), floats('v', [2, 2], [...wave(4, 0.8)])];
+  const bytes = model({ nodes, initializers, inputs: [value('x', 1, [2, 3, 4])], outputs: [value('y', 1)] });
+  const loaded = await modelFromBytes(bytes);
+  const { step, session } = await openTraining(loaded, { x }, nodeProvider('cpu'), {
+    ...{ output: 'y', loss: 'mse', optimizer: graphOptimizer({ kind: 'sgd' }) },
+  });
+  await session.close();
+  expect(gradientEnds(loaded.document, indexGraphs(loaded.document), step)).toEqual([
+    { code: 'gradient-ends', text: "No gradient flows through 'Einsum copy': 'w' cannot be trained" },
+  ]);
+});

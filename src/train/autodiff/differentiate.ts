@@ -50,7 +50,8 @@ export function nodesWithoutGradient(
 
 /**
  * Adds the gradient of every moving tensor to a tape, starting from the gradients of the tensors that the loss reads. Returns the
- * gradients' names. `rules` take precedence over the operators' rules.
+ * gradients' names. `rules` take precedence over the operators' rules. `onEnd` receives the nodes whose rule gives no gradient for
+ * these attributes or shapes.
  */
 export function differentiate(
   tape: Tape,
@@ -58,6 +59,7 @@ export function differentiate(
   moving: ReadonlySet<string>,
   gradients: readonly (readonly [name: string, gradient: string])[],
   rules: ReadonlyMap<Node, Gradient> = new Map(),
+  onEnd: (node: Node) => void = () => {},
 ): ReadonlyMap<string, string> {
   const parts = new Map<string, string[]>();
   const add = (name: string, gradient: string | undefined) => {
@@ -82,6 +84,7 @@ export function differentiate(
     const first = outputs.find((gradient) => gradient !== undefined);
     if (first === undefined) continue;
     const inputs = rule(tape, node, first, outputs);
+    if (!node.inputs.some((name, slot) => moving.has(name) && inputs[slot] !== undefined)) onEnd(node);
     for (const [slot, name] of node.inputs.entries()) add(name, inputs[slot]);
   }
   for (const name of parts.keys()) totalOf(name);
