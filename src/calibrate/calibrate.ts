@@ -1,21 +1,21 @@
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { datasetOf, joined, type Subset } from '../data/split.js';
 import type { AccuracyWithIntervals } from '../metrics/accuracy.js';
-import { type Plan, planOf } from '../mish/plan.js';
 import type { FoldReport, SiteReport, SkipReport, SwapReport } from '../mish/results.js';
 import { commonBeta } from '../mish/swap.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { type SiteWithCurvedShare, withCurvedShares } from './activations/curved-share.js';
-import { attempt, type Common } from './attempt.js';
+import { chooseLeaky, type LeakyReport, losesSlope } from './choose-leaky.js';
 import type { Tuned } from './distil.js';
 import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
+import { prepareAttempts } from './prepare-attempts.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import type { LayerRepair } from './repair/repair-layers.js';
-import { type CurvedReport, sharpenedOriginal } from './scale/sharpened.js';
-import { findCandidates, refuseAutoBeta } from './select/candidates.js';
+import type { CurvedReport } from './scale/sharpened.js';
+import { refuseAutoBeta } from './select/candidates.js';
 import {
   compareWithOriginal,
   dataFor,
@@ -41,6 +41,8 @@ export interface Calibration {
   readonly curved: CurvedReport | null;
   readonly sites: readonly SiteWithCurvedShare[];
   readonly skipped: readonly SkipReport[];
+  /** Why LeakyReLUs became mixtures; null if they did not, or if the options say so. */
+  readonly leaky: LeakyReport | null;
   /** Number of samples in each subset. */
   readonly samples: {
     readonly source: Dataset<Feeds>['source'];
@@ -75,8 +77,6 @@ export interface Calibration {
   readonly bytesOut: number;
 }
 
-const DEFAULT_ROWS = 15_000;
-
 /**
  * Swaps the activations of a model and repairs its weights without labels. The linear layers after the sites are
  * solved by least squares, to match the original's outputs; then gradient steps move all layers together. New weights
@@ -103,36 +103,29 @@ async function repairSwap(
   original: LoadedModel,
   options: CalibrateOptions & OnProvider,
 ): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
-  const { seed = 0, provider, session, signal } = options;
-  const { samples = MAX_DEFAULT_SAMPLES, rows = DEFAULT_ROWS, steps } = options;
-  const { onProgress = () => {} } = options;
-  const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
-  const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
-  const plan = { ...planOf(swap), form: measuredIn };
+  const { seed = 0, samples = MAX_DEFAULT_SAMPLES, steps, onProgress = () => {} } = options;
+  if (options.beta === 'auto') refuseAutoBeta(options);
   const dataset = await dataFor(original, options);
   const batch = await samplesOfRun(dataset);
-  const { train, validation, test } = splitSamples(dataset, { samples, batch, seed });
+  const subsets = splitSamples(dataset, { samples, batch, seed });
+  const { train, validation, test } = subsets;
   checkBudget(options.budget, dataset.labels !== undefined);
-  const base = await sharpenedOriginal(original, plan, train, {
-    ...options,
-    onProgress: (done, of) => onProgress('measuring what goes into the sites', done, of),
-  });
-  const run = { seed, provider, session, signal };
-  const common: Common = { ...run, original: base.original, operations: base.operations, train, validation };
-  const tryOut = (candidate: Plan, count: number | undefined) =>
-    attempt(candidate, rows, count, common, options);
   const compare = (candidate: Spliced, subset: Subset) =>
     compareWithOriginal(original, candidate, datasetOf(dataset, subset), options);
+  const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
+    prepareAttempts(original, subsets, { ...options, ...more });
+  const { prepared, first, leaky } = await chooseLeaky(prepare, compare, validation, options);
+  const { swap, measuredIn, plan, base } = prepared;
   const count = (subset: Subset) => Math.round(subset.runs * batch);
   const held = joined(validation, test);
   const sharpened =
     options.beta === 'auto'
       ? await refineSharpness({
-          ...{ plan, steps, tryOut, compare, held, onProgress, budget: options.budget },
-          ...{ rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
+          ...{ plan, steps, tryOut: prepared.tryOut, compare, held, onProgress, budget: options.budget },
+          ...{ first, rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
         })
       : undefined;
-  const chosen = sharpened?.attempt ?? (await tryOut(plan, steps));
+  const chosen = sharpened?.attempt ?? first ?? (await prepared.tryOut(plan, steps));
   const counts = { fit: count(train), held: count(validation), judged: count(test) };
   onProgress('comparing the outputs', 0, 1);
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
@@ -153,6 +146,7 @@ async function repairSwap(
       sites: await withCurvedShares(sites, original, kept, test, options),
       skipped,
       samples: { source: dataset.source, seed, ...counts },
+      leaky,
       sharpness: sharpened?.report ?? null,
       layers: chosen.layers,
       leftAlone: chosen.leftAlone,
@@ -160,8 +154,8 @@ async function repairSwap(
       fold: finished.fold,
       notes: [...chosen.notes, ...(sharpened?.notes ?? []), ...finished.notes],
       original: before.original,
-      swapped: { drift: before.drift, accuracy: before.accuracy },
-      calibrated: { drift: after.drift, accuracy: after.accuracy },
+      swapped: withoutOriginal(before),
+      calibrated: withoutOriginal(after),
       kept: better ? 'calibrated' : 'swapped',
     },
   };
@@ -170,10 +164,10 @@ async function repairSwap(
 /** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */
 function tendsTo(sites: readonly SiteReport[]) {
   const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
-  const fixed = new Set(
-    sites
-      .filter(({ kind, leak, alpha }) => kind === 'leakyrelu' && leak === undefined && alpha !== 0)
-      .map(key),
-  );
+  const fixed = new Set(sites.filter(losesSlope).map(key));
   return (site: Pick<SiteReport, 'scope' | 'output'>) => !fixed.has(key(site));
+}
+
+function withoutOriginal({ drift, accuracy, difference }: ModelComparison): ModelComparison {
+  return { drift, accuracy, difference };
 }

@@ -1,4 +1,5 @@
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
+import { pointsText } from '../metrics/paired.js';
 import { ACTIVATIONS } from '../mish/activations.js';
 import type { Calibration, LayerRepair, ModelComparison, SiteWithCurvedShare } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
@@ -60,7 +61,7 @@ export function renderCalibration(
           ),
         ],
     describeFold(safe),
-    [...outputTable(safe, all, hint), describeResult(safe)],
+    [...outputTable(safe, all, hint), ...describeDifference(safe), describeResult(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];
   return sections
@@ -83,7 +84,7 @@ export function writtenLabel({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>):
   return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to].label : to;
 }
 
-export function describeSwap({ to, sites, form, beta, sharpness, curved }: Calibration): string {
+export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky }: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
   const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
   const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
@@ -92,7 +93,15 @@ export function describeSwap({ to, sites, form, beta, sharpness, curved }: Calib
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   const what =
     mixtures === 0 ? 'Mish' : mixtures === sites.length ? 'mixtures of x and Mish' : 'Mish or mixtures';
-  return `${count} → ${what} in the ${form} form${sharp}.`;
+  return `${count} → ${what} in the ${form} form${sharp}.${describeLeaky(leaky)}`;
+}
+
+/** Says why LeakyReLUs became mixtures. Reports of earlier versions lack the entry. */
+function describeLeaky(leaky: Calibration['leaky'] | undefined): string {
+  if ((leaky ?? null) === null || !leaky) return '';
+  const { sites, measure, mish, mixture } = leaky;
+  const text = (value: number | null) => (measure === 'sqnr' ? `${figure(value)} dB` : percent(value));
+  return ` MIXTURES at ${sites} LeakyRelu: with Mish the repair reached ${measure} ${text(mish)} on validation samples, with αx + (1 − α)·Mish ${text(mixture)}; --leaky mish writes Mish.`;
 }
 
 const SOURCES = {
@@ -289,6 +298,15 @@ function outputTable(calibration: Calibration, all: boolean, hint: string | unde
   );
   const more = (rows.length - shown.length) / 3;
   return [table, ...(more > 0 ? [`and ${more} more outputs${hintText(hint)}`] : [])];
+}
+
+/** Describes the difference of top-1 on the same samples. Reports of earlier versions lack the entry. */
+export function describeDifference({ calibrated: { difference } }: Calibration): string[] {
+  if (!difference) return [];
+  const { value, low, high } = difference;
+  return [
+    `Top-1, calibrated minus original, on the same samples: ${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}, 95 %).`,
+  ];
 }
 
 export function describeResult(calibration: Calibration): string {

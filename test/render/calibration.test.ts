@@ -41,6 +41,7 @@ const hostile: Calibration = {
   })),
   leftAlone: HOSTILE_NAMES.map((name) => ({ label: name, op: name, why: name })),
   notes: [...HOSTILE_NAMES],
+  leaky: { sites: 3, measure: 'sqnr', mish: null, mixture: 12 },
   curved: {
     ...{ share: 0.75, folded: [], weights: 0 },
     kept: HOSTILE_NAMES.map((name) => ({ scope: name, label: name, output: name, beta: 2.5, why: name })),

@@ -1,9 +1,11 @@
-import type { Dataset, Feeds } from '../../data/dataset.js';
+import { OnnxMishError } from '../../base/error.js';
+import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import type { AccuracyWithIntervals } from '../../metrics/accuracy.js';
 import type { Drift } from '../../metrics/drift.js';
+import type { Difference } from '../../metrics/paired.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
-import type { OnProvider } from '../../providers/provider.js';
+import type { OnProvider, Session } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import { compare } from '../../validate/compare.js';
 import type { TrialOptions } from './trial.js';
@@ -13,6 +15,8 @@ export interface ModelComparison {
   readonly drift: readonly Drift[];
   /** Accuracy by the labels; null without labels. */
   readonly accuracy: AccuracyWithIntervals | null;
+  /** Top-1 minus the original's on the same samples, a share with its 95 % interval; null without labels. */
+  readonly difference?: Difference | null | undefined;
 }
 
 /** Opens a model to read its inputs and outputs, and returns its data set. */
@@ -23,21 +27,56 @@ export async function dataFor(
   return withSession(file, options, ({ inputs, outputs }) => options.data(inputs, outputs));
 }
 
-/** Compares an edited model with its original on a data set. */
+export interface CompareOptions extends OnProvider, Pick<TrialOptions, 'session' | 'signal'> {
+  /** Names of the outputs that count; default all. */
+  readonly outputs?: readonly string[] | undefined;
+}
+
+/** Compares an edited model with its original on a data set. Throws `bad-usage` for an output that the model lacks. */
 export async function compareWithOriginal(
   model: LoadedModel,
   edited: Spliced,
   data: Dataset<Feeds>,
-  options: Pick<TrialOptions, 'session' | 'signal'> & OnProvider,
-): Promise<ModelComparison & { readonly original: AccuracyWithIntervals | null }> {
+  options: CompareOptions,
+): Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }> {
   return model.withEdited(edited, (copy) =>
     withSession(model.file, options, (original) =>
       withSession(copy, options, async (swapped) => {
-        const { drift, accuracy } = await compare({ original, swapped }, undefined, data, options.signal);
-        return { drift, accuracy: accuracy?.swapped ?? null, original: accuracy?.original ?? null };
+        const counted = countedOutputs(original, options.outputs);
+        const only = (session: Session): Session => ({
+          ...session,
+          outputs: session.outputs.filter(({ name }) => counted.has(name)),
+        });
+        const models = { original: only(original), swapped: only(swapped) };
+        const { drift, accuracy } = await compare(models, undefined, data, options.signal);
+        const perSample = await outputsPerSample(original, data.feeds);
+        return {
+          drift: drift.map((one) => (perSample.has(one.output) ? one : { ...one, top1: null, top5: null })),
+          accuracy: accuracy?.swapped ?? null,
+          difference: accuracy?.difference ?? null,
+          original: accuracy?.original ?? null,
+        };
       }),
     ),
   );
+}
+
+function countedOutputs({ outputs }: Session, wanted: readonly string[] | undefined): ReadonlySet<string> {
+  const names = new Set(outputs.map(({ name }) => name));
+  const unknown = wanted?.find((name) => !names.has(name));
+  if (unknown === undefined) return new Set(wanted ?? names);
+  throw new OnnxMishError('bad-usage', `the model has no output '${unknown}'`, {
+    fix: `Choose from ${[...names].join(', ')}`,
+  });
+}
+
+/** Returns the outputs with a row for each sample, as class scores have; a map [channels, positions] has other rows. */
+async function outputsPerSample(session: Session, feeds: Feeds): Promise<ReadonlySet<string>> {
+  const first = await firstFeed(feeds);
+  if (first === undefined) return new Set();
+  const batches = new Set(Object.values(first).map(({ dims }) => dims[0]));
+  const outputs = Object.entries(await session.run(first));
+  return new Set(outputs.filter(([, { dims }]) => batches.has(dims[0])).map(([name]) => name));
 }
 
 /** Returns whether no output has a larger error, or more broken elements, than before. */

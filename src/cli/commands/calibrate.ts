@@ -70,6 +70,11 @@ export function command(): Command {
     )
     .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes')
     .option(
+      '--judge-by <output>',
+      'compare models by this output only (repeatable; default: all outputs)',
+      collectValues,
+    )
+    .option(
       '--layers <glob>',
       'repair only layers whose node or output name matches (repeatable)',
       collectValues,

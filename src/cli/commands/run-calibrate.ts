@@ -36,6 +36,7 @@ export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 
   keep?: string[];
   leaky?: 'mish' | 'mixture';
   fold?: boolean;
+  judgeBy?: string[];
   layers?: string[];
   rows: number;
   ridge?: number;
@@ -103,6 +104,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
     ...swapChoices(flags),
     ...{ fold, seed, samples, rows, ridge, beta, curved: flags.curved, signal },
     steps: flags.steps,
+    outputs: flags.judgeBy,
     budget: flags.keep && parseBudget(flags.keep),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
     session,

@@ -1,0 +1,44 @@
+import type { FormName } from '../mish/forms.js';
+import { type Plan, planOf } from '../mish/plan.js';
+import type { SwapReport } from '../mish/results.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { type Attempt, attempt } from './attempt.js';
+import type { CalibrateOptions } from './options.js';
+import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js';
+import { findCandidates, refuseAutoBeta } from './select/candidates.js';
+import type { SampleSubsets } from './split-samples.js';
+
+/** What attempts start from: the sites to swap, and the original with their sharpness in its weights. */
+export interface Prepared {
+  readonly swap: SwapReport;
+  readonly measuredIn: FormName;
+  readonly plan: Plan & { readonly form: FormName };
+  readonly base: SharpenedOriginal;
+  /** Swaps the plan's sites and repairs the model. */
+  readonly tryOut: (plan: Plan, steps: number | undefined) => Promise<Attempt>;
+}
+
+const DEFAULT_ROWS = 15_000;
+
+/** Finds the sites and folds their sharpness. Throws as `swapDocument` and `sharpenedOriginal` do. */
+export async function prepareAttempts(
+  original: LoadedModel,
+  { train, validation }: Pick<SampleSubsets, 'train' | 'validation'>,
+  options: CalibrateOptions & OnProvider,
+): Promise<Prepared> {
+  const { seed = 0, rows = DEFAULT_ROWS, provider, session, signal, onProgress } = options;
+  const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
+  const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
+  const plan = { ...planOf(swap), form: measuredIn };
+  const base = await sharpenedOriginal(original, plan, train, {
+    ...options,
+    onProgress: (done, of) => onProgress?.('measuring what goes into the sites', done, of),
+  });
+  const run = { seed, provider, session, signal, train, validation };
+  const common = { ...run, original: base.original, operations: base.operations };
+  return {
+    ...{ swap, measuredIn, plan, base },
+    tryOut: (candidate, steps) => attempt({ ...candidate, form: measuredIn }, rows, steps, common, options),
+  };
+}
