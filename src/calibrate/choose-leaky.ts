@@ -3,11 +3,11 @@ import type { SiteReport } from '../mish/results.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { Attempt } from './attempt.js';
 import type { CalibrateOptions } from './options.js';
-import type { Prepared } from './prepare-attempts.js';
+import type { PreparedAttempts } from './prepare-attempts.js';
 import type { ModelComparison } from './select/compare-with-original.js';
 import { degradationOf } from './select/search-sharpness.js';
 
-/** Why LeakyReLUs became mixtures though Mish was to be written. Figures are on validation samples. */
+/** Reason why LeakyReLUs became mixtures though Mish was to be written. Figures are on validation samples. */
 export interface LeakyReport {
   readonly sites: number;
   readonly measure: 'agreement' | 'sqnr';
@@ -18,7 +18,7 @@ export interface LeakyReport {
 
 /** The kind of replacement that the attempts start from, with the first attempt if there was one. */
 export interface ChosenLeaky {
-  readonly prepared: Prepared;
+  readonly prepared: PreparedAttempts;
   readonly first: Attempt | undefined;
   readonly leaky: LeakyReport | null;
 }
@@ -38,7 +38,7 @@ export function losesSlope({ kind, leak, alpha }: SiteReport): boolean {
  * original on the validation samples.
  */
 export async function chooseLeaky(
-  prepare: (options: Pick<CalibrateOptions, 'leaky'>) => Promise<Prepared>,
+  prepare: (options: Pick<CalibrateOptions, 'leaky'>) => Promise<PreparedAttempts>,
   compare: (
     candidate: Spliced,
     subset: Subset,
@@ -49,7 +49,7 @@ export async function chooseLeaky(
   const prepared = await prepare({});
   const sites = prepared.swap.sites.filter(losesSlope).length;
   if (leaky !== undefined || to !== 'mish' || sites === 0) return { prepared, first: undefined, leaky: null };
-  const measured = async ({ tryOut, plan }: Prepared) => {
+  const measured = async ({ tryOut, plan }: PreparedAttempts) => {
     const made = await tryOut(plan, steps);
     const { agreement, sqnr } = degradationOf(await compare(made.repaired, validation));
     return { made, agreement, sqnr };

@@ -9,8 +9,8 @@ import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js'
 import { findCandidates, refuseAutoBeta } from './select/candidates.js';
 import type { SampleSubsets } from './split-samples.js';
 
-/** What attempts start from: the sites to swap, and the original with their sharpness in its weights. */
-export interface Prepared {
+/** Start of all attempts: the sites to swap, and the original with their sharpness in its weights. */
+export interface PreparedAttempts {
   readonly swap: SwapReport;
   readonly measuredIn: FormName;
   readonly plan: Plan & { readonly form: FormName };
@@ -26,7 +26,7 @@ export async function prepareAttempts(
   original: LoadedModel,
   { train, validation }: Pick<SampleSubsets, 'train' | 'validation'>,
   options: CalibrateOptions & OnProvider,
-): Promise<Prepared> {
+): Promise<PreparedAttempts> {
   const { seed = 0, rows = DEFAULT_ROWS, provider, session, signal, onProgress } = options;
   const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
   const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });

@@ -21,7 +21,9 @@ const HELP = `
 Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth by
 which original, plain swap and result are compared in the end (of many samples: up to a quarter, until it has 1000). A result that is further from the original than the plain
 swap is not written; the plain swap is, and the report says so. Layers are solved in the order in which they run
-(ridge regression), then gradient steps move all of them together. The same seed gives the same file.
+(ridge regression), then gradient steps move all of them together.
+
+The same seed gives the same file, on the same machine with --steps.
 
 β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
 quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
