@@ -7,8 +7,9 @@ import { type Browser, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { swap } from '../../src/index.js';
 import { bytesCandidate, fileCandidate, validateFiles } from '../../src/node/validate-files.js';
-import { renderHtml, renderHtmlComparison } from '../../src/render/html/render.js';
+import { renderHtml, renderHtmlComparison, renderHtmlExperiment } from '../../src/render/html/render.js';
 import type { Report } from '../../src/validate/report-schema.js';
+import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { hostileReport, richReport } from '../support/reports.js';
 
@@ -197,6 +198,7 @@ describe('in a browser', () => {
   const pages = {
     report: () => renderHtml(rich),
     bare: () => renderHtml(bare(real)),
+    experiment: () => renderHtmlExperiment(EXPERIMENT_REPORT),
     hostile: () => renderHtml(hostile),
     'hostile comparison': () => renderHtmlComparison(hostile, hostileReport(hostile)),
   };
@@ -255,9 +257,41 @@ describe('in a browser', () => {
     await page.close();
   });
 
-  test('text has enough contrast in light and dark', async () => {
+  test('the slider and dragging turn all surfaces of an experiment', async () => {
     const page = await browser.newPage();
-    await page.setContent(await renderHtml(rich));
+    await page.setContent(await renderHtmlExperiment(EXPERIMENT_REPORT));
+    const faces = () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll('.surface svg')].map((svg) =>
+          [...svg.querySelectorAll('polygon')].map((face) => face.getAttribute('points')).join(';'),
+        ),
+      );
+    const changed = async (before: readonly string[]) => {
+      await expect.poll(async () => (await faces()).filter((face, at) => face !== before[at]).length).toBe(2);
+      return faces();
+    };
+    const first = await faces();
+    expect(first).toHaveLength(2);
+    await page.getByRole('slider', { name: 'Turn the surfaces' }).fill('100');
+    const second = await changed(first);
+    await page.locator('.surface svg').first().scrollIntoViewIfNeeded();
+    const { x = 0, y = 0 } = (await page.locator('.surface svg').first().boundingBox()) ?? {};
+    await page.mouse.move(x + 150, y + 150);
+    await page.mouse.down();
+    await page.mouse.move(x + 200, y + 170);
+    await page.mouse.up();
+    const third = await changed(second);
+    await page.mouse.move(x + 100, y + 100);
+    expect(await faces()).toEqual(third);
+    await page.close();
+  });
+
+  test.each([
+    ['a report', () => renderHtml(rich)],
+    ['an experiment', () => renderHtmlExperiment(EXPERIMENT_REPORT)],
+  ])('the text of %s has enough contrast in light and dark', async (_, html) => {
+    const page = await browser.newPage();
+    await page.setContent(await html());
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
       const lowest = await page.evaluate(() => {
