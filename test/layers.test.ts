@@ -118,7 +118,7 @@ describe('what is fenced off', () => {
     [/^commander$/, /^cli\//],
     [
       /^zod$/,
-      /^(validate|finetune|experiment)\/report-schema(-measures)?\.ts$|^finetune\/checkpoint\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/runner\.ts$/,
+      /^(validate|finetune|experiment)\/report-schema(-measures)?\.ts$|^finetune\/checkpoint\.ts$|^cli\/config\/(config-schema|load-config)\.ts$|^web\/workbench\/engine\/no-eval\.ts$/,
     ],
     [/^jiti$/, /^cli\/config\/load-config\.ts$/],
     [/^tinyglobby$/, /^cli\/io\/inputs\.ts$/],
@@ -126,7 +126,7 @@ describe('what is fenced off', () => {
     [/^(unplugin|esbuild)$/, /^bundler\//],
     [/^sharp$/, /^node\/read-images\.ts$/],
     [/^vega/, /^render\/html\//],
-    [/^preact/, /^(render\/html|web\/workbench\/page)\//],
+    [/^preact/, /^(render\/html|web\/workbench\/(app|page|rooms))\//],
     [/^(uplot|comlink)$/, /^web\/workbench\//],
   ])('%s is imported by %s only', (target, allowed) => {
     const users = imports.filter((entry) => target.test(entry.target));

@@ -68,7 +68,7 @@ function planFor(all: Inspection['sites'], { form, beta, leaky, sites }: SwapCho
 }
 
 /** Returns `model.mish.onnx` for `model.onnx`. */
-function mishName(name: string): string {
+export function mishName(name: string): string {
   return `${name.replace(/\.onnx$/i, '')}.mish.onnx`;
 }
 
