@@ -120,7 +120,7 @@ export interface SiteHistogram {
 }
 
 /** Work that can be stopped: runs of models, drawing of reports, and trainings. */
-export type Job = 'run' | 'html' | 'finetune';
+export type Job = 'run' | 'html' | 'finetune' | 'compare';
 
 /**
  * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers

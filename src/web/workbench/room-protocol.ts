@@ -2,6 +2,9 @@
 
 import type { Rgb } from '../../data/images.js';
 import type { TensorType } from '../../data/samples.js';
+
+import type { ExperimentReport, Landscape } from '../../experiment/report-schema.js';
+import type { RunEpoch } from '../../experiment/train-run.js';
 import type { FinetuneEpoch } from '../../finetune/options.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
 import type { NamedFile, SwapChoice, WorkerAnswer } from './protocol.js';
@@ -83,6 +86,32 @@ export interface TrainingBench {
     resume: boolean,
     onEvent: (event: FinetuneEvent) => void,
   ): Promise<WorkerAnswer<FinetunedModel>>;
+  /**
+   * Trains a small net on the bundled images with each activation, an epoch each in turn, and computes their loss landscapes. After a
+   * stop, the problem is `aborted`, and `resume` goes on from the last epoch of the same choice.
+   */
+  compare(
+    choice: CompareChoice,
+    resume: boolean,
+    onEvent: (event: CompareEvent) => void,
+  ): Promise<WorkerAnswer<ExperimentReport>>;
   /** Renders the report of a fine-tuning as the HTML page that the command line writes. */
   finetuneHtml(report: FinetuneReport): Promise<WorkerAnswer<string>>;
 }
+
+/** Settings of a comparison of activations. */
+export interface CompareChoice {
+  readonly activations: readonly string[];
+  /** Sharpness β of Mish. */
+  readonly beta: number;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly provider: TrainingProvider;
+}
+
+/** Events while a net learns with each activation. After a stop, epochs may come again. */
+export type CompareEvent =
+  | ProviderEvent
+  | StepEvent
+  | { readonly kind: 'epoch'; readonly activation: string; readonly epoch: RunEpoch }
+  | { readonly kind: 'landscape'; readonly activation: string; readonly landscape: Landscape };

@@ -21,6 +21,7 @@ function useWorkbench() {
   return { state, dispatch, actions };
 }
 
+const loadCompare = async () => (await import('../rooms/compare-room.js')).CompareRoom;
 const loadFinetune = async () => (await import('../rooms/finetune-room.js')).FinetuneRoom;
 
 export function App() {
@@ -50,6 +51,7 @@ export function App() {
       </header>
       <SwapRoom {...parts} active={room === 'swap'} />
       <LazyRoom {...parts} active={room === 'finetune'} name={ROOMS.finetune} load={loadFinetune} />
+      <LazyRoom {...parts} active={room === 'compare'} name={ROOMS.compare} load={loadCompare} />
       <p class="unseen" role="status">
         {state.announcement}
       </p>

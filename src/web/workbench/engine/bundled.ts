@@ -13,38 +13,21 @@ export interface BundledSamples {
   readonly labels: number[];
 }
 
+/** Fetches a file that the page brings along. Throws `io`. */
+export async function fetchFile(url: URL): Promise<Uint8Array> {
+  const response = await fetch(url);
+  if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  throw new OnnxMishError('io', `a file of the page cannot be loaded: ${response.status}`, {
+    where: url.pathname,
+    fix: 'Reload the page',
+  });
+}
+
 /** Reads the bundled samples. Throws `io`. */
 export async function readBundled(): Promise<BundledSamples> {
-  const response = await fetch(FILE);
-  if (!response.ok) {
-    throw new OnnxMishError('io', `the bundled images cannot be loaded: ${response.status}`, {
-      fix: 'Reload the page',
-    });
-  }
-  const files = await unzip(new Uint8Array(await response.arrayBuffer()), 'the bundled images');
+  const files = await unzip(await fetchFile(FILE), 'the bundled images');
   const numbers = async (name: string) =>
     toNumbers(await readNpy(files.get(name) ?? new Uint8Array(0), name)) ?? [];
   const data = Float32Array.from(await numbers('x'), (byte) => byte / 255);
   return { images: { data, size: SIZE }, labels: Array.from(await numbers('y')) };
-}
-
-/** Halves the size of images: each pixel becomes the mean of four. */
-export function halved({ images: { data, size }, labels }: BundledSamples): BundledSamples {
-  const half = size / 2;
-  const at = (image: number, row: number, column: number) => data[(image * size + row) * size + column] ?? 0;
-  const small = new Float32Array(data.length / 4);
-  for (let index = 0; index < small.length; index++) {
-    const [image, row, column] = [
-      Math.floor(index / half ** 2),
-      2 * (Math.floor(index / half) % half),
-      2 * (index % half),
-    ];
-    small[index] =
-      (at(image, row, column) +
-        at(image, row, column + 1) +
-        at(image, row + 1, column) +
-        at(image, row + 1, column + 1)) /
-      4;
-  }
-  return { images: { data: small, size: half }, labels };
 }

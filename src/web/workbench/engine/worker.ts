@@ -4,6 +4,7 @@ import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
 import type { Job, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
 import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
+import type { Comparer, ComparerEvent } from './comparer.js';
 import type { Finetuner, FinetunerEvent } from './finetuner.js';
 import type { HtmlMaker } from './html.js';
 import { checkComplete, type Model, readModel, swapModel } from './model.js';
@@ -17,6 +18,8 @@ let swapped: SwappedModel | undefined;
 const running = new Map<(why: OnnxMishError) => void, Job>();
 /** The last fine-tuning, with its state after the last whole epoch. */
 let finetuning: { model: Model; key: string; checkpoint: Uint8Array | undefined } | undefined;
+/** The last comparison, with the state of each activation’s training after its last whole epoch. */
+let comparing: { key: string; checkpoints: Map<string, Uint8Array> } | undefined;
 
 function opened(): Model {
   if (model !== undefined) return model;
@@ -76,6 +79,13 @@ const inFinetuner = <T>(work: (finetuner: Remote<Finetuner>) => PromiseLike<Work
     work,
   );
 
+const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerAnswer<T>>) =>
+  inWorker<Comparer, T>(
+    'compare',
+    new Worker(new URL('./comparer.ts', import.meta.url), { type: 'module' }),
+    work,
+  );
+
 /** Returns the outputs of the chosen sites; undefined if all sites are chosen. */
 function included({ inspection: { sites } }: Model, { swap }: FinetuneChoice): string[] | undefined {
   const outputs = swap.sites.flatMap((index) => sites[index]?.output ?? []);
@@ -131,6 +141,17 @@ const workbench: Workbench & TrainingBench = {
     }),
   html: (report) => inHtmlMaker((maker) => maker.html(report)),
   finetuneHtml: (report) => inHtmlMaker((maker) => maker.finetuneHtml(report)),
+  compare: (choice, resume, onEvent) => {
+    const key = JSON.stringify(choice);
+    const before = resume && comparing?.key === key ? comparing.checkpoints : undefined;
+    const current = { key, checkpoints: new Map(before) };
+    comparing = current;
+    const keep = proxy((event: ComparerEvent) => {
+      if (event.kind === 'checkpoint') current.checkpoints.set(event.activation, event.bytes);
+      else onEvent(event);
+    });
+    return inComparer((comparer) => comparer.compare(choice, new Map(before), keep));
+  },
   arrays: (file) => inFinetuner((finetuner) => finetuner.arrays(file)),
   finetune: (choice, resume, onEvent) =>
     answers(async () => {

@@ -23,8 +23,8 @@ export interface FinetuneActions {
   html(): Promise<string | undefined>;
 }
 
-/** Settings with which the bundled model learns in half a minute. */
-const BUNDLED_SETTINGS = { epochs: 8, batch: 32, rate: '0.0003' };
+/** Settings with which the bundled model learns at once: the repair is worth as much as the training, and takes as long. */
+const BUNDLED_SETTINGS = { epochs: 8, batch: 32, rate: '0.0003', repair: false };
 
 /** Returns the actions. `state` returns the current state, which may be newer than the actions. */
 export function finetuneActions(

@@ -9,9 +9,10 @@ import {
 } from '../../../render/finetune-figures.js';
 import { DownloadLink } from '../page/download-link.js';
 import { download } from '../page/files.js';
-import { ProblemNote, TableBox } from '../page/parts.js';
+import { ProblemNote } from '../page/parts.js';
 import type { FinetunedModel } from '../room-protocol.js';
 import type { FinetuneParts } from './finetune-room.js';
+import { TextTable } from './text-table.js';
 
 /** Shows the conclusion, the scores, and the downloads of a finished training. */
 export function FinetuneResults({
@@ -75,42 +76,5 @@ export function FinetuneResults({
         />
       )}
     </section>
-  );
-}
-
-function TextTable(props: {
-  readonly label: string;
-  readonly caption: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}) {
-  const { label, caption, head, rows } = props;
-  return (
-    <TableBox label={label}>
-      <table>
-        <caption>{caption}</caption>
-        <thead>
-          <tr>
-            {head.map((cell) => (
-              <th key={cell} scope="col">
-                {cell}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(([name, ...cells]) => (
-            <tr key={`${name} ${cells[0]}`}>
-              <th scope="row">{name}</th>
-              {cells.map((cell, at) => (
-                <td key={`${at} ${cell}`} class="number">
-                  {cell}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableBox>
   );
 }

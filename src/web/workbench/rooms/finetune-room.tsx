@@ -43,8 +43,10 @@ export function FinetuneRoom({ state, actions: page, active }: RoomProps) {
           Mish.
         </p>
       </div>
-      <FinetuneSamples {...parts} page={state} over={over} />
-      <FinetuneSettings {...parts} page={state} />
+      <div class="pair">
+        <FinetuneSamples {...parts} page={state} over={over} />
+        <FinetuneSettings {...parts} page={state} />
+      </div>
       {training !== null && (
         <section class="card" aria-labelledby="finetune-curves-title">
           <h2 id="finetune-curves-title">Both learn</h2>
