@@ -22,9 +22,12 @@ export interface ChartProps {
   readonly height: number;
   /** Ends of the y axis; default: the range of the data. */
   readonly range?: readonly [number, number];
-  /** Ends of the x axis; default: the range of the data. */
+  /** Ends of an x axis of whole numbers; default: the range of the data. */
   readonly xRange?: readonly [number, number];
 }
+
+/** Distances between the marks of an axis of whole numbers. */
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
 /** Height of an area's scale in multiples of its highest bin, so that the area stays below the lines. */
 const HEADROOM = 2.6;
@@ -95,7 +98,7 @@ function optionsOf(props: {
       area: { range: (_plot, _least, most) => [0, Math.max(most, 1e-9) * HEADROOM] },
     },
     axes: [
-      { ...axis, space: 60, size: 28 },
+      { ...axis, space: 60, size: 28, ...(xRange === undefined ? {} : { incrs: WHOLE_STEPS }) },
       { ...axis, size: 44 },
     ],
     series: [

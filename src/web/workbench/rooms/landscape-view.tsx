@@ -49,7 +49,7 @@ export function LandscapeView({ landscapes }: { readonly landscapes: readonly Na
           />
         ))}
       </div>
-      <div class="fields">
+      <div class="latencies">
         <ViewSlider
           id="turn"
           label="Turn"
@@ -95,7 +95,7 @@ function Surface(props: {
       </figcaption>
       <svg
         class="surface"
-        viewBox="-1.6 -1.1 3.2 2.3"
+        viewBox="-1.5 -1.35 3 2.5"
         role="img"
         aria-label={`Loss landscape of ${label}: losses from ${figure(low)} to ${figure(high)}, roughness ${figure(roughness)}.`}
         onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
