@@ -33,7 +33,7 @@ export interface Comparer {
 const MODEL = new URL('../../../../models/untrained/cnn4.onnx', import.meta.url);
 const SETTINGS = { batch: 32, rate: 0.003, seeds: 1, optimizer: { kind: 'rmsprop' } } as const;
 /** Points along each direction of a landscape, and their distance to the edge in filter norms. */
-const LANDSCAPE = { points: 11, span: 1 };
+const LANDSCAPE = { points: 9, span: 1 };
 /** Share of the work before the landscapes. */
 const TRAINING_SHARE = 0.7;
 
