@@ -111,15 +111,15 @@ describe('Fine-tune', () => {
         test,
       ]);
     };
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('60');
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
     await page.getByLabel('Samples in a step').fill('8');
     await trainButton(page).click();
     await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 30_000 }).toContainEqual(expect.stringMatching(/epoch [2-9]:/)); // biome-ignore format: one condition
     await button(page, 'Stop').click();
     await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('61');
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
     expect(await button(page, 'Go on').isEnabled()).toBe(false);
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('60');
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
     await button(page, 'Go on').click();
     const resumed = await train();
     await trainButton(page).click();
