@@ -197,6 +197,8 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'train/training-plan.ts': STEPS,
   'web/session/create.ts':
     'connects ONNX Runtime Web with the swap, and with what each provider in a page needs',
+  'web/workbench/engine/comparer.ts': STEPS,
+  'web/workbench/engine/finetuner.ts': STEPS,
   'web/workbench/engine/runner.ts': 'the worker’s end of each message, with a module for each',
 };
 const MAX_IMPORTS = 15;

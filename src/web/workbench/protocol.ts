@@ -120,7 +120,7 @@ export interface SiteHistogram {
 }
 
 /** Work that can be stopped: runs of models, drawing of reports, and trainings. */
-export type Job = 'run' | 'html' | 'finetune' | 'compare';
+export type PageJob = 'run' | 'html' | 'finetune' | 'compare';
 
 /**
  * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers
@@ -139,7 +139,7 @@ export interface Workbench {
    * Stops jobs, by default all, which return the problem `aborted` at once; `fits`, `run` and `histogram` are runs. The open and the swapped
    * model stay.
    */
-  stop(jobs?: readonly Job[]): Promise<void>;
+  stop(jobs?: readonly PageJob[]): Promise<void>;
   /** Counts the inputs of one site of the original, for the given inputs of the model. */
   histogram(
     site: number,

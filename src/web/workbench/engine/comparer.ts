@@ -12,7 +12,7 @@ import type { WorkerAnswer } from '../protocol.js';
 import type { CompareChoice, CompareEvent } from '../room-protocol.js';
 import { fetchFile } from './bundled.js';
 import { pageHost } from './host.js';
-import { readLabelled } from './labelled.js';
+import { labelledMakers } from './labelled.js';
 import './no-eval.js';
 import { answer } from './problem.js';
 import { chooseProvider } from './training-provider.js';
@@ -42,7 +42,7 @@ const comparer: Comparer = {
     answer(async () => {
       const { activations, beta, epochs, seed } = choice;
       const model = await modelFromBytes(await fetchFile(MODEL), 'cnn4.onnx');
-      const makers = await readLabelled({ kind: 'bundled' });
+      const makers = await labelledMakers({ kind: 'bundled' });
       const options = { ...SETTINGS, ...makers, activations, beta, epochs, seed };
       const { name, provider, reason } = await chooseProvider(choice.provider, [], async (wasm) => {
         const { architecture, settings } = await prepareExperiment(model, { ...options, provider: wasm });

@@ -9,8 +9,8 @@ import { withSession } from '../../../providers/with-session.js';
 import type { NamedFile, WorkerAnswer } from '../protocol.js';
 import type { ArrayInfo, FinetuneChoice, FinetunedModel, FinetuneEvent } from '../room-protocol.js';
 import { pageHost } from './host.js';
-import { type LabelledMakers, listArrays, readLabelled } from './labelled.js';
-import { mishName } from './model.js';
+import { type LabelledMakers, labelledMakers, listArrays } from './labelled.js';
+import { mishFileName } from './model.js';
 import './no-eval.js';
 import { answer } from './problem.js';
 import { externalOf, loadModel, type Sent, type SentFiles } from './sent.js';
@@ -43,7 +43,7 @@ const finetuner: Finetuner = {
   finetune: ({ model: sent, files, choice, include, resume }, onEvent) =>
     answer(async () => {
       const model = await loadModel(sent, files);
-      const makers = await readLabelled(choice.input);
+      const makers = await labelledMakers(choice.input);
       const options = { ...optionsOf(choice, include), ...makers };
       const { name, provider, reason } = await chooseProvider(
         choice.provider,
@@ -57,7 +57,7 @@ const finetuner: Finetuner = {
         onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
         onProgress: progress(onEvent),
       });
-      return { name: mishName(sent.name), blob: await output.blob(), report };
+      return { name: mishFileName(sent.name), blob: await output.blob(), report };
     }),
 };
 

@@ -27,7 +27,7 @@ export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
 }
 
 /** Reads labelled samples. The functions throw `bad-data` for samples that do not fit the model. */
-export async function readLabelled(input: LabelledInput): Promise<LabelledMakers> {
+export async function labelledMakers(input: LabelledInput): Promise<LabelledMakers> {
   if (input.kind === 'bundled') return bundledMakers();
   if (input.kind === 'images') return { data: imageMaker(input), test: undefined };
   const { file, labels, test } = input;

@@ -2,7 +2,7 @@
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
-import type { Job, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
+import type { PageJob, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
 import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
 import type { Comparer, ComparerEvent } from './comparer.js';
 import type { Finetuner, FinetunerEvent } from './finetuner.js';
@@ -15,7 +15,7 @@ import type { Sent, SentFiles } from './sent.js';
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
 /** Functions that stop running jobs, each with an error for the caller. */
-const running = new Map<(why: OnnxMishError) => void, Job>();
+const running = new Map<(why: OnnxMishError) => void, PageJob>();
 /** The last fine-tuning, with its state after the last whole epoch. */
 let finetuning: { model: Model; key: string; checkpoint: Uint8Array | undefined } | undefined;
 /** The last comparison, with the state of each activation’s training after its last whole epoch. */
@@ -33,7 +33,7 @@ function swappedModel(): SwappedModel {
 
 /** Starts a worker for one job and terminates it afterwards, or on `stop`: a running model cannot be interrupted. */
 async function inWorker<W, T>(
-  job: Job,
+  job: PageJob,
   worker: Worker,
   work: (remote: Remote<W>) => PromiseLike<WorkerAnswer<T>>,
 ): Promise<WorkerAnswer<T>> {

@@ -6,13 +6,13 @@ import { download } from '../page/files.js';
 import { ProblemNote } from '../page/parts.js';
 import type { RoomProps } from '../page/room-props.js';
 import { compareActions } from './compare-actions.js';
-import { CompareSettings } from './compare-settings.js';
+import { CompareControls } from './compare-controls.js';
 import {
   ACTIVATIONS_COMPARED,
+  type ActivationComparison,
   COMPARE_START,
   type CompareAction,
   type CompareState,
-  type Comparison,
   reduceCompare,
 } from './compare-state.js';
 import { LandscapeView } from './landscape-view.js';
@@ -42,7 +42,7 @@ export function CompareRoom({ active }: RoomProps) {
           images and <code>onnx-mish experiment</code>.
         </p>
       </div>
-      <CompareSettings compare={compare} dispatch={dispatch} actions={actions} />
+      <CompareControls compare={compare} dispatch={dispatch} actions={actions} />
       <ProblemNote problem={compare.problem ?? undefined} />
       {comparison !== null && <Results comparison={comparison} />}
       <p class="unseen" role="status">
@@ -65,7 +65,7 @@ function labelOf(activation: string, beta: number): string {
   return activation === 'mish' && beta !== 1 ? `${nameOf(activation)}, β = ${beta}` : nameOf(activation);
 }
 
-function Results({ comparison }: { readonly comparison: Comparison }) {
+function Results({ comparison }: { readonly comparison: ActivationComparison }) {
   const { choice, epochs, landscapes, report } = comparison;
   const series = useMemo(
     () =>

@@ -23,7 +23,7 @@ export interface CompareSettings {
 }
 
 /** One comparison: in progress, or its results. */
-export interface Comparison {
+export interface ActivationComparison {
   readonly choice: CompareChoice;
   readonly provider: ProviderEvent | null;
   readonly step: StepEvent;
@@ -36,7 +36,7 @@ export interface Comparison {
 
 export interface CompareState {
   readonly settings: CompareSettings;
-  readonly comparison: Comparison | null;
+  readonly comparison: ActivationComparison | null;
   readonly problem: Problem | null;
   /** Text for screen readers. */
   readonly announcement: string;
@@ -105,11 +105,14 @@ export function reduceCompare(state: CompareState, action: CompareAction): Compa
   }
 }
 
-const ended = (comparison: Comparison | null, how: Comparison['ended']) =>
+const ended = (comparison: ActivationComparison | null, how: ActivationComparison['ended']) =>
   comparison && { ...comparison, ended: how };
 
-function withEvent(state: CompareState, comparison: Comparison, event: CompareEvent): CompareState {
-  const changed = (change: Partial<Comparison>, announcement = state.announcement): CompareState => ({
+function withEvent(state: CompareState, comparison: ActivationComparison, event: CompareEvent): CompareState {
+  const changed = (
+    change: Partial<ActivationComparison>,
+    announcement = state.announcement,
+  ): CompareState => ({
     ...state,
     comparison: { ...comparison, ...change },
     announcement,

@@ -11,7 +11,7 @@ import { DownloadLink } from '../page/download-link.js';
 import { download } from '../page/files.js';
 import { ProblemNote } from '../page/parts.js';
 import type { FinetunedModel } from '../room-protocol.js';
-import type { FinetuneParts } from './finetune-room.js';
+import type { FinetuneParts } from './finetune-parts.js';
 import { TextTable } from './text-table.js';
 
 /** Shows the conclusion, the scores, and the downloads of a finished training. */

@@ -2,19 +2,12 @@ import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { useDroppedFiles } from '../page/dropped-files.js';
 import { ProblemNote } from '../page/parts.js';
 import type { RoomProps } from '../page/room-props.js';
-import { type FinetuneActions, finetuneActions } from './finetune-actions.js';
+import { finetuneActions } from './finetune-actions.js';
 import { FinetuneCurves } from './finetune-curves.js';
 import { FinetuneResults } from './finetune-results.js';
 import { FinetuneSamples } from './finetune-samples.js';
 import { FinetuneSettings } from './finetune-settings.js';
 import { FINETUNE_START, type FinetuneAction, type FinetuneState, reduceFinetune } from './finetune-state.js';
-
-/** Properties of a section of the room. */
-export interface FinetuneParts {
-  readonly finetune: FinetuneState;
-  readonly dispatch: (action: FinetuneAction) => void;
-  readonly actions: FinetuneActions;
-}
 
 /** Shows the training of the swapped model beside the original’s. */
 export function FinetuneRoom({ state, actions: page, active }: RoomProps) {

@@ -2,7 +2,7 @@ import { named, size } from '../page/files.js';
 import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js';
 import { rgbProblem } from '../page/shapes.js';
 import type { State } from '../page/state.js';
-import type { FinetuneParts } from './finetune-room.js';
+import type { FinetuneParts } from './finetune-parts.js';
 import type { GivenSamples } from './finetune-state.js';
 
 /** Shows the fields for the model and the labelled samples; files can be dropped anywhere on the page. */

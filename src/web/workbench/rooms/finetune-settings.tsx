@@ -1,9 +1,9 @@
 import { Choice, NumberField, PROVIDER_NAMES, TextField } from '../page/parts.js';
 import type { State } from '../page/state.js';
 import { finetuneChoice, rateProblem } from './finetune-actions.js';
-import type { FinetuneParts } from './finetune-room.js';
+import type { FinetuneParts } from './finetune-parts.js';
 import type { FinetuneState, Settings, Training } from './finetune-state.js';
-import { TrainingProgress } from './training-progress.js';
+import { TrainingStatus } from './training-status.js';
 
 /** Shows the settings of the training, its buttons and its progress. */
 export function FinetuneSettings({
@@ -20,6 +20,44 @@ export function FinetuneSettings({
   return (
     <section class="card" aria-labelledby="settings-title">
       <h2 id="settings-title">Training</h2>
+      <SettingFields settings={settings} change={change} />
+      <div class="bar">
+        <button
+          type="button"
+          class="main"
+          disabled={why !== undefined || running}
+          aria-describedby={why === undefined ? undefined : 'train-why'}
+          onClick={() => actions.train()}
+        >
+          Train both
+        </button>
+        <button type="button" disabled={!running} onClick={() => actions.stop()}>
+          Stop
+        </button>
+        {training?.ended === 'stopped' && (
+          <button type="button" disabled={!resumable} onClick={() => actions.train(true)}>
+            Go on
+          </button>
+        )}
+      </div>
+      {why !== undefined && (
+        <p class="quiet" id="train-why">
+          {why}
+        </p>
+      )}
+      {training !== null && <TrainingStatus {...training} label="Training of both models" />}
+    </section>
+  );
+}
+
+/** Shows the fields of the settings. */
+function SettingFields(props: {
+  readonly settings: Settings;
+  readonly change: (change: Partial<Settings>) => void;
+}) {
+  const { settings, change } = props;
+  return (
+    <>
       <div class="fields">
         <NumberField
           id="epochs"
@@ -63,32 +101,7 @@ export function FinetuneSettings({
         ]}
         onChoice={(provider) => change({ provider })}
       />
-      <div class="bar">
-        <button
-          type="button"
-          class="main"
-          disabled={why !== undefined || running}
-          aria-describedby={why === undefined ? undefined : 'train-why'}
-          onClick={() => actions.train()}
-        >
-          Train both
-        </button>
-        <button type="button" disabled={!running} onClick={() => actions.stop()}>
-          Stop
-        </button>
-        {training?.ended === 'stopped' && (
-          <button type="button" disabled={!resumable} onClick={() => actions.train(true)}>
-            Go on
-          </button>
-        )}
-      </div>
-      {why !== undefined && (
-        <p class="quiet" id="train-why">
-          {why}
-        </p>
-      )}
-      {training !== null && <TrainingProgress {...training} label="Training of both models" />}
-    </section>
+    </>
   );
 }
 

@@ -4,9 +4,9 @@ import { abscissae, curves } from '../page/curves.js';
 import { Choice, NumberField, PROVIDER_NAMES } from '../page/parts.js';
 import { SharpnessSlider } from '../page/sharpness-slider.js';
 import type { CompareActions } from './compare-actions.js';
-import type { CompareAction, CompareState, CompareSettings as Settings } from './compare-state.js';
+import type { CompareAction, CompareSettings, CompareState } from './compare-state.js';
 import { compareChoice } from './compare-state.js';
-import { TrainingProgress } from './training-progress.js';
+import { TrainingStatus } from './training-status.js';
 
 const LINES: readonly Line[] = [
   { label: 'ReLU', colour: '--line-1', width: 1.5 },
@@ -16,7 +16,7 @@ const LINES: readonly Line[] = [
 ];
 
 /** Shows the activations, the settings, the buttons and the progress. */
-export function CompareSettings(props: {
+export function CompareControls(props: {
   readonly compare: CompareState;
   readonly dispatch: (action: CompareAction) => void;
   readonly actions: CompareActions;
@@ -24,7 +24,7 @@ export function CompareSettings(props: {
   const { compare, dispatch, actions } = props;
   const { settings, comparison } = compare;
   const { beta } = settings;
-  const change = (change: Partial<Settings>) => dispatch({ kind: 'settings', change });
+  const change = (change: Partial<CompareSettings>) => dispatch({ kind: 'settings', change });
   const running = comparison?.ended === 'no';
   const isSame = JSON.stringify(comparison?.choice) === JSON.stringify(compareChoice(settings));
   const data = useMemo(() => {
@@ -91,7 +91,7 @@ export function CompareSettings(props: {
         {comparison !== null && !isSame && (
           <p class="quiet">The results below belong to an earlier choice.</p>
         )}
-        {comparison !== null && <TrainingProgress {...comparison} label="Training with each activation" />}
+        {comparison !== null && <TrainingStatus {...comparison} label="Training with each activation" />}
       </section>
     </div>
   );

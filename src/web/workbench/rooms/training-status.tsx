@@ -3,7 +3,7 @@ import { PROVIDER_NAMES } from '../page/parts.js';
 import type { ProviderEvent, StepEvent } from '../room-protocol.js';
 
 /** Shows the progress of a training, and the provider that trains. */
-export function TrainingProgress(props: {
+export function TrainingStatus(props: {
   readonly label: string;
   readonly step: StepEvent;
   readonly provider: ProviderEvent | null;
