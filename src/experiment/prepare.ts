@@ -2,6 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
+import { dataDigest } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, partOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -95,7 +96,7 @@ export async function prepareExperiment(
       ...(options.beta === undefined ? {} : { beta: options.beta }),
       ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
       sites: architecture.sites.map(({ label }) => label),
-      data: [data.digest, test?.digest, train.count, tested.count],
+      data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],
     }),
   };
 }

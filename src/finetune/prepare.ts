@@ -108,7 +108,9 @@ async function startOf(
   return { ...repaired, bytes: bytesOf(repaired.model) };
 }
 
-const dataDigest = ({ digest, samples, targets }: LabelledData) => digest ?? digestData(samples, targets);
+/** Returns the digest of labelled data, to which checkpoints belong. */
+export const dataDigest = ({ digest, samples, targets }: LabelledData) =>
+  digest ?? digestData(samples, targets);
 
 /** Returns the SHA-256 of all that decides the result. */
 async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {

@@ -363,7 +363,7 @@ describe('the schema', () => {
     const sections = Object.entries((committed as Schema).properties ?? {}).filter(
       ([name]) => name !== '$schema',
     );
-    expect(sections).toHaveLength(11);
+    expect(sections).toHaveLength(12);
     for (const [name, section] of sections) {
       expect(section.additionalProperties, name).toBe(false);
       for (const [key, { description }] of Object.entries(section.properties ?? {})) {

@@ -6,6 +6,7 @@ import { type TrainingFlags, trainingSettings } from '../options/training-option
 
 /** Options that decide the runs of an experiment, as parsed by commander. */
 export interface RunFlags extends LabelledFlags, TrainingFlags {
+  samples?: number;
   activations?: string[];
   only?: string[];
   include?: string[];
@@ -28,7 +29,7 @@ export function experimentOptions(flags: RunFlags, signal: AbortSignal) {
       : { points: typeof flags.landscape === 'number' ? flags.landscape : undefined, span: flags.span };
   return onCpu({
     ...trainingSettings(flags),
-    ...readLabelled(flags, signal),
+    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal),
     ...{ activations, only, include, exclude, seeds, seed, batchNorm: bn, landscape, signal },
     session: { threads, allowOutsideData },
   });

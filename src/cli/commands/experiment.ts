@@ -1,7 +1,16 @@
 import { Command, Option } from 'commander';
 import { GROUPS } from '../options/groups.js';
 import { imageOptions } from '../options/image-options.js';
-import { collectValues, commonOptions, count, dataAccess, list, positive, some } from '../options/options.js';
+import {
+  collectValues,
+  commonOptions,
+  configOptions,
+  count,
+  dataAccess,
+  list,
+  positive,
+  some,
+} from '../options/options.js';
 import { shardOption } from '../options/shard.js';
 import { trainingOptions } from '../options/training-options.js';
 import type { Flags } from './run-experiment.js';
@@ -39,10 +48,9 @@ export function command(): Command {
     .option('--data <path>', 'samples: an .npz with an array for each input')
     .option('--labels <array>', 'array of the .npz with the classes')
     .option('--targets <array>', 'array of the .npz with other targets, in the shape of the output');
-  imageOptions(command).option(
-    '--test <path>',
-    'samples for the test, as --data or --images (default: a tenth of the samples)',
-  );
+  imageOptions(command)
+    .option('--samples <number>', 'maximal number of images, taken evenly from all', some)
+    .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
   command
     .optionsGroup(GROUPS.what)
     .option('--activations <names>', 'activations to compare (default: relu,leakyrelu,swish,mish)', list)
@@ -72,7 +80,7 @@ export function command(): Command {
     .option('-o, --output <file>', 'JSON report (default: <model>.experiment.json)')
     .option('-f, --force', 'overwrite existing files, and the runs of a stopped experiment')
     .option('--report <file>', 'write the report as a single self-contained HTML file; - is standard output');
-  return commonOptions(dataAccess(command))
+  return commonOptions(configOptions(dataAccess(command)))
     .addHelpText('after', HELP)
     .action(async (model: string, flags: Flags) => {
       if (flags.worker) return (await import('./experiment-worker.js')).work();

@@ -228,6 +228,22 @@ const rank = z
   })
   .refine(oneForm, ONE_FORM);
 
+const training = {
+  epochs: some('Passes over the training samples'),
+  batch: some('Samples in a step'),
+  loss: choice(['cross-entropy', 'bce', 'mse'], 'The loss'),
+  head: text('Output that the loss is computed from'),
+  optimizer: choice(['rmsprop', 'adam', 'adamw', 'sgd'], 'The optimiser'),
+  momentum: share('Momentum of rmsprop and sgd'),
+  lr: positive('Learning rate after the warm-up'),
+  schedule: choice(['constant', 'cosine', 'step'], 'Course of the learning rate'),
+  warmUp: share('Share of the steps over which the rate rises'),
+  weightDecay: number('Weight decay'),
+  labelSmoothing: share('Share of the uniform distribution in the targets'),
+  clip: positive('Maximal norm of all gradients together'),
+  augment: z.array(z.enum(AUGMENTATIONS)).optional().describe('Random changes of images'),
+};
+
 const finetune = z
   .strictObject({
     ...forms,
@@ -239,19 +255,7 @@ const finetune = z
     targets: text('Array of the .npz with other targets, in the shape of the output'),
     validation: share('Share of the samples for validation'),
     test: text('Samples for the test, as `data` or `images`, relative to this file'),
-    epochs: some('Passes over the training samples'),
-    batch: some('Samples in a step'),
-    loss: choice(['cross-entropy', 'bce', 'mse'], 'The loss'),
-    head: text('Output that the loss is computed from'),
-    optimizer: choice(['rmsprop', 'adam', 'adamw', 'sgd'], 'The optimiser'),
-    momentum: share('Momentum of rmsprop and sgd'),
-    lr: positive('Learning rate after the warm-up'),
-    schedule: choice(['constant', 'cosine', 'step'], 'Course of the learning rate'),
-    warmUp: share('Share of the steps over which the rate rises'),
-    weightDecay: number('Weight decay'),
-    labelSmoothing: share('Share of the uniform distribution in the targets'),
-    clip: positive('Maximal norm of all gradients together'),
-    augment: z.array(z.enum(AUGMENTATIONS)).optional().describe('Random changes of images'),
+    ...training,
     freeze: texts('Globs on the names of weights to keep'),
     bn: choice(['auto', 'frozen', 'train', 'insert'], 'Statistics of batch normalisation'),
     teacher: z
@@ -268,6 +272,27 @@ const finetune = z
     all: flag('List every weight and site'),
   })
   .refine(oneForm, ONE_FORM);
+
+const experiment = z.strictObject({
+  ...sites,
+  ...labelled,
+  ...access,
+  ...training,
+  targets: text('Array of the .npz with other targets, in the shape of the output'),
+  samples: some('Maximal number of images'),
+  test: text('Samples for the test, as `data` or `images`, relative to this file'),
+  activations: texts('Activations to compare (default: relu, leakyrelu, swish, mish)'),
+  seeds: some('Number of trainings of each activation'),
+  bn: flag('Batch normalisation behind each convolution'),
+  landscape: z
+    .union([z.int().min(3), z.boolean()], 'has to be a whole number of at least 3, or true or false')
+    .optional()
+    .describe('Points along each direction of the loss landscape; false for none'),
+  span: positive('Distance of the landscape’s edge, in filter norms'),
+  jobs: some('Processes (default: one for each core)'),
+  threads: count('Threads of each process'),
+  report: text('HTML file for the report, relative to this file'),
+});
 
 const report = z.strictObject({
   report: text('HTML file, relative to this file'),
@@ -294,6 +319,7 @@ export const configSchema = z.strictObject({
   validate: validate.optional().describe('Options of onnx-mish validate'),
   calibrate: calibrate.optional().describe('Options of onnx-mish calibrate'),
   finetune: finetune.optional().describe('Options of onnx-mish finetune'),
+  experiment: experiment.optional().describe('Options of onnx-mish experiment'),
   rank: rank.optional().describe('Options of onnx-mish rank'),
   report: report.optional().describe('Options of onnx-mish report'),
   ui: ui.optional().describe('Options of onnx-mish ui'),
