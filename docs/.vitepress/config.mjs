@@ -47,6 +47,8 @@ export default defineConfig({
           { text: 'What the experiment gave', link: '/experiment' },
           { text: 'The paper’s smaller claims', link: '/experiment-claims' },
           { text: 'Loss landscapes', link: '/landscape' },
+          { text: 'Is Mish better for my model?', link: '/is-mish-better' },
+          { text: 'What it costs', link: '/what-it-costs' },
           { text: 'Benchmarks', link: '/benchmarks' },
           { text: 'Trust', link: '/trust' },
           { text: 'Dependencies', link: '/dependencies' },

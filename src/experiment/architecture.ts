@@ -13,11 +13,6 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 /** Options that choose the sites. */
 export type SiteChoice = Pick<SiteOptions, 'only' | 'include' | 'exclude'>;
 
-/** The choice of the sites, and the sharpness β of Mish; default 1. */
-export interface ArchitectureChoice extends SiteChoice {
-  readonly beta?: number | undefined;
-}
-
 /** An activation that is exchanged. */
 export interface ExchangedSite {
   readonly label: string;
@@ -68,7 +63,7 @@ const rank = (name: string) => ORDER.indexOf(name);
 export async function architectureOf(
   model: LoadedModel,
   activations: readonly ReplacementName[],
-  choice: ArchitectureChoice,
+  choice: SiteChoice,
 ): Promise<Architecture> {
   const kinds = kindsOf(choice.only);
   const { document } = model;
@@ -113,7 +108,7 @@ function kindsOf(only: readonly string[] | undefined): ReadonlySet<string> {
     only.map((name) => {
       const kind = kindNamed(name);
       if (kind !== undefined) return kind.name;
-      throw new OnnxMishError('bad-usage', `there is no kind of activation called '${name}'`, {
+      throw new OnnxMishError('bad-usage', `'${name}' is not a kind of activation`, {
         fix: `Choose from ${KINDS.map((one) => one.name).join(', ')}`,
       });
     }),
@@ -134,15 +129,12 @@ async function sitesFor(
   model: LoadedModel,
   to: ReplacementName,
   kinds: ReadonlySet<string>,
-  { include, exclude, beta }: ArchitectureChoice,
+  { include, exclude }: SiteChoice,
 ): Promise<SitesFor> {
   const { document } = model;
   const only = [...kinds].filter((kind) => kind !== to);
   const options = { to, only, include, exclude };
-  const { report, measuredIn } = await findCandidates(
-    document,
-    to === 'mish' ? { ...options, beta } : options,
-  );
+  const { report, measuredIn } = await findCandidates(document, options);
   // Other activations than Mish have one form.
   const plan = planOf(to === 'mish' ? { ...report, form: measuredIn } : report);
   const written = new Set(plan.sites.map(keyOf));

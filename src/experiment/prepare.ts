@@ -90,10 +90,9 @@ export async function prepareExperiment(
       options,
     },
     curve: curveOf(tested),
-    gains: new Map(activations.map((name) => [name, gainOf(name, name === 'mish' ? options.beta : 1)])),
+    gains: new Map(activations.map((name) => [name, gainOf(name)])),
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await digestOf({
-      ...(options.beta === undefined ? {} : { beta: options.beta }),
       ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],

@@ -9,7 +9,7 @@ export const EXPERIMENT_SCHEMA = 'onnx-mish/experiment@1';
 const count = z.int().nonnegative();
 const share = z.number().min(0).max(1);
 const seconds = z.number().nonnegative();
-const activation = z.string().describe('Name of the activation, as `swap --to` takes it');
+const activation = z.string().describe('Name of the activation: relu, leakyrelu, swish, mish and so on');
 const seed = count.describe(
   'Seed of the initial weights and of the batches; all activations of a seed share them',
 );

@@ -6,7 +6,7 @@ const LEFT = { outcome: 'Nothing was left behind' };
 const NO_SPACE = { ...ELSEWHERE, ...LEFT };
 
 const MEANINGS: Record<string, readonly [what: string, fix: string, more?: Partial<ErrorDetails>]> = {
-  ENOENT: ['there is no such file', 'Check the path'],
+  ENOENT: ['the file does not exist', 'Check the path'],
   EACCES: ['permission denied', 'Check the permissions of the path'],
   EPERM: ['the operation is not permitted', 'Check the permissions of the path'],
   EISDIR: ['this is a folder', 'Name a file'],

@@ -103,7 +103,7 @@ export async function checkTarget(path: string, force: boolean): Promise<void> {
   if (there !== undefined && !there.isFile()) throw notAFile(there, path);
   if (!force && (await exists(path))) throw taken(path);
   if (await exists(dirname(path))) return;
-  throw new OnnxMishError('io', `there is no folder '${dirname(path)}'`, {
+  throw new OnnxMishError('io', `the folder '${dirname(path)}' does not exist`, {
     where: path,
     fix: 'Make the folder first, or choose another path',
   });

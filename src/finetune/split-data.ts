@@ -80,7 +80,7 @@ export function partOf({ samples, targets, name }: LabelledData, chosen: Uint32A
 function wholeOf({ samples, targets, name }: LabelledData): LabelledPart {
   checkTargets(targets, samples.count, name);
   if (samples.count === 0)
-    throw new OnnxMishError('bad-data', 'there are no samples for the test', {
+    throw new OnnxMishError('bad-data', 'the test part has no samples', {
       ...{ where: name, fix: 'Give samples' },
     });
   return { count: samples.count, origin: { name }, inputs: samples, targets };

@@ -155,9 +155,7 @@ function kindsOf(only: readonly string[] | undefined, to: string): ReadonlySet<s
     only.map((name) => {
       const kind = kindNamed(name);
       if (kind !== undefined && kind.name !== to) return kind.name;
-      const what = kind
-        ? `'${name}' cannot replace itself`
-        : `there is no kind of activation called '${name}'`;
+      const what = kind ? `'${name}' cannot replace itself` : `'${name}' is not a kind of activation`;
       const others = KINDS.filter((one) => one.name !== to).map((one) => one.name);
       throw new OnnxMishError('bad-usage', what, { fix: `Choose from ${others.join(', ')}` });
     }),

@@ -327,14 +327,14 @@ export function activationTag({ to, plan }: Pick<SwapOptions, 'to' | 'plan'>): s
 /** Returns the form that the options name or that suits the target. Throws `bad-usage` for unknown names. */
 export function chooseForm({ form, target }: FormOptions): Form {
   if (target !== undefined && !TARGETS.includes(target)) {
-    throw new OnnxMishError('bad-usage', `there is no target '${target}'`, {
+    throw new OnnxMishError('bad-usage', `'${target}' is not a target`, {
       fix: `Choose from ${TARGETS.join(', ')}`,
     });
   }
   const name = form ?? (target === undefined ? 'softplus' : FORM_FOR[target]);
   const chosen = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
   if (chosen !== undefined) return chosen;
-  throw new OnnxMishError('bad-usage', `there is no form '${name}'`, {
+  throw new OnnxMishError('bad-usage', `'${name}' is not a form`, {
     fix: `Choose from ${Object.keys(FORMS).join(', ')}`,
   });
 }

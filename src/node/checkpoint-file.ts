@@ -60,7 +60,7 @@ export async function openCheckpoint(
 async function readCheckpoint(path: string): Promise<Uint8Array> {
   const bytes = await unlessAbsent(path, () => readRegular(path));
   if (bytes !== undefined) return bytes;
-  throw new OnnxMishError('io', 'there is no checkpoint to go on from', {
+  throw new OnnxMishError('io', 'the checkpoint does not exist', {
     where: path,
     fix: 'Name the checkpoint, or start anew without it',
     option: { resume: null },

@@ -1,7 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { messageOf, OnnxMishError } from '../base/error.js';
-import { classNumbers, isImage } from '../data/class-folders.js';
 import { middle, sizeBefore } from '../data/crop.js';
 import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
@@ -17,6 +16,8 @@ export interface ImageFolder {
 
 /** Maximum pixels of an image (768 MiB in memory). An image file of a few kB can decode to far more. */
 const MOST_PIXELS = 2 ** 28;
+
+const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 
 /**
  * Lists the images in `folder/<class>/`, at any depth. The number of a class is the position of its folder, empty folders
@@ -37,12 +38,12 @@ export async function listImages(folder: string): Promise<ImageFolder> {
     const path = join(folder, name);
     if ((await onFile(path, () => stat(path))).isDirectory()) classes.push(name);
   }
-  const numbers = classNumbers(classes);
+  const numbered = classes.every((name) => /^\d+$/.test(name));
   const images: { path: string; label: number }[] = [];
-  for (const name of classes) {
+  for (const [index, name] of classes.entries()) {
     const path = join(folder, name);
     const files = await onFile(path, () => readdir(path, { recursive: true }));
-    const label = numbers.get(name) ?? 0;
+    const label = numbered ? Number(name) : index;
     images.push(
       ...files
         .filter(isImage)
@@ -51,10 +52,14 @@ export async function listImages(folder: string): Promise<ImageFolder> {
     );
   }
   if (images.length > 0) return { classes, images };
-  throw new OnnxMishError('bad-data', 'there are no images in its subfolders', {
+  throw new OnnxMishError('bad-data', 'its subfolders contain no images', {
     where: folder,
     fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
   });
+}
+
+function isImage(path: string): boolean {
+  return EXTENSIONS.has(extname(path).toLowerCase()) && !/(^|[\\/])\./.test(path);
 }
 
 /** Image as bytes: red, green and blue of each pixel, row by row. */

@@ -34,7 +34,7 @@ async function readCases(folder: string): Promise<TestCase[]> {
   const folders = sets.length > 0 ? sets.map((name) => join(folder, name)) : [folder];
   const cases = await Promise.all(folders.map(readCase));
   if (cases.every(({ inputs }) => inputs.length === 0)) {
-    throw new OnnxMishError('bad-data', 'there is no input_0.pb in it', {
+    throw new OnnxMishError('bad-data', 'the folder has no input_0.pb', {
       where: folder,
       fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
     });

@@ -147,7 +147,7 @@ export async function validateFiles(
 function providerName(name: string): ProviderName {
   const known = PROVIDERS.find((provider) => provider === name);
   if (known !== undefined) return known;
-  throw new OnnxMishError('bad-usage', `there is no provider '${name}'`, {
+  throw new OnnxMishError('bad-usage', `'${name}' is not a provider`, {
     fix: `Choose from ${PROVIDERS.join(', ')}`,
   });
 }

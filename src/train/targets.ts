@@ -124,7 +124,7 @@ function classRows(
 function oneClass(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {
   const part = origin?.indices === undefined ? '' : ` in the training part`;
   return bad(
-    label === undefined ? 'there are no labels' : `all labels are ${label}${part}`,
+    label === undefined ? 'the data set has no labels' : `all labels are ${label}${part}`,
     'Give samples of at least two classes',
     origin,
   );

@@ -71,7 +71,7 @@ export async function planTraining(
   const inputs = sampledInputs(original.document);
   const samples = samplesOf(options, inputs);
   if (samples.count === 0)
-    throw new OnnxMishError('bad-data', 'there are no samples', { fix: 'Give samples' });
+    throw new OnnxMishError('bad-data', 'the data set has no samples', { fix: 'Give samples' });
   const wanted = settings.batch ?? Math.min(DEFAULT_BATCH_SAMPLES, samples.count);
   const first = await firstBatch(samples, wanted);
   const plain = await prepareTraining(original, {
@@ -105,7 +105,7 @@ export async function planTraining(
   if (step.unreached.length === weights.length) throw noWeights(original.document, ends);
   const check = (labelled: LabelledSamples): CheckedSamples => {
     const checked = labelled === options ? samples : samplesOf(labelled, inputs);
-    if (checked.count === 0) throw new OnnxMishError('bad-data', 'there are no samples');
+    if (checked.count === 0) throw new OnnxMishError('bad-data', 'the data set has no samples');
     // A validation or test part may be of one class by chance.
     const rows = targetRows(labelled.targets, settings.loss, outputDims, checked.count, {
       ...{ mayBeEqual: labelled !== options, origin: labelled.origin },

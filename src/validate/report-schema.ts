@@ -229,7 +229,7 @@ export function parseReport(json: unknown, where = 'report'): Report {
   const [issue] = result.error.issues;
   throw new OnnxMishError(
     'bad-data',
-    `this is no ${REPORT_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
+    `this is not a valid ${REPORT_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
     {
       where,
       fix: 'Make one by a validation',

@@ -60,9 +60,9 @@ test('unknown options are rejected', () => {
   expect(wrong({ provider: 'webgl' })).toThrow(
     "onnx-mish/unplugin: 'provider' is not an option. Choose from form, target",
   );
-  expect(wrong({ to: 'selu' })).toThrow("there is no activation 'selu' to write");
-  expect(wrong({ form: 'exact' })).toThrow("there is no form 'exact'");
-  expect(wrong({ target: 'npu' })).toThrow("there is no target 'npu'");
+  expect(wrong({ to: 'selu' })).toThrow("'selu' is not an activation to write");
+  expect(wrong({ form: 'exact' })).toThrow("'exact' is not a form");
+  expect(wrong({ target: 'npu' })).toThrow("'npu' is not a target");
   expect(wrong({ beta: -1 })).toThrow('the sharpness β cannot be -1');
   expect(onnxMish.rollup({ target: 'webgl' })).toMatchObject({ name: 'onnx-mish' });
   expect(() => onnxMish.farm()).toThrow('onnx-mish cannot make assets with farm. Use it with vite, rollup');

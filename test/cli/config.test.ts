@@ -131,7 +131,7 @@ test('a configuration is looked for as far up as the package, and without one no
   expect((await bare.run(['swap', 'm.onnx'], 'folder')).code).toBe(0);
   await bare.write('package.json', '{}');
   expect((await bare.run(['swap', 'm.onnx', '--force'], 'folder')).stderr).toContain(
-    "../onnx-mish.config.json: there is no key 'swap.nonsense'",
+    "../onnx-mish.config.json: the key 'swap.nonsense' does not exist",
   );
 });
 
@@ -158,10 +158,13 @@ test('validate takes its thresholds from it', async () => {
 });
 
 test.each([
-  [{ swap: { targett: 'webgl' } }, "there is no key 'swap.targett' (did you mean 'swap.target'?)"],
-  [{ swop: {} }, "there is no key 'swop' (did you mean 'swap'?)"],
-  [{ swap: { 'out-dir': 'x' } }, "there is no key 'swap.out-dir' (did you mean 'swap.outDir'?)"],
-  [{ swap: { quite: 1, different: 2 } }, "there is no key 'swap.quite'; there is no key 'swap.different'"],
+  [{ swap: { targett: 'webgl' } }, "the key 'swap.targett' does not exist (did you mean 'swap.target'?)"],
+  [{ swop: {} }, "the key 'swop' does not exist (did you mean 'swap'?)"],
+  [{ swap: { 'out-dir': 'x' } }, "the key 'swap.out-dir' does not exist (did you mean 'swap.outDir'?)"],
+  [
+    { swap: { quite: 1, different: 2 } },
+    "the key 'swap.quite' does not exist; the key 'swap.different' does not exist",
+  ],
   [{ swap: { form: 'tanh' } }, 'swap.form has to be one of softplus, exp, native'],
   [{ swap: { form: 'exp', target: 'cpu' } }, 'swap.target and form exclude each other'],
   [
@@ -195,7 +198,7 @@ test('what is refused costs nothing', async () => {
   expect(code).toBe(2);
   expect(json.error).toMatchObject({ code: 'bad-usage', where: 'onnx-mish.config.json' });
   expect(stderr).toBe(
-    "onnx-mish: onnx-mish.config.json: there is no key 'swap.targett' (did you mean 'swap.target'?)\n  Correct it, or leave it out with --no-config.\n",
+    "onnx-mish: onnx-mish.config.json: the key 'swap.targett' does not exist (did you mean 'swap.target'?)\n  Correct it, or leave it out with --no-config.\n",
   );
   expect(await folder.list()).not.toContain('models/m.mish.onnx');
 });
@@ -299,7 +302,7 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
     `../../onnx-mish.config.json: not used, because ${why}; --config uses this file, --no-config stops the search\n`;
 
   test('a configuration is taken where only the user may write', async () => {
-    expect((await taken(async () => {})).stderr).toContain("there is no key 'swap.nonsense'");
+    expect((await taken(async () => {})).stderr).toContain("the key 'swap.nonsense' does not exist");
   });
 
   test.each([0o775, 0o757, 0o777, 0o1777])(
@@ -330,7 +333,7 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
       expect([code, stderr]).toEqual([0, line('it lies above the repository')]);
     }
     const root = await taken((at) => mkdir(at('top/.git')));
-    expect(root.stderr).toContain("there is no key 'swap.nonsense'");
+    expect(root.stderr).toContain("the key 'swap.nonsense' does not exist");
   });
 
   test('what --config names is taken, and the current folder’s as well', async () => {
@@ -423,8 +426,8 @@ test('types know the keys', () => {
   expect(defineConfig({ swap: { form: 'exp', mean: [0.5, 0.5, 0.5] } })).toEqual({
     swap: { form: 'exp', mean: [0.5, 0.5, 0.5] },
   });
-  // @ts-expect-error there is no such form
+  // @ts-expect-error not a form
   defineConfig({ swap: { form: 'tanh' } });
-  // @ts-expect-error there is no such key
+  // @ts-expect-error not a key
   defineConfig({ swap: { targett: 'webgl' } });
 });

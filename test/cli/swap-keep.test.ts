@@ -187,3 +187,17 @@ test('a wake word net of somebody else', async () => {
   expect(code).toBe(0);
   expect(json.keep.heldOut.harm.sqnr).toBeGreaterThanOrEqual(20);
 });
+
+test('--report writes the result as a page, and is refused before the search where it cannot be written', async () => {
+  const { path: cwd, read, write } = await prepared();
+  const args = ['swap', 'm.onnx', ...KEEP, 'max-abs<=0.001', '--dry-run', '--report', 'keep.html'];
+  expect(await cli(args, { cwd })).toMatchObject({ code: 0, stderr: '' });
+  const page = Buffer.from(await read('keep.html')).toString();
+  expect(page).toContain('2 of 3 sites were swapped within max-abs&lt;=0.001, on 30 samples (npz).');
+  expect(page).toMatch(/not swapped, since the budget would be exceeded/);
+  expect(await cli(args, { cwd })).toMatchObject({ code: 2, stderr: expect.stringContaining('keep.html') });
+  expect((await cli([...args, '--force'], { cwd })).code).toBe(0);
+  await write('keep.html', 'kept');
+  const stray = await cli(['swap', 'm.onnx', '--report', 'keep.html'], { cwd });
+  expect([stray.code, stray.stderr]).toEqual([2, expect.stringContaining('--report needs --keep')]);
+});

@@ -109,7 +109,7 @@ test.concurrent.each([
 });
 
 test.each([
-  [['swap', 'm.onnx', '--only', 'relu,selu'], "onnx-mish: there is no kind of activation called 'selu'\n"],
+  [['swap', 'm.onnx', '--only', 'relu,selu'], "onnx-mish: 'selu' is not a kind of activation\n"],
   [['swap', 'm.onnx', '--beta', '0'], 'onnx-mish: '],
   [['swap', 'm.onnx', '--beta', 'Infinity'], 'onnx-mish: '],
   [['retarget', 'm.onnx'], 'onnx-mish: retarget needs a form\n  Name a provider with --target, or a'],
@@ -129,7 +129,7 @@ test.each([
     ['swap', 'm.onnx', '--config', 'm.onnx'],
     'onnx-mish: m.onnx: this is not a configuration file\n  Name a .ts, .js',
   ],
-  [['swap', 'm.onnx', '--config', 'nowhere'], 'onnx-mish: nowhere: there is no such file\n'],
+  [['swap', 'm.onnx', '--config', 'nowhere'], 'onnx-mish: nowhere: the file does not exist\n'],
   [['swap', 'm.onnx', '--config', '.'], 'onnx-mish: .: this folder has no configuration\n'],
   [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
   [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
@@ -150,7 +150,7 @@ test.each([
   [['swap', ''], 'onnx-mish: the file name is empty\n  Name a file.\n'],
   [['swap', 'm.onnx', '-o', ''], 'onnx-mish: the file name is empty\n  Name a file.\n'],
   [['validate', 'm.onnx', '--labels', 'y'], 'onnx-mish: --labels needs samples\n'],
-  [['validate', 'm.onnx', '--providers', 'tpu'], "onnx-mish: there is no provider 'tpu'\n"],
+  [['validate', 'm.onnx', '--providers', 'tpu'], "onnx-mish: 'tpu' is not a provider\n"],
 ])('%j is bad usage, found by the command itself', async (args, message) => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
@@ -164,6 +164,6 @@ test.each([
 test('a stack trace is for --debug', async () => {
   const { code, stderr } = await cli(['inspect', '/absent.onnx', '--debug']);
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^onnx-mish: \/absent\.onnx: there is no such file\n {2}Check the path\.\n/);
+  expect(stderr).toMatch(/^onnx-mish: \/absent\.onnx: the file does not exist\n {2}Check the path\.\n/);
   expect(stderr).toMatch(/OnnxMishError: .*\n {4}at /);
 });

@@ -261,7 +261,7 @@ test('a missing output folder is not created', async () => {
   const folder = await modelFolder();
   expect(await failure(swapFile(folder.input, { output: folder.at('absent/net.onnx') }))).toMatchObject({
     code: 'io',
-    what: `there is no folder '${folder.at('absent')}'`,
+    what: `the folder '${folder.at('absent')}' does not exist`,
   });
   expect(await outside(folder)).toEqual([]);
 });

@@ -90,7 +90,7 @@ test('a file that cannot be opened is an error with its path', async () => {
   await folder.write('file', 'x');
   await symlink('loop', folder.at('loop'));
   const cases = {
-    'absent.onnx': 'there is no such file',
+    'absent.onnx': 'the file does not exist',
     'file/model.onnx': 'part of the path is not a folder',
     '.': 'this is a folder',
     loop: 'the links in this path lead in a circle',

@@ -24,7 +24,7 @@ test.runIf(process.platform === 'linux')('a device is read, and a folder is refu
     where: '/dev/zero',
   });
   expect(await failure(readText('/'))).toMatchObject({ code: 'io', what: 'this is a folder' });
-  expect(await failure(readText('/absent'))).toMatchObject({ code: 'io', what: 'there is no such file' });
+  expect(await failure(readText('/absent'))).toMatchObject({ code: 'io', what: 'the file does not exist' });
   const streams = ['/dev/null', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/3', '/tmp', '/absent'].map(
     isStream,
   );

@@ -112,7 +112,7 @@ test('an error names the output, not the temporary file', async () => {
   const folder = await tempFolder();
   await folder.write('file', 'x');
   const cases = {
-    'absent/out.onnx': `there is no folder '${folder.at('absent')}'`,
+    'absent/out.onnx': `the folder '${folder.at('absent')}' does not exist`,
     'file/out.onnx': 'part of the path is not a folder',
     ['n'.repeat(300)]: 'the name is too long',
   };

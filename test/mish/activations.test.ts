@@ -254,8 +254,8 @@ describe('the parameters', () => {
     [{ to: 'leakyrelu', alpha: Number.NaN }, 'the slope α cannot be NaN'],
     [{ to: 'gelu', form: 'exp' }, 'the option form chooses a form of Mish, and GELU is written'],
     [{ to: 'relu', leaky: 'mixture' }, 'a mixture with ReLU is not possible'],
-    [{ to: 'selu' as 'elu' }, "there is no activation 'selu' to write"],
-    [{ to: 'relu6' as 'relu' }, "there is no activation 'relu6' to write"],
+    [{ to: 'selu' as 'elu' }, "'selu' is not an activation to write"],
+    [{ to: 'relu6' as 'relu' }, "'relu6' is not an activation to write"],
     [{ to: 'swish', beta: -1 }, 'the sharpness β cannot be -1'],
   ])('%j is refused in one sentence', async (options, what) => {
     await expect(swap(relu, options)).rejects.toMatchObject({ code: 'bad-usage', what });

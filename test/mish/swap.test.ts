@@ -267,8 +267,8 @@ describe('options that make no sense are refused, with what does', () => {
   test.each<[SwapOptions, string, RegExp]>([
     [{ beta: 0 }, 'the sharpness β cannot be 0', /finite number above 0/],
     [{ beta: Number.POSITIVE_INFINITY }, 'the sharpness β cannot be Infinity', /above 0/],
-    [{ target: 'npu' as 'cpu' }, "there is no target 'npu'", /^Choose from cpu/],
-    [{ form: 'gelu' as 'exp' }, "there is no form 'gelu'", /^Choose from softplus/],
+    [{ target: 'npu' as 'cpu' }, "'npu' is not a target", /^Choose from cpu/],
+    [{ form: 'gelu' as 'exp' }, "'gelu' is not a form", /^Choose from softplus/],
     [{ leaky: 'elu' as 'mish' }, "LeakyRelu cannot become 'elu'", /^Choose mish or mixture$/],
   ])('%j', async (options, what, fix) => {
     await expect(swapped(reluModel(), options)).rejects.toMatchObject({

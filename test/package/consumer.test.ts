@@ -215,7 +215,7 @@ export async function use(model: Blob): Promise<[Inspection, SwapReport, Uint8Ar
   return [await inspect(new Uint8Array(await blob.arrayBuffer())), report, await (await undo(blob)).bytes()];
 }
 
-// @ts-expect-error there is no such form
+// @ts-expect-error not a form
 export const wrong = (model: Blob) => swap(model, { form: 'relu' });
 
 export async function open(): Promise<ort.InferenceSession> {

@@ -158,7 +158,7 @@ async function search(sites: readonly SiteReport[], trial: Trial, options: Setti
   const measure = async (set: readonly SiteReport[], parts: readonly number[], as = measuredIn) => {
     evaluations++;
     const harm = (await trial.measure(set, parts, as)).at(-1);
-    if (harm === undefined) throw new OnnxMishError('bad-data', 'there are no samples');
+    if (harm === undefined) throw new OnnxMishError('bad-data', 'the data set has no samples');
     const samples = parts.reduce((sum, part) => sum + (trial.parts[part]?.samples ?? 0), 0);
     return { sites: set.length, samples, harm, verdicts: limitVerdicts(budget, harm) };
   };

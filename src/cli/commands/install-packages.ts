@@ -49,9 +49,13 @@ function peerOf(name: string): Peer {
 /** Asks on standard error whether to run a command. Throws `bad-usage` without a terminal. */
 async function ask(line: string): Promise<boolean> {
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
-    throw new OnnxMishError('bad-usage', 'there is no terminal on which to ask before an installation', {
-      fix: `Add --yes, or run \`${line}\``,
-    });
+    throw new OnnxMishError(
+      'bad-usage',
+      'standard input is not a terminal, so that nobody can confirm the installation',
+      {
+        fix: `Add --yes, or run \`${line}\``,
+      },
+    );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

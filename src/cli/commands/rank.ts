@@ -36,7 +36,10 @@ export function command(): Command {
     .optionsGroup(GROUPS.measures)
     .addOption(new Option('--estimate', 'rank by the estimate, without measurements').conflicts('top'))
     .addOption(top)
-    .option('--resume <file>', 'continue the ranking in this file, and save it after every site');
+    .option('--resume <file>', 'continue the ranking in this file, and save it after every site')
+    .optionsGroup(GROUPS.output)
+    .option('--report <file>', 'write the ranking as a single self-contained HTML file; - is standard output')
+    .option('-f, --force', 'overwrite the report if it exists');
   return commonOptions(configOptions(dataAccess(command)))
     .addHelpText(
       'after',
@@ -54,7 +57,7 @@ and activation. --json prints an onnx-mish/ranking@1, from which a plan for swap
 Examples:
   $ onnx-mish rank model.onnx --data samples.npz
   $ onnx-mish rank model.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --resume ranking.json
-  $ onnx-mish rank model.onnx --data samples.npz --top 10
+  $ onnx-mish rank model.onnx --data samples.npz --top 10 --report ranking.html
   $ onnx-mish rank model.onnx --data samples.npz --to hardswish
   $ onnx-mish rank model.onnx --data samples.npz --json > ranking.json
   $ jq '{schema: "onnx-mish/plan@1", to: (.to // "mish"), form, beta, sites: .sites[:8]}' ranking.json > plan.json`,

@@ -85,7 +85,7 @@ function describe(report: RetargetReport): string[] {
   }
   lines.push(...describeFixes(fixes));
   if (sites.length + others.length + fixes.length + unchanged + skipped.length === 0) {
-    lines.push('  there is no Mish in it: the output is the input, byte for byte');
+    lines.push('  the model has no Mish: the output is the input, byte for byte');
   }
   lines.push(...describeSkipped(skipped));
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { limitText, parseBudget } from '../../calibrate/select/budget.js';
 import {
@@ -20,6 +21,7 @@ import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument, runnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { runTransformation } from '../io/transform.js';
+import { checkViews, writeTextTo } from '../io/views.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { harmText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
@@ -40,7 +42,8 @@ export async function runKeep(
 ): Promise<void> {
   const budget = parseBudget(flags.keep);
   requireSamples(flags, '--keep');
-  const { samples, seed, dryRun } = flags;
+  const { samples, seed, dryRun, report: html, force } = flags;
+  await checkViews({ html, force }, [input, flags.data, flags.output]); // fail before the long run, not after
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
 
@@ -62,12 +65,12 @@ export async function runKeep(
       fix: 'Nothing was written. Loosen the budget, or come closer to the original with --beta 4',
     });
   };
-  const withKept = (report: SwapReport, { plan, sites, left, ...keep }: BudgetResult): KeptReport => {
-    const others = report.skipped.filter(
-      ({ scope, output }) => !left.some((site) => site.scope === scope && site.output === output),
-    );
-    return { ...report, skipped: [...left, ...others], keep };
+  let result: KeptReport | undefined;
+  const withKept = (report: SwapReport, kept: BudgetResult) => {
+    result = keptReport(report, kept);
+    return result;
   };
+  const writePage = () => result && writePageOf(result, basename(input), flags);
   const lines = (report: KeptReport) => {
     const [first = '', ...rest] = describeSwapReport(report);
     return [first, ...describeKept(report), ...rest];
@@ -76,13 +79,14 @@ export async function runKeep(
   if (dryRun) {
     const source = await modelArgument(input, signal);
     try {
-      const result = await checkedBy(source.checkUnchanged, async () => {
+      const planned = await checkedBy(source.checkUnchanged, async () => {
         const document = await scan(source);
         const kept = await search(document, (await isPiped(input)) ? undefined : input);
         const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
         return withKept(report, kept);
       });
-      return sayDryRun(input, result, flags.json ?? false, lines(result));
+      sayDryRun(input, planned, flags.json ?? false, lines(planned));
+      return await writePage();
     } finally {
       await source.close();
     }
@@ -104,6 +108,21 @@ export async function runKeep(
     },
     describe: lines,
   });
+  await writePage();
+}
+
+function keptReport(report: SwapReport, { plan, sites, left, ...keep }: BudgetResult): KeptReport {
+  const others = report.skipped.filter(
+    ({ scope, output }) => !left.some((site) => site.scope === scope && site.output === output),
+  );
+  return { ...report, skipped: [...left, ...others], keep };
+}
+
+/** Writes the report as an HTML page, if requested. */
+async function writePageOf(report: KeptReport, name: string, { report: html, force }: Flags): Promise<void> {
+  if (html === undefined) return;
+  const { renderHtmlBudget } = await import('../../render/html/render.js');
+  await writeTextTo(html, await renderHtmlBudget(report, name), { force });
 }
 
 /** Returns a function that prints progress. */

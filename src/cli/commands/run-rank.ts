@@ -14,7 +14,7 @@ import { isPath } from '../../providers/provider.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
-import { writeTextTo } from '../io/views.js';
+import { checkViews, writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { describeSkipped } from '../text/describe-swap.js';
 import { shareText, shortFigure, sqnrText } from '../text/harm-text.js';
@@ -34,13 +34,16 @@ export interface Flags
   estimate?: boolean;
   top?: number;
   resume?: string;
+  report?: string;
+  force?: boolean;
   json?: boolean;
 }
 
 /** Ranks the sites of a model, saves progress in the file of --resume, and prints the ranking. */
 export async function run(path: string, flags: Flags): Promise<void> {
   requireSamples(flags, 'rank');
-  const { resume, samples, seed } = flags;
+  const { resume, samples, seed, report, force } = flags;
+  await checkViews({ html: report, force }, [path, flags.data, resume]); // fail before the long run, not after
   const signal = interruptible();
   const before = resume === undefined ? undefined : await readRanking(resume, signal);
   const model = await bytesOrPath(path, signal);
@@ -69,6 +72,9 @@ export async function run(path: string, flags: Flags): Promise<void> {
     .finally(bar.end);
   if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
   say(flags.json ? jsonText(ranking) : describe(basename(path), ranking));
+  if (report === undefined) return;
+  const { renderHtmlRanking } = await import('../../render/html/render.js');
+  await writeTextTo(report, await renderHtmlRanking(ranking), { force });
 }
 
 /** Returns a model for ONNX Runtime: its path, or the bytes of standard input. */

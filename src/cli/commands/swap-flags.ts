@@ -14,4 +14,5 @@ export type Flags = Omit<SwapOptions, 'plan'> &
     readonly plan?: string;
     readonly keep?: readonly string[];
     readonly samples?: number;
+    readonly report?: string;
   };

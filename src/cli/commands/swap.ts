@@ -71,6 +71,7 @@ export function command(): Command {
     count,
   );
   moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'))
+    .option('--report <file>', 'with --keep: write the result as an HTML file; - is standard output')
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
     .option('--no-undo', 'leave out the record from which `undo` restores the original');
   manyOptions(swap);
@@ -153,6 +154,11 @@ async function run(
   const input = chosen.one;
   const { beta, ...rest } = given;
   if (beta === 'auto') {
+    if (given.report !== undefined) {
+      throw new OnnxMishError('bad-usage', '--report is for --keep without --beta auto', {
+        fix: 'Leave out --report; calibrate --beta auto has a report',
+      });
+    }
     const { runSharpen } = await import('./run-sharpen.js'); // loaded late: ONNX Runtime is slow to load
     return runSharpen(input, rest);
   }
@@ -201,23 +207,12 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
 }
 
 /** Throws `bad-usage` if an option is given that needs --keep. */
-function checkStray(flags: DataFlags & Pick<Flags, 'samples'>): void {
-  const { data, labels, images, shape, dim, samples, size, resize, mean, std, layout, channels, limit } =
-    flags;
+function checkStray(flags: DataFlags & Pick<Flags, 'samples' | 'report'>): void {
+  const { data, labels, images, shape, dim, samples, report } = flags;
+  const { size, resize, mean, std, layout, channels, limit } = flags;
   const needing = {
-    data,
-    labels,
-    images,
-    shape,
-    dim,
-    samples,
-    size,
-    resize,
-    mean,
-    std,
-    layout,
-    channels,
-    limit,
+    ...{ data, labels, images, shape, dim, samples, report },
+    ...{ size, resize, mean, std, layout, channels, limit },
   };
   const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
   if (stray === undefined) return;

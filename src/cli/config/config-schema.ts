@@ -111,6 +111,7 @@ const swap = z
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
     samples: count('Maximal number of samples for `keep`'),
+    report: text('HTML file for the result of `keep`, relative to this file'),
     fix: flag(FIX),
     opset: some('Opset to raise the model to, if its operators mean the same in that opset'),
   })
@@ -224,6 +225,8 @@ const rank = z
     samples: some('Maximal number of samples'),
     beta: positive('Sharpness β of Mish'),
     estimate: flag('Rank by the estimate, without measurements'),
+    report: text('HTML file for the ranking, relative to this file'),
+    force: output.force,
     top: count('Number of sites to measure, the most harmless by the estimate'),
   })
   .refine(oneForm, ONE_FORM);

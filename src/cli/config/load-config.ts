@@ -94,7 +94,7 @@ function problemsOf(issue: z.core.$ZodIssue): string[] {
       return issue.keys.map((name) => {
         const full = (other: string) => [...issue.path, other].join('.');
         const meant = nearest(name, keysAt(issue.path));
-        return `there is no key '${full(name)}'${meant === undefined ? '' : ` (did you mean '${full(meant)}'?)`}`;
+        return `the key '${full(name)}' does not exist${meant === undefined ? '' : ` (did you mean '${full(meant)}'?)`}`;
       });
     case 'invalid_value':
       return [`${key} has to be one of ${issue.values.join(', ')}`];

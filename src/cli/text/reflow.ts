@@ -48,6 +48,13 @@ function fill(text: string, width: number, indent: string, mark = ''): string[] 
   const words =
     mark === '' ? text.trimStart().split(/(?<=\S) (?=\S)/) : (text.match(/(?:'[^']*'|\S)+/g) ?? []);
   for (const word of words) {
+    if (mark !== '' && indent.length + word.length > width) {
+      // Within quotes, a line break needs no mark.
+      const pieces = fill(indent + word, width, `${indent} `);
+      lines.push(...(line === '' ? [] : [line + mark]), ...pieces.slice(0, -1));
+      line = pieces.at(-1) ?? '';
+      continue;
+    }
     const next = line === '' ? `${lines.length === 0 ? start : indent}${word}` : `${line} ${word}`;
     if (line !== '' && next.length > width) {
       lines.push(line + mark);

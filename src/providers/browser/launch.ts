@@ -69,7 +69,7 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
   try {
     const context = await orAborted(launching, signal);
     const browser = context.browser();
-    if (browser === null) throw new Error('there is no browser behind the pipe');
+    if (browser === null) throw new Error('the pipe has no browser');
     return { browser, context, kill };
   } catch (error) {
     // After an abort the process may still be starting and writing files.

@@ -78,7 +78,7 @@ const CASES: readonly Case[] = [
     of: NVIDIA,
     pattern: /libcuda\.so[.\d]*: cannot open shared object file/,
     tell: () => ({
-      reason: 'there is no NVIDIA driver: libcuda.so.1 is missing',
+      reason: 'ONNX Runtime finds no NVIDIA driver: libcuda.so.1 is missing',
       fix: 'Install the driver, until `nvidia-smi` lists the GPU; start a container with `--gpus all`',
     }),
   },
@@ -122,7 +122,7 @@ const CASES: readonly Case[] = [
     of: WEBGPU,
     pattern: /Failed to get a WebGPU adapter/,
     tell: (_, { platform }) => ({
-      reason: 'there is no WebGPU adapter',
+      reason: 'ONNX Runtime finds no WebGPU adapter',
       fix:
         platform === 'linux'
           ? 'It needs a GPU with a Vulkan driver, and libvulkan.so.1: `apt install libvulkan1 mesa-vulkan-drivers`, until `vulkaninfo --summary` lists the GPU'
@@ -134,7 +134,7 @@ const CASES: readonly Case[] = [
     // DXGI_ERROR_NOT_FOUND, DXGI_ERROR_UNSUPPORTED, and E_INVALIDARG, which DirectML gives for a software adapter
     pattern: /887A000[24]|dml_provider_factory.*80070057/i,
     tell: (_, { deviceId }) => ({
-      reason: `there is no ${deviceId === undefined ? 'GPU' : `GPU ${deviceId}`} that DirectML can use`,
+      reason: `ONNX Runtime finds no ${deviceId === undefined ? 'GPU' : `GPU ${deviceId}`} that DirectML can use`,
       fix: `It needs one with DirectX 12 and its newest driver: \`dxdiag\` lists them${deviceId === undefined ? '' : ', and counting starts from 0'}`,
       option: deviceId === undefined ? undefined : { deviceId: null },
     }),
@@ -178,12 +178,12 @@ function cudaFailure(code: string, text: string, deviceId: number | undefined): 
       };
     case '100':
       return {
-        reason: 'there is no CUDA device',
+        reason: 'ONNX Runtime finds no CUDA device',
         fix: 'Check that `nvidia-smi` lists one and that CUDA_VISIBLE_DEVICES does not hide it',
       };
     case '101':
       return {
-        reason: `there is no CUDA device ${deviceId ?? 0}`,
+        reason: `ONNX Runtime finds no CUDA device ${deviceId ?? 0}`,
         fix: 'Choose one that `nvidia-smi -L` lists; CUDA_VISIBLE_DEVICES hides some',
         option: { deviceId: null },
       };

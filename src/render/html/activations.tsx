@@ -240,8 +240,11 @@ function drawBars(bins: readonly Bin[], n: number): Promise<string> {
     return { data: { values }, mark, encoding: { ...encoding, description: tip } };
   };
   const outside = bars.filter((bar) => !inDip(bar));
+  const hasValues = ({ data: { values } }: { readonly data: { readonly values: readonly object[] } }) =>
+    values.length > 0;
   return draw(
-    { layer: [back, layer(outside, colour(0)), layer(bars.filter(inDip), colour(1))] },
+    // A layer without bars would be a picture without a name.
+    { layer: [back, layer(outside, colour(0)), layer(bars.filter(inDip), colour(1))].filter(hasValues) },
     { height: 130 },
   );
 }

@@ -216,7 +216,12 @@ async function outputChart({ swapped, calibrated }: Calibration): Promise<Tabled
     ...calibrated.drift.map((drift) => ({ series: 'calibrated', drift })),
     ...swapped.drift.map((drift) => ({ series: 'plain swap', drift })),
   ];
-  return driftChart('Outputs against the original’s', 'Further right is closer to the original.', lines);
+  return driftChart(
+    'Outputs against the original’s',
+    'Further right is closer to the original.',
+    lines,
+    true,
+  );
 }
 
 /** Draws the error of each layer before and after, on a log axis. */
@@ -272,7 +277,7 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<TabledChart |
     legend,
     svg: await draw(
       { data: { values: points }, layer: [line, marks] },
-      { height: (shown.length > 24 ? 16 : 24) * shown.length, labels: names },
+      { height: (shown.length > 24 ? 16 : 24) * shown.length, labels: names, alone: true },
     ),
     head: ['layer', 'before', 'after'],
     rows: shown.map(({ label, before, after }) => [label, errorText(before), errorText(after)]),

@@ -3,6 +3,9 @@ import type { TopLevelSpec } from 'vega-lite';
 /** Width of every chart in SVG units, close to the width of a phone's screen. */
 const WIDTH = 400;
 
+/** Width of a chart that is alone in the row of a wide page. */
+const ALONE_WIDTH = 1000;
+
 /** Returns the CSS variable of colour `index`; the style defines it for light and dark. */
 export const colour = (index: number): string => `var(--c${index % 8})`;
 
@@ -41,13 +44,22 @@ const CONFIG = {
 export interface Canvas {
   readonly height: number;
   readonly labels?: readonly string[];
+  /** Whether the chart is alone in its row: it is drawn for a wide page, too. */
+  readonly alone?: boolean | undefined;
 }
 
 /**
  * Draws a Vega-Lite specification, its data included, as an SVG document. The first call loads Vega. Without a DOM,
  * Vega overestimates the width of text, so that this function sets the room for labels.
  */
-export async function draw(spec: object, { height, labels }: Canvas): Promise<string> {
+export async function draw(spec: object, { alone = false, ...canvas }: Canvas): Promise<string> {
+  const narrow = await drawAt(WIDTH, spec, canvas);
+  if (!alone) return narrow;
+  const wide = await drawAt(ALONE_WIDTH, spec, canvas);
+  return `<div class="narrow-chart">${narrow}</div><div class="wide-chart">${wide}</div>`;
+}
+
+async function drawAt(width: number, spec: object, { height, labels }: Canvas): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')]);
   const longest = Math.max(
     0,
@@ -56,7 +68,7 @@ export async function draw(spec: object, { height, labels }: Canvas): Promise<st
   const left = labels === undefined ? 46 : Math.max(40, 20 + 6.8 * longest);
   const right = 14;
   const whole = {
-    width: WIDTH - left - right,
+    width: width - left - right,
     height,
     padding: { left, right, top: labels === undefined ? 28 : 8, bottom: 40 },
     autosize: 'none',

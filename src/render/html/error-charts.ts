@@ -15,7 +15,10 @@ const KERNEL_HEAD = [
 ];
 
 /** Draws the error of each kernel of one provider over x. */
-export async function kernelChart({ provider, kernel }: ProviderRow): Promise<TabledChart | undefined> {
+export async function kernelChart(
+  { provider, kernel }: ProviderRow,
+  alone = false,
+): Promise<TabledChart | undefined> {
   if (kernel.length === 0) return undefined;
   const nameOf = (one: Kernel) => `${activation(one)}, ${one.elemType}`;
   const legend = legendOf([...new Set(kernel.map(nameOf))]);
@@ -27,6 +30,7 @@ export async function kernelChart({ provider, kernel }: ProviderRow): Promise<Ta
     svg: await drawErrors(
       kernel.flatMap((one) => one.curve.map(({ x, abs }) => ({ name: nameOf(one), x, abs }))),
       legend,
+      alone,
     ),
     head: KERNEL_HEAD,
     rows: kernel.map((one) => [
@@ -43,6 +47,7 @@ type Kernel = ProviderRow['kernel'][number];
 async function drawErrors(
   points: readonly { readonly name: string; readonly x: number; readonly abs: number }[],
   legend: readonly LegendEntry[],
+  alone: boolean,
 ): Promise<string | null> {
   const errors = points.map(({ abs }) => abs).filter((abs) => abs > 0 && Number.isFinite(abs));
   if (errors.length === 0) return null;
@@ -78,7 +83,7 @@ async function drawErrors(
         { mark: { type: 'point', filled: true, size: 40, opacity: 0 }, encoding: { description: tip } },
       ],
     },
-    { height: 190 },
+    { height: 190, alone },
   );
 }
 
@@ -98,6 +103,7 @@ export async function driftChart(
   title: string,
   caption: string,
   lines: readonly DriftLine[],
+  alone = false,
 ): Promise<TabledChart | undefined> {
   if (lines.length === 0) return undefined;
   const legend = legendOf([...new Set(lines.map(({ series }) => series))]);
@@ -110,7 +116,7 @@ export async function driftChart(
         ? `${caption} Shows the worst ${drawn.size} of ${outputs.length} outputs.`
         : caption,
     legend,
-    svg: await drawRatios(outputs, drawn, lines, legend),
+    svg: await drawRatios(outputs, drawn, lines, legend, alone),
     head: DRIFT_HEAD,
     rows: lines.map(({ series, drift }) => [
       ...[drift.output, series, drift.sqnr, drift.maxAbs, drift.scale, drift.meanAbs, drift.rmse],
@@ -139,6 +145,7 @@ async function drawRatios(
   drawn: ReadonlySet<string>,
   lines: readonly DriftLine[],
   legend: readonly LegendEntry[],
+  alone: boolean,
 ): Promise<string | null> {
   const ratios = lines.flatMap(({ drift: { sqnr } }) =>
     sqnr !== null && Number.isFinite(sqnr) ? [sqnr] : [],
@@ -177,7 +184,11 @@ async function drawRatios(
         },
       ],
     },
-    { height: drawn.size * Math.max(26, 12 * legend.length), labels: values.map(({ label }) => label) },
+    {
+      height: drawn.size * Math.max(26, 12 * legend.length),
+      labels: values.map(({ label }) => label),
+      alone,
+    },
   );
 }
 

@@ -62,13 +62,14 @@ async function drawAll(report: Report) {
       (parity?.[model] ?? []).map((one) => ({ series: `${provider}, ${model}`, drift: one })),
     ),
   );
+  const groups = [drift, parity, expected].filter((lines) => lines.length > 0).length;
   const speed = await Promise.all([latencyChart(providers), ratioChart(providers)]);
   const outputs = await Promise.all([
-    driftChart('Drift', 'Swapped against original, both on the same provider.', drift),
+    driftChart('Drift', 'Swapped against original, both on the same provider.', drift, groups === 1),
     driftChart('Parity with the CPU', 'Each model against itself on the CPU.', parity),
     driftChart('Against the expected outputs', 'The original against what the test case expects.', expected),
   ]);
-  const kernels = await Promise.all(providers.map(kernelChart));
+  const kernels = await Promise.all(providers.map((row) => kernelChart(row, providers.length === 1)));
   const profiles = await Promise.all(
     providers.map(({ provider, profile }) => (profile === null ? [] : profileCharts(provider, profile))),
   );

@@ -94,6 +94,8 @@ export function FactList({ facts }: { facts: Readonly<Record<string, ComponentCh
 const TONES: Readonly<Record<string, string>> = {
   pass: 'good',
   passed: 'good',
+  kept: 'good',
+  'not kept': 'bad',
   FAIL: 'bad',
   failed: 'bad',
   'did not pass': 'bad',

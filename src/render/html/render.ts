@@ -1,9 +1,11 @@
 import type { Activations } from '../../calibrate/activations/activations.js';
 import type { Calibration } from '../../calibrate/calibrate.js';
+import type { Ranking } from '../../calibrate/select/ranking.js';
 import type { ExperimentReport } from '../../experiment/report-schema.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
 import type { Report } from '../../validate/report-schema.js';
 import { mapText, printable } from '../figures.js';
+import type { BudgetReport } from './budget.js';
 
 /**
  * Renders a report as one HTML file that loads nothing. Its only script shows tooltips. Preact and Vega are imported
@@ -97,4 +99,16 @@ export async function renderHtmlFinetune(report: FinetuneReport): Promise<string
 export async function renderHtmlExperiment(report: ExperimentReport): Promise<string> {
   const { experimentPage } = await import('./experiment.js');
   return experimentPage(mapText(report, printable));
+}
+
+/** Renders the ranking of a model's sites as one HTML file. */
+export async function renderHtmlRanking(ranking: Ranking): Promise<string> {
+  const { rankingPage } = await import('./ranking.js');
+  return rankingPage(mapText(ranking, printable));
+}
+
+/** Renders a swap within a budget as one HTML file; `model` is the model's name. */
+export async function renderHtmlBudget(report: BudgetReport, model: string): Promise<string> {
+  const { budgetPage } = await import('./budget.js');
+  return budgetPage(mapText(report, printable), printable(model));
 }

@@ -18,11 +18,14 @@ h3 { font-size: 15px; margin: 0; font-weight: 650; } h3.above { margin: 20px 0 8
 p { margin: 6px 0; } .soft, figcaption { color: var(--soft); font-size: 13px; }
 .eyebrow { color: var(--soft); font-size: 13px; margin: 0; }
 .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr)); align-items: stretch; }
-.grid > :only-child { max-width: 640px; } .grid + .wide { margin-top: 16px; }
+.grid + .wide { margin-top: 16px; }
 .facts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); margin-top: 20px; }
 .card, .wide { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; min-width: 0; }
 figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; margin: 6px 0 2px; }
-.chart > svg, .chart > div { max-width: 470px; margin: 0 auto; }
+.chart > svg, .chart > div { max-width: 640px; margin: 0 auto; }
+.chart > .wide-chart { display: none; max-width: none; }
+@container (min-width: 800px) { .chart > .narrow-chart { display: none; } .chart > .wide-chart { display: block; } }
+.chart { container-type: inline-size; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 8px 0 0; font-size: 14px; }
 dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
 .pill { display: inline-block; padding: 1px 10px; border-radius: 99px; font-size: 13px; font-weight: 650; white-space: nowrap;

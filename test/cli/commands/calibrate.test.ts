@@ -278,8 +278,8 @@ describe('refused', () => {
       return stderr;
     };
     expect(await refused('-', '--data', 's.npz')).toContain('calibrate reads and writes files');
-    expect(await refused('none.onnx', '--data', 's.npz')).toContain('none.onnx: there is no such file');
-    expect(await refused('m.onnx', '--data', 'none.npz')).toContain('none.npz: there is no such file');
+    expect(await refused('none.onnx', '--data', 's.npz')).toContain('none.onnx: the file does not exist');
+    expect(await refused('m.onnx', '--data', 'none.npz')).toContain('none.npz: the file does not exist');
     expect(await refused('s.npz', '--data', 's.npz')).toContain('s.npz');
   });
 });

@@ -130,7 +130,7 @@ test.each(['1', '2'])('an interrupted experiment of %s processes goes on', async
 });
 
 test.each([
-  [['--activations', 'relu,nonsense'], "there is no activation 'nonsense'"],
+  [['--activations', 'relu,nonsense'], "'nonsense' is not an activation"],
   [['--activations', 'relu,relu'], "the activation 'relu' is given twice"],
   [['--only', 'gelu'], 'no activation that can be exchanged (gelu)'],
   [['--shard', '4/3'], 'Write part/parts'],

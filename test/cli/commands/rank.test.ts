@@ -183,3 +183,16 @@ describe('--resume', () => {
     }
   });
 });
+
+test('--report writes a page with every site, and the conclusion above them', async () => {
+  const folder = await prepared();
+  const args = ['rank', 'm.onnx', '--data', 's.npz', '--report', 'rank.html'];
+  expect((await cli(args, { cwd: folder.path })).code).toBe(0);
+  const page = await text(folder, 'rank.html');
+  expect(page).toMatch(
+    /Of 3 sites, each swapped alone on 30 samples \(npz\), safe does the least harm \(exact\) and harmful the most \(SQNR 1\d/,
+  );
+  for (const site of ['safe', 'faint', 'harmful']) expect(page).toContain(`>${site}<`);
+  const again = await cli(args, { cwd: folder.path });
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('rank.html')]);
+});

@@ -55,7 +55,7 @@ test('writes nothing where one of the files cannot be written', async () => {
     cwd,
   });
   expect(code).toBe(2);
-  expect(stderr).toContain("there is no folder 'no'");
+  expect(stderr).toContain("the folder 'no' does not exist");
   const same = await cli(['report', 'b.json', '--html', 'r', '--junit', 'r'], { cwd });
   expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('cannot go to the same file')]);
   expect(await list()).toEqual(['a.json', 'b.json']);
@@ -74,10 +74,10 @@ test('compares two reports', async () => {
 });
 
 test.each([
-  [['report', 'none.json'], 'there is no such file'],
+  [['report', 'none.json'], 'the file does not exist'],
   [['report', 'text'], 'the file is not valid JSON'],
-  [['report', 'list'], 'this is no onnx-mish/report@2'],
-  [['report', 'a.json', 'list'], 'list: this is no onnx-mish/report@2'],
+  [['report', 'list'], 'this is not a valid onnx-mish/report@2'],
+  [['report', 'a.json', 'list'], 'list: this is not a valid onnx-mish/report@2'],
   [['report', 'a.json', 'b.json', '--junit', 'x.xml'], 'a comparison has no verdicts'],
   [['report', '-', '-'], 'two reports cannot both come from standard input'],
 ])('%j is refused', async (args, message) => {

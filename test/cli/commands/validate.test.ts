@@ -232,8 +232,8 @@ test('data that is no data', async () => {
   await mkdir(folder.at('empty'));
   const cases: [string, string, RegExp][] = [
     ['text.npz', 'bad-data', /^not an \.npz archive/],
-    ['empty', 'bad-data', /^there is no input_0\.pb in it$/],
-    ['absent.npz', 'io', /^there is no such file$/],
+    ['empty', 'bad-data', /^the folder has no input_0\.pb$/],
+    ['absent.npz', 'io', /^the file does not exist$/],
   ];
   for (const [path, code, what] of cases) {
     const { json, ...end } = await validate('--data', path, '--no-latency');

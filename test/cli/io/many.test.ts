@@ -103,7 +103,7 @@ test('what fails does not stop the rest, and is said', async () => {
   expect(json.code).toBe(2);
   expect(linesOf(json.stdout)).toMatchObject([
     { input: 'a.onnx', status: 'done', output: 'a.mish.onnx' },
-    { input: 'absent.onnx', status: 'failed', error: { code: 'io', what: 'there is no such file' } },
+    { input: 'absent.onnx', status: 'failed', error: { code: 'io', what: 'the file does not exist' } },
     {
       input: 'b.onnx',
       status: 'failed',
@@ -111,7 +111,7 @@ test('what fails does not stop the rest, and is said', async () => {
     },
     { input: 'c.onnx', status: 'done', output: 'c.mish.onnx' },
   ]);
-  expect(json.stderr).toContain('onnx-mish: absent.onnx: there is no such file\n  Check the path.\n');
+  expect(json.stderr).toContain('onnx-mish: absent.onnx: the file does not exist\n  Check the path.\n');
   expect(json.stderr).toMatch(/^onnx-mish: 4 models: 2 swapped, 2 failed in \d+\.\d s$/m);
   expect(await folder.files()).toEqual(['a.mish.onnx', 'a.onnx', 'b.onnx', 'c.mish.onnx', 'c.onnx']);
 

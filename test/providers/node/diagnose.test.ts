@@ -131,7 +131,7 @@ const MESSAGES: readonly [what: string, ProviderName, string, Partial<MachineFac
     'cuda',
     failure('100: no CUDA-capable device is detected'),
     {},
-    /^there is no CUDA device$/,
+    /^ONNX Runtime finds no CUDA device$/,
     /CUDA_VISIBLE_DEVICES/,
   ],
   [
@@ -166,7 +166,14 @@ const MESSAGES: readonly [what: string, ProviderName, string, Partial<MachineFac
     /^CUDA failed with error 999: unknown error$/,
     /nvidia-smi/,
   ],
-  ['no adapter', 'webgpu', NO_ADAPTER, {}, /^there is no WebGPU adapter$/, /apt install libvulkan1/],
+  [
+    'no adapter',
+    'webgpu',
+    NO_ADAPTER,
+    {},
+    /^ONNX Runtime finds no WebGPU adapter$/,
+    /apt install libvulkan1/,
+  ],
   [
     'no adapter on Windows',
     'webgpu',
@@ -315,7 +322,9 @@ describe('with real libraries', () => {
       if (stdout === '') return;
       const { reason } = diagnose(name, stdout, { ...LINUX, loader: loaderSays(name, native) });
       console.log(`${name}: ${reason}`);
-      expect(reason).toMatch(/ is missing$|^there is no |^the NVIDIA driver is too old|^CUDA failed/);
+      expect(reason).toMatch(
+        / is missing$|^ONNX Runtime finds no |^the NVIDIA driver is too old|^CUDA failed/,
+      );
     },
   );
 });

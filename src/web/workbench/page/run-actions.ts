@@ -53,7 +53,7 @@ export function runActions(asker: Asker): RunActions {
     },
     stop() {
       stopped = true;
-      void bench.stop(['run']);
+      void bench.stop();
     },
     async measure() {
       const { site } = state();
