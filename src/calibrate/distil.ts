@@ -24,6 +24,7 @@ import { createStepper } from '../train/stepper.js';
 import type { TrainingGraph } from '../train/training-graph.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 import { inRounds } from './rounds.js';
+import { checkStepMemory } from './step-memory.js';
 
 export interface TuneOptions {
   readonly original: EditableModel;
@@ -85,6 +86,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
   const probe = await probeModel(document, first, (model) =>
     withOpen(repaired, model, options, (open) => open.run(first)),
   );
+  checkStepMemory([...produced].reduce((sum, name) => sum + elementCount(probe.dims(name)), 0));
 
   return withOpen(
     original,

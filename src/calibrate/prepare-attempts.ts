@@ -33,7 +33,7 @@ export async function prepareAttempts(
   const plan = { ...planOf(swap), form: measuredIn };
   const base = await sharpenedOriginal(original, plan, train, {
     ...options,
-    onProgress: (done, of) => onProgress?.('measuring what goes into the sites', done, of),
+    onProgress: (done, of) => onProgress?.('measuring what goes into the sites', Math.min(done, of - 1), of),
   });
   const run = { seed, provider, session, signal, train, validation };
   const common = { ...run, original: base.original, operations: base.operations };
