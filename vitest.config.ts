@@ -5,7 +5,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const SLOW = [
   'test/{bundler,cli,fuzz,package,proof,proto,trust,web}/**',
   'test/{cases,conformance,providers/browser,providers/webgpu}/**',
-  'test/{examples,pipelines,readme,readme-web}.test.ts',
+  'test/{examples,pipelines,readme,readme-web,users}.test.ts',
   'test/calibrate/{calibrate,seeded-bytes,select/*,repair/repair-layers}.test.ts',
   'test/mish/{fold-models,many-nodes}.test.ts',
   'test/mutation/runner.test.ts',

@@ -6,6 +6,7 @@ interface NetOptions {
 
 export function resnet20(options?: NetOptions): Uint8Array;
 export function cnn6(options?: NetOptions & { readonly hidden?: number }): Uint8Array;
+export function cnn4(options?: NetOptions): Uint8Array;
 export function squeezenet(options?: Pick<NetOptions, 'seed'>): Uint8Array;
 export function plainNet(options: {
   readonly layers: number;
@@ -13,4 +14,4 @@ export function plainNet(options: {
   readonly norm?: boolean;
   readonly seed?: number;
 }): Uint8Array;
-export const UNTRAINED: Readonly<Record<'resnet20' | 'cnn6' | 'squeezenet', () => Uint8Array>>;
+export const UNTRAINED: Readonly<Record<'resnet20' | 'cnn6' | 'cnn4' | 'squeezenet', () => Uint8Array>>;

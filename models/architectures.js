@@ -163,6 +163,14 @@ export function cnn6({ widths = [8, 16], hidden = 64, seed = 2 } = {}) {
   return encode(dense(net, 'classifier', CLASSES), 'cnn6');
 }
 
+/** A net of four layers with weights for the workbench, where it learns while one looks on: three convolutions of stride 2. */
+export function cnn4({ widths = [8, 16, 32], seed = 5 } = {}) {
+  const net = createNet(seed);
+  for (const [stage, channels] of widths.entries())
+    convNorm(net, `stage${stage + 1}`, channels, { stride: 2 }).relu(`stage${stage + 1}.relu`);
+  return encode(dense(averagePool(net), 'classifier', CLASSES), 'cnn4');
+}
+
 /** A fire module (Iandola et al. 2016): a 1×1 convolution, then 1×1 and 3×3 convolutions side by side. */
 function fire(net, path, squeezed, expanded) {
   conv(net, `${path}.squeeze`, squeezed, { kernel: 1 }).relu(`${path}.squeeze.relu`);
@@ -199,7 +207,7 @@ export function plainNet({ layers, width = 64, norm = true, seed = 4 }) {
 }
 
 /** The nets of models/untrained/. */
-export const UNTRAINED = { resnet20, cnn6, squeezenet };
+export const UNTRAINED = { resnet20, cnn6, cnn4, squeezenet };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = fileURLToPath(new URL('untrained/', import.meta.url));

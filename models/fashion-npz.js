@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
+import { npy } from './npy.js';
 import { normalNumbers } from './random.js';
 
 const FASHION = '/usr/share/datasets/fashion-mnist';
@@ -15,17 +16,6 @@ const PIXELS = 28 * 28;
 const SIGMA = 0.1;
 
 const idx = (name, header) => gunzipSync(readFileSync(join(FASHION, `${name}.gz`))).subarray(header);
-
-/** An .npy file. */
-function npy(descr, dims, data) {
-  const shape = `(${dims.join(', ')}${dims.length === 1 ? ',' : ''})`;
-  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shape}, }`;
-  const length = Math.ceil((text.length + 11) / 64) * 64 - 10;
-  const head = Buffer.alloc(10, '\x93NUMPY\x01\x00', 'latin1');
-  head.writeUInt16LE(length, 8);
-  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return Buffer.concat([head, Buffer.from(`${text.padEnd(length - 1)}\n`, 'latin1'), body]);
-}
 
 const noisy = process.argv.includes('--noisy');
 const [folder, given] = process.argv.slice(2).filter((argument) => argument !== '--noisy');

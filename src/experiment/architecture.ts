@@ -13,6 +13,11 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 /** Options that choose the sites. */
 export type SiteChoice = Pick<SiteOptions, 'only' | 'include' | 'exclude'>;
 
+/** The choice of the sites, and the sharpness β of Mish; default 1. */
+export interface ArchitectureChoice extends SiteChoice {
+  readonly beta?: number | undefined;
+}
+
 /** An activation that is exchanged. */
 export interface ExchangedSite {
   readonly label: string;
@@ -63,7 +68,7 @@ const rank = (name: string) => ORDER.indexOf(name);
 export async function architectureOf(
   model: LoadedModel,
   activations: readonly ReplacementName[],
-  choice: SiteChoice,
+  choice: ArchitectureChoice,
 ): Promise<Architecture> {
   const kinds = kindsOf(choice.only);
   const { document } = model;
@@ -129,12 +134,15 @@ async function sitesFor(
   model: LoadedModel,
   to: ReplacementName,
   kinds: ReadonlySet<string>,
-  { include, exclude }: SiteChoice,
+  { include, exclude, beta }: ArchitectureChoice,
 ): Promise<SitesFor> {
   const { document } = model;
   const only = [...kinds].filter((kind) => kind !== to);
   const options = { to, only, include, exclude };
-  const { report, measuredIn } = await findCandidates(document, options);
+  const { report, measuredIn } = await findCandidates(
+    document,
+    to === 'mish' ? { ...options, beta } : options,
+  );
   // Other activations than Mish have one form.
   const plan = planOf(to === 'mish' ? { ...report, form: measuredIn } : report);
   const written = new Set(plan.sites.map(keyOf));

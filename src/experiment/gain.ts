@@ -1,10 +1,10 @@
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import { ACTIVATIONS, DEFAULT_SLOPE } from '../mish/activations.js';
 
-/** Returns an activation in float64, without a sharpness and with the default slope. */
-export function functionOf(name: ReplacementName): (x: number) => number {
+/** Returns an activation in float64 with the default slope. `beta` is the sharpness of Mish. */
+export function functionOf(name: ReplacementName, beta = 1): (x: number) => number {
   const { f } = ACTIVATIONS[name];
-  const variant = { beta: 1, leak: name === 'leakyrelu' ? DEFAULT_SLOPE : undefined };
+  const variant = { beta, leak: name === 'leakyrelu' ? DEFAULT_SLOPE : undefined };
   return (x) => f(x, variant);
 }
 
@@ -16,10 +16,10 @@ const STEP = 1 / 64;
 /**
  * Returns the gain of an activation f: 1 / √E[f(z)²] for a normal number z of deviation 1. Weights of deviation gain / √fan-in
  * then keep the variance from layer to layer, as He and others (2015, arXiv:1502.01852) derive it for ReLU, whose gain is √2. The
- * expectation is computed by Simpson's rule.
+ * expectation is computed by Simpson's rule. `beta` is the sharpness of Mish.
  */
-export function gainOf(name: ReplacementName): number {
-  const f = functionOf(name);
+export function gainOf(name: ReplacementName, beta?: number): number {
+  const f = functionOf(name, beta);
   const at = (z: number) => f(z) ** 2 * Math.exp((-z * z) / 2);
   const steps = (2 * MAX_Z) / STEP;
   let sum = 0;

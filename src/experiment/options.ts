@@ -2,11 +2,11 @@ import type { LabelledDataMaker } from '../finetune/options.js';
 import type { Provider, SessionOptions } from '../providers/provider.js';
 import type { OptimizerOptions } from '../train/graph-optimizers.js';
 import type { TrainerSettings } from '../train/trainer-options.js';
-import type { SiteChoice } from './architecture.js';
+import type { ArchitectureChoice } from './architecture.js';
 
 /** Settings of an experiment. */
 export interface ExperimentOptions
-  extends SiteChoice,
+  extends ArchitectureChoice,
     Pick<
       TrainerSettings,
       | 'output'

@@ -90,9 +90,10 @@ export async function prepareExperiment(
       options,
     },
     curve: curveOf(tested),
-    gains: new Map(activations.map((name) => [name, gainOf(name)])),
+    gains: new Map(activations.map((name) => [name, gainOf(name, name === 'mish' ? options.beta : 1)])),
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await digestOf({
+      ...(options.beta === undefined ? {} : { beta: options.beta }),
       ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],

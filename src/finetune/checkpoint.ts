@@ -13,6 +13,8 @@ export interface FinetuneCheckpoint extends Omit<z.infer<typeof header>, 'parts'
   readonly finished: readonly (Uint8Array | undefined)[];
   /** State of the trainer of the current run. */
   readonly current: Uint8Array;
+  /** State of the trainer of the run that takes turns with the current one. */
+  readonly other?: Uint8Array | undefined;
 }
 
 const length = z.int().nonnegative();
@@ -29,12 +31,19 @@ const header = z.object({
   seconds: z.number().nonnegative(),
   /** Score of the current run on the validation part before training. */
   before: finetuneSchema.shape.runs.element.shape.before,
+  /** The same score of the run that takes turns with the current one. */
+  otherBefore: finetuneSchema.shape.runs.element.shape.before.optional(),
   /** Whether the start has repaired weights. */
   isRepaired: z.boolean(),
   notes: z.array(z.string()),
   /** The finished runs with their results on the test part. */
   runs: z.array(run),
-  parts: z.object({ start: length, finished: z.array(length.nullable()), current: length }),
+  parts: z.object({
+    start: length,
+    finished: z.array(length.nullable()),
+    current: length,
+    other: length.optional(),
+  }),
 });
 
 const FORMAT: CheckpointFormat = {
@@ -50,14 +59,16 @@ export function encodeFinetuneCheckpoint({
   start,
   finished,
   current,
+  other,
   ...rest
 }: FinetuneCheckpoint): Uint8Array {
   const lengths = {
     start: start.length,
     finished: finished.map((bytes) => bytes?.length ?? null),
     current: current.length,
+    other: other?.length,
   };
-  const parts = [start, ...finished.filter((bytes) => bytes !== undefined), current];
+  const parts = [start, ...finished, current, other].filter((bytes) => bytes !== undefined);
   const size = parts.reduce((sum, part) => sum + part.length, 0);
   return encodeFrame(FORMAT, { ...rest, parts: lengths }, size, (bytes, _, bodyAt) => {
     let at = bodyAt;
@@ -83,8 +94,9 @@ export function decodeFinetuneCheckpoint(bytes: Uint8Array): FinetuneCheckpoint 
   const start = take(parts.start);
   const finished = parts.finished.map((count) => (count === null ? undefined : take(count)));
   const current = take(parts.current);
+  const other = parts.other === undefined ? undefined : take(parts.other);
   if (at !== body.length || finished.length !== rest.runs.length) throw damaged();
-  return { ...rest, start, finished, current };
+  return { ...rest, start, finished, current, ...(other === undefined ? {} : { other }) };
 }
 
 function damaged(cause?: unknown): OnnxMishError {

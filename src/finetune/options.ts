@@ -5,6 +5,7 @@ import type { Provider, SessionOptions, ValueInfo } from '../providers/provider.
 import type { OptimizerOptions } from '../train/graph-optimizers.js';
 import type { Targets } from '../train/targets.js';
 import type { TrainerSettings } from '../train/trainer-options.js';
+import type { FinetuneRun } from './report-schema.js';
 
 /** Samples with their targets, before they are split. */
 export interface LabelledData {
@@ -27,6 +28,11 @@ export interface CheckpointStore {
   readonly resume?: Uint8Array | undefined;
   /** Saves the state after an epoch. */
   save(checkpoint: Uint8Array): Promise<void>;
+}
+
+/** A finished epoch of an arm, while the trainings go on. */
+export interface FinetuneEpoch extends Pick<FinetuneRun, 'arm' | 'seed' | 'before'> {
+  readonly epoch: FinetuneRun['epochs'][number];
 }
 
 export interface FinetuneOptions
@@ -59,6 +65,8 @@ export interface FinetuneOptions
   readonly control?: boolean | undefined;
   /** Number of repetitions with different batches; default 1. The model of the first is the result. */
   readonly seeds?: number | undefined;
+  /** Whether both arms of a seed are trained in turns, an epoch each; default: one after the other. The result is the same. */
+  readonly inTurns?: boolean | undefined;
   readonly checkpoint?: CheckpointStore | undefined;
   /** Name of the output's file. With it, weights that were external data go to a data file `<name>.data`; else into the model. */
   readonly fileName?: string | undefined;
@@ -68,6 +76,8 @@ export interface FinetuneOptions
   readonly signal?: AbortSignal | undefined;
   /** Receives the name of the work, the finished share of it, and the seconds left of all trainings if known. */
   readonly onProgress?: ((work: string, share: number, secondsLeft: number | undefined) => void) | undefined;
+  /** Receives each epoch of each arm when it has finished. */
+  readonly onEpoch?: ((epoch: FinetuneEpoch) => void) | undefined;
   /** Receives an estimate of the seconds of all trainings, after some steps. */
   readonly onEstimate?: ((seconds: number) => void) | undefined;
 }

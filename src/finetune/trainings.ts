@@ -1,6 +1,7 @@
 // All trainings of a fine-tuning: each arm with each seed, with a checkpoint after each epoch.
 import { OnnxMishError } from '../base/error.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
+import type { Epoch } from '../train/epoch.js';
 import type { ModelTrainer } from '../train/train-model.js';
 import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf } from './arm.js';
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
@@ -46,67 +47,139 @@ export function resumedCheckpoint(
 
 /** Trains each arm with each seed, and goes on from a checkpoint. Throws as `createTrainer` does, and `aborted`. */
 export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
-  const { seeds, arms, resumed } = trainings;
+  const { seeds, arms, resumed, options } = trainings;
   const finished: FinishedRun[] = (resumed?.runs ?? []).map(({ run, losses, correct }, index) => ({
     run,
     results: { losses, correct },
     state: resumed?.finished[index],
   }));
-  const plan = seeds.flatMap((seed) => arms.map((arm) => ({ seed, arm })));
+  const count = seeds.length * arms.length;
+  const groups = seeds.flatMap((seed) => {
+    const turns = arms.map((arm) => ({ seed, arm }));
+    return options.inTurns === true ? [turns] : turns.map((turn) => [turn]);
+  });
   const resumedAt = finished.length;
-  for (const [place, { seed, arm }] of plan.entries()) {
-    if (place < resumedAt) continue;
-    const current =
-      place === resumedAt && resumed !== undefined && resumed.current.length > 0 ? resumed : undefined;
-    finished.push(await trainOne(trainings, { seed, arm, finished, current, count: plan.length }));
+  let place = 0;
+  for (const group of groups) {
+    const left = group.slice(Math.max(0, resumedAt - place));
+    const isCurrent = place <= resumedAt && resumedAt < place + group.length;
+    place += group.length;
+    if (left.length === 0) continue;
+    const current = isCurrent && resumed !== undefined && resumed.current.length > 0 ? resumed : undefined;
+    finished.push(...(await trainGroup(trainings, left, { finished, current, count })));
   }
   return finished;
 }
 
-interface Turn {
-  readonly seed: number;
-  readonly arm: FinetuneRun['arm'];
+interface Progress {
   readonly finished: readonly FinishedRun[];
-  /** Checkpoint within this training. */
+  /** Checkpoint within these trainings. */
   readonly current: FinetuneCheckpoint | undefined;
   /** Number of all trainings. */
   readonly count: number;
 }
 
-async function trainOne(trainings: Trainings, turn: Turn): Promise<FinishedRun> {
-  const { models, parts, options, seeds, seconds, fixed } = trainings;
-  const { seed, arm, finished, current, count } = turn;
-  const model = models[arm];
-  const trainer = await openArm(model, parts, options, seed, {
-    teacher: teacherOf(models.original, options),
-    resume: current?.current,
-    onStep: (step, of, left) => tellProgress(options, { arm, step, of, left, done: finished.length, count }),
-  });
+/** A training in progress. */
+interface OpenRun {
+  readonly arm: FinetuneRun['arm'];
+  readonly seed: number;
+  readonly trainer: ModelTrainer;
+  readonly before: FinetuneCheckpoint['before'];
+}
+
+/** Trains one run, or some runs in turns, an epoch each. */
+async function trainGroup(
+  trainings: Trainings,
+  turns: readonly Pick<OpenRun, 'seed' | 'arm'>[],
+  progress: Progress,
+): Promise<FinishedRun[]> {
+  const { options, seconds, fixed } = trainings;
+  const tell = progressTeller(options, progress, turns.length);
+  const states = [
+    { resume: progress.current?.current, before: progress.current?.before },
+    { resume: progress.current?.other, before: progress.current?.otherBefore },
+  ];
+  const open: OpenRun[] = [];
   try {
-    const before = current === undefined ? await beforeTraining(trainer, parts) : current.before;
-    for await (const _ of trainer) {
+    for (const [place, turn] of turns.entries())
+      open.push(
+        await openRun(trainings, turn, states[place], (step) => tell({ ...step, arm: turn.arm, place })),
+      );
+    for await (const { arm, seed, before, epoch } of inTurns(open)) {
+      const [current, other] = open;
       await options.checkpoint?.save(
         encodeFinetuneCheckpoint({
-          ...{ ...fixed, before, seconds: seconds(), current: trainer.checkpoint() },
-          ...encodedRuns(finished),
+          ...{ ...fixed, before: current?.before ?? null, seconds: seconds() },
+          current: current?.trainer.checkpoint() ?? new Uint8Array(0),
+          ...(other && { other: other.trainer.checkpoint(), otherBefore: other.before }),
+          ...encodedRuns(progress.finished),
         }),
       );
+      options.onEpoch?.({ arm, seed, before, epoch: withoutSteps(epoch) });
     }
-    const evaluation = await trainer.evaluate(parts.test);
-    return {
-      run: {
-        ...{ arm, seed, before, epochs: trainer.epochs.map(({ steps: _, ...epoch }) => epoch) },
-        test: scoreOf(evaluation),
-        moved: await movedWeights(model, trainer),
-        seconds: trainer.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
-      },
-      results: resultsOf(evaluation, parts.test),
-      state: seed === seeds[0] ? trainer.checkpoint() : undefined,
-    };
+    const runs: FinishedRun[] = [];
+    for (const run of open) runs.push(await finishRun(trainings, run));
+    return runs;
   } finally {
-    await trainer.close();
+    for (const { trainer } of open) await trainer.close();
   }
 }
+
+async function openRun(
+  { models, parts, options }: Trainings,
+  { seed, arm }: Pick<OpenRun, 'seed' | 'arm'>,
+  {
+    resume,
+    before,
+  }: { readonly resume?: Uint8Array | undefined; readonly before?: OpenRun['before'] | undefined } = {},
+  tell: (step: Pick<StepOfRun, 'step' | 'of' | 'left'>) => void,
+): Promise<OpenRun> {
+  const trainer = await openArm(models[arm], parts, options, seed, {
+    teacher: teacherOf(models.original, options),
+    resume,
+    onStep: (step, of, left) => tell({ step, of, left }),
+  });
+  try {
+    const score = resume === undefined ? await beforeTraining(trainer, parts) : (before ?? null);
+    return { arm, seed, trainer, before: score };
+  } catch (error) {
+    await trainer.close();
+    throw error;
+  }
+}
+
+/** Trains the run with the fewest epochs next, until all are done. */
+async function* inTurns(open: readonly OpenRun[]): AsyncGenerator<OpenRun & { readonly epoch: Epoch }> {
+  const left = new Map(open.map((run) => [run, run.trainer[Symbol.asyncIterator]()]));
+  while (left.size > 0) {
+    const [[run, epochs] = []] = [...left].toSorted(
+      ([a], [b]) => a.trainer.epochs.length - b.trainer.epochs.length,
+    );
+    if (run === undefined || epochs === undefined) return;
+    const next = await epochs.next();
+    if (next.done === true) left.delete(run);
+    else yield { ...run, epoch: next.value };
+  }
+}
+
+async function finishRun(
+  { models, parts, seeds }: Trainings,
+  { arm, seed, trainer, before }: OpenRun,
+): Promise<FinishedRun> {
+  const evaluation = await trainer.evaluate(parts.test);
+  return {
+    run: {
+      ...{ arm, seed, before, epochs: trainer.epochs.map(withoutSteps) },
+      test: scoreOf(evaluation),
+      moved: await movedWeights(models[arm], trainer),
+      seconds: trainer.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
+    },
+    results: resultsOf(evaluation, parts.test),
+    state: seed === seeds[0] ? trainer.checkpoint() : undefined,
+  };
+}
+
+const withoutSteps = ({ steps: _, ...epoch }: Epoch) => epoch;
 
 async function beforeTraining(
   trainer: ModelTrainer,
@@ -131,18 +204,34 @@ const ESTIMATE_STEPS = 20;
 
 interface StepOfRun {
   readonly arm: FinetuneRun['arm'];
+  /** Place of the run in its group. */
+  readonly place: number;
   readonly step: number;
   readonly of: number;
   readonly left: number;
-  readonly done: number;
-  readonly count: number;
 }
 
-/** Reports the share of all trainings, the seconds left, and once an estimate of the whole time. */
-function tellProgress(options: ArmOptions, { arm, step, of, left, done, count }: StepOfRun): void {
-  const whole = step < of ? (left * of) / (of - step) : 0;
-  const all = left + (count - done - 1) * whole;
-  const name = arm === 'swapped' ? 'training' : 'training the control';
-  options.onProgress?.(name, (done + step / of) / count, step < of ? all : undefined);
-  if (step === Math.min(ESTIMATE_STEPS, of - 1) && done === 0) options.onEstimate?.(all);
+/**
+ * Returns a function that reports the share of all trainings, the seconds left, and once an estimate of the whole time.
+ * `size` is the number of runs that take turns.
+ */
+function progressTeller(
+  options: ArmOptions,
+  { finished, count }: Progress,
+  size: number,
+): (step: StepOfRun) => void {
+  const done = finished.length;
+  const shares = new Array<number>(size).fill(0);
+  const lefts = new Array<number | undefined>(size).fill(undefined);
+  return ({ arm, place, step, of, left }) => {
+    const whole = step < of ? (left * of) / (of - step) : 0;
+    shares[place] = step / of;
+    lefts[place] = left;
+    const inGroup = lefts.reduce<number>((sum, other) => sum + (other ?? whole), 0);
+    const all = inGroup + (count - done - size) * whole;
+    const name = arm === 'swapped' ? 'training' : 'training the control';
+    const share = (done + shares.reduce((sum, other) => sum + other, 0)) / count;
+    options.onProgress?.(name, share, step < of || size > 1 ? all : undefined);
+    if (step === Math.min(ESTIMATE_STEPS, of - 1) && done === 0 && place === 0) options.onEstimate?.(all);
+  };
 }

@@ -5,6 +5,7 @@ export type { Finetuned } from '../finetune/finetune.js';
 export { labelledArrays } from '../finetune/labelled-arrays.js';
 export type {
   CheckpointStore,
+  FinetuneEpoch,
   FinetuneOptions,
   LabelledData,
   LabelledDataMaker,

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { messageOf, OnnxMishError } from '../base/error.js';
+import { classNumbers, isImage } from '../data/class-folders.js';
 import { middle, sizeBefore } from '../data/crop.js';
 import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
@@ -16,8 +17,6 @@ export interface ImageFolder {
 
 /** Maximum pixels of an image (768 MiB in memory). An image file of a few kB can decode to far more. */
 const MOST_PIXELS = 2 ** 28;
-
-const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 
 /**
  * Lists the images in `folder/<class>/`, at any depth. The number of a class is the position of its folder, empty folders
@@ -38,12 +37,12 @@ export async function listImages(folder: string): Promise<ImageFolder> {
     const path = join(folder, name);
     if ((await onFile(path, () => stat(path))).isDirectory()) classes.push(name);
   }
-  const numbered = classes.every((name) => /^\d+$/.test(name));
+  const numbers = classNumbers(classes);
   const images: { path: string; label: number }[] = [];
-  for (const [index, name] of classes.entries()) {
+  for (const name of classes) {
     const path = join(folder, name);
     const files = await onFile(path, () => readdir(path, { recursive: true }));
-    const label = numbered ? Number(name) : index;
+    const label = numbers.get(name) ?? 0;
     images.push(
       ...files
         .filter(isImage)
@@ -56,10 +55,6 @@ export async function listImages(folder: string): Promise<ImageFolder> {
     where: folder,
     fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
   });
-}
-
-function isImage(path: string): boolean {
-  return EXTENSIONS.has(extname(path).toLowerCase()) && !/(^|[\\/])\./.test(path);
 }
 
 /** Image as bytes: red, green and blue of each pixel, row by row. */

@@ -2,7 +2,7 @@ import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../exper
 import { amountText, nameOf } from '../finetune/compare-arms.js';
 import { clean as cleanText } from './clean.js';
 import { figure, mapText, percent, short } from './figures.js';
-import { accuracyText, durationText } from './finetune.js';
+import { accuracyText, durationText } from './finetune-figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 /**

@@ -1,7 +1,19 @@
-import { amountText, nameOf } from '../finetune/compare-arms.js';
-import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
+import type { FinetuneReport } from '../finetune/report-schema.js';
 import { clean as cleanText } from './clean.js';
-import { accuracyWithInterval, figure, hintText, mapText, percent, short, tellApart } from './figures.js';
+import { figure, hintText, mapText, percent, short, tellApart } from './figures.js';
+import {
+  armName,
+  describeParts,
+  describeSites,
+  describeTraining,
+  MOVED_HEAD,
+  movedLegend,
+  movedRows,
+  SCORE_HEAD,
+  scoreRows,
+  UNITS_HEAD,
+  unitRows,
+} from './finetune-figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface FinetuneText {
@@ -49,67 +61,6 @@ const MAX_NAME_CHARACTERS = 44;
 /** Maximum rows of a table, unless all are wanted. */
 const MAX_LISTED = 8;
 
-/** Returns what was swapped: `19 sites → Mish in the exp form, β = 1.` */
-export function describeSites({ sites, to, form, skipped }: FinetuneReport): string {
-  const betas = [...new Set(sites.map(({ beta }) => beta))];
-  const sharp =
-    to !== 'mish' ? '' : betas.length === 1 ? `, β = ${figure(betas[0])}` : ', with a separate β for each';
-  const rest = skipped === 0 ? '' : `; ${skipped} not swapped`;
-  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${nameOf(to)}${to === 'mish' ? ` in the ${form} form` : ''}${sites.length === 0 ? '' : sharp}${rest}.`;
-}
-
-/** Returns the numbers of samples. */
-export function describeParts({ data }: FinetuneReport): string {
-  const { train, validation, test, testFrom, classes } = data;
-  const from = testFrom === 'file' ? 'of their own file' : 'split from the data';
-  const kinds = classes === null ? '' : `, ${classes} classes`;
-  return `${train} training samples, ${validation} for validation, ${test} for the test (${from})${kinds}.`;
-}
-
-/** Returns the settings of the training. */
-export function describeTraining({ settings, seconds }: FinetuneReport): string {
-  const { loss, optimizer, rate, schedule, epochs, batch, batchNorm, seeds, augment } = settings;
-  const repeated = seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`;
-  const more = augment.length === 0 ? '' : `, ${augment.join(' and ')}`;
-  return `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} of batches of ${batch}, ${loss}, ${optimizer} at ${figure(rate)} (${schedule}), batch normalisation ${batchNorm}${more}, ${repeated}; ${durationText(seconds)} in all.`;
-}
-
-/** Formats a duration: seconds up to two minutes, then minutes. */
-export function durationText(seconds: number): string {
-  return seconds < 120 ? `${figure(seconds)} s` : `${figure(seconds / 60)} min`;
-}
-
-export const SCORE_HEAD = ['model', 'seed', 'accuracy (95 %)', 'loss', 'time'];
-
-/** Returns a row for each model: before training, and for each arm and seed after it. */
-export function scoreRows({ start, runs, to, data }: FinetuneReport): string[][] {
-  const row = (name: string, seed: string, { accuracy, loss }: Score, time = '') => [
-    name,
-    seed,
-    accuracyWithInterval(accuracy, data.test),
-    figure(loss, 4),
-    time,
-  ];
-  return [
-    row('original', '', start.original),
-    row('plain swap', '', start.plain),
-    ...(start.repaired === null ? [] : [row('repaired swap', '', start.repaired)]),
-    ...runs.map(({ arm, seed, test, seconds }) =>
-      row(armName(arm, to), String(seed), test, durationText(seconds)),
-    ),
-  ];
-}
-
-/** Formats an accuracy with two digits after the point, enough for 10,000 samples. */
-export function accuracyText(accuracy: number | null): string {
-  return accuracy === null ? '–' : `${(100 * accuracy).toFixed(2)} %`;
-}
-
-/** Returns the name of an arm after training. */
-export function armName(arm: FinetuneRun['arm'], to: string): string {
-  return arm === 'swapped' ? `${nameOf(to)}, trained` : 'original, trained';
-}
-
 function scoreTable(report: FinetuneReport): string {
   return plainTable(SCORE_HEAD, scoreRows(report), 2);
 }
@@ -131,27 +82,8 @@ function describeCurves({ runs, to }: FinetuneReport): string {
   return plainTable(['model', 'seed', 'training loss by epoch', 'validation'], rows, 4);
 }
 
-export const UNITS_HEAD = ['site', 'units', 'before', 'after', 'control'];
 const UNITS_LEGEND =
   'Units (channels or features) whose input was never positive on the test samples: in the original before, in the swapped model after, in the control after.';
-
-/** Returns the sites that have such units, and a row with the sums of all sites. */
-export function unitRows({ units }: FinetuneReport): (string | number | null)[][] {
-  const sum = (value: (row: FinetuneReport['units'][number]) => number | null) =>
-    units.reduce((total, row) => total + (value(row) ?? 0), 0);
-  const controlled = units.some(({ original }) => original !== null);
-  const dead = units.filter(({ before, swapped, original }) => before + swapped + (original ?? 0) > 0);
-  return [
-    ...dead.map(({ site, count, before, swapped, original }) => [site, count, before, swapped, original]),
-    [
-      'all sites',
-      sum(({ count }) => count),
-      sum(({ before }) => before),
-      sum(({ swapped }) => swapped),
-      controlled ? sum(({ original }) => original) : null,
-    ],
-  ];
-}
 
 function unitsTable(report: FinetuneReport, most: number, hint: string | undefined): string[] {
   if (report.units.length === 0) return [];
@@ -174,20 +106,6 @@ function unitsTable(report: FinetuneReport, most: number, hint: string | undefin
   ];
 }
 
-export const MOVED_HEAD = ['weight', 'change', 'control'];
-/** Explains the changes of the weights. */
-export const movedLegend = ({ start }: FinetuneReport) =>
-  `Change of a weight: norm of the difference divided by the norm before, in the first seed. The swapped model starts from ${
-    start.repaired === null ? 'the original’s' : 'its repaired'
-  } weights.`;
-
-/** Returns each weight of the swapped model with its change, and that of the control. */
-export function movedRows({ runs }: FinetuneReport): (readonly [string, number | null, number | null])[] {
-  const first = (arm: FinetuneRun['arm']) => runs.find((run) => run.arm === arm)?.moved ?? [];
-  const control = new Map(first('original').map(({ weight, change }) => [weight, change]));
-  return first('swapped').map(({ weight, change }) => [weight, change, control.get(weight) ?? null] as const);
-}
-
 function movedTable(report: FinetuneReport, most: number, hint: string | undefined): string[] {
   const rows = movedRows(report);
   if (rows.length === 0) return [];
@@ -207,26 +125,3 @@ function movedTable(report: FinetuneReport, most: number, hint: string | undefin
     movedLegend(report),
   ];
 }
-
-/** Returns the rows of the comparison, one for each seed. */
-export function comparisonRows({ comparison }: FinetuneReport): string[][] {
-  if (comparison === null) return [];
-  return comparison.runs.map(({ seed, difference, mcnemar }) => [
-    String(seed),
-    `${amountText(comparison.measure, difference.value)}${comparison.measure === 'accuracy' ? ' points' : ''}`,
-    [difference.low, difference.high].map((end) => amountText(comparison.measure, end)).join(' to '),
-    ...(mcnemar === null
-      ? ['–', '–', '–', '–']
-      : [
-          String(mcnemar.onlySwapped),
-          String(mcnemar.onlyOriginal),
-          figure(mcnemar.exact),
-          figure(mcnemar.midP),
-        ]),
-  ]);
-}
-
-export const COMPARISON_HEAD = [
-  ...['seed', 'swapped minus original', '95 % interval', 'only swapped correct', 'only original correct'],
-  ...['McNemar’s p', 'mid-p'],
-];

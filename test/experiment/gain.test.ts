@@ -18,3 +18,9 @@ test('the other gains are those of NumPy’s Gauss-Legendre quadrature', () => {
   for (const name of ['swish', 'mish', 'gelu', 'hardswish', 'elu'] as const)
     expect(gainOf(name), name).toBeCloseTo(expected[name], 8);
 });
+
+test('the gain of a sharp Mish goes to ReLU’s', () => {
+  const distances = [1, 2, 4, 8, 16].map((beta) => Math.abs(gainOf('mish', beta) - Math.SQRT2));
+  expect(distances).toEqual(distances.toSorted((a, b) => b - a));
+  expect(distances.at(-1)).toBeLessThan(0.01);
+});

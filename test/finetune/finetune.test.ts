@@ -106,6 +106,35 @@ describe('a fine-tuning', async () => {
     }
   });
 
+  test('in turns, gives the same bytes and figures, and goes on after a stop', async () => {
+    const turns: string[] = [];
+    const saved: Uint8Array[] = [];
+    const inTurns = { ...options, inTurns: true };
+    const whole = await finetune(net, {
+      ...inTurns,
+      checkpoint: { save: async (checkpoint) => void saved.push(checkpoint.slice()) },
+      onEpoch: ({ arm, epoch, before }) => {
+        turns.push(`${arm} ${epoch.epoch}`);
+        expect(before).toEqual(report.runs.find((run) => run.arm === arm)?.before);
+      },
+    });
+    expect(turns).toEqual([1, 2, 3].flatMap((epoch) => [`swapped ${epoch}`, `original ${epoch}`]));
+    expect(await whole.output.bytes()).toEqual(bytes);
+    expect(timeless(whole.report)).toEqual(timeless(report));
+    for (const [stoppedAt, more] of [
+      [0, {}],
+      [2, {}],
+      [2, { inTurns: false }],
+    ] as const) {
+      const resumed = await finetune(net, {
+        ...{ ...inTurns, ...more },
+        checkpoint: { resume: saved[stoppedAt], save: async () => {} },
+      });
+      expect(await resumed.output.bytes()).toEqual(bytes);
+      expect(timeless(resumed.report)).toEqual(timeless(report));
+    }
+  });
+
   test('refuses a checkpoint of other options, other data and another model', async () => {
     const saved: Uint8Array[] = [];
     const save = async (checkpoint: Uint8Array) => void saved.push(checkpoint.slice());

@@ -12,6 +12,7 @@ const NETS = Object.entries(UNTRAINED);
 const COUNTS: Readonly<Record<string, readonly number[]>> = {
   resnet20: [19, 22, 21 + 2 * 21 + 2], // 20 layers and two projections
   cnn6: [5, 6, 4 + 2 * 4 + 2 * 2],
+  cnn4: [3, 4, 3 + 2 * 3 + 2],
   squeezenet: [13, 14, 2 * 14], // two convolutions and three in each of four fire modules
 };
 

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { buffer } from 'node:stream/consumers';
 import type { Download, Page } from 'playwright-core';
 import { preview } from 'vite';
@@ -8,12 +7,12 @@ import { swapFile } from '../../src/node/transform-file.js';
 import { parseReport } from '../../src/validate/report-schema.js';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
+import { judge } from '../support/judge-page.js';
 import { withoutDigest } from '../support/record.js';
 import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
 // Uses the built page in a real browser.
 
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const text = (content: string) => new TextEncoder().encode(content);
 const handed = { model: { name: 'handed.onnx', url: 'lenet5.onnx' }, external: [] };
 
@@ -49,29 +48,6 @@ async function bytesOf(download: Download): Promise<Buffer> {
 async function downloaded(page: Page, act: () => Promise<unknown>): Promise<Download> {
   const [download] = await Promise.all([page.waitForEvent('download'), act()]);
   return download;
-}
-
-/** Checks the page against WCAG 2.2 AA in light and dark, and against the widths of phones. */
-async function judge(page: Page): Promise<void> {
-  if (!(await page.evaluate(() => 'axe' in globalThis))) {
-    await page.evaluate(await readFile(AXE, 'utf8'));
-  }
-  for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme });
-    const found = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-      const { violations } = await axe.run({ runOnly: tags });
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-    });
-    expect(found, colorScheme).toEqual([]);
-  }
-  for (const width of [320, 375]) {
-    await page.setViewportSize({ width, height: 700 });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(wide).toBeLessThanOrEqual(width);
-  }
-  await page.setViewportSize({ width: 1280, height: 900 });
 }
 
 test('drop, swap, run and download give the bytes and the report of the command line', async () => {

@@ -21,7 +21,7 @@ import { host } from '../../node/host.js';
 import { withModel } from '../../node/load-model.js';
 import { trainRuns } from '../../node/train-runs.js';
 import { renderExperiment } from '../../render/experiment.js';
-import { durationText } from '../../render/finetune.js';
+import { durationText } from '../../render/finetune-figures.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, readJson } from '../io/files.js';
 import { checkLabelledFlags } from '../io/read-labelled.js';

@@ -34,7 +34,7 @@ export function command(): Command {
       'after',
       `
 It goes on until Ctrl-C. The page has a path that cannot be guessed, and answers to addresses and localhost, to no other name.
-What --export writes is 43 MB, nearly all of it ONNX Runtime, and works from any folder of a server: GitHub Pages, say.
+What --export writes is 44 MB, nearly all of it ONNX Runtime, and works from any folder of a server: GitHub Pages, say.
 
 Examples:
   $ onnx-mish ui

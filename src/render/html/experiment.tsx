@@ -10,7 +10,7 @@ import {
   runRows,
 } from '../experiment.js';
 import { figure } from '../figures.js';
-import { accuracyText } from '../finetune.js';
+import { accuracyText } from '../finetune-figures.js';
 import { type CurvePoint, curveChart } from './curves.js';
 import { derivativeCharts } from './derivative.js';
 import { htmlDocument } from './document.js';

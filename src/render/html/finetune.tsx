@@ -15,7 +15,7 @@ import {
   scoreRows,
   UNITS_HEAD,
   unitRows,
-} from '../finetune.js';
+} from '../finetune-figures.js';
 import { type CurvePart, type CurvePoint, curveChart } from './curves.js';
 import { htmlDocument } from './document.js';
 import { ChartCard, FactList, Name, Table, type TabledChart } from './parts.js';

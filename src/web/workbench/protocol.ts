@@ -119,6 +119,9 @@ export interface SiteHistogram {
   readonly above: number;
 }
 
+/** Work that can be stopped: runs of models, drawing of reports, and trainings. */
+export type PageJob = 'run' | 'html' | 'finetune' | 'compare';
+
 /**
  * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers
  * and can stop them.
@@ -133,10 +136,10 @@ export interface Workbench {
   /** Runs both models side by side. After `stop`, the problem is `aborted`. */
   run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<WorkerAnswer<Report>>;
   /**
-   * Stops `fits`, `run` and `histogram`: they return the problem `aborted` at once. The open and the swapped model
-   * stay.
+   * Stops jobs, by default all, which return the problem `aborted` at once; `fits`, `run` and `histogram` are runs. The open and the swapped
+   * model stay.
    */
-  stop(): Promise<void>;
+  stop(jobs?: readonly PageJob[]): Promise<void>;
   /** Counts the inputs of one site of the original, for the given inputs of the model. */
   histogram(
     site: number,

@@ -27,15 +27,21 @@ export async function readInput(input: InputChoice, shape: ShapeOptions): Promis
       return dataset;
     };
   }
-  const { name, blob } = input.file;
+  const arrays = await readArrays(input.file);
+  return (inputs) => sampledFeeds(arrays, inputs, shape);
+}
+
+/** Reads the arrays of an .npz, or the array of an .npy, by name. Throws `bad-data`. */
+export async function readArrays({ name, blob }: NamedFile): Promise<Record<string, Tensor>> {
   const bytes = new Uint8Array(await blob.arrayBuffer());
   const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : await unzip(bytes, name);
   const arrays: [string, Tensor][] = [];
   for (const [array, data] of files) arrays.push([array, await readNpy(data, array)]);
-  return (inputs) => sampledFeeds(Object.fromEntries(arrays), inputs, shape);
+  return Object.fromEntries(arrays);
 }
 
-function imageSource(files: readonly NamedFile[]): ImageSource {
+/** Returns images of one class, which are decoded on access. */
+export function imageSource(files: readonly NamedFile[]): ImageSource {
   return {
     labels: files.map(() => 0),
     async decode(index, box) {

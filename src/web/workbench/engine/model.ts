@@ -53,7 +53,7 @@ export async function swapModel(model: Model, choice: SwapChoice): Promise<Swapp
     model.document,
     whole ? { form, beta, leaky } : { plan: planFor(all, choice) },
   );
-  return { name: mishName(model.name), blob: await output.blob(), report };
+  return { name: mishFileName(model.name), blob: await output.blob(), report };
 }
 
 /** Returns the plan for the chosen sites. For mixtures it omits sites whose slope allows no mixture. */
@@ -68,7 +68,7 @@ function planFor(all: Inspection['sites'], { form, beta, leaky, sites }: SwapCho
 }
 
 /** Returns `model.mish.onnx` for `model.onnx`. */
-function mishName(name: string): string {
+export function mishFileName(name: string): string {
   return `${name.replace(/\.onnx$/i, '')}.mish.onnx`;
 }
 

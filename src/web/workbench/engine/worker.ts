@@ -2,16 +2,24 @@
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
-import type { SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
+import type { PageJob, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
+import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
+import type { Comparer, ComparerEvent } from './comparer.js';
+import type { Finetuner, FinetunerEvent } from './finetuner.js';
 import type { HtmlMaker } from './html.js';
 import { checkComplete, type Model, readModel, swapModel } from './model.js';
 import { answer, problemOf } from './problem.js';
-import type { Runner, Sent, SentFiles } from './runner.js';
+import type { Runner } from './runner.js';
+import type { Sent, SentFiles } from './sent.js';
 
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
 /** Functions that stop running jobs, each with an error for the caller. */
-const running = new Set<(why: OnnxMishError) => void>();
+const running = new Map<(why: OnnxMishError) => void, PageJob>();
+/** The last fine-tuning, with its state after the last whole epoch. */
+let finetuning: { model: Model; key: string; checkpoint: Uint8Array | undefined } | undefined;
+/** The last comparison, with the state of each activation’s training after its last whole epoch. */
+let comparing: { key: string; checkpoints: Map<string, Uint8Array> } | undefined;
 
 function opened(): Model {
   if (model !== undefined) return model;
@@ -25,6 +33,7 @@ function swappedModel(): SwappedModel {
 
 /** Starts a worker for one job and terminates it afterwards, or on `stop`: a running model cannot be interrupted. */
 async function inWorker<W, T>(
+  job: PageJob,
   worker: Worker,
   work: (remote: Remote<W>) => PromiseLike<WorkerAnswer<T>>,
 ): Promise<WorkerAnswer<T>> {
@@ -33,7 +42,7 @@ async function inWorker<W, T>(
   try {
     return await new Promise<WorkerAnswer<T>>((resolve) => {
       end = (why) => resolve({ ok: false, problem: problemOf(why) });
-      running.add(end);
+      running.set(end, job);
       worker.onerror = ({ message }) =>
         end(
           new OnnxMishError(
@@ -54,10 +63,34 @@ async function inWorker<W, T>(
 }
 
 const inRunner = <T>(work: (runner: Remote<Runner>) => PromiseLike<WorkerAnswer<T>>) =>
-  inWorker<Runner, T>(new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
+  inWorker<Runner, T>('run', new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
 
 const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<WorkerAnswer<string>>) =>
-  inWorker<HtmlMaker, string>(new Worker(new URL('./html.ts', import.meta.url), { type: 'module' }), work);
+  inWorker<HtmlMaker, string>(
+    'html',
+    new Worker(new URL('./html.ts', import.meta.url), { type: 'module' }),
+    work,
+  );
+
+const inFinetuner = <T>(work: (finetuner: Remote<Finetuner>) => PromiseLike<WorkerAnswer<T>>) =>
+  inWorker<Finetuner, T>(
+    'finetune',
+    new Worker(new URL('./finetuner.ts', import.meta.url), { type: 'module' }),
+    work,
+  );
+
+const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerAnswer<T>>) =>
+  inWorker<Comparer, T>(
+    'compare',
+    new Worker(new URL('./comparer.ts', import.meta.url), { type: 'module' }),
+    work,
+  );
+
+/** Returns the outputs of the chosen sites; undefined if all sites are chosen. */
+function included({ inspection: { sites } }: Model, { swap }: FinetuneChoice): string[] | undefined {
+  const outputs = swap.sites.flatMap((index) => sites[index]?.output ?? []);
+  return outputs.length === sites.length ? undefined : outputs;
+}
 
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
 const files = ({ external }: Model): SentFiles => [...external];
@@ -68,7 +101,7 @@ async function answers<T>(work: () => Promise<WorkerAnswer<T>>): Promise<WorkerA
   return outer.ok ? outer.value : outer;
 }
 
-const workbench: Workbench = {
+const workbench: Workbench & TrainingBench = {
   open: (file, external) =>
     answer(async () => {
       model = await readModel(file, external);
@@ -95,8 +128,8 @@ const workbench: Workbench = {
       const models = { original: sent(original), swapped: sent(swappedModel()), files: files(original) };
       return inRunner((runner) => runner.run(models, choice, proxy(onEvent)));
     }),
-  async stop() {
-    for (const end of running) end(aborted());
+  async stop(jobs) {
+    for (const [end, job] of running) if (jobs === undefined || jobs.includes(job)) end(aborted());
   },
   histogram: (site, input, dims, shapes) =>
     answers(async () => {
@@ -107,6 +140,38 @@ const workbench: Workbench = {
       );
     }),
   html: (report) => inHtmlMaker((maker) => maker.html(report)),
+  finetuneHtml: (report) => inHtmlMaker((maker) => maker.finetuneHtml(report)),
+  compare: (choice, resume, onEvent) => {
+    const key = JSON.stringify(choice);
+    const before = resume && comparing?.key === key ? comparing.checkpoints : undefined;
+    const current = { key, checkpoints: new Map(before) };
+    comparing = current;
+    const keep = proxy((event: ComparerEvent) => {
+      if (event.kind === 'checkpoint') current.checkpoints.set(event.activation, event.bytes);
+      else onEvent(event);
+    });
+    return inComparer((comparer) => comparer.compare(choice, new Map(before), keep));
+  },
+  arrays: (file) => inFinetuner((finetuner) => finetuner.arrays(file)),
+  finetune: (choice, resume, onEvent) =>
+    answers(async () => {
+      const original = opened();
+      checkComplete(original);
+      const key = JSON.stringify(choice);
+      const before =
+        resume && finetuning?.model === original && finetuning.key === key ? finetuning : undefined;
+      const current = { model: original, key, checkpoint: before?.checkpoint };
+      finetuning = current;
+      const job = {
+        ...{ model: sent(original), files: files(original), choice },
+        ...{ include: included(original, choice), resume: current.checkpoint },
+      };
+      const keep = proxy((event: FinetunerEvent) => {
+        if (event.kind === 'checkpoint') current.checkpoint = event.bytes;
+        else onEvent(event);
+      });
+      return inFinetuner((finetuner) => finetuner.finetune(job, keep));
+    }),
 };
 
 expose(workbench);

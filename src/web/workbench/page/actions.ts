@@ -6,6 +6,8 @@ import { type RunActions, runActions } from './run-actions.js';
 import type { Action, State } from './state.js';
 
 export interface Actions extends ModelActions, RunActions {
+  /** Returns the current state, which may be newer than the one that is shown. */
+  current(): State;
   /** Renders the report as HTML. */
   html(): Promise<string | undefined>;
 }
@@ -14,6 +16,7 @@ export interface Actions extends ModelActions, RunActions {
 export function actionsOn(state: () => State, dispatch: (action: Action) => void): Actions {
   const asker = createAsker(state, dispatch);
   return {
+    current: state,
     ...modelActions(asker),
     ...runActions(asker),
     async html() {

@@ -1,7 +1,8 @@
 import { type Remote, wrap } from 'comlink';
 import type { Workbench } from '../protocol.js';
+import type { TrainingBench } from '../room-protocol.js';
 
 /** The worker that holds the models. */
-export const bench: Remote<Workbench> = wrap<Workbench>(
+export const bench: Remote<Workbench & TrainingBench> = wrap(
   new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module' }),
 );

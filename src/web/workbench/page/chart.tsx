@@ -22,26 +22,31 @@ export interface ChartProps {
   readonly height: number;
   /** Ends of the y axis; default: the range of the data. */
   readonly range?: readonly [number, number];
+  /** Ends of an x axis of whole numbers; default: the range of the data. */
+  readonly xRange?: readonly [number, number];
 }
+
+/** Distances between the marks of an axis of whole numbers. */
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
 /** Height of an area's scale in multiples of its highest bin, so that the area stays below the lines. */
 const HEADROOM = 2.6;
 
 /** Draws a chart that adapts to the width of its box and to the page's colours. */
-export function LineChart({ label, lines, data, height, range }: ChartProps) {
+export function LineChart({ label, lines, data, height, range, xRange }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const values = data as unknown as uPlot.AlignedData;
   const latest = useRef(values);
   latest.current = values;
-  const key = JSON.stringify([lines, height, range]);
+  const key = JSON.stringify([lines, height, range, xRange]);
 
   useEffect(() => {
     const place = box.current;
     if (place === null) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf({ lines, height, range, place }), latest.current, place);
+      plot.current = new uPlot(optionsOf({ lines, height, range, xRange, place }), latest.current, place);
     };
     draw();
     const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -69,9 +74,10 @@ function optionsOf(props: {
   readonly lines: readonly Line[];
   readonly height: number;
   readonly range: readonly [number, number] | undefined;
+  readonly xRange: readonly [number, number] | undefined;
   readonly place: HTMLElement;
 }): uPlot.Options {
-  const { lines, height, range, place } = props;
+  const { lines, height, range, xRange, place } = props;
   const style = getComputedStyle(place);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -87,12 +93,12 @@ function optionsOf(props: {
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { time: false },
+      x: { time: false, ...(xRange === undefined ? {} : { range: [xRange[0], xRange[1]] }) },
       y: range === undefined ? {} : { range: [range[0], range[1]] },
       area: { range: (_plot, _least, most) => [0, Math.max(most, 1e-9) * HEADROOM] },
     },
     axes: [
-      { ...axis, space: 60, size: 28 },
+      { ...axis, space: 60, size: 28, ...(xRange === undefined ? {} : { incrs: WHOLE_STEPS }) },
       { ...axis, size: 44 },
     ],
     series: [

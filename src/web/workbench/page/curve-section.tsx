@@ -4,14 +4,12 @@ import { Legend, type Line, LineChart } from './chart.js';
 import { abscissae, curves, type Shape, shareThatBends, total } from './curves.js';
 import { type Parts, ProblemNote, TableBox } from './parts.js';
 import { readFeed } from './shapes.js';
+import { SharpnessSlider } from './sharpness-slider.js';
 
 /** x values of the table below the chart. */
 const TABLE_X = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6];
 /** LeakyReLU slope in the chart unless the selected site has a slope. */
 const SLOPE = 0.1;
-/** Converts β to a slider position: equal steps are equal ratios, from 1/2 to 16. */
-const toSlider = (beta: number) => Math.round(Math.log2(beta) * 20);
-const fromSlider = (position: number) => Number((2 ** (position / 20)).toPrecision(3));
 
 /** Shows Mish and its derivative beside ReLU, LeakyReLU and Swish, over a histogram of the selected site's inputs. */
 export function CurveSection({ state, dispatch, actions }: Parts) {
@@ -43,25 +41,11 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
       </h2>
       <LineChart label={label} lines={lines} data={data} height={320} range={rangeOf(shown.xs)} />
       <Legend lines={lines.toReversed()} />
-      <div class="slider">
-        <label for="beta">Sharpness β</label>
-        <input
-          id="beta"
-          type="range"
-          min={toSlider(0.5)}
-          max={toSlider(16)}
-          step={1}
-          value={toSlider(beta)}
-          aria-valuetext={`β = ${beta}`}
-          onInput={({ currentTarget }) =>
-            dispatch({ kind: 'choose', change: { beta: fromSlider(currentTarget.valueAsNumber) } })
-          }
-        />
-        <output for="beta">{beta}</output>
-        <span class="quiet">
-          {beta === 1 ? 'plain Mish' : `at most ${figure(0.3088 / beta)} away from ReLU`}
-        </span>
-      </div>
+      <SharpnessSlider
+        id="beta"
+        beta={beta}
+        onBeta={(chosenBeta) => dispatch({ kind: 'choose', change: { beta: chosenBeta } })}
+      />
       {chosen !== undefined && (
         <div class="bar">
           <button type="button" disabled={!ready || counting} onClick={() => actions.measure()}>

@@ -1,8 +1,8 @@
 import type { NamedFile, Problem } from '../protocol.js';
 
-/** Converts the browser's files to names and Blobs. */
+/** Converts the browser's files to names and Blobs. Files of a chosen folder are named by their paths. */
 export function named(files: Iterable<File> | null | undefined): NamedFile[] {
-  return [...(files ?? [])].map((file) => ({ name: file.name, blob: file }));
+  return [...(files ?? [])].map((file) => ({ name: file.webkitRelativePath || file.name, blob: file }));
 }
 
 const last = (path: string) => path.split(/[\\/]/).at(-1) ?? path;

@@ -1,30 +1,12 @@
-import { useEffect, useState } from 'preact/hooks';
 import { inWords } from '../../../base/in-words.js';
+import { useDroppedFiles } from './dropped-files.js';
 import { named } from './files.js';
-import { type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
+import { PROVIDER_NAMES, ProblemNote } from './parts.js';
+import type { RoomProps } from './room-props.js';
 
 /** Shows the file input; files can be dropped anywhere on the page. */
-export function OpenSection({ state, actions }: Parts) {
-  const [over, setOver] = useState(false);
-  useEffect(() => {
-    const drag = (event: DragEvent) => {
-      if (!event.dataTransfer?.types.includes('Files')) return;
-      event.preventDefault();
-      setOver(event.type === 'dragover');
-      if (event.type === 'drop') void actions.give(named(event.dataTransfer.files));
-    };
-    const leave = (event: DragEvent) => {
-      if (event.relatedTarget === null) setOver(false);
-    };
-    document.addEventListener('dragover', drag);
-    document.addEventListener('drop', drag);
-    document.addEventListener('dragleave', leave);
-    return () => {
-      document.removeEventListener('dragover', drag);
-      document.removeEventListener('drop', drag);
-      document.removeEventListener('dragleave', leave);
-    };
-  }, []);
+export function OpenSection({ state, actions, active }: RoomProps) {
+  const over = useDroppedFiles(active, (files) => actions.give(files));
   const missing = state.model?.missing ?? [];
   const title = state.model === null ? 'Drop a model here, or choose a file' : 'Another model';
   return (

@@ -82,6 +82,36 @@ export function TextField(props: {
   );
 }
 
+/** Shows a field for a whole number. */
+export function NumberField(props: {
+  readonly id: string;
+  readonly label: string;
+  readonly value: number;
+  readonly least: number;
+  readonly most: number;
+  readonly onNumber: (value: number) => void;
+}) {
+  const { id, label, value, least, most, onNumber } = props;
+  return (
+    <LabelledField id={id} label={label}>
+      <input
+        id={id}
+        type="number"
+        min={least}
+        max={most}
+        step={1}
+        value={value}
+        onChange={({ currentTarget }) => {
+          const given = Math.round(currentTarget.valueAsNumber);
+          const kept = Number.isFinite(given) ? Math.min(most, Math.max(least, given)) : value;
+          currentTarget.value = String(kept);
+          onNumber(kept);
+        }}
+      />
+    </LabelledField>
+  );
+}
+
 /** Shows a choice between a few values as a row of buttons. */
 export function Choice<T extends string>(props: {
   readonly name: string;

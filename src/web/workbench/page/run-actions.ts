@@ -53,7 +53,7 @@ export function runActions(asker: Asker): RunActions {
     },
     stop() {
       stopped = true;
-      void bench.stop();
+      void bench.stop(['run']);
     },
     async measure() {
       const { site } = state();

@@ -1,7 +1,15 @@
 import type { ValueSummary } from '../../../mish/inspect.js';
 import { type OpenedModel, PAGE_PROVIDERS, type PageProvider } from '../protocol.js';
 import { named, size } from './files.js';
-import { Choice, LabelledField, type Parts, PROVIDER_NAMES, ProblemNote, TextField } from './parts.js';
+import {
+  Choice,
+  LabelledField,
+  NumberField,
+  type Parts,
+  PROVIDER_NAMES,
+  ProblemNote,
+  TextField,
+} from './parts.js';
 import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
 import type { Feed, State } from './state.js';
 
@@ -210,34 +218,5 @@ function FeedFields({ feed, change }: FieldGroup) {
         onText={(std) => change({ std })}
       />
     </>
-  );
-}
-
-function NumberField(props: {
-  readonly id: string;
-  readonly label: string;
-  readonly value: number;
-  readonly least: number;
-  readonly most: number;
-  readonly onNumber: (value: number) => void;
-}) {
-  const { id, label, value, least, most, onNumber } = props;
-  return (
-    <LabelledField id={id} label={label}>
-      <input
-        id={id}
-        type="number"
-        min={least}
-        max={most}
-        step={1}
-        value={value}
-        onChange={({ currentTarget }) => {
-          const given = Math.round(currentTarget.valueAsNumber);
-          const kept = Number.isFinite(given) ? Math.min(most, Math.max(least, given)) : value;
-          currentTarget.value = String(kept);
-          onNumber(kept);
-        }}
-      />
-    </LabelledField>
   );
 }

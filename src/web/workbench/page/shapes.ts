@@ -62,12 +62,15 @@ export function readFeed(
 function inputOf({ kind, seed, runs, images, mean, std, npz }: Feed): InputChoice | undefined {
   if (kind === 'noise') return { kind, seed, runs };
   if (kind === 'npz') return npz === null ? undefined : { kind, file: npz };
-  if (images.length === 0 || rgbProblem(mean) !== undefined || rgbProblem(std) !== undefined)
-    return undefined;
-  return { kind, files: images, options: { mean: triple(mean), std: triple(std) } };
+  const [means, stds] = [triple(mean), triple(std)];
+  if (images.length === 0 || means === undefined || stds === undefined) return undefined;
+  return { kind, files: images, options: { mean: means, std: stds } };
 }
 
-function triple(text: string): [number, number, number] {
-  const [red = 0, green = 0, blue = 0] = rgb(text);
+/** Returns three typed numbers for red, green and blue; undefined if the text is invalid. */
+export function triple(text: string): readonly [number, number, number] | undefined {
+  const [red, green, blue] = rgb(text);
+  if (rgbProblem(text) !== undefined || red === undefined || green === undefined || blue === undefined)
+    return undefined;
   return [red, green, blue];
 }

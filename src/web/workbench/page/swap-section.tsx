@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'preact/hooks';
 import { FORMS } from '../../../mish/forms.js';
-import type { OpenedModel, SwappedModel } from '../protocol.js';
+import type { OpenedModel } from '../protocol.js';
+import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
 
@@ -45,7 +45,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         >
           {swapping ? 'Swapping …' : `Swap ${chosen.size} ${chosen.size === 1 ? 'site' : 'sites'}`}
         </button>
-        {swapped !== null && <Download swapped={swapped} />}
+        {swapped !== null && <DownloadLink id="download" name={swapped.name} blob={swapped.blob} />}
       </div>
       <ProblemNote problem={state.problems.swap} />
       {swapped !== null && (
@@ -61,19 +61,5 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         </div>
       )}
     </section>
-  );
-}
-
-function Download({ swapped }: { readonly swapped: SwappedModel }) {
-  const [url, setUrl] = useState('');
-  useEffect(() => {
-    const made = URL.createObjectURL(swapped.blob);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [swapped]);
-  return (
-    <a class="button" id="download" href={url} download={swapped.name}>
-      Download {swapped.name}
-    </a>
   );
 }

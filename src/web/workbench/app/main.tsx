@@ -1,5 +1,5 @@
 import { render } from 'preact';
-import { settleLanguage } from './locale.js';
+import { settleLanguage } from '../page/locale.js';
 
 settleLanguage();
 const { App } = await import('./app.js');

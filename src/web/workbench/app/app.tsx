@@ -1,14 +1,10 @@
 import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { actionsOn } from '../page/actions.js';
+import { type Action, reduce, START, type State } from '../page/state.js';
+import { SwapRoom } from '../page/swap-room.js';
 import { HANDED_HASH } from '../protocol.js';
-import { actionsOn } from './actions.js';
-import { CurveSection } from './curve-section.js';
-import { ModelSection } from './model-section.js';
-import { OpenSection } from './open-section.js';
-import { ResultsSection } from './results-section.js';
-import { RunSection } from './run-section.js';
-import { SitesSection } from './sites-section.js';
-import { type Action, reduce, START, type State } from './state.js';
-import { SwapSection } from './swap-section.js';
+import { LazyRoom } from './lazy-room.js';
+import { ROOMS, type Room, useRoom } from './room.js';
 
 /** Returns the state and the actions. Answers of the worker use the state at the time they arrive. */
 function useWorkbench() {
@@ -25,12 +21,15 @@ function useWorkbench() {
   return { state, dispatch, actions };
 }
 
+const loadCompare = async () => (await import('../rooms/compare-room.js')).CompareRoom;
+const loadFinetune = async () => (await import('../rooms/finetune-room.js')).FinetuneRoom;
+
 export function App() {
   const { state, dispatch, actions } = useWorkbench();
+  const room = useRoom();
   useEffect(() => {
     if (location.hash === HANDED_HASH) void actions.takeHanded();
   }, []);
-  const { model } = state;
   const parts = { state, dispatch, actions };
   return (
     <>
@@ -41,28 +40,18 @@ export function App() {
           </svg>
           onnx-mish <span>workbench</span>
         </p>
+        <nav aria-label="Rooms">
+          {(Object.keys(ROOMS) as Room[]).map((name) => (
+            <a key={name} href={`#${name}`} aria-current={name === room ? 'page' : undefined}>
+              {ROOMS[name]}
+            </a>
+          ))}
+        </nav>
         <p class="private">Nothing leaves this page.</p>
       </header>
-      <main class={model === null ? 'empty' : 'filled'}>
-        <div class="hero">
-          <div class="intro">
-            <h1>{model === null ? 'Swap ReLU for Mish' : model.name}</h1>
-            <OpenSection {...parts} />
-            {model !== null && <ModelSection {...parts} model={model} />}
-          </div>
-          <CurveSection {...parts} />
-        </div>
-        {model !== null && (
-          <>
-            <SitesSection {...parts} model={model} />
-            <div class="pair">
-              <SwapSection {...parts} model={model} />
-              <RunSection {...parts} model={model} />
-            </div>
-            <ResultsSection {...parts} />
-          </>
-        )}
-      </main>
+      <SwapRoom {...parts} active={room === 'swap'} />
+      <LazyRoom {...parts} active={room === 'finetune'} name={ROOMS.finetune} load={loadFinetune} />
+      <LazyRoom {...parts} active={room === 'compare'} name={ROOMS.compare} load={loadCompare} />
       <p class="unseen" role="status">
         {state.announcement}
       </p>

@@ -1,0 +1,16 @@
+/**
+ * Returns the number of each class from the names of the classes' folders: the position in the order of names (by code
+ * units, as in torchvision's ImageFolder). If all names are whole numbers, they are the numbers of the classes.
+ */
+export function classNumbers(names: Iterable<string>): ReadonlyMap<string, number> {
+  const sorted = [...new Set(names)].sort();
+  const numbered = sorted.every((name) => /^\d+$/.test(name));
+  return new Map(sorted.map((name, index) => [name, numbered ? Number(name) : index]));
+}
+
+const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
+
+/** Returns whether a path names an image. Names that start with a dot, of a file or a folder, do not count. */
+export function isImage(path: string): boolean {
+  return EXTENSIONS.test(path) && !/(^|[\\/])\./.test(path);
+}

@@ -1,0 +1,101 @@
+// A worker that reads labelled samples and trains a model beside its control. The worker that started it terminates it.
+import { expose } from 'comlink';
+import { finetuneModel } from '../../../finetune/finetune.js';
+import type { FinetuneOptions } from '../../../finetune/options.js';
+import { editedModel } from '../../../finetune/start.js';
+import { swapDocument } from '../../../mish/swap.js';
+import type { LoadedModel } from '../../../providers/loaded-model.js';
+import { withSession } from '../../../providers/with-session.js';
+import type { NamedFile, WorkerAnswer } from '../protocol.js';
+import type { ArrayInfo, FinetuneChoice, FinetunedModel, FinetuneEvent } from '../room-protocol.js';
+import { pageHost } from './host.js';
+import { type LabelledMakers, labelledMakers, listArrays } from './labelled.js';
+import { mishFileName } from './model.js';
+import './no-eval.js';
+import { answer } from './problem.js';
+import { externalOf, loadModel, type Sent, type SentFiles } from './sent.js';
+import { chooseProvider } from './training-provider.js';
+
+/** Events of a fine-tuning, with the state after each epoch. */
+export type FinetunerEvent = FinetuneEvent | { readonly kind: 'checkpoint'; readonly bytes: Uint8Array };
+
+/** A fine-tuning of a model. */
+export interface FinetuneJob {
+  readonly model: Sent;
+  readonly files: SentFiles;
+  readonly choice: FinetuneChoice;
+  /** Outputs of the sites to swap; undefined for all sites. */
+  readonly include: readonly string[] | undefined;
+  readonly resume: Uint8Array | undefined;
+}
+
+export interface Finetuner {
+  arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
+  finetune(job: FinetuneJob, onEvent: (event: FinetunerEvent) => void): Promise<WorkerAnswer<FinetunedModel>>;
+}
+
+/** Minimum milliseconds between two reports of progress, which cost messages between workers. */
+const PROGRESS_MS = 100;
+
+const finetuner: Finetuner = {
+  arrays: (file) => answer(() => listArrays(file)),
+
+  finetune: ({ model: sent, files, choice, include, resume }, onEvent) =>
+    answer(async () => {
+      const model = await loadModel(sent, files);
+      const makers = await labelledMakers(choice.input);
+      const options = { ...optionsOf(choice, include), ...makers };
+      const { name, provider, reason } = await chooseProvider(
+        choice.provider,
+        await externalOf(files),
+        (wasm) => triedTrainings(model, makers, options, wasm),
+      );
+      onEvent({ kind: 'provider', provider: name, reason });
+      const { output, report } = await finetuneModel(model, {
+        ...{ ...options, provider, host: pageHost(), inTurns: true },
+        checkpoint: { resume, save: async (bytes) => onEvent({ kind: 'checkpoint', bytes }) },
+        onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
+        onProgress: progress(onEvent),
+      });
+      return { name: mishFileName(sent.name), blob: await output.blob(), report };
+    }),
+};
+
+function optionsOf(
+  { swap: { form, beta, leaky }, epochs, rate, batch, flip, repair }: FinetuneChoice,
+  include: readonly string[] | undefined,
+) {
+  return {
+    ...{ form, beta, leaky, epochs, rate, batch, calibrate: repair, include },
+    augment: flip ? (['flip'] as const) : [],
+  } satisfies Partial<FinetuneOptions>;
+}
+
+/** Returns the trainings of both arms as they begin. */
+async function triedTrainings(
+  original: LoadedModel,
+  { data }: LabelledMakers,
+  { form, beta, leaky, include, rate, batch }: ReturnType<typeof optionsOf>,
+  wasm: Parameters<typeof withSession>[1]['provider'],
+) {
+  const inputs = await withSession(original.file, { provider: wasm }, (session) => session.inputs);
+  const settings = { rate, batch, optimizer: { kind: 'rmsprop' } } as const;
+  const labelled = await data(inputs);
+  const { output } = await swapDocument(original.document, { form, beta, leaky, include, undo: false });
+  const swapped = await editedModel(original, output);
+  return [swapped, original].map((model) => ({ model, data: labelled, settings }));
+}
+
+/** Returns a function that reports progress now and then, and each end of a work. */
+function progress(onEvent: (event: FinetunerEvent) => void): NonNullable<FinetuneOptions['onProgress']> {
+  let last = Number.NEGATIVE_INFINITY;
+  let before = '';
+  return (text, share, secondsLeft) => {
+    const now = performance.now();
+    if (text === before && share < 1 && now - last < PROGRESS_MS) return;
+    [last, before] = [now, text];
+    onEvent({ kind: 'step', text, share, secondsLeft });
+  };
+}
+
+expose(finetuner);

@@ -1,0 +1,46 @@
+// Models that are sent to a worker.
+
+import { OnnxMishError } from '../../../base/error.js';
+import { sha256 } from '../../../base/sha256.js';
+import { scan } from '../../../onnx/scan.js';
+import { toSource } from '../../../onnx/source.js';
+import { editableModel, type LoadedModel, modelInMemory } from '../../../providers/loaded-model.js';
+import type { External } from '../../harness/ort-provider.js';
+
+/** A model that is sent to a worker. */
+export interface Sent {
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+/** External data files, by location. */
+export type SentFiles = readonly (readonly [location: string, blob: Blob])[];
+
+/** Returns the URL of ONNX Runtime’s files, beside the folder of the workers. */
+export const ortBase = () => new URL('../ort/', self.location.href).href;
+
+export const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
+
+/** Returns external data files in the type of a provider. */
+export function externalOf(files: SentFiles): Promise<External[]> {
+  return Promise.all(files.map(async ([path, blob]) => ({ path, data: await bytesOf(blob) })));
+}
+
+/** Reads a model whose weights may be in external data files. Throws as `scan` does. */
+export async function loadModel({ name, blob }: Sent, files: SentFiles): Promise<LoadedModel> {
+  const bytes = await bytesOf(blob);
+  const document = await scan(toSource(bytes, name));
+  if (files.length === 0) return modelInMemory(bytes, document);
+  const blobs = new Map(files);
+  const openData = async (location: string) => {
+    const file = blobs.get(location);
+    if (file !== undefined) return toSource(file, location);
+    throw new OnnxMishError('external-data', `the file '${location}' was not given`, { where: name });
+  };
+  const fingerprint = async () => {
+    const digests = [await sha256(bytes)];
+    for (const [, file] of files) digests.push(await sha256(await bytesOf(file)));
+    return digests;
+  };
+  return { ...editableModel(document, openData), name, file: bytes, fingerprint };
+}

@@ -1,0 +1,35 @@
+import { CurveSection } from './curve-section.js';
+import { ModelSection } from './model-section.js';
+import { OpenSection } from './open-section.js';
+import { ResultsSection } from './results-section.js';
+import type { RoomProps } from './room-props.js';
+import { RunSection } from './run-section.js';
+import { SitesSection } from './sites-section.js';
+import { SwapSection } from './swap-section.js';
+
+/** Shows the model, its sites, the swap, and both models side by side. */
+export function SwapRoom({ active, ...parts }: RoomProps) {
+  const { model } = parts.state;
+  return (
+    <main class={model === null ? 'empty' : 'filled'} hidden={!active}>
+      <div class="hero">
+        <div class="intro">
+          <h1>{model === null ? 'Swap ReLU for Mish' : model.name}</h1>
+          <OpenSection {...parts} active={active} />
+          {model !== null && <ModelSection {...parts} model={model} />}
+        </div>
+        <CurveSection {...parts} />
+      </div>
+      {model !== null && (
+        <>
+          <SitesSection {...parts} model={model} />
+          <div class="pair">
+            <SwapSection {...parts} model={model} />
+            <RunSection {...parts} model={model} />
+          </div>
+          <ResultsSection {...parts} />
+        </>
+      )}
+    </main>
+  );
+}

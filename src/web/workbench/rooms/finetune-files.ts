@@ -1,0 +1,36 @@
+import { isImage } from '../../../data/class-folders.js';
+import type { NamedFile, Problem } from '../protocol.js';
+
+/** Files that were dropped together, by what they are. */
+export interface SortedFiles {
+  /** A model, its external data, or nothing. */
+  readonly model: readonly NamedFile[];
+  readonly train: NamedFile | undefined;
+  readonly test: NamedFile | undefined;
+  readonly images: readonly NamedFile[];
+}
+
+/** Sorts files into a model, arrays and images. Of two files of arrays, the one with "test" in its name is for the test. */
+export function sortFiles(files: readonly NamedFile[]): SortedFiles | { readonly problem: Problem } {
+  const arrays = files.filter(({ name }) => /\.np[zy]$/i.test(name));
+  const images = files.filter(({ name }) => isImage(name));
+  const model = files.filter((file) => !arrays.includes(file) && !images.includes(file) && !isHidden(file));
+  const test = arrays.length < 2 ? undefined : arrays.find(({ name }) => /test/i.test(name));
+  const [train, ...others] = arrays.filter((file) => file !== test);
+  if (others.length > 0 || (train !== undefined && images.length > 0)) {
+    const what =
+      images.length > 0
+        ? 'arrays and images came together'
+        : `${arrays.length} files of arrays came together`;
+    return {
+      problem: {
+        code: 'bad-usage',
+        what,
+        fix: 'Give one .npz, or train.npz and test.npz, or a folder of images',
+      },
+    };
+  }
+  return { model, train, test, images };
+}
+
+const isHidden = ({ name }: NamedFile) => /(^|\/)\./.test(name);

@@ -1,0 +1,149 @@
+import { named, size } from '../page/files.js';
+import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js';
+import { rgbProblem } from '../page/shapes.js';
+import type { State } from '../page/state.js';
+import type { FinetuneParts } from './finetune-parts.js';
+import type { GivenSamples } from './finetune-state.js';
+
+/** Shows the fields for the model and the labelled samples; files can be dropped anywhere on the page. */
+export function FinetuneSamples(props: FinetuneParts & { readonly page: State; readonly over: boolean }) {
+  const { finetune, actions, page, over } = props;
+  const { samples, problems, training } = finetune;
+  const take = async (input: HTMLInputElement) => {
+    const files = named(input.files);
+    input.value = ''; // so that the same files can be chosen again
+    await actions.give(files);
+  };
+  return (
+    <section class="card" aria-labelledby="samples-title">
+      <h2 id="samples-title">Model and samples</h2>
+      <label class={over ? 'drop over' : 'drop'}>
+        <input
+          id="finetune-files"
+          type="file"
+          multiple
+          aria-describedby="finetune-files-note"
+          onChange={({ currentTarget }) => take(currentTarget)}
+        />
+        <strong>Drop a model and labelled samples here, or choose files</strong>
+        <span id="finetune-files-note">
+          an .onnx file; an .npz with the inputs and the labels, or a folder with a subfolder of images for
+          each class
+        </span>
+      </label>
+      <div class="bar">
+        <label class="file-button">
+          <input
+            id="finetune-folder"
+            type="file"
+            ref={(input) => input?.setAttribute('webkitdirectory', '')}
+            onChange={({ currentTarget }) => take(currentTarget)}
+          />
+          Choose a folder of images
+        </label>
+        <button
+          type="button"
+          disabled={training?.ended === 'no' || page.opening !== null}
+          onClick={() => actions.tryBundled()}
+        >
+          Try it: LeNet-5 on 1,000 images that come with the page
+        </button>
+      </div>
+      <dl class="facts">
+        <div>
+          <dt>Model</dt>
+          <dd>{page.model === null ? 'none yet' : page.model.name}</dd>
+        </div>
+        <div>
+          <dt>Samples</dt>
+          <dd>{samples === null ? 'none yet' : samplesText(samples)}</dd>
+        </div>
+      </dl>
+      {samples?.kind === 'npz' && <ArrayFields {...props} samples={samples} />}
+      {samples?.kind === 'images' && <ImageFields {...props} />}
+      <ProblemNote problem={page.problems.open} />
+      <ProblemNote problem={problems.samples} />
+    </section>
+  );
+}
+
+function samplesText(samples: GivenSamples): string {
+  if (samples.kind === 'bundled')
+    return '1,000 test images of Fashion-MNIST (MIT licence): 720 train, 80 validate, 200 test';
+  if (samples.kind === 'images') return `${samples.files.length.toLocaleString('en')} images`;
+  const { file, arrays } = samples;
+  if (arrays === undefined) return `${file.name}, ${size(file.blob.size)}`;
+  return `${file.name}: ${arrays.map(({ name, dims }) => `${name} [${dims.join(', ')}]`).join(', ')}`;
+}
+
+/** Shows the choice of the labels, and of a file for the test. */
+function ArrayFields({
+  samples,
+  dispatch,
+}: FinetuneParts & { readonly samples: GivenSamples & { readonly kind: 'npz' } }) {
+  const { arrays = [], labels, test } = samples;
+  const lacks =
+    arrays.length === 1
+      ? 'the file has one array, and so no labels: add them as a second array'
+      : labels === '' && arrays.length > 0
+        ? 'Choose the array with the class numbers'
+        : undefined;
+  return (
+    <>
+      {arrays.length > 1 && (
+        <Choice
+          name="labels"
+          label="Labels are in"
+          value={labels}
+          options={arrays.map(({ name, dims }) => [name, `${name} [${dims.join(', ')}]`] as const)}
+          onChoice={(name) => dispatch({ kind: 'labels', labels: name })}
+        />
+      )}
+      {lacks !== undefined && (
+        <p class="problem" role="alert">
+          <strong>{`${lacks[0]?.toUpperCase()}${lacks.slice(1)}.`}</strong>
+        </p>
+      )}
+      <div class="fields">
+        <LabelledField
+          id="finetune-test"
+          label="Samples for the test"
+          hint={
+            test === null
+              ? 'an .npz of samples that the model has never seen; without it, a tenth of the samples'
+              : `${test.name}, ${size(test.blob.size)}`
+          }
+        >
+          <input
+            id="finetune-test"
+            type="file"
+            accept=".npz"
+            aria-describedby="finetune-test-note"
+            onChange={({ currentTarget }) =>
+              dispatch({ kind: 'test', test: named(currentTarget.files)[0] ?? null })
+            }
+          />
+        </LabelledField>
+      </div>
+    </>
+  );
+}
+
+/** Shows the normalisation of images. */
+function ImageFields({ finetune: { settings }, dispatch }: FinetuneParts) {
+  const field = (name: 'mean' | 'std', label: string) => (
+    <TextField
+      id={`finetune-${name}`}
+      label={label}
+      value={settings[name]}
+      problem={rgbProblem(settings[name])}
+      onText={(text) => dispatch({ kind: 'settings', change: { [name]: text } })}
+    />
+  );
+  return (
+    <div class="fields">
+      {field('mean', 'Mean of pixels, 0 to 1')}
+      {field('std', 'Standard deviation')}
+    </div>
+  );
+}

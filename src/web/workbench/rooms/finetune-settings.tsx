@@ -1,0 +1,140 @@
+import { Choice, NumberField, PROVIDER_NAMES, TextField } from '../page/parts.js';
+import type { State } from '../page/state.js';
+import { finetuneChoice, rateProblem } from './finetune-actions.js';
+import type { FinetuneParts } from './finetune-parts.js';
+import type { FinetuneState, Settings, Training } from './finetune-state.js';
+import { TrainingStatus } from './training-status.js';
+
+/** Shows the settings of the training, its buttons and its progress. */
+export function FinetuneSettings({
+  finetune,
+  dispatch,
+  actions,
+  page,
+}: FinetuneParts & { readonly page: State }) {
+  const { settings, training } = finetune;
+  const change = (change: Partial<Settings>) => dispatch({ kind: 'settings', change });
+  const running = training?.ended === 'no';
+  const why = whyNotTrain(finetune, page);
+  const resumable = why === undefined && canResume(training, finetune, page);
+  return (
+    <section class="card" aria-labelledby="settings-title">
+      <h2 id="settings-title">Training</h2>
+      <SettingFields settings={settings} change={change} />
+      <div class="bar">
+        <button
+          type="button"
+          class="main"
+          disabled={why !== undefined || running}
+          aria-describedby={why === undefined ? undefined : 'train-why'}
+          onClick={() => actions.train()}
+        >
+          Train both
+        </button>
+        <button type="button" disabled={!running} onClick={() => actions.stop()}>
+          Stop
+        </button>
+        {training?.ended === 'stopped' && (
+          <button type="button" disabled={!resumable} onClick={() => actions.train(true)}>
+            Go on
+          </button>
+        )}
+      </div>
+      {why !== undefined && (
+        <p class="quiet" id="train-why">
+          {why}
+        </p>
+      )}
+      {training !== null && <TrainingStatus {...training} label="Training of both models" />}
+    </section>
+  );
+}
+
+/** Shows the fields of the settings. */
+function SettingFields(props: {
+  readonly settings: Settings;
+  readonly change: (change: Partial<Settings>) => void;
+}) {
+  const { settings, change } = props;
+  return (
+    <>
+      <div class="fields">
+        <NumberField
+          id="epochs"
+          label="Epochs"
+          value={settings.epochs}
+          least={1}
+          most={1000}
+          onNumber={(epochs) => change({ epochs })}
+        />
+        <TextField
+          id="rate"
+          label="Learning rate"
+          value={settings.rate}
+          problem={rateProblem(settings.rate)}
+          hint="lower for few samples"
+          onText={(rate) => change({ rate })}
+        />
+        <NumberField
+          id="batch"
+          label="Samples in a step"
+          value={settings.batch}
+          least={1}
+          most={4096}
+          onNumber={(batch) => change({ batch })}
+        />
+      </div>
+      <fieldset class="choice">
+        <legend>Also</legend>
+        <div>
+          <Box label="repair the swap first" on={settings.repair} onChoice={(repair) => change({ repair })} />
+          <Box label="mirror images at random" on={settings.flip} onChoice={(flip) => change({ flip })} />
+        </div>
+      </fieldset>
+      <Choice
+        name="trains-on"
+        label="On"
+        value={settings.provider}
+        options={[
+          ['webgpu', `${PROVIDER_NAMES.webgpu}, if its losses are ${PROVIDER_NAMES.wasm}’s`],
+          ['wasm', PROVIDER_NAMES.wasm],
+        ]}
+        onChoice={(provider) => change({ provider })}
+      />
+    </>
+  );
+}
+
+/** Returns what the user has to do before the training. */
+function whyNotTrain({ samples, settings }: FinetuneState, page: State): string | undefined {
+  const { model, chosen } = page;
+  if (model === null) return 'Give a model.';
+  if (model.missing.length > 0) return `Give ${model.missing.join(', ')} as well.`;
+  if (model.inspection.sites.length > 0 && chosen.size === 0)
+    return 'Choose a site in the room Swap and run.';
+  if (samples === null) return 'Give labelled samples.';
+  return finetuneChoice({ samples, settings }, page) === undefined ? 'Fill in the fields above.' : undefined;
+}
+
+/** Returns whether a stopped training is of the current choice, and has a finished epoch. */
+function canResume(training: Training | null, finetune: FinetuneState, page: State): boolean {
+  if (training === null || training.epochs.length === 0) return false;
+  return JSON.stringify(finetuneChoice(finetune, page)) === JSON.stringify(training.choice);
+}
+
+function Box(props: {
+  readonly label: string;
+  readonly on: boolean;
+  readonly onChoice: (on: boolean) => void;
+}) {
+  return (
+    <label>
+      <input
+        type="checkbox"
+        checked={props.on}
+        onChange={({ currentTarget }) => props.onChoice(currentTarget.checked)}
+      />
+      <span>{props.label}</span>
+    </label>
+  );
+}

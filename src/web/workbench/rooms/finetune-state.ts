@@ -1,0 +1,177 @@
+// The state of the room Fine-tune, and every action that changes it.
+import type { FinetuneEpoch } from '../../../finetune/options.js';
+import type { NamedFile, Problem } from '../protocol.js';
+import type {
+  ArrayInfo,
+  FinetuneChoice,
+  FinetunedModel,
+  FinetuneEvent,
+  ProviderEvent,
+  StepEvent,
+  TrainingProvider,
+} from '../room-protocol.js';
+
+/** Labelled samples as the user gave them. */
+export type GivenSamples =
+  | {
+      readonly kind: 'npz';
+      readonly file: NamedFile;
+      /** Undefined until the file is read. */
+      readonly arrays: readonly ArrayInfo[] | undefined;
+      /** Name of the array with the labels; empty until it is chosen. */
+      readonly labels: string;
+      readonly test: NamedFile | null;
+    }
+  | { readonly kind: 'images'; readonly files: readonly NamedFile[] }
+  | { readonly kind: 'bundled' };
+
+/** Settings as the user typed them. */
+export interface Settings {
+  readonly epochs: number;
+  readonly batch: number;
+  readonly rate: string;
+  readonly flip: boolean;
+  readonly repair: boolean;
+  readonly provider: TrainingProvider;
+  /** Three numbers each, for images. */
+  readonly mean: string;
+  readonly std: string;
+}
+
+/** One training of both arms: in progress, or its results. */
+export interface Training {
+  /** File of the model that is trained. */
+  readonly model: NamedFile | undefined;
+  readonly choice: FinetuneChoice;
+  readonly provider: ProviderEvent | null;
+  readonly step: StepEvent;
+  /** Epochs of both arms, in the order in which they ended. */
+  readonly epochs: readonly FinetuneEpoch[];
+  readonly ended: 'no' | 'done' | 'stopped' | 'failed';
+  readonly result: FinetunedModel | null;
+}
+
+/** Place of a problem in the room: beside its cause. */
+export type FinetunePlace = 'samples' | 'train' | 'export';
+
+export interface FinetuneState {
+  readonly samples: GivenSamples | null;
+  readonly settings: Settings;
+  readonly training: Training | null;
+  readonly problems: Readonly<Partial<Record<FinetunePlace, Problem>>>;
+  /** Text for screen readers. */
+  readonly announcement: string;
+}
+
+export const FINETUNE_START: FinetuneState = {
+  samples: null,
+  settings: {
+    ...{ epochs: 6, batch: 64, rate: '0.001', flip: false, repair: true, provider: 'webgpu' },
+    ...{ mean: '0, 0, 0', std: '1, 1, 1' },
+  },
+  training: null,
+  problems: {},
+  announcement: '',
+};
+
+export type FinetuneAction =
+  | { readonly kind: 'samples'; readonly samples: GivenSamples }
+  | { readonly kind: 'arrays'; readonly file: NamedFile; readonly arrays: readonly ArrayInfo[] }
+  | { readonly kind: 'labels'; readonly labels: string }
+  | { readonly kind: 'test'; readonly test: NamedFile | null }
+  | { readonly kind: 'settings'; readonly change: Partial<Settings> }
+  | {
+      readonly kind: 'train';
+      readonly model: NamedFile | undefined;
+      readonly choice: FinetuneChoice;
+      readonly resume: boolean;
+    }
+  | { readonly kind: 'event'; readonly event: FinetuneEvent }
+  | { readonly kind: 'end'; readonly ended: Exclude<Training['ended'], 'no' | 'done'> }
+  | { readonly kind: 'result'; readonly result: FinetunedModel }
+  | { readonly kind: 'problem'; readonly place: FinetunePlace; readonly problem: Problem }
+  | { readonly kind: 'solved'; readonly place: FinetunePlace }
+  | { readonly kind: 'model'; readonly model: NamedFile | undefined };
+
+const READY: StepEvent = { kind: 'step', text: 'Getting ready', share: 0, secondsLeft: undefined };
+
+export function reduceFinetune(state: FinetuneState, action: FinetuneAction): FinetuneState {
+  const solved = (place: FinetunePlace) => ({ ...state.problems, [place]: undefined });
+  switch (action.kind) {
+    case 'samples':
+      return { ...state, samples: action.samples, problems: {}, announcement: 'The samples are chosen.' };
+    case 'arrays':
+      if (state.samples?.kind !== 'npz' || state.samples.file !== action.file) return state;
+      return {
+        ...state,
+        samples: { ...state.samples, arrays: action.arrays, labels: likelyLabels(action.arrays) },
+        announcement: `${action.file.name} has ${action.arrays.length} arrays.`,
+      };
+    case 'labels':
+      if (state.samples?.kind !== 'npz') return state;
+      return { ...state, samples: { ...state.samples, labels: action.labels }, problems: solved('train') };
+    case 'test':
+      if (state.samples?.kind !== 'npz') return state;
+      return { ...state, samples: { ...state.samples, test: action.test }, problems: solved('train') };
+    case 'settings':
+      return { ...state, settings: { ...state.settings, ...action.change }, problems: solved('train') };
+    case 'train': {
+      const epochs = action.resume ? (state.training?.epochs ?? []) : [];
+      const training = {
+        model: action.model,
+        choice: action.choice,
+        provider: null,
+        step: READY,
+        epochs,
+        ended: 'no',
+        result: null,
+      } as const;
+      return { ...state, training, problems: {}, announcement: 'The training starts.' };
+    }
+    case 'event':
+      return withEvent(state, action.event);
+    case 'end': {
+      if (state.training === null) return state;
+      const announcement = action.ended === 'stopped' ? 'Stopped.' : 'The training failed.';
+      return { ...state, training: { ...state.training, ended: action.ended }, announcement };
+    }
+    case 'result': {
+      if (state.training === null) return state;
+      const training = { ...state.training, ended: 'done', result: action.result } as const;
+      return { ...state, training, announcement: action.result.report.conclusion };
+    }
+    case 'problem':
+      return { ...state, problems: { ...state.problems, [action.place]: action.problem } };
+    case 'solved':
+      return { ...state, problems: solved(action.place) };
+    case 'model': // results belong to their model
+      if (state.training === null || state.training.model === action.model) return state;
+      return { ...state, training: null, problems: {} };
+  }
+}
+
+function withEvent(state: FinetuneState, event: FinetuneEvent): FinetuneState {
+  const { training } = state;
+  if (training === null || training.ended !== 'no') return state;
+  if (event.kind === 'provider') return { ...state, training: { ...training, provider: event } };
+  if (event.kind === 'step') return { ...state, training: { ...training, step: event } };
+  const { kind: _, ...epoch } = event;
+  const epochs = [...training.epochs, epoch];
+  return { ...state, training: { ...training, epochs }, announcement: epochText(epoch) };
+}
+
+/** Describes an epoch for screen readers. */
+function epochText({ arm, epoch }: FinetuneEpoch): string {
+  const { accuracy } = epoch.validation ?? epoch;
+  const score = accuracy === null ? `loss ${epoch.loss.toPrecision(3)}` : `${(100 * accuracy).toFixed(1)} %`;
+  return `${arm === 'swapped' ? 'Swapped' : 'Original'}, epoch ${epoch.epoch}: ${score}`;
+}
+
+const LABEL_NAMES = /^(y|labels?|targets?|class(es)?)([_-]?(train|test))?$/i;
+
+/** Returns the array that probably has the labels: by its name, else the only array with one axis; empty if neither exists. */
+export function likelyLabels(arrays: readonly ArrayInfo[]): string {
+  const named = arrays.find(({ name }) => LABEL_NAMES.test(name));
+  const [flat, ...others] = arrays.filter(({ dims }) => dims.length === 1);
+  return named?.name ?? (flat !== undefined && others.length === 0 && arrays.length > 1 ? flat.name : '');
+}

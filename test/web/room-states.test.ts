@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+import { classNumbers } from '../../src/data/class-folders.js';
+import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import type { Provider } from '../../src/providers/provider.js';
+import { compareSteps } from '../../src/web/workbench/engine/compare-steps.js';
+import type { FinetuneChoice, FinetuneEvent } from '../../src/web/workbench/room-protocol.js';
+import { COMPARE_START, compareChoice, reduceCompare } from '../../src/web/workbench/rooms/compare-state.js';
+import { sortFiles } from '../../src/web/workbench/rooms/finetune-files.js';
+import {
+  FINETUNE_START,
+  likelyLabels,
+  reduceFinetune,
+} from '../../src/web/workbench/rooms/finetune-state.js';
+import { classified, classifier, FEATURES } from '../support/classified.js';
+
+const file = (name: string) => ({ name, blob: new Blob() });
+
+test('dropped files are sorted into model, arrays and images', () => {
+  const all = ['a.onnx', 'w.data', 'train.npz', 'test.npz', '.DS_Store'].map(file);
+  expect(sortFiles(all)).toMatchObject({
+    model: [{ name: 'a.onnx' }, { name: 'w.data' }],
+    train: { name: 'train.npz' },
+    test: { name: 'test.npz' },
+    images: [],
+  });
+  expect(sortFiles([file('x/cat/1.jpg'), file('x/dog/2.PNG')])).toMatchObject({
+    model: [],
+    images: { length: 2 },
+  });
+  for (const names of [
+    ['a.npz', 'b.npz'],
+    ['a.npz', 'c/1.png'],
+    ['a.npz', 'b.npy', 'test.npz'],
+  ])
+    expect(sortFiles(names.map(file))).toMatchObject({ problem: { fix: expect.any(String) } });
+});
+
+test('labels are found by their name, or as the only array with one axis', () => {
+  const array = (name: string, ...dims: number[]) => ({ name, elemType: 'f32', dims });
+  expect(likelyLabels([array('x', 9, 2), array('weights', 9), array('y_train', 9)])).toBe('y_train');
+  expect(likelyLabels([array('x', 9, 2), array('kind', 9)])).toBe('kind');
+  expect(likelyLabels([array('x', 9, 2), array('a', 9), array('b', 9)])).toBe('');
+  expect(likelyLabels([array('x', 9)])).toBe('');
+});
+
+test('folders with whole numbers as names keep them as classes', () => {
+  expect([...classNumbers(['dog', 'cat', 'dog'])]).toEqual([['cat', 0], ['dog', 1]]); // biome-ignore format: pairs
+  expect([...classNumbers(['7', '3', '10'])].sort()).toEqual([['10', 10], ['3', 3], ['7', 7]]); // biome-ignore format: pairs
+});
+
+describe('events of a training', () => {
+  const model = file('a.onnx');
+  const choice: FinetuneChoice = {
+    input: { kind: 'bundled' },
+    swap: { form: 'exp', beta: 1, leaky: 'mish', sites: [0] },
+    ...{ epochs: 3, rate: 0.1, batch: 8, flip: false, repair: false, provider: 'wasm' },
+  };
+  const started = reduceFinetune(FINETUNE_START, { kind: 'train', model, choice, resume: false });
+  const epoch = (number: number): FinetuneEvent => ({
+    ...{ kind: 'epoch', arm: 'swapped', seed: 0, before: null },
+    epoch: { epoch: number, loss: 1, accuracy: 0.5, validation: null, rate: 0.1, seconds: 1 },
+  });
+  const withEvent = (state: typeof started, event: FinetuneEvent) =>
+    reduceFinetune(state, { kind: 'event', event });
+
+  test('after a stop no event changes the training, and going on keeps its epochs', () => {
+    const one = withEvent(started, epoch(1));
+    const stopped = reduceFinetune(one, { kind: 'end', ended: 'stopped' });
+    expect(withEvent(stopped, epoch(2))).toBe(stopped);
+    const resumed = reduceFinetune(stopped, { kind: 'train', model, choice, resume: true });
+    expect(withEvent(resumed, epoch(2)).training?.epochs.map((each) => each.epoch.epoch)).toEqual([1, 2]);
+    expect(reduceFinetune(stopped, { kind: 'train', model, choice, resume: false }).training?.epochs).toEqual(
+      [],
+    );
+  });
+
+  test('another model removes the results, the same model does not', () => {
+    expect(reduceFinetune(started, { kind: 'model', model }).training).not.toBeNull();
+    expect(reduceFinetune(started, { kind: 'model', model: file('b.onnx') }).training).toBeNull();
+  });
+
+  test('an epoch of a comparison that comes again replaces the earlier one', () => {
+    const epochOf = (number: number, loss: number) => ({
+      ...({ kind: 'epoch', activation: 'mish' } as const),
+      epoch: { epoch: number, loss, accuracy: null, test: null, rate: 0.1, seconds: 1 },
+    });
+    let state = reduceCompare(COMPARE_START, {
+      ...{ kind: 'start', resume: false, choice: compareChoice(COMPARE_START.settings) },
+    });
+    for (const event of [epochOf(1, 3), epochOf(2, 2), epochOf(1, 3), epochOf(2, 1)])
+      state = reduceCompare(state, { kind: 'event', event });
+    expect(state.comparison?.epochs.mish?.map(({ loss }) => loss)).toEqual([3, 1]);
+  });
+});
+
+describe('a provider trains only if its first losses are the reference’s', async () => {
+  const cpu = nodeProvider('cpu');
+  /** The CPU, with every output scaled. */
+  const scaled = (factor: number): Provider => ({
+    ...cpu,
+    name: 'webgpu',
+    async open(model, options) {
+      const { runInto: _, ...session } = await cpu.open(model, options);
+      return {
+        ...session,
+        async run(feeds) {
+          const outputs = await session.run(feeds);
+          return Object.fromEntries(
+            Object.entries(outputs).map(([name, tensor]) => {
+              const { data } = tensor;
+              return [
+                name,
+                data instanceof Float32Array ? { ...tensor, data: data.map((one) => one * factor) } : tensor,
+              ];
+            }),
+          );
+        },
+      };
+    },
+  });
+  const { x, labels } = classified(64);
+  const data = labelledArrays({ x }, labels, [{ name: 'x', elemType: 'f32', dims: ['N', FEATURES] }]);
+  const training = { model: await modelFromBytes(classifier()), data, settings: { batch: 16, rate: 0.01 } };
+
+  test('equal losses are accepted', async () => {
+    await compareSteps(training, scaled(1), cpu);
+  });
+
+  test('other losses are refused', async () => {
+    await expect(compareSteps(training, scaled(1.01), cpu)).rejects.toMatchObject({
+      code: 'run-failed',
+      what: expect.stringContaining('webgpu'),
+    });
+  });
+});
