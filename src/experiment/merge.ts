@@ -13,6 +13,15 @@ export interface NamedReport {
 /**
  * Merges reports of one experiment; their order does not matter. A run that several reports have counts once. Throws `bad-usage` for
  * reports of different experiments, and for a run with different results.
+ *
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { mergeExperiments, parseExperimentReport } from 'onnx-mish/experiment';
+ *
+ * const names = ['result.1-of-2.json', 'result.2-of-2.json'];
+ * const read = async (name: string) => parseExperimentReport(JSON.parse(await readFile(name, 'utf8')), name);
+ * const parts = await Promise.all(names.map(async (name) => ({ name, report: await read(name) })));
+ * console.log(mergeExperiments(parts).conclusion);
  */
 export function mergeExperiments(given: readonly NamedReport[]): ExperimentReport {
   const [first, ...others] = given.toSorted((a, b) =>

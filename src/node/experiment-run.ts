@@ -20,7 +20,8 @@ export interface ExperimentHooks {
  * used, and `aborted`.
  *
  * @example
- * import { experiment, labelledArrays } from 'onnx-mish/experiment';
+ * import { experiment } from 'onnx-mish/experiment';
+ * import { labelledArrays } from 'onnx-mish/finetune';
  *
  * const images = { elemType: 'f32', dims: [256, 1, 28, 28], data: new Float32Array(256 * 784) };
  * const labels = Array.from({ length: 256 }, (_, index) => index % 10);

@@ -13,5 +13,4 @@ export {
   parseExperimentReport,
 } from '../experiment/report-schema.js';
 export type { ExperimentEvent } from '../experiment/run-experiment.js';
-export { labelledArrays } from '../finetune/labelled-arrays.js';
 export { type ExperimentHooks, experiment } from './experiment-run.js';
