@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
 import { abscissae, curves, shareThatBends } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { readFeed, shapeProblem } from '../../src/web/workbench/page/shapes.js';
@@ -85,4 +86,5 @@ test('the density adds up to the share of inputs inside the chart', () => {
   expect(density.reduce((sum, value) => sum + value * step, 0)).toBeCloseTo(1, 1);
   expect(shareThatBends(histogram, 1)).toBe(1);
   expect(shareThatBends(histogram, 100)).toBe(0);
+  expect(shareThatBends(histogram, MAX_CURVED_INPUT / 0.5)).toBe(9 / 20); // the bins around 0, whose middles are ±0.25
 });

@@ -118,8 +118,10 @@ describe('Fine-tune', () => {
     await button(page, 'Stop').click();
     await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
     await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
-    expect(await button(page, 'Go on').isEnabled()).toBe(false);
+    await page.keyboard.press('Tab');
+    await expect.poll(() => button(page, 'Go on').isEnabled()).toBe(false);
     await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
+    await page.keyboard.press('Tab');
     await button(page, 'Go on').click();
     const resumed = await train();
     await trainButton(page).click();

@@ -1,4 +1,5 @@
 // Calculates the curves at the top of the page: Mish, its derivative, and the activations it replaces.
+import { MAX_CURVED_INPUT } from '../../../metrics/curved-share.js';
 import { leakyRelu, mish, mishDerivative, mixture, relu, swish } from '../../../mish/reference.js';
 import type { SiteHistogram } from '../protocol.js';
 
@@ -67,14 +68,9 @@ function densityAt(x: number, histogram: SiteHistogram): number {
   return count / total(histogram) / width;
 }
 
-/**
- * Returns the share of inputs with |βx| < 6, where Mish differs from ReLU by more than 1 % of the largest difference.
- */
+/** Returns the curved share: the share of inputs with |βx| < 4, by the middle of their bins. */
 export function shareThatBends(histogram: SiteHistogram, beta: number): number {
   const { from, width, counts } = histogram;
-  const inside = counts.filter((_, bin) => Math.abs(from + width * (bin + 0.5)) * beta < BEND);
+  const inside = counts.filter((_, bin) => Math.abs(from + width * (bin + 0.5)) * beta < MAX_CURVED_INPUT);
   return inside.reduce((sum, count) => sum + count, 0) / total(histogram);
 }
-
-/** Bound on |βx|: mish(−6) is −0.0149, and 6 − mish(6) is 7e-5. */
-const BEND = 6;

@@ -2,6 +2,7 @@
 import { HANDED_PATH, type Handed, type NamedFile } from '../protocol.js';
 import type { Asker } from './asker.js';
 import { bench } from './bench.js';
+import { type BundledModel, fetchBundled } from './bundled-models.js';
 import { modelAmong } from './files.js';
 import { choiceOf, type Files } from './state.js';
 
@@ -10,6 +11,8 @@ export interface ModelActions {
   give(files: readonly NamedFile[]): Promise<void>;
   /** Opens the model that `onnx-mish ui` was started with. */
   takeHanded(): Promise<void>;
+  /** Opens a model that the page brings along. */
+  takeBundled(name: BundledModel): Promise<void>;
   /** Swaps the chosen sites, and returns whether that succeeded. */
   swap(): Promise<boolean>;
 }
@@ -52,6 +55,13 @@ export function modelActions(asker: Asker): ModelActions {
           what,
           fix: 'Start `onnx-mish ui model.onnx` again, or choose the file here',
         });
+      }
+    },
+    async takeBundled(name) {
+      try {
+        await open({ model: await fetchBundled(name), external: [] });
+      } catch {
+        fail('open', { code: 'io', what: `${name} could not be loaded`, fix: 'Reload the page' });
       }
     },
     async swap() {

@@ -1,8 +1,11 @@
 import { inWords } from '../../../base/in-words.js';
+import { BUNDLED_MODELS, type BundledModel } from './bundled-models.js';
 import { useDroppedFiles } from './dropped-files.js';
 import { named } from './files.js';
 import { PROVIDER_NAMES, ProblemNote } from './parts.js';
 import type { RoomProps } from './room-props.js';
+
+const PAPER = 'https://arxiv.org/abs/1908.08681';
 
 /** Shows the file input; files can be dropped anywhere on the page. */
 export function OpenSection({ state, actions, active }: RoomProps) {
@@ -14,7 +17,9 @@ export function OpenSection({ state, actions, active }: RoomProps) {
       {state.model === null && (
         <p class="lead">
           Open a trained ONNX model, put Mish where ReLU or LeakyReLU is, and see how far its outputs move and
-          how long it takes, on this browser’s {inWords(Object.values(PROVIDER_NAMES))}.
+          how long it takes, on this browser’s {inWords(Object.values(PROVIDER_NAMES))}. Mish is smooth where
+          ReLU has a kink, and <a href={PAPER}>its paper</a> found networks that train to a higher accuracy
+          with it; whether yours does is for you to measure.
         </p>
       )}
       <label class={over ? 'drop over' : 'drop'}>
@@ -36,6 +41,21 @@ export function OpenSection({ state, actions, active }: RoomProps) {
             : 'an .onnx file, with its external data files if it has any'}
         </span>
       </label>
+      {state.model === null && (
+        <div class="bar">
+          <span class="quiet">Or begin with one of ours:</span>
+          {(Object.keys(BUNDLED_MODELS) as BundledModel[]).map((name) => (
+            <button
+              key={name}
+              type="button"
+              disabled={state.opening !== null}
+              onClick={() => actions.takeBundled(name)}
+            >
+              {BUNDLED_MODELS[name]}
+            </button>
+          ))}
+        </div>
+      )}
       <ProblemNote problem={state.problems.open} />
     </section>
   );

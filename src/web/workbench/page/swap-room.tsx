@@ -10,6 +10,7 @@ import { SwapSection } from './swap-section.js';
 /** Shows the model, its sites, the swap, and both models side by side. */
 export function SwapRoom({ active, ...parts }: RoomProps) {
   const { model } = parts.state;
+  const hasSites = model !== null && model.inspection.sites.length > 0;
   return (
     <main class={model === null ? 'empty' : 'filled'} hidden={!active}>
       <div class="hero">
@@ -18,15 +19,17 @@ export function SwapRoom({ active, ...parts }: RoomProps) {
           <OpenSection {...parts} active={active} />
           {model !== null && <ModelSection {...parts} model={model} />}
         </div>
-        <CurveSection {...parts} />
+        {(model === null || hasSites) && <CurveSection {...parts} />}
       </div>
       {model !== null && (
         <>
           <SitesSection {...parts} model={model} />
-          <div class="pair">
-            <SwapSection {...parts} model={model} />
-            <RunSection {...parts} model={model} />
-          </div>
+          {hasSites && (
+            <div class="pair">
+              <SwapSection {...parts} model={model} />
+              <RunSection {...parts} model={model} />
+            </div>
+          )}
           <ResultsSection {...parts} />
         </>
       )}
