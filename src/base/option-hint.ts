@@ -24,6 +24,7 @@ export type OptionName =
   | 'output'
   // samples
   | 'data'
+  | 'dataLayout'
   | 'dims'
   | 'images'
   | 'labels'
@@ -32,6 +33,7 @@ export type OptionName =
   | 'mean'
   | 'resize'
   | 'samples'
+  | 'scale'
   | 'seed'
   | 'shapes'
   | 'size'

@@ -6,6 +6,7 @@ import { notAFile, onFile } from '../files/file-error.js';
 import { openModel } from '../files/model-file.js';
 import { readText } from '../files/read-stream.js';
 import { writeModel, writeText } from '../files/write-model.js';
+import { costOf } from '../mish/costs.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { scan } from '../onnx/scan.js';
@@ -17,6 +18,8 @@ export interface CachedModel {
   readonly path: string;
   /** External data files; these are the original's files, not copies. */
   readonly data: readonly DataFile[];
+  /** What a new swap costs on CPUs, in words; undefined for a model that was in the cache. */
+  readonly cost?: string | undefined;
   /** Warning for the user of the bundler. */
   readonly warning: string | undefined;
 }
@@ -65,7 +68,7 @@ export async function swapToCache(
     const entry: Entry = { ...(await summaryOf(model)), unchanged: whyUnchanged(report) };
     await writeText(note, JSON.stringify(entry), true);
     await removeUnused(cache);
-    return { path: model, data, warning: warningOf(path, entry) };
+    return { path: model, data, cost: costOf(report), warning: warningOf(path, entry) };
   } finally {
     await file.close();
   }

@@ -2,9 +2,12 @@ import { OnnxMishError } from '../base/error.js';
 import { lazyArray } from '../base/lazy-array.js';
 import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
-import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import type { Dataset } from './dataset.js';
+import type { Layout } from './images.js';
+import { type Classes, labelClasses } from './label-classes.js';
+import { otherLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /**
@@ -26,7 +29,7 @@ import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.j
 export function sampledFeeds(
   arrays: Readonly<Record<string, Tensor>>,
   inputs: readonly ValueInfo[],
-  options: ShapeOptions & { readonly labels?: string | undefined },
+  options: ShapeOptions & SampleOptions & { readonly labels?: string | undefined },
 ): Dataset {
   const { labels } = options;
   checkShapes(inputs, options);
@@ -36,7 +39,7 @@ export function sampledFeeds(
     const array =
       ownProperty(arrays, input.name) ??
       (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
-    if (array !== undefined) return array;
+    if (array !== undefined) return preparedSamples(input, array, options);
     throw new OnnxMishError('bad-data', `input '${input.name}' has no array`, {
       fix: `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
     });
@@ -64,7 +67,9 @@ export function sampledFeeds(
   void feeds[0]; // throws for samples of a wrong type
   const samples = runs * leading.batch;
   if (labels === undefined) return { source: 'npz', feeds, samples };
-  return { source: 'npz', feeds, samples, labels: classes(arrays, labels, leading).slice(0, samples) };
+  const { numbers, oneHot } = classes(arrays, labels, leading);
+  const notes = oneHot ? [`the labels '${labels}' are one-hot: the position of the 1 is the class`] : [];
+  return { source: 'npz', feeds, samples, notes, labels: numbers.slice(0, samples) };
 }
 
 /** The samples of one input, cut into runs. */
@@ -95,6 +100,8 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
       { fix: 'Make the first axis count samples, and the others equal the input’s' },
     );
   }
+  const layout = given === undefined ? otherLayout(input, array.dims) : undefined;
+  if (layout !== undefined) throw otherAxes(input, array, layout);
   resolveShape(input, { shapes: { [name]: dims } }); // throws if the shape does not fit
   const length = elementCount(dims);
   const runs = Math.floor(count / Math.max(1, batch));
@@ -115,18 +122,27 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
   };
 }
 
+function otherAxes({ name, dims }: ValueInfo, array: Tensor, layout: Layout): OnnxMishError {
+  const place = layout === 'nhwc' ? 'last' : 'first';
+  return new OnnxMishError(
+    'bad-data',
+    `the samples for input '${name}' have their channels ${place}: they are [${array.dims}], and the input is [${dims}]`,
+    { fix: 'Have them transposed', option: { dataLayout: layout } },
+  );
+}
+
 function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dims }: ShapeOptions): number {
   const [dim] = input.dims;
   if (given !== undefined) return given[0] ?? 1;
   return typeof dim === 'number' && dim >= 0 ? dim : dim === undefined ? 1 : (sizeOf(dim, dims) ?? 1);
 }
 
-/** Returns the labels: integers, one per sample. */
+/** Returns the class of each sample. */
 function classes(
   arrays: Readonly<Record<string, Tensor>>,
   name: string,
   { count, name: input }: Cut,
-): number[] {
+): Classes {
   const array = ownProperty(arrays, name);
   const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { fix });
   if (array === undefined) {
@@ -135,17 +151,10 @@ function classes(
       `The arrays are ${Object.keys(arrays).join(', ')}`,
     );
   }
-  const numbers = Array.from(toNumbers(array) ?? []);
-  const [, ...inner] = array.dims;
-  if (array.dims.length === 0 || elementCount(inner) !== 1 || !numbers.every(Number.isInteger)) {
-    throw bad(
-      `the labels '${name}' are ${array.elemType} [${array.dims}]`,
-      'Give one class number for each sample; for one-hot labels, y.argmax(axis=1)',
-    );
-  }
-  if (numbers.length === count) return numbers;
+  const found = labelClasses(array, name);
+  if (found.numbers.length === count) return found;
   throw bad(
-    `'${name}' has ${numbers.length} labels for ${count} samples of '${input}'`,
+    `'${name}' has ${found.numbers.length} labels for ${count} samples of '${input}'`,
     'Give one label for each sample',
   );
 }

@@ -22,8 +22,8 @@ export function imageSamples(
 ): Samples {
   const input = imageInput(inputs, options);
   const values = valuesOf(input, options);
-  const { name, elemType, layout, width, height } = input;
-  const dims = layout === 'nchw' ? [3, height, width] : [height, width, 3];
+  const { name, elemType, layout, depth, width, height } = input;
+  const dims = layout === 'nchw' ? [depth, height, width] : [height, width, depth];
   const length = elementCount(dims);
   const kept = new Map<number, Pixels>();
   const decode = async (index: number) => {
@@ -34,7 +34,7 @@ export function imageSamples(
     return pixels;
   };
   return {
-    count: source.labels.length,
+    count: source.count ?? source.labels?.length ?? 0,
     inputs: { [name]: { elemType, dims } },
     async read(indices: ArrayLike<number>, batch: Tensors) {
       const into = batch[name]?.data as Float32Array; // every type of image input holds numbers

@@ -24,8 +24,10 @@ export interface Box {
 
 /** Images that are decoded on access. */
 export interface ImageSource {
-  /** Class of each image. */
-  readonly labels: readonly number[];
+  /** Class of each image; undefined without classes. */
+  readonly labels?: readonly number[] | undefined;
+  /** Number of images; default: that of the labels. */
+  readonly count?: number | undefined;
   /** Decodes an image. Throws `bad-data` or `io` if the image cannot be read. */
   decode(index: number, box: Box): Promise<Pixels>;
 }
@@ -57,6 +59,8 @@ export interface ImageInput {
   readonly name: string;
   readonly elemType: string;
   readonly layout: Layout;
+  /** Number of channels: 3, or 1 for grey images. */
+  readonly depth: number;
   readonly batch: number;
   readonly width: number;
   readonly height: number;
@@ -89,7 +93,8 @@ export function imageFeeds(
 ): Dataset<LazyFeeds> {
   const input = imageInput(inputs, options);
   const values = valuesOf(input, options);
-  const picks = evenly(source.labels.length, options.limit);
+  const { labels } = source;
+  const picks = evenly(source.count ?? labels?.length ?? 0, options.limit);
   const { batch, width, height } = input;
   const box: Box = { width, height, resize: options.resize };
   const least = Math.max(width, height);
@@ -122,7 +127,7 @@ export function imageFeeds(
     source: 'images',
     feeds: { length: runs, [Symbol.asyncIterator]: batches },
     samples: picks.length,
-    labels: picks.map((index) => source.labels[index] ?? 0),
+    ...(labels === undefined ? {} : { labels: picks.map((index) => labels[index] ?? 0) }),
   };
 }
 
@@ -158,9 +163,9 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
   const [first, ...inner] = dims.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : undefined));
   const layout = options.layout ?? guessLayout(inner, shown);
   const [depth, height, width] = layout === 'nchw' ? inner : [inner[2], inner[0], inner[1]];
-  if (depth !== undefined && depth !== 3) {
+  if (depth !== undefined && depth !== 3 && depth !== 1) {
     throw bad(
-      `${shown} takes ${depth} channels as ${layout}, and images have 3`,
+      `${shown} takes ${depth} channels as ${layout}, and images have 3, or 1 in grey`,
       'Check the layout, or give arrays',
       { layout: null, data: null },
     );
@@ -169,6 +174,7 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
     name,
     elemType,
     layout,
+    depth: depth ?? 3,
     batch: Math.max(1, first ?? 1),
     width: side(width, 'wide'),
     height: side(height, 'high'),
@@ -189,12 +195,14 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
   }
 }
 
-/** Returns the position of the channel axis, if only one axis has length 3. */
+/** Returns the position of the channel axis, if only one axis has length 3, or else only one has length 1. */
 function guessLayout([second, , fourth]: readonly (number | undefined)[], shown: string): Layout {
   if (second === 3 && fourth !== 3) return 'nchw';
   if (fourth === 3 && second !== 3) return 'nhwc';
+  if (second === 1 && fourth !== undefined && fourth > 3) return 'nchw';
+  if (fourth === 1 && second !== undefined && second > 3) return 'nhwc';
   if (second !== 3 && second !== undefined && fourth !== undefined) {
-    throw bad(`${shown} has no dimension of 3 for the channels`, 'Give arrays', { data: null });
+    throw bad(`${shown} has no dimension of 3 or 1 for the channels`, 'Give arrays', { data: null });
   }
   throw bad(`${shown} does not say which dimension is the channels`, 'Say so: nchw or nhwc', {
     layout: null,
@@ -230,13 +238,22 @@ export function valuesOf(
 /** Returns a batch of images as a tensor; `values` are the tables of `valuesOf`. */
 export function imageTensor(
   images: readonly Pixels[],
-  { elemType, layout, width, height }: ImageInput,
+  { elemType, layout, depth, width, height }: ImageInput,
   values: readonly TypedArray[],
   channels: 'rgb' | 'bgr' = 'rgb',
 ): Tensor {
   const area = width * height;
-  const dims = layout === 'nchw' ? [images.length, 3, height, width] : [images.length, height, width, 3];
+  const dims =
+    layout === 'nchw' ? [images.length, depth, height, width] : [images.length, height, width, depth];
   const data = arrayFor(elemType, elementCount(dims)) as Float32Array; // every type in TYPES holds numbers
+  if (depth === 1) {
+    const [table] = values;
+    let at = 0;
+    for (const { data: pixels } of images) {
+      for (let from = 0; from < area * 3; from += 3) data[at++] = table?.[greyOf(pixels, from)] as number;
+    }
+    return { elemType, dims, data };
+  }
   // Distance in the tensor between channels of a pixel, and between pixels.
   const [between, next] = layout === 'nchw' ? [area, 1] : [1, 3];
   for (const [index, { data: pixels }] of images.entries()) {
@@ -248,6 +265,12 @@ export function imageTensor(
     }
   }
   return { elemType, dims, data };
+}
+
+/** Returns the grey of a pixel by ITU-R 601, as PIL's mode L. */
+function greyOf(pixels: Uint8Array, at: number): number {
+  const [red, green, blue] = [pixels[at] ?? 0, pixels[at + 1] ?? 0, pixels[at + 2] ?? 0];
+  return (red * 19_595 + green * 38_470 + blue * 7471 + 2 ** 15) >> 16; // the integers of PIL
 }
 
 /**

@@ -31,6 +31,13 @@ const MOST_PIXELS = 2 ** 28;
  * console.log(classes.length, images[0]?.path, images[0]?.label);
  */
 export async function listImages(folder: string): Promise<ImageFolder> {
+  const found = await readFolder(folder);
+  if (found.images.length > 0) return found;
+  throw noImages(folder);
+}
+
+/** Lists the images in the subfolders of a folder. */
+async function readFolder(folder: string): Promise<ImageFolder> {
   const classes: string[] = [];
   for (const name of (await onFile(folder, () => readdir(folder))).sort()) {
     if (name.startsWith('.')) continue;
@@ -50,11 +57,16 @@ export async function listImages(folder: string): Promise<ImageFolder> {
         .map((file) => ({ path: join(path, file), label })),
     );
   }
-  if (images.length > 0) return { classes, images };
-  throw new OnnxMishError('bad-data', 'its subfolders contain no images', {
-    where: folder,
-    fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
-  });
+/** Lists the images of a folder as `listImages` does; without images in subfolders, those in the folder, without labels. */
+export async function listSamples(
+  folder: string,
+): Promise<readonly { readonly path: string; readonly label?: number }[]> {
+  const { images } = await readFolder(folder);
+  if (images.length > 0) return images;
+  const names = await onFile(folder, () => readdir(folder));
+  const plain = names.filter(isImage).sort();
+  if (plain.length === 0) throw noImages(folder);
+  return plain.map((name) => ({ path: join(folder, name) }));
 }
 
 /** Image as bytes: red, green and blue of each pixel, row by row. */

@@ -1,5 +1,6 @@
 import type { OptionHint } from '../base/option-hint.js';
 import type { OnnxDocument } from '../onnx/document.js';
+import type { Spliced } from '../onnx/spliced.js';
 import type { Tensors } from './tensor.js';
 import { WEB_PROVIDERS } from './web-providers.js';
 
@@ -149,7 +150,7 @@ export interface Unsupported {
 
 /** Model rewritten to avoid a provider's bugs; it computes the same function. */
 export interface Cure {
-  readonly model: Uint8Array;
+  readonly model: Spliced;
   /** Name of the rewriting, as a noun. */
   readonly name: string;
   /** Function and options that write the model. */

@@ -22,7 +22,9 @@ export async function triedCure(
     if (cure === undefined) return undefined;
     const wanted = await runOn(cpu, model.file, feeds, session);
     const shapes = { inputs: dimsOf(feeds), outputs: dimsOf(wanted) };
-    const given = await runOn(provider, cure.model, feeds, { ...session, shapes });
+    const given = await model.withEdited(cure.model, (copy) =>
+      runOn(provider, copy, feeds, { ...session, shapes }),
+    );
     if (!isWithin(wanted, given, limit)) return undefined;
     return { text: `${cure.name} makes it right: tried on these samples`, option: cure.option };
   } catch (error) {

@@ -2,6 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
+import { scaleDoubt } from '../data/scale-doubt.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
 import { conclusionOf } from './conclusion.js';
@@ -27,6 +28,7 @@ export async function validateModels(options: ValidationOptions): Promise<Report
   try {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
+    const doubt = await scaleDoubt(dataset.feeds, (feeds) => baseline.original.run(feeds));
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;
     // The CPU comes first, to time its first run: later its sessions also run as the others' reference.
@@ -51,8 +53,8 @@ export async function validateModels(options: ValidationOptions): Promise<Report
       models: { original: original.info, swapped: swapped.info },
       data,
       providers,
-      notes: [...(dataset.notes ?? []), ...notesOnThresholds(thresholds)],
-      noteOptions: dataset.noteOptions,
+      notes: [...(dataset.notes ?? []), ...(doubt ? [doubt.text] : []), ...notesOnThresholds(thresholds)],
+      noteOptions: doubt ? { ...dataset.noteOptions, [doubt.text]: doubt.option ?? {} } : dataset.noteOptions,
       layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
       verdicts,
       conclusion: conclusionOf({ data, providers }),

@@ -162,8 +162,8 @@ test.each([
   [{ swop: {} }, "the key 'swop' does not exist (did you mean 'swap'?)"],
   [{ swap: { 'out-dir': 'x' } }, "the key 'swap.out-dir' does not exist (did you mean 'swap.outDir'?)"],
   [
-    { swap: { quite: 1, different: 2 } },
-    "the key 'swap.quite' does not exist; the key 'swap.different' does not exist",
+    { swap: { quasi: 1, different: 2 } },
+    "the key 'swap.quasi' does not exist; the key 'swap.different' does not exist",
   ],
   [{ swap: { form: 'tanh' } }, 'swap.form has to be one of softplus, exp, native'],
   [{ swap: { form: 'exp', target: 'cpu' } }, 'swap.target and form exclude each other'],

@@ -5,6 +5,7 @@ import { parseReport } from '../../src/validate/report-schema.js';
 import { cli, cliJson } from '../support/cli.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';
+import { modelPath } from '../support/workbench-page.js';
 
 /** The mean of each channel: its class is the brightest, 0 for the first channel. */
 const BRIGHTEST = model({
@@ -104,4 +105,27 @@ describe('what goes wrong', () => {
     expect(stderr).toMatch(/set.1.20\.jpeg: this image cannot be used/);
     expect(code).toBe(2);
   });
+});
+
+test('images without subfolders are samples without labels, also of a model with one channel', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('photos'));
+  for (let index = 0; index < 12; index++) {
+    const background = { r: 20 * index, g: 90, b: 7 * index };
+    const image = sharp({ create: { width: 30 + index, height: 28, channels: 3, background } });
+    await folder.write(`photos/${index}.png`, new Uint8Array(await image.png().toBuffer()));
+  }
+  const output = folder.at('out.onnx');
+  const args = [
+    'calibrate',
+    modelPath('lenet5.onnx'),
+    '--images',
+    folder.at('photos'),
+    '--steps',
+    '0',
+    '-o',
+    output,
+  ];
+  const { json } = await cliJson(args);
+  expect(json).toMatchObject({ original: null, samples: { source: 'images', fit: 10 } });
 });

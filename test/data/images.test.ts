@@ -132,6 +132,8 @@ describe('positions', () => {
     [['', '', '', ''], { layout: 'nhwc', size: 8 }, { layout: 'nhwc', width: 8 }],
     [[-1, 3, -1, -1], { size: 8 }, { batch: 1, width: 8 }],
     [[1, 3, 3, 3], { layout: 'nhwc' }, { layout: 'nhwc', width: 3 }],
+    [[1, 1, 28, 24], {}, { layout: 'nchw', depth: 1, width: 24, height: 28 }],
+    [[1, 28, 24, 1], {}, { layout: 'nhwc', depth: 1, width: 24, height: 28 }],
   ])('an input [%s] with %o', (dims, options, expected) => {
     expect(imageInput([input(dims)], options)).toMatchObject(expected);
   });
@@ -143,8 +145,8 @@ describe('errors', () => {
     ['two inputs', [NCHW, { ...NCHW, name: 'y' }], {}, /and this one has 2/],
     ['a vector', [input([1, 10])], {}, /cannot take images/, { data: null }],
     ['integers', [input([1, 3, 4, 5], 'i64')], {}, /cannot take images/],
-    ['one channel', [input([1, 1, 28, 28])], {}, /no dimension of 3/],
-    ['one channel, as said', [input([1, 1, 28, 28])], { layout: 'nchw' }, /takes 1 channels as nchw/],
+    ['two channels', [input([1, 2, 28, 28])], {}, /no dimension of 3/],
+    ['two channels, as said', [input([1, 2, 28, 28])], { layout: 'nchw' }, /takes 2 channels as nchw/],
     [
       'the wrong layout',
       [NCHW],

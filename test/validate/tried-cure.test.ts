@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Spliced } from '../../src/onnx/splice.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
@@ -32,7 +33,8 @@ function provider(given: Tensors | Error, cure?: Provider['cure']): Provider {
 const cpu = {
   open: async () => ({ run: async () => vector(1, -4), close: async () => {} }),
 } as unknown as Provider;
-const cure = async () => ({ model: cured, name: 'this', option: { form: 'exp' } }) as const;
+const remedy = { bytes: async () => cured } as unknown as Spliced;
+const cure = async () => ({ model: remedy, name: 'this', option: { form: 'exp' } }) as const;
 const tried = (one: Provider) => triedCure(one, cpu, model, vector(0), 1e-3, undefined);
 
 test('a remedy that gives the CPU’s outputs is advised', async () => {

@@ -184,17 +184,18 @@ describe('run', () => {
     const runs = () =>
       bench.page.evaluate(async (input) => {
         const { bench, proxy } = globalThis as unknown as InPage;
-        const choice = { providers: ['wasm'], dims: { '*': 1 }, shapes: {}, pairs: 1 } as const;
+        const choice = { providers: ['wasm', 'webgl'], dims: { '*': 1 }, shapes: {}, pairs: 1 } as const;
         const answer = await bench.run(
           { ...choice, input },
           proxy(() => {}),
         );
-        return answer.ok ? answer.value.passed : answer.problem.code;
+        const ran = answer.ok && answer.value.providers.map(({ status }) => status);
+        return answer.ok ? [answer.value.passed, ran] : answer.problem.code;
       }, noise);
     expect(await runs()).toBe('external-data');
     await open('vgg-leaky.onnx', ['vgg-leaky.onnx.data']);
     await swap('exp');
-    expect(await runs()).toBe(true);
+    expect(await runs()).toEqual([true, ['ran', 'ran']]);
   });
 
   test('stop ends a run within a second', async () => {

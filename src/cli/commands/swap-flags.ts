@@ -11,6 +11,7 @@ export type Flags = Omit<SwapOptions, 'plan'> &
   ManyFlags &
   DataFlags & {
     readonly dryRun?: boolean;
+    readonly quiet?: boolean;
     readonly plan?: string;
     readonly keep?: readonly string[];
     readonly samples?: number;

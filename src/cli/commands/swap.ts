@@ -35,6 +35,8 @@ import {
   siteOptions,
 } from '../options/options.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
+import { beQuiet } from '../text/say.js';
+import { COST_NOTE } from '../text/say-cost.js';
 import { grown, integer } from '../text/text.js';
 import type { Flags } from './swap-flags.js';
 
@@ -73,7 +75,8 @@ export function command(): Command {
   moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'))
     .option('--report <file>', 'with --keep: write the result as an HTML file; - is standard output')
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
-    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+    .option('--no-undo', 'leave out the record from which `undo` restores the original')
+    .option('-q, --quiet', 'print no report and no notes, only errors and --json');
   manyOptions(swap);
   return commonOptions(configOptions(dataAccess(swap)))
     .addHelpText('after', HELP)
@@ -131,6 +134,7 @@ async function run(
   given: Omit<Flags, 'beta'> & { beta?: number | 'auto' },
   command: Command,
 ): Promise<void> {
+  if (given.quiet) beQuiet();
   const chosen = chooseModels(models, given, command);
   if ('many' in chosen) {
     refuseForMany({ ...given, 'beta auto': given.beta === 'auto' }, ['keep', 'beta auto', 'plan']);
@@ -141,6 +145,7 @@ async function run(
       ...{ tag: activationTag(flags), dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
       command: 'swap',
       file: flags.dryRun ? dryFile : swapFile,
+      note: flags.dryRun ? undefined : COST_NOTE,
       unchanged: ({ sites }) => sites.length === 0,
       nothing: 'with nothing to swap',
       document: flags.dryRun ? planOf : undefined,
@@ -188,6 +193,7 @@ async function run(
     file: swapFile,
     document: swapDocument,
     describe: describeSwapReport,
+    note: COST_NOTE,
   });
 }
 
@@ -210,9 +216,11 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
 function checkStray(flags: DataFlags & Pick<Flags, 'samples' | 'report'>): void {
   const { data, labels, images, shape, dim, samples, report } = flags;
   const { size, resize, mean, std, layout, channels, limit } = flags;
+  const { scale, dataLayout } = flags;
   const needing = {
     ...{ data, labels, images, shape, dim, samples, report },
     ...{ size, resize, mean, std, layout, channels, limit },
+    ...{ scale, 'data-layout': dataLayout },
   };
   const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
   if (stray === undefined) return;

@@ -72,6 +72,8 @@ const output = {
 const labelled = {
   data: text('Samples: an .npz, an .npy, a folder with input_0.pb and output_0.pb, or random'),
   labels: text('Array of the .npz with the classes'),
+  scale: number('Factor for the samples of `data`'),
+  dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
   images: text('Folder of images, a subfolder for each class'),
   size: some('Width and height of the images'),
   resize: some('Length of the shorter side before the crop'),
@@ -108,6 +110,7 @@ const swap = z
     leaky: choice(['mish', 'mixture'], 'Replacement of LeakyRelu'),
     fold: flag('Multiply β into the weights around a site where possible'),
     strict: flag('Fail if an activation is skipped'),
+    quiet: flag('Print no report and no notes, only errors and JSON'),
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
     samples: count('Maximal number of samples for `keep`'),

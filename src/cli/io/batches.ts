@@ -3,11 +3,14 @@
 import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
 import { type Feeds, firstFeed, seededFeeds } from '../../data/dataset.js';
+import { scaleDoubt } from '../../data/scale-doubt.js';
 import { ANY, resolveShape, settleShapes } from '../../data/shapes.js';
 import { getProvider } from '../../node/provider-by-name.js';
 import type { RunnableModel, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
+import { withFlags } from '../text/flags.js';
+import { sayNote } from '../text/say.js';
 import { type DataMaker, NOISE, readData, shapeOptions } from './read-data.js';
 
 /** Number of samples in a run, if the model accepts any number. */
@@ -30,6 +33,10 @@ export async function readInBatches(
   const session = await getProvider('cpu').open(model, options);
   try {
     const { inputs, outputs } = session;
+    if (flags.data !== NOISE) {
+      const doubt = await scaleDoubt(read(inputs, outputs, { '*': 1 }).feeds, (feeds) => session.run(feeds));
+      if (doubt !== undefined) sayNote(withFlags(doubt.text, doubt.option));
+    }
     const symbol = batchSymbol([...inputs, ...outputs]);
     if (symbol === undefined || isGiven(symbol, inputs, flags)) return read;
     const single: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });

@@ -54,6 +54,11 @@ export async function goesThrough(output: string): Promise<boolean> {
 /** Returns whether an output is standard output: `-`, or a path such as /dev/stdout. */
 export const isStdout = (path: string): boolean => path === '-' || STDOUT.test(path);
 
+/** Returns whether an output is standard error. */
+export const isStderr = (path: string): boolean => STDERR.test(path);
+
+const STDERR = /^\/(dev\/(stderr|fd\/2)|proc\/self\/fd\/2)$/;
+
 const STDOUT = /^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/;
 
 /**

@@ -30,6 +30,7 @@ export async function readData(
   noises: number,
   { note = sayNote, signal }: { note?: (text: string) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<DataMaker> {
+  checkArrayFlags(flags);
   const noted = new Set<string>();
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
@@ -42,6 +43,16 @@ export async function readData(
       if (noted.size !== noted.add(text).size) note(text);
     return made;
   };
+}
+
+/** Throws `bad-usage` for an option of arrays without arrays. */
+function checkArrayFlags({ data, scale, dataLayout }: DataFlags): void {
+  if (data !== undefined && data !== NOISE) return;
+  const stray = scale !== undefined ? '--scale' : dataLayout !== undefined ? '--data-layout' : undefined;
+  if (stray === undefined) return;
+  throw new OnnxMishError('bad-usage', `${stray} needs samples in arrays`, {
+    fix: 'Give samples with --data samples.npz',
+  });
 }
 
 /** Value of `--data` for noise. */
@@ -85,7 +96,9 @@ function dataset(
     seed,
     shape,
     noises,
-  }: Pick<DataFlags, 'labels' | 'seed'> & { shape: ShapeOptions; noises: number },
+    scale,
+    dataLayout,
+  }: Pick<DataFlags, 'labels' | 'seed' | 'scale' | 'dataLayout'> & { shape: ShapeOptions; noises: number },
 ): Dataset {
   if (samples === undefined) {
     if (labels !== undefined) {
@@ -97,7 +110,7 @@ function dataset(
   }
   checkShapes(inputs, shape);
   if (samples.kind === 'cases') return testCaseFeeds(samples.cases, inputs, outputs);
-  return sampledFeeds(samples.arrays, inputs, { ...shape, labels });
+  return sampledFeeds(samples.arrays, inputs, { ...shape, labels, scale, dataLayout });
 }
 
 /** Parses the shapes of `--shape` and `--dim`. Throws `bad-usage`. */

@@ -9,7 +9,7 @@ import type { Patterns } from '../options/patterns.js';
 import { expandInputs } from './inputs.js';
 import { runMany, sayLeftOut } from './many.js';
 import { type Job, planOutputs } from './outputs.js';
-import type { TransformFlags } from './transform.js';
+import type { ReportNote, TransformFlags } from './transform.js';
 
 /** A transformation for many models. */
 export interface ManyTransformation<Options, Report> {
@@ -30,6 +30,8 @@ export interface ManyTransformation<Options, Report> {
   readonly dry?: boolean | undefined;
   /** Returns the fields of a report in the JSON document; all by default. */
   readonly document?: ((report: Report) => object) | undefined;
+  /** Note to print once, for the first model that it concerns, unless JSON is printed. */
+  readonly note?: ReportNote<Report> | undefined;
 }
 
 /** Runs a transformation on all models of paths and globs. Throws `bad-usage` before anything is written. */
@@ -46,6 +48,7 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
     head,
     row,
     dry = false,
+    note,
     document = (report) => report,
   }: ManyTransformation<Options, Report>,
 ): Promise<void> {
@@ -59,13 +62,16 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
     ]),
   );
   const folders: string[] = [];
+  let noted: ({ readonly input: string } & Written<Report>) | undefined;
   try {
     await runMany<Job, Written<Report>>(
       jobs,
       {
         async run({ input, output }, signal) {
           if (!dry && flags.outDir !== undefined) await makeFolder(dirname(output), folders);
-          return file(input, { ...flags, output, signal, shared }).catch(adviseOutDir);
+          const written = await file(input, { ...flags, output, signal, shared }).catch(adviseOutDir);
+          if (note?.concerns(written.report)) noted ??= { input, ...written };
+          return written;
         },
         document: ({ report, ...written }) => ({ ...(dry ? {} : written), ...document(report) }),
         head: [dry ? 'would be' : 'output', ...head],
@@ -76,6 +82,7 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
       },
       { ...flags, command },
     );
+    if (noted !== undefined && !flags.json) note?.say(noted);
   } finally {
     // Remove empty folders, innermost first.
     for (const folder of folders.toSorted().toReversed()) await rmdir(folder).catch(() => {});

@@ -5,11 +5,17 @@ import { progress } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
 import { interruptible } from './exit.js';
-import { goesThrough, isPiped, outputArgument, piped } from './files.js';
+import { goesThrough, isPiped, isStderr, outputArgument, piped } from './files.js';
 import { useLessMemory } from './lean-memory.js';
 
 /** Options of every transformation. */
 export type TransformFlags = MoveOptions & { readonly json?: boolean | undefined };
+
+/** Note on the reports of some models. */
+export interface ReportNote<Report> {
+  concerns(report: Report): boolean;
+  say(written: { readonly input: string; readonly output: string; readonly report: Report }): void;
+}
 
 /** Transformation of a model: `file` reads and writes files, `document` is for pipes. */
 interface Transformation<Options, Report> {
@@ -20,13 +26,15 @@ interface Transformation<Options, Report> {
   ) => Promise<{ output: Spliced; report: Report }>;
   /** Returns the lines that describe a report. */
   readonly describe: (report: Report) => readonly string[];
+  /** Note to print after the report of some models, unless JSON is printed. */
+  readonly note?: ReportNote<Report> | undefined;
 }
 
 /** Runs a transformation of files or pipes, with progress and Ctrl-C, and prints its report as text or JSON. */
 export async function runTransformation<Options extends TransformFlags, Report extends object>(
   input: string,
   flags: Options,
-  { file, document, describe }: Transformation<Options, Report>,
+  { file, document, describe, note }: Transformation<Options, Report>,
 ): Promise<void> {
   useLessMemory();
   const output = await outputArgument(input, flags.output);
@@ -41,6 +49,9 @@ export async function runTransformation<Options extends TransformFlags, Report e
   const head = `${clean(input)} → ${clean(written.output)}`;
   const moved = describeMoved(flags.externalData, written.data);
   say([head, ...describe(report), ...describeCopied(written.copied), ...moved].join('\n'));
+  // A note would become a part of a model that is written to standard error.
+  if (note?.concerns(report) && !isStderr(written.output))
+    note.say({ input, output: written.output, report });
 }
 
 /** Describes where the weights of an output are, if they were moved. */

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { LAYOUTS, type Layout } from '../../data/images.js';
 import type { DataAccess } from '../../files/external-data.js';
 import { GROUPS } from './groups.js';
 import { type ImageFlags, imageOptions } from './image-options.js';
@@ -8,6 +9,8 @@ import { collectValues, count } from './options.js';
 export interface DataFlags extends ImageFlags, DataAccess {
   data?: string;
   labels?: string;
+  scale?: number;
+  dataLayout?: Layout;
   shape?: string[];
   dim?: string[];
   seed: number;
@@ -21,7 +24,14 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
       '--data <path>',
       `samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (${otherwise})`,
     )
-    .option('--labels <array>', 'array of the .npz with the classes');
+    .option('--labels <array>', 'array of the .npz with the classes')
+    .option('--scale <factor>', 'factor for the samples of --data, such as 1/255', factor)
+    .addOption(
+      new Option(
+        '--data-layout <layout>',
+        'position of the channels in --data, if the model has another',
+      ).choices(LAYOUTS),
+    );
   return imageOptions(command)
     .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collectValues)
     .option(
@@ -30,4 +40,14 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
       collectValues,
     )
     .option('--seed <number>', 'seed of random numbers', count, 0);
+}
+
+/** Parses a factor: a number, or a quotient of two numbers. Throws `InvalidArgumentError`. */
+function factor(text: string): number {
+  const [above = Number.NaN, below = 1, ...more] = text
+    .split('/')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  const value = above / below;
+  if (more.length === 0 && Number.isFinite(value) && value !== 0) return value;
+  throw new InvalidArgumentError('Write a number or a quotient, such as 1/255.');
 }

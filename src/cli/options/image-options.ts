@@ -24,10 +24,10 @@ export function imageOptions(command: Command): Command {
   return command
     .optionsGroup(GROUPS.samples)
     .addOption(
-      new Option('--images <folder>', 'labelled samples: images in a subfolder for each class').conflicts([
-        'data',
-        'labels',
-      ]),
+      new Option(
+        '--images <folder>',
+        'samples: images in the folder, or labelled in a subfolder for each class',
+      ).conflicts(['data', 'labels']),
     )
     .option('--size <pixels>', 'width and height of the images (default: from the model)', positive)
     .option(
@@ -67,10 +67,12 @@ export async function readImages(
       fix: 'Give images with --images folder',
     });
   }
-  const { decodeImage, listImages } = await import('../../node/read-images.js');
-  const { images } = await listImages(folder);
+  const { decodeImage, listSamples } = await import('../../node/read-images.js');
+  const images = await listSamples(folder);
+  const labels = images.flatMap(({ label }) => label ?? []);
   const source = {
-    labels: images.map(({ label }) => label),
+    labels: labels.length === 0 ? undefined : labels,
+    count: images.length,
     decode: (index: number, box: Parameters<typeof decodeImage>[1]) =>
       decodeImage(images[index]?.path ?? '', box),
   };

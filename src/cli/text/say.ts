@@ -3,12 +3,19 @@ import { print } from './stdout.js';
 import { clean, cleanJson } from './text.js';
 
 let isGiven = false;
+let isQuiet = false;
 let onOneLine = false;
 
 /** Resets this module for another command in the same process: text goes to standard output, JSON has several lines. */
 export function renewWords(): void {
   isGiven = false;
+  isQuiet = false;
   onOneLine = false;
+}
+
+/** Prints no further text or note; JSON documents and errors stay. */
+export function beQuiet(): void {
+  isQuiet = true;
 }
 
 /** Sends all further text to standard error, because a report goes to standard output. */
@@ -32,13 +39,17 @@ export function lineEach(): void {
 
 /** Prints text to standard output, or to standard error if a model or report goes to standard output. */
 export function say(text: string): void {
+  if (!isQuiet) output(text);
+}
+
+function output(text: string): void {
   if (isGiven) console.error(text);
   else print(`${text}\n`);
 }
 
 /** Prints a note about the results to standard error. */
 export function sayNote(text: string): void {
-  console.error(`note: ${clean(text)}`);
+  if (!isQuiet) console.error(`note: ${clean(text)}`);
 }
 
 /** Formats a JSON document as --json prints it. */
@@ -48,5 +59,5 @@ export function jsonText(document: unknown): string {
 
 /** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
-  say(jsonText(document));
+  output(jsonText(document));
 }

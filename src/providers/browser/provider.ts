@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { dataFiles } from '../../files/external-data.js';
+import { dataFiles, refuseExternal, withDataFiles } from '../../files/external-data.js';
+import { withDataInside } from '../data-inside.js';
 import { requirePeers, resolvePeer } from '../node/packages.js';
 import { type Availability, isPath, type Provider } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
@@ -64,11 +65,19 @@ export function browserProvider(name: WebProvider, settings: BrowserSettings = {
     async open(model, options) {
       const started = await start();
       return withDocumentOf(model, async (document) => {
+        if (!isPath(model))
+          refuseExternal(document, 'Move the data into the model with `inlineExternalData`');
         const data =
           isPath(model) && WEB[name].takesExternalData
             ? await dataFiles(document, dirname(model), options)
             : [];
-        const prepared = await prepareFor(name, document, options?.shapes);
+        const whole = await withDataFiles(
+          isPath(model) ? model : '',
+          document,
+          (openData) => withDataInside(document, name, openData),
+          options,
+        );
+        const prepared = await prepareFor(name, whole, options?.shapes);
         return openSession(started, { original: model, data, ...prepared }, options);
       });
     },

@@ -51,7 +51,7 @@ export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undef
   const { output, report } = await retargetDocument(document, { target: 'webgl', undo: false });
   if (report.fixes.length === 0) return undefined;
   return {
-    model: await output.bytes(),
+    model: output,
     name: 'writing it for WebGL',
     option: { retarget: { target: 'webgl' } },
   };
@@ -60,7 +60,8 @@ export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undef
 /** Lists the reasons why WebGL cannot run a model, after its Mish is rewritten in WebGL's operators. */
 export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | undefined> {
   const { document } = await tensorsOnly(whole);
-  const problems = webglProblems(await inWebglForm(document));
+  // External data moves into the copy that is run.
+  const problems = webglProblems(await inWebglForm(document)).filter(({ kind }) => kind !== 'external-data');
   if (problems.length === 0) return undefined;
   const reasons = [...new Set(problems.map(({ message }) => message))];
   const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';

@@ -1,7 +1,9 @@
 import type * as Ort from 'onnxruntime-web';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import { openFrom } from '../../onnx/data-in-memory.js';
 import { scan } from '../../onnx/scan.js';
 import { checksFor, type PreparedModel, prepareFor } from '../../providers/browser/prepare.js';
+import { withDataInside } from '../../providers/data-inside.js';
 import {
   type Availability,
   isPath,
@@ -66,7 +68,9 @@ export function ortProvider(
     async open(model, options) {
       if (isPath(model)) throw new OnnxMishError('io', 'a page has no files', { where: model });
       const runtime = await load();
-      const prepared = await prepareFor(name, await scan(model), options?.shapes);
+      const document = await scan(model);
+      const whole = await withDataInside(document, name, openFrom(external, document.source.name));
+      const prepared = await prepareFor(name, whole, options?.shapes);
       return openSession(
         runtime,
         name,

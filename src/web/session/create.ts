@@ -2,6 +2,7 @@ import type * as Ort from 'onnxruntime-web';
 import { stopIfAborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
+import { costOf } from '../../mish/costs.js';
 import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { swapChoices } from '../../mish/swap-choices.js';
@@ -11,7 +12,7 @@ import { MISSING, WEB_PROVIDERS, type WebProvider } from '../../providers/web-pr
 import { isOfNativeKernels } from '../../providers/webgpu/known-bugs.js';
 import { missingFor } from '../harness/facts.js';
 import { openCache } from './cache.js';
-import { type ExternalFile, externalFiles } from './external.js';
+import { type ExternalFile, externalFiles, openable } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';
 import {
   type PreparedOrRefused,
@@ -45,6 +46,8 @@ export interface MishSession {
   readonly form: FormName;
   /** The report of the swap, as `swap` returns it. */
   readonly report: SwapReport;
+  /** Time that the model takes on CPUs beside the original, in words; undefined if no Mish was written. */
+  readonly cost: string | undefined;
   /** Known bugs of the provider that may affect this model, as sentences. */
   readonly suspicions: readonly string[];
   /**
@@ -129,10 +132,10 @@ async function openFirst(
       continue;
     }
     const { model, report, suspicions, externalData } = prepared;
-    const external = await models.external(externalData);
+    const { whole, external } = await openable(model, await models.external(externalData), provider);
     stopIfAborted(signal, models.name);
     onProgress?.({ phase: 'open', provider });
-    const opened = await ort.InferenceSession.create(model, {
+    const opened = await ort.InferenceSession.create(whole, {
       ...sessionOptions,
       executionProviders: [provider],
       ...(external.length > 0 ? { externalData: external } : {}),
@@ -144,7 +147,8 @@ async function openFirst(
     if (signal?.aborted) await opened.release();
     stopIfAborted(signal, models.name);
     const bugs = hasOlderWebgpu(ort) ? suspicions.filter((bug) => !isOfNativeKernels(bug)) : suspicions;
-    onSession?.({ provider, refused, form: report.form, report, suspicions: bugs, cache });
+    const { form } = report;
+    onSession?.({ provider, refused, form, report, cost: costOf(report), suspicions: bugs, cache });
     return opened;
   }
   throw noProvider(refused, models.name);

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { type FetchOptions, type FileSource, type Incoming, openFile } from './fetch.js';
 
 /** An external data file: a file with tensors of a model. */
@@ -26,6 +27,23 @@ export async function externalFiles(
     files.push({ path, data: new Uint8Array(await content.arrayBuffer()) });
   }
   return files;
+}
+
+/** A model as ONNX Runtime opens it, with its external data. */
+export interface Openable {
+  readonly whole: Uint8Array;
+  readonly external: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
+
+/** Moves external data into the model for a provider that reads no data files. Throws `external-data`. */
+export async function openable(
+  model: Uint8Array,
+  external: Openable['external'],
+  provider: WebProvider,
+): Promise<Openable> {
+  if (WEB[provider].takesExternalData || external.length === 0) return { whole: model, external };
+  const { inlineFrom } = await import('../../onnx/data-in-memory.js'); // a page whose models have no data files does not load it
+  return { whole: await (await inlineFrom(model, external)).bytes(), external: [] };
 }
 
 /** Returns the URL of a file in the model's folder or below. */

@@ -92,7 +92,8 @@ async function unchanged(swapped: OnnxDocument, provider: WebProvider) {
 async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: PrepareOptions['dims']) {
   const fixed = await fixDocument(swapped, { undo: false });
   const right = fixed.report.fixes.length > 0 ? await scan(await fixed.output.bytes()) : swapped;
-  const problems = webglProblems(right);
+  // External data moves into the model before it is opened.
+  const problems = webglProblems(right).filter(({ kind }) => kind !== 'external-data');
   if (problems.length > 0) {
     const reasons = [...new Set(problems.map(({ message }) => message))];
     const nodes = problems.flatMap(({ op, opset, node }) =>

@@ -114,7 +114,7 @@ describe.each(WEB_PROVIDERS)('%s', async (name) => {
   });
 });
 
-test.each(['wasm', 'webgpu'] as const)('%s finds external data beside the model', async (name) => {
+test.each(['wasm', 'webgl', 'webgpu'] as const)('%s finds external data beside the model', async (name) => {
   const folder = await tempFolder();
   const path = await folder.write('model.onnx', externalModel('weights.bin'));
   await folder.write('weights.bin', BIAS_BYTES);

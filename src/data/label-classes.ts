@@ -1,0 +1,39 @@
+import { OnnxMishError } from '../base/error.js';
+import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
+
+/** Class of every sample, and whether they were one-hot. */
+export interface Classes {
+  readonly numbers: readonly number[];
+  readonly oneHot: boolean;
+}
+
+/** Returns the classes of labels: an integer for each sample, or a row with a single 1. Throws `bad-data`. */
+export function labelClasses(array: Tensor, name: string): Classes {
+  const numbers = Array.from(toNumbers(array) ?? []);
+  const [, ...inner] = array.dims;
+  const width = elementCount(inner);
+  if (array.dims.length > 0 && width === 1 && numbers.every(Number.isInteger))
+    return { numbers, oneHot: false };
+  const rows = inner.length > 0 && width > 1 ? positionsOfOnes(numbers, width) : undefined;
+  if (rows !== undefined) return { numbers: rows, oneHot: true };
+  throw new OnnxMishError('bad-data', `the labels '${name}' are ${array.elemType} [${array.dims}]`, {
+    fix: 'Give one class number for each sample, or rows with a single 1; for scores, y.argmax(axis=1)',
+  });
+}
+
+/** Returns the position of the 1 in each row; undefined unless each row has one 1 and otherwise zeros. */
+function positionsOfOnes(values: readonly number[], width: number): number[] | undefined {
+  const positions: number[] = [];
+  for (let start = 0; start < values.length; start += width) {
+    let position = -1;
+    for (let at = 0; at < width; at++) {
+      const value = values[start + at];
+      if (value === 0) continue;
+      if (value !== 1 || position >= 0) return undefined;
+      position = at;
+    }
+    if (position < 0) return undefined;
+    positions.push(position);
+  }
+  return positions.length === 0 ? undefined : positions;
+}

@@ -1,0 +1,75 @@
+// Changes of samples that their file's convention makes necessary.
+import { OnnxMishError } from '../base/error.js';
+import type { ValueInfo } from '../providers/provider.js';
+import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
+import type { Layout } from './images.js';
+
+/** Changes that samples need before the model takes them. */
+export interface SampleOptions {
+  /** Factor for the samples of float inputs, such as 1/255 for bytes. */
+  readonly scale?: number | undefined;
+  /** Position of the channels in arrays of images; they are transposed if the model has another. */
+  readonly dataLayout?: Layout | undefined;
+}
+
+/** Orders of the axes for a transposition to the other layout. */
+const TO_OTHER: Readonly<Record<Layout, readonly number[]>> = { nchw: [0, 2, 3, 1], nhwc: [0, 3, 1, 2] };
+
+/** Returns the layout in which an array of images fits an input after a transposition, if only that fits. */
+export function otherLayout({ dims }: ValueInfo, shape: readonly number[]): Layout | undefined {
+  if (dims.length !== 4 || shape.length !== 4 || fits(dims, shape)) return undefined;
+  const found = (['nhwc', 'nchw'] as const).filter((layout) =>
+    fits(
+      dims,
+      TO_OTHER[layout].map((axis) => shape[axis] ?? 0),
+    ),
+  );
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** Returns whether the dimensions after the first, which counts samples, are those of the model where it has numbers. */
+function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean {
+  return dims.every((dim, axis) => axis === 0 || typeof dim === 'string' || dim < 0 || dim === shape[axis]);
+}
+
+/** Transposes and scales samples as the options say. Throws `bad-usage` for a layout that does not fit the input. */
+export function preparedSamples(input: ValueInfo, array: Tensor, options: SampleOptions): Tensor {
+  const { dataLayout, scale } = options;
+  return scaled(dataLayout === undefined ? array : inModelLayout(input, array, dataLayout), scale);
+}
+
+function inModelLayout(input: ValueInfo, array: Tensor, layout: Layout): Tensor {
+  if (array.dims.length !== 4) return array;
+  const fitting = otherLayout(input, array.dims);
+  if (fitting === layout) return transposed(array, TO_OTHER[layout]);
+  if (fitting === undefined && fits(input.dims, array.dims)) return array;
+  throw new OnnxMishError(
+    'bad-usage',
+    `samples [${array.dims}] as ${layout} do not fit input '${input.name}', which is [${input.dims}]`,
+    { fix: 'Leave out the layout, or correct the samples', option: { dataLayout: null } },
+  );
+}
+
+function transposed({ elemType, dims, data }: Tensor, order: readonly number[]): Tensor {
+  const shape = order.map((axis) => dims[axis] ?? 1);
+  const strides = dims.map((_, axis) => dims.slice(axis + 1).reduce((product, dim) => product * dim, 1));
+  const [a = 0, b = 0, c = 0, d = 0] = order.map((axis) => strides[axis] ?? 1);
+  const [n = 0, x = 0, y = 0, z = 0] = shape;
+  const out = data.slice() as Float32Array; // every type of elements has the methods used here
+  const from = data as Float32Array;
+  let to = 0;
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < x; j++)
+      for (let k = 0; k < y; k++)
+        for (let l = 0; l < z; l++) out[to++] = from[i * a + j * b + k * c + l * d] as number;
+  return { elemType, dims: shape, data: out };
+}
+
+function scaled(array: Tensor, scale: number | undefined): Tensor {
+  if (scale === undefined) return array;
+  const numbers = toNumbers(array);
+  const out = arrayFor('f64', numbers?.length ?? 0) as Float64Array;
+  if (numbers === undefined) return array;
+  for (let at = 0; at < out.length; at++) out[at] = (numbers[at] ?? 0) * scale;
+  return { elemType: 'f64', dims: array.dims, data: out };
+}

@@ -1,0 +1,25 @@
+// What a form costs. README.md and docs/benchmarks.md have the same figures; a test compares them.
+import type { FormName } from './forms.js';
+import type { SwapReport } from './results.js';
+
+/** Smallest and largest time of a network on a CPU, in the time of the same network with ReLU. */
+export type CostRange = readonly [least: number, most: number];
+
+/** The ranges over the seven networks of test/bench/forms.md. */
+export const CPU_COST: Readonly<Record<FormName, CostRange>> = {
+  softplus: [1.4, 7.8],
+  native: [1.4, 7.8], // ONNX Runtime expands it to the softplus form
+  exp: [1.04, 1.6],
+};
+
+/** Returns the cost of a swap to Mish on CPUs as a part of a sentence; undefined without such a swap. */
+export function costOf({ to, form, sites }: Pick<SwapReport, 'to' | 'form' | 'sites'>): string | undefined {
+  if (to !== 'mish' || sites.length === 0) return undefined;
+  return `${cpuCostText(form)} in the ${form} form`;
+}
+
+/** Describes what a form costs on CPUs: `1.4 to 7.8 times as long on CPUs`. */
+export const cpuCostText = (form: FormName): string => `${rangeText(CPU_COST[form])} times as long on CPUs`;
+
+/** Formats a range: `1.4 to 7.8`. */
+export const rangeText = ([least, most]: CostRange): string => `${least} to ${most}`;

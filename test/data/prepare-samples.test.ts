@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import type { OnnxMishError } from '../../src/base/error.js';
+import { sampledFeeds } from '../../src/data/arrays.js';
+import { imageFeeds } from '../../src/data/images.js';
+import type { Tensor } from '../../src/providers/tensor.js';
+
+const input = (dims: (number | string)[], elemType = 'f32') => [{ name: 'x', elemType, dims }];
+const array = (dims: number[], elemType = 'f32'): Tensor => {
+  const length = dims.reduce((product, dim) => product * dim, 1);
+  return { elemType, dims, data: Float32Array.from({ length }, (_, at) => at) };
+};
+const refused = (work: () => unknown): OnnxMishError => {
+  try {
+    work();
+  } catch (error) {
+    return error as OnnxMishError;
+  }
+  throw new Error('not refused');
+};
+
+describe('the layout of arrays', () => {
+  const last = array([2, 4, 5, 3]);
+
+  test.each([
+    [input(['N', 3, 4, 5]), last, 'nhwc'],
+    [input(['N', 3, 'h', 'w']), last, 'nhwc'],
+    [input(['N', 4, 5, 3]), array([2, 3, 4, 5]), 'nchw'],
+    [input(['N', 'h', 'w', 3]), array([2, 3, 4, 5]), 'nchw'],
+  ] as const)('other than that of %j is said with the option that mends it', (inputs, x, layout) => {
+    const error = refused(() => sampledFeeds({ x }, inputs, { dims: { N: 1 } }));
+    expect(error).toMatchObject({ code: 'bad-data', option: { dataLayout: layout } });
+    const shape = inputs[0]?.dims
+      .slice(1)
+      .map((dim, at) => (dim === 3 ? 3 : [4, 5][at - (layout === 'nhwc' ? 1 : 0)]));
+    const { feeds } = sampledFeeds({ x }, inputs, { dims: { N: 1 }, dataLayout: layout });
+    expect(feeds).toHaveLength(2);
+    expect(feeds[0]?.x?.dims).toEqual([1, ...(shape ?? [])]);
+  });
+
+  test('is transposed to the element', () => {
+    const { feeds } = sampledFeeds({ x: last }, input(['N', 3, 4, 5]), {
+      dims: { N: 2 },
+      dataLayout: 'nhwc',
+    });
+    const data = feeds[0]?.x?.data as Float32Array;
+    for (let n = 0; n < 2; n++)
+      for (let c = 0; c < 3; c++)
+        for (let h = 0; h < 4; h++)
+          for (let w = 0; w < 5; w++)
+            expect(data[((n * 3 + c) * 4 + h) * 5 + w]).toBe(((n * 4 + h) * 5 + w) * 3 + c);
+  });
+
+  test('that fits as it is raises nothing', () => {
+    for (const dims of [
+      [2, 3, 4, 5],
+      [2, 3, 3, 3],
+    ]) {
+      const inputs = input(['N', 3, 'h', 'w']);
+      expect(sampledFeeds({ x: array(dims) }, inputs, { dims: { N: 1 } }).feeds).toHaveLength(2);
+      expect(
+        sampledFeeds({ x: array(dims) }, inputs, { dims: { N: 1 }, dataLayout: 'nhwc' }).feeds,
+      ).toHaveLength(2);
+    }
+    const wrong = refused(() =>
+      sampledFeeds({ x: array([2, 7, 4, 5]) }, input(['N', 3, 4, 5]), { dims: { N: 1 }, dataLayout: 'nhwc' }),
+    );
+    expect(wrong).toMatchObject({ code: 'bad-usage', option: { dataLayout: null } });
+    expect(refused(() => sampledFeeds({ x: array([2, 7, 4, 5]) }, input(['N', 3, 4, 5]), {})).code).toBe(
+      'bad-data',
+    );
+  });
+});
+
+test('samples are scaled', () => {
+  const { feeds } = sampledFeeds({ x: array([2, 2]) }, input(['N', 2]), { dims: { N: 2 }, scale: 0.5 });
+  expect(feeds[0]?.x).toEqual({ elemType: 'f32', dims: [2, 2], data: Float32Array.of(0, 0.5, 1, 1.5) });
+});
+
+describe('labels', () => {
+  const arrays = (dims: number[], values: number[]) => ({
+    x: array([2, 2]),
+    y: { elemType: 'f32', dims, data: Float32Array.from(values) },
+  });
+  const read = (dims: number[], values: number[]) =>
+    sampledFeeds(arrays(dims, values), input(['N', 2]), { dims: { N: 1 }, labels: 'y' });
+
+  test('that are one-hot are read, and this is said', () => {
+    const { labels, notes } = read([2, 3], [0, 0, 1, 1, 0, 0]);
+    expect(labels).toEqual([2, 0]);
+    expect(notes).toEqual(["the labels 'y' are one-hot: the position of the 1 is the class"]);
+    expect(read([2, 1], [2, 0])).toMatchObject({ labels: [2, 0], notes: [] });
+  });
+
+  test.each([
+    [
+      [2, 3],
+      [0, 1, 1, 1, 0, 0],
+    ],
+    [
+      [2, 3],
+      [0, 0, 0, 1, 0, 0],
+    ],
+    [
+      [2, 3],
+      [0, 0, 0.5, 1, 0, 0],
+    ],
+  ])('%j of %j are refused', (dims, values) => {
+    expect(refused(() => read(dims, values))).toMatchObject({ code: 'bad-data' });
+  });
+});
+
+test('a model with one channel gets grey images, as PIL makes them', async () => {
+  const pixels = Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9);
+  const source = { count: 1, decode: async () => big(pixels) };
+  for (const dims of [
+    ['N', 1, 28, 28],
+    ['N', 28, 28, 1],
+  ]) {
+    const { feeds, labels } = imageFeeds(source, input(dims), {});
+    expect(labels).toBeUndefined();
+    for await (const { x } of feeds) {
+      expect(x?.dims).toEqual([1, ...dims.slice(1)]);
+      const first = Array.from(((x?.data ?? []) as Float32Array).slice(0, 4), (value) =>
+        Math.round(value * 255),
+      );
+      expect(first).toEqual([76, 150, 29, 9]); // PIL.Image.convert('L')
+    }
+  }
+});
+
+/** An image of 28 x 28 that begins with these pixels. */
+function big(start: Uint8Array) {
+  const data = new Uint8Array(28 * 28 * 3);
+  data.set(start);
+  return { width: 28, height: 28, data };
+}
