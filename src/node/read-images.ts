@@ -57,6 +57,16 @@ async function readFolder(folder: string): Promise<ImageFolder> {
         .map((file) => ({ path: join(path, file), label })),
     );
   }
+  return { classes, images };
+}
+
+function noImages(folder: string): OnnxMishError {
+  return new OnnxMishError('bad-data', 'there are no images in its subfolders', {
+    where: folder,
+    fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
+  });
+}
+
 /** Lists the images of a folder as `listImages` does; without images in subfolders, those in the folder, without labels. */
 export async function listSamples(
   folder: string,
