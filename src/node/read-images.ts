@@ -61,7 +61,7 @@ async function readFolder(folder: string): Promise<ImageFolder> {
 }
 
 function noImages(folder: string): OnnxMishError {
-  return new OnnxMishError('bad-data', 'there are no images in its subfolders', {
+  return new OnnxMishError('bad-data', 'its subfolders contain no images', {
     where: folder,
     fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
   });
