@@ -120,7 +120,8 @@ test.each(['wasm', 'webgl', 'webgpu'] as const)('%s finds external data beside t
   await folder.write('weights.bin', BIAS_BYTES);
   const provider = browserProvider(name);
   try {
-    const session = await provider.open(path);
+    const shapes = { inputs: { x: [1, 4] }, outputs: { y: [1, 4] } };
+    const session = await provider.open(path, { shapes });
     const [input, output] = [session.inputs[0]?.name ?? '', session.outputs[0]?.name ?? ''];
     const x = { elemType: 'f32', dims: [1, 4], data: new Float32Array(4) };
     const { [output]: got } = await session.run({ [input]: x });
