@@ -51,8 +51,9 @@ describe('names of scripts, of attributes, very long ones and such that are no U
       '0.01',
     ];
     const result = await cli([...args, '--per-layer', '--profile', ...views], { cwd: folder.path });
-    expect(result).toMatchObject({ code: 0, stderr: '' });
-    expect(result.stdout).toMatch(/^webgl +pass/m);
+    expect(result.code).toBe(0);
+    expect(result.stderr).toMatch(/^(comparing inner tensors, .*…\n)*$/); // progress, where the machine is slow
+    expect(result.stdout).toMatch(/^webgl +ran/m);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     expect(result.stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
     const html = new TextDecoder('utf-8', { fatal: true }).decode(await folder.read('out.html'));
