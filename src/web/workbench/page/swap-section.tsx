@@ -1,3 +1,4 @@
+import { cpuCostText } from '../../../mish/costs.js';
 import { FORMS } from '../../../mish/forms.js';
 import type { OpenedModel } from '../protocol.js';
 import { DownloadLink } from './download-link.js';
@@ -23,7 +24,9 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         ]}
         onChoice={(form) => dispatch({ kind: 'choose', change: { form } })}
       />
-      <p class="quiet">{FORMS[form].summary}.</p>
+      <p class="quiet">
+        {FORMS[form].summary}. The model takes {cpuCostText(form)}; a run tells for yours.
+      </p>
       {sites.some(({ kind }) => kind === 'leakyrelu') && (
         <Choice
           name="leaky"
