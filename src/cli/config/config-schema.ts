@@ -72,8 +72,6 @@ const output = {
 const labelled = {
   data: text('Samples: an .npz, an .npy, a folder with input_0.pb and output_0.pb, or random'),
   labels: text('Array of the .npz with the classes'),
-  scale: number('Factor for the samples of `data`'),
-  dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
   images: text('Folder of images, a subfolder for each class'),
   size: some('Width and height of the images'),
   resize: some('Length of the shorter side before the crop'),
@@ -94,6 +92,11 @@ const data = {
   dim: z.record(z.string(), z.int().min(0)).optional().describe('Sizes of symbolic dimensions'),
 };
 
+const arrays = {
+  scale: number('Factor for the samples of `data`'),
+  dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
+};
+
 const FIX = 'Rewrite nodes that WebGL computes wrongly (default for the target webgl: true)';
 
 const swap = z
@@ -104,6 +107,7 @@ const swap = z
     ...forms,
     ...sites,
     ...data,
+    ...arrays,
     beta: sharpness.optional().describe('Sharpness β, 1 for Mish; auto for the smallest that `keep` allows'),
     to: choice([...REPLACEMENTS, 'silu'], 'Activation to write (default: mish)'),
     alpha: number('Slope below zero, for `to` leakyrelu'),
@@ -125,6 +129,7 @@ const inspect = z.strictObject({
   to: choice([...REPLACEMENTS, 'silu'], 'Activation that a swap would write (default: mish)'),
   ...sites,
   ...data,
+  ...arrays,
   samples: some('Maximal number of samples'),
   all: flag('List every site'),
   report: text('HTML file for the statistics of the samples, relative to this file'),
@@ -152,6 +157,7 @@ const validate = z
     swappedDir: text('Folder of swap.outDir, relative to this file (default: models are swapped in memory)'),
     ...forms,
     ...data,
+    ...arrays,
     beta: positive('Sharpness β of the swap in memory'),
     providers: z.array(z.enum(PROVIDERS)).min(1).optional().describe('Execution providers'),
     samples: some('Maximal number of samples (default: all; 4 random inputs without data)'),
@@ -196,6 +202,7 @@ const calibrate = z
     ...forms,
     ...sites,
     ...data,
+    ...arrays,
     ...written,
     ...access,
     samples: some('Maximal number of samples'),
@@ -221,6 +228,7 @@ const rank = z
     ...forms,
     ...sites,
     ...data,
+    ...arrays,
     to: written.to,
     alpha: written.alpha,
     leaky: written.leaky,
