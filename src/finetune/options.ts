@@ -26,6 +26,8 @@ export type LabelledDataMaker = (inputs: readonly ValueInfo[]) => LabelledData |
 export interface CheckpointStore {
   /** State of a stopped training, to go on from. */
   readonly resume?: Uint8Array | undefined;
+  /** Name of this state, for messages. */
+  readonly name?: string | undefined;
   /** Saves the state after an epoch. */
   save(checkpoint: Uint8Array): Promise<void>;
 }

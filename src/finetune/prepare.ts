@@ -54,7 +54,7 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
     test: test && (await dataDigest(test)),
     parts: countsOf(parts),
   });
-  const resumed = resumedCheckpoint(options.checkpoint?.resume, digest);
+  const resumed = resumedCheckpoint(options.checkpoint ?? {}, digest);
   const first = await evaluateParts(original, parts, options);
   const swap = await plainSwap(original, options);
   const plain = (await evaluateParts(swap.plain, parts, options)).test;

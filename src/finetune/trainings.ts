@@ -1,11 +1,12 @@
 // All trainings of a fine-tuning: each arm with each seed, with a checkpoint after each epoch.
-import { OnnxMishError } from '../base/error.js';
+import { OnnxMishError, withDetails } from '../base/error.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Epoch } from '../train/epoch.js';
 import type { ModelTrainer } from '../train/train-model.js';
 import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf } from './arm.js';
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
 import type { SampleResults } from './compare-arms.js';
+import type { CheckpointStore } from './options.js';
 import type { FinetuneRun } from './report-schema.js';
 import type { DataParts } from './split-data.js';
 
@@ -34,15 +35,24 @@ export interface Trainings {
 
 /** Decodes the checkpoint of a stopped training. Throws `bad-data`, and `bad-usage` for another model, data or options. */
 export function resumedCheckpoint(
-  bytes: Uint8Array | undefined,
+  { resume, name }: Pick<CheckpointStore, 'resume' | 'name'>,
   digest: string,
 ): FinetuneCheckpoint | undefined {
-  if (bytes === undefined) return undefined;
-  const checkpoint = decodeFinetuneCheckpoint(bytes);
+  if (resume === undefined) return undefined;
+  const checkpoint = named(name, () => decodeFinetuneCheckpoint(resume));
   if (checkpoint.digest === digest) return checkpoint;
   throw new OnnxMishError('bad-usage', 'the checkpoint is of another model, other data or other options', {
-    fix: 'Resume with the same model, data and options, or start anew',
+    ...{ where: name, fix: 'Resume with the same model, data and options, or start anew' },
   });
+}
+
+/** Calls a function, and adds the name of a checkpoint to its errors. */
+function named<T>(name: string | undefined, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw error instanceof OnnxMishError ? withDetails(error, { where: name }) : error;
+  }
 }
 
 /** Trains each arm with each seed, and goes on from a checkpoint. Throws as `createTrainer` does, and `aborted`. */

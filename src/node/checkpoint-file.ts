@@ -41,6 +41,7 @@ export async function openCheckpoint(
   let isSaved = from === path;
   return {
     resume: bytes,
+    name: from,
     async save(checkpoint) {
       await writeBytes(path, checkpoint, true);
       isSaved = true;
@@ -70,6 +71,8 @@ async function readCheckpoint(path: string): Promise<Uint8Array> {
 /** Adds to an error that the last whole epoch is in the checkpoint, unless the error is about the checkpoint. */
 function withAdvice(error: unknown, path: string): unknown {
   if (!(error instanceof OnnxMishError)) return error;
+  const isUnusable = error.code === 'bad-data' && error.where === path;
+  if (isUnusable) return error;
   const outcome = `The checkpoint '${path}' has the last whole epoch`;
   if (!isAborted(error)) return withDetails(error, { outcome });
   return withDetails(error, { outcome, fix: 'Run the command again to go on', option: { resume: null } });

@@ -135,6 +135,13 @@ describe('a fine-tuning', async () => {
     }
   });
 
+  test('names a checkpoint that is none', async () => {
+    const checkpoint = { resume: Uint8Array.of(1, 2, 3), name: 'junk.checkpoint', save: async () => {} };
+    await expect(finetune(net, { ...options, checkpoint })).rejects.toMatchObject({
+      ...{ code: 'bad-data', where: 'junk.checkpoint', what: 'this is not a checkpoint of a fine-tuning' },
+    });
+  });
+
   test('refuses a checkpoint of other options, other data and another model', async () => {
     const saved: Uint8Array[] = [];
     const save = async (checkpoint: Uint8Array) => void saved.push(checkpoint.slice());

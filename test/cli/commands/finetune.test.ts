@@ -114,6 +114,7 @@ test('a stopped training goes on with --resume to the bytes of a training withou
   expect([refused.code, refused.stderr.includes('checkpoint of an earlier training')]).toEqual([2, true]);
   const other = await cli([...long, '--resume'], { cwd: folder.path });
   expect([other.code, other.stderr.includes('other options')]).toEqual([2, true]);
+  expect(other.stderr).toContain('m.mish.onnx.checkpoint: the checkpoint is of another model');
   const anew = await cli([...long, '--force'], { cwd: folder.path });
   expect(anew.code, anew.stderr).toBe(0);
   expect(await folder.list()).toEqual(files);
