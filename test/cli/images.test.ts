@@ -81,7 +81,7 @@ describe('accuracy on a folder of images', () => {
 
 describe('what goes wrong', () => {
   test.each([
-    ['a folder that is not there', ['--images', 'nowhere'], /nowhere.*no such file/s],
+    ['a folder that is not there', ['--images', 'nowhere'], /nowhere.*does not exist/s],
     ['a size that only the user knows', ['--images', 'set'], /does not say how wide.*--size 224/s],
     ['a mean of bytes', ['--images', 'set', '--mean', '123,116,103'], /divide by 255/],
     ['two numbers', ['--images', 'set', '--std', '1,2'], /three numbers/],

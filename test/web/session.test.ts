@@ -274,7 +274,7 @@ describe('errors', () => {
       /'cuda' is not a provider of a page/,
     ],
     ['models/lenet5.onnx', { providers: [] }, 'bad-usage', /the list of providers is empty/],
-    ['models/lenet5.onnx', { form: 'relu' as 'exp' }, 'bad-usage', /no form 'relu'/],
+    ['models/lenet5.onnx', { form: 'relu' as 'exp' }, 'bad-usage', /'relu' is not a form/],
     ['models/lenet5.onnx', { form: 'native' }, 'unsupported-form', /opset 18/],
     [
       'models/unusual.onnx',

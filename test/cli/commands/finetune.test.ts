@@ -120,7 +120,7 @@ test('a stopped training goes on with --resume to the bytes of a training withou
   expect(await folder.list()).toEqual(files);
   expect(await folder.read('m.mish.onnx')).toEqual(await whole.read('m.mish.onnx'));
   const missing = await cli([...long, '--resume', '--force'], { cwd: folder.path });
-  expect([missing.code, missing.stderr.includes('no checkpoint to go on from')]).toEqual([2, true]);
+  expect([missing.code, missing.stderr.includes('the checkpoint does not exist')]).toEqual([2, true]);
 });
 
 test('a full disk at a checkpoint gives one error, and the checkpoint before it stays', async (context) => {
