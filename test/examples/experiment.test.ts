@@ -134,7 +134,7 @@ test.skipIf(process.platform === 'win32')('all recipes give the same experiment'
     ([, line]) => line ?? '',
   );
   for (const part of numbers.split(', '))
-    await run(actions, `npx ${training.replaceAll('${{ matrix.part }}', part)}`);
+    await run(actions, `npx ${training.replaceAll(/\$\{\{ matrix\.part \}\}/g, part)}`);
   expect(await partsOf(actions)).toHaveLength(4);
   await run(actions, `npx ${merge}`);
   expect(await actions.list()).toContain('result.html');

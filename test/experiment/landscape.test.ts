@@ -37,7 +37,8 @@ async function directLoss(weights: ReadonlyMap<string, ArrayLike<number>>): Prom
     if (values !== undefined) tensor.rawData = new Uint8Array(Float32Array.from(values).buffer);
   }
   const session = await provider.open(onnx.ModelProto.encode(message).finish());
-  const scores = Array.from((await session.run({ images: input }))['scores']?.data ?? [], Number);
+  const { scores: output } = await session.run({ images: input });
+  const scores = Array.from(output?.data ?? [], Number);
   await session.close();
   const losses = labels.map((label, row) => {
     const sum = scores.slice(10 * row, 10 * row + 10).reduce((total, score) => total + Math.exp(score), 0);

@@ -15,7 +15,7 @@ export function functionLengths(text: string, lang: 'ts' | 'tsx'): FunctionLengt
     if (Array.isArray(value)) for (const item of value) waiting.push([item, name]);
     if (!isNode(value)) continue;
     const given = nameOf(value) ?? name;
-    if (/Function/.test(value.type) && isNode(value['body'])) {
+    if (/Function/.test(value.type) && isNode(value.body)) {
       found.push({ name: given, lines: text.slice(value.start, value.end).split('\n').length });
     }
     for (const child of Object.values(value)) waiting.push([child, given]);
@@ -27,6 +27,8 @@ interface Node extends Readonly<Record<string, unknown>> {
   readonly type: string;
   readonly start: number;
   readonly end: number;
+  readonly body?: unknown;
+  readonly name?: unknown;
 }
 
 const isNode = (value: unknown): value is Node =>
@@ -35,5 +37,5 @@ const isNode = (value: unknown): value is Node =>
 /** Returns the name that a function, a variable or a property declares. */
 function nameOf({ id, key, type }: Node): string | undefined {
   const named = type === 'Property' || type === 'MethodDefinition' ? key : id;
-  return isNode(named) && typeof named['name'] === 'string' ? named['name'] : undefined;
+  return isNode(named) && typeof named.name === 'string' ? named.name : undefined;
 }
