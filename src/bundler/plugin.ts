@@ -60,7 +60,7 @@ async function load(
     const model = await swapToCache(path, chosen, (file) => context.addWatchFile(file));
     watchCached(context, model.path);
     if (model.cost !== undefined)
-      console.info(`${NAME}: ${path}: ${model.cost}; onnx-mish validate tells for yours`);
+      console.info(`${NAME}: ${path}: a run takes ${model.cost}; onnx-mish validate measures yours`);
     if (model.warning !== undefined) context.warn(model.warning);
     const files = [model.path, ...model.data.map((data) => data.path)];
     // Rollup and its relatives return a reference, which unplugin's types omit.

@@ -44,11 +44,11 @@ describe('swap tells the cost', () => {
     const { stdout, stderr } = await cli(['swap', path], COST);
     expect(stdout).not.toMatch(SAYS);
     expect(stderr).toBe(
-      `note: 1.4 to 7.8 times as long on CPUs in the softplus form, 1.04 to 1.6 with --target cpu; onnx-mish validate '${path}' '${folder.at('my net.mish.onnx')}' tells for yours\n`,
+      `note: a run takes 1.4 to 7.8 times as long on CPUs in the softplus form, 1.04 to 1.6 with --target cpu; onnx-mish validate '${path}' '${folder.at('my net.mish.onnx')}' measures yours\n`,
     );
     const exp = await cli(['swap', path, '--target', 'cpu', '--force'], COST);
     expect(exp.stderr).toMatch(
-      /^note: 1\.04 to 1\.6 times as long on CPUs in the exp form; onnx-mish validate /,
+      /^note: a run takes 1\.04 to 1\.6 times as long on CPUs in the exp form; onnx-mish validate /,
     );
     const many = await cli(['swap', path, path.replace('my net', '*'), '--out-dir', folder.at('out')], COST);
     expect(many.stderr.match(/times as long/g)).toHaveLength(1);

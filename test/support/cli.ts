@@ -73,24 +73,24 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   const command = args[0] ?? '';
   const isOther = isHeavy || options.node !== undefined || options.uid !== undefined || !started.has(command);
   started.add(command);
-  const result = isOther ? cliProcess(args, options) : inThisProcess(args, options);
-  return options.withCost ? result : result.then(withoutCost);
+  return isOther ? cliProcess(args, options) : withoutCost(inThisProcess(args, options), options);
 }
 
 /** Leaves out swap's note on its cost, which has a test of its own. */
-function withoutCost(result: Outcome): Outcome {
-  return { ...result, stderr: result.stderr.replace(COST_NOTE, '') };
+async function withoutCost(running: Promise<Outcome>, { withCost }: CliOptions): Promise<Outcome> {
+  const result = await running;
+  return withCost ? result : { ...result, stderr: result.stderr.replace(COST_NOTE, '') };
 }
 
 /** The note on the cost of a swap. */
-export const COST_NOTE = /^note: [\d.]+ to [\d.]+ times as long on CPUs in the .*\n/m;
+export const COST_NOTE = /^note: a run takes [\d.]+ to [\d.]+ times as long on CPUs .*\n/m;
 
 /** Runs a command in a process of its own, for tests of just that. */
 export function cliProcess(args: readonly string[], options: CliOptions = {}): Promise<Outcome> {
   const child = start(args, options);
   child.stdin?.on('error', () => {}); // it may end before it has read everything
   child.stdin?.end(options.input ?? '');
-  return outcome(child);
+  return withoutCost(outcome(child), options);
 }
 
 /** Runs the command with --json; fails unless standard output is one JSON document. */

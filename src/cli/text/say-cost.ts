@@ -19,7 +19,7 @@ export const COST_NOTE = {
     const cheaper = report.form === cheap ? '' : `, ${rangeText(CPU_COST[cheap])} with --target cpu`;
     const names = input === '-' || output === '-' ? ['original.onnx', 'swapped.onnx'] : [input, output];
     const command = ['onnx-mish validate', ...names.map(shellWord)].join(' ');
-    sayNote(`${costOf(report)}${cheaper}; ${command} tells for yours`);
+    sayNote(`a run takes ${costOf(report)}${cheaper}; ${command} measures yours`);
   },
 };
 

@@ -25,7 +25,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         onChoice={(form) => dispatch({ kind: 'choose', change: { form } })}
       />
       <p class="quiet">
-        {FORMS[form].summary}. The model takes {cpuCostText(form)}; a run tells for yours.
+        {FORMS[form].summary}. A run takes {cpuCostText(form)}; validate the model to measure yours.
       </p>
       {sites.some(({ kind }) => kind === 'leakyrelu') && (
         <Choice
