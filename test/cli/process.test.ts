@@ -8,7 +8,7 @@ import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
 import { floats } from '../support/model.js';
 
-/** The packages that a command loads, as V8's own list of scripts has them. */
+/** The packages that a command loads, bundled ones included, as V8's own list of scripts has them. */
 async function packages(args: string[], cwd: string): Promise<string[]> {
   const folder = await tempFolder();
   const { code } = await cli(args, { cwd, env: { NODE_V8_COVERAGE: folder.path } });
@@ -19,7 +19,12 @@ async function packages(args: string[], cwd: string): Promise<string[]> {
     for (const { url } of result) urls.add(url);
   }
   expect(urls).toContain(pathToFileURL(MAIN).href); // the list is the one we want
-  const names = [...urls].flatMap((url) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? []);
+  const names = [...urls].flatMap(
+    (url) =>
+      /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ??
+      /\/dist\/vendor\/([^/]+)\.js$/.exec(url)?.[1] ??
+      [],
+  );
   return [...new Set(names)].sort();
 }
 

@@ -5,9 +5,12 @@ import { expect, test } from 'vitest';
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 
+/** The package has the workbench as a bundled page, without declarations. */
+const NOT_PACKED = join('web', 'workbench');
+
 test('no declaration gives a typed array a type argument, which TypeScript before 5.7 does not know', () => {
-  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.d.ts'),
+  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.d.ts') && !name.startsWith(NOT_PACKED),
   );
   expect(files.length).toBeGreaterThan(300);
   const generic = files.filter((file) =>

@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest';
+import { cli, cliJson } from '../../support/cli.js';
+import { tempFolder } from '../../support/folder.js';
+import { reluModel } from '../../support/graph.js';
+
+describe('swap tells the cost', () => {
+  const COST = { withCost: true };
+  const SAYS = /times as long on CPUs/;
+
+  test('once, on standard error, with the command that measures', async () => {
+    const folder = await tempFolder();
+    const path = await folder.write('my net.onnx', reluModel());
+    const { stdout, stderr } = await cli(['swap', path], COST);
+    expect(stdout).not.toMatch(SAYS);
+    expect(stderr).toBe(
+      `note: a run takes 1.4 to 7.8 times as long on CPUs in the softplus form, 1.04 to 1.6 with --target cpu; onnx-mish validate '${path}' '${folder.at('my net.mish.onnx')}' measures yours\n`,
+    );
+    const exp = await cli(['swap', path, '--target', 'cpu', '--force'], COST);
+    expect(exp.stderr).toMatch(
+      /^note: a run takes 1\.04 to 1\.6 times as long on CPUs in the exp form; onnx-mish validate /,
+    );
+    const many = await cli(['swap', path, path.replace('my net', '*'), '--out-dir', folder.at('out')], COST);
+    expect(many.stderr.match(/times as long/g)).toHaveLength(1);
+  });
+
+  test('not with --json, --quiet or --dry-run, and not without Mish', async () => {
+    const folder = await tempFolder();
+    const path = await folder.write('net.onnx', reluModel());
+    const silent = await cli(['swap', path, '--quiet'], COST);
+    expect([silent.code, silent.stdout, silent.stderr]).toEqual([0, '', '']);
+    const { stderr, json } = await cliJson(['swap', path, '--quiet', '--force'], COST);
+    expect([json.sites.length, stderr]).toEqual([1, '']);
+    for (const more of [['--dry-run'], ['--to', 'elu'], ['--exclude', '*', '--force']]) {
+      expect((await cli(['swap', path, ...more], COST)).stderr).not.toMatch(SAYS);
+    }
+  });
+});
