@@ -319,7 +319,7 @@ describe('bad input gives one clear error', () => {
     ['no seed', { seeds: 0 }, 'number of seeds'],
     ['too many seeds', { seeds: 1e9 }, 'number of seeds'],
     ['a weight decay below 0', { optimizer: { kind: 'adam' as const, weightDecay: -1 } }, 'weight decay'],
-    ['no samples for the test', { test: dataOf(0) }, 'no samples for the test'],
+    ['no samples for the test', { test: dataOf(0) }, 'the test part has no samples'],
     ['a rate of nothing', { rate: -1 }, 'learning rate'],
   ])('%s', async (_, changed, what) => {
     const failed = finetune(net, { ...options, test: undefined, ...changed });

@@ -13,6 +13,7 @@ import { findBrowser } from '../../src/providers/browser/find.js';
 import { type PageServer, servePage } from '../../src/providers/browser/server.js';
 import { CLASSES, classified, classifiedArchive, classifier, FEATURES } from '../support/classified.js';
 import { tempFolder } from '../support/folder.js';
+import { isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
 import { floats, model, node, value } from '../support/model.js';
 import { npy, raw } from '../support/numpy.js';
@@ -46,6 +47,11 @@ let workbench: WorkbenchPages;
 beforeAll(async () => {
   workbench = await openWorkbench();
 });
+if (!isHeavy)
+  console.log(
+    'left to npm run test:heavy: a training that goes on after Stop, folders of images, landscapes that turn',
+  );
+
 afterAll(() => workbench?.close());
 
 const status = (page: Page) => page.getByRole('status');
@@ -97,38 +103,41 @@ describe('Fine-tune', () => {
     await page.close();
   });
 
-  test('stops at once, goes on from the last epoch, and comes to what an unstopped training does', async () => {
-    const page = await workbench.open('#finetune');
-    await give(page, MODEL, TRAIN);
-    await page.getByText('train.npz: x [300, 4]').waitFor();
-    const train = async () => {
-      await page.getByRole('heading', { name: 'Result' }).waitFor();
-      const report = JSON.parse(
-        (await bytesOf(page, () => button(page, 'Report as JSON').click())).toString(),
-      );
-      return parseFinetuneReport(report).runs.map(({ epochs, test }) => [
-        epochs.map(({ loss }) => loss),
-        test,
-      ]);
-    };
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
-    await page.getByLabel('Samples in a step').fill('8');
-    await trainButton(page).click();
-    await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 30_000 }).toContainEqual(expect.stringMatching(/epoch [2-9]:/)); // biome-ignore format: one condition
-    await button(page, 'Stop').click();
-    await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
-    await page.keyboard.press('Tab');
-    await expect.poll(() => button(page, 'Go on').isEnabled()).toBe(false);
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
-    await page.keyboard.press('Tab');
-    await button(page, 'Go on').click();
-    const resumed = await train();
-    await trainButton(page).click();
-    await page.getByRole('heading', { name: 'Result' }).waitFor({ state: 'detached' });
-    expect(await train()).toEqual(resumed);
-    await page.close();
-  });
+  test.runIf(isHeavy)(
+    'stops at once, goes on from the last epoch, and comes to what an unstopped training does',
+    async () => {
+      const page = await workbench.open('#finetune');
+      await give(page, MODEL, TRAIN);
+      await page.getByText('train.npz: x [300, 4]').waitFor();
+      const train = async () => {
+        await page.getByRole('heading', { name: 'Result' }).waitFor();
+        const report = JSON.parse(
+          (await bytesOf(page, () => button(page, 'Report as JSON').click())).toString(),
+        );
+        return parseFinetuneReport(report).runs.map(({ epochs, test }) => [
+          epochs.map(({ loss }) => loss),
+          test,
+        ]);
+      };
+      await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
+      await page.getByLabel('Samples in a step').fill('8');
+      await trainButton(page).click();
+      await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 30_000 }).toContainEqual(expect.stringMatching(/epoch [2-9]:/)); // biome-ignore format: one condition
+      await button(page, 'Stop').click();
+      await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
+      await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
+      await page.keyboard.press('Tab');
+      await expect.poll(() => button(page, 'Go on').isEnabled()).toBe(false);
+      await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
+      await page.keyboard.press('Tab');
+      await button(page, 'Go on').click();
+      const resumed = await train();
+      await trainButton(page).click();
+      await page.getByRole('heading', { name: 'Result' }).waitFor({ state: 'detached' });
+      expect(await train()).toEqual(resumed);
+      await page.close();
+    },
+  );
 
   test.each([
     ['an .npz without labels', [MODEL, file('x.npz', zipSync({ 'x.npy': npy('<f4', [4, FEATURES], raw(new Float32Array(16))) }))], /has one array, and so no labels/], // biome-ignore format: one case
@@ -182,40 +191,43 @@ describe('Fine-tune', () => {
     await page.close();
   });
 
-  test('folders of images are classes, and images without such folders are refused', async () => {
-    const folder = await tempFolder();
-    for (const [at, [name, background]] of (
-      [
-        ['cats', 'red'],
-        ['dogs', 'lime'],
-      ] as const
-    ).entries()) {
-      await mkdir(`${folder.path}/${name}`);
-      for (let image = 0; image < 12; image++) {
-        const size = { width: 8 + at, height: 8, channels: 3, background } as const;
-        await writeFile(
-          `${folder.path}/${name}/${image}.png`,
-          await sharp({ create: size }).png().toBuffer(),
-        );
+  test.runIf(isHeavy)(
+    'folders of images are classes, and images without such folders are refused',
+    async () => {
+      const folder = await tempFolder();
+      for (const [at, [name, background]] of (
+        [
+          ['cats', 'red'],
+          ['dogs', 'lime'],
+        ] as const
+      ).entries()) {
+        await mkdir(`${folder.path}/${name}`);
+        for (let image = 0; image < 12; image++) {
+          const size = { width: 8 + at, height: 8, channels: 3, background } as const;
+          await writeFile(
+            `${folder.path}/${name}/${image}.png`,
+            await sharp({ create: size }).png().toBuffer(),
+          );
+        }
       }
-    }
-    const page = await workbench.open('#finetune');
-    await give(page, file('pictures.onnx', pictureNet()));
-    await page.setInputFiles('#finetune-folder', `${folder.path}/cats`);
-    await page.getByText('12 images').waitFor();
-    await trainButton(page).click();
-    const problem = main(page).getByRole('alert');
-    await problem.waitFor();
-    expect(await problem.textContent()).toContain('folders of classes');
-    await page.setInputFiles('#finetune-folder', folder.path);
-    await page.getByText('24 images').waitFor();
-    await page.locator('#epochs').fill('1');
-    await page.locator('#batch').fill('4');
-    await trainButton(page).click();
-    await page.getByRole('heading', { name: 'Result' }).waitFor();
-    expect(await main(page).innerText()).toContain('2 classes');
-    await page.close();
-  });
+      const page = await workbench.open('#finetune');
+      await give(page, file('pictures.onnx', pictureNet()));
+      await page.setInputFiles('#finetune-folder', `${folder.path}/cats`);
+      await page.getByText('12 images').waitFor();
+      await trainButton(page).click();
+      const problem = main(page).getByRole('alert');
+      await problem.waitFor();
+      expect(await problem.textContent()).toContain('folders of classes');
+      await page.setInputFiles('#finetune-folder', folder.path);
+      await page.getByText('24 images').waitFor();
+      await page.locator('#epochs').fill('1');
+      await page.locator('#batch').fill('4');
+      await trainButton(page).click();
+      await page.getByRole('heading', { name: 'Result' }).waitFor();
+      expect(await main(page).innerText()).toContain('2 classes');
+      await page.close();
+    },
+  );
 });
 
 describe('Compare', () => {
@@ -228,6 +240,7 @@ describe('Compare', () => {
     await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 60_000 }).toContainEqual(expect.stringMatching(/epoch 1:/)); // biome-ignore format: one condition
     await button(page, 'Stop').click();
     await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
+    if (!isHeavy) return page.close();
     await button(page, 'Go on').click();
     await page.getByRole('img', { name: /^Loss landscape of Mish, β = 1\.04/ }).waitFor({ timeout: 100_000 });
     await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: 100_000 });
