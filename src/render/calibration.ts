@@ -101,7 +101,7 @@ function describeLeaky(leaky: Calibration['leaky'] | undefined): string {
   if ((leaky ?? null) === null || !leaky) return '';
   const { sites, measure, mish, mixture } = leaky;
   const text = (value: number | null) => (measure === 'sqnr' ? `${figure(value)} dB` : percent(value));
-  return ` MIXTURES at ${sites} LeakyRelu: with Mish the repair reached ${measure} ${text(mish)} on validation samples, with αx + (1 − α)·Mish ${text(mixture)}; --leaky mish writes Mish.`;
+  return ` MIXTURES at ${sites} LeakyRelu: with Mish the repair reached ${measure} ${text(mish)} on validation samples, with αx + (1 − α)·Mish ${text(mixture)}. The choice mish for LeakyRelu writes Mish all the same.`;
 }
 
 const SOURCES = {

@@ -54,7 +54,7 @@ describe('LeakyRelu', () => {
     expect(report.calibrated.drift[0]?.top1).toBeGreaterThan(0.95);
     const [first = ''] = renderCalibration(report).split('\n');
     expect(first).toMatch(
-      /^4 sites → mixtures of x and Mish .* MIXTURES at 4 LeakyRelu: .*--leaky mish writes Mish\.$/,
+      /^4 sites → mixtures of x and Mish .* MIXTURES at 4 LeakyRelu: .*The choice mish for LeakyRelu writes Mish all the same\.$/,
     );
   });
 

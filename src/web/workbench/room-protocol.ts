@@ -12,6 +12,9 @@ import type { NamedFile, SwapChoice, WorkerAnswer } from './protocol.js';
 /** Providers that train in a page. */
 export type TrainingProvider = 'wasm' | 'webgpu';
 
+/** The provider that a room tries first. */
+export const FIRST_PROVIDER: TrainingProvider = 'webgpu';
+
 /** An array of an .npz. */
 export interface ArrayInfo extends TensorType {
   readonly name: string;

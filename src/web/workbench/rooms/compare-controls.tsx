@@ -1,11 +1,12 @@
 import { useMemo } from 'preact/hooks';
 import { Legend, type Line, LineChart } from '../page/chart.js';
 import { abscissae, curves } from '../page/curves.js';
-import { Choice, NumberField, PROVIDER_NAMES } from '../page/parts.js';
+import { NumberField } from '../page/parts.js';
 import { SharpnessSlider } from '../page/sharpness-slider.js';
 import type { CompareActions } from './compare-actions.js';
 import type { CompareAction, CompareSettings, CompareState } from './compare-state.js';
 import { compareChoice } from './compare-state.js';
+import { ProviderChoice } from './training-providers.js';
 import { TrainingStatus } from './training-status.js';
 
 const LINES: readonly Line[] = [
@@ -65,14 +66,9 @@ export function CompareControls(props: {
             onNumber={(seed) => change({ seed })}
           />
         </div>
-        <Choice
+        <ProviderChoice
           name="compares-on"
-          label="On"
           value={settings.provider}
-          options={[
-            ['webgpu', `${PROVIDER_NAMES.webgpu}, if its losses are ${PROVIDER_NAMES.wasm}’s`],
-            ['wasm', PROVIDER_NAMES.wasm],
-          ]}
           onChoice={(provider) => change({ provider })}
         />
         <div class="bar">

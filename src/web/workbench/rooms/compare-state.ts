@@ -10,6 +10,7 @@ import type {
   StepEvent,
   TrainingProvider,
 } from '../room-protocol.js';
+import { FIRST_PROVIDER } from '../room-protocol.js';
 
 /** The activations that are compared, as in the paper. */
 export const ACTIVATIONS_COMPARED = ['relu', 'leakyrelu', 'swish', 'mish'] as const;
@@ -43,7 +44,7 @@ export interface CompareState {
 }
 
 export const COMPARE_START: CompareState = {
-  settings: { beta: 1, epochs: 20, seed: 0, provider: 'webgpu' },
+  settings: { beta: 1, epochs: 20, seed: 0, provider: FIRST_PROVIDER },
   comparison: null,
   problem: null,
   announcement: '',

@@ -1,8 +1,9 @@
-import { Choice, NumberField, PROVIDER_NAMES, TextField } from '../page/parts.js';
+import { NumberField, TextField } from '../page/parts.js';
 import type { State } from '../page/state.js';
 import { finetuneChoice, rateProblem } from './finetune-actions.js';
 import type { FinetuneParts } from './finetune-parts.js';
 import type { FinetuneState, Settings, Training } from './finetune-state.js';
+import { ProviderChoice } from './training-providers.js';
 import { TrainingStatus } from './training-status.js';
 
 /** Shows the settings of the training, its buttons and its progress. */
@@ -91,14 +92,9 @@ function SettingFields(props: {
           <Box label="mirror images at random" on={settings.flip} onChoice={(flip) => change({ flip })} />
         </div>
       </fieldset>
-      <Choice
+      <ProviderChoice
         name="trains-on"
-        label="On"
         value={settings.provider}
-        options={[
-          ['webgpu', `${PROVIDER_NAMES.webgpu}, if its losses are ${PROVIDER_NAMES.wasm}’s`],
-          ['wasm', PROVIDER_NAMES.wasm],
-        ]}
         onChoice={(provider) => change({ provider })}
       />
     </>

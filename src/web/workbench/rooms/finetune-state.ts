@@ -10,6 +10,7 @@ import type {
   StepEvent,
   TrainingProvider,
 } from '../room-protocol.js';
+import { FIRST_PROVIDER } from '../room-protocol.js';
 
 /** Labelled samples as the user gave them. */
 export type GivenSamples =
@@ -66,7 +67,7 @@ export interface FinetuneState {
 export const FINETUNE_START: FinetuneState = {
   samples: null,
   settings: {
-    ...{ epochs: 6, batch: 64, rate: '0.001', flip: false, repair: true, provider: 'webgpu' },
+    ...{ epochs: 6, batch: 64, rate: '0.001', flip: false, repair: true, provider: FIRST_PROVIDER },
     ...{ mean: '0, 0, 0', std: '1, 1, 1' },
   },
   training: null,

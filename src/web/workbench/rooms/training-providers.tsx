@@ -1,0 +1,16 @@
+import { Choice, PROVIDER_NAMES } from '../page/parts.js';
+import type { TrainingProvider } from '../room-protocol.js';
+
+const CHOICES: [provider: TrainingProvider, label: string][] = [
+  ['webgpu', `${PROVIDER_NAMES.webgpu}, if its losses are ${PROVIDER_NAMES.wasm}’s`],
+  ['wasm', PROVIDER_NAMES.wasm],
+];
+
+/** The choice of the provider that a room trains on. */
+export function ProviderChoice(props: {
+  readonly name: string;
+  readonly value: TrainingProvider;
+  readonly onChoice: (provider: TrainingProvider) => void;
+}) {
+  return <Choice {...props} label="On" options={CHOICES} />;
+}
