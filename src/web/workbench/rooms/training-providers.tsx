@@ -6,7 +6,7 @@ const CHOICES: [provider: TrainingProvider, label: string][] = [
   ['wasm', PROVIDER_NAMES.wasm],
 ];
 
-/** The choice of the provider that a room trains on. */
+/** Shows the choice of the provider that a room trains on. */
 export function ProviderChoice(props: {
   readonly name: string;
   readonly value: TrainingProvider;
