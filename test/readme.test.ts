@@ -12,8 +12,13 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../', import.meta.url));
 const docs = [
   'start',
+  'experiment',
+  'experiment-claims',
   'finetune',
   'gradients',
+  'is-mish-better',
+  'landscape',
+  'what-it-costs',
   'concepts',
   'providers',
   'how-calibrate-works',
@@ -21,12 +26,13 @@ const docs = [
   'trust',
   'dependencies',
 ];
-const examples = ['vite', 'react', 'next', 'node', 'github-actions'];
+const examples = ['vite', 'react', 'next', 'node', 'github-actions', 'experiment', 'batches'];
 const guides = [
   'swap',
   'validate',
   'accuracy',
   'finetune',
+  'experiment',
   'library',
   'train',
   'page',
