@@ -44,7 +44,7 @@ export interface CalibrateOptions
    * long as a round lowers the validation loss by 2 % and 45 seconds allow.
    */
   readonly steps?: number | undefined;
-  /** Seed for splitting the samples and choosing the rows; default 0. The same seed gives the same bytes. */
+  /** Seed for splitting the samples and choosing the rows; default 0. The same seed and `steps` give the same bytes on the same machine. */
   readonly seed?: number | undefined;
   /** Provider that runs the models; default the CPU. */
   readonly provider?: Provider | undefined;

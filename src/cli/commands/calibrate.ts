@@ -23,7 +23,7 @@ which original, plain swap and result are compared in the end (of many samples: 
 swap is not written; the plain swap is, and the report says so. Layers are solved in the order in which they run
 (ridge regression), then gradient steps move all of them together.
 
-The same seed gives the same file, on the same machine with --steps.
+The same seed and --steps give the same file on the same machine.
 
 β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
 quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
