@@ -11,6 +11,7 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Provider, Session, SessionOptions } from '../providers/provider.js';
 import { byteCount, dimsOf, type Tensors } from '../providers/tensor.js';
 import type { LayerComparison, LayerRow } from './report-schema.js';
+import { inPasses, type PassLimits } from './tensor-passes.js';
 
 /** A model and the provider that runs the model. */
 export interface ModelRun {
@@ -19,7 +20,7 @@ export interface ModelRun {
   readonly provider: Provider;
 }
 
-export interface ModelLayerOptions {
+export interface ModelLayerOptions extends PassLimits {
   /** The reference; its provider, the CPU, runs every model. */
   readonly a: ModelRun;
   readonly b: ModelRun;
@@ -28,17 +29,10 @@ export interface ModelLayerOptions {
   readonly copies?: boolean | undefined;
   /** Whether to compare only the outputs of sites; default: the outputs of all nodes. */
   readonly sitesOnly?: boolean | undefined;
-  /** Maximum number of tensors in a pass; default 48. */
-  readonly chunk?: number | undefined;
-  /** Approximate maximum of bytes that the tensors of a pass take for each model; default 256 MiB. */
-  readonly bytes?: number | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
-
-/** Number of tensors in the first pass, before any size is measured. */
-const FIRST_PASS_TENSORS = 4;
 
 /** A tensor that both models have. */
 interface Shared {
@@ -58,23 +52,23 @@ interface Shared {
  * a row with the reason. Throws `run-failed` if the models themselves fail, `aborted`.
  */
 export async function compareModelLayers(options: ModelLayerOptions): Promise<LayerComparison> {
-  const { a, b, feeds, sitesOnly = false, chunk = 48, bytes = 2 ** 28, signal, onProgress } = options;
+  const { a, b, feeds, sitesOnly = false, signal, onProgress } = options;
   if (feeds.length === 0) throw new OnnxMishError('bad-data', 'the data set has no feeds for the models');
   const tensors = await sharedTensors(a.model.document, b.model.document);
   const shared = tensors.filter(({ site }) => site || !sitesOnly);
   const rows: LayerRow[] = [];
-  let size = Math.min(chunk, FIRST_PASS_TENSORS);
-  for (let at = 0; at < shared.length; ) {
-    stopIfAborted(signal);
-    onProgress?.(at, shared.length);
-    const part = shared.slice(at, at + size);
-    const result = await comparePart(part, options);
-    rows.push(...result.rows);
-    at += part.length;
-    // The next tensors are probably about as large as the last, or a few times larger.
-    const fitting = Math.floor((bytes * part.length) / Math.max(1, result.bytes));
-    size = Math.max(1, Math.min(chunk, fitting, 4 * size));
-  }
+  await inPasses(shared, options, {
+    before: (done) => {
+      stopIfAborted(signal);
+      onProgress?.(done, shared.length);
+    },
+    run: async (part) => {
+      const result = await runPart(part, options);
+      rows.push(...result.rows);
+      return result.bytes;
+    },
+    failed: (tensor, problem) => void rows.push({ ...tensor, ...NO_FIGURES, problem }),
+  });
   return {
     a: { model: a.which, provider: a.provider.name },
     b: { model: b.which, provider: b.provider.name },
@@ -108,28 +102,6 @@ async function tensorsAndSites(document: OnnxDocument) {
 
 /** The figures of a row whose tensors could not be compared. */
 export const NO_FIGURES = { n: 0, a: null, b: null, maxAbs: null, cosine: null, sqnr: null } as const;
-
-/** Compares some tensors; on a failure, halves the set until the failing tensor is alone. */
-async function comparePart(
-  part: readonly Shared[],
-  options: ModelLayerOptions,
-): Promise<{ rows: LayerRow[]; bytes: number }> {
-  try {
-    return await runPart(part, options);
-  } catch (error) {
-    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-    const [only] = part;
-    if (part.length === 1 && only !== undefined) {
-      return { rows: [{ ...only, ...NO_FIGURES, problem: error.what }], bytes: 0 };
-    }
-    const half = Math.ceil(part.length / 2);
-    const [left, right] = [
-      await comparePart(part.slice(0, half), options),
-      await comparePart(part.slice(half), options),
-    ];
-    return { rows: [...left.rows, ...right.rows], bytes: left.bytes + right.bytes };
-  }
-}
 
 async function runPart(
   part: readonly Shared[],

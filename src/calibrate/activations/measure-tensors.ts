@@ -1,5 +1,4 @@
 import { stopIfAborted } from '../../base/abort.js';
-import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
 import type { Feeds } from '../../data/dataset.js';
 import { type ExposedModel, withExposed } from '../../providers/exposed-model.js';
@@ -7,6 +6,7 @@ import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { byteCount, type Tensor } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
+import { inPasses, type PassLimits } from '../../validate/tensor-passes.js';
 
 /** A tensor of the main graph, and a function that returns its meter. */
 export interface MeasuredTensor<Meter extends TensorMeter> {
@@ -28,18 +28,11 @@ export type MeterResult<Meter> =
 
 type MeterOf<Place extends MeasuredTensor<TensorMeter>> = ReturnType<Place['meter']>;
 
-export interface MeasureTensorsOptions {
+export interface MeasureTensorsOptions extends PassLimits {
   readonly session?: SessionOptions | undefined;
-  /** Maximum number of tensors in one pass over the samples; default 48. */
-  readonly chunk?: number | undefined;
-  /** Approximate maximum size in bytes of a run's outputs; default 256 MiB. */
-  readonly bytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
-
-/** Number of tensors in the first pass, before any size is measured. */
-const FIRST_PASS_TENSORS = 4;
 
 /**
  * Runs a model on samples and passes tensors of its main graph to their meters. A few tensors at a time become outputs of
@@ -51,18 +44,18 @@ export async function measureTensors<Place extends MeasuredTensor<TensorMeter>>(
   model: EditableModel,
   options: MeasureTensorsOptions & OnProvider,
 ): Promise<Map<Place, MeterResult<MeterOf<Place>>>> {
-  const { chunk = 48, bytes = 2 ** 28, provider, session, signal, onProgress } = options;
+  const { provider, session, signal, onProgress } = options;
   const results = new Map<Place, MeterResult<MeterOf<Place>>>();
-  let size = Math.min(chunk, FIRST_PASS_TENSORS);
-  for (let at = 0; at < places.length; ) {
-    const part = places.slice(at, at + size);
-    const ran = (count: number, run: number) => onProgress?.(at * runs + count * run, places.length * runs);
-    const largest = await measurePart(part, { model, feeds, provider, session, signal, ran }, results);
-    at += part.length;
-    // The next tensors are probably about as large as the last, or a few times larger.
-    const fitting = Math.floor((bytes * part.length) / Math.max(1, largest));
-    size = Math.max(1, Math.min(chunk, fitting, 4 * size));
-  }
+  let at = 0;
+  const ran = (count: number, run: number) => onProgress?.(at * runs + count * run, places.length * runs);
+  const work = { model, feeds, provider, session, signal, ran };
+  await inPasses(places, options, {
+    before: (done) => {
+      at = done;
+    },
+    run: (part) => runPart(part, work, results),
+    failed: (place, why) => void results.set(place, { why }),
+  });
   return results;
 }
 
@@ -76,27 +69,7 @@ interface Work extends OnProvider {
   readonly ran: (places: number, runs: number) => void;
 }
 
-/** Measures some places; on a failure, measures each half by itself. Returns the bytes of the largest run. */
-async function measurePart<Place extends MeasuredTensor<TensorMeter>>(
-  part: readonly Place[],
-  work: Work,
-  results: Map<Place, MeterResult<MeterOf<Place>>>,
-): Promise<number> {
-  try {
-    return await runPart(part, work, results);
-  } catch (error) {
-    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-    const [only] = part;
-    if (part.length === 1 && only !== undefined) {
-      results.set(only, { why: error.what });
-      return 0;
-    }
-    const half = Math.ceil(part.length / 2);
-    const left = await measurePart(part.slice(0, half), work, results);
-    return left + (await measurePart(part.slice(half), work, results));
-  }
-}
-
+/** Measures some places. Returns the bytes of the largest run. */
 async function runPart<Place extends MeasuredTensor<TensorMeter>>(
   part: readonly Place[],
   work: Work,

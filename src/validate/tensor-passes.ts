@@ -1,0 +1,60 @@
+import { OnnxMishError } from '../base/error.js';
+
+/** Limits of a pass over tensors. */
+export interface PassLimits {
+  /** Maximum number of tensors in a pass; default 48. */
+  readonly chunk?: number | undefined;
+  /** Approximate maximum of bytes that the tensors of a pass take; default 256 MiB. */
+  readonly bytes?: number | undefined;
+}
+
+/** The work of a pass over some tensors. */
+export interface TensorPass<Item> {
+  /** Receives the number of finished tensors before each pass. */
+  readonly before: (done: number) => void;
+  /** Handles some tensors, and returns the bytes of its largest run. */
+  readonly run: (part: readonly Item[]) => Promise<number>;
+  /** Receives a tensor whose pass fails, and the reason. */
+  readonly failed: (item: Item, why: string) => void;
+}
+
+/** Number of tensors in the first pass, before any size is measured. */
+const FIRST_PASS_TENSORS = 4;
+
+/**
+ * Handles tensors in passes, in their order. The size of a pass follows from the bytes of the pass before. Where a pass fails, halves
+ * it until the failing tensor is alone. Throws what `run` throws, except `run-failed`.
+ */
+export async function inPasses<Item>(
+  items: readonly Item[],
+  { chunk = 48, bytes = 2 ** 28 }: PassLimits,
+  pass: TensorPass<Item>,
+): Promise<void> {
+  let size = Math.min(chunk, FIRST_PASS_TENSORS);
+  for (let at = 0; at < items.length; ) {
+    pass.before(at);
+    const part = items.slice(at, at + size);
+    const used = await runHalving(part, pass);
+    at += part.length;
+    // The next tensors are probably about as large as the last, or a few times larger.
+    const fitting = Math.floor((bytes * part.length) / Math.max(1, used));
+    size = Math.max(1, Math.min(chunk, fitting, 4 * size));
+  }
+}
+
+/** Runs a pass; on a failure, runs each half by itself. Returns the bytes. */
+async function runHalving<Item>(part: readonly Item[], pass: TensorPass<Item>): Promise<number> {
+  try {
+    return await pass.run(part);
+  } catch (error) {
+    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
+    const [only] = part;
+    if (part.length === 1 && only !== undefined) {
+      pass.failed(only, error.what);
+      return 0;
+    }
+    const half = Math.ceil(part.length / 2);
+    const left = await runHalving(part.slice(0, half), pass);
+    return left + (await runHalving(part.slice(half), pass));
+  }
+}
