@@ -1,6 +1,6 @@
 import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
 import { clean as cleanText } from './clean.js';
-import { figure, hintText, mapText, percent, short, tellApart } from './figures.js';
+import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface ActivationsText {
@@ -41,10 +41,7 @@ export function renderActivations(
     unmeasured.slice(0, most).map(({ label, why }) => `not measured: ${short(label)}: ${why}`),
     unmeasured.length > most ? [`and ${unmeasured.length - most} more not measured${more}`] : [],
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  return joinSections(sections);
 }
 
 /** Maximum characters of any text from the model. */

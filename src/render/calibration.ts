@@ -7,6 +7,7 @@ import {
   accuracyWithInterval,
   figure,
   hintText,
+  joinSections,
   mapText,
   percent,
   short,
@@ -64,10 +65,7 @@ export function renderCalibration(
     [...outputTable(safe, all, hint), ...describeDifference(safe), describeResult(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  return joinSections(sections);
 }
 
 /** Maximum characters of any text, and of a name in a table, which has to fit into 100 columns. */

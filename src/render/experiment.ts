@@ -1,7 +1,7 @@
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
 import { amountText, nameOf } from '../finetune/compare-arms.js';
 import { clean as cleanText } from './clean.js';
-import { figure, mapText, percent, short } from './figures.js';
+import { figure, joinSections, mapText, percent, short } from './figures.js';
 import { accuracyText, durationText } from './finetune-figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
@@ -30,10 +30,7 @@ export function renderExperiment(
     [...safe.remarks.map((remark) => `${remark}.`), safe.initial.rule],
     safe.notes.map((note) => `note: ${note}`),
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  return joinSections(sections);
 }
 
 /** Maximum characters of any text. */

@@ -13,6 +13,14 @@ export function figure(value: number | null | undefined, digits = 3): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** Joins sections of lines with an empty line between them. Sections without lines are left out. */
+export function joinSections(sections: readonly (readonly string[])[]): string {
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
 /** Formats a share as a percentage: `98.2 %`. */
 export function percent(share: number | null): string {
   return share === null ? '–' : `${figure(100 * share)} %`;

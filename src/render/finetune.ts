@@ -1,6 +1,6 @@
 import type { FinetuneReport } from '../finetune/report-schema.js';
 import { clean as cleanText } from './clean.js';
-import { figure, hintText, mapText, percent, short, tellApart } from './figures.js';
+import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
 import {
   armName,
   describeParts,
@@ -49,10 +49,7 @@ export function renderFinetune(
     [safe.conclusion],
     safe.notes.map((note) => `note: ${note}`),
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  return joinSections(sections);
 }
 
 /** Maximum characters of any text, and of a name in a table, which has to fit into 100 columns. */

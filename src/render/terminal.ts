@@ -9,6 +9,7 @@ import {
   activation,
   differenceWithInterval,
   figure,
+  joinSections,
   mapText,
   mishName,
   percent,
@@ -104,10 +105,7 @@ export function renderTerminal(
     safe.verdicts.filter((verdict) => !isFailure(verdict)).map((verdict) => verdictLine(verdict, paint)),
     safe.conclusion === undefined ? [] : [safe.conclusion],
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  return joinSections(sections);
 }
 
 /**
