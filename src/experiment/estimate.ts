@@ -1,6 +1,7 @@
 // How long an experiment takes.
 import { quantile } from '../metrics/statistics.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
+import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
 import { DEFAULT_LANDSCAPE_IMAGES, firstOf } from './judge-run.js';
 import { DEFAULT_POINTS } from './landscape.js';
 import type { Experiment } from './prepare.js';
@@ -22,7 +23,6 @@ export interface RunTimes {
 const MEASURED_STEPS = 20;
 /** Maximum number of test samples whose score is measured. */
 const MEASURED_SAMPLES = 256;
-const DEFAULT_BATCH_SAMPLES = 64;
 
 /** Measures some steps of an activation, and estimates the parts of its runs. Throws as `createTrainer` does. */
 export async function measureRun(experiment: Experiment, activation: ReplacementName): Promise<RunTimes> {

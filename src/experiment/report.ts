@@ -1,7 +1,7 @@
 // The report of an experiment, from its runs.
 import { VERSION } from '../base/version.js';
 import type { FinetuneHost } from '../finetune/finetune.js';
-import { resolveSettings } from '../train/trainer-options.js';
+import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
 import { INITIAL_RULE } from './initial-weights.js';
 import type { Experiment } from './prepare.js';
 import { EXPERIMENT_SCHEMA, type ExperimentReport, type ExperimentRun } from './report-schema.js';
@@ -101,8 +101,6 @@ function classesOf({ parts, settings }: Experiment): number | null {
   if (values.length !== count) return null;
   return new Set(Array.from(values, Number)).size;
 }
-
-const DEFAULT_BATCH_SAMPLES = 64;
 
 function describeSettings({
   settings,

@@ -3,7 +3,7 @@ import { VERSION } from '../base/version.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { resolveSettings } from '../train/trainer-options.js';
+import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
 import { type ArmOptions, trainerSettings } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
 import { type DataFileContent, withDataFile } from './data-file.js';
@@ -146,8 +146,6 @@ function describeData({ parts, source }: Prepared): FinetuneReport['data'] {
   const classes = isLabels && labels.every(Number.isInteger) ? new Set(labels).size : null;
   return { source, ...countsOf(parts), testFrom, classes };
 }
-
-const DEFAULT_BATCH_SAMPLES = 64;
 
 function describeSettings(
   { document }: LoadedModel,

@@ -113,6 +113,9 @@ export type ProviderTrainerOptions = TrainerOptions & OnProvider;
 /** Batch size from which batch normalisation is trained by default. */
 export const MIN_BATCH_NORM_SAMPLES = 32;
 
+/** Samples in a step, unless the settings or the model say otherwise. */
+export const DEFAULT_BATCH_SAMPLES = 64;
+
 /** Maximum weight decay; more would turn the sign of weights in a step. */
 const MAX_WEIGHT_DECAY = 1000;
 

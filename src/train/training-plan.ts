@@ -17,6 +17,7 @@ import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeModel } from './probe.js';
 import { type TargetRows, targetRows } from './targets.js';
 import {
+  DEFAULT_BATCH_SAMPLES,
   type LabelledSamples,
   MIN_BATCH_NORM_SAMPLES,
   type ProviderTrainerOptions,
@@ -58,8 +59,6 @@ export interface TrainingPlan {
   /** Checks further samples. Throws `bad-data`. */
   check(labelled: LabelledSamples): CheckedSamples;
 }
-
-const DEFAULT_BATCH_SAMPLES = 64;
 
 /** Prepares a training. Throws `bad-data` and `bad-usage` for data and settings that do not fit the model, `run-failed`. */
 export async function planTraining(
