@@ -18,7 +18,7 @@ export interface CachedModel {
   readonly path: string;
   /** External data files; these are the original's files, not copies. */
   readonly data: readonly DataFile[];
-  /** What a new swap costs on CPUs, in words; undefined for a model that was in the cache. */
+  /** Text on the time of the swapped model on CPUs; undefined for a model from the cache. */
   readonly cost?: string | undefined;
   /** Warning for the user of the bundler. */
   readonly warning: string | undefined;

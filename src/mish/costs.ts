@@ -1,4 +1,4 @@
-// What a form costs. README.md and docs/benchmarks.md have the same figures; a test compares them.
+// How much longer a network takes with each form of Mish. A test compares the figures with README.md and docs/benchmarks.md.
 import type { FormName } from './forms.js';
 import type { SwapReport } from './results.js';
 

@@ -3,8 +3,8 @@ import type { ModelInput } from './source.js';
 import type { Spliced } from './spliced.js';
 
 /**
- * Moves the external data of a model into the model, which then needs no other file. Throws as `scan` does, and
- * `external-data`, also for a result of more than 2 GiB, which no runtime reads.
+ * Copies external data into the model, so that the model needs no other file. Throws what `scan` throws, and `external-data`
+ * for missing data and for a result of more than 2 GiB, which no runtime reads.
  *
  * @example
  * import { inlineExternalData, swap } from 'onnx-mish';

@@ -188,7 +188,7 @@ function linesOf<Job extends { readonly input: string }, Result>(
   return own.map((cells) => [job.input, ...cells, ...Array(head.length - cells.length).fill('')].map(clean));
 }
 
-/** What the counts at the end need of an outcome. */
+/** The parts of an outcome that `countsOf` counts. */
 interface Counted extends Pick<Outcome<unknown>, 'status' | 'code'> {
   readonly unchanged: boolean;
 }
