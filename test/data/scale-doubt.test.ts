@@ -53,9 +53,11 @@ describe.each(MODELS)('%s', (name) => {
     }
   });
 
-  test.skipIf(name === 'unet')('bytes raise a doubt', async () => {
+  test('bytes raise a doubt, but for a net without classes', async () => {
     for (const part of parts) {
-      expect(await doubt(name, imagesOf(part, 255))).toMatchObject({ option: { scale: '1/255' } });
+      const found = await doubt(name, imagesOf(part, 255));
+      if (name === 'unet') expect(found).toBeUndefined();
+      else expect(found).toMatchObject({ option: { scale: '1/255' } });
     }
   });
 });

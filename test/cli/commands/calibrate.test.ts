@@ -345,7 +345,7 @@ test('--help has a description, its options and examples', async () => {
     '--ridge',
     '--beta',
     'Examples:',
-    'The same seed gives the same file',
+    'The same seed and --steps give the same file',
   ])
     expect(stdout).toContain(part);
   expect(stdout).toMatch(/--report <file>\s[\s\w]*self-contained[^-]*- is\s+standard output/);
