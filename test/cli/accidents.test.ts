@@ -58,22 +58,25 @@ async function expectNothingLeft(temporary: string) {
 const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
 
 describe.runIf(process.platform === 'linux')('a validation', () => {
-  test.each(rounds)('whose browser is killed says so, and goes on elsewhere (%i)', async () => {
-    const { child, ended, temporary } = await validation();
-    const victim = await browserOf(child);
-    await setTimeout(1500 * random());
-    let killed = false;
-    try {
-      process.kill(victim?.pid ?? 0, 'SIGKILL');
-      killed = true;
-    } catch {} // it was done already
-    const { code, stdout, stderr } = await ended;
-    if (killed)
-      expect(stdout + stderr).toMatch(/wasm: (failed|not available): the browser (ended|does not start)/);
-    expect(stdout).toMatch(/^webgl +ran/m);
-    if (killed) expect(code).not.toBe(0);
-    await expectNothingLeft(temporary);
-  });
+  test.each(rounds)(
+    'whose browser is killed reports that, and goes on with the other providers (%i)',
+    async () => {
+      const { child, ended, temporary } = await validation();
+      const victim = await browserOf(child);
+      await setTimeout(1500 * random());
+      let killed = false;
+      try {
+        process.kill(victim?.pid ?? 0, 'SIGKILL');
+        killed = true;
+      } catch {} // it was done already
+      const { code, stdout, stderr } = await ended;
+      if (killed)
+        expect(stdout + stderr).toMatch(/wasm: (failed|not available): the browser (ended|does not start)/);
+      expect(stdout).toMatch(/^webgl +ran/m);
+      if (killed) expect(code).not.toBe(0);
+      await expectNothingLeft(temporary);
+    },
+  );
 
   test.each(rounds)('that is interrupted stops at once and leaves nothing behind (%i)', async () => {
     const { child, ended, temporary } = await validation();

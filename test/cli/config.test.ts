@@ -59,7 +59,7 @@ test.each(Object.entries(FORMS))('%s is found and taken', async (name, content) 
   expect(await folder.list()).toEqual(['models/', 'models/m.mish.onnx', 'models/m.onnx', name]);
 });
 
-test('the command line has the last word', async () => {
+test('the command line overrides the configuration', async () => {
   const folder = await project({
     'onnx-mish.config.json': {
       swap: { form: 'exp', beta: 2, only: ['leakyrelu'], undo: false, outDir: 'dist', force: true },
@@ -78,7 +78,7 @@ test('the command line has the last word', async () => {
   expect(await swapped('--plan', 'plan.json')).toMatchObject({ form: 'softplus', beta: 1, sites: [{}] });
 });
 
-test('models and paths are meant from the configuration’s folder on, wherever the command runs', async () => {
+test('models and paths are relative to the configuration’s folder, wherever the command runs', async () => {
   const folder = await project({
     'package.json': {},
     'models/sub/n.onnx': MODEL.slice() as unknown as string,
@@ -104,7 +104,7 @@ test('models and paths are meant from the configuration’s folder on, wherever 
   expect(await folder.list()).toContain('dist/models/own.mish.onnx');
 });
 
-test('--config names another, --no-config none', async () => {
+test('--config takes another configuration, and --no-config takes none', async () => {
   const folder = await project({
     'onnx-mish.config.json': EXP,
     'ci/other.json': { swap: { form: 'native', outDir: 'out' } },
@@ -119,7 +119,7 @@ test('--config names another, --no-config none', async () => {
   expect(await folder.list()).toContain('ci/out/m.mish.onnx');
 });
 
-test('a configuration is looked for as far up as the package, and without one not at all', async () => {
+test('a configuration is searched upwards as far as the package, and not at all without a package', async () => {
   const bad = { swap: { nonsense: 1 } };
   const inside = await project({
     'onnx-mish.config.json': bad,
@@ -135,7 +135,7 @@ test('a configuration is looked for as far up as the package, and without one no
   );
 });
 
-test('validate takes its thresholds from it', async () => {
+test('validate takes its thresholds from the configuration', async () => {
   const folder = await project({
     'onnx-mish.config.json': {
       validate: {
@@ -192,7 +192,7 @@ test.each([
   });
 });
 
-test('what is refused costs nothing', async () => {
+test('a refused configuration writes no file', async () => {
   const folder = await project({ 'onnx-mish.config.json': { swap: { targett: 'webgl' } } });
   const { code, json, stderr } = await cliJson(['swap', 'models/m.onnx'], { cwd: folder.path });
   expect(code).toBe(2);
@@ -208,7 +208,7 @@ test.each([
   ['onnx-mish.config.ts', 'export default { swap: { ', 'Unexpected token'],
   ['onnx-mish.config.mjs', 'throw new Error("not today");', 'not today'],
   ['onnx-mish.config.js', 'import "./nowhere.js"; export default {};', 'nowhere'],
-])('%s that cannot be run or parsed is said', async (name, content, what) => {
+])('%s that cannot be run or parsed gives an error', async (name, content, what) => {
   const folder = await project({ [name]: content });
   const { code, stderr } = await folder.run(['swap', 'models/m.onnx']);
   expect(code).toBe(2);
@@ -218,7 +218,7 @@ test.each([
 });
 
 test.each(['onnx-mish.config.json', 'onnx-mish.config.ts', 'onnx-mish.config.cjs'])(
-  '%s that no string can hold is refused by its size',
+  '%s that is too long for a string is refused by its size',
   async (name) => {
     const folder = await project({ [name]: '' });
     await truncate(folder.at(name), 2 ** 30);
@@ -232,7 +232,7 @@ test.each(['onnx-mish.config.json', 'onnx-mish.config.ts', 'onnx-mish.config.cjs
   },
 );
 
-test('JSON starts no program, by whichever way it comes; code may name one, from its own folder on', async () => {
+test('JSON never starts a program; a configuration in code may name one, relative to its folder', async () => {
   const sample = (key: string) => ({ validate: { [key]: './browser.sh', providers: ['wasm'] } });
   const folder = await project({
     'package.json': {},
@@ -259,7 +259,7 @@ test('JSON starts no program, by whichever way it comes; code may name one, from
   expect([there.includes('code/ran'), there.includes('ran')]).toEqual([true, false]);
 });
 
-test('every key that takes text is known for a name, for data, or for a program', () => {
+test('every key that takes text is listed as a name, as data, or as a program', () => {
   const names = [
     'labels',
     'targets',
@@ -301,7 +301,7 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
   const line = (why: string) =>
     `../../onnx-mish.config.json: not used, because ${why}; --config uses this file, --no-config stops the search\n`;
 
-  test('a configuration is taken where only the user may write', async () => {
+  test('a configuration is read from a folder where only the user may write', async () => {
     expect((await taken(async () => {})).stderr).toContain("the key 'swap.nonsense' does not exist");
   });
 
@@ -315,19 +315,19 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
     },
   );
 
-  test('none that others may write to itself', async () => {
+  test('a configuration that others may write to is ignored', async () => {
     const { code, stderr } = await taken((at) => chmod(at('top/onnx-mish.config.json'), 0o666));
     expect([code, stderr]).toEqual([0, line("other users may write to '../../onnx-mish.config.json'")]);
   });
 
-  test.runIf(isRoot)('none of somebody else', async () => {
+  test.runIf(isRoot)('a configuration of another user is ignored', async () => {
     const folder = await taken((at) => chown(at('top'), NOBODY, NOBODY));
     expect(folder).toEqual({ code: 0, stderr: line("'../..' belongs to another user") });
     const file = await taken((at) => chown(at('top/onnx-mish.config.json'), NOBODY, NOBODY));
     expect(file.stderr).toBe(line("'../../onnx-mish.config.json' belongs to another user"));
   });
 
-  test('none from above the repository', async () => {
+  test('a configuration above the repository is ignored', async () => {
     for (const place of ['top/a/.git', 'top/a/b/.git']) {
       const { code, stderr } = await taken((at) => mkdir(at(place)));
       expect([code, stderr]).toEqual([0, line('it lies above the repository')]);
@@ -336,7 +336,7 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
     expect(root.stderr).toContain("the key 'swap.nonsense' does not exist");
   });
 
-  test('what --config names is taken, and the current folder’s as well', async () => {
+  test('the configuration of --config and the one in the current folder are read', async () => {
     const folder = await project({ 'open/onnx-mish.config.json': bad });
     await chmod(folder.at('open'), 0o777);
     expect((await folder.run(['swap', 'models/m.onnx', '--config', 'open'])).code).toBe(2);
@@ -344,7 +344,7 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
   });
 });
 
-test('the nearest name', () => {
+test('the name nearest to an unknown key is found', () => {
   expect(nearest('inlcude', ['include', 'exclude'])).toBe('include');
   expect(nearest('form', ['form'])).toBe('form');
   expect(nearest('zzz', ['form', 'only'])).toBe(undefined);
@@ -358,11 +358,11 @@ interface Schema {
 }
 
 describe('the schema', () => {
-  test('that is committed is the one the code has', () => {
+  test('in the repository is the schema that the code makes', () => {
     expect(committed).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
   });
 
-  test('describes every key, and takes no other', () => {
+  test('describes every key, and allows no other', () => {
     const sections = Object.entries((committed as Schema).properties ?? {}).filter(
       ([name]) => name !== '$schema',
     );
@@ -403,7 +403,7 @@ describe('the schema', () => {
   });
 });
 
-test('calibrate, rank and finetune take their options from it, with paths from its folder on', async () => {
+test('calibrate, rank and finetune take options from the configuration, with paths relative to its folder', async () => {
   const folder = await project({
     'data/x.npz': 'no archive',
     'onnx-mish.config.json': {
@@ -422,7 +422,7 @@ test('calibrate, rank and finetune take their options from it, with paths from i
   }
 });
 
-test('types know the keys', () => {
+test('types list the keys', () => {
   expect(defineConfig({ swap: { form: 'exp', mean: [0.5, 0.5, 0.5] } })).toEqual({
     swap: { form: 'exp', mean: [0.5, 0.5, 0.5] },
   });

@@ -42,7 +42,7 @@ test.each(NOT_ONNX)(
   },
 );
 
-test('a truncated model says at which byte it breaks', async () => {
+test('the error on a truncated model names the byte where it breaks', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel().subarray(0, 60));
   const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
@@ -71,7 +71,7 @@ test('an output that exists is refused, and replaced with --force', async () => 
   });
 });
 
-test('an opset below the form’s is refused with the one it needs', async () => {
+test('an opset that is too low for the form is refused, and the error names the opset it needs', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel({ opset: 17 }));
   expect(await cli(['swap', 'm.onnx', '--form', 'native'], { cwd: folder.path })).toMatchObject({
@@ -83,7 +83,7 @@ test('an opset below the form’s is refused with the one it needs', async () =>
   expect(await folder.list()).toEqual(['m.onnx']);
 });
 
-test('external data that cannot be followed names the tensor', async () => {
+test('external data with an unusable path is refused, and the error names the tensor', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', externalModel('../secret.bin'));
   const { code, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
@@ -93,7 +93,7 @@ test('external data that cannot be followed names the tensor', async () => {
   );
 });
 
-test('with --json an error is the one document, and standard error says the same to people', async () => {
+test('with --json an error is one JSON document, and standard error has the same error as text', async () => {
   const folder = await tempFolder();
   await folder.write('lfs', LFS);
   await folder.write('plain.onnx', model({ nodes: [node('Relu', ['x'], ['y'])] }));
@@ -129,7 +129,7 @@ test('with --json an error is the one document, and standard error says the same
 
 const OTHER = 65534; // nobody: somebody who is not the superuser, whom nothing is forbidden
 
-test('what may not be read or written is said so', async (context) => {
+test('the error names a file that may not be read or written', async (context) => {
   if (process.getuid?.() !== 0) return context.skip('only the superuser can act as somebody else');
   const folder = await tempFolder();
   const { chmod } = await import('node:fs/promises');
@@ -149,7 +149,7 @@ test('what may not be read or written is said so', async (context) => {
 const RAW = '\u001b]0;owned\u0007\u001b[31mred\r\n\u009b2J\u202e';
 const HARMLESS = '\\u001b]0;owned\\u0007\\u001b[31mred\\u000d\\u000a\\u009b2J\\u202e';
 
-test('names from a model are printed harmlessly', async () => {
+test('names from a model are printed without control characters', async () => {
   const folder = await tempFolder();
   const path = await folder.write(
     'm.onnx',
@@ -178,7 +178,7 @@ test('names from a model are printed harmlessly', async () => {
   expect(json.sites[0].node).toBe(`${RAW}2`);
 });
 
-test('names of files and arguments are printed harmlessly', async () => {
+test('names of files and arguments are printed without control characters', async () => {
   const folder = await tempFolder();
   const name = RAW.replaceAll('/', '');
   await folder.write(name, reluModel());

@@ -32,7 +32,7 @@ async function net(): Promise<Folder> {
   return folder;
 }
 
-test('--fold says what it folded and what not, and reads weights beside the model', async () => {
+test('--fold prints what it folded and what it left, and reads weights from external data', async () => {
   const folder = await net();
   const at = { cwd: folder.path };
   const { code, stdout, stderr } = await cli(['swap', 'm.onnx', '--beta', '4', '--fold'], at);
@@ -62,7 +62,7 @@ test('--fold says what it folded and what not, and reads weights beside the mode
   expect(await folder.read('again.onnx')).toEqual(await folder.read('m.onnx'));
 });
 
-test('--fold in a dry run, in JSON, and from a pipe, which has no files beside it', async () => {
+test('--fold works in a dry run, in JSON, and from a pipe, which has no external data', async () => {
   const folder = await net();
   const at = { cwd: folder.path };
   const dry = await cli(['swap', 'm.onnx', '--beta', '4', '--fold', '--dry-run'], at);

@@ -18,7 +18,7 @@ describe('help', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
-  test('without a command is the list of commands, and of an unknown one an error', async () => {
+  test('without a command lists the commands; help on an unknown command is an error', async () => {
     const { stdout } = await cli(['help']);
     expect(stdout).toBe((await cli(['--help'])).stdout);
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
@@ -51,7 +51,7 @@ describe('help', () => {
 });
 
 describe('text', () => {
-  test('that fits stays as it is, and other text is filled', () => {
+  test('stays as it is if it fits, and is wrapped otherwise', () => {
     expect(reflow('one\ntwo\n\n  a  b\n', 20)).toBe('one\ntwo\n\n  a  b\n');
     expect(reflow('one two three four\nfive six', 10)).toBe('one two\nthree four\nfive six');
     expect(reflow('  term  one two three four', 16)).toBe('  term  one two\n        three\n        four');
@@ -62,7 +62,7 @@ describe('text', () => {
 });
 
 describe('completion', () => {
-  test('of bash completes commands, options, values and files', async () => {
+  test('in bash completes commands, options, values and files', async () => {
     const folder = await tempFolder();
     const { stdout } = await cli(['completion', 'bash']);
     await folder.write('c.bash', stdout);
@@ -108,7 +108,7 @@ describe('completion', () => {
     },
   );
 
-  test('of another shell is refused', async () => {
+  test('for another shell is refused', async () => {
     expect(await cli(['completion', 'csh'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('bash, zsh, fish'),

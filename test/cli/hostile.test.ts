@@ -35,8 +35,8 @@ function named(names: readonly string[]): Uint8Array {
   return bytes;
 }
 
-describe('names of scripts, of attributes, very long ones and such that are no UTF-8', () => {
-  test('are text in every view, and the browser runs nothing of them', async () => {
+describe('names with scripts or attributes, very long names and names that are not valid UTF-8', () => {
+  test('are text in every view, and the browser runs none of them', async () => {
     const folder = await tempFolder();
     await folder.write('m.onnx', named(Object.values(NAMES)));
     const views = ['--report', 'out.html', '--junit', 'out.xml'];

@@ -47,7 +47,7 @@ const validate = async (...args: string[]) =>
   parseReport((await cliJson(['validate', 'm.onnx', '--no-latency', ...args], { cwd: folder.path })).json);
 
 describe('accuracy on a folder of images', () => {
-  test('counts the labels that the folders’ numbers are', async () => {
+  test('takes the numbers of the folders as labels', async () => {
     await images(NUMBERED);
     const report = await validate('--images', 'set', '--size', '16');
     expect(report.data).toMatchObject({
@@ -64,13 +64,13 @@ describe('accuracy on a folder of images', () => {
     });
   });
 
-  test('or the positions that their names have', async () => {
+  test('takes the positions of the folders’ sorted names as labels', async () => {
     await images({ red: 'b', green: 'c', blue: 'a' }); // so red is 1, green 2 and blue 0
     const report = await validate('--images', 'set', '--size', '16');
     expect(report.providers[0]?.accuracy?.original).toMatchObject({ n: 6, top1: 0 });
   });
 
-  test('feeds the channels in the order asked for, in batches, of some of the images', async () => {
+  test('feeds channels in the given order, in batches, from a limited number of images', async () => {
     await images(NUMBERED);
     const options = ['--size', '16', '--channels', 'bgr', '--dim', 'n=3', '--limit', '3', '--resize', '18'];
     const report = await validate('--images', 'set', ...options, '--mean', '0.5', '--std', '0.25,0.25,0.25');
@@ -96,7 +96,7 @@ describe('what goes wrong', () => {
     expect(stderr).toMatch(message);
   });
 
-  test('an image cut short is named', async () => {
+  test('a truncated image is named', async () => {
     await images(NUMBERED);
     await folder.write('set/1/20.jpeg', (await folder.read('set/1/20.jpeg')).subarray(0, 200));
     const { code, stderr } = await cli(['validate', 'm.onnx', '--images', 'set', '--size', '16'], {
@@ -107,7 +107,7 @@ describe('what goes wrong', () => {
   });
 });
 
-test('images without subfolders are samples without labels, also of a model with one channel', async () => {
+test('images without subfolders are samples without labels, for a model with one channel too', async () => {
   const folder = await tempFolder();
   await mkdir(folder.at('photos'));
   for (let index = 0; index < 12; index++) {

@@ -26,7 +26,7 @@ async function measured(args: readonly string[], usage: string): Promise<{ cpu: 
   return JSON.parse(readFileSync(usage, 'utf8'));
 }
 
-test('a model from the writer of large ones runs, and is swapped right', async () => {
+test('a model from the generator of large models runs, and swaps correctly', async () => {
   const folder = await tempFolder();
   writeLargeModel(folder.at('m.onnx'), { nodes: 20, weights: 4096 });
   const bytes = await folder.read('m.onnx');
@@ -60,7 +60,7 @@ test(`${NODES} nodes: 90 MiB and 600 bytes a node are enough, and time is in pro
 describe('2 GiB, in a file with holes', () => {
   const LIMIT = 2 ** 31 - 1;
 
-  test('is noted where a swap passes it, and swapped all the same', { timeout: 120_000 }, async () => {
+  test('gets a note when a swap passes it, and is swapped', { timeout: 120_000 }, async () => {
     const folder = await tempFolder();
     const path = folder.at('m.onnx');
     const probe = 2 ** 20;
@@ -162,7 +162,7 @@ describe('data with holes, in another folder', () => {
     closeSync(file);
   });
 
-  test('that ends in a hole keeps its length', async () => {
+  test('keeps its length when it ends in a hole', async () => {
     expect(statSync(await copied(1e7, [0])).size).toBe(1e7);
   });
 });
@@ -192,7 +192,7 @@ describe('graphs in graphs', () => {
     return Uint8Array.from([...message, ...len(7, body)]); // a second part of the graph, which merges with the first
   }
 
-  test('30 deep: every one of them is swapped, and ONNX Runtime gives Mish of Mish of Mish', async () => {
+  test('30 deep are all swapped, and ONNX Runtime returns the nested Mish', async () => {
     const { output, report } = await swap(nested(30));
     expect(report.sites).toHaveLength(30);
     const x = [-1, 0.5, 1, 3];
@@ -202,7 +202,7 @@ describe('graphs in graphs', () => {
     expectClose(outputs.o0, exact);
   });
 
-  test('50 deep: past what protobuf’s readers take (33), and swapped all the same', async () => {
+  test('50 deep are swapped, although protobuf’s readers stop at 33', async () => {
     const source = nested(50);
     const { output, report } = await swap(source);
     expect(report.sites).toHaveLength(50);

@@ -12,7 +12,7 @@ const LEAKY = model({
   ],
 });
 
-test('--leaky mixture is said by swap, inspect, retarget and validate', async () => {
+test('swap, inspect, retarget and validate name --leaky mixture', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', LEAKY);
   const at = { cwd: folder.path };
@@ -52,7 +52,7 @@ test('--leaky mixture is said by swap, inspect, retarget and validate', async ()
   expect((await cli(['report', 'old.json'], at)).stdout).toContain('1 Mish (exp, f32, β 4)');
 });
 
-test('--leaky takes two words, and goes with no plan', async () => {
+test('--leaky takes one of two values, and excludes a plan', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', LEAKY);
   const at = { cwd: folder.path };

@@ -16,7 +16,7 @@ function big(): Uint8Array {
   return reluModel({ initializers: [floats('w', [weights.length], weights)] });
 }
 
-test('from standard input to standard output, and back', async () => {
+test('a model goes from standard input to standard output, and undo restores it the same way', async () => {
   const swapped = await cli(['swap', '-', '-o', '-'], { input: MODEL });
   expect(swapped.code).toBe(0);
   expect(ops(swapped.bytes)).toEqual(MISH);
@@ -54,7 +54,7 @@ test('with the model on standard output, --json and errors go to standard error'
   expect(failed.stderr).toContain('onnx-mish: standard input: this is a text file');
 });
 
-test('an input that is written to while it is piped out is no success', async () => {
+test('an input that changes while it is piped out is an error', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', MODEL);
   const meddle = `data:text/javascript,${encodeURIComponent(`
@@ -94,7 +94,7 @@ test('a model with data in another file cannot go through a pipe', async () => {
   expect(await folder.list()).toEqual(['m.bin', 'm.onnx']);
 });
 
-test('a reader that has seen enough is no failure', async () => {
+test('a reader that closes the pipe early is not an error', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', big());
   const shell = async (line: string) => {

@@ -28,7 +28,7 @@ async function packages(args: string[], cwd: string): Promise<string[]> {
   return [...new Set(names)].sort();
 }
 
-test('what reads and writes files loads neither ONNX Runtime nor anything else it does not need', async () => {
+test('commands that only read and write files do not load ONNX Runtime or other unneeded modules', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
   const light = ['commander'];
@@ -64,7 +64,7 @@ function terminal(line: string, cwd: string, env: Record<string, string> = {}) {
 const COMMAND = `'${process.execPath}' '${MAIN}'`;
 const NO_TERMINAL = 'there is no `script` of util-linux here to make a terminal with';
 
-test('colours on a terminal, and none with NO_COLOR', async (context) => {
+test('output has colours on a terminal, and none with NO_COLOR', async (context) => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
   const line = `${COMMAND} validate m.onnx --dim N=1 --no-latency --runs 1 --max-abs 9 2> /dev/null`;
@@ -78,7 +78,7 @@ test('colours on a terminal, and none with NO_COLOR', async (context) => {
   expect(plain?.shown).not.toContain('\u001b');
 });
 
-test('a model does not go to a terminal', async (context) => {
+test('a model is not written to a terminal', async (context) => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
   const result = terminal(`${COMMAND} swap m.onnx -o -`, folder.path);
@@ -96,7 +96,7 @@ function mount(folder: string, options: string): boolean {
 
 const NO_MOUNT = 'no file system can be mounted here';
 
-test('a disk that fills up: said so, and nothing is left on it', async (context) => {
+test('a full disk gives an error, and no file is left on it', async (context) => {
   const folder = await tempFolder();
   const weights = Array.from({ length: 500_000 }, (_, index) => index);
   await folder.write('m.onnx', reluModel({ initializers: [floats('w', [weights.length], weights)] }));
@@ -122,7 +122,7 @@ test('a disk that fills up: said so, and nothing is left on it', async (context)
   }
 });
 
-test('another file system is a place like any other', async (context) => {
+test('an output on another file system is written', async (context) => {
   const folder = await tempFolder();
   await folder.write('m.onnx', externalModel('m.bin'));
   await folder.write('m.bin', BIAS_BYTES);
@@ -138,7 +138,7 @@ test('another file system is a place like any other', async (context) => {
   }
 });
 
-test('a read-only file system is said so', async (context) => {
+test('a read-only file system gives an error that names the output', async (context) => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
   await mkdir(folder.at('disk'));
@@ -153,7 +153,7 @@ test('a read-only file system is said so', async (context) => {
   }
 });
 
-test('a defect is called one, and leaves nothing behind either', async () => {
+test('a defect of the program is reported as one, and leaves no file', async () => {
   const broken = `data:text/javascript,${encodeURIComponent(`
     import { open } from 'node:fs/promises';
     const file = await open(process.execPath);

@@ -27,7 +27,7 @@ async function place() {
 }
 
 describe.runIf(process.platform === 'linux')('streams', () => {
-  test('a model from a pipe by its name is read as a stream, and needs -o', async () => {
+  test('a named pipe is read as a stream, and needs -o', async () => {
     const { bash, read } = await place();
     const { bytes } = await swapped(MODEL);
     const lines = {
@@ -78,7 +78,7 @@ describe.runIf(process.platform === 'linux')('streams', () => {
     expect((await bash('test -c /dev/null && ! test -e /dev/beside.bin')).code).toBe(0);
   });
 
-  test('models that are run come through pipes as well', async () => {
+  test('commands that run a model read it from a pipe too', async () => {
     const { bash, list, read } = await place();
     const validate = 'onnx-mish validate --dim N=1 --no-latency --runs 1 --json --per-layer';
     for (const models of [
@@ -113,7 +113,7 @@ describe.runIf(process.platform === 'linux')('streams', () => {
     expect(await list()).toEqual(before);
   });
 
-  test('plans, configurations and reports come and go through pipes', async () => {
+  test('plans, configurations and reports are read from and written to pipes', async () => {
     const { bash, read } = await place();
     const line = `onnx-mish swap m.onnx --dry-run --json > plan && onnx-mish swap m.onnx --plan <(cat plan) -o 1 > log`;
     expect((await bash(line)).code).toBe(0);
@@ -134,7 +134,7 @@ describe.runIf(process.platform === 'linux')('streams', () => {
     expect(new TextDecoder().decode(await read('run.xml'))).toMatch(/^<\?xml[\s\S]*<\/testsuites>\s*$/);
   });
 
-  test('- is standard output for every output, and words go to standard error', async () => {
+  test('- is standard output for every output, and messages go to standard error', async () => {
     const { bash, list, read } = await place();
     const validate = 'onnx-mish validate m.onnx --dim N=1 --no-latency --runs 1';
     expect((await bash(`${validate} --json > run.json`)).code).toBe(0);

@@ -25,7 +25,7 @@ const FILES = ['labelled.npz', 'm.onnx', 's.npz'];
 const KEEP = ['--data', 's.npz', '--keep'];
 const nodes = (sites: readonly { node: string }[]) => sites.map(({ node }) => node).toSorted();
 
-test('a model with the sites that fit, and what both parts of the samples say', async () => {
+test('swap --keep writes a model with the sites that fit, and prints the result on both subsets', async () => {
   const folder = await prepared();
   const { code, stdout, stderr } = await cli(['swap', 'm.onnx', ...KEEP, 'max-abs<=0.001'], {
     cwd: folder.path,
@@ -47,7 +47,7 @@ test('a model with the sites that fit, and what both parts of the samples say', 
   expect(await folder.read('again.onnx')).toEqual(rankedModel);
 });
 
-test('--json', async () => {
+test('swap --keep --json prints the selection', async () => {
   const { path: cwd } = await prepared();
   const { code, json } = await cliJson(['swap', 'm.onnx', ...KEEP, 'sqnr>=500', '--target', 'cpu'], { cwd });
   expect(code).toBe(0);
@@ -76,7 +76,7 @@ test('--dry-run writes nothing, and with --json gives the plan', async () => {
   expect(nodes(json.sites)).toEqual(['faint', 'safe']);
 });
 
-test('a budget that everything meets, of labels', async () => {
+test('a budget on labels that every site meets swaps every site', async () => {
   const { path: cwd } = await prepared();
   const args = [
     '--data',
@@ -95,7 +95,7 @@ test('a budget that everything meets, of labels', async () => {
   expect(stdout).not.toContain('all, searched');
 });
 
-test('a budget that nothing meets: exit code 1, and no file', async () => {
+test('a budget that no site meets gives exit code 1 and no file', async () => {
   const folder = await prepared();
   const args = ['swap', 'm.onnx', ...KEEP, 'sqnr>=60', '--include', 'harmful'];
   for (const more of [[], ['--dry-run'], ['-o', '-']]) {
@@ -111,7 +111,7 @@ test('a budget that nothing meets: exit code 1, and no file', async () => {
   expect(await folder.list()).toEqual(FILES);
 });
 
-test('through pipes', async () => {
+test('swap --keep works through pipes', async () => {
   const folder = await prepared();
   const piped = await cli(['swap', '-', ...KEEP, 'max-abs<=0.001'], { cwd: folder.path, input: rankedModel });
   expect([piped.code, piped.stderr]).toEqual([0, expect.stringContaining('2 of 3 sites')]);
@@ -119,7 +119,7 @@ test('through pipes', async () => {
   expect(piped.bytes).toEqual(await folder.read('m.mish.onnx'));
 });
 
-test('a model with external data', async () => {
+test('swap --keep takes a model with external data', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', externalModel('w.bin'));
   await folder.write('w.bin', BIAS_BYTES);
@@ -129,7 +129,7 @@ test('a model with external data', async () => {
   expect(await folder.list()).toEqual(['m.mish.onnx', 'm.onnx', 's.npz', 'w.bin']);
 });
 
-test('a model without sites is copied, as by any swap', async () => {
+test('a model without sites is copied', async () => {
   const folder = await prepared();
   const bytes = model({ nodes: [node('Tanh', ['x'], ['y'])] });
   await folder.write('none.onnx', bytes);
@@ -138,7 +138,7 @@ test('a model without sites is copied, as by any swap', async () => {
   expect(await folder.read('none.mish.onnx')).toEqual(bytes);
 });
 
-test('noise prints a note that it shows little', async () => {
+test('random data prints a note that it shows little', async () => {
   const { path: cwd } = await prepared();
   const { stdout } = await cli(['swap', 'm.onnx', '--data', 'random', '--dim', 'N=1', '--keep', 'sqnr>=1'], {
     cwd,
@@ -167,7 +167,7 @@ describe('refused', () => {
   });
 });
 
-test('a wake word net of somebody else', async () => {
+test('a third party’s wake word net is swapped within a budget', async () => {
   const folder = await tempFolder();
   const { code, json } = await cliJson(
     [

@@ -6,7 +6,7 @@ import { casesOf } from '../support/heavy.js';
 /** What a terminal acts on, by its general category. */
 const ACTS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
-test('no character that acts on a terminal is left, and no other is touched', () => {
+test('characters that control a terminal are replaced, and no others', () => {
   for (let code = 0; code <= 0x10ffff; code++) {
     const character = String.fromCodePoint(code);
     if (!ACTS.test(character)) {
@@ -19,7 +19,7 @@ test('no character that acts on a terminal is left, and no other is touched', ()
   );
 });
 
-test('JSON says the same, harmless', () => {
+test('JSON escapes the same characters and keeps their values', () => {
   fc.assert(
     fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
       const json = cleanJson(JSON.stringify(value, null, 2));

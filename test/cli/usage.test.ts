@@ -17,7 +17,7 @@ const COMMANDS = [
   'doctor',
 ];
 
-test('without arguments: the help, as an error', async () => {
+test('a call without arguments prints the help as an error', async () => {
   const { code, stdout, stderr } = await cli([]);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain('Usage: onnx-mish [options] [command]');
@@ -161,7 +161,7 @@ test.each([
   expect(await folder.list()).toEqual(['m.onnx']);
 });
 
-test('a stack trace is for --debug', async () => {
+test('only --debug prints a stack trace', async () => {
   const { code, stderr } = await cli(['inspect', '/absent.onnx', '--debug']);
   expect(code).toBe(2);
   expect(stderr).toMatch(/^onnx-mish: \/absent\.onnx: the file does not exist\n {2}Check the path\.\n/);

@@ -50,7 +50,7 @@ async function prepared(): Promise<Folder> {
 const quick = ['calibrate', 'm.onnx', '--data', 's.npz', '--labels', 'y', '--steps', '0'];
 const text = async (folder: Folder, name: string) => new TextDecoder().decode(await folder.read(name));
 
-test('a table of layers and one of outputs, and a model under a name of its own', async () => {
+test('calibrate prints tables of layers and outputs, and writes a model with its suffix', async () => {
   const folder = await prepared();
   const { code, stdout, stderr } = await cli(quick, { cwd: folder.path });
   // The default differs from that of earlier versions.
@@ -80,7 +80,7 @@ test('a table of layers and one of outputs, and a model under a name of its own'
   expect(stdout).toMatch(/^The calibrated model was written \([\d.]+ s\)\.$/m);
 });
 
-test('--json is the calibration, and inspect and undo know what it was', async () => {
+test('--json prints the calibration, and inspect and undo recognise the model', async () => {
   const folder = await prepared();
   const args = [...quick, '-o', 'out.onnx', '--beta', '1'];
   const { code, json, stderr } = await cliJson(args, { cwd: folder.path });
@@ -141,7 +141,7 @@ describe('options', () => {
     }
   });
 
-  test('--layers, --ridge, --form and --beta', async () => {
+  test('--layers, --ridge, --form and --beta change the calibration', async () => {
     const folder = await prepared();
     const args = [...quick, '-o', 'out.onnx', '--force', '--form', 'exp', '--beta', '2'];
     const one = await cliJson([...args, '--layers', 'sec*', '--ridge', '0.5'], { cwd: folder.path });
@@ -153,7 +153,7 @@ describe('options', () => {
     expect(none.stdout).toContain('The PLAIN SWAP was written: no weight was changed');
   });
 
-  test('--exclude leaves a site, and a model without sites is written as it was', async () => {
+  test('--exclude leaves a site unchanged, and a model without sites is copied', async () => {
     const folder = await prepared();
     const { code, stdout } = await cli([...quick, '--exclude', 'act'], { cwd: folder.path });
     expect(code).toBe(0);
@@ -162,7 +162,7 @@ describe('options', () => {
     expect(await folder.read('m.mish.onnx')).toEqual(net());
   });
 
-  test('gradient steps are told of', async () => {
+  test('the output names gradient steps', async () => {
     const folder = await prepared();
     const { stdout } = await cli([...quick.slice(0, -1), '12'], { cwd: folder.path });
     expect(stdout).toMatch(/^12 gradient steps on all layers: loss on validation samples /m);
@@ -182,7 +182,7 @@ describe('options', () => {
 });
 
 describe('runs of several samples', () => {
-  test('not where samples of a run have to do with each other', async () => {
+  test('are not used when samples of a run affect each other', async () => {
     const folder = await prepared();
     // The sum over the samples of a run.
     const mixing = net('N', {
@@ -228,7 +228,7 @@ describe('runs of several samples', () => {
 });
 
 describe('noise', () => {
-  test('has to be asked for, and is said to be worth little', async () => {
+  test('needs --data random, and prints a note that it shows little', async () => {
     const folder = await prepared();
     const none = await cli(['calibrate', 'm.onnx'], { cwd: folder.path });
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('calibrate needs samples')]);
@@ -270,7 +270,7 @@ describe('refused', () => {
     expect(await folder.list()).toEqual(['m.onnx', 's.npz']);
   });
 
-  test('standard input, files that are not there, and what is no model', async () => {
+  test('standard input, missing files and files that are not models', async () => {
     const { path: cwd } = await prepared();
     const refused = async (...args: string[]) => {
       const { code, stderr } = await cli(['calibrate', ...args], { cwd, input: net() });
@@ -284,7 +284,7 @@ describe('refused', () => {
   });
 });
 
-test('data files are copied along to another folder, and weights that were solved come into the model', async () => {
+test('data files are copied to another folder, and solved weights are stored in the model', async () => {
   const folder = await prepared();
   const external = (name: string, offset: number, count: number) => ({
     ...{ name, dataType: 1, dataLocation: 1, dims: name.startsWith('w') ? [WIDTH, WIDTH] : [WIDTH] },

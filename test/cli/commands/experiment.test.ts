@@ -23,7 +23,7 @@ const inputs = ['m.onnx', 's.npz', 't.npz'];
 const readReport = async (folder: Folder, name: string) =>
   parseExperimentReport(JSON.parse(new TextDecoder().decode(await folder.read(name))));
 
-test('a report in JSON, HTML and text; nothing is left of the runs', async () => {
+test('experiment writes a report in JSON, HTML and text, and removes the files of its runs', async () => {
   const folder = await prepared();
   const args = [...quick, '--landscape', '3', '--jobs', '1', '--report', 'out.html'];
   const { code, stdout, stderr } = await cli(args, { cwd: folder.path });
@@ -46,7 +46,7 @@ test('a report in JSON, HTML and text; nothing is left of the runs', async () =>
     expect(page).toContain(part);
 });
 
-test('parts merge to the report of the whole in any order, a killed and a repeated one too', async () => {
+test('shards merge in any order to the report of the whole, a killed and a repeated shard too', async () => {
   const folder = await prepared();
   const { cwd } = { cwd: folder.path };
   expect((await cli([...one, '-o', 'all.json'], { cwd })).code).toBe(0);
@@ -147,7 +147,7 @@ test.each([
   expect(await folder.list()).toEqual(inputs);
 });
 
-test('the option of worker processes is refused by hand', async () => {
+test('the internal option of worker processes is refused on the command line', async () => {
   const { code, stderr } = await cliProcess(['experiment', 'm.onnx', '--worker']);
   expect([code, stderr]).toEqual([
     2,

@@ -19,7 +19,7 @@ const labelled = ['finetune', 'm.onnx', '--data', 's.npz', '--labels', 'y'];
 const quick = [...labelled, '--epochs', '2', '--batch', '16', '--no-calibrate', '--threads', '1'];
 const files = ['m.mish.onnx', 'm.onnx', 's.npz'];
 
-test('a model, its scores and a conclusion; nothing is left of the checkpoint', async () => {
+test('finetune writes a model, prints its scores and a conclusion, and removes the checkpoint', async () => {
   const folder = await prepared();
   const { code, stdout, stderr } = await cli(quick, { cwd: folder.path });
   expect(code, stderr).toBe(0);

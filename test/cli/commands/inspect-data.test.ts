@@ -29,14 +29,14 @@ beforeEach(async () => {
 const inspect = (...args: string[]) => cli(['inspect', 'm.onnx', ...args], { cwd: folder.path });
 const inspectJson = (...args: string[]) => cliJson(['inspect', 'm.onnx', ...args], { cwd: folder.path });
 
-test('without samples nothing is run, and nothing added', async () => {
+test('without samples no model runs, and the output stays the same', async () => {
   const { code, json } = await inspectJson();
   expect(code).toBe(0);
   expect(json.activations).toBeUndefined();
 });
 
 describe('samples in an .npz', () => {
-  test('are drawn by the seed, 256 of them unless said', async () => {
+  test('are drawn by the seed, 256 by default', async () => {
     const { code, json, stderr } = await inspectJson('--data', 'd.npz', '--labels', 'y');
     expect([code, stderr]).toEqual([0, '']);
     const { schema, data, sites, unmeasured } = json.activations;
@@ -60,7 +60,7 @@ describe('samples in an .npz', () => {
     expect(few.json.activations.sites[0].n).toBe(48);
   });
 
-  test('give people a table within 100 columns, with names that cannot move the cursor', async () => {
+  test('give a table within 100 columns, with escaped names', async () => {
     const { code, stdout } = await inspect('--data', 'd.npz', '--labels', 'y');
     expect(code).toBe(0);
     expect(stdout).toContain('1 site to swap');
@@ -72,7 +72,7 @@ describe('samples in an .npz', () => {
     for (const line of table.split('\n')) expect([...line].length).toBeLessThanOrEqual(100);
   });
 
-  test('make a page, which is not overwritten unasked', async () => {
+  test('give a page, which is not overwritten without --force', async () => {
     const args = ['--data', 'd.npz', '--labels', 'y', '--samples', '5', '--report', 'out.html'];
     expect((await inspect(...args)).code).toBe(0);
     const html = new TextDecoder().decode(await folder.read('out.html'));
@@ -87,7 +87,7 @@ describe('samples in an .npz', () => {
   });
 });
 
-test('--data random is noise, and is said to be', async () => {
+test('--data random is random data, and the output says so', async () => {
   const { json } = await inspectJson('--data', 'random', '--dim', 'N=2');
   expect(json.activations.data).toMatchObject({ source: 'seed', seed: 0, runs: 32, of: 32, samples: 64 });
   const { stdout } = await inspect('--data', 'random', '--dim', 'N=2', '--samples', '3');
@@ -95,7 +95,7 @@ test('--data random is noise, and is said to be', async () => {
   expect(stdout).toContain('the inputs are noise, so these figures say little about real samples');
 });
 
-test('images, and a model whose channels they are', async () => {
+test('images are read for a model with their channels', async () => {
   const pool = model({
     nodes: [node('GlobalAveragePool', ['x'], ['z']), node('Relu', ['z'], ['y'], {}, { name: 'act' })],
     inputs: [value('x', 1, ['n', 3, 8, 8])],
@@ -114,7 +114,7 @@ test('images, and a model whose channels they are', async () => {
   });
 });
 
-test('a model that others trained, from a pipe', async () => {
+test('a third party’s model is read from a pipe', async () => {
   const { code, json } = await cliJson(
     ['inspect', '-', '--data', 'random', '--dim', 'unk__314=1', '--samples', '2'],
     { input: bytesOf(REAL_MODELS.embedding) },
@@ -130,7 +130,7 @@ test('a model that others trained, from a pipe', async () => {
   }
 });
 
-describe('what is refused, with the remedy', () => {
+describe('refused with advice', () => {
   test.each([
     [['--report', 'out.html'], 'needs samples', '--data samples.npz'],
     [['--samples', '5'], 'needs samples', '--data samples.npz'],
@@ -149,7 +149,7 @@ describe('what is refused, with the remedy', () => {
     expect(stderr).toContain(fix);
   });
 
-  test('a model with data in another file, from a pipe', async () => {
+  test('a model from a pipe with external data', async () => {
     const { code, stderr } = await cli(['inspect', '-', '--data', 'random', '--dim', 'N=1'], {
       input: externalModel('w.bin'),
     });

@@ -25,7 +25,7 @@ async function prepared(): Promise<Folder> {
 
 const text = async (folder: Folder, name: string) => new TextDecoder().decode(await folder.read(name));
 
-test('a table from harmless to harmful', async () => {
+test('rank prints a table from the least to the most harmful site', async () => {
   const { path: cwd } = await prepared();
   const { code, stdout, stderr } = await cli(['rank', 'm.onnx', '--data', 's.npz'], { cwd });
   expect([code, stderr]).toEqual([0, '']);
@@ -38,7 +38,7 @@ test('a table from harmless to harmful', async () => {
   expect(stdout).toContain('estimate and measurement rank alike: Spearman 1.00');
 });
 
-test('labels bring what accuracy loses', async () => {
+test('labels add the loss of accuracy', async () => {
   const { path: cwd } = await prepared();
   const args = ['rank', 'm.onnx', '--data', 'labelled.npz', '--labels', 'y'];
   expect((await cli(args, { cwd })).stdout).toMatch(/agreement +top-1$/m);
@@ -47,7 +47,7 @@ test('labels bring what accuracy loses', async () => {
   expect(json.sites[0].measured.top1Drop).toBe(0);
 });
 
-test('--json is a ranking, and a plan is made of it', async () => {
+test('--json prints a ranking, and swap takes it as a plan', async () => {
   const folder = await prepared();
   const { code, stdout } = await cli(
     ['rank', 'm.onnx', '--data', 's.npz', '--form', 'exp', '--beta', '2', '--json'],
@@ -66,7 +66,7 @@ test('--json is a ranking, and a plan is made of it', async () => {
   expect(swapped.json.sites.map((site: { node: string }) => site.node).toSorted()).toEqual(['faint', 'safe']);
 });
 
-test('--estimate and --top', async () => {
+test('--estimate estimates the ranking, and --top measures only the first sites', async () => {
   const { path: cwd } = await prepared();
   const estimate = await cli(['rank', 'm.onnx', '--data', 's.npz', '--estimate'], { cwd });
   expect(estimate.stdout).toMatch(/safe +relu +exact +– +0/);
@@ -80,7 +80,7 @@ test('--estimate and --top', async () => {
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('cannot be used with')]);
 });
 
-test('from standard input', async () => {
+test('rank reads a model from standard input', async () => {
   const folder = await prepared();
   const { code, json } = await cliJson(['rank', '-', '--data', 's.npz'], {
     cwd: folder.path,
@@ -101,7 +101,7 @@ test('a ranking on noise has a note, and a missing --data is refused', async () 
   expect(none.stderr).toContain('--data samples.npz');
 });
 
-test('a model without sites', async () => {
+test('rank takes a model without sites', async () => {
   const folder = await prepared();
   await folder.write('none.onnx', model({ nodes: [node('Tanh', ['x'], ['y'])] }));
   const { code, stdout } = await cli(['rank', 'none.onnx', '--data', 's.npz'], { cwd: folder.path });
@@ -166,7 +166,7 @@ describe('--resume', () => {
     expect(await text(folder, 'r.json')).toBe(content);
   });
 
-  test('refuses the ranking of another model, a folder, and a place that is not there', async () => {
+  test('refuses the ranking of another model, a folder, and a missing folder', async () => {
     const folder = await prepared();
     await cli(args, { cwd: folder.path });
     const before = await text(folder, 'r.json');

@@ -21,7 +21,7 @@ async function withReports() {
   return { ...folder, cwd: folder.path };
 }
 
-test('shows a report again, as a table and as JSON, whatever its verdict', async () => {
+test('shows a stored report as a table and as JSON, whether it passed or failed', async () => {
   const { cwd } = await withReports();
   const { code, stdout, stderr } = await cli(['report', 'b.json'], { cwd });
   expect([code, stderr]).toEqual([0, '']);
@@ -49,7 +49,7 @@ test('writes HTML and JUnit XML, and overwrites only with --force', async () => 
   expect(await list()).toEqual(['a.json', 'b.json', 'r.html', 'r.xml']);
 });
 
-test('writes nothing where one of the files cannot be written', async () => {
+test('writes no file when one of them cannot be written', async () => {
   const { cwd, list } = await withReports();
   const { code, stderr } = await cli(['report', 'b.json', '--html', 'r.html', '--junit', 'no/r.xml'], {
     cwd,

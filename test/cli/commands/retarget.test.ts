@@ -23,7 +23,7 @@ const { bytes: MIXED } = await swapped(
   { only: ['leakyrelu'] },
 );
 
-test('--target webgl writes what WebGL gets wrong otherwise, says so, and undo takes all back', async () => {
+test('--target webgl works around the bugs of WebGL, lists the changes, and undo reverts them', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', MIXED);
   const at = { cwd: folder.path };
@@ -37,7 +37,7 @@ test('--target webgl writes what WebGL gets wrong otherwise, says so, and undo t
   expect(await folder.read('back.onnx')).toEqual(MIXED);
 });
 
-test('--json lists them; --no-fix leaves them out; --fix and --fix-relu have them for any form', async () => {
+test('--json lists the changes; --no-fix leaves them out; --fix and --fix-relu make them for any form', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', MIXED);
   const fixes = async (command: string, ...args: string[]) => {

@@ -36,7 +36,7 @@ async function prepared(): Promise<Folder> {
   return folder;
 }
 
-test('swap --to writes a file of that name, says so, and undo restores the model', async () => {
+test('swap --to writes a file with the activation in its name, and undo restores the model', async () => {
   const folder = await prepared();
   const run = (...args: string[]) => cli(args, { cwd: folder.path });
   const { code, stdout, stderr } = await run('swap', 'm.onnx', '--to', 'hardswish');
@@ -75,13 +75,13 @@ test('--json, a plan and --plan carry the activation, the slope and the target',
   expect(ops(await folder.read('m.hardswish.onnx'))).toContain('Clip');
 });
 
-test('silu is swish, under the name that was given', async () => {
+test('silu is swish, and keeps the given name', async () => {
   const folder = await prepared();
   const { json } = await cliJson(['swap', 'm.onnx', '--to', 'silu', '--only', 'relu'], { cwd: folder.path });
   expect(json).toMatchObject({ output: 'm.silu.onnx', to: 'swish', sites: [{ kind: 'relu' }] });
 });
 
-test('many models, standard output and a configuration take it, too', async () => {
+test('many models, standard output and a configuration take --to', async () => {
   const folder = await prepared();
   await folder.write('n.onnx', NET);
   const many = await cli(['swap', 'm.onnx', 'n.onnx', '--to', 'relu', '--out-dir', 'out'], {
@@ -97,7 +97,7 @@ test('many models, standard output and a configuration take it, too', async () =
   expect(json).toMatchObject({ output: 'm.swish.onnx', to: 'swish', beta: 2, sites: [{ kind: 'relu' }] });
 });
 
-test('inspect, rank and validate know it, and a ranking is a plan for it', async () => {
+test('inspect, rank and validate show the activation, and a ranking is a plan for it', async () => {
   const folder = await prepared();
   const at = { cwd: folder.path };
   const sites = async (...args: string[]) => (await cliJson(['inspect', 'm.onnx', ...args], at)).json.sites;
@@ -129,7 +129,7 @@ test('inspect, rank and validate know it, and a ranking is a plan for it', async
   expect(validated.stdout).toContain('m.onnx against one.onnx: 1 LeakyReLU');
 });
 
-test('--keep swaps to it within a budget', async () => {
+test('--keep swaps to the activation within a budget', async () => {
   const folder = await prepared();
   const { json, code } = await cliJson(
     ['swap', 'm.onnx', '--to', 'hardswish', '--data', 's.npz', '--keep', 'sqnr>=8'],

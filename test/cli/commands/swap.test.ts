@@ -26,7 +26,7 @@ async function mixed(): Promise<Folder & { run: (...args: string[]) => ReturnTyp
 
 const outputs = (sites: { output: string }[]) => sites.map((site) => site.output);
 
-test('swap says what it did', async () => {
+test('swap prints a summary', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', MIXED);
   const { code, stdout, stderr } = await cli(['swap', 'm.onnx'], { cwd: folder.path });
@@ -45,7 +45,7 @@ function percentage(from: number, to: string): string {
   return ((100 * (Number(to.replace(',', '')) - from)) / from).toFixed(2);
 }
 
-test('--json says the same to a program', async () => {
+test('--json prints the summary as JSON', async () => {
   const folder = await mixed();
   const { code, json, stderr } = await folder.run();
   expect([code, stderr]).toEqual([0, '']);
@@ -114,7 +114,7 @@ test('--beta is used, recorded, and shown by inspect', async () => {
   expect((await cli(['inspect', folder.at('m.mish.onnx')])).stdout).toContain('β 2.5');
 });
 
-test('--strict fails when something had to stay, and not when it was chosen', async () => {
+test('--strict fails on sites that cannot be swapped, and not on excluded ones', async () => {
   const folder = await mixed();
   const { code, json, stderr } = await folder.run('--strict');
   expect(code).toBe(1);
@@ -134,7 +134,7 @@ test('--dry-run writes nothing', async () => {
   expect(await folder.list()).toEqual(['m.onnx']);
 });
 
-test('a plan goes back as it came, and gives the same model', async () => {
+test('a printed plan is accepted by --plan, and gives the same model', async () => {
   const folder = await mixed();
   const { stdout, json } = await folder.run('--dry-run', '--form', 'exp', '--beta', '2');
   expect(json).toMatchObject({ schema: 'onnx-mish/plan@1', form: 'exp', beta: 2 });
@@ -149,7 +149,7 @@ test('a plan goes back as it came, and gives the same model', async () => {
   expect(await folder.read('m.mish.onnx')).toEqual(await folder.read('direct.onnx'));
 });
 
-test('an edited plan: one site out, a skipped one in', async () => {
+test('an edited plan leaves out a site and adds a skipped one', async () => {
   const { run, ...folder } = await mixed();
   const { json: plan } = await run('--dry-run');
   const edited = { ...plan, sites: [plan.sites[0], plan.skipped[0]], skipped: [plan.sites[1]] };
@@ -162,7 +162,7 @@ test('an edited plan: one site out, a skipped one in', async () => {
   expect(ops(await folder.read('m.mish.onnx')).filter((op) => op.endsWith('Relu'))).toEqual(['LeakyRelu']);
 });
 
-test('a plan that does not fit is refused with the key that is wrong', async () => {
+test('a plan that does not fit is refused, and the error names the wrong key', async () => {
   const { run, ...folder } = await mixed();
   const { json: plan } = await run('--dry-run');
   const cases: [unknown, string][] = [
@@ -185,7 +185,7 @@ test('a plan that does not fit is refused with the key that is wrong', async () 
   expect(await folder.list()).toEqual(['m.onnx', 'plan.json']);
 });
 
-test('nothing to swap: the output is the input', async () => {
+test('a model without sites is copied to the output', async () => {
   const folder = await tempFolder();
   const bytes = model({ nodes: [node('Sigmoid', ['x'], ['y'])] });
   await folder.write('m.onnx', bytes);
@@ -194,7 +194,7 @@ test('nothing to swap: the output is the input', async () => {
   expect(await folder.read('m.mish.onnx')).toEqual(bytes);
 });
 
-test('undo and retarget say what they did', async () => {
+test('undo and retarget print a summary', async () => {
   const folder = await mixed();
   await folder.run();
   const at = { cwd: folder.path };
@@ -221,7 +221,7 @@ test('undo and retarget say what they did', async () => {
   expect(await folder.read('again.onnx')).toEqual(await folder.read('m.mish.webgl.onnx'));
 });
 
-test('--no-undo leaves out what undo needs', async () => {
+test('--no-undo leaves out the undo record', async () => {
   const folder = await mixed();
   await folder.run('--no-undo');
   const { code, stderr } = await cli(['undo', 'm.mish.onnx'], { cwd: folder.path });
@@ -229,7 +229,7 @@ test('--no-undo leaves out what undo needs', async () => {
   expect(stderr).toContain('the model has no undo record');
 });
 
-test('data files that are copied along are listed', async () => {
+test('copied data files are listed', async () => {
   const folder = await tempFolder();
   const out = await tempFolder();
   await folder.write('m.onnx', externalModel('m.bin'));
@@ -246,7 +246,7 @@ test('data files that are copied along are listed', async () => {
   }
 });
 
-test('inspect shows a model that others trained', async () => {
+test('inspect shows a third party’s model', async () => {
   const { code, stdout, stderr } = await cli(['inspect', REAL_MODELS.detector]);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toContain('opset 11');

@@ -79,7 +79,7 @@ test('serves page, model and external data to this machine, until Ctrl-C', async
   }
 });
 
-test('what cannot be served is an error before anything listens', async () => {
+test('a file that cannot be served is an error before the server starts', async () => {
   const folder = await tempFolder();
   await folder.write('text.onnx', 'no model');
   expect(await cli(['ui', 'absent.onnx', '--no-open'], { cwd: folder.path })).toMatchObject({ code: 2 });
@@ -96,7 +96,7 @@ test('what cannot be served is an error before anything listens', async () => {
   }
 });
 
-test('what has been checked is what is served, whatever has its name by then', async () => {
+test('the checked file is served, even if another file has its name by then', async () => {
   const folder = await tempFolder();
   const model = await folder.write('m.onnx', externalModel('m.bin'));
   const data = await folder.write('m.bin', BIAS_BYTES);
@@ -116,7 +116,7 @@ test('what has been checked is what is served, whatever has its name by then', a
   }
 });
 
-test('a data file that another takes the place of after the check is refused', async () => {
+test('a data file that is replaced after the check is refused', async () => {
   const folder = await tempFolder();
   await folder.write('m.bin', BIAS_BYTES);
   const document = await scan(externalModel('m.bin'));

@@ -32,7 +32,7 @@ beforeEach(async () => {
 const validate = (...args: string[]) => cliJson(['validate', 'm.onnx', ...args], { cwd: folder.path });
 const BATCH = ['--dim', 'batch=2'];
 
-test('a report for people', async () => {
+test('validate prints a report as text', async () => {
   const { code, stdout, stderr } = await cli(['validate', 'm.onnx', ...BATCH, ...QUICK], {
     cwd: folder.path,
   });
@@ -68,7 +68,7 @@ test('two files are compared as they are', async () => {
   expect(same.json.providers[0].drift[0]).toMatchObject({ maxAbs: 0, top1: 1 });
 });
 
-test('a threshold that is kept and one that is not', async () => {
+test('a met threshold is exit code 0, a missed one exit code 1', async () => {
   const kept = await validate(...BATCH, ...QUICK, '--max-abs', '1', '--max-kernel-error', '0.0001');
   expect(kept.code).toBe(0);
   expect(kept.json.verdicts).toMatchObject([
@@ -115,7 +115,7 @@ test.each([
   expect(json.error).toMatchObject({ code: 'bad-usage', what, fix: expect.stringContaining(fix) });
 });
 
-test('a threshold that cannot be measured is not kept', async () => {
+test('a threshold that cannot be measured counts as missed', async () => {
   const { code, json } = await validate(...BATCH, ...QUICK, '--max-latency-ratio', '100');
   expect(code).toBe(1);
   expect(json.verdicts).toContainEqual({
@@ -132,7 +132,7 @@ test('a threshold that cannot be measured is not kept', async () => {
 /** One that this system never has. */
 const ABSENT = process.platform === 'darwin' ? 'dml' : 'coreml';
 
-test('a provider that is not there: the others run, exit 3', async () => {
+test('an unavailable provider gives exit code 3, and the others run', async () => {
   const { code, json } = await validate(...BATCH, ...QUICK, '--providers', `cpu,${ABSENT}`);
   expect(code).toBe(3);
   expect(json.providers).toMatchObject([
@@ -146,7 +146,7 @@ test('a provider that is not there: the others run, exit 3', async () => {
   expect(people.stdout).toMatch(new RegExp(`^${ABSENT}: not available: .*\\w`, 'm'));
 });
 
-test('a free dimension is 1 unless given, and a note names it', async () => {
+test('a free dimension is 1 by default, and a note names it', async () => {
   const plain = await validate(...QUICK);
   expect(plain.json).toMatchObject({
     data: { shapes: { x: [1, 3] } },
@@ -174,7 +174,7 @@ test.each([
 const SAMPLES = new Float32Array([1, 0.5, 0, 0, 2, 1, -1, 0, 3, 0.5, 2, 1]);
 const LABELS = new BigInt64Array([0n, 1n, 2n, 0n]); // the last one is wrong
 
-test('labelled samples from an .npz', async () => {
+test('labelled samples are read from an .npz', async () => {
   const archive = zipSync({
     'x.npy': npy('<f4', [4, 3], raw(SAMPLES)),
     'y.npy': npy('<i8', [4], raw(LABELS)),
@@ -200,7 +200,7 @@ test('labelled samples from an .npz', async () => {
   });
 });
 
-test('samples from an .npy', async () => {
+test('samples are read from an .npy', async () => {
   await folder.write('any.npy', npy('<f8', [4, 3], raw(Float64Array.from(SAMPLES))));
   const { json } = await validate('--data', 'any.npy', ...BATCH, '--no-latency');
   expect(json.data).toMatchObject({ source: 'npz', runs: 2, samples: 4, shapes: { x: [2, 3] } });
@@ -212,7 +212,7 @@ function tensor(name: string, data: Float32Array): Uint8Array {
   return onnx.TensorProto.encode({ name, dataType: 1, dims: [data.length / 3, 3], rawData }).finish();
 }
 
-test('a folder in the ONNX test layout, with what the original is expected to give', async () => {
+test('a folder in the ONNX test layout is read, with the expected outputs of the original', async () => {
   for (const index of [0, 1]) {
     const set = `case/test_data_set_${index}`;
     await mkdir(folder.at(set), { recursive: true });
@@ -227,7 +227,7 @@ test('a folder in the ONNX test layout, with what the original is expected to gi
   expect(json.providers[0].drift[0].maxAbs).toBeGreaterThan(0);
 });
 
-test('data that is no data', async () => {
+test('invalid data is refused', async () => {
   await folder.write('text.npz', 'no archive');
   await mkdir(folder.at('empty'));
   const cases: [string, string, RegExp][] = [
@@ -242,7 +242,7 @@ test('data that is no data', async () => {
   }
 });
 
-test('names from a model are harmless in the report', async () => {
+test('names from a model are escaped in the report', async () => {
   const name = 'y\u001b[31m';
   const bytes = model({ nodes: [node('Relu', ['x'], [name])], outputs: [value(name, 1, ['N', 4])] });
   await folder.write('evil\u001b[2J.onnx', bytes);
@@ -303,7 +303,7 @@ test('the web providers run in a browser, and the report is written as HTML and 
   expect(again.stderr).toContain('--force');
 });
 
-test('a browser that does not start is not there: exit 3', async () => {
+test('a browser that does not start makes its providers unavailable, with exit code 3', async () => {
   const where = ['--providers', 'cpu,wasm', '--browser', '/bin/false'];
   const { code, json } = await validate(...BATCH, ...QUICK, ...where);
   expect(code).toBe(3);
@@ -326,7 +326,7 @@ test('a model that ONNX Runtime cannot run is an error, not a crash', async () =
   expect(stderr).not.toContain('defect');
 });
 
-test('--samples is how many: of noise, and its earlier name --runs', async () => {
+test('--samples sets the number of random samples, as its earlier name --runs does', async () => {
   const runs = async (...args: string[]) =>
     (await validate(...BATCH, '--no-latency', ...args)).json.data.runs;
   expect(await runs('--samples', '3')).toBe(3);

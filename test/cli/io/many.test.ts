@@ -43,7 +43,7 @@ const linesOf = (stdout: string): Line[] =>
         .split('\n')
         .map((line) => JSON.parse(line));
 
-test('a glob, swapped into another folder: what single runs give, in the same folders, with their data', async () => {
+test('a glob swapped into another folder gives the files of single runs, in the same folders, with their data', async () => {
   const folder = await zoo({
     'zoo/top.onnx': MODEL,
     'zoo/a/one.onnx': MODEL,
@@ -68,7 +68,7 @@ test('a glob, swapped into another folder: what single runs give, in the same fo
   }
 });
 
-test('there and back: swap, retarget and undo of a whole folder', async () => {
+test('a whole folder is swapped, retargeted and undone', async () => {
   const folder = await zoo({
     'zoo/a.onnx': MODEL,
     'zoo/b/c.onnx': externalModel('c.bin'),
@@ -97,7 +97,7 @@ test('there and back: swap, retarget and undo of a whole folder', async () => {
   ]);
 });
 
-test('what fails does not stop the rest, and is said', async () => {
+test('a failure does not stop the other models, and is printed', async () => {
   const folder = await zoo({ 'a.onnx': MODEL, 'b.onnx': BROKEN, 'c.onnx': MODEL });
   const json = await folder.run(['swap', '*.onnx', 'absent.onnx', '--json']);
   expect(json.code).toBe(2);
@@ -136,7 +136,7 @@ test('what fails does not stop the rest, and is said', async () => {
   expect(words.stderr).toContain('onnx-mish: 2 files of an earlier run skipped\n');
 });
 
-test('--fail-fast stops at the first', async () => {
+test('--fail-fast stops at the first failure', async () => {
   const folder = await zoo({ 'a.onnx': MODEL, 'b.onnx': BROKEN, 'c.onnx': MODEL, 'd.onnx': MODEL });
   const { code, stdout, stderr } = await folder.run([
     'swap',
@@ -152,7 +152,7 @@ test('--fail-fast stops at the first', async () => {
   expect(await folder.files()).toEqual(['a.mish.onnx', 'a.onnx', 'b.onnx', 'c.onnx', 'd.onnx']);
 });
 
-test('a threshold that is not met is exit code 1, also of many', async () => {
+test('a missed threshold is exit code 1, for many models too', async () => {
   const counts = model({ nodes: [node('Relu', ['x'], ['c']), node('Cast', ['c'], ['y'], { to: 7 })] });
   const folder = await zoo({ 'a.onnx': counts, 'b.onnx': MODEL });
   const { code, stdout } = await folder.run(['swap', '*.onnx', '--strict', '--json']);
@@ -163,7 +163,7 @@ test('a threshold that is not met is exit code 1, also of many', async () => {
   expect(code).toBe(1);
 });
 
-test('shards are all models together, each once', async () => {
+test('all shards together have each model once', async () => {
   const names = ['e', 'b', 'd', 'a', 'c'].map((name) => `${name}.onnx`);
   const folder = await zoo(Object.fromEntries(names.map((name) => [name, MODEL])));
   const shards = await Promise.all(
@@ -217,7 +217,7 @@ test.each([
   expect(await folder.list()).toEqual(before);
 });
 
-test('a second run takes nothing that the first one wrote, wherever that is', async () => {
+test('a second run ignores the outputs of the first, wherever they are', async () => {
   const folder = await zoo({ 'zoo/a.onnx': MODEL, 'zoo/b/c.onnx': MODEL });
   for (const args of [
     ['swap', '**/*.onnx'],
@@ -240,7 +240,7 @@ test('a second run takes nothing that the first one wrote, wherever that is', as
   expect((await folder.run(['swap', 'zoo/*.mish.onnx', '--dry-run'])).code).toBe(0); // it says so itself
 });
 
-test('a name is not a glob where there is such a file, and a file given twice is one', async () => {
+test('a name of an existing file is not a glob, and a file given twice counts once', async () => {
   const folder = await zoo({ 'm[1].onnx': MODEL, 'm1.onnx': MODEL });
   const { code, stdout } = await folder.run([
     'swap',
@@ -253,7 +253,7 @@ test('a name is not a glob where there is such a file, and a file given twice is
   expect(linesOf(stdout).map(({ input }) => input)).toEqual(['m[1].onnx']);
 });
 
-test('links that lead in a circle end', async () => {
+test('links in a circle are followed once', async () => {
   const folder = await zoo({ 'zoo/a.onnx': MODEL });
   await symlink('.', folder.at('zoo/self'));
   const { code, stdout } = await folder.run(['inspect', 'zoo/**/*.onnx', '--json']);
@@ -287,7 +287,7 @@ test.each(['1', '4'])(
   },
 );
 
-test('data of one model is never put in the place of another’s', async () => {
+test('external data of one model never replaces another’s', async () => {
   const other = BIAS_BYTES.toReversed();
   const files = {
     'a/one.onnx': externalModel('w.bin'),
@@ -319,7 +319,7 @@ test('data of one model is never put in the place of another’s', async () => {
   }
 });
 
-test('how many are under way changes nothing that is written or said', async () => {
+test('the number of models at a time changes no file and no message', async () => {
   const files = Object.fromEntries(
     Array.from({ length: 30 }, (_, index) => [`${index}.onnx`, index % 7 === 3 ? BROKEN : MODEL]),
   );
@@ -343,13 +343,13 @@ test('how many are under way changes nothing that is written or said', async () 
   expect(linesOf(results[0]?.stdout ?? '')).toHaveLength(30);
 });
 
-test('folders in which nothing was put do not stay', async () => {
+test('empty output folders are removed', async () => {
   const folder = await zoo({ 'zoo/a/b.onnx': BROKEN });
   expect((await folder.run(['swap', 'zoo/**/*.onnx', '--out-dir', 'out/of/it'])).code).toBe(2);
   expect(await folder.list()).toEqual(['zoo/', 'zoo/a/', 'zoo/a/b.onnx']);
 });
 
-test('Ctrl-C: what is done is whole, and of the rest there is nothing', async () => {
+test('after Ctrl-C finished outputs are whole, and no others exist', async () => {
   const weights = Array.from({ length: 100_000 }, (_, index) => index);
   const bytes = reluModel({ initializers: [floats('w', [weights.length], weights)] });
   const names = Array.from({ length: 300 }, (_, index) => `zoo/${String(index).padStart(3, '0')}.onnx`);
@@ -440,7 +440,7 @@ test('validate of many models writes the failed limits and the conclusion into J
   expect(stderr).toMatch(/^2 models: 2 validated, 2 of them failed a check in /m);
 });
 
-test('a workflow of GitHub gets annotations on standard error, and nobody else does', async () => {
+test('a GitHub workflow gets annotations on standard error, and other runs do not', async () => {
   const folder = await zoo({ 'a,b.onnx': MODEL, 'c.onnx': BROKEN });
   const args = ['validate', '*.onnx', '--no-latency', '--max-abs', '0', '--json'];
   const plain = await folder.run(args);

@@ -36,7 +36,7 @@ describe('--shard auto', () => {
     );
   });
 
-  test('needs the number of parts on Kubernetes, which an Indexed Job does not tell', () => {
+  test('needs the number of parts on Kubernetes, because an Indexed Job does not give it', () => {
     expect(parseShard('auto/5', { JOB_COMPLETION_INDEX: '4' })).toEqual({ index: 5, count: 5 });
     expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '4' })).toThrow(
       'Kubernetes does not tell the number of parts. Write it: auto/5.',

@@ -58,7 +58,7 @@ describe('advice on options', () => {
     expect(withFlags('Do it', option)).toBe(text);
   });
 
-  test('a name from a report that the command line has no flag for is left out', () => {
+  test('a report’s option without a flag is left out', () => {
     const option = JSON.parse('{"newer": 1, "__proto__": 2, "toString": 3, "opset": [1], "beta": 4}');
     expect(withFlags('Do it', option)).toBe("Do it (--opset '0=1', --beta 4)");
   });

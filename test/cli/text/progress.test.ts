@@ -22,7 +22,7 @@ afterEach(() => {
   else Object.defineProperty(process.stderr, 'isTTY', isTTY);
 });
 
-test('piped progress is a line at most every 10 seconds, for many steps and bars together', () => {
+test('piped progress prints at most one line every 10 seconds, whatever the number of steps and bars', () => {
   onTerminal(false);
   for (let done = 0; done < 1000; done++) {
     const bar = done % 2 === 0 ? steps() : undefined;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { clockFor } from '../../../src/cli/text/time-left.js';
 
-test('the time left, once something is known of it', () => {
+test('the time left is printed once enough steps have been timed', () => {
   let now = 5000;
   const left = clockFor(() => now);
   expect(left(0)).toBe('');
