@@ -2,8 +2,14 @@ import { onnx } from '../../proto/onnx.js';
 import { concat, messageField, nodeField, valueField } from './encode.js';
 import { DataType } from './types.js';
 
-/** An attribute's value: an integer, integers, a float as { f }, text, or a tensor. */
-export type ComposedValue = number | readonly number[] | string | { readonly f: number } | ConstantTensor;
+/** An attribute's value: an integer, integers, a float as { f }, text, texts as { strings }, or a tensor. */
+export type ComposedValue =
+  | number
+  | readonly number[]
+  | string
+  | { readonly f: number }
+  | { readonly strings: readonly string[] }
+  | ConstantTensor;
 
 /** A float32 or int64 tensor. */
 export interface ConstantTensor {
@@ -31,6 +37,8 @@ function attributeProto(name: string, value: ComposedValue): onnx.IAttributeProt
   if (typeof value === 'number') return { name, type: Type.INT, i: value };
   if (typeof value === 'string') return { name, type: Type.STRING, s: new TextEncoder().encode(value) };
   if ('f' in value) return { name, type: Type.FLOAT, f: value.f };
+  if ('strings' in value)
+    return { name, type: Type.STRINGS, strings: value.strings.map((text) => new TextEncoder().encode(text)) };
   if (!('data' in value)) return { name, type: Type.INTS, ints: [...value] };
   const { dims, data } = value;
   const dataType = data instanceof Float32Array ? DataType.FLOAT : DataType.INT64;

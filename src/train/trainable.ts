@@ -16,6 +16,9 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   RMSNormalization: [1],
   GroupNormalization: [1, 2],
   PRelu: [1],
+  RNN: [1, 2, 3],
+  GRU: [1, 2, 3],
+  LSTM: [1, 2, 3],
 };
 
 /** Operators between a weight and the node that uses it, and between a layer and its bias or scale. */

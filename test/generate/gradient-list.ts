@@ -17,8 +17,8 @@ export const WITHOUT_NATURE = words(`
 
 /** Differentiable operators of ONNX 1.23's default domain that have no gradient rule. */
 export const REFUSED = words(`
-  AffineGrid CausalConvWithState Col2Im ConcatFromSequence CumProd DFT DeformConv Det GRU GridSample
-  If LSTM LinearAttention Loop MaxRoiPool NegativeLogLikelihoodLoss Optional OptionalGetElement RNN RoiAlign
+  AffineGrid CausalConvWithState Col2Im ConcatFromSequence CumProd DFT DeformConv Det GridSample
+  If LinearAttention Loop MaxRoiPool NegativeLogLikelihoodLoss Optional OptionalGetElement RoiAlign
   RotaryEmbedding STFT Scan Scatter SequenceAt SequenceConstruct SequenceErase SequenceInsert SequenceMap
   SoftmaxCrossEntropyLoss SplitToSequence SwiGLU TensorScatter`);
 

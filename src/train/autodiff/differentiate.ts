@@ -9,6 +9,9 @@ import type { Tape } from './tape.js';
 const ruleOf = ({ domain, opType }: Node): Gradient | undefined =>
   domain === '' && Object.hasOwn(GRADIENTS, opType) ? GRADIENTS[opType] : undefined;
 
+/** Operators whose rule takes the gradients of all outputs; others have one for the first output. */
+const WITH_ALL_OUTPUTS = new Set(['Split', 'RNN', 'GRU', 'LSTM']);
+
 /** Names the tensors that depend on the weights through nodes with a gradient. */
 export function movingTensors(
   nodes: readonly Node[],
@@ -19,7 +22,8 @@ export function movingTensors(
   for (const node of nodes) {
     const { opType, inputs, outputs } = node;
     if ((rules.get(node) ?? ruleOf(node)) === undefined || !inputs.some((name) => moving.has(name))) continue;
-    for (const name of opType === 'Split' ? outputs : outputs.slice(0, 1)) moving.add(name);
+    const reached = WITH_ALL_OUTPUTS.has(opType) ? outputs : outputs.slice(0, 1);
+    for (const name of reached) if (name !== '') moving.add(name);
   }
   return moving;
 }

@@ -5,6 +5,7 @@ import { ELEMENTWISE } from './gradients-elementwise.js';
 import { MATRIX } from './gradients-matrix.js';
 import { NORMS } from './gradients-norm.js';
 import { lpPoolGradient, poolGradient } from './gradients-pool.js';
+import { RECURRENT } from './gradients-recurrent.js';
 import { REDUCTIONS } from './gradients-reduce.js';
 import { SELECTIONS } from './gradients-select.js';
 import { SHAPES } from './gradients-shape.js';
@@ -16,6 +17,7 @@ export const GRADIENTS: Gradients = {
   ...ELEMENTWISE,
   ...MATRIX,
   ...NORMS,
+  ...RECURRENT,
   ...REDUCTIONS,
   ...SELECTIONS,
   ...SHAPES,

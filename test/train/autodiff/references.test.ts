@@ -65,6 +65,25 @@ const padded = (mode: string, pads: readonly number[]) => unit('Pad', { mode }, 
 const pads = [1, 1, 1, 1];
 const scattered = ints('at', [2, 1, 5], [0, 2, 1, 1, 0, 2, 2, 0, 1, 0]);
 
+/** A recurrent node whose outputs the case reads, one behind the other. */
+const recurrent = (op: string, outputs: readonly string[], attributes: Attributes = {}) => {
+  return ([x = '', w = '', r = '', b = '', ...states]: readonly string[]): Case => ({
+    nodes: [
+      node(op, [x, w, r, b, '', ...states], [...outputs], { hidden_size: 2, ...attributes }),
+      ...outputs.filter(Boolean).map((name) => node('Reshape', [name, 'flat'], [`${name}.flat`])),
+      node(
+        'Concat',
+        outputs.filter(Boolean).map((name) => `${name}.flat`),
+        ['y'],
+        { axis: 0 },
+      ),
+    ],
+    constants: [whole('flat', [-1])],
+  });
+};
+const both = { direction: 'bidirectional' };
+const relus = (count: number) => ({ activations: { strings: Array.from({ length: count }, () => 'Relu') } });
+
 const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   ...Object.fromEntries(
     [
@@ -252,6 +271,16 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   ),
   'Resize, cubic': resize({ mode: 'cubic', ...pixel }, [1, 1, 2, 2]),
   Upsample: unit('Upsample', { mode: 'nearest' }, 9, floats('scales', [4], [1, 1, 2, 2])),
+  RNN: recurrent('RNN', ['all', 'last']),
+  'RNN, bidirectional, relu': recurrent('RNN', ['all', 'last'], { ...both, ...relus(2) }),
+  'RNN, relu, last state': recurrent('RNN', ['', 'last'], relus(1)),
+  LSTM: recurrent('LSTM', ['all', 'last', 'cells']),
+  'LSTM, bidirectional': recurrent('LSTM', ['all', 'last', 'cells'], both),
+  'LSTM, last states': recurrent('LSTM', ['', 'last', 'cells']),
+  'LSTM, one place': recurrent('LSTM', ['all', 'last', 'cells'], { hidden_size: 4 }),
+  'GRU, reset after': recurrent('GRU', ['all', 'last'], { linear_before_reset: 1 }),
+  'GRU, reset after, bidirectional': recurrent('GRU', ['all', 'last'], { ...both, linear_before_reset: 1 }),
+  'GRU, reset before, reverse': recurrent('GRU', ['all', 'last'], { direction: 'reverse' }),
   Conv: unit('Conv', { pads }),
   'Conv, strides': unit('Conv', { strides: [2, 2], pads }),
   'Conv, dilations': unit('Conv', { dilations: [2, 1], pads: [2, 1, 2, 1] }),

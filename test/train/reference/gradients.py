@@ -57,6 +57,58 @@ def image(function, dims=IMAGE, scale=2.0):
     return one(function, dims, scale)
 
 
+def reordered(tensor, order):
+    """The gates of ONNX's weights in PyTorch's order."""
+    return torch.cat([tensor.chunk(len(order))[gate] for gate in order])
+
+
+def recurrent(kind, order, bidirectional=False, states=1, sizes=(4, 2, 3, 2), ends=True, **options):
+    """A recurrent module; its parameters and initial states are the inputs of an ONNX node. All outputs are read."""
+    places, samples, features, hidden = sizes
+    directions = 2 if bidirectional else 1
+    wide = len(order) * hidden
+
+    def function(x, w, r, b, *initial):
+        parameters = {}
+        for direction, suffix in enumerate(['', '_reverse'][:directions]):
+            parameters[f'weight_ih_l0{suffix}'] = reordered(w[direction], order)
+            parameters[f'weight_hh_l0{suffix}'] = reordered(r[direction], order)
+            parameters[f'bias_ih_l0{suffix}'] = reordered(b[direction, :wide], order)
+            parameters[f'bias_hh_l0{suffix}'] = reordered(b[direction, wide:], order)
+        module = kind(features, hidden, bidirectional=bidirectional, **options).double()
+        given = tuple(initial) if len(initial) > 1 else initial[0]
+        y, last = torch.func.functional_call(module, parameters, (x, given))
+        y = y.reshape(places, samples, directions, hidden).transpose(1, 2)
+        last = last if isinstance(last, tuple) else (last,)
+        return torch.cat([part.flatten() for part in ((y, *last) if ends else last)])
+
+    inputs = {
+        'x': ((places, samples, features), 1.5, 0.0),
+        'w': ((directions, wide, features), 1.0, 0.0),
+        'r': ((directions, wide, hidden), 1.0, 0.0),
+        'b': ((directions, 2 * wide), 0.5, 0.0),
+    }
+    for name in ['h', 'c'][:states]:
+        inputs[name] = ((directions, samples, hidden), 0.8, 0.0)
+    return function, inputs
+
+
+def gru_reset_before(x, w, r, b, h):
+    """ONNX's GRU with linear_before_reset = 0 from the last place to the first, which PyTorch has no module for."""
+    of_input, of_state = b[0].chunk(2)
+    state, states = h[0], []
+    for place in reversed(range(x.shape[0])):
+        z, reset, n = (x[place] @ w[0].T + of_input).chunk(3, 1)
+        rz, rr, rn = r[0].chunk(3)
+        bz, br, bn = of_state.chunk(3)
+        z = torch.sigmoid(z + state @ rz.T + bz)
+        reset = torch.sigmoid(reset + state @ rr.T + br)
+        n = torch.tanh(n + (reset * state) @ rn.T + bn)
+        state = (1 - z) * n + z * state
+        states.insert(0, state)
+    return torch.cat([torch.stack(states).flatten(), state.flatten()])
+
+
 INDEX = torch.tensor([[2, 0], [1, 2]])
 ELEMENTS = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
 SCATTERED = torch.tensor([[[0, 2, 1, 1, 0]], [[2, 2, 0, 1, 0]]])
@@ -238,6 +290,17 @@ CASES = {
     ),
     'Resize, cubic': image(lambda x: F.interpolate(x, scale_factor=2, mode='bicubic')),
     'Upsample': image(lambda x: F.interpolate(x, scale_factor=2, mode='nearest')),
+    # Recurrences.
+    'RNN': recurrent(torch.nn.RNN, (0,)),
+    'RNN, bidirectional, relu': recurrent(torch.nn.RNN, (0,), bidirectional=True, nonlinearity='relu'),
+    'RNN, relu, last state': recurrent(torch.nn.RNN, (0,), ends=False, nonlinearity='relu'),
+    'LSTM': recurrent(torch.nn.LSTM, (0, 2, 3, 1), states=2),
+    'LSTM, bidirectional': recurrent(torch.nn.LSTM, (0, 2, 3, 1), bidirectional=True, states=2),
+    'LSTM, last states': recurrent(torch.nn.LSTM, (0, 2, 3, 1), states=2, ends=False),
+    'LSTM, one place': recurrent(torch.nn.LSTM, (0, 2, 3, 1), states=2, sizes=(1, 3, 2, 4)),
+    'GRU, reset after': recurrent(torch.nn.GRU, (1, 0, 2)),
+    'GRU, reset after, bidirectional': recurrent(torch.nn.GRU, (1, 0, 2), bidirectional=True),
+    'GRU, reset before, reverse': (gru_reset_before, recurrent(torch.nn.GRU, (1, 0, 2))[1]),
     # Convolutions and pooling.
     'Conv': conv(IMAGE, (3, 4, 3, 3), padding=1),
     'Conv, strides': conv(IMAGE, (3, 4, 3, 2), stride=(2, 2), padding=(1, 1)),
