@@ -4,6 +4,7 @@ import { searchProject } from '../providers/node/packages.js';
 import { applyConfig } from './config/apply-config.js';
 import { EXIT, exitCode, reportError } from './io/exit.js';
 import { projectFolder } from './io/project.js';
+import { limitParallelism } from './options/parallelism.js';
 import { renewProgress } from './text/progress.js';
 import { MAX_HELP_WIDTH, reflow } from './text/reflow.js';
 import { renewWords } from './text/say.js';
@@ -47,7 +48,10 @@ async function parse(given: readonly string[]): Promise<void> {
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
-    .hook('preAction', (_, called) => applyConfig(called))
+    .hook('preAction', async (_, called) => {
+      await applyConfig(called);
+      limitParallelism(called);
+    })
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for the options)');
   const chosen = Object.hasOwn(COMMANDS, argv[2] ?? '') ? COMMANDS[argv[2] ?? ''] : undefined;

@@ -3,14 +3,17 @@ import { dirname } from 'node:path';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import { type Copy, type CopyOptions, copyDataFiles } from './external-data.js';
-import { makeFolder, writeTogether } from './write-atomically.js';
+import { hasSameContent } from './same-content.js';
+import { statOf } from './same-file.js';
+import { checkTarget, makeFolder, writeTogether } from './write-atomically.js';
 
 /** Copied data files that models of one run share, by target path. */
 export type SharedData = Map<string, Shared>;
 
 interface Shared {
   readonly from: string;
-  readonly copied: Promise<void>;
+  /** Whether this run has written the file; false if it was there with the same content. */
+  readonly copied: Promise<boolean>;
   /** Number of models that use the file, which is removed when the last one fails. */
   users: number;
 }
@@ -43,19 +46,20 @@ export async function copyShared(
       });
     }
     const copyIt = async () => {
+      if (!options.force && (await hasSameContent(from, to, options.signal))) return false;
       await makeFolder(dirname(to), copied.folders);
       await writeTogether(options.force, (batch) => copyDataFiles([copy], batch, options));
+      return true;
     };
     const entry: Shared = other ?? { from, copied: copyIt(), users: 0 };
     entry.users++; // counted before any await, so that no other model removes the file meanwhile
     shared.set(to, entry);
     try {
-      await entry.copied;
+      if (await entry.copied) copied.files.push(to);
     } catch (error) {
       shared.delete(to);
       throw error;
     }
-    copied.files.push(to);
   }
 }
 
@@ -69,4 +73,18 @@ export async function removeCopied({ files, folders }: Copied, shared: SharedDat
   }
   // A folder into which another process has written something stays.
   for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {});
+}
+
+/** Returns the copies without those that are there already with the same content. Throws `io` for a file with another content. */
+export async function missingCopies(
+  copies: readonly Copy[],
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<Copy[]> {
+  const missing: Copy[] = [];
+  for (const copy of copies) {
+    if (await hasSameContent(copy.from, copy.to, signal)) continue;
+    if ((await statOf(copy.to)) !== undefined) await checkTarget(copy.to, false); // fail before the long run, not after
+    missing.push(copy);
+  }
+  return missing;
 }

@@ -5,6 +5,11 @@ export function quantile(values: readonly number[], q: number): number {
   return quantilesOf(values)(q);
 }
 
+/** Returns the median, the mean of both middle values for an even number; NaN for no values. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
 /** Sorts the values once and returns a function for their quantiles. */
 export function quantilesOf(values: readonly number[]): (q: number) => number {
   const sorted = Float64Array.from(values).sort(); // sorts by value, and much faster than Array's sort

@@ -2,7 +2,7 @@ import { dirname, parse, resolve } from 'node:path';
 import { type DataAccess, dataFiles, plannedCopies } from '../files/external-data.js';
 import { openModel } from '../files/model-file.js';
 import { refuseInput } from '../files/same-file.js';
-import { type Copied, removeCopied, type SharedData } from '../files/shared-data.js';
+import { type Copied, missingCopies, removeCopied, type SharedData } from '../files/shared-data.js';
 import { checkedBy, watchFiles } from '../files/unchanged.js';
 import { checkTarget, isDevice } from '../files/write-atomically.js';
 import type { WriteOptions } from '../files/write-model.js';
@@ -89,8 +89,9 @@ export async function transformFile<Report>(
     };
     const choice = options.externalData ?? 'keep';
     return await withMovedData(input, document, choice, path, options, checkAll, async (moved) => {
-      const copies =
+      const planned =
         moved.keepsFiles && !(await isDevice(path)) ? await plannedCopies(document, data, folder, path) : [];
+      const copies = options.shared === undefined && !force ? await missingCopies(planned, options) : planned;
       const { report, ...transformed } = await checkedBy(checkAll, () =>
         work(moved.document, moved.openData),
       );

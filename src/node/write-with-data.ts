@@ -66,5 +66,5 @@ export async function writeWithData(
   });
   const [first] = added;
   const more = first === undefined ? {} : { data: placeOf(first) };
-  return { output: path, copied: copies.map(({ to }) => to), ...more };
+  return { output: path, copied: shared === undefined ? copies.map(({ to }) => to) : copied.files, ...more };
 }

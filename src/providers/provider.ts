@@ -24,7 +24,7 @@ export interface ValueInfo {
 }
 
 export interface SessionOptions {
-  /** Number of threads within an operator; default: ONNX Runtime's choice. */
+  /** Number of threads within an operator, at most one for each core; default: ONNX Runtime's choice. */
   readonly threads?: number | undefined;
   /** Whether idle threads spin while they wait for work, on onnxruntime-node; default: ONNX Runtime's choice, which is true. */
   readonly spinning?: boolean | undefined;

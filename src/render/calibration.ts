@@ -1,5 +1,7 @@
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
+import { medianBeta } from '../calibrate/select/search-sharpness.js';
 import { pointsText } from '../metrics/paired.js';
+import { median } from '../metrics/statistics.js';
 import { ACTIVATIONS } from '../mish/activations.js';
 import type { Calibration, LayerRepair, ModelComparison, SiteWithCurvedShare } from '../node/calibrate.js';
 import { clean as cleanText } from './clean.js';
@@ -203,10 +205,9 @@ export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   if (sharpness === null) return [];
   const { budget, trials, kept, verdicts } = sharpness;
   const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
-  const median = betas[Math.floor(betas.length / 2)] ?? 1;
   const values = verdicts.map(describeVerdict).join(', ');
   return [
-    `β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(median)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
+    `β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(medianBeta(betas))}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
   ];
 }
 
@@ -222,9 +223,8 @@ function hasCurved({
 export function describeCurved({ curved, sites }: Calibration): string[] {
   if (!hasCurved({ curved, sites }) || curved === null) return [];
   const shares = sites.flatMap(({ bends }) => bends ?? []).sort((a, b) => a - b);
-  const median = shares[Math.floor(shares.length / 2)] ?? null;
   return [
-    `β from the inputs: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${sites.length} sites. On test samples: median share ${percent(median)}, least ${percent(shares[0] ?? null)}.`,
+    `β from the inputs: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${sites.length} sites. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
   ];
 }
 

@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { chmod, link, mkdir, rm, stat, symlink } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { OnnxMishError } from '../../src/base/error.js';
 import { retargetFile, swapFile, undoFile } from '../../src/node/index.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
+import { transformFile } from '../../src/node/transform-file.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../support/external.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
@@ -205,6 +206,39 @@ test('existing data is not replaced, and copies are removed after the error', as
   const { output } = await swapFile(folder.input, { output: folder.at('out/net.onnx'), force: true });
   expect(await folder.read('out/net.bin')).toEqual(BIAS_BYTES);
   expectMish(await runFile(output));
+});
+
+test('data with the same content is no conflict, and stays when the second model fails', async () => {
+  const folder = await modelFolder('weights/first.bin', 'net.bin');
+  const options = { output: folder.at('out/a.onnx') };
+  expect((await swapFile(folder.input, options)).copied).toHaveLength(2);
+  const before = await stat(folder.at('out/net.bin'));
+  const second = await swapFile(folder.input, { output: folder.at('out/b.onnx') });
+  expect(second.copied).toEqual([]);
+  expect((await stat(folder.at('out/net.bin'))).mtimeMs).toBe(before.mtimeMs);
+  expectMish(await runFile(second.output));
+  for (const shared of [undefined, new Map()]) {
+    const verify = () => Promise.reject(new Error('not like this'));
+    const attempt = swapFile(folder.input, { output: folder.at('out/c.onnx'), verify, shared });
+    expect(await failure(attempt)).toMatchObject({ message: 'not like this' });
+  }
+  const there = ['out/a.onnx', 'out/b.onnx', 'out/net.bin', 'out/weights/', 'out/weights/first.bin'];
+  expect(await outside(folder)).toEqual(there);
+
+  await rm(folder.at('out/net.bin'));
+  await folder.write('in/twin.bin', BIAS_BYTES);
+  await symlink('../in/twin.bin', folder.at('out/net.bin')); // ONNX Runtime's loader would refuse it
+  const taken = { code: 'io', where: folder.at('out/net.bin'), what: 'the file exists already' };
+  expect(await failure(swapFile(folder.input, { output: folder.at('out/c.onnx') }))).toMatchObject(taken);
+});
+
+test('other data is a conflict before the work begins', async () => {
+  const folder = await modelFolder('net.bin');
+  await folder.write('out/net.bin', 'somebody else’s');
+  const work = vi.fn();
+  const attempt = transformFile(folder.input, { output: folder.at('out/net.onnx') }, 'mish', work);
+  expect(await failure(attempt)).toMatchObject({ code: 'io', where: folder.at('out/net.bin') });
+  expect(work).not.toHaveBeenCalled();
 });
 
 test('folders stay if they existed before or another process uses them', async () => {

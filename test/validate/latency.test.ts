@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../../src/base/random.js';
-import { quantile, ratioOfMedians } from '../../src/metrics/statistics.js';
+import { median, quantile, ratioOfMedians } from '../../src/metrics/statistics.js';
 import type { Session } from '../../src/providers/provider.js';
 import { measureLatency } from '../../src/validate/latency.js';
 
@@ -124,6 +124,7 @@ const milliseconds = fc.double({ min: 1, max: 9, noNaN: true });
 describe('statistics', () => {
   test('quantiles interpolate as NumPy’s default does', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
     expect(quantile([1, 2, 3, 4, 5], 0.9)).toBeCloseTo(4.6, 12);
     expect(quantile([7], 0.99)).toBe(7);
     expect(quantile([], 0.5)).toBeNaN();

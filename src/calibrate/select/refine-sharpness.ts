@@ -8,6 +8,7 @@ import type { ModelComparison } from './compare-with-original.js';
 import {
   defaultBudget,
   degradationOf,
+  medianBeta,
   type SharpnessReport,
   type SharpnessTrial,
 } from './search-sharpness.js';
@@ -61,8 +62,8 @@ export async function refineSharpness<T extends { readonly repaired: Spliced }>(
     const comparison = await compare(attempt.repaired, input.held);
     budget ??= defaultBudget(comparison);
     const verdicts = limitVerdicts(budget, degradationOf(comparison)).map((one) => byLowerEnd(one, rows));
-    const betas = sites.map((site) => totalBeta(site.beta, betaOf(site))).sort((a, b) => a - b);
-    trials.push({ scale: factor, median: betas[Math.floor(betas.length / 2)] ?? 1, tuned, verdicts });
+    const betas = sites.map((site) => totalBeta(site.beta, betaOf(site)));
+    trials.push({ scale: factor, median: medianBeta(betas), tuned, verdicts });
     return { attempt, verdicts, kept: verdicts.every(({ kept }) => kept) };
   };
   const isTuned = steps !== 0;

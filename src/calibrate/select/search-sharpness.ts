@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { Subset } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
+import { median } from '../../metrics/statistics.js';
 import type { Plan } from '../../mish/plan.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { Spliced } from '../../onnx/splice.js';
@@ -29,6 +30,9 @@ export interface SharpnessReport {
   readonly kept: boolean;
   readonly verdicts: readonly LimitVerdict[];
 }
+
+/** Returns the median of sharpnesses; 1 for none. */
+export const medianBeta = (betas: readonly number[]) => (betas.length === 0 ? 1 : median(betas));
 
 /** A trial's model. */
 interface Tried {
@@ -100,8 +104,7 @@ export async function sharpen<T extends Tried>(
     const comparison = await compare(attempt.repaired, search);
     budget ??= defaultBudget(comparison);
     const verdicts = limitVerdicts(budget, degradationOf(comparison));
-    const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
-    trials.push({ scale, median: betas[Math.floor(betas.length / 2)] ?? 1, tuned, verdicts });
+    trials.push({ scale, median: medianBeta(sites.map(({ beta }) => beta)), tuned, verdicts });
     const result = { attempt, kept: verdicts.every(({ kept }) => kept) };
     attempts.set(key, result);
     return result;

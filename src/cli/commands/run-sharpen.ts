@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
 import { limitText, parseBudget } from '../../calibrate/select/budget.js';
-import type { SharpnessReport } from '../../calibrate/select/search-sharpness.js';
+import { medianBeta, type SharpnessReport } from '../../calibrate/select/search-sharpness.js';
 import { sharpenModel } from '../../calibrate/select/sharpen-swap.js';
 import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
@@ -82,11 +82,10 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
 function describeSharpness({ sites, sharpness }: SharpenedReport): string[] {
   if (sites.length === 0) return [];
   const betas = sites.map(({ beta }) => beta).sort((a, b) => a - b);
-  const median = betas[Math.floor(betas.length / 2)] ?? 1;
   const held = sharpness.verdicts.map(
     ({ measure, value }) => `${measure} ${shortFigure(value ?? Number.NaN)}`,
   );
   return [
-    `  β from ${shortFigure(betas[0] ?? 1)} to ${shortFigure(betas.at(-1) ?? 1)}, median ${shortFigure(median)}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${sharpness.trials.length} tried)`,
+    `  β from ${shortFigure(betas[0] ?? 1)} to ${shortFigure(betas.at(-1) ?? 1)}, median ${shortFigure(medianBeta(betas))}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${sharpness.trials.length} tried)`,
   ];
 }

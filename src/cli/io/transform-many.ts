@@ -58,7 +58,7 @@ export async function transformMany<Options extends TransformFlags & ManyFlags, 
   const shared: SharedData = new Map(
     jobs.map(({ input, output }) => [
       resolve(output),
-      { from: resolve(input), copied: Promise.resolve(), users: 1 },
+      { from: resolve(input), copied: Promise.resolve(true), users: 1 },
     ]),
   );
   const folders: string[] = [];

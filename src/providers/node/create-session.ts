@@ -5,6 +5,7 @@ import { editableModel } from '../loaded-model.js';
 import { isPath, type ProviderName, type RunnableModel, type SessionOptions } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
 import { ort } from './runtime.js';
+import { usableThreads } from './usable-threads.js';
 
 /** Creates a session of ONNX Runtime. */
 export function create(
@@ -19,7 +20,7 @@ export function create(
     executionProviders: [deviceId !== undefined && hasDevices ? { name, deviceId } : name],
     graphOptimizationLevel: optimisation,
     logSeverityLevel: 4,
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(threads === undefined ? {} : { intraOpNumThreads: usableThreads(threads) }),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     extra: {
       session: {

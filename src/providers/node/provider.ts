@@ -19,6 +19,7 @@ import { diagnose } from './diagnose.js';
 import { loaderSays } from './native-libraries.js';
 import { profileFolder } from './profile-file.js';
 import { ort } from './runtime.js';
+import { usableThreads } from './usable-threads.js';
 import { fromResults, toOrt, valueInfo } from './values.js';
 
 /** Returns a provider that runs in this process. `availability` returns whether it can be used. */
@@ -126,7 +127,10 @@ async function open(
     outputs: outputs.map(valueInfo),
     createMs,
     notes,
-    runtime: { ...RUNTIME, version, threads: options?.threads ?? null, ...spinningOf(options) },
+    runtime: {
+      ...{ ...RUNTIME, version, ...spinningOf(options) },
+      threads: options?.threads === undefined ? null : usableThreads(options.threads),
+    },
     run: async (feeds) => fromResults(await call(convert(feeds))),
     async runInto(feeds, into) {
       const empty = Object.fromEntries(fetches.map((name) => [name, null]));

@@ -73,7 +73,7 @@ export async function loadRuntime(
   listenToLog();
   const ort: typeof Ort = await import(/* @vite-ignore */ new URL(WEB[provider].build, base).href);
   ort.env.wasm.wasmPaths = base;
-  if (threads !== undefined) ort.env.wasm.numThreads = threads;
+  if (threads !== undefined) ort.env.wasm.numThreads = Math.min(threads, navigator.hardwareConcurrency);
   ort.env.logLevel = 'error';
   return createRuntime(ort, provider, WEB[provider].logsPlacement);
 }
