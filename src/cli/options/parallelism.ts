@@ -3,22 +3,24 @@ import type { Command } from 'commander';
 import { usableThreads } from '../../providers/node/usable-threads.js';
 import { sayNote } from '../text/say.js';
 
-/** Number of jobs at the same time that every machine may have, and their number for each core. */
-const MIN_MAX_JOBS = 8;
-const MAX_JOBS_PER_CORE = 4;
+/** Maximum number of models at the same time; each takes a few megabytes, and 4 are as fast. */
+const MAX_MODELS = 64;
+/** Maximum number of processes for each core; each process takes about 200 MB. */
+const MAX_PROCESSES_PER_CORE = 4;
 
-/** Functions that limit the value of an option to what the machine can use. */
-const LIMITS = {
-  threads: usableThreads,
-  jobs: (jobs: number) => Math.min(jobs, Math.max(MIN_MAX_JOBS, MAX_JOBS_PER_CORE * availableParallelism())),
-} as const;
+/** Returns the value of an option that the machine can use. */
+function usable(name: 'threads' | 'jobs', asked: number, command: string): number {
+  if (name === 'threads') return usableThreads(asked);
+  const most = command === 'experiment' ? MAX_PROCESSES_PER_CORE * availableParallelism() : MAX_MODELS;
+  return Math.min(asked, most);
+}
 
 /** Limits --threads and --jobs of a command to what the machine can use, with a note: a thousand threads take hours. */
 export function limitParallelism(command: Command): void {
-  for (const [name, limit] of Object.entries(LIMITS)) {
+  for (const name of ['threads', 'jobs'] as const) {
     const asked: unknown = command.getOptionValue(name);
     if (typeof asked !== 'number') continue;
-    const used = limit(asked);
+    const used = usable(name, asked, command.name());
     if (used === asked) continue;
     command.setOptionValueWithSource(name, used, command.getOptionValueSource(name));
     if (command.getOptionValue('quiet') !== true)
