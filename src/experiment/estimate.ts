@@ -1,6 +1,7 @@
 // How long an experiment takes.
 import { quantile } from '../metrics/statistics.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
+import { isDivergence } from '../train/divergence.js';
 import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
 import { DEFAULT_LANDSCAPE_IMAGES, firstOf } from './judge-run.js';
 import { DEFAULT_POINTS } from './landscape.js';
@@ -35,15 +36,23 @@ export async function measureRun(experiment: Experiment, activation: Replacement
   const short = { ...experiment, settings: { ...settings, epochs: 1, warmUp: 0 }, curve: firstOf(curve, 1) };
   const trainer = await openRun(short, key, { onStep: () => times.push(performance.now()) }, few);
   try {
-    for await (const _ of trainer);
-    const steps = Math.max(1, Math.floor(train.count / Math.floor(few.count / times.length)));
-    const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
-    const first = (trainer.epochs[0]?.seconds ?? 0) / times.length;
-    const step = gaps.length === 0 ? first : quantile(gaps, 0.5) / 1000;
+    // A diverged training has no weights to score, so this comes first.
     const scored = firstOf(test, MEASURED_SAMPLES);
     const start = performance.now();
     await trainer.evaluate(scored);
     const sample = (performance.now() - start) / 1000 / scored.count;
+    let batch = Math.min(wanted, few.count);
+    const begin = performance.now();
+    try {
+      for await (const _ of trainer);
+      batch = Math.floor(few.count / times.length);
+    } catch (error) {
+      if (!isDivergence(error)) throw error;
+    }
+    const steps = Math.max(1, Math.floor(train.count / batch));
+    const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+    const first = (performance.now() - begin) / 1000 / Math.max(1, times.length);
+    const step = gaps.length === 0 ? first : quantile(gaps, 0.5) / 1000;
     return {
       steps: steps * step,
       score: curve.count * sample,

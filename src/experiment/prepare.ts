@@ -2,6 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
+import { sharedSamples, sharedSamplesNote } from '../data/shared-samples.js';
 import { dataDigest } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, partOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
@@ -76,6 +77,7 @@ export async function prepareExperiment(
   const parts = splitData(data, test, { validation: 0, seed: 0 });
   const { batchNorm, warnings } = normsOf(model, options);
   const { train, test: tested } = parts;
+  const known = sharedSamplesNote(await sharedSamples(tested.inputs, train.inputs), tested.count);
   return {
     ...{
       model,
@@ -86,7 +88,7 @@ export async function prepareExperiment(
       seeds,
       settings,
       batchNorm,
-      warnings,
+      warnings: [...warnings, ...(known === undefined ? [] : [`${known.replace(/^a/, 'A')}.`])],
       options,
     },
     curve: curveOf(tested),

@@ -1,6 +1,7 @@
 // The report of an experiment, from its runs.
 import { VERSION } from '../base/version.js';
 import type { FinetuneHost } from '../finetune/finetune.js';
+import { testPartNotes } from '../finetune/notes.js';
 import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
 import { INITIAL_RULE } from './initial-weights.js';
 import type { Experiment } from './prepare.js';
@@ -74,9 +75,6 @@ export function reportOf(facts: Facts, given: readonly ExperimentRun[]): Experim
   };
 }
 
-/** Fewer test samples than this show only large differences. */
-const MIN_TEST_SAMPLES = 500;
-
 function notesOn({ data, settings, kept }: Facts): string[] {
   const notes: string[] = [];
   const comparisons = settings.activations.length - 1;
@@ -86,7 +84,7 @@ function notesOn({ data, settings, kept }: Facts): string[] {
     );
   if (settings.seeds.length > 1)
     notes.push('the intervals cover the variation between trainings, not another choice of test samples');
-  if (data.test < MIN_TEST_SAMPLES) notes.push(`${data.test} test samples show only large differences`);
+  notes.push(...testPartNotes(data.test, undefined));
   if (kept.length > 0)
     notes.push(
       `${kept.length === 1 ? 'an activation stays as it is' : `${kept.length} activations stay as they are`} in all runs, because not every activation can stand there`,

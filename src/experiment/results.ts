@@ -83,6 +83,8 @@ export function concludeExperiment(
 ): string {
   const { activations } = settings;
   const measure = measureOf(runs);
+  if (runs.length > 0 && runs.every(({ diverged }) => diverged !== null))
+    return 'Every run diverged, so that nothing was compared. A lower learning rate may help.';
   const sentences = [
     activations.length < 2
       ? 'One activation was trained, so that nothing was compared.'

@@ -129,10 +129,10 @@ function remarksOn(
   seeds: readonly number[],
   hasControl: boolean,
 ): string[] {
-  const { parts, scores, swap } = prepared;
+  const { parts, scores, swap, shared } = prepared;
   return finetuneNotes({
     parts: { ...countsOf(parts), testFrom: parts.testFrom },
-    ...{ validation: scores.validation, test: scores.original },
+    ...{ validation: scores.validation, test: scores.original, shared },
     ...{ seeds: seeds.length, hasControl, hasTeacher: (options.teacher ?? 0) > 0 },
     sites: swap.report.sites.length,
   });

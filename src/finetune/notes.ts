@@ -1,3 +1,4 @@
+import { sharedSamplesNote } from '../data/shared-samples.js';
 import type { FinetuneReport, Score } from './report-schema.js';
 
 /** Facts that the remarks on a report are about. */
@@ -6,6 +7,8 @@ export interface NotedFacts {
   /** Score of the original on the validation and the test part before training. */
   readonly validation: Score | null;
   readonly test: Score;
+  /** Number of test samples that equal a training sample; undefined if it is not known. */
+  readonly shared?: number | undefined;
   readonly seeds: number;
   readonly hasControl: boolean;
   readonly hasTeacher: boolean;
@@ -31,9 +34,7 @@ export function finetuneNotes(facts: NotedFacts): string[] {
       'the original is much better on the validation samples than on the test samples: it was probably trained on these data, and the validation part says little',
     );
   }
-  if (parts.test === 1) notes.push('1 test sample shows no differences');
-  else if (parts.test < MIN_TEST_SAMPLES)
-    notes.push(`${parts.test} test samples show only large differences`);
+  notes.push(...testPartNotes(parts.test, facts.shared));
   if (hasControl && seeds === 1) {
     notes.push(
       'each arm was trained once: the interval covers the test samples, not the variation between trainings',
@@ -42,6 +43,16 @@ export function finetuneNotes(facts: NotedFacts): string[] {
   if (facts.hasTeacher) {
     notes.push('the original’s outputs were mixed into the targets, which holds a model near the original');
   }
+  return notes;
+}
+
+/** Returns remarks on a test part: too few samples to tell much, or samples that training has seen. */
+export function testPartNotes(count: number, shared: number | undefined): string[] {
+  const notes: string[] = [];
+  const known = sharedSamplesNote(shared, count);
+  if (known !== undefined) notes.push(known);
+  if (count === 1) notes.push('1 test sample shows no differences');
+  else if (count < MIN_TEST_SAMPLES) notes.push(`${count} test samples show only large differences`);
   return notes;
 }
 

@@ -1,6 +1,7 @@
 // Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
 import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
+import { sharedSamples } from '../data/shared-samples.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
@@ -27,6 +28,8 @@ export interface Prepared {
   readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly swap: PlannedSwap;
   readonly start: Start;
+  /** Number of test samples that equal a training sample; undefined if it is not known. */
+  readonly shared: number | undefined;
   readonly digest: string;
   readonly resumed: FinetuneCheckpoint | undefined;
   /** Scores before training, on the test part, and of the original on the validation part. */
@@ -49,6 +52,7 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation, seed });
+  const shared = await sharedSamples(parts.test.inputs, parts.train.inputs);
   const digest = await digestOf(original, options, {
     data: await dataDigest(data),
     test: test && (await dataDigest(test)),
@@ -61,7 +65,7 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const start = await startOf(original, swap, parts, options, resumed);
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
   const scores = { original: first.test, plain, repaired, validation: first.validation };
-  return { parts, source: data.source, swap, start, digest, resumed, scores };
+  return { parts, source: data.source, swap, start, shared, digest, resumed, scores };
 }
 
 const DEFAULT_VALIDATION_SHARE = 0.1;

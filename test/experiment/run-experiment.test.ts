@@ -97,6 +97,8 @@ test('a run that diverges has a reason and no score, and the others go on', asyn
   const experiment = await smallExperiment({ rate: 1e30, optimizer: { kind: 'sgd' }, schedule: 'constant' });
   const run = await trained(experiment, ['relu', 0]);
   expect(run).toMatchObject({ test: null, units: null, diverged: expect.stringMatching(/loss|weight/) });
+  const { steps } = await measureRun(experiment, 'relu');
+  expect(steps).toBeGreaterThan(0);
 });
 
 test('an abort ends a run', async () => {
