@@ -1,4 +1,5 @@
 // The share of an activation's inputs at which Mish is curved.
+import type { Histogram } from './histogram.js';
 
 /** Largest |βx| at which Mish is visibly curved; beyond it Mish is nearly 0 or x, and differs from ReLU by at most 0.08 / β. */
 export const MAX_CURVED_INPUT = 4;
@@ -11,6 +12,14 @@ export function countCurved(values: ArrayLike<number>, beta: number): number {
   let count = 0;
   for (let index = 0; index < values.length; index++) if (Math.abs(values[index] as number) < limit) count++;
   return count;
+}
+
+/** Returns the share of counted inputs with |βx| < 4, by the middle of their bins. */
+export function curvedShareIn({ from, width, counts, below, above }: Histogram, beta: number): number {
+  const middles = counts.map((_, bin) => from + width * (bin + 0.5));
+  const curved = counts.filter((_, bin) => countCurved([middles[bin] ?? 0], beta) > 0);
+  const sum = (all: readonly number[]) => all.reduce((total, count) => total + count, 0);
+  return sum(curved) / (sum(counts) + below + above);
 }
 
 /** Counts an activation's inputs by their size. NaN and infinite inputs count, and are never curved. */

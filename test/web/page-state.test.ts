@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
-import { abscissae, curves, shareThatBends } from '../../src/web/workbench/page/curves.js';
+import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
+import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
+import { likelyLabels } from '../../src/web/workbench/page/labels.js';
+import { axisOf, marksBetween } from '../../src/web/workbench/page/latency-strip.js';
 import { readFeed, shapeProblem } from '../../src/web/workbench/page/shapes.js';
 import { type Action, reduce, START, type State } from '../../src/web/workbench/page/state.js';
-import type { SiteHistogram } from '../../src/web/workbench/protocol.js';
+import type { OpenedModel, SiteHistogram } from '../../src/web/workbench/protocol.js';
 
 const file = (name: string) => ({ name, blob: new Blob() });
 const after = (...actions: Action[]): State => actions.reduce(reduce, START);
@@ -56,6 +58,46 @@ test('shapes and sizes are read exactly as typed, or rejected', () => {
   expect(shapeProblem('2 3 4')).toBeDefined();
 });
 
+test('an .npz is an input once its arrays are read, with the labels that are chosen', () => {
+  const npz = file('test.npz');
+  const feed = { ...START.feed, kind: 'npz', npz } as const;
+  const [x, y] = ['x', 'y'].map((name) => ({ name, elemType: 'f32', dims: [9] }));
+  const arrays = [x, y].flatMap((one) => one ?? []);
+  expect(readFeed(feed, [])).toBeUndefined();
+  expect(readFeed({ ...feed, arrays }, [])?.input).toEqual({ kind: 'npz', file: npz, labels: null });
+  expect(readFeed({ ...feed, arrays, labels: 'y' }, [])?.input).toMatchObject({ labels: 'y' });
+  expect(likelyLabels(arrays)).toBe('y');
+  expect(likelyLabels(arrays, ['y'])).toBe('x'); // an input of this name
+});
+
+test('the bundled images stay chosen only for a model that takes them', () => {
+  const opened = (...dims: (string | number)[]): Action => {
+    const inspection = { sites: [], inputs: [{ name: 'x', elemType: 'f32', dims }] };
+    const model = { name: 'a.onnx', inspection, missing: [] } as unknown as OpenedModel;
+    return { kind: 'opened', model, files: { model: file('a.onnx'), external: [] } };
+  };
+  const choose: Action = { kind: 'feed', change: { kind: 'bundled' } };
+  expect(after(choose, opened('N', 1, 28, 28)).feed.kind).toBe('bundled');
+  expect(after(choose, opened(1, 3, 28, 28)).feed.kind).toBe('noise');
+});
+
+test('each run has a place on the axis of times, which has at least two marks', () => {
+  const times = fc.array(fc.double({ min: 1e-3, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 50 });
+  fc.assert(
+    fc.property(times, (all) => {
+      const { low, high, at } = axisOf(all);
+      const places = all.toSorted((a, b) => a - b).map((ms) => Number(at(ms).replace('%', '')));
+      expect(places.every((place) => place >= 0 && place <= 100)).toBe(true);
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      const marks = marksBetween(low, high);
+      expect(marks.length).toBeGreaterThanOrEqual(2);
+      expect(marks.length).toBeLessThanOrEqual(10);
+      expect(marks.every((mark) => mark >= low && mark <= high)).toBe(true);
+    }),
+  );
+  expect(axisOf([0, 0]).at(0)).toMatch(/^[\d.]+%$/); // a clock that is too coarse
+});
+
 test('the derivative equals the numerical slope of the curve, for each β and mixture', () => {
   const parameters = fc.record({
     x: fc.double({ min: -8, max: 8, noNaN: true }),
@@ -84,7 +126,7 @@ test('the density adds up to the share of inputs inside the chart', () => {
   const { density = [] } = curves(xs, { beta: 1, alpha: 0.1, leak: 0 }, histogram);
   const step = (xs[1] ?? 0) - (xs[0] ?? 0);
   expect(density.reduce((sum, value) => sum + value * step, 0)).toBeCloseTo(1, 1);
-  expect(shareThatBends(histogram, 1)).toBe(1);
-  expect(shareThatBends(histogram, 100)).toBe(0);
-  expect(shareThatBends(histogram, MAX_CURVED_INPUT / 0.5)).toBe(9 / 20); // the bins around 0, whose middles are ±0.25
+  expect(curvedShareIn(histogram, 1)).toBe(1);
+  expect(curvedShareIn(histogram, 100)).toBe(0);
+  expect(curvedShareIn(histogram, MAX_CURVED_INPUT / 0.5)).toBe(9 / 20); // the bins around 0, whose middles are ±0.25
 });

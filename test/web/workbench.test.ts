@@ -3,8 +3,10 @@ import { buffer } from 'node:stream/consumers';
 import type { Download, Page } from 'playwright-core';
 import { preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { getProvider } from '../../src/node/provider-by-name.js';
 import { swapFile } from '../../src/node/transform-file.js';
 import { parseReport } from '../../src/validate/report-schema.js';
+import { CLASSES, classified, classifiedArchive, classifier } from '../support/classified.js';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { judge } from '../support/judge-page.js';
@@ -40,6 +42,20 @@ async function runOn(page: Page, ...providers: string[]): Promise<void> {
   for (const name of ['WASM', 'WebGL', 'WebGPU']) {
     await page.getByRole('checkbox', { name, exact: true }).setChecked(providers.includes(name));
   }
+}
+
+/** Returns the accuracy of a net on samples that it may have seen, in Node. */
+async function sampled(bytes: Uint8Array, count: number): Promise<number> {
+  const { x, labels } = classified(count);
+  const session = await getProvider('cpu').open(bytes);
+  const { scores } = await session.run({ x: { ...x, elemType: 'f32' } });
+  await session.close();
+  const values = Array.from(scores?.data as Float32Array);
+  const right = Array.from(labels).filter((label, at) => {
+    const row = values.slice(at * CLASSES, (at + 1) * CLASSES);
+    return row.indexOf(Math.max(...row)) === label;
+  });
+  return right.length / count;
 }
 
 async function bytesOf(download: Download): Promise<Buffer> {
@@ -97,6 +113,39 @@ test('drop, swap, run and download give the bytes and the report of the command 
   const html = await downloaded(page, () => page.getByRole('button', { name: 'Report as HTML' }).click());
   expect(html.suggestedFilename()).toBe('lenet5.report.html');
   expect((await bytesOf(html)).toString()).toMatch(/^<!doctype html>[\s\S]*<svg/i);
+  await page.close();
+});
+
+test('labels in an .npz give the accuracy of both models, their difference and a conclusion', async () => {
+  const page = await workbench.open();
+  await page.setInputFiles('#files', { name: 'net.onnx', mimeType: '', buffer: Buffer.from(classifier()) });
+  await page.getByRole('heading', { level: 1, name: 'net.onnx' }).waitFor();
+  await page.getByRole('radio', { name: 'An .npz' }).check();
+  await page.getByLabel('Arrays named as the inputs').setInputFiles({
+    ...{ name: 'test.npz', mimeType: '', buffer: Buffer.from(classifiedArchive(200)) },
+  });
+  await expect.poll(() => page.getByRole('radio', { name: 'y [200]' }).isChecked()).toBe(true);
+  await judge(page);
+  await runOn(page, 'WASM');
+  await page.getByLabel('Timed pairs of runs').fill('3');
+  await runButton(page).click();
+  const json = page.getByRole('button', { name: 'Report as JSON' });
+  await json.waitFor();
+  await judge(page);
+  const report = parseReport(
+    JSON.parse((await bytesOf(await downloaded(page, () => json.click()))).toString()),
+  );
+  const labelled = await sampled(classifier(), 200);
+  expect(report.data).toMatchObject({ labelled: true, samples: 200 });
+  expect(report.providers[0]?.accuracy?.original).toMatchObject({ n: 200, top1: labelled });
+  const [row] = await page
+    .getByRole('table', { name: /^Top-1/ })
+    .locator('tbody tr')
+    .allTextContents();
+  expect(row).toMatch(/^WASM[\d.]+ % \([\d.]+ to [\d.]+\)[\d.]+ % \(.*points \(.*mid-p.*200$/);
+  expect(await page.getByRole('region', { name: 'Original and swapped' }).innerText()).toContain(
+    report.conclusion ?? 'a conclusion',
+  );
   await page.close();
 });
 

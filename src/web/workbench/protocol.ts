@@ -2,6 +2,8 @@
 // it.
 
 import type { ImageOptions } from '../../data/images.js';
+import type { TensorType } from '../../data/samples.js';
+import type { Histogram } from '../../metrics/histogram.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Inspection } from '../../mish/inspect.js';
 import type { SwapReport } from '../../mish/results.js';
@@ -76,10 +78,22 @@ export interface SwappedModel {
   readonly report: SwapReport;
 }
 
+/** An array of an .npz. */
+export interface ArrayInfo extends TensorType {
+  readonly name: string;
+}
+
 /** Inputs of the models. */
 export type InputChoice =
   | { readonly kind: 'noise'; readonly seed: number; readonly runs: number }
-  | { readonly kind: 'npz'; readonly file: NamedFile }
+  | {
+      readonly kind: 'npz';
+      readonly file: NamedFile;
+      /** Name of the array with the class numbers; null without labels. */
+      readonly labels?: string | null;
+    }
+  /** The labelled images that the page brings along. */
+  | { readonly kind: 'bundled' }
   | {
       readonly kind: 'images';
       readonly files: readonly NamedFile[];
@@ -110,14 +124,8 @@ export type RunEvent =
   /** All results of one provider. */
   | { readonly kind: 'row'; readonly row: Report['providers'][number] };
 
-/** Histogram of one site's inputs, in bins of equal width. */
-export interface SiteHistogram {
-  readonly from: number;
-  readonly width: number;
-  readonly counts: readonly number[];
-  readonly below: number;
-  readonly above: number;
-}
+/** Histogram of one site's inputs. */
+export type SiteHistogram = Histogram;
 
 /** Work that can be stopped: runs of models, drawing of reports, and trainings. */
 export type PageJob = 'run' | 'html' | 'finetune' | 'compare';
@@ -136,10 +144,12 @@ export interface Workbench {
   /** Runs both models side by side. After `stop`, the problem is `aborted`. */
   run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<WorkerAnswer<Report>>;
   /**
-   * Stops jobs, by default all, which return the problem `aborted` at once; `fits`, `run` and `histogram` are runs. The open and the swapped
+   * Stops jobs, by default all, which return the problem `aborted` at once; `arrays`, `fits`, `run` and `histogram` are runs. The open and the swapped
    * model stay.
    */
   stop(jobs?: readonly PageJob[]): Promise<void>;
+  /** Lists the arrays of an .npz, so that the labels can be chosen among them. */
+  arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   /** Counts the inputs of one site of the original, for the given inputs of the model. */
   histogram(
     site: number,

@@ -1,8 +1,6 @@
 // Messages of the rooms that train, between the page and its worker.
 
 import type { Rgb } from '../../data/images.js';
-import type { TensorType } from '../../data/samples.js';
-
 import type { ExperimentReport, Landscape } from '../../experiment/report-schema.js';
 import type { RunEpoch } from '../../experiment/train-run.js';
 import type { FinetuneEpoch } from '../../finetune/options.js';
@@ -14,11 +12,6 @@ export type TrainingProvider = 'wasm' | 'webgpu';
 
 /** The provider that a room tries first. */
 export const FIRST_PROVIDER: TrainingProvider = 'webgpu';
-
-/** An array of an .npz. */
-export interface ArrayInfo extends TensorType {
-  readonly name: string;
-}
 
 /** Labelled samples that the user chose. */
 export type LabelledInput =
@@ -78,8 +71,6 @@ export interface FinetunedModel {
 
 /** Functions of the worker for the rooms that train. */
 export interface TrainingBench {
-  /** Lists the arrays of an .npz, so that the labels can be chosen among them. */
-  arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   /**
    * Trains the open model with exchanged activations, and the original beside it. After a stop, the problem is `aborted`, and
    * `resume` goes on from the last epoch of the same model and choice.

@@ -10,7 +10,8 @@ import { unzip } from '../../../data/npz.js';
 import type { ShapeOptions } from '../../../data/shapes.js';
 import type { ValueInfo } from '../../../providers/provider.js';
 import type { Tensor } from '../../../providers/tensor.js';
-import type { InputChoice, NamedFile } from '../protocol.js';
+import type { ArrayInfo, InputChoice, NamedFile } from '../protocol.js';
+import { readBundled } from './bundled.js';
 
 export type DatasetMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
 
@@ -27,8 +28,26 @@ export async function readInput(input: InputChoice, shape: ShapeOptions): Promis
       return dataset;
     };
   }
+  if (input.kind === 'bundled') {
+    const { images, labels } = await readBundled();
+    const { data, size } = images;
+    const arrays = {
+      images: { elemType: 'f32', dims: [labels.length, 1, size, size], data },
+      labels: { elemType: 'u8', dims: [labels.length], data: Uint8Array.from(labels) },
+    };
+    return (inputs) => sampledFeeds(arrays, inputs, { ...shape, labels: 'labels' });
+  }
   const arrays = await readArrays(input.file);
-  return (inputs) => sampledFeeds(arrays, inputs, shape);
+  return (inputs) => sampledFeeds(arrays, inputs, { ...shape, labels: input.labels ?? undefined });
+}
+
+/** Lists the arrays of an .npz. Throws `bad-data`. */
+export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
+  return Object.entries(await readArrays(file)).map(([name, { elemType, dims }]) => ({
+    name,
+    elemType,
+    dims,
+  }));
 }
 
 /** Reads the arrays of an .npz, or the array of an .npy, by name. Throws `bad-data`. */

@@ -6,10 +6,10 @@ import { editedModel } from '../../../finetune/start.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { LoadedModel } from '../../../providers/loaded-model.js';
 import { withSession } from '../../../providers/with-session.js';
-import type { NamedFile, WorkerAnswer } from '../protocol.js';
-import type { ArrayInfo, FinetuneChoice, FinetunedModel, FinetuneEvent } from '../room-protocol.js';
+import type { WorkerAnswer } from '../protocol.js';
+import type { FinetuneChoice, FinetunedModel, FinetuneEvent } from '../room-protocol.js';
 import { pageHost } from './host.js';
-import { type LabelledMakers, labelledMakers, listArrays } from './labelled.js';
+import { type LabelledMakers, labelledMakers } from './labelled.js';
 import { mishFileName } from './model.js';
 import './no-eval.js';
 import { answer } from './problem.js';
@@ -30,7 +30,6 @@ export interface FinetuneJob {
 }
 
 export interface Finetuner {
-  arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   finetune(job: FinetuneJob, onEvent: (event: FinetunerEvent) => void): Promise<WorkerAnswer<FinetunedModel>>;
 }
 
@@ -38,8 +37,6 @@ export interface Finetuner {
 const PROGRESS_MS = 100;
 
 const finetuner: Finetuner = {
-  arrays: (file) => answer(() => listArrays(file)),
-
   finetune: ({ model: sent, files, choice, include, resume }, onEvent) =>
     answer(async () => {
       const model = await loadModel(sent, files);

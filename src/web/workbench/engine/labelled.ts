@@ -7,7 +7,7 @@ import { labelledArrays, splitArrays } from '../../../finetune/labelled-arrays.j
 import type { LabelledDataMaker } from '../../../finetune/options.js';
 import type { Tensor } from '../../../providers/tensor.js';
 import type { NamedFile } from '../protocol.js';
-import type { ArrayInfo, LabelledInput } from '../room-protocol.js';
+import type { LabelledInput } from '../room-protocol.js';
 import { readBundled } from './bundled.js';
 import { imageSource, readArrays } from './data.js';
 
@@ -15,15 +15,6 @@ import { imageSource, readArrays } from './data.js';
 export interface LabelledMakers {
   readonly data: LabelledDataMaker;
   readonly test: LabelledDataMaker | undefined;
-}
-
-/** Lists the arrays of an .npz. Throws `bad-data`. */
-export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
-  return Object.entries(await readArrays(file)).map(([name, { elemType, dims }]) => ({
-    name,
-    elemType,
-    dims,
-  }));
 }
 
 /** Reads labelled samples. The functions throw `bad-data` for samples that do not fit the model. */

@@ -8,8 +8,10 @@ import type { InspectedModel } from '../../../validate/options.js';
 import type { Report } from '../../../validate/report-schema.js';
 import { validateModels } from '../../../validate/validate.js';
 import {
+  type ArrayInfo,
   type Fit,
   type InputChoice,
+  type NamedFile,
   PAGE_PROVIDERS,
   type PageProvider,
   type RunChoice,
@@ -17,7 +19,7 @@ import {
   type SiteHistogram,
   type WorkerAnswer,
 } from '../protocol.js';
-import { readInput } from './data.js';
+import { listArrays, readInput } from './data.js';
 import { fitOf } from './fits.js';
 import { pageHost } from './host.js';
 import './no-eval.js';
@@ -27,6 +29,7 @@ import { externalOf, loadModel, ortBase, type Sent, type SentFiles } from './sen
 import { histogramOf } from './site-histogram.js';
 
 export interface Runner {
+  arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   fits(model: Sent, files: SentFiles): Promise<WorkerAnswer<Fit[]>>;
   run(
     models: { readonly original: Sent; readonly swapped: Sent; readonly files: SentFiles },
@@ -55,6 +58,8 @@ async function inspected(sent: Sent): Promise<InspectedModel> {
 }
 
 const runner: Runner = {
+  arrays: (file) => answer(() => listArrays(file)),
+
   fits: (sent, files) =>
     answer(async () => {
       const model = await loadModel(sent, files);

@@ -128,6 +128,7 @@ const workbench: Workbench & TrainingBench = {
       const models = { original: sent(original), swapped: sent(swappedModel()), files: files(original) };
       return inRunner((runner) => runner.run(models, choice, proxy(onEvent)));
     }),
+  arrays: (file) => inRunner((runner) => runner.arrays(file)),
   async stop(jobs) {
     for (const [end, job] of running) if (jobs === undefined || jobs.includes(job)) end(aborted());
   },
@@ -152,7 +153,6 @@ const workbench: Workbench & TrainingBench = {
     });
     return inComparer((comparer) => comparer.compare(choice, new Map(before), keep));
   },
-  arrays: (file) => inFinetuner((finetuner) => finetuner.arrays(file)),
   finetune: (choice, resume, onEvent) =>
     answers(async () => {
       const original = opened();

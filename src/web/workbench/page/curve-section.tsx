@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks';
-import { MAX_CURVED_INPUT } from '../../../metrics/curved-share.js';
+import { curvedShareIn, MAX_CURVED_INPUT } from '../../../metrics/curved-share.js';
 import { figure, percent } from '../../../render/figures.js';
 import { Legend, type Line, LineChart } from './chart.js';
-import { abscissae, curves, type Shape, shareThatBends, total } from './curves.js';
+import { abscissae, curves, type Shape, total } from './curves.js';
 import { type Parts, ProblemNote, TableBox } from './parts.js';
 import { readFeed } from './shapes.js';
 import { SharpnessSlider } from './sharpness-slider.js';
@@ -54,7 +54,7 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
           </button>
           {histogram !== undefined && (
             <span class="quiet">
-              {`${total(histogram).toLocaleString('en')} inputs, ${percent(shareThatBends(histogram, beta))} of them where Mish bends (|βx| < ${MAX_CURVED_INPUT})`}
+              {`${total(histogram).toLocaleString('en')} inputs, ${percent(curvedShareIn(histogram, beta))} of them where Mish bends (|βx| < ${MAX_CURVED_INPUT})`}
             </span>
           )}
         </div>

@@ -1,5 +1,4 @@
 // Calculates the curves at the top of the page: Mish, its derivative, and the activations it replaces.
-import { MAX_CURVED_INPUT } from '../../../metrics/curved-share.js';
 import { leakyRelu, mish, mishDerivative, mixture, relu, swish } from '../../../mish/reference.js';
 import type { SiteHistogram } from '../protocol.js';
 
@@ -66,11 +65,4 @@ function densityAt(x: number, histogram: SiteHistogram): number {
   const { from, width, counts } = histogram;
   const count = counts[Math.floor((x - from) / width)] ?? 0;
   return count / total(histogram) / width;
-}
-
-/** Returns the curved share: the share of inputs with |βx| < 4, by the middle of their bins. */
-export function shareThatBends(histogram: SiteHistogram, beta: number): number {
-  const { from, width, counts } = histogram;
-  const inside = counts.filter((_, bin) => Math.abs(from + width * (bin + 0.5)) * beta < MAX_CURVED_INPUT);
-  return inside.reduce((sum, count) => sum + count, 0) / total(histogram);
 }

@@ -16,10 +16,9 @@ export function OpenSection({ state, actions, active }: RoomProps) {
     <section aria-label="Open a model">
       {state.model === null && (
         <p class="lead">
-          Open a trained ONNX model, put Mish where ReLU or LeakyReLU is, and see how far its outputs move and
-          how long it takes, on this browser’s {inWords(Object.values(PROVIDER_NAMES))}. Mish is smooth where
-          ReLU has a kink, and <a href={PAPER}>its paper</a> found networks that train to a higher accuracy
-          with it; whether yours does is for you to measure.
+          Mish is smooth where ReLU has a kink, and <a href={PAPER}>its paper</a> found networks that train to
+          a higher accuracy with it. Put it into your trained ONNX model here, and measure what that does to
+          its outputs, its accuracy and its time on this browser’s {inWords(Object.values(PROVIDER_NAMES))}.
         </p>
       )}
       <label class={over ? 'drop over' : 'drop'}>

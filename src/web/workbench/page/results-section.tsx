@@ -1,10 +1,13 @@
 import { useMemo } from 'preact/hooks';
+import { quantile } from '../../../metrics/statistics.js';
 import { figure, verdictText, verdictWord } from '../../../render/figures.js';
 import { remarks } from '../../../render/remarks.js';
 import { SOFTWARE, summarise } from '../../../render/summary.js';
 import type { PageProvider } from '../protocol.js';
-import { Legend, type Line, LineChart } from './chart.js';
+import { Accuracies } from './accuracies.js';
+import { Legend } from './chart.js';
 import { download } from './files.js';
+import { LatencyStrip } from './latency-strip.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
 import { choiceOf, isSame, type PageRun, type PairTimes, type Row } from './state.js';
 
@@ -27,6 +30,8 @@ export function ResultsSection({ state, actions }: Parts) {
       {old && (
         <p class="quiet">These results belong to an earlier choice: run both again for the current one.</p>
       )}
+      {report?.conclusion !== undefined && <p class="done">{report.conclusion}</p>}
+      <Accuracies rows={run.rows} nameOf={nameOf} />
       <div class="latencies">
         {run.providers.map((provider) => (
           <Latency key={provider} provider={provider} run={run} />
@@ -77,21 +82,17 @@ export function ResultsSection({ state, actions }: Parts) {
   );
 }
 
-const LINES: readonly Line[] = [
-  { label: 'original', colour: '--line-1', width: 1.5 },
-  { label: 'swapped', colour: '--accent', width: 2.5 },
-];
-
-/** Shows the times of one provider's pairs of runs while they are measured. */
+/** Shows the distribution of one provider's times while they are measured. */
 function Latency({ provider, run }: { readonly provider: PageProvider; readonly run: PageRun }) {
   const pairs: PairTimes = run.pairs[provider] ?? [];
   const row = run.rows.find((one) => one.provider === provider);
-  const data = useMemo(
-    () => [pairs.map((_, index) => index + 1), pairs.map(([one]) => one), pairs.map(([, other]) => other)],
+  const models = useMemo(
+    () => [
+      { label: 'original', colour: '--line-1', times: pairs.map(([original]) => original) },
+      { label: 'swapped', colour: '--accent', times: pairs.map(([, swapped]) => swapped) },
+    ],
     [pairs],
   );
-  const medians = [0, 1].map((which) => median(pairs.map((pair) => pair[which] ?? 0)));
-  const [original, swapped] = medians.map((value) => `${figure(value)} ms`);
   const software = row?.runtime?.software === true ? ` (${SOFTWARE})` : '';
   return (
     <figure>
@@ -111,27 +112,21 @@ function Latency({ provider, run }: { readonly provider: PageProvider; readonly 
         <p class="quiet">{run.ended === 'no' ? 'Not measured yet.' : 'Not measured.'}</p>
       ) : (
         <>
-          <LineChart
-            label={`Times of ${pairs.length} pairs of runs on ${nameOf(provider)}: median of the original ${original}, of the swapped model ${swapped}.`}
-            lines={LINES}
-            data={data}
-            height={150}
+          <LatencyStrip
+            label={`Times of ${pairs.length} pairs of runs on ${nameOf(provider)}, on a logarithmic axis.`}
+            models={models}
           />
-          <Legend lines={LINES} />
+          <Legend lines={models} />
           <p>
-            {`Median ${original} → ${swapped}`}
-            <span class="quiet">{` of ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}`}</span>
+            {`Median ${models.map(({ times }) => `${figure(quantile(times, 0.5))} ms`).join(' → ')}`}
+            <span class="quiet">
+              {` of ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}; a tick is a run, the bar the middle half, the dot the median`}
+            </span>
           </p>
         </>
       )}
     </figure>
   );
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = sorted.length / 2;
-  return ((sorted[Math.floor(half)] ?? 0) + (sorted[Math.ceil(half) - 1] ?? 0)) / 2;
 }
 
 /** SQNR in dB of the longest bar; float32 itself has about as much. */

@@ -1,8 +1,9 @@
 // Actions that run both models or one site.
 import { proxy } from 'comlink';
-import type { RunEvent } from '../protocol.js';
+import type { NamedFile, RunEvent } from '../protocol.js';
 import { type Asker, answerTo } from './asker.js';
 import { bench } from './bench.js';
+import { likelyLabels } from './labels.js';
 import { swapChosen } from './model-actions.js';
 import { readFeed } from './shapes.js';
 import { type Action, choiceOf, type PageRun, type State } from './state.js';
@@ -11,6 +12,8 @@ export interface RunActions {
   /** Swaps the chosen sites if necessary, and runs both models side by side. */
   run(): Promise<void>;
   stop(): void;
+  /** Takes an .npz as inputs, and looks for labels among its arrays; null takes none. */
+  giveArrays(file: NamedFile | null): Promise<void>;
   /** Counts the inputs of the selected site. */
   measure(): Promise<void>;
 }
@@ -54,6 +57,16 @@ export function runActions(asker: Asker): RunActions {
     stop() {
       stopped = true;
       void bench.stop(['run']);
+    },
+    async giveArrays(npz) {
+      dispatch({ kind: 'feed', change: { npz, arrays: undefined, labels: '' } });
+      if (npz === null) return;
+      const answer = await answerTo(bench.arrays(npz));
+      if (state().feed.npz !== npz) return;
+      if (!answer.ok) return fail('feed', answer.problem);
+      const names = state().model?.inspection.inputs.map(({ name }) => name);
+      const arrays = answer.value;
+      dispatch({ kind: 'feed', change: { arrays, labels: likelyLabels(arrays, names) } });
     },
     async measure() {
       const { site } = state();

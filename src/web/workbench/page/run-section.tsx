@@ -1,16 +1,7 @@
-import type { ValueSummary } from '../../../mish/inspect.js';
 import { type OpenedModel, PAGE_PROVIDERS, type PageProvider } from '../protocol.js';
-import { named, size } from './files.js';
-import {
-  Choice,
-  LabelledField,
-  NumberField,
-  type Parts,
-  PROVIDER_NAMES,
-  ProblemNote,
-  TextField,
-} from './parts.js';
-import { readFeed, rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
+import { InputFields } from './input-fields.js';
+import { NumberField, type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
+import { readFeed } from './shapes.js';
 import type { Feed, State } from './state.js';
 
 /** Shows the choice of inputs and providers, and the button that runs both models. */
@@ -23,20 +14,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
     <section class="card" aria-labelledby="run-title">
       <h2 id="run-title">Run side by side</h2>
       <ProviderBoxes feed={feed} change={change} />
-      <Choice
-        name="feed"
-        label="Inputs"
-        value={feed.kind}
-        options={[
-          ['noise', 'Noise'],
-          ['images', 'Images'],
-          ['npz', 'An .npz'],
-        ]}
-        onChoice={(kind) => change({ kind })}
-      />
-      <div class="fields">
-        <FeedFields feed={feed} change={change} />
-        <ShapeFields feed={feed} change={change} inputs={model.inspection.inputs} />
+      <InputFields id="run" state={state} dispatch={dispatch} actions={actions} model={model}>
         <NumberField
           id="pairs"
           label="Timed pairs of runs"
@@ -45,7 +23,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
           most={10_000}
           onNumber={(pairs) => change({ pairs })}
         />
-      </div>
+      </InputFields>
       <div class="bar">
         <button
           type="button"
@@ -81,14 +59,14 @@ function whyNotRun({ feed, chosen }: State, model: OpenedModel): string | undefi
   return undefined;
 }
 
-/** Properties of a group of fields. */
-interface FieldGroup {
+/** Shows a box to tick for each provider. */
+function ProviderBoxes({
+  feed,
+  change,
+}: {
   readonly feed: Feed;
   readonly change: (change: Partial<Feed>) => void;
-}
-
-/** Shows a box to tick for each provider. */
-function ProviderBoxes({ feed, change }: FieldGroup) {
+}) {
   const choose = (provider: PageProvider, on: boolean) => {
     const providers = PAGE_PROVIDERS.filter((one) => (one === provider ? on : feed.providers.includes(one)));
     change({ providers });
@@ -109,114 +87,5 @@ function ProviderBoxes({ feed, change }: FieldGroup) {
         ))}
       </div>
     </fieldset>
-  );
-}
-
-/** Shows a field for each size and shape that the model leaves open. */
-function ShapeFields({ feed, change, inputs }: FieldGroup & { readonly inputs: readonly ValueSummary[] }) {
-  return (
-    <>
-      {symbolsOf(inputs).map((symbol, index) => (
-        <TextField
-          key={symbol}
-          id={`dim-${index}`}
-          label={`Size of ${symbol}`}
-          numeric
-          value={feed.dims[symbol] ?? ''}
-          problem={sizeProblem(feed.dims[symbol] ?? '')}
-          onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
-        />
-      ))}
-      {unshaped(inputs).map(({ name, dims }, index) => (
-        <TextField
-          key={name}
-          id={`shape-${index}`}
-          label={`Shape of ${name}`}
-          value={feed.shapes[name] ?? ''}
-          hint={dims === undefined ? 'such as 1, 3, 224, 224' : dims.map((dim) => dim ?? '?').join(', ')}
-          problem={feed.shapes[name] ? shapeProblem(feed.shapes[name] ?? '') : undefined}
-          onText={(text) => change({ shapes: { ...feed.shapes, [name]: text } })}
-        />
-      ))}
-    </>
-  );
-}
-
-/** Shows the fields of the chosen kind of inputs. */
-function FeedFields({ feed, change }: FieldGroup) {
-  if (feed.kind === 'noise') {
-    return (
-      <>
-        <NumberField
-          id="seed"
-          label="Seed"
-          value={feed.seed}
-          least={0}
-          most={2 ** 32 - 1}
-          onNumber={(seed) => change({ seed })}
-        />
-        <NumberField
-          id="runs"
-          label="Samples"
-          value={feed.runs}
-          least={1}
-          most={1000}
-          onNumber={(runs) => change({ runs })}
-        />
-      </>
-    );
-  }
-  if (feed.kind === 'npz') {
-    return (
-      <LabelledField
-        id="npz"
-        label="Arrays named as the inputs"
-        hint={
-          feed.npz === null
-            ? 'an .npz, or an .npy for one input'
-            : `${feed.npz.name}, ${size(feed.npz.blob.size)}`
-        }
-      >
-        <input
-          id="npz"
-          type="file"
-          accept=".npz,.npy"
-          aria-describedby="npz-note"
-          onChange={({ currentTarget }) => change({ npz: named(currentTarget.files)[0] ?? null })}
-        />
-      </LabelledField>
-    );
-  }
-  return (
-    <>
-      <LabelledField
-        id="images"
-        label="Images"
-        hint={feed.images.length === 0 ? 'one or more' : `${feed.images.length} chosen`}
-      >
-        <input
-          id="images"
-          type="file"
-          accept="image/*"
-          multiple
-          aria-describedby="images-note"
-          onChange={({ currentTarget }) => change({ images: named(currentTarget.files) })}
-        />
-      </LabelledField>
-      <TextField
-        id="mean"
-        label="Mean of pixels, 0 to 1"
-        value={feed.mean}
-        problem={rgbProblem(feed.mean)}
-        onText={(mean) => change({ mean })}
-      />
-      <TextField
-        id="std"
-        label="Standard deviation"
-        value={feed.std}
-        problem={rgbProblem(feed.std)}
-        onText={(std) => change({ std })}
-      />
-    </>
   );
 }

@@ -59,9 +59,23 @@ export function readFeed(
   };
 }
 
-function inputOf({ kind, seed, runs, images, mean, std, npz }: Feed): InputChoice | undefined {
+function inputOf({
+  kind,
+  seed,
+  runs,
+  images,
+  mean,
+  std,
+  npz,
+  arrays,
+  labels,
+}: Feed): InputChoice | undefined {
   if (kind === 'noise') return { kind, seed, runs };
-  if (kind === 'npz') return npz === null ? undefined : { kind, file: npz };
+  if (kind === 'bundled') return { kind };
+  if (kind === 'npz') {
+    if (npz === null || arrays === undefined) return undefined;
+    return { kind, file: npz, labels: labels === '' ? null : labels };
+  }
   const [means, stds] = [triple(mean), triple(std)];
   if (images.length === 0 || means === undefined || stds === undefined) return undefined;
   return { kind, files: images, options: { mean: means, std: stds } };

@@ -1,7 +1,9 @@
 // The state of the page, and every action that changes it.
 import type { FormName } from '../../../mish/forms.js';
+import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Report } from '../../../validate/report-schema.js';
 import {
+  type ArrayInfo,
   type Fit,
   type NamedFile,
   type OpenedModel,
@@ -14,7 +16,7 @@ import {
 } from '../protocol.js';
 
 /** Place of a problem on the page: beside its cause. */
-export type ProblemPlace = 'open' | 'fits' | 'swap' | 'run' | 'histogram' | 'export';
+export type ProblemPlace = 'open' | 'fits' | 'swap' | 'feed' | 'run' | 'histogram' | 'export';
 
 export interface Files {
   readonly model: NamedFile;
@@ -23,7 +25,7 @@ export interface Files {
 
 /** Inputs of the models as the user chose them; `readFeed` turns them into an `Input` for the worker. */
 export interface Feed {
-  readonly kind: 'noise' | 'images' | 'npz';
+  readonly kind: 'noise' | 'images' | 'npz' | 'bundled';
   readonly seed: number;
   readonly runs: number;
   readonly images: readonly NamedFile[];
@@ -31,6 +33,10 @@ export interface Feed {
   readonly mean: string;
   readonly std: string;
   readonly npz: NamedFile | null;
+  /** Arrays of `npz`; undefined until the file is read. */
+  readonly arrays: readonly ArrayInfo[] | undefined;
+  /** Name of the array with the labels; empty for none. */
+  readonly labels: string;
   /** Sizes of symbolic dimensions, by name, as typed. */
   readonly dims: Readonly<Record<string, string>>;
   /** Shapes of inputs whose dimensions have no name, as typed: `1, 3, 224, 224`. */
@@ -107,6 +113,8 @@ export const START: State = {
     mean: '0, 0, 0',
     std: '1, 1, 1',
     npz: null,
+    arrays: undefined,
+    labels: '',
     dims: {},
     shapes: {},
     providers: PAGE_PROVIDERS,
@@ -149,6 +157,12 @@ export function choiceOf({ form, beta, leaky, chosen }: State): SwapChoice {
 
 export function isSame(a: SwapChoice, b: SwapChoice): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Returns whether a model takes the images that the page brings along. */
+export function takesBundled(inputs: readonly ValueSummary[]): boolean {
+  const [input, ...others] = inputs;
+  return others.length === 0 && input?.dims?.length === 4 && input.dims.slice(1).join() === '1,28,28';
 }
 
 const without = (problems: State['problems'], ...places: ProblemPlace[]): State['problems'] =>
@@ -216,7 +230,7 @@ export function reduce(state: State, action: Action): State {
       return {
         ...state,
         feed: { ...state.feed, ...action.change },
-        problems: without(state.problems, 'run', 'histogram'),
+        problems: without(state.problems, 'run', 'histogram', 'feed'),
       };
     case 'run':
       return {
@@ -248,12 +262,17 @@ function opened(state: State, model: OpenedModel, files: Files): State {
   const same = state.files?.model === files.model; // more external data for the model that is open
   const symbols = inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []);
   const asked = { dims: Object.fromEntries(symbols.map((symbol) => [symbol, '1'])), shapes: {} };
+  const { kind } = state.feed;
   return {
     ...START,
     ...(same
       ? { form: state.form, beta: state.beta, leaky: state.leaky, chosen: state.chosen, site: state.site }
       : { form: state.form, chosen: new Set(sites.keys()) }),
-    feed: { ...state.feed, ...(same ? {} : asked) },
+    feed: {
+      ...state.feed,
+      ...(same ? {} : asked),
+      kind: kind === 'bundled' && !takesBundled(inputs) ? START.feed.kind : kind,
+    },
     files,
     model,
     announcement: `${model.name} is open: ${plural(sites.length, 'site')} to swap.`,

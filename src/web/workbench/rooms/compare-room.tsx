@@ -5,6 +5,7 @@ import { accuracyText } from '../../../render/finetune-figures.js';
 import { download } from '../page/files.js';
 import { ProblemNote } from '../page/parts.js';
 import type { RoomProps } from '../page/room-props.js';
+import { TextTable } from '../page/text-table.js';
 import { compareActions } from './compare-actions.js';
 import { CompareControls } from './compare-controls.js';
 import {
@@ -17,7 +18,6 @@ import {
 } from './compare-state.js';
 import { LandscapeView } from './landscape-view.js';
 import { LearningCurves, type LearningSeries } from './learning-curves.js';
-import { TextTable } from './text-table.js';
 
 /** Shows how one net learns with each activation, and its loss landscapes. */
 export function CompareRoom({ active }: RoomProps) {

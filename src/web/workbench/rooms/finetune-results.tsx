@@ -10,9 +10,9 @@ import {
 import { DownloadLink } from '../page/download-link.js';
 import { download } from '../page/files.js';
 import { ProblemNote } from '../page/parts.js';
+import { TextTable } from '../page/text-table.js';
 import type { FinetunedModel } from '../room-protocol.js';
 import type { FinetuneParts } from './finetune-parts.js';
-import { TextTable } from './text-table.js';
 
 /** Shows the conclusion, the scores, and the downloads of a finished training. */
 export function FinetuneResults({

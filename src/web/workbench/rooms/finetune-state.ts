@@ -1,8 +1,8 @@
 // The state of the room Fine-tune, and every action that changes it.
 import type { FinetuneEpoch } from '../../../finetune/options.js';
-import type { NamedFile, Problem } from '../protocol.js';
+import { likelyLabels } from '../page/labels.js';
+import type { ArrayInfo, NamedFile, Problem } from '../protocol.js';
 import type {
-  ArrayInfo,
   FinetuneChoice,
   FinetunedModel,
   FinetuneEvent,
@@ -166,13 +166,4 @@ function epochText({ arm, epoch }: FinetuneEpoch): string {
   const { accuracy } = epoch.validation ?? epoch;
   const score = accuracy === null ? `loss ${epoch.loss.toPrecision(3)}` : `${(100 * accuracy).toFixed(1)} %`;
   return `${arm === 'swapped' ? 'Swapped' : 'Original'}, epoch ${epoch.epoch}: ${score}`;
-}
-
-const LABEL_NAMES = /^(y|labels?|targets?|class(es)?)([_-]?(train|test))?$/i;
-
-/** Returns the array that probably has the labels: by its name, else the only array with one axis; empty if neither exists. */
-export function likelyLabels(arrays: readonly ArrayInfo[]): string {
-  const named = arrays.find(({ name }) => LABEL_NAMES.test(name));
-  const [flat, ...others] = arrays.filter(({ dims }) => dims.length === 1);
-  return named?.name ?? (flat !== undefined && others.length === 0 && arrays.length > 1 ? flat.name : '');
 }

@@ -1,4 +1,4 @@
-import { TableBox } from '../page/parts.js';
+import { TableBox } from './parts.js';
 
 /** Shows a table of texts; the first cell of a row is its head. */
 export function TextTable(props: {

@@ -1,0 +1,192 @@
+import type { ComponentChildren } from 'preact';
+import type { ValueSummary } from '../../../mish/inspect.js';
+import type { OpenedModel } from '../protocol.js';
+import { named, size } from './files.js';
+import { Choice, LabelledField, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
+import { rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
+import { type Feed, takesBundled } from './state.js';
+
+const KINDS: readonly (readonly [Feed['kind'], string])[] = [
+  ['noise', 'Noise'],
+  ['images', 'Images'],
+  ['npz', 'An .npz'],
+  ['bundled', 'Ours: 1,000 images of Fashion-MNIST'],
+];
+
+/** Properties of a group of fields; `id` starts the ids, since two rooms show the group. */
+interface FieldGroup {
+  readonly id: string;
+  readonly feed: Feed;
+  readonly change: (change: Partial<Feed>) => void;
+}
+
+/** Shows the choice of the models' inputs, with labels and shapes. The choice is that of all rooms. */
+export function InputFields(
+  props: Parts & {
+    readonly id: string;
+    readonly model: OpenedModel;
+    /** Whether the model may run on noise; default true. */
+    readonly noise?: boolean;
+    readonly children?: ComponentChildren;
+  },
+) {
+  const { id, state, dispatch, actions, model, noise = true, children } = props;
+  const { feed, problems } = state;
+  const { inputs } = model.inspection;
+  const change = (change: Partial<Feed>) => dispatch({ kind: 'feed', change });
+  const group = { id, feed, change };
+  const kinds = KINDS.filter(
+    ([kind]) => (kind !== 'noise' || noise) && (kind !== 'bundled' || takesBundled(inputs)),
+  );
+  return (
+    <>
+      <Choice
+        name={`${id}-feed`}
+        label={noise ? 'Inputs' : 'Samples'}
+        value={feed.kind}
+        options={kinds}
+        onChoice={(kind) => change({ kind })}
+      />
+      {feed.kind === 'npz' && <LabelChoice {...group} inputs={inputs} />}
+      <div class="fields">
+        {noise && feed.kind === 'noise' && <NoiseFields {...group} />}
+        {feed.kind === 'npz' && <ArrayField {...group} onFile={(file) => actions.giveArrays(file)} />}
+        {feed.kind === 'images' && <ImageFields {...group} />}
+        <ShapeFields {...group} inputs={inputs} />
+        {children}
+      </div>
+      <ProblemNote problem={problems.feed} />
+    </>
+  );
+}
+
+/** Shows the choice of the array with the labels, once the arrays are known. */
+function LabelChoice({
+  id,
+  feed,
+  change,
+  inputs,
+}: FieldGroup & { readonly inputs: readonly ValueSummary[] }) {
+  const arrays = (feed.arrays ?? []).filter(({ name }) => inputs.every((input) => input.name !== name));
+  if ((feed.arrays ?? []).length < 2 || arrays.length === 0) return null;
+  return (
+    <Choice
+      name={`${id}-labels`}
+      label="Labels are in"
+      value={feed.labels}
+      options={[
+        ['', 'no array'],
+        ...arrays.map(({ name, dims }) => [name, `${name} [${dims.join(', ')}]`] as const),
+      ]}
+      onChoice={(labels) => change({ labels })}
+    />
+  );
+}
+
+/** Shows a field for each size and shape that the model leaves open. */
+function ShapeFields(props: FieldGroup & { readonly inputs: readonly ValueSummary[] }) {
+  const { id, feed, change, inputs } = props;
+  return (
+    <>
+      {symbolsOf(inputs).map((symbol, index) => (
+        <TextField
+          key={symbol}
+          id={`${id}-dim-${index}`}
+          label={`Size of ${symbol}`}
+          numeric
+          value={feed.dims[symbol] ?? ''}
+          problem={sizeProblem(feed.dims[symbol] ?? '')}
+          onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
+        />
+      ))}
+      {unshaped(inputs).map(({ name, dims }, index) => (
+        <TextField
+          key={name}
+          id={`${id}-shape-${index}`}
+          label={`Shape of ${name}`}
+          value={feed.shapes[name] ?? ''}
+          hint={dims === undefined ? 'such as 1, 3, 224, 224' : dims.map((dim) => dim ?? '?').join(', ')}
+          problem={feed.shapes[name] ? shapeProblem(feed.shapes[name] ?? '') : undefined}
+          onText={(text) => change({ shapes: { ...feed.shapes, [name]: text } })}
+        />
+      ))}
+    </>
+  );
+}
+
+function NoiseFields({ id, feed, change }: FieldGroup) {
+  return (
+    <>
+      <NumberField
+        id={`${id}-seed`}
+        label="Seed"
+        value={feed.seed}
+        least={0}
+        most={2 ** 32 - 1}
+        onNumber={(seed) => change({ seed })}
+      />
+      <NumberField
+        id={`${id}-samples`}
+        label="Samples"
+        value={feed.runs}
+        least={1}
+        most={1000}
+        onNumber={(runs) => change({ runs })}
+      />
+    </>
+  );
+}
+
+function ArrayField({
+  id,
+  feed: { npz },
+  onFile,
+}: FieldGroup & { readonly onFile: (file: Feed['npz']) => unknown }) {
+  const hint = npz === null ? 'an .npz, or an .npy for one input' : `${npz.name}, ${size(npz.blob.size)}`;
+  return (
+    <LabelledField id={`${id}-npz`} label="Arrays named as the inputs" hint={hint}>
+      <input
+        id={`${id}-npz`}
+        type="file"
+        accept=".npz,.npy"
+        aria-describedby={`${id}-npz-note`}
+        onChange={({ currentTarget }) => onFile(named(currentTarget.files)[0] ?? null)}
+      />
+    </LabelledField>
+  );
+}
+
+function ImageFields({ id, feed, change }: FieldGroup) {
+  return (
+    <>
+      <LabelledField
+        id={`${id}-images`}
+        label="Images"
+        hint={feed.images.length === 0 ? 'one or more' : `${feed.images.length} chosen`}
+      >
+        <input
+          id={`${id}-images`}
+          type="file"
+          accept="image/*"
+          multiple
+          aria-describedby={`${id}-images-note`}
+          onChange={({ currentTarget }) => change({ images: named(currentTarget.files) })}
+        />
+      </LabelledField>
+      <TextField
+        id={`${id}-mean`}
+        label="Mean of pixels, 0 to 1"
+        value={feed.mean}
+        problem={rgbProblem(feed.mean)}
+        onText={(mean) => change({ mean })}
+      />
+      <TextField
+        id={`${id}-std`}
+        label="Standard deviation"
+        value={feed.std}
+        problem={rgbProblem(feed.std)}
+        onText={(std) => change({ std })}
+      />
+    </>
+  );
+}
