@@ -58,7 +58,7 @@ test('one table names the web providers: other files name one only for what it a
       'train/training-plan.ts', // convolutions of groups that WebGPU computes wrong
       'web/harness/facts.ts', // a missing feature of that name
       'web/session/create.ts', // the default order
-      'web/workbench/engine/runner.ts', // the reference
+      'web/workbench/engine/provider.ts', // the reference
       'web/workbench/engine/training-provider.ts', // the reference of a training
       'web/workbench/room-protocol.ts', // the providers that train
       'web/workbench/rooms/training-providers.tsx', // their choice

@@ -2,7 +2,8 @@
 
 import { OnnxMishError } from '../../base/error.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
-import { type Dataset, type Feeds, seededFeeds } from '../../data/dataset.js';
+import { type Dataset, seededFeeds } from '../../data/dataset.js';
+import type { DataMaker } from '../../data/in-batches.js';
 import { readNpy } from '../../data/npy.js';
 import { checkShapes, type ShapeOptions } from '../../data/shapes.js';
 import { readSamples, type TestCase } from '../../node/read-samples.js';
@@ -13,13 +14,6 @@ import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
 import { notesWithFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
-
-/** Function that makes feeds for a model's inputs and outputs; `dims` has sizes of symbols without a flag. */
-export type DataMaker = (
-  inputs: readonly ValueInfo[],
-  outputs: readonly ValueInfo[],
-  dims?: ShapeOptions['dims'],
-) => Dataset<Feeds>;
 
 /**
  * Reads the samples of `--data` or `--images`; without either, makes `noises` runs of noise. `note` receives notes about the

@@ -3,7 +3,8 @@ import type { BudgetResult, JudgedSet } from '../../calibrate/select/swap-within
 import type { SwapReport } from '../../mish/results.js';
 import { htmlDocument } from './document.js';
 import { FactList, Name, Pill, Table } from './parts.js';
-import { DEGRADATION_HEAD, degradationCells, describeDrawn, Skipped } from './ranking.js';
+import { DEGRADATION_HEAD, degradationCells, describeDrawn } from '../ranking-figures.js';
+import { Skipped } from './ranking.js';
 
 /** Report of a swap within a budget. */
 export interface BudgetReport extends Pick<SwapReport, 'sites' | 'skipped' | 'form' | 'beta'> {

@@ -16,7 +16,7 @@ import {
   OUTPUT_HEAD,
   outputRows,
   writtenLabel,
-} from '../calibration.js';
+} from '../calibration-figures.js';
 import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
 import { colour, colourBy, draw, logTicks, numberedAxis, tip } from './draw.js';

@@ -1,6 +1,5 @@
 import type { Ranking } from '../../calibrate/select/ranking.js';
-import type { Degradation, Drawn } from '../../calibrate/select/trial.js';
-import { figure, percent } from '../figures.js';
+import { concludeRanking, describeDrawn, RANKING_HEAD, rankingRows } from '../ranking-figures.js';
 import { htmlDocument } from './document.js';
 import { FactList, Name, Table } from './parts.js';
 
@@ -14,7 +13,7 @@ export async function rankingPage(ranking: Ranking): Promise<string> {
       <h1>
         Sites of <Name text={model.name} longest={120} />, from harmless to harmful
       </h1>
-      <p class="conclusion">{conclusionOf(ranking)}</p>
+      <p class="conclusion">{concludeRanking(ranking)}</p>
       <div class="wide">
         <FactList
           facts={{
@@ -41,56 +40,13 @@ export async function rankingPage(ranking: Ranking): Promise<string> {
   );
 }
 
-function RankedSites({ ranking: { sites } }: { readonly ranking: Ranking }) {
+function RankedSites({ ranking }: { readonly ranking: Ranking }) {
   return (
     <Table
-      head={['rank', 'site', 'kind', 'estimate, dB', ...DEGRADATION_HEAD]}
-      rows={sites.map(({ label, kind, estimate, measured }, index) => [
-        index + 1,
-        <Name text={label} />,
-        kind,
-        estimate === null ? '–' : sqnrText(estimate),
-        ...degradationCells(measured ?? estimate),
-      ])}
+      head={RANKING_HEAD}
+      rows={rankingRows(ranking).map(([rank = '', site = '', ...cells]) => [rank, <Name text={site} />, ...cells])}
     />
   );
-}
-
-function conclusionOf({ sites, data }: Ranking): string {
-  const [first, last] = [sites[0], sites.at(-1)];
-  const on = describeDrawn(data);
-  if (first === undefined || last === undefined) return 'The model has no site to swap.';
-  const text = ({ measured, estimate }: (typeof sites)[number]) => {
-    const harm = measured ?? estimate;
-    if (harm === null) return 'not measured';
-    const sqnr = sqnrText(harm);
-    return /^-?\d/.test(sqnr) && harm.broken === 0 && harm.problem === null ? `SQNR ${sqnr} dB` : sqnr;
-  };
-  if (sites.length === 1) return `Swapped alone on ${on}, ${first.label} gives ${text(first)}.`;
-  return `Of ${sites.length} sites, each swapped alone on ${on}, ${first.label} does the least harm (${text(first)}) and ${last.label} the most (${text(last)}).`;
-}
-
-/** Describes drawn samples: `256 samples (npz)`, or noise. */
-export function describeDrawn({ source, samples, noise }: Drawn): string {
-  return source === 'seed' ? `${samples} samples of noise (seed ${noise})` : `${samples} samples (${source})`;
-}
-
-export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1, points'];
-
-/** Returns the figures of a degradation as cells. */
-export function degradationCells(harm: Degradation | null): string[] {
-  if (harm === null) return DEGRADATION_HEAD.map(() => '–');
-  const { maxAbs, cosine, agreement, top1Drop } = harm;
-  return [
-    ...[sqnrText(harm), figure(maxAbs), figure(cosine, 4), percent(agreement)],
-    top1Drop === null ? '–' : figure(-top1Drop),
-  ];
-}
-
-function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
-  if (problem !== null) return problem;
-  if (broken > 0) return `${broken} not finite`;
-  return maxAbs === 0 ? 'exact' : figure(sqnr);
 }
 
 /** Lists the activations that stay, with the reasons. */

@@ -112,6 +112,14 @@ export interface RunChoice {
   readonly pairs: number;
 }
 
+/** Work in progress; `share` is the finished part of all work. */
+export interface StepEvent {
+  readonly kind: 'step';
+  readonly text: string;
+  readonly share: number;
+  readonly secondsLeft: number | undefined;
+}
+
 /** Events while models run. */
 export type RunEvent =
   | { readonly kind: 'step'; readonly text: string }
@@ -127,8 +135,8 @@ export type RunEvent =
 /** Histogram of one site's inputs. */
 export type SiteHistogram = Histogram;
 
-/** Work that can be stopped: runs of models, drawing of reports, and trainings. */
-export type PageJob = 'run' | 'html' | 'finetune' | 'compare';
+/** Work that can be stopped: runs of models, drawing of reports, repairs and trainings. */
+export type PageJob = 'run' | 'html' | 'repair' | 'finetune' | 'compare';
 
 /**
  * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers

@@ -5,7 +5,7 @@ import type { ExperimentReport, Landscape } from '../../experiment/report-schema
 import type { RunEpoch } from '../../experiment/train-run.js';
 import type { FinetuneEpoch } from '../../finetune/options.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
-import type { NamedFile, SwapChoice, WorkerAnswer } from './protocol.js';
+import type { NamedFile, StepEvent, SwapChoice, WorkerAnswer } from './protocol.js';
 
 /** Providers that train in a page. */
 export type TrainingProvider = 'wasm' | 'webgpu';
@@ -48,14 +48,6 @@ export interface ProviderEvent {
   readonly kind: 'provider';
   readonly provider: TrainingProvider;
   readonly reason: string | null;
-}
-
-/** Work in progress; `share` is the finished part of all work. */
-export interface StepEvent {
-  readonly kind: 'step';
-  readonly text: string;
-  readonly share: number;
-  readonly secondsLeft: number | undefined;
 }
 
 /** Events while both arms are trained. */

@@ -22,6 +22,7 @@ function useWorkbench() {
 }
 
 const loadCompare = async () => (await import('../rooms/compare-room.js')).CompareRoom;
+const loadRepair = async () => (await import('../rooms/repair-room.js')).RepairRoom;
 const loadFinetune = async () => (await import('../rooms/finetune-room.js')).FinetuneRoom;
 
 export function App() {
@@ -50,6 +51,7 @@ export function App() {
         <p class="private">Nothing leaves this page.</p>
       </header>
       <SwapRoom {...parts} active={room === 'swap'} />
+      <LazyRoom {...parts} active={room === 'repair'} name={ROOMS.repair} load={loadRepair} />
       <LazyRoom {...parts} active={room === 'finetune'} name={ROOMS.finetune} load={loadFinetune} />
       <LazyRoom {...parts} active={room === 'compare'} name={ROOMS.compare} load={loadCompare} />
       <p class="unseen" role="status">

@@ -1,7 +1,12 @@
 import { useEffect, useState } from 'preact/hooks';
 
 /** The rooms of the page, by the end of its address, with their names. */
-export const ROOMS = { swap: 'Swap and run', finetune: 'Fine-tune', compare: 'Compare' } as const;
+export const ROOMS = {
+  swap: 'Swap and run',
+  repair: 'Repair',
+  finetune: 'Fine-tune',
+  compare: 'Compare',
+} as const;
 export type Room = keyof typeof ROOMS;
 
 /** Returns the room that the address names; the default is the first. */

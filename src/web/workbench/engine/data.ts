@@ -3,28 +3,30 @@
 import { messageOf, OnnxMishError } from '../../../base/error.js';
 import { sampledFeeds } from '../../../data/arrays.js';
 import { middle, sizeBefore } from '../../../data/crop.js';
-import { type Dataset, type Feeds, seededFeeds } from '../../../data/dataset.js';
+import { seededFeeds } from '../../../data/dataset.js';
 import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../data/images.js';
+import type { DataMaker } from '../../../data/in-batches.js';
 import { readNpy } from '../../../data/npy.js';
 import { unzip } from '../../../data/npz.js';
 import type { ShapeOptions } from '../../../data/shapes.js';
-import type { ValueInfo } from '../../../providers/provider.js';
 import type { Tensor } from '../../../providers/tensor.js';
 import type { ArrayInfo, InputChoice, NamedFile } from '../protocol.js';
 import { readBundled } from './bundled.js';
 
-export type DatasetMaker = (inputs: readonly ValueInfo[]) => Dataset<Feeds>;
-
 /** Reads an input that the user chose. The returned function throws `bad-data` for data that do not fit a model. */
-export async function readInput(input: InputChoice, shape: ShapeOptions): Promise<DatasetMaker> {
+export async function readInput(input: InputChoice, given: ShapeOptions): Promise<DataMaker> {
+  const shapeWith = (dims: ShapeOptions['dims']) => ({ ...given, dims: { ...dims, ...given.dims } });
   if (input.kind === 'noise') {
     const { seed, runs } = input;
-    return (inputs) => seededFeeds(inputs, { ...shape, seed, count: Math.max(1, runs) });
+    return (inputs, _outputs, dims) => seededFeeds(inputs, { ...shapeWith(dims), seed, count: Math.max(1, runs) });
   }
   if (input.kind === 'images') {
     const { files, options } = input;
-    return (inputs) => {
-      const { labels: _none, ...dataset } = imageFeeds(imageSource(files), inputs, { ...shape, ...options });
+    return (inputs, _outputs, dims) => {
+      const { labels: _none, ...dataset } = imageFeeds(imageSource(files), inputs, {
+        ...shapeWith(dims),
+        ...options,
+      });
       return dataset;
     };
   }
@@ -35,10 +37,11 @@ export async function readInput(input: InputChoice, shape: ShapeOptions): Promis
       images: { elemType: 'f32', dims: [labels.length, 1, size, size], data },
       labels: { elemType: 'u8', dims: [labels.length], data: Uint8Array.from(labels) },
     };
-    return (inputs) => sampledFeeds(arrays, inputs, { ...shape, labels: 'labels' });
+    return (inputs, _outputs, dims) => sampledFeeds(arrays, inputs, { ...shapeWith(dims), labels: 'labels' });
   }
   const arrays = await readArrays(input.file);
-  return (inputs) => sampledFeeds(arrays, inputs, { ...shape, labels: input.labels ?? undefined });
+  return (inputs, _outputs, dims) =>
+    sampledFeeds(arrays, inputs, { ...shapeWith(dims), labels: input.labels ?? undefined });
 }
 
 /** Lists the arrays of an .npz. Throws `bad-data`. */

@@ -3,6 +3,9 @@ import { type External, ortProvider } from '../../harness/ort-provider.js';
 import { loadRuntime } from '../../harness/runtime.js';
 import type { PageProvider } from '../protocol.js';
 
+/** The provider that the others are compared with, and that every browser has. */
+export const REFERENCE: PageProvider = 'wasm';
+
 /**
  * Returns a provider that runs ONNX Runtime Web in this worker.
  *

@@ -24,7 +24,7 @@ import { fitOf } from './fits.js';
 import { pageHost } from './host.js';
 import './no-eval.js';
 import { answer } from './problem.js';
-import { pageProvider } from './provider.js';
+import { pageProvider, REFERENCE } from './provider.js';
 import { externalOf, loadModel, ortBase, type Sent, type SentFiles } from './sent.js';
 import { histogramOf } from './site-histogram.js';
 
@@ -42,9 +42,6 @@ export interface Runner {
     request: { readonly site: number; readonly input: InputChoice } & ShapeOptions,
   ): Promise<WorkerAnswer<SiteHistogram>>;
 }
-
-/** The provider that the others are compared with, and that every browser has. */
-const REFERENCE: PageProvider = 'wasm';
 
 async function providers(files: SentFiles, names: readonly PageProvider[]) {
   const external = await externalOf(files);

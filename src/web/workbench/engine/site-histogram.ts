@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../../../base/error.js';
 import { ownProperty } from '../../../base/own.js';
+import type { DataMaker } from '../../../data/in-batches.js';
 import { histogramMeter } from '../../../metrics/histogram.js';
 import { findSites, inputOf } from '../../../mish/sites.js';
 import { withExposed } from '../../../providers/exposed-model.js';
@@ -7,7 +8,6 @@ import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../../providers/tensor.js';
 import type { SiteHistogram } from '../protocol.js';
-import type { DatasetMaker } from './data.js';
 
 /**
  * Counts the inputs of one site in bins, over all feeds. Throws `bad-usage` if the model has no such site, `bad-data`
@@ -17,7 +17,7 @@ export async function histogramOf(
   model: LoadedModel,
   index: number,
   provider: Provider,
-  data: DatasetMaker,
+  data: DataMaker,
 ): Promise<SiteHistogram> {
   const { document } = model;
   const site = (await findSites(document)).sites[index];
@@ -35,7 +35,7 @@ export async function histogramOf(
   await withExposed(model, made ? [input] : [], undefined, async (exposed) => {
     const session = await provider.open(exposed.file);
     try {
-      for await (const feed of data(session.inputs).feeds) {
+      for await (const feed of data(session.inputs, session.outputs).feeds) {
         add(made ? exposed.get(await session.run(feed), input) : ownProperty(feed, input));
       }
     } finally {

@@ -3,12 +3,14 @@ import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
 import type { PageJob, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
+import type { RepairBench, RepairChoice } from '../repair-protocol.js';
 import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
 import type { Comparer, ComparerEvent } from './comparer.js';
 import type { Finetuner, FinetunerEvent } from './finetuner.js';
 import type { HtmlMaker } from './html.js';
 import { checkComplete, type Model, readModel, swapModel } from './model.js';
 import { answer, problemOf } from './problem.js';
+import type { Repairer, RepairJob } from './repairer.js';
 import type { Runner } from './runner.js';
 import type { Sent, SentFiles } from './sent.js';
 
@@ -79,6 +81,23 @@ const inFinetuner = <T>(work: (finetuner: Remote<Finetuner>) => PromiseLike<Work
     work,
   );
 
+const inRepairer = <T>(work: (repairer: Remote<Repairer>) => PromiseLike<WorkerAnswer<T>>) =>
+  inWorker<Repairer, T>(
+    'repair',
+    new Worker(new URL('./repairer.ts', import.meta.url), { type: 'module' }),
+    work,
+  );
+
+/** Returns the job of a repair or a ranking of the open model. Throws without a model, and without all its weights. */
+function repairJob(choice: RepairChoice): RepairJob {
+  const original = opened();
+  checkComplete(original);
+  return {
+    ...{ model: sent(original), files: files(original), choice },
+    include: included(original, choice),
+  };
+}
+
 const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerAnswer<T>>) =>
   inWorker<Comparer, T>(
     'compare',
@@ -87,7 +106,7 @@ const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerA
   );
 
 /** Returns the outputs of the chosen sites; undefined if all sites are chosen. */
-function included({ inspection: { sites } }: Model, { swap }: FinetuneChoice): string[] | undefined {
+function included({ inspection: { sites } }: Model, { swap }: Pick<FinetuneChoice, 'swap'>): string[] | undefined {
   const outputs = swap.sites.flatMap((index) => sites[index]?.output ?? []);
   return outputs.length === sites.length ? undefined : outputs;
 }
@@ -101,7 +120,7 @@ async function answers<T>(work: () => Promise<WorkerAnswer<T>>): Promise<WorkerA
   return outer.ok ? outer.value : outer;
 }
 
-const workbench: Workbench & TrainingBench = {
+const workbench: Workbench & TrainingBench & RepairBench = {
   open: (file, external) =>
     answer(async () => {
       model = await readModel(file, external);
@@ -142,6 +161,18 @@ const workbench: Workbench & TrainingBench = {
     }),
   html: (report) => inHtmlMaker((maker) => maker.html(report)),
   finetuneHtml: (report) => inHtmlMaker((maker) => maker.finetuneHtml(report)),
+  calibrationHtml: (report, name) => inHtmlMaker((maker) => maker.calibrationHtml(report, name)),
+  rankingHtml: (ranking) => inHtmlMaker((maker) => maker.rankingHtml(ranking)),
+  calibrate: (choice, onEvent) =>
+    answers(async () => {
+      const job = repairJob(choice);
+      return inRepairer((repairer) => repairer.calibrate(job, proxy(onEvent)));
+    }),
+  rank: (choice, before, onEvent) =>
+    answers(async () => {
+      const job = repairJob(choice);
+      return inRepairer((repairer) => repairer.rank(job, before, proxy(onEvent)));
+    }),
   compare: (choice, resume, onEvent) => {
     const key = JSON.stringify(choice);
     const before = resume && comparing?.key === key ? comparing.checkpoints : undefined;

@@ -23,7 +23,7 @@ export function modelActions(asker: Asker): ModelActions {
 
   async function open(files: Files): Promise<void> {
     asker.countModel();
-    await bench.stop(['run', 'finetune']);
+    await bench.stop(['run', 'repair', 'finetune']);
     dispatch({ kind: 'opening', name: files.model.name });
     const opened = await valueFrom('open', bench.open(files.model, files.external));
     if (opened === undefined) return;

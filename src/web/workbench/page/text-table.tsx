@@ -1,4 +1,8 @@
+import { useState } from 'preact/hooks';
 import { TableBox } from './parts.js';
+
+/** Rows shown until the user asks for all. */
+const FIRST_ROWS = 200;
 
 /** Shows a table of texts; the first cell of a row is its head. */
 export function TextTable(props: {
@@ -8,32 +12,41 @@ export function TextTable(props: {
   readonly rows: readonly (readonly string[])[];
 }) {
   const { label, caption, head, rows } = props;
+  const [whole, setWhole] = useState(false);
+  const shown = whole ? rows : rows.slice(0, FIRST_ROWS);
   return (
-    <TableBox label={label}>
-      <table>
-        <caption>{caption}</caption>
-        <thead>
-          <tr>
-            {head.map((cell) => (
-              <th key={cell} scope="col">
-                {cell}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(([name, ...cells]) => (
-            <tr key={`${name} ${cells[0]}`}>
-              <th scope="row">{name}</th>
-              {cells.map((cell, at) => (
-                <td key={`${at} ${cell}`} class="number">
+    <>
+      <TableBox label={label}>
+        <table>
+          <caption>{caption}</caption>
+          <thead>
+            <tr>
+              {head.map((cell) => (
+                <th key={cell} scope="col">
                   {cell}
-                </td>
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableBox>
+          </thead>
+          <tbody>
+            {shown.map(([name, ...cells], row) => (
+              <tr key={`${row} ${name}`}>
+                <th scope="row">{name}</th>
+                {cells.map((cell, at) => (
+                  <td key={`${at} ${cell}`} class="number">
+                    {cell}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </TableBox>
+      {shown.length < rows.length && (
+        <button type="button" onClick={() => setWhole(true)}>
+          Show all {rows.length}
+        </button>
+      )}
+    </>
   );
 }

@@ -2,12 +2,11 @@
 import type { ExperimentReport, Landscape } from '../../../experiment/report-schema.js';
 import type { RunEpoch } from '../../../experiment/train-run.js';
 import { nameOf } from '../../../finetune/compare-arms.js';
-import type { Problem } from '../protocol.js';
+import type { Problem, StepEvent } from '../protocol.js';
 import type {
   CompareChoice,
   CompareEvent,
   ProviderEvent,
-  StepEvent,
   TrainingProvider,
 } from '../room-protocol.js';
 import { FIRST_PROVIDER } from '../room-protocol.js';

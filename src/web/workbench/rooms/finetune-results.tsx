@@ -1,4 +1,3 @@
-import { useState } from 'preact/hooks';
 import {
   COMPARISON_HEAD,
   comparisonRows,
@@ -8,8 +7,8 @@ import {
   scoreRows,
 } from '../../../render/finetune-figures.js';
 import { DownloadLink } from '../page/download-link.js';
-import { download } from '../page/files.js';
 import { ProblemNote } from '../page/parts.js';
+import { ReportButtons } from '../page/report-buttons.js';
 import { TextTable } from '../page/text-table.js';
 import type { FinetunedModel } from '../room-protocol.js';
 import type { FinetuneParts } from './finetune-parts.js';
@@ -21,7 +20,6 @@ export function FinetuneResults({
   result,
 }: FinetuneParts & { readonly result: FinetunedModel }) {
   const { name, report } = result;
-  const [drawing, setDrawing] = useState(false);
   const base = name.replace(/\.mish\.onnx$/, '.finetune');
   return (
     <section class="card" aria-labelledby="finetune-result-title">
@@ -36,29 +34,7 @@ export function FinetuneResults({
       </ul>
       <div class="bar">
         <DownloadLink id="download-trained" name={name} blob={result.blob} />
-        <button
-          type="button"
-          onClick={() =>
-            download(
-              `${base}.json`,
-              new Blob([`${JSON.stringify(report, null, 2)}\n`], { type: 'application/json' }),
-            )
-          }
-        >
-          Report as JSON
-        </button>
-        <button
-          type="button"
-          disabled={drawing}
-          onClick={async () => {
-            setDrawing(true);
-            const html = await actions.html();
-            setDrawing(false);
-            if (html !== undefined) download(`${base}.html`, new Blob([html], { type: 'text/html' }));
-          }}
-        >
-          {drawing ? 'Drawing …' : 'Report as HTML'}
-        </button>
+        <ReportButtons name={base} report={report} html={() => actions.html()} />
       </div>
       <ProblemNote problem={finetune.problems.export} />
       <TextTable

@@ -1,13 +1,12 @@
 // The state of the room Fine-tune, and every action that changes it.
 import type { FinetuneEpoch } from '../../../finetune/options.js';
 import { likelyLabels } from '../page/labels.js';
-import type { ArrayInfo, NamedFile, Problem } from '../protocol.js';
+import type { ArrayInfo, NamedFile, Problem, StepEvent } from '../protocol.js';
 import type {
   FinetuneChoice,
   FinetunedModel,
   FinetuneEvent,
   ProviderEvent,
-  StepEvent,
   TrainingProvider,
 } from '../room-protocol.js';
 import { FIRST_PROVIDER } from '../room-protocol.js';

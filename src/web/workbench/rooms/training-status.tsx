@@ -1,6 +1,7 @@
-import { durationText } from '../../../render/finetune-figures.js';
 import { PROVIDER_NAMES } from '../page/parts.js';
-import type { ProviderEvent, StepEvent } from '../room-protocol.js';
+import { WorkStatus } from '../page/work-status.js';
+import type { StepEvent } from '../protocol.js';
+import type { ProviderEvent } from '../room-protocol.js';
 
 /** Shows the progress of a training, and the provider that trains. */
 export function TrainingStatus(props: {
@@ -9,18 +10,10 @@ export function TrainingStatus(props: {
   readonly provider: ProviderEvent | null;
   readonly ended: 'no' | 'done' | 'stopped' | 'failed';
 }) {
-  const { label, step, provider, ended } = props;
-  const { text, share, secondsLeft } = step;
-  const left = secondsLeft === undefined ? '' : `, about ${durationText(Math.ceil(secondsLeft))} left`;
+  const { provider, ...work } = props;
   return (
     <>
-      {ended === 'no' && (
-        <p class="step">
-          <progress aria-label={label} max={1} value={share} />
-          {` ${sentence(text)}: ${Math.floor(100 * share)} %${left}`}
-        </p>
-      )}
-      {ended === 'stopped' && <p class="step">Stopped after the last whole epoch.</p>}
+      <WorkStatus {...work} stopped="Stopped after the last whole epoch." />
       {provider !== null && (
         <p class="quiet">
           {`Trains on ${PROVIDER_NAMES[provider.provider]}`}
@@ -30,5 +23,3 @@ export function TrainingStatus(props: {
     </>
   );
 }
-
-const sentence = (text: string) => `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;

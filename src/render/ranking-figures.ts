@@ -1,0 +1,54 @@
+// Sentences and rows of tables of a ranking, for every view.
+import type { Ranking } from '../calibrate/select/ranking.js';
+import type { Degradation, Drawn } from '../calibrate/select/trial.js';
+import { figure, percent } from './figures.js';
+
+/** Returns the result of a ranking as a sentence. */
+export function concludeRanking({ sites, data }: Ranking): string {
+  const [first, last] = [sites[0], sites.at(-1)];
+  const on = describeDrawn(data);
+  if (first === undefined || last === undefined) return 'The model has no site to swap.';
+  const text = ({ measured, estimate }: (typeof sites)[number]) => {
+    const harm = measured ?? estimate;
+    if (harm === null) return 'not measured';
+    const sqnr = sqnrText(harm);
+    return /^-?\d/.test(sqnr) && harm.broken === 0 && harm.problem === null ? `SQNR ${sqnr} dB` : sqnr;
+  };
+  if (sites.length === 1) return `Swapped alone on ${on}, ${first.label} gives ${text(first)}.`;
+  return `Of ${sites.length} sites, each swapped alone on ${on}, ${first.label} does the least harm (${text(first)}) and ${last.label} the most (${text(last)}).`;
+}
+
+/** Describes drawn samples: `256 samples (npz)`, or noise. */
+export function describeDrawn({ source, samples, noise }: Drawn): string {
+  return source === 'seed' ? `${samples} samples of noise (seed ${noise})` : `${samples} samples (${source})`;
+}
+
+export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1, points'];
+
+export const RANKING_HEAD = ['rank', 'site', 'kind', 'estimate, dB', ...DEGRADATION_HEAD];
+
+/** Returns a row for each site of a ranking, from harmless to harmful. */
+export function rankingRows({ sites }: Ranking): string[][] {
+  return sites.map(({ label, kind, estimate, measured }, index) => [
+    ...[String(index + 1), label, kind, estimate === null ? '–' : sqnrText(estimate)],
+    ...degradationCells(measured ?? estimate),
+  ]);
+}
+
+/** Returns the figures of a degradation as cells. */
+export function degradationCells(harm: Degradation | null): string[] {
+  if (harm === null) return DEGRADATION_HEAD.map(() => '–');
+  const { maxAbs, cosine, agreement, top1Drop } = harm;
+  return [
+    ...[sqnrText(harm), figure(maxAbs), figure(cosine, 4), percent(agreement)],
+    top1Drop === null ? '–' : figure(-top1Drop),
+  ];
+}
+
+/** Formats the SQNR, or the reason why there is none. */
+export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
+  if (problem !== null) return problem;
+  if (broken > 0) return `${broken} not finite`;
+  return maxAbs === 0 ? 'exact' : figure(sqnr);
+}
+

@@ -1,0 +1,91 @@
+// A worker that repairs a swapped model, or ranks its sites. The worker that started it terminates it.
+import { expose } from 'comlink';
+import { calibrateModel } from '../../../calibrate/calibrate.js';
+import { rankModel } from '../../../calibrate/select/rank.js';
+import type { Ranking } from '../../../calibrate/select/ranking.js';
+import { type DataMaker, inBatches } from '../../../data/in-batches.js';
+import type { LoadedModel } from '../../../providers/loaded-model.js';
+import type { Provider } from '../../../providers/provider.js';
+import { withSession } from '../../../providers/with-session.js';
+import type { StepEvent, WorkerAnswer } from '../protocol.js';
+import type { RankEvent, RepairChoice, RepairedModel } from '../repair-protocol.js';
+import { readInput } from './data.js';
+import { mishFileName } from './model.js';
+import './no-eval.js';
+import { answer } from './problem.js';
+import { pageProvider, REFERENCE } from './provider.js';
+import { externalOf, loadModel, ortBase, type Sent, type SentFiles } from './sent.js';
+import { clockedSteps } from './steps.js';
+
+/** A model with the choice of its repair. */
+export interface RepairJob {
+  readonly model: Sent;
+  readonly files: SentFiles;
+  readonly choice: RepairChoice;
+  /** Outputs of the sites to swap; undefined for all sites. */
+  readonly include: readonly string[] | undefined;
+}
+
+export interface Repairer {
+  calibrate(job: RepairJob, onEvent: (event: StepEvent) => void): Promise<WorkerAnswer<RepairedModel>>;
+  rank(
+    job: RepairJob,
+    before: Ranking | null,
+    onEvent: (event: RankEvent) => void,
+  ): Promise<WorkerAnswer<Ranking>>;
+}
+
+const repairer: Repairer = {
+  calibrate: (job, onEvent) =>
+    answer(async () => {
+      const { model, provider, read, swap } = await prepare(job);
+      const { sharpen, steps, swap: chosen } = job.choice;
+      const data = await withSession(model.file, { provider }, (session) =>
+        inBatches(session, read, (symbol) => isGiven(symbol, job.choice)),
+      );
+      const { output, report } = await calibrateModel(model, {
+        ...{ ...swap, data, provider },
+        beta: sharpen ? undefined : chosen.beta,
+        steps: steps ? undefined : 0,
+        onProgress: clockedSteps(onEvent),
+      });
+      return { name: mishFileName(job.model.name), blob: await output.blob(), report };
+    }),
+
+  rank: (job, before, onEvent) =>
+    answer(async () => {
+      const { model, provider, read, swap } = await prepare(job);
+      const step = clockedSteps(onEvent);
+      return rankModel(model, {
+        ...{ ...swap, data: read, provider, beta: job.choice.swap.beta, before: before ?? undefined },
+        onMeasured: (ranking) => onEvent({ kind: 'ranking', ranking }),
+        onProgress: ({ stage, site, sites, done }) => step(`${stage} site ${site} of ${sites}`, done, 1, 'ranking'),
+      });
+    }),
+};
+
+/** Reads the model and the samples. */
+async function prepare({ model: sent, files, choice, include }: RepairJob): Promise<{
+  readonly model: LoadedModel;
+  readonly provider: Provider;
+  readonly read: DataMaker;
+  readonly swap: { form: RepairChoice['swap']['form']; leaky: 'mixture' | undefined; include: RepairJob['include'] };
+}> {
+  const { dims, shapes, input, swap } = choice;
+  const given = Object.fromEntries(Object.entries(dims).filter(([symbol]) => isGiven(symbol, choice)));
+  const make = await readInput(input, { shapes });
+  return {
+    model: await loadModel(sent, files),
+    provider: pageProvider(REFERENCE, ortBase(), await externalOf(files)),
+    read: (inputs, outputs, more) => make(inputs, outputs, { ...more, ...given }),
+    // Where Mish cannot be repaired, a LeakyReLU becomes a mixture, as by the command line’s default.
+    swap: { form: swap.form, leaky: swap.leaky === 'mixture' ? 'mixture' : undefined, include },
+  };
+}
+
+/** Returns whether the user gave the size of a dimension; 1 is the default of its field. */
+function isGiven(symbol: string, { dims }: RepairChoice): boolean {
+  return (dims[symbol] ?? 1) !== 1;
+}
+
+expose(repairer);

@@ -1,0 +1,96 @@
+import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { useDroppedFiles } from '../page/dropped-files.js';
+import { named } from '../page/files.js';
+import { InputFields } from '../page/input-fields.js';
+import { type Parts, ProblemNote } from '../page/parts.js';
+import type { RoomProps } from '../page/room-props.js';
+import { RankingResults } from './ranking-results.js';
+import { repairActions } from './repair-actions.js';
+import type { RepairParts } from './repair-parts.js';
+import { RepairResults } from './repair-results.js';
+import { RepairSettings } from './repair-settings.js';
+import { REPAIR_START, type RepairAction, type RepairState, reduceRepair } from './repair-state.js';
+
+/** Shows the repair of a swapped model without labels, and the ranking of its sites. */
+export function RepairRoom({ state, dispatch: dispatchPage, actions: page, active }: RoomProps) {
+  const now = useRef<RepairState>(REPAIR_START);
+  const [repair, show] = useReducer((_: RepairState, next: RepairState) => next, REPAIR_START);
+  const dispatch = useMemo(
+    () => (action: RepairAction) => {
+      now.current = reduceRepair(now.current, action);
+      show(now.current);
+    },
+    [],
+  );
+  const actions = useMemo(() => repairActions(() => now.current, dispatch, page, dispatchPage), []);
+  const over = useDroppedFiles(active, (files) => actions.give(files));
+  const model = state.files?.model;
+  useEffect(() => dispatch({ kind: 'model', model }), [model]);
+  const parts = { repair, dispatch, actions, page: state };
+  const { ranked, repaired } = repair;
+  return (
+    <main class="room" hidden={!active}>
+      <div class="intro wide">
+        <h1>Repair</h1>
+        <p class="lead">
+          A swapped network is another function, so its answers move. The repair solves its weights again from
+          samples, without labels, until the outputs are near the original’s. The ranking tells which sites
+          move them most.
+        </p>
+      </div>
+      <div class="pair">
+        <RepairSamples {...parts} pageParts={{ state, dispatch: dispatchPage, actions: page }} over={over} />
+        <RepairSettings {...parts} />
+      </div>
+      <ProblemNote problem={repair.problems.calibrate ?? repair.problems.rank} />
+      {repaired !== null && <RepairResults {...parts} {...repaired} />}
+      {ranked !== null && <RankingResults {...parts} {...ranked} />}
+      <p class="unseen" role="status">
+        {active ? repair.announcement : ''}
+      </p>
+    </main>
+  );
+}
+
+/** Shows the fields for the model and its samples; files can be dropped anywhere on the page. */
+function RepairSamples(props: RepairParts & { readonly pageParts: Parts; readonly over: boolean }) {
+  const { repair, actions, page, pageParts, over } = props;
+  const { model } = page;
+  return (
+    <section class="card" aria-labelledby="repair-samples-title">
+      <h2 id="repair-samples-title">Model and samples</h2>
+      <label class={over ? 'drop over' : 'drop'}>
+        <input
+          id="repair-files"
+          type="file"
+          multiple
+          aria-describedby="repair-files-note"
+          onChange={async ({ currentTarget }) => {
+            const files = named(currentTarget.files);
+            currentTarget.value = ''; // so that the same files can be chosen again
+            await actions.give(files);
+          }}
+        />
+        <strong>Drop a model and samples here, or choose files</strong>
+        <span id="repair-files-note">
+          an .onnx file; an .npz with the inputs, or images; a few hundred samples, labels or not
+        </span>
+      </label>
+      <dl class="facts">
+        <div>
+          <dt>Model</dt>
+          <dd>{page.opening ?? (model === null ? 'none yet' : model.name)}</dd>
+        </div>
+        {model !== null && (
+          <div>
+            <dt>Sites</dt>
+            <dd>{`${page.chosen.size} of ${model.inspection.sites.length} chosen in the room Swap and run`}</dd>
+          </div>
+        )}
+      </dl>
+      {model !== null && <InputFields {...pageParts} id="repair" model={model} noise={false} />}
+      <ProblemNote problem={page.problems.open} />
+      <ProblemNote problem={repair.problems.samples} />
+    </section>
+  );
+}
