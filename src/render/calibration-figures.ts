@@ -91,7 +91,10 @@ export const LAYER_LEGEND =
 export const SITE_HEAD = ['site', 'was', 'is', 'β', 'bends'];
 
 /** Returns a site's row after its name. */
-export function siteCells({ kind, beta, bends, leak }: Calibration['sites'][number], written = 'Mish'): string[] {
+export function siteCells(
+  { kind, beta, bends, leak }: Calibration['sites'][number],
+  written = 'Mish',
+): string[] {
   const what = leak === undefined ? written : `mixture, α ${figure(leak)}`;
   return [kind, what, figure(beta), percent(bends)];
 }

@@ -136,4 +136,3 @@ function outputTable(calibration: Calibration, all: boolean, hint: string | unde
   const more = (rows.length - shown.length) / 3;
   return [table, ...(more > 0 ? [`and ${more} more outputs${hintText(hint)}`] : [])];
 }
-

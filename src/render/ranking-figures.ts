@@ -46,9 +46,8 @@ export function degradationCells(harm: Degradation | null): string[] {
 }
 
 /** Formats the SQNR, or the reason why there is none. */
-export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
+function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
   if (problem !== null) return problem;
   if (broken > 0) return `${broken} not finite`;
   return maxAbs === 0 ? 'exact' : figure(sqnr);
 }
-

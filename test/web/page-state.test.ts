@@ -4,7 +4,7 @@ import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.
 import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
-import { axisOf, marksBetween } from '../../src/web/workbench/page/latency-strip.js';
+import { marksBetween, timeAxis } from '../../src/web/workbench/page/latency-strip.js';
 import { readFeed, shapeProblem } from '../../src/web/workbench/page/shapes.js';
 import { type Action, reduce, START, type State } from '../../src/web/workbench/page/state.js';
 import type { OpenedModel, SiteHistogram } from '../../src/web/workbench/protocol.js';
@@ -85,7 +85,7 @@ test('each run has a place on the axis of times, which has at least two marks', 
   const times = fc.array(fc.double({ min: 1e-3, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 50 });
   fc.assert(
     fc.property(times, (all) => {
-      const { low, high, at } = axisOf(all);
+      const { low, high, at } = timeAxis(all);
       const places = all.toSorted((a, b) => a - b).map((ms) => Number(at(ms).replace('%', '')));
       expect(places.every((place) => place >= 0 && place <= 100)).toBe(true);
       expect(places).toEqual(places.toSorted((a, b) => a - b));
@@ -95,7 +95,7 @@ test('each run has a place on the axis of times, which has at least two marks', 
       expect(marks.every((mark) => mark >= low && mark <= high)).toBe(true);
     }),
   );
-  expect(axisOf([0, 0]).at(0)).toMatch(/^[\d.]+%$/); // a clock that is too coarse
+  expect(timeAxis([0, 0]).at(0)).toMatch(/^[\d.]+%$/); // a clock that is too coarse
 });
 
 test('the derivative equals the numerical slope of the curve, for each β and mixture', () => {

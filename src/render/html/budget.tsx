@@ -1,9 +1,9 @@
 import { limitText } from '../../calibrate/select/budget.js';
 import type { BudgetResult, JudgedSet } from '../../calibrate/select/swap-within-budget.js';
 import type { SwapReport } from '../../mish/results.js';
+import { DEGRADATION_HEAD, degradationCells, describeDrawn } from '../ranking-figures.js';
 import { htmlDocument } from './document.js';
 import { FactList, Name, Pill, Table } from './parts.js';
-import { DEGRADATION_HEAD, degradationCells, describeDrawn } from '../ranking-figures.js';
 import { Skipped } from './ranking.js';
 
 /** Report of a swap within a budget. */

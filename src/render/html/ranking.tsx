@@ -44,7 +44,11 @@ function RankedSites({ ranking }: { readonly ranking: Ranking }) {
   return (
     <Table
       head={RANKING_HEAD}
-      rows={rankingRows(ranking).map(([rank = '', site = '', ...cells]) => [rank, <Name text={site} />, ...cells])}
+      rows={rankingRows(ranking).map(([rank = '', site = '', ...cells]) => [
+        rank,
+        <Name text={site} />,
+        ...cells,
+      ])}
     />
   );
 }

@@ -18,7 +18,8 @@ export async function readInput(input: InputChoice, given: ShapeOptions): Promis
   const shapeWith = (dims: ShapeOptions['dims']) => ({ ...given, dims: { ...dims, ...given.dims } });
   if (input.kind === 'noise') {
     const { seed, runs } = input;
-    return (inputs, _outputs, dims) => seededFeeds(inputs, { ...shapeWith(dims), seed, count: Math.max(1, runs) });
+    return (inputs, _outputs, dims) =>
+      seededFeeds(inputs, { ...shapeWith(dims), seed, count: Math.max(1, runs) });
   }
   if (input.kind === 'images') {
     const { files, options } = input;

@@ -59,7 +59,8 @@ const repairer: Repairer = {
       return rankModel(model, {
         ...{ ...swap, data: read, provider, beta: job.choice.swap.beta, before: before ?? undefined },
         onMeasured: (ranking) => onEvent({ kind: 'ranking', ranking }),
-        onProgress: ({ stage, site, sites, done }) => step(`${stage} site ${site} of ${sites}`, done, 1, 'ranking'),
+        onProgress: ({ stage, site, sites, done }) =>
+          step(`${stage} site ${site} of ${sites}`, done, 1, 'ranking'),
       });
     }),
 };
@@ -69,7 +70,11 @@ async function prepare({ model: sent, files, choice, include }: RepairJob): Prom
   readonly model: LoadedModel;
   readonly provider: Provider;
   readonly read: DataMaker;
-  readonly swap: { form: RepairChoice['swap']['form']; leaky: 'mixture' | undefined; include: RepairJob['include'] };
+  readonly swap: {
+    form: RepairChoice['swap']['form'];
+    leaky: 'mixture' | undefined;
+    include: RepairJob['include'];
+  };
 }> {
   const { dims, shapes, input, swap } = choice;
   const given = Object.fromEntries(Object.entries(dims).filter(([symbol]) => isGiven(symbol, choice)));

@@ -106,7 +106,10 @@ const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerA
   );
 
 /** Returns the outputs of the chosen sites; undefined if all sites are chosen. */
-function included({ inspection: { sites } }: Model, { swap }: Pick<FinetuneChoice, 'swap'>): string[] | undefined {
+function included(
+  { inspection: { sites } }: Model,
+  { swap }: Pick<FinetuneChoice, 'swap'>,
+): string[] | undefined {
   const outputs = swap.sites.flatMap((index) => sites[index]?.output ?? []);
   return outputs.length === sites.length ? undefined : outputs;
 }

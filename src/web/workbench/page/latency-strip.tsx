@@ -27,7 +27,7 @@ export function LatencyStrip({
   readonly label: string;
   readonly models: readonly TimedModel[];
 }) {
-  const place = axisOf(models.flatMap(({ times }) => times));
+  const place = timeAxis(models.flatMap(({ times }) => times));
   const height = ROW_HEIGHT * models.length;
   return (
     <svg
@@ -82,7 +82,7 @@ export function rowText({ label, times }: TimedModel): string {
 }
 
 /** Returns the ends of a logarithmic axis for these times, and a function from a time to its place. */
-export function axisOf(times: readonly number[]) {
+export function timeAxis(times: readonly number[]) {
   const positive = times.filter((ms) => ms > 0);
   const of = quantilesOf(positive.length === 0 ? [1] : positive);
   const widen = Math.sqrt(Math.max(1, MIN_SPAN / (of(1) / of(0))));

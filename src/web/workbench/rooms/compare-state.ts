@@ -3,12 +3,7 @@ import type { ExperimentReport, Landscape } from '../../../experiment/report-sch
 import type { RunEpoch } from '../../../experiment/train-run.js';
 import { nameOf } from '../../../finetune/compare-arms.js';
 import type { Problem, StepEvent } from '../protocol.js';
-import type {
-  CompareChoice,
-  CompareEvent,
-  ProviderEvent,
-  TrainingProvider,
-} from '../room-protocol.js';
+import type { CompareChoice, CompareEvent, ProviderEvent, TrainingProvider } from '../room-protocol.js';
 import { FIRST_PROVIDER } from '../room-protocol.js';
 
 /** The activations that are compared, as in the paper. */

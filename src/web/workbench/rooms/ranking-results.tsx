@@ -4,7 +4,7 @@ import { ProblemNote } from '../page/parts.js';
 import { ReportButtons } from '../page/report-buttons.js';
 import { TextTable } from '../page/text-table.js';
 import type { RepairChoice } from '../repair-protocol.js';
-import { repairChoice } from './repair-actions.js';
+import { repairChoice } from './repair-choice.js';
 import type { RepairParts } from './repair-parts.js';
 
 /** Shows the sites from harmless to harmful, while they are measured and afterwards. */

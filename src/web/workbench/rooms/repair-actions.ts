@@ -3,11 +3,11 @@ import { proxy } from 'comlink';
 import type { Actions } from '../page/actions.js';
 import { answerTo } from '../page/asker.js';
 import { bench } from '../page/bench.js';
-import { readFeed } from '../page/shapes.js';
-import { type Action, choiceOf } from '../page/state.js';
+import type { Action } from '../page/state.js';
 import type { NamedFile, WorkerAnswer } from '../protocol.js';
 import type { RankEvent, RepairChoice } from '../repair-protocol.js';
 import { sortFiles } from './finetune-files.js';
+import { repairChoice } from './repair-choice.js';
 import type { RepairAction, RepairState, RepairWork } from './repair-state.js';
 
 export interface RepairActions {
@@ -95,16 +95,4 @@ export function repairActions(
       dispatch({ kind: 'problem', place: 'export', problem: answer.problem });
     },
   };
-}
-
-/** Returns the choice for the worker; undefined while something is missing or invalid. */
-export function repairChoice(
-  { settings }: Pick<RepairState, 'settings'>,
-  page: ReturnType<Actions['current']>,
-): RepairChoice | undefined {
-  const { model, feed, chosen } = page;
-  if (model === null || model.missing.length > 0 || chosen.size === 0 || feed.kind === 'noise')
-    return undefined;
-  const fed = readFeed(feed, model.inspection.inputs);
-  return fed && { ...fed, ...settings, swap: choiceOf(page) };
 }

@@ -23,7 +23,7 @@ import { ProblemNote } from '../page/parts.js';
 import { ReportButtons } from '../page/report-buttons.js';
 import { TextTable } from '../page/text-table.js';
 import type { RepairChoice, RepairedModel } from '../repair-protocol.js';
-import { repairChoice } from './repair-actions.js';
+import { repairChoice } from './repair-choice.js';
 import type { RepairParts } from './repair-parts.js';
 
 /** Shows what a repair did: the outputs of all three models, each layer, each site, and the downloads. */

@@ -6,9 +6,9 @@ import { type Parts, ProblemNote } from '../page/parts.js';
 import type { RoomProps } from '../page/room-props.js';
 import { RankingResults } from './ranking-results.js';
 import { repairActions } from './repair-actions.js';
+import { RepairControls } from './repair-controls.js';
 import type { RepairParts } from './repair-parts.js';
 import { RepairResults } from './repair-results.js';
-import { RepairSettings } from './repair-settings.js';
 import { REPAIR_START, type RepairAction, type RepairState, reduceRepair } from './repair-state.js';
 
 /** Shows the repair of a swapped model without labels, and the ranking of its sites. */
@@ -40,7 +40,7 @@ export function RepairRoom({ state, dispatch: dispatchPage, actions: page, activ
       </div>
       <div class="pair">
         <RepairSamples {...parts} pageParts={{ state, dispatch: dispatchPage, actions: page }} over={over} />
-        <RepairSettings {...parts} />
+        <RepairControls {...parts} />
       </div>
       <ProblemNote problem={repair.problems.calibrate ?? repair.problems.rank} />
       {repaired !== null && <RepairResults {...parts} {...repaired} />}

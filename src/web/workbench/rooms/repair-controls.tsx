@@ -1,12 +1,12 @@
 import { Choice } from '../page/parts.js';
 import type { State } from '../page/state.js';
 import { WorkStatus } from '../page/work-status.js';
-import { repairChoice } from './repair-actions.js';
+import { repairChoice } from './repair-choice.js';
 import type { RepairParts } from './repair-parts.js';
 import type { RepairState } from './repair-state.js';
 
 /** Shows the settings of the repair, the buttons of both works, and their progress. */
-export function RepairSettings({ repair, dispatch, actions, page }: RepairParts) {
+export function RepairControls({ repair, dispatch, actions, page }: RepairParts) {
   const { settings, run } = repair;
   const running = run?.ended === 'no';
   const why = whyNot(repair, page);

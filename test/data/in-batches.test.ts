@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { sampledFeeds } from '../../src/data/arrays.js';
+import { inBatches } from '../../src/data/in-batches.js';
+import { getProvider } from '../../src/node/provider-by-name.js';
+import { classified, classifier, FEATURES } from '../support/classified.js';
+import { model, node, value } from '../support/model.js';
+
+/** Returns the number of runs that 200 samples are cut into. */
+async function runsOf(bytes: Uint8Array, isGiven: (symbol: string) => boolean = () => false) {
+  const session = await getProvider('cpu').open(bytes);
+  try {
+    const x = { ...classified(200).x, elemType: 'f32' } as const;
+    const data = await inBatches(
+      session,
+      (inputs, _, dims) => sampledFeeds({ x }, inputs, { dims }),
+      isGiven,
+    );
+    return data(session.inputs, session.outputs).feeds.length;
+  } finally {
+    await session.close();
+  }
+}
+
+test('samples go in runs of 16, unless the size is given', async () => {
+  expect(await runsOf(classifier())).toBe(Math.floor(200 / 16));
+  expect(await runsOf(classifier(), (symbol) => symbol === 'N')).toBe(200);
+});
+
+test('samples go one by one through a model that mixes them', async () => {
+  const bytes = model({
+    nodes: [node('CumSum', ['x', 'axis'], ['y'])],
+    initializers: [{ name: 'axis', dims: [], dataType: 7, int64Data: [0] }],
+    inputs: [value('x', 1, ['N', FEATURES])],
+    outputs: [value('y', 1, ['N', FEATURES])],
+  });
+  expect(await runsOf(bytes)).toBe(200);
+});

@@ -1,0 +1,134 @@
+import { buffer } from 'node:stream/consumers';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Calibration } from '../../src/calibrate/calibrate.js';
+import { parseRanking } from '../../src/calibrate/select/ranking.js';
+import { sampledFeeds } from '../../src/data/arrays.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { rankSites } from '../../src/node/calibrate-files.js';
+import { classified, classifiedArchive, classifier } from '../support/classified.js';
+import { isHeavy } from '../support/heavy.js';
+import { judge } from '../support/judge-page.js';
+import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
+
+// Uses the room Repair of the built page in a real browser.
+
+const SAMPLES = 300;
+const file = (name: string, bytes: Uint8Array) => ({ name, mimeType: '', buffer: Buffer.from(bytes) });
+const MODEL = file('net.onnx', classifier());
+const DATA = file('samples.npz', classifiedArchive(SAMPLES));
+
+let workbench: WorkbenchPages;
+beforeAll(async () => {
+  workbench = await openWorkbench();
+});
+afterAll(() => workbench?.close());
+if (!isHeavy) console.log('left to npm run test:heavy: a ranking of a larger net that goes on after Stop');
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+const table = (page: Page, label: string) =>
+  page.getByRole('region', { name: label, exact: true }).locator('tbody tr');
+
+async function give(page: Page): Promise<void> {
+  await page.setInputFiles('#repair-files', [MODEL, DATA]);
+  await expect.poll(() => page.getByRole('radio', { name: `y [${SAMPLES}]` }).isChecked()).toBe(true);
+}
+
+async function bytesOf(page: Page, act: () => Promise<unknown>): Promise<Buffer> {
+  const [download] = await Promise.all([page.waitForEvent('download'), act()]);
+  return buffer(await download.createReadStream());
+}
+
+test('a repair of dropped files gives a model, the tables and the reports of the command line', async () => {
+  const page = await workbench.open('#repair');
+  await judge(page);
+  expect(await button(page, 'Repair').isEnabled()).toBe(false);
+  await give(page);
+  await page.getByRole('radio', { name: 'nothing more' }).check();
+  await button(page, 'Repair').click();
+  await page.getByRole('heading', { name: 'Repaired' }).waitFor();
+  await judge(page);
+  const json = await bytesOf(page, () => button(page, 'Report as JSON').click());
+  const report: Calibration & { input: string; output: string } = JSON.parse(json.toString());
+  expect(report).toMatchObject({
+    ...{ schema: 'onnx-mish/calibration@1', input: 'net.onnx', output: 'net.mish.onnx' },
+    ...{ tuning: null, curved: { share: 0.75 }, samples: { source: 'npz' } },
+  });
+  const { fit, held, judged } = report.samples;
+  expect(fit + held + judged).toBe(16 * Math.floor(SAMPLES / 16)); // runs of 16 samples
+  expect(report.calibrated.difference).toBeDefined();
+  const [original, swapped, calibrated] = await table(page, 'Outputs').allTextContents();
+  expect([original, swapped, calibrated].map((row) => row?.replace(/^scores/, ''))).toEqual([
+    expect.stringMatching(/^original[\d.]+ % \([\d.]+ to [\d.]+\)$/),
+    expect.stringMatching(/^plain swap.*[\d.]+ % \([\d.]+ to [\d.]+\)$/),
+    expect.stringMatching(/^calibrated.*[\d.]+ % \([\d.]+ to [\d.]+\)$/),
+  ]);
+  expect(await table(page, 'Layers').allTextContents()).toEqual([expect.stringContaining('second')]);
+  expect(await table(page, 'Sites').allTextContents()).toEqual([expect.stringMatching(/reluMish[\d.]+ %$/)]);
+  const repaired = await bytesOf(page, () => page.getByRole('link', { name: /^Download/ }).click());
+  expect(await inspect(repaired)).toMatchObject({ sites: [], mish: [expect.anything()] });
+  const html = await bytesOf(page, () => button(page, 'Report as HTML').click());
+  expect(html.toString()).toContain('Calibration of net.onnx');
+  await page.close();
+});
+
+test('a ranking equals the one in Node, and gives its reports', async () => {
+  const page = await workbench.open('#repair');
+  await give(page);
+  await button(page, 'Rank the sites').click();
+  await page.getByText(/^Swapped alone on/).waitFor();
+  await judge(page);
+  expect(await table(page, 'Ranking').allTextContents()).toEqual([expect.stringContaining('act')]);
+  const json = await bytesOf(page, () => button(page, 'Report as JSON').click());
+  const ranking = parseRanking(JSON.parse(json.toString()));
+  const { x, labels } = classified(SAMPLES);
+  const y = { elemType: 'u8', dims: [SAMPLES], data: labels };
+  const expected = await rankSites(classifier(), {
+    data: (inputs) => sampledFeeds({ x: { ...x, elemType: 'f32' }, y }, inputs, { labels: 'y' }),
+    form: 'exp',
+  });
+  expect(ranking.data).toEqual(expected.data);
+  expect(ranking.sites[0]?.measured?.sqnr).toBeCloseTo(expected.sites[0]?.measured?.sqnr ?? 0, 3);
+  expect(ranking.sites[0]?.measured?.top1Drop).toBe(expected.sites[0]?.measured?.top1Drop);
+  const html = await bytesOf(page, () => button(page, 'Report as HTML').click());
+  expect(html.toString()).toContain('ranked</title>');
+  await page.close();
+});
+
+test('a repair stops at once, its model stays open, and samples that do not fit are refused beside it', async () => {
+  const page = await workbench.open('#repair');
+  await page.setInputFiles('#repair-files', modelPath('lenet5.onnx'));
+  await page.getByRole('radio', { name: /^Ours/ }).check();
+  await button(page, 'Repair').click();
+  await page.getByText(/^ ?Solving/).waitFor();
+  await button(page, 'Stop').click();
+  await page.getByText('Stopped.', { exact: true }).first().waitFor({ timeout: 3000 });
+  expect(await button(page, 'Repair').isEnabled()).toBe(true);
+  await page.setInputFiles('#repair-files', DATA);
+  await page.getByText(/^samples\.npz/).waitFor();
+  await button(page, 'Rank the sites').click();
+  const problem = page.getByRole('main').getByRole('alert');
+  await problem.waitFor();
+  expect(await problem.textContent()).toMatch(/shape \[300,\s?4\]/);
+  await judge(page);
+  await page.close();
+});
+
+describe.runIf(isHeavy)('a larger net', () => {
+  test('its ranking goes on after Stop, and measures no site twice', async () => {
+    const page = await workbench.open('#repair');
+    await page.setInputFiles('#repair-files', modelPath('lenet5.onnx'));
+    await page.getByRole('radio', { name: /^Ours/ }).check();
+    await button(page, 'Rank the sites').click();
+    await page.getByText(/^[1-3] of 4 sites measured$/).waitFor();
+    await button(page, 'Stop').click();
+    await button(page, 'Go on').click();
+    await page.getByText(/^Of 4 sites, each swapped alone on 256 samples/).waitFor();
+    expect(await table(page, 'Ranking').count()).toBe(4);
+    await page.close();
+  }, 120_000);
+});
+
+test('the pages logged no errors and no violations of their policy', () => {
+  expect(workbench.errors.filter((error) => !/WebGPU|adapter/i.test(error))).toEqual([]);
+});
