@@ -9,13 +9,18 @@ const root = fileURLToPath(new URL('src/web/workbench/', import.meta.url));
 /** Folders of the packages that the page and its workers hold; Vite's own `build.license` leaves out what workers do. */
 const packages = new Set();
 
+/** A package whose file has another package in it. */
+const DAGRE = '@dagrejs/dagre';
+
 const licences = () => ({
   name: 'licences',
   generateBundle(_options, bundle) {
     for (const chunk of Object.values(bundle)) {
       for (const id of chunk.moduleIds ?? []) {
         const folder = packageFolder(id);
-        if (folder !== undefined) packages.add(folder);
+        if (folder === undefined) continue;
+        packages.add(folder);
+        if (folder.endsWith(DAGRE)) packages.add(folder.replace(DAGRE, '@dagrejs/graphlib'));
       }
     }
   },

@@ -128,6 +128,7 @@ describe('what is fenced off', () => {
     [/^vega/, /^render\/html\//],
     [/^preact/, /^(render\/html|web\/workbench\/(app|page|rooms))\//],
     [/^(uplot|comlink)$/, /^web\/workbench\//],
+    [/^@dagrejs\/dagre$/, /^web\/workbench\/page\/graph-layout\.ts$/],
   ])('%s is imported by %s only', (target, allowed) => {
     const users = imports.filter((entry) => target.test(entry.target));
     expect(users.length).toBeGreaterThan(0);

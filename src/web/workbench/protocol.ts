@@ -135,6 +135,44 @@ export type RunEvent =
 /** Histogram of one site's inputs. */
 export type SiteHistogram = Histogram;
 
+/** A tensor with its name, element type and shape, as far as the model declares them. */
+export interface NamedTensorType {
+  readonly name: string;
+  readonly elemType: string;
+  /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
+  readonly dims: readonly (number | string | null)[] | undefined;
+}
+
+/** An operator near a site, or an input or output of the model there. */
+export interface GraphNode {
+  readonly id: number;
+  readonly kind: 'operator' | 'input' | 'output';
+  /** The operator's type; `Input` or `Output` for the model's. */
+  readonly op: string;
+  readonly name: string;
+  readonly isSite: boolean;
+  readonly inputs: readonly NamedTensorType[];
+  readonly outputs: readonly NamedTensorType[];
+  /** The inputs whose values are in the model. */
+  readonly weights: readonly NamedTensorType[];
+  readonly attributes: readonly (readonly [name: string, value: string])[];
+  /** Number of its neighbours that are left out. */
+  readonly hidden: number;
+}
+
+/** A tensor that goes from a node to another. */
+export interface GraphEdge {
+  readonly from: number;
+  readonly to: number;
+  readonly tensor: NamedTensorType;
+}
+
+/** The graph around a site. */
+export interface SiteGraph {
+  readonly nodes: readonly GraphNode[];
+  readonly edges: readonly GraphEdge[];
+}
+
 /** Work that can be stopped: runs of models, drawing of reports, repairs and trainings. */
 export type PageJob = 'run' | 'html' | 'repair' | 'finetune' | 'compare';
 
@@ -156,6 +194,8 @@ export interface Workbench {
    * model stay.
    */
   stop(jobs?: readonly PageJob[]): Promise<void>;
+  /** Returns the graph around a site of the open model. */
+  graph(site: number): Promise<WorkerAnswer<SiteGraph>>;
   /** Lists the arrays of an .npz, so that the labels can be chosen among them. */
   arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   /** Counts the inputs of one site of the original, for the given inputs of the model. */

@@ -13,6 +13,7 @@ import { answer, problemOf } from './problem.js';
 import type { Repairer, RepairJob } from './repairer.js';
 import type { Runner } from './runner.js';
 import type { Sent, SentFiles } from './sent.js';
+import { siteGraph } from './site-graph.js';
 
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
@@ -131,6 +132,7 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       const { name, inspection, missing } = model;
       return { name, inspection, missing };
     }),
+  graph: (site) => answer(() => siteGraph(opened().document, site)),
   swap: (choice) =>
     answer(async () => {
       swapped = await swapModel(opened(), choice);

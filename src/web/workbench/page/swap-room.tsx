@@ -1,4 +1,5 @@
 import { CurveSection } from './curve-section.js';
+import { GraphSection } from './graph-section.js';
 import { ModelSection } from './model-section.js';
 import { OpenSection } from './open-section.js';
 import { ResultsSection } from './results-section.js';
@@ -24,6 +25,7 @@ export function SwapRoom({ active, ...parts }: RoomProps) {
       {model !== null && (
         <>
           <SitesSection {...parts} model={model} />
+          {hasSites && <GraphSection {...parts} model={model} />}
           {hasSites && (
             <div class="pair">
               <SwapSection {...parts} model={model} />
