@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { guidePages } from './bundle/guide.js';
 import { noticesOf, packageFolder } from './bundle/notices.js';
 
 const root = fileURLToPath(new URL('src/web/workbench/', import.meta.url));
@@ -37,11 +38,20 @@ const licenceFile = () => ({
 /** Workers take their time on a busy machine, and some load at once what the core loads later: neither can be mended. */
 const quiet = { checks: { pluginTimings: false, ineffectiveDynamicImport: false } };
 
+/** The guides, which the empty page links to. */
+const guides = () => ({
+  name: 'guides',
+  generateBundle() {
+    for (const [fileName, source] of guidePages(fileURLToPath(new URL('docs/', import.meta.url))))
+      this.emitFile({ type: 'asset', fileName, source });
+  },
+});
+
 export default defineConfig({
   root,
   base: './',
   publicDir: false,
-  plugins: [licences(), licenceFile()],
+  plugins: [licences(), licenceFile(), guides()],
   worker: { format: 'es', rolldownOptions: quiet, plugins: () => [licences()] },
   build: {
     outDir: fileURLToPath(new URL('dist/workbench/', import.meta.url)),

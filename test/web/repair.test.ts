@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { zipSync } from 'fflate';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Calibration } from '../../src/calibrate/calibrate.js';
@@ -9,6 +10,7 @@ import { rankSites } from '../../src/node/calibrate-files.js';
 import { classified, classifiedArchive, classifier } from '../support/classified.js';
 import { isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
+import { npy, raw } from '../support/numpy.js';
 import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
 // Uses the room Repair of the built page in a real browser.
@@ -123,17 +125,20 @@ test('a repair stops at once, its model stays open, and samples that do not fit 
 describe.runIf(isHeavy)('a larger net', () => {
   test('its ranking goes on after Stop, and measures no site twice', async () => {
     const page = await workbench.open('#repair');
-    await page.setInputFiles('#repair-files', modelPath('lenet5.onnx'));
-    await page.getByRole('radio', { name: /^Ours/ }).check();
+    const pixels = Float32Array.from({ length: 32 * 28 * 28 }, (_, at) => Math.abs(Math.sin(at * at)));
+    const images = zipSync({ 'images.npy': npy('<f4', [32, 1, 28, 28], raw(pixels)) });
+    await page.setInputFiles('#repair-files', modelPath('resnet20.onnx'));
+    await page.setInputFiles('#repair-files', file('images.npz', images));
+    await expect.poll(() => button(page, 'Rank the sites').isEnabled()).toBe(true);
     await button(page, 'Rank the sites').click();
-    await page.getByText(/^[1-3] of 4 sites measured$/).waitFor();
+    await page.getByText(/^[2-9] of 19 sites measured$/).waitFor();
     await button(page, 'Stop').click();
     await button(page, 'Go on').click();
     await page
-      .getByText(/^Of 4 sites, each swapped alone on 256 samples/)
+      .getByText(/^Of 19 sites, each swapped alone on 32 samples/)
       .first()
       .waitFor();
-    expect(await table(page, 'Ranking').count()).toBe(4);
+    expect(await table(page, 'Ranking').count()).toBe(19);
     await page.close();
   }, 120_000);
 });

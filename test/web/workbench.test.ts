@@ -284,6 +284,26 @@ test('the empty page opens a model that it brings along, and a model without sit
   await page.close();
 });
 
+test('the graph around a site shows operators, tensors and shapes, by keyboard and as a table', async () => {
+  const page = await workbench.open();
+  await openModel(page, 'lenet5.onnx');
+  await page.getByRole('button', { name: 'Draw the graph around this site' }).click();
+  const graph = page.getByRole('region', { name: 'The graph around /1/Relu' });
+  const facts = page.getByRole('region', { name: 'The chosen operator' });
+  await graph.getByRole('button', { name: /^Relu/, pressed: true }).focus();
+  await page.keyboard.press('ArrowUp');
+  expect(await graph.getByRole('button', { pressed: true }).textContent()).toMatch(/^Conv/);
+  expect(await facts.innerText()).toMatch(/Weights[\s\S]*f32 \[6, 1, 5, 5\][\s\S]*kernel_shape\s+\[5, 5\]/);
+  await judge(page);
+  await page.getByText('The graph as a table').click();
+  const rows = page.getByRole('region', { name: 'Graph around the site' }).locator('tbody tr');
+  expect(await rows.count()).toBe(await graph.getByRole('button').count());
+  await judge(page);
+  await page.getByRole('button', { name: 'Look at /8/Relu' }).click();
+  await page.getByRole('region', { name: 'The graph around /8/Relu' }).waitFor();
+  await page.close();
+});
+
 test('a model from the command line opens without an action', async () => {
   const page = await workbench.open('#model');
   await page.getByRole('heading', { level: 1, name: 'handed.onnx' }).waitFor();
@@ -319,6 +339,16 @@ test('the output of ui --export works in a folder of a plain web server', async 
     ).toEqual([expect.stringContaining('WASMran'), expect.stringContaining('WebGL, software renderingran')]);
     const html = await downloaded(page, () => asHtml.click());
     expect((await bytesOf(html)).toString()).toContain('<svg');
+    await page.getByRole('link', { name: 'Repair' }).click();
+    const samples = { name: 'x.npz', mimeType: '', buffer: Buffer.from(classifiedArchive(60)) };
+    const net = { name: 'net.onnx', mimeType: '', buffer: Buffer.from(classifier()) };
+    await page.setInputFiles('#repair-files', [net, samples]);
+    await page.getByRole('button', { name: 'Rank the sites' }).click();
+    await page.getByRole('region', { name: 'Ranking' }).getByText('act').waitFor();
+    await page.goto(address ?? '');
+    await page.getByRole('link', { name: 'Is Mish better for my model?' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Is Mish better for my model?' }).waitFor();
+    await judge(page);
     await page.close();
   } finally {
     await server.close();

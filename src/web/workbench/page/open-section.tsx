@@ -7,6 +7,15 @@ import type { RoomProps } from './room-props.js';
 
 const PAPER = 'https://arxiv.org/abs/1908.08681';
 
+/** Pages of the documentation that the page brings along, with their titles. */
+const GUIDES = [
+  ['is-mish-better', 'Is Mish better for my model?'],
+  ['what-it-costs', 'What it costs'],
+  ['guide-swap', 'Swap activations'],
+  ['guide-accuracy', 'Keep the accuracy'],
+  ['guide-workbench', 'The workbench'],
+] as const;
+
 /** Shows the file input; files can be dropped anywhere on the page. */
 export function OpenSection({ state, actions, active }: RoomProps) {
   const over = useDroppedFiles(active, (files) => actions.give(files));
@@ -56,6 +65,15 @@ export function OpenSection({ state, actions, active }: RoomProps) {
         </div>
       )}
       <ProblemNote problem={state.problems.open} />
+      {state.model === null && (
+        <ul class="guides" aria-label="Guides">
+          {GUIDES.map(([page, title]) => (
+            <li key={page}>
+              <a href={`docs/${page}.html`}>{title}</a>
+            </li>
+          ))}
+        </ul>
+      )}
     </section>
   );
 }
