@@ -41,6 +41,7 @@ export default defineConfig(({ mode }) => {
             include: ['test/**/*.test.ts'],
             exclude: [...exclude, ...ALONE],
             isolate: false,
+            setupFiles: ['./test/support/one-thread.ts'],
           },
         },
         { extends: true, mode, test: { name: 'alone', include: ALONE, exclude } },

@@ -7,6 +7,7 @@ import { swapFile } from '../../src/node/index.js';
 import { fetched, openBrowser, resultOf, serveBuilt, sha256 } from '../support/app-page.js';
 import { type App, BUILD, BUNDLERS, makeApp } from '../support/bundlers.js';
 import { failure } from '../support/graph.js';
+import { everyNth } from '../support/heavy.js';
 import { model, node } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 
@@ -64,6 +65,9 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     const inspection = await inspect(bytesOf(join(app.root, 'lenet5.onnx')));
     expect(result.info).toEqual(JSON.parse(JSON.stringify(inspection)));
   });
+
+  // Vite, webpack and Rspack stand for the others, except in `npm run test:heavy`.
+  if (!everyNth(2, BUNDLERS).includes(bundler)) return;
 
   test('asset names depend on content: the same for each build, and different for other options', async () => {
     const main = "import url from './lenet5.onnx?mish'; globalThis.result = url;";

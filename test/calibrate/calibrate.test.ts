@@ -12,6 +12,7 @@ import { calibrate } from '../../src/node/calibrate-files.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { readFashion } from '../support/fashion.js';
 import { decode, failure } from '../support/graph.js';
+import { everyNth, isHeavy } from '../support/heavy.js';
 import { tensorOf, weightsOf } from '../support/linear-ops.js';
 import { type ModelParts, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
@@ -133,22 +134,25 @@ const POISONS: readonly [string, (row: Float32Array, index: number) => Float32Ar
 ];
 
 describe('poisoned training samples', () => {
-  test.each(POISONS)('%s: the result is no worse than the plain swap on the others', async (_, change) => {
-    const before = await plain(net);
-    for (const steps of [0, 40]) {
-      const { bytes, report } = await calibrated(net, poisoned(fit.indices, change), { steps });
-      const [now, was] = [report.calibrated.drift[0]?.rmse, report.swapped.drift[0]?.rmse];
-      expect(report.kept === 'swapped' || (now ?? Infinity) <= (was ?? 0)).toBe(true);
-      for (const part of [held, judged]) {
-        const chosen = part.indices.map((index) => rows[index] as Float32Array);
-        expect(await rmse(net, bytes, chosen)).toBeLessThanOrEqual(
-          1.0001 * (await rmse(net, before, chosen)),
-        );
+  test.each(everyNth(3, POISONS))(
+    '%s: the result is no worse than the plain swap on the others',
+    async (_, change) => {
+      const before = await plain(net);
+      for (const steps of [0, 40]) {
+        const { bytes, report } = await calibrated(net, poisoned(fit.indices, change), { steps });
+        const [now, was] = [report.calibrated.drift[0]?.rmse, report.swapped.drift[0]?.rmse];
+        expect(report.kept === 'swapped' || (now ?? Infinity) <= (was ?? 0)).toBe(true);
+        for (const part of [held, judged]) {
+          const chosen = part.indices.map((index) => rows[index] as Float32Array);
+          expect(await rmse(net, bytes, chosen)).toBeLessThanOrEqual(
+            1.0001 * (await rmse(net, before, chosen)),
+          );
+        }
+        // Twenty samples say little more than this of all others.
+        expect(await rmse(net, bytes, fresh)).toBeLessThanOrEqual(1.1 * (await rmse(net, before, fresh)));
       }
-      // Twenty samples say little more than this of all others.
-      expect(await rmse(net, bytes, fresh)).toBeLessThanOrEqual(1.1 * (await rmse(net, before, fresh)));
-    }
-  });
+    },
+  );
 
   test('with poisoned validation samples: the plain swap is written', async () => {
     const bad = poisoned([...fit.indices, ...held.indices], (row) => row.map((x) => -Math.abs(x) * 40));
@@ -305,7 +309,7 @@ describe('the record', () => {
 
 describe('a trained model is improved', () => {
   test('LeNet-5, on images outside the training', async () => {
-    const count = 320;
+    const count = isHeavy ? 320 : 160;
     const { images, labels } = readFashion('train', count, 2000);
     const arrays = {
       images: { elemType: 'f32', dims: [count, 1, 28, 28], data: images },
@@ -315,12 +319,12 @@ describe('a trained model is improved', () => {
       ...{
         data: (inputs) => sampledFeeds(arrays, inputs, { dims: { N: 16 }, labels: 'y' }),
         steps: 0,
-        rows: 3000,
+        rows: isHeavy ? 3000 : 1500,
       },
     });
     const [before, after] = [report.swapped.drift[0], report.calibrated.drift[0]];
     expect((after?.sqnr ?? 0) - (before?.sqnr ?? 0)).toBeGreaterThan(6);
-    expect(report.samples).toMatchObject({ fit: 256, held: 32, judged: 32 });
+    expect(report.samples).toMatchObject({ fit: 0.8 * count, held: count / 10, judged: count / 10 });
     expect(report.original?.top1).toBeGreaterThan(0);
     expect(report.kept).toBe('calibrated');
   });

@@ -24,7 +24,7 @@ if (BACKEND_TESTS === undefined)
 const all: Case[] = BACKEND_TESTS === undefined ? [] : casesIn(BACKEND_TESTS);
 /** Those that have an activation, and every so manyth of the others; all of them by `npm run test:heavy`. */
 const cases = all.filter(
-  ({ path }, index) => isHeavy || index % 8 === 0 || readFileSync(path).includes('Relu'),
+  ({ path }, index) => isHeavy || index % 16 === 0 || readFileSync(path).includes('Relu'),
 );
 const python = 'the test suite does without Python';
 const [folder, results, swapped]: [string, Result[], Swapped[]] = [

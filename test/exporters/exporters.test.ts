@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { getProvider } from '../../src/node/index.js';
 import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
-import { isHeavy } from '../support/heavy.js';
+import { everyNth, isHeavy } from '../support/heavy.js';
 import { npy, raw } from '../support/numpy.js';
 
 // Models as exporters write them: each goes through the commands with no option but the file.
@@ -88,6 +88,8 @@ describe.each(models)('%s', (name) => {
       expect(readFileSync(undone.output).equals(readFileSync(folder.path))).toBe(true);
     } else expect(readFileSync(swapped.output).equals(readFileSync(folder.path))).toBe(true);
   });
+
+  if (!everyNth(2, models).includes(name)) return;
 
   test('goes through calibrate with samples', async () => {
     const folder = await copyOf(name);

@@ -15,7 +15,7 @@ if (BACKEND_TESTS === undefined) {
 }
 
 const run = promisify(execFile);
-const CASES = isHeavy ? 20_000 : 3000;
+const CASES = isHeavy ? 20_000 : 1000;
 const SEED = 6;
 
 test(`${CASES} cases of a fixed seed give a result or one error each, in bounds`, async () => {

@@ -24,12 +24,19 @@ const unknown: fc.Arbitrary<number[]> = fc.integer({ min: 100, max: 5000 }).chai
   ),
 );
 
+/** Joins fields; `flat` takes ten times as long. */
+function joined(fields: readonly number[][]): number[] {
+  const bytes: number[] = [];
+  for (const field of fields) for (const byte of field) bytes.push(byte);
+  return bytes;
+}
+
 /** A message of these fields, in this order, with unknown ones strewn in. */
 function strewn(fields: readonly number[][]): fc.Arbitrary<number[]> {
   return fc.array(fc.tuple(unknown, fc.nat()), { maxLength: 3 }).map((extras) => {
-    const all = fields.map((field) => [...field]);
+    const all = [...fields];
     for (const [extra, place] of extras) all.splice(place % (all.length + 1), 0, extra);
-    return all.flat();
+    return joined(all);
   });
 }
 
@@ -119,7 +126,7 @@ function graph(place: Place): fc.Arbitrary<{ bytes: number[]; sites: number }> {
     const parts = [nodes.slice(0, at), [...nodes.slice(at), ...end]];
     return fc
       .tuple(...parts.map((part) => asField(6, strewn(part))))
-      .map((fields) => ({ bytes: fields.flat(), sites }));
+      .map((fields) => ({ bytes: joined(fields), sites }));
   });
 }
 

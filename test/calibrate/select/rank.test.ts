@@ -13,6 +13,7 @@ import { ifNode } from '../../support/bodies.js';
 import { BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';
 import { failure, reluModel } from '../../support/graph.js';
+import { isHeavy } from '../../support/heavy.js';
 import { floats, model, node, value } from '../../support/model.js';
 import { REAL_MODELS } from '../../support/models.js';
 import { normals, rankedModel, samplesOf } from '../../support/ranked.js';
@@ -330,9 +331,10 @@ test.each([[{ samples: 0 }], [{ samples: 1.5 }], [{ top: -1 }], [{ estimateSampl
 
 describe('a public model', () => {
   test('has the same order by estimates and measurements: the text classifier, on noise', async () => {
+    const samples = isHeavy ? 40 : 20;
     const ranking = await rankSites(REAL_MODELS.classifier, {
-      data: (inputs) => seededFeeds(inputs, { shapes: { x: [1, 3, 48, 96] }, count: 40 }),
-      samples: 40,
+      data: (inputs) => seededFeeds(inputs, { shapes: { x: [1, 3, 48, isHeavy ? 96 : 48] }, count: samples }),
+      samples,
       estimateSamples: 12,
     });
     expect(ranking.sites).toHaveLength(15);

@@ -4,6 +4,7 @@ import { browserProvider } from '../../../src/providers/browser/provider.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Session } from '../../../src/providers/provider.js';
 import { webgpuMistakes } from '../../../src/providers/webgpu/known-bugs.js';
+import { everyNth } from '../../support/heavy.js';
 import { floats, model, node, value } from '../../support/model.js';
 import { bytesOf, REAL_MODELS } from '../../support/models.js';
 
@@ -65,7 +66,7 @@ const square = (channels: number, filters: number, side: number): Shape => ({
   kernel: [side, side],
 });
 
-test.each<[Shape, wrong: boolean]>([
+const CONVOLUTIONS: readonly [Shape, wrong: boolean][] = [
   [square(3, 16, 3), false],
   [square(5, 16, 3), false],
   [square(6, 16, 3), true],
@@ -89,7 +90,10 @@ test.each<[Shape, wrong: boolean]>([
   [{ ...square(8, 8, 2), pads: [0, 0, 1, 1] }, false],
   [{ channels: 6, filters: 8, kernel: [3] }, true],
   [{ channels: 6, filters: 8, kernel: [1] }, false],
-])('%o: wrong (%s) as foretold', async (shape, wrong) => {
+];
+
+// A software GPU compiles each for half a second.
+test.each(everyNth(3, CONVOLUTIONS))('%o: wrong (%s) as foretold', async (shape, wrong) => {
   const { channels, kernel, size = SIZE } = shape;
   const bytes = convolution(shape);
   const session = await webgpu.open(bytes);
@@ -137,7 +141,7 @@ function chain({ ops, isRead = false }: Chain): Uint8Array {
   });
 }
 
-test.each<[Chain, wrong: boolean]>([
+const CHAINS: readonly [Chain, wrong: boolean][] = [
   [{ ops: ['Relu', 'Tanh'] }, true],
   [{ ops: ['Clip', 'LeakyRelu'] }, true],
   [{ ops: ['Sigmoid', 'HardSigmoid'] }, true],
@@ -151,7 +155,9 @@ test.each<[Chain, wrong: boolean]>([
   [{ ops: ['LeakyRelu', 'Relu'] }, false],
   [{ ops: ['Relu', 'Neg', 'Tanh'] }, false],
   [{ ops: ['Relu', 'Tanh'], isRead: true }, false],
-])('%o after a Conv: wrong (%s) as foretold', async (shape, wrong) => {
+];
+
+test.each(everyNth(3, CHAINS))('%o after a Conv: wrong (%s) as foretold', async (shape, wrong) => {
   const bytes = chain(shape);
   const session = await webgpu.open(bytes);
   expect((session.suspicions ?? []).some((text) => text.includes('leaves it out'))).toBe(wrong);

@@ -9,7 +9,7 @@ import { openWebPage, type WebPage } from '../../support/webgl-page.js';
 // WebGPU in software beside the CPU, on random small graphs: what is wrong has to be foretold. Most of the time goes
 // into compiling kernels, which a page does once for each; `npm run webgpu-graphs` runs thousands.
 
-const COUNT = isHeavy ? 2000 : 5;
+const COUNT = isHeavy ? 2000 : 3;
 /** Seeds are others than those that rules were made from, so that a rule that fits only its examples is seen. */
 const FIRST = isHeavy ? 10_000 : 100;
 
