@@ -19,7 +19,7 @@ import { symmetricModel } from './repair/symmetric-inputs.js';
 export interface Common
   extends Pick<
     RepairOptions & TuneOptions,
-    'original' | 'train' | 'validation' | 'seed' | 'provider' | 'session' | 'signal'
+    'original' | 'train' | 'validation' | 'costs' | 'seed' | 'provider' | 'session' | 'signal'
   > {
   /** Operations that made `original`, for the record. */
   readonly operations: readonly Omit<Operation, 'version'>[];
@@ -99,7 +99,11 @@ async function tuneOrNot(
       ...{ ...common, repaired, steps, layers: layers.filter(include) },
       onProgress: (done, of) => onProgress?.('gradient steps', done, of),
     });
-    if (tuned !== undefined) return tuned;
+    if (tuned !== undefined && (tuned.steps > 0 || steps !== undefined)) return tuned;
+    if (tuned !== undefined) {
+      notes.push('no gradient steps: twelve steps would take longer than a minute');
+      return null;
+    }
     notes.push(
       'no gradient steps: no gradient reaches a weight, the opset is below 9, or the weights are not float32',
     );

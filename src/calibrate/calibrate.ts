@@ -26,6 +26,9 @@ import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
 import { checkBudget, type SharpnessReport } from './select/search-sharpness.js';
 import { samplesOfRun } from './select/trial.js';
 import { MAX_DEFAULT_SAMPLES, splitSamples } from './split-samples.js';
+import { affordableSamples, PART_SECONDS } from './work/budget.js';
+import { fitRuns } from './work/fit-runs.js';
+import { measureRunCosts } from './work/run-costs.js';
 
 export const CALIBRATION_SCHEMA = 'onnx-mish/calibration@1';
 
@@ -105,15 +108,20 @@ async function repairSwap(
 ): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
   const { seed = 0, samples = MAX_DEFAULT_SAMPLES, steps, onProgress = () => {} } = options;
   if (options.beta === 'auto') refuseAutoBeta(options);
-  const dataset = await dataFor(original, options);
+  const given = await dataFor(original, options);
+  const { dataset, costs } = fitRuns(given, await measureRunCosts(original, given.feeds, options));
   const batch = await samplesOfRun(dataset);
-  const subsets = splitSamples(dataset, { samples, batch, seed });
+  const tests = affordableSamples(PART_SECONDS.test, costs.work);
+  const subsets = splitSamples(dataset, { samples, batch, seed, tests });
   const { train, validation, test } = subsets;
   checkBudget(options.budget, dataset.labels !== undefined);
   const compare = (candidate: Spliced, subset: Subset) =>
-    compareWithOriginal(original, candidate, datasetOf(dataset, subset), options);
+    compareWithOriginal(original, candidate, datasetOf(dataset, subset), {
+      ...options,
+      onRun: (done, of) => onProgress('comparing the outputs', done, of),
+    });
   const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
-    prepareAttempts(original, subsets, { ...options, ...more });
+    prepareAttempts(original, subsets, costs, { ...options, ...more });
   const { prepared, first, leaky } = await chooseLeaky(prepare, compare, validation, options);
   const { swap, measuredIn, plan, base } = prepared;
   const count = (subset: Subset) => Math.round(subset.runs * batch);
@@ -127,7 +135,6 @@ async function repairSwap(
       : undefined;
   const chosen = sharpened?.attempt ?? first ?? (await prepared.tryOut(plan, steps));
   const counts = { fit: count(train), held: count(validation), judged: count(test) };
-  onProgress('comparing the outputs', 0, 1);
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
@@ -143,7 +150,11 @@ async function repairSwap(
       ...{ to: swap.to, form: swap.form },
       beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
       curved: base.report,
-      sites: await withCurvedShares(sites, original, kept, test, options),
+      sites: await withCurvedShares(sites, original, kept, test, {
+        ...options,
+        onProgress: (done, of) =>
+          onProgress('measuring what goes into the sites', Math.min(done, of - 1), of),
+      }),
       skipped,
       samples: { source: dataset.source, seed, ...counts },
       leaky,

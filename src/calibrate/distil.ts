@@ -3,14 +3,13 @@ import { ownProperty } from '../base/own.js';
 import { createRandom } from '../base/random.js';
 import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
-import type { Subset } from '../data/split.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { tensorOutputs } from '../onnx/tensor-outputs.js';
 import { type Weight, weightEdit } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
-import type { Provider, Session, SessionOptions } from '../providers/provider.js';
+import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
 import { dimsOf, elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 import { accumulating } from '../train/accumulate-gradients.js';
@@ -19,26 +18,19 @@ import { findBlock } from '../train/find-block.js';
 import { type GraphOptimizer, graphOptimizer } from '../train/graph-optimizers.js';
 import type { LossTerm } from '../train/losses.js';
 import { type Parameter, readParameter } from '../train/parameters.js';
-import { probeModel } from '../train/probe.js';
 import { createStepper } from '../train/stepper.js';
 import type { TrainingGraph } from '../train/training-graph.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 import { inRounds } from './rounds.js';
 import { checkStepMemory } from './step-memory.js';
+import { elementsOf, probeOf, type StepRuns, samplesForStep, withSmallRuns } from './step-runs.js';
 
-export interface TuneOptions {
+export interface TuneOptions extends StepRuns {
   readonly original: EditableModel;
-  /** The model to tune. */
-  readonly repaired: EditableModel;
   /** The layers whose weights move. */
   readonly layers: readonly LinearLayer[];
-  readonly train: Subset;
-  readonly validation: Subset;
-  readonly provider: Provider;
   /** Number of steps; by default rounds of steps, as long as they lower the validation loss and time allows. */
   readonly steps: number | undefined;
-  readonly seed: number;
-  readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
@@ -54,8 +46,6 @@ export interface Tuned {
 
 /** Number of runs for estimating variances. */
 const VARIANCE_RUNS = 8;
-/** Minimum number of samples for a gradient step. */
-const MIN_BATCH_SAMPLES = 16;
 /** The optimiser; gradients of sums of squares are small, and so is epsilon. */
 const ADAM = { kind: 'adam', betas: [0.9, 0.99], epsilon: 2e-12 } as const;
 /** First opset with all operators of the gradient graphs. */
@@ -70,23 +60,24 @@ const MIN_OPSET = 9;
  *
  * Throws `run-failed`, `aborted`.
  */
-export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
-  const { original, repaired } = options;
+export async function tune(given: TuneOptions): Promise<Tuned | undefined> {
+  const { original, repaired } = given;
   const { document } = repaired;
   const opset = document.graph.opsets.get('') ?? 0;
-  const layers = options.layers.filter(({ weight }) => weight.type === 'f32');
-  const first = await firstFeed(options.train.feeds);
-  if (opset < MIN_OPSET || layers.length === 0 || first === undefined) return undefined;
+  const layers = given.layers.filter(({ weight }) => weight.type === 'f32');
+  const whole = await firstFeed(given.train.feeds);
+  if (opset < MIN_OPSET || layers.length === 0 || whole === undefined) return undefined;
+  const samplesOfStep = samplesForStep(given.costs);
+  const options = { ...given, ...(await withSmallRuns(given, whole, samplesOfStep)) };
+  const first = (await firstFeed(options.train.feeds)) ?? whole;
   const produced = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const modelOutputs = tensorOutputs(document).names.filter((name) => produced.has(name));
   const layerOutputs = layers
     .map(({ y }) => y)
     .filter((name) => produced.has(name) && !modelOutputs.includes(name));
   const names = [...new Set([...modelOutputs, ...layerOutputs])];
-  const probe = await probeModel(document, first, (model) =>
-    withOpen(repaired, model, options, (open) => open.run(first)),
-  );
-  checkStepMemory([...produced].reduce((sum, name) => sum + elementCount(probe.dims(name)), 0));
+  const probe = await probeOf(options, first);
+  checkStepMemory(elementsOf(repaired, probe));
 
   return withOpen(
     original,
@@ -99,7 +90,7 @@ export async function tune(options: TuneOptions): Promise<Tuned | undefined> {
       const index = indexGraphs(document);
       const block = await findBlock(options.provider, options.session);
       const parameters = await readParameters(layers, variances, options);
-      const runs = Math.ceil(MIN_BATCH_SAMPLES / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
+      const runs = Math.ceil(samplesOfStep / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
       const optimizer = accumulating(graphOptimizer(ADAM), runs, 1);
       const scales = new Map(parameters.map(({ weight, scale }) => [weight.name, scale]));
       const step = distillationStep(document, index, probe, terms, { weights, optimizer, block, scales });
@@ -166,7 +157,8 @@ async function distil(
   options: TuneOptions,
 ): Promise<Tuned> {
   const { train: subset, validation, signal, onProgress, repaired } = options;
-  const { teacher, student, judging, terms, step, optimizer, runs, first } = models;
+  const { teacher, student, judging, terms, optimizer, runs, first } = models;
+  const graph = models.step;
   const shapes = JSON.stringify(dimsOf(first));
   const fits = (feeds: Tensors) => JSON.stringify(dimsOf(feeds)) === shapes;
   const withTargets = async (feeds: Tensors): Promise<Tensors> => {
@@ -177,8 +169,8 @@ async function distil(
     );
     return { ...feeds, ...Object.fromEntries(targets) };
   };
-  let initial = initialState(step, parameters);
-  const stepper = createStepper(student, step, { optimizer, initial, signal, anyLoss: true });
+  let initial = initialState(graph, parameters);
+  const stepper = createStepper(student, graph, { optimizer, initial, signal, anyLoss: true });
   const current = new Map(parameters.map(({ weight, values }) => [weight.name, values.slice()]));
   const validationLoss = async () => {
     stepper.copyState(current);
@@ -191,33 +183,39 @@ async function distil(
     for await (const feeds of validation.feeds) {
       if (!fits(feeds)) continue;
       const outputs = await judging.run({ ...(await withTargets(feeds)), ...Object.fromEntries(weights) });
-      sum += Number(outputs[step.loss]?.data[0]);
+      sum += Number(outputs[graph.loss]?.data[0]);
       count++;
     }
     return sum / count;
   };
   let seed = options.seed;
   let batches = endlessFeeds(subset.feeds, fits, createRandom(seed));
+  const restart = () => {
+    stepper.restore(initial, 0);
+    batches = endlessFeeds(subset.feeds, fits, createRandom(seed));
+  };
+  const step = async (rate: number) => {
+    let loss = 0;
+    for (let run = 0; run < runs; run++) {
+      const feeds = await withTargets((await batches.next()).value);
+      loss += (await stepper.step(feeds, NO_TARGETS, rate)).loss;
+    }
+    return loss;
+  };
   const found = await inRounds(options.steps, {
-    ...{ validationLoss, onProgress },
+    ...{ validationLoss, onProgress, restart, step },
+    async stepMs() {
+      restart();
+      const start = performance.now();
+      await step(0);
+      return performance.now() - start;
+    },
     begin(values) {
       initial = initialState(
-        step,
+        graph,
         parameters.map((parameter, place) => ({ ...parameter, values: values[place] ?? parameter.values })),
       );
       seed += 1;
-    },
-    restart() {
-      stepper.restore(initial, 0);
-      batches = endlessFeeds(subset.feeds, fits, createRandom(seed));
-    },
-    async step(rate) {
-      let loss = 0;
-      for (let run = 0; run < runs; run++) {
-        const feeds = await withTargets((await batches.next()).value);
-        loss += (await stepper.step(feeds, NO_TARGETS, rate)).loss;
-      }
-      return loss;
     },
     values() {
       stepper.copyState(current);
@@ -246,7 +244,7 @@ function initialState(step: TrainingGraph, parameters: readonly Parameter[]) {
 function withOpen<T>(
   model: EditableModel,
   edited: Spliced,
-  options: Pick<TuneOptions, 'provider' | 'session'>,
+  options: OnProvider & { readonly session?: SessionOptions | undefined },
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   return model.withEdited(edited, (copy) => withSession(copy, options, use));

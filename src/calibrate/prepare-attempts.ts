@@ -8,6 +8,8 @@ import type { CalibrateOptions } from './options.js';
 import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js';
 import { findCandidates, refuseAutoBeta } from './select/candidates.js';
 import type { SampleSubsets } from './split-samples.js';
+import { affordableSamples, PART_SECONDS } from './work/budget.js';
+import type { RunCosts } from './work/run-costs.js';
 
 /** Start of all attempts: the sites to swap, and the original with their sharpness in its weights. */
 export interface PreparedAttempts {
@@ -25,6 +27,7 @@ const DEFAULT_ROWS = 15_000;
 export async function prepareAttempts(
   original: LoadedModel,
   { train, validation }: Pick<SampleSubsets, 'train' | 'validation'>,
+  costs: RunCosts,
   options: CalibrateOptions & OnProvider,
 ): Promise<PreparedAttempts> {
   const { seed = 0, rows = DEFAULT_ROWS, provider, session, signal, onProgress } = options;
@@ -33,9 +36,10 @@ export async function prepareAttempts(
   const plan = { ...planOf(swap), form: measuredIn };
   const base = await sharpenedOriginal(original, plan, train, {
     ...options,
+    samples: affordableSamples(PART_SECONDS.inputs, costs.work),
     onProgress: (done, of) => onProgress?.('measuring what goes into the sites', Math.min(done, of - 1), of),
   });
-  const run = { seed, provider, session, signal, train, validation };
+  const run = { costs, seed, provider, session, signal, train, validation };
   const common = { ...run, original: base.original, operations: base.operations };
   return {
     ...{ swap, measuredIn, plan, base },

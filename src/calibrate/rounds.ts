@@ -5,6 +5,7 @@ import {
   type Trained,
   type TrainOptions,
   train,
+  VALIDATIONS,
 } from '../train/loop.js';
 
 /** Steps of a round. */
@@ -12,13 +13,19 @@ const ROUND_STEPS = 200;
 /** More rounds gain little. */
 const MAX_ROUNDS = 8;
 /** No round begins after this time. */
-const MAX_ROUNDS_MS = 45_000;
+const MAX_BEGIN_MS = 45_000;
+/** All rounds end at about this time; a round has fewer steps where each takes long. */
+const MAX_ROUNDS_MS = 60_000;
+/** A round of fewer steps is not worth its time. */
+const MIN_ROUND_STEPS = 12;
 /** Share by which a round has to lower the validation loss for another one. */
 const MIN_GAIN_SHARE = 0.02;
 
 export interface RoundsOptions extends Omit<TrainOptions, 'steps' | 'rate'> {
   /** Makes these values the initial values, for another round. */
   begin(values: readonly Float32Array[]): void;
+  /** Measures the time of a step in milliseconds; default 0. */
+  readonly stepMs?: (() => Promise<number>) | undefined;
 }
 
 /** Result of all rounds together. */
@@ -28,22 +35,30 @@ export interface RoundsResult extends Trained {
 
 /**
  * Trains for a number of steps; without a number, in rounds of 200 steps. Another round begins where the last one found its
- * lowest validation loss, if it gained at least 2 %. While no round gains anything, the rate is lowered.
+ * lowest validation loss, if it gained at least 2 %. While no round gains anything, the rate is lowered. Where steps take long,
+ * rounds are shorter, or there is none.
  */
 export async function inRounds(steps: number | undefined, options: RoundsOptions): Promise<RoundsResult> {
   if (steps !== undefined) return { ...(await train({ ...options, steps })), steps };
   const start = performance.now();
+  const loss = await options.validationLoss();
+  const lossMs = performance.now() - start;
+  const stepMs = Math.max(1e-3, (await options.stepMs?.()) ?? 0);
   let rate = LEARNING_RATE;
-  let found: RoundsResult | undefined;
-  for (let round = 0; round < MAX_ROUNDS && performance.now() - start < MAX_ROUNDS_MS; round++) {
-    const { before, after, values } = await train({ ...options, rate, steps: ROUND_STEPS });
-    const best = values === undefined ? found?.values : values;
-    found = { before: found?.before ?? before, after, values: best, steps: ROUND_STEPS * (round + 1) };
+  let found: RoundsResult = { before: loss, after: loss, values: undefined, steps: 0 };
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const elapsed = performance.now() - start;
+    const fitting = Math.floor((MAX_ROUNDS_MS - elapsed - VALIDATIONS * lossMs) / stepMs);
+    const some = Math.min(ROUND_STEPS, fitting);
+    if (elapsed > MAX_BEGIN_MS || some < MIN_ROUND_STEPS) break;
+    const { before, after, values } = await train({ ...options, rate, steps: some });
+    const best = values === undefined ? found.values : values;
+    found = { before: found.before, after, values: best, steps: found.steps + some };
     if (best === undefined) {
       rate /= RATE_DIVISOR;
       if (rate < MIN_LEARNING_RATE) break;
     } else if (values === undefined || !(1 - after / before >= MIN_GAIN_SHARE)) break;
     else options.begin(values);
   }
-  return found ?? { before: Number.NaN, after: Number.NaN, values: undefined, steps: 0 };
+  return found;
 }

@@ -21,17 +21,29 @@ const FEW_SHARES = [0.75, 0.125, 0.125] as const;
 const WANTED_TEST_SAMPLES = 1000;
 /** More samples to test or choose by cost time and say little. */
 const MAX_TEST_SAMPLES = 2000;
+const MIN_TEST_SAMPLES = 64;
 const MAX_VALIDATION_SAMPLES = 1000;
+
+export interface SplitOptions {
+  /** Maximum number of samples in all subsets. */
+  readonly samples: number;
+  /** Number of samples in a run. */
+  readonly batch: number;
+  readonly seed: number;
+  /** Maximum number of test samples, at least 64; default 2,000. */
+  readonly tests?: number | undefined;
+}
 
 /** Splits at most `samples` samples, in runs of `batch`. Throws `bad-data` for fewer than three runs. */
 export function splitSamples(
   { feeds }: Dataset<Feeds>,
-  { samples, batch, seed }: { readonly samples: number; readonly batch: number; readonly seed: number },
+  { samples, batch, seed, tests = MAX_TEST_SAMPLES }: SplitOptions,
 ): SampleSubsets {
+  const most = Math.max(MIN_TEST_SAMPLES, Math.min(tests, MAX_TEST_SAMPLES));
   const limit = Math.floor(samples / batch);
   const runs = Math.min(feeds.length, limit);
   const isFew = runs * batch <= MAX_FEW_SAMPLES;
-  const shares = isFew ? FEW_SHARES : sharesOf(runs, batch);
+  const shares = isFew && runs * batch * FEW_SHARES[2] <= most ? FEW_SHARES : sharesOf(runs, batch, most);
   const [train, validation, test] = splitFeeds(feeds, shares, { seed, limit });
   if (
     train !== undefined &&
@@ -47,10 +59,10 @@ export function splitSamples(
   });
 }
 
-function sharesOf(runs: number, batch: number): [number, number, number] {
+function sharesOf(runs: number, batch: number, most: number): [number, number, number] {
   const all = runs * batch;
-  const test = Math.min(MAX_TEST_SAMPLES, Math.max(all / 8, Math.min(WANTED_TEST_SAMPLES, all / 4)));
-  const validation = Math.min(MAX_VALIDATION_SAMPLES, all / 8);
+  const test = Math.min(most, Math.max(all / 8, Math.min(WANTED_TEST_SAMPLES, all / 4)));
+  const validation = Math.min(MAX_VALIDATION_SAMPLES, most, all / 8);
   // Half a run more, since shares are rounded down to runs.
   const share = (samples: number) => (Math.ceil(samples / batch) + 0.5) / runs;
   return [1 - share(test) - share(validation), share(validation), share(test)];

@@ -5,6 +5,8 @@ const STEP_COPIES = 3;
 const FLOAT_BYTES = 4;
 /** Maximum memory of a gradient step; more would exceed 2 GiB with the rest. */
 const MAX_STEP_BYTES = 1.5 * 2 ** 30;
+/** Maximum number of elements of all tensors in a step. */
+export const MAX_STEP_ELEMENTS = MAX_STEP_BYTES / (STEP_COPIES * FLOAT_BYTES);
 
 /** Throws `run-failed` if a gradient step over tensors with this number of elements needs too much memory. */
 export function checkStepMemory(elements: number): void {

@@ -1,5 +1,6 @@
 // Finds out whether a model with a fixed batch dimension can take batches of any size.
 
+import { sliceRun } from '../data/split-runs.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { freeBatch } from '../onnx/model-passes/free-batch.js';
 import { decodeModel } from '../onnx/model-passes/model-proto.js';
@@ -41,11 +42,11 @@ export async function withFreeBatch(
   const proto = await decodeModel(model.document);
   freeBatch(proto, new Set(Object.keys(feeds)), batch);
   const freed = await rebuilt(model, proto);
-  const whole = slice(feeds, 0, parts * batch);
+  const whole = sliceRun(feeds, 0, parts * batch);
   const found = await runs(freed, [whole], options).catch(() => undefined);
   const expected = await runs(
     model,
-    Array.from({ length: parts }, (_, part) => slice(whole, part * batch, (part + 1) * batch)),
+    Array.from({ length: parts }, (_, part) => sliceRun(whole, part * batch, (part + 1) * batch)),
     options,
   );
   const isSame = found?.every((outputs) =>
@@ -57,25 +58,6 @@ export async function withFreeBatch(
     ),
   );
   return isSame ? freed : undefined;
-}
-
-/** Returns samples [from, to) of each tensor. */
-function slice(feeds: Tensors, from: number, to: number): Tensors {
-  return Object.fromEntries(
-    Object.entries(feeds).map(
-      ([
-        name,
-        {
-          elemType,
-          dims: [samples = 1, ...rest],
-          data,
-        },
-      ]) => {
-        const size = data.length / Math.max(1, samples);
-        return [name, { elemType, dims: [to - from, ...rest], data: data.slice(from * size, to * size) }];
-      },
-    ),
-  );
 }
 
 function runs(model: EditableModel, all: readonly Tensors[], options: RunOptions): Promise<Tensors[]> {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
 import { type TuneOptions, tune } from '../../src/calibrate/distil.js';
+import { measureRunCosts } from '../../src/calibrate/work/run-costs.js';
 import { linearLayers } from '../../src/calibrate/repair/linear-layers.js';
 import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { scan } from '../../src/onnx/scan.js';
@@ -43,13 +44,17 @@ async function options(bytes: Uint8Array, more: Partial<TuneOptions> = {}): Prom
   const original = net(0);
   const document = await scan(bytes);
   const { layers } = linearLayers(document, indexGraphs(document), new Set(['x']));
+  const provider = nodeProvider('cpu');
+  const teacher = editableModel(await scan(original));
+  const { train = part(20) } = more;
   return {
-    original: editableModel(await scan(original)),
+    original: teacher,
+    costs: await measureRunCosts(teacher, train.feeds, { provider }),
     repaired: editableModel(document),
     layers,
-    train: part(20),
+    train,
     validation: part(4),
-    provider: nodeProvider('cpu'),
+    provider,
     steps: 150,
     seed: 1,
     ...more,

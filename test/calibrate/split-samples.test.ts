@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { lazyArray } from '../../src/base/lazy-array.js';
-import { samplesFor } from '../../src/calibrate/repair/layer-samples.js';
 import { splitSamples } from '../../src/calibrate/split-samples.js';
 import { splitFeeds } from '../../src/data/split.js';
 
@@ -43,22 +42,4 @@ test('the subsets are disjoint and have the samples that they need', () => {
     }),
     { seed: 1, numRuns: 60 },
   );
-});
-
-test('a dense layer takes as many samples as its inputs need, a convolution fewer', async () => {
-  const { train, validation } = splitSamples(
-    { source: 'npz', feeds: runsOf(10_000, 1) },
-    { samples: 10_000, batch: 1, seed: 1 },
-  );
-  const count = async (depth: number, rowsOfRun: number) => {
-    const options = { train, validation, rows: 15_000, seed: 3 };
-    const dims = [rowsOfRun, 4];
-    const target = async () => ({ elemType: 'f32' as const, dims, data: new Float32Array(4 * rowsOfRun) });
-    const some = await samplesFor(options, { groups: 1, depth, outputs: 4 }, target);
-    return [some.train.runs, some.validation.runs];
-  };
-  expect(await count(100, 1)).toEqual([2000, 334]);
-  expect(await count(1000, 1)).toEqual([train.runs, validation.runs]);
-  expect(await count(1000, 100)).toEqual([384, 64]);
-  expect(await count(10, 1)).toEqual([384, 64]);
 });

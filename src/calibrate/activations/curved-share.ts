@@ -20,7 +20,8 @@ export async function withCurvedShares(
   original: EditableModel,
   edited: Spliced,
   { feeds, runs }: Subset,
-  { provider, session, signal }: OnProvider & Pick<MeasureTensorsOptions, 'session' | 'signal'>,
+  { provider, session, signal, onProgress }: OnProvider &
+    Pick<MeasureTensorsOptions, 'session' | 'signal' | 'onProgress'>,
 ): Promise<SiteWithCurvedShare[]> {
   const model = await original.edited(edited);
   const { document } = model;
@@ -31,7 +32,9 @@ export async function withCurvedShares(
       ...{ input: x, fed: false, output: node.outputs[0] ?? '' },
       meter: () => curvedShareMeter(beta),
     }));
-  const measured = await measureTensors(places, { feeds, runs }, model, { provider, session, signal });
+  const measured = await measureTensors(places, { feeds, runs }, model, {
+    ...{ provider, session, signal, onProgress },
+  });
   const shares = new Map<string, number | null>();
   for (const [{ output }, result] of measured)
     if (result.why === undefined) shares.set(output, result.meter.share());

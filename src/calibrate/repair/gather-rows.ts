@@ -11,7 +11,6 @@ import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js'
 import { withSession } from '../../providers/with-session.js';
 import { type Multiplier, type RowMoments, rowMomentsMeter, type Shift } from './gram-matrix.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
-import { samplesFor } from './layer-samples.js';
 import type { LinearLayer } from './linear-layers.js';
 
 /** Moments of the rows [inputs, outputs] of a group of channels. */
@@ -35,6 +34,8 @@ export interface GatherOptions {
   readonly multiplier: Multiplier;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Receives the share of finished runs before each run. */
+  readonly onRun?: ((share: number) => void) | undefined;
 }
 
 /** A function that computes a tensor of a model from feeds. */
@@ -75,7 +76,7 @@ export async function gather(
   edits: readonly Edit[],
   options: GatherOptions,
 ): Promise<Gathered[]> {
-  const { multiplier, signal, seed } = options;
+  const { multiplier, signal, seed, onRun } = options;
   const geometry = geometryOf(layer);
   const { groups, depth, outputs } = geometry;
   const width = depth + outputs;
@@ -90,11 +91,13 @@ export async function gather(
 
   await withTensor(options.original, [], layer.y, options, (target) =>
     withTensor(options.swapped, edits, layer.x, options, async (input) => {
-      const { train, validation } = await samplesFor(options, geometry, target);
-      const each = Math.max(1, Math.ceil(options.rows / train.runs));
+      const each = Math.max(1, Math.ceil(options.rows / options.train.runs));
+      const runs = options.train.runs + options.validation.runs;
+      let done = 0;
       for (const part of ['train', 'validation'] as const) {
-        for await (const feeds of { train, validation }[part].feeds) {
+        for await (const feeds of options[part].feeds) {
           stopIfAborted(signal);
+          onRun?.(done++ / runs);
           const source = rowsOf(layer, numbers(await input(feeds)), numbers(await target(feeds)));
           const chosen = choose(source.positions, each, random);
           for (const [group, meter] of meters.entries()) {

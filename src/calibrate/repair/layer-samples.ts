@@ -1,14 +1,20 @@
-import { firstFeed } from '../../data/dataset.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
-import { elementCount, type Tensor, type Tensors } from '../../providers/tensor.js';
+import { affordableWork, PART_SECONDS } from '../work/budget.js';
+import type { RunCosts } from '../work/run-costs.js';
 import type { Geometry } from './layer-rows.js';
 
 /** Number of training samples that every layer gets: the images of neighbouring positions are alike, so that few say little. */
 const MIN_TRAINING_SAMPLES = 384;
+/** Number of training samples of a layer whose samples take much work and have many rows. */
+const MIN_SAMPLES_OF_MANY_ROWS = 16;
 /** Wanted rows for each input of a layer. */
 const MIN_ROWS_PER_INPUT = 20;
 /** Number of training samples for each validation sample. */
 const TRAINING_RATIO = 6;
+/** Minimum number of validation samples. */
+const MIN_VALIDATION_SAMPLES = 8;
+/** Halvings that find the share of the wanted samples. */
+const HALVINGS = 20;
 
 /** Samples that a layer's rows come from. */
 export interface LayerSamples {
@@ -16,25 +22,62 @@ export interface LayerSamples {
   readonly validation: Subset;
 }
 
+/** A layer's sizes that decide how many samples it gets. */
+export interface LayerLoad {
+  readonly geometry: Geometry;
+  /** Number of rows of a sample. */
+  readonly rowsOfSample: number;
+  /** Work for each sample. */
+  readonly work: number;
+}
+
+/** Returns the load of a layer with this output. */
+export function loadOf(geometry: Geometry, output: string, costs: RunCosts): LayerLoad {
+  const elements = costs.elementsOf(output) || Number.POSITIVE_INFINITY;
+  const rowsOfSample = Math.max(1, elements / (geometry.groups * geometry.outputs));
+  // The original gives the outputs, the swapped model the inputs.
+  return { geometry, rowsOfSample, work: 2 * costs.workTo(output) };
+}
+
 /**
- * Chooses the samples for a layer. `target` computes its output, whose size tells the rows of a run. A dense layer has one row for each sample, and
- * needs many samples; a convolution has many rows. All samples if they are few.
+ * Plans the number of training samples of each layer. A dense layer has one row for each sample, and needs many samples; a
+ * convolution has many rows. If all together take too much work, layers whose samples have many rows get fewer.
  */
-export async function samplesFor(
-  { train, validation, rows, seed }: LayerSamples & { readonly rows: number; readonly seed: number },
-  { groups, depth, outputs }: Geometry,
-  target: (feeds: Tensors) => Promise<Tensor>,
-): Promise<LayerSamples> {
-  const first = await firstFeed(train.feeds);
-  if (first === undefined) return { train, validation };
-  const batch = Math.max(1, Object.values(first)[0]?.dims[0] ?? 1);
-  const rowsOfRun = elementCount((await target(first)).dims) / (groups * outputs);
-  const wanted = Math.min(rows, MIN_ROWS_PER_INPUT * depth) / Math.max(1, rowsOfRun);
-  const runs = Math.ceil(Math.max(wanted, MIN_TRAINING_SAMPLES / batch));
-  return {
-    train: some(train, runs, seed),
-    validation: some(validation, Math.ceil(runs / TRAINING_RATIO), seed),
-  };
+export function planSamples(loads: readonly LayerLoad[], rows: number): number[] {
+  const most = affordableWork(PART_SECONDS.rows);
+  const needed = loads.map(
+    ({ geometry, rowsOfSample }) => Math.min(rows, MIN_ROWS_PER_INPUT * geometry.depth) / rowsOfSample,
+  );
+  const wanted = needed.map((samples) => Math.max(samples, MIN_TRAINING_SAMPLES));
+  const least = needed.map((samples) => Math.max(samples, MIN_SAMPLES_OF_MANY_ROWS));
+  const total = (samples: readonly number[]) =>
+    loads.reduce((sum, { work }, at) => sum + work * (samples[at] ?? 0) * (1 + 1 / TRAINING_RATIO), 0);
+  const between = (share: number) =>
+    least.map((samples, at) => samples + share * ((wanted[at] ?? samples) - samples));
+  if (total(wanted) <= most) return wanted;
+  const lowest = total(least);
+  if (lowest >= most) {
+    const share = most / lowest;
+    return least.map((samples) => Math.max(share * samples, Math.min(samples, MIN_SAMPLES_OF_MANY_ROWS / 2)));
+  }
+  let [low, high] = [0, 1];
+  for (let count = 0; count < HALVINGS; count++) {
+    const middle = (low + high) / 2;
+    if (total(between(middle)) <= most) low = middle;
+    else high = middle;
+  }
+  return between(low);
+}
+
+/** Draws a number of training samples, and validation samples in proportion; all if they are few. */
+export function drawSamples(
+  { train, validation, seed }: LayerSamples & { readonly seed: number },
+  samples: number,
+  batch: number,
+): LayerSamples {
+  const runs = Math.ceil(samples / batch);
+  const held = Math.max(runs / TRAINING_RATIO, MIN_VALIDATION_SAMPLES / batch);
+  return { train: some(train, runs, seed), validation: some(validation, Math.ceil(held), seed) };
 }
 
 function some(subset: Subset, runs: number, seed: number): Subset {

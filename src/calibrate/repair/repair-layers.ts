@@ -4,10 +4,12 @@ import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
+import type { RunCosts } from '../work/run-costs.js';
 import type { SkippedLayer } from './body-layers.js';
 import { type Gathered, type GatherOptions, gather } from './gather-rows.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
+import { drawSamples, loadOf, planSamples } from './layer-samples.js';
 import { layerEdits, linearMaps, rounded } from './layer-weights.js';
 import {
   candidates,
@@ -20,7 +22,9 @@ import {
 } from './least-squares.js';
 import { type LinearLayer, linearLayers } from './linear-layers.js';
 
-export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
+export interface RepairOptions extends Omit<GatherOptions, 'multiplier' | 'onRun'> {
+  /** Work and sizes of a run of the original. */
+  readonly costs: RunCosts;
   /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
   readonly sites: ReadonlySet<string>;
   /** Returns whether to repair a layer; default all. */
@@ -31,6 +35,7 @@ export interface RepairOptions extends Omit<GatherOptions, 'multiplier'> {
   readonly methods?: readonly Method[] | undefined;
   /** Returns the model that supplies a layer's inputs; default: the network as repaired so far. */
   readonly inputs?: ((layer: LinearLayer) => Promise<EditableModel>) | undefined;
+  /** Receives the number of finished layers, with the share of the current layer, their total, and the current layer. */
   readonly onProgress?: ((done: number, of: number, label: string) => void) | undefined;
 }
 
@@ -87,11 +92,20 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
   const multiplier = await openMultiplier(provider);
   try {
     const chosen = layers.filter(include);
+    const loads = chosen.map((layer) => loadOf(geometryOf(layer), layer.y, options.costs));
+    const samples = planSamples(loads, options.rows);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
-      options.onProgress?.(index, chosen.length, layer.label);
+      const onRun = (share: number) => options.onProgress?.(index + share, chosen.length, layer.label);
+      onRun(0);
       const seed = options.seed * 1009 + index; // different positions for each layer
-      const result = await repairLayer(layer, edits, { ...options, seed, multiplier }, fresh);
+      const drawn = drawSamples({ ...options, seed }, samples[index] ?? 0, options.costs.batch);
+      const result = await repairLayer(
+        layer,
+        edits,
+        { ...options, ...drawn, seed, multiplier, onRun },
+        fresh,
+      );
       edits.push(...result.edits);
       repaired.push(result.report);
     }

@@ -13,7 +13,8 @@ import { type Rescaled, rescale, type WantedSharpness } from './rescale.js';
 /** Kinds of activations with f(sx) = s f(x) for every positive s. */
 const HOMOGENEOUS_KINDS: ReadonlySet<string> = new Set(['relu', 'leakyrelu', 'prelu']);
 /** Number of samples whose inputs decide a sharpness. */
-const MEASURED_SAMPLES = 512;
+const MAX_MEASURED_SAMPLES = 512;
+const MIN_MEASURED_SAMPLES = 16;
 
 export interface ChooseOptions
   extends SiteOptions,
@@ -22,6 +23,8 @@ export interface ChooseOptions
   /** Share of inputs with |βx| < 4 that every site keeps. */
   readonly share: number;
   readonly seed: number;
+  /** Maximum number of samples whose inputs decide, 16 to 512; default 512. */
+  readonly samples?: number | undefined;
 }
 
 /**
@@ -50,7 +53,10 @@ export async function sharpenByInputs(
     const place = { site, input: inputOf(site), fed: !isMade, meter: inputMeter };
     return site.scope === document.graph && tends ? [place] : [];
   });
-  const [measured] = splitFeeds(train.feeds, [1], { seed: options.seed, limit: await runsFor(train.feeds) });
+  const [measured] = splitFeeds(train.feeds, [1], {
+    seed: options.seed,
+    limit: await runsFor(train.feeds, options),
+  });
   const results = await measureTensors(places, measured ?? train, original, options);
   const chosen = new Map<Site, number>();
   for (const [{ site }, result] of results)
@@ -63,9 +69,10 @@ export async function sharpenByInputs(
   );
 }
 
-async function runsFor(feeds: Feeds): Promise<number> {
+async function runsFor(feeds: Feeds, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): Promise<number> {
   const [first] = Object.values((await firstFeed(feeds)) ?? {});
-  return Math.max(1, Math.ceil(MEASURED_SAMPLES / Math.max(1, first?.dims[0] ?? 1)));
+  const wanted = Math.max(MIN_MEASURED_SAMPLES, Math.min(samples, MAX_MEASURED_SAMPLES));
+  return Math.max(1, Math.ceil(wanted / Math.max(1, first?.dims[0] ?? 1)));
 }
 
 function inputMeter() {

@@ -30,6 +30,8 @@ export async function dataFor(
 export interface CompareOptions extends OnProvider, Pick<TrialOptions, 'session' | 'signal'> {
   /** Names of the outputs that count; default all. */
   readonly outputs?: readonly string[] | undefined;
+  /** Receives the number of finished runs and of all runs, before each run. */
+  readonly onRun?: ((done: number, of: number) => void) | undefined;
 }
 
 /** Compares an edited model with its original on a data set. Throws `bad-usage` for an output that the model lacks. */
@@ -42,13 +44,13 @@ export async function compareWithOriginal(
   return model.withEdited(edited, (copy) =>
     withSession(model.file, options, (original) =>
       withSession(copy, options, async (swapped) => {
-        const counted = countedOutputs(original, options.outputs);
+        const wanted = countedOutputs(original, options.outputs);
         const only = (session: Session): Session => ({
           ...session,
-          outputs: session.outputs.filter(({ name }) => counted.has(name)),
+          outputs: session.outputs.filter(({ name }) => wanted.has(name)),
         });
         const models = { original: only(original), swapped: only(swapped) };
-        const { drift, accuracy } = await compare(models, undefined, data, options.signal);
+        const { drift, accuracy } = await compare(models, undefined, counted(data, options.onRun), options.signal);
         const perSample = await outputsPerSample(original, data.feeds);
         return {
           drift: drift.map((one) => (perSample.has(one.output) ? one : { ...one, top1: null, top5: null })),
@@ -59,6 +61,24 @@ export async function compareWithOriginal(
       }),
     ),
   );
+}
+
+/** Returns a data set that reports each run before it is read. */
+function counted(data: Dataset<Feeds>, onRun: CompareOptions['onRun']): Dataset<Feeds> {
+  if (onRun === undefined) return data;
+  const { feeds } = data;
+  const { length } = feeds;
+  const reporting = {
+    length,
+    async *[Symbol.asyncIterator]() {
+      let done = 0;
+      for await (const run of feeds) {
+        onRun(done++, length);
+        yield run;
+      }
+    },
+  };
+  return { ...data, feeds: reporting };
 }
 
 function countedOutputs({ outputs }: Session, wanted: readonly string[] | undefined): ReadonlySet<string> {

@@ -110,7 +110,8 @@ export async function run(input: string, flags: Flags): Promise<void> {
     session,
     onProgress: (step: string, done: number, of: number) => {
       if (done === 0) left = clockFor(); // each step has a different speed
-      bar.update(of > 1 ? `${clean(step)}: ${done + 1} of ${of}${left(done / of)}` : clean(step));
+      const at = Math.floor(done) + 1;
+      bar.update(of > 1 ? `${clean(step)}: ${at} of ${of}${left(done / of)}` : clean(step));
     },
   };
   const work = async (model: LoadedModel) => {

@@ -1,0 +1,26 @@
+import type { Dataset, Feeds } from '../../data/dataset.js';
+import { splitRuns } from '../../data/split-runs.js';
+import type { RunCosts } from './run-costs.js';
+
+/** Maximum number of elements of the largest tensor in a run. Mish holds several such tensors at a time. */
+const MAX_TENSOR_ELEMENTS = 2 ** 23;
+
+/** Splits the runs of a data set whose tensors would take too much memory, where the model accepts fewer samples. */
+export function fitRuns(
+  dataset: Dataset<Feeds>,
+  costs: RunCosts,
+): { readonly dataset: Dataset<Feeds>; readonly costs: RunCosts } {
+  if (dataset.samples !== undefined) return { dataset, costs };
+  const parts = partsFor(costs, costs.largest, MAX_TENSOR_ELEMENTS);
+  if (parts === 1) return { dataset, costs };
+  const feeds = splitRuns(dataset.feeds, parts);
+  return { dataset: { ...dataset, feeds }, costs: { ...costs, batch: costs.batch / parts } };
+}
+
+/** Returns into how many equal parts to split runs, so that `size` elements for each sample stay within a limit. */
+export function partsFor({ batch, splits }: RunCosts, size: number, limit: number): number {
+  if (!splits) return 1;
+  for (let parts = 1; parts < batch; parts++)
+    if (batch % parts === 0 && (batch / parts) * size <= limit) return parts;
+  return batch;
+}
