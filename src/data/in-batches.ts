@@ -2,9 +2,10 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { Session, ValueInfo } from '../providers/provider.js';
-import { type Tensors, toNumbers } from '../providers/tensor.js';
+import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { type Dataset, type Feeds, firstFeed } from './dataset.js';
 import type { ShapeOptions } from './shapes.js';
+import { sliceRun } from './split-runs.js';
 
 /** Makes feeds for a model's inputs and outputs; `dims` has sizes of symbols that nobody gave. */
 export type DataMaker = (
@@ -13,8 +14,10 @@ export type DataMaker = (
   dims?: ShapeOptions['dims'],
 ) => Dataset<Feeds>;
 
-/** Number of samples in a run, if the model accepts any number. */
-const BATCH = 16;
+/** Largest number of samples in a run, if the model accepts any number. */
+const MAX_BATCH = 16;
+/** Maximum number of elements in the inputs of a run: tensors inside the model are often 64 times as large. */
+const MAX_INPUT_ELEMENTS = 2 ** 17;
 /** Allowed difference of elements, as a share of the largest: the order of sums differs. */
 const ROUNDING = 1e-2;
 
@@ -31,9 +34,19 @@ export async function inBatches(
   const symbol = batchSymbol([...inputs, ...outputs]);
   if (symbol === undefined || isGiven(symbol)) return read;
   const single: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });
-  if (single(inputs, outputs).feeds.length < 4 * BATCH) return single;
-  const many: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: BATCH });
-  return (await givesTheSame(session, many(inputs, outputs).feeds)) ? many : single;
+  const { feeds } = single(inputs, outputs);
+  if (feeds.length < 4 * MAX_BATCH) return single;
+  const batch = batchFor((await firstFeed(feeds)) ?? {});
+  const many: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: batch });
+  return batch > 1 && (await givesTheSame(session, many(inputs, outputs).feeds, batch)) ? many : single;
+}
+
+/** Returns the largest batch, a power of 2, whose inputs are not too large. */
+function batchFor(sample: Tensors): number {
+  const elements = Object.values(sample).reduce((sum, { data }) => sum + data.length, 0);
+  let batch = MAX_BATCH;
+  while (batch > 1 && batch * elements > MAX_INPUT_ELEMENTS) batch /= 2;
+  return batch;
 }
 
 /** Returns the symbol that is the first dimension of all inputs and outputs, if any. */
@@ -44,16 +57,16 @@ function batchSymbol(values: readonly ValueInfo[]): string | undefined {
 }
 
 /** Returns whether the first run of several samples gives the same as runs of single samples. */
-async function givesTheSame(session: Session, feeds: Feeds): Promise<boolean> {
+async function givesTheSame(session: Session, feeds: Feeds, samples: number): Promise<boolean> {
   const batch = await firstFeed(feeds);
-  if (batch === undefined || Object.values(batch).some(({ dims }) => dims[0] !== BATCH)) return false;
+  if (batch === undefined || Object.values(batch).some(({ dims }) => dims[0] !== samples)) return false;
   try {
     const whole = await session.run(batch);
-    for (let index = 0; index < BATCH; index++) {
-      const alone = await session.run(sliceOf(batch, index));
+    for (let index = 0; index < samples; index++) {
+      const alone = await session.run(sliceRun(batch, index, index + 1));
       if (
         !Object.keys(alone).every((name) =>
-          isSlice(ownProperty(whole, name), ownProperty(alone, name), index),
+          isSlice(ownProperty(whole, name), ownProperty(alone, name), index, samples),
         )
       )
         return false;
@@ -65,19 +78,9 @@ async function givesTheSame(session: Session, feeds: Feeds): Promise<boolean> {
   }
 }
 
-function sliceOf(batch: Tensors, index: number): Tensors {
-  return Object.fromEntries(
-    Object.entries(batch).map(([name, tensor]) => {
-      const each = tensor.data.length / BATCH;
-      const data = tensor.data.slice(index * each, (index + 1) * each) as typeof tensor.data;
-      return [name, { ...tensor, dims: [1, ...tensor.dims.slice(1)], data }];
-    }),
-  );
-}
-
-function isSlice(whole: Tensors[string] | undefined, alone: Tensors[string] | undefined, index: number) {
+function isSlice(whole: Tensor | undefined, alone: Tensor | undefined, index: number, samples: number) {
   if (whole === undefined || alone === undefined) return false;
-  if (alone.dims[0] !== 1 || whole.data.length !== alone.data.length * BATCH) return false;
+  if (alone.dims[0] !== 1 || whole.data.length !== alone.data.length * samples) return false;
   const [all, own] = [toNumbers(whole), toNumbers(alone)];
   if (all === undefined || own === undefined) return false;
   let scale = 0;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
 import { type TuneOptions, tune } from '../../src/calibrate/distil.js';
-import { measureRunCosts } from '../../src/calibrate/work/run-costs.js';
 import { linearLayers } from '../../src/calibrate/repair/linear-layers.js';
+import { measureRunCosts } from '../../src/calibrate/work/run-costs.js';
 import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { scan } from '../../src/onnx/scan.js';
 import { editableModel } from '../../src/providers/loaded-model.js';

@@ -20,8 +20,12 @@ export async function withCurvedShares(
   original: EditableModel,
   edited: Spliced,
   { feeds, runs }: Subset,
-  { provider, session, signal, onProgress }: OnProvider &
-    Pick<MeasureTensorsOptions, 'session' | 'signal' | 'onProgress'>,
+  {
+    provider,
+    session,
+    signal,
+    onProgress,
+  }: OnProvider & Pick<MeasureTensorsOptions, 'session' | 'signal' | 'onProgress'>,
 ): Promise<SiteWithCurvedShare[]> {
   const model = await original.edited(edited);
   const { document } = model;

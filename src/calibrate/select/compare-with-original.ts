@@ -50,7 +50,12 @@ export async function compareWithOriginal(
           outputs: session.outputs.filter(({ name }) => wanted.has(name)),
         });
         const models = { original: only(original), swapped: only(swapped) };
-        const { drift, accuracy } = await compare(models, undefined, counted(data, options.onRun), options.signal);
+        const { drift, accuracy } = await compare(
+          models,
+          undefined,
+          counted(data, options.onRun),
+          options.signal,
+        );
         const perSample = await outputsPerSample(original, data.feeds);
         return {
           drift: drift.map((one) => (perSample.has(one.output) ? one : { ...one, top1: null, top5: null })),

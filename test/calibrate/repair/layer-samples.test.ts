@@ -8,10 +8,7 @@ import { affordableWork, PART_SECONDS } from '../../../src/calibrate/work/budget
 const feeds = lazyArray(10_000, () => ({
   x: { elemType: 'f32' as const, dims: [1, 2], data: new Float32Array(2) },
 }));
-const { train, validation } = splitSamples(
-  { source: 'npz', feeds },
-  { samples: 10_000, batch: 1, seed: 1 },
-);
+const { train, validation } = splitSamples({ source: 'npz', feeds }, { samples: 10_000, batch: 1, seed: 1 });
 const load = (depth: number, rowsOfSample: number, work = 0) => ({
   ...{ geometry: { groups: 1, depth, outputs: 4 }, rowsOfSample, work },
 });
@@ -30,7 +27,11 @@ test('a dense layer takes as many samples as its inputs need, a convolution fewe
 
 const loads = fc.array(
   fc
-    .tuple(fc.integer({ min: 1, max: 2400 }), fc.integer({ min: 1, max: 100_000 }), fc.double({ min: 0, max: 12 }))
+    .tuple(
+      fc.integer({ min: 1, max: 2400 }),
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.double({ min: 0, max: 12 }),
+    )
     .map(([depth, rows, digits]) => load(depth, rows, 10 ** digits)),
   { minLength: 1, maxLength: 20 },
 );
@@ -52,7 +53,10 @@ test('the planned samples keep to the work, and never exceed what a layer wants'
       }
       if (workOf(wanted) <= most) expect(planned).toEqual(wanted);
       // Eight samples are the least that any layer gets.
-      else expect(workOf(planned)).toBeLessThanOrEqual(Math.max(most, workOf(layers.map(() => 8))) * 1.001 + most);
+      else
+        expect(workOf(planned)).toBeLessThanOrEqual(
+          Math.max(most, workOf(layers.map(() => 8))) * 1.001 + most,
+        );
     }),
     { seed: 1, numRuns: 200 },
   );
