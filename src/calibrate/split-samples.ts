@@ -24,7 +24,7 @@ const MAX_TEST_SAMPLES = 2000;
 const MIN_TEST_SAMPLES = 64;
 const MAX_VALIDATION_SAMPLES = 1000;
 
-export interface SplitOptions {
+export interface SampleLimits {
   /** Maximum number of samples in all subsets. */
   readonly samples: number;
   /** Number of samples in a run. */
@@ -37,7 +37,7 @@ export interface SplitOptions {
 /** Splits at most `samples` samples, in runs of `batch`. Throws `bad-data` for fewer than three runs. */
 export function splitSamples(
   { feeds }: Dataset<Feeds>,
-  { samples, batch, seed, tests = MAX_TEST_SAMPLES }: SplitOptions,
+  { samples, batch, seed, tests = MAX_TEST_SAMPLES }: SampleLimits,
 ): SampleSubsets {
   const most = Math.max(MIN_TEST_SAMPLES, Math.min(tests, MAX_TEST_SAMPLES));
   const limit = Math.floor(samples / batch);

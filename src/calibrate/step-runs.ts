@@ -22,7 +22,7 @@ const STEP_RUNS = 4;
 /** Work of the validation samples, in steps. */
 const VALIDATION_STEPS = 8;
 
-/** What the runs of gradient steps follow from. */
+/** Model and samples of gradient steps, with the costs of a run. */
 export interface StepRuns extends OnProvider {
   /** The model to tune. */
   readonly repaired: EditableModel;
