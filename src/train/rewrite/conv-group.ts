@@ -154,26 +154,42 @@ function blockedParts(context: RewriteContext, tape: Tape, g: string, conv: Bloc
   return { x: inputGradient(tape, g, conv), w, bias: sumOfBlocked(tape, g, dy) };
 }
 
-/** Adds the gradient of a blocked convolution's input: a convolution with mirrored weights, if the stride is 1. */
+/** Adds the gradient of a blocked convolution's input: a convolution with mirrored weights, if the stride is 1 or each channel has its own. */
 function inputGradient(tape: Tape, g: string, conv: BlockedParts): string {
   const { folded, kind, window, groups, dx, dy, dw, block } = conv;
   const { kernel, strides, dilations, pads } = window;
   const axes = kernel.length;
   const reach = kernel.map((size, axis) => (size - 1) * (dilations[axis] ?? 1));
+  const spread = kernel.map((_, axis) => (dy[2 + axis] ?? 1) * (strides[axis] ?? 1));
   // The output may end before the last rows of x, so that the end is computed from the shapes.
   const begins = reach.map((size, axis) => size - (pads[axis] ?? 0));
   const ends = reach.map(
-    (size, axis) => (dx[2 + axis] ?? 1) + size - (dy[2 + axis] ?? 1) - (begins[axis] ?? 0),
+    (size, axis) => (dx[2 + axis] ?? 1) + size - (spread[axis] ?? 1) - (begins[axis] ?? 0),
   );
   const mirrored = [...begins, ...ends];
-  const dense = elementCount(strides) === 1 && axes === 2 && mirrored.every((pad) => pad >= 0);
-  if (kind !== 'plain input' && dense) {
+  const dense = elementCount(strides) === 1;
+  const simple = (dense || kind === 'depthwise') && axes === 2 && mirrored.every((pad) => pad >= 0);
+  if (kind !== 'plain input' && simple) {
     const weights = mirroredWeights(tape, folded, dw, block, kind === 'depthwise');
-    const inverse = { kernel, strides, dilations, pads: mirrored };
-    return blockedConv(tape, [g, weights], inverse, { group: groups });
+    const inverse = { kernel, strides: strides.map(() => 1), dilations, pads: mirrored };
+    const between = dense ? g : withZeros(tape, g, dy, strides, block);
+    return blockedConv(tape, [between, weights], inverse, { group: groups });
   }
   const plainG = toPlain(tape, g, dy[1] ?? 1);
   const shape = { window, outside: dy.slice(2), inside: dx.slice(2), group: groups };
   const plain = transposed(tape, plainG, folded, shape);
   return kind === 'plain input' ? plain : toBlocked(tape, plain);
+}
+
+/** Adds zeros after each row and column of a blocked tensor, as many as a stride leaves out. */
+function withZeros(
+  tape: Tape,
+  x: string,
+  [n = 1, c = 1, rows = 1, columns = 1]: readonly number[],
+  [down = 1, across = 1]: readonly number[],
+  block: number,
+): string {
+  const apart = tape.reshape(x, [(n * c * rows) / block, 1, columns, block]);
+  const wide = tape.pad(apart, [0, 0, 0, 0, 0, down - 1, 0, (across - 1) * block]);
+  return tape.reshape(wide, [n, c, rows * down, columns * across]);
 }

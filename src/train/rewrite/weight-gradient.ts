@@ -1,9 +1,9 @@
 // The gradient of a convolution's weights, where x or the gradient is in the blocked layout.
 import type { Window } from '../../onnx/conv-window.js';
 import { elementCount } from '../../providers/tensor.js';
-import { oneHot, unfold, weightGradient } from '../autodiff/gradients-conv.js';
+import { oneHot, unfold } from '../autodiff/gradients-conv.js';
 import type { Tape } from '../autodiff/tape.js';
-import { toPlain } from './blocks.js';
+import { blockedConv } from './blocks.js';
 
 /** A convolution with the gradient of its output in the blocked layout. */
 export interface BlockedGradient {
@@ -26,14 +26,35 @@ const WIDE = 64;
 
 /** Adds the gradient of the weights. */
 export function blockedWeightGradient(tape: Tape, conv: BlockedGradient): string {
-  const { g, dx, dy, dw, window, group } = conv;
-  if (group !== 1) {
-    const made = { name: toPlain(tape, g, dy[1] ?? 1), dims: dy };
-    return weightGradient(tape, made, { name: conv.plainX(), dims: dx }, window, group, dw);
-  }
+  const { dx, window, group } = conv;
+  if (group !== 1) return depthwise(tape, conv);
   const dense = elementCount(window.strides) === 1 && elementCount(window.dilations) === 1;
   if (!dense) return unfolded(tape, conv);
   return conv.blocked && (dx[1] ?? 1) >= WIDE ? channelsLast(tape, conv) : byRows(tape, conv);
+}
+
+/**
+ * Adds the gradient of a depthwise convolution's weights: a depthwise convolution itself, of x with the gradient as its weights and
+ * each channel of each sample as a channel. The blocked layout stores both as they are.
+ */
+function depthwise(tape: Tape, { x, g, dx, dy, dw, window, block }: BlockedGradient): string {
+  const [n = 1, c = 1, ...inside] = dx;
+  const [, , ...outside] = dy;
+  const { kernel, strides, dilations, pads } = window;
+  const all = n * c;
+  const reach = outside.map((size, axis) => (size - 1) * (strides[axis] ?? 1) + 1);
+  // Rows at the end that no window reaches give more places than the kernel has.
+  const places = inside.map((size, axis) => {
+    const padded = size + (pads[axis] ?? 0) + (pads[2 + axis] ?? 0);
+    return Math.floor((padded - (reach[axis] ?? 1)) / (dilations[axis] ?? 1)) + 1;
+  });
+  const [left, right] = [tape.reshape(x, [1, all, ...inside]), tape.reshape(g, [all, 1, ...outside])];
+  const exchanged = { kernel: outside, strides: dilations, dilations: strides, pads };
+  const found = blockedConv(tape, [left, right], exchanged, { group: all });
+  const total = tape.sum(tape.reshape(found, [n, c / block, ...places, block]), [0]);
+  const taps = tape.slice(total, [0, 0], kernel, [2, 3]);
+  const parts = tape.reshape(taps, [c / block, elementCount(kernel), block]);
+  return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1] }), dw);
 }
 
 /** Unfolds x over the whole window: for any stride and dilation. */

@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { onnx } from '../../../proto/onnx.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import { findBlock } from '../../../src/train/find-block.js';
 import { graphOptimizer } from '../../../src/train/graph-optimizers.js';
+import { isHeavy } from '../../support/heavy.js';
 import { floats, ints, model, node, value } from '../../support/model.js';
 import { openTraining, wave } from '../../support/training.js';
 
@@ -171,21 +173,71 @@ async function statesAfter(net: Net, batchNorm: 'frozen' | 'train', size: number
   return { losses, state };
 }
 
+/** Holds the training of a net in the blocked layout against the plain layout. */
+async function expectSame(net: Net, mode: 'frozen' | 'train') {
+  const [plain, blocked] = [await statesAfter(net, mode, undefined), await statesAfter(net, mode, block)];
+  for (const [step, loss] of plain.losses.entries())
+    expect((blocked.losses[step] ?? NaN) / loss).toBeCloseTo(1, 4);
+  expect(plain.losses[2]).toBeLessThan(plain.losses[0] ?? 0);
+  expect([...blocked.state.keys()].toSorted()).toEqual([...plain.state.keys()].toSorted());
+  for (const [name, values] of plain.state) {
+    const other = blocked.state.get(name) ?? new Float32Array(0);
+    const scale = Math.max(...values.map(Math.abs));
+    const worst = values.reduce((most, one, at) => Math.max(most, Math.abs(one - (other[at] ?? NaN))), 0);
+    expect(worst / scale, name).toBeLessThan(1e-4);
+  }
+}
+
 describe.each(['frozen', 'train'] as const)(
   'with batch normalisation %s, the blocked layout trains',
   (mode) => {
-    test.each(Object.entries(NETS))('%s', async (_, net) => {
-      const [plain, blocked] = [await statesAfter(net, mode, undefined), await statesAfter(net, mode, block)];
-      for (const [step, loss] of plain.losses.entries())
-        expect((blocked.losses[step] ?? NaN) / loss).toBeCloseTo(1, 4);
-      expect(plain.losses[2]).toBeLessThan(plain.losses[0] ?? 0);
-      expect([...blocked.state.keys()].toSorted()).toEqual([...plain.state.keys()].toSorted());
-      for (const [name, values] of plain.state) {
-        const other = blocked.state.get(name) ?? new Float32Array(0);
-        const scale = Math.max(...values.map(Math.abs));
-        const worst = values.reduce((most, one, at) => Math.max(most, Math.abs(one - (other[at] ?? NaN))), 0);
-        expect(worst / scale, name).toBeLessThan(1e-4);
-      }
-    });
+    test.each(Object.entries(NETS))('%s', (_, net) => expectSame(net, mode));
   },
 );
+
+test('depthwise convolutions of any kernel, stride, dilation and padding train in the blocked layout', async () => {
+  const axis = fc.record({
+    ...{ kernel: fc.integer({ min: 1, max: 4 }), stride: fc.integer({ min: 1, max: 3 }) },
+    ...{ dilation: fc.integer({ min: 1, max: 2 }), begin: fc.nat(3), end: fc.nat(3) },
+  });
+  const two = fc.tuple(axis, axis);
+  const fits = ({
+    kernel,
+    dilation,
+    begin,
+    end,
+  }: {
+    kernel: number;
+    dilation: number;
+    begin: number;
+    end: number;
+  }) => (kernel - 1) * dilation + 1 <= SIDE + begin + end;
+  await fc.assert(
+    fc.asyncProperty(two, fc.boolean(), async (axes, wide) => {
+      fc.pre(axes.every(fits));
+      const channels = wide ? 32 : 16;
+      const each = (of: (one: (typeof axes)[number]) => number) => axes.map(of);
+      seed = 0;
+      await expectSame(
+        {
+          nodes: [
+            node('Conv', ['x', 'w'], ['a'], pads(1)),
+            node('Conv', ['a', 'v', 'b'], ['h'], {
+              ...{ group: channels, strides: each(({ stride }) => stride) },
+              dilations: each(({ dilation }) => dilation),
+              pads: [...each(({ begin }) => begin), ...each(({ end }) => end)],
+            }),
+          ],
+          weights: [
+            weight('w', [channels, 3, 3, 3]),
+            weight('v', [channels, 1, ...each(({ kernel }) => kernel)]),
+            weight('b', [channels]),
+          ],
+          channels,
+        },
+        'frozen',
+      );
+    }),
+    { numRuns: isHeavy ? 200 : 12, seed: 5 },
+  );
+});
