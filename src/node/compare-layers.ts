@@ -1,6 +1,7 @@
 import type { RunnableModel } from '../providers/provider.js';
 import { firstModelDivergence } from '../validate/divergence.js';
-import { compareModelLayers, type ModelLayerOptions, type ModelRun } from '../validate/layers.js';
+import type { ModelLayerOptions, ModelRun } from '../validate/layer-options.js';
+import { compareModelLayers } from '../validate/layers.js';
 import type { Divergence, LayerComparison } from '../validate/report-schema.js';
 import { withModel } from './load-model.js';
 

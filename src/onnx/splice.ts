@@ -91,10 +91,11 @@ export function replace(
       const out = new Uint8Array(size);
       let to = 0;
       for (const piece of pieces) {
-        const bytes =
-          piece instanceof Uint8Array ? piece : await source.read(piece.start, piece.end - piece.start);
-        out.set(bytes, to);
-        to += bytes.length;
+        if (piece instanceof Uint8Array) out.set(piece, to);
+        else if (source.readInto)
+          await source.readInto(out.subarray(to, to + piece.end - piece.start), piece.start);
+        else out.set(await source.read(piece.start, piece.end - piece.start), to);
+        to += piece instanceof Uint8Array ? piece.length : piece.end - piece.start;
       }
       const sealed = await sealOf(this, undefined, toSource(out));
       if (sealed !== undefined) out.set(sealed, this.seal);

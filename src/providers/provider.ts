@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly threads?: number | undefined;
   /** Whether idle threads spin while they wait for work, on onnxruntime-node; default: ONNX Runtime's choice, which is true. */
   readonly spinning?: boolean | undefined;
+  /** Whether onnxruntime-node keeps memory for the next run; default true. */
+  readonly arena?: boolean | undefined;
   /** Level of graph optimisation; default 'all'. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;
   /** Whether nodes without a kernel on the provider may run on the CPU; default false. */

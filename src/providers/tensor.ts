@@ -64,8 +64,29 @@ export function dimsOf(tensors: Tensors): Record<string, readonly number[]> {
 
 /** Converts a tensor's elements to numbers; undefined for strings. Integers beyond 2^53 are rounded. */
 export function toNumbers({ elemType, data }: Tensor): ArrayLike<number> | undefined {
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
-  if (elemType === 'f16') return Float32Array.from(data as Uint16Array, fromHalf);
-  if (elemType === 'bf16') return Float32Array.from(data as Uint16Array, fromBfloat16);
-  return ArrayBuffer.isView(data) ? data : undefined;
+  if (!ArrayBuffer.isView(data)) return undefined;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    const numbers = new Float64Array(data.length);
+    for (let index = 0; index < data.length; index++) numbers[index] = Number(data[index]);
+    return numbers;
+  }
+  if (elemType === 'f16') return decoded(data, fromHalf);
+  if (elemType === 'bf16') return decoded(data, fromBfloat16);
+  return data;
+}
+
+/** Array whose loops the engine compiles for one kind of element. */
+export type FloatArray = Float32Array | Float64Array;
+
+/** Converts a tensor's elements to floats, without a copy where they are floats; undefined for strings. */
+export function toFloats(tensor: Tensor): FloatArray | undefined {
+  const numbers = toNumbers(tensor);
+  const isFloat = numbers instanceof Float32Array || numbers instanceof Float64Array;
+  return numbers === undefined || isFloat ? numbers : new Float64Array(numbers);
+}
+
+function decoded(bits: ArrayLike<number>, decode: (bits: number) => number): Float32Array {
+  const numbers = new Float32Array(bits.length);
+  for (let index = 0; index < bits.length; index++) numbers[index] = decode(bits[index] ?? 0);
+  return numbers;
 }

@@ -1,12 +1,43 @@
-import type { OnProvider, RunnableModel, Session, SessionOptions } from './provider.js';
+import { freeBytes } from '../base/free-bytes.js';
+import {
+  isPath,
+  type OnProvider,
+  type RunnableModel,
+  type Session,
+  type SessionOptions,
+} from './provider.js';
+
+interface OpenOptions extends OnProvider {
+  readonly session?: SessionOptions | undefined;
+}
 
 /** Opens a model, calls `use` with its session, and closes the session. Throws what `open` throws. */
-export async function withSession<T>(
+export function withSession<T>(
   model: RunnableModel,
-  { provider, session }: OnProvider & { readonly session?: SessionOptions | undefined },
+  { provider, session }: OpenOptions,
   use: (session: Session) => Promise<T> | T,
 ): Promise<T> {
-  const open = await provider.open(model, session);
+  return whileOpen(provider.open(model, session), use); // without the model, whose bytes can be freed
+}
+
+/** Opens a copy of a model as `withSession` does, and frees the bytes of the copy once a runtime of this process has read them. */
+export function withCopySession<T>(
+  copy: RunnableModel,
+  { provider, session }: OpenOptions,
+  use: (session: Session) => Promise<T> | T,
+): Promise<T> {
+  const opening = provider.open(copy, session).then((open) => {
+    if (!isPath(copy) && open.runtime.browser === null) freeBytes(copy);
+    return open;
+  });
+  return whileOpen(opening, use);
+}
+
+async function whileOpen<T>(
+  opening: Promise<Session>,
+  use: (session: Session) => Promise<T> | T,
+): Promise<T> {
+  const open = await opening;
   try {
     return await use(open);
   } finally {

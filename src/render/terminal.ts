@@ -101,7 +101,7 @@ export function renderTerminal(
     labelled.length > 0 ? [accuracyTable(labelled)] : [],
     safe.notes,
     safe.providers.flatMap(remarks),
-    safe.layers.map(layersLine),
+    ...safe.layers.map(layersSection),
     safe.verdicts.filter((verdict) => !isFailure(verdict)).map((verdict) => verdictLine(verdict, paint)),
     safe.conclusion === undefined ? [] : [safe.conclusion],
   ];
@@ -179,12 +179,16 @@ function summaryTable(report: Report, paint: Paint): string {
   return plainTable(software ? [...head, 'rendering'] : head, rows);
 }
 
-/** Describes the tensor at which two models differ most. */
-function layersLine({ a, b, rows }: LayerComparison): string {
+/** Number of tensors that the list of differences shows. */
+const MAX_LISTED_LAYERS = 5;
+
+/** Lists the tensors at which two models differ most, worst first. */
+function layersSection({ a, b, rows }: LayerComparison): string[] {
   const of = `${b.model} on ${b.provider} against ${a.model} on ${a.provider}`;
-  const [worst] = rows
+  const worst = rows
     .flatMap((row) => (row.sqnr === null ? [] : [{ ...row, sqnr: row.sqnr }]))
-    .toSorted((one, other) => one.sqnr - other.sqnr);
+    .toSorted((one, other) => one.sqnr - other.sqnr)
+    .slice(0, MAX_LISTED_LAYERS);
   const problems = rows.filter(({ problem }) => problem !== null);
   const [first] = problems;
   const parts = [
@@ -194,12 +198,15 @@ function layersLine({ a, b, rows }: LayerComparison): string {
       : [
           `${problems.length} of them not comparable, such as ${short(first.node)} (${first.op}): ${first.problem}`,
         ]),
-    ...(worst === undefined
-      ? []
-      : [`largest difference at ${short(worst.node)} (${worst.op}): SQNR ${figure(worst.sqnr)} dB`]),
     ...(rows.every(({ maxAbs }) => maxAbs === 0) ? ['all identical'] : []),
   ];
-  return `layers of ${of}: ${parts.join(', ')}`;
+  const line = `layers of ${of}: ${parts.join(', ')}`;
+  if (worst.length === 0) return [line];
+  const cells = worst.map(({ node, op, sqnr, cosine, maxAbs }) => [
+    ...[short(node), op],
+    ...[figure(sqnr), figure(cosine), figure(maxAbs)],
+  ]);
+  return [line, plainTable(['largest difference at', 'operator', 'SQNR dB', 'cosine', 'max abs'], cells)];
 }
 
 const ran = (report: Report) => report.providers.filter((row) => row.status === 'ran');

@@ -1,4 +1,5 @@
-import { compareModelLayers, type ModelLayerOptions } from './layers.js';
+import type { ModelLayerOptions } from './layer-options.js';
+import { compareModelLayers } from './layers.js';
 import type { Divergence } from './report-schema.js';
 
 /**

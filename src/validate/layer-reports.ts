@@ -6,7 +6,9 @@ import { type Dataset, type Feeds, firstFeeds } from '../data/dataset.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
 import { firstModelDivergence } from './divergence.js';
-import { compareModelLayers, type ModelRun, NO_FIGURES } from './layers.js';
+import { takingTurns } from './latency.js';
+import type { ModelRun } from './layer-options.js';
+import { compareModelLayers, NO_FIGURES } from './layers.js';
 import type { ValidationOptions } from './options.js';
 import type { LayerComparison, ProviderRow } from './report-schema.js';
 import { parityShare } from './thresholds.js';
@@ -42,7 +44,11 @@ export async function layersInside(
           ...{ a, b, feeds, signal },
           copies: a.which === b.which,
           // Two models run as written, without fusions; two providers run with fusions, since these may have bugs.
-          session: { ...options.session, optimisation: a.which === b.which ? 'all' : 'disabled' },
+          session: {
+            ...takingTurns(options.session),
+            arena: false,
+            optimisation: a.which === b.which ? 'all' : 'disabled',
+          },
           onProgress: (done, of) => onProgress(`${what}: ${done} of ${of}`),
         }),
       );

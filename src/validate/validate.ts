@@ -24,6 +24,37 @@ export async function validateModels(options: ValidationOptions): Promise<Report
   checkThresholds(thresholds);
   onProgress('opening the models');
   await cpu.availability(); // sets `cpu.version`, too
+  const { providers, dataset, doubt } = await measureProviders(options);
+  const verdicts = providers
+    .filter((row) => row.status !== 'unavailable')
+    .flatMap((row) => judge(row.provider, row, thresholds, floatsOf(original.info, swapped.info)));
+  const data = await describeData(dataset);
+  return parseReport({
+    schema: REPORT_SCHEMA,
+    created: new Date().toISOString(),
+    tool: { name: 'onnx-mish', version: VERSION },
+    host: { ...options.host, onnxruntime: cpu.version },
+    models: { original: original.info, swapped: swapped.info },
+    data,
+    providers,
+    notes: [...(dataset.notes ?? []), ...(doubt ? [doubt.text] : []), ...notesOnThresholds(thresholds)],
+    noteOptions: doubt ? { ...dataset.noteOptions, [doubt.text]: doubt.option ?? {} } : dataset.noteOptions,
+    layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
+    verdicts,
+    conclusion: conclusionOf({ data, providers }),
+    passed:
+      verdicts.every(({ passed, binding }) => passed || !binding) &&
+      providers.every((row) => row.status !== 'failed') &&
+      providers.some((row) => row.status === 'ran'),
+  } satisfies Report);
+}
+
+/**
+ * Measures both models on each provider. The models are closed at the end, before inner tensors need the memory. Throws as
+ * `validateModels` does.
+ */
+async function measureProviders(options: ValidationOptions) {
+  const { cpu, onProgress = () => {} } = options;
   const baseline = await openBoth(cpu, options);
   try {
     checkInputs(baseline);
@@ -40,29 +71,7 @@ export async function validateModels(options: ValidationOptions): Promise<Report
       rows.set(provider, row);
       options.onRow?.(row);
     }
-    const providers = options.providers.flatMap((provider) => rows.get(provider) ?? []);
-    const verdicts = providers
-      .filter((row) => row.status !== 'unavailable')
-      .flatMap((row) => judge(row.provider, row, thresholds, floatsOf(original.info, swapped.info)));
-    const data = await describeData(dataset);
-    return parseReport({
-      schema: REPORT_SCHEMA,
-      created: new Date().toISOString(),
-      tool: { name: 'onnx-mish', version: VERSION },
-      host: { ...options.host, onnxruntime: cpu.version },
-      models: { original: original.info, swapped: swapped.info },
-      data,
-      providers,
-      notes: [...(dataset.notes ?? []), ...(doubt ? [doubt.text] : []), ...notesOnThresholds(thresholds)],
-      noteOptions: doubt ? { ...dataset.noteOptions, [doubt.text]: doubt.option ?? {} } : dataset.noteOptions,
-      layers: options.perLayer === true ? await layersInside(providers, dataset, options) : [],
-      verdicts,
-      conclusion: conclusionOf({ data, providers }),
-      passed:
-        verdicts.every(({ passed, binding }) => passed || !binding) &&
-        providers.every((row) => row.status !== 'failed') &&
-        providers.some((row) => row.status === 'ran'),
-    } satisfies Report);
+    return { providers: options.providers.flatMap((provider) => rows.get(provider) ?? []), dataset, doubt };
   } finally {
     await closeBoth(baseline);
   }

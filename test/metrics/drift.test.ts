@@ -93,6 +93,30 @@ describe('drift', () => {
     expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
   });
 
+  test('counts integers, half floats and big integers as the numbers they are', () => {
+    const figures = (elemType: string, data: Tensor['data'], other: Tensor['data']) => {
+      const dims = [data.length];
+      const { n, maxAbs, meanAbs, scale } = drift({ elemType, dims, data }, { elemType, dims, data: other });
+      return [n, maxAbs, meanAbs, scale];
+    };
+    expect(figures('i8', Int8Array.of(-4, 3), Int8Array.of(-4, 1))).toEqual([2, 2, 1, 4]);
+    expect(figures('i64', BigInt64Array.of(-4n, 3n), BigInt64Array.of(-4n, 1n))).toEqual([2, 2, 1, 4]);
+    const halves = (...values: number[]) => Uint16Array.from(values, toHalf);
+    expect(figures('f16', halves(-4, 3), halves(-4, 1))).toEqual([2, 2, 1, 4]);
+  });
+
+  test('has figures of the finite elements before and after one that is infinite in both', () => {
+    const values = [1, 2, Number.POSITIVE_INFINITY, 3];
+    const { maxAbs, rmse, broken } = drift(
+      tensor([4], values),
+      tensor(
+        [4],
+        values.map((x) => x + 1),
+      ),
+    );
+    expect({ maxAbs, rmse, broken }).toEqual({ maxAbs: 1, rmse: Math.sqrt(3 / 4), broken: 0 });
+  });
+
   test('says why tensors cannot be compared', () => {
     expect(drift(tensor([2], [1, 2]), tensor([1, 2], [1, 2])).problem).toMatch(
       /shape is \[1,2\], expected \[2\]/,

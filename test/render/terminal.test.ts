@@ -53,6 +53,26 @@ describe('a report', async () => {
     for (const line of text.split('\n')) expect(line).toBe(line.trimEnd());
   });
 
+  test('the five tensors that differ most are listed, worst first', () => {
+    const rich = richReport(report);
+    const [layers] = rich.layers;
+    const [row] = layers?.rows ?? [];
+    if (layers === undefined || row === undefined) throw new Error('no layers');
+    const rows = [30, 50, 10, null, 20, 60, 40].map((sqnr) => ({
+      ...row,
+      node: `n${sqnr}`,
+      sqnr,
+      maxAbs: 1,
+      problem: null,
+    }));
+    const text = renderTerminal({ ...rich, layers: [{ ...layers, rows }] });
+    const section = text.split('\n\n').find((part) => part.startsWith('layers of ')) ?? '';
+    const [line, head, ...listed] = section.split('\n');
+    expect(line).toMatch(/: 7 tensors$/);
+    expect(head).toMatch(/^largest difference at +operator +SQNR dB +cosine +max abs$/);
+    expect(listed.map((one) => one.split(' ')[0])).toEqual(['n10', 'n20', 'n30', 'n40', 'n50']);
+  });
+
   test('colours only verdicts', () => {
     const coloured = renderTerminal(report, { colour: true, clean });
     expect(coloured).toContain('\u001b[31mFAIL\u001b[39m');

@@ -108,6 +108,18 @@ test('moments are those of all elements, over runs', () => {
   expect(momentsMeter().result()).toBeNull();
 });
 
+test('moments of huge, constant and infinite elements neither overflow nor hide', () => {
+  const of = (...values: number[]) => {
+    const meter = momentsMeter();
+    meter.add({ elemType: 'f64', dims: [values.length], data: Float64Array.from(values) });
+    return meter.result();
+  };
+  expect(of(1e308, 1e308, 1e308)).toEqual({ mean: 1e308, std: 0, min: 1e308, max: 1e308 });
+  expect(of(1, Number.POSITIVE_INFINITY)).toBeNull();
+  const many = Array.from({ length: 10_000 }, (_, index) => (index % 2 === 0 ? 1e9 : 1e9 + 2));
+  expect(of(...many)).toEqual({ mean: 1e9 + 1, std: 1, min: 1e9, max: 1e9 + 2 });
+});
+
 test('a tensor that cannot be an output has a row with the reason', async () => {
   const sequence = model({
     nodes: [

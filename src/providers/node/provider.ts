@@ -86,6 +86,12 @@ function adviceOn(message: string, name: ProviderName): Pick<ErrorDetails, 'fix'
   return { fix, option: { retarget: { form: 'exp' } } };
 }
 
+/** Throws for a data file that is no regular file: ONNX Runtime opens every file that a model names, and would wait for a pipe. */
+async function checkDataFiles(model: RunnableModel, options: SessionOptions | undefined): Promise<void> {
+  if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
+}
+
+/** Opens a session. No function in here may refer to `model`: the session would keep the bytes of the model in memory. */
 async function open(
   name: ProviderName,
   model: RunnableModel,
@@ -99,8 +105,7 @@ async function open(
       ...adviceOn(messageOf(cause), name),
       cause,
     });
-  // ONNX Runtime opens every file that a model names, and would wait for a pipe.
-  if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
+  await checkDataFiles(model, options);
   const profile = options?.profile === true ? await profileFolder() : undefined;
   const start = performance.now();
   const opening = openTensors(name, model, options, profile?.prefix);
