@@ -8,7 +8,7 @@ import type { ModelLayerOptions, SharedTensor } from './layer-options.js';
 import { meterLayers } from './meter-layers.js';
 import { probeMemory } from './probe-memory.js';
 import type { LayerComparison, LayerRow } from './report-schema.js';
-import { FIRST_PASS_TENSORS, inPasses } from './tensor-passes.js';
+import { MAX_FIRST_TENSORS, inPasses } from './tensor-passes.js';
 
 /**
  * Compares the inner tensors of two models, or of one model on two providers, in topological order. Tensors are
@@ -27,7 +27,7 @@ export async function compareModelLayers(options: ModelLayerOptions): Promise<La
   const rows: LayerRow[] = [];
   stopIfAborted(signal);
   // Small passes leave more of the fusions that a comparison of providers is about.
-  const isProbed = !copies && shared.length > FIRST_PASS_TENSORS;
+  const isProbed = !copies && shared.length > MAX_FIRST_TENSORS;
   await inPasses(shared, options, {
     bytesOf: isProbed ? await probeMemory(options) : undefined,
     before: (done) => {

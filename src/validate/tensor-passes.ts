@@ -21,7 +21,7 @@ export interface TensorPass<Item> {
 }
 
 /** Number of tensors in the first pass, before any size is measured. */
-export const FIRST_PASS_TENSORS = 4;
+export const MAX_FIRST_TENSORS = 4;
 const DEFAULT_PASS_TENSORS = 48;
 const DEFAULT_PASS_BYTES = 2 ** 28;
 
@@ -45,7 +45,7 @@ export async function inPasses<Item>(
     return;
   }
   const most = chunk ?? DEFAULT_PASS_TENSORS;
-  let size = Math.min(most, FIRST_PASS_TENSORS);
+  let size = Math.min(most, MAX_FIRST_TENSORS);
   for (let at = 0; at < items.length; ) {
     pass.before(at);
     const part = items.slice(at, at + size);
