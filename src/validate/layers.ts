@@ -8,7 +8,7 @@ import type { ModelLayerOptions, SharedTensor } from './layer-options.js';
 import { meterLayers } from './meter-layers.js';
 import { probeMemory } from './probe-memory.js';
 import type { LayerComparison, LayerRow } from './report-schema.js';
-import { MAX_FIRST_TENSORS, inPasses } from './tensor-passes.js';
+import { inPasses, MAX_FIRST_TENSORS } from './tensor-passes.js';
 
 /**
  * Compares the inner tensors of two models, or of one model on two providers, in topological order. Tensors are
