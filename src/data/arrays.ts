@@ -5,9 +5,8 @@ import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import type { Dataset } from './dataset.js';
-import type { Layout } from './images.js';
-import { type Classes, labelClasses } from './label-classes.js';
-import { otherLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
+import { type Classes, labelClasses, oneHotNote } from './label-classes.js';
+import { checkLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /**
@@ -68,7 +67,7 @@ export function sampledFeeds(
   const samples = runs * leading.batch;
   if (labels === undefined) return { source: 'npz', feeds, samples };
   const { numbers, oneHot } = classes(arrays, labels, leading);
-  const notes = oneHot ? [`the labels '${labels}' are one-hot: the position of the 1 is the class`] : [];
+  const notes = oneHot ? [oneHotNote(labels)] : [];
   return { source: 'npz', feeds, samples, notes, labels: numbers.slice(0, samples) };
 }
 
@@ -100,8 +99,7 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
       { fix: 'Make the first axis count samples, and the others equal the input’s' },
     );
   }
-  const layout = given === undefined ? otherLayout(input, array.dims) : undefined;
-  if (layout !== undefined) throw otherAxes(input, array, layout);
+  if (given === undefined) checkLayout(input, array.dims);
   resolveShape(input, { shapes: { [name]: dims } }); // throws if the shape does not fit
   const length = elementCount(dims);
   const runs = Math.floor(count / Math.max(1, batch));
@@ -120,15 +118,6 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
       return { elemType, dims, data: convert({ ...array, data: some }, elemType, name, from) };
     },
   };
-}
-
-function otherAxes({ name, dims }: ValueInfo, array: Tensor, layout: Layout): OnnxMishError {
-  const place = layout === 'nhwc' ? 'last' : 'first';
-  return new OnnxMishError(
-    'bad-data',
-    `the samples for input '${name}' have their channels ${place}: they are [${array.dims}], and the input is [${dims}]`,
-    { fix: 'Have them transposed', option: { dataLayout: layout } },
-  );
 }
 
 function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dims }: ShapeOptions): number {

@@ -7,6 +7,10 @@ export interface Classes {
   readonly oneHot: boolean;
 }
 
+/** Returns the note that labels were one-hot. */
+export const oneHotNote = (name: string) =>
+  `the labels '${name}' are one-hot: the position of the 1 is the class`;
+
 /** Returns the classes of labels: an integer for each sample, or a row with a single 1. Throws `bad-data`. */
 export function labelClasses(array: Tensor, name: string): Classes {
   const numbers = Array.from(toNumbers(array) ?? []);

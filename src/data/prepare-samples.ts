@@ -27,6 +27,20 @@ export function otherLayout({ dims }: ValueInfo, shape: readonly number[]): Layo
   return found.length === 1 ? found[0] : undefined;
 }
 
+/** Throws `bad-data`, with the option to set, if an array of images fits an input only after a transposition. */
+export function checkLayout(input: ValueInfo, shape: readonly number[]): void {
+  const layout = otherLayout(input, shape);
+  if (layout === undefined) return;
+  const place = layout === 'nhwc' ? 'last' : 'first';
+  const { name, dims } = input;
+  const known = dims.map((dim) => (dim === '' ? '?' : dim));
+  throw new OnnxMishError(
+    'bad-data',
+    `the samples for input '${name}' have their channels ${place}: they are [${shape}], and the input is [${known}]`,
+    { fix: 'Have them transposed', option: { dataLayout: layout } },
+  );
+}
+
 /** Returns whether the dimensions after the first, which counts samples, are those of the model where it has numbers. */
 function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean {
   return dims.every((dim, axis) => axis === 0 || typeof dim === 'string' || dim < 0 || dim === shape[axis]);
@@ -35,7 +49,8 @@ function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean {
 /** Transposes and scales samples as the options say. Throws `bad-usage` for a layout that does not fit the input. */
 export function preparedSamples(input: ValueInfo, array: Tensor, options: SampleOptions): Tensor {
   const { dataLayout, scale } = options;
-  return scaled(dataLayout === undefined ? array : inModelLayout(input, array, dataLayout), scale);
+  const laidOut = dataLayout === undefined ? array : inModelLayout(input, array, dataLayout);
+  return scaled(laidOut, scale, input.elemType === 'f32' ? 'f32' : 'f64');
 }
 
 function inModelLayout(input: ValueInfo, array: Tensor, layout: Layout): Tensor {
@@ -65,11 +80,11 @@ function transposed({ elemType, dims, data }: Tensor, order: readonly number[]):
   return { elemType, dims: shape, data: out };
 }
 
-function scaled(array: Tensor, scale: number | undefined): Tensor {
+function scaled(array: Tensor, scale: number | undefined, elemType: 'f32' | 'f64'): Tensor {
   if (scale === undefined) return array;
   const numbers = toNumbers(array);
-  const out = arrayFor('f64', numbers?.length ?? 0) as Float64Array;
+  const out = arrayFor(elemType, numbers?.length ?? 0) as Float64Array;
   if (numbers === undefined) return array;
   for (let at = 0; at < out.length; at++) out[at] = (numbers[at] ?? 0) * scale;
-  return { elemType: 'f64', dims: array.dims, data: out };
+  return { elemType, dims: array.dims, data: out };
 }

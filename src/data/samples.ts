@@ -1,9 +1,11 @@
 // Samples with random access, for training.
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
+import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, type TypedArray } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import { digestArrays } from './digest-arrays.js';
+import { checkLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
 
 /** Element type and shape of a tensor. */
 export interface TensorType {
@@ -33,18 +35,20 @@ export interface SampledInput {
 
 /**
  * Returns samples from arrays whose first axis counts samples. Arrays go to the input with their name; a single array
- * goes to a single input. Throws `bad-data` for arrays that do not fit the inputs, and for NaN and infinite values.
+ * goes to a single input. Throws `bad-data` for arrays that do not fit the inputs, and for NaN and infinite values, and
+ * `bad-usage` for a layout that does not fit.
  */
 export function arraySamples(
   arrays: Readonly<Record<string, Tensor>>,
   inputs: readonly SampledInput[],
+  options: SampleOptions = {},
 ): Samples {
   const names = Object.keys(arrays);
   const columns = inputs.map((input) => {
     const array =
       ownProperty(arrays, input.name) ??
       (inputs.length === 1 && names.length === 1 ? arrays[names[0] ?? ''] : undefined);
-    if (array !== undefined) return columnOf(array, input);
+    if (array !== undefined) return columnOf(preparedSamples(infoOf(input), array, options), input);
     throw bad(
       `input '${input.name}' has no array`,
       `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
@@ -76,6 +80,12 @@ export function arraySamples(
   };
 }
 
+/** Returns an input of samples as one of the model; its first dimension counts samples. */
+const infoOf = ({ name, elemType, inner = [] }: SampledInput): ValueInfo => ({
+  ...{ name, elemType },
+  dims: ['N', ...inner.map((dim) => dim ?? '')],
+});
+
 /** The samples of one input. */
 interface Column extends TensorType {
   readonly name: string;
@@ -85,7 +95,8 @@ interface Column extends TensorType {
   readonly data: TypedArray;
 }
 
-function columnOf(array: Tensor, { name, elemType, inner }: SampledInput): Column {
+function columnOf(array: Tensor, input: SampledInput): Column {
+  const { name, elemType, inner } = input;
   const [count = 0, ...dims] = array.dims;
   const length = elementCount(dims);
   if (array.data.length !== count * length) {
@@ -98,6 +109,7 @@ function columnOf(array: Tensor, { name, elemType, inner }: SampledInput): Colum
     inner === undefined ||
     (inner.length === dims.length && inner.every((dim, axis) => dim === null || dim === dims[axis]));
   if (!fits) {
+    checkLayout(infoOf(input), array.dims);
     throw bad(
       `the samples for input '${name}' have shape [${array.dims}], but the input takes [N, ${inner.map((dim) => dim ?? '?')}]`,
       'Make the first axis count samples, and the others equal the input’s',

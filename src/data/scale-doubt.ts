@@ -1,74 +1,238 @@
 import type { Advice } from '../base/option-hint.js';
+import { median } from '../base/quantile.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
-import { type Feeds, firstFeeds } from './dataset.js';
+import type { Dataset, Feeds } from './dataset.js';
 
 /** Largest value of a byte, by which pixels are usually divided. */
 const MAX_BYTE = 255;
-/** Values above this number are no pixels from 0 to 1, or standardised ones. */
-const MIN_LARGEST = 16;
-/** Number of samples to look at, and the smallest number that allows a conclusion. */
+/** Whole numbers up to this one are no bytes of an image: they count or name something. */
+const MIN_LARGEST_BYTE = 16;
+/** Fractions up to this one are no pixels from 0 to 1. */
+const MIN_LARGEST_FRACTION = 0.5;
+/** Number of samples to look at, a few of them first, and the smallest number that allows a conclusion. */
 const MAX_SAMPLES = 64;
+const FEW_SAMPLES = 16;
 const MIN_SAMPLES = 8;
 /** Distance of the two best scores from which the answer counts as certain: a probability of 1 in float32. */
 const CERTAIN = 17;
-/** Smallest share of certain answers for raw pixels, and the largest for scaled ones. */
+/** Smallest share of certain answers for pixels that are too large, and the largest for the right ones. */
 const MOST_CERTAIN = 0.6;
 const FEW_CERTAIN = 0.3;
-/** Smallest share of different answers that scaled pixels must keep. A net that was trained on raw pixels keeps almost none. */
+/** Smallest share of different answers that the right pixels must keep. A net that was trained on others keeps almost none. */
 const MIN_VARIETY = 0.5;
-/** Smallest median probability of the best class, in multiples of chance, that scaled pixels must give. */
+/** Largest number of different answers among the first samples for pixels that are too small. */
+const MAX_FEW_ANSWERS = 3;
+/** Smallest median probability of the best class, in multiples of chance, that the right pixels must give. */
 const MIN_CONFIDENCE = 2;
+/** Ratio of variances, measured over stored, from which a scale is wrong, and within which a scale is right. 255² is 65,025. */
+const WRONG_VARIANCE = 1000;
+const RIGHT_VARIANCE = 100;
+
+/** Range of samples that look like pixels: whole numbers from 0 to 255, or fractions from 0 to 1. */
+export type PixelRange = 'bytes' | 'unit';
+
+/** A normalisation inside a model whose stored variance tells the scale that its training had. */
+export interface NormInput {
+  /** Variance of each channel in the training. */
+  readonly variance: ArrayLike<number>;
+  /** Returns the normalisation's input in a run. */
+  tensor(feeds: Tensors, outputs: Tensors): Tensor | undefined;
+}
+
+/** Facts for `scaleDoubt` besides the samples. */
+export interface DoubtOptions {
+  readonly source?: Dataset['source'] | undefined;
+  readonly norm?: NormInput | undefined;
+  /** Names of the model's outputs; default: all outputs of a run. */
+  readonly outputs?: readonly string[] | undefined;
+}
 
 /**
- * Returns advice if samples look like pixels from 0 to 255 and the original like a classifier that was trained on pixels from
- * 0 to 1: on the samples, it is certain of nearly every answer; on the samples divided by 255, it gives as various answers,
- * and is as sure as a trained classifier. Returns undefined for other samples and models. Throws what `run` throws.
+ * Returns advice if samples look like pixels in another range than the original was trained on: from 0 to 255 instead of 0
+ * to 1, or the reverse. The original shows it. Its first batch normalisation stores the variance of its input. A
+ * classifier is certain of nearly every answer on pixels that are too large, and answers nearly the same to all pixels
+ * that are too small; on the same pixels in the other range, it gives various answers, and is as sure as a trained
+ * classifier. Returns undefined for other samples and models. Throws what `run` throws.
  */
 export async function scaleDoubt(
   feeds: Feeds,
   run: (feeds: Tensors) => Promise<Tensors>,
+  options: DoubtOptions = {},
 ): Promise<Advice | undefined> {
-  const first = await firstFeeds(feeds, MAX_SAMPLES);
-  const [name, ...others] = Object.keys(first[0] ?? {});
-  if (name === undefined || others.length > 0) return undefined;
-  const pixels = first.map((feed) => feed[name]).filter((tensor) => tensor !== undefined);
-  if (!pixels.every(isFloat) || !areBytes(pixels)) return undefined;
-  const raw: Answer[] = [];
-  const scaled: Answer[] = [];
-  for (const tensor of pixels) {
-    if (raw.length >= MAX_SAMPLES) break;
-    raw.push(...answersOf(await run({ [name]: tensor })));
-    scaled.push(...answersOf(await run({ [name]: divided(tensor) })));
+  const pixels = await firstPixels(feeds);
+  if (pixels === undefined) return undefined;
+  const { name, tensors, range } = pixels;
+  const factor = range === 'bytes' ? 1 / MAX_BYTE : MAX_BYTE;
+  const watch = (by: number) => watchRuns(run, name, by, options);
+  const [given, scaled] = [watch(1), watch(factor)];
+  const advice = (reason: string) => adviceOn(range, reason, options.source);
+
+  const few = tensors.slice(0, countFor(tensors, FEW_SAMPLES));
+  if (options.norm !== undefined) {
+    await given.add(few);
+    const ratio = given.varianceRatio();
+    if (isRight(ratio)) return undefined;
+    if (range === 'bytes' ? ratio >= WRONG_VARIANCE : ratio <= 1 / WRONG_VARIANCE) {
+      await scaled.add(few);
+      if (isRight(scaled.varianceRatio())) return advice(REASONS.norm[range]);
+    }
   }
-  if (raw.length < MIN_SAMPLES || scaled.length !== raw.length) return undefined;
-  if (certainShare(raw) < MOST_CERTAIN || certainShare(scaled) > FEW_CERTAIN) return undefined;
-  if (varietyOf(scaled) < 2 || varietyOf(scaled) < MIN_VARIETY * varietyOf(raw)) return undefined;
-  if (medianOf(scaled.map(({ confidence }) => confidence)) < MIN_CONFIDENCE) return undefined;
-  return {
-    text: 'the samples reach from 0 to 255, and the model seems to be trained on pixels from 0 to 1: it is certain of every answer on them, and not on the same samples divided by 255. Divide them',
-    option: { scale: '1/255' },
-  };
+  if (range === 'unit') {
+    await given.add(few);
+    if (given.answers.length === 0 || varietyOf(given.answers) > MAX_FEW_ANSWERS) return undefined;
+  }
+  for (const tensor of tensors) {
+    await given.add([tensor]);
+    await scaled.add([tensor]);
+    if (given.answers.length === 0) return undefined;
+  }
+  if (given.answers.length < MIN_SAMPLES || scaled.answers.length !== given.answers.length) return undefined;
+  const isWrong = range === 'bytes' ? isSaturated(given.answers) : isFlat(given.answers, scaled.answers);
+  return isWrong && looksTrained(scaled.answers, given.answers, range)
+    ? advice(REASONS.classes[range])
+    : undefined;
+}
+
+const REASONS = {
+  norm: {
+    bytes: 'its batch normalisation expects the spread of the same samples divided by 255',
+    unit: 'its batch normalisation expects the spread of the same samples multiplied by 255',
+  },
+  classes: {
+    bytes: 'it is certain of every answer on them, and not on the same samples divided by 255',
+    unit: 'it answers nearly the same to all of them, and not to the same samples multiplied by 255',
+  },
+} as const;
+
+/** Factor of 255 as the deviation that images are divided by. */
+const BYTE_DEVIATION = Number((1 / MAX_BYTE).toPrecision(6));
+
+function adviceOn(range: PixelRange, reason: string, source: Dataset['source'] | undefined): Advice {
+  if (range === 'bytes') {
+    const text = `the samples reach from 0 to 255, and the model seems to be trained on pixels from 0 to 1: ${reason}. Divide them`;
+    return { text, option: { scale: '1/255' } };
+  }
+  const text = `the samples reach from 0 to 1, and the model seems to be trained on pixels from 0 to 255: ${reason}. Multiply them`;
+  return { text, option: source === 'images' ? { std: BYTE_DEVIATION } : { scale: MAX_BYTE } };
+}
+
+/** Returns the first samples of the only input, if they look like pixels. */
+export async function firstPixels(
+  feeds: Feeds,
+): Promise<{ name: string; tensors: readonly Tensor[]; range: PixelRange } | undefined> {
+  const tensors: Tensor[] = [];
+  let only: string | undefined;
+  for await (const feed of feeds) {
+    const [name, ...others] = Object.keys(feed);
+    const tensor = feed[name ?? ''];
+    if (tensor === undefined || others.length > 0 || !isFloat(tensor)) return undefined;
+    only = name;
+    tensors.push(tensor);
+    if (countFor(tensors, MAX_SAMPLES) < tensors.length || rowsOf(tensors) >= MAX_SAMPLES) break;
+  }
+  const range = rangeOf(tensors);
+  return range === undefined || only === undefined ? undefined : { name: only, tensors, range };
+}
+
+const rowsOf = (tensors: readonly Tensor[]) => tensors.reduce((rows, { dims }) => rows + (dims[0] ?? 1), 0);
+
+/** Returns how many of the tensors hold this number of samples together, or the number of all. */
+function countFor(tensors: readonly Tensor[], samples: number): number {
+  const found = tensors.findIndex((_, at) => rowsOf(tensors.slice(0, at + 1)) >= samples);
+  return found < 0 ? tensors.length : found + 1;
 }
 
 const isFloat = ({ elemType, data }: Tensor) =>
   (elemType === 'f32' || elemType === 'f64') &&
   (data instanceof Float32Array || data instanceof Float64Array);
 
-/** Returns whether all values are whole numbers from 0 to 255, and some are large. */
-function areBytes(tensors: readonly Tensor[]): boolean {
+/** Returns the range of samples that look like pixels. */
+function rangeOf(tensors: readonly Tensor[]): PixelRange | undefined {
   let largest = 0;
+  let areWhole = true;
   for (const { data } of tensors) {
     for (const value of data as Float32Array) {
-      if (!Number.isInteger(value) || value < 0 || value > MAX_BYTE) return false;
+      if (!(value >= 0 && value <= MAX_BYTE)) return undefined;
+      areWhole &&= Number.isInteger(value);
       if (value > largest) largest = value;
+      if (!areWhole && largest > 1) return undefined;
     }
   }
-  return largest >= MIN_LARGEST;
+  if (areWhole) return largest >= MIN_LARGEST_BYTE ? 'bytes' : undefined;
+  return largest >= MIN_LARGEST_FRACTION ? 'unit' : undefined;
 }
 
-function divided(tensor: Tensor): Tensor {
-  return { ...tensor, data: (tensor.data as Float32Array).map((value) => value / MAX_BYTE) };
+/** Runs a model on samples times a factor, each tensor once, and collects its answers and the input of its normalisation. */
+function watchRuns(
+  run: (feeds: Tensors) => Promise<Tensors>,
+  name: string,
+  factor: number,
+  { norm, outputs }: DoubtOptions,
+) {
+  const seen = new Set<Tensor>();
+  const answers: Answer[] = [];
+  const spread = norm && spreadMeter(norm.variance);
+  return {
+    answers,
+    varianceRatio: () => spread?.ratio() ?? Number.NaN,
+    async add(tensors: readonly Tensor[]): Promise<void> {
+      for (const tensor of tensors) {
+        if (seen.has(tensor)) continue;
+        seen.add(tensor);
+        const feeds = { [name]: factor === 1 ? tensor : multiplied(tensor, factor) };
+        const results = await run(feeds);
+        answers.push(
+          ...answersOf(outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results)),
+        );
+        spread?.add(norm?.tensor(feeds, results));
+      }
+    },
+  };
 }
+
+const multiplied = (tensor: Tensor, factor: number): Tensor => ({
+  ...tensor,
+  data: (tensor.data as Float32Array).map((value) => value * factor),
+});
+
+/** Measures the variance of each channel, the second axis, against a stored variance. */
+function spreadMeter(stored: ArrayLike<number>) {
+  const channels = stored.length;
+  const [sums, squares] = [new Float64Array(channels), new Float64Array(channels)];
+  let count = 0;
+  return {
+    add(tensor: Tensor | undefined): void {
+      const numbers = tensor && toNumbers(tensor);
+      const [rows = 0, width = 0] = tensor?.dims ?? [];
+      if (numbers === undefined || rows === 0 || width !== channels) return;
+      const inner = numbers.length / (rows * channels);
+      for (let at = 0; at < numbers.length; at++) {
+        const channel = Math.floor(at / inner) % channels;
+        const value = numbers[at] ?? 0;
+        sums[channel] = (sums[channel] ?? 0) + value;
+        squares[channel] = (squares[channel] ?? 0) + value * value;
+      }
+      count += rows * inner;
+    },
+    /** Returns the median over the channels of measured over stored variance; NaN without a channel that varies. */
+    ratio(): number {
+      const largest = Array.prototype.reduce.call(stored, (a, b) => Math.max(a as number, b), 0) as number;
+      const ratios: number[] = [];
+      for (let channel = 0; channel < channels && count > 1; channel++) {
+        const expected = stored[channel] ?? 0;
+        if (expected < MIN_VARIANCE_SHARE * largest || expected === 0) continue;
+        const mean = (sums[channel] ?? 0) / count;
+        ratios.push(((squares[channel] ?? 0) / count - mean * mean) / expected);
+      }
+      return median(ratios);
+    },
+  };
+}
+
+/** Channels with a smaller share of the largest variance are dead and tell nothing. */
+const MIN_VARIANCE_SHARE = 1e-6;
+
+const isRight = (ratio: number) => ratio > 1 / RIGHT_VARIANCE && ratio < RIGHT_VARIANCE;
 
 /** Answer of a classifier to a sample. */
 interface Answer {
@@ -80,8 +244,8 @@ interface Answer {
 }
 
 /** Returns the answers in the first output with rows of scores; none without such an output. */
-function answersOf(outputs: Tensors): Answer[] {
-  for (const tensor of Object.values(outputs)) {
+function answersOf(outputs: readonly Tensor[]): Answer[] {
+  for (const tensor of outputs) {
     const [rows = 0, width = 0, ...more] = tensor.dims;
     const numbers = /^f(16|32|64)$/.test(tensor.elemType) ? toNumbers(tensor) : undefined;
     if (numbers === undefined || rows < 1 || width < 3 || more.some((dim) => dim !== 1)) continue;
@@ -101,10 +265,25 @@ function answerIn(row: readonly number[]): Answer {
   return { best: scores.indexOf(first), margin: first - second, confidence: row.length / total };
 }
 
-const certainShare = (answers: readonly Answer[]) =>
+type Answers = readonly Answer[];
+
+const certainShare = (answers: Answers) =>
   answers.filter(({ margin }) => margin >= CERTAIN).length / answers.length;
 
-const varietyOf = (answers: readonly Answer[]) => new Set(answers.map(({ best }) => best)).size;
+const varietyOf = (answers: Answers) => new Set(answers.map(({ best }) => best)).size;
 
-const medianOf = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+/** Returns whether a classifier is certain of nearly all answers, as on pixels that are too large. */
+const isSaturated = (answers: Answers) => certainShare(answers) >= MOST_CERTAIN;
+
+/** Returns whether a classifier gives far fewer answers than to the same samples in the other range. */
+const isFlat = (given: Answers, scaled: Answers) => varietyOf(given) < MIN_VARIETY * varietyOf(scaled);
+
+/** Returns whether answers look like those of a trained classifier to samples that it knows. */
+function looksTrained(answers: Answers, given: Answers, range: PixelRange): boolean {
+  const leastVariety = range === 'bytes' ? MIN_VARIETY * varietyOf(given) : 0;
+  return (
+    certainShare(answers) <= FEW_CERTAIN &&
+    varietyOf(answers) >= Math.max(2, leastVariety) &&
+    median(answers.map(({ confidence }) => confidence)) >= MIN_CONFIDENCE
+  );
+}

@@ -1,3 +1,4 @@
+import type { Advice } from '../base/option-hint.js';
 import type { LabelledDataMaker } from '../finetune/options.js';
 import type { Provider, SessionOptions } from '../providers/provider.js';
 import type { OptimizerOptions } from '../train/graph-optimizers.js';
@@ -41,6 +42,8 @@ export interface ExperimentOptions
    * normalisation.
    */
   readonly batchNorm?: boolean | undefined;
+  /** Receives advice if the samples are too large for new weights. */
+  readonly onDoubt?: ((advice: Advice) => void) | undefined;
   /** Loss landscape of the first seed's runs; none with `false`. */
   readonly landscape?: LandscapeSettings | false | undefined;
   /** Provider that trains and tests; default the CPU. */

@@ -12,6 +12,7 @@ import { withSession } from '../providers/with-session.js';
 import { resolveSettings } from '../train/trainer-options.js';
 import { type Architecture, activationNames, architectureOf } from './architecture.js';
 import { gainOf } from './gain.js';
+import { inputScaleDoubt } from './input-scale.js';
 import { checkLandscape, DEFAULT_POINTS, DEFAULT_SPAN } from './landscape.js';
 import type { ExperimentOptions } from './options.js';
 
@@ -75,6 +76,8 @@ export async function prepareExperiment(
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation: 0, seed: 0 });
+  const doubt = options.onDoubt && (await inputScaleDoubt(model, parts.train));
+  if (doubt !== undefined) options.onDoubt?.(doubt);
   const { batchNorm, warnings } = normsOf(model, options);
   const { train, test: tested } = parts;
   const known = sharedSamplesNote(await sharedSamples(tested.inputs, train.inputs), tested.count);

@@ -1,5 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
+import { labelClasses, oneHotNote } from '../data/label-classes.js';
+import type { SampleOptions } from '../data/prepare-samples.js';
 import { arraySamples } from '../data/samples.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
@@ -7,8 +9,8 @@ import type { Targets } from '../train/targets.js';
 import type { LabelledData } from './options.js';
 
 /**
- * Returns arrays as labelled samples for a model's inputs. The first axis of every array counts samples. Throws `bad-data`
- * for arrays that do not fit the inputs, and for NaN.
+ * Returns arrays as labelled samples for a model's inputs. The first axis of every array counts samples. Options scale and
+ * transpose them. Throws `bad-data` for arrays that do not fit the inputs, and for NaN.
  *
  * @example
  * import { labelledArrays } from 'onnx-mish/finetune';
@@ -23,6 +25,7 @@ export function labelledArrays(
   arrays: Readonly<Record<string, Tensor>>,
   targets: Targets,
   inputs: readonly ValueInfo[],
+  options: SampleOptions = {},
 ): LabelledData {
   const sampled = inputs.map(({ name, elemType, dims }) => ({
     ...{ name, elemType },
@@ -32,7 +35,7 @@ export function labelledArrays(
         ? undefined
         : dims.slice(1).map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : null)),
   }));
-  return { source: 'npz', samples: arraySamples(arrays, sampled), targets };
+  return { source: 'npz', samples: arraySamples(arrays, sampled, options), targets };
 }
 
 /** Names of the arrays with class numbers or with other targets; one of them is given. */
@@ -41,11 +44,14 @@ export interface TargetNames {
   readonly targets?: string | undefined;
 }
 
-/** Returns the inputs and the targets among named arrays. Throws `bad-data` for a missing array and for labels that are none. */
+/**
+ * Returns the inputs and the targets among named arrays, and notes about the targets. Throws `bad-data` for a missing array
+ * and for labels that are none.
+ */
 export function splitArrays(
   arrays: Readonly<Record<string, Tensor>>,
   { labels, targets }: TargetNames,
-): { inputs: Record<string, Tensor>; targets: Targets } {
+): { inputs: Record<string, Tensor>; targets: Targets; notes: readonly string[] } {
   const name = labels ?? targets ?? '';
   const array = ownProperty(arrays, name);
   if (array === undefined) {
@@ -55,15 +61,17 @@ export function splitArrays(
     );
   }
   const inputs = Object.fromEntries(Object.entries(arrays).filter(([key]) => key !== name));
-  return { inputs, targets: labels === undefined ? array : classNumbers(name, array) };
+  if (labels === undefined) return { inputs, targets: array, notes: [] };
+  const [, ...inner] = array.dims;
+  if (elementCount(inner) === 1) return { inputs, targets: classNumbers(name, array), notes: [] };
+  const { numbers, oneHot } = labelClasses(array, name);
+  return { inputs, targets: numbers, notes: oneHot ? [oneHotNote(name)] : [] };
 }
 
 function classNumbers(name: string, array: Tensor): ArrayLike<number> {
   const numbers = toNumbers(array);
-  const [, ...inner] = array.dims;
+  if (numbers === undefined || array.dims.length === 0) return labelClasses(array, name).numbers; // throws
   const what = `the labels '${name}' are ${array.elemType} [${array.dims}]`;
-  if (numbers === undefined || array.dims.length === 0 || elementCount(inner) !== 1)
-    throw bad(what, 'Give one class number for each sample; for one-hot labels, y.argmax(axis=1)');
   const sample = Array.prototype.findIndex.call(numbers, (label: number) => !Number.isInteger(label));
   if (sample < 0) return numbers;
   throw bad(

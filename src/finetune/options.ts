@@ -1,3 +1,4 @@
+import type { Advice } from '../base/option-hint.js';
 import type { CalibrateOptions } from '../calibrate/options.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Samples } from '../data/samples.js';
@@ -76,6 +77,8 @@ export interface FinetuneOptions
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Receives advice if the samples do not look like those that the original was trained on. */
+  readonly onDoubt?: ((advice: Advice) => void) | undefined;
   /** Receives the name of the work, the finished share of it, and the seconds left of all trainings if known. */
   readonly onProgress?: ((work: string, share: number, secondsLeft: number | undefined) => void) | undefined;
   /** Receives each epoch of each arm when it has finished. */

@@ -2,7 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
-import { scaleDoubt } from '../data/scale-doubt.js';
+import { sampleDoubt } from '../data/sample-doubt.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
 import { conclusionOf } from './conclusion.js';
@@ -59,7 +59,8 @@ async function measureProviders(options: ValidationOptions) {
   try {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
-    const doubt = await scaleDoubt(dataset.feeds, (feeds) => baseline.original.run(feeds));
+    const { session } = options;
+    const doubt = await sampleDoubt(original.model, dataset, { provider: cpu, session }, baseline.original);
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;
     // The CPU comes first, to time its first run: later its sessions also run as the others' reference.

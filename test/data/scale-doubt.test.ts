@@ -1,13 +1,17 @@
 import { zipSync } from 'fflate';
 import { afterAll, describe, expect, test } from 'vitest';
+import { sampleDoubt } from '../../src/data/sample-doubt.js';
 import { scaleDoubt } from '../../src/data/scale-doubt.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Session } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
+import { withSession } from '../../src/providers/with-session.js';
 import { cli, cliJson } from '../support/cli.js';
 import { readFashion } from '../support/fashion.js';
 import { tempFolder } from '../support/folder.js';
 import { isHeavy } from '../support/heavy.js';
+import { floats, model, node, value } from '../support/model.js';
 import { npy } from '../support/numpy.js';
 import { modelPath } from '../support/workbench-page.js';
 
@@ -62,6 +66,64 @@ describe.each(MODELS)('%s', (name) => {
   });
 });
 
+describe.each(MODELS)('%s, if trained on bytes,', (name) => {
+  test('raises a doubt about pixels from 0 to 1, but for a net without classes', async () => {
+    for (const part of parts) {
+      const found = await doubt(name, imagesOf(part, 1), 255);
+      if (name === 'unet') expect(found).toBeUndefined();
+      else expect(found).toMatchObject({ option: { scale: 255 } });
+    }
+  });
+});
+
+describe('a net without classes, but with batch normalisation,', () => {
+  // Conv, BatchNormalization, Relu: the variance is that of the convolution on the images from 0 to 1, times a factor.
+  async function doubtOf(feeds: readonly Tensors[], factor: number, isFirst = false) {
+    const conv = node('Conv', ['images', 'w'], ['c']);
+    const norm = node('BatchNormalization', [isFirst ? 'images' : 'c', 's', 's', 's', 'v'], ['n']);
+    const constants = [
+      floats('w', [1, 1, 1, 1], [2]),
+      floats('s', [1], [1]),
+      floats('v', [1], [factor * (isFirst ? 1 : 4) * 0.12]),
+    ];
+    const bytes = model({
+      nodes: [...(isFirst ? [] : [conv]), norm, node('Relu', ['n'], ['y'])],
+      inputs: [value('images', 1, ['N', 1, 28, 28])],
+      outputs: [value('y', 1, ['N', 1, 28, 28])],
+      initializers: isFirst ? constants.slice(1) : constants,
+    });
+    const loaded = await modelFromBytes(bytes);
+    const options = { provider: nodeProvider('cpu') };
+    return withSession(loaded.file, options, (session) =>
+      sampleDoubt(loaded, { feeds, source: 'npz' }, options, session),
+    );
+  }
+
+  test.each([true, false])('raises a doubt by its variance (normalisation first: %s)', async (isFirst) => {
+    for (const part of parts) {
+      const [unit, bytes] = [imagesOf(part, 1), imagesOf(part, 255)];
+      expect(await doubtOf(unit, 1, isFirst)).toBeUndefined();
+      expect(await doubtOf(bytes, 255 ** 2, isFirst)).toBeUndefined();
+      expect(await doubtOf(bytes, 1, isFirst)).toMatchObject({ option: { scale: '1/255' } });
+      expect(await doubtOf(unit, 255 ** 2, isFirst)).toMatchObject({ option: { scale: 255 } });
+      expect(await doubtOf(bytes, 1e-6, isFirst)).toBeUndefined(); // neither range fits
+    }
+  });
+});
+
+test('advice for images names the option of images', async () => {
+  const { images } = imagesOf(0, 1)[0] ?? {};
+  if (images === undefined) throw new Error('no images');
+  const session = await sessionOf('mlp');
+  const run = (feeds: Tensors) =>
+    session.run({
+      images: { ...images, data: (feeds.images?.data as Float32Array).map((pixel) => pixel / 255) },
+    });
+  const found = await scaleDoubt([{ images }], run, { source: 'images' });
+  expect(found?.option).toEqual({ std: 0.00392157 });
+  expect(1 / (found?.option?.std as number)).toBeCloseTo(255, 2);
+});
+
 test('few samples and other inputs raise no doubt', async () => {
   const [{ images } = {}] = imagesOf(0, 255);
   if (images === undefined) throw new Error('no images');
@@ -74,20 +136,45 @@ test('few samples and other inputs raise no doubt', async () => {
   expect(await scaleDoubt([{ tokens }], run)).toBeUndefined();
 });
 
-test('calibrate and validate say it once, and the option mends it', async () => {
-  const folder = await tempFolder();
-  const { images } = readFashion('test', SAMPLES);
-  const bytes = Uint8Array.from(images, (value) => Math.round(value * 255));
-  const archive = zipSync({ 'images.npy': npy('|u1', [SAMPLES, 1, 28, 28], bytes) });
-  const data = await folder.write('bytes.npz', archive);
+describe('every command with samples', () => {
+  const { images, labels } = readFashion('test', SAMPLES);
+  const bytes = Uint8Array.from(images, (pixel) => Math.round(pixel * 255));
+  const classes = npy('<i8', [SAMPLES], new Uint8Array(BigInt64Array.from(labels, BigInt).buffer));
+  const archive = zipSync({ 'images.npy': npy('|u1', [SAMPLES, 1, 28, 28], bytes), 'y.npy': classes });
   const mlp = modelPath('mlp.onnx');
-  const scaled = ['--data', data, '--scale', '1/255'];
-  const validate = ['validate', mlp, '--no-latency'];
-  const { json } = await cliJson([...validate, '--data', data]);
-  expect(json.notes.filter((note: string) => /divided by 255/.test(note))).toHaveLength(1);
-  expect((await cliJson([...validate, ...scaled])).json.notes).toEqual([]);
-  const calibrate = ['calibrate', mlp, '--steps', '0', '-f', '-o', folder.at('out.onnx')];
-  const { stderr } = await cli([...calibrate, '--data', data]);
-  expect(stderr.match(/divided by 255. Divide them \(--scale '1\/255'\)/g)).toHaveLength(1);
-  expect((await cli([...calibrate, ...scaled])).stderr).not.toContain('divided by 255');
+  const withBytes = async () => {
+    const folder = await tempFolder();
+    const data = ['--data', await folder.write('bytes.npz', archive)];
+    return { cwd: folder.path, data, scaled: [...data, '--scale', '1/255'] };
+  };
+  const output = ['-o', 'out.onnx', '-f'];
+  const trained = ['--labels', 'y', '--epochs', '1', '--seeds', '1', '--threads', '1'];
+  const experiment = ['--activations', 'relu', '--no-landscape', '--jobs', '1', '-f', '-o', 'out.json'];
+
+  test('validate says it once, and the option mends it', async () => {
+    const { data, scaled } = await withBytes();
+    const validate = ['validate', mlp, '--no-latency', '--labels', 'y'];
+    const { json } = await cliJson([...validate, ...data]);
+    expect(json.notes.filter((note: string) => /divided by 255/.test(note))).toHaveLength(1);
+    expect((await cliJson([...validate, ...scaled])).json.notes).toEqual([]);
+  });
+
+  test.each([
+    ['calibrate', '--labels', 'y', '--steps', '0', ...output],
+    ['rank', '--labels', 'y', '--top', '0'],
+    ['swap', '--labels', 'y', '--keep', 'agreement>=0', '--samples', '16', ...output],
+    ['swap', '--labels', 'y', '--beta', 'auto', '--keep', 'agreement>=0', '--samples', '16', ...output],
+    ['inspect', '--labels', 'y'],
+    ['finetune', ...trained, '--no-calibrate', '--no-control', ...output],
+    ['experiment', ...trained, ...experiment],
+  ])('%s %s says it once, and the option mends it', async (command, ...more) => {
+    const { cwd, data, scaled } = await withBytes();
+    const { code, stderr } = await cli([command, mlp, ...more, ...data], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(stderr.match(/divided by 255.*Divide them \(--scale '1\/255'\)/g)).toHaveLength(1);
+    if (!isHeavy && !['rank', 'experiment'].includes(command)) return;
+    const mended = await cli([command, mlp, ...more, ...scaled], { cwd });
+    expect(mended.code).toBe(0);
+    expect(mended.stderr).not.toContain('divided by 255');
+  });
 });

@@ -1,3 +1,4 @@
+import type { Advice } from '../../base/option-hint.js';
 import type { LandscapeSettings } from '../../experiment/options.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import type { LabelledFlags } from '../io/read-labelled.js';
@@ -20,8 +21,14 @@ export interface RunFlags extends LabelledFlags, TrainingFlags {
   allowOutsideData?: boolean;
 }
 
+/** Functions that print notes and advice about the samples; a worker process has none. */
+interface Talk {
+  readonly note?: (text: string) => void;
+  readonly doubt?: (advice: Advice) => void;
+}
+
 /** Returns the options of an experiment on the CPU. */
-export function experimentOptions(flags: RunFlags, signal: AbortSignal) {
+export function experimentOptions(flags: RunFlags, signal: AbortSignal, talk: Talk = {}) {
   const { activations, only, include, exclude, seeds, seed, bn, threads, allowOutsideData } = flags;
   const landscape: LandscapeSettings | false =
     flags.landscape === false
@@ -29,8 +36,19 @@ export function experimentOptions(flags: RunFlags, signal: AbortSignal) {
       : { points: typeof flags.landscape === 'number' ? flags.landscape : undefined, span: flags.span };
   return onCpu({
     ...trainingSettings(flags),
-    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal),
-    ...{ activations, only, include, exclude, seeds, seed, batchNorm: bn, landscape, signal },
+    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal, talk.note),
+    ...{
+      activations,
+      only,
+      include,
+      exclude,
+      seeds,
+      seed,
+      batchNorm: bn,
+      landscape,
+      signal,
+      onDoubt: talk.doubt,
+    },
     session: { threads, allowOutsideData },
   });
 }

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { arrayOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import { imageOptions } from '../options/image-options.js';
 import {
@@ -48,7 +49,7 @@ export function command(): Command {
     .option('--data <path>', 'samples: an .npz with an array for each input')
     .option('--labels <array>', 'array of the .npz with the classes')
     .option('--targets <array>', 'array of the .npz with other targets, in the shape of the output');
-  imageOptions(command)
+  imageOptions(arrayOptions(command))
     .option('--samples <number>', 'maximal number of images, taken evenly from all', some)
     .option('--validation <share>', 'share of the samples for validation', share, 0.1)
     .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');

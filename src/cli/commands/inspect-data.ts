@@ -7,6 +7,7 @@ import { renderActivations } from '../../render/activations.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData } from '../io/read-data.js';
+import { sayDoubtsAbout } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import { ALL_HINT } from '../text/flags.js';
 import { progress } from '../text/progress.js';
@@ -29,11 +30,13 @@ export async function inspectWithData(
   const { measured, inspection } = await whileUnchanged((await isPiped(path)) ? [] : [path], async () => {
     const { model, inspection } = await readModel(path, flags, signal);
     const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
+    const session = { allowOutsideData: flags.allowOutsideData };
+    await sayDoubtsAbout(model, data, flags, session);
     const bar = progress(`running ${clean(basename(path))}`);
     const measured = await activations(model, {
       ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
       ...{ data, seed, signal, onProgress: bar.update },
-      session: { allowOutsideData: flags.allowOutsideData },
+      session,
       samples: samples ?? allOfNoise(flags),
     }).finally(bar.end);
     return { measured, inspection };

@@ -115,7 +115,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
     },
   };
   const work = async (model: LoadedModel) => {
-    const data = await readInBatches(model.file, flags, samples, session);
+    const data = await readInBatches(model, flags, samples, session);
     return calibrateModel(model, onCpu({ ...options, data }));
   };
   const files = { output, force, signal, allowOutsideData };

@@ -25,6 +25,7 @@ import { durationText } from '../../render/finetune-figures.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, readJson } from '../io/files.js';
 import { checkLabelledFlags } from '../io/read-labelled.js';
+import { sayDoubt } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import { type Shard, shardOf } from '../options/shard.js';
 import { steps } from '../text/progress.js';
@@ -60,7 +61,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
     throw new OnnxMishError('bad-usage', 'JSON and HTML cannot go to the same file', { where: html });
   }
   const signal = interruptible();
-  const options = experimentOptions(flags, signal);
+  const options = experimentOptions(flags, signal, { note: sayNote, doubt: sayDoubt });
   const report = await withModel(
     input,
     async (model) => {

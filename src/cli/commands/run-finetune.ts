@@ -15,6 +15,7 @@ import { durationText } from '../../render/finetune-figures.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped } from '../io/files.js';
 import { checkLabelledFlags, type LabelledFlags, readLabelled } from '../io/read-labelled.js';
+import { sayDoubt } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import { type TrainingFlags, trainingSettings } from '../options/training-options.js';
 import { ALL_HINT } from '../text/flags.js';
@@ -70,7 +71,8 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const bar = steps();
   const options = {
     ...optionsOf(flags, checkpoint),
-    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal),
+    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal, sayNote),
+    onDoubt: sayDoubt,
     signal,
     session,
   };

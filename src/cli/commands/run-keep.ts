@@ -20,6 +20,7 @@ import { scan } from '../../onnx/scan.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument, runnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
+import { sayDoubts } from '../io/say-doubts.js';
 import { runTransformation } from '../io/transform.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
@@ -49,9 +50,11 @@ export async function runKeep(
 
   const search = async (document: OnnxDocument, path?: string): Promise<BudgetResult> => {
     const session = { allowOutsideData: flags.allowOutsideData };
+    const model = await runnable(document, path, session);
+    await sayDoubts(model, data, flags, session);
     const bar = steps();
     const kept = await swapModelWithinBudget(
-      await runnable(document, path, session),
+      model,
       onCpu({
         ...{ budget, data, seed, signal, onProgress: progressPrinter(bar.update) },
         session,

@@ -14,6 +14,7 @@ import { isPath } from '../../providers/provider.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
+import { sayDoubtsAbout } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { describeSkipped } from '../text/describe-swap.js';
@@ -48,19 +49,21 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const before = resume === undefined ? undefined : await readRanking(resume, signal);
   const model = await bytesOrPath(path, signal);
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
+  const session = { allowOutsideData: flags.allowOutsideData };
   const bar = steps();
   const left = clockFor();
-  const rank = () =>
-    rankSites(model, {
+  const rank = async () => {
+    await sayDoubtsAbout(model, data, flags, session);
+    return rankSites(model, {
       ...swapChoices(flags),
-      ...{ data, seed, signal },
-      session: { allowOutsideData: flags.allowOutsideData },
+      ...{ data, seed, signal, session },
       samples: samples ?? allOfNoise(flags),
       ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
       onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
       onProgress: ({ stage, site, sites, done }) =>
         bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
     });
+  };
   const ranking = await whileUnchanged(isPath(model) ? [model] : [], rank)
     .catch((error: unknown) => {
       if (!isAborted(error) || resume === undefined) throw error;

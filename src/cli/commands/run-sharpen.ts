@@ -13,6 +13,7 @@ import type { OnnxDocument } from '../../onnx/document.js';
 import { interruptible } from '../io/exit.js';
 import { runnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
+import { sayDoubts } from '../io/say-doubts.js';
 import { runTransformation } from '../io/transform.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { shortFigure } from '../text/harm-text.js';
@@ -39,11 +40,13 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
   const search = async (document: OnnxDocument, path?: string) => {
+    const session = { allowOutsideData: flags.allowOutsideData };
+    const model = await runnable(document, path, session);
+    await sayDoubts(model, data, flags, session);
     const bar = steps();
     const options = { ...swapChoices(flags), beta: undefined, budget, data, seed, signal };
-    const session = { allowOutsideData: flags.allowOutsideData };
     return sharpenModel(
-      await runnable(document, path, session),
+      model,
       onCpu({ ...options, session, samples: samples ?? allOfNoise(flags), onProgress: bar.update }),
     ).finally(bar.end);
   };

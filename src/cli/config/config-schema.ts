@@ -263,6 +263,7 @@ const finetune = z
     ...forms,
     ...sites,
     ...labelled,
+    ...arrays,
     ...written,
     ...access,
     samples: some('Maximal number of images'),
@@ -290,6 +291,7 @@ const finetune = z
 const experiment = z.strictObject({
   ...sites,
   ...labelled,
+  ...arrays,
   ...access,
   ...training,
   targets: text('Array of the .npz with other targets, in the shape of the output'),

@@ -40,7 +40,11 @@ export async function readData(
 }
 
 /** Throws `bad-usage` for an option of arrays without arrays. */
-function checkArrayFlags({ data, scale, dataLayout }: DataFlags): void {
+export function checkArrayFlags({
+  data,
+  scale,
+  dataLayout,
+}: Pick<DataFlags, 'data' | 'scale' | 'dataLayout'>): void {
   if (data !== undefined && data !== NOISE) return;
   const stray = scale !== undefined ? '--scale' : dataLayout !== undefined ? '--data-layout' : undefined;
   if (stray === undefined) return;
@@ -51,6 +55,9 @@ function checkArrayFlags({ data, scale, dataLayout }: DataFlags): void {
 
 /** Value of `--data` for noise. */
 export const NOISE = 'random';
+
+/** Returns whether the options name no samples, but noise. */
+export const isNoise = ({ data = NOISE, images }: DataFlags) => data === NOISE && images === undefined;
 
 /** Samples: arrays to split into feeds, or test cases of feeds with expected outputs. */
 type Samples =

@@ -1,13 +1,15 @@
 // Labelled samples, from the options of `finetune`.
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
+import type { Layout } from '../../data/images.js';
 import { readNpy } from '../../data/npy.js';
 import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
 import type { LabelledDataMaker } from '../../finetune/options.js';
-import { hashFile, hashFiles } from '../../node/host.js';
+import { hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
 import type { Tensor } from '../../providers/tensor.js';
 import type { ImageFlags } from '../options/image-options.js';
+import { checkArrayFlags } from './read-data.js';
 
 /** Options with the labelled samples. */
 export interface LabelledFlags extends ImageFlags {
@@ -15,10 +17,13 @@ export interface LabelledFlags extends ImageFlags {
   labels?: string;
   targets?: string;
   test?: string;
+  scale?: number;
+  dataLayout?: Layout;
 }
 
 /** Throws `bad-usage` unless the flags name samples and their targets. */
-export function checkLabelledFlags({ data, images, labels, targets }: LabelledFlags, command: string): void {
+export function checkLabelledFlags(flags: LabelledFlags, command: string): void {
+  const { data, images, labels, targets } = flags;
   const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
   if (data === undefined && images === undefined) {
     throw bad(
@@ -28,6 +33,7 @@ export function checkLabelledFlags({ data, images, labels, targets }: LabelledFl
   }
   if (images !== undefined && (labels !== undefined || targets !== undefined))
     throw bad('the folders of --images are the labels', 'Leave out --labels and --targets');
+  checkArrayFlags(flags);
   if (images === undefined && labels === undefined && targets === undefined) {
     throw bad(
       'the samples have no labels',
@@ -36,18 +42,32 @@ export function checkLabelledFlags({ data, images, labels, targets }: LabelledFl
   }
 }
 
-/** Returns a function that reads the samples of `--data` or `--images`. Throws `io`, `bad-data` and `bad-usage`. */
+/**
+ * Returns a function that reads the samples of `--data` or `--images`. `note` receives each note about them once. Throws `io`,
+ * `bad-data` and `bad-usage`.
+ */
 export function readLabelled(
   flags: LabelledFlags,
   signal: AbortSignal,
+  note: (text: string) => void = () => {},
 ): { data: LabelledDataMaker; test: LabelledDataMaker | undefined } {
   const { data, images, test } = flags;
+  const noted = new Set<string>();
+  const noteOnce = (text: string) => {
+    if (noted.size !== noted.add(text).size) note(text);
+  };
   const read = (path: string) =>
-    images === undefined ? arraysOf(path, flags, signal) : imagesOf({ ...flags, images: path }, signal);
+    images === undefined
+      ? arraysOf(path, flags, { signal, note: noteOnce })
+      : imagesOf({ ...flags, images: path }, signal);
   return { data: read(images ?? data ?? ''), test: test === undefined ? undefined : read(test) };
 }
 
-function arraysOf(path: string, names: LabelledFlags, signal: AbortSignal): LabelledDataMaker {
+function arraysOf(
+  path: string,
+  flags: LabelledFlags,
+  { signal, note }: { signal: AbortSignal; note: (text: string) => void },
+): LabelledDataMaker {
   return async (inputs) => {
     const found = await readSamples(path, signal);
     if (found.kind === 'cases') {
@@ -59,8 +79,9 @@ function arraysOf(path: string, names: LabelledFlags, signal: AbortSignal): Labe
     const arrays: [string, Tensor][] = [];
     for (const [name, bytes] of found.files) arrays.push([name, await readNpy(bytes, name, signal)]);
     try {
-      const { inputs: columns, targets } = splitArrays(Object.fromEntries(arrays), names);
-      return { ...labelledArrays(columns, targets, inputs), name: path, digest: await hashFile(path) };
+      const { inputs: columns, targets, notes } = splitArrays(Object.fromEntries(arrays), flags);
+      notes.forEach(note);
+      return { ...labelledArrays(columns, targets, inputs, flags), name: path };
     } catch (error) {
       if (!(error instanceof OnnxMishError) || error.where !== undefined) throw error;
       throw withDetails(error, { where: path });

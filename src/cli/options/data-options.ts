@@ -24,15 +24,8 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
       '--data <path>',
       `samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (${otherwise})`,
     )
-    .option('--labels <array>', 'array of the .npz with the classes')
-    .option('--scale <factor>', 'factor for the samples of --data, such as 1/255', factor)
-    .addOption(
-      new Option(
-        '--data-layout <layout>',
-        'position of the channels in --data, if the model has another',
-      ).choices(LAYOUTS),
-    );
-  return imageOptions(command)
+    .option('--labels <array>', 'array of the .npz with the classes');
+  return imageOptions(arrayOptions(command))
     .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collectValues)
     .option(
       '--dim <symbol=1>',
@@ -40,6 +33,19 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
       collectValues,
     )
     .option('--seed <number>', 'seed of random numbers', count, 0);
+}
+
+/** Adds --scale and --data-layout to a command with --data. */
+export function arrayOptions(command: Command): Command {
+  return command
+    .optionsGroup(GROUPS.samples)
+    .option('--scale <factor>', 'factor for the samples of --data, such as 1/255', factor)
+    .addOption(
+      new Option(
+        '--data-layout <layout>',
+        'position of the channels in --data, if the model has another',
+      ).choices(LAYOUTS),
+    );
 }
 
 /** Parses a factor: a number, or a quotient of two numbers. Throws `InvalidArgumentError`. */

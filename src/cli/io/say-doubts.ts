@@ -1,0 +1,39 @@
+import type { Advice } from '../../base/option-hint.js';
+import { sampleDoubt } from '../../data/sample-doubt.js';
+import { onCpu } from '../../node/calibrate-files.js';
+import { withModel } from '../../node/load-model.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { RunnableModel, SessionOptions } from '../../providers/provider.js';
+import { withSession } from '../../providers/with-session.js';
+import type { DataFlags } from '../options/data-options.js';
+import { withFlags } from '../text/flags.js';
+import { sayNote } from '../text/say.js';
+import { type DataMaker, isNoise } from './read-data.js';
+
+/** Prints advice, with flags, if the samples do not look like those that the model was trained on. Noise never does. */
+export async function sayDoubts(
+  model: LoadedModel,
+  data: DataMaker,
+  flags: DataFlags,
+  session: SessionOptions | undefined,
+): Promise<void> {
+  if (isNoise(flags)) return;
+  const options = onCpu({ session });
+  await withSession(model.file, options, async (open) => {
+    const doubt = await sampleDoubt(model, data(open.inputs, open.outputs, { '*': 1 }), options, open);
+    if (doubt !== undefined) sayDoubt(doubt);
+  });
+}
+
+/** Prints advice, with flags. */
+export const sayDoubt = (doubt: Advice) => sayNote(withFlags(doubt.text, doubt.option));
+
+/** Does as `sayDoubts`, for a path or bytes. */
+export function sayDoubtsAbout(
+  model: RunnableModel,
+  data: DataMaker,
+  flags: DataFlags,
+  session: SessionOptions | undefined,
+): Promise<void> {
+  return withModel(model, (loaded) => sayDoubts(loaded, data, flags, session), { session });
+}

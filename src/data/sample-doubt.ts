@@ -1,0 +1,73 @@
+import { OnnxMishError } from '../base/error.js';
+import type { Advice } from '../base/option-hint.js';
+import { ownProperty } from '../base/own.js';
+import { attribute, type OnnxDocument } from '../onnx/document.js';
+import { indexGraphs } from '../onnx/graph-index.js';
+import { readWeight, weightOf } from '../onnx/weights.js';
+import { withExposed } from '../providers/exposed-model.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
+import type { Tensors } from '../providers/tensor.js';
+import { withSession } from '../providers/with-session.js';
+import type { Dataset, Feeds } from './dataset.js';
+import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
+
+/**
+ * Returns advice if samples look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs the model
+ * only for samples that look like pixels: in the given session or, if the model has a batch normalisation, in another one.
+ * Throws what the provider throws.
+ */
+export async function sampleDoubt(
+  model: LoadedModel,
+  { feeds, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
+  options: OnProvider & { readonly session?: SessionOptions | undefined },
+  open: Session,
+): Promise<Advice | undefined> {
+  if (source === 'seed' || (await firstPixels(feeds)) === undefined) return undefined;
+  const outputs = open.outputs.map(({ name }) => name);
+  const plain = () => scaleDoubt(feeds, (feed) => open.run(feed), { source, outputs });
+  const norm = await firstNorm(model);
+  if (norm === undefined) return plain();
+  const { input, variance, isFed } = norm;
+  const ask = (run: (feed: Tensors) => Promise<Tensors>, tensor: NormInput['tensor']) =>
+    scaleDoubt(feeds, run, { source, outputs, norm: { variance, tensor } });
+  if (isFed) return ask((feed) => open.run(feed), (feed) => ownProperty(feed, input)); // biome-ignore format: one call
+  try {
+    return await withExposed(model, [input], undefined, ({ file, get }) =>
+      withSession(file, options, (session) =>
+        ask(
+          (feed) => session.run(feed),
+          (_, results) => get(results, input),
+        ),
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
+    return plain();
+  }
+}
+
+interface StoredNorm {
+  /** Name of the normalisation's input. */
+  readonly input: string;
+  /** Whether the input is one of the model. */
+  readonly isFed: boolean;
+  readonly variance: Float64Array;
+}
+
+/** Finds the first batch normalisation of the main graph with a stored variance. */
+async function firstNorm({ document, openData }: LoadedModel): Promise<StoredNorm | undefined> {
+  const node = document.graph.nodes.find(
+    ({ opType, domain, inputs }) => opType === 'BatchNormalization' && domain === '' && inputs.length >= 5,
+  );
+  if (node === undefined || (attribute(node, 'training_mode')?.i ?? 0) !== 0) return undefined;
+  const [input = '', , , , name = ''] = node.inputs;
+  const index = indexGraphs(document);
+  const weight = weightOf(index, document.graph, name);
+  if (weight === undefined) return undefined;
+  const isFed = index.producer(document.graph, input) === undefined;
+  if (isFed && !isInputOf(document, input)) return undefined;
+  return { input, isFed, variance: await readWeight(document, weight, openData) };
+}
+
+const isInputOf = ({ graph }: OnnxDocument, input: string) => graph.inputs.some(({ name }) => name === input);
