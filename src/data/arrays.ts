@@ -6,7 +6,7 @@ import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js'
 import { convert } from './convert.js';
 import type { Dataset } from './dataset.js';
 import { type Classes, labelClasses, oneHotNote } from './label-classes.js';
-import { checkLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
+import { checkLayout, fits, preparedSamples, type SampleOptions } from './prepare-samples.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /**
@@ -96,10 +96,13 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
     throw new OnnxMishError(
       'bad-data',
       `the samples for input '${name}' have shape [${array.dims}], but the input has [${input.dims}]`,
-      { fix: 'Make the first axis count samples, and the others equal the input’s' },
+      { fix: rankAdvice(input, inner) },
     );
   }
-  if (given === undefined) checkLayout(input, array.dims);
+  if (given === undefined) {
+    checkLayout(input, array.dims);
+    checkSizes(input, array.dims);
+  }
   resolveShape(input, { shapes: { [name]: dims } }); // throws if the shape does not fit
   const length = elementCount(dims);
   const runs = Math.floor(count / Math.max(1, batch));
@@ -118,6 +121,31 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
       return { elemType, dims, data: convert({ ...array, data: some }, elemType, name, from) };
     },
   };
+}
+
+/** Returns advice for samples with another number of axes than the input. */
+function rankAdvice({ dims }: ValueInfo, inner: readonly number[]): string {
+  const wanted = dims.slice(1);
+  const others = wanted.filter((dim) => dim !== 1);
+  const lacksOnes =
+    others.length < wanted.length && others.join() === inner.filter((dim) => dim !== 1).join();
+  return lacksOnes
+    ? `Insert the axis of length 1: x.reshape(-1, ${wanted.join(', ')})`
+    : 'Make the first axis count samples, and the others equal the input’s';
+}
+
+/** Throws `bad-data` for samples whose sizes are not those of the model, where it has numbers. */
+function checkSizes(input: ValueInfo, shape: readonly number[]): void {
+  const { name, dims } = input;
+  if (dims.length === 0 || fits(dims, shape)) return;
+  const areImages = dims.length === 4;
+  throw new OnnxMishError(
+    'bad-data',
+    `the shape [${shape}] of the samples does not fit input '${name}', which is [${dims}]`,
+    areImages
+      ? { fix: 'Resize the samples, or give the image files, which are resized', option: { images: null } }
+      : { fix: 'Make the first axis count samples, and the others equal the input’s' },
+  );
 }
 
 function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dims }: ShapeOptions): number {

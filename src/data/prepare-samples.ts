@@ -42,7 +42,7 @@ export function checkLayout(input: ValueInfo, shape: readonly number[]): void {
 }
 
 /** Returns whether the dimensions after the first, which counts samples, are those of the model where it has numbers. */
-function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean {
+export function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean {
   return dims.every((dim, axis) => axis === 0 || typeof dim === 'string' || dim < 0 || dim === shape[axis]);
 }
 

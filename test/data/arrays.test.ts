@@ -171,3 +171,18 @@ test('twenty million samples are cut on access, and a few of them take little ti
     32 * 2 ** 20,
   );
 });
+
+test.each([
+  [[4, 1, 32, 32], { option: { images: null } }],
+  [[4, 28, 28], { fix: 'Insert the axis of length 1: x.reshape(-1, 1, 28, 28)' }],
+  [[4, 30, 28], { fix: expect.stringContaining('first axis') }],
+])('samples of a wrong size %j are refused with what mends them', (dims, details) => {
+  const x = { elemType: 'f32', dims, data: new Float32Array(dims.reduce((all, dim) => all * dim, 1)) };
+  const inputs = [{ name: 'x', elemType: 'f32', dims: ['N', 1, 28, 28] }];
+  try {
+    sampledFeeds({ x }, inputs, {});
+    expect.unreachable();
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'bad-data', what: expect.stringContaining(`[${dims}]`), ...details });
+  }
+});

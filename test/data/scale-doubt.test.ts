@@ -115,10 +115,10 @@ test('advice for images names the option of images', async () => {
   const { images } = imagesOf(0, 1)[0] ?? {};
   if (images === undefined) throw new Error('no images');
   const session = await sessionOf('mlp');
-  const run = (feeds: Tensors) =>
-    session.run({
-      images: { ...images, data: (feeds.images?.data as Float32Array).map((pixel) => pixel / 255) },
-    });
+  const run = (feeds: Tensors) => {
+    const { data } = feeds.images ?? images;
+    return session.run({ images: { ...images, data: (data as Float32Array).map((pixel) => pixel / 255) } });
+  };
   const found = await scaleDoubt([{ images }], run, { source: 'images' });
   expect(found?.option).toEqual({ std: 0.00392157 });
   expect(1 / (found?.option?.std as number)).toBeCloseTo(255, 2);

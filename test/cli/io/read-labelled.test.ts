@@ -1,0 +1,60 @@
+import { zipSync } from 'fflate';
+import { expect, test } from 'vitest';
+import { readLabelled } from '../../../src/cli/io/read-labelled.js';
+import { dataDigest } from '../../../src/finetune/prepare.js';
+import { elementCount } from '../../../src/providers/tensor.js';
+import { tempFolder } from '../../support/folder.js';
+import { failure } from '../../support/graph.js';
+import { npy } from '../../support/numpy.js';
+
+const INPUTS = [{ name: 'x', elemType: 'f32', dims: ['N', 3, 4, 5] }];
+const { signal } = new AbortController();
+const bytes = (dims: readonly number[]) =>
+  npy(
+    '|u1',
+    [...dims],
+    Uint8Array.from({ length: elementCount(dims) }, (_, at) => at % 251),
+  );
+const ONE_HOT = npy('|u1', [2, 3], Uint8Array.of(0, 0, 1, 1, 0, 0));
+
+test('arrays are scaled and transposed, and one-hot labels are classes, with one note', async () => {
+  const folder = await tempFolder();
+  const data = await folder.write('d.npz', zipSync({ 'x.npy': bytes([2, 4, 5, 3]), 'y.npy': ONE_HOT }));
+  const notes: string[] = [];
+  const flags = { data, test: data, labels: 'y', scale: 1 / 255, dataLayout: 'nhwc' } as const;
+  const maker = readLabelled(flags, signal, (note) => notes.push(note));
+  const labelled = await maker.data(INPUTS);
+  await maker.test?.(INPUTS);
+  expect(labelled.targets).toEqual([2, 0]);
+  expect(notes).toEqual(["the labels 'y' are one-hot: the position of the 1 is the class"]);
+  const x = { elemType: 'f32', dims: [1, 3, 4, 5], data: new Float32Array(60) };
+  await labelled.samples.read([1], { x });
+  for (let channel = 0; channel < 3; channel++)
+    for (let pixel = 0; pixel < 20; pixel++)
+      expect(x.data[channel * 20 + pixel]).toBe(Math.fround((60 + pixel * 3 + channel) / 255));
+});
+
+test('channels in the other place are refused with the option that transposes them', async () => {
+  const folder = await tempFolder();
+  const data = await folder.write('d.npz', zipSync({ 'x.npy': bytes([2, 4, 5, 3]), 'y.npy': ONE_HOT }));
+  const error = await failure((async () => readLabelled({ data, labels: 'y' }, signal).data(INPUTS))());
+  expect(error).toMatchObject({ code: 'bad-data', where: data, option: { dataLayout: 'nhwc' } });
+});
+
+test('the digest is of the arrays: another packing has the same, another scale does not', async () => {
+  const folder = await tempFolder();
+  const [x, y] = [bytes([2, 3, 4, 5]), ONE_HOT];
+  const packed = { 'x.npy': x, 'y.npy': y };
+  const digest = async (name: string, archive: Uint8Array, scale?: number) => {
+    const data = await folder.write(name, archive);
+    return dataDigest(
+      await readLabelled({ data, labels: 'y', ...(scale && { scale }) }, signal).data(INPUTS),
+    );
+  };
+  const first = await digest('a.npz', zipSync(packed, { level: 0 }));
+  expect(await digest('b.npz', zipSync({ 'y.npy': y, 'x.npy': x }, { level: 9 }))).toBe(first);
+  expect(await digest('c.npz', zipSync(packed), 0.5)).not.toBe(first);
+  expect(
+    await digest('d.npz', zipSync({ ...packed, 'y.npy': npy('|u1', [2], Uint8Array.of(2, 1)) })),
+  ).not.toBe(first);
+});
