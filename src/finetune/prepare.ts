@@ -1,7 +1,6 @@
 // Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
 import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
-import { sampleDoubt } from '../data/sample-doubt.js';
 import { sharedSamples } from '../data/shared-samples.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -9,11 +8,11 @@ import { withSession } from '../providers/with-session.js';
 import { digestData } from '../train/digest-data.js';
 import { type ArmOptions, openArm, scoreOf, trainerSettings } from './arm.js';
 import type { FinetuneCheckpoint } from './checkpoint.js';
-import { feedsOf, withModelSession } from './feeds.js';
 import type { LabelledData } from './options.js';
 import type { Score } from './report-schema.js';
-import { type DataParts, type LabelledPart, splitData } from './split-data.js';
+import { type DataParts, splitData } from './split-data.js';
 import { modelFromCopy, type PlannedSwap, plainSwap, repairedSwap } from './start.js';
+import { tellDoubt } from './tell-doubt.js';
 import { resumedCheckpoint } from './trainings.js';
 
 /** Model from which the trainings of the swapped arm start. */
@@ -69,24 +68,6 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
   const scores = { original: first.test, plain, repaired, validation: first.validation };
   return { parts, source: data.source, swap, start, shared, digest, resumed, scores };
-}
-
-/** Number of samples to look at. */
-const DOUBT_SAMPLES = 64;
-
-async function tellDoubt(
-  original: LoadedModel,
-  part: LabelledPart,
-  source: LabelledData['source'],
-  options: ArmOptions,
-): Promise<void> {
-  const { onDoubt } = options;
-  if (onDoubt === undefined) return;
-  const feeds = feedsOf(part, original, DOUBT_SAMPLES);
-  const doubt = await withModelSession(original, options, (session) =>
-    sampleDoubt(original, { feeds, source }, options, session),
-  );
-  if (doubt !== undefined) onDoubt(doubt);
 }
 
 const DEFAULT_VALIDATION_SHARE = 0.1;

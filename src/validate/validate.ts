@@ -54,12 +54,11 @@ export async function validateModels(options: ValidationOptions): Promise<Report
  * `validateModels` does.
  */
 async function measureProviders(options: ValidationOptions) {
-  const { cpu, onProgress = () => {} } = options;
+  const { original, cpu, session, onProgress = () => {} } = options;
   const baseline = await openBoth(cpu, options);
   try {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
-    const { session } = options;
     const doubt = await sampleDoubt(original.model, dataset, { provider: cpu, session }, baseline.original);
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;

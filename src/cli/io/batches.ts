@@ -26,7 +26,7 @@ export async function readInBatches(
   if (flags.images !== undefined) return read;
   const session = await getProvider('cpu').open(model.file, options);
   try {
-    const { inputs, outputs } = session;
+    const { inputs } = session;
     return await inBatches(session, read, (symbol) => isGiven(symbol, inputs, flags));
   } finally {
     await session.close();

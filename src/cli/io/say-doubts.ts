@@ -1,4 +1,5 @@
 import type { Advice } from '../../base/option-hint.js';
+import type { DataMaker } from '../../data/in-batches.js';
 import { sampleDoubt } from '../../data/sample-doubt.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withModel } from '../../node/load-model.js';
@@ -8,7 +9,7 @@ import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
 import { withFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
-import { type DataMaker, isNoise } from './read-data.js';
+import { isNoise } from './read-data.js';
 
 /** Prints advice, with flags, if the samples do not look like those that the model was trained on. Noise never does. */
 export async function sayDoubts(
