@@ -1,15 +1,52 @@
 // Bundles what tsc has written into dist: packages into dist/vendor, the command into dist/bin, the page that providers
 // run in a browser into dist/page.
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { build } from 'rolldown';
 import { vendor } from './vendor.js';
 
+/** What `swap` loads for a usual model. In one file it starts a fifth sooner than in forty: Node resolves each by itself. */
+const AT_START = [
+  'cli/run.js',
+  'cli/commands/swap.js',
+  'cli/io/transform.js',
+  'cli/text/describe-swap.js',
+  'mish/notes.js',
+  'mish/results.js',
+  'mish/rewrite.js',
+  'mish/swap.js',
+  'mish/uses.js',
+  'node/write-transformed.js',
+];
+const IMPORT = /^(?:import|export)\b[^;]*?from\s*(["'])(\.[^"']+)\1/gm;
+
+/** Adds a file, and what it imports in turn, but not what it loads later. */
+function addImports(files, file) {
+  if (files.has(file)) return;
+  files.add(file);
+  for (const [, , target] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+    const path = resolve(dirname(file), target);
+    if (!path.startsWith(resolve('dist/vendor'))) addImports(files, path);
+  }
+}
+
 await vendor();
+const atStart = new Set();
+for (const file of AT_START) addImports(atStart, resolve('dist', file));
 await build([
   {
     input: 'dist/cli/main.js',
     platform: 'node',
     external: /^[^./]|[\\/]dist[\\/]vendor[\\/]/,
-    output: { dir: 'dist/bin' },
+    preserveEntrySignatures: 'allow-extension',
+    output: {
+      dir: 'dist/bin',
+      minify: true,
+      codeSplitting: {
+        includeDependenciesRecursively: false,
+        groups: [{ name: 'start', test: (id) => atStart.has(id) }],
+      },
+    },
   },
   { input: 'dist/web/harness/harness.js', platform: 'browser', output: { dir: 'dist/page' } },
 ]);

@@ -1,6 +1,13 @@
 #!/usr/bin/env node
-import { run } from './run.js';
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
+// Node 22 and later keep compiled code in a folder of the user's; NODE_DISABLE_COMPILE_CACHE=1 switches that off.
+const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
+enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'onnx-mish'));
+
+const { run } = await import('./run.js'); // loaded late: the cache serves what is loaded after its start
 run(process.argv);
 
 // Printing progress to a closed terminal fails, which must not prevent the cleanup.

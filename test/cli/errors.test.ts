@@ -201,7 +201,7 @@ test.runIf(process.platform === 'linux')(
   async () => {
     const folder = await tempFolder();
     await folder.write('m.onnx', reluModel());
-    for (const limit of [22, 24]) {
+    for (const limit of [19, 20]) {
       const line = `ulimit -n ${limit}; exec '${process.execPath}' '${MAIN}' swap m.onnx`;
       const { code, stderr } = await outcome(spawn('bash', ['-c', line], { cwd: folder.path }));
       expect([code, stderr]).toEqual([
