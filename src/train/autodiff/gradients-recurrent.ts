@@ -1,9 +1,9 @@
 // Gradients of RNN, GRU and LSTM, with the equations of ONNX's operators.
 import {
   addTotal,
-  at,
   backwards,
   gate,
+  placesOf,
   type Recurrence,
   type RecurrenceGradients,
   recurrentGradient,
@@ -28,8 +28,9 @@ function rnn(direction: Recurrence): RecurrenceGradients {
       : activation === 'sigmoid'
         ? ofSigmoid(tape, h)
         : ofTanh(tape, h);
+  const slope = placesOf(direction, slopes);
   const { states, initial } = backwards(direction, (place, gradient) =>
-    throughWeights(direction, times(tape, gradient, at(tape, slopes, place)), r),
+    throughWeights(direction, times(tape, gradient, slope(place)), r),
   );
   const gates = times(tape, states, slopes);
   return { input: gates, hidden: gates, before: initial };
@@ -43,12 +44,12 @@ function lstm(direction: Recurrence): RecurrenceGradients {
     tape.node('Sigmoid', [gate(direction, sums, index)]),
   );
   const g = tape.node('Tanh', [gate(direction, sums, 3)]);
-  const added = times(tape, i, g);
+  const [forget, added] = [placesOf(direction, f), placesOf(direction, times(tape, i, g))];
   const cells = [direction.cells];
   for (let place = 0; place < places; place++)
-    cells.push(plus(tape, times(tape, at(tape, f, place), cells[place] ?? ''), at(tape, added, place)));
+    cells.push(plus(tape, times(tape, forget(place), cells[place] ?? ''), added(place)));
   const bent = tape.node('Tanh', [sideBySide(tape, cells.slice(1), 0)]);
-  const ofCells = times(tape, o, ofTanh(tape, bent));
+  const ofCells = placesOf(direction, times(tape, o, ofTanh(tape, bent)));
   const slopes = sideBySide(
     tape,
     [
@@ -59,14 +60,15 @@ function lstm(direction: Recurrence): RecurrenceGradients {
     ],
     2,
   );
+  const slope = placesOf(direction, slopes);
   const gates: string[] = [];
   let carried = direction.givenCells;
   const { initial } = backwards(direction, (place, gradient) => {
-    const cell = addTotal(tape, times(tape, gradient, at(tape, ofCells, place)), carried);
+    const cell = addTotal(tape, times(tape, gradient, ofCells(place)), carried);
     const four = sideBySide(tape, [cell, gradient, cell, cell], 2);
-    const found = times(tape, four, at(tape, slopes, place));
+    const found = times(tape, four, slope(place));
     gates.push(found);
-    carried = times(tape, cell, at(tape, f, place));
+    carried = times(tape, cell, forget(place));
     return throughWeights(direction, found, r);
   });
   const all = sideBySide(tape, gates.reverse(), 0);
@@ -90,14 +92,11 @@ function gruResetAfter(direction: Recurrence): RecurrenceGradients {
   const { z, r, ofZ, ofN } = gruGates(direction, (reset) => times(tape, reset, recurrent));
   const ofR = times(tape, ofN, times(tape, recurrent, ofSigmoid(tape, r)));
   const ofHidden = sideBySide(tape, [ofZ, ofR, times(tape, ofN, r)], 2);
+  const [keep, slope] = [placesOf(direction, z), placesOf(direction, ofHidden)];
   const thrice = (gradient: string) => sideBySide(tape, [gradient, gradient, gradient], 2);
   const { states, initial } = backwards(direction, (place, gradient) => {
-    const gates = times(tape, thrice(gradient), at(tape, ofHidden, place));
-    return plus(
-      tape,
-      times(tape, gradient, at(tape, z, place)),
-      throughWeights(direction, gates, direction.r),
-    );
+    const gates = times(tape, thrice(gradient), slope(place));
+    return plus(tape, times(tape, gradient, keep(place)), throughWeights(direction, gates, direction.r));
   });
   const all = thrice(states);
   return {
@@ -120,17 +119,23 @@ function gruResetBefore(direction: Recurrence): RecurrenceGradients {
     return plus(tape, product, tape.slice(recurrentBias, [2 * hidden], [3 * hidden], [0]));
   });
   const ofR = times(tape, before, ofSigmoid(tape, r));
+  const [slopeN, slopeZ, slopeR] = [
+    placesOf(direction, ofN),
+    placesOf(direction, ofZ),
+    placesOf(direction, ofR),
+  ];
+  const [keep, reset] = [placesOf(direction, z), placesOf(direction, r)];
   const gates: string[] = [];
   const { initial } = backwards(direction, (place, gradient) => {
-    const n = times(tape, gradient, at(tape, ofN, place));
-    const reset = throughWeights(direction, n, ofCandidate);
-    const both = [times(tape, gradient, at(tape, ofZ, place)), times(tape, reset, at(tape, ofR, place))];
+    const n = times(tape, gradient, slopeN(place));
+    const through = throughWeights(direction, n, ofCandidate);
+    const both = [times(tape, gradient, slopeZ(place)), times(tape, through, slopeR(place))];
     gates.push(sideBySide(tape, [...both, n], 2));
     return addTotal(
       tape,
-      times(tape, gradient, at(tape, z, place)),
+      times(tape, gradient, keep(place)),
       throughWeights(direction, sideBySide(tape, both, 2), ofGates),
-      times(tape, reset, at(tape, r, place)),
+      times(tape, through, reset(place)),
     );
   });
   const all = sideBySide(tape, gates.reverse(), 0);

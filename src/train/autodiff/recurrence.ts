@@ -51,7 +51,13 @@ export interface RecurrenceGradients {
 const MAX_PLACES = 1024;
 
 /** Adds elements `index` of a tensor's first axis, which stays with length 1. */
-export const at = (tape: Tape, x: string, index: number) => tape.slice(x, [index], [index + 1], [0]);
+const at = (tape: Tape, x: string, index: number) => tape.slice(x, [index], [index + 1], [0]);
+
+/** Splits a sequence into its places. Returns the name of each, whose first axis has length 1. */
+export function placesOf({ tape, places }: Recurrence, x: string): (place: number) => string {
+  const names = tape.split(x, places, 0);
+  return (place) => names[place] ?? '';
+}
 
 /** Adds part `index` of equal parts of a tensor's last axis (of 3). */
 export const gate = ({ tape, hidden }: Recurrence, x: string, index: number) =>
@@ -256,15 +262,14 @@ function directionOf(
   const part = (sequence: string, columns: number, matrix: string, added: string | undefined) =>
     apart(product(tape, flat(tape, sequence, sizes, columns), matrix, { transB: 1 }, added));
   const [ownW, ownR] = [weights(w, features), weights(r, hidden)];
-  const ownGradients = gradients && own(gradients);
+  const ownGradients = gradients && tape.split(own(gradients), places, 0);
   const ownLast = last && at(tape, last, order);
   return {
     ...{ tape, activation, h, before, w: ownW, r: ownR, recurrentBias, cells: state(c0), ...sizes },
     fromInput: part(x, features, ownW, bias(0)),
     fromHidden: part(before, hidden, ownR, recurrentBias),
     given(place) {
-      const atPlace = ownGradients && at(tape, ownGradients, place);
-      return addTotal(tape, atPlace, place === places - 1 ? ownLast : undefined) || undefined;
+      return addTotal(tape, ownGradients?.[place], place === places - 1 ? ownLast : undefined) || undefined;
     },
     givenCells: lastCells && at(tape, lastCells, order),
   };

@@ -24,6 +24,8 @@ export interface Tape {
   reshape(x: string, dims: readonly number[]): string;
   /** Adds a slice from starts to ends along axes. */
   slice(x: string, starts: readonly number[], ends: readonly number[], axes: readonly number[]): string;
+  /** Adds equal parts of a tensor along an axis. */
+  split(x: string, parts: number, axis: number): readonly string[];
   /** Adds zero padding. `pads` lists the begins of all axes, then the ends, as in ONNX. */
   pad(x: string, pads: readonly number[]): string;
   /** Adds the sum over axes, which stay with length 1. */
@@ -38,6 +40,8 @@ export interface Tape {
 const AXES_INPUT = 13;
 /** Opset from which Slice's starts, ends and axes are inputs. */
 const SLICE_INPUTS = 10;
+/** Opset from which Split needs the number of parts as an attribute. */
+const SPLIT_COUNT = 18;
 /** Opset from which Pad's pads are an input, and Equal takes floats. */
 const PAD_INPUTS = 11;
 const EQUAL_FLOATS = 11;
@@ -83,6 +87,12 @@ export function createTape(
       opset >= SLICE_INPUTS
         ? tape.node('Slice', [x, tape.ints(starts), tape.ints(ends), tape.ints(axes)])
         : tape.node('Slice', [x], { starts, ends, axes }),
+    split(x, parts, axis) {
+      if (parts === 1) return [x];
+      const names = Array.from({ length: parts }, fresh);
+      nodes.push(['Split', [x], names, opset >= SPLIT_COUNT ? { axis, num_outputs: parts } : { axis }]);
+      return names;
+    },
     pad(x, pads) {
       if (pads.every((pad) => pad === 0)) return x;
       return opset >= PAD_INPUTS ? tape.node('Pad', [x, tape.ints(pads)]) : tape.node('Pad', [x], { pads });
