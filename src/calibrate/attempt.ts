@@ -46,7 +46,7 @@ export async function attempt(
   options: CalibrateOptions,
 ): Promise<Attempt> {
   const { original } = common;
-  const { output, report } = await swapDocument(original.document, { plan, undo: false });
+  const { output, report } = await swapDocument(original.document, { plan, undo: false, blocked: false });
   const plain = await original.edited(output);
   const stored = await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData);
   const swapped = stored.length === 0 ? plain : await plain.edited(splice(plain.document.source, stored));

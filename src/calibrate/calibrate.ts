@@ -138,7 +138,8 @@ async function repairSwap(
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
-  const form = swap.form === measuredIn ? undefined : swap.form;
+  // An approximate form gets its operators on channels.
+  const form = swap.form === measuredIn && swap.bound === undefined ? undefined : swap.form;
   const { fold, target } = options;
   const finished = await finish(kept, original, { form, fold, target });
   const { skipped } = chosen.swap;

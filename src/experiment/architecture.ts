@@ -93,7 +93,11 @@ export async function architectureOf(
     const sites = plan.sites.filter((site) => chosen.has(keyOf(site)));
     if (sites.length === 0) models.set(to, model);
     else {
-      const { output } = await swapDocument(document, { plan: { ...plan, sites }, undo: false });
+      const { output } = await swapDocument(document, {
+        plan: { ...plan, sites },
+        undo: false,
+        blocked: false,
+      });
       models.set(to, await editedModel(model, output));
     }
   }

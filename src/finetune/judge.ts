@@ -35,9 +35,10 @@ export async function judgeTrained(
   const control = runs.some(({ run }) => run.arm === 'original')
     ? await trainedModel([original, original], 'original', runs, prepared, options)
     : undefined;
-  const { form } = swap.report;
+  const { form, bound } = swap.report;
   const { output, notes } = await finish(trained.output, original, {
-    form: form === swap.trainedIn ? undefined : form,
+    // An approximate form gets its operators on channels.
+    form: form === swap.trainedIn && bound === undefined ? undefined : form,
     fold: false,
     target: options.target,
   });

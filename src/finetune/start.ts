@@ -27,7 +27,7 @@ export async function plainSwap(original: LoadedModel, options: FinetuneOptions)
   const { report, measuredIn } = await findCandidates(original.document, options);
   const { target: _, form: __, ...rest } = options;
   const form = report.to === 'mish' ? measuredIn : undefined; // other activations have one form
-  const { output } = await swapDocument(original.document, { ...rest, form, undo: false });
+  const { output } = await swapDocument(original.document, { ...rest, form, undo: false, blocked: false });
   return { report, trainedIn: measuredIn, plain: await editedModel(original, output) };
 }
 

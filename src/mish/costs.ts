@@ -5,21 +5,27 @@ import type { SwapReport } from './results.js';
 /** Smallest and largest time of a network on a CPU, in the time of the same network with ReLU. */
 export type CostRange = readonly [least: number, most: number];
 
+type ExactForm = 'softplus' | 'native' | 'exp';
+
 /** The ranges over the seven networks of test/bench/forms.md. */
-export const CPU_COST: Readonly<Record<FormName, CostRange>> = {
+export const CPU_COST: Readonly<Record<ExactForm, CostRange> & { [F in FormName]?: CostRange }> = {
   softplus: [1.4, 7.8],
   native: [1.4, 7.8], // ONNX Runtime expands it to the softplus form
   exp: [1.04, 1.6],
 };
 
-/** Returns the cost of a swap to Mish on CPUs as a part of a sentence; undefined without such a swap. */
+/** Returns the cost of a swap to Mish on CPUs as a part of a sentence; undefined without such a swap, or without a figure. */
 export function costOf({ to, form, sites }: Pick<SwapReport, 'to' | 'form' | 'sites'>): string | undefined {
   if (to !== 'mish' || sites.length === 0) return undefined;
-  return `${cpuCostText(form)} in the ${form} form`;
+  const cost = cpuCostText(form);
+  return cost && `${cost} in the ${form} form`;
 }
 
-/** Describes what a form costs on CPUs: `1.4 to 7.8 times as long on CPUs`. */
-export const cpuCostText = (form: FormName): string => `${rangeText(CPU_COST[form])} times as long on CPUs`;
+/** Describes what a form costs on CPUs: `1.4 to 7.8 times as long on CPUs`; undefined where it was not measured. */
+export function cpuCostText(form: FormName): string | undefined {
+  const range = CPU_COST[form];
+  return range && `${rangeText(range)} times as long on CPUs`;
+}
 
 /** Formats a range: `1.4 to 7.8`. */
 export const rangeText = ([least, most]: CostRange): string => `${least} to ${most}`;

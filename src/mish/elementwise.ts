@@ -6,7 +6,15 @@ import { mish, sigmoid, softplus } from './reference.js';
 
 /** A number attribute of the node, or its default. */
 type Numbers = (name: string, otherwise: number) => number;
-type Op = (a: number, b: number, c: number, number: Numbers, node: Node) => number;
+type Op = (
+  a: number,
+  b: number,
+  c: number,
+  number: Numbers,
+  node: Node,
+  mean?: number,
+  variance?: number,
+) => number;
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 const relu = (x: number) => Math.max(x, 0);
@@ -108,8 +116,14 @@ const clip: Op = (a, b, c, number) => {
   return Math.min(Math.max(a, low), high);
 };
 
+/** BatchNormalization of scalars, which is the same on every channel. */
+const normalize: Op = (x, scale, shift, number, _node, mean = Number.NaN, variance = Number.NaN) =>
+  ((x - mean) / Math.sqrt(variance + number('epsilon', 1e-5))) * scale + shift;
+
 const NAMES = new Set(
-  [UNARY, BINARY, VARIADIC, { Where: 0, Clip: 0 }].flatMap((table) => Object.keys(table)),
+  [UNARY, BINARY, VARIADIC, { Where: 0, Clip: 0, BatchNormalization: 0 }].flatMap((table) =>
+    Object.keys(table),
+  ),
 );
 
 /** Returns whether `elementwise` supports an operator. */
@@ -122,7 +136,9 @@ export function elementwise(node: Node): Op | undefined {
   const { opType, domain, inputs, outputs } = node;
   const name = domain === '' ? opType : `${domain}.${opType}`;
   const count = inputs.length;
-  if (outputs.length !== 1 || count < 1 || count > 3 || inputs[0] === '') return undefined;
+  if (outputs.length !== 1 || count < 1 || inputs[0] === '') return undefined;
+  if (name === 'BatchNormalization') return count === 5 && isInference(node) ? normalize : undefined;
+  if (count > 3) return undefined;
   if (name === 'Clip') return clip;
   if (inputs.includes('')) return undefined;
   const table = count === 1 ? UNARY : count === 2 ? BINARY : {};
@@ -131,6 +147,11 @@ export function elementwise(node: Node): Op | undefined {
   const fold = Object.hasOwn(VARIADIC, name) && count > 1 ? VARIADIC[name] : undefined;
   if (fold !== undefined) return count === 2 ? (a, b) => fold(a, b) : (a, b, c) => fold(fold(a, b), c);
   return name === 'Where' && count === 3 ? where : undefined;
+}
+
+/** Returns whether a BatchNormalization takes the mean and variance that it is given. */
+function isInference(node: Node): boolean {
+  return ['training_mode', 'is_test', 'spatial'].every((name) => attribute(node, name) === undefined);
 }
 
 /** Returns whether a Cast is to a float type or to bool. */

@@ -1,7 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { scalarTensor } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { constantValue, type Form, stepsOf, type Variant } from './forms.js';
+import { type Channels, constantValue, type Form, stepsOf, type Variant } from './forms.js';
 
 const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
@@ -25,8 +25,8 @@ export interface Emission extends Variant {
   readonly prefix: string;
   /** Returns a name that no node or value has. */
   readonly fresh: (wanted: string) => string;
-  /** Returns the name of a scalar constant visible at the site; creates it on first use. */
-  readonly constant: (label: string, value: number, type: FloatType) => string;
+  /** Returns the name of a constant visible at the site, a scalar or a vector of channels; creates it on first use. */
+  readonly constant: (label: string, value: number, type: FloatType, channels?: Channels) => string;
 }
 
 /** Returns whether the form needs constants for this variant. If so, the element type must be known. */
@@ -79,9 +79,10 @@ export function emit(emission: Emission): onnx.INodeProto[] {
   const casts: onnx.INodeProto[] = [];
   // Callers check `suits` first.
   const value = (label: string) => commonValue(form, emission, types, label) ?? Number.NaN;
-  const constant = (label: string): string => {
+  const constant = (label: string, op: string): string => {
     const [only = 'f32', other] = types;
-    if (other === undefined) return emission.constant(label, value(label), only);
+    const channels = op === 'BatchNormalization' ? form.channels : undefined;
+    if (other === undefined) return emission.constant(label, value(label), only, channels);
     const name = fresh(`${path}/${label}`);
     const made = emission.constant(label, value(label), types.includes('f64') ? 'f64' : 'f32');
     casts.push({ opType: 'CastLike', name, input: [made, x], output: [name] });
@@ -106,7 +107,7 @@ export function emit(emission: Emission): onnx.INodeProto[] {
     if (hasConstant && opset < BROADCASTING_OPSET)
       attributes.push({ name: 'broadcast', type: AttributeType.INT, i: 1 });
     const input = operands.map((label) => {
-      const name = names.get(label) ?? (label in form.constants ? constant(label) : label);
+      const name = names.get(label) ?? (label in form.constants ? constant(label, step.op) : label);
       names.set(label, name);
       return name;
     });

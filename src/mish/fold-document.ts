@@ -3,9 +3,10 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { type Foldable, planFolds } from './fold-plan.js';
+import { foldReport } from './fold-sites.js';
 import { spliceWithRecord } from './history.js';
 import { type Recognised, recognise } from './recognise.js';
-import { type FoldReport, foldReport } from './results.js';
+import type { FoldReport } from './results.js';
 import { rewriteMish } from './rewrite-mish.js';
 import { commonBeta, countMixtures } from './swap.js';
 
@@ -31,7 +32,7 @@ export async function foldDocument(
     });
   const folding = await planFolds({ document, index: analysis.index, blocked }, sites, options.openData);
   const folded = [...folding.folded];
-  const edits = [...rewriteMish(document, analysis.index, folded, { beta: 1 }), ...folding.edits];
+  const edits = [...(await rewriteMish(document, analysis.index, folded, { beta: 1 })), ...folding.edits];
   const forms = [...new Set(folded.map(({ form }) => form.name))];
   const operation = {
     operation: 'fold',

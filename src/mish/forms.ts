@@ -1,7 +1,8 @@
+import type { onnx } from '../../proto/onnx.js';
 import { roundTo } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
 
-export type FormName = 'softplus' | 'exp' | 'native';
+export type FormName = 'softplus' | 'exp' | 'native' | 'sigmoid' | 'tanh' | 'hard';
 
 /** The execution providers that a form can be chosen for. */
 export const TARGETS = ['cpu', 'wasm', 'webgl', 'webgpu', 'cuda'] as const;
@@ -34,8 +35,12 @@ const DERIVED = {
   '(1-alpha)/beta': ({ beta, leak }: Required<Variant>) => (1 - (leak ?? 0)) / beta,
 };
 
-/** A constant of a recipe: a number, a number per element type, or the name of a derived constant. */
-type Constant = number | Readonly<Record<FloatType, number>> | keyof typeof DERIVED;
+/** A constant of a recipe: a number, a number per element type, a multiple of β, or the name of a derived constant. */
+type Constant =
+  | number
+  | Readonly<Record<FloatType, number>>
+  | { readonly timesBeta: number }
+  | keyof typeof DERIVED;
 
 /**
  * One node of a recipe. Operands are names: `x` is the site's input, `y` its output, a key of `constants`
@@ -48,8 +53,15 @@ export interface Step {
   readonly output: string;
   /** Condition for the step: β ≠ 1, a mixture, or either. An omitted step's output stands for its first input. */
   readonly only?: 'sharp' | 'mixture' | 'either';
-  /** Float attributes, each a derived constant. */
-  readonly attributes?: Readonly<Record<string, keyof typeof DERIVED>>;
+  /** Float attributes. */
+  readonly attributes?: Readonly<Record<string, Constant>>;
+}
+
+/** The channels of a site. */
+export interface Channels {
+  readonly count: number;
+  /** Returns the nodes of a vector with an element per channel, each of this value. */
+  vector(name: string, value: number, type: FloatType): onnx.INodeProto[];
 }
 
 /** A way to write an activation as ONNX nodes. The emitter, the recogniser and the reports all read this data. */
@@ -64,6 +76,10 @@ export interface Form<Name extends string = FormName> {
   readonly types: Readonly<Record<FloatType, number>>;
   readonly steps: readonly Step[];
   readonly constants: Readonly<Record<string, Constant>>;
+  /** Largest difference from Mish over all numbers, for β = 1; absent for an exact form. */
+  readonly bound?: number;
+  /** How BatchNormalization, the step of a form on channels, gets its constants. */
+  readonly channels?: Channels;
   /** Providers where ONNX Runtime cannot run the form, or runs it slowly; may be limited to an element type or older opsets. */
   readonly limits: readonly {
     readonly on: readonly Target[];
@@ -84,6 +100,22 @@ const FLOOR = {
   f64: -Number.MAX_VALUE,
   bf16: -(2 - 2 ** -7) * 2 ** 127,
 };
+
+/** Returns the steps of scale · x + shift. */
+const affine = (x: string, scale: string, shift: string, output: string): Step[] => [
+  { op: 'Mul', inputs: [x, scale], output: scale + x },
+  { op: 'Add', inputs: [scale + x, shift], output },
+];
+/** The last steps of x · s or, for a mixture, x · (α + (1 - α) s). */
+const GATE: readonly Step[] = [
+  { op: 'Mul', inputs: ['s', '1-alpha'], output: 'share', only: 'mixture' },
+  { op: 'Add', inputs: ['share', 'alpha'], output: 'gate', only: 'mixture' },
+  { op: 'Mul', inputs: ['x', 'gate'], output: 'y' },
+];
+/** The last steps of the approximations x · σ(z). */
+const GATED: readonly Step[] = [{ op: 'Sigmoid', inputs: ['z'], output: 's' }, ...GATE];
+const MIXED = { alpha: 'alpha', '1-alpha': '1-alpha' } as const;
+const APPROXIMATE = { opset: 1, types: { f16: 1, f32: 1, f64: 1, bf16: 13 }, limits: [] };
 
 export const FORMS: Readonly<Record<FormName, Form>> = {
   softplus: {
@@ -149,6 +181,49 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
       { on: ['cpu', 'wasm'], says: 'ONNX Runtime expands it to the slow softplus form' },
     ],
   },
+  // test/generate/approximate-forms.py found the constants of the approximations.
+  sigmoid: {
+    ...APPROXIMATE,
+    name: 'sigmoid',
+    summary: 'x · σ(ax + b): within 0.0312 of Mish',
+    steps: [...affine('x', 'a', 'b', 'z'), ...GATED],
+    constants: { a: { timesBeta: 1.26265 }, b: 0.57393, ...MIXED },
+    bound: 0.0312,
+  },
+  tanh: {
+    ...APPROXIMATE,
+    name: 'tanh',
+    summary: 'x · σ(x + c · tanh(ax + b) + d): within 0.00083 of Mish',
+    steps: [
+      SHARPEN,
+      ...affine('sharp', 'a', 'b', 't'),
+      { op: 'Tanh', inputs: ['t'], output: 'tanh' },
+      ...affine('tanh', 'c', 'd', 'bend'),
+      { op: 'Add', inputs: ['bend', 'sharp'], output: 'z' },
+      ...GATED,
+    ],
+    constants: { beta: 'beta', a: 0.43294, b: -1.05535, c: 1.94026, d: 1.9246, ...MIXED },
+    bound: 0.00083,
+  },
+  hard: {
+    name: 'hard',
+    summary: 'x · HardSigmoid(x): within 0.147 of Mish',
+    opset: 6,
+    types: { f16: 6, f32: 6, f64: 6, bf16: 22 },
+    steps: [
+      {
+        ...{ op: 'HardSigmoid', inputs: ['x'], output: 's' },
+        attributes: { alpha: { timesBeta: 0.1895 }, beta: 0.5668 },
+      },
+      ...GATE,
+    ],
+    constants: MIXED,
+    bound: 0.147,
+    limits: [
+      { on: ['webgl'], says: 'ONNX Runtime Web has no HardSigmoid on WebGL' },
+      { on: ['cpu', 'wasm'], type: 'f64', says: 'ONNX Runtime has no HardSigmoid for float64' },
+    ],
+  },
 };
 
 /** The fastest form per provider; test/bench/forms.md has the measurements. */
@@ -182,7 +257,8 @@ export function stepsOf(form: Form<string>, sharp: boolean, mixture = false): St
 /** Returns the value of a recipe's constant for an element type, a sharpness, and the slope of a mixture. */
 export function constantValue(constant: Constant, type: FloatType, beta: number, leak?: number): number {
   if (typeof constant === 'number') return constant;
-  if (typeof constant !== 'string') return constant[type];
+  if (typeof constant !== 'string')
+    return 'timesBeta' in constant ? constant.timesBeta * beta : constant[type];
   return DERIVED[constant]({
     beta,
     leak: leak === undefined || constant === 'slope' ? leak : roundTo(leak, type),

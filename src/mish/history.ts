@@ -24,6 +24,8 @@ export interface Operation {
   readonly to?: string;
   /** Sharpness; 1 is Mish. For `fold`, the sharpness that the weights took. Absent where sites differ. */
   readonly beta?: number;
+  /** Largest difference from Mish of a site in an approximate form; absent for exact forms. */
+  readonly bound?: number;
   /** Number of sites that became a mixture; absent for 0. */
   readonly mixtures?: number;
   /** Number of sites whose sharpness moved into the weights around them; absent for 0. */

@@ -1,5 +1,6 @@
+import { approximations } from './approximations.js';
 import { gelu, hardSwish, SELU, tanhGelu } from './elementwise.js';
-import { MAX_SLOPE } from './forms.js';
+import { type FormName, MAX_SLOPE } from './forms.js';
 import { leakyRelu, mixture, sigmoid, softplus } from './reference.js';
 
 export type ActivationName = Curve | Bend;
@@ -24,6 +25,8 @@ export interface Identity {
   readonly name: ActivationName;
   /** Sharpness of Mish, Swish or softplus. */
   readonly beta?: number | undefined;
+  /** The approximate form of Mish; absent for the exact function. */
+  readonly form?: FormName | undefined;
   /** Slope below 0, α of ELU, or the slope of a mixture with Mish. */
   readonly alpha?: number | undefined;
   readonly low?: number | undefined;
@@ -75,6 +78,19 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
       for (const beta of choices(sharp, 1))
         if (beta > LEAST_SHARPNESS)
           yield { beta, alpha: alpha || undefined, f: (x) => mixture(x, beta, alpha) };
+    }
+    // x · (α + (1 - α) · g(βx)) with the gate g of an approximate form
+    for (const { form, middle, slope, f } of approximations()) {
+      for (const alpha of choices(((gate(EPSILON) + gate(-EPSILON)) / 2 - middle) / (1 - middle), 0)) {
+        if (alpha === 1 || Math.abs(alpha) > MAX_SLOPE) continue;
+        const sharp = (gate(EPSILON) - gate(-EPSILON)) / (2 * EPSILON * (1 - alpha) * slope);
+        for (const beta of choices(sharp, 1, Number(sharp.toPrecision(6))))
+          if (beta > LEAST_SHARPNESS)
+            yield {
+              ...{ form, beta, alpha: alpha || undefined },
+              f: (x) => alpha * x + ((1 - alpha) * f(beta * x)) / beta,
+            };
+      }
     }
   },
   *swish(at, choices) {
@@ -160,6 +176,8 @@ export function identify(
         ...[parameters.beta, parameters.alpha].map((value = 1) => ranks.get(value) ?? 0),
       );
       if (difference > tolerance || (nearest && rank > nearest.rank)) continue;
+      // In a coarse element type an approximate form may not differ from the exact function.
+      if (nearest && parameters.form !== nearest.form) continue;
       if (!nearest || rank < nearest.rank || difference < nearest.difference)
         nearest = { name, ...parameters, difference, rank };
     }

@@ -33,16 +33,19 @@ export async function inspectDocument(
     kinds: await countActivations(document, analysis),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
-    mish: written.map(({ written, beta, leak, type, scope, node, difference }) => ({
-      form: written,
-      beta,
-      ...(leak === undefined ? {} : { leak }),
-      elemType: typeName(type && FLOAT_TYPES[type]),
-      scope: scope.path,
-      label: siteLabel({ node, scope }),
-      output: node.outputs[0] ?? '',
-      difference,
-    })),
+    mish: written.map(({ written, beta, leak, type, scope, node, difference, bound }) => {
+      return {
+        form: written,
+        beta,
+        ...(leak === undefined ? {} : { leak }),
+        elemType: typeName(type && FLOAT_TYPES[type]),
+        scope: scope.path,
+        label: siteLabel({ node, scope }),
+        output: node.outputs[0] ?? '',
+        difference,
+        ...(bound === undefined ? {} : { bound }),
+      };
+    }),
     history: history(document),
     externalData: [...new Set(locations)].sort(),
   };

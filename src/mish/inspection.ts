@@ -23,6 +23,8 @@ export interface MishSummary {
   readonly output: string;
   /** The largest difference from exact Mish from -60 to 60: absolute up to 1, relative beyond. */
   readonly difference: number;
+  /** For an approximate form: the largest difference from exact Mish over all numbers. */
+  readonly bound?: number;
 }
 
 /** Description of a model for swapping. */

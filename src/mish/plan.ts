@@ -12,6 +12,8 @@ export interface Plan {
   readonly target?: Target | undefined;
   /** The form of Mish; `native` for other activations. */
   readonly form: FormName;
+  /** For an approximate form: the largest difference of a site from Mish. A swap with the plan does not read it. */
+  readonly bound?: number;
   readonly beta: number;
   /**
    * The sites to swap. `scope` and `output` identify a site; `beta` may differ between sites. With `leak` a site becomes
@@ -43,12 +45,15 @@ export function planOf({
   to,
   target,
   form,
+  bound,
   beta,
   sites,
   skipped,
 }: Pick<SwapReport, 'to' | 'target' | 'form' | 'beta' | 'sites' | 'skipped'> & Partial<SwapReport>): Plan {
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
-  return { schema: SCHEMA, ...(to === 'mish' ? {} : { to, target }), form, beta, sites: planned, skipped };
+  const activation = to === 'mish' ? {} : { to, target };
+  const within = bound === undefined ? {} : { bound };
+  return { schema: SCHEMA, ...activation, form, ...within, beta, sites: planned, skipped };
 }
 
 /**

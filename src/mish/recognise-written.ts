@@ -1,6 +1,7 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { boundOf } from './bound.js';
 import { constantTensor } from './constants.js';
 import { constantValue, FORMS, type Form, type FormName, stepsOf, type Variant } from './forms.js';
 import { findWritten, type WrittenActivation } from './written.js';
@@ -13,6 +14,8 @@ export interface Recognised
   readonly form: Form;
   /** The name of its form; `other` where the nodes match no form of onnx-mish. */
   readonly written: FormName | 'other';
+  /** The largest difference of an approximate form from the exact function. */
+  readonly bound: number | undefined;
 }
 
 /** Does what `recognise` does, for documents that need the matcher. */
@@ -20,16 +23,17 @@ export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Re
   return findWritten(document, analysis).flatMap((written) => {
     if (written.name !== 'mish') return [];
     const { scope, node, x, type, inner, constants, difference, beta = 1, alpha } = written;
-    const form = formOf(written, analysis.index);
+    const form = written.form ? FORMS[written.form] : formOf(written, analysis.index);
+    const bound = form && boundOf(form, { beta, leak: alpha });
     return {
       ...{ form: form ?? FORMS[type === 'f64' ? 'exp' : 'softplus'], written: form?.name ?? 'other' },
       ...{ beta, ...(alpha === undefined ? {} : { leak: alpha }) },
-      ...{ scope, node, x, type, inner, constants, difference },
+      ...{ scope, node, x, type, inner, constants, difference: bound ?? difference, bound },
     };
   });
 }
 
-/** Finds the form with these operators and, for the exp form, its upper bound. */
+/** Finds the form with these operators and, for the exp form, its upper bound. Exact forms come first. */
 function formOf({ scope, node, inner, type }: WrittenActivation, index: GraphIndex): Form | undefined {
   const nodes = [node, ...inner];
   const operators = sorted(nodes.map(({ opType, domain }) => domain + opType));

@@ -33,7 +33,7 @@ export interface Region {
 }
 
 /** A node as a function of its scalar operands. */
-type Compiled = (a: number, b: number, c: number) => number;
+type Compiled = (a: number, b: number, c: number, d?: number, e?: number) => number;
 
 /** Values at the sample points, by name; all lists have the same length. */
 export type Values = ReadonlyMap<string, readonly number[]>;
@@ -73,7 +73,7 @@ function createStructures(): (from: number, text: string, number: number) => num
 /** Finds and evaluates the elementwise regions of a document. */
 export interface Regions {
   /** Whether a node may be part of a region. */
-  isPart(node: Node): boolean;
+  isPart(scope: Scope, node: Node): boolean;
   /** Whether a name is a scalar constant, or derived from scalar constants. */
   isScalar(scope: Scope, name: string, reader: Node): boolean;
   /**
@@ -113,6 +113,14 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       const cast = isFloat ? scalarOf(home, from, reader, depth + 1) : undefined;
       return cast && { ...cast, names: [name, ...cast.names] };
     }
+    if (node.opType === 'ConstantOfShape' && node.domain === '') {
+      // The vector of a BatchNormalization. Its length does not count: it is the number of channels.
+      const { tensor } = attribute(node, 'value') ?? {};
+      const type = floatType(tensor?.elemType);
+      if (tensor?.scalar === undefined || type === undefined || reader.opType !== 'BatchNormalization')
+        return undefined;
+      return { value: tensor.scalar, type, rank: 0, names: [name, ...node.inputs] };
+    }
     if (node.inputs.length > 2 || !mayBePart(node)) return undefined;
     const parts: Scalar[] = [];
     for (const input of node.inputs) {
@@ -140,7 +148,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     const isGiven = (ref: string) => call?.attributes.some(({ name }) => name === ref);
     if (node.attributes.some(({ ref }) => ref !== undefined && !isGiven(ref))) return undefined;
     const numbers = numbersOf(node, call);
-    return (a, b, c) => op(a, b, c, numbers, node);
+    return (a, b, c, d, e) => op(a, b, c, numbers, node, d, e);
   }
 
   /** Compiles the call of a function whose nodes are all elementwise. */
@@ -262,8 +270,12 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     }
   }
 
-  function isPart(node: Node): boolean {
-    return mayBePart(node) && compile(node) !== undefined && rewriteObstacle(node) === undefined;
+  function isPart(scope: Scope, node: Node): boolean {
+    if (!mayBePart(node) || compile(node) === undefined || rewriteObstacle(node) !== undefined) return false;
+    return (
+      node.opType !== 'BatchNormalization' ||
+      node.inputs.slice(1).every((name) => isScalar(scope, name, node))
+    );
   }
 
   const isScalar = (scope: Scope, name: string, reader: Node) => scalarOf(scope, name, reader) !== undefined;
@@ -277,10 +289,11 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     for (let at = nodes.length - 1; at >= 0; at--) {
       const node = nodes[at] as Node;
       const run = compile(node);
-      const [a = missing, b = missing, c = missing] = node.inputs.map((name) => values.get(name));
-      const result = missing.map(
-        (nothing, point) => run?.(a[point] ?? nothing, b[point] ?? nothing, c[point] ?? nothing) ?? nothing,
-      );
+      const [a, b, c, d, e] = node.inputs.map((name) => values.get(name) ?? missing);
+      const result = missing.map((nothing, point) => {
+        const at = (list: readonly number[] = missing) => list[point] ?? nothing;
+        return run?.(at(a), at(b), at(c), at(d), at(e)) ?? nothing;
+      });
       values.set(node.outputs[0] ?? '', result);
     }
     return values;

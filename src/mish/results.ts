@@ -3,7 +3,6 @@ import { nodeLabel } from '../onnx/document.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import type { ReplacementName } from './activation-kinds.js';
 import type { FixedNode } from './fix-report.js';
-import type { Foldable, Folding } from './fold-plan.js';
 import type { FormName, Target, Variant } from './forms.js';
 import type { NoteOptions } from './notes.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
@@ -71,6 +70,8 @@ export interface SwapReport {
   readonly target?: Target | undefined;
   /** The form of Mish; `native` for other activations, whose operators follow from the opset. */
   readonly form: FormName;
+  /** For an approximate form: the largest difference of a site from Mish, or from the mixture. */
+  readonly bound?: number;
   readonly beta: number;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
@@ -111,23 +112,6 @@ export function siteReport(site: Site & Variant): SiteReport {
     minusInfinity === undefined ? undefined : { minusInfinity },
     inner === undefined ? undefined : { parts: inner.map(nodeLabel), difference },
   );
-}
-
-/** Returns the report of a folding. */
-export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
-  folded,
-  kept,
-  edits,
-}: Folding<T>): FoldReport {
-  const reportOf = ({ node, scope, beta }: T): FoldedSite => {
-    const [label, output] = [siteLabel({ node, scope }), node.outputs[0] ?? ''];
-    return { scope: scope.path, label, output, beta };
-  };
-  return {
-    folded: [...folded].map(reportOf),
-    kept: [...kept].map(([site, why]) => ({ ...reportOf(site), why })),
-    weights: edits.length,
-  };
 }
 
 /** Returns the report entry of a skipped site. */

@@ -10,7 +10,7 @@ import { type Recognised, recognise } from './recognise.js';
 import { type SkipReport, siteReport, skipReport } from './results.js';
 import { findUnsupported } from './retarget-others.js';
 import type { RetargetOptions, RetargetReport } from './retarget-report.js';
-import { rewriteMish } from './rewrite-mish.js';
+import { boundsOf, rewriteMish, scalarTest } from './rewrite-mish.js';
 import { checkOpset } from './sites.js';
 import { chooseForm, countMixtures } from './swap.js';
 
@@ -33,7 +33,8 @@ async function retargetRaised(
   const analysis = analyse(document);
   const found = await recognise(document, analysis);
   const advice = await opsetAdvice(document, form);
-  const others = found.filter(({ written }) => written !== form.name);
+  const isScalar = await scalarTest(form, analysis.index);
+  const others = found.filter((mish) => mish.written !== form.name || isScalar(mish));
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
   const obstacleTo = await createFormCheck(document);
@@ -51,14 +52,16 @@ async function retargetRaised(
   ]);
   const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
-  const changes = [...rewriteMish(document, analysis.index, sites, { form }, unsupported), ...more];
+  const changes = [...(await rewriteMish(document, analysis.index, sites, { form }, unsupported)), ...more];
   const edits = [...changes, ...besides(raised, changes)];
+  const { bound, notes } = await boundsOf(form, sites);
   const operations = [
     {
       operation: 'retarget',
       form: [...new Set([...sites.map(() => form.name), ...unsupported.map((site) => site.form.name)])].join(
         ', ',
       ),
+      ...bound,
       ...countMixtures(sites),
       sites: sites.length + unsupported.length,
     },
@@ -69,12 +72,13 @@ async function retargetRaised(
   const noteOptions: NoteOptions = {};
   const report: RetargetReport = {
     form: form.name,
+    ...bound,
     sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
     skipped,
     others: unsupported.map(siteReport),
     fixes,
     unchanged: found.length - others.length,
-    notes: [...notesOn(form, sites, advice, noteOptions), ...noteOnSize(output.size)],
+    notes: [...notesOn(form, sites, advice, noteOptions), ...notes, ...noteOnSize(output.size)],
     noteOptions,
     bytesIn: document.source.size,
     bytesOut: output.size,

@@ -16,6 +16,8 @@ export interface RetargetOptions extends FormOptions {
 /** Result of a retarget. */
 export interface RetargetReport {
   readonly form: FormName;
+  /** For an approximate form: the largest difference of a rewritten site from Mish, or from the mixture. */
+  readonly bound?: number;
   /** The rewritten sites; `kind` is the previous form. */
   readonly sites: readonly SiteReport[];
   /** Mish that keeps its form, with the reasons. */

@@ -5,7 +5,7 @@ import { namer } from '../onnx/names.js';
 import { type Edit, replacing } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
-import type { Form, Variant } from './forms.js';
+import type { Channels, Form, Variant } from './forms.js';
 
 /** A Mish or other activation to write: its place, input and form. */
 export interface MishNode extends Variant {
@@ -47,20 +47,21 @@ export function rewrite(
   const parts = new Set(targets.map(partOf));
   // New names contain the activation, so that only such names can be taken.
   const fresh = namer(document, leaving, parts.size > 1 ? '' : ([...parts][0] ?? 'mish'));
-  const constants = new Map<Scope, Map<string, { name: string; node: onnx.INodeProto }>>();
+  const constants = new Map<Scope, Map<string, { name: string; nodes: onnx.INodeProto[] }>>();
   const edits: Edit[] = [];
   const pack = createPacker();
 
   const constantIn =
     (home: Scope, part: string) =>
-    (label: string, value: number, type: FloatType): string => {
+    (label: string, value: number, type: FloatType, channels?: Channels): string => {
       const made = constants.get(home) ?? new Map();
       constants.set(home, made);
-      const key = `${label} ${type} ${value}`;
+      const key = `${label} ${type} ${value} ${channels?.count}`;
       const known = made.get(key);
       if (known !== undefined) return known.name;
-      const name = fresh(`${part}/${type}/${label}`);
-      made.set(key, { name, node: constantNode(name, value, type) });
+      const name = fresh(`${part}/${type}/${label}${channels?.count ?? ''}`);
+      const nodes = channels?.vector(name, value, type) ?? [constantNode(name, value, type)];
+      made.set(key, { name, nodes });
       return name;
     };
 
@@ -92,7 +93,9 @@ export function rewrite(
   for (const [home, made] of constants) {
     const [first] = home.nodes; // a scope that holds a site, at whatever depth, has a node
     if (first === undefined) continue;
-    const bytes = pack([...made.values()].map(({ node }) => nodeField(home.kind, node)));
+    const bytes = pack(
+      [...made.values()].flatMap(({ nodes }) => nodes.map((node) => nodeField(home.kind, node))),
+    );
     edits.push({ start: first.span.start, end: first.span.start, bytes, frame: first.frame });
   }
   return edits;

@@ -8,7 +8,6 @@ import type { OpenData } from '../onnx/weights.js';
 import { kindNamed, REPLACEMENTS } from './activation-kinds.js';
 import type { Planned } from './apply-plan.js';
 import { fixesFor } from './fixes.js';
-import type { Foldable, Folding } from './fold-plan.js';
 import { createFormCheck } from './form-obstacle.js';
 import {
   FORM_FOR,
@@ -21,14 +20,14 @@ import {
   type Variant,
 } from './forms.js';
 import { spliceWithRecord } from './history.js';
+import { boundsOf, inChannels } from './in-channels.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
 import { type NoteOptions, noteOnMinusInfinity, noteOnSize, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
-import { recognise } from './recognise.js';
-import { foldReport, type SwapReport, siteReport, skipReport } from './results.js';
+import { type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
 import {
   checkOpset,
@@ -50,6 +49,11 @@ export interface FormOptions {
   readonly form?: FormName | undefined;
   /** The provider that will run the model; decides the form. */
   readonly target?: Provider | undefined;
+  /**
+   * Write approximate forms as operators on channels where possible, which keep the blocked layout of ONNX Runtime's CPU provider;
+   * true by default.
+   */
+  readonly blocked?: boolean | undefined;
 }
 
 export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOptions {
@@ -119,27 +123,29 @@ async function swapRaised(
   const { sites, skipped } = await select(document, analysis, form, beta, advice, options, to);
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
-  const folding = options.fold ? await foldSites(document, analysis, sites, options.openData) : undefined;
+  const { folding, fold, oldWeights } = await foldSites(document, analysis, sites, options);
   const folded = new Set([...(folding?.folded ?? [])].map(({ node }) => node));
   const targets =
     folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
-  const removed = unused(
-    sites.filter(({ inner }) => inner !== undefined),
-    analysis.index,
-  );
+  const severalNodes = sites.filter(({ inner }) => inner !== undefined);
+  const removed = unused(severalNodes, analysis.index);
   const kept = targets.filter(({ node }) => !removed.has(node));
   const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set([...targets.map(({ node }) => node), ...removed.keys()]);
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
-  const changes = [...rewrite(document, kept, removed), ...(folding?.edits ?? []), ...more];
+  const placed = await inChannels(kept, analysis.index, options);
+  const changes = [...rewrite(document, placed, removed), ...(folding?.edits ?? []), ...more];
   const edits = [...changes, ...besides(raised, changes)];
+  const foldedCount = folded.size === 0 ? {} : { folded: folded.size };
+  const { bound, ...approximate } = await boundsOf(form, targets);
+  const written = recipes
+    ? { form: [...new Set(sites.map((site) => site.form.name))].join(', '), to: to.name }
+    : { form: form.name, ...bound, ...countMixtures(sites) };
   const operation = {
     operation: 'swap',
-    ...(recipes
-      ? { form: [...new Set(sites.map((site) => site.form.name))].join(', '), to: to.name }
-      : { form: form.name, ...countMixtures(sites) }),
+    ...written,
     ...(recipes && beta === 1 ? {} : commonBeta(sites)),
-    ...(folding === undefined || folding.folded.size === 0 ? {} : { folded: folding.folded.size }),
+    ...foldedCount,
     sites: sites.length,
   } as const;
   const output = await spliceWithRecord(
@@ -149,14 +155,16 @@ async function swapRaised(
     options.undo ?? true,
   );
   const noteOptions: NoteOptions = {};
+  for (const note of oldWeights) noteOptions[note] = { undo: false };
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),
     form: form.name,
+    ...bound,
     beta,
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
-    ...(folding === undefined ? {} : { fold: foldReport(folding) }),
+    ...(fold === undefined ? {} : { fold }),
     ...(isWanted ? { fixes } : {}),
     notes: [
       ...notesOn(
@@ -166,8 +174,9 @@ async function swapRaised(
         noteOptions,
       ),
       ...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))),
+      ...approximate.notes,
       ...noteOnMinusInfinity(sites, to),
-      ...oldWeights(folding, options, noteOptions),
+      ...oldWeights,
       ...noteOnSize(output.size),
     ],
     noteOptions,
@@ -178,7 +187,20 @@ async function swapRaised(
 }
 
 type Chosen = Site & MishNode;
-type ChosenFoldable = Chosen & Foldable;
+
+/** Moves the sharpness of sites into the weights around them, if the options ask for it. */
+async function foldSites(
+  document: OnnxDocument,
+  analysis: Analysis,
+  sites: readonly Chosen[],
+  options: SwapOptions,
+) {
+  if (!options.fold) return NOT_FOLDED;
+  const { foldSites } = await import('./fold-sites.js'); // a page that does not fold does not load it
+  return foldSites(document, analysis, sites, options);
+}
+
+const NOT_FOLDED = { folding: undefined, fold: undefined, oldWeights: [] };
 
 // No object spread: V8 would create a hidden class per object.
 const chosen = (site: Site, { beta, leak }: Variant, form: Form<string>): Chosen => ({
@@ -203,26 +225,6 @@ const chosen = (site: Site, { beta, leak }: Variant, form: Form<string>): Chosen
 /** Returns a sharpness of a plan that is not 1, if there is one. */
 function planBeta({ beta, sites }: Plan): number {
   return sites.find((site) => (site.beta ?? 1) !== 1)?.beta ?? beta;
-}
-
-/** Moves the sharpness of sites into the weights around them where possible; see `foldSharpness`. */
-async function foldSites(
-  document: OnnxDocument,
-  analysis: Analysis,
-  sites: readonly Chosen[],
-  openData: OpenData | undefined,
-): Promise<Folding<ChosenFoldable>> {
-  const { planFolds } = await import('./fold-plan.js'); // a page that does not fold does not load it
-  const mish = (await recognise(document, analysis)).flatMap(({ node, inner }) => [node, ...inner]);
-  const blocked = new Set([...sites.flatMap(({ node, inner = [] }) => [node, ...inner]), ...mish]);
-  const sharp = sites
-    .filter(({ beta }) => beta !== 1)
-    .map((site) => ({
-      ...site,
-      nodes: new Set([site.node, ...(site.inner ?? [])]),
-      y: site.node.outputs[0] ?? '',
-    }));
-  return planFolds({ document, index: analysis.index, blocked }, sharp, openData);
 }
 
 async function select(
@@ -289,20 +291,6 @@ function mixtureOf(
     reason: 'slope',
     why: `a mixture needs a slope of at most ${MAX_SLOPE}, and this slope is ${alpha}`,
   };
-}
-
-/** Returns the note on the size of the undo record if weights change. */
-function oldWeights(
-  folding: Folding<ChosenFoldable> | undefined,
-  { undo = true }: SwapOptions,
-  options: NoteOptions,
-): string[] {
-  const bytes = folding?.edits.reduce((sum, { start, end }) => sum + end - start, 0) ?? 0;
-  if (!undo || bytes === 0) return [];
-  const size = Math.ceil((4 / 3) * bytes).toLocaleString('en-US');
-  const note = `undo keeps the old weights, about ${size} bytes`;
-  options[note] = { undo: false };
-  return [note];
 }
 
 /** Counts the sites that become mixtures; empty for 0. */

@@ -39,6 +39,7 @@ const ARITHMETIC = new Set([
   'Reciprocal',
   'Log',
   'Not',
+  'BatchNormalization',
   ...IDENTITIES,
 ]);
 /** Flags of a node and all before it: an operator other than arithmetic; an operator other than a ReLU or an identity. */
@@ -73,7 +74,7 @@ function findIn(
   const leads = new Uint8Array(scope.nodes.length);
   for (const node of scope.nodes) {
     const { opType } = node;
-    if (opType === 'Constant' || !regions.isPart(node)) continue;
+    if (opType === 'Constant' || !regions.isPart(scope, node)) continue;
     let lead = PART | CONSTANT;
     if (!ARITHMETIC.has(opType)) lead |= BENDS;
     if (!ACTIVATIONS.has(opType) && !IDENTITIES.has(opType)) lead |= COMPOSES;

@@ -1,4 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
+import { boundOf } from '../mish/bound.js';
+import { FORMS } from '../mish/forms.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';
 import { mish, mixture } from '../mish/reference.js';
 import { roundTo, toHalf } from '../onnx/scalar.js';
@@ -14,6 +16,8 @@ export interface Sweep {
   readonly beta: number | null;
   /** Slope of LeakyReLU below 0, or slope of a mixture; null for other activations. */
   readonly alpha: number | null;
+  /** Largest difference of an approximate form from the exact function; null for an exact form. */
+  readonly bound: number | null;
   readonly elemType: string;
   readonly opset: number;
   /** Number of finite points. */
@@ -117,11 +121,15 @@ export async function sweep(
   opset: number,
   options?: SessionOptions,
 ): Promise<Sweep> {
+  const alpha = 'alpha' in kernel ? kernel.alpha : undefined;
   const base = {
     kind: kernel.kind,
     form: 'form' in kernel ? kernel.form : null,
     beta: 'beta' in kernel ? kernel.beta : null,
-    alpha: 'alpha' in kernel ? kernel.alpha : null,
+    alpha: alpha ?? null,
+    bound:
+      ('form' in kernel ? boundOf(FORMS[kernel.form], { beta: kernel.beta, leak: alpha }) : undefined) ??
+      null,
     elemType: type,
     opset,
   };

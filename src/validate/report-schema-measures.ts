@@ -13,6 +13,9 @@ export const sweepSchema = z.object({
   form: z.string().nullable().describe('The form of Mish and of mixtures; null for the original activations'),
   beta: z.number().nullable().describe('The sharpness of Mish; 1 is Mish itself'),
   alpha: measured.default(null).describe('The slope of LeakyReLU below 0, or of a mixture'),
+  bound: measured
+    .default(null)
+    .describe('Largest difference of an approximate form from the exact function, which the verdict allows'),
   elemType: z.string().describe('f16, f32 or f64'),
   opset: countSchema.describe('Opset of the model with only this kernel'),
   n: countSchema.describe('Number of finite points'),

@@ -188,12 +188,15 @@ function toleranceVerdicts(
     );
   }
   if (thresholds.maxKernelError !== undefined) return verdicts;
-  // Each element type has its own limit, and so its own verdict.
-  for (const type of new Set(kernel.map((sweep) => sweep.elemType))) {
-    const measured = kernel.filter((sweep) => sweep.elemType === type && sweep.form !== null);
+  // Each element type and each bound has its own limit, and so its own verdict.
+  const kinds = kernel.map(({ elemType: type, bound }) => ({ type, bound: bound ?? 0 }));
+  for (const { type, bound } of new Map(kinds.map((kind) => [`${kind.type} ${kind.bound}`, kind])).values()) {
+    const measured = kernel.filter(
+      (sweep) => sweep.elemType === type && (sweep.bound ?? 0) === bound && sweep.form !== null,
+    );
     if (measured.length === 0 || measured.some(({ problem }) => problem !== null)) continue; // the table shows the problem
     const value = worst(measured.map(({ maxScaled, broken }) => (broken > 0 ? null : maxScaled)));
-    verdicts.push(verdict('maxKernelError', toleranceFor(provider, type).kernel, value));
+    verdicts.push(verdict('maxKernelError', bound + toleranceFor(provider, type).kernel, value));
   }
   return verdicts;
 }

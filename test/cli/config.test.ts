@@ -165,7 +165,7 @@ test.each([
     { swap: { quasi: 1, different: 2 } },
     "the key 'swap.quasi' does not exist; the key 'swap.different' does not exist",
   ],
-  [{ swap: { form: 'tanh' } }, 'swap.form has to be one of softplus, exp, native'],
+  [{ swap: { form: 'swish' } }, 'swap.form has to be one of softplus, exp, native'],
   [{ swap: { form: 'exp', target: 'cpu' } }, 'swap.target and form exclude each other'],
   [
     { swap: { only: ['relu', 'selu'] } },
@@ -427,7 +427,7 @@ test('types list the keys', () => {
     swap: { form: 'exp', mean: [0.5, 0.5, 0.5] },
   });
   // @ts-expect-error not a form
-  defineConfig({ swap: { form: 'tanh' } });
+  defineConfig({ swap: { form: 'swish' } });
   // @ts-expect-error not a key
   defineConfig({ swap: { targett: 'webgl' } });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
-import { FORMS, type FormName, stepsOf } from '../../src/mish/forms.js';
+import { FORMS, stepsOf } from '../../src/mish/forms.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { kernelModel } from '../../src/mish/kernel.js';
@@ -18,7 +18,8 @@ import { type ModelParts, model, node, value } from '../support/model.js';
 import { constant } from '../support/patterns.js';
 import { f32, load, NEWEST_OPSET, OPTIMISERS, run } from '../support/run.js';
 
-const NAMES = Object.keys(FORMS) as FormName[];
+/** The forms that compute the mixture itself; approximate-forms.test.ts has the others. */
+const NAMES = ['softplus', 'exp', 'native'] as const;
 const vector = (name: string, type = 1) => value(name, type, ['N']);
 
 /** One LeakyRelu from x to y. */

@@ -115,7 +115,7 @@ describe('a report', async () => {
     const problem = 'its shape is [1], expected [2]';
     const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
     const kernel = {
-      ...{ kind: 'mish' as const, alpha: null, maxScaled: null, curve: [] },
+      ...{ kind: 'mish' as const, alpha: null, bound: null, maxScaled: null, curve: [] },
       ...{ form: 'native', beta: 4, elemType: 'f32', opset: 18, n: 9, maxAbs: 1, maxAbsAt: 2, maxUlp: 3 },
       ...{ maxUlpAt: 4, broken: 6, atInfinity: null, atMinusInfinity: null, atNaN: null, problem: null },
     };

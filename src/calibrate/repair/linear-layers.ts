@@ -58,7 +58,7 @@ export function linearLayers(
     const reads = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
     if (!reads && !bodies.changes(node)) continue;
     for (const output of node.outputs) reached.add(output);
-    if (node.domain !== '' || !OPS.has(node.opType)) continue;
+    if (node.domain !== '' || !OPS.has(node.opType) || isOfForm(node, graph, index)) continue;
     if (isNormOfLayer(node, layers)) continue;
     const layer = layerOf(node, graph, index);
     if (typeof layer === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer });
@@ -70,6 +70,12 @@ export function linearLayers(
 /** Returns whether a node is a BatchNormalization directly after a layer: solving that layer is enough. */
 function isNormOfLayer({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
   return opType === 'BatchNormalization' && layers.some(({ y }) => y === inputs[0]);
+}
+
+/** Returns whether a node is the BatchNormalization of an approximate form, whose constants come from ConstantOfShape. */
+function isOfForm({ opType, inputs }: Node, scope: Scope, index: GraphIndex): boolean {
+  const maker = opType === 'BatchNormalization' ? index.producer(scope, inputs[1] ?? '') : undefined;
+  return maker?.opType === 'ConstantOfShape';
 }
 
 /** Returns a node as a layer, or the reason why the node cannot be repaired. */

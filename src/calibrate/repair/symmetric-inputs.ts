@@ -16,7 +16,7 @@ export async function symmetricModel(
   const { document } = original;
   const near = sitesBefore(document, plan, layer.x);
   const sites = plan.sites.filter(({ scope, output }) => scope === 'graph' && near.has(output));
-  const { output } = await swapDocument(document, { plan: { ...plan, sites }, undo: false });
+  const { output } = await swapDocument(document, { plan: { ...plan, sites }, undo: false, blocked: false });
   return original.edited(output);
 }
 

@@ -8,14 +8,18 @@ import type { OnnxDocument } from '../../onnx/document.js';
 export interface Candidates {
   /** Report of a swap of all these sites. */
   readonly report: SwapReport;
-  /** Form for measurements: `exp`, which computes the same function fast on the CPU, if it can write the same sites. */
+  /**
+   * Form for measurements: `exp`, which computes the same function fast on the CPU, if it can write the same sites; an approximate
+   * form itself.
+   */
   readonly measuredIn: FormName;
 }
 
 /** Finds the sites of a swap without writing a model. Throws as `swapDocument` does. */
 export async function findCandidates(document: OnnxDocument, options: SwapOptions): Promise<Candidates> {
   const { report } = await swapDocument(document, options);
-  if (report.to !== 'mish') return { report, measuredIn: report.form };
+  // A repair for an approximate form needs the form itself.
+  if (report.to !== 'mish' || report.bound !== undefined) return { report, measuredIn: report.form };
   const { target, ...rest } = options;
   const fast = await swapDocument(document, { ...rest, form: 'exp' }).catch((error: unknown) => {
     if (error instanceof OnnxMishError && error.code === 'unsupported-form') return undefined;

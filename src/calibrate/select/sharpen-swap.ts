@@ -48,7 +48,7 @@ export async function sharpenModel(
     steps: 0,
     tryOut: async (plan) => ({
       plan,
-      repaired: (await swapDocument(document, { plan, undo: false })).output,
+      repaired: (await swapDocument(document, { plan, undo: false, blocked: false })).output,
     }),
     compare: (candidate, subset: Subset) =>
       compareWithOriginal(original, candidate, datasetOf(dataset, subset), options),

@@ -150,7 +150,7 @@ export async function withTrial<T>(
         stopIfAborted(signal);
         const { to, target } = options;
         const plan = { schema: 'onnx-mish/plan@1', to, target, form, beta: 1, sites, skipped: [] } as const;
-        const { output } = await swapDocument(document, { plan, undo: false });
+        const { output } = await swapDocument(document, { plan, undo: false, blocked: false });
         try {
           return await model.withEdited(output, (copy) =>
             withSession(copy, options, (swapped) => compare(swapped, parts)),

@@ -16,7 +16,9 @@ export const COST_NOTE = {
   /** Prints what the swap costs on CPUs, and the command that measures it for this model. */
   say({ input, output, report }: SwappedFile): void {
     const cheap = FORM_FOR.cpu;
-    const cheaper = report.form === cheap ? '' : `, ${rangeText(CPU_COST[cheap])} with --target cpu`;
+    const range = CPU_COST[cheap];
+    const cheaper =
+      range === undefined || report.form === cheap ? '' : `, ${rangeText(range)} with --target cpu`;
     const names = input === '-' || output === '-' ? ['original.onnx', 'swapped.onnx'] : [input, output];
     const command = ['onnx-mish validate', ...names.map(shellWord)].join(' ');
     sayNote(`a run takes ${costOf(report)}${cheaper}; ${command} measures yours`);
