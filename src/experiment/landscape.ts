@@ -49,6 +49,17 @@ export const DEFAULT_SPAN = 1;
  * same ones; `randomDirection` scales them. Batch normalisation keeps its running statistics.
  *
  * Throws `bad-usage` for numbers that cannot be used, `aborted`, and what `lossAt` throws.
+ *
+ * @example
+ * import { lossLandscape, trainedWeights } from 'onnx-mish/experiment';
+ * import { openTrainer } from 'onnx-mish/node';
+ *
+ * const x = { elemType: 'f32', dims: [128, 3], data: new Float32Array(384) };
+ * const samples = { inputs: { x }, targets: Array.from({ length: 128 }, (_, index) => index % 2) };
+ * const trainer = await openTrainer('model.onnx', { ...samples, epochs: 5 });
+ * for await (const { epoch, loss } of trainer) console.log(epoch, loss);
+ * const { losses, roughness } = await lossLandscape(trainedWeights(trainer, samples), { points: 11 });
+ * await trainer.close();
  */
 export async function lossLandscape(
   { weights, lossAt }: LandscapeSource,
@@ -136,7 +147,21 @@ function squaredNorms(values: ArrayLike<number>, numbers: Uint32Array): Float64A
   return norms;
 }
 
-/** Returns the trained weights of a trainer, and their loss on samples by its evaluation. */
+/**
+ * Returns the trained weights of a trainer, and their loss on samples by its evaluation.
+ *
+ * @example
+ * import { lossLandscape, trainedWeights } from 'onnx-mish/experiment';
+ * import { openTrainer } from 'onnx-mish/node';
+ *
+ * const x = { elemType: 'f32', dims: [128, 3], data: new Float32Array(384) };
+ * const samples = { inputs: { x }, targets: Array.from({ length: 128 }, (_, index) => index % 2) };
+ * const trainer = await openTrainer('model.onnx', { ...samples, epochs: 5 });
+ * for await (const { epoch, loss } of trainer) console.log(epoch, loss);
+ * const { weights, lossAt } = trainedWeights(trainer, samples);
+ * console.log((await lossAt(new Map([...weights].map(([name, { values }]) => [name, values])))).loss);
+ * await trainer.close();
+ */
 export function trainedWeights(
   trainer: Pick<ModelTrainer, 'weights' | 'filters' | 'evaluate'>,
   samples: LabelledSamples,

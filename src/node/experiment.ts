@@ -1,5 +1,12 @@
 // Trains an architecture anew with each activation, and compares them.
 
+export {
+  type LandscapeOptions,
+  type LandscapeSource,
+  type LandscapeWeight,
+  lossLandscape,
+  trainedWeights,
+} from '../experiment/landscape.js';
 export { mergeExperiments, type NamedReport } from '../experiment/merge.js';
 export type { ExperimentOptions, LandscapeSettings } from '../experiment/options.js';
 export {

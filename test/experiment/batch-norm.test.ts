@@ -1,0 +1,68 @@
+import { zipSync } from 'fflate';
+import { expect, test } from 'vitest';
+import { cnn6, squeezenet } from '../../models/architectures.js';
+import { prepareExperiment } from '../../src/experiment/prepare.js';
+import { openRun } from '../../src/experiment/train-run.js';
+import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { cli } from '../support/cli.js';
+import { readFashion } from '../support/fashion.js';
+import { tempFolder } from '../support/folder.js';
+import { npy, raw } from '../support/numpy.js';
+
+const SAMPLES = 40;
+const { images, labels } = readFashion('train', SAMPLES);
+
+/** Opens a run, and returns the treatment of batch normalisation, the warnings and the names of the trained weights. */
+async function opened(net: Uint8Array, batchNorm?: boolean) {
+  const x = { elemType: 'f32', dims: [SAMPLES, 1, 28, 28], data: images };
+  const experiment = await prepareExperiment(await modelFromBytes(net), {
+    data: (inputs) => labelledArrays({ images: x }, labels, inputs),
+    ...{ batchNorm, activations: ['relu'], epochs: 1, batch: 8, seeds: 1, landscape: false },
+    provider: nodeProvider('cpu'),
+    session: { threads: 1 },
+  });
+  const trainer = await openRun(experiment, { activation: 'relu', seed: 0 });
+  await trainer.close();
+  return { kind: experiment.batchNorm, warnings: experiment.warnings, trained: trainer.trained.length };
+}
+
+test('a net without batch normalisation gets one behind each convolution by default and with --bn, not with --no-bn', async () => {
+  const net = squeezenet();
+  const [byDefault, bn, none] = [await opened(net), await opened(net, true), await opened(net, false)];
+  expect(byDefault).toEqual(bn);
+  expect([bn.kind, none.kind]).toEqual(['insert', 'train']);
+  expect(bn.trained).toBeGreaterThan(none.trained); // scale and bias of each
+  expect(bn.warnings).not.toContainEqual(expect.stringContaining('without batch normalisation'));
+  expect(none.warnings).toContainEqual(expect.stringContaining('without batch normalisation'));
+});
+
+test('a net with batch normalisation keeps its own, whatever is chosen', async () => {
+  const net = cnn6({ widths: [2, 3], hidden: 4 });
+  const [byDefault, bn, none] = [await opened(net), await opened(net, true), await opened(net, false)];
+  expect(byDefault).toEqual(none);
+  expect([byDefault.kind, bn.kind]).toEqual(['train', 'insert']);
+  expect(bn.trained).toBe(byDefault.trained); // no convolution lacks one
+  expect(none.warnings).toEqual(byDefault.warnings);
+});
+
+test.each([
+  ['--bn', 'insert'],
+  ['--no-bn', 'train'],
+])('%s reaches the report', async (flag, kind) => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', squeezenet());
+  const y = npy('|u1', [SAMPLES], Uint8Array.from(labels));
+  await folder.write(
+    'd.npz',
+    zipSync({ 'images.npy': npy('<f4', [SAMPLES, 1, 28, 28], raw(images)), 'y.npy': y }),
+  );
+  const args = ['experiment', 'm.onnx', '--data', 'd.npz', '--labels', 'y', '--activations', 'relu', '--epochs', '1', '--seeds', '1', '--no-landscape', '--jobs', '1', '-o', 'r.json']; // biome-ignore format: one call
+  const { code, stderr } = await cli([...args, flag], { cwd: folder.path });
+  expect(code, stderr).toBe(0);
+  const report = JSON.parse(new TextDecoder().decode(await folder.read('r.json')));
+  expect(report.settings.batchNorm).toBe(kind);
+  const warned = report.warnings.some((text: string) => text.includes('without batch normalisation'));
+  expect(warned).toBe(kind === 'train');
+});
