@@ -1,6 +1,7 @@
 // Sentences and rows of tables of a ranking, for every view.
 import type { Ranking } from '../calibrate/select/ranking.js';
 import type { Degradation, Drawn } from '../calibrate/select/trial.js';
+import { pointsText } from '../metrics/paired.js';
 import { figure, percent } from './figures.js';
 
 /** Returns the result of a ranking as a sentence. */
@@ -23,7 +24,7 @@ export function describeDrawn({ source, samples, noise }: Drawn): string {
   return source === 'seed' ? `${samples} samples of noise (seed ${noise})` : `${samples} samples (${source})`;
 }
 
-export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1, points'];
+export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1, points (95 %)'];
 
 export const RANKING_HEAD = ['rank', 'site', 'kind', 'estimate, dB', ...DEGRADATION_HEAD];
 
@@ -41,8 +42,15 @@ export function degradationCells(harm: Degradation | null): string[] {
   const { maxAbs, cosine, agreement, top1Drop } = harm;
   return [
     ...[sqnrText(harm), figure(maxAbs), figure(cosine, 4), percent(agreement)],
-    top1Drop === null ? '–' : figure(-top1Drop),
+    top1Drop === null ? '–' : `${figure(-top1Drop)}${top1Interval(harm)}`,
   ];
+}
+
+/** Formats the 95 % interval of the change of top-1 in points, such as ` (−1.20 to +0.31)`; empty without one. */
+export function top1Interval({ top1DropInterval }: Degradation): string {
+  if (top1DropInterval === undefined) return '';
+  const [low, high] = top1DropInterval.map((points) => pointsText(-points / 100));
+  return ` (${high} to ${low})`;
 }
 
 /** Formats the SQNR, or the reason why there is none. */

@@ -1,6 +1,6 @@
 import { zipSync } from 'fflate';
 import { expect, test } from 'vitest';
-import { cnn6, squeezenet } from '../../models/architectures.js';
+import { cnn6 } from '../../models/architectures.js';
 import { prepareExperiment } from '../../src/experiment/prepare.js';
 import { openRun } from '../../src/experiment/train-run.js';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
@@ -9,8 +9,22 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import { cli } from '../support/cli.js';
 import { readFashion } from '../support/fashion.js';
 import { tempFolder } from '../support/folder.js';
+import { floats, model, node, value } from '../support/model.js';
 import { npy, raw } from '../support/numpy.js';
 
+/** A convolution, ReLU and a dense layer, without batch normalisation. */
+const plain = model({
+  nodes: [
+    node('Conv', ['images', 'w'], ['c']),
+    node('Relu', ['c'], ['r']),
+    node('GlobalAveragePool', ['r'], ['p']),
+    node('Flatten', ['p'], ['f']),
+    node('Gemm', ['f', 'd'], ['scores']),
+  ],
+  initializers: [floats('w', [2, 1, 3, 3], Array(18).fill(0.1)), floats('d', [2, 10], Array(20).fill(0.1))],
+  inputs: [value('images', 1, ['N', 1, 28, 28])],
+  outputs: [value('scores', 1, ['N', 10])],
+});
 const SAMPLES = 40;
 const { images, labels } = readFashion('train', SAMPLES);
 
@@ -29,8 +43,7 @@ async function opened(net: Uint8Array, batchNorm?: boolean) {
 }
 
 test('a net without batch normalisation gets one behind each convolution by default and with --bn, not with --no-bn', async () => {
-  const net = squeezenet();
-  const [byDefault, bn, none] = [await opened(net), await opened(net, true), await opened(net, false)];
+  const [byDefault, bn, none] = [await opened(plain), await opened(plain, true), await opened(plain, false)];
   expect(byDefault).toEqual(bn);
   expect([bn.kind, none.kind]).toEqual(['insert', 'train']);
   expect(bn.trained).toBeGreaterThan(none.trained); // scale and bias of each
@@ -52,7 +65,7 @@ test.each([
   ['--no-bn', 'train'],
 ])('%s reaches the report', async (flag, kind) => {
   const folder = await tempFolder();
-  await folder.write('m.onnx', squeezenet());
+  await folder.write('m.onnx', plain);
   const y = npy('|u1', [SAMPLES], Uint8Array.from(labels));
   await folder.write(
     'd.npz',

@@ -150,10 +150,13 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((text) => typeof text === 'string');
 
+const isInterval = (value: unknown) => Array.isArray(value) && value.length === 2 && value.every(isNumber);
+
 function isDegradation(value: unknown): boolean {
   return (
     isRecord(value) &&
     FIGURES.every((key) => value[key] === null || isNumber(value[key])) &&
+    (value.top1DropInterval === undefined || isInterval(value.top1DropInterval)) &&
     isNumber(value.broken) &&
     (value.problem === null || typeof value.problem === 'string')
   );

@@ -7,6 +7,7 @@ import { hashFeeds } from '../../data/hash-feeds.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
 import { scoresAmong } from '../../metrics/accuracy.js';
 import { classesOf, type Drift, driftMeter, highest } from '../../metrics/drift.js';
+import { differenceOfShares } from '../../metrics/paired.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
@@ -26,6 +27,8 @@ export interface Degradation {
   readonly agreement: number | null;
   /** Loss of top-1 accuracy in percentage points; null without labels. */
   readonly top1Drop: number | null;
+  /** 95 % interval of `top1Drop`, paired by sample; absent without labels, and in rankings of earlier versions. */
+  readonly top1DropInterval?: readonly [low: number, high: number] | undefined;
   /** Number of broken elements: NaN, or infinite where the original is not. */
   readonly broken: number;
   /** Reason for missing figures, such as a model that does not run; null if measured. */
@@ -244,45 +247,48 @@ function comparedOutputs({ outputs }: Session): string[] {
 
 function degradationMeter(outputs: readonly string[]) {
   const meters = outputs.map((name) => ({ name, meter: driftMeter(name) }));
-  const right = { rows: 0, original: 0, swapped: 0 };
+  const right = { original: [] as number[], swapped: [] as number[] };
   return {
     add({ reference, labels }: Run, got: Tensors): void {
       for (const { name, meter } of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
       if (labels === undefined) return;
       const scores = scoresAmong(outputs, reference);
-      right.rows += labels.length;
-      right.original += countRight(reference, scores, labels);
-      right.swapped += countRight(got, scores, labels);
+      right.original.push(...rightRows(reference, scores, labels));
+      right.swapped.push(...rightRows(got, scores, labels));
     },
     result(): Degradation {
-      const lost = (100 * (right.original - right.swapped)) / right.rows;
-      return {
-        ...worst(meters.map(({ meter }) => meter.result())),
-        top1Drop: right.rows === 0 ? null : lost,
-      };
+      const drift = worst(meters.map(({ meter }) => meter.result()));
+      const { original, swapped } = right;
+      if (original.length === 0) return { ...drift, top1Drop: null };
+      const { low, high } = differenceOfShares(original, swapped);
+      const lost = (100 * (sum(original) - sum(swapped))) / original.length;
+      return { ...drift, top1Drop: lost, top1DropInterval: [100 * low, 100 * high] };
     },
   };
 }
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 function classesIn(tensors: Tensors, name: string): number | undefined {
   const tensor = ownProperty(tensors, name);
   return tensor && classesOf(tensor);
 }
 
-function countRight(outputs: Tensors, name: string, labels: readonly number[]): number {
+/** Returns 1 for each row whose top class is its label, else 0. */
+function rightRows(outputs: Tensors, name: string, labels: readonly number[]): number[] {
   const scores = ownProperty(outputs, name);
   const classes = classesIn(outputs, name);
   const numbers = scores && toNumbers(scores);
-  if (classes === undefined || numbers === undefined) return 0; // the drift reports the changed shape
+  if (classes === undefined || numbers === undefined) return labels.map(() => 0); // the drift reports the changed shape
   if (scores?.dims[0] !== labels.length) {
     throw new OnnxMishError('bad-data', `a run has ${labels.length} labels, but ${scores?.dims[0]} rows`, {
       where: name,
       fix: 'Give one label for each row',
     });
   }
-  return labels.filter((label, row) => {
+  return labels.map((label, row) => {
     if (Number.isInteger(label) && label >= 0 && label < classes)
-      return highest(numbers, row, classes)[0] === label;
+      return Number(highest(numbers, row, classes)[0] === label);
     throw new OnnxMishError(
       'bad-data',
       `label ${label} is outside the ${classes} classes (0 to ${classes - 1})`,
@@ -291,11 +297,11 @@ function countRight(outputs: Tensors, name: string, labels: readonly number[]): 
         fix: 'Count from 0',
       },
     );
-  }).length;
+  });
 }
 
 /** Returns the worst figure of each kind over several outputs. */
-export function worst(drifts: readonly Drift[]): Omit<Degradation, 'top1Drop'> {
+export function worst(drifts: readonly Drift[]): Omit<Degradation, 'top1Drop' | 'top1DropInterval'> {
   const of = (values: readonly (number | null)[], choose: (...values: number[]) => number) => {
     const measured = values.filter((value) => value !== null);
     return measured.length < values.length || measured.length === 0 ? null : choose(...measured);

@@ -11,6 +11,7 @@ import type { SwapOptions } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { rankSites } from '../../node/calibrate-files.js';
 import { isPath } from '../../providers/provider.js';
+import { top1Interval } from '../../render/ranking-figures.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
@@ -135,7 +136,7 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
       measured === null ? '–' : sqnrText(measured),
       best?.maxAbs == null ? '–' : shortFigure(best.maxAbs),
       ...(agreement ? [shareText(best?.agreement ?? null)] : []),
-      ...(top1 ? [best?.top1Drop == null ? '–' : shortFigure(-best.top1Drop)] : []),
+      ...(top1 ? [best?.top1Drop == null ? '–' : `${shortFigure(-best.top1Drop)}${top1Interval(best)}`] : []),
     ];
   });
   const heads = ['', 'site', 'kind', 'estimate', 'SQNR', 'max abs'];
@@ -145,6 +146,7 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
   return [
     head,
     ...(rows.length === 0 ? ['  nothing to swap'] : [columns([titles, ...rows])]),
+    ...(top1 ? ['  top-1: points gained, with the paired 95 % interval'] : []),
     ...describeSkipped(skipped),
     ...(sharpness === '' ? [] : [`  Mish in the ${form} form${sharpness}`]),
     ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),

@@ -1,4 +1,5 @@
 import type { Degradation } from '../../calibrate/select/trial.js';
+import { top1Interval } from '../../render/ranking-figures.js';
 import { clean } from './text.js';
 
 /** Formats a figure with a few significant digits. */
@@ -35,6 +36,6 @@ export function harmText(harm: Degradation): string {
     ...(cosine === null ? [] : [`cosine ${Number(cosine.toFixed(4))}`]),
     ...(top1Drop === null
       ? []
-      : [`top-1 ${top1Drop > 0 ? '-' : '+'}${shortFigure(Math.abs(top1Drop))} points`]),
+      : [`top-1 ${top1Drop > 0 ? '-' : '+'}${shortFigure(Math.abs(top1Drop))} points${top1Interval(harm)}`]),
   ].join(', ');
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { degradationScore, type Ranking, spearman } from '../../../src/calibrate/select/ranking.js';
 import { seededFeeds } from '../../../src/data/dataset.js';
 import { accuracy } from '../../../src/metrics/accuracy.js';
+import { differenceOfShares } from '../../../src/metrics/paired.js';
 import { mish } from '../../../src/mish/reference.js';
 import { swap } from '../../../src/mish/swap.js';
 import { rankSites } from '../../../src/node/calibrate-files.js';
@@ -301,8 +302,24 @@ describe('labels', () => {
       await session.close();
       return accuracy(outputs, labels).top1;
     };
+    const rightOf = async (of: Uint8Array) => {
+      const session = await cpu.open(of);
+      const right: number[] = [];
+      for (const feed of feeds) {
+        const scores = (await session.run(feed)).y?.data as Float32Array;
+        for (let row = 0; row < scores.length / 4; row++) {
+          const four = scores.subarray(4 * row, 4 * row + 4);
+          right.push(Number(four.indexOf(Math.max(...four)) === labels[right.length]));
+        }
+      }
+      await session.close();
+      return right;
+    };
     const drop = 100 * ((await right(bytes)) - (await right(await output.bytes())));
     expect(sites[0]?.measured?.top1Drop).toBeCloseTo(drop, 9);
+    const [low = 0, high = 0] = sites[0]?.measured?.top1DropInterval ?? [];
+    const pair = differenceOfShares(await rightOf(bytes), await rightOf(await output.bytes()));
+    expect([low, high]).toEqual([100 * pair.low, 100 * pair.high]);
     expect(Math.abs(drop)).toBeGreaterThan(0); // or the test would say nothing
     expect(drawn).toMatchObject({ runs: 20, samples: 60, labelled: true });
   });

@@ -32,6 +32,15 @@ const RANKING: Ranking = {
   spearman: null,
 };
 
+test('a ranking is read with an interval of top-1, without one, and not with another value', () => {
+  const withInterval = (top1DropInterval: unknown) =>
+    parseRanking({ ...RANKING, sites: [site('a', { ...harm(20), top1DropInterval } as Degradation)] });
+  expect(withInterval(undefined).sites).toHaveLength(1);
+  expect(withInterval([-1, 2]).sites).toHaveLength(1);
+  for (const wrong of [null, [1], [1, '2'], 'no'])
+    expect(() => withInterval(wrong)).toThrow('not a valid measurement');
+});
+
 test('measured sites come first, then estimated ones, then the rest, from the least to the most degrading', () => {
   const order = ranked([
     site('unknown', null),

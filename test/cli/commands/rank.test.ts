@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { parseRanking } from '../../../src/calibrate/select/ranking.js';
@@ -45,6 +47,15 @@ test('labels add the loss of accuracy', async () => {
   const { json } = await cliJson(args, { cwd });
   expect(json.data.labelled).toBe(true);
   expect(json.sites[0].measured.top1Drop).toBe(0);
+  const [low, high] = json.sites[0].measured.top1DropInterval;
+  expect(low).toBeLessThan(0);
+  expect(high).toBeGreaterThan(0);
+  expect(parseRanking(json).sites).toHaveLength(json.sites.length);
+  const text = (await cli(args, { cwd })).stdout;
+  expect(text).toMatch(/ 0 \(−[\d.]+ to \+[\d.]+\)$/m);
+  expect(text).toContain('paired 95 % interval');
+  expect((await cli([...args, '--report', 'out.html'], { cwd })).code).toBe(0);
+  expect(await readFile(join(cwd, 'out.html'), 'utf8')).toMatch(/0 \(−[\d.]+ to \+[\d.]+\)/);
 });
 
 test('--json prints a ranking, and swap takes it as a plan', async () => {
