@@ -3,16 +3,19 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** What starts processes or browsers, runs networks at length, or goes through thousands of models. */
 const SLOW = [
-  'test/{bundler,cli,fuzz,package,proof,proto,trust,web}/**',
+  'test/{bundler,cli,examples,experiment,exporters,fuzz,package,proof,proto,trust,web}/**',
   'test/{cases,conformance,providers/browser,providers/webgpu}/**',
+  'test/files/{model-file,external-data}.test.ts',
+  'test/finetune/finetune.test.ts',
   'test/{examples,pipelines,readme,readme-web,users}.test.ts',
-  'test/calibrate/{calibrate,seeded-bytes,select/*,repair/repair-layers}.test.ts',
-  'test/mish/{fold-models,many-nodes}.test.ts',
+  'test/calibrate/{calibrate,seeded-bytes,activations/activations,select/*,repair/*}.test.ts',
+  'test/mish/{activation-models,fold-models,many-nodes,undo-changed,written-mish,written-sites}.test.ts',
   'test/mutation/runner.test.ts',
-  'test/onnx/{bombs,real-models}.test.ts',
+  'test/onnx/{bombs,items,operator-types,real-models}.test.ts',
   'test/providers/webgl/{known-bugs,random-graphs}.test.ts',
-  'test/render/html.test.ts',
-  'test/train/training-step.test.ts',
+  'test/node/{open-trainer,transform-file}.test.ts',
+  'test/render/{axe,html}.test.ts',
+  'test/train/{memory,train-model,training-step}.test.ts',
   'test/validate/{layers,web}.test.ts',
 ];
 
@@ -21,8 +24,8 @@ const SLOW = [
  * memory. All others share one, in which each module is loaded once.
  */
 const ALONE = [
-  'test/{bundler,fuzz,mutation,package,proto,trust,web}/**/*.test.ts',
-  'test/providers/browser/*.test.ts',
+  'test/{fuzz,mutation,proto,trust}/**/*.test.ts',
+  'test/providers/browser/accidents.test.ts',
   'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
   'test/cli/{accidents,large,pipes,streams}.test.ts',
   'test/onnx/{bombs,items}.test.ts',

@@ -97,7 +97,7 @@ test('the outputs come nearer to the original’s, on samples outside the traini
 });
 
 test('gradient steps lower the loss, and the validation loss is reported', async () => {
-  const { bytes, report } = await calibrated(net, rows, { steps: 100 });
+  const { bytes, report } = await calibrated(net, rows, { steps: isHeavy ? 100 : 30 });
   const { before = 0, after = 1 } = report.tuning ?? {};
   expect(after).toBeLessThan(before);
   expect(await rmse(net, bytes, fresh)).toBeLessThan(0.75 * (await rmse(net, await plain(net), fresh)));
@@ -138,7 +138,7 @@ describe('poisoned training samples', () => {
     '%s: the result is no worse than the plain swap on the others',
     async (_, change) => {
       const before = await plain(net);
-      for (const steps of [0, 40]) {
+      for (const steps of [0, isHeavy ? 40 : 10]) {
         const { bytes, report } = await calibrated(net, poisoned(fit.indices, change), { steps });
         const [now, was] = [report.calibrated.drift[0]?.rmse, report.swapped.drift[0]?.rmse];
         expect(report.kept === 'swapped' || (now ?? Infinity) <= (was ?? 0)).toBe(true);

@@ -4,12 +4,15 @@ import type { ReplacementName } from '../../src/mish/activation-kinds.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { swap } from '../../src/mish/swap.js';
+import { everyNth } from '../support/heavy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { load } from '../support/run.js';
 
 const CHAIN: readonly ReplacementName[] = ['elu', 'mish', 'hardswish', 'gelu', 'leakyrelu', 'swish', 'relu'];
 
-describe.each(['embedding', 'jarvis', 'classifier', 'vad'] as const)('%s', (name) => {
+const NAMES = ['embedding', 'jarvis', 'classifier', 'vad'] as const;
+
+describe.each(everyNth(2, NAMES))('%s', (name) => {
   test('goes through all activations: no site is lost, each model loads, and undo gives the bytes before', async () => {
     let bytes = bytesOf(REAL_MODELS[name]);
     let kind: string | undefined;

@@ -10,6 +10,7 @@ import {
   softplus,
   swish,
 } from '../../src/mish/reference.js';
+import { casesOf } from '../support/heavy.js';
 import table from './reference-table.json' with { type: 'json' };
 
 /** Relative error, or absolute where the exact value is below the smallest normal number. */
@@ -59,7 +60,7 @@ describe('mish', () => {
         expect(y).toBeGreaterThan(-0.3089);
         expect(Math.abs(y)).toBeLessThanOrEqual(Math.abs(x));
       }),
-      { numRuns: 2000 },
+      { numRuns: casesOf(2000) },
     );
   });
 
@@ -89,7 +90,7 @@ describe('the derivative', () => {
         const scale = x < 0 ? (Math.abs(x) + 2) * Math.exp(x) : 1;
         expect(Math.abs(one - other)).toBeLessThanOrEqual(16 * ULP * scale + 1e-320);
       }),
-      { numRuns: 2000 },
+      { numRuns: casesOf(2000) },
     );
   });
 
@@ -101,7 +102,7 @@ describe('the derivative', () => {
         const slope = (8 * (mish(x + h) - mish(x - h)) - (mish(x + 2 * h) - mish(x - 2 * h))) / (12 * h);
         expect(mishDerivative(x)).toBeCloseTo(slope, 9);
       }),
-      { numRuns: 1000 },
+      { numRuns: casesOf(1000) },
     );
   });
 

@@ -6,6 +6,7 @@ import { inspect } from '../../src/mish/inspect.js';
 import { retarget } from '../../src/mish/retarget.js';
 import type { SwapOptions } from '../../src/mish/swap.js';
 import { decode, swapped } from '../support/graph.js';
+import { casesOf } from '../support/heavy.js';
 import { type ModelParts, model, modelProto, node } from '../support/model.js';
 
 const both: ModelParts = {
@@ -69,7 +70,7 @@ describe('undo', () => {
         expect(report.sites).toHaveLength(list.filter((op) => only.includes(op.toLowerCase())).length);
         expect(report.sites.length === 0 ? bytes : await undone(bytes)).toEqual(original);
       }),
-      { numRuns: 60 },
+      { numRuns: casesOf(120) },
     );
   });
 });

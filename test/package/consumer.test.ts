@@ -4,6 +4,7 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPage, type Consumer, installPackage, modulesOf, program } from '../support/consumer.js';
+import { everyNth, isHeavy } from '../support/heavy.js';
 import { filesIn, openPages } from '../support/pages.js';
 import { modelPath } from '../support/workbench-page.js';
 
@@ -77,7 +78,8 @@ describe('the package', () => {
     expect(messages.map((message) => formatMessage(message, pkg ?? {}))).toEqual([]);
   });
 
-  test('has types that arethetypeswrong finds right', async () => {
+  test('has types that arethetypeswrong finds right', async ({ skip }) => {
+    skip(!isHeavy, 'runs in npm run test:heavy');
     const attw = await program('@arethetypeswrong/cli', 'attw');
     const config = ['--config-path', new URL('../../.attw.json', import.meta.url).pathname];
     const args = [consumer.tarball, '--no-definitely-typed', '--format', 'ascii', ...config];
@@ -131,7 +133,7 @@ const all = [${names.map((name) => `require(${name})`)}];
     expect(inspected.mish).toHaveLength(4);
   });
 
-  test.each(['nodenext', 'bundler'])(
+  test.each(everyNth(2, ['nodenext', 'bundler']))(
     'compiles in strict TypeScript, resolved as %s',
     async (moduleResolution) => {
       const { folder, node } = consumer;
@@ -152,7 +154,7 @@ const all = [${names.map((name) => `require(${name})`)}];
       expect(await compile(TYPED + checked.map(importOf).join('\n'), false)).toBe('');
       const plugins = modules.filter(isPlugin);
       expect(plugins).toHaveLength(6);
-      expect(await compile(plugins.map(importOf).join('\n') + PLUGINS, true)).toBe('');
+      if (isHeavy) expect(await compile(plugins.map(importOf).join('\n') + PLUGINS, true)).toBe('');
       // And what it says is held to: a form that there is not, does not compile.
       await expect(compile(TYPED.replace("form: 'exp'", "form: 'relu'"), true)).rejects.toThrow('relu');
     },

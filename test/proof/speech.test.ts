@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseNpy } from '../../src/data/npy.js';
 import { swap } from '../../src/mish/swap.js';
+import { isHeavy } from '../support/heavy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { npy } from './npy.js';
 import { Random } from './random.js';
@@ -181,6 +182,7 @@ describe('synthetic speech', () => {
     skip,
   }) => {
     skip(missing !== undefined, missing);
+    skip(!isHeavy, 'runs in npm run test:heavy');
     const options = { positives: 2, negatives: 3 };
     const model = bytesOf(REAL_MODELS.embedding);
     const original = await wakeWords(model, options);

@@ -10,6 +10,7 @@ import { bytesCandidate, fileCandidate, validateFiles } from '../../src/node/val
 import { renderHtml, renderHtmlComparison, renderHtmlExperiment } from '../../src/render/html/render.js';
 import type { Report } from '../../src/validate/report-schema.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
+import { everyNth } from '../support/heavy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { hostileReport, richReport } from '../support/reports.js';
 
@@ -208,7 +209,7 @@ describe('in a browser', () => {
     ),
   );
 
-  test.each(cases)(
+  test.each(everyNth(3, cases))(
     '$name runs no foreign script, sends no request and fits $width px (JavaScript: $javaScriptEnabled)',
     async ({ name, javaScriptEnabled, width }) => {
       const path = join(folder, `${name}.html`);

