@@ -41,7 +41,7 @@ describe('the package', () => {
     const rest = files.filter((file) => !reached.has(file));
     // Read by the command, not imported; and what npm adds.
     const read =
-      /^dist\/(page\/harness\.js|vendor\/LICENSES\.txt|workbench\/(index\.html|LICENSES\.txt|assets\/[\w.-]+))$/;
+      /^dist\/(page\/harness\.js|vendor\/LICENSES\.txt|workbench\/(index\.html|LICENSES\.txt|assets\/[\w.-]+|docs\/[\w-]+\.html))$/;
     const added = ['LICENSE', 'README.md'];
     // What the README leads to.
     const pages =

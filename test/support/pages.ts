@@ -10,17 +10,13 @@ export const STRICT_POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/**
- * A browser whose GPU is a program on the CPU. There WebGPU compiles for seconds, so that a page that merely tries it takes
- * long: without `hasWebgpu` the browser has none.
- */
-export async function launchBrowser(hasWebgpu = true): Promise<Browser> {
+/** A browser whose GPU is a program on the CPU. */
+export async function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: (await findBrowser()).path,
     args: [
       ...['--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader'],
-      '--enable-unsafe-swiftshader',
-      ...(hasWebgpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : []),
+      ...['--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
     ],
   });
 }

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
 import { type Content, servePage } from '../../src/providers/browser/server.js';
-import { isHeavy } from './heavy.js';
 import { launchBrowser } from './pages.js';
 
 const models = new URL('../../models/', import.meta.url).pathname;
@@ -18,12 +17,12 @@ export interface WorkbenchPages {
   close(): Promise<void>;
 }
 
-/** The built workbench on its server, and a browser, at whole size with WebGPU; `files` are offered beside it. The caller closes it. */
+/** The built workbench on its server, and a browser; `files` are offered beside it. The caller closes it. */
 export async function openWorkbench(files: Readonly<Record<string, Content>> = {}): Promise<WorkbenchPages> {
   const server = await servePage(new Map([...(await workbenchFiles()), ...Object.entries(files)]), {
     policy: policyOf,
   });
-  const browser = await launchBrowser(isHeavy);
+  const browser = await launchBrowser();
   const errors: string[] = [];
   async function visit(address: string): Promise<Page> {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

@@ -1,11 +1,10 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
+import { findBrowser } from '../../src/providers/browser/find.js';
 import { type Content, type PageServer, servePage } from '../../src/providers/browser/server.js';
 import type { Workbench } from '../../src/web/workbench/protocol.js';
-import { isHeavy } from './heavy.js';
-import { launchBrowser } from './pages.js';
 
 // The workbench's built worker in a page of its server, without the page's own components.
 
@@ -31,7 +30,7 @@ const bench = wrap(new Worker('WORKER', { type: 'module' }));
 Object.assign(globalThis, { bench, proxy, file });
 `;
 
-/** Starts server, browser, at whole size with WebGPU, and worker; `files` are what the page may fetch, by name. The caller closes it. */
+/** Starts server, browser and worker; `files` are what the page may fetch, by name. The caller closes it. */
 export async function openBench(files: Readonly<Record<string, Content>>): Promise<Bench> {
   const built = await workbenchFiles();
   const comlink = join(dirname(createRequire(import.meta.url).resolve('comlink')), '../esm/comlink.mjs');
@@ -46,7 +45,13 @@ export async function openBench(files: Readonly<Record<string, Content>>): Promi
     ...Object.entries(files),
   ]);
   const server: PageServer = await servePage(all, { policy: policyOf });
-  const browser = await launchBrowser(isHeavy);
+  const browser: Browser = await chromium.launch({
+    executablePath: (await findBrowser()).path,
+    args: [
+      ...['--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader'],
+      ...['--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+    ],
+  });
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on('console', (message) => {

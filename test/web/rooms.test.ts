@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 if (!isHeavy)
   console.log(
-    'left to npm run test:heavy: a training that goes on after Stop, folders of images, landscapes that turn, training on WebGPU',
+    'left to npm run test:heavy: a training that goes on after Stop, folders of images, landscapes that turn, a browser without WebGPU',
   );
 
 afterAll(() => workbench?.close());
@@ -70,14 +70,13 @@ async function bytesOf(page: Page, act: () => Promise<unknown>): Promise<Buffer>
 
 describe('Fine-tune', () => {
   test('trains both arms side by side on dropped files, and gives model and reports', async () => {
-    const epochs = isHeavy ? 3 : 1;
     const page = await workbench.open('#finetune');
     await judge(page);
     expect(await trainButton(page).isEnabled()).toBe(false);
     await give(page, MODEL, TRAIN, TEST);
     await page.getByText('train.npz: x [300, 4], y [300]').waitFor();
     expect(await page.getByRole('radio', { name: 'y [300]' }).isChecked()).toBe(true);
-    await page.getByRole('spinbutton', { name: 'Epochs' }).fill(String(epochs));
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('3');
     await page.getByLabel('Learning rate').fill('0.02');
     await page.getByLabel('Samples in a step').fill('30');
     await trainButton(page).click();
@@ -90,9 +89,9 @@ describe('Fine-tune', () => {
     expect(text).toContain('each arm was trained once');
     const json = await bytesOf(page, () => button(page, 'Report as JSON').click());
     const report = parseFinetuneReport(JSON.parse(json.toString()));
-    expect(report.runs.map((run) => [run.arm, run.epochs.length])).toEqual([
-      ['swapped', epochs],
-      ['original', epochs],
+    expect(report.runs.map(({ arm, epochs }) => [arm, epochs.length])).toEqual([
+      ['swapped', 3],
+      ['original', 3],
     ]);
     expect(report.data).toMatchObject({ test: 100, testFrom: 'file', classes: CLASSES });
     expect(report.start.repaired).not.toBeNull();
