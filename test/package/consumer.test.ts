@@ -34,7 +34,7 @@ describe('the package', () => {
       reached.add(file);
       if (!/\.(js|d\.ts)$/.test(file)) continue;
       const code = await readFile(join(installed, file), 'utf8');
-      const targets = code.matchAll(/(?:from|import|URL)\s*\(?\s*["'](\.[^"']+)["']/g);
+      const targets = code.matchAll(/(?:from|import|URL)\s*\(?\s*["'`](\.[^"'`]+)["'`]/g);
       const found = [...targets].map(([, to = '']) => posix.join(posix.dirname(file), to));
       follow.push(...found, ...[file, ...found].map((path) => path.replace(/\.js$/, '.d.ts')));
     }
