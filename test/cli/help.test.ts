@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { reflow } from '../../src/cli/text/reflow.js';
@@ -107,6 +107,25 @@ describe('completion', () => {
         expect((line.replace(/\\'/g, '').match(/'/g) ?? []).length % 2, line).toBe(0);
     },
   );
+
+  test('in fish is valid, and completes commands, options, values and files', async ({ skip }) => {
+    skip(spawnSync('fish', ['--version']).status !== 0, 'fish is not installed');
+    const folder = await tempFolder();
+    await folder.write('c.fish', (await cli(['completion', 'fish'])).stdout);
+    writeFileSync(folder.at('model.onnx'), '');
+    const fish = (...args: string[]) =>
+      execFileSync('fish', ['--no-config', ...args], { cwd: folder.path, encoding: 'utf8' });
+    expect(fish('--no-execute', 'c.fish')).toBe('');
+    const complete = (line: string) =>
+      fish('-c', `source c.fish; complete -C '${line}'`).trim().split('\n').map((found) => found.split('\t')[0]); // biome-ignore format: one call
+    expect(complete('onnx-mish va')).toEqual(['validate']);
+    expect(complete('onnx-mish help fine')).toEqual(['finetune']);
+    expect(complete('onnx-mish swap --target web')).toEqual(['webgl', 'webgpu']);
+    expect(complete('onnx-mish swap --out').toSorted()).toEqual(['--out-dir', '--output']);
+    expect(complete('onnx-mish swap -o mod')).toEqual(['model.onnx']);
+    expect(complete('onnx-mish swap mod')).toEqual(['model.onnx']);
+    expect(complete('onnx-mish completion ').toSorted()).toEqual(['bash', 'fish', 'zsh']);
+  });
 
   test('for another shell is refused', async () => {
     expect(await cli(['completion', 'csh'])).toMatchObject({
