@@ -154,6 +154,21 @@ withRegistry('who develops a page installs what the guide names, and builds its 
   expect(await folder.list()).toContain('dist/index.html');
 });
 
+withRegistry('who uses Yarn adds the package, swaps a model and builds a page', async () => {
+  const folder = await emptyFolder();
+  const yarn = (...args: string[]) => run('npx', ['--yes', 'yarn@1', ...args], { cwd: folder.path });
+  await yarn('add', consumer.tarball, 'vite@6');
+  await folder.write('model.onnx', classifier('x'));
+  await yarn('onnx-mish', 'swap', 'model.onnx');
+  expect(await folder.list()).toContain('model.mish.onnx');
+  const config = "import onnxMish from 'onnx-mish/vite';\nexport default { plugins: [onnxMish()] };\n";
+  await folder.write('vite.config.mjs', config);
+  await folder.write('index.html', '<script type="module" src="./main.js"></script>');
+  await folder.write('main.js', "import url from './model.onnx?mish';\nconsole.log(url);\n");
+  await yarn('vite', 'build');
+  expect(await folder.list()).toContainEqual(expect.stringMatching(/^dist\/assets\/model-[\w-]+\.onnx$/));
+});
+
 // test/pipelines.test.ts runs the workflow of who runs pipelines, in `npm test`.
 withRegistry(
   'who maintains it clones it, installs and builds it, and runs the tests of an area',
