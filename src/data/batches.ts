@@ -11,8 +11,11 @@ export async function* endlessFeeds(
   random: () => number,
 ): AsyncGenerator<Tensors, never> {
   if (Array.isArray(feeds)) {
-    const usable = (feeds as readonly Tensors[]).filter(filter);
-    for (;;) yield usable[Math.floor(random() * usable.length)] as Tensors;
+    const runs: readonly Tensors[] = feeds;
+    // Numbers, since runs that are made on access may exceed memory together.
+    const usable: number[] = [];
+    for (let index = 0; index < runs.length; index++) if (filter(runs[index] as Tensors)) usable.push(index);
+    for (;;) yield runs[usable[Math.floor(random() * usable.length)] as number] as Tensors;
   }
   for (;;) for await (const run of feeds) if (filter(run)) yield run;
 }
