@@ -9,7 +9,7 @@ export const PART_SECONDS = {
   /** Measuring what goes into the sites. */
   inputs: 10,
   /** Gathering the rows of all layers. */
-  rows: 60,
+  rows: 45,
   /** One pass of a model over the test samples. */
   test: 8,
   /** One gradient step. */
