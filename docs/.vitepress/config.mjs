@@ -49,6 +49,7 @@ export default defineConfig({
           { text: 'Loss landscapes', link: '/landscape' },
           { text: 'Is Mish better for my model?', link: '/is-mish-better' },
           { text: 'What it costs', link: '/what-it-costs' },
+          { text: 'A Mish kernel for ONNX Runtime', link: '/mish-in-onnxruntime' },
           { text: 'Benchmarks', link: '/benchmarks' },
           { text: 'Trust', link: '/trust' },
           { text: 'Dependencies', link: '/dependencies' },
