@@ -60,8 +60,8 @@ test.concurrent.each([
   [['calibrate', 'a', 'b'], "error: too many arguments for 'calibrate'. Expected 1 argument but got 2.\n"],
   [['swap', 'm.onnx', '--fast'], "error: unknown option '--fast'\n"],
   [
-    ['swap', 'm.onnx', '--form', 'tanh'],
-    "error: option '--form <form>' argument 'tanh' is invalid. Allowed choices are softplus, exp, native.\n",
+    ['swap', 'm.onnx', '--form', 'swish'],
+    "error: option '--form <form>' argument 'swish' is invalid. Allowed choices are softplus, exp, native, sigmoid, tanh, hard.\n",
   ],
   [
     ['swap', 'm.onnx', '--target', 'tpu'],

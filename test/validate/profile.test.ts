@@ -50,6 +50,9 @@ describe('a real model', () => {
       ['softplus', false],
       ['exp', false],
       ['native', true], // its opset is 9
+      ['sigmoid', false],
+      ['tanh', false],
+      ['hard', false],
     ]);
   });
 

@@ -170,7 +170,7 @@ test('a plan that does not fit is refused, and the error names the wrong key', a
       { ...plan, sites: [{ scope: 'graph', output: 'nowhere' }] },
       "'nowhere' in graph of the plan is not an activation of the model",
     ],
-    [{ ...plan, form: 'tanh' }, 'form has to be one of softplus, exp, native'],
+    [{ ...plan, form: 'swish' }, 'form has to be one of softplus, exp, native, sigmoid, tanh, hard'],
     [{ ...plan, schema: 'onnx-mish/plan@2' }, "schema has to be 'onnx-mish/plan@1'"],
     [{ ...plan, sites: [{ scope: 'graph' }] }, 'sites[0].output has to be a string'],
     [[], 'schema has to be'],
