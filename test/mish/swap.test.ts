@@ -217,7 +217,7 @@ describe('targets', () => {
     for (const form of ['gelu', 'constructor', '__proto__']) {
       await expect(odd({ form })).rejects.toMatchObject({
         code: 'bad-usage',
-        fix: 'Choose from softplus, exp, native',
+        fix: 'Choose from softplus, exp, native, sigmoid, tanh, hard',
       });
     }
   });
