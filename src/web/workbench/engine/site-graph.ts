@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../../base/error.js';
+import type { Site } from '../../../mish/site.js';
 import { findSites } from '../../../mish/sites.js';
 import { type Analysis, analyse } from '../../../onnx/analysis.js';
 import {
@@ -15,11 +16,25 @@ import type { GraphEdge, GraphNode, NamedTensorType, SiteGraph } from '../protoc
 /** Most steps from the site, and most nodes that are shown. */
 const MAX_STEPS = 3;
 const MAX_NODES = 24;
+/** Most inputs, outputs and attributes of a node that are listed. */
+const MAX_LISTED = 50;
 /** Most readers of a tensor that are shown. */
 const MAX_READERS = 6;
 /** Most numbers of an attribute, and most characters of its text, that are shown. */
 const MAX_NUMBERS = 12;
 const MAX_CHARACTERS = 200;
+
+/** The last analysis: of a large model it takes seconds, and the user looks at several sites. */
+let last:
+  | { readonly document: OnnxDocument; readonly analysis: Analysis; readonly sites: readonly Site[] }
+  | undefined;
+
+async function analysed(document: OnnxDocument) {
+  if (last?.document === document) return last;
+  const analysis = analyse(document);
+  last = { document, analysis, sites: (await findSites(document, {}, analysis)).sites };
+  return last;
+}
 
 /** A place in the graph: a node, or an input or output of the site's scope by its name. */
 type Place = Node | string;
@@ -29,8 +44,8 @@ type Place = Node | string;
  * no such site.
  */
 export async function siteGraph(document: OnnxDocument, index: number): Promise<SiteGraph> {
-  const analysis = analyse(document);
-  const site = (await findSites(document, {}, analysis)).sites[index];
+  const { analysis, sites } = await analysed(document);
+  const site = sites[index];
   if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
   const { scope } = site;
   const around = neighboursIn(scope, analysis);
@@ -55,14 +70,17 @@ export async function siteGraph(document: OnnxDocument, index: number): Promise<
       ...{ id, kind: 'operator', hidden, isSite: own.includes(place) },
       op: place.domain === '' ? place.opType : `${place.domain}.${place.opType}`,
       name: place.name,
-      inputs: place.inputs.filter((name) => name !== '').map(typeOf),
-      outputs: place.outputs.filter((name) => name !== '').map(typeOf),
-      weights: place.inputs.filter((name) => isWeight(name)).map(typeOf),
-      attributes: place.attributes.map((one) => [one.name, attributeText(one)] as const),
+      inputs: named(place.inputs).map(typeOf),
+      outputs: named(place.outputs).map(typeOf),
+      weights: named(place.inputs).filter(isWeight).map(typeOf),
+      attributes: place.attributes.slice(0, MAX_LISTED).map((one) => [one.name, attributeText(one)] as const),
     };
   });
   return { nodes, edges: [...edges.values()] };
 }
+
+/** Returns the names of tensors that are not left out. */
+const named = (names: readonly string[]) => names.filter((name) => name !== '').slice(0, MAX_LISTED);
 
 /** A neighbour, and the tensor between it and a place. */
 interface Neighbour {
