@@ -131,6 +131,26 @@ describe('open and swap', () => {
     );
   });
 
+  test('another activation is written as by the command line, at all sites or some', async () => {
+    await open('lenet5.onnx');
+    for (const sites of [undefined, [0, 2]]) {
+      const listed = await bench.page.evaluate(() =>
+        (globalThis as unknown as InPage).bench.sites('hardswish'),
+      );
+      if (!listed.ok) throw new Error(listed.problem.what);
+      const outputs = listed.value.inspection.sites.map(({ output }) => output);
+      const swapped = await swap('exp', sites, { to: 'hardswish' });
+      if (!('bytes' in swapped)) throw new Error(JSON.stringify(swapped));
+      expect(swapped.name).toBe('lenet5.hardswish.onnx');
+      const folder = await tempFolder();
+      const output = join(folder.path, 'out.onnx');
+      const include = sites?.map((site) => outputs[site] ?? '');
+      await swapFile(model('lenet5.onnx'), { to: 'hardswish', include, output });
+      const expected = withoutDigest(await readFile(output));
+      expect(withoutDigest(Uint8Array.from(swapped.bytes)).equals(expected)).toBe(true);
+    }
+  });
+
   test('a file that is not a model gives a problem with advice, and the open model stays', async () => {
     await open('lenet5.onnx');
     expect(await open('broken.onnx')).toMatchObject({

@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
+import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
+import { ACTIVATIONS } from '../../src/mish/activations.js';
 import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { marksBetween, timeAxis } from '../../src/web/workbench/page/latency-strip.js';
 import { readFeed, shapeProblem } from '../../src/web/workbench/page/shapes.js';
-import { type Action, reduce, START, type State } from '../../src/web/workbench/page/state.js';
+import { type Action, choiceOf, reduce, START, type State } from '../../src/web/workbench/page/state.js';
 import type { OpenedModel, SiteHistogram } from '../../src/web/workbench/protocol.js';
 
 const file = (name: string) => ({ name, blob: new Blob() });
@@ -107,11 +109,37 @@ test('the derivative equals the numerical slope of the curve, for each β and mi
   fc.assert(
     fc.property(parameters, ({ x, beta, leak }) => {
       const h = 1e-5;
-      const { mish, derivative } = curves([x - h, x, x + h], { beta, alpha: 0.1, leak });
+      const { written: mish, derivative } = curves([x - h, x, x + h], { beta, alpha: 0.1, leak });
       const slope = ((mish[2] ?? 0) - (mish[0] ?? 0)) / (2 * h);
       expect(derivative[1]).toBeCloseTo(slope, 6);
     }),
   );
+});
+
+test('each activation that a swap can write has its curve and its slope', () => {
+  const xs = abscissae();
+  for (const to of REPLACEMENTS) {
+    if (to === 'mish') continue;
+    const { written, derivative } = curves(xs, { to, beta: 4, alpha: 0.1, leak: 0 });
+    const expected = xs.map((x) => ACTIVATIONS[to].f(x, { beta: 1 })); // β is Mish's
+    expect(written, to).toEqual(expected);
+    const rise = (written.at(-1) ?? 0) - (written[0] ?? 0);
+    const step = (xs[1] ?? 0) - (xs[0] ?? 0);
+    expect(
+      derivative.slice(1, -1).reduce((sum, slope) => sum + slope * step, step),
+      to,
+    ).toBeCloseTo(rise, 1);
+  }
+});
+
+test('another activation to write chooses all its sites, and removes the swapped model', () => {
+  const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
+  const swapped: Action = { kind: 'swapped', swapped: { name: 'a.mish.onnx', blob: new Blob(), report } };
+  const model = { name: 'a.onnx', inspection: { sites: [{}, {}] }, missing: [] } as unknown as OpenedModel;
+  const state = after(swapped, { kind: 'look-at', site: 7 }, { kind: 'write', to: 'relu', model });
+  expect(state).toMatchObject({ to: 'relu', site: 0, swapped: null });
+  expect(choiceOf(state)).toMatchObject({ to: 'relu', sites: [0, 1] });
+  expect(choiceOf(after({ kind: 'write', to: undefined, model }))).not.toHaveProperty('to');
 });
 
 test('the density adds up to the share of inputs inside the chart', () => {

@@ -284,6 +284,23 @@ test('the empty page opens a model that it brings along, and a model without sit
   await page.close();
 });
 
+test('another activation can be written, and what is Mish can become ReLU', async () => {
+  const page = await workbench.open();
+  await openModel(page, 'lenet5.onnx');
+  await page.getByRole('radio', { name: 'HardSwish', exact: true }).check();
+  await swapButton(page).click();
+  await page.getByText(/^4 sites → HardSwish/).waitFor();
+  await judge(page);
+  const swapped = await downloaded(page, () => downloadLink(page).click());
+  expect(swapped.suggestedFilename()).toBe('lenet5.hardswish.onnx');
+  await page.getByRole('radio', { name: 'ReLU', exact: true }).check();
+  await page.getByText('There is nothing that could become ReLU.').waitFor();
+  await judge(page);
+  await page.getByRole('radio', { name: 'Mish', exact: true }).check();
+  await expect.poll(() => swapButton(page).textContent()).toBe('Swap 4 sites');
+  await page.close();
+});
+
 test('the graph around a site shows operators, tensors and shapes, by keyboard and as a table', async () => {
   const page = await workbench.open();
   await openModel(page, 'lenet5.onnx');

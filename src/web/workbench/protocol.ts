@@ -4,6 +4,7 @@
 import type { ImageOptions } from '../../data/images.js';
 import type { TensorType } from '../../data/samples.js';
 import type { Histogram } from '../../metrics/histogram.js';
+import type { ReplacementName } from '../../mish/activation-kinds.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Inspection } from '../../mish/inspect.js';
 import type { SwapReport } from '../../mish/results.js';
@@ -62,14 +63,19 @@ export interface OpenedModel {
   readonly missing: readonly string[];
 }
 
-/** Options of a swap: the sites, the form and the treatment of LeakyReLU. */
+/** Options of a swap: the activation, the sites, the form and the treatment of LeakyReLU. */
 export interface SwapChoice {
+  /** The activation to write; absent for Mish, which form, β and leaky are about. */
+  readonly to?: OtherActivation;
   readonly form: FormName;
   readonly beta: number;
   readonly leaky: 'mish' | 'mixture';
   /** Indices into `inspection.sites`. */
   readonly sites: readonly number[];
 }
+
+/** An activation other than Mish that a swap can write. */
+export type OtherActivation = Exclude<ReplacementName, 'mish'>;
 
 export interface SwappedModel {
   /** File name for the download: `model.mish.onnx`. */
@@ -183,6 +189,8 @@ export type PageJob = 'run' | 'html' | 'repair' | 'finetune' | 'compare';
 export interface Workbench {
   /** Reads a model and its external data files. */
   open(model: NamedFile, external: readonly NamedFile[]): Promise<WorkerAnswer<OpenedModel>>;
+  /** Lists the sites for an activation to write, undefined for Mish; later calls are about these sites. Drops the swapped model. */
+  sites(to: OtherActivation | undefined): Promise<WorkerAnswer<OpenedModel>>;
   /** Returns which providers of this browser can run the open model, or the swapped one. */
   fits(which: 'original' | 'swapped'): Promise<WorkerAnswer<readonly Fit[]>>;
   /** Swaps the open model. The result shares the unchanged parts of its Blob. */

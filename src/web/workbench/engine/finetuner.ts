@@ -10,10 +10,11 @@ import type { WorkerAnswer } from '../protocol.js';
 import type { FinetuneChoice, FinetunedModel, FinetuneEvent } from '../room-protocol.js';
 import { pageHost } from './host.js';
 import { type LabelledMakers, labelledMakers } from './labelled.js';
-import { mishFileName } from './model.js';
+import { swappedName } from './model.js';
 import './no-eval.js';
 import { answer } from './problem.js';
 import { externalOf, loadModel, type Sent, type SentFiles } from './sent.js';
+import { swapOptions } from './swap-options.js';
 import { chooseProvider } from './training-provider.js';
 
 /** Events of a fine-tuning, with the state after each epoch. */
@@ -45,7 +46,7 @@ const finetuner: Finetuner = {
       const { name, provider, reason } = await chooseProvider(
         choice.provider,
         await externalOf(files),
-        (wasm) => triedTrainings(model, makers, options, wasm),
+        (wasm) => triedTrainings({ original: model, makers, options, swap: choice.swap }, wasm),
       );
       onEvent({ kind: 'provider', provider: name, reason });
       const { output, report } = await finetuneModel(model, {
@@ -54,31 +55,37 @@ const finetuner: Finetuner = {
         onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
         onProgress: progress(onEvent),
       });
-      return { name: mishFileName(sent.name), blob: await output.blob(), report };
+      return { name: swappedName(sent.name, choice.swap.to), blob: await output.blob(), report };
     }),
 };
 
 function optionsOf(
-  { swap: { form, beta, leaky }, epochs, rate, batch, flip, repair }: FinetuneChoice,
+  { swap, epochs, rate, batch, flip, repair }: FinetuneChoice,
   include: readonly string[] | undefined,
 ) {
   return {
-    ...{ form, beta, leaky, epochs, rate, batch, calibrate: repair, include },
+    ...swapOptions(swap),
+    ...{ epochs, rate, batch, calibrate: repair, include },
     augment: flip ? (['flip'] as const) : [],
   } satisfies Partial<FinetuneOptions>;
 }
 
 /** Returns the trainings of both arms as they begin. */
 async function triedTrainings(
-  original: LoadedModel,
-  { data }: LabelledMakers,
-  { form, beta, leaky, include, rate, batch }: ReturnType<typeof optionsOf>,
+  job: {
+    readonly original: LoadedModel;
+    readonly makers: LabelledMakers;
+    readonly options: ReturnType<typeof optionsOf>;
+    readonly swap: FinetuneChoice['swap'];
+  },
   wasm: Parameters<typeof withSession>[1]['provider'],
 ) {
+  const { original, makers, options, swap } = job;
+  const { rate, batch, include } = options;
   const inputs = await withSession(original.file, { provider: wasm }, (session) => session.inputs);
   const settings = { rate, batch, optimizer: { kind: 'rmsprop' } } as const;
-  const labelled = await data(inputs);
-  const { output } = await swapDocument(original.document, { form, beta, leaky, include, undo: false });
+  const labelled = await makers.data(inputs);
+  const { output } = await swapDocument(original.document, { ...swapOptions(swap), include, undo: false });
   const swapped = await editedModel(original, output);
   return [swapped, original].map((model) => ({ model, data: labelled, settings }));
 }

@@ -9,13 +9,17 @@ import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';
 import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
-import type { NamedFile, SwapChoice, SwappedModel } from '../protocol.js';
+import type { NamedFile, OtherActivation, SwapChoice, SwappedModel } from '../protocol.js';
+import { swapOptions } from './swap-options.js';
 
 /** A model that is open in the page. */
 export interface Model {
   readonly name: string;
   readonly blob: Blob;
   readonly document: OnnxDocument;
+  /** The activation that a swap writes; undefined for Mish. */
+  readonly to: OtherActivation | undefined;
+  /** Description for a swap to this activation. */
   readonly inspection: Inspection;
   /** External data files, by location. */
   readonly external: ReadonlyMap<string, Blob>;
@@ -33,7 +37,12 @@ export async function readModel({ name, blob }: NamedFile, files: readonly Named
     if (file !== undefined) external.set(location, file.blob);
   }
   const missing = inspection.externalData.filter((location) => !external.has(location));
-  return { name, blob, document, inspection, external, missing };
+  return { name, blob, document, to: undefined, inspection, external, missing };
+}
+
+/** Returns the model with the sites for another activation to write. */
+export async function modelFor(model: Model, to: OtherActivation | undefined): Promise<Model> {
+  return { ...model, to, inspection: await inspectDocument(model.document, { to }) };
 }
 
 /** Returns the file for a location. A dropped file has no folder, so that its name is compared alone. */
@@ -46,30 +55,31 @@ function fileFor(location: string, files: readonly NamedFile[]): NamedFile | und
 
 /** Swaps sites of a model; the result has the same bytes as the command line's. Throws what `swap` throws. */
 export async function swapModel(model: Model, choice: SwapChoice): Promise<SwappedModel> {
-  const { form, beta, leaky } = choice;
   const all = model.inspection.sites;
   const whole = all.every((_, index) => choice.sites.includes(index));
   const { output, report } = await swapDocument(
     model.document,
-    whole ? { form, beta, leaky } : { plan: planFor(all, choice) },
+    whole ? swapOptions(choice) : { plan: planFor(all, choice) },
   );
-  return { name: mishFileName(model.name), blob: await output.blob(), report };
+  return { name: swappedName(model.name, choice.to), blob: await output.blob(), report };
 }
 
 /** Returns the plan for the chosen sites. For mixtures it omits sites whose slope allows no mixture. */
-function planFor(all: Inspection['sites'], { form, beta, leaky, sites }: SwapChoice): Plan {
+function planFor(all: Inspection['sites'], { to, form, beta, leaky, sites }: SwapChoice): Plan {
   const planned = all.flatMap(({ scope, output, alpha }, index) => {
     if (!sites.includes(index)) return [];
-    if (leaky === 'mish' || alpha === undefined || alpha === 0) return [{ scope, output }];
+    if (to !== undefined || leaky === 'mish' || alpha === undefined || alpha === 0)
+      return [{ scope, output }];
     if (typeof alpha !== 'number' || Math.abs(alpha) > MAX_SLOPE) return [];
     return [{ scope, output, leak: alpha }];
   });
-  return { schema: 'onnx-mish/plan@1', form, beta, sites: planned, skipped: [] };
+  const common = { schema: 'onnx-mish/plan@1', sites: planned, skipped: [] } as const;
+  return to === undefined ? { ...common, form, beta } : { ...common, to, form: 'native', beta: 1 };
 }
 
-/** Returns `model.mish.onnx` for `model.onnx`. */
-export function mishFileName(name: string): string {
-  return `${name.replace(/\.onnx$/i, '')}.mish.onnx`;
+/** Returns `model.mish.onnx` for `model.onnx`; another activation has its own name there. */
+export function swappedName(name: string, to: SwapChoice['to']): string {
+  return `${name.replace(/\.onnx$/i, '')}.${to ?? 'mish'}.onnx`;
 }
 
 /** Throws `external-data` if an external data file was not given. */

@@ -4,13 +4,14 @@ import { calibrateModel } from '../../../calibrate/calibrate.js';
 import { rankModel } from '../../../calibrate/select/rank.js';
 import type { Ranking } from '../../../calibrate/select/ranking.js';
 import { type DataMaker, inBatches } from '../../../data/in-batches.js';
+import type { SwapOptions } from '../../../mish/swap.js';
 import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { withSession } from '../../../providers/with-session.js';
 import type { StepEvent, WorkerAnswer } from '../protocol.js';
 import type { RankEvent, RepairChoice, RepairedModel } from '../repair-protocol.js';
 import { readInput } from './data.js';
-import { mishFileName } from './model.js';
+import { swappedName } from './model.js';
 import './no-eval.js';
 import { answer } from './problem.js';
 import { pageProvider, REFERENCE } from './provider.js';
@@ -45,11 +46,11 @@ const repairer: Repairer = {
       );
       const { output, report } = await calibrateModel(model, {
         ...{ ...swap, data, provider },
-        beta: sharpen ? undefined : chosen.beta,
+        beta: sharpen || chosen.to !== undefined ? undefined : chosen.beta,
         steps: steps ? undefined : 0,
         onProgress: clockedSteps(onEvent),
       });
-      return { name: mishFileName(job.model.name), blob: await output.blob(), report };
+      return { name: swappedName(job.model.name, chosen.to), blob: await output.blob(), report };
     }),
 
   rank: (job, before, onEvent) =>
@@ -57,7 +58,7 @@ const repairer: Repairer = {
       const { model, provider, read, swap } = await prepare(job);
       const step = clockedSteps(onEvent);
       return rankModel(model, {
-        ...{ ...swap, data: read, provider, beta: job.choice.swap.beta, before: before ?? undefined },
+        ...{ ...swap, data: read, provider, beta: betaOf(job.choice), before: before ?? undefined },
         onMeasured: (ranking) => onEvent({ kind: 'ranking', ranking }),
         onProgress: ({ stage, site, sites, done }) =>
           step(`${stage} site ${site} of ${sites}`, done, 1, 'ranking'),
@@ -70,11 +71,7 @@ async function prepare({ model: sent, files, choice, include }: RepairJob): Prom
   readonly model: LoadedModel;
   readonly provider: Provider;
   readonly read: DataMaker;
-  readonly swap: {
-    form: RepairChoice['swap']['form'];
-    leaky: 'mixture' | undefined;
-    include: RepairJob['include'];
-  };
+  readonly swap: Pick<SwapOptions, 'to' | 'form' | 'leaky' | 'include'>;
 }> {
   const { dims, shapes, input, swap } = choice;
   const given = Object.fromEntries(Object.entries(dims).filter(([symbol]) => isGiven(symbol, choice)));
@@ -84,9 +81,16 @@ async function prepare({ model: sent, files, choice, include }: RepairJob): Prom
     provider: pageProvider(REFERENCE, ortBase(), await externalOf(files)),
     read: (inputs, outputs, more) => make(inputs, outputs, { ...more, ...given }),
     // Where Mish cannot be repaired, a LeakyReLU becomes a mixture, as by the command line’s default.
-    swap: { form: swap.form, leaky: swap.leaky === 'mixture' ? 'mixture' : undefined, include },
+    swap: {
+      ...{ to: swap.to, include },
+      form: swap.to === undefined ? swap.form : undefined,
+      leaky: swap.to === undefined && swap.leaky === 'mixture' ? 'mixture' : undefined,
+    },
   };
 }
+
+/** Returns the sharpness of Mish at all sites; undefined for another activation. */
+const betaOf = ({ swap: { to, beta } }: RepairChoice) => (to === undefined ? beta : undefined);
 
 /** Returns whether the user gave the size of a dimension; 1 is the default of its field. */
 function isGiven(symbol: string, { dims }: RepairChoice): boolean {

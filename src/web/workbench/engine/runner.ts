@@ -12,6 +12,7 @@ import {
   type Fit,
   type InputChoice,
   type NamedFile,
+  type OtherActivation,
   PAGE_PROVIDERS,
   type PageProvider,
   type RunChoice,
@@ -28,6 +29,13 @@ import { pageProvider, REFERENCE } from './provider.js';
 import { externalOf, loadModel, ortBase, type Sent, type SentFiles } from './sent.js';
 import { histogramOf } from './site-histogram.js';
 
+/** A site, by its place among those for an activation to write, and the inputs of the model. */
+interface SiteRequest extends ShapeOptions {
+  readonly site: number;
+  readonly to: OtherActivation | undefined;
+  readonly input: InputChoice;
+}
+
 export interface Runner {
   arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   fits(model: Sent, files: SentFiles): Promise<WorkerAnswer<Fit[]>>;
@@ -36,11 +44,7 @@ export interface Runner {
     choice: RunChoice,
     onEvent: (event: RunEvent) => void,
   ): Promise<WorkerAnswer<Report>>;
-  histogram(
-    model: Sent,
-    files: SentFiles,
-    request: { readonly site: number; readonly input: InputChoice } & ShapeOptions,
-  ): Promise<WorkerAnswer<SiteHistogram>>;
+  histogram(model: Sent, files: SentFiles, request: SiteRequest): Promise<WorkerAnswer<SiteHistogram>>;
 }
 
 async function providers(files: SentFiles, names: readonly PageProvider[]) {
@@ -87,11 +91,16 @@ const runner: Runner = {
       });
     }),
 
-  histogram: (sent, files, { site, input, ...shape }) =>
+  histogram: (sent, files, { site, to, input, ...shape }) =>
     answer(async () => {
       const [wasm] = await providers(files, [REFERENCE]);
       if (wasm === undefined) throw new Error('the page has no WASM provider');
-      return histogramOf(await loadModel(sent, files), site, wasm.provider, await readInput(input, shape));
+      return histogramOf(
+        await loadModel(sent, files),
+        { site, to },
+        wasm.provider,
+        await readInput(input, shape),
+      );
     }),
 };
 

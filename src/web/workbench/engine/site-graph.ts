@@ -11,7 +11,7 @@ import {
   tensorOfConstant,
 } from '../../../onnx/document.js';
 import { typeName } from '../../../onnx/types.js';
-import type { GraphEdge, GraphNode, NamedTensorType, SiteGraph } from '../protocol.js';
+import type { GraphEdge, GraphNode, NamedTensorType, OtherActivation, SiteGraph } from '../protocol.js';
 
 /** Most steps from the site, and most nodes that are shown. */
 const MAX_STEPS = 3;
@@ -26,13 +26,18 @@ const MAX_CHARACTERS = 200;
 
 /** The last analysis: of a large model it takes seconds, and the user looks at several sites. */
 let last:
-  | { readonly document: OnnxDocument; readonly analysis: Analysis; readonly sites: readonly Site[] }
+  | {
+      readonly document: OnnxDocument;
+      readonly to: OtherActivation | undefined;
+      readonly analysis: Analysis;
+      readonly sites: readonly Site[];
+    }
   | undefined;
 
-async function analysed(document: OnnxDocument) {
-  if (last?.document === document) return last;
+async function analysed(document: OnnxDocument, to: OtherActivation | undefined) {
+  if (last?.document === document && last.to === to) return last;
   const analysis = analyse(document);
-  last = { document, analysis, sites: (await findSites(document, {}, analysis)).sites };
+  last = { document, to, analysis, sites: (await findSites(document, { to }, analysis)).sites };
   return last;
 }
 
@@ -43,8 +48,12 @@ type Place = Node | string;
  * Returns the operators around a site, up to three steps before and after it, nearest first. Throws `bad-usage` if the model has
  * no such site.
  */
-export async function siteGraph(document: OnnxDocument, index: number): Promise<SiteGraph> {
-  const { analysis, sites } = await analysed(document);
+export async function siteGraph(
+  document: OnnxDocument,
+  index: number,
+  to?: OtherActivation,
+): Promise<SiteGraph> {
+  const { analysis, sites } = await analysed(document, to);
   const site = sites[index];
   if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
   const { scope } = site;

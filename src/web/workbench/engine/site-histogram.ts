@@ -7,7 +7,7 @@ import { withExposed } from '../../../providers/exposed-model.js';
 import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../../providers/tensor.js';
-import type { SiteHistogram } from '../protocol.js';
+import type { OtherActivation, SiteHistogram } from '../protocol.js';
 
 /**
  * Counts the inputs of one site in bins, over all feeds. Throws `bad-usage` if the model has no such site, `bad-data`
@@ -15,12 +15,12 @@ import type { SiteHistogram } from '../protocol.js';
  */
 export async function histogramOf(
   model: LoadedModel,
-  index: number,
+  { site: index, to }: { readonly site: number; readonly to: OtherActivation | undefined },
   provider: Provider,
   data: DataMaker,
 ): Promise<SiteHistogram> {
   const { document } = model;
-  const site = (await findSites(document)).sites[index];
+  const site = (await findSites(document, { to })).sites[index];
   if (site === undefined) throw new OnnxMishError('bad-usage', `the model has no site ${index}`);
   const { graph } = document;
   if (site.scope !== graph) {

@@ -2,13 +2,13 @@
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
-import type { PageJob, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
+import type { OpenedModel, PageJob, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
 import type { RepairBench, RepairChoice } from '../repair-protocol.js';
 import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
 import type { Comparer, ComparerEvent } from './comparer.js';
 import type { Finetuner, FinetunerEvent } from './finetuner.js';
 import type { HtmlMaker } from './html.js';
-import { checkComplete, type Model, readModel, swapModel } from './model.js';
+import { checkComplete, type Model, modelFor, readModel, swapModel } from './model.js';
 import { answer, problemOf } from './problem.js';
 import type { Repairer, RepairJob } from './repairer.js';
 import type { Runner } from './runner.js';
@@ -115,6 +115,7 @@ function included(
   return outputs.length === sites.length ? undefined : outputs;
 }
 
+const describeModel = ({ name, inspection, missing }: Model): OpenedModel => ({ name, inspection, missing });
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
 const files = ({ external }: Model): SentFiles => [...external];
 
@@ -129,10 +130,19 @@ const workbench: Workbench & TrainingBench & RepairBench = {
     answer(async () => {
       model = await readModel(file, external);
       swapped = undefined;
-      const { name, inspection, missing } = model;
-      return { name, inspection, missing };
+      return describeModel(model);
     }),
-  graph: (site) => answer(() => siteGraph(opened().document, site)),
+  sites: (to) =>
+    answer(async () => {
+      model = await modelFor(opened(), to);
+      swapped = undefined;
+      return describeModel(model);
+    }),
+  graph: (site) =>
+    answer(() => {
+      const { document, to } = opened();
+      return siteGraph(document, site, to);
+    }),
   swap: (choice) =>
     answer(async () => {
       swapped = await swapModel(opened(), choice);
@@ -161,7 +171,7 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       const original = opened();
       checkComplete(original);
       return inRunner((runner) =>
-        runner.histogram(sent(original), files(original), { site, input, dims, shapes }),
+        runner.histogram(sent(original), files(original), { site, to: original.to, input, dims, shapes }),
       );
     }),
   html: (report) => inHtmlMaker((maker) => maker.html(report)),

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { curvedShareIn, MAX_CURVED_INPUT } from '../../../metrics/curved-share.js';
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import { figure, percent } from '../../../render/figures.js';
 import { Legend, type Line, LineChart } from './chart.js';
 import { abscissae, curves, type Shape, total } from './curves.js';
@@ -14,7 +15,7 @@ const SLOPE = 0.1;
 
 /** Shows Mish and its derivative beside ReLU, LeakyReLU and Swish, over a histogram of the selected site's inputs. */
 export function CurveSection({ state, dispatch, actions }: Parts) {
-  const { beta, model, site, input, feed } = state;
+  const { to, beta, model, site, input, feed } = state;
   const chosen = model?.inspection.sites[site];
   const slope = typeof chosen?.alpha === 'number' ? chosen.alpha : undefined;
   const alpha = slope ?? SLOPE;
@@ -22,14 +23,14 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
   const histogram = input?.site === site ? input.histogram : undefined;
   const counting = input?.site === site && histogram === undefined;
   const shown = useMemo(
-    () => curves(abscissae(histogram), { beta, alpha, leak }, histogram),
-    [beta, alpha, leak, histogram],
+    () => curves(abscissae(histogram), { to, beta, alpha, leak }, histogram),
+    [to, beta, alpha, leak, histogram],
   );
   const data = useMemo(() => {
-    const { xs, mish, derivative, relu, leaky, swish, density } = shown;
-    return [xs, ...(density === undefined ? [] : [density]), relu, leaky, swish, derivative, mish];
+    const { xs, written, derivative, relu, leaky, swish, density } = shown;
+    return [xs, ...(density === undefined ? [] : [density]), relu, leaky, swish, derivative, written];
   }, [shown]);
-  const lines = linesOf(beta, alpha, leak, histogram !== undefined);
+  const lines = linesOf({ to, beta, alpha, leak }, histogram !== undefined);
   const ready =
     model !== null && model.missing.length === 0 && readFeed(feed, model.inspection.inputs) !== undefined;
   const [first = 0, last = 0] = [shown.xs.at(0), shown.xs.at(-1)];
@@ -42,11 +43,13 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
       </h2>
       <LineChart label={label} lines={lines} data={data} height={320} range={rangeOf(shown.xs)} />
       <Legend lines={lines.toReversed()} />
-      <SharpnessSlider
-        id="beta"
-        beta={beta}
-        onBeta={(chosenBeta) => dispatch({ kind: 'choose', change: { beta: chosenBeta } })}
-      />
+      {to === undefined && (
+        <SharpnessSlider
+          id="beta"
+          beta={beta}
+          onBeta={(chosenBeta) => dispatch({ kind: 'choose', change: { beta: chosenBeta } })}
+        />
+      )}
       {chosen !== undefined && (
         <div class="bar">
           <button type="button" disabled={!ready || counting} onClick={() => actions.measure()}>
@@ -54,7 +57,9 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
           </button>
           {histogram !== undefined && (
             <span class="quiet">
-              {`${total(histogram).toLocaleString('en')} inputs, ${percent(curvedShareIn(histogram, beta))} of them where Mish bends (|βx| < ${MAX_CURVED_INPUT})`}
+              {`${total(histogram).toLocaleString('en')} inputs`}
+              {to === undefined &&
+                `, ${percent(curvedShareIn(histogram, beta))} of them where Mish bends (|βx| < ${MAX_CURVED_INPUT})`}
             </span>
           )}
         </div>
@@ -62,27 +67,33 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
       <ProblemNote problem={state.problems.histogram} />
       <details>
         <summary>Values as a table</summary>
-        <CurveTable shape={{ beta, alpha, leak }} />
+        <CurveTable shape={{ to, beta, alpha, leak }} />
       </details>
     </section>
   );
 }
 
-function linesOf(beta: number, alpha: number, leak: number, filled: boolean): Line[] {
+/** Returns the name of the activation that is written. */
+function nameOf({ to, beta, leak }: Shape): string {
+  if (to !== undefined) return ACTIVATIONS[to].label;
   const sharp = beta === 1 ? '' : `, β = ${beta}`;
-  const name = leak === 0 ? `Mish${sharp}` : `Mixture of ${figure(leak)} x and Mish${sharp}`;
+  return leak === 0 ? `Mish${sharp}` : `Mixture of ${figure(leak)} x and Mish${sharp}`;
+}
+
+function linesOf(shape: Shape, filled: boolean): Line[] {
+  const { to, alpha, leak } = shape;
   return [
     ...(filled ? [{ label: 'Inputs of this site', colour: '--area-line', width: 1, area: true }] : []),
     { label: 'ReLU', colour: '--line-1', width: 1.5 },
     { label: `LeakyReLU (${figure(alpha)})`, colour: '--line-2', width: 1.5, dash: [7, 4] },
     { label: 'Swish', colour: '--line-3', width: 1.5, dash: [2, 3] },
     {
-      label: leak === 0 ? 'Mish’s derivative' : 'Its derivative',
+      label: to === undefined && leak === 0 ? 'Mish’s derivative' : 'Its derivative',
       colour: '--accent',
       width: 1.5,
       dash: [6, 4],
     },
-    { label: name, colour: '--accent', width: 3.5 },
+    { label: nameOf(shape), colour: '--accent', width: 3.5 },
   ];
 }
 
@@ -95,7 +106,7 @@ function rangeOf(xs: readonly number[]): readonly [number, number] {
 function CurveTable({ shape }: { readonly shape: Shape }) {
   const at = curves(TABLE_X, shape);
   const columns = [
-    ['Mish', 'mish'],
+    [shape.to === undefined ? 'Mish' : ACTIVATIONS[shape.to].label, 'written'],
     ['Derivative', 'derivative'],
     ['ReLU', 'relu'],
     [`LeakyReLU (${figure(shape.alpha)})`, 'leaky'],

@@ -1,9 +1,12 @@
 // Calculates the curves at the top of the page: Mish, its derivative, and the activations it replaces.
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import { leakyRelu, mish, mishDerivative, mixture, relu, swish } from '../../../mish/reference.js';
-import type { SiteHistogram } from '../protocol.js';
+import type { OtherActivation, SiteHistogram } from '../protocol.js';
 
 /** Sharpness β and slope of a mixture (0 for none), and the slope of LeakyReLU. */
 export interface Shape {
+  /** The activation that is written; undefined for Mish. */
+  readonly to?: OtherActivation | undefined;
   readonly beta: number;
   readonly alpha: number;
   readonly leak: number;
@@ -11,7 +14,8 @@ export interface Shape {
 
 export interface Curves {
   readonly xs: readonly number[];
-  readonly mish: readonly number[];
+  /** The activation that is written. */
+  readonly written: readonly number[];
   readonly derivative: readonly number[];
   readonly relu: readonly number[];
   readonly leaky: readonly number[];
@@ -37,18 +41,28 @@ export function abscissae(histogram?: SiteHistogram): number[] {
  */
 export function curves(
   xs: readonly number[],
-  { beta, alpha, leak }: Shape,
+  { to, beta, alpha, leak }: Shape,
   histogram?: SiteHistogram,
 ): Curves {
   return {
     xs,
-    mish: xs.map((x) => (leak === 0 ? mish(x, beta) : mixture(x, beta, leak))),
-    derivative: xs.map((x) => leak + (1 - leak) * mishDerivative(beta * x)),
+    ...(to === undefined
+      ? {
+          written: xs.map((x) => (leak === 0 ? mish(x, beta) : mixture(x, beta, leak))),
+          derivative: xs.map((x) => leak + (1 - leak) * mishDerivative(beta * x)),
+        }
+      : otherCurves(xs, (x) => ACTIVATIONS[to].f(x, { beta: 1 }))),
     relu: xs.map(relu),
     leaky: xs.map((x) => leakyRelu(x, alpha)),
     swish: xs.map(swish),
     density: histogram && xs.map((x) => densityAt(x, histogram)),
   };
+}
+
+/** Returns the values of another activation, and the slope between the points around each. */
+function otherCurves(xs: readonly number[], f: (x: number) => number) {
+  const half = Math.abs((xs[1] ?? 1) - (xs[0] ?? 0)) / 2;
+  return { written: xs.map(f), derivative: xs.map((x) => (f(x + half) - f(x - half)) / (2 * half)) };
 }
 
 function ends(histogram: SiteHistogram | undefined): [number, number] {

@@ -1,5 +1,5 @@
 // Actions that open and swap a model.
-import { HANDED_PATH, type Handed, type NamedFile } from '../protocol.js';
+import { HANDED_PATH, type Handed, type NamedFile, type OtherActivation } from '../protocol.js';
 import type { Asker } from './asker.js';
 import { bench } from './bench.js';
 import { type BundledModel, fetchBundled } from './bundled-models.js';
@@ -13,6 +13,8 @@ export interface ModelActions {
   takeHanded(): Promise<void>;
   /** Opens a model that the page brings along. */
   takeBundled(name: BundledModel): Promise<void>;
+  /** Chooses the activation to write, undefined for Mish, and lists its sites. */
+  write(to: OtherActivation | undefined): Promise<void>;
   /** Swaps the chosen sites, and returns whether that succeeded. */
   swap(): Promise<boolean>;
 }
@@ -25,7 +27,10 @@ export function modelActions(asker: Asker): ModelActions {
     asker.countModel();
     await bench.stop(['run', 'repair', 'finetune']);
     dispatch({ kind: 'opening', name: files.model.name });
-    const opened = await valueFrom('open', bench.open(files.model, files.external));
+    const { to, files: before } = state();
+    let opened = await valueFrom('open', bench.open(files.model, files.external));
+    if (opened !== undefined && before?.model === files.model && to !== undefined)
+      opened = await valueFrom('open', bench.sites(to)); // more external data for the model that is open
     if (opened === undefined) return;
     dispatch({ kind: 'opened', model: opened, files });
     if (opened.missing.length === 0) askFits(asker, 'original');
@@ -63,6 +68,10 @@ export function modelActions(asker: Asker): ModelActions {
       } catch {
         fail('open', { code: 'io', what: `${name} could not be loaded`, fix: 'Reload the page' });
       }
+    },
+    async write(to) {
+      const model = await valueFrom('swap', bench.sites(to));
+      if (model !== undefined) dispatch({ kind: 'write', to, model });
     },
     async swap() {
       const done = await swapChosen(asker);

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { quantile } from '../../../metrics/statistics.js';
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import { figure, verdictText, verdictWord } from '../../../render/figures.js';
 import { remarks } from '../../../render/remarks.js';
 import { SOFTWARE, summarise } from '../../../render/summary.js';
@@ -25,7 +26,11 @@ export function ResultsSection({ state, actions }: Parts) {
     <section class="card" aria-labelledby="results-title">
       <h2 id="results-title">
         Original and swapped
-        <small>{`form ${run.choice.form}, β ${run.choice.beta}, ${run.choice.sites.length} sites`}</small>
+        <small>
+          {run.choice.to === undefined
+            ? `form ${run.choice.form}, β ${run.choice.beta}, ${run.choice.sites.length} sites`
+            : `${ACTIVATIONS[run.choice.to].label}, ${run.choice.sites.length} sites`}
+        </small>
       </h2>
       {old && (
         <p class="quiet">These results belong to an earlier choice: run both again for the current one.</p>

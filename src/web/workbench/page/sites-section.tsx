@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import type { Inspection } from '../../../mish/inspect.js';
 import { figure } from '../../../render/figures.js';
 import type { OpenedModel } from '../protocol.js';
@@ -42,7 +43,11 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
         Sites <small>{`${state.chosen.size} of ${sites.length} chosen`}</small>
       </h2>
       {sites.length === 0 ? (
-        <p class="quiet">There is no ReLU or LeakyReLU that could be swapped.</p>
+        <p class="quiet">
+          {state.to === undefined
+            ? 'There is no ReLU or LeakyReLU that could be swapped.'
+            : `There is nothing that could become ${ACTIVATIONS[state.to].label}.`}
+        </p>
       ) : (
         <SiteChooser state={state} dispatch={dispatch} sites={sites} />
       )}

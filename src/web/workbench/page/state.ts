@@ -7,6 +7,7 @@ import {
   type Fit,
   type NamedFile,
   type OpenedModel,
+  type OtherActivation,
   PAGE_PROVIDERS,
   type PageProvider,
   type Problem,
@@ -75,6 +76,8 @@ export interface State {
   readonly fits: Readonly<Record<'original' | 'swapped', readonly Fit[] | 'asking' | null>>;
   /** Indices into `model.inspection.sites`. */
   readonly chosen: ReadonlySet<number>;
+  /** The activation to write; undefined for Mish. */
+  readonly to: OtherActivation | undefined;
   readonly form: FormName;
   readonly beta: number;
   readonly leaky: SwapChoice['leaky'];
@@ -98,6 +101,7 @@ export const START: State = {
   model: null,
   fits: { original: null, swapped: null },
   chosen: new Set(),
+  to: undefined,
   form: 'exp',
   beta: 1,
   leaky: 'mish',
@@ -136,6 +140,7 @@ export type Action =
     }
   | { readonly kind: 'choose-sites'; readonly sites: readonly number[]; readonly on: boolean }
   | { readonly kind: 'choose'; readonly change: Partial<Pick<State, 'form' | 'beta' | 'leaky'>> }
+  | { readonly kind: 'write'; readonly to: OtherActivation | undefined; readonly model: OpenedModel }
   | { readonly kind: 'look-at'; readonly site: number }
   | { readonly kind: 'input'; readonly input: SiteInput | null }
   | { readonly kind: 'swapping' }
@@ -151,8 +156,8 @@ export type Action =
   | { readonly kind: 'problem'; readonly place: ProblemPlace; readonly problem: Problem };
 
 /** Returns the options of a swap with the current choice. */
-export function choiceOf({ form, beta, leaky, chosen }: State): SwapChoice {
-  return { form, beta, leaky, sites: [...chosen].sort((a, b) => a - b) };
+export function choiceOf({ to, form, beta, leaky, chosen }: State): SwapChoice {
+  return { ...(to && { to }), form, beta, leaky, sites: [...chosen].sort((a, b) => a - b) };
 }
 
 export function isSame(a: SwapChoice, b: SwapChoice): boolean {
@@ -206,6 +211,8 @@ export function reduce(state: State, action: Action): State {
     }
     case 'choose':
       return { ...unswapped(state), ...action.change };
+    case 'write':
+      return written(state, action.to, action.model);
     case 'look-at':
       return { ...state, site: action.site, input: null, problems: without(state.problems, 'histogram') };
     case 'input':
@@ -253,6 +260,20 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
+function written(state: State, to: State['to'], model: OpenedModel): State {
+  const { sites } = model.inspection;
+  const announcement = `${plural(sites.length, 'site')} to swap.`;
+  return {
+    ...unswapped(state),
+    chosen: new Set(sites.keys()),
+    site: 0,
+    input: null,
+    to,
+    model,
+    announcement,
+  };
+}
+
 function announceInput({ histogram }: SiteInput): string {
   return histogram === undefined ? 'Counting the inputs of this site' : 'The histogram is below the curve.';
 }
@@ -266,7 +287,14 @@ function opened(state: State, model: OpenedModel, files: Files): State {
   return {
     ...START,
     ...(same
-      ? { form: state.form, beta: state.beta, leaky: state.leaky, chosen: state.chosen, site: state.site }
+      ? {
+          to: state.to,
+          form: state.form,
+          beta: state.beta,
+          leaky: state.leaky,
+          chosen: state.chosen,
+          site: state.site,
+        }
       : { form: state.form, chosen: new Set(sites.keys()) }),
     feed: {
       ...state.feed,

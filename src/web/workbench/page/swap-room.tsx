@@ -12,6 +12,8 @@ import { SwapSection } from './swap-section.js';
 export function SwapRoom({ active, ...parts }: RoomProps) {
   const { model } = parts.state;
   const hasSites = model !== null && model.inspection.sites.length > 0;
+  // A model without ReLU may have Mish, which another activation can replace.
+  const swappable = hasSites || parts.state.to !== undefined || (model?.inspection.mish.length ?? 0) > 0;
   return (
     <main class={model === null ? 'empty' : 'filled'} hidden={!active}>
       <div class="hero">
@@ -26,10 +28,10 @@ export function SwapRoom({ active, ...parts }: RoomProps) {
         <>
           <SitesSection {...parts} model={model} />
           {hasSites && <GraphSection {...parts} model={model} />}
-          {hasSites && (
+          {swappable && (
             <div class="pair">
               <SwapSection {...parts} model={model} />
-              <RunSection {...parts} model={model} />
+              {hasSites && <RunSection {...parts} model={model} />}
             </div>
           )}
           <ResultsSection {...parts} />

@@ -1,3 +1,5 @@
+import { REPLACEMENTS } from '../../../mish/activation-kinds.js';
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import { cpuCostText } from '../../../mish/costs.js';
 import { FORMS } from '../../../mish/forms.js';
 import type { OpenedModel } from '../protocol.js';
@@ -5,14 +7,64 @@ import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
 
-/** Shows the form, the treatment of LeakyReLU, the swap button and the download. */
+/** Shows the activation to write, its form, the swap button and the download. */
 export function SwapSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
-  const { form, leaky, chosen, swapped, swapping, run } = state;
+  const { to, chosen, swapped, swapping, run } = state;
   const { sites, externalData } = model.inspection;
   const running = run?.ended === 'no';
   return (
     <section class="card" aria-labelledby="swap-title">
       <h2 id="swap-title">Swap</h2>
+      <Choice
+        name="to"
+        label="Write"
+        value={to ?? 'mish'}
+        options={REPLACEMENTS.map((name) => [name, ACTIVATIONS[name].label] as const)}
+        onChoice={(name) => actions.write(name === 'mish' ? undefined : name)}
+      />
+      {to === undefined ? (
+        <MishChoices state={state} dispatch={dispatch} sites={sites} />
+      ) : (
+        <p class="quiet">
+          {`Operators: ${ACTIVATIONS[to].forms[0]?.summary}, or others where the model’s opset lacks them. LeakyReLU, ReLU and Mish become ${ACTIVATIONS[to].label}, except for ${ACTIVATIONS[to].label} itself.`}
+        </p>
+      )}
+      <div class="bar">
+        <button
+          type="button"
+          class="main"
+          disabled={chosen.size === 0 || swapping || running}
+          onClick={() => actions.swap()}
+        >
+          {swapping ? 'Swapping …' : `Swap ${chosen.size} ${chosen.size === 1 ? 'site' : 'sites'}`}
+        </button>
+        {swapped !== null && <DownloadLink id="download" name={swapped.name} blob={swapped.blob} />}
+      </div>
+      <ProblemNote problem={state.problems.swap} />
+      {swapped !== null && (
+        <div class="done">
+          <p>
+            {`${swapped.report.sites.length} sites ${to === undefined ? `in the form ${swapped.report.form}` : `→ ${ACTIVATIONS[to].label}`}; `}
+            {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. All other bytes are unchanged.`}
+          </p>
+          {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}
+          {swapped.report.notes.map((note) => (
+            <p key={note}>{note}</p>
+          ))}
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** Shows the form of Mish, and what LeakyReLU becomes. */
+function MishChoices({
+  state: { form, leaky },
+  dispatch,
+  sites,
+}: Pick<Parts, 'state' | 'dispatch'> & Pick<OpenedModel['inspection'], 'sites'>) {
+  return (
+    <>
       <Choice
         name="form"
         label="Form of Mish"
@@ -39,30 +91,6 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
           onChoice={(leaky) => dispatch({ kind: 'choose', change: { leaky } })}
         />
       )}
-      <div class="bar">
-        <button
-          type="button"
-          class="main"
-          disabled={chosen.size === 0 || swapping || running}
-          onClick={() => actions.swap()}
-        >
-          {swapping ? 'Swapping …' : `Swap ${chosen.size} ${chosen.size === 1 ? 'site' : 'sites'}`}
-        </button>
-        {swapped !== null && <DownloadLink id="download" name={swapped.name} blob={swapped.blob} />}
-      </div>
-      <ProblemNote problem={state.problems.swap} />
-      {swapped !== null && (
-        <div class="done">
-          <p>
-            {`${swapped.report.sites.length} sites in the form ${swapped.report.form}; `}
-            {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. All other bytes are unchanged.`}
-          </p>
-          {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}
-          {swapped.report.notes.map((note) => (
-            <p key={note}>{note}</p>
-          ))}
-        </div>
-      )}
-    </section>
+    </>
   );
 }

@@ -29,8 +29,8 @@ export function CompareControls(props: {
   const running = comparison?.ended === 'no';
   const isSame = JSON.stringify(comparison?.choice) === JSON.stringify(compareChoice(settings));
   const data = useMemo(() => {
-    const { xs, relu, leaky, swish, mish } = curves(abscissae(), { beta, alpha: 0.01, leak: 0 });
-    return [xs, relu, leaky, swish, mish];
+    const { xs, relu, leaky, swish, written } = curves(abscissae(), { beta, alpha: 0.01, leak: 0 });
+    return [xs, relu, leaky, swish, written];
   }, [beta]);
   return (
     <div class="pair">

@@ -1,21 +1,22 @@
 import { useMemo } from 'preact/hooks';
 import type { FinetuneEpoch } from '../../../finetune/options.js';
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import type { Training } from './finetune-state.js';
 import { LearningCurves, type LearningSeries } from './learning-curves.js';
 
-const ARMS = [
-  ['swapped', 'Mish', '--accent'],
-  ['original', 'original', '--line-2'],
-] as const;
-
 /** Shows loss and accuracy of both arms, epoch by epoch. */
 export function FinetuneCurves({ training: { epochs, choice } }: { readonly training: Training }) {
-  const series = useMemo(() => seriesOf(epochs), [epochs]);
+  const written = choice.swap.to === undefined ? 'Mish' : ACTIVATIONS[choice.swap.to].label;
+  const series = useMemo(() => seriesOf(epochs, written), [epochs, written]);
   return <LearningCurves series={series} epochs={choice.epochs} scoredOn="validation part" />;
 }
 
-function seriesOf(epochs: readonly FinetuneEpoch[]): LearningSeries[] {
-  return ARMS.map(([arm, label, colour]) => {
+function seriesOf(epochs: readonly FinetuneEpoch[], written: string): LearningSeries[] {
+  const arms = [
+    ['swapped', written, '--accent'],
+    ['original', 'original', '--line-2'],
+  ] as const;
+  return arms.map(([arm, label, colour]) => {
     const mine = epochs.filter((one) => one.arm === arm);
     return {
       ...{ label, colour, before: mine[0]?.before ?? null },

@@ -20,7 +20,7 @@ export function FinetuneResults({
   result,
 }: FinetuneParts & { readonly result: FinetunedModel }) {
   const { name, report } = result;
-  const base = name.replace(/\.mish\.onnx$/, '.finetune');
+  const base = name.replace(/\.\w+\.onnx$/, '.finetune');
   return (
     <section class="card" aria-labelledby="finetune-result-title">
       <h2 id="finetune-result-title">Result</h2>

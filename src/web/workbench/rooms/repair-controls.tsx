@@ -1,3 +1,4 @@
+import { ACTIVATIONS } from '../../../mish/activations.js';
 import { Choice } from '../page/parts.js';
 import type { State } from '../page/state.js';
 import { WorkStatus } from '../page/work-status.js';
@@ -15,16 +16,18 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
   return (
     <section class="card" aria-labelledby="repair-settings-title">
       <h2 id="repair-settings-title">Repair or rank</h2>
-      <Choice
-        name="repair-sharpness"
-        label="Sharpness β"
-        value={settings.sharpen ? 'inputs' : 'given'}
-        options={[
-          ['inputs', 'of each site, from its inputs'],
-          ['given', `${page.beta} at all sites`],
-        ]}
-        onChoice={(value) => dispatch({ kind: 'settings', change: { sharpen: value === 'inputs' } })}
-      />
+      {page.to === undefined && (
+        <Choice
+          name="repair-sharpness"
+          label="Sharpness β"
+          value={settings.sharpen ? 'inputs' : 'given'}
+          options={[
+            ['inputs', 'of each site, from its inputs'],
+            ['given', `${page.beta} at all sites`],
+          ]}
+          onChoice={(value) => dispatch({ kind: 'settings', change: { sharpen: value === 'inputs' } })}
+        />
+      )}
       <Choice
         name="repair-steps"
         label="After least squares"
@@ -36,7 +39,9 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
         onChoice={(value) => dispatch({ kind: 'settings', change: { steps: value === 'steps' } })}
       />
       <p class="quiet">
-        {`Form ${page.form}. A β from the inputs is folded into weights, and costs no node. The ranking swaps one site at a time, with β = ${page.beta}.`}
+        {page.to === undefined
+          ? `Form ${page.form}. A β from the inputs is folded into weights, and costs no node. The ranking swaps one site at a time, with β = ${page.beta}.`
+          : `Writes ${ACTIVATIONS[page.to].label}. The ranking swaps one site at a time.`}
       </p>
       <div class="bar">
         <button

@@ -51,7 +51,7 @@ export function RepairResults({
       <div class="bar">
         <DownloadLink id="download-repaired" name={name} blob={result.blob} />
         <ReportButtons
-          name={name.replace(/\.mish\.onnx$/, '.calibration')}
+          name={name.replace(/\.\w+\.onnx$/, '.calibration')}
           report={{ input, output: name, ...report }}
           html={() => actions.html('calibrate')}
         />
