@@ -4,6 +4,9 @@ import { TableBox } from './parts.js';
 /** Rows shown until the user asks for all. */
 const FIRST_ROWS = 200;
 
+/** Most characters of a cell that stays on one line. */
+const MAX_FIGURE = 30;
+
 /** Shows a table of texts; the first cell of a row is its head. */
 export function TextTable(props: {
   readonly label: string;
@@ -33,7 +36,7 @@ export function TextTable(props: {
               <tr key={`${row} ${name}`}>
                 <th scope="row">{name}</th>
                 {cells.map((cell, at) => (
-                  <td key={`${at} ${cell}`} class="number">
+                  <td key={`${at} ${cell}`} class={cell.length <= MAX_FIGURE ? 'number' : undefined}>
                     {cell}
                   </td>
                 ))}
