@@ -22,10 +22,8 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     async html() {
       const report = state().run?.report;
       if (report === null || report === undefined) return undefined;
-      dispatch({ kind: 'exporting', on: true });
-      const html = await asker.valueFrom('export', bench.html(report));
-      if (html !== undefined) dispatch({ kind: 'exporting', on: false });
-      return html;
+      dispatch({ kind: 'solved', place: 'export' });
+      return asker.valueFrom('export', bench.html(report));
     },
   };
 }

@@ -7,9 +7,9 @@ import { SOFTWARE, summarise } from '../../../render/summary.js';
 import type { PageProvider } from '../protocol.js';
 import { Accuracies } from './accuracies.js';
 import { Legend } from './chart.js';
-import { download } from './files.js';
 import { LatencyStrip } from './latency-strip.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
+import { ReportButtons } from './report-buttons.js';
 import { choiceOf, isSame, type PageRun, type PairTimes, type Row } from './state.js';
 
 const nameOf = (provider: string) =>
@@ -58,28 +58,7 @@ export function ResultsSection({ state, actions }: Parts) {
       )}
       {report !== null && (
         <div class="bar">
-          <button
-            type="button"
-            onClick={() =>
-              download(
-                `${name}.report.json`,
-                new Blob([`${JSON.stringify(report, null, 2)}\n`], { type: 'application/json' }),
-              )
-            }
-          >
-            Report as JSON
-          </button>
-          <button
-            type="button"
-            disabled={state.exporting}
-            onClick={async () => {
-              const html = await actions.html();
-              if (html !== undefined)
-                download(`${name}.report.html`, new Blob([html], { type: 'text/html' }));
-            }}
-          >
-            {state.exporting ? 'Drawing …' : 'Report as HTML'}
-          </button>
+          <ReportButtons name={`${name}.report`} report={report} html={() => actions.html()} />
         </div>
       )}
       <ProblemNote problem={state.problems.export} />

@@ -89,7 +89,6 @@ export interface State {
   readonly swapped: SwappedModel | null;
   readonly feed: Feed;
   readonly run: PageRun | null;
-  readonly exporting: boolean;
   readonly problems: Readonly<Partial<Record<ProblemPlace, Problem>>>;
   /** Text for screen readers. */
   readonly announcement: string;
@@ -125,7 +124,6 @@ export const START: State = {
     pairs: 30,
   },
   run: null,
-  exporting: false,
   problems: {},
   announcement: '',
 };
@@ -152,7 +150,7 @@ export type Action =
       readonly change: (run: PageRun) => Partial<PageRun>;
       readonly announcement?: string;
     }
-  | { readonly kind: 'exporting'; readonly on: boolean }
+  | { readonly kind: 'solved'; readonly place: ProblemPlace }
   | { readonly kind: 'problem'; readonly place: ProblemPlace; readonly problem: Problem };
 
 /** Returns the options of a swap with the current choice. */
@@ -253,8 +251,8 @@ export function reduce(state: State, action: Action): State {
         run: { ...state.run, ...action.change(state.run) },
         announcement: action.announcement ?? state.announcement,
       };
-    case 'exporting':
-      return { ...state, exporting: action.on, problems: without(state.problems, 'export') };
+    case 'solved':
+      return { ...state, problems: without(state.problems, action.place) };
     case 'problem':
       return failed(state, action.place, action.problem);
   }
@@ -314,6 +312,5 @@ function failed(state: State, place: ProblemPlace, problem: Problem): State {
     ...(place === 'open' ? { opening: null } : {}),
     ...(place === 'swap' ? { swapping: false } : {}),
     ...(place === 'histogram' ? { input: null } : {}),
-    ...(place === 'export' ? { exporting: false } : {}),
   };
 }
