@@ -118,7 +118,9 @@ function itemsOf(/** @type {string[]} */ lines, /** @type {string} */ from) {
   return items.map((item) => `<li>${inline(item, from)}</li>`).join('\n');
 }
 
-const STYLE = `:root { color-scheme: light dark; }
+const STYLE = `:root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --link: #0b6e5f; }
+@media (prefers-color-scheme: dark) { :root { --page: #111416; --ink: #e8eaec; --link: #5ed8bf; } }
+html { color: var(--ink); background: var(--page); } a { color: var(--link); }
 body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem 4rem; font: 1rem/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1, h2, h3 { line-height: 1.2; } pre, .table { overflow-x: auto; } pre { padding: 0.8rem; border: 1px solid; border-radius: 0.5rem; }
 table { border-collapse: collapse; overflow-wrap: normal; } th, td { padding: 0.3rem 0.7rem; text-align: start; border-bottom: 1px solid; }`;
