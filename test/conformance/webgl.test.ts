@@ -78,7 +78,7 @@ function isRight(
 }
 
 /** Every so manyth model is run; all of them by `npm run test:heavy`. */
-const STEP = isHeavy ? 1 : 64;
+const STEP = isHeavy ? 1 : 16;
 
 test.runIf(ROOT !== undefined)(
   'every backend test fares on WebGL as foretold',
