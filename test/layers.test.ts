@@ -191,7 +191,6 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'cli/commands/workbench-files.ts': COMMAND,
   'cli/io/files.ts': 'the way of every file command: inputs, outputs, errors, reports',
   'cli/run.ts': 'lists the commands, an import each',
-  'experiment/prepare.ts': STEPS,
   'index.ts': 'lists what the core exports',
   'mish/swap.ts': STEPS,
   'node/calibrate.ts': ENTRANCE,

@@ -2,12 +2,10 @@
 
 import { type Subset, splitFeeds } from '../data/split.js';
 import { sliceRun, splitRuns } from '../data/split-runs.js';
-import type { Spliced } from '../onnx/splice.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { elementCount, type Tensors } from '../providers/tensor.js';
-import { withSession } from '../providers/with-session.js';
-import { type Probe, probeModel } from '../train/probe.js';
+import { type Probe, probeWithSession } from '../train/probe.js';
 import { MAX_STEP_ELEMENTS } from './step-memory.js';
 import { affordableSamples, PART_SECONDS } from './work/budget.js';
 import { partsFor } from './work/fit-runs.js';
@@ -71,9 +69,7 @@ function inParts({ feeds, runs, indices }: Subset, parts: number): Subset {
 
 /** Runs the model once for the shapes of its tensors. */
 export function probeOf({ repaired, ...options }: StepRuns, feeds: Tensors): Promise<Probe> {
-  const run = (model: Spliced) =>
-    repaired.withEdited(model, (copy) => withSession(copy, options, (open) => open.run(feeds)));
-  return probeModel(repaired.document, feeds, run);
+  return probeWithSession(repaired, feeds, options);
 }
 
 /** Returns the number of elements of all tensors that a model computes. */

@@ -1,3 +1,4 @@
+import { addBytes, startChecksum } from '../onnx/checksum.js';
 import { arrayFor, elementCount, type Tensors } from '../providers/tensor.js';
 import type { Samples } from './samples.js';
 
@@ -10,11 +11,8 @@ const BATCH_SAMPLES = 256;
  */
 export async function sharedSamples(part: Samples, other: Samples): Promise<number | undefined> {
   if (part.digest === undefined || other.digest === undefined) return undefined;
-  const known = new Set<number>();
-  for await (const hash of hashes(other)) known.add(hash);
-  let shared = 0;
-  for await (const hash of hashes(part)) if (known.has(hash)) shared++;
-  return shared;
+  const known = new Set(await hashesOf(other));
+  return (await hashesOf(part)).filter((hash) => known.has(hash)).length;
 }
 
 /** Share of equal samples from which there is a note; below it they may be chance. */
@@ -27,41 +25,27 @@ export function sharedSamplesNote(shared: number | undefined, test: number): str
   return `${which} test samples are also training samples, so the scores are too high: give unseen samples for the test`;
 }
 
-async function* hashes(samples: Samples): AsyncGenerator<number> {
+/** Returns a hash of each sample. */
+async function hashesOf(samples: Samples): Promise<number[]> {
+  const hashes: number[] = [];
   for (let from = 0; from < samples.count; from += BATCH_SAMPLES) {
     const count = Math.min(BATCH_SAMPLES, samples.count - from);
     const batch: Record<string, Tensors[string]> = {};
+    const all: Uint8Array[] = [];
     for (const [name, { elemType, dims }] of Object.entries(samples.inputs)) {
       const data = arrayFor(elemType, count * elementCount(dims));
-      if (data === undefined) return;
+      if (data === undefined) return [];
       batch[name] = { elemType, dims: [count, ...dims], data };
+      all.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
-    await samples.read(
-      Uint32Array.from({ length: count }, (_, at) => from + at),
-      batch,
-    );
-    const bytes = Object.values(batch).flatMap(({ data }) =>
-      ArrayBuffer.isView(data) ? [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)] : [],
-    );
+    const indices = Uint32Array.from({ length: count }, (_, at) => from + at);
+    await samples.read(indices, batch);
     for (let at = 0; at < count; at++) {
-      const rows = bytes.map((all) =>
-        all.subarray((at * all.length) / count, ((at + 1) * all.length) / count),
-      );
-      yield hashOf(rows);
+      const sum = startChecksum();
+      for (const bytes of all)
+        addBytes(sum, bytes.subarray((at * bytes.length) / count, ((at + 1) * bytes.length) / count));
+      hashes.push((sum.low >>> 0) * 2 ** 21 + (sum.high >>> 11));
     }
   }
-}
-
-/** Returns a hash of 53 bits: two of FNV-1a's kind, with different factors. */
-function hashOf(rows: readonly Uint8Array[]): number {
-  let [a, b] = [0x811c9dc5, 0x9747b28c];
-  for (const row of rows) {
-    for (let at = 0; at < row.length; at++) {
-      const byte = row[at] ?? 0;
-      a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b ^ byte, 0x5bd1e995);
-      b ^= b >>> 15;
-    }
-  }
-  return (a >>> 0) * 2 ** 21 + ((b >>> 0) & 0x1fffff);
+  return hashes;
 }

@@ -2,7 +2,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
-import { sharedSamples, sharedSamplesNote } from '../data/shared-samples.js';
 import { dataDigest } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, partOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
@@ -80,7 +79,6 @@ export async function prepareExperiment(
   if (doubt !== undefined) options.onDoubt?.(doubt);
   const { batchNorm, warnings } = normsOf(model, options);
   const { train, test: tested } = parts;
-  const known = sharedSamplesNote(await sharedSamples(tested.inputs, train.inputs), tested.count);
   return {
     ...{
       model,
@@ -91,7 +89,7 @@ export async function prepareExperiment(
       seeds,
       settings,
       batchNorm,
-      warnings: [...warnings, ...(known === undefined ? [] : [`${known.replace(/^a/, 'A')}.`])],
+      warnings,
       options,
     },
     curve: curveOf(tested),

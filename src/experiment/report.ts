@@ -1,7 +1,7 @@
 // The report of an experiment, from its runs.
 import { VERSION } from '../base/version.js';
 import type { FinetuneHost } from '../finetune/finetune.js';
-import { testPartNotes } from '../finetune/notes.js';
+import { fewSamplesNotes } from '../finetune/notes.js';
 import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
 import { INITIAL_RULE } from './initial-weights.js';
 import type { Experiment } from './prepare.js';
@@ -50,7 +50,7 @@ export function experimentReport(
         gains: activations.map((activation) => ({ activation, gain: gains.get(activation) ?? 1 })),
         ...{ weights: training.weights, kept: [...training.kept] },
       },
-      warnings: [...experiment.warnings],
+      warnings: [...experiment.warnings, ...training.warnings],
       remarks: [...training.remarks],
     },
     runs,
@@ -84,7 +84,7 @@ function notesOn({ data, settings, kept }: Facts): string[] {
     );
   if (settings.seeds.length > 1)
     notes.push('the intervals cover the variation between trainings, not another choice of test samples');
-  notes.push(...testPartNotes(data.test, undefined));
+  notes.push(...fewSamplesNotes(data.test));
   if (kept.length > 0)
     notes.push(
       `${kept.length === 1 ? 'an activation stays as it is' : `${kept.length} activations stay as they are`} in all runs, because not every activation can stand there`,

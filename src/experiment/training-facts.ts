@@ -1,3 +1,4 @@
+import { sharedSamples, sharedSamplesNote } from '../data/shared-samples.js';
 import type { Experiment } from './prepare.js';
 import { openRun } from './train-run.js';
 
@@ -8,12 +9,14 @@ export interface TrainingFacts {
   /** Trained weights that keep the values of the model. */
   readonly kept: readonly string[];
   readonly remarks: readonly string[];
+  /** What makes the scores doubtful. */
+  readonly warnings: readonly string[];
 }
 
 /** Opens a run without training it, so that data and settings are checked. Throws as `createTrainer` does. */
 export async function trainingFacts(experiment: Experiment): Promise<TrainingFacts> {
   const [key] = experiment.keys;
-  if (key === undefined) return { weights: 0, kept: [], remarks: [] };
+  if (key === undefined) return { weights: 0, kept: [], remarks: [], warnings: [] };
   const kept: string[] = [];
   let weights = 0;
   const onInitial = (given: readonly string[], chosen: ReadonlyMap<string, unknown>) => {
@@ -22,5 +25,10 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
   };
   const trainer = await openRun(experiment, key, { onInitial });
   await trainer.close();
-  return { weights, kept, remarks: trainer.remarks.map(({ text }) => text) };
+  const { train, test } = experiment.parts;
+  const known = sharedSamplesNote(await sharedSamples(test.inputs, train.inputs), test.count);
+  return {
+    ...{ weights, kept, remarks: trainer.remarks.map(({ text }) => text) },
+    warnings: known === undefined ? [] : [`${known.replace(/^a/, 'A')}.`],
+  };
 }

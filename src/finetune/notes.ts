@@ -34,7 +34,9 @@ export function finetuneNotes(facts: NotedFacts): string[] {
       'the original is much better on the validation samples than on the test samples: it was probably trained on these data, and the validation part says little',
     );
   }
-  notes.push(...testPartNotes(parts.test, facts.shared));
+  const known = sharedSamplesNote(facts.shared, parts.test);
+  if (known !== undefined) notes.push(known);
+  notes.push(...fewSamplesNotes(parts.test));
   if (hasControl && seeds === 1) {
     notes.push(
       'each arm was trained once: the interval covers the test samples, not the variation between trainings',
@@ -46,14 +48,12 @@ export function finetuneNotes(facts: NotedFacts): string[] {
   return notes;
 }
 
-/** Returns remarks on a test part: too few samples to tell much, or samples that training has seen. */
-export function testPartNotes(count: number, shared: number | undefined): string[] {
-  const notes: string[] = [];
-  const known = sharedSamplesNote(shared, count);
-  if (known !== undefined) notes.push(known);
-  if (count === 1) notes.push('1 test sample shows no differences');
-  else if (count < MIN_TEST_SAMPLES) notes.push(`${count} test samples show only large differences`);
-  return notes;
+/** Returns a remark on a test part that is too small to tell much; none for others. */
+export function fewSamplesNotes(count: number): string[] {
+  if (count >= MIN_TEST_SAMPLES) return [];
+  return [
+    count === 1 ? '1 test sample shows no differences' : `${count} test samples show only large differences`,
+  ];
 }
 
 /** Returns whether the original scores clearly higher on the validation part than on the test part. */

@@ -19,9 +19,13 @@ const VECTORS_OPSET = 9;
 
 /** Replaces the scalar steps of approximate forms with BatchNormalization where the number of channels is known. */
 export function channelwise(targets: readonly MishNode[], index: GraphIndex): MishNode[] {
+  return targets.map(createChannelwise(index));
+}
+
+function createChannelwise(index: GraphIndex): (target: MishNode) => MishNode {
   const forms = new Map<string, Form<string>>();
   const channelsOf = createChannels(index);
-  return targets.map((target) => {
+  return (target) => {
     const { form, scope, type, x } = target;
     if (form.bound === undefined || type !== 'f32' || opsetOf(scope) < VECTORS_OPSET) return target;
     const channels = channelsOf(scope, x);
@@ -30,18 +34,20 @@ export function channelwise(targets: readonly MishNode[], index: GraphIndex): Mi
     const made = forms.get(key) ?? channelForm(form, channels);
     forms.set(key, made);
     return { ...target, form: made };
-  });
+  };
 }
 
-/** Returns whether a recognised Mish has scalar steps that `channelwise` would replace. */
-export function isScalar(mish: MishNode & { readonly inner: readonly Node[] }, index: GraphIndex): boolean {
-  const { form, inner } = mish;
-  if (inner.some(({ opType }) => opType === 'BatchNormalization')) return false;
-  const [made] = channelwise([mish], index);
-  if (made === undefined || made.form === form) return false;
-  return stepsOf(made.form, made.beta !== 1, made.leak !== undefined).some(
-    ({ op }) => op === 'BatchNormalization',
-  );
+/** Returns a test whether a recognised Mish has scalar steps that `channelwise` would replace. */
+export function createScalarTest(
+  index: GraphIndex,
+): (mish: MishNode & { readonly inner: readonly Node[] }) => boolean {
+  const onChannels = createChannelwise(index);
+  return (mish) => {
+    if (mish.inner.some(({ opType }) => opType === 'BatchNormalization')) return false;
+    const { form, beta, leak } = onChannels(mish);
+    if (form === mish.form) return false;
+    return stepsOf(form, beta !== 1, leak !== undefined).some(({ op }) => op === 'BatchNormalization');
+  };
 }
 
 /** Returns a form with each Mul and Add of a scalar as one BatchNormalization. */

@@ -31,6 +31,5 @@ export async function scalarTest(
   index: GraphIndex,
 ): Promise<(mish: MishNode & { readonly inner: readonly Node[] }) => boolean> {
   if (!form.bound) return () => false;
-  const { isScalar } = await load();
-  return (mish) => isScalar(mish, index);
+  return (await load()).createScalarTest(index);
 }

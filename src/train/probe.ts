@@ -4,7 +4,10 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import { exposeTensors } from '../onnx/expose.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import type { Spliced } from '../onnx/splice.js';
+import type { EditableModel } from '../providers/loaded-model.js';
+import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { elementCount, type Tensors, toNumbers } from '../providers/tensor.js';
+import { withCopySession } from '../providers/with-session.js';
 
 /** Shapes and constants of a main graph's tensors, from a run. They hold for all feeds of the same shapes. */
 export interface Probe {
@@ -58,6 +61,17 @@ export async function probeModel(
     if (values !== undefined) constants.set(name, Array.from(values));
   }
   return { dims: (name) => shapes.get(name) ?? [], constant: (name) => constants.get(name) };
+}
+
+/** Probes a model with a session of a provider. Throws what the provider throws. */
+export function probeWithSession(
+  model: EditableModel,
+  feeds: Tensors,
+  options: OnProvider & { readonly session?: SessionOptions | undefined },
+): Promise<Probe> {
+  return probeModel(model.document, feeds, (edited) =>
+    model.withEdited(edited, (copy) => withCopySession(copy, options, (session) => session.run(feeds))),
+  );
 }
 
 const isSmall = (dims: readonly number[]) => elementCount(dims) <= MAX_CONSTANT_ELEMENTS;

@@ -4,7 +4,6 @@ import type { Samples } from '../data/samples.js';
 import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
-import { withSession } from '../providers/with-session.js';
 import { accumulating } from './accumulate-gradients.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
@@ -14,7 +13,7 @@ import { withBatchNorm } from './insert-batch-norm.js';
 import { lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
-import { probeModel } from './probe.js';
+import { probeWithSession } from './probe.js';
 import { type TargetRows, targetRows } from './targets.js';
 import {
   DEFAULT_BATCH_SAMPLES,
@@ -86,9 +85,7 @@ export async function planTraining(
   const feeds = batch === wanted ? first : await firstBatch(samples, batch);
   const weights = prepared.weights.filter(({ name }) => options.freeze?.(name) !== true);
   if (weights.length === 0) throw noWeights(original.document, '');
-  const probe = await probeModel(model.document, feeds, (exposed) =>
-    model.withEdited(exposed, (copy) => withSession(copy, options, (session) => session.run(feeds))),
-  );
+  const probe = await probeWithSession(model, feeds, options);
   const trainsNorms =
     settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm !== 'frozen';
   const optimizer = accumulating(graphOptimizer(settings.optimizer), runsPerStep(plain.batch, wanted));

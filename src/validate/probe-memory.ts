@@ -2,8 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { analyse } from '../onnx/analysis.js';
 import { typeName } from '../onnx/types.js';
 import { arrayFor, elementCount } from '../providers/tensor.js';
-import { withCopySession } from '../providers/with-session.js';
-import { probeModel } from '../train/probe.js';
+import { probeWithSession } from '../train/probe.js';
 import type { ModelLayerOptions, SharedTensor } from './layer-options.js';
 
 const MAX_ELEMENT_BYTES = 8;
@@ -22,11 +21,7 @@ export async function probeMemory({
 }: ModelLayerOptions): Promise<((tensor: SharedTensor) => number) | undefined> {
   const { document } = model;
   try {
-    const { dims } = await probeModel(document, feed, (copy) =>
-      model.withEdited(copy, (file) =>
-        withCopySession(file, { provider, session }, (open) => open.run(feed)),
-      ),
-    );
+    const { dims } = await probeWithSession(model, feed, { provider, session });
     const { types } = analyse(document);
     return ({ output }) => {
       const width = arrayFor(typeName(types(document.graph, output)), 0)?.BYTES_PER_ELEMENT;

@@ -4,12 +4,10 @@ import { OnnxMishError } from '../../base/error.js';
 import { type Feeds, firstFeed } from '../../data/dataset.js';
 import { sliceRun } from '../../data/split-runs.js';
 import type { Node, OnnxDocument } from '../../onnx/document.js';
-import type { Spliced } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { elementCount, type Tensors } from '../../providers/tensor.js';
-import { withSession } from '../../providers/with-session.js';
-import { type Probe, probeModel } from '../../train/probe.js';
+import { type Probe, probeWithSession } from '../../train/probe.js';
 
 /** Work and sizes of one sample in a model's main graph. Work is in multiplications. */
 export interface RunCosts {
@@ -48,10 +46,8 @@ export async function measureRunCosts(
   const batch = batchOf(first) ?? 1;
   const splits = batch > 1 && hasFreeBatch(model.document);
   const run = splits ? sliceRun(first, 0, 1) : first;
-  const open = (edited: Spliced) =>
-    model.withEdited(edited, (copy) => withSession(copy, options, (session) => session.run(run)));
   try {
-    const probe = await probeModel(model.document, run, open);
+    const probe = await probeWithSession(model, run, options);
     return costsOf(model.document, probe, { batch, splits, samples: splits ? 1 : batch });
   } catch (error) {
     if (error instanceof OnnxMishError && error.code === 'run-failed')

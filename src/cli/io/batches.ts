@@ -4,12 +4,13 @@ import { ownProperty } from '../../base/own.js';
 import { seededFeeds } from '../../data/dataset.js';
 import { type DataMaker, inBatches } from '../../data/in-batches.js';
 import { ANY, resolveShape, settleShapes } from '../../data/shapes.js';
-import { getProvider } from '../../node/provider-by-name.js';
+import { onCpu } from '../../node/calibrate-files.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { SessionOptions, ValueInfo } from '../../providers/provider.js';
+import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
 import { NOISE, readData, shapeOptions } from './read-data.js';
-import { sayDoubts } from './say-doubts.js';
+import { sayDoubtsIn } from './say-doubts.js';
 
 /**
  * Reads the data of the flags; noise has at least `samples` samples. Uses runs of several samples if the model has a batch
@@ -22,15 +23,11 @@ export async function readInBatches(
   options: SessionOptions,
 ): Promise<DataMaker> {
   const read = flags.data === NOISE ? noise(flags, samples) : await readData(flags, samples);
-  await sayDoubts(model, read, flags, options);
-  if (flags.images !== undefined) return read;
-  const session = await getProvider('cpu').open(model.file, options);
-  try {
-    const { inputs } = session;
-    return await inBatches(session, read, (symbol) => isGiven(symbol, inputs, flags));
-  } finally {
-    await session.close();
-  }
+  return withSession(model.file, onCpu({ session: options }), async (session) => {
+    await sayDoubtsIn(session, model, read, flags, options);
+    if (flags.images !== undefined) return read;
+    return inBatches(session, read, (symbol) => isGiven(symbol, session.inputs, flags));
+  });
 }
 
 function noise(flags: DataFlags, samples: number): DataMaker {

@@ -4,7 +4,7 @@ import { sampleDoubt } from '../../data/sample-doubt.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withModel } from '../../node/load-model.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
-import type { RunnableModel, SessionOptions } from '../../providers/provider.js';
+import type { RunnableModel, Session, SessionOptions } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
 import { withFlags } from '../text/flags.js';
@@ -19,11 +19,21 @@ export async function sayDoubts(
   session: SessionOptions | undefined,
 ): Promise<void> {
   if (isNoise(flags)) return;
-  const options = onCpu({ session });
-  await withSession(model.file, options, async (open) => {
-    const doubt = await sampleDoubt(model, data(open.inputs, open.outputs, { '*': 1 }), options, open);
-    if (doubt !== undefined) sayDoubt(doubt);
-  });
+  await withSession(model.file, onCpu({ session }), (open) => sayDoubtsIn(open, model, data, flags, session));
+}
+
+/** Does as `sayDoubts`, with an open session of the model. */
+export async function sayDoubtsIn(
+  open: Session,
+  model: LoadedModel,
+  data: DataMaker,
+  flags: DataFlags,
+  session: SessionOptions | undefined,
+): Promise<void> {
+  if (isNoise(flags)) return;
+  const samples = data(open.inputs, open.outputs, { '*': 1 });
+  const doubt = await sampleDoubt(model, samples, onCpu({ session }), open);
+  if (doubt !== undefined) sayDoubt(doubt);
 }
 
 /** Prints advice, with flags. */

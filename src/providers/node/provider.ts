@@ -86,7 +86,7 @@ function adviceOn(message: string, name: ProviderName): Pick<ErrorDetails, 'fix'
   return { fix, option: { retarget: { form: 'exp' } } };
 }
 
-/** Throws for a data file that is no regular file: ONNX Runtime opens every file that a model names, and would wait for a pipe. */
+/** Throws if a data file is not a regular file. ONNX Runtime opens every file that a model names; on a pipe it would wait for ever. */
 async function checkDataFiles(model: RunnableModel, options: SessionOptions | undefined): Promise<void> {
   if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
 }

@@ -9,7 +9,6 @@ import {
   recurrentGradient,
   recurrentRule,
   sideBySide,
-  throughWeights,
 } from './recurrence.js';
 import { complement, type Gradients, plus, reluMask, times } from './rule.js';
 import type { Tape } from './tape.js';
@@ -30,7 +29,7 @@ function rnn(direction: Recurrence): RecurrenceGradients {
         : ofTanh(tape, h);
   const slope = placesOf(direction, slopes);
   const { states, initial } = backwards(direction, (place, gradient) =>
-    throughWeights(direction, times(tape, gradient, slope(place)), r),
+    tape.node('MatMul', [times(tape, gradient, slope(place)), r]),
   );
   const gates = times(tape, states, slopes);
   return { input: gates, hidden: gates, before: initial };
@@ -69,7 +68,7 @@ function lstm(direction: Recurrence): RecurrenceGradients {
     const found = times(tape, four, slope(place));
     gates.push(found);
     carried = times(tape, cell, forget(place));
-    return throughWeights(direction, found, r);
+    return tape.node('MatMul', [found, r]);
   });
   const all = sideBySide(tape, gates.reverse(), 0);
   return { input: all, hidden: all, before: initial, cells: carried };
@@ -96,7 +95,7 @@ function gruResetAfter(direction: Recurrence): RecurrenceGradients {
   const thrice = (gradient: string) => sideBySide(tape, [gradient, gradient, gradient], 2);
   const { states, initial } = backwards(direction, (place, gradient) => {
     const gates = times(tape, thrice(gradient), slope(place));
-    return plus(tape, times(tape, gradient, keep(place)), throughWeights(direction, gates, direction.r));
+    return plus(tape, times(tape, gradient, keep(place)), tape.node('MatMul', [gates, direction.r]));
   });
   const all = thrice(states);
   return {
@@ -128,13 +127,13 @@ function gruResetBefore(direction: Recurrence): RecurrenceGradients {
   const gates: string[] = [];
   const { initial } = backwards(direction, (place, gradient) => {
     const n = times(tape, gradient, slopeN(place));
-    const through = throughWeights(direction, n, ofCandidate);
+    const through = tape.node('MatMul', [n, ofCandidate]);
     const both = [times(tape, gradient, slopeZ(place)), times(tape, through, slopeR(place))];
     gates.push(sideBySide(tape, [...both, n], 2));
     return addTotal(
       tape,
       times(tape, gradient, keep(place)),
-      throughWeights(direction, sideBySide(tape, both, 2), ofGates),
+      tape.node('MatMul', [sideBySide(tape, both, 2), ofGates]),
       times(tape, through, reset(place)),
     );
   });

@@ -1,4 +1,5 @@
-// What the gradients of RNN, GRU and LSTM share: one direction of the node, with its gates computed anew from all hidden states.
+// Parts that the gradients of RNN, GRU and LSTM share. Each direction of a node is handled by itself. Its gates are computed again
+// from the hidden states.
 import { attribute, type Node } from '../../onnx/document.js';
 import type { Gradient } from './rule.js';
 import type { Tape } from './tape.js';
@@ -90,10 +91,6 @@ export function backwards(
   }
   return { states: sideBySide(tape, states.reverse(), 0), initial: carried ?? '' };
 }
-
-/** Adds the product of a gradient of gates, [1, samples, gates × hidden], and recurrent weights. */
-export const throughWeights = ({ tape }: Recurrence, gradient: string, r: string) =>
-  tape.node('MatMul', [gradient, r]);
 
 /** Adds rows × columns of a sequence: [places × samples, length]. */
 const flat = (tape: Tape, x: string, { places, samples }: Sizes, length: number) =>

@@ -1,7 +1,7 @@
 import { inWords } from '../../../base/in-words.js';
 import { BUNDLED_MODELS, type BundledModel } from './bundled-models.js';
 import { useDroppedFiles } from './dropped-files.js';
-import { named } from './files.js';
+import { FileDrop } from './file-drop.js';
 import { PROVIDER_NAMES, ProblemNote } from './parts.js';
 import type { RoomProps } from './room-props.js';
 
@@ -30,25 +30,16 @@ export function OpenSection({ state, actions, active }: RoomProps) {
           its outputs, its accuracy and its time on this browser’s {inWords(Object.values(PROVIDER_NAMES))}.
         </p>
       )}
-      <label class={over ? 'drop over' : 'drop'}>
-        <input
-          id="files"
-          type="file"
-          multiple
-          aria-describedby="files-note"
-          onChange={async ({ currentTarget }) => {
-            const files = named(currentTarget.files);
-            currentTarget.value = ''; // so that the same file can be chosen again
-            await actions.give(files);
-          }}
-        />
-        <strong>{state.opening === null ? title : `Reading ${state.opening} …`}</strong>
-        <span id="files-note">
-          {missing.length > 0
-            ? `To run the model, give its weights as well: ${missing.join(', ')}`
-            : 'an .onnx file, with its external data files if it has any'}
-        </span>
-      </label>
+      <FileDrop
+        id="files"
+        over={over}
+        title={state.opening === null ? title : `Reading ${state.opening} …`}
+        onFiles={(files) => actions.give(files)}
+      >
+        {missing.length > 0
+          ? `To run the model, give its weights as well: ${missing.join(', ')}`
+          : 'an .onnx file, with its external data files if it has any'}
+      </FileDrop>
       {state.model === null && (
         <div class="bar">
           <span class="quiet">Or begin with one of ours:</span>

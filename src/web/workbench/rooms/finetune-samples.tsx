@@ -1,3 +1,4 @@
+import { FileDrop, takeFiles } from '../page/file-drop.js';
 import { named, size } from '../page/files.js';
 import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js';
 import { rgbProblem } from '../page/shapes.js';
@@ -9,35 +10,25 @@ import type { GivenSamples } from './finetune-state.js';
 export function FinetuneSamples(props: FinetuneParts & { readonly page: State; readonly over: boolean }) {
   const { finetune, actions, page, over } = props;
   const { samples, problems, training } = finetune;
-  const take = async (input: HTMLInputElement) => {
-    const files = named(input.files);
-    input.value = ''; // so that the same files can be chosen again
-    await actions.give(files);
-  };
   return (
     <section class="card" aria-labelledby="samples-title">
       <h2 id="samples-title">Model and samples</h2>
-      <label class={over ? 'drop over' : 'drop'}>
-        <input
-          id="finetune-files"
-          type="file"
-          multiple
-          aria-describedby="finetune-files-note"
-          onChange={({ currentTarget }) => take(currentTarget)}
-        />
-        <strong>Drop a model and labelled samples here, or choose files</strong>
-        <span id="finetune-files-note">
-          an .onnx file; an .npz with the inputs and the labels, or a folder with a subfolder of images for
-          each class
-        </span>
-      </label>
+      <FileDrop
+        id="finetune-files"
+        over={over}
+        title="Drop a model and labelled samples here, or choose files"
+        onFiles={(files) => actions.give(files)}
+      >
+        an .onnx file; an .npz with the inputs and the labels, or a folder with a subfolder of images for each
+        class
+      </FileDrop>
       <div class="bar">
         <label class="file-button">
           <input
             id="finetune-folder"
             type="file"
             ref={(input) => input?.setAttribute('webkitdirectory', '')}
-            onChange={({ currentTarget }) => take(currentTarget)}
+            onChange={({ currentTarget }) => actions.give(takeFiles(currentTarget))}
           />
           Choose a folder of images
         </label>

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { useDroppedFiles } from '../page/dropped-files.js';
-import { named } from '../page/files.js';
+import { FileDrop } from '../page/file-drop.js';
 import { InputFields } from '../page/input-fields.js';
 import { type Parts, ProblemNote } from '../page/parts.js';
 import type { RoomProps } from '../page/room-props.js';
@@ -59,23 +59,14 @@ function RepairSamples(props: RepairParts & { readonly pageParts: Parts; readonl
   return (
     <section class="card" aria-labelledby="repair-samples-title">
       <h2 id="repair-samples-title">Model and samples</h2>
-      <label class={over ? 'drop over' : 'drop'}>
-        <input
-          id="repair-files"
-          type="file"
-          multiple
-          aria-describedby="repair-files-note"
-          onChange={async ({ currentTarget }) => {
-            const files = named(currentTarget.files);
-            currentTarget.value = ''; // so that the same files can be chosen again
-            await actions.give(files);
-          }}
-        />
-        <strong>Drop a model and samples here, or choose files</strong>
-        <span id="repair-files-note">
-          an .onnx file; an .npz with the inputs, or images; a few hundred samples, labels or not
-        </span>
-      </label>
+      <FileDrop
+        id="repair-files"
+        over={over}
+        title="Drop a model and samples here, or choose files"
+        onFiles={(files) => actions.give(files)}
+      >
+        an .onnx file; an .npz with the inputs, or images; a few hundred samples, labels or not
+      </FileDrop>
       <dl class="facts">
         <div>
           <dt>Model</dt>
