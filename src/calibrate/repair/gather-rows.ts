@@ -9,15 +9,26 @@ import type { EditableModel } from '../../providers/loaded-model.js';
 import type { Provider, SessionOptions } from '../../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
-import { type Multiplier, type RowMoments, rowMomentsMeter, type Shift } from './gram-matrix.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
 import type { LinearLayer } from './linear-layers.js';
 
-/** Moments of the rows [inputs, outputs] of a group of channels. */
-export interface Gathered {
-  readonly train: RowMoments;
-  readonly validation: RowMoments;
-  readonly shift: Float64Array;
+/** What a meter keeps of rows. */
+export interface MeteredRows {
+  /** Sum of each column. */
+  readonly sums: Float64Array;
+}
+
+/** Meter of the rows [inputs, outputs] of a group of channels. */
+export interface RowMeter<T extends MeteredRows> {
+  /** Returns a buffer and an offset for new rows. The caller fills them before the next call. */
+  room(rows: number): Promise<{ readonly buffer: Float32Array; readonly at: number }>;
+  result(): Promise<T>;
+}
+
+/** Something for each subset that a layer's rows come from. */
+export interface OfSubsets<T> {
+  readonly train: T;
+  readonly validation: T;
 }
 
 export interface GatherOptions {
@@ -31,7 +42,6 @@ export interface GatherOptions {
   readonly rows: number;
   readonly seed: number;
   readonly provider: Provider;
-  readonly multiplier: Multiplier;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Receives the share of finished runs before each run. */
@@ -68,25 +78,18 @@ export async function withTensor<T>(
 }
 
 /**
- * Collects the moments of a layer's inputs in the changed model and of its outputs in the original, at random positions.
- * Throws `bad-data` if the original's outputs are not finite, `run-failed`, `aborted`.
+ * Feeds the meters of each group with a layer's inputs in the changed model and its outputs in the original, at random
+ * positions. Throws `bad-data` if the original's outputs are not finite, `run-failed`, `aborted`.
  */
-export async function gather(
+export async function gather<T extends MeteredRows>(
   layer: LinearLayer,
   edits: readonly Edit[],
+  meters: readonly OfSubsets<RowMeter<T>>[],
   options: GatherOptions,
-): Promise<Gathered[]> {
-  const { multiplier, signal, seed, onRun } = options;
-  const geometry = geometryOf(layer);
-  const { groups, depth, outputs } = geometry;
+): Promise<OfSubsets<T>[]> {
+  const { signal, seed, onRun } = options;
+  const { depth, outputs } = geometryOf(layer);
   const width = depth + outputs;
-  const shifts = Array.from({ length: groups }, (): Shift => ({}));
-  const meters = shifts.map((shift) => {
-    return {
-      train: rowMomentsMeter(width, shift, multiplier),
-      validation: rowMomentsMeter(width, shift, multiplier),
-    };
-  });
   const random = createRandom(seed);
 
   await withTensor(options.original, [], layer.y, options, (target) =>
@@ -109,10 +112,10 @@ export async function gather(
       }
     }),
   );
-  const gathered: Gathered[] = [];
-  for (const [group, meter] of meters.entries()) {
-    const moments = { train: await meter.train.result(), validation: await meter.validation.result() };
-    const targets = [moments.train, moments.validation].flatMap(({ sums }) => [...sums.subarray(depth)]);
+  const gathered: OfSubsets<T>[] = [];
+  for (const meter of meters) {
+    const parts = { train: await meter.train.result(), validation: await meter.validation.result() };
+    const targets = [parts.train, parts.validation].flatMap(({ sums }) => [...sums.subarray(depth)]);
     if (!targets.every(Number.isFinite)) {
       throw new OnnxMishError('bad-data', 'the original returns NaN or infinity on these samples', {
         where: layer.label,
@@ -120,7 +123,7 @@ export async function gather(
         option: { layers: null },
       });
     }
-    gathered.push({ ...moments, shift: shifts[group]?.values ?? new Float64Array(width) });
+    gathered.push(parts);
   }
   return gathered;
 }

@@ -1,13 +1,12 @@
 // Sums over rows. Least squares and losses are computed from these sums, without the rows.
 import { composeModel } from '../../onnx/compose.js';
-import type { Provider } from '../../providers/provider.js';
+import type { Provider, Session } from '../../providers/provider.js';
+import type { MeteredRows, RowMeter } from './gather-rows.js';
 
 /** Count, sums and sums of products over many rows; each column has its shift subtracted. */
-export interface RowMoments {
+export interface RowMoments extends MeteredRows {
   readonly width: number;
   readonly n: number;
-  /** [width] */
-  readonly sums: Float64Array;
   /** [width, width], symmetric. */
   readonly products: Float64Array;
 }
@@ -17,30 +16,64 @@ export interface Shift {
   values?: Float64Array;
 }
 
-/** Meter of moments over chunks of rows. */
-export interface RowMomentsMeter {
-  /** Returns a buffer and an offset for new rows of `width` numbers. The caller fills them before the next call. */
-  room(rows: number): Promise<{ readonly buffer: Float32Array; readonly at: number }>;
-  result(): Promise<RowMoments>;
+/** A matrix in float32, row by row. */
+export interface FloatMatrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float32Array;
 }
 
 /** Matrix products on ONNX Runtime, to be closed after use. */
 export interface Multiplier {
   /** Returns XᵀX, [width, width], of a matrix X, [rows, width]. */
   gram(rows: Float32Array, width: number): Promise<Float32Array>;
+  /** Returns A B. */
+  product(a: FloatMatrix, b: FloatMatrix): Promise<FloatMatrix>;
+  /** Returns Aᵀ B. */
+  crossProduct(a: FloatMatrix, b: FloatMatrix): Promise<FloatMatrix>;
   close(): Promise<void>;
 }
 
 /** Opens a multiplier on a provider. Throws `run-failed`. */
 export async function openMultiplier(provider: Provider): Promise<Multiplier> {
-  const model = composeModel([['Gemm', ['a', 'a'], ['g'], { transA: 1 }]], { a: 2 }, { g: 2 });
-  const session = await provider.open(model);
+  const open = (transA: number, inputs: readonly ['a', 'a' | 'b']) =>
+    provider.open(
+      composeModel(
+        [['Gemm', inputs, ['g'], { transA }]],
+        Object.fromEntries(inputs.map((name) => [name, 2])),
+        { g: 2 },
+      ),
+    );
+  const sessions: Partial<Record<'gram' | 'product' | 'cross', Session>> = {
+    gram: await open(1, ['a', 'a']),
+  };
+  const run = async (
+    session: Session,
+    feeds: Readonly<Record<string, FloatMatrix>>,
+  ): Promise<FloatMatrix> => {
+    const tensors = Object.entries(feeds).map(
+      ([name, { rows, columns, data }]) => [name, { elemType: 'f32', dims: [rows, columns], data }] as const,
+    );
+    const { g } = await session.run(Object.fromEntries(tensors));
+    const [rows = 0, columns = 0] = g?.dims ?? [];
+    return { rows, columns, data: g?.data as Float32Array };
+  };
   return {
     async gram(data, width) {
-      const { g } = await session.run({ a: { elemType: 'f32', dims: [data.length / width, width], data } });
-      return g?.data as Float32Array;
+      const a = { rows: data.length / width, columns: width, data };
+      return (await run(sessions.gram as Session, { a })).data;
     },
-    close: () => session.close(),
+    async product(a, b) {
+      sessions.product ??= await open(0, ['a', 'b']);
+      return run(sessions.product, { a, b });
+    },
+    async crossProduct(a, b) {
+      sessions.cross ??= await open(1, ['a', 'b']);
+      return run(sessions.cross, { a, b });
+    },
+    async close() {
+      for (const session of Object.values(sessions)) await session.close();
+    },
   };
 }
 
@@ -50,7 +83,7 @@ const MIN_CHUNK_ROWS = 2048;
 const MAX_WIDTH_IN_JAVASCRIPT = 24;
 
 /** Returns a meter for rows of this width. Meters that share a `shift` can be compared. */
-export function rowMomentsMeter(width: number, shift: Shift, multiplier: Multiplier): RowMomentsMeter {
+export function rowMomentsMeter(width: number, shift: Shift, multiplier: Multiplier): RowMeter<RowMoments> {
   let buffer = new Float32Array(0);
   let filled = 0;
   let n = 0;

@@ -20,7 +20,7 @@ export interface RepairedLinear extends Linear {
 }
 
 /** Ridges to try, unless the options give a ridge. */
-export const RIDGES = [1e-4, 1e-3, 1e-2, 1e-1, 1] as const;
+export const RIDGES = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10] as const;
 
 /** Returns the squared error of a map, as mean over rows and sum over outputs, from moments of rows [x, y]. */
 export function lossOf({ weights, bias }: Linear, moments: RowMoments): number {

@@ -1,4 +1,3 @@
-import { Matrix } from 'ml-matrix';
 import { stopIfAborted } from '../../base/abort.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
@@ -6,23 +5,17 @@ import type { Edit } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { SkippedLayer } from './body-layers.js';
-import { type Gathered, type GatherOptions, gather } from './gather-rows.js';
+import type { GatherOptions } from './gather-rows.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
 import { drawSamples, loadOf, planSamples } from './layer-samples.js';
+import type { TriedMap } from './layer-solution.js';
 import { layerEdits, linearMaps, rounded } from './layer-weights.js';
-import {
-  candidates,
-  type Linear,
-  lossOf,
-  type Method,
-  type RepairedLinear,
-  RIDGES,
-  varianceOf,
-} from './least-squares.js';
+import type { Linear, Method, RepairedLinear } from './least-squares.js';
 import { type LinearLayer, linearLayers } from './linear-layers.js';
+import { iterationsFor, type SolveOptions, solveLayer } from './solve-layer.js';
 
-export interface RepairOptions extends Omit<GatherOptions, 'multiplier' | 'onRun'> {
+export interface RepairOptions extends Omit<GatherOptions, 'onRun'> {
   /** Work and sizes of a run of the original. */
   readonly costs: RunCosts;
   /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
@@ -68,8 +61,6 @@ export interface Repaired {
   readonly leftAlone: readonly SkippedLayer[];
 }
 
-/** Maximum inputs of a group for least squares; more would take too much memory and time. */
-const MAX_DEPTH = 2400;
 /** Minimum share by which new weights must lower the loss. */
 const MIN_IMPROVEMENT_SHARE = 1e-3;
 /** Largest loss, as a share of the variance, that float32 rounding explains. */
@@ -94,6 +85,7 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
     const chosen = layers.filter(include);
     const loads = chosen.map((layer) => loadOf(geometryOf(layer), layer.y, options.costs));
     const samples = planSamples(loads, options.rows);
+    const iterations = iterationsFor(chosen, options.rows);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
       const onRun = (share: number) => options.onProgress?.(index + share, chosen.length, layer.label);
@@ -103,7 +95,7 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
       const result = await repairLayer(
         layer,
         edits,
-        { ...options, ...drawn, seed, multiplier, onRun },
+        { ...options, ...drawn, seed, multiplier, iterations, onRun },
         fresh,
       );
       edits.push(...result.edits);
@@ -118,71 +110,45 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
 async function repairLayer(
   layer: LinearLayer,
   edits: readonly Edit[],
-  options: RepairOptions & GatherOptions,
+  options: RepairOptions & SolveOptions,
   fresh: (wanted: string) => string,
 ): Promise<{ edits: Edit[]; report: LayerRepair }> {
   const { swapped, methods } = options;
   const { document, openData } = swapped;
   const old = await linearMaps(document, layer, openData);
   const geometry = geometryOf(layer);
-  const gathered =
-    options.inputs === undefined
-      ? await gather(layer, edits, options)
-      : await gather(layer, [], { ...options, swapped: await options.inputs(layer) });
-  const ridges = geometry.depth > MAX_DEPTH ? [] : options.ridge === undefined ? RIDGES : [options.ridge];
-  const sets = gathered.map(({ train }, group) =>
-    candidates(old[group] as Linear, train, ridges).filter(
-      ({ method }) => methods === undefined || methods.includes(method),
-    ),
-  );
-  const round = (map: Linear) => (layer.op === 'BatchNormalization' ? map : rounded(map, layer.weight));
-  const loss = (maps: readonly Linear[]) =>
-    maps.reduce((sum, map, group) => sum + lossOf(map, (gathered[group] as Gathered).validation), 0);
-  const variance = gathered.reduce((sum, { validation }) => sum + varianceOf(validation, geometry.depth), 0);
+  const solutions = await solveLayer(layer, old, edits, options);
+  const variance = sumOf(solutions, (group) => group.variance);
   const share = (value: number) => (variance > 0 ? value / variance : value);
-  const kept = old.map((map, group) => shifted(map, gathered[group] as Gathered));
-  const before = loss(kept);
+  const before = sumOf(solutions, (group) => group.before);
   let best: { loss: number; of: readonly RepairedLinear[] } | undefined;
   const tried: { method: Method; ridge: number | null; loss: number }[] = [];
-  for (let at = 0; at < Math.min(...sets.map((set) => set.length)); at++) {
-    const maps = sets.map((set) => set[at] as RepairedLinear);
-    const { method, ridge } = maps[0] as RepairedLinear;
-    const left = loss(maps);
-    tried.push({ method, ridge, loss: share(left) });
-    if (share(before) > MAX_ROUNDING_SHARE && left < (best?.loss ?? before * (1 - MIN_IMPROVEMENT_SHARE)))
-      best = { loss: left, of: maps };
+  for (let at = 0; at < Math.min(...solutions.map((group) => group.tried.length)); at++) {
+    const maps = solutions.map((group) => group.tried[at] as TriedMap);
+    const { method, ridge } = (maps[0] as TriedMap).map;
+    if (methods !== undefined && !methods.includes(method)) continue;
+    const loss = sumOf(maps, (one) => one.loss);
+    tried.push({ method, ridge, loss: share(loss) });
+    if (share(before) > MAX_ROUNDING_SHARE && loss < (best?.loss ?? before * (1 - MIN_IMPROVEMENT_SHARE)))
+      best = { loss, of: maps.map(({ map }) => map) };
   }
-  const maps = best?.of.map((map, group) => round(unshifted(map, gathered[group] as Gathered)));
+  const round = (map: Linear) => (layer.op === 'BatchNormalization' ? map : rounded(map, layer.weight));
   const report: LayerRepair = {
     label: layer.label,
     op: layer.op,
     output: layer.y,
     parameters: geometry.groups * geometry.outputs * (geometry.depth + 1),
-    rows: gathered[0]?.train.n ?? 0,
+    rows: solutions[0]?.rows ?? 0,
     before: share(before),
     after: share(best?.loss ?? before),
     method: best?.of[0]?.method ?? 'none',
     ridge: best?.of[0]?.ridge ?? null,
     tried,
   };
-  if (maps === undefined) return { edits: [], report };
-  return { edits: await layerEdits(document, layer, maps, openData, fresh), report };
+  if (best === undefined) return { edits: [], report };
+  return { edits: await layerEdits(document, layer, best.of.map(round), openData, fresh), report };
 }
 
-/** Converts a map from x to y into a map from shifted x to shifted y. */
-function shifted({ weights, bias }: Linear, { shift }: Gathered): Linear {
-  return { weights, bias: moved(weights, bias, shift, 1) };
-}
-
-/** Converts a map from shifted x to shifted y back into a map from x to y. */
-function unshifted({ weights, bias }: Linear, { shift }: Gathered): Linear {
-  return { weights, bias: moved(weights, bias, shift, -1) };
-}
-
-function moved(weights: Matrix, bias: Float64Array, shift: Float64Array, sign: 1 | -1): Float64Array {
-  const x = Matrix.columnVector(shift.subarray(0, weights.columns));
-  const through = weights.mmul(x);
-  return bias.map(
-    (b, output) => b + sign * (through.get(output, 0) - (shift[weights.columns + output] ?? 0)),
-  );
+function sumOf<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + value(item), 0);
 }

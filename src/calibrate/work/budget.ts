@@ -14,6 +14,8 @@ export const PART_SECONDS = {
   test: 8,
   /** One gradient step. */
   step: 0.6,
+  /** Solving all layers with many inputs. */
+  large: 40,
 } as const;
 
 /** Returns the number of samples that a part has time for, given the work of each sample. */

@@ -137,6 +137,11 @@ const CASES: readonly [string, LinearCase][] = [
   ['BatchNormalization', { op: 'BatchNormalization', x: [2, 4, 3, 3], weight: [4], bias: 4 }],
 ];
 
+const LARGE: readonly [string, LinearCase][] = [
+  ['Gemm of many inputs', { op: 'Gemm', x: [16, 610], weight: [610, 3], bias: 3 }],
+  ['Conv of many inputs', { op: 'Conv', x: [1, 68, 6, 6], weight: [4, 68, 3, 3], bias: 4 }],
+];
+
 const PADDED: readonly [string, LinearCase][] = [
   [
     'ConvTranspose whose windows do not overlap',
@@ -207,6 +212,16 @@ describe('a net whose repair is exact is repaired exactly', () => {
     expect(report.layers[0]?.before).toBeGreaterThan(1e-3);
     expect(report.layers[0]?.after).toBeLessThan(1e-9);
     expect(await error(original, bytes, net)).toBeLessThan(1e-4);
+  });
+
+  test.each(LARGE)('%s, nearly: its solution is iterative', async (_, one) => {
+    const net = netFor(one, SHIFTED);
+    const original = netOf(one);
+    const { bytes, report } = await repaired(original, net, { ridge: 1e-4 });
+    expect(report.layers[0]).toMatchObject({ method: 'least-squares', parameters: parametersOf(one) });
+    expect(report.layers[0]?.before).toBeGreaterThan(1e-3);
+    expect(report.layers[0]?.after).toBeLessThan(1e-6);
+    expect(await error(original, bytes, net)).toBeLessThan(1e-2);
   });
 
   test.each(PADDED)('%s', async (_, one) => {
