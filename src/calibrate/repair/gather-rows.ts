@@ -12,7 +12,7 @@ import { withSession } from '../../providers/with-session.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
 import type { LinearLayer } from './linear-layers.js';
 
-/** What a meter keeps of rows. */
+/** Result of a meter of rows. */
 export interface MeteredRows {
   /** Sum of each column. */
   readonly sums: Float64Array;
@@ -25,7 +25,7 @@ export interface RowMeter<T extends MeteredRows> {
   result(): Promise<T>;
 }
 
-/** Something for each subset that a layer's rows come from. */
+/** Values for the two subsets that a layer's rows come from. */
 export interface OfSubsets<T> {
   readonly train: T;
   readonly validation: T;

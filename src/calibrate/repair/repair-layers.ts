@@ -2,10 +2,8 @@ import { stopIfAborted } from '../../base/abort.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
-import type { EditableModel } from '../../providers/loaded-model.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { SkippedLayer } from './body-layers.js';
-import type { GatherOptions } from './gather-rows.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
 import { drawSamples, loadOf, planSamples } from './layer-samples.js';
@@ -15,19 +13,15 @@ import type { Linear, Method, RepairedLinear } from './least-squares.js';
 import { type LinearLayer, linearLayers } from './linear-layers.js';
 import { iterationsFor, type SolveOptions, solveLayer } from './solve-layer.js';
 
-export interface RepairOptions extends Omit<GatherOptions, 'onRun'> {
+export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterations' | 'onRun'> {
   /** Work and sizes of a run of the original. */
   readonly costs: RunCosts;
   /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
   readonly sites: ReadonlySet<string>;
   /** Returns whether to repair a layer; default all. */
   readonly include?: ((layer: LinearLayer) => boolean) | undefined;
-  /** Ridge of every layer; default: the validation samples choose. */
-  readonly ridge?: number | undefined;
   /** Methods to try; default all. */
   readonly methods?: readonly Method[] | undefined;
-  /** Returns the model that supplies a layer's inputs; default: the network as repaired so far. */
-  readonly inputs?: ((layer: LinearLayer) => Promise<EditableModel>) | undefined;
   /** Receives the number of finished layers, with the share of the current layer, their total, and the current layer. */
   readonly onProgress?: ((done: number, of: number, label: string) => void) | undefined;
 }
