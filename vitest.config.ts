@@ -31,6 +31,9 @@ const ALONE = [
   'test/onnx/{bombs,items}.test.ts',
 ];
 
+/** Says what each file takes, if that is asked for. */
+const CPU_TIMES = process.env.CPU_TIMES ? ['./test/support/cpu-times.ts'] : [];
+
 export default defineConfig(({ mode }) => {
   const exclude = [...configDefaults.exclude, ...(mode === 'quick' ? SLOW : [])];
   return {
@@ -44,10 +47,10 @@ export default defineConfig(({ mode }) => {
             include: ['test/**/*.test.ts'],
             exclude: [...exclude, ...ALONE],
             isolate: false,
-            setupFiles: ['./test/support/one-thread.ts'],
+            setupFiles: ['./test/support/one-thread.ts', ...CPU_TIMES],
           },
         },
-        { extends: true, mode, test: { name: 'alone', include: ALONE, exclude } },
+        { extends: true, mode, test: { name: 'alone', include: ALONE, exclude, setupFiles: CPU_TIMES } },
       ],
       reporters: ['default', './test/support/reporter.ts'],
       // Vitest's own choice leaves a core free, which on two cores leaves one: many tests wait for a process or a browser.

@@ -1,9 +1,10 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launchBrowser } from './support/browser.js';
 import { buildPage, type Consumer, installPackage } from './support/consumer.js';
 import { expectScores, greyScores } from './support/grey-scores.js';
-import { filesIn, launchBrowser, openPages } from './support/pages.js';
+import { filesIn, openPages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
 // The documentation's way from `npm i` to a swapped model on WebGL, as a reader goes it: in a project that has installed the

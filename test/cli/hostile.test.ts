@@ -1,6 +1,5 @@
-import { chromium } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import { findBrowser } from '../../src/providers/browser/find.js';
+import { launchBrowser } from '../support/browser.js';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { isHeavy } from '../support/heavy.js';
@@ -60,7 +59,7 @@ describe('names with scripts or attributes, very long names and names that are n
     expect(html).not.toContain('<img src=x');
     expect(html).not.toContain('<script>alert');
 
-    const browser = await chromium.launch({ executablePath: (await findBrowser()).path });
+    const browser = await launchBrowser([]);
     try {
       const page = await browser.newPage();
       const seen: string[] = [];

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { BUNDLED } from '../../bundle/vendor.js';
 import manifest from '../../package.json' with { type: 'json' };
+import { packPackage } from '../support/packed.js';
 import { allows, importedPackages, licences, problem, productionPaths } from './licences.js';
 
 const read = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), 'utf8');
@@ -20,17 +20,6 @@ function folderBytes(path: string): number {
       (file) => file.isFile() && !file.parentPath.slice(join(root, path).length).includes('node_modules'),
     )
     .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
-}
-
-/** The size of what `npm pack` would put into the package. */
-function packedBytes(): number {
-  const printed = execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], {
-    cwd: root,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return JSON.parse(printed)[0].unpackedSize;
 }
 
 const dependencies = Object.keys(manifest.dependencies);
@@ -55,13 +44,13 @@ describe('the dependencies', () => {
     for (const [row, , reason = ''] of rows) expect(reason, row).toMatch(/\p{L}{3}/u);
   });
 
-  test('are few and small: what npm installs has at most 25 packages and 15 MB', () => {
+  test('are few and small: what npm installs has at most 25 packages and 15 MB', async () => {
     const { packages } = JSON.parse(read('package-lock.json'));
     const paths = [...productionPaths(packages, [])];
     expect(paths.length + 1).toBeLessThanOrEqual(MAX_PACKAGES);
     const bytes = paths.map((path) => folderBytes(path));
     expect(Math.min(...bytes)).toBeGreaterThan(0);
-    const own = packedBytes();
+    const { size: own } = await packPackage();
     expect(own).toBeGreaterThan(1e6);
     expect(own + bytes.reduce((sum, size) => sum + size)).toBeLessThan(MAX_BYTES);
   });

@@ -1,8 +1,7 @@
 // Every HTML report against WCAG 2.2 AA and axe's best practices, in light and dark, and within the width of a phone.
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import chromium from '@sparticuz/chromium';
-import { type Browser, chromium as playwright } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseBudget } from '../../src/calibrate/select/budget.js';
 import { seededFeeds } from '../../src/data/dataset.js';
@@ -20,6 +19,7 @@ import {
   renderHtmlFinetune,
   renderHtmlRanking,
 } from '../../src/render/html/render.js';
+import { launchBrowser } from '../support/browser.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
 import { FINETUNE_REPORT } from '../support/finetune-report.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
@@ -68,8 +68,7 @@ const PAGES = {
 
 let browser: Browser;
 beforeAll(async () => {
-  const executablePath = await chromium.executablePath();
-  browser = await playwright.launch({ executablePath, args: ['--no-sandbox'], headless: true });
+  browser = await launchBrowser([]);
 });
 afterAll(() => browser?.close());
 

@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import chromium from '@sparticuz/chromium';
-import { type Browser, chromium as playwright } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { swap } from '../../src/index.js';
 import { bytesCandidate, fileCandidate, validateFiles } from '../../src/node/validate-files.js';
 import { renderHtml, renderHtmlComparison, renderHtmlExperiment } from '../../src/render/html/render.js';
 import type { Report } from '../../src/validate/report-schema.js';
+import { launchBrowser } from '../support/browser.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
 import { everyNth } from '../support/heavy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
@@ -184,11 +184,7 @@ describe('in a browser', () => {
   let browser: Browser;
   let folder: string;
   beforeAll(async () => {
-    browser = await playwright.launch({
-      executablePath: await chromium.executablePath(),
-      args: ['--no-sandbox'],
-      headless: true,
-    });
+    browser = await launchBrowser([]);
     folder = await mkdtemp(join(tmpdir(), 'onnx-mish-html-'));
   });
   afterAll(async () => {

@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { preview } from 'vite';
 import { onTestFinished } from 'vitest';
-import { findBrowser } from '../../src/providers/browser/find.js';
+import { launchBrowser } from './browser.js';
 import { type App, BASE } from './bundlers.js';
 
 export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** The caller closes it. */
 export async function openBrowser(): Promise<Browser> {
-  const { path } = await findBrowser();
-  return chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return launchBrowser([]);
 }
 
 /** The address at which an app's build is served for the rest of the test, under its base and nowhere else. */

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'vite';
 import { type Folder, folderAt } from './folder.js';
+import { packPackage, unpack } from './packed.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -42,12 +43,8 @@ export async function installPackage({
     const modules = folder.at('node_modules');
     const installed = join(modules, 'onnx-mish');
     await mkdir(installed, { recursive: true });
-    const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', path];
-    const { stdout } = await run('npm', pack, { cwd: root, shell: process.platform === 'win32' });
-    const [packed]: readonly { filename: string; files: { path: string }[] }[] = JSON.parse(stdout);
-    if (packed === undefined) throw new Error(`npm pack said ${stdout}`);
-    const tarball = folder.at(packed.filename);
-    await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', installed]);
+    const { tarball, files } = await packPackage();
+    await unpack(tarball, installed);
     for (const name of await readdir(join(root, 'node_modules'))) {
       if (name.startsWith('.') || name === 'onnx-mish' || without.includes(name)) continue;
       await symlink(join(root, 'node_modules', name), join(modules, name), 'junction');
@@ -59,7 +56,7 @@ export async function installPackage({
       folder,
       tarball,
       installed,
-      files: packed.files.map((file) => file.path).sort(),
+      files,
       exports: new Map(
         entries.map(([name, to]) => [name, typeof to === 'string' ? to : (to.default ?? to.types)]),
       ),

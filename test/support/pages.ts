@@ -1,25 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { findBrowser } from '../../src/providers/browser/find.js';
+import type { Page } from 'playwright-core';
 import { type Content, servePage } from '../../src/providers/browser/server.js';
+import { launchBrowser } from './browser.js';
 
 /** What the pages of the library have to do with. */
 export const STRICT_POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-
-/** A browser whose GPU is a program on the CPU. */
-export async function launchBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: (await findBrowser()).path,
-    args: [
-      ...['--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader'],
-      ...['--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-    ],
-  });
-}
 
 /** The files below a folder, by their path from it, as a server offers them. */
 export async function filesIn(folder: string, wanted: (path: string) => boolean = () => true) {

@@ -3,8 +3,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { chromium } from 'playwright-core';
-import { findBrowser } from '../../src/providers/browser/find.js';
+import { launchBrowser } from './browser.js';
 
 // ONNX Runtime Web's backends with nothing of ours around them, for tests of what they do by themselves.
 
@@ -80,19 +79,7 @@ export async function openWebPage(): Promise<WebPage> {
     response.end(isRuntime ? await readFile(join(dist, name)) : '<!doctype html>');
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  const browser = await chromium.launch({
-    executablePath: (await findBrowser()).path,
-    args: [
-      '--no-sandbox',
-      '--use-gl=angle',
-      '--use-angle=swiftshader',
-      '--enable-unsafe-swiftshader',
-      '--enable-unsafe-webgpu',
-      '--enable-features=Vulkan',
-      '--use-webgpu-adapter=swiftshader',
-      '--disable-dev-shm-usage',
-    ],
-  });
+  const browser = await launchBrowser();
   const page = await browser.newPage();
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   await page.goto(base);

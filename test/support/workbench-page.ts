@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
 import { type Content, servePage } from '../../src/providers/browser/server.js';
-import { launchBrowser } from './pages.js';
+import { launchBrowser } from './browser.js';
 
 const models = new URL('../../models/', import.meta.url).pathname;
 export const modelPath = (name: string) => join(models, name);

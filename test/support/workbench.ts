@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
-import { findBrowser } from '../../src/providers/browser/find.js';
 import { type Content, type PageServer, servePage } from '../../src/providers/browser/server.js';
 import type { Workbench } from '../../src/web/workbench/protocol.js';
+import { launchBrowser } from './browser.js';
 
 // The workbench's built worker in a page of its server, without the page's own components.
 
@@ -45,13 +45,7 @@ export async function openBench(files: Readonly<Record<string, Content>>): Promi
     ...Object.entries(files),
   ]);
   const server: PageServer = await servePage(all, { policy: policyOf });
-  const browser: Browser = await chromium.launch({
-    executablePath: (await findBrowser()).path,
-    args: [
-      ...['--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader'],
-      ...['--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-    ],
-  });
+  const browser = await launchBrowser();
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on('console', (message) => {

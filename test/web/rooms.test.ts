@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { zipSync } from 'fflate';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
@@ -9,8 +9,8 @@ import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files
 import { parseExperimentReport } from '../../src/experiment/report-schema.js';
 import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
 import { inspect } from '../../src/mish/inspect.js';
-import { findBrowser } from '../../src/providers/browser/find.js';
 import { type PageServer, servePage } from '../../src/providers/browser/server.js';
+import { launchBrowser } from '../support/browser.js';
 import { CLASSES, classified, classifiedArchive, classifier, FEATURES } from '../support/classified.js';
 import { tempFolder } from '../support/folder.js';
 import { isHeavy } from '../support/heavy.js';
@@ -292,10 +292,7 @@ describe.runIf(isHeavy)('a browser without WebGPU', () => {
   let browser: Browser;
   beforeAll(async () => {
     server = await servePage(new Map(await workbenchFiles()), { policy: policyOf });
-    browser = await chromium.launch({
-      executablePath: (await findBrowser()).path,
-      args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
-    });
+    browser = await launchBrowser(['--disable-gpu']);
   });
   afterAll(async () => {
     await browser?.close();

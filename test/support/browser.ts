@@ -1,0 +1,15 @@
+import { type Browser, chromium } from 'playwright-core';
+import { findBrowser } from '../../src/providers/browser/find.js';
+
+/** A GPU that is a program on the CPU, for WebGL and WebGPU. */
+const SOFTWARE_GPU = [
+  ...['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
+  ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+];
+/** Pages themselves are drawn without the GPU, since a GPU in software takes several times as long for that. */
+const ALWAYS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu-compositing'];
+
+/** Starts a browser whose GPU is a program on the CPU; the caller closes it. */
+export async function launchBrowser(more: readonly string[] = SOFTWARE_GPU): Promise<Browser> {
+  return chromium.launch({ executablePath: (await findBrowser()).path, args: [...ALWAYS, ...more] });
+}

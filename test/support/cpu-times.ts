@@ -1,0 +1,55 @@
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { afterAll, expect } from 'vitest';
+
+// Says what each file of tests takes: `CPU_TIMES=/tmp/times.txt npx vitest run --maxWorkers=1` writes a line for each file, with the
+// seconds of processor time of Vitest, its workers and all processes that they start. Linux only, and one worker at a time.
+
+const HERTZ = 100;
+
+interface Process {
+  readonly parent: number;
+  /** Of itself, and of its children that have ended. */
+  readonly ticks: number;
+}
+
+function allProcesses(): Map<number, Process> {
+  const processes = new Map<number, Process>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const fields = stat
+        .slice(stat.lastIndexOf(')') + 2)
+        .split(' ')
+        .map(Number);
+      const ticks = fields.slice(11, 15).reduce((sum, part) => sum + part, 0);
+      processes.set(Number(name), { parent: fields[1] ?? 0, ticks });
+    } catch {} // ended meanwhile
+  }
+  return processes;
+}
+
+/** Seconds of processor time of a process and all below it. */
+function secondsBelow(root: number): number {
+  const processes = allProcesses();
+  const isBelow = (id: number): boolean => {
+    for (let at: number | undefined = id; at; at = processes.get(at)?.parent) if (at === root) return true;
+    return false;
+  };
+  let ticks = 0;
+  for (const [id, process] of processes) if (isBelow(id)) ticks += process.ticks;
+  return ticks / HERTZ;
+}
+
+const root = Number(process.env.MEASURE_ROOT ?? process.ppid);
+const before = secondsBelow(root);
+const file = relative(process.cwd(), expect.getState().testPath ?? '?');
+
+afterAll(() => {
+  const after = secondsBelow(root);
+  appendFileSync(
+    process.env.CPU_TIMES ?? '',
+    `${(after - before).toFixed(2)} ${before.toFixed(2)} ${after.toFixed(2)} ${file}\n`,
+  );
+});
