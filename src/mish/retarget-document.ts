@@ -8,9 +8,10 @@ import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SkipReport, siteReport, skipReport } from './results.js';
+import { newForms, notesOnApproximate } from './retarget-forms.js';
 import { findUnsupported } from './retarget-others.js';
 import type { RetargetOptions, RetargetReport } from './retarget-report.js';
-import { boundsOf, rewriteMish, scalarTest } from './rewrite-mish.js';
+import { boundsOf, rewriteMish } from './rewrite-mish.js';
 import { checkOpset } from './sites.js';
 import { chooseForm, countMixtures } from './swap.js';
 
@@ -33,16 +34,18 @@ async function retargetRaised(
   const analysis = analyse(document);
   const found = await recognise(document, analysis);
   const advice = await opsetAdvice(document, form);
-  const isScalar = await scalarTest(form, analysis.index);
-  const others = found.filter((mish) => mish.written !== form.name || isScalar(mish));
+  const { changes: others, kept } = await newForms(form, found, analysis.index, options);
+  const changed: Recognised[] = [];
   const sites: Recognised[] = [];
   const skipped: SkipReport[] = [];
   const obstacleTo = await createFormCheck(document);
-  for (const mish of others) {
-    checkOpset(form, mish.scope, document, advice, mish.form.name);
-    const obstacle = obstacleTo(form, mish, mish);
-    if (obstacle === undefined) sites.push(mish);
-    else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
+  for (const [mish, next] of others) {
+    checkOpset(next, mish.scope, document, advice, mish.form.name);
+    const obstacle = obstacleTo(next, mish, mish);
+    if (obstacle === undefined) {
+      sites.push({ ...mish, form: next });
+      if (!kept.has(mish)) changed.push(mish);
+    } else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
   }
 
   const unsupported = await findUnsupported(document, analysis, options.target);
@@ -52,15 +55,13 @@ async function retargetRaised(
   ]);
   const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
-  const changes = [...(await rewriteMish(document, analysis.index, sites, { form }, unsupported)), ...more];
+  const changes = [...(await rewriteMish(document, analysis.index, sites, {}, unsupported)), ...more];
   const edits = [...changes, ...besides(raised, changes)];
-  const { bound, notes } = await boundsOf(form, sites);
+  const { bound, notes } = await boundsOf(form, changed);
   const operations = [
     {
       operation: 'retarget',
-      form: [...new Set([...sites.map(() => form.name), ...unsupported.map((site) => site.form.name)])].join(
-        ', ',
-      ),
+      form: [...new Set([...sites, ...unsupported].map((site) => site.form.name))].join(', '),
       ...bound,
       ...countMixtures(sites),
       sites: sites.length + unsupported.length,
@@ -78,7 +79,13 @@ async function retargetRaised(
     others: unsupported.map(siteReport),
     fixes,
     unchanged: found.length - others.length,
-    notes: [...notesOn(form, sites, advice, noteOptions), ...notes, ...noteOnSize(output.size)],
+    ...(kept.size === 0 ? {} : { approximate: kept.size }),
+    notes: [
+      ...notesOn(form, changed, advice, noteOptions),
+      ...notes,
+      ...notesOnApproximate(form, changed, kept, noteOptions),
+      ...noteOnSize(output.size),
+    ],
     noteOptions,
     bytesIn: document.source.size,
     bytesOut: output.size,

@@ -9,6 +9,8 @@ export interface RetargetOptions extends FormOptions {
   readonly undo?: boolean | undefined;
   /** Rewrite the nodes that WebGL computes wrong; see `fix`. True by default for the target webgl. */
   readonly fix?: boolean | undefined;
+  /** Keep the function of approximate forms, in operators that the target has; true by default unless `form` names a form. */
+  readonly keepApproximate?: boolean | undefined;
   /** @deprecated Alias of `fix`. */
   readonly fixRelu?: boolean | undefined;
 }
@@ -26,8 +28,10 @@ export interface RetargetReport {
   readonly others: readonly SiteReport[];
   /** Nodes rewritten so that WebGL computes them right. */
   readonly fixes: readonly FixedNode[];
-  /** Number of sites that already had the form. */
+  /** Number of sites that already had the form, or keep their approximate form. */
   readonly unchanged: number;
+  /** Number of sites that stay approximate, rewritten or not; absent for 0. */
+  readonly approximate?: number;
   readonly notes: readonly string[];
   /** The options that notes advise; the key is the note. */
   readonly noteOptions?: Readonly<NoteOptions>;

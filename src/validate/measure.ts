@@ -3,7 +3,7 @@
 import { isAborted } from '../base/abort.js';
 import { messageOf, OnnxMishError, withDetails } from '../base/error.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
-import type { FormName } from '../mish/forms.js';
+import { FORMS, type FormName } from '../mish/forms.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';
 import type { FloatType } from '../onnx/types.js';
 import type { Pairs, Placement, Provider, Session, SessionOptions, Shapes } from '../providers/provider.js';
@@ -230,7 +230,8 @@ function kernelsIn(
   retargeted: string | undefined,
 ): { activation: Kernel; type: FloatType; opset: number }[] {
   const mish = swapped.info.mish.map(({ form: own, beta, alpha, elemType }) => {
-    const form = (retargeted ?? own) as FormName;
+    const isApproximate = Object.hasOwn(FORMS, own) && FORMS[own as FormName].bound !== undefined;
+    const form = (isApproximate ? own : (retargeted ?? own)) as FormName;
     const activation: Kernel =
       alpha === null ? { kind: 'mish', form, beta } : { kind: 'mixture', form, beta, alpha };
     return { activation, type: elemType as FloatType, opset: swapped.info.opset };

@@ -22,7 +22,7 @@ export function command(): Command {
   const retarget = new Command('retarget')
     .summary('rewrite the Mish of a model in another form')
     .description(
-      'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
+      'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same; only --form makes an approximate form exact, or an exact form approximate. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
     );
   opsetOption(fixOptions(formOptions(retarget))).addOption(
     new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp(),
@@ -74,11 +74,27 @@ async function run(
 }
 
 function describe(report: RetargetReport): string[] {
-  const { form, sites, skipped, others, fixes, unchanged, notes, bytesIn, bytesOut } = report;
+  const {
+    form,
+    sites,
+    skipped,
+    others,
+    fixes,
+    unchanged,
+    approximate = 0,
+    notes,
+    bytesIn,
+    bytesOut,
+  } = report;
   const lines = [];
-  const before = [...new Set(sites.map((site) => site.kind))].join(' and ');
-  if (sites.length > 0) lines.push(`  ${integer(sites.length)} Mish: from the ${before} to the ${form} form`);
-  if (unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
+  const kinds = new Set(sites.map((site) => site.kind));
+  if (approximate === 0 && sites.length > 0)
+    lines.push(`  ${integer(sites.length)} Mish: from the ${[...kinds].join(' and ')} to the ${form} form`);
+  if (approximate === 0 && unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
+  if (approximate > 0)
+    lines.push(
+      `  ${integer(sites.length)} Mish rewritten, ${integer(unchanged)} as before; ${integer(approximate)} of them approximate`,
+    );
   for (const kind of new Set(others.map((site) => site.kind))) {
     const count = others.filter((site) => site.kind === kind).length;
     lines.push(`  ${integer(count)} ${kind} in operators that the target has`);

@@ -1,5 +1,5 @@
-import { FORM_FOR } from '../../mish/forms.js';
 import { retargetDocument } from '../../mish/retarget-document.js';
+import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
@@ -12,7 +12,7 @@ import { withShapes } from './shapes.js';
 /** Model that WebGL can run. */
 export interface WebglModel {
   readonly model: Uint8Array;
-  /** Form to which the model's Mish was rewritten; undefined if not rewritten. */
+  /** Form to which the model's exact Mish was rewritten; undefined if not rewritten. */
   readonly retargeted: string | undefined;
   readonly notes: readonly string[];
   /** Places where a known bug of WebGL gives wrong outputs without an error. */
@@ -25,11 +25,11 @@ export interface WebglModel {
  */
 export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | undefined): Promise<WebglModel> {
   const { document, notes } = await tensorsOnly(whole);
-  const runnable = await inWebglForm(document);
+  const { document: runnable, retargeted, note } = await inWebglForms(document);
   return {
     model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
-    retargeted: runnable === document ? undefined : FORM_FOR.webgl,
-    notes: [WEB.webgl.notice, ...notes],
+    retargeted,
+    notes: [WEB.webgl.notice, ...notes, ...(note === undefined ? [] : [note])],
     suspicions: suspicionsOf(runnable),
   };
 }
@@ -61,7 +61,8 @@ export async function cureForWebgl(document: OnnxDocument): Promise<Cure | undef
 export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | undefined> {
   const { document } = await tensorsOnly(whole);
   // External data moves into the copy that is run.
-  const problems = webglProblems(await inWebglForm(document)).filter(({ kind }) => kind !== 'external-data');
+  const { document: runnable } = await inWebglForms(document);
+  const problems = webglProblems(runnable).filter(({ kind }) => kind !== 'external-data');
   if (problems.length === 0) return undefined;
   const reasons = [...new Set(problems.map(({ message }) => message))];
   const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';
@@ -79,10 +80,4 @@ async function tensorsOnly(document: OnnxDocument): Promise<{ document: OnnxDocu
   const changed = withTensorOutputs(document);
   if (changed === undefined) return { document, notes: [] };
   return { document: await scan(await changed.model.bytes()), notes: changed.notes };
-}
-
-/** Rewrites a document's Mish in WebGL's form; returns the same document if nothing changes. */
-async function inWebglForm(document: OnnxDocument): Promise<OnnxDocument> {
-  const { output, report } = await retargetDocument(document, { form: FORM_FOR.webgl, undo: false });
-  return report.sites.length > 0 ? scan(await output.bytes()) : document;
 }

@@ -3,6 +3,7 @@ import { FORM_FOR, FORMS, type FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { retargetDocument } from '../../mish/retarget-document.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
+import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { DeclaredValue, OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
@@ -49,7 +50,7 @@ export type PreparedOrRefused =
   | { readonly ready: false; readonly refusal: Refusal };
 
 /**
- * Swaps a model for a provider and prepares it: Mish nodes already in the model get the same form, and WebGL gets
+ * Swaps a model for a provider and prepares it: exact Mish already in the model gets the same form, and WebGL gets
  * concrete shapes and rewritten nodes. Throws what `swap` throws.
  */
 export async function prepare(
@@ -61,7 +62,11 @@ export async function prepare(
   const again = async (step: Spliced) => (step.pieces.length > 1 ? scan(await step.bytes()) : document);
   let swapped = await again(output);
   if (form === 'auto' && report.to === 'mish') {
-    const retargeted = await retargetDocument(swapped, { form: report.form, undo: false });
+    const retargeted = await retargetDocument(swapped, {
+      form: report.form,
+      keepApproximate: true,
+      undo: false,
+    });
     if (retargeted.report.sites.length > 0) swapped = await scan(await retargeted.output.bytes());
   }
   const externalData = [
@@ -90,8 +95,9 @@ async function unchanged(swapped: OnnxDocument, provider: WebProvider) {
 
 /** Rewrites nodes that WebGL computes wrongly, and makes every dimension a number. */
 async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: PrepareOptions['dims']) {
-  const fixed = await fixDocument(swapped, { undo: false });
-  const right = fixed.report.fixes.length > 0 ? await scan(await fixed.output.bytes()) : swapped;
+  const { document } = await inWebglForms(swapped, { exact: false });
+  const fixed = await fixDocument(document, { undo: false });
+  const right = fixed.report.fixes.length > 0 ? await scan(await fixed.output.bytes()) : document;
   // External data moves into the model before it is opened.
   const problems = webglProblems(right).filter(({ kind }) => kind !== 'external-data');
   if (problems.length > 0) {
