@@ -16,6 +16,11 @@ export interface Planned extends Found {
   })[];
 }
 
+/** Returns the smallest sharpness of a plan. */
+function leastBeta({ beta, sites }: Plan): number {
+  return sites.reduce((least, site) => Math.min(least, site.beta ?? beta), beta);
+}
+
 /** Finds the sites of a plan, of any kind. Throws `bad-plan` for a site that does not exist or cannot be swapped. */
 export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: Analysis): Promise<Planned> {
   const where = document.source.name;
@@ -29,7 +34,12 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
   const isNamed = ({ scope, node, kind }: Site) =>
     named.has(key(scope.path, node.outputs[0])) || isOptional(kind) === false;
   const only = KINDS.map(({ name }) => name).filter((name) => name !== to);
-  const found = await findSites(document, { only, to }, analysis, isNamed);
+  const found = await findSites(
+    document,
+    { only, to: plan.to, form: plan.form, beta: leastBeta(plan) },
+    analysis,
+    isNamed,
+  );
   const known = new Map<string, Site | Skip>();
   for (const entry of [...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);

@@ -78,6 +78,8 @@ export interface Form<Name extends string = FormName> {
   readonly constants: Readonly<Record<string, Constant>>;
   /** Largest difference from Mish over all numbers, for β = 1; absent for an exact form. */
   readonly bound?: number;
+  /** How far below zero an approximate form goes, for β = 1. */
+  readonly depth?: number;
   /** How BatchNormalization, the step of a form on channels, gets its constants. */
   readonly channels?: Channels;
   /** Providers where ONNX Runtime cannot run the form, or runs it slowly; may be limited to an element type or older opsets. */
@@ -189,6 +191,7 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
     steps: [...affine('x', 'a', 'b', 'z'), ...GATED],
     constants: { a: { timesBeta: 1.26265 }, b: 0.57393, ...MIXED },
     bound: 0.0312,
+    depth: 0.338,
   },
   tanh: {
     ...APPROXIMATE,
@@ -204,6 +207,7 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
     ],
     constants: { beta: 'beta', a: 0.43294, b: -1.05535, c: 1.94026, d: 1.9246, ...MIXED },
     bound: 0.00083,
+    depth: 0.31,
   },
   hard: {
     name: 'hard',
@@ -219,6 +223,7 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
     ],
     constants: MIXED,
     bound: 0.147,
+    depth: 0.424,
     limits: [
       { on: ['webgl'], says: 'ONNX Runtime Web has no HardSigmoid on WebGL' },
       { on: ['cpu', 'wasm'], type: 'f64', says: 'ONNX Runtime has no HardSigmoid for float64' },

@@ -13,8 +13,17 @@ export interface NewActivation {
   readonly label: string;
   /** Its value at -Infinity, if it is not a finite number. */
   readonly atMinusInfinity?: 'NaN' | '-Infinity' | undefined;
+  /** How far below zero its values are; by default as far as those of its kind. */
+  readonly depth?: number | undefined;
+  /** For an activation that gives zero for a range of inputs: the kinds that do so anyway, and the questions about such zeros. */
+  readonly zeros?: Zeros | undefined;
   /** How to write it; absent for Mish, whose form the options choose. */
   readonly recipes?: Recipes | undefined;
+}
+
+interface Zeros {
+  readonly kinds: readonly string[];
+  questions(index: GraphIndex, operands: Operands, types: ElementTypes): readonly Question[];
 }
 
 /** Ways to write an activation other than Mish. */
@@ -27,8 +36,6 @@ export interface Recipes {
   slope(site: Site & { readonly leak?: number | undefined }): number | undefined;
   /** Returns a line for each provider that cannot run the sites. */
   notes(sites: readonly (Site & { readonly form: Form<string> })[]): string[];
-  /** Returns the questions about a value that becomes zero for every negative input; none if only zero gives zero. */
-  zeroQuestions(index: GraphIndex, operands: Operands, types: ElementTypes): readonly Question[];
 }
 
 /** Options that choose the activation and its parameters. */

@@ -1,11 +1,12 @@
 import { OnnxMishError } from '../base/error.js';
-import { kindNamed, REPLACEMENTS } from './activation-kinds.js';
+import { kindNamed, REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
 import { ACTIVATIONS, type Activation, DEFAULT_SLOPE } from './activations.js';
 import { bestForm, limitsAt } from './best-form.js';
-import { MAX_SLOPE, type Target } from './forms.js';
+import { FORMS, type FormName, MAX_SLOPE, type Target } from './forms.js';
 import type { NewActivation, Recipes, ReplacementOptions } from './new-activation.js';
 import { unknownActivation } from './unknown-activation.js';
 import { zeroQuestions } from './use-zero.js';
+import { depthOf } from './uses.js';
 
 /** Options that only some activations have, with the advice of the refusal. */
 type Checked = ReplacementOptions & {
@@ -21,7 +22,15 @@ export function replacementFor(to: string, options: Checked): NewActivation {
   const activation = ACTIVATIONS[name];
   checkOptions(activation, options);
   const { label, atMinusInfinity } = activation;
-  return { name, label, atMinusInfinity, recipes: recipesOf(activation, options.alpha) };
+  const recipes = recipesOf(activation, options.alpha);
+  return {
+    name,
+    label,
+    atMinusInfinity,
+    recipes,
+    depth: depthAt(name, options),
+    zeros: zerosOf(name, options),
+  };
 }
 
 function checkOptions({ name, label, parameter }: Activation, { alpha, beta, form, leaky }: Checked): void {
@@ -45,7 +54,7 @@ function checkOptions({ name, label, parameter }: Activation, { alpha, beta, for
 }
 
 function recipesOf(activation: Activation, alpha: number | undefined): Recipes | undefined {
-  const { name, forms, hasZeros } = activation;
+  const { name, forms } = activation;
   if (name === 'mish') return undefined;
   return {
     forms,
@@ -56,8 +65,20 @@ function recipesOf(activation: Activation, alpha: number | undefined): Recipes |
       return leak ?? alpha ?? ofMixture ?? DEFAULT_SLOPE;
     },
     notes,
-    zeroQuestions: hasZeros ? zeroQuestions : () => [],
   };
+}
+
+/** Returns how far below zero the values of an activation are, in its form and with its sharpness. */
+function depthAt(name: ReplacementName, { form, beta }: Checked): number {
+  const depth = FORMS[form as FormName]?.depth ?? depthOf(name);
+  return typeof beta === 'number' && beta > 0 ? depth / Math.min(beta, 1) : depth;
+}
+
+/** Returns the questions about zeros, for an activation that gives zero for a range of inputs. */
+function zerosOf(name: ReplacementName, { form, leaky }: Checked): NewActivation['zeros'] {
+  if (!ACTIVATIONS[name].hasZeros && !(name === 'mish' && form === 'hard')) return undefined;
+  // A mixture with LeakyReLU keeps its slope.
+  return { kinds: ['hardswish', ...(leaky === 'mixture' ? ['leakyrelu'] : [])], questions: zeroQuestions };
 }
 
 const notes: Recipes['notes'] = (sites) => {

@@ -8,7 +8,7 @@ import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import { type SkipReport, siteReport, skipReport } from './results.js';
-import { newForms, notesOnApproximate } from './retarget-forms.js';
+import { doubtsOf, newForms, notesOnApproximate } from './retarget-forms.js';
 import { findUnsupported } from './retarget-others.js';
 import type { RetargetOptions, RetargetReport } from './retarget-report.js';
 import { boundsOf, rewriteMish } from './rewrite-mish.js';
@@ -58,6 +58,7 @@ async function retargetRaised(
   const changes = [...(await rewriteMish(document, analysis.index, sites, {}, unsupported)), ...more];
   const edits = [...changes, ...besides(raised, changes)];
   const { bound, notes } = await boundsOf(form, changed);
+  const doubts = await doubtsOf(form, changed, analysis);
   const operations = [
     {
       operation: 'retarget',
@@ -74,7 +75,10 @@ async function retargetRaised(
   const report: RetargetReport = {
     form: form.name,
     ...bound,
-    sites: sites.map((mish) => siteReport({ ...asSite(mish), beta: mish.beta, leak: mish.leak })),
+    sites: sites.map((mish) => {
+      const { node, beta, leak } = mish;
+      return siteReport({ ...asSite(mish), beta, leak, doubt: doubts.get(node) });
+    }),
     skipped,
     others: unsupported.map(siteReport),
     fixes,

@@ -1,9 +1,14 @@
+import type { Analysis } from '../onnx/analysis.js';
+import type { Node } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Form } from './forms.js';
+import { loadActivation } from './load-activation.js';
 import type { NoteOptions } from './notes.js';
 import type { Recognised } from './recognise.js';
 import type { RetargetOptions } from './retarget-report.js';
 import { scalarTest } from './rewrite-mish.js';
+import { createUses } from './uses.js';
+import { whyOf } from './value-flow.js';
 import { webglFormOf } from './webgl-forms.js';
 
 /** The forms that a retarget writes. */
@@ -32,6 +37,29 @@ export async function newForms(
     return form === undefined ? [] : [[mish, form] as const];
   });
   return { changes, kept };
+}
+
+/**
+ * Returns a doubt about each Mish that gets an approximate form: the form goes further below zero than Mish, or gives zero for
+ * a range of inputs, and its values reach an operator that takes no such operand.
+ */
+export async function doubtsOf(
+  form: Form,
+  changed: readonly Recognised[],
+  analysis: Analysis,
+): Promise<ReadonlyMap<Node, string>> {
+  const doubts = new Map<Node, string>();
+  if (form.bound === undefined) return doubts;
+  const beta = changed.reduce((least, mish) => Math.min(least, mish.beta), 1);
+  const uses = createUses(analysis, {}, await loadActivation({ form: form.name, beta }));
+  for (const { scope, x, node, leak } of changed) {
+    const candidate = { scope, x, y: node.outputs[0] ?? '', kind: 'mish' };
+    const purpose = uses.purpose(candidate);
+    const guard = purpose?.purpose === 'guard' ? purpose : undefined;
+    const verdict = guard ?? (leak === undefined ? uses.doubt(candidate) : undefined);
+    if (verdict !== undefined) doubts.set(node, whyOf(verdict));
+  }
+  return doubts;
 }
 
 /** Returns a note on Mish that stays approximate, and a note on Mish that becomes exact. */

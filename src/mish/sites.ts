@@ -37,6 +37,19 @@ export interface SiteOptions extends Pick<ReplacementOptions, 'to'> {
   readonly exclude?: readonly string[] | undefined;
 }
 
+/** Options of a swap that change which values Mish gives. */
+interface WrittenMish {
+  readonly form?: unknown;
+  readonly beta?: unknown;
+  readonly leaky?: unknown;
+}
+
+/** Returns the options that decide which values the new activation gives. */
+function writtenBy({ to = 'mish', form, beta, leaky }: SiteOptions & WrittenMish) {
+  const flat = { to, beta: Number(beta) < 1 ? beta : undefined };
+  return to === 'mish' ? { ...flat, form, leaky } : flat;
+}
+
 /** The activations of a document: the sites to swap, and the skipped ones with their reasons. */
 export interface Found {
   readonly sites: readonly Site[];
@@ -50,11 +63,11 @@ export interface Found {
  */
 export async function findSites(
   document: OnnxDocument,
-  options: SiteOptions = {},
+  options: SiteOptions & WrittenMish = {},
   analysis?: Analysis,
   takes?: (written: Site) => boolean,
 ): Promise<Found> {
-  const to = await loadActivation({ to: options.to });
+  const to = await loadActivation(writtenBy(options));
   const kinds = kindsOf(options.only, to.name);
   const isAskedFor = ({ kind }: Site) => kinds.has(kind);
   const choice = choiceOf(options);

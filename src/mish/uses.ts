@@ -45,7 +45,7 @@ export function createUses(
   const clampBefore = questions.clamp?.createClampBefore(index, operands, calls);
   const after = questions.clamp && follower(questions.clamp.clampQuestion(index, operands));
   const arithmetic = follower(arithmeticQuestion(types));
-  const depth = depthOf(to.name);
+  const depth = to.depth ?? depthOf(to.name);
   const guards = new Map<number, Follower>();
   /** Finds what values of a depth below zero make invalid. */
   const guardAt = (depth: number) => {
@@ -57,7 +57,7 @@ export function createUses(
   const quantized = questions.quantized && follower(questions.quantized(operands));
   const doubtfulGuard = follower(guardQuestion(index, operands, depth, true));
   const negative = follower(negativeQuestion(index, operands, to.label));
-  const zeros = to.recipes?.zeroQuestions(index, operands, types).map(follower) ?? [];
+  const zeros = to.zeros?.questions(index, operands, types).map(follower) ?? [];
   const doubtfulScale = questions.quantized && follower(questions.quantized(operands, true));
   return {
     purpose({ scope, x, y, kind }) {
@@ -82,7 +82,7 @@ export function createUses(
       const scale = doubtfulScale?.(scope, y);
       if (scale !== undefined) return { ...scale, why: `joined with others, ${scale.why}` };
       if (losesSign) return negative(scope, y);
-      for (const zero of depthOf(kind) > 0 && kind !== 'hardswish' ? zeros : []) {
+      for (const zero of depthOf(kind) > 0 && !to.zeros?.kinds.includes(kind) ? zeros : []) {
         const verdict = zero(scope, y);
         if (verdict !== undefined) return verdict;
       }

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ReplacementName } from '../../src/mish/activation-kinds.js';
 import { inspect } from '../../src/mish/inspect.js';
+import { planOf } from '../../src/mish/plan.js';
+import { retarget } from '../../src/mish/retarget.js';
 import { type SwapOptions, swap } from '../../src/mish/swap.js';
 import type { AttributeValue } from '../support/model.js';
 import { floats, type ModelParts, model, node, value } from '../support/model.js';
@@ -107,7 +109,73 @@ describe('a guarded domain', () => {
   });
 });
 
+describe('a form or a sharpness that goes further below zero than Mish', () => {
+  /** Returns how the model is swapped, and whether the square root of the lowest value is a number. */
+  async function outcome(shift: number, options: SwapOptions): Promise<[string, boolean]> {
+    const bytes = chain('Relu', [['Add', shift], ['Sqrt']]);
+    const { report } = await swap(bytes, options);
+    const { output } = await swap(bytes, { ...options, include: ['act'] });
+    const data = Array.from({ length: 400 }, (_, at) => -at / 50);
+    const { y = [] } = await run(await output.bytes(), { x: f32(data, [100, 4]) });
+    return [report.sites.length === 1 ? 'swapped' : 'guard', y.every((value) => !Number.isNaN(value))];
+  }
+
+  test.each<[SwapOptions, number]>([
+    [{}, 0.309],
+    [{ form: 'sigmoid' }, 0.338],
+    [{ form: 'tanh' }, 0.31],
+    [{ form: 'hard' }, 0.4243],
+    [{ beta: 0.5 }, 0.618],
+    [{ form: 'hard', beta: 0.5 }, 0.8486],
+  ])('%j guards a root up to its depth', async (options, depth) => {
+    expect(await outcome(depth - 0.002, options)).toEqual(['guard', false]);
+    expect(await outcome(depth + 0.002, options)).toEqual(['swapped', true]);
+    const plan = planOf((await swap(chain('Relu', [['Exp']]), options)).report);
+    const guarded = chain('Relu', [['Add', depth - 0.002], ['Sqrt']]);
+    const { report } = await swap(guarded, { plan: { ...plan, sites: [{ scope: 'graph', output: 'a' }] } });
+    expect(report.sites[0]?.doubt).toMatch(/^swapped on request, although it keeps the operand of Sqrt/);
+  });
+
+  test('is a doubt of a retarget', async () => {
+    for (const [steps, doubt] of [
+      [[['Add', 0.35], ['Sqrt']], /^it keeps the operand of Sqrt from being negative/],
+      [[['Abs'], ['Log']], /^its zeros reach Log/],
+      [[['Exp'], ['Sqrt']], undefined],
+    ] as [Steps, RegExp | undefined][]) {
+      const [site] = (await retarget(chain('Mish', steps), { form: 'hard' })).report.sites;
+      if (doubt === undefined) expect(site?.doubt).toBeUndefined();
+      else expect(site?.doubt).toMatch(doubt);
+      const { report } = await retarget(chain('Mish', steps), { form: 'exp' });
+      expect(report.sites[0]?.doubt).toBeUndefined();
+    }
+  });
+});
+
 describe('zeros', () => {
+  test.each<[string, Steps]>([
+    ['a divisor', [['Reciprocal']]],
+    ['a logarithm', [['Abs'], ['Log']]],
+    ['a divisor after a root', [['Abs'], ['Sqrt'], ['Reciprocal']]],
+    ['a divisor after a norm', [['ReduceL2'], ['Reciprocal']]],
+    ['a logarithm after a square and a product', [['Pow', 2], ['Mul', -3], ['Abs'], ['Log']]],
+  ])(
+    'of the hard form that reach %s are a doubt, but not those of a mixture or of ReLU',
+    async (_, steps) => {
+      const doubt = async (from: string, options: SwapOptions) =>
+        (await swap(chain(from, steps), options)).report.sites[0]?.doubt ?? 'none';
+      expect(await doubt('LeakyRelu', { form: 'hard' })).toMatch(/^its zeros reach (Reciprocal|Log)/);
+      for (const options of [{ form: 'hard', leaky: 'mixture' }, { form: 'sigmoid' }, {}] as const)
+        expect(await doubt('LeakyRelu', options)).toBe('none');
+      const { y = [] } = await run(
+        await (await swap(chain('LeakyRelu', steps), { form: 'hard' })).output.bytes(),
+        {
+          x: f32([-5, -4, -6, -7], [1, 4]),
+        },
+      );
+      expect(y.every(Number.isFinite)).toBe(false);
+    },
+  );
+
   test('that reach a divisor or a logarithm are a doubt for ReLU and HardSwish', async () => {
     for (const [steps, doubt] of [
       [[['Reciprocal']], 'its zeros reach Reciprocal (y)'],

@@ -15,7 +15,7 @@ import {
   siteOptions,
   toOption,
 } from '../options/options.js';
-import { describeDoubts, describeSkipped } from '../text/describe-swap.js';
+import { describeDoubts, describeSkipped, within } from '../text/describe-swap.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
@@ -161,25 +161,27 @@ function describe(path: string, model: Inspection, all: boolean): string {
   }
   if (model.mish.length > 0) {
     lines.push('', `${integer(model.mish.length)} Mish in it already`);
+    const isApproximate = model.mish.some(({ bound }) => bound !== undefined);
     const rows = model.mish
       .slice(0, most)
-      .map(({ form, beta, leak, elemType, label }) => [
+      .map(({ form, beta, leak, elemType, label, bound }) => [
         form,
         `β ${Number(beta.toPrecision(6))}${leak === undefined ? '' : `, mixture with α ${Number(leak.toPrecision(6))}`}`,
         elemType,
+        ...(isApproximate ? [bound === undefined ? 'exact' : `within ${Number(bound.toPrecision(3))}`] : []),
         clean(label),
       ]);
     lines.push(columns(rows));
     if (model.mish.length > rows.length)
       lines.push(`  and ${model.mish.length - rows.length} more (--all lists them)`);
   }
-  for (const { operation, version, form, to, beta, mixtures, folded, sites } of model.history) {
+  for (const { operation, version, form, bound, to, beta, mixtures, folded, sites } of model.history) {
     const sharpness = beta === undefined ? '' : `, β ${beta}`;
     const inWeights = folded === undefined ? '' : `, at ${plural(folded, 'site')} in the weights`;
     const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
     lines.push(
       '',
-      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}${to === undefined ? '' : ` to ${clean(to)}`}, ${clean(form)} form${sharpness}${inWeights}`,
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}${to === undefined ? '' : ` to ${clean(to)}`}, ${clean(form)} form${within(bound)}${sharpness}${inWeights}`,
     );
   }
   return lines.join('\n');

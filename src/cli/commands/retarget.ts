@@ -14,7 +14,7 @@ import {
   opsetOption,
   outputOptions,
 } from '../options/options.js';
-import { describeFixes, describeSkipped } from '../text/describe-swap.js';
+import { describeDoubts, describeFixes, describeSkipped, within } from '../text/describe-swap.js';
 import { notesWithFlags } from '../text/flags.js';
 import { integer } from '../text/text.js';
 
@@ -89,7 +89,9 @@ function describe(report: RetargetReport): string[] {
   const lines = [];
   const kinds = new Set(sites.map((site) => site.kind));
   if (approximate === 0 && sites.length > 0)
-    lines.push(`  ${integer(sites.length)} Mish: from the ${[...kinds].join(' and ')} to the ${form} form`);
+    lines.push(
+      `  ${integer(sites.length)} Mish: from the ${[...kinds].join(' and ')} to the ${form} form${within(report.bound)}`,
+    );
   if (approximate === 0 && unchanged > 0) lines.push(`  ${integer(unchanged)} in the ${form} form already`);
   if (approximate > 0)
     lines.push(
@@ -103,7 +105,7 @@ function describe(report: RetargetReport): string[] {
   if (sites.length + others.length + fixes.length + unchanged + skipped.length === 0) {
     lines.push('  the model has no Mish: the output is the input, byte for byte');
   }
-  lines.push(...describeSkipped(skipped));
+  lines.push(...describeDoubts(sites), ...describeSkipped(skipped));
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
   return [...lines, ...notesWithFlags(notes, report.noteOptions).map((note) => `  note: ${note}`)];
 }

@@ -11,6 +11,7 @@ import { clean, grown, integer, plural } from './text.js';
 export function describeSwapReport({
   to,
   form,
+  bound,
   beta,
   sites,
   skipped,
@@ -26,7 +27,8 @@ export function describeSwapReport({
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
   const mixtures = to === 'mish' ? sites.filter(({ leak }) => leak !== undefined).length : 0;
-  const written = to === 'mish' ? `Mish in the ${form} form` : `${ACTIVATIONS[to].label}${slopes(sites)}`;
+  const written =
+    to === 'mish' ? `Mish in the ${form} form${within(bound)}` : `${ACTIVATIONS[to].label}${slopes(sites)}`;
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   return [
     sites.length === 0
@@ -43,6 +45,10 @@ export function describeSwapReport({
     ...notesWithFlags(notes, noteOptions).map((note) => `  note: ${clean(note)}`),
   ];
 }
+
+/** Describes the bound of an approximate form; empty for an exact form. A bound from a model may be anything. */
+export const within = (bound: unknown): string =>
+  typeof bound === 'number' ? `, within ${Number(bound.toPrecision(3))} of Mish` : '';
 
 /** Returns the slopes of LeakyReLU at sites; empty for other activations. */
 function slopes(sites: readonly SiteReport[]): string {
