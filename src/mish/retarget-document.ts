@@ -2,17 +2,14 @@ import { analyse } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import { fixesFor } from './fixes.js';
-import { createFormCheck } from './form-obstacle.js';
 import { spliceWithRecord } from './history.js';
 import { type NoteOptions, noteOnSize, notesOn } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
-import { type Recognised, recognise } from './recognise.js';
-import { type SkipReport, siteReport, skipReport } from './results.js';
-import { doubtsOf, newForms, notesOnApproximate } from './retarget-forms.js';
+import { siteReport, skipReport } from './results.js';
+import { asSite, doubtsOf, newForms, notesOnApproximate } from './retarget-forms.js';
 import { findUnsupported } from './retarget-others.js';
 import type { RetargetOptions, RetargetReport } from './retarget-report.js';
 import { boundsOf, rewriteMish } from './rewrite-mish.js';
-import { checkOpset } from './sites.js';
 import { chooseForm, countMixtures } from './swap.js';
 
 export type { RetargetOptions, RetargetReport };
@@ -32,21 +29,14 @@ async function retargetRaised(
 ): Promise<{ output: Spliced; report: RetargetReport }> {
   const form = chooseForm(options);
   const analysis = analyse(document);
-  const found = await recognise(document, analysis);
   const advice = await opsetAdvice(document, form);
-  const { changes: others, kept } = await newForms(form, found, analysis.index, options);
-  const changed: Recognised[] = [];
-  const sites: Recognised[] = [];
-  const skipped: SkipReport[] = [];
-  const obstacleTo = await createFormCheck(document);
-  for (const [mish, next] of others) {
-    checkOpset(next, mish.scope, document, advice, mish.form.name);
-    const obstacle = obstacleTo(next, mish, mish);
-    if (obstacle === undefined) {
-      sites.push({ ...mish, form: next });
-      if (!kept.has(mish)) changed.push(mish);
-    } else skipped.push(skipReport({ ...asSite(mish), ...obstacle }));
-  }
+  const { sites, changed, kept, skipped, unchanged } = await newForms(
+    document,
+    analysis,
+    form,
+    advice,
+    options,
+  );
 
   const unsupported = await findUnsupported(document, analysis, options.target);
   const gone = new Set([
@@ -79,10 +69,10 @@ async function retargetRaised(
       const { node, beta, leak } = mish;
       return siteReport({ ...asSite(mish), beta, leak, doubt: doubts.get(node) });
     }),
-    skipped,
+    skipped: skipped.map(skipReport),
     others: unsupported.map(siteReport),
     fixes,
-    unchanged: found.length - others.length,
+    unchanged,
     ...(kept.size === 0 ? {} : { approximate: kept.size }),
     notes: [
       ...notesOn(form, changed, advice, noteOptions),
@@ -95,8 +85,4 @@ async function retargetRaised(
     bytesOut: output.size,
   };
   return { output, report };
-}
-
-function asSite({ node, scope, written, type }: Recognised) {
-  return { node, scope, kind: written, alpha: undefined, type };
 }

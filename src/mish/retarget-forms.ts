@@ -1,42 +1,65 @@
 import type { Analysis } from '../onnx/analysis.js';
-import type { Node } from '../onnx/document.js';
-import type { GraphIndex } from '../onnx/graph-index.js';
+import type { Node, OnnxDocument } from '../onnx/document.js';
+import { createFormCheck } from './form-obstacle.js';
 import type { Form } from './forms.js';
 import { loadActivation } from './load-activation.js';
 import type { NoteOptions } from './notes.js';
-import type { Recognised } from './recognise.js';
+import type { OpsetAdvice } from './opset.js';
+import { type Recognised, recognise } from './recognise.js';
 import type { RetargetOptions } from './retarget-report.js';
 import { scalarTest } from './rewrite-mish.js';
+import { checkOpset, type Site, type Skip } from './sites.js';
 import { createUses } from './uses.js';
 import { whyOf } from './value-flow.js';
 import { webglFormOf } from './webgl-forms.js';
 
-/** The forms that a retarget writes. */
+/** The Mish that a retarget rewrites, and the Mish that stays. */
 export interface NewForms {
   /** The Mish to rewrite, each with its new form. */
-  readonly changes: readonly (readonly [mish: Recognised, form: Form])[];
+  readonly sites: readonly Recognised[];
+  /** Those of them that become another function, as they were. */
+  readonly changed: readonly Recognised[];
   /** The Mish that stays approximate, rewritten or not. */
   readonly kept: ReadonlySet<Recognised>;
+  readonly skipped: readonly Skip[];
+  /** Number of Mish that need no change. */
+  readonly unchanged: number;
 }
 
 /** Chooses the new form of each Mish. Without a form in the options, an approximate form stays the same function. */
 export async function newForms(
+  document: OnnxDocument,
+  analysis: Analysis,
   common: Form,
-  found: readonly Recognised[],
-  index: GraphIndex,
+  advice: OpsetAdvice,
   { form, target, keepApproximate = form === undefined }: RetargetOptions,
 ): Promise<NewForms> {
-  const isScalar = await scalarTest(common, index);
+  const found = await recognise(document, analysis);
+  const isScalar = await scalarTest(common, analysis.index);
+  const obstacleTo = await createFormCheck(document);
   const kept = new Set(found.filter(({ bound }) => keepApproximate && bound !== undefined));
   const formAt = (mish: Recognised): Form | undefined => {
     if (kept.has(mish)) return target === 'webgl' ? webglFormOf(mish) : undefined;
     return mish.written !== common.name || isScalar(mish) ? common : undefined;
   };
-  const changes = found.flatMap((mish) => {
-    const form = formAt(mish);
-    return form === undefined ? [] : [[mish, form] as const];
-  });
-  return { changes, kept };
+  const [sites, changed, skipped]: [Recognised[], Recognised[], Skip[]] = [[], [], []];
+  for (const mish of found) {
+    const next = formAt(mish);
+    if (next === undefined) continue;
+    checkOpset(next, mish.scope, document, advice, mish.form.name);
+    const obstacle = obstacleTo(next, mish, mish);
+    if (obstacle !== undefined) skipped.push({ ...asSite(mish), ...obstacle });
+    else {
+      sites.push({ ...mish, form: next });
+      if (!kept.has(mish)) changed.push(mish);
+    }
+  }
+  return { sites, changed, kept, skipped, unchanged: found.length - sites.length - skipped.length };
+}
+
+/** Returns a Mish as a site, whose kind is its form. */
+export function asSite({ node, scope, written, type }: Recognised): Site {
+  return { node, scope, kind: written, alpha: undefined, type };
 }
 
 /**

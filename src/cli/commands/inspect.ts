@@ -159,22 +159,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
       ...describeSkipped(model.skipped, most),
     );
   }
-  if (model.mish.length > 0) {
-    lines.push('', `${integer(model.mish.length)} Mish in it already`);
-    const isApproximate = model.mish.some(({ bound }) => bound !== undefined);
-    const rows = model.mish
-      .slice(0, most)
-      .map(({ form, beta, leak, elemType, label, bound }) => [
-        form,
-        `β ${Number(beta.toPrecision(6))}${leak === undefined ? '' : `, mixture with α ${Number(leak.toPrecision(6))}`}`,
-        elemType,
-        ...(isApproximate ? [bound === undefined ? 'exact' : `within ${Number(bound.toPrecision(3))}`] : []),
-        clean(label),
-      ]);
-    lines.push(columns(rows));
-    if (model.mish.length > rows.length)
-      lines.push(`  and ${model.mish.length - rows.length} more (--all lists them)`);
-  }
+  lines.push(...describeMish(model.mish, most));
   for (const { operation, version, form, bound, to, beta, mixtures, folded, sites } of model.history) {
     const sharpness = beta === undefined ? '' : `, β ${beta}`;
     const inWeights = folded === undefined ? '' : `, at ${plural(folded, 'site')} in the weights`;
@@ -185,6 +170,28 @@ function describe(path: string, model: Inspection, all: boolean): string {
     );
   }
   return lines.join('\n');
+}
+
+/** Describes up to `most` Mish, a line each, with the bounds of approximate forms. */
+function describeMish(mish: Inspection['mish'], most: number): string[] {
+  if (mish.length === 0) return [];
+  const isApproximate = mish.some(({ bound }) => bound !== undefined);
+  const rows = mish
+    .slice(0, most)
+    .map(({ form, beta, leak, elemType, label, bound }) => [
+      form,
+      `β ${Number(beta.toPrecision(6))}${leak === undefined ? '' : `, mixture with α ${Number(leak.toPrecision(6))}`}`,
+      elemType,
+      ...(isApproximate ? [bound === undefined ? 'exact' : `within ${Number(bound.toPrecision(3))}`] : []),
+      clean(label),
+    ]);
+  const more = mish.length - rows.length;
+  return [
+    '',
+    `${integer(mish.length)} Mish in it already`,
+    columns(rows),
+    ...(more > 0 ? [`  and ${more} more (--all lists them)`] : []),
+  ];
 }
 
 function signature({ name, elemType, dims }: ValueSummary): string {
