@@ -44,6 +44,7 @@ export type OptionName =
   | 'curved'
   | 'layers'
   // fine-tuning
+  | 'loss'
   | 'resume'
   // providers
   | 'browser'

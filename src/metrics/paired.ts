@@ -15,7 +15,10 @@ export interface McNemar {
   readonly onlySecond: number;
   /** p of the exact binomial test. */
   readonly exact: number;
-  /** Mid-p: p of the exact test with half the probability of the observed split (Fagerland and others, 2013). */
+  /**
+   * Mid-p: p of the exact test less the probability of the observed split, of an even split less half of it (Fagerland and
+   * others, 2013, with its supplement).
+   */
   readonly midP: number;
 }
 
@@ -42,8 +45,9 @@ export function mcnemar(first: ArrayLike<number>, second: ArrayLike<number>): Mc
     logarithm += Math.log((count - successes + 1) / successes);
     at = Math.exp(logarithm);
   }
+  if (onlyFirst === onlySecond) return { onlyFirst, onlySecond, exact: 1, midP: 1 - at / 2 };
   const exact = Math.min(1, 2 * (below + at));
-  return { onlyFirst, onlySecond, exact, midP: Math.min(1, exact - at) };
+  return { onlyFirst, onlySecond, exact, midP: exact - at };
 }
 
 /**

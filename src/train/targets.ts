@@ -97,6 +97,7 @@ function classRows(
       'Name an output of class scores, or give probabilities of the shape of the output',
     );
   }
+  if (classes === 1) throw oneScore(origin);
   const first = labels[0];
   let several = false;
   for (let sample = 0; sample < labels.length; sample++) {
@@ -120,6 +121,14 @@ function classRows(
     },
   };
 }
+
+/** Cross-entropy of a single score is 0 whatever the weights are. */
+const oneScore = (origin: SampleOrigin | undefined) =>
+  new OnnxMishError('bad-data', 'the output has one score for each sample, and cross-entropy needs two', {
+    where: origin?.name,
+    fix: 'For two classes in one score, train with the loss bce',
+    option: { loss: 'bce' },
+  });
 
 function oneClass(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {
   const part = origin?.indices === undefined ? '' : ` in the training part`;

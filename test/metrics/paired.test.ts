@@ -19,11 +19,12 @@ function split(onlyFirst: number, onlySecond: number, both = 20): [number[], num
 }
 
 describe('McNemar’s test', () => {
-  // Exact sums of binomial coefficients in Python's integers.
+  // Exact sums of binomial coefficients in Python's integers; of even splits, the formula of the paper's supplement.
   test.each([
     [12, 5, 0.143463134765625, 0.09625244140625],
     [1, 9, 0.021484375, 0.01171875],
-    [3, 3, 1, 0.6875],
+    [1, 1, 1, 0.75],
+    [3, 3, 1, 0.84375],
     [0, 7, 0.015625, 0.0078125],
     [150, 201, 0.007524139788171173, 0.006479961289223271],
     [1000, 900, 0.023108845108901068, 0.02179149925371342],

@@ -385,6 +385,16 @@ describe('a clear error for', () => {
     });
   });
 
+  test('cross-entropy of one score for each sample, which bce takes', async () => {
+    const options = { ...classification, targets: classes };
+    await expect(createTrainer(linearModel(1), options)).rejects.toMatchObject({
+      code: 'bad-data',
+      what: 'the output has one score for each sample, and cross-entropy needs two',
+      option: { loss: 'bce' },
+    });
+    await (await createTrainer(linearModel(1), { ...options, loss: 'bce' })).close();
+  });
+
   test('a rate at which training diverges', async () => {
     const trainer = await createTrainer(linearModel(), {
       ...{ ...regression, rate: 1e20, schedule: 'constant', epochs: 30 },

@@ -25,6 +25,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   layout: '--layout',
   leaky: '--leaky',
   limit: '--limit',
+  loss: '--loss',
   mean: '--mean',
   only: '--only',
   opset: '--opset',
