@@ -10,6 +10,8 @@ import type { Report } from '../../../src/validate/report-schema.js';
 const NAMES = [
   'calibrate',
   'doctor',
+  'experiment',
+  'finetune',
   'inspect',
   'rank',
   'report',
