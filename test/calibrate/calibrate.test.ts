@@ -96,6 +96,25 @@ test('the outputs come nearer to the original’s, on samples outside the traini
   expect(report.bytesOut).toBe(bytes.length);
 });
 
+test.each([
+  ['sigmoid', 1.2],
+  ['tanh', 1.05],
+  ['hard', 1.6],
+] as const)(
+  'the %s form is repaired as itself: its error is below %d times that of Mish',
+  async (form, times) => {
+    const { bytes, report } = await calibrated(net, rows, { form });
+    expect(report).toMatchObject({ form, kept: 'calibrated' });
+    const { mish } = await inspect(bytes);
+    expect(mish.map((one) => one.form)).toEqual([form, form]);
+    const exact = await calibrated(net, rows);
+    const [error, least] = [await rmse(net, bytes, fresh), await rmse(net, exact.bytes, fresh)];
+    expect(error).toBeLessThan(times * least);
+    const swapped = (await swap(net, { form })).output;
+    expect(error).toBeLessThan(0.8 * (await rmse(net, await swapped.bytes(), fresh)));
+  },
+);
+
 test('gradient steps lower the loss, and the validation loss is reported', async () => {
   const { bytes, report } = await calibrated(net, rows, { steps: isHeavy ? 100 : 30 });
   const { before = 0, after = 1 } = report.tuning ?? {};
