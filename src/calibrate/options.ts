@@ -22,7 +22,7 @@ export interface CalibrateOptions
   readonly budget?: readonly Limit[] | undefined;
   /** Returns the data set for the model's inputs and outputs. Labels only serve the report. */
   readonly data: (inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]) => Dataset<Feeds>;
-  /** Names of the outputs that count when models are compared; default all. */
+  /** Names of the outputs that count when models are compared; default all outputs of floats. */
   readonly outputs?: readonly string[] | undefined;
   /** Maximum number of samples; default 20,000. */
   readonly samples?: number | undefined;

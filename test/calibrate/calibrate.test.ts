@@ -115,6 +115,20 @@ test.each([
   },
 );
 
+test('an output of whole numbers, such as the class that scikit-learn adds, does not judge', async () => {
+  const withClass = model({
+    ...parts,
+    nodes: [...parts.nodes, node('ArgMax', ['y'], ['label'], { axis: 1, keepdims: 0 })],
+    outputs: [value('label', 7, ['N']), ...parts.outputs],
+  });
+  const { report } = await calibrated(withClass, rows);
+  const { swapped, kept } = (await calibrated(net, rows)).report;
+  expect(report.kept).toBe(kept);
+  expect(report.swapped).toEqual(swapped);
+  const { report: byClass } = await calibrated(withClass, rows, { outputs: ['label'] });
+  expect(byClass.calibrated.drift.map(({ output }) => output)).toEqual(['label']);
+});
+
 test('gradient steps lower the loss, and the validation loss is reported', async () => {
   const { bytes, report } = await calibrated(net, rows, { steps: isHeavy ? 100 : 30 });
   const { before = 0, after = 1 } = report.tuning ?? {};

@@ -28,7 +28,7 @@ export async function dataFor(
 }
 
 export interface CompareOptions extends OnProvider, Pick<TrialOptions, 'session' | 'signal'> {
-  /** Names of the outputs that count; default all. */
+  /** Names of the outputs that count; default all outputs of floats, or all if there are none. */
   readonly outputs?: readonly string[] | undefined;
   /** Receives the number of finished runs and of all runs, before each run. */
   readonly onRun?: ((done: number, of: number) => void) | undefined;
@@ -86,10 +86,12 @@ function counted(data: Dataset<Feeds>, onRun: CompareOptions['onRun']): Dataset<
   return { ...data, feeds: reporting };
 }
 
+/** Whole numbers, such as the number of the best class, have no error that a repair could lower. */
 function countedOutputs({ outputs }: Session, wanted: readonly string[] | undefined): ReadonlySet<string> {
   const names = new Set(outputs.map(({ name }) => name));
+  const floats = outputs.filter(({ elemType }) => /^(f|bf)\d/.test(elemType)).map(({ name }) => name);
   const unknown = wanted?.find((name) => !names.has(name));
-  if (unknown === undefined) return new Set(wanted ?? names);
+  if (unknown === undefined) return new Set(wanted ?? (floats.length > 0 ? floats : names));
   throw new OnnxMishError('bad-usage', `the model has no output '${unknown}'`, {
     fix: `Choose from ${[...names].join(', ')}`,
   });

@@ -73,7 +73,7 @@ export function command(): Command {
     .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes')
     .option(
       '--judge-by <output>',
-      'compare models by this output only (repeatable; default: all outputs)',
+      'compare models by this output only (repeatable; default: all outputs of floats)',
       collectValues,
     )
     .option(
