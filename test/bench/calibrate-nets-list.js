@@ -19,7 +19,6 @@ export const NETS = [
   made('dwsep', 'fashion', 'PyTorch, TorchScript, opset 17'),
   made('leaky03', 'composite', 'PyTorch, dynamo'),
   made('leaky001', 'fashion', 'PyTorch, TorchScript, opset 17'),
-  made('prelu', 'composite', 'PyTorch, TorchScript, opset 17'),
   made('seq1d', 'fashion', 'PyTorch, dynamo'),
   made('preact', 'composite', 'PyTorch, TorchScript, opset 17'),
   made('senet', 'composite', 'PyTorch, dynamo'),

@@ -97,7 +97,7 @@ async function measure(net, out) {
     top1: percent(share(right(after))),
     points: [difference.value, difference.low, difference.high].map(percent),
     agrees: percent(share(after.map((one, at) => (one === before[at] ? 1 : 0)))),
-    reported: report.calibrated.drift.map(({ agreement }) => agreement?.value ?? agreement),
+    reported: report.calibrated.drift.map(({ top1 }) => top1),
     bends: [quantile(bends, 0.5), Math.min(...bends)].map(percent),
     betas: report.sites.map(({ beta }) => beta),
     folded: `${report.curved?.folded.length ?? 0} of ${report.sites.length}`,
