@@ -115,6 +115,33 @@ test.each([
   },
 );
 
+test.each([
+  [0.01, 2],
+  [0.1, 1.2],
+])(
+  'LeakyReLU of slope %d over small inputs becomes a sharper Mish, which costs less',
+  async (alpha, least) => {
+    const small = tensorOf(
+      'w1',
+      [WIDTH, WIDTH],
+      weightsOf([WIDTH, WIDTH], 1).map((one) => one / 8),
+    );
+    const leaky = model({
+      ...parts,
+      nodes: [
+        node('Gemm', ['x', 'w1'], ['h1']),
+        node('LeakyRelu', ['h1'], ['a1'], { alpha: { f: alpha } }),
+        node('Gemm', ['a1', 'w2', 'b2'], ['y'], { transB: 1 }),
+      ],
+      initializers: parts.initializers.map((tensor) => (tensor.name === 'w1' ? small : tensor)),
+    });
+    const [sharp, soft] = [await calibrated(leaky, rows), await calibrated(leaky, rows, { beta: 1 })];
+    expect(sharp.report.sites[0]?.beta).toBeGreaterThan(least);
+    expect(sharp.report.curved?.folded).toHaveLength(1);
+    expect(await rmse(leaky, sharp.bytes, fresh)).toBeLessThan(0.8 * (await rmse(leaky, soft.bytes, fresh)));
+  },
+);
+
 test('an output of whole numbers, such as the class that scikit-learn adds, does not judge', async () => {
   const withClass = model({
     ...parts,

@@ -48,10 +48,14 @@ export async function sharpenByInputs(
   const places = found.flatMap(({ site, leak }) => {
     const isMade = index.producer(site.scope, inputOf(site)) !== undefined;
     // A sharper Mish comes nearer to ReLU, and a mixture nearer to its LeakyReLU.
-    const tends =
-      site.kind === 'relu' || leak !== undefined || (site.kind === 'leakyrelu' && site.alpha === 0);
-    const place = { site, input: inputOf(site), fed: !isMade, meter: inputMeter };
-    return site.scope === document.graph && tends ? [place] : [];
+    const factor =
+      site.kind === 'relu' || leak !== undefined
+        ? 1
+        : site.kind === 'leakyrelu' && site.alpha !== undefined
+          ? leakySharpness(site.alpha)
+          : 0;
+    const place = { site, factor, input: inputOf(site), fed: !isMade, meter: inputMeter };
+    return site.scope === document.graph && factor > 0 ? [place] : [];
   });
   const [measured] = splitFeeds(train.feeds, [1], {
     seed: options.seed,
@@ -59,14 +63,34 @@ export async function sharpenByInputs(
   });
   const results = await measureTensors(places, measured ?? train, original, options);
   const chosen = new Map<Site, number>();
-  for (const [{ site }, result] of results)
-    if (result.why === undefined) chosen.set(site, result.meter.sharpness(options.share));
+  for (const [{ site, factor }, result] of results)
+    if (result.why === undefined) chosen.set(site, scaled(result.meter.sharpness(options.share), factor));
   const wanted = found.map(({ site }): WantedSharpness => ({ site, beta: chosen.get(site) ?? 1 }));
   return rescale(
     original,
     found.map(({ site }) => site),
     wanted,
   );
+}
+
+/** Returns a sharpness times a factor, two decimals, at least 1. */
+function scaled(sharpness: number, factor: number): number {
+  return Math.max(1, Math.floor(100 * sharpness * factor) / 100);
+}
+
+/** Slope up to which a sharper Mish is nearer to LeakyReLU. */
+const MAX_SHARP_SLOPE = 0.065;
+/** Factor of the sharpness for larger slopes, with the power of the slope. */
+const LEAKY_FACTOR = 0.068;
+const LEAKY_POWER = -0.7;
+
+/**
+ * Returns by which factor to lower the sharpness for LeakyReLU that becomes Mish itself. A sharp Mish loses the slope, a soft one
+ * the kink. The factor is near the best for normally distributed inputs and a linear layer after the site.
+ */
+export function leakySharpness(slope: number): number {
+  if (!(slope >= 0)) return 0;
+  return slope <= MAX_SHARP_SLOPE ? 1 : Math.min(1, LEAKY_FACTOR * slope ** LEAKY_POWER);
 }
 
 async function runsFor(feeds: Feeds, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): Promise<number> {
