@@ -51,7 +51,7 @@ export async function sharpenByInputs(
     const factor =
       site.kind === 'relu' || leak !== undefined
         ? 1
-        : site.kind === 'leakyrelu' && site.alpha !== undefined
+        : site.kind === 'leakyrelu' && typeof site.alpha === 'number'
           ? leakySharpness(site.alpha)
           : 0;
     const place = { site, factor, input: inputOf(site), fed: !isMade, meter: inputMeter };
