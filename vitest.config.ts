@@ -24,7 +24,7 @@ const SLOW = [
  * memory. All others share one, in which each module is loaded once.
  */
 const ALONE = [
-  'test/{fuzz,mutation,proto,trust,web}/**/*.test.ts',
+  'test/{fuzz,mutation,proto,trust}/**/*.test.ts',
   'test/providers/browser/accidents.test.ts',
   'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
   'test/cli/{accidents,large,pipes,streams}.test.ts',

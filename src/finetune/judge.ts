@@ -125,8 +125,8 @@ async function unitsOf(
   });
 }
 
-/** Minimum pairs of runs, and seconds, for the latency. */
-const LATENCY = { minPairs: 30, minSeconds: 0.5, maxSeconds: 10 };
+/** Limits of the pairs of runs, and of seconds, for the latency: small models have a narrow interval long before half a second. */
+const LATENCY = { minPairs: 30, maxPairs: 1000, minSeconds: 0.5, maxSeconds: 10 };
 
 /** Returns the ratio of both models' times for a run, in turns; null if the test part is smaller than a run. */
 async function latencyOf(

@@ -196,9 +196,10 @@ const POISONS: readonly [string, (row: Float32Array, index: number) => Float32Ar
 describe('poisoned training samples', () => {
   test.each(everyNth(3, POISONS))(
     '%s: the result is no worse than the plain swap on the others',
-    async (_, change) => {
+    async (name, change) => {
       const before = await plain(net);
-      for (const steps of [0, isHeavy ? 40 : 10]) {
+      // By default with gradient steps for one of them, and by least squares alone for the others.
+      for (const steps of isHeavy ? [0, 40] : [name === 'garbage' ? 10 : 0]) {
         const { bytes, report } = await calibrated(net, poisoned(fit.indices, change), { steps });
         const [now, was] = [report.calibrated.drift[0]?.rmse, report.swapped.drift[0]?.rmse];
         expect(report.kept === 'swapped' || (now ?? Infinity) <= (was ?? 0)).toBe(true);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { OnnxMishError } from '../../src/base/error.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
-import { casesOf } from '../support/heavy.js';
+import { casesOf, isHeavy } from '../support/heavy.js';
 import { model, node } from '../support/model.js';
 import { int, len, varint } from '../support/wire.js';
 
@@ -120,7 +120,8 @@ describe('a broken model gives an error or a model, and nothing else', () => {
 
   test('with any byte changed', async () => {
     for (let at = 0; at < small.length; at++) {
-      for (const value of [0, 1, 0x7f, 0x80, 0xff, (small[at] ?? 0) ^ 1, (small[at] ?? 0) ^ 0x10]) {
+      const values = [0, 1, 0x7f, 0x80, 0xff, (small[at] ?? 0) ^ 1, (small[at] ?? 0) ^ 0x10];
+      for (const value of isHeavy ? values : values.slice(at % 7, (at % 7) + 1)) {
         const changed = small.slice();
         changed[at] = value;
         await outcome(changed);

@@ -7,7 +7,11 @@ const SOFTWARE_GPU = [
   ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
 ];
 /** Pages themselves are drawn without the GPU, since a GPU in software takes several times as long for that. */
-const ALWAYS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu-compositing'];
+const ALWAYS = [
+  ...['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu-compositing'],
+  // WebAssembly is compiled a second time only where it runs long.
+  '--js-flags=--wasm-tiering-budget=500000000',
+];
 
 /** Starts a browser whose GPU is a program on the CPU; the caller closes it. */
 export async function launchBrowser(more: readonly string[] = SOFTWARE_GPU): Promise<Browser> {

@@ -2,7 +2,7 @@
 export const isHeavy = process.env.MODE === 'heavy';
 
 /** How many random cases a test goes through: a part of all of them, unless everything runs at its whole size. */
-export const casesOf = (all: number): number => (isHeavy ? all : Math.ceil(all / 6));
+export const casesOf = (all: number): number => (isHeavy ? all : Math.ceil(all / 12));
 
 /** The first of some cases and every nth after it; all of them if everything runs at its whole size. */
 export const everyNth = <T>(n: number, cases: readonly T[]): readonly T[] =>

@@ -56,7 +56,7 @@ function inWorker(request: Request): Promise<Result> {
 }
 
 const requests: readonly (readonly [string, Request, number])[] = [
-  ['WASM', { build: 'wasm', provider: 'wasm', epochs: 3 }, 1e-4],
+  ['WASM', { build: 'wasm', provider: 'wasm', epochs: isHeavy ? 3 : 2 }, 1e-4],
   // On a software GPU an epoch takes a minute.
   ...(isHeavy
     ? [

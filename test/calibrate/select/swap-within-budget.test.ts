@@ -90,7 +90,8 @@ describe('held-out samples', () => {
 
   test('remove a site if they exceed the budget', async () => {
     let takenBack = 0;
-    for (let seed = 0; seed < 12; seed++) {
+    const seeds = isHeavy ? 12 : 4;
+    for (let seed = 0; seed < seeds; seed++) {
       const kept = await within(['max-abs<=0.01'], samplesOf(values), bytes, { seed });
       takenBack += kept.takenBack;
       expect(names(kept)).toEqual(['always']);
@@ -104,7 +105,7 @@ describe('held-out samples', () => {
     }
     // A third of the time the sample is held out.
     expect(takenBack).toBeGreaterThan(0);
-    expect(takenBack).toBeLessThan(12);
+    expect(takenBack).toBeLessThan(seeds);
   });
 
   test('get a note if they are too few for the limit', async () => {
@@ -195,7 +196,7 @@ test('a model without sites gives an empty plan', async () => {
 test('the report of the text classifier on noise equals a measurement of the swapped plan', async () => {
   const path = REAL_MODELS.classifier;
   const data = seededFeeds([{ name: 'x', elemType: 'f32', dims: [1, 3, 48, isHeavy ? 96 : 48] }], {
-    count: isHeavy ? 24 : 12,
+    count: isHeavy ? 24 : 8,
   });
   const stages = new Set<string>();
   const kept = await swapWithinBudget(path, {

@@ -13,7 +13,7 @@ import { openWebPage, type WebPage } from '../../support/webgl-page.js';
 // thousands, and counts (test/providers/webgl/mistakes.md has the counts).
 
 /** Seeds of every run; those that are on demand come after them. */
-const COUNT = isHeavy ? 3000 : 50;
+const COUNT = isHeavy ? 3000 : 30;
 const FIRST = isHeavy ? 1000 : 0;
 
 interface Row extends Verdict {
