@@ -86,7 +86,7 @@ const WRITING: readonly [line: string, output: string][] = [
   ['ui --export site', 'site/'],
 ];
 
-test.each(everyNth(2, WRITING))('a disk that is full: %s', async (line, output) => {
+test.each(everyNth(3, WRITING))('a disk that is full: %s', async (line, output) => {
   const folder = await workplace();
   if (line.includes('run.json')) await folder.write('run.json', await report());
   const before = await contents(folder);
@@ -128,7 +128,7 @@ const READING = [
   `validate m.onnx s.onnx ${QUICK} --report new.html`,
 ];
 
-test.each(everyNth(2, READING))('a model that changes while it is read: %s', async (line) => {
+test.each(everyNth(3, READING))('a model that changes while it is read: %s', async (line) => {
   const folder = await workplace();
   const others = async () => (await contents(folder)).filter(([name]) => name !== 'm.onnx');
   const before = await others();
@@ -159,7 +159,7 @@ const PRINTING = [
   '--version',
 ];
 
-test.each(everyNth(2, PRINTING))('standard output that is closed early: %s', async (args) => {
+test.each(everyNth(3, PRINTING))('standard output that is closed early: %s', async (args) => {
   const folder = await workplace();
   if (args.includes('run.json')) await folder.write('run.json', await report());
   const weights = { name: 'w', dataType: 1, dims: [500_000], rawData: new Uint8Array(2_000_000) };

@@ -285,9 +285,9 @@ function openFiles(folder: string): string[] {
   return links.filter((path) => path.startsWith(folder));
 }
 
-/** Every sixth of what may go wrong, another sixth at the next call; all of it by `npm run test:heavy`. */
-function everySixth<T>(faults: readonly T[], call: number): readonly T[] {
-  return isHeavy ? faults : faults.filter((_, index) => (index + call) % 6 === 0);
+/** Every twelfth of what may go wrong, another twelfth at the next call; all of it by `npm run test:heavy`. */
+function everyTwelfth<T>(faults: readonly T[], call: number): readonly T[] {
+  return isHeavy ? faults : faults.filter((_, index) => (index + call) % 12 === 0);
 }
 
 test.each(Object.entries(SCENARIOS))('%s', { timeout: 300_000 }, async (name, scenario) => {
@@ -297,7 +297,7 @@ test.each(Object.entries(SCENARIOS))('%s', { timeout: 300_000 }, async (name, sc
   expect(calls.length).toBeGreaterThan(4);
   for (let k = 0; k < calls.length; k++) {
     if (scenario.only?.calls.test(calls[k]?.kind ?? '') === false) continue;
-    for (const error of everySixth(scenario.only?.errors ?? ERRORS, k)) {
+    for (const error of everyTwelfth(scenario.only?.errors ?? ERRORS, k)) {
       await tripped((_, index) => (index === k ? error : undefined));
       // From here on the disk is full, broken, read-only, forbidden, or the process out of file numbers.
       const refuses = REFUSES[error];
@@ -311,7 +311,7 @@ test.each(Object.entries(SCENARIOS))('%s', { timeout: 300_000 }, async (name, sc
       ['nothing', undefined],
       ['short', 'ENOSPC'], // the rest of a short write does not fit
     ] as const;
-    for (const [part, then] of everySixth(parts, k)) {
+    for (const [part, then] of everyTwelfth(parts, k)) {
       await tripped((_, index) => (index === k ? part : index === k + 1 ? then : undefined));
     }
   }
