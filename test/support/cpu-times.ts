@@ -2,8 +2,9 @@ import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { afterAll, expect } from 'vitest';
 
-// Says what each file of tests takes: `CPU_TIMES=/tmp/times.txt npx vitest run --maxWorkers=1` writes a line for each file, with the
-// seconds of processor time of Vitest, its workers and all processes that they start. Linux only, and one worker at a time.
+// Says what each file of tests takes, on Linux: `CPU_TIMES=/tmp/times.txt python3 test/bench/cpu.py npx vitest run
+// --no-file-parallelism` writes a line for each file, with the seconds of processor time of Vitest, its workers, and all
+// processes that they start.
 
 const HERTZ = 100;
 
@@ -42,14 +43,11 @@ function secondsBelow(root: number): number {
   return ticks / HERTZ;
 }
 
-const root = Number(process.env.MEASURE_ROOT ?? process.ppid);
+const root = Number(process.env.CPU_ROOT ?? process.ppid);
 const before = secondsBelow(root);
 const file = relative(process.cwd(), expect.getState().testPath ?? '?');
 
 afterAll(() => {
   const after = secondsBelow(root);
-  appendFileSync(
-    process.env.CPU_TIMES ?? '',
-    `${(after - before).toFixed(2)} ${before.toFixed(2)} ${after.toFixed(2)} ${file}\n`,
-  );
+  appendFileSync(process.env.CPU_TIMES ?? '', `${(after - before).toFixed(2)} ${file}\n`);
 });
