@@ -3,6 +3,7 @@ import { analyse } from './analysis.js';
 import type { Frame, OnnxDocument } from './document.js';
 import { nodeField, outputField } from './encode.js';
 import { notAnOutput } from './extract.js';
+import { namer } from './names.js';
 import { type Edit, type Spliced, splice } from './splice.js';
 import { floatType } from './types.js';
 
@@ -35,7 +36,7 @@ export function exposeTensors(
 ): Exposed {
   const { source, graph } = document;
   const types = copies ? analyse(document).types : undefined;
-  const taken = new Set(document.scopes.flatMap(({ nodes }) => nodes.flatMap(({ outputs }) => outputs)));
+  const fresh = copies || shapesOf !== undefined ? namer(document, undefined, '/') : (name: string) => name;
   const made = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
   const outputs = new Map(graph.outputs.map(({ name }) => [name, name]));
   const edits: Edit[] = [];
@@ -45,7 +46,7 @@ export function exposeTensors(
     if (name === '' || !made.has(name) || frame === undefined) throw notAnOutput(name, document);
     const copied = types !== undefined && floatType(types(graph, name)) !== undefined;
     const shaped = shapesOf?.has(name) === true;
-    const output = shaped || copied ? fresh(`${name}/${shaped ? 'shape' : 'copy'}`, taken) : name;
+    const output = shaped || copied ? fresh(`${name}/${shaped ? 'shape' : 'copy'}`) : name;
     outputs.set(name, output);
     if (shaped)
       edits.push(atEnd(frame, nodeField('graph', { opType: 'Shape', input: [name], output: [output] })));
@@ -56,13 +57,6 @@ export function exposeTensors(
 }
 
 const atEnd = (frame: Frame, bytes: Uint8Array): Edit => ({ start: frame.end, end: frame.end, frame, bytes });
-
-function fresh(name: string, taken: Set<string>): string {
-  let free = name;
-  for (let count = 1; taken.has(free); count++) free = `${name}_${count}`;
-  taken.add(free);
-  return free;
-}
 
 function copy(input: string, output: string): onnx.INodeProto {
   const slope = { name: 'alpha', type: onnx.AttributeProto.AttributeType.FLOAT, f: 1 };

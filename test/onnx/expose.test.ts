@@ -4,7 +4,7 @@ import { seededFeeds } from '../../src/data/dataset.js';
 import { exposeTensors } from '../../src/onnx/expose.js';
 import { scan } from '../../src/onnx/scan.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
-import { model, node, value } from '../support/model.js';
+import { ints, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 
 const named = (bytes: Uint8Array) => onnx.ModelProto.decode(bytes).graph?.output?.map(({ name }) => name);
@@ -53,7 +53,29 @@ describe('inner tensors', () => {
       outputs: [value('y', 1, [2])],
     });
     const { outputs } = exposeTensors(await scan(clash), ['a', 'a/copy'], { copies: true });
-    expect([outputs.get('a'), outputs.get('a/copy')]).toEqual(['a/copy_1', 'a/copy/copy']);
+    expect([outputs.get('a'), outputs.get('a/copy')]).toEqual(['a/copy_2', 'a/copy/copy']);
+  });
+
+  test('get names that no input, initializer or inner graph has, as PyTorch names the shapes of its views', async () => {
+    const shaped = model({
+      nodes: [node('Reshape', ['x', 'a/shape'], ['a']), node('Add', ['a', 'a/copy'], ['y'])],
+      initializers: [ints('a/shape', [1], [2])],
+      inputs: [value('x', 1, [1, 2]), value('a/copy', 1, [2])],
+      outputs: [value('y', 1, [2])],
+    });
+    const feeds = {
+      x: { elemType: 'f32', dims: [1, 2], data: Float32Array.of(-1, 2) },
+      'a/copy': { elemType: 'f32', dims: [2], data: Float32Array.of(3, 4) },
+    };
+    for (const options of [{ shapesOf: new Set(['a']) }, { copies: true }]) {
+      const { model: exposed, outputs } = exposeTensors(await scan(shaped), ['a'], options);
+      const session = await nodeProvider('cpu').open(await exposed.bytes());
+      const got = await session.run(feeds);
+      expect(got[outputs.get('a') ?? '']?.data).toEqual(
+        options.copies ? Float32Array.of(-1, 2) : BigInt64Array.of(2n),
+      );
+      await session.close();
+    }
   });
 
   test.each(['nothing', '', 'x'])('that no node outputs are refused: %j', async (name) => {
