@@ -8,6 +8,7 @@ export type OptionName =
   | 'exclude'
   | 'form'
   | 'include'
+  | 'int8'
   | 'leaky'
   | 'only'
   | 'opset'

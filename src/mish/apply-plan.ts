@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Analysis } from '../onnx/analysis.js';
-import type { OnnxDocument } from '../onnx/document.js';
+import type { Node, OnnxDocument } from '../onnx/document.js';
 import { isDefault, KINDS, kindNamed } from './activation-kinds.js';
 import { NEW_PLAN, type Plan } from './plan.js';
 import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
@@ -14,6 +14,15 @@ export interface Planned extends Found {
     readonly beta?: number | undefined;
     readonly leak?: number | undefined;
   })[];
+  /** Nodes of sites that only a quantisation forbids. */
+  readonly open?: ReadonlySet<Node> | undefined;
+}
+
+/** Finds the ReLUs of QuantizeLinear nodes. */
+async function impliedRelus(document: OnnxDocument, analysis: Analysis): Promise<readonly (Site | Skip)[]> {
+  const { findImpliedRelus } = await import('./implied-relu.js'); // few models are quantised
+  const { sites, skipped } = findImpliedRelus(document, analysis);
+  return [...sites, ...skipped];
 }
 
 /** Returns the smallest sharpness of a plan. */
@@ -41,7 +50,8 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
     isNamed,
   );
   const known = new Map<string, Site | Skip>();
-  for (const entry of [...found.sites, ...found.skipped]) {
+  const implied = plan.int8 && analysis ? await impliedRelus(document, analysis) : [];
+  for (const entry of [...implied, ...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
   }
   const sites = plan.sites.map(({ scope, output, beta, leak }) => {

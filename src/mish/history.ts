@@ -7,6 +7,7 @@ import { readMetadata } from '../onnx/scan-metadata.js';
 import { type ModelInput, openInput } from '../onnx/source.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { DIGEST_FROM_END, inversePatch } from '../onnx/undo-record.js';
+import type { Int8Way } from './int8-ways.js';
 import type { restore, Undone } from './restore.js';
 
 /** Key of the metadata_props entry that lists the operations, as JSON. */
@@ -26,6 +27,8 @@ export interface Operation {
   readonly beta?: number;
   /** Largest difference from Mish of a site in an approximate form; absent for exact forms. */
   readonly bound?: number;
+  /** How sites between quantised tensors were swapped; absent without such sites. */
+  readonly int8?: Int8Way;
   /** Number of sites that became a mixture; absent for 0. */
   readonly mixtures?: number;
   /** Number of sites whose sharpness moved into the weights around them; absent for 0. */

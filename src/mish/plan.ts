@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
 import { FORMS, type FormName, MAX_SLOPE, TARGETS, type Target } from './forms.js';
+import { INT8_WAYS, type Int8Way } from './int8-ways.js';
 import type { SwapReport } from './results.js';
 
 /** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
@@ -14,6 +15,8 @@ export interface Plan {
   readonly form: FormName;
   /** For an approximate form: the largest difference of a site from Mish. A swap with the plan does not read it. */
   readonly bound?: number;
+  /** How sites between quantised tensors are swapped; absent if their scales stay. */
+  readonly int8?: Int8Way | undefined;
   readonly beta: number;
   /**
    * The sites to swap. `scope` and `output` identify a site; `beta` may differ between sites. With `leak` a site becomes
@@ -46,6 +49,7 @@ export function planOf({
   target,
   form,
   bound,
+  int8,
   beta,
   sites,
   skipped,
@@ -53,7 +57,16 @@ export function planOf({
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
   const activation = to === 'mish' ? {} : { to, target };
   const within = bound === undefined ? {} : { bound };
-  return { schema: SCHEMA, ...activation, form, ...within, beta, sites: planned, skipped };
+  return {
+    schema: SCHEMA,
+    ...activation,
+    form,
+    ...within,
+    ...(int8 && { int8: int8.way }),
+    beta,
+    sites: planned,
+    skipped,
+  };
 }
 
 /**
@@ -75,6 +88,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     to = 'mish',
     target,
     form = to === 'mish' ? undefined : 'native',
+    int8,
     beta = 1,
     sites,
     skipped = [],
@@ -85,6 +99,8 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!REPLACEMENTS.includes(to as ReplacementName)) bad(`to has to be one of ${REPLACEMENTS.join(', ')}`);
   if (target !== undefined && !TARGETS.includes(target as Target))
     bad(`target has to be one of ${TARGETS.join(', ')}`);
+  if (int8 !== undefined && !INT8_WAYS.includes(int8 as Int8Way))
+    bad(`int8 has to be one of ${INT8_WAYS.join(', ')}`);
   if (typeof beta !== 'number') bad('beta has to be a number');
   if (!Array.isArray(sites)) return bad('sites has to be a list');
   if (!Array.isArray(skipped)) bad('skipped has to be a list');
@@ -100,6 +116,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     schema: SCHEMA,
     ...(to === 'mish' ? {} : { to: to as ReplacementName, target: target as Target }),
     form: form as FormName,
+    ...(int8 === undefined ? {} : { int8: int8 as Int8Way }),
     beta: beta as number,
     sites,
     skipped: skipped as unknown[],

@@ -4,6 +4,7 @@ import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import type { ReplacementName } from './activation-kinds.js';
 import type { FixedNode } from './fix-report.js';
 import type { FormName, Target, Variant } from './forms.js';
+import type { Int8Way } from './int8-ways.js';
 import type { NoteOptions } from './notes.js';
 import { type Site, type Skip, siteLabel } from './sites.js';
 
@@ -62,6 +63,21 @@ export interface FoldReport {
   readonly weights: number;
 }
 
+/** Sites between quantised tensors, and the scales around them. */
+export interface Int8Report {
+  readonly way: Int8Way;
+  /** Number of sites between quantised tensors. */
+  readonly sites: number;
+  /** Number of these that compute on integers, as x · σ(ax + b). */
+  readonly onIntegers: number;
+  /** Number of quantised tensors with a new scale. */
+  readonly scales: number;
+  /** Number of biases in steps of a new scale. */
+  readonly biases: number;
+  /** Largest difference of a site on integers from Mish, the rounding of its output included. */
+  readonly bound?: number;
+}
+
 /** Result of a swap or a dry run. */
 export interface SwapReport {
   /** The activation that was written. */
@@ -75,6 +91,8 @@ export interface SwapReport {
   readonly beta: number;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
+  /** Present if quantised sites were requested. */
+  readonly int8?: Int8Report;
   /** Present if folding was requested. */
   readonly fold?: FoldReport;
   /** For the target webgl: nodes rewritten so that WebGL computes them right. */

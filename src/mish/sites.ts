@@ -179,7 +179,7 @@ function kindsOf(only: readonly string[] | undefined, to: string): ReadonlySet<s
 export const ASKED = 'swapped on request, although ';
 
 /** Returns a function that explains why `include` or `exclude` omits an activation of these nodes. */
-function choiceOf({ include, exclude }: SiteOptions) {
+export function choiceOf({ include, exclude }: SiteOptions) {
   const included = globs(include);
   const excluded = globs(exclude);
   return (nodes: readonly Node[]): Pick<Skip, 'reason' | 'why' | 'option'> | undefined => {

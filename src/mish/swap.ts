@@ -21,6 +21,8 @@ import {
 } from './forms.js';
 import { spliceWithRecord } from './history.js';
 import { boundsOf, inChannels } from './in-channels.js';
+import type { Requantised } from './int8.js';
+import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
@@ -70,6 +72,11 @@ export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOption
   readonly fold?: boolean | undefined;
   /** Opens external data, for `fold`; without it, weights in other files stay unchanged. */
   readonly openData?: OpenData | undefined;
+  /**
+   * Swap sites between quantised tensors as well, with new scales around them: `exact`, in the form of Mish between floats; or
+   * `qlinear`, as x · σ(ax + b) by ONNX Runtime's operators on 8-bit integers. Such sites are skipped by default.
+   */
+  readonly int8?: Int8Way | undefined;
   /** Rewrite the nodes that WebGL computes wrong, as `fix` does. True by default for the target webgl. */
   readonly fix?: boolean | undefined;
   /** Throw `skipped` if a site is skipped for any reason except the caller's options. */
@@ -120,7 +127,8 @@ async function swapRaised(
   const beta = checkBeta(plan?.beta ?? options.beta);
   const analysis = analyse(document);
   const advice = await opsetAdvice(document, recipes?.forms.at(-1) ?? form);
-  const { sites, skipped } = await select(document, analysis, form, beta, advice, options, to);
+  const selected = await select(document, analysis, form, beta, advice, options, to);
+  const { sites, skipped, int8 } = selected;
   if (options.strict) refuseSkipped(skipped, document.source.name);
 
   const { folding, fold, oldWeights } = await foldSites(document, analysis, sites, options);
@@ -129,12 +137,17 @@ async function swapRaised(
     folded.size === 0 ? sites : sites.map((site) => (folded.has(site.node) ? { ...site, beta: 1 } : site));
   const severalNodes = sites.filter(({ inner }) => inner !== undefined);
   const removed = unused(severalNodes, analysis.index);
-  const kept = targets.filter(({ node }) => !removed.has(node));
+  const kept = (int8?.placed(targets) ?? targets).filter(({ node }) => !removed.has(node));
   const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set([...targets.map(({ node }) => node), ...removed.keys()]);
   const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
   const placed = await inChannels(kept, analysis.index, options);
-  const changes = [...rewrite(document, placed, removed), ...(folding?.edits ?? []), ...more];
+  const changes = [
+    ...(int8?.edits ?? []),
+    ...rewrite(document, placed, removed),
+    ...(folding?.edits ?? []),
+    ...more,
+  ];
   const edits = [...changes, ...besides(raised, changes)];
   const foldedCount = folded.size === 0 ? {} : { folded: folded.size };
   const { bound, ...approximate } = await boundsOf(form, targets);
@@ -146,6 +159,7 @@ async function swapRaised(
     ...written,
     ...(recipes && beta === 1 ? {} : commonBeta(sites)),
     ...foldedCount,
+    ...(int8 && int8.report.sites > 0 ? { int8: int8.report.way } : {}),
     sites: sites.length,
   } as const;
   const output = await spliceWithRecord(
@@ -164,6 +178,7 @@ async function swapRaised(
     beta,
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
+    ...(int8 && { int8: int8.report }),
     ...(fold === undefined ? {} : { fold }),
     ...(isWanted ? { fixes } : {}),
     notes: [
@@ -176,6 +191,7 @@ async function swapRaised(
       ...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))),
       ...approximate.notes,
       ...noteOnMinusInfinity(sites, to),
+      ...(int8?.notes ?? []),
       ...oldWeights,
       ...noteOnSize(output.size),
     ],
@@ -227,6 +243,13 @@ function planBeta({ beta, sites }: Plan): number {
   return sites.find((site) => (site.beta ?? 1) !== 1)?.beta ?? beta;
 }
 
+/** The sites to swap, the skipped ones, and the new scales if they were requested. */
+interface Selected {
+  readonly sites: readonly Chosen[];
+  readonly skipped: readonly Skip[];
+  readonly int8: Requantised<Chosen> | undefined;
+}
+
 async function select(
   document: OnnxDocument,
   analysis: Analysis,
@@ -234,12 +257,18 @@ async function select(
   beta: number,
   advice: OpsetAdvice,
   options: SwapOptions,
-  { recipes }: NewActivation,
-): Promise<{ sites: Chosen[]; skipped: Skip[] }> {
+  to: NewActivation,
+): Promise<Selected> {
   const { plan } = options;
-  const found: Planned = await (plan === undefined
+  const { recipes } = to;
+  const way = plan ? plan.int8 : options.int8;
+  const quantized = way && (await import('./int8.js')); // few models are quantised
+  quantized?.checkInt8(way ?? '', to);
+  let found: Planned = await (plan === undefined
     ? findSites(document, options, analysis)
     : import('./apply-plan.js').then(({ applyPlan }) => applyPlan(document, plan, analysis)));
+  if (quantized && plan === undefined)
+    found = quantized.withQuantizedSites(found, document, analysis, options);
   const sites: Chosen[] = [];
   const obstacleTo = await createFormCheck(document);
   const skipped = [...found.skipped];
@@ -256,7 +285,9 @@ async function select(
     if (obstacle === undefined) sites.push(chosen(site, variant, form));
     else skipped.push({ ...site, ...obstacle });
   }
-  return { sites, skipped };
+  if (!quantized || !way) return { sites, skipped, int8: undefined };
+  const int8 = await quantized.requantiseSites(document, analysis, sites, found.open, way);
+  return { sites: int8.sites, skipped: [...skipped, ...int8.skipped], int8 };
 }
 
 /** Returns the note on sites that are in the exp form because the chosen form does not run. */

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { type DataAccess, withDataFiles } from '../../files/external-data.js';
 import { checkedBy } from '../../files/unchanged.js';
+import { INT8_WAYS } from '../../mish/int8-ways.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
 import type { SwapReport } from '../../mish/results.js';
 import { activationTag, type SwapOptions, swapDocument } from '../../mish/swap.js';
@@ -49,6 +50,8 @@ export function command(): Command {
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   const plan = new Option('--plan <file>', 'swap the sites of an edited plan, with the options in the plan');
   plan.conflicts(['to', 'alpha', 'form', 'target', 'beta', 'leaky', 'only', 'include', 'exclude', 'keep']);
+  const int8 = new Option('--int8 <how>', 'swap quantised sites as well, with new scales').choices(INT8_WAYS);
+  int8.conflicts(['to', 'plan']);
   siteOptions(activationOptions(swap))
     .addOption(leaky.choices(['mish', 'mixture']))
     .addOption(plan)
@@ -59,6 +62,7 @@ export function command(): Command {
       'sharpness β of x·tanh(softplus(βx)), or of Swish x·σ(βx): ∞ is ReLU; auto: the smallest that --keep allows',
       beta,
     )
+    .addOption(int8)
     .option('--fold', 'multiply β into the weights around a site where possible, which saves nodes');
   swap
     .optionsGroup(GROUPS.samples)
@@ -92,6 +96,11 @@ Forms:
 LeakyRelu of slope α:
   mish      Mish, whatever α is (the default)
   mixture   αx + (1 - α)·Mish: no longer Mish itself; with --beta it tends to this LeakyRelu, as Mish tends to Relu
+
+Quantised models (--int8): sites between QuantizeLinear and DequantizeLinear are skipped by default.
+  exact     Mish in the chosen form between floats
+  qlinear   x·σ(ax + b) by ONNX Runtime's QLinearSigmoid and QLinearMul: on its CPU and WASM only, faster, within about 0.05
+Scales of the sites and biases are made anew from the old ones. A QuantizeLinear that clips negative values counts as ReLU.
 
 Other activations (--to):
 relu, leakyrelu, swish (or silu), gelu, hardswish, elu are written with the operators of the model's opset, and replace

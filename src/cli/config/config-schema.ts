@@ -5,6 +5,7 @@ import { AUGMENTATIONS } from '../../data/augment.js';
 import { LAYOUTS } from '../../data/images.js';
 import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
+import { INT8_WAYS } from '../../mish/int8-ways.js';
 import { EXTERNAL_DATA } from '../../onnx/external-data-choices.js';
 import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
@@ -113,6 +114,7 @@ const swap = z
     alpha: number('Slope below zero, for `to` leakyrelu'),
     leaky: choice(['mish', 'mixture'], 'Replacement of LeakyRelu'),
     fold: flag('Multiply β into the weights around a site where possible'),
+    int8: choice(INT8_WAYS, 'Swap sites between quantised tensors as well, with new scales'),
     strict: flag('Fail if an activation is skipped'),
     quiet: flag('Print no report and no notes, only errors and JSON'),
     undo: flag('Keep the record from which undo restores the original (true unless given)'),

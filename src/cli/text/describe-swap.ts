@@ -15,6 +15,7 @@ export function describeSwapReport({
   beta,
   sites,
   skipped,
+  int8,
   fold,
   fixes = [],
   notes,
@@ -37,6 +38,7 @@ export function describeSwapReport({
     ...(mixtures === 0
       ? []
       : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
+    ...describeInt8(int8),
     ...describeFold(fold),
     ...describeFixes(fixes),
     ...describeDoubts(sites),
@@ -72,6 +74,18 @@ function listed<T>(head: string, items: readonly T[], most: number, line: (item:
   const lines = items.slice(0, most).map((item) => `  ${head} ${line(item)}`);
   if (items.length > most) lines.push(`  ${head} ${items.length - most} more (--json lists all)`);
   return lines;
+}
+
+/** Describes the sites between quantised tensors, and their scales. */
+function describeInt8(int8: SwapReport['int8']): string[] {
+  if (int8 === undefined || int8.sites === 0) return [];
+  const { sites, onIntegers, scales, biases, bound } = int8;
+  return [
+    `  of these ${integer(sites)} between quantised tensors; new are ${plural(scales, 'scale')} and ${integer(biases)} ${biases === 1 ? 'bias' : 'biases'}`,
+    ...(onIntegers === 0
+      ? []
+      : [`  of these ${integer(onIntegers)} on integers, as x·σ(ax + b), within ${bound} of Mish`]),
+  ];
 }
 
 /** Describes the folds: counts the folded sites, and lists the sites that were not folded. */

@@ -19,6 +19,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   form: '--form',
   images: '--images',
   include: '--include',
+  int8: '--int8',
   install: 'doctor --install',
   labels: '--labels',
   layers: '--layers',

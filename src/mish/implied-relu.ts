@@ -1,0 +1,72 @@
+import type { Analysis } from '../onnx/analysis.js';
+import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { floatType } from '../onnx/types.js';
+import { kindOf } from './activation-kinds.js';
+import { integersOf, quantizationOf, rangeOf } from './quantization.js';
+import type { Site, Skip } from './site.js';
+import { wordSet } from './use-moves.js';
+
+/** Operators after which exporters leave ReLU to the QuantizeLinear node. */
+const BEFORE = wordSet('Conv ConvTranspose Gemm MatMul Add Sum BatchNormalization');
+/** Relative difference of a range from [0, 6] up to which it counts as ReLU6. */
+const NEAR = 1e-3;
+
+const isDequantizer = (node: Node | undefined) => node?.opType === 'DequantizeLinear' && node.domain === '';
+
+/** Returns whether one of a node's dequantised inputs can be negative. */
+function canBeNegative(index: GraphIndex, scope: Scope, { inputs }: Node): boolean {
+  return inputs.some((name) => {
+    const from = index.producer(scope, name);
+    if (from === undefined || !isDequantizer(from)) return true;
+    const quantization = quantizationOf(index, scope, from);
+    return quantization === undefined || rangeOf(quantization).least < 0;
+  });
+}
+
+/** Returns whether an activation node reads the quantised values: then that node is the site. */
+function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node): boolean {
+  return index.uses(scope, outputs[0] ?? '').some((use) => {
+    if (use.kind !== 'input' || !isDequantizer(use.node)) return false;
+    const readers = index.uses(use.scope, use.node.outputs[0] ?? '');
+    return readers.some((reader) => reader.kind === 'input' && kindOf(reader.node) !== undefined);
+  });
+}
+
+/**
+ * Finds the QuantizeLinear nodes that compute a ReLU: they clip the negative results of a quantised layer, and no activation
+ * lies between. ONNX Runtime's quantiser writes models so.
+ */
+export function findImpliedRelus(
+  { scopes }: Pick<OnnxDocument, 'scopes'>,
+  { index, types }: Pick<Analysis, 'index' | 'types'>,
+): { readonly sites: Site[]; readonly skipped: Skip[] } {
+  const sites: Site[] = [];
+  const skipped: Skip[] = [];
+  for (const scope of scopes)
+    for (const node of scope.nodes) {
+      if (node.opType !== 'QuantizeLinear' || node.domain !== '' || rewriteObstacle(node)) continue;
+      const [x = ''] = node.inputs;
+      const before = index.producer(scope, x);
+      if (before?.domain !== '' || !BEFORE.has(before.opType) || index.uses(scope, x).length !== 1) continue;
+      if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) continue;
+      const quantization = quantizationOf(index, scope, node);
+      if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) continue;
+      const isSum = before.opType === 'Add' || before.opType === 'Sum';
+      if (isSum && !canBeNegative(index, scope, before)) continue;
+      if (isBeforeActivation(index, scope, node)) continue;
+      const type = floatType(types(scope, x)) ?? quantization.type;
+      const site: Site = { node, scope, kind: 'relu', alpha: undefined, type };
+      const { most } = rangeOf(quantization);
+      if (Math.abs(most - 6) > 6 * NEAR) {
+        sites.push({
+          ...site,
+          doubt: `no Relu node, but ${nodeLabel(node)} clips negative values as ReLU does`,
+        });
+        continue;
+      }
+      const why = 'its range from 0 to 6 is that of ReLU6';
+      skipped.push({ ...site, kind: 'relu6', reason: 'clamp', why, decidedBy: site });
+    }
+  return { sites, skipped };
+}

@@ -1,0 +1,118 @@
+import { OnnxMishError } from '../base/error.js';
+import type { Analysis } from '../onnx/analysis.js';
+import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+import type { Edit } from '../onnx/splice.js';
+import type { Planned } from './apply-plan.js';
+import { findImpliedRelus } from './implied-relu.js';
+import { INT8_WAYS, type Int8Way } from './int8-ways.js';
+import type { NewActivation } from './new-activation.js';
+import { planRequantisation, type QuantizedSite } from './requantise.js';
+import { requantiseBiases } from './requantised-biases.js';
+import type { Int8Report } from './results.js';
+import type { Skip } from './site.js';
+import { choiceOf, type SiteOptions } from './sites.js';
+import { writeRequantised } from './write-requantised.js';
+
+/** Sites after a requantisation. */
+export interface Requantised<T extends QuantizedSite> {
+  readonly sites: readonly T[];
+  readonly skipped: readonly Skip[];
+  readonly edits: readonly Edit[];
+  /** Returns the sites for `rewrite`, some with other nodes and inputs. */
+  readonly placed: (sites: readonly QuantizedSite[]) => readonly QuantizedSite[];
+  readonly report: Int8Report;
+  readonly notes: readonly string[];
+}
+
+/** Throws `bad-usage` for an unknown way, and for an activation other than Mish. */
+export function checkInt8(way: string, { name, label }: Pick<NewActivation, 'name' | 'label'>): void {
+  if (!INT8_WAYS.includes(way as Int8Way)) {
+    throw new OnnxMishError('bad-usage', `'${way}' is not a way to swap quantised sites`, {
+      fix: `Choose from ${INT8_WAYS.join(', ')}`,
+      option: { int8: null },
+    });
+  }
+  if (name === 'mish') return;
+  throw new OnnxMishError('bad-usage', `int8 is for Mish, and ${label} is to be written`, {
+    fix: 'Leave int8 out, or write mish',
+    option: { int8: null },
+  });
+}
+
+const byPlace = (scopes: readonly Scope[]) => {
+  const order = new Map(scopes.map((scope, at) => [scope, at]));
+  return (a: Pick<QuantizedSite, 'scope' | 'node'>, b: Pick<QuantizedSite, 'scope' | 'node'>) =>
+    (order.get(a.scope) ?? 0) - (order.get(b.scope) ?? 0) || a.node.index - b.node.index;
+};
+
+/** Adds the sites that only a quantisation forbids, and the ReLUs of QuantizeLinear nodes. */
+export function withQuantizedSites(
+  { sites, skipped }: Planned,
+  document: OnnxDocument,
+  analysis: Analysis,
+  options: SiteOptions,
+): Planned {
+  const isOpen = ({ reason, kind }: Skip) =>
+    reason === 'quantized' && (kind === 'relu' || kind === 'leakyrelu');
+  const choice = choiceOf(options);
+  const implied =
+    options.only?.includes('relu') === false
+      ? { sites: [], skipped: [] }
+      : findImpliedRelus(document, analysis);
+  const left: Skip[] = [];
+  const more = implied.sites.filter((site) => {
+    const why = choice([site.node]);
+    if (why !== undefined) left.push({ ...site, ...why });
+    return why === undefined;
+  });
+  const open = skipped.filter(isOpen).map(({ reason, why, option, decidedBy, ...site }) => site);
+  const all = [...sites, ...open, ...more].sort(byPlace(document.scopes));
+  const nodes = new Set(open.map(({ node }) => node));
+  return {
+    sites: all,
+    open: nodes,
+    skipped: [...skipped.filter((skip) => !isOpen(skip)), ...left, ...implied.skipped],
+  };
+}
+
+const NEW_SCALES =
+  'int8: scales after the next layers were made with ReLU, and stay; validate the result on samples';
+
+/** Makes the scales around sites anew; sites whose scales cannot be made anew are skipped. */
+export async function requantiseSites<T extends QuantizedSite>(
+  document: OnnxDocument,
+  analysis: Analysis,
+  sites: readonly T[],
+  open: ReadonlySet<Node> | undefined,
+  way: Int8Way,
+): Promise<Requantised<T>> {
+  const isOpen = ({ node }: QuantizedSite) => open?.has(node) || node.opType === 'QuantizeLinear';
+  const plan = planRequantisation(analysis, sites, isOpen);
+  const biases = await requantiseBiases(document, analysis.index, plan.rescaled.values());
+  const written = writeRequantised(document, analysis.index, plan, biases, way);
+  const skipped: Skip[] = [];
+  const kept = sites.filter((site) => {
+    const why = plan.refused.get(site);
+    if (why !== undefined)
+      skipped.push({ ...site, reason: 'quantized', why: `its scale cannot be made anew: ${why}` });
+    return why === undefined;
+  });
+  const isPlaced = new Set(plan.placed.map(({ site }) => site.node));
+  const { onIntegers, bound, edits, targets } = written;
+  const report: Int8Report = {
+    way,
+    sites: plan.placed.length,
+    onIntegers,
+    scales: plan.rescaled.size,
+    biases: biases.length,
+    ...(onIntegers > 0 ? { bound: Number(bound.toPrecision(3)) } : {}),
+  };
+  return {
+    sites: kept,
+    skipped,
+    edits,
+    placed: (all) => [...all.filter(({ node }) => !isPlaced.has(node)), ...targets],
+    report,
+    notes: plan.placed.length > 0 ? [NEW_SCALES] : [],
+  };
+}

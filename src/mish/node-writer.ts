@@ -1,0 +1,99 @@
+import { onnx } from '../../proto/onnx.js';
+import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+import { concat, importField, nodeField } from '../onnx/encode.js';
+import { namer } from '../onnx/names.js';
+import { scalarTensor } from '../onnx/scalar.js';
+import { type Edit, replacing } from '../onnx/splice.js';
+import { integerTensor, type Quantization } from './quantization.js';
+
+const Type = onnx.AttributeProto.AttributeType;
+
+/** Returns a node with other inputs. Its caller has checked `rewriteObstacle`. */
+export function withInputs(
+  { opType, name, domain, outputs, attributes }: Node,
+  input: readonly string[],
+): onnx.INodeProto {
+  const attribute = attributes.map(({ name, type, f, i, s = '', ints = [] }) => {
+    if (type === Type.FLOAT) return { name, type, f };
+    if (type === Type.INT) return { name, type, i };
+    return type === Type.STRING
+      ? { name, type, s: new TextEncoder().encode(s) }
+      : { name, type, ints: [...ints] };
+  });
+  return { opType, name, domain, input: [...input], output: [...outputs], attribute };
+}
+
+const constantNode = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
+  return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: Type.TENSOR, t }] };
+};
+
+/** Collects the edits of nodes, and the constants that these read. */
+export interface NodeWriter {
+  readonly fresh: (wanted: string) => string;
+  /** Adds a constant to a scope; returns its name. */
+  define(scope: Scope, wanted: string, tensor: onnx.ITensorProto): string;
+  /** Adds a scale and a zero point to a scope; returns their names. */
+  defineQuantization(scope: Scope, prefix: string, quantization: Quantization): readonly [string, string];
+  /** Inserts nodes before a node. */
+  insert(scope: Scope, before: Node, nodes: readonly onnx.INodeProto[]): void;
+  replace(scope: Scope, node: Node, nodes: readonly onnx.INodeProto[]): void;
+  /** Deletes a node with the value_info of its outputs. */
+  drop(scope: Scope, node: Node): void;
+  /** Returns whether a node was replaced or deleted. */
+  isDone(node: Node): boolean;
+  /** Returns all edits, with an import of the domain unless the model has it. */
+  finish(domain: string | undefined): readonly Edit[];
+}
+
+export function createNodeWriter(document: OnnxDocument): NodeWriter {
+  const fresh = namer(document);
+  const edits: Edit[] = [];
+  const constants = new Map<Scope, onnx.INodeProto[]>();
+  const done = new Set<Node>();
+  const nothing = new Uint8Array(0);
+  const encode = ({ kind }: Scope, nodes: readonly onnx.INodeProto[]) =>
+    concat(nodes.map((node) => nodeField(kind, node)));
+
+  function define(scope: Scope, wanted: string, tensor: onnx.ITensorProto): string {
+    const name = fresh(wanted);
+    const list = constants.get(scope) ?? [];
+    constants.set(scope, list);
+    list.push(constantNode(name, tensor));
+    return name;
+  }
+  function insert(scope: Scope, { span: { start }, frame }: Node, nodes: readonly onnx.INodeProto[]): void {
+    edits.push({ start, end: start, frame, bytes: encode(scope, nodes) });
+  }
+  return {
+    fresh,
+    define,
+    insert,
+    isDone: (node) => done.has(node),
+    defineQuantization: (scope, prefix, { scale, zeroPoint, elemType, type }) => [
+      define(scope, `${prefix}/scale`, scalarTensor(scale, type)),
+      define(scope, `${prefix}/zero_point`, integerTensor([zeroPoint], elemType)),
+    ],
+    replace(scope, node, nodes) {
+      done.add(node);
+      edits.push(replacing(node, encode(scope, nodes)));
+    },
+    drop(scope, node) {
+      done.add(node);
+      edits.push(replacing(node, nothing));
+      for (const name of node.outputs) {
+        const info = scope.values.get(name);
+        if (info !== undefined) edits.push(replacing(info, nothing));
+      }
+    },
+    finish(domain) {
+      for (const [scope, nodes] of constants) {
+        const [first] = scope.nodes;
+        if (first !== undefined) insert(scope, first, nodes);
+      }
+      const { size } = document.source;
+      if (domain !== undefined && !document.graph.opsets.has(domain))
+        edits.push({ start: size, end: size, bytes: importField(domain, 1), frame: undefined });
+      return edits;
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { integersOf, type Quantization } from './quantization.js';
+import { mish, sigmoid } from './reference.js';
+
+/** QLinearSigmoid and QLinearMul, with which ONNX Runtime computes x · σ(ax + b) on 8-bit integers. */
+export interface QlinearFit {
+  /** Quantisation that QLinearSigmoid is told for its input: the scale times a, the zero point shifted by b. */
+  readonly shifted: { readonly scale: number; readonly zeroPoint: number };
+  /** Quantisation of the sigmoid. */
+  readonly gate: { readonly scale: number; readonly zeroPoint: number };
+  /** Largest difference from Mish over all integers within the output's range, its rounding included. */
+  readonly bound: number;
+}
+
+/** Range of the slope a, and its steps. */
+const SLOPE = { least: 0.9, most: 1.8, step: 0.02 };
+/** The b of the best x · σ(ax + b) on all numbers; zero points around it are tried. */
+const SHIFT = 0.57393;
+const SHIFTS_TRIED = 2;
+
+const round = Math.round;
+
+/** Finds the slope and the zero point with the least difference from Mish of this sharpness over all 256 integers. */
+export function fitQlinear(x: Quantization, y: Quantization, beta: number): QlinearFit {
+  const [low, high] = integersOf(x.elemType);
+  const gate = { scale: Math.fround(1 / (high - low)), zeroPoint: low };
+  const inputs = Float64Array.from({ length: high - low + 1 }, (_, at) => (low + at - x.zeroPoint) * x.scale);
+  const clamp = (value: number) => Math.min(high, Math.max(low, value));
+  const [least, most] = [(low - y.zeroPoint) * y.scale, (high - y.zeroPoint) * y.scale];
+  const wanted = inputs.map((input) => Math.min(most, Math.max(least, mish(input, beta))));
+
+  function differenceOf(scale: number, zeroPoint: number, limit: number): number {
+    let worst = 0;
+    for (let at = 0; at < inputs.length && worst < limit; at++) {
+      const gated = clamp(round(sigmoid((low + at - zeroPoint) * scale) / gate.scale) + gate.zeroPoint);
+      const product = (inputs[at] ?? 0) * (gated - gate.zeroPoint) * gate.scale;
+      const result = (clamp(round(product / y.scale) + y.zeroPoint) - y.zeroPoint) * y.scale;
+      worst = Math.max(worst, Math.abs(result - (wanted[at] ?? 0)));
+    }
+    return worst;
+  }
+
+  let best: QlinearFit = { shifted: x, gate, bound: Number.POSITIVE_INFINITY };
+  for (let slope = SLOPE.least; slope <= SLOPE.most; slope += SLOPE.step) {
+    const scale = Math.fround(slope * beta * x.scale);
+    const ideal = round(x.zeroPoint - SHIFT / scale);
+    for (let zeroPoint = ideal - SHIFTS_TRIED; zeroPoint <= ideal + SHIFTS_TRIED; zeroPoint++) {
+      if (zeroPoint < low || zeroPoint > high) continue;
+      const bound = differenceOf(scale, zeroPoint, best.bound);
+      if (bound < best.bound) best = { shifted: { scale, zeroPoint }, gate, bound };
+    }
+  }
+  return best;
+}

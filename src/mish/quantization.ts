@@ -1,0 +1,91 @@
+import type { onnx } from '../../proto/onnx.js';
+import { attribute, type Node, type Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { roundTo } from '../onnx/scalar.js';
+import { DataType, type FloatType, floatType } from '../onnx/types.js';
+import { constantTensor } from './constants.js';
+
+/** A scale and a zero point for a whole tensor. */
+export interface Quantization {
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** Type of the integers. */
+  readonly elemType: number;
+  /** Type of the scale. */
+  readonly type: FloatType;
+}
+
+/** The numbers that a quantised tensor can hold. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The least and the greatest integer by element type. */
+const INTEGERS: Readonly<Record<number, readonly [number, number]>> = {
+  [DataType.UINT8]: [0, 255],
+  [DataType.INT8]: [-128, 127],
+  [DataType.UINT16]: [0, 65535],
+  [DataType.INT16]: [-32768, 32767],
+};
+
+/** Returns the least and the greatest integer of a quantised type. */
+export const integersOf = (elemType: number): readonly [number, number] => INTEGERS[elemType] ?? [0, 0];
+
+export const isEightBit = (elemType: number): boolean =>
+  elemType === DataType.UINT8 || elemType === DataType.INT8;
+
+/**
+ * Returns the quantisation of a QuantizeLinear or DequantizeLinear node; undefined if it is not constant, differs between
+ * channels, or has another type. `elemType` is the type without a zero point; uint8 by default.
+ */
+export function quantizationOf(
+  index: GraphIndex,
+  scope: Scope,
+  node: Node,
+  elemType = attribute(node, 'output_dtype')?.i ?? DataType.UINT8,
+): Quantization | undefined {
+  const [, scaleName = '', zeroName = ''] = node.inputs;
+  const scale = constantTensor(index, scope, scaleName);
+  const type = floatType(scale?.elemType);
+  if (scale?.scalar === undefined || type === undefined || !(scale.scalar > 0)) return undefined;
+  const zero = zeroName === '' ? { scalar: 0, elemType } : constantTensor(index, scope, zeroName);
+  if (zero?.scalar === undefined || !Object.hasOwn(INTEGERS, zero.elemType)) return undefined;
+  return { scale: scale.scalar, zeroPoint: zero.scalar, elemType: zero.elemType, type };
+}
+
+export const isSame = (a: Quantization, b: Quantization | undefined): boolean =>
+  a.scale === b?.scale && a.zeroPoint === b.zeroPoint && a.elemType === b.elemType;
+
+export function rangeOf({ scale, zeroPoint, elemType }: Quantization): Range {
+  const [low, high] = integersOf(elemType);
+  return { least: (low - zeroPoint) * scale, most: (high - zeroPoint) * scale };
+}
+
+/** Returns the quantisation with this range; undefined if its scale is not a positive number of the type. */
+export function quantizationFor(
+  { least, most }: Range,
+  { elemType, type }: Pick<Quantization, 'elemType' | 'type'>,
+): Quantization | undefined {
+  const [low, high] = integersOf(elemType);
+  const scale = roundTo((most - least) / (high - low), type);
+  if (!(scale > 0 && Number.isFinite(scale))) return undefined;
+  return { scale, zeroPoint: Math.min(high, Math.max(low, Math.round(low - least / scale))), elemType, type };
+}
+
+/** Builds a tensor of 8-bit or wider integers. */
+export function integerTensor(
+  values: readonly number[],
+  elemType: number,
+  dims: readonly number[] = [],
+): onnx.ITensorProto {
+  const bytes = isEightBit(elemType) ? 1 : elemType === DataType.INT32 ? 4 : 2;
+  const rawData = new Uint8Array(values.length * bytes);
+  const view = new DataView(rawData.buffer);
+  values.forEach((value, at) => {
+    if (bytes === 1) view.setUint8(at, value & 0xff);
+    else if (bytes === 2) view.setUint16(2 * at, value & 0xffff, true);
+    else view.setInt32(4 * at, value, true);
+  });
+  return { dataType: elemType, dims: [...dims], rawData };
+}

@@ -1,0 +1,102 @@
+import { type Node, nodeLabel, rewriteObstacle, type Scope } from '../onnx/document.js';
+import type { Calls } from '../onnx/function-calls.js';
+import type { GraphIndex, Use } from '../onnx/graph-index.js';
+import { isSame, type Quantization, quantizationOf } from './quantization.js';
+import { MOVES, movesValues, wordSet } from './use-moves.js';
+
+/** A QuantizeLinear that an activation reaches, with the nodes that read its integers. */
+export interface Reached {
+  readonly node: Node;
+  readonly quantization: Quantization;
+  readonly dequantizers: Node[];
+  /** Whether the activation meets other values before. */
+  joined: boolean;
+  /** Whether only moves lie between. */
+  direct: boolean;
+}
+
+/** Follows an activation to the scales that were made for it. Returns the reason why they cannot be made anew. */
+export type Reach = (scope: Scope, name: string) => readonly Reached[] | string;
+
+/** Operators whose results stay within the range of their input. */
+const WITHIN = wordSet('AveragePool GlobalAveragePool ReduceMean Resize Upsample');
+const QUANTISERS = wordSet('QuantizeLinear DequantizeLinear');
+const SUMS = wordSet('Add Sum');
+/** Operators with new values as their result, whose scale stays. */
+const ENDS = wordSet(`Conv ConvTranspose Gemm MatMul RNN LSTM GRU BatchNormalization InstanceNormalization
+  LayerNormalization GroupNormalization Softmax LogSoftmax Sigmoid Tanh HardSigmoid Relu LeakyRelu PRelu Elu Selu
+  Mish Gelu HardSwish Softplus Erf`);
+/** Maximum number of uses examined per model. Only a hostile model has more. */
+const MAX_STEPS = 2e6;
+
+interface Step {
+  readonly name: string;
+  readonly joined: boolean;
+  readonly direct: boolean;
+  /** The quantiser of integers; undefined for floats. */
+  readonly of: Reached | undefined;
+}
+
+/** Creates a `Reach` for a document. All `Reach` calls share the limit on uses. */
+export function createReach(index: GraphIndex, calls: Calls): Reach {
+  let steps = 0;
+
+  /** Adds the next steps. Returns the reason why a use forbids a new scale. */
+  function follow(step: Step, use: Use, scope: Scope, queue: Step[], found: Map<Node, Reached>) {
+    const { of } = step;
+    if (use.kind === 'output') {
+      if (of !== undefined) return 'its integers are an output of the model';
+      return scope.parent === undefined && scope.kind === 'graph' ? undefined : `${scope.path} returns it`;
+    }
+    const { node, slot } = use;
+    const label = nodeLabel(node);
+    if (use.scope !== scope) return `${label} reads it in a nested graph`;
+    if (node.domain !== '' || calls.callee(node) !== undefined) return `${label} reads it`;
+    if (QUANTISERS.has(node.opType) && rewriteObstacle(node)) return `${label} cannot be written again`;
+    const go = (changes: Partial<Step> = {}) => {
+      const outputs = node.opType === 'Split' ? node.outputs : node.outputs.slice(0, 1);
+      for (const name of outputs) queue.push({ ...step, ...changes, name });
+      return undefined;
+    };
+    if (of !== undefined) {
+      if (slot === 0 && MOVES.has(node.opType)) return go();
+      if (node.opType !== 'DequantizeLinear' || slot !== 0) return `${label} reads its integers`;
+      const { quantization, dequantizers } = of;
+      const same = isSame(quantization, quantizationOf(index, scope, node, quantization.elemType));
+      if (!same) return `${label} has another scale than ${nodeLabel(of.node)}`;
+      if (!dequantizers.includes(node)) dequantizers.push(node);
+      return go({ of: undefined });
+    }
+    if (node.opType === 'QuantizeLinear' && slot === 0) {
+      const quantization = quantizationOf(index, scope, node);
+      if (quantization === undefined) return `${label} has no constant scale for the whole tensor`;
+      const known = found.get(node);
+      const entry = known ?? { node, quantization, dequantizers: [], joined: false, direct: true };
+      if (step.joined) entry.joined = true;
+      if (!step.direct) entry.direct = false;
+      found.set(node, entry);
+      return known === undefined ? go({ of: entry, direct: false }) : undefined;
+    }
+    if (movesValues(use)) return go(MOVES.has(node.opType) ? {} : { joined: true, direct: false });
+    if (slot === 0 && WITHIN.has(node.opType)) return go({ direct: false });
+    if (SUMS.has(node.opType)) return go({ joined: true, direct: false });
+    return ENDS.has(node.opType) ? undefined : `${label} reads it`;
+  }
+
+  return (scope, name) => {
+    const found = new Map<Node, Reached>();
+    const queue: Step[] = [{ name, joined: false, direct: true, of: undefined }];
+    const seen = new Set<string>();
+    for (const step of queue) {
+      const key = `${step.joined} ${step.direct} ${step.of !== undefined} ${step.name}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      for (const use of index.uses(scope, step.name)) {
+        if (++steps > MAX_STEPS) return 'the model has too many uses to follow';
+        const obstacle = follow(step, use, scope, queue, found);
+        if (obstacle !== undefined) return obstacle;
+      }
+    }
+    return [...found.values()];
+  };
+}

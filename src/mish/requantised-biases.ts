@@ -1,0 +1,95 @@
+import { OnnxMishError } from '../base/error.js';
+import { type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { readNumbers } from '../onnx/small-tensor.js';
+import { DataType } from '../onnx/types.js';
+import { constantTensor } from './constants.js';
+import type { Rescaled } from './requantise.js';
+
+/** A bias of a layer in steps of its input's new scale. */
+export interface RequantisedBias {
+  readonly scope: Scope;
+  /** The DequantizeLinear node of the bias. */
+  readonly node: Node;
+  readonly values: readonly number[];
+  readonly shape: readonly number[];
+  readonly scales: readonly number[];
+  /** Dimensions of the scales: none, or the number of channels. */
+  readonly dims: readonly number[];
+}
+
+const WITH_BIAS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+const [LEAST, MOST] = [-(2 ** 31), 2 ** 31 - 1];
+
+/** Returns the constant numbers with a name; undefined for others, and for data outside of the model file. */
+async function numbersOf(document: OnnxDocument, index: GraphIndex, scope: Scope, name = '') {
+  const tensor = name === '' ? undefined : constantTensor(index, scope, name);
+  if (tensor?.scalar !== undefined && tensor.dims.length === 0) return { values: [tensor.scalar], tensor };
+  const values = await readNumbers(document, tensor);
+  return values && tensor && { values, tensor };
+}
+
+const dequantizer = (index: GraphIndex, scope: Scope, name = ''): Node | undefined => {
+  const node = name === '' ? undefined : index.producer(scope, name);
+  return node?.opType === 'DequantizeLinear' && node.domain === '' ? node : undefined;
+};
+
+/**
+ * Computes the int32 biases of the layers that read rescaled values. Their scale is the product of the scales of input and
+ * weights; with another scale ONNX Runtime computes the layer on floats. Throws `external-data` for a bias in another file.
+ */
+export async function requantiseBiases(
+  document: OnnxDocument,
+  index: GraphIndex,
+  rescaled: Iterable<Rescaled>,
+): Promise<RequantisedBias[]> {
+  const biases = new Map<Node, RequantisedBias>();
+  for (const { scope, quantization, dequantizers } of rescaled)
+    for (const { outputs } of dequantizers)
+      for (const use of index.uses(scope, outputs[0] ?? '')) {
+        if (use.kind !== 'input' || use.slot !== 0 || !WITH_BIAS.has(use.node.opType)) continue;
+        const [, weight, bias] = use.node.inputs;
+        const node = dequantizer(index, use.scope, bias);
+        const weights = dequantizer(index, use.scope, weight);
+        if (node === undefined || weights === undefined || biases.has(node)) continue;
+        const made = await requantise(document, index, use.scope, node, weights, quantization.scale);
+        if (made !== undefined) biases.set(node, made);
+      }
+  return [...biases.values()];
+}
+
+async function requantise(
+  document: OnnxDocument,
+  index: GraphIndex,
+  scope: Scope,
+  node: Node,
+  weights: Node,
+  inputScale: number,
+): Promise<RequantisedBias | undefined> {
+  const read = (name: string | undefined) => numbersOf(document, index, scope, name);
+  const [bias, old, factors] = [
+    await read(node.inputs[0]),
+    await read(node.inputs[1]),
+    await read(weights.inputs[1]),
+  ];
+  if (bias?.tensor.elemType !== DataType.INT32 || old === undefined || factors === undefined) {
+    if (constantTensor(index, scope, node.inputs[0] ?? '')?.external === undefined) return undefined;
+    throw new OnnxMishError('external-data', `the bias '${node.inputs[0]}' is in another file`, {
+      where: document.source.name,
+      fix: 'Store the weights in the model first, or leave int8 out',
+      option: { externalData: 'inline' },
+    });
+  }
+  if (index.uses(scope, node.outputs[0] ?? '').length !== 1 || rewriteObstacle(node)) return undefined;
+  const scales = old.values.map((_, at) =>
+    Math.fround(inputScale * (factors.values[factors.values.length === 1 ? 0 : at] ?? 0)),
+  );
+  if (factors.values.length > 1 && factors.values.length !== scales.length) return undefined;
+  const pick = (list: readonly number[], at: number) => list[list.length === 1 ? 0 : at] ?? 0;
+  const values = bias.values.map((value, at) => {
+    const steps = Math.round((value * pick(old.values, at)) / pick(scales, at));
+    return Math.min(MOST, Math.max(LEAST, steps));
+  });
+  const isSame = scales.every((scale, at) => scale === old.values[at]);
+  return isSame ? undefined : { scope, node, values, shape: bias.tensor.dims, scales, dims: old.tensor.dims };
+}

@@ -1,0 +1,152 @@
+import type { onnx } from '../../proto/onnx.js';
+import type { Node, OnnxDocument } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import type { Edit } from '../onnx/splice.js';
+import { DataType } from '../onnx/types.js';
+import type { Int8Way } from './int8-ways.js';
+import { createNodeWriter, type NodeWriter, withInputs } from './node-writer.js';
+import { fitQlinear } from './qlinear.js';
+import { integerTensor, type Quantization } from './quantization.js';
+import { fitsQlinear, type PlacedSite, type QuantizedSite, type Requantisation } from './requantise.js';
+import type { RequantisedBias } from './requantised-biases.js';
+import { inputOf } from './site.js';
+
+/** Edits of a requantisation, and the sites that `rewrite` writes between them. */
+export interface WrittenRequantisation {
+  readonly edits: readonly Edit[];
+  /** Sites in a form between floats; their node and input may be new. */
+  readonly targets: readonly QuantizedSite[];
+  /** Number of sites on integers. */
+  readonly onIntegers: number;
+  /** Largest difference of a site on integers from Mish, the rounding of its output included; 0 without such a site. */
+  readonly bound: number;
+}
+
+/** The domain of ONNX Runtime's operators. */
+const DOMAIN = 'com.microsoft';
+
+/** What the steps of writing share. */
+interface Writing {
+  readonly writer: NodeWriter;
+  readonly index: GraphIndex;
+  readonly rescaled: Requantisation['rescaled'];
+  /** Names of the scale and the zero point of each rescaled node. */
+  readonly parameters: ReadonlyMap<Node, readonly string[]>;
+}
+
+export function writeRequantised(
+  document: OnnxDocument,
+  index: GraphIndex,
+  { placed, rescaled }: Requantisation,
+  biases: readonly RequantisedBias[],
+  way: Int8Way,
+): WrittenRequantisation {
+  const writer = createNodeWriter(document);
+  const parameters = new Map<Node, readonly string[]>();
+  for (const [node, { scope, quantization, dequantizers }] of rescaled) {
+    const names = writer.defineQuantization(scope, `${node.outputs[0]}/int8`, quantization);
+    for (const reader of [node, ...dequantizers]) parameters.set(reader, names);
+  }
+  const writing: Writing = { writer, index, rescaled, parameters };
+  const targets: QuantizedSite[] = [];
+  const bounds: number[] = [];
+  for (const place of placed) {
+    const { site, reached, input } = place;
+    const quantizer = reached.find(({ direct, joined }) => direct && !joined)?.node;
+    if (way === 'qlinear' && input !== undefined && quantizer !== undefined && fitsQlinear(place, index))
+      bounds.push(writeOnIntegers(writing, place, input, quantizer));
+    else targets.push(writeOnFloats(writing, { ...place, site: { ...site, x: inputOf(site) } }));
+  }
+  for (const [quantizer, { scope, dequantizers }] of rescaled)
+    for (const node of [quantizer, ...dequantizers]) {
+      const inputs = [node.inputs[0] ?? '', ...(parameters.get(node) ?? [])];
+      if (!writer.isDone(node)) writer.replace(scope, node, [withInputs(node, inputs)]);
+    }
+  for (const bias of biases) writeBias(writer, bias);
+  const edits = writer.finish(bounds.length > 0 ? DOMAIN : undefined);
+  return { edits, targets, onIntegers: bounds.length, bound: Math.max(0, ...bounds) };
+}
+
+const prefixOf = ({ name, outputs }: Node) => `${name || outputs[0]}/int8`;
+
+/** Quantises the float input of a site before a node; returns the names of the integers, the scale and the zero point. */
+function quantizeInput(
+  { writer }: Writing,
+  { site }: PlacedSite,
+  input: Quantization,
+  before: Node,
+): readonly string[] {
+  const { scope, node } = site;
+  const prefix = prefixOf(node);
+  const names = writer.defineQuantization(scope, `${prefix}/input`, input);
+  const integers = writer.fresh(`${prefix}/quantized`);
+  const name = writer.fresh(`${prefix}/QuantizeLinear`);
+  const quantize = { opType: 'QuantizeLinear', name, input: [inputOf(site), ...names], output: [integers] };
+  writer.insert(scope, before, [quantize]);
+  return [integers, ...names];
+}
+
+/** Writes a site as QLinearSigmoid and QLinearMul; returns its largest difference from Mish. */
+function writeOnIntegers(writing: Writing, place: PlacedSite, input: Quantization, quantizer: Node): number {
+  const { writer, index, rescaled, parameters } = writing;
+  const { site, before } = place;
+  const { scope, node, beta } = site;
+  const prefix = prefixOf(node);
+  const [
+    x = '',
+    scale = '',
+    zero = writer.define(scope, `${prefix}/zero`, integerTensor([0], input.elemType)),
+  ] =
+    before === undefined
+      ? quantizeInput(writing, place, input, quantizer)
+      : [before.inputs[0] ?? '', ...(parameters.get(before) ?? before.inputs.slice(1))];
+  const fit = fitQlinear(input, rescaled.get(quantizer)?.quantization ?? input, beta);
+  const shifted = writer.defineQuantization(scope, `${prefix}/shifted`, { ...input, ...fit.shifted });
+  const gate = writer.defineQuantization(scope, `${prefix}/gate`, { ...input, ...fit.gate });
+  const gated = writer.fresh(`${prefix}/sigmoid`);
+  const nodeOf = (opType: string, inputs: readonly string[], output: readonly string[]): onnx.INodeProto => ({
+    ...{ opType, domain: DOMAIN, name: writer.fresh(`${prefix}/${opType}`) },
+    ...{ input: [...inputs], output: [...output] },
+  });
+  const y = parameters.get(quantizer) ?? [];
+  writer.replace(scope, quantizer, [
+    nodeOf('QLinearSigmoid', [x, ...shifted, ...gate], [gated]),
+    nodeOf('QLinearMul', [x, scale, zero, gated, ...gate, ...y], quantizer.outputs),
+  ]);
+  if (node !== quantizer) writer.drop(scope, node);
+  if (before !== undefined && index.uses(scope, before.outputs[0] ?? '').length === 1)
+    writer.drop(scope, before);
+  return fit.bound;
+}
+
+/** Prepares a site for a form between floats, and returns it with its node and input. */
+function writeOnFloats(writing: Writing, place: PlacedSite): QuantizedSite {
+  const { writer, parameters } = writing;
+  const { site, input, isNew } = place;
+  const { scope, node } = site;
+  let x = inputOf(site);
+  if (isNew && input !== undefined) {
+    const integers = quantizeInput(writing, place, input, node);
+    x = writer.fresh(`${prefixOf(node)}/input`);
+    const name = writer.fresh(`${prefixOf(node)}/DequantizeLinear`);
+    writer.insert(scope, node, [{ opType: 'DequantizeLinear', name, input: [...integers], output: [x] }]);
+  }
+  if (node.opType !== 'QuantizeLinear') return { ...site, x };
+  // Without a Relu node, Mish comes before the QuantizeLinear node, which reads it.
+  const y = writer.fresh(`${prefixOf(node)}/output`);
+  const { start } = node.span;
+  writer.replace(scope, node, [withInputs(node, [y, ...(parameters.get(node) ?? node.inputs.slice(1))])]);
+  return { ...site, x, node: { ...node, outputs: [y], span: { start, end: start } } };
+}
+
+function writeBias(writer: NodeWriter, { scope, node, values, shape, scales, dims }: RequantisedBias): void {
+  const prefix = `${node.outputs[0]}/int8`;
+  const rawData = new Uint8Array(Float32Array.from(scales).buffer);
+  const integers = writer.define(scope, `${prefix}/bias`, integerTensor(values, DataType.INT32, shape));
+  const scale = writer.define(scope, `${prefix}/scale`, {
+    dataType: DataType.FLOAT,
+    dims: [...dims],
+    rawData,
+  });
+  writer.replace(scope, node, [withInputs(node, [integers, scale, ...node.inputs.slice(2)])]);
+}
