@@ -11,6 +11,7 @@ import { requantiseBiases } from './requantised-biases.js';
 import type { Int8Report } from './results.js';
 import type { Skip } from './site.js';
 import { choiceOf, type SiteOptions } from './sites.js';
+import { unsignedWhereNeeded } from './unsigned.js';
 import { writeRequantised } from './write-requantised.js';
 
 /** Sites after a requantisation. */
@@ -87,9 +88,9 @@ export async function requantiseSites<T extends QuantizedSite>(
   way: Int8Way,
 ): Promise<Requantised<T>> {
   const isOpen = ({ node }: QuantizedSite) => open?.has(node) || node.opType === 'QuantizeLinear';
-  const plan = planRequantisation(analysis, sites, isOpen);
+  const plan = unsignedWhereNeeded(planRequantisation(analysis, sites, isOpen, way), analysis.index);
   const biases = await requantiseBiases(document, analysis.index, plan.rescaled.values());
-  const written = writeRequantised(document, analysis.index, plan, biases, way);
+  const written = writeRequantised(document, analysis.index, plan, biases);
   const skipped: Skip[] = [];
   const kept = sites.filter((site) => {
     const why = plan.refused.get(site);

@@ -39,6 +39,8 @@ export interface NodeWriter {
   replace(scope: Scope, node: Node, nodes: readonly onnx.INodeProto[]): void;
   /** Deletes a node with the value_info of its outputs. */
   drop(scope: Scope, node: Node): void;
+  /** Deletes the value_info of a node's outputs. */
+  forget(scope: Scope, node: Node): void;
   /** Returns whether a node was replaced or deleted. */
   isDone(node: Node): boolean;
   /** Returns all edits, with an import of the domain unless the model has it. */
@@ -64,6 +66,12 @@ export function createNodeWriter(document: OnnxDocument): NodeWriter {
   function insert(scope: Scope, { span: { start }, frame }: Node, nodes: readonly onnx.INodeProto[]): void {
     edits.push({ start, end: start, frame, bytes: encode(scope, nodes) });
   }
+  function forget(scope: Scope, { outputs }: Node): void {
+    for (const name of outputs) {
+      const info = scope.values.get(name);
+      if (info !== undefined) edits.push(replacing(info, nothing));
+    }
+  }
   return {
     fresh,
     define,
@@ -77,13 +85,11 @@ export function createNodeWriter(document: OnnxDocument): NodeWriter {
       done.add(node);
       edits.push(replacing(node, encode(scope, nodes)));
     },
+    forget,
     drop(scope, node) {
       done.add(node);
       edits.push(replacing(node, nothing));
-      for (const name of node.outputs) {
-        const info = scope.values.get(name);
-        if (info !== undefined) edits.push(replacing(info, nothing));
-      }
+      forget(scope, node);
     },
     finish(domain) {
       for (const [scope, nodes] of constants) {

@@ -1,5 +1,6 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type Scope } from '../onnx/document.js';
+import type { Int8Way } from './int8-ways.js';
 import {
   integersOf,
   isEightBit,
@@ -31,6 +32,8 @@ export interface PlacedSite {
   input: Quantization | undefined;
   /** Whether `input` needs a new QuantizeLinear and DequantizeLinear before the site. */
   readonly isNew: boolean;
+  /** Whether ONNX Runtime's operators on integers compute the site. */
+  onIntegers: boolean;
 }
 
 /** A QuantizeLinear node with a new quantisation, and the DequantizeLinear nodes after it. */
@@ -85,6 +88,7 @@ export function planRequantisation(
   { index, calls }: Analysis,
   sites: readonly QuantizedSite[],
   isOpen: (site: QuantizedSite) => boolean,
+  way: Int8Way,
 ): Requantisation {
   const reach: Reach = createReach(index, calls);
   const needs = new Map<Node, Need>();
@@ -136,6 +140,7 @@ export function planRequantisation(
     const { source } = place;
     const now = source === undefined ? undefined : rescaled.get(source);
     if (now !== undefined) place.input = now.quantization;
+    place.onIntegers = way === 'qlinear' && fitsQlinear(place, index);
   }
   return { placed, rescaled, refused };
 }
@@ -182,7 +187,15 @@ function placeOf(
       index.uses(scope, x).length === 1;
     if (rangeOf(input).least > -lowest && !isAlone)
       return `${nodeLabel(before)} holds no number below ${rangeOf(input).least.toPrecision(3)}, and other nodes read its input`;
-    return { site, reached, before, source: isAlone ? source : undefined, input, isNew: false };
+    return {
+      site,
+      reached,
+      before,
+      source: isAlone ? source : undefined,
+      input,
+      isNew: false,
+      onIntegers: false,
+    };
   }
   const layer = index.producer(scope, x);
   if (layer?.domain === '' && BOUNDS.has(layer.opType)) return `${nodeLabel(layer)} bounds its input`;
@@ -196,11 +209,19 @@ function placeOf(
   const isRoomy = isQuantized && output !== undefined && index.uses(scope, x).length === 1;
   const input =
     isRoomy && output ? quantizationFor({ least: -lowest, most: rangeOf(output).most }, output) : undefined;
-  return { site, reached, before: undefined, source: undefined, input, isNew: input !== undefined };
+  return {
+    site,
+    reached,
+    before: undefined,
+    source: undefined,
+    input,
+    isNew: input !== undefined,
+    onIntegers: false,
+  };
 }
 
 /** Returns whether ONNX Runtime's operators on integers can compute a site. */
-export function fitsQlinear({ site, reached, input }: PlacedSite, index: Analysis['index']): boolean {
+function fitsQlinear({ site, reached, input }: PlacedSite, index: Analysis['index']): boolean {
   const [only, more] = reached.filter(({ direct, joined }) => direct && !joined);
   if (only === undefined || more !== undefined || input === undefined || site.scope.root.kind !== 'graph')
     return false;

@@ -3,11 +3,10 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Edit } from '../onnx/splice.js';
 import { DataType } from '../onnx/types.js';
-import type { Int8Way } from './int8-ways.js';
 import { createNodeWriter, type NodeWriter, withInputs } from './node-writer.js';
 import { fitQlinear } from './qlinear.js';
 import { integerTensor, type Quantization } from './quantization.js';
-import { fitsQlinear, type PlacedSite, type QuantizedSite, type Requantisation } from './requantise.js';
+import type { PlacedSite, QuantizedSite, Requantisation } from './requantise.js';
 import type { RequantisedBias } from './requantised-biases.js';
 import { inputOf } from './site.js';
 
@@ -39,7 +38,6 @@ export function writeRequantised(
   index: GraphIndex,
   { placed, rescaled }: Requantisation,
   biases: readonly RequantisedBias[],
-  way: Int8Way,
 ): WrittenRequantisation {
   const writer = createNodeWriter(document);
   const parameters = new Map<Node, readonly string[]>();
@@ -51,9 +49,9 @@ export function writeRequantised(
   const targets: QuantizedSite[] = [];
   const bounds: number[] = [];
   for (const place of placed) {
-    const { site, reached, input } = place;
+    const { site, reached, input, onIntegers } = place;
     const quantizer = reached.find(({ direct, joined }) => direct && !joined)?.node;
-    if (way === 'qlinear' && input !== undefined && quantizer !== undefined && fitsQlinear(place, index))
+    if (onIntegers && input !== undefined && quantizer !== undefined)
       bounds.push(writeOnIntegers(writing, place, input, quantizer));
     else targets.push(writeOnFloats(writing, { ...place, site: { ...site, x: inputOf(site) } }));
   }
@@ -62,6 +60,9 @@ export function writeRequantised(
       const inputs = [node.inputs[0] ?? '', ...(parameters.get(node) ?? [])];
       if (!writer.isDone(node)) writer.replace(scope, node, [withInputs(node, inputs)]);
     }
+  for (const [node, { scope, quantization }] of rescaled)
+    if (scope.values.get(node.outputs[0] ?? '')?.elemType !== quantization.elemType)
+      writer.forget(scope, node);
   for (const bias of biases) writeBias(writer, bias);
   const edits = writer.finish(bounds.length > 0 ? DOMAIN : undefined);
   return { edits, targets, onIntegers: bounds.length, bound: Math.max(0, ...bounds) };
