@@ -79,6 +79,21 @@ export function withQuantizedSites(
 const NEW_SCALES =
   'int8: scales after the next layers were made with ReLU, and stay; validate the result on samples';
 
+/** Layers on integers, which have scales of their own and may contain a ReLU. */
+const OPERATORS = /^(QLinear(Conv|MatMul)|QGemm)$/;
+
+function noteOnOperators({ scopes }: OnnxDocument): string[] {
+  const count = scopes.reduce(
+    (sum, { nodes }) => sum + nodes.filter(({ opType }) => OPERATORS.test(opType)).length,
+    0,
+  );
+  if (count === 0) return [];
+  const nodes = count === 1 ? 'a layer computes' : `${count} layers compute`;
+  return [
+    `int8: ${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the model with QuantizeLinear and DequantizeLinear instead`,
+  ];
+}
+
 /** Makes the scales around sites anew; sites whose scales cannot be made anew are skipped. */
 export async function requantiseSites<T extends QuantizedSite>(
   document: OnnxDocument,
@@ -114,6 +129,6 @@ export async function requantiseSites<T extends QuantizedSite>(
     edits,
     placed: (all) => [...all.filter(({ node }) => !isPlaced.has(node)), ...targets],
     report,
-    notes: plan.placed.length > 0 ? [NEW_SCALES] : [],
+    notes: [...(plan.placed.length > 0 ? [NEW_SCALES] : []), ...noteOnOperators(document)],
   };
 }

@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
 import { FORMS, type FormName, MAX_SLOPE, TARGETS, type Target } from './forms.js';
-import { INT8_WAYS, type Int8Way } from './int8-ways.js';
+import type { Int8Way } from './int8-ways.js';
 import type { SwapReport } from './results.js';
 
 /** A plan of a swap. `planOf` makes it from a report; edit the plan and pass it as the option `plan`. */
@@ -99,8 +99,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!REPLACEMENTS.includes(to as ReplacementName)) bad(`to has to be one of ${REPLACEMENTS.join(', ')}`);
   if (target !== undefined && !TARGETS.includes(target as Target))
     bad(`target has to be one of ${TARGETS.join(', ')}`);
-  if (int8 !== undefined && !INT8_WAYS.includes(int8 as Int8Way))
-    bad(`int8 has to be one of ${INT8_WAYS.join(', ')}`);
+  if (int8 !== undefined && typeof int8 !== 'string') bad('int8 has to be a string');
   if (typeof beta !== 'number') bad('beta has to be a number');
   if (!Array.isArray(sites)) return bad('sites has to be a list');
   if (!Array.isArray(skipped)) bad('skipped has to be a list');
@@ -116,7 +115,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     schema: SCHEMA,
     ...(to === 'mish' ? {} : { to: to as ReplacementName, target: target as Target }),
     form: form as FormName,
-    ...(int8 === undefined ? {} : { int8: int8 as Int8Way }),
+    ...(int8 ? { int8: int8 as Int8Way } : {}),
     beta: beta as number,
     sites,
     skipped: skipped as unknown[],

@@ -146,7 +146,11 @@ export async function findSites(
         if (why === undefined) accepted(uses.doubt(candidate));
         else if (isAsked) accepted(why, ASKED);
         else if (verdict === undefined) skipped.push({ ...site, ...half?.skip } as Skip);
-        else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
+        else {
+          const scales = verdict.purpose === 'quantized' && verdict.node.opType === 'QuantizeLinear';
+          const option = scales && to.name === 'mish' ? { swap: { int8: 'exact' } } : undefined;
+          skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), option, decidedBy: verdict });
+        }
       }
     }
   }

@@ -1,0 +1,300 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { onnx } from '../../proto/onnx.js';
+import { undo } from '../../src/mish/history.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { INT8_WAYS } from '../../src/mish/int8-ways.js';
+import { parsePlan, planOf } from '../../src/mish/plan.js';
+import { fitQlinear } from '../../src/mish/qlinear.js';
+import { mish } from '../../src/mish/reference.js';
+import { swap } from '../../src/mish/swap.js';
+import { decode, failure, nodesOf, ops, swapped } from '../support/graph.js';
+import { floats, model, node, value } from '../support/model.js';
+import { f32, OPTIMISERS, run } from '../support/run.js';
+
+const { DataType } = onnx.TensorProto;
+const folder = fileURLToPath(new URL('int8/', import.meta.url));
+const load = (name: string) => Uint8Array.from(readFileSync(`${folder}${name}.onnx`));
+const NETS = ['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'];
+const CASES = NETS.flatMap((name) => INT8_WAYS.map((int8) => [name, int8] as const));
+
+/** Compares bytes; `toEqual` takes a second for 16 kB. */
+const isSame = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
+
+const images = f32(
+  Array.from({ length: 16 * 784 }, (_, at) => Math.abs(Math.sin(at * 0.37) * Math.cos(at * 0.011))),
+  [16, 1, 28, 28],
+);
+
+/** Returns the root mean square of the difference, beside that of the reference. */
+function relativeError(values: readonly number[], reference: readonly number[]): number {
+  const squares = (list: readonly number[]) => list.reduce((sum, one) => sum + one ** 2, 0);
+  return Math.sqrt(squares(values.map((one, at) => one - (reference[at] ?? 0))) / squares(reference));
+}
+
+const float = Uint8Array.from(readFileSync(new URL('../../models/untrained/cnn4.onnx', import.meta.url)));
+
+describe('a net that onnxruntime.quantization wrote', () => {
+  test.each(CASES)(
+    '%s: every site is swapped as %s, and its error is near that of the quantised net',
+    async (name, int8) => {
+      const source = load(name);
+      const { bytes, report } = await swapped(source, { int8, form: 'exp' });
+      expect(report.sites).toHaveLength(3);
+      expect(report.int8).toMatchObject({
+        way: int8,
+        sites: 3,
+        biases: 3,
+        onIntegers: int8 === 'exact' ? 0 : 3,
+      });
+      const { bytes: floatMish } = await swapped(float, { form: 'exp' });
+      const results = async (file: Uint8Array) => Object.values(await run(file, { images }, 'all'))[0] ?? [];
+      const [was, is] = [await results(float), await results(floatMish)];
+      const quantised = relativeError(await results(source), was);
+      expect(relativeError(is, was)).toBeGreaterThan(0.1); // another function
+      // The approximation on floats has an error of its own.
+      const other = int8 === 'exact' ? floatMish : (await swapped(float, { form: 'sigmoid' })).bytes;
+      const approximate = relativeError(await results(other), is);
+      expect(relativeError(await results(bytes), is)).toBeLessThan(2 * quantised + approximate + 0.02);
+    },
+  );
+
+  test.each(CASES)(
+    '%s as %s: undo gives its bytes, a second swap changes nothing, and a plan gives the same',
+    async (name, int8) => {
+      const source = load(name);
+      const { bytes, report } = await swapped(source, { int8 });
+      expect(isSame(await (await undo(bytes)).bytes(), source)).toBe(true);
+      const again = await swapped(bytes, { int8 });
+      expect(again.report.sites).toEqual([]);
+      expect(isSame(again.bytes, bytes)).toBe(true);
+      const plan = parsePlan(JSON.parse(JSON.stringify(planOf(report))));
+      expect(plan.int8).toBe(int8);
+      expect(isSame((await swapped(source, { plan })).bytes, bytes)).toBe(true);
+      expect((await inspect(bytes)).history).toMatchObject([{ operation: 'swap', int8, sites: 3 }]);
+    },
+  );
+
+  test.each(NETS)(
+    '%s: the scale of every bias is that of its layer, so that ONNX Runtime computes it on integers',
+    async (name) => {
+      const { bytes } = await swapped(load(name), { int8: 'qlinear' });
+      const { graph } = decode(bytes);
+      const constants = new Map<string, onnx.ITensorProto>();
+      for (const tensor of graph?.initializer ?? []) constants.set(tensor.name ?? '', tensor);
+      for (const { opType, output, attribute } of nodesOf(graph))
+        if (opType === 'Constant' && attribute?.[0]?.t) constants.set(output?.[0] ?? '', attribute[0].t);
+      const producers = new Map(nodesOf(graph).map((one) => [one.output?.[0], one]));
+      const scalesOf = (value: string | undefined) => {
+        const { rawData, floatData } = constants.get(producers.get(value)?.input?.[1] ?? '') ?? {};
+        return rawData?.length ? [...new Float32Array(rawData.slice().buffer)] : [...(floatData ?? [])];
+      };
+      const layers = nodesOf(graph).filter(({ opType }) => opType === 'Conv' || opType === 'Gemm');
+      expect(layers).toHaveLength(4);
+      for (const { input } of layers) {
+        const [x = 0] = scalesOf(input?.[0]);
+        expect(scalesOf(input?.[2])).toEqual(scalesOf(input?.[1]).map((weight) => Math.fround(x * weight)));
+      }
+    },
+  );
+
+  test.each(NETS)('%s stays as it is without int8', async (name) => {
+    const source = load(name);
+    const { bytes, report } = await swapped(source);
+    expect(isSame(bytes, source)).toBe(true);
+    for (const { reason, option } of report.skipped)
+      expect([reason, option]).toEqual(['quantized', { swap: { int8: 'exact' } }]);
+  });
+
+  test.each(['operators', 'operators-with-relu'])(
+    '%s: layers on integers stay, with a note',
+    async (name) => {
+      const source = load(name);
+      const { bytes, report } = await swapped(source, { int8: 'exact' });
+      expect(isSame(bytes, source)).toBe(true);
+      expect(report.notes.join()).toMatch(/4 layers compute on integers/);
+      for (const { why } of report.skipped) expect(why).toMatch(/cannot be made anew: .* reads/);
+    },
+  );
+});
+
+const zero = (name: string, elemType: number, at: number): onnx.ITensorProto => ({
+  name,
+  dims: [],
+  dataType: elemType,
+  int32Data: [at],
+});
+
+interface Chain {
+  readonly elemType: number;
+  readonly before: readonly [scale: number, zeroPoint: number];
+  readonly after: readonly [scale: number, zeroPoint: number];
+}
+
+/** Returns a Relu between quantised tensors, and nodes after it; every input integer is met. */
+function chain(
+  { elemType, before, after }: Chain,
+  more: readonly onnx.INodeProto[] = [],
+  outputs = ['y'],
+): Uint8Array {
+  const quantised = (x: string, side: string) => [
+    node('QuantizeLinear', [x, `s_${side}`, `z_${side}`], [`${x}_q`], {}, { name: `${x}_Q` }),
+    node('DequantizeLinear', [`${x}_q`, `s_${side}`, `z_${side}`], [`${x}_d`], {}, { name: `${x}_DQ` }),
+  ];
+  return model({
+    opset: 13,
+    nodes: [
+      ...quantised('x', 'b'),
+      node('Relu', ['x_d'], ['r'], {}, { name: 'act' }),
+      ...quantised('r', 'a'),
+      node('Identity', ['r_d'], ['y']),
+      ...more,
+    ],
+    inputs: [value('x', 1, ['N'])],
+    outputs: outputs.map((name) => value(name, name.endsWith('_q') ? elemType : 1, ['N'])),
+    initializers: [
+      floats('s_b', [], [before[0]]),
+      zero('z_b', elemType, before[1]),
+      floats('s_a', [], [after[0]]),
+      zero('z_a', elemType, after[1]),
+    ],
+  });
+}
+
+const LOWEST: Record<number, number> = { [DataType.UINT8]: 0, [DataType.INT8]: -128 };
+const chains = fc.record({
+  elemType: fc.constantFrom(DataType.UINT8, DataType.INT8),
+  most: fc.double({ min: 0.5, max: 40, noNaN: true }),
+  middle: fc.integer({ min: 0, max: 200 }),
+  least: fc.integer({ min: 0, max: 128 }),
+  beta: fc.constantFrom(1, 1, 2, 0.5),
+  int8: fc.constantFrom(...INT8_WAYS),
+});
+const SIMPLE: Chain = { elemType: DataType.UINT8, before: [0.06, 100], after: [0.04, 0] };
+
+describe('a Relu between quantised tensors', () => {
+  test('Mish differs from the reference by half a step, or by the bound in the report', async () => {
+    await fc.assert(
+      fc.asyncProperty(chains, async ({ elemType, most, middle, least, beta, int8 }) => {
+        const low = LOWEST[elemType] ?? 0;
+        const before = [Math.fround(most / (255 - middle)), low + middle] as const;
+        const after = [Math.fround(most / (255 - least)), low + least] as const;
+        const source = chain({ elemType, before, after });
+        const { bytes, report } = await swapped(source, { int8, beta, form: 'exp' });
+        expect(report.int8).toMatchObject({ sites: 1, onIntegers: int8 === 'exact' ? 0 : 1 });
+        const reach = 20 / beta;
+        const x = Array.from({ length: 512 }, (_, at) => -reach + ((reach + most) * at) / 511);
+        const { y = [] } = await run(bytes, { x: f32(x) }, OPTIMISERS.at(-1));
+        const step = (most + 0.32 / beta) / 254;
+        // The input is rounded as well, to steps that reach from -12 / β at most.
+        const inputStep = Math.max(before[0], (most + 12 / beta) / 254);
+        const bound = int8 === 'exact' ? 0.52 * step : (report.int8?.bound ?? 0) + 1e-3;
+        const worst = Math.max(...y.map((one, at) => Math.abs(one - mish(x[at] ?? 0, beta))));
+        expect(worst).toBeLessThanOrEqual(bound + 0.56 * inputStep + step / 2);
+        expect(Math.min(...y)).toBeLessThan(-0.2 / beta); // nothing clips the negative side
+      }),
+      { seed: 19, numRuns: 25 },
+    );
+  });
+
+  test('the best slope and shift are closer to Mish than x · sigmoid(x) by a factor of two', () => {
+    const input = { scale: 0.06, zeroPoint: 100, elemType: DataType.UINT8, type: 'f32' } as const;
+    const output = { scale: 0.04, zeroPoint: 8, elemType: DataType.UINT8, type: 'f32' } as const;
+    const { bound } = fitQlinear(input, output, 1);
+    const swish = Math.max(
+      ...Array.from({ length: 256 }, (_, at) => (at - 100) * 0.06).map((x) =>
+        Math.abs(mish(x) - x / (1 + Math.exp(-x))),
+      ),
+    );
+    expect(bound).toBeGreaterThan(0.02);
+    expect(2 * bound).toBeLessThan(swish);
+  });
+
+  test('another node that shares the scale keeps it', async () => {
+    const other = node('QuantizeLinear', ['x', 's_a', 'z_a'], ['z_q'], {}, { name: 'other' });
+    const { bytes } = await swapped(chain(SIMPLE, [other], ['y', 'z_q']), { int8: 'exact' });
+    const found = nodesOf(decode(bytes).graph).find(({ name }) => name === 'other');
+    expect(found?.input).toEqual(['x', 's_a', 'z_a']);
+  });
+
+  test('a sum with another value gets a wider range, and an average the range of Mish', async () => {
+    const more = [
+      node('Add', ['r_d', 'x_d'], ['sum']),
+      node('QuantizeLinear', ['sum', 's_b', 'z_b'], ['sum_q'], {}, { name: 'sum_Q' }),
+      node('DequantizeLinear', ['sum_q', 's_b', 'z_b'], ['sum_d']),
+      node('Relu', ['sum_d'], ['again'], {}, { name: 'act2' }),
+    ];
+    const { bytes, report } = await swapped(chain(SIMPLE, more, ['y', 'again']), { int8: 'exact' });
+    expect(report.sites.map(({ node }) => node)).toEqual(['act', 'act2']);
+    expect(report.int8).toMatchObject({ sites: 1, scales: 2 });
+    const x = [-6, -3, -1, 0.5, 4];
+    const { again = [] } = await run(bytes, { x: f32(x) });
+    for (const [at, one] of again.entries())
+      expect(one).toBeCloseTo(mish(mish(x[at] ?? 0) + (x[at] ?? 0)), 0);
+  });
+
+  test('values below the range of the input are let in, since Mish of them is not 0', async () => {
+    const { bytes } = await swapped(chain({ ...SIMPLE, before: [0.04, 0] }), { int8: 'exact', form: 'exp' });
+    const { y = [] } = await run(bytes, { x: f32([-1.2, -2]) });
+    expect(y[0]).toBeCloseTo(mish(-1.2), 1);
+    expect(y[1]).toBeCloseTo(mish(-2), 1);
+  });
+});
+
+describe('what cannot be requantised is skipped with the reason', () => {
+  const refusals: readonly (readonly [string, Uint8Array, RegExp])[] = [
+    ['an output of integers', chain(SIMPLE, [], ['y', 'r_q']), /its integers are an output/],
+    [
+      'a reader of integers',
+      chain(SIMPLE, [node('Cast', ['r_q'], ['c'], { to: 1 })], ['y', 'c']),
+      /Cast → c reads its integers/,
+    ],
+    [
+      'another scale',
+      chain(SIMPLE, [node('DequantizeLinear', ['r_q', 's_b', 'z_a'], ['c'])], ['y', 'c']),
+      /has another scale/,
+    ],
+    ['a clamp', chain(SIMPLE, [node('Min', ['r_d', 's_a'], ['c'])], ['y', 'c']), /Min → c reads it/],
+    ['a product', chain(SIMPLE, [node('Mul', ['r_d', 'x_d'], ['c'])], ['y', 'c']), /Mul → c reads it/],
+    [
+      'a shared input without negative values',
+      chain({ ...SIMPLE, before: [0.04, 0] }, [node('Identity', ['x_d'], ['c'])], ['y', 'c']),
+      /holds no number below/,
+    ],
+  ];
+  test.each(refusals)('%s', async (_, source, why) => {
+    for (const int8 of INT8_WAYS) {
+      const { bytes, report } = await swapped(source, { int8 });
+      expect(report.skipped).toMatchObject([{ node: 'act', reason: 'quantized' }]);
+      expect(report.skipped[0]?.why).toMatch(why);
+      expect(isSame(bytes, source)).toBe(true);
+    }
+  });
+
+  test('a range from 0 to 6 after a layer is ReLU6, and a site can be excluded', async () => {
+    const source = load('u8');
+    const names = (await swapped(source, { int8: 'exact' })).report.sites.map(({ node }) => node);
+    const { report } = await swapped(source, { int8: 'exact', exclude: names.slice(1) });
+    expect(report.sites.map(({ node }) => node)).toEqual(names.slice(0, 1));
+    expect(report.skipped.map(({ reason }) => reason)).toEqual(['excluded', 'excluded']);
+  });
+
+  test('an unknown way and another activation are refused', async () => {
+    expect(await failure(swap(load('u8'), { int8: 'fast' as never }))).toMatchObject({ code: 'bad-usage' });
+    expect(await failure(swap(load('u8'), { int8: 'exact', to: 'swish' }))).toMatchObject({
+      code: 'bad-usage',
+    });
+    expect(() =>
+      parsePlan({ schema: 'onnx-mish/plan@1', form: 'exp', int8: 1, beta: 1, sites: [] }),
+    ).toThrow(/int8 has to be/);
+  });
+});
+
+test('the operators on integers need their domain, which is imported once', async () => {
+  const { bytes } = await swapped(chain(SIMPLE), { int8: 'qlinear' });
+  expect(ops(bytes)).toContain('QLinearSigmoid');
+  const domains = decode(bytes).opsetImport.map(({ domain }) => domain);
+  expect(domains.filter((domain) => domain === 'com.microsoft')).toHaveLength(1);
+});
