@@ -5,12 +5,12 @@ import type { Edit } from '../onnx/splice.js';
 import type { Planned } from './apply-plan.js';
 import { findImpliedRelus } from './implied-relu.js';
 import { INT8_WAYS, type Int8Way } from './int8-ways.js';
-import type { NewActivation } from './new-activation.js';
+import { MISH, type NewActivation } from './new-activation.js';
 import { planRequantisation, type QuantizedSite } from './requantise.js';
 import { requantiseBiases } from './requantised-biases.js';
 import type { Int8Report } from './results.js';
 import type { Skip } from './site.js';
-import { choiceOf, type SiteOptions } from './sites.js';
+import { createChoice, type SiteOptions } from './sites.js';
 import { unsignedWhereNeeded } from './unsigned.js';
 import { writeRequantised } from './write-requantised.js';
 
@@ -21,12 +21,15 @@ export interface Requantised<T extends QuantizedSite> {
   readonly edits: readonly Edit[];
   /** Returns the sites for `rewrite`, some with other nodes and inputs. */
   readonly placed: (sites: readonly QuantizedSite[]) => readonly QuantizedSite[];
-  readonly report: Int8Report;
+  /** Part of the report. */
+  readonly part: { readonly int8: Int8Report };
+  /** Part of the record of the operation. */
+  readonly recorded: { readonly int8?: Int8Way };
   readonly notes: readonly string[];
 }
 
 /** Throws `bad-usage` for an unknown way, and for an activation other than Mish. */
-export function checkInt8(way: string, { name, label }: Pick<NewActivation, 'name' | 'label'>): void {
+function checkInt8(way: string, { name, label }: Pick<NewActivation, 'name' | 'label'>): void {
   if (!INT8_WAYS.includes(way as Int8Way)) {
     throw new OnnxMishError('bad-usage', `'${way}' is not a way to swap quantised sites`, {
       fix: `Choose from ${INT8_WAYS.join(', ')}`,
@@ -55,7 +58,7 @@ export function withQuantizedSites(
 ): Planned {
   const isOpen = ({ reason, kind }: Skip) =>
     reason === 'quantized' && (kind === 'relu' || kind === 'leakyrelu');
-  const choice = choiceOf(options);
+  const choice = createChoice(options);
   const implied =
     options.only?.includes('relu') === false
       ? { sites: [], skipped: [] }
@@ -100,8 +103,10 @@ export async function requantiseSites<T extends QuantizedSite>(
   analysis: Analysis,
   sites: readonly T[],
   open: ReadonlySet<Node> | undefined,
-  way: Int8Way,
+  way: Int8Way = 'exact',
+  to: NewActivation = MISH,
 ): Promise<Requantised<T>> {
+  checkInt8(way, to);
   const isOpen = ({ node }: QuantizedSite) => open?.has(node) || node.opType === 'QuantizeLinear';
   const plan = unsignedWhereNeeded(planRequantisation(analysis, sites, isOpen, way), analysis.index);
   const biases = await requantiseBiases(document, analysis.index, plan.rescaled.values());
@@ -128,7 +133,8 @@ export async function requantiseSites<T extends QuantizedSite>(
     skipped,
     edits,
     placed: (all) => [...all.filter(({ node }) => !isPlaced.has(node)), ...targets],
-    report,
+    part: { int8: report },
+    recorded: report.sites > 0 ? { int8: way } : {},
     notes: [...(plan.placed.length > 0 ? [NEW_SCALES] : []), ...noteOnOperators(document)],
   };
 }

@@ -54,7 +54,7 @@ export function quantizationOf(
   return { scale: scale.scalar, zeroPoint: zero.scalar, elemType: zero.elemType, type };
 }
 
-export const isSame = (a: Quantization, b: Quantization | undefined): boolean =>
+export const isSameQuantization = (a: Quantization, b: Quantization | undefined): boolean =>
   a.scale === b?.scale && a.zeroPoint === b.zeroPoint && a.elemType === b.elemType;
 
 export function rangeOf({ scale, zeroPoint, elemType }: Quantization): Range {

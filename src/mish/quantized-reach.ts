@@ -1,7 +1,7 @@
 import { type Node, nodeLabel, rewriteObstacle, type Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
-import { isSame, type Quantization, quantizationOf } from './quantization.js';
+import { isSameQuantization, type Quantization, quantizationOf } from './quantization.js';
 import { MOVES, movesValues, wordSet } from './use-moves.js';
 
 /** A QuantizeLinear that an activation reaches, with the nodes that read its integers. */
@@ -62,7 +62,10 @@ export function createReach(index: GraphIndex, calls: Calls): Reach {
       if (slot === 0 && MOVES.has(node.opType)) return go();
       if (node.opType !== 'DequantizeLinear' || slot !== 0) return `${label} reads its integers`;
       const { quantization, dequantizers } = of;
-      const same = isSame(quantization, quantizationOf(index, scope, node, quantization.elemType));
+      const same = isSameQuantization(
+        quantization,
+        quantizationOf(index, scope, node, quantization.elemType),
+      );
       if (!same) return `${label} has another scale than ${nodeLabel(of.node)}`;
       if (!dequantizers.includes(node)) dequantizers.push(node);
       return go({ of: undefined });

@@ -37,7 +37,7 @@ export interface PlacedSite {
 }
 
 /** A QuantizeLinear node with a new quantisation, and the DequantizeLinear nodes after it. */
-export interface Rescaled {
+export interface NewScale {
   readonly scope: Scope;
   readonly quantization: Quantization;
   readonly dequantizers: ReadonlySet<Node>;
@@ -45,7 +45,7 @@ export interface Rescaled {
 
 export interface Requantisation {
   readonly placed: readonly PlacedSite[];
-  readonly rescaled: ReadonlyMap<Node, Rescaled>;
+  readonly rescaled: ReadonlyMap<Node, NewScale>;
   /** The reason for each site that cannot be requantised. */
   readonly refused: ReadonlyMap<QuantizedSite, string>;
 }
@@ -128,7 +128,7 @@ export function planRequantisation(
     if (need.total === 0) need.keeps = true;
     need.reach = Math.max(need.reach, reachOf(stepOf(reached, site.beta), site.beta));
   }
-  const rescaled = new Map<Node, Rescaled>();
+  const rescaled = new Map<Node, NewScale>();
   for (const [node, { scope, old, dequantizers, keeps, total, deepest, reach: lowest }] of needs) {
     const { least, most } = rangeOf(old);
     const range = { most, least: Math.min(keeps ? least - total : -deepest, -lowest) };

@@ -4,7 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import { DataType } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
-import type { Rescaled } from './requantise.js';
+import type { NewScale } from './requantise.js';
 
 /** A bias of a layer in steps of its input's new scale. */
 export interface RequantisedBias {
@@ -41,7 +41,7 @@ const dequantizer = (index: GraphIndex, scope: Scope, name = ''): Node | undefin
 export async function requantiseBiases(
   document: OnnxDocument,
   index: GraphIndex,
-  rescaled: Iterable<Rescaled>,
+  rescaled: Iterable<NewScale>,
 ): Promise<RequantisedBias[]> {
   const biases = new Map<Node, RequantisedBias>();
   for (const { scope, quantization, dequantizers } of rescaled)
@@ -90,6 +90,8 @@ async function requantise(
     const steps = Math.round((value * pick(old.values, at)) / pick(scales, at));
     return Math.min(MOST, Math.max(LEAST, steps));
   });
-  const isSame = scales.every((scale, at) => scale === old.values[at]);
-  return isSame ? undefined : { scope, node, values, shape: bias.tensor.dims, scales, dims: old.tensor.dims };
+  const isSameQuantization = scales.every((scale, at) => scale === old.values[at]);
+  return isSameQuantization
+    ? undefined
+    : { scope, node, values, shape: bias.tensor.dims, scales, dims: old.tensor.dims };
 }

@@ -70,7 +70,7 @@ export async function findSites(
   const to = await loadActivation(writtenBy(options));
   const kinds = kindsOf(options.only, to.name);
   const isAskedFor = ({ kind }: Site) => kinds.has(kind);
-  const choice = choiceOf(options);
+  const choice = createChoice(options);
   const known = analysis ?? analyse(document);
   const { types, calls } = known;
   const uses = createUses(known, await loadQuestions(document), to);
@@ -146,11 +146,7 @@ export async function findSites(
         if (why === undefined) accepted(uses.doubt(candidate));
         else if (isAsked) accepted(why, ASKED);
         else if (verdict === undefined) skipped.push({ ...site, ...half?.skip } as Skip);
-        else {
-          const scales = verdict.purpose === 'quantized' && verdict.node.opType === 'QuantizeLinear';
-          const option = scales && to.name === 'mish' ? { swap: { int8: 'exact' } } : undefined;
-          skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), option, decidedBy: verdict });
-        }
+        else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
       }
     }
   }
@@ -182,8 +178,8 @@ function kindsOf(only: readonly string[] | undefined, to: string): ReadonlySet<s
 /** Prefix of a reason to skip, for a site that is swapped all the same. */
 export const ASKED = 'swapped on request, although ';
 
-/** Returns a function that explains why `include` or `exclude` omits an activation of these nodes. */
-export function choiceOf({ include, exclude }: SiteOptions) {
+/** Creates a function that explains why `include` or `exclude` omits an activation of these nodes. */
+export function createChoice({ include, exclude }: SiteOptions) {
   const included = globs(include);
   const excluded = globs(exclude);
   return (nodes: readonly Node[]): Pick<Skip, 'reason' | 'why' | 'option'> | undefined => {

@@ -26,20 +26,12 @@ import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import { type NoteOptions, noteOnMinusInfinity, noteOnSize, notesOn } from './notes.js';
+import { type NoteOptions, notesOn } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
-import {
-  checkOpset,
-  findSites,
-  inputOf,
-  type Site,
-  type SiteOptions,
-  type Skip,
-  siteLabel,
-} from './sites.js';
+import { checkOpset, findSites, inputOf, type Site, type SiteOptions, type Skip } from './sites.js';
 
 import { unknownActivation } from './unknown-activation.js';
 import { unused } from './unused.js';
@@ -127,9 +119,8 @@ async function swapRaised(
   const beta = checkBeta(plan?.beta ?? options.beta);
   const analysis = analyse(document);
   const advice = await opsetAdvice(document, recipes?.forms.at(-1) ?? form);
-  const selected = await select(document, analysis, form, beta, advice, options, to);
-  const { sites, skipped, int8 } = selected;
-  if (options.strict) refuseSkipped(skipped, document.source.name);
+  const { sites, skipped, int8 } = await select(document, analysis, form, beta, advice, options, to);
+  if (options.strict) (await import('./refuse-skipped.js')).refuseSkipped(skipped, document.source.name);
 
   const { folding, fold, oldWeights } = await foldSites(document, analysis, sites, options);
   const folded = new Set([...(folding?.folded ?? [])].map(({ node }) => node));
@@ -159,7 +150,7 @@ async function swapRaised(
     ...written,
     ...(recipes && beta === 1 ? {} : commonBeta(sites)),
     ...foldedCount,
-    ...(int8 && int8.report.sites > 0 ? { int8: int8.report.way } : {}),
+    ...int8?.recorded,
     sites: sites.length,
   } as const;
   const output = await spliceWithRecord(
@@ -169,6 +160,7 @@ async function swapRaised(
     options.undo ?? true,
   );
   const noteOptions: NoteOptions = {};
+  const notes = await notesOf(sites, form, to, advice, noteOptions, output.size);
   for (const note of oldWeights) noteOptions[note] = { undo: false };
   const report: SwapReport = {
     to: to.name,
@@ -178,23 +170,10 @@ async function swapRaised(
     beta,
     sites: sites.map(siteReport),
     skipped: skipped.map(skipReport),
-    ...(int8 && { int8: int8.report }),
+    ...int8?.part,
     ...(fold === undefined ? {} : { fold }),
     ...(isWanted ? { fixes } : {}),
-    notes: [
-      ...notesOn(
-        recipes ? { limits: [] } : form,
-        sites.filter((site) => recipes || site.form === form),
-        advice,
-        noteOptions,
-      ),
-      ...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))),
-      ...approximate.notes,
-      ...noteOnMinusInfinity(sites, to),
-      ...(int8?.notes ?? []),
-      ...oldWeights,
-      ...noteOnSize(output.size),
-    ],
+    notes: [...notes, ...approximate.notes, ...(int8?.notes ?? []), ...oldWeights],
     noteOptions,
     bytesIn: document.source.size,
     bytesOut: output.size,
@@ -203,6 +182,23 @@ async function swapRaised(
 }
 
 type Chosen = Site & MishNode;
+
+/** Returns a line for each provider that cannot run the sites or is slow, and for constants that reach them. */
+async function notesOf(
+  sites: readonly Chosen[],
+  form: Form,
+  { recipes, ...activation }: NewActivation,
+  advice: OpsetAdvice,
+  noteOptions: NoteOptions,
+  size: number,
+): Promise<string[]> {
+  const usual = sites.filter((site) => recipes || site.form === form);
+  const notes = notesOn(recipes ? { limits: [] } : form, usual, advice, noteOptions);
+  notes.push(...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))));
+  if (size < 2e9 && sites.every(({ minusInfinity }) => minusInfinity === undefined)) return notes;
+  const { noteOnMinusInfinity, noteOnSize } = await import('./rare-notes.js');
+  return [...notes, ...noteOnMinusInfinity(sites, activation), ...noteOnSize(size)];
+}
 
 /** Moves the sharpness of sites into the weights around them, if the options ask for it. */
 async function foldSites(
@@ -262,8 +258,7 @@ async function select(
   const { plan } = options;
   const { recipes } = to;
   const way = plan ? plan.int8 : options.int8;
-  const quantized = way && (await import('./int8.js')); // few models are quantised
-  quantized?.checkInt8(way ?? '', to);
+  const quantized = way === undefined ? undefined : await import('./int8.js'); // few models are quantised
   let found: Planned = await (plan === undefined
     ? findSites(document, options, analysis)
     : import('./apply-plan.js').then(({ applyPlan }) => applyPlan(document, plan, analysis)));
@@ -285,9 +280,8 @@ async function select(
     if (obstacle === undefined) sites.push(chosen(site, variant, form));
     else skipped.push({ ...site, ...obstacle });
   }
-  if (!quantized || !way) return { sites, skipped, int8: undefined };
-  const int8 = await quantized.requantiseSites(document, analysis, sites, found.open, way);
-  return { sites: int8.sites, skipped: [...skipped, ...int8.skipped], int8 };
+  const int8 = await quantized?.requantiseSites(document, analysis, sites, found.open, way, to);
+  return { sites: int8?.sites ?? sites, skipped: [...skipped, ...(int8?.skipped ?? [])], int8 };
 }
 
 /** Returns the note on sites that are in the exp form because the chosen form does not run. */
@@ -363,17 +357,5 @@ export function checkBeta(beta = 1): number {
   if (Number.isFinite(beta) && beta > 0) return beta;
   throw new OnnxMishError('bad-usage', `the sharpness β cannot be ${beta}`, {
     fix: 'Give a finite number above 0; 1 is Mish, larger values come closer to ReLU',
-  });
-}
-
-function refuseSkipped(skipped: readonly Skip[], source: string): void {
-  const failures = skipped.filter(({ reason }) => reason !== 'excluded');
-  const [first] = failures;
-  if (first === undefined) return;
-  const rest = failures.length > 1 ? `, and ${failures.length - 1} more` : '';
-  throw new OnnxMishError('skipped', `${siteLabel(first)} cannot be swapped: ${first.why}${rest}`, {
-    where: source,
-    fix: 'Leave it out, or drop strict',
-    option: { exclude: null, strict: null },
   });
 }

@@ -2,7 +2,7 @@ import type { Node } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import type { Quantization } from './quantization.js';
-import type { Requantisation, Rescaled } from './requantise.js';
+import type { NewScale, Requantisation } from './requantise.js';
 
 // On x64, ONNX Runtime turns pairs of QuantizeLinear and DequantizeLinear from int8 to uint8, and has fast layers for uint8
 // only. Integers with other readers stay int8, and then the layer before them runs on floats.
@@ -15,7 +15,7 @@ function asUnsigned(quantization: Quantization): Quantization {
 /** Returns whether only DequantizeLinear nodes, whose zero points change with it, read the integers of a node. */
 function hasOnlyDequantizers(
   index: GraphIndex,
-  { node, scope, dequantizers }: Rescaled & { node: Node },
+  { node, scope, dequantizers }: NewScale & { node: Node },
 ): boolean {
   return index
     .uses(scope, node.outputs[0] ?? '')
@@ -26,7 +26,7 @@ function hasOnlyDequantizers(
 export function unsignedWhereNeeded(plan: Requantisation, index: GraphIndex): Requantisation {
   const rescaled = new Map(plan.rescaled);
   const turned = new Map<Node, Quantization>();
-  const turn = (node: Node, entry: Rescaled | undefined) => {
+  const turn = (node: Node, entry: NewScale | undefined) => {
     if (entry === undefined || !hasOnlyDequantizers(index, { ...entry, node })) return undefined;
     const quantization = asUnsigned(entry.quantization);
     turned.set(node, quantization);

@@ -104,8 +104,7 @@ describe('a net that onnxruntime.quantization wrote', () => {
     const source = load(name);
     const { bytes, report } = await swapped(source);
     expect(isSame(bytes, source)).toBe(true);
-    for (const { reason, option } of report.skipped)
-      expect([reason, option]).toEqual(['quantized', { swap: { int8: 'exact' } }]);
+    for (const { reason } of report.skipped) expect(reason).toBe('quantized');
   });
 
   test.each(['operators', 'operators-with-relu'])(
@@ -286,9 +285,9 @@ describe('what cannot be requantised is skipped with the reason', () => {
     expect(await failure(swap(load('u8'), { int8: 'exact', to: 'swish' }))).toMatchObject({
       code: 'bad-usage',
     });
-    expect(() =>
-      parsePlan({ schema: 'onnx-mish/plan@1', form: 'exp', int8: 1, beta: 1, sites: [] }),
-    ).toThrow(/int8 has to be/);
+    expect(() => parsePlan({ schema: 'onnx-mish/plan@1', form: 'exp', int8: 1, beta: 1, sites: [] })).toThrow(
+      /int8 has to be/,
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FORMS } from '../../src/mish/forms.js';
-import { noteOnSize, notesOn } from '../../src/mish/notes.js';
+import { notesOn } from '../../src/mish/notes.js';
+import { noteOnSize } from '../../src/mish/rare-notes.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { FloatType } from '../../src/onnx/types.js';
 import { model, node } from '../support/model.js';

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
-import { noteOnMinusInfinity } from '../../mish/notes.js';
+import { noteOnMinusInfinity } from '../../mish/rare-notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
