@@ -239,7 +239,7 @@ function progressTeller(
     lefts[place] = left;
     const inGroup = lefts.reduce<number>((sum, other) => sum + (other ?? whole), 0);
     const all = inGroup + (count - done - size) * whole;
-    const name = arm === 'swapped' ? 'training' : 'training the control';
+    const name = arm === 'swapped' ? 'training' : 'training the original';
     const share = (done + shares.reduce((sum, other) => sum + other, 0)) / count;
     options.onProgress?.(name, share, step < of || size > 1 ? all : undefined);
     if (step === Math.min(ESTIMATE_STEPS, of - 1) && done === 0 && place === 0) options.onEstimate?.(all);

@@ -279,7 +279,7 @@ test('estimates the time of all trainings once, and reports progress', async () 
   });
   expect(estimates).toHaveLength(1);
   expect(estimates[0]).toBeGreaterThan(0);
-  expect([...works].sort()).toEqual(['judging', 'repair', 'training', 'training the control']);
+  expect([...works].sort()).toEqual(['judging', 'repair', 'training', 'training the original']);
 });
 
 describe('bad input gives one clear error', () => {

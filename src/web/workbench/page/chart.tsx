@@ -9,6 +9,8 @@ export interface Line {
   readonly colour: string;
   readonly width?: number;
   readonly dash?: readonly number[];
+  /** Whether to mark each value, so that a line of one value shows. */
+  readonly points?: boolean;
   /** Whether to draw filled steps from 0, on a separate scale. */
   readonly area?: boolean;
 }
@@ -104,11 +106,11 @@ function optionsOf(props: {
     series: [
       {},
       ...lines.map(
-        ({ label, colour: name, width = 2, dash, area = false }): uPlot.Series => ({
+        ({ label, colour: name, width = 2, dash, points = false, area = false }): uPlot.Series => ({
           label,
           stroke: colour(name),
           width,
-          points: { show: false },
+          points: points ? { show: true, size: 6, fill: colour(name) } : { show: false },
           ...(dash === undefined ? {} : { dash: [...dash] }),
           ...(area
             ? { scale: 'area', fill: colour('--area'), ...(steps === undefined ? {} : { paths: steps }) }

@@ -36,6 +36,7 @@ export function ResultsSection({ state, actions }: Parts) {
         <p class="quiet">These results belong to an earlier choice: run both again for the current one.</p>
       )}
       {report?.conclusion !== undefined && <p class="done">{report.conclusion}</p>}
+      <Failures verdicts={report?.verdicts ?? []} />
       <Accuracies rows={run.rows} nameOf={nameOf} />
       <div class="latencies">
         {run.providers.map((provider) => (
@@ -53,7 +54,7 @@ export function ResultsSection({ state, actions }: Parts) {
             />
           </div>
           <Table rows={run.rows} verdicts={report?.verdicts ?? []} />
-          <Remarks rows={run.rows} verdicts={report?.verdicts ?? []} />
+          <Remarks rows={run.rows} verdicts={report?.verdicts ?? []} notes={report?.notes ?? []} />
         </>
       )}
       {report !== null && (
@@ -190,12 +191,37 @@ function Table({ rows, verdicts }: TableProps) {
   );
 }
 
-/** Lists broken limits, and the remarks on each provider. */
-function Remarks({ rows, verdicts }: TableProps) {
-  const broken = verdicts
-    .filter(({ passed }) => !passed)
-    .map((verdict) => `${verdict.provider}: ${verdictWord(verdict)}, ${verdictText(verdict)}`);
-  const lines = [...broken, ...rows.filter(({ status }) => status === 'ran').flatMap(remarks)];
+/** Shows the limits that decide the report's verdict and are broken. */
+function Failures({ verdicts }: Pick<TableProps, 'verdicts'>) {
+  const missed = verdicts.filter((verdict) => verdictWord(verdict) === 'FAIL');
+  if (missed.length === 0) return null;
+  return (
+    <ul class="problem remarks">
+      {missed.map((verdict) => {
+        const { provider, threshold, value } = verdict;
+        const isParity = threshold === 'maxParity' && value !== null;
+        return (
+          <li key={`${provider} ${threshold}`}>
+            {isParity
+              ? `${nameOf(provider)} computes other values than WASM: the largest difference is ${figure(value)}.`
+              : `${nameOf(provider)}: ${verdictText(verdict)} is not met.`}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** Lists the notes of the report, other broken limits, and the remarks on each provider. */
+function Remarks({ rows, verdicts, notes }: TableProps & { readonly notes: readonly string[] }) {
+  const findings = verdicts
+    .filter((verdict) => verdictWord(verdict) === 'finding')
+    .map((verdict) => `${nameOf(verdict.provider)}: ${verdictText(verdict)} is not met`);
+  const lines = [
+    ...notes.map((note) => `Note: ${note}.`),
+    ...findings,
+    ...rows.filter(({ status }) => status === 'ran').flatMap(remarks),
+  ];
   return (
     <ul class="quiet remarks">
       {lines.map((line) => (

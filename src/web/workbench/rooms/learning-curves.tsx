@@ -18,6 +18,9 @@ export interface LearningSeries extends Pick<Line, 'label' | 'colour' | 'dash'> 
   readonly epochs: readonly LearningEpoch[];
 }
 
+/** Largest number of epochs whose values are marked: more marks hide the lines. */
+const MAX_MARKED_EPOCHS = 40;
+
 /** Shows loss and accuracy of several trainings, epoch by epoch. `scoredOn` names the samples of the scores. */
 export function LearningCurves(props: {
   readonly series: readonly LearningSeries[];
@@ -27,7 +30,7 @@ export function LearningCurves(props: {
   const { series, epochs, scoredOn } = props;
   const lines = series.map(
     ({ label, colour, dash }): Line => ({
-      ...{ label, colour, width: 2.5 },
+      ...{ label, colour, width: 2.5, points: epochs <= MAX_MARKED_EPOCHS },
       ...(dash === undefined ? {} : { dash }),
     }),
   );
