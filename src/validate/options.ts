@@ -1,3 +1,4 @@
+import type { Advice } from '../base/option-hint.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Pairs, Provider, ProviderName, SessionOptions, ValueInfo } from '../providers/provider.js';
@@ -32,6 +33,8 @@ export interface ValidationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Receives the name of each step as it starts. */
   readonly onProgress?: ((step: string) => void) | undefined;
+  /** Receives advice if the samples do not look like those that the original was trained on. */
+  readonly onDoubt?: ((advice: Advice) => void) | undefined;
   /** Receives each row of the report as soon as the row is complete. */
   readonly onRow?: ((row: ProviderRow) => void) | undefined;
   /** Receives the times of pairs of runs while the latency is measured, in milliseconds. */

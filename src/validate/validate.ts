@@ -60,6 +60,7 @@ async function measureProviders(options: ValidationOptions) {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
     const doubt = await sampleDoubt(original.model, dataset, { provider: cpu, session }, baseline.original);
+    if (doubt !== undefined) options.onDoubt?.(doubt);
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;
     // The CPU comes first, to time its first run: later its sessions also run as the others' reference.

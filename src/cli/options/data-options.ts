@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readFactor } from '../../data/factor.js';
 import { LAYOUTS, type Layout } from '../../data/images.js';
 import type { DataAccess } from '../../files/external-data.js';
 import { GROUPS } from './groups.js';
@@ -50,10 +51,7 @@ export function arrayOptions(command: Command): Command {
 
 /** Parses a factor: a number, or a quotient of two numbers. Throws `InvalidArgumentError`. */
 function factor(text: string): number {
-  const [above = Number.NaN, below = 1, ...more] = text
-    .split('/')
-    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  const value = above / below;
-  if (more.length === 0 && Number.isFinite(value) && value !== 0) return value;
+  const value = readFactor(text);
+  if (value !== undefined) return value;
   throw new InvalidArgumentError('Write a number or a quotient, such as 1/255.');
 }

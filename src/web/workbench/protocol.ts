@@ -1,7 +1,7 @@
 // Messages between the workbench's page and its worker (by comlink). The worker holds the model, and the page shows
 // it.
 
-import type { ImageOptions } from '../../data/images.js';
+import type { ImageOptions, Layout } from '../../data/images.js';
 import type { TensorType } from '../../data/samples.js';
 import type { Histogram } from '../../metrics/histogram.js';
 import type { ReplacementName } from '../../mish/activation-kinds.js';
@@ -89,15 +89,34 @@ export interface ArrayInfo extends TensorType {
   readonly name: string;
 }
 
+/** Changes that arrays of samples need before the model takes them. */
+export interface ArrayChanges {
+  readonly scale?: number;
+  /** Position of the channels, if the model has another. */
+  readonly dataLayout?: Layout;
+}
+
+/** Doubt whether samples are like those that the model was trained on. */
+export interface Doubt {
+  readonly what: string;
+  /** Fields of the page that would mend the samples, as typed; null if the page has none. */
+  readonly remedy: { readonly scale: string } | { readonly std: string } | null;
+}
+
+export interface DoubtEvent {
+  readonly kind: 'doubt';
+  readonly doubt: Doubt;
+}
+
 /** Inputs of the models. */
 export type InputChoice =
   | { readonly kind: 'noise'; readonly seed: number; readonly runs: number }
-  | {
+  | ({
       readonly kind: 'npz';
       readonly file: NamedFile;
       /** Name of the array with the class numbers; null without labels. */
       readonly labels?: string | null;
-    }
+    } & ArrayChanges)
   /** The labelled images that the page brings along. */
   | { readonly kind: 'bundled' }
   | {
@@ -128,6 +147,7 @@ export interface StepEvent {
 
 /** Events while models run. */
 export type RunEvent =
+  | DoubtEvent
   | { readonly kind: 'step'; readonly text: string }
   /** Milliseconds of further pairs of runs, original and swapped. */
   | {

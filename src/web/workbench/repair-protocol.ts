@@ -1,7 +1,7 @@
 // Messages of the room Repair, between the page and its worker.
 import type { Calibration } from '../../calibrate/calibrate.js';
 import type { Ranking } from '../../calibrate/select/ranking.js';
-import type { RunChoice, StepEvent, SwapChoice, WorkerAnswer } from './protocol.js';
+import type { DoubtEvent, RunChoice, StepEvent, SwapChoice, WorkerAnswer } from './protocol.js';
 
 /** Settings of a repair and of a ranking. */
 export interface RepairChoice extends Pick<RunChoice, 'input' | 'dims' | 'shapes'> {
@@ -20,13 +20,19 @@ export interface RepairedModel {
   readonly report: Calibration;
 }
 
-/** Events of a ranking: its progress, and the ranking after each site. */
-export type RankEvent = StepEvent | { readonly kind: 'ranking'; readonly ranking: Ranking };
+/** Events of a repair: its progress, and a doubt about the samples. */
+export type RepairEvent = StepEvent | DoubtEvent;
+
+/** Events of a ranking: those of a repair, and the ranking after each site. */
+export type RankEvent = RepairEvent | { readonly kind: 'ranking'; readonly ranking: Ranking };
 
 /** Functions of the worker for the room Repair. After a stop, the problem is `aborted`. */
 export interface RepairBench {
   /** Swaps the chosen sites of the open model, and repairs its weights. */
-  calibrate(choice: RepairChoice, onEvent: (event: StepEvent) => void): Promise<WorkerAnswer<RepairedModel>>;
+  calibrate(
+    choice: RepairChoice,
+    onEvent: (event: RepairEvent) => void,
+  ): Promise<WorkerAnswer<RepairedModel>>;
   /** Swaps one site at a time, and lists the sites from harmless to harmful. `before` is an earlier ranking to go on from. */
   rank(
     choice: RepairChoice,

@@ -5,7 +5,7 @@ import type { ExperimentReport, Landscape } from '../../experiment/report-schema
 import type { RunEpoch } from '../../experiment/train-run.js';
 import type { FinetuneEpoch } from '../../finetune/options.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
-import type { NamedFile, StepEvent, SwapChoice, WorkerAnswer } from './protocol.js';
+import type { ArrayChanges, DoubtEvent, NamedFile, StepEvent, SwapChoice, WorkerAnswer } from './protocol.js';
 
 /** Providers that train in a page. */
 export type TrainingProvider = 'wasm' | 'webgpu';
@@ -15,14 +15,14 @@ export const FIRST_PROVIDER: TrainingProvider = 'webgpu';
 
 /** Labelled samples that the user chose. */
 export type LabelledInput =
-  | {
+  | ({
       readonly kind: 'npz';
       readonly file: NamedFile;
       /** Name of the array with the class numbers. */
       readonly labels: string;
       /** Samples for the test, with the same arrays; null to split them from the file. */
       readonly test: NamedFile | null;
-    }
+    } & ArrayChanges)
   /** Images, whose folders are their classes. */
   | { readonly kind: 'images'; readonly files: readonly NamedFile[]; readonly mean: Rgb; readonly std: Rgb }
   /** The images that the page brings along. */
@@ -51,7 +51,11 @@ export interface ProviderEvent {
 }
 
 /** Events while both arms are trained. */
-export type FinetuneEvent = ProviderEvent | StepEvent | ({ readonly kind: 'epoch' } & FinetuneEpoch);
+export type FinetuneEvent =
+  | ProviderEvent
+  | StepEvent
+  | DoubtEvent
+  | ({ readonly kind: 'epoch' } & FinetuneEpoch);
 
 /** A trained model. */
 export interface FinetunedModel {

@@ -40,9 +40,10 @@ export async function readInput(input: InputChoice, given: ShapeOptions): Promis
     };
     return (inputs, _outputs, dims) => sampledFeeds(arrays, inputs, { ...shapeWith(dims), labels: 'labels' });
   }
-  const arrays = await readArrays(input.file);
+  const { file, labels, scale, dataLayout } = input;
+  const arrays = await readArrays(file);
   return (inputs, _outputs, dims) =>
-    sampledFeeds(arrays, inputs, { ...shapeWith(dims), labels: input.labels ?? undefined });
+    sampledFeeds(arrays, inputs, { ...shapeWith(dims), scale, dataLayout, labels: labels ?? undefined });
 }
 
 /** Lists the arrays of an .npz. Throws `bad-data`. */

@@ -21,20 +21,23 @@ export interface LabelledMakers {
 export async function labelledMakers(input: LabelledInput): Promise<LabelledMakers> {
   if (input.kind === 'bundled') return bundledMakers();
   if (input.kind === 'images') return { data: imageMaker(input), test: undefined };
-  const { file, labels, test } = input;
+  const { file, test } = input;
   return {
-    data: await arrayMaker(file, labels),
-    test: test === null ? undefined : await arrayMaker(test, labels),
+    data: await arrayMaker(file, input),
+    test: test === null ? undefined : await arrayMaker(test, input),
   };
 }
 
-async function arrayMaker(file: NamedFile, labels: string): Promise<LabelledDataMaker> {
+async function arrayMaker(
+  file: NamedFile,
+  { labels, scale, dataLayout }: LabelledInput & { readonly kind: 'npz' },
+): Promise<LabelledDataMaker> {
   const arrays = await readArrays(file);
   const digest = await digestOf([file]);
   return (inputs) => {
     try {
       const { inputs: columns, targets } = splitArrays(arrays, { labels });
-      return { ...labelledArrays(columns, targets, inputs), digest };
+      return { ...labelledArrays(columns, targets, inputs, { scale, dataLayout }), digest };
     } catch (error) {
       if (!(error instanceof OnnxMishError) || error.where !== undefined) throw error;
       throw withDetails(error, { where: file.name });

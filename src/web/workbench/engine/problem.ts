@@ -7,6 +7,7 @@ const IN_PAGE: readonly (readonly [fix: string, ...options: readonly OptionName[
   ['Give the sizes of the model’s free dimensions', 'shapes', 'dims'],
   ['Give as many images as fill whole batches', 'limit'],
   ['Give arrays as an .npz', 'data'],
+  ['Choose where the samples have their channels', 'dataLayout'],
   ['Change how the images are prepared', 'size', 'resize', 'layout', 'mean', 'std'],
 ];
 

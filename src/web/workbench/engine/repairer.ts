@@ -8,9 +8,10 @@ import type { SwapOptions } from '../../../mish/swap.js';
 import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { withSession } from '../../../providers/with-session.js';
-import type { StepEvent, WorkerAnswer } from '../protocol.js';
-import type { RankEvent, RepairChoice, RepairedModel } from '../repair-protocol.js';
+import type { WorkerAnswer } from '../protocol.js';
+import type { RankEvent, RepairChoice, RepairEvent, RepairedModel } from '../repair-protocol.js';
 import { readInput } from './data.js';
+import { tellDoubt } from './doubt.js';
 import { swappedName } from './model.js';
 import './no-eval.js';
 import { answer } from './problem.js';
@@ -28,7 +29,7 @@ export interface RepairJob {
 }
 
 export interface Repairer {
-  calibrate(job: RepairJob, onEvent: (event: StepEvent) => void): Promise<WorkerAnswer<RepairedModel>>;
+  calibrate(job: RepairJob, onEvent: (event: RepairEvent) => void): Promise<WorkerAnswer<RepairedModel>>;
   rank(
     job: RepairJob,
     before: Ranking | null,
@@ -40,10 +41,13 @@ const repairer: Repairer = {
   calibrate: (job, onEvent) =>
     answer(async () => {
       const { model, provider, read, swap } = await prepare(job);
-      const { sharpen, steps, swap: chosen } = job.choice;
-      const data = await withSession(model.file, { provider }, (session) =>
-        inBatches(session, read, (symbol) => isGiven(symbol, job.choice)),
-      );
+      const { sharpen, steps, swap: chosen, input } = job.choice;
+      const data = await withSession(model.file, { provider }, async (session) => {
+        const batches = await inBatches(session, read, (symbol) => isGiven(symbol, job.choice));
+        const samples = batches(session.inputs, session.outputs);
+        await tellDoubt(model, samples, { provider, session, input }, onEvent);
+        return batches;
+      });
       const { output, report } = await calibrateModel(model, {
         ...{ ...swap, data, provider },
         beta: sharpen || chosen.to !== undefined ? undefined : chosen.beta,
@@ -57,6 +61,10 @@ const repairer: Repairer = {
     answer(async () => {
       const { model, provider, read, swap } = await prepare(job);
       const step = clockedSteps(onEvent);
+      await withSession(model.file, { provider }, (session) => {
+        const samples = read(session.inputs, session.outputs, { '*': 1 });
+        return tellDoubt(model, samples, { provider, session, input: job.choice.input }, onEvent);
+      });
       return rankModel(model, {
         ...{ ...swap, data: read, provider, beta: betaOf(job.choice), before: before ?? undefined },
         onMeasured: (ranking) => onEvent({ kind: 'ranking', ranking }),

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { OpenedModel } from '../protocol.js';
+import { LayoutChoice, ScaleField } from './array-changes.js';
+import { DoubtNote } from './doubt-note.js';
 import { named, size } from './files.js';
 import { Choice, LabelledField, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
 import { rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
@@ -47,14 +49,25 @@ export function InputFields(
         options={kinds}
         onChoice={(kind) => change({ kind })}
       />
-      {feed.kind === 'npz' && <LabelChoice {...group} inputs={inputs} />}
+      {feed.kind === 'npz' && (
+        <>
+          <LabelChoice {...group} inputs={inputs} />
+          <LayoutChoice id={id} inputs={inputs} dataLayout={feed.dataLayout} change={change} />
+        </>
+      )}
       <div class="fields">
         {noise && feed.kind === 'noise' && <NoiseFields {...group} />}
-        {feed.kind === 'npz' && <ArrayField {...group} onFile={(file) => actions.giveArrays(file)} />}
+        {feed.kind === 'npz' && (
+          <>
+            <ArrayField {...group} onFile={(file) => actions.giveArrays(file)} />
+            <ScaleField id={id} scale={feed.scale} change={change} />
+          </>
+        )}
         {feed.kind === 'images' && <ImageFields {...group} />}
         <ShapeFields {...group} inputs={inputs} />
         {children}
       </div>
+      <DoubtNote doubt={state.doubt} mend={change} />
       <ProblemNote problem={problems.feed} />
     </>
   );

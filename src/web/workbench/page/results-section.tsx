@@ -203,7 +203,7 @@ function Failures({ verdicts }: Pick<TableProps, 'verdicts'>) {
         return (
           <li key={`${provider} ${threshold}`}>
             {isParity
-              ? `${nameOf(provider)} computes other values than WASM: the largest difference is ${figure(value)}.`
+              ? `${nameOf(provider)} computes other values than WASM: they differ by up to ${figure(100 * value)} % of the largest value.`
               : `${nameOf(provider)}: ${verdictText(verdict)} is not met.`}
           </li>
         );

@@ -59,7 +59,7 @@ export function runActions(asker: Asker): RunActions {
       void bench.stop(['run']);
     },
     async giveArrays(npz) {
-      dispatch({ kind: 'feed', change: { npz, arrays: undefined, labels: '' } });
+      dispatch({ kind: 'feed', change: { npz, arrays: undefined, labels: '', scale: '1', dataLayout: '' } });
       if (npz === null) return;
       const answer = await answerTo(bench.arrays(npz));
       if (state().feed.npz !== npz) return;
@@ -89,6 +89,7 @@ function feedOf({ feed, model }: State): ReturnType<typeof readFeed> {
 
 /** Returns how an event of the worker changes the page. */
 function actionOf(event: RunEvent): Action {
+  if (event.kind === 'doubt') return event;
   if (event.kind === 'step') return { kind: 'run-more', change: () => ({ step: event.text }) };
   if (event.kind === 'pairs') {
     const { provider, times } = event;

@@ -1,6 +1,7 @@
 // Reads numbers that the user typed.
+import { readFactor } from '../../../data/factor.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
-import type { InputChoice, RunChoice } from '../protocol.js';
+import type { ArrayChanges, InputChoice, RunChoice } from '../protocol.js';
 import type { Feed } from './state.js';
 
 /** Returns what is wrong with a typed size; undefined for a valid one. */
@@ -69,16 +70,34 @@ function inputOf({
   npz,
   arrays,
   labels,
+  scale,
+  dataLayout,
 }: Feed): InputChoice | undefined {
   if (kind === 'noise') return { kind, seed, runs };
   if (kind === 'bundled') return { kind };
   if (kind === 'npz') {
-    if (npz === null || arrays === undefined) return undefined;
-    return { kind, file: npz, labels: labels === '' ? null : labels };
+    const changes = readChanges({ scale, dataLayout });
+    if (npz === null || arrays === undefined || changes === undefined) return undefined;
+    return { kind, file: npz, labels: labels === '' ? null : labels, ...changes };
   }
   const [means, stds] = [triple(mean), triple(std)];
   if (images.length === 0 || means === undefined || stds === undefined) return undefined;
   return { kind, files: images, options: { mean: means, std: stds } };
+}
+
+/** Returns what is wrong with a typed factor; undefined for a valid one. */
+export function scaleProblem(text: string): string | undefined {
+  return readFactor(text) === undefined ? 'Give a number or a quotient, such as 1/255' : undefined;
+}
+
+/** Returns the changes of arrays for the worker; undefined if the factor is invalid. */
+export function readChanges({
+  scale,
+  dataLayout,
+}: Pick<Feed, 'scale' | 'dataLayout'>): ArrayChanges | undefined {
+  const factor = readFactor(scale);
+  if (factor === undefined) return undefined;
+  return { ...(factor === 1 ? {} : { scale: factor }), ...(dataLayout === '' ? {} : { dataLayout }) };
 }
 
 /** Returns three typed numbers for red, green and blue; undefined if the text is invalid. */

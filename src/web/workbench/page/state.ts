@@ -1,9 +1,11 @@
 // The state of the page, and every action that changes it.
+import type { Layout } from '../../../data/images.js';
 import type { FormName } from '../../../mish/forms.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Report } from '../../../validate/report-schema.js';
 import {
   type ArrayInfo,
+  type Doubt,
   type Fit,
   type NamedFile,
   type OpenedModel,
@@ -38,6 +40,10 @@ export interface Feed {
   readonly arrays: readonly ArrayInfo[] | undefined;
   /** Name of the array with the labels; empty for none. */
   readonly labels: string;
+  /** Factor for the arrays, as typed. */
+  readonly scale: string;
+  /** Position of the channels in the arrays; empty for the model’s. */
+  readonly dataLayout: Layout | '';
   /** Sizes of symbolic dimensions, by name, as typed. */
   readonly dims: Readonly<Record<string, string>>;
   /** Shapes of inputs whose dimensions have no name, as typed: `1, 3, 224, 224`. */
@@ -88,6 +94,8 @@ export interface State {
   /** The last swapped model, unless the choice has changed since. */
   readonly swapped: SwappedModel | null;
   readonly feed: Feed;
+  /** Doubt about the samples of `feed`. */
+  readonly doubt: Doubt | null;
   readonly run: PageRun | null;
   readonly problems: Readonly<Partial<Record<ProblemPlace, Problem>>>;
   /** Text for screen readers. */
@@ -118,11 +126,14 @@ export const START: State = {
     npz: null,
     arrays: undefined,
     labels: '',
+    scale: '1',
+    dataLayout: '',
     dims: {},
     shapes: {},
     providers: PAGE_PROVIDERS,
     pairs: 30,
   },
+  doubt: null,
   run: null,
   problems: {},
   announcement: '',
@@ -144,6 +155,7 @@ export type Action =
   | { readonly kind: 'swapping' }
   | { readonly kind: 'swapped'; readonly swapped: SwappedModel }
   | { readonly kind: 'feed'; readonly change: Partial<Feed> }
+  | { readonly kind: 'doubt'; readonly doubt: Doubt }
   | { readonly kind: 'run'; readonly run: PageRun }
   | {
       readonly kind: 'run-more';
@@ -235,8 +247,11 @@ export function reduce(state: State, action: Action): State {
       return {
         ...state,
         feed: { ...state.feed, ...action.change },
+        doubt: null,
         problems: without(state.problems, 'run', 'histogram', 'feed'),
       };
+    case 'doubt':
+      return { ...state, doubt: action.doubt, announcement: action.doubt.what };
     case 'run':
       return {
         ...state,

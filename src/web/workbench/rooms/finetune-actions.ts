@@ -4,7 +4,7 @@ import type { Actions } from '../page/actions.js';
 import { answerTo } from '../page/asker.js';
 import { bench } from '../page/bench.js';
 import { fetchBundled } from '../page/bundled-models.js';
-import { triple } from '../page/shapes.js';
+import { readChanges, triple } from '../page/shapes.js';
 import { choiceOf } from '../page/state.js';
 import type { NamedFile } from '../protocol.js';
 import type { FinetuneChoice, FinetuneEvent, LabelledInput } from '../room-protocol.js';
@@ -107,14 +107,16 @@ export function finetuneChoice(
   return { input, swap: choiceOf(page), epochs, batch, rate: Number(rate), flip, repair, provider };
 }
 
-function inputOf(samples: GivenSamples, { mean, std }: FinetuneState['settings']): LabelledInput | undefined {
+function inputOf(samples: GivenSamples, settings: FinetuneState['settings']): LabelledInput | undefined {
+  const { mean, std } = settings;
   if (samples.kind === 'bundled') return samples;
   if (samples.kind === 'images') {
     const [means, stds] = [triple(mean), triple(std)];
     return means && stds && { ...samples, mean: means, std: stds };
   }
   const { kind, file, labels, test } = samples;
-  return labels === '' ? undefined : { kind, file, labels, test };
+  const changes = readChanges(settings);
+  return labels === '' || changes === undefined ? undefined : { kind, file, labels, test, ...changes };
 }
 
 /** Returns what is wrong with a typed learning rate; undefined for a valid one. */

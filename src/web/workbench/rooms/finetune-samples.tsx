@@ -1,14 +1,17 @@
+import type { ValueSummary } from '../../../mish/inspect.js';
+import { LayoutChoice, ScaleField } from '../page/array-changes.js';
+import { DoubtNote } from '../page/doubt-note.js';
 import { FileDrop, takeFiles } from '../page/file-drop.js';
 import { named, size } from '../page/files.js';
 import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js';
 import { rgbProblem } from '../page/shapes.js';
 import type { State } from '../page/state.js';
 import type { FinetuneParts } from './finetune-parts.js';
-import type { GivenSamples } from './finetune-state.js';
+import type { GivenSamples, Settings } from './finetune-state.js';
 
 /** Shows the fields for the model and the labelled samples; files can be dropped anywhere on the page. */
 export function FinetuneSamples(props: FinetuneParts & { readonly page: State; readonly over: boolean }) {
-  const { finetune, actions, page, over } = props;
+  const { finetune, dispatch, actions, page, over } = props;
   const { samples, problems, training } = finetune;
   return (
     <section class="card" aria-labelledby="samples-title">
@@ -50,8 +53,11 @@ export function FinetuneSamples(props: FinetuneParts & { readonly page: State; r
           <dd>{samples === null ? 'none yet' : samplesText(samples)}</dd>
         </div>
       </dl>
-      {samples?.kind === 'npz' && <ArrayFields {...props} samples={samples} />}
+      {samples?.kind === 'npz' && (
+        <ArrayFields {...props} inputs={page.model?.inspection.inputs ?? []} samples={samples} />
+      )}
       {samples?.kind === 'images' && <ImageFields {...props} />}
+      <DoubtNote doubt={finetune.doubt} mend={(change) => dispatch({ kind: 'settings', change })} />
       <ProblemNote problem={page.problems.open} />
       <ProblemNote problem={problems.samples} />
     </section>
@@ -69,9 +75,15 @@ function samplesText(samples: GivenSamples): string {
 
 /** Shows the choice of the labels, and of a file for the test. */
 function ArrayFields({
+  finetune: { settings },
   samples,
+  inputs,
   dispatch,
-}: FinetuneParts & { readonly samples: GivenSamples & { readonly kind: 'npz' } }) {
+}: FinetuneParts & {
+  readonly samples: GivenSamples & { readonly kind: 'npz' };
+  readonly inputs: readonly ValueSummary[];
+}) {
+  const change = (change: Partial<Settings>) => dispatch({ kind: 'settings', change });
   const { arrays = [], labels, test } = samples;
   const lacks =
     arrays.length === 1
@@ -95,7 +107,9 @@ function ArrayFields({
           <strong>{`${lacks[0]?.toUpperCase()}${lacks.slice(1)}.`}</strong>
         </p>
       )}
+      <LayoutChoice id="finetune" inputs={inputs} dataLayout={settings.dataLayout} change={change} />
       <div class="fields">
+        <ScaleField id="finetune" scale={settings.scale} change={change} />
         <LabelledField
           id="finetune-test"
           label="Samples for the test"

@@ -1,7 +1,8 @@
 // The state of the room Fine-tune, and every action that changes it.
+import type { Layout } from '../../../data/images.js';
 import type { FinetuneEpoch } from '../../../finetune/options.js';
 import { likelyLabels } from '../page/labels.js';
-import type { ArrayInfo, NamedFile, Problem, StepEvent } from '../protocol.js';
+import type { ArrayInfo, Doubt, NamedFile, Problem, StepEvent } from '../protocol.js';
 import type {
   FinetuneChoice,
   FinetunedModel,
@@ -36,6 +37,10 @@ export interface Settings {
   /** Three numbers each, for images. */
   readonly mean: string;
   readonly std: string;
+  /** Factor for arrays. */
+  readonly scale: string;
+  /** Position of the channels in arrays; empty for the model’s. */
+  readonly dataLayout: Layout | '';
 }
 
 /** One training of both arms: in progress, or its results. */
@@ -58,6 +63,8 @@ export interface FinetuneState {
   readonly samples: GivenSamples | null;
   readonly settings: Settings;
   readonly training: Training | null;
+  /** Doubt about the samples. */
+  readonly doubt: Doubt | null;
   readonly problems: Readonly<Partial<Record<FinetunePlace, Problem>>>;
   /** Text for screen readers. */
   readonly announcement: string;
@@ -67,9 +74,10 @@ export const FINETUNE_START: FinetuneState = {
   samples: null,
   settings: {
     ...{ epochs: 6, batch: 64, rate: '0.001', flip: false, repair: true, provider: FIRST_PROVIDER },
-    ...{ mean: '0, 0, 0', std: '1, 1, 1' },
+    ...{ mean: '0, 0, 0', std: '1, 1, 1', scale: '1', dataLayout: '' },
   },
   training: null,
+  doubt: null,
   problems: {},
   announcement: '',
 };
@@ -93,13 +101,19 @@ export type FinetuneAction =
   | { readonly kind: 'solved'; readonly place: FinetunePlace }
   | { readonly kind: 'model'; readonly model: NamedFile | undefined };
 
+/** Settings that change the samples. */
+const CHANGES_SAMPLES = ['mean', 'std', 'scale', 'dataLayout'] as const;
+
 const READY: StepEvent = { kind: 'step', text: 'Getting ready', share: 0, secondsLeft: undefined };
 
 export function reduceFinetune(state: FinetuneState, action: FinetuneAction): FinetuneState {
   const solved = (place: FinetunePlace) => ({ ...state.problems, [place]: undefined });
   switch (action.kind) {
     case 'samples':
-      return { ...state, samples: action.samples, problems: {}, announcement: 'The samples are chosen.' };
+      return {
+        ...{ ...state, samples: action.samples, problems: {}, announcement: 'The samples are chosen.' },
+        ...{ doubt: null, settings: { ...state.settings, scale: '1', dataLayout: '' } },
+      };
     case 'arrays':
       if (state.samples?.kind !== 'npz' || state.samples.file !== action.file) return state;
       return {
@@ -114,7 +128,10 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
       if (state.samples?.kind !== 'npz') return state;
       return { ...state, samples: { ...state.samples, test: action.test }, problems: solved('train') };
     case 'settings':
-      return { ...state, settings: { ...state.settings, ...action.change }, problems: solved('train') };
+      return {
+        ...{ ...state, settings: { ...state.settings, ...action.change }, problems: solved('train') },
+        doubt: CHANGES_SAMPLES.some((name) => name in action.change) ? null : state.doubt,
+      };
     case 'train': {
       const epochs = action.resume ? (state.training?.epochs ?? []) : [];
       const training = {
@@ -126,7 +143,7 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
         ended: 'no',
         result: null,
       } as const;
-      return { ...state, training, problems: {}, announcement: 'The training starts.' };
+      return { ...state, training, doubt: null, problems: {}, announcement: 'The training starts.' };
     }
     case 'event':
       return withEvent(state, action.event);
@@ -146,7 +163,7 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
       return { ...state, problems: solved(action.place) };
     case 'model': // results belong to their model
       if (state.training === null || state.training.model === action.model) return state;
-      return { ...state, training: null, problems: {} };
+      return { ...state, training: null, doubt: null, problems: {} };
   }
 }
 
@@ -155,6 +172,7 @@ function withEvent(state: FinetuneState, event: FinetuneEvent): FinetuneState {
   if (training === null || training.ended !== 'no') return state;
   if (event.kind === 'provider') return { ...state, training: { ...training, provider: event } };
   if (event.kind === 'step') return { ...state, training: { ...training, step: event } };
+  if (event.kind === 'doubt') return { ...state, doubt: event.doubt, announcement: event.doubt.what };
   const { kind: _, ...epoch } = event;
   const epochs = [...training.epochs, epoch];
   return { ...state, training: { ...training, epochs }, announcement: epochText(epoch) };

@@ -31,6 +31,9 @@ export function repairActions(
   /** Number of works so far; events and answers of earlier ones are dropped. */
   let works = 0;
 
+  const show = (event: RankEvent) =>
+    event.kind === 'doubt' ? dispatchPage(event) : dispatch({ kind: 'event', event });
+
   /** Does a work, and returns its result; undefined if it failed, was stopped, or is not the last. */
   async function does<T>(
     work: RepairWork,
@@ -41,9 +44,7 @@ export function repairActions(
     if (choice === undefined) return undefined;
     const current = ++works;
     dispatch({ kind: 'start', work, model: page.current().files?.model, choice, resume });
-    const answer = await answerTo(
-      ask(choice, (event) => current === works && dispatch({ kind: 'event', event })),
-    );
+    const answer = await answerTo(ask(choice, (event) => current === works && show(event)));
     if (current !== works) return undefined;
     if (answer.ok) return answer.value;
     const stopped = answer.problem.code === 'aborted';

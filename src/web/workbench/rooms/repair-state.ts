@@ -1,7 +1,7 @@
 // The state of the room Repair, and every action that changes it.
 import type { Ranking } from '../../../calibrate/select/ranking.js';
 import { concludeRanking } from '../../../render/ranking-figures.js';
-import type { NamedFile, Problem, StepEvent } from '../protocol.js';
+import type { DoubtEvent, NamedFile, Problem, StepEvent } from '../protocol.js';
 import type { RankEvent, RepairChoice, RepairedModel } from '../repair-protocol.js';
 
 export interface RepairSettings {
@@ -55,7 +55,7 @@ export type RepairAction =
       /** Whether earlier figures stay. */
       readonly resume: boolean;
     }
-  | { readonly kind: 'event'; readonly event: RankEvent }
+  | { readonly kind: 'event'; readonly event: Exclude<RankEvent, DoubtEvent> }
   | { readonly kind: 'repaired'; readonly result: RepairedModel }
   | { readonly kind: 'ranked'; readonly ranking: Ranking }
   | { readonly kind: 'end'; readonly ended: 'stopped' | 'failed' }
