@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Advice } from '../../src/base/option-hint.js';
 import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
 import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../src/mish/activations.js';
+import { doubtOf } from '../../src/web/workbench/engine/doubt.js';
 import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
@@ -70,6 +72,40 @@ test('an .npz is an input once its arrays are read, with the labels that are cho
   expect(readFeed({ ...feed, arrays, labels: 'y' }, [])?.input).toMatchObject({ labels: 'y' });
   expect(likelyLabels(arrays)).toBe('y');
   expect(likelyLabels(arrays, ['y'])).toBe('x'); // an input of this name
+});
+
+test('arrays are scaled and transposed as typed, and an invalid factor is no input', () => {
+  const feed = { ...START.feed, kind: 'npz', npz: file('x.npz'), arrays: [] } as const;
+  const changed = (change: Partial<State['feed']>) => readFeed({ ...feed, ...change }, [])?.input;
+  expect(changed({})).not.toHaveProperty('scale');
+  expect(changed({ scale: ' 1/255 ' })).toMatchObject({ scale: 1 / 255 });
+  expect(changed({ dataLayout: 'nhwc' })).toMatchObject({ dataLayout: 'nhwc' });
+  for (const scale of ['', '0', '1/0', 'x', '1/2/3']) expect(changed({ scale })).toBeUndefined();
+});
+
+describe('a doubt about samples', () => {
+  const advice = (option: Advice['option']): Advice => ({ text: 'the samples are odd. Divide them', option });
+  const npz = { kind: 'npz', file: file('x.npz'), labels: null } as const;
+
+  test('goes with the samples that it is about', () => {
+    const doubt: Action = { kind: 'doubt', doubt: { what: 'odd.', remedy: null } };
+    expect(after(doubt)).toMatchObject({ doubt: { what: 'odd.' }, announcement: 'odd.' });
+    expect(after(doubt, { kind: 'feed', change: { scale: '1/255' } }).doubt).toBeNull();
+  });
+
+  test('names the field that mends them, with what is typed there taken into account', () => {
+    expect(doubtOf(advice({ scale: '1/255' }), npz)).toEqual({
+      ...{ what: 'The samples are odd. Divide them.', remedy: { scale: '1/255' } },
+    });
+    expect(doubtOf(advice({ scale: '1/255' }), { ...npz, scale: 255 }).remedy).toEqual({ scale: '1' });
+    expect(doubtOf(advice({ scale: 255 }), { ...npz, scale: 1 / 255 }).remedy).toEqual({ scale: '1' });
+    const images = { kind: 'images', files: [] } as const;
+    expect(doubtOf(advice({ std: 0.00392157 }), images).remedy).toEqual({
+      std: '0.00392157, 0.00392157, 0.00392157',
+    });
+    expect(doubtOf(advice({ scale: '1/255' }), images).remedy).toEqual({ std: '1, 1, 1' });
+    expect(doubtOf(advice({ scale: 255 }), { kind: 'bundled' }).remedy).toBeNull();
+  });
 });
 
 test('the bundled images stay chosen only for a model that takes them', () => {

@@ -8,8 +8,10 @@ import { sampledFeeds } from '../../src/data/arrays.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { rankSites } from '../../src/node/calibrate-files.js';
 import { classified, classifiedArchive, classifier } from '../support/classified.js';
+import { imagesAsBytes } from '../support/fashion-bytes.js';
 import { isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
+import { bytesOf as bytesOfFile } from '../support/models.js';
 import { npy, raw } from '../support/numpy.js';
 import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
@@ -19,6 +21,7 @@ const SAMPLES = 300;
 const file = (name: string, bytes: Uint8Array) => ({ name, mimeType: '', buffer: Buffer.from(bytes) });
 const MODEL = file('net.onnx', classifier());
 const DATA = file('samples.npz', classifiedArchive(SAMPLES));
+const MODEL_OF_IMAGES = file('lenet5.onnx', bytesOfFile('models/lenet5.onnx'));
 
 let workbench: WorkbenchPages;
 beforeAll(async () => {
@@ -118,6 +121,48 @@ test('a repair stops at once, its model stays open, and samples that do not fit 
   const problem = page.getByRole('main').getByRole('alert');
   await problem.waitFor();
   expect(await problem.textContent()).toMatch(/shape \[300,\s?4\]/);
+  await judge(page);
+  await page.close();
+});
+
+test('samples in another range raise a doubt beside them, and its button mends them', async () => {
+  const page = await workbench.open('#repair');
+  await page.setInputFiles('#repair-files', [MODEL_OF_IMAGES, file('bytes.npz', imagesAsBytes(64))]);
+  await expect.poll(() => button(page, 'Repair').isEnabled()).toBe(true);
+  await button(page, 'Repair').click();
+  const mend = button(page, 'Multiply the samples by 1/255');
+  await mend.waitFor();
+  await judge(page); // while the work goes on
+  expect(await page.locator('.doubt').innerText()).toMatch(/^The samples reach from 0 to 255, and .* Divide/);
+  await button(page, 'Stop').click();
+  await page.getByText('Stopped.', { exact: true }).first().waitFor();
+  await mend.click();
+  expect(await page.getByLabel('Multiply them by').inputValue()).toBe('1/255');
+  expect(await mend.count()).toBe(0);
+  await button(page, 'Repair').click();
+  await page.getByText(/^ ?Solving/).waitFor();
+  expect(await mend.count()).toBe(0);
+  await page.close();
+});
+
+test('another activation that is chosen in the first room is the one that a repair writes', async () => {
+  const page = await workbench.open();
+  await page.setInputFiles('#files', MODEL);
+  await page.getByRole('radio', { name: 'GELU', exact: true }).check();
+  await page.getByRole('link', { name: 'Repair' }).click();
+  await page.setInputFiles('#repair-files', DATA);
+  await page.getByText('Writes GELU. The ranking swaps one site at a time.').waitFor();
+  expect(await page.getByRole('group', { name: 'Sharpness β' }).count()).toBe(0);
+  await page.getByRole('radio', { name: 'nothing more' }).check();
+  await button(page, 'Repair').click();
+  await page.getByRole('heading', { name: 'Repaired' }).waitFor();
+  const text = await page.getByRole('main').innerText();
+  expect(text).toContain('1 site → GELU.');
+  expect(text).not.toContain('Mish');
+  expect(await page.getByRole('link', { name: /^Download/ }).innerText()).toBe('Download net.gelu.onnx');
+  await button(page, 'Rank the sites').click();
+  await page.getByText(/^Swapped alone on/).first().waitFor(); // biome-ignore format: one wait
+  expect(await page.getByRole('main').innerText()).not.toContain('Mish');
   await judge(page);
   await page.close();
 });

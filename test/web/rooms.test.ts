@@ -12,10 +12,12 @@ import { inspect } from '../../src/mish/inspect.js';
 import { type PageServer, servePage } from '../../src/providers/browser/server.js';
 import { launchBrowser } from '../support/browser.js';
 import { CLASSES, classified, classifiedArchive, classifier, FEATURES } from '../support/classified.js';
+import { imagesAsBytes } from '../support/fashion-bytes.js';
 import { tempFolder } from '../support/folder.js';
 import { isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
 import { floats, model, node, value } from '../support/model.js';
+import { bytesOf as bytesOfFile } from '../support/models.js';
 import { npy, raw } from '../support/numpy.js';
 import { openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
@@ -49,7 +51,7 @@ beforeAll(async () => {
 });
 if (!isHeavy)
   console.log(
-    'left to npm run test:heavy: a training that goes on after Stop, folders of images, landscapes that turn, a browser without WebGPU',
+    'left to npm run test:heavy: a doubt about the samples of a training, a training that goes on after Stop, folders of images, landscapes that turn, a browser without WebGPU',
   );
 
 afterAll(() => workbench?.close());
@@ -138,6 +140,37 @@ describe('Fine-tune', () => {
       await page.close();
     },
   );
+
+  test('writes another activation that is chosen in the first room, and names it', async () => {
+    const page = await workbench.open();
+    await page.setInputFiles('#files', MODEL);
+    await page.getByRole('radio', { name: 'GELU', exact: true }).check();
+    await page.getByRole('link', { name: 'Fine-tune' }).click();
+    await give(page, TRAIN, TEST);
+    await page.getByText(/^train\.npz: x/).waitFor();
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('2');
+    await page.getByLabel('Samples in a step').fill('30');
+    await trainButton(page).click();
+    await page.getByRole('heading', { name: 'Result' }).waitFor();
+    expect(await page.getByRole('link', { name: /^Download/ }).innerText()).toBe('Download net.gelu.onnx');
+    expect(await main(page).innerText()).toContain('GELU, trained');
+    const lead = await page.locator('.lead:visible').innerText();
+    expect((await main(page).innerText()).replace(lead, '')).not.toContain('Mish');
+    await page.close();
+  });
+
+  test.runIf(isHeavy)('tells a doubt about the range of samples while it trains', async () => {
+    const page = await workbench.open('#finetune');
+    await page.setInputFiles('#finetune-files', [
+      file('lenet5.onnx', bytesOfFile('models/lenet5.onnx')),
+      file('train.npz', imagesAsBytes(400)),
+    ]);
+    await page.getByText(/^train\.npz: images/).waitFor();
+    await trainButton(page).click();
+    await button(page, 'Multiply the samples by 1/255').click();
+    expect(await page.getByLabel('Multiply them by').inputValue()).toBe('1/255');
+    await page.close();
+  });
 
   test.each([
     ['an .npz without labels', [MODEL, file('x.npz', zipSync({ 'x.npy': npy('<f4', [4, FEATURES], raw(new Float32Array(16))) }))], /has one array, and so no labels/], // biome-ignore format: one case
