@@ -169,6 +169,27 @@ withRegistry('who uses Yarn adds the package, swaps a model and builds a page', 
   expect(await folder.list()).toContainEqual(expect.stringMatching(/^dist\/assets\/model-[\w-]+\.onnx$/));
 });
 
+withRegistry('who uses Yarn 4 or pnpm adds the package and swaps a model', async () => {
+  for (const [linker, manager] of [
+    ['pnp', '@yarnpkg/cli-dist@4'],
+    ['node-modules', '@yarnpkg/cli-dist@4'],
+    ['', 'pnpm@10'],
+  ] as const) {
+    const folder = await emptyFolder();
+    const managed = (...args: string[]) => run('npx', ['--yes', manager, ...args], { cwd: folder.path });
+    if (linker !== '') {
+      await folder.write('.yarnrc.yml', `nodeLinker: ${linker}\nenableTelemetry: false\n`);
+      await folder.write('yarn.lock', ''); // Yarn would look for a project above
+    }
+    await managed('add', linker === '' ? consumer.tarball : `onnx-mish@file:${consumer.tarball}`);
+    const bytes = classifier('x');
+    await folder.write('model.onnx', bytes);
+    await managed('exec', 'onnx-mish', 'swap', 'model.onnx');
+    await managed('exec', 'onnx-mish', 'undo', 'model.mish.onnx', '-o', 'back.onnx');
+    expect(new Uint8Array(await readFile(`${folder.path}/back.onnx`)), linker).toEqual(new Uint8Array(bytes));
+  }
+});
+
 // test/pipelines.test.ts runs the workflow of who runs pipelines, in `npm test`.
 withRegistry(
   'who maintains it clones it, installs and builds it, and runs the tests of an area',

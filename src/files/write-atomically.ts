@@ -3,6 +3,7 @@ import { copyFile, type FileHandle, link, lstat, mkdir, open, rm } from 'node:fs
 import { dirname } from 'node:path';
 import { OnnxMishError, withDetails } from '../base/error.js';
 import { fileError, notAFile, onFile, unlessAbsent } from './file-error.js';
+import { flush } from './flush.js';
 import { remove, rollBack, type Staged, withAdvice } from './roll-back.js';
 import { statOf } from './same-file.js';
 import { removeStaleTemporaries, temporaryBeside } from './temporary-names.js';
@@ -45,7 +46,7 @@ export async function writeTogether(force: boolean, work: (batch: Batch) => Prom
         if (cloneOf !== undefined && (await clone(cloneOf, file))) return;
         await create(file, async (handle) => {
           await fill(handle);
-          await onFile(path, () => handle.sync());
+          await onFile(path, () => flush(handle));
         });
       },
       makeFolder: (path) => makeFolder(path, folders),
@@ -140,7 +141,7 @@ async function clone(from: string, { temporary }: Staged): Promise<boolean> {
   try {
     await copyFile(from, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     const handle = await open(temporary, 'r+');
-    await handle.sync().finally(() => handle.close());
+    await flush(handle).finally(() => handle.close());
     return true;
   } catch {
     await rm(temporary, { force: true }).catch(() => {});
@@ -212,7 +213,7 @@ export async function makeFolder(folder: string, made: string[]): Promise<void> 
 async function flushFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
-    await handle.sync().finally(() => handle.close());
+    await flush(handle).finally(() => handle.close());
   } catch {}
 }
 

@@ -7,6 +7,7 @@ import { sealOf } from '../onnx/seal.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
 import { fileError, onFile } from './file-error.js';
+import { flush } from './flush.js';
 import { writeAtomically } from './write-atomically.js';
 
 export interface WriteOptions {
@@ -80,7 +81,7 @@ export async function fillWithModel(
   let done = 0;
   let failed = false;
   let flushed = 0;
-  let flush: Promise<void> | undefined;
+  let flushing: Promise<void> | undefined;
   const worker = async () => {
     const block = model.source.readInto && new Uint8Array(BLOCK_BYTES);
     for (const { to, parts } of jobs) {
@@ -91,12 +92,12 @@ export async function fillWithModel(
       await onFile(path, () => writeExactly(handle, buffers, length, to));
       done += length;
       options.onProgress?.(done, model.size);
-      if (done - flushed < FLUSH_BYTES || flush !== undefined) continue;
+      if (done - flushed < FLUSH_BYTES || flushing !== undefined) continue;
       flushed = done;
-      flush = onFile(path, () => handle.datasync()).then(() => {
-        flush = undefined;
+      flushing = onFile(path, () => flush(handle, 'datasync')).then(() => {
+        flushing = undefined;
       });
-      flush.catch(() => {}); // awaited below
+      flushing.catch(() => {}); // awaited below
     }
   };
   const stop = (error: unknown) => {
@@ -113,7 +114,7 @@ export async function fillWithModel(
   sealing.catch(() => {}); // awaited below
   const copies = await Promise.allSettled(copying);
   const [sealed] = await Promise.allSettled([sealing]);
-  const flushes = await Promise.allSettled([flush]);
+  const flushes = await Promise.allSettled([flushing]);
   const failure = [...copies, sealed, ...flushes].find((result) => result.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
   if (sealed.status === 'fulfilled' && sealed.value !== undefined) {

@@ -216,6 +216,22 @@ describe('the command that installs', () => {
     ['started by pnpm', { ...linux, file: local, userAgent: 'pnpm/10.1.0 npm/?' }, 'pnpm add sharp@0.35'],
     ['started by yarn', { ...linux, file: local, userAgent: 'yarn/4.6.0' }, 'yarn add sharp@0.35'],
     [
+      'in an archive of Yarn’s Plug’n’Play',
+      {
+        ...{ ...linux, userAgent: 'yarn/4.18.1 npm/? node/v20' },
+        file: '/home/me/.yarn/berry/cache/onnx-mish-npm-0.1.0-74af3694d9-10c0.zip/node_modules/onnx-mish/dist/a.js',
+      },
+      'yarn add sharp@0.35',
+    ],
+    [
+      'in the store of pnpm',
+      {
+        ...{ ...linux, userAgent: 'pnpm/10.34.9 npm/?' },
+        file: '/home/me/.local/share/pnpm/store/v10/links/@/onnx-mish/0.1.0/1f/node_modules/onnx-mish/dist/a.js',
+      },
+      'pnpm add sharp@0.35',
+    ],
+    [
       'installed globally by pnpm',
       { ...linux, file: '/home/me/.local/share/pnpm/global/5/node_modules/onnx-mish/dist/a.js' },
       'pnpm add --global sharp@0.35',

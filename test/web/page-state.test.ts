@@ -5,6 +5,7 @@ import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.
 import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../src/mish/activations.js';
 import { doubtOf } from '../../src/web/workbench/engine/doubt.js';
+import { problemOf } from '../../src/web/workbench/engine/problem.js';
 import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
@@ -193,4 +194,17 @@ test('the density adds up to the share of inputs inside the chart', () => {
   expect(curvedShareIn(histogram, 1)).toBe(1);
   expect(curvedShareIn(histogram, 100)).toBe(0);
   expect(curvedShareIn(histogram, MAX_CURVED_INPUT / 0.5)).toBe(9 / 20); // the bins around 0, whose middles are ±0.25
+});
+
+test('a part of the page that its server no longer has is a problem with advice', () => {
+  for (const message of [
+    'Failed to fetch dynamically imported module: http://x/assets/matcher-CaiVzmab.js',
+    'error loading dynamically imported module: http://x/a.js',
+    'Importing a module script failed.',
+  ])
+    expect(problemOf(new TypeError(message))).toMatchObject({
+      code: 'io',
+      fix: expect.stringMatching(/^Reload/),
+    });
+  expect(problemOf(new TypeError('x is undefined'))).toEqual({ code: 'run-failed', what: 'x is undefined' });
 });

@@ -63,10 +63,21 @@ function envFor(specs: readonly string[], { platform, arch }: InstallFacts): Rec
   return downloads && has ? { ONNXRUNTIME_NODE_INSTALL: 'skip' } : {};
 }
 
-/** Returns whether the package lies in a node_modules outside of the project. npx keeps packages only for a while. */
+/**
+ * Paths of packages that lie outside of the project all the same: npx and dlx keep them for a while, Yarn’s Plug’n’Play in archives, and pnpm
+ * in its store.
+ */
+const ELSEWHERE = [
+  /[\\/](_npx|dlx(-[^\\/]*)?)[\\/]/,
+  /\.zip[\\/]node_modules[\\/]/,
+  /[\\/]__virtual__[\\/]/,
+  /[\\/]store[\\/]v\d+[\\/]links[\\/]/,
+];
+
+/** Returns whether the package lies in a node_modules outside of the project. */
 function isInstalledGlobally({ file, cwd }: InstallFacts): boolean {
   const at = file.indexOf(`${sep}node_modules${sep}`);
-  if (at === -1 || /[\\/](_npx|dlx(-[^\\/]*)?)[\\/]/.test(file)) return false;
+  if (at === -1 || ELSEWHERE.some((path) => path.test(file))) return false;
   const home = file.slice(0, at);
   return cwd !== home && !cwd.startsWith(`${home}${sep}`);
 }

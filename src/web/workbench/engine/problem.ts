@@ -11,9 +11,20 @@ const IN_PAGE: readonly (readonly [fix: string, ...options: readonly OptionName[
   ['Change how the images are prepared', 'size', 'resize', 'layout', 'mean', 'std'],
 ];
 
+/** Messages of browsers for a module that is not on the server any more, or cannot be reached. */
+const NOT_LOADED = /dynamically imported module|importing a module script failed/i;
+const LOAD_PROBLEM: Problem = {
+  code: 'io',
+  what: 'a part of the page could not be loaded',
+  fix: 'Reload the page: its server may have a newer version',
+};
+
 /** Converts a thrown value into a plain object that can be sent between workers. */
 export function problemOf(error: unknown): Problem {
-  if (!(error instanceof OnnxMishError)) return { code: 'run-failed', what: messageOf(error) };
+  if (!(error instanceof OnnxMishError)) {
+    const what = messageOf(error);
+    return NOT_LOADED.test(what) ? LOAD_PROBLEM : { code: 'run-failed', what };
+  }
   const { code, what, where, fix, option = {}, outcome } = error;
   const [inPage] = IN_PAGE.find(([, ...names]) => names.some((name) => option[name] !== undefined)) ?? [];
   return { code, what, where, fix: sentences(inPage ?? fix, outcome) || undefined };

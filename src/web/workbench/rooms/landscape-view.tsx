@@ -35,7 +35,8 @@ export function LandscapeView({ landscapes }: { readonly landscapes: readonly Na
       <h2 id="landscape-title">Loss landscapes</h2>
       <p class="quiet">
         The test loss around the trained weights, along two random directions, which are the same for all
-        activations. Dark is low. Drag a surface to turn all of them.
+        activations. Dark is low. Drag a surface to turn all of them. A roughness of 0 means that every line
+        across a surface has a single valley.
       </p>
       <div class="surfaces">
         {landscapes.map(({ label, landscape }) => (
