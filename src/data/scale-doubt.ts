@@ -2,6 +2,7 @@ import type { Advice } from '../base/option-hint.js';
 import { median } from '../base/quantile.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
+import { residualsOf, restoresBetter } from './restored.js';
 
 /** Largest value of a byte, by which pixels are usually divided. */
 const MAX_BYTE = 255;
@@ -52,7 +53,7 @@ export interface DoubtOptions {
  * to 1, or the reverse. The original shows it. Its first batch normalisation stores the variance of its input. A
  * classifier is certain of nearly every answer on pixels that are too large, and answers nearly the same to all pixels
  * that are too small; on the same pixels in the other range, it gives various answers, and is as sure as a trained
- * classifier. Returns undefined for other samples and models. Throws what `run` throws.
+ * classifier. A model whose output is its input again, such as one that removes noise, does so best in the range of its training. Returns undefined for other samples and models. Throws what `run` throws.
  */
 export async function scaleDoubt(
   feeds: Feeds,
@@ -77,8 +78,13 @@ export async function scaleDoubt(
       if (isRight(scaled.varianceRatio())) return advice(REASONS.norm[range]);
     }
   }
+  await given.add(few);
+  if (given.residuals.length > 0) {
+    await given.add(tensors);
+    await scaled.add(tensors);
+    if (restoresBetter(scaled.residuals, given.residuals)) return advice(REASONS.restored[range]);
+  }
   if (range === 'unit') {
-    await given.add(few);
     if (given.answers.length === 0 || varietyOf(given.answers) > MAX_FEW_ANSWERS) return undefined;
   }
   for (const tensor of tensors) {
@@ -101,6 +107,10 @@ const REASONS = {
   classes: {
     bytes: 'it is certain of every answer on them, and not on the same samples divided by 255',
     unit: 'it answers nearly the same to all of them, and not to the same samples multiplied by 255',
+  },
+  restored: {
+    bytes: 'its output is nearer to the same samples divided by 255, if it gets those',
+    unit: 'its output is nearer to the same samples multiplied by 255, if it gets those',
   },
 } as const;
 
@@ -162,7 +172,7 @@ function rangeOf(tensors: readonly Tensor[]): PixelRange | undefined {
   return largest >= MIN_LARGEST_FRACTION ? 'unit' : undefined;
 }
 
-/** Runs a model on samples times a factor, each tensor once, and collects its answers and the input of its normalisation. */
+/** Runs a model on samples times a factor, each tensor once, and collects its answers, its residuals and the input of its normalisation. */
 function watchRuns(
   run: (feeds: Tensors) => Promise<Tensors>,
   name: string,
@@ -171,19 +181,22 @@ function watchRuns(
 ) {
   const seen = new Set<Tensor>();
   const answers: Answer[] = [];
+  const residuals: (number | undefined)[] = [];
   const spread = norm && spreadMeter(norm.variance);
   return {
     answers,
+    residuals,
     varianceRatio: () => spread?.ratio() ?? Number.NaN,
     async add(tensors: readonly Tensor[]): Promise<void> {
       for (const tensor of tensors) {
         if (seen.has(tensor)) continue;
         seen.add(tensor);
-        const feeds = { [name]: factor === 1 ? tensor : multiplied(tensor, factor) };
+        const fed = factor === 1 ? tensor : multiplied(tensor, factor);
+        const feeds = { [name]: fed };
         const results = await run(feeds);
-        answers.push(
-          ...answersOf(outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results)),
-        );
+        const tensors = outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results);
+        answers.push(...answersOf(tensors));
+        residuals.push(...residualsOf(fed, tensors));
         spread?.add(norm?.tensor(feeds, results));
       }
     },

@@ -35,14 +35,18 @@ function imagesOf(part: number, factor: number, shift = 0): Tensors[] {
   return [{ images: { elemType: 'f32', dims: [SAMPLES, 1, 28, 28], data } }];
 }
 
-/** Asks about samples; `divide` stands for a model that was trained on what it then gets. */
+/** Asks about samples; `divide` stands for a model that was trained on what it then gets, and restores that. */
 async function doubt(name: string, feeds: readonly Tensors[], divide = 1) {
   const session = await sessionOf(name);
   return scaleDoubt(feeds, async ({ images }) => {
     if (images === undefined) throw new Error('no images');
-    return session.run({
+    const { restored, ...scores } = await session.run({
       images: { ...images, data: (images.data as Float32Array).map((value) => value / divide) },
     });
+    if (restored === undefined) return scores;
+    return {
+      restored: { ...restored, data: (restored.data as Float32Array).map((value) => value * divide) },
+    };
   });
 }
 
@@ -57,21 +61,23 @@ describe.each(MODELS)('%s', (name) => {
     }
   });
 
-  test('bytes raise a doubt, but for a net without classes', async () => {
+  test('bytes raise a doubt', async () => {
+    let missed = 0;
     for (const part of parts) {
       const found = await doubt(name, imagesOf(part, 255));
-      if (name === 'unet') expect(found).toBeUndefined();
+      if (name === 'unet' && found === undefined) missed++;
       else expect(found).toMatchObject({ option: { scale: '1/255' } });
     }
+    // Far from 0, a net that removes noise works nearly as well on bytes: few samples do not always show the difference.
+    expect(missed).toBeLessThanOrEqual(parts.length / 4);
   });
 });
 
 describe.each(MODELS)('%s, if trained on bytes,', (name) => {
-  test('raises a doubt about pixels from 0 to 1, but for a net without classes', async () => {
+  test('raises a doubt about pixels from 0 to 1', async () => {
     for (const part of parts) {
       const found = await doubt(name, imagesOf(part, 1), 255);
-      if (name === 'unet') expect(found).toBeUndefined();
-      else expect(found).toMatchObject({ option: { scale: 255 } });
+      expect(found).toMatchObject({ option: { scale: 255 } });
     }
   });
 });
