@@ -168,7 +168,7 @@ describe('Fine-tune', () => {
     await page.getByText(/^train\.npz: images/).waitFor();
     await trainButton(page).click();
     await button(page, 'Multiply the samples by 1/255').click();
-    expect(await page.getByLabel('Multiply them by').inputValue()).toBe('1/255');
+    expect(await page.locator('#finetune-scale').inputValue()).toBe('1/255');
     await page.close();
   });
 
