@@ -90,8 +90,9 @@ describe('a doubt about samples', () => {
 
   test('goes with the samples that it is about', () => {
     const doubt: Action = { kind: 'doubt', doubt: { what: 'odd.', remedy: null } };
-    expect(after(doubt)).toMatchObject({ doubt: { what: 'odd.' }, announcement: 'odd.' });
-    expect(after(doubt, { kind: 'feed', change: { scale: '1/255' } }).doubt).toBeNull();
+    const doubted = reduce(START, doubt);
+    expect(doubted).toMatchObject({ doubt: { what: 'odd.' }, announcement: 'odd.' });
+    expect(reduce(doubted, { kind: 'feed', change: { scale: '1/255' } }).doubt).toBeNull();
   });
 
   test('names the field that mends them, with what is typed there taken into account', () => {

@@ -132,7 +132,9 @@ test('samples in another range raise a doubt beside them, and its button mends t
   const mend = button(page, 'Multiply the samples by 1/255');
   await mend.waitFor();
   await judge(page); // while the work goes on
-  expect(await page.locator('.doubt:visible').innerText()).toMatch(/^The samples reach from 0 to 255, and .* Divide/);
+  expect(await page.locator('.doubt:visible').innerText()).toMatch(
+    /^The samples reach from 0 to 255, and .* Divide/,
+  );
   await button(page, 'Stop').click();
   await page.getByText('Stopped.', { exact: true }).first().waitFor();
   await mend.click();
