@@ -4,7 +4,7 @@ import type { Advice } from '../../src/base/option-hint.js';
 import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
 import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../src/mish/activations.js';
-import { doubtOf } from '../../src/web/workbench/engine/doubt.js';
+import { doubtFor } from '../../src/web/workbench/engine/doubt.js';
 import { problemOf } from '../../src/web/workbench/engine/problem.js';
 import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
@@ -96,17 +96,17 @@ describe('a doubt about samples', () => {
   });
 
   test('names the field that mends them, with what is typed there taken into account', () => {
-    expect(doubtOf(advice({ scale: '1/255' }), npz)).toEqual({
+    expect(doubtFor(advice({ scale: '1/255' }), npz)).toEqual({
       ...{ what: 'The samples are odd. Divide them.', remedy: { scale: '1/255' } },
     });
-    expect(doubtOf(advice({ scale: '1/255' }), { ...npz, scale: 255 }).remedy).toEqual({ scale: '1' });
-    expect(doubtOf(advice({ scale: 255 }), { ...npz, scale: 1 / 255 }).remedy).toEqual({ scale: '1' });
+    expect(doubtFor(advice({ scale: '1/255' }), { ...npz, scale: 255 }).remedy).toEqual({ scale: '1' });
+    expect(doubtFor(advice({ scale: 255 }), { ...npz, scale: 1 / 255 }).remedy).toEqual({ scale: '1' });
     const images = { kind: 'images', files: [] } as const;
-    expect(doubtOf(advice({ std: 0.00392157 }), images).remedy).toEqual({
+    expect(doubtFor(advice({ std: 0.00392157 }), images).remedy).toEqual({
       std: '0.00392157, 0.00392157, 0.00392157',
     });
-    expect(doubtOf(advice({ scale: '1/255' }), images).remedy).toEqual({ std: '1, 1, 1' });
-    expect(doubtOf(advice({ scale: 255 }), { kind: 'bundled' }).remedy).toBeNull();
+    expect(doubtFor(advice({ scale: '1/255' }), images).remedy).toEqual({ std: '1, 1, 1' });
+    expect(doubtFor(advice({ scale: 255 }), { kind: 'bundled' }).remedy).toBeNull();
   });
 });
 

@@ -9,7 +9,7 @@ import type { Doubt, DoubtEvent, InputChoice } from '../protocol.js';
 import type { LabelledInput } from '../room-protocol.js';
 
 /** Returns a doubt with the fields of the page that would mend the samples. */
-export function doubtOf({ text, option }: Advice, input: InputChoice | LabelledInput): Doubt {
+export function doubtFor({ text, option }: Advice, input: InputChoice | LabelledInput): Doubt {
   const what = `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}.`;
   if (input.kind === 'images') {
     const std = option?.std ?? 1; // pixels of a file are from 0 to 1
@@ -23,7 +23,7 @@ export function doubtOf({ text, option }: Advice, input: InputChoice | LabelledI
 }
 
 /** Sends the doubt about samples, if there is one, before a work on them. `session` is one of the model. */
-export async function tellDoubt(
+export async function sendDoubt(
   model: LoadedModel,
   dataset: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
   job: { readonly provider: Provider; readonly session: Session; readonly input: InputChoice },
@@ -31,5 +31,5 @@ export async function tellDoubt(
 ): Promise<void> {
   const { provider, session, input } = job;
   const advice = await sampleDoubt(model, dataset, { provider }, session);
-  if (advice !== undefined) onEvent({ kind: 'doubt', doubt: doubtOf(advice, input) });
+  if (advice !== undefined) onEvent({ kind: 'doubt', doubt: doubtFor(advice, input) });
 }

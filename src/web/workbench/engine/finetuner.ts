@@ -8,7 +8,7 @@ import type { LoadedModel } from '../../../providers/loaded-model.js';
 import { withSession } from '../../../providers/with-session.js';
 import type { WorkerAnswer } from '../protocol.js';
 import type { FinetuneChoice, FinetunedModel, FinetuneEvent } from '../room-protocol.js';
-import { doubtOf } from './doubt.js';
+import { doubtFor } from './doubt.js';
 import { pageHost } from './host.js';
 import { type LabelledMakers, labelledMakers } from './labelled.js';
 import { swappedName } from './model.js';
@@ -53,7 +53,7 @@ const finetuner: Finetuner = {
       const { output, report } = await finetuneModel(model, {
         ...{ ...options, provider, host: pageHost(), inTurns: true },
         checkpoint: { resume, save: async (bytes) => onEvent({ kind: 'checkpoint', bytes }) },
-        onDoubt: (advice) => onEvent({ kind: 'doubt', doubt: doubtOf(advice, choice.input) }),
+        onDoubt: (advice) => onEvent({ kind: 'doubt', doubt: doubtFor(advice, choice.input) }),
         onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
         onProgress: progress(onEvent),
       });

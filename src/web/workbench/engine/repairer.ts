@@ -11,7 +11,7 @@ import { withSession } from '../../../providers/with-session.js';
 import type { WorkerAnswer } from '../protocol.js';
 import type { RankEvent, RepairChoice, RepairEvent, RepairedModel } from '../repair-protocol.js';
 import { readInput } from './data.js';
-import { tellDoubt } from './doubt.js';
+import { sendDoubt } from './doubt.js';
 import { swappedName } from './model.js';
 import './no-eval.js';
 import { answer } from './problem.js';
@@ -45,7 +45,7 @@ const repairer: Repairer = {
       const data = await withSession(model.file, { provider }, async (session) => {
         const batches = await inBatches(session, read, (symbol) => isGiven(symbol, job.choice));
         const samples = batches(session.inputs, session.outputs);
-        await tellDoubt(model, samples, { provider, session, input }, onEvent);
+        await sendDoubt(model, samples, { provider, session, input }, onEvent);
         return batches;
       });
       const { output, report } = await calibrateModel(model, {
@@ -63,7 +63,7 @@ const repairer: Repairer = {
       const step = clockedSteps(onEvent);
       await withSession(model.file, { provider }, (session) => {
         const samples = read(session.inputs, session.outputs, { '*': 1 });
-        return tellDoubt(model, samples, { provider, session, input: job.choice.input }, onEvent);
+        return sendDoubt(model, samples, { provider, session, input: job.choice.input }, onEvent);
       });
       return rankModel(model, {
         ...{ ...swap, data: read, provider, beta: betaOf(job.choice), before: before ?? undefined },

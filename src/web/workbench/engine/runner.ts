@@ -21,7 +21,7 @@ import {
   type WorkerAnswer,
 } from '../protocol.js';
 import { listArrays, readInput } from './data.js';
-import { doubtOf } from './doubt.js';
+import { doubtFor } from './doubt.js';
 import { fitOf } from './fits.js';
 import { pageHost } from './host.js';
 import './no-eval.js';
@@ -88,7 +88,7 @@ const runner: Runner = {
         latency: { minPairs: choice.pairs, maxPairs: choice.pairs, minSeconds: 0 },
         onProgress: (text) => onEvent({ kind: 'step', text }),
         onPairs: (provider, times) => onEvent({ kind: 'pairs', provider: provider as PageProvider, times }),
-        onDoubt: (advice) => onEvent({ kind: 'doubt', doubt: doubtOf(advice, choice.input) }),
+        onDoubt: (advice) => onEvent({ kind: 'doubt', doubt: doubtFor(advice, choice.input) }),
         onRow: (row) => onEvent({ kind: 'row', row }),
       });
     }),
