@@ -9,6 +9,7 @@ import { findSites, inputOf, type SiteOptions, siteLabel } from '../mish/sites.j
 import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
+import { lacksBatchNorm } from '../train/batch-norms.js';
 
 /** Options that choose the sites. */
 export type SiteChoice = Pick<SiteOptions, 'only' | 'include' | 'exclude'>;
@@ -172,3 +173,15 @@ const keyOfSite = ({
   readonly scope: { readonly path: string };
   readonly node: { readonly outputs: readonly string[] };
 }) => keyOf({ scope: scope.path, output: node.outputs[0] ?? '' });
+
+/** Decides whether batch normalisation is inserted, and warns of a net without it. */
+export function normsOf(
+  { document: { graph } }: LoadedModel,
+  { batchNorm }: { readonly batchNorm?: boolean | undefined },
+): { batchNorm: 'insert' | 'train'; warnings: string[] } {
+  const lacks = lacksBatchNorm(graph);
+  if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
+  const warning =
+    'The model has convolutions without batch normalisation, which its exporter probably folded. A deep net without it trains worse than the net that was exported.';
+  return { batchNorm: 'train', warnings: lacks ? [warning] : [] };
+}

@@ -1,4 +1,5 @@
 // Prepares an experiment: data, models and all that its runs share.
+
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
@@ -9,7 +10,7 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { withSession } from '../providers/with-session.js';
 import { resolveSettings } from '../train/trainer-options.js';
-import { type Architecture, activationNames, architectureOf } from './architecture.js';
+import { type Architecture, activationNames, architectureOf, normsOf } from './architecture.js';
 import { gainOf } from './gain.js';
 import { inputScaleDoubt } from './input-scale.js';
 import { checkLandscape, DEFAULT_POINTS, DEFAULT_SPAN } from './landscape.js';
@@ -126,19 +127,6 @@ function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number
   if (Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(seed) && seed >= 0)
     return Array.from({ length: seeds }, (_, index) => seed + index);
   throw new OnnxMishError('bad-usage', `the seeds must be positive integers, got ${seeds} from ${seed} on`);
-}
-
-/** Decides whether batch normalisation is inserted, and warns of a net without it. */
-function normsOf(
-  { document: { graph } }: LoadedModel,
-  { batchNorm }: ExperimentOptions,
-): Pick<Experiment, 'batchNorm' | 'warnings'> {
-  const has = (opType: string) => graph.nodes.some((node) => node.domain === '' && node.opType === opType);
-  const lacks = has('Conv') && !has('BatchNormalization');
-  if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
-  const warning =
-    'The model has convolutions without batch normalisation, which its exporter probably folded. A deep net without it trains worse than the net that was exported.';
-  return { batchNorm: 'train', warnings: lacks ? [warning] : [] };
 }
 
 function curveOf(test: LabelledPart): LabelledPart {

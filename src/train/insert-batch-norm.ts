@@ -1,4 +1,5 @@
 // Puts batch normalisation back behind the convolutions of a model whose exporter folded it into the weights.
+
 import { biasEdit } from '../onnx/add-bias.js';
 import { composedField, initializerFields } from '../onnx/compose.js';
 import type { Node } from '../onnx/document.js';
@@ -97,6 +98,9 @@ function normedConvs({ model: { document }, index, original }: TrainableModel): 
     const weight = weightOf(index, graph, name);
     return weight?.type === 'f32' && index.uses(graph, name).length === 1 ? weight : undefined;
   };
+  // Approximate forms of Mish use the operator with constants from ConstantOfShape, and normalise nothing.
+  const isNorm = ({ opType, inputs: [, scale = ''] }: Node) =>
+    opType === 'BatchNormalization' && index.producer(graph, scale)?.opType !== 'ConstantOfShape';
   return graph.nodes.flatMap((node): NormedConv[] => {
     if (node.opType !== 'Conv' || node.domain !== '') return [];
     const [y = ''] = node.outputs;
@@ -104,9 +108,7 @@ function normedConvs({ model: { document }, index, original }: TrainableModel): 
     const hasBias = (node.inputs[2] ?? '') !== '';
     // A bias is added to the original's node, which must be in its main graph.
     const canAddBias = originalIndex.producer(original.document.graph, y)?.opType === 'Conv';
-    const isNormed = index
-      .uses(graph, y)
-      .some((use) => use.kind === 'input' && use.node.opType === 'BatchNormalization');
+    const isNormed = index.uses(graph, y).some((use) => use.kind === 'input' && isNorm(use.node));
     if (weight === undefined || (hasBias ? bias === undefined : !canAddBias)) return [];
     if (outputs.has(y) || isNormed) return [];
     const name = (kind: string) => `${PREFIX}${y}/${kind}`;

@@ -1,4 +1,5 @@
 // Deals with what exported models lack for training.
+
 import { OnnxMishError } from '../base/error.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
@@ -7,6 +8,7 @@ import { type Edit, splice } from '../onnx/splice.js';
 import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
+import { lacksBatchNorm } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
 import { finalActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
@@ -180,8 +182,7 @@ function structureRemarks(
       code: 'activation-omitted',
       text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
     });
-  const has = (opType: string) => graph.nodes.some((node) => node.domain === '' && node.opType === opType);
-  if (has('Conv') && !has('BatchNormalization'))
+  if (lacksBatchNorm(graph))
     remarks.push({
       code: 'no-batch-norm',
       text: 'The model has no batch normalisation; the exporter probably folded it into the weights',

@@ -1,10 +1,12 @@
 // Prepares a training: checks the data, builds the training step and reads the initial weights.
+
 import { OnnxMishError } from '../base/error.js';
 import type { Samples } from '../data/samples.js';
-import type { Node, OnnxDocument } from '../onnx/document.js';
+import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { accumulating } from './accumulate-gradients.js';
+import { batchNorms } from './batch-norms.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
@@ -143,8 +145,7 @@ function noWeights({ source }: OnnxDocument, ends: string): OnnxMishError {
 }
 
 function normRemarks({ document }: EditableModel, trained: boolean): TrainerRemark[] {
-  const isNorm = ({ opType, domain }: Node) => opType === 'BatchNormalization' && domain === '';
-  if (!document.graph.nodes.some(isNorm)) return [];
+  if (batchNorms(document.graph).length === 0) return [];
   const text = trained
     ? 'Batch normalisation uses the statistics of the batch and moves the running statistics'
     : 'Batch normalisation uses the running statistics, which stay';

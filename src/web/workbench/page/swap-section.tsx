@@ -7,6 +7,12 @@ import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
 
+/** The forms: the exact form for CPUs first, then the other exact forms, then the approximate forms with their bounds. */
+const FORM_CHOICES = (['exp', 'softplus', 'native', 'tanh', 'sigmoid', 'hard'] as const).map((form) => {
+  const { bound } = FORMS[form];
+  return [form, bound === undefined ? form : `${form}, within ${bound}`] as const;
+});
+
 /** Shows the activation to write, its form, the swap button and the download. */
 export function SwapSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
   const { to, chosen, swapped, swapping, run } = state;
@@ -69,15 +75,11 @@ function MishChoices({
         name="form"
         label="Form of Mish"
         value={form}
-        options={[
-          ['exp', 'exp'],
-          ['softplus', 'softplus'],
-          ['native', 'native'],
-        ]}
+        options={FORM_CHOICES}
         onChoice={(form) => dispatch({ kind: 'choose', change: { form } })}
       />
       <p class="quiet">
-        {FORMS[form].summary}. A run takes {cpuCostText(form)}; validate the model to measure yours.
+        {`${FORMS[form].summary}. A run takes ${cpuCostText(form)}; validate the model to measure yours.`}
       </p>
       {sites.some(({ kind }) => kind === 'leakyrelu') && (
         <Choice
