@@ -2,7 +2,8 @@
 // Runtime's CPU provider and, with `wasm`, on WASM in Node. FOLDER has the models of whole-nets.py; those of models/ are added.
 // All sessions of a network run in turns, in a new order each round. One thread: the user CPU time of this process, which other
 // work on the machine disturbs less than it does the clock. Two threads: the clock; needs two idle cores.
-// A figure is the median of the ratios within each round. PROFILE=1 prints the operators of each session instead.
+// A figure is the median of the ratios within each round; the second table has the ratios of the shortest runs, which a busy
+// machine moves less. PROFILE=1 prints the operators of each session instead. `single`: one thread only, without softplus.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +16,7 @@ import { plainTable } from '../../dist/render/terminal.js';
 import { profileOne } from '../../dist/validate/profile.js';
 
 const words = process.argv.slice(2);
-const folder = words.find((word) => !/^\d+$|^wasm$|^scalar$/.test(word));
+const folder = words.find((word) => !/^\d+$|^wasm$|^scalar$|^single$/.test(word));
 const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? 30);
 const cpu = nodeProvider('cpu');
 const own = fileURLToPath(new URL('../../models/', import.meta.url));
@@ -24,6 +25,7 @@ const paths = [
   ...['resnet20', 'mobilenet', 'unet'].map((name) => join(own, `${name}.onnx`)),
 ].filter((path) => path.endsWith('.onnx'));
 const random = createRandom(1);
+const isSingle = words.includes('single');
 
 function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
@@ -58,6 +60,7 @@ async function variants(bytes) {
   const list = [['ReLU', bytes]];
   for (const [form, { opset: needed, bound }] of Object.entries(FORMS)) {
     if (opset < needed || form === 'native') continue;
+    if (isSingle && form === 'softplus') continue;
     list.push([form, await (await swap(bytes, { form })).output.bytes()]);
     if (bound !== undefined && form !== 'hard' && words.includes('scalar'))
       list.push([`${form}, scalar`, await (await swap(bytes, { form, blocked: false })).output.bytes()]);
@@ -80,6 +83,7 @@ async function profile(list, feeds) {
 await cpu.availability();
 console.log(`ONNX Runtime ${cpu.version}, ${rounds} rounds in turns; time beside ReLU`);
 const rows = [];
+const shortest = [];
 let names = [];
 for (const path of paths) {
   const bytes = new Uint8Array(readFileSync(path));
@@ -87,7 +91,7 @@ for (const path of paths) {
   names = list.slice(1).map(([name]) => name);
   for (const [threads, clock] of [
     [1, userMs],
-    [2, wallMs],
+    ...(isSingle ? [] : [[2, wallMs]]),
   ]) {
     const sessions = [];
     for (const [, model] of list) sessions.push(await cpu.open(model, { threads }));
@@ -103,11 +107,17 @@ for (const path of paths) {
       const times = await inTurns(sessions, feeds, clock, repeats);
       const [relu, ...others] = times;
       const ratios = others.map((list) => median(list.map((ms, round) => ms / relu[round])).toFixed(2));
-      rows.push([basename(path, '.onnx'), `${sites}`, `${threads}`, median(relu).toFixed(2), ...ratios]);
+      const head = [basename(path, '.onnx'), `${sites}`, `${threads}`];
+      rows.push([...head, median(relu).toFixed(2), ...ratios]);
+      const least = times.map((list) => Math.min(...list));
+      shortest.push([...head, least[0].toFixed(2), ...least.slice(1).map((ms) => (ms / least[0]).toFixed(2))]);
       console.log(rows.at(-1).join('  '));
     }
     for (const session of sessions) await session.close();
   }
 }
-if (rows.length > 0)
-  console.log(`\n${plainTable(['network', 'sites', 'threads', 'ReLU, ms', ...names], rows)}`);
+const head = ['network', 'sites', 'threads', 'ReLU, ms', ...names];
+if (rows.length > 0) {
+  console.log(`\nMedian of the ratios\n${plainTable(head, rows)}`);
+  console.log(`\nRatio of the shortest runs\n${plainTable(head, shortest)}`);
+}
