@@ -89,10 +89,7 @@ for (const path of paths) {
   const bytes = new Uint8Array(readFileSync(path));
   const { list, sites } = await variants(bytes);
   names = list.slice(1).map(([name]) => name);
-  for (const [threads, clock] of [
-    [1, userMs],
-    ...(isSingle ? [] : [[2, wallMs]]),
-  ]) {
+  for (const [threads, clock] of [[1, userMs], ...(isSingle ? [] : [[2, wallMs]])]) {
     const sessions = [];
     for (const [, model] of list) sessions.push(await cpu.open(model, { threads }));
     const [feeds] = seededFeeds(sessions[0].inputs, { seed: 1 }).feeds;
@@ -110,7 +107,11 @@ for (const path of paths) {
       const head = [basename(path, '.onnx'), `${sites}`, `${threads}`];
       rows.push([...head, median(relu).toFixed(2), ...ratios]);
       const least = times.map((list) => Math.min(...list));
-      shortest.push([...head, least[0].toFixed(2), ...least.slice(1).map((ms) => (ms / least[0]).toFixed(2))]);
+      shortest.push([
+        ...head,
+        least[0].toFixed(2),
+        ...least.slice(1).map((ms) => (ms / least[0]).toFixed(2)),
+      ]);
       console.log(rows.at(-1).join('  '));
     }
     for (const session of sessions) await session.close();
