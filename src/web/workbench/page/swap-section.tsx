@@ -1,7 +1,7 @@
 import { REPLACEMENTS } from '../../../mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import { cpuCostText } from '../../../mish/costs.js';
-import { FORMS } from '../../../mish/forms.js';
+import { FORMS, type FormName } from '../../../mish/forms.js';
 import type { OpenedModel } from '../protocol.js';
 import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
@@ -63,6 +63,14 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
   );
 }
 
+/** Says what a form costs, and how to measure it. */
+function costText(form: FormName): string {
+  const cost = cpuCostText(form);
+  return cost === undefined
+    ? 'Validate the model to measure its time.'
+    : `A run takes ${cost}; validate the model to measure yours.`;
+}
+
 /** Shows the form of Mish, and what LeakyReLU becomes. */
 function MishChoices({
   state: { form, leaky },
@@ -78,9 +86,7 @@ function MishChoices({
         options={FORM_CHOICES}
         onChoice={(form) => dispatch({ kind: 'choose', change: { form } })}
       />
-      <p class="quiet">
-        {`${FORMS[form].summary}. A run takes ${cpuCostText(form)}; validate the model to measure yours.`}
-      </p>
+      <p class="quiet">{`${FORMS[form].summary}. ${costText(form)}`}</p>
       {sites.some(({ kind }) => kind === 'leakyrelu') && (
         <Choice
           name="leaky"
