@@ -1,7 +1,7 @@
 """Times quantised nets with Mish beside the same nets with ReLU, and counts the images whose top class stays.
 
 python test/bench/int8.py models/lenet5.onnx models/resnet20.onnx ...     after npm run build
-Needs numpy, onnx, onnxruntime; runs in a temporary folder. User CPU time of one thread, minimum of 7 rounds.
+Needs numpy, onnx, onnxruntime; runs in a temporary folder. CPU time of one thread, minimum of 7 rounds.
 """
 import os
 import subprocess

@@ -36,7 +36,7 @@ export interface Multiplier {
 
 /** Opens a multiplier on a provider. Throws `run-failed`. */
 export async function openMultiplier(provider: Provider): Promise<Multiplier> {
-  const open = (transA: number, inputs: readonly ['a', 'a' | 'b']) =>
+  const opened = (transA: number, inputs: readonly ['a', 'a' | 'b']) =>
     provider.open(
       composeModel(
         [['Gemm', inputs, ['g'], { transA }]],
@@ -45,7 +45,7 @@ export async function openMultiplier(provider: Provider): Promise<Multiplier> {
       ),
     );
   const sessions: Partial<Record<'gram' | 'product' | 'cross', Session>> = {
-    gram: await open(1, ['a', 'a']),
+    gram: await opened(1, ['a', 'a']),
   };
   const run = async (
     session: Session,
@@ -64,11 +64,11 @@ export async function openMultiplier(provider: Provider): Promise<Multiplier> {
       return (await run(sessions.gram as Session, { a })).data;
     },
     async product(a, b) {
-      sessions.product ??= await open(0, ['a', 'b']);
+      sessions.product ??= await opened(0, ['a', 'b']);
       return run(sessions.product, { a, b });
     },
     async crossProduct(a, b) {
-      sessions.cross ??= await open(1, ['a', 'b']);
+      sessions.cross ??= await opened(1, ['a', 'b']);
       return run(sessions.cross, { a, b });
     },
     async close() {
