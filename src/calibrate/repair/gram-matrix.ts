@@ -44,9 +44,10 @@ export async function openMultiplier(provider: Provider): Promise<Multiplier> {
         { g: 2 },
       ),
     );
-  const sessions: Partial<Record<'gram' | 'product' | 'cross', Session>> = {
-    gram: await opened(1, ['a', 'a']),
-  };
+  const gramSession = await opened(1, ['a', 'a']);
+  // Few layers need these.
+  let productSession: Promise<Session> | undefined;
+  let crossSession: Promise<Session> | undefined;
   const run = async (
     session: Session,
     feeds: Readonly<Record<string, FloatMatrix>>,
@@ -61,18 +62,20 @@ export async function openMultiplier(provider: Provider): Promise<Multiplier> {
   return {
     async gram(data, width) {
       const a = { rows: data.length / width, columns: width, data };
-      return (await run(sessions.gram as Session, { a })).data;
+      return (await run(gramSession, { a })).data;
     },
     async product(a, b) {
-      sessions.product ??= await opened(0, ['a', 'b']);
-      return run(sessions.product, { a, b });
+      productSession ??= opened(0, ['a', 'b']);
+      return run(await productSession, { a, b });
     },
     async crossProduct(a, b) {
-      sessions.cross ??= await opened(1, ['a', 'b']);
-      return run(sessions.cross, { a, b });
+      crossSession ??= opened(1, ['a', 'b']);
+      return run(await crossSession, { a, b });
     },
     async close() {
-      for (const session of Object.values(sessions)) await session.close();
+      await gramSession.close();
+      await (await productSession)?.close();
+      await (await crossSession)?.close();
     },
   };
 }

@@ -47,11 +47,11 @@ export async function solveLayer(
     const rows = storableRows(options.rows, width * groups);
     const gathered = await gather(layer, before, meters, { ...from, rows });
     const { iterations } = options;
-    return Promise.all(
-      gathered.map((parts, group) =>
-        solveFromRows(old[group] as Linear, parts, { ridges, iterations, multiplier }),
-      ),
-    );
+    const solutions: GroupSolution[] = [];
+    // One group after the other: each needs memory of its own.
+    for (const [group, parts] of gathered.entries())
+      solutions.push(await solveFromRows(old[group] as Linear, parts, { ridges, iterations, multiplier }));
+    return solutions;
   }
   const shifts = old.map((): Shift => ({}));
   const meters = shifts.map((shift) => ({

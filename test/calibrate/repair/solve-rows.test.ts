@@ -155,3 +155,33 @@ describe('rows', () => {
     expect(storableRows(15_000, 10 ** 9)).toBe(1);
   });
 });
+
+test('a multiplier opens one session for each kind of product, and closes all', async () => {
+  const provider = getProvider('cpu');
+  let open = 0;
+  let opened = 0;
+  const counting = {
+    ...provider,
+    async open(...args: Parameters<typeof provider.open>) {
+      const session = await provider.open(...args);
+      opened++;
+      open++;
+      const close = async () => {
+        open--;
+        await session.close();
+      };
+      return { ...session, close };
+    },
+  };
+  const products = await openMultiplier(counting);
+  const identity = { rows: 2, columns: 2, data: Float32Array.of(1, 0, 0, 1) };
+  const results = await Promise.all([
+    products.product(identity, identity),
+    products.product(identity, identity),
+    products.crossProduct(identity, identity),
+    products.crossProduct(identity, identity),
+  ]);
+  for (const { data } of results) expect(data).toEqual(identity.data);
+  await products.close();
+  expect([opened, open]).toEqual([3, 0]);
+});
