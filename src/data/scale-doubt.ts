@@ -53,7 +53,8 @@ export interface DoubtOptions {
  * to 1, or the reverse. The original shows it. Its first batch normalisation stores the variance of its input. A
  * classifier is certain of nearly every answer on pixels that are too large, and answers nearly the same to all pixels
  * that are too small; on the same pixels in the other range, it gives various answers, and is as sure as a trained
- * classifier. A model whose output is its input again, such as one that removes noise, does so best in the range of its training. Returns undefined for other samples and models. Throws what `run` throws.
+ * classifier. A model whose output is its input again, such as one that removes noise, does so best in the range of its
+ * training. Returns undefined for other samples and models. Throws what `run` throws.
  */
 export async function scaleDoubt(
   feeds: Feeds,
@@ -172,7 +173,10 @@ function rangeOf(tensors: readonly Tensor[]): PixelRange | undefined {
   return largest >= MIN_LARGEST_FRACTION ? 'unit' : undefined;
 }
 
-/** Runs a model on samples times a factor, each tensor once, and collects its answers, its residuals and the input of its normalisation. */
+/**
+ * Runs a model on samples times a factor, each tensor once. Collects its answers, its residuals and the input of its
+ * normalisation.
+ */
 function watchRuns(
   run: (feeds: Tensors) => Promise<Tensors>,
   name: string,
@@ -194,9 +198,9 @@ function watchRuns(
         const fed = factor === 1 ? tensor : multiplied(tensor, factor);
         const feeds = { [name]: fed };
         const results = await run(feeds);
-        const tensors = outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results);
-        answers.push(...answersOf(tensors));
-        residuals.push(...residualsOf(fed, tensors));
+        const made = outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results);
+        answers.push(...answersOf(made));
+        residuals.push(...residualsOf(fed, made));
         spread?.add(norm?.tensor(feeds, results));
       }
     },

@@ -1,5 +1,4 @@
 // Prepares an experiment: data, models and all that its runs share.
-
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';

@@ -9,7 +9,7 @@ export interface TrainingFacts {
   /** Trained weights that keep the values of the model. */
   readonly kept: readonly string[];
   readonly remarks: readonly string[];
-  /** What makes the scores doubtful. */
+  /** Reasons to doubt the scores. */
   readonly warnings: readonly string[];
 }
 

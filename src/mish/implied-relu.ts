@@ -3,22 +3,24 @@ import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle, type Scope } 
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { floatType } from '../onnx/types.js';
 import { kindOf } from './activation-kinds.js';
-import { integersOf, quantizationOf, rangeOf } from './quantization.js';
+import {
+  integersOf,
+  isDequantizer,
+  isQuantizer,
+  QUANTIZED_LAYERS,
+  quantizationOf,
+  rangeOf,
+} from './quantization.js';
 import type { Site, Skip } from './site.js';
-import { wordSet } from './use-moves.js';
 
-/** Operators after which exporters leave ReLU to the QuantizeLinear node. */
-const BEFORE = wordSet('Conv ConvTranspose Gemm MatMul Add Sum BatchNormalization');
 /** Relative difference of a range from [0, 6] up to which it counts as ReLU6. */
 const NEAR = 1e-3;
-
-const isDequantizer = (node: Node | undefined) => node?.opType === 'DequantizeLinear' && node.domain === '';
 
 /** Returns whether one of a node's dequantised inputs can be negative. */
 function canBeNegative(index: GraphIndex, scope: Scope, { inputs }: Node): boolean {
   return inputs.some((name) => {
     const from = index.producer(scope, name);
-    if (from === undefined || !isDequantizer(from)) return true;
+    if (!isDequantizer(from)) return true;
     const quantization = quantizationOf(index, scope, from);
     return quantization === undefined || rangeOf(quantization).least < 0;
   });
@@ -45,10 +47,11 @@ export function findImpliedRelus(
   const skipped: Skip[] = [];
   for (const scope of scopes)
     for (const node of scope.nodes) {
-      if (node.opType !== 'QuantizeLinear' || node.domain !== '' || rewriteObstacle(node)) continue;
+      if (!isQuantizer(node) || rewriteObstacle(node)) continue;
       const [x = ''] = node.inputs;
       const before = index.producer(scope, x);
-      if (before?.domain !== '' || !BEFORE.has(before.opType) || index.uses(scope, x).length !== 1) continue;
+      if (before?.domain !== '' || !QUANTIZED_LAYERS.has(before.opType) || index.uses(scope, x).length !== 1)
+        continue;
       if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) continue;
       const quantization = quantizationOf(index, scope, node);
       if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) continue;

@@ -2,6 +2,7 @@ import type { OptionHint } from '../base/option-hint.js';
 import { opsetOf } from '../onnx/document.js';
 import { CAST_LIKE_OPSET, suits } from './emit.js';
 import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
+import type { NewActivation } from './new-activation.js';
 import { convertTo, type OpsetAdvice, RUNS_FROM } from './opset.js';
 import type { Site } from './sites.js';
 
@@ -61,4 +62,19 @@ export function notesOn(
     else notes.push(`${start}; no other form takes all types of the function`);
   }
   return notes;
+}
+
+/** Size in bytes from which a file may be too large for ONNX Runtime. */
+const LARGE_FILE_BYTES = 2e9;
+
+/** Returns the notes that few models need: on the size of the file, and on the sites that -Infinity reaches. */
+export async function notesOnRareModels(
+  size: number,
+  sites: readonly { readonly minusInfinity?: string | undefined }[] = [],
+  to?: NewActivation,
+): Promise<string[]> {
+  const isUsual = size < LARGE_FILE_BYTES && sites.every(({ minusInfinity }) => minusInfinity === undefined);
+  if (isUsual) return [];
+  const { noteOnMinusInfinity, noteOnSize } = await import('./rare-notes.js');
+  return [...noteOnMinusInfinity(sites, to), ...noteOnSize(size)];
 }

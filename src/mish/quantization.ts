@@ -4,6 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { roundTo } from '../onnx/scalar.js';
 import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
+import { wordSet } from './use-moves.js';
 
 /** A scale and a zero point for a whole tensor. */
 export interface Quantization {
@@ -20,6 +21,15 @@ export interface Range {
   readonly least: number;
   readonly most: number;
 }
+
+/** Operators of layers that run on integers between quantised tensors. */
+export const QUANTIZED_LAYERS = wordSet('Conv ConvTranspose Gemm MatMul Add Sum BatchNormalization');
+
+export const isQuantizer = (node: Node | undefined): node is Node =>
+  node?.opType === 'QuantizeLinear' && node.domain === '';
+
+export const isDequantizer = (node: Node | undefined): node is Node =>
+  node?.opType === 'DequantizeLinear' && node.domain === '';
 
 /** The least and the greatest integer by element type. */
 const INTEGERS: Readonly<Record<number, readonly [number, number]>> = {

@@ -15,6 +15,10 @@ export interface Reached {
   direct: boolean;
 }
 
+/** Returns the QuantizeLinear nodes that quantise an activation itself. */
+export const directlyReached = (reached: readonly Reached[]): Reached[] =>
+  reached.filter(({ direct, joined }) => direct && !joined);
+
 /** Follows an activation to the scales that were made for it. Returns the reason why they cannot be made anew. */
 export type Reach = (scope: Scope, name: string) => readonly Reached[] | string;
 

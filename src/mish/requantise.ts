@@ -3,13 +3,16 @@ import { type Node, nodeLabel, type Scope } from '../onnx/document.js';
 import type { Int8Way } from './int8-ways.js';
 import {
   integersOf,
+  isDequantizer,
   isEightBit,
+  isQuantizer,
+  QUANTIZED_LAYERS,
   type Quantization,
   quantizationFor,
   quantizationOf,
   rangeOf,
 } from './quantization.js';
-import { createReach, type Reach, type Reached } from './quantized-reach.js';
+import { createReach, directlyReached, type Reach, type Reached } from './quantized-reach.js';
 import { mish } from './reference.js';
 import type { MishNode } from './rewrite.js';
 import { inputOf, type Site } from './site.js';
@@ -50,13 +53,11 @@ export interface Requantisation {
   readonly refused: ReadonlyMap<QuantizedSite, string>;
 }
 
-/** Operators of layers that run on integers if what is around them is quantised. */
-const LAYERS = wordSet('Conv ConvTranspose Gemm MatMul Add Sum BatchNormalization');
 const BOUNDS = wordSet('Clip Min Max');
 /** Largest negative input that a quantisation before Mish holds. */
 const MAX_REACH = 12;
 
-/** What the sites ask of a QuantizeLinear node. */
+/** The range that a QuantizeLinear node needs for the sites around it. */
 interface Need {
   readonly scope: Scope;
   readonly old: Quantization;
@@ -104,10 +105,7 @@ export function planRequantisation(
   };
 
   for (const site of sites) {
-    const found = reach(
-      site.scope,
-      site.node.opType === 'QuantizeLinear' ? inputOf(site) : (site.node.outputs[0] ?? ''),
-    );
+    const found = reach(site.scope, resultOf(site));
     const place = typeof found === 'string' ? found : placeOf(site, found, index);
     if (typeof place === 'string') {
       if (isOpen(site)) refused.set(site, place);
@@ -145,6 +143,10 @@ export function planRequantisation(
   return { placed, rescaled, refused };
 }
 
+/** Returns the name of the float that a site computes; a QuantizeLinear node is a site that clips its own input. */
+const resultOf = (site: QuantizedSite) =>
+  site.node.opType === 'QuantizeLinear' ? inputOf(site) : (site.node.outputs[0] ?? '');
+
 /** Returns the step of Mish's output, the finest if it is quantised several times. */
 function stepOf(reached: readonly Reached[], beta: number): number {
   const steps = reached
@@ -176,13 +178,12 @@ function placeOf(
   const x = inputOf(site);
   const before = node.opType === 'QuantizeLinear' ? undefined : index.producer(scope, x);
   const lowest = reachOf(stepOf(reached, beta), beta);
-  if (before?.opType === 'DequantizeLinear' && before.domain === '') {
+  if (isDequantizer(before)) {
     const input = quantizationOf(index, scope, before);
     if (input === undefined) return `${nodeLabel(before)} has no constant scale for the whole tensor`;
     const source = index.producer(scope, before.inputs[0] ?? '');
     const isAlone =
-      source?.opType === 'QuantizeLinear' &&
-      source.domain === '' &&
+      isQuantizer(source) &&
       index.uses(scope, source.outputs[0] ?? '').length === 1 &&
       index.uses(scope, x).length === 1;
     if (rangeOf(input).least > -lowest && !isAlone)
@@ -200,12 +201,8 @@ function placeOf(
   const layer = index.producer(scope, x);
   if (layer?.domain === '' && BOUNDS.has(layer.opType)) return `${nodeLabel(layer)} bounds its input`;
   const first = layer && index.producer(scope, layer.inputs[0] ?? '');
-  const isQuantized =
-    layer?.domain === '' &&
-    LAYERS.has(layer.opType) &&
-    first?.opType === 'DequantizeLinear' &&
-    first.domain === '';
-  const output = reached.find(({ direct, joined }) => direct && !joined)?.quantization;
+  const isQuantized = layer?.domain === '' && QUANTIZED_LAYERS.has(layer.opType) && isDequantizer(first);
+  const output = directlyReached(reached)[0]?.quantization;
   const isRoomy = isQuantized && output !== undefined && index.uses(scope, x).length === 1;
   const input =
     isRoomy && output ? quantizationFor({ least: -lowest, most: rangeOf(output).most }, output) : undefined;
@@ -222,10 +219,10 @@ function placeOf(
 
 /** Returns whether ONNX Runtime's operators on integers can compute a site. */
 function fitsQlinear({ site, reached, input }: PlacedSite, index: Analysis['index']): boolean {
-  const [only, more] = reached.filter(({ direct, joined }) => direct && !joined);
+  const [only, more] = directlyReached(reached);
   if (only === undefined || more !== undefined || input === undefined || site.scope.root.kind !== 'graph')
     return false;
-  const y = site.node.opType === 'QuantizeLinear' ? inputOf(site) : (site.node.outputs[0] ?? '');
+  const y = resultOf(site);
   const types = [input.type, only.quantization.type];
   return (
     types.every((type) => type === 'f32') &&

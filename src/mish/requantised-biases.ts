@@ -4,6 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import { DataType } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
+import { isDequantizer } from './quantization.js';
 import type { NewScale } from './requantise.js';
 
 /** A bias of a layer in steps of its input's new scale. */
@@ -31,7 +32,7 @@ async function numbersOf(document: OnnxDocument, index: GraphIndex, scope: Scope
 
 const dequantizer = (index: GraphIndex, scope: Scope, name = ''): Node | undefined => {
   const node = name === '' ? undefined : index.producer(scope, name);
-  return node?.opType === 'DequantizeLinear' && node.domain === '' ? node : undefined;
+  return isDequantizer(node) ? node : undefined;
 };
 
 /**
@@ -81,17 +82,13 @@ async function requantise(
     });
   }
   if (index.uses(scope, node.outputs[0] ?? '').length !== 1 || rewriteObstacle(node)) return undefined;
-  const scales = old.values.map((_, at) =>
-    Math.fround(inputScale * (factors.values[factors.values.length === 1 ? 0 : at] ?? 0)),
-  );
-  if (factors.values.length > 1 && factors.values.length !== scales.length) return undefined;
   const pick = (list: readonly number[], at: number) => list[list.length === 1 ? 0 : at] ?? 0;
+  const scales = old.values.map((_, at) => Math.fround(inputScale * pick(factors.values, at)));
+  if (factors.values.length > 1 && factors.values.length !== scales.length) return undefined;
   const values = bias.values.map((value, at) => {
     const steps = Math.round((value * pick(old.values, at)) / pick(scales, at));
     return Math.min(MOST, Math.max(LEAST, steps));
   });
-  const isSameQuantization = scales.every((scale, at) => scale === old.values[at]);
-  return isSameQuantization
-    ? undefined
-    : { scope, node, values, shape: bias.tensor.dims, scales, dims: old.tensor.dims };
+  if (scales.every((scale, at) => scale === old.values[at])) return undefined;
+  return { scope, node, values, shape: bias.tensor.dims, scales, dims: old.tensor.dims };
 }

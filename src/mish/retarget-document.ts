@@ -3,7 +3,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit, Spliced } from '../onnx/splice.js';
 import { fixesFor } from './fixes.js';
 import { spliceWithRecord } from './history.js';
-import { type NoteOptions, notesOn } from './notes.js';
+import { type NoteOptions, notesOn, notesOnRareModels } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
 import { siteReport, skipReport } from './results.js';
 import { asSite, doubtsOf, newForms, notesOnApproximate } from './retarget-forms.js';
@@ -78,7 +78,7 @@ async function retargetRaised(
       ...notesOn(form, changed, advice, noteOptions),
       ...notes,
       ...notesOnApproximate(form, changed, kept, noteOptions),
-      ...(output.size < 2e9 ? [] : (await import('./rare-notes.js')).noteOnSize(output.size)),
+      ...(await notesOnRareModels(output.size)),
     ],
     noteOptions,
     bytesIn: document.source.size,

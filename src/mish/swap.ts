@@ -26,7 +26,7 @@ import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import { type NoteOptions, notesOn } from './notes.js';
+import { type NoteOptions, notesOn, notesOnRareModels } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
@@ -187,17 +187,16 @@ type Chosen = Site & MishNode;
 async function notesOf(
   sites: readonly Chosen[],
   form: Form,
-  { recipes, ...activation }: NewActivation,
+  to: NewActivation,
   advice: OpsetAdvice,
   noteOptions: NoteOptions,
   size: number,
 ): Promise<string[]> {
+  const { recipes } = to;
   const usual = sites.filter((site) => recipes || site.form === form);
   const notes = notesOn(recipes ? { limits: [] } : form, usual, advice, noteOptions);
   notes.push(...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))));
-  if (size < 2e9 && sites.every(({ minusInfinity }) => minusInfinity === undefined)) return notes;
-  const { noteOnMinusInfinity, noteOnSize } = await import('./rare-notes.js');
-  return [...notes, ...noteOnMinusInfinity(sites, activation), ...noteOnSize(size)];
+  return [...notes, ...(await notesOnRareModels(size, sites, to))];
 }
 
 /** Moves the sharpness of sites into the weights around them, if the options ask for it. */

@@ -2,6 +2,7 @@ import type { Node } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import type { Quantization } from './quantization.js';
+import { directlyReached } from './quantized-reach.js';
 import type { NewScale, Requantisation } from './requantise.js';
 
 // On x64, ONNX Runtime turns pairs of QuantizeLinear and DequantizeLinear from int8 to uint8, and has fast layers for uint8
@@ -37,7 +38,7 @@ export function unsignedWhereNeeded(plan: Requantisation, index: GraphIndex): Re
     const { input, isNew, source, before, reached, site, onIntegers } = place;
     if (input?.elemType !== DataType.INT8) return place;
     if (!onIntegers) return isNew ? { ...place, input: asUnsigned(input) } : place;
-    const output = reached.find(({ direct, joined }) => direct && !joined)?.node;
+    const output = directlyReached(reached)[0]?.node;
     const entry =
       source && before
         ? { scope: site.scope, quantization: input, dequantizers: new Set([before]) }

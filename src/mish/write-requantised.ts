@@ -6,6 +6,7 @@ import { DataType } from '../onnx/types.js';
 import { createNodeWriter, type NodeWriter, withInputs } from './node-writer.js';
 import { fitQlinear } from './qlinear.js';
 import { integerTensor, type Quantization } from './quantization.js';
+import { directlyReached } from './quantized-reach.js';
 import type { PlacedSite, QuantizedSite, Requantisation } from './requantise.js';
 import type { RequantisedBias } from './requantised-biases.js';
 import { inputOf } from './site.js';
@@ -24,7 +25,7 @@ export interface WrittenRequantisation {
 /** The domain of ONNX Runtime's operators. */
 const DOMAIN = 'com.microsoft';
 
-/** What the steps of writing share. */
+/** The edits so far, and the facts that writing a site needs. */
 interface Writing {
   readonly writer: NodeWriter;
   readonly index: GraphIndex;
@@ -50,7 +51,7 @@ export function writeRequantised(
   const bounds: number[] = [];
   for (const place of placed) {
     const { site, reached, input, onIntegers } = place;
-    const quantizer = reached.find(({ direct, joined }) => direct && !joined)?.node;
+    const quantizer = directlyReached(reached)[0]?.node;
     if (onIntegers && input !== undefined && quantizer !== undefined)
       bounds.push(writeOnIntegers(writing, place, input, quantizer));
     else targets.push(writeOnFloats(writing, { ...place, site: { ...site, x: inputOf(site) } }));

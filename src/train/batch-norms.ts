@@ -1,14 +1,18 @@
 import type { Node, Scope } from '../onnx/document.js';
 
 /**
- * Returns the batch normalisations of a graph. Approximate forms of Mish use the operator as an affine function, with constants
- * from ConstantOfShape; these nodes normalise nothing and are left out.
+ * Returns whether a BatchNormalization node normalises. Approximate forms of Mish use the operator as an affine function, with
+ * constants from ConstantOfShape. `makerOf` returns the operator that makes a value.
  */
+export const normalises = ({ inputs }: Node, makerOf: (name: string) => string | undefined): boolean =>
+  makerOf(inputs[1] ?? '') !== 'ConstantOfShape';
+
+/** Returns the batch normalisations of a graph. */
 export function batchNorms({ nodes }: Pick<Scope, 'nodes'>): Node[] {
   const norms = nodes.filter(({ domain, opType }) => domain === '' && opType === 'BatchNormalization');
   if (norms.length === 0) return norms;
-  const made = new Set(nodes.flatMap(({ opType, outputs }) => (opType === 'ConstantOfShape' ? outputs : [])));
-  return norms.filter(({ inputs }) => !made.has(inputs[1] ?? ''));
+  const makers = new Map(nodes.flatMap(({ opType, outputs }) => outputs.map((name) => [name, opType])));
+  return norms.filter((norm) => normalises(norm, (name) => makers.get(name)));
 }
 
 /** Returns whether a graph has convolutions, and no batch normalisation. */

@@ -1,33 +1,20 @@
 // Puts batch normalisation back behind the convolutions of a model whose exporter folded it into the weights.
-
 import { biasEdit } from '../onnx/add-bias.js';
 import { composedField, initializerFields } from '../onnx/compose.js';
-import type { Node } from '../onnx/document.js';
 import { concat } from '../onnx/encode.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { namer } from '../onnx/names.js';
 import { renamedOutput } from '../onnx/rename-output.js';
 import { type Edit, replacing, splice } from '../onnx/splice.js';
-import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
+import { readWeight, weightOf } from '../onnx/weights.js';
 import type { Tensors } from '../providers/tensor.js';
 import { DEFAULT_EPSILON } from './autodiff/rule.js';
 import type { RunOptions } from './batch-of-copy.js';
 import { channelMoments } from './channel-moments.js';
+import { type NormedConv, normedConvs } from './normed-convs.js';
 import type { TrainableModel } from './prepare-training.js';
 import { trainableWeights } from './trainable.js';
 
-/** A convolution that gets a batch normalisation. */
-interface NormedConv {
-  readonly node: Node;
-  readonly weight: Weight;
-  readonly bias: Weight | undefined;
-  /** The convolution's output, which the batch normalisation outputs instead. */
-  readonly y: string;
-  /** Names of the batch normalisation's parameters and running statistics. */
-  readonly names: Readonly<Record<'scale' | 'shift' | 'mean' | 'variance', string>>;
-}
-
-const PREFIX = 'onnx-mish/batch-norm/';
 /** The epsilon as it is stored, in float32. */
 const EPSILON = Math.fround(DEFAULT_EPSILON);
 
@@ -50,9 +37,8 @@ export async function withBatchNorm(
   const { document } = prepared.model;
   const edits: Edit[] = [];
   const frame = document.graph.nodes[0]?.frame;
-  for (const { node, y, names } of inserted) {
+  for (const { node, raw, y, names } of inserted) {
     const { mean, variance } = moments.get(y) ?? { mean: new Float64Array(0), variance: new Float64Array(0) };
-    const raw = `${PREFIX}${y}/input`;
     const parameters = [names.scale, names.shift, names.mean, names.variance];
     const norm = composedField([
       ...(['BatchNormalization', [raw, ...parameters], [y], { epsilon: { f: DEFAULT_EPSILON } }] as const),
@@ -86,40 +72,6 @@ export async function withBatchNorm(
     ],
     edits: (values) => foldedEdits(prepared, model, inserted, values),
   };
-}
-
-/** Finds the convolutions whose weights no other node reads, and that no batch normalisation follows. */
-function normedConvs({ model: { document }, index, original }: TrainableModel): NormedConv[] {
-  const { graph } = document;
-  const originalIndex = indexGraphs(original.document);
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
-  const weightAt = (node: Node, slot: number) => {
-    const name = node.inputs[slot] ?? '';
-    const weight = weightOf(index, graph, name);
-    return weight?.type === 'f32' && index.uses(graph, name).length === 1 ? weight : undefined;
-  };
-  // Approximate forms of Mish use the operator with constants from ConstantOfShape, and normalise nothing.
-  const isNorm = ({ opType, inputs: [, scale = ''] }: Node) =>
-    opType === 'BatchNormalization' && index.producer(graph, scale)?.opType !== 'ConstantOfShape';
-  return graph.nodes.flatMap((node): NormedConv[] => {
-    if (node.opType !== 'Conv' || node.domain !== '') return [];
-    const [y = ''] = node.outputs;
-    const [weight, bias] = [weightAt(node, 1), weightAt(node, 2)];
-    const hasBias = (node.inputs[2] ?? '') !== '';
-    // A bias is added to the original's node, which must be in its main graph.
-    const canAddBias = originalIndex.producer(original.document.graph, y)?.opType === 'Conv';
-    const isNormed = index.uses(graph, y).some((use) => use.kind === 'input' && isNorm(use.node));
-    if (weight === undefined || (hasBias ? bias === undefined : !canAddBias)) return [];
-    if (outputs.has(y) || isNormed) return [];
-    const name = (kind: string) => `${PREFIX}${y}/${kind}`;
-    const names = {
-      scale: name('scale'),
-      shift: name('shift'),
-      mean: name('mean'),
-      variance: name('variance'),
-    };
-    return [{ node, weight, bias, y, names }];
-  });
 }
 
 /** Returns the original's edits, with the batch normalisations folded into the convolutions' weights and biases. */

@@ -1,5 +1,4 @@
 // Deals with what exported models lack for training.
-
 import { OnnxMishError } from '../base/error.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';

@@ -1,5 +1,4 @@
 // Prepares a training: checks the data, builds the training step and reads the initial weights.
-
 import { OnnxMishError } from '../base/error.js';
 import type { Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';

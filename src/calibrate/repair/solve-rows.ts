@@ -57,10 +57,14 @@ export async function solveFromRows(
     variance: varianceOf(validation.y),
     before: lossOf(predicted, validation.y, one, offset),
   };
-  const scale = meanSquare(train.x);
+  const squares = columnSquares(train.x);
+  const scale = squares.reduce((sum, square) => sum + square, 0) / Math.max(1, train.x.data.length);
   if (ridges.length === 0 || !(scale > 0)) return { ...solution, tried };
   const rest = { left: difference(train.y, given), ahead: difference(validation.y, predicted) };
-  const solved = await solveBlocks({ train, validation, ...rest, scale, ridges, iterations, multiplier });
+  const solved = await solveBlocks({
+    ...{ train, validation, ...rest },
+    ...{ squares, scale, ridges, iterations, multiplier },
+  });
   const changed = weights.clone();
   for (let output = 0; output < outputs; output++)
     for (let index = 0; index < depth; index++)
@@ -70,10 +74,12 @@ export async function solveFromRows(
 }
 
 interface Blocks extends OfSubsets<CentredRows>, SolveRowsOptions {
-  /** What the old weights leave of the training outputs. */
+  /** The training outputs less those of the old weights. */
   readonly left: FloatMatrix;
-  /** What the old weights leave of the validation outputs. */
+  /** The validation outputs less those of the old weights. */
   readonly ahead: FloatMatrix;
+  /** Sum of the squares of each input over the training rows. */
+  readonly squares: Float64Array;
   /** Mean variance of the inputs. */
   readonly scale: number;
 }
@@ -84,6 +90,7 @@ async function solveBlocks({
   validation,
   left,
   ahead,
+  squares,
   scale,
   iterations,
   multiplier,
@@ -100,7 +107,7 @@ async function solveBlocks({
     gram === undefined
       ? multiplier.crossProduct(train.x, await multiplier.product(train.x, v))
       : multiplier.product(gram, v);
-  const diagonal = columnSquares(train.x).map((sum) => sum / n);
+  const diagonal = squares.map((sum) => sum / n);
   const delta = new Float32Array(depth * outputs);
   let ridges = [...blocks.ridges].sort((a, b) => b - a);
   let loss = 0;
@@ -218,10 +225,6 @@ function columnSquares({ columns, data }: FloatMatrix): Float64Array {
     for (let column = 0; column < columns; column++, at++)
       sums[column] = (sums[column] as number) + (data[at] as number) ** 2;
   return sums;
-}
-
-function meanSquare(x: FloatMatrix): number {
-  return columnSquares(x).reduce((sum, square) => sum + square, 0) / Math.max(1, x.data.length);
 }
 
 function difference(a: FloatMatrix, b: FloatMatrix): FloatMatrix {

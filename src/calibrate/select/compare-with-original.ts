@@ -8,7 +8,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Session } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import { compare } from '../../validate/compare.js';
-import type { TrialOptions } from './trial.js';
+import { comparedOutputs, type TrialOptions } from './trial.js';
 
 /** Drift and accuracy of a model, compared with the original. */
 export interface ModelComparison {
@@ -86,12 +86,10 @@ function counted(data: Dataset<Feeds>, onRun: CompareOptions['onRun']): Dataset<
   return { ...data, feeds: reporting };
 }
 
-/** Whole numbers, such as the number of the best class, have no error that a repair could lower. */
-function countedOutputs({ outputs }: Session, wanted: readonly string[] | undefined): ReadonlySet<string> {
-  const names = new Set(outputs.map(({ name }) => name));
-  const floats = outputs.filter(({ elemType }) => /^(f|bf)\d/.test(elemType)).map(({ name }) => name);
+function countedOutputs(session: Session, wanted: readonly string[] | undefined): ReadonlySet<string> {
+  const names = new Set(session.outputs.map(({ name }) => name));
   const unknown = wanted?.find((name) => !names.has(name));
-  if (unknown === undefined) return new Set(wanted ?? (floats.length > 0 ? floats : names));
+  if (unknown === undefined) return new Set(wanted ?? comparedOutputs(session));
   throw new OnnxMishError('bad-usage', `the model has no output '${unknown}'`, {
     fix: `Choose from ${[...names].join(', ')}`,
   });

@@ -239,8 +239,11 @@ function runner(
   return () => kept ?? fresh();
 }
 
-/** Returns the names of the float outputs, which show a drift; if there are none, of all outputs. */
-function comparedOutputs({ outputs }: Session): string[] {
+/**
+ * Returns the names of the float outputs, which show a drift; if there are none, of all outputs. Whole numbers, such as the
+ * number of the best class, have no error that a repair could lower.
+ */
+export function comparedOutputs({ outputs }: Session): string[] {
   const floats = outputs.filter(({ elemType }) => /^(f|bf)\d/.test(elemType));
   return (floats.length > 0 ? floats : outputs).map(({ name }) => name);
 }

@@ -1,4 +1,5 @@
 // Doubts about samples, in the words of the page.
+import { capitalised } from '../../../base/in-words.js';
 import type { Advice } from '../../../base/option-hint.js';
 import type { Dataset, Feeds } from '../../../data/dataset.js';
 import { readFactor } from '../../../data/factor.js';
@@ -10,7 +11,7 @@ import type { LabelledInput } from '../room-protocol.js';
 
 /** Returns a doubt with the fields of the page that would mend the samples. */
 export function doubtFor({ text, option }: Advice, input: InputChoice | LabelledInput): Doubt {
-  const what = `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}.`;
+  const what = `${capitalised(text)}.`;
   if (input.kind === 'images') {
     const std = option?.std ?? 1; // pixels of a file are from 0 to 1
     return { what, remedy: { std: `${std}, ${std}, ${std}` } };

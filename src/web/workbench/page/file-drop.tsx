@@ -15,7 +15,7 @@ export function FileDrop(props: {
   /** Whether files are over the page. */
   readonly over: boolean;
   readonly title: string;
-  /** Which files it takes. */
+  /** Text on the files that it takes. */
   readonly children: ComponentChildren;
   readonly onFiles: (files: NamedFile[]) => void;
 }) {

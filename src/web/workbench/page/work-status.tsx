@@ -1,3 +1,4 @@
+import { capitalised } from '../../../base/in-words.js';
 import { durationText } from '../../../render/finetune-figures.js';
 import type { StepEvent } from '../protocol.js';
 
@@ -17,9 +18,7 @@ export function WorkStatus(props: {
   return (
     <p class="step">
       <progress aria-label={label} max={1} value={share} />
-      {` ${sentence(text)}: ${Math.floor(100 * share)} %${left}`}
+      {` ${capitalised(text)}: ${Math.floor(100 * share)} %${left}`}
     </p>
   );
 }
-
-const sentence = (text: string) => `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;

@@ -1,3 +1,4 @@
+import { capitalised } from '../../../base/in-words.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import { LayoutChoice, ScaleField } from '../page/array-changes.js';
 import { DoubtNote } from '../page/doubt-note.js';
@@ -104,7 +105,7 @@ function ArrayFields({
       )}
       {lacks !== undefined && (
         <p class="problem" role="alert">
-          <strong>{`${lacks[0]?.toUpperCase()}${lacks.slice(1)}.`}</strong>
+          <strong>{`${capitalised(lacks)}.`}</strong>
         </p>
       )}
       <LayoutChoice id="finetune" inputs={inputs} dataLayout={settings.dataLayout} change={change} />
