@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly spinning?: boolean | undefined;
   /** Whether onnxruntime-node keeps memory for the next run; default true. */
   readonly arena?: boolean | undefined;
+  /** Whether onnxruntime-node plans the memory of a run as one block, beside what the first run took; default true. */
+  readonly memoryPattern?: boolean | undefined;
   /** Level of graph optimisation; default 'all'. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;
   /** Whether nodes without a kernel on the provider may run on the CPU; default false. */

@@ -36,7 +36,10 @@ export async function createEpochRunner(
     options.teacher &&
     (await openTeacher(options.teacher, plan.output, loss, elementCount(outputDims), options));
   const session = await model
-    .withEdited(step.model, (copy) => options.provider.open(copy, options.session))
+    // Each step takes the same memory; a planned block would lie beside what the first step took, and saves no time.
+    .withEdited(step.model, (copy) =>
+      options.provider.open(copy, { memoryPattern: false, ...options.session }),
+    )
     .catch(async (error: unknown) => {
       await teacher?.close();
       throw error;

@@ -14,13 +14,15 @@ export function create(
   options: SessionOptions = {},
   profilePrefix?: string,
 ): Promise<Ort.InferenceSession> {
-  const { threads, spinning, arena = true, optimisation = 'all', allowFallback = false, deviceId } = options;
+  const { threads, spinning, arena = true, memoryPattern = true } = options;
+  const { optimisation = 'all', allowFallback = false, deviceId } = options;
   const hasDevices = name === 'cuda' || name === 'tensorrt' || name === 'dml';
   const settings: Ort.InferenceSession.SessionOptions = {
     executionProviders: [deviceId !== undefined && hasDevices ? { name, deviceId } : name],
     graphOptimizationLevel: optimisation,
     logSeverityLevel: 4,
     enableCpuMemArena: arena,
+    enableMemPattern: memoryPattern,
     ...(threads === undefined ? {} : { intraOpNumThreads: usableThreads(threads) }),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     extra: {
