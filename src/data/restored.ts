@@ -1,4 +1,5 @@
 // How well a model's output is its input again, as that of an autoencoder or of a net that removes noise.
+import { median } from '../base/quantile.js';
 import { type Tensor, toNumbers } from '../providers/tensor.js';
 
 /** Largest median residual of a model that restores its input. An output that never changes has about 1. */
@@ -57,7 +58,7 @@ export function restoresBetter(
     logs.push(Math.log(value / other));
   }
   const count = logs.length;
-  if (count < MIN_SAMPLES || (known.toSorted((a, b) => a - b)[count >> 1] ?? 1) > MAX_RESIDUAL) return false;
+  if (count < MIN_SAMPLES || median(known) > MAX_RESIDUAL) return false;
   const mean = logs.reduce((sum, value) => sum + value, 0) / count;
   const variance = logs.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
   return Math.exp(mean) <= MAX_RATIO && mean <= -MIN_ERRORS * Math.sqrt(variance / count);

@@ -1,7 +1,8 @@
 import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument, Scope, StoredTensor } from '../onnx/document.js';
 
-// Few models have infinite constants, clamps, masks or quantised values: a page loads what looks for them on demand.
+// A page loads what looks for infinite constants, roots, divisors, clamps, masks and quantised values on demand: few models have
+// all.
 
 const isInfinite = (number: number | undefined) => Math.abs(number ?? 0) === Number.POSITIVE_INFINITY;
 const holdsInfinity = (tensor: StoredTensor | undefined) =>
@@ -26,24 +27,35 @@ export async function loadMinusInfinity(
 
 /** Operators that may quantise: those of any domain that say so, and those that round. */
 const QUANTISES = /quant|^(Round|Floor|Ceil|Trunc|MultiThreshold)/i;
+/** Operators whose operand must not be negative or zero, or, for Acosh, less than 1. */
+const GUARDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Acosh)$/;
 /** Operators that bound values, or turn them round so that a ReLU bounds them from above. */
 const CLAMPS = /^(Clip|Min|Max|Neg|Sub|Mul|Div)$/;
+/** Operators that square values or cut them off. */
+const LOSES = /^(Mul|Pow|Abs|Max|Clip)$/;
 /** Operators that decide a mask. */
 const MASKS = /^(Cast|Equal|Greater|Less|Sign)/;
 
 /** Questions that are asked only if a node of the document could be the answer. */
 export interface Questions {
-  readonly quantized?: typeof import('./use-quantized.js').quantizedQuestion | undefined;
+  readonly guard?: typeof import('./use-guard.js').guardQuestion | undefined;
+  readonly negative?: typeof import('./use-negative.js').negativeQuestion | undefined;
+  readonly quantized?:
+    | Pick<typeof import('./use-quantized.js'), 'quantizedQuestion' | 'int8Option'>
+    | undefined;
   readonly clamp?: Pick<typeof import('./use-clamp.js'), 'clampQuestion' | 'createClampBefore'> | undefined;
   readonly mask?: typeof import('./use-mask.js').maskQuestion | undefined;
 }
 
 /** Loads the questions that a document needs. */
 export async function loadQuestions({ scopes }: OnnxDocument): Promise<Questions> {
-  const has = (operators: RegExp) =>
-    scopes.some(({ nodes }) => nodes.some(({ opType }) => operators.test(opType)));
+  const types = new Set<string>();
+  for (const { nodes } of scopes) for (const { opType } of nodes) types.add(opType);
+  const has = (operators: RegExp) => [...types].some((type) => operators.test(type));
   return {
-    quantized: has(QUANTISES) ? (await import('./use-quantized.js')).quantizedQuestion : undefined,
+    guard: has(GUARDED) ? (await import('./use-guard.js')).guardQuestion : undefined,
+    negative: has(LOSES) ? (await import('./use-negative.js')).negativeQuestion : undefined,
+    quantized: has(QUANTISES) ? await import('./use-quantized.js') : undefined,
     clamp: has(CLAMPS) ? await import('./use-clamp.js') : undefined,
     mask: has(MASKS) ? (await import('./use-mask.js')).maskQuestion : undefined,
   };

@@ -74,7 +74,8 @@ export async function doubtsOf(
   const doubts = new Map<Node, string>();
   if (form.bound === undefined) return doubts;
   const beta = changed.reduce((least, mish) => Math.min(least, mish.beta), 1);
-  const uses = createUses(analysis, {}, await loadActivation({ form: form.name, beta }));
+  const guard = (await import('./use-guard.js')).guardQuestion;
+  const uses = createUses(analysis, { guard }, await loadActivation({ form: form.name, beta }));
   for (const { scope, x, node, leak } of changed) {
     const candidate = { scope, x, y: node.outputs[0] ?? '', kind: 'mish' };
     const purpose = uses.purpose(candidate);

@@ -22,9 +22,6 @@ import { type UseVerdict, whyOf } from './value-flow.js';
 
 export { type Decider, inputOf, type Site, type Skip, type SkipReason } from './site.js';
 
-// Operators whose operand must not be negative or zero. Without them no weights are read.
-const ROOTS: ReadonlySet<string> = new Set(['Sqrt', 'Log', 'Pow', 'Div', 'Reciprocal', 'ReduceLogSum']);
-
 export interface SiteOptions extends Pick<ReplacementOptions, 'to'> {
   /** Kinds to swap; relu, leakyrelu and mish by default, except the kind that is written. */
   readonly only?: readonly string[] | undefined;
@@ -73,7 +70,8 @@ export async function findSites(
   const choice = createChoice(options);
   const known = analysis ?? analyse(document);
   const { types, calls } = known;
-  const uses = createUses(known, await loadQuestions(document), to);
+  const questions = await loadQuestions(document);
+  const uses = createUses(known, questions, to);
   const minusInfinity = await loadMinusInfinity(document, known);
   const parts = (await loadMatcher(document))?.findParts(document, known);
   const asked = new Set(options.include?.filter((name) => !/[*?]/.test(name)));
@@ -146,14 +144,15 @@ export async function findSites(
         if (why === undefined) accepted(uses.doubt(candidate));
         else if (isAsked) accepted(why, ASKED);
         else if (verdict === undefined) skipped.push({ ...site, ...half?.skip } as Skip);
-        else skipped.push({ ...site, reason: verdict.purpose, why: whyOf(verdict), decidedBy: verdict });
+        else {
+          const { purpose, option } = verdict;
+          skipped.push({ ...site, reason: purpose, why: whyOf(verdict), option, decidedBy: verdict });
+        }
       }
     }
   }
-  if (
-    to.name !== 'relu' &&
-    document.scopes.some(({ nodes }) => nodes.some(({ opType }) => ROOTS.has(opType)))
-  ) {
+  // Without a guarded operator no weights are read.
+  if (to.name !== 'relu' && questions.guard) {
     const { findWeightDoubts } = await import('./weight-guard.js');
     for (const [site, doubt] of await findWeightDoubts(document, known, sites, to))
       Object.assign(site, { doubt });

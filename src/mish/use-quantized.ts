@@ -1,8 +1,9 @@
+import type { OptionHint } from '../base/option-hint.js';
 import { attribute } from '../onnx/document.js';
 import { DataType } from '../onnx/types.js';
 import type { Operands } from './operands.js';
 import { movesValues, wordSet } from './use-moves.js';
-import type { InputUse, Question } from './value-flow.js';
+import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
 // A quantisation scale belongs to an activation up to the next layer with weights. Values joined with others are another
 // signal: then only a scale for non-negative values still indicates ReLU.
@@ -62,6 +63,18 @@ export function quantizedQuestion(operands: Operands, lenient = false): Question
       return fits(state, signed === 0) ? `it feeds ${node.opType}${CALIBRATED}` : undefined;
     },
   };
+}
+
+/** Returns the option that swaps an activation of a kind in spite of a verdict: with new scales, if QuantizeLinear decides. */
+export function int8Option(
+  purpose: string,
+  { node }: Pick<UseVerdict, 'node'>,
+  kind: string,
+  to: { readonly name: string },
+): OptionHint | undefined {
+  const isOpen = purpose === 'quantized' && node.opType === 'QuantizeLinear' && node.domain === '';
+  const isWritten = to.name === 'mish' && (kind === 'relu' || kind === 'leakyrelu');
+  return isOpen && isWritten ? { swap: { int8: 'exact' } } : undefined;
 }
 
 function isForNonNegative({ node, scope }: InputUse, operands: Operands): boolean {

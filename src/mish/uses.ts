@@ -1,3 +1,4 @@
+import type { OptionHint } from '../base/option-hint.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { Scope } from '../onnx/document.js';
 import { KINDS } from './activation-kinds.js';
@@ -5,8 +6,6 @@ import type { Questions } from './load-questions.js';
 import { MISH, type NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
 import { arithmeticQuestion } from './use-arithmetic.js';
-import { guardQuestion } from './use-guard.js';
-import { negativeQuestion } from './use-negative.js';
 import { createFollower, type Follower, type Question, type UseVerdict } from './value-flow.js';
 
 /** Use of a result that shows that a node is not an activation. */
@@ -23,10 +22,16 @@ interface Candidate {
 /** Returns how far below zero the values of a kind are. */
 export const depthOf = (kind: string) => KINDS.find(({ name }) => name === kind)?.depth ?? 0;
 
+/** A verdict that forbids a swap, and the option that permits it. */
+interface Forbidden extends UseVerdict {
+  readonly purpose: Purpose;
+  readonly option?: OptionHint | undefined;
+}
+
 /** Queries about the uses of activations. */
 export interface Uses {
   /** Returns the purpose that forbids a swap, and the deciding node. */
-  purpose(candidate: Candidate): (UseVerdict & { readonly purpose: Purpose }) | undefined;
+  purpose(candidate: Candidate): Forbidden | undefined;
   /** Returns a doubt that permits the swap. */
   doubt(candidate: Candidate): UseVerdict | undefined;
 }
@@ -41,37 +46,43 @@ export function createUses(
   to: NewActivation = MISH,
 ): Uses {
   const operands = createOperands(index);
-  const follower = (question: Question) => createFollower(question, index, calls);
+  const ask = (question: Question | undefined): Follower =>
+    question === undefined ? () => undefined : createFollower(question, index, calls);
   const clampBefore = questions.clamp?.createClampBefore(index, operands, calls);
-  const after = questions.clamp && follower(questions.clamp.clampQuestion(index, operands));
-  const arithmetic = follower(arithmeticQuestion(types));
+  const after = ask(questions.clamp?.clampQuestion(index, operands));
+  const arithmetic = ask(arithmeticQuestion(types));
   const depth = to.depth ?? depthOf(to.name);
   const guards = new Map<number, Follower>();
   /** Finds what values of a depth below zero make invalid. */
   const guardAt = (depth: number) => {
-    const known = guards.get(depth) ?? follower(guardQuestion(index, operands, depth));
+    const known = guards.get(depth) ?? ask(questions.guard?.(index, operands, depth));
     guards.set(depth, known);
     return known;
   };
-  const mask = questions.mask && follower(questions.mask(operands, types));
-  const quantized = questions.quantized && follower(questions.quantized(operands));
-  const doubtfulGuard = follower(guardQuestion(index, operands, depth, true));
-  const negative = follower(negativeQuestion(index, operands, to.label));
-  const zeros = to.zeros?.questions(index, operands, types).map(follower) ?? [];
-  const doubtfulScale = questions.quantized && follower(questions.quantized(operands, true));
+  const mask = ask(questions.mask?.(operands, types));
+  const quantized = ask(questions.quantized?.quantizedQuestion(operands));
+  const doubtfulGuard = ask(questions.guard?.(index, operands, depth, true));
+  const negative = ask(questions.negative?.(index, operands, to.label));
+  const zeros = to.zeros?.questions(index, operands, types).map(ask) ?? [];
+  const doubtfulScale = ask(questions.quantized?.quantizedQuestion(operands, true));
   return {
     purpose({ scope, x, y, kind }) {
       const isRelu = kind === 'relu';
       const before = depthOf(kind);
       // A shifted activation guards too, such as ELU plus 1, unless the old values are invalid already.
       const isGuard = depth > before && (before === 0 || guardAt(before)(scope, y) === undefined);
-      const found = (purpose: Purpose, verdict: UseVerdict | undefined) => verdict && { ...verdict, purpose };
+      const found = (purpose: Purpose, verdict: UseVerdict | undefined) =>
+        verdict && {
+          ...verdict,
+          purpose,
+          option: questions.quantized?.int8Option(purpose, verdict, kind, to),
+        };
       return (
         found('arithmetic', arithmetic(scope, y)) ??
         (isGuard ? found('guard', guardAt(depth)(scope, y)) : undefined) ??
-        found('quantized', quantized?.(scope, y)) ??
+        found('quantized', quantized(scope, y)) ??
         (isRelu
-          ? (found('clamp', after?.(scope, y) ?? clampBefore?.(scope, x)) ?? found('mask', mask?.(scope, y)))
+          ? (found('clamp', after(scope, y) ?? clampBefore?.(scope, x)) ?? found('mask', mask(scope, y)))
           : undefined)
       );
     },
@@ -79,7 +90,7 @@ export function createUses(
       const losesSign = kind === 'relu' && depth > 0;
       const sign = losesSign ? doubtfulGuard(scope, y) : undefined;
       if (sign !== undefined) return { ...sign, why: `${sign.why}, perhaps` };
-      const scale = doubtfulScale?.(scope, y);
+      const scale = doubtfulScale(scope, y);
       if (scale !== undefined) return { ...scale, why: `joined with others, ${scale.why}` };
       if (losesSign) return negative(scope, y);
       for (const zero of depthOf(kind) > 0 && !to.zeros?.kinds.includes(kind) ? zeros : []) {

@@ -280,6 +280,17 @@ describe('what cannot be requantised is skipped with the reason', () => {
     expect(report.skipped.map(({ reason }) => reason)).toEqual(['excluded', 'excluded']);
   });
 
+  test('a skip for a QuantizeLinear names the option that swaps it, if Mish is written', async () => {
+    const option = { swap: { int8: 'exact' } };
+    expect((await swapped(chain(SIMPLE))).report.skipped).toMatchObject([{ reason: 'quantized', option }]);
+    const others = [
+      await swapped(chain(SIMPLE), { to: 'swish' }),
+      await swapped(chain(SIMPLE, [node('Cast', ['r_q'], ['c'], { to: 1 })], ['y', 'c']), { int8: 'exact' }),
+    ];
+    for (const { report } of others)
+      expect(report.skipped.map((skip) => [skip.reason, skip.option])).toEqual([['quantized', undefined]]);
+  });
+
   test('an unknown way and another activation are refused', async () => {
     expect(await failure(swap(load('u8'), { int8: 'fast' as never }))).toMatchObject({ code: 'bad-usage' });
     expect(await failure(swap(load('u8'), { int8: 'exact', to: 'swish' }))).toMatchObject({

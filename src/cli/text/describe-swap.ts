@@ -1,4 +1,3 @@
-import type { OptionHint } from '../../base/option-hint.js';
 import { kindNamed } from '../../mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../mish/activations.js';
 import type { FixedNode } from '../../mish/fix-report.js';
@@ -138,16 +137,9 @@ export function describeDoubts(sites: readonly SiteReport[], most = MAX_LISTED):
   });
 }
 
-/** Returns the option that swaps a site whose result only a QuantizeLinear forbids. */
-function hintOf({ kind, reason, why }: SkipReport): OptionHint | undefined {
-  const isOpen = reason === 'quantized' && /^it feeds QuantizeLinear/.test(why);
-  return isOpen && (kind === 'relu' || kind === 'leakyrelu') ? { swap: { int8: 'exact' } } : undefined;
-}
-
 /** Describes up to `most` activations that stay, a line each, and counts the others. */
 export function describeSkipped(skipped: readonly SkipReport[], most = MAX_LISTED): string[] {
-  return listed('skipped', skipped, most, (skip) => {
-    const { kind, label, why, option } = skip;
-    return `${operator(kind)} ${clean(label)}: ${clean(withFlags(why, option ?? hintOf(skip)))}`;
+  return listed('skipped', skipped, most, ({ kind, label, why, option }) => {
+    return `${operator(kind)} ${clean(label)}: ${clean(withFlags(why, option))}`;
   });
 }
