@@ -63,21 +63,22 @@ function read(reader, message, field, wire, depth) {
 function write(writer, message, field, depth) {
   const { id, name, type, oneof, isRepeated } = field;
   const value = message[name];
-  const tag = (wire = field.wire) => writer.uint32(id * 8 + wire);
-  const one = (item) => {
-    if (field.message)
-      field
-        .message()
-        .encode(item, tag().fork(), depth + 1)
-        .ldelim();
-    else tag()[type](item);
-  };
   if (value == null) return;
-  if (isRepeated) {
-    if (value.length === 0) return;
-    if (field.isPacked) tag(PACKED)[`${type}s`](value);
-    else for (const item of value) one(item);
-  } else if (Object.hasOwn(message, name) && (field.message || oneof || !isDefault(field, value))) one(value);
+  if (!isRepeated) {
+    if (Object.hasOwn(message, name) && (field.message || oneof || !isDefault(field, value)))
+      writeOne(writer, field, value, depth);
+  } else if (field.isPacked) {
+    if (value.length > 0) writer.uint32(id * 8 + PACKED)[`${type}s`](value);
+  } else for (const item of value) writeOne(writer, field, item, depth);
+}
+
+function writeOne(writer, { id, type, wire, message }, item, depth) {
+  writer.uint32(id * 8 + wire);
+  if (message)
+    message()
+      .encode(item, writer.fork(), depth + 1)
+      .ldelim();
+  else writer[type](item);
 }
 
 function messageOf(table, typeOf) {

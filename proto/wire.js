@@ -10,6 +10,7 @@ export const DEEPEST = 100;
 // place that its bytes hash to, is not made and kept twice.
 const RECENT = 2 ** 14;
 const LONGEST_NAME = 200;
+const NOT_PLAIN = /[^ -~]/;
 const recent = new Array(RECENT);
 
 const short = () => new RangeError('index out of range');
@@ -169,27 +170,49 @@ for (const type of ['float', 'double', 'int32', 'int64', 'uint64']) {
 }
 
 export class Writer {
-  parts = [];
-  length = 0;
-  /** What stands before each message that is being written. */
+  pos = 0;
+  /** Where each message starts that is being written. */
   outer = [];
+
+  buf = new Uint8Array(0);
+
+  /** Room is made for so many bytes more than are needed. */
+  constructor(block = 128) {
+    this.block = block;
+  }
 
   static create() {
     return new Writer();
   }
 
+  /** Makes room for so many bytes; gives where they start. */
+  room(length) {
+    const { buf, pos } = this;
+    const end = pos + length;
+    if (end > buf.length) {
+      this.buf = new Uint8Array(Math.max(pos * 2, end + this.block));
+      this.buf.set(buf.subarray(0, pos));
+    }
+    this.pos = end;
+    return pos;
+  }
+
   raw(bytes) {
-    this.parts.push(bytes);
-    this.length += bytes.length;
+    const at = this.room(bytes.length);
+    this.buf.set(bytes, at);
+    return this;
+  }
+
+  byte(value) {
+    const at = this.room(1);
+    this.buf[at] = value;
     return this;
   }
 
   uint64(value) {
-    const bytes = [];
     let rest = value;
-    for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-    bytes.push(rest);
-    return this.raw(bytes);
+    for (; rest > 127; rest = Math.floor(rest / 128)) this.byte((rest % 128) | 128);
+    return this.byte(rest);
   }
 
   uint32(value) {
@@ -198,11 +221,9 @@ export class Writer {
 
   int64(value) {
     if (value >= 0) return this.uint64(value);
-    const bytes = [];
     let rest = BigInt.asUintN(64, BigInt(value));
-    for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
-    bytes.push(Number(rest));
-    return this.raw(bytes);
+    for (; rest > 127n; rest >>= 7n) this.byte(Number(rest & 127n) | 128);
+    return this.byte(Number(rest));
   }
 
   int32(value) {
@@ -222,33 +243,39 @@ export class Writer {
   }
 
   string(value) {
-    return this.bytes(encoder.encode(value));
+    const { length } = value;
+    if (length > LONGEST_NAME || NOT_PLAIN.test(value)) return this.bytes(encoder.encode(value));
+    const from = this.uint32(length).room(length);
+    for (let at = 0; at < length; at++) this.buf[from + at] = value.charCodeAt(at);
+    return this;
   }
 
   fork() {
-    this.outer.push([this.parts, this.length]);
-    this.parts = [];
-    this.length = 0;
+    this.outer.push(this.pos);
     return this;
   }
 
   ldelim() {
-    const { parts, length } = this;
-    [this.parts, this.length] = this.outer.pop();
-    this.uint32(length);
-    for (const part of parts) this.parts.push(part);
-    this.length += length;
+    const start = this.outer.pop();
+    const end = this.pos;
+    // The length is written behind the message, and moved before it.
+    const { buf, pos } = this.uint32(end - start);
+    const length = buf.slice(end, pos);
+    buf.copyWithin(start + length.length, start, end);
+    buf.set(length, start);
     return this;
   }
 
+  /** What was written, in a buffer that later messages share. */
+  take() {
+    const { buf, pos } = this;
+    this.buf = buf.subarray(pos);
+    this.pos = 0;
+    return buf.subarray(0, pos);
+  }
+
   finish() {
-    const out = new Uint8Array(this.length);
-    let at = 0;
-    for (const part of this.parts) {
-      out.set(part, at);
-      at += part.length;
-    }
-    return out;
+    return this.take().slice();
   }
 }
 

@@ -1,6 +1,6 @@
 import type { onnx } from '../../proto/onnx.js';
 import { type Node, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
-import { createPacker, nodeField } from '../onnx/encode.js';
+import { createNodeEncoder } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
 import { type Edit, replacing } from '../onnx/splice.js';
 import type { FloatType } from '../onnx/types.js';
@@ -49,7 +49,7 @@ export function rewrite(
   const fresh = namer(document, leaving, parts.size > 1 ? '' : ([...parts][0] ?? 'mish'));
   const constants = new Map<Scope, Map<string, { name: string; nodes: onnx.INodeProto[] }>>();
   const edits: Edit[] = [];
-  const pack = createPacker();
+  const encode = createNodeEncoder();
 
   const constantIn =
     (home: Scope, part: string) =>
@@ -79,8 +79,7 @@ export function rewrite(
       fresh,
       constant: constantIn(constantsHome(scope), partOf({ form })),
     });
-    const bytes = pack(nodes.map((proto) => nodeField(scope.kind, proto)));
-    edits.push(replacing(node, bytes));
+    edits.push(replacing(node, encode(scope.kind, nodes)));
   }
   const nothing = new Uint8Array(0);
   for (const [node, scope] of removed) {
@@ -93,8 +92,9 @@ export function rewrite(
   for (const [home, made] of constants) {
     const [first] = home.nodes; // a scope that holds a site, at whatever depth, has a node
     if (first === undefined) continue;
-    const bytes = pack(
-      [...made.values()].flatMap(({ nodes }) => nodes.map((node) => nodeField(home.kind, node))),
+    const bytes = encode(
+      home.kind,
+      [...made.values()].flatMap(({ nodes }) => nodes),
     );
     edits.push({ start: first.span.start, end: first.span.start, bytes, frame: first.frame });
   }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
 import {
   concat,
-  createPacker,
+  createNodeEncoder,
   metadataField,
   nodeField,
   outputField,
@@ -73,25 +73,28 @@ test('bytes are joined in their order', () => {
   );
 });
 
-test('packed bytes are as if joined, whatever is packed after them, and of any length', () => {
-  const lists = fc.array(fc.array(fc.uint8Array({ maxLength: 9 })), { maxLength: 20 });
+test('nodes of many lists are as if each was encoded alone, whatever follows them, and of any length', () => {
+  const name = fc.string({ maxLength: 9, unit: 'binary' });
+  const proto = fc.record({ opType: name, name, input: fc.array(name), output: fc.array(name) });
+  const lists = fc.array(fc.array(proto, { maxLength: 5 }), { maxLength: 12 });
   const large = fc.constantFrom(0, 65_535, 65_536, 65_537, 200_000);
   fc.assert(
-    fc.property(lists, large, (all, length) => {
-      const long = [Uint8Array.from({ length }, (_, at) => at)];
-      const pack = createPacker();
-      const before = all.map(pack);
-      const packed = [...before, pack(long), ...all.map(pack)];
-      for (const [at, parts] of [...all, long, ...all].entries()) {
-        expect(Buffer.compare(packed[at] ?? new Uint8Array(1), concat(parts))).toBe(0);
+    fc.property(lists, large, fc.constantFrom('graph', 'function'), (all, length, scope) => {
+      const long = [{ opType: 'X'.repeat(length) }];
+      const encode = createNodeEncoder();
+      const given = [...all, long, ...all];
+      const found = given.map((nodes) => encode(scope, nodes));
+      for (const [at, nodes] of given.entries()) {
+        const alone = concat(nodes.map((one) => nodeField(scope, one)));
+        expect(Buffer.compare(found[at] ?? new Uint8Array(1), alone)).toBe(0);
       }
     }),
     { numRuns: 30 },
   );
 });
 
-test('small bytes that are packed lie in one buffer', () => {
-  const pack = createPacker();
-  const buffers = Array.from({ length: 1000 }, () => pack([Uint8Array.of(1, 2), Uint8Array.of(3)]).buffer);
+test('the nodes of small lists lie in one buffer', () => {
+  const encode = createNodeEncoder();
+  const buffers = Array.from({ length: 1000 }, () => encode('graph', [{ opType: 'Mul' }]).buffer);
   expect(new Set(buffers).size).toBe(1);
 });
