@@ -1,12 +1,13 @@
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 
 // Says what each file of tests takes, on Linux: `CPU_TIMES=/tmp/times.txt python3 test/bench/cpu.py npx vitest run
 // --no-file-parallelism` writes a line for each file, with the seconds of processor time of Vitest, its workers, and all
-// processes that they start.
+// processes that they start; before it, a line for each of its tests that takes long.
 
 const HERTZ = 100;
+const LONG_SECONDS = 0.3;
 
 interface Process {
   readonly parent: number;
@@ -47,7 +48,15 @@ const root = Number(process.env.CPU_ROOT ?? process.ppid);
 const before = secondsBelow(root);
 const file = relative(process.cwd(), expect.getState().testPath ?? '?');
 
-afterAll(() => {
-  const after = secondsBelow(root);
-  appendFileSync(process.env.CPU_TIMES ?? '', `${(after - before).toFixed(2)} ${file}\n`);
+const write = (seconds: number, what: string) =>
+  appendFileSync(process.env.CPU_TIMES ?? '', `${seconds.toFixed(2)} ${what}\n`);
+
+let beforeTest = 0;
+beforeEach(() => {
+  beforeTest = secondsBelow(root);
 });
+afterEach(({ task }) => {
+  const seconds = secondsBelow(root) - beforeTest;
+  if (seconds > LONG_SECONDS) write(seconds, `${file}: ${task.name}`);
+});
+afterAll(() => write(secondsBelow(root) - before, file));
