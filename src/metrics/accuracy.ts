@@ -34,29 +34,23 @@ export interface AccuracyMeter {
   correct(): Uint8Array;
 }
 
-/** Returns the first output that looks like class scores. Throws `bad-data` if there is none. */
-export function scoresAmong(outputs: readonly string[], tensors: Tensors): string {
-  const found = outputs.find((name) => {
+/** Returns the first output that looks like class scores; undefined if there is none. */
+export function scoresAmong(outputs: readonly string[], tensors: Tensors): string | undefined {
+  return outputs.find((name) => {
     const tensor = ownProperty(tensors, name);
     return tensor !== undefined && looksLikeScores(tensor);
   });
-  if (found !== undefined) return found;
-  throw new OnnxMishError(
-    'bad-data',
-    'labels need an output of class scores, and no output looks like class scores',
-    { fix: 'Leave out the labels', option: { labels: null } },
-  );
 }
 
 /**
  * Returns a meter for the shares of samples whose label has the highest score of `output`, or one of the five
- * highest.
+ * highest. The samples are numbered in messages unless they are `drawn` from more.
  */
-export function accuracyMeter(output: string, labels: readonly number[]): AccuracyMeter {
+export function accuracyMeter(output: string, labels: readonly number[], drawn = false): AccuracyMeter {
   let n = 0;
   let top1 = 0;
   let top5 = 0;
-  const correct = new Uint8Array(labels.length);
+  const correct: number[] = [];
   const bad = (what: string, fix: string, option?: OptionHint) =>
     new OnnxMishError('bad-data', what, { where: output, fix, option });
 
@@ -77,15 +71,14 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
         if (label === undefined) continue; // `result` reports the difference
         if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
           throw bad(
-            `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`,
+            `label ${label}${drawn ? '' : ` of sample ${sample}`} is outside the ${classes} classes (0 to ${classes - 1})`,
             'Number classes from 0',
           );
         }
         const best = highest(numbers, row, classes);
-        if (best[0] === label) {
-          top1++;
-          correct[sample] = 1;
-        }
+        const isRight = best[0] === label;
+        if (isRight) top1++;
+        correct.push(isRight ? 1 : 0);
         if (best.includes(label)) top5++;
       }
     },
@@ -95,7 +88,7 @@ export function accuracyMeter(output: string, labels: readonly number[]): Accura
       }
       return { n, top1: top1 / n, top5: top5 / n };
     },
-    correct: () => correct,
+    correct: () => Uint8Array.from(correct),
   };
 }
 

@@ -26,6 +26,11 @@ export function percent(share: number | null): string {
   return share === null ? '–' : `${figure(100 * share)} %`;
 }
 
+/** Names an output that is judged by labels, with the threshold of one score per sample: `score > 0.5`. */
+export function judgedOutput(output: string, threshold: number | null | undefined): string {
+  return threshold === undefined || threshold === null ? output : `${output} > ${threshold}`;
+}
+
 /** Formats an accuracy on `n` samples with its 95 % interval: `92.65 % (92.12 to 93.14)`; `–` for null. */
 export function accuracyWithInterval(share: number | null, n: number): string {
   if (share === null) return '–';

@@ -5,6 +5,7 @@ import {
   activation,
   differenceWithInterval,
   figure,
+  judgedOutput,
   mapText,
   printable,
   sqnrOf,
@@ -127,6 +128,7 @@ function outputCase(what: string, drift: Drift, decides = false): JunitCase {
 
 function accuracyCase({
   output,
+  threshold,
   original,
   swapped,
   difference,
@@ -137,7 +139,11 @@ function accuracyCase({
     ...(difference === undefined ? [] : [`swapped minus original ${differenceWithInterval(difference)}`]),
     `${original.n} samples; intervals are 95 %`,
   ];
-  return { name: `labelled accuracy: ${output}`, outcome: 'passed', message: parts.join('; ') };
+  return {
+    name: `labelled accuracy: ${judgedOutput(output, threshold)}`,
+    outcome: 'passed',
+    message: parts.join('; '),
+  };
 }
 
 function kernelCase(sweep: KernelSweep): JunitCase {

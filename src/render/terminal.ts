@@ -10,6 +10,7 @@ import {
   differenceWithInterval,
   figure,
   joinSections,
+  judgedOutput,
   mapText,
   mishName,
   percent,
@@ -300,12 +301,12 @@ function latencyTable(report: Report): string {
 function accuracyTable(rows: readonly ProviderRow[]): string {
   const lines = rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
-    const { output, difference } = accuracy;
+    const { output, threshold, difference } = accuracy;
     const of = (model: 'original' | 'swapped') => {
       const { n, top1, top5 } = accuracy[model];
       return [
         provider,
-        `${model}, ${short(output)}`,
+        `${model}, ${judgedOutput(short(output), threshold)}`,
         accuracyWithInterval(top1, n),
         accuracyWithInterval(top5, n),
         String(n),

@@ -1,14 +1,9 @@
 import { stopIfAborted } from '../base/abort.js';
 import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
-import {
-  type AccuracyMeter,
-  type AccuracyWithIntervals,
-  accuracyMeter,
-  scoresAmong,
-  withIntervals,
-} from '../metrics/accuracy.js';
+import { type AccuracyWithIntervals, withIntervals } from '../metrics/accuracy.js';
 import { type Drift, type DriftMeter, driftMeter } from '../metrics/drift.js';
+import { type LabelMeters, labelMeters } from '../metrics/label-meters.js';
 import { type Difference, differenceOfShares, mcnemar } from '../metrics/paired.js';
 import type { Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
@@ -31,6 +26,8 @@ export interface OutputComparison {
   readonly accuracy:
     | (Both<AccuracyWithIntervals> & {
         readonly output: string;
+        /** The score above which a sample counts as class 1; null for an output with a score for each class. */
+        readonly threshold: number | null;
         readonly difference: Difference & { readonly midP: number };
       })
     | null;
@@ -56,7 +53,7 @@ export async function compare(
     original: outputMeters(outputs),
     swapped: outputMeters(models.swapped.outputs.map(({ name }) => name)),
   };
-  let accuracy: (Both<AccuracyMeter> & { readonly output: string }) | undefined;
+  let accuracy: LabelMeters | undefined;
   let run = -1;
   for await (const feed of feeds) {
     run++;
@@ -70,7 +67,7 @@ export async function compare(
       parity.swapped.add(await reference.swapped.run(feed), swapped);
     }
     if (labels === undefined) continue;
-    accuracy ??= accuracyMeters(outputs, original, labels);
+    accuracy ??= labelMeters(outputs, original, labels);
     accuracy.original.add(ownProperty(original, accuracy.output));
     accuracy.swapped.add(ownProperty(swapped, accuracy.output));
   }
@@ -86,6 +83,7 @@ export async function compare(
         ? null
         : {
             output: accuracy.output,
+            threshold: accuracy.threshold(),
             original: withIntervals(accuracy.original.result()),
             swapped: withIntervals(accuracy.swapped.result()),
             difference: differenceOf(accuracy),
@@ -94,7 +92,7 @@ export async function compare(
 }
 
 /** Returns the swapped model's accuracy minus the original's on the same samples. */
-function differenceOf({ original, swapped }: Both<AccuracyMeter>) {
+function differenceOf({ original, swapped }: LabelMeters) {
   const [before, after] = [original.correct(), swapped.correct()];
   return { ...differenceOfShares(after, before), midP: mcnemar(after, before).midP };
 }
@@ -107,10 +105,4 @@ function outputMeters(names: readonly string[]) {
     },
     results: () => [...meters.values()].map((meter) => meter.result()),
   };
-}
-
-/** Returns accuracy meters for the first output that looks like class scores. */
-function accuracyMeters(outputs: readonly string[], first: Tensors, labels: readonly number[]) {
-  const output = scoresAmong(outputs, first);
-  return { output, original: accuracyMeter(output, labels), swapped: accuracyMeter(output, labels) };
 }

@@ -81,6 +81,13 @@ const providerRow = z.object({
   accuracy: z
     .object({
       output: z.string().describe('The output that is read as class scores'),
+      threshold: z
+        .number()
+        .nullable()
+        .optional()
+        .describe(
+          'The score above which a sample counts as class 1, for an output with one score per sample; absent in reports of earlier versions',
+        ),
       original: accuracySchema.describe('The original'),
       swapped: accuracySchema.describe('The swapped model'),
       difference: z

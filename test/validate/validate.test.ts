@@ -48,6 +48,7 @@ describe('a small classifier', async () => {
     const intervals = { top1Interval, top5Interval };
     expect(row?.accuracy).toEqual({
       output: 'y',
+      threshold: null,
       original: { n: 4, top1: 0.75, top5: 1, ...intervals },
       swapped: { n: 4, top1: 0.75, top5: 1, ...intervals },
       difference: { value: 0, low: expect.any(Number), high: expect.any(Number), midP: 1 },

@@ -5,15 +5,16 @@ import { sha256 } from '../../base/sha256.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
-import { scoresAmong } from '../../metrics/accuracy.js';
-import { classesOf, type Drift, driftMeter, highest } from '../../metrics/drift.js';
+import { top1Drop } from '../../metrics/accuracy.js';
+import { type Drift, driftMeter } from '../../metrics/drift.js';
+import { type LabelMeters, labelMeters } from '../../metrics/label-meters.js';
 import { differenceOfShares } from '../../metrics/paired.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
-import { byteCount, type Tensors, toNumbers } from '../../providers/tensor.js';
+import { byteCount, type Tensors } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 
 /** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
@@ -250,57 +251,26 @@ export function comparedOutputs({ outputs }: Session): string[] {
 
 function degradationMeter(outputs: readonly string[]) {
   const meters = outputs.map((name) => ({ name, meter: driftMeter(name) }));
-  const right = { original: [] as number[], swapped: [] as number[] };
+  const labels: number[] = [];
+  let accuracy: LabelMeters | undefined;
   return {
-    add({ reference, labels }: Run, got: Tensors): void {
+    add({ reference, labels: more }: Run, got: Tensors): void {
       for (const { name, meter } of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
-      if (labels === undefined) return;
-      const scores = scoresAmong(outputs, reference);
-      right.original.push(...rightRows(reference, scores, labels));
-      right.swapped.push(...rightRows(got, scores, labels));
+      if (more === undefined) return;
+      labels.push(...more);
+      accuracy ??= labelMeters(outputs, reference, labels, true);
+      accuracy.original.add(ownProperty(reference, accuracy.output));
+      accuracy.swapped.add(ownProperty(got, accuracy.output));
     },
     result(): Degradation {
       const drift = worst(meters.map(({ meter }) => meter.result()));
-      const { original, swapped } = right;
-      if (original.length === 0) return { ...drift, top1Drop: null };
-      const { low, high } = differenceOfShares(original, swapped);
-      const lost = (100 * (sum(original) - sum(swapped))) / original.length;
+      if (accuracy === undefined) return { ...drift, top1Drop: null };
+      const { original, swapped } = accuracy;
+      const lost = top1Drop(original.result(), swapped.result());
+      const { low, high } = differenceOfShares(original.correct(), swapped.correct());
       return { ...drift, top1Drop: lost, top1DropInterval: [100 * low, 100 * high] };
     },
   };
-}
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-
-function classesIn(tensors: Tensors, name: string): number | undefined {
-  const tensor = ownProperty(tensors, name);
-  return tensor && classesOf(tensor);
-}
-
-/** Returns 1 for each row whose top class is its label, else 0. */
-function rightRows(outputs: Tensors, name: string, labels: readonly number[]): number[] {
-  const scores = ownProperty(outputs, name);
-  const classes = classesIn(outputs, name);
-  const numbers = scores && toNumbers(scores);
-  if (classes === undefined || numbers === undefined) return labels.map(() => 0); // the drift reports the changed shape
-  if (scores?.dims[0] !== labels.length) {
-    throw new OnnxMishError('bad-data', `a run has ${labels.length} labels, but ${scores?.dims[0]} rows`, {
-      where: name,
-      fix: 'Give one label for each row',
-    });
-  }
-  return labels.map((label, row) => {
-    if (Number.isInteger(label) && label >= 0 && label < classes)
-      return Number(highest(numbers, row, classes)[0] === label);
-    throw new OnnxMishError(
-      'bad-data',
-      `label ${label} is outside the ${classes} classes (0 to ${classes - 1})`,
-      {
-        where: name,
-        fix: 'Count from 0',
-      },
-    );
-  });
 }
 
 /** Returns the worst figure of each kind over several outputs. */

@@ -4,6 +4,7 @@ import {
   differenceWithInterval,
   figure,
   isRequested,
+  judgedOutput,
   verdictText,
   verdictWord,
 } from '../figures.js';
@@ -295,7 +296,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
           ...(['original', 'swapped'] as const).map((model) => {
             const { n, top1, top5 } = accuracy[model];
             const shares = [top1, top5].map((share) => accuracyWithInterval(share, n));
-            return [provider, model, accuracy.output, ...shares, n];
+            return [provider, model, judgedOutput(accuracy.output, accuracy.threshold), ...shares, n];
           }),
           ...(accuracy.difference === undefined
             ? []
