@@ -11,7 +11,7 @@ import { type Tuned, type TuneOptions, tune } from './distil.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import { linearLayers } from './repair/linear-layers.js';
-import { type LayerRepair, type RepairOptions, repairLayers } from './repair/repair-layers.js';
+import { type LayerRepair, type Repaired, type RepairOptions, repairLayers } from './repair/repair-layers.js';
 import { storeAsRead } from './repair/stored-weights.js';
 import { symmetricModel } from './repair/symmetric-inputs.js';
 
@@ -37,14 +37,21 @@ export interface Attempt {
   readonly notes: readonly string[];
 }
 
-/** Swaps a plan's sites, solves each layer by least squares, and then makes gradient steps: `steps`, or rounds of them. */
-export async function attempt(
+/** A swapped model whose layers are solved by least squares; gradient steps start from it. */
+export interface SolvedSwap {
+  readonly swap: SwapReport;
+  readonly swapped: EditableModel;
+  readonly repaired: EditableModel;
+  readonly solved: Repaired;
+}
+
+/** Swaps a plan's sites, and solves each layer by least squares. */
+export async function solveSwap(
   plan: Plan & { readonly form: FormName },
   rows: number,
-  steps: number | undefined,
   common: Common,
   options: CalibrateOptions,
-): Promise<Attempt> {
+): Promise<SolvedSwap> {
   const { original } = common;
   const { output, report } = await swapDocument(original.document, { plan, undo: false, blocked: false });
   const plain = await original.edited(output);
@@ -58,16 +65,26 @@ export async function attempt(
     onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
   });
   const repaired = await swapped.edited(splice(swapped.document.source, solved.edits));
+  return { swap: report, swapped: plain, repaired, solved };
+}
+
+/** Makes the gradient steps after least squares: `steps`, or rounds of them. */
+export async function finishAttempt(
+  { swap, swapped, repaired, solved }: SolvedSwap,
+  steps: number | undefined,
+  common: Common,
+  options: CalibrateOptions,
+): Promise<Attempt> {
   const notes: string[] = [];
-  if (report.sites.length === 0)
+  if (swap.sites.length === 0)
     notes.push('the model has no sites to swap: calibrate needs the original model');
-  const tuned = await tuneOrNot(repaired, report.sites.length === 0 ? 0 : steps, common, options, notes);
+  const tuned = await tuneOrNot(repaired, swap.sites.length === 0 ? 0 : steps, common, options, notes);
   const changed = solved.layers.filter(({ method }) => method !== 'none').length;
   const layers = Math.max(changed, (tuned?.edits.length ?? 0) > 0 ? 1 : 0);
-  const operation = { operation: 'calibrate', form: report.form, sites: layers } as const;
+  const operation = { operation: 'calibrate', form: swap.form, sites: layers } as const;
   return {
-    swap: report,
-    swapped: await spliceWithRecord(plain.document, [], common.operations, false),
+    swap,
+    swapped: await spliceWithRecord(swapped.document, [], common.operations, false),
     repaired: await spliceWithRecord(
       repaired.document,
       tuned?.edits ?? [],

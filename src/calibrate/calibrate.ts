@@ -122,7 +122,7 @@ async function repairSwap(
     });
   const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
     prepareAttempts(original, subsets, costs, { ...options, ...more });
-  const { prepared, first, leaky } = await chooseLeaky(prepare, compare, validation, options);
+  const { prepared, leaky } = await chooseLeaky(prepare, compare, validation, options);
   const { swap, measuredIn, plan, base } = prepared;
   const count = (subset: Subset) => Math.round(subset.runs * batch);
   const held = joined(validation, test);
@@ -130,10 +130,10 @@ async function repairSwap(
     options.beta === 'auto'
       ? await refineSharpness({
           ...{ plan, steps, tryOut: prepared.tryOut, compare, held, onProgress, budget: options.budget },
-          ...{ first, rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
+          ...{ rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
         })
       : undefined;
-  const chosen = sharpened?.attempt ?? first ?? (await prepared.tryOut(plan, steps));
+  const chosen = sharpened?.attempt ?? (await prepared.tryOut(plan, steps));
   const counts = { fit: count(train), held: count(validation), judged: count(test) };
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);

@@ -3,7 +3,7 @@ import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { type Attempt, attempt } from './attempt.js';
+import { type Attempt, finishAttempt, type SolvedSwap, solveSwap } from './attempt.js';
 import type { CalibrateOptions } from './options.js';
 import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js';
 import { findCandidates, refuseAutoBeta } from './select/candidates.js';
@@ -17,7 +17,7 @@ export interface PreparedAttempts {
   readonly measuredIn: FormName;
   readonly plan: Plan & { readonly form: FormName };
   readonly base: SharpenedOriginal;
-  /** Swaps the plan's sites and repairs the model. */
+  /** Swaps the plan's sites and repairs the model. Layers are solved once for each plan, for all numbers of steps. */
   readonly tryOut: (plan: Plan, steps: number | undefined) => Promise<Attempt>;
 }
 
@@ -41,8 +41,15 @@ export async function prepareAttempts(
   });
   const run = { costs, seed, provider, session, signal, train, validation };
   const common = { ...run, original: base.original, operations: base.operations };
+  const solved = new Map<string, SolvedSwap>();
   return {
     ...{ swap, measuredIn, plan, base },
-    tryOut: (candidate, steps) => attempt({ ...candidate, form: measuredIn }, rows, steps, common, options),
+    async tryOut(candidate, steps) {
+      const key = JSON.stringify(candidate);
+      const start =
+        solved.get(key) ?? (await solveSwap({ ...candidate, form: measuredIn }, rows, common, options));
+      solved.set(key, start);
+      return finishAttempt(start, steps, common, options);
+    },
   };
 }

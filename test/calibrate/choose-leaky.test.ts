@@ -58,6 +58,24 @@ describe('LeakyRelu', () => {
     );
   });
 
+  test('becomes a mixture where Mish agrees on too few samples to keep the accuracy', async () => {
+    const report = await calibrated(net(4, 0.3));
+    expect(report.leaky?.mish).toBeGreaterThan(0.9);
+    expect(report.leaky?.mish).toBeLessThan(0.99);
+    expect(report.leaky?.mixture).toBeGreaterThan(report.leaky?.mish ?? 1);
+  });
+
+  test('is solved once for each kind of replacement, before gradient steps and with them', async () => {
+    const solved: string[] = [];
+    const onProgress = (step: string) => {
+      if (step.startsWith('solving ') && step !== solved.at(-1)) solved.push(step);
+    };
+    const report = await calibrated(net(100, 0.9), { steps: 2, onProgress });
+    expect([report.leaky?.sites, report.tuning?.steps]).toEqual([DEEP, 2]);
+    const once = report.layers.map(({ label }) => `solving ${label}`);
+    expect(solved).toEqual([...once, ...once]);
+  });
+
   test('stays Mish where that was asked for, and where the repair succeeds', async () => {
     const asked = await calibrated(net(100, 0.9), { leaky: 'mish' });
     expect([asked.leaky, asked.sites[0]?.leak]).toEqual([null, undefined]);

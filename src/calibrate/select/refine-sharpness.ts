@@ -18,8 +18,6 @@ type PlanSite = Plan['sites'][number];
 export interface RefineOptions<T> {
   readonly plan: Plan;
   readonly steps: number | undefined;
-  /** Attempt with the plan as it is, if there was one. */
-  readonly first?: T | undefined;
   /** Returns the sharpness that the weights around a site have taken. */
   readonly betaOf: (site: Pick<SiteReport, 'scope' | 'output'>) => number;
   /** Returns whether a sharper Mish at a site comes nearer to the original. */
@@ -55,10 +53,7 @@ export async function refineSharpness<T extends { readonly repaired: Spliced }>(
   const at = async (factor: number, tuned: boolean) => {
     const sites = plan.sites.map((site) => ({ ...site, beta: sharpens(site) ? factor : 1 }));
     input.onProgress(`trying ${factor} times β`, 0, 1);
-    const isFirst = factor === 1 && input.first !== undefined;
-    const attempt = isFirst
-      ? (input.first as T)
-      : await tryOut({ ...plan, beta: 1, sites }, tuned ? steps : 0);
+    const attempt = await tryOut({ ...plan, beta: 1, sites }, tuned ? steps : 0);
     const comparison = await compare(attempt.repaired, input.held);
     budget ??= defaultBudget(comparison);
     const verdicts = limitVerdicts(budget, degradationOf(comparison)).map((one) => byLowerEnd(one, rows));
