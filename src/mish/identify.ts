@@ -56,7 +56,7 @@ type Candidate = Omit<Identity, 'difference' | 'name'> & {
   readonly f: (x: number) => number;
 };
 /** Yields the members of a family that fit the function's values at the probes. */
-type Family = (at: (x: number) => number, choices: Choices) => Iterable<Candidate>;
+type Family = (at: (x: number) => number, choices: Choices, tolerance: number) => Iterable<Candidate>;
 /** Lists the candidates for a parameter: exact values near its estimate, then the estimate. */
 type Choices = (estimate: number, ...simple: number[]) => readonly number[];
 
@@ -65,11 +65,20 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 /** The soft shrinkage function: moves x towards 0 by the threshold. */
 const softShrink = (x: number, threshold: number) => Math.sign(x) * Math.max(Math.abs(x) - threshold, 0);
 
+/** Returns the number with the fewest digits within a relative tolerance; six digits if there is none. */
+function simplest(value: number, tolerance: number): number {
+  for (let digits = 1; digits < 6; digits++) {
+    const rounded = Number(value.toPrecision(digits));
+    if (Math.abs(rounded - value) <= tolerance * Math.abs(value)) return rounded;
+  }
+  return Number(value.toPrecision(6));
+}
+
 /** With a smaller sharpness a curve cannot be told from a line. */
 const LEAST_SHARPNESS = 1e-3;
 
 const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
-  *mish(at, choices) {
+  *mish(at, choices, tolerance) {
     // x · (α + (1 - α) · g(βx)), where g(0) = 0.6 and g = tanh(softplus)
     const gate = (x: number) => at(x) / x;
     for (const alpha of choices((gate(EPSILON) + gate(-EPSILON) - 1.2) / 0.8, 0)) {
@@ -84,7 +93,7 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
       for (const alpha of choices(((gate(EPSILON) + gate(-EPSILON)) / 2 - middle) / (1 - middle), 0)) {
         if (alpha === 1 || Math.abs(alpha) > MAX_SLOPE) continue;
         const sharp = (gate(EPSILON) - gate(-EPSILON)) / (2 * EPSILON * (1 - alpha) * slope);
-        for (const beta of choices(sharp, 1, Number(sharp.toPrecision(6))))
+        for (const beta of choices(sharp, 1, simplest(sharp, tolerance)))
           if (beta > LEAST_SHARPNESS)
             yield {
               ...{ form, beta, alpha: alpha || undefined },
@@ -167,7 +176,7 @@ export function identify(
   let best: Identity | undefined;
   for (const [family, members] of Object.entries(FAMILIES)) {
     let nearest: (Identity & { readonly rank: number }) | undefined;
-    for (const { f, name = family as ActivationName, ...parameters } of members(at, choices)) {
+    for (const { f, name = family as ActivationName, ...parameters } of members(at, choices, tolerance)) {
       if (differenceOf(probed, of(f, PROBES), tolerance) > tolerance) continue;
       values ??= evaluate(POINTS);
       const difference = differenceOf(values, of(f, POINTS), tolerance);

@@ -103,6 +103,38 @@ describe('a swap in an approximate form', () => {
     expect(history).toMatchObject([{ form, bound }]);
   });
 
+  const models = [
+    ['f16', 7],
+    ['f16', 17],
+    ['f16', 23],
+    ['f32', 22],
+    ['f32', 24],
+  ] as const;
+  test.each(NAMES.flatMap((form) => models.map(([type, opset]) => ({ form, type, opset }))))(
+    '$form in $type at opset $opset: stays within the bound, is recognised with its sharpness, and is undone',
+    async ({ form, type, opset }) => {
+      const isHalf = type === 'f16'; // float32 is written on channels
+      const input = isHalf ? { type, dims: [POINTS.length], data: POINTS } : image();
+      const source = isHalf
+        ? reluModel({ opset, inputs: [value('x', 10, input.dims)] })
+        : convNet('Relu', opset);
+      for (const beta of [1, 2, 1.37]) {
+        const bytes = await (await swap(source, { form, beta })).output.bytes();
+        const [found] = (await inspect(bytes)).mish;
+        expect(found).toMatchObject({ form, beta: expect.closeTo(beta, 6) });
+        expect(await (await undo(bytes)).bytes()).toEqual(source);
+        const { y } = await run(bytes, { x: input });
+        const rounding = isHalf ? 4e-3 : 3e-6;
+        const bound = boundOf(FORMS[form], { beta }) ?? 0;
+        for (const [at, x] of input.data.entries()) {
+          const exact = mish(held(x, type), beta);
+          const difference = Math.abs((y?.[at] ?? Number.NaN) - exact);
+          expect(difference).toBeLessThan(bound + rounding * Math.max(1, Math.abs(exact)));
+        }
+      }
+    },
+  );
+
   test('exact forms have no bound', async () => {
     const { output, report } = await swap(convNet(), { form: 'exp' });
     expect(report.bound).toBeUndefined();
