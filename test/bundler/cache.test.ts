@@ -52,6 +52,9 @@ test('other content or other options give another entry', async () => {
     ...[{}, { form: 'softplus' }, { beta: 2 }, { only: ['relu'] }, { include: ['act'] }],
     ...[
       { exclude: ['act'] },
+      { form: 'sigmoid' },
+      { form: 'tanh' },
+      { form: 'hard' },
       { leaky: 'mixture' },
       { undo: true },
       { fold: true },

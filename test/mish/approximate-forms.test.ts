@@ -10,6 +10,9 @@ import { mish, mixture } from '../../src/mish/reference.js';
 import { retarget } from '../../src/mish/retarget.js';
 import { swap } from '../../src/mish/swap.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
+import { extractEdits } from '../../src/onnx/extract.js';
+import { scan } from '../../src/onnx/scan.js';
+import { splice } from '../../src/onnx/splice.js';
 import { sweep } from '../../src/validate/kernel-sweep.js';
 import { judge } from '../../src/validate/thresholds.js';
 import { decode, nodesOf, reluModel, swapped } from '../support/graph.js';
@@ -132,6 +135,21 @@ describe('a swap in an approximate form', () => {
           expect(difference).toBeLessThan(bound + rounding * Math.max(1, Math.abs(exact)));
         }
       }
+    },
+  );
+
+  test.each(NAMES)(
+    '%s: an extracted part of the model has the site as the whole model has it',
+    async (form) => {
+      const document = await scan(await (await swap(convNet(), { form })).output.bytes());
+      const part = await splice(document.source, extractEdits(document, ['after'])).bytes();
+      expect(operators(part).filter((op) => op === 'Conv')).toHaveLength(1);
+      expect((await inspect(part)).mish).toMatchObject([{ form, beta: 1, bound: FORMS[form].bound }]);
+      const exact = await (await swap(convNet(), { form: 'exp' })).output.bytes();
+      const whole = await run(exact, { x: image() });
+      const { after } = await run(part, { x: image() });
+      for (const [at, y] of (whole.y ?? []).entries())
+        expect(Math.abs((after?.[at] ?? Number.NaN) - y)).toBeLessThan(FORMS[form].bound ?? 0);
     },
   );
 

@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
+import { FORMS } from '../../src/mish/forms.js';
+import { inspect } from '../../src/mish/inspect.js';
 import { scan } from '../../src/onnx/scan.js';
+import { WEB_PROVIDERS } from '../../src/providers/web-providers.js';
 import { prepare } from '../../src/web/session/prepare.js';
 import { ops, reluModel } from '../support/graph.js';
+import { bytesOf } from '../support/models.js';
+import { modelPath } from '../support/workbench-page.js';
 
 test('a session’s model has the activation that is asked for, in the operators of its provider', async () => {
   const document = await scan(reluModel({ opset: 17 }));
@@ -23,3 +28,19 @@ test('a session’s model has the opset that is asked for', async () => {
     expect((await scan(prepared.model)).graph.opsets.get('')).toBe(opset ?? 17);
   }
 });
+
+test.each(['sigmoid', 'tanh', 'hard'] as const)(
+  'a session’s model in the %s form is that function on every provider, and its report has the bound',
+  async (form) => {
+    const document = await scan(bytesOf(modelPath('lenet5.onnx')));
+    const { bound } = FORMS[form];
+    for (const provider of WEB_PROVIDERS) {
+      const prepared = await prepare(document, provider, { form, dims: { batch: 1 } });
+      if (!prepared.ready) throw new Error(prepared.refusal.reason);
+      expect(prepared.report).toMatchObject({ form, bound });
+      const { mish } = await inspect(prepared.model);
+      expect(mish.map((site) => [site.form, site.beta, site.bound])).toEqual(Array(4).fill([form, 1, bound]));
+      expect(ops(prepared.model).includes('HardSigmoid')).toBe(form === 'hard' && provider !== 'webgl');
+    }
+  },
+);
