@@ -24,10 +24,13 @@ export interface ChosenLeaky {
 
 /**
  * Below this agreement with the original, or this signal-to-noise ratio in dB, a model counts as not repaired. Classifiers
- * that agree on 99 % lose at most 0.2 points of their accuracy, about.
+ * that agree on 99 % lose at most 0.2 points of their accuracy, about. The ratio decides as well, since agreement on a hundred
+ * samples is a matter of luck.
  */
 const MIN_AGREEMENT_SHARE = 0.99;
 const MIN_SQNR = 30;
+/** Ratio in dB by which the mixture has to be nearer: it is not Mish itself, and takes more operators. */
+const MIN_SQNR_GAIN = 3;
 
 /** Returns whether a site was a LeakyReLU with a slope and becomes Mish itself. */
 export function losesSlope({ kind, leak, alpha }: SiteReport): boolean {
@@ -37,7 +40,7 @@ export function losesSlope({ kind, leak, alpha }: SiteReport): boolean {
 /**
  * Chooses between Mish and the mixture for LeakyReLUs, unless the options do. Over wide inputs Mish loses their slope, and no
  * repair brings it back. The mixture is tried where least squares alone do not repair the model with Mish, and taken if it is
- * nearer to the original on the validation samples.
+ * clearly nearer to the original on the validation samples.
  */
 export async function chooseLeaky(
   prepare: (options: Pick<CalibrateOptions, 'leaky'>) => Promise<PreparedAttempts>,
@@ -54,20 +57,27 @@ export async function chooseLeaky(
   const measured = async ({ tryOut, plan }: PreparedAttempts) =>
     degradationOf(await compare((await tryOut(plan, 0)).repaired, validation));
   const mish = await measured(prepared);
-  const measure = mish.agreement === null ? 'sqnr' : 'agreement';
-  const least = measure === 'sqnr' ? MIN_SQNR : MIN_AGREEMENT_SHARE;
-  if (figureOf(mish, measure) >= least) return { prepared, leaky: null };
+  if (isRepaired(mish)) return { prepared, leaky: null };
   const other = await prepare({ leaky: 'mixture' });
   const mixture = await measured(other);
-  // Few samples say little about agreement: the ratio of signal to noise has to agree.
-  const isNearer =
-    figureOf(mixture, measure) > figureOf(mish, measure) &&
-    figureOf(mixture, 'sqnr') >= figureOf(mish, 'sqnr');
-  if (!isNearer) return { prepared, leaky: null };
+  if (!isNearer(mixture, mish)) return { prepared, leaky: null };
+  const measure = (mixture.agreement ?? 0) > (mish.agreement ?? 1) ? 'agreement' : 'sqnr';
   const report = { sites, measure, mish: mish[measure], mixture: mixture[measure] } as const;
   return { prepared: other, leaky: report };
 }
 
-function figureOf(degradation: Degradation, measure: LeakyReport['measure']): number {
-  return degradation[measure] ?? Number.NEGATIVE_INFINITY;
+function isRepaired(degradation: Degradation): boolean {
+  return (degradation.agreement ?? 1) >= MIN_AGREEMENT_SHARE && ratioOf(degradation) >= MIN_SQNR;
+}
+
+function isNearer(candidate: Degradation, other: Degradation): boolean {
+  const gain = (candidate.agreement ?? 0) - (other.agreement ?? 0);
+  if (gain < 0) return false;
+  const [after, before] = [ratioOf(candidate), ratioOf(other)];
+  return after === before ? gain > 0 : after >= before + MIN_SQNR_GAIN;
+}
+
+/** Returns the signal-to-noise ratio; minus infinity if it is unknown, as for broken outputs. */
+function ratioOf({ sqnr, maxAbs }: Degradation): number {
+  return sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
 }

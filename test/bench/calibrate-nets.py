@@ -1,4 +1,4 @@
-# Makes the nets and samples of calibrate-nets.js: small classifiers, trained for about a minute of one CPU each and exported
+# Makes the nets and samples of calibrate-nets.js: small classifiers, trained for less than a minute of one CPU each and exported
 # by five exporters. Training ends by the time of the CPU, so that another machine makes other weights.
 #
 #     python calibrate-nets.py FOLDER samples            fashion-train.npz and so on; needs numpy
@@ -140,25 +140,25 @@ def torch_nets():
             (nn.Conv2d(i, o, 3, 1 if pools or at == 0 else 2, 1), act(), *([nn.MaxPool2d(2)] if pools else []))]
     seq = nn.Sequential
     nets = {  # name: (net, data, exporter, rate, seconds)
-        'cnn-small': (lambda: seq(*plain((3, 24, 48, 64)), *dense(1024, 128, 10)), 'composite', 17, 1e-3, 75),
-        'mlp3000': (lambda: seq(*dense(784, 3000, 3000, 256, 10)), 'fashion', 'dynamo', 5e-4, 60),
-        'mlp-color': (lambda: seq(*dense(3072, 256, 256, 128, 10)), 'composite', 11, 1e-3, 45),
+        'cnn-small': (lambda: seq(*plain((3, 24, 48, 64)), *dense(1024, 128, 10)), 'composite', 17, 1e-3, 40),
+        'mlp3000': (lambda: seq(*dense(784, 3000, 3000, 256, 10)), 'fashion', 'dynamo', 5e-4, 40),
+        'mlp-color': (lambda: seq(*dense(3072, 256, 256, 128, 10)), 'composite', 11, 1e-3, 30),
         'densenet': (lambda: seq(nn.Conv2d(3, 24, 3, 2, 1), Dense(24, 12), Dense(36, 12), Dense(48, 12), nn.BatchNorm2d(60), relu(),
             nn.Conv2d(60, 30, 1), nn.AvgPool2d(2), Dense(30, 12), Dense(42, 12), Dense(54, 12), nn.BatchNorm2d(66), relu(), *head(66)),
-            'composite', 'dynamo', 3e-3, 90),
+            'composite', 'dynamo', 3e-3, 45),
         'dwsep': (lambda: seq(conv(1, 24, 3, 2), conv(24, 24, groups=24), conv(24, 48, 1), conv(48, 48, 3, 2, 48), conv(48, 96, 1),
-            conv(96, 96, groups=96), conv(96, 96, 1), *head(96)), 'fashion', 17, 3e-3, 60),
+            conv(96, 96, groups=96), conv(96, 96, 1), *head(96)), 'fashion', 17, 3e-3, 35),
         'leaky03': (lambda: seq(conv(3, 24, 3, 2, act=leaky(0.3)), conv(24, 32, act=leaky(0.3)), conv(32, 64, 3, 2, act=leaky(0.3)),
-            conv(64, 64, act=leaky(0.3)), *head(64)), 'composite', 'dynamo', 3e-3, 60),
+            conv(64, 64, act=leaky(0.3)), *head(64)), 'composite', 'dynamo', 3e-3, 35),
         'leaky001': (lambda: seq(*plain((1, 24, 32, 64), 0.01, False), nn.Flatten(), nn.Linear(3136, 96), nn.LeakyReLU(0.01),
-            nn.Linear(96, 10)), 'fashion', 17, 1e-3, 60),
-        'seq1d': (Rows, 'fashion', 'dynamo', 2e-3, 45),
+            nn.Linear(96, 10)), 'fashion', 17, 1e-3, 35),
+        'seq1d': (Rows, 'fashion', 'dynamo', 2e-3, 30),
         'preact': (lambda: seq(nn.Conv2d(3, 16, 3, 2, 1, bias=False), Preactivated(16, 48), Preactivated(48, 48),
-            Preactivated(48, 96, 2), Preactivated(96, 96), nn.BatchNorm2d(96), relu(), *head(96)), 'composite', 17, 3e-3, 90),
+            Preactivated(48, 96, 2), Preactivated(96, 96), nn.BatchNorm2d(96), relu(), *head(96)), 'composite', 17, 3e-3, 45),
         'senet': (lambda: seq(conv(3, 24, 3, 2), Excited(24, 24), Excited(24, 48, 2), Excited(48, 48), *head(48)),
-            'composite', 'dynamo', 3e-3, 75),
+            'composite', 'dynamo', 3e-3, 40),
         'resnet-color': (lambda: seq(conv(3, 16, 3, 2), Residual(16, 16), Residual(16, 32, 2), Residual(32, 32), *head(32)),
-            'composite', 17, 3e-3, 75),
+            'composite', 17, 3e-3, 40),
     }
     for name in NAMES or nets:
         make, data, exporter, highest, seconds = nets[name]
@@ -211,7 +211,7 @@ def keras_nets():
             optimizer.learning_rate.assign(rate(2e-3, share))
             move(images.transpose(0, 2, 3, 1), classes)
         predict = lambda images: net(images.transpose(0, 2, 3, 1), training=False).numpy()
-        print(name, training('composite', 90, step, predict), flush=True)
+        print(name, training('composite', 50, step, predict), flush=True)
         run = tf.function(lambda images: net(images, training=False))
         signature = (tf.TensorSpec((None, 32, 32, 3), tf.float32, name='images'),)
         tf2onnx.convert.from_function(run, input_signature=signature, opset=15, output_path=f'{FOLDER}/{name}.onnx')
@@ -242,7 +242,7 @@ def paddle_net():
     def predict(images):
         net.eval()
         return net(paddle.to_tensor(images)).numpy()
-    print('paddle-cnn', training('fashion', 60, step, predict), flush=True)
+    print('paddle-cnn', training('fashion', 40, step, predict), flush=True)
     net.eval()
     spec = [paddle.static.InputSpec([None, 1, 28, 28], 'float32', 'images')]
     paddle.onnx.export(net, f'{FOLDER}/paddle-cnn', input_spec=spec, opset_version=13)

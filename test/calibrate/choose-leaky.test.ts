@@ -24,7 +24,7 @@ function net(spread: number, alpha = 0.3): Uint8Array {
       ...layers,
       node('Gemm', [`a${DEEP - 1}`, 'v'], ['y']),
       // A map: its rows are no samples.
-      node('Transpose', ['h0'], ['map']),
+      node('Transpose', ['y'], ['map']),
     ],
     initializers: [
       ...Array.from({ length: DEEP }, (_, at) =>
@@ -33,7 +33,7 @@ function net(spread: number, alpha = 0.3): Uint8Array {
       tensorOf('v', [WIDTH, 3], noise(WIDTH * 3, 1)),
     ],
     inputs: [value('x', 1, ['N', WIDTH])],
-    outputs: [value('y', 1, ['N', 3]), value('map', 1, [WIDTH, 'N'])],
+    outputs: [value('y', 1, ['N', 3]), value('map', 1, [3, 'N'])],
   });
 }
 
@@ -60,9 +60,18 @@ describe('LeakyRelu', () => {
 
   test('becomes a mixture where Mish agrees on too few samples to keep the accuracy', async () => {
     const report = await calibrated(net(4, 0.3));
+    expect(report.leaky?.measure).toBe('agreement');
     expect(report.leaky?.mish).toBeGreaterThan(0.9);
     expect(report.leaky?.mish).toBeLessThan(0.99);
     expect(report.leaky?.mixture).toBeGreaterThan(report.leaky?.mish ?? 1);
+  });
+
+  test('becomes a mixture where no class depends on it, if Mish is far from 30 dB and the mixture 3 dB nearer', async () => {
+    const report = await calibrated(net(4, 0.3), { outputs: ['map'] });
+    const { mish, mixture } = report.leaky ?? { mish: null, mixture: null };
+    expect(report.leaky?.measure).toBe('sqnr');
+    expect(mish).toBeLessThan(30);
+    expect(mixture).toBeGreaterThan((mish ?? Number.POSITIVE_INFINITY) + 3);
   });
 
   test('is solved once for each kind of replacement, before gradient steps and with them', async () => {
