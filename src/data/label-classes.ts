@@ -21,7 +21,10 @@ export function labelClasses(array: Tensor, name: string): Classes {
   const rows = inner.length > 0 && width > 1 ? positionsOfOnes(numbers, width) : undefined;
   if (rows !== undefined) return { numbers: rows, oneHot: true };
   throw new OnnxMishError('bad-data', `the labels '${name}' are ${array.elemType} [${array.dims}]`, {
-    fix: 'Give one class number for each sample, or rows with a single 1; for scores, y.argmax(axis=1)',
+    fix:
+      inner.length > 1
+        ? 'Give one class number for each sample, counted from 0'
+        : 'Give one class number for each sample, or rows with a single 1; for scores, y.argmax(axis=1)',
   });
 }
 

@@ -5,14 +5,13 @@ import { indexGraphs } from '../onnx/graph-index.js';
 import { readWeight, weightOf } from '../onnx/weights.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { elementCount } from '../providers/tensor.js';
 import type { Evaluation } from '../train/evaluate.js';
 import { createTrainer, type ModelTrainer } from '../train/train-model.js';
 import type { Teacher } from '../train/trainer-options.js';
 import type { SampleResults } from './compare-arms.js';
 import type { FinetuneOptions } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
-import type { DataParts, LabelledPart } from './split-data.js';
+import type { DataParts } from './split-data.js';
 
 /** Options of all trainings of a fine-tuning, with defaults. */
 export type ArmOptions = FinetuneOptions & OnProvider & { readonly epochs: number; readonly warmUp: number };
@@ -62,11 +61,9 @@ export function scoreOf({ loss, accuracy, losses }: Evaluation): Score {
 }
 
 /** Returns the loss and the share of correct predictions of each sample. */
-export function resultsOf({ losses, correct }: Evaluation, { targets }: LabelledPart): SampleResults {
+export function resultsOf({ losses, correct, perSample }: Evaluation): SampleResults {
   if (correct === null) return { losses, correct };
-  const [, ...inner] = 'elemType' in targets ? targets.dims : [];
-  const most = correct.some((count) => count > 1) ? elementCount(inner) : 1;
-  return { losses, correct: Float64Array.from(correct, (count) => count / most) };
+  return { losses, correct: Float64Array.from(correct, (count) => count / perSample) };
 }
 
 /** Returns how far each trained weight is from its values in the model, the furthest first. */

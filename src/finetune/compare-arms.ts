@@ -18,7 +18,7 @@ import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
 export interface SampleResults {
   /** Loss of each sample. */
   readonly losses: ArrayLike<number>;
-  /** 1 for a correct prediction, 0 for a wrong one; null for a loss without predictions. */
+  /** Share of correct predictions of each sample: with one prediction 1 or 0; null for a loss without predictions. */
   readonly correct: ArrayLike<number> | null;
 }
 
@@ -48,9 +48,11 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
   return { measure, runs, overall, verdict: verdictOf(measure, overall) };
 }
 
+/** Tells whether each sample is right or wrong; with several predictions a sample, it can be right in part. */
+const isBinary = (values: ArrayLike<number>) =>
+  Array.from(values).every((value) => value === 0 || value === 1);
+
 function differenceOf(swapped: ArrayLike<number>, original: ArrayLike<number>): Difference {
-  const isBinary = (values: ArrayLike<number>) =>
-    Array.from(values).every((value) => value === 0 || value === 1);
   return isBinary(swapped) && isBinary(original)
     ? differenceOfShares(swapped, original)
     : differenceOfMeans(swapped, original);
@@ -60,7 +62,9 @@ function minus(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
   return Array.from(a, (value, index) => value - (b[index] ?? 0));
 }
 
+/** Returns McNemar's test; null for samples that are right in part. */
 function mcnemarOf(swapped: ArrayLike<number>, original: ArrayLike<number>) {
+  if (!isBinary(swapped) || !isBinary(original)) return null;
   const { onlyFirst, onlySecond, exact, midP } = mcnemar(swapped, original);
   return { onlySwapped: onlyFirst, onlyOriginal: onlySecond, exact, midP };
 }

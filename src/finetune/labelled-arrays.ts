@@ -64,8 +64,32 @@ export function splitArrays(
   if (labels === undefined) return { inputs, targets: array, notes: [] };
   const [, ...inner] = array.dims;
   if (elementCount(inner) === 1) return { inputs, targets: classNumbers(name, array), notes: [] };
+  const places = classesOfPlaces(array);
+  if (places !== undefined) return { inputs, targets: places, notes: [] };
   const { numbers, oneHot } = labelClasses(array, name);
   return { inputs, targets: numbers, notes: oneHot ? [oneHotNote(name)] : [] };
+}
+
+/**
+ * Returns labels that are a class number for each place of a sample, such as a pixel or a token; undefined for others. A number above
+ * 1, or several ones in a row, tells them from one-hot rows.
+ */
+function classesOfPlaces(array: Tensor): Tensor | undefined {
+  const numbers = toNumbers(array);
+  if (numbers === undefined) return undefined;
+  const isClass = (number: number) => Number.isInteger(number) && number >= 0;
+  const width = elementCount(array.dims.slice(1));
+  let isOneHot = true;
+  for (let start = 0; start < numbers.length; start += width) {
+    let sum = 0;
+    for (let at = start; at < start + width; at++) {
+      const number = numbers[at] ?? 0;
+      if (!isClass(number)) return undefined;
+      sum += number;
+    }
+    isOneHot &&= sum === 1;
+  }
+  return isOneHot ? undefined : array;
 }
 
 function classNumbers(name: string, array: Tensor): ArrayLike<number> {

@@ -72,7 +72,9 @@ const comparison = z.object({
       z.object({
         seed: count.describe('Seed of both arms'),
         difference: difference.describe('Paired difference on the test part'),
-        mcnemar: mcnemar.nullable().describe('McNemar’s test; null for a loss'),
+        mcnemar: mcnemar
+          .nullable()
+          .describe('McNemar’s test; null for a loss, and for several predictions a sample'),
       }),
     )
     .describe('A comparison for each seed'),

@@ -184,7 +184,7 @@ async function finishRun(
       moved: await movedWeights(models[arm], trainer),
       seconds: trainer.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
     },
-    results: resultsOf(evaluation, parts.test),
+    results: resultsOf(evaluation),
     state: seed === seeds[0] ? trainer.checkpoint() : undefined,
   };
 }

@@ -1,12 +1,12 @@
 // Runs the steps of an epoch.
 import { stopIfAborted } from '../base/abort.js';
-import { elementCount } from '../providers/tensor.js';
 import { batchReader, epochOrder } from './batches.js';
 import { asDivergence } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { lossExplainer } from './explain-loss.js';
 import { createLossCheck } from './loss-check.js';
 import { rateAt } from './schedule.js';
+import { predictionsPerSample } from './score-layout.js';
 import { createStepper, type FailedStep, type Stepper } from './stepper.js';
 import { openTeacher } from './teacher.js';
 import type { ProviderTrainerOptions, ResolvedSettings } from './trainer-options.js';
@@ -26,15 +26,13 @@ export async function createEpochRunner(
   settings: ResolvedSettings,
   options: ProviderTrainerOptions,
 ): Promise<EpochRunner> {
-  const { model, step, optimizer, initial, batch, outputDims, data } = plan;
+  const { model, step, optimizer, initial, batch, outputDims, layout, data } = plan;
   const { seed, augment, loss, epochs } = settings;
   const { signal, onProgress } = options;
   const reader = batchReader(data.samples, data.rows, { batch, outputDims, seed, augment });
   const stepsPerEpoch = Math.floor(data.samples.count / batch);
   const schedule = scheduleOf(settings, stepsPerEpoch);
-  const teacher =
-    options.teacher &&
-    (await openTeacher(options.teacher, plan.output, loss, elementCount(outputDims), options));
+  const teacher = options.teacher && (await openTeacher(options.teacher, plan.output, loss, layout, options));
   const session = await model
     // Each step takes the same memory; a planned block would lie beside what the first step took, and saves no time.
     .withEdited(step.model, (copy) =>
@@ -76,7 +74,7 @@ export async function createEpochRunner(
         const left = epochs * stepsPerEpoch - done;
         onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000);
       }
-      const predictions = stepsPerEpoch * batch * (loss === 'bce' ? elementCount(outputDims) : 1);
+      const predictions = stepsPerEpoch * batch * predictionsPerSample(loss, outputDims, layout);
       return {
         epoch,
         loss: sum / stepsPerEpoch,

@@ -7,6 +7,7 @@ import type { Session } from '../providers/provider.js';
 import { elementCount, toNumbers } from '../providers/tensor.js';
 import { batchArrays } from './batches.js';
 import type { LossName } from './losses.js';
+import { predictionsPerSample, type ScoreLayout, scoreLayout } from './score-layout.js';
 import type { TargetRows } from './targets.js';
 
 /** Loss and correctness of a model on samples. */
@@ -17,9 +18,11 @@ export interface Evaluation {
   readonly accuracy: number | null;
   /** Loss of each sample. */
   readonly losses: Float64Array;
-  /** Number of correct predictions of each sample, and their number at most; null for a loss without predictions. */
+  /** Number of correct predictions of each sample; null for a loss without predictions. */
   readonly correct: Uint32Array | null;
-  /** Predicted class of each sample; null unless the loss is cross-entropy. */
+  /** Number of predictions of a sample; 0 for a loss without predictions. */
+  readonly perSample: number;
+  /** Predicted class of each sample; null unless the loss is cross-entropy of one class per sample. */
   readonly predictions: Uint32Array | null;
 }
 
@@ -29,6 +32,8 @@ export interface EvaluateOptions {
   readonly scores: string;
   /** Shape of the output for one sample. */
   readonly outputDims: readonly number[];
+  /** Where the classes are in the output; by default on its second axis. */
+  readonly layout?: ScoreLayout | undefined;
   readonly batch: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,7 +43,7 @@ export async function evaluateSession(
   session: Session,
   samples: Samples,
   rows: TargetRows,
-  { loss, scores, outputDims, batch, signal }: EvaluateOptions,
+  { loss, scores, outputDims, layout = scoreLayout(outputDims), batch, signal }: EvaluateOptions,
 ): Promise<Evaluation> {
   const { count } = samples;
   const length = elementCount(outputDims);
@@ -58,21 +63,22 @@ export async function evaluateSession(
     if (values === undefined || values.length !== batch * length)
       throw new OnnxMishError('run-failed', `the output '${scores}' has another shape than in training`);
     for (let place = 0; place < batch && start + place < count; place++) {
-      const row = scorer(values, targets, place * length, length);
+      const row = scorer(values, targets, place * length, length, layout);
       losses[start + place] = row.loss;
       correct[start + place] = row.correct;
       predictions[start + place] = row.prediction;
     }
   }
   const mean = (sum: number) => sum / Math.max(1, count);
-  const hasPredictions = loss !== 'mse';
+  const perSample = predictionsPerSample(loss, outputDims, layout);
   const right = correct.reduce((sum, one) => sum + one, 0);
   return {
     loss: mean(losses.reduce((sum, one) => sum + one, 0)),
-    accuracy: hasPredictions ? mean(right) / (loss === 'bce' ? length : 1) : null,
+    accuracy: perSample === 0 ? null : mean(right) / perSample,
     losses,
-    correct: hasPredictions ? correct : null,
-    predictions: loss === 'cross-entropy' ? predictions : null,
+    correct: perSample === 0 ? null : correct,
+    perSample,
+    predictions: loss === 'cross-entropy' && layout.places === 1 ? predictions : null,
   };
 }
 
@@ -83,18 +89,30 @@ interface ScoredRow {
   readonly prediction: number;
 }
 
-type Scorer = (scores: ArrayLike<number>, targets: Float32Array, from: number, length: number) => ScoredRow;
+type Scorer = (
+  scores: ArrayLike<number>,
+  targets: Float32Array,
+  from: number,
+  length: number,
+  layout: ScoreLayout,
+) => ScoredRow;
 
 const SCORERS: Readonly<Record<LossName, Scorer>> = {
-  'cross-entropy'(scores, targets, from, length) {
-    const [prediction, wanted] = [highestIn(scores, from, length), highestIn(targets, from, length)];
-    const top = scores[from + prediction] ?? 0;
-    let sum = 0;
-    for (let at = from; at < from + length; at++) sum += Math.exp((scores[at] ?? 0) - top);
-    const offset = top + Math.log(sum);
-    let loss = 0;
-    for (let at = from; at < from + length; at++) loss += (targets[at] ?? 0) * (offset - (scores[at] ?? 0));
-    return { loss, prediction, correct: prediction === wanted ? 1 : 0 };
+  'cross-entropy'(scores, targets, from, _, { classes, places, classStride, placeStride }) {
+    let [loss, correct, prediction] = [0, 0, 0];
+    for (let place = 0; place < places; place++) {
+      const start = from + place * placeStride;
+      const end = start + classes * classStride;
+      prediction = highestIn(scores, start, classes, classStride);
+      const top = scores[start + prediction * classStride] ?? 0;
+      let sum = 0;
+      for (let at = start; at < end; at += classStride) sum += Math.exp((scores[at] ?? 0) - top);
+      const offset = top + Math.log(sum);
+      for (let at = start; at < end; at += classStride)
+        loss += (targets[at] ?? 0) * (offset - (scores[at] ?? 0));
+      if (prediction === highestIn(targets, start, classes, classStride)) correct++;
+    }
+    return { loss: loss / places, prediction, correct };
   },
   bce(scores, targets, from, length) {
     let loss = 0;
@@ -113,8 +131,9 @@ const SCORERS: Readonly<Record<LossName, Scorer>> = {
   },
 };
 
-function highestIn(values: ArrayLike<number>, from: number, length: number): number {
+function highestIn(values: ArrayLike<number>, from: number, count: number, stride: number): number {
   let best = 0;
-  for (let at = 1; at < length; at++) if ((values[from + at] ?? 0) > (values[from + best] ?? 0)) best = at;
+  for (let at = 1; at < count; at++)
+    if ((values[from + at * stride] ?? 0) > (values[from + best * stride] ?? 0)) best = at;
   return best;
 }

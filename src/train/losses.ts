@@ -1,5 +1,6 @@
 import { elementCount } from '../providers/tensor.js';
 import type { Tape } from './autodiff/tape.js';
+import { type ScoreLayout, scoreLayout } from './score-layout.js';
 
 /** One loss term: factor × the mean squared difference between a tensor and its target. */
 export interface LossTerm {
@@ -40,24 +41,34 @@ export function squaredDifferences(
 }
 
 /**
- * Adds the cross-entropy of scores [N, classes] to a tape, averaged over samples as in PyTorch. Targets are class probabilities,
- * [N, classes]. Label smoothing mixes the targets with the uniform distribution.
+ * Adds the cross-entropy of scores to a tape, averaged over samples and places as in PyTorch. Targets are class probabilities in the
+ * shape of the scores. Label smoothing mixes the targets with the uniform distribution. Of many places, those whose targets are all 0
+ * do not count; augmentation leaves such places at the edges.
  */
-export function crossEntropy(tape: Tape, scores: string, targets: string, smoothing = 0): Loss {
-  const [samples = 1, classes = 1] = tape.dims(scores);
-  const logs = tape.node('LogSoftmax', [scores], { axis: 1 });
+export function crossEntropy(
+  tape: Tape,
+  scores: string,
+  targets: string,
+  smoothing = 0,
+  layout: ScoreLayout = scoreLayout(tape.dims(scores).slice(1)),
+): Loss {
+  const [samples = 1] = tape.dims(scores);
+  const { classes, places, axis } = layout;
+  const logs = tape.node('LogSoftmax', [scores], { axis });
+  // With one place, the targets add up to 1.
+  const whole = places === 1 ? undefined : tape.sum(targets, [axis]);
+  const weighted = (x: string) => (whole === undefined ? x : tape.node('Mul', [x, whole]));
   const mixed =
     smoothing === 0
       ? targets
       : tape.node('Add', [
           tape.node('Mul', [targets, tape.floats([1 - smoothing])]),
-          tape.floats([smoothing / classes]),
+          weighted(tape.floats([smoothing / classes])),
         ]);
-  const share = tape.floats([1 / samples]);
+  const share = tape.floats([1 / (samples * places)]);
   const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, tape.node('Mul', [logs, mixed])), share])]);
-  // This gradient requires targets that add up to 1, as probabilities do.
-  const gradient = tape.node('Mul', [tape.node('Sub', [tape.node('Exp', [logs]), mixed]), share]);
-  const largest = (x: string) => tape.node('ArgMax', [x], { axis: 1, keepdims: 0 });
+  const gradient = tape.node('Mul', [tape.node('Sub', [weighted(tape.node('Exp', [logs])), mixed]), share]);
+  const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 0 });
   const right = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });
   return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right) };
 }

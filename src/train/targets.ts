@@ -3,6 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import { checkFinite } from '../data/samples.js';
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
 import type { LossName } from './losses.js';
+import { type ScoreLayout, scoreLayout } from './score-layout.js';
 
 /** Class numbers, one per sample, or a tensor whose first axis counts samples. */
 export type Targets = Tensor | ArrayLike<number>;
@@ -26,6 +27,11 @@ export interface TargetRows {
 
 const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
 
+/** Returns the shape of the targets of one sample; undefined for a list of class numbers. */
+export function targetDims(targets: Targets): readonly number[] | undefined {
+  return isTensor(targets) ? targets.dims.slice(1) : undefined;
+}
+
 /** Returns the numbers of targets. Throws `bad-data` for strings. */
 export function targetNumbers(targets: Targets): ArrayLike<number> {
   const numbers = isTensor(targets) ? toNumbers(targets) : targets;
@@ -37,12 +43,14 @@ export function targetNumbers(targets: Targets): ArrayLike<number> {
 export interface TargetChecks {
   /** Whether all targets may be equal; false by default. */
   readonly mayBeEqual?: boolean | undefined;
+  /** Where the classes are in the output; by default on its second axis. */
+  readonly layout?: ScoreLayout | undefined;
   readonly origin?: SampleOrigin | undefined;
 }
 
 /**
- * Prepares targets for a loss. `dims` is the shape of the output for one sample. Cross-entropy takes class numbers or
- * probabilities. Throws `bad-data` for targets that do not fit, and for targets of one class unless these may be equal.
+ * Prepares targets for a loss. `dims` is the shape of the output for one sample. Cross-entropy takes class numbers, one per sample or
+ * one for each place such as a pixel, or probabilities in the shape of the output. Throws `bad-data` for targets that do not fit, and for targets of one class unless these may be equal.
  */
 export function targetRows(
   targets: Targets,
@@ -51,13 +59,21 @@ export function targetRows(
   count: number,
   checks: TargetChecks = {},
 ): TargetRows {
-  const { origin } = checks;
+  const { origin, layout = scoreLayout(dims) } = checks;
   const numbers = targetNumbers(targets);
   const length = elementCount(dims);
   const given = isTensor(targets) ? (targets.dims[0] ?? 0) : numbers.length;
   if (given !== count)
     throw bad(`there are ${given} targets for ${count} samples`, 'Give a target for each sample', origin);
-  if (loss === 'cross-entropy' && numbers.length === given) return classRows(numbers, dims, checks);
+  const isClasses = numbers.length === given * layout.places && (layout.classes > 1 || layout.places === 1);
+  if (loss === 'cross-entropy' && isClasses) return classRows(numbers, dims, layout, checks);
+  if (loss === 'cross-entropy' && numbers.length === given && length > 1) {
+    throw bad(
+      `the output has shape [N, ${dims}], and there is one class number for each sample`,
+      'Give a class number for each place of the output, or name an output of [N, classes]',
+      origin,
+    );
+  }
   if (numbers.length !== count * length) {
     const [first, ...inner] = isTensor(targets) ? targets.dims : [numbers.length];
     const shape = [origin?.indices === undefined ? first : 'N', ...inner];
@@ -69,6 +85,7 @@ export function targetRows(
   }
   checkFinite(numbers, 'targets', length, (sample) => sampleNumber(origin, sample));
   if (loss !== 'mse') checkShares(numbers, length, checks);
+  if (loss === 'cross-entropy') checkSums(numbers, layout, checks);
   return {
     count,
     labels: undefined,
@@ -88,36 +105,35 @@ const sampleNumber = (origin: SampleOrigin | undefined, sample: number) =>
 function classRows(
   labels: ArrayLike<number>,
   dims: readonly number[],
+  { classes, places, classStride, placeStride }: ScoreLayout,
   { mayBeEqual = false, origin }: TargetChecks,
 ): TargetRows {
-  const [classes = 1, ...rest] = dims;
-  if (elementCount(rest) !== 1) {
-    throw bad(
-      `the output has shape [N, ${dims}], and class numbers need [N, classes]`,
-      'Name an output of class scores, or give probabilities of the shape of the output',
-    );
-  }
   if (classes === 1) throw oneScore(origin);
   const first = labels[0];
   let several = false;
-  for (let sample = 0; sample < labels.length; sample++) {
-    const label = labels[sample] as number;
+  for (let at = 0; at < labels.length; at++) {
+    const label = labels[at] as number;
     several ||= label !== first;
     if (Number.isInteger(label) && label >= 0 && label < classes) continue;
+    const sample = sampleNumber(origin, Math.floor(at / places));
     throw bad(
-      `label ${label} of sample ${sampleNumber(origin, sample)} is outside the ${classes} classes (0 to ${classes - 1})`,
+      `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`,
       'Number classes from 0',
       origin,
     );
   }
   if (!several && !mayBeEqual) throw oneClass(first, origin);
+  const length = elementCount(dims);
   return {
-    count: labels.length,
-    labels,
+    count: labels.length / places,
+    labels: places === 1 ? labels : undefined,
     read(indices, into) {
       into.fill(0);
-      for (let place = 0; place < indices.length; place++)
-        into[place * classes + (labels[indices[place] ?? 0] ?? 0)] = 1;
+      for (let at = 0; at < indices.length; at++) {
+        const from = (indices[at] ?? 0) * places;
+        for (let place = 0; place < places; place++)
+          into[at * length + place * placeStride + (labels[from + place] ?? 0) * classStride] = 1;
+      }
     },
   };
 }
@@ -157,6 +173,33 @@ function checkShares(
     );
   }
   if (!several && !mayBeEqual) throw oneClass(numbers[0], origin);
+}
+
+/** Difference from 1 of probabilities that float16 stores. */
+const MAX_SUM_ERROR = 0.01;
+
+/** Throws for probabilities that do not add up to 1, which the gradient of cross-entropy requires. */
+function checkSums(
+  numbers: ArrayLike<number>,
+  { classes, places, classStride, placeStride }: ScoreLayout,
+  { origin }: TargetChecks,
+): void {
+  for (let at = 0; at < numbers.length / classes; at++) {
+    const sample = Math.floor(at / places);
+    const start = sample * classes * places + (at % places) * placeStride;
+    let sum = 0;
+    for (let number = 0; number < classes; number++) sum += numbers[start + number * classStride] ?? 0;
+    if (Math.abs(sum - 1) <= MAX_SUM_ERROR) continue;
+    throw new OnnxMishError(
+      'bad-data',
+      `the targets of sample ${sampleNumber(origin, sample)} add up to ${Number(sum.toPrecision(3))}, and cross-entropy needs 1`,
+      {
+        where: origin?.name,
+        fix: 'Give probabilities; if a sample may have several classes, train with the loss bce',
+        option: { loss: 'bce' },
+      },
+    );
+  }
 }
 
 function bad(what: string, fix: string, origin?: SampleOrigin): OnnxMishError {

@@ -8,6 +8,7 @@ import { modelFromBytes } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
 import type { LossName } from './losses.js';
+import type { ScoreLayout } from './score-layout.js';
 import type { Teacher } from './trainer-options.js';
 import { scoresOf } from './training-step.js';
 
@@ -20,12 +21,12 @@ export interface OpenTeacher {
 
 const DEFAULT_SHARE = 0.5;
 
-/** Opens a teacher. `length` is the number of elements of the output for one sample. Throws `bad-usage`, `bad-data`, `run-failed`. */
+/** Opens a teacher. `layout` is that of the model's output. Throws `bad-usage`, `bad-data`, `run-failed`. */
 export async function openTeacher(
   { model: given, share = DEFAULT_SHARE }: Teacher,
   output: string,
   loss: LossName,
-  length: number,
+  layout: ScoreLayout,
   options: OnProvider & { readonly session?: SessionOptions | undefined },
 ): Promise<OpenTeacher> {
   if (!(share >= 0 && share <= 1))
@@ -43,28 +44,34 @@ export async function openTeacher(
         const what = `the teacher's output '${scores}' has shape [${tensor?.dims}], which differs from the model's`;
         throw new OnnxMishError('bad-data', what, { fix: 'Give a teacher with the same inputs and output' });
       }
-      for (let from = 0; from < targets.length; from += length) {
-        const predicted = PREDICTIONS[loss](values, from, length);
-        for (let at = 0; at < length; at++)
-          targets[from + at] = (1 - share) * (targets[from + at] ?? 0) + share * (predicted[at] ?? 0);
-      }
+      const predicted = PREDICTIONS[loss](values, layout);
+      for (let at = 0; at < targets.length; at++)
+        targets[at] = (1 - share) * (targets[at] ?? 0) + share * (predicted[at] ?? 0);
     },
     close: () => session.close(),
   };
 }
 
-/** Returns the predictions behind the scores of a sample, in the form of targets. */
+/** Returns the predictions behind scores, in the form of targets. */
 const PREDICTIONS: Readonly<
-  Record<LossName, (scores: ArrayLike<number>, from: number, length: number) => Float64Array>
+  Record<LossName, (scores: ArrayLike<number>, layout: ScoreLayout) => Float64Array>
 > = {
-  'cross-entropy'(scores, from, length) {
-    const row = Float64Array.from({ length }, (_, at) => scores[from + at] ?? 0);
-    const top = row.reduce((best, score) => Math.max(best, score), Number.NEGATIVE_INFINITY);
-    const powers = row.map((score) => Math.exp(score - top));
-    const sum = powers.reduce((total, power) => total + power, 0);
-    return powers.map((power) => power / sum);
+  'cross-entropy'(scores, { classes, places, classStride, placeStride }) {
+    const predicted = new Float64Array(scores.length);
+    for (let place = 0; place < scores.length / classes; place++) {
+      const sample = Math.floor(place / places);
+      const start = sample * classes * places + (place % places) * placeStride;
+      const at = (number: number) => start + number * classStride;
+      let top = Number.NEGATIVE_INFINITY;
+      for (let number = 0; number < classes; number++) top = Math.max(top, scores[at(number)] ?? 0);
+      let sum = 0;
+      for (let number = 0; number < classes; number++)
+        sum += predicted[at(number)] = Math.exp((scores[at(number)] ?? 0) - top);
+      for (let number = 0; number < classes; number++)
+        predicted[at(number)] = (predicted[at(number)] ?? 0) / sum;
+    }
+    return predicted;
   },
-  bce: (scores, from, length) =>
-    Float64Array.from({ length }, (_, at) => 1 / (1 + Math.exp(-(scores[from + at] ?? 0)))),
-  mse: (scores, from, length) => Float64Array.from({ length }, (_, at) => scores[from + at] ?? 0),
+  bce: (scores) => Float64Array.from(scores, (score) => 1 / (1 + Math.exp(-score))),
+  mse: (scores) => Float64Array.from(scores),
 };

@@ -1,9 +1,10 @@
-import type { OnnxDocument } from '../onnx/document.js';
+import { type OnnxDocument, opsetOf } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Tape } from './autodiff/tape.js';
 import { finalActivation } from './final-activation.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
+import { type ScoreLayout, scoreLayout } from './score-layout.js';
 import { type GraphOptions, TRAIN_PREFIX, type TrainingGraph, trainingGraph } from './training-graph.js';
 
 export type { StateTensor } from './training-graph.js';
@@ -13,6 +14,8 @@ export interface StepOptions extends GraphOptions {
   readonly output: string;
   readonly loss: LossName;
   readonly labelSmoothing?: number | undefined;
+  /** Shape of the targets of one sample, which can tell the axis of the classes. */
+  readonly targetDims?: readonly number[] | undefined;
 }
 
 /** A model that performs a training step per run, with a loss of one output. */
@@ -21,6 +24,8 @@ export interface TrainingStep extends TrainingGraph {
   readonly targets: { readonly name: string; readonly dims: readonly number[] };
   /** The tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
   readonly scores: string;
+  /** Where the classes are in the scores. */
+  readonly layout: ScoreLayout;
 }
 
 const TARGETS = `${TRAIN_PREFIX}targets`;
@@ -34,12 +39,13 @@ export function trainingStep(
 ): TrainingStep {
   const scores = scoresOf(document, index, options);
   const targets = { name: TARGETS, dims: probe.dims(scores) };
+  const layout = layoutOf(document, index, targets.dims.slice(1), options);
   const loss = {
     reads: [scores],
     inputs: [[targets.name, targets.dims] as const],
-    add: (tape: Tape, [name = scores]: readonly string[]) => lossOf(tape, name, options),
+    add: (tape: Tape, [name = scores]: readonly string[]) => lossOf(tape, name, layout, options),
   };
-  return { ...trainingGraph(document, index, probe, loss, options), targets, scores };
+  return { ...trainingGraph(document, index, probe, loss, options), targets, scores, layout };
 }
 
 /** Returns the tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
@@ -51,7 +57,23 @@ export function scoresOf(
   return finalActivation(document, index, output, loss)?.inputs[0] ?? output;
 }
 
-function lossOf(tape: Tape, scores: string, { loss, labelSmoothing }: StepOptions): Loss {
-  if (loss === 'cross-entropy') return crossEntropy(tape, scores, TARGETS, labelSmoothing);
+function layoutOf(
+  document: OnnxDocument,
+  index: GraphIndex,
+  dims: readonly number[],
+  { output, loss, targetDims: targets }: StepOptions,
+): ScoreLayout {
+  if (loss !== 'cross-entropy') return scoreLayout(dims);
+  const node = finalActivation(document, index, output, loss);
+  return scoreLayout(dims, { softmax: node && { node, opset: opsetOf(document.graph) }, targets });
+}
+
+function lossOf(
+  tape: Tape,
+  scores: string,
+  layout: ScoreLayout,
+  { loss, labelSmoothing }: StepOptions,
+): Loss {
+  if (loss === 'cross-entropy') return crossEntropy(tape, scores, TARGETS, labelSmoothing, layout);
   return loss === 'bce' ? binaryCrossEntropy(tape, scores, TARGETS) : meanSquaredError(tape, scores, TARGETS);
 }

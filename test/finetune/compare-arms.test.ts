@@ -37,6 +37,14 @@ describe('the comparison of both arms', () => {
     expect(runs[0]?.difference.value).toBeCloseTo(-0.51, 2);
   });
 
+  test('has no McNemar’s p where samples can be right in part', () => {
+    const partly = { ...better, swapped: results([...many(40, 0.75), ...many(60, 0.5)]) };
+    const { runs, measure } = compareArms([partly]);
+    expect(measure).toBe('accuracy');
+    expect(runs[0]?.mcnemar).toBeNull();
+    expect(runs[0]?.difference.value).toBeCloseTo(0.4 * 0.75 + 0.6 * (0.5 - 1), 12);
+  });
+
   test('over seeds that disagree finds no difference', () => {
     const seeds = [better, { ...reversed, seed: 1 }, { ...equal, seed: 2 }];
     const { overall, verdict, runs } = compareArms(seeds);

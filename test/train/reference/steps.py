@@ -104,6 +104,26 @@ def losses():
     return found
 
 
+def places():
+    """The loss, its gradient and the right answers, for 2 samples of 3 scores at each of 2 x 2 places."""
+    found = {}
+    labels = torch.tensor([0, 2, 1, 1, 2, 0, 0, 1]).reshape(2, 2, 2)
+    soft = torch.softmax(wave(24, 1.3, 2).reshape(2, 3, 2, 2), 1)
+    cases = {
+        'labels': lambda x: F.cross_entropy(x, labels),
+        'labels, smoothing': lambda x: F.cross_entropy(x, labels, label_smoothing=0.1),
+        'soft': lambda x: F.cross_entropy(x, soft),
+    }
+    for name, loss_of in cases.items():
+        x = (wave(24, 0.9, 3)).reshape(2, 3, 2, 2).requires_grad_()
+        loss = loss_of(x)
+        loss.backward()
+        wanted = soft.argmax(1) if name == 'soft' else labels
+        right = (x.argmax(1) == wanted).sum().item()
+        found[name] = {'loss': loss.item(), 'gradient': x.grad.flatten().tolist(), 'correct': right}
+    return found
+
+
 def nets():
     """Losses of the first steps of training nets of models/, from their weights, on one batch."""
     spec = importlib.util.spec_from_file_location('train', MODELS / 'train.py')
@@ -171,6 +191,7 @@ if __name__ == '__main__':
         'optimizers': optimizers(),
         'schedules': schedules(),
         'losses': losses(),
+        'places': places(),
         'nets': nets(),
     }
     (HERE / 'steps.json').write_text(json.dumps(result, indent=1) + '\n')

@@ -1,0 +1,80 @@
+// Where the classes are in an output of scores: one class per sample, or one for each place, such as a pixel or a token.
+import { OnnxMishError } from '../base/error.js';
+import { attribute, type Node } from '../onnx/document.js';
+import { elementCount } from '../providers/tensor.js';
+import type { LossName } from './losses.js';
+
+/** Layout of the class scores of a sample. */
+export interface ScoreLayout {
+  readonly classes: number;
+  /** Number of places, such as pixels, that have a class each; 1 for one class per sample. */
+  readonly places: number;
+  /** Axis of the classes in the output, whose first axis counts samples. */
+  readonly axis: number;
+  /** Distance between the scores of two classes at a place, and between two places of a class, in elements. */
+  readonly classStride: number;
+  readonly placeStride: number;
+}
+
+/** What tells the axis of the classes. */
+export interface LayoutHints {
+  /** A final Softmax, whose axis is that of the classes. */
+  readonly softmax?: { readonly node: Node; readonly opset: number } | undefined;
+  /** Shape of the targets of one sample. */
+  readonly targets?: readonly number[] | undefined;
+}
+
+const FIRST_SOFTMAX_ON_ONE_AXIS = 13;
+
+/**
+ * Returns the layout of class scores. `dims` is the shape of the output for one sample. The classes are on the first of these axes, as in
+ * PyTorch, unless a final Softmax or the shape of class numbers says that they are on the last. Throws `bad-usage` for a Softmax over
+ * anything else.
+ */
+export function scoreLayout(dims: readonly number[], { softmax, targets }: LayoutHints = {}): ScoreLayout {
+  const last = dims.length;
+  const isLast =
+    softmax === undefined
+      ? fitsLast(dims, targets) && !fits(dims.slice(1), targets)
+      : softmaxAxis(softmax.node, softmax.opset, dims) === last;
+  const [first = 1] = dims;
+  const classes = isLast ? (dims.at(-1) ?? 1) : first;
+  const places = elementCount(dims) / Math.max(1, classes);
+  return isLast && last > 1
+    ? { classes, places, axis: last, classStride: 1, placeStride: classes }
+    : { classes, places, axis: 1, classStride: places, placeStride: 1 };
+}
+
+const fitsLast = (dims: readonly number[], targets: readonly number[] | undefined) =>
+  dims.length > 1 && fits(dims.slice(0, -1), targets);
+
+/** Tells whether class numbers of this shape are one for each place; axes of 1 do not count. */
+function fits(places: readonly number[], targets: readonly number[] | undefined): boolean {
+  const long = (dims: readonly number[]) => dims.filter((dim) => dim !== 1);
+  return targets !== undefined && String(long(targets)) === String(long(places));
+}
+
+/** Returns 1 or the number of the last axis. */
+function softmaxAxis(node: Node, opset: number, dims: readonly number[]): number {
+  const rank = dims.length + 1;
+  const isOnOneAxis = opset >= FIRST_SOFTMAX_ON_ONE_AXIS;
+  const given = Number(attribute(node, 'axis')?.i ?? (isOnOneAxis ? -1 : 1));
+  const axis = given < 0 ? given + rank : given;
+  // With axes of 1 behind the classes, all agree.
+  if (elementCount(dims) === dims[0] && axis === 1) return rank === 2 ? rank - 1 : axis;
+  if (axis === rank - 1 || (isOnOneAxis && axis === 1)) return axis;
+  const over = isOnOneAxis ? `axis ${axis}` : `all axes from ${axis}`;
+  throw new OnnxMishError('bad-usage', `the final Softmax '${node.name}' is over ${over} of [N,${dims}]`, {
+    fix: 'Give a model whose classes are on the second or the last axis',
+  });
+}
+
+/** Returns the number of predictions of a sample; 0 for a loss without predictions. */
+export function predictionsPerSample(
+  loss: LossName,
+  dims: readonly number[],
+  { places }: ScoreLayout,
+): number {
+  if (loss === 'mse') return 0;
+  return loss === 'bce' ? elementCount(dims) : places;
+}
