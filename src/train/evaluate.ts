@@ -7,7 +7,7 @@ import type { Session } from '../providers/provider.js';
 import { elementCount, toNumbers } from '../providers/tensor.js';
 import { batchArrays } from './batches.js';
 import type { LossName } from './losses.js';
-import { predictionsPerSample, type ScoreLayout, scoreLayout } from './score-layout.js';
+import { type ScoreLayout, scoreLayout } from './score-layout.js';
 import type { TargetRows } from './targets.js';
 
 /** Loss and correctness of a model on samples. */
@@ -136,4 +136,14 @@ function highestIn(values: ArrayLike<number>, from: number, count: number, strid
   for (let at = 1; at < count; at++)
     if ((values[from + at * stride] ?? 0) > (values[from + best * stride] ?? 0)) best = at;
   return best;
+}
+
+/** Returns the number of predictions of a sample; 0 for a loss without predictions. */
+export function predictionsPerSample(
+  loss: LossName,
+  dims: readonly number[],
+  { places }: ScoreLayout,
+): number {
+  if (loss === 'mse') return 0;
+  return loss === 'bce' ? elementCount(dims) : places;
 }

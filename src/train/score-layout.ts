@@ -2,7 +2,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { attribute, type Node } from '../onnx/document.js';
 import { elementCount } from '../providers/tensor.js';
-import type { LossName } from './losses.js';
 
 /** Layout of the class scores of a sample. */
 export interface ScoreLayout {
@@ -16,7 +15,7 @@ export interface ScoreLayout {
   readonly placeStride: number;
 }
 
-/** What tells the axis of the classes. */
+/** Hints at the axis of the classes. */
 export interface LayoutHints {
   /** A final Softmax, whose axis is that of the classes. */
   readonly softmax?: { readonly node: Node; readonly opset: number } | undefined;
@@ -67,14 +66,4 @@ function softmaxAxis(node: Node, opset: number, dims: readonly number[]): number
   throw new OnnxMishError('bad-usage', `the final Softmax '${node.name}' is over ${over} of [N,${dims}]`, {
     fix: 'Give a model whose classes are on the second or the last axis',
   });
-}
-
-/** Returns the number of predictions of a sample; 0 for a loss without predictions. */
-export function predictionsPerSample(
-  loss: LossName,
-  dims: readonly number[],
-  { places }: ScoreLayout,
-): number {
-  if (loss === 'mse') return 0;
-  return loss === 'bce' ? elementCount(dims) : places;
 }
