@@ -45,6 +45,7 @@ export type OptionName =
   | 'curved'
   | 'layers'
   // fine-tuning
+  | 'calibrate'
   | 'loss'
   | 'resume'
   // providers

@@ -1,4 +1,5 @@
 // The swapped model from which the trainings start.
+import { OnnxMishError, withDetails } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
 import { calibrateModel } from '../calibrate/calibrate.js';
 import { findCandidates } from '../calibrate/select/candidates.js';
@@ -53,6 +54,11 @@ export async function repairedSwap(
     samples: MAX_REPAIR_SAMPLES,
     data: () => repairData(part, original),
     onProgress: (step, done, of) => options.onProgress?.(`repair: ${step}`, done / of, undefined),
+  }).catch((error: unknown) => {
+    // A fine-tuning has no choice of layers.
+    if (!(error instanceof OnnxMishError) || error.option?.layers === undefined) throw error;
+    const fix = 'Leave out these samples, or train from the plain swap';
+    throw withDetails(error, { fix, option: { calibrate: false } });
   });
   return {
     model: await editedModel(original, output),

@@ -3,6 +3,7 @@ import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import { kindNamed, kindOf } from './activation-kinds.js';
 import type { Site, Skip } from './site.js';
 import { findWritten, type WrittenActivation } from './written.js';
+import { isMereBound } from './written-bound.js';
 
 /** A node's role in an activation or arithmetic that is written out in several nodes. */
 export interface NodeRole {
@@ -48,6 +49,7 @@ export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyM
     const slope = name === 'leakyrelu' || name === 'mish' ? alpha : undefined;
     const whole = { x, inner, constants, difference };
     const site = kind && { node: last, scope, kind: kind.name, alpha: slope, type, ...whole };
+    if (site && isMereBound(analysis, site)) continue;
     const option = kind === undefined || kind.byDefault ? undefined : { only: kind.name };
     const why = `it is part of ${NAMES[name] ?? name}, written out up to ${nodeLabel(last)}${option ? ', which swaps whole' : ''}`;
     const reason = option ? 'excluded' : 'arithmetic';

@@ -159,7 +159,7 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
 }
 
 /** Operators examined as single nodes too. `kindOf` recognises other swappable activations by operator. */
-const SINGLE = new Set(['Mish', 'Clip', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
+const SINGLE = new Set(['Mish', 'Clip', 'Max', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
 /** Returns the activation's name, which depends on the number of constant operands, `slopes`. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
   if (isParameter(identity, region)) return 'prelu';
@@ -217,8 +217,9 @@ function isWhole(
   regions: Regions,
 ): boolean {
   const [last, ...inner] = region.nodes;
-  // A Relu of a Relu counts as two sites.
-  if (name === 'relu' || last === undefined) return false;
+  if (last === undefined) return false;
+  // A Relu of a Relu counts as two sites; a ReLU written without such nodes is a site as a whole.
+  if (name === 'relu' && region.nodes.some(({ opType }) => ACTIVATIONS.has(opType))) return false;
   const isPlain = ({ opType }: Node) => ACTIVATIONS.has(opType) || IDENTITIES.has(opType);
   if ((name === 'leakyrelu' || name === 'prelu') && region.nodes.every(isPlain)) return false;
   if (region.operands.length > 1) return true;

@@ -8,7 +8,7 @@ export function modelInfo(
   sha256: string,
 ): ModelInfo {
   const kinds = sites.map(({ kind, alpha, elemType }) => {
-    return { kind, alpha: typeof alpha === 'number' ? alpha : null, elemType };
+    return { kind, alpha: Number.isFinite(alpha) ? Number(alpha) : null, elemType };
   });
   return {
     name,

@@ -130,6 +130,66 @@ describe.each(Object.entries(WRITTEN))('%s', (kind, expressions) => {
   });
 });
 
+/** Spellings of ReLU without a Relu node. */
+const RELUS: Expression[] = [
+  max(x, 0),
+  clip(x, 0, Number.POSITIVE_INFINITY),
+  where(greater(x, 0), x, 0),
+  sub(x, min(x, 0)),
+  neg(min(neg(x), 0)),
+  mul(0.5, add(x, abs(x))),
+];
+
+describe('a ReLU without a Relu node', () => {
+  const spelled = (expression: Expression, random: () => number) => {
+    const {
+      nodes,
+      initializers = [],
+      ...parts
+    } = spell(expression, {
+      ...{ type: 'f32', opset: 17, random, vary: false },
+    });
+    const scalars = initializers.map((one) => ({ ...one, dims: [] }));
+    return { ...parts, initializers: scalars, nodes };
+  };
+
+  test('is a site behind a layer with weights, and is swapped as a whole', async () => {
+    const random = createRandom(12);
+    for (const expression of RELUS) {
+      const { nodes, initializers, ...parts } = spelled(expression, random);
+      const given = [
+        node('MatMul', ['given', 'w'], ['m']),
+        node('Add', ['m', 'bias'], ['x'], {}, { name: 'layer' }),
+      ];
+      const weights = [floats('w', [1, 1], [1]), floats('bias', [1], [0])];
+      const bytes = model({
+        ...parts,
+        nodes: [...given, ...nodes],
+        initializers: [...initializers, ...weights],
+        inputs: [value('given', 1, [FEED.length, 1])],
+        outputs: [value('y', 1, [FEED.length, 1])],
+        values: [value('x', 1, [FEED.length, 1])],
+      });
+      const name = JSON.stringify(expression);
+      expect(short(await inspect(bytes)).sites, name).toEqual(['relu y']);
+      const { bytes: after } = await swapped(bytes);
+      expect(
+        ops(after).filter((op) => op !== 'Constant'),
+        name,
+      ).toEqual(['MatMul', 'Add', 'Softplus', 'Tanh', 'Mul']);
+      expect(await (await undo(after)).bytes()).toEqual(bytes);
+      const { y } = await run(after, { given: { ...f32(FEED), dims: [FEED.length, 1] } });
+      for (const [at, value] of FEED.entries()) expect(y?.[at]).toBeCloseTo(mish(value), 4);
+    }
+  });
+
+  test('is a mere bound behind other operators', async () => {
+    const random = createRandom(13);
+    for (const expression of RELUS)
+      expect((await inspect(model(spelled(expression, random)))).sites).toEqual([]);
+  });
+});
+
 test('no Relu of arithmetic is a site', async () => {
   const random = createRandom(8);
   for (const expression of ARITHMETIC) {

@@ -259,3 +259,17 @@ test('a real model: every form gives the same outputs', async () => {
   const swapped = await validateFiles(REAL_MODELS.embedding, exp, { dims, runs: 2, latency: false });
   expect(swapped.providers[0]?.drift[0]?.sqnr).toBeLessThan(30); // and the swap itself is far from nothing
 });
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+  'a LeakyRelu of slope %d gives a valid report',
+  async (f) => {
+    const bytes = model({ nodes: [node('LeakyRelu', ['x'], ['y'], { alpha: { f } })] });
+    const [original, after] = [bytes, await (await swap(bytes)).output.bytes()];
+    const report = await validateFiles(
+      await bytesCandidate(original, 'original'),
+      await bytesCandidate(after, 'swapped'),
+      { latency: false },
+    );
+    expect(report.models.original.kinds).toMatchObject([{ kind: 'leakyrelu', alpha: null }]);
+  },
+);

@@ -1,5 +1,6 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
+import type { OptionHint } from '../../base/option-hint.js';
 import { ownProperty } from '../../base/own.js';
 import { createRandom, type Random } from '../../base/random.js';
 import type { Subset } from '../../data/split.js';
@@ -79,7 +80,7 @@ export async function withTensor<T>(
 
 /**
  * Feeds the meters of each group with a layer's inputs in the changed model and its outputs in the original, at random
- * positions. Throws `bad-data` if the original's outputs are not finite, `run-failed`, `aborted`.
+ * positions. Throws `bad-data` if these values are not finite, `run-failed`, `aborted`.
  */
 export async function gather<T extends MeteredRows>(
   layer: LinearLayer,
@@ -115,18 +116,25 @@ export async function gather<T extends MeteredRows>(
   const gathered: OfSubsets<T>[] = [];
   for (const meter of meters) {
     const parts = { train: await meter.train.result(), validation: await meter.validation.result() };
-    const targets = [parts.train, parts.validation].flatMap(({ sums }) => [...sums.subarray(depth)]);
-    if (!targets.every(Number.isFinite)) {
-      throw new OnnxMishError('bad-data', 'the original returns NaN or infinity on these samples', {
-        where: layer.label,
-        fix: 'Leave out these samples, or this layer',
-        option: { layers: null },
-      });
+    const areFinite = (from: number, to: number) =>
+      [parts.train, parts.validation].every(({ sums }) => sums.subarray(from, to).every(Number.isFinite));
+    if (!areFinite(depth, width))
+      throw notFinite(layer, 'the original returns NaN or infinity on these samples');
+    if (!areFinite(0, depth)) {
+      const message = 'the swapped model computes NaN or infinity on these samples';
+      throw notFinite(layer, message, 'Leave out the site before it, or the layer', { exclude: null });
     }
     gathered.push(parts);
   }
   return gathered;
 }
+
+const notFinite = (
+  { label }: LinearLayer,
+  message: string,
+  fix = 'Leave out these samples, or this layer',
+  option: OptionHint = { layers: null },
+) => new OnnxMishError('bad-data', message, { where: label, fix, option });
 
 function numbers(tensor: Tensor) {
   return { dims: tensor.dims, values: toNumbers(tensor) ?? [] };

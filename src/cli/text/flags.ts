@@ -8,6 +8,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   before: '--resume',
   beta: '--beta',
   browser: '--browser',
+  calibrate: '--no-calibrate',
   curved: '--curved',
   data: '--data',
   dataLayout: '--data-layout',

@@ -75,15 +75,24 @@ const IDENTITY = Uint8Array.from(
   (character) => character.charCodeAt(0),
 );
 
-/** Returns the remedy for an error about a missing kernel. */
-function adviceOn(message: string, name: ProviderName): Pick<ErrorDetails, 'fix' | 'option'> {
-  if (/could not find an implementation for \w+\([1-6]\)/i.test(message)) {
+/** Operators at the newest version that opset 7 has, if that version is of opset 6 or earlier: a higher opset changes nothing. */
+const UNCHANGED =
+  /^(Softplus|Softsign|Global\w+Pool|LpNormalization)\(1\)|^(Elu|Selu|HardSigmoid|InstanceNormalization)\(6\)/;
+
+/** Returns the remedy for an error about a missing kernel. A model in memory is one that a command made. */
+function adviceOn(
+  message: string,
+  name: ProviderName,
+  isInMemory: boolean,
+): Pick<ErrorDetails, 'fix' | 'option'> {
+  const missing = /could not find an implementation for (\w+\([1-6]\))/i.exec(message)?.[1];
+  if (missing !== undefined && !UNCHANGED.test(missing)) {
     const fix = 'ONNX Runtime has few kernels before opset 7: raise the opset';
     return { fix, option: { swap: { opset: 7 } } };
   }
   if (!/could not find an implementation|not implemented/i.test(message)) return {};
   const fix = `${name} has no kernel for that operator and type. If it is of Mish, write it in another form`;
-  return { fix, option: { retarget: { form: 'exp' } } };
+  return { fix, option: isInMemory ? { form: 'exp' } : { retarget: { form: 'exp' } } };
 }
 
 /** Throws if a data file is not a regular file. ONNX Runtime opens every file that a model names; on a pipe it would wait for ever. */
@@ -102,7 +111,7 @@ async function open(
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
       where: label,
-      ...adviceOn(messageOf(cause), name),
+      ...adviceOn(messageOf(cause), name, !isPath(model)),
       cause,
     });
   await checkDataFiles(model, options);

@@ -26,6 +26,20 @@ describe('the CPU', () => {
     expect(cpu.version).toMatch(/^1\.\d+\.\d+/);
   });
 
+  test.each([
+    ['Softplus', 11, 17, { form: 'exp' }],
+    ['Elu', 11, 17, { form: 'exp' }],
+    ['Add', 1, 6, { swap: { opset: 7 } }],
+  ])('without a kernel for %s of type %i in opset %i advises what helps', async (op, type, opset, option) => {
+    const shape = [value('x', type, [2])];
+    const inputs = op === 'Add' ? ['x', 'x'] : ['x'];
+    const bytes = model({
+      ...{ opset, inputs: shape, outputs: [value('y', type, [2])] },
+      nodes: [node(op, inputs, ['y'])],
+    });
+    await expect(cpu.open(bytes)).rejects.toMatchObject({ code: 'run-failed', option });
+  });
+
   test.each(TENSORS)('takes and gives type %s', async (elemType, tensor) => {
     const bytes = model({
       nodes: [node('Identity', ['x'], ['y'])],
