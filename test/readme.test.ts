@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isHeavy } from './support/heavy.js';
 import { floats, model, node, value } from './support/model.js';
 import { npy, raw } from './support/numpy.js';
 
@@ -79,6 +80,9 @@ beforeAll(() => {
   });
   writeFileSync(join(folder, 'model.onnx'), bytes);
   const samples = Float32Array.from({ length: 64 * 3 }, (_, index) => 3 * Math.sin(7 * index));
+  // By default the timing lasts two seconds on each provider.
+  const validate = { pairs: 5, seconds: 0.1 };
+  if (!isHeavy) writeFileSync(join(folder, 'onnx-mish.config.json'), JSON.stringify({ validate }));
   writeFileSync(join(folder, 'samples.npz'), zipSync({ 'x.npy': npy('<f4', [64, 3], raw(samples)) }));
 });
 
@@ -90,6 +94,14 @@ describe('the README and the documentation', () => {
     const lines = block.split('\n').map((line) => line.replace(/#.*/, '').trim());
     const commands = lines.filter((line) => line.startsWith('onnx-mish '));
     expect(commands.length).toBeGreaterThanOrEqual(7);
+    const onWeb = commands.findIndex((command) => command.includes('--providers cpu,wasm,webgl'));
+    expect(onWeb).toBeGreaterThan(0);
+    expect(commands).toContain('onnx-mish doctor');
+    if (!isHeavy) {
+      // test/cli/commands/validate.test.ts starts both in a browser.
+      commands[onWeb] = commands[onWeb]?.replace(',wasm,webgl', '') ?? '';
+      commands[commands.indexOf('onnx-mish doctor')] = 'onnx-mish doctor --help';
+    }
     for (const command of commands) {
       const [line = '', into] = command.split(' > ');
       const words = line
@@ -109,12 +121,16 @@ describe('the README and the documentation', () => {
   test('has a library example that works', async () => {
     const [code = ''] = blocks('docs/guide/library.md', 'js');
     const script = join(folder, 'library.mjs');
+    const providers = "{ providers: ['cpu', 'wasm'] }";
+    expect(code).toContain(providers);
+    const latency = '{ minPairs: 5, minSeconds: 0 }';
+    const quick = isHeavy ? code : code.replace(providers, providers.replace('{', `{ latency: ${latency},`));
     for (const name of ['model.mish.onnx', 'swapped.onnx']) rmSync(join(folder, name), { force: true });
     writeFileSync(
       script,
       `import { readFileSync } from 'node:fs';
 const bytes = new Uint8Array(readFileSync('model.onnx'));
-${code}
+${quick}
 console.log(JSON.stringify([sites.length, report.form, Buffer.compare(original, bytes), ...result.providers.map(({ status }) => status), html.slice(0, 15)]));`,
     );
     const { stdout } = await run(process.execPath, [script], { cwd: folder });

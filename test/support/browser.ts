@@ -1,11 +1,10 @@
 import { type Browser, chromium } from 'playwright-core';
 import { findBrowser } from '../../src/providers/browser/find.js';
 
-/** A GPU that is a program on the CPU, for WebGL and WebGPU. */
-const SOFTWARE_GPU = [
-  ...['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
-  ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-];
+/** WebGL on a GPU that is a program on the CPU. */
+export const SOFTWARE_WEBGL = ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
+/** That and WebGPU. */
+const SOFTWARE_GPU = [...SOFTWARE_WEBGL, '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 /** Pages themselves are drawn without the GPU, since a GPU in software takes several times as long for that. */
 const ALWAYS = [
   ...['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu-compositing'],

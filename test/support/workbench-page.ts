@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
 import { type Content, servePage } from '../../src/providers/browser/server.js';
-import { launchBrowser } from './browser.js';
+import { launchBrowser, SOFTWARE_WEBGL } from './browser.js';
+import { isHeavy } from './heavy.js';
 
 const models = new URL('../../models/', import.meta.url).pathname;
 export const modelPath = (name: string) => join(models, name);
@@ -22,7 +23,8 @@ export async function openWorkbench(files: Readonly<Record<string, Content>> = {
   const server = await servePage(new Map([...(await workbenchFiles()), ...Object.entries(files)]), {
     policy: policyOf,
   });
-  const browser = await launchBrowser();
+  // With WebGPU, each model that is opened loads a second build of ONNX Runtime.
+  const browser = await launchBrowser(isHeavy ? undefined : SOFTWARE_WEBGL);
   const errors: string[] = [];
   async function visit(address: string): Promise<Page> {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

@@ -4,7 +4,8 @@ import type { Page } from 'playwright-core';
 import { policyOf, workbenchFiles } from '../../src/cli/commands/workbench-files.js';
 import { type Content, type PageServer, servePage } from '../../src/providers/browser/server.js';
 import type { Workbench } from '../../src/web/workbench/protocol.js';
-import { launchBrowser } from './browser.js';
+import { launchBrowser, SOFTWARE_WEBGL } from './browser.js';
+import { isHeavy } from './heavy.js';
 
 // The workbench's built worker in a page of its server, without the page's own components.
 
@@ -45,7 +46,8 @@ export async function openBench(files: Readonly<Record<string, Content>>): Promi
     ...Object.entries(files),
   ]);
   const server: PageServer = await servePage(all, { policy: policyOf });
-  const browser = await launchBrowser();
+  // With WebGPU, what a model runs on takes a second build of ONNX Runtime.
+  const browser = await launchBrowser(isHeavy ? undefined : SOFTWARE_WEBGL);
   const page = await browser.newPage();
   const errors: string[] = [];
   page.on('console', (message) => {
