@@ -14,9 +14,15 @@ export const CPU_COST: Readonly<Record<ExactForm, CostRange> & { [F in FormName]
   exp: [1.04, 1.6],
 };
 
-/** Returns the cost of a swap to Mish on CPUs as a part of a sentence; undefined without such a swap, or without a figure. */
-export function costOf({ to, form, sites }: Pick<SwapReport, 'to' | 'form' | 'sites'>): string | undefined {
-  if (to !== 'mish' || sites.length === 0) return undefined;
+/** Returns the cost of a swap to Mish on CPUs as a part of a sentence; undefined without a Mish in a form, or without a figure. */
+export function costOf({
+  to,
+  form,
+  sites,
+  int8,
+}: Pick<SwapReport, 'to' | 'form' | 'sites' | 'int8'>): string | undefined {
+  const isInForm = sites.length > (int8?.onIntegers ?? 0);
+  if (to !== 'mish' || !isInForm) return undefined;
   const cost = cpuCostText(form);
   return cost && `${cost} in the ${form} form`;
 }

@@ -4,7 +4,7 @@ import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import { countActivations } from './count-activations.js';
 import { history } from './history.js';
 import type { Inspection, ValueSummary } from './inspection.js';
-import { recognise } from './recognise.js';
+import { recognise, recogniseOnIntegers } from './recognise.js';
 import { siteReport, skipReport } from './results.js';
 import { findSites, type SiteOptions, siteLabel } from './sites.js';
 
@@ -17,6 +17,7 @@ export async function inspectDocument(
   const analysis = analyse(document);
   const found = await findSites(document, options, analysis);
   const written = await recognise(document, analysis);
+  const onIntegers = await recogniseOnIntegers(document, analysis);
   const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
   return {
     bytes: document.source.size,
@@ -33,8 +34,8 @@ export async function inspectDocument(
     kinds: await countActivations(document, analysis),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
-    mish: written.map(({ written, beta, leak, type, scope, node, difference, bound }) => {
-      return {
+    mish: [
+      ...written.map(({ written, beta, leak, type, scope, node, difference, bound }) => ({
         form: written,
         beta,
         ...(leak === undefined ? {} : { leak }),
@@ -44,8 +45,12 @@ export async function inspectDocument(
         output: node.outputs[0] ?? '',
         difference,
         ...(bound === undefined ? {} : { bound }),
-      };
-    }),
+      })),
+      ...onIntegers.map(({ beta, elemType, scope, node, bound }) => ({
+        ...({ form: 'other', beta, elemType: typeName(elemType), scope: scope.path } as const),
+        ...{ label: siteLabel({ node, scope }), output: node.outputs[0] ?? '', difference: bound, bound },
+      })),
+    ],
     history: history(document),
     externalData: [...new Set(locations)].sort(),
   };

@@ -16,6 +16,7 @@ export interface MishSummary {
   readonly beta: number;
   /** Slope α of the mixture αx + (1 - α) · mish; absent for Mish itself. */
   readonly leak?: number;
+  /** An integer type for a Mish on integers. */
   readonly elemType: string;
   readonly scope: string;
   readonly label: string;
@@ -23,7 +24,7 @@ export interface MishSummary {
   readonly output: string;
   /** The largest difference from exact Mish from -60 to 60: absolute up to 1, relative beyond. */
   readonly difference: number;
-  /** For an approximate form: the largest difference from exact Mish over all numbers. */
+  /** For an approximate form: the largest difference from exact Mish over all numbers; on integers, within the output's range. */
   readonly bound?: number;
 }
 

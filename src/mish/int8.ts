@@ -6,7 +6,8 @@ import type { Planned } from './apply-plan.js';
 import { findImpliedRelus } from './implied-relu.js';
 import { INT8_WAYS, type Int8Way } from './int8-ways.js';
 import { MISH, type NewActivation } from './new-activation.js';
-import { planRequantisation, type QuantizedSite } from './requantise.js';
+import { noteOnOperators } from './rare-notes.js';
+import { type PlacedSite, planRequantisation, type QuantizedSite } from './requantise.js';
 import { requantiseBiases } from './requantised-biases.js';
 import type { Int8Report } from './results.js';
 import type { Skip } from './site.js';
@@ -19,6 +20,8 @@ export interface Requantised<T extends QuantizedSite> {
   readonly sites: readonly T[];
   readonly skipped: readonly Skip[];
   readonly edits: readonly Edit[];
+  /** Whether a form of Mish computes a site, and not operators on integers. */
+  readonly isInForm: (site: QuantizedSite) => boolean;
   /** Returns the sites for `rewrite`, some with other nodes and inputs. */
   readonly placed: (sites: readonly QuantizedSite[]) => readonly QuantizedSite[];
   /** Part of the report. */
@@ -82,19 +85,18 @@ export function withQuantizedSites(
 const NEW_SCALES =
   'int8: scales after the next layers were made with ReLU, and stay; validate the result on samples';
 
-/** Layers on integers, which have scales of their own and may contain a ReLU. */
-const OPERATORS = /^(QLinear(Conv|MatMul)|QGemm)$/;
+/** Creates a test whether a site is between floats. */
+function createFormTest(placed: readonly PlacedSite[]): (site: QuantizedSite) => boolean {
+  const nodes = new Set(placed.flatMap(({ site, onIntegers }) => (onIntegers ? [site.node] : [])));
+  return ({ node }) => !nodes.has(node);
+}
 
-function noteOnOperators({ scopes }: OnnxDocument): string[] {
-  const count = scopes.reduce(
-    (sum, { nodes }) => sum + nodes.filter(({ opType }) => OPERATORS.test(opType)).length,
-    0,
-  );
+/** Returns the note on sites that operators on integers cannot compute. */
+function noteOnFloats(placed: readonly PlacedSite[]): string[] {
+  const count = placed.filter(({ onIntegers }) => !onIntegers).length;
   if (count === 0) return [];
-  const nodes = count === 1 ? 'a layer computes' : `${count} layers compute`;
-  return [
-    `int8: ${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the model with QuantizeLinear and DequantizeLinear instead`,
-  ];
+  const sites = count === 1 ? 'a site is' : `${count} sites are`;
+  return [`int8: ${sites} between floats, in the form of Mish: the operators on integers do not fit there`];
 }
 
 /** Makes the scales around sites anew; sites whose scales cannot be made anew are skipped. */
@@ -118,6 +120,7 @@ export async function requantiseSites<T extends QuantizedSite>(
       skipped.push({ ...site, reason: 'quantized', why: `its scale cannot be made anew: ${why}` });
     return why === undefined;
   });
+  const isInForm = createFormTest(plan.placed);
   const isPlaced = new Set(plan.placed.map(({ site }) => site.node));
   const { onIntegers, bound, edits, targets } = written;
   const report: Int8Report = {
@@ -132,9 +135,14 @@ export async function requantiseSites<T extends QuantizedSite>(
     sites: kept,
     skipped,
     edits,
+    isInForm,
     placed: (all) => [...all.filter(({ node }) => !isPlaced.has(node)), ...targets],
     part: { int8: report },
     recorded: report.sites > 0 ? { int8: way } : {},
-    notes: [...(plan.placed.length > 0 ? [NEW_SCALES] : []), ...noteOnOperators(document)],
+    notes: [
+      ...(plan.placed.length > 0 ? [NEW_SCALES] : []),
+      ...(way === 'qlinear' ? noteOnFloats(plan.placed) : []),
+      ...noteOnOperators(document).map((note) => `int8: ${note}`),
+    ],
   };
 }

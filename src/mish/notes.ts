@@ -1,5 +1,5 @@
 import type { OptionHint } from '../base/option-hint.js';
-import { opsetOf } from '../onnx/document.js';
+import { type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { CAST_LIKE_OPSET, suits } from './emit.js';
 import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
 import type { NewActivation } from './new-activation.js';
@@ -62,6 +62,11 @@ export function notesOn(
     else notes.push(`${start}; no other form takes all types of the function`);
   }
   return notes;
+}
+
+/** Returns the note on layers that contain activations, for a model without sites. */
+export async function notesOnLayers(document: OnnxDocument): Promise<string[]> {
+  return (await import('./rare-notes.js')).noteOnOperators(document);
 }
 
 /** Size in bytes from which a file may be too large for ONNX Runtime. */

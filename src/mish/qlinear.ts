@@ -12,28 +12,42 @@ export interface QlinearFit {
 }
 
 /** Range of the slope a, and its steps. */
-const SLOPE = { least: 0.9, most: 1.8, step: 0.02 };
+export const SLOPE = { least: 0.9, most: 1.8, step: 0.02 };
 /** The b of the best x · σ(ax + b) on all numbers; zero points around it are tried. */
-const SHIFT = 0.57393;
-const SHIFTS_TRIED = 2;
+export const SHIFT = 0.57393;
+export const SHIFTS_TRIED = 2;
 
 const round = Math.round;
+
+/** The quantisations of QLinearSigmoid and QLinearMul: of x, of the sigmoid's input, of the sigmoid, and of the result. */
+export interface QlinearMish extends Pick<QlinearFit, 'shifted' | 'gate'> {
+  readonly x: Quantization;
+  readonly y: Quantization;
+}
+
+/** Returns what QLinearSigmoid and QLinearMul compute for an integer. */
+export function qlinearAt(integer: number, { x, shifted, gate, y }: QlinearMish): number {
+  const [low, high] = integersOf(x.elemType);
+  const clamp = (value: number) => Math.min(high, Math.max(low, value));
+  const gated = clamp(
+    round(sigmoid((integer - shifted.zeroPoint) * shifted.scale) / gate.scale) + gate.zeroPoint,
+  );
+  const product = (integer - x.zeroPoint) * x.scale * (gated - gate.zeroPoint) * gate.scale;
+  return (clamp(round(product / y.scale) + y.zeroPoint) - y.zeroPoint) * y.scale;
+}
 
 /** Finds the slope and the zero point with the least difference from Mish of this sharpness over all 256 integers. */
 export function fitQlinear(x: Quantization, y: Quantization, beta: number): QlinearFit {
   const [low, high] = integersOf(x.elemType);
   const gate = { scale: Math.fround(1 / (high - low)), zeroPoint: low };
   const inputs = Float64Array.from({ length: high - low + 1 }, (_, at) => (low + at - x.zeroPoint) * x.scale);
-  const clamp = (value: number) => Math.min(high, Math.max(low, value));
   const [least, most] = [(low - y.zeroPoint) * y.scale, (high - y.zeroPoint) * y.scale];
   const wanted = inputs.map((input) => Math.min(most, Math.max(least, mish(input, beta))));
 
   function differenceOf(scale: number, zeroPoint: number, limit: number): number {
     let worst = 0;
     for (let at = 0; at < inputs.length && worst < limit; at++) {
-      const gated = clamp(round(sigmoid((low + at - zeroPoint) * scale) / gate.scale) + gate.zeroPoint);
-      const product = (inputs[at] ?? 0) * (gated - gate.zeroPoint) * gate.scale;
-      const result = (clamp(round(product / y.scale) + y.zeroPoint) - y.zeroPoint) * y.scale;
+      const result = qlinearAt(low + at, { x, shifted: { scale, zeroPoint }, gate, y });
       worst = Math.max(worst, Math.abs(result - (wanted[at] ?? 0)));
     }
     return worst;

@@ -1,4 +1,5 @@
 // Notes that few models need, loaded on demand.
+import type { OnnxDocument } from '../onnx/document.js';
 import { MISH, type NewActivation } from './new-activation.js';
 
 /** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
@@ -23,5 +24,33 @@ export function noteOnMinusInfinity(
   const many = reached.length === 1 ? 'a site' : `${reached.length} sites`;
   return [
     `the constant -Infinity '${first.minusInfinity}' reaches ${many}, where ReLU gives 0 and ${label} gives ${atMinusInfinity}; use a finite number instead, such as -10000`,
+  ];
+}
+
+/** Layers on integers, which have scales of their own and may contain a ReLU. */
+const LAYERS = /^(QLinear(Conv|MatMul)|QGemm)$/;
+
+/** Returns the note on layers that compute on integers, and on the ReLUs that may be inside. */
+export function noteOnOperators({ scopes }: Pick<OnnxDocument, 'scopes'>): string[] {
+  const count = scopes.reduce(
+    (sum, { nodes }) => sum + nodes.filter(({ opType }) => LAYERS.test(opType)).length,
+    0,
+  );
+  return describeLayers(count);
+}
+
+/** Returns the note for counts of operators, as in an inspection. */
+export function noteOnCounts(operators: Readonly<Record<string, number>>): string[] {
+  const counts = Object.entries(operators).map(([name, count]) =>
+    LAYERS.test(name.split('.').at(-1) ?? '') ? count : 0,
+  );
+  return describeLayers(counts.reduce((sum, count) => sum + count, 0));
+}
+
+function describeLayers(count: number): string[] {
+  if (count === 0) return [];
+  const nodes = count === 1 ? 'a layer computes' : `${count} layers compute`;
+  return [
+    `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the model with QuantizeLinear and DequantizeLinear instead`,
   ];
 }

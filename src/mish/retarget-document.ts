@@ -5,11 +5,13 @@ import { fixesFor } from './fixes.js';
 import { spliceWithRecord } from './history.js';
 import { type NoteOptions, notesOn, notesOnRareModels } from './notes.js';
 import { besides, opsetAdvice, raising, withOpset } from './opset.js';
+import { recogniseOnIntegers } from './recognise.js';
 import { siteReport, skipReport } from './results.js';
 import { asSite, doubtsOf, newForms, notesOnApproximate } from './retarget-forms.js';
 import { findUnsupported } from './retarget-others.js';
 import type { RetargetOptions, RetargetReport } from './retarget-report.js';
 import { boundsOf, rewriteMish } from './rewrite-mish.js';
+import type { Skip } from './site.js';
 import { chooseForm, countMixtures } from './swap.js';
 
 export type { RetargetOptions, RetargetReport };
@@ -38,6 +40,7 @@ async function retargetRaised(
     options,
   );
 
+  const quantized = (await recogniseOnIntegers(document, analysis)).map((site) => onIntegers(site));
   const unsupported = await findUnsupported(document, analysis, options.target);
   const gone = new Set([
     ...sites.flatMap(({ node, inner }) => [node, ...inner]),
@@ -69,7 +72,7 @@ async function retargetRaised(
       const { node, beta, leak } = mish;
       return siteReport({ ...asSite(mish), beta, leak, doubt: doubts.get(node) });
     }),
-    skipped: skipped.map(skipReport),
+    skipped: [...skipped, ...quantized].map(skipReport),
     others: unsupported.map(siteReport),
     fixes,
     unchanged,
@@ -86,3 +89,9 @@ async function retargetRaised(
   };
   return { output, report };
 }
+
+/** Returns the skip of a Mish on integers. */
+const onIntegers = ({ node, scope }: Pick<Skip, 'node' | 'scope'>): Skip => ({
+  ...{ node, scope, kind: 'mish', alpha: undefined, type: undefined, reason: 'quantized' },
+  why: 'operators on integers compute it; undo the swap, and write it anew',
+});

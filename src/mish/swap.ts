@@ -26,7 +26,7 @@ import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import { type NoteOptions, notesOn, notesOnRareModels } from './notes.js';
+import { type NoteOptions, notesOn, notesOnLayers, notesOnRareModels } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
@@ -160,7 +160,9 @@ async function swapRaised(
     options.undo ?? true,
   );
   const noteOptions: NoteOptions = {};
-  const notes = await notesOf(sites, form, to, advice, noteOptions, output.size);
+  const inForm = int8 ? sites.filter(int8.isInForm) : sites;
+  const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
+  if (sites.length === 0 && int8 === undefined) notes.push(...(await notesOnLayers(document)));
   for (const note of oldWeights) noteOptions[note] = { undo: false };
   const report: SwapReport = {
     to: to.name,

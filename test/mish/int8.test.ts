@@ -9,6 +9,7 @@ import { INT8_WAYS } from '../../src/mish/int8-ways.js';
 import { parsePlan, planOf } from '../../src/mish/plan.js';
 import { fitQlinear } from '../../src/mish/qlinear.js';
 import { mish } from '../../src/mish/reference.js';
+import { retarget } from '../../src/mish/retarget.js';
 import { swap } from '../../src/mish/swap.js';
 import { decode, failure, nodesOf, ops, swapped } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';
@@ -307,4 +308,42 @@ test('the operators on integers need their domain, which is imported once', asyn
   expect(ops(bytes)).toContain('QLinearSigmoid');
   const domains = decode(bytes).opsetImport.map(({ domain }) => domain);
   expect(domains.filter((domain) => domain === 'com.microsoft')).toHaveLength(1);
+});
+
+describe('Mish on integers', () => {
+  test.each(NETS.flatMap((name) => [0.5, 1, 2].map((beta) => [name, beta] as const)))(
+    '%s: inspect finds the Mish of sharpness %d with the bound in the report, and retarget leaves it with the reason',
+    async (name, beta) => {
+      const { bytes, report } = await swapped(load(name), { int8: 'qlinear', beta });
+      const { mish: found } = await inspect(bytes);
+      expect(found.map((one) => [one.form, one.beta])).toEqual(Array(3).fill(['other', beta]));
+      expect(Math.max(...found.map(({ bound = 0 }) => bound))).toBeCloseTo(report.int8?.bound ?? 0, 9);
+      expect(report.notes.join()).not.toMatch(/Softplus/);
+      const again = await retarget(bytes, { form: 'exp' });
+      expect(again.report).toMatchObject({ sites: [], skipped: Array(3).fill({ reason: 'quantized' }) });
+      expect(isSame(await again.output.bytes(), bytes)).toBe(true);
+    },
+  );
+
+  test('Swish on integers is not Mish', async () => {
+    const { bytes } = await swapped(chain(SIMPLE), { int8: 'qlinear' });
+    const swish = decode(bytes);
+    for (const one of nodesOf(swish.graph))
+      if (one.opType === 'QLinearSigmoid') one.input?.splice(1, 2, 's_b', 'z_b');
+    expect((await inspect(bytes)).mish).toHaveLength(1);
+    expect((await inspect(onnx.ModelProto.encode(swish).finish())).mish).toEqual([]);
+  });
+
+  test('a note counts the sites that stay between floats', async () => {
+    const shared = node('Identity', ['r'], ['c']);
+    const { report } = await swapped(chain(SIMPLE, [shared], ['y', 'c']), { int8: 'qlinear' });
+    expect(report.int8).toMatchObject({ sites: 1, onIntegers: 0 });
+    expect(report.notes.join()).toMatch(/a site is between floats/);
+  });
+
+  test('a model of layers on integers has a note without int8, too', async () => {
+    const { report } = await swapped(load('operators'));
+    expect(report.sites).toEqual([]);
+    expect(report.notes).toEqual([expect.stringMatching(/^4 layers compute on integers/)]);
+  });
 });

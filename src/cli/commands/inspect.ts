@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
-import { noteOnMinusInfinity } from '../../mish/rare-notes.js';
+import { noteOnCounts, noteOnMinusInfinity } from '../../mish/rare-notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
@@ -133,6 +133,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
   ];
 
   lines.push('', `${plural(model.sites.length, 'site')} to swap`);
+  if (model.sites.length === 0) lines.push(...noteOnCounts(model.operators).map((note) => `  note: ${note}`));
   if (model.sites.length > 0) {
     const rows = model.sites
       .slice(0, most)
@@ -160,13 +161,14 @@ function describe(path: string, model: Inspection, all: boolean): string {
     );
   }
   lines.push(...describeMish(model.mish, most));
-  for (const { operation, version, form, bound, to, beta, mixtures, folded, sites } of model.history) {
+  for (const { operation, version, form, bound, to, beta, mixtures, folded, int8, sites } of model.history) {
     const sharpness = beta === undefined ? '' : `, β ${beta}`;
     const inWeights = folded === undefined ? '' : `, at ${plural(folded, 'site')} in the weights`;
     const mixed = mixtures === undefined ? '' : `, ${integer(mixtures)} of them mixtures`;
+    const way = int8 === undefined ? '' : `, int8 ${clean(int8)}`;
     lines.push(
       '',
-      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}${to === undefined ? '' : ` to ${clean(to)}`}, ${clean(form)} form${within(bound)}${sharpness}${inWeights}`,
+      `${operation} by onnx-mish ${clean(version)}: ${plural(sites, operation === 'calibrate' ? 'layer' : 'site')}${mixed}${to === undefined ? '' : ` to ${clean(to)}`}, ${clean(form)} form${within(bound)}${sharpness}${inWeights}${way}`,
     );
   }
   return lines.join('\n');

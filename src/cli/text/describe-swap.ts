@@ -28,8 +28,9 @@ export function describeSwapReport({
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
   const mixtures = to === 'mish' ? sites.filter(({ leak }) => leak !== undefined).length : 0;
-  const written =
-    to === 'mish' ? `Mish in the ${form} form${within(bound)}` : `${ACTIVATIONS[to].label}${slopes(sites)}`;
+  const isInForm = sites.length > (int8?.onIntegers ?? 0);
+  const mish = isInForm ? `Mish in the ${form} form${within(bound)}` : 'Mish on integers';
+  const written = to === 'mish' ? mish : `${ACTIVATIONS[to].label}${slopes(sites)}`;
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   return [
     sites.length === 0
