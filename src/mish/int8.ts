@@ -6,7 +6,6 @@ import type { Planned } from './apply-plan.js';
 import { findImpliedRelus } from './implied-relu.js';
 import { INT8_WAYS, type Int8Way } from './int8-ways.js';
 import { MISH, type NewActivation } from './new-activation.js';
-import { noteOnOperators } from './rare-notes.js';
 import { type PlacedSite, planRequantisation, type QuantizedSite } from './requantise.js';
 import { requantiseBiases } from './requantised-biases.js';
 import type { Int8Report } from './results.js';
@@ -142,7 +141,6 @@ export async function requantiseSites<T extends QuantizedSite>(
     notes: [
       ...(plan.placed.length > 0 ? [NEW_SCALES] : []),
       ...(way === 'qlinear' ? noteOnFloats(plan.placed) : []),
-      ...noteOnOperators(document).map((note) => `int8: ${note}`),
     ],
   };
 }

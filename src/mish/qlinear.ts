@@ -11,11 +11,8 @@ export interface QlinearFit {
   readonly bound: number;
 }
 
-/** Range of the slope a, and its steps. */
-export const SLOPE = { least: 0.9, most: 1.8, step: 0.02 };
-/** The b of the best x · σ(ax + b) on all numbers; zero points around it are tried. */
-export const SHIFT = 0.57393;
-export const SHIFTS_TRIED = 2;
+/** The slopes a and the zero points around a shift b that are tried. The shift is that of the best x · σ(ax + b) on all numbers. */
+export const SEARCH = { least: 0.9, most: 1.8, step: 0.02, shift: 0.57393, shiftsTried: 2 };
 
 const round = Math.round;
 
@@ -54,10 +51,10 @@ export function fitQlinear(x: Quantization, y: Quantization, beta: number): Qlin
   }
 
   let best: QlinearFit = { shifted: x, gate, bound: Number.POSITIVE_INFINITY };
-  for (let slope = SLOPE.least; slope <= SLOPE.most; slope += SLOPE.step) {
+  for (let slope = SEARCH.least; slope <= SEARCH.most; slope += SEARCH.step) {
     const scale = Math.fround(slope * beta * x.scale);
-    const ideal = round(x.zeroPoint - SHIFT / scale);
-    for (let zeroPoint = ideal - SHIFTS_TRIED; zeroPoint <= ideal + SHIFTS_TRIED; zeroPoint++) {
+    const ideal = round(x.zeroPoint - SEARCH.shift / scale);
+    for (let zeroPoint = ideal - SEARCH.shiftsTried; zeroPoint <= ideal + SEARCH.shiftsTried; zeroPoint++) {
       if (zeroPoint < low || zeroPoint > high) continue;
       const bound = differenceOf(scale, zeroPoint, best.bound);
       if (bound < best.bound) best = { shifted: { scale, zeroPoint }, gate, bound };

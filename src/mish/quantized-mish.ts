@@ -2,7 +2,7 @@ import type { Analysis } from '../onnx/analysis.js';
 import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import { floatType } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
-import { type QlinearMish, qlinearAt, SHIFT, SHIFTS_TRIED, SLOPE } from './qlinear.js';
+import { type QlinearMish, qlinearAt, SEARCH } from './qlinear.js';
 import { integersOf, isEightBit, type Quantization, rangeOf } from './quantization.js';
 import { mish } from './reference.js';
 
@@ -62,7 +62,7 @@ function partsOf(node: Node, scope: Scope, index: Analysis['index']): QlinearMis
 function identified(node: Node, scope: Scope, parts: QlinearMish): QuantizedMish[] {
   const { x, y, shifted } = parts;
   const shift = (x.zeroPoint - shifted.zeroPoint) * shifted.scale;
-  if (Math.abs(shift - SHIFT) > (SHIFTS_TRIED + 0.5) * shifted.scale) return []; // Swish has none
+  if (Math.abs(shift - SEARCH.shift) > (SEARCH.shiftsTried + 0.5) * shifted.scale) return []; // Swish has none
   const [low, high] = integersOf(x.elemType);
   const { least, most } = rangeOf(y);
   const inputs = Float64Array.from({ length: high - low + 1 }, (_, at) => (low + at - x.zeroPoint) * x.scale);
@@ -72,7 +72,7 @@ function identified(node: Node, scope: Scope, parts: QlinearMish): QuantizedMish
       const wanted = Math.min(most, Math.max(least, mish(input, beta)));
       return Math.max(worst, Math.abs((results[at] ?? 0) - wanted));
     }, 0);
-  const [from, to] = [shifted.scale / x.scale / SLOPE.most, shifted.scale / x.scale / SLOPE.least];
+  const [from, to] = [shifted.scale / x.scale / SEARCH.most, shifted.scale / x.scale / SEARCH.least];
   const tried = Array.from({ length: TRIED + 1 }, (_, at) => from * (to / from) ** (at / TRIED));
   const best = tried.reduce((a, b) => (difference(b) < difference(a) ? b : a));
   // The roundings hide small changes of the sharpness: the simplest number is reported.
