@@ -55,7 +55,7 @@ export async function unzip(
     if (isAborted(cause)) throw cause;
     throw new OnnxMishError('bad-data', `not an .npz archive: ${(cause as Error).message}`, {
       where: path,
-      fix: 'Give an .npz, an .npy, or a folder with input_0.pb and so on',
+      fix: 'Give an archive that numpy.savez wrote, or an .npy',
       cause,
     });
   }

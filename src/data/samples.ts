@@ -111,7 +111,7 @@ function columnOf(array: Tensor, input: SampledInput): Column {
   if (!fits) {
     checkLayout(infoOf(input), array.dims);
     throw bad(
-      `the samples for input '${name}' have shape [${array.dims}], but the input takes [N, ${inner.map((dim) => dim ?? '?')}]`,
+      `the samples for input '${name}' have shape [${array.dims}], but the input takes [${['N', ...inner.map((dim) => dim ?? '?')].join(', ')}]`,
       'Make the first axis count samples, and the others equal the input’s',
     );
   }

@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
+import { sharedSamples } from '../data/shared-samples.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -10,7 +11,7 @@ import { type DataFileContent, withDataFile } from './data-file.js';
 import { judgeTrained } from './judge.js';
 import { finetuneNotes } from './notes.js';
 import type { FinetuneOptions } from './options.js';
-import { countsOf, type Prepared, prepareFinetune } from './prepare.js';
+import { countsOf, type Prepared, prepareFinetune, type StartScores, startScores } from './prepare.js';
 import { FINETUNE_SCHEMA, type FinetuneReport, type FinetuneRun } from './report-schema.js';
 import { type FinishedRun, trainAll } from './trainings.js';
 
@@ -71,15 +72,19 @@ export async function finetuneModel(
     ...{ parts, options, seeds, resumed, seconds },
     models: { swapped: start.model, original },
     arms: hasControl ? ['swapped', 'original'] : ['swapped'],
+    scoresStart: prepared.scores === undefined,
     fixed: { digest, start: start.bytes, isRepaired: start.isRepaired, notes: [...start.notes] },
   });
   options.onProgress?.('judging', 1, undefined);
+  const scores = await startScores(original, prepared, runs, options);
+  const shared = await sharedSamples(parts.test.inputs, parts.train.inputs);
   const { units, latency, notes, ...trained } = await judgeTrained(original, prepared, runs, options);
   const { fileName } = given;
   const { output, data } =
     fileName === undefined
       ? { output: trained.output, data: undefined }
       : await withDataFile(trained.output, original, fileName);
+  const remarks = remarksOn(prepared, { scores, shared }, options, { seeds: seeds.length, hasControl });
   const facts = {
     ...{ to: swap.report.to, latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
@@ -98,11 +103,11 @@ export async function finetuneModel(
       form: swap.report.form,
       skipped: swap.report.skipped.length,
       settings: describeSettings(original, options, seeds),
-      start: startScores(prepared),
+      start: { original: scores.original, plain: scores.plain, repaired: scores.repaired },
       units,
       ...facts,
       conclusion: conclude(facts),
-      notes: [...new Set([...remarksOn(prepared, options, seeds, hasControl), ...start.notes, ...notes])],
+      notes: [...new Set([...remarks, ...start.notes, ...notes])],
       seconds: seconds(),
       bytesIn: original.document.source.size,
       bytesOut: output.size,
@@ -119,21 +124,16 @@ function pairsOf(runs: readonly FinishedRun[], seeds: readonly number[]): Paired
   });
 }
 
-function startScores({ scores: { original, plain, repaired } }: Prepared): FinetuneReport['start'] {
-  return { original, plain, repaired };
-}
-
 function remarksOn(
-  prepared: Prepared,
+  { parts, swap }: Prepared,
+  { scores, shared }: { readonly scores: StartScores; readonly shared: number | undefined },
   options: ArmOptions,
-  seeds: readonly number[],
-  hasControl: boolean,
+  trainings: { readonly seeds: number; readonly hasControl: boolean },
 ): string[] {
-  const { parts, scores, swap, shared } = prepared;
   return finetuneNotes({
     parts: { ...countsOf(parts), testFrom: parts.testFrom },
     ...{ validation: scores.validation, test: scores.original, shared },
-    ...{ seeds: seeds.length, hasControl, hasTeacher: (options.teacher ?? 0) > 0 },
+    ...{ ...trainings, hasTeacher: (options.teacher ?? 0) > 0 },
     sites: swap.report.sites.length,
   });
 }

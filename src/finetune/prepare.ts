@@ -1,7 +1,6 @@
 // Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
 import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
-import { sharedSamples } from '../data/shared-samples.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
@@ -9,11 +8,11 @@ import { digestData } from '../train/digest-data.js';
 import { type ArmOptions, openArm, scoreOf, trainerSettings } from './arm.js';
 import type { FinetuneCheckpoint } from './checkpoint.js';
 import type { LabelledData } from './options.js';
-import type { Score } from './report-schema.js';
+import type { FinetuneRun, Score } from './report-schema.js';
 import { type DataParts, splitData } from './split-data.js';
 import { modelFromCopy, type PlannedSwap, plainSwap, repairedSwap } from './start.js';
 import { tellDoubt } from './tell-doubt.js';
-import { resumedCheckpoint } from './trainings.js';
+import { type FinishedRun, resumedCheckpoint } from './trainings.js';
 
 /** Model from which the trainings of the swapped arm start. */
 interface Start {
@@ -29,17 +28,18 @@ export interface Prepared {
   readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly swap: PlannedSwap;
   readonly start: Start;
-  /** Number of test samples that equal a training sample; undefined if it is not known. */
-  readonly shared: number | undefined;
   readonly digest: string;
   readonly resumed: FinetuneCheckpoint | undefined;
-  /** Scores before training, on the test part, and of the original on the validation part. */
-  readonly scores: {
-    readonly original: Score;
-    readonly plain: Score;
-    readonly repaired: Score | null;
-    readonly validation: Score | null;
-  };
+  /** Scores before training; undefined where the trainings measure them. */
+  readonly scores: StartScores | undefined;
+}
+
+/** Scores before training, on the test part, and of the original on the validation part. */
+export interface StartScores {
+  readonly original: Score;
+  readonly plain: Score;
+  readonly repaired: Score | null;
+  readonly validation: Score | null;
 }
 
 /** Prepares the trainings. Checks the data and the options before the long work. */
@@ -53,7 +53,6 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation, seed });
-  const shared = await sharedSamples(parts.test.inputs, parts.train.inputs);
   await tellDoubt(original, parts.train, data.source, options);
   const digest = await digestOf(original, options, {
     data: await dataDigest(data),
@@ -61,13 +60,34 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
     parts: countsOf(parts),
   });
   const resumed = resumedCheckpoint(options.checkpoint ?? {}, digest);
-  const first = await evaluateParts(original, parts, options);
+  // Without a repair, trainings in turns begin at once, and measure the scores themselves.
+  const isLater = options.inTurns === true && options.calibrate === false;
+  const first = isLater ? undefined : await evaluateParts(original, parts, options);
   const swap = await plainSwap(original, options);
-  const plain = (await evaluateParts(swap.plain, parts, options)).test;
+  const plain = isLater ? undefined : (await evaluateParts(swap.plain, parts, options)).test;
   const start = await startOf(original, swap, parts, options, resumed);
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
-  const scores = { original: first.test, plain, repaired, validation: first.validation };
-  return { parts, source: data.source, swap, start, shared, digest, resumed, scores };
+  const scores = first && plain && { original: first.test, plain, repaired, validation: first.validation };
+  return { parts, source: data.source, swap, start, digest, resumed, scores };
+}
+
+/** Returns the scores before training; measures those that neither the preparation nor the trainings did. */
+export async function startScores(
+  original: LoadedModel,
+  { scores, parts, swap }: Prepared,
+  runs: readonly FinishedRun[],
+  options: ArmOptions,
+): Promise<StartScores> {
+  if (scores !== undefined) return scores;
+  const measured = (arm: FinetuneRun['arm']) =>
+    runs.find(({ run, start }) => run.arm === arm && start !== undefined);
+  const [first, second] = [measured('original'), measured('swapped')];
+  const whole =
+    first?.start === undefined
+      ? await evaluateParts(original, parts, options)
+      : { test: first.start, validation: first.run.before };
+  const plain = second?.start ?? (await evaluateParts(swap.plain, parts, options)).test;
+  return { original: whole.test, plain, repaired: null, validation: whole.validation };
 }
 
 const DEFAULT_VALIDATION_SHARE = 0.1;

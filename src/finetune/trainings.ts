@@ -7,13 +7,15 @@ import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf }
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
 import type { SampleResults } from './compare-arms.js';
 import type { CheckpointStore } from './options.js';
-import type { FinetuneRun } from './report-schema.js';
+import type { FinetuneRun, Score } from './report-schema.js';
 import type { DataParts } from './split-data.js';
 
 /** A finished training. */
 export interface FinishedRun {
   readonly run: FinetuneRun;
   readonly results: SampleResults;
+  /** Score on the test part before training; undefined where it was not measured. */
+  readonly start: Score | undefined;
   /** State of the trainer, from which the trained model can be had; undefined where it is not needed. */
   readonly state: Uint8Array | undefined;
 }
@@ -29,6 +31,8 @@ export interface Trainings {
   /** The parts of a checkpoint that do not change. */
   readonly fixed: Pick<FinetuneCheckpoint, 'digest' | 'start' | 'isRepaired' | 'notes'>;
   readonly resumed: FinetuneCheckpoint | undefined;
+  /** Whether each model is scored on the test part before its training. */
+  readonly scoresStart: boolean;
   /** Returns the seconds since the start of the command. */
   readonly seconds: () => number;
 }
@@ -61,6 +65,7 @@ export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
   const finished: FinishedRun[] = (resumed?.runs ?? []).map(({ run, losses, correct }, index) => ({
     run,
     results: { losses, correct },
+    start: undefined,
     state: resumed?.finished[index],
   }));
   const count = seeds.length * arms.length;
@@ -95,6 +100,7 @@ interface OpenRun {
   readonly seed: number;
   readonly trainer: ModelTrainer;
   readonly before: FinetuneCheckpoint['before'];
+  readonly start: Score | undefined;
 }
 
 /** Trains one run, or some runs in turns, an epoch each. */
@@ -136,7 +142,7 @@ async function trainGroup(
 }
 
 async function openRun(
-  { models, parts, options }: Trainings,
+  { models, parts, options, scoresStart }: Trainings,
   { seed, arm }: Pick<OpenRun, 'seed' | 'arm'>,
   {
     resume,
@@ -151,7 +157,9 @@ async function openRun(
   });
   try {
     const score = resume === undefined ? await beforeTraining(trainer, parts) : (before ?? null);
-    return { arm, seed, trainer, before: score };
+    const isScored = scoresStart && resume === undefined;
+    const start = isScored ? scoreOf(await trainer.evaluate(parts.test)) : undefined;
+    return { arm, seed, trainer, before: score, start };
   } catch (error) {
     await trainer.close();
     throw error;
@@ -174,7 +182,7 @@ async function* inTurns(open: readonly OpenRun[]): AsyncGenerator<OpenRun & { re
 
 async function finishRun(
   { models, parts, seeds }: Trainings,
-  { arm, seed, trainer, before }: OpenRun,
+  { arm, seed, trainer, before, start }: OpenRun,
 ): Promise<FinishedRun> {
   const evaluation = await trainer.evaluate(parts.test);
   return {
@@ -185,6 +193,7 @@ async function finishRun(
       seconds: trainer.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
     },
     results: resultsOf(evaluation),
+    start,
     state: seed === seeds[0] ? trainer.checkpoint() : undefined,
   };
 }

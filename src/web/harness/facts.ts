@@ -25,9 +25,14 @@ export async function factsOf(provider: WebProvider, ort: typeof Ort): Promise<P
   };
 }
 
+/** Returns what this page or worker knows about the GPU of a provider, without loading ONNX Runtime. */
+export async function gpuFacts(provider: WebProvider): Promise<Partial<Gpu>> {
+  return (await PROBES[provider]?.()) ?? {};
+}
+
 /** Returns what a provider needs and this page or worker lacks; undefined if nothing is missing. */
 export async function missingFor(provider: WebProvider): Promise<PageFacts['missing']> {
-  return (await PROBES[provider]?.())?.missing;
+  return (await gpuFacts(provider)).missing;
 }
 
 /** A WebAssembly module whose only function returns `i8x16.popcnt(i8x16.splat(0))`, a SIMD instruction. */

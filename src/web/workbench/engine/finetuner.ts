@@ -1,5 +1,6 @@
 // A worker that reads labelled samples and trains a model beside its control. The worker that started it terminates it.
 import { expose } from 'comlink';
+import type { Advice } from '../../../base/option-hint.js';
 import { finetuneModel } from '../../../finetune/finetune.js';
 import type { FinetuneOptions } from '../../../finetune/options.js';
 import { editedModel } from '../../../finetune/start.js';
@@ -50,10 +51,12 @@ const finetuner: Finetuner = {
         (wasm) => triedTrainings({ original: model, makers, options, swap: choice.swap }, wasm),
       );
       onEvent({ kind: 'provider', provider: name, reason });
+      const onDoubt = (advice: Advice) => onEvent({ kind: 'doubt', doubt: doubtFor(advice, choice.input) });
       const { output, report } = await finetuneModel(model, {
         ...{ ...options, provider, host: pageHost(), inTurns: true },
         checkpoint: { resume, save: async (bytes) => onEvent({ kind: 'checkpoint', bytes }) },
-        onDoubt: (advice) => onEvent({ kind: 'doubt', doubt: doubtFor(advice, choice.input) }),
+        // The images that the page brings along are right for its model.
+        ...(choice.input.kind === 'bundled' ? {} : { onDoubt }),
         onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
         onProgress: progress(onEvent),
       });

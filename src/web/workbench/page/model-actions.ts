@@ -13,6 +13,8 @@ export interface ModelActions {
   takeHanded(): Promise<void>;
   /** Opens a model that the page brings along. */
   takeBundled(name: BundledModel): Promise<void>;
+  /** Asks which providers run the open model, if that is not known. */
+  checkFits(): void;
   /** Chooses the activation to write, undefined for Mish, and lists its sites. */
   write(to: OtherActivation | undefined): Promise<void>;
   /** Swaps the chosen sites, and returns whether that succeeded. */
@@ -33,7 +35,6 @@ export function modelActions(asker: Asker): ModelActions {
       opened = await valueFrom('open', bench.sites(to)); // more external data for the model that is open
     if (opened === undefined) return;
     dispatch({ kind: 'opened', model: opened, files });
-    if (opened.missing.length === 0) askFits(asker, 'original');
   }
 
   return {
@@ -68,6 +69,10 @@ export function modelActions(asker: Asker): ModelActions {
       } catch {
         fail('open', { code: 'io', what: `${name} could not be loaded`, fix: 'Reload the page' });
       }
+    },
+    checkFits() {
+      const { model, fits } = state();
+      if (model?.missing.length === 0 && fits.original === null) askFits(asker, 'original');
     },
     async write(to) {
       const model = await valueFrom('swap', bench.sites(to));

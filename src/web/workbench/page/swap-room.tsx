@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { CurveSection } from './curve-section.js';
 import { GraphSection } from './graph-section.js';
 import { ModelSection } from './model-section.js';
@@ -11,6 +12,11 @@ import { SwapSection } from './swap-section.js';
 /** Shows the model, its sites, the swap, and both models side by side. */
 export function SwapRoom({ active, ...parts }: RoomProps) {
   const { model } = parts.state;
+  const { checkFits } = parts.actions;
+  // The check takes all cores, which a training in another room needs.
+  useEffect(() => {
+    if (active) checkFits();
+  }, [active, model]);
   const hasSites = model !== null && model.inspection.sites.length > 0;
   // A model without ReLU may have Mish, which another activation can replace.
   const swappable = hasSites || parts.state.to !== undefined || (model?.inspection.mish.length ?? 0) > 0;

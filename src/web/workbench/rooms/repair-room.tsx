@@ -26,6 +26,7 @@ export function RepairRoom({ state, dispatch: dispatchPage, actions: page, activ
   const over = useDroppedFiles(active, (files) => actions.give(files));
   const model = state.files?.model;
   useEffect(() => dispatch({ kind: 'model', model }), [model]);
+  useEffect(() => dispatch({ kind: 'samples' }), [state.feed]);
   const parts = { repair, dispatch, actions, page: state };
   const { ranked, repaired } = repair;
   return (

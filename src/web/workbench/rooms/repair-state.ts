@@ -61,6 +61,8 @@ export type RepairAction =
   | { readonly kind: 'end'; readonly ended: 'stopped' | 'failed' }
   | { readonly kind: 'problem'; readonly place: RepairPlace; readonly problem: Problem }
   | { readonly kind: 'solved'; readonly place: RepairPlace }
+  /** The samples or their changes are other ones. */
+  | { readonly kind: 'samples' }
   | { readonly kind: 'model'; readonly model: NamedFile | undefined };
 
 const READY: StepEvent = { kind: 'step', text: 'Getting ready', share: 0, secondsLeft: undefined };
@@ -69,7 +71,9 @@ export function reduceRepair(state: RepairState, action: RepairAction): RepairSt
   const { run } = state;
   switch (action.kind) {
     case 'settings':
-      return { ...state, settings: { ...state.settings, ...action.change } };
+      return { ...withoutFailures(state), settings: { ...state.settings, ...action.change } };
+    case 'samples':
+      return withoutFailures(state);
     case 'start': {
       const { kind: _, resume, ...begun } = action;
       const earlier = action.work === 'calibrate' ? { repaired: null } : resume ? {} : { ranked: null };
@@ -109,6 +113,12 @@ export function reduceRepair(state: RepairState, action: RepairAction): RepairSt
       if (run === null || run.model === action.model) return state;
       return { ...REPAIR_START, settings: state.settings };
   }
+}
+
+/** Removes the problems of earlier works, which belong to other samples or settings. */
+function withoutFailures(state: RepairState): RepairState {
+  const { calibrate: _, rank: __, ...problems } = state.problems;
+  return { ...state, problems };
 }
 
 const nameOf = (work: RepairWork) => (work === 'calibrate' ? 'repair' : 'ranking');
