@@ -25,7 +25,7 @@ export function openArm(
   more: {
     readonly teacher?: Teacher | undefined;
     readonly resume?: Uint8Array | undefined;
-    readonly onStep?: ((step: number, of: number, secondsLeft: number) => void) | undefined;
+    readonly onStep?: ((step: number, of: number, secondsLeft: number, loss: number) => void) | undefined;
   } = {},
 ): Promise<ModelTrainer> {
   const { freeze = [], patience, epochs, warmUp, provider, session, signal } = options;

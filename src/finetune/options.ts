@@ -38,6 +38,15 @@ export interface FinetuneEpoch extends Pick<FinetuneRun, 'arm' | 'seed' | 'befor
   readonly epoch: FinetuneRun['epochs'][number];
 }
 
+/** A finished training step of an arm. */
+export interface FinetuneStep extends Pick<FinetuneRun, 'arm' | 'seed'> {
+  /** Number of finished steps, and their total over all epochs. */
+  readonly step: number;
+  readonly of: number;
+  /** Mean loss of the epoch so far. */
+  readonly loss: number;
+}
+
 export interface FinetuneOptions
   extends Pick<
       CalibrateOptions,
@@ -81,6 +90,8 @@ export interface FinetuneOptions
   readonly onDoubt?: ((advice: Advice) => void) | undefined;
   /** Receives the name of the work, the finished share of it, and the seconds left of all trainings if known. */
   readonly onProgress?: ((work: string, share: number, secondsLeft: number | undefined) => void) | undefined;
+  /** Receives each training step of each arm. */
+  readonly onStep?: ((step: FinetuneStep) => void) | undefined;
   /** Receives each epoch of each arm when it has finished. */
   readonly onEpoch?: ((epoch: FinetuneEpoch) => void) | undefined;
   /** Receives an estimate of the seconds of all trainings, after some steps. */

@@ -6,7 +6,7 @@ import type { ModelTrainer } from '../train/train-model.js';
 import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf } from './arm.js';
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
 import type { SampleResults } from './compare-arms.js';
-import type { CheckpointStore } from './options.js';
+import type { CheckpointStore, FinetuneStep } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import type { DataParts } from './split-data.js';
 
@@ -118,9 +118,7 @@ async function trainGroup(
   const open: OpenRun[] = [];
   try {
     for (const [place, turn] of turns.entries())
-      open.push(
-        await openRun(trainings, turn, states[place], (step) => tell({ ...step, arm: turn.arm, place })),
-      );
+      open.push(await openRun(trainings, turn, states[place], (step) => tell({ ...step, ...turn, place })));
     for await (const { arm, seed, before, epoch } of inTurns(open)) {
       const [current, other] = open;
       await options.checkpoint?.save(
@@ -148,12 +146,12 @@ async function openRun(
     resume,
     before,
   }: { readonly resume?: Uint8Array | undefined; readonly before?: OpenRun['before'] | undefined } = {},
-  tell: (step: Pick<StepOfRun, 'step' | 'of' | 'left'>) => void,
+  tell: (step: Pick<StepOfRun, 'step' | 'of' | 'left' | 'loss'>) => void,
 ): Promise<OpenRun> {
   const trainer = await openArm(models[arm], parts, options, seed, {
     teacher: teacherOf(models.original, options),
     resume,
-    onStep: (step, of, left) => tell({ step, of, left }),
+    onStep: (step, of, left, loss) => tell({ step, of, left, loss }),
   });
   try {
     const score = resume === undefined ? await beforeTraining(trainer, parts) : (before ?? null);
@@ -221,12 +219,9 @@ function encodedRuns(finished: readonly FinishedRun[]): Pick<FinetuneCheckpoint,
 /** Number of steps after which the time is estimated. */
 const ESTIMATE_STEPS = 20;
 
-interface StepOfRun {
-  readonly arm: FinetuneRun['arm'];
+interface StepOfRun extends FinetuneStep {
   /** Place of the run in its group. */
   readonly place: number;
-  readonly step: number;
-  readonly of: number;
   readonly left: number;
 }
 
@@ -242,7 +237,8 @@ function progressTeller(
   const done = finished.length;
   const shares = new Array<number>(size).fill(0);
   const lefts = new Array<number | undefined>(size).fill(undefined);
-  return ({ arm, place, step, of, left }) => {
+  return ({ place, left, ...told }) => {
+    const { arm, step, of } = told;
     const whole = step < of ? (left * of) / (of - step) : 0;
     shares[place] = step / of;
     lefts[place] = left;
@@ -250,6 +246,7 @@ function progressTeller(
     const all = inGroup + (count - done - size) * whole;
     const name = arm === 'swapped' ? 'training' : 'training the original';
     const share = (done + shares.reduce((sum, other) => sum + other, 0)) / count;
+    options.onStep?.(told);
     options.onProgress?.(name, share, step < of || size > 1 ? all : undefined);
     if (step === Math.min(ESTIMATE_STEPS, of - 1) && done === 0 && place === 0) options.onEstimate?.(all);
   };

@@ -72,7 +72,7 @@ export async function createEpochRunner(
         clock.steps++;
         clock.ms += performance.now() - begin;
         const left = epochs * stepsPerEpoch - done;
-        onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000);
+        onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000, sum / (at + 1));
       }
       const predictions = stepsPerEpoch * batch * predictionsPerSample(loss, outputDims, layout);
       return {

@@ -100,8 +100,8 @@ export interface TrainerOptions extends LabelledSamples, TrainerSettings {
   readonly signal?: AbortSignal | undefined;
   /** A checkpoint of the same model and options, to go on from. */
   readonly resume?: Uint8Array | undefined;
-  /** Receives the number of finished steps, their total, and an estimate of the seconds left. */
-  readonly onProgress?: ((step: number, of: number, secondsLeft: number) => void) | undefined;
+  /** Receives the number of finished steps, their total, an estimate of the seconds left, and the epoch’s mean loss so far. */
+  readonly onProgress?: ((step: number, of: number, secondsLeft: number, loss: number) => void) | undefined;
 }
 
 /** Settings with all defaults, except for those that depend on the model. */

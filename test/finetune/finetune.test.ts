@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
-import type { FinetuneOptions } from '../../src/finetune/options.js';
+import type { FinetuneOptions, FinetuneStep } from '../../src/finetune/options.js';
 import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { finetune } from '../../src/node/finetune.js';
@@ -134,6 +134,24 @@ describe('a fine-tuning', async () => {
       expect(await resumed.output.bytes()).toEqual(bytes);
       expect(timeless(resumed.report)).toEqual(timeless(report));
     }
+  });
+
+  test('in turns and without a repair, gives the same figures, also after a stop', async () => {
+    const plain = { ...options, epochs: 2, calibrate: false };
+    const { report: expected } = await finetune(net, plain);
+    const saved: Uint8Array[] = [];
+    const losses: string[] = [];
+    const save = async (checkpoint: Uint8Array) => void saved.push(checkpoint.slice());
+    const onStep = ({ arm, step, of, loss }: FinetuneStep) => {
+      if ((2 * step) % of === 0) losses.push(`${arm} ${loss}`); // at the end of an epoch
+    };
+    const inTurns = await finetune(net, { ...plain, inTurns: true, checkpoint: { save }, onStep });
+    expect(timeless(inTurns.report)).toEqual(timeless(expected));
+    const ends = [0, 1].flatMap((at) => expected.runs.map(({ arm, epochs }) => `${arm} ${epochs[at]?.loss}`));
+    expect(losses).toEqual(ends);
+    const checkpoint = { resume: saved[1], save: async () => {} };
+    const resumed = await finetune(net, { ...plain, inTurns: true, checkpoint });
+    expect(timeless(resumed.report)).toEqual(timeless(expected));
   });
 
   test('names a checkpoint that is none', async () => {

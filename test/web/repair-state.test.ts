@@ -40,6 +40,18 @@ describe('events of a repair', () => {
   });
 });
 
+test('other samples or settings remove the problems of earlier works, not those of the samples', () => {
+  const problem = { code: 'bad-data', what: 'wrong' };
+  const places = ['calibrate', 'rank', 'samples', 'export'] as const;
+  const failed = places.reduce(
+    (state, place) => reduceRepair(state, { kind: 'problem', place, problem }),
+    REPAIR_START,
+  );
+  const left = { samples: problem, export: problem };
+  expect(reduceRepair(failed, { kind: 'samples' }).problems).toEqual(left);
+  expect(reduceRepair(failed, { kind: 'settings', change: {} }).problems).toEqual(left);
+});
+
 test('the time left is that of the current step, and needs a second of it', () => {
   const events: StepEvent[] = [];
   let time = 0;

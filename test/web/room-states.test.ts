@@ -73,6 +73,16 @@ describe('events of a training', () => {
     );
   });
 
+  test('the losses of an epoch stay until its end, or until a stop', () => {
+    const loss = (arm: 'swapped' | 'original', at: number): FinetuneEvent => ({
+      ...{ kind: 'loss', arm, at, loss: 2 },
+    });
+    const learning = withEvent(withEvent(started, loss('swapped', 0.5)), loss('original', 0.3));
+    expect(learning.training?.begun).toEqual([loss('swapped', 0.5), loss('original', 0.3)]);
+    expect(withEvent(learning, epoch(1)).training?.begun).toEqual([loss('original', 0.3)]);
+    expect(reduceFinetune(learning, { kind: 'end', ended: 'stopped' }).training?.begun).toEqual([]);
+  });
+
   test('another model removes the results, the same model does not', () => {
     expect(reduceFinetune(started, { kind: 'model', model }).training).not.toBeNull();
     expect(reduceFinetune(started, { kind: 'model', model: file('b.onnx') }).training).toBeNull();

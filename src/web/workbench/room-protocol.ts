@@ -50,10 +50,20 @@ export interface ProviderEvent {
   readonly reason: string | null;
 }
 
+/** Mean loss of an arm in an epoch that is not finished. */
+export interface LossEvent {
+  readonly kind: 'loss';
+  readonly arm: FinetuneEpoch['arm'];
+  /** Number of finished epochs, with the fraction of the current one. */
+  readonly at: number;
+  readonly loss: number;
+}
+
 /** Events while both arms are trained. */
 export type FinetuneEvent =
   | ProviderEvent
   | StepEvent
+  | LossEvent
   | DoubtEvent
   | ({ readonly kind: 'epoch' } & FinetuneEpoch);
 

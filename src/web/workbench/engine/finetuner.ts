@@ -57,6 +57,7 @@ const finetuner: Finetuner = {
         checkpoint: { resume, save: async (bytes) => onEvent({ kind: 'checkpoint', bytes }) },
         // The images that the page brings along are right for its model.
         ...(choice.input.kind === 'bundled' ? {} : { onDoubt }),
+        onStep: losses(choice.epochs, onEvent),
         onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
         onProgress: progress(onEvent),
       });
@@ -93,6 +94,21 @@ async function triedTrainings(
   const { output } = await swapDocument(original.document, { ...swapOptions(swap), include, undo: false });
   const swapped = await editedModel(original, output);
   return [swapped, original].map((model) => ({ model, data: labelled, settings }));
+}
+
+/** Returns a function that reports the losses of each arm now and then. */
+function losses(
+  epochs: number,
+  onEvent: (event: FinetunerEvent) => void,
+): NonNullable<FinetuneOptions['onStep']> {
+  const last = new Map<string, number>();
+  return ({ arm, step, of, loss }) => {
+    const now = performance.now();
+    const at = (step / of) * epochs;
+    if (Number.isInteger(at) || now - (last.get(arm) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
+    last.set(arm, now);
+    onEvent({ kind: 'loss', arm, at, loss });
+  };
 }
 
 /** Returns a function that reports progress now and then, and each end of a work. */

@@ -110,6 +110,7 @@ function optionsOf(props: {
           label,
           stroke: colour(name),
           width,
+          spanGaps: true, // lines have their values at different places
           points: points ? { show: true, size: 6, fill: colour(name) } : { show: false },
           ...(dash === undefined ? {} : { dash: [...dash] }),
           ...(area

@@ -7,6 +7,7 @@ import type {
   FinetuneChoice,
   FinetunedModel,
   FinetuneEvent,
+  LossEvent,
   ProviderEvent,
   TrainingProvider,
 } from '../room-protocol.js';
@@ -52,6 +53,8 @@ export interface Training {
   readonly step: StepEvent;
   /** Epochs of both arms, in the order in which they ended. */
   readonly epochs: readonly FinetuneEpoch[];
+  /** Losses in the epoch that each arm has begun. */
+  readonly begun: readonly LossEvent[];
   readonly ended: 'no' | 'done' | 'stopped' | 'failed';
   readonly result: FinetunedModel | null;
 }
@@ -140,6 +143,7 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
         provider: null,
         step: READY,
         epochs,
+        begun: [],
         ended: 'no',
         result: null,
       } as const;
@@ -150,11 +154,12 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
     case 'end': {
       if (state.training === null) return state;
       const announcement = action.ended === 'stopped' ? 'Stopped.' : 'The training failed.';
-      return { ...state, training: { ...state.training, ended: action.ended }, announcement };
+      const training = { ...state.training, begun: [], ended: action.ended };
+      return { ...state, training, announcement };
     }
     case 'result': {
       if (state.training === null) return state;
-      const training = { ...state.training, ended: 'done', result: action.result } as const;
+      const training = { ...state.training, begun: [], ended: 'done', result: action.result } as const;
       return { ...state, training, announcement: action.result.report.conclusion };
     }
     case 'problem':
@@ -173,9 +178,12 @@ function withEvent(state: FinetuneState, event: FinetuneEvent): FinetuneState {
   if (event.kind === 'provider') return { ...state, training: { ...training, provider: event } };
   if (event.kind === 'step') return { ...state, training: { ...training, step: event } };
   if (event.kind === 'doubt') return { ...state, doubt: event.doubt, announcement: event.doubt.what };
+  if (event.kind === 'loss')
+    return { ...state, training: { ...training, begun: [...training.begun, event] } };
   const { kind: _, ...epoch } = event;
+  const begun = training.begun.filter(({ arm }) => arm !== epoch.arm);
   const epochs = [...training.epochs, epoch];
-  return { ...state, training: { ...training, epochs }, announcement: epochText(epoch) };
+  return { ...state, training: { ...training, epochs, begun }, announcement: epochText(epoch) };
 }
 
 /** Describes an epoch for screen readers. */

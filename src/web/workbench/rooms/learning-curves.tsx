@@ -16,6 +16,8 @@ export interface LearningSeries extends Pick<Line, 'label' | 'colour' | 'dash'> 
   /** Score before the first epoch. */
   readonly before: EpochScore | null;
   readonly epochs: readonly LearningEpoch[];
+  /** Losses in the epoch that has begun; `at` is the number of finished epochs with the fraction of this one. */
+  readonly begun?: readonly { readonly at: number; readonly loss: number }[];
 }
 
 /** Largest number of epochs whose values are marked: more marks hide the lines. */
@@ -34,18 +36,11 @@ export function LearningCurves(props: {
       ...(dash === undefined ? {} : { dash }),
     }),
   );
-  const loss = useMemo(
-    () =>
-      dataOf(
-        series,
-        ({ loss }) => loss,
-        () => null,
-      ),
-    [series],
-  );
-  const score = useMemo(() => dataOf(series, ({ score }) => percentOf(score), percentOf), [series]);
+  const loss = useMemo(() => lossData(series), [series]);
+  const score = useMemo(() => scoreData(series), [series]);
   const done = Math.max(0, ...series.map((one) => one.epochs.length));
-  if (done === 0) return <p class="quiet">The first epoch is on its way.</p>;
+  const isLearning = series.some(({ begun = [] }) => begun.length > 0);
+  if (done === 0 && !isLearning) return <p class="quiet">The first epoch is on its way.</p>;
   const hasAccuracy = series.some((one) => one.epochs.some(({ accuracy }) => accuracy !== null));
   const chart = (title: string, data: Data) => (
     <figure>
@@ -68,35 +63,40 @@ export function LearningCurves(props: {
         {hasAccuracy && chart(`Accuracy on the ${scoredOn}, %`, score)}
       </div>
       <Legend lines={lines} />
-      <details>
-        <summary>Values as a table</summary>
-        <CurveTable series={series} rows={done} scoredOn={scoredOn} />
-      </details>
+      {done > 0 && (
+        <details>
+          <summary>Values as a table</summary>
+          <CurveTable series={series} rows={done} scoredOn={scoredOn} />
+        </details>
+      )}
     </>
   );
+}
+
+/** Returns the places of all losses, and the losses of each training: one an epoch, and some of the epoch that has begun. */
+function lossData(series: readonly LearningSeries[]): Data {
+  const known = series.map(
+    ({ epochs, begun = [] }) =>
+      new Map([
+        ...epochs.map(({ loss }, index) => [index + 1, loss] as const),
+        ...begun.map(({ at, loss }) => [at, loss] as const),
+      ]),
+  );
+  const places = [...new Set([0, ...known.flatMap((losses) => [...losses.keys()])])].sort((a, b) => a - b);
+  return [places, ...known.map((losses) => places.map((place) => losses.get(place) ?? null))];
 }
 
 function percentOf(score: EpochScore | null): number | null {
   return score === null || score.accuracy === null ? null : 100 * score.accuracy;
 }
 
-/** Returns the numbers of the epochs, from 0, and the values of each training. */
-function dataOf(
-  series: readonly LearningSeries[],
-  value: (epoch: LearningEpoch) => number | null,
-  before: (score: EpochScore | null) => number | null,
-): Data {
+/** Returns the numbers of the epochs, from 0, and the score of each training after each epoch. */
+function scoreData(series: readonly LearningSeries[]): Data {
   const last = Math.max(0, ...series.map(({ epochs }) => epochs.length));
   const places = Array.from({ length: last + 1 }, (_, index) => index);
-  return [
-    places,
-    ...series.map((one) =>
-      places.map((place) => {
-        const epoch = one.epochs[place - 1];
-        return place === 0 ? before(one.before) : epoch === undefined ? null : value(epoch);
-      }),
-    ),
-  ];
+  const scoreAt = ({ before, epochs }: LearningSeries, place: number) =>
+    percentOf(place === 0 ? before : (epochs[place - 1]?.score ?? null));
+  return [places, ...series.map((one) => places.map((place) => scoreAt(one, place)))];
 }
 
 function CurveTable(props: {
