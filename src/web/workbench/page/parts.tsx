@@ -1,6 +1,5 @@
 // Components that several sections use.
 import type { ComponentChildren } from 'preact';
-import { capitalised } from '../../../base/in-words.js';
 import { WEB } from '../../../providers/web-providers.js';
 import { PAGE_PROVIDERS, type PageProvider, type Problem } from '../protocol.js';
 import type { Actions } from './actions.js';
@@ -23,8 +22,8 @@ export function ProblemNote({ problem }: { readonly problem: Problem | undefined
   if (problem === undefined) return null;
   const { what, where, fix } = problem;
   return (
-    <p class="problem" role="alert">
-      <strong>{sentence(where === undefined ? capitalised(what) : `${where}: ${what}`)}</strong>
+    <p class={where === undefined ? 'problem sentence' : 'problem'} role="alert">
+      <strong>{sentence(where === undefined ? what : `${where}: ${what}`)}</strong>
       {fix !== undefined && ` ${sentence(fix)}`}
     </p>
   );
