@@ -1,6 +1,17 @@
 import type { Advice } from '../base/option-hint.js';
 import { median } from '../base/quantile.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import {
+  type Answer,
+  answersOf,
+  areCoarselyWrong,
+  coarseAnswersOf,
+  isFlat,
+  isSaturated,
+  looksTrained,
+  type PixelRange,
+  varietyOf,
+} from './answers.js';
 import type { Dataset, Feeds } from './dataset.js';
 import { residualsOf, restoresBetter } from './restored.js';
 
@@ -14,23 +25,11 @@ const MIN_LARGEST_FRACTION = 0.5;
 const MAX_SAMPLES = 64;
 const FEW_SAMPLES = 16;
 const MIN_SAMPLES = 8;
-/** Distance of the two best scores from which the answer counts as certain: a probability of 1 in float32. */
-const CERTAIN = 17;
-/** Smallest share of certain answers for pixels that are too large, and the largest for the right ones. */
-const MOST_CERTAIN = 0.6;
-const FEW_CERTAIN = 0.3;
-/** Smallest share of different answers that the right pixels must keep. A net that was trained on others keeps almost none. */
-const MIN_VARIETY = 0.5;
 /** Largest number of different answers among the first samples for pixels that are too small. */
 const MAX_FEW_ANSWERS = 3;
-/** Smallest median probability of the best class, in multiples of chance, that the right pixels must give. */
-const MIN_CONFIDENCE = 2;
 /** Ratio of variances, measured over stored, from which a scale is wrong, and within which a scale is right. 255² is 65,025. */
 const WRONG_VARIANCE = 1000;
 const RIGHT_VARIANCE = 100;
-
-/** Range of samples that look like pixels: whole numbers from 0 to 255, or fractions from 0 to 1. */
-export type PixelRange = 'bytes' | 'unit';
 
 /** A normalisation inside a model whose stored variance tells the scale that its training had. */
 export interface NormInput {
@@ -53,7 +52,8 @@ export interface DoubtOptions {
  * to 1, or the reverse. The original shows it. Its first batch normalisation stores the variance of its input. A
  * classifier is certain of nearly every answer on pixels that are too large, and answers nearly the same to all pixels
  * that are too small; on the same pixels in the other range, it gives various answers, and is as sure as a trained
- * classifier. A model whose output is its input again, such as one that removes noise, does so best in the range of its
+ * classifier. A classifier of two classes, or of each place of an image, is certain of nearly every answer on pixels that are
+ * too large, and gives other answers where it is not. A model whose output is its input again, such as one that removes noise, does so best in the range of its
  * training. Returns undefined for other samples and models. Throws what `run` throws.
  */
 export async function scaleDoubt(
@@ -91,7 +91,13 @@ export async function scaleDoubt(
   for (const tensor of tensors) {
     await given.add([tensor]);
     await scaled.add([tensor]);
-    if (given.answers.length === 0) return undefined;
+    if (given.answers.length + (range === 'bytes' ? given.coarse.length : 0) === 0) return undefined;
+  }
+  if (given.answers.length === 0) {
+    const isKnown = rowsOf(tensors) >= MIN_SAMPLES && given.coarse.length === scaled.coarse.length;
+    return isKnown && areCoarselyWrong(given.coarse, scaled.coarse)
+      ? advice(REASONS.coarse[range])
+      : undefined;
   }
   if (given.answers.length < MIN_SAMPLES || scaled.answers.length !== given.answers.length) return undefined;
   const isWrong = range === 'bytes' ? isSaturated(given.answers) : isFlat(given.answers, scaled.answers);
@@ -108,6 +114,11 @@ const REASONS = {
   classes: {
     bytes: 'it is certain of every answer on them, and not on the same samples divided by 255',
     unit: 'it answers nearly the same to all of them, and not to the same samples multiplied by 255',
+  },
+  coarse: {
+    bytes:
+      'it is certain of nearly every answer on them, and gives other answers to the same samples divided by 255',
+    unit: '',
   },
   restored: {
     bytes: 'its output is nearer to the same samples divided by 255, if it gets those',
@@ -184,11 +195,13 @@ function watchRuns(
   { norm, outputs }: DoubtOptions,
 ) {
   const seen = new Set<Tensor>();
-  const answers: Answer[] = [];
+  const [answers, coarse]: [Answer[], Answer[]] = [[], []];
   const residuals: (number | undefined)[] = [];
   const spread = norm && spreadMeter(norm.variance);
   return {
     answers,
+    /** Answers that are fewer than three, or one at each place of a sample. */
+    coarse,
     residuals,
     varianceRatio: () => spread?.ratio() ?? Number.NaN,
     async add(tensors: readonly Tensor[]): Promise<void> {
@@ -200,6 +213,7 @@ function watchRuns(
         const results = await run(feeds);
         const made = outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results);
         answers.push(...answersOf(made));
+        coarse.push(...coarseAnswersOf(made));
         residuals.push(...residualsOf(fed, made));
         spread?.add(norm?.tensor(feeds, results));
       }
@@ -250,57 +264,3 @@ function spreadMeter(stored: ArrayLike<number>) {
 const MIN_VARIANCE_SHARE = 1e-6;
 
 const isRight = (ratio: number) => ratio > 1 / RIGHT_VARIANCE && ratio < RIGHT_VARIANCE;
-
-/** Answer of a classifier to a sample. */
-interface Answer {
-  readonly best: number;
-  /** Distance of the two best scores before softmax. */
-  readonly margin: number;
-  /** Probability of the best class, in multiples of chance. */
-  readonly confidence: number;
-}
-
-/** Returns the answers in the first output with rows of scores; none without such an output. */
-function answersOf(outputs: readonly Tensor[]): Answer[] {
-  for (const tensor of outputs) {
-    const [rows = 0, width = 0, ...more] = tensor.dims;
-    const numbers = /^f(16|32|64)$/.test(tensor.elemType) ? toNumbers(tensor) : undefined;
-    if (numbers === undefined || rows < 1 || width < 3 || more.some((dim) => dim !== 1)) continue;
-    return Array.from({ length: rows }, (_, row) =>
-      answerIn(Array.from({ length: width }, (_, at) => numbers[row * width + at] ?? 0)),
-    );
-  }
-  return [];
-}
-
-function answerIn(row: readonly number[]): Answer {
-  const sum = row.reduce((total, value) => total + value, 0);
-  const areProbabilities = Math.abs(sum - 1) < 1e-3 && row.every((value) => value >= 0 && value <= 1);
-  const scores = areProbabilities ? row.map((value) => Math.log(Math.max(value, 1e-30))) : row;
-  const [first = 0, second = 0] = scores.toSorted((a, b) => b - a);
-  const total = scores.reduce((all, score) => all + Math.exp(score - first), 0);
-  return { best: scores.indexOf(first), margin: first - second, confidence: row.length / total };
-}
-
-type Answers = readonly Answer[];
-
-const certainShare = (answers: Answers) =>
-  answers.filter(({ margin }) => margin >= CERTAIN).length / answers.length;
-
-const varietyOf = (answers: Answers) => new Set(answers.map(({ best }) => best)).size;
-
-/** Returns whether a classifier is certain of nearly all answers, as on pixels that are too large. */
-const isSaturated = (answers: Answers) => certainShare(answers) >= MOST_CERTAIN;
-
-/** Returns whether a classifier gives far fewer answers than to the same samples in the other range. */
-const isFlat = (given: Answers, scaled: Answers) => varietyOf(given) < MIN_VARIETY * varietyOf(scaled);
-
-/** Returns whether answers look like those of a trained classifier to samples that it knows. */
-function looksTrained(answers: Answers, given: Answers, range: PixelRange): boolean {
-  const leastVariety = range === 'bytes' ? MIN_VARIETY * varietyOf(given) : 0;
-  return (
-    certainShare(answers) <= FEW_CERTAIN &&
-    varietyOf(answers) >= Math.max(2, leastVariety) &&
-    median(answers.map(({ confidence }) => confidence)) >= MIN_CONFIDENCE
-  );
-}

@@ -117,6 +117,80 @@ describe('a net without classes, but with batch normalisation,', () => {
   });
 });
 
+describe('nets of two classes, or of a class at each place,', () => {
+  const PIXELS = 28 * 28;
+  type Net = (pixels: Float32Array) => { inner: readonly number[]; scores: number[] };
+  const means = (pixels: Float32Array) =>
+    Array.from({ length: pixels.length / PIXELS }, (_, row) => {
+      const image = pixels.subarray(row * PIXELS, (row + 1) * PIXELS);
+      return image.reduce((sum, pixel) => sum + pixel, 0) / PIXELS;
+    });
+  const columnMeans = (pixels: Float32Array) =>
+    Array.from({ length: pixels.length / 28 }, (_, at) => {
+      const [row, column] = [Math.floor(at / 28), at % 28];
+      const lines = Array.from({ length: 28 }, (__, line) => pixels[row * PIXELS + 28 * line + column] ?? 0);
+      return lines.reduce((sum, pixel) => sum + pixel, 0) / 28;
+    });
+  const logistic = (score: number) => 1 / (1 + Math.exp(-score));
+  const NETS: Readonly<Record<string, Net>> = {
+    'two scores': (pixels) => ({
+      inner: [2],
+      scores: means(pixels).flatMap((mean) => [0, 30 * (mean - 0.28)]),
+    }),
+    'a probability': (pixels) => ({
+      inner: [1],
+      scores: means(pixels).map((mean) => logistic(30 * (mean - 0.28))),
+    }),
+    'a mask': (pixels) => ({
+      inner: [1, 1, 28],
+      scores: columnMeans(pixels).map((mean) => logistic(30 * (mean - 0.28))),
+    }),
+    'two scores at each place': (pixels) => ({
+      inner: [2, 1, 28],
+      scores: Array.from({ length: pixels.length / PIXELS }, (_, row) => [
+        ...new Array<number>(28).fill(0),
+        ...columnMeans(pixels.subarray(row * PIXELS, (row + 1) * PIXELS)).map((mean) => 30 * (mean - 0.28)),
+      ]).flat(),
+    }),
+  };
+  /** A net without biases, trained on bytes: its scores are large, and its answers are the same in both ranges. */
+  const unbiased: Net = (pixels) => ({
+    inner: [2],
+    scores: Array.from({ length: pixels.length / PIXELS }, (_, row) => {
+      const [top = 0, bottom = 0] = [5, 20].map((line) => pixels[row * PIXELS + 28 * line + 14] ?? 0);
+      return [9 * top, 9 * bottom];
+    }).flat(),
+  });
+  const ask = (net: Net, feeds: readonly Tensors[], divide: number) =>
+    scaleDoubt(feeds, async ({ images }) => {
+      const { inner, scores } = net(Float32Array.from(images?.data as Float32Array, (one) => one / divide));
+      return {
+        y: { elemType: 'f32', dims: [images?.dims[0] ?? 0, ...inner], data: Float32Array.from(scores) },
+      };
+    });
+
+  test.each(Object.keys(NETS))('%s: bytes raise a doubt, right samples none', async (name) => {
+    const net = NETS[name] ?? unbiased;
+    for (const part of parts) {
+      expect(await ask(net, imagesOf(part, 255), 1)).toMatchObject({ option: { scale: '1/255' } });
+      expect(await ask(net, imagesOf(part, 1), 1)).toBeUndefined();
+      expect(await ask(net, imagesOf(part, 255), 255)).toBeUndefined();
+      expect(await ask(net, imagesOf(part, 1), 255)).toBeUndefined(); // only the reverse is known
+    }
+  });
+
+  test('a net that gives the same answers in both ranges raises none', async () => {
+    for (const part of parts)
+      for (const factor of [1, 255]) expect(await ask(unbiased, imagesOf(part, factor), 1)).toBeUndefined();
+  });
+
+  test('few samples raise none', async () => {
+    const pixels = imagesOf(0, 255)[0]?.images?.data as Float32Array;
+    const few = { elemType: 'f32', dims: [4, 1, 28, 28], data: pixels.slice(0, 4 * PIXELS) };
+    expect(await ask(NETS['a mask'] ?? unbiased, [{ images: few }], 1)).toBeUndefined();
+  });
+});
+
 test('advice for images names the option of images', async () => {
   const { images } = imagesOf(0, 1)[0] ?? {};
   if (images === undefined) throw new Error('no images');
