@@ -1,6 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
-import { sharedSamples } from '../data/shared-samples.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -11,7 +10,7 @@ import { type DataFileContent, withDataFile } from './data-file.js';
 import { judgeTrained } from './judge.js';
 import { finetuneNotes } from './notes.js';
 import type { FinetuneOptions } from './options.js';
-import { countsOf, type Prepared, prepareFinetune, type StartScores, startScores } from './prepare.js';
+import { countsOf, type Prepared, prepareFinetune, type StartFacts, startFacts } from './prepare.js';
 import { FINETUNE_SCHEMA, type FinetuneReport, type FinetuneRun } from './report-schema.js';
 import { type FinishedRun, trainAll } from './trainings.js';
 
@@ -76,15 +75,14 @@ export async function finetuneModel(
     fixed: { digest, start: start.bytes, isRepaired: start.isRepaired, notes: [...start.notes] },
   });
   options.onProgress?.('judging', 1, undefined);
-  const scores = await startScores(original, prepared, runs, options);
-  const shared = await sharedSamples(parts.test.inputs, parts.train.inputs);
+  const before = await startFacts(original, prepared, runs, options);
   const { units, latency, notes, ...trained } = await judgeTrained(original, prepared, runs, options);
   const { fileName } = given;
   const { output, data } =
     fileName === undefined
       ? { output: trained.output, data: undefined }
       : await withDataFile(trained.output, original, fileName);
-  const remarks = remarksOn(prepared, { scores, shared }, options, { seeds: seeds.length, hasControl });
+  const remarks = remarksOn(prepared, before, options, { seeds: seeds.length, hasControl });
   const facts = {
     ...{ to: swap.report.to, latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
@@ -103,7 +101,7 @@ export async function finetuneModel(
       form: swap.report.form,
       skipped: swap.report.skipped.length,
       settings: describeSettings(original, options, seeds),
-      start: { original: scores.original, plain: scores.plain, repaired: scores.repaired },
+      start: before.start,
       units,
       ...facts,
       conclusion: conclude(facts),
@@ -126,13 +124,13 @@ function pairsOf(runs: readonly FinishedRun[], seeds: readonly number[]): Paired
 
 function remarksOn(
   { parts, swap }: Prepared,
-  { scores, shared }: { readonly scores: StartScores; readonly shared: number | undefined },
+  { start, validation, shared }: StartFacts,
   options: ArmOptions,
   trainings: { readonly seeds: number; readonly hasControl: boolean },
 ): string[] {
   return finetuneNotes({
     parts: { ...countsOf(parts), testFrom: parts.testFrom },
-    ...{ validation: scores.validation, test: scores.original, shared },
+    ...{ validation, test: start.original, shared },
     ...{ ...trainings, hasTeacher: (options.teacher ?? 0) > 0 },
     sites: swap.report.sites.length,
   });

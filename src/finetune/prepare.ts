@@ -1,6 +1,7 @@
 // Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
 import { OnnxMishError } from '../base/error.js';
 import { sha256 } from '../base/sha256.js';
+import { sharedSamples } from '../data/shared-samples.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
@@ -35,7 +36,7 @@ export interface Prepared {
 }
 
 /** Scores before training, on the test part, and of the original on the validation part. */
-export interface StartScores {
+interface StartScores {
   readonly original: Score;
   readonly plain: Score;
   readonly repaired: Score | null;
@@ -71,8 +72,28 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   return { parts, source: data.source, swap, start, digest, resumed, scores };
 }
 
+/** Facts about the models before training, and about the test part. */
+export interface StartFacts {
+  readonly start: Pick<StartScores, 'original' | 'plain' | 'repaired'>;
+  readonly validation: Score | null;
+  /** Number of test samples that equal a training sample; undefined if it is not known. */
+  readonly shared: number | undefined;
+}
+
+/** Returns the facts for the report that no training needs. */
+export async function startFacts(
+  original: LoadedModel,
+  prepared: Prepared,
+  runs: readonly FinishedRun[],
+  options: ArmOptions,
+): Promise<StartFacts> {
+  const { validation, ...start } = await startScores(original, prepared, runs, options);
+  const { test, train } = prepared.parts;
+  return { start, validation, shared: await sharedSamples(test.inputs, train.inputs) };
+}
+
 /** Returns the scores before training; measures those that neither the preparation nor the trainings did. */
-export async function startScores(
+async function startScores(
   original: LoadedModel,
   { scores, parts, swap }: Prepared,
   runs: readonly FinishedRun[],
