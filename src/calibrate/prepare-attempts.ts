@@ -22,6 +22,8 @@ export interface PreparedAttempts {
 }
 
 const DEFAULT_ROWS = 15_000;
+/** Number of solved models to keep: each has the new weights of all layers. */
+const MAX_SOLVED = 2;
 
 /** Finds the sites and folds their sharpness. Throws as `swapDocument` and `sharpenedOriginal` do. */
 export async function prepareAttempts(
@@ -49,6 +51,7 @@ export async function prepareAttempts(
       const start =
         solved.get(key) ?? (await solveSwap({ ...candidate, form: measuredIn }, rows, common, options));
       solved.set(key, start);
+      for (const old of [...solved.keys()].slice(0, -MAX_SOLVED)) solved.delete(old);
       return finishAttempt(start, steps, common, options);
     },
   };

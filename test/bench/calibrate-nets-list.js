@@ -1,5 +1,5 @@
-// The nets by which the default of `calibrate` is judged, named before it was measured on them. All are trained by us, for a few
-// minutes each, and exported by five exporters. None was used to choose the default: the MLP and LeNet-5 of models/, which
+// The nets by which the default of `calibrate` is judged, named before it was measured on them. All are trained by us and
+// exported by five exporters; those outside models/ for less than a minute each. None was used to choose the default: the MLP and LeNet-5 of models/, which
 // were, are not among them.
 import { fileURLToPath } from 'node:url';
 

@@ -1,6 +1,6 @@
-// What `calibrate` keeps of each model: the plain swap, the repair at β = 1, and the repair with --beta auto, on samples that
+// What `calibrate` keeps of each model: the plain swap, the repair at β = 1, at the default and with --beta auto, on samples that
 // calibration never saw, one line of JSON each. `npm run bench:calibrate -- [name ...]`; --methods puts ways to repair beside
-// each other, --no-auto leaves out the third.
+// each other, all at β = 1; --no-auto leaves out the last.
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -89,16 +89,18 @@ async function measure(model) {
     await say(what, path, report);
   };
   if (flags.has('--methods')) {
+    const solved = { beta: 1, steps: 0 };
     for (const methods of [['bias'], ['affine'], ['least-squares']]) {
-      await repaired(methods.join(), { methods, steps: 0 });
+      await repaired(methods.join(), { ...solved, methods });
     }
-    await repaired('least-squares, symmetric', { methods: ['least-squares'], inputs: 'original', steps: 0 });
-    await repaired('the best of bias, affine, least-squares', { steps: 0 });
-    return repaired('and gradient steps', {});
+    await repaired('least-squares, symmetric', { ...solved, methods: ['least-squares'], inputs: 'original' });
+    await repaired('the best of bias, affine, least-squares', solved);
+    return repaired('and gradient steps', { beta: 1 });
   }
   const plain = join(folder, `plain-${basename(model.path)}`);
   await swapFile(model.path, { form: 'exp', output: plain, force: true });
   await say('plain swap', plain);
+  await repaired('calibrate, beta 1', { beta: 1 });
   await repaired('calibrate', {});
   if (flags.has('--no-auto')) return;
   const { leaky, budget } = model;
