@@ -4,9 +4,33 @@ import type { LossName } from './losses.js';
 
 /** Final activations that a loss includes. */
 const INCLUDED: Readonly<Record<LossName, string>> = { 'cross-entropy': 'Softmax', bce: 'Sigmoid', mse: '' };
+const PASSES = new Set(['Identity']);
+const RESHAPES = new Set(['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose']);
 
 /** Finds the final activation that a loss includes, also behind an Identity; undefined if the output has none. */
-export function finalActivation(
+export const finalActivation = (
+  document: OnnxDocument,
+  index: GraphIndex,
+  output: string,
+  loss: LossName,
+): Node | undefined => activationBehind(PASSES, document, index, output, loss);
+
+/**
+ * Finds a final activation that the loss should include, and cannot, since a node between it and the output changes the shape; undefined
+ * if the output has none.
+ */
+export function reshapedActivation(
+  document: OnnxDocument,
+  index: GraphIndex,
+  output: string,
+  loss: LossName,
+): Node | undefined {
+  const found = activationBehind(RESHAPES, document, index, output, loss);
+  return finalActivation(document, index, output, loss) === undefined ? found : undefined;
+}
+
+function activationBehind(
+  operators: ReadonlySet<string>,
   { graph }: OnnxDocument,
   index: GraphIndex,
   output: string,
@@ -14,7 +38,7 @@ export function finalActivation(
 ): Node | undefined {
   let last = index.producer(graph, output);
   // Nodes are in topological order, so this loop ends.
-  while (last?.domain === '' && last.opType === 'Identity')
+  while (last?.domain === '' && operators.has(last.opType))
     last = index.producer(graph, last.inputs[0] ?? '');
   return last?.domain === '' && last.opType === INCLUDED[loss] ? last : undefined;
 }

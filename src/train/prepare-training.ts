@@ -1,5 +1,6 @@
 // Deals with what exported models lack for training.
 import { OnnxMishError } from '../base/error.js';
+import { sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
@@ -9,8 +10,9 @@ import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
 import { lacksBatchNorm } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
-import { finalActivation } from './final-activation.js';
+import { finalActivation, reshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
+import { withShapeBranches } from './shape-branches.js';
 import { trainableWeights } from './trainable.js';
 import { type ConstantOrigin, trainingCopy } from './training-copy.js';
 import { listNames, type TrainingRemark } from './training-remark.js';
@@ -45,8 +47,8 @@ export interface TrainableModel {
 const [MIN_OPSET, WANTED_OPSET] = [9, 13];
 
 /**
- * Copies a model for training. The copy computes the same function: other float types become float32, functions and constant branches are
- * inlined, nodes in training mode use inference mode, opsets below 9 are raised, and a fixed batch dimension is freed where
+ * Copies a model for training. The copy computes the same function: other float types become float32, functions and branches that constants or
+ * shapes choose are inlined, nodes in training mode use inference mode, opsets below 9 are raised, and a fixed batch dimension is freed where
  * a run on `feeds` confirms equal outputs. Throws `bad-usage` for a quantised model, an opset that cannot be raised or a model
  * without trainable weights.
  */
@@ -58,10 +60,13 @@ export async function prepareTraining(
   const rewritten = await trainingCopy(original);
   const remarks = [...rewritten.remarks];
   const raised = await withRaisedOpset(rewritten.model, remarks);
-  const { model, batch } = await withBatch(raised, options, remarks);
+  const { model: batched, batch } = await withBatch(raised, options, remarks);
+  const feeds = batch === undefined ? options.feeds : sliceRun(options.feeds, 0, batch);
+  const { model, ...shaped } = await withShapeBranches(batched, original, feeds, options);
+  remarks.push(...shaped.remarks);
   const { document } = model;
   const index = indexGraphs(document);
-  const originOf = originsIn(original.document, rewritten.origins);
+  const originOf = originsIn(original.document, new Map([...rewritten.origins, ...shaped.origins]));
   const weights = trainableWeights(document, index).filter(({ name }) => originOf(name) !== undefined);
   if (weights.length === 0)
     throw new OnnxMishError('bad-usage', 'the model has no weights that can be trained', {
@@ -180,6 +185,12 @@ function structureRemarks(
     remarks.push({
       code: 'activation-omitted',
       text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
+    });
+  const kept = reshapedActivation(document, index, output, loss);
+  if (kept !== undefined)
+    remarks.push({
+      code: 'activation-kept',
+      text: `The loss reads the probabilities of ${kept.opType} '${nodeLabel(kept)}' as if they were scores, because the shape changes behind it`,
     });
   if (lacksBatchNorm(graph))
     remarks.push({

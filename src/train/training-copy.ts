@@ -119,17 +119,19 @@ function addFunctionOrigins(
   }
 }
 
-function addBranchOrigins(
+/** Adds the origins of the constants of inlined branches. */
+export function addBranchOrigins(
   origins: Map<string, ConstantOrigin>,
   { scopes }: OnnxDocument,
   branches: readonly InlinedBranch[],
-): void {
+): Map<string, ConstantOrigin> {
   for (const { output, branch, constants } of branches) {
     const scope = scopes.find(
       ({ owner, path }) => owner?.outputs[0] === output && path.endsWith(`.${branch}`),
     );
     if (scope !== undefined) for (const name of constants) origins.set(name, { scope, name });
   }
+  return origins;
 }
 
 function modeRemarks(proto: ModelProto, opset: number): TrainingRemark[] {

@@ -154,6 +154,27 @@ const SPELLINGS: Record<string, [bytes: Uint8Array, ...codes: string[]]> = {
     }),
     'branches-inlined',
   ],
+  // As PyTorch's exporter writes squeeze.
+  'a branch that the shapes choose': [
+    model({
+      nodes: [
+        node('Shape', ['x'], ['shape']),
+        node('Gather', ['shape', 'axis'], ['size']),
+        node('Equal', ['size', 'three'], ['is_three']),
+        node('If', ['is_three'], ['y'], {
+          then_branch: {
+            graph: graphOf('then', [node('Gemm', ['x', 'w', 'b'], ['h']), node('Tanh', ['h'], ['t'])], 't', [
+              b,
+            ]),
+          },
+          else_branch: { graph: graphOf('else', [node('Gemm', ['x', 'w'], ['e'])], 'e') },
+        }),
+      ],
+      initializers: [w, ints('axis', [], [1]), ints('three', [], [3])],
+      ...{ inputs, outputs },
+    }),
+    'branches-inlined',
+  ],
   'initializers that are inputs': [
     model({
       nodes: [gemm, tanh],
@@ -298,6 +319,16 @@ test('a final activation that the loss includes is told', async () => {
   });
   const { codes } = await train(bytes, { loss: 'cross-entropy' });
   expect(codes).toEqual(['activation-omitted']);
+});
+
+test('a final activation whose shape changes behind it stays, and is told', async () => {
+  const bytes = model({
+    nodes: [gemm, node('Softmax', ['h'], ['s']), node('Reshape', ['s', 'shape'], ['y'])],
+    initializers: [w, b, ints('shape', [2], [-1, 2])],
+    ...{ inputs, outputs },
+  });
+  const { codes } = await train(bytes, { loss: 'cross-entropy' });
+  expect(codes).toEqual(['activation-kept']);
 });
 
 test('functions that call themselves or explode end in an error', async () => {

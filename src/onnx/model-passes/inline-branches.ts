@@ -17,13 +17,20 @@ export interface InlinedBranch {
   readonly constants: readonly string[];
 }
 
-/** Inlines the branches of the main graph's If nodes whose condition is a constant, at any depth. */
-export function inlineBranches(model: ModelProto): InlinedBranch[] {
+/**
+ * Inlines the branches of the main graph's If nodes whose condition is a constant, at any depth. `known` has the values of further
+ * conditions, by their names.
+ */
+export function inlineBranches(
+  model: ModelProto,
+  known: ReadonlyMap<string, boolean> = new Map(),
+): InlinedBranch[] {
   const { graph } = model;
   if (!graph) return [];
   const [values, branches]: [Map<string, boolean>, InlinedBranch[]] = [constantsIn(graph), []];
   // Before IR 4 all initializers are inputs as well, and constants nevertheless.
   if ((model.irVersion ?? 0) >= 4) for (const { name } of graph.input ?? []) values.delete(name ?? '');
+  for (const [name, value] of known) values.set(name, value);
   const taken = new Set<string>();
   const take = (node: NodeProto) => {
     for (const name of node.output ?? []) taken.add(name);
