@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser } from './support/browser.js';
 import { buildPage, type Consumer, installPackage } from './support/consumer.js';
 import { expectScores, greyScores } from './support/grey-scores.js';
+import { everyNth } from './support/heavy.js';
 import { filesIn, openPages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
@@ -31,10 +32,12 @@ describe('the page of the documentation', () => {
     expect(section).toContain('npm i onnx-mish onnxruntime-web');
   });
 
-  test.each([
+  // What examples/vite has runs on WASM.
+  const pagesOf = [
     ['webgl', page],
     ['wasm', page.replace("'webgl', 'wasm'", "'wasm'")],
-  ])('runs the swapped model on %s, built by Vite', async (provider, html) => {
+  ] as const;
+  test.each(everyNth(2, pagesOf))('runs the swapped model on %s, built by Vite', async (provider, html) => {
     await consumer.folder.write('index.html', html);
     const pages = await openPages(await filesIn(await buildPage(consumer)));
     try {
