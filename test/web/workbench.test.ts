@@ -24,6 +24,7 @@ let workbench: WorkbenchPages;
 beforeAll(async () => {
   workbench = await openWorkbench({
     'lenet5.onnx': { file: modelPath('lenet5.onnx') },
+    'mlp.onnx': { file: modelPath('mlp.onnx') },
     'model.json': text(JSON.stringify(handed)),
   });
 });
@@ -69,24 +70,24 @@ async function downloaded(page: Page, act: () => Promise<unknown>): Promise<Down
 }
 
 test('drop, swap, run and download give the bytes and the report of the command line', async () => {
-  const page = await workbench.open();
+  const page = await workbench.open(); // a net of few kernels, which WebGL compiles
   await judge(page);
   await page.evaluate(async () => {
-    const bytes = await (await fetch('lenet5.onnx')).blob();
+    const bytes = await (await fetch('mlp.onnx')).blob();
     const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([bytes], 'lenet5.onnx'));
+    dataTransfer.items.add(new File([bytes], 'mlp.onnx'));
     document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
   });
-  await page.getByRole('heading', { level: 1, name: 'lenet5.onnx' }).waitFor();
+  await page.getByRole('heading', { level: 1, name: 'mlp.onnx' }).waitFor();
   await page.getByRole('heading', { name: 'The original runs on' }).waitFor();
   await judge(page);
 
   await swapButton(page).click();
   const swapped = await downloaded(page, () => downloadLink(page).click());
-  expect(swapped.suggestedFilename()).toBe('lenet5.mish.onnx');
+  expect(swapped.suggestedFilename()).toBe('mlp.mish.onnx');
   const folder = await tempFolder();
   const output = `${folder.path}/out.onnx`;
-  await swapFile(modelPath('lenet5.onnx'), { form: 'exp', output });
+  await swapFile(modelPath('mlp.onnx'), { form: 'exp', output });
   // Except for the digest: a page reads no weights for a swap.
   expect(withoutDigest(await bytesOf(swapped)).equals(withoutDigest(await readFile(output)))).toBe(true);
 
@@ -112,7 +113,7 @@ test('drop, swap, run and download give the bytes and the report of the command 
     ['webgl', 'ran'],
   ]);
   const html = await downloaded(page, () => page.getByRole('button', { name: 'Report as HTML' }).click());
-  expect(html.suggestedFilename()).toBe('lenet5.report.html');
+  expect(html.suggestedFilename()).toBe('mlp.report.html');
   expect((await bytesOf(html)).toString()).toMatch(/^<!doctype html>[\s\S]*<svg/i);
   await page.close();
 });
