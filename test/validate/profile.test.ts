@@ -8,6 +8,7 @@ import { medianRun, observePlacement, placementOf, summariseKernels } from '../.
 import { tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { modelPath } from '../support/workbench-page.js';
 
 const cpu = nodeProvider('cpu');
 const sum = (values: readonly { us: number }[]) => values.reduce((total, { us }) => total + us, 0);
@@ -57,10 +58,10 @@ describe('a real model', () => {
   });
 
   test('is in the report where requested', async () => {
-    const bytes = bytesOf(REAL_MODELS.classifier);
+    const bytes = bytesOf(modelPath('mlp.onnx'));
     const original = await bytesCandidate(bytes, 'original');
     const swapped = await bytesCandidate(await (await swap(bytes)).output.bytes(), 'swapped');
-    const options = { shapes: { x: [1, 3, 48, 64] }, runs: 1, latency: false } as const;
+    const options = { shapes: { images: [1, 1, 28, 28] }, runs: 1, latency: false } as const;
     const [row] = (await validateFiles(original, swapped, { ...options, profile: true })).providers;
     expect(row?.profile?.mishUs).toBeGreaterThan(0);
     expect((await validateFiles(original, swapped, options)).providers[0]?.profile).toBeNull();
