@@ -14,8 +14,9 @@ const SLOW = [
   'test/onnx/{bombs,items,operator-types,real-models}.test.ts',
   'test/providers/webgl/{known-bugs,random-graphs}.test.ts',
   'test/node/{open-trainer,transform-file}.test.ts',
-  'test/render/{activations,axe,calibration,html}.test.ts',
+  'test/render/{activations,axe,calibration,html,junit}.test.ts',
   'test/data/scale-doubt.test.ts',
+  'test/models/architectures.test.ts',
   'test/train/{memory,train-model,training-step}.test.ts',
   'test/validate/{layers,web}.test.ts',
 ];
