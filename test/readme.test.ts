@@ -177,6 +177,16 @@ console.log(JSON.stringify([trainer.epochs.length, losses.length, trainer.best])
     }
   });
 
+  test('names files that there are', () => {
+    const named = [...pages].flatMap(([page, text]) =>
+      [...text.matchAll(/(?<![\w./])(?:docs|examples|models|proto|src|test)\/[\w./-]+\.\w+/g)].map(
+        ([path]) => ({ page, path }),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   test('the README is read to its end: it has at most 150 lines', () => {
     expect((pages.get('README.md') ?? '').split('\n').length).toBeLessThanOrEqual(151);
   });
