@@ -10,6 +10,7 @@ import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { lacksBatchNorm } from '../train/batch-norms.js';
+import { withExactMish } from './exact-mish.js';
 
 /** Options that choose the sites. */
 export type SiteChoice = Pick<SiteOptions, 'only' | 'include' | 'exclude'>;
@@ -92,15 +93,19 @@ export async function architectureOf(
   const models = new Map<ReplacementName, LoadedModel>();
   for (const { to, plan } of found) {
     const sites = plan.sites.filter((site) => chosen.has(keyOf(site)));
-    if (sites.length === 0) models.set(to, model);
-    else {
+    let written = model;
+    if (sites.length > 0) {
       const { output } = await swapDocument(document, {
         plan: { ...plan, sites },
         undo: false,
         blocked: false,
       });
-      models.set(to, await editedModel(model, output));
+      written = await editedModel(model, output);
     }
+    // An approximate form in the model is not Mish.
+    if (to === 'mish')
+      written = await withExactMish(written, plan.form, (site) => chosen.has(keyOfSite(site)));
+    models.set(to, written);
   }
   const kept = new Map<string, string>();
   for (const { skipped } of found) for (const { label, why } of skipped) kept.set(label, why);

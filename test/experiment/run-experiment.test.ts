@@ -5,6 +5,8 @@ import { experimentReport } from '../../src/experiment/report.js';
 import { type ExperimentRun, parseExperimentReport } from '../../src/experiment/report-schema.js';
 import { runExperiment } from '../../src/experiment/run-experiment.js';
 import { trainingFacts } from '../../src/experiment/training-facts.js';
+import { swap } from '../../src/mish/swap.js';
+import { classifier } from '../support/classified.js';
 import { smallExperiment, timeless, trained } from '../support/experiment.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
 
@@ -40,6 +42,17 @@ describe('the runs of an experiment', async () => {
   test('are the same again with the same seed', async () => {
     expect(timeless(await trained(await smallExperiment(), ['mish', 1]))).toEqual(timeless(runs[3]));
   });
+
+  test.each(['sigmoid', 'tanh', 'hard'] as const)(
+    'are the same for a network whose activation was Mish in the %s form',
+    async (form) => {
+      const net = await (await swap(classifier(), { form })).output.bytes();
+      const other = await smallExperiment({}, net);
+      expect(other.activations).toEqual(experiment.activations);
+      for (const [at, activation] of (['relu', 'mish'] as const).entries())
+        expect((await trained(other, [activation, 0])).test).toEqual(runs[at]?.test);
+    },
+  );
 
   test('are the same if they take turns', async () => {
     const others: ExperimentRun[] = [];

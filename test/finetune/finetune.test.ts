@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
 import type { FinetuneOptions, FinetuneStep } from '../../src/finetune/options.js';
 import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
+import { approximations } from '../../src/mish/approximations.js';
+import { FORMS } from '../../src/mish/forms.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { finetune } from '../../src/node/finetune.js';
 import { toHalf } from '../../src/onnx/scalar.js';
@@ -33,6 +35,20 @@ const timeless = (json: unknown) =>
       ['created', 'seconds', 'latency', 'conclusion'].includes(key) ? null : value,
     ),
   );
+
+/** Returns the share of the 300 test samples that a model classifies right. */
+async function accuracyOf(bytes: Uint8Array): Promise<number> {
+  const session = await provider.open(bytes);
+  const { x, labels } = classified(300, 6);
+  const { data } = (await session.run({ x })).scores ?? { data: [] };
+  await session.close();
+  const scores = data as Float32Array;
+  const right = labels.filter((label, row) => {
+    const own = [...scores.subarray(row * CLASSES, (row + 1) * CLASSES)];
+    return own.indexOf(Math.max(...own)) === label;
+  });
+  return right.length / 300;
+}
 
 describe('a fine-tuning', async () => {
   const { output, report } = await finetune(net, options);
@@ -70,16 +86,32 @@ describe('a fine-tuning', async () => {
       ['x', ['N', 4]],
       ['scores', ['N', CLASSES]],
     ]);
-    const { x, labels } = classified(300, 6);
-    const { data } = (await session.run({ x })).scores ?? { data: [] };
     await session.close();
-    const scores = data as Float32Array;
-    const right = labels.filter((label, row) => {
-      const own = [...scores.subarray(row * CLASSES, (row + 1) * CLASSES)];
-      return own.indexOf(Math.max(...own)) === label;
-    });
-    expect(report.runs[0]?.test.accuracy).toBeCloseTo(right.length / 300, 12);
+    expect(report.runs[0]?.test.accuracy).toBeCloseTo(await accuracyOf(bytes), 12);
   });
+
+  test.each(approximations())(
+    'writes the $form form, whose accuracy is the report’s, and trains it again',
+    async ({ form, f }) => {
+      const few = {
+        ...options,
+        data: dataOf(160),
+        epochs: 1,
+        calibrate: false,
+        control: false,
+        form,
+      } as const;
+      const first = await finetune(net, few);
+      const written = await first.output.bytes();
+      const { bound } = FORMS[form];
+      expect((await inspect(written)).mish).toMatchObject([{ form, beta: 1, bound }]);
+      expect(first.report.form).toBe(form);
+      expect(f(0)).toBe(0);
+      expect(first.report.runs[0]?.test.accuracy).toBeCloseTo(await accuracyOf(written), 12);
+      const again = await finetune(written, { ...few, form: undefined, only: ['mish'], to: 'relu' });
+      expect(again.report.sites).toMatchObject([{ kind: 'mish', beta: 1 }]);
+    },
+  );
 
   test('gives the same bytes and figures again', async () => {
     const again = await finetune(net, options);

@@ -4,6 +4,7 @@ import { degradationScore, type Ranking, spearman } from '../../../src/calibrate
 import { seededFeeds } from '../../../src/data/dataset.js';
 import { accuracy } from '../../../src/metrics/accuracy.js';
 import { differenceOfShares } from '../../../src/metrics/paired.js';
+import { approximations } from '../../../src/mish/approximations.js';
 import { mish } from '../../../src/mish/reference.js';
 import { swap } from '../../../src/mish/swap.js';
 import { rankSites } from '../../../src/node/calibrate-files.js';
@@ -61,6 +62,15 @@ describe('a ranking of three sites with a known order', () => {
       data: { source: 'npz', noise: null, runs: 40, of: 40, samples: 40, labelled: false },
       spearman: 1,
     });
+  });
+
+  test.each(approximations())('has the degradation of the $form form', async ({ form, f }) => {
+    const values = normals(40);
+    const ranking = await rankSites(rankedModel, { data: () => samplesOf(values), form });
+    expect(ranking).toMatchObject({ form, measuredIn: form });
+    expect(names(ranking)).toEqual(['safe', 'faint', 'harmful']);
+    const worst = Math.max(...values.map((x) => Math.abs(f(x) - Math.max(0, x))));
+    expect(ranking.sites[2]?.measured?.maxAbs).toBeCloseTo(worst, 4);
   });
 
   test('has a smaller degradation for a larger β', async () => {
