@@ -78,6 +78,8 @@ export async function finishAttempt(
   const notes: string[] = [];
   if (swap.sites.length === 0)
     notes.push('the model has no sites to swap: calibrate needs the original model');
+  if (options.layers !== undefined && solved.layers.length === 0)
+    notes.push('no layer with weights behind a site has the name that was asked for');
   const tuned = await tuneOrNot(repaired, swap.sites.length === 0 ? 0 : steps, common, options, notes);
   const changed = solved.layers.filter(({ method }) => method !== 'none').length;
   const layers = Math.max(changed, (tuned?.edits.length ?? 0) > 0 ? 1 : 0);

@@ -17,6 +17,7 @@ import type { LayerRepair } from './repair/repair-layers.js';
 import type { CurvedReport } from './scale/sharpened.js';
 import { refuseAutoBeta } from './select/candidates.js';
 import {
+  checkOutputs,
   compareWithOriginal,
   dataFor,
   isNoWorse,
@@ -108,6 +109,7 @@ async function repairSwap(
 ): Promise<{ output: Spliced; report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'> }> {
   const { seed = 0, samples = MAX_DEFAULT_SAMPLES, steps, onProgress = () => {} } = options;
   if (options.beta === 'auto') refuseAutoBeta(options);
+  checkOutputs(original.document.graph.outputs, options.outputs);
   const given = await dataFor(original, options);
   const { dataset, costs } = fitRuns(given, await measureRunCosts(original, given.feeds, options));
   const batch = await samplesOfRun(dataset);

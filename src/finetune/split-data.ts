@@ -42,7 +42,13 @@ export function splitData(
   { validation, seed }: SplitOptions,
 ): DataParts {
   if (!(validation >= 0 && validation <= 0.9)) {
-    throw new OnnxMishError('bad-usage', `the share for validation must be from 0 to 0.9, got ${validation}`);
+    throw new OnnxMishError(
+      'bad-usage',
+      `the share for validation must be from 0 to 0.9, got ${validation}`,
+      {
+        fix: 'Give a share such as 0.1',
+      },
+    );
   }
   const { count } = data.samples;
   const order = permutation(count, createRandom(seed + SPLIT_SEED));

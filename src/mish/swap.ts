@@ -164,6 +164,12 @@ async function swapRaised(
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
   if (sites.length === 0 || int8) notes.push(...(await notesOnLayers(document)));
   for (const note of oldWeights) noteOptions[note] = { undo: false };
+  if (options.include ?? options.exclude) {
+    const { unmatchedGlobs } = await import('./unmatched.js');
+    const unmatched = unmatchedGlobs([...sites, ...skipped], options);
+    notes.push(...unmatched.notes);
+    Object.assign(noteOptions, unmatched.options);
+  }
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),

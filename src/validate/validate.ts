@@ -78,12 +78,15 @@ async function measureProviders(options: ValidationOptions) {
   }
 }
 
-/** Throws `bad-data` unless both models have the same inputs: both get the same feeds. */
+/** Throws `bad-data` unless both models have inputs of the same names, types and ranks: both get the same feeds. */
 function checkInputs({ original, swapped }: Both<Session>): void {
-  const list = ({ inputs }: Session) =>
-    inputs.map(({ name, elemType }) => `'${name}' (${elemType})`).toSorted();
-  const [before, after] = [list(original), list(swapped)];
-  if (before.join() === after.join()) return;
+  const list = ({ inputs }: Session, sizes: (dims: Session['inputs'][number]['dims']) => string) =>
+    inputs.map(({ name, elemType, dims }) => `'${name}' (${elemType}${sizes(dims)})`).toSorted();
+  const both = (sizes: Parameters<typeof list>[1]) => [list(original, sizes), list(swapped, sizes)] as const;
+  const isEqual = ([before, after]: ReturnType<typeof both>) => before.join() === after.join();
+  const types = both(() => '');
+  if (isEqual(types) && isEqual(both(({ length }) => ` ${length}`))) return;
+  const [before, after] = isEqual(types) ? both((dims) => ` [${dims.join(', ')}]`) : types;
   throw new OnnxMishError(
     'bad-data',
     `the inputs of the swapped model are ${after.join(', ')}, and those of the original ${before.join(', ')}`,

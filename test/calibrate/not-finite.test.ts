@@ -31,3 +31,11 @@ test('a swap that computes NaN before a layer is refused, with the layer and wha
     option: { exclude: null },
   });
 });
+
+test('an output that the model lacks is refused before any work', async () => {
+  const bytes = model({ nodes: [node('Relu', ['x'], ['y'])] });
+  const data = (): never => {
+    throw new Error('the samples were read');
+  };
+  await expect(calibrate(bytes, { data, outputs: ['z'] })).rejects.toThrow("the model has no output 'z'");
+});

@@ -273,3 +273,15 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY])(
     expect(report.models.original.kinds).toMatchObject([{ kind: 'leakyrelu', alpha: null }]);
   },
 );
+
+test('models whose inputs have other ranks are refused, with their shapes', async () => {
+  const inputs = [value('x', 1, ['N', 1, 1])];
+  const other = model({
+    nodes: [node('Identity', ['x'], ['y'])],
+    inputs,
+    outputs: [value('y', 1, ['N', 1, 1])],
+  });
+  const models = [await bytesCandidate(classifier, 'a'), await bytesCandidate(other, 'b')] as const;
+  const message = "swapped model are 'x' (f32 [N, 1, 1]), and those of the original 'x' (f32 [N, 1])";
+  await expect(validateFiles(...models, { latency: false })).rejects.toThrow(message);
+});

@@ -87,9 +87,18 @@ function counted(data: Dataset<Feeds>, onRun: CompareOptions['onRun']): Dataset<
 }
 
 function countedOutputs(session: Session, wanted: readonly string[] | undefined): ReadonlySet<string> {
-  const names = new Set(session.outputs.map(({ name }) => name));
+  checkOutputs(session.outputs, wanted);
+  return new Set(wanted ?? comparedOutputs(session));
+}
+
+/** Throws `bad-usage` for the name of an output that the model lacks. */
+export function checkOutputs(
+  outputs: readonly { readonly name: string }[],
+  wanted: readonly string[] | undefined,
+): void {
+  const names = new Set(outputs.map(({ name }) => name));
   const unknown = wanted?.find((name) => !names.has(name));
-  if (unknown === undefined) return new Set(wanted ?? comparedOutputs(session));
+  if (unknown === undefined) return;
   throw new OnnxMishError('bad-usage', `the model has no output '${unknown}'`, {
     fix: `Choose from ${[...names].join(', ')}`,
   });

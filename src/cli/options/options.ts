@@ -8,9 +8,11 @@ import { GROUPS } from './groups.js';
 
 const kinds = KINDS.map((kind) => kind.name).join(', ');
 
-/** Parses a comma-separated list. */
+/** Parses a comma-separated list. An empty list is an error: it comes from a variable without a value. */
 export function list(text: string): string[] {
-  return text.split(',').filter((item) => item !== '');
+  const items = text.split(',').filter((item) => item !== '');
+  if (items.length > 0) return items;
+  throw new InvalidArgumentError('Name at least one, or leave out the option.');
 }
 
 /** Collects the values of a repeatable option. */
