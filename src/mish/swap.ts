@@ -164,12 +164,7 @@ async function swapRaised(
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
   if (sites.length === 0 || int8) notes.push(...(await notesOnLayers(document)));
   for (const note of oldWeights) noteOptions[note] = { undo: false };
-  if (options.include ?? options.exclude) {
-    const { unmatchedGlobs } = await import('./unmatched.js');
-    const unmatched = unmatchedGlobs([...sites, ...skipped], options);
-    notes.push(...unmatched.notes);
-    Object.assign(noteOptions, unmatched.options);
-  }
+  notes.push(...(await notesOnGlobs([...sites, ...skipped], options, noteOptions)));
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),
@@ -190,6 +185,15 @@ async function swapRaised(
 }
 
 type Chosen = Site & MishNode;
+
+/** Returns a line for each glob that matches no activation. */
+async function notesOnGlobs(activations: readonly Site[], options: SwapOptions, noteOptions: NoteOptions) {
+  if ((options.include ?? options.exclude) === undefined) return [];
+  const { unmatchedGlobs } = await import('./unmatched.js');
+  const unmatched = unmatchedGlobs(activations, options);
+  Object.assign(noteOptions, unmatched.options);
+  return unmatched.notes;
+}
 
 /** Returns a line for each provider that cannot run the sites or is slow, and for constants that reach them. */
 async function notesOf(
