@@ -127,6 +127,7 @@ describe('Fine-tune', () => {
       await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 30_000 }).toContainEqual(expect.stringMatching(/epoch [2-9]:/)); // biome-ignore format: one condition
       await button(page, 'Stop').click();
       await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
+      await judge(page);
       await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
       await page.keyboard.press('Tab');
       await expect.poll(() => button(page, 'Go on').isEnabled()).toBe(false);
@@ -220,6 +221,8 @@ describe('Fine-tune', () => {
       await problem.waitFor();
       expect(await problem.textContent()).toMatch(expected);
       expect(await problem.textContent()).not.toContain('--');
+      // No curve is on its way.
+      await expect.poll(() => page.getByRole('heading', { name: 'Both learn' }).count()).toBe(0);
     }
     await page.close();
   });
@@ -274,6 +277,7 @@ describe('Compare', () => {
     await button(page, 'Stop').click();
     await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
     if (!isHeavy) return page.close();
+    await judge(page);
     await button(page, 'Go on').click();
     await page.getByRole('img', { name: /^Loss landscape of Mish, β = 1\.04/ }).waitFor({ timeout: 100_000 });
     await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: 100_000 });

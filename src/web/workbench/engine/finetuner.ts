@@ -96,7 +96,7 @@ async function triedTrainings(
   return [swapped, original].map((model) => ({ model, data: labelled, settings }));
 }
 
-/** Returns a function that reports the losses of each arm now and then. */
+/** Returns a function that reports the losses of each arm now and then in its first epoch, which the user waits for. */
 function losses(
   epochs: number,
   onEvent: (event: FinetunerEvent) => void,
@@ -105,7 +105,7 @@ function losses(
   return ({ arm, step, of, loss }) => {
     const now = performance.now();
     const at = (step / of) * epochs;
-    if (Number.isInteger(at) || now - (last.get(arm) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
+    if (at >= 1 || now - (last.get(arm) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
     last.set(arm, now);
     onEvent({ kind: 'loss', arm, at, loss });
   };

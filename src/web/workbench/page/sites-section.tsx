@@ -40,7 +40,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
   return (
     <section class="card" aria-labelledby="sites-title">
       <h2 id="sites-title">
-        Sites <small>{`${state.chosen.size} of ${sites.length} chosen`}</small>
+        Sites {sites.length > 0 && <small>{`${state.chosen.size} of ${sites.length} chosen`}</small>}
       </h2>
       {sites.length === 0 ? (
         <p class="quiet">

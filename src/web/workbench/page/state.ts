@@ -191,7 +191,8 @@ const unswapped = (state: State): State => ({
   problems: without(state.problems, 'swap'),
 });
 
-const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+/** Returns a number with its noun: `1 site`, `2 sites`. */
+export const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 export function reduce(state: State, action: Action): State {
   switch (action.kind) {

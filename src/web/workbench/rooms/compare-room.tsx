@@ -66,7 +66,7 @@ function labelOf(activation: string, beta: number): string {
 }
 
 function Results({ comparison }: { readonly comparison: ActivationComparison }) {
-  const { choice, epochs, landscapes, report } = comparison;
+  const { choice, ended, epochs, landscapes, report } = comparison;
   const series = useMemo(
     () =>
       ACTIVATIONS_COMPARED.map(
@@ -83,12 +83,14 @@ function Results({ comparison }: { readonly comparison: ActivationComparison }) 
   });
   return (
     <>
-      <section class="card" aria-labelledby="compare-curves-title">
-        <h2 id="compare-curves-title">
-          All learn<small>{`seed ${choice.seed}`}</small>
-        </h2>
-        <LearningCurves series={series} epochs={choice.epochs} scoredOn="200 test images" />
-      </section>
+      {(ended === 'no' || series.some((one) => one.epochs.length > 0)) && (
+        <section class="card" aria-labelledby="compare-curves-title">
+          <h2 id="compare-curves-title">
+            All learn<small>{`seed ${choice.seed}`}</small>
+          </h2>
+          <LearningCurves series={series} epochs={choice.epochs} scoredOn="200 test images" />
+        </section>
+      )}
       {measured.length > 0 && <LandscapeView landscapes={measured} />}
       {report !== null && (
         <section class="card" aria-labelledby="compare-result-title">

@@ -40,7 +40,7 @@ export function FinetuneRoom({ state, actions: page, active }: RoomProps) {
         <FinetuneSamples {...parts} page={state} over={over} />
         <FinetuneSettings {...parts} page={state} />
       </div>
-      {training !== null && (
+      {training !== null && (training.ended === 'no' || training.epochs.length > 0) && (
         <section class="card" aria-labelledby="finetune-curves-title">
           <h2 id="finetune-curves-title">Both learn</h2>
           <FinetuneCurves training={training} />

@@ -76,7 +76,11 @@ function RepairSamples(props: RepairParts & { readonly pageParts: Parts; readonl
         {model !== null && (
           <div>
             <dt>Sites</dt>
-            <dd>{`${page.chosen.size} of ${model.inspection.sites.length} chosen in the room Swap and run`}</dd>
+            <dd>
+              {model.inspection.sites.length === 0
+                ? 'none'
+                : `${page.chosen.size} of ${model.inspection.sites.length} chosen in the room Swap and run`}
+            </dd>
           </div>
         )}
       </dl>
