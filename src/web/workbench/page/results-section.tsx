@@ -10,7 +10,7 @@ import { Legend } from './chart.js';
 import { LatencyStrip } from './latency-strip.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
 import { ReportButtons } from './report-buttons.js';
-import { choiceOf, isSame, type PageRun, type PairTimes, plural, type Row } from './state.js';
+import { choiceOf, counted, isSame, type PageRun, type PairTimes, type Row } from './state.js';
 
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
@@ -28,8 +28,8 @@ export function ResultsSection({ state, actions }: Parts) {
         Original and swapped
         <small>
           {run.choice.to === undefined
-            ? `form ${run.choice.form}, β ${run.choice.beta}, ${plural(run.choice.sites.length, 'site')}`
-            : `${ACTIVATIONS[run.choice.to].label}, ${plural(run.choice.sites.length, 'site')}`}
+            ? `form ${run.choice.form}, β ${run.choice.beta}, ${counted(run.choice.sites.length, 'site')}`
+            : `${ACTIVATIONS[run.choice.to].label}, ${counted(run.choice.sites.length, 'site')}`}
         </small>
       </h2>
       {old && (

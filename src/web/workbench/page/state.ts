@@ -192,7 +192,7 @@ const unswapped = (state: State): State => ({
 });
 
 /** Returns a number with its noun: `1 site`, `2 sites`. */
-export const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+export const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 export function reduce(state: State, action: Action): State {
   switch (action.kind) {
@@ -217,7 +217,7 @@ export function reduce(state: State, action: Action): State {
         if (action.on) chosen.add(site);
         else chosen.delete(site);
       }
-      const announcement = `${chosen.size} of ${plural(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
+      const announcement = `${chosen.size} of ${counted(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
       return { ...unswapped(state), chosen, announcement };
     }
     case 'choose':
@@ -241,7 +241,7 @@ export function reduce(state: State, action: Action): State {
         announcement: 'Swapping',
       };
     case 'swapped': {
-      const announcement = `${plural(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
+      const announcement = `${counted(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
       return { ...state, swapping: false, swapped: action.swapped, announcement };
     }
     case 'feed':
@@ -276,7 +276,7 @@ export function reduce(state: State, action: Action): State {
 
 function written(state: State, to: State['to'], model: OpenedModel): State {
   const { sites } = model.inspection;
-  const announcement = `${plural(sites.length, 'site')} to swap.`;
+  const announcement = `${counted(sites.length, 'site')} to swap.`;
   return {
     ...unswapped(state),
     chosen: new Set(sites.keys()),
@@ -317,7 +317,7 @@ function opened(state: State, model: OpenedModel, files: Files): State {
     },
     files,
     model,
-    announcement: `${model.name} is open: ${plural(sites.length, 'site')} to swap.`,
+    announcement: `${model.name} is open: ${counted(sites.length, 'site')} to swap.`,
   };
 }
 

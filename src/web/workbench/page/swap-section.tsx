@@ -6,7 +6,7 @@ import type { OpenedModel } from '../protocol.js';
 import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
-import { plural } from './state.js';
+import { counted } from './state.js';
 
 /** The forms: the exact form for CPUs first, then the other exact forms, then the approximate forms with their bounds. */
 const FORM_CHOICES = (['exp', 'softplus', 'native', 'tanh', 'sigmoid', 'hard'] as const).map((form) => {
@@ -51,7 +51,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
       {swapped !== null && (
         <div class="done">
           <p>
-            {`${plural(swapped.report.sites.length, 'site')} ${to === undefined ? `in the form ${swapped.report.form}` : `→ ${ACTIVATIONS[to].label}`}; `}
+            {`${counted(swapped.report.sites.length, 'site')} ${to === undefined ? `in the form ${swapped.report.form}` : `→ ${ACTIVATIONS[to].label}`}; `}
             {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. All other bytes are unchanged.`}
           </p>
           {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}
