@@ -18,7 +18,7 @@ const SLOW = [
   'test/data/scale-doubt.test.ts',
   'test/models/architectures.test.ts',
   'test/train/{memory,train-model,training-step}.test.ts',
-  'test/validate/{layers,web}.test.ts',
+  'test/validate/{layers,profile,web}.test.ts',
 ];
 
 /**
