@@ -68,12 +68,12 @@ async function readCheckpoint(path: string): Promise<Uint8Array> {
   });
 }
 
-/** Adds to an error that the last whole epoch is in the checkpoint, unless the error is about the checkpoint. */
+/** Adds to an error what the checkpoint has, unless the error is about the checkpoint. */
 function withAdvice(error: unknown, path: string): unknown {
   if (!(error instanceof OnnxMishError)) return error;
   const isUnusable = error.code === 'bad-data' && error.where === path;
   if (isUnusable) return error;
-  const outcome = `The checkpoint '${path}' has the last whole epoch`;
+  const outcome = `The checkpoint '${path}' has what was done before, up to the last whole epoch`;
   if (!isAborted(error)) return withDetails(error, { outcome });
   return withDetails(error, { outcome, fix: 'Run the command again to go on', option: { resume: null } });
 }

@@ -138,11 +138,12 @@ export function hasCurved({
 }
 
 /** Describes the sharpness that follows from the inputs of the sites. */
-export function describeCurved({ curved, sites }: Calibration): string[] {
+export function describeCurved({ curved, sites, sharpness }: Calibration): string[] {
   if (!hasCurved({ curved, sites }) || curved === null) return [];
+  const when = sharpness === null ? '' : ', before the search raised it';
   const shares = sites.flatMap(({ bends }) => bends ?? []).sort((a, b) => a - b);
   return [
-    `β from the inputs: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${sites.length} sites. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
+    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${sites.length} sites. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
   ];
 }
 

@@ -106,7 +106,9 @@ test('a stopped training goes on with --resume to the bytes of a training withou
   child.kill('SIGTERM');
   const { code, stderr } = await ended;
   expect(code, stderr).toBe(130);
-  expect(stderr).toContain("The checkpoint 'm.mish.onnx.checkpoint' has the last whole epoch");
+  expect(stderr).toContain(
+    "The checkpoint 'm.mish.onnx.checkpoint' has what was done before, up to the last whole epoch",
+  );
   expect(stderr).toContain('--resume');
   expect(await folder.list()).toEqual(['m.mish.onnx.checkpoint', 'm.onnx', 's.npz']);
 

@@ -76,11 +76,7 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
         </p>
       )}
       {run !== null && (
-        <WorkStatus
-          {...run}
-          label={run.work === 'calibrate' ? 'Repair' : 'Ranking'}
-          stopped={run.work === 'calibrate' ? 'Stopped.' : 'Stopped after the last whole site.'}
-        />
+        <WorkStatus {...run} label={run.work === 'calibrate' ? 'Repair' : 'Ranking'} stopped="Stopped." />
       )}
     </section>
   );
