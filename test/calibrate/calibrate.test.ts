@@ -157,7 +157,7 @@ test('an output of whole numbers, such as the class that scikit-learn adds, does
 });
 
 test('gradient steps lower the loss, and the validation loss is reported', async () => {
-  const { bytes, report } = await calibrated(net, rows, { steps: isHeavy ? 100 : 30 });
+  const { bytes, report } = await calibrated(net, rows, { steps: isHeavy ? 100 : 30, leaky: 'mish' });
   const { before = 0, after = 1 } = report.tuning ?? {};
   expect(after).toBeLessThan(before);
   expect(await rmse(net, bytes, fresh)).toBeLessThan(0.75 * (await rmse(net, await plain(net), fresh)));
@@ -217,7 +217,7 @@ describe('poisoned training samples', () => {
 
   test('with poisoned validation samples: the plain swap is written', async () => {
     const bad = poisoned([...fit.indices, ...held.indices], (row) => row.map((x) => -Math.abs(x) * 40));
-    const { bytes, report } = await calibrated(net, bad, { steps: 20 });
+    const { bytes, report } = await calibrated(net, bad, { steps: 20, leaky: 'mish' });
     expect(report.kept).toBe('swapped');
     expect(report.calibrated.drift[0]?.rmse).toBeGreaterThan(report.swapped.drift[0]?.rmse ?? Infinity);
     expect(await rmse(net, bytes, fresh)).toBeCloseTo(await rmse(net, await plain(net), fresh), 5);
