@@ -4,7 +4,7 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPage, type Consumer, installPackage, modulesOf, program } from '../support/consumer.js';
-import { everyNth, isHeavy } from '../support/heavy.js';
+import { everyNth, HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { filesIn, openPages } from '../support/pages.js';
 import { modelPath } from '../support/workbench-page.js';
 
@@ -79,7 +79,7 @@ describe('the package', () => {
   });
 
   test('has types that arethetypeswrong finds right', async ({ skip }) => {
-    skip(!isHeavy, 'runs in npm run test:heavy');
+    skip(!isHeavy, HEAVY_ONLY);
     const attw = await program('@arethetypeswrong/cli', 'attw');
     const config = ['--config-path', new URL('../../.attw.json', import.meta.url).pathname];
     const args = [consumer.tarball, '--no-definitely-typed', '--format', 'ascii', ...config];

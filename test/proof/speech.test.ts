@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseNpy } from '../../src/data/npy.js';
 import { swap } from '../../src/mish/swap.js';
-import { isHeavy } from '../support/heavy.js';
+import { HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { npy } from './npy.js';
 import { Random } from './random.js';
@@ -182,7 +182,7 @@ describe('synthetic speech', () => {
     skip,
   }) => {
     skip(missing !== undefined, missing);
-    skip(!isHeavy, 'runs in npm run test:heavy');
+    skip(!isHeavy, HEAVY_ONLY);
     const options = { positives: 2, negatives: 3 };
     const model = bytesOf(REAL_MODELS.embedding);
     const original = await wakeWords(model, options);

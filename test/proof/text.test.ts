@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { swap } from '../../src/mish/swap.js';
-import { isHeavy } from '../support/heavy.js';
+import { HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { bytesOf } from '../support/models.js';
 import type { Box } from './pictures.js';
 import {
@@ -136,7 +136,7 @@ describe('pictures', () => {
 
   test('of lines: the original classifier knows which are upside down', async ({ skip }) => {
     skip(missing !== undefined, missing);
-    skip(!isHeavy, 'runs in npm run test:heavy');
+    skip(!isHeavy, HEAVY_ONLY);
     const lines = await textLines({ seed: 7, count: 40 });
     if (!lines) throw new Error('no lines');
     expect(lines.dims).toEqual([40, 3, 48, 192]);

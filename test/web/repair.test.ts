@@ -9,7 +9,7 @@ import { inspect } from '../../src/mish/inspect.js';
 import { rankSites } from '../../src/node/calibrate-files.js';
 import { classified, classifiedArchive, classifier } from '../support/classified.js';
 import { imagesAsBytes } from '../support/fashion-bytes.js';
-import { isHeavy } from '../support/heavy.js';
+import { HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
 import { bytesOf as bytesOfFile } from '../support/models.js';
 import { npy, raw } from '../support/numpy.js';
@@ -28,7 +28,6 @@ beforeAll(async () => {
   workbench = await openWorkbench();
 });
 afterAll(() => workbench?.close());
-if (!isHeavy) console.log('left to npm run test:heavy: a ranking of a larger net that goes on after Stop');
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 const table = (page: Page, label: string) =>
@@ -168,8 +167,9 @@ test('another activation that is chosen in the first room is the one that a repa
   await page.close();
 });
 
-describe.runIf(isHeavy)('a larger net', () => {
-  test('its ranking goes on after Stop, and measures no site twice', async () => {
+describe('a larger net', () => {
+  test('its ranking goes on after Stop, and measures no site twice', async ({ skip }) => {
+    skip(!isHeavy, HEAVY_ONLY);
     const page = await workbench.open('#repair');
     const pixels = Float32Array.from({ length: 32 * 28 * 28 }, (_, at) => Math.abs(Math.sin(at * at)));
     const images = zipSync({ 'images.npy': npy('<f4', [32, 1, 28, 28], raw(pixels)) });

@@ -14,7 +14,7 @@ import { launchBrowser } from '../support/browser.js';
 import { CLASSES, classified, classifiedArchive, classifier, FEATURES } from '../support/classified.js';
 import { imagesAsBytes } from '../support/fashion-bytes.js';
 import { tempFolder } from '../support/folder.js';
-import { isHeavy } from '../support/heavy.js';
+import { HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf as bytesOfFile } from '../support/models.js';
@@ -49,10 +49,7 @@ let workbench: WorkbenchPages;
 beforeAll(async () => {
   workbench = await openWorkbench();
 });
-if (!isHeavy)
-  console.log(
-    'left to npm run test:heavy: a doubt about the samples of a training, a training that goes on after Stop, folders of images, landscapes that turn, a browser without WebGPU',
-  );
+if (!isHeavy) console.log('left to npm run test:heavy: landscapes that turn');
 
 afterAll(() => workbench?.close());
 
@@ -105,42 +102,42 @@ describe('Fine-tune', () => {
     await page.close();
   });
 
-  test.runIf(isHeavy)(
-    'stops at once, goes on from the last epoch, and comes to what an unstopped training does',
-    async () => {
-      const page = await workbench.open('#finetune');
-      await give(page, MODEL, TRAIN);
-      await page.getByText('train.npz: x [300, 4]').waitFor();
-      const train = async () => {
-        await page.getByRole('heading', { name: 'Result' }).waitFor();
-        const report = JSON.parse(
-          (await bytesOf(page, () => button(page, 'Report as JSON').click())).toString(),
-        );
-        return parseFinetuneReport(report).runs.map(({ epochs, test }) => [
-          epochs.map(({ loss }) => loss),
-          test,
-        ]);
-      };
-      await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
-      await page.getByLabel('Samples in a step').fill('8');
-      await trainButton(page).click();
-      await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 30_000 }).toContainEqual(expect.stringMatching(/epoch [2-9]:/)); // biome-ignore format: one condition
-      await button(page, 'Stop').click();
-      await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
-      await judge(page);
-      await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
-      await page.keyboard.press('Tab');
-      await expect.poll(() => button(page, 'Go on').isEnabled()).toBe(false);
-      await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
-      await page.keyboard.press('Tab');
-      await button(page, 'Go on').click();
-      const resumed = await train();
-      await trainButton(page).click();
-      await page.getByRole('heading', { name: 'Result' }).waitFor({ state: 'detached' });
-      expect(await train()).toEqual(resumed);
-      await page.close();
-    },
-  );
+  test('stops at once, goes on from the last epoch, and comes to what an unstopped training does', async ({
+    skip,
+  }) => {
+    skip(!isHeavy, HEAVY_ONLY);
+    const page = await workbench.open('#finetune');
+    await give(page, MODEL, TRAIN);
+    await page.getByText('train.npz: x [300, 4]').waitFor();
+    const train = async () => {
+      await page.getByRole('heading', { name: 'Result' }).waitFor();
+      const report = JSON.parse(
+        (await bytesOf(page, () => button(page, 'Report as JSON').click())).toString(),
+      );
+      return parseFinetuneReport(report).runs.map(({ epochs, test }) => [
+        epochs.map(({ loss }) => loss),
+        test,
+      ]);
+    };
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
+    await page.getByLabel('Samples in a step').fill('8');
+    await trainButton(page).click();
+    await expect.poll(() => status(page).allTextContents(), { interval: 10, timeout: 30_000 }).toContainEqual(expect.stringMatching(/epoch [2-9]:/)); // biome-ignore format: one condition
+    await button(page, 'Stop').click();
+    await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
+    await judge(page);
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('21');
+    await page.keyboard.press('Tab');
+    await expect.poll(() => button(page, 'Go on').isEnabled()).toBe(false);
+    await page.getByRole('spinbutton', { name: 'Epochs' }).fill('20');
+    await page.keyboard.press('Tab');
+    await button(page, 'Go on').click();
+    const resumed = await train();
+    await trainButton(page).click();
+    await page.getByRole('heading', { name: 'Result' }).waitFor({ state: 'detached' });
+    expect(await train()).toEqual(resumed);
+    await page.close();
+  });
 
   test('writes another activation that is chosen in the first room, and names it', async () => {
     const page = await workbench.open();
@@ -160,7 +157,8 @@ describe('Fine-tune', () => {
     await page.close();
   });
 
-  test.runIf(isHeavy)('tells a doubt about the range of samples while it trains', async () => {
+  test('tells a doubt about the range of samples while it trains', async ({ skip }) => {
+    skip(!isHeavy, HEAVY_ONLY);
     const page = await workbench.open('#finetune');
     await page.setInputFiles('#finetune-files', [
       file('lenet5.onnx', bytesOfFile('models/lenet5.onnx')),
@@ -227,43 +225,41 @@ describe('Fine-tune', () => {
     await page.close();
   });
 
-  test.runIf(isHeavy)(
-    'folders of images are classes, and images without such folders are refused',
-    async () => {
-      const folder = await tempFolder();
-      for (const [at, [name, background]] of (
-        [
-          ['cats', 'red'],
-          ['dogs', 'lime'],
-        ] as const
-      ).entries()) {
-        await mkdir(`${folder.path}/${name}`);
-        for (let image = 0; image < 12; image++) {
-          const size = { width: 8 + at, height: 8, channels: 3, background } as const;
-          await writeFile(
-            `${folder.path}/${name}/${image}.png`,
-            await sharp({ create: size }).png().toBuffer(),
-          );
-        }
+  test('folders of images are classes, and images without such folders are refused', async ({ skip }) => {
+    skip(!isHeavy, HEAVY_ONLY);
+    const folder = await tempFolder();
+    for (const [at, [name, background]] of (
+      [
+        ['cats', 'red'],
+        ['dogs', 'lime'],
+      ] as const
+    ).entries()) {
+      await mkdir(`${folder.path}/${name}`);
+      for (let image = 0; image < 12; image++) {
+        const size = { width: 8 + at, height: 8, channels: 3, background } as const;
+        await writeFile(
+          `${folder.path}/${name}/${image}.png`,
+          await sharp({ create: size }).png().toBuffer(),
+        );
       }
-      const page = await workbench.open('#finetune');
-      await give(page, file('pictures.onnx', pictureNet()));
-      await page.setInputFiles('#finetune-folder', `${folder.path}/cats`);
-      await page.getByText('12 images').waitFor();
-      await trainButton(page).click();
-      const problem = main(page).getByRole('alert');
-      await problem.waitFor();
-      expect(await problem.textContent()).toContain('folders of classes');
-      await page.setInputFiles('#finetune-folder', folder.path);
-      await page.getByText('24 images').waitFor();
-      await page.locator('#epochs').fill('1');
-      await page.locator('#batch').fill('4');
-      await trainButton(page).click();
-      await page.getByRole('heading', { name: 'Result' }).waitFor();
-      expect(await main(page).innerText()).toContain('2 classes');
-      await page.close();
-    },
-  );
+    }
+    const page = await workbench.open('#finetune');
+    await give(page, file('pictures.onnx', pictureNet()));
+    await page.setInputFiles('#finetune-folder', `${folder.path}/cats`);
+    await page.getByText('12 images').waitFor();
+    await trainButton(page).click();
+    const problem = main(page).getByRole('alert');
+    await problem.waitFor();
+    expect(await problem.textContent()).toContain('folders of classes');
+    await page.setInputFiles('#finetune-folder', folder.path);
+    await page.getByText('24 images').waitFor();
+    await page.locator('#epochs').fill('1');
+    await page.locator('#batch').fill('4');
+    await trainButton(page).click();
+    await page.getByRole('heading', { name: 'Result' }).waitFor();
+    expect(await main(page).innerText()).toContain('2 classes');
+    await page.close();
+  });
 });
 
 describe('Compare', () => {
@@ -324,10 +320,11 @@ test('rooms keep their state while another is shown, and the first room loads no
   await page.close();
 });
 
-describe.runIf(isHeavy)('a browser without WebGPU', () => {
+describe('a browser without WebGPU', () => {
   let server: PageServer;
   let browser: Browser;
   beforeAll(async () => {
+    if (!isHeavy) return;
     server = await servePage(new Map(await workbenchFiles()), { policy: policyOf });
     browser = await launchBrowser(['--disable-gpu']);
   });
@@ -336,7 +333,8 @@ describe.runIf(isHeavy)('a browser without WebGPU', () => {
     await server?.close();
   });
 
-  test('trains on WASM and says why', async () => {
+  test('trains on WASM and says why', async ({ skip }) => {
+    skip(!isHeavy, HEAVY_ONLY);
     const page = await browser.newPage();
     await page.goto(`${server.url}#finetune`);
     await give(page, MODEL, TRAIN);
