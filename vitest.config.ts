@@ -59,6 +59,7 @@ export default defineConfig(({ mode }) => {
       maxWorkers: Math.max(2, availableParallelism() - 1),
       testTimeout: 60_000,
       hookTimeout: 60_000,
+      expect: { poll: { timeout: 20_000 } },
       // What is built is loaded as Node does.
       server: { deps: { external: [/\/dist\//] } },
       // Printed by `npm run coverage`, and no threshold: whether lines are tested is for `npm run mutation` to say.

@@ -19,7 +19,8 @@ const after = (...actions: Action[]): State => actions.reduce(reduce, START);
 
 test('changing the choice removes the swapped model and the problem of its swap', () => {
   const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
-  const swapped: Action = { kind: 'swapped', swapped: { name: 'a.mish.onnx', blob: new Blob(), report } };
+  const result = { name: 'a.mish.onnx', blob: new Blob(), report };
+  const swapped: Action = { kind: 'swapped', choice: choiceOf(START), swapped: result };
   const problem: Action = { kind: 'problem', place: 'swap', problem: { code: 'io', what: 'no' } };
   expect(after(swapped).swapped).not.toBeNull();
   for (const change of [{ form: 'native' }, { beta: 2 }, { leaky: 'mixture' }] as const) {
@@ -28,6 +29,20 @@ test('changing the choice removes the swapped model and the problem of its swap'
     expect(state.problems).toEqual({});
   }
   expect(after(swapped, { kind: 'look-at', site: 3 }).swapped).not.toBeNull();
+});
+
+test('a swapped model of another choice is dropped, and a choice counts once its sites are listed', () => {
+  const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
+  const result = { name: 'a.mish.onnx', blob: new Blob(), report };
+  const swapped: Action = { kind: 'swapped', choice: choiceOf(START), swapped: result };
+  const model = { inspection: { sites: [{}, {}] } } as unknown as OpenedModel;
+  const write: Action = { kind: 'write', to: 'hardswish', model };
+  const listing = after({ kind: 'listing', to: 'hardswish' });
+  expect(listing).toMatchObject({ to: undefined, listing: 'hardswish' });
+  expect(reduce(listing, write)).toMatchObject({ to: 'hardswish', listing: null });
+  expect(after({ kind: 'swapping' }, write, swapped)).toMatchObject({ swapping: false, swapped: null });
+  const problem: Action = { kind: 'problem', place: 'swap', problem: { code: 'io', what: 'no' } };
+  expect(reduce(listing, problem)).toMatchObject({ to: undefined, listing: null });
 });
 
 describe('choosing the model among files', () => {
@@ -172,7 +187,8 @@ test('each activation that a swap can write has its curve and its slope', () => 
 
 test('another activation to write chooses all its sites, and removes the swapped model', () => {
   const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
-  const swapped: Action = { kind: 'swapped', swapped: { name: 'a.mish.onnx', blob: new Blob(), report } };
+  const result = { name: 'a.mish.onnx', blob: new Blob(), report };
+  const swapped: Action = { kind: 'swapped', choice: choiceOf(START), swapped: result };
   const model = { name: 'a.onnx', inspection: { sites: [{}, {}] }, missing: [] } as unknown as OpenedModel;
   const state = after(swapped, { kind: 'look-at', site: 7 }, { kind: 'write', to: 'relu', model });
   expect(state).toMatchObject({ to: 'relu', site: 0, swapped: null });

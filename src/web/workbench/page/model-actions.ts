@@ -75,8 +75,10 @@ export function modelActions(asker: Asker): ModelActions {
       if (model?.missing.length === 0 && fits.original === null) askFits(asker, 'original');
     },
     async write(to) {
+      dispatch({ kind: 'listing', to });
       const model = await valueFrom('swap', bench.sites(to));
-      if (model !== undefined) dispatch({ kind: 'write', to, model });
+      // Another choice may have been made since.
+      if (model !== undefined && state().listing === (to ?? 'mish')) dispatch({ kind: 'write', to, model });
     },
     async swap() {
       const done = await swapChosen(asker);
@@ -92,7 +94,7 @@ export async function swapChosen({ state, dispatch, valueFrom }: Asker): Promise
   dispatch({ kind: 'swapping' });
   const swapped = await valueFrom('swap', bench.swap(choice));
   if (swapped === undefined) return false;
-  dispatch({ kind: 'swapped', swapped });
+  dispatch({ kind: 'swapped', choice, swapped });
   return true;
 }
 

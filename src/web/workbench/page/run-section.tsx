@@ -6,7 +6,7 @@ import type { Feed, State } from './state.js';
 
 /** Shows the choice of inputs and providers, and the button that runs both models. */
 export function RunSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
-  const { feed, run, swapping } = state;
+  const { feed, run, swapping, listing } = state;
   const change = (change: Partial<Feed>) => dispatch({ kind: 'feed', change });
   const running = run?.ended === 'no';
   const why = whyNotRun(state, model);
@@ -28,7 +28,7 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
         <button
           type="button"
           class="main"
-          disabled={why !== undefined || running || swapping}
+          disabled={why !== undefined || running || swapping || listing !== null}
           aria-describedby={why === undefined ? undefined : 'run-why'}
           onClick={() => actions.run()}
         >

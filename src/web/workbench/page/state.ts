@@ -84,6 +84,8 @@ export interface State {
   readonly chosen: ReadonlySet<number>;
   /** The activation to write; undefined for Mish. */
   readonly to: OtherActivation | undefined;
+  /** The activation whose sites are being listed; it becomes `to`, and nothing can be swapped until then. */
+  readonly listing: OtherActivation | 'mish' | null;
   readonly form: FormName;
   readonly beta: number;
   readonly leaky: SwapChoice['leaky'];
@@ -109,6 +111,7 @@ export const START: State = {
   fits: { original: null, swapped: null },
   chosen: new Set(),
   to: undefined,
+  listing: null,
   form: 'exp',
   beta: 1,
   leaky: 'mish',
@@ -149,11 +152,12 @@ export type Action =
     }
   | { readonly kind: 'choose-sites'; readonly sites: readonly number[]; readonly on: boolean }
   | { readonly kind: 'choose'; readonly change: Partial<Pick<State, 'form' | 'beta' | 'leaky'>> }
+  | { readonly kind: 'listing'; readonly to: OtherActivation | undefined }
   | { readonly kind: 'write'; readonly to: OtherActivation | undefined; readonly model: OpenedModel }
   | { readonly kind: 'look-at'; readonly site: number }
   | { readonly kind: 'input'; readonly input: SiteInput | null }
   | { readonly kind: 'swapping' }
-  | { readonly kind: 'swapped'; readonly swapped: SwappedModel }
+  | { readonly kind: 'swapped'; readonly choice: SwapChoice; readonly swapped: SwappedModel }
   | { readonly kind: 'feed'; readonly change: Partial<Feed> }
   | { readonly kind: 'doubt'; readonly doubt: Doubt }
   | { readonly kind: 'run'; readonly run: PageRun }
@@ -222,6 +226,8 @@ export function reduce(state: State, action: Action): State {
     }
     case 'choose':
       return { ...unswapped(state), ...action.change };
+    case 'listing':
+      return { ...state, listing: action.to ?? 'mish' };
     case 'write':
       return written(state, action.to, action.model);
     case 'look-at':
@@ -241,6 +247,8 @@ export function reduce(state: State, action: Action): State {
         announcement: 'Swapping',
       };
     case 'swapped': {
+      // The choice may have changed while the model was swapped.
+      if (!isSame(action.choice, choiceOf(state))) return { ...state, swapping: false };
       const announcement = `${counted(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
       return { ...state, swapping: false, swapped: action.swapped, announcement };
     }
@@ -283,6 +291,7 @@ function written(state: State, to: State['to'], model: OpenedModel): State {
     site: 0,
     input: null,
     to,
+    listing: null,
     model,
     announcement,
   };
@@ -326,7 +335,7 @@ function failed(state: State, place: ProblemPlace, problem: Problem): State {
     ...state,
     problems: { ...state.problems, [place]: problem },
     ...(place === 'open' ? { opening: null } : {}),
-    ...(place === 'swap' ? { swapping: false } : {}),
+    ...(place === 'swap' ? { swapping: false, listing: null } : {}),
     ...(place === 'histogram' ? { input: null } : {}),
   };
 }

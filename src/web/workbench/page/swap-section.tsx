@@ -16,7 +16,7 @@ const FORM_CHOICES = (['exp', 'softplus', 'native', 'tanh', 'sigmoid', 'hard'] a
 
 /** Shows the activation to write, its form, the swap button and the download. */
 export function SwapSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
-  const { to, chosen, swapped, swapping, run } = state;
+  const { to, listing, chosen, swapped, swapping, run } = state;
   const { sites, externalData } = model.inspection;
   const running = run?.ended === 'no';
   return (
@@ -25,7 +25,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
       <Choice
         name="to"
         label="Write"
-        value={to ?? 'mish'}
+        value={listing ?? to ?? 'mish'}
         options={REPLACEMENTS.map((name) => [name, ACTIVATIONS[name].label] as const)}
         onChoice={(name) => actions.write(name === 'mish' ? undefined : name)}
       />
@@ -40,7 +40,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         <button
           type="button"
           class="main"
-          disabled={chosen.size === 0 || swapping || running}
+          disabled={chosen.size === 0 || swapping || running || listing !== null}
           onClick={() => actions.swap()}
         >
           {swapping ? 'Swapping …' : `Swap ${chosen.size} ${chosen.size === 1 ? 'site' : 'sites'}`}
