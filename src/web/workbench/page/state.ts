@@ -246,12 +246,8 @@ export function reduce(state: State, action: Action): State {
         problems: without(state.problems, 'swap'),
         announcement: 'Swapping',
       };
-    case 'swapped': {
-      // The choice may have changed while the model was swapped.
-      if (!isSame(action.choice, choiceOf(state))) return { ...state, swapping: false };
-      const announcement = `${counted(action.swapped.report.sites.length, 'site')} swapped. ${action.swapped.name} is ready to download.`;
-      return { ...state, swapping: false, swapped: action.swapped, announcement };
-    }
+    case 'swapped':
+      return swapped(state, action);
     case 'feed':
       return {
         ...state,
@@ -280,6 +276,13 @@ export function reduce(state: State, action: Action): State {
     case 'problem':
       return failed(state, action.place, action.problem);
   }
+}
+
+/** Takes the swapped model, unless the choice has changed while it was made. */
+function swapped(state: State, { choice, swapped }: Extract<Action, { kind: 'swapped' }>): State {
+  if (!isSame(choice, choiceOf(state))) return { ...state, swapping: false };
+  const announcement = `${counted(swapped.report.sites.length, 'site')} swapped. ${swapped.name} is ready to download.`;
+  return { ...state, swapping: false, swapped, announcement };
 }
 
 function written(state: State, to: State['to'], model: OpenedModel): State {
