@@ -9,7 +9,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Sized for 20 minutes on two cores. */
+/** Sized for less than 20 minutes on two cores. */
 const [SAMPLES, EPOCHS, SEEDS] = [4000, 8, 3];
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
