@@ -47,7 +47,7 @@ export async function prepareAttempts(
   return {
     ...{ swap, measuredIn, plan, base },
     async tryOut(candidate, steps) {
-      const key = JSON.stringify(candidate);
+      const key = keyOf(candidate);
       const start =
         solved.get(key) ?? (await solveSwap({ ...candidate, form: measuredIn }, rows, common, options));
       solved.set(key, start);
@@ -55,4 +55,10 @@ export async function prepareAttempts(
       return finishAttempt(start, steps, common, options);
     },
   };
+}
+
+/** Returns the same text for plans that swap alike: a site's β stands beside it, or is that of the plan. */
+function keyOf(plan: Plan): string {
+  const { beta = 1, sites, ...rest } = plan;
+  return JSON.stringify({ ...rest, sites: sites.map((site) => ({ ...site, beta: site.beta ?? beta })) });
 }

@@ -14,10 +14,10 @@ const FEW_CERTAIN = 0.3;
 const MIN_VARIETY = 0.5;
 /** Smallest median probability of the best class, in multiples of chance, that the right pixels must give. */
 const MIN_CONFIDENCE = 2;
-/** Of coarse answers: the smallest median probability, in multiples of chance and at all. */
+/** Smallest median probability of coarse answers, in multiples of chance and as it is. */
 const MIN_COARSE_CONFIDENCE = 1.6;
 const MIN_COARSE_PROBABILITY = 0.5;
-/** Of coarse answers to the right pixels: the largest share of certain ones, and of equal ones. */
+/** Largest shares, among coarse answers to the right pixels, of certain answers and of the most frequent answer. */
 const MAX_COARSE_CERTAIN = 0.4;
 const MAX_EQUAL = 0.95;
 /** Largest share of coarse answers that may be the same in both ranges. A net without biases always gives the same. */

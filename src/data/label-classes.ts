@@ -29,7 +29,7 @@ export function labelClasses(array: Tensor, name: string): Classes {
 }
 
 /** Returns the position of the 1 in each row; undefined unless each row has one 1 and otherwise zeros. */
-function positionsOfOnes(values: readonly number[], width: number): number[] | undefined {
+export function positionsOfOnes(values: ArrayLike<number>, width: number): number[] | undefined {
   const positions: number[] = [];
   for (let start = 0; start < values.length; start += width) {
     let position = -1;

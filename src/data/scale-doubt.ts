@@ -95,9 +95,7 @@ export async function scaleDoubt(
   }
   if (given.answers.length === 0) {
     const isKnown = rowsOf(tensors) >= MIN_SAMPLES && given.coarse.length === scaled.coarse.length;
-    return isKnown && areCoarselyWrong(given.coarse, scaled.coarse)
-      ? advice(REASONS.coarse[range])
-      : undefined;
+    return isKnown && areCoarselyWrong(given.coarse, scaled.coarse) ? advice(REASONS.coarse) : undefined;
   }
   if (given.answers.length < MIN_SAMPLES || scaled.answers.length !== given.answers.length) return undefined;
   const isWrong = range === 'bytes' ? isSaturated(given.answers) : isFlat(given.answers, scaled.answers);
@@ -115,11 +113,9 @@ const REASONS = {
     bytes: 'it is certain of every answer on them, and not on the same samples divided by 255',
     unit: 'it answers nearly the same to all of them, and not to the same samples multiplied by 255',
   },
-  coarse: {
-    bytes:
-      'it is certain of nearly every answer on them, and gives other answers to the same samples divided by 255',
-    unit: '',
-  },
+  /** Of bytes only. */
+  coarse:
+    'it is certain of nearly every answer on them, and gives other answers to the same samples divided by 255',
   restored: {
     bytes: 'its output is nearer to the same samples divided by 255, if it gets those',
     unit: 'its output is nearer to the same samples multiplied by 255, if it gets those',

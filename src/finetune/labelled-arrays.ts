@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
-import { labelClasses, oneHotNote } from '../data/label-classes.js';
+import { labelClasses, oneHotNote, positionsOfOnes } from '../data/label-classes.js';
 import type { SampleOptions } from '../data/prepare-samples.js';
 import { arraySamples } from '../data/samples.js';
 import type { ValueInfo } from '../providers/provider.js';
@@ -75,21 +75,12 @@ export function splitArrays(
  * 1, or several ones in a row, tells them from one-hot rows.
  */
 function classesOfPlaces(array: Tensor): Tensor | undefined {
-  const numbers = toNumbers(array);
-  if (numbers === undefined) return undefined;
+  const numbers = toNumbers(array) ?? [];
+  if (numbers.length === 0) return undefined;
   const isClass = (number: number) => Number.isInteger(number) && number >= 0;
   const width = elementCount(array.dims.slice(1));
-  let isOneHot = true;
-  for (let start = 0; start < numbers.length; start += width) {
-    let sum = 0;
-    for (let at = start; at < start + width; at++) {
-      const number = numbers[at] ?? 0;
-      if (!isClass(number)) return undefined;
-      sum += number;
-    }
-    isOneHot &&= sum === 1;
-  }
-  return isOneHot ? undefined : array;
+  const areClasses = Array.prototype.every.call(numbers, isClass);
+  return areClasses && positionsOfOnes(numbers, width) === undefined ? array : undefined;
 }
 
 function classNumbers(name: string, array: Tensor): ArrayLike<number> {

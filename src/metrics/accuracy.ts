@@ -44,7 +44,7 @@ export function scoresAmong(outputs: readonly string[], tensors: Tensors): strin
 
 /**
  * Returns a meter for the shares of samples whose label has the highest score of `output`, or one of the five
- * highest. The samples are numbered in messages unless they are `drawn` from more.
+ * highest. Messages do not number samples that are `drawn` from a larger set.
  */
 export function accuracyMeter(output: string, labels: readonly number[], drawn = false): AccuracyMeter {
   let n = 0;

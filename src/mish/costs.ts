@@ -14,6 +14,13 @@ export const CPU_COST: Readonly<Record<ExactForm, CostRange> & { [F in FormName]
   exp: [1.04, 1.6],
 };
 
+/** Returns whether a form of Mish computes a site; operators on integers may compute them all. */
+export const hasSiteInForm = ({
+  sites,
+  int8,
+}: Pick<SwapReport, 'sites'> & { readonly int8?: SwapReport['int8'] | undefined }): boolean =>
+  sites.length > (int8?.onIntegers ?? 0);
+
 /** Returns the cost of a swap to Mish on CPUs as a part of a sentence; undefined without a Mish in a form, or without a figure. */
 export function costOf({
   to,
@@ -21,8 +28,7 @@ export function costOf({
   sites,
   int8,
 }: Pick<SwapReport, 'to' | 'form' | 'sites' | 'int8'>): string | undefined {
-  const isInForm = sites.length > (int8?.onIntegers ?? 0);
-  if (to !== 'mish' || !isInForm) return undefined;
+  if (to !== 'mish' || !hasSiteInForm({ sites, int8 })) return undefined;
   const cost = cpuCostText(form);
   return cost && `${cost} in the ${form} form`;
 }

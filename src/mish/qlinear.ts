@@ -1,4 +1,4 @@
-import { integersOf, type Quantization } from './quantization.js';
+import { integersOf, type Quantization, rangeOf } from './quantization.js';
 import { mish, sigmoid } from './reference.js';
 
 /** QLinearSigmoid and QLinearMul, with which ONNX Runtime computes x · σ(ax + b) on 8-bit integers. */
@@ -33,17 +33,24 @@ export function qlinearAt(integer: number, { x, shifted, gate, y }: QlinearMish)
   return (clamp(round(product / y.scale) + y.zeroPoint) - y.zeroPoint) * y.scale;
 }
 
+/** Returns Mish of all integers of x from the least to the greatest, within the range of y. */
+export function mishOnIntegers(x: Quantization, y: Quantization, beta: number): Float64Array {
+  const [low, high] = integersOf(x.elemType);
+  const { least, most } = rangeOf(y);
+  return Float64Array.from({ length: high - low + 1 }, (_, at) =>
+    Math.min(most, Math.max(least, mish((low + at - x.zeroPoint) * x.scale, beta))),
+  );
+}
+
 /** Finds the slope and the zero point with the least difference from Mish of this sharpness over all 256 integers. */
 export function fitQlinear(x: Quantization, y: Quantization, beta: number): QlinearFit {
   const [low, high] = integersOf(x.elemType);
   const gate = { scale: Math.fround(1 / (high - low)), zeroPoint: low };
-  const inputs = Float64Array.from({ length: high - low + 1 }, (_, at) => (low + at - x.zeroPoint) * x.scale);
-  const [least, most] = [(low - y.zeroPoint) * y.scale, (high - y.zeroPoint) * y.scale];
-  const wanted = inputs.map((input) => Math.min(most, Math.max(least, mish(input, beta))));
+  const wanted = mishOnIntegers(x, y, beta);
 
   function differenceOf(scale: number, zeroPoint: number, limit: number): number {
     let worst = 0;
-    for (let at = 0; at < inputs.length && worst < limit; at++) {
+    for (let at = 0; at < wanted.length && worst < limit; at++) {
       const result = qlinearAt(low + at, { x, shifted: { scale, zeroPoint }, gate, y });
       worst = Math.max(worst, Math.abs(result - (wanted[at] ?? 0)));
     }

@@ -2,9 +2,8 @@ import type { Analysis } from '../onnx/analysis.js';
 import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import { floatType } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
-import { type QlinearMish, qlinearAt, SEARCH } from './qlinear.js';
+import { mishOnIntegers, type QlinearMish, qlinearAt, SEARCH } from './qlinear.js';
 import { integersOf, isEightBit, type Quantization, rangeOf } from './quantization.js';
-import { mish } from './reference.js';
 
 /** A Mish that QLinearSigmoid and QLinearMul compute on 8-bit integers. */
 export interface QuantizedMish {
@@ -64,14 +63,12 @@ function identified(node: Node, scope: Scope, parts: QlinearMish): QuantizedMish
   const shift = (x.zeroPoint - shifted.zeroPoint) * shifted.scale;
   if (Math.abs(shift - SEARCH.shift) > (SEARCH.shiftsTried + 0.5) * shifted.scale) return []; // Swish has none
   const [low, high] = integersOf(x.elemType);
-  const { least, most } = rangeOf(y);
-  const inputs = Float64Array.from({ length: high - low + 1 }, (_, at) => (low + at - x.zeroPoint) * x.scale);
-  const results = inputs.map((_, at) => qlinearAt(low + at, parts));
+  const results = Float64Array.from({ length: high - low + 1 }, (_, at) => qlinearAt(low + at, parts));
   const difference = (beta: number) =>
-    inputs.reduce((worst, input, at) => {
-      const wanted = Math.min(most, Math.max(least, mish(input, beta)));
-      return Math.max(worst, Math.abs((results[at] ?? 0) - wanted));
-    }, 0);
+    mishOnIntegers(x, y, beta).reduce(
+      (worst, wanted, at) => Math.max(worst, Math.abs((results[at] ?? 0) - wanted)),
+      0,
+    );
   const [from, to] = [shifted.scale / x.scale / SEARCH.most, shifted.scale / x.scale / SEARCH.least];
   const tried = Array.from({ length: TRIED + 1 }, (_, at) => from * (to / from) ** (at / TRIED));
   const best = tried.reduce((a, b) => (difference(b) < difference(a) ? b : a));

@@ -26,13 +26,14 @@ export async function createEpochRunner(
   settings: ResolvedSettings,
   options: ProviderTrainerOptions,
 ): Promise<EpochRunner> {
-  const { model, step, optimizer, initial, batch, outputDims, layout, data } = plan;
+  const { model, step, optimizer, initial, batch, outputDims, data } = plan;
   const { seed, augment, loss, epochs } = settings;
   const { signal, onProgress } = options;
   const reader = batchReader(data.samples, data.rows, { batch, outputDims, seed, augment });
   const stepsPerEpoch = Math.floor(data.samples.count / batch);
   const schedule = scheduleOf(settings, stepsPerEpoch);
-  const teacher = options.teacher && (await openTeacher(options.teacher, plan.output, loss, layout, options));
+  const teacher =
+    options.teacher && (await openTeacher(options.teacher, plan.output, loss, step.layout, options));
   const session = await model
     // Each step takes the same memory; a planned block would lie beside what the first step took, and saves no time.
     .withEdited(step.model, (copy) =>
@@ -74,7 +75,7 @@ export async function createEpochRunner(
         const left = epochs * stepsPerEpoch - done;
         onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000, sum / (at + 1));
       }
-      const predictions = stepsPerEpoch * batch * predictionsPerSample(loss, outputDims, layout);
+      const predictions = stepsPerEpoch * batch * predictionsPerSample(loss, outputDims, step.layout);
       return {
         epoch,
         loss: sum / stepsPerEpoch,

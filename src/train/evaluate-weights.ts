@@ -42,10 +42,17 @@ export async function evaluateWeights(
   { loss }: ResolvedSettings,
   options: ProviderTrainerOptions,
 ): Promise<Evaluation> {
-  const { model, step, batch, outputDims, layout } = plan;
+  const { model, step, batch, outputDims } = plan;
   const { document } = model;
   const edits = [...extractEdits(document, [step.scores]), ...(await weightEdits(plan, weights))];
-  const scores = { loss, scores: step.scores, outputDims, layout, batch, signal: options.signal };
+  const scores = {
+    loss,
+    scores: step.scores,
+    outputDims,
+    layout: step.layout,
+    batch,
+    signal: options.signal,
+  };
   return model.withEdited(splice(document.source, edits), (copy) =>
     withSession(copy, options, (session) => evaluateSession(session, samples, rows, scores)),
   );

@@ -15,19 +15,13 @@ export const finalActivation = (
   loss: LossName,
 ): Node | undefined => activationBehind(PASSES, document, index, output, loss);
 
-/**
- * Finds a final activation that the loss should include, and cannot, since a node between it and the output changes the shape; undefined
- * if the output has none.
- */
-export function reshapedActivation(
+/** Finds the final activation that a loss should include, also where nodes between it and the output change the shape. */
+export const reshapedActivation = (
   document: OnnxDocument,
   index: GraphIndex,
   output: string,
   loss: LossName,
-): Node | undefined {
-  const found = activationBehind(RESHAPES, document, index, output, loss);
-  return finalActivation(document, index, output, loss) === undefined ? found : undefined;
-}
+): Node | undefined => activationBehind(RESHAPES, document, index, output, loss);
 
 function activationBehind(
   operators: ReadonlySet<string>,

@@ -186,7 +186,7 @@ function structureRemarks(
       code: 'activation-omitted',
       text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
     });
-  const kept = reshapedActivation(document, index, output, loss);
+  const kept = last === undefined ? reshapedActivation(document, index, output, loss) : undefined;
   if (kept !== undefined)
     remarks.push({
       code: 'activation-kept',

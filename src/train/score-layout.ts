@@ -23,6 +23,11 @@ export interface LayoutHints {
   readonly targets?: readonly number[] | undefined;
 }
 
+/** Returns the index of the first class's score at a place; places are counted through all samples. */
+export function placeStart({ classes, places, placeStride }: ScoreLayout, place: number): number {
+  return Math.floor(place / places) * classes * places + (place % places) * placeStride;
+}
+
 const FIRST_SOFTMAX_ON_ONE_AXIS = 13;
 
 /**

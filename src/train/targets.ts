@@ -3,7 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import { checkFinite } from '../data/samples.js';
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
 import type { LossName } from './losses.js';
-import { type ScoreLayout, scoreLayout } from './score-layout.js';
+import { placeStart, type ScoreLayout, scoreLayout } from './score-layout.js';
 
 /** Class numbers, one per sample, or a tensor whose first axis counts samples. */
 export type Targets = Tensor | ArrayLike<number>;
@@ -179,20 +179,16 @@ function checkShares(
 const MAX_SUM_ERROR = 0.01;
 
 /** Throws for probabilities that do not add up to 1, which the gradient of cross-entropy requires. */
-function checkSums(
-  numbers: ArrayLike<number>,
-  { classes, places, classStride, placeStride }: ScoreLayout,
-  { origin }: TargetChecks,
-): void {
+function checkSums(numbers: ArrayLike<number>, layout: ScoreLayout, { origin }: TargetChecks): void {
+  const { classes, places, classStride } = layout;
   for (let at = 0; at < numbers.length / classes; at++) {
-    const sample = Math.floor(at / places);
-    const start = sample * classes * places + (at % places) * placeStride;
+    const start = placeStart(layout, at);
     let sum = 0;
     for (let number = 0; number < classes; number++) sum += numbers[start + number * classStride] ?? 0;
     if (Math.abs(sum - 1) <= MAX_SUM_ERROR) continue;
     throw new OnnxMishError(
       'bad-data',
-      `the targets of sample ${sampleNumber(origin, sample)} add up to ${Number(sum.toPrecision(3))}, and cross-entropy needs 1`,
+      `the targets of sample ${sampleNumber(origin, Math.floor(at / places))} add up to ${Number(sum.toPrecision(3))}, and cross-entropy needs 1`,
       {
         where: origin?.name,
         fix: 'Give probabilities; if a sample may have several classes, train with the loss bce',

@@ -8,7 +8,7 @@ import { modelFromBytes } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
 import type { LossName } from './losses.js';
-import type { ScoreLayout } from './score-layout.js';
+import { placeStart, type ScoreLayout } from './score-layout.js';
 import type { Teacher } from './trainer-options.js';
 import { scoresOf } from './training-step.js';
 
@@ -56,11 +56,11 @@ export async function openTeacher(
 const PREDICTIONS: Readonly<
   Record<LossName, (scores: ArrayLike<number>, layout: ScoreLayout) => Float64Array>
 > = {
-  'cross-entropy'(scores, { classes, places, classStride, placeStride }) {
+  'cross-entropy'(scores, layout) {
+    const { classes, classStride } = layout;
     const predicted = new Float64Array(scores.length);
     for (let place = 0; place < scores.length / classes; place++) {
-      const sample = Math.floor(place / places);
-      const start = sample * classes * places + (place % places) * placeStride;
+      const start = placeStart(layout, place);
       const at = (number: number) => start + number * classStride;
       let top = Number.NEGATIVE_INFINITY;
       for (let number = 0; number < classes; number++) top = Math.max(top, scores[at(number)] ?? 0);

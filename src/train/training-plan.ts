@@ -15,7 +15,6 @@ import { lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeWithSession } from './probe.js';
-import type { ScoreLayout } from './score-layout.js';
 import { type TargetRows, targetDims, targetRows } from './targets.js';
 import {
   DEFAULT_BATCH_SAMPLES,
@@ -52,8 +51,6 @@ export interface TrainingPlan {
   readonly batch: number;
   /** Shape of the output for one sample. */
   readonly outputDims: readonly number[];
-  /** Where the classes are in the output. */
-  readonly layout: ScoreLayout;
   /** Initial values of weights and running statistics. */
   readonly initial: ReadonlyMap<string, Float32Array>;
   readonly remarks: readonly TrainerRemark[];
@@ -102,7 +99,6 @@ export async function planTraining(
     block: await findBlock(options.provider, options.session),
   });
   const outputDims = outputDimsOf(step, output, batch);
-  const { layout } = step;
   const ends = listNodes(step.withoutGradient);
   if (step.unreached.length === weights.length) throw noWeights(original.document, ends);
   const check = (labelled: LabelledSamples): CheckedSamples => {
@@ -110,13 +106,13 @@ export async function planTraining(
     if (checked.count === 0) throw new OnnxMishError('bad-data', 'the data set has no samples');
     // A validation or test part may be of one class by chance.
     const rows = targetRows(labelled.targets, settings.loss, outputDims, checked.count, {
-      ...{ mayBeEqual: labelled !== options, origin: labelled.origin, layout },
+      ...{ mayBeEqual: labelled !== options, origin: labelled.origin, layout: step.layout },
     });
     return { samples: checked, rows };
   };
   const initial = await initialValues(step, model, index, options.initial);
   return {
-    ...{ model, step, optimizer, output, batch, outputDims, layout, initial, check },
+    ...{ model, step, optimizer, output, batch, outputDims, initial, check },
     trained: weights.map(({ name }) => name).filter((name) => initial.has(name)),
     data: check(options),
     edits: prepared.edits,

@@ -17,10 +17,15 @@ import type { OpenedModel, SiteHistogram } from '../../src/web/workbench/protoco
 const file = (name: string) => ({ name, blob: new Blob() });
 const after = (...actions: Action[]): State => actions.reduce(reduce, START);
 
+const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
+/** A model that was swapped with the first choice. */
+const swapped: Action = {
+  kind: 'swapped',
+  choice: choiceOf(START),
+  swapped: { name: 'a.mish.onnx', blob: new Blob(), report },
+};
+
 test('changing the choice removes the swapped model and the problem of its swap', () => {
-  const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
-  const result = { name: 'a.mish.onnx', blob: new Blob(), report };
-  const swapped: Action = { kind: 'swapped', choice: choiceOf(START), swapped: result };
   const problem: Action = { kind: 'problem', place: 'swap', problem: { code: 'io', what: 'no' } };
   expect(after(swapped).swapped).not.toBeNull();
   for (const change of [{ form: 'native' }, { beta: 2 }, { leaky: 'mixture' }] as const) {
@@ -32,9 +37,6 @@ test('changing the choice removes the swapped model and the problem of its swap'
 });
 
 test('a swapped model of another choice is dropped, and a choice counts once its sites are listed', () => {
-  const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
-  const result = { name: 'a.mish.onnx', blob: new Blob(), report };
-  const swapped: Action = { kind: 'swapped', choice: choiceOf(START), swapped: result };
   const model = { inspection: { sites: [{}, {}] } } as unknown as OpenedModel;
   const write: Action = { kind: 'write', to: 'hardswish', model };
   const listing = after({ kind: 'listing', to: 'hardswish' });
@@ -186,9 +188,6 @@ test('each activation that a swap can write has its curve and its slope', () => 
 });
 
 test('another activation to write chooses all its sites, and removes the swapped model', () => {
-  const report = { sites: [] } as unknown as Extract<Action, { kind: 'swapped' }>['swapped']['report'];
-  const result = { name: 'a.mish.onnx', blob: new Blob(), report };
-  const swapped: Action = { kind: 'swapped', choice: choiceOf(START), swapped: result };
   const model = { name: 'a.onnx', inspection: { sites: [{}, {}] }, missing: [] } as unknown as OpenedModel;
   const state = after(swapped, { kind: 'look-at', site: 7 }, { kind: 'write', to: 'relu', model });
   expect(state).toMatchObject({ to: 'relu', site: 0, swapped: null });

@@ -1,5 +1,6 @@
 import { kindNamed } from '../../mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../mish/activations.js';
+import { hasSiteInForm } from '../../mish/costs.js';
 import type { FixedNode } from '../../mish/fix-report.js';
 import { planOf } from '../../mish/plan.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
@@ -28,8 +29,9 @@ export function describeSwapReport({
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
   const mixtures = to === 'mish' ? sites.filter(({ leak }) => leak !== undefined).length : 0;
-  const isInForm = sites.length > (int8?.onIntegers ?? 0);
-  const mish = isInForm ? `Mish in the ${form} form${within(bound)}` : 'Mish on integers';
+  const mish = hasSiteInForm({ sites, int8 })
+    ? `Mish in the ${form} form${within(bound)}`
+    : 'Mish on integers';
   const written = to === 'mish' ? mish : `${ACTIVATIONS[to].label}${slopes(sites)}`;
   const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   return [
