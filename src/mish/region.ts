@@ -222,7 +222,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     }
     visits++;
     const name = node.inputs[slot] ?? '';
-    const maker = index.producer(scope, name);
+    const maker = index.source(scope, node, slot);
     const joins = maker !== undefined && canJoin(maker);
     const scalar = joins ? undefined : scalarOf(scope, name, node);
     addValue(number, name, joins ? OPEN : scalar ? SCALAR : OPERAND, joins ? maker : undefined, scalar);

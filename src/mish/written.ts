@@ -78,11 +78,12 @@ function findIn(
     let lead = PART | CONSTANT;
     if (!ARITHMETIC.has(opType)) lead |= BENDS;
     if (!ACTIVATIONS.has(opType) && !IDENTITIES.has(opType)) lead |= COMPOSES;
-    for (const name of node.inputs) {
-      const producer = index.producer(scope, name);
-      const before = leads[producer?.index ?? -1] ?? 0;
+    const { inputs } = node;
+    for (let slot = 0; slot < inputs.length; slot++) {
+      const before = leads[index.source(scope, node, slot)?.index ?? -1] ?? 0;
       lead |= before & (BENDS | COMPOSES);
       if (!(lead & CONSTANT)) continue;
+      const name = inputs[slot] ?? '';
       if (!(before & PART ? before & CONSTANT : name === '' || regions.isScalar(scope, name, node)))
         lead &= ~CONSTANT;
     }

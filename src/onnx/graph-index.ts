@@ -19,6 +19,8 @@ export interface GraphIndex {
   uses(scope: Scope, name: string): readonly Use[];
   /** Returns the number of the value at a node's input slot; -1 for an absent input. */
   input(scope: Scope, node: Node, slot: number): number;
+  /** Returns the node of the same scope whose output a node reads at an input slot. Looks up no name, so it is quick. */
+  source(scope: Scope, node: Node, slot: number): Node | undefined;
   /** Returns the number of a value that `scope` defines, or of an undefined name that it reads. */
   number(scope: Scope, name: string): number | undefined;
   /** Number of values. They are numbered from 0. */
@@ -29,6 +31,9 @@ export interface GraphIndex {
 
 /** The numbers of a scope's names. */
 interface Names {
+  /** The scope's values have the numbers [from, to). */
+  readonly from: number;
+  readonly to: number;
   readonly defined: Map<string, number>;
   readonly undefined: Map<string, number>;
   readonly inputs: ReadonlyMap<string, DeclaredValue>;
@@ -58,7 +63,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     return count++;
   };
   for (const scope of scopes) {
-    const from = ranges.get(scope.root)?.[0] ?? count;
+    const from = count;
     const defined = new Map<string, number>();
     const define = (name: string, node?: Node) => {
       let number = defined.get(name);
@@ -77,8 +82,8 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     total += scope.outputs.length;
     const [inputs, outputs] = [byName(scope.inputs), byName(scope.outputs)];
     const starts = new Int32Array(scope.nodes.length + 1);
-    tables.set(scope, { defined, undefined: new Map(), inputs, outputs, starts });
-    ranges.set(scope.root, [from, count]);
+    tables.set(scope, { from, to: count, defined, undefined: new Map(), inputs, outputs, starts });
+    ranges.set(scope.root, [ranges.get(scope.root)?.[0] ?? from, count]);
   }
 
   // Queries often repeat the same name and scope, so the last result is cached.
@@ -184,10 +189,17 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     return found;
   }
 
+  const input = (scope: Scope, node: Node, slot: number): number =>
+    values[(namesOf(scope)?.starts[node.index] ?? 0) + slot] ?? -1;
   return {
     home,
     number,
-    input: (scope, node, slot) => values[(namesOf(scope)?.starts[node.index] ?? 0) + slot] ?? -1,
+    input,
+    source(scope, node, slot) {
+      const number = input(scope, node, slot);
+      const { from, to } = namesOf(scope) ?? { from: 0, to: 0 };
+      return number >= from && number < to ? producers[number] : undefined;
+    },
     count,
     range: (root) => ranges.get(root) ?? [0, 0],
     declared: (scope, name) => namesOf(scope)?.inputs.get(name) ?? namesOf(scope)?.outputs.get(name),

@@ -54,6 +54,14 @@ describe('a name', () => {
     expect(index.home(main, 'nowhere')).toBeUndefined();
   });
 
+  test('is read at a slot from the producer that its scope finds', () => {
+    for (const scope of document.scopes)
+      for (const reader of scope.nodes)
+        reader.inputs.forEach((name, slot) => {
+          expect(index.source(scope, reader, slot)).toBe(index.producer(scope, name));
+        });
+  });
+
   test('has a producer only in the scope that defines it', () => {
     expect(index.producer(main, 'outer')?.opType).toBe('Neg');
     expect(index.producer(main, 'spare')?.opType).toBe('Clip');
