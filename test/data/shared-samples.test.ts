@@ -14,7 +14,7 @@ const samplesOf = (rows: readonly (readonly [number, number, number])[]) =>
       x: {
         elemType: 'f32',
         dims: [rows.length, 2],
-        data: Float32Array.from(rows.flatMap(([a, b]) => [a, b])),
+        data: Float32Array.from(rows.flatMap((row) => row.slice(0, 2))),
       },
       k: { elemType: 'i64', dims: [rows.length], data: BigInt64Array.from(rows, ([, , c]) => BigInt(c)) },
     },
