@@ -35,6 +35,9 @@ export function kindNamed(name: string): Kind | undefined {
   return KINDS.find((kind) => kind.name === own);
 }
 
+/** Returns how far below zero the values of a kind are. */
+export const depthOf = (kind: string) => KINDS.find(({ name }) => name === kind)?.depth ?? 0;
+
 /** Returns whether a swap to an activation includes a kind by default. */
 export function isDefault({ name, byDefault }: Kind, to: string): boolean {
   return byDefault && name !== to;

@@ -29,6 +29,8 @@ export async function loadMinusInfinity(
 const QUANTISES = /quant|^(Round|Floor|Ceil|Trunc|MultiThreshold)/i;
 /** Operators whose operand must not be negative or zero, or, for Acosh, less than 1. */
 const GUARDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Acosh)$/;
+/** Those, and operators whose operand has another bound. */
+const BOUNDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Acosh|Asin|Acos|Atanh|Exp)$/;
 /** Operators that bound values, or turn them round so that a ReLU bounds them from above. */
 const CLAMPS = /^(Clip|Min|Max|Neg|Sub|Mul|Div)$/;
 /** Operators that square values or cut them off. */
@@ -39,6 +41,7 @@ const MASKS = /^(Cast|Equal|Greater|Less|Sign)/;
 /** Questions that are asked only if a node of the document could be the answer. */
 export interface Questions {
   readonly guard?: typeof import('./use-guard.js').guardQuestion | undefined;
+  readonly domain?: typeof import('./domain-guard.js').findDomainGuards | undefined;
   readonly negative?: typeof import('./use-negative.js').negativeQuestion | undefined;
   readonly quantized?:
     | Pick<typeof import('./use-quantized.js'), 'quantizedQuestion' | 'int8Option'>
@@ -54,6 +57,7 @@ export async function loadQuestions({ scopes }: OnnxDocument): Promise<Questions
   const has = (operators: RegExp) => [...types].some((type) => operators.test(type));
   return {
     guard: has(GUARDED) ? (await import('./use-guard.js')).guardQuestion : undefined,
+    domain: has(BOUNDED) ? (await import('./domain-guard.js')).findDomainGuards : undefined,
     negative: has(LOSES) ? (await import('./use-negative.js')).negativeQuestion : undefined,
     quantized: has(QUANTISES) ? await import('./use-quantized.js') : undefined,
     clamp: has(CLAMPS) ? await import('./use-clamp.js') : undefined,

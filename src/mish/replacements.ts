@@ -1,12 +1,11 @@
 import { OnnxMishError } from '../base/error.js';
-import { kindNamed, REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
+import { depthOf, kindNamed, REPLACEMENTS, type ReplacementName } from './activation-kinds.js';
 import { ACTIVATIONS, type Activation, DEFAULT_SLOPE } from './activations.js';
 import { bestForm, limitsAt } from './best-form.js';
 import { FORMS, type FormName, MAX_SLOPE, type Target } from './forms.js';
 import type { NewActivation, Recipes, ReplacementOptions } from './new-activation.js';
 import { unknownActivation } from './unknown-activation.js';
 import { zeroQuestions } from './use-zero.js';
-import { depthOf } from './uses.js';
 
 /** Options that only some activations have, with the advice of the refusal. */
 type Checked = ReplacementOptions & {

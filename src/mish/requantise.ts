@@ -1,5 +1,6 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type Scope } from '../onnx/document.js';
+import { depthOf } from './activation-kinds.js';
 import type { Int8Way } from './int8-ways.js';
 import {
   integersOf,
@@ -17,7 +18,6 @@ import { mish } from './reference.js';
 import type { MishNode } from './rewrite.js';
 import { inputOf, type Site } from './site.js';
 import { wordSet } from './use-moves.js';
-import { depthOf } from './uses.js';
 
 /** A site with what is to be written there. */
 export type QuantizedSite = Site & MishNode;

@@ -51,7 +51,7 @@ async function retargetRaised(
   const changes = [...(await rewriteMish(document, analysis.index, sites, {}, unsupported)), ...more];
   const edits = [...changes, ...besides(raised, changes)];
   const { bound, notes } = await boundsOf(form, changed);
-  const doubts = await doubtsOf(form, changed, analysis);
+  const doubts = await doubtsOf(document, form, changed, analysis);
   const operations = [
     {
       operation: 'retarget',

@@ -1,17 +1,16 @@
 import type { Analysis } from '../onnx/analysis.js';
-import type { Node, OnnxDocument } from '../onnx/document.js';
+import type { OnnxDocument } from '../onnx/document.js';
 import { createFormCheck } from './form-obstacle.js';
 import type { Form } from './forms.js';
-import { loadActivation } from './load-activation.js';
 import type { NoteOptions } from './notes.js';
 import type { OpsetAdvice } from './opset.js';
 import { type Recognised, recognise } from './recognise.js';
 import type { RetargetOptions } from './retarget-report.js';
 import { scalarTest } from './rewrite-mish.js';
 import { checkOpset, type Site, type Skip } from './sites.js';
-import { createUses } from './uses.js';
-import { whyOf } from './value-flow.js';
 import { webglFormOf } from './webgl-forms.js';
+
+export { doubtsOf } from './retarget-doubts.js';
 
 /** The Mish that a retarget rewrites, and the Mish that stays. */
 export interface NewForms {
@@ -60,30 +59,6 @@ export async function newForms(
 /** Returns a Mish as a site, whose kind is its form. */
 export function asSite({ node, scope, written, type }: Recognised): Site {
   return { node, scope, kind: written, alpha: undefined, type };
-}
-
-/**
- * Returns a doubt about each Mish that gets an approximate form: the form goes further below zero than Mish, or gives zero for
- * a range of inputs, and its values reach an operator that takes no such operand.
- */
-export async function doubtsOf(
-  form: Form,
-  changed: readonly Recognised[],
-  analysis: Analysis,
-): Promise<ReadonlyMap<Node, string>> {
-  const doubts = new Map<Node, string>();
-  if (form.bound === undefined) return doubts;
-  const beta = changed.reduce((least, mish) => Math.min(least, mish.beta), 1);
-  const guard = (await import('./use-guard.js')).guardQuestion;
-  const uses = createUses(analysis, { guard }, await loadActivation({ form: form.name, beta }));
-  for (const { scope, x, node, leak } of changed) {
-    const candidate = { scope, x, y: node.outputs[0] ?? '', kind: 'mish' };
-    const purpose = uses.purpose(candidate);
-    const guard = purpose?.purpose === 'guard' ? purpose : undefined;
-    const verdict = guard ?? (leak === undefined ? uses.doubt(candidate) : undefined);
-    if (verdict !== undefined) doubts.set(node, whyOf(verdict));
-  }
-  return doubts;
 }
 
 /** Returns a note on Mish that stays approximate, and a note on Mish that becomes exact. */

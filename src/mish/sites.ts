@@ -9,7 +9,15 @@ import {
   type Scope,
 } from '../onnx/document.js';
 import { floatType, typeName } from '../onnx/types.js';
-import { alphaOf, fusedActivation, isDefault, KINDS, kindNamed, kindOf } from './activation-kinds.js';
+import {
+  alphaOf,
+  depthOf,
+  fusedActivation,
+  isDefault,
+  KINDS,
+  kindNamed,
+  kindOf,
+} from './activation-kinds.js';
 import type { Form } from './forms.js';
 import { loadActivation } from './load-activation.js';
 import { loadMatcher } from './load-matcher.js';
@@ -151,6 +159,14 @@ export async function findSites(
       }
     }
   }
+  const lost = questions.domain?.(document, known, sites, to.depth ?? depthOf(to.name));
+  const isNamed = ({ node }: Site) => asked.has(node.name) || asked.has(node.outputs[0] ?? '');
+  if (lost?.size) {
+    skipGuards(lost, sites, skipped, isNamed);
+    const place = new Map(document.scopes.map((scope, at) => [scope, at]));
+    const scopeOf = ({ scope }: Site) => place.get(scope) ?? 0;
+    skipped.sort((a, b) => scopeOf(b) - scopeOf(a) || b.node.index - a.node.index);
+  }
   // Without a guarded operator no weights are read.
   if (to.name !== 'relu' && questions.guard) {
     const { findWeightDoubts } = await import('./weight-guard.js');
@@ -158,6 +174,21 @@ export async function findSites(
       Object.assign(site, { doubt });
   }
   return { sites: sites.reverse(), skipped: skipped.reverse() };
+}
+
+/** Moves the sites that guard a domain to the skipped ones; those that are asked for get a doubt. */
+function skipGuards(
+  guards: ReadonlyMap<Node, UseVerdict>,
+  sites: Site[],
+  skipped: Skip[],
+  isAsked: (site: Site) => boolean,
+): void {
+  for (const site of sites.splice(0)) {
+    const verdict = guards.get(site.node);
+    if (verdict === undefined) sites.push(site);
+    else if (isAsked(site)) sites.push(Object.assign(site, { doubt: site.doubt ?? ASKED + whyOf(verdict) }));
+    else skipped.push({ ...site, reason: 'guard', why: whyOf(verdict), decidedBy: verdict });
+  }
 }
 
 /** Returns the kinds to swap. Throws `bad-usage` for an unknown kind, and for the activation that is written. */

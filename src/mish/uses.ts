@@ -1,7 +1,7 @@
 import type { OptionHint } from '../base/option-hint.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { Scope } from '../onnx/document.js';
-import { KINDS } from './activation-kinds.js';
+import { depthOf } from './activation-kinds.js';
 import type { Questions } from './load-questions.js';
 import { MISH, type NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
@@ -18,9 +18,6 @@ interface Candidate {
   readonly y: string;
   readonly kind: string;
 }
-
-/** Returns how far below zero the values of a kind are. */
-export const depthOf = (kind: string) => KINDS.find(({ name }) => name === kind)?.depth ?? 0;
 
 /** A verdict that forbids a swap, and the option that permits it. */
 interface Forbidden extends UseVerdict {

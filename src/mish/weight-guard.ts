@@ -2,11 +2,11 @@ import { OnnxMishError } from '../base/error.js';
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
+import { depthOf } from './activation-kinds.js';
 import type { NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
 import type { Site } from './site.js';
 import { guardQuestion } from './use-guard.js';
-import { depthOf } from './uses.js';
 import { createFollower, type InputUse } from './value-flow.js';
 
 /** Maximum number of elements to read from all weights together. */

@@ -154,8 +154,8 @@ describe('a form or a sharpness that goes further below zero than Mish', () => {
 describe('zeros', () => {
   test.each<[string, Steps]>([
     ['a divisor', [['Reciprocal']]],
-    ['a logarithm', [['Abs'], ['Log']]],
-    ['a divisor after a root', [['Abs'], ['Sqrt'], ['Reciprocal']]],
+    ['a logarithm', [['Mul', 3], ['Abs'], ['Log']]],
+    ['a divisor after a root', [['Mul', 3], ['Abs'], ['Sqrt'], ['Reciprocal']]],
     ['a divisor after a norm', [['ReduceL2'], ['Reciprocal']]],
     ['a logarithm after a square and a product', [['Pow', 2], ['Mul', -3], ['Abs'], ['Log']]],
   ])(

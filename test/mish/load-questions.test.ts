@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { findDomainGuards } from '../../src/mish/domain-guard.js';
 import { loadQuestions, type Questions } from '../../src/mish/load-questions.js';
 import { clampQuestion, createClampBefore } from '../../src/mish/use-clamp.js';
 import { guardQuestion } from '../../src/mish/use-guard.js';
@@ -13,6 +14,7 @@ import { floats, model, node, value } from '../support/model.js';
 
 const ALL: Required<Questions> = {
   guard: guardQuestion,
+  domain: findDomainGuards,
   negative: negativeQuestion,
   quantized: { quantizedQuestion, int8Option },
   clamp: { createClampBefore, clampQuestion },

@@ -1,0 +1,231 @@
+import type { Analysis } from '../onnx/analysis.js';
+import { attribute, type Node, type OnnxDocument, type Scope } from '../onnx/document.js';
+import { floatType } from '../onnx/types.js';
+import { depthOf } from './activation-kinds.js';
+import { HAS_DOMAIN, leavesDomain } from './domains.js';
+import {
+  ALL,
+  activationInterval,
+  common,
+  hasRule,
+  hull,
+  type Interval,
+  intervalOf,
+  isAll,
+  isBounded,
+  isEqual,
+} from './intervals.js';
+import { createOperands, type Operands } from './operands.js';
+import { inputOf, type Site } from './site.js';
+import { movesValues, wordSet } from './use-moves.js';
+import type { UseVerdict } from './value-flow.js';
+
+// Follows two ranges through the graph, of the original's values and of those after a swap. Where an operator takes all of the
+// first and not all of the second, the sites from which the difference comes guard it.
+
+/** Maximum number of nodes examined per model. Only nested functions make more. */
+const MAX_STEPS = 1e6;
+const MAX_CALL_DEPTH = 100;
+
+/** The ranges of a value, and the origins of their difference. */
+interface Ranges {
+  readonly was: Interval;
+  readonly is: Interval;
+  readonly from: readonly (Ranges | Site)[];
+}
+
+const UNKNOWN: Ranges = { was: ALL, is: ALL, from: [] };
+/** Operators that move values, and that may add zeros. */
+const ADDS_ZEROS = wordSet('Trilu Pad');
+
+const same = (range: Interval): Ranges => ({ was: range, is: range, from: [] });
+const isSite = (origin: Ranges | Site): origin is Site => 'node' in origin;
+
+/** Returns the sites from which a difference of ranges comes. */
+function originsOf(value: Ranges): Set<Site> {
+  const seen = new Set<Ranges | Site>([value]);
+  for (const origin of seen) if (!isSite(origin)) for (const from of origin.from) seen.add(from);
+  return new Set([...seen].filter(isSite));
+}
+
+/** Combines values to one with the given ranges; those whose ranges differ are its origins. */
+function combined(was: Interval, is: Interval, values: readonly (Ranges | undefined)[]): Ranges {
+  if (isEqual(was, is)) return same(was);
+  return {
+    was,
+    is,
+    from: values.filter((value) => value !== undefined && !isEqual(value.was, value.is)) as Ranges[],
+  };
+}
+
+const joined = (values: readonly Ranges[]): Ranges =>
+  combined(hull(values.map(({ was }) => was)), hull(values.map(({ is }) => is)), values);
+
+/** A run through the main graph, or through a function for one call. Values have numbers. */
+interface Frame {
+  readonly values: Map<number, Ranges>;
+  readonly call: Node | undefined;
+  readonly depth: number;
+}
+
+/** A search through a document. */
+interface Walk extends Analysis {
+  readonly operands: Operands;
+  readonly bySite: ReadonlyMap<Node, Site>;
+  /** Nodes that the swap removes. */
+  readonly inner: ReadonlySet<Node>;
+  /** How far below zero the new activation goes. */
+  readonly depth: number;
+  readonly found: Map<Node, UseVerdict>;
+  readonly plainCalls: Map<string, readonly Ranges[]>;
+  steps: number;
+}
+
+/**
+ * Finds the sites whose new values, up to `depth` below zero, would leave the domain of an operator that took all of their old ones,
+ * with what they keep it from.
+ */
+export function findDomainGuards(
+  document: OnnxDocument,
+  analysis: Analysis,
+  sites: readonly Pick<Site, 'node' | 'scope' | 'kind' | 'x' | 'inner'>[],
+  depth: number,
+): Map<Node, UseVerdict> {
+  const run: Walk = {
+    ...analysis,
+    operands: createOperands(analysis.index),
+    bySite: new Map(sites.map((site) => [site.node, site as Site])),
+    inner: new Set(sites.flatMap((site) => site.inner ?? [])),
+    depth,
+    found: new Map(),
+    plainCalls: new Map(),
+    steps: 0,
+  };
+  walk(run, { values: new Map(), call: undefined, depth: 0 }, document.graph);
+  return run.found;
+}
+
+function rangesAt(run: Walk, frame: Frame, scope: Scope, name: string): Ranges | undefined {
+  const home = run.index.home(scope, name);
+  const number = home && run.index.number(home, name);
+  return number === undefined ? undefined : frame.values.get(number);
+}
+function set(run: Walk, frame: Frame, scope: Scope, name: string | undefined, value: Ranges): void {
+  const number = name ? run.index.number(scope, name) : undefined;
+  if (number === undefined || (isAll(value.was) && isAll(value.is))) return;
+  frame.values.set(number, value);
+}
+function constantOf({ operands }: Walk, scope: Scope, name: string): Ranges {
+  const value = operands.constant(scope, name)?.value;
+  return value === undefined ? UNKNOWN : same({ low: value, high: value });
+}
+
+function atSite(run: Walk, frame: Frame, scope: Scope, site: Site, plain: Ranges): Ranges {
+  const x = rangesAt(run, frame, scope, inputOf(site)) ?? UNKNOWN;
+  const was = common(plain.was, activationInterval(x.was, depthOf(site.kind)));
+  const is = activationInterval(x.is, run.depth);
+  return { was, is, from: isEqual(was, is) ? [] : [site, x] };
+}
+
+function judge(run: Walk, node: Node, scope: Scope, inputs: readonly (Ranges | undefined)[]): void {
+  if (!HAS_DOMAIN.test(node.opType) || run.inner.has(node)) return;
+  const [was, is] = [inputs.map((input) => input?.was ?? ALL), inputs.map((input) => input?.is ?? ALL)];
+  inputs.forEach((input, slot) => {
+    if (input === undefined || input.from.length === 0) return;
+    const type = floatType(run.types(scope, node.inputs[slot] ?? '')) ?? 'f32';
+    const outside = leavesDomain(node, slot, was, is, type);
+    if (outside === undefined) return;
+    const why = `it keeps the operand of ${node.opType} from being ${outside}`;
+    for (const site of originsOf(input))
+      if (!run.found.has(site.node)) run.found.set(site.node, { why, node, scope });
+  });
+}
+
+/** Returns the ranges of what a node passes on from its inputs; undefined if it computes something else. */
+function moved(
+  run: Walk,
+  scope: Scope,
+  node: Node,
+  inputs: readonly (Ranges | undefined)[],
+): Ranges | undefined {
+  const all = node.inputs.flatMap((name, slot) =>
+    movesValues({ kind: 'input', node, slot, scope }) ? [inputs[slot] ?? constantOf(run, scope, name)] : [],
+  );
+  if (all.length === 0 || (attribute(node, 'reduction')?.s ?? 'none') !== 'none') return undefined;
+  return joined(ADDS_ZEROS.has(node.opType) ? [...all, same(ZERO)] : all);
+}
+
+/** Returns the ranges of the first result; undefined if they are not known. */
+function resultOf(run: Walk, frame: Frame, scope: Scope, node: Node): Ranges | undefined {
+  const inputs = node.inputs.map((name) => (name === '' ? undefined : rangesAt(run, frame, scope, name)));
+  const isFollowed = inputs.some((input) => input !== undefined);
+  if (node.domain !== '' || !(isFollowed || isBounded(node))) return undefined;
+  if (!hasRule(node)) return moved(run, scope, node, inputs);
+  const all = node.inputs.map((name, slot) =>
+    name === '' ? undefined : (inputs[slot] ?? constantOf(run, scope, name)),
+  );
+  const before = intervalOf(
+    node,
+    all.map((input) => input?.was),
+    frame.call,
+  );
+  if (all.every((input) => input === undefined || input.from.length === 0)) return same(before);
+  judge(run, node, scope, all);
+  const after = intervalOf(
+    node,
+    all.map((input) => input?.is),
+    frame.call,
+  );
+  return combined(before, after, all);
+}
+
+/** Follows a call of a function. Calls whose arguments have the same ranges, before and after, share one walk. */
+function callOf(run: Walk, frame: Frame, scope: Scope, node: Node, callee: Scope): void {
+  const args = callee.inputs.map((_, slot) => {
+    const name = node.inputs[slot] ?? '';
+    return rangesAt(run, frame, scope, name) ?? constantOf(run, scope, name);
+  });
+  const isPlain = args.every(({ was, is }) => isEqual(was, is)) && node.attributes.length === 0;
+  const key = isPlain ? `${callee.path} ${args.map(({ was }) => `${was.low} ${was.high}`).join()}` : '';
+  let results = run.plainCalls.get(key);
+  if (results === undefined && frame.depth < MAX_CALL_DEPTH) {
+    const inside: Frame = { values: new Map(), call: node, depth: frame.depth + 1 };
+    for (const [slot, arg] of args.entries()) set(run, inside, callee, callee.inputs[slot]?.name, arg);
+    walk(run, inside, callee);
+    results = callee.outputs.map(({ name }) => rangesAt(run, inside, callee, name) ?? UNKNOWN);
+    if (isPlain) run.plainCalls.set(key, results);
+  }
+  for (const [slot, result] of (results ?? []).entries()) set(run, frame, scope, node.outputs[slot], result);
+}
+
+function walk(run: Walk, frame: Frame, scope: Scope): void {
+  for (const node of scope.nodes) {
+    if (++run.steps > MAX_STEPS) return;
+    const callee = run.calls.callee(node);
+    if (callee !== undefined) {
+      callOf(run, frame, scope, node, callee);
+      continue;
+    }
+    const bodies = node.attributes.flatMap(({ graphs }) => graphs ?? []);
+    for (const body of bodies) walk(run, frame, body);
+    if (bodies.length > 0) {
+      if (node.domain === '' && node.opType === 'If')
+        node.outputs.forEach((output, slot) => {
+          const results = bodies.map((body) => {
+            const name = body.outputs[slot]?.name ?? '';
+            return rangesAt(run, frame, body, name) ?? constantOf(run, body, name);
+          });
+          set(run, frame, scope, output, joined(results));
+        });
+      continue;
+    }
+    const site = run.bySite.get(node);
+    const plain = resultOf(run, frame, scope, node);
+    const result = site === undefined ? plain : atSite(run, frame, scope, site, plain ?? UNKNOWN);
+    if (result === undefined) continue;
+    const count = node.opType === 'Split' ? node.outputs.length : 1;
+    for (let slot = 0; slot < count; slot++) set(run, frame, scope, node.outputs[slot], result);
+  }
+}
+
+const ZERO: Interval = { low: 0, high: 0 };

@@ -1,0 +1,217 @@
+import { attribute, type Node } from '../onnx/document.js';
+import { kindOf } from './activation-kinds.js';
+import { elementwise, numbersOf } from './elementwise.js';
+import { wordSet } from './use-moves.js';
+
+// Interval arithmetic: from the ranges of a node's operands follows a range that holds all its results.
+
+/** An interval of numbers with both ends. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
+export const ALL: Interval = { low: NEGATIVE_INFINITY, high: POSITIVE_INFINITY };
+const UNIT: Interval = { low: -1, high: 1 };
+const NON_NEGATIVE: Interval = { low: 0, high: POSITIVE_INFINITY };
+
+export const isAll = ({ low, high }: Interval) => low === NEGATIVE_INFINITY && high === POSITIVE_INFINITY;
+export const isEqual = (a: Interval, b: Interval) => a.low === b.low && a.high === b.high;
+
+/** Creates a range; an end that is not a number becomes infinite. */
+function range(low: number, high: number): Interval {
+  return {
+    low: Number.isNaN(low) ? NEGATIVE_INFINITY : low,
+    high: Number.isNaN(high) ? POSITIVE_INFINITY : high,
+  };
+}
+
+/** Returns the smallest range that holds all ranges. */
+export function hull(ranges: readonly Interval[]): Interval {
+  return range(Math.min(...ranges.map(({ low }) => low)), Math.max(...ranges.map(({ high }) => high)));
+}
+
+/** Returns the common part of two ranges that hold the same values. */
+export function common(a: Interval, b: Interval): Interval {
+  return range(Math.max(a.low, b.low), Math.min(a.high, b.high));
+}
+
+const negated = ({ low, high }: Interval) => range(-high, -low);
+const plus = (a: Interval, b: Interval) => range(a.low + b.low, a.high + b.high);
+/** Multiplies ends. An infinite end is a limit, so that 0 times it is 0. */
+const product = (a: number, b: number) => (a === 0 || b === 0 ? 0 : a * b);
+const times = (a: Interval, b: Interval) => {
+  const [first, ...others] = [a.low, a.high].flatMap((end) => [product(end, b.low), product(end, b.high)]);
+  return range(Math.min(first ?? 0, ...others), Math.max(first ?? 0, ...others));
+};
+const absolute = (x: Interval) => {
+  if (x.low >= 0) return x;
+  return x.high <= 0 ? negated(x) : range(0, Math.max(-x.low, x.high));
+};
+
+/** Returns the range of 1 / x. A divisor of both signs gives any number. */
+function inverse({ low, high }: Interval): Interval {
+  if ((low < 0 && high > 0) || (low === 0 && high === 0)) return ALL;
+  return high <= 0 && low < 0 ? negated(inverse(range(-high, -low))) : range(1 / high, 1 / Math.abs(low));
+}
+
+/** Returns the range of x to a constant power. */
+function power(x: Interval, exponent: number): Interval {
+  if (exponent < 0) return inverse(power(x, -exponent));
+  if (exponent === 0) return range(1, 1);
+  const base = exponent % 2 === 0 ? absolute(x) : Number.isInteger(exponent) ? x : positive(x);
+  return range(base.low ** exponent, base.high ** exponent);
+}
+
+/** Returns the range of a positive constant to the power x. */
+function exponential(base: number, x: Interval): Interval {
+  if (!(base > 0)) return ALL;
+  return base < 1 ? range(base ** x.high, base ** x.low) : range(base ** x.low, base ** x.high);
+}
+
+/** Returns the part that is not negative. */
+const positive = ({ low, high }: Interval) => range(Math.max(low, 0), Math.max(high, 0));
+
+/** Returns the range of a sum of one or more elements. */
+const sum = ({ low, high }: Interval) =>
+  range(low < 0 ? NEGATIVE_INFINITY : low, high > 0 ? POSITIVE_INFINITY : high);
+
+/** Returns the range of an activation that is at most `depth` below zero, and between 0 and x where x is positive. */
+export function activationInterval({ low, high }: Interval, depth: number): Interval {
+  return range(low >= 0 ? 0 : -depth, Math.max(high, 0));
+}
+
+/** Rounds to the nearest integer, and halves to the even one. */
+const round = (x: number) => (x % 1 === 0.5 || x % 1 === -0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+
+/** Increasing operators of one operand that are not in `elementwise`. */
+const INCREASING: Readonly<Record<string, (x: number) => number>> = {
+  ...{ Acosh: Math.acosh, Asin: Math.asin, Asinh: Math.asinh, Atan: Math.atan, Atanh: Math.atanh },
+  ...{ Ceil: Math.ceil, Floor: Math.floor, Round: round, Sinh: Math.sinh },
+};
+/** Increasing operators of one operand that are in `elementwise`, if their attributes are not negative. */
+const ELEMENTWISE = wordSet(
+  'Celu Elu Erf Exp HardSigmoid LeakyRelu Log Relu Selu Sigmoid Sign Softplus Softsign Sqrt Tanh ThresholdedRelu',
+);
+const NUMBERS = ['alpha', 'gamma'];
+
+function increasing(x: Interval, node: Node, call: Node | undefined): Interval {
+  const own = Object.hasOwn(INCREASING, node.opType) ? INCREASING[node.opType] : undefined;
+  if (own !== undefined) return range(own(x.low), own(x.high));
+  const number = numbersOf(node, call);
+  const op = elementwise(node);
+  if (op === undefined || NUMBERS.some((name) => number(name, 1) < 0)) return ALL;
+  const at = (value: number) => op(value, Number.NaN, Number.NaN, number, node);
+  // At infinity some formulas give ∞ · 0; the limits are those of a large number.
+  const end = (value: number) => (Number.isNaN(at(value)) ? at(Math.sign(value) * 1e30) : at(value));
+  return range(end(x.low), end(x.high));
+}
+
+type Rule = (operands: readonly Interval[], node: Node, call: Node | undefined) => Interval;
+type Unary = (x: Interval, node: Node, call: Node | undefined) => Interval;
+const unary =
+  (rule: Unary): Rule =>
+  ([x = ALL], node, call) =>
+    rule(x, node, call);
+const binary =
+  (rule: (a: Interval, b: Interval, isEqual: boolean) => Interval): Rule =>
+  ([a = ALL, b = ALL], { inputs }) =>
+    rule(a, b, inputs[0] === inputs[1]);
+const each = (names: string, rule: Rule) =>
+  Object.fromEntries([...wordSet(names)].map((name) => [name, rule]));
+
+const keep: Unary = (x) => x;
+/** Returns the range with 0, which padding adds. */
+const padded: Unary = (x) => hull([x, range(0, 0)]);
+const PADDED = { AveragePool: 'count_include_pad', Resize: 'extrapolation_value' };
+
+const pow = ([x = ALL, e = ALL]: readonly Interval[]): Interval => {
+  if (e.low === e.high) return power(x, e.low);
+  if (x.low === x.high) return exponential(x.low, e);
+  return x.low >= 0 ? NON_NEGATIVE : ALL;
+};
+/** Returns the range of a Clip, whose bounds are attributes or operands. */
+const clip = ([x = ALL, least, most]: readonly (Interval | undefined)[], node: Node): Interval => {
+  const bound = (name: string, otherwise: number) => {
+    const value = attribute(node, name)?.f ?? otherwise;
+    return range(value, value);
+  };
+  const [from, to] = [least ?? bound('min', NEGATIVE_INFINITY), most ?? bound('max', POSITIVE_INFINITY)];
+  const end = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high);
+  return range(end(x.low, from.low, to.low), end(x.high, from.high, to.high));
+};
+
+/** Rules of operators whose result has a range even where their operands have none. */
+const BOUNDED: Readonly<Record<string, Rule>> = {
+  ...each([...ELEMENTWISE].join(' '), unary(increasing)),
+  ...each('Acosh Asin Atan Atanh', unary(increasing)),
+  ...each('Elu Gelu HardSwish Mish Swish', ([x = ALL], node, call) => {
+    const depth = kindOf(node)?.depth ?? POSITIVE_INFINITY;
+    return node.opType === 'Elu' ? increasing(x, node, call) : activationInterval(x, depth);
+  }),
+  ...each('Cos Sin', () => UNIT),
+  Abs: unary(absolute),
+  Clip: () => ALL, // `intervalOf` has its rule, which takes absent operands
+  Max: (all) => range(Math.max(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))),
+  Min: (all) => range(Math.min(...all.map(({ low }) => low)), Math.min(...all.map(({ high }) => high))),
+  Mul: binary((a, b, isEqual) => (isEqual ? power(a, 2) : times(a, b))),
+  Pow: pow,
+  ...each(
+    'ReduceL1 ReduceL2',
+    unary((x) => sum(absolute(x))),
+  ),
+  ReduceSumSquare: unary((x) => sum(power(x, 2))),
+  ...each('GlobalLpPool LpPool', () => NON_NEGATIVE),
+  Softmax: () => range(0, 1),
+};
+
+/** Rules of operators whose result has a range only where an operand has one. */
+const OTHERS: Readonly<Record<string, Rule>> = {
+  ...each('Asinh Ceil Floor Round Sinh', unary(increasing)),
+  ...each('GlobalAveragePool ReduceMean', unary(keep)),
+  ...each(
+    'AveragePool Resize Upsample',
+    unary((x, node) => {
+      if (attribute(node, 'mode')?.s === 'cubic') return ALL;
+      return Object.values(PADDED).some((name) => attribute(node, name) !== undefined)
+        ? padded(x, node, undefined)
+        : x;
+    }),
+  ),
+  ReduceSum: unary(sum),
+  CumSum: unary((x) => sum(hull([x, range(0, 0)]))),
+  ReduceLogSum: unary((x) => range(Math.log(Math.max(x.low, 0)), POSITIVE_INFINITY)),
+  ReduceProd: unary((x) => (x.low < 0 ? ALL : range(x.low < 1 ? 0 : x.low, POSITIVE_INFINITY))),
+  Neg: unary(negated),
+  Reciprocal: unary(inverse),
+  Acos: unary((x) => range(Math.acos(x.high), Math.acos(x.low))),
+  Add: binary(plus),
+  Sub: binary((a, b, isEqual) => (isEqual ? range(0, 0) : plus(a, negated(b)))),
+  Div: binary((a, b) => times(a, inverse(b))),
+  Sum: (all) => all.reduce(plus),
+  Mean: (all) => times(all.reduce(plus), range(1 / all.length, 1 / all.length)),
+  PRelu: ([x = ALL]) => (x.low >= 0 ? x : ALL),
+  MatMul: (all) => (all.every(({ low }) => low >= 0) ? NON_NEGATIVE : ALL),
+  Einsum: (all) => (all.every(({ low }) => low >= 0) ? NON_NEGATIVE : ALL),
+};
+
+/** Returns whether a node's result can have a range although none of its operands has one. */
+export const isBounded = ({ opType }: Node) => Object.hasOwn(BOUNDED, opType);
+
+/** Returns whether the range of a node's result is computed from the ranges of its operands. */
+export const hasRule = ({ opType }: Node) => Object.hasOwn(BOUNDED, opType) || Object.hasOwn(OTHERS, opType);
+
+/** Returns a range that holds all results of a node of the default domain. `call` gives attributes of a function. */
+export function intervalOf(node: Node, operands: readonly (Interval | undefined)[], call?: Node): Interval {
+  if (operands.length === 0 || !hasRule(node)) return ALL;
+  if (node.opType === 'Clip') return clip(operands, node);
+  const rule = (isBounded(node) ? BOUNDED : OTHERS)[node.opType];
+  return (
+    rule?.(
+      operands.map((operand) => operand ?? ALL),
+      node,
+      call,
+    ) ?? ALL
+  );
+}
