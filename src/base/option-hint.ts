@@ -46,6 +46,7 @@ export type OptionName =
   | 'layers'
   // fine-tuning
   | 'calibrate'
+  | 'ignoreLabel'
   | 'loss'
   | 'resume'
   // providers

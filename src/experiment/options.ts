@@ -13,6 +13,7 @@ export interface ExperimentOptions
       | 'output'
       | 'loss'
       | 'labelSmoothing'
+      | 'ignoreLabel'
       | 'rate'
       | 'schedule'
       | 'decayEpochs'

@@ -109,6 +109,7 @@ export function settingsOf(options: ExperimentOptions) {
   const { output, loss, labelSmoothing, rate, schedule, decayEpochs, decay, batch } = options;
   const {
     maxGradientNorm,
+    ignoreLabel,
     augment,
     optimizer = { kind: 'rmsprop' },
     epochs = DEFAULT_EPOCHS,
@@ -116,7 +117,7 @@ export function settingsOf(options: ExperimentOptions) {
   } = options;
   const settings = {
     ...{ output, loss, labelSmoothing, rate, schedule, decayEpochs, decay, batch },
-    ...{ maxGradientNorm, augment, optimizer, epochs, warmUp: warmUp * epochs },
+    ...{ maxGradientNorm, ignoreLabel, augment, optimizer, epochs, warmUp: warmUp * epochs },
   };
   resolveSettings(settings);
   return settings;

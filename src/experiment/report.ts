@@ -97,7 +97,8 @@ function classesOf({ parts, settings }: Experiment): number | null {
   if ((settings.loss ?? 'cross-entropy') !== 'cross-entropy') return null;
   const values = 'elemType' in targets ? targets.data : targets;
   if (values.length !== count) return null;
-  return new Set(Array.from(values, Number)).size;
+  const { ignoreLabel } = resolveSettings(settings);
+  return new Set(Array.from(values, Number).filter((label) => label !== ignoreLabel)).size;
 }
 
 function describeSettings({

@@ -47,23 +47,31 @@ export const teacherOf = (original: LoadedModel, { teacher }: ArmOptions): Teach
 /** Returns the settings of a training that decide its result. */
 export function trainerSettings(options: ArmOptions) {
   const { output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs } = options;
-  const { batch, batchNorm, maxGradientNorm, augment, patience } = options;
+  const { batch, batchNorm, maxGradientNorm, augment, patience, ignoreLabel } = options;
   return {
     ...{ output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs, batch },
-    ...{ batchNorm, maxGradientNorm, augment, patience },
+    ...{ batchNorm, maxGradientNorm, augment, patience, ignoreLabel },
   };
 }
 
 /** Returns the score of an evaluation. */
-export function scoreOf({ loss, accuracy, losses }: Evaluation): Score {
-  if (accuracy === null) return { loss, accuracy };
-  return { loss, accuracy, interval: wilsonInterval(accuracy, losses.length) };
+export function scoreOf({ loss, accuracy, counted }: Evaluation): Score {
+  if (accuracy === null || counted === null) return { loss, accuracy };
+  return { loss, accuracy, interval: wilsonInterval(accuracy, counted.filter((count) => count > 0).length) };
 }
 
-/** Returns the loss and the share of correct predictions of each sample. */
-export function resultsOf({ losses, correct, perSample }: Evaluation): SampleResults {
-  if (correct === null) return { losses, correct };
-  return { losses, correct: Float64Array.from(correct, (count) => count / perSample) };
+/**
+ * Returns the loss and the share of correct predictions of each sample. A sample with fewer predictions that count weighs less, so that
+ * the means are those of all predictions; one without any is left out.
+ */
+export function resultsOf({ losses, correct, counted }: Evaluation): SampleResults {
+  if (correct === null || counted === null) return { losses, correct };
+  const samples = [...counted.keys()].filter((sample) => counted[sample] !== 0);
+  const mean = counted.reduce((sum, count) => sum + count, 0) / samples.length;
+  return {
+    losses: Float64Array.from(samples, (at) => ((losses[at] ?? 0) * (counted[at] ?? 0)) / mean),
+    correct: Float64Array.from(samples, (at) => (correct[at] ?? 0) / mean),
+  };
 }
 
 /** Returns how far each trained weight is from its values in the model, the furthest first. */

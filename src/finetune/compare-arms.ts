@@ -137,7 +137,7 @@ const shortNumber = (number: number) => String(Number(number.toPrecision(3)));
 function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined, n: number): string {
   if (score === undefined) return 'no score';
   const { accuracy, loss } = score;
-  const { low, high } = wilsonInterval(accuracy ?? 0, n);
+  const { low, high } = score.interval ?? wilsonInterval(accuracy ?? 0, n);
   return accuracy === null
     ? `a loss of ${shortNumber(loss)}`
     : `an accuracy of ${percent(accuracy)} % (95 % interval ${percent(low)} to ${percent(high)})`;

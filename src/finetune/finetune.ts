@@ -87,7 +87,7 @@ export async function finetuneModel(
     ...{ to: swap.report.to, latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
     sites: swap.report.sites.map(({ label, kind, beta }) => ({ label, kind, beta })),
-    data: describeData(prepared),
+    data: describeData(prepared, options),
   };
   return {
     output,
@@ -136,12 +136,14 @@ function remarksOn(
   });
 }
 
-function describeData({ parts, source }: Prepared): FinetuneReport['data'] {
+function describeData({ parts, source }: Prepared, options: ArmOptions): FinetuneReport['data'] {
   const { train, testFrom } = parts;
   const { targets } = train;
   const isLabels = !('elemType' in targets) || targets.data.length === train.count;
   const labels = 'elemType' in targets ? Array.from(targets.data, Number) : Array.from(targets);
-  const classes = isLabels && labels.every(Number.isInteger) ? new Set(labels).size : null;
+  const { ignoreLabel } = resolveSettings(trainerSettings(options));
+  const used = labels.filter((label) => label !== ignoreLabel);
+  const classes = isLabels && used.every(Number.isInteger) ? new Set(used).size : null;
   return { source, ...countsOf(parts), testFrom, classes };
 }
 

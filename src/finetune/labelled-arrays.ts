@@ -77,9 +77,9 @@ export function splitArrays(
 function classesOfPlaces(array: Tensor): Tensor | undefined {
   const numbers = toNumbers(array) ?? [];
   if (numbers.length === 0) return undefined;
-  const isClass = (number: number) => Number.isInteger(number) && number >= 0;
   const width = elementCount(array.dims.slice(1));
-  const areClasses = Array.prototype.every.call(numbers, isClass);
+  // A label that is ignored may be negative.
+  const areClasses = Array.prototype.every.call(numbers, Number.isInteger);
   return areClasses && positionsOfOnes(numbers, width) === undefined ? array : undefined;
 }
 

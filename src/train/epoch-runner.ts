@@ -58,7 +58,9 @@ export async function createEpochRunner(
       const start = performance.now();
       const order = epochOrder(seed, epoch, data.samples.count);
       if (clock.steps === 0) await check.start(stepper.state(), (epoch - 1) * stepsPerEpoch);
-      let [sum, correct, rate] = [0, 0, 0];
+      const all = batch * predictionsPerSample(loss, outputDims, step.layout);
+      const mean = meanLoss();
+      let [correct, counted, rate] = [0, 0, 0];
       for (let at = 0; at < stepsPerEpoch; at++) {
         stopIfAborted(signal);
         const begin = performance.now();
@@ -68,18 +70,19 @@ export async function createEpochRunner(
         rate = rateAt(schedule, done);
         const result = await stepper.step(reader.feeds, reader.targets, rate);
         await check.compare(result.loss, reader, rate);
-        sum += result.loss;
+        mean.add(result.loss, result.counted);
         correct += result.correct ?? Number.NaN;
+        counted += result.counted ?? all;
         clock.steps++;
         clock.ms += performance.now() - begin;
         const left = epochs * stepsPerEpoch - done;
-        onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000, sum / (at + 1));
+        onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000, mean.value());
       }
-      const predictions = stepsPerEpoch * batch * predictionsPerSample(loss, outputDims, step.layout);
+      const accuracy = correct / counted;
       return {
         epoch,
-        loss: sum / stepsPerEpoch,
-        accuracy: Number.isNaN(correct) ? null : correct / predictions,
+        loss: mean.value(),
+        accuracy: Number.isNaN(accuracy) ? null : accuracy,
         rate,
         seconds: (performance.now() - start) / 1000,
         steps: stepsPerEpoch,
@@ -88,6 +91,18 @@ export async function createEpochRunner(
     async close() {
       await Promise.all([session.close(), teacher?.close(), check.close()]);
     },
+  };
+}
+
+/** Adds up the losses of batches. Those with fewer predictions that count weigh less. */
+function meanLoss() {
+  let [sum, weights] = [0, 0];
+  return {
+    add(loss: number, weight = 1) {
+      sum += loss * weight;
+      weights += weight;
+    },
+    value: () => (weights === 0 ? 0 : sum / weights),
   };
 }
 

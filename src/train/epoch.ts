@@ -4,7 +4,7 @@ export interface EpochScore {
   readonly accuracy: number | null;
 }
 
-/** A finished epoch of a training. Loss and accuracy are means over its batches, each before its step. */
+/** A finished epoch of a training. Loss and accuracy are means over what counts in its batches, each before its step. */
 export interface Epoch extends EpochScore {
   /** Number of the epoch, from 1. */
   readonly epoch: number;

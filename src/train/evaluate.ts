@@ -16,10 +16,12 @@ export interface Evaluation {
   readonly loss: number;
   /** Share of correct predictions; null for a loss without predictions. */
   readonly accuracy: number | null;
-  /** Loss of each sample. */
+  /** Loss of each sample; 0 for one without predictions that count. */
   readonly losses: Float64Array;
   /** Number of correct predictions of each sample; null for a loss without predictions. */
   readonly correct: Uint32Array | null;
+  /** Number of predictions of each sample that count: those with a label that is not ignored; null for a loss without predictions. */
+  readonly counted: Uint32Array | null;
   /** Number of predictions of a sample; 0 for a loss without predictions. */
   readonly perSample: number;
   /** Predicted class of each sample; null unless the loss is cross-entropy of one class per sample. */
@@ -52,6 +54,7 @@ export async function evaluateSession(
   const losses = new Float64Array(count);
   const predictions = new Uint32Array(count);
   const correct = new Uint32Array(count);
+  const counted = new Uint32Array(count);
   const scorer = SCORERS[loss];
   for (let start = 0; start < count; start += batch) {
     stopIfAborted(signal);
@@ -66,26 +69,38 @@ export async function evaluateSession(
       const row = scorer(values, targets, place * length, length, layout);
       losses[start + place] = row.loss;
       correct[start + place] = row.correct;
+      counted[start + place] = row.counted;
       predictions[start + place] = row.prediction;
     }
   }
-  const mean = (sum: number) => sum / Math.max(1, count);
   const perSample = predictionsPerSample(loss, outputDims, layout);
-  const right = correct.reduce((sum, one) => sum + one, 0);
+  const all = totalOf(counted);
   return {
-    loss: mean(losses.reduce((sum, one) => sum + one, 0)),
-    accuracy: perSample === 0 ? null : mean(right) / perSample,
+    // A sample with fewer predictions that count weighs less.
+    loss:
+      all === perSample * count
+        ? totalOf(losses) / Math.max(1, count)
+        : totalOf(losses.map((value, at) => value * (counted[at] ?? 0))) / Math.max(1, all),
+    accuracy: perSample === 0 ? null : totalOf(correct) / Math.max(1, all),
     losses,
     correct: perSample === 0 ? null : correct,
+    counted: perSample === 0 ? null : counted,
     perSample,
     predictions: loss === 'cross-entropy' && layout.places === 1 ? predictions : null,
   };
 }
 
+const totalOf = (values: Float64Array | Uint32Array) => {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+};
+
 /** Result of one sample. */
 interface ScoredRow {
   readonly loss: number;
   readonly correct: number;
+  readonly counted: number;
   readonly prediction: number;
 }
 
@@ -99,20 +114,23 @@ type Scorer = (
 
 const SCORERS: Readonly<Record<LossName, Scorer>> = {
   'cross-entropy'(scores, targets, from, _, { classes, places, classStride, placeStride }) {
-    let [loss, correct, prediction] = [0, 0, 0];
+    let [loss, correct, counted, prediction] = [0, 0, 0, 0];
     for (let place = 0; place < places; place++) {
       const start = from + place * placeStride;
       const end = start + classes * classStride;
       prediction = highestIn(scores, start, classes, classStride);
+      const label = highestIn(targets, start, classes, classStride);
+      if (targets[start + label * classStride] === 0) continue;
+      counted++;
       const top = scores[start + prediction * classStride] ?? 0;
       let sum = 0;
       for (let at = start; at < end; at += classStride) sum += Math.exp((scores[at] ?? 0) - top);
       const offset = top + Math.log(sum);
       for (let at = start; at < end; at += classStride)
         loss += (targets[at] ?? 0) * (offset - (scores[at] ?? 0));
-      if (prediction === highestIn(targets, start, classes, classStride)) correct++;
+      if (prediction === label) correct++;
     }
-    return { loss: loss / places, prediction, correct };
+    return { loss: loss / Math.max(1, counted), prediction, correct, counted };
   },
   bce(scores, targets, from, length) {
     let loss = 0;
@@ -122,12 +140,12 @@ const SCORERS: Readonly<Record<LossName, Scorer>> = {
       loss += Math.max(score, 0) + Math.log1p(Math.exp(-Math.abs(score))) - score * target;
       if (score > 0 === target > 0.5) correct++;
     }
-    return { loss: loss / length, correct, prediction: 0 };
+    return { loss: loss / length, correct, counted: length, prediction: 0 };
   },
   mse(scores, targets, from, length) {
     let loss = 0;
     for (let at = from; at < from + length; at++) loss += ((scores[at] ?? 0) - (targets[at] ?? 0)) ** 2;
-    return { loss: loss / length, correct: 0, prediction: 0 };
+    return { loss: loss / length, correct: 0, counted: 0, prediction: 0 };
   },
 };
 

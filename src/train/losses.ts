@@ -14,6 +14,8 @@ export interface Loss {
   readonly gradients: readonly (readonly [name: string, gradient: string])[];
   /** Number of correct predictions; undefined for a loss without predictions. */
   readonly correct?: string | undefined;
+  /** Number of predictions that count; undefined where all do. */
+  readonly counted?: string | undefined;
 }
 
 /** Losses of a model's output against targets of the same shape. */
@@ -40,23 +42,33 @@ export function squaredDifferences(
   return { loss: tape.total(losses), gradients };
 }
 
+export interface CrossEntropyOptions {
+  /** Share of the uniform distribution in the targets; 0 by default. */
+  readonly smoothing?: number | undefined;
+  /** Where the classes are in the scores; by default on their second axis. */
+  readonly layout?: ScoreLayout | undefined;
+  /** Whether the targets of a place may be all 0; by default those of a pixel may, and those of a sample may not. */
+  readonly ignores?: boolean | undefined;
+}
+
 /**
  * Adds the cross-entropy of scores to a tape, averaged over samples and places as in PyTorch. Targets are class probabilities in the
- * shape of the scores. Label smoothing mixes the targets with the uniform distribution. Of many places, those whose targets are all 0
- * do not count; augmentation leaves such places at the edges.
+ * shape of the scores. Places whose targets are all 0 do not count: those with an ignored label, and those that augmentation leaves
+ * at the edges. The loss of no places at all is 0.
  */
 export function crossEntropy(
   tape: Tape,
   scores: string,
   targets: string,
-  smoothing = 0,
-  layout: ScoreLayout = scoreLayout(tape.dims(scores).slice(1)),
+  { smoothing = 0, layout = scoreLayout(tape.dims(scores).slice(1)), ignores }: CrossEntropyOptions = {},
 ): Loss {
   const [samples = 1] = tape.dims(scores);
   const { classes, places, axis } = layout;
   const logs = tape.node('LogSoftmax', [scores], { axis });
-  // With one place, the targets add up to 1.
-  const whole = places === 1 ? undefined : tape.sum(targets, [axis]);
+  // Without ignored places, the targets of each add up to 1.
+  const whole = ignores === true || places > 1 ? tape.sum(targets, [axis]) : undefined;
+  const counts = whole && tape.mask('Greater', whole, tape.floats([0.5]));
+  const counted = counts && flatSum(tape, counts);
   const weighted = (x: string) => (whole === undefined ? x : tape.node('Mul', [x, whole]));
   const mixed =
     smoothing === 0
@@ -65,12 +77,16 @@ export function crossEntropy(
           tape.node('Mul', [targets, tape.floats([1 - smoothing])]),
           weighted(tape.floats([smoothing / classes])),
         ]);
-  const share = tape.floats([1 / (samples * places)]);
+  const share =
+    counted === undefined
+      ? tape.floats([1 / (samples * places)])
+      : tape.node('Reciprocal', [tape.node('Max', [counted, tape.floats([1])])]);
   const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, tape.node('Mul', [logs, mixed])), share])]);
   const gradient = tape.node('Mul', [tape.node('Sub', [weighted(tape.node('Exp', [logs])), mixed]), share]);
-  const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 0 });
-  const right = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });
-  return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right) };
+  const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 1 });
+  const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });
+  const right = counts === undefined ? equal : tape.node('Mul', [equal, counts]);
+  return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right), counted };
 }
 
 /** Adds the mean binary cross-entropy of scores before the sigmoid to a tape. Targets are 0 to 1. */

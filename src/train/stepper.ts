@@ -22,6 +22,8 @@ export interface StepResult {
   readonly loss: number;
   /** Number of correct predictions in the batch; undefined for a loss without predictions. */
   readonly correct: number | undefined;
+  /** Number of predictions in the batch that count; undefined where all do. */
+  readonly counted: number | undefined;
 }
 
 export interface StepperOptions {
@@ -84,6 +86,7 @@ export function createStepper(session: Session, step: SteppedGraph, options: Ste
       [current, next] = [next, current];
       stepsTaken++;
       const numberOf = (name: string) => Number(results[name]?.data[0]);
+      const countOf = (name: string | undefined) => (name === undefined ? undefined : numberOf(name));
       const loss = numberOf(step.loss);
       if (!Number.isFinite(loss) && options.anyLoss !== true) {
         const what = `the loss of step ${stepsTaken} is ${loss}`;
@@ -94,7 +97,7 @@ export function createStepper(session: Session, step: SteppedGraph, options: Ste
           fix: 'Lower the learning rate, or check the data for NaN',
         });
       }
-      return { loss, correct: step.correct === undefined ? undefined : numberOf(step.correct) };
+      return { loss, correct: countOf(step.correct), counted: countOf(step.counted) };
     },
     copyState(into) {
       for (const [place, { input }] of step.state.entries())

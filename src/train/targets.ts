@@ -19,9 +19,9 @@ export interface SampleOrigin {
 /** Targets with random access. */
 export interface TargetRows {
   readonly count: number;
-  /** Class number of each sample; undefined if the targets are not class numbers. */
-  readonly labels: ArrayLike<number> | undefined;
-  /** Writes the targets of samples, in the shape of the output. */
+  /** Number of labels, and of those that are ignored; undefined if the targets are not class numbers. */
+  readonly labels: { readonly count: number; readonly ignored: number } | undefined;
+  /** Writes the targets of samples, in the shape of the output. Those of an ignored label are 0. */
   read(indices: ArrayLike<number>, into: Float32Array): void;
 }
 
@@ -39,12 +39,18 @@ export function targetNumbers(targets: Targets): ArrayLike<number> {
   throw bad('the targets are strings', 'Give numbers; for classes, numbers from 0');
 }
 
+/** Returns whether a number is among the targets. */
+export const hasTarget = (targets: Targets, number: number): boolean =>
+  Array.prototype.includes.call(targetNumbers(targets), number);
+
 /** Settings of the checks of targets. */
 export interface TargetChecks {
   /** Whether all targets may be equal; false by default. */
   readonly mayBeEqual?: boolean | undefined;
   /** Where the classes are in the output; by default on its second axis. */
   readonly layout?: ScoreLayout | undefined;
+  /** Label that does not count; by default, every label does. */
+  readonly ignoreLabel?: number | undefined;
   readonly origin?: SampleOrigin | undefined;
 }
 
@@ -106,36 +112,55 @@ function classRows(
   labels: ArrayLike<number>,
   dims: readonly number[],
   { classes, places, classStride, placeStride }: ScoreLayout,
-  { mayBeEqual = false, origin }: TargetChecks,
+  { mayBeEqual = false, ignoreLabel, origin }: TargetChecks,
 ): TargetRows {
   if (classes === 1) throw oneScore(origin);
-  const first = labels[0];
-  let several = false;
+  let first: number | undefined;
+  let [several, ignored] = [false, 0];
   for (let at = 0; at < labels.length; at++) {
     const label = labels[at] as number;
-    several ||= label !== first;
-    if (Number.isInteger(label) && label >= 0 && label < classes) continue;
-    const sample = sampleNumber(origin, Math.floor(at / places));
-    throw bad(
-      `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`,
-      'Number classes from 0',
-      origin,
-    );
+    if (label === ignoreLabel) ignored++;
+    else if (Number.isInteger(label) && label >= 0 && label < classes) {
+      first ??= label;
+      several ||= label !== first;
+    } else throw outside(label, sampleNumber(origin, Math.floor(at / places)), classes, origin);
   }
+  if (ignored === labels.length && ignored > 0) throw noLabel(ignoreLabel, origin);
   if (!several && !mayBeEqual) throw oneClass(first, origin);
   const length = elementCount(dims);
   return {
     count: labels.length / places,
-    labels: places === 1 ? labels : undefined,
+    labels: { count: labels.length, ignored },
     read(indices, into) {
       into.fill(0);
       for (let at = 0; at < indices.length; at++) {
         const from = (indices[at] ?? 0) * places;
-        for (let place = 0; place < places; place++)
-          into[at * length + place * placeStride + (labels[from + place] ?? 0) * classStride] = 1;
+        for (let place = 0; place < places; place++) {
+          const label = labels[from + place] ?? 0;
+          if (label !== ignoreLabel) into[at * length + place * placeStride + label * classStride] = 1;
+        }
       }
     },
   };
+}
+
+function outside(label: number, sample: number, classes: number, origin: SampleOrigin | undefined) {
+  const what = `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`;
+  if (!Number.isSafeInteger(label)) return bad(what, 'Number classes from 0', origin);
+  return new OnnxMishError('bad-data', what, {
+    where: origin?.name,
+    fix: `Number classes from 0; if ${label} means that there is no class, ignore this label`,
+    option: { ignoreLabel: label },
+  });
+}
+
+function noLabel(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {
+  const part = origin?.indices === undefined ? '' : ' of a part';
+  return bad(
+    `all labels${part} are ${label}, which is ignored`,
+    'Give more samples with other labels',
+    origin,
+  );
 }
 
 /** Cross-entropy of a single score is 0 whatever the weights are. */

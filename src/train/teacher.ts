@@ -45,11 +45,24 @@ export async function openTeacher(
         throw new OnnxMishError('bad-data', what, { fix: 'Give a teacher with the same inputs and output' });
       }
       const predicted = PREDICTIONS[loss](values, layout);
+      if (loss === 'cross-entropy') ignoreAsIn(targets, predicted, layout);
       for (let at = 0; at < targets.length; at++)
         targets[at] = (1 - share) * (targets[at] ?? 0) + share * (predicted[at] ?? 0);
     },
     close: () => session.close(),
   };
+}
+
+/** Sets the predictions at places without a target to 0, so that these do not count. */
+function ignoreAsIn(targets: Float32Array, predicted: Float64Array, layout: ScoreLayout): void {
+  const { classes, classStride } = layout;
+  for (let place = 0; place < targets.length / classes; place++) {
+    const start = placeStart(layout, place);
+    const end = start + classes * classStride;
+    let total = 0;
+    for (let at = start; at < end; at += classStride) total += targets[at] ?? 0;
+    if (total === 0) for (let at = start; at < end; at += classStride) predicted[at] = 0;
+  }
 }
 
 /** Returns the predictions behind scores, in the form of targets. */

@@ -54,6 +54,8 @@ export interface TrainerSettings {
   readonly loss?: LossName | undefined;
   /** Share of the uniform distribution in the targets of cross-entropy; default 0. */
   readonly labelSmoothing?: number | undefined;
+  /** Class number that cross-entropy ignores, such as 255 in masks; default -100, as in PyTorch. No class has it. */
+  readonly ignoreLabel?: number | undefined;
   /** Default: Adam. */
   readonly optimizer?: OptimizerOptions | undefined;
   /** Highest learning rate; default 0.001, for SGD 0.01. */
@@ -116,6 +118,9 @@ export const MIN_BATCH_NORM_SAMPLES = 32;
 /** Samples in a step, unless the settings or the model say otherwise. */
 export const DEFAULT_BATCH_SAMPLES = 64;
 
+/** Class number that cross-entropy ignores by default, as in PyTorch. */
+export const DEFAULT_IGNORED_LABEL = -100;
+
 /** Maximum weight decay; more would turn the sign of weights in a step. */
 const MAX_WEIGHT_DECAY = 1000;
 
@@ -134,6 +139,7 @@ export function resolveSettings(settings: TrainerSettings) {
   checkRange('the learning rate', rate, 0, Number.MAX_VALUE);
   checkRange('the warm-up', warmUp, 0, epochs);
   checkRange('the label smoothing', labelSmoothing, 0, 1);
+  checkIgnoredLabel(settings.ignoreLabel, loss);
   if (maxGradientNorm !== undefined)
     checkRange('the maximum norm of the gradients', maxGradientNorm, Number.MIN_VALUE, Number.MAX_VALUE);
   if (decayEpochs !== undefined)
@@ -144,8 +150,22 @@ export function resolveSettings(settings: TrainerSettings) {
       fix: `Use ${AUGMENTATIONS.join(', ')}`,
     });
   }
+  const { ignoreLabel = DEFAULT_IGNORED_LABEL } = settings;
   return {
-    ...{ output, loss, labelSmoothing, optimizer, rate, schedule, warmUp, decayEpochs, decay, epochs, batch },
+    ...{
+      output,
+      loss,
+      labelSmoothing,
+      ignoreLabel,
+      optimizer,
+      rate,
+      schedule,
+      warmUp,
+      decayEpochs,
+      decay,
+      epochs,
+      batch,
+    },
     ...{ seed, batchNorm, maxGradientNorm, augment, patience, keep },
   };
 }
@@ -153,6 +173,17 @@ export function resolveSettings(settings: TrainerSettings) {
 function checkWhole(name: string, value: number | undefined): void {
   if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
   throw new OnnxMishError('bad-usage', `${name} must be a positive integer, got ${value}`);
+}
+
+function checkIgnoredLabel(label: number | undefined, loss: LossName): void {
+  if (label === undefined) return;
+  if (!Number.isSafeInteger(label))
+    throw new OnnxMishError('bad-usage', `the ignored label must be an integer, got ${label}`);
+  if (loss === 'cross-entropy') return;
+  throw new OnnxMishError('bad-usage', `the loss ${loss} has no labels to ignore`, {
+    fix: 'Leave out the ignored label',
+    option: { ignoreLabel: null },
+  });
 }
 
 function checkRange(name: string, value: number, low: number, high: number): void {

@@ -55,9 +55,12 @@ export interface TrainingGraph {
   /** Names of the inputs for the optimiser's scalars, in the order of `GraphOptimizer.scalars`. */
   readonly scalars: readonly string[];
   readonly state: readonly StateTensor[];
-  /** Names of the outputs with the loss and with the number of correct predictions, if the loss has predictions. */
+  /** Names of the outputs with the loss, with the number of correct predictions, and with the number of those that count. */
   readonly loss: string;
+  /** Undefined for a loss without predictions. */
   readonly correct: string | undefined;
+  /** Undefined where all predictions count. */
+  readonly counted: string | undefined;
   /** Weights that no gradient reaches, and the nodes where gradients end: those whose operator has no rule or whose rule does not apply. */
   readonly unreached: readonly Weight[];
   readonly withoutGradient: readonly Node[];
@@ -66,7 +69,7 @@ export interface TrainingGraph {
 /** Prefix of all names that training adds to a model. */
 export const TRAIN_PREFIX = 'onnx-mish/train/';
 const PREFIX = TRAIN_PREFIX;
-const [LOSS, CORRECT] = [`${PREFIX}loss`, `${PREFIX}correct`];
+const [LOSS, CORRECT, COUNTED] = [`${PREFIX}loss`, `${PREFIX}correct`, `${PREFIX}counted`];
 const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
 const nextName = (name: string) => `${PREFIX}next/${name}`;
 const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
@@ -106,6 +109,7 @@ export function trainingGraph(
   const all = [...state, ...running.state];
   const named: [string, string][] = [[found.loss, LOSS], ...results, ...running.results];
   if (found.correct !== undefined) named.push([found.correct, CORRECT]);
+  if (found.counted !== undefined) named.push([found.counted, COUNTED]);
   const kept = alive(
     tape.nodes,
     named.map(([from]) => from),
@@ -130,6 +134,7 @@ export function trainingGraph(
     ...{ model, state: all, loss: LOSS },
     scalars: scalars.map(scalarName),
     correct: found.correct && CORRECT,
+    counted: found.counted && COUNTED,
     unreached: options.weights.filter(({ name }) => !gradients.has(name)),
     withoutGradient: [...nodesWithoutGradient(rewritten.nodes, moving, namesInside(document)), ...ends],
   };

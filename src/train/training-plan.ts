@@ -15,7 +15,7 @@ import { lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeWithSession } from './probe.js';
-import { type TargetRows, targetDims, targetRows } from './targets.js';
+import { hasTarget, type TargetRows, targetDims, targetRows } from './targets.js';
 import {
   DEFAULT_BATCH_SAMPLES,
   type LabelledSamples,
@@ -28,7 +28,7 @@ import { type TrainingStep, trainingStep } from './training-step.js';
 
 /** Remark on a training, for people; the code is for programs. */
 export interface TrainerRemark {
-  readonly code: TrainingRemarkCode | 'batch-norm' | 'partial-batch';
+  readonly code: TrainingRemarkCode | 'batch-norm' | 'partial-batch' | 'ignored-labels';
   readonly text: string;
 }
 
@@ -93,6 +93,7 @@ export async function planTraining(
   const step = trainingStep(model.document, index, probe, {
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
     targetDims: targetDims(options.targets),
+    ignores: hasTarget(options.targets, settings.ignoreLabel),
     batchNorm: trainsNorms ? 'train' : 'frozen',
     maxGradientNorm: settings.maxGradientNorm,
     avoidsGroups: options.provider.name.startsWith('webgpu'),
@@ -107,20 +108,23 @@ export async function planTraining(
     // A validation or test part may be of one class by chance.
     const rows = targetRows(labelled.targets, settings.loss, outputDims, checked.count, {
       ...{ mayBeEqual: labelled !== options, origin: labelled.origin, layout: step.layout },
+      ignoreLabel: settings.ignoreLabel,
     });
     return { samples: checked, rows };
   };
+  const data = check(options);
   const initial = await initialValues(step, model, index, options.initial);
   return {
     ...{ model, step, optimizer, output, batch, outputDims, initial, check },
     trained: weights.map(({ name }) => name).filter((name) => initial.has(name)),
-    data: check(options),
+    data,
     edits: prepared.edits,
     remarks: [
       ...changes,
       ...gradientEnds(model.document, index, step),
       ...normRemarks(model, trainsNorms),
       ...batchRemarks(samples.count, batch),
+      ...labelRemarks(data, settings),
     ],
   };
 }
@@ -150,6 +154,16 @@ function normRemarks({ document }: EditableModel, trained: boolean): TrainerRema
     ? 'Batch normalisation uses the statistics of the batch and moves the running statistics'
     : 'Batch normalisation uses the running statistics, which stay';
   return [{ code: 'batch-norm', text }];
+}
+
+function labelRemarks(
+  { rows: { labels } }: CheckedSamples,
+  { ignoreLabel }: ResolvedSettings,
+): TrainerRemark[] {
+  if (labels === undefined || labels.ignored === 0) return [];
+  const share = Number(((100 * labels.ignored) / labels.count).toPrecision(2));
+  const text = `${labels.ignored} of the ${labels.count} training labels (${share} %) are ${ignoreLabel} and do not count`;
+  return [{ code: 'ignored-labels', text }];
 }
 
 function batchRemarks(count: number, batch: number): TrainerRemark[] {

@@ -14,6 +14,8 @@ export interface StepOptions extends GraphOptions {
   readonly output: string;
   readonly loss: LossName;
   readonly labelSmoothing?: number | undefined;
+  /** Whether the targets of a sample may be all 0, because its label is ignored. */
+  readonly ignores?: boolean | undefined;
   /** Shape of the targets of one sample, which can tell the axis of the classes. */
   readonly targetDims?: readonly number[] | undefined;
 }
@@ -72,8 +74,8 @@ function lossOf(
   tape: Tape,
   scores: string,
   layout: ScoreLayout,
-  { loss, labelSmoothing }: StepOptions,
+  { loss, labelSmoothing: smoothing, ignores }: StepOptions,
 ): Loss {
-  if (loss === 'cross-entropy') return crossEntropy(tape, scores, TARGETS, labelSmoothing, layout);
+  if (loss === 'cross-entropy') return crossEntropy(tape, scores, TARGETS, { smoothing, layout, ignores });
   return loss === 'bce' ? binaryCrossEntropy(tape, scores, TARGETS) : meanSquaredError(tape, scores, TARGETS);
 }

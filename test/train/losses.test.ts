@@ -29,10 +29,17 @@ function softmax(values: ArrayLike<number>): number[] {
 }
 const soft = softmax(wave(20, 1.3, 2));
 
+const ignored = oneHot.map((value, at) => (Math.floor(at / CLASSES) === 1 ? 0 : value));
+
 const CASES: Record<keyof typeof reference.losses, [ArrayLike<number>, (tape: Tape) => Loss]> = {
   'cross-entropy': [oneHot, (tape) => crossEntropy(tape, 'x', 't')],
-  'cross-entropy, smoothing': [oneHot, (tape) => crossEntropy(tape, 'x', 't', 0.1)],
+  'cross-entropy, smoothing': [oneHot, (tape) => crossEntropy(tape, 'x', 't', { smoothing: 0.1 })],
   'cross-entropy, soft': [soft, (tape) => crossEntropy(tape, 'x', 't')],
+  'cross-entropy, ignored': [ignored, (tape) => crossEntropy(tape, 'x', 't', { ignores: true })],
+  'cross-entropy, ignored, smoothing': [
+    ignored,
+    (tape) => crossEntropy(tape, 'x', 't', { smoothing: 0.1, ignores: true }),
+  ],
   mse: [soft, (tape) => meanSquaredError(tape, 'x', 't')],
   bce: [signs, (tape) => binaryCrossEntropy(tape, 'x', 't')],
 };
@@ -68,7 +75,7 @@ describe('correct predictions are counted', () => {
   test('of classes, where the largest score is the label', async () => {
     const rows = LABELS.map((_, row) => [...scores.data.slice(row * CLASSES, (row + 1) * CLASSES)]);
     const right = rows.filter((row, at) => argmax(row) === LABELS[at]).length;
-    const result = await run(oneHot, (tape) => crossEntropy(tape, 'x', 't', 0.1));
+    const result = await run(oneHot, (tape) => crossEntropy(tape, 'x', 't', { smoothing: 0.1 }));
     expect(result).toMatchObject({ correct: [right] });
   });
 

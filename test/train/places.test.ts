@@ -17,6 +17,8 @@ const labels = {
   data: BigInt64Array.from([0n, 2n, 1n, 1n, 2n, 0n, 0n, 1n]),
 };
 
+const ignored = { ...labels, data: BigInt64Array.from([0n, 255n, 1n, 1n, 255n, 0n, 255n, 255n]) };
+
 /** Moves the classes of [N, classes, places] to the last axis. */
 const classesLast = (values: ArrayLike<number>) =>
   Array.from({ length: values.length }, (_, at) => {
@@ -44,13 +46,21 @@ function softmax(values: ArrayLike<number>): number[] {
 
 describe.each(Object.entries(ORDERS))('a class for each place, %s', (_, { dims, order }) => {
   const layout = scoreLayout(dims, { targets: [2, 2] });
-  const rows = targetRows(labels, 'cross-entropy', dims, SAMPLES, { layout });
-  const oneHot = new Float32Array(SAMPLES * CLASSES * PLACES);
-  rows.read([0, 1], oneHot);
+  const rowsOf = (given: typeof labels) =>
+    targetRows(given, 'cross-entropy', dims, SAMPLES, { layout, ignoreLabel: 255 });
+  const oneHotOf = (given: typeof labels) => {
+    const oneHot = new Float32Array(SAMPLES * CLASSES * PLACES);
+    rowsOf(given).read([0, 1], oneHot);
+    return oneHot;
+  };
+  const oneHot = oneHotOf(labels);
+  const withIgnored = oneHotOf(ignored);
   const soft = order(softmax(wave(24, 1.3, 2)));
   const cases = {
     labels: [oneHot, 0],
     'labels, smoothing': [oneHot, 0.1],
+    ignored: [withIgnored, 0],
+    'ignored, smoothing': [withIgnored, 0.1],
     soft: [soft, 0],
   } as const;
 
@@ -62,7 +72,7 @@ describe.each(Object.entries(ORDERS))('a class for each place, %s', (_, { dims, 
       const whole = { dims: [SAMPLES, ...dims] };
       const inputs = { x: { ...whole, data: order(scores) }, t: { ...whole, data: targets } };
       const found = await runTape(inputs, (tape) => {
-        const { loss, gradients, correct = '' } = crossEntropy(tape, 'x', 't', smoothing, layout);
+        const { loss, gradients, correct = '' } = crossEntropy(tape, 'x', 't', { smoothing, layout });
         return { loss, gradient: gradients[0]?.[1] ?? '', correct };
       });
       expect(found.loss[0]).toBeCloseTo(expected.loss, 5);
@@ -72,7 +82,10 @@ describe.each(Object.entries(ORDERS))('a class for each place, %s', (_, { dims, 
     },
   );
 
-  test('so do the loss and the share of right answers of an evaluation', async () => {
+  test.each([
+    ['labels', labels, [4, 4]],
+    ['ignored', ignored, [3, 1]],
+  ] as const)('so do loss and share of right answers of an evaluation: %s', async (name, given, counts) => {
     const session = {
       run: async () => ({
         y: { elemType: 'f32', dims: [SAMPLES, ...dims], data: Float32Array.from(order(scores)) },
@@ -82,10 +95,17 @@ describe.each(Object.entries(ORDERS))('a class for each place, %s', (_, { dims, 
       { name: 'x', elemType: 'f32', inner: [1] },
     ]);
     const options = { loss: 'cross-entropy', scores: 'y', outputDims: dims, layout, batch: SAMPLES } as const;
-    const { loss, accuracy, correct, perSample } = await evaluateSession(session, samples, rows, options);
-    const expected = reference.places.labels;
+    const rows = rowsOf(given);
+    const { loss, accuracy, correct, counted, perSample } = await evaluateSession(
+      session,
+      samples,
+      rows,
+      options,
+    );
+    const expected = reference.places[name];
     expect(loss).toBeCloseTo(expected.loss, 6);
-    expect(accuracy).toBeCloseTo(expected.correct / 8, 12);
+    expect(counted).toEqual(Uint32Array.from(counts));
+    expect(accuracy).toBeCloseTo(expected.correct / (counts[0] + counts[1]), 12);
     expect(perSample).toBe(PLACES);
     expect(correct?.reduce((sum, one) => sum + one, 0)).toBe(expected.correct);
   });
@@ -95,7 +115,7 @@ test('places without a target neither count nor move a weight', async () => {
   const dims = [1, 2, 3];
   const data = [1, 0, 0, 0, 1, 0];
   const found = await runTape({ x: { dims, data: [1, 2, 3, 4, 5, 6] }, t: { dims, data } }, (tape) => {
-    const { loss, gradients } = crossEntropy(tape, 'x', 't', 0.1);
+    const { loss, gradients } = crossEntropy(tape, 'x', 't', { smoothing: 0.1 });
     return { loss, gradient: gradients[0]?.[1] ?? '' };
   });
   expect(found.gradient.filter((_, at) => at % 3 === 2)).toEqual([0, 0]);

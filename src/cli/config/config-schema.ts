@@ -256,6 +256,7 @@ const training = {
   warmUp: share('Share of the steps over which the rate rises'),
   weightDecay: number('Weight decay'),
   labelSmoothing: share('Share of the uniform distribution in the targets'),
+  ignoreLabel: number('Label that does not count, such as 255 in masks'),
   clip: positive('Maximal norm of all gradients together'),
   augment: z.array(z.enum(AUGMENTATIONS)).optional().describe('Random changes of images'),
 };

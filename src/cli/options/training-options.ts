@@ -19,6 +19,7 @@ export interface TrainingFlags {
   warmUp: number;
   weightDecay?: number;
   labelSmoothing: number;
+  ignoreLabel?: number;
   clip?: number;
   augment?: Augmentation[];
 }
@@ -57,6 +58,11 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
     .option('--warm-up <share>', 'share of the steps over which the rate rises', share, defaults.warmUp)
     .option('--weight-decay <number>', 'weight decay (default: 0, for adamw 0.01)', number)
     .option('--label-smoothing <share>', 'share of the uniform distribution in the targets', share, 0)
+    .option(
+      '--ignore-label <number>',
+      'label that does not count, such as 255 in masks (default: -100)',
+      number,
+    )
     .option('--clip <norm>', 'maximal norm of all gradients together (default: unlimited)', positive)
     .option('--augment <names>', 'random changes of images: flip, flip-vertical, crop, erase', list);
 }
@@ -64,8 +70,9 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
 /** Returns the settings of a training. Throws `bad-usage` for a momentum that the optimiser does not have. */
 export function trainingSettings(flags: TrainingFlags) {
   const { epochs, batch, loss, head, lr, schedule, warmUp, labelSmoothing, clip, augment } = flags;
+  const { ignoreLabel } = flags;
   return {
-    ...{ epochs, batch, loss, schedule, warmUp, labelSmoothing, augment },
+    ...{ epochs, batch, loss, schedule, warmUp, labelSmoothing, ignoreLabel, augment },
     ...{ output: head, rate: lr, maxGradientNorm: clip, optimizer: optimizerOf(flags) },
   };
 }

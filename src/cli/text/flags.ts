@@ -18,6 +18,7 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   externalData: '--external-data',
   force: '--force',
   form: '--form',
+  ignoreLabel: '--ignore-label',
   images: '--images',
   include: '--include',
   int8: '--int8',

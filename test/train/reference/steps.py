@@ -88,11 +88,14 @@ def losses():
     found = {}
     soft = torch.softmax(wave(20, 1.3, 2).reshape(4, 5), 1)
     labels = torch.tensor([0, 3, 1, 4])
+    ignored = torch.tensor([0, -100, 1, 4])
     binary = (wave(20, 2.1) > 0).double().reshape(4, 5)
     cases = {
         'cross-entropy': lambda x: F.cross_entropy(x, labels),
         'cross-entropy, smoothing': lambda x: F.cross_entropy(x, labels, label_smoothing=0.1),
         'cross-entropy, soft': lambda x: F.cross_entropy(x, soft),
+        'cross-entropy, ignored': lambda x: F.cross_entropy(x, ignored),
+        'cross-entropy, ignored, smoothing': lambda x: F.cross_entropy(x, ignored, label_smoothing=0.1),
         'mse': lambda x: F.mse_loss(x, soft),
         'bce': lambda x: F.binary_cross_entropy_with_logits(x, binary),
     }
@@ -109,7 +112,10 @@ def places():
     found = {}
     labels = torch.tensor([0, 2, 1, 1, 2, 0, 0, 1]).reshape(2, 2, 2)
     soft = torch.softmax(wave(24, 1.3, 2).reshape(2, 3, 2, 2), 1)
+    ignored = torch.tensor([0, 255, 1, 1, 255, 0, 255, 255]).reshape(2, 2, 2)
     cases = {
+        'ignored': lambda x: F.cross_entropy(x, ignored, ignore_index=255),
+        'ignored, smoothing': lambda x: F.cross_entropy(x, ignored, ignore_index=255, label_smoothing=0.1),
         'labels': lambda x: F.cross_entropy(x, labels),
         'labels, smoothing': lambda x: F.cross_entropy(x, labels, label_smoothing=0.1),
         'soft': lambda x: F.cross_entropy(x, soft),
@@ -118,7 +124,7 @@ def places():
         x = (wave(24, 0.9, 3)).reshape(2, 3, 2, 2).requires_grad_()
         loss = loss_of(x)
         loss.backward()
-        wanted = soft.argmax(1) if name == 'soft' else labels
+        wanted = soft.argmax(1) if name == 'soft' else ignored if name.startswith('ignored') else labels
         right = (x.argmax(1) == wanted).sum().item()
         found[name] = {'loss': loss.item(), 'gradient': x.grad.flatten().tolist(), 'correct': right}
     return found
