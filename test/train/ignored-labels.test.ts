@@ -142,8 +142,8 @@ test('scores of samples weigh what counts in them, and leave out samples without
     counted: Uint32Array.of(6, 0, 2),
   };
   const { losses, correct } = resultsOf(evaluation);
-  expect([...(correct ?? [])]).toEqual([3 / 4, 2 / 4]);
-  expect([...losses]).toEqual([(1 * 6) / 4, (3 * 2) / 4]);
+  expect(Array.from(correct ?? [])).toEqual([3 / 4, 2 / 4]);
+  expect(Array.from(losses)).toEqual([(1 * 6) / 4, (3 * 2) / 4]);
   expect(scoreOf(evaluation).interval).toEqual(
     scoreOf({ ...evaluation, counted: Uint32Array.of(4, 4, 0) }).interval,
   );
