@@ -8,14 +8,19 @@ import { createRandom } from '../../src/base/random.js';
 import { findBrowser } from '../../src/providers/browser/find.js';
 import { MAIN, outcome, start } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
+import { isHeavy } from '../support/heavy.js';
 import { REAL_MODELS } from '../support/models.js';
 import { type Descendant, descendants } from '../support/processes.js';
 
 const ROUNDS = Number(process.env.ONNX_MISH_ROUNDS ?? 1);
 const random = createRandom(Date.now());
 
-// Two seconds of timing, so that every moment below is before the first browser's work is done.
-const ARGS = ['validate', REAL_MODELS.alexa, '--providers', 'wasm,webgl', '--seconds', '2', '--runs', '2'];
+/** Seconds of timing, so that every moment below is before the first browser's work is done. */
+const TIMED_SECONDS = isHeavy ? 2 : 0.8;
+/** Milliseconds for an accident, of which each has its share. */
+const momentUpTo = (share: number) => setTimeout(share * TIMED_SECONDS * 1000 * random());
+const argsFor = (seconds: number) =>
+  ['validate', REAL_MODELS.alexa, '--providers', 'wasm,webgl', '--seconds', `${seconds}`, '--runs', '2']; // biome-ignore format: one command
 
 /** Whether this is the superuser of a system that lets it mount things. */
 const canMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm']).status === 0;
@@ -29,7 +34,7 @@ beforeAll(async () => {
 /** A validation on its way, with a temporary folder of its own. */
 async function validation() {
   const temporary = (await tempFolder()).path;
-  const child = start(ARGS, { env: { TMPDIR: temporary, ONNX_MISH_BROWSER: browser } });
+  const child = start(argsFor(TIMED_SECONDS), { env: { TMPDIR: temporary, ONNX_MISH_BROWSER: browser } });
   child.stdin?.end();
   onTestFinished(() => void child.kill('SIGKILL'));
   return { child, ended: outcome(child), temporary };
@@ -63,7 +68,7 @@ describe.runIf(process.platform === 'linux')('a validation', () => {
     async () => {
       const { child, ended, temporary } = await validation();
       const victim = await browserOf(child);
-      await setTimeout(1500 * random());
+      await momentUpTo(0.75);
       let killed = false;
       try {
         process.kill(victim?.pid ?? 0, 'SIGKILL');
@@ -82,7 +87,7 @@ describe.runIf(process.platform === 'linux')('a validation', () => {
     const { child, ended, temporary } = await validation();
     // Before it has a folder for its browser, Node itself may be starting still.
     while (readdirSync(temporary).length === 0 && child.exitCode === null) await setTimeout(2);
-    await setTimeout(2500 * random());
+    await momentUpTo(1.25);
     const begun = performance.now();
     child.kill('SIGINT');
     const { code, stderr, stdout } = await ended;
@@ -96,7 +101,7 @@ describe.runIf(process.platform === 'linux')('a validation', () => {
   test.each(rounds)('that is killed outright leaves no process (%i)', async () => {
     const { child, ended } = await validation();
     const victim = await browserOf(child);
-    await setTimeout(500 * random());
+    await momentUpTo(0.25);
     child.kill('SIGKILL');
     await ended;
     // The browser ends by itself when its pipe does.
@@ -110,7 +115,7 @@ describe.runIf(process.platform === 'linux')('a validation', () => {
     // A /dev/shm of its own, which is full.
     const full =
       'mount -t tmpfs -o size=4k tmpfs /dev/shm && head -c 4096 /dev/zero > /dev/shm/full && exec "$@"';
-    const command = [process.execPath, MAIN, ...ARGS];
+    const command = [process.execPath, MAIN, ...argsFor(isHeavy ? 2 : 0)];
     const env = { PATH: process.env.PATH ?? '', TMPDIR: temporary, ONNX_MISH_BROWSER: browser };
     const child = spawn('unshare', ['--mount', 'sh', '-c', full, 'sh', ...command], { env });
     const { code, stdout } = await outcome(child);
