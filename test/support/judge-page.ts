@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { everyNth } from './heavy.js';
+import { everyNth, isHeavy } from './heavy.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -22,6 +22,14 @@ export async function judge(page: Page): Promise<void> {
     });
     expect(found, colorScheme).toEqual([]);
   }
+  await judgeWidths(page);
+}
+
+/** Checks a state of a page that another one of the test contains or resembles: by default against widths only. */
+export const judgeVariant = (page: Page): Promise<void> => (isHeavy ? judge(page) : judgeWidths(page));
+
+/** Checks the page against the widths of phones. */
+async function judgeWidths(page: Page): Promise<void> {
   for (const width of [320, 375]) {
     await page.setViewportSize({ width, height: 700 });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
