@@ -50,7 +50,7 @@ async function doubt(name: string, feeds: readonly Tensors[], divide = 1) {
   });
 }
 
-const parts = Array.from({ length: isHeavy ? 16 : 2 }, (_, part) => part);
+const parts = Array.from({ length: isHeavy ? 16 : 1 }, (_, part) => part);
 
 describe.each(MODELS)('%s', (name) => {
   test('right samples raise no doubt', async () => {

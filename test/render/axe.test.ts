@@ -67,7 +67,7 @@ const PAGES = {
   inspect: async () => renderHtmlActivations(await activations(rankedModel, { data }), 'm.onnx'),
 };
 
-const DARK = ['validate', 'calibrate', 'experiment'];
+const DARK = ['validate', 'experiment'];
 
 let browser: Browser;
 beforeAll(async () => {
@@ -82,7 +82,7 @@ test.each(Object.entries(PAGES))(
     const html = await make();
     await page.setContent(html);
     await page.evaluate(await readFile(AXE, 'utf8'));
-    // The dark colours are the same on every page: by default three pages stand for all.
+    // The dark colours are the same on every page: by default two pages stand for all.
     const schemes = ['light', ...(isHeavy || DARK.includes(name) ? ['dark' as const] : [])] as const;
     for (const colorScheme of schemes) {
       await page.emulateMedia({ colorScheme });

@@ -11,6 +11,8 @@ export const modelPath = (name: string) => join(models, name);
 export interface WorkbenchPages {
   /** Opens the workbench as a reader does; `hash` ends its address. */
   open(hash?: string): Promise<Page>;
+  /** Opens it for a test without a run: by default ONNX Runtime never arrives, so that the question what runs the model stays open. */
+  openIdle(): Promise<Page>;
   /** Opens it where somebody else serves it. */
   visit(address: string): Promise<Page>;
   /** What its pages have logged as errors. */
@@ -26,8 +28,9 @@ export async function openWorkbench(files: Readonly<Record<string, Content>> = {
   // With WebGPU, each model that is opened loads a second build of ONNX Runtime.
   const browser = await launchBrowser(isHeavy ? undefined : SOFTWARE_WEBGL);
   const errors: string[] = [];
-  async function visit(address: string): Promise<Page> {
+  async function visit(address: string, isIdle = false): Promise<Page> {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    if (isIdle) await page.route('**/ort/*', () => {});
     page.on('console', (message) => {
       if (message.type() === 'error') errors.push(message.text());
     });
@@ -39,7 +42,8 @@ export async function openWorkbench(files: Readonly<Record<string, Content>> = {
   return {
     errors,
     open: (hash = '') => visit(server.url + hash),
-    visit,
+    openIdle: () => visit(server.url, !isHeavy),
+    visit: (address) => visit(address),
     async close() {
       await browser.close();
       await server.close();

@@ -152,7 +152,7 @@ test('labels in an .npz give the accuracy of both models, their difference and a
 });
 
 test('sites can be searched, sorted and chosen, and exactly the chosen ones are swapped', async () => {
-  const page = await workbench.open();
+  const page = await workbench.openIdle();
   await openModel(page, 'resnet20.onnx');
   const names = page.getByRole('table', { name: /^Sites/ }).locator('tbody th');
   expect(await names.count()).toBe(19);
@@ -184,7 +184,7 @@ test('stop ends a run at once and keeps the results so far', async () => {
 });
 
 test('the page can be used by keyboard, with a visible focus', async () => {
-  const page = await workbench.open();
+  const page = await workbench.openIdle();
   const seen: string[] = [];
   /** Presses Tab until an element with this name has the focus. */
   const tabTo = async (name: RegExp) => {
@@ -256,7 +256,7 @@ describe('problems are shown beside their cause', () => {
   });
 
   test('a form that the model’s opset lacks', async () => {
-    const page = await workbench.open();
+    const page = await workbench.openIdle();
     await openModel(page, 'lenet5.onnx');
     await page.getByRole('radio', { name: 'native' }).check();
     await swapButton(page).click();
@@ -287,7 +287,7 @@ test('the empty page opens a model that it brings along, and a model without sit
 });
 
 test('another activation can be written, and what is Mish can become ReLU', async () => {
-  const page = await workbench.open();
+  const page = await workbench.openIdle();
   await openModel(page, 'lenet5.onnx');
   await page.getByRole('radio', { name: 'HardSwish', exact: true }).check();
   await swapButton(page).click();
@@ -304,7 +304,7 @@ test('another activation can be written, and what is Mish can become ReLU', asyn
 });
 
 test('the graph around a site shows operators, tensors and shapes, by keyboard and as a table', async () => {
-  const page = await workbench.open();
+  const page = await workbench.openIdle();
   await openModel(page, 'lenet5.onnx');
   await page.getByRole('button', { name: 'Draw the graph around this site' }).click();
   const graph = page.getByRole('region', { name: 'The graph around /1/Relu' });
