@@ -7,12 +7,18 @@ export type CostRange = readonly [least: number, most: number];
 
 type ExactForm = 'softplus' | 'native' | 'exp';
 
-/** The ranges over the seven networks of test/bench/forms.md. */
+/** The ranges over the seven networks of test/bench/forms.md; of approximate forms over the four of docs/what-it-costs.md. */
 export const CPU_COST: Readonly<Record<ExactForm, CostRange> & { [F in FormName]?: CostRange }> = {
   softplus: [1.4, 7.8],
   native: [1.4, 7.8], // ONNX Runtime expands it to the softplus form
   exp: [1.04, 1.6],
+  sigmoid: [1.24, 1.57],
+  tanh: [1.4, 1.96],
+  hard: [1.16, 1.39],
 };
+
+/** The range of the exp form beside the approximate forms: on those networks and that machine. */
+export const EXP_BESIDE_APPROXIMATE: CostRange = [1.51, 2.29];
 
 /** Returns whether a form of Mish computes a site; operators on integers may compute them all. */
 export const hasSiteInForm = ({

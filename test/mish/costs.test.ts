@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { CPU_COST, costOf, rangeText } from '../../src/mish/costs.js';
+import { CPU_COST, costOf, EXP_BESIDE_APPROXIMATE, rangeText } from '../../src/mish/costs.js';
 
 const text = (path: string) =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8').replaceAll(/\s+/g, ' ');
@@ -29,6 +29,19 @@ test('the ranges are those of the networks that were measured', () => {
     expect(CPU_COST[form][0]).toBeGreaterThan(smallest - 0.1);
     expect(CPU_COST[form][1]).toBeCloseTo(largest, 1);
   }
+});
+
+test('the ranges of approximate forms are those of the table in the documents', () => {
+  const [, table = ''] = text('docs/what-it-costs.md').split('## Approximate forms, whole networks');
+  const cells = [...table.matchAll(/\| \w[\w .-]* \| \d+ \|((?: [\d.]+ \|){4})/g)];
+  const rows = cells.map(([, row = '']) => [...row.matchAll(/[\d.]+/g)].map(Number));
+  expect(rows).toHaveLength(4);
+  const spread = (at: number) => {
+    const column = rows.map((row) => row[at] ?? Number.NaN);
+    return [Math.min(...column), Math.max(...column)];
+  };
+  const ranges = [EXP_BESIDE_APPROXIMATE, CPU_COST.tanh, CPU_COST.sigmoid, CPU_COST.hard];
+  for (const [at, range] of ranges.entries()) expect(range).toEqual(spread(at));
 });
 
 test('another activation than Mish, and a model without sites, have no figure', () => {

@@ -1,5 +1,5 @@
-import { CPU_COST, costOf, rangeText } from '../../mish/costs.js';
-import { FORM_FOR } from '../../mish/forms.js';
+import { CPU_COST, costOf, EXP_BESIDE_APPROXIMATE, rangeText } from '../../mish/costs.js';
+import { FORM_FOR, FORMS } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { sayNote } from './say.js';
 
@@ -15,15 +15,19 @@ export const COST_NOTE = {
   concerns: (report: SwapReport): boolean => costOf(report) !== undefined,
   /** Prints what the swap costs on CPUs, and the command that measures it for this model. */
   say({ input, output, report }: SwappedFile): void {
-    const cheap = FORM_FOR.cpu;
-    const range = CPU_COST[cheap];
-    const cheaper =
-      range === undefined || report.form === cheap ? '' : `, ${rangeText(range)} with --target cpu`;
     const names = input === '-' || output === '-' ? ['original.onnx', 'swapped.onnx'] : [input, output];
     const command = ['onnx-mish validate', ...names.map(shellWord)].join(' ');
-    sayNote(`a run takes ${costOf(report)}${cheaper}; ${command} measures yours`);
+    sayNote(`a run takes ${costOf(report)}${besideOf(report)}; ${command} measures yours`);
   },
 };
+
+/** Returns the cost of the exp form, measured beside that of the report's form. */
+function besideOf({ form }: SwapReport): string {
+  if (FORMS[form].bound !== undefined)
+    return `, where the exp form takes ${rangeText(EXP_BESIDE_APPROXIMATE)}`;
+  const range = CPU_COST[FORM_FOR.cpu];
+  return range === undefined || form === FORM_FOR.cpu ? '' : `, ${rangeText(range)} with --target cpu`;
+}
 
 /** Quotes a path for a shell, if it needs quotes. */
 function shellWord(path: string): string {
