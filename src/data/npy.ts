@@ -64,16 +64,22 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
   const type = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1];
   const fortran = /'fortran_order'\s*:\s*True/.test(header);
   const shape = /'shape'\s*:\s*\(([^)]*)\)/.exec(header)?.[1];
-  if (type === undefined || shape === undefined) throw bad('its header has no simple type or no shape');
+  if (shape === undefined) throw bad('its header has no shape');
+  if (type === undefined)
+    throw bad('its elements are records with fields', 'Save each field as an array: array["field"]');
   if (type.includes('O')) {
     throw bad(
       'it holds pickled Python objects, which are never loaded',
       'Convert it to numbers before numpy.save',
     );
   }
-  if (type.startsWith('>')) throw bad('it is big-endian', "Save it as little-endian: array.astype('<f4')");
   const elemType = TYPES[type.slice(1)];
-  if (elemType === undefined) throw bad(`its type '${type}' is not a number or bool`);
+  if (elemType === undefined)
+    throw bad(
+      `its type '${type}' is not among bool, int8 to int64, uint8 to uint64 and float16 to float64`,
+      conversionOf(type),
+    );
+  if (type.startsWith('>')) throw bad('it is big-endian', "Save it as little-endian: array.astype('<f4')");
   const dims = shape.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
   const data = dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) && arrayFor(elemType, 0);
   if (!data) throw bad(`its shape (${shape}) is not a valid shape`);
@@ -82,6 +88,16 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
   if (body.length !== expected)
     throw bad(`it has ${body.length} bytes of data, but its shape needs ${expected}`);
   return { tensor: { elemType, dims, data: elements(body, data) }, fortran };
+}
+
+/** Returns how to make numbers of elements of another type. `V` is what NumPy writes for bfloat16. */
+function conversionOf(type: string): string {
+  const kind = type[1] ?? '';
+  if ('US'.includes(kind))
+    return 'Save class numbers as the model counts them; for classes in alphabetical order, numpy.unique(array, return_inverse=True)[1]';
+  if (kind === 'c') return 'Save its parts as arrays: array.real and array.imag';
+  if ('Mm'.includes(kind)) return "Convert it before numpy.save: array.astype('int64')";
+  return "Convert it before numpy.save: array.astype('float32')";
 }
 
 /** A tensor with numbers. */

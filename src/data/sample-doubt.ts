@@ -10,11 +10,13 @@ import type { OnProvider, Session, SessionOptions } from '../providers/provider.
 import type { Tensors } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 import type { Dataset, Feeds } from './dataset.js';
+import { nanDoubt } from './nan-doubt.js';
 import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
 
 /**
- * Returns advice if samples look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs the model
- * only for samples that look like pixels: in the given session or, if the model has a batch normalisation, in another one.
+ * Returns advice if samples make the model's outputs NaN, see `nanDoubt`, or look like pixels in another range than the model
+ * was trained on, see `scaleDoubt`. Runs the model only for samples that hold NaN or look like pixels: in the given session or,
+ * if the model has a batch normalisation, in another one.
  * Throws what the provider throws.
  */
 export async function sampleDoubt(
@@ -23,8 +25,11 @@ export async function sampleDoubt(
   options: OnProvider & { readonly session?: SessionOptions | undefined },
   open: Session,
 ): Promise<Advice | undefined> {
-  if (source === 'seed' || (await firstPixels(feeds)) === undefined) return undefined;
+  if (source === 'seed') return undefined;
   const outputs = open.outputs.map(({ name }) => name);
+  const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);
+  if (nan !== undefined) return nan;
+  if ((await firstPixels(feeds)) === undefined) return undefined;
   const plain = () => scaleDoubt(feeds, (feed) => open.run(feed), { source, outputs });
   const norm = await firstNorm(model);
   if (norm === undefined) return plain();

@@ -27,6 +27,8 @@ export interface Drift {
   readonly top5: number | null;
   /** Number of elements that are NaN in either tensor, or infinite in one and different in the other. */
   readonly broken: number;
+  /** Number of elements of `broken` that are NaN or infinite in the reference. */
+  readonly brokenInReference: number;
   /** Reason why the tensors cannot be compared. */
   readonly problem: string | null;
 }
@@ -103,7 +105,7 @@ export function driftMeter(output: string): DriftMeter {
       countAgreements(rows, a, b, reference.dims[0] ?? 0, classes);
     },
     result() {
-      const { maxAbs, scale, sumAbs, squares, reference2, got2, dot, broken } = sums;
+      const { maxAbs, scale, sumAbs, squares, reference2, got2, dot, broken, brokenInReference } = sums;
       const usable = problem === null && seen && broken === 0;
       const share = (count: number, of: number) => (problem === null && of > 0 ? count / of : null);
       const number = (value: number) => (usable && Number.isFinite(value) ? value : null);
@@ -119,6 +121,7 @@ export function driftMeter(output: string): DriftMeter {
         top1: share(rows.top1, rows.n),
         top5: share(rows.top5, rows.ofMany),
         broken,
+        brokenInReference,
         problem,
       };
     },
@@ -135,11 +138,12 @@ interface Differences {
   readonly got2: number;
   readonly dot: number;
   readonly broken: number;
+  readonly brokenInReference: number;
 }
 
 const NO_DIFFERENCES: Differences = {
   ...{ maxAbs: 0, scale: 0, sumAbs: 0, squares: 0 },
-  ...{ reference2: 0, got2: 0, dot: 0, broken: 0 },
+  ...{ reference2: 0, got2: 0, dot: 0, broken: 0, brokenInReference: 0 },
 };
 
 /**
@@ -164,7 +168,7 @@ function addDifferences(before: Differences, a: FloatArray, b: FloatArray, least
   }
   const total = sumAbs + squares + reference2 + got2 + dot;
   if (!Number.isFinite(total)) return addFiniteDifferences(before, a, b, least);
-  return { maxAbs, scale, sumAbs, squares, reference2, got2, dot, broken: before.broken };
+  return { ...before, maxAbs, scale, sumAbs, squares, reference2, got2, dot };
 }
 
 /** Adds elements as `addDifferences` does, and counts those that are not finite. */
@@ -175,7 +179,9 @@ function addFiniteDifferences(before: Differences, a: FloatArray, b: FloatArray,
     const x = flushed(a[index] ?? 0);
     const y = flushed(b[index] ?? 0);
     if (!Number.isFinite(x) || !Number.isFinite(y)) {
-      if (Number.isNaN(x) || x !== y) sums.broken++; // NaN counts as broken even if both are NaN
+      if (!Number.isNaN(x) && x === y) continue; // NaN counts as broken even if both are NaN
+      sums.broken++;
+      if (!Number.isFinite(x)) sums.brokenInReference++;
       continue;
     }
     const distance = flushed(Math.abs(x - y));

@@ -42,10 +42,7 @@ function accuracyChange({ accuracy }: Concluded['providers'][number]): string[] 
 
 function outputChange({ drift }: Concluded['providers'][number]): string[] {
   const problem = drift.find((one) => one.problem !== null || one.broken > 0);
-  if (problem !== undefined)
-    return [
-      `the output ${problem.output.slice(0, MAX_NAME)} ${problem.problem === null ? 'is not finite' : 'cannot be compared'}`,
-    ];
+  if (problem !== undefined) return [`the output ${problem.output.slice(0, MAX_NAME)} ${describe(problem)}`];
   const scores = drift.find(({ top1 }) => top1 !== null);
   if (scores !== undefined) return [`${percent(scores.top1 ?? 0, 1)} of answers are the same`];
   if (drift.length === 0) return [];
@@ -54,6 +51,11 @@ function outputChange({ drift }: Concluded['providers'][number]): string[] {
   return Number.isFinite(least)
     ? [`outputs are within ${Number(least.toPrecision(3))} dB (SQNR) of the original’s`]
     : [];
+}
+
+function describe({ problem, brokenInReference }: ProviderRow['drift'][number]): string {
+  if (problem !== null) return 'cannot be compared';
+  return brokenInReference > 0 ? 'is not finite, and that of the original is not either' : 'is not finite';
 }
 
 function timeOf({ provider, latency, runtime }: Concluded['providers'][number]): string[] {

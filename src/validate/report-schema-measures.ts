@@ -70,6 +70,9 @@ export const drift = z.object({
   broken: countSchema.describe(
     'Number of elements that are NaN in either output, or infinite and different in the other',
   ),
+  brokenInReference: countSchema
+    .default(0)
+    .describe('Number of these elements that are NaN or infinite in the reference'),
   problem: z.string().nullable().describe('Why the outputs cannot be compared'),
 });
 

@@ -47,8 +47,9 @@ describe('refuses', () => {
   test.each([
     ['pickled objects', npy('|O', [1], one), /pickled/],
     ['big-endian numbers', npy('>f4', [1], one), /big-endian/],
-    ['strings', npy('<U3', [1], one), /not a number/],
-    ['complex numbers', npy('<c8', [1], raw(Float32Array.of(1, 2))), /not a number/],
+    ['strings', npy('<U3', [1], one), /is not among bool/],
+    ['complex numbers', npy('<c8', [1], raw(Float32Array.of(1, 2))), /is not among bool/],
+    ['big-endian strings', npy('>U3', [1], one), /'>U3' is not among bool/],
     ['too few bytes', npy('<f4', [2], one), /4 bytes of data, but its shape needs 8/],
     ['too many bytes', npy('<f4', [], raw(Float32Array.of(1, 2))), /8 bytes of data, but its shape needs 4/],
     ['something else', new TextEncoder().encode('hello, world'), /not an \.npy/],
@@ -102,4 +103,19 @@ describe('large arrays', () => {
       where: 'a',
     });
   });
+});
+
+test.each([
+  ['<U3', 'numpy.unique(array, return_inverse=True)[1]'],
+  ['|S8', 'numpy.unique(array, return_inverse=True)[1]'],
+  ['<c16', 'array.real'],
+  ['<M8[D]', "array.astype('int64')"],
+  ['<m8[s]', "array.astype('int64')"],
+  ['<f16', "array.astype('float32')"], // numpy.longdouble
+  ['<V2', "array.astype('float32')"], // bfloat16 of ml_dtypes
+])('says how to convert %s', (descr, advice) => {
+  const fix = expect.stringContaining(advice);
+  expect(() => parseNpy(npy(descr, [1], new Uint8Array(2)), 'a.npy')).toThrow(
+    expect.objectContaining({ fix }),
+  );
 });

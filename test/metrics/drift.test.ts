@@ -82,15 +82,17 @@ describe('drift', () => {
   test('has no figures if an element is NaN in either tensor', () => {
     const nothing = { maxAbs: null, meanAbs: null, rmse: null, cosine: null, sqnr: null };
     const [fine, bad] = [tensor([1, 3], [1, 2, 3]), tensor([1, 3], [1, Number.NaN, 3])];
-    for (const [a, b] of [
-      [fine, bad],
-      [bad, fine],
-      [bad, bad],
+    for (const [a, b, brokenInReference] of [
+      [fine, bad, 0],
+      [bad, fine, 1],
+      [bad, bad, 1],
     ] as const) {
-      expect(drift(a, b)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
+      expect(drift(a, b)).toMatchObject({ ...nothing, broken: 1, brokenInReference, top1: 0 });
     }
     const infinite = tensor([1, 3], [1, Number.POSITIVE_INFINITY, 3]);
-    expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, top1: 0 });
+    expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, brokenInReference: 0, top1: 0 });
+    expect(drift(infinite, fine)).toMatchObject({ ...nothing, broken: 1, brokenInReference: 1, top1: 0 });
+    expect(drift(infinite, infinite)).toMatchObject({ broken: 0, brokenInReference: 0 });
   });
 
   test('counts integers, half floats and big integers as the numbers they are', () => {

@@ -63,6 +63,11 @@ describe('the conclusion', () => {
     const drift = [{ ...driftOf([[1, 0]], [[Number.NaN, 0]]), output: 'y'.repeat(500) }];
     const found = conclusionOf({ data, providers: [row({ drift })] });
     expect(found).toMatch(/^On 2 samples the output y{80} is not finite\.$/);
+    const both = conclusionOf({
+      data,
+      providers: [row({ drift: [driftOf([[Number.NaN]], [[Number.NaN]])] })],
+    });
+    expect(both).toBe('On 2 samples the output y is not finite, and that of the original is not either.');
   });
 
   test('gives the distance of outputs that are no class scores', () => {
