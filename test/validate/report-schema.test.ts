@@ -76,6 +76,7 @@ describe('thresholds', () => {
     top1: 0.9,
     top5: 1,
     broken: 0,
+    brokenInReference: 0,
     problem: null,
   };
   const row = { drift: [drift], kernel: [], accuracy: null, latency: null, parity: null };
