@@ -169,6 +169,17 @@ describe('open and swap', () => {
 });
 
 describe('run', () => {
+  test('of several files that are opened at once, the last is the open model', async () => {
+    const [first, second, third] = await bench.page.evaluate(async () => {
+      const { bench, file } = globalThis as unknown as InPage;
+      const files = await Promise.all(['classifier.onnx', 'lenet5.onnx', 'mlp.onnx'].map(file));
+      const answers = await Promise.all(files.map((one) => bench.open(one, [])));
+      return answers.map((answer) => (answer.ok ? answer.value.name : answer.problem.code));
+    });
+    expect([first, second, third]).toEqual(['aborted', 'aborted', 'mlp.onnx']);
+    expect(await swap('exp')).toMatchObject({ ok: true, name: 'mlp.mish.onnx' });
+  });
+
   test('both models run on each provider and give events, a report and its HTML', async () => {
     // WebGPU compiles for half a minute on a software GPU. Sessions in a page and browserProvider run on it by default, too.
     const providers = [...(['wasm', 'webgl'] as const), ...(isHeavy ? (['webgpu'] as const) : [])];

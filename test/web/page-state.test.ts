@@ -10,7 +10,7 @@ import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { marksBetween, timeAxis } from '../../src/web/workbench/page/latency-strip.js';
-import { readFeed, shapeProblem } from '../../src/web/workbench/page/shapes.js';
+import { readFeed, shapeProblem, symbolsOf, unshaped } from '../../src/web/workbench/page/shapes.js';
 import { type Action, choiceOf, reduce, START, type State } from '../../src/web/workbench/page/state.js';
 import type { OpenedModel, SiteHistogram } from '../../src/web/workbench/protocol.js';
 
@@ -78,6 +78,30 @@ test('shapes and sizes are read exactly as typed, or rejected', () => {
     expect(readFeed({ ...feed, dims: { N } }, inputs)).toBeUndefined();
   }
   expect(shapeProblem('2 3 4')).toBeDefined();
+});
+
+test('arrays have their sizes, and a work that chooses the samples of a run asks for no batch', () => {
+  const dim = fc.oneof(fc.constantFrom('N', 'H', 'W'), fc.integer({ min: 1, max: 9 }), fc.constant(null));
+  const inputs = fc.array(
+    fc.record({
+      name: fc.constant('x'),
+      elemType: fc.constant('f32'),
+      dims: fc.array(dim, { maxLength: 4 }),
+    }),
+    { maxLength: 3 },
+  );
+  const kinds = fc.constantFrom('noise', 'images', 'npz', 'bundled');
+  fc.assert(
+    fc.property(inputs, kinds, fc.boolean(), (inputs, kind, ownRuns) => {
+      const symbols = symbolsOf(inputs, { kind, ownRuns });
+      const areArrays = kind === 'npz' || kind === 'bundled';
+      const at = (from: number, to?: number) => inputs.flatMap(({ dims }) => dims.slice(from, to));
+      const asked = [...(ownRuns ? [] : at(0, 1)), ...(areArrays ? [] : at(1))];
+      expect(new Set(symbols)).toEqual(new Set(asked.filter((one) => typeof one === 'string')));
+      expect(symbols).toHaveLength(new Set(symbols).size);
+      if (ownRuns && areArrays) expect(unshaped(inputs, { kind, ownRuns })).toEqual([]);
+    }),
+  );
 });
 
 test('an .npz is an input once its arrays are read, with the labels that are chosen', () => {

@@ -48,6 +48,12 @@ test('a repair of dropped files gives a model, the tables and the reports of the
   await judgeVariant(page);
   expect(await button(page, 'Repair').isEnabled()).toBe(false);
   await give(page);
+  expect(
+    await page
+      .getByRole('main')
+      .getByLabel(/^Size of/)
+      .count(),
+  ).toBe(0);
   await page.getByRole('radio', { name: 'nothing more' }).check();
   await button(page, 'Repair').click();
   await page.getByRole('heading', { name: 'Repaired' }).waitFor();

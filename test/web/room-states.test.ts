@@ -6,9 +6,9 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { compareSteps } from '../../src/web/workbench/engine/compare-steps.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
+import { sortFiles } from '../../src/web/workbench/page/sort-files.js';
 import type { FinetuneChoice, FinetuneEvent } from '../../src/web/workbench/room-protocol.js';
 import { COMPARE_START, compareChoice, reduceCompare } from '../../src/web/workbench/rooms/compare-state.js';
-import { sortFiles } from '../../src/web/workbench/rooms/finetune-files.js';
 import { FINETUNE_START, reduceFinetune } from '../../src/web/workbench/rooms/finetune-state.js';
 import { classified, classifier, FEATURES } from '../support/classified.js';
 

@@ -122,10 +122,10 @@ test('labels in an .npz give the accuracy of both models, their difference and a
   const page = await workbench.open();
   await page.setInputFiles('#files', { name: 'net.onnx', mimeType: '', buffer: Buffer.from(classifier()) });
   await page.getByRole('heading', { level: 1, name: 'net.onnx' }).waitFor();
-  await page.getByRole('radio', { name: 'An .npz' }).check();
-  await page.getByLabel('Arrays named as the inputs').setInputFiles({
+  await page.setInputFiles('#files', {
     ...{ name: 'test.npz', mimeType: '', buffer: Buffer.from(classifiedArchive(200)) },
   });
+  await page.getByText('Samples to run it on: test.npz').waitFor();
   await expect.poll(() => page.getByRole('radio', { name: 'y [200]' }).isChecked()).toBe(true);
   await judgeVariant(page);
   await runOn(page, 'WASM');
@@ -176,6 +176,10 @@ test('stop ends a run at once and keeps the results so far', async () => {
   await page.getByLabel('Timed pairs of runs').fill('100000');
   await runButton(page).click();
   await page.getByText(/^Median/).waitFor();
+  // A file that is no model leaves the run alone.
+  await page.setInputFiles('#files', { name: 'cat.onnx', mimeType: '', buffer: Buffer.from('no model') });
+  await page.getByRole('alert').waitFor();
+  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('lenet5.onnx');
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped. The results so far are below.').waitFor({ timeout: 3000 });
   expect(await page.getByText(/^Median/).count()).toBe(1);

@@ -17,6 +17,8 @@ import { siteGraph } from './site-graph.js';
 
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
+/** Number of files read so far: a file that takes long must not replace one that was opened later. */
+let openings = 0;
 /** Functions that stop running jobs, each with an error for the caller. */
 const running = new Map<(why: OnnxMishError) => void, PageJob>();
 /** The last fine-tuning, with its state after the last whole epoch. */
@@ -116,6 +118,14 @@ function included(
 }
 
 const describeModel = ({ name, inspection, missing }: Model): OpenedModel => ({ name, inspection, missing });
+
+/** Makes a model the open one, and describes it. */
+function holdModel(read: Model): OpenedModel {
+  model = read;
+  swapped = undefined;
+  return describeModel(read);
+}
+
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
 const files = ({ external }: Model): SentFiles => [...external];
 
@@ -128,15 +138,17 @@ async function answers<T>(work: () => Promise<WorkerAnswer<T>>): Promise<WorkerA
 const workbench: Workbench & TrainingBench & RepairBench = {
   open: (file, external) =>
     answer(async () => {
-      model = await readModel(file, external);
-      swapped = undefined;
-      return describeModel(model);
+      const opening = ++openings;
+      const read = await readModel(file, external);
+      if (opening !== openings) throw aborted();
+      return holdModel(read);
     }),
   sites: (to) =>
     answer(async () => {
-      model = await modelFor(opened(), to);
-      swapped = undefined;
-      return describeModel(model);
+      const original = opened();
+      const listed = await modelFor(original, to);
+      if (model !== original) throw aborted();
+      return holdModel(listed);
     }),
   graph: (site) =>
     answer(() => {
@@ -145,8 +157,11 @@ const workbench: Workbench & TrainingBench & RepairBench = {
     }),
   swap: (choice) =>
     answer(async () => {
-      swapped = await swapModel(opened(), choice);
-      return swapped;
+      const original = opened();
+      const result = await swapModel(original, choice);
+      if (model !== original) throw aborted();
+      swapped = result;
+      return result;
     }),
   fits: (which) =>
     answers(async () => {

@@ -1,13 +1,18 @@
 // Actions of the page: asks the worker and stores its answers in the state.
+
+import type { NamedFile, Problem } from '../protocol.js';
 import { createAsker } from './asker.js';
 import { bench } from './bench.js';
 import { type ModelActions, modelActions } from './model-actions.js';
 import { type RunActions, runActions } from './run-actions.js';
+import { sortFiles } from './sort-files.js';
 import type { Action, State } from './state.js';
 
 export interface Actions extends ModelActions, RunActions {
   /** Returns the current state, which may be newer than the one that is shown. */
   current(): State;
+  /** Takes a model, samples, or both. Returns what is wrong with files that do not belong together. */
+  take(files: readonly NamedFile[]): Promise<Problem | undefined>;
   /** Renders the report as HTML. */
   html(): Promise<string | undefined>;
 }
@@ -15,10 +20,23 @@ export interface Actions extends ModelActions, RunActions {
 /** Returns the actions. `state` returns the current state, which may be newer than the actions. */
 export function actionsOn(state: () => State, dispatch: (action: Action) => void): Actions {
   const asker = createAsker(state, dispatch);
+  const models = modelActions(asker);
+  const runs = runActions(asker);
   return {
     current: state,
-    ...modelActions(asker),
-    ...runActions(asker),
+    ...models,
+    ...runs,
+    async take(files) {
+      const sorted = sortFiles(files);
+      if ('problem' in sorted) return sorted.problem;
+      const { model, train, images } = sorted;
+      if (model.length > 0) await models.give(model);
+      if (train !== undefined) {
+        dispatch({ kind: 'feed', change: { kind: 'npz' } });
+        await runs.giveArrays(train);
+      } else if (images.length > 0) dispatch({ kind: 'feed', change: { kind: 'images', images } });
+      return undefined;
+    },
     async html() {
       const report = state().run?.report;
       if (report === null || report === undefined) return undefined;

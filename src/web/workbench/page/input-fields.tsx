@@ -5,7 +5,7 @@ import { LayoutChoice, ScaleField } from './array-changes.js';
 import { DoubtNote } from './doubt-note.js';
 import { named, size } from './files.js';
 import { Choice, LabelledField, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
-import { rgbProblem, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
+import { rgbProblem, type SizeNeeds, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
 import { type Feed, takesBundled } from './state.js';
 
 const KINDS: readonly (readonly [Feed['kind'], string])[] = [
@@ -27,7 +27,7 @@ export function InputFields(
   props: Parts & {
     readonly id: string;
     readonly model: OpenedModel;
-    /** Whether the model may run on noise; default true. */
+    /** Whether the model may run on noise; default true. A work without noise chooses how many samples go into a run. */
     readonly noise?: boolean;
     readonly children?: ComponentChildren;
   },
@@ -64,7 +64,7 @@ export function InputFields(
           </>
         )}
         {feed.kind === 'images' && <ImageFields {...group} />}
-        <ShapeFields {...group} inputs={inputs} />
+        <ShapeFields {...group} inputs={inputs} ownRuns={!noise} />
         {children}
       </div>
       <DoubtNote doubt={state.doubt} mend={change} />
@@ -96,12 +96,15 @@ function LabelChoice({
   );
 }
 
-/** Shows a field for each size and shape that the model leaves open. */
-function ShapeFields(props: FieldGroup & { readonly inputs: readonly ValueSummary[] }) {
-  const { id, feed, change, inputs } = props;
+/** Shows a field for each size and shape that neither the model nor the samples have. */
+function ShapeFields(
+  props: FieldGroup & Pick<SizeNeeds, 'ownRuns'> & { readonly inputs: readonly ValueSummary[] },
+) {
+  const { id, feed, change, inputs, ownRuns } = props;
+  const needs = { kind: feed.kind, ownRuns };
   return (
     <>
-      {symbolsOf(inputs).map((symbol, index) => (
+      {symbolsOf(inputs, needs).map((symbol, index) => (
         <TextField
           key={symbol}
           id={`${id}-dim-${index}`}
@@ -112,7 +115,7 @@ function ShapeFields(props: FieldGroup & { readonly inputs: readonly ValueSummar
           onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
         />
       ))}
-      {unshaped(inputs).map(({ name, dims }, index) => (
+      {unshaped(inputs, needs).map(({ name, dims }, index) => (
         <TextField
           key={name}
           id={`${id}-shape-${index}`}

@@ -1,6 +1,6 @@
 // Actions that open and swap a model.
 import { HANDED_PATH, type Handed, type NamedFile, type OtherActivation } from '../protocol.js';
-import type { Asker } from './asker.js';
+import { type Asker, answerTo } from './asker.js';
 import { bench } from './bench.js';
 import { type BundledModel, fetchBundled } from './bundled-models.js';
 import { modelAmong } from './files.js';
@@ -24,17 +24,22 @@ export interface ModelActions {
 /** Returns the actions that open and swap a model. */
 export function modelActions(asker: Asker): ModelActions {
   const { state, dispatch, fail, valueFrom } = asker;
+  /** Number of files read so far; the answers for earlier ones are dropped. */
+  let openings = 0;
 
+  /** Opens a model. A file that is not a model leaves the open model and its works alone. */
   async function open(files: Files): Promise<void> {
+    const opening = ++openings;
+    dispatch({ kind: 'opening', name: files.model.name });
+    const answer = await answerTo(bench.open(files.model, files.external));
+    if (opening !== openings) return;
+    if (!answer.ok) return fail('open', answer.problem);
     asker.countModel();
     await bench.stop(['run', 'repair', 'finetune']);
-    dispatch({ kind: 'opening', name: files.model.name });
     const { to, files: before } = state();
-    let opened = await valueFrom('open', bench.open(files.model, files.external));
-    if (opened !== undefined && before?.model === files.model && to !== undefined)
-      opened = await valueFrom('open', bench.sites(to)); // more external data for the model that is open
-    if (opened === undefined) return;
-    dispatch({ kind: 'opened', model: opened, files });
+    const isSame = before?.model === files.model; // more external data for the model that is open
+    const model = isSame && to !== undefined ? await valueFrom('open', bench.sites(to)) : answer.value;
+    if (model !== undefined) dispatch({ kind: 'opened', model, files });
   }
 
   return {

@@ -1,9 +1,12 @@
 import { inWords } from '../../../base/in-words.js';
+import type { NamedFile } from '../protocol.js';
 import { BUNDLED_MODELS, type BundledModel } from './bundled-models.js';
 import { useDroppedFiles } from './dropped-files.js';
 import { FileDrop } from './file-drop.js';
+import { size } from './files.js';
 import { PROVIDER_NAMES, ProblemNote } from './parts.js';
 import type { RoomProps } from './room-props.js';
+import { counted, type Feed } from './state.js';
 
 const PAPER = 'https://arxiv.org/abs/1908.08681';
 
@@ -17,10 +20,14 @@ const GUIDES = [
 ] as const;
 
 /** Shows the file input; files can be dropped anywhere on the page. */
-export function OpenSection({ state, actions, active }: RoomProps) {
-  const over = useDroppedFiles(active, (files) => actions.give(files));
+export function OpenSection({ state, dispatch, actions, active }: RoomProps) {
+  const take = async (files: readonly NamedFile[]) => {
+    const problem = await actions.take(files);
+    if (problem !== undefined) dispatch({ kind: 'problem', place: 'open', problem });
+  };
+  const over = useDroppedFiles(active, take);
   const missing = state.model?.missing ?? [];
-  const title = state.model === null ? 'Drop a model here, or choose a file' : 'Another model';
+  const title = state.model === null ? 'Drop a model here, or choose a file' : 'Another model, or samples';
   return (
     <section aria-label="Open a model">
       {state.model === null && (
@@ -34,12 +41,13 @@ export function OpenSection({ state, actions, active }: RoomProps) {
         id="files"
         over={over}
         title={state.opening === null ? title : `Reading ${state.opening} …`}
-        onFiles={(files) => actions.give(files)}
+        onFiles={take}
       >
         {missing.length > 0
           ? `To run the model, give its weights as well: ${missing.join(', ')}`
-          : 'an .onnx file, with its external data files if it has any'}
+          : 'an .onnx file, with its external data files if it has any; an .npz or images to run it on'}
       </FileDrop>
+      <GivenSamples feed={state.feed} />
       {state.model === null && (
         <div class="bar">
           <span class="quiet">Or begin with one of ours:</span>
@@ -67,4 +75,13 @@ export function OpenSection({ state, actions, active }: RoomProps) {
       )}
     </section>
   );
+}
+
+/** Names the samples that were dropped, whose fields are further down, or come with the model. */
+function GivenSamples({ feed: { kind, npz, images } }: { readonly feed: Feed }) {
+  if (kind === 'npz' && npz !== null)
+    return <p class="quiet">{`Samples to run it on: ${npz.name}, ${size(npz.blob.size)}`}</p>;
+  if (kind === 'images' && images.length > 0)
+    return <p class="quiet">{`Samples to run it on: ${counted(images.length, 'image')}`}</p>;
+  return null;
 }

@@ -78,19 +78,22 @@ function Latency({ provider, run }: { readonly provider: PageProvider; readonly 
     ],
     [pairs],
   );
+  const failed = row !== undefined && row.status !== 'ran';
   const software = row?.runtime?.software === true ? ` (${SOFTWARE})` : '';
   return (
     <figure>
       <figcaption>
         <h3>{`${nameOf(provider)}${software}`}</h3>
-        <progress
-          max={run.wanted}
-          value={pairs.length}
-          aria-label={`${nameOf(provider)}: pairs of runs that are timed`}
-        />
+        {!failed && (
+          <progress
+            max={run.wanted}
+            value={pairs.length}
+            aria-label={`${nameOf(provider)}: pairs of runs that are timed`}
+          />
+        )}
       </figcaption>
-      {row !== undefined && row.status !== 'ran' ? (
-        <p class="problem">
+      {failed ? (
+        <p class="problem sentence">
           {row.reason}. {row.fix !== null && `${row.fix}.`}
         </p>
       ) : pairs.length === 0 ? (

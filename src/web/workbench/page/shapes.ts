@@ -26,23 +26,44 @@ export function rgbProblem(text: string): string | undefined {
 const rgb = (text: string): number[] =>
   text.split(',').map((value) => (value.trim() === '' ? Number.NaN : Number(value)));
 
-/** Returns the inputs with a dimension that has neither size nor name; the user has to type their whole shape. */
-export function unshaped(inputs: readonly ValueSummary[]): ValueSummary[] {
+/** What decides which sizes the user has to give. */
+export interface SizeNeeds extends Pick<Feed, 'kind'> {
+  /** Whether the work chooses how many samples go into a run. */
+  readonly ownRuns: boolean;
+}
+
+const areArrays = (kind: Feed['kind']) => kind === 'npz' || kind === 'bundled';
+
+/**
+ * Returns the inputs with a dimension that has neither size nor name; the user may have to type their whole shape. Arrays
+ * have a shape, of which only the number of samples in a run is free.
+ */
+export function unshaped(inputs: readonly ValueSummary[], { kind, ownRuns }: SizeNeeds): ValueSummary[] {
+  if (areArrays(kind) && ownRuns) return [];
   return inputs.filter(({ dims }) => dims === undefined || dims.some((dim) => dim === null));
 }
 
-/** Returns the symbolic dimensions of a model's inputs, each once. */
-export function symbolsOf(inputs: readonly ValueSummary[]): string[] {
-  return [...new Set(inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []))];
+/**
+ * Returns the symbolic dimensions whose sizes the user has to give, each once: the first axis, unless the work chooses it,
+ * and the others, unless arrays have them.
+ */
+export function symbolsOf(inputs: readonly ValueSummary[], { kind, ownRuns }: SizeNeeds): string[] {
+  const isAsked = (axis: number) => (axis === 0 ? !ownRuns : !areArrays(kind));
+  const symbols = inputs.flatMap(({ dims = [] }) =>
+    dims.flatMap((dim, axis) => (typeof dim === 'string' && isAsked(axis) ? [dim] : [])),
+  );
+  return [...new Set(symbols)];
 }
 
-/** Returns the input for the worker; undefined if a field is empty or invalid. */
+/** Returns the input for the worker; undefined if a field is empty or invalid. `ownRuns` is that of `SizeNeeds`. */
 export function readFeed(
   feed: Feed,
   inputs: readonly ValueSummary[],
+  ownRuns = false,
 ): ({ readonly input: InputChoice } & Pick<RunChoice, 'dims' | 'shapes'>) | undefined {
-  const symbols = symbolsOf(inputs);
-  const names = unshaped(inputs).map(({ name }) => name);
+  const needs = { kind: feed.kind, ownRuns };
+  const symbols = symbolsOf(inputs, needs);
+  const names = unshaped(inputs, needs).map(({ name }) => name);
   const wrong =
     symbols.some((symbol) => sizeProblem(feed.dims[symbol] ?? '') !== undefined) ||
     names.some(

@@ -4,6 +4,7 @@ import type { Inspection } from '../../../mish/inspect.js';
 import { figure } from '../../../render/figures.js';
 import type { OpenedModel } from '../protocol.js';
 import { type Parts, TableBox } from './parts.js';
+import { counted } from './state.js';
 
 type Site = Inspection['sites'][number] & { readonly index: number };
 type Column = 'index' | 'label' | 'kind' | 'alpha' | 'elemType' | 'scope';
@@ -53,7 +54,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       )}
       {skipped.length > 0 && (
         <details>
-          <summary>{skipped.length} activations are skipped, with reasons</summary>
+          <summary>{`${counted(skipped.length, 'activation')} skipped, with reasons`}</summary>
           <Listing
             label="Activations that are left alone"
             heads={['Name', 'Kind', 'Why']}
@@ -63,7 +64,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       )}
       {mish.length > 0 && (
         <details>
-          <summary>{mish.length} times Mish is there already</summary>
+          <summary>{`${counted(mish.length, 'site')} with Mish already`}</summary>
           <Listing
             label="Mish that is there already"
             heads={['Name', 'Form', 'β']}

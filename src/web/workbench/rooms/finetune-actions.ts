@@ -5,10 +5,10 @@ import { answerTo } from '../page/asker.js';
 import { bench } from '../page/bench.js';
 import { fetchBundled } from '../page/bundled-models.js';
 import { readChanges, triple } from '../page/shapes.js';
+import { sortFiles } from '../page/sort-files.js';
 import { choiceOf } from '../page/state.js';
 import type { NamedFile } from '../protocol.js';
 import type { FinetuneChoice, FinetuneEvent, LabelledInput } from '../room-protocol.js';
-import { sortFiles } from './finetune-files.js';
 import type { FinetuneAction, FinetuneState, GivenSamples } from './finetune-state.js';
 
 export interface FinetuneActions {

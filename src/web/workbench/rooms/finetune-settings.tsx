@@ -108,7 +108,8 @@ function whyNotTrain({ samples, settings }: FinetuneState, page: State): string 
   if (model.missing.length > 0) return `Give ${model.missing.join(', ')} as well.`;
   if (model.inspection.sites.length > 0 && chosen.size === 0)
     return 'Choose a site in the room Swap and run.';
-  if (samples === null) return 'Give labelled samples.';
+  if (samples === null || (samples.kind === 'npz' && samples.labels === ''))
+    return 'Give samples with labels.';
   return finetuneChoice({ samples, settings }, page) === undefined ? 'Fill in the fields above.' : undefined;
 }
 

@@ -6,7 +6,6 @@ import { bench } from '../page/bench.js';
 import type { Action } from '../page/state.js';
 import type { NamedFile, WorkerAnswer } from '../protocol.js';
 import type { RankEvent, RepairChoice } from '../repair-protocol.js';
-import { sortFiles } from './finetune-files.js';
 import { repairChoice } from './repair-choice.js';
 import type { RepairAction, RepairState, RepairWork } from './repair-state.js';
 
@@ -55,16 +54,9 @@ export function repairActions(
 
   return {
     async give(files) {
-      const sorted = sortFiles(files);
-      if ('problem' in sorted)
-        return dispatch({ kind: 'problem', place: 'samples', problem: sorted.problem });
       dispatch({ kind: 'solved', place: 'samples' });
-      const { model, train, images } = sorted;
-      if (model.length > 0) await page.give(model);
-      if (train !== undefined) {
-        dispatchPage({ kind: 'feed', change: { kind: 'npz' } });
-        await page.giveArrays(train);
-      } else if (images.length > 0) dispatchPage({ kind: 'feed', change: { kind: 'images', images } });
+      const problem = await page.take(files);
+      if (problem !== undefined) dispatch({ kind: 'problem', place: 'samples', problem });
     },
     async calibrate() {
       const result = await does('calibrate', false, (choice, onEvent) =>

@@ -11,6 +11,6 @@ export function repairChoice(
   const { model, feed, chosen } = page;
   if (model === null || model.missing.length > 0 || chosen.size === 0 || feed.kind === 'noise')
     return undefined;
-  const fed = readFeed(feed, model.inspection.inputs);
+  const fed = readFeed(feed, model.inspection.inputs, true);
   return fed && { ...fed, ...settings, swap: choiceOf(page) };
 }

@@ -73,6 +73,12 @@ function RepairSamples(props: RepairParts & { readonly pageParts: Parts; readonl
           <dt>Model</dt>
           <dd>{page.opening ?? (model === null ? 'none yet' : model.name)}</dd>
         </div>
+        {model === null && page.feed.npz !== null && (
+          <div>
+            <dt>Samples</dt>
+            <dd>{page.feed.npz.name}</dd>
+          </div>
+        )}
         {model !== null && (
           <div>
             <dt>Sites</dt>
