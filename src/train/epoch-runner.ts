@@ -6,6 +6,7 @@ import type { Epoch } from './epoch.js';
 import { predictionsPerSample } from './evaluate.js';
 import { lossExplainer } from './explain-loss.js';
 import { createLossCheck } from './loss-check.js';
+import { recentMean } from './recent-mean.js';
 import { rateAt } from './schedule.js';
 import { createStepper, type FailedStep, type Stepper } from './stepper.js';
 import { openTeacher } from './teacher.js';
@@ -46,8 +47,9 @@ export async function createEpochRunner(
   const explainLoss = lossExplainer(model, step, options);
   const explain = async (failed: FailedStep) => asDivergence(await explainLoss(failed));
   const stepper = createStepper(session, step, { optimizer, initial, signal, explain });
-  /** Clock for the estimate: steps and milliseconds of this process. */
-  const clock = { steps: 0, ms: 0 };
+  /** Milliseconds of a step, for the estimate. */
+  const stepMs = recentMean();
+  let hasBegun = false;
   const check = createLossCheck(plan, options);
 
   return {
@@ -57,7 +59,8 @@ export async function createEpochRunner(
     async run(epoch) {
       const start = performance.now();
       const order = epochOrder(seed, epoch, data.samples.count);
-      if (clock.steps === 0) await check.start(stepper.state(), (epoch - 1) * stepsPerEpoch);
+      if (!hasBegun) await check.start(stepper.state(), (epoch - 1) * stepsPerEpoch);
+      hasBegun = true;
       const all = batch * predictionsPerSample(loss, outputDims, step.layout);
       const mean = meanLoss();
       let [correct, counted, rate] = [0, 0, 0];
@@ -73,10 +76,9 @@ export async function createEpochRunner(
         mean.add(result.loss, result.counted);
         correct += result.correct ?? Number.NaN;
         counted += result.counted ?? all;
-        clock.steps++;
-        clock.ms += performance.now() - begin;
+        stepMs.add(performance.now() - begin);
         const left = epochs * stepsPerEpoch - done;
-        onProgress?.(done, epochs * stepsPerEpoch, (left * clock.ms) / clock.steps / 1000, mean.value());
+        onProgress?.(done, epochs * stepsPerEpoch, (left * stepMs.value()) / 1000, mean.value());
       }
       const accuracy = correct / counted;
       return {

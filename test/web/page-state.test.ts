@@ -246,5 +246,10 @@ test('a part of the page that its server no longer has is a problem with advice'
       code: 'io',
       fix: expect.stringMatching(/^Reload/),
     });
+  const forbidden =
+    "Evaluating a string as JavaScript violates … 'unsafe-eval' is not an allowed source of script";
+  expect(problemOf(new EvalError(forbidden))).toMatchObject({
+    fix: expect.stringContaining('onnx-mish report'),
+  });
   expect(problemOf(new TypeError('x is undefined'))).toEqual({ code: 'run-failed', what: 'x is undefined' });
 });

@@ -277,7 +277,8 @@ describe('Compare', () => {
     await page.getByText('Stopped after the last whole epoch.').waitFor({ timeout: 3000 });
     if (!isHeavy) return page.close();
     await judge(page);
-    await button(page, 'Go on').click();
+    await button(page, 'Go on').press('Enter');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Stop');
     await page.getByRole('img', { name: /^Loss landscape of Mish, β = 1\.04/ }).waitFor({ timeout: 100_000 });
     await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: 100_000 });
     expect(await page.getByRole('img', { name: /^Loss landscape/ }).count()).toBe(4);
@@ -320,6 +321,7 @@ test('rooms keep their state while another is shown, and the first room loads no
   await page.goBack();
   expect(await page.getByRole('spinbutton', { name: 'Epochs' }).inputValue()).toBe('17');
   expect(await page.getByRole('main').count()).toBe(1);
+  expect(await page.title()).toBe('Fine-tune – onnx-mish workbench');
   await page.close();
 });
 

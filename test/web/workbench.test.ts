@@ -225,6 +225,9 @@ test('the page can be used by keyboard, with a visible focus', async () => {
   const download = await downloaded(page, () => page.keyboard.press('Enter'));
   expect(download.suggestedFilename()).toBe('mlp.mish.onnx');
   await tabTo(/Run both/);
+  await page.keyboard.press('Enter');
+  await expect.poll(() => runButton(page).isEnabled()).toBe(false);
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Run both'); // it keeps its place
   await page.close();
 });
 

@@ -25,12 +25,18 @@ const loadCompare = async () => (await import('../rooms/compare-room.js')).Compa
 const loadRepair = async () => (await import('../rooms/repair-room.js')).RepairRoom;
 const loadFinetune = async () => (await import('../rooms/finetune-room.js')).FinetuneRoom;
 
+/** Title of the page in its first room. */
+const TITLE = 'onnx-mish workbench';
+
 export function App() {
   const { state, dispatch, actions } = useWorkbench();
   const room = useRoom();
   useEffect(() => {
     if (location.hash === HANDED_HASH) void actions.takeHanded();
   }, []);
+  useEffect(() => {
+    document.title = room === 'swap' ? TITLE : `${ROOMS[room]} – ${TITLE}`;
+  }, [room]);
   const parts = { state, dispatch, actions };
   return (
     <>

@@ -11,6 +11,7 @@ import { modelFromBytes } from '../../../providers/loaded-model.js';
 import type { WorkerAnswer } from '../protocol.js';
 import type { CompareChoice, CompareEvent } from '../room-protocol.js';
 import { fetchFile } from './bundled.js';
+import { type CompareClock, compareClock } from './compare-clock.js';
 import { pageHost } from './host.js';
 import { labelledMakers } from './labelled.js';
 import './no-eval.js';
@@ -34,8 +35,6 @@ const MODEL = new URL('../../../../models/untrained/cnn4.onnx', import.meta.url)
 const SETTINGS = { batch: 32, rate: 0.003, seeds: 1, optimizer: { kind: 'rmsprop' } } as const;
 /** Points along each direction of a landscape, and their distance to the edge in filter norms. */
 const LANDSCAPE = { points: 9, span: 1 };
-/** Share of the work before the landscapes. */
-const TRAINING_SHARE = 0.7;
 
 const comparer: Comparer = {
   compare: (choice, checkpoints, onEvent) =>
@@ -64,8 +63,10 @@ const comparer: Comparer = {
         states.set(activation, bytes);
         onEvent({ kind: 'checkpoint', activation, bytes });
       };
-      const runs = await train(experiment, states, keep, onEvent);
-      const landscapes = await landscapesOf(experiment, runs, states, onEvent);
+      const runCount = experiment.keys.length;
+      const clock = compareClock({ epochs: runCount * epochs, points: runCount * LANDSCAPE.points ** 2 });
+      const runs = await train(experiment, states, keep, { onEvent, clock });
+      const landscapes = await landscapesOf(experiment, runs, states, { onEvent, clock });
       return experimentReport(experiment, landscapes, {
         host: pageHost(),
         training: await trainingFacts(experiment),
@@ -73,22 +74,34 @@ const comparer: Comparer = {
     }),
 };
 
+/** What tells the page how far a comparison is. */
+interface Teller {
+  readonly onEvent: (event: ComparerEvent) => void;
+  readonly clock: CompareClock;
+}
+
+/** Tells the step, the share that is done, and the time left. */
+function tellStep(text: string, { onEvent, clock }: Teller): void {
+  onEvent({ kind: 'step', text, share: clock.share(), secondsLeft: clock.secondsLeft() });
+}
+
 /** Trains all activations in turns. */
 async function train(
   experiment: Experiment,
   states: ReadonlyMap<string, Uint8Array>,
   keep: (activation: string, bytes: Uint8Array) => void,
-  onEvent: (event: ComparerEvent) => void,
+  { onEvent, clock }: Teller,
 ): Promise<ExperimentRun[]> {
   const runs: ExperimentRun[] = [];
-  const begin = performance.now();
-  const of = experiment.keys.length * (experiment.settings.epochs ?? 1);
-  let done = 0;
   const events = runExperiment(experiment, {
     turns: 'epoch',
     optionsOf: ({ activation }) => ({
       resume: states.get(activation),
-      save: async (checkpoint) => keep(activation, checkpoint),
+      onStep: () => clock.step(),
+      save: async (checkpoint) => {
+        clock.scored();
+        keep(activation, checkpoint);
+      },
     }),
   });
   for await (const event of events) {
@@ -96,15 +109,10 @@ async function train(
       runs.push(event.run);
       continue;
     }
-    done++;
     const { epoch } = event;
     onEvent({ kind: 'epoch', activation: event.key.activation, epoch });
-    const seconds = (performance.now() - begin) / 1000;
-    const share = (TRAINING_SHARE * done) / of;
-    onEvent({
-      ...{ kind: 'step', text: 'training', share },
-      secondsLeft: (seconds / done) * (of - done),
-    });
+    clock.epoch(epoch.seconds);
+    tellStep('training', { onEvent, clock });
   }
   return runs;
 }
@@ -114,12 +122,14 @@ async function landscapesOf(
   experiment: Experiment,
   runs: readonly ExperimentRun[],
   states: ReadonlyMap<string, Uint8Array>,
-  onEvent: (event: ComparerEvent) => void,
+  { onEvent, clock }: Teller,
 ): Promise<ExperimentRun[]> {
   const found: ExperimentRun[] = [];
-  for (const [place, run] of runs.entries()) {
+  clock.points(0);
+  for (const run of runs) {
     const key = experiment.keys.find(({ activation }) => activation === run.activation);
     if (key === undefined || run.diverged !== null) {
+      clock.points(LANDSCAPE.points ** 2);
       found.push(run);
       continue;
     }
@@ -127,16 +137,9 @@ async function landscapesOf(
     try {
       const landscape = await lossLandscape(trainedWeights(trainer, experiment.curve), {
         ...{ ...LANDSCAPE, seed: run.seed },
-        onProgress: (done, of, secondsLeft) => {
-          const share = TRAINING_SHARE + ((1 - TRAINING_SHARE) * (place + done / of)) / runs.length;
-          const left = secondsLeft + ((runs.length - place - 1) * secondsLeft * of) / Math.max(1, of - done);
-          if (done % LANDSCAPE.points === 0)
-            onEvent({
-              kind: 'step',
-              text: 'loss landscapes',
-              share,
-              secondsLeft: done < of ? left : undefined,
-            });
+        onProgress: (done) => {
+          clock.points(1);
+          if (done % LANDSCAPE.points === 0) tellStep('loss landscapes', { onEvent, clock });
         },
       });
       onEvent({ kind: 'landscape', activation: run.activation, landscape });

@@ -19,11 +19,20 @@ const LOAD_PROBLEM: Problem = {
   fix: 'Reload the page: its server may have a newer version',
 };
 
+/** Messages of browsers for code that compiles text, where the server's policy forbids that. */
+const NOT_COMPILED = /unsafe-eval|Content Security Policy/i;
+const POLICY_PROBLEM: Problem = {
+  code: 'run-failed',
+  what: 'the policy of this page’s web server forbids the code that draws the charts',
+  fix: 'Save the report as JSON and run `onnx-mish report`, or let the server allow `unsafe-eval` for assets/html-*.js',
+};
+
 /** Converts a thrown value into a plain object that can be sent between workers. */
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof OnnxMishError)) {
     const what = messageOf(error);
-    return NOT_LOADED.test(what) ? LOAD_PROBLEM : { code: 'run-failed', what };
+    if (NOT_LOADED.test(what)) return LOAD_PROBLEM;
+    return NOT_COMPILED.test(what) ? POLICY_PROBLEM : { code: 'run-failed', what };
   }
   const { code, what, where, fix, option = {}, outcome } = error;
   const [inPage] = IN_PAGE.find(([, ...names]) => names.some((name) => option[name] !== undefined)) ?? [];

@@ -7,6 +7,7 @@ import { abscissae, curves, type Shape, total } from './curves.js';
 import { type Parts, ProblemNote, TableBox } from './parts.js';
 import { readFeed } from './shapes.js';
 import { SharpnessSlider } from './sharpness-slider.js';
+import { WorkButton } from './work-bar.js';
 
 /** x values of the table below the chart. */
 const TABLE_X = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6];
@@ -52,9 +53,9 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
       )}
       {chosen !== undefined && (
         <div class="bar">
-          <button type="button" disabled={!ready || counting} onClick={() => actions.measure()}>
+          <WorkButton off={!ready || counting} onPress={() => actions.measure()}>
             {counting ? 'Counting …' : 'Show the inputs of this site'}
-          </button>
+          </WorkButton>
           {histogram !== undefined && (
             <span class="quiet">
               {`${total(histogram).toLocaleString('en')} inputs`}

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { download } from './files.js';
+import { WorkButton } from './work-bar.js';
 
 /** Shows the buttons that save a report as JSON and as HTML. */
 export function ReportButtons(props: {
@@ -22,10 +23,9 @@ export function ReportButtons(props: {
       >
         Report as JSON
       </button>
-      <button
-        type="button"
-        disabled={drawing}
-        onClick={async () => {
+      <WorkButton
+        off={drawing}
+        onPress={async () => {
           setDrawing(true);
           const text = await html();
           setDrawing(false);
@@ -33,7 +33,7 @@ export function ReportButtons(props: {
         }}
       >
         {drawing ? 'Drawing …' : 'Report as HTML'}
-      </button>
+      </WorkButton>
     </>
   );
 }

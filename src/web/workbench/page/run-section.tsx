@@ -3,6 +3,7 @@ import { InputFields } from './input-fields.js';
 import { NumberField, type Parts, PROVIDER_NAMES, ProblemNote } from './parts.js';
 import { readFeed } from './shapes.js';
 import type { Feed, State } from './state.js';
+import { WorkBar, WorkButton } from './work-bar.js';
 
 /** Shows the choice of inputs and providers, and the button that runs both models. */
 export function RunSection({ state, dispatch, actions, model }: Parts & { readonly model: OpenedModel }) {
@@ -24,20 +25,16 @@ export function RunSection({ state, dispatch, actions, model }: Parts & { readon
           onNumber={(pairs) => change({ pairs })}
         />
       </InputFields>
-      <div class="bar">
-        <button
-          type="button"
-          class="main"
-          disabled={why !== undefined || running || swapping || listing !== null}
-          aria-describedby={why === undefined ? undefined : 'run-why'}
-          onClick={() => actions.run()}
+      <WorkBar running={running} onStop={() => actions.stop()}>
+        <WorkButton
+          main
+          off={why !== undefined || running || swapping || listing !== null}
+          why={why === undefined ? undefined : 'run-why'}
+          onPress={() => actions.run()}
         >
           Run both
-        </button>
-        <button type="button" disabled={!running} onClick={() => actions.stop()}>
-          Stop
-        </button>
-      </div>
+        </WorkButton>
+      </WorkBar>
       {why !== undefined && (
         <p class="quiet" id="run-why">
           {why}

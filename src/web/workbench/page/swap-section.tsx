@@ -7,6 +7,7 @@ import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
 import { counted } from './state.js';
+import { WorkButton } from './work-bar.js';
 
 /** The forms: the exact form for CPUs first, then the other exact forms, then the approximate forms with their bounds. */
 const FORM_CHOICES = (['exp', 'softplus', 'native', 'tanh', 'sigmoid', 'hard'] as const).map((form) => {
@@ -37,14 +38,13 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
         </p>
       )}
       <div class="bar">
-        <button
-          type="button"
-          class="main"
-          disabled={chosen.size === 0 || swapping || running || listing !== null}
-          onClick={() => actions.swap()}
+        <WorkButton
+          main
+          off={chosen.size === 0 || swapping || running || listing !== null}
+          onPress={() => actions.swap()}
         >
-          {swapping ? 'Swapping …' : `Swap ${chosen.size} ${chosen.size === 1 ? 'site' : 'sites'}`}
-        </button>
+          {swapping ? 'Swapping …' : `Swap ${counted(chosen.size, 'site')}`}
+        </WorkButton>
         {swapped !== null && <DownloadLink id="download" name={swapped.name} blob={swapped.blob} />}
       </div>
       <ProblemNote problem={state.problems.swap} />

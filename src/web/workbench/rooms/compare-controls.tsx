@@ -3,6 +3,7 @@ import { Legend, type Line, LineChart } from '../page/chart.js';
 import { abscissae, curves } from '../page/curves.js';
 import { NumberField } from '../page/parts.js';
 import { SharpnessSlider } from '../page/sharpness-slider.js';
+import { WorkBar, WorkButton } from '../page/work-bar.js';
 import type { CompareActions } from './compare-actions.js';
 import type { CompareAction, CompareSettings, CompareState } from './compare-state.js';
 import { compareChoice } from './compare-state.js';
@@ -71,19 +72,17 @@ export function CompareControls(props: {
           value={settings.provider}
           onChoice={(provider) => change({ provider })}
         />
-        <div class="bar">
-          <button type="button" class="main" disabled={running} onClick={() => actions.start()}>
+        <WorkBar
+          running={running}
+          onStop={() => actions.stop()}
+          resume={
+            comparison?.ended === 'stopped' ? { off: !isSame, onPress: () => actions.start(true) } : undefined
+          }
+        >
+          <WorkButton main off={running} onPress={() => actions.start()}>
             Watch them learn
-          </button>
-          <button type="button" disabled={!running} onClick={() => actions.stop()}>
-            Stop
-          </button>
-          {comparison?.ended === 'stopped' && (
-            <button type="button" disabled={!isSame} onClick={() => actions.start(true)}>
-              Go on
-            </button>
-          )}
-        </div>
+          </WorkButton>
+        </WorkBar>
         {comparison !== null && !isSame && (
           <p class="quiet">The results below belong to an earlier choice.</p>
         )}

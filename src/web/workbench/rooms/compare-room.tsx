@@ -98,7 +98,7 @@ function Results({ comparison }: { readonly comparison: ActivationComparison }) 
           <p class="done">{report.conclusion}</p>
           <TextTable
             label="Scores"
-            caption="Scores on the 200 test images after training; roughness of the landscape"
+            caption="Scores on the 200 test images after training; the share of units that are never positive; roughness of the landscape"
             head={['activation', 'accuracy', 'loss', 'never positive', 'seconds an epoch', 'roughness']}
             rows={report.results.map((one) => [
               labelOf(one.activation, choice.beta),

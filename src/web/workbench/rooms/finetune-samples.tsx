@@ -7,6 +7,7 @@ import { named, size } from '../page/files.js';
 import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js';
 import { rgbProblem } from '../page/shapes.js';
 import type { State } from '../page/state.js';
+import { WorkButton } from '../page/work-bar.js';
 import type { FinetuneParts } from './finetune-parts.js';
 import type { GivenSamples, Settings } from './finetune-state.js';
 
@@ -36,13 +37,12 @@ export function FinetuneSamples(props: FinetuneParts & { readonly page: State; r
           />
           Choose a folder of images
         </label>
-        <button
-          type="button"
-          disabled={training?.ended === 'no' || page.opening !== null}
-          onClick={() => actions.tryBundled()}
+        <WorkButton
+          off={training?.ended === 'no' || page.opening !== null}
+          onPress={() => actions.tryBundled()}
         >
           Try it: LeNet-5 on 1,000 images that come with the page
-        </button>
+        </WorkButton>
       </div>
       <dl class="facts">
         <div>

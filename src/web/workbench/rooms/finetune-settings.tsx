@@ -1,5 +1,6 @@
 import { NumberField, TextField } from '../page/parts.js';
 import type { State } from '../page/state.js';
+import { WorkBar, WorkButton } from '../page/work-bar.js';
 import { finetuneChoice, rateProblem } from './finetune-actions.js';
 import type { FinetuneParts } from './finetune-parts.js';
 import type { FinetuneState, Settings, Training } from './finetune-state.js';
@@ -22,25 +23,22 @@ export function FinetuneSettings({
     <section class="card" aria-labelledby="settings-title">
       <h2 id="settings-title">Training</h2>
       <SettingFields settings={settings} change={change} />
-      <div class="bar">
-        <button
-          type="button"
-          class="main"
-          disabled={why !== undefined || running}
-          aria-describedby={why === undefined ? undefined : 'train-why'}
-          onClick={() => actions.train()}
+      <WorkBar
+        running={running}
+        onStop={() => actions.stop()}
+        resume={
+          training?.ended === 'stopped' ? { off: !resumable, onPress: () => actions.train(true) } : undefined
+        }
+      >
+        <WorkButton
+          main
+          off={why !== undefined || running}
+          why={why === undefined ? undefined : 'train-why'}
+          onPress={() => actions.train()}
         >
           Train both
-        </button>
-        <button type="button" disabled={!running} onClick={() => actions.stop()}>
-          Stop
-        </button>
-        {training?.ended === 'stopped' && (
-          <button type="button" disabled={!resumable} onClick={() => actions.train(true)}>
-            Go on
-          </button>
-        )}
-      </div>
+        </WorkButton>
+      </WorkBar>
       {why !== undefined && (
         <p class="quiet" id="train-why">
           {why}

@@ -1,6 +1,7 @@
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import { Choice } from '../page/parts.js';
 import type { State } from '../page/state.js';
+import { WorkBar, WorkButton } from '../page/work-bar.js';
 import { WorkStatus } from '../page/work-status.js';
 import { repairChoice } from './repair-choice.js';
 import type { RepairParts } from './repair-parts.js';
@@ -11,7 +12,7 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
   const { settings, run } = repair;
   const running = run?.ended === 'no';
   const why = whyNot(repair, page);
-  const disabled = why !== undefined || running;
+  const off = why !== undefined || running;
   const describedBy = why === undefined ? undefined : 'repair-why';
   return (
     <section class="card" aria-labelledby="repair-settings-title">
@@ -43,33 +44,22 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
           ? `Form ${page.form}. A β from the inputs is folded into weights, and costs no node. The ranking swaps one site at a time, with β = ${page.beta}.`
           : `Writes ${ACTIVATIONS[page.to].label}. The ranking swaps one site at a time.`}
       </p>
-      <div class="bar">
-        <button
-          type="button"
-          class="main"
-          disabled={disabled}
-          aria-describedby={describedBy}
-          onClick={() => actions.calibrate()}
-        >
+      <WorkBar
+        running={running}
+        onStop={() => actions.stop()}
+        resume={
+          run?.work === 'rank' && run.ended === 'stopped'
+            ? { off: !canResume(repair, page), onPress: () => actions.rank(true) }
+            : undefined
+        }
+      >
+        <WorkButton main off={off} why={describedBy} onPress={() => actions.calibrate()}>
           Repair
-        </button>
-        <button
-          type="button"
-          disabled={disabled}
-          aria-describedby={describedBy}
-          onClick={() => actions.rank()}
-        >
+        </WorkButton>
+        <WorkButton off={off} why={describedBy} onPress={() => actions.rank()}>
           Rank the sites
-        </button>
-        <button type="button" disabled={!running} onClick={() => actions.stop()}>
-          Stop
-        </button>
-        {run?.work === 'rank' && run.ended === 'stopped' && (
-          <button type="button" disabled={!canResume(repair, page)} onClick={() => actions.rank(true)}>
-            Go on
-          </button>
-        )}
-      </div>
+        </WorkButton>
+      </WorkBar>
       {why !== undefined && (
         <p class="quiet" id="repair-why">
           {why}

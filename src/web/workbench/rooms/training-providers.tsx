@@ -2,7 +2,7 @@ import { Choice, PROVIDER_NAMES } from '../page/parts.js';
 import type { TrainingProvider } from '../room-protocol.js';
 
 const CHOICES: [provider: TrainingProvider, label: string][] = [
-  ['webgpu', `${PROVIDER_NAMES.webgpu}, if its losses are ${PROVIDER_NAMES.wasm}’s`],
+  ['webgpu', `${PROVIDER_NAMES.webgpu}, if it computes the same as ${PROVIDER_NAMES.wasm}`],
   ['wasm', PROVIDER_NAMES.wasm],
 ];
 

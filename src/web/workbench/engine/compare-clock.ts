@@ -1,0 +1,64 @@
+import { recentMean } from '../../../train/recent-mean.js';
+
+/** Estimates the time that is left of a comparison: its epochs, and the points of its loss landscapes. */
+export interface CompareClock {
+  /** Takes the time of a step. */
+  step(): void;
+  /** Takes the time at which the score after the last step is there. */
+  scored(): void;
+  /** Counts an epoch whose steps took so many seconds. */
+  epoch(seconds: number): void;
+  /** Counts points of a landscape. */
+  points(count: number): void;
+  /** Returns the seconds that are left; undefined before the first score. */
+  secondsLeft(): number | undefined;
+  /** Returns the share that is done. */
+  share(): number;
+}
+
+/** Creates a clock. A point of a landscape is a score at other weights, so the first score tells how long a point takes. */
+export function compareClock(
+  total: { readonly epochs: number; readonly points: number },
+  now: () => number = () => performance.now(),
+): CompareClock {
+  const done = { epochs: 0, points: 0 };
+  const epochSeconds = recentMean();
+  let stepped = 0;
+  /** Seconds of a score: the least, since the first one of a session takes longer. */
+  let score = Number.POSITIVE_INFINITY;
+  let landscapes: { readonly begin: number; seconds: number } | undefined;
+  const parts = () => {
+    const epoch = epochSeconds.value() + score;
+    const measured = landscapes === undefined ? 0 : landscapes.seconds / Math.max(1, done.points);
+    const point = measured > 0 ? measured : score;
+    return {
+      left: (total.epochs - done.epochs) * epoch + (total.points - done.points) * point,
+      all: total.epochs * epoch + total.points * point,
+    };
+  };
+  return {
+    step() {
+      stepped = now();
+    },
+    scored() {
+      score = Math.min(score, (now() - stepped) / 1000);
+    },
+    epoch(seconds) {
+      done.epochs++;
+      epochSeconds.add(seconds);
+    },
+    points(count) {
+      landscapes ??= { begin: now(), seconds: 0 };
+      landscapes.seconds = (now() - landscapes.begin) / 1000;
+      done.points += count;
+    },
+    secondsLeft() {
+      return Number.isFinite(score) && done.epochs > 0 ? parts().left : undefined;
+    },
+    share() {
+      if (!Number.isFinite(score) || done.epochs === 0) return done.epochs / Math.max(1, total.epochs + 1);
+      const { left, all } = parts();
+      return all > 0 ? Math.min(1, 1 - left / all) : 0;
+    },
+  };
+}

@@ -1,0 +1,197 @@
+// `npm run bench:page-training`: a step of the workbench's training beside the engine's in a bare worker, LeNet-5 on WASM, in
+// turns; and the time left that the rooms Fine-tune and Compare tell after one epoch and after three, beside the time that it took.
+// A number is how many turns (3).
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { createRandom } from '../../dist/base/random.js';
+import { policyOf, workbenchFiles } from '../../dist/cli/commands/workbench-files.js';
+import { quantile, ratioOfMedians } from '../../dist/metrics/statistics.js';
+import { findBrowser } from '../../dist/providers/browser/find.js';
+import { runtimeFiles } from '../../dist/providers/browser/provider.js';
+import { servePage } from '../../dist/providers/browser/server.js';
+
+const TURNS = Number(process.argv[2] ?? 3);
+const EPOCHS = 30;
+const BATCH = 32;
+const SAMPLES = 720;
+/** Epochs after which the time left is read. */
+const WATCHED = [1, 3];
+const TIMEOUT = 300_000;
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const text = (content) => new TextEncoder().encode(content);
+const median = (values) => quantile(values, 0.5);
+
+/** A worker with the published engine and ONNX Runtime, and nothing of the page. */
+const BARE = `import { createTrainer } from './dist/train/index.js';
+import { webProvider } from './dist/web/index.js';
+import * as ort from './ort/ort.wasm.min.mjs';
+ort.env.wasm.wasmPaths = new URL('./ort/', import.meta.url).href;
+const model = new Uint8Array(await (await fetch('lenet5.onnx')).arrayBuffer());
+const data = Float32Array.from({ length: ${SAMPLES} * 784 }, (_, at) => Math.abs(Math.sin(12.9898 * (at + 1)) * 43758.5453) % 1);
+const trainer = await createTrainer(model, {
+  inputs: { images: { elemType: 'f32', dims: [${SAMPLES}, 1, 28, 28], data } },
+  targets: Array.from({ length: ${SAMPLES} }, (_, at) => at % 10),
+  provider: webProvider(ort, 'wasm'),
+  epochs: ${EPOCHS}, batch: ${BATCH}, rate: 3e-4, optimizer: { kind: 'rmsprop' },
+});
+const seconds = [];
+for await (const epoch of trainer) seconds.push(epoch.seconds / epoch.steps);
+postMessage(seconds);`;
+const START = `globalThis.steps = new Promise((resolve, reject) => {
+  const worker = new Worker('bare.js', { type: 'module' });
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = ({ message }) => reject(new Error(message));
+});`;
+
+/** The built library, as a server offers it. */
+async function builtFiles() {
+  const all = [];
+  for (const folder of ['dist', 'proto']) {
+    const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
+    for (const { name, parentPath } of entries.filter(
+      (entry) => entry.isFile() && entry.name.endsWith('.js'),
+    ))
+      all.push([relative(root, join(parentPath, name)), { file: join(parentPath, name) }]);
+  }
+  return all;
+}
+
+/** Returns the seconds of a step, without the first epoch, which compiles. */
+const steadyStep = (steps) => median(steps.slice(1));
+
+async function bareStep(browser, server) {
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  const steps = await page.evaluate(() => globalThis.steps);
+  await page.close();
+  return steadyStep(steps);
+}
+
+/** Notes in the page what the room says as soon as each of `count` arms has so many epochs. */
+function watchEstimate(page, count, epochs) {
+  return page.evaluate(
+    ([wanted, number]) => {
+      const room = document.querySelector('main:not([hidden])');
+      const arms = new Set();
+      globalThis[`estimate${number}`] = new Promise((resolve) => {
+        const watch = new MutationObserver(() => {
+          const said = room.querySelector('[role=status]').textContent;
+          const [, arm, epoch] = /^(\w+).*epoch (\d+):/.exec(said) ?? [];
+          if (Number(epoch) === number) arms.add(arm);
+          const told = /about ([\d.]+) (s|min) left/.exec(room.querySelector('.step')?.textContent ?? '');
+          if (arms.size < wanted || told === null) return;
+          watch.disconnect();
+          resolve({ at: performance.now(), left: Number(told[1]) * (told[2] === 'min' ? 60 : 1) });
+        });
+        watch.observe(room, { subtree: true, childList: true, characterData: true });
+      });
+      globalThis.end ??= new Promise((resolve) => {
+        const watch = new MutationObserver(() => {
+          if (![...room.querySelectorAll('h2')].some(({ textContent }) => textContent === 'Result')) return;
+          watch.disconnect();
+          resolve(performance.now());
+        });
+        watch.observe(room, { subtree: true, childList: true });
+      });
+    },
+    [count, epochs],
+  );
+}
+
+/** Returns the seconds that a room told after so many epochs of `count` arms, and those that it took. */
+async function estimatesOf(page, count) {
+  await Promise.all(WATCHED.map((epochs) => watchEstimate(page, count, epochs)));
+  const end = await page.evaluate(() => globalThis.end);
+  const estimates = [];
+  for (const epochs of WATCHED) {
+    const { at, left } = await page.evaluate((number) => globalThis[`estimate${number}`], epochs);
+    estimates.push([left, (end - at) / 1000]);
+  }
+  return estimates;
+}
+
+async function openRoom(browser, server, room) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(TIMEOUT);
+  await page.goto(`${server.url}#${room}`);
+  await page.locator('main:visible').getByRole('radio', { name: 'WASM', exact: true }).check();
+  return page;
+}
+
+/** Trains as a user does, and returns the seconds of a step of the original, and the estimate. */
+async function finetune(browser, server) {
+  const page = await openRoom(browser, server, 'finetune');
+  // The first training compiles; the second has the epochs.
+  await page.getByRole('button', { name: /^Try it/ }).click();
+  await page.getByRole('heading', { name: 'Result' }).waitFor();
+  await page.getByRole('spinbutton', { name: 'Epochs' }).fill(String(EPOCHS));
+  await page.keyboard.press('Tab');
+  await page.getByRole('button', { name: 'Train both' }).click();
+  await page.getByRole('heading', { name: 'Result' }).waitFor({ state: 'detached' });
+  const estimates = await estimatesOf(page, 2);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Report as JSON' }).click(),
+  ]);
+  const { runs } = JSON.parse(readFileSync(await download.path(), 'utf8'));
+  await page.close();
+  const { epochs } = runs.find(({ arm }) => arm === 'original');
+  return { step: steadyStep(epochs.map(({ seconds }) => seconds / Math.floor(SAMPLES / BATCH))), estimates };
+}
+
+async function compare(browser, server) {
+  const page = await openRoom(browser, server, 'compare');
+  await page.getByRole('spinbutton', { name: 'Epochs' }).fill('12');
+  await page.getByRole('button', { name: 'Watch them learn' }).click();
+  const estimates = await estimatesOf(page, 4);
+  await page.close();
+  return estimates;
+}
+
+const bare = await servePage(
+  new Map([
+    ['index.html', text('<!doctype html><title>bare</title><script type="module" src="start.js"></script>')],
+    ['start.js', text(START)],
+    ['bare.js', text(BARE)],
+    ['lenet5.onnx', { file: join(root, 'models/lenet5.onnx') }],
+    ...(await runtimeFiles()).map(([name, content]) => [`ort/${name}`, content]),
+    ...(await builtFiles()),
+  ]),
+  { policy: () => "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" },
+);
+const workbench = await servePage(new Map(await workbenchFiles()), { policy: policyOf });
+const browser = await chromium.launch({
+  executablePath: (await findBrowser()).path,
+  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+});
+const estimateText = (estimates) =>
+  estimates
+    .map(([told, took], at) => {
+      const ratio = (told / took).toFixed(2);
+      return `epoch ${WATCHED[at]}: ${told.toFixed(0)} s told, ${took.toFixed(1)} s taken, ${ratio} x`;
+    })
+    .join('; ');
+try {
+  const pairs = [];
+  for (let turn = 1; turn <= TURNS; turn++) {
+    const engine = await bareStep(browser, bare);
+    const room = await finetune(browser, workbench);
+    pairs.push([room.step, engine]);
+    const steps = `${(1000 * room.step).toFixed(2)} ms in the page, ${(1000 * engine).toFixed(2)} ms bare`;
+    console.log(
+      `Turn ${turn}: a step of ${BATCH} images takes ${steps}: ${(room.step / engine).toFixed(3)} x`,
+    );
+    console.log(`  time left in Fine-tune, after ${estimateText(room.estimates)}`);
+    console.log(`  time left in Compare, after ${estimateText(await compare(browser, workbench))}`);
+  }
+  const { value, low, high } = ratioOfMedians(pairs, createRandom(1));
+  console.log(
+    `Page ÷ bare: ${value.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)}), at most 1.15 wanted`,
+  );
+} finally {
+  await browser.close();
+  await Promise.all([bare.close(), workbench.close()]);
+}
