@@ -34,6 +34,19 @@ async function judgeWidths(page: Page): Promise<void> {
     await page.setViewportSize({ width, height: 700 });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(wide).toBeLessThanOrEqual(width);
+    expect(await cutCaptions(page), `captions at ${width} px`).toEqual([]);
   }
   await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** Returns the captions that reach beyond the box in which their table scrolls. */
+function cutCaptions(page: Page): Promise<(string | null)[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('.table-box caption:not(.unseen)')]
+      .filter((caption) => {
+        const right = caption.closest('.table-box')?.getBoundingClientRect().right ?? 0;
+        return caption.getBoundingClientRect().right > right + 1;
+      })
+      .map(({ textContent }) => textContent),
+  );
 }

@@ -27,10 +27,12 @@ export function compareClock(
   /** Seconds of a score: the least, since the first one of a session takes longer. */
   let score = Number.POSITIVE_INFINITY;
   let landscapes: { readonly begin: number; seconds: number } | undefined;
+  /** Returns the seconds that are left and those of the whole; undefined before a score or a point was measured. */
   const parts = () => {
-    const epoch = epochSeconds.value() + score;
     const measured = landscapes === undefined ? 0 : landscapes.seconds / Math.max(1, done.points);
     const point = measured > 0 ? measured : score;
+    if (!Number.isFinite(point) || done.epochs === 0) return undefined;
+    const epoch = epochSeconds.value() + (Number.isFinite(score) ? score : point);
     return {
       left: (total.epochs - done.epochs) * epoch + (total.points - done.points) * point,
       all: total.epochs * epoch + total.points * point,
@@ -53,12 +55,11 @@ export function compareClock(
       done.points += count;
     },
     secondsLeft() {
-      return Number.isFinite(score) && done.epochs > 0 ? parts().left : undefined;
+      return parts()?.left;
     },
     share() {
-      if (!Number.isFinite(score) || done.epochs === 0) return done.epochs / Math.max(1, total.epochs + 1);
-      const { left, all } = parts();
-      return all > 0 ? Math.min(1, 1 - left / all) : 0;
+      const { left, all } = parts() ?? { left: 1, all: 1 };
+      return all > 0 ? 1 - left / all : 0;
     },
   };
 }

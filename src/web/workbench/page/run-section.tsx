@@ -70,7 +70,7 @@ function ProviderBoxes({
   };
   return (
     <fieldset class="choice">
-      <legend>On</legend>
+      <legend>Run on</legend>
       <div>
         {PAGE_PROVIDERS.map((provider) => (
           <label key={provider}>

@@ -25,7 +25,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
       <h2 id="swap-title">Swap</h2>
       <Choice
         name="to"
-        label="Write"
+        label="New activation"
         value={listing ?? to ?? 'mish'}
         options={REPLACEMENTS.map((name) => [name, ACTIVATIONS[name].label] as const)}
         onChoice={(name) => actions.write(name === 'mish' ? undefined : name)}

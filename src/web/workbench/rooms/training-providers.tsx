@@ -12,5 +12,5 @@ export function ProviderChoice(props: {
   readonly value: TrainingProvider;
   readonly onChoice: (provider: TrainingProvider) => void;
 }) {
-  return <Choice {...props} label="On" options={CHOICES} />;
+  return <Choice {...props} label="Train on" options={CHOICES} />;
 }
