@@ -26,7 +26,7 @@ export function rgbProblem(text: string): string | undefined {
 const rgb = (text: string): number[] =>
   text.split(',').map((value) => (value.trim() === '' ? Number.NaN : Number(value)));
 
-/** What decides which sizes the user has to give. */
+/** The choices that decide which sizes the user has to give. */
 export interface SizeNeeds extends Pick<Feed, 'kind'> {
   /** Whether the work chooses how many samples go into a run. */
   readonly ownRuns: boolean;
