@@ -2,7 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
-import { nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, splice } from '../onnx/splice.js';
 import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
@@ -10,7 +10,7 @@ import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
 import { lacksBatchNorm } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
-import { finalActivation, reshapedActivation } from './final-activation.js';
+import { finalActivation, withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
 import { withShapeBranches } from './shape-branches.js';
 import { trainableWeights } from './trainable.js';
@@ -36,6 +36,8 @@ export interface TrainableModel {
   readonly remarks: readonly TrainingRemark[];
   /** Number of samples of each run, if the copy takes batches of this size only. */
   readonly batch: number | undefined;
+  /** Final activation that the loss includes, and that passes its input on in the copy, because the shape changes behind it. */
+  readonly omitted: Node | undefined;
   /**
    * Returns the edits that give the original's weights new values, by their names in the copy. Names and element types
    * stay. Running statistics are weights here, too. Throws `run-failed` for a value that the original's type cannot hold.
@@ -62,8 +64,9 @@ export async function prepareTraining(
   const raised = await withRaisedOpset(rewritten.model, remarks);
   const { model: batched, batch } = await withBatch(raised, options, remarks);
   const feeds = batch === undefined ? options.feeds : sliceRun(options.feeds, 0, batch);
-  const { model, ...shaped } = await withShapeBranches(batched, original, feeds, options);
+  const { model: branched, ...shaped } = await withShapeBranches(batched, original, feeds, options);
   remarks.push(...shaped.remarks);
+  const { model, omitted } = await withoutReshapedActivation(branched, options);
   const { document } = model;
   const index = indexGraphs(document);
   const originOf = originsIn(original.document, new Map([...rewritten.origins, ...shaped.origins]));
@@ -73,9 +76,10 @@ export async function prepareTraining(
       where: document.source.name,
       fix: 'Give a model with Conv, Gemm, MatMul or normalisation weights',
     });
-  remarks.push(...structureRemarks(document, index, weights, options));
+  const last = omitted ?? finalActivation(document, index, options);
+  remarks.push(...structureRemarks(document, index, weights, last));
   return {
-    ...{ model, index, original, weights, remarks, batch },
+    ...{ model, index, original, weights, remarks, batch, omitted },
     edits: async (values) => {
       const edits: Edit[] = [];
       for (const [name, numbers] of values) {
@@ -176,21 +180,14 @@ function structureRemarks(
   document: OnnxDocument,
   index: GraphIndex,
   weights: readonly Weight[],
-  { output, loss }: TrainingCopyOptions,
+  last: Node | undefined,
 ): TrainingRemark[] {
   const { graph } = document;
   const remarks: TrainingRemark[] = [];
-  const last = finalActivation(document, index, output, loss);
   if (last !== undefined)
     remarks.push({
       code: 'activation-omitted',
       text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
-    });
-  const kept = last === undefined ? reshapedActivation(document, index, output, loss) : undefined;
-  if (kept !== undefined)
-    remarks.push({
-      code: 'activation-kept',
-      text: `The loss reads the probabilities of ${kept.opType} '${nodeLabel(kept)}' as if they were scores, because the shape changes behind it`,
     });
   if (lacksBatchNorm(graph))
     remarks.push({

@@ -1,6 +1,5 @@
 // Where the classes are in an output of scores: one class per sample, or one for each place, such as a pixel or a token.
 import { OnnxMishError } from '../base/error.js';
-import { attribute, type Node } from '../onnx/document.js';
 import { elementCount } from '../providers/tensor.js';
 
 /** Layout of the class scores of a sample. */
@@ -17,8 +16,8 @@ export interface ScoreLayout {
 
 /** Hints at the axis of the classes. */
 export interface LayoutHints {
-  /** A final Softmax, whose axis is that of the classes. */
-  readonly softmax?: { readonly node: Node; readonly opset: number } | undefined;
+  /** Axis of the classes, where a final Softmax tells it. */
+  readonly axis?: number | undefined;
   /** Shape of the targets of one sample. */
   readonly targets?: readonly number[] | undefined;
 }
@@ -28,19 +27,16 @@ export function placeStart({ classes, places, placeStride }: ScoreLayout, place:
   return Math.floor(place / places) * classes * places + (place % places) * placeStride;
 }
 
-const FIRST_SOFTMAX_ON_ONE_AXIS = 13;
-
 /**
  * Returns the layout of class scores. `dims` is the shape of the output for one sample. The classes are on the first of these axes, as in
  * PyTorch, unless a final Softmax or the shape of class numbers says that they are on the last. Throws `bad-usage` for a Softmax over
- * anything else.
+ * another axis.
  */
-export function scoreLayout(dims: readonly number[], { softmax, targets }: LayoutHints = {}): ScoreLayout {
+export function scoreLayout(dims: readonly number[], { axis, targets }: LayoutHints = {}): ScoreLayout {
   const last = dims.length;
+  if (axis !== undefined && axis !== 1 && axis !== last) throw unusableAxis(`axis ${axis}`, dims);
   const isLast =
-    softmax === undefined
-      ? fitsLast(dims, targets) && !fits(dims.slice(1), targets)
-      : softmaxAxis(softmax.node, softmax.opset, dims) === last;
+    axis === undefined ? fitsLast(dims, targets) && !fits(dims.slice(1), targets) : axis === last;
   const [first = 1] = dims;
   const classes = isLast ? (dims.at(-1) ?? 1) : first;
   const places = elementCount(dims) / Math.max(1, classes);
@@ -58,17 +54,8 @@ function fits(places: readonly number[], targets: readonly number[] | undefined)
   return targets !== undefined && String(long(targets)) === String(long(places));
 }
 
-/** Returns 1 or the number of the last axis. */
-function softmaxAxis(node: Node, opset: number, dims: readonly number[]): number {
-  const rank = dims.length + 1;
-  const isOnOneAxis = opset >= FIRST_SOFTMAX_ON_ONE_AXIS;
-  const given = Number(attribute(node, 'axis')?.i ?? (isOnOneAxis ? -1 : 1));
-  const axis = given < 0 ? given + rank : given;
-  // With axes of 1 behind the classes, all agree.
-  if (elementCount(dims) === dims[0] && axis === 1) return rank === 2 ? rank - 1 : axis;
-  if (axis === rank - 1 || (isOnOneAxis && axis === 1)) return axis;
-  const over = isOnOneAxis ? `axis ${axis}` : `all axes from ${axis}`;
-  throw new OnnxMishError('bad-usage', `the final Softmax '${node.name}' is over ${over} of [N,${dims}]`, {
+/** Returns the error for a Softmax over something else than the second or the last axis. */
+export const unusableAxis = (over: string, dims: readonly number[]) =>
+  new OnnxMishError('bad-usage', `the final Softmax is over ${over} of [N,${dims}]`, {
     fix: 'Give a model whose classes are on the second or the last axis',
   });
-}

@@ -7,6 +7,7 @@ import { splice } from '../onnx/splice.js';
 import { modelFromBytes } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
+import { withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
 import { placeStart, type ScoreLayout } from './score-layout.js';
 import type { Teacher } from './trainer-options.js';
@@ -31,7 +32,8 @@ export async function openTeacher(
 ): Promise<OpenTeacher> {
   if (!(share >= 0 && share <= 1))
     throw new OnnxMishError('bad-usage', `the share of the teacher must be from 0 to 1, got ${share}`);
-  const model = given instanceof Uint8Array ? await modelFromBytes(given) : given;
+  const whole = given instanceof Uint8Array ? await modelFromBytes(given) : given;
+  const { model } = await withoutReshapedActivation(whole, { output, loss });
   const { document } = model;
   const scores = scoresOf(document, indexGraphs(document), { output, loss });
   const cut = splice(document.source, extractEdits(document, [scores]));

@@ -92,7 +92,7 @@ export async function planTraining(
   const optimizer = accumulating(graphOptimizer(settings.optimizer), runsPerStep(plain.batch, wanted));
   const step = trainingStep(model.document, index, probe, {
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
-    targetDims: targetDims(options.targets),
+    ...{ targetDims: targetDims(options.targets), omitted: prepared.omitted },
     ignores: hasTarget(options.targets, settings.ignoreLabel),
     batchNorm: trainsNorms ? 'train' : 'frozen',
     maxGradientNorm: settings.maxGradientNorm,

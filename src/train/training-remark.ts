@@ -4,8 +4,6 @@ import { type Node, nodeLabel } from '../onnx/document.js';
 export type TrainingRemarkCode =
   /** The loss includes the final activation, which the copy omits. */
   | 'activation-omitted'
-  /** The loss reads what a final activation gives, because the shape changes behind it. */
-  | 'activation-kept'
   /** The model has convolutions but no batch normalisation. */
   | 'no-batch-norm'
   /** Batch normalisation was put back behind convolutions. */

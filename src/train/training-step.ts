@@ -1,10 +1,10 @@
-import { type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Tape } from './autodiff/tape.js';
-import { finalActivation } from './final-activation.js';
+import { axisBehind, finalActivation, softmaxAxis } from './final-activation.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
-import { type ScoreLayout, scoreLayout } from './score-layout.js';
+import { type ScoreLayout, scoreLayout, unusableAxis } from './score-layout.js';
 import { type GraphOptions, TRAIN_PREFIX, type TrainingGraph, trainingGraph } from './training-graph.js';
 
 export type { StateTensor } from './training-graph.js';
@@ -14,6 +14,8 @@ export interface StepOptions extends GraphOptions {
   readonly output: string;
   readonly loss: LossName;
   readonly labelSmoothing?: number | undefined;
+  /** Final activation that the loss includes, and that passes its input on in the copy. */
+  readonly omitted?: Node | undefined;
   /** Whether the targets of a sample may be all 0, because its label is ignored. */
   readonly ignores?: boolean | undefined;
   /** Shape of the targets of one sample, which can tell the axis of the classes. */
@@ -41,7 +43,7 @@ export function trainingStep(
 ): TrainingStep {
   const scores = scoresOf(document, index, options);
   const targets = { name: TARGETS, dims: probe.dims(scores) };
-  const layout = layoutOf(document, index, targets.dims.slice(1), options);
+  const layout = layoutOf(document, index, probe, targets.dims, options);
   const loss = {
     reads: [scores],
     inputs: [[targets.name, targets.dims] as const],
@@ -54,20 +56,29 @@ export function trainingStep(
 export function scoresOf(
   document: OnnxDocument,
   index: GraphIndex,
-  { output, loss }: Pick<StepOptions, 'output' | 'loss'>,
+  choice: Pick<StepOptions, 'output' | 'loss'>,
 ): string {
-  return finalActivation(document, index, output, loss)?.inputs[0] ?? output;
+  return finalActivation(document, index, choice)?.inputs[0] ?? choice.output;
 }
 
 function layoutOf(
   document: OnnxDocument,
   index: GraphIndex,
+  probe: Probe,
   dims: readonly number[],
-  { output, loss, targetDims: targets }: StepOptions,
+  options: StepOptions,
 ): ScoreLayout {
-  if (loss !== 'cross-entropy') return scoreLayout(dims);
-  const node = finalActivation(document, index, output, loss);
-  return scoreLayout(dims, { softmax: node && { node, opset: opsetOf(document.graph) }, targets });
+  const [, ...inner] = dims;
+  const { output, loss, omitted, targetDims: targets } = options;
+  if (loss !== 'cross-entropy') return scoreLayout(inner);
+  const node = finalActivation(document, index, options);
+  if (node === undefined && omitted === undefined) return scoreLayout(inner, { targets });
+  const axis =
+    omitted === undefined
+      ? node && softmaxAxis(node, opsetOf(document.graph), dims)
+      : axisBehind(omitted, document, index, probe, output);
+  if (axis === undefined) throw unusableAxis('several axes', inner);
+  return scoreLayout(inner, { axis, targets });
 }
 
 function lossOf(
