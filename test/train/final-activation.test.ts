@@ -54,7 +54,7 @@ const TAILS: Record<string, Tail> = {
 function convolution({ before = [], axis, behind, dims }: Tail, activation: string | undefined) {
   let last = 'h';
   const nodes = [node('Conv', ['x', 'w', 'b'], ['h'])];
-  const shapes = [];
+  const shapes: ReturnType<typeof ints>[] = [];
   const add = ([opType, numbers]: Step) => {
     const output = `t${nodes.length}`;
     if (opType === 'Reshape') shapes.push(ints(`${output}/shape`, [numbers.length], numbers));
