@@ -90,7 +90,7 @@ describe('a fine-tuning', async () => {
     expect(report.runs[0]?.test.accuracy).toBeCloseTo(await accuracyOf(bytes), 12);
   });
 
-  test.each(approximations())(
+  test.each(everyNth(2, approximations()))(
     'writes the $form form, whose accuracy is the report’s, and trains it again',
     async ({ form, f }) => {
       const few = {

@@ -2,13 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import chromium from '@sparticuz/chromium';
-import { chromium as playwright } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { clean } from '../../src/cli/text/text.js';
 import { seededFeeds } from '../../src/data/dataset.js';
 import { type Calibration, calibrate } from '../../src/node/calibrate.js';
 import { renderCalibration, renderHtmlCalibration } from '../../src/render/index.js';
+import { launchBrowser } from '../support/browser.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { HOSTILE_NAMES } from '../support/reports.js';
 
@@ -135,11 +134,7 @@ test('a page of hundreds of layers has a few megabytes, and says how many it lea
 
 test('hostile names in a page run no script, send no request and break no layout', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'onnx-mish-html-'));
-  const browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: ['--no-sandbox'],
-    headless: true,
-  });
+  const browser = await launchBrowser([]);
   try {
     const path = join(folder, 'hostile.html');
     await writeFile(path, await renderHtmlCalibration(hostile, HOSTILE_NAMES[0] ?? ''));

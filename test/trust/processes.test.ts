@@ -19,7 +19,7 @@ const LARGE = reluModel({
 
 test('killed outright: the input stays, the output is old or new, and the next run removes what is left', async () => {
   const folder = await tempFolder();
-  const rounds = isHeavy ? 10 : 3;
+  const rounds = isHeavy ? 10 : 2;
   const count = await killRounds({ rounds, bytes: 16 * 2 ** 20, folder: folder.path });
   expect(count.killed).toBe(rounds);
 });

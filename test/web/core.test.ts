@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as core from '../../src/index.js';
+import { everyNth } from '../support/heavy.js';
 import { bytesOf } from '../support/models.js';
 import { builtFiles, openPages, type Pages } from '../support/pages.js';
 import { modelPath } from '../support/workbench-page.js';
@@ -9,7 +10,7 @@ import { modelPath } from '../support/workbench-page.js';
 
 const folder = new URL('./pages/', import.meta.url).pathname;
 const { exercise } = await import(join(folder, 'core.js'));
-const MODELS = ['lenet5.onnx', 'vgg-leaky.onnx'];
+const MODELS = everyNth(2, ['lenet5.onnx', 'vgg-leaky.onnx']);
 const text = (content: string) => new TextEncoder().encode(content);
 
 const WORK = `import * as core from './dist/index.js';
