@@ -9,6 +9,7 @@ import type { OnProvider } from '../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../providers/tensor.js';
 import { type MeasureTensorsOptions, measureTensors } from '../activations/measure-tensors.js';
 import { type Rescaled, rescale, type WantedSharpness } from './rescale.js';
+import { separateConstants } from './separate-constants.js';
 
 /** Kinds of activations with f(sx) = s f(x) for every positive s. */
 const HOMOGENEOUS_KINDS: ReadonlySet<string> = new Set(['relu', 'leakyrelu', 'prelu']);
@@ -33,11 +34,12 @@ export interface ChooseOptions
  * the original; swapping its sites for Mish gives mish_β. Throws `run-failed`, `aborted`, and as `findSites` does.
  */
 export async function sharpenByInputs(
-  original: EditableModel,
+  given: EditableModel,
   plan: Plan,
   train: Subset,
   options: ChooseOptions,
 ): Promise<Rescaled> {
+  const original = await separateConstants(given);
   const { document } = original;
   const planned = new Map(plan.sites.map((site) => [`${site.scope} ${site.output}`, site]));
   const found = (await findSites(document, options)).sites.flatMap((site) => {

@@ -1,0 +1,51 @@
+import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
+import { type Node, rewriteObstacle } from '../../onnx/document.js';
+import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
+import { splice } from '../../onnx/splice.js';
+import { FLOAT_TYPES } from '../../onnx/types.js';
+import { floatBytes, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+
+// Exporters write equal constants once, such as the bound of all clamps. Readers of one constant would share one scale.
+
+/** Maximum number of elements of a constant that is copied. */
+const MAX_ELEMENTS = 1024;
+/** Operators whose constants take a scale. */
+const SCALED: ReadonlySet<string> = new Set([
+  ...['Add', 'Sub', 'Max', 'Min', 'Sum', 'Mean', 'Mul', 'Concat'],
+  ...['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization'],
+]);
+
+/** Returns the node that reads a weight alone, or first. */
+function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefined {
+  const [use] = index.uses(home, name);
+  return use?.kind === 'input' ? use.node : undefined;
+}
+
+/** Gives each node of the main graph a small constant of its own where several read one. The model computes the same. */
+export async function separateConstants(model: EditableModel): Promise<EditableModel> {
+  const { document, openData } = model;
+  const { graph } = document;
+  const index = indexGraphs(document);
+  const writer = createNodeWriter(document);
+  let copies = 0;
+  for (const node of graph.nodes) {
+    if (node.domain !== '' || !SCALED.has(node.opType) || rewriteObstacle(node)) continue;
+    const inputs = [...node.inputs];
+    for (const [slot, name] of node.inputs.entries()) {
+      const weight = weightOf(index, graph, name);
+      if (weight === undefined || weight.home !== graph) continue;
+      const { dims, external } = weight.tensor;
+      const size = dims.reduce((product, dim) => product * dim, 1);
+      if (external !== undefined || size > MAX_ELEMENTS || firstReader(index, weight) === node) continue;
+      const rawData = floatBytes(await readWeight(document, weight, openData), weight.type);
+      const tensor = { dataType: FLOAT_TYPES[weight.type], dims: [...dims], rawData };
+      inputs[slot] = writer.define(graph, name, tensor);
+      copies++;
+    }
+    if (inputs.some((name, slot) => name !== node.inputs[slot]))
+      writer.replace(graph, node, [withInputs(node, inputs)]);
+  }
+  if (copies === 0) return model;
+  return model.edited(splice(document.source, [...writer.finish(undefined)]));
+}

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { rescale } from '../../../src/calibrate/scale/rescale.js';
+import { separateConstants } from '../../../src/calibrate/scale/separate-constants.js';
+import { findSites } from '../../../src/mish/sites.js';
+import { splice } from '../../../src/onnx/splice.js';
+import { modelFromBytes } from '../../../src/providers/loaded-model.js';
+import { casesOf } from '../../support/heavy.js';
+import { floats, model, node } from '../../support/model.js';
+import { f32, run } from '../../support/run.js';
+
+const SHARED = ['Add', 'Sub', 'Max', 'Mul'];
+const weights = [0.5, -0.25, 1, 0.75, -0.5, 0.25, 0.5, -1, 1, 0.5, -0.75, 0.25, 0.5, 1, -0.25, 0.5];
+
+/** A chain of layers and LeakyReLUs, each with an operator that reads the one shared constant. */
+function chain(ops: readonly string[], constant: number): Uint8Array {
+  const nodes = ops.flatMap((op, at) => [
+    node('MatMul', [at === 0 ? 'x' : `o${at - 1}`, `w${at}`], [`m${at}`]),
+    node('LeakyRelu', [`m${at}`], [`a${at}`], { alpha: { f: 0.25 } }),
+    node(op, [`a${at}`, 'shared'], [`o${at}`]),
+  ]);
+  const names = [...ops.keys(), ops.length].map((at) => `w${at}`);
+  return model({
+    nodes: [...nodes, node('MatMul', [`o${ops.length - 1}`, `w${ops.length}`], ['y'])],
+    initializers: [
+      floats('shared', [1, 1], [constant]),
+      ...names.map((name) => floats(name, [4, 4], weights)),
+    ],
+  });
+}
+
+const bytesOf = async ({ document }: Awaited<ReturnType<typeof separateConstants>>) =>
+  splice(document.source, []).bytes();
+
+test('sites whose operators share a constant take a scale each, and the model computes the same', async () => {
+  const ops = fc.array(fc.constantFrom(...SHARED), { minLength: 2, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(ops, fc.constantFrom(-0.5, 0.25, 2), async (ops, constant) => {
+      const bytes = chain(ops, constant);
+      const feeds = { x: f32([1, -2, 3, -4, 0.5, 0.25, -1, 2], [2, 4]) };
+      const separated = await separateConstants(await modelFromBytes(bytes));
+      const before = await run(bytes, feeds);
+      expect(await run(await bytesOf(separated), feeds)).toEqual(before);
+      const { sites } = await findSites(separated.document, { only: ['leakyrelu'] });
+      const wanted = sites.map((site, place) => ({ site, beta: 2 ** (place + 1) }));
+      const { model: rescaled, folded } = await rescale(separated, sites, wanted);
+      expect(folded.map(({ beta }) => beta)).toEqual(wanted.map(({ beta }) => beta));
+      expect(await run(await bytesOf(rescaled), feeds)).toEqual(before);
+    }),
+    { seed: 19, numRuns: casesOf(20) },
+  );
+});
+
+test('a model in which no constant has two readers stays as it is', async () => {
+  const loaded = await modelFromBytes(chain(['Add'], 1));
+  expect(await separateConstants(loaded)).toBe(loaded);
+});
