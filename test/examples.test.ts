@@ -12,6 +12,7 @@ import manifest from '../package.json' with { type: 'json' };
 import type { Content } from '../src/providers/browser/server.js';
 import { type Consumer, installPackage } from './support/consumer.js';
 import { expectScores, greyScores } from './support/grey-scores.js';
+import { isHeavy } from './support/heavy.js';
 import { filesIn, openPages, type Pages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
@@ -77,6 +78,12 @@ async function built(example: string): Promise<[string, Content][]> {
 
 test('the Node script swaps a model, and compares it with the original', async () => {
   await prepare('node');
+  const [script, providers] = [at('node', 'swap-and-compare.js'), "{ providers: ['cpu'] }"];
+  const code = await readFile(script, 'utf8');
+  expect(code).toContain(providers);
+  // By default the timing is short.
+  const latency = 'latency: { minPairs: 5, minSeconds: 0 }';
+  if (!isHeavy) await writeFile(script, code.replace(providers, providers.replace('{', `{ ${latency},`)));
   const printed = await npm('node', 'start');
   expect(printed).toMatch(/^4 activations swapped in the exp form\n/);
   expect(printed).toContain('cpu');

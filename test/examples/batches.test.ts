@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { cli, MAIN } from '../support/cli.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
+import { isHeavy } from '../support/heavy.js';
 
 const run = promisify(execFile);
 const examples = fileURLToPath(new URL('../../examples/batches/', import.meta.url));
@@ -18,6 +19,9 @@ async function cluster(): Promise<Folder & { readonly path: string }> {
   await mkdir(folder.at('models'));
   await mkdir(folder.at('bin'));
   for (const name of NAMES) await folder.write(`models/${name}.onnx`, reluModel());
+  // By default the timing is short.
+  const validate = { pairs: 5, seconds: 0.1 };
+  if (!isHeavy) await folder.write('onnx-mish.config.json', JSON.stringify({ validate }));
   await writeFile(folder.at('bin/onnx-mish'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
   await chmod(folder.at('bin/onnx-mish'), 0o755);
   return folder;
