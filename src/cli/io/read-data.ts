@@ -4,12 +4,12 @@ import { OnnxMishError } from '../../base/error.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
 import { type Dataset, seededFeeds } from '../../data/dataset.js';
 import type { DataMaker } from '../../data/in-batches.js';
-import { readNpy } from '../../data/npy.js';
+import { readArrays } from '../../data/read-arrays.js';
 import { checkShapes, type ShapeOptions } from '../../data/shapes.js';
 import { readSamples, type TestCase } from '../../node/read-samples.js';
 import type { TensorData } from '../../onnx/tensor-data.js';
 import type { ValueInfo } from '../../providers/provider.js';
-import { arrayFor, elementCount, type Tensor, type Tensors } from '../../providers/tensor.js';
+import { arrayFor, elementCount, type Tensors } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
 import { notesWithFlags } from '../text/flags.js';
@@ -67,9 +67,7 @@ type Samples =
 async function loadSamples(path: string, signal: AbortSignal | undefined): Promise<Samples> {
   const found = await readSamples(path, signal);
   if (found.kind === 'cases') return { kind: 'cases', cases: found.cases.map(namedTensors) };
-  const arrays: [string, Tensor][] = [];
-  for (const [name, bytes] of found.files) arrays.push([name, await readNpy(bytes, name, signal)]);
-  return { kind: 'arrays', arrays: Object.fromEntries(arrays) };
+  return { kind: 'arrays', arrays: await readArrays(found.files, signal) };
 }
 
 /** Default number of random inputs; more add no information. */

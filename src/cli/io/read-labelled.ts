@@ -2,12 +2,11 @@
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
 import type { Layout } from '../../data/images.js';
-import { readNpy } from '../../data/npy.js';
+import { readArrays } from '../../data/read-arrays.js';
 import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
 import type { LabelledDataMaker } from '../../finetune/options.js';
 import { hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
-import type { Tensor } from '../../providers/tensor.js';
 import type { ImageFlags } from '../options/image-options.js';
 import { checkArrayFlags } from './read-data.js';
 
@@ -76,10 +75,9 @@ function arraysOf(
         fix: 'Give an .npz with the inputs and the labels',
       });
     }
-    const arrays: [string, Tensor][] = [];
-    for (const [name, bytes] of found.files) arrays.push([name, await readNpy(bytes, name, signal)]);
+    const arrays = await readArrays(found.files, signal);
     try {
-      const { inputs: columns, targets, notes } = splitArrays(Object.fromEntries(arrays), flags);
+      const { inputs: columns, targets, notes } = splitArrays(arrays, flags);
       notes.forEach(note);
       return { ...labelledArrays(columns, targets, inputs, flags), name: path };
     } catch (error) {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { CPU_COST, costOf, EXP_BESIDE_APPROXIMATE, rangeText } from '../../mish/costs.js';
 import { FORM_FOR, FORMS } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
@@ -15,7 +16,7 @@ export const COST_NOTE = {
   concerns: (report: SwapReport): boolean => costOf(report) !== undefined,
   /** Prints what the swap costs on CPUs, and the command that measures it for this model. */
   say({ input, output, report }: SwappedFile): void {
-    const names = input === '-' || output === '-' ? ['original.onnx', 'swapped.onnx'] : [input, output];
+    const names = namesOf(input, output);
     const command = ['onnx-mish validate', ...names.map(shellWord)].join(' ');
     sayNote(`a run takes ${costOf(report)}${besideOf(report)}; ${command} measures yours`);
   },
@@ -29,7 +30,14 @@ function besideOf({ form }: SwapReport): string {
   return range === undefined || form === FORM_FOR.cpu ? '' : `, ${rangeText(range)} with --target cpu`;
 }
 
-/** Quotes a path for a shell, if it needs quotes. */
+/** Returns the names of both models for a command. A model from a pipe, or one that the output replaced, has no file. */
+function namesOf(input: string, output: string): readonly [string, string] {
+  if (input === '-' || output === '-') return ['original.onnx', 'swapped.onnx'];
+  return [resolve(input) === resolve(output) ? 'original.onnx' : input, output];
+}
+
+/** Quotes a path for a shell, if it needs quotes. A leading dash would make an option of it. */
 function shellWord(path: string): string {
+  if (path.startsWith('-')) return shellWord(`./${path}`);
   return /^[\w./@%+,:=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

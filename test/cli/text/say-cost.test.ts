@@ -27,6 +27,13 @@ describe('swap tells the cost', () => {
     expect(many.stderr.match(/times as long/g)).toHaveLength(1);
   });
 
+  test('with a command that compares two models, also where the output replaced the input', async () => {
+    const folder = await tempFolder();
+    const path = await folder.write('net.onnx', reluModel());
+    const { stderr } = await cli(['swap', path, '-o', path, '--force'], COST);
+    expect(stderr).toContain(`; onnx-mish validate original.onnx ${path} measures yours`);
+  });
+
   test('not with --json, --quiet or --dry-run, and not without Mish', async () => {
     const folder = await tempFolder();
     const path = await folder.write('net.onnx', reluModel());

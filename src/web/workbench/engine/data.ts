@@ -6,8 +6,8 @@ import { middle, sizeBefore } from '../../../data/crop.js';
 import { seededFeeds } from '../../../data/dataset.js';
 import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../data/images.js';
 import type { DataMaker } from '../../../data/in-batches.js';
-import { readNpy } from '../../../data/npy.js';
 import { unzip } from '../../../data/npz.js';
+import { isReadable, readArrays as readFiles } from '../../../data/read-arrays.js';
 import type { ShapeOptions } from '../../../data/shapes.js';
 import type { Tensor } from '../../../providers/tensor.js';
 import type { ArrayInfo, InputChoice, NamedFile } from '../protocol.js';
@@ -46,9 +46,11 @@ export async function readInput(input: InputChoice, given: ShapeOptions): Promis
     sampledFeeds(arrays, inputs, { ...shapeWith(dims), scale, dataLayout, labels: labels ?? undefined });
 }
 
-/** Lists the arrays of an .npz. Throws `bad-data`. */
+/** Lists the arrays of an .npz that can be read. Throws `bad-data` if none can. */
 export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
-  return Object.entries(await readArrays(file)).map(([name, { elemType, dims }]) => ({
+  const all = Object.entries(await readArrays(file));
+  const readable = all.filter(([, array]) => isReadable(array));
+  return (readable.length > 0 ? readable : all).map(([name, { elemType, dims }]) => ({
     name,
     elemType,
     dims,
@@ -59,9 +61,7 @@ export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
 export async function readArrays({ name, blob }: NamedFile): Promise<Record<string, Tensor>> {
   const bytes = new Uint8Array(await blob.arrayBuffer());
   const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : await unzip(bytes, name);
-  const arrays: [string, Tensor][] = [];
-  for (const [array, data] of files) arrays.push([array, await readNpy(data, array)]);
-  return Object.fromEntries(arrays);
+  return readFiles(files);
 }
 
 /** Returns images of one class, which are decoded on access. */
