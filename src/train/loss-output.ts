@@ -2,14 +2,22 @@ import { OnnxMishError } from '../base/error.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { floatType, typeName } from '../onnx/types.js';
 
-/** Returns the name of the output that the loss is computed from. Throws `bad-usage` for a missing output and for one without floats. */
+/** Returns whether an output may hold floats: its type is one of them or unknown. */
+const mayBeFloats = (elemType: number) =>
+  typeName(elemType) === 'unknown' || floatType(elemType) !== undefined;
+
+/**
+ * Returns the name of the output that the loss is computed from; by default the first of floats, since classifiers of scikit-learn
+ * give the label first. Throws `bad-usage` for a missing output and for one without floats.
+ */
 export function lossOutput({ graph, source }: OnnxDocument, wanted: string | undefined): string {
   const names = graph.outputs.map(({ name }) => name);
-  const name = wanted ?? names[0];
+  const first = graph.outputs.find(({ elemType }) => mayBeFloats(elemType)) ?? graph.outputs[0];
+  const name = wanted ?? first?.name;
   const output = graph.outputs.find((declared) => declared.name === name);
   if (output !== undefined) {
+    if (mayBeFloats(output.elemType)) return output.name;
     const type = typeName(output.elemType);
-    if (type === 'unknown' || floatType(output.elemType) !== undefined) return output.name;
     throw new OnnxMishError(
       'bad-usage',
       `the output '${output.name}' has type ${type}, and a loss needs floats`,

@@ -48,7 +48,7 @@ export interface TrainedCopy {
 
 /** Settings of a training that decide its result. */
 export interface TrainerSettings {
-  /** The output that the loss is computed from; default: the first. */
+  /** The output that the loss is computed from; default: the first of floats. */
   readonly output?: string | undefined;
   /** Default: cross-entropy. */
   readonly loss?: LossName | undefined;

@@ -394,7 +394,7 @@ describe('bad input gives one clear error', () => {
     });
   });
 
-  test('an output of integers', async () => {
+  test('an output of integers, where no other has floats', async () => {
     const best = classifier({
       nodes: [
         node('Gemm', ['x', 'w1', 'b1'], ['h']),

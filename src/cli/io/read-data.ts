@@ -4,7 +4,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
 import { type Dataset, seededFeeds } from '../../data/dataset.js';
 import type { DataMaker } from '../../data/in-batches.js';
-import { readArrays } from '../../data/read-arrays.js';
+import { parseArrays } from '../../data/parse-arrays.js';
 import { checkShapes, type ShapeOptions } from '../../data/shapes.js';
 import { readSamples, type TestCase } from '../../node/read-samples.js';
 import type { TensorData } from '../../onnx/tensor-data.js';
@@ -67,7 +67,7 @@ type Samples =
 async function loadSamples(path: string, signal: AbortSignal | undefined): Promise<Samples> {
   const found = await readSamples(path, signal);
   if (found.kind === 'cases') return { kind: 'cases', cases: found.cases.map(namedTensors) };
-  return { kind: 'arrays', arrays: await readArrays(found.files, signal) };
+  return { kind: 'arrays', arrays: await parseArrays(found.files, signal) };
 }
 
 /** Default number of random inputs; more add no information. */

@@ -2,7 +2,7 @@
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
 import type { Layout } from '../../data/images.js';
-import { readArrays } from '../../data/read-arrays.js';
+import { parseArrays } from '../../data/parse-arrays.js';
 import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
 import type { LabelledDataMaker } from '../../finetune/options.js';
 import { hashFiles } from '../../node/host.js';
@@ -75,7 +75,7 @@ function arraysOf(
         fix: 'Give an .npz with the inputs and the labels',
       });
     }
-    const arrays = await readArrays(found.files, signal);
+    const arrays = await parseArrays(found.files, signal);
     try {
       const { inputs: columns, targets, notes } = splitArrays(arrays, flags);
       notes.forEach(note);

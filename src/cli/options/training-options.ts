@@ -42,7 +42,7 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
         .choices(['cross-entropy', 'bce', 'mse'])
         .default('cross-entropy'),
     )
-    .option('--head <output>', 'output that the loss is computed from (default: the first)')
+    .option('--head <output>', 'output that the loss is computed from (default: the first of floats)')
     .addOption(
       new Option('--optimizer <name>', 'the optimiser')
         .choices(['rmsprop', 'adam', 'adamw', 'sgd'])

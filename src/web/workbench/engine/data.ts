@@ -7,7 +7,7 @@ import { seededFeeds } from '../../../data/dataset.js';
 import { type Box, type ImageSource, imageFeeds, type Pixels } from '../../../data/images.js';
 import type { DataMaker } from '../../../data/in-batches.js';
 import { unzip } from '../../../data/npz.js';
-import { isReadable, readArrays as readFiles } from '../../../data/read-arrays.js';
+import { isReadable, parseArrays } from '../../../data/parse-arrays.js';
 import type { ShapeOptions } from '../../../data/shapes.js';
 import type { Tensor } from '../../../providers/tensor.js';
 import type { ArrayInfo, InputChoice, NamedFile } from '../protocol.js';
@@ -61,7 +61,7 @@ export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
 export async function readArrays({ name, blob }: NamedFile): Promise<Record<string, Tensor>> {
   const bytes = new Uint8Array(await blob.arrayBuffer());
   const files = bytes[0] === 0x93 ? new Map([[name.replace(/\.npy$/, ''), bytes]]) : await unzip(bytes, name);
-  return readFiles(files);
+  return parseArrays(files);
 }
 
 /** Returns images of one class, which are decoded on access. */

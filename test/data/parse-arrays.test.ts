@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { sampledFeeds } from '../../src/data/arrays.js';
-import { isReadable, readArrays } from '../../src/data/read-arrays.js';
+import { isReadable, parseArrays } from '../../src/data/parse-arrays.js';
 import { labelledArrays, splitArrays } from '../../src/finetune/labelled-arrays.js';
 import { npy, raw } from '../support/numpy.js';
 
@@ -15,7 +15,7 @@ test.each(BAD)('an array of type %s is an error only where it is used', async (d
   const bad = npy(descr, [3], new Uint8Array(12));
   for (const name of ['a', 'names', 'z']) {
     const files = Object.entries({ ...good, [name]: bad }).sort(([a], [b]) => (a < b ? -1 : 1));
-    const arrays = await readArrays(new Map(files));
+    const arrays = await parseArrays(new Map(files));
     expect(Object.keys(arrays).filter((key) => !isReadable(arrays[key] ?? expect.fail()))).toEqual([name]);
     expect(sampledFeeds(arrays, inputs, { labels: 'y' }).labels).toEqual([0, 1, 0]);
     const split = splitArrays(arrays, { labels: 'y' });
@@ -25,7 +25,7 @@ test.each(BAD)('an array of type %s is an error only where it is used', async (d
     expect(() => splitArrays(arrays, { labels: name })).toThrow(error);
   }
   const error = expect.objectContaining({ code: 'bad-data', where: 'x' });
-  const only = await readArrays(new Map([['x', bad]]));
+  const only = await parseArrays(new Map([['x', bad]]));
   expect(() => sampledFeeds(only, inputs, {})).toThrow(error);
   expect(() => labelledArrays(only, [0, 1, 0], inputs)).toThrow(error);
 });

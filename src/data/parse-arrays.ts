@@ -8,7 +8,7 @@ interface UnreadableArray extends Tensor {
 }
 
 /** Reads .npy files by array name. An array that cannot be read throws `bad-data` when it is used. Throws `aborted`. */
-export async function readArrays(
+export async function parseArrays(
   files: ReadonlyMap<string, Uint8Array>,
   signal?: AbortSignal,
 ): Promise<Record<string, Tensor>> {
@@ -24,7 +24,7 @@ export async function readArrays(
   return Object.fromEntries(arrays);
 }
 
-/** Returns whether an array of `readArrays` was read. */
+/** Returns whether an array of `parseArrays` was read. */
 export const isReadable = (array: Tensor | UnreadableArray): boolean => !('problem' in array);
 
 function unreadable(problem: OnnxMishError): UnreadableArray {
