@@ -105,7 +105,7 @@ async function tuneOrNot(
   repaired: EditableModel,
   steps: number | undefined,
   common: Common,
-  { layers: include = () => true, onProgress }: CalibrateOptions,
+  { layers: include = () => true, maxSteps, onProgress }: CalibrateOptions,
   notes: string[],
 ): Promise<Tuned | null> {
   if (steps === 0) return null;
@@ -115,7 +115,7 @@ async function tuneOrNot(
   const { layers } = linearLayers(document, indexGraphs(document), modelInputs);
   try {
     const tuned = await tune({
-      ...{ ...common, repaired, steps, layers: layers.filter(include) },
+      ...{ ...common, repaired, steps, maxSteps, layers: layers.filter(include) },
       onProgress: (done, of) => onProgress?.('gradient steps', done, of),
     });
     if (tuned !== undefined && (tuned.steps > 0 || steps !== undefined)) return tuned;

@@ -21,9 +21,16 @@ import { type Parameter, readParameter } from '../train/parameters.js';
 import { createStepper } from '../train/stepper.js';
 import type { TrainingGraph } from '../train/training-graph.js';
 import type { LinearLayer } from './repair/linear-layers.js';
-import { inRounds } from './rounds.js';
+import { inRounds, type StepLimit } from './rounds.js';
 import { checkStepMemory } from './step-memory.js';
-import { elementsOf, probeOf, type StepRuns, samplesForStep, withSmallRuns } from './step-runs.js';
+import {
+  elementsOf,
+  probeOf,
+  type StepRuns,
+  samplesForStep,
+  stepMsByWork,
+  withSmallRuns,
+} from './step-runs.js';
 
 export interface TuneOptions extends StepRuns {
   readonly original: EditableModel;
@@ -31,6 +38,8 @@ export interface TuneOptions extends StepRuns {
   readonly layers: readonly LinearLayer[];
   /** Number of steps; by default rounds of steps, as long as they lower the validation loss and time allows. */
   readonly steps: number | undefined;
+  /** Maximum number of steps of all rounds; with it, their work and not the clock limits them. */
+  readonly maxSteps?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
@@ -91,6 +100,9 @@ export async function tune(given: TuneOptions): Promise<Tuned | undefined> {
       const block = await findBlock(options.provider, options.session);
       const parameters = await readParameters(layers, variances, options);
       const runs = Math.ceil(samplesOfStep / Math.max(1, Object.values(first)[0]?.dims[0] ?? 1));
+      const { maxSteps, costs } = options;
+      const limit =
+        maxSteps === undefined ? undefined : { maxSteps, stepMs: stepMsByWork(costs, samplesOfStep) };
       const optimizer = accumulating(graphOptimizer(ADAM), runs, 1);
       const scales = new Map(parameters.map(({ weight, scale }) => [weight.name, scale]));
       const step = distillationStep(document, index, probe, terms, { weights, optimizer, block, scales });
@@ -106,7 +118,7 @@ export async function tune(given: TuneOptions): Promise<Tuned | undefined> {
       );
       return withOpen(repaired, step.model, options, (student) =>
         withOpen(repaired, judge.model, options, (judging) =>
-          distil(moved, { teacher, student, judging, terms, step, optimizer, runs, first }, options),
+          distil(moved, { teacher, student, judging, terms, step, optimizer, runs, first, limit }, options),
         ),
       );
     },
@@ -149,6 +161,7 @@ interface Models {
   readonly runs: number;
   /** Feeds whose shapes every run must have. */
   readonly first: Tensors;
+  readonly limit: StepLimit | undefined;
 }
 
 async function distil(
@@ -157,7 +170,7 @@ async function distil(
   options: TuneOptions,
 ): Promise<Tuned> {
   const { train: subset, validation, signal, onProgress, repaired } = options;
-  const { teacher, student, judging, terms, optimizer, runs, first } = models;
+  const { teacher, student, judging, terms, optimizer, runs, first, limit } = models;
   const graph = models.step;
   const shapes = JSON.stringify(dimsOf(first));
   const fits = (feeds: Tensors) => JSON.stringify(dimsOf(feeds)) === shapes;
@@ -203,7 +216,7 @@ async function distil(
     return loss;
   };
   const found = await inRounds(options.steps, {
-    ...{ validationLoss, onProgress, restart, step },
+    ...{ validationLoss, onProgress, restart, step, limit },
     async stepMs() {
       restart();
       const start = performance.now();

@@ -44,6 +44,11 @@ export interface CalibrateOptions
    * long as a round lowers the validation loss by 2 % and 45 seconds allow.
    */
   readonly steps?: number | undefined;
+  /**
+   * Maximum number of gradient steps of all rounds. With it, the work of the steps and not the clock limits the rounds, so that the same
+   * seed gives the same bytes on a busy machine, too.
+   */
+  readonly maxSteps?: number | undefined;
   /** Seed for splitting the samples and choosing the rows; default 0. The same seed and `steps` give the same bytes on the same machine. */
   readonly seed?: number | undefined;
   /** Provider that runs the models; default the CPU. */

@@ -21,11 +21,20 @@ const MIN_ROUND_STEPS = 12;
 /** Share by which a round has to lower the validation loss for another one. */
 const MIN_GAIN_SHARE = 0.02;
 
+/** Limit of all rounds that needs no clock, so that the same seed gives the same steps on a busy machine, too. */
+export interface StepLimit {
+  readonly maxSteps: number;
+  /** Time of a step by its work, in milliseconds. */
+  readonly stepMs: number;
+}
+
 export interface RoundsOptions extends Omit<TrainOptions, 'steps' | 'rate'> {
   /** Makes these values the initial values, for another round. */
   begin(values: readonly Float32Array[]): void;
   /** Measures the time of a step in milliseconds; default 0. */
   readonly stepMs?: (() => Promise<number>) | undefined;
+  /** Limit of all rounds; by default, the clock limits them. */
+  readonly limit?: StepLimit | undefined;
 }
 
 /** Result of all rounds together. */
@@ -35,21 +44,22 @@ export interface RoundsResult extends Trained {
 
 /**
  * Trains for a number of steps; without a number, in rounds of 200 steps. Another round begins where the last one found its
- * lowest validation loss, if it gained at least 2 %. While no round gains anything, the rate is lowered. Where steps take long,
- * rounds are shorter, or there is none.
+ * lowest validation loss, if it gained at least 2 %. While no round gains anything, the rate is lowered. Where steps take long, by the
+ * clock or by the limit, rounds are shorter, or there is none.
  */
 export async function inRounds(steps: number | undefined, options: RoundsOptions): Promise<RoundsResult> {
   if (steps !== undefined) return { ...(await train({ ...options, steps })), steps };
+  const { limit } = options;
   const start = performance.now();
   const loss = await options.validationLoss();
-  const lossMs = performance.now() - start;
-  const stepMs = Math.max(1e-3, (await options.stepMs?.()) ?? 0);
+  const lossMs = limit === undefined ? performance.now() - start : 0;
+  const stepMs = Math.max(1e-3, limit?.stepMs ?? (await options.stepMs?.()) ?? 0);
   let rate = LEARNING_RATE;
   let found: RoundsResult = { before: loss, after: loss, values: undefined, steps: 0 };
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const elapsed = performance.now() - start;
+    const elapsed = limit === undefined ? performance.now() - start : found.steps * stepMs;
     const fitting = Math.floor((MAX_ROUNDS_MS - elapsed - VALIDATIONS * lossMs) / stepMs);
-    const some = Math.min(ROUND_STEPS, fitting);
+    const some = Math.min(ROUND_STEPS, fitting, (limit?.maxSteps ?? Infinity) - found.steps);
     if (elapsed > MAX_BEGIN_MS || some < MIN_ROUND_STEPS) break;
     const { before, after, values } = await train({ ...options, rate, steps: some });
     const best = values === undefined ? found.values : values;

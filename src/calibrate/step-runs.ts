@@ -7,7 +7,7 @@ import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { elementCount, type Tensors } from '../providers/tensor.js';
 import { type Probe, probeWithSession } from '../train/probe.js';
 import { MAX_STEP_ELEMENTS } from './step-memory.js';
-import { affordableSamples, PART_SECONDS } from './work/budget.js';
+import { affordableSamples, PART_SECONDS, secondsFor } from './work/budget.js';
 import { partsFor } from './work/fit-runs.js';
 import type { RunCosts } from './work/run-costs.js';
 
@@ -35,6 +35,11 @@ export interface StepRuns extends OnProvider {
 /** Returns the number of samples of a gradient step. */
 export function samplesForStep({ work }: RunCosts): number {
   return Math.min(STEP_SAMPLES, affordableSamples(PART_SECONDS.step, STEP_RUNS * work));
+}
+
+/** Returns the time of a gradient step by its work, in milliseconds. */
+export function stepMsByWork({ work }: RunCosts, samplesOfStep: number): number {
+  return 1000 * secondsFor(STEP_RUNS * work * samplesOfStep);
 }
 
 /** Splits the runs so that a step takes little memory and time, and limits the validation samples. */

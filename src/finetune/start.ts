@@ -35,6 +35,9 @@ export async function plainSwap(original: LoadedModel, options: FinetuneOptions)
 /** Maximum number of samples for the repair; more improve it little. */
 const MAX_REPAIR_SAMPLES = 512;
 
+/** Maximum number of gradient steps of the repair; the training goes on from there. */
+const MAX_REPAIR_STEPS = 400;
+
 /** Swaps a model and repairs its weights without labels. Throws as `calibrateModel` does. */
 export async function repairedSwap(
   original: LoadedModel,
@@ -52,6 +55,7 @@ export async function repairedSwap(
     ...{ target: undefined, seed, provider, session, signal },
     form: to === undefined || to === 'mish' ? trainedIn : undefined,
     samples: MAX_REPAIR_SAMPLES,
+    maxSteps: MAX_REPAIR_STEPS,
     data: () => repairData(part, original),
     onProgress: (step, done, of) => options.onProgress?.(`repair: ${step}`, done / of, undefined),
   }).catch((error: unknown) => {

@@ -41,6 +41,21 @@ test('rounds go on while they help, from where the last one ended, and the loss 
   expect(after).toBeLessThan(single.after ** 7);
 });
 
+test('with a limit, the number of steps and their work end the rounds, and no clock', async () => {
+  const stepsWith = async (maxSteps: number, stepMs: number) => {
+    const { options, rates } = slope(1, 0);
+    const stop = () => Promise.reject(new Error('no time is measured'));
+    const { steps } = await inRounds(undefined, { ...options, stepMs: stop, limit: { maxSteps, stepMs } });
+    expect(rates).toHaveLength(steps);
+    return steps;
+  };
+  expect(await stepsWith(300, 1)).toBe(300);
+  expect(await stepsWith(205, 1)).toBe(200);
+  expect(await stepsWith(5000, 1)).toBe(8 * ROUND_STEPS);
+  expect(await stepsWith(5000, 200)).toBe(300);
+  expect(await stepsWith(5000, 6000)).toBe(0);
+});
+
 test('rounds end when one gains less than 2 %', async () => {
   const { options } = slope(1, 3);
   const { steps } = await inRounds(undefined, options);

@@ -23,6 +23,11 @@ export function affordableSamples(seconds: number, work: number): number {
   return Math.max(1, Math.floor((seconds * WORK_PER_SECOND) / Math.max(1, work)));
 }
 
+/** Returns the seconds that work takes. */
+export function secondsFor(work: number): number {
+  return work / WORK_PER_SECOND;
+}
+
 /** Returns the work that a number of seconds has time for. */
 export function affordableWork(seconds: number): number {
   return seconds * WORK_PER_SECOND;
