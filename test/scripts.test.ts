@@ -9,7 +9,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const scripts = readdirSync(here, { recursive: true, encoding: 'utf8' }).filter(
   (name) => /\.m?js$/.test(name) && !/pages/.test(name),
 );
-const IMPORT = /^import\s+\{([^}]*)\}\s+from\s+'(\.[^']*\/dist\/[^']*)'/gm;
+const IMPORT = /^import\s+\{([^}]*)\}\s+from\s+'(\.\.[^']*\/dist\/[^']*)'/gm;
 
 test('every name that a script imports from the build is there', async () => {
   const missing: string[] = [];
