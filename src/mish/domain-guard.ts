@@ -23,7 +23,7 @@ import type { UseVerdict } from './value-flow.js';
 // Follows two ranges through the graph, of the original's values and of those after a swap. Where an operator takes all of the
 // first and not all of the second, the sites from which the difference comes guard it.
 
-/** Maximum number of nodes examined per model. Only nested functions make more. */
+/** Maximum number of nodes examined in calls of functions, which nest: a hostile file could have billions. */
 const MAX_STEPS = 1e6;
 const MAX_CALL_DEPTH = 100;
 
@@ -200,7 +200,7 @@ function callOf(run: Walk, frame: Frame, scope: Scope, node: Node, callee: Scope
 
 function walk(run: Walk, frame: Frame, scope: Scope): void {
   for (const node of scope.nodes) {
-    if (++run.steps > MAX_STEPS) return;
+    if (frame.depth > 0 && ++run.steps > MAX_STEPS) return;
     const callee = run.calls.callee(node);
     if (callee !== undefined) {
       callOf(run, frame, scope, node, callee);
