@@ -1,8 +1,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { classifiedArchive, classifier } from '../support/classified.js';
+import { imagesAsBytes } from '../support/fashion-bytes.js';
 import { HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { judge } from '../support/judge-page.js';
+import { bytesOf } from '../support/models.js';
 import { modelPath, openWorkbench, type WorkbenchPages } from '../support/workbench-page.js';
 
 // Judges each room while it works, and after a stop.
@@ -15,7 +16,6 @@ afterAll(() => workbench?.close());
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 const main = (page: Page) => page.getByRole('main');
-const file = (name: string, bytes: Uint8Array) => ({ name, mimeType: '', buffer: Buffer.from(bytes) });
 
 const ROOMS: readonly (readonly [room: string, start: (page: Page) => Promise<unknown>])[] = [
   [
@@ -41,9 +41,11 @@ const ROOMS: readonly (readonly [room: string, start: (page: Page) => Promise<un
   [
     'finetune',
     async (page) => {
-      const files = [file('net.onnx', classifier()), file('train.npz', classifiedArchive(300))];
-      await page.setInputFiles('#finetune-files', files);
-      await page.getByText('train.npz: x [300, 4]').waitFor();
+      const images = { name: 'train.npz', mimeType: '', buffer: Buffer.from(imagesAsBytes(400)) };
+      const buffer = Buffer.from(bytesOf('models/lenet5.onnx'));
+      await page.setInputFiles('#finetune-files', [{ name: 'lenet5.onnx', mimeType: '', buffer }, images]);
+      await page.getByText(/^train\.npz: images/).waitFor();
+      await page.getByRole('checkbox', { name: 'repair the swap first' }).uncheck();
       await page.getByRole('spinbutton', { name: 'Epochs' }).fill('1000');
       await button(page, 'Train both').click();
       await main(page).getByText('Values as a table').click();
@@ -68,9 +70,7 @@ test.for(ROOMS)(
     await start(page);
     await judge(page);
     await button(page, 'Stop').click();
-    await main(page)
-      .getByText(/^Stopped/)
-      .waitFor();
+    await page.locator('.step:visible', { hasText: /^Stopped/ }).waitFor();
     await judge(page);
     expect(workbench.errors.filter((error) => !/WebGPU|adapter/i.test(error))).toEqual([]);
     await page.close();

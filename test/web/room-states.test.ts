@@ -109,14 +109,14 @@ describe('the clock of a comparison', () => {
   /** Plays a comparison of four runs in which an epoch, a score and a point take these seconds; the first score takes longer. */
   function play(epochs: number, [epoch, score]: readonly [number, number], resumed = 0) {
     let now = 0;
-    const clock = compareClock({ epochs: 4 * epochs, points: 4 * POINTS }, () => 1000 * now);
+    const clock = compareClock(4, { epochs: 4 * epochs, points: 4 * POINTS }, () => 1000 * now);
     const told: { readonly at: number; readonly left: number | undefined; readonly share: number }[] = [];
     const tell = () => told.push({ at: now, left: clock.secondsLeft(), share: clock.share() });
     for (let turn = 0; turn < 4 * epochs; turn++) {
       if (turn >= 4 * resumed) {
         now += epoch;
         clock.step();
-        now += turn < 4 ? 2 * score : score;
+        now += turn < 4 * (resumed + 1) ? 2 * score : score;
         clock.scored();
       }
       clock.epoch(epoch); // one before the checkpoint comes at once
@@ -144,7 +144,7 @@ describe('the clock of a comparison', () => {
         (epochs, each, share) => {
           const resumed = Math.round(share * epochs);
           const { told, end } = play(epochs, each, resumed);
-          const steady = 4 * resumed + (resumed === 0 ? 7 : 0);
+          const steady = 4 * Math.min(resumed + 1, epochs);
           const wrong = told.slice(steady).filter(({ at, left = Number.NaN, share }) => {
             const error = Math.abs(left - (end - at));
             return !(error < 0.2 * (end - at) + 1e-6 && share <= 1);

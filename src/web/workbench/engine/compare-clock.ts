@@ -16,19 +16,26 @@ export interface CompareClock {
   share(): number;
 }
 
-/** Creates a clock. A point of a landscape is a score at other weights, so the first score tells how long a point takes. */
+/**
+ * Creates a clock. A point of a landscape is a score at other weights, so the scores tell how long a point takes. `runs` is
+ * the number of runs, whose epochs and points `total` has together.
+ */
 export function compareClock(
+  runs: number,
   total: { readonly epochs: number; readonly points: number },
   now: () => number = () => performance.now(),
 ): CompareClock {
   const done = { epochs: 0, points: 0 };
   const epochSeconds = recentMean();
   let stepped = 0;
-  /** Seconds of a score: the least, since the first one of a session takes longer. */
-  let score = Number.POSITIVE_INFINITY;
+  /** Seconds of the scores. The first one of each run opens a session, so that the least of these counts until there are others. */
+  const scoreSeconds = recentMean();
+  let scores = 0;
+  let least = Number.POSITIVE_INFINITY;
   let landscapes: { readonly begin: number; seconds: number } | undefined;
   /** Returns the seconds that are left and those of the whole; undefined before a score or a point was measured. */
   const parts = () => {
+    const score = scores > runs ? scoreSeconds.value() : least;
     const measured = landscapes === undefined ? 0 : landscapes.seconds / Math.max(1, done.points);
     const point = measured > 0 ? measured : score;
     if (!Number.isFinite(point) || done.epochs === 0) return undefined;
@@ -43,7 +50,10 @@ export function compareClock(
       stepped = now();
     },
     scored() {
-      score = Math.min(score, (now() - stepped) / 1000);
+      const seconds = (now() - stepped) / 1000;
+      scores++;
+      least = Math.min(least, seconds);
+      if (scores > runs) scoreSeconds.add(seconds);
     },
     epoch(seconds) {
       done.epochs++;

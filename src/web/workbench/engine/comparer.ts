@@ -64,7 +64,10 @@ const comparer: Comparer = {
         onEvent({ kind: 'checkpoint', activation, bytes });
       };
       const runCount = experiment.keys.length;
-      const clock = compareClock({ epochs: runCount * epochs, points: runCount * LANDSCAPE.points ** 2 });
+      const clock = compareClock(runCount, {
+        epochs: runCount * epochs,
+        points: runCount * LANDSCAPE.points ** 2,
+      });
       const runs = await train(experiment, states, keep, { onEvent, clock });
       const landscapes = await landscapesOf(experiment, runs, states, { onEvent, clock });
       return experimentReport(experiment, landscapes, {
