@@ -106,7 +106,7 @@ describe('events of a training', () => {
 
 describe('the clock of a comparison', () => {
   const POINTS = 9;
-  /** Plays a comparison of four runs in which an epoch, a score and a point take these seconds; the first score takes longer. */
+  /** Plays a comparison of four runs in which an epoch, a score and a point take these seconds; the first score of a run, and a point, take twice as long. */
   function play(epochs: number, [epoch, score]: readonly [number, number], resumed = 0) {
     let now = 0;
     const clock = compareClock(4, { epochs: 4 * epochs, points: 4 * POINTS }, () => 1000 * now);
@@ -124,7 +124,7 @@ describe('the clock of a comparison', () => {
     }
     clock.points(0);
     for (let point = 0; point < 4 * POINTS; point++) {
-      now += score;
+      now += 2 * score;
       clock.points(1);
       tell();
     }

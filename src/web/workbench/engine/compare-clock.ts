@@ -17,8 +17,8 @@ export interface CompareClock {
 }
 
 /**
- * Creates a clock. A point of a landscape is a score at other weights, so the scores tell how long a point takes. `runs` is
- * the number of runs, whose epochs and points `total` has together.
+ * Creates a clock. A point of a landscape opens a session with other weights and scores it, which is what the first score of
+ * a run does, too: it tells how long a point takes. `runs` is the number of runs, whose epochs and points `total` has together.
  */
 export function compareClock(
   runs: number,
@@ -28,7 +28,7 @@ export function compareClock(
   const done = { epochs: 0, points: 0 };
   const epochSeconds = recentMean();
   let stepped = 0;
-  /** Seconds of the scores. The first one of each run opens a session, so that the least of these counts until there are others. */
+  /** Seconds of the scores after the first one of each run, of which the least is kept. */
   const scoreSeconds = recentMean();
   let scores = 0;
   let least = Number.POSITIVE_INFINITY;
@@ -37,7 +37,7 @@ export function compareClock(
   const parts = () => {
     const score = scores > runs ? scoreSeconds.value() : least;
     const measured = landscapes === undefined ? 0 : landscapes.seconds / Math.max(1, done.points);
-    const point = measured > 0 ? measured : score;
+    const point = measured > 0 ? measured : least;
     if (!Number.isFinite(point) || done.epochs === 0) return undefined;
     const epoch = epochSeconds.value() + (Number.isFinite(score) ? score : point);
     return {
@@ -52,8 +52,8 @@ export function compareClock(
     scored() {
       const seconds = (now() - stepped) / 1000;
       scores++;
-      least = Math.min(least, seconds);
       if (scores > runs) scoreSeconds.add(seconds);
+      else least = Math.min(least, seconds);
     },
     epoch(seconds) {
       done.epochs++;
