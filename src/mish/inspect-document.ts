@@ -4,6 +4,7 @@ import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import { countActivations } from './count-activations.js';
 import { history } from './history.js';
 import type { Inspection, ValueSummary } from './inspection.js';
+import { countImpliedRelus } from './notes.js';
 import { recognise, recogniseOnIntegers } from './recognise.js';
 import { siteReport, skipReport } from './results.js';
 import { findSites, type SiteOptions, siteLabel } from './sites.js';
@@ -18,6 +19,7 @@ export async function inspectDocument(
   const found = await findSites(document, options, analysis);
   const written = await recognise(document, analysis);
   const onIntegers = await recogniseOnIntegers(document, analysis);
+  const impliedRelus = await countImpliedRelus(document, analysis);
   const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
   return {
     bytes: document.source.size,
@@ -34,6 +36,7 @@ export async function inspectDocument(
     kinds: await countActivations(document, analysis),
     sites: found.sites.map((site) => siteReport({ ...site, beta: 1 })),
     skipped: found.skipped.map(skipReport),
+    ...(impliedRelus > 0 ? { impliedRelus } : {}),
     mish: [
       ...written.map(({ written, beta, leak, type, scope, node, difference, bound }) => ({
         form: written,

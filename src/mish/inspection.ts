@@ -52,6 +52,8 @@ export interface Inspection {
   readonly kinds: Readonly<Record<string, number>>;
   readonly sites: readonly SiteReport[];
   readonly skipped: readonly SkipReport[];
+  /** Number of ReLUs that QuantizeLinear nodes compute without a Relu node; `swap` takes them with `int8`. */
+  readonly impliedRelus?: number;
   /** Mish that the model already contains. */
   readonly mish: readonly MishSummary[];
   /** Operations of onnx-mish on this model, oldest first. */

@@ -1,4 +1,5 @@
 import type { OptionHint } from '../base/option-hint.js';
+import type { Analysis } from '../onnx/analysis.js';
 import { type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { CAST_LIKE_OPSET, suits } from './emit.js';
 import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
@@ -67,6 +68,22 @@ export function notesOn(
 /** Returns the note on layers that contain activations, for a model without sites. */
 export async function notesOnLayers(document: OnnxDocument): Promise<string[]> {
   return (await import('./rare-notes.js')).noteOnOperators(document);
+}
+
+/** Returns the number of ReLUs that QuantizeLinear nodes compute without a Relu node. */
+export async function countImpliedRelus(document: OnnxDocument, analysis: Analysis): Promise<number> {
+  const isQuantised = document.scopes.some(({ nodes }) =>
+    nodes.some(({ opType }) => opType === 'QuantizeLinear'),
+  );
+  if (!isQuantised) return 0;
+  const { findImpliedRelus } = await import('./implied-relu.js'); // few models are quantised
+  return findImpliedRelus(document, analysis).sites.length;
+}
+
+/** Returns the note on these ReLUs. */
+export async function notesOnImpliedRelus(document: OnnxDocument, analysis: Analysis): Promise<string[]> {
+  const count = await countImpliedRelus(document, analysis);
+  return count === 0 ? [] : (await import('./rare-notes.js')).noteOnImpliedRelus(count);
 }
 
 /** Size in bytes from which a file may be too large for ONNX Runtime. */

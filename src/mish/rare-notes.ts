@@ -27,6 +27,13 @@ export function noteOnMinusInfinity(
   ];
 }
 
+/** Returns the note on ReLUs of QuantizeLinear nodes, which only `int8` swaps. */
+export function noteOnImpliedRelus(count: number): string[] {
+  if (count === 0) return [];
+  const nodes = count === 1 ? 'a QuantizeLinear clips' : `${count} QuantizeLinear clip`;
+  return [`${nodes} negative values in place of a Relu node, and Mish can be written there`];
+}
+
 /** Layers on integers, which have scales of their own and may contain a ReLU. */
 const LAYERS = /^(QLinear(Conv|MatMul)|QGemm)$/;
 

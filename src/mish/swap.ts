@@ -26,7 +26,7 @@ import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import { type NoteOptions, notesOn, notesOnLayers, notesOnRareModels } from './notes.js';
+import { type NoteOptions, notesOn, notesOnImpliedRelus, notesOnLayers, notesOnRareModels } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
@@ -163,6 +163,11 @@ async function swapRaised(
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
   if (sites.length === 0 || int8) notes.push(...(await notesOnLayers(document)));
+  if (to.name === 'mish' && !int8 && options.only?.includes('relu') !== false)
+    for (const note of await notesOnImpliedRelus(document, analysis)) {
+      noteOptions[note] = { int8: 'exact' };
+      notes.push(note);
+    }
   for (const note of oldWeights) noteOptions[note] = { undo: false };
   notes.push(...(await notesOnGlobs([...sites, ...skipped], options, noteOptions)));
   const report: SwapReport = {

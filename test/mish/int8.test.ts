@@ -347,3 +347,16 @@ describe('Mish on integers', () => {
     expect(report.notes).toEqual([expect.stringMatching(/^4 layers compute on integers/)]);
   });
 });
+
+test.each(NETS)('%s: without int8 a note counts the ReLUs that have no Relu node', async (name) => {
+  const source = load(name);
+  const { report } = await swapped(source, { int8: 'exact' });
+  const implied = report.sites.filter(({ doubt }) => doubt?.startsWith('no Relu node')).length;
+  const start = implied === 1 ? 'a QuantizeLinear clips' : `${implied} QuantizeLinear clip`;
+  const { notes, noteOptions } = (await swapped(source)).report;
+  const [note] = notes.filter((text) => text.includes('in place of a Relu node'));
+  expect(note?.startsWith(start) ?? false).toBe(implied > 0);
+  if (note !== undefined) expect(noteOptions[note]).toEqual({ int8: 'exact' });
+  expect((await inspect(source)).impliedRelus ?? 0).toBe(implied);
+  expect(report.notes.join()).not.toContain('in place of a Relu node');
+});

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
-import { noteOnCounts, noteOnMinusInfinity } from '../../mish/rare-notes.js';
+import { noteOnCounts, noteOnImpliedRelus, noteOnMinusInfinity } from '../../mish/rare-notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
@@ -16,6 +16,7 @@ import {
   toOption,
 } from '../options/options.js';
 import { describeDoubts, describeSkipped, within } from '../text/describe-swap.js';
+import { withFlags } from '../text/flags.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
@@ -134,6 +135,8 @@ function describe(path: string, model: Inspection, all: boolean): string {
 
   lines.push('', `${plural(model.sites.length, 'site')} to swap`);
   if (model.sites.length === 0) lines.push(...noteOnCounts(model.operators).map((note) => `  note: ${note}`));
+  for (const note of noteOnImpliedRelus(model.impliedRelus ?? 0))
+    lines.push(`  note: ${withFlags(note, { swap: { int8: 'exact' } })}`);
   if (model.sites.length > 0) {
     const rows = model.sites
       .slice(0, most)
