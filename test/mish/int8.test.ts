@@ -356,7 +356,7 @@ test.each(NETS)('%s: without int8 a note counts the ReLUs that have no Relu node
   const { notes, noteOptions } = (await swapped(source)).report;
   const [note] = notes.filter((text) => text.includes('in place of a Relu node'));
   expect(note?.startsWith(start) ?? false).toBe(implied > 0);
-  if (note !== undefined) expect(noteOptions[note]).toEqual({ int8: 'exact' });
+  if (note !== undefined) expect(noteOptions?.[note]).toEqual({ int8: 'exact' });
   expect((await inspect(source)).impliedRelus ?? 0).toBe(implied);
   expect(report.notes.join()).not.toContain('in place of a Relu node');
 });
