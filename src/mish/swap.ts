@@ -163,12 +163,8 @@ async function swapRaised(
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
   if (sites.length === 0 || int8) notes.push(...(await notesOnLayers(document)));
-  if (to.name === 'mish' && !int8 && options.only?.includes('relu') !== false)
-    for (const note of await notesOnImpliedRelus(document, analysis)) {
-      noteOptions[note] = { int8: 'exact' };
-      notes.push(note);
-    }
   for (const note of oldWeights) noteOptions[note] = { undo: false };
+  notes.push(...(await notesOnImplied(document, analysis, options, noteOptions)));
   notes.push(...(await notesOnGlobs([...sites, ...skipped], options, noteOptions)));
   const report: SwapReport = {
     to: to.name,
@@ -190,6 +186,20 @@ async function swapRaised(
 }
 
 type Chosen = Site & MishNode;
+
+/** Returns a line if only `int8` swaps the ReLUs of QuantizeLinear nodes, and it is not given. */
+async function notesOnImplied(
+  document: OnnxDocument,
+  analysis: Analysis,
+  { plan, int8, only, to = 'mish' }: SwapOptions,
+  noteOptions: NoteOptions,
+): Promise<string[]> {
+  if (plan !== undefined || int8 !== undefined || to !== 'mish' || only?.includes('relu') === false)
+    return [];
+  const notes = await notesOnImpliedRelus(document, analysis);
+  for (const note of notes) noteOptions[note] = { int8: 'exact' };
+  return notes;
+}
 
 /** Returns a line for each glob that matches no activation. */
 async function notesOnGlobs(activations: readonly Site[], options: SwapOptions, noteOptions: NoteOptions) {
