@@ -18,15 +18,18 @@ export function labelClasses(array: Tensor, name: string): Classes {
   const width = elementCount(inner);
   if (array.dims.length > 0 && width === 1 && numbers.every(Number.isInteger))
     return { numbers, oneHot: false };
-  const rows = inner.length > 0 && width > 1 ? positionsOfOnes(numbers, width) : undefined;
+  const rows = isRow(inner) ? positionsOfOnes(numbers, width) : undefined;
   if (rows !== undefined) return { numbers: rows, oneHot: true };
   throw new OnnxMishError('bad-data', `the labels '${name}' are ${array.elemType} [${array.dims}]`, {
     fix:
-      inner.length > 1
-        ? 'Give one class number for each sample, counted from 0'
+      !isRow(inner) && inner.length > 1
+        ? 'Give one class number for each sample; only training takes one for each pixel or token'
         : 'Give one class number for each sample, or rows with a single 1; for scores, y.argmax(axis=1)',
   });
 }
+
+/** Tells whether the labels of a sample may be a one-hot row: a mask with a single 1 is none. */
+export const isRow = (inner: readonly number[]): boolean => inner.filter((dim) => dim !== 1).length === 1;
 
 /** Returns the position of the 1 in each row; undefined unless each row has one 1 and otherwise zeros. */
 export function positionsOfOnes(values: ArrayLike<number>, width: number): number[] | undefined {

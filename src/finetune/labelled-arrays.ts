@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
-import { labelClasses, oneHotNote, positionsOfOnes } from '../data/label-classes.js';
+import { isRow, labelClasses, oneHotNote, positionsOfOnes } from '../data/label-classes.js';
 import type { SampleOptions } from '../data/prepare-samples.js';
 import { arraySamples } from '../data/samples.js';
 import type { ValueInfo } from '../providers/provider.js';
@@ -71,16 +71,17 @@ export function splitArrays(
 }
 
 /**
- * Returns labels that are a class number for each place of a sample, such as a pixel or a token; undefined for others. A number above
- * 1, or several ones in a row, tells them from one-hot rows.
+ * Returns labels that are a class number for each place of a sample, such as a pixel or a token; undefined for others. A second
+ * axis, a number above 1, or several ones in a row tell them from one-hot rows.
  */
 function classesOfPlaces(array: Tensor): Tensor | undefined {
   const numbers = toNumbers(array) ?? [];
   if (numbers.length === 0) return undefined;
-  const width = elementCount(array.dims.slice(1));
+  const inner = array.dims.slice(1);
   // A label that is ignored may be negative.
   const areClasses = Array.prototype.every.call(numbers, Number.isInteger);
-  return areClasses && positionsOfOnes(numbers, width) === undefined ? array : undefined;
+  const areRows = isRow(inner) && positionsOfOnes(numbers, elementCount(inner)) !== undefined;
+  return areClasses && !areRows ? array : undefined;
 }
 
 function classNumbers(name: string, array: Tensor): ArrayLike<number> {

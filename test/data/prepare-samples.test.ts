@@ -104,6 +104,10 @@ describe('labels', () => {
       [2, 3],
       [0, 0, 0.5, 1, 0, 0],
     ],
+    [
+      [2, 2, 2],
+      [0, 0, 0, 1, 0, 1, 0, 0],
+    ],
   ])('%j of %j are refused', (dims, values) => {
     expect(refused(() => read(dims, values))).toMatchObject({ code: 'bad-data' });
   });
