@@ -33,8 +33,10 @@ const button = (page: Page, name: string) => page.getByRole('button', { name, ex
 const table = (page: Page, label: string) =>
   page.getByRole('region', { name: label, exact: true }).locator('tbody tr');
 
+/** Gives the samples while the model is still being opened. */
 async function give(page: Page): Promise<void> {
-  await page.setInputFiles('#repair-files', [MODEL, DATA]);
+  await page.setInputFiles('#repair-files', MODEL);
+  await page.setInputFiles('#repair-files', DATA);
   await expect.poll(() => page.getByRole('radio', { name: `y [${SAMPLES}]` }).isChecked()).toBe(true);
 }
 

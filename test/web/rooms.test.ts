@@ -321,7 +321,7 @@ test('rooms keep their state while another is shown, and the first room loads no
   await page.goBack();
   expect(await page.getByRole('spinbutton', { name: 'Epochs' }).inputValue()).toBe('17');
   expect(await page.getByRole('main').count()).toBe(1);
-  expect(await page.title()).toBe('Fine-tune – onnx-mish workbench');
+  await expect.poll(() => page.title()).toBe('Fine-tune – onnx-mish workbench');
   await page.close();
 });
 

@@ -199,8 +199,8 @@ export interface SiteGraph {
   readonly edges: readonly GraphEdge[];
 }
 
-/** Work that can be stopped: runs of models, drawing of reports, repairs and trainings. */
-export type PageJob = 'run' | 'html' | 'repair' | 'finetune' | 'compare';
+/** Work that can be stopped: runs of models, lists of arrays, drawing of reports, repairs and trainings. */
+export type PageJob = 'run' | 'arrays' | 'html' | 'repair' | 'finetune' | 'compare';
 
 /**
  * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers
@@ -218,7 +218,7 @@ export interface Workbench {
   /** Runs both models side by side. After `stop`, the problem is `aborted`. */
   run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<WorkerAnswer<Report>>;
   /**
-   * Stops jobs, by default all, which return the problem `aborted` at once; `arrays`, `fits`, `run` and `histogram` are runs. The open and the swapped
+   * Stops jobs, by default all, which return the problem `aborted` at once; `fits`, `run` and `histogram` are runs. The open and the swapped
    * model stay.
    */
   stop(jobs?: readonly PageJob[]): Promise<void>;

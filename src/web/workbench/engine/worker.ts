@@ -67,8 +67,10 @@ async function inWorker<W, T>(
   }
 }
 
-const inRunner = <T>(work: (runner: Remote<Runner>) => PromiseLike<WorkerAnswer<T>>) =>
-  inWorker<Runner, T>('run', new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
+const inRunner = <T>(
+  work: (runner: Remote<Runner>) => PromiseLike<WorkerAnswer<T>>,
+  job: 'run' | 'arrays' = 'run',
+) => inWorker<Runner, T>(job, new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
 
 const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<WorkerAnswer<string>>) =>
   inWorker<HtmlMaker, string>(
@@ -177,7 +179,8 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       const models = { original: sent(original), swapped: sent(swappedModel()), files: files(original) };
       return inRunner((runner) => runner.run(models, choice, proxy(onEvent)));
     }),
-  arrays: (file) => inRunner((runner) => runner.arrays(file)),
+  // No run, since a model that is opened meanwhile stops all runs.
+  arrays: (file) => inRunner((runner) => runner.arrays(file), 'arrays'),
   async stop(jobs) {
     for (const [end, job] of running) if (jobs === undefined || jobs.includes(job)) end(aborted());
   },
