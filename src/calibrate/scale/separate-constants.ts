@@ -10,11 +10,21 @@ import type { EditableModel } from '../../providers/loaded-model.js';
 
 /** Maximum number of elements of a constant that is copied. */
 const MAX_ELEMENTS = 1024;
-/** Operators whose constants take a scale. */
+/** Operators all of whose constants take a scale. */
 const SCALED: ReadonlySet<string> = new Set([
-  ...['Add', 'Sub', 'Max', 'Min', 'Sum', 'Mean', 'Mul', 'Concat'],
-  ...['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'BatchNormalization'],
+  'Add',
+  'Sub',
+  'Max',
+  'Min',
+  'Sum',
+  'Mean',
+  'Mul',
+  'Concat',
+  'BatchNormalization',
 ]);
+/** Operators whose bias takes a scale. Weights that layers share stay shared: a network may tie them on purpose. */
+const WITH_BIAS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+const BIAS_SLOT = 2;
 
 /** Returns the node that reads a weight alone, or first. */
 function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefined {
@@ -30,9 +40,11 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
   const writer = createNodeWriter(document);
   let copies = 0;
   for (const node of graph.nodes) {
-    if (node.domain !== '' || !SCALED.has(node.opType) || rewriteObstacle(node)) continue;
+    const isScaled = SCALED.has(node.opType);
+    if (node.domain !== '' || !(isScaled || WITH_BIAS.has(node.opType)) || rewriteObstacle(node)) continue;
     const inputs = [...node.inputs];
     for (const [slot, name] of node.inputs.entries()) {
+      if (!isScaled && slot !== BIAS_SLOT) continue;
       const weight = weightOf(index, graph, name);
       if (weight === undefined || weight.home !== graph) continue;
       const { dims, external } = weight.tensor;
