@@ -85,7 +85,7 @@ describe('the fuzzer notices', () => {
     };
     expect(await failureOf(slow(busy))).toMatch(/took \d+ ms of 100/);
     const kept: unknown[] = [];
-    expect(await failureOf(slow(() => kept.push(new Float64Array(2e6).fill(1))))).toMatch(/bytes of memory/);
+    expect(await failureOf(slow(() => kept.push(new Float64Array(8e6).fill(1))))).toMatch(/bytes of memory/);
     expect(new Broken('x')).toBeInstanceOf(Error);
   });
 });
