@@ -15,7 +15,7 @@ import type { LossName } from './losses.js';
 import { withShapeBranches } from './shape-branches.js';
 import { trainableWeights } from './trainable.js';
 import { type ConstantOrigin, trainingCopy } from './training-copy.js';
-import { listNames, type TrainingRemark } from './training-remark.js';
+import { listNames, listNodes, type TrainingRemark } from './training-remark.js';
 
 export interface TrainingCopyOptions extends RunOptions {
   /** The output that the loss is computed from. */
@@ -200,7 +200,7 @@ function structureRemarks(
   if (nested.length > 0)
     remarks.push({
       code: 'nested-graphs',
-      text: `No gradient flows through ${listNames(nested.map((node) => `${node.opType} ${nodeLabel(node)}`))}`,
+      text: `No gradient flows through ${listNodes(nested)}`,
     });
   const shared = weights.filter(({ name }) => index.uses(graph, name).length > 1);
   if (shared.length > 0)

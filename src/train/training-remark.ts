@@ -46,6 +46,6 @@ export function listNames(names: readonly string[]): string {
   return more > 0 ? `${first.join(', ')} and ${more} more` : first.join(', ');
 }
 
-/** Lists the first few nodes for a sentence. */
+/** Lists the first few nodes for a sentence. The label of a node without a name has its operator. */
 export const listNodes = (nodes: readonly Node[]) =>
-  listNames(nodes.map((node) => `${node.opType} ${nodeLabel(node)}`));
+  listNames(nodes.map((node) => (node.name === '' ? nodeLabel(node) : `${node.opType} ${node.name}`)));
