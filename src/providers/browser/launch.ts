@@ -13,6 +13,8 @@ import { importPeer } from '../node/packages.js';
 export interface Launched {
   readonly browser: Browser;
   readonly context: BrowserContext;
+  /** Resolves after the end of the browser's process, which playwright-core may miss. */
+  readonly exited: Promise<void>;
   /** Kills the browser's processes and removes their files. */
   kill(): Promise<void>;
 }
@@ -36,6 +38,8 @@ const ARGS = [
 /** Maximum number of attempts to kill a cancelled start, and the milliseconds between them. */
 const MAX_TRIES = 40;
 const TRY_MS = 100;
+/** Milliseconds after a browser's end in which its last output is read. */
+const LAST_OUTPUT_MS = 500;
 
 /**
  * Starts a browser that is controlled over a pipe: a local port would be open to all users of the machine. Throws
@@ -67,13 +71,17 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
     })
     .finally(started.stop);
   try {
-    const context = await orAborted(launching, signal);
+    const ended = started.exited.then((): never => {
+      throw new Error('its process ended');
+    });
+    const context = await orAborted(Promise.race([launching, ended]), signal);
+    ended.catch(() => {});
     const browser = context.browser();
     if (browser === null) throw new Error('the pipe has no browser');
-    return { browser, context, kill };
+    return { browser, context, exited: started.exited, kill };
   } catch (error) {
     // After an abort the process may still be starting and writing files.
-    const settled = launching.then(
+    const settled = Promise.race([launching, started.exited]).then(
       () => true,
       () => true,
     );
@@ -92,12 +100,36 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
  */
 function watchForProcess(isOurs: (arg: string) => boolean) {
   const children: ChildProcess[] = [];
-  const onChild = (message: unknown) => children.push((message as { process: ChildProcess }).process);
+  const isBrowser = ({ spawnargs = [] }: ChildProcess) => spawnargs.some(isOurs);
+  let onExit = () => {};
+  const exited = new Promise<void>((resolve) => {
+    onExit = resolve;
+  });
+  const onChild = (message: unknown) => {
+    const { process: child } = message as { process: ChildProcess };
+    children.push(child);
+    child.once('exit', async () => {
+      if (!isBrowser(child)) return;
+      await wait(LAST_OUTPUT_MS);
+      closePipes(child);
+      await wait(LAST_OUTPUT_MS); // playwright-core explains the end, if it notices it
+      onExit();
+    });
+  };
   subscribe('child_process', onChild);
   return {
-    found: () => children.find(({ spawnargs = [] }) => spawnargs.some(isOurs)),
+    found: () => children.find(isBrowser),
+    exited,
     stop: () => void unsubscribe('child_process', onChild),
   };
+}
+
+/**
+ * Closes the pipes of a process that has ended. Processes that it had just started may hold them open, and playwright-core would
+ * wait for an answer for ever.
+ */
+function closePipes({ stdio }: ChildProcess): void {
+  for (const stream of stdio) stream?.destroy();
 }
 
 /** Kills a process and its child processes, and waits for its end. */

@@ -104,7 +104,7 @@ const failed = (what: string, fix?: string, option?: OptionHint) =>
   new OnnxMishError('run-failed', what, { fix, option });
 
 async function attach(
-  { browser, context, kill }: Launched,
+  { browser, context, exited, kill }: Launched,
   server: PageServer,
   options: PageOptions,
 ): Promise<Page> {
@@ -113,7 +113,9 @@ async function attach(
   const { within, die } = life;
   const onAbort = () => die(aborted());
   signal?.addEventListener('abort', onAbort, { once: true });
-  browser.on('disconnected', () => die(failed('the browser ended during the run')));
+  const onDisconnected = () => die(failed('the browser ended during the run'));
+  browser.on('disconnected', onDisconnected);
+  exited.then(onDisconnected);
 
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
