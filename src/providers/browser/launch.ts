@@ -75,7 +75,6 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
       throw new Error('its process ended');
     });
     const context = await orAborted(Promise.race([launching, ended]), signal);
-    ended.catch(() => {});
     const browser = context.browser();
     if (browser === null) throw new Error('the pipe has no browser');
     return { browser, context, exited: started.exited, kill };
@@ -110,9 +109,10 @@ function watchForProcess(isOurs: (arg: string) => boolean) {
     children.push(child);
     child.once('exit', async () => {
       if (!isBrowser(child)) return;
-      await wait(LAST_OUTPUT_MS);
+      // Without references: a browser that was closed must not delay the end of the command.
+      await wait(LAST_OUTPUT_MS, undefined, { ref: false });
       closePipes(child);
-      await wait(LAST_OUTPUT_MS); // playwright-core explains the end, if it notices it
+      await wait(LAST_OUTPUT_MS, undefined, { ref: false }); // playwright-core explains the end, if it notices it
       onExit();
     });
   };
