@@ -2,7 +2,7 @@ import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { floatType } from '../onnx/types.js';
 import { depthOf } from './activation-kinds.js';
-import { HAS_DOMAIN, leavesDomain } from './domains.js';
+import { leavesDomain } from './domains.js';
 import {
   ALL,
   activationInterval,
@@ -14,6 +14,7 @@ import {
   isAll,
   isBounded,
   isEqual,
+  ZERO,
 } from './intervals.js';
 import { createOperands, type Operands } from './operands.js';
 import { inputOf, type Site } from './site.js';
@@ -91,6 +92,7 @@ export function findDomainGuards(
   sites: readonly Pick<Site, 'node' | 'scope' | 'kind' | 'x' | 'inner'>[],
   depth: number,
 ): Map<Node, UseVerdict> {
+  if (sites.length === 0) return new Map();
   const run: Walk = {
     ...analysis,
     operands: createOperands(analysis.index),
@@ -128,7 +130,7 @@ function atSite(run: Walk, frame: Frame, scope: Scope, site: Site, plain: Ranges
 }
 
 function judge(run: Walk, node: Node, scope: Scope, inputs: readonly (Ranges | undefined)[]): void {
-  if (!HAS_DOMAIN.test(node.opType) || run.inner.has(node)) return;
+  if (run.inner.has(node)) return;
   const [was, is] = [inputs.map((input) => input?.was ?? ALL), inputs.map((input) => input?.is ?? ALL)];
   inputs.forEach((input, slot) => {
     if (input === undefined || input.from.length === 0) return;
@@ -227,5 +229,3 @@ function walk(run: Walk, frame: Frame, scope: Scope): void {
     for (let slot = 0; slot < count; slot++) set(run, frame, scope, node.outputs[slot], result);
   }
 }
-
-const ZERO: Interval = { low: 0, high: 0 };

@@ -14,7 +14,7 @@ interface Domain {
   readonly high: number;
   /** Whether the result is infinite at the ends. */
   readonly isOpen?: boolean;
-  /** What an operand outside is. */
+  /** Description of an operand that the operator does not take, such as “negative”. */
   readonly outside: string;
 }
 
@@ -31,9 +31,6 @@ const DOMAINS: Readonly<Record<string, Domain>> = {
   Acos: UNIT,
   Atanh: { ...UNIT, isOpen: true },
 };
-
-/** Operators whose operands `leavesDomain` judges. */
-export const HAS_DOMAIN = /^(Sqrt|Log|ReduceLogSum|Acosh|Asin|Acos|Atanh|Exp|Pow|Reciprocal|Div)$/;
 
 /** Returns whether all values of `was` are in the domain, and some values of `is` are not. */
 function leaves(was: Interval, is: Interval, { low, high, isOpen = false }: Domain): boolean {

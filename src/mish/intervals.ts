@@ -13,6 +13,7 @@ export interface Interval {
 
 const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
 export const ALL: Interval = { low: NEGATIVE_INFINITY, high: POSITIVE_INFINITY };
+export const ZERO: Interval = { low: 0, high: 0 };
 const UNIT: Interval = { low: -1, high: 1 };
 const NON_NEGATIVE: Interval = { low: 0, high: POSITIVE_INFINITY };
 
@@ -91,9 +92,8 @@ const INCREASING: Readonly<Record<string, (x: number) => number>> = {
   ...{ Ceil: Math.ceil, Floor: Math.floor, Round: round, Sinh: Math.sinh },
 };
 /** Increasing operators of one operand that are in `elementwise`, if their attributes are not negative. */
-const ELEMENTWISE = wordSet(
-  'Celu Elu Erf Exp HardSigmoid LeakyRelu Log Relu Selu Sigmoid Sign Softplus Softsign Sqrt Tanh ThresholdedRelu',
-);
+const ELEMENTWISE =
+  'Celu Elu Erf Exp HardSigmoid LeakyRelu Log Relu Selu Sigmoid Sign Softplus Softsign Sqrt Tanh ThresholdedRelu';
 const NUMBERS = ['alpha', 'gamma'];
 
 function increasing(x: Interval, node: Node, call: Node | undefined): Interval {
@@ -115,16 +115,17 @@ const unary =
   ([x = ALL], node, call) =>
     rule(x, node, call);
 const binary =
-  (rule: (a: Interval, b: Interval, isEqual: boolean) => Interval): Rule =>
+  (rule: (a: Interval, b: Interval, areSame: boolean) => Interval): Rule =>
   ([a = ALL, b = ALL], { inputs }) =>
     rule(a, b, inputs[0] === inputs[1]);
 const each = (names: string, rule: Rule) =>
   Object.fromEntries([...wordSet(names)].map((name) => [name, rule]));
 
 const keep: Unary = (x) => x;
-/** Returns the range with 0, which padding adds. */
-const padded: Unary = (x) => hull([x, range(0, 0)]);
-const PADDED = { AveragePool: 'count_include_pad', Resize: 'extrapolation_value' };
+/** Returns the range with 0, which padding and empty sums add. */
+const withZero: Unary = (x) => hull([x, ZERO]);
+/** Attributes with which an operator reads values outside its operand. */
+const READS_OUTSIDE = ['count_include_pad', 'extrapolation_value'];
 
 const pow = ([x = ALL, e = ALL]: readonly Interval[]): Interval => {
   if (e.low === e.high) return power(x, e.low);
@@ -144,18 +145,18 @@ const clip = ([x = ALL, least, most]: readonly (Interval | undefined)[], node: N
 
 /** Rules of operators whose result has a range even where their operands have none. */
 const BOUNDED: Readonly<Record<string, Rule>> = {
-  ...each([...ELEMENTWISE].join(' '), unary(increasing)),
+  ...each(ELEMENTWISE, unary(increasing)),
   ...each('Acosh Asin Atan Atanh', unary(increasing)),
-  ...each('Elu Gelu HardSwish Mish Swish', ([x = ALL], node, call) => {
-    const depth = kindOf(node)?.depth ?? POSITIVE_INFINITY;
-    return node.opType === 'Elu' ? increasing(x, node, call) : activationInterval(x, depth);
-  }),
+  ...each(
+    'Gelu HardSwish Mish Swish',
+    unary((x, node) => activationInterval(x, kindOf(node)?.depth ?? POSITIVE_INFINITY)),
+  ),
   ...each('Cos Sin', () => UNIT),
   Abs: unary(absolute),
   Clip: () => ALL, // `intervalOf` has its rule, which takes absent operands
   Max: (all) => range(Math.max(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))),
   Min: (all) => range(Math.min(...all.map(({ low }) => low)), Math.min(...all.map(({ high }) => high))),
-  Mul: binary((a, b, isEqual) => (isEqual ? power(a, 2) : times(a, b))),
+  Mul: binary((a, b, areSame) => (areSame ? power(a, 2) : times(a, b))),
   Pow: pow,
   ...each(
     'ReduceL1 ReduceL2',
@@ -172,22 +173,21 @@ const OTHERS: Readonly<Record<string, Rule>> = {
   ...each('GlobalAveragePool ReduceMean', unary(keep)),
   ...each(
     'AveragePool Resize Upsample',
-    unary((x, node) => {
+    unary((x, node, call) => {
       if (attribute(node, 'mode')?.s === 'cubic') return ALL;
-      return Object.values(PADDED).some((name) => attribute(node, name) !== undefined)
-        ? padded(x, node, undefined)
-        : x;
+      const readsOutside = READS_OUTSIDE.some((name) => attribute(node, name) !== undefined);
+      return readsOutside ? withZero(x, node, call) : x;
     }),
   ),
   ReduceSum: unary(sum),
-  CumSum: unary((x) => sum(hull([x, range(0, 0)]))),
+  CumSum: unary((x, node, call) => sum(withZero(x, node, call))),
   ReduceLogSum: unary((x) => range(Math.log(Math.max(x.low, 0)), POSITIVE_INFINITY)),
   ReduceProd: unary((x) => (x.low < 0 ? ALL : range(x.low < 1 ? 0 : x.low, POSITIVE_INFINITY))),
   Neg: unary(negated),
   Reciprocal: unary(inverse),
   Acos: unary((x) => range(Math.acos(x.high), Math.acos(x.low))),
   Add: binary(plus),
-  Sub: binary((a, b, isEqual) => (isEqual ? range(0, 0) : plus(a, negated(b)))),
+  Sub: binary((a, b, areSame) => (areSame ? ZERO : plus(a, negated(b)))),
   Div: binary((a, b) => times(a, inverse(b))),
   Sum: (all) => all.reduce(plus),
   Mean: (all) => times(all.reduce(plus), range(1 / all.length, 1 / all.length)),

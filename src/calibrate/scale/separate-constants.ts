@@ -5,6 +5,7 @@ import { splice } from '../../onnx/splice.js';
 import { FLOAT_TYPES } from '../../onnx/types.js';
 import { floatBytes, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
+import { elementCount } from '../../providers/tensor.js';
 
 // Exporters write equal constants once, such as the bound of all clamps. Readers of one constant would share one scale.
 
@@ -48,8 +49,8 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
       const weight = weightOf(index, graph, name);
       if (weight === undefined || weight.home !== graph) continue;
       const { dims, external } = weight.tensor;
-      const size = dims.reduce((product, dim) => product * dim, 1);
-      if (external !== undefined || size > MAX_ELEMENTS || firstReader(index, weight) === node) continue;
+      if (external !== undefined || elementCount(dims) > MAX_ELEMENTS || firstReader(index, weight) === node)
+        continue;
       const rawData = floatBytes(await readWeight(document, weight, openData), weight.type);
       const tensor = { dataType: FLOAT_TYPES[weight.type], dims: [...dims], rawData };
       inputs[slot] = writer.define(graph, name, tensor);
