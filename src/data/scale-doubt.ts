@@ -113,7 +113,7 @@ const REASONS = {
     bytes: 'it is certain of every answer on them, and not on the same samples divided by 255',
     unit: 'it answers nearly the same to all of them, and not to the same samples multiplied by 255',
   },
-  /** Of bytes only. */
+  /** The reason for coarse answers; only pixels of 0 to 255 cause it. */
   coarse:
     'it is certain of nearly every answer on them, and gives other answers to the same samples divided by 255',
   restored: {

@@ -44,7 +44,7 @@ export function scoresAmong(outputs: readonly string[], tensors: Tensors): strin
 
 /**
  * Returns a meter for the shares of samples whose label has the highest score of `output`, or one of the five
- * highest. Messages do not number samples that are `drawn` from a larger set.
+ * highest. With `drawn`, messages name no sample numbers, because the samples are a selection.
  */
 export function accuracyMeter(output: string, labels: readonly number[], drawn = false): AccuracyMeter {
   let n = 0;

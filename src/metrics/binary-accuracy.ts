@@ -26,8 +26,8 @@ export function oneScoreAmong(outputs: readonly string[], tensors: Tensors): str
 
 /**
  * Returns a meter for the share of samples that lie on the right side of a threshold. Labels are 0 and 1. Without `thresholdOf`, the
- * threshold follows from the scores: 0.5 if all of them lie between 0 and 1, as probabilities do, otherwise 0. Messages do not
- * number samples that are `drawn` from a larger set.
+ * threshold follows from the scores: 0.5 if all of them lie between 0 and 1, as probabilities do, otherwise 0. With
+ * `drawn`, messages name no sample numbers, because the samples are a selection.
  */
 export function binaryAccuracyMeter(
   output: string,

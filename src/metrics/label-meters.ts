@@ -14,8 +14,8 @@ export interface LabelMeters {
 
 /**
  * Returns meters for the first of `outputs` that looks like class scores, or else for the only one with one score per sample. The
- * original's scores decide the threshold of both models. `labels` may grow, as long as a row's label is there before the row. Messages
- * do not number samples that are `drawn` from a larger set. Throws `bad-data` if there is no such output.
+ * original's scores decide the threshold of both models. `labels` may grow, as long as a row's label is there before the row. With
+ * `drawn`, messages name no sample numbers, because the samples are a selection. Throws `bad-data` if there is no such output.
  */
 export function labelMeters(
   outputs: readonly string[],

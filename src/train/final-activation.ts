@@ -98,8 +98,8 @@ export function softmaxAxis(node: Node, opset: number, dims: readonly number[]):
 }
 
 /**
- * Returns the axis of an output on which the classes of an omitted Softmax are; undefined if there is no such axis. Nodes between both
- * change the shape only.
+ * Returns the axis of the classes in an output. An omitted Softmax tells this axis; the nodes behind the Softmax may move it. Returns
+ * undefined if the classes do not stay on one axis.
  */
 export function axisBehind(
   omitted: Node,

@@ -149,7 +149,7 @@ function outside(label: number, sample: number, classes: number, origin: SampleO
   if (!Number.isSafeInteger(label)) return bad(what, 'Number classes from 0', origin);
   return new OnnxMishError('bad-data', what, {
     where: origin?.name,
-    fix: `Number classes from 0; if ${label} means that there is no class, ignore this label`,
+    fix: `Number classes from 0. If ${label} marks places without a class, ignore the label ${label}`,
     option: { ignoreLabel: label },
   });
 }

@@ -77,7 +77,7 @@ const comparer: Comparer = {
     }),
 };
 
-/** What tells the page how far a comparison is. */
+/** Receiver and clock for the progress of a comparison. */
 interface Teller {
   readonly onEvent: (event: ComparerEvent) => void;
   readonly clock: CompareClock;
