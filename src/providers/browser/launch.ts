@@ -43,7 +43,7 @@ const LAST_OUTPUT_MS = 500;
 
 /**
  * Starts a browser that is controlled over a pipe: a local port would be open to all users of the machine. Throws
- * `aborted`, and playwright-core's error if the browser does not start.
+ * `aborted`, playwright-core's error if the browser does not start, and an error with "Timeout" in its text after the limit.
  */
 export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): Promise<Launched> {
   const { chromium } = await importPeer('playwright-core', () => import('playwright-core'));
@@ -63,18 +63,22 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
       args: [...ARGS, ...args],
       env: { ...process.env, TMPDIR: folder },
       artifactsDir: folder,
-      timeout: timeoutMs,
+      timeout: 0, // the limit is below, since a timer of playwright-core would hold the command after the browser's end
       // The command line handles these signals: it cleans up and sets the exit code.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,
     })
     .finally(started.stop);
+  const ended = started.exited.then((): never => {
+    throw new Error('its process ended');
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Timeout ${timeoutMs}ms exceeded`)), timeoutMs);
+  });
   try {
-    const ended = started.exited.then((): never => {
-      throw new Error('its process ended');
-    });
-    const context = await orAborted(Promise.race([launching, ended]), signal);
+    const context = await orAborted(Promise.race([launching, ended, late]), signal);
     const browser = context.browser();
     if (browser === null) throw new Error('the pipe has no browser');
     return { browser, context, exited: started.exited, kill };
@@ -90,6 +94,8 @@ export async function launch({ path, args, timeoutMs, signal }: LaunchOptions): 
     }
     await kill();
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
