@@ -1,5 +1,6 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { RowMoments } from './gram-matrix.js';
+import { solveCholesky } from './solve-cholesky.js';
 
 /** A linear map y = W x + b. */
 export interface Linear {
@@ -110,7 +111,7 @@ export function candidates(old: Linear, moments: RowMoments, ridges: readonly nu
       maps.push({ ...nothing, ridge }); // not solvable, for example because the inputs are constant
       continue;
     }
-    const solved = Matrix.add(weights, cholesky.solve(residual).transpose());
+    const solved = Matrix.add(weights, solveCholesky(cholesky.lowerTriangularMatrix, residual).transpose());
     maps.push({ method: 'least-squares', ridge, weights: solved, bias: through(solved) });
   }
   return maps;
