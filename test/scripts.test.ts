@@ -27,3 +27,20 @@ test('every name that a script imports from the build is there', async () => {
   expect(checked).toBeGreaterThan(40);
   expect(missing).toEqual([]);
 });
+
+/** Ways to leave out a test without a reason that the run could print. */
+const SILENT_SKIP = /\.(runIf|skipIf|todo)\b|\b(test|it|describe)(\.\w+)*\.skip\b|\bskip\(\)/;
+
+test('every test that is skipped has a reason that the run prints', () => {
+  const tests = readdirSync(here, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.test.ts'),
+  );
+  expect(tests.length).toBeGreaterThan(300);
+  const silent = tests.flatMap((name) =>
+    readFileSync(join(here, name), 'utf8')
+      .split('\n')
+      .filter((line) => SILENT_SKIP.test(line) && !line.includes('SILENT_SKIP'))
+      .map((line) => `${name}: ${line.trim()}`),
+  );
+  expect(silent).toEqual([]);
+});

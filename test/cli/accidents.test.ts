@@ -10,7 +10,9 @@ import { MAIN, outcome, start } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { isHeavy } from '../support/heavy.js';
 import { REAL_MODELS } from '../support/models.js';
+import { LINUX_ONLY, needs } from '../support/needs.js';
 import { type Descendant, descendants } from '../support/processes.js';
+import { NO_MOUNT } from '../support/small-disk.js';
 
 const ROUNDS = Number(process.env.ONNX_MISH_ROUNDS ?? 1);
 const random = createRandom(Date.now());
@@ -24,7 +26,6 @@ const argsFor = (seconds: number) =>
 
 /** Whether this is the superuser of a system that lets it mount things. */
 const canMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/dev/shm']).status === 0;
-if (!canMount) console.log('not tried: validation without shared memory, which needs to be root on Linux');
 
 let browser = '';
 beforeAll(async () => {
@@ -62,7 +63,9 @@ async function expectNothingLeft(temporary: string) {
 
 const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
 
-describe.runIf(process.platform === 'linux')('a validation', () => {
+describe('a validation', () => {
+  needs(process.platform === 'linux', LINUX_ONLY);
+
   test.each(rounds)(
     'whose browser is killed reports that, and goes on with the other providers (%i)',
     async () => {
@@ -110,18 +113,22 @@ describe.runIf(process.platform === 'linux')('a validation', () => {
     expect(alive()).toBe(false);
   });
 
-  test.runIf(canMount).each(rounds)('does without shared memory (%i)', async () => {
-    const temporary = (await tempFolder()).path;
-    // A /dev/shm of its own, which is full.
-    const full =
-      'mount -t tmpfs -o size=4k tmpfs /dev/shm && head -c 4096 /dev/zero > /dev/shm/full && exec "$@"';
-    const command = [process.execPath, MAIN, ...argsFor(isHeavy ? 2 : 0)];
-    const env = { PATH: process.env.PATH ?? '', TMPDIR: temporary, ONNX_MISH_BROWSER: browser };
-    const child = spawn('unshare', ['--mount', 'sh', '-c', full, 'sh', ...command], { env });
-    const { code, stdout } = await outcome(child);
-    expect(stdout).toMatch(/^wasm +ran/m);
-    expect(stdout).toMatch(/^webgl +ran/m);
-    expect(code).toBe(0);
-    await expectNothingLeft(temporary);
+  describe('in a system that lets it mount', () => {
+    needs(canMount, NO_MOUNT);
+
+    test.each(rounds)('does without shared memory (%i)', async () => {
+      const temporary = (await tempFolder()).path;
+      // A /dev/shm of its own, which is full.
+      const full =
+        'mount -t tmpfs -o size=4k tmpfs /dev/shm && head -c 4096 /dev/zero > /dev/shm/full && exec "$@"';
+      const command = [process.execPath, MAIN, ...argsFor(isHeavy ? 2 : 0)];
+      const env = { PATH: process.env.PATH ?? '', TMPDIR: temporary, ONNX_MISH_BROWSER: browser };
+      const child = spawn('unshare', ['--mount', 'sh', '-c', full, 'sh', ...command], { env });
+      const { code, stdout } = await outcome(child);
+      expect(stdout).toMatch(/^wasm +ran/m);
+      expect(stdout).toMatch(/^webgl +ran/m);
+      expect(code).toBe(0);
+      await expectNothingLeft(temporary);
+    });
   });
 });

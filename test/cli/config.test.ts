@@ -21,6 +21,7 @@ import { nearest } from '../../src/cli/text/nearest.js';
 import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { failure, ops, reluModel } from '../support/graph.js';
+import { needs } from '../support/needs.js';
 
 const MODEL = reluModel();
 
@@ -283,7 +284,9 @@ test('every key that takes text is listed as a name, as data, or as a program', 
   }
 });
 
-describe.runIf(process.platform !== 'win32')('above the current folder', () => {
+describe('above the current folder', () => {
+  needs(process.platform !== 'win32', 'Windows has other rights');
+
   const bad = { swap: { nonsense: 1 } };
   const NOBODY = 65534;
   const isRoot = process.getuid?.() === 0;
@@ -320,7 +323,8 @@ describe.runIf(process.platform !== 'win32')('above the current folder', () => {
     expect([code, stderr]).toEqual([0, line("other users may write to '../../onnx-mish.config.json'")]);
   });
 
-  test.runIf(isRoot)('a configuration of another user is ignored', async () => {
+  test('a configuration of another user is ignored', async ({ skip }) => {
+    skip(!isRoot, 'only the superuser can give a file away');
     const folder = await taken((at) => chown(at('top'), NOBODY, NOBODY));
     expect(folder).toEqual({ code: 0, stderr: line("'../..' belongs to another user") });
     const file = await taken((at) => chown(at('top/onnx-mish.config.json'), NOBODY, NOBODY));

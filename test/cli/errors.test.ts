@@ -6,6 +6,7 @@ import { externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
 import { model, node } from '../support/model.js';
+import { LINUX_ONLY } from '../support/needs.js';
 
 const LFS = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`;
 
@@ -196,20 +197,18 @@ test('names of files and arguments are printed without control characters', asyn
   }
 });
 
-test.runIf(process.platform === 'linux')(
-  'too few file descriptors are an error with their number',
-  async () => {
-    const folder = await tempFolder();
-    await folder.write('m.onnx', reluModel());
-    for (const limit of [18, 19]) {
-      const line = `ulimit -n ${limit}; exec '${process.execPath}' '${MAIN}' swap m.onnx`;
-      const { code, stderr } = await outcome(spawn('bash', ['-c', line], { cwd: folder.path }));
-      expect([code, stderr]).toEqual([
-        2,
-        expect.stringMatching(
-          new RegExp(`^onnx-mish: .*too many files open \\(its limit is ${limit}\\)\\n {2}Raise the limit`),
-        ),
-      ]);
-    }
-  },
-);
+test('too few file descriptors are an error with their number', async ({ skip }) => {
+  skip(process.platform !== 'linux', LINUX_ONLY);
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel());
+  for (const limit of [18, 19]) {
+    const line = `ulimit -n ${limit}; exec '${process.execPath}' '${MAIN}' swap m.onnx`;
+    const { code, stderr } = await outcome(spawn('bash', ['-c', line], { cwd: folder.path }));
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        new RegExp(`^onnx-mish: .*too many files open \\(its limit is ${limit}\\)\\n {2}Raise the limit`),
+      ),
+    ]);
+  }
+});

@@ -7,6 +7,7 @@ import { externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { ops, reluModel, swapped } from '../support/graph.js';
 import { everyNth } from '../support/heavy.js';
+import { LINUX_ONLY, needs } from '../support/needs.js';
 
 const MODEL = reluModel();
 
@@ -27,7 +28,9 @@ async function place() {
   return { ...folder, bash };
 }
 
-describe.runIf(process.platform === 'linux')('streams', () => {
+describe('streams', () => {
+  needs(process.platform === 'linux', LINUX_ONLY);
+
   test('a named pipe is read as a stream, and needs -o', async () => {
     const { bash, read } = await place();
     const { bytes } = await swapped(MODEL);

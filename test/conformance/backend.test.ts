@@ -7,6 +7,7 @@ import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import { isHeavy } from '../support/heavy.js';
 import { BACKEND_TESTS } from '../support/models.js';
+import { NO_BACKEND_TESTS, needs } from '../support/needs.js';
 import { run } from '../support/run.js';
 import { type Case, casesIn, exampleFor } from './cases.js';
 import { checkModel, EXACT_FORMS, type Result, type Swapped } from './check.js';
@@ -18,9 +19,6 @@ import { onnxProto, summaryBy, summaryOf } from './summary.js';
  * Python: the reference of what a swap changes is the float64 Mish of the input, which every one of them with an activation
  * allows, being nothing else; the test that counts them fails when a newer package brings others.
  */
-if (BACKEND_TESTS === undefined)
-  console.log('conformance: skipped, for Debian’s package libonnx-testdata is not installed');
-
 const all: Case[] = BACKEND_TESTS === undefined ? [] : casesIn(BACKEND_TESTS);
 /** Those that have an activation, and every so manyth of the others; all of them by `npm run test:heavy`. */
 const cases = all.filter(
@@ -34,7 +32,9 @@ const [folder, results, swapped]: [string, Result[], Swapped[]] = [
 ];
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.skipIf(cases.length === 0)('the ONNX backend models', () => {
+describe('the ONNX backend models', () => {
+  needs(cases.length > 0, NO_BACKEND_TESTS);
+
   test('pass every check', { timeout: 300_000 }, async () => {
     for (const one of cases) {
       const checked = await checkModel(one, { folder, readers: [onnxProto], python });

@@ -9,6 +9,7 @@ import { webglMistakes } from '../../src/providers/webgl/known-bugs.js';
 import { withShapes } from '../../src/providers/webgl/shapes.js';
 import { isHeavy } from '../support/heavy.js';
 import { BACKEND_TESTS } from '../support/models.js';
+import { NO_BACKEND_TESTS } from '../support/needs.js';
 import { openWebglPage, type WebOutcome, type WebTensor, type WebType } from '../support/webgl-page.js';
 
 /**
@@ -87,46 +88,43 @@ const bytesBelow = (folder: string) =>
 /** Every so manyth model is run; all of them by `npm run test:heavy`. */
 const STEP = isHeavy ? 1 : 16;
 
-test.runIf(ROOT !== undefined)(
-  'every backend test fares on WebGL as foretold',
-  { timeout: 300_000 },
-  async () => {
-    const root = ROOT ?? '';
-    const page = await openWebglPage();
-    const count = { right: 0, refused: 0, mistaken: 0 };
-    const surprises: string[] = [];
-    try {
-      const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
-        path.endsWith('model.onnx'),
-      );
-      for (const path of paths.sort().filter((_, index) => index % STEP === 0)) {
-        const folder = dirname(path);
-        // Megabytes travel to the page as text, which takes many seconds.
-        if (!isHeavy && bytesBelow(join(root, folder)) > 1_000_000) continue;
-        const document = await scan(Uint8Array.from(readFileSync(join(root, path))));
-        const example = exampleFor(document, join(root, folder, 'test_data_set_0'));
-        const given = document.graph.inputs.filter(({ name }) => !document.graph.initializers.has(name));
-        if (given.length > Object.keys(example.inputs).length) continue; // of types that cannot be fed here
-        const shapes = { inputs: dimsOf(example.inputs), outputs: dimsOf(example.outputs) };
-        const bytes = await withShapes(document, shapes).bytes();
-        const shaped = await scan(bytes);
-        const outcome = await page.run(bytes, example.inputs);
-        const came = 'error' in outcome ? 'fails' : isRight(outcome, example.outputs) ? 'right' : 'wrong';
-        const isRefused = webglProblems(shaped).length > 0;
-        // What may be wrong may be right as well.
-        const isMistaken = webglMistakes(shaped).length > 0;
-        if (isRefused) count.refused++;
-        else if (isMistaken) count.mistaken++;
-        else count.right++;
-        const isForetold = isRefused ? came === 'fails' : isMistaken ? came !== 'fails' : came === 'right';
-        if (!isForetold) surprises.push(`${relative('.', folder)} ${came}`);
-      }
-    } finally {
-      await page.close();
+test('every backend test fares on WebGL as foretold', { timeout: 300_000 }, async ({ skip }) => {
+  skip(ROOT === undefined, NO_BACKEND_TESTS);
+  const root = ROOT ?? '';
+  const page = await openWebglPage();
+  const count = { right: 0, refused: 0, mistaken: 0 };
+  const surprises: string[] = [];
+  try {
+    const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('model.onnx'),
+    );
+    for (const path of paths.sort().filter((_, index) => index % STEP === 0)) {
+      const folder = dirname(path);
+      // Megabytes travel to the page as text, which takes many seconds.
+      if (!isHeavy && bytesBelow(join(root, folder)) > 1_000_000) continue;
+      const document = await scan(Uint8Array.from(readFileSync(join(root, path))));
+      const example = exampleFor(document, join(root, folder, 'test_data_set_0'));
+      const given = document.graph.inputs.filter(({ name }) => !document.graph.initializers.has(name));
+      if (given.length > Object.keys(example.inputs).length) continue; // of types that cannot be fed here
+      const shapes = { inputs: dimsOf(example.inputs), outputs: dimsOf(example.outputs) };
+      const bytes = await withShapes(document, shapes).bytes();
+      const shaped = await scan(bytes);
+      const outcome = await page.run(bytes, example.inputs);
+      const came = 'error' in outcome ? 'fails' : isRight(outcome, example.outputs) ? 'right' : 'wrong';
+      const isRefused = webglProblems(shaped).length > 0;
+      // What may be wrong may be right as well.
+      const isMistaken = webglMistakes(shaped).length > 0;
+      if (isRefused) count.refused++;
+      else if (isMistaken) count.mistaken++;
+      else count.right++;
+      const isForetold = isRefused ? came === 'fails' : isMistaken ? came !== 'fails' : came === 'right';
+      if (!isForetold) surprises.push(`${relative('.', folder)} ${came}`);
     }
-    expect(surprises).toEqual([]);
-    expect(count.right).toBeGreaterThan(250 / STEP);
-    expect(count.refused).toBeGreaterThan(500 / STEP);
-    expect(count.mistaken).toBeGreaterThan(10 / STEP);
-  },
-);
+  } finally {
+    await page.close();
+  }
+  expect(surprises).toEqual([]);
+  expect(count.right).toBeGreaterThan(250 / STEP);
+  expect(count.refused).toBeGreaterThan(500 / STEP);
+  expect(count.mistaken).toBeGreaterThan(10 / STEP);
+});

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { isStream, readAll, readText } from '../../src/files/read-stream.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
+import { LINUX_ONLY } from '../support/needs.js';
 
 test('text that is too long for a string is rejected by its size, before it is read', async () => {
   const folder = await tempFolder();
@@ -17,7 +18,8 @@ test('text that is too long for a string is rejected by its size, before it is r
   });
 });
 
-test.runIf(process.platform === 'linux')('a device is read, and a folder is refused', async () => {
+test('a device is read, and a folder is refused', async ({ skip }) => {
+  skip(process.platform !== 'linux', LINUX_ONLY);
   expect(await readText('/dev/null')).toBe('');
   expect(await failure(readAll('/dev/zero', { maxBytes: 1e6 }))).toMatchObject({
     code: 'io',
@@ -31,23 +33,21 @@ test.runIf(process.platform === 'linux')('a device is read, and a folder is refu
   expect(await Promise.all(streams)).toEqual([true, true, true, true, false, false]);
 });
 
-test.runIf(process.platform !== 'win32')(
-  'reading waits for a pipe, reads it to its end, and can be aborted',
-  async () => {
-    const folder = await tempFolder();
-    const pipe = folder.at('pipe');
-    spawnSync('mkfifo', [pipe]);
-    expect(await isStream(pipe)).toBe(true);
-    const reading = readText(pipe);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const text = 'ä\n'.repeat(100_000);
-    await writeFile(folder.at('text'), text);
-    const writer = spawn('sh', ['-c', 'cat text > pipe'], { cwd: folder.path });
-    expect(await reading).toBe(text);
-    await once(writer, 'close');
-    const controller = new AbortController();
-    const waiting = readText(pipe, controller.signal);
-    setTimeout(() => controller.abort(), 20);
-    expect(await failure(waiting)).toMatchObject({ code: 'aborted' });
-  },
-);
+test('reading waits for a pipe, reads it to its end, and can be aborted', async ({ skip }) => {
+  skip(process.platform === 'win32', 'Windows has no named pipes of this kind');
+  const folder = await tempFolder();
+  const pipe = folder.at('pipe');
+  spawnSync('mkfifo', [pipe]);
+  expect(await isStream(pipe)).toBe(true);
+  const reading = readText(pipe);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const text = 'ä\n'.repeat(100_000);
+  await writeFile(folder.at('text'), text);
+  const writer = spawn('sh', ['-c', 'cat text > pipe'], { cwd: folder.path });
+  expect(await reading).toBe(text);
+  await once(writer, 'close');
+  const controller = new AbortController();
+  const waiting = readText(pipe, controller.signal);
+  setTimeout(() => controller.abort(), 20);
+  expect(await failure(waiting)).toMatchObject({ code: 'aborted' });
+});

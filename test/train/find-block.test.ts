@@ -3,7 +3,8 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import { findBlock } from '../../src/train/find-block.js';
 import { wasmProvider } from '../support/wasm-provider.js';
 
-test.runIf(process.arch === 'x64')('CPUs have a blocked layout of 8 or 16 channels', async () => {
+test('CPUs have a blocked layout of 8 or 16 channels', async ({ skip }) => {
+  skip(process.arch !== 'x64', 'ONNX Runtime has other layouts on other processors');
   expect([8, 16]).toContain(await findBlock(nodeProvider('cpu')));
 });
 

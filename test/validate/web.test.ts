@@ -5,8 +5,9 @@ import { bytesCandidate, fileCandidate, validateFiles } from '../../src/node/val
 import type { ProviderRow } from '../../src/validate/report-schema.js';
 import { classifier, FEATURES } from '../support/classified.js';
 import { tempFolder } from '../support/folder.js';
-import { isHeavy } from '../support/heavy.js';
+import { HEAVY_ONLY, isHeavy } from '../support/heavy.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { needs } from '../support/needs.js';
 import { modelPath } from '../support/workbench-page.js';
 
 /** WebGPU compiles for ten seconds on a software GPU, so it runs a small net by default, in the form that is meant for it. */
@@ -85,7 +86,9 @@ function formsOf({ kernel }: ProviderRow) {
 }
 
 describe('a second convolutional net', () => {
-  test.runIf(isHeavy).each([
+  needs(isHeavy, HEAVY_ONLY);
+
+  test.each([
     ['WASM', ['wasm'], FITTING],
     // Half a minute of compiling on a software GPU.
     ['WebGPU, in the softplus form', ['webgpu'], ['softplus']],

@@ -49,8 +49,6 @@ let workbench: WorkbenchPages;
 beforeAll(async () => {
   workbench = await openWorkbench();
 });
-if (!isHeavy) console.log('left to npm run test:heavy: landscapes that turn');
-
 afterAll(() => workbench?.close());
 
 const status = (page: Page) => page.getByRole('status');

@@ -9,6 +9,7 @@ import { tempFolder } from '../../support/folder.js';
 import { everyNth } from '../../support/heavy.js';
 import { type Listener, listeners } from '../../support/listeners.js';
 import { model, node, value } from '../../support/model.js';
+import { LINUX_ONLY, needs } from '../../support/needs.js';
 import { type Descendant, descendants } from '../../support/processes.js';
 
 const browsers = () => descendants().filter(({ args }) => args.includes('--user-data-dir'));
@@ -54,7 +55,8 @@ async function during(name: WebProvider, accident: () => void, settings?: Browse
   }
 }
 
-describe.runIf(process.platform === 'linux')('a browser', () => {
+describe('a browser', () => {
+  needs(process.platform === 'linux', LINUX_ONLY);
   // In a temporary folder of its own, since other tests have browsers too, which come and go.
   let temporary = '';
   beforeEach(async () => {
