@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cli } from './support/cli.js';
 import { isHeavy } from './support/heavy.js';
 import { floats, model, node, value } from './support/model.js';
 import { npy, raw } from './support/numpy.js';
@@ -52,7 +53,6 @@ const pages = new Map(
     ...guides.map((name) => `docs/guide/${name}.md`),
   ].map((path) => [path, readFileSync(join(root, path), 'utf8')]),
 );
-const cli = join(root, 'dist/bin/main.js');
 
 /** The code blocks of a page in a language. */
 function blocks(page: string, language: string): string[] {
@@ -110,9 +110,10 @@ describe('the README and the documentation', () => {
         .map((word) => word.replace(/^'(.*)'$/, '$1'));
       // The second swap of the list would be refused, rightly: the first one's output is there.
       const force = words[0] === 'swap' && existsSync(join(folder, 'model.mish.onnx')) ? ['--force'] : [];
-      const { stdout } = await run(process.execPath, [cli, ...words, ...force], { cwd: folder });
+      const { code, stdout, bytes, stderr } = await cli([...words, ...force], { cwd: folder });
+      expect(code, `${command}: ${stderr}`).toBe(0);
       expect(stdout, command).not.toBe('');
-      if (into !== undefined) writeFileSync(join(folder, into), stdout);
+      if (into !== undefined) writeFileSync(join(folder, into), bytes);
     }
     const [original, again] = ['model.onnx', 'again.onnx'].map((name) => readFileSync(join(folder, name)));
     expect(again).toEqual(original);

@@ -62,6 +62,14 @@ function bare(report: Report): Report {
   };
 }
 
+/** Renders a page when it is first asked for, and once. */
+function once(render: () => Promise<string>): () => Promise<string> {
+  let html: Promise<string> | undefined;
+  return () => (html ??= render());
+}
+const richPage = once(() => renderHtml(rich));
+const experimentPage = once(() => renderHtmlExperiment(EXPERIMENT_REPORT));
+
 /** Returns the visible text of a page. */
 const wordsOf = (html: string) =>
   html
@@ -70,7 +78,7 @@ const wordsOf = (html: string) =>
     .replace(/\s+/g, ' ');
 
 describe('the page', async () => {
-  const html = await renderHtml(rich);
+  const html = await richPage();
   const words = wordsOf(html);
 
   test('is one file that loads nothing else', () => {
@@ -193,11 +201,11 @@ describe('in a browser', () => {
   });
 
   const pages = {
-    report: () => renderHtml(rich),
-    bare: () => renderHtml(bare(real)),
-    experiment: () => renderHtmlExperiment(EXPERIMENT_REPORT),
-    hostile: () => renderHtml(hostile),
-    'hostile comparison': () => renderHtmlComparison(hostile, hostileReport(hostile)),
+    report: richPage,
+    bare: once(() => renderHtml(bare(real))),
+    experiment: experimentPage,
+    hostile: once(() => renderHtml(hostile)),
+    'hostile comparison': once(() => renderHtmlComparison(hostile, hostileReport(hostile))),
   };
   const cases = Object.keys(pages).flatMap((name) =>
     [true, false].flatMap((javaScriptEnabled) =>
@@ -246,7 +254,7 @@ describe('in a browser', () => {
 
   test('a mark of a chart shows its figures in a tooltip', async () => {
     const page = await browser.newPage();
-    await page.setContent(await renderHtml(rich));
+    await page.setContent(await richPage());
     await page.locator('.chart path[aria-roledescription="point"][aria-label*="median"]').first().hover();
     expect(await page.locator('.tip').innerText()).toMatch(/^cpu, original\nmedian \S+ ms\n/);
     await page.locator('h1').hover();
@@ -256,7 +264,7 @@ describe('in a browser', () => {
 
   test('the slider and dragging turn all surfaces of an experiment', async () => {
     const page = await browser.newPage();
-    await page.setContent(await renderHtmlExperiment(EXPERIMENT_REPORT));
+    await page.setContent(await experimentPage());
     const faces = () =>
       page.evaluate(() =>
         [...document.querySelectorAll('.surface svg')].map((svg) =>
@@ -284,8 +292,8 @@ describe('in a browser', () => {
   });
 
   test.each([
-    ['a report', () => renderHtml(rich)],
-    ['an experiment', () => renderHtmlExperiment(EXPERIMENT_REPORT)],
+    ['a report', richPage],
+    ['an experiment', experimentPage],
   ])('the text of %s has enough contrast in light and dark', async (_, html) => {
     const page = await browser.newPage();
     await page.setContent(await html());

@@ -4,10 +4,12 @@ import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 
 // Says what each file of tests takes, on Linux: `CPU_TIMES=/tmp/times.txt python3 test/bench/cpu.py npx vitest run
 // --no-file-parallelism` writes a line for each file, with the seconds of processor time of Vitest, its workers, and all
-// processes that they start; before it, a line for each of its tests that takes long.
+// processes that they start; before it, a line for each of its tests that takes long, with the short ones before it.
 
 const HERTZ = 100;
 const LONG_SECONDS = 0.3;
+/** Milliseconds that a test lasts before it is worth to read /proc, which takes some of them itself. */
+const LONG_MS = 150;
 
 interface Process {
   readonly parent: number;
@@ -51,12 +53,14 @@ const file = relative(process.cwd(), expect.getState().testPath ?? '?');
 const write = (seconds: number, what: string) =>
   appendFileSync(process.env.CPU_TIMES ?? '', `${seconds.toFixed(2)} ${what}\n`);
 
-let beforeTest = 0;
+let [beforeTest, begun] = [before, 0];
 beforeEach(() => {
-  beforeTest = secondsBelow(root);
+  begun = performance.now();
 });
 afterEach(({ task }) => {
-  const seconds = secondsBelow(root) - beforeTest;
-  if (seconds > LONG_SECONDS) write(seconds, `${file}: ${task.name}`);
+  if (performance.now() - begun < LONG_MS) return;
+  const now = secondsBelow(root);
+  if (now - beforeTest > LONG_SECONDS) write(now - beforeTest, `${file}: ${task.name}`);
+  beforeTest = now;
 });
 afterAll(() => write(secondsBelow(root) - before, file));

@@ -5,6 +5,9 @@ import { type Content, servePage } from '../../src/providers/browser/server.js';
 import { launchBrowser, SOFTWARE_WEBGL } from './browser.js';
 import { isHeavy } from './heavy.js';
 
+/** All pages share a process, and with it what they have compiled. */
+const ONE_PROCESS = '--renderer-process-limit=1';
+
 const models = new URL('../../models/', import.meta.url).pathname;
 export const modelPath = (name: string) => join(models, name);
 
@@ -26,10 +29,11 @@ export async function openWorkbench(files: Readonly<Record<string, Content>> = {
     policy: policyOf,
   });
   // With WebGPU, each model that is opened loads a second build of ONNX Runtime.
-  const browser = await launchBrowser(isHeavy ? undefined : SOFTWARE_WEBGL);
+  const browser = await launchBrowser(isHeavy ? undefined : [...SOFTWARE_WEBGL, ONE_PROCESS]);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   const errors: string[] = [];
   async function visit(address: string, isIdle = false): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    const page = await context.newPage();
     if (isIdle) await page.route('**/ort/*', () => {});
     page.on('console', (message) => {
       if (message.type() === 'error') errors.push(message.text());
