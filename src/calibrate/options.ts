@@ -5,10 +5,14 @@ import type { Method } from './repair/least-squares.js';
 import type { LinearLayer } from './repair/linear-layers.js';
 import type { Limit } from './select/budget.js';
 
+/**
+ * Options of a calibration. With `int8`, the model is quantised, and is so again after the repair: weights, biases and the tensors
+ * between layers get new scales.
+ */
 export interface CalibrateOptions
   extends Pick<
     SwapOptions,
-    'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict'
+    'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'leaky' | 'fold' | 'strict' | 'int8'
   > {
   /**
    * Sharpness β of every site, written as nodes; 1 is Mish itself. By default each site gets the largest sharpness at which

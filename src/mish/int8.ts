@@ -6,7 +6,12 @@ import type { Planned } from './apply-plan.js';
 import { findImpliedRelus } from './implied-relu.js';
 import { INT8_WAYS, type Int8Way } from './int8-ways.js';
 import { MISH, type NewActivation } from './new-activation.js';
-import { type PlacedSite, planRequantisation, type QuantizedSite } from './requantise.js';
+import {
+  type MeasuredRanges,
+  type PlacedSite,
+  planRequantisation,
+  type QuantizedSite,
+} from './requantise.js';
 import { requantiseBiases } from './requantised-biases.js';
 import type { Int8Report } from './results.js';
 import type { Skip } from './site.js';
@@ -81,6 +86,13 @@ export function withQuantizedSites(
   };
 }
 
+/** How sites are requantised. */
+export interface RequantiseOptions {
+  readonly way?: Int8Way | undefined;
+  readonly to?: NewActivation | undefined;
+  readonly ranges?: MeasuredRanges | undefined;
+}
+
 const NEW_SCALES =
   'int8: scales after the next layers were made with ReLU, and stay; validate the result on samples';
 
@@ -104,12 +116,11 @@ export async function requantiseSites<T extends QuantizedSite>(
   analysis: Analysis,
   sites: readonly T[],
   open: ReadonlySet<Node> | undefined,
-  way: Int8Way = 'exact',
-  to: NewActivation = MISH,
+  { way = 'exact', to = MISH, ranges }: RequantiseOptions = {},
 ): Promise<Requantised<T>> {
   checkInt8(way, to);
   const isOpen = ({ node }: QuantizedSite) => open?.has(node) || node.opType === 'QuantizeLinear';
-  const plan = unsignedWhereNeeded(planRequantisation(analysis, sites, isOpen, way), analysis.index);
+  const plan = unsignedWhereNeeded(planRequantisation(analysis, sites, isOpen, way, ranges), analysis.index);
   const biases = await requantiseBiases(document, analysis.index, plan.rescaled.values());
   const written = writeRequantised(document, analysis.index, plan, biases);
   const skipped: Skip[] = [];
@@ -139,7 +150,7 @@ export async function requantiseSites<T extends QuantizedSite>(
     part: { int8: report },
     recorded: report.sites > 0 ? { int8: way } : {},
     notes: [
-      ...(plan.placed.length > 0 ? [NEW_SCALES] : []),
+      ...(plan.placed.length > 0 && ranges === undefined ? [NEW_SCALES] : []),
       ...(way === 'qlinear' ? noteOnFloats(plan.placed) : []),
     ],
   };

@@ -11,6 +11,7 @@ import {
   type Quantization,
   quantizationFor,
   quantizationOf,
+  type Range,
   rangeOf,
 } from './quantization.js';
 import { createReach, directlyReached, type Reach, type Reached } from './quantized-reach.js';
@@ -44,6 +45,14 @@ export interface NewScale {
   readonly scope: Scope;
   readonly quantization: Quantization;
   readonly dequantizers: ReadonlySet<Node>;
+}
+
+/** Ranges that samples gave, in place of those that follow from the old scales. */
+export interface MeasuredRanges {
+  /** Ranges by the output of a QuantizeLinear node, and by the float input of a site that gets a new QuantizeLinear. */
+  readonly byName: ReadonlyMap<string, Range>;
+  /** New scales of QuantizeLinear nodes that no site needs. */
+  readonly more: ReadonlyMap<Node, NewScale>;
 }
 
 export interface Requantisation {
@@ -90,6 +99,7 @@ export function planRequantisation(
   sites: readonly QuantizedSite[],
   isOpen: (site: QuantizedSite) => boolean,
   way: Int8Way,
+  measured?: MeasuredRanges,
 ): Requantisation {
   const reach: Reach = createReach(index, calls);
   const needs = new Map<Node, Need>();
@@ -106,7 +116,7 @@ export function planRequantisation(
 
   for (const site of sites) {
     const found = reach(site.scope, resultOf(site));
-    const place = typeof found === 'string' ? found : placeOf(site, found, index);
+    const place = typeof found === 'string' ? found : placeOf(site, found, index, measured);
     if (typeof place === 'string') {
       if (isOpen(site)) refused.set(site, place);
     } else if (place !== undefined) placed.push(place);
@@ -126,11 +136,14 @@ export function planRequantisation(
     if (need.total === 0) need.keeps = true;
     need.reach = Math.max(need.reach, reachOf(stepOf(reached, site.beta), site.beta));
   }
-  const rescaled = new Map<Node, NewScale>();
+  const rescaled = new Map<Node, NewScale>([...(measured?.more ?? [])].filter(([node]) => !needs.has(node)));
   for (const [node, { scope, old, dequantizers, keeps, total, deepest, reach: lowest }] of needs) {
     const { least, most } = rangeOf(old);
-    const range = { most, least: Math.min(keeps ? least - total : -deepest, -lowest) };
-    const isEnough = total === 0 && least <= -lowest;
+    const seen = measured?.byName.get(node.outputs[0] ?? '');
+    const range = seen
+      ? { most: seen.most, least: total === 0 ? Math.max(seen.least, -lowest) : seen.least }
+      : { most, least: Math.min(keeps ? least - total : -deepest, -lowest) };
+    const isEnough = seen === undefined && total === 0 && least <= -lowest;
     const quantization = (isEnough ? undefined : quantizationFor(range, old)) ?? old;
     if (quantization !== old) rescaled.set(node, { scope, quantization, dequantizers });
   }
@@ -166,6 +179,7 @@ function placeOf(
   site: QuantizedSite,
   reached: readonly Reached[],
   index: Analysis['index'],
+  measured: MeasuredRanges | undefined,
 ): PlacedSite | string | undefined {
   if (reached.length === 0) return undefined;
   const { scope, node, kind, beta, leak } = site;
@@ -204,8 +218,11 @@ function placeOf(
   const isQuantized = layer?.domain === '' && QUANTIZED_LAYERS.has(layer.opType) && isDequantizer(first);
   const output = directlyReached(reached)[0]?.quantization;
   const isRoomy = isQuantized && output !== undefined && index.uses(scope, x).length === 1;
-  const input =
-    isRoomy && output ? quantizationFor({ least: -lowest, most: rangeOf(output).most }, output) : undefined;
+  const seen = measured?.byName.get(x);
+  const range = seen
+    ? { least: Math.max(seen.least, -lowest), most: seen.most }
+    : { least: -lowest, most: output ? rangeOf(output).most : 0 };
+  const input = isRoomy && output ? quantizationFor(range, output) : undefined;
   return {
     site,
     reached,

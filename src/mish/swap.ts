@@ -29,6 +29,7 @@ import type { NewActivation, ReplacementOptions } from './new-activation.js';
 import { type NoteOptions, notesOn, notesOnImpliedRelus, notesOnLayers, notesOnRareModels } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
+import type { MeasuredRanges } from './requantise.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
 import { checkOpset, findSites, inputOf, type Site, type SiteOptions, type Skip } from './sites.js';
@@ -69,6 +70,8 @@ export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOption
    * `qlinear`, as x · σ(ax + b) by ONNX Runtime's operators on 8-bit integers. Such sites are skipped by default.
    */
   readonly int8?: Int8Way | undefined;
+  /** Ranges that samples gave, for `int8`; without them, the ranges follow from the old scales. */
+  readonly ranges?: MeasuredRanges | undefined;
   /** Rewrite the nodes that WebGL computes wrong, as `fix` does. True by default for the target webgl. */
   readonly fix?: boolean | undefined;
   /** Throw `skipped` if a site is skipped for any reason except the caller's options. */
@@ -306,7 +309,9 @@ async function select(
     if (obstacle === undefined) sites.push(chosen(site, variant, form));
     else skipped.push({ ...site, ...obstacle });
   }
-  const int8 = await quantized?.requantiseSites(document, analysis, sites, found.open, way, to);
+  const int8 = await quantized?.requantiseSites(document, analysis, sites, found.open, {
+    ...{ way, to, ranges: options.ranges },
+  });
   return { sites: int8?.sites ?? sites, skipped: [...skipped, ...(int8?.skipped ?? [])], int8 };
 }
 

@@ -18,6 +18,8 @@ export {
   CALIBRATION_SCHEMA,
   type Calibration,
 } from '../calibrate/calibrate.js';
+export type { RangeRule } from '../calibrate/int8/ranges.js';
+export type { Int8Calibration, TriedRanges } from '../calibrate/int8/report.js';
 export type { CalibrateOptions } from '../calibrate/options.js';
 export type { Method } from '../calibrate/repair/least-squares.js';
 export type { LayerRepair } from '../calibrate/repair/repair-layers.js';

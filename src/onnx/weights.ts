@@ -172,7 +172,7 @@ const encoder = new TextEncoder();
 const IS_EXTERNAL = Uint8Array.of(DATA.location * 8, 1);
 
 /** Returns the edit that replaces a tensor's data fields. All other fields of the tensor stay. */
-async function dataEdit(
+export async function dataEdit(
   { source }: OnnxDocument,
   { name, tensor }: Pick<Weight, 'name' | 'tensor'>,
   data: Uint8Array,

@@ -3,6 +3,7 @@ import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
 import { pointsText } from '../metrics/paired.js';
 import { median } from '../metrics/statistics.js';
 import { ACTIVATIONS } from '../mish/activations.js';
+import { hasSiteInForm } from '../mish/costs.js';
 import type { Calibration, LayerRepair, ModelComparison } from '../node/calibrate.js';
 import { accuracyWithInterval, figure, percent, short, sqnrOf } from './figures.js';
 
@@ -11,13 +12,23 @@ export function writtenLabel({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>):
   return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to].label : to;
 }
 
-export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky }: Calibration): string {
+export function describeSwap({
+  to,
+  sites,
+  form,
+  beta,
+  sharpness,
+  curved,
+  leaky,
+  int8,
+}: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
   const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
   const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
   const label = writtenLabel({ to });
   if (label !== 'Mish') return `${count} → ${label}${sharp}.`;
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
+  if (int8 && !hasSiteInForm({ sites, int8 })) return `${count} → Mish on integers${sharp}.`;
   const what =
     mixtures === 0 ? 'Mish' : mixtures === sites.length ? 'mixtures of x and Mish' : 'Mish or mixtures';
   return `${count} → ${what} in the ${form} form${sharp}.${describeLeaky(leaky)}`;
@@ -153,6 +164,25 @@ export function describeUnfolded({ curved }: Calibration): string[] {
     ({ label, beta, why }) =>
       `not folded: ${short(label)}: its inputs allow β = ${figure(beta)}, which needs two Mul nodes here; ${why}`,
   );
+}
+
+const RANGES = { minmax: 'hold all values', error: 'have the least squared error' } as const;
+
+/** Describes the scales of quantised tensors and weights. */
+export function describeInt8({ int8 }: Calibration): string[] {
+  if (int8 === undefined) return [];
+  const { sites, onIntegers, scales, bound, tensors, ranges, float } = int8;
+  const integers =
+    onIntegers === 0 ? '' : `, ${onIntegers} of them on integers, as x·σ(ax + b), within ${bound} of Mish`;
+  const [first] = float.drift;
+  return [
+    `${sites} sites between quantised tensors${integers}. New are the ${scales} scales of tensors, whose ranges ${RANGES[ranges]} on samples, and the numbers of ${tensors} stored tensors.`,
+    ...(first === undefined
+      ? []
+      : [
+          `Without roundings the repaired model reaches ${sqnrOf(first)} dB and agreement ${percent(first.top1)} against the original without roundings.`,
+        ]),
+  ];
 }
 
 /** Says at how many sites β was folded into weights, and why it was not at the others. */

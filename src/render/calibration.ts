@@ -3,6 +3,7 @@ import {
   describeCurved,
   describeDifference,
   describeFold,
+  describeInt8,
   describeResult,
   describeSamples,
   describeSharpness,
@@ -70,6 +71,7 @@ export function renderCalibration(
           ),
         ],
     describeFold(safe),
+    describeInt8(safe),
     [...outputTable(safe, all, hint), ...describeDifference(safe), describeResult(safe)],
     notesOf(safe).map((note) => `note: ${note}`),
   ];

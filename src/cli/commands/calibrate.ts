@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { INT8_WAYS } from '../../mish/int8-ways.js';
 import { dataOptions } from '../options/data-options.js';
 import {
   activationOptions,
@@ -30,12 +31,16 @@ quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in th
 is added. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto raises these
 β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
 where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
+Quantised models (--int8): the model without its QuantizeLinear and DequantizeLinear nodes is swapped and repaired, then quantised
+anew: weights, biases, and the tensors between layers, whose ranges come from samples. exact and qlinear write what swap --int8
+writes. All figures compare quantised models; the plain swap is that of swap --int8.
 With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does.
 What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
 
 Examples:
   $ onnx-mish calibrate model.onnx --data samples.npz
   $ onnx-mish calibrate model.onnx --data samples.npz --target webgl -o public/model.onnx --report repair.html
+  $ onnx-mish calibrate quantised.onnx --data samples.npz --int8 qlinear
   $ onnx-mish calibrate model.onnx --data samples.npz --to hardswish
   $ onnx-mish calibrate model.onnx --data samples.npz --beta auto --keep 'agreement>=0.99'
   $ onnx-mish calibrate model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --samples 1000`;
@@ -53,7 +58,12 @@ export function command(): Command {
     some,
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
-  siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
+  const int8 = new Option('--int8 <how>', 'swap quantised sites, with scales from the samples').choices(
+    INT8_WAYS,
+  );
+  siteOptions(activationOptions(command))
+    .addOption(leaky.choices(['mish', 'mixture']))
+    .addOption(int8.conflicts(['to', 'fold']));
   formOptions(command)
     .option(
       '--beta <number>',

@@ -24,7 +24,7 @@ import { clean, describeCopied } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 
 /** Options of the command, as parsed by commander. */
-export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 'alpha'> {
+export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 'alpha' | 'int8'> {
   output?: string;
   force?: boolean;
   samples?: number;
@@ -94,7 +94,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   }
   const from = await outputOfPipe(input, output);
   const matches = globs(flags.layers);
-  const { fold, seed } = flags;
+  const { fold, int8, seed } = flags;
   const signal = interruptible();
   const { allowOutsideData } = flags;
   const session = { threads: flags.threads, allowOutsideData };
@@ -102,7 +102,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   let left = clockFor();
   const options = {
     ...swapChoices(flags),
-    ...{ fold, seed, samples, rows, ridge, beta, curved: flags.curved, signal },
+    ...{ fold, int8, seed, samples, rows, ridge, beta, curved: flags.curved, signal },
     steps: flags.steps,
     outputs: flags.judgeBy,
     budget: flags.keep && parseBudget(flags.keep),

@@ -214,6 +214,7 @@ const calibrate = z
     curved: share('Share of a site’s inputs that each β leaves on the bend'),
     keep: texts('Budget of `beta` auto, such as agreement>=0.99 or sqnr>=30'),
     fold: flag('Multiply β into the weights around a site where possible'),
+    int8: choice(INT8_WAYS, 'Swap sites between quantised tensors, with scales from the samples'),
     judgeBy: texts('Outputs by which models are compared (default: all)'),
     layers: texts('Globs on node or output names of the layers to repair'),
     rows: some('Approximate number of rows to solve the weights of a layer from'),

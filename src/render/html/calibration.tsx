@@ -3,6 +3,7 @@ import {
   changesWeights,
   describeCurved,
   describeFold,
+  describeInt8,
   describeMethod,
   describeResult,
   describeSamples,
@@ -196,6 +197,7 @@ function factsOf(calibration: Calibration) {
     curved: describeCurved(calibration),
     sharpness: describeSharpness(calibration),
     folded: describeFold(calibration).slice(0, 1),
+    int8: describeInt8(calibration),
   };
   const entries = Object.entries(facts).filter(([, words]) => words.length > 0);
   return Object.fromEntries(entries.map(([term, words]) => [term, <span>{words.join(' ')}</span>]));

@@ -1,0 +1,95 @@
+import { datasetOf, type Subset } from '../../data/split.js';
+import type { Int8Way } from '../../mish/int8-ways.js';
+import { type Plan, planOf } from '../../mish/plan.js';
+import type { SwapReport } from '../../mish/results.js';
+import { swapDocument } from '../../mish/swap.js';
+import { swapChoices } from '../../mish/swap-choices.js';
+import type { Spliced } from '../../onnx/splice.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
+import type { CalibrateOptions } from '../options.js';
+import { prepareSamples, type RepairedSwap, repairSwap, withoutOriginal } from '../repair-swap.js';
+import { compareWithOriginal, isNoWorse, type ModelComparison } from '../select/compare-with-original.js';
+import { degradationOf } from '../select/search-sharpness.js';
+import { floatVersion } from './float-version.js';
+import { quantiseAnew, type Requantised } from './quantise-anew.js';
+import { refuseInt8 } from './refuse-int8.js';
+import type { Int8Calibration, TriedRanges } from './report.js';
+
+type Options = CalibrateOptions & OnProvider;
+type Compare = (
+  candidate: Spliced,
+  subset: Subset,
+) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>;
+
+/**
+ * Swaps and repairs a quantised model. Its float version is swapped and repaired; then its weights and the tensors between
+ * layers are quantised anew, with ranges from the training samples. The rule for ranges with which the outputs are nearer to
+ * the original’s on validation samples wins. If the result is further from the original than the plain swap on test samples,
+ * the output is the plain swap. Throws as `repairSwap` does, `bad-usage` for a model without quantised sites, `external-data`.
+ */
+export async function calibrateInt8(
+  original: LoadedModel,
+  int8: Int8Way,
+  options: Options,
+): Promise<Pick<RepairedSwap, 'output' | 'report'>> {
+  const { onProgress = () => {} } = options;
+  const beta = options.beta === 'auto' ? undefined : options.beta;
+  const plain = await swapDocument(original.document, { ...swapChoices(options), int8, beta, undo: false });
+  refuseInt8(original.document, plain.report, options);
+  const floats = await floatVersion(original);
+  const samples = await prepareSamples(floats.model, options);
+  const repaired = await repairSwap(floats.model, samples, sameSites(plain.report, int8, options));
+  const { validation, test } = samples.subsets;
+  const compare: Compare = (candidate, subset) =>
+    compareWithOriginal(original, candidate, datasetOf(samples.dataset, subset), {
+      ...options,
+      onRun: (done, of) => onProgress('comparing the quantised outputs', done, of),
+    });
+  const candidates = await quantiseAnew(original, floats, repaired, samples, { ...options, int8 });
+  const { best, tried } = await chooseRanges(candidates, (one) => compare(one, validation));
+  const [before, after] = [await compare(plain.output, test), await compare(best.output, test)];
+  const isBetter = isNoWorse(after.drift, before.drift);
+  const { report } = repaired;
+  const scales: Int8Calibration = {
+    ...best.report,
+    ...{ ranges: best.rule, tried, tensors: best.tensors },
+    float: report.kept === 'calibrated' ? report.calibrated : report.swapped,
+  };
+  return {
+    output: isBetter ? best.output : plain.output,
+    report: {
+      ...report,
+      ...{ form: plain.report.form, skipped: plain.report.skipped, int8: scales },
+      ...{ original: before.original, swapped: withoutOriginal(before), calibrated: withoutOriginal(after) },
+      kept: isBetter ? 'calibrated' : 'swapped',
+    },
+  };
+}
+
+/**
+ * Returns the options that swap the same sites of the float version. Sites on integers are repaired as the approximation
+ * x · σ(ax + b) that they become.
+ */
+function sameSites(report: SwapReport, way: Int8Way, options: Options): Options & { readonly plan: Plan } {
+  const form = way === 'qlinear' ? 'sigmoid' : report.form;
+  const { int8, bound, ...plan } = planOf(report);
+  return { ...options, plan: { ...plan, form }, form, leaky: 'mish', target: undefined };
+}
+
+/** Chooses the candidate whose outputs are nearest to the original's. */
+async function chooseRanges(
+  candidates: readonly Requantised[],
+  compare: (candidate: Spliced) => ReturnType<Compare>,
+): Promise<{ best: Requantised; tried: TriedRanges[] }> {
+  const tried: TriedRanges[] = [];
+  let best: { candidate: Requantised; ratio: number } | undefined;
+  for (const candidate of candidates) {
+    const { sqnr, agreement, maxAbs } = degradationOf(await compare(candidate.output));
+    tried.push({ rule: candidate.rule, sqnr, agreement });
+    const ratio = sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
+    if (best === undefined || ratio > best.ratio) best = { candidate, ratio };
+  }
+  if (best === undefined) throw new Error('no range was tried');
+  return { best: best.candidate, tried };
+}

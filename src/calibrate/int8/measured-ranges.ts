@@ -1,0 +1,86 @@
+import { quantizationFor, type Range } from '../../mish/quantization.js';
+import type { MeasuredRanges, NewScale } from '../../mish/requantise.js';
+import type { SwapReport } from '../../mish/results.js';
+import { MOVES } from '../../mish/use-moves.js';
+import type { Node } from '../../onnx/document.js';
+import type { FloatVersion } from './float-version.js';
+import { isSymmetric, type QuantisedValue } from './quantised-values.js';
+import { type RangeRule, rangeBy, type ValueCounts } from './ranges.js';
+
+/** Operators whose results have a fixed range. */
+const FIXED: ReadonlySet<string> = new Set([
+  'Sigmoid',
+  'Softmax',
+  'LogSoftmax',
+  'Tanh',
+  'HardSigmoid',
+  'Erf',
+]);
+
+/** The float tensors whose ranges count. */
+export interface RangePlaces {
+  /** Tensors by quantised value; tensors that nodes merely move share one. */
+  readonly quantised: ReadonlyMap<QuantisedValue, string>;
+  /** Inputs of the sites by their outputs. */
+  readonly inputs: ReadonlyMap<string, string>;
+}
+
+/** Finds the tensors of the float version whose ranges decide scales: not the inputs of the model, and none of a fixed range. */
+export function rangePlaces(
+  { model, quantised, tensorOf }: FloatVersion,
+  { sites }: Pick<SwapReport, 'sites'>,
+): RangePlaces {
+  const { graph } = model.document;
+  const producers = new Map(graph.nodes.map((node) => [node.outputs[0] ?? '', node]));
+  const fed = new Set(graph.inputs.map(({ name }) => name));
+  const origin = (tensor: string): string => {
+    let name = tensor;
+    for (let node = producers.get(name); node && MOVES.has(node.opType); node = producers.get(name))
+      name = node.inputs[0] ?? '';
+    return name;
+  };
+  const tensors = quantised.flatMap((value) => {
+    const tensor = origin(tensorOf(value));
+    const isFixed = fed.has(tensor) || FIXED.has(producers.get(tensor)?.opType ?? '');
+    return isFixed ? [] : [[value, tensor] as const];
+  });
+  const inputs = sites.flatMap(({ scope, output }) => {
+    const input = producers.get(output)?.inputs[0];
+    return scope === 'graph' && input !== undefined ? [[output, input] as const] : [];
+  });
+  return { quantised: new Map(tensors), inputs: new Map(inputs) };
+}
+
+/**
+ * Returns the ranges of all quantised tensors by a rule. The input of a site gets the upper end of its output: Mish of a large
+ * number is that number, so that the input need not hold what the output cannot. Scales that were symmetric stay symmetric
+ * where no site is.
+ */
+export function measuredRanges(
+  rule: RangeRule,
+  { quantised, inputs }: RangePlaces,
+  counts: ReadonlyMap<string, ValueCounts>,
+): MeasuredRanges {
+  const byName = new Map<string, Range>();
+  const byTensor = new Map<string, Range>();
+  const more = new Map<Node, NewScale>();
+  for (const [{ node, scope, quantization, dequantizers }, tensor] of quantised) {
+    const found = counts.get(tensor);
+    const range = found && rangeBy(rule, found, quantization);
+    if (found === undefined || range === undefined) continue;
+    byName.set(node.outputs[0] ?? '', range);
+    byTensor.set(tensor, range);
+    const even = isSymmetric(quantization.elemType, quantization.zeroPoint);
+    const made = quantizationFor(rangeBy(rule, found, quantization, even) ?? range, quantization);
+    if (made !== undefined) more.set(node, { scope, quantization: made, dequantizers });
+  }
+  for (const [output, input] of inputs) {
+    const least = Math.min(0, counts.get(input)?.least ?? 0);
+    const most = byTensor.get(output)?.most ?? counts.get(input)?.most ?? 0;
+    if (!(most > 0)) continue;
+    byName.set(input, { least, most });
+    for (const [{ node }, tensor] of quantised)
+      if (tensor === input) byName.set(node.outputs[0] ?? '', { least, most });
+  }
+  return { byName, more };
+}

@@ -1,0 +1,173 @@
+// The quantised tensors of a model: activations between QuantizeLinear and DequantizeLinear, and stored integers.
+
+import { OnnxMishError } from '../../base/error.js';
+import { constantTensor } from '../../mish/constants.js';
+import {
+  integersOf,
+  isDequantizer,
+  isQuantizer,
+  isSameQuantization,
+  type Quantization,
+  quantizationOf,
+} from '../../mish/quantization.js';
+import { MOVES } from '../../mish/use-moves.js';
+import {
+  attribute,
+  type Node,
+  type OnnxDocument,
+  rewriteObstacle,
+  type Scope,
+  type StoredTensor,
+} from '../../onnx/document.js';
+import type { GraphIndex } from '../../onnx/graph-index.js';
+import { decodeTensor } from '../../onnx/tensor-data.js';
+import { DataType, type FloatType, floatType } from '../../onnx/types.js';
+import { floatsIn, SIZES } from '../../onnx/weights.js';
+
+/** A tensor of the main graph between a QuantizeLinear node and the DequantizeLinear nodes that alone read its integers. */
+export interface QuantisedValue {
+  readonly node: Node;
+  readonly scope: Scope;
+  readonly quantization: Quantization;
+  readonly dequantizers: ReadonlySet<Node>;
+}
+
+/** Integers that a model stores, with the DequantizeLinear node that reads them. */
+export interface StoredIntegers {
+  readonly node: Node;
+  readonly integers: StoredTensor;
+  readonly scale: StoredTensor;
+  readonly zeroPoint: StoredTensor | undefined;
+  readonly values: ArrayLike<number>;
+  readonly scales: readonly number[];
+  /** One for each scale. */
+  readonly zeroPoints: readonly number[];
+  /** Type of the scales. */
+  readonly type: FloatType;
+  /** Returns the place of an element's scale. */
+  readonly channelOf: (index: number) => number;
+}
+
+/** Finds the quantised activations of the main graph, in its order, with one scale for the whole tensor. */
+export function quantisedValues({ graph }: OnnxDocument, index: GraphIndex): QuantisedValue[] {
+  return graph.nodes.flatMap((node) => {
+    if (!isQuantizer(node) || rewriteObstacle(node)) return [];
+    if (constantTensor(index, graph, node.inputs[0] ?? '') !== undefined) return [];
+    const quantization = quantizationOf(index, graph, node);
+    const dequantizers = quantization && dequantizersOf(node, quantization);
+    return dequantizers ? [{ node, scope: graph, quantization, dequantizers }] : [];
+  });
+
+  /** Returns the nodes that turn the integers to floats; undefined if others read them. */
+  function dequantizersOf(node: Node, quantization: Quantization): ReadonlySet<Node> | undefined {
+    const found = new Set<Node>();
+    const names = [node.outputs[0] ?? ''];
+    for (const name of names)
+      for (const use of index.uses(graph, name)) {
+        if (use.kind === 'output' || use.slot !== 0 || use.scope !== graph || use.node.domain !== '')
+          return undefined;
+        const { node: reader } = use;
+        if (MOVES.has(reader.opType)) names.push(...reader.outputs);
+        else if (!isDequantizer(reader) || rewriteObstacle(reader)) return undefined;
+        else if (
+          isSameQuantization(quantization, quantizationOf(index, graph, reader, quantization.elemType))
+        )
+          found.add(reader);
+        else return undefined;
+      }
+    return found.size === 0 ? undefined : found;
+  }
+}
+
+/** Element types of stored integers: bytes of an element, and how to read it. */
+const READERS: Readonly<
+  Record<number, readonly [bytes: number, get: (view: DataView, at: number) => number]>
+> = {
+  [DataType.INT8]: [1, (view, at) => view.getInt8(at)],
+  [DataType.UINT8]: [1, (view, at) => view.getUint8(at)],
+  [DataType.INT16]: [2, (view, at) => view.getInt16(at, true)],
+  [DataType.UINT16]: [2, (view, at) => view.getUint16(at, true)],
+  [DataType.INT32]: [4, (view, at) => view.getInt32(at, true)],
+};
+
+/** Reads the data of a stored tensor of integers or floats. Throws `external-data`, `malformed`. */
+async function readAll(
+  { source }: OnnxDocument,
+  tensor: StoredTensor,
+): Promise<ArrayLike<number> | undefined> {
+  const { frame, dims, elemType, name } = tensor;
+  const type = floatType(elemType);
+  const reader = READERS[elemType];
+  if (frame === undefined || (type === undefined && reader === undefined)) return undefined;
+  if (tensor.external !== undefined) {
+    throw new OnnxMishError('external-data', `the tensor '${name}' is in another file`, {
+      where: source.name,
+      fix: 'Store the weights in the model first, or leave int8 out',
+      option: { externalData: 'inline' },
+    });
+  }
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  const { data } = decodeTensor(await source.read(frame.start, frame.end - frame.start), name);
+  const [size, get] = reader ?? [type === undefined ? 0 : SIZES[type], undefined];
+  if (!(data instanceof Uint8Array) || data.length !== count * size) {
+    throw new OnnxMishError('malformed', `the tensor '${name}' [${dims}] holds ${data.length} bytes`, {
+      where: source.name,
+      fix: 'Its data does not fit its shape; export the model again',
+    });
+  }
+  if (get === undefined || reader === undefined) return floatsIn(data, type ?? 'f32');
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  return Int32Array.from({ length: count }, (_, at) => get(view, at * size));
+}
+
+/**
+ * Reads the integers, scales and zero points that a DequantizeLinear node of the main graph reads; undefined unless all are
+ * stored, with one scale for the tensor or for each channel. Throws `external-data`, `malformed`.
+ */
+export async function storedIntegersOf(
+  document: OnnxDocument,
+  index: GraphIndex,
+  node: Node,
+): Promise<StoredIntegers | undefined> {
+  const { graph } = document;
+  if (!isDequantizer(node) || rewriteObstacle(node)) return undefined;
+  const [integers, scale, zeroPoint] = node.inputs.map((name) =>
+    name === '' ? undefined : constantTensor(index, graph, name),
+  );
+  const type = floatType(scale?.elemType);
+  if (integers === undefined || scale === undefined || type === undefined || type === 'f64') return undefined;
+  if ((attribute(node, 'block_size')?.i ?? 0) !== 0 || (zeroPoint === undefined && node.inputs[2]))
+    return undefined;
+  const [values, scales, zeros] = [
+    await readAll(document, integers),
+    await readAll(document, scale),
+    zeroPoint && (await readAll(document, zeroPoint)),
+  ];
+  if (values === undefined || scales === undefined || (zeroPoint && zeros === undefined)) return undefined;
+  const rank = integers.dims.length;
+  const given = attribute(node, 'axis')?.i ?? 1;
+  const axis = given < 0 ? given + rank : given;
+  const isWhole = scales.length === 1 && scale.dims.length <= 1;
+  if (!isWhole && (scale.dims.length !== 1 || integers.dims[axis] !== scales.length)) return undefined;
+  const inner = integers.dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  return {
+    ...{ node, integers, scale, zeroPoint, values, type },
+    scales: Array.from(scales),
+    zeroPoints: Array.from(scales, (_, at) => zeros?.[at] ?? 0),
+    channelOf: isWhole ? () => 0 : (at) => Math.floor(at / inner) % scales.length,
+  };
+}
+
+/** Returns the numbers that stored integers stand for. */
+export function floatsOf({ values, scales, zeroPoints, channelOf }: StoredIntegers): Float64Array {
+  return Float64Array.from({ length: values.length }, (_, at) => {
+    const channel = channelOf(at);
+    return Math.fround(((values[at] ?? 0) - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 0));
+  });
+}
+
+/** Returns whether the integers of a type lie evenly around a zero point. */
+export function isSymmetric(elemType: number, zeroPoint: number): boolean {
+  const [low, high] = integersOf(elemType);
+  return zeroPoint === Math.floor((low + high + 1) / 2);
+}

@@ -1,0 +1,237 @@
+import { onnx } from '../../../proto/onnx.js';
+import { createNodeWriter, type NodeWriter, withInputs } from '../../mish/node-writer.js';
+import { integerTensor, isDequantizer, quantizationOf } from '../../mish/quantization.js';
+import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from '../../onnx/document.js';
+import { messageField } from '../../onnx/encode.js';
+import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
+import type { Edit } from '../../onnx/splice.js';
+import { DataType, FLOAT_TYPES } from '../../onnx/types.js';
+import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+import { type Requantised, requantise, toIntegers } from './quantise-stored.js';
+import { floatsOf, type StoredIntegers, storedIntegersOf } from './quantised-values.js';
+
+/** Edits that write float weights into a quantised model. */
+export interface WrittenWeights {
+  readonly edits: readonly Edit[];
+  /** Number of stored tensors with new numbers, biases among them. */
+  readonly tensors: number;
+}
+
+const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+const BIAS_SLOT = 2;
+
+/** The models, and the edits so far. */
+interface Writing {
+  readonly document: OnnxDocument;
+  readonly index: GraphIndex;
+  readonly floats: EditableModel;
+  readonly floatIndex: GraphIndex;
+  readonly writer: NodeWriter;
+  readonly edits: Edit[];
+  /** New inputs of nodes, by slot. */
+  readonly inputs: Map<Node, Map<number, string>>;
+  /** Tensors that an edit replaces. */
+  readonly replaced: Set<StoredTensor>;
+}
+
+const isSame = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  a.length === b.length && Array.from(a).every((value, at) => value === b[at]);
+
+/**
+ * Writes the weights of a float model into a quantised one, with scales made for them. A node of the two models is the same if its
+ * first output has the same name. Integers are written where the old ones are, unless other nodes read those as well. Throws
+ * `external-data`, `malformed`.
+ */
+export async function writeWeights(target: EditableModel, floats: EditableModel): Promise<WrittenWeights> {
+  const { document } = target;
+  const writing: Writing = {
+    ...{ document, floats, index: indexGraphs(document), floatIndex: indexGraphs(floats.document) },
+    ...{ writer: createNodeWriter(document), edits: [], inputs: new Map(), replaced: new Set() },
+  };
+  const counterparts = new Map(floats.document.graph.nodes.map((node) => [node.outputs[0] ?? '', node]));
+  let tensors = 0;
+  for (const node of document.graph.nodes) {
+    const counterpart = counterparts.get(node.outputs[0] ?? '');
+    if (counterpart?.opType === node.opType && node.domain === '' && !rewriteObstacle(node))
+      tensors += await writeNode(writing, node, counterpart);
+  }
+  for (const [node, slots] of writing.inputs) {
+    const length = Math.max(node.inputs.length, ...[...slots.keys()].map((slot) => slot + 1));
+    const inputs = Array.from({ length }, (_, slot) => slots.get(slot) ?? node.inputs[slot] ?? '');
+    writing.writer.replace(document.graph, node, [withInputs(node, inputs)]);
+  }
+  return { edits: [...writing.edits, ...writing.writer.finish(undefined)], tensors };
+}
+
+/** Writes the weights and the bias of a node. Returns the number of changed tensors. */
+async function writeNode(writing: Writing, node: Node, counterpart: Node): Promise<number> {
+  const { document, index, floats, floatIndex } = writing;
+  const { graph } = document;
+  let changed = 0;
+  let weightScales: readonly number[] | undefined;
+  for (let slot = 0; slot < counterpart.inputs.length; slot++) {
+    const wanted = weightOf(floatIndex, floats.document.graph, counterpart.inputs[slot] ?? '');
+    if (wanted === undefined) continue;
+    const numbers = await readWeight(floats.document, wanted, floats.openData);
+    const name = node.inputs[slot] ?? '';
+    const source = index.producer(graph, name);
+    const stored = isDequantizer(source) ? await storedIntegersOf(document, index, source) : undefined;
+    const isBias = slot === BIAS_SLOT && LAYERS.has(node.opType);
+    if (stored === undefined) {
+      if (name === '' && isBias) changed += addBias(writing, node, numbers, weightScales);
+      else if (!isDequantizer(source)) changed += await writeFloats(writing, node, slot, numbers);
+      continue;
+    }
+    const made =
+      stored.integers.elemType === DataType.INT32
+        ? biasOf(writing, node, stored, numbers, isBias ? weightScales : undefined)
+        : isSame(numbers, floatsOf(stored))
+          ? stored
+          : requantise(numbers, stored);
+    if (slot === 1) weightScales = made.scales;
+    if (isSame(made.values, stored.values) && isSame(made.scales, stored.scales)) continue;
+    await writeStored(writing, node, slot, stored, made);
+    changed++;
+  }
+  return changed;
+}
+
+/** Returns the scale of a layer's input; undefined if it is not quantised as a whole. */
+function inputScale({ document, index }: Writing, node: Node): number | undefined {
+  const source = index.producer(document.graph, node.inputs[0] ?? '');
+  return isDequantizer(source) ? quantizationOf(index, document.graph, source)?.scale : undefined;
+}
+
+/** Returns the scales of a bias: the product of the scales of input and weights, without which ONNX Runtime computes on floats. */
+function biasScales(
+  writing: Writing,
+  node: Node,
+  weightScales: readonly number[] | undefined,
+): readonly number[] | undefined {
+  const scale = inputScale(writing, node);
+  return scale === undefined ? undefined : weightScales?.map((one) => Math.fround(scale * one));
+}
+
+function biasOf(
+  writing: Writing,
+  node: Node,
+  stored: StoredIntegers,
+  numbers: ArrayLike<number>,
+  weightScales: readonly number[] | undefined,
+): Requantised {
+  const wanted = biasScales(writing, node, weightScales);
+  const fits = wanted?.length === stored.scales.length || wanted?.length === 1;
+  const scales =
+    fits && wanted ? stored.scales.map((_, at) => wanted[at % wanted.length] ?? 1) : stored.scales;
+  const parameters = { scales, zeroPoints: stored.zeroPoints };
+  return { values: toIntegers(numbers, stored, parameters), ...parameters };
+}
+
+/** Gives a layer a bias. Returns the number of changed tensors. */
+function addBias(
+  writing: Writing,
+  node: Node,
+  numbers: ArrayLike<number>,
+  weightScales: readonly number[] | undefined,
+): number {
+  const { document, writer, inputs } = writing;
+  const scales = biasScales(writing, node, weightScales);
+  if (scales === undefined || (scales.length > 1 && scales.length !== numbers.length)) return 0;
+  const { graph } = document;
+  const prefix = `${node.outputs[0]}/int8/bias`;
+  const values = Array.from(numbers, (value, at) => Math.round(value / (scales[at % scales.length] ?? 1)));
+  const dims = scales.length === 1 ? [] : [scales.length];
+  const names = [
+    writer.define(graph, prefix, integerTensor(values, DataType.INT32, [values.length])),
+    writer.define(graph, `${prefix}/scale`, {
+      ...{ dataType: FLOAT_TYPES.f32, dims, rawData: floatBytes(scales, 'f32') },
+    }),
+  ];
+  const output = writer.fresh(`${prefix}/dequantized`);
+  const axis = { name: 'axis', type: onnx.AttributeProto.AttributeType.INT, i: 0 };
+  const name = writer.fresh(`${prefix}/DequantizeLinear`);
+  writer.insert(graph, node, [
+    {
+      opType: 'DequantizeLinear',
+      name,
+      input: names,
+      output: [output],
+      attribute: scales.length === 1 ? [] : [axis],
+    },
+  ]);
+  setInput(inputs, node, BIAS_SLOT, output);
+  return 1;
+}
+
+function setInput(inputs: Writing['inputs'], node: Node, slot: number, name: string): void {
+  const slots = inputs.get(node) ?? new Map<number, string>();
+  inputs.set(node, slots.set(slot, name));
+}
+
+/** Writes float numbers that a node reads without a DequantizeLinear. Returns the number of changed tensors. */
+async function writeFloats(
+  { document, index, edits, writer, inputs, replaced }: Writing,
+  node: Node,
+  slot: number,
+  numbers: Float64Array,
+): Promise<number> {
+  const { graph } = document;
+  const weight = weightOf(index, graph, node.inputs[slot] ?? '');
+  if (weight === undefined || replaced.has(weight.tensor)) return 0;
+  if (isSame(await readWeight(document, weight), numbers)) return 0;
+  if (index.uses(weight.home, weight.name).length === 1) {
+    replaced.add(weight.tensor);
+    edits.push(await weightEdit(document, weight, numbers));
+  } else {
+    const { dims } = weight.tensor;
+    const rawData = floatBytes(numbers, weight.type);
+    const tensor = { dataType: FLOAT_TYPES[weight.type], dims: [...dims], rawData };
+    setInput(inputs, node, slot, writer.define(graph, `${weight.name}/int8`, tensor));
+  }
+  return 1;
+}
+
+/** Writes integers with their scales and zero points: in place, or as constants of their own if others read the old ones. */
+async function writeStored(
+  writing: Writing,
+  node: Node,
+  slot: number,
+  { node: dequantizer, integers, scale, zeroPoint, type }: StoredIntegers,
+  { values, scales, zeroPoints }: Requantised,
+): Promise<void> {
+  const { document, index, edits, writer, inputs, replaced } = writing;
+  const { graph } = document;
+  const whole = integerTensor(Array.from(values), integers.elemType, integers.dims);
+  const zeros = zeroPoint && integerTensor(zeroPoints, zeroPoint.elemType, zeroPoint.dims);
+  const tensors = [
+    { tensor: integers, made: whole },
+    {
+      tensor: scale,
+      made: { dataType: FLOAT_TYPES[type], dims: [...scale.dims], rawData: floatBytes(scales, type) },
+    },
+    ...(zeroPoint && zeros ? [{ tensor: zeroPoint, made: zeros }] : []),
+  ];
+  const isAlone =
+    index.uses(graph, dequantizer.outputs[0] ?? '').length === 1 &&
+    dequantizer.inputs.every((name) => name === '' || index.uses(graph, name).length === 1) &&
+    tensors.every(({ tensor }) => tensor.frame !== undefined && !replaced.has(tensor));
+  if (isAlone) {
+    for (const { tensor, made } of tensors) {
+      replaced.add(tensor);
+      edits.push(
+        await dataEdit(
+          document,
+          { name: tensor.name, tensor },
+          messageField(DATA.raw, made.rawData ?? new Uint8Array(0)),
+        ),
+      );
+    }
+    return;
+  }
+  const names = tensors.map(({ tensor, made }) => writer.define(graph, `${tensor.name}/int8`, made));
+  const output = writer.fresh(`${dequantizer.outputs[0]}/int8`);
+  const name = writer.fresh(`${dequantizer.name || output}/int8`);
+  writer.insert(graph, node, [{ ...withInputs(dequantizer, names), name, output: [output] }]);
+  setInput(inputs, node, slot, output);
+}

@@ -1,0 +1,142 @@
+import type { Dataset, Feeds } from '../data/dataset.js';
+import { datasetOf, joined, type Subset } from '../data/split.js';
+import type { SiteReport, SwapReport } from '../mish/results.js';
+import { commonBeta } from '../mish/swap.js';
+import type { Spliced } from '../onnx/splice.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { withCurvedShares } from './activations/curved-share.js';
+import { CALIBRATION_SCHEMA, type Calibration } from './calibration.js';
+import { chooseLeaky, losesSlope } from './choose-leaky.js';
+import { finish } from './finish.js';
+import type { CalibrateOptions } from './options.js';
+import { prepareAttempts } from './prepare-attempts.js';
+import { refuseAutoBeta } from './select/candidates.js';
+import {
+  checkOutputs,
+  compareWithOriginal,
+  dataFor,
+  isNoWorse,
+  type ModelComparison,
+} from './select/compare-with-original.js';
+import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
+import { checkBudget } from './select/search-sharpness.js';
+import { samplesOfRun } from './select/trial.js';
+import { MAX_DEFAULT_SAMPLES, type SampleSubsets, splitSamples } from './split-samples.js';
+import { affordableSamples, PART_SECONDS } from './work/budget.js';
+import { fitRuns } from './work/fit-runs.js';
+import { measureRunCosts, type RunCosts } from './work/run-costs.js';
+
+/** The samples of a calibration. */
+export interface PreparedSamples {
+  readonly dataset: Dataset<Feeds>;
+  readonly costs: RunCosts;
+  readonly subsets: SampleSubsets;
+  /** Number of samples in a run. */
+  readonly batch: number;
+}
+
+/** Result of a repair, without what only a whole calibration knows. */
+export interface RepairedSwap {
+  readonly output: Spliced;
+  readonly report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'>;
+  /** The model that was kept, before it was finished for a target. */
+  readonly kept: Spliced;
+  /** Report of the swap, with the sharpness of the nodes. */
+  readonly swap: SwapReport;
+}
+
+/** Opens the samples for a model, and splits them. Throws as `splitSamples` and `checkBudget` do. */
+export async function prepareSamples(
+  original: LoadedModel,
+  options: CalibrateOptions & OnProvider,
+): Promise<PreparedSamples> {
+  const { seed = 0, samples = MAX_DEFAULT_SAMPLES } = options;
+  if (options.beta === 'auto') refuseAutoBeta(options);
+  checkOutputs(original.document.graph.outputs, options.outputs);
+  const given = await dataFor(original, options);
+  const { dataset, costs } = fitRuns(given, await measureRunCosts(original, given.feeds, options));
+  const batch = await samplesOfRun(dataset);
+  const tests = affordableSamples(PART_SECONDS.test, costs.work);
+  const subsets = splitSamples(dataset, { samples, batch, seed, tests });
+  checkBudget(options.budget, dataset.labels !== undefined);
+  return { dataset, costs, subsets, batch };
+}
+
+/** Swaps the sites of a model, repairs the result, and keeps it if it is nearer to the original than the plain swap. */
+export async function repairSwap(
+  original: LoadedModel,
+  { dataset, costs, subsets, batch }: PreparedSamples,
+  options: CalibrateOptions & OnProvider,
+): Promise<RepairedSwap> {
+  const { seed = 0, steps, onProgress = () => {} } = options;
+  const { train, validation, test } = subsets;
+  const compare = (candidate: Spliced, subset: Subset) =>
+    compareWithOriginal(original, candidate, datasetOf(dataset, subset), {
+      ...options,
+      onRun: (done, of) => onProgress('comparing the outputs', done, of),
+    });
+  const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
+    prepareAttempts(original, subsets, costs, { ...options, ...more });
+  const { prepared, leaky } = await chooseLeaky(prepare, compare, validation, options);
+  const { swap, measuredIn, plan, base } = prepared;
+  const count = (subset: Subset) => Math.round(subset.runs * batch);
+  const held = joined(validation, test);
+  const sharpened =
+    options.beta === 'auto'
+      ? await refineSharpness({
+          ...{ plan, steps, tryOut: prepared.tryOut, compare, held, onProgress, budget: options.budget },
+          ...{ rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
+        })
+      : undefined;
+  const chosen = sharpened?.attempt ?? (await prepared.tryOut(plan, steps));
+  const counts = { fit: count(train), held: count(validation), judged: count(test) };
+  const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
+  const better = isNoWorse(after.drift, before.drift);
+  const kept = better ? chosen.repaired : chosen.swapped;
+  // An approximate form gets its operators on channels.
+  const form = swap.form === measuredIn && swap.bound === undefined ? undefined : swap.form;
+  const { fold, target } = options;
+  const finished = await finish(kept, original, { form, fold, target });
+  const { skipped } = chosen.swap;
+  const sites = chosen.swap.sites.map((site) => ({ ...site, beta: totalBeta(site.beta, base.betaOf(site)) }));
+  return {
+    ...{ output: finished.output, kept, swap: chosen.swap },
+    report: {
+      schema: CALIBRATION_SCHEMA,
+      ...{ to: swap.to, form: swap.form },
+      beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
+      curved: base.report,
+      sites: await withCurvedShares(sites, original, kept, test, {
+        ...options,
+        onProgress: (done, of) =>
+          onProgress('measuring what goes into the sites', Math.min(done, of - 1), of),
+      }),
+      skipped,
+      samples: { source: dataset.source, seed, ...counts },
+      leaky,
+      sharpness: sharpened?.report ?? null,
+      layers: chosen.layers,
+      leftAlone: chosen.leftAlone,
+      tuning: chosen.tuning,
+      fold: finished.fold,
+      notes: [...chosen.notes, ...(sharpened?.notes ?? []), ...finished.notes],
+      original: before.original,
+      swapped: withoutOriginal(before),
+      calibrated: withoutOriginal(after),
+      kept: better ? 'calibrated' : 'swapped',
+    },
+  };
+}
+
+/** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */
+function tendsTo(sites: readonly SiteReport[]) {
+  const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
+  const fixed = new Set(sites.filter(losesSlope).map(key));
+  return (site: Pick<SiteReport, 'scope' | 'output'>) => !fixed.has(key(site));
+}
+
+/** Leaves out the accuracy of the original. */
+export function withoutOriginal({ drift, accuracy, difference }: ModelComparison): ModelComparison {
+  return { drift, accuracy, difference };
+}
