@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { CalibrateOptions } from '../../../src/calibrate/options.js';
+import type { Dataset } from '../../../src/data/dataset.js';
+import { constantTensor } from '../../../src/mish/constants.js';
+import { inspect } from '../../../src/mish/inspect.js';
+import { INT8_WAYS, type Int8Way } from '../../../src/mish/int8-ways.js';
+import { isDequantizer, isQuantizer, quantizationOf, rangeOf } from '../../../src/mish/quantization.js';
+import { calibrate } from '../../../src/node/calibrate-files.js';
+import { analyse } from '../../../src/onnx/analysis.js';
+import { exposeTensors } from '../../../src/onnx/expose.js';
+import { scan } from '../../../src/onnx/scan.js';
+import type { Tensors } from '../../../src/providers/tensor.js';
+import { readFashion } from '../../support/fashion.js';
+import { failure, swapped } from '../../support/graph.js';
+import { floats, model, node, value } from '../../support/model.js';
+import { f32, run } from '../../support/run.js';
+
+const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
+const load = (name: string) => Uint8Array.from(readFileSync(`${folder}${name}.onnx`));
+const NETS = ['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'];
+const CASES = NETS.map((name, at) => [name, INT8_WAYS[at % INT8_WAYS.length] ?? 'exact'] as const);
+
+const PIXELS = 784;
+const BATCH = 32;
+
+function runsOf(count: number): Tensors[] {
+  const { images } = readFashion('train', count);
+  return Array.from({ length: count / BATCH }, (_, at) => {
+    const data = images.slice(at * BATCH * PIXELS, (at + 1) * BATCH * PIXELS);
+    return { images: { elemType: 'f32', dims: [BATCH, 1, 28, 28], data } };
+  });
+}
+
+const fitted = runsOf(384);
+const UNSEEN = 128;
+const images = f32([...readFashion('test', UNSEEN).images], [UNSEEN, 1, 28, 28]);
+
+async function calibrated(bytes: Uint8Array, int8: Int8Way, options: Partial<CalibrateOptions> = {}) {
+  const data = (): Dataset => ({ source: 'npz', feeds: fitted });
+  const { output, report } = await calibrate(bytes, { data, int8, steps: 0, ...options });
+  return { bytes: await output.bytes(), report };
+}
+
+/** Returns the scores of a model on unseen images. */
+async function scoresOf(bytes: Uint8Array): Promise<readonly number[]> {
+  return Object.values(await run(bytes, { images }, 'all'))[0] ?? [];
+}
+
+const distance = (a: readonly number[], b: readonly number[]) =>
+  a.reduce((sum, one, at) => sum + (one - (b[at] ?? Number.NaN)) ** 2, 0);
+
+/** Returns the quantisation of every QuantizeLinear and DequantizeLinear node with one scale for its tensor. */
+async function quantisations(bytes: Uint8Array) {
+  const document = await scan(bytes);
+  const { index } = analyse(document);
+  return document.graph.nodes
+    .filter((one) => isQuantizer(one) || isDequantizer(one))
+    .map((one) => ({
+      node: one,
+      scale: constantTensor(index, document.graph, one.inputs[1] ?? ''),
+      whole: quantizationOf(index, document.graph, one),
+    }));
+}
+
+describe('a net that onnxruntime.quantization wrote', () => {
+  test.each(CASES)(
+    '%s, %s: the result is nearer to the original on unseen images than the plain swap',
+    async (name, int8) => {
+      const source = load(name);
+      const { bytes, report } = await calibrated(source, int8);
+      expect(report).toMatchObject({
+        kept: 'calibrated',
+        int8: { way: int8, sites: 3 },
+        samples: { judged: 32 },
+      });
+      expect(report.int8?.tried.map(({ rule }) => rule)).toEqual(['minmax', 'error']);
+      const was = await scoresOf(source);
+      const plain = await scoresOf((await swapped(source, { int8 })).bytes);
+      expect(distance(await scoresOf(bytes), was)).toBeLessThan(0.3 * distance(plain, was));
+      const { mish, history } = await inspect(bytes);
+      expect(mish).toHaveLength(3);
+      expect(history).toMatchObject([{ operation: 'swap', int8 }, { operation: 'calibrate' }]);
+    },
+  );
+
+  test.each(CASES)(
+    '%s, %s: every scale is positive and finite, and weights and biases keep their types',
+    async (name, int8) => {
+      const { bytes } = await calibrated(load(name), int8);
+      const document = await scan(bytes);
+      const all = await quantisations(bytes);
+      expect(all.length).toBeGreaterThan(10);
+      for (const { scale, whole } of all) {
+        expect(scale?.elemType).toBe(1);
+        if (whole !== undefined) expect(whole.scale > 0 && Number.isFinite(whole.scale)).toBe(true);
+      }
+      const old = await scan(load(name));
+      for (const [key, { elemType, dims }] of old.graph.initializers) {
+        const now = document.graph.initializers.get(key);
+        if (/quantized$/.test(key)) expect([now?.elemType, now?.dims]).toEqual([elemType, dims]);
+      }
+    },
+  );
+
+  test('outputs of sites do not saturate more often than those of the plain swap', async () => {
+    const source = load('u8');
+    const saturated = async (bytes: Uint8Array) => {
+      const document = await scan(bytes);
+      const ends = (await quantisations(bytes)).flatMap(({ node: { opType, inputs }, whole }) =>
+        opType === 'QuantizeLinear' && whole && inputs[0] !== 'images'
+          ? [{ name: inputs[0] ?? '', most: rangeOf(whole).most }]
+          : [],
+      );
+      const { model: exposed } = exposeTensors(
+        document,
+        ends.map(({ name }) => name),
+      );
+      const results = await run(await exposed.bytes(), { images }, 'all');
+      const shares = ends.map(({ name, most }) => {
+        const values = results[name] ?? [];
+        return values.filter((one) => one > most).length / values.length;
+      });
+      return Math.max(...shares);
+    };
+    const { bytes } = await calibrated(source, 'exact');
+    expect(await saturated(bytes)).toBeLessThanOrEqual(
+      0.002 + (await saturated((await swapped(source, { int8: 'exact' })).bytes)),
+    );
+  });
+
+  test('the same seed gives the same bytes', async () => {
+    const [a, b] = [await calibrated(load('i8'), 'qlinear'), await calibrated(load('i8'), 'qlinear')];
+    expect(Buffer.compare(a.bytes, b.bytes)).toBe(0);
+  });
+
+  test('a sharpness that is given stands in the nodes', async () => {
+    const { bytes, report } = await calibrated(load('u8'), 'exact', { beta: 2 });
+    expect(report).toMatchObject({ beta: 2, curved: null });
+    expect((await inspect(bytes)).mish.map(({ beta }) => beta)).toEqual([2, 2, 2]);
+  });
+
+  test.each(['u8', 'u8-with-relu'])('%s: an excluded ReLU still clips', async (name) => {
+    const { bytes, report } = await calibrated(load(name), 'exact', { exclude: ['*stage2*'] });
+    expect(report.sites).toHaveLength(2);
+    expect(report.int8?.sites).toBe(2);
+    const outputs = (await quantisations(bytes)).filter(
+      ({ node: one }) => isQuantizer(one) && /stage2/.test(one.outputs[0] ?? ''),
+    );
+    expect(outputs.length).toBeGreaterThan(0);
+    expect(outputs.at(-1)?.whole?.zeroPoint).toBe(0);
+  });
+});
+
+describe('what is refused', () => {
+  test.each(['operators', 'operators-with-relu'])('%s: layers on integers, with advice', async (name) => {
+    const refused = failure(calibrated(load(name), 'exact'));
+    expect(await refused).toMatchObject({ code: 'bad-usage', fix: expect.stringMatching(/QDQ/) });
+  });
+
+  test('a model without quantised sites', async () => {
+    const float = model({
+      nodes: [node('Relu', ['images'], ['y'])],
+      initializers: [floats('w', [1], [1])],
+      inputs: [value('images', 1, [BATCH, 1, 28, 28])],
+      outputs: [value('y', 1, [BATCH, 1, 28, 28])],
+    });
+    expect(await failure(calibrated(float, 'exact'))).toMatchObject({
+      code: 'bad-usage',
+      what: 'the model has no site between quantised tensors',
+    });
+  });
+
+  test('another activation, and fold', async () => {
+    expect(await failure(calibrated(load('u8'), 'exact', { to: 'hardswish' }))).toMatchObject({
+      code: 'bad-usage',
+    });
+    expect(await failure(calibrated(load('u8'), 'exact', { fold: true }))).toMatchObject({
+      code: 'bad-usage',
+    });
+  });
+});
