@@ -94,7 +94,7 @@ export interface RequantiseOptions {
 }
 
 const NEW_SCALES =
-  'int8: scales after the next layers were made with ReLU, and stay; validate the result on samples';
+  'int8: scales after the next layers were made with ReLU, and stay; with samples, `calibrate` makes them anew';
 
 /** Creates a test whether a site is between floats. */
 function createFormTest(placed: readonly PlacedSite[]): (site: QuantizedSite) => boolean {

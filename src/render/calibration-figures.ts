@@ -12,16 +12,7 @@ export function writtenLabel({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>):
   return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to].label : to;
 }
 
-export function describeSwap({
-  to,
-  sites,
-  form,
-  beta,
-  sharpness,
-  curved,
-  leaky,
-  int8,
-}: Calibration): string {
+export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, int8 }: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
   const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
   const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
@@ -180,7 +171,7 @@ export function describeInt8({ int8 }: Calibration): string[] {
     ...(first === undefined
       ? []
       : [
-          `Without roundings the repaired model reaches ${sqnrOf(first)} dB and agreement ${percent(first.top1)} against the original without roundings.`,
+          `Before its quantisation, the repaired model against the float version of the original: ${sqnrOf(first)} dB${first.top1 === null ? '' : `, agreement ${percent(first.top1)}`}.`,
         ]),
   ];
 }
