@@ -174,8 +174,8 @@ const ENTRANCE = 'connects files and providers with the modules that know neithe
 /** Files that import more than 15 modules, and why each imports so many. */
 const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'calibrate/attempt.ts': STEPS,
-  'calibrate/calibrate.ts': STEPS,
   'calibrate/distil.ts': STEPS,
+  'calibrate/repair-swap.ts': STEPS,
   'calibrate/select/trial.ts': STEPS,
   'cli/commands/inspect-data.ts': COMMAND,
   'cli/commands/inspect.ts': COMMAND,

@@ -2,7 +2,6 @@ import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import type { Calibration } from './calibration.js';
-import { calibrateInt8 } from './int8/calibrate-int8.js';
 import type { CalibrateOptions } from './options.js';
 import { prepareSamples, repairSwap } from './repair-swap.js';
 
@@ -29,8 +28,13 @@ export async function calibrateModel(
   const { output, report } =
     options.int8 === undefined
       ? await repairSwap(model, await prepareSamples(model, options), options)
-      : await calibrateInt8(model, options.int8, options);
+      : await quantised(model, options.int8, options);
   const seconds = (performance.now() - start) / 1000;
   const sizes = { bytesIn: model.document.source.size, bytesOut: output.size };
   return { output, report: { ...report, seconds, ...sizes } };
+}
+
+async function quantised(...given: Parameters<typeof import('./calibrate-int8.js').calibrateInt8>) {
+  const { calibrateInt8 } = await import('./calibrate-int8.js'); // few models are quantised
+  return calibrateInt8(...given);
 }

@@ -86,7 +86,7 @@ export function withQuantizedSites(
   };
 }
 
-/** How sites are requantised. */
+/** Options of a requantisation. */
 export interface RequantiseOptions {
   readonly way?: Int8Way | undefined;
   readonly to?: NewActivation | undefined;

@@ -27,6 +27,9 @@ const constantNode = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
   return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: Type.TENSOR, t }] };
 };
 
+/** Returns an attribute that is an integer. */
+export const intAttribute = (name: string, i: number): onnx.IAttributeProto => ({ name, type: Type.INT, i });
+
 /** Collects the edits of nodes, and the constants that these read. */
 export interface NodeWriter {
   readonly fresh: (wanted: string) => string;

@@ -15,7 +15,7 @@ import { scalarTensor } from '../../onnx/scalar.js';
 import { FLOAT_TYPES } from '../../onnx/types.js';
 import { floatBytes } from '../../onnx/weights.js';
 import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.js';
-import { floatsOf, type QuantisedValue, quantisedValues, storedIntegersOf } from './quantised-values.js';
+import { dequantised, type QuantisedValue, quantisedValues, storedIntegersOf } from './quantised-values.js';
 
 /** A quantised model as floats. */
 export interface FloatVersion {
@@ -76,7 +76,7 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
       const { type } = stored;
       graph.initializer?.push({
         ...{ name: output, dims: [...stored.integers.dims], dataType: FLOAT_TYPES[type] },
-        rawData: floatBytes(floatsOf(stored), type),
+        rawData: floatBytes(dequantised(stored), type),
       });
     }
   }

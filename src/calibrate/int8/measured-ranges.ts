@@ -1,11 +1,15 @@
+import type { Subset } from '../../data/split.js';
 import { quantizationFor, type Range } from '../../mish/quantization.js';
 import type { MeasuredRanges, NewScale } from '../../mish/requantise.js';
 import type { SwapReport } from '../../mish/results.js';
 import { MOVES } from '../../mish/use-moves.js';
 import type { Node } from '../../onnx/document.js';
+import type { EditableModel } from '../../providers/loaded-model.js';
+import type { OnProvider } from '../../providers/provider.js';
+import type { MeasureTensorsOptions } from '../activations/measure-tensors.js';
 import type { FloatVersion } from './float-version.js';
 import { isSymmetric, type QuantisedValue } from './quantised-values.js';
-import { type RangeRule, rangeBy, type ValueCounts } from './ranges.js';
+import { countValues, type RangeRule, rangeBy, type ValueCounts } from './ranges.js';
 
 /** Operators whose results have a fixed range. */
 const FIXED: ReadonlySet<string> = new Set([
@@ -18,7 +22,7 @@ const FIXED: ReadonlySet<string> = new Set([
 ]);
 
 /** The float tensors whose ranges count. */
-export interface RangePlaces {
+interface RangePlaces {
   /** Tensors by quantised value; tensors that nodes merely move share one. */
   readonly quantised: ReadonlyMap<QuantisedValue, string>;
   /** Inputs of the sites by their outputs. */
@@ -26,7 +30,7 @@ export interface RangePlaces {
 }
 
 /** Finds the tensors of the float version whose ranges decide scales: not the inputs of the model, and none of a fixed range. */
-export function rangePlaces(
+function rangePlaces(
   { model, quantised, tensorOf }: FloatVersion,
   { sites }: Pick<SwapReport, 'sites'>,
 ): RangePlaces {
@@ -56,7 +60,7 @@ export function rangePlaces(
  * number is that number, so that the input need not hold what the output cannot. Scales that were symmetric stay symmetric
  * where no site is.
  */
-export function measuredRanges(
+function measuredRanges(
   rule: RangeRule,
   { quantised, inputs }: RangePlaces,
   counts: ReadonlyMap<string, ValueCounts>,
@@ -83,4 +87,21 @@ export function measuredRanges(
       if (tensor === input) byName.set(node.outputs[0] ?? '', { least, most });
   }
   return { byName, more };
+}
+
+/**
+ * Measures the float tensors that the quantised model holds as integers, on samples of the repaired float version. Returns a
+ * function from a rule to the ranges. Throws `aborted`, and what the provider throws, except `run-failed`.
+ */
+export async function measureRanges(
+  floats: FloatVersion,
+  swap: Pick<SwapReport, 'sites'>,
+  repaired: EditableModel,
+  subset: Pick<Subset, 'feeds' | 'runs'>,
+  options: MeasureTensorsOptions & OnProvider,
+): Promise<(rule: RangeRule) => MeasuredRanges> {
+  const places = rangePlaces(floats, swap);
+  const names = [...places.quantised.values(), ...places.inputs.values()];
+  const counts = await countValues(names, repaired, subset, options);
+  return (rule) => measuredRanges(rule, places, counts);
 }

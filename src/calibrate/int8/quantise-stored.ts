@@ -4,7 +4,7 @@ import { DataType } from '../../onnx/types.js';
 import { isSymmetric, type StoredIntegers } from './quantised-values.js';
 
 /** New integers, scales and zero points for stored integers. */
-export interface Requantised {
+export interface NewIntegers {
   readonly values: ArrayLike<number>;
   readonly scales: readonly number[];
   readonly zeroPoints: readonly number[];
@@ -28,7 +28,7 @@ function reachOf({ values, integers, zeroPoints, channelOf }: StoredIntegers): n
 export function toIntegers(
   numbers: ArrayLike<number>,
   { integers, channelOf }: Pick<StoredIntegers, 'integers' | 'channelOf'>,
-  { scales, zeroPoints }: Pick<Requantised, 'scales' | 'zeroPoints'>,
+  { scales, zeroPoints }: Pick<NewIntegers, 'scales' | 'zeroPoints'>,
 ): number[] {
   const [low, high] =
     integers.elemType === DataType.INT32 ? [-(2 ** 31), 2 ** 31 - 1] : integersOf(integers.elemType);
@@ -40,7 +40,7 @@ export function toIntegers(
 }
 
 /** Quantises numbers as stored integers are quantised: by tensor or by channel, symmetric or not, with scales that hold them all. */
-export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): Requantised {
+export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): NewIntegers {
   const { integers, scales, zeroPoints, channelOf, type } = stored;
   const { elemType } = integers;
   const least = scales.map(() => 0);

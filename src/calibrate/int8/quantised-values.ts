@@ -159,7 +159,7 @@ export async function storedIntegersOf(
 }
 
 /** Returns the numbers that stored integers stand for. */
-export function floatsOf({ values, scales, zeroPoints, channelOf }: StoredIntegers): Float64Array {
+export function dequantised({ values, scales, zeroPoints, channelOf }: StoredIntegers): Float64Array {
   return Float64Array.from({ length: values.length }, (_, at) => {
     const channel = channelOf(at);
     return Math.fround(((values[at] ?? 0) - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 0));

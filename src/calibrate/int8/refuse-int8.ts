@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { SwapReport } from '../../mish/results.js';
+import type { SwapOptions } from '../../mish/swap.js';
 import type { OnnxDocument } from '../../onnx/document.js';
-import type { CalibrateOptions } from '../options.js';
 
 /** Operators of models that a quantiser wrote without QuantizeLinear and DequantizeLinear around layers. */
 const ON_INTEGERS: ReadonlySet<string> = new Set([
@@ -16,7 +16,7 @@ const ON_INTEGERS: ReadonlySet<string> = new Set([
 export function refuseInt8(
   { graph, source }: OnnxDocument,
   { int8 }: SwapReport,
-  { fold }: CalibrateOptions,
+  { fold }: Pick<SwapOptions, 'fold'>,
 ): void {
   if (fold) {
     throw new OnnxMishError('bad-usage', 'int8 cannot be combined with fold', {

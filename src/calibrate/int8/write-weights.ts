@@ -1,5 +1,4 @@
-import { onnx } from '../../../proto/onnx.js';
-import { createNodeWriter, type NodeWriter, withInputs } from '../../mish/node-writer.js';
+import { createNodeWriter, intAttribute, type NodeWriter, withInputs } from '../../mish/node-writer.js';
 import { integerTensor, isDequantizer, quantizationOf } from '../../mish/quantization.js';
 import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from '../../onnx/document.js';
 import { messageField } from '../../onnx/encode.js';
@@ -8,8 +7,8 @@ import type { Edit } from '../../onnx/splice.js';
 import { DataType, FLOAT_TYPES } from '../../onnx/types.js';
 import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
-import { type Requantised, requantise, toIntegers } from './quantise-stored.js';
-import { floatsOf, type StoredIntegers, storedIntegersOf } from './quantised-values.js';
+import { type NewIntegers, requantise, toIntegers } from './quantise-stored.js';
+import { dequantised, type StoredIntegers, storedIntegersOf } from './quantised-values.js';
 
 /** Edits that write float weights into a quantised model. */
 export interface WrittenWeights {
@@ -86,7 +85,7 @@ async function writeNode(writing: Writing, node: Node, counterpart: Node): Promi
     const made =
       stored.integers.elemType === DataType.INT32
         ? biasOf(writing, node, stored, numbers, isBias ? weightScales : undefined)
-        : isSame(numbers, floatsOf(stored))
+        : isSame(numbers, dequantised(stored))
           ? stored
           : requantise(numbers, stored);
     if (slot === 1) weightScales = made.scales;
@@ -119,7 +118,7 @@ function biasOf(
   stored: StoredIntegers,
   numbers: ArrayLike<number>,
   weightScales: readonly number[] | undefined,
-): Requantised {
+): NewIntegers {
   const wanted = biasScales(writing, node, weightScales);
   const fits = wanted?.length === stored.scales.length || wanted?.length === 1;
   const scales =
@@ -149,7 +148,7 @@ function addBias(
     }),
   ];
   const output = writer.fresh(`${prefix}/dequantized`);
-  const axis = { name: 'axis', type: onnx.AttributeProto.AttributeType.INT, i: 0 };
+  const axis = intAttribute('axis', 0);
   const name = writer.fresh(`${prefix}/DequantizeLinear`);
   writer.insert(graph, node, [
     {
@@ -198,7 +197,7 @@ async function writeStored(
   node: Node,
   slot: number,
   { node: dequantizer, integers, scale, zeroPoint, type }: StoredIntegers,
-  { values, scales, zeroPoints }: Requantised,
+  { values, scales, zeroPoints }: NewIntegers,
 ): Promise<void> {
   const { document, index, edits, writer, inputs, replaced } = writing;
   const { graph } = document;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { onnx } from '../../../proto/onnx.js';
 import { createRandom, normal } from '../../../src/base/random.js';
 import { floatVersion } from '../../../src/calibrate/int8/float-version.js';
-import { floatsOf, storedIntegersOf } from '../../../src/calibrate/int8/quantised-values.js';
+import { dequantised, storedIntegersOf } from '../../../src/calibrate/int8/quantised-values.js';
 import { writeWeights } from '../../../src/calibrate/int8/write-weights.js';
 import { isDequantizer } from '../../../src/mish/quantization.js';
 import { indexGraphs } from '../../../src/onnx/graph-index.js';
@@ -48,7 +48,7 @@ async function layersOf({ document }: EditableModel) {
       const stored = isDequantizer(source) ? await storedIntegersOf(document, index, source) : undefined;
       if (stored === undefined) continue;
       const step = Math.max(...stored.scales);
-      layers.set(`${outputs[0]} ${slot}`, { values: floatsOf(stored), step });
+      layers.set(`${outputs[0]} ${slot}`, { values: dequantised(stored), step });
     }
   return layers;
 }

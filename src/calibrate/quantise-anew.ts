@@ -1,22 +1,21 @@
-import { splitFeeds } from '../../data/split.js';
-import { spliceWithRecord } from '../../mish/history.js';
-import type { Int8Way } from '../../mish/int8-ways.js';
-import { type Plan, planOf } from '../../mish/plan.js';
-import type { Int8Report } from '../../mish/results.js';
-import { chooseForm, swapDocument } from '../../mish/swap.js';
-import type { Spliced } from '../../onnx/splice.js';
-import type { EditableModel, LoadedModel } from '../../providers/loaded-model.js';
-import type { OnProvider } from '../../providers/provider.js';
-import type { CalibrateOptions } from '../options.js';
-import type { PreparedSamples, RepairedSwap } from '../repair-swap.js';
-import { affordableSamples, PART_SECONDS } from '../work/budget.js';
-import type { FloatVersion } from './float-version.js';
-import { measuredRanges, rangePlaces } from './measured-ranges.js';
-import { countValues, RANGE_RULES, type RangeRule } from './ranges.js';
-import { writeWeights } from './write-weights.js';
+import { splitFeeds } from '../data/split.js';
+import { spliceWithRecord } from '../mish/history.js';
+import { type Plan, planOf } from '../mish/plan.js';
+import type { Int8Report } from '../mish/results.js';
+import { chooseForm, swapDocument } from '../mish/swap.js';
+import type { Spliced } from '../onnx/splice.js';
+import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import type { FloatVersion } from './int8/float-version.js';
+import { measureRanges } from './int8/measured-ranges.js';
+import { RANGE_RULES, type RangeRule } from './int8/ranges.js';
+import { writeWeights } from './int8/write-weights.js';
+import type { CalibrateOptions } from './options.js';
+import type { PreparedSamples, RepairedSwap } from './repair-swap.js';
+import { affordableSamples, PART_SECONDS } from './work/budget.js';
 
 /** A model whose tensors and weights are quantised anew. */
-export interface Requantised {
+export interface QuantisedCandidate {
   readonly rule: RangeRule;
   readonly output: Spliced;
   readonly report: Int8Report;
@@ -36,28 +35,22 @@ export async function quantiseAnew(
   floats: FloatVersion,
   { kept, swap }: Pick<RepairedSwap, 'kept' | 'swap'>,
   { subsets, costs, batch }: PreparedSamples,
-  options: CalibrateOptions & OnProvider & { readonly int8: Int8Way },
-): Promise<Requantised[]> {
+  options: CalibrateOptions & OnProvider,
+): Promise<QuantisedCandidate[]> {
   const { int8, seed = 0, onProgress = () => {} } = options;
   const model = await floats.model.edited(kept);
   const most = Math.min(MAX_RANGE_SAMPLES, affordableSamples(PART_SECONDS.inputs, costs.work));
   const limit = Math.max(1, Math.ceil(most / batch));
   const [measured = subsets.train] = splitFeeds(subsets.train.feeds, [1], { seed, limit });
-  const places = rangePlaces(floats, swap);
-  const counts = await countValues(
-    [...places.quantised.values(), ...places.inputs.values()],
-    model,
-    measured,
-    {
-      ...options,
-      onProgress: (done, of) => onProgress('measuring the quantised tensors', Math.min(done, of - 1), of),
-    },
-  );
+  const rangesBy = await measureRanges(floats, swap, model, measured, {
+    ...options,
+    onProgress: (done, of) => onProgress('measuring the quantised tensors', Math.min(done, of - 1), of),
+  });
   const form = chooseForm(options).name;
   const plan: Plan = { ...planOf(swap), form, int8 };
-  const made: Requantised[] = [];
+  const made: QuantisedCandidate[] = [];
   for (const rule of RANGE_RULES) {
-    const ranges = measuredRanges(rule, places, counts);
+    const ranges = rangesBy(rule);
     const { output, report } = await swapDocument(original.document, { plan, ranges, undo: false });
     if (report.int8 === undefined) continue;
     const written = await withWeights(await original.edited(output), model, form);
@@ -71,7 +64,7 @@ async function withWeights(
   swapped: EditableModel,
   floats: EditableModel,
   form: string,
-): Promise<Pick<Requantised, 'output' | 'tensors'>> {
+): Promise<Pick<QuantisedCandidate, 'output' | 'tensors'>> {
   const { edits, tensors } = await writeWeights(swapped, floats);
   const operation = { operation: 'calibrate', form, sites: tensors } as const;
   return { output: await spliceWithRecord(swapped.document, edits, [operation], false), tensors };

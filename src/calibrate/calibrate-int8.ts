@@ -1,24 +1,23 @@
-import { datasetOf, type Subset } from '../../data/split.js';
-import type { Int8Way } from '../../mish/int8-ways.js';
-import { type Plan, planOf } from '../../mish/plan.js';
-import type { SwapReport } from '../../mish/results.js';
-import { swapDocument } from '../../mish/swap.js';
-import { swapChoices } from '../../mish/swap-choices.js';
-import type { Spliced } from '../../onnx/splice.js';
-import type { LoadedModel } from '../../providers/loaded-model.js';
-import type { OnProvider } from '../../providers/provider.js';
-import type { CalibrateOptions } from '../options.js';
-import { prepareSamples, type RepairedSwap, repairSwap, withoutOriginal } from '../repair-swap.js';
-import { compareWithOriginal, isNoWorse, type ModelComparison } from '../select/compare-with-original.js';
-import { degradationOf } from '../select/search-sharpness.js';
-import { floatVersion } from './float-version.js';
-import { quantiseAnew, type Requantised } from './quantise-anew.js';
-import { refuseInt8 } from './refuse-int8.js';
-import type { Int8Calibration, TriedRanges } from './report.js';
+import { datasetOf, type Subset } from '../data/split.js';
+import { type Plan, planOf } from '../mish/plan.js';
+import type { SwapReport } from '../mish/results.js';
+import { swapDocument } from '../mish/swap.js';
+import { swapChoices } from '../mish/swap-choices.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider } from '../providers/provider.js';
+import { floatVersion } from './int8/float-version.js';
+import { refuseInt8 } from './int8/refuse-int8.js';
+import type { Int8Calibration, TriedRanges } from './int8/report.js';
+import type { CalibrateOptions } from './options.js';
+import { type QuantisedCandidate, quantiseAnew } from './quantise-anew.js';
+import { prepareSamples, type RepairedSwap, repairSwap, withoutOriginal } from './repair-swap.js';
+import { compareWithOriginal, isNoWorse, type ModelComparison } from './select/compare-with-original.js';
+import { degradationOf } from './select/search-sharpness.js';
 
 type Options = CalibrateOptions & OnProvider;
+type Way = NonNullable<CalibrateOptions['int8']>;
 type Compare = (
-  candidate: Spliced,
+  candidate: QuantisedCandidate['output'],
   subset: Subset,
 ) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>;
 
@@ -30,7 +29,7 @@ type Compare = (
  */
 export async function calibrateInt8(
   original: LoadedModel,
-  int8: Int8Way,
+  int8: Way,
   options: Options,
 ): Promise<Pick<RepairedSwap, 'output' | 'report'>> {
   const { onProgress = () => {} } = options;
@@ -71,7 +70,7 @@ export async function calibrateInt8(
  * Returns the options that swap the same sites of the float version. Sites on integers are repaired as the approximation
  * x · σ(ax + b) that they become.
  */
-function sameSites(report: SwapReport, way: Int8Way, options: Options): Options & { readonly plan: Plan } {
+function sameSites(report: SwapReport, way: Way, options: Options): Options & { readonly plan: Plan } {
   const form = way === 'qlinear' ? 'sigmoid' : report.form;
   const { int8, bound, ...plan } = planOf(report);
   return { ...options, plan: { ...plan, form }, form, leaky: 'mish', target: undefined };
@@ -79,11 +78,11 @@ function sameSites(report: SwapReport, way: Int8Way, options: Options): Options 
 
 /** Chooses the candidate whose outputs are nearest to the original's. */
 async function chooseRanges(
-  candidates: readonly Requantised[],
-  compare: (candidate: Spliced) => ReturnType<Compare>,
-): Promise<{ best: Requantised; tried: TriedRanges[] }> {
+  candidates: readonly QuantisedCandidate[],
+  compare: (candidate: QuantisedCandidate['output']) => ReturnType<Compare>,
+): Promise<{ best: QuantisedCandidate; tried: TriedRanges[] }> {
   const tried: TriedRanges[] = [];
-  let best: { candidate: Requantised; ratio: number } | undefined;
+  let best: { candidate: QuantisedCandidate; ratio: number } | undefined;
   for (const candidate of candidates) {
     const { sqnr, agreement, maxAbs } = degradationOf(await compare(candidate.output));
     tried.push({ rule: candidate.rule, sqnr, agreement });
