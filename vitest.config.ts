@@ -57,7 +57,7 @@ export default defineConfig(({ mode }) => {
       reporters: ['default', './test/support/reporter.ts'],
       // Vitest's own choice leaves a core free, which on two cores leaves one: many tests wait for a process or a browser.
       maxWorkers: Math.max(2, availableParallelism() - 1),
-      testTimeout: 60_000,
+      testTimeout: mode === 'heavy' ? 300_000 : 60_000,
       hookTimeout: 60_000,
       expect: { poll: { timeout: 20_000 } },
       // What is built is loaded as Node does.

@@ -1,14 +1,15 @@
 import { type Browser, chromium } from 'playwright-core';
 import { findBrowser } from '../../src/providers/browser/find.js';
+import { WEB } from '../../src/providers/web-providers.js';
 import { isHeavy } from './heavy.js';
 
 /** WebGL on a GPU that is a program on the CPU. */
 export const SOFTWARE_WEBGL = ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
-/** That and WebGPU, whose shaders compile six times as fast if the memory of a workgroup is not set to zero. */
+/** That and WebGPU. */
 const SOFTWARE_GPU = [
   ...SOFTWARE_WEBGL,
   ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-  ...(isHeavy ? [] : ['--enable-dawn-features=disable_workgroup_init']),
+  ...(isHeavy ? [] : WEB.webgpu.softwareArgs),
 ];
 /** Pages themselves are drawn without the GPU, since a GPU in software takes several times as long for that. */
 const ALWAYS = [

@@ -7,7 +7,7 @@ import { requirePeers, resolvePeer } from '../node/packages.js';
 import { type Availability, isPath, type Provider } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
 import { unavailable } from '../unavailable.js';
-import { MISSING, type MissingFeature, WEB, type WebProvider } from '../web-providers.js';
+import { MISSING, type MissingFeature, WEB, type WebProvider, webFacts } from '../web-providers.js';
 import { findBrowser } from './find.js';
 import { openPage } from './page.js';
 import { checksFor, prepareFor } from './prepare.js';
@@ -97,14 +97,8 @@ const HARDWARE = [
   '--enable-unsafe-webgpu',
   '--enable-features=Vulkan',
 ];
-/**
- * Makes WebGPU's shaders compile several times as fast on a software GPU: the memory of a workgroup is not set to zero, which
- * ONNX Runtime's shaders write before they read it.
- */
-const FAST_COMPILING = '--enable-dawn-features=disable_workgroup_init';
 const SOFTWARE = [
   ...HARDWARE,
-  FAST_COMPILING,
   '--use-gl=angle',
   '--use-angle=swiftshader',
   '--use-webgpu-adapter=swiftshader',
@@ -130,10 +124,11 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
   };
   const first = await attempt(HARDWARE);
   const { missing, software } = first.facts;
-  const isSlow = name === 'webgpu' && software === true;
+  const { softwareArgs = [] } = webFacts(name);
+  const isSlow = software === true && softwareArgs.length > 0;
   if (missing === undefined && !isSlow) return first;
   await first.page.close();
-  return attempt(isSlow ? [...HARDWARE, FAST_COMPILING] : SOFTWARE);
+  return attempt([...(missing === undefined ? HARDWARE : SOFTWARE), ...softwareArgs]);
 }
 
 /** Returns the files of the page: its HTML, the harness and ONNX Runtime Web. */

@@ -2,13 +2,14 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { browserProvider } from '../../../src/providers/browser/provider.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensors } from '../../../src/providers/tensor.js';
-import { WEB_PROVIDERS } from '../../../src/providers/web-providers.js';
+import { WEB_PROVIDERS, webFacts } from '../../../src/providers/web-providers.js';
 import { sweep } from '../../../src/validate/kernel-sweep.js';
 import { toleranceFor } from '../../../src/validate/tolerance.js';
 import { container } from '../../support/containers.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';
 import { floats, model, node, value } from '../../support/model.js';
+import { descendants } from '../../support/processes.js';
 
 /** y = x · w, of fixed shape, so that every provider takes it. */
 function product(size: number) {
@@ -48,6 +49,9 @@ describe.each(WEB_PROVIDERS)('%s', async (name) => {
     if (name === 'wasm') expect(runtime).toMatchObject({ renderer: null, software: null });
     else expect(runtime).toMatchObject({ renderer: expect.any(String), software: expect.any(Boolean) });
     if (name !== 'webgl') expect(runtime.threads).toBeGreaterThanOrEqual(1);
+    if (!runtime.software || process.platform !== 'linux') return;
+    for (const arg of webFacts(name).softwareArgs ?? [])
+      expect(descendants(process.pid).filter(({ args }) => args.includes(arg))).not.toEqual([]);
   });
 
   test.each(['softplus', 'exp', 'native'] as const)('has the right Mish in the %s form', async (form) => {
